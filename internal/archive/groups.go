@@ -1,0 +1,187 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+const (
+	// groupWriters is how many windows of one page are written at the same time.
+	groupWriters = 4
+	// compareTries bounds how often a window is compared again because somebody else wrote in between.
+	compareTries = 5
+)
+
+// groupResult is what became of one window's part of a page.
+type groupResult struct {
+	window  entra.Window
+	balance Balance
+	tally   Tally
+	recount bool // the tally does not tell all that is stored
+}
+
+// storePage files a page's records by window, stores them and puts into quarantine what can't be filed.
+func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, error) {
+	groups, rejected := rd.file(page)
+	for w := range groups {
+		if w.Start.Before(rd.known) || !w.Start.Before(rd.asked.to) {
+			if _, ok := rd.sheet[w.Start]; !ok {
+				if err := rd.loadRows(ctx, w.Start, w.End()); err != nil {
+					return nil, err
+				}
+			}
+		}
+	}
+	results := make([]groupResult, len(groups))
+	tooLarge := make([][]Rejected, len(groups))
+	writers, writing := errgroup.WithContext(ctx)
+	writers.SetLimit(groupWriters)
+	next := 0
+	for w, recs := range groups {
+		i := next
+		next++
+		known, ok := rd.sheet[w.Start]
+		fresh := !ok || known.fresh
+		writers.Go(func() error {
+			var err error
+			results[i], tooLarge[i], err = rd.storeGroup(writing, w, recs, fresh)
+			return err
+		})
+	}
+	if err := writers.Wait(); err != nil {
+		return nil, err
+	}
+	if len(rejected) > 0 {
+		res := groupResult{window: rd.windowOfRejected(groups)}
+		res.balance.Quarantined = int64(len(rejected))
+		results = append(results, res)
+	}
+	for _, more := range tooLarge {
+		rejected = append(rejected, more...)
+	}
+	if len(rejected) > 0 {
+		if err := rd.store.Quarantine(ctx, rd.stream, rejected, rd.now); err != nil {
+			return nil, err
+		}
+		rd.log.WarnContext(ctx, "records went to quarantine", "stream", rd.stream, "records", len(rejected), "reason", rejected[0].Reason)
+	}
+	return results, nil
+}
+
+// file parses a page's records, groups them by window and watches their order.
+func (rd *read) file(page entra.Page) (map[entra.Window][]entra.Record, []Rejected) {
+	groups := make(map[entra.Window][]entra.Record)
+	var rejected []Rejected
+	for _, raw := range page.Records {
+		rec, err := entra.ParseRecord(rd.stream, raw)
+		if err != nil {
+			rejected = append(rejected, Rejected{Raw: raw, Hash: rec.Hash, Reason: err.Error()})
+			continue
+		}
+		if rec.Time.Before(rd.last) {
+			rd.ordered = false
+		} else {
+			rd.last = rec.Time
+		}
+		w := rec.Window(rd.stream)
+		groups[w] = append(groups[w], rec)
+	}
+	return groups, rejected
+}
+
+// windowOfRejected is the window in which records without a time are counted: where the read stands.
+func (rd *read) windowOfRejected(groups map[entra.Window][]entra.Record) entra.Window {
+	var at entra.Window
+	for w := range groups {
+		if at.Start.IsZero() || w.Start.Before(at.Start) {
+			at = w
+		}
+	}
+	if !at.Start.IsZero() {
+		return at
+	}
+	if !rd.last.IsZero() {
+		return entra.WindowOf(rd.stream, rd.last)
+	}
+	return entra.WindowOf(rd.stream, rd.asked.from)
+}
+
+// storeGroup stores the records of one window. Where the window should be empty they are inserted without a look; if
+// something is there after all (a run that was killed, a page that came twice) they are compared like any others.
+func (rd *read) storeGroup(ctx context.Context, w entra.Window, recs []entra.Record, fresh bool) (groupResult, []Rejected, error) {
+	res := groupResult{window: w}
+	var rejected []Rejected
+	for try := 0; ; try++ {
+		var (
+			tally   Tally
+			balance Balance
+			err     error
+		)
+		if fresh && try == 0 && unique(recs) {
+			tally, err = rd.store.Insert(ctx, w, recs, rd.now)
+			balance = Balance{Fetched: int64(len(recs)), New: int64(len(recs))}
+		} else {
+			tally, balance, err = rd.compare(ctx, w, recs)
+		}
+		var large *TooLarge
+		switch {
+		case err == nil:
+			balance.Quarantined += int64(len(rejected))
+			res.balance, res.tally = balance, tally
+			res.balance.Fetched = balance.New + balance.Changed + balance.Unchanged + balance.Quarantined
+			return res, rejected, nil
+		case errors.As(err, &large):
+			recs, rejected = setAside(recs, rejected, large)
+			if len(recs) == 0 {
+				res.balance = Balance{Fetched: int64(len(rejected)), Quarantined: int64(len(rejected))}
+				return res, rejected, nil
+			}
+			try = -1
+		case (errors.Is(err, ErrExists) || errors.Is(err, ErrMoved)) && try < compareTries:
+			res.recount = true
+		default:
+			return res, nil, err
+		}
+	}
+}
+
+// compare looks at what is stored under the records' keys and writes what is new or changed.
+func (rd *read) compare(ctx context.Context, w entra.Window, recs []entra.Record) (Tally, Balance, error) {
+	first, last := recs[0].Key, recs[0].Key
+	for _, rec := range recs[1:] {
+		if rec.Key.Compare(first) < 0 {
+			first = rec.Key
+		}
+		if rec.Key.Compare(last) > 0 {
+			last = rec.Key
+		}
+	}
+	stored, err := rd.store.Stored(ctx, w, first, last)
+	if err != nil {
+		return Tally{}, Balance{}, err
+	}
+	changes, balance := reconcile(stored, recs)
+	if len(changes) == 0 {
+		return Tally{}, balance, nil
+	}
+	tally, err := rd.store.Apply(ctx, w, changes, rd.now)
+	return tally, balance, err
+}
+
+// setAside moves the records that are too large from recs to rejected.
+func setAside(recs []entra.Record, rejected []Rejected, large *TooLarge) ([]entra.Record, []Rejected) {
+	kept := slices.Clone(recs)[:0]
+	for _, rec := range recs {
+		if rec.Key == large.Key && rec.Hash == large.Hash {
+			rejected = append(rejected, Rejected{Raw: rec.Raw, Hash: rec.Hash, Reason: large.Error()})
+			continue
+		}
+		kept = append(kept, rec)
+	}
+	return kept, rejected
+}

@@ -1,0 +1,113 @@
+package entra
+
+import (
+	"math"
+	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
+)
+
+// MaxColumnBytes bounds a promoted text: columns are for looking and filtering, the record itself is always whole.
+const MaxColumnBytes = 1024
+
+// A promotion names one column: the record's top-level property, the path below it, and the column.
+type promotion struct {
+	property, path, column string
+}
+
+var signInColumns = []promotion{
+	{"userId", "", "UserId"},
+	{"userPrincipalName", "", "UserPrincipalName"},
+	{"appId", "", "AppId"},
+	{"appDisplayName", "", "AppDisplayName"},
+	{"servicePrincipalId", "", "ServicePrincipalId"},
+	{"servicePrincipalName", "", "ServicePrincipalName"},
+	{"resourceDisplayName", "", "ResourceDisplayName"},
+	{"ipAddress", "", "IpAddress"},
+	{"status", "errorCode", "ErrorCode"},
+	{"conditionalAccessStatus", "", "ConditionalAccessStatus"},
+	{"correlationId", "", "CorrelationId"},
+}
+
+var auditColumns = []promotion{
+	{"activityDisplayName", "", "ActivityDisplayName"},
+	{"category", "", "Category"},
+	{"loggedByService", "", "LoggedByService"},
+	{"operationType", "", "OperationType"},
+	{"result", "", "Result"},
+	{"correlationId", "", "CorrelationId"},
+	{"initiatedBy", "user.id", "InitiatedByUserId"},
+	{"initiatedBy", "user.userPrincipalName", "InitiatedByUserPrincipalName"},
+	{"initiatedBy", "app.displayName", "InitiatedByAppDisplayName"},
+	{"initiatedBy", "app.servicePrincipalId", "InitiatedByServicePrincipalId"},
+}
+
+var provisioningColumns = []promotion{
+	{"provisioningAction", "", "ProvisioningAction"},
+	{"provisioningStatusInfo", "status", "Status"},
+	{"jobId", "", "JobId"},
+	{"cycleId", "", "CycleId"},
+	{"changeId", "", "ChangeId"},
+	{"servicePrincipal", "id", "ServicePrincipalId"},
+	{"sourceIdentity", "displayName", "SourceDisplayName"},
+	{"targetIdentity", "displayName", "TargetDisplayName"},
+	{"targetSystem", "displayName", "TargetSystem"},
+}
+
+func promotions(s Stream) []promotion {
+	switch {
+	case s.IsSignIns():
+		return signInColumns
+	case s == Provisioning:
+		return provisioningColumns
+	default:
+		return auditColumns
+	}
+}
+
+// ColumnNames lists the promoted columns of a stream's tables.
+func ColumnNames(s Stream) []string {
+	var names []string
+	for _, p := range promotions(s) {
+		names = append(names, p.column)
+	}
+	return names
+}
+
+// promote adds the column if its value is a text with content or a whole number of 32 bits. Anything else, null
+// included, has no column: the record tells.
+func (r *Record) promote(p *promotion, value gjson.Result) {
+	if p.path != "" {
+		if !value.IsObject() {
+			return
+		}
+		value = value.Get(p.path)
+	}
+	for i := range r.Columns {
+		if r.Columns[i].Name == p.column {
+			return
+		}
+	}
+	switch value.Type {
+	case gjson.String:
+		if value.Str != "" {
+			r.Columns = append(r.Columns, Column{Name: p.column, Text: clipColumn(value.Str)})
+		}
+	case gjson.Number:
+		if n := value.Num; n == math.Trunc(n) && n >= math.MinInt32 && n <= math.MaxInt32 {
+			r.Columns = append(r.Columns, Column{Name: p.column, Int: int32(n), IsInt: true})
+		}
+	}
+}
+
+// clipColumn shortens a text to MaxColumnBytes at a rune's edge.
+func clipColumn(s string) string {
+	if len(s) <= MaxColumnBytes {
+		return s
+	}
+	end := MaxColumnBytes
+	for end > 0 && !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end]
+}

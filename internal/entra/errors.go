@@ -1,0 +1,60 @@
+package entra
+
+import (
+	"errors"
+	"strings"
+)
+
+// Code classes an error by what has to happen next. It is the `code` of an error answer over HTTP.
+type Code string
+
+// The codes. Their HTTP statuses stand in one place, package answer.
+const (
+	CodeBadRequest   Code = "badRequest"         // the caller has to change the request
+	CodeNotFound     Code = "notFound"           // there is no such thing
+	CodeNotAllowed   Code = "methodNotAllowed"   // wrong method
+	CodeConflict     Code = "conflict"           // somebody else is changing it; try again
+	CodeToken        Code = "tokenRefused"       // the identity or its token is not accepted
+	CodePermission   Code = "permissionMissing"  // the identity lacks a permission or role
+	CodeLicence      Code = "licenceMissing"     // the tenant lacks the licence for this log
+	CodeThrottled    Code = "throttled"          // over a ceiling; wait
+	CodeUnavailable  Code = "serviceUnavailable" // the other side does not answer; wait
+	CodeBrokenAnswer Code = "brokenAnswer"       // the other side answers what can't be read
+	CodeInternal     Code = "internalError"      // a fault of ours, or one that nobody foresaw
+)
+
+// Error tells a person in one line what failed, why, and what to do.
+type Error struct {
+	Code   Code
+	Doing  string // what failed, lower-case verb first: "read signIns.interactiveUser from Graph"
+	Why    string // the cause in words; may be empty if Err says it
+	Remedy string // what to do about it
+	Err    error  // the cause, for errors.Is and the log
+}
+
+// Error is one line: doing, why (or the cause), remedy.
+func (e *Error) Error() string {
+	why := e.Why
+	if why == "" && e.Err != nil {
+		why = e.Err.Error()
+	}
+	text := e.Doing
+	if why != "" {
+		text += ": " + why
+	}
+	if e.Remedy != "" {
+		text += "; " + e.Remedy
+	}
+	return strings.Join(strings.Fields(text), " ")
+}
+
+// Unwrap gives the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// CodeOf is the code of the first Error in err's chain, CodeInternal without one.
+func CodeOf(err error) Code {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.Code
+	}
+	return CodeInternal
+}

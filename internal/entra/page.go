@@ -1,0 +1,16 @@
+package entra
+
+import (
+	"errors"
+	"time"
+)
+
+// Page is one answer of a source: the raw records in the order in which they came.
+type Page struct {
+	Records [][]byte
+	Date    time.Time // the tenant's clock when it answered; zero where the source does not tell
+}
+
+// ErrPagingLost says that a walk through pages can't go on (the paging token expired, or the source repeats
+// itself) and has to begin again at the last record that was stored. Nothing is wrong with the stream itself.
+var ErrPagingLost = errors.New("paging was lost")

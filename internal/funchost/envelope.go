@@ -1,0 +1,54 @@
+package funchost
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+)
+
+// envelope is an invocation that is not plain HTTP.
+type envelope struct {
+	Data     map[string]json.RawMessage
+	Metadata map[string]json.RawMessage
+}
+
+func readEnvelope(body io.Reader) (envelope, error) {
+	var e envelope
+	if err := json.NewDecoder(body).Decode(&e); err != nil {
+		return e, fmt.Errorf("the envelope is not JSON: %w", err)
+	}
+	if e.Data == nil {
+		return e, fmt.Errorf("the envelope has no Data")
+	}
+	return e, nil
+}
+
+// decode reads a value of Data or Metadata. The host writes everything but objects as a JSON text within a JSON
+// string, and a string therefore twice.
+func decode(raw json.RawMessage, into any) error {
+	var text string
+	if json.Unmarshal(raw, &text) == nil && json.Valid([]byte(text)) {
+		raw = json.RawMessage(text)
+	}
+	return json.Unmarshal(raw, into)
+}
+
+// pastDue tells whether a timer fires late. The binding's name is free, so every value is looked at.
+func (e envelope) pastDue() bool {
+	for _, raw := range e.Data {
+		var timer struct{ IsPastDue bool }
+		if decode(raw, &timer) == nil && timer.IsPastDue {
+			return true
+		}
+	}
+	return false
+}
+
+// retry is which try this is, 0 for the first.
+func (e envelope) retry() int {
+	var context struct{ RetryCount int }
+	if decode(e.Metadata["RetryContext"], &context) != nil {
+		return 0
+	}
+	return context.RetryCount
+}

@@ -1,0 +1,135 @@
+package funchost_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/funchost"
+)
+
+// timerBody is what the host sends for a timer, double encoding included.
+const timerBody = `{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"ScheduleStatus":null,"IsPastDue":true}},
+	"Metadata":{"sys":"{\"MethodName\":\"archivelogs\"}","RetryContext":{"RetryCount":2,"MaxRetryCount":4}}}`
+
+// serve runs a host with one timer and one HTTP function over a real socket and returns its log too.
+func serve(t *testing.T, run funchost.Timer) (*httptest.Server, *bytes.Buffer) {
+	var log bytes.Buffer
+	host := funchost.New(funchost.NewLogger(&log, slog.LevelInfo))
+	host.Timer("archivelogs", run)
+	host.HTTP("/api/things/{id}", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.PathValue("id") == "panic" {
+			panic("a fault")
+		}
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = io.WriteString(w, `{"id":"`+r.PathValue("id")+`"}`)
+	}), http.MethodGet)
+	server := httptest.NewServer(host)
+	t.Cleanup(server.Close)
+	return server, &log
+}
+
+func call(t *testing.T, server *httptest.Server, method, path, body string) (int, http.Header, map[string]any) {
+	req, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, strings.NewReader(body))
+	require.NoError(t, err)
+	req.Header.Set("X-Azure-Functions-InvocationId", "5c2e")
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	var answer map[string]any
+	require.NoError(t, json.NewDecoder(resp.Body).Decode(&answer), "the host needs a JSON body")
+	require.Contains(t, resp.Header.Get("Content-Type"), "application/json", "the host needs the content type")
+	return resp.StatusCode, resp.Header, answer
+}
+
+func ok(context.Context) (string, error) { return "six streams done", nil }
+
+func TestATimerThatWorkedAnswersWithItsSummary(t *testing.T) {
+	var invocation string
+	server, log := serve(t, func(ctx context.Context) (string, error) {
+		invocation = funchost.Invocation(ctx)
+		return "six streams done", nil
+	})
+	status, _, answer := call(t, server, http.MethodPost, "/archivelogs", timerBody)
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, map[string]any{"Outputs": map[string]any{}, "Logs": []any{"six streams done"}, "ReturnValue": nil}, answer)
+	require.Equal(t, "5c2e", invocation)
+	for line := range strings.Lines(log.String()) {
+		require.Contains(t, line, `"invocationId":"5c2e"`)
+	}
+	require.Contains(t, log.String(), `"pastDue":true`)
+	require.Contains(t, log.String(), `"retry":2`)
+}
+
+func TestATimerThatFailedAnswersNo2xxAndLoggedWhy(t *testing.T) {
+	server, log := serve(t, func(context.Context) (string, error) {
+		return "", &entra.Error{Code: entra.CodeThrottled, Doing: "read x", Why: "429", Remedy: "wait"}
+	})
+	status, _, answer := call(t, server, http.MethodPost, "/archivelogs", timerBody)
+	require.Equal(t, http.StatusTooManyRequests, status)
+	require.Contains(t, answer, "error")
+	require.Contains(t, log.String(), "read x: 429; wait")
+}
+
+func TestAnUnforeseenErrorIsLoggedAndNotShown(t *testing.T) {
+	server, log := serve(t, func(context.Context) (string, error) { return "", errors.New("AccountKey=abc") })
+	status, _, answer := call(t, server, http.MethodPost, "/archivelogs", timerBody)
+	require.Equal(t, http.StatusInternalServerError, status)
+	require.NotContains(t, answer["error"].(map[string]any)["message"], "AccountKey")
+	require.Contains(t, log.String(), "invocation failed")
+}
+
+func TestWhatTheHostShouldNeverSendGetsAClearAnswer(t *testing.T) {
+	server, _ := serve(t, ok)
+	cases := []struct {
+		name, method, path, body string
+		status                   int
+		says                     string
+	}{
+		{"ready", "GET", "/", "", 200, ""},
+		{"unknown timer", "POST", "/ArchiveLogs", timerBody, 404, "no such function"},
+		{"timer with GET", "GET", "/archivelogs", "", 405, "POST"},
+		{"empty body", "POST", "/archivelogs", "", 400, "envelope"},
+		{"broken envelope", "POST", "/archivelogs", `{"Data":`, 400, "envelope"},
+		{"no Data", "POST", "/archivelogs", `{"Metadata":{}}`, 400, "Data"},
+		{"Data is a text", "POST", "/archivelogs", `{"Data":"x"}`, 400, "envelope"},
+		{"timer as a text", "POST", "/archivelogs", `{"Data":{"timer":"{\"IsPastDue\":false}"}}`, 200, ""},
+		{"no Metadata", "POST", "/archivelogs", `{"Data":{"timer":null}}`, 200, ""},
+		{"huge body", "POST", "/archivelogs", `{"Data":{"timer":"` + strings.Repeat("x", 2<<20) + `"}}`, 400, "envelope"},
+		{"unknown route", "GET", "/api/nothing", "", 404, "no such function"},
+		{"wrong method", "POST", "/api/things/7", "", 405, "GET"},
+		{"HTTP function", "GET", "/api/things/7", "", 200, ""},
+		{"panic", "GET", "/api/things/panic", "", 500, "fault"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			status, header, answer := call(t, server, c.method, c.path, c.body)
+			require.Equal(t, c.status, status)
+			if status == http.StatusMethodNotAllowed {
+				require.NotEmpty(t, header.Get("Allow"))
+			}
+			if c.says != "" {
+				require.Contains(t, answer["error"].(map[string]any)["message"], c.says)
+			}
+		})
+	}
+}
+
+func TestAPanicInATimerFailsTheInvocationAndNotTheProcess(t *testing.T) {
+	server, log := serve(t, func(context.Context) (string, error) { panic("a fault") })
+	status, _, _ := call(t, server, http.MethodPost, "/archivelogs", timerBody)
+	require.Equal(t, http.StatusInternalServerError, status)
+	require.Contains(t, log.String(), "a fault")
+	status, _, _ = call(t, server, http.MethodGet, "/", "")
+	require.Equal(t, http.StatusOK, status)
+}

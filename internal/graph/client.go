@@ -1,0 +1,153 @@
+// Package graph reads the tenant's logs from Microsoft Graph. Nothing else imports the SDK.
+package graph
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	abstractions "github.com/microsoft/kiota-abstractions-go"
+	"github.com/microsoft/kiota-abstractions-go/serialization"
+	jsonserialization "github.com/microsoft/kiota-serialization-json-go"
+	msgraphgocore "github.com/microsoftgraph/msgraph-sdk-go-core"
+	"github.com/microsoftgraph/msgraph-sdk-go-core/authentication"
+)
+
+// Config of a Client.
+type Config struct {
+	Endpoint   string // https://graph.microsoft.com, a national cloud's, or a simulator's on loopback
+	Scope      string // of the token: https://graph.microsoft.com/.default
+	Credential azcore.TokenCredential
+	Limiter    *Limiter // shared by everything in the process that reads reports
+	Version    string   // of the app, for the User-Agent
+	Log        *slog.Logger
+
+	Transport http.RoundTripper // nil: one of our own
+	Tries     uint              // of one request; 0: 5
+	BackOff   time.Duration     // before the second try, doubling; 0: 2 s
+	Timeout   time.Duration     // of one try; 0: 90 s
+}
+
+// Client reads log collections as raw pages.
+type Client struct {
+	cfg     Config
+	base    *url.URL
+	adapter *msgraphgocore.GraphRequestAdapterBase
+}
+
+// New makes a Client. It sends nothing.
+func New(cfg Config) (*Client, error) {
+	base, err := url.Parse(strings.TrimRight(cfg.Endpoint, "/"))
+	if err != nil || base.Host == "" || base.Scheme != "https" && !isLoopback(base) || base.Path != "" {
+		return nil, fmt.Errorf("read GRAPH_ENDPOINT %q: accepted is https://<host>, or http on 127.0.0.1", cfg.Endpoint)
+	}
+	if cfg.Transport == nil {
+		cfg.Transport = defaultTransport()
+	}
+	if cfg.Tries == 0 {
+		cfg.Tries = 5
+	}
+	if cfg.BackOff == 0 {
+		cfg.BackOff = 2 * time.Second
+	}
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 90 * time.Second
+	}
+	// To any other host the SDK would send requests without a token, so nextLinks are checked too.
+	auth, err := authentication.NewAzureIdentityAuthenticationProviderWithScopesAndValidHosts(
+		cfg.Credential, []string{cfg.Scope}, []string{base.Hostname()})
+	if err != nil {
+		return nil, fmt.Errorf("make the Graph client: %w", err)
+	}
+	registry := serialization.NewParseNodeFactoryRegistry()
+	jsonFactory := jsonserialization.NewJsonParseNodeFactory()
+	registry.ContentTypeAssociatedFactories["application/json"] = jsonFactory
+	adapter, err := msgraphgocore.NewGraphRequestAdapterBaseWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(
+		auth, msgraphgocore.GraphClientOptions{}, registry, nil, newHTTPClient(cfg.Transport, cfg.Version))
+	if err != nil {
+		return nil, fmt.Errorf("make the Graph client: %w", err)
+	}
+	adapter.SetBaseUrl(base.String())
+	return &Client{cfg: cfg, base: base, adapter: adapter}, nil
+}
+
+func isLoopback(u *url.URL) bool {
+	switch u.Hostname() {
+	case "127.0.0.1", "localhost", "::1":
+		return u.Scheme == "http"
+	}
+	return false
+}
+
+// answer is one HTTP answer, its body read and decompressed.
+type answer struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+// date is the tenant's clock as the answer has it; zero without.
+func (a answer) date() time.Time {
+	t, err := http.ParseTime(a.header.Get("Date"))
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
+
+// send makes one try. The SDK adds the token and its headers; the answer is taken raw, whatever its status.
+func (c *Client) send(ctx context.Context, rawURL string) (answer, error) {
+	ctx, stop := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer stop()
+	target, err := url.Parse(rawURL)
+	if err != nil {
+		return answer{}, fmt.Errorf("read the address of a page: %w", err)
+	}
+	info := abstractions.NewRequestInformation()
+	info.Method = abstractions.GET
+	info.SetUri(*target)
+	info.Headers.Add("Accept", "application/json")
+
+	var (
+		got      answer
+		received bool
+	)
+	handler := abstractions.NewRequestHandlerOption()
+	handler.SetResponseHandler(func(response any, _ abstractions.ErrorMappings) (any, error) {
+		resp, ok := response.(*http.Response)
+		if !ok {
+			return nil, fmt.Errorf("read Graph's answer: the SDK handed over a %T", response)
+		}
+		defer resp.Body.Close()
+		body, err := readAll(resp)
+		got, received = answer{status: resp.StatusCode, header: resp.Header, body: body}, true
+		return nil, err
+	})
+	info.AddRequestOptions([]abstractions.RequestOption{handler})
+	if _, err := c.adapter.SendPrimitive(ctx, info, "[]byte", nil); err != nil {
+		return answer{}, err
+	}
+	if !received {
+		return answer{}, errors.New("read Graph's answer: there was none")
+	}
+	return got, nil
+}
+
+func readAll(resp *http.Response) ([]byte, error) {
+	var buf bytes.Buffer
+	if resp.ContentLength > 0 {
+		buf.Grow(int(resp.ContentLength) + bytes.MinRead)
+	} else {
+		buf.Grow(1 << 20)
+	}
+	_, err := io.Copy(&buf, resp.Body)
+	return buf.Bytes(), err
+}

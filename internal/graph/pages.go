@@ -1,0 +1,235 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unsafe"
+
+	"github.com/cenkalti/backoff/v5"
+	"github.com/tidwall/gjson"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// pageSize is both the default and the greatest $top of the log collections.
+// Source: learn.microsoft.com/graph/api/signin-list.
+const pageSize = 1000
+
+// collection is where Graph has a stream.
+type collection struct {
+	path       string // below the endpoint
+	eventType  string // of the signInEventTypes filter; sign-ins other than interactive ones exist in beta only
+	ordered    bool   // $orderby works
+	strict     bool   // the time filter knows gt and lt, not ge and le
+	permission string // the least application permission
+}
+
+var collections = map[entra.Stream]collection{
+	entra.DirectoryAudits:           {path: "/v1.0/auditLogs/directoryAudits", ordered: true, permission: "AuditLog.Read.All"},
+	entra.SignInsInteractiveUser:    {path: "/v1.0/auditLogs/signIns", ordered: true, permission: "AuditLog.Read.All"},
+	entra.SignInsNonInteractiveUser: {path: "/beta/auditLogs/signIns", eventType: "nonInteractiveUser", ordered: true, permission: "AuditLog.Read.All"},
+	entra.SignInsServicePrincipal:   {path: "/beta/auditLogs/signIns", eventType: "servicePrincipal", ordered: true, permission: "AuditLog.Read.All"},
+	entra.SignInsManagedIdentity:    {path: "/beta/auditLogs/signIns", eventType: "managedIdentity", ordered: true, permission: "AuditLog.Read.All"},
+	entra.Provisioning:              {path: "/v1.0/auditLogs/provisioning", strict: true, permission: "AuditLog.Read.All (or ProvisioningLog.Read.All)"},
+	entra.CustomSecurityAttributeAudits: {path: "/beta/auditLogs/customSecurityAttributeAudits", ordered: true,
+		permission: "CustomSecAttributeAuditLogs.Read.All"},
+}
+
+// Permission is the least Microsoft Graph application permission that reads the stream.
+func Permission(s entra.Stream) string { return collections[s].permission }
+
+// Ordered tells whether the stream's pages come oldest record first. Provisioning accepts $orderby but does not obey.
+func (c *Client) Ordered(s entra.Stream) bool { return collections[s].ordered }
+
+const literal = "2006-01-02T15:04:05.0000000Z"
+
+// query is the address of the first page of [from, to).
+func (c *Client) query(s entra.Stream, from, to time.Time) string {
+	col, property := collections[s], s.TimeProperty()
+	last := to.Add(-entra.Tick).UTC().Format(literal)
+	filter := fmt.Sprintf("%s ge %s and %s le %s", property, from.UTC().Format(literal), property, last)
+	if col.strict {
+		filter = fmt.Sprintf("%s gt %s and %s lt %s", property, from.Add(-entra.Tick).UTC().Format(literal), property, to.UTC().Format(literal))
+	}
+	if col.eventType != "" {
+		filter += fmt.Sprintf(" and signInEventTypes/any(t: t eq '%s')", col.eventType)
+	}
+	text := c.base.String() + col.path + "?$filter=" + escape(filter) + fmt.Sprintf("&$top=%d", pageSize)
+	if col.ordered {
+		text += "&$orderby=" + escape(property+" asc")
+	}
+	return text
+}
+
+// escape writes a query value. Raw blanks and quotes give 400, and + is not read as a blank everywhere.
+func escape(value string) string { return strings.ReplaceAll(url.QueryEscape(value), "+", "%20") }
+
+// Pages reads the records of a stream dated [from, to), up to 1,000 a page. Each page waits for the limiter and is tried
+// several times on 429, 408, 5xx, time-outs, cut connections and answers that can't be read. Errors are *entra.Error,
+// entra.ErrPagingLost (begin again at the last record stored), or the context's.
+func (c *Client) Pages(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[entra.Page, error] {
+	return func(yield func(entra.Page, error) bool) {
+		doing := "read " + string(s) + " from Graph"
+		next, walking := c.query(s, from, to), false
+		for next != "" {
+			page, link, err := c.page(ctx, s, doing, next, walking)
+			if err == nil {
+				err = c.checkLink(doing, link, next)
+			}
+			if err != nil {
+				yield(entra.Page{}, err)
+				return
+			}
+			if !yield(page, nil) {
+				return
+			}
+			next, walking = link, true
+		}
+	}
+}
+
+// checkLink refuses a nextLink that would loop, or that leads to another host.
+func (c *Client) checkLink(doing, link, from string) error {
+	if link == "" {
+		return nil
+	}
+	if link == from {
+		return fmt.Errorf("%s: the next page is this page again: %w", doing, entra.ErrPagingLost)
+	}
+	u, err := url.Parse(link)
+	if err != nil || u.Host != c.base.Host || u.Scheme != c.base.Scheme {
+		return &entra.Error{Code: entra.CodeBrokenAnswer, Doing: doing, Why: fmt.Sprintf("the next page is on another host than %s", c.base.Host),
+			Remedy: "check GRAPH_ENDPOINT and AZURE_CLOUD; no token was sent there"}
+	}
+	return nil
+}
+
+// page reads one page, with retries.
+func (c *Client) page(ctx context.Context, s entra.Stream, doing, rawURL string, walking bool) (entra.Page, string, error) {
+	type result struct {
+		page entra.Page
+		link string
+	}
+	res, err := retry(ctx, c, doing, func() (result, error) {
+		if err := c.cfg.Limiter.Wait(ctx); err != nil {
+			return result{}, backoff.Permanent(fmt.Errorf("%s: %w", doing, err))
+		}
+		a, err := c.send(ctx, rawURL)
+		if err != nil {
+			return result{}, c.unanswered(ctx, doing, err)
+		}
+		if a.status != http.StatusOK {
+			return result{}, refused(doing, a, Permission(s), walking)
+		}
+		page, link, err := parsePage(a)
+		if err != nil {
+			return result{}, &again{&entra.Error{Code: entra.CodeBrokenAnswer, Doing: doing, Err: err,
+				Remedy: "the next run tries again; if it stays, look at Microsoft 365 service health"}, 0}
+		}
+		return result{page, link}, nil
+	})
+	return res.page, res.link, err
+}
+
+// retry tries op while its error is an again, with growing, jittered pauses. A Retry-After that ends after the
+// context's deadline is not waited for.
+func retry[T any](ctx context.Context, c *Client, doing string, op func() (T, error)) (T, error) {
+	pauses := backoff.NewExponentialBackOff()
+	pauses.InitialInterval, pauses.Multiplier, pauses.MaxInterval = c.cfg.BackOff, 2, 32*c.cfg.BackOff
+	res, err := backoff.Retry(ctx, func() (T, error) {
+		res, err := op()
+		var more *again
+		if !errors.As(err, &more) {
+			if err != nil {
+				err = backoff.Permanent(err)
+			}
+			return res, err
+		}
+		if deadline, ok := ctx.Deadline(); ok && time.Now().Add(more.after).After(deadline) {
+			return res, backoff.Permanent(err)
+		}
+		if entra.CodeOf(err) == entra.CodeThrottled {
+			c.cfg.Limiter.Pause(more.after)
+		}
+		return res, err
+	},
+		backoff.WithBackOff(pauses), backoff.WithMaxTries(c.cfg.Tries), backoff.WithMaxElapsedTime(0),
+		backoff.WithNotify(func(err error, wait time.Duration) {
+			c.cfg.Log.InfoContext(ctx, "trying again", "doing", doing, "after", wait.Round(time.Millisecond).String(), "error", err.Error())
+		}))
+	var more *again
+	if errors.As(err, &more) {
+		err = more.error
+	}
+	return res, err
+}
+
+// parsePage takes a page apart without decoding its records. A page whose JSON is broken, that has no list, or that
+// holds an error object is not a page.
+func parsePage(a answer) (entra.Page, string, error) {
+	if !gjson.ValidBytes(a.body) {
+		return entra.Page{}, "", fmt.Errorf("a page of %d bytes is not JSON (%s)", len(a.body), a.header.Get("Content-Type"))
+	}
+	var (
+		page  = entra.Page{Date: a.date()}
+		link  string
+		found bool
+		err   error
+	)
+	// The strings share the body's memory, as the records do.
+	gjson.Parse(unsafe.String(unsafe.SliceData(a.body), len(a.body))).ForEach(func(key, value gjson.Result) bool {
+		switch key.Str {
+		case "error":
+			err = errors.New("a page holds an error object in place of records")
+		case "@odata.nextLink":
+			link = strings.Clone(value.Str)
+		case "value":
+			if found = value.IsArray(); !found {
+				return false
+			}
+			page.Records, err = records(value)
+		}
+		return err == nil
+	})
+	if err == nil && !found {
+		err = errors.New("a page has no list of records")
+	}
+	return page, link, err
+}
+
+func records(list gjson.Result) ([][]byte, error) {
+	var err error
+	out := make([][]byte, 0, pageSize)
+	list.ForEach(func(_, rec gjson.Result) bool {
+		if rec.IsObject() && !rec.Get("id").Exists() && rec.Get("error").IsObject() {
+			err = errors.New("a page holds an error object among its records")
+			return false
+		}
+		out = append(out, unsafe.Slice(unsafe.StringData(rec.Raw), len(rec.Raw)))
+		return true
+	})
+	return out, err
+}
+
+// Now is the tenant's clock: the Date header of an answer that does not count against the reporting ceiling.
+func (c *Client) Now(ctx context.Context) (time.Time, error) {
+	const doing = "ask Graph for the time"
+	return retry(ctx, c, doing, func() (time.Time, error) {
+		a, err := c.send(ctx, c.base.String()+"/v1.0/")
+		if err != nil {
+			return time.Time{}, c.unanswered(ctx, doing, err)
+		}
+		now := a.date()
+		if now.IsZero() {
+			return now, &again{&entra.Error{Code: entra.CodeBrokenAnswer, Doing: doing, Why: "the answer has no Date",
+				Remedy: "check GRAPH_ENDPOINT: " + c.base.Host + " may not be Microsoft Graph"}, 0}
+		}
+		return now, nil
+	})
+}

@@ -1,0 +1,232 @@
+// Package settings reads the app's settings from the environment, where Azure Functions puts them.
+package settings
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// Settings are what the handler runs with.
+type Settings struct {
+	Port int // to listen on, on loopback
+
+	StorageConnection string // either this
+	StorageURI        string // or this, with the identity
+	StorageClientID   string // of the user-assigned identity for the storage; empty: the app's own
+
+	GraphEndpoint string
+	GraphScope    string
+	Cloud         Cloud
+
+	Streams   []entra.Stream
+	Backfill  time.Duration
+	RunBudget time.Duration
+
+	ArchiveRequestsPer10s  int // the archive's share of Graph's reporting ceiling
+	SnapshotRequestsPer10s int // the directory snapshot's
+
+	PublicBaseURL string // without a slash at the end; empty: from X-Forwarded-Host
+}
+
+// Setting describes one setting for people.
+type Setting struct {
+	Name    string
+	Meaning string
+	Accepts string
+	Default string
+	read    func(*Settings, string) error
+}
+
+// Cloud is one of Microsoft's clouds.
+type Cloud struct {
+	Name          string
+	GraphEndpoint string
+	LoginEndpoint string
+}
+
+// Clouds are the clouds that can be named by AZURE_CLOUD.
+// Source: learn.microsoft.com/graph/deployments.
+func Clouds() []Cloud {
+	return []Cloud{
+		{"AzureCloud", "https://graph.microsoft.com", "https://login.microsoftonline.com/"},
+		{"AzureUSGovernment", "https://graph.microsoft.us", "https://login.microsoftonline.us/"},
+		{"AzureChinaCloud", "https://microsoftgraph.chinacloudapi.cn", "https://login.chinacloudapi.cn/"},
+	}
+}
+
+// All describes every setting that the handler reads, in the order in which a person would meet them.
+func All() []Setting {
+	return []Setting{
+		{"FUNCTIONS_CUSTOMHANDLER_PORT", "port to listen on; the Functions host sets it", "1 to 65535", "8080", readPort},
+		{"ARCHIVE_STORAGE", "connection string of the archive's storage account, for Azurite and tests",
+			"UseDevelopmentStorage=true, or AccountName=...;AccountKey=...;...", "", func(s *Settings, v string) error { s.StorageConnection = v; return nil }},
+		{"ARCHIVE_STORAGE__tableServiceUri", "Table endpoint of the archive's storage account, used with the managed identity",
+			"https://<account>.table.core.windows.net", "", readStorageURI},
+		{"ARCHIVE_STORAGE__clientId", "client id of a user-assigned identity for the storage account", "a client id", "",
+			func(s *Settings, v string) error { s.StorageClientID = v; return nil }},
+		{"AZURE_CLOUD", "which of Microsoft's clouds", "AzureCloud, AzureUSGovernment, AzureChinaCloud", "AzureCloud", readCloud},
+		{"GRAPH_ENDPOINT", "address of Microsoft Graph, where AZURE_CLOUD does not say it", "https://<host>, or http://127.0.0.1:<port>", "", readEndpoint},
+		{"GRAPH_REQUESTS_PER_10S", "this app's shares of Graph's reporting ceiling of 5 requests in 10 seconds: archive, snapshot",
+			"two whole numbers of at least 1", "4,1", readShares},
+		{"ARCHIVE_STREAMS", "which streams are archived", names(entra.AllStreams()), names(entra.DefaultStreams()), readStreams},
+		{"ARCHIVE_BACKFILL", "how far back the first run reaches", "0 to 7300 days, as 30d or 36h", "30d", readBackfill},
+		{"ARCHIVE_RUN_BUDGET", "how long one run asks Graph for pages; keep it well below functionTimeout in host.json", "10s to 1h, as 8m", "8m", readBudget},
+		{"PUBLIC_BASE_URL", "base of absolute links in answers, where the forwarded host is not it", "https://<host>", "", readBaseURL},
+	}
+}
+
+// Load reads the settings through getenv (os.Getenv). Its error has one line for each setting that can't be understood.
+func Load(getenv func(string) string) (Settings, error) {
+	var (
+		s    Settings
+		errs []error
+	)
+	for _, setting := range All() {
+		value := strings.TrimSpace(getenv(setting.Name))
+		if value == "" {
+			value = setting.Default
+		}
+		if value == "" {
+			continue
+		}
+		if err := setting.read(&s, value); err != nil {
+			shown := strconv.Quote(value)
+			if setting.Name == "ARCHIVE_STORAGE" {
+				shown = "(not shown)"
+			}
+			errs = append(errs, fmt.Errorf("setting %s is %s: %w; accepted is %s", setting.Name, shown, err, setting.Accepts))
+		}
+	}
+	if (s.StorageConnection == "") == (s.StorageURI == "") && len(errs) == 0 {
+		errs = append(errs, errors.New("setting ARCHIVE_STORAGE__tableServiceUri is needed (https://<account>.table.core.windows.net), "+
+			"or ARCHIVE_STORAGE with a connection string for Azurite; one of the two"))
+	}
+	if s.GraphEndpoint == "" {
+		s.GraphEndpoint = s.Cloud.GraphEndpoint
+	}
+	s.GraphScope = s.Cloud.GraphEndpoint + "/.default"
+	return s, errors.Join(errs...)
+}
+
+func readPort(s *Settings, v string) error {
+	port, err := strconv.Atoi(v)
+	if err != nil || port < 1 || port > 65535 {
+		return errors.New("not a port")
+	}
+	s.Port = port
+	return nil
+}
+
+func readStorageURI(s *Settings, v string) error {
+	u, err := url.Parse(v)
+	if err != nil || u.Scheme != "https" || u.Host == "" {
+		return errors.New("not an https address")
+	}
+	s.StorageURI = v
+	return nil
+}
+
+func readCloud(s *Settings, v string) error {
+	for _, c := range Clouds() {
+		if strings.EqualFold(c.Name, v) {
+			s.Cloud = c
+			return nil
+		}
+	}
+	return errors.New("no such cloud")
+}
+
+func readEndpoint(s *Settings, v string) error {
+	u, err := url.Parse(v)
+	if err != nil || u.Host == "" || strings.Trim(u.Path, "/") != "" || u.Scheme != "https" &&
+		!(u.Scheme == "http" && slices.Contains([]string{"127.0.0.1", "localhost", "::1"}, u.Hostname())) {
+		return errors.New("not an address that a token may be sent to")
+	}
+	s.GraphEndpoint = strings.TrimRight(v, "/")
+	return nil
+}
+
+func readShares(s *Settings, v string) error {
+	archive, snapshot, found := strings.Cut(v, ",")
+	a, errA := strconv.Atoi(strings.TrimSpace(archive))
+	b, errB := strconv.Atoi(strings.TrimSpace(snapshot))
+	if !found || errA != nil || errB != nil || a < 1 || b < 1 {
+		return errors.New("not two shares")
+	}
+	s.ArchiveRequestsPer10s, s.SnapshotRequestsPer10s = a, b
+	return nil
+}
+
+func readStreams(s *Settings, v string) error {
+	s.Streams = nil
+	for name := range strings.SplitSeq(v, ",") {
+		stream, err := entra.ParseStream(strings.TrimSpace(name))
+		if err != nil {
+			return fmt.Errorf("%q is no stream", strings.TrimSpace(name))
+		}
+		if slices.Contains(s.Streams, stream) {
+			return fmt.Errorf("%q stands twice", stream)
+		}
+		s.Streams = append(s.Streams, stream)
+	}
+	return nil
+}
+
+func readBackfill(s *Settings, v string) (err error) {
+	s.Backfill, err = duration(v, 0, 7300*24*time.Hour)
+	return err
+}
+
+func readBudget(s *Settings, v string) (err error) {
+	s.RunBudget, err = duration(v, 10*time.Second, time.Hour)
+	return err
+}
+
+func readBaseURL(s *Settings, v string) error {
+	u, err := url.Parse(v)
+	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
+		return errors.New("not an address")
+	}
+	s.PublicBaseURL = strings.TrimRight(v, "/")
+	return nil
+}
+
+// duration reads Go's durations and whole days: 8m, 36h, 30d.
+func duration(v string, least, most time.Duration) (time.Duration, error) {
+	var (
+		d   time.Duration
+		err error
+	)
+	if days, ok := strings.CutSuffix(v, "d"); ok {
+		var n int
+		if n, err = strconv.Atoi(days); err == nil && n >= 0 && n <= 36500 {
+			d = time.Duration(n) * 24 * time.Hour
+		} else {
+			err = errors.New("not a number of days")
+		}
+	} else {
+		d, err = time.ParseDuration(v)
+	}
+	if err != nil {
+		return 0, errors.New("not a length of time")
+	}
+	if d < least || d > most {
+		return 0, errors.New("out of range")
+	}
+	return d, nil
+}
+
+func names(streams []entra.Stream) string {
+	texts := make([]string, len(streams))
+	for i, s := range streams {
+		texts[i] = string(s)
+	}
+	return strings.Join(texts, ",")
+}

@@ -1,0 +1,96 @@
+package settings_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/settings"
+)
+
+func load(values map[string]string) (settings.Settings, error) {
+	return settings.Load(func(name string) string { return values[name] })
+}
+
+func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
+	s, err := load(map[string]string{"ARCHIVE_STORAGE__tableServiceUri": "https://acme.table.core.windows.net"})
+	require.NoError(t, err)
+	require.Equal(t, 8080, s.Port)
+	require.Equal(t, "https://graph.microsoft.com", s.GraphEndpoint)
+	require.Equal(t, "https://graph.microsoft.com/.default", s.GraphScope)
+	require.Equal(t, entra.DefaultStreams(), s.Streams)
+	require.Equal(t, 30*24*time.Hour, s.Backfill)
+	require.Equal(t, 8*time.Minute, s.RunBudget)
+}
+
+func TestTheDefaultSharesAreGraphsDocumentedCeiling(t *testing.T) {
+	s, err := load(map[string]string{"ARCHIVE_STORAGE": "UseDevelopmentStorage=true"})
+	require.NoError(t, err)
+	require.Equal(t, 5, graph.ReportingCeiling)
+	require.Equal(t, graph.ReportingCeiling, s.ArchiveRequestsPer10s+s.SnapshotRequestsPer10s)
+	require.Equal(t, 4, s.ArchiveRequestsPer10s)
+}
+
+func TestANationalCloudBringsItsEndpointAndScope(t *testing.T) {
+	s, err := load(map[string]string{"ARCHIVE_STORAGE": "UseDevelopmentStorage=true", "AZURE_CLOUD": "azureusgovernment"})
+	require.NoError(t, err)
+	require.Equal(t, "https://graph.microsoft.us", s.GraphEndpoint)
+	require.Equal(t, "https://graph.microsoft.us/.default", s.GraphScope)
+}
+
+func TestASettingThatCantBeUnderstoodIsNamedWithItsValueAndWhatIsAccepted(t *testing.T) {
+	cases := []struct{ name, value, says string }{
+		{"FUNCTIONS_CUSTOMHANDLER_PORT", "http", "1 to 65535"},
+		{"ARCHIVE_STORAGE__tableServiceUri", "http://acme.table.core.windows.net", "https://<account>"},
+		{"AZURE_CLOUD", "AzureGermany", "AzureChinaCloud"},
+		{"GRAPH_ENDPOINT", "http://graph.microsoft.com", "https://<host>"},
+		{"GRAPH_ENDPOINT", "graph.microsoft.com", "https://<host>"},
+		{"GRAPH_REQUESTS_PER_10S", "4", "two whole numbers"},
+		{"GRAPH_REQUESTS_PER_10S", "0,5", "two whole numbers"},
+		{"ARCHIVE_STREAMS", "signIns", "signIns.interactiveUser"},
+		{"ARCHIVE_STREAMS", "provisioning,provisioning", "twice"},
+		{"ARCHIVE_BACKFILL", "a month", "30d"},
+		{"ARCHIVE_BACKFILL", "-1d", "30d"},
+		{"ARCHIVE_RUN_BUDGET", "2h", "8m"},
+		{"PUBLIC_BASE_URL", "ledger.example", "https://<host>"},
+	}
+	for _, c := range cases {
+		t.Run(c.name+"="+c.value, func(t *testing.T) {
+			values := map[string]string{"ARCHIVE_STORAGE": "UseDevelopmentStorage=true", c.name: c.value}
+			_, err := load(values)
+			require.ErrorContains(t, err, c.name)
+			require.ErrorContains(t, err, c.value)
+			require.ErrorContains(t, err, c.says)
+			require.NotContains(t, err.Error(), "\n", "one line for one setting")
+		})
+	}
+	_, err := load(nil)
+	require.ErrorContains(t, err, "ARCHIVE_STORAGE__tableServiceUri")
+	_, err = load(map[string]string{"AZURE_CLOUD": "x", "ARCHIVE_BACKFILL": "x"})
+	require.Len(t, strings.Split(err.Error(), "\n"), 2, "every wrong setting is named at once")
+}
+
+func TestTheExampleNamesEverySettingAndIsAccepted(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "local.settings.json.example"))
+	require.NoError(t, err)
+	var example struct{ Values map[string]string }
+	require.NoError(t, json.Unmarshal(text, &example))
+	docs, err := os.ReadFile(filepath.Join("..", "..", "docs", "settings.md"))
+	require.NoError(t, err)
+	for _, setting := range settings.All() {
+		require.Contains(t, string(docs), "`"+setting.Name+"`", "docs/settings.md")
+		if setting.Name == "FUNCTIONS_CUSTOMHANDLER_PORT" || setting.Name == "ARCHIVE_STORAGE__tableServiceUri" {
+			continue // the host's, and the other way to name the storage
+		}
+		require.Contains(t, example.Values, setting.Name)
+	}
+	_, err = load(example.Values)
+	require.NoError(t, err)
+}

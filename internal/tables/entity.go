@@ -1,0 +1,314 @@
+package tables
+
+import (
+	"encoding/base64"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+	"unicode/utf16"
+	"unicode/utf8"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// Limits of Table Storage, enforced here because Azurite does not enforce all of them.
+const (
+	maxProperty    = 64 << 10 // bytes of a binary property
+	maxEntity      = 1 << 20  // bytes of a row, as the service counts them
+	maxOperations  = 100      // of a transaction
+	maxTransaction = 4 << 20  // bytes of a transaction's body
+
+	// chunksPerRow leaves room for the promoted columns: 14 x 64 KiB is 896 KiB.
+	chunksPerRow = 14
+	// maxParts is how many rows a record may have, so that they fit one transaction in base64.
+	maxParts = 3
+	// operationOverhead is what the SDK writes around one row in a transaction: boundary, request line, headers.
+	operationOverhead = 700
+)
+
+// line is one row to be written: its key, the JSON for the wire and its size in the table.
+type line struct {
+	rowKey string
+	body   []byte
+	stored int64
+}
+
+// encoded is a record as rows; all of them are written in one transaction.
+type encoded struct {
+	lines []line
+	size  int // on the wire
+}
+
+// encodeRecord makes the rows of a record. superseded is zero for a current row.
+func (c *codec) encodeRecord(w entra.Window, rec entra.Record, seen, superseded time.Time) (encoded, error) {
+	data, codecName := c.encode(rec.Raw)
+	if len(data) > maxParts*chunksPerRow*maxProperty {
+		return encoded{}, &archive.TooLarge{Key: rec.Key, Hash: rec.Hash, Size: len(data)}
+	}
+	rk, whole := rowKey(rec.Key)
+	if !superseded.IsZero() {
+		rk = versionKey(rk, rec.Hash)
+	}
+	var out encoded
+	parts := max(1, (len(data)+chunksPerRow*maxProperty-1)/(chunksPerRow*maxProperty))
+	for n := range parts {
+		b := newRow(partitionKey(w), rk, len(data)*4/3+1024)
+		if n == 0 {
+			b.describe(rec, whole, codecName, seen, superseded)
+			if parts > 1 {
+				b.int32("Parts", int32(parts))
+			}
+		} else {
+			b = newRow(partitionKey(w), partKey(rk, n), len(data)*4/3+1024)
+		}
+		data = b.chunks(data)
+		l := b.done()
+		if l.stored > maxEntity {
+			return encoded{}, &archive.TooLarge{Key: rec.Key, Hash: rec.Hash, Size: int(l.stored)}
+		}
+		out.lines = append(out.lines, l)
+		out.size += len(l.body) + operationOverhead
+	}
+	return out, nil
+}
+
+// describe adds everything but the record's bytes.
+func (b *rowBuilder) describe(rec entra.Record, whole bool, codecName string, seen, superseded time.Time) {
+	if !whole {
+		b.text("Id", rec.ID)
+	}
+	b.time("FirstSeen", seen)
+	if !superseded.IsZero() {
+		b.time("Superseded", superseded)
+	}
+	b.binary("Hash", rec.Hash[:])
+	b.text("Codec", codecName)
+	for _, col := range rec.Columns {
+		if col.IsInt {
+			b.int32(col.Name, col.Int)
+		} else {
+			b.text(col.Name, col.Text)
+		}
+	}
+}
+
+// rowBuilder writes an entity's JSON and counts its size in the table: 4 bytes, 2 for each character of the keys, and
+// for each property 8, 2 for each character of its name, and its value.
+type rowBuilder struct {
+	rowKey string
+	body   []byte
+	stored int64
+}
+
+func newRow(partition, row string, capacity int) *rowBuilder {
+	b := &rowBuilder{rowKey: row, body: make([]byte, 0, capacity)}
+	b.body = append(b.body, `{"PartitionKey":`...)
+	b.body = appendText(b.body, partition)
+	b.body = append(b.body, `,"RowKey":`...)
+	b.body = appendText(b.body, row)
+	b.stored = 4 + 2*int64(len(partition)+len(row))
+	return b
+}
+
+func (b *rowBuilder) name(name, edmType string) {
+	b.body = append(b.body, ',', '"')
+	if edmType != "" {
+		b.body = append(b.body, name...)
+		b.body = append(b.body, `@odata.type":"`...)
+		b.body = append(b.body, edmType...)
+		b.body = append(b.body, `","`...)
+	}
+	b.body = append(b.body, name...)
+	b.body = append(b.body, '"', ':')
+	b.stored += 8 + 2*int64(len(name))
+}
+
+func (b *rowBuilder) text(name, value string) {
+	b.name(name, "")
+	b.body = appendText(b.body, value)
+	b.stored += 4 + 2*int64(units(value))
+}
+
+func (b *rowBuilder) int32(name string, value int32) {
+	b.name(name, "")
+	b.body = strconv.AppendInt(b.body, int64(value), 10)
+	b.stored += 4
+}
+
+func (b *rowBuilder) time(name string, value time.Time) {
+	b.name(name, "Edm.DateTime")
+	b.body = append(b.body, '"')
+	b.body = value.UTC().AppendFormat(b.body, timeFormat)
+	b.body = append(b.body, '"')
+	b.stored += 8
+}
+
+func (b *rowBuilder) binary(name string, value []byte) {
+	b.name(name, "Edm.Binary")
+	b.body = append(b.body, '"')
+	b.body = base64.StdEncoding.AppendEncode(b.body, value)
+	b.body = append(b.body, '"')
+	b.stored += 4 + int64(len(value))
+}
+
+// chunks adds as much of a record's bytes as a row takes and returns the rest.
+func (b *rowBuilder) chunks(data []byte) []byte {
+	for i := 0; i < chunksPerRow && len(data) > 0; i++ {
+		chunk := data[:min(len(data), maxProperty)]
+		data = data[len(chunk):]
+		b.binary(chunkName(i), chunk)
+	}
+	return data
+}
+
+// chunkName is Record, Record1, Record2, ...
+func chunkName(i int) string {
+	if i == 0 {
+		return "Record"
+	}
+	return "Record" + strconv.Itoa(i)
+}
+
+func (b *rowBuilder) done() line {
+	return line{rowKey: b.rowKey, body: append(b.body, '}'), stored: b.stored}
+}
+
+// appendText writes a JSON string. Most values need no escape and are copied.
+func appendText(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			quoted, _ := json.Marshal(s) // a string always has a JSON form
+			return append(b, quoted...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
+}
+
+// units is the length in UTF-16, in which Table Storage counts.
+func units(s string) int {
+	n := 0
+	for _, r := range s {
+		n += utf16.RuneLen(r)
+	}
+	return n
+}
+
+// fetchedRow is what a query gives of a row; absent columns are empty.
+type fetchedRow struct {
+	PartitionKey, RowKey string
+	ID                   string `json:"Id"`
+	ETag                 string `json:"odata.etag"`
+	Hash                 []byte
+	Codec                string
+	FirstSeen            time.Time
+	Superseded           time.Time
+	Parts                int
+	Reason               string    // of a quarantine row
+	LastSeen             time.Time // likewise
+
+	chunks [chunksPerRow][]byte
+	size   int64
+}
+
+func parseRow(body []byte) (fetchedRow, error) {
+	var row fetchedRow
+	if err := json.Unmarshal(body, &row); err != nil {
+		return row, fmt.Errorf("read a row: %w", err)
+	}
+	return row, nil
+}
+
+// parseWholeRow also reads the record's bytes and counts the row's size in the table.
+func parseWholeRow(body []byte) (fetchedRow, error) {
+	row, err := parseRow(body)
+	if err != nil {
+		return row, err
+	}
+	var props map[string]json.RawMessage
+	if err := json.Unmarshal(body, &props); err != nil {
+		return row, fmt.Errorf("read row %s: %w", row.RowKey, err)
+	}
+	for i := range chunksPerRow {
+		name := chunkName(i)
+		value, ok := props[name]
+		if !ok {
+			break
+		}
+		if err := json.Unmarshal(value, &row.chunks[i]); err != nil {
+			return row, fmt.Errorf("read %s of row %s: %w", name, row.RowKey, err)
+		}
+	}
+	row.size = storedSize(row, props)
+	return row, nil
+}
+
+// storedSize counts a row that was read as rowBuilder counts one that is written.
+func storedSize(row fetchedRow, props map[string]json.RawMessage) int64 {
+	size := 4 + 2*int64(len(row.PartitionKey)+len(row.RowKey))
+	for name, value := range props {
+		edmType := string(props[name+"@odata.type"])
+		switch {
+		case name == "PartitionKey" || name == "RowKey" || name == "Timestamp" || len(name) > 6 && name[:6] == "odata." ||
+			len(name) > 11 && name[len(name)-11:] == "@odata.type":
+			continue
+		case edmType == `"Edm.Binary"`:
+			size += 4 + int64(base64.StdEncoding.DecodedLen(len(value)-2)-padding(value))
+		case edmType == `"Edm.DateTime"`:
+			size += 8
+		case value[0] == '"':
+			var text string
+			_ = json.Unmarshal(value, &text) // it was part of valid JSON
+			size += 4 + 2*int64(units(text))
+		default:
+			size += 4
+		}
+		size += 8 + 2*int64(len(name))
+	}
+	return size
+}
+
+// padding counts the = at the end of a quoted base64 text.
+func padding(quoted []byte) int {
+	n := 0
+	for i := len(quoted) - 2; i > 0 && quoted[i] == '='; i-- {
+		n++
+	}
+	return n
+}
+
+// data joins the bytes of a record's rows, in order.
+func data(rows []fetchedRow) []byte {
+	if len(rows) == 1 && rows[0].chunks[1] == nil {
+		return rows[0].chunks[0]
+	}
+	var all []byte
+	for _, row := range rows {
+		for _, chunk := range row.chunks {
+			all = append(all, chunk...)
+		}
+	}
+	return all
+}
+
+// decodeRecord puts a record together from its rows and checks it against its hash.
+func (c *codec) decodeRecord(s entra.Stream, rows []fetchedRow) (entra.Record, error) {
+	first := rows[0]
+	raw, err := c.decode(data(rows), first.Codec)
+	if err != nil {
+		return entra.Record{}, fmt.Errorf("read row %s: %w", first.RowKey, err)
+	}
+	rec, err := entra.ParseRecord(s, raw)
+	if err != nil {
+		return rec, fmt.Errorf("read row %s: %w", first.RowKey, err)
+	}
+	if string(first.Hash) != string(rec.Hash[:]) {
+		return rec, fmt.Errorf("read row %s: its bytes have the hash %s, not %s as written: the row was altered",
+			first.RowKey, hex.EncodeToString(rec.Hash[:]), hex.EncodeToString(first.Hash))
+	}
+	return rec, nil
+}

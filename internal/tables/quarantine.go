@@ -1,0 +1,107 @@
+package tables
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// Quarantine is archive.Store's. PartitionKey is the stream, RowKey the bytes' SHA-256. Bytes that need several rows
+// are written last row first: the first row, which vouches for the others, comes when they are there.
+func (s *Store) Quarantine(ctx context.Context, stream entra.Stream, rejected []archive.Rejected, seen time.Time) error {
+	for _, r := range rejected {
+		for n, lines := 0, s.codec.encodeRejected(stream, r, seen); n < len(lines); n++ {
+			l := lines[len(lines)-1-n]
+			action := aztables.TransactionAction{ActionType: aztables.TransactionTypeInsertMerge, Entity: l.body}
+			if err := s.submit(ctx, quarantineTable, []aztables.TransactionAction{action}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// InQuarantine is archive.Store's.
+func (s *Store) InQuarantine(ctx context.Context, stream entra.Stream) (int64, error) {
+	var n int64
+	err := s.query(ctx, quarantineTable, string(stream), "0", "~", "RowKey", func(body []byte) error {
+		row, err := parseRow(body)
+		if err == nil && !strings.Contains(row.RowKey, partMark) {
+			n++
+		}
+		return err
+	})
+	return n, err
+}
+
+func (c *codec) encodeRejected(stream entra.Stream, r archive.Rejected, seen time.Time) []line {
+	data, codecName := c.encode(r.Raw)
+	key := hex.EncodeToString(r.Hash[:])
+	parts := max(1, (len(data)+chunksPerRow*maxProperty-1)/(chunksPerRow*maxProperty))
+	var lines []line
+	for n := range parts {
+		rk := key
+		if n > 0 {
+			rk = partKey(key, n)
+		}
+		b := newRow(string(stream), rk, 2*maxProperty)
+		if n == 0 {
+			b.text("Reason", clip(r.Reason))
+			b.time("LastSeen", seen)
+			b.text("Codec", codecName)
+			b.binary("Hash", r.Hash[:])
+			b.int32("Parts", int32(parts))
+		}
+		data = b.chunks(data)
+		lines = append(lines, b.done())
+	}
+	return lines
+}
+
+// QuarantinedRecord is a record that could not be filed, as it was received.
+type QuarantinedRecord struct {
+	Raw      []byte
+	Reason   string
+	LastSeen time.Time
+}
+
+// Quarantined reads a stream's quarantine back, in the order of the records' hashes.
+func (s *Store) Quarantined(ctx context.Context, stream entra.Stream) iter.Seq2[QuarantinedRecord, error] {
+	return func(yield func(QuarantinedRecord, error) bool) {
+		var (
+			stopped = errors.New("the reader has enough")
+			rows    []fetchedRow
+		)
+		err := s.query(ctx, quarantineTable, string(stream), "0", "~", "", func(body []byte) error {
+			row, err := parseWholeRow(body)
+			if err != nil {
+				return err
+			}
+			if rows = append(rows, row); len(rows) < max(1, rows[0].Parts) {
+				return nil
+			}
+			raw, err := s.codec.decode(data(rows), rows[0].Codec)
+			if err != nil {
+				return fmt.Errorf("read quarantine row %s: %w", rows[0].RowKey, err)
+			}
+			out := QuarantinedRecord{Raw: raw, Reason: rows[0].Reason, LastSeen: rows[0].LastSeen}
+			rows = nil
+			if !yield(out, nil) {
+				return stopped
+			}
+			return nil
+		})
+		if err != nil && !errors.Is(err, stopped) {
+			yield(QuarantinedRecord{}, err)
+		}
+	}
+}

@@ -1,0 +1,189 @@
+// Package tables keeps the archive in Azure Table Storage. Nothing else imports aztables.
+package tables
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sync/singleflight"
+
+	"github.com/entraledger/entraledger/internal/archive"
+)
+
+// developmentStorage is what UseDevelopmentStorage=true stands for: Azurite on its default port, with the account and
+// key that Microsoft publishes for it.
+const developmentStorage = "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;" +
+	"AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;" +
+	"TableEndpoint=http://127.0.0.1:10002/devstoreaccount1"
+
+// Config says where the archive lies. Either ConnectionString is set, or ServiceURI and Credential.
+type Config struct {
+	ConnectionString string
+	ServiceURI       string // https://<account>.table.core.windows.net
+	Credential       azcore.TokenCredential
+	HTTP             *http.Client // nil: one with sensible limits
+	Retries          int32        // of one request, on 408, 429 and 5xx; 0: 3, negative: none
+}
+
+// Store is an archive.Store over Table Storage. It is safe for concurrent use.
+type Store struct {
+	service *aztables.ServiceClient
+	host    string // for errors
+	codec   *codec
+
+	creating singleflight.Group
+	created  sync.Map // table name -> struct{}{}
+}
+
+var _ archive.Store = (*Store)(nil)
+
+// writers is how many transactions one call has under way at the same time.
+const writers = 4
+
+// New makes a Store. It opens no connection.
+func New(cfg Config) (*Store, error) {
+	codec, err := newCodec()
+	if err != nil {
+		return nil, err
+	}
+	client := cfg.HTTP
+	if client == nil {
+		transport := http.DefaultTransport.(*http.Transport).Clone()
+		transport.MaxIdleConnsPerHost = 32
+		client = &http.Client{Transport: transport}
+	}
+	options := &aztables.ClientOptions{ClientOptions: policy.ClientOptions{
+		Transport: client,
+		Telemetry: policy.TelemetryOptions{ApplicationID: "entraledger"},
+		Retry:     policy.RetryOptions{MaxRetries: cfg.Retries, RetryDelay: 500 * time.Millisecond, MaxRetryDelay: 20 * time.Second, TryTimeout: 60 * time.Second},
+	}}
+	s := &Store{codec: codec}
+	if cfg.ConnectionString != "" {
+		text := cfg.ConnectionString
+		if strings.HasPrefix(strings.ReplaceAll(strings.ToLower(text), " ", ""), "usedevelopmentstorage=true") {
+			text = developmentStorage
+		}
+		// The cause quotes nothing of the text: it holds the account's key.
+		if s.service, err = aztables.NewServiceClientFromConnectionString(text, options); err != nil {
+			return nil, errors.New("read ARCHIVE_STORAGE: it is not a storage connection string (AccountName=...;AccountKey=...;...) nor UseDevelopmentStorage=true")
+		}
+		s.host = "the storage account of ARCHIVE_STORAGE"
+		return s, nil
+	}
+	u, err := url.Parse(cfg.ServiceURI)
+	if err != nil || u.Scheme != "https" || u.Host == "" {
+		return nil, fmt.Errorf("read ARCHIVE_STORAGE__tableServiceUri %q: accepted is https://<account>.table.core.windows.net", cfg.ServiceURI)
+	}
+	s.host = u.Host
+	if s.service, err = aztables.NewServiceClient(strings.TrimRight(cfg.ServiceURI, "/"), cfg.Credential, options); err != nil {
+		return nil, fmt.Errorf("make the table client: %w", err)
+	}
+	return s, nil
+}
+
+// ensureTable creates a table once for each process.
+func (s *Store) ensureTable(ctx context.Context, name string) error {
+	if _, ok := s.created.Load(name); ok {
+		return nil
+	}
+	_, err, _ := s.creating.Do(name, func() (any, error) {
+		_, err := s.service.CreateTable(ctx, name, nil)
+		if err != nil && !isCode(err, "TableAlreadyExists") {
+			return nil, err
+		}
+		s.created.Store(name, struct{}{})
+		return nil, nil
+	})
+	return s.explain("create table "+name, err)
+}
+
+// submit writes one transaction. A table that went away since it was made (a purge) is made once more.
+func (s *Store) submit(ctx context.Context, table string, actions []aztables.TransactionAction) error {
+	for again := range 2 {
+		if err := s.ensureTable(ctx, table); err != nil {
+			return err
+		}
+		_, err := s.service.NewClient(table).SubmitTransaction(ctx, actions, nil)
+		if again == 0 && isCode(err, "TableNotFound") {
+			s.created.Delete(table)
+			continue
+		}
+		return s.explain("write to table "+table, err)
+	}
+	return nil
+}
+
+// batch is what has to stay together: the rows of one record.
+type batch struct {
+	actions []aztables.TransactionAction
+	size    int
+}
+
+// pack puts whole batches together into transactions within the service's limits.
+func pack(batches []batch) [][]aztables.TransactionAction {
+	var (
+		out  [][]aztables.TransactionAction
+		open []aztables.TransactionAction
+		size int
+	)
+	for _, b := range batches {
+		if len(open) > 0 && (len(open)+len(b.actions) > maxOperations || size+b.size >= maxTransaction-operationOverhead) {
+			out, open, size = append(out, open), nil, 0
+		}
+		open = append(open, b.actions...)
+		size += b.size
+	}
+	if len(open) > 0 {
+		out = append(out, open)
+	}
+	return out
+}
+
+// submitAll writes batches in as few transactions as the limits allow, several at the same time.
+func (s *Store) submitAll(ctx context.Context, table string, batches []batch) error {
+	transactions := pack(batches)
+	if len(transactions) == 1 {
+		return s.submit(ctx, table, transactions[0])
+	}
+	group, writing := errgroup.WithContext(ctx)
+	group.SetLimit(writers)
+	for _, actions := range transactions {
+		group.Go(func() error { return s.submit(writing, table, actions) })
+	}
+	return group.Wait()
+}
+
+// query yields the rows of one partition with row keys in [from, below), in order. A table that does not exist has none.
+func (s *Store) query(ctx context.Context, table, partition, from, below, columns string, yield func([]byte) error) error {
+	filter := fmt.Sprintf("PartitionKey eq '%s' and RowKey ge '%s' and RowKey lt '%s'", partition, from, below)
+	options := &aztables.ListEntitiesOptions{Filter: &filter}
+	if columns != "" {
+		options.Select = &columns
+	}
+	pager := s.service.NewClient(table).NewListEntitiesPager(options)
+	for pager.More() {
+		page, err := pager.NextPage(ctx)
+		if isCode(err, "TableNotFound") {
+			return nil
+		}
+		if err != nil {
+			return s.explain("read table "+table, err)
+		}
+		for _, body := range page.Entities {
+			if err := yield(body); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
