@@ -21,10 +21,12 @@ const (
 	maxOperations  = 100      // of a transaction
 	maxTransaction = 4 << 20  // bytes of a transaction's body
 
-	// chunksPerRow leaves room for the promoted columns: 14 x 64 KiB is 896 KiB.
-	chunksPerRow = 14
+	// chunksPerRow keeps a row below 1 MiB in base64 too, which is what Azurite measures: 11 x 64 KiB is 704 KiB.
+	chunksPerRow = 11
 	// maxParts is how many rows a record may have, so that they fit one transaction in base64.
-	maxParts = 3
+	maxParts = 4
+	// maxMixed bounds a transaction that does more than insert: Azurite refuses a replacement in a larger one.
+	maxMixed = 1 << 20
 	// operationOverhead is what the SDK writes around one row in a transaction: boundary, request line, headers.
 	operationOverhead = 700
 )

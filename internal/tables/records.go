@@ -32,7 +32,7 @@ func (s *Store) Insert(ctx context.Context, w entra.Window, recs []entra.Record,
 }
 
 func (e encoded) batch(kind aztables.TransactionType) batch {
-	b := batch{size: e.size}
+	b := batch{size: e.size, mixed: kind != aztables.TransactionTypeAdd}
 	for _, l := range e.lines {
 		b.actions = append(b.actions, aztables.TransactionAction{ActionType: kind, Entity: l.body})
 	}
@@ -154,6 +154,7 @@ func (s *Store) supersede(ctx context.Context, w entra.Window, change archive.Ch
 	etag := azcore.ETag(rows[0].ETag)
 	replaced.actions[0].ActionType, replaced.actions[0].IfMatch = aztables.TransactionTypeUpdateReplace, &etag
 	b.actions, b.size = append(b.actions, replaced.actions...), b.size+replaced.size
+	b.mixed = true
 	if len(rows) > len(current.lines) {
 		b.drop(rows[len(current.lines):])
 	}

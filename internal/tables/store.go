@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -63,9 +64,10 @@ func New(cfg Config) (*Store, error) {
 		client = &http.Client{Transport: transport}
 	}
 	options := &aztables.ClientOptions{ClientOptions: policy.ClientOptions{
-		Transport: client,
-		Telemetry: policy.TelemetryOptions{ApplicationID: "entraledger"},
-		Retry:     policy.RetryOptions{MaxRetries: cfg.Retries, RetryDelay: 500 * time.Millisecond, MaxRetryDelay: 20 * time.Second, TryTimeout: 60 * time.Second},
+		Transport:       client,
+		PerCallPolicies: []policy.Policy{insertionsPolicy{}},
+		Telemetry:       policy.TelemetryOptions{ApplicationID: "entraledger"},
+		Retry:           policy.RetryOptions{MaxRetries: cfg.Retries, RetryDelay: 500 * time.Millisecond, MaxRetryDelay: 20 * time.Second, TryTimeout: 60 * time.Second},
 	}}
 	s := &Store{codec: codec}
 	if cfg.ConnectionString != "" {
@@ -113,7 +115,8 @@ func (s *Store) submit(ctx context.Context, table string, actions []aztables.Tra
 		if err := s.ensureTable(ctx, table); err != nil {
 			return err
 		}
-		_, err := s.service.NewClient(table).SubmitTransaction(ctx, actions, nil)
+		sending, actions := withInsertions(ctx, table, actions)
+		_, err := s.service.NewClient(table).SubmitTransaction(sending, actions, nil)
 		if again == 0 && isCode(err, "TableNotFound") {
 			s.created.Delete(table)
 			continue
@@ -127,6 +130,7 @@ func (s *Store) submit(ctx context.Context, table string, actions []aztables.Tra
 type batch struct {
 	actions []aztables.TransactionAction
 	size    int
+	mixed   bool // it does more than insert
 }
 
 // pack puts whole batches together into transactions within the service's limits.
@@ -135,9 +139,13 @@ func pack(batches []batch) [][]aztables.TransactionAction {
 		out  [][]aztables.TransactionAction
 		open []aztables.TransactionAction
 		size int
+		most = maxTransaction - operationOverhead
 	)
+	if slices.ContainsFunc(batches, func(b batch) bool { return b.mixed }) {
+		most = maxMixed
+	}
 	for _, b := range batches {
-		if len(open) > 0 && (len(open)+len(b.actions) > maxOperations || size+b.size >= maxTransaction-operationOverhead) {
+		if len(open) > 0 && (len(open)+len(b.actions) > maxOperations || size+b.size >= most) {
 			out, open, size = append(out, open), nil, 0
 		}
 		open = append(open, b.actions...)

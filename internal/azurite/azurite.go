@@ -1,0 +1,172 @@
+// Package azurite starts Azurite, Azure Table Storage's own emulator, for development and tests.
+package azurite
+
+import (
+	"context"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// DevelopmentAccount and DevelopmentKey are what Microsoft publishes for every emulator; they open nothing else.
+const (
+	DevelopmentAccount = "devstoreaccount1"
+	DevelopmentKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+)
+
+// Options of a server.
+type Options struct {
+	Root     string    // of the project, with tools/azurite installed below it; empty: looked for upwards from here
+	Port     int       // of the table service on 127.0.0.1; 0: a free one
+	Accounts []string  // beside the development account; each is a store of its own
+	Log      io.Writer // nil: nowhere
+}
+
+// Server is a running Azurite. Everything is held in memory and ends with it.
+type Server struct {
+	Port int
+	cmd  *exec.Cmd
+	done chan struct{} // closed when the process has ended
+}
+
+// startWithin is how long Azurite may take until it accepts connections.
+const startWithin = 60 * time.Second
+
+// Start starts Azurite and waits until it answers.
+func Start(ctx context.Context, o Options) (*Server, error) {
+	script, err := find(o.Root)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := exec.LookPath("node"); err != nil {
+		return nil, errors.New("start Azurite: there is no node on the PATH; install Node.js 20 or later")
+	}
+	port, err := choosePort(o.Port)
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.Command("node", script, "--disableTelemetry", "--silent", "--inMemoryPersistence", "--skipApiVersionCheck",
+		"--tableHost", "127.0.0.1", "--tablePort", strconv.Itoa(port))
+	cmd.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+accounts(o.Accounts))
+	cmd.Stdout, cmd.Stderr = o.Log, o.Log
+	endWithParent(cmd)
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start Azurite: %w", err)
+	}
+	s := &Server{Port: port, cmd: cmd, done: make(chan struct{})}
+	go func() {
+		_ = cmd.Wait() // how it ended is seen by who talks to it
+		close(s.done)
+	}()
+	if err := s.await(ctx); err != nil {
+		s.Stop()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *Server) await(ctx context.Context) error {
+	ctx, stop := context.WithTimeout(ctx, startWithin)
+	defer stop()
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		conn, err := net.Dial("tcp", s.address())
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-s.done:
+			return errors.New("start Azurite: it ended at once; run it by hand to see why: node_modules/.bin/azurite-table in tools/azurite")
+		case <-ctx.Done():
+			return fmt.Errorf("start Azurite: it does not answer on port %d: %w", s.Port, ctx.Err())
+		case <-tick.C:
+		}
+	}
+}
+
+func (s *Server) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) }
+
+// ConnectionString opens an account.
+func (s *Server) ConnectionString(account string) string {
+	return fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;TableEndpoint=http://%s/%s", account, key(account), s.address(), account)
+}
+
+// PID is the process's id.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
+// Done is closed when the process has ended.
+func (s *Server) Done() <-chan struct{} { return s.done }
+
+// Stop kills Azurite and waits until it is gone. There is nothing to save.
+func (s *Server) Stop() {
+	_ = s.cmd.Process.Kill() // it may have ended already
+	<-s.done
+}
+
+func key(account string) string {
+	if account == DevelopmentAccount {
+		return DevelopmentKey
+	}
+	return base64.StdEncoding.EncodeToString([]byte("key of " + account))
+}
+
+func accounts(names []string) string {
+	list := DevelopmentAccount + ":" + DevelopmentKey
+	for _, name := range names {
+		list += ";" + name + ":" + key(name)
+	}
+	return list
+}
+
+// choosePort finds a free port, or tells who asked for one that it is taken.
+func choosePort(port int) (int, error) {
+	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+	if err != nil {
+		return 0, fmt.Errorf("start Azurite: port %d of 127.0.0.1 is in use; end what uses it, another Azurite perhaps", port)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port, nil
+}
+
+// find looks for the installed Azurite.
+func find(root string) (string, error) {
+	if root == "" {
+		var err error
+		if root, err = Root(); err != nil {
+			return "", err
+		}
+	}
+	script := filepath.Join(root, "tools", "azurite", "node_modules", "azurite", "dist", "src", "table", "main.js")
+	if _, err := os.Stat(script); err != nil {
+		return "", errors.New("start Azurite: it is not installed; run `make setup` (npm ci in tools/azurite)")
+	}
+	return script, nil
+}
+
+// Root is the project's folder: the nearest one upwards whose go.mod is the project's own.
+func Root() (string, error) {
+	dir, err := os.Getwd()
+	if err != nil {
+		return "", fmt.Errorf("find the project: %w", err)
+	}
+	for {
+		text, err := os.ReadFile(filepath.Join(dir, "go.mod"))
+		if err == nil && strings.HasPrefix(string(text), "module github.com/entraledger/entraledger\n") {
+			return dir, nil
+		}
+		parent := filepath.Dir(dir)
+		if parent == dir {
+			return "", errors.New("find the project: there is no go.mod of it here or above")
+		}
+		dir = parent
+	}
+}
