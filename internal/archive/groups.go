@@ -58,7 +58,7 @@ func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, 
 	}
 	if len(rejected) > 0 {
 		res := groupResult{window: rd.windowOfRejected(groups)}
-		res.balance.Quarantined = int64(len(rejected))
+		res.balance = Balance{Fetched: int64(len(rejected)), Quarantined: int64(len(rejected))}
 		results = append(results, res)
 	}
 	for _, more := range tooLarge {

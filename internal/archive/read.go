@@ -41,23 +41,8 @@ func (rd *read) run(ctx context.Context) error {
 	if err := rd.begin(ctx); err != nil {
 		return err
 	}
-	walk, stop := context.WithCancel(rd.reading)
+	pages, stop := rd.fetch()
 	defer stop()
-	type fetched struct {
-		page entra.Page
-		err  error
-	}
-	pages := make(chan fetched)
-	go func() {
-		defer close(pages)
-		for page, err := range rd.source.Pages(walk, rd.stream, rd.asked.from, rd.asked.to) {
-			select {
-			case pages <- fetched{page, err}:
-			case <-walk.Done():
-				return
-			}
-		}
-	}()
 	for f := range pages {
 		if f.err != nil {
 			return f.err
@@ -75,6 +60,34 @@ func (rd *read) run(ctx context.Context) error {
 		return err
 	}
 	return rd.commit(ctx, rd.asked.to, true)
+}
+
+// fetched is a page, or the error in its place.
+type fetched struct {
+	page entra.Page
+	err  error
+}
+
+// fetch walks the pages in the background, one ahead of who takes them. stop ends the walk and waits for its end.
+func (rd *read) fetch() (pages <-chan fetched, stop func()) {
+	walk, cancel := context.WithCancel(rd.reading)
+	out := make(chan fetched)
+	go func() {
+		defer close(out)
+		for page, err := range rd.source.Pages(walk, rd.stream, rd.asked.from, rd.asked.to) {
+			select {
+			case out <- fetched{page, err}:
+			case <-walk.Done():
+				return
+			}
+		}
+	}()
+	return out, func() {
+		cancel()
+		for range out {
+			continue // what was fetched and not taken is fetched again by the next read
+		}
+	}
 }
 
 // moved tells whether the walk got anywhere; one whose records all bear one time has to be drained.

@@ -185,10 +185,8 @@ func (r *streamRun) finish(ctx context.Context) {
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer stop()
-	if r.balance.Quarantined > 0 || !r.doubtful.to.IsZero() {
-		if n, err := r.store.InQuarantine(ctx, r.stream); err == nil {
-			p.Quarantined = n
-		}
+	if n, err := r.store.InQuarantine(ctx, r.stream); err == nil {
+		p.Quarantined = n
 	}
 	saved, err := r.store.Commit(ctx, p, nil)
 	if err != nil {

@@ -1,0 +1,508 @@
+package archive_test
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"iter"
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/tables"
+)
+
+func TestMain(m *testing.M) { azuritetest.Main(m) }
+
+const (
+	stream = entra.SignInsInteractiveUser
+	other  = entra.DirectoryAudits
+	budget = time.Minute
+)
+
+var start = time.Date(2026, 11, 21, 14, 30, 0, 0, time.UTC)
+
+// tenant is a Source of which a test decides every step: what it holds, in which order it hands it out, where it breaks.
+type tenant struct {
+	now      time.Time
+	records  map[entra.Stream][]string
+	pageSize int
+	shuffled bool // the stream's pages are in no order, and the source says so
+	reads    []string
+	pages    int
+	before   func(page int) error // asked before each page; an error ends the walk
+	mangle   func(page entra.Page) entra.Page
+}
+
+func newTenant() *tenant {
+	return &tenant{now: start, records: make(map[entra.Stream][]string), pageSize: 10}
+}
+
+func (t *tenant) Now(context.Context) (time.Time, error) { return t.now, nil }
+func (t *tenant) Ordered(entra.Stream) bool              { return !t.shuffled }
+
+func (t *tenant) Pages(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[entra.Page, error] {
+	return func(yield func(entra.Page, error) bool) {
+		t.reads = append(t.reads, from.Format(time.RFC3339)+" "+to.Format(time.RFC3339))
+		var in []string
+		for _, raw := range t.records[s] {
+			if at := timeOf(s, raw); at.IsZero() || !at.Before(from) && at.Before(to) {
+				in = append(in, raw)
+			}
+		}
+		if t.shuffled {
+			slices.SortStableFunc(in, func(a, b string) int { return strings.Compare(hashText(a), hashText(b)) })
+		} else {
+			slices.SortStableFunc(in, func(a, b string) int { return timeOf(s, a).Compare(timeOf(s, b)) })
+		}
+		for first := true; first || len(in) > 0; first = false {
+			if t.before != nil {
+				if err := t.before(t.pages); err != nil {
+					yield(entra.Page{}, err)
+					return
+				}
+			}
+			if ctx.Err() != nil {
+				yield(entra.Page{}, ctx.Err())
+				return
+			}
+			t.pages++
+			n := min(t.pageSize, len(in))
+			page := entra.Page{Date: t.now}
+			for _, raw := range in[:n] {
+				page.Records = append(page.Records, []byte(raw))
+			}
+			in = in[n:]
+			if t.mangle != nil {
+				page = t.mangle(page)
+			}
+			if !yield(page, nil) {
+				return
+			}
+		}
+	}
+}
+
+func hashText(s string) string { h := sha256.Sum256([]byte(s)); return string(h[:]) }
+
+func timeOf(s entra.Stream, raw string) time.Time {
+	rec, err := entra.ParseRecord(s, []byte(raw))
+	if err != nil {
+		return time.Time{}
+	}
+	return rec.Time
+}
+
+// add puts a record with an id into a stream, ago before the start.
+func (t *tenant) add(s entra.Stream, id string, ago time.Duration, content string) {
+	t.records[s] = append(t.records[s], record(s, id, ago, content))
+}
+
+func record(s entra.Stream, id string, ago time.Duration, content string) string {
+	return fmt.Sprintf(`{"id":%q,%q:%q,"content":%q}`, id, s.TimeProperty(), start.Add(-ago).Format(time.RFC3339Nano), content)
+}
+
+func newStore(t *testing.T) *tables.Store {
+	store, err := tables.New(tables.Config{ConnectionString: azuritetest.Account(t)})
+	require.NoError(t, err)
+	return store
+}
+
+func collect(t *testing.T, source archive.Source, store archive.Store, o archive.Options, streams ...entra.Stream) (archive.Report, error) {
+	if len(streams) == 0 {
+		streams = []entra.Stream{stream}
+	}
+	collector := archive.NewCollector(source, store, o, func() time.Time { return start }, slog.New(slog.DiscardHandler))
+	return collector.Run(t.Context(), fmt.Sprintf("%s %p", t.Name(), &o), streams, budget)
+}
+
+// stored reads back all hours in which the tenant has a record: current contents and earlier ones, each sorted.
+func stored(t *testing.T, store *tables.Store, tn *tenant, s entra.Stream) (current, earlier []string) {
+	hours := make(map[time.Time]bool)
+	for _, raw := range tn.records[s] {
+		hours[entra.FloorHour(timeOf(s, raw))] = true
+	}
+	for hour := range hours {
+		for rec, err := range store.Records(t.Context(), entra.Window{Stream: s, Start: hour}) {
+			require.NoError(t, err)
+			if rec.Superseded.IsZero() {
+				current = append(current, string(rec.Raw))
+			} else {
+				earlier = append(earlier, string(rec.Raw))
+			}
+		}
+	}
+	slices.Sort(current)
+	slices.Sort(earlier)
+	return current, earlier
+}
+
+func sorted(texts []string) []string {
+	out := slices.Clone(texts)
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+func progress(t *testing.T, store *tables.Store, s entra.Stream) archive.Progress {
+	p, err := store.Progress(t.Context(), s)
+	require.NoError(t, err)
+	return p
+}
+
+// checkLedger compares the totals of the progress row with the coverage rows, and those with the tables.
+func checkLedger(t *testing.T, store *tables.Store, s entra.Stream) {
+	t.Helper()
+	p := progress(t, store, s)
+	var sum archive.Tally
+	complete := int64(0)
+	for cov, err := range store.Windows(t.Context(), s, start.Add(-400*24*time.Hour), start.Add(30*24*time.Hour)) {
+		require.NoError(t, err)
+		count, err := store.Count(t.Context(), cov.Window)
+		require.NoError(t, err)
+		require.Equal(t, count, archive.Tally{Records: cov.Records, Versions: cov.Versions, Bytes: cov.Bytes, StoredBytes: cov.StoredBytes}, "%s", cov.Window)
+		require.Equal(t, cov.Fetched, cov.New+cov.Changed+cov.Unchanged+cov.Quarantined, "%s balances", cov.Window)
+		sum = archive.Tally{Records: sum.Records + cov.Records, Versions: sum.Versions + cov.Versions, Bytes: sum.Bytes + cov.Bytes, StoredBytes: sum.StoredBytes + cov.StoredBytes}
+		if cov.State == archive.WindowComplete {
+			complete++
+		}
+	}
+	require.Equal(t, sum, p.Tally, "the totals are the sums of the windows")
+	require.Equal(t, complete, p.WindowsComplete)
+}
+
+func fill(tn *tenant, s entra.Stream, n int, every time.Duration) {
+	for i := range n {
+		tn.add(s, fmt.Sprintf("id-%05d", i), time.Duration(i)*every+10*time.Minute, strings.Repeat("x", i%50))
+	}
+}
+
+func TestTheFirstRunArchivesFrontierAndBackfill(t *testing.T) {
+	for _, shuffled := range []bool{false, true} {
+		t.Run(fmt.Sprintf("shuffled=%v", shuffled), func(t *testing.T) {
+			tn, store := newTenant(), newStore(t)
+			tn.shuffled, tn.pageSize = shuffled, 100
+			fill(tn, stream, 500, 80*time.Minute) // 27 days
+			report, err := collect(t, tn, store, archive.Options{})
+			require.NoError(t, err)
+			require.True(t, report.Finished)
+			current, earlier := stored(t, store, tn, stream)
+			require.Equal(t, sorted(tn.records[stream]), current)
+			require.Empty(t, earlier)
+			checkLedger(t, store, stream)
+			p := progress(t, store, stream)
+			require.Equal(t, archive.StatusCurrent, p.Status())
+			require.Equal(t, start.Add(-5*time.Minute), p.Watermark)
+			require.Zero(t, p.WindowsMissing(entra.FloorHour(start)))
+			require.Equal(t, entra.FloorHour(start.Add(-499*80*time.Minute-10*time.Minute)), p.Begin, "nothing is claimed before the oldest record")
+			require.LessOrEqual(t, tn.pages, 500/100+10, "few records cost few requests")
+
+			before := tn.pages
+			_, err = collect(t, tn, store, archive.Options{})
+			require.NoError(t, err)
+			require.LessOrEqual(t, tn.pages-before, 1, "a run with nothing new costs one request")
+			checkLedger(t, store, stream)
+		})
+	}
+}
+
+func TestAnEmptyTenantHasNothingMissing(t *testing.T) {
+	tn, store := newTenant(), newStore(t)
+	_, err := collect(t, tn, store, archive.Options{})
+	require.NoError(t, err)
+	p := progress(t, store, stream)
+	require.Equal(t, archive.StatusCurrent, p.Status())
+	require.Zero(t, p.WindowsMissing(entra.FloorHour(start)))
+	require.Equal(t, 2, tn.pages)
+}
+
+func TestBackfillReadsTheOldestWindowFirstAndFrontierComesBefore(t *testing.T) {
+	tn, store := newTenant(), newStore(t)
+	fill(tn, stream, 100, 6*time.Hour)
+	_, err := collect(t, tn, store, archive.Options{})
+	require.NoError(t, err)
+	require.Equal(t, "2026-11-21T14:00:00Z 2026-11-21T14:25:00Z", tn.reads[0], "the frontier")
+	require.Equal(t, "2026-10-22T14:00:00Z 2026-11-21T14:00:00Z", tn.reads[1], "thirty days in one read")
+	require.Len(t, tn.reads, 2)
+}
+
+func TestTheStreamWithTheOldestUnreadWindowHasTheNextTurn(t *testing.T) {
+	tn, store := newTenant(), newStore(t)
+	fill(tn, stream, 200, time.Hour)
+	fill(tn, other, 200, time.Hour)
+	_, err := collect(t, tn, store, archive.Options{Parallel: 1, Turn: 3}, stream, other)
+	require.NoError(t, err)
+	for _, s := range []entra.Stream{stream, other} {
+		current, _ := stored(t, store, tn, s)
+		require.Equal(t, sorted(tn.records[s]), current)
+		checkLedger(t, store, s)
+	}
+	require.True(t, slices.IsSortedFunc(tn.reads[2:], func(a, b string) int { return cmp.Compare(a, b) }), "oldest first, over all streams: %q", tn.reads)
+}
+
+func TestTheFrontierGoesOnWhereItStood(t *testing.T) {
+	tn, store := newTenant(), newStore(t)
+	_, err := collect(t, tn, store, archive.Options{})
+	require.NoError(t, err)
+	tn.now = start.Add(3 * time.Hour) // the timer stalled
+	tn.add(stream, "between", -time.Hour, "")
+	tn.add(stream, "late", 6*time.Minute, "came after the first run, within the overlap")
+	tn.add(stream, "young", -3*time.Hour+time.Minute, "younger than the lag")
+	_, err = collect(t, tn, store, archive.Options{})
+	require.NoError(t, err)
+	current, _ := stored(t, store, tn, stream)
+	require.Equal(t, sorted(tn.records[stream][:2]), current)
+	checkLedger(t, store, stream)
+	require.Equal(t, "2026-11-21T14:23:00Z 2026-11-21T17:25:00Z", tn.reads[len(tn.reads)-1])
+}
+
+func TestWhenTheClockJumpsBackNothingIsLostOrDoubled(t *testing.T) {
+	tn, store := newTenant(), newStore(t)
+	fill(tn, stream, 30, time.Hour)
+	_, err := collect(t, tn, store, archive.Options{})
+	require.NoError(t, err)
+	want := progress(t, store, stream)
+	tn.now = start.Add(-6 * time.Hour)
+	_, err = collect(t, tn, store, archive.Options{})
+	require.NoError(t, err)
+	got := progress(t, store, stream)
+	require.Equal(t, want.Watermark, got.Watermark)
+	require.Equal(t, want.Tally, got.Tally)
+	tn.now = start.Add(time.Hour)
+	tn.add(stream, "new", -30*time.Minute, "")
+	_, err = collect(t, tn, store, archive.Options{})
+	require.NoError(t, err)
+	current, earlier := stored(t, store, tn, stream)
+	require.Equal(t, sorted(tn.records[stream]), current)
+	require.Empty(t, earlier)
+	checkLedger(t, store, stream)
+}
+
+func TestRecordsThatRepeatOrChangeAreKeptOnceInEachContent(t *testing.T) {
+	tn, store := newTenant(), newStore(t)
+	tn.pageSize = 2 // versions come on one page and on several
+	for i := range 12 {
+		id := fmt.Sprintf("id-%d", i/4)
+		tn.add(stream, id, time.Hour, fmt.Sprintf("content %d", i%3))
+	}
+	for range 3 {
+		_, err := collect(t, tn, store, archive.Options{})
+		require.NoError(t, err)
+		current, earlier := stored(t, store, tn, stream)
+		require.Len(t, current, 3, "one current row for each id and time")
+		require.Equal(t, sorted(tn.records[stream]), sorted(append(current, earlier...)), "every content that was served is there")
+		require.Len(t, append(current, earlier...), 9, "and none twice")
+		checkLedger(t, store, stream)
+	}
+}
+
+func TestWhatCantBeFiledIsKeptInQuarantineAndCounted(t *testing.T) {
+	tn, store := newTenant(), newStore(t)
+	fill(tn, stream, 20, time.Hour)
+	bad := []string{`{"createdDateTime":"2026-11-21T14:10:00Z"}`, `{"id":"no time"}`, `["not an object"]`, `{"id":"odd time","createdDateTime":"soon"}`}
+	good := len(tn.records[stream])
+	tn.records[stream] = append(tn.records[stream], bad...)
+	for range 2 {
+		report, err := collect(t, tn, store, archive.Options{})
+		require.NoError(t, err)
+		require.Positive(t, report.Streams[0].Quarantined)
+		require.True(t, report.Streams[0].Balance.Holds())
+		tn.now = tn.now.Add(time.Hour)
+	}
+	var kept []string
+	for rec, err := range store.Quarantined(t.Context(), stream) {
+		require.NoError(t, err)
+		require.NotEmpty(t, rec.Reason)
+		kept = append(kept, string(rec.Raw))
+	}
+	require.ElementsMatch(t, bad, kept)
+	current, _ := stored(t, store, tn, stream)
+	require.Equal(t, sorted(tn.records[stream][:good]), current)
+	require.EqualValues(t, len(bad), progress(t, store, stream).Quarantined)
+	checkLedger(t, store, stream)
+}
+
+func TestARecordTooLargeToStoreGoesToQuarantineAndTheOthersAreStored(t *testing.T) {
+	tn, store := newTenant(), newStore(t)
+	fill(tn, stream, 5, time.Minute)
+	var noise strings.Builder
+	for i := range 500_000 {
+		fmt.Fprintf(&noise, "%x", uint32(i*2654435761))
+	}
+	tn.add(stream, "huge", 12*time.Minute, noise.String()+noise.String())
+	_, err := collect(t, tn, store, archive.Options{})
+	require.NoError(t, err)
+	current, _ := stored(t, store, tn, stream)
+	require.Equal(t, sorted(tn.records[stream][:5]), current)
+	n, err := store.InQuarantine(t.Context(), stream)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, n)
+	checkLedger(t, store, stream)
+}
+
+func TestPagingThatIsLostBeginsAgainAtTheLastRecordStored(t *testing.T) {
+	tn, store := newTenant(), newStore(t)
+	fill(tn, stream, 100, time.Hour)
+	lost := map[int]bool{4: true, 5: true, 9: true}
+	tn.before = func(page int) error {
+		if lost[page] {
+			delete(lost, page)
+			return fmt.Errorf("skip token: %w", entra.ErrPagingLost)
+		}
+		return nil
+	}
+	report, err := collect(t, tn, store, archive.Options{})
+	require.NoError(t, err)
+	require.True(t, report.Finished)
+	current, _ := stored(t, store, tn, stream)
+	require.Equal(t, sorted(tn.records[stream]), current)
+	require.Less(t, tn.pages, 11+6, "only the lost page is read again")
+	checkLedger(t, store, stream)
+}
+
+func TestPagingThatIsAlwaysLostFailsTheStreamAndNoOther(t *testing.T) {
+	tn, store := newTenant(), newStore(t)
+	fill(tn, other, 30, time.Hour)
+	good, bad := newTenant(), newTenant()
+	good.records, bad.before = tn.records, func(int) error { return entra.ErrPagingLost }
+	report, err := collect(t, split{good, bad}, store, archive.Options{}, stream, other)
+	require.Equal(t, entra.CodeBrokenAnswer, entra.CodeOf(err))
+	require.ErrorContains(t, err, string(stream))
+	require.Error(t, report.Streams[0].Err)
+	require.NoError(t, report.Streams[1].Err)
+	current, _ := stored(t, store, tn, other)
+	require.Equal(t, sorted(tn.records[other]), current)
+	p := progress(t, store, stream)
+	require.Equal(t, archive.StatusFailing, p.Status())
+	require.NotEmpty(t, p.LastError)
+	bad.before = nil
+	good.now = good.now.Add(5 * time.Minute)
+	_, err = collect(t, split{good, bad}, store, archive.Options{}, stream, other)
+	require.NoError(t, err)
+	p = progress(t, store, stream)
+	require.Equal(t, archive.StatusCurrent, p.Status())
+	require.NotEmpty(t, p.LastError, "what was wrong can still be read")
+}
+
+// split serves one stream from bad and the others from good.
+type split struct{ good, bad *tenant }
+
+func (s split) Now(ctx context.Context) (time.Time, error) { return s.good.Now(ctx) }
+func (s split) Ordered(name entra.Stream) bool             { return true }
+func (s split) Pages(ctx context.Context, name entra.Stream, from, to time.Time) iter.Seq2[entra.Page, error] {
+	if name == stream {
+		return s.bad.Pages(ctx, name, from, to)
+	}
+	return s.good.Pages(ctx, name, from, to)
+}
+
+func TestPagesOutOfOrderAreStillStoredWhole(t *testing.T) {
+	tn, store := newTenant(), newStore(t)
+	fill(tn, stream, 200, 3*time.Hour)
+	page := 0
+	tn.mangle = func(p entra.Page) entra.Page {
+		if page++; page%3 == 0 {
+			slices.Reverse(p.Records)
+		}
+		return p
+	}
+	_, err := collect(t, tn, store, archive.Options{})
+	require.NoError(t, err)
+	current, _ := stored(t, store, tn, stream)
+	require.Equal(t, sorted(tn.records[stream]), current)
+	checkLedger(t, store, stream)
+}
+
+func TestAGapThatGraphMayHaveForgottenIsNotCalledComplete(t *testing.T) {
+	tn, store := newTenant(), newStore(t)
+	_, err := collect(t, tn, store, archive.Options{})
+	require.NoError(t, err)
+	tn.now = start.Add(20 * 24 * time.Hour) // nobody looked for 20 days, and Graph keeps 10
+	tn.add(stream, "first", -10*24*time.Hour, "")
+	_, err = collect(t, tn, store, archive.Options{})
+	require.NoError(t, err)
+	p := progress(t, store, stream)
+	lost := 0
+	for cov, err := range store.Windows(t.Context(), stream, start, tn.now) {
+		require.NoError(t, err)
+		if cov.State == archive.WindowLost {
+			lost++
+			require.Less(t, cov.Start, start.Add(10*24*time.Hour).Truncate(time.Hour))
+		}
+	}
+	require.Equal(t, 10*24, lost)
+	require.EqualValues(t, lost, p.WindowsMissing(entra.FloorHour(tn.now)))
+	checkLedger(t, store, stream)
+}
+
+func TestABudgetThatEndsIsNoErrorAndTheNextRunGoesOn(t *testing.T) {
+	tn, store := newTenant(), newStore(t)
+	fill(tn, stream, 100, time.Hour)
+	tn.before = func(page int) error {
+		if page == 5 {
+			return context.DeadlineExceeded
+		}
+		return nil
+	}
+	collector := archive.NewCollector(slow{tn, 5}, store, archive.Options{}, func() time.Time { return start }, slog.New(slog.DiscardHandler))
+	report, err := collector.Run(t.Context(), "first", []entra.Stream{stream}, 500*time.Millisecond)
+	require.NoError(t, err)
+	require.False(t, report.Finished)
+	require.Contains(t, report.Summary(), "next run goes on")
+	tn.before = nil
+	checkLedger(t, store, stream)
+	_, err = collect(t, tn, store, archive.Options{})
+	require.NoError(t, err)
+	current, _ := stored(t, store, tn, stream)
+	require.Equal(t, sorted(tn.records[stream]), current)
+	checkLedger(t, store, stream)
+}
+
+// slow waits at page n until its context ends.
+type slow struct {
+	*tenant
+	n int
+}
+
+func (s slow) Pages(ctx context.Context, name entra.Stream, from, to time.Time) iter.Seq2[entra.Page, error] {
+	s.before = func(page int) error {
+		if page >= s.n {
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		return nil
+	}
+	return s.tenant.Pages(ctx, name, from, to)
+}
+
+var errStopped = errors.New("the process was killed here")
+
+func TestAStopFromOutsideKeepsWhatIsCommitted(t *testing.T) {
+	tn, store := newTenant(), newStore(t)
+	fill(tn, stream, 100, time.Hour)
+	ctx, cancel := context.WithCancel(t.Context())
+	tn.before = func(page int) error {
+		if page == 5 {
+			cancel()
+		}
+		return nil
+	}
+	collector := archive.NewCollector(tn, store, archive.Options{}, func() time.Time { return start }, slog.New(slog.DiscardHandler))
+	report, err := collector.Run(ctx, "first", []entra.Stream{stream}, budget)
+	require.NoError(t, err)
+	require.False(t, report.Finished)
+	tn.before = nil
+	_, err = collect(t, tn, store, archive.Options{})
+	require.NoError(t, err)
+	current, _ := stored(t, store, tn, stream)
+	require.Equal(t, sorted(tn.records[stream]), current)
+	checkLedger(t, store, stream)
+}

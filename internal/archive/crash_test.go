@@ -1,0 +1,114 @@
+package archive_test
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/tables"
+)
+
+// dying is a Store whose process is killed at its n-th write: the write is stored or not, its answer is never heard, and
+// nothing after it happens.
+type dying struct {
+	*tables.Store
+	mu     sync.Mutex
+	writes int
+	at     int
+	stored bool
+}
+
+func (d *dying) die(write func() error) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.writes++
+	switch {
+	case d.writes < d.at:
+		return write()
+	case d.writes == d.at && d.stored:
+		if err := write(); err != nil {
+			return err
+		}
+	}
+	return errStopped
+}
+
+func (d *dying) Insert(ctx context.Context, w entra.Window, recs []entra.Record, seen time.Time) (tally archive.Tally, err error) {
+	err = d.die(func() error { tally, err = d.Store.Insert(ctx, w, recs, seen); return err })
+	return tally, err
+}
+
+func (d *dying) Apply(ctx context.Context, w entra.Window, changes []archive.Change, seen time.Time) (tally archive.Tally, err error) {
+	err = d.die(func() error { tally, err = d.Store.Apply(ctx, w, changes, seen); return err })
+	return tally, err
+}
+
+func (d *dying) Quarantine(ctx context.Context, s entra.Stream, rejected []archive.Rejected, seen time.Time) error {
+	return d.die(func() error { return d.Store.Quarantine(ctx, s, rejected, seen) })
+}
+
+func (d *dying) Commit(ctx context.Context, p archive.Progress, rows []archive.Coverage) (out archive.Progress, err error) {
+	err = d.die(func() error { out, err = d.Store.Commit(ctx, p, rows); return err })
+	return out, err
+}
+
+// TestKilledAtAnyWriteTheNextRunCompletesTheArchive walks every write of a run, stored and not stored, and runs again
+// with the same function: nothing may be lost, doubled or miscounted.
+func TestKilledAtAnyWriteTheNextRunCompletesTheArchive(t *testing.T) {
+	tn := newTenant()
+	tn.pageSize = 7
+	fill(tn, stream, 24, 3*time.Hour)
+	for i := range 6 { // versions, within a page and across pages
+		tn.add(stream, fmt.Sprintf("changing-%d", i%2), 30*time.Hour, fmt.Sprintf("content %d", i/2))
+	}
+	tn.records[stream] = append(tn.records[stream], `{"id":"no time"}`)
+
+	whole := &dying{Store: newStore(t), at: 1 << 30}
+	_, err := collect(t, tn, whole, archive.Options{Backfill: 5 * 24 * time.Hour})
+	require.NoError(t, err)
+	wantCurrent, wantEarlier := stored(t, whole.Store, tn, stream)
+	require.Greater(t, whole.writes, 20)
+
+	for at := 1; at <= whole.writes; at++ {
+		for _, kept := range []bool{false, true} {
+			t.Run(fmt.Sprintf("write %d stored=%v", at, kept), func(t *testing.T) {
+				store := &dying{Store: newStore(t), at: at, stored: kept}
+				_, _ = collect(t, tn, store, archive.Options{Backfill: 5 * 24 * time.Hour}) // it dies
+				_, err := collect(t, tn, store.Store, archive.Options{Backfill: 5 * 24 * time.Hour})
+				require.NoError(t, err)
+				current, earlier := stored(t, store.Store, tn, stream)
+				require.Equal(t, wantCurrent, current)
+				require.Equal(t, wantEarlier, earlier)
+				checkLedger(t, store.Store, stream)
+				p := progress(t, store.Store, stream)
+				require.Zero(t, p.WindowsMissing(entra.FloorHour(start)))
+				require.EqualValues(t, 1, p.Quarantined)
+			})
+		}
+	}
+}
+
+func TestTwoRunsAtOnceNeitherLoseNorDouble(t *testing.T) {
+	store := newStore(t)
+	records := newTenant()
+	fill(records, stream, 300, 90*time.Minute)
+	var group sync.WaitGroup
+	for range 3 {
+		tn := newTenant()
+		tn.records = records.records
+		group.Go(func() { _, _ = collect(t, tn, store, archive.Options{}) }) // those that are overtaken say so and stop
+	}
+	group.Wait()
+	_, err := collect(t, records, store, archive.Options{})
+	require.NoError(t, err)
+	current, earlier := stored(t, store, records, stream)
+	require.Equal(t, sorted(records.records[stream]), current)
+	require.Empty(t, earlier)
+	checkLedger(t, store, stream)
+}
