@@ -1,0 +1,154 @@
+package coverage_test
+
+import (
+	"encoding/json"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/functions/coverage"
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/funchost"
+	"github.com/entraledger/entraledger/internal/tables"
+)
+
+func TestMain(m *testing.M) { azuritetest.Main(m) }
+
+var now = time.Date(2026, 11, 21, 14, 30, 0, 0, time.UTC)
+
+// serve runs the function behind the host's adapter, on a ledger of ten hours with a hole.
+func serve(t *testing.T) *httptest.Server {
+	store, err := tables.New(tables.Config{ConnectionString: azuritetest.Account(t)})
+	require.NoError(t, err)
+	begin := now.Truncate(time.Hour).Add(-10 * time.Hour)
+	p := archive.Progress{Stream: entra.Provisioning, Run: "r", Begin: begin, Backfilled: begin.Add(3 * time.Hour),
+		FrontierBegin: begin.Add(5 * time.Hour), Watermark: now.Add(-5 * time.Minute), WindowsComplete: 8,
+		Tally: archive.Tally{Records: 80, Bytes: 800, StoredBytes: 200}, LastRunAt: now.Add(-time.Minute), LastSuccessAt: now.Add(-time.Hour),
+		LastErrorAt: now.Add(-time.Minute), LastErrorCode: entra.CodeThrottled, LastError: "read provisioning: 429; wait"}
+	var rows []archive.Coverage
+	for i := range 11 {
+		if i == 3 || i == 4 {
+			continue
+		}
+		state := archive.WindowComplete
+		if i == 10 {
+			state = archive.WindowPartial
+		}
+		rows = append(rows, archive.Coverage{Window: entra.Window{Stream: p.Stream, Start: begin.Add(time.Duration(i) * time.Hour)}, State: state,
+			Passes: 1, Records: 10, FirstReadAt: now})
+	}
+	_, err = store.Commit(t.Context(), p, rows)
+	require.NoError(t, err)
+
+	host := funchost.New(slog.New(slog.DiscardHandler))
+	function := &coverage.Function{Ledger: store, Streams: []entra.Stream{entra.Provisioning, entra.DirectoryAudits}, Now: func() time.Time { return now }}
+	host.HTTP("/api/coverage", function, http.MethodGet)
+	host.HTTP("/api/coverage/{stream}", function, http.MethodGet)
+	server := httptest.NewServer(host)
+	t.Cleanup(server.Close)
+	return server
+}
+
+func get(t *testing.T, server *httptest.Server, path string) (int, map[string]any) {
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, server.URL+path, nil)
+	require.NoError(t, err)
+	req.Header.Set("X-Forwarded-Host", "ledger.example")
+	req.Header.Set("X-Forwarded-Proto", "https")
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.NotContains(t, string(body), "null", "Parse JSON breaks on null")
+	var answer map[string]any
+	require.NoError(t, json.Unmarshal(body, &answer), "%s", body)
+	return resp.StatusCode, answer
+}
+
+func TestCoverageTellsHowEachStreamStands(t *testing.T) {
+	status, answer := get(t, serve(t), "/api/coverage?code=key")
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "https://ledger.example/api/$metadata#coverage", answer["@odata.context"])
+	require.EqualValues(t, 2, answer["@odata.count"])
+	require.Equal(t, "2026-11-21T14:30:00Z", answer["asOfDateTime"])
+	rows := answer["value"].([]any)
+	require.Equal(t, map[string]any{
+		"stream": "provisioning", "status": "failing",
+		"beginDateTime": "2026-11-21T04:00:00Z", "backfilledToDateTime": "2026-11-21T07:00:00Z", "watermarkDateTime": "2026-11-21T14:25:00Z",
+		"windowsDone": 8.0, "windowsMissing": 2.0, "records": 80.0, "versions": 0.0, "quarantined": 0.0, "bytes": 800.0, "storedBytes": 200.0,
+		"lastRunDateTime": "2026-11-21T14:29:00Z",
+		"lastError":       map[string]any{"dateTime": "2026-11-21T14:29:00Z", "code": "throttled", "message": "read provisioning: 429; wait"},
+	}, rows[0])
+	require.Equal(t, "notStarted", rows[1].(map[string]any)["status"])
+	require.NotContains(t, rows[1], "watermarkDateTime")
+}
+
+func TestEveryHourIsListedTheMissingOnesToo(t *testing.T) {
+	server := serve(t)
+	status, answer := get(t, server, "/api/coverage/provisioning")
+	require.Equal(t, http.StatusOK, status)
+	var states []string
+	for _, row := range answer["value"].([]any) {
+		states = append(states, row.(map[string]any)["status"].(string))
+	}
+	require.Equal(t, strings.Fields("complete complete complete missing missing complete complete complete complete complete partial"), states)
+
+	// Page by page, by the next link alone, it is the same list.
+	var paged []string
+	path := "/api/coverage/provisioning?$top=4"
+	for path != "" {
+		_, page := get(t, server, path)
+		rows := page["value"].([]any)
+		require.LessOrEqual(t, len(rows), 4)
+		for _, row := range rows {
+			paged = append(paged, row.(map[string]any)["status"].(string))
+		}
+		link, _ := page["@odata.nextLink"].(string)
+		require.NotContains(t, link, "code=")
+		next, err := url.Parse(link)
+		require.NoError(t, err)
+		path = next.RequestURI()
+		if link == "" {
+			break
+		}
+	}
+	require.Equal(t, states, paged)
+
+	_, answer = get(t, server, "/api/coverage/provisioning?from=2026-11-21T06:30:00Z&to=2026-11-21T08:00:00Z")
+	require.Len(t, answer["value"], 2)
+	_, answer = get(t, server, "/api/coverage/directoryAudits")
+	require.Empty(t, answer["value"])
+}
+
+func TestABadQuestionIsAnsweredWithWhatIsAccepted(t *testing.T) {
+	server := serve(t)
+	cases := []struct {
+		path   string
+		status int
+		says   string
+	}{
+		{"/api/coverage?$filter=x", 400, "accepted are: none"},
+		{"/api/coverage/provisioning?top=5", 400, "from, to, $top"},
+		{"/api/coverage/provisioning?$top=0", 400, "1 to 1000"},
+		{"/api/coverage/provisioning?$top=5000", 400, "1 to 1000"},
+		{"/api/coverage/provisioning?from=yesterday", 400, "2026-11-21T14:00:00Z"},
+		{"/api/coverage/provisioning?from=2026-11-21T08:00:00Z&to=2026-11-21T06:00:00Z", 400, "not before from"},
+		{"/api/coverage/signIns", 404, "directoryAudits"},
+	}
+	for _, c := range cases {
+		status, answer := get(t, server, c.path)
+		require.Equal(t, c.status, status, c.path)
+		problem := answer["error"].(map[string]any)
+		require.Contains(t, problem["message"], c.says, c.path)
+		require.NotEmpty(t, problem["code"])
+	}
+}
