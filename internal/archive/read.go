@@ -49,7 +49,9 @@ func (rd *read) run(ctx context.Context) error {
 		}
 		rd.pages++
 		rd.streamRun.pages++
-		if err := rd.take(ctx, f.page); err != nil {
+		err := rd.take(ctx, f.page)
+		f.page.Done()
+		if err != nil {
 			return err
 		}
 		if rd.limit > 0 && rd.pages >= rd.limit && rd.ordered && rd.moved() {

@@ -9,6 +9,16 @@ import (
 type Page struct {
 	Records [][]byte
 	Date    time.Time // the tenant's clock when it answered; zero where the source does not tell
+
+	// Free gives the records' memory back to the source, which uses it for a later page; nil: nothing to give back.
+	Free func()
+}
+
+// Done tells the source that nothing of the page is used any more.
+func (p Page) Done() {
+	if p.Free != nil {
+		p.Free()
+	}
 }
 
 // ErrPagingLost says that a walk through pages can't go on (the paging token expired, or the source repeats

@@ -6,7 +6,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -41,6 +40,29 @@ type Client struct {
 	cfg     Config
 	base    *url.URL
 	adapter *msgraphgocore.GraphRequestAdapterBase
+	// Pages are megabytes, and the next one fits where the last one was. A sync.Pool would be empty after each
+	// garbage collection, which pages this large bring on.
+	buffers chan *bytes.Buffer
+}
+
+// keptBuffers is how many pages' memory is kept: of each stream that is read, one being written and one being fetched.
+const keptBuffers = 6
+
+func (c *Client) takeBuffer() *bytes.Buffer {
+	select {
+	case b := <-c.buffers:
+		b.Reset()
+		return b
+	default:
+		return new(bytes.Buffer)
+	}
+}
+
+func (c *Client) giveBuffer(b *bytes.Buffer) {
+	select {
+	case c.buffers <- b:
+	default: // enough are kept
+	}
 }
 
 // New makes a Client. It sends nothing.
@@ -76,7 +98,7 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("make the Graph client: %w", err)
 	}
 	adapter.SetBaseUrl(base.String())
-	return &Client{cfg: cfg, base: base, adapter: adapter}, nil
+	return &Client{cfg: cfg, base: base, adapter: adapter, buffers: make(chan *bytes.Buffer, keptBuffers)}, nil
 }
 
 func isLoopback(u *url.URL) bool {
@@ -91,7 +113,7 @@ func isLoopback(u *url.URL) bool {
 type answer struct {
 	status int
 	header http.Header
-	body   []byte
+	body   *bytes.Buffer // from the client's pool
 }
 
 // date is the tenant's clock as the answer has it; zero without.
@@ -127,7 +149,8 @@ func (c *Client) send(ctx context.Context, rawURL string) (answer, error) {
 			return nil, fmt.Errorf("read Graph's answer: the SDK handed over a %T", response)
 		}
 		defer resp.Body.Close()
-		body, err := readAll(resp)
+		body := c.takeBuffer()
+		_, err := body.ReadFrom(resp.Body)
 		got, received = answer{status: resp.StatusCode, header: resp.Header, body: body}, true
 		return nil, err
 	})
@@ -139,15 +162,4 @@ func (c *Client) send(ctx context.Context, rawURL string) (answer, error) {
 		return answer{}, errors.New("read Graph's answer: there was none")
 	}
 	return got, nil
-}
-
-func readAll(resp *http.Response) ([]byte, error) {
-	var buf bytes.Buffer
-	if resp.ContentLength > 0 {
-		buf.Grow(int(resp.ContentLength) + bytes.MinRead)
-	} else {
-		buf.Grow(1 << 20)
-	}
-	_, err := io.Copy(&buf, resp.Body)
-	return buf.Bytes(), err
 }

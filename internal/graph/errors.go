@@ -57,7 +57,7 @@ func (a *again) Unwrap() []error {
 
 // refused explains an answer that is not 200. walking tells that the request followed a nextLink.
 func refused(doing string, a answer, permission string, walking bool) error {
-	code, message := odataError(a.body)
+	code, message := odataError(a.body.Bytes())
 	said := strings.TrimSpace(fmt.Sprintf("Graph answers %d %s", a.status, code))
 	if message != "" {
 		said += " (" + shorten(message) + ")"

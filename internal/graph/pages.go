@@ -128,6 +128,7 @@ func (c *Client) page(ctx context.Context, s entra.Stream, doing, rawURL string,
 			return result{}, refused(doing, a, Permission(s), walking)
 		}
 		page, link, err := parsePage(a)
+		page.Free = func() { c.giveBuffer(a.body) }
 		if err != nil {
 			return result{}, &again{&entra.Error{Code: entra.CodeBrokenAnswer, Doing: doing, Err: err,
 				Remedy: "the next run tries again; if it stays, look at Microsoft 365 service health"}, 0}
@@ -173,8 +174,9 @@ func retry[T any](ctx context.Context, c *Client, doing string, op func() (T, er
 // parsePage takes a page apart without decoding its records. A page whose JSON is broken, that has no list, or that
 // holds an error object is not a page.
 func parsePage(a answer) (entra.Page, string, error) {
-	if !gjson.ValidBytes(a.body) {
-		return entra.Page{}, "", fmt.Errorf("a page of %d bytes is not JSON (%s)", len(a.body), a.header.Get("Content-Type"))
+	body := a.body.Bytes()
+	if !gjson.ValidBytes(body) {
+		return entra.Page{}, "", fmt.Errorf("a page of %d bytes is not JSON (%s)", len(body), a.header.Get("Content-Type"))
 	}
 	var (
 		page  = entra.Page{Date: a.date()}
@@ -183,7 +185,7 @@ func parsePage(a answer) (entra.Page, string, error) {
 		err   error
 	)
 	// The strings share the body's memory, as the records do.
-	gjson.Parse(unsafe.String(unsafe.SliceData(a.body), len(a.body))).ForEach(func(key, value gjson.Result) bool {
+	gjson.Parse(unsafe.String(unsafe.SliceData(body), len(body))).ForEach(func(key, value gjson.Result) bool {
 		switch key.Str {
 		case "error":
 			err = errors.New("a page holds an error object in place of records")

@@ -3,6 +3,7 @@ package tables
 import (
 	"fmt"
 	"runtime"
+	"sync"
 
 	"github.com/klauspost/compress/zstd"
 )
@@ -19,6 +20,7 @@ const maxRecordBytes = 256 << 20
 type codec struct {
 	encoder *zstd.Encoder
 	decoder *zstd.Decoder
+	scratch sync.Pool // of *[]byte: compressed bytes live only until they are written into their row
 }
 
 func newCodec() (*codec, error) {
@@ -35,15 +37,20 @@ func newCodec() (*codec, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the decompressor: %w", err)
 	}
-	return &codec{encoder: encoder, decoder: decoder}, nil
+	c := &codec{encoder: encoder, decoder: decoder}
+	c.scratch.New = func() any { return new([]byte) }
+	return c, nil
 }
 
-func (c *codec) encode(raw []byte) (data []byte, name string) {
-	data = c.encoder.EncodeAll(raw, make([]byte, 0, len(raw)/2+64))
-	if len(data) >= len(raw) {
-		return raw, codecNone
+// encode compresses a record. data is good until free is called.
+func (c *codec) encode(raw []byte) (data []byte, name string, free func()) {
+	buf := c.scratch.Get().(*[]byte)
+	*buf = c.encoder.EncodeAll(raw, (*buf)[:0])
+	free = func() { c.scratch.Put(buf) }
+	if len(*buf) >= len(raw) {
+		return raw, codecNone, free
 	}
-	return data, codecZstd
+	return *buf, codecZstd, free
 }
 
 func (c *codec) decode(data []byte, name string) ([]byte, error) {

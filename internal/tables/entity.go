@@ -46,7 +46,8 @@ type encoded struct {
 
 // encodeRecord makes the rows of a record. superseded is zero for a current row.
 func (c *codec) encodeRecord(w entra.Window, rec entra.Record, seen, superseded time.Time) (encoded, error) {
-	data, codecName := c.encode(rec.Raw)
+	data, codecName, free := c.encode(rec.Raw)
+	defer free()
 	if len(data) > maxParts*chunksPerRow*maxProperty {
 		return encoded{}, &archive.TooLarge{Key: rec.Key, Hash: rec.Hash, Size: len(data)}
 	}

@@ -44,7 +44,8 @@ func (s *Store) InQuarantine(ctx context.Context, stream entra.Stream) (int64, e
 }
 
 func (c *codec) encodeRejected(stream entra.Stream, r archive.Rejected, seen time.Time) []line {
-	data, codecName := c.encode(r.Raw)
+	data, codecName, free := c.encode(r.Raw)
+	defer free()
 	key := hex.EncodeToString(r.Hash[:])
 	parts := max(1, (len(data)+chunksPerRow*maxProperty-1)/(chunksPerRow*maxProperty))
 	var lines []line
