@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,7 +21,23 @@ func TestMain(m *testing.M) {
 		playHandler(mode)
 		return
 	}
+	if root := os.Getenv("DEVHOST_TEST_HOST"); root != "" {
+		playHost(root)
+		return
+	}
 	os.Exit(m.Run())
+}
+
+// playHost is a devhost process of its own, for a test that kills it.
+func playHost(root string) {
+	h, err := Load(Options{
+		AppRoot: root, Listen: "127.0.0.1:0", Out: os.Stdout, NoTimers: true, Environ: []string{},
+		Settings: map[string]string{"Schedule": "0 */5 * * * *", "DEVHOST_TEST_HANDLER": "good"},
+	})
+	if err == nil {
+		err = h.Run(context.Background())
+	}
+	fmt.Fprintln(os.Stderr, err)
 }
 
 var epoch = time.Date(2026, 11, 20, 10, 2, 0, 0, time.UTC)
@@ -87,11 +104,12 @@ func (c *manualClock) reach(t *testing.T, at time.Time) {
 	defer give.Stop()
 	limit := time.Now().Add(19 * time.Second)
 	c.mu.Lock()
-	for !c.waits(at) {
-		require.True(t, time.Now().Before(limit), "nothing ever waited for %s", at)
+	for !c.waits(at) && time.Now().Before(limit) {
 		c.change.Wait()
 	}
+	found := c.waits(at)
 	c.mu.Unlock()
+	require.True(t, found, "nothing ever waited for %s", at)
 	c.set(at)
 }
 
@@ -213,6 +231,8 @@ func start(t *testing.T, s setup) *rig {
 		"DEVHOST_TEST_MARK": filepath.Join(s.root, "mark"),
 		// The race detector sleeps a second at every exit unless told not to.
 		"GORACE": "atexit_sleep_ms=0",
+		// Under -cover a child complains on stderr where it has no folder for this.
+		"GOCOVERDIR": t.TempDir(),
 	}
 	for name, value := range s.settings {
 		settings[name] = value

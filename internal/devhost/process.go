@@ -29,8 +29,9 @@ type process struct {
 }
 
 // start runs the handler. It keeps one thread for the handler's whole life,
-// because Linux ends the child together with the thread that started it.
-func (l launch) start(log *journal) (*process, error) {
+// because Linux ends the child together with the thread that started it. gone
+// is called before the end can be seen from outside.
+func (l launch) start(log *journal, gone func()) (*process, error) {
 	p := &process{exited: make(chan struct{})}
 	stdout := &lineWriter{emit: func(line string) { log.handler(false, line) }}
 	stderr := &lineWriter{emit: func(line string) { p.stderr.add(line); log.handler(true, line) }}
@@ -53,6 +54,7 @@ func (l launch) start(log *journal) (*process, error) {
 		stdout.flush()
 		stderr.flush()
 		p.code = exitCode(p.cmd)
+		gone()
 		close(p.exited)
 	}()
 	if err := <-started; err != nil {

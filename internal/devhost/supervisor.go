@@ -135,7 +135,8 @@ func (s *supervisor) run(ctx context.Context) error {
 
 // life is one process from its start to its end.
 func (s *supervisor) life(ctx context.Context) (reaction, string) {
-	p, err := s.launch.start(s.log)
+	// Whoever saw the process end finds the gate shut and waits for the next one.
+	p, err := s.launch.start(s.log, s.shut)
 	if err != nil {
 		return restartCounted, err.Error()
 	}
@@ -152,11 +153,11 @@ func (s *supervisor) life(ctx context.Context) (reaction, string) {
 		case <-ctx.Done():
 		}
 	}
-	s.shut()
 	if ctx.Err() != nil {
 		p.end(whyShutdown, s.grace)
 	}
 	<-p.exited
+	s.shut() // once more: it may have ended just before open
 	s.onExit()
 	return react(p.code, p.reason() == whyTimeout), p.obituary()
 }

@@ -1,0 +1,235 @@
+package simtenant
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// maxTop is both the default and the greatest page size of the log collections.
+const maxTop = 1000
+
+// collection is one of Graph's log collections.
+type collection struct {
+	stream entra.Stream // signIns in beta: the stream without a filter of types
+	beta   bool
+	count  bool // takes $count
+}
+
+func (t *Tenant) newRoutes() *http.ServeMux {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+IdentityPath, t.serveToken)
+	for path, c := range map[string]collection{
+		"/v1.0/auditLogs/signIns":                       {stream: entra.SignInsInteractiveUser, count: true},
+		"/v1.0/auditLogs/directoryAudits":               {stream: entra.DirectoryAudits, count: true},
+		"/v1.0/auditLogs/provisioning":                  {stream: entra.Provisioning},
+		"/beta/auditLogs/signIns":                       {stream: entra.SignInsInteractiveUser, beta: true, count: true},
+		"/beta/auditLogs/directoryAudits":               {stream: entra.DirectoryAudits, beta: true, count: true},
+		"/beta/auditLogs/provisioning":                  {stream: entra.Provisioning, beta: true},
+		"/beta/auditLogs/customSecurityAttributeAudits": {stream: entra.CustomSecurityAttributeAudits, beta: true, count: true},
+	} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { t.serveCollection(w, r, c) })
+		mux.HandleFunc(path+"/{id}", func(w http.ResponseWriter, r *http.Request) { t.serveRecord(w, r, c) })
+	}
+	for _, version := range []string{"/v1.0", "/beta"} {
+		mux.HandleFunc(version+"/{$}", t.serveRoot)
+		mux.HandleFunc(version+"/", t.serveUnknown)
+	}
+	t.addAdmin(mux)
+	return mux
+}
+
+// ServeHTTP is Microsoft Graph, the token endpoint, and the tenant's own controls below /_sim/.
+func (t *Tenant) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	t.setHeaders(w, r)
+	t.routes.ServeHTTP(w, r)
+}
+
+func (t *Tenant) serveRoot(w http.ResponseWriter, r *http.Request) {
+	t.send(w, r, []byte(`{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata","value":[]}`))
+}
+
+func (t *Tenant) serveUnknown(w http.ResponseWriter, r *http.Request) {
+	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
+	t.refuse(w, r, &problem{http.StatusBadRequest, "BadRequest", fmt.Sprintf("Resource not found for the segment '%s'.", parts[len(parts)-1])})
+}
+
+// serveCollection answers one page, or the fault that is due.
+func (t *Tenant) serveCollection(w http.ResponseWriter, r *http.Request, c collection) {
+	q, p := t.readQuery(r, c)
+	answered := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+	defer func() { t.note(q.stream, r, answered.status) }()
+	if r.Method != http.MethodGet {
+		t.refuse(answered, r, &problem{http.StatusMethodNotAllowed, "Request_BadRequest", "Specified HTTP method is not allowed for the request target."})
+		return
+	}
+	if denied := t.authorize(r); denied != nil {
+		t.refuse(answered, r, denied)
+		return
+	}
+	if t.overCeiling() {
+		t.throttle(answered, r)
+		return
+	}
+	if p != nil {
+		t.refuse(answered, r, p)
+		return
+	}
+	fault := t.due(q)
+	if fault != nil && t.answerInstead(answered, r, fault) {
+		return
+	}
+	body := t.page(r, q, fault)
+	if fault != nil && t.spoil(answered, r, fault, body) {
+		return
+	}
+	t.send(answered, r, body)
+}
+
+// statusWriter remembers the status for the counters.
+type statusWriter struct {
+	http.ResponseWriter
+	status int
+}
+
+func (w *statusWriter) WriteHeader(status int) {
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// query is a request for a page, read.
+type query struct {
+	collection
+	stream      entra.Stream
+	plan        plan
+	newestFirst bool
+	top         int
+	fields      []string // of $select; nil: all
+	count       bool
+	walking     bool // it has a skip token
+	from        position
+}
+
+func (t *Tenant) readQuery(r *http.Request, c collection) (query, *problem) {
+	q := query{collection: c, stream: c.stream, newestFirst: true, top: maxTop, plan: planFilter(c.stream, nil)}
+	bad := func(code, message string) (query, *problem) { return q, &problem{http.StatusBadRequest, code, message} }
+	for name, values := range r.URL.Query() {
+		text := values[0]
+		switch strings.ToLower(strings.TrimPrefix(name, "$")) {
+		case "filter":
+			if err := q.readFilter(text); err != nil {
+				return bad("BadRequest", err.Error())
+			}
+		case "top":
+			top, err := strconv.Atoi(text)
+			if err != nil || top < 1 {
+				return bad("BadRequest", fmt.Sprintf("Invalid value '%s' for $top query option found. The $top query option requires a non-negative integer value.", text))
+			}
+			if top > maxTop {
+				return bad("BadRequest", fmt.Sprintf("Invalid page size specified: '%d'. Must be between 1 and %d inclusive.", top, maxTop))
+			}
+			q.top = top
+		case "orderby":
+			property, direction, _ := strings.Cut(strings.TrimSpace(text), " ")
+			if property != c.stream.TimeProperty() || !slices.Contains([]string{"", "asc", "desc"}, strings.TrimSpace(direction)) {
+				return bad("BadRequest", fmt.Sprintf("The property '%s' can't be used in $orderby.", text))
+			}
+			q.newestFirst = strings.TrimSpace(direction) == "desc"
+		case "select":
+			q.fields = strings.Split(text, ",")
+		case "count":
+			if q.count = text == "true"; q.count && !c.count {
+				return bad("BadRequest", "Query option 'Count' is not allowed. To allow it, set the 'AllowedQueryOptions' property on EnableQueryAttribute or QueryValidationSettings.")
+			}
+		case "skip":
+			return bad("BadRequest", "Query option 'Skip' is not allowed. To allow it, set the 'AllowedQueryOptions' property on EnableQueryAttribute or QueryValidationSettings.")
+		case "skiptoken":
+			var ok bool
+			if q.from, ok = t.openToken(text); !ok {
+				return bad("", "Token not found: token is either invalid or expired")
+			}
+			q.walking = true
+		}
+	}
+	return q, nil
+}
+
+func (q *query) readFilter(text string) error {
+	n, err := parseFilter(text)
+	if err != nil {
+		return err
+	}
+	if err := schemaOf(q.collection.stream).check(n, nil, q.beta); err != nil {
+		return err
+	}
+	q.plan = planFilter(q.collection.stream, n)
+	if len(q.plan.types) == 0 {
+		return nil
+	}
+	if !q.collection.stream.IsSignIns() {
+		return nil
+	}
+	for _, name := range q.plan.types {
+		if name != q.plan.types[0] {
+			return invalid("User sign-in event types and workload identity sign-in event types can't be mixed.")
+		}
+	}
+	stream, err := entra.ParseStream("signIns." + q.plan.types[0])
+	if err != nil {
+		return invalid("'%s' is no sign-in event type.", q.plan.types[0])
+	}
+	q.stream = stream
+	return nil
+}
+
+func (t *Tenant) serveRecord(w http.ResponseWriter, r *http.Request, c collection) {
+	if denied := t.authorize(r); denied != nil {
+		t.refuse(w, r, denied)
+		return
+	}
+	for raw := range t.Truth(c.stream) {
+		if gjson.GetBytes(raw, "id").Str == r.PathValue("id") {
+			t.send(w, r, raw)
+			return
+		}
+	}
+	t.refuse(w, r, &problem{http.StatusNotFound, "Request_ResourceNotFound", fmt.Sprintf(
+		"Resource '%s' does not exist or one of its queried reference-property objects are not present.", r.PathValue("id"))})
+}
+
+// overCeiling tells whether the last ten seconds have seen as many reporting requests as the tenant allows.
+func (t *Tenant) overCeiling() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.cfg.RequestsPer10s == 0 {
+		return false
+	}
+	since, n := time.Now().Add(-10*time.Second), 0
+	for _, r := range slices.Backward(t.requests) {
+		if r.Time.Before(since) {
+			break
+		}
+		if r.Status != http.StatusTooManyRequests {
+			n++
+		}
+	}
+	return n >= t.cfg.RequestsPer10s
+}
+
+func (t *Tenant) throttle(w http.ResponseWriter, r *http.Request) {
+	if !t.cfg.NoRetryAfter {
+		w.Header().Set("Retry-After", "10")
+	}
+	w.Header().Set("x-ms-throttle-information", "ResourceUnitLimitExceeded")
+	t.refuse(w, r, &problem{http.StatusTooManyRequests, "TooManyRequests", "Too Many Requests"})
+}

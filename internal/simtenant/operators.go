@@ -1,0 +1,108 @@
+package simtenant
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// schema is which operators each property of a type takes in a $filter, as the API reference lists them, with those that
+// Microsoft's manual or existing tools use beside. A property that is not here is unknown.
+type schema struct {
+	typeName string
+	takes    map[string]string
+}
+
+const (
+	equal    = "eq"
+	starts   = "eq startswith"
+	filtered = "eq ne" // not documented as filterable, and used by the manual
+)
+
+var signInSchema = schema{"microsoft.graph.signIn", map[string]string{
+	"createdDateTime": "eq le ge lt gt",
+	"id":              equal, "appId": equal, "clientAppUsed": equal, "conditionalAccessStatus": equal, "correlationId": equal,
+	"originalRequestId": equal, "resourceDisplayName": equal, "resourceId": equal, "resourceOwnerTenantId": equal, "appOwnerTenantId": equal,
+	"riskDetail": equal, "riskLevelAggregated": equal, "riskLevelDuringSignIn": equal, "riskState": equal,
+	"status/errorCode": "eq ne", "tokenIssuerName": equal, "userId": equal, "conditionalAccessAudiences": equal,
+	"resourceServicePrincipalId": equal,
+	"appDisplayName":             starts, "ipAddress": starts, "userDisplayName": starts, "userPrincipalName": starts, "userAgent": starts,
+	"servicePrincipalId": starts, "servicePrincipalName": starts, "authenticationRequirement": starts,
+	"riskEventTypes_v2": "any eq startswith", "deviceDetail/browser": starts, "deviceDetail/operatingSystem": starts,
+	"location/city": starts, "location/state": starts, "location/countryOrRegion": starts,
+	"signInEventTypes": "any eq ne",
+}}
+
+var auditSchema = schema{"microsoft.graph.directoryAudit", map[string]string{
+	"activityDateTime": "eq ge le lt gt", "id": equal,
+	"activityDisplayName": starts, "initiatedBy/user/userPrincipalName": starts,
+	"correlationId": equal, "loggedByService": equal, "initiatedBy/user/id": equal, "initiatedBy/user/displayName": equal,
+	"initiatedBy/app/appId": equal, "initiatedBy/app/displayName": equal,
+	"targetResources": "any", "targetResources/id": equal, "targetResources/displayName": starts,
+	"category": filtered, "result": filtered, "operationType": filtered,
+}}
+
+var provisioningSchema = schema{"microsoft.graph.provisioningObjectSummary", map[string]string{
+	"activityDateTime": "eq gt lt", "durationInMilliseconds": "eq gt lt",
+	"id": "eq contains", "tenantId": "eq contains", "jobId": "eq contains", "changeId": "eq contains", "cycleId": "eq contains",
+	"provisioningAction": "eq contains", "provisioningStatusInfo/status": "eq contains", "initiatedBy/displayName": "eq contains",
+	"sourceSystem/displayName": "eq contains", "targetSystem/displayName": "eq contains",
+	"sourceIdentity/id": "eq contains", "sourceIdentity/displayName": "eq contains", "sourceIdentity/identityType": "eq contains",
+	"targetIdentity/id": "eq contains", "targetIdentity/displayName": "eq contains", "targetIdentity/identityType": "eq contains",
+	"servicePrincipal/id": equal, "servicePrincipal/name": equal, "servicePrincipal/displayName": equal,
+}}
+
+func schemaOf(s entra.Stream) schema {
+	switch {
+	case s.IsSignIns():
+		return signInSchema
+	case s == entra.Provisioning:
+		return provisioningSchema
+	}
+	return auditSchema
+}
+
+// check refuses properties that the type has not and operators that the property does not take. in is the variable and
+// the list of an any() around n.
+func (s schema) check(n node, in *anyOf, beta bool) error {
+	switch n := n.(type) {
+	case logical:
+		if err := s.check(n.l, in, beta); err != nil {
+			return err
+		}
+		return s.check(n.r, in, beta)
+	case negation:
+		return s.check(n.of, in, beta)
+	case comparison:
+		return s.checkOperator(n.path, n.op, in, beta)
+	case call:
+		return s.checkOperator(n.path, n.name, in, beta)
+	case anyOf:
+		if err := s.checkOperator(n.path, "any", nil, beta); err != nil {
+			return err
+		}
+		return s.check(n.of, &n, beta)
+	}
+	return nil
+}
+
+func (s schema) checkOperator(path, op string, in *anyOf, beta bool) error {
+	if in != nil {
+		rest, ok := strings.CutPrefix(path, in.variable)
+		if !ok {
+			return invalid("'%s' is not the range variable '%s'.", path, in.variable)
+		}
+		path = in.path + rest
+	}
+	takes, ok := s.takes[path]
+	if !ok || path == "signInEventTypes" && !beta {
+		return &filterError{fmt.Sprintf("Could not find a property named '%s' on type '%s'.", path, s.typeName)}
+	}
+	for known := range strings.FieldsSeq(takes) {
+		if known == op {
+			return nil
+		}
+	}
+	return invalid("The operator '%s' is not supported for the property '%s'.", op, path)
+}
