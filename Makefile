@@ -1,0 +1,51 @@
+# Entra Ledger. `make` alone lists the targets.
+
+GO ?= go
+BIN := .local/bin
+AZURITE := tools/azurite/node_modules/.package-lock.json
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+
+# make run RECORDS=../shared/samples, make run USERS=1000 DAYS=7, ...
+FLAGS = $(if $(RECORDS),--records $(RECORDS)) $(if $(USERS),--users $(USERS)) $(if $(APPS),--apps $(APPS)) \
+	$(if $(DAYS),--days $(DAYS)) $(if $(POLICIES),--policies $(POLICIES)) $(if $(SEED),--seed $(SEED)) \
+	$(if $(BACKFILL),--backfill $(BACKFILL)) $(if $(PORT),--port $(PORT)) $(if $(TABLE_PORT),--table-port $(TABLE_PORT)) \
+	$(if $(ONCE),--once)
+
+.DEFAULT_GOAL := help
+.PHONY: help run test bench package lint setup clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# The program is built and then started by itself, not by `go run`, which would not pass on a SIGTERM.
+run: ## archive a simulated tenant here and serve (RECORDS= USERS= APPS= DAYS= POLICIES= SEED= BACKFILL= PORT= TABLE_PORT= ONCE=1)
+	@echo "Building the tools (a minute the first time) ..."
+	@command -v $(GO) >/dev/null || { echo "find go: it is not on the PATH; install Go 1.26 or later (go.dev/dl)"; exit 1; }
+	@$(GO) build -o $(BIN)/localrun ./tools/localrun
+	@exec $(BIN)/localrun $(FLAGS)
+
+test: $(AZURITE) ## run every test, race detector on
+	$(GO) test -race -timeout 20m -p 2 ./...
+
+bench: $(AZURITE) ## measure the pipeline beside the obvious program (ARGS=... for its flags)
+	cd tools/bench && $(GO) run . $(ARGS)
+
+package: ## build dist/entraledger.zip for Azure (linux/amd64)
+	$(GO) run ./tools/pack --out dist/app --zip dist/entraledger.zip --goos linux --goarch amd64
+
+lint: ## check formatting, go vet, staticcheck
+	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go' | sort -u | while read -r f; do [ -f "$$f" ] && echo "$$f"; done)); \
+		if [ -n "$$files" ]; then echo "gofmt these:"; echo "$$files"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) run $(STATICCHECK) ./...
+
+setup: $(AZURITE) ## install Azurite from npm and fetch the Go modules
+	$(GO) mod download
+
+# npm writes this file last; it is older than the lockfile where another version is wanted.
+$(AZURITE): tools/azurite/package-lock.json
+	@command -v npm >/dev/null || { echo "find npm: it is not on the PATH; install Node.js 20 or later with npm"; exit 1; }
+	npm ci --no-progress --prefix tools/azurite
+
+clean: ## remove what was built and installed
+	rm -rf dist .local tools/azurite/node_modules

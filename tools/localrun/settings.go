@@ -1,0 +1,42 @@
+package main
+
+import (
+	"slices"
+	"strings"
+)
+
+// handlerSettings are the app settings of a local run.
+type handlerSettings struct {
+	storage        string // connection string
+	graph          string // address of the simulated tenant
+	identity       string // address of its token endpoint
+	identityHeader string
+	backfill       string
+}
+
+// requestShares lift the handler's own limit: the simulated tenant has no ceiling unless it is told to.
+const requestShares = "2000,1"
+
+// schedule is when the timer fires while a local run serves.
+const schedule = "0 */5 * * * *"
+
+// environment is the handler's environment: ours without what names another tenant or another storage account, and
+// with the settings of the local run.
+func (s handlerSettings) environment(ours []string) []string {
+	foreign := []string{"ARCHIVE_STORAGE", "AZURE_", "AzureWebJobs", "FUNCTIONS_", "GRAPH_", "IDENTITY_", "MSI_", "PUBLIC_BASE_URL"}
+	settings := []string{
+		"ARCHIVE_BACKFILL=" + s.backfill,
+		"ARCHIVE_SCHEDULE=" + schedule,
+		"ARCHIVE_STORAGE=" + s.storage,
+		"GRAPH_ENDPOINT=" + s.graph,
+		"GRAPH_REQUESTS_PER_10S=" + requestShares,
+		"IDENTITY_ENDPOINT=" + s.identity,
+		"IDENTITY_HEADER=" + s.identityHeader,
+	}
+	env := slices.DeleteFunc(slices.Clone(ours), func(entry string) bool {
+		name, _, _ := strings.Cut(entry, "=")
+		isOurs := slices.ContainsFunc(settings, func(setting string) bool { return strings.HasPrefix(setting, name+"=") })
+		return isOurs || slices.ContainsFunc(foreign, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+	})
+	return append(env, settings...)
+}
