@@ -136,7 +136,7 @@ func (g *Generator) policies(w *writer, r *rand, o outcome, i int) {
 	n := g.cfg.Policies
 	switch {
 	case i%20_000 == 7_777:
-		n = 190 // about 50 kB
+		n = 230 // about 50 kB
 	case i%5_000 == 3_333:
 		n = 70 // about 20 kB
 	}
