@@ -42,13 +42,6 @@ type Tally struct {
 	Records, Versions, Bytes, StoredBytes int64
 }
 
-func (t *Tally) add(o Tally) {
-	t.Records += o.Records
-	t.Versions += o.Versions
-	t.Bytes += o.Bytes
-	t.StoredBytes += o.StoredBytes
-}
-
 // Progress is the ledger's row for one stream: how far it was read, and totals over its windows. It changes only in
 // one transaction with the coverage rows that it sums up, so that both always agree.
 type Progress struct {

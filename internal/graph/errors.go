@@ -42,10 +42,11 @@ func odataError(body []byte) (code, message string) {
 	return code, message
 }
 
-// again marks an error after which the same request may be tried again; after is what Retry-After asked for.
+// again marks an error after which the same request may be tried again.
 type again struct {
 	error
-	after time.Duration
+	after time.Duration // what Retry-After asked for
+	once  bool          // a second answer of this kind is believed
 }
 
 func (a *again) Unwrap() []error {
@@ -66,17 +67,17 @@ func refused(doing string, a answer, permission string, walking bool) error {
 	switch {
 	case a.status == http.StatusTooManyRequests:
 		e.Code, e.Remedy = entra.CodeThrottled, "the next run goes on; if it stays, lower GRAPH_REQUESTS_PER_10S or find what else uses this app's ceiling"
-		return &again{e, retryAfter(a.header)}
+		return &again{error: e, after: retryAfter(a.header)}
 	case a.status >= 500 || a.status == http.StatusRequestTimeout:
 		e.Code, e.Remedy = entra.CodeUnavailable, "the next run tries again; if it stays, look at Microsoft 365 service health"
-		return &again{e, retryAfter(a.header)}
+		return &again{error: e, after: retryAfter(a.header)}
 	case a.status == http.StatusUnauthorized:
 		e.Code, e.Remedy = entra.CodeToken, "check that the identity belongs to this tenant and this cloud (AZURE_CLOUD)"
-		return &again{e, 0}
+		return &again{error: e, once: true}
 	case a.status == http.StatusForbidden && code == "Authentication_RequestFromNonPremiumTenantOrB2CTenant":
 		// Seen now and then on tenants that have the licence, so it is asked again before it is believed.
 		e.Code, e.Remedy = entra.CodeLicence, "this log needs Microsoft Entra ID P1 or P2; without it, take the stream out of ARCHIVE_STREAMS"
-		return &again{e, 0}
+		return &again{error: e, once: true}
 	case a.status == http.StatusForbidden:
 		e.Code = entra.CodePermission
 		e.Remedy = "grant the app's identity the Microsoft Graph application permission " + permission
@@ -135,7 +136,7 @@ func (c *Client) unanswered(ctx context.Context, doing string, err error) error 
 	default:
 		e.Why = fmt.Sprintf("the answer of %s broke off (%s)", c.base.Host, firstLine(err))
 	}
-	return &again{e, 0}
+	return &again{error: e}
 }
 
 func isCredential(err error) bool {

@@ -130,8 +130,8 @@ func (c *Client) page(ctx context.Context, s entra.Stream, doing, rawURL string,
 		page, link, err := parsePage(a)
 		page.Free = func() { c.giveBuffer(a.body) }
 		if err != nil {
-			return result{}, &again{&entra.Error{Code: entra.CodeBrokenAnswer, Doing: doing, Err: err,
-				Remedy: "the next run tries again; if it stays, look at Microsoft 365 service health"}, 0}
+			return result{}, &again{error: &entra.Error{Code: entra.CodeBrokenAnswer, Doing: doing, Err: err,
+				Remedy: "the next run tries again; if it stays, look at Microsoft 365 service health"}}
 		}
 		return result{page, link}, nil
 	})
@@ -143,6 +143,7 @@ func (c *Client) page(ctx context.Context, s entra.Stream, doing, rawURL string,
 func retry[T any](ctx context.Context, c *Client, doing string, op func() (T, error)) (T, error) {
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.Multiplier, pauses.MaxInterval = c.cfg.BackOff, 2, 32*c.cfg.BackOff
+	doubted := false
 	res, err := backoff.Retry(ctx, func() (T, error) {
 		res, err := op()
 		var more *again
@@ -152,6 +153,10 @@ func retry[T any](ctx context.Context, c *Client, doing string, op func() (T, er
 			}
 			return res, err
 		}
+		if more.once && doubted {
+			return res, backoff.Permanent(err)
+		}
+		doubted = doubted || more.once
 		if deadline, ok := ctx.Deadline(); ok && time.Now().Add(more.after).After(deadline) {
 			return res, backoff.Permanent(err)
 		}
@@ -229,8 +234,8 @@ func (c *Client) Now(ctx context.Context) (time.Time, error) {
 		}
 		now := a.date()
 		if now.IsZero() {
-			return now, &again{&entra.Error{Code: entra.CodeBrokenAnswer, Doing: doing, Why: "the answer has no Date",
-				Remedy: "check GRAPH_ENDPOINT: " + c.base.Host + " may not be Microsoft Graph"}, 0}
+			return now, &again{error: &entra.Error{Code: entra.CodeBrokenAnswer, Doing: doing, Why: "the answer has no Date",
+				Remedy: "check GRAPH_ENDPOINT: " + c.base.Host + " may not be Microsoft Graph"}}
 		}
 		return now, nil
 	})

@@ -87,10 +87,18 @@ func (t *Tenant) due(q query) *Fault {
 		if f.seen <= f.After || f.Count > 0 && f.seen > f.After+f.Count {
 			continue
 		}
+		t.happened[f.Kind]++
 		happening := *f
 		return &happening
 	}
 	return nil
+}
+
+// Happened counts how often a fault has happened to a request.
+func (t *Tenant) Happened(kind Kind) int {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.happened[kind]
 }
 
 func (t *Tenant) skew() time.Duration {
@@ -98,6 +106,7 @@ func (t *Tenant) skew() time.Duration {
 	defer t.mu.Unlock()
 	for _, f := range t.faults {
 		if f.Kind == ClockSkew {
+			t.happened[f.Kind]++
 			return f.Delay
 		}
 	}

@@ -65,6 +65,9 @@ func (t *Tenant) page(r *http.Request, q query, fault *Fault) []byte {
 	t.mu.Unlock()
 	v = v.within(q.plan.from, q.plan.to)
 	top := q.top
+	if t.cfg.PageSize > 0 {
+		top = min(top, t.cfg.PageSize)
+	}
 	if fault != nil {
 		top = fault.pageSize(top)
 	}

@@ -21,6 +21,7 @@ type Config struct {
 	Now       time.Time     // the tenant's clock at the start; zero: the real time, or shortly after the newest line of Records
 	Retention time.Duration // how long the tenant keeps a record; default 30 days, or long enough for all of Records
 
+	PageSize          int           // the most records of a page, whatever $top says; 0: $top
 	RequestsPer10s    int           // ceiling of reporting requests; 0: none
 	NoRetryAfter      bool          // a 429 of the ceiling comes without Retry-After
 	SkipTokenLifetime time.Duration // default 10 minutes
@@ -39,6 +40,7 @@ type Tenant struct {
 	offset   time.Duration // the tenant's clock less the real one
 	frozen   time.Time     // a clock that stands; zero: it runs
 	faults   []*Fault
+	happened map[Kind]int
 	requests []Request
 	counts   map[entra.Stream]*Counter
 	tokens   map[string]time.Time // until when, in real time
@@ -52,7 +54,7 @@ func New(cfg Config) (*Tenant, error) {
 	if cfg.IdentityHeader == "" {
 		cfg.IdentityHeader = "simtenant"
 	}
-	t := &Tenant{cfg: cfg, logs: make(map[entra.Stream]*log), counts: make(map[entra.Stream]*Counter), tokens: make(map[string]time.Time)}
+	t := &Tenant{cfg: cfg, logs: make(map[entra.Stream]*log), counts: make(map[entra.Stream]*Counter), happened: make(map[Kind]int), tokens: make(map[string]time.Time)}
 	for _, s := range entra.AllStreams() {
 		t.logs[s] = &log{base: lines{}}
 		t.counts[s] = &Counter{ByStatus: make(map[int]int)}

@@ -433,3 +433,10 @@ func TestTheControlsAreReachedOverHTTP(t *testing.T) {
 	resp.Body.Close()
 	require.WithinDuration(t, now.Add(-38*time.Hour-30*time.Minute), c.tenant.Now(), time.Minute)
 }
+
+func TestAPageHoldsNoMoreThanThePageSize(t *testing.T) {
+	c := serve(t, simtenant.Config{Records: filepath.Dir(samples("")), PageSize: 10})
+	records, pages := c.all(paths[entra.SignInsInteractiveUser])
+	require.Len(t, records, c.tenant.Count(entra.SignInsInteractiveUser))
+	require.Equal(t, (len(records)+9)/10, pages)
+}

@@ -81,6 +81,7 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	flags.IntVar(&o.signIns, "signins", 0, "exactly so many interactive sign-ins")
 	flags.StringVar(&now, "now", "", "the tenant's clock at the start, as 2026-11-21T14:00:00Z; default: the real time, or after the newest record")
 	flags.DurationVar(&o.tenant.Retention, "retention", 0, "how long the tenant keeps records (default 720h, or all of --records)")
+	flags.IntVar(&o.tenant.PageSize, "page-size", 0, "the most records of a page, below what $top asks for; 0: $top")
 	flags.IntVar(&o.tenant.RequestsPer10s, "requests-per-10s", 0, "ceiling of reporting requests; 0: none")
 	flags.BoolVar(&o.tenant.NoRetryAfter, "no-retry-after", false, "a 429 comes without Retry-After")
 	flags.BoolVar(&o.tenant.NoGzip, "no-gzip", false, "never compress")

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/simtenant"
+	"github.com/entraledger/entraledger/internal/tables"
+)
+
+const envelope = `{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"ScheduleStatus":null,"IsPastDue":false}},"Metadata":{"sys":{"MethodName":"archivelogs"}}}`
+
+// system is a tenant, a storage account and the environment that ties a handler to them.
+type system struct {
+	*testing.T
+	tenant *simtenant.Tenant
+	graph  *httptest.Server
+	store  *tables.Store
+	env    map[string]string
+}
+
+func newSystem(t *testing.T, cfg simtenant.Config) *system {
+	tenant, err := simtenant.New(cfg)
+	require.NoError(t, err)
+	graph := httptest.NewServer(tenant)
+	t.Cleanup(graph.Close)
+	account := azuritetest.Account(t)
+	store, err := tables.New(tables.Config{ConnectionString: account})
+	require.NoError(t, err)
+	return &system{T: t, tenant: tenant, graph: graph, store: store, env: map[string]string{
+		"ARCHIVE_STORAGE": account, "GRAPH_ENDPOINT": graph.URL, "GRAPH_REQUESTS_PER_10S": "100000,1", "ARCHIVE_BACKFILL": "5000d",
+		"IDENTITY_ENDPOINT": graph.URL + simtenant.IdentityPath, "IDENTITY_HEADER": "simtenant",
+	}}
+}
+
+// GetToken asks the tenant. The managed identity of azidentity would not do: its cache is the process's, and each test
+// has a tenant of its own.
+func (s *system) GetToken(ctx context.Context, _ policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	var answer struct {
+		Token string `json:"access_token"`
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.env["IDENTITY_ENDPOINT"]+"?api-version=2019-08-01&resource=graph", nil)
+	if err != nil {
+		return azcore.AccessToken{}, err
+	}
+	req.Header.Set("X-IDENTITY-HEADER", s.env["IDENTITY_HEADER"])
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return azcore.AccessToken{}, err
+	}
+	defer resp.Body.Close()
+	err = json.NewDecoder(resp.Body).Decode(&answer)
+	return azcore.AccessToken{Token: answer.Token, ExpiresOn: time.Now().Add(time.Hour)}, err
+}
+
+// process is a handler in a process of its own.
+type process struct {
+	*testing.T
+	cmd    *exec.Cmd
+	url    string
+	stdout *lockedBuffer
+	stderr *lockedBuffer
+	ended  chan struct{}
+}
+
+func (s *system) start() *process {
+	port := freePort(s.T)
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), playHandler+"=1", "FUNCTIONS_CUSTOMHANDLER_PORT="+strconv.Itoa(port))
+	for name, value := range s.env {
+		cmd.Env = append(cmd.Env, name+"="+value)
+	}
+	p := &process{T: s.T, cmd: cmd, url: fmt.Sprintf("http://127.0.0.1:%d", port), stdout: &lockedBuffer{}, stderr: &lockedBuffer{}, ended: make(chan struct{})}
+	cmd.Stdout, cmd.Stderr = p.stdout, p.stderr
+	require.NoError(s, cmd.Start())
+	go func() {
+		_ = cmd.Wait() // its exit code is asked for by who cares
+		close(p.ended)
+	}()
+	s.Cleanup(p.kill)
+	require.Eventually(s, func() bool {
+		resp, err := http.Get(p.url + "/")
+		if err == nil {
+			resp.Body.Close()
+		}
+		return err == nil
+	}, 30*time.Second, 25*time.Millisecond, "the handler does not listen: %s", p.stderr)
+	return p
+}
+
+func (p *process) kill() {
+	_ = p.cmd.Process.Kill() // it may have ended already
+	<-p.ended
+}
+
+// lockedBuffer takes a process's output.
+type lockedBuffer struct {
+	mu  sync.Mutex
+	buf bytes.Buffer
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.buf.String()
+}
+
+func freePort(t *testing.T) int {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
+}
+
+// fire invokes the timer as the Functions host does.
+func (p *process) fire() (int, map[string]any, error) {
+	req, err := http.NewRequest(http.MethodPost, p.url+"/archivelogs", io.NopCloser(strings.NewReader(envelope))) // chunked
+	require.NoError(p, err)
+	req.Header.Set("Content-Type", "application/json; charset=utf-8")
+	req.Header.Set("X-Azure-Functions-InvocationId", "5c2e7b0a")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return 0, nil, err
+	}
+	defer resp.Body.Close()
+	var answer map[string]any
+	err = json.NewDecoder(resp.Body).Decode(&answer)
+	return resp.StatusCode, answer, err
+}
+
+func (p *process) coverage() []map[string]any {
+	resp, err := http.Get(p.url + "/api/coverage")
+	require.NoError(p, err)
+	defer resp.Body.Close()
+	var answer struct{ Value []map[string]any }
+	require.NoError(p, json.NewDecoder(resp.Body).Decode(&answer))
+	return answer.Value
+}
+
+// archived reads back every hash that is stored of a stream: current and earlier contents, with what they sum to.
+func (s *system) archived(stream entra.Stream) map[entra.Hash]int {
+	out := make(map[entra.Hash]int)
+	hours := make(map[time.Time]bool)
+	for raw := range s.tenant.Truth(stream) {
+		rec, err := entra.ParseRecord(stream, raw)
+		require.NoError(s, err)
+		hours[entra.FloorHour(rec.Time)] = true
+	}
+	for hour := range hours {
+		for rec, err := range s.store.Records(s.Context(), entra.Window{Stream: stream, Start: hour}) {
+			require.NoError(s, err)
+			out[rec.Hash]++
+		}
+	}
+	return out
+}
+
+// requireArchived compares every record that the tenant serves of streams up to the lag with what is stored, hash by
+// hash. No streams: the default ones.
+func (s *system) requireArchived(streams ...entra.Stream) {
+	until := s.tenant.Now().Add(-6 * time.Minute)
+	if len(streams) == 0 {
+		streams = entra.DefaultStreams()
+	}
+	for _, stream := range streams {
+		want := make(map[entra.Hash]int)
+		for raw := range s.tenant.Truth(stream) {
+			rec, err := entra.ParseRecord(stream, raw)
+			require.NoError(s, err)
+			if rec.Time.Before(until) {
+				want[rec.Hash] = 1
+			}
+		}
+		got := s.archived(stream)
+		for hash, n := range got {
+			require.Equal(s, 1, n, "%s: %x is stored twice", stream, hash[:8])
+			if _, ok := want[hash]; !ok {
+				delete(got, hash) // younger than the comparison, or not the tenant's
+			}
+		}
+		require.Equal(s, len(want), len(got), "%s: what is served and what is stored", stream)
+	}
+}
+
+func (s *system) countStored(stream entra.Stream) int {
+	n := 0
+	for _, times := range s.archived(stream) {
+		n += times
+	}
+	return n
+}
