@@ -18,7 +18,8 @@ import (
 type job struct {
 	Role     string        `json:"role"`
 	Records  int           `json:"records"`
-	Seed     int64         `json:"seed"`
+	Seed     uint64        `json:"seed"`
+	Gzip     bool          `json:"gzip"`     // the simulated tenant compresses its answers, as Graph does
 	Now      time.Time     `json:"now"`      // the simulated tenant's clock
 	Limit    time.Duration `json:"limit"`    // when the child gives up
 	Graph    string        `json:"graph"`    // base URL of the simulated tenant

@@ -59,7 +59,8 @@ func run() error {
 // plan is what the flags ask for.
 type plan struct {
 	records  int
-	seed     int64
+	seed     uint64
+	gzip     bool
 	parallel int
 	tables   []string
 	programs []string
@@ -76,7 +77,8 @@ func parsePlan(args []string) (plan, error) {
 	p := plan{now: time.Date(2026, time.November, 21, 12, 0, 0, 0, time.UTC)}
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
 	flags.IntVar(&p.records, "records", 100_000, "sign-ins that the simulated tenant holds")
-	flags.Int64Var(&p.seed, "seed", 1, "seed of the generated sign-ins")
+	flags.Uint64Var(&p.seed, "seed", 1, "seed of the generated sign-ins")
+	flags.BoolVar(&p.gzip, "gzip", true, "the tenant compresses its answers, as Graph does")
 	flags.IntVar(&p.parallel, "parallel", 1, "upserts at a time of the obvious program")
 	tables := flags.String("tables", "discard,azurite", "which table servers: discard, azurite")
 	programs := flags.String("programs", "pipeline,obvious", "which programs: pipeline, obvious")

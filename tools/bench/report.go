@@ -16,7 +16,7 @@ import (
 const (
 	aimCPURatio = 15.0  // obvious / pipeline, against the discarding server
 	aimPeakMB   = 100.0 // the pipeline's, and flat from 10,000 to 1,000,000 records
-	aimFlat     = 1.25  // most that the largest run may need over the smallest
+	aimFlat     = 1.5   // most that the largest run may need over the smallest
 	aimFloor    = 60.0  // percent of the pipeline's processor time that the floor explains
 )
 
@@ -53,7 +53,7 @@ type aim struct {
 type report struct {
 	At      time.Time `json:"at"`
 	Machine string    `json:"machine"`
-	Seed    int64     `json:"seed"`
+	Seed    uint64    `json:"seed"`
 	Records int       `json:"records"`
 	Figures []figure  `json:"figures"`
 	Flat    []figure  `json:"flat"`

@@ -111,7 +111,7 @@ func (p plan) figure(ctx context.Context, at addresses, program, tables string, 
 
 func (p plan) job(role string, at addresses, connection string) job {
 	return job{
-		Role: role, Records: p.records, Seed: p.seed, Now: p.now, Limit: p.limit, Parallel: p.parallel,
+		Role: role, Records: p.records, Seed: p.seed, Gzip: p.gzip, Now: p.now, Limit: p.limit, Parallel: p.parallel,
 		Graph: at.Graph, Identity: at.Identity, Header: at.Header, Tables: connection,
 	}
 }
@@ -119,7 +119,7 @@ func (p plan) job(role string, at addresses, connection string) job {
 // withTenant runs work while a server process with that many sign-ins is up.
 func (p plan) withTenant(ctx context.Context, records int, work func(addresses) error) (err error) {
 	progress(fmt.Sprintf("simulated tenant with %s sign-ins", grouped(int64(records))))
-	server, err := startChild(ctx, job{Role: "server", Records: records, Seed: p.seed, Now: p.now})
+	server, err := startChild(ctx, job{Role: "server", Records: records, Seed: p.seed, Gzip: p.gzip, Now: p.now})
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/simtenant"
+	"github.com/entraledger/entraledger/internal/simtenant/generate"
 	"github.com/entraledger/entraledger/tools/bench/discard"
 )
 
@@ -35,9 +38,32 @@ type counts struct {
 	Tables        discard.Counters `json:"tables"`
 }
 
+// identityHeader is the secret of the tenant's token endpoint.
+const identityHeader = "bench"
+
+// newTenant is a simulated tenant with so many interactive sign-ins in 29 days, none of them in the last hour, which a
+// collector may leave to its next run. Its clock stands.
+func newTenant(j job) (*simtenant.Tenant, error) {
+	tenant, err := simtenant.New(simtenant.Config{
+		Generate: &generate.Config{
+			Seed: j.Seed, Users: 2000, Apps: 60, Days: 29, Policies: 12, End: j.Now.Add(-time.Hour),
+			Exactly: map[entra.Stream]int{entra.SignInsInteractiveUser: j.Records},
+		},
+		Now: j.Now, NoGzip: !j.Gzip, IdentityHeader: identityHeader,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("make up the tenant: %w", err)
+	}
+	tenant.Freeze(j.Now)
+	return tenant, nil
+}
+
 // serve is the server process: the simulated tenant and the discarding table server, each on its own socket.
 func serve(ctx context.Context, j job, out io.Writer) error {
-	tenant, header := newTenant(j)
+	tenant, err := newTenant(j)
+	if err != nil {
+		return err
+	}
 	var pages atomic.Int64
 	graph := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.Contains(r.URL.Path, "/auditLogs/") {
@@ -62,7 +88,7 @@ func serve(ctx context.Context, j job, out io.Writer) error {
 		sites[i] = site
 	}
 	answer := addresses{
-		Graph: sites[0], Identity: sites[0] + identityPath, Header: header, Control: sites[2],
+		Graph: sites[0], Identity: sites[0] + simtenant.IdentityPath, Header: identityHeader, Control: sites[2],
 		Tables: fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;TableEndpoint=%s/%[1]s;", benchAccount, benchKey, sites[1]),
 	}
 	if err := json.NewEncoder(out).Encode(answer); err != nil {
