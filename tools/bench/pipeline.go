@@ -36,7 +36,7 @@ func pipeline(ctx context.Context, j job) (outcome, error) {
 	}
 	got := outcome{TableRequests: counted.requests.Load()}
 	for _, s := range did.Streams {
-		got.Records += int64(s.New)
+		got.Records += s.New + s.Changed // a changed record is stored beside its earlier version
 		got.Refused += int64(s.Quarantined)
 	}
 	if !did.Finished {
