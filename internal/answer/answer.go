@@ -28,6 +28,8 @@ var statuses = map[entra.Code]int{
 	entra.CodeThrottled:    http.StatusTooManyRequests,
 	entra.CodeUnavailable:  http.StatusServiceUnavailable,
 	entra.CodeBrokenAnswer: http.StatusBadGateway,
+	entra.CodeTampered:     http.StatusConflict,
+	entra.CodeBehind:       http.StatusServiceUnavailable,
 	entra.CodeInternal:     http.StatusInternalServerError,
 }
 

@@ -20,6 +20,8 @@ const (
 	CodeThrottled    Code = "throttled"          // over a ceiling; wait
 	CodeUnavailable  Code = "serviceUnavailable" // the other side does not answer; wait
 	CodeBrokenAnswer Code = "brokenAnswer"       // the other side answers what can't be read
+	CodeTampered     Code = "tampered"           // what is stored is not what was written
+	CodeBehind       Code = "archiveBehind"      // the archive is older than it may be
 	CodeInternal     Code = "internalError"      // a fault of ours, or one that nobody foresaw
 )
 

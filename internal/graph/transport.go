@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"sync"
 	"time"
 
+	"github.com/klauspost/compress/gzip"
 	khttp "github.com/microsoft/kiota-http-go"
 	msgraphgocore "github.com/microsoftgraph/msgraph-sdk-go-core"
 )
@@ -21,7 +23,7 @@ func newHTTPClient(base http.RoundTripper, version string) *http.Client {
 	return &http.Client{
 		// Graph's log collections don't redirect; an answer that does is shown as it is.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		Transport: khttp.NewCustomTransportWithParentTransport(closeErrors{base},
+		Transport: khttp.NewCustomTransportWithParentTransport(closeErrors{unzip{base, &sync.Pool{New: func() any { return new(gzip.Reader) }}}},
 			msgraphgocore.NewGraphTelemetryHandler(&msgraphgocore.GraphClientOptions{}),
 			khttp.NewUserAgentHandlerWithOptions(agent),
 		),

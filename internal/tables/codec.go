@@ -1,8 +1,8 @@
 package tables
 
 import (
+	"context"
 	"fmt"
-	"runtime"
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
@@ -10,7 +10,7 @@ import (
 
 // The values of the column Codec.
 const (
-	codecZstd = "zstd" // one Zstandard frame
+	codecZstd = "zstd" // one Zstandard frame; its head names the dictionary
 	codecNone = "none" // the bytes themselves, where compressing would not make them smaller
 )
 
@@ -18,34 +18,32 @@ const (
 const maxRecordBytes = 256 << 20
 
 type codec struct {
-	encoder *zstd.Encoder
+	encoder *zstd.Encoder // without a dictionary
 	decoder *zstd.Decoder
 	scratch sync.Pool // of *[]byte: compressed bytes live only until they are written into their row
 }
 
 func newCodec() (*codec, error) {
-	encoder, err := zstd.NewWriter(nil,
-		zstd.WithEncoderLevel(zstd.SpeedFastest),
-		zstd.WithEncoderConcurrency(runtime.GOMAXPROCS(0)),
-		zstd.WithWindowSize(256<<10), // records are a few KB; the default would hold 4 MB for each core
-		zstd.WithEncoderCRC(false),   // the row has a SHA-256
-	)
-	if err != nil {
-		return nil, fmt.Errorf("make the compressor: %w", err)
+	c := &codec{}
+	var err error
+	if c.encoder, err = newEncoder(); err != nil {
+		return nil, err
 	}
-	decoder, err := zstd.NewReader(nil, zstd.WithDecoderMaxMemory(maxRecordBytes), zstd.WithDecoderConcurrency(0))
-	if err != nil {
-		return nil, fmt.Errorf("make the decompressor: %w", err)
+	if c.decoder, err = newDecoder(); err != nil {
+		return nil, err
 	}
-	c := &codec{encoder: encoder, decoder: decoder}
 	c.scratch.New = func() any { return new([]byte) }
 	return c, nil
 }
 
-// encode compresses a record. data is good until free is called.
-func (c *codec) encode(raw []byte) (data []byte, name string, free func()) {
+// encode compresses a record, with a dictionary's encoder or, where it is nil, without one. data is good until free is
+// called.
+func (c *codec) encode(with *zstd.Encoder, raw []byte) (data []byte, name string, free func()) {
+	if with == nil {
+		with = c.encoder
+	}
 	buf := c.scratch.Get().(*[]byte)
-	*buf = c.encoder.EncodeAll(raw, (*buf)[:0])
+	*buf = with.EncodeAll(raw, (*buf)[:0])
 	free = func() { c.scratch.Put(buf) }
 	if len(*buf) >= len(raw) {
 		return raw, codecNone, free
@@ -53,19 +51,28 @@ func (c *codec) encode(raw []byte) (data []byte, name string, free func()) {
 	return *buf, codecZstd, free
 }
 
-func (c *codec) decode(data []byte, name string) ([]byte, error) {
+// decode gives a record's bytes back.
+func (s *Store) decode(ctx context.Context, table string, data []byte, name string) ([]byte, error) {
 	switch name {
 	case codecNone:
 		return data, nil
 	case codecZstd:
-		return c.decoder.DecodeAll(data, nil)
+		var head zstd.Header
+		if err := head.Decode(data); err != nil {
+			return nil, fmt.Errorf("read the head of a compressed record: %w", err)
+		}
+		decoder, err := s.decoderFor(ctx, table, head.DictionaryID)
+		if err != nil {
+			return nil, err
+		}
+		return decoder.DecodeAll(data, nil)
 	default:
 		return nil, fmt.Errorf("decode a record: unknown codec %q; a newer version of Entra Ledger wrote it", name)
 	}
 }
 
 // decodedSize is the length of the record without decompressing it.
-func (c *codec) decodedSize(data []byte, name string) (int64, error) {
+func (s *Store) decodedSize(ctx context.Context, table string, data []byte, name string) (int64, error) {
 	if name == codecNone {
 		return int64(len(data)), nil
 	}
@@ -74,7 +81,7 @@ func (c *codec) decodedSize(data []byte, name string) (int64, error) {
 		return 0, fmt.Errorf("read the head of a compressed record: %w", err)
 	}
 	if !h.HasFCS {
-		whole, err := c.decode(data, name)
+		whole, err := s.decode(ctx, table, data, name)
 		return int64(len(whole)), err
 	}
 	return int64(h.FrameContentSize), nil

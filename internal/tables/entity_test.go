@@ -32,9 +32,15 @@ func signIn(t *testing.T, id, when, extra string) entra.Record {
 	return rec
 }
 
-func TestARecordSurvivesItsRowsByteForByte(t *testing.T) {
-	codec, err := newCodec()
+// offline is a store that a test asks for nothing that is on the other side.
+func offline(t *testing.T) *Store {
+	store, err := New(Config{ConnectionString: "UseDevelopmentStorage=true"})
 	require.NoError(t, err)
+	return store
+}
+
+func TestARecordSurvivesItsRowsByteForByte(t *testing.T) {
+	store := offline(t)
 	seen := at("2026-11-21T15:00:00.1234567Z")
 	cases := []struct {
 		name  string
@@ -47,7 +53,7 @@ func TestARecordSurvivesItsRowsByteForByte(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			rec := signIn(t, strings.Repeat("i", 10), "2026-11-21T14:05:10Z", noise(c.size))
-			enc, err := codec.encodeRecord(rec.Window(entra.SignInsInteractiveUser), rec, seen, time.Time{})
+			enc, err := store.codec.encodeRecord(nil, rec.Window(entra.SignInsInteractiveUser), rec, seen, time.Time{})
 			require.NoError(t, err)
 			require.Equal(t, c.parts, len(enc.lines))
 			require.Less(t, enc.size, maxTransaction, "a record is written in one transaction")
@@ -66,11 +72,11 @@ func TestARecordSurvivesItsRowsByteForByte(t *testing.T) {
 				require.Equal(t, l.stored, row.size, "a row's size is counted alike when written and when read")
 				rows = append(rows, row)
 			}
-			got, err := codec.decodeRecord(entra.SignInsInteractiveUser, rows)
+			got, err := store.decodeRecord(t.Context(), rec.Window(entra.SignInsInteractiveUser), rows)
 			require.NoError(t, err)
 			require.Equal(t, rec.Raw, got.Raw)
 			require.Equal(t, seen, rows[0].FirstSeen)
-			size, err := codec.decodedSize(data(rows), rows[0].Codec)
+			size, err := store.decodedSize(t.Context(), "", data(rows), rows[0].Codec)
 			require.NoError(t, err)
 			require.EqualValues(t, len(rec.Raw), size)
 		})
@@ -78,23 +84,21 @@ func TestARecordSurvivesItsRowsByteForByte(t *testing.T) {
 }
 
 func TestARecordThatDoesNotFitATransactionIsRefusedWhole(t *testing.T) {
-	codec, err := newCodec()
-	require.NoError(t, err)
+	store := offline(t)
 	rec := signIn(t, "big", "2026-11-21T14:05:10Z", noise(6<<20))
-	_, err = codec.encodeRecord(rec.Window(entra.SignInsInteractiveUser), rec, time.Now(), time.Time{})
+	_, err := store.codec.encodeRecord(nil, rec.Window(entra.SignInsInteractiveUser), rec, time.Now(), time.Time{})
 	require.ErrorIs(t, err, archive.ErrTooLarge)
 }
 
 func TestARowThatWasAlteredIsNoticed(t *testing.T) {
-	codec, err := newCodec()
-	require.NoError(t, err)
+	store := offline(t)
 	rec, other := signIn(t, "a", "2026-11-21T14:05:10Z", "1"), signIn(t, "a", "2026-11-21T14:05:10Z", "2")
 	other.Hash = rec.Hash
-	enc, err := codec.encodeRecord(rec.Window(entra.SignInsInteractiveUser), other, time.Now(), time.Time{})
+	enc, err := store.codec.encodeRecord(nil, rec.Window(entra.SignInsInteractiveUser), other, time.Now(), time.Time{})
 	require.NoError(t, err)
 	row, err := parseWholeRow(enc.lines[0].body)
 	require.NoError(t, err)
-	_, err = codec.decodeRecord(entra.SignInsInteractiveUser, []fetchedRow{row})
+	_, err = store.decodeRecord(t.Context(), rec.Window(entra.SignInsInteractiveUser), []fetchedRow{row})
 	require.ErrorContains(t, err, "altered")
 }
 

@@ -44,7 +44,7 @@ func (s *Store) InQuarantine(ctx context.Context, stream entra.Stream) (int64, e
 }
 
 func (c *codec) encodeRejected(stream entra.Stream, r archive.Rejected, seen time.Time) []line {
-	data, codecName, free := c.encode(r.Raw)
+	data, codecName, free := c.encode(nil, r.Raw)
 	defer free()
 	key := hex.EncodeToString(r.Hash[:])
 	parts := max(1, (len(data)+chunksPerRow*maxProperty-1)/(chunksPerRow*maxProperty))
@@ -90,7 +90,7 @@ func (s *Store) Quarantined(ctx context.Context, stream entra.Stream) iter.Seq2[
 			if rows = append(rows, row); len(rows) < max(1, rows[0].Parts) {
 				return nil
 			}
-			raw, err := s.codec.decode(data(rows), rows[0].Codec)
+			raw, err := s.decode(ctx, quarantineTable, data(rows), rows[0].Codec)
 			if err != nil {
 				return fmt.Errorf("read quarantine row %s: %w", rows[0].RowKey, err)
 			}

@@ -17,9 +17,13 @@ import (
 // Insert is archive.Store's. The records' sizes are checked before anything is written.
 func (s *Store) Insert(ctx context.Context, w entra.Window, recs []entra.Record, seen time.Time) (archive.Tally, error) {
 	var tally archive.Tally
+	with, err := s.encoderFor(ctx, w, recs...)
+	if err != nil {
+		return tally, err
+	}
 	batches := make([]batch, 0, len(recs))
 	for _, rec := range recs {
-		enc, err := s.codec.encodeRecord(w, rec, seen, time.Time{})
+		enc, err := s.codec.encodeRecord(with, w, rec, seen, time.Time{})
 		if err != nil {
 			return archive.Tally{}, err
 		}
@@ -88,7 +92,7 @@ func (s *Store) Apply(ctx context.Context, w entra.Window, changes []archive.Cha
 		)
 		switch change.Kind {
 		case archive.InsertCurrent, archive.KeepVersion:
-			b, added, err = s.insertion(w, change, seen)
+			b, added, err = s.insertion(ctx, w, change, seen)
 		case archive.Supersede:
 			b, added, err = s.supersede(ctx, w, change, seen)
 		}
@@ -104,7 +108,7 @@ func (s *Store) Apply(ctx context.Context, w entra.Window, changes []archive.Cha
 	return tally, s.submitAll(ctx, TableName(w), batches)
 }
 
-func (s *Store) insertion(w entra.Window, change archive.Change, seen time.Time) (batch, archive.Tally, error) {
+func (s *Store) insertion(ctx context.Context, w entra.Window, change archive.Change, seen time.Time) (batch, archive.Tally, error) {
 	tally := archive.Tally{Records: 1, Bytes: int64(len(change.Record.Raw))}
 	kind, superseded := aztables.TransactionTypeAdd, time.Time{}
 	if change.Kind == archive.KeepVersion {
@@ -112,7 +116,11 @@ func (s *Store) insertion(w entra.Window, change archive.Change, seen time.Time)
 		tally.Records, tally.Versions = 0, 1
 		kind, superseded = aztables.TransactionTypeInsertReplace, seen
 	}
-	enc, err := s.codec.encodeRecord(w, change.Record, seen, superseded)
+	with, err := s.encoderFor(ctx, w, change.Record)
+	if err != nil {
+		return batch{}, tally, err
+	}
+	enc, err := s.codec.encodeRecord(with, w, change.Record, seen, superseded)
 	tally.StoredBytes = enc.stored()
 	return enc.batch(kind), tally, err
 }
@@ -125,14 +133,18 @@ func (s *Store) supersede(ctx context.Context, w entra.Window, change archive.Ch
 	if err != nil {
 		return batch{}, archive.Tally{}, err
 	}
-	was, err := s.codec.decodeRecord(w.Stream, rows)
+	was, err := s.decodeRecord(ctx, w, rows)
 	if err != nil {
 		return batch{}, archive.Tally{}, fmt.Errorf("read %s in table %s: %w", rk, TableName(w), err)
 	}
 	if was.Hash != change.Was {
 		return batch{}, archive.Tally{}, archive.ErrMoved
 	}
-	old, err := s.codec.encodeRecord(w, was, rows[0].FirstSeen, seen)
+	with, err := s.encoderFor(ctx, w)
+	if err != nil {
+		return batch{}, archive.Tally{}, err
+	}
+	old, err := s.codec.encodeRecord(with, w, was, rows[0].FirstSeen, seen)
 	if err != nil {
 		return batch{}, archive.Tally{}, err
 	}
@@ -143,7 +155,7 @@ func (s *Store) supersede(ctx context.Context, w entra.Window, change archive.Ch
 		}
 		seen = again[0].FirstSeen
 	}
-	current, err := s.codec.encodeRecord(w, change.Record, seen, time.Time{})
+	current, err := s.codec.encodeRecord(with, w, change.Record, seen, time.Time{})
 	if err != nil {
 		return batch{}, archive.Tally{}, err
 	}
@@ -221,7 +233,7 @@ func (s *Store) Count(ctx context.Context, w entra.Window) (archive.Tally, error
 		} else {
 			tally.Records++
 		}
-		size, err := s.codec.decodedSize(data(rows), rows[0].Codec)
+		size, err := s.decodedSize(ctx, TableName(w), data(rows), rows[0].Codec)
 		tally.Bytes += size
 		tally.StoredBytes += sizeOf(rows)
 		return err
@@ -278,7 +290,7 @@ func (s *Store) Records(ctx context.Context, w entra.Window) iter.Seq2[StoredRec
 	return func(yield func(StoredRecord, error) bool) {
 		stopped := errors.New("the reader has enough")
 		err := s.records(ctx, w, func(_ place, rows []fetchedRow) error {
-			rec, err := s.codec.decodeRecord(w.Stream, rows)
+			rec, err := s.decodeRecord(ctx, w, rows)
 			if err != nil {
 				return fmt.Errorf("read table %s: %w", TableName(w), err)
 			}

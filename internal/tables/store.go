@@ -42,6 +42,8 @@ type Store struct {
 	host    string // for errors
 	codec   *codec
 
+	dictionaries dictionaries
+
 	creating singleflight.Group
 	created  sync.Map // table name -> struct{}{}
 }

@@ -33,7 +33,7 @@ func testJob(t *testing.T) (job, *discard.Server) {
 	j := testTenantJob
 	tenant, err := testTenant()
 	require.NoError(t, err)
-	forget := discard.New("coverage")
+	forget := discard.New("coverage", "dictionaries")
 	server := httptest.NewServer(forget)
 	t.Cleanup(server.Close)
 	j.Graph, j.Identity, j.Header = tenant, tenant+simtenant.IdentityPath, identityHeader

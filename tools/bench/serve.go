@@ -71,7 +71,7 @@ func serve(ctx context.Context, j job, out io.Writer) error {
 		}
 		tenant.ServeHTTP(w, r)
 	})
-	forget := discard.New("coverage")
+	forget := discard.New("coverage", "dictionaries")
 	control := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPost {
 			forget.Reset()

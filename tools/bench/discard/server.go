@@ -1,5 +1,5 @@
 // Package discard is a table server that accepts records and forgets them, so that a benchmark measures its clients
-// and not a database. Tables whose names begin with the kept prefix are remembered, because a program that reads its
+// and not a database. Named tables are remembered, because a program that reads its
 // own state back would otherwise begin anew for ever. It speaks as much of Table Storage's protocol as aztables uses.
 package discard
 
@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"slices"
 	"sort"
 	"strconv"
 	"strings"
@@ -28,7 +29,7 @@ type Counters struct {
 
 // Server is an http.Handler. Create it with New.
 type Server struct {
-	keepPrefix string
+	keep []string // tables that are remembered
 
 	requests, operations, records, bodyBytes, storedBytes atomic.Int64
 
@@ -37,10 +38,9 @@ type Server struct {
 	etags  int64
 }
 
-// New makes a server that remembers the tables whose names begin with keepPrefix (in lower case) and forgets the
-// entities of all others.
-func New(keepPrefix string) *Server {
-	return &Server{keepPrefix: keepPrefix, tables: map[string]*table{}}
+// New makes a server that remembers the tables of these names (in lower case) and forgets the entities of all others.
+func New(keep ...string) *Server {
+	return &Server{keep: keep, tables: map[string]*table{}}
 }
 
 // Counters reads the counts so far.
@@ -127,7 +127,7 @@ func (s *Server) createTable(w http.ResponseWriter, r *http.Request, body []byte
 	s.mu.Lock()
 	_, exists := s.tables[name]
 	if !exists {
-		s.tables[name] = &table{name: asked.TableName, kept: strings.HasPrefix(name, s.keepPrefix), rows: map[key]row{}}
+		s.tables[name] = &table{name: asked.TableName, kept: slices.Contains(s.keep, name), rows: map[key]row{}}
 	}
 	s.mu.Unlock()
 	switch {
