@@ -38,6 +38,9 @@ func (k Key) Compare(o Key) int {
 // Hash is the SHA-256 of a record's bytes as received.
 type Hash [sha256.Size]byte
 
+// HashOf hashes a record's bytes.
+func HashOf(raw []byte) Hash { return sha256.Sum256(raw) }
+
 // Column is one promoted value of a record. Text is set for strings, Int (with IsInt) for whole numbers.
 type Column struct {
 	Name  string // PascalCase of Graph's property path
@@ -69,7 +72,7 @@ var (
 // changed while the record lives. Of repeated keys, which published beta records have, the first counts.
 // Errors: ErrNoObject, ErrNoID, ErrNoTime (wrapped, with the value).
 func ParseRecord(s Stream, raw []byte) (Record, error) {
-	rec := Record{Raw: raw, Hash: sha256.Sum256(raw)}
+	rec := Record{Raw: raw, Hash: HashOf(raw)}
 	// The string shares raw's memory: a copy of every record would cost more than scanning it.
 	doc := gjson.Parse(unsafe.String(unsafe.SliceData(raw), len(raw)))
 	if !doc.IsObject() {

@@ -1,0 +1,118 @@
+package seal
+
+import (
+	"errors"
+	"fmt"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// Proof shows that one record was part of a window when it was sealed, and the seal part of the stream's log at its head.
+// It needs nothing of the archive to be checked: docs/proof.md has the rules.
+type Proof struct {
+	RecordText  string   `json:"record"`     // its bytes as Graph sent them
+	RecordHash  string   `json:"recordHash"` // hex SHA-256 of its bytes
+	Leaf        int64    `json:"leaf"`       // its place among the window's records, from 0
+	WindowProof []string `json:"windowProof"`
+	Seal        string   `json:"seal"`  // the log entry's text
+	Entry       int64    `json:"entry"` // its place in the log, from 0
+	LogProof    []string `json:"logProof"`
+	Head        string   `json:"head"` // checkpoint
+}
+
+// ErrNotSealed says that a record is not part of a seal.
+var ErrNotSealed = errors.New("the record is not part of the window as it was sealed")
+
+// Prove makes the proof of the record with a hash. leaves are all of its window.
+func Prove(log Log, head Head, s Seal, leaves []Leaf, raw []byte, hash entra.Hash) (Proof, error) {
+	sealed := LeavesAt(leaves, s.SealedAt)
+	at := -1
+	for i, l := range sealed {
+		if l.Hash == hash {
+			at = i
+			break
+		}
+	}
+	if at < 0 {
+		return Proof{}, ErrNotSealed
+	}
+	inWindow, err := tlog.ProveRecord(int64(len(sealed)), int64(at), treeOf(sealed))
+	if err != nil {
+		return Proof{}, fmt.Errorf("prove a record: %w", err)
+	}
+	inLog, err := tlog.ProveRecord(head.Size, s.Number, hashes{log})
+	if err != nil {
+		return Proof{}, fmt.Errorf("prove a seal: %w", err)
+	}
+	p := Proof{RecordText: string(raw), RecordHash: hexOf(hash), Leaf: int64(at), Seal: string(s.Text()), Entry: s.Number, Head: string(head.Text()),
+		WindowProof: []string{}, LogProof: []string{}}
+	for _, h := range inWindow {
+		p.WindowProof = append(p.WindowProof, base64Of(h))
+	}
+	for _, h := range inLog {
+		p.LogProof = append(p.LogProof, base64Of(h))
+	}
+	return p, nil
+}
+
+// Check tells whether a proof holds: the record's bytes have the hash, the hash is a leaf of the seal's tree, the seal an
+// entry of the log with the head. trusted is a head that the checker has from elsewhere, the write-once blob for one; nil
+// where only the proof's own is at hand.
+func Check(p Proof, trusted *Head) (Seal, error) {
+	hash := entra.HashOf([]byte(p.RecordText))
+	if hexOf(hash) != p.RecordHash {
+		return Seal{}, fmt.Errorf("check the record: its SHA-256 is %s, not %s", hexOf(hash), p.RecordHash)
+	}
+	s, err := ParseSeal([]byte(p.Seal))
+	if err != nil {
+		return Seal{}, err
+	}
+	s.Number = p.Entry
+	inWindow, err := parseHashes(p.WindowProof)
+	if err != nil {
+		return s, err
+	}
+	if err := tlog.CheckRecord(inWindow, s.Leaves, s.Root, p.Leaf, tlog.RecordHash(hash[:])); err != nil {
+		return s, fmt.Errorf("check the record: it is not leaf %d of the %d that were sealed: %w", p.Leaf, s.Leaves, err)
+	}
+	rec, err := entra.ParseRecord(s.Stream, []byte(p.RecordText))
+	if err != nil {
+		return s, fmt.Errorf("check the record: %w", err)
+	}
+	if rec.Window(s.Stream) != s.Window {
+		return s, fmt.Errorf("check the record: it is of %s, the seal of %s", rec.Window(s.Stream), s.Window)
+	}
+	head, err := ParseHead([]byte(p.Head))
+	if err != nil {
+		return s, err
+	}
+	if trusted != nil && *trusted != head {
+		return s, fmt.Errorf("check the head: the proof is for %s of size %d with root %s, the head given is of %s, size %d, root %s",
+			head.Stream, head.Size, head.Root, trusted.Stream, trusted.Size, trusted.Root)
+	}
+	if head.Stream != s.Stream {
+		return s, fmt.Errorf("check the head: it is of %s, the seal of %s", head.Stream, s.Stream)
+	}
+	inLog, err := parseHashes(p.LogProof)
+	if err != nil {
+		return s, err
+	}
+	if err := tlog.CheckRecord(inLog, head.Size, head.Root, p.Entry, tlog.RecordHash([]byte(p.Seal))); err != nil {
+		return s, fmt.Errorf("check the seal: it is not entry %d of the log of %d: %w", p.Entry, head.Size, err)
+	}
+	return s, nil
+}
+
+func parseHashes(texts []string) (tlog.RecordProof, error) {
+	var out tlog.RecordProof
+	for _, text := range texts {
+		h, err := tlog.ParseHash(text)
+		if err != nil {
+			return nil, fmt.Errorf("read the proof: %w", err)
+		}
+		out = append(out, h)
+	}
+	return out, nil
+}
