@@ -46,7 +46,7 @@ func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	collector := archive.NewCollector(source, store, archive.Options{Backfill: cfg.Backfill}, time.Now, log)
+	collector := archive.NewCollector(source, store, nil, archive.Options{Backfill: cfg.Backfill}, time.Now, log)
 
 	host := funchost.New(log)
 	host.Timer(archivelogs.Name, archivelogs.Run(collector, cfg.Streams, cfg.RunBudget))

@@ -46,7 +46,7 @@ func serve(t *testing.T) *httptest.Server {
 		rows = append(rows, archive.Coverage{Window: entra.Window{Stream: p.Stream, Start: begin.Add(time.Duration(i) * time.Hour)}, State: state,
 			Passes: 1, Records: 10, FirstReadAt: now})
 	}
-	_, err = store.Commit(t.Context(), p, rows)
+	_, err = store.Commit(t.Context(), p, rows, nil)
 	require.NoError(t, err)
 
 	host := funchost.New(slog.New(slog.DiscardHandler))

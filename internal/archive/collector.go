@@ -16,11 +16,12 @@ import (
 
 // Options of a Collector. Zero values mean the defaults.
 type Options struct {
-	Backfill time.Duration // how far back the first run reaches; default 30 days
-	Lag      time.Duration // records younger than this are left to the next run; default 5 minutes: what Graph needs as a rule
-	Overlap  time.Duration // how much of what was read the frontier reads again; default 2 minutes
-	Parallel int           // streams that are read at the same time; bounds the memory for pages; default 3
-	Turn     int           // pages a stream may read of its backfill before the next stream's turn; default 25
+	Backfill time.Duration   // how far back the first run reaches; default 30 days
+	Lag      time.Duration   // records younger than this are left to the next run; default 5 minutes: what Graph needs as a rule
+	Overlap  time.Duration   // how much of what was read the frontier reads again; default 2 minutes
+	Parallel int             // streams that are read at the same time; bounds the memory for pages; default 3
+	Passes   []time.Duration // ages at which windows are read again, up to MaxPasses; default 3 h, 24 h, 7 d
+	Turn     int             // pages a stream may read of its backfill before the next stream's turn; default 25
 }
 
 func (o Options) withDefaults() Options {
@@ -29,6 +30,9 @@ func (o Options) withDefaults() Options {
 	o.Overlap = orElse(o.Overlap, 2*time.Minute)
 	o.Parallel = orElse(o.Parallel, 3)
 	o.Turn = orElse(o.Turn, 25)
+	if o.Passes == nil {
+		o.Passes = []time.Duration{3 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}
+	}
 	return o
 }
 
@@ -43,14 +47,15 @@ func orElse[T int | time.Duration](v, fallback T) T {
 type Collector struct {
 	source  Source
 	store   Store
+	heads   Heads
 	options Options
 	clock   func() time.Time
 	log     *slog.Logger
 }
 
-// NewCollector makes a Collector. clock is the machine's; it is only compared with the tenant's.
-func NewCollector(source Source, store Store, options Options, clock func() time.Time, log *slog.Logger) *Collector {
-	return &Collector{source: source, store: store, options: options.withDefaults(), clock: clock, log: log}
+// NewCollector makes a Collector. heads is nil where there is no place for them. clock is the machine's; it is only compared with the tenant's.
+func NewCollector(source Source, store Store, heads Heads, options Options, clock func() time.Time, log *slog.Logger) *Collector {
+	return &Collector{source: source, store: store, heads: heads, options: options.withDefaults(), clock: clock, log: log}
 }
 
 // StreamReport is what a run did for one stream.
@@ -61,7 +66,10 @@ type StreamReport struct {
 	Balance
 	Watermark  time.Time
 	Backfilled time.Time
-	CaughtUp   bool // nothing is left to backfill
+	Reached    time.Time // of a range: everything before was read
+	CaughtUp   bool      // nothing is left to backfill
+	Overtaken  bool      // another run has taken the stream over
+	Sealed     int       // windows, in this run
 	Err        error
 }
 
@@ -95,10 +103,29 @@ func (r Report) Summary() string {
 	return text
 }
 
-// Run reads the frontier of every stream, then spends what is left of budget on backfill, oldest window first. run
-// names the run in the ledger. A stream that fails does not hold up the others; the error names all that failed.
-// A budget that ends is no error. Cancelling ctx ends the run at once; everything committed stays.
+// Run reads the frontier of every stream, then again what is due, seals what has had its last pass, and spends what is
+// left of budget on backfill, oldest window first. run names the run in the ledger. A stream that fails does not hold
+// up the others; the error names all that failed. A budget that ends is no error. Cancelling ctx ends the run at once;
+// everything committed stays.
 func (c *Collector) Run(ctx context.Context, run string, streams []entra.Stream, budget time.Duration) (Report, error) {
+	return c.run(ctx, run, streams, budget, func(runs []*streamRun) {
+		c.each(runs, func(r *streamRun) error { return r.frontier(ctx) })
+		c.each(runs, func(r *streamRun) error { return r.passes(ctx) })
+		c.each(runs, func(r *streamRun) error { return r.seal(ctx) })
+		c.backfills(ctx, runs)
+	})
+}
+
+// Range reads the windows of [from, to) again, as far as the archive reaches, and seals again what that changes. It
+// begins a stream that was never read. Where the budget ends first, Reached in the report tells from where to go on.
+func (c *Collector) Range(ctx context.Context, run string, streams []entra.Stream, from, to time.Time, budget time.Duration) (Report, error) {
+	return c.run(ctx, run, streams, budget, func(runs []*streamRun) {
+		c.each(runs, func(r *streamRun) error { return r.readRange(ctx, from, to) })
+		c.each(runs, func(r *streamRun) error { return r.seal(ctx) })
+	})
+}
+
+func (c *Collector) run(ctx context.Context, run string, streams []entra.Stream, budget time.Duration, work func([]*streamRun)) (Report, error) {
 	report := Report{Run: run}
 	now, err := c.source.Now(ctx)
 	if err != nil {
@@ -114,10 +141,9 @@ func (c *Collector) Run(ctx context.Context, run string, streams []entra.Stream,
 
 	runs := make([]*streamRun, len(streams))
 	for i, s := range streams {
-		runs[i] = &streamRun{Collector: c, stream: s, id: run, now: report.Now, reading: reading, span: unorderedSpan}
+		runs[i] = &streamRun{Collector: c, stream: s, id: run, now: report.Now, ctx: ctx, reading: reading, span: unorderedSpan}
 	}
-	c.frontiers(ctx, runs)
-	c.backfills(ctx, runs)
+	work(runs)
 
 	report.Finished = ctx.Err() == nil
 	var failures []error
@@ -148,15 +174,17 @@ func joined(failures []error, streams int) error {
 	}
 }
 
-// frontiers reads what is new of every stream.
-func (c *Collector) frontiers(ctx context.Context, runs []*streamRun) {
+// each does a part of the work for every stream that has not failed, several at the same time.
+func (c *Collector) each(runs []*streamRun, work func(*streamRun) error) {
 	var group errgroup.Group
 	group.SetLimit(c.options.Parallel)
 	for _, r := range runs {
-		group.Go(func() error {
-			r.fail(ctx, r.frontier(ctx))
-			return nil
-		})
+		if r.err == nil && !r.overtaken {
+			group.Go(func() error {
+				r.fail(work(r))
+				return nil
+			})
+		}
 	}
 	_ = group.Wait() // every stream keeps its own error
 }
@@ -189,7 +217,7 @@ func (c *Collector) backfills(ctx context.Context, runs []*streamRun) {
 	for range c.options.Parallel {
 		group.Go(func() error {
 			for r := next(); r != nil; r = next() {
-				r.fail(ctx, r.backfill(ctx))
+				r.fail(r.backfill(ctx))
 				mu.Lock()
 				delete(taken, r)
 				mu.Unlock()

@@ -121,7 +121,7 @@ func collect(t *testing.T, source archive.Source, store archive.Store, o archive
 	if len(streams) == 0 {
 		streams = []entra.Stream{stream}
 	}
-	collector := archive.NewCollector(source, store, o, func() time.Time { return start }, slog.New(slog.DiscardHandler))
+	collector := archive.NewCollector(source, store, nil, o, func() time.Time { return start }, slog.New(slog.DiscardHandler))
 	return collector.Run(t.Context(), fmt.Sprintf("%s %p", t.Name(), &o), streams, budget)
 }
 
@@ -171,7 +171,7 @@ func checkLedger(t *testing.T, store *tables.Store, s entra.Stream) {
 		require.Equal(t, count, archive.Tally{Records: cov.Records, Versions: cov.Versions, Bytes: cov.Bytes, StoredBytes: cov.StoredBytes}, "%s", cov.Window)
 		require.Equal(t, cov.Fetched, cov.New+cov.Changed+cov.Unchanged+cov.Quarantined, "%s balances", cov.Window)
 		sum = archive.Tally{Records: sum.Records + cov.Records, Versions: sum.Versions + cov.Versions, Bytes: sum.Bytes + cov.Bytes, StoredBytes: sum.StoredBytes + cov.StoredBytes}
-		if cov.State == archive.WindowComplete {
+		if cov.State.IsRead() {
 			complete++
 		}
 	}
@@ -452,7 +452,7 @@ func TestABudgetThatEndsIsNoErrorAndTheNextRunGoesOn(t *testing.T) {
 		}
 		return nil
 	}
-	collector := archive.NewCollector(slow{tn, 5}, store, archive.Options{}, func() time.Time { return start }, slog.New(slog.DiscardHandler))
+	collector := archive.NewCollector(slow{tn, 5}, store, nil, archive.Options{}, func() time.Time { return start }, slog.New(slog.DiscardHandler))
 	report, err := collector.Run(t.Context(), "first", []entra.Stream{stream}, 500*time.Millisecond)
 	require.NoError(t, err)
 	require.False(t, report.Finished)
@@ -495,7 +495,7 @@ func TestAStopFromOutsideKeepsWhatIsCommitted(t *testing.T) {
 		}
 		return nil
 	}
-	collector := archive.NewCollector(tn, store, archive.Options{}, func() time.Time { return start }, slog.New(slog.DiscardHandler))
+	collector := archive.NewCollector(tn, store, nil, archive.Options{}, func() time.Time { return start }, slog.New(slog.DiscardHandler))
 	report, err := collector.Run(ctx, "first", []entra.Stream{stream}, budget)
 	require.NoError(t, err)
 	require.False(t, report.Finished)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/tables"
 )
 
@@ -18,10 +19,11 @@ import (
 // nothing after it happens.
 type dying struct {
 	*tables.Store
-	mu     sync.Mutex
-	writes int
-	at     int
-	stored bool
+	mu      sync.Mutex
+	writes  int
+	records int // writes of records
+	at      int
+	stored  bool
 }
 
 func (d *dying) die(write func() error) error {
@@ -39,12 +41,20 @@ func (d *dying) die(write func() error) error {
 	return errStopped
 }
 
+func (d *dying) note() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.records++
+}
+
 func (d *dying) Insert(ctx context.Context, w entra.Window, recs []entra.Record, seen time.Time) (tally archive.Tally, err error) {
+	d.note()
 	err = d.die(func() error { tally, err = d.Store.Insert(ctx, w, recs, seen); return err })
 	return tally, err
 }
 
 func (d *dying) Apply(ctx context.Context, w entra.Window, changes []archive.Change, seen time.Time) (tally archive.Tally, err error) {
+	d.note()
 	err = d.die(func() error { tally, err = d.Store.Apply(ctx, w, changes, seen); return err })
 	return tally, err
 }
@@ -53,9 +63,13 @@ func (d *dying) Quarantine(ctx context.Context, s entra.Stream, rejected []archi
 	return d.die(func() error { return d.Store.Quarantine(ctx, s, rejected, seen) })
 }
 
-func (d *dying) Commit(ctx context.Context, p archive.Progress, rows []archive.Coverage) (out archive.Progress, err error) {
-	err = d.die(func() error { out, err = d.Store.Commit(ctx, p, rows); return err })
+func (d *dying) Commit(ctx context.Context, p archive.Progress, rows []archive.Coverage, seals []seal.Seal) (out archive.Progress, err error) {
+	err = d.die(func() error { out, err = d.Store.Commit(ctx, p, rows, seals); return err })
 	return out, err
+}
+
+func (d *dying) KeepLeaves(ctx context.Context, s seal.Seal, leaves []seal.Leaf) error {
+	return d.die(func() error { return d.Store.KeepLeaves(ctx, s, leaves) })
 }
 
 // TestKilledAtAnyWriteTheNextRunCompletesTheArchive walks every write of a run, stored and not stored, and runs again

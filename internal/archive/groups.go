@@ -22,7 +22,8 @@ type groupResult struct {
 	window  entra.Window
 	balance Balance
 	tally   Tally
-	recount bool // the tally does not tell all that is stored
+	ages    Lateness // how old the new records are
+	recount bool     // the tally does not tell all that is stored
 }
 
 // storePage files a page's records by window, stores them and puts into quarantine what can't be filed.
@@ -126,7 +127,7 @@ func (rd *read) storeGroup(ctx context.Context, w entra.Window, recs []entra.Rec
 			tally, err = rd.store.Insert(ctx, w, recs, rd.now)
 			balance = Balance{Fetched: int64(len(recs)), New: int64(len(recs))}
 		} else {
-			tally, balance, err = rd.compare(ctx, w, recs)
+			tally, balance, res.ages, err = rd.compare(ctx, w, recs)
 		}
 		var large *TooLarge
 		switch {
@@ -151,7 +152,7 @@ func (rd *read) storeGroup(ctx context.Context, w entra.Window, recs []entra.Rec
 }
 
 // compare looks at what is stored under the records' keys and writes what is new or changed.
-func (rd *read) compare(ctx context.Context, w entra.Window, recs []entra.Record) (Tally, Balance, error) {
+func (rd *read) compare(ctx context.Context, w entra.Window, recs []entra.Record) (Tally, Balance, Lateness, error) {
 	first, last := recs[0].Key, recs[0].Key
 	for _, rec := range recs[1:] {
 		if rec.Key.Compare(first) < 0 {
@@ -163,14 +164,20 @@ func (rd *read) compare(ctx context.Context, w entra.Window, recs []entra.Record
 	}
 	stored, err := rd.store.Stored(ctx, w, first, last)
 	if err != nil {
-		return Tally{}, Balance{}, err
+		return Tally{}, Balance{}, Lateness{}, err
 	}
 	changes, balance := reconcile(stored, recs)
 	if len(changes) == 0 {
-		return Tally{}, balance, nil
+		return Tally{}, balance, Lateness{}, nil
+	}
+	var ages Lateness
+	for _, change := range changes {
+		if change.Kind == InsertCurrent {
+			ages.count(rd.now.Sub(change.Record.Time))
+		}
 	}
 	tally, err := rd.store.Apply(ctx, w, changes, rd.now)
-	return tally, balance, err
+	return tally, balance, ages, err
 }
 
 // setAside moves the records that are too large from recs to rejected.

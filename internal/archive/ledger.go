@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"slices"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -14,19 +15,30 @@ const (
 	WindowPartial  WindowState = "partial"  // read in part: the frontier stands in it, or a record of it came with another window's read
 	WindowComplete WindowState = "complete" // read from its start to its end at least once
 	WindowLost     WindowState = "lost"     // first read when Graph may have forgotten it already, and found empty
+	WindowSealed   WindowState = "sealed"   // complete, after its last pass, and its root in the stream's log
+	WindowReopened WindowState = "reopened" // sealed, and then a record of it came or changed; it is sealed again
 )
+
+// IsRead tells whether the window was read from its start to its end.
+func (s WindowState) IsRead() bool {
+	return s == WindowComplete || s == WindowSealed || s == WindowReopened
+}
 
 // Coverage is the ledger's row for one window. It is written after the records that it vouches for.
 type Coverage struct {
 	entra.Window
 	State  WindowState
 	Passes int // complete reads of the window
+	// PassedAt is when the last complete read began, by the tenant's clock: everything that Graph showed of the
+	// window then is here.
+	PassedAt time.Time
 
 	Fetched     int64 // records that Graph sent, over all reads
 	New         int64 // of those: stored for the first time
 	Changed     int64 // stored as another version of a record that was there
 	Unchanged   int64 // there already, byte for byte
 	Quarantined int64 // could not be filed under a time and id; counted in the window at which the read stood
+	Late        int64 // of the new ones: stored after the window had been read completely
 
 	Records     int64 // distinct records stored
 	Versions    int64 // earlier versions stored beside them
@@ -35,6 +47,10 @@ type Coverage struct {
 
 	FirstReadAt time.Time
 	LastReadAt  time.Time
+
+	Seals    int64  // how often it was sealed
+	LastSeal int64  // number of its newest entry in the stream's log, where Seals is not 0
+	Reason   string // why a reopened window has to be sealed again
 }
 
 // Tally is what rows hold or what a write added.
@@ -59,8 +75,19 @@ type Progress struct {
 	// was killed in it, and rows may be stored that no coverage row counts.
 	ReadingFrom, ReadingTo time.Time
 
+	Passed Passed // how far the windows were read again at each age
+	// Every window from Begin to SealedTo that was read is sealed. Seals counts the log's entries, Heads how many of
+	// them the last head outside the tables stands for.
+	SealedTo     time.Time
+	SealedAt     time.Time
+	Seals, Heads int64
+	Reopened     int64     // windows to be sealed again
+	ReopenedFrom time.Time // none of them is earlier
+
 	WindowsComplete int64
 	Quarantined     int64 // distinct records in quarantine, as of the end of the last run
+	Changed, Late   int64 // sums of the windows'
+	Lateness        Lateness
 	Tally
 
 	LastRunAt     time.Time     // the tenant's clock at the last run
@@ -102,7 +129,79 @@ func (p *Progress) addToWindow(before, after Coverage) {
 	p.Versions += after.Versions - before.Versions
 	p.Bytes += after.Bytes - before.Bytes
 	p.StoredBytes += after.StoredBytes - before.StoredBytes
-	if before.State != WindowComplete && after.State == WindowComplete {
+	p.Changed += after.Changed - before.Changed
+	p.Late += after.Late - before.Late
+	if !before.State.IsRead() && after.State.IsRead() {
 		p.WindowsComplete++
 	}
+	if before.State != WindowReopened && after.State == WindowReopened {
+		p.Reopened++
+		if p.ReopenedFrom.IsZero() || after.Start.Before(p.ReopenedFrom) {
+			p.ReopenedFrom = after.Start
+		}
+	}
+	if before.State == WindowReopened && after.State != WindowReopened {
+		if p.Reopened--; p.Reopened == 0 {
+			p.ReopenedFrom = time.Time{}
+		}
+	}
 }
+
+// MaxPasses is how many ages windows may be read again at.
+const MaxPasses = 8
+
+// Passed tells for each age how far windows were read again at it.
+type Passed [MaxPasses]struct {
+	Age time.Duration // 0: the place is free
+	To  time.Time
+}
+
+// At is how far windows were read again at an age; zero where none was.
+func (p *Passed) At(age time.Duration) time.Time {
+	for _, mark := range p {
+		if mark.Age == age {
+			return mark.To
+		}
+	}
+	return time.Time{}
+}
+
+// Set moves the mark of an age. A place is taken from ages that are not among those in use where all are taken.
+func (p *Passed) Set(age time.Duration, to time.Time, inUse []time.Duration) {
+	free := -1
+	for i, mark := range p {
+		if mark.Age == age {
+			p[i].To = to
+			return
+		}
+		if free < 0 && (mark.Age == 0 || !slices.Contains(inUse, mark.Age)) {
+			free = i
+		}
+	}
+	p[free].Age, p[free].To = age, to
+}
+
+// latenessEdges are the upper edges of the classes of Lateness; the last class has none.
+var latenessEdges = [...]time.Duration{3 * time.Hour, 24 * time.Hour, 48 * time.Hour, 7 * 24 * time.Hour}
+
+// Lateness counts late records by how old they were when they were found: an upper bound of how late Graph showed them.
+type Lateness [len(latenessEdges) + 1]int64
+
+func (l *Lateness) count(age time.Duration) {
+	for i, edge := range latenessEdges {
+		if age <= edge {
+			l[i]++
+			return
+		}
+	}
+	l[len(latenessEdges)]++
+}
+
+func (l *Lateness) add(o Lateness) {
+	for i := range l {
+		l[i] += o[i]
+	}
+}
+
+// LatenessEdges are the upper edges of Lateness's classes; the last class has none.
+func LatenessEdges() []time.Duration { return latenessEdges[:] }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/seal"
 )
 
 // Source yields the records of a stream.
@@ -42,12 +43,29 @@ type Store interface {
 	Progress(ctx context.Context, s entra.Stream) (Progress, error)
 	// Windows lists the coverage rows of [from, to) in order.
 	Windows(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[Coverage, error]
-	// Commit writes up to MaxCommit coverage rows and the progress row in one transaction, if the progress row is
-	// still the one that was read (ErrMoved otherwise), and returns it as it is now.
-	Commit(ctx context.Context, p Progress, rows []Coverage) (Progress, error)
+	// Commit writes coverage rows, entries of the stream's log and the progress row in one transaction, if the
+	// progress row is still the one that was read (ErrMoved otherwise), and returns it as it is now. Rows and
+	// entries are up to MaxCommit together.
+	Commit(ctx context.Context, p Progress, rows []Coverage, seals []seal.Seal) (Progress, error)
+
+	// Leaves lists what is stored of a window, in no particular order.
+	Leaves(ctx context.Context, w entra.Window) ([]seal.Leaf, error)
+	// Seal reads one entry of a stream's log.
+	Seal(ctx context.Context, s entra.Stream, number int64) (seal.Seal, error)
+	// KeepLeaves keeps, beside a seal, what is needed to name a record that is altered or missing later.
+	KeepLeaves(ctx context.Context, s seal.Seal, leaves []seal.Leaf) error
 }
 
-// MaxCommit is how many coverage rows fit one commit: Table Storage takes 100 operations in a transaction, and the
+// Heads keeps the heads of the logs where whoever can write the tables can't rewrite them.
+type Heads interface {
+	// PutHead writes a head once. One of the same stream and size that says otherwise gives an error with
+	// entra.CodeTampered.
+	PutHead(ctx context.Context, h seal.Head) error
+	// Heads lists a stream's heads by size.
+	Heads(ctx context.Context, s entra.Stream) iter.Seq2[seal.Head, error]
+}
+
+// MaxCommit is how many coverage rows and log entries fit one commit: Table Storage takes 100 operations in a transaction, and the
 // progress row and its guard need three.
 const MaxCommit = 97
 

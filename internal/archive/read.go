@@ -27,6 +27,8 @@ type read struct {
 	known   time.Time // the sheet has every row of the ledger from here to asked.to
 	last    time.Time // the newest record time so far
 	ordered bool      // records came oldest first so far
+
+	lateness Lateness // not yet committed
 }
 
 // row is a window's coverage as it stands in the ledger and as this read leaves it.
@@ -55,7 +57,7 @@ func (rd *read) run(ctx context.Context) error {
 			return err
 		}
 		if rd.limit > 0 && rd.pages >= rd.limit && rd.ordered && rd.moved() {
-			return rd.commit(ctx, *rd.cursor.at, true)
+			return rd.commit(ctx, rd.at(), true)
 		}
 	}
 	if err := rd.reading.Err(); err != nil {
@@ -93,12 +95,15 @@ func (rd *read) fetch() (pages <-chan fetched, stop func()) {
 }
 
 // moved tells whether the walk got anywhere; one whose records all bear one time has to be drained.
-func (rd *read) moved() bool { return rd.cursor.at.After(rd.start) }
+func (rd *read) moved() bool { return rd.at().After(rd.start) }
+
+// at is where the cursor stands.
+func (rd *read) at() time.Time { return rd.cursor.at(&rd.progress) }
 
 // begin notes in the ledger that a read is under way, and loads the rows of its span.
 func (rd *read) begin(ctx context.Context) error {
 	rd.reads++
-	rd.start = *rd.cursor.at
+	rd.start = rd.at()
 	rd.ordered = rd.source.Ordered(rd.stream)
 	rd.sheet = make(map[time.Time]*row)
 	rd.known = entra.FloorHour(rd.asked.from)
@@ -107,7 +112,7 @@ func (rd *read) begin(ctx context.Context) error {
 	}
 	p := rd.progress
 	p.Run, p.ReadingFrom, p.ReadingTo = rd.id, rd.asked.from, rd.asked.to
-	saved, err := rd.store.Commit(ctx, p, nil)
+	saved, err := rd.store.Commit(ctx, p, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -166,6 +171,14 @@ func (rd *read) book(res groupResult) {
 	now.Bytes += res.tally.Bytes
 	now.StoredBytes += res.tally.StoredBytes
 	now.LastReadAt = rd.now
+	if w.was.State.IsRead() {
+		now.Late += res.balance.New
+		rd.lateness.add(res.ages)
+	}
+	if w.was.State == WindowSealed && res.balance.New+res.balance.Changed > 0 {
+		now.State = WindowReopened
+		now.Reason = fmt.Sprintf("%d new and %d changed records came after the seal", now.New-w.was.New, now.Changed-w.was.Changed)
+	}
 }
 
 func (rd *read) row(hour time.Time) *row {
@@ -184,8 +197,8 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 	if reached.After(rd.asked.to) {
 		reached = rd.asked.to
 	}
-	if reached.Before(*rd.cursor.at) {
-		reached = *rd.cursor.at
+	if reached.Before(rd.at()) {
+		reached = rd.at()
 	}
 	passed := rd.pass(reached)
 	others, err := rd.changedRows(ctx, passed)
@@ -201,17 +214,19 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 			chunk[i] = w.now
 			p.addToWindow(w.was, w.now)
 			w.was, w.recount = w.now, false
-			if w.now.State != WindowPartial && w.now.End().After(rd.at(&p)) && !w.now.End().After(reached) {
-				rd.move(&p, w.now.End())
+			if w.now.State != WindowPartial && w.now.End().After(rd.cursor.at(&p)) && !w.now.End().After(reached) {
+				rd.cursor.move(&p, w.now.End())
 			}
 		}
 		if rows = rows[n:]; len(rows) == 0 {
-			rd.move(&p, reached)
+			rd.cursor.move(&p, reached)
 			if end {
 				p.ReadingFrom, p.ReadingTo = time.Time{}, time.Time{}
 			}
 		}
-		saved, err := rd.store.Commit(ctx, p, chunk)
+		p.Lateness.add(rd.lateness)
+		rd.lateness = Lateness{}
+		saved, err := rd.store.Commit(ctx, p, chunk, nil)
 		if err != nil {
 			return err
 		}
@@ -222,26 +237,10 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 	return nil
 }
 
-// at is the cursor in p.
-func (rd *read) at(p *Progress) time.Time {
-	if rd.cursor.backfill {
-		return p.Backfilled
-	}
-	return p.Watermark
-}
-
-func (rd *read) move(p *Progress, t time.Time) {
-	if rd.cursor.backfill {
-		p.Backfilled = t
-	} else {
-		p.Watermark = t
-	}
-}
-
 // pass completes the windows that end by reached, those without a record included, and returns them in order.
 func (rd *read) pass(reached time.Time) []*row {
-	hour := entra.FloorHour(*rd.cursor.at)
-	if rd.cursor.backfill && rd.progress.Begin.IsZero() {
+	hour := entra.FloorHour(rd.at())
+	if rd.cursor.kind == readBackfill && rd.progress.Begin.IsZero() {
 		first, ok := rd.firstHour()
 		if !ok {
 			return nil // before the oldest record nothing is claimed
@@ -256,16 +255,39 @@ func (rd *read) pass(reached time.Time) []*row {
 	for ; !hour.Add(time.Hour).After(reached); hour = hour.Add(time.Hour) {
 		w := rd.row(hour)
 		seen = seen || w.now.Fetched > w.was.Fetched
-		if w.now.State == WindowComplete {
+		if w.now.State.IsRead() && rd.cursor.kind != readAgain {
 			continue
 		}
-		w.now.State, w.now.Passes, w.now.LastReadAt = WindowComplete, w.now.Passes+1, rd.now
-		if !seen && w.now.Records == 0 && rd.now.Sub(w.now.End()) > shortestRetention {
-			w.now.State = WindowLost
+		w.now.Passes, w.now.LastReadAt, w.now.PassedAt = w.now.Passes+1, rd.now, rd.passedAt(w)
+		if !w.now.State.IsRead() {
+			w.now.State = WindowComplete
+			if !seen && w.now.Records == 0 && rd.now.Sub(w.now.End()) > shortestRetention {
+				w.now.State = WindowLost
+			} else if w.now.Start.Before(rd.progress.SealedTo) {
+				w.now.State, w.now.Reason = WindowReopened, "it was read for the first time after the hours around it had been sealed"
+			}
 		}
 		passed = append(passed, w)
 	}
 	return passed
+}
+
+// passedAt is from when on the window has been read as a whole. One of which a part was read by an earlier walk counts
+// from then; where nobody knows when that was, from its end.
+func (rd *read) passedAt(w *row) time.Time {
+	switch {
+	case !rd.asked.from.After(w.now.Start):
+		return rd.now
+	case rd.cursor.kind == readAgain:
+		// The earlier part was due, too, when it was read.
+		if due := w.now.End().Add(rd.cursor.deadline); due.After(w.was.PassedAt) {
+			return due
+		}
+		return w.was.PassedAt
+	case rd.cursor.kind == readBackfill && !w.fresh:
+		return w.was.FirstReadAt
+	}
+	return w.now.End()
 }
 
 // firstHour is the earliest hour in which this read stored or rejected something.

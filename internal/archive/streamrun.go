@@ -29,6 +29,7 @@ type streamRun struct {
 	stream  entra.Stream
 	id      string
 	now     time.Time       // the tenant's clock at the start of the run
+	ctx     context.Context // of the run
 	reading context.Context // ends with the run's budget
 
 	loaded   bool
@@ -42,6 +43,9 @@ type streamRun struct {
 	balance      Balance
 	pages, reads int
 	err          error
+	overtaken    bool
+	sealed       int
+	reached      time.Time // of a range
 }
 
 // span is a range of time, [from, to).
@@ -49,17 +53,19 @@ type span struct{ from, to time.Time }
 
 func (s span) contains(t time.Time) bool { return !t.Before(s.from) && t.Before(s.to) }
 
-// fail keeps the stream's first error. A budget that ended, or a stop from outside, is none.
-func (r *streamRun) fail(ctx context.Context, err error) {
-	if err == nil || r.err != nil || r.outOfTime(ctx) && errors.Is(err, context.Cause(r.reading)) {
+// fail keeps the stream's first error. A budget that ended, or a stop from outside, is none; nor is another run that has
+// taken the stream over: it goes on where this one stood.
+func (r *streamRun) fail(err error) {
+	if err == nil || r.err != nil || r.outOfTime(r.ctx) && errors.Is(err, context.Cause(r.reading)) {
 		return
 	}
 	if errors.Is(err, ErrMoved) {
-		err = &entra.Error{Code: entra.CodeConflict, Doing: "archive " + string(r.stream),
-			Why: "another run is at work on this stream", Remedy: "nothing to do: that run goes on, and nothing is lost", Err: err}
+		r.overtaken = true
+		r.log.WarnContext(r.ctx, "another run has taken the stream over; this one leaves it", "stream", r.stream)
+		return
 	}
 	r.err = err
-	r.log.ErrorContext(ctx, "stream failed", "stream", r.stream, "code", entra.CodeOf(err), "error", err.Error())
+	r.log.ErrorContext(r.ctx, "stream failed", "stream", r.stream, "code", entra.CodeOf(err), "error", err.Error())
 }
 
 func (r *streamRun) outOfTime(ctx context.Context) bool {
@@ -67,7 +73,7 @@ func (r *streamRun) outOfTime(ctx context.Context) bool {
 }
 
 func (r *streamRun) wantsBackfill(ctx context.Context) bool {
-	return r.err == nil && !r.outOfTime(ctx) && r.progress.Backfilling()
+	return r.err == nil && !r.overtaken && !r.outOfTime(ctx) && r.progress.Backfilling()
 }
 
 func (r *streamRun) caughtUp() bool { return r.progress.Started() && !r.progress.Backfilling() }
@@ -79,6 +85,10 @@ func (r *streamRun) load(ctx context.Context) error {
 	p, err := r.store.Progress(ctx, r.stream)
 	if err != nil {
 		return err
+	}
+	if !r.now.After(p.SealedAt) {
+		// What this run stores has to be told from what was there when a window was sealed.
+		r.now = p.SealedAt.Add(entra.Tick)
 	}
 	r.progress, r.loaded = p, true
 	r.doubtful = span{entra.FloorHour(p.ReadingFrom), p.ReadingTo}
@@ -105,7 +115,7 @@ func (r *streamRun) frontier(ctx context.Context) error {
 		return nil
 	}
 	for p.Watermark.Before(to) && !r.outOfTime(ctx) {
-		if err := r.step(ctx, cursor{at: &p.Watermark, overlap: r.options.Overlap, floor: p.FrontierBegin, seen: &r.seenAtFrontier}, to, walkPages); err != nil {
+		if err := r.step(ctx, r.frontierCursor(), to, walkPages); err != nil {
 			return err
 		}
 	}
@@ -114,21 +124,47 @@ func (r *streamRun) frontier(ctx context.Context) error {
 
 // backfill gives the stream one turn at the windows before its frontier.
 func (r *streamRun) backfill(ctx context.Context) error {
-	p := &r.progress
-	return r.step(ctx, cursor{at: &p.Backfilled, floor: p.Backfilled, backfill: true, seen: &r.seenInBackfill}, p.FrontierBegin, r.options.Turn)
+	return r.step(ctx, r.backfillCursor(), r.progress.FrontierBegin, r.options.Turn)
 }
 
-// cursor is the end of what is completely read; a read moves it forward.
+// cursor is the end of what is completely read; a read moves it forward. It lies in the progress row.
 type cursor struct {
-	at       *time.Time
+	at       func(*Progress) time.Time
+	move     func(*Progress, time.Time)
 	overlap  time.Duration
 	floor    time.Time // no overlap reaches before it
-	backfill bool
+	kind     readKind
+	deadline time.Duration // of a pass: the age of its windows
 	seen     *bool
 }
 
-func (c cursor) from() time.Time {
-	if from := c.at.Add(-c.overlap); from.After(c.floor) {
+// readKind says what a read is for.
+type readKind int
+
+const (
+	readFrontier readKind = iota
+	readBackfill
+	readAgain // windows that were read before: a pass, or a range that somebody asked for
+)
+
+func (r *streamRun) frontierCursor() cursor {
+	return cursor{
+		at:      func(p *Progress) time.Time { return p.Watermark },
+		move:    func(p *Progress, t time.Time) { p.Watermark = t },
+		overlap: r.options.Overlap, floor: r.progress.FrontierBegin, kind: readFrontier, seen: &r.seenAtFrontier,
+	}
+}
+
+func (r *streamRun) backfillCursor() cursor {
+	return cursor{
+		at:    func(p *Progress) time.Time { return p.Backfilled },
+		move:  func(p *Progress, t time.Time) { p.Backfilled = t },
+		floor: r.progress.Backfilled, kind: readBackfill, seen: &r.seenInBackfill,
+	}
+}
+
+func (r *streamRun) from(c cursor) time.Time {
+	if from := c.at(&r.progress).Add(-c.overlap); from.After(c.floor) {
 		return from
 	}
 	return c.floor
@@ -138,26 +174,28 @@ func (c cursor) from() time.Time {
 // stands then; without any step forward it does so only a few times.
 func (r *streamRun) step(ctx context.Context, c cursor, to time.Time, pages int) error {
 	for lost := 0; ; lost++ {
-		before, end := *c.at, to
-		if !r.source.Ordered(r.stream) && c.at.Add(r.span).Before(to) {
-			end = c.at.Add(r.span)
+		before, end := c.at(&r.progress), to
+		if !r.source.Ordered(r.stream) {
+			if before.Add(r.span).Before(to) {
+				end = before.Add(r.span)
+			}
 			pages = 0 // it has to be drained
 		}
-		rd := &read{streamRun: r, cursor: c, asked: span{c.from(), end}, limit: pages}
+		rd := &read{streamRun: r, cursor: c, asked: span{r.from(c), end}, limit: pages}
 		err := rd.run(ctx)
 		r.resize(rd.pages)
 		if !errors.Is(err, entra.ErrPagingLost) {
 			return err
 		}
-		if c.at.After(before) {
+		if c.at(&r.progress).After(before) {
 			lost = 0
 		}
 		if lost+1 >= lostWalks {
 			return &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read " + string(r.stream) + " from Graph",
-				Why:    fmt.Sprintf("paging from %s was lost %d times in a row", c.at.Format(time.RFC3339), lost+1),
+				Why:    fmt.Sprintf("paging from %s was lost %d times in a row", c.at(&r.progress).Format(time.RFC3339), lost+1),
 				Remedy: "the next run tries again; if it stays, open a support case for Microsoft Graph", Err: err}
 		}
-		r.log.InfoContext(ctx, "paging was lost; reading on from the last record stored", "stream", r.stream, "from", *c.at, "error", err.Error())
+		r.log.InfoContext(ctx, "paging was lost; reading on from the last record stored", "stream", r.stream, "from", c.at(&r.progress), "error", err.Error())
 	}
 }
 
@@ -173,7 +211,7 @@ func (r *streamRun) resize(pages int) {
 
 // finish writes how the run ended to the stream's row. Where even that fails, the log has the reason.
 func (r *streamRun) finish(ctx context.Context) {
-	if !r.loaded || errors.Is(r.err, ErrMoved) {
+	if !r.loaded || r.overtaken {
 		return
 	}
 	p := r.progress
@@ -188,7 +226,7 @@ func (r *streamRun) finish(ctx context.Context) {
 	if n, err := r.store.InQuarantine(ctx, r.stream); err == nil {
 		p.Quarantined = n
 	}
-	saved, err := r.store.Commit(ctx, p, nil)
+	saved, err := r.store.Commit(ctx, p, nil, nil)
 	if err != nil {
 		if !errors.Is(err, ErrMoved) {
 			r.log.ErrorContext(ctx, "can't write the stream's state", "stream", r.stream, "error", err.Error())
@@ -200,5 +238,5 @@ func (r *streamRun) finish(ctx context.Context) {
 
 func (r *streamRun) report() StreamReport {
 	return StreamReport{Stream: r.stream, Pages: r.pages, Reads: r.reads, Balance: r.balance,
-		Watermark: r.progress.Watermark, Backfilled: r.progress.Backfilled, CaughtUp: r.caughtUp(), Err: r.err}
+		Watermark: r.progress.Watermark, Backfilled: r.progress.Backfilled, CaughtUp: r.caughtUp(), Overtaken: r.overtaken, Sealed: r.sealed, Reached: r.reached, Err: r.err}
 }

@@ -115,8 +115,11 @@ func TestEveryRecordOfEveryWindowCanBeProved(t *testing.T) {
 
 func requireEveryChangeIsNoticed(t *testing.T, p seal.Proof) {
 	changes := map[string]func(*seal.Proof){
-		"record":           func(p *seal.Proof) { p.RecordText += " " },
-		"record and hash":  func(p *seal.Proof) { p.RecordText += " "; p.RecordHash = fmt.Sprintf("%x", entra.HashOf([]byte(p.RecordText))) },
+		"record": func(p *seal.Proof) { p.RecordText += " " },
+		"record and hash": func(p *seal.Proof) {
+			p.RecordText += " "
+			p.RecordHash = fmt.Sprintf("%x", entra.HashOf([]byte(p.RecordText)))
+		},
 		"place":            func(p *seal.Proof) { p.Leaf++ },
 		"entry":            func(p *seal.Proof) { p.Entry++ },
 		"seal":             func(p *seal.Proof) { p.Seal = p.Seal[:len(p.Seal)-1] + "x\n" },

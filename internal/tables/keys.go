@@ -20,6 +20,8 @@ const (
 	progressKey = "progress"
 	// revisionMark begins the key of the row that bears the progress row's revision.
 	revisionMark = "revision!"
+	// sealMark begins the key of an entry of a stream's log.
+	sealMark = "seal!"
 
 	// timeFormat is a row key's beginning: seven digits, the resolution of Table Storage and of Graph.
 	timeFormat = "2006-01-02T15:04:05.0000000Z"

@@ -7,12 +7,14 @@ import (
 	"fmt"
 	"iter"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/seal"
 )
 
 // properties collects an entity's columns; zero values are left out to keep the rows of quiet hours small.
@@ -55,12 +57,17 @@ func encodeCoverage(c archive.Coverage) ([]byte, error) {
 	p.number("Changed", c.Changed)
 	p.number("Unchanged", c.Unchanged)
 	p.number("Quarantined", c.Quarantined)
+	p.number("Late", c.Late)
 	p.number("Records", c.Records)
 	p.number("Versions", c.Versions)
 	p.number("Bytes", c.Bytes)
 	p.number("StoredBytes", c.StoredBytes)
 	p.time("FirstReadAt", c.FirstReadAt)
 	p.time("LastReadAt", c.LastReadAt)
+	p.time("PassedAt", c.PassedAt)
+	p.number("Seals", c.Seals)
+	p.number("LastSeal", c.LastSeal)
+	p.text("Reason", c.Reason)
 	return p.entity(string(c.Stream), c.Start.UTC().Format(entra.HourFormat))
 }
 
@@ -72,7 +79,17 @@ func encodeProgress(p archive.Progress) ([]byte, error) {
 	out.time("Watermark", p.Watermark)
 	out.time("ReadingFrom", p.ReadingFrom)
 	out.time("ReadingTo", p.ReadingTo)
+	out.text("Passed", encodePassed(p.Passed))
+	out.time("SealedTo", p.SealedTo)
+	out.time("SealedAt", p.SealedAt)
+	out.number("Seals", p.Seals)
+	out.number("Heads", p.Heads)
+	out.number("Reopened", p.Reopened)
+	out.time("ReopenedFrom", p.ReopenedFrom)
 	out.number("WindowsComplete", p.WindowsComplete)
+	out.number("Changed", p.Changed)
+	out.number("Late", p.Late)
+	out.text("Lateness", encodeLateness(p.Lateness))
 	out.number("Quarantined", p.Quarantined)
 	out.number("Records", p.Records)
 	out.number("Versions", p.Versions)
@@ -87,6 +104,55 @@ func encodeProgress(p archive.Progress) ([]byte, error) {
 	out.text("Run", p.Run)
 	out.number("Revision", p.Revision)
 	return out.entity(string(p.Stream), progressKey)
+}
+
+// encodePassed writes the marks of the passes: "3h0m0s=2026-11-21T11:00:00Z 24h0m0s=...".
+func encodePassed(p archive.Passed) string {
+	var marks []string
+	for _, mark := range p {
+		if mark.Age != 0 {
+			marks = append(marks, mark.Age.String()+"="+mark.To.UTC().Format(time.RFC3339Nano))
+		}
+	}
+	return strings.Join(marks, " ")
+}
+
+func decodePassed(text string) (archive.Passed, error) {
+	var out archive.Passed
+	for i, mark := range strings.Fields(text) {
+		age, to, _ := strings.Cut(mark, "=")
+		var err error
+		if i >= len(out) {
+			return out, fmt.Errorf("there are more than %d passes", len(out))
+		}
+		if out[i].Age, err = time.ParseDuration(age); err != nil {
+			return out, err
+		}
+		if out[i].To, err = time.Parse(time.RFC3339Nano, to); err != nil {
+			return out, err
+		}
+	}
+	return out, nil
+}
+
+// encodeLateness writes the classes' counts with blanks between; nothing where all are zero.
+func encodeLateness(l archive.Lateness) string {
+	if l == (archive.Lateness{}) {
+		return ""
+	}
+	return strings.Trim(fmt.Sprint(l), "[]")
+}
+
+func decodeLateness(text string) (archive.Lateness, error) {
+	var out archive.Lateness
+	for i, count := range strings.Fields(text) {
+		n, err := strconv.ParseInt(count, 10, 64)
+		if err != nil || i >= len(out) {
+			return out, fmt.Errorf("read the lateness %q: it is not %d numbers", text, len(out))
+		}
+		out[i] = n
+	}
+	return out, nil
 }
 
 // clip keeps a text below the 32,768 characters of a string property.
@@ -111,8 +177,10 @@ func (n *number) UnmarshalJSON(data []byte) error {
 }
 
 type coverageRow struct {
-	RowKey, State                                      string
+	RowKey, State, Reason                              string
 	Passes                                             int
+	Late, Seals, LastSeal                              number
+	PassedAt                                           time.Time
 	Fetched, New, Changed, Unchanged                   number
 	Quarantined, Records, Versions, Bytes, StoredBytes number
 	FirstReadAt, LastReadAt                            time.Time
@@ -128,7 +196,8 @@ func (row coverageRow) coverage(s entra.Stream) (archive.Coverage, error) {
 		Fetched: int64(row.Fetched), New: int64(row.New), Changed: int64(row.Changed), Unchanged: int64(row.Unchanged),
 		Quarantined: int64(row.Quarantined), Records: int64(row.Records), Versions: int64(row.Versions),
 		Bytes: int64(row.Bytes), StoredBytes: int64(row.StoredBytes),
-		FirstReadAt: row.FirstReadAt, LastReadAt: row.LastReadAt,
+		FirstReadAt: row.FirstReadAt, LastReadAt: row.LastReadAt, PassedAt: row.PassedAt,
+		Late: int64(row.Late), Seals: int64(row.Seals), LastSeal: int64(row.LastSeal), Reason: row.Reason,
 	}, nil
 }
 
@@ -140,9 +209,20 @@ type progressRow struct {
 	LastRunAt, LastSuccessAt, LastErrorAt       time.Time
 	ClockOffsetSeconds, Revision                number
 	LastErrorCode, LastError, Run               string
+	Passed, Lateness                            string
+	SealedTo, SealedAt, ReopenedFrom            time.Time
+	Seals, Heads, Reopened, Changed, Late       number
 }
 
-func (row progressRow) progress(s entra.Stream) archive.Progress {
+func (row progressRow) progress(s entra.Stream) (archive.Progress, error) {
+	passed, err := decodePassed(row.Passed)
+	if err != nil {
+		return archive.Progress{}, err
+	}
+	late, err := decodeLateness(row.Lateness)
+	if err != nil {
+		return archive.Progress{}, err
+	}
 	return archive.Progress{
 		Stream: s, Begin: row.Begin, Backfilled: row.Backfilled, FrontierBegin: row.FrontierBegin, Watermark: row.Watermark,
 		ReadingFrom: row.ReadingFrom, ReadingTo: row.ReadingTo,
@@ -151,7 +231,10 @@ func (row progressRow) progress(s entra.Stream) archive.Progress {
 		LastRunAt: row.LastRunAt, LastSuccessAt: row.LastSuccessAt, ClockOffset: time.Duration(row.ClockOffsetSeconds) * time.Second,
 		LastErrorAt: row.LastErrorAt, LastErrorCode: entra.Code(row.LastErrorCode), LastError: row.LastError,
 		Run: row.Run, Revision: int64(row.Revision),
-	}
+		Passed: passed, SealedTo: row.SealedTo, SealedAt: row.SealedAt, Seals: int64(row.Seals), Heads: int64(row.Heads),
+		Reopened: int64(row.Reopened), ReopenedFrom: row.ReopenedFrom,
+		Changed: int64(row.Changed), Late: int64(row.Late), Lateness: late,
+	}, nil
 }
 
 // Progress is archive.Store's.
@@ -167,7 +250,11 @@ func (s *Store) Progress(ctx context.Context, stream entra.Stream) (archive.Prog
 	if err := json.Unmarshal(got.Value, &row); err != nil {
 		return archive.Progress{}, fmt.Errorf("read the progress of %s: %w", stream, err)
 	}
-	return row.progress(stream), nil
+	p, err := row.progress(stream)
+	if err != nil {
+		return p, fmt.Errorf("read the progress of %s: %w", stream, err)
+	}
+	return p, nil
 }
 
 // Windows is archive.Store's.
@@ -198,9 +285,9 @@ func (s *Store) Windows(ctx context.Context, stream entra.Stream, from, to time.
 // Commit is archive.Store's. The transaction takes away the row that bears the revision's number and adds the next: of
 // two that try, the second finds nothing to take away. ETags would do the same, but Azurite does not look at them within
 // a transaction, and the answer to one brings none.
-func (s *Store) Commit(ctx context.Context, p archive.Progress, rows []archive.Coverage) (archive.Progress, error) {
-	if len(rows) > archive.MaxCommit {
-		return p, fmt.Errorf("commit %d coverage rows of %s: at most %d fit a transaction", len(rows), p.Stream, archive.MaxCommit)
+func (s *Store) Commit(ctx context.Context, p archive.Progress, rows []archive.Coverage, seals []seal.Seal) (archive.Progress, error) {
+	if n := len(rows) + len(seals); n > archive.MaxCommit {
+		return p, fmt.Errorf("commit %d rows of %s: at most %d fit a transaction", n, p.Stream, archive.MaxCommit)
 	}
 	var actions []aztables.TransactionAction
 	if p.Revision > 0 {
@@ -219,6 +306,10 @@ func (s *Store) Commit(ctx context.Context, p archive.Progress, rows []archive.C
 			return p, err
 		}
 		actions = append(actions, aztables.TransactionAction{ActionType: aztables.TransactionTypeInsertReplace, Entity: body})
+	}
+	for _, entry := range seals {
+		// Added, never replaced: the log only grows.
+		actions = append(actions, aztables.TransactionAction{ActionType: aztables.TransactionTypeAdd, Entity: encodeSeal(entry)})
 	}
 	err = s.submit(ctx, coverageTable, actions)
 	if errors.Is(err, archive.ErrMoved) || errors.Is(err, archive.ErrExists) {

@@ -183,7 +183,7 @@ func TestACommitCountsOnlyOnWhatWasRead(t *testing.T) {
 	first.Records, first.Bytes = 7, 1<<40
 	rows := []archive.Coverage{{Window: window, State: archive.WindowComplete, Passes: 2, Fetched: 9, New: 7, Changed: 1, Unchanged: 1, Records: 7,
 		Versions: 1, Bytes: 1 << 40, StoredBytes: 12, FirstReadAt: hour, LastReadAt: seen}}
-	committed, err := store.Commit(t.Context(), first, rows)
+	committed, err := store.Commit(t.Context(), first, rows, nil)
 	require.NoError(t, err)
 	read, err := store.Progress(t.Context(), window.Stream)
 	require.NoError(t, err)
@@ -191,13 +191,13 @@ func TestACommitCountsOnlyOnWhatWasRead(t *testing.T) {
 
 	other := p
 	other.Run = "run 2"
-	_, err = store.Commit(t.Context(), other, []archive.Coverage{{Window: window, State: archive.WindowPartial}})
+	_, err = store.Commit(t.Context(), other, []archive.Coverage{{Window: window, State: archive.WindowPartial}}, nil)
 	require.ErrorIs(t, err, archive.ErrMoved, "run 2 did not see run 1's commit")
 	other = committed
 	other.Run = "run 2"
-	_, err = store.Commit(t.Context(), other, nil)
+	_, err = store.Commit(t.Context(), other, nil, nil)
 	require.NoError(t, err)
-	_, err = store.Commit(t.Context(), committed, nil)
+	_, err = store.Commit(t.Context(), committed, nil, nil)
 	require.ErrorIs(t, err, archive.ErrMoved, "run 1 did not see run 2's commit")
 
 	var got []archive.Coverage
@@ -218,7 +218,7 @@ func TestALongLedgerIsReadWhole(t *testing.T) {
 			rows = append(rows, archive.Coverage{Window: entra.Window{Stream: window.Stream, Start: hour.Add(time.Duration(i) * time.Hour)}, State: archive.WindowComplete})
 		}
 		var err error
-		p, err = store.Commit(t.Context(), p, rows)
+		p, err = store.Commit(t.Context(), p, rows, nil)
 		require.NoError(t, err)
 	}
 	next := hour
@@ -328,11 +328,11 @@ func TestAWriteWhoseAnswerWasLostIsRecognised(t *testing.T) {
 		}
 		forward.ServeHTTP(w, r)
 	})
-	p, err := store.Commit(t.Context(), archive.Progress{Stream: window.Stream, Run: "r"}, nil)
+	p, err := store.Commit(t.Context(), archive.Progress{Stream: window.Stream, Run: "r"}, nil, nil)
 	require.NoError(t, err)
 	lose.Store(true)
 	p.Records = 5
-	p, err = store.Commit(t.Context(), p, []archive.Coverage{{Window: window, State: archive.WindowComplete}})
+	p, err = store.Commit(t.Context(), p, []archive.Coverage{{Window: window, State: archive.WindowComplete}}, nil)
 	require.NoError(t, err)
 	got, err := store.Progress(t.Context(), window.Stream)
 	require.NoError(t, err)

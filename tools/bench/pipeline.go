@@ -29,7 +29,7 @@ func pipeline(ctx context.Context, j job) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	collector := archive.NewCollector(source, store, archive.Options{}, time.Now, log)
+	collector := archive.NewCollector(source, store, nil, archive.Options{}, time.Now, log)
 	did, err := collector.Run(ctx, "bench", []entra.Stream{entra.SignInsInteractiveUser}, j.Limit)
 	if err != nil {
 		return outcome{}, fmt.Errorf("archive the sign-ins: %w", err)

@@ -1,0 +1,315 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/seal"
+)
+
+// Evidence is the part of a Store that verification reads. It writes nothing.
+type Evidence interface {
+	Ledger
+	// Seals lists a stream's log in order.
+	Seals(ctx context.Context, s entra.Stream) iter.Seq2[seal.Seal, error]
+	// Inspect reads every row of a window and recomputes what it says. It does not end at what it finds wrong.
+	Inspect(ctx context.Context, w entra.Window) iter.Seq2[Inspected, error]
+	// KeptLeaves gives back what was kept beside a seal; ok is false where nothing is.
+	KeptLeaves(ctx context.Context, s seal.Seal) (leaves []KeptLeaf, ok bool, err error)
+}
+
+// Inspected is one content of a record as its rows are now.
+type Inspected struct {
+	seal.Leaf
+	Row     string // its row key
+	Problem string // what is wrong with the row by itself; empty: nothing
+	Raw     []byte // the record, where it could be read
+}
+
+// KeptLeaf is a leaf of a seal: its record's key, and its hash's first VersionHashBytes.
+type KeptLeaf struct {
+	Key  string
+	Hash [VersionHashBytes]byte
+}
+
+// Difference says what is wrong.
+type Difference string
+
+// The differences between what the ledger says and what is stored.
+const (
+	DiffAltered  Difference = "altered"  // a record's row is not what was written
+	DiffRemoved  Difference = "removed"  // a record that was sealed is not there
+	DiffAdded    Difference = "added"    // a record is there that was not sealed
+	DiffUnsealed Difference = "unsealed" // the hour is read, and not sealed yet
+	DiffMissing  Difference = "missing"  // the hour was never read completely, or is lost
+	DiffLog      Difference = "log"      // the log of seals was changed, or does not agree with a head
+)
+
+// IsTampering tells whether the difference can only come from a change of what was written.
+func (d Difference) IsTampering() bool { return d != DiffUnsealed && d != DiffMissing }
+
+// Finding is one difference.
+type Finding struct {
+	Difference Difference
+	Stream     entra.Stream
+	Hour       time.Time // zero: about the log
+	Row        string    // key of the row; empty: about the hour
+	Detail     string    // one sentence
+}
+
+// Verifier compares what is stored of a stream with its log of seals.
+type Verifier struct {
+	evidence Evidence
+	stream   entra.Stream
+	progress Progress
+	byHour   map[time.Time][]seal.Seal
+	changed  map[int64]bool // entries that can't be trusted
+	head     seal.Head
+	findings []Finding // about the log
+}
+
+// NewVerifier reads a stream's log whole, recomputes it, and compares it with every head outside the tables. heads may be
+// nil.
+func NewVerifier(ctx context.Context, evidence Evidence, heads Heads, stream entra.Stream) (*Verifier, error) {
+	v := &Verifier{evidence: evidence, stream: stream, byHour: make(map[time.Time][]seal.Seal), changed: make(map[int64]bool)}
+	var err error
+	if v.progress, err = evidence.Progress(ctx, stream); err != nil {
+		return nil, err
+	}
+	hashes, err := v.readLog(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if heads == nil {
+		return v, nil
+	}
+	for head, err := range heads.Heads(ctx, stream) {
+		if err != nil {
+			return nil, err
+		}
+		if head.Size > v.head.Size {
+			v.log("the head of size %d says that the log has more than its %d entries", head.Size, v.head.Size)
+			continue
+		}
+		root, err := tlog.TreeHash(head.Size, hashes)
+		if err != nil {
+			return nil, fmt.Errorf("verify the log of %s: %w", stream, err)
+		}
+		if root != head.Root {
+			v.log("its first %d entries do not have the root that the head of that size has", head.Size)
+		}
+	}
+	return v, nil
+}
+
+func (v *Verifier) log(format string, args ...any) {
+	v.findings = append(v.findings, Finding{Difference: DiffLog, Stream: v.stream, Detail: fmt.Sprintf(format, args...)})
+}
+
+// recomputed are a log's hashes in tlog's order.
+type recomputed []tlog.Hash
+
+// ReadHashes is tlog.HashReader's.
+func (r recomputed) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
+	out := make([]tlog.Hash, len(indexes))
+	for i, at := range indexes {
+		if at >= int64(len(r)) {
+			return nil, fmt.Errorf("read hash %d of a log with %d", at, len(r))
+		}
+		out[i] = r[at]
+	}
+	return out, nil
+}
+
+// readLog recomputes the log from the entries' texts.
+func (v *Verifier) readLog(ctx context.Context) (recomputed, error) {
+	var (
+		all  recomputed
+		size int64
+	)
+	for s, err := range v.evidence.Seals(ctx, v.stream) {
+		if err != nil {
+			return nil, err
+		}
+		if s.Number != size {
+			v.log("entry %d is not there", size)
+			break // what follows can't be computed
+		}
+		stored, err := tlog.StoredHashes(size, s.Text(), all)
+		if err != nil {
+			return nil, fmt.Errorf("verify the log of %s: %w", v.stream, err)
+		}
+		switch {
+		case len(s.Stored) == 0 || stored[0] != s.Stored[0]:
+			v.log("entry %d, of %s, was changed", size, s.Start.Format(entra.HourFormat))
+			v.changed[size] = true
+		case len(v.changed) == 0 && string(seal.EncodeHashes(stored)) != string(seal.EncodeHashes(s.Stored)):
+			// After a changed entry the hashes above it differ, too.
+			v.log("the hashes of entry %d, of %s, were changed", size, s.Start.Format(entra.HourFormat))
+		}
+		all = append(all, stored...)
+		v.byHour[s.Start] = append(v.byHour[s.Start], s)
+		size++
+	}
+	if size < v.progress.Seals {
+		v.log("it has %d entries, and the ledger counts %d", size, v.progress.Seals)
+	}
+	root, err := tlog.TreeHash(size, all)
+	if err != nil {
+		return nil, fmt.Errorf("verify the log of %s: %w", v.stream, err)
+	}
+	v.head = seal.Head{Stream: v.stream, Size: size, Root: root}
+	return all, nil
+}
+
+// Head is the log's head as it was recomputed.
+func (v *Verifier) Head() seal.Head { return v.head }
+
+// LogFindings are the differences of the log itself.
+func (v *Verifier) LogFindings() []Finding { return v.findings }
+
+// Hours is what there is to verify by now: from the archive's first hour, or the first that was sealed, to the watermark.
+func (v *Verifier) Hours() (from, to time.Time) {
+	if !v.progress.Started() {
+		return time.Time{}, time.Time{}
+	}
+	from, to = entra.FloorHour(v.progress.begin()), entra.FloorHour(v.progress.Watermark)
+	for hour := range v.byHour {
+		if hour.Before(from) {
+			from = hour
+		}
+		if end := hour.Add(time.Hour); end.After(to) {
+			to = end
+		}
+	}
+	return from, to
+}
+
+// Windows lists the windows of [from, to) to be verified.
+func (v *Verifier) Windows(ctx context.Context, from, to time.Time) iter.Seq2[Coverage, error] {
+	return EveryHour(ctx, v.evidence, v.stream, from, to)
+}
+
+// Window verifies one window and names what differs. records is how many contents it has read.
+func (v *Verifier) Window(ctx context.Context, cov Coverage) (findings []Finding, records int64, err error) {
+	found := func(d Difference, row, format string, args ...any) {
+		findings = append(findings, Finding{Difference: d, Stream: v.stream, Hour: cov.Start, Row: row, Detail: fmt.Sprintf(format, args...)})
+	}
+	var leaves []seal.Leaf
+	altered := make(map[string]bool) // by key of the record
+	for row, err := range v.evidence.Inspect(ctx, cov.Window) {
+		if err != nil {
+			return nil, records, err
+		}
+		records++
+		leaves = append(leaves, row.Leaf)
+		if row.Problem != "" {
+			found(DiffAltered, row.Row, "%s", row.Problem)
+			altered[row.Key] = true
+		}
+	}
+	seals := v.byHour[cov.Start]
+	switch {
+	case len(seals) == 0 && cov.State == WindowLost:
+		found(DiffMissing, "", "Graph had forgotten the hour when it was read")
+	case len(seals) == 0 && !cov.State.IsRead():
+		found(DiffMissing, "", "the hour was not read completely")
+	case len(seals) == 0 && cov.State == WindowSealed:
+		found(DiffLog, "", "the ledger says that the hour is sealed, and the log has no seal of it")
+	case len(seals) == 0:
+		found(DiffUnsealed, "", "the hour is sealed after its last pass")
+		if counted := cov.Records + cov.Versions; records < counted {
+			found(DiffRemoved, "", "%d of %d records are not there; before an hour is sealed, nobody can say which", counted-records, counted)
+		}
+	default:
+		more, err := v.compare(ctx, cov, seals, leaves, altered)
+		if err != nil {
+			return nil, records, err
+		}
+		findings = append(findings, more...)
+	}
+	return findings, records, nil
+}
+
+// compare holds what is stored of a window against each of its seals.
+func (v *Verifier) compare(ctx context.Context, cov Coverage, seals []seal.Seal, leaves []seal.Leaf, altered map[string]bool) ([]Finding, error) {
+	var findings []Finding
+	found := func(d Difference, row, format string, args ...any) {
+		findings = append(findings, Finding{Difference: d, Stream: v.stream, Hour: cov.Start, Row: row, Detail: fmt.Sprintf(format, args...)})
+	}
+	last := seals[len(seals)-1]
+	if !cov.State.IsRead() {
+		found(DiffLog, "", "the hour was sealed on %s, and the ledger does not know it", last.SealedAt.Format(time.RFC3339))
+	}
+	for _, s := range seals {
+		if v.changed[s.Number] {
+			continue // said already
+		}
+		then := seal.LeavesAt(leaves, s.SealedAt)
+		if int64(len(then)) == s.Leaves && seal.Root(then) == s.Root {
+			continue
+		}
+		kept, ok, err := v.evidence.KeptLeaves(ctx, s)
+		if err != nil {
+			return nil, err
+		}
+		before := len(findings)
+		if ok {
+			findings = append(findings, v.differences(cov.Window, s, kept, then, altered)...)
+		}
+		if len(findings) == before && len(altered) == 0 {
+			found(DiffAltered, "", "the %d records sealed on %s have not the root that was sealed", s.Leaves, s.SealedAt.Format(time.RFC3339))
+		}
+		return findings, nil // the seals after it are wrong for the same reason
+	}
+	if cov.State != WindowReopened {
+		for _, l := range leaves {
+			if l.FirstSeen.After(last.SealedAt) {
+				found(DiffAdded, l.Key, "it came after the hour was sealed on %s, and the ledger does not know it", last.SealedAt.Format(time.RFC3339))
+			}
+		}
+	}
+	return findings, nil
+}
+
+// differences names the records that are not as they were sealed.
+func (v *Verifier) differences(w entra.Window, s seal.Seal, kept []KeptLeaf, then []seal.Leaf, altered map[string]bool) []Finding {
+	var findings []Finding
+	found := func(d Difference, row, detail string) {
+		findings = append(findings, Finding{Difference: d, Stream: v.stream, Hour: w.Start, Row: row, Detail: detail})
+	}
+	there := make(map[KeptLeaf]int, len(then))
+	keys := make(map[string]bool, len(then))
+	for _, l := range then {
+		there[KeptLeaf{l.Key, [VersionHashBytes]byte(l.Hash[:])}]++
+		keys[l.Key] = true
+	}
+	sealedOn := " sealed on " + s.SealedAt.Format(time.RFC3339)
+	sealedKeys := make(map[string]bool, len(kept))
+	for _, k := range kept {
+		sealedKeys[k.Key] = true
+		switch {
+		case there[k] > 0:
+			there[k]--
+		case altered[k.Key]:
+		case keys[k.Key]:
+			found(DiffAltered, k.Key, fmt.Sprintf("the content that was%s (hash %x...) is not there", sealedOn, k.Hash))
+			altered[k.Key] = true
+		default:
+			found(DiffRemoved, k.Key, fmt.Sprintf("the record that was%s (hash %x...) is not there", sealedOn, k.Hash))
+		}
+	}
+	for _, l := range then {
+		k := KeptLeaf{l.Key, [VersionHashBytes]byte(l.Hash[:])}
+		if there[k] > 0 && !altered[l.Key] {
+			there[k]--
+			found(DiffAdded, l.Key, "it says that it was there when the hour was"+sealedOn+", and it was not")
+		}
+	}
+	return findings
+}

@@ -1,0 +1,189 @@
+package tables
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/seal"
+)
+
+func sealKey(number int64) string { return fmt.Sprintf("%s%010d", sealMark, number) }
+
+// encodeSeal is an entry of a stream's log; it lies in the ledger's table, so that it comes and goes with its commit.
+func encodeSeal(s seal.Seal) []byte {
+	b := newRow(string(s.Stream), sealKey(s.Number), 1024)
+	b.text("Hour", s.Start.UTC().Format(entra.HourFormat))
+	b.text("Leaves", fmt.Sprint(s.Leaves))
+	b.binary("Root", s.Root[:])
+	b.time("SealedAt", s.SealedAt)
+	if s.Reason != "" {
+		b.text("Reason", s.Reason)
+	}
+	b.binary("Stored", seal.EncodeHashes(s.Stored))
+	return b.done().body
+}
+
+type sealRow struct {
+	RowKey, Hour, Reason string
+	Leaves               number
+	Root, Stored         []byte
+	SealedAt             time.Time
+}
+
+func decodeSeal(stream entra.Stream, body []byte) (seal.Seal, error) {
+	var row sealRow
+	if err := json.Unmarshal(body, &row); err != nil {
+		return seal.Seal{}, fmt.Errorf("read the log of %s: %w", stream, err)
+	}
+	start, err := time.Parse(entra.HourFormat, row.Hour)
+	if err != nil {
+		return seal.Seal{}, fmt.Errorf("read entry %s of the log of %s: %w", row.RowKey, stream, err)
+	}
+	out := seal.Seal{Window: entra.Window{Stream: stream, Start: start}, Leaves: int64(row.Leaves), SealedAt: row.SealedAt, Reason: row.Reason}
+	if len(row.Root) != len(out.Root) {
+		return out, fmt.Errorf("read entry %s of the log of %s: its root has %d bytes", row.RowKey, stream, len(row.Root))
+	}
+	copy(out.Root[:], row.Root)
+	if _, err := fmt.Sscanf(row.RowKey, sealMark+"%d", &out.Number); err != nil {
+		return out, fmt.Errorf("read entry %s of the log of %s: %w", row.RowKey, stream, err)
+	}
+	out.Stored, err = seal.DecodeHashes(row.Stored)
+	return out, err
+}
+
+// Seal is archive.Store's.
+func (s *Store) Seal(ctx context.Context, stream entra.Stream, entry int64) (seal.Seal, error) {
+	got, err := s.service.NewClient(coverageTable).GetEntity(ctx, string(stream), sealKey(entry), nil)
+	if isCode(err, "TableNotFound", "ResourceNotFound") {
+		return seal.Seal{}, &entra.Error{Code: entra.CodeTampered, Doing: fmt.Sprintf("read entry %d of the log of %s", entry, stream),
+			Why: "it is not there, and nothing ever takes an entry away", Remedy: "restore the row from a copy"}
+	}
+	if err != nil {
+		return seal.Seal{}, s.explain(fmt.Sprintf("read entry %d of the log of %s", entry, stream), err)
+	}
+	return decodeSeal(stream, got.Value)
+}
+
+// Seals lists a stream's log in order.
+func (s *Store) Seals(ctx context.Context, stream entra.Stream) iter.Seq2[seal.Seal, error] {
+	return func(yield func(seal.Seal, error) bool) {
+		stopped := errors.New("the reader has enough")
+		err := s.query(ctx, coverageTable, string(stream), sealMark, sealMark+"~", "", func(body []byte) error {
+			entry, err := decodeSeal(stream, body)
+			if err == nil && !yield(entry, nil) {
+				return stopped
+			}
+			return err
+		})
+		if err != nil && !errors.Is(err, stopped) {
+			yield(seal.Seal{}, err)
+		}
+	}
+}
+
+// Leaves is archive.Store's: a query of keys, hashes and dates.
+func (s *Store) Leaves(ctx context.Context, w entra.Window) ([]seal.Leaf, error) {
+	var out []seal.Leaf
+	err := s.query(ctx, TableName(w), partitionKey(w), "0", "~", "RowKey,Hash,FirstSeen,Superseded", func(body []byte) error {
+		row, err := parseRow(body)
+		if err != nil {
+			return err
+		}
+		at, err := parseRowKey(row.RowKey)
+		if err != nil || at.part > 0 {
+			return err
+		}
+		l := seal.Leaf{Key: row.RowKey, FirstSeen: row.FirstSeen, Superseded: row.Superseded}
+		if at.isVersion {
+			l.Key = row.RowKey[:strings.LastIndex(row.RowKey, versionMark)]
+		}
+		copy(l.Hash[:], row.Hash)
+		out = append(out, l)
+		return nil
+	})
+	return out, err
+}
+
+// leavesTable holds, for each seal of a month, what was sealed: it is dropped with the month.
+func leavesTable(w entra.Window) string { return "leaves" + w.Start.UTC().Format("200601") }
+
+func leavesKey(s seal.Seal) string {
+	return s.Start.UTC().Format(entra.HourFormat) + sealMark + fmt.Sprintf("%010d", s.Number)
+}
+
+// keptHash is how much of a hash a kept leaf has: enough to tell records of a window apart. The proof is the root.
+const keptHash = 8
+
+// KeepLeaves is archive.Store's.
+func (s *Store) KeepLeaves(ctx context.Context, sealed seal.Seal, leaves []seal.Leaf) error {
+	var list []byte
+	for _, l := range leaves {
+		list = append(list, l.Hash[:keptHash]...)
+		list = append(list, l.Key...)
+		list = append(list, '\n')
+	}
+	data, codecName, free := s.codec.encode(nil, list)
+	defer free()
+	parts := max(1, (len(data)+chunksPerRow*maxProperty-1)/(chunksPerRow*maxProperty))
+	lines := make([]line, 0, parts)
+	for n := range parts {
+		rk := leavesKey(sealed)
+		if n > 0 {
+			rk = partKey(rk, n)
+		}
+		b := newRow(string(sealed.Stream), rk, min(len(data), chunksPerRow*maxProperty)*4/3+1024)
+		if n == 0 {
+			b.text("Codec", codecName)
+			b.int32("Parts", int32(parts))
+		}
+		data = b.chunks(data)
+		lines = append(lines, b.done())
+	}
+	// The first row, which vouches for the others, comes when they are there.
+	for n := len(lines) - 1; n >= 0; n-- {
+		action := aztables.TransactionAction{ActionType: aztables.TransactionTypeInsertReplace, Entity: lines[n].body}
+		if err := s.submit(ctx, leavesTable(sealed.Window), []aztables.TransactionAction{action}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// KeptLeaves gives back what KeepLeaves kept of a seal: keys, and the first bytes of the hashes. ok is false where
+// there is nothing.
+func (s *Store) KeptLeaves(ctx context.Context, sealed seal.Seal) (leaves []archive.KeptLeaf, ok bool, err error) {
+	var rows []fetchedRow
+	from := leavesKey(sealed)
+	err = s.query(ctx, leavesTable(sealed.Window), string(sealed.Stream), from, from+"~", "", func(body []byte) error {
+		row, err := parseWholeRow(body)
+		rows = append(rows, row)
+		return err
+	})
+	if err != nil || len(rows) == 0 || len(rows) != max(1, rows[0].Parts) {
+		return nil, false, err
+	}
+	list, err := s.decode(ctx, leavesTable(sealed.Window), data(rows), rows[0].Codec)
+	if err != nil {
+		return nil, false, fmt.Errorf("read what was sealed of %s: %w", sealed.Window, err)
+	}
+	for len(list) > keptHash {
+		end := keptHash
+		for end < len(list) && list[end] != '\n' {
+			end++
+		}
+		leaf := archive.KeptLeaf{Key: string(list[keptHash:end])}
+		copy(leaf.Hash[:], list[:keptHash])
+		leaves = append(leaves, leaf)
+		list = list[min(end+1, len(list)):]
+	}
+	return leaves, true, nil
+}
