@@ -1,5 +1,5 @@
 // Command handler is the Azure Functions custom handler of Entra Ledger: settings, clients, functions, serve. It is the
-// one place where the adapters meet.
+// one place where the adapters meet. With an argument it verifies the archive or a proof and ends: handler help.
 package main
 
 import (
@@ -29,6 +29,9 @@ const exitStopped = 143
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
+	if len(os.Args) > 1 {
+		os.Exit(command(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
+	}
 	os.Exit(run(ctx, os.Getenv, os.Stdout, os.Stderr))
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -12,13 +13,20 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
 	"github.com/entraledger/entraledger/functions/archivelogs"
+	"github.com/entraledger/entraledger/functions/collect"
 	"github.com/entraledger/entraledger/functions/coverage"
+	"github.com/entraledger/entraledger/functions/verify"
 	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/blobs"
 	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/internal/tables"
 )
+
+// requestSlice is how long one HTTP request works on what takes several: well below the 230 seconds after which Azure's
+// load balancer gives up, and the 120 of Power Automate.
+const requestSlice = 20 * time.Second
 
 // wire makes the clients and the functions. It sends nothing: the host is waiting for the port to open.
 func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (http.Handler, error) {
@@ -36,24 +44,63 @@ func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	storageIdentity := identity
-	if cfg.StorageClientID != "" {
-		if storageIdentity, err = credential(cfg, getenv, cfg.StorageClientID); err != nil {
-			return nil, err
-		}
-	}
-	store, err := tables.New(tables.Config{ConnectionString: cfg.StorageConnection, ServiceURI: cfg.StorageURI, Credential: storageIdentity})
+	store, heads, err := storage(cfg, getenv, log)
 	if err != nil {
 		return nil, err
 	}
-	collector := archive.NewCollector(source, store, nil, archive.Options{Backfill: cfg.Backfill}, time.Now, log)
+	collector := archive.NewCollector(source, store, heads, archive.Options{Backfill: cfg.Backfill, Passes: cfg.Passes}, time.Now, log)
 
 	host := funchost.New(log)
-	host.Timer(archivelogs.Name, archivelogs.Run(collector, cfg.Streams, cfg.RunBudget))
+	host.Timer(archivelogs.Name, archivelogs.Run(archivelogs.Config{Collector: collector, Streams: cfg.Streams, Budget: cfg.RunBudget, AlertAfter: cfg.AlertAfter}))
 	cover := &coverage.Function{Ledger: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL}
 	host.HTTP("/api/coverage", cover, http.MethodGet)
 	host.HTTP("/api/coverage/{stream}", cover, http.MethodGet)
+	check := &verify.Function{Evidence: store, Heads: heads, Jobs: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
+	host.HTTP("/api/verify", check, http.MethodGet)
+	host.HTTP("/api/verify/{job}", check, http.MethodGet)
+	byHand := &collect.Function{Collector: collector, Jobs: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
+	host.HTTP("/api/collect", byHand, http.MethodPost)
+	host.HTTP("/api/collect/{job}", byHand, http.MethodGet)
 	return host, nil
+}
+
+// storage is the archive's account: its tables, and its blobs for the heads of the logs.
+func storage(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (*tables.Store, archive.Heads, error) {
+	clientID := cfg.StorageClientID
+	if clientID == "" {
+		clientID = getenv("AZURE_CLIENT_ID")
+	}
+	identity, err := credential(cfg, getenv, clientID)
+	if err != nil {
+		return nil, nil, err
+	}
+	store, err := tables.New(tables.Config{ConnectionString: cfg.StorageConnection, ServiceURI: cfg.StorageURI, Credential: identity})
+	if err != nil {
+		return nil, nil, err
+	}
+	heads, err := headStore(cfg, identity, log)
+	return store, heads, err
+}
+
+// headStore is where the heads of the logs go. A connection string without blobs, as a test's may be, means none.
+func headStore(cfg settings.Settings, identity azcore.TokenCredential, log *slog.Logger) (archive.Heads, error) {
+	where := blobs.Config{ConnectionString: cfg.StorageConnection, Credential: identity}
+	if cfg.StorageURI != "" {
+		uri, err := blobs.ServiceURI(cfg.StorageURI)
+		if err != nil {
+			return nil, err
+		}
+		where.ServiceURI = uri
+	}
+	heads, err := blobs.New(where)
+	if errors.Is(err, blobs.ErrNoBlobs) {
+		log.Warn("ARCHIVE_STORAGE has no BlobEndpoint: the heads of the logs are kept in the tables only")
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return heads, nil
 }
 
 // credential is the managed identity in Azure, where the platform sets IDENTITY_ENDPOINT, and whatever the developer is

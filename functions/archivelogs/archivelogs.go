@@ -3,6 +3,7 @@ package archivelogs
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,13 +18,40 @@ const Name = "archivelogs"
 // writeGrace is how long pages that came within the budget may take to be written.
 const writeGrace = 45 * time.Second
 
-// Run makes the function: one run of collector over streams, asking for pages for at most budget. The platform kills
-// without notice, so the run ends itself well before functionTimeout.
-func Run(collector *archive.Collector, streams []entra.Stream, budget time.Duration) func(context.Context) (string, error) {
+// Config of the function.
+type Config struct {
+	Collector  *archive.Collector
+	Streams    []entra.Stream
+	Budget     time.Duration // for which a run asks Graph for pages
+	AlertAfter time.Duration // how far behind a stream may be before the invocation fails
+}
+
+// Run makes the function: one run of the collector. The platform kills without notice, so the run ends itself well
+// before functionTimeout. An archive that has fallen behind fails the invocation, which is what the platform alerts on.
+func Run(cfg Config) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
-		ctx, stop := context.WithTimeout(ctx, budget+writeGrace)
+		ctx, stop := context.WithTimeout(ctx, cfg.Budget+writeGrace)
 		defer stop()
-		report, err := collector.Run(ctx, uuid.NewString(), streams, budget)
+		report, err := cfg.Collector.Run(ctx, uuid.NewString(), cfg.Streams, cfg.Budget)
+		if err == nil {
+			err = behind(report, cfg.AlertAfter)
+		}
 		return report.Summary(), err
 	}
+}
+
+// behind is the error of the stream that has fallen behind most.
+func behind(report archive.Report, most time.Duration) error {
+	var worst *archive.StreamReport
+	for i, r := range report.Streams {
+		if !r.Overtaken && report.Now.Sub(r.Watermark) > most && (worst == nil || r.Watermark.Before(worst.Watermark)) {
+			worst = &report.Streams[i]
+		}
+	}
+	if worst == nil {
+		return nil
+	}
+	return &entra.Error{Code: entra.CodeBehind, Doing: "keep up with " + string(worst.Stream),
+		Why:    fmt.Sprintf("it is archived up to %s, %s ago", worst.Watermark.Format(time.RFC3339), report.Now.Sub(worst.Watermark).Round(time.Minute)),
+		Remedy: "the next runs go on; if it stays, raise ARCHIVE_RUN_BUDGET, or the archive's share in GRAPH_REQUESTS_PER_10S if this app has the ceiling to itself; ARCHIVE_ALERT_AFTER says when this fails"}
 }

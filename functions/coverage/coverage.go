@@ -133,7 +133,7 @@ func (f *Function) windows(r *http.Request, name string) (any, error) {
 		return nil, err
 	}
 	from, to := p.Hours(now)
-	q, err := readRange(r.URL.Query(), from, to)
+	q, err := readRange(r.URL.Query(), now, from, to)
 	if err != nil {
 		return nil, err
 	}
@@ -174,31 +174,25 @@ type hourRange struct {
 }
 
 // readRange reads from, to and $top; what is not given is what the ledger has.
-func readRange(q url.Values, from, to time.Time) (hourRange, error) {
+func readRange(q url.Values, now, from, to time.Time) (hourRange, error) {
 	out := hourRange{from: from, to: to, top: defaultTop}
-	refuse := func(name, accepted string) error {
-		return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: fmt.Sprintf("%s is %q", name, q.Get(name)),
-			Remedy: "accepted is " + accepted}
+	span, err := answer.ReadRange(q, now)
+	if err != nil {
+		return out, err
 	}
-	for name, into := range map[string]*time.Time{"from": &out.from, "to": &out.to} {
-		if !q.Has(name) {
-			continue
-		}
-		t, err := time.Parse(time.RFC3339, q.Get(name))
-		if err != nil {
-			return out, refuse(name, "a time such as 2026-11-21T14:00:00Z")
-		}
-		*into = t.UTC()
+	if !span.From.IsZero() {
+		out.from = span.From
+	}
+	if !span.To.IsZero() {
+		out.to = span.To
 	}
 	if q.Has("$top") {
 		top, err := strconv.Atoi(q.Get("$top"))
 		if err != nil || top < 1 || top > maxTop {
-			return out, refuse("$top", fmt.Sprintf("a whole number from 1 to %d", maxTop))
+			return out, &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: fmt.Sprintf("$top is %q", q.Get("$top")),
+				Remedy: fmt.Sprintf("accepted is a whole number from 1 to %d", maxTop)}
 		}
 		out.top = top
-	}
-	if q.Has("from") && q.Has("to") && out.to.Before(out.from) {
-		return out, refuse("to", "a time that is not before from")
 	}
 	return out, nil
 }

@@ -67,6 +67,7 @@ type StreamReport struct {
 	Watermark  time.Time
 	Backfilled time.Time
 	Reached    time.Time // of a range: everything before was read
+	RangeDone  bool      // nothing of the range is left
 	CaughtUp   bool      // nothing is left to backfill
 	Overtaken  bool      // another run has taken the stream over
 	Sealed     int       // windows, in this run

@@ -153,5 +153,6 @@ func (r *streamRun) readRange(ctx context.Context, from, to time.Time) error {
 			return err
 		}
 	}
+	r.rangeDone = true
 	return nil
 }

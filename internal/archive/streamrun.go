@@ -46,6 +46,7 @@ type streamRun struct {
 	overtaken    bool
 	sealed       int
 	reached      time.Time // of a range
+	rangeDone    bool
 }
 
 // span is a range of time, [from, to).
@@ -238,5 +239,5 @@ func (r *streamRun) finish(ctx context.Context) {
 
 func (r *streamRun) report() StreamReport {
 	return StreamReport{Stream: r.stream, Pages: r.pages, Reads: r.reads, Balance: r.balance,
-		Watermark: r.progress.Watermark, Backfilled: r.progress.Backfilled, CaughtUp: r.caughtUp(), Overtaken: r.overtaken, Sealed: r.sealed, Reached: r.reached, Err: r.err}
+		Watermark: r.progress.Watermark, Backfilled: r.progress.Backfilled, CaughtUp: r.caughtUp(), Overtaken: r.overtaken, Sealed: r.sealed, Reached: r.reached, RangeDone: r.rangeDone, Err: r.err}
 }

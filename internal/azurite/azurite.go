@@ -1,4 +1,4 @@
-// Package azurite starts Azurite, Azure Table Storage's own emulator, for development and tests.
+// Package azurite starts Azurite, Azure Storage's own emulator, for development and tests.
 package azurite
 
 import (
@@ -26,13 +26,23 @@ const (
 type Options struct {
 	Root     string    // of the project, with tools/azurite installed below it; empty: looked for upwards from here
 	Port     int       // of the table service on 127.0.0.1; 0: a free one
+	Blobs    bool      // start the blob service, too
+	BlobPort int       // of the blob service; 0: a free one
 	Accounts []string  // beside the development account; each is a store of its own
 	Log      io.Writer // nil: nowhere
 }
 
 // Server is a running Azurite. Everything is held in memory and ends with it.
 type Server struct {
-	Port int
+	Port   int // of the table service
+	tables *service
+	blobs  *service // nil: not started
+}
+
+// service is one of Azurite's programs.
+type service struct {
+	name string
+	port int
 	cmd  *exec.Cmd
 	done chan struct{} // closed when the process has ended
 }
@@ -42,38 +52,62 @@ const startWithin = 60 * time.Second
 
 // Start starts Azurite and waits until it answers.
 func Start(ctx context.Context, o Options) (*Server, error) {
-	script, err := find(o.Root)
-	if err != nil {
-		return nil, err
-	}
 	if _, err := exec.LookPath("node"); err != nil {
 		return nil, errors.New("start Azurite: there is no node on the PATH; install Node.js 20 or later")
 	}
-	port, err := choosePort(o.Port)
+	tables, err := startService(o, "table", o.Port)
 	if err != nil {
 		return nil, err
 	}
+	s := &Server{Port: tables.port, tables: tables}
+	if o.Blobs {
+		if s.blobs, err = startService(o, "blob", o.BlobPort); err != nil {
+			s.Stop()
+			return nil, err
+		}
+	}
+	for _, part := range s.services() {
+		if err := part.await(ctx); err != nil {
+			s.Stop()
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+func (s *Server) services() []*service {
+	if s.blobs == nil {
+		return []*service{s.tables}
+	}
+	return []*service{s.tables, s.blobs}
+}
+
+// startService starts the program of one service: table or blob.
+func startService(o Options, name string, port int) (*service, error) {
+	script, err := find(o.Root, name)
+	if err != nil {
+		return nil, err
+	}
+	if port, err = choosePort(port); err != nil {
+		return nil, err
+	}
 	cmd := exec.Command("node", script, "--disableTelemetry", "--silent", "--inMemoryPersistence", "--skipApiVersionCheck",
-		"--tableHost", "127.0.0.1", "--tablePort", strconv.Itoa(port))
+		"--"+name+"Host", "127.0.0.1", "--"+name+"Port", strconv.Itoa(port))
 	cmd.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+accounts(o.Accounts))
 	cmd.Stdout, cmd.Stderr = o.Log, o.Log
 	endWithParent(cmd)
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start Azurite: %w", err)
 	}
-	s := &Server{Port: port, cmd: cmd, done: make(chan struct{})}
+	s := &service{name: name, port: port, cmd: cmd, done: make(chan struct{})}
 	go func() {
 		_ = cmd.Wait() // how it ended is seen by who talks to it
 		close(s.done)
 	}()
-	if err := s.await(ctx); err != nil {
-		s.Stop()
-		return nil, err
-	}
 	return s, nil
 }
 
-func (s *Server) await(ctx context.Context) error {
+func (s *service) await(ctx context.Context) error {
 	ctx, stop := context.WithTimeout(ctx, startWithin)
 	defer stop()
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -85,31 +119,39 @@ func (s *Server) await(ctx context.Context) error {
 		}
 		select {
 		case <-s.done:
-			return errors.New("start Azurite: it ended at once; run it by hand to see why: node_modules/.bin/azurite-table in tools/azurite")
+			return fmt.Errorf("start Azurite: it ended at once; run it by hand to see why: node_modules/.bin/azurite-%s in tools/azurite", s.name)
 		case <-ctx.Done():
-			return fmt.Errorf("start Azurite: it does not answer on port %d: %w", s.Port, ctx.Err())
+			return fmt.Errorf("start Azurite: it does not answer on port %d: %w", s.port, ctx.Err())
 		case <-tick.C:
 		}
 	}
 }
 
-func (s *Server) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.Port)) }
+func (s *service) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
+
+func (s *Server) address() string { return s.tables.address() }
 
 // ConnectionString opens an account.
 func (s *Server) ConnectionString(account string) string {
-	return fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;TableEndpoint=http://%s/%s", account, key(account), s.address(), account)
+	text := fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;TableEndpoint=http://%s/%s", account, key(account), s.address(), account)
+	if s.blobs != nil {
+		text += fmt.Sprintf(";BlobEndpoint=http://%s/%s", s.blobs.address(), account)
+	}
+	return text
 }
 
-// PID is the process's id.
-func (s *Server) PID() int { return s.cmd.Process.Pid }
+// PID is the id of the table service's process.
+func (s *Server) PID() int { return s.tables.cmd.Process.Pid }
 
-// Done is closed when the process has ended.
-func (s *Server) Done() <-chan struct{} { return s.done }
+// Done is closed when the table service has ended.
+func (s *Server) Done() <-chan struct{} { return s.tables.done }
 
 // Stop kills Azurite and waits until it is gone. There is nothing to save.
 func (s *Server) Stop() {
-	_ = s.cmd.Process.Kill() // it may have ended already
-	<-s.done
+	for _, part := range s.services() {
+		_ = part.cmd.Process.Kill() // it may have ended already
+		<-part.done
+	}
 }
 
 func key(account string) string {
@@ -137,15 +179,15 @@ func choosePort(port int) (int, error) {
 	return listener.Addr().(*net.TCPAddr).Port, nil
 }
 
-// find looks for the installed Azurite.
-func find(root string) (string, error) {
+// find looks for the program of one of the installed Azurite's services.
+func find(root, service string) (string, error) {
 	if root == "" {
 		var err error
 		if root, err = Root(); err != nil {
 			return "", err
 		}
 	}
-	script := filepath.Join(root, "tools", "azurite", "node_modules", "azurite", "dist", "src", "table", "main.js")
+	script := filepath.Join(root, "tools", "azurite", "node_modules", "azurite", "dist", "src", service, "main.js")
 	if _, err := os.Stat(script); err != nil {
 		return "", errors.New("start Azurite: it is not installed; run `make setup` (npm ci in tools/azurite)")
 	}

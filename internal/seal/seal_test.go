@@ -14,8 +14,7 @@ import (
 )
 
 var (
-	hour   = time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)
-	window = entra.Window{Stream: entra.DirectoryAudits, Start: hour}
+	hour = time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)
 )
 
 func at(minutes int) time.Time { return hour.Add(time.Duration(minutes) * time.Minute) }

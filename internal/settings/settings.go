@@ -25,9 +25,11 @@ type Settings struct {
 	GraphScope    string
 	Cloud         Cloud
 
-	Streams   []entra.Stream
-	Backfill  time.Duration
-	RunBudget time.Duration
+	Streams    []entra.Stream
+	Passes     []time.Duration
+	AlertAfter time.Duration
+	Backfill   time.Duration
+	RunBudget  time.Duration
 
 	ArchiveRequestsPer10s  int // the archive's share of Graph's reporting ceiling
 	SnapshotRequestsPer10s int // the directory snapshot's
@@ -77,6 +79,10 @@ func All() []Setting {
 			"two whole numbers of at least 1", "4,1", readShares},
 		{"ARCHIVE_STREAMS", "which streams are archived", names(entra.AllStreams()), names(entra.DefaultStreams()), readStreams},
 		{"ARCHIVE_BACKFILL", "how far back the first run reaches", "0 to 7300 days, as 30d or 36h", "30d", readBackfill},
+		{"ARCHIVE_PASSES", "ages at which every hour is read again, for what Graph shows late or changes; after the last one it is sealed",
+			"up to 8 lengths of time from 1h to 29d with commas between, each longer than the one before", "3h,24h,7d", readPasses},
+		{"ARCHIVE_ALERT_AFTER", "how far behind the archive may be before the timer's invocation fails, so that an alert can fire",
+			"30m to 30d", "3h", readAlertAfter},
 		{"ARCHIVE_RUN_BUDGET", "how long one run asks Graph for pages; keep it well below functionTimeout in host.json", "10s to 1h, as 8m", "8m", readBudget},
 		{"PUBLIC_BASE_URL", "base of absolute links in answers, where the forwarded host is not it", "https://<host>", "", readBaseURL},
 	}
@@ -186,6 +192,32 @@ func readBackfill(s *Settings, v string) (err error) {
 
 func readBudget(s *Settings, v string) (err error) {
 	s.RunBudget, err = duration(v, 10*time.Second, time.Hour)
+	return err
+}
+
+func readPasses(s *Settings, v string) error {
+	s.Passes = nil
+	for text := range strings.SplitSeq(v, ",") {
+		age, err := duration(strings.TrimSpace(text), time.Hour, 29*24*time.Hour)
+		if err != nil {
+			return fmt.Errorf("%q is %w", strings.TrimSpace(text), err)
+		}
+		if n := len(s.Passes); n > 0 && age <= s.Passes[n-1] {
+			return fmt.Errorf("%q is not longer than the one before", strings.TrimSpace(text))
+		}
+		s.Passes = append(s.Passes, age)
+	}
+	if len(s.Passes) > maxPasses {
+		return fmt.Errorf("there are %d", len(s.Passes))
+	}
+	return nil
+}
+
+// maxPasses is archive.MaxPasses; a test keeps them equal.
+const maxPasses = 8
+
+func readAlertAfter(s *Settings, v string) (err error) {
+	s.AlertAfter, err = duration(v, 30*time.Minute, 30*24*time.Hour)
 	return err
 }
 

@@ -59,6 +59,10 @@ func TestASettingThatCantBeUnderstoodIsNamedWithItsValueAndWhatIsAccepted(t *tes
 		{"ARCHIVE_BACKFILL", "a month", "30d"},
 		{"ARCHIVE_BACKFILL", "-1d", "30d"},
 		{"ARCHIVE_RUN_BUDGET", "2h", "8m"},
+		{"ARCHIVE_PASSES", "24h,3h", "longer than the one before"},
+		{"ARCHIVE_PASSES", "1h,2h,3h,4h,5h,6h,7h,8h,9h", "up to 8"},
+		{"ARCHIVE_PASSES", "3h,", "29d"},
+		{"ARCHIVE_ALERT_AFTER", "5m", "30m"},
 		{"PUBLIC_BASE_URL", "ledger.example", "https://<host>"},
 	}
 	for _, c := range cases {

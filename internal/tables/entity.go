@@ -175,6 +175,12 @@ func (b *rowBuilder) int32(name string, value int32) {
 	b.stored += 4
 }
 
+func (b *rowBuilder) bool(name string, value bool) {
+	b.name(name, "")
+	b.body = strconv.AppendBool(b.body, value)
+	b.stored++
+}
+
 func (b *rowBuilder) time(name string, value time.Time) {
 	b.name(name, "Edm.DateTime")
 	b.body = append(b.body, '"')

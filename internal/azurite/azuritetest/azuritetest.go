@@ -68,7 +68,7 @@ func start(t testing.TB) *azurite.Server {
 		for i := range accountsPerServer {
 			names = append(names, name(i+1))
 		}
-		server, err := azurite.Start(t.Context(), azurite.Options{Accounts: names})
+		server, err := azurite.Start(t.Context(), azurite.Options{Accounts: names, Blobs: true})
 		result <- started{server, err}
 		if err == nil {
 			<-server.Done()

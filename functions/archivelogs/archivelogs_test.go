@@ -1,0 +1,26 @@
+package archivelogs
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+func TestAnArchiveThatHasFallenBehindFailsTheInvocation(t *testing.T) {
+	now := time.Date(2026, 11, 21, 14, 30, 0, 0, time.UTC)
+	report := archive.Report{Now: now, Streams: []archive.StreamReport{
+		{Stream: entra.DirectoryAudits, Watermark: now.Add(-5 * time.Minute)},
+		{Stream: entra.Provisioning, Watermark: now.Add(-4 * time.Hour)},
+		{Stream: entra.SignInsInteractiveUser, Watermark: now.Add(-26 * time.Hour), Overtaken: true},
+	}}
+	require.NoError(t, behind(report, 4*time.Hour))
+	err := behind(report, 3*time.Hour)
+	require.Equal(t, entra.CodeBehind, entra.CodeOf(err))
+	require.ErrorContains(t, err, "provisioning")
+	require.ErrorContains(t, err, "4h0m0s")
+	require.ErrorContains(t, err, "ARCHIVE_RUN_BUDGET")
+}

@@ -1,0 +1,187 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/seal"
+)
+
+// MaxFindings is how many findings a Verification names; the others are counted.
+const MaxFindings = 500
+
+// Verification is a comparison of a range of the archive with its seals: what is asked, how far it is, and what was found.
+// It can be stored between two slices of its work.
+type Verification struct {
+	Streams  []entra.Stream
+	From, To time.Time // hours; zero: as far as there is something
+
+	At       int       // index of the stream that is being verified
+	Next     time.Time // its next window; zero: its log comes first
+	End      time.Time // its last window's end
+	Windows  int64     // verified so far
+	Left     int64     // of the stream's windows
+	Records  int64     // contents that were read and recomputed
+	Findings []Finding
+	More     int64                // findings that are not named
+	Counts   map[Difference]int64 // all findings
+	Heads    []seal.Head          // of the logs that were recomputed
+}
+
+// Intact tells whether nothing was found that only a change of what was written explains.
+func (v *Verification) Intact() bool {
+	for d, n := range v.Counts {
+		if n > 0 && d.IsTampering() {
+			return false
+		}
+	}
+	return true
+}
+
+// Done tells whether all streams were verified.
+func (v *Verification) Done() bool { return v.At >= len(v.Streams) }
+
+func (v *Verification) add(findings []Finding) {
+	if v.Counts == nil {
+		v.Counts = make(map[Difference]int64)
+	}
+	for _, f := range findings {
+		v.Counts[f.Difference]++
+		if len(v.Findings) < MaxFindings {
+			v.Findings = append(v.Findings, f)
+		} else {
+			v.More++
+		}
+	}
+}
+
+// Work verifies until all is done, ctx ends, or the time comes. It changes nothing but v.
+func (v *Verification) Work(ctx context.Context, evidence Evidence, heads Heads, until time.Time) error {
+	for !v.Done() && time.Now().Before(until) {
+		if err := v.stream(ctx, evidence, heads, until); err != nil {
+			return fmt.Errorf("verify %s: %w", v.Streams[v.At], err)
+		}
+	}
+	return nil
+}
+
+// stream goes on with one stream. Its log is read anew each time: a few requests for a year.
+func (v *Verification) stream(ctx context.Context, evidence Evidence, heads Heads, until time.Time) error {
+	verifier, err := NewVerifier(ctx, evidence, heads, v.Streams[v.At])
+	if err != nil {
+		return err
+	}
+	if v.Next.IsZero() {
+		v.add(verifier.LogFindings())
+		v.Heads = append(v.Heads, verifier.Head())
+		from, to := verifier.Hours()
+		if v.From.After(from) {
+			from = entra.FloorHour(v.From)
+		}
+		if !v.To.IsZero() && v.To.Before(to) {
+			to = v.To
+		}
+		v.Next, v.End = from, to
+	}
+	v.Left = int64(entra.HoursBetween(v.Next, v.End))
+	for cov, err := range verifier.Windows(ctx, v.Next, v.End) {
+		if err != nil {
+			return err
+		}
+		findings, records, err := verifier.Window(ctx, cov)
+		if err != nil {
+			return err
+		}
+		v.add(findings)
+		v.Records += records
+		v.Windows++
+		v.Left--
+		v.Next = cov.End()
+		if time.Now().After(until) && v.Next.Before(v.End) {
+			return nil
+		}
+	}
+	v.At++
+	v.Next, v.End, v.Left = time.Time{}, time.Time{}, 0
+	return nil
+}
+
+// Prover is what a proof is made from.
+type Prover interface {
+	Evidence
+	Seal(ctx context.Context, s entra.Stream, number int64) (seal.Seal, error)
+}
+
+// readLog is a stream's log, read entry by entry.
+type readLog struct {
+	ctx    context.Context
+	prover Prover
+	stream entra.Stream
+}
+
+// Seal is seal.Log's.
+func (l readLog) Seal(number int64) (seal.Seal, error) { return l.prover.Seal(l.ctx, l.stream, number) }
+
+// Prove makes the proof that a record was archived: the one with an id and a time, in its current content.
+// Errors: entra.CodeNotFound where there is no such record, entra.CodeConflict where its hour is not sealed yet,
+// entra.CodeTampered where the hour is not what was sealed.
+func Prove(ctx context.Context, prover Prover, stream entra.Stream, id string, when time.Time) (seal.Proof, error) {
+	doing := fmt.Sprintf("prove record %q of %s", id, stream)
+	w := entra.WindowOf(stream, when)
+	var (
+		leaves []seal.Leaf
+		record Inspected
+	)
+	for row, err := range prover.Inspect(ctx, w) {
+		if err != nil {
+			return seal.Proof{}, err
+		}
+		leaves = append(leaves, row.Leaf)
+		if row.Problem != "" || !row.Superseded.IsZero() {
+			continue
+		}
+		if rec, err := entra.ParseRecord(stream, row.Raw); err == nil && rec.ID == id && rec.Time.Equal(when.Truncate(entra.Tick)) {
+			record = row
+		}
+	}
+	if record.Raw == nil {
+		return seal.Proof{}, &entra.Error{Code: entra.CodeNotFound, Doing: doing, Why: "there is no such record at " + when.UTC().Format(time.RFC3339Nano),
+			Remedy: "give the record's id and its exact time, as the record has them"}
+	}
+	unsealed := func(why string) (seal.Proof, error) {
+		return seal.Proof{}, &entra.Error{Code: entra.CodeConflict, Doing: doing, Why: why, Remedy: "try again when it is sealed; the coverage function says up to when the stream is"}
+	}
+	var cov Coverage
+	for c, err := range prover.Windows(ctx, stream, w.Start, w.End()) {
+		if err != nil {
+			return seal.Proof{}, err
+		}
+		cov = c
+	}
+	if cov.Seals == 0 {
+		return unsealed("its hour is not sealed yet")
+	}
+	log := readLog{ctx, prover, stream}
+	s, err := log.Seal(cov.LastSeal)
+	if err != nil {
+		return seal.Proof{}, err
+	}
+	if record.FirstSeen.After(s.SealedAt) {
+		return unsealed("it came after its hour was sealed, and the hour is sealed again by the next run")
+	}
+	if seal.Root(seal.LeavesAt(leaves, s.SealedAt)) != s.Root {
+		return seal.Proof{}, &entra.Error{Code: entra.CodeTampered, Doing: doing, Why: "its hour is not what was sealed on " + s.SealedAt.Format(time.RFC3339),
+			Remedy: "ask verify what differs"}
+	}
+	p, err := prover.Progress(ctx, stream)
+	if err != nil {
+		return seal.Proof{}, err
+	}
+	head, err := seal.HeadOf(log, stream, p.Seals)
+	if err != nil {
+		return seal.Proof{}, err
+	}
+	return seal.Prove(log, head, s, leaves, record.Raw, record.Hash)
+}

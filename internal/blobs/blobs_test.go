@@ -1,0 +1,68 @@
+package blobs_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
+	"github.com/entraledger/entraledger/internal/blobs"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/seal"
+)
+
+func TestMain(m *testing.M) { azuritetest.Main(m) }
+
+func TestHeadsAreWrittenOnceAndListedBySize(t *testing.T) {
+	store, err := blobs.New(blobs.Config{ConnectionString: azuritetest.Account(t)})
+	require.NoError(t, err)
+	list := func(stream entra.Stream) (out []seal.Head) {
+		for h, err := range store.Heads(t.Context(), stream) {
+			require.NoError(t, err)
+			out = append(out, h)
+		}
+		return out
+	}
+	require.Empty(t, list(entra.Provisioning), "there is no container yet")
+	heads := []seal.Head{
+		{Stream: entra.Provisioning, Size: 7, Root: tlog.RecordHash([]byte("seven"))},
+		{Stream: entra.Provisioning, Size: 11, Root: tlog.RecordHash([]byte("eleven"))},
+		{Stream: entra.DirectoryAudits, Size: 7, Root: tlog.RecordHash([]byte("other"))},
+	}
+	for range 2 { // a run that was killed writes the same head again
+		for _, h := range heads {
+			require.NoError(t, store.PutHead(t.Context(), h))
+		}
+	}
+	require.Equal(t, heads[:2], list(entra.Provisioning))
+	require.Equal(t, heads[2:], list(entra.DirectoryAudits))
+	text, err := store.Read(t.Context(), heads[0])
+	require.NoError(t, err)
+	parsed, err := seal.ParseHead(text)
+	require.NoError(t, err)
+	require.Equal(t, heads[0], parsed)
+
+	rewritten := heads[0]
+	rewritten.Root[0] ^= 1
+	require.Equal(t, entra.CodeTampered, entra.CodeOf(store.PutHead(t.Context(), rewritten)))
+}
+
+func TestTheBlobsLieInTheTablesAccount(t *testing.T) {
+	uri, err := blobs.ServiceURI("https://acme.table.core.windows.net")
+	require.NoError(t, err)
+	require.Equal(t, "https://acme.blob.core.windows.net", uri)
+	_, err = blobs.ServiceURI("https://acme.example")
+	require.Error(t, err)
+	_, err = blobs.New(blobs.Config{ConnectionString: "AccountName=x;AccountKey=eA==;TableEndpoint=http://127.0.0.1:1/x"})
+	require.ErrorIs(t, err, blobs.ErrNoBlobs)
+}
+
+func TestAnAccountThatDoesNotAnswerIsNamedByItsSetting(t *testing.T) {
+	store, err := blobs.New(blobs.Config{ConnectionString: "DefaultEndpointsProtocol=http;AccountName=x;AccountKey=c2VjcmV0;BlobEndpoint=http://127.0.0.1:1/x"})
+	require.NoError(t, err)
+	err = store.PutHead(t.Context(), seal.Head{Stream: entra.Provisioning, Size: 1})
+	require.Equal(t, entra.CodeUnavailable, entra.CodeOf(err))
+	require.ErrorContains(t, err, "ARCHIVE_STORAGE")
+	require.NotContains(t, err.Error(), "c2VjcmV0")
+}
