@@ -9,6 +9,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 FLAGS = $(if $(RECORDS),--records $(RECORDS)) $(if $(USERS),--users $(USERS)) $(if $(APPS),--apps $(APPS)) \
 	$(if $(DAYS),--days $(DAYS)) $(if $(POLICIES),--policies $(POLICIES)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(BACKFILL),--backfill $(BACKFILL)) $(if $(PORT),--port $(PORT)) $(if $(TABLE_PORT),--table-port $(TABLE_PORT)) \
+	$(if $(BLOB_PORT),--blob-port $(BLOB_PORT)) \
 	$(if $(ONCE),--once)
 
 .DEFAULT_GOAL := help
@@ -18,7 +19,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The program is built and then started by itself, not by `go run`, which would not pass on a SIGTERM.
-run: ## archive a simulated tenant here and serve (RECORDS= USERS= APPS= DAYS= POLICIES= SEED= BACKFILL= PORT= TABLE_PORT= ONCE=1)
+run: ## archive a simulated tenant here and serve (RECORDS= USERS= APPS= DAYS= POLICIES= SEED= BACKFILL= PORT= TABLE_PORT= BLOB_PORT= ONCE=1)
 	@echo "Building the tools (a minute the first time) ..."
 	@command -v $(GO) >/dev/null || { echo "find go: it is not on the PATH; install Go 1.26 or later (go.dev/dl)"; exit 1; }
 	@$(GO) build -o $(BIN)/localrun ./tools/localrun

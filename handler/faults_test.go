@@ -22,7 +22,7 @@ func (s *system) collector() *archive.Collector {
 		BackOff: time.Millisecond, Timeout: 2 * time.Second, Log: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(s, err)
-	return archive.NewCollector(source, s.store, nil, archive.Options{Backfill: 5 * 24 * time.Hour}, time.Now, slog.New(slog.DiscardHandler))
+	return archive.NewCollector(source, s.store, s.heads, archive.Options{Backfill: 5 * 24 * time.Hour}, time.Now, slog.New(slog.DiscardHandler))
 }
 
 // TestFaultsOfGraphLoseAndDoubleNothing walks every fault of the tenant; each passes by itself.

@@ -22,6 +22,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
+	"github.com/entraledger/entraledger/internal/blobs"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/tables"
@@ -35,6 +36,7 @@ type system struct {
 	tenant *simtenant.Tenant
 	graph  *httptest.Server
 	store  *tables.Store
+	heads  *blobs.Store
 	env    map[string]string
 }
 
@@ -46,7 +48,9 @@ func newSystem(t *testing.T, cfg simtenant.Config) *system {
 	account := azuritetest.Account(t)
 	store, err := tables.New(tables.Config{ConnectionString: account})
 	require.NoError(t, err)
-	return &system{T: t, tenant: tenant, graph: graph, store: store, env: map[string]string{
+	heads, err := blobs.New(blobs.Config{ConnectionString: account})
+	require.NoError(t, err)
+	return &system{T: t, tenant: tenant, graph: graph, store: store, heads: heads, env: map[string]string{
 		"ARCHIVE_STORAGE": account, "GRAPH_ENDPOINT": graph.URL, "GRAPH_REQUESTS_PER_10S": "100000,1", "ARCHIVE_BACKFILL": "5000d",
 		"IDENTITY_ENDPOINT": graph.URL + simtenant.IdentityPath, "IDENTITY_HEADER": "simtenant",
 	}}

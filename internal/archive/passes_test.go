@@ -59,12 +59,10 @@ func verify(t *testing.T, store archive.Evidence, heads archive.Heads) (findings
 	require.NoError(t, err)
 	findings = append(findings, v.LogFindings()...)
 	from, to := v.Hours()
-	for cov, err := range v.Windows(t.Context(), from, to) {
+	for window, err := range v.Verify(t.Context(), from, to) {
 		require.NoError(t, err)
-		more, n, err := v.Window(t.Context(), cov)
-		require.NoError(t, err)
-		findings = append(findings, more...)
-		records += n
+		findings = append(findings, window.Findings...)
+		records += window.Records
 	}
 	return findings, records
 }

@@ -48,8 +48,8 @@ type Store interface {
 	// entries are up to MaxCommit together.
 	Commit(ctx context.Context, p Progress, rows []Coverage, seals []seal.Seal) (Progress, error)
 
-	// Leaves lists what is stored of a window, in no particular order.
-	Leaves(ctx context.Context, w entra.Window) ([]seal.Leaf, error)
+	// Leaves lists what is stored of the windows of [from, to), by their start, in no particular order.
+	Leaves(ctx context.Context, s entra.Stream, from, to time.Time) (map[time.Time][]seal.Leaf, error)
 	// Seal reads one entry of a stream's log.
 	Seal(ctx context.Context, s entra.Stream, number int64) (seal.Seal, error)
 	// KeepLeaves keeps, beside a seal, what is needed to name a record that is altered or missing later.

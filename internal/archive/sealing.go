@@ -3,14 +3,19 @@ package archive
 import (
 	"context"
 	"fmt"
+	"maps"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/seal"
 )
 
-// sealsAtOnce is how many windows are sealed in one commit: each is a coverage row and an entry of the log.
-const sealsAtOnce = MaxCommit / 2
+const (
+	// sealsAtOnce is how many windows are sealed in one commit: each is a coverage row and an entry of the log.
+	sealsAtOnce = MaxCommit / 2
+	// leavesAtOnce bounds the memory for what they hold.
+	leavesAtOnce = 50_000
+)
 
 // storeLog is a stream's log, with entries that are about to be written.
 type storeLog struct {
@@ -62,8 +67,11 @@ func (r *streamRun) seal(ctx context.Context) error {
 func (r *streamRun) sealNew(ctx context.Context, limit time.Time) error {
 	p := &r.progress
 	for p.SealedTo.Before(limit) && !r.outOfTime(ctx) {
-		var rows []Coverage
-		to := limit
+		var (
+			rows   []Coverage
+			leaves int64
+			to     = limit
+		)
 		for cov, err := range r.store.Windows(ctx, r.stream, p.SealedTo, limit) {
 			if err != nil {
 				return err
@@ -71,7 +79,8 @@ func (r *streamRun) sealNew(ctx context.Context, limit time.Time) error {
 			if cov.State != WindowComplete {
 				continue // a lost window holds nothing to vouch for; a reopened one has its turn
 			}
-			if rows = append(rows, cov); len(rows) == sealsAtOnce {
+			rows, leaves = append(rows, cov), leaves+cov.Records+cov.Versions
+			if len(rows) == sealsAtOnce || leaves > leavesAtOnce {
 				to = cov.End()
 				break
 			}
@@ -88,12 +97,12 @@ func (r *streamRun) sealRows(ctx context.Context, rows []Coverage, to time.Time)
 	p := r.progress
 	log := &storeLog{ctx, r.store, r.stream, make(map[int64]seal.Seal)}
 	seals := make([]seal.Seal, len(rows))
+	stored, err := r.leavesOf(ctx, rows)
+	if err != nil {
+		return err
+	}
 	for i, was := range rows {
-		cov := &rows[i]
-		leaves, err := r.store.Leaves(ctx, cov.Window)
-		if err != nil {
-			return err
-		}
+		cov, leaves := &rows[i], stored[was.Start]
 		if was.Seals > 0 {
 			if err := r.checkLastSeal(log, was, leaves); err != nil {
 				return err
@@ -105,8 +114,10 @@ func (r *streamRun) sealRows(ctx context.Context, rows []Coverage, to time.Time)
 		if s, err = seal.Append(log, p.Seals, s); err != nil {
 			return err
 		}
-		if err := r.store.KeepLeaves(ctx, s, sealed); err != nil {
-			return err
+		if len(sealed) > 0 {
+			if err := r.store.KeepLeaves(ctx, s, sealed); err != nil {
+				return err
+			}
 		}
 		if s.Leaves != cov.Records+cov.Versions {
 			// Rows that a stopped run stored, and that no read has met since.
@@ -135,6 +146,24 @@ func (r *streamRun) sealRows(ctx context.Context, rows []Coverage, to time.Time)
 	r.progress = saved
 	r.sealed += len(rows)
 	return nil
+}
+
+// leavesOf reads what is stored of windows; those that follow each other take one query.
+func (r *streamRun) leavesOf(ctx context.Context, rows []Coverage) (map[time.Time][]seal.Leaf, error) {
+	out := make(map[time.Time][]seal.Leaf)
+	for i := 0; i < len(rows); {
+		end := i + 1
+		for end < len(rows) && rows[end].Start.Equal(rows[end-1].End()) {
+			end++
+		}
+		leaves, err := r.store.Leaves(ctx, r.stream, rows[i].Start, rows[end-1].End())
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(out, leaves)
+		i = end
+	}
+	return out, nil
 }
 
 // checkLastSeal refuses to seal a window again whose records are no longer those of its last seal: that would cover up

@@ -86,19 +86,15 @@ func (v *Verification) stream(ctx context.Context, evidence Evidence, heads Head
 		v.Next, v.End = from, to
 	}
 	v.Left = int64(entra.HoursBetween(v.Next, v.End))
-	for cov, err := range verifier.Windows(ctx, v.Next, v.End) {
+	for window, err := range verifier.Verify(ctx, v.Next, v.End) {
 		if err != nil {
 			return err
 		}
-		findings, records, err := verifier.Window(ctx, cov)
-		if err != nil {
-			return err
-		}
-		v.add(findings)
-		v.Records += records
+		v.add(window.Findings)
+		v.Records += window.Records
 		v.Windows++
 		v.Left--
-		v.Next = cov.End()
+		v.Next = window.End()
 		if time.Now().After(until) && v.Next.Before(v.End) {
 			return nil
 		}
@@ -134,7 +130,7 @@ func Prove(ctx context.Context, prover Prover, stream entra.Stream, id string, w
 		leaves []seal.Leaf
 		record Inspected
 	)
-	for row, err := range prover.Inspect(ctx, w) {
+	for row, err := range prover.Inspect(ctx, stream, w.Start, w.End()) {
 		if err != nil {
 			return seal.Proof{}, err
 		}

@@ -17,8 +17,9 @@ type Evidence interface {
 	Ledger
 	// Seals lists a stream's log in order.
 	Seals(ctx context.Context, s entra.Stream) iter.Seq2[seal.Seal, error]
-	// Inspect reads every row of a window and recomputes what it says. It does not end at what it finds wrong.
-	Inspect(ctx context.Context, w entra.Window) iter.Seq2[Inspected, error]
+	// Inspect reads every row of the windows of [from, to), in order, and recomputes what it says. It does not end at
+	// what it finds wrong.
+	Inspect(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[Inspected, error]
 	// KeptLeaves gives back what was kept beside a seal; ok is false where nothing is.
 	KeptLeaves(ctx context.Context, s seal.Seal) (leaves []KeptLeaf, ok bool, err error)
 }
@@ -26,9 +27,10 @@ type Evidence interface {
 // Inspected is one content of a record as its rows are now.
 type Inspected struct {
 	seal.Leaf
-	Row     string // its row key
-	Problem string // what is wrong with the row by itself; empty: nothing
-	Raw     []byte // the record, where it could be read
+	Hour    time.Time // of the window that it lies in
+	Row     string    // its row key
+	Problem string    // what is wrong with the row by itself; empty: nothing
+	Raw     []byte    // the record, where it could be read
 }
 
 // KeptLeaf is a leaf of a seal: its record's key, and its hash's first VersionHashBytes.
@@ -190,50 +192,92 @@ func (v *Verifier) Hours() (from, to time.Time) {
 	return from, to
 }
 
-// Windows lists the windows of [from, to) to be verified.
-func (v *Verifier) Windows(ctx context.Context, from, to time.Time) iter.Seq2[Coverage, error] {
-	return EveryHour(ctx, v.evidence, v.stream, from, to)
+// Verified is one window and what differs there.
+type Verified struct {
+	Coverage
+	Records  int64 // contents that were read
+	Findings []Finding
 }
 
-// Window verifies one window and names what differs. records is how many contents it has read.
-func (v *Verifier) Window(ctx context.Context, cov Coverage) (findings []Finding, records int64, err error) {
-	found := func(d Difference, row, format string, args ...any) {
-		findings = append(findings, Finding{Difference: d, Stream: v.stream, Hour: cov.Start, Row: row, Detail: fmt.Sprintf(format, args...)})
+// inspectedAtOnce is how much is asked of the tables in one query: hours without a record then cost next to nothing.
+const inspectedAtOnce = 24 * time.Hour
+
+// Verify verifies the windows of [from, to) in order and names what differs.
+func (v *Verifier) Verify(ctx context.Context, from, to time.Time) iter.Seq2[Verified, error] {
+	return func(yield func(Verified, error) bool) {
+		for start := from; start.Before(to); {
+			end := start.Truncate(inspectedAtOnce).Add(inspectedAtOnce)
+			if end.After(to) {
+				end = to
+			}
+			if !v.span(ctx, start, end, yield) {
+				return
+			}
+			start = end
+		}
 	}
-	var leaves []seal.Leaf
-	altered := make(map[string]bool) // by key of the record
-	for row, err := range v.evidence.Inspect(ctx, cov.Window) {
+}
+
+// span verifies the windows of one query, and tells whether to go on.
+func (v *Verifier) span(ctx context.Context, from, to time.Time, yield func(Verified, error) bool) bool {
+	rows, stop := iter.Pull2(v.evidence.Inspect(ctx, v.stream, from, to))
+	defer stop()
+	row, err, more := rows()
+	for cov, errCov := range EveryHour(ctx, v.evidence, v.stream, from, to) {
+		if errCov != nil {
+			err = errCov
+		}
+		var (
+			leaves  []seal.Leaf
+			wrong   []Finding
+			altered = make(map[string]bool) // by key of the record
+		)
+		for ; more && err == nil && !row.Hour.After(cov.Start); row, err, more = rows() {
+			leaves = append(leaves, row.Leaf)
+			if row.Problem != "" {
+				wrong = append(wrong, Finding{Difference: DiffAltered, Stream: v.stream, Hour: cov.Start, Row: row.Row, Detail: row.Problem})
+				altered[row.Key] = true
+			}
+		}
+		if err == nil {
+			var findings []Finding
+			if findings, err = v.window(ctx, cov, leaves, altered); err == nil {
+				if !yield(Verified{Coverage: cov, Records: int64(len(leaves)), Findings: append(wrong, findings...)}, nil) {
+					return false
+				}
+			}
+		}
 		if err != nil {
-			return nil, records, err
+			yield(Verified{Coverage: cov}, err)
+			return false
 		}
-		records++
-		leaves = append(leaves, row.Leaf)
-		if row.Problem != "" {
-			found(DiffAltered, row.Row, "%s", row.Problem)
-			altered[row.Key] = true
-		}
+	}
+	return true
+}
+
+// window compares what is stored of one window with the ledger and the log.
+func (v *Verifier) window(ctx context.Context, cov Coverage, leaves []seal.Leaf, altered map[string]bool) ([]Finding, error) {
+	var findings []Finding
+	found := func(d Difference, format string, args ...any) {
+		findings = append(findings, Finding{Difference: d, Stream: v.stream, Hour: cov.Start, Detail: fmt.Sprintf(format, args...)})
 	}
 	seals := v.byHour[cov.Start]
 	switch {
-	case len(seals) == 0 && cov.State == WindowLost:
-		found(DiffMissing, "", "Graph had forgotten the hour when it was read")
-	case len(seals) == 0 && !cov.State.IsRead():
-		found(DiffMissing, "", "the hour was not read completely")
-	case len(seals) == 0 && cov.State == WindowSealed:
-		found(DiffLog, "", "the ledger says that the hour is sealed, and the log has no seal of it")
-	case len(seals) == 0:
-		found(DiffUnsealed, "", "the hour is sealed after its last pass")
-		if counted := cov.Records + cov.Versions; records < counted {
-			found(DiffRemoved, "", "%d of %d records are not there; before an hour is sealed, nobody can say which", counted-records, counted)
-		}
+	case len(seals) > 0:
+		return v.compare(ctx, cov, seals, leaves, altered)
+	case cov.State == WindowLost:
+		found(DiffMissing, "Graph had forgotten the hour when it was read")
+	case !cov.State.IsRead():
+		found(DiffMissing, "the hour was not read completely")
+	case cov.State == WindowSealed:
+		found(DiffLog, "the ledger says that the hour is sealed, and the log has no seal of it")
 	default:
-		more, err := v.compare(ctx, cov, seals, leaves, altered)
-		if err != nil {
-			return nil, records, err
+		found(DiffUnsealed, "the hour is sealed after its last pass")
+		if is, counted := int64(len(leaves)), cov.Records+cov.Versions; is < counted {
+			found(DiffRemoved, "%d of %d records are not there; before an hour is sealed, nobody can say which", counted-is, counted)
 		}
-		findings = append(findings, more...)
 	}
-	return findings, records, nil
+	return findings, nil
 }
 
 // compare holds what is stored of a window against each of its seals.

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"time"
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
@@ -17,59 +18,101 @@ import (
 var _ archive.Evidence = (*Store)(nil)
 
 // Inspect is archive.Evidence's.
-func (s *Store) Inspect(ctx context.Context, w entra.Window) iter.Seq2[archive.Inspected, error] {
+func (s *Store) Inspect(ctx context.Context, stream entra.Stream, from, to time.Time) iter.Seq2[archive.Inspected, error] {
 	return func(yield func(archive.Inspected, error) bool) {
-		var (
-			stopped = errors.New("the reader has enough")
-			rows    []fetchedRow
-			first   string
-		)
-		flush := func() error {
-			if len(rows) == 0 {
+		stopped := errors.New("the reader has enough")
+		err := s.eachMonth(stream, from, to, func(table, first, below string) error {
+			in := inspection{Store: s, stream: stream, yield: func(row archive.Inspected) error {
+				if !yield(row, nil) {
+					return stopped
+				}
 				return nil
-			}
-			got, err := s.inspect(ctx, w, first, rows)
-			rows = nil
-			if err == nil && !yield(got, nil) {
-				return stopped
-			}
-			return err
-		}
-		err := s.query(ctx, TableName(w), partitionKey(w), "", "\x7f", "", func(body []byte) error {
-			row, err := parseWholeRow(body)
-			if err != nil {
-				return notOurs(body, err, yield, stopped)
-			}
-			if len(rows) > 0 && strings.HasPrefix(row.RowKey, first+partMark) {
-				rows = append(rows, row)
-				return nil
-			}
-			if err := flush(); err != nil {
+			}}
+			if err := s.queryRange(ctx, table, first, below, "", func(body []byte) error { return in.take(ctx, body) }); err != nil {
 				return err
 			}
-			first, rows = row.RowKey, []fetchedRow{row}
-			return nil
+			return in.flush(ctx)
 		})
-		if err == nil {
-			err = flush()
-		}
 		if err != nil && !errors.Is(err, stopped) {
 			yield(archive.Inspected{}, err)
 		}
 	}
 }
 
+// eachMonth calls read with the table of each month of [from, to), and the partitions of it: from first up to below.
+func (s *Store) eachMonth(stream entra.Stream, from, to time.Time, read func(table, first, below string) error) error {
+	for start := entra.FloorHour(from); start.Before(to); {
+		end := time.Date(start.Year(), start.Month()+1, 1, 0, 0, 0, 0, time.UTC)
+		if end.After(to) {
+			end = to
+		}
+		below := end.UTC().Format(entra.HourFormat)
+		if end.After(entra.FloorHour(end)) {
+			below += "~"
+		}
+		if err := read(TableName(entra.Window{Stream: stream, Start: start}), start.Format(entra.HourFormat), below); err != nil {
+			return err
+		}
+		start = end
+	}
+	return nil
+}
+
+// inspection gathers the rows of one record after the other.
+type inspection struct {
+	*Store
+	stream entra.Stream
+	yield  func(archive.Inspected) error
+	rows   []fetchedRow
+}
+
+func (in *inspection) take(ctx context.Context, body []byte) error {
+	row, err := parseWholeRow(body)
+	if err != nil {
+		if err := in.flush(ctx); err != nil {
+			return err
+		}
+		return in.notOurs(body, err)
+	}
+	if n := len(in.rows); n > 0 && row.PartitionKey == in.rows[0].PartitionKey && strings.HasPrefix(row.RowKey, in.rows[0].RowKey+partMark) {
+		in.rows = append(in.rows, row)
+		return nil
+	}
+	if err := in.flush(ctx); err != nil {
+		return err
+	}
+	in.rows = []fetchedRow{row}
+	return nil
+}
+
+func (in *inspection) flush(ctx context.Context) error {
+	if len(in.rows) == 0 {
+		return nil
+	}
+	start, err := time.Parse(entra.HourFormat, in.rows[0].PartitionKey)
+	if err != nil {
+		return fmt.Errorf("inspect %s: partition %q is no hour", in.stream, in.rows[0].PartitionKey)
+	}
+	got, err := in.inspect(ctx, entra.Window{Stream: in.stream, Start: start}, in.rows[0].RowKey, in.rows)
+	in.rows = nil
+	if err != nil {
+		return err
+	}
+	got.Hour = start
+	return in.yield(got)
+}
+
 // notOurs yields a row whose columns are of other kinds than those that are written.
-func notOurs(body []byte, cause error, yield func(archive.Inspected, error) bool, stopped error) error {
-	var row struct{ RowKey string }
+func (in *inspection) notOurs(body []byte, cause error) error {
+	var row struct{ PartitionKey, RowKey string }
 	if err := json.Unmarshal(body, &row); err != nil {
 		return cause
 	}
-	out := archive.Inspected{Row: row.RowKey, Leaf: seal.Leaf{Key: row.RowKey}, Problem: "it is not a row that Entra Ledger writes"}
-	if !yield(out, nil) {
-		return stopped
+	start, err := time.Parse(entra.HourFormat, row.PartitionKey)
+	if err != nil {
+		return cause
 	}
-	return nil
+	return in.yield(archive.Inspected{Row: row.RowKey, Hour: start, Leaf: seal.Leaf{Key: row.RowKey}, Problem: "it is not a row that Entra Ledger writes"})
 }
 
 // inspect recomputes everything that the rows of one record say of it. An error is one of reading, not of what was read.

@@ -91,24 +91,27 @@ func (s *Store) Seals(ctx context.Context, stream entra.Stream) iter.Seq2[seal.S
 }
 
 // Leaves is archive.Store's: a query of keys, hashes and dates.
-func (s *Store) Leaves(ctx context.Context, w entra.Window) ([]seal.Leaf, error) {
-	var out []seal.Leaf
-	err := s.query(ctx, TableName(w), partitionKey(w), "0", "~", "RowKey,Hash,FirstSeen,Superseded", func(body []byte) error {
-		row, err := parseRow(body)
-		if err != nil {
-			return err
-		}
-		at, err := parseRowKey(row.RowKey)
-		if err != nil || at.part > 0 {
-			return err
-		}
-		l := seal.Leaf{Key: row.RowKey, FirstSeen: row.FirstSeen, Superseded: row.Superseded}
-		if at.isVersion {
-			l.Key = row.RowKey[:strings.LastIndex(row.RowKey, versionMark)]
-		}
-		copy(l.Hash[:], row.Hash)
-		out = append(out, l)
-		return nil
+func (s *Store) Leaves(ctx context.Context, stream entra.Stream, from, to time.Time) (map[time.Time][]seal.Leaf, error) {
+	out := make(map[time.Time][]seal.Leaf)
+	err := s.eachMonth(stream, from, to, func(table, first, below string) error {
+		return s.queryRange(ctx, table, first, below, "PartitionKey,RowKey,Hash,FirstSeen,Superseded", func(body []byte) error {
+			row, err := parseRow(body)
+			if err != nil {
+				return err
+			}
+			at, err := parseRowKey(row.RowKey)
+			if err != nil || at.part > 0 {
+				return err
+			}
+			l := seal.Leaf{Key: row.RowKey, FirstSeen: row.FirstSeen, Superseded: row.Superseded}
+			if at.isVersion {
+				l.Key = row.RowKey[:strings.LastIndex(row.RowKey, versionMark)]
+			}
+			copy(l.Hash[:], row.Hash)
+			hour := entra.FloorHour(at.key.Time)
+			out[hour] = append(out[hour], l)
+			return nil
+		})
 	})
 	return out, err
 }

@@ -175,7 +175,15 @@ func (s *Store) submitAll(ctx context.Context, table string, batches []batch) er
 
 // query yields the rows of one partition with row keys in [from, below), in order. A table that does not exist has none.
 func (s *Store) query(ctx context.Context, table, partition, from, below, columns string, yield func([]byte) error) error {
-	filter := fmt.Sprintf("PartitionKey eq '%s' and RowKey ge '%s' and RowKey lt '%s'", partition, from, below)
+	return s.list(ctx, table, fmt.Sprintf("PartitionKey eq '%s' and RowKey ge '%s' and RowKey lt '%s'", partition, from, below), columns, yield)
+}
+
+// queryRange yields the rows of the partitions from first up to below, in order.
+func (s *Store) queryRange(ctx context.Context, table, first, below, columns string, yield func([]byte) error) error {
+	return s.list(ctx, table, fmt.Sprintf("PartitionKey ge '%s' and PartitionKey lt '%s'", first, below), columns, yield)
+}
+
+func (s *Store) list(ctx context.Context, table, filter, columns string, yield func([]byte) error) error {
 	options := &aztables.ListEntitiesOptions{Filter: &filter}
 	if columns != "" {
 		options.Select = &columns

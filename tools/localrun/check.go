@@ -21,7 +21,10 @@ func checkMachine(o options) error {
 	if err := checkPort(o.port, "the Functions host's stand-in", "--port (make run PORT=0)"); err != nil {
 		return err
 	}
-	return checkPort(o.tables, "Azurite's tables", "--table-port (make run TABLE_PORT=0)")
+	if err := checkPort(o.tables, "Azurite's tables", "--table-port (make run TABLE_PORT=0)"); err != nil {
+		return err
+	}
+	return checkPort(o.blobs, "Azurite's blobs", "--blob-port (make run BLOB_PORT=0)")
 }
 
 func checkPort(port int, what, flag string) error {

@@ -14,7 +14,8 @@ type options struct {
 	backfill string // ARCHIVE_BACKFILL; empty: by the source of the records
 	once     bool
 	port     int // of the Functions host's stand-in
-	tables   int // port of Azurite
+	tables   int // port of Azurite's tables
+	blobs    int // port of its blobs
 	tenant   tenantOptions
 }
 
@@ -36,6 +37,7 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	flags.BoolVar(&o.once, "once", false, "end after the summary; fails where the run failed")
 	flags.IntVar(&o.port, "port", 7071, "`port` of the Functions host's stand-in; 0: a free one")
 	flags.IntVar(&o.tables, "table-port", 10002, "`port` of Azurite's tables; 0: a free one")
+	flags.IntVar(&o.blobs, "blob-port", 10000, "`port` of Azurite's blobs; 0: a free one")
 	flags.IntVar(&o.tenant.users, "users", 300, "users of the generated tenant")
 	flags.IntVar(&o.tenant.apps, "apps", 40, "applications of the generated tenant")
 	flags.IntVar(&o.tenant.days, "days", 30, "days of logs of the generated tenant")
@@ -60,7 +62,7 @@ func (o *options) check() error {
 	if t.users < 1 || t.apps < 1 || t.policies < 0 || t.days < 1 || t.days > mostBackfillDays {
 		return fmt.Errorf("read arguments: a tenant needs --users and --apps of 1 or more, --policies of 0 or more and --days of 1 to %d", mostBackfillDays)
 	}
-	for _, port := range []int{o.port, o.tables} {
+	for _, port := range []int{o.port, o.tables, o.blobs} {
 		if port < 0 || port > 65535 {
 			return fmt.Errorf("read arguments: %d is no port; give 0 to 65535", port)
 		}

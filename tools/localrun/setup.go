@@ -46,7 +46,7 @@ func setUp(ctx context.Context, root string, o options, out screen) (_ *stack, e
 	}
 	s.logs = &logs{file: s.logFile, screen: out}
 	out.say("Starting Azurite and the tenant ...")
-	if s.azurite, err = azurite.Start(ctx, azurite.Options{Root: root, Port: o.tables}); err != nil {
+	if s.azurite, err = azurite.Start(ctx, azurite.Options{Root: root, Port: o.tables, Blobs: true, BlobPort: o.blobs}); err != nil {
 		return nil, err
 	}
 	if s.tenant, err = startTenant(o); err != nil {
