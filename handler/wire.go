@@ -37,14 +37,14 @@ func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	source, err := graph.New(graph.Config{
-		Endpoint: cfg.GraphEndpoint, Scope: cfg.GraphScope, Credential: identity,
-		Limiter: graph.NewLimiter(cfg.ArchiveRequestsPer10s), Version: version, Log: log,
-	})
+	store, heads, err := storage(cfg, getenv, log)
 	if err != nil {
 		return nil, err
 	}
-	store, heads, err := storage(cfg, getenv, log)
+	source, err := graph.New(graph.Config{
+		Endpoint: cfg.GraphEndpoint, Scope: cfg.GraphScope, Credential: identity,
+		Limiter: graph.NewSharedLimiter(cfg.ArchiveRequestsPer10s, store.Slots("archive")), Version: version, Log: log,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -13,10 +13,20 @@ import (
 // Source: learn.microsoft.com/graph/throttling-limits, "Identity and access reports service limits".
 const ReportingCeiling = 5
 
+// Slots are what the processes of one app share: on Flex Consumption each timer is a process of its own, while Graph's
+// ceiling is the app's.
+type Slots interface {
+	// NextSlot takes a slot that begins at from or later and that is every after the one taken before, whoever took
+	// that one, and returns when it begins.
+	NextSlot(ctx context.Context, from time.Time, every time.Duration) (time.Time, error)
+}
+
 // Limiter spaces reporting requests evenly, so that no 10 seconds see more than the share. One Limiter serves all
-// streams of a process.
+// streams of a process; with Slots it serves all processes of the app.
 type Limiter struct {
-	rate *rate.Limiter
+	rate  *rate.Limiter
+	every time.Duration
+	slots Slots // nil: this process is alone
 
 	mu     sync.Mutex
 	paused time.Time // nothing is sent before
@@ -25,7 +35,15 @@ type Limiter struct {
 // NewLimiter allows perTenSeconds requests in any 10 seconds.
 func NewLimiter(perTenSeconds int) *Limiter {
 	// A burst of more than one would let the burst and the refill fall into the same 10 seconds.
-	return &Limiter{rate: rate.NewLimiter(rate.Every(10*time.Second/time.Duration(perTenSeconds)), 1)}
+	every := 10 * time.Second / time.Duration(perTenSeconds)
+	return &Limiter{rate: rate.NewLimiter(rate.Every(every), 1), every: every}
+}
+
+// NewSharedLimiter allows perTenSeconds requests in any 10 seconds to all processes that share slots.
+func NewSharedLimiter(perTenSeconds int, slots Slots) *Limiter {
+	l := NewLimiter(perTenSeconds)
+	l.slots = slots
+	return l
 }
 
 // Wait blocks until a request may be sent, or ctx ends.
@@ -46,10 +64,18 @@ func (l *Limiter) Wait(ctx context.Context) error {
 		reservation.Cancel()
 		return err
 	}
-	return nil
+	if l.slots == nil {
+		return nil
+	}
+	at, err := l.slots.NextSlot(ctx, time.Now(), l.every)
+	if err != nil {
+		return err
+	}
+	return sleep(ctx, time.Until(at))
 }
 
-// Pause holds every request back for d, because Graph said that the app is over its ceiling.
+// Pause holds every request of this process back for d, because Graph said that the app is over its ceiling. Another
+// process learns it from its own answer.
 func (l *Limiter) Pause(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

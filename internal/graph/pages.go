@@ -118,7 +118,7 @@ func (c *Client) page(ctx context.Context, s entra.Stream, doing, rawURL string,
 	}
 	res, err := retry(ctx, c, doing, func() (result, error) {
 		if err := c.cfg.Limiter.Wait(ctx); err != nil {
-			return result{}, backoff.Permanent(fmt.Errorf("%s: %w", doing, err))
+			return result{}, backoff.Permanent(fmt.Errorf("%s: wait for its turn: %w", doing, err))
 		}
 		a, err := c.send(ctx, rawURL)
 		if err != nil {
