@@ -3,10 +3,12 @@ package coverage
 
 import (
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/answer"
@@ -29,6 +31,10 @@ type stream struct {
 	Begin        string         `json:"beginDateTime,omitempty"`
 	Watermark    string         `json:"watermarkDateTime,omitempty"`
 	BackfilledTo string         `json:"backfilledToDateTime,omitempty"`
+	Complete     string         `json:"completeUntilDateTime,omitempty"`
+	NextLoss     string         `json:"nextLossDateTime,omitempty"`
+	SealedTo     string         `json:"sealedUntilDateTime,omitempty"`
+	Seals        int64          `json:"seals"`
 	Done         int64          `json:"windowsDone"`
 	Missing      int64          `json:"windowsMissing"`
 	Records      int64          `json:"records"`
@@ -36,6 +42,13 @@ type stream struct {
 	Quarantined  int64          `json:"quarantined"`
 	Bytes        int64          `json:"bytes"`
 	StoredBytes  int64          `json:"storedBytes"`
+	Changed      int64          `json:"changed"`
+	Late         int64          `json:"late"`
+	Late3h       int64          `json:"lateUpTo3Hours"`
+	Late24h      int64          `json:"lateUpTo24Hours"`
+	Late48h      int64          `json:"lateUpTo48Hours"`
+	Late7d       int64          `json:"lateUpTo7Days"`
+	LateMore     int64          `json:"lateOver7Days"`
 	LastRun      string         `json:"lastRunDateTime,omitempty"`
 	LastError    *lastError     `json:"lastError,omitempty"`
 }
@@ -51,6 +64,7 @@ type window struct {
 	Start       string              `json:"startDateTime"`
 	End         string              `json:"endDateTime"`
 	Status      archive.WindowState `json:"status"`
+	Reason      string              `json:"reason,omitempty"`
 	Passes      int                 `json:"passes"`
 	Records     int64               `json:"records"`
 	Versions    int64               `json:"versions"`
@@ -61,39 +75,45 @@ type window struct {
 	Changed     int64               `json:"changed"`
 	Unchanged   int64               `json:"unchanged"`
 	Quarantined int64               `json:"quarantined"`
+	Late        int64               `json:"late"`
+	Seals       int64               `json:"seals"`
 	FirstRead   string              `json:"firstReadDateTime,omitempty"`
 	LastRead    string              `json:"lastReadDateTime,omitempty"`
 }
 
 // ServeHTTP answers for all streams, or with the hours of one.
 func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	body, err := f.answer(r)
+	asCSV, err := answer.WantsCSV(r)
+	if err == nil && r.PathValue("stream") != "" {
+		err = f.windows(w, r, asCSV)
+	} else if err == nil {
+		err = f.streams(w, r, asCSV)
+	}
 	if err != nil {
 		answer.Error(w, r, err)
-		return
 	}
-	answer.JSON(w, http.StatusOK, body)
 }
 
-func (f *Function) answer(r *http.Request) (any, error) {
-	if name := r.PathValue("stream"); name != "" {
-		return f.windows(r, name)
-	}
-	if err := answer.CheckParameters(r); err != nil {
-		return nil, err
+func (f *Function) streams(w http.ResponseWriter, r *http.Request, asCSV bool) error {
+	if err := answer.CheckParameters(r, "$format"); err != nil {
+		return err
 	}
 	now, base := f.Now(), answer.BaseURL(r, f.BaseURL)
 	list := answer.List[stream]{Context: base + "/api/$metadata#coverage", AsOf: answer.Time(now), Value: []stream{}}
 	for _, s := range f.Streams {
 		p, err := f.Ledger.Progress(r.Context(), s)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		list.Value = append(list.Value, rowOf(p, now))
 	}
+	if asCSV {
+		return answer.CSV(w, "coverage.csv", list.Value)
+	}
 	count := len(list.Value)
 	list.Count = &count
-	return list, nil
+	answer.JSON(w, http.StatusOK, list)
+	return nil
 }
 
 func rowOf(p archive.Progress, now time.Time) stream {
@@ -101,11 +121,13 @@ func rowOf(p archive.Progress, now time.Time) stream {
 	row := stream{
 		Stream: p.Stream, Status: p.Status(), Begin: answer.Time(from), Watermark: answer.Time(p.Watermark),
 		Done: p.WindowsComplete, Records: p.Records, Versions: p.Versions, Quarantined: p.Quarantined,
-		Bytes: p.Bytes, StoredBytes: p.StoredBytes, LastRun: answer.Time(p.LastRunAt),
+		Bytes: p.Bytes, StoredBytes: p.StoredBytes, LastRun: answer.Time(p.LastRunAt), SealedTo: answer.Time(p.SealedTo), Seals: p.Seals,
+		Changed: p.Changed, Late: p.Late, Late3h: p.Lateness[0], Late24h: p.Lateness[1], Late48h: p.Lateness[2], Late7d: p.Lateness[3], LateMore: p.Lateness[4],
 	}
 	if p.Started() {
 		row.Missing = p.WindowsMissing(to.Add(-time.Hour))
 		row.BackfilledTo = answer.Time(p.Backfilled)
+		row.Complete, row.NextLoss = answer.Time(p.CompleteUntil()), answer.Time(p.NextLoss())
 	}
 	if p.LastError != "" {
 		row.LastError = &lastError{DateTime: answer.Time(p.LastErrorAt), Code: p.LastErrorCode, Message: p.LastError}
@@ -118,79 +140,103 @@ const (
 	maxTop     = 1000
 )
 
-func (f *Function) windows(r *http.Request, name string) (any, error) {
+// statuses are what the parameter status accepts.
+var statuses = []archive.WindowState{archive.WindowComplete, archive.WindowSealed, archive.WindowReopened, archive.WindowPartial, archive.WindowMissing, archive.WindowLost}
+
+func (f *Function) windows(w http.ResponseWriter, r *http.Request, asCSV bool) error {
+	name := r.PathValue("stream")
 	s := entra.Stream(name)
 	if !slices.Contains(f.Streams, s) {
-		return nil, &entra.Error{Code: entra.CodeNotFound, Doing: "find stream " + strconv.Quote(name), Why: "it is not archived",
+		return &entra.Error{Code: entra.CodeNotFound, Doing: "find stream " + strconv.Quote(name), Why: "it is not archived",
 			Remedy: fmt.Sprintf("archived are %v", f.Streams)}
 	}
-	if err := answer.CheckParameters(r, "from", "to", "$top"); err != nil {
-		return nil, err
+	if err := answer.CheckParameters(r, "from", "to", "status", "$top", "$format"); err != nil {
+		return err
 	}
 	now := f.Now()
 	p, err := f.Ledger.Progress(r.Context(), s)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	from, to := p.Hours(now)
-	q, err := readRange(r.URL.Query(), now, from, to)
+	first, end := p.Hours(now)
+	q, err := readQuery(r.URL.Query(), now, first, end, asCSV)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	base := answer.BaseURL(r, f.BaseURL)
 	list := answer.List[window]{Context: base + "/api/$metadata#coverage/windows", AsOf: answer.Time(now), Value: []window{}}
-	if q.to.Before(to) {
-		to = q.to
-	}
-	if q.from.After(from) {
-		from = q.from
-	}
-	for cov, err := range archive.EveryHour(r.Context(), f.Ledger, s, from, to) {
+	for cov, err := range archive.EveryHour(r.Context(), f.Ledger, s, q.from, q.to) {
 		if err != nil {
-			return nil, err
+			return err
+		}
+		if len(q.statuses) > 0 && !slices.Contains(q.statuses, cov.State) {
+			continue
 		}
 		if len(list.Value) == q.top {
-			next := url.Values{"from": {answer.Time(cov.Start)}, "to": {answer.Time(to)}, "$top": {strconv.Itoa(q.top)}}
+			next := r.URL.Query()
+			for name, value := range map[string]string{"from": answer.Time(cov.Start), "to": answer.Time(q.to), "$top": strconv.Itoa(q.top)} {
+				next.Set(name, value)
+			}
+			next.Del("code") // the caller's key is no part of a link
 			list.NextLink = base + "/api/coverage/" + url.PathEscape(name) + "?" + next.Encode()
 			break
 		}
-		list.Value = append(list.Value, windowOf(cov))
+		list.Value = append(list.Value, windowOf(&p, cov))
 	}
-	return list, nil
+	if asCSV {
+		return answer.CSV(w, "coverage-"+name+".csv", list.Value)
+	}
+	answer.JSON(w, http.StatusOK, list)
+	return nil
 }
 
-func windowOf(c archive.Coverage) window {
+func windowOf(p *archive.Progress, c archive.Coverage) window {
 	return window{
-		Start: answer.Time(c.Start), End: answer.Time(c.End()), Status: c.State, Passes: c.Passes,
+		Start: answer.Time(c.Start), End: answer.Time(c.End()), Status: c.State, Reason: p.WhyNotRead(c), Passes: c.Passes,
 		Records: c.Records, Versions: c.Versions, Bytes: c.Bytes, StoredBytes: c.StoredBytes,
-		Fetched: c.Fetched, New: c.New, Changed: c.Changed, Unchanged: c.Unchanged, Quarantined: c.Quarantined,
+		Fetched: c.Fetched, New: c.New, Changed: c.Changed, Unchanged: c.Unchanged, Quarantined: c.Quarantined, Late: c.Late, Seals: c.Seals,
 		FirstRead: answer.Time(c.FirstReadAt), LastRead: answer.Time(c.LastReadAt),
 	}
 }
 
-type hourRange struct {
+// query is what is asked of one stream's hours.
+type query struct {
 	from, to time.Time
+	statuses []archive.WindowState // empty: all
 	top      int
 }
 
-// readRange reads from, to and $top; what is not given is what the ledger has.
-func readRange(q url.Values, now, from, to time.Time) (hourRange, error) {
-	out := hourRange{from: from, to: to, top: defaultTop}
+// readQuery reads from, to, status and $top; what is not given is what the ledger has. A file is not cut into pages.
+func readQuery(q url.Values, now, from, to time.Time, asCSV bool) (query, error) {
+	out := query{from: from, to: to, top: defaultTop}
+	if asCSV {
+		out.top = math.MaxInt
+	}
 	span, err := answer.ReadRange(q, now)
 	if err != nil {
 		return out, err
 	}
-	if !span.From.IsZero() {
+	if span.From.After(from) {
 		out.from = span.From
 	}
-	if !span.To.IsZero() {
+	if !span.To.IsZero() && span.To.Before(to) {
 		out.to = span.To
+	}
+	refuse := func(name, accepted string) error {
+		return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: fmt.Sprintf("%s is %q", name, q.Get(name)), Remedy: "accepted is " + accepted}
+	}
+	if q.Has("status") {
+		for text := range strings.SplitSeq(q.Get("status"), ",") {
+			if !slices.Contains(statuses, archive.WindowState(text)) {
+				return out, refuse("status", fmt.Sprintf("one or several of %v, with commas between", statuses))
+			}
+			out.statuses = append(out.statuses, archive.WindowState(text))
+		}
 	}
 	if q.Has("$top") {
 		top, err := strconv.Atoi(q.Get("$top"))
 		if err != nil || top < 1 || top > maxTop {
-			return out, &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: fmt.Sprintf("$top is %q", q.Get("$top")),
-				Remedy: fmt.Sprintf("accepted is a whole number from 1 to %d", maxTop)}
+			return out, refuse("$top", fmt.Sprintf("a whole number from 1 to %d", maxTop))
 		}
 		out.top = top
 	}

@@ -85,6 +85,8 @@ func TestCoverageTellsHowEachStreamStands(t *testing.T) {
 		"stream": "provisioning", "status": "failing",
 		"beginDateTime": "2026-11-21T04:00:00Z", "backfilledToDateTime": "2026-11-21T07:00:00Z", "watermarkDateTime": "2026-11-21T14:25:00Z",
 		"windowsDone": 8.0, "windowsMissing": 2.0, "records": 80.0, "versions": 0.0, "quarantined": 0.0, "bytes": 800.0, "storedBytes": 200.0,
+		"completeUntilDateTime": "2026-11-21T07:00:00Z", "nextLossDateTime": "2026-11-28T07:00:00Z", "seals": 0.0, "changed": 0.0, "late": 0.0,
+		"lateUpTo3Hours": 0.0, "lateUpTo24Hours": 0.0, "lateUpTo48Hours": 0.0, "lateUpTo7Days": 0.0, "lateOver7Days": 0.0,
 		"lastRunDateTime": "2026-11-21T14:29:00Z",
 		"lastError":       map[string]any{"dateTime": "2026-11-21T14:29:00Z", "code": "throttled", "message": "read provisioning: 429; wait"},
 	}, rows[0])
@@ -129,6 +131,28 @@ func TestEveryHourIsListedTheMissingOnesToo(t *testing.T) {
 	require.Empty(t, answer["value"])
 }
 
+func TestMissingHoursSayWhy(t *testing.T) {
+	_, answer := get(t, serve(t), "/api/coverage/provisioning?status=missing,partial")
+	rows := answer["value"].([]any)
+	require.Len(t, rows, 3)
+	for _, row := range rows {
+		require.Contains(t, row.(map[string]any)["reason"], "429; wait", "the last run failed, and that is why")
+	}
+}
+
+func TestCoverageAsCSVHasOneLineForEachRow(t *testing.T) {
+	server := serve(t)
+	for path, lines := range map[string]int{"/api/coverage?$format=csv": 3, "/api/coverage/provisioning?$format=csv": 12} {
+		resp, err := http.Get(server.URL + path)
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.Equal(t, "text/csv; charset=utf-8", resp.Header.Get("Content-Type"))
+		require.Equal(t, lines, strings.Count(string(body), "\r\n"), "%s", body)
+	}
+}
+
 func TestABadQuestionIsAnsweredWithWhatIsAccepted(t *testing.T) {
 	server := serve(t)
 	cases := []struct {
@@ -136,8 +160,10 @@ func TestABadQuestionIsAnsweredWithWhatIsAccepted(t *testing.T) {
 		status int
 		says   string
 	}{
-		{"/api/coverage?$filter=x", 400, "accepted are: none"},
-		{"/api/coverage/provisioning?top=5", 400, "from, to, $top"},
+		{"/api/coverage?$filter=x", 400, "accepted are: $format"},
+		{"/api/coverage?$format=xml", 400, "json and csv"},
+		{"/api/coverage/provisioning?status=gone", 400, "missing"},
+		{"/api/coverage/provisioning?top=5", 400, "from, to, status, $top"},
 		{"/api/coverage/provisioning?$top=0", 400, "1 to 1000"},
 		{"/api/coverage/provisioning?$top=5000", 400, "1 to 1000"},
 		{"/api/coverage/provisioning?from=yesterday", 400, "2026-11-21T14:00:00Z"},

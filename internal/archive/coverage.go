@@ -54,6 +54,48 @@ func (p *Progress) Hours(now time.Time) (from, to time.Time) {
 	return entra.FloorHour(p.begin()), entra.FloorHour(p.TenantTime(now)).Add(time.Hour)
 }
 
+// CompleteUntil is up to when everything is archived that Graph showed, from the archive's first hour on without a gap.
+func (p *Progress) CompleteUntil() time.Time {
+	if p.Backfilling() {
+		return p.Backfilled
+	}
+	return p.Watermark
+}
+
+// kept is how long the tenant keeps its logs, as far as the archive can tell: a first backfill that found records
+// older than seven days says 30, anything else must be taken for 7.
+func (p *Progress) kept() time.Duration {
+	if !p.Begin.IsZero() && p.FrontierBegin.Sub(p.Begin) > shortestRetention+2*time.Hour {
+		return 30 * 24 * time.Hour
+	}
+	return shortestRetention
+}
+
+// NextLoss is when Graph forgets the oldest hour that is not archived yet, if it stays so.
+func (p *Progress) NextLoss() time.Time {
+	if !p.Started() {
+		return time.Time{}
+	}
+	return entra.FloorHour(p.CompleteUntil()).Add(p.kept())
+}
+
+// WhyNotRead says in one sentence why a window is not complete; empty where it is.
+func (p *Progress) WhyNotRead(c Coverage) string {
+	switch {
+	case c.State.IsRead():
+		return c.Reason
+	case c.State == WindowLost:
+		return "Graph had forgotten the hour when it was read; nothing can bring it back"
+	case p.LastErrorAt.After(p.LastSuccessAt):
+		return "the last run failed: " + p.LastError
+	case !c.End().After(p.FrontierBegin):
+		return "the backfill has come to " + p.Backfilled.Format(time.RFC3339) + " and goes on with every run"
+	case c.End().After(p.Watermark):
+		return "the hour is read up to " + p.Watermark.Format(time.RFC3339) + "; the next run goes on"
+	}
+	return "it was not read; the next pass reads it"
+}
+
 // WindowMissing is the state of a window that has no row in the ledger.
 const WindowMissing WindowState = "missing"
 
