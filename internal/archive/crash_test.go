@@ -3,6 +3,7 @@ package archive_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"sync"
 	"testing"
 	"time"
@@ -125,4 +126,84 @@ func TestTwoRunsAtOnceNeitherLoseNorDouble(t *testing.T) {
 	require.Equal(t, sorted(records.records[stream]), current)
 	require.Empty(t, earlier)
 	checkLedger(t, store, stream)
+}
+
+// TestKilledAtAnyWriteOfPassesAndSealsTheNextRunsEndTheSame walks every write of a run that reads windows again, finds
+// late and changed records, and seals, a few of them again.
+func TestKilledAtAnyWriteOfPassesAndSealsTheNextRunsEndTheSame(t *testing.T) {
+	options := archive.Options{Backfill: 5 * 24 * time.Hour}
+	early, late := newTenant(), newTenant()
+	for _, tn := range []*tenant{early, late} {
+		tn.pageSize = 9
+		fill(tn, stream, 12, 5*time.Hour)
+		tn.records[stream] = append(tn.records[stream], record(stream, "changing", 40*time.Hour, "first"))
+	}
+	late.add(stream, "came-late", 41*time.Hour, "")
+	late.records[stream][12] = record(stream, "changing", 40*time.Hour, "second")
+	prepare := func(t *testing.T) *tables.Store {
+		store := newStore(t)
+		early.at(t, store, nil, start, options)
+		early.at(t, store, nil, start.Add(5*time.Minute), options)
+		return store
+	}
+	final := func(t *testing.T, store *tables.Store, heads *shelf) archive.Progress {
+		for minutes := range 3 {
+			late.at(t, store, heads, start.Add(8*24*time.Hour+time.Duration(5+5*minutes)*time.Minute), options)
+		}
+		return progress(t, store, stream)
+	}
+	whole := &dying{Store: prepare(t), at: 1 << 30}
+	late.at(t, whole, &shelf{}, start.Add(8*24*time.Hour), options)
+	want := final(t, whole.Store, &shelf{})
+	wantCurrent, wantEarlier := stored(t, whole.Store, late, stream)
+	require.Len(t, wantEarlier, 1)
+	require.Greater(t, whole.writes, 12)
+	require.Positive(t, want.Seals)
+
+	for at := 1; at <= whole.writes; at++ {
+		for _, kept := range []bool{false, true} {
+			t.Run(fmt.Sprintf("write %d stored=%v", at, kept), func(t *testing.T) {
+				heads := &shelf{}
+				store := &dying{Store: prepare(t), at: at, stored: kept}
+				late.now = start.Add(8 * 24 * time.Hour)
+				_, _ = collectAt(t, late, store, heads, options) // it dies
+				p := final(t, store.Store, heads)
+				current, earlier := stored(t, store.Store, late, stream)
+				require.Equal(t, wantCurrent, current)
+				require.Equal(t, wantEarlier, earlier)
+				checkLedger(t, store.Store, stream)
+				require.Equal(t, want.SealedTo, p.SealedTo)
+				require.Equal(t, want.WindowsComplete, p.WindowsComplete)
+				require.Equal(t, p.Seals, p.Heads)
+				findings, records := verify(t, store.Store, heads)
+				require.Empty(t, tampering(findings))
+				require.EqualValues(t, len(current)+len(earlier), records)
+			})
+		}
+	}
+}
+
+// TestABudgetThatEndsAtAnyPageLosesNothing walks every page of all runs: the budget ends while it is fetched.
+func TestABudgetThatEndsAtAnyPageLosesNothing(t *testing.T) {
+	tn := newTenant()
+	tn.pageSize = 7
+	fill(tn, stream, 24, 3*time.Hour)
+	options := archive.Options{Backfill: 5 * 24 * time.Hour}
+	_, err := collect(t, tn, newStore(t), options)
+	require.NoError(t, err)
+	for page := range tn.pages {
+		store := newStore(t)
+		cut := newTenant()
+		cut.pageSize, cut.records = tn.pageSize, tn.records
+		collector := archive.NewCollector(slow{cut, page}, store, nil, options, func() time.Time { return start }, slog.New(slog.DiscardHandler))
+		report, err := collector.Run(t.Context(), "cut", []entra.Stream{stream}, 100*time.Millisecond)
+		require.NoError(t, err)
+		require.False(t, report.Finished)
+		rest := newTenant()
+		rest.pageSize, rest.records = tn.pageSize, tn.records
+		rest.at(t, store, nil, start, options)
+		current, _ := stored(t, store, rest, stream)
+		require.Equal(t, sorted(tn.records[stream]), current, "cut at page %d", page)
+		checkLedger(t, store, stream)
+	}
 }

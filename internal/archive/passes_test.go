@@ -47,10 +47,14 @@ func (s *shelf) Heads(_ context.Context, stream entra.Stream) iter.Seq2[seal.Hea
 // at runs the collector at a time.
 func (t *tenant) at(tt *testing.T, store archive.Store, heads archive.Heads, now time.Time, o archive.Options) archive.Report {
 	t.now = now
-	collector := archive.NewCollector(t, store, heads, o, func() time.Time { return now }, slog.New(slog.DiscardHandler))
-	report, err := collector.Run(tt.Context(), "at "+now.Format(time.RFC3339), []entra.Stream{stream}, budget)
+	report, err := collectAt(tt, t, store, heads, o)
 	require.NoError(tt, err)
 	return report
+}
+
+func collectAt(t *testing.T, tn *tenant, store archive.Store, heads archive.Heads, o archive.Options) (archive.Report, error) {
+	collector := archive.NewCollector(tn, store, heads, o, func() time.Time { return tn.now }, slog.New(slog.DiscardHandler))
+	return collector.Run(t.Context(), fmt.Sprintf("at %s %p", tn.now.Format(time.RFC3339), &o), []entra.Stream{stream}, budget)
 }
 
 // verify verifies everything that the archive holds of the stream, from outside.
