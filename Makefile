@@ -13,7 +13,7 @@ FLAGS = $(if $(RECORDS),--records $(RECORDS)) $(if $(USERS),--users $(USERS)) $(
 	$(if $(ONCE),--once)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test bench package lint setup clean
+.PHONY: help run test soak bench package lint setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,12 @@ run: ## archive a simulated tenant here and serve (RECORDS= USERS= APPS= DAYS= P
 
 test: $(AZURITE) ## run every test, race detector on
 	$(GO) test -race -timeout 20m -p 2 ./...
+
+# SEEDS and FOR bound the walk over random faults, whichever ends first.
+SEEDS ?= 1000
+FOR ?= 40m
+soak: $(AZURITE) ## random faults over many seeds, and a month of 200,000 records tampered with (SEEDS= FOR=)
+	SEEDS=$(SEEDS) FOR=$(FOR) $(GO) test -tags soak -timeout 90m -v -run Soak ./handler ./internal/archive
 
 bench: $(AZURITE) ## measure the pipeline beside the obvious program (ARGS=... for its flags)
 	cd tools/bench && $(GO) run . $(ARGS)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"log/slog"
+	"net/http"
 	"slices"
 	"testing"
 	"time"
@@ -13,16 +14,42 @@ import (
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
+	"github.com/entraledger/entraledger/internal/tables"
 )
 
-// collector is what wire makes of the archive, in this process and with a graph client that does not wait long.
-func (s *system) collector() *archive.Collector {
+// route says by which addresses a collector reaches Graph and the tables; empty: directly.
+type route struct{ graph, tables string }
+
+// collector is what wire makes of the archive, in this process and with clients that do not wait long.
+func (s *system) collector(by route) *archive.Collector {
+	store := s.store
+	if by.graph == "" {
+		by.graph = s.graph.URL
+	}
+	if by.tables != "" {
+		var err error
+		store, err = tables.New(tables.Config{ConnectionString: by.tables, Retries: 1, HTTP: &http.Client{Timeout: 3 * time.Second}})
+		require.NoError(s, err)
+	}
 	source, err := graph.New(graph.Config{
-		Endpoint: s.graph.URL, Scope: "https://graph.microsoft.com/.default", Credential: s, Limiter: graph.NewLimiter(100_000),
+		Endpoint: by.graph, Scope: "https://graph.microsoft.com/.default", Credential: s, Limiter: graph.NewLimiter(100_000),
 		BackOff: time.Millisecond, Timeout: 2 * time.Second, Log: slog.New(slog.DiscardHandler),
 	})
 	require.NoError(s, err)
-	return archive.NewCollector(source, s.store, s.heads, archive.Options{Backfill: 5 * 24 * time.Hour}, time.Now, slog.New(slog.DiscardHandler))
+	// The simulated tenant's clock is the real one but for what a test adds to it.
+	return archive.NewCollector(source, store, s.heads, archive.Options{Backfill: 5 * 24 * time.Hour}, s.tenant.Now, slog.New(slog.DiscardHandler))
+}
+
+// requireIntact verifies everything that is archived of streams: nothing may differ from what was sealed.
+func (s *system) requireIntact(streams ...entra.Stream) (seals int64) {
+	v := archive.Verification{Streams: streams}
+	require.NoError(s, v.Work(s.Context(), s.store, s.heads, time.Now().Add(time.Minute)))
+	require.True(s, v.Done())
+	require.True(s, v.Intact(), "%+v", v.Findings)
+	for _, h := range v.Heads {
+		seals += h.Size
+	}
+	return seals
 }
 
 // TestFaultsOfGraphLoseAndDoubleNothing walks every fault of the tenant; each passes by itself.
@@ -33,7 +60,7 @@ func TestFaultsOfGraphLoseAndDoubleNothing(t *testing.T) {
 			s := newSystem(t, simtenant.Config{PageSize: 40, Generate: &generate.Config{Seed: 3, Users: 50, Apps: 4, Days: 2, Policies: 1, Exactly: map[entra.Stream]int{
 				entra.SignInsInteractiveUser: 130, entra.SignInsNonInteractiveUser: 90, entra.Provisioning: 90}}})
 			s.tenant.Inject(simtenant.Fault{Kind: kind, After: 2, Count: 2, Delay: 3 * time.Minute, RetryAfter: "0"})
-			archive := s.collector()
+			archive := s.collector(route{})
 			_, err := archive.Run(t.Context(), "with the fault", streams, time.Minute)
 			if !slices.Contains([]simtenant.Kind{simtenant.NoPermission, simtenant.NoLicence, simtenant.TokenExpired}, kind) {
 				require.NoError(t, err)
@@ -43,6 +70,7 @@ func TestFaultsOfGraphLoseAndDoubleNothing(t *testing.T) {
 			_, err = archive.Run(t.Context(), "after it", streams, time.Minute)
 			require.NoError(t, err)
 			s.requireArchived(streams...)
+			s.requireIntact(streams...)
 		})
 	}
 }

@@ -169,19 +169,24 @@ func (p *process) coverage() []map[string]any {
 // archived reads back every hash that is stored of a stream: current and earlier contents, with what they sum to.
 func (s *system) archived(stream entra.Stream) map[entra.Hash]int {
 	out := make(map[entra.Hash]int)
-	hours := make(map[time.Time]bool)
-	for raw := range s.tenant.Truth(stream) {
-		rec, err := entra.ParseRecord(stream, raw)
-		require.NoError(s, err)
-		hours[entra.FloorHour(rec.Time)] = true
-	}
-	for hour := range hours {
+	for hour := range s.hours(stream) {
 		for rec, err := range s.store.Records(s.Context(), entra.Window{Stream: stream, Start: hour}) {
 			require.NoError(s, err)
 			out[rec.Hash]++
 		}
 	}
 	return out
+}
+
+// hours are those in which the tenant has a record.
+func (s *system) hours(stream entra.Stream) map[time.Time]bool {
+	hours := make(map[time.Time]bool)
+	for raw := range s.tenant.Truth(stream) {
+		rec, err := entra.ParseRecord(stream, raw)
+		require.NoError(s, err)
+		hours[entra.FloorHour(rec.Time)] = true
+	}
+	return hours
 }
 
 // requireArchived compares every record that the tenant serves of streams up to the lag with what is stored, hash by

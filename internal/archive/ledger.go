@@ -64,8 +64,9 @@ type Progress struct {
 	Stream entra.Stream
 
 	// The stream is read completely in [Begin, Backfilled) and in [FrontierBegin, Watermark). Backfilled grows until
-	// it meets FrontierBegin. Begin is the hour of the oldest record that Graph still had at the first backfill:
-	// of the time before it, nobody can say whether it was quiet or already forgotten, so nothing is claimed.
+	// it meets FrontierBegin. Begin is the hour of the oldest record that Graph still had at the first backfill, or
+	// seven days before it, which no tenant forgets earlier: of the time before, nobody can say whether it was quiet
+	// or forgotten, so nothing is claimed.
 	Begin         time.Time
 	Backfilled    time.Time
 	FrontierBegin time.Time

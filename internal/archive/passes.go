@@ -8,23 +8,18 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// earlierLast is when the last pass is made where the tenant keeps its logs for seven days only.
-const earlierLast = 6 * 24 * time.Hour
+// beforeForgotten is a pass more where the tenant may keep its logs for seven days only: at seven days, some of what it
+// would read is gone.
+const beforeForgotten = 6 * 24 * time.Hour
 
 // ages are the stream's passes, the latest first: its windows are the ones that Graph forgets next.
 func (r *streamRun) ages() []time.Duration {
-	p := &r.progress
-	keepsSeven := !p.Begin.IsZero() && p.FrontierBegin.Sub(p.Begin) < shortestRetention+2*time.Hour
-	var out []time.Duration
-	for _, age := range r.options.Passes {
-		if keepsSeven && age > earlierLast {
-			age = earlierLast
-		}
-		if !slices.Contains(out, age) {
-			out = append(out, age)
-		}
+	out := slices.Clone(r.options.Passes)
+	if r.progress.kept() == shortestRetention && len(out) > 0 && slices.Max(out) > beforeForgotten {
+		out = append(out, beforeForgotten)
 	}
 	slices.Sort(out)
+	out = slices.Compact(out)
 	slices.Reverse(out)
 	return out
 }

@@ -203,15 +203,30 @@ func TestARereadThatFindsNothingNewWritesOnlyItsCoverageRow(t *testing.T) {
 	checkLedger(t, store, stream)
 }
 
-// TestATenantThatKeepsSevenDaysHasItsLastPassEarlier, because at seven days there would be nothing to read.
-func TestATenantThatKeepsSevenDaysHasItsLastPassEarlier(t *testing.T) {
+// TestATenantThatKeepsSevenDaysIsReadOnceMoreBeforeItForgets: what changes after a day and is forgotten after seven is
+// there in its last content.
+func TestATenantThatKeepsSevenDaysIsReadOnceMoreBeforeItForgets(t *testing.T) {
 	tn, store := newTenant(), newStore(t)
 	fill(tn, stream, 6*24, time.Hour)
-	for now := start; now.Before(start.Add(7 * 24 * time.Hour)); now = now.Add(6 * time.Hour) {
+	all := slices.Clone(tn.records[stream])
+	changed := record(stream, "changing", 30*time.Minute, "after five days")
+	for now := start; now.Before(start.Add(8 * 24 * time.Hour)); now = now.Add(6 * time.Hour) {
+		content := record(stream, "changing", 30*time.Minute, "at first")
+		if now.After(start.Add(5 * 24 * time.Hour)) {
+			content = changed
+		}
+		tn.records[stream] = slices.DeleteFunc(append(slices.Clone(all), content), func(raw string) bool {
+			return timeOf(stream, raw).Before(now.Add(-7 * 24 * time.Hour))
+		})
 		tn.at(t, store, nil, now, archive.Options{})
 	}
+	tn.records[stream] = append(all, changed)
+	current, _ := stored(t, store, tn, stream)
+	require.Equal(t, sorted(tn.records[stream]), current)
 	p := progress(t, store, stream)
-	require.Equal(t, entra.FloorHour(tn.now.Add(-6*24*time.Hour)), p.SealedTo)
+	require.Equal(t, entra.FloorHour(tn.now.Add(-7*24*time.Hour)), p.SealedTo)
+	findings, _ := verify(t, store, nil)
+	require.Empty(t, tampering(findings))
 }
 
 // sealedArchive is an archive of a few days whose windows are all sealed.

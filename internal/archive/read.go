@@ -241,7 +241,7 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 func (rd *read) pass(reached time.Time) []*row {
 	hour := entra.FloorHour(rd.at())
 	if rd.cursor.kind == readBackfill && rd.progress.Begin.IsZero() {
-		first, ok := rd.firstHour()
+		first, ok := rd.begins(hour, reached)
 		if !ok {
 			return nil // before the oldest record nothing is claimed
 		}
@@ -288,6 +288,23 @@ func (rd *read) passedAt(w *row) time.Time {
 		return w.was.FirstReadAt
 	}
 	return w.now.End()
+}
+
+// begins is the first hour that the ledger speaks for: that of the oldest record, or the first one that no tenant can
+// have forgotten, whichever is earlier. ok is false while the backfill has come to neither.
+func (rd *read) begins(from, reached time.Time) (first time.Time, ok bool) {
+	remembered := entra.FloorHour(rd.now.Add(-shortestRetention)).Add(time.Hour)
+	first, ok = rd.firstHour()
+	if !ok && !reached.After(remembered) {
+		return time.Time{}, false
+	}
+	if !ok || remembered.Before(first) {
+		first = remembered
+	}
+	if first.Before(from) {
+		first = from
+	}
+	return first, true
 }
 
 // firstHour is the earliest hour in which this read stored or rejected something.
