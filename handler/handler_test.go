@@ -194,6 +194,28 @@ func TestASignalStopsTheHandlerAndNeverWithZero(t *testing.T) {
 	require.NotZero(t, exitStopped)
 }
 
+func TestASignalInTheMiddleOfARunLosesNothing(t *testing.T) {
+	s := newSystem(t, brief())
+	p := s.start()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_, _, _ = p.fire() // the run is stopped, or its connection breaks
+	}()
+	for len(s.tenant.Requests()) < 8 {
+		runtime.Gosched()
+	}
+	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+	<-p.ended
+	<-done
+	require.Equal(t, exitStopped, p.cmd.ProcessState.ExitCode())
+	p = s.start()
+	status, _, err := p.fire()
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, status, "%s", p.stdout)
+	s.requireArchived()
+}
+
 func TestAStorageAccountThatCantBeReachedFailsTheRunWithOneLine(t *testing.T) {
 	s := newSystem(t, brief())
 	s.env["ARCHIVE_STORAGE"] = "DefaultEndpointsProtocol=http;AccountName=x;AccountKey=c2VjcmV0;TableEndpoint=http://127.0.0.1:1/x"

@@ -229,15 +229,15 @@ func TestATenantThatKeepsSevenDaysIsReadOnceMoreBeforeItForgets(t *testing.T) {
 	require.Empty(t, tampering(findings))
 }
 
-// sealedArchive is an archive of a few days whose windows are all sealed.
-func sealedArchive(t *testing.T, n int) (*tenant, *tables.Store, *shelf, *aztables.ServiceClient) {
+// sealedArchive is an archive of records over some time whose windows are all sealed.
+func sealedArchive(t *testing.T, n int, over time.Duration) (*tenant, *tables.Store, *shelf, *aztables.ServiceClient) {
 	tn, heads, account := newTenant(), &shelf{}, azuritetest.Account(t)
 	store, err := tables.New(tables.Config{ConnectionString: account})
 	require.NoError(t, err)
 	service, err := aztables.NewServiceClientFromConnectionString(account, nil)
 	require.NoError(t, err)
 	tn.pageSize = 1000
-	fill(tn, stream, n, 72*time.Hour/time.Duration(n))
+	fill(tn, stream, n, (over / time.Duration(n)).Truncate(time.Second))
 	for _, now := range []time.Time{start, start.Add(time.Hour), start.Add(8 * 24 * time.Hour), start.Add(8*24*time.Hour + 5*time.Minute)} {
 		tn.at(t, store, heads, now, archive.Options{})
 	}
@@ -270,7 +270,7 @@ func put(t *testing.T, table *aztables.Client, entity aztables.EDMEntity) {
 
 // TestWhatIsDoneToASealedArchiveIsNamed by a hand that can write every table.
 func TestWhatIsDoneToASealedArchiveIsNamed(t *testing.T) {
-	tn, store, heads, service := sealedArchive(t, 200)
+	tn, store, heads, service := sealedArchive(t, 200, 72*time.Hour)
 	coverage := service.NewClient("coverage")
 	entry := func(n int) aztables.EDMEntity {
 		got, err := coverage.GetEntity(t.Context(), string(stream), fmt.Sprintf("seal!%010d", n), nil)
@@ -376,7 +376,7 @@ func TestWhatIsDoneToASealedArchiveIsNamed(t *testing.T) {
 }
 
 func TestARecordThatComesAfterTheSealIsKeptAndTheHourSealedAgain(t *testing.T) {
-	tn, store, heads, service := sealedArchive(t, 60)
+	tn, store, heads, service := sealedArchive(t, 60, 72*time.Hour)
 	before := progress(t, store, stream)
 	old := timeOf(stream, tn.records[stream][20])
 	tn.add(stream, "very-late", start.Sub(old)-time.Second, "came after the seal")

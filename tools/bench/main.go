@@ -58,18 +58,19 @@ func run() error {
 
 // plan is what the flags ask for.
 type plan struct {
-	records  int
-	seed     uint64
-	gzip     bool
-	parallel int
-	tables   []string
-	programs []string
-	flat     []int
-	limit    time.Duration
-	total    time.Duration
-	out      string
-	profiles string
-	now      time.Time
+	records   int
+	seed      uint64
+	gzip      bool
+	schedules bool
+	parallel  int
+	tables    []string
+	programs  []string
+	flat      []int
+	limit     time.Duration
+	total     time.Duration
+	out       string
+	profiles  string
+	now       time.Time
 }
 
 func parsePlan(args []string) (plan, error) {
@@ -83,6 +84,7 @@ func parsePlan(args []string) (plan, error) {
 	tables := flags.String("tables", "discard,azurite", "which table servers: discard, azurite")
 	programs := flags.String("programs", "pipeline,obvious", "which programs: pipeline, obvious")
 	flat := flags.Bool("flat", true, "measure the pipeline's memory with 10,000, 100,000 and 1,000,000 records too")
+	flags.BoolVar(&p.schedules, "schedules", true, "measure what reading again costs in Graph requests")
 	flags.DurationVar(&p.limit, "limit", 4*time.Minute, "longest time for one run; what it got through by then is reported")
 	flags.DurationVar(&p.total, "total", 20*time.Minute, "longest time for everything")
 	flags.StringVar(&p.out, "out", "", "write the figures to this file as JSON")

@@ -51,14 +51,15 @@ type aim struct {
 
 // report is everything that a run of the benchmark found out.
 type report struct {
-	At      time.Time `json:"at"`
-	Machine string    `json:"machine"`
-	Seed    uint64    `json:"seed"`
-	Records int       `json:"records"`
-	Figures []figure  `json:"figures"`
-	Flat    []figure  `json:"flat"`
-	Floor   floor     `json:"floor"`
-	Aims    []aim     `json:"aims"`
+	At        time.Time  `json:"at"`
+	Machine   string     `json:"machine"`
+	Seed      uint64     `json:"seed"`
+	Records   int        `json:"records"`
+	Figures   []figure   `json:"figures"`
+	Flat      []figure   `json:"flat"`
+	Floor     floor      `json:"floor"`
+	Schedules []schedule `json:"schedules"`
+	Aims      []aim      `json:"aims"`
 }
 
 func machine() string {
@@ -104,6 +105,10 @@ func (r report) judge() []aim {
 		share := 100 * ratio(r.floorPer100k(), ours.cpuPer100k())
 		aims = append(aims, aim{"floor / the pipeline's CPU, %", fmt.Sprintf(">= %.0f", aimFloor), share, share >= aimFloor})
 	}
+	if len(r.Schedules) > 0 {
+		cost := r.Schedules[0].Per1000
+		aims = append(aims, aim{"Graph requests per 1,000 records, all passes", fmt.Sprintf("<= %.0f", aimPer1000), cost, cost <= aimPer1000})
+	}
 	return aims
 }
 
@@ -113,6 +118,7 @@ func (r report) print(out io.Writer) {
 	r.printFigures(out)
 	r.printRatios(out)
 	r.printFlat(out)
+	r.printSchedules(out)
 	r.printAims(out)
 }
 

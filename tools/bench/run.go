@@ -43,6 +43,11 @@ func (p plan) run(ctx context.Context) (report, error) {
 			return r, err
 		}
 	}
+	if p.schedules {
+		if r.Schedules, err = p.measureSchedules(ctx); err != nil {
+			return r, err
+		}
+	}
 	r.Aims = r.judge()
 	return r, nil
 }
