@@ -151,7 +151,7 @@ func TestFaultsOfTheTablesLoseAndDoubleNothing(t *testing.T) {
 					_, err := s.collector(route{}).Run(t.Context(), fmt.Sprintf("good %d", i), streams, time.Minute)
 					require.NoError(t, err)
 				}
-				require.Greater(t, happened, 3)
+				require.GreaterOrEqual(t, happened, 2)
 				s.tenant.Freeze(s.tenant.Now().Add(10 * time.Minute))
 				_, err := s.collector(route{}).Run(t.Context(), "last", streams, time.Minute)
 				require.NoError(t, err)

@@ -79,7 +79,8 @@ func (t *tenant) Pages(ctx context.Context, s entra.Stream, from, to time.Time) 
 			n := min(t.pageSize, len(in))
 			page := entra.Page{Date: t.now}
 			for _, raw := range in[:n] {
-				page.Records = append(page.Records, []byte(raw))
+				rec, err := entra.ParseRecord(s, []byte(raw))
+				page.Records = append(page.Records, entra.Parsed{Record: rec, Err: err})
 			}
 			in = in[n:]
 			if t.mangle != nil {

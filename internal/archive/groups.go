@@ -74,14 +74,13 @@ func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, 
 	return results, nil
 }
 
-// file parses a page's records, groups them by window and watches their order.
+// file groups a page's records by window and watches their order.
 func (rd *read) file(page entra.Page) (map[entra.Window][]entra.Record, []Rejected) {
 	groups := make(map[entra.Window][]entra.Record)
 	var rejected []Rejected
-	for _, raw := range page.Records {
-		rec, err := entra.ParseRecord(rd.stream, raw)
-		if err != nil {
-			rejected = append(rejected, Rejected{Raw: raw, Hash: rec.Hash, Reason: err.Error()})
+	for _, rec := range page.Records {
+		if rec.Err != nil {
+			rejected = append(rejected, Rejected{Raw: rec.Raw, Hash: rec.Hash, Reason: rec.Err.Error()})
 			continue
 		}
 		if rec.Time.Before(rd.last) {
@@ -90,7 +89,7 @@ func (rd *read) file(page entra.Page) (map[entra.Window][]entra.Record, []Reject
 			rd.last = rec.Time
 		}
 		w := rec.Window(rd.stream)
-		groups[w] = append(groups[w], rec)
+		groups[w] = append(groups[w], rec.Record)
 	}
 	return groups, rejected
 }

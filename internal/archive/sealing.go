@@ -102,36 +102,12 @@ func (r *streamRun) sealRows(ctx context.Context, rows []Coverage, to time.Time)
 		return err
 	}
 	for i, was := range rows {
-		cov, leaves := &rows[i], stored[was.Start]
-		if was.Seals > 0 {
-			if err := r.checkLastSeal(log, was, leaves); err != nil {
-				return err
-			}
-		}
-		s := seal.Seal{Window: cov.Window, SealedAt: r.now, Reason: cov.Reason}
-		sealed := seal.LeavesAt(leaves, s.SealedAt)
-		s.Leaves, s.Root = int64(len(sealed)), seal.Root(sealed)
-		if s, err = seal.Append(log, p.Seals, s); err != nil {
+		if seals[i], err = r.sealRow(ctx, log, p.Seals, &rows[i], stored[was.Start]); err != nil {
 			return err
 		}
-		if len(sealed) > 0 {
-			if err := r.store.KeepLeaves(ctx, s, sealed); err != nil {
-				return err
-			}
-		}
-		if s.Leaves != cov.Records+cov.Versions {
-			// Rows that a stopped run stored, and that no read has met since.
-			tally, err := r.store.Count(ctx, cov.Window)
-			if err != nil {
-				return err
-			}
-			cov.Records, cov.Versions, cov.Bytes, cov.StoredBytes = tally.Records, tally.Versions, tally.Bytes, tally.StoredBytes
-		}
-		log.known[s.Number], seals[i] = s, s
-		cov.State, cov.LastSeal, cov.Reason = WindowSealed, s.Number, ""
-		cov.Seals++
+		log.known[p.Seals] = seals[i]
 		p.Seals++
-		p.addToWindow(was, *cov)
+		p.addToWindow(was, rows[i])
 	}
 	if to.After(p.SealedTo) {
 		p.SealedTo = to
@@ -146,6 +122,38 @@ func (r *streamRun) sealRows(ctx context.Context, rows []Coverage, to time.Time)
 	r.progress = saved
 	r.sealed += len(rows)
 	return nil
+}
+
+// sealRow makes the log's next entry of one window, and its coverage row.
+func (r *streamRun) sealRow(ctx context.Context, log *storeLog, number int64, cov *Coverage, leaves []seal.Leaf) (seal.Seal, error) {
+	if cov.Seals > 0 {
+		if err := r.checkLastSeal(log, *cov, leaves); err != nil {
+			return seal.Seal{}, err
+		}
+	}
+	s := seal.Seal{Window: cov.Window, SealedAt: r.now, Reason: cov.Reason}
+	sealed := seal.LeavesAt(leaves, s.SealedAt)
+	s.Leaves, s.Root = int64(len(sealed)), seal.Root(sealed)
+	s, err := seal.Append(log, number, s)
+	if err != nil {
+		return s, err
+	}
+	if len(sealed) > 0 {
+		if err := r.store.KeepLeaves(ctx, s, sealed); err != nil {
+			return s, err
+		}
+	}
+	if s.Leaves != cov.Records+cov.Versions {
+		// Rows that a stopped run stored, and that no read has met since.
+		tally, err := r.store.Count(ctx, cov.Window)
+		if err != nil {
+			return s, err
+		}
+		cov.Records, cov.Versions, cov.Bytes, cov.StoredBytes = tally.Records, tally.Versions, tally.Bytes, tally.StoredBytes
+	}
+	cov.State, cov.LastSeal, cov.Reason = WindowSealed, s.Number, ""
+	cov.Seals++
+	return s, nil
 }
 
 // leavesOf reads what is stored of windows; those that follow each other take one query.

@@ -126,21 +126,9 @@ func (l readLog) Seal(number int64) (seal.Seal, error) { return l.prover.Seal(l.
 func Prove(ctx context.Context, prover Prover, stream entra.Stream, id string, when time.Time) (seal.Proof, error) {
 	doing := fmt.Sprintf("prove record %q of %s", id, stream)
 	w := entra.WindowOf(stream, when)
-	var (
-		leaves []seal.Leaf
-		record Inspected
-	)
-	for row, err := range prover.Inspect(ctx, stream, w.Start, w.End()) {
-		if err != nil {
-			return seal.Proof{}, err
-		}
-		leaves = append(leaves, row.Leaf)
-		if row.Problem != "" || !row.Superseded.IsZero() {
-			continue
-		}
-		if rec, err := entra.ParseRecord(stream, row.Raw); err == nil && rec.ID == id && rec.Time.Equal(when.Truncate(entra.Tick)) {
-			record = row
-		}
+	record, leaves, err := find(ctx, prover, w, entra.Key{Time: when.Truncate(entra.Tick), ID: id})
+	if err != nil {
+		return seal.Proof{}, err
 	}
 	if record.Raw == nil {
 		return seal.Proof{}, &entra.Error{Code: entra.CodeNotFound, Doing: doing, Why: "there is no such record at " + when.UTC().Format(time.RFC3339Nano),
@@ -180,4 +168,21 @@ func Prove(ctx context.Context, prover Prover, stream entra.Stream, id string, w
 		return seal.Proof{}, err
 	}
 	return seal.Prove(log, head, s, leaves, record.Raw, record.Hash)
+}
+
+// find reads a window, and the current content of one record of it; none where its Raw is nil.
+func find(ctx context.Context, evidence Evidence, w entra.Window, key entra.Key) (record Inspected, leaves []seal.Leaf, err error) {
+	for row, err := range evidence.Inspect(ctx, w.Stream, w.Start, w.End()) {
+		if err != nil {
+			return record, nil, err
+		}
+		leaves = append(leaves, row.Leaf)
+		if row.Problem != "" || !row.Superseded.IsZero() {
+			continue
+		}
+		if rec, err := entra.ParseRecord(w.Stream, row.Raw); err == nil && rec.Key.Compare(key) == 0 {
+			record = row
+		}
+	}
+	return record, leaves, nil
 }

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// Page is one answer of a source: the raw records in the order in which they came.
+// Page is one answer of a source: its records in the order in which they came.
 type Page struct {
-	Records [][]byte
+	Records []Parsed
 	Date    time.Time // the tenant's clock when it answered; zero where the source does not tell
 
 	// Free gives the records' memory back to the source, which uses it for a later page; nil: nothing to give back.

@@ -68,49 +68,101 @@ var (
 	ErrNoTime   = errors.New("record has no time that can be read")
 )
 
-// ParseRecord decodes what the archive needs of one record and hashes it. raw must be valid JSON and must not be
-// changed while the record lives. Of repeated keys, which published beta records have, the first counts.
-// Errors: ErrNoObject, ErrNoID, ErrNoTime (wrapped, with the value).
+// ErrNotJSON says that a record is not JSON at all.
+var ErrNotJSON = errors.New("record is not JSON")
+
+// Parsed is a record of a page, or why it can't be filed.
+type Parsed struct {
+	Record
+	Err error // ErrNoObject, ErrNoID or ErrNoTime, wrapped
+}
+
+// ParseRecord decodes what the archive needs of one record and hashes it. raw must not be changed while the record
+// lives. Of repeated keys, which published beta records have, the first counts.
+// Errors: ErrNotJSON, ErrNoObject, ErrNoID, ErrNoTime (wrapped, with the value).
 func ParseRecord(s Stream, raw []byte) (Record, error) {
-	rec := Record{Raw: raw, Hash: HashOf(raw)}
-	// The string shares raw's memory: a copy of every record would cost more than scanning it.
-	doc := gjson.Parse(unsafe.String(unsafe.SliceData(raw), len(raw)))
-	if !doc.IsObject() {
-		return rec, ErrNoObject
+	sc := &scanner{data: raw}
+	at := sc.space(0)
+	rec, end := newRecordScan(s).scan(sc, at, 0)
+	if end >= 0 {
+		end = sc.space(end)
 	}
+	rec.Raw, rec.Hash = raw, HashOf(raw)
+	if end != len(raw) {
+		return rec.Record, ErrNotJSON
+	}
+	return rec.Record, rec.Err
+}
+
+// recordScan decodes records of one stream.
+type recordScan struct {
+	timeProperty string
+	promoted     []promotion
+}
+
+func newRecordScan(s Stream) *recordScan {
+	return &recordScan{timeProperty: s.TimeProperty(), promoted: promotions(s)}
+}
+
+// scan decodes the record that begins at a position, and returns the position after it; -1 where it is not JSON.
+func (r *recordScan) scan(s *scanner, at, depth int) (Parsed, int) {
 	var (
-		timeProperty = s.TimeProperty()
-		timeText     string
-		promoted     = promotions(s)
+		out      Parsed
+		timeText string
 	)
-	rec.Columns = make([]Column, 0, len(promoted))
-	doc.ForEach(func(key, value gjson.Result) bool {
-		switch key.Str {
-		case "id":
-			if rec.ID == "" && value.Type == gjson.String {
-				rec.ID = value.Str
+	if at >= len(s.data) || s.data[at] != '{' {
+		end := s.value(at, depth)
+		if end < 0 {
+			return out, end
+		}
+		out.Raw, out.Err = s.data[at:end:end], ErrNoObject
+		out.Hash = HashOf(out.Raw)
+		return out, end
+	}
+	out.Columns = make([]Column, 0, len(r.promoted))
+	end := s.object(at, depth, func(name []byte, from int) int {
+		to := s.value(from, depth+1)
+		if to < 0 {
+			return to
+		}
+		switch {
+		case string(name) == "id":
+			if value := s.data[from:to]; out.ID == "" && value[0] == '"' {
+				out.ID = parse(value).Str
 			}
-		case timeProperty:
+		case string(name) == r.timeProperty:
 			if timeText == "" {
-				timeText = value.String()
+				timeText = parse(s.data[from:to]).String()
 			}
 		}
-		for i := range promoted {
-			if promoted[i].property == key.Str {
-				rec.promote(&promoted[i], value)
+		for i := range r.promoted {
+			if r.promoted[i].property == string(name) {
+				out.promote(&r.promoted[i], parse(s.data[from:to]))
 			}
 		}
-		return true
+		return to
 	})
-	if rec.ID == "" {
-		return rec, ErrNoID
+	if end < 0 {
+		return out, end
+	}
+	out.Raw = s.data[at:end:end]
+	out.Hash = HashOf(out.Raw)
+	if out.ID == "" {
+		out.Err = ErrNoID
+		return out, end
 	}
 	t, err := ParseTime(timeText)
 	if err != nil {
-		return rec, fmt.Errorf("%w: %s is %s", ErrNoTime, timeProperty, strconv.QuoteToASCII(clip(timeText, 80)))
+		out.Err = fmt.Errorf("%w: %s is %s", ErrNoTime, r.timeProperty, strconv.QuoteToASCII(clip(timeText, 80)))
+		return out, end
 	}
-	rec.Time = t.Truncate(Tick)
-	return rec, nil
+	out.Time = t.Truncate(Tick)
+	return out, end
+}
+
+// parse reads a value that was scanned. Its texts share the value's memory where they hold no escape.
+func parse(value []byte) gjson.Result {
+	return gjson.Parse(unsafe.String(unsafe.SliceData(value), len(value)))
 }
 
 // timeForms are the forms seen in Graph's answers, in published samples and in exports of other tools.

@@ -108,7 +108,7 @@ func read(ctx context.Context, c *graph.Client, s entra.Stream) ([]string, error
 			return out, err
 		}
 		for _, rec := range page.Records {
-			out = append(out, string(rec))
+			out = append(out, string(rec.Raw))
 		}
 	}
 	return out, nil
@@ -405,7 +405,7 @@ func TestRecordsAreSlicesOfTheirPage(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, p.Records, 1000)
 		for _, rec := range p.Records {
-			require.Equal(t, len(rec), cap(rec), "a record can't be appended to over its neighbour")
+			require.Equal(t, len(rec.Raw), cap(rec.Raw), "a record can't be appended to over its neighbour")
 		}
 	}
 }

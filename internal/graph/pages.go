@@ -9,7 +9,6 @@ import (
 	"net/url"
 	"strings"
 	"time"
-	"unsafe"
 
 	"github.com/cenkalti/backoff/v5"
 	"github.com/tidwall/gjson"
@@ -127,7 +126,7 @@ func (c *Client) page(ctx context.Context, s entra.Stream, doing, rawURL string,
 		if a.status != http.StatusOK {
 			return result{}, refused(doing, a, Permission(s), walking)
 		}
-		page, link, err := parsePage(a)
+		page, link, err := parsePage(s, a)
 		page.Free = func() { c.giveBuffer(a.body) }
 		if err != nil {
 			return result{}, &again{error: &entra.Error{Code: entra.CodeBrokenAnswer, Doing: doing, Err: err,
@@ -176,52 +175,24 @@ func retry[T any](ctx context.Context, c *Client, doing string, op func() (T, er
 	return res, err
 }
 
-// parsePage takes a page apart without decoding its records. A page whose JSON is broken, that has no list, or that
-// holds an error object is not a page.
-func parsePage(a answer) (entra.Page, string, error) {
+// parsePage takes a page apart. A page whose JSON is broken, that has no list, or that holds an error object is not a page.
+func parsePage(s entra.Stream, a answer) (entra.Page, string, error) {
 	body := a.body.Bytes()
-	if !gjson.ValidBytes(body) {
+	parts, err := entra.ScanPage(s, body)
+	switch {
+	case errors.Is(err, entra.ErrNoList):
+		return entra.Page{}, "", err
+	case err != nil:
 		return entra.Page{}, "", fmt.Errorf("a page of %d bytes is not JSON (%s)", len(body), a.header.Get("Content-Type"))
+	case parts.Error:
+		return entra.Page{}, "", errors.New("a page holds an error object in place of records")
 	}
-	var (
-		page  = entra.Page{Date: a.date()}
-		link  string
-		found bool
-		err   error
-	)
-	// The strings share the body's memory, as the records do.
-	gjson.Parse(unsafe.String(unsafe.SliceData(body), len(body))).ForEach(func(key, value gjson.Result) bool {
-		switch key.Str {
-		case "error":
-			err = errors.New("a page holds an error object in place of records")
-		case "@odata.nextLink":
-			link = strings.Clone(value.Str)
-		case "value":
-			if found = value.IsArray(); !found {
-				return false
-			}
-			page.Records, err = records(value)
+	for _, rec := range parts.Records {
+		if errors.Is(rec.Err, entra.ErrNoID) && gjson.GetBytes(rec.Raw, "error").IsObject() {
+			return entra.Page{}, "", errors.New("a page holds an error object among its records")
 		}
-		return err == nil
-	})
-	if err == nil && !found {
-		err = errors.New("a page has no list of records")
 	}
-	return page, link, err
-}
-
-func records(list gjson.Result) ([][]byte, error) {
-	var err error
-	out := make([][]byte, 0, pageSize)
-	list.ForEach(func(_, rec gjson.Result) bool {
-		if rec.IsObject() && !rec.Get("id").Exists() && rec.Get("error").IsObject() {
-			err = errors.New("a page holds an error object among its records")
-			return false
-		}
-		out = append(out, unsafe.Slice(unsafe.StringData(rec.Raw), len(rec.Raw)))
-		return true
-	})
-	return out, err
+	return entra.Page{Records: parts.Records, Date: a.date()}, strings.Clone(parts.NextLink), nil
 }
 
 // Now is the tenant's clock: the Date header of an answer that does not count against the reporting ceiling.

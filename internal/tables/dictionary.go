@@ -30,8 +30,9 @@ type dictionary struct {
 
 const (
 	dictionaryTable = "dictionaries"
-	// dictionaryBytes is a full binary property. Twice as much gains another 8 %, and costs memory for each table.
-	dictionaryBytes = maxProperty
+	// dictionaryBytes fits one property. Twice as much makes rows 3 % smaller, and compressing a tenth slower: the
+	// encoder copies its dictionary for every record.
+	dictionaryBytes = 32 << 10
 	// sampleBytes bounds what one record gives, so that a few large ones do not make up the dictionary.
 	sampleBytes = 8 << 10
 )

@@ -19,12 +19,9 @@ import (
 // are written last row first: the first row, which vouches for the others, comes when they are there.
 func (s *Store) Quarantine(ctx context.Context, stream entra.Stream, rejected []archive.Rejected, seen time.Time) error {
 	for _, r := range rejected {
-		for n, lines := 0, s.codec.encodeRejected(stream, r, seen); n < len(lines); n++ {
-			l := lines[len(lines)-1-n]
-			action := aztables.TransactionAction{ActionType: aztables.TransactionTypeInsertMerge, Entity: l.body}
-			if err := s.submit(ctx, quarantineTable, []aztables.TransactionAction{action}); err != nil {
-				return err
-			}
+		lines := s.codec.encodeRejected(stream, r, seen)
+		if err := s.submitLastFirst(ctx, quarantineTable, aztables.TransactionTypeInsertMerge, lines); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -47,25 +44,43 @@ func (c *codec) encodeRejected(stream entra.Stream, r archive.Rejected, seen tim
 	data, codecName, free := c.encode(nil, r.Raw)
 	defer free()
 	key := hex.EncodeToString(r.Hash[:])
-	parts := max(1, (len(data)+chunksPerRow*maxProperty-1)/(chunksPerRow*maxProperty))
-	var lines []line
-	for n := range parts {
+	return bigRows(string(stream), key, data, func(b *rowBuilder) {
+		b.text("Reason", clip(r.Reason))
+		b.time("LastSeen", seen)
+		b.text("Codec", codecName)
+		b.binary("Hash", r.Hash[:])
+	})
+}
+
+// bigRows spreads bytes over as many rows as they need; describe adds to the first one what it says of them all.
+func bigRows(partition, key string, data []byte, describe func(*rowBuilder)) []line {
+	const perRow = chunksPerRow * maxProperty
+	parts := max(1, (len(data)+perRow-1)/perRow)
+	lines := make([]line, parts)
+	for n := range lines {
 		rk := key
 		if n > 0 {
 			rk = partKey(key, n)
 		}
-		b := newRow(string(stream), rk, 2*maxProperty)
+		b := newRow(partition, rk, min(len(data), perRow)*4/3+1024)
 		if n == 0 {
-			b.text("Reason", clip(r.Reason))
-			b.time("LastSeen", seen)
-			b.text("Codec", codecName)
-			b.binary("Hash", r.Hash[:])
+			describe(b)
 			b.int32("Parts", int32(parts))
 		}
 		data = b.chunks(data)
-		lines = append(lines, b.done())
+		lines[n] = b.done()
 	}
 	return lines
+}
+
+// submitLastFirst writes rows one by one: the first row, which vouches for the others, comes when they are there.
+func (s *Store) submitLastFirst(ctx context.Context, table string, kind aztables.TransactionType, lines []line) error {
+	for n := len(lines) - 1; n >= 0; n-- {
+		if err := s.submit(ctx, table, []aztables.TransactionAction{{ActionType: kind, Entity: lines[n].body}}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // QuarantinedRecord is a record that could not be filed, as it was received.

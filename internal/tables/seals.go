@@ -136,29 +136,8 @@ func (s *Store) KeepLeaves(ctx context.Context, sealed seal.Seal, leaves []seal.
 	}
 	data, codecName, free := s.codec.encode(nil, list)
 	defer free()
-	parts := max(1, (len(data)+chunksPerRow*maxProperty-1)/(chunksPerRow*maxProperty))
-	lines := make([]line, 0, parts)
-	for n := range parts {
-		rk := leavesKey(sealed)
-		if n > 0 {
-			rk = partKey(rk, n)
-		}
-		b := newRow(string(sealed.Stream), rk, min(len(data), chunksPerRow*maxProperty)*4/3+1024)
-		if n == 0 {
-			b.text("Codec", codecName)
-			b.int32("Parts", int32(parts))
-		}
-		data = b.chunks(data)
-		lines = append(lines, b.done())
-	}
-	// The first row, which vouches for the others, comes when they are there.
-	for n := len(lines) - 1; n >= 0; n-- {
-		action := aztables.TransactionAction{ActionType: aztables.TransactionTypeInsertReplace, Entity: lines[n].body}
-		if err := s.submit(ctx, leavesTable(sealed.Window), []aztables.TransactionAction{action}); err != nil {
-			return err
-		}
-	}
-	return nil
+	lines := bigRows(string(sealed.Stream), leavesKey(sealed), data, func(b *rowBuilder) { b.text("Codec", codecName) })
+	return s.submitLastFirst(ctx, leavesTable(sealed.Window), aztables.TransactionTypeInsertReplace, lines)
 }
 
 // KeptLeaves gives back what KeepLeaves kept of a seal: keys, and the first bytes of the hashes. ok is false where

@@ -36,7 +36,7 @@ func measureFloor(ctx context.Context, j job) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	// As the pipeline's: fastest level, small window, no checksum, the first 64 KiB of records as a dictionary. One
+	// As the pipeline's: fastest level, small window, no checksum, the first 32 KiB of records as a dictionary. One
 	// thread here, so that the sum is the work.
 	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderDictRaw(1<<15, firstRecords(pages)), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
 		zstd.WithWindowSize(256<<10), zstd.WithEncoderCRC(false))
@@ -69,8 +69,8 @@ func measureFloor(ctx context.Context, j job) (outcome, error) {
 func firstRecords(pages [][]byte) []byte {
 	var sample []byte
 	for _, record := range scanPage(pages[0], nil) {
-		if sample = append(sample, record[:min(len(record), 8<<10)]...); len(sample) >= 64<<10 {
-			return sample[:64<<10]
+		if sample = append(sample, record[:min(len(record), 8<<10)]...); len(sample) >= 32<<10 {
+			return sample[:32<<10]
 		}
 	}
 	return sample
