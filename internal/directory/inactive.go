@@ -1,0 +1,107 @@
+package directory
+
+import (
+	"fmt"
+	"time"
+)
+
+// Basis names what decided since when a user has been inactive.
+type Basis string
+
+// The bases, the strongest first.
+const (
+	BySuccess    Basis = "lastSuccessfulSignInDateTime" // Graph's
+	ByArchive    Basis = "archivedSignIn"               // a newer success that the archive holds
+	ByAttempt    Basis = "lastSignInDateTime"           // an attempt from before successes were recorded
+	ByNoSuccess  Basis = "noSuccessSinceDecember2023"   // attempts only, since successes are recorded
+	ByCreation   Basis = "createdDateTime"              // never signed in
+	ByOldAccount Basis = "createdBeforeJune2018"        // never signed in, and its creation was not recorded
+	ByNothing    Basis = "notDisclosed"                 // nobody can say
+)
+
+// When Microsoft began to record. Source: learn.microsoft.com/graph/api/resources/signinactivity and .../user.
+var (
+	successesSince = time.Date(2023, time.December, 1, 0, 0, 0, 0, time.UTC)
+	creationsSince = time.Date(2018, time.June, 1, 0, 0, 0, 0, time.UTC)
+)
+
+// Evidence is what is known of a user beside the user's own record.
+type Evidence struct {
+	// Disclosed tells whether the tenant discloses sign-in activity: it has the licence, the app the permission, and the
+	// page on which the user came had activity at all.
+	Disclosed bool
+	Withheld  string    // in words, why not
+	Archived  time.Time // newest successful sign-in of the user in the archive; zero: none
+}
+
+// Decision says since when a user has been inactive.
+type Decision struct {
+	Known  bool      // false: nobody can say, and the user is neither active nor inactive
+	Since  time.Time // the last sign of life
+	By     Basis
+	Never  bool   // no successful sign-in is known of
+	Reason string // in a sentence
+}
+
+// Decide applies the rule: the newest success decides; where a user never signed in, the account's creation does, so
+// that a new account has the same grace. Failed attempts never make an account active. What the tenant does not disclose is
+// unknown, never inactive.
+func Decide(u User, e Evidence) Decision {
+	const day = "2 January 2006"
+	a := u.Activity
+	switch {
+	case e.Archived.After(a.LastSuccessful):
+		return Decision{Known: true, Since: e.Archived, By: ByArchive,
+			Reason: "the archive holds a successful sign-in of " + e.Archived.Format(day) + ", which is newer than what Graph says"}
+	case !a.LastSuccessful.IsZero():
+		return Decision{Known: true, Since: a.LastSuccessful, By: BySuccess, Reason: "the last successful sign-in was on " + a.LastSuccessful.Format(day)}
+	case !e.Disclosed:
+		why := e.Withheld
+		if why == "" {
+			why = "the tenant does not disclose sign-in activity"
+		}
+		return Decision{By: ByNothing, Reason: why}
+	}
+	attempt := a.LastInteractive
+	if a.LastNonInteractive.After(attempt) {
+		attempt = a.LastNonInteractive
+	}
+	switch {
+	case attempt.IsZero():
+		return neverSignedIn(u)
+	case attempt.Before(successesSince):
+		return Decision{Known: true, Since: attempt, By: ByAttempt,
+			Reason: "the last sign-in was on " + attempt.Format(day) + ", before Microsoft recorded whether it succeeded"}
+	case u.Created.Before(successesSince):
+		// Whether the account was ever used before is not recorded any more.
+		return Decision{Known: true, Since: successesSince, By: ByNoSuccess, Never: true,
+			Reason: fmt.Sprintf("no sign-in has succeeded since successes are recorded (%s); the last attempt, of %s, failed", successesSince.Format(day), attempt.Format(day))}
+	default:
+		d := neverSignedIn(u)
+		d.Reason = fmt.Sprintf("no sign-in has succeeded since the account was created on %s; the last attempt, of %s, failed", u.Created.Format(day), attempt.Format(day))
+		return d
+	}
+}
+
+func neverSignedIn(u User) Decision {
+	if u.Created.IsZero() {
+		return Decision{Known: true, Since: creationsSince, By: ByOldAccount, Never: true,
+			Reason: "never signed in, and the account is from before June 2018, when creation began to be recorded"}
+	}
+	reason := "never signed in since the account was created on " + u.Created.Format("2 January 2006")
+	if u.ExternalState == "PendingAcceptance" {
+		reason = "invited on " + u.Created.Format("2 January 2006") + " and never accepted"
+	}
+	return Decision{Known: true, Since: u.Created, By: ByCreation, Never: true, Reason: reason}
+}
+
+// Inactive tells whether the last sign of life lies before a moment. On the very moment a user is still active.
+func (d Decision) Inactive(before time.Time) bool { return d.Known && d.Since.Before(before) }
+
+// DaysInactive counts the whole days from the last sign of life to now; never negative.
+func (d Decision) DaysInactive(now time.Time) int {
+	if !d.Known || now.Before(d.Since) {
+		return 0
+	}
+	return int(now.Sub(d.Since) / (24 * time.Hour))
+}

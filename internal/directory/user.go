@@ -1,0 +1,80 @@
+// Package directory decides who is inactive and which credentials are about to expire. Its rules are pure functions of
+// what Microsoft Graph says of a user or an application, and each answer names what decided.
+package directory
+
+import (
+	"errors"
+	"time"
+	"unsafe"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// User is what the rules need of a user.
+type User struct {
+	ID                string
+	UserPrincipalName string
+	DisplayName       string
+	Mail              string
+	Department        string
+	UserType          string // Member or Guest; empty for some accounts of old
+	Enabled           bool
+	Created           time.Time // zero for some accounts from before June 2018
+	Licences          []string  // ids of the products
+	Synced            bool      // from on-premises, now
+	ExternalState     string    // of a guest: PendingAcceptance, Accepted
+	Activity          Activity
+}
+
+// Activity is a user's signInActivity. Zero times are what Graph leaves out, gives as null, as an empty text or as year 1.
+type Activity struct {
+	LastSuccessful     time.Time // success of either kind; recorded since 1 December 2023
+	LastInteractive    time.Time // attempt, successful or not
+	LastNonInteractive time.Time // likewise
+}
+
+// None tells whether Graph says nothing of the user's sign-ins.
+func (a Activity) None() bool { return a == Activity{} }
+
+// ErrNoUser says that a text is no user.
+var ErrNoUser = errors.New("it is no user: it has no id")
+
+// ParseUser reads a user as Graph's /users has it. raw must be valid JSON; nothing of it is kept.
+func ParseUser(raw []byte) (User, error) {
+	doc := gjson.Parse(unsafe.String(unsafe.SliceData(raw), len(raw)))
+	text := func(path string) string { return string([]byte(doc.Get(path).String())) }
+	u := User{
+		ID: text("id"), UserPrincipalName: text("userPrincipalName"), DisplayName: text("displayName"), Mail: text("mail"),
+		Department: text("department"), UserType: text("userType"), Enabled: doc.Get("accountEnabled").Bool(),
+		Created: when(doc.Get("createdDateTime")), Synced: doc.Get("onPremisesSyncEnabled").Bool(), ExternalState: text("externalUserState"),
+		Activity: Activity{
+			LastSuccessful:     when(doc.Get("signInActivity.lastSuccessfulSignInDateTime")),
+			LastInteractive:    when(doc.Get("signInActivity.lastSignInDateTime")),
+			LastNonInteractive: when(doc.Get("signInActivity.lastNonInteractiveSignInDateTime")),
+		},
+	}
+	doc.Get("assignedLicenses").ForEach(func(_, licence gjson.Result) bool {
+		if sku := licence.Get("skuId").String(); sku != "" {
+			u.Licences = append(u.Licences, string([]byte(sku)))
+		}
+		return true
+	})
+	if u.ID == "" {
+		return u, ErrNoUser
+	}
+	return u, nil
+}
+
+// when reads a time of the directory: absent, null, empty and year 1 are all no time.
+func when(v gjson.Result) time.Time {
+	if v.Type != gjson.String || v.Str == "" {
+		return time.Time{}
+	}
+	t, err := entra.ParseTime(v.Str)
+	if err != nil {
+		return time.Time{}
+	}
+	return t
+}
