@@ -42,6 +42,19 @@ func (t *Tenant) addAdmin(mux *http.ServeMux) {
 			}
 		}
 	})
+	mux.HandleFunc("GET /_sim/objects/{collection}", func(w http.ResponseWriter, r *http.Request) {
+		name := entra.Stream(r.PathValue("collection"))
+		if !slices.Contains(DirectoryCollections(), name) {
+			writeJSON(w, http.StatusNotFound, map[string]any{"error": "no such collection", "collections": DirectoryCollections()})
+			return
+		}
+		w.Header().Set("Content-Type", "application/x-ndjson")
+		for _, raw := range t.Objects(name) {
+			if _, err := w.Write(append(raw, '\n')); err != nil {
+				return
+			}
+		}
+	})
 	mux.HandleFunc("POST /_sim/clock", func(w http.ResponseWriter, r *http.Request) {
 		var body struct{ Now time.Time }
 		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<16)).Decode(&body); err != nil || body.Now.IsZero() {

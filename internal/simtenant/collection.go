@@ -42,6 +42,7 @@ func (t *Tenant) newRoutes() *http.ServeMux {
 		mux.HandleFunc(version+"/{$}", t.serveRoot)
 		mux.HandleFunc(version+"/", t.serveUnknown)
 	}
+	t.addDirectory(mux)
 	t.addAdmin(mux)
 	return mux
 }

@@ -38,20 +38,21 @@ const (
 	NoLicence        Kind = "licence-403"
 	NoPermission     Kind = "permission-403"
 	TokenExpired     Kind = "401-expired"
-	ClockSkew        Kind = "clock-skew" // the Date header is off by Delay
+	ClockSkew        Kind = "clock-skew"     // the Date header is off by Delay
+	BlankActivity    Kind = "blank-activity" // a page of users comes without signInActivity
 )
 
 // Kinds lists every kind of fault.
 func Kinds() []Kind {
 	return []Kind{TooManyRequests, UnknownThrottle, ServerError, BadGateway, Unavailable, GatewayTimeout, Reset, CutJSON, SplicedError,
 		HTMLPage, Slow, SkipTokenExpired, SkipTokenNull, SkipTokenInvalid, SameNextLink, EmptyPage, ShortPage, RepeatRecords,
-		SamePageTwice, Unordered, NoLicence, NoPermission, TokenExpired, ClockSkew}
+		SamePageTwice, Unordered, NoLicence, NoPermission, TokenExpired, ClockSkew, BlankActivity}
 }
 
 // Fault is a misbehaviour that is switched on.
 type Fault struct {
 	Kind       Kind          `json:"kind"`
-	Stream     entra.Stream  `json:"stream,omitempty"`     // empty: every stream
+	Stream     entra.Stream  `json:"stream,omitempty"`     // or a collection of the directory; empty: every stream
 	After      int           `json:"after,omitempty"`      // matching requests that go well first
 	Count      int           `json:"count,omitempty"`      // how often it happens; 0: until it is cleared
 	RetryAfter string        `json:"retryAfter,omitempty"` // of a 429 or 503: seconds, a date, or empty for none
@@ -80,7 +81,11 @@ func (t *Tenant) due(q query) *Fault {
 	defer t.mu.Unlock()
 	for _, f := range t.faults {
 		walkOnly := f.Kind == SkipTokenExpired || f.Kind == SkipTokenNull || f.Kind == SkipTokenInvalid || f.Kind == SameNextLink || f.Kind == RepeatRecords
-		if f.Kind == ClockSkew || f.Stream != "" && f.Stream != q.stream || walkOnly && !q.walking {
+		elsewhere := f.Stream != "" && f.Stream != q.stream
+		if f.Kind == BlankActivity {
+			elsewhere = q.stream != Users
+		}
+		if f.Kind == ClockSkew || elsewhere || walkOnly && !q.walking {
 			continue
 		}
 		f.seen++

@@ -26,13 +26,15 @@ type position struct {
 var tokenMask = sha256.Sum256([]byte("skip token"))
 
 // sealToken writes a position and the time of issue into 64 hexadecimal digits.
-func (t *Tenant) sealToken(p position) string {
+func (t *Tenant) sealToken(p position) string { return t.sealTokenAt(p, t.Now()) }
+
+func (t *Tenant) sealTokenAt(p position, now time.Time) string {
 	var b [32]byte
 	binary.BigEndian.PutUint32(b[0:], uint32(p.place.index))
 	binary.BigEndian.PutUint64(b[4:], uint64(p.place.time))
 	binary.BigEndian.PutUint32(b[12:], uint32(p.place.seq))
 	binary.BigEndian.PutUint32(b[16:], uint32(p.passed))
-	binary.BigEndian.PutUint64(b[20:], uint64(t.Now().Unix()))
+	binary.BigEndian.PutUint64(b[20:], uint64(now.Unix()))
 	check := sha256.Sum256(b[:28])
 	copy(b[28:], check[:4])
 	for i := range b {
@@ -207,7 +209,9 @@ func contextURL(r *http.Request, q query) string {
 }
 
 // nextLink repeats the query and adds the token.
-func (t *Tenant) nextLink(r *http.Request, at position) string {
+func (t *Tenant) nextLink(r *http.Request, at position) string { return linkWith(r, t.sealToken(at)) }
+
+func linkWith(r *http.Request, token string) string {
 	var parts []string
 	for part := range strings.SplitSeq(r.URL.RawQuery, "&") {
 		name, _, _ := strings.Cut(part, "=")
@@ -215,6 +219,6 @@ func (t *Tenant) nextLink(r *http.Request, at position) string {
 			parts = append(parts, part)
 		}
 	}
-	parts = append(parts, "$skiptoken="+t.sealToken(at))
+	parts = append(parts, "$skiptoken="+token)
 	return scheme(r) + "://" + r.Host + r.URL.Path + "?" + strings.Join(parts, "&")
 }

@@ -1,5 +1,5 @@
-// Package simtenant is a Microsoft Entra tenant to develop against: the token endpoint of a managed identity and the log
-// collections of Microsoft Graph, with their page sizes, filters, order, error bodies, throttling and faults.
+// Package simtenant is a Microsoft Entra tenant to develop against: the token endpoint of a managed identity, and the log
+// collections and the directory of Microsoft Graph, with their page sizes, filters, order, error bodies, throttling and faults.
 package simtenant
 
 import (
@@ -36,6 +36,8 @@ type Tenant struct {
 	routes *http.ServeMux
 	logs   map[entra.Stream]*log
 
+	directory map[entra.Stream]*objects
+
 	mu       sync.Mutex
 	offset   time.Duration // the tenant's clock less the real one
 	frozen   time.Time     // a clock that stands; zero: it runs
@@ -59,14 +61,16 @@ func New(cfg Config) (*Tenant, error) {
 		t.logs[s] = &log{base: lines{}}
 		t.counts[s] = &Counter{ByStatus: make(map[int]int)}
 	}
+	var made *generate.Generator
 	switch {
 	case cfg.Records != "":
 		if err := t.readRecords(); err != nil {
 			return nil, err
 		}
 	case cfg.Generate != nil:
-		t.makeUpRecords()
+		made = t.makeUpRecords()
 	}
+	t.newDirectory(made)
 	t.cfg.Retention = orElse(t.cfg.Retention, 30*24*time.Hour)
 	if !t.cfg.Now.IsZero() {
 		t.offset = time.Until(t.cfg.Now)
@@ -82,7 +86,7 @@ func orElse(d, fallback time.Duration) time.Duration {
 	return d
 }
 
-func (t *Tenant) makeUpRecords() {
+func (t *Tenant) makeUpRecords() *generate.Generator {
 	cfg := *t.cfg.Generate
 	if cfg.End.IsZero() {
 		if cfg.End = t.cfg.Now; cfg.End.IsZero() {
@@ -93,6 +97,7 @@ func (t *Tenant) makeUpRecords() {
 	for _, s := range entra.AllStreams() {
 		t.logs[s].base = made{generator: g, stream: s}
 	}
+	return g
 }
 
 func (t *Tenant) readRecords() error {

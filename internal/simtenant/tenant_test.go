@@ -385,6 +385,12 @@ func TestEveryFaultLeavesItsTrace(t *testing.T) {
 		simtenant.SkipTokenExpired: walking, simtenant.SkipTokenNull: walking, simtenant.SkipTokenInvalid: walking,
 		simtenant.EmptyPage: complete, simtenant.ShortPage: complete, simtenant.RepeatRecords: complete, simtenant.SamePageTwice: complete,
 		simtenant.Unordered: complete, simtenant.Slow: complete,
+		simtenant.BlankActivity: func(c *client) {
+			for _, want := range []bool{false, true} {
+				_, _, body := c.get("/v1.0/users?$select=id,signInActivity")
+				require.Equal(c, want, strings.Contains(string(body), `"signInActivity":{`))
+			}
+		},
 		simtenant.SplicedError: func(c *client) {
 			_, _, body := c.get(oldest)
 			require.Contains(c, string(body), `{"error":{`)

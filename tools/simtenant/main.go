@@ -133,7 +133,9 @@ func readFault(text string) (simtenant.Fault, error) {
 		var err error
 		switch name {
 		case "stream":
-			f.Stream, err = entra.ParseStream(value)
+			if f.Stream = entra.Stream(value); !slices.Contains(simtenant.DirectoryCollections(), f.Stream) {
+				f.Stream, err = entra.ParseStream(value)
+			}
 		case "after":
 			f.After, err = strconv.Atoi(value)
 		case "count":

@@ -28,6 +28,7 @@ type Generator struct {
 	begin   time.Time
 	weights []float64 // up to the end of each hour, cumulated
 	users   []user
+	active  []user // who sign in
 	apps    []app
 }
 
@@ -43,6 +44,9 @@ func New(cfg Config) *Generator {
 	}
 	for k := range cfg.Users {
 		g.users = append(g.users, newUser(newRand(cfg.Seed, "user", k), k))
+		if !dormant(k) {
+			g.active = append(g.active, g.users[k])
+		}
 	}
 	for k := range cfg.Apps {
 		g.apps = append(g.apps, newApp(newRand(cfg.Seed, "app", k), k))

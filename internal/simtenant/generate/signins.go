@@ -17,7 +17,7 @@ func (g *Generator) interactive(w *writer, r *rand, at time.Time, i int) {
 		idSource = newRand(g.cfg.Seed, "repeated", i/repeats)
 	}
 	id := guid(idSource)
-	u, a, o := pick(idSource, g.users), pick(idSource, g.apps), newOutcome(r)
+	u, a, o := pick(idSource, g.active), pick(idSource, g.apps), newOutcome(r)
 	switch {
 	case second:
 		o = outcomes[0]
@@ -165,7 +165,7 @@ func (g *Generator) policies(w *writer, r *rand, o outcome, i int) {
 
 // nonInteractive is a signIn as beta has it.
 func (g *Generator) nonInteractive(w *writer, r *rand, at time.Time) {
-	u, a, o := pick(r, g.users), pick(r, g.apps), newOutcome(r)
+	u, a, o := pick(r, g.active), pick(r, g.apps), newOutcome(r)
 	w.raw("{")
 	w.guid("id", r)
 	w.time("createdDateTime", at)

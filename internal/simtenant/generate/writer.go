@@ -118,3 +118,10 @@ func token(r *rand, n int) string {
 	}
 	return string(b)
 }
+
+// next begins an element of an array, with the comma that parts it from the one before.
+func (w *writer) next() {
+	if w.b[len(w.b)-1] != '[' {
+		w.b = append(w.b, ',')
+	}
+}

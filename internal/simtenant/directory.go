@@ -1,0 +1,278 @@
+package simtenant
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/simtenant/generate"
+)
+
+// The collections of the directory, as faults and counters name them.
+const (
+	Users             entra.Stream = "users"
+	Applications      entra.Stream = "applications"
+	ServicePrincipals entra.Stream = "servicePrincipals"
+	CredentialUse     entra.Stream = "appCredentialSignInActivities"
+	GroupMembers      entra.Stream = "groupMembers"
+)
+
+// DirectoryCollections lists them all.
+func DirectoryCollections() []entra.Stream {
+	return []entra.Stream{Users, Applications, ServicePrincipals, CredentialUse, GroupMembers}
+}
+
+// objects are one collection: what the generator makes up, and what a test added, replaced or removed.
+type objects struct {
+	made    func(i int) []byte
+	count   int
+	added   [][]byte
+	changed map[string][]byte // by id
+	removed map[string]bool
+}
+
+// at is object i; nil where it was removed.
+func (o *objects) at(i int) []byte {
+	var raw []byte
+	if i < o.count {
+		raw = o.made(i)
+	} else {
+		raw = o.added[i-o.count]
+	}
+	id := gjson.GetBytes(raw, "id").Str
+	if o.removed[id] {
+		return nil
+	}
+	if changed, ok := o.changed[id]; ok {
+		return changed
+	}
+	return raw
+}
+
+func (o *objects) len() int { return o.count + len(o.added) }
+
+func (t *Tenant) newDirectory(g *generate.Generator) {
+	t.directory = make(map[entra.Stream]*objects)
+	for _, s := range DirectoryCollections() {
+		t.directory[s] = &objects{changed: make(map[string][]byte), removed: make(map[string]bool)}
+		t.counts[s] = &Counter{ByStatus: make(map[int]int)}
+	}
+	if g == nil {
+		return
+	}
+	users, apps, principals, use := t.directory[Users], t.directory[Applications], t.directory[ServicePrincipals], t.directory[CredentialUse]
+	users.count, users.made = g.Users(), func(i int) []byte { return g.AppendUser(nil, i) }
+	apps.count, apps.made = g.Apps(), func(i int) []byte { return g.AppendApplication(nil, i) }
+	principals.count, principals.made = g.Apps(), func(i int) []byte { return g.AppendPrincipal(nil, i) }
+	for k := range g.Apps() {
+		use.added = append(use.added, g.CredentialUse(k)...)
+	}
+}
+
+// AddObject adds a user, an application, ...: JSON as Graph has it. A member of a group also has a property groupId.
+func (t *Tenant) AddObject(collection entra.Stream, raw []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.directory[collection].added = append(t.directory[collection].added, raw)
+}
+
+// ChangeObject replaces an object from now on.
+func (t *Tenant) ChangeObject(collection entra.Stream, id string, raw []byte) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.directory[collection].changed[id] = raw
+}
+
+// RemoveObject deletes an object from now on.
+func (t *Tenant) RemoveObject(collection entra.Stream, id string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.directory[collection].removed[id] = true
+}
+
+// Objects is the truth of a collection.
+func (t *Tenant) Objects(collection entra.Stream) [][]byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var out [][]byte
+	o := t.directory[collection]
+	for i := range o.len() {
+		if raw := o.at(i); raw != nil {
+			out = append(out, raw)
+		}
+	}
+	return out
+}
+
+// listing is what Graph allows for a collection of the directory.
+type listing struct {
+	collection entra.Stream
+	top, max   int  // page size without and with $top
+	reporting  bool // counts against the reporting ceiling
+}
+
+func (t *Tenant) addDirectory(mux *http.ServeMux) {
+	for path, l := range map[string]listing{
+		"/v1.0/users":                                   {collection: Users, top: 100, max: 999},
+		"/v1.0/applications":                            {collection: Applications, top: 100, max: 999},
+		"/v1.0/servicePrincipals":                       {collection: ServicePrincipals, top: 100, max: 999},
+		"/beta/reports/appCredentialSignInActivities":   {collection: CredentialUse, top: 200, max: 999, reporting: true},
+		"/v1.0/groups/{group}/transitiveMembers":        {collection: GroupMembers, top: 100, max: 999},
+		"/v1.0/groups/{group}/transitiveMembers/{kind}": {collection: GroupMembers, top: 100, max: 999},
+	} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { t.serveDirectory(w, r, l) })
+	}
+}
+
+// listQuery is a request for a page of the directory, read.
+type listQuery struct {
+	listing
+	fields   []string
+	expand   string
+	activity bool
+	walking  bool
+	from     int
+}
+
+func (t *Tenant) readListQuery(r *http.Request, l listing) (listQuery, *problem) {
+	q := listQuery{listing: l}
+	bad := func(code, message string) (listQuery, *problem) {
+		return q, &problem{http.StatusBadRequest, code, message}
+	}
+	values := r.URL.Query()
+	q.activity = slices.Contains(strings.Split(values.Get("$select"), ","), "signInActivity")
+	if q.activity {
+		q.max, q.reporting = 500, true
+	}
+	for name := range values {
+		text := values.Get(name)
+		switch strings.ToLower(name) {
+		case "$select":
+			q.fields = strings.Split(text, ",")
+		case "$expand":
+			if q.expand, _, _ = strings.Cut(text, "("); q.expand != "owners" || q.collection == Users {
+				return bad("Request_BadRequest", fmt.Sprintf("Unrecognized expand '%s'.", text))
+			}
+		case "$top":
+			top, err := strconv.Atoi(text)
+			if err != nil || top < 1 || top > q.max {
+				return bad("Request_UnsupportedQuery", fmt.Sprintf("Invalid page size specified: '%s'. Must be between 1 and %d inclusive.", text, q.max))
+			}
+			q.top = top
+		case "$skiptoken":
+			at, ok := t.openToken(text)
+			if !ok {
+				return bad("Directory_ExpiredPageToken", "The specified page token value has expired and can no longer be included in your request.")
+			}
+			q.from, q.walking = at.passed, true
+		default:
+			return bad("Request_UnsupportedQuery", "Unsupported Query.")
+		}
+	}
+	return q, nil
+}
+
+func (t *Tenant) serveDirectory(w http.ResponseWriter, r *http.Request, l listing) {
+	q, p := t.readListQuery(r, l)
+	answered := &statusWriter{ResponseWriter: w, status: http.StatusOK}
+	defer func() {
+		if q.reporting {
+			t.note(l.collection, r, answered.status)
+		} else {
+			t.count(l.collection, answered.status)
+		}
+	}()
+	if denied := t.authorize(r); denied != nil {
+		t.refuse(answered, r, denied)
+		return
+	}
+	if q.reporting && t.overCeiling() {
+		t.throttle(answered, r)
+		return
+	}
+	if p != nil {
+		t.refuse(answered, r, p)
+		return
+	}
+	fault := t.due(query{stream: l.collection, walking: q.walking})
+	if fault != nil && (fault.Kind == NoLicence || fault.Kind == NoPermission) && !q.reporting {
+		fault = nil // without sign-in activity the list is had without licence
+	}
+	if fault != nil && t.answerInstead(answered, r, fault) {
+		return
+	}
+	body := t.directoryPage(r, q, fault)
+	if fault != nil && t.spoil(answered, r, fault, body) {
+		return
+	}
+	t.send(answered, r, body)
+}
+
+func (t *Tenant) directoryPage(r *http.Request, q listQuery, fault *Fault) []byte {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	o := t.directory[q.collection]
+	top := q.top
+	if t.cfg.PageSize > 0 {
+		top = min(top, t.cfg.PageSize)
+	}
+	fields := q.fields
+	if fault != nil {
+		top = fault.pageSize(top)
+		if fault.Kind == BlankActivity {
+			fields = slices.DeleteFunc(slices.Clone(fields), func(f string) bool { return f == "signInActivity" })
+		}
+	}
+	if q.expand != "" && fields != nil {
+		fields = append(slices.Clone(fields), q.expand)
+	}
+	var list []byte
+	n, at := 0, q.from
+	for ; at < o.len() && n < top; at++ {
+		raw := o.at(at)
+		if raw == nil || q.collection == GroupMembers && gjson.GetBytes(raw, "groupId").Str != r.PathValue("group") {
+			continue
+		}
+		if n > 0 {
+			list = append(list, ',')
+		}
+		begin := len(list)
+		list = append(list, raw...)
+		if fields != nil {
+			list = project(list, begin, fields)
+		}
+		n++
+	}
+	more := at < o.len()
+	if fault != nil {
+		switch fault.Kind {
+		case EmptyPage:
+			list, at, more = nil, q.from, true
+		case SamePageTwice:
+			at, more = q.from, true
+		}
+	}
+	body := append(make([]byte, 0, len(list)+512), `{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#`+string(q.collection)+`",`...)
+	if more {
+		sealed := t.sealTokenAt(position{passed: at}, t.now())
+		body = append(body, `"@odata.nextLink":`...)
+		body = strconv.AppendQuote(body, linkWith(r, sealed))
+		body = append(body, ',')
+	}
+	body = append(body, `"value":[`...)
+	body = append(body, list...)
+	return append(body, "]}"...)
+}
+
+// count counts a request that is no reporting request.
+func (t *Tenant) count(s entra.Stream, status int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.counts[s].Total++
+	t.counts[s].ByStatus[status]++
+}
