@@ -64,6 +64,10 @@ func fail(stderr io.Writer, err error) int {
 // stopGrace is how long requests that are under way may take once the process was told to stop.
 const stopGrace = 5 * time.Second
 
+// maxHeader lets a request with a query of megabytes reach the adapter, which refuses it in words; net/http would cut the
+// connection.
+const maxHeader = 16 << 20
+
 // serve listens on loopback: the host dials 127.0.0.1, and nobody else should.
 func serve(ctx context.Context, port int, app http.Handler, log *slog.Logger) error {
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
@@ -75,6 +79,7 @@ func serve(ctx context.Context, port int, app http.Handler, log *slog.Logger) er
 	server := &http.Server{
 		Handler:           app,
 		ReadHeaderTimeout: 30 * time.Second,
+		MaxHeaderBytes:    maxHeader,
 		BaseContext:       func(net.Listener) context.Context { return working },
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}

@@ -29,3 +29,8 @@ func TestSoak(t *testing.T) {
 	}
 	t.Logf("%d seeds walked, from %d on", walked, chaosSeeds)
 }
+
+// TestSoakAClientFollowsAHundredThousandUsers is TestAClientFollowsEveryPageWhileANewSnapshotLands at full size.
+func TestSoakAClientFollowsAHundredThousandUsers(t *testing.T) {
+	walkWhileASnapshotLands(t, 100_000, 999)
+}

@@ -12,12 +12,19 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
+	"github.com/entraledger/entraledger/functions/applications"
 	"github.com/entraledger/entraledger/functions/archivelogs"
 	"github.com/entraledger/entraledger/functions/collect"
 	"github.com/entraledger/entraledger/functions/coverage"
+	"github.com/entraledger/entraledger/functions/expiringcredentials"
+	"github.com/entraledger/entraledger/functions/inactiveusers"
+	"github.com/entraledger/entraledger/functions/snapshot"
+	"github.com/entraledger/entraledger/functions/snapshotdirectory"
+	"github.com/entraledger/entraledger/functions/users"
 	"github.com/entraledger/entraledger/functions/verify"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/blobs"
+	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/settings"
@@ -48,6 +55,13 @@ func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
+	snapshotSource, err := graph.New(graph.Config{
+		Endpoint: cfg.GraphEndpoint, Scope: cfg.GraphScope, Credential: identity,
+		Limiter: graph.NewSharedLimiter(cfg.SnapshotRequestsPer10s, store.Slots("snapshot")), Version: version, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
 	collector := archive.NewCollector(source, store, heads, archive.Options{Backfill: cfg.Backfill, Passes: cfg.Passes}, time.Now, log)
 
 	host := funchost.New(log)
@@ -61,7 +75,30 @@ func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (
 	byHand := &collect.Function{Collector: collector, Jobs: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
 	host.HTTP("/api/collect", byHand, http.MethodPost)
 	host.HTTP("/api/collect/{job}", byHand, http.MethodGet)
+	wireDirectory(host, cfg, directory.NewSnapshotter(graph.NewDirectory(snapshotSource), store, store,
+		directory.Options{Groups: cfg.SnapshotGroups, Every: snapshotEvery}, time.Now, log), store)
 	return host, nil
+}
+
+// snapshotEvery is the age from which a snapshot is taken anew: less than a day, so that a timer that comes early does not
+// put it off to the next night, and more than a night.
+const snapshotEvery = 12 * time.Hour
+
+// wireDirectory adds the functions that take and read snapshots of the directory.
+func wireDirectory(host *funchost.Host, cfg settings.Settings, snapshotter *directory.Snapshotter, store *tables.Store) {
+	reader := directory.NewReader(store, time.Now)
+	host.Timer(snapshotdirectory.Name, snapshotdirectory.Run(snapshotdirectory.Config{Snapshotter: snapshotter, Budget: cfg.RunBudget}))
+	byHand := &snapshot.Function{Snapshotter: snapshotter, Reader: reader, Jobs: store, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
+	host.HTTP("/api/snapshot", byHand, http.MethodGet, http.MethodPost)
+	host.HTTP("/api/snapshot/{job}", byHand, http.MethodGet)
+	inactive := &inactiveusers.Function{Reader: reader, BaseURL: cfg.PublicBaseURL}
+	host.HTTP("/api/inactive-users", inactive, http.MethodGet)
+	host.HTTP("/api/inactive-users/{view}", inactive, http.MethodGet)
+	expiring := &expiringcredentials.Function{Reader: reader, BaseURL: cfg.PublicBaseURL}
+	host.HTTP("/api/expiring-credentials", expiring, http.MethodGet)
+	host.HTTP("/api/expiring-credentials/{view}", expiring, http.MethodGet)
+	host.HTTP("/api/users/{id}", &users.Function{Reader: reader, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
+	host.HTTP("/api/applications/{id}", &applications.Function{Reader: reader, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
 }
 
 // storage is the archive's account: its tables, and its blobs for the heads of the logs.

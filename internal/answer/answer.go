@@ -30,6 +30,9 @@ var statuses = map[entra.Code]int{
 	entra.CodeBrokenAnswer: http.StatusBadGateway,
 	entra.CodeTampered:     http.StatusConflict,
 	entra.CodeBehind:       http.StatusServiceUnavailable,
+	entra.CodeNoSnapshot:   http.StatusServiceUnavailable,
+	entra.CodeTokenExpired: http.StatusGone,
+	entra.CodeTooLarge:     http.StatusRequestURITooLong,
 	entra.CodeInternal:     http.StatusInternalServerError,
 }
 
@@ -47,6 +50,16 @@ func JSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(status)
 	_, _ = w.Write(body.Bytes()) // a caller that went away needs no answer
+}
+
+// Entity writes one object: what is said of the answer, and then the object's own properties. Neither may be empty.
+func Entity(w http.ResponseWriter, about any, object json.RawMessage) {
+	head, err := json.Marshal(about)
+	if err != nil {
+		JSON(w, http.StatusOK, about) // which answers with the reason
+		return
+	}
+	JSON(w, http.StatusOK, json.RawMessage(slices.Concat(head[:len(head)-1], []byte(","), object[1:])))
 }
 
 type errorBody struct {
@@ -78,6 +91,9 @@ func Error(w http.ResponseWriter, r *http.Request, err error) {
 	status := statuses[code]
 	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "10")
+	}
+	if code == entra.CodeNoSnapshot {
+		w.Header().Set("Retry-After", "300")
 	}
 	JSON(w, status, body)
 }

@@ -1,11 +1,12 @@
 package answer
 
 import (
-	"bytes"
 	"encoding/csv"
 	"fmt"
+	"io"
 	"net/http"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,27 +27,101 @@ func WantsCSV(r *http.Request) (bool, error) {
 	}
 }
 
-// CSV writes rows with a header of their JSON names, in UTF-8 with a byte order mark, which Excel needs. A struct within
-// a row becomes columns of its own, named like lastError.message.
-func CSV[T any](w http.ResponseWriter, file string, rows []T) error {
-	var body bytes.Buffer
-	body.WriteString("\ufeff")
-	out := csv.NewWriter(&body)
-	out.UseCRLF = true
+// Table writes rows as CSV, one after the other, with a header of their JSON names, in UTF-8 with a byte order mark, which
+// Excel needs. A struct within a row becomes columns of its own, named like lastError.message; a list stands in one cell.
+type Table[T any] struct {
+	w      http.ResponseWriter
+	out    *csv.Writer
+	keep   []bool // which columns
+	record []string
+}
+
+// NewTable begins a file. fields are the top-level names that are wanted; none means all.
+func NewTable[T any](w http.ResponseWriter, file string, fields []string) *Table[T] {
+	t := &Table[T]{w: w}
 	var header []string
 	columns(reflect.TypeFor[T](), "", &header)
-	_ = out.Write(header) // a buffer takes everything
-	for _, row := range rows {
-		var record []string
-		cells(reflect.ValueOf(row), &record)
-		_ = out.Write(record)
+	for _, name := range header {
+		top, _, _ := strings.Cut(name, ".")
+		t.keep = append(t.keep, len(fields) == 0 || slices.Contains(fields, top))
 	}
-	out.Flush()
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", file))
-	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
 	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(body.Bytes()) // a caller that went away needs no answer
+	_, _ = io.WriteString(w, "\ufeff") // a caller that went away needs no answer
+	t.out = csv.NewWriter(w)
+	t.out.UseCRLF = true
+	t.write(header)
+	return t
+}
+
+// Row writes one row.
+func (t *Table[T]) Row(row T) {
+	t.record = t.record[:0]
+	cells(reflect.ValueOf(row), &t.record)
+	t.write(t.record)
+}
+
+func (t *Table[T]) write(record []string) {
+	kept := make([]string, 0, len(record))
+	for i, cell := range record {
+		if t.keep[i] {
+			kept = append(kept, cell)
+		}
+	}
+	_ = t.out.Write(kept) // likewise
+}
+
+// Close ends the file. After an error the connection is cut: half a file must not look like a whole one.
+func (t *Table[T]) Close(err error) {
+	t.out.Flush()
+	if err != nil {
+		_ = http.NewResponseController(t.w).Flush() // likewise
+		panic(http.ErrAbortHandler)
+	}
+}
+
+// File is a Table that begins with its first row, so that what fails before can still be answered as an error.
+type File[T any] struct {
+	w      http.ResponseWriter
+	name   string
+	fields []string
+	table  *Table[T]
+}
+
+// NewFile makes a File; nothing is written yet.
+func NewFile[T any](w http.ResponseWriter, name string, fields []string) *File[T] {
+	return &File[T]{w: w, name: name, fields: fields}
+}
+
+// Row writes one row.
+func (f *File[T]) Row(row T) error {
+	if f.table == nil {
+		f.table = NewTable[T](f.w, f.name, f.fields)
+	}
+	f.table.Row(row)
+	return nil
+}
+
+// End ends the file. It gives err back where nothing has been written, and cuts the connection otherwise.
+func (f *File[T]) End(err error) error {
+	if f.table == nil {
+		if err != nil {
+			return err
+		}
+		f.table = NewTable[T](f.w, f.name, f.fields)
+	}
+	f.table.Close(err)
+	return nil
+}
+
+// CSV writes rows that are all there.
+func CSV[T any](w http.ResponseWriter, file string, rows []T) error {
+	t := NewTable[T](w, file, nil)
+	for _, row := range rows {
+		t.Row(row)
+	}
+	t.Close(nil)
 	return nil
 }
 
@@ -70,14 +145,26 @@ func cells(v reflect.Value, record *[]string) {
 	for i := range v.NumField() {
 		field := v.Field(i)
 		if field.Kind() == reflect.Pointer {
-			if field.IsNil() {
-				field = reflect.Zero(field.Type().Elem())
-			} else {
+			switch {
+			case !field.IsNil():
 				field = field.Elem()
+			case field.Type().Elem().Kind() == reflect.Struct:
+				field = reflect.Zero(field.Type().Elem())
+			default:
+				*record = append(*record, "") // not known, which is not 0
+				continue
 			}
 		}
-		if field.Kind() == reflect.Struct {
+		switch field.Kind() {
+		case reflect.Struct:
 			cells(field, record)
+			continue
+		case reflect.Slice:
+			var parts []string
+			for j := range field.Len() {
+				parts = append(parts, fmt.Sprint(field.Index(j).Interface()))
+			}
+			*record = append(*record, harmless(strings.Join(parts, "; "), reflect.String))
 			continue
 		}
 		*record = append(*record, harmless(fmt.Sprint(field.Interface()), field.Kind()))

@@ -32,8 +32,8 @@ const (
 // Owner of an application or service principal.
 type Owner struct {
 	ID                string
-	UserPrincipalName string
-	DisplayName       string
+	UserPrincipalName string `json:",omitempty"`
+	DisplayName       string `json:",omitempty"`
 }
 
 // Holder is an application or service principal with its credentials, as Graph has it.
@@ -42,17 +42,21 @@ type Holder struct {
 	ID          string // of the object
 	AppID       string
 	DisplayName string
-	Type        string // of a service principal: Application, ManagedIdentity, ...
-	Tags        []string
-	Owners      []Owner
-	secrets     []entry
-	keys        []entry
+	Type        string   `json:",omitempty"` // of a service principal: Application, ManagedIdentity, ...
+	Tags        []string `json:",omitempty"`
+	Owners      []Owner  `json:",omitempty"`
+	Secrets     []Entry  `json:",omitempty"` // passwordCredentials, without their hint
+	Keys        []Entry  `json:",omitempty"` // keyCredentials, without the key
 }
 
-// entry is one passwordCredential or keyCredential.
-type entry struct {
-	keyID, name, identifier, usage string
-	start, end                     time.Time
+// Entry is one passwordCredential or keyCredential.
+type Entry struct {
+	KeyID      string
+	Name       string    `json:",omitempty"`
+	Identifier string    `json:",omitempty"` // customKeyIdentifier
+	Usage      string    `json:",omitempty"`
+	Start      time.Time `json:",omitzero"`
+	End        time.Time `json:",omitzero"`
 }
 
 // Credential is one secret or certificate: one thing that somebody has to renew, in how many entries of Graph it may stand.
@@ -64,14 +68,15 @@ type Credential struct {
 	DisplayName string // of the application
 	KeyID       string
 	Name        string
-	Identifier  string    // customKeyIdentifier: a certificate's thumbprint in base64, as a rule
-	SAML        bool      // it signs SAML tokens
-	Start, End  time.Time // End is zero where it never ends
-	Rotates     string    // who renews it by itself; empty: a person has to
-	Owners      []Owner
-	LastUsed    time.Time // zero: not known, or never
-	UseKnown    bool      // the tenant's report of credential use names it, or names others and not it
-	Successor   string    // key id of a newer credential beside it that is valid
+	Identifier  string    `json:",omitempty"` // customKeyIdentifier: a certificate's thumbprint in base64, as a rule
+	SAML        bool      `json:",omitempty"` // it signs SAML tokens
+	Start       time.Time `json:",omitzero"`
+	End         time.Time `json:",omitzero"`  // zero where it never ends
+	Rotates     string    `json:",omitempty"` // who renews it by itself; empty: a person has to
+	Owners      []Owner   `json:",omitempty"`
+	LastUsed    time.Time `json:",omitzero"`  // zero: not known, or never
+	UseKnown    bool      `json:",omitempty"` // the tenant's report of credential use names it, or names others and not it
+	Successor   string    `json:",omitempty"` // key id of a newer credential beside it that is valid
 }
 
 // ErrNoHolder says that a text is neither an application nor a service principal.
@@ -90,15 +95,15 @@ func ParseHolder(origin Origin, raw []byte) (Holder, error) {
 		h.Owners = append(h.Owners, Owner{own(o.Get("id")), own(o.Get("userPrincipalName")), own(o.Get("displayName"))})
 		return true
 	})
-	entries := func(path string) (out []entry) {
+	entries := func(path string) (out []Entry) {
 		doc.Get(path).ForEach(func(_, e gjson.Result) bool {
-			out = append(out, entry{own(e.Get("keyId")), own(e.Get("displayName")), own(e.Get("customKeyIdentifier")), own(e.Get("usage")),
+			out = append(out, Entry{own(e.Get("keyId")), own(e.Get("displayName")), own(e.Get("customKeyIdentifier")), own(e.Get("usage")),
 				when(e.Get("startDateTime")), when(e.Get("endDateTime"))})
 			return true
 		})
 		return out
 	}
-	h.secrets, h.keys = entries("passwordCredentials"), entries("keyCredentials")
+	h.Secrets, h.Keys = entries("passwordCredentials"), entries("keyCredentials")
 	if h.ID == "" {
 		return h, ErrNoHolder
 	}
@@ -113,20 +118,20 @@ func own(v gjson.Result) string { return strings.Clone(v.String()) }
 func (h Holder) Credentials() []Credential {
 	var out []Credential
 	byIdentifier := make(map[string]int)
-	for _, k := range h.keys {
-		if at, ok := byIdentifier[k.identifier]; ok && k.identifier != "" && out[at].End.Equal(k.end) {
-			if k.usage == "Sign" {
-				out[at].SAML, out[at].KeyID = true, k.keyID // the one that the password names, too
+	for _, k := range h.Keys {
+		if at, ok := byIdentifier[k.Identifier]; ok && k.Identifier != "" && out[at].End.Equal(k.End) {
+			if k.Usage == "Sign" {
+				out[at].SAML, out[at].KeyID = true, k.KeyID // the one that the password names, too
 			}
 			continue
 		}
 		c := h.credential(Certificate, k)
-		c.SAML = k.usage == "Sign"
-		byIdentifier[k.identifier] = len(out)
+		c.SAML = k.Usage == "Sign"
+		byIdentifier[k.Identifier] = len(out)
 		out = append(out, c)
 	}
-	for _, s := range h.secrets {
-		if at, ok := byIdentifier[s.identifier]; ok && s.identifier != "" && out[at].End.Equal(s.end) {
+	for _, s := range h.Secrets {
+		if at, ok := byIdentifier[s.Identifier]; ok && s.Identifier != "" && out[at].End.Equal(s.End) {
 			continue
 		}
 		out = append(out, h.credential(Secret, s))
@@ -134,19 +139,19 @@ func (h Holder) Credentials() []Credential {
 	return out
 }
 
-func (h Holder) credential(kind Kind, e entry) Credential {
-	return Credential{Kind: kind, Origin: h.Origin, ObjectID: h.ID, AppID: h.AppID, DisplayName: h.DisplayName, KeyID: e.keyID, Name: e.name,
-		Identifier: e.identifier, Start: e.start, End: e.end, Owners: h.Owners, Rotates: h.rotates(e)}
+func (h Holder) credential(kind Kind, e Entry) Credential {
+	return Credential{Kind: kind, Origin: h.Origin, ObjectID: h.ID, AppID: h.AppID, DisplayName: h.DisplayName, KeyID: e.KeyID, Name: e.Name,
+		Identifier: e.Identifier, Start: e.Start, End: e.End, Owners: h.Owners, Rotates: h.rotates(e)}
 }
 
 // rotates names who renews a credential by itself. Sources: learn.microsoft.com/entra/identity/managed-identities-azure-resources
 // (certificates of managed identities), .../app-proxy (tag WindowsAzureActiveDirectoryOnPremApp), .../hybrid/connect
 // (the certificate CWAP_AuthSecret and the application ConnectSyncProvisioning).
-func (h Holder) rotates(e entry) string {
+func (h Holder) rotates(e Entry) string {
 	switch {
 	case h.Type == "ManagedIdentity":
 		return "Microsoft renews the certificates of managed identities"
-	case slices.Contains(h.Tags, "WindowsAzureActiveDirectoryOnPremApp") || e.name == "CWAP_AuthSecret":
+	case slices.Contains(h.Tags, "WindowsAzureActiveDirectoryOnPremApp") || e.Name == "CWAP_AuthSecret":
 		return "Application Proxy renews its own secret"
 	case strings.HasPrefix(h.DisplayName, "ConnectSyncProvisioning_"):
 		return "Entra Connect Sync renews its own certificate"
@@ -254,11 +259,7 @@ func (c Credential) Judge(now time.Time, within, unusedFor time.Duration) (State
 	case c.Start.After(now):
 		return Valid, "it begins on " + c.Start.Format(day)
 	}
-	idle := c.Start
-	if c.LastUsed.After(idle) {
-		idle = c.LastUsed
-	}
-	if c.UseKnown && idle.Before(now.Add(-unusedFor)) {
+	if idle := c.IdleSince(); c.UseKnown && idle.Before(now.Add(-unusedFor)) {
 		if c.LastUsed.IsZero() {
 			return Unused, "no use of it is on record, and it has been valid since " + c.Start.Format(day)
 		}
@@ -268,6 +269,14 @@ func (c Credential) Judge(now time.Time, within, unusedFor time.Duration) (State
 		return Valid, "it has no end"
 	}
 	return Valid, "it ends on " + c.End.Format(day)
+}
+
+// IdleSince is the last use that is known of, or the begin of a credential that was never used.
+func (c Credential) IdleSince() time.Time {
+	if c.LastUsed.After(c.Start) {
+		return c.LastUsed
+	}
+	return c.Start
 }
 
 // DaysLeft counts the whole days up to the end; negative once it has ended. Without an end it is 0.

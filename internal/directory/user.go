@@ -16,23 +16,23 @@ import (
 type User struct {
 	ID                string
 	UserPrincipalName string
-	DisplayName       string
-	Mail              string
-	Department        string
-	UserType          string // Member or Guest; empty for some accounts of old
-	Enabled           bool
-	Created           time.Time // zero for some accounts from before June 2018
-	Licences          []string  // ids of the products
-	Synced            bool      // from on-premises, now
-	ExternalState     string    // of a guest: PendingAcceptance, Accepted
-	Activity          Activity
+	DisplayName       string    `json:",omitempty"`
+	Mail              string    `json:",omitempty"`
+	Department        string    `json:",omitempty"`
+	UserType          string    `json:",omitempty"` // Member or Guest; empty for some accounts of old
+	Enabled           bool      `json:",omitempty"`
+	Created           time.Time `json:",omitzero"`  // zero for some accounts from before June 2018
+	Licences          []string  `json:",omitempty"` // ids of the products
+	Synced            bool      `json:",omitempty"` // from on-premises, now
+	ExternalState     string    `json:",omitempty"` // of a guest: PendingAcceptance, Accepted
+	Activity          Activity  `json:",omitzero"`
 }
 
 // Activity is a user's signInActivity. Zero times are what Graph leaves out, gives as null, as an empty text or as year 1.
 type Activity struct {
-	LastSuccessful     time.Time // success of either kind; recorded since 1 December 2023
-	LastInteractive    time.Time // attempt, successful or not
-	LastNonInteractive time.Time // likewise
+	LastSuccessful     time.Time `json:",omitzero"` // success of either kind; recorded since 1 December 2023
+	LastInteractive    time.Time `json:",omitzero"` // attempt, successful or not
+	LastNonInteractive time.Time `json:",omitzero"` // likewise
 }
 
 // None tells whether Graph says nothing of the user's sign-ins.

@@ -22,6 +22,9 @@ const (
 	CodeBrokenAnswer Code = "brokenAnswer"       // the other side answers what can't be read
 	CodeTampered     Code = "tampered"           // what is stored is not what was written
 	CodeBehind       Code = "archiveBehind"      // the archive is older than it may be
+	CodeNoSnapshot   Code = "noSnapshot"         // the directory has not been read yet
+	CodeTokenExpired Code = "skipTokenExpired"   // what the link leads to is no longer kept
+	CodeTooLarge     Code = "requestTooLarge"    // the request is longer than anybody needs
 	CodeInternal     Code = "internalError"      // a fault of ours, or one that nobody foresaw
 )
 

@@ -56,14 +56,14 @@ func (a *again) Unwrap() []error {
 	return []error{a.error}
 }
 
-// refused explains an answer that is not 200. walking tells that the request followed a nextLink.
-func refused(doing string, a answer, permission string, walking bool) error {
+// refused explains an answer that is not 200.
+func (r request) refused(a answer) error {
 	code, message := odataError(a.body.Bytes())
 	said := strings.TrimSpace(fmt.Sprintf("Graph answers %d %s", a.status, code))
 	if message != "" {
 		said += " (" + shorten(message) + ")"
 	}
-	e := &entra.Error{Doing: doing, Why: said}
+	e := &entra.Error{Doing: r.doing, Why: said}
 	switch {
 	case a.status == http.StatusTooManyRequests:
 		e.Code, e.Remedy = entra.CodeThrottled, "the next run goes on; if it stays, lower GRAPH_REQUESTS_PER_10S or find what else uses this app's ceiling"
@@ -76,16 +76,22 @@ func refused(doing string, a answer, permission string, walking bool) error {
 		return &again{error: e, once: true}
 	case a.status == http.StatusForbidden && code == "Authentication_RequestFromNonPremiumTenantOrB2CTenant":
 		// Seen now and then on tenants that have the licence, so it is asked again before it is believed.
-		e.Code, e.Remedy = entra.CodeLicence, "this log needs Microsoft Entra ID P1 or P2; without it, take the stream out of ARCHIVE_STREAMS"
+		e.Code, e.Remedy = entra.CodeLicence, r.licence
+		if r.licence == "" {
+			e.Remedy = "this log needs Microsoft Entra ID P1 or P2; without it, take the stream out of ARCHIVE_STREAMS"
+		}
 		return &again{error: e, once: true}
 	case a.status == http.StatusForbidden:
 		e.Code = entra.CodePermission
-		e.Remedy = "grant the app's identity the Microsoft Graph application permission " + permission
-	case a.status == http.StatusBadRequest && walking:
+		e.Remedy = "grant the app's identity the Microsoft Graph application permission " + r.permission
+	case a.status == http.StatusBadRequest && r.walking:
 		// Whatever the wording: what followed the nextLink was Graph's own address, so its token is not good any more.
-		return fmt.Errorf("%s: %s: %w", doing, said, entra.ErrPagingLost)
+		return fmt.Errorf("%s: %s: %w", r.doing, said, entra.ErrPagingLost)
 	case a.status == http.StatusNotFound:
-		e.Code, e.Remedy = entra.CodeNotFound, "this cloud may not offer the log; take the stream out of ARCHIVE_STREAMS"
+		e.Code, e.Remedy = entra.CodeNotFound, "this cloud may not offer it"
+		if r.licence == "" {
+			e.Remedy = "this cloud may not offer the log; take the stream out of ARCHIVE_STREAMS"
+		}
 	default:
 		e.Code, e.Remedy = entra.CodeInternal, "please report this"
 	}

@@ -115,26 +115,46 @@ func (c *Client) page(ctx context.Context, s entra.Stream, doing, rawURL string,
 		page entra.Page
 		link string
 	}
-	res, err := retry(ctx, c, doing, func() (result, error) {
-		if err := c.cfg.Limiter.Wait(ctx); err != nil {
-			return result{}, backoff.Permanent(fmt.Errorf("%s: wait for its turn: %w", doing, err))
-		}
-		a, err := c.send(ctx, rawURL)
-		if err != nil {
-			return result{}, c.unanswered(ctx, doing, err)
-		}
-		if a.status != http.StatusOK {
-			return result{}, refused(doing, a, Permission(s), walking)
-		}
+	r := request{doing: doing, url: rawURL, permission: Permission(s), walking: walking, wait: c.cfg.Limiter.Wait}
+	res, err := ask(ctx, c, r, func(a answer) (result, error) {
 		page, link, err := parsePage(s, a)
 		page.Free = func() { c.giveBuffer(a.body) }
-		if err != nil {
-			return result{}, &again{error: &entra.Error{Code: entra.CodeBrokenAnswer, Doing: doing, Err: err,
-				Remedy: "the next run tries again; if it stays, look at Microsoft 365 service health"}}
-		}
-		return result{page, link}, nil
+		return result{page, link}, err
 	})
 	return res.page, res.link, err
+}
+
+// request is one request for a page.
+type request struct {
+	doing      string // for errors
+	url        string
+	permission string // the least that it needs
+	walking    bool   // it follows a nextLink
+	wait       func(context.Context) error
+	licence    string // what needs it, and what to do without; empty: a log
+}
+
+// ask makes a request, with retries, and reads the answer. What read can't understand is asked for again.
+func ask[T any](ctx context.Context, c *Client, r request, read func(answer) (T, error)) (T, error) {
+	var none T
+	return retry(ctx, c, r.doing, func() (T, error) {
+		if err := r.wait(ctx); err != nil {
+			return none, backoff.Permanent(fmt.Errorf("%s: wait for its turn: %w", r.doing, err))
+		}
+		a, err := c.send(ctx, r.url)
+		if err != nil {
+			return none, c.unanswered(ctx, r.doing, err)
+		}
+		if a.status != http.StatusOK {
+			return none, r.refused(a)
+		}
+		v, err := read(a)
+		if err != nil {
+			return none, &again{error: &entra.Error{Code: entra.CodeBrokenAnswer, Doing: r.doing, Err: err,
+				Remedy: "the next run tries again; if it stays, look at Microsoft 365 service health"}}
+		}
+		return v, nil
+	})
 }
 
 // retry tries op while its error is an again, with growing, jittered pauses. A Retry-After that ends after the

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -33,6 +34,8 @@ type Settings struct {
 
 	ArchiveRequestsPer10s  int // the archive's share of Graph's reporting ceiling
 	SnapshotRequestsPer10s int // the directory snapshot's
+
+	SnapshotGroups []string // ids of groups whose members are noted with snapshots of the directory
 
 	PublicBaseURL string // without a slash at the end; empty: from X-Forwarded-Host
 }
@@ -84,6 +87,8 @@ func All() []Setting {
 		{"ARCHIVE_ALERT_AFTER", "how far behind the archive may be before the timer's invocation fails, so that an alert can fire",
 			"30m to 30d", "3h", readAlertAfter},
 		{"ARCHIVE_RUN_BUDGET", "how long one run asks Graph for pages; keep it well below functionTimeout in host.json", "10s to 1h, as 8m", "8m", readBudget},
+		{"SNAPSHOT_GROUPS", "groups whose members are noted with each snapshot, so that exclude= can leave them out (break-glass and service accounts)",
+			"up to 20 object ids with commas between", "", readGroups},
 		{"PUBLIC_BASE_URL", "base of absolute links in answers, where the forwarded host is not it", "https://<host>", "", readBaseURL},
 	}
 }
@@ -220,6 +225,21 @@ func readAlertAfter(s *Settings, v string) (err error) {
 	s.AlertAfter, err = duration(v, 30*time.Minute, 30*24*time.Hour)
 	return err
 }
+
+func readGroups(s *Settings, v string) error {
+	for id := range strings.SplitSeq(v, ",") {
+		if id = strings.ToLower(strings.TrimSpace(id)); !groupID.MatchString(id) {
+			return fmt.Errorf("%q is no object id", id)
+		}
+		s.SnapshotGroups = append(s.SnapshotGroups, id)
+	}
+	if len(s.SnapshotGroups) > 20 {
+		return fmt.Errorf("there are %d", len(s.SnapshotGroups))
+	}
+	return nil
+}
+
+var groupID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 func readBaseURL(s *Settings, v string) error {
 	u, err := url.Parse(v)

@@ -19,12 +19,13 @@ const (
 	Applications      entra.Stream = "applications"
 	ServicePrincipals entra.Stream = "servicePrincipals"
 	CredentialUse     entra.Stream = "appCredentialSignInActivities"
+	PrincipalUse      entra.Stream = "servicePrincipalSignInActivities"
 	GroupMembers      entra.Stream = "groupMembers"
 )
 
 // DirectoryCollections lists them all.
 func DirectoryCollections() []entra.Stream {
-	return []entra.Stream{Users, Applications, ServicePrincipals, CredentialUse, GroupMembers}
+	return []entra.Stream{Users, Applications, ServicePrincipals, CredentialUse, PrincipalUse, GroupMembers}
 }
 
 // objects are one collection: what the generator makes up, and what a test added, replaced or removed.
@@ -71,6 +72,7 @@ func (t *Tenant) newDirectory(g *generate.Generator) {
 	principals.count, principals.made = g.Apps(), func(i int) []byte { return g.AppendPrincipal(nil, i) }
 	for k := range g.Apps() {
 		use.added = append(use.added, g.CredentialUse(k)...)
+		t.directory[PrincipalUse].added = append(t.directory[PrincipalUse].added, g.PrincipalUse(k))
 	}
 }
 
@@ -118,12 +120,13 @@ type listing struct {
 
 func (t *Tenant) addDirectory(mux *http.ServeMux) {
 	for path, l := range map[string]listing{
-		"/v1.0/users":                                   {collection: Users, top: 100, max: 999},
-		"/v1.0/applications":                            {collection: Applications, top: 100, max: 999},
-		"/v1.0/servicePrincipals":                       {collection: ServicePrincipals, top: 100, max: 999},
-		"/beta/reports/appCredentialSignInActivities":   {collection: CredentialUse, top: 200, max: 999, reporting: true},
-		"/v1.0/groups/{group}/transitiveMembers":        {collection: GroupMembers, top: 100, max: 999},
-		"/v1.0/groups/{group}/transitiveMembers/{kind}": {collection: GroupMembers, top: 100, max: 999},
+		"/v1.0/users":                                    {collection: Users, top: 100, max: 999},
+		"/v1.0/applications":                             {collection: Applications, top: 100, max: 999},
+		"/v1.0/servicePrincipals":                        {collection: ServicePrincipals, top: 100, max: 999},
+		"/beta/reports/appCredentialSignInActivities":    {collection: CredentialUse, top: 200, max: 999, reporting: true},
+		"/beta/reports/servicePrincipalSignInActivities": {collection: PrincipalUse, top: 200, max: 999, reporting: true},
+		"/v1.0/groups/{group}/transitiveMembers":         {collection: GroupMembers, top: 100, max: 999},
+		"/v1.0/groups/{group}/transitiveMembers/{kind}":  {collection: GroupMembers, top: 100, max: 999},
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { t.serveDirectory(w, r, l) })
 	}
@@ -200,7 +203,7 @@ func (t *Tenant) serveDirectory(w http.ResponseWriter, r *http.Request, l listin
 		return
 	}
 	fault := t.due(query{stream: l.collection, walking: q.walking})
-	if fault != nil && (fault.Kind == NoLicence || fault.Kind == NoPermission) && !q.reporting {
+	if fault != nil && (fault.Kind == NoLicence || fault.Kind == NoPermission) && l.collection == Users && !q.activity {
 		fault = nil // without sign-in activity the list is had without licence
 	}
 	if fault != nil && t.answerInstead(answered, r, fault) {

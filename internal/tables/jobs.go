@@ -3,12 +3,10 @@ package tables
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/url"
 	"time"
-
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 
 	"github.com/entraledger/entraledger/internal/jobs"
 )
@@ -61,28 +59,14 @@ func (s *Store) SaveJob(ctx context.Context, j jobs.Job) (jobs.Job, error) {
 	if rest := b.chunks(state); len(rest) > 0 {
 		return j, fmt.Errorf("write job %s: its state has %d bytes", j.ID, len(j.State))
 	}
-	if err := s.ensureTable(ctx, jobsTable); err != nil {
-		return j, err
-	}
-	table := s.service.NewClient(jobsTable)
-	if j.Revision == "" {
-		added, err := table.AddEntity(ctx, b.done().body, nil)
-		if err != nil {
-			return j, s.explain("write job "+j.ID, err)
-		}
-		j.Revision = string(added.ETag)
-		return j, nil
-	}
-	etag := azcore.ETag(j.Revision)
-	updated, err := table.UpdateEntity(ctx, b.done().body, &aztables.UpdateEntityOptions{IfMatch: &etag, UpdateMode: aztables.UpdateModeReplace})
-	if isCode(err, "UpdateConditionNotSatisfied", "ConditionNotMet") {
+	revision, err := s.replace(ctx, jobsTable, "write job "+j.ID, b.done().body, j.Revision)
+	if errors.Is(err, errRowMoved) {
 		return j, jobs.ErrMoved
 	}
-	if err != nil {
-		return j, s.explain("write job "+j.ID, err)
+	if err == nil {
+		j.Revision = revision
 	}
-	j.Revision = string(updated.ETag)
-	return j, nil
+	return j, err
 }
 
 // orYear1601 is a time that Table Storage can hold.

@@ -9,9 +9,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
-
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
@@ -28,7 +25,7 @@ type Slots struct {
 
 	mu   sync.Mutex
 	next time.Time // as this process saw the row last
-	etag azcore.ETag
+	etag string
 }
 
 // Slots are the ones of a name.
@@ -84,36 +81,20 @@ func (l *Slots) read(ctx context.Context) error {
 	if err := json.Unmarshal(got.Value, &row); err != nil {
 		return fmt.Errorf("read the row of slots: %w", err)
 	}
-	l.next, l.etag = row.Next, got.ETag
+	l.next, l.etag = row.Next, string(got.ETag)
 	return nil
 }
 
 func (l *Slots) write(ctx context.Context, next time.Time) error {
 	b := newRow("graph", l.name, 256)
 	b.time("Next", next)
-	body := b.done().body
-	table := l.store.service.NewClient(slotsTable)
-	if l.etag == "" {
-		if err := l.store.ensureTable(ctx, slotsTable); err != nil {
-			return err
-		}
-		added, err := table.AddEntity(ctx, body, nil)
-		if isCode(err, "EntityAlreadyExists") {
-			return errSlotTaken
-		}
-		if err != nil {
-			return l.store.explain("write the row of slots", err)
-		}
-		l.next, l.etag = next, added.ETag
-		return nil
-	}
-	updated, err := table.UpdateEntity(ctx, body, &aztables.UpdateEntityOptions{IfMatch: &l.etag, UpdateMode: aztables.UpdateModeReplace})
-	if isCode(err, "UpdateConditionNotSatisfied", "ConditionNotMet", "ResourceNotFound", "TableNotFound") {
+	etag, err := l.store.replace(ctx, slotsTable, "write the row of slots", b.done().body, l.etag)
+	if errors.Is(err, errRowMoved) {
 		return errSlotTaken
 	}
 	if err != nil {
-		return l.store.explain("write the row of slots", err)
+		return err
 	}
-	l.next, l.etag = next, updated.ETag
+	l.next, l.etag = next, etag
 	return nil
 }

@@ -188,11 +188,23 @@ func (s *Store) list(ctx context.Context, table, filter, columns string, yield f
 	if columns != "" {
 		options.Select = &columns
 	}
+	err := s.listWith(ctx, table, options, yield)
+	if errors.Is(err, errNoTable) {
+		return nil
+	}
+	return err
+}
+
+// errNoTable says that a table does not exist, or not any more.
+var errNoTable = errors.New("there is no such table")
+
+// listWith yields the rows of a query. A table that does not exist is errNoTable; yield's errors come as they are.
+func (s *Store) listWith(ctx context.Context, table string, options *aztables.ListEntitiesOptions, yield func([]byte) error) error {
 	pager := s.service.NewClient(table).NewListEntitiesPager(options)
 	for pager.More() {
 		page, err := pager.NextPage(ctx)
-		if isCode(err, "TableNotFound") {
-			return nil
+		if isCode(err, "TableNotFound", "TableBeingDeleted") {
+			return errNoTable
 		}
 		if err != nil {
 			return s.explain("read table "+table, err)

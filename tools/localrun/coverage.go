@@ -46,26 +46,64 @@ func newCoverage(base string) coverage {
 }
 
 func (c coverage) read(ctx context.Context) ([]streamState, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+"/api/coverage", nil)
+	var list struct{ Value []streamState }
+	err := c.get(ctx, "/api/coverage", &list)
+	return list.Value, err
+}
+
+// directoryState is what the snapshot says.
+type directoryState struct {
+	failure     string
+	users       int64
+	inactive    int64 // for 90 days
+	credentials int64
+	expiring    int64 // within 30 days
+}
+
+func (c coverage) directory(ctx context.Context) (directoryState, error) {
+	var users, all, expiring struct {
+		Total int64
+		Value []struct {
+			By    string
+			Count int64
+		}
+	}
+	for path, into := range map[string]any{"inactive-users/summary": &users, "expiring-credentials/summary?state=all": &all, "expiring-credentials/summary": &expiring} {
+		if err := c.get(ctx, "/api/"+path, into); err != nil {
+			return directoryState{}, err
+		}
+	}
+	d := directoryState{inactive: users.Total, credentials: all.Total, expiring: expiring.Total}
+	for _, bar := range users.Value {
+		if bar.By == "ageBand" {
+			d.users += bar.Count
+		}
+	}
+	return d, nil
+}
+
+// get asks an HTTP function.
+func (c coverage) get(ctx context.Context, path string, into any) error {
+	doing := "ask for " + path
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.base+path, nil)
 	if err != nil {
-		return nil, fmt.Errorf("ask for coverage: %w", err)
+		return fmt.Errorf("%s: %w", doing, err)
 	}
 	req.Header.Set("x-functions-key", functionKey)
 	resp, err := c.client.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("ask for coverage: %w", err)
+		return fmt.Errorf("%s: %w", doing, err)
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return nil, fmt.Errorf("ask for coverage: %w", err)
+		return fmt.Errorf("%s: %w", doing, err)
 	}
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("ask for coverage: the handler answered %s: %.300s", resp.Status, body)
+		return fmt.Errorf("%s: the handler answered %s: %.300s", doing, resp.Status, body)
 	}
-	var list struct{ Value []streamState }
-	if err := json.Unmarshal(body, &list); err != nil {
-		return nil, fmt.Errorf("ask for coverage: the handler answered no JSON: %w", err)
+	if err := json.Unmarshal(body, into); err != nil {
+		return fmt.Errorf("%s: the handler answered no JSON: %w", doing, err)
 	}
-	return list.Value, nil
+	return nil
 }

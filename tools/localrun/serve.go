@@ -69,18 +69,25 @@ func (s *stack) work(ctx context.Context) error {
 		return ctx.Err()
 	}
 	began := time.Now()
-	a := archiving{ask: newCoverage(s.host.URL()).read, fire: s.fire, screen: s.screen, now: time.Now, every: pollEvery}
+	a := archiving{ask: newCoverage(s.host.URL()).read, fire: s.fire("archivelogs"), screen: s.screen, now: time.Now, every: pollEvery}
 	result, err := a.run(ctx)
 	s.screen.rest()
 	if err != nil {
 		return err
+	}
+	directory, err := s.snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	if directory.failure != "" && result.failure == "" {
+		result.failure = directory.failure
 	}
 	tables, err := s.azurite.Tables(ctx, azurite.DevelopmentAccount)
 	if err != nil {
 		return err
 	}
 	summary{
-		streams: result.streams, failure: result.failure, took: time.Since(began), base: s.host.URL(),
+		streams: result.streams, directory: directory, failure: result.failure, took: time.Since(began), base: s.host.URL(),
 		tables: tables, tablePort: s.azurite.Port, storage: s.azurite.ConnectionString(azurite.DevelopmentAccount), serving: !s.options.once,
 	}.print(s.screen.writer())
 	if s.options.once && result.failure != "" {
@@ -89,10 +96,23 @@ func (s *stack) work(ctx context.Context) error {
 	return nil
 }
 
-func (s *stack) fire(ctx context.Context) (outcome, error) {
-	invocation, err := s.host.Trigger(ctx, "archivelogs")
-	if err != nil {
-		return outcome{}, err
+// fire is a function that invokes a timer by hand and waits for its end.
+func (s *stack) fire(timer string) func(context.Context) (outcome, error) {
+	return func(ctx context.Context) (outcome, error) {
+		invocation, err := s.host.Trigger(ctx, timer)
+		if err != nil {
+			return outcome{}, err
+		}
+		return outcome{succeeded: invocation.Succeeded, cause: invocation.Cause}, nil
 	}
-	return outcome{succeeded: invocation.Succeeded, cause: invocation.Cause}, nil
+}
+
+// snapshot takes a snapshot of the directory, and asks it the two questions.
+func (s *stack) snapshot(ctx context.Context) (directoryState, error) {
+	s.screen.say("Taking a snapshot of the directory ...")
+	out, err := s.fire("snapshotdirectory")(ctx)
+	if err != nil || !out.succeeded {
+		return directoryState{failure: out.cause}, err
+	}
+	return newCoverage(s.host.URL()).directory(ctx)
 }

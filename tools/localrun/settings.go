@@ -15,10 +15,13 @@ type handlerSettings struct {
 }
 
 // requestShares lift the handler's own limit: the simulated tenant has no ceiling unless it is told to.
-const requestShares = "2000,1"
+const requestShares = "2000,2000"
 
 // schedule is when the timer fires while a local run serves.
 const schedule = "0 */5 * * * *"
+
+// nightly is when snapshots of the directory are taken while a local run serves.
+const nightly = "0 */10 1-6 * * *"
 
 // environment is the handler's environment: ours without what names another tenant or another storage account, and
 // with the settings of the local run.
@@ -32,6 +35,7 @@ func (s handlerSettings) environment(ours []string) []string {
 		"GRAPH_REQUESTS_PER_10S=" + requestShares,
 		"IDENTITY_ENDPOINT=" + s.identity,
 		"IDENTITY_HEADER=" + s.identityHeader,
+		"SNAPSHOT_SCHEDULE=" + nightly,
 	}
 	env := slices.DeleteFunc(slices.Clone(ours), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")

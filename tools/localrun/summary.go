@@ -14,6 +14,7 @@ import (
 // summary is what a person reads when the run has finished.
 type summary struct {
 	streams   []streamState
+	directory directoryState
 	failure   string
 	took      time.Duration
 	base      string   // of the public addresses
@@ -43,11 +44,17 @@ func (s summary) print(w io.Writer) {
 		verdict = "Nevertheless archived"
 	}
 	fmt.Fprintf(w, "%s %s records and %s earlier versions of them in %v.\n", verdict, grouped(total), grouped(versions), s.took.Round(100*time.Millisecond))
+	if d := s.directory; d.failure == "" {
+		fmt.Fprintf(w, "Snapshot of the directory: %s users, of whom %s have been inactive for 90 days; %s credentials, of which %s expire within 30 days.\n",
+			grouped(d.users), grouped(d.inactive), grouped(d.credentials), grouped(d.expiring))
+	}
 	if !s.serving {
 		return
 	}
 	fmt.Fprintf(w, "\nTry:\n  curl -s -H 'x-functions-key: %s' '%s/api/coverage'\n", functionKey, s.base)
 	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' '%s/api/coverage/%s?$top=24'\n", functionKey, s.base, s.fullest())
+	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' '%s/api/inactive-users?days=90&enabled=true&$top=5'\n", functionKey, s.base)
+	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' '%s/api/expiring-credentials?withinDays=30&$top=5'\n", functionKey, s.base)
 	fmt.Fprintf(w, "  curl -i -X POST -H 'x-functions-key: %s' -H 'Content-Type: application/json' -d '{\"input\":\"\"}' '%s/admin/functions/archivelogs'\n", masterKey, s.base)
 	s.printExplorer(w)
 	fmt.Fprintln(w, "\nServing; the timer fires every 5 minutes; the handler's log is .local/handler.log. Ctrl-C stops everything.")

@@ -276,3 +276,15 @@ func (g *Generator) CredentialUse(k int) [][]byte {
 	}
 	return out
 }
+
+// PrincipalUse is what the report of service principals' use says of application k.
+func (g *Generator) PrincipalUse(k int) []byte {
+	w, r := writer{}, newRand(g.cfg.Seed, "principal use", k)
+	last := quoted(g.cfg.End.Add(-time.Duration(r.below(40)) * day))
+	w.raw("{")
+	w.str("id", base64.StdEncoding.EncodeToString([]byte(g.apps[k].id)))
+	w.str("appId", g.apps[k].id)
+	w.raw(`,"delegatedClientSignInActivity":{"lastSignInDateTime":null,"lastSignInRequestId":null},"lastSignInActivity":{"lastSignInDateTime":` + last +
+		`,"lastSignInRequestId":"Aggregated"}}`)
+	return w.b
+}

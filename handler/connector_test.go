@@ -1,0 +1,322 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/go-openapi/loads"
+	"github.com/go-openapi/spec"
+	"github.com/go-openapi/strfmt"
+	"github.com/go-openapi/validate"
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/simtenant"
+	"github.com/entraledger/entraledger/internal/simtenant/generate"
+)
+
+const definition = "../infra/connector/apiDefinition.swagger.json"
+
+// connector reads the definition; every object in it takes no other properties than it names, so that an answer with one
+// that nobody described fails.
+func connector(t *testing.T) *loads.Document {
+	text, err := os.ReadFile(definition)
+	require.NoError(t, err)
+	require.Less(t, len(text), 1_000_000, "Power Platform takes less than 1 MB")
+	doc, err := loads.Analyzed(text, "2.0")
+	require.NoError(t, err)
+	require.NoError(t, validate.Spec(doc, strfmt.Default))
+	var tree any
+	require.NoError(t, json.Unmarshal(text, &tree))
+	closed, err := json.Marshal(closeObjects(tree))
+	require.NoError(t, err)
+	doc, err = loads.Analyzed(closed, "2.0")
+	require.NoError(t, err)
+	doc, err = doc.Expanded(&spec.ExpandOptions{})
+	require.NoError(t, err)
+	return doc
+}
+
+func closeObjects(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for name := range v {
+			v[name] = closeObjects(v[name])
+		}
+		if v["type"] == "object" && v["additionalProperties"] == nil {
+			v["additionalProperties"] = false
+		}
+	case []any:
+		for i := range v {
+			v[i] = closeObjects(v[i])
+		}
+	}
+	return v
+}
+
+func (o operation) String() string { return o.method + " " + o.path }
+
+type operation struct {
+	method, path string
+	*spec.Operation
+}
+
+func operations(doc *loads.Document) []operation {
+	var out []operation
+	for path, item := range doc.Spec().Paths.Paths {
+		for method, op := range map[string]*spec.Operation{http.MethodGet: item.Get, http.MethodPost: item.Post} {
+			if op != nil {
+				out = append(out, operation{method, path, op})
+			}
+		}
+	}
+	slices.SortFunc(out, func(a, b operation) int { return strings.Compare(a.ID, b.ID) })
+	return out
+}
+
+func TestTheConnectorIsWhatPowerPlatformTakes(t *testing.T) {
+	doc := connector(t)
+	seen := map[string]bool{}
+	for _, op := range operations(doc) {
+		require.False(t, seen[op.ID], "%s stands twice", op.ID)
+		seen[op.ID] = true
+		require.NotEmpty(t, op.Summary, op.ID)
+		require.NotEmpty(t, op.Description, op.ID)
+		require.LessOrEqual(t, len(op.Summary), 80, op.ID)
+		for _, p := range op.Parameters {
+			require.NotEmpty(t, p.Description, "%s %s", op.ID, p.Name)
+		}
+		require.NotNil(t, op.Responses.StatusCodeResponses[200].Schema, op.ID)
+		require.NotNil(t, op.Responses.Default.Schema, op.ID)
+	}
+	text, err := os.ReadFile(definition)
+	require.NoError(t, err)
+	require.Contains(t, string(text), `"name": "x-functions-key"`)
+}
+
+// TestEveryHTTPFunctionIsPartOfTheConnector reads the routes of the functions' folders.
+func TestEveryHTTPFunctionIsPartOfTheConnector(t *testing.T) {
+	described := map[string]bool{}
+	for _, op := range operations(connector(t)) {
+		described[strings.Split(op.path, "/")[1]] = true
+	}
+	folders, err := os.ReadDir("../functions")
+	require.NoError(t, err)
+	routes := 0
+	for _, folder := range folders {
+		text, err := os.ReadFile("../functions/" + folder.Name() + "/function.json")
+		require.NoError(t, err)
+		var function struct {
+			Bindings []struct{ Type, Route string }
+		}
+		require.NoError(t, json.Unmarshal(text, &function))
+		for _, b := range function.Bindings {
+			if b.Type == "httpTrigger" {
+				routes++
+				require.True(t, described[strings.Split(b.Route, "/")[0]], "%s is not described", b.Route)
+			}
+		}
+	}
+	require.Len(t, described, routes)
+}
+
+// examples are values for the parameters that need one, and for those that can't be made up.
+type examples map[string]string
+
+// TestEveryOperationOfTheConnectorAnswersAsDescribed calls each operation with every parameter by itself, and checks the
+// answers against their schemas.
+func TestEveryOperationOfTheConnectorAnswersAsDescribed(t *testing.T) {
+	s := newSystem(t, simtenant.Config{Retention: 60 * 24 * time.Hour, Generate: &generate.Config{Seed: 5, Users: 300, Apps: 60, Days: 3}})
+	s.env["ARCHIVE_STREAMS"] = "directoryAudits,signIns.interactiveUser"
+	s.env["ARCHIVE_BACKFILL"] = "20d"
+	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
+	s.tenant.Freeze(s.tenant.Now().Add(8 * 24 * time.Hour))
+	p := s.start()
+	for range 2 {
+		status, body, err := p.fire()
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, status, "%v", body)
+	}
+	var raw []byte
+	for raw = range s.tenant.Truth(entra.DirectoryAudits) {
+		break
+	}
+	rec, err := entra.ParseRecord(entra.DirectoryAudits, raw)
+	require.NoError(t, err)
+
+	doc := connector(t)
+	ops := operations(doc)
+	byID := func(id string) operation {
+		return ops[slices.IndexFunc(ops, func(o operation) bool { return o.ID == id })]
+	}
+	// Before the first snapshot, the answer is an error that says what to do.
+	require.Equal(t, http.StatusServiceUnavailable, p.call(doc, byID("ListInactiveUsers"), nil, nil).status)
+	taken := p.call(doc, byID("TakeSnapshot"), nil, nil)
+	for taken.status == http.StatusAccepted {
+		taken = p.call(doc, byID("ContinueSnapshot"), examples{"job": taken.location[strings.LastIndexByte(taken.location, '/')+1:]}, nil)
+	}
+	require.Equal(t, http.StatusOK, taken.status, "%s", taken.body)
+	first := p.call(doc, byID("ListInactiveUsers"), nil, url.Values{"days": {"1"}, "$top": {"1"}})
+	next, err := url.Parse(first.link())
+	require.NoError(t, err)
+	var app struct{ Value []struct{ AppID string } }
+	require.NoError(t, json.Unmarshal(p.call(doc, byID("ListExpiringCredentials"), nil, url.Values{"state": {"all"}}).body, &app))
+
+	known := map[string]examples{
+		"ProveRecord":          {"stream": "directoryAudits", "id": rec.ID, "dateTime": rec.Time.Format(time.RFC3339Nano)},
+		"ListCoverageOfStream": {"stream": "directoryAudits", "from": rec.Time.Format(time.RFC3339), "to": rec.Time.Add(time.Hour).Format(time.RFC3339), "status": "complete,sealed"},
+		"Verify":               {"stream": "directoryAudits", "from": rec.Time.Format(time.RFC3339), "to": rec.Time.Add(time.Hour).Format(time.RFC3339)},
+		"GetUser":              {"id": first.field("value.0.userPrincipalName")},
+		"GetApplication":       {"id": app.Value[0].AppID},
+		"ListInactiveUsers": {"before": "2026-08-01", "exclude": first.field("value.0.id"), "newSince": "2026-01-01T00:00:00Z", "$select": "id,reason",
+			"$orderby": "displayName desc", "$skiptoken": next.Query().Get("$skiptoken")},
+		"ListExpiringCredentials": {"state": "expired,unused", "appId": app.Value[0].AppID, "exclude": app.Value[0].AppID, "newSince": "2026-01-01", "$select": "keyId,state",
+			"$orderby": "endDateTime desc", "owner": "none", "$skiptoken": "none"},
+		"SummarizeCredentials": {"state": "all", "owner": "none"},
+	}
+	notFound := []string{"ContinueVerification", "ContinueCollection", "ContinueSnapshot"}
+	for _, op := range ops {
+		t.Run(op.ID, func(t *testing.T) {
+			p.T = t
+			values := known[op.ID]
+			if slices.Contains(notFound, op.ID) {
+				require.Equal(t, http.StatusNotFound, p.call(doc, op, examples{"job": "nothing"}, nil).status)
+				return
+			}
+			required := url.Values{}
+			for _, param := range op.Parameters {
+				if param.In == "query" && param.Required {
+					required.Set(param.Name, values[param.Name])
+				}
+			}
+			got := p.call(doc, op, values, required)
+			require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+			for _, param := range op.Parameters {
+				if param.In != "query" || param.Required {
+					continue
+				}
+				for _, value := range valuesOf(t, param, values) {
+					query := url.Values{param.Name: {value}}
+					switch {
+					case param.Name == "$skiptoken" && value == "none":
+						continue
+					case param.Name == "$skiptoken":
+						query.Set("days", "1")
+						query.Set("$top", "1")
+					}
+					for name := range required {
+						query.Set(name, required.Get(name))
+					}
+					got := p.call(doc, op, values, query)
+					require.Equal(t, http.StatusOK, got.status, "%s: %s", query, got.body)
+				}
+			}
+		})
+	}
+}
+
+// valuesOf are the values with which a parameter is tried: all that it names, or an example.
+func valuesOf(t *testing.T, p spec.Parameter, known examples) []string {
+	var out []string
+	for _, v := range p.Enum {
+		out = append(out, fmt.Sprint(v))
+	}
+	if len(out) == 0 && p.Default != nil {
+		out = append(out, fmt.Sprint(p.Default))
+	}
+	if v, ok := known[p.Name]; ok {
+		out = append(out, v)
+	}
+	require.NotEmpty(t, out, "the test has no value for %s", p.Name)
+	return out
+}
+
+// called is an answer that fits its schema.
+type called struct {
+	status   int
+	location string
+	body     []byte
+}
+
+func (c called) link() string { return c.field("@odata.nextLink") }
+
+// field finds a text by a path with points; a point within a name stands for itself where the path is that name.
+func (c called) field(path string) string {
+	var v any
+	_ = json.Unmarshal(c.body, &v) // it fits its schema
+	if m, ok := v.(map[string]any); ok {
+		if text, ok := m[path].(string); ok {
+			return text
+		}
+	}
+	for name := range strings.SplitSeq(path, ".") {
+		switch at := v.(type) {
+		case map[string]any:
+			v = at[name]
+		case []any:
+			v = at[0]
+		}
+	}
+	text, _ := v.(string)
+	return text
+}
+
+func (p *process) call(doc *loads.Document, op operation, path examples, query url.Values) called {
+	p.Helper()
+	address := op.path
+	for name, value := range path {
+		address = strings.ReplaceAll(address, "{"+name+"}", url.PathEscape(value))
+	}
+	req, err := http.NewRequest(op.method, p.url+doc.BasePath()+address+"?"+query.Encode(), strings.NewReader(""))
+	require.NoError(p, err)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(p, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(p, err)
+	got := called{resp.StatusCode, resp.Header.Get("Location"), body}
+	if resp.Header.Get("Content-Type") != "application/json; charset=utf-8" {
+		require.Equal(p, "csv", query.Get("$format"), "%s", op)
+		require.True(p, bytes.HasPrefix(body, []byte("\ufeff")))
+		return got
+	}
+	schema := op.Responses.Default.Schema
+	if r, ok := op.Responses.StatusCodeResponses[resp.StatusCode]; ok {
+		schema = r.Schema
+	}
+	if fields := query.Get("$select"); fields != "" {
+		require.Contains(p, string(body), `"value":[{"`+strings.Split(fields, ",")[0]+`":`)
+		return got
+	}
+	var v any
+	require.NoError(p, json.Unmarshal(body, &v))
+	requireNoNull(p.T, v, op.ID)
+	require.NoError(p, validate.AgainstSchema(schema, v, strfmt.Default), "%s %s: %.2000s", op, query, body)
+	return got
+}
+
+// requireNoNull fails where a value is null, which Parse JSON of Power Automate takes for an error.
+func requireNoNull(t *testing.T, v any, path string) {
+	t.Helper()
+	switch v := v.(type) {
+	case nil:
+		require.Fail(t, "a value is null", path)
+	case map[string]any:
+		for name, inner := range v {
+			requireNoNull(t, inner, path+"."+name)
+		}
+	case []any:
+		for _, inner := range v {
+			requireNoNull(t, inner, path+"[]")
+		}
+	}
+}

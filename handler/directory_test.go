@@ -1,0 +1,199 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/internal/simtenant"
+	"github.com/entraledger/entraledger/internal/simtenant/generate"
+)
+
+// directorySystem is a tenant with so many users, whose snapshots take as many requests as they like.
+func directorySystem(t *testing.T, users int) *system {
+	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 9, Users: users, Apps: 100, Days: 1}})
+	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
+	return s
+}
+
+// get asks an HTTP function and reads its answer as JSON.
+func (p *process) get(path string, header ...string) (int, http.Header, map[string]any) {
+	p.Helper()
+	address := path
+	if !strings.HasPrefix(path, "http") {
+		address = p.url + path
+	}
+	req, err := http.NewRequest(http.MethodGet, address, nil)
+	require.NoError(p, err)
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(p, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(p, err)
+	var answer map[string]any
+	require.NoError(p, json.Unmarshal(body, &answer), "%s: %.300s", path, body)
+	return resp.StatusCode, resp.Header, answer
+}
+
+func TestBeforeTheFirstSnapshotAnAnswerSaysWhatToDo(t *testing.T) {
+	p := directorySystem(t, 20).start()
+	for _, path := range []string{"/api/inactive-users", "/api/inactive-users/summary", "/api/expiring-credentials", "/api/expiring-credentials/summary",
+		"/api/users/somebody@contoso.example", "/api/applications/1", "/api/inactive-users?$format=csv", "/api/inactive-users?newSince=previous"} {
+		status, header, answer := p.get(path)
+		require.Equal(t, http.StatusServiceUnavailable, status, path)
+		require.Equal(t, "300", header.Get("Retry-After"))
+		require.Equal(t, "noSnapshot", answer["error"].(map[string]any)["code"])
+		require.Contains(t, answer["error"].(map[string]any)["message"], "POST /api/snapshot")
+	}
+}
+
+func TestBadQuestionsAreRefusedInWords(t *testing.T) {
+	p := directorySystem(t, 20).start()
+	status, _ := p.ask(http.MethodPost, "/api/snapshot", "")
+	require.Equal(t, http.StatusOK, status)
+	for query, want := range map[string]string{
+		"days=-1":                        "from 1 to 3650",
+		"days=abc":                       "from 1 to 3650",
+		"days=100000":                    "from 1 to 3650",
+		"days=":                          "from 1 to 3650",
+		"days=90.5":                      "from 1 to 3650",
+		"days=90&days=30":                "one value",
+		"days=90&before=2026-01-01":      "both days and before",
+		"before=yesterday":               "a date such as",
+		"before=0001-01-01T00:00:00Z":    "a date such as",
+		"userType=robot":                 "member, guest, all",
+		"enabled=yes":                    "true, false, all",
+		"neverSignedIn=maybe":            "include, only, exclude",
+		"state=dead":                     "inactive, unknown, all",
+		"unknown=1":                      "accepted are: days, before",
+		"$top=0":                         "from 1 to 999",
+		"$top=1000":                      "from 1 to 999",
+		"$select=password":               "one or several of id",
+		"$select=":                       "one or several of id",
+		"$orderby=mail":                  "one of inactiveSinceDateTime",
+		"$orderby=displayName up":        "asc or desc",
+		"$count=yes":                     "true, false",
+		"$format=xml":                    "json and csv",
+		"$skiptoken=abc":                 "none that this app gave",
+		"exclude=nobody@contoso.example": "no user of the snapshot",
+		"exclude=' or true or '":         "no user of the snapshot",
+		"newSince=tomorrow":              "a date such as",
+		"newSince=2026-01-01&state=all":  "ask with days, and state=inactive",
+	} {
+		parts := strings.Split(query, "&")
+		for i, part := range parts {
+			name, value, _ := strings.Cut(part, "=")
+			parts[i] = url.QueryEscape(name) + "=" + url.QueryEscape(value)
+		}
+		status, _, answer := p.get("/api/inactive-users?" + strings.Join(parts, "&"))
+		require.Equal(t, http.StatusBadRequest, status, query)
+		require.Contains(t, answer["error"].(map[string]any)["message"], want, query)
+	}
+	for path, want := range map[string]int{
+		"/api/inactive-users?days=%zz":                               http.StatusBadRequest,
+		"/api/inactive-users/nothing":                                http.StatusNotFound,
+		"/api/inactive-users/summary?before=2026-01-01":              http.StatusBadRequest,
+		"/api/expiring-credentials?withinDays=-1":                    http.StatusBadRequest,
+		"/api/expiring-credentials?state=expired,gone":               http.StatusBadRequest,
+		"/api/expiring-credentials?newSince=previous&state=all":      http.StatusBadRequest,
+		"/api/expiring-credentials?newSince=previous":                http.StatusNotFound,
+		"/api/expiring-credentials/nothing":                          http.StatusNotFound,
+		"/api/users/nobody":                                          http.StatusNotFound,
+		"/api/applications/nothing":                                  http.StatusNotFound,
+		"/api/snapshot?now=1":                                        http.StatusBadRequest,
+		"/api/inactive-users?exclude=" + strings.Repeat("a", 10<<20): http.StatusRequestURITooLong,
+	} {
+		status, _, answer := p.get(path)
+		require.Equal(t, want, status, "%.100s", path)
+		require.NotEmpty(t, answer["error"].(map[string]any)["message"], "%.100s", path)
+		require.Less(t, len(fmt.Sprint(answer)), 2000)
+	}
+	require.NotContains(t, p.stdout.String(), "panic")
+}
+
+func TestAFileForExcelIsSafeAndLinksHoldNoKey(t *testing.T) {
+	s := directorySystem(t, 50)
+	s.tenant.AddObject(simtenant.Users, []byte(`{"id":"evil","userPrincipalName":"=cmd|' /C calc'!A0","displayName":"+SUM(A1)","department":"\ttab","createdDateTime":"2019-01-01T00:00:00Z","accountEnabled":true}`))
+	p := s.start()
+	status, _ := p.ask(http.MethodPost, "/api/snapshot", "")
+	require.Equal(t, http.StatusOK, status)
+	resp, err := http.Get(p.url + "/api/inactive-users?$format=csv")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(body), "'=cmd|")
+	require.Contains(t, string(body), "'+SUM(A1)")
+	require.True(t, strings.HasPrefix(string(body), "\ufeffid,userPrincipalName,"))
+	require.Equal(t, `attachment; filename="inactive-users.csv"`, resp.Header.Get("Content-Disposition"))
+
+	resp, err = http.Get(p.url + "/api/inactive-users?$format=csv&$select=id,reason&userType=member")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err = io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(string(body), "\ufeffid,reason\r\n"), "%.100s", body)
+
+	_, _, answer := p.get("/api/inactive-users?state=all&$top=3&code=secretkey&clientId=me", "X-Forwarded-Host", "ledger.example", "X-Forwarded-Proto", "https")
+	link := answer["@odata.nextLink"].(string)
+	require.True(t, strings.HasPrefix(link, "https://ledger.example/api/inactive-users?"), link)
+	require.NotContains(t, link, "secretkey")
+	require.NotContains(t, p.stdout.String(), "secretkey")
+}
+
+// follow goes through all pages of all users over HTTP, as Power Automate's pagination does, and calls halfway once.
+func follow(t *testing.T, p *process, users, top int, halfway func()) {
+	seen := make(map[string]bool, users)
+	next := fmt.Sprintf("%s/api/inactive-users?state=all&days=1&$top=%d&$select=id", p.url, top)
+	for pages := 0; next != ""; pages++ {
+		status, _, answer := p.get(next)
+		require.Equal(t, http.StatusOK, status, "%v", answer)
+		for _, row := range answer["value"].([]any) {
+			id := row.(map[string]any)["id"].(string)
+			require.False(t, seen[id], "%s comes twice", id)
+			seen[id] = true
+		}
+		if halfway != nil && len(seen) > users/2 {
+			halfway()
+			halfway = nil
+		}
+		next, _ = answer["@odata.nextLink"].(string)
+	}
+	require.Len(t, seen, users, "without a gap")
+	require.Nil(t, halfway)
+}
+
+// walkWhileASnapshotLands takes a snapshot, walks through it, and takes another one of a changed tenant meanwhile.
+func walkWhileASnapshotLands(t *testing.T, users, top int) {
+	s := directorySystem(t, users)
+	p := s.start()
+	began := time.Now()
+	status, _ := p.ask(http.MethodPost, "/api/snapshot", "")
+	require.Equal(t, http.StatusOK, status)
+	t.Logf("a snapshot of %d users took %s", users, time.Since(began).Round(time.Second))
+	gone := s.tenant.Objects(simtenant.Users)[:users/3]
+	follow(t, p, users, top, func() {
+		for _, raw := range gone {
+			var u struct{ ID string }
+			require.NoError(t, json.Unmarshal(raw, &u))
+			s.tenant.RemoveObject(simtenant.Users, u.ID)
+		}
+		status, _ := p.ask(http.MethodPost, "/api/snapshot", "")
+		require.Equal(t, http.StatusOK, status)
+	})
+	follow(t, p, users-len(gone), 999, nil)
+}
+
+func TestAClientFollowsEveryPageWhileANewSnapshotLands(t *testing.T) {
+	walkWhileASnapshotLands(t, 2500, 100)
+}

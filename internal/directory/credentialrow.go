@@ -1,0 +1,122 @@
+package directory
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// CredentialRow is one credential in an answer. What nobody knows is left out.
+type CredentialRow struct {
+	KeyID         string     `json:"keyId"`
+	Kind          Kind       `json:"kind"`
+	State         State      `json:"state"`
+	Reason        string     `json:"reason"`
+	AppID         string     `json:"appId"`
+	AppName       string     `json:"appDisplayName"`
+	Origin        Origin     `json:"origin"`
+	ObjectID      string     `json:"objectId"`
+	Name          string     `json:"displayName,omitempty"`
+	Identifier    string     `json:"customKeyIdentifier,omitempty"`
+	SAML          bool       `json:"samlSigning"`
+	Start         string     `json:"startDateTime,omitempty"`
+	End           string     `json:"endDateTime,omitempty"`
+	DaysLeft      *int       `json:"daysLeft,omitempty"`
+	LastUsed      string     `json:"lastUsedDateTime,omitempty"`
+	UseKnown      bool       `json:"useKnown"`
+	Successor     string     `json:"successorKeyId,omitempty"`
+	HasSuccessor  bool       `json:"hasSuccessor"`
+	SelfRotating  bool       `json:"selfRotating"`
+	NoOwner       bool       `json:"noOwner"`
+	Owners        []OwnerRow `json:"owners"`
+	OwnersAddress string     `json:"ownersUserPrincipalNames"`
+}
+
+// OwnerRow is an owner in an answer.
+type OwnerRow struct {
+	ID                string `json:"id"`
+	UserPrincipalName string `json:"userPrincipalName,omitempty"`
+	DisplayName       string `json:"displayName,omitempty"`
+}
+
+// String is how an owner stands in a cell of a table.
+func (o OwnerRow) String() string {
+	if o.UserPrincipalName != "" {
+		return o.UserPrincipalName
+	}
+	return o.ID
+}
+
+// row of an answer that is given now.
+func (c Credential) row(now time.Time, within, unusedFor time.Duration) CredentialRow {
+	state, reason := c.Judge(now, within, unusedFor)
+	row := CredentialRow{
+		KeyID: c.KeyID, Kind: c.Kind, State: state, Reason: reason, AppID: c.AppID, AppName: c.DisplayName, Origin: c.Origin, ObjectID: c.ObjectID,
+		Name: c.Name, Identifier: c.Identifier, SAML: c.SAML, Start: text(c.Start), End: text(c.End), LastUsed: text(c.LastUsed), UseKnown: c.UseKnown,
+		Successor: c.Successor, HasSuccessor: c.Successor != "", SelfRotating: c.Rotates != "", NoOwner: len(c.Owners) == 0, Owners: []OwnerRow{},
+	}
+	if !c.End.IsZero() {
+		left := c.DaysLeft(now)
+		row.DaysLeft = &left
+	}
+	for i, o := range c.Owners {
+		row.Owners = append(row.Owners, OwnerRow(o))
+		if i > 0 {
+			row.OwnersAddress += ";"
+		}
+		row.OwnersAddress += o.UserPrincipalName
+	}
+	return row
+}
+
+// ends is the end by which a credential is found; one without stands at the end of time.
+func (c Credential) ends() time.Time {
+	if c.End.IsZero() || c.End.After(endless) {
+		return endless
+	}
+	return c.End
+}
+
+func credentialRow(c Credential) Row {
+	row := document(c.ends().UTC().Format(keyTime)+"_"+c.AppID+"_"+c.KeyID, c)
+	row.Columns = []Column{
+		{"AppDisplayName", c.DisplayName}, {"AppId", c.AppID}, {"Kind", string(c.Kind)}, {"Origin", string(c.Origin)}, {"Start", c.Start},
+		{"Ends", c.ends()}, {"IdleSince", c.IdleSince()}, {"UseKnown", c.UseKnown}, {"NoOwner", len(c.Owners) == 0},
+	}
+	return row
+}
+
+// endOf is what a summary needs of a credential.
+type endOf struct {
+	Ends     time.Time
+	Start    time.Time `json:",omitzero"`
+	Idle     time.Time `json:",omitzero"`
+	Kind     Kind
+	Origin   Origin
+	UseKnown bool `json:",omitempty"`
+	NoOwner  bool `json:",omitempty"`
+}
+
+func endOfCredential(c Credential) endOf {
+	return endOf{Ends: c.ends(), Start: c.Start, Idle: c.IdleSince(), Kind: c.Kind, Origin: c.Origin, UseKnown: c.UseKnown, NoOwner: len(c.Owners) == 0}
+}
+
+// credential is enough of one to be judged.
+func (e endOf) credential() Credential {
+	c := Credential{Start: e.Start, End: e.Ends, UseKnown: e.UseKnown}
+	if e.Ends.Equal(endless) {
+		c.End = time.Time{}
+	}
+	if e.Idle.After(e.Start) {
+		c.LastUsed = e.Idle
+	}
+	return c
+}
+
+func readCredential(row Row) (Credential, error) {
+	var c Credential
+	if err := json.Unmarshal(row.Doc, &c); err != nil {
+		return c, fmt.Errorf("read credential %s of the snapshot: %w", row.Key, err)
+	}
+	return c, nil
+}

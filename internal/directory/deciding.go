@@ -1,0 +1,167 @@
+package directory
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// atOnce is how many rows are gathered before they are written.
+const atOnce = 2000
+
+// decide applies the rules to what was read and writes the rows of the answers. All that it depends on is kept with the
+// snapshot, so a run that is killed here is done over with the same rows.
+func (r *reading) decide(ctx context.Context) error {
+	if err := r.decideUsers(ctx); err != nil {
+		return err
+	}
+	if err := r.decideCredentials(ctx); err != nil {
+		return err
+	}
+	r.Phase, r.Stage, r.Finished, r.LastError = PhaseDone, Whole, r.now(), ""
+	return r.save(ctx)
+}
+
+// batches gathers rows by partition and writes them in lots.
+type batches struct {
+	r    *reading
+	rows map[string][]Row
+}
+
+func (r *reading) batches() *batches { return &batches{r, make(map[string][]Row)} }
+
+func (b *batches) add(ctx context.Context, partition string, row Row) error {
+	b.rows[partition] = append(b.rows[partition], row)
+	if len(b.rows[partition]) < atOnce {
+		return nil
+	}
+	return b.flush(ctx, partition)
+}
+
+func (b *batches) flush(ctx context.Context, partition string) error {
+	rows := b.rows[partition]
+	b.rows[partition] = rows[:0]
+	return b.r.store.Put(ctx, b.r.ID, partition, rows)
+}
+
+func (b *batches) done(ctx context.Context) error {
+	for partition := range b.rows {
+		if err := b.flush(ctx, partition); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *reading) decideUsers(ctx context.Context) error {
+	successes := newMerged(r.store.Rows(ctx, r.ID, Range{Partition: readSuccesses}))
+	defer successes.stop()
+	out, counts := r.batches(), make(ageCounts)
+	for row, err := range r.store.Rows(ctx, r.ID, Range{Partition: readUsers}) {
+		if err != nil {
+			return err
+		}
+		var u userRead
+		if err := json.Unmarshal(row.Doc, &u); err != nil {
+			return fmt.Errorf("read user %s of the snapshot: %w", row.Key, err)
+		}
+		e := Evidence{}
+		e.Disclosed, e.Withheld = r.disclosed(u)
+		if err := successes.of(row.Key, func(s Row) error {
+			at, err := time.Parse(keyTime, string(s.Doc))
+			if err == nil && at.After(e.Archived) {
+				e.Archived = at
+			}
+			return err
+		}); err != nil {
+			return err
+		}
+		d := Decide(u.User, e)
+		counts.add(u.User, d, r.AsOf)
+		partition, decided := userRow(u.User, d, e, r.AsOf)
+		if err := out.add(ctx, partition, decided); err != nil {
+			return err
+		}
+	}
+	if err := out.done(ctx); err != nil {
+		return err
+	}
+	return r.store.Put(ctx, r.ID, summaries, []Row{document("users", counts.list())})
+}
+
+// decideCredentials goes through the holders application by application, so that what stands on the application and on
+// its service principal comes together.
+func (r *reading) decideCredentials(ctx context.Context) error {
+	uses := newMerged(r.store.Rows(ctx, r.ID, Range{Partition: readUse}))
+	defer uses.stop()
+	out := r.batches()
+	r.Credentials = 0
+	var (
+		appID   string
+		holders []Holder
+		all     []endOf
+	)
+	finish := func() error {
+		if len(holders) == 0 {
+			return nil
+		}
+		used := make(map[string]time.Time)
+		err := uses.of(appID, func(row Row) error {
+			var u useRead
+			if err := json.Unmarshal(row.Doc, &u); err != nil {
+				return fmt.Errorf("read use %s of the snapshot: %w", row.Key, err)
+			}
+			used[u.KeyID] = u.Last
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		for _, c := range joinedWithUse(holders, used, r.Withheld("credentialUse") == nil, r.AsOf) {
+			r.Credentials++
+			all = append(all, endOfCredential(c))
+			if err := out.add(ctx, credentials, credentialRow(c)); err != nil {
+				return err
+			}
+		}
+		holders = holders[:0]
+		return nil
+	}
+	for row, err := range r.store.Rows(ctx, r.ID, Range{Partition: readHolders}) {
+		if err != nil {
+			return err
+		}
+		var h Holder
+		if err := json.Unmarshal(row.Doc, &h); err != nil {
+			return fmt.Errorf("read holder %s of the snapshot: %w", row.Key, err)
+		}
+		if h.AppID != appID {
+			if err := finish(); err != nil {
+				return err
+			}
+			appID = h.AppID
+		}
+		holders = append(holders, h)
+	}
+	if err := finish(); err != nil {
+		return err
+	}
+	if err := out.done(ctx); err != nil {
+		return err
+	}
+	return r.store.Put(ctx, r.ID, summaries, []Row{document("credentials", all)})
+}
+
+// joinedWithUse are the credentials of one application and its service principals, each once, with their last use.
+func joinedWithUse(holders []Holder, used map[string]time.Time, disclosed bool, now time.Time) []Credential {
+	var all []Credential
+	for _, h := range holders {
+		all = append(all, h.Credentials()...)
+	}
+	all = WithSuccessors(Joined(all), now)
+	for i := range all {
+		all[i].LastUsed, all[i].UseKnown = used[all[i].KeyID], disclosed
+	}
+	return all
+}

@@ -1,0 +1,253 @@
+package directory
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// Reader answers from whole snapshots.
+type Reader struct {
+	store Store
+	clock func() time.Time
+
+	mu    sync.Mutex
+	whole map[string]Snapshot        // by id; what is whole does not change, but for being dropped
+	sets  map[string]map[string]bool // ids that questions exclude, by snapshot and list
+}
+
+// NewReader makes a Reader.
+func NewReader(store Store, clock func() time.Time) *Reader {
+	return &Reader{store: store, clock: clock, whole: make(map[string]Snapshot), sets: make(map[string]map[string]bool)}
+}
+
+// kept bounds what a Reader remembers of snapshots.
+const kept = 32
+
+// Current is the newest whole snapshot, or an error with entra.CodeNoSnapshot that says what to do.
+func (rd *Reader) Current(ctx context.Context) (Snapshot, error) {
+	snaps, err := rd.store.Snapshots(ctx, listed)
+	if err != nil {
+		return Snapshot{}, err
+	}
+	none := &entra.Error{Code: entra.CodeNoSnapshot, Doing: "answer from the directory's snapshot", Why: "there is none yet",
+		Remedy: "POST /api/snapshot takes one now; else the nightly timer does (SNAPSHOT_SCHEDULE)"}
+	for _, s := range snaps {
+		switch s.Stage {
+		case Whole:
+			return s, nil
+		case Reading:
+			none.Why = fmt.Sprintf("the first one is being read: %d users so far, at %s", s.Users, s.Phase)
+			if s.LastError != "" {
+				none.Why += "; its last run failed: " + s.LastError
+			}
+		}
+	}
+	return Snapshot{}, none
+}
+
+// byID is a snapshot that a token names.
+func (rd *Reader) byID(ctx context.Context, id string) (Snapshot, error) {
+	rd.mu.Lock()
+	s, ok := rd.whole[id]
+	rd.mu.Unlock()
+	if ok {
+		return s, nil
+	}
+	s, err := rd.store.Snapshot(ctx, id)
+	if err == nil && s.Stage == Whole {
+		rd.mu.Lock()
+		defer rd.mu.Unlock()
+		if len(rd.whole) >= kept {
+			clear(rd.whole)
+		}
+		rd.whole[id] = s
+	}
+	return s, err
+}
+
+// gone explains rows that were dropped since the snapshot was looked up; other errors stay as they are.
+func (rd *Reader) gone(snap Snapshot, err error) error {
+	if !errors.Is(err, ErrNoSnapshot) {
+		return err
+	}
+	rd.mu.Lock()
+	delete(rd.whole, snap.ID)
+	rd.mu.Unlock()
+	return &entra.Error{Code: entra.CodeTokenExpired, Doing: "read the directory's snapshot",
+		Why: "the one of " + snap.AsOf.Format(time.RFC3339) + " is no longer kept", Remedy: "begin again without $skiptoken; newer snapshots are there"}
+}
+
+// question hashes what was asked, so that a token is good for the same question only.
+func question(parts ...any) string {
+	body, err := json.Marshal(parts)
+	if err != nil {
+		panic("write a question: " + err.Error()) // our own types always have a JSON form
+	}
+	sum := sha256.Sum256(body)
+	return base64.RawURLEncoding.EncodeToString(sum[:9])
+}
+
+// Order of an answer. The zero value is the order in which rows are kept: oldest first.
+type Order struct {
+	By   string // a property; empty: the natural one
+	Desc bool
+}
+
+// maxSorted bounds how many rows are put into another order than that in which they are kept.
+const maxSorted = 5000
+
+// walk reads an answer page by page: the rows of its segments, one after the other, as far as keep takes them.
+type walk struct {
+	store    Store
+	id       string
+	segments []Range
+	keep     func(Row) (bool, error)
+}
+
+// page reads up to top rows after a place, and tells whether there are more.
+func (w walk) page(ctx context.Context, from place, top int) (rows []Row, at place, more bool, err error) {
+	at = from
+	for at.Segment < len(w.segments) {
+		r := w.segments[at.Segment]
+		if at.After != "" {
+			r.From = at.After + "!" // no key begins with another one
+		}
+		r.Top = min(top+1-len(rows), maxTop)
+		read := 0
+		for row, err := range w.store.Rows(ctx, w.id, r) {
+			if err != nil {
+				return nil, at, false, err
+			}
+			read++
+			ok, err := w.keep(row)
+			if err != nil {
+				return nil, at, false, err
+			}
+			if ok && len(rows) == top {
+				return rows, at, true, nil
+			}
+			if ok {
+				rows = append(rows, row)
+			}
+			at.After = row.Key
+		}
+		if read < r.Top {
+			at.Segment, at.After = at.Segment+1, ""
+		}
+	}
+	return rows, at, false, nil
+}
+
+// maxTop is the most rows of a page; the table service gives no more at a time either.
+const maxTop = 999
+
+// MaxTop is maxTop, for whoever reads $top.
+const MaxTop = maxTop
+
+// all yields every row, without pages.
+func (w walk) all(ctx context.Context, keysOnly bool, yield func(Row) error) error {
+	for _, r := range w.segments {
+		r.KeysOnly = keysOnly
+		for row, err := range w.store.Rows(ctx, w.id, r) {
+			if err != nil {
+				return err
+			}
+			ok, err := w.keep(row)
+			if err != nil {
+				return err
+			}
+			if !ok {
+				continue
+			}
+			if err := yield(row); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// sorted reads all rows, if there are not too many, and gives the page at an offset in another order. property is the
+// path of the value in a document.
+func (w walk) sorted(ctx context.Context, order Order, property string, from place, top int) (rows []Row, at place, more bool, err error) {
+	type valued struct {
+		Row
+		value gjson.Result
+	}
+	var all []valued
+	err = w.all(ctx, false, func(row Row) error {
+		if len(all) == maxSorted {
+			return &entra.Error{Code: entra.CodeBadRequest, Doing: "sort by " + order.By, Why: fmt.Sprintf("there are more than %d rows", maxSorted),
+				Remedy: "narrow the question, leave out $orderby, or take $format=csv and sort it there"}
+		}
+		all = append(all, valued{row, gjson.GetBytes(row.Doc, property)})
+		return nil
+	})
+	if err != nil {
+		return nil, from, false, err
+	}
+	slices.SortStableFunc(all, func(a, b valued) int {
+		if a.value.Exists() != b.value.Exists() { // what is not known comes last, either way
+			if a.value.Exists() {
+				return -1
+			}
+			return 1
+		}
+		c := cmp.Compare(a.value.Num, b.value.Num)
+		if a.value.Type == gjson.String {
+			c = cmp.Or(cmp.Compare(strings.ToLower(a.value.Str), strings.ToLower(b.value.Str)), cmp.Compare(a.value.Str, b.value.Str))
+		}
+		if order.Desc {
+			return -c
+		}
+		return c
+	})
+	at = from
+	for ; at.Offset < len(all) && len(rows) < top; at.Offset++ {
+		rows = append(rows, all[at.Offset].Row)
+	}
+	return rows, at, at.Offset < len(all), nil
+}
+
+// sinceWhen finds the moment up to which a caller has been told: the snapshot that was current at a moment, so that
+// nothing is left out that came between that snapshot and the moment. PreviousSnapshot asks for the one before.
+func (rd *Reader) sinceWhen(ctx context.Context, snap Snapshot, s NewSince) (time.Time, error) {
+	at := s.At
+	if s.Previous {
+		at = snap.Finished.Add(-time.Nanosecond)
+	}
+	before, err := rd.store.CurrentAt(ctx, at)
+	switch {
+	case errors.Is(err, ErrNoSnapshot) && s.Previous:
+		return time.Time{}, &entra.Error{Code: entra.CodeNotFound, Doing: "find the previous snapshot", Why: "this is the first one", Remedy: "ask without newSince"}
+	case errors.Is(err, ErrNoSnapshot):
+		return at, nil
+	}
+	return before.AsOf, err
+}
+
+// NewSince asks for what is new only. The zero value asks for everything.
+type NewSince struct {
+	At       time.Time
+	Previous bool // since the previous snapshot
+}
+
+// IsZero tells whether everything is asked for.
+func (s NewSince) IsZero() bool { return s.At.IsZero() && !s.Previous }
+
+func refuse(name, why, remedy string) error {
+	return &entra.Error{Code: entra.CodeBadRequest, Doing: "read " + name, Why: why, Remedy: remedy}
+}

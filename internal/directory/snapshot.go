@@ -1,0 +1,198 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// Snapshot is one reading of the directory. Its row is the only thing that changes: the newest snapshot whose row says
+// that it is whole is the current one, and nobody sees another.
+type Snapshot struct {
+	ID       string    // its begin, as 20261121T020000Z
+	AsOf     time.Time // the tenant's clock at the begin; everything was read later
+	Stage    Stage
+	Finished time.Time // zero: not yet
+
+	// How far the reading is.
+	Phase    Phase
+	Link     string // the next page of the phase's collection; empty: its first
+	Position string // of what is read by key: a group, an hour of the archive
+	Restarts int64  // walks that had to begin anew because Graph had forgotten their place
+
+	Users         int64 // pages' users; one that moved between pages may count twice
+	Disclosing    int64 // users on pages that had sign-in activity at all
+	Active        int64 // of these, with sign-in activity
+	Applications  int64 // with credentials
+	Principals    int64 // service principals with credentials
+	Credentials   int64
+	GraphRequests int64 // pages, without what had to be asked twice
+	Groups        []Group
+	Undisclosed   []Undisclosed
+	TokenKey      []byte // signs the skip tokens of answers from this snapshot
+
+	LastError string
+	Updated   time.Time
+	Revision  string // of the stored row; empty: not stored
+}
+
+// Stage of a snapshot's life.
+type Stage string
+
+// The stages.
+const (
+	Reading Stage = "reading"
+	Whole   Stage = "whole"
+	Dropped Stage = "dropped" // its rows are gone; what it was is still known
+)
+
+// Phase of a reading; each begins where the one before has ended.
+type Phase string
+
+// The phases, in order.
+const (
+	PhaseUsers      Phase = "users"
+	PhasePlainUsers Phase = "usersWithoutActivity" // in place of PhaseUsers, where activity is not disclosed
+	PhaseGroups     Phase = "groups"
+	PhaseApps       Phase = "applications"
+	PhasePrincipals Phase = "servicePrincipals"
+	PhaseUse        Phase = "credentialUse"
+	PhaseAppUse     Phase = "applicationUse"
+	PhaseArchive    Phase = "archive" // newest successes of the archive
+	PhaseDecide     Phase = "decide"  // the rules are applied, and the rows of the answers written
+	PhaseDone       Phase = "done"
+)
+
+// Group is a group whose members are noted, so that answers can leave them out.
+type Group struct {
+	ID      string
+	Members int64
+	Unknown bool `json:",omitempty"` // it could not be read
+}
+
+// Undisclosed is something that the tenant did not disclose to the snapshot.
+type Undisclosed struct {
+	What    string     `json:"resource"` // signInActivity, credentialUse, applicationUse, applications, servicePrincipals, group <id>
+	Code    entra.Code `json:"code"`
+	Message string     `json:"message"`
+}
+
+// Withheld tells why something is not disclosed; nil where it is.
+func (s Snapshot) Withheld(what string) *Undisclosed {
+	for i, u := range s.Undisclosed {
+		if u.What == what {
+			return &s.Undisclosed[i]
+		}
+	}
+	return nil
+}
+
+// Query names one collection of the directory.
+type Query struct {
+	Phase Phase
+	Group string // for PhaseGroups
+}
+
+// Page is one page of a collection.
+type Page struct {
+	Items [][]byte // the JSON of each object; good until Free
+	Next  string   // link to the next page; empty: this was the last
+	Free  func()
+}
+
+// Source is the tenant's directory.
+type Source interface {
+	// Now is the tenant's clock.
+	Now(ctx context.Context) (time.Time, error)
+	// Objects reads one page of a collection: the first where link is empty. Errors are *entra.Error,
+	// entra.ErrPagingLost (the collection has to be begun anew), or the context's.
+	Objects(ctx context.Context, q Query, link string) (Page, error)
+}
+
+// Successes is the archive, as far as sign-ins are concerned.
+type Successes interface {
+	// Successes yields the user and time of every successful sign-in of users dated [from, to), in any order.
+	Successes(ctx context.Context, from, to time.Time, yield func(userID string, at time.Time)) error
+}
+
+// Row is a document of a snapshot with its place in an ordered partition.
+type Row struct {
+	Key     string
+	Doc     []byte
+	Columns []Column // for people in Storage Explorer, and for filters of the table service
+}
+
+// Column is one property beside the document. Value is a string, bool or time.Time.
+type Column struct {
+	Name  string
+	Value any
+}
+
+// Condition compares a column: Op is one of eq ne lt le gt ge.
+type Condition struct {
+	Column string
+	Op     string
+	Value  any
+}
+
+// Range is what is read of a partition: keys in [From, Below), an empty Below being no bound, where each of Where has a
+// condition that holds, in order, no more than Top (0: all).
+type Range struct {
+	Partition   string
+	From, Below string
+	Where       [][]Condition
+	Top         int
+	KeysOnly    bool // without documents
+}
+
+// Store keeps snapshots.
+type Store interface {
+	// Snapshots lists what is known of snapshots, the newest first, no more than top.
+	Snapshots(ctx context.Context, top int) ([]Snapshot, error)
+	// Snapshot is one of them; ErrNoSnapshot where there is none of the id.
+	Snapshot(ctx context.Context, id string) (Snapshot, error)
+	// CurrentAt is the newest snapshot that was whole at a moment, dropped ones included; ErrNoSnapshot without one.
+	CurrentAt(ctx context.Context, at time.Time) (Snapshot, error)
+	// SaveSnapshot writes a snapshot's row if it is still the one that was read; ErrOvertaken otherwise.
+	SaveSnapshot(ctx context.Context, s Snapshot) (Snapshot, error)
+	// DropRows removes all rows of a snapshot.
+	DropRows(ctx context.Context, id string) error
+	// Put writes rows of one partition, over those with the same keys.
+	Put(ctx context.Context, id, partition string, rows []Row) error
+	// Rows reads a range in the order of keys.
+	Rows(ctx context.Context, id string, r Range) iter.Seq2[Row, error]
+	// Row is one of them; ErrNoRow where there is none of the key.
+	Row(ctx context.Context, id, partition, key string) (Row, error)
+}
+
+// Errors of a Store.
+var (
+	ErrNoSnapshot = errors.New("there is no such snapshot")
+	ErrNoRow      = errors.New("there is no such row")
+	ErrOvertaken  = errors.New("another run has taken the snapshot over")
+)
+
+// The partitions of a snapshot.
+const (
+	readUsers     = "read-users"     // by id
+	readNames     = "read-names"     // ids by principal name in lower case
+	readMembers   = "read-members"   // <group id>_<user id>
+	readHolders   = "read-holders"   // <app id>_<origin>_<object id>
+	readUse       = "read-use"       // <app id>_<key id>
+	readAppUse    = "read-appuse"    // by app id
+	readSuccesses = "read-successes" // <user id>_<hour>
+
+	knownUsers   = "users"         // <last sign of life>_<id>
+	unknownUsers = "users-unknown" // by id
+	credentials  = "credentials"   // <end>_<app id>_<key id>
+	summaries    = "summaries"
+)
+
+// keyTime is how a time begins a key: seven digits, so that the order of keys is that of time.
+const keyTime = "2006-01-02T15:04:05.0000000Z"
+
+// endless is the end of a credential that has none.
+var endless = time.Date(9999, time.December, 31, 23, 59, 59, 999_999_900, time.UTC)

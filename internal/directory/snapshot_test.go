@@ -1,0 +1,411 @@
+package directory_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
+
+	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
+	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/simtenant"
+	"github.com/entraledger/entraledger/internal/simtenant/generate"
+	"github.com/entraledger/entraledger/internal/tables"
+)
+
+func TestMain(m *testing.M) { azuritetest.Main(m) }
+
+// house is a tenant, its snapshots in Azurite, and a clock.
+type house struct {
+	*testing.T
+	tenant  *simtenant.Tenant
+	store   *tables.Store
+	reader  *directory.Reader
+	archive successes
+	groups  []string
+	source  *graph.Directory
+	wrap    func(directory.Store) directory.Store
+}
+
+// successes plays the archive.
+type successes map[string]time.Time
+
+func (s successes) Successes(_ context.Context, from, to time.Time, yield func(string, time.Time)) error {
+	for id, at := range s {
+		if !at.Before(from) && at.Before(to) {
+			yield(id, at)
+		}
+	}
+	return nil
+}
+
+type token struct{ url string }
+
+func (c token) GetToken(ctx context.Context, _ policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+simtenant.IdentityPath+"?api-version=2019-08-01&resource=graph", nil)
+	if err != nil {
+		return azcore.AccessToken{}, err
+	}
+	req.Header.Set("X-IDENTITY-HEADER", "simtenant")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return azcore.AccessToken{}, err
+	}
+	defer resp.Body.Close()
+	var answer struct {
+		Token string `json:"access_token"`
+	}
+	err = json.NewDecoder(resp.Body).Decode(&answer)
+	return azcore.AccessToken{Token: answer.Token, ExpiresOn: time.Now().Add(time.Hour)}, err
+}
+
+func open(t *testing.T, cfg simtenant.Config) *house {
+	if cfg.Now.IsZero() {
+		cfg.Now = now
+	}
+	tenant, err := simtenant.New(cfg)
+	require.NoError(t, err)
+	tenant.Freeze(cfg.Now)
+	server := httptest.NewServer(tenant)
+	t.Cleanup(server.Close)
+	client, err := graph.New(graph.Config{Endpoint: server.URL, Scope: "graph", Credential: token{server.URL}, Limiter: graph.NewLimiter(1_000_000),
+		Version: "test", Log: slog.New(slog.DiscardHandler), BackOff: time.Millisecond, Tries: 4})
+	require.NoError(t, err)
+	store, err := tables.New(tables.Config{ConnectionString: azuritetest.Account(t)})
+	require.NoError(t, err)
+	h := &house{T: t, tenant: tenant, store: store, archive: successes{}, source: graph.NewDirectory(client)}
+	h.reader = directory.NewReader(store, tenant.Now)
+	return h
+}
+
+// run is one run of the timer.
+func (h *house) run(ctx context.Context, force bool) (directory.Report, error) {
+	var store directory.Store = h.store
+	if h.wrap != nil {
+		store = h.wrap(store)
+	}
+	s := directory.NewSnapshotter(h.source, store, h.archive, directory.Options{Groups: h.groups, Every: 12 * time.Hour}, h.tenant.Now, slog.New(slog.DiscardHandler))
+	return s.Run(ctx, time.Minute, force)
+}
+
+// take takes a whole snapshot.
+func (h *house) take() directory.Snapshot {
+	h.Helper()
+	for range 20 {
+		report, err := h.run(h.Context(), true)
+		require.NoError(h, err)
+		if report.Finished {
+			return report.Snapshot
+		}
+	}
+	require.Fail(h, "the snapshot does not become whole")
+	return directory.Snapshot{}
+}
+
+// users follows an answer through all of its pages.
+func (h *house) users(q directory.UserQuery, top int) []directory.UserRow {
+	h.Helper()
+	var out []directory.UserRow
+	for next := ""; ; {
+		page, err := h.reader.Users(h.Context(), q, top, false, next)
+		require.NoError(h, err)
+		for _, raw := range page.Rows {
+			var u directory.UserRow
+			require.NoError(h, json.Unmarshal(raw, &u))
+			out = append(out, u)
+		}
+		if next = page.Next; next == "" {
+			return out
+		}
+	}
+}
+
+// truth decides every user of the tenant by itself.
+func (h *house) truth(e directory.Evidence) map[string]directory.Decision {
+	out := make(map[string]directory.Decision)
+	for _, raw := range h.tenant.Objects(simtenant.Users) {
+		u, err := directory.ParseUser(raw)
+		require.NoError(h, err)
+		e.Archived = h.archive[u.ID]
+		out[u.ID] = directory.Decide(u, e)
+	}
+	return out
+}
+
+func made() simtenant.Config {
+	return simtenant.Config{Generate: &generate.Config{Seed: 3, Users: 1300, Apps: 200, Days: 1, End: now}}
+}
+
+func TestASnapshotAnswersAsTheRulesDecide(t *testing.T) {
+	h := open(t, made())
+	snap := h.take()
+	require.EqualValues(t, 1300, snap.Users)
+	require.EqualValues(t, 3+1+1+1+1, snap.GraphRequests, "no page more than the allowed sizes need")
+	require.Empty(t, snap.Undisclosed)
+	for _, days := range []int{1, 30, 90, 365} {
+		cutoff := now.AddDate(0, 0, -days)
+		want := map[string]directory.Decision{}
+		for id, d := range h.truth(directory.Evidence{Disclosed: true}) {
+			if d.Inactive(cutoff) {
+				want[id] = d
+			}
+		}
+		for _, top := range []int{7, 999} {
+			got := h.users(directory.UserQuery{Days: days, State: directory.Inactive}, top)
+			require.Len(t, got, len(want))
+			for i, u := range got {
+				d := want[u.ID]
+				require.Equal(t, d.Since.UTC().Format(time.RFC3339Nano), u.InactiveSince, u.ID)
+				require.Equal(t, d.Reason, u.Reason)
+				require.Equal(t, directory.Inactive, u.State)
+				require.GreaterOrEqual(t, *u.DaysInactive, days)
+				if i > 0 {
+					require.LessOrEqual(t, got[i-1].InactiveSince, u.InactiveSince, "oldest first")
+				}
+			}
+		}
+		page, err := h.reader.Users(t.Context(), directory.UserQuery{Days: days, State: directory.Inactive}, 1, true, "")
+		require.NoError(t, err)
+		require.EqualValues(t, len(want), *page.Count)
+	}
+	require.Len(t, h.users(directory.UserQuery{Days: 90}, 500), 1300, "all states together are all users")
+}
+
+func TestEveryFilterAgreesWithItsCount(t *testing.T) {
+	h := open(t, made())
+	h.take()
+	all := h.users(directory.UserQuery{Days: 60, State: directory.Inactive}, 999)
+	for name, c := range map[string]struct {
+		query directory.UserQuery
+		want  func(directory.UserRow) bool
+	}{
+		"guests":    {directory.UserQuery{Guest: new(true)}, func(u directory.UserRow) bool { return u.UserType == "Guest" }},
+		"members":   {directory.UserQuery{Guest: new(false)}, func(u directory.UserRow) bool { return u.UserType != "Guest" }},
+		"enabled":   {directory.UserQuery{Enabled: new(true)}, func(u directory.UserRow) bool { return u.AccountEnabled }},
+		"licensed":  {directory.UserQuery{Licensed: new(true)}, func(u directory.UserRow) bool { return u.Licensed }},
+		"synced":    {directory.UserQuery{Synced: new(false)}, func(u directory.UserRow) bool { return !u.Synced }},
+		"never":     {directory.UserQuery{Never: new(true)}, func(u directory.UserRow) bool { return u.NeverSignedIn }},
+		"excluding": {directory.UserQuery{Exclude: []string{all[0].ID, strings.ToUpper(all[1].UserPrincipalName)}}, func(u directory.UserRow) bool { return u.ID != all[0].ID && u.ID != all[1].ID }},
+		"everything": {directory.UserQuery{Guest: new(false), Enabled: new(true), Licensed: new(true), Synced: new(true), Never: new(false)}, func(u directory.UserRow) bool {
+			return u.UserType != "Guest" && u.AccountEnabled && u.Licensed && u.Synced && !u.NeverSignedIn
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var want []directory.UserRow
+			for _, u := range all {
+				if c.want(u) {
+					want = append(want, u)
+				}
+			}
+			require.NotEmpty(t, want)
+			require.Less(t, len(want), len(all))
+			c.query.Days, c.query.State = 60, directory.Inactive
+			h.T = t
+			require.Equal(t, want, h.users(c.query, 10))
+			page, err := h.reader.Users(t.Context(), c.query, 1, true, "")
+			require.NoError(t, err)
+			require.EqualValues(t, len(want), *page.Count)
+		})
+	}
+}
+
+func TestWhatTheTenantDoesNotDiscloseIsUnknownNeverInactive(t *testing.T) {
+	for _, kind := range []simtenant.Kind{simtenant.NoLicence, simtenant.NoPermission} {
+		h := open(t, made())
+		h.archive["nobody"] = now
+		h.tenant.Inject(simtenant.Fault{Kind: kind, Stream: simtenant.Users})
+		h.tenant.Inject(simtenant.Fault{Kind: kind, Stream: simtenant.CredentialUse})
+		snap := h.take()
+		require.Equal(t, "signInActivity", snap.Undisclosed[0].What)
+		require.Equal(t, "credentialUse", snap.Undisclosed[1].What)
+		require.Empty(t, h.users(directory.UserQuery{Days: 1, State: directory.Inactive}, 999))
+		unknown := h.users(directory.UserQuery{Days: 1, State: directory.Unknown}, 999)
+		require.Len(t, unknown, 1300)
+		require.Contains(t, unknown[0].Reason, "does not disclose")
+		require.Nil(t, unknown[0].DaysInactive)
+		page, err := h.reader.Credentials(t.Context(), directory.CredentialQuery{States: []directory.State{directory.Unused}, UnusedFor: day}, 10, false, "")
+		require.NoError(t, err)
+		require.Empty(t, page.Rows, "without the report of use, nothing is unused")
+	}
+}
+
+func TestAPageWithoutAnyActivityIsAskedForAgainAndThenNotBelieved(t *testing.T) {
+	h := open(t, made())
+	h.tenant.Inject(simtenant.Fault{Kind: simtenant.BlankActivity, After: 1, Count: 1})
+	h.take()
+	require.Empty(t, h.users(directory.UserQuery{Days: 1, State: directory.Unknown}, 999), "the second answer was whole")
+
+	h.tenant.ClearFaults()
+	h.tenant.Inject(simtenant.Fault{Kind: simtenant.BlankActivity, After: 1, Count: 2})
+	h.tenant.Freeze(now.Add(time.Minute))
+	h.take()
+	unknown := h.users(directory.UserQuery{Days: 1, State: directory.Unknown}, 999)
+	require.Len(t, unknown, 500)
+	require.Contains(t, unknown[0].Reason, "the whole page")
+}
+
+func TestOneUserWhoNeverSignedInOnTheLastPageIsBelieved(t *testing.T) {
+	h := open(t, simtenant.Config{})
+	for n := range 501 {
+		activity := `,"signInActivity":{"lastSuccessfulSignInDateTime":"2026-11-20T00:00:00Z"}`
+		if n == 500 {
+			activity = ""
+		}
+		h.tenant.AddObject(simtenant.Users, fmt.Appendf(nil, `{"id":"u%03d","userPrincipalName":"u%03d@x","createdDateTime":"2020-01-01T00:00:00Z"%s}`, n, n, activity))
+	}
+	h.take()
+	inactive := h.users(directory.UserQuery{Days: 90, State: directory.Inactive}, 10)
+	require.Len(t, inactive, 1)
+	require.Equal(t, "u500", inactive[0].ID)
+	require.Equal(t, directory.ByCreation, inactive[0].DecidedBy)
+}
+
+func TestTheArchivesNewerSuccessDecides(t *testing.T) {
+	h := open(t, made())
+	h.take()
+	inactive := h.users(directory.UserQuery{Days: 90, State: directory.Inactive}, 999)
+	h.archive[inactive[0].ID] = now.Add(-5 * time.Hour)
+	h.archive[inactive[1].ID] = now.Add(-49*time.Hour - time.Minute) // older than what Graph's delay explains
+	h.tenant.Freeze(now.Add(time.Minute))
+	h.take()
+	again := h.users(directory.UserQuery{Days: 90, State: directory.Inactive}, 999)
+	require.Len(t, again, len(inactive)-1)
+	_, row, err := h.reader.User(t.Context(), inactive[0].ID, 90)
+	require.NoError(t, err)
+	require.Equal(t, "archivedSignIn", gjson.GetBytes(row, "decidedBy").Str)
+	require.Equal(t, "active", gjson.GetBytes(row, "state").Str)
+}
+
+// failing is a store that is killed before its nth write, which is also after the one before.
+type failing struct {
+	directory.Store
+	left *int
+}
+
+var errKilled = &entra.Error{Code: entra.CodeUnavailable, Doing: "write", Why: "killed"}
+
+func (f failing) killed() bool {
+	*f.left--
+	return *f.left <= 0
+}
+
+func (f failing) Put(ctx context.Context, id, partition string, rows []directory.Row) error {
+	if f.killed() {
+		return errKilled
+	}
+	return f.Store.Put(ctx, id, partition, rows)
+}
+
+func (f failing) SaveSnapshot(ctx context.Context, s directory.Snapshot) (directory.Snapshot, error) {
+	if f.killed() {
+		return s, errKilled
+	}
+	return f.Store.SaveSnapshot(ctx, s)
+}
+
+func (f failing) DropRows(ctx context.Context, id string) error {
+	if f.killed() {
+		return errKilled
+	}
+	return f.Store.DropRows(ctx, id)
+}
+
+func TestKilledAtAnyWriteTheOldSnapshotStaysAndTheNextRunGoesOn(t *testing.T) {
+	h := open(t, simtenant.Config{PageSize: 130, Generate: &generate.Config{Seed: 3, Users: 250, Apps: 120, Days: 1, End: now}}) // two pages of users
+	current := h.take()
+	want := h.users(directory.UserQuery{Days: 30}, 999)
+	at := now
+	for kill, finished := 1, false; !finished; kill++ {
+		require.Less(t, kill, 100, "so many writes")
+		at = at.Add(3 * time.Hour)
+		h.tenant.Freeze(at)
+		left := kill
+		h.wrap = func(s directory.Store) directory.Store { return failing{s, &left} }
+		report, err := h.run(t.Context(), true)
+		h.wrap = nil
+		if finished = err == nil; finished {
+			require.True(t, report.Finished)
+		} else {
+			require.ErrorIs(t, err, errKilled)
+		}
+		seen, err := h.reader.Current(t.Context())
+		require.NoError(t, err)
+		require.True(t, seen.ID == current.ID || seen.Phase == directory.PhaseDone, "only the old one or a whole one is seen")
+		if seen.ID == current.ID {
+			seen = h.take()
+		}
+		current = seen
+		require.Len(t, h.users(directory.UserQuery{Days: 30}, 999), len(want), "killed at write %d", kill)
+		require.EqualValues(t, 250, current.Users)
+	}
+}
+
+func TestAWalkGoesThroughOneSnapshotWhileTheNextLands(t *testing.T) {
+	h := open(t, made())
+	h.take()
+	q := directory.UserQuery{Days: 1}
+	page, err := h.reader.Users(t.Context(), q, 100, false, "")
+	require.NoError(t, err)
+	seen := map[string]bool{}
+	landed := 0
+	for {
+		for _, raw := range page.Rows {
+			id := gjson.GetBytes(raw, "id").Str
+			require.False(t, seen[id], "twice")
+			seen[id] = true
+		}
+		if len(seen) >= 500 && landed == 0 {
+			landed++
+			for _, raw := range h.tenant.Objects(simtenant.Users)[:700] {
+				h.tenant.RemoveObject(simtenant.Users, gjson.GetBytes(raw, "id").Str)
+			}
+			h.tenant.Freeze(now.Add(time.Hour))
+			h.take()
+			require.Len(t, h.users(q, 999), 600, "whoever asks anew sees the new one")
+		}
+		if page.Next == "" {
+			break
+		}
+		page, err = h.reader.Users(t.Context(), q, 100, false, page.Next)
+		require.NoError(t, err)
+	}
+	require.Len(t, seen, 1300, "without a gap")
+}
+
+func TestTokensThatWereChangedOrOutlivedTheirSnapshotAreRefused(t *testing.T) {
+	h := open(t, made())
+	h.take()
+	q := directory.UserQuery{Days: 1}
+	page, err := h.reader.Users(t.Context(), q, 100, false, "")
+	require.NoError(t, err)
+	for i := range len(page.Next) {
+		changed := []byte(page.Next)
+		changed[i] ^= 1
+		_, err := h.reader.Users(t.Context(), q, 100, false, string(changed))
+		if err == nil { // the last character of base64 may have bits that mean nothing
+			require.Equal(t, len(page.Next)-1, i)
+			continue
+		}
+		require.Equal(t, entra.CodeBadRequest, entra.CodeOf(err), "%d", i)
+	}
+	_, err = h.reader.Users(t.Context(), directory.UserQuery{Days: 2}, 100, false, page.Next)
+	require.Equal(t, entra.CodeBadRequest, entra.CodeOf(err), "another question")
+	for n := range 3 {
+		h.tenant.Freeze(now.Add(time.Duration(n+1) * 24 * time.Hour))
+		h.take()
+	}
+	_, err = h.reader.Users(t.Context(), q, 100, false, page.Next)
+	require.Equal(t, entra.CodeTokenExpired, entra.CodeOf(err), "%v", err)
+}

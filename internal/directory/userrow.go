@@ -1,0 +1,130 @@
+package directory
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"time"
+)
+
+// UserRow is one user in an answer. What nobody knows is left out.
+type UserRow struct {
+	ID                string   `json:"id"`
+	UserPrincipalName string   `json:"userPrincipalName"`
+	DisplayName       string   `json:"displayName,omitempty"`
+	Mail              string   `json:"mail,omitempty"`
+	Department        string   `json:"department,omitempty"`
+	UserType          string   `json:"userType,omitempty"`
+	AccountEnabled    bool     `json:"accountEnabled"`
+	Licensed          bool     `json:"licensed"`
+	AssignedSkuIDs    []string `json:"assignedSkuIds"`
+	Synced            bool     `json:"onPremisesSyncEnabled"`
+	ExternalUserState string   `json:"externalUserState,omitempty"`
+	Created           string   `json:"createdDateTime,omitempty"`
+	LastSuccessful    string   `json:"lastSuccessfulSignInDateTime,omitempty"`
+	LastInteractive   string   `json:"lastSignInDateTime,omitempty"`
+	LastNonInteract   string   `json:"lastNonInteractiveSignInDateTime,omitempty"`
+	LastArchived      string   `json:"lastArchivedSignInDateTime,omitempty"`
+	InactiveSince     string   `json:"inactiveSinceDateTime,omitempty"`
+	DaysInactive      *int     `json:"daysInactive,omitempty"`
+	NeverSignedIn     bool     `json:"neverSignedIn"`
+	State             string   `json:"state,omitempty"` // active, inactive, unknown; depends on the question
+	DecidedBy         Basis    `json:"decidedBy"`
+	Reason            string   `json:"reason"`
+}
+
+// The states of a user.
+const (
+	Active   = "active"
+	Inactive = "inactive"
+	Unknown  = "unknown"
+)
+
+// text writes a time for an answer; empty for none.
+func text(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+// userRow is the row of a decided user, and its partition.
+func userRow(u User, d Decision, e Evidence, asOf time.Time) (partition string, row Row) {
+	answer := UserRow{
+		ID: u.ID, UserPrincipalName: u.UserPrincipalName, DisplayName: u.DisplayName, Mail: u.Mail, Department: u.Department, UserType: u.UserType,
+		AccountEnabled: u.Enabled, Licensed: len(u.Licences) > 0, AssignedSkuIDs: u.Licences, Synced: u.Synced, ExternalUserState: u.ExternalState,
+		Created: text(u.Created), LastSuccessful: text(u.Activity.LastSuccessful), LastInteractive: text(u.Activity.LastInteractive),
+		LastNonInteract: text(u.Activity.LastNonInteractive), LastArchived: text(e.Archived),
+		NeverSignedIn: d.Never, DecidedBy: d.By, Reason: d.Reason,
+	}
+	if answer.AssignedSkuIDs == nil {
+		answer.AssignedSkuIDs = []string{}
+	}
+	partition, key := unknownUsers, u.ID
+	if d.Known {
+		partition, key = knownUsers, d.Since.UTC().Format(keyTime)+"_"+u.ID
+		days := d.DaysInactive(asOf)
+		answer.InactiveSince, answer.DaysInactive = text(d.Since), &days
+	}
+	row = document(key, answer)
+	row.Columns = []Column{
+		{"UserPrincipalName", u.UserPrincipalName}, {"DisplayName", u.DisplayName}, {"Guest", u.guest()}, {"AccountEnabled", u.Enabled},
+		{"Licensed", answer.Licensed}, {"Synced", u.Synced}, {"NeverSignedIn", d.Never}, {"DecidedBy", string(d.By)}, {"Reason", d.Reason},
+	}
+	return partition, row
+}
+
+// guest tells guests from members. Accounts from before the property existed have no type, and are members.
+func (u User) guest() bool { return strings.EqualFold(u.UserType, "Guest") }
+
+// kind of users that are counted together.
+type kind struct{ Guest, Enabled, Licensed, Synced, Never bool }
+
+// ageCounts counts users by kind and by the most days after which they still count as inactive; -1 are those of whom
+// nobody knows.
+type ageCounts map[ageKey]int64
+
+type ageKey struct {
+	kind
+	days int
+}
+
+// AgeCount is one of them as it is stored.
+type AgeCount struct {
+	Guest, Enabled, Licensed, Synced, Never bool `json:",omitempty"`
+	Days                                    int
+	Users                                   int64
+}
+
+func (c ageCounts) add(u User, d Decision, asOf time.Time) {
+	k := ageKey{kind{u.guest(), u.Enabled, len(u.Licences) > 0, u.Synced, d.Never}, -1}
+	if d.Known {
+		k.days = inactiveFor(d.Since, asOf)
+	}
+	c[k]++
+}
+
+// inactiveFor is the greatest number of days for which somebody has been inactive: on the very moment, he is still active.
+func inactiveFor(since, asOf time.Time) int {
+	age := asOf.Sub(since)
+	if age <= 0 {
+		return 0
+	}
+	return int((age - 1) / (24 * time.Hour))
+}
+
+func (c ageCounts) list() []AgeCount {
+	out := make([]AgeCount, 0, len(c))
+	for k, n := range c {
+		out = append(out, AgeCount{k.Guest, k.Enabled, k.Licensed, k.Synced, k.Never, k.days, n})
+	}
+	slices.SortFunc(out, func(a, b AgeCount) int { return a.Days - b.Days })
+	return out
+}
+
+// readUserRow reads a row's document.
+func readUserRow(doc []byte) (UserRow, error) {
+	var u UserRow
+	err := json.Unmarshal(doc, &u)
+	return u, err
+}

@@ -1,0 +1,298 @@
+package directory
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// UserQuery asks who is inactive. Either Days or Before says for how long, or since when.
+type UserQuery struct {
+	Days     int
+	Before   time.Time
+	State    string // Inactive, Unknown, or empty for all
+	Guest    *bool
+	Enabled  *bool
+	Licensed *bool
+	Synced   *bool
+	Never    *bool    // nil: whether or not they ever signed in
+	Exclude  []string // ids and principal names of users, ids of groups that are noted with snapshots
+	NewSince NewSince
+	Order    Order
+}
+
+// UserOrders are the properties by which users can be sorted.
+func UserOrders() []string {
+	return []string{"inactiveSinceDateTime", "userPrincipalName", "displayName", "createdDateTime", "lastSuccessfulSignInDateTime"}
+}
+
+// UserPage is one page of an answer.
+type UserPage struct {
+	Snapshot Snapshot
+	Cutoff   time.Time // who has been inactive since before
+	Since    time.Time // what is new is newer; zero: all was asked for
+	Count    *int64
+	Rows     []json.RawMessage // each a UserRow
+	Next     string            // skip token; empty: this was the last page
+}
+
+// users is a question, put to one snapshot.
+type users struct {
+	UserPage
+	walk
+	query UserQuery
+}
+
+// put readies a question for a snapshot.
+func (rd *Reader) putUsers(ctx context.Context, snap Snapshot, q UserQuery) (users, error) {
+	u := users{UserPage: UserPage{Snapshot: snap, Cutoff: q.Before.UTC()}, query: q}
+	if w := snap.Withheld("users"); w != nil {
+		return u, &entra.Error{Code: w.Code, Doing: "answer from the directory's snapshot", Why: w.Message, Remedy: "then take a new one with POST /api/snapshot"}
+	}
+	if q.Before.IsZero() {
+		u.Cutoff = snap.AsOf.Add(-time.Duration(q.Days) * 24 * time.Hour)
+	}
+	known := Range{Partition: knownUsers}
+	if q.State == Inactive {
+		known.Below = u.Cutoff.Format(keyTime)
+	}
+	if !q.NewSince.IsZero() {
+		if q.State != Inactive || !q.Before.IsZero() {
+			return u, refuse("newSince", "it is asked together with before, or with another state than inactive", "ask with days, and state=inactive")
+		}
+		since, err := rd.sinceWhen(ctx, snap, q.NewSince)
+		if err != nil {
+			return u, err
+		}
+		u.Since = since
+		known.From = since.Add(-time.Duration(q.Days) * 24 * time.Hour).Format(keyTime)
+	}
+	for name, want := range map[string]*bool{"Guest": q.Guest, "AccountEnabled": q.Enabled, "Licensed": q.Licensed, "Synced": q.Synced, "NeverSignedIn": q.Never} {
+		if want != nil {
+			known.Where = append(known.Where, []Condition{{name, "eq", *want}})
+		}
+	}
+	unknown := known
+	unknown.Partition, unknown.From, unknown.Below = unknownUsers, "", ""
+	u.segments = map[string][]Range{Inactive: {known}, Unknown: {unknown}, "": {known, unknown}}[q.State]
+	excluded, err := rd.excluded(ctx, snap, q.Exclude)
+	u.walk.store, u.id = rd.store, snap.ID
+	u.keep = func(row Row) (bool, error) { return !excluded[userID(row.Key)], nil }
+	return u, err
+}
+
+// userID is the id in the key of a user's row.
+func userID(key string) string {
+	if at := strings.IndexByte(key, '_'); at >= 0 {
+		return key[at+1:]
+	}
+	return key
+}
+
+// Users answers with one page. token is empty for the first, and what the page before gave for the next.
+func (rd *Reader) Users(ctx context.Context, q UserQuery, top int, count bool, token string) (UserPage, error) {
+	asked := question("users", q)
+	from, snap, err := rd.begin(ctx, token, asked)
+	if err != nil {
+		return UserPage{}, err
+	}
+	u, err := rd.putUsers(ctx, snap, q)
+	if err != nil {
+		return UserPage{}, rd.gone(snap, err)
+	}
+	if count && token == "" {
+		n, err := u.count(ctx, rd)
+		if err != nil {
+			return UserPage{}, rd.gone(snap, err)
+		}
+		u.Count = &n
+	}
+	read := u.page
+	if q.Order != (Order{}) && q.Order != (Order{By: "inactiveSinceDateTime"}) {
+		read = func(ctx context.Context, from place, top int) ([]Row, place, bool, error) {
+			return u.sorted(ctx, q.Order, q.Order.By, from, top)
+		}
+	}
+	rows, at, more, err := read(ctx, from, top)
+	if err != nil {
+		return UserPage{}, rd.gone(snap, err)
+	}
+	for _, row := range rows {
+		u.Rows = append(u.Rows, u.stated(row))
+	}
+	if more {
+		u.Next = at.seal(snap.TokenKey)
+	}
+	return u.UserPage, nil
+}
+
+// begin finds the place and snapshot of a token, or those of a first page.
+func (rd *Reader) begin(ctx context.Context, token, asked string) (place, Snapshot, error) {
+	if token != "" {
+		return rd.open(ctx, token, asked)
+	}
+	snap, err := rd.Current(ctx)
+	return place{Snapshot: snap.ID, Question: asked, Now: rd.clock().UTC()}, snap, err
+}
+
+// EachUser answers with all rows, one after the other.
+func (rd *Reader) EachUser(ctx context.Context, q UserQuery, yield func(UserRow) error) error {
+	snap, err := rd.Current(ctx)
+	if err != nil {
+		return err
+	}
+	u, err := rd.putUsers(ctx, snap, q)
+	if err != nil {
+		return rd.gone(snap, err)
+	}
+	return rd.gone(snap, u.all(ctx, false, func(row Row) error {
+		answer, err := readUserRow(u.stated(row))
+		if err != nil {
+			return fmt.Errorf("read user %s of the snapshot: %w", row.Key, err)
+		}
+		return yield(answer)
+	}))
+}
+
+// stated puts the state, which depends on the question, into a row's document.
+func (u users) stated(row Row) json.RawMessage {
+	state := Unknown
+	if since, err := time.Parse(keyTime, row.Key[:min(len(row.Key), len(keyTime))]); err == nil {
+		state = Active
+		if since.Before(u.Cutoff) {
+			state = Inactive
+		}
+	}
+	return append([]byte(`{"state":"`+state+`",`), row.Doc[1:]...)
+}
+
+// count is the number of all rows: from the snapshot's counts where the question is one of whole days, else by counting.
+func (u users) count(ctx context.Context, rd *Reader) (int64, error) {
+	if u.query.Before.IsZero() && len(u.query.Exclude) == 0 && u.query.NewSince.IsZero() {
+		counts, err := rd.ageCounts(ctx, u.Snapshot)
+		if err != nil {
+			return 0, err
+		}
+		var n int64
+		for _, c := range counts {
+			if u.query.counts(c) {
+				n += c.Users
+			}
+		}
+		return n, nil
+	}
+	var n int64
+	err := u.all(ctx, true, func(Row) error { n++; return nil })
+	return n, err
+}
+
+// counts tells whether users of a kind and age are asked for.
+func (q UserQuery) counts(c AgeCount) bool {
+	for want, is := range map[*bool]bool{q.Guest: c.Guest, q.Enabled: c.Enabled, q.Licensed: c.Licensed, q.Synced: c.Synced, q.Never: c.Never} {
+		if want != nil && *want != is {
+			return false
+		}
+	}
+	switch q.State {
+	case Inactive:
+		return c.Days >= q.Days
+	case Unknown:
+		return c.Days < 0
+	}
+	return true
+}
+
+func (rd *Reader) ageCounts(ctx context.Context, snap Snapshot) ([]AgeCount, error) {
+	row, err := rd.store.Row(ctx, snap.ID, summaries, "users")
+	if err != nil {
+		return nil, err
+	}
+	var counts []AgeCount
+	if err := json.Unmarshal(row.Doc, &counts); err != nil {
+		return nil, fmt.Errorf("read the counts of the snapshot: %w", err)
+	}
+	return counts, nil
+}
+
+// maxExcluded bounds a list of exceptions; more are better put into a group.
+const maxExcluded = 100
+
+// excluded finds the ids of the users that a question leaves out. What is neither a user of the snapshot nor a noted group
+// is refused: a mistyped exception would have an account that somebody needs reported as inactive.
+func (rd *Reader) excluded(ctx context.Context, snap Snapshot, list []string) (map[string]bool, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	if len(list) > maxExcluded {
+		return nil, refuse("exclude", fmt.Sprintf("it names %d", len(list)), fmt.Sprintf("accepted are up to %d; put them into a group and name it in SNAPSHOT_GROUPS", maxExcluded))
+	}
+	name := snap.ID + "\n" + strings.Join(list, "\n")
+	rd.mu.Lock()
+	set, ok := rd.sets[name]
+	rd.mu.Unlock()
+	if ok {
+		return set, nil
+	}
+	set = make(map[string]bool)
+	for _, item := range list {
+		if err := rd.exclude(ctx, snap, item, set); err != nil {
+			return nil, err
+		}
+	}
+	rd.mu.Lock()
+	defer rd.mu.Unlock()
+	if len(rd.sets) >= kept {
+		clear(rd.sets)
+	}
+	rd.sets[name] = set
+	return set, nil
+}
+
+func (rd *Reader) exclude(ctx context.Context, snap Snapshot, item string, into map[string]bool) error {
+	for _, g := range snap.Groups {
+		if !strings.EqualFold(g.ID, item) {
+			continue
+		}
+		if g.Unknown {
+			w := snap.Withheld("group " + g.ID)
+			return &entra.Error{Code: w.Code, Doing: "leave out the members of group " + item, Why: w.Message, Remedy: "then take a new snapshot with POST /api/snapshot"}
+		}
+		for row, err := range rd.store.Rows(ctx, snap.ID, Range{Partition: readMembers, From: g.ID + "_", Below: g.ID + "`"}) {
+			if err != nil {
+				return err
+			}
+			into[userID(row.Key)] = true
+		}
+		return nil
+	}
+	id, err := rd.findUser(ctx, snap, item)
+	if errors.Is(err, ErrNoRow) {
+		return refuse("exclude", fmt.Sprintf("%q is no user of the snapshot of %s", clip(item), snap.AsOf.Format(time.RFC3339)),
+			"accepted are ids and principal names of users, and ids of the groups in SNAPSHOT_GROUPS; a group that is not there is noted with the next snapshot once it is")
+	}
+	into[id] = true
+	return err
+}
+
+// findUser finds a user's id, given the id or the principal name; ErrNoRow where there is none.
+func (rd *Reader) findUser(ctx context.Context, snap Snapshot, idOrName string) (string, error) {
+	if strings.Contains(idOrName, "@") {
+		row, err := rd.store.Row(ctx, snap.ID, readNames, strings.ToLower(idOrName))
+		return string(row.Doc), err
+	}
+	id := strings.ToLower(idOrName)
+	_, err := rd.store.Row(ctx, snap.ID, readUsers, id)
+	return id, err
+}
+
+func clip(s string) string {
+	if len(s) > 80 {
+		return s[:80] + "..."
+	}
+	return s
+}
