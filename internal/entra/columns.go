@@ -2,6 +2,7 @@ package entra
 
 import (
 	"math"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
@@ -102,4 +103,17 @@ func clipColumn(s string) string {
 		end--
 	}
 	return s[:end]
+}
+
+// ColumnPaths are the promoted columns of a stream's tables by the path of what they copy, as status/errorCode.
+func ColumnPaths(s Stream) map[string]string {
+	out := make(map[string]string)
+	for _, p := range promotions(s) {
+		path := p.property
+		if p.path != "" {
+			path += "/" + strings.ReplaceAll(p.path, ".", "/")
+		}
+		out[path] = p.column
+	}
+	return out
 }

@@ -153,7 +153,7 @@ func (r *recordScan) scan(s *scanner, at, depth int) (Parsed, int) {
 	}
 	t, err := ParseTime(timeText)
 	if err != nil {
-		out.Err = fmt.Errorf("%w: %s is %s", ErrNoTime, r.timeProperty, strconv.QuoteToASCII(clip(timeText, 80)))
+		out.Err = fmt.Errorf("%w: %s is %s", ErrNoTime, r.timeProperty, strconv.QuoteToASCII(Clip(timeText, 80)))
 		return out, end
 	}
 	out.Time = t.Truncate(Tick)
@@ -179,10 +179,11 @@ func ParseTime(text string) (time.Time, error) {
 			return t.UTC(), nil
 		}
 	}
-	return time.Time{}, fmt.Errorf("parse time %q: accepted is RFC 3339", clip(text, 80))
+	return time.Time{}, fmt.Errorf("parse time %q: accepted is RFC 3339", Clip(text, 80))
 }
 
-func clip(s string, limit int) string {
+// Clip shortens a text for a message.
+func Clip(s string, limit int) string {
 	if len(s) > limit {
 		return s[:limit] + "..."
 	}

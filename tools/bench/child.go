@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"runtime/pprof"
 	"time"
+
+	"github.com/entraledger/entraledger/internal/directory"
 )
 
 // A job is what a child process is told: one line of JSON on its standard input. The input then stays open for as
@@ -18,6 +20,8 @@ import (
 type job struct {
 	Role     string        `json:"role"`
 	Records  int           `json:"records"`
+	Users    int           `json:"users"` // of the simulated tenant; 0: 2,000
+	Apps     int           `json:"apps"`  // likewise; 0: 60
 	Seed     uint64        `json:"seed"`
 	Gzip     bool          `json:"gzip"`     // the simulated tenant compresses its answers, as Graph does
 	Now      time.Time     `json:"now"`      // the simulated tenant's clock
@@ -40,6 +44,8 @@ type outcome struct {
 	Refused       int64   `json:"refused,omitempty"` // records that the table server refused
 	Stopped       string  `json:"stopped,omitempty"` // why the work ended early
 	Floor         *floor  `json:"floor,omitempty"`
+
+	Snapshot *directory.Snapshot `json:"snapshot,omitempty"` // what was taken
 }
 
 // child is a process that was started from this same program.

@@ -32,6 +32,7 @@ func run() error {
 			"obvious":  competitor(obvious),
 			"pipeline": competitor(pipeline),
 			"floor":    competitor(measureFloor),
+			"snapshot": competitor(takeSnapshot),
 		})
 	}
 	p, err := parsePlan(os.Args[1:])
@@ -62,6 +63,7 @@ type plan struct {
 	seed      uint64
 	gzip      bool
 	schedules bool
+	directory bool
 	parallel  int
 	tables    []string
 	programs  []string
@@ -85,6 +87,7 @@ func parsePlan(args []string) (plan, error) {
 	programs := flags.String("programs", "pipeline,obvious", "which programs: pipeline, obvious")
 	flat := flags.Bool("flat", true, "measure the pipeline's memory with 10,000, 100,000 and 1,000,000 records too")
 	flags.BoolVar(&p.schedules, "schedules", true, "measure what reading again costs in Graph requests")
+	flags.BoolVar(&p.directory, "directory", true, "measure a snapshot of the directory, and answers from one")
 	flags.DurationVar(&p.limit, "limit", 4*time.Minute, "longest time for one run; what it got through by then is reported")
 	flags.DurationVar(&p.total, "total", 20*time.Minute, "longest time for everything")
 	flags.StringVar(&p.out, "out", "", "write the figures to this file as JSON")

@@ -59,7 +59,11 @@ type report struct {
 	Flat      []figure   `json:"flat"`
 	Floor     floor      `json:"floor"`
 	Schedules []schedule `json:"schedules"`
-	Aims      []aim      `json:"aims"`
+
+	Answers  []answerTime    `json:"answers"`
+	Snapshot *snapshotFigure `json:"snapshot,omitempty"`
+
+	Aims []aim `json:"aims"`
 }
 
 func machine() string {
@@ -85,7 +89,7 @@ func (r report) judge() []aim {
 	var aims []aim
 	ours, ok := r.find("pipeline", "discard")
 	if !ok {
-		return nil
+		return r.judgeDirectory()
 	}
 	if theirs, ok := r.find("obvious", "discard"); ok {
 		times := ratio(theirs.cpuPer100k(), ours.cpuPer100k())
@@ -109,6 +113,24 @@ func (r report) judge() []aim {
 		cost := r.Schedules[0].Per1000
 		aims = append(aims, aim{"Graph requests per 1,000 records, all passes", fmt.Sprintf("<= %.0f", aimPer1000), cost, cost <= aimPer1000})
 	}
+	return append(aims, r.judgeDirectory()...)
+}
+
+// judgeDirectory compares snapshot and answers with their aims.
+func (r report) judgeDirectory() []aim {
+	var aims []aim
+	if n := len(r.Answers); n > 0 {
+		worst := 0.0
+		for _, a := range r.Answers {
+			worst = max(worst, a.Own)
+		}
+		growth := ratio(r.Answers[n-1].Millis, r.Answers[0].Millis)
+		aims = append(aims, aim{"our own time for a page of 100 users, ms", fmt.Sprintf("<= %.0f", aimOwnMS), worst, worst <= aimOwnMS},
+			aim{"a page at 1,000,000 users / at 1,000", fmt.Sprintf("<= %.2f", aimGrowth), growth, growth <= aimGrowth})
+	}
+	if s := r.Snapshot; s != nil {
+		aims = append(aims, aim{"peak memory of a snapshot, MB", fmt.Sprintf("< %.0f", aimSnapshotMB), s.PeakMB, s.PeakMB < aimSnapshotMB})
+	}
 	return aims
 }
 
@@ -119,6 +141,8 @@ func (r report) print(out io.Writer) {
 	r.printRatios(out)
 	r.printFlat(out)
 	r.printSchedules(out)
+	r.printAnswers(out)
+	r.printSnapshot(out)
 	r.printAims(out)
 }
 

@@ -48,6 +48,14 @@ func (p plan) run(ctx context.Context) (report, error) {
 			return r, err
 		}
 	}
+	if p.directory {
+		if r.Answers, err = p.measureAnswers(ctx); err != nil {
+			return r, err
+		}
+		if r.Snapshot, err = p.measureSnapshot(ctx); err != nil {
+			return r, err
+		}
+	}
 	r.Aims = r.judge()
 	return r, nil
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -46,7 +47,7 @@ const identityHeader = "bench"
 func newTenant(j job) (*simtenant.Tenant, error) {
 	tenant, err := simtenant.New(simtenant.Config{
 		Generate: &generate.Config{
-			Seed: j.Seed, Users: 2000, Apps: 60, Days: 29, Policies: 12, End: j.Now.Add(-time.Hour),
+			Seed: j.Seed, Users: cmp.Or(j.Users, 2000), Apps: cmp.Or(j.Apps, 60), Days: 29, Policies: 12, End: j.Now.Add(-time.Hour),
 			Exactly: map[entra.Stream]int{entra.SignInsInteractiveUser: j.Records},
 		},
 		Now: j.Now, NoGzip: !j.Gzip, IdentityHeader: identityHeader,
