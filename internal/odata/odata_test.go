@@ -154,24 +154,40 @@ func TestAPlanAsksForWhatTheFilterSays(t *testing.T) {
 		require.NoError(t, err)
 		return v
 	}
-	one := func(name, text string) []odata.OneOf { return []odata.OneOf{{Column: name, Text: text}} }
+	one := func(name, text string) []entra.Column { return []entra.Column{{Name: name, Text: text}} }
 	for text, want := range map[string]odata.Plan{
 		"createdDateTime ge 2026-11-20T00:00:00Z and createdDateTime le 2026-11-21T00:00:00Z": {From: at("2026-11-20T00:00:00Z"), To: at("2026-11-21T00:00:00.0000001Z")},
-		"createdDateTime lt 2026-11-20T00:00:00Z and userId eq 'u'":                           {To: at("2026-11-20T00:00:00Z"), Columns: [][]odata.OneOf{one("UserId", "u")}},
+		"createdDateTime lt 2026-11-20T00:00:00Z and userId eq 'u'":                           {To: at("2026-11-20T00:00:00Z"), Columns: [][]entra.Column{one("UserId", "u")}},
 		"createdDateTime gt 2026-11-21T00:00:00Z and createdDateTime lt 2026-11-20T00:00:00Z": {From: at("2026-11-21T00:00:00Z").Add(1), To: at("2026-11-20T00:00:00Z"), Empty: true},
-		"userId eq 'a' or userId eq 'b'":                                                      {Columns: [][]odata.OneOf{{{Column: "UserId", Text: "a"}, {Column: "UserId", Text: "b"}}}},
-		"userId in ('a','b') and status/errorCode eq 0":                                       {Columns: [][]odata.OneOf{{{Column: "UserId", Text: "a"}, {Column: "UserId", Text: "b"}}, {{Column: "ErrorCode", IsInt: true}}}},
+		"userId eq 'a' or userId eq 'b'":                                                      {Columns: [][]entra.Column{{{Name: "UserId", Text: "a"}, {Name: "UserId", Text: "b"}}}},
+		"userId in ('a','b') and status/errorCode eq 0":                                       {Columns: [][]entra.Column{{{Name: "UserId", Text: "a"}, {Name: "UserId", Text: "b"}}, {{Name: "ErrorCode", IsInt: true}}}},
 		"userId eq 'a' or isInteractive eq true":                                              {},
-		"userId eq 'a' and isInteractive eq true or userId eq 'b'":                            {Columns: [][]odata.OneOf{{{Column: "UserId", Text: "a"}, {Column: "UserId", Text: "b"}}}},
+		"userId eq 'a' and isInteractive eq true or userId eq 'b'":                            {Columns: [][]entra.Column{{{Name: "UserId", Text: "a"}, {Name: "UserId", Text: "b"}}}},
 		"not (userId eq 'a')":            {},
 		"userId ne 'a' and userId eq ''": {},
 		"tolower(userId) eq 'a'":         {},
 		"status/errorCode eq 0.5":        {},
-		"signInEventTypes/any(t: t eq 'servicePrincipal') and userId eq 'u'": {EventTypes: []string{"servicePrincipal"}, Columns: [][]odata.OneOf{one("UserId", "u")}},
-		"signInEventTypes/all(t: t eq 'servicePrincipal')":                   {},
+		"signInEventTypes/any(t: t eq 'servicePrincipal') and userId eq 'u'": {EventTypes: []string{"servicePrincipal"}, Columns: [][]entra.Column{one("UserId", "u")}},
 		"createdDateTime ge 2026-11-20 or userId eq 'a'":                     {},
 	} {
-		require.Equal(t, want, odata.PlanFor(read(t, entra.SignInsInteractiveUser, text), "createdDateTime", columns), text)
+		got, err := odata.PlanFor(read(t, entra.SignInsInteractiveUser, text), "createdDateTime", columns)
+		require.NoError(t, err)
+		got.Rest = nil
+		require.Equal(t, want, got, text)
+	}
+}
+
+func TestATypeOfEventsChoosesTheLogAndNothingElse(t *testing.T) {
+	plan, err := odata.PlanFor(read(t, entra.SignInsInteractiveUser, "signInEventTypes/any(t: t eq 'interactiveUser') and status/errorCode eq 50126"), "createdDateTime", columns)
+	require.NoError(t, err)
+	require.Equal(t, []string{"interactiveUser"}, plan.EventTypes)
+	require.True(t, odata.Matches(plan.Rest, []byte(signIn)), "v1.0 gives records without the property")
+	for _, text := range []string{
+		"signInEventTypes/any(t: t eq 'a') or signInEventTypes/any(t: t eq 'b')", "not signInEventTypes/any(t: t eq 'a')",
+		"signInEventTypes/any(t: t ne 'a')", "signInEventTypes/all(t: t eq 'a') and userId eq 'u'",
+	} {
+		_, err := odata.PlanFor(read(t, entra.SignInsInteractiveUser, text), "createdDateTime", columns)
+		require.ErrorContains(t, err, "ask for one type", text)
 	}
 }
 
@@ -184,7 +200,7 @@ func passes(p odata.Plan, rec *entra.Record) bool {
 		held := false
 		for _, one := range any {
 			for _, col := range rec.Columns {
-				held = held || col.Name == one.Column && col.IsInt == one.IsInt && col.Int == one.Int && col.Text == one.Text
+				held = held || col.Name == one.Name && col.IsInt == one.IsInt && col.Int == one.Int && col.Text == one.Text
 			}
 		}
 		if !held {
@@ -243,7 +259,8 @@ func TestAPlanLeavesOutNothingThatTheFilterLetsThrough(t *testing.T) {
 	for range 3000 {
 		text := filter(3)
 		n := read(t, s, text)
-		plan := odata.PlanFor(n, s.TimeProperty(), held)
+		plan, err := odata.PlanFor(n, s.TimeProperty(), held)
+		require.NoError(t, err)
 		for i := range records {
 			if odata.Matches(n, records[i].Raw) {
 				matched++
@@ -312,6 +329,9 @@ func FuzzParse(f *testing.F) {
 			return
 		}
 		odata.Matches(n, []byte(signIn))
-		odata.PlanFor(n, "createdDateTime", columns)
+		plan, err := odata.PlanFor(n, "createdDateTime", columns)
+		if err == nil && plan.Rest != nil {
+			odata.Matches(plan.Rest, []byte(signIn))
+		}
 	})
 }

@@ -11,28 +11,52 @@ import (
 // Plan is what a store can be asked for: no record that the filter lets through is left out by it, and each that comes is
 // still to be evaluated.
 type Plan struct {
-	From, To   time.Time // [From, To); zero: no bound
-	EventTypes []string  // of signInEventTypes/any(t: t eq '...') that all have to hold
-	Columns    [][]OneOf // each has to have one that holds
-	Empty      bool      // nothing can match: the bounds exclude each other
+	From, To   time.Time        // [From, To); zero: no bound
+	EventTypes []string         // of signInEventTypes/any(t: t eq '...') that all have to hold
+	Columns    [][]entra.Column // each has to have one that equals
+	Empty      bool             // nothing can match: the bounds exclude each other
+	Rest       Node             // what is to be asked of each record: all but EventTypes; nil: nothing
 }
 
-// OneOf is a column that equals a value: a text or a number of 32 bits.
-type OneOf struct {
-	Column string
-	Text   string
-	Int    int32
-	IsInt  bool
-}
-
-// PlanFor takes a checked filter apart. columns are the names of the columns that hold copies, by path.
-func PlanFor(n Node, timeProperty string, columns map[string]string) Plan {
+// PlanFor takes a checked filter apart. columns are the names of the columns that hold copies, by path. A type of events that
+// stands elsewhere than in a chain of ands at the top is an error: each type is a log of its own.
+func PlanFor(n Node, timeProperty string, columns map[string]string) (Plan, error) {
 	p := &planner{timeProperty: timeProperty, columns: columns}
 	p.take(n)
 	if !p.From.IsZero() && !p.To.IsZero() && !p.From.Before(p.To) {
 		p.Empty = true
 	}
-	return p.Plan
+	if at, found := findEventTypes(p.Rest); found {
+		return p.Plan, problem(at, "signInEventTypes is joined with other conditions by or, not, ne or all", "ask for one type, as signInEventTypes/any(t: t eq 'servicePrincipal'), joined with the rest by and")
+	}
+	return p.Plan, nil
+}
+
+// findEventTypes finds the property in a tree.
+func findEventTypes(n Node) (at int, found bool) {
+	switch n := n.(type) {
+	case *Logical:
+		if at, found := findEventTypes(n.L); found {
+			return at, true
+		}
+		return findEventTypes(n.R)
+	case *Not:
+		return findEventTypes(n.Of)
+	case *Lambda:
+		return n.Path.At, n.Path.String() == eventTypes
+	}
+	return 0, false
+}
+
+const eventTypes = "signInEventTypes"
+
+// and joins what is left to be asked.
+func (p *planner) and(n Node) {
+	if p.Rest == nil {
+		p.Rest = n
+		return
+	}
+	p.Rest = &Logical{L: p.Rest, R: n}
 }
 
 type planner struct {
@@ -53,14 +77,18 @@ func (p *planner) take(n Node) {
 	case *Compare:
 		if n.Path.Var == "" && n.Path.String() == p.timeProperty && n.Value.Kind == Time {
 			p.bound(n.Op, n.Value.Time)
+			p.and(n)
 			return
 		}
 	case *Lambda:
-		if c, ok := n.Of.(*Compare); ok && !n.All && n.Path.String() == "signInEventTypes" && c.Path.Var == n.Var && len(c.Path.Names) == 0 &&
+		if c, ok := n.Of.(*Compare); ok && !n.All && n.Path.String() == eventTypes && c.Path.Var == n.Var && len(c.Path.Names) == 0 &&
 			c.Op == "eq" && c.Value.Kind == Text {
 			p.EventTypes = append(p.EventTypes, c.Value.Text)
 			return
 		}
+	}
+	if n != nil {
+		p.and(n)
 	}
 	if any, ok := p.column(n); ok {
 		p.Columns = append(p.Columns, any)
@@ -90,7 +118,7 @@ func (p *planner) bound(op string, at time.Time) {
 }
 
 // column turns a part into conditions on columns of which one has to hold, if it is nothing but that.
-func (p *planner) column(n Node) ([]OneOf, bool) {
+func (p *planner) column(n Node) ([]entra.Column, bool) {
 	switch n := n.(type) {
 	case *Logical:
 		if !n.Or {
@@ -108,9 +136,9 @@ func (p *planner) column(n Node) ([]OneOf, bool) {
 			return nil, false
 		}
 		one, ok := p.equals(n.Path, n.Value)
-		return []OneOf{one}, ok
+		return []entra.Column{one}, ok
 	case *In:
-		var all []OneOf
+		var all []entra.Column
 		for _, v := range n.Values {
 			one, ok := p.equals(n.Path, v)
 			if !ok {
@@ -125,16 +153,16 @@ func (p *planner) column(n Node) ([]OneOf, bool) {
 
 // equals is the condition of a column, where the column tells as much as the record: not for texts that a column holds
 // shortened, nor for an empty text, which has no column.
-func (p *planner) equals(path Path, v Value) (OneOf, bool) {
+func (p *planner) equals(path Path, v Value) (entra.Column, bool) {
 	name, ok := p.columns[path.String()]
 	if !ok || path.Var != "" || path.Fold != "" || path.fold {
-		return OneOf{}, false
+		return entra.Column{}, false
 	}
 	switch {
 	case v.Kind == Text && v.Text != "" && len(v.Text) < entra.MaxColumnBytes:
-		return OneOf{Column: name, Text: v.Text}, true
+		return entra.Column{Name: name, Text: v.Text}, true
 	case v.Kind == Number && v.Num == math.Trunc(v.Num) && math.Abs(v.Num) <= math.MaxInt32:
-		return OneOf{Column: name, Int: int32(v.Num), IsInt: true}, true
+		return entra.Column{Name: name, Int: int32(v.Num), IsInt: true}, true
 	}
-	return OneOf{}, false
+	return entra.Column{}, false
 }
