@@ -18,10 +18,12 @@ import (
 	"github.com/entraledger/entraledger/functions/coverage"
 	"github.com/entraledger/entraledger/functions/expiringcredentials"
 	"github.com/entraledger/entraledger/functions/inactiveusers"
+	"github.com/entraledger/entraledger/functions/logs"
 	"github.com/entraledger/entraledger/functions/snapshot"
 	"github.com/entraledger/entraledger/functions/snapshotdirectory"
 	"github.com/entraledger/entraledger/functions/users"
 	"github.com/entraledger/entraledger/functions/verify"
+	"github.com/entraledger/entraledger/functions/versionedlogs"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/blobs"
 	"github.com/entraledger/entraledger/internal/directory"
@@ -77,7 +79,19 @@ func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (
 	host.HTTP("/api/collect/{job}", byHand, http.MethodGet)
 	wireDirectory(host, cfg, directory.NewSnapshotter(graph.NewDirectory(snapshotSource), store, store,
 		directory.Options{Groups: cfg.SnapshotGroups, Every: snapshotEvery}, time.Now, log), store)
+	wireReading(host, cfg, store)
 	return host, nil
+}
+
+// wireReading adds the functions that read the archive back.
+func wireReading(host *funchost.Host, cfg settings.Settings, store *tables.Store) {
+	read := &logs.Function{Archive: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
+	host.HTTP("/api/auditLogs/{collection}", read, http.MethodGet)
+	host.HTTP("/api/auditLogs/{collection}/{id}", read, http.MethodGet)
+	for _, version := range versionedlogs.Versions() {
+		host.HTTP("/api/"+version+"/auditLogs/{collection}", read, http.MethodGet)
+		host.HTTP("/api/"+version+"/auditLogs/{collection}/{id}", read, http.MethodGet)
+	}
 }
 
 // snapshotEvery is the age from which a snapshot is taken anew: less than a day, so that a timer that comes early does not

@@ -62,6 +62,14 @@ func Entity(w http.ResponseWriter, about any, object json.RawMessage) {
 	JSON(w, http.StatusOK, json.RawMessage(slices.Concat(head[:len(head)-1], []byte(","), object[1:])))
 }
 
+// Raw writes a body that is JSON already, byte for byte.
+func Raw(w http.ResponseWriter, body []byte) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(body) // a caller that went away needs no answer
+}
+
 type errorBody struct {
 	Error struct {
 		Code       entra.Code `json:"code"`

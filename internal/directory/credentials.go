@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/skiptoken"
 )
 
 // CredentialQuery asks which credentials are in a state.
@@ -167,7 +168,7 @@ func (rd *Reader) Credentials(ctx context.Context, q CredentialQuery, top int, c
 		c.Rows = append(c.Rows, cred.row(c.Now, q.Within, q.UnusedFor))
 	}
 	if more {
-		c.Next = at.seal(snap.TokenKey)
+		c.Next = skiptoken.Seal(snap.TokenKey, at)
 	}
 	return c.CredentialPage, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/skiptoken"
 )
 
 // UserQuery asks who is inactive. Either Days or Before says for how long, or since when.
@@ -126,7 +127,7 @@ func (rd *Reader) Users(ctx context.Context, q UserQuery, top int, count bool, t
 		u.Rows = append(u.Rows, u.stated(row))
 	}
 	if more {
-		u.Next = at.seal(snap.TokenKey)
+		u.Next = skiptoken.Seal(snap.TokenKey, at)
 	}
 	return u.UserPage, nil
 }

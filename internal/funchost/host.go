@@ -23,8 +23,8 @@ type Timer func(ctx context.Context) (string, error)
 // maxEnvelope bounds an invocation's body; a timer's is below 1 KB.
 const maxEnvelope = 1 << 20
 
-// maxURL bounds a request's address; Azure's front end takes no more either.
-const maxURL = 16 << 10
+// maxURL bounds a request's address; nothing that is asked for needs as much.
+const maxURL = 256 << 10
 
 // Host routes what the Functions host sends. It is an http.Handler.
 type Host struct {
@@ -65,7 +65,7 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case len(r.RequestURI) > maxURL:
 		answer.Error(w, r, &entra.Error{Code: entra.CodeTooLarge, Doing: "read the request", Why: fmt.Sprintf("its address has %d characters", len(r.RequestURI)),
-			Remedy: fmt.Sprintf("at most are %d, which is also what Power Automate sends", maxURL)})
+			Remedy: fmt.Sprintf("at most are %d", maxURL)})
 	case r.URL.Path == "/":
 		answer.JSON(w, http.StatusOK, map[string]string{"status": "ready"})
 	case strings.HasPrefix(r.URL.Path, "/api/"):

@@ -67,22 +67,37 @@ func (b *rowBuilder) document(c *codec, doc []byte) int {
 	data, name, free := c.encode(nil, doc)
 	defer free()
 	b.text("Codec", name)
+	if chunks := (len(data) + maxProperty - 1) / maxProperty; chunks > 1 {
+		b.int32("Chunks", int32(chunks))
+	}
 	return len(b.chunks(data))
 }
+
+// docColumns are the columns of a row whose document is one chunk, as nearly all are; Chunks tells the others. What is not
+// asked for does not travel.
+const docColumns = "RowKey,Codec,Chunks,Record"
 
 // docRow is a row with a document.
 type docRow struct {
 	RowKey string
 	ETag   string `json:"odata.etag"`
 	Codec  string
+	Chunks int
 
 	Record, Record1, Record2, Record3, Record4, Record5, Record6, Record7, Record8, Record9, Record10 []byte
 }
 
-func (s *Store) parseDocument(ctx context.Context, table string, body []byte) (docRow, []byte, error) {
+func (s *Store) parseDocument(ctx context.Context, table, partition string, body []byte) (docRow, []byte, error) {
 	var row docRow
 	if err := json.Unmarshal(body, &row); err != nil {
 		return row, nil, fmt.Errorf("read a row of %s: %w", table, err)
+	}
+	if row.Chunks > 1 && row.Record1 == nil {
+		whole, err := s.service.NewClient(table).GetEntity(ctx, partition, row.RowKey, nil)
+		if err != nil {
+			return row, nil, s.explain("read table "+table, err)
+		}
+		return s.parseDocument(ctx, table, partition, whole.Value)
 	}
 	data := row.Record
 	for _, more := range [][]byte{row.Record1, row.Record2, row.Record3, row.Record4, row.Record5, row.Record6, row.Record7, row.Record8, row.Record9, row.Record10} {
@@ -99,7 +114,7 @@ func (s *Store) parseDocument(ctx context.Context, table string, body []byte) (d
 }
 
 func (s *Store) parseSnapshot(ctx context.Context, body []byte) (directory.Snapshot, error) {
-	row, doc, err := s.parseDocument(ctx, snapshotsTable, body)
+	row, doc, err := s.parseDocument(ctx, snapshotsTable, snapshotsPartition, body)
 	var snap directory.Snapshot
 	if err == nil {
 		err = json.Unmarshal(doc, &snap)
@@ -232,12 +247,13 @@ func (s *Store) Rows(ctx context.Context, id string, r directory.Range) iter.Seq
 			top := int32(r.Top)
 			options.Top = &top
 		}
+		columns := docColumns
 		if r.KeysOnly {
-			keys := "RowKey"
-			options.Select = &keys
+			columns = "RowKey"
 		}
+		options.Select = &columns
 		err := s.listWith(ctx, table, options, func(body []byte) error {
-			row, doc, err := s.parseDocument(ctx, table, body)
+			row, doc, err := s.parseDocument(ctx, table, r.Partition, body)
 			if err != nil {
 				return err
 			}

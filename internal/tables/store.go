@@ -46,6 +46,7 @@ type Store struct {
 
 	creating singleflight.Group
 	created  sync.Map // table name -> struct{}{}
+	secrets  sync.Map // name -> []byte
 }
 
 var _ archive.Store = (*Store)(nil)

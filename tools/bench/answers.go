@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
+	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/functions/inactiveusers"
 	"github.com/entraledger/entraledger/internal/directory"
@@ -128,17 +128,14 @@ func askPage(ctx context.Context, address string) (string, error) {
 		return "", err
 	}
 	defer resp.Body.Close()
-	var answer struct {
-		Next  string            `json:"@odata.nextLink"`
-		Value []json.RawMessage `json:"value"`
-	}
-	if err := json.NewDecoder(resp.Body).Decode(&answer); err != nil {
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
 		return "", err
 	}
-	if resp.StatusCode != http.StatusOK || len(answer.Value) == 0 {
-		return "", fmt.Errorf("%s answers %s with %d rows", address, resp.Status, len(answer.Value))
+	if resp.StatusCode != http.StatusOK || !gjson.GetBytes(body, "value.0.id").Exists() {
+		return "", fmt.Errorf("%s answers %s: %.300s", address, resp.Status, body)
 	}
-	return answer.Next, nil
+	return gjson.GetBytes(body, `@odata\.nextLink`).Str, nil
 }
 
 func (r report) printAnswers(out io.Writer) {

@@ -1,0 +1,233 @@
+// Package logs is the HTTP function that reads the archive back in Microsoft Graph's own query language.
+package logs
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/entraledger/entraledger/internal/answer"
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/skiptoken"
+)
+
+// Archive is what the function reads.
+type Archive interface {
+	archive.Records
+	archive.Ledger
+	// Secret is what signs the skip tokens.
+	Secret(ctx context.Context, name string) ([]byte, error)
+}
+
+// Function answers GET /api/auditLogs/{collection} and GET /api/auditLogs/{collection}/{id}.
+type Function struct {
+	Archive Archive
+	Streams []entra.Stream // that are archived
+	Now     func() time.Time
+	BaseURL string        // of links; empty: as forwarded
+	Slice   time.Duration // how long one request searches; what is found by then is answered, with a link to the rest
+}
+
+const (
+	defaultTop = 100
+	maxTop     = 1000
+	secretName = "logs"
+)
+
+// partialHeader says that a page is shorter than was asked for because searching took too long.
+const partialHeader = "X-EntraLedger-Search"
+
+// ServeHTTP answers with a page of records, or with one record.
+func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	var err error
+	if id := r.PathValue("id"); id != "" {
+		err = f.one(w, r, id)
+	} else {
+		err = f.list(w, r)
+	}
+	if err != nil {
+		answer.Error(w, r, err)
+	}
+}
+
+// place is where a walk stands. It travels in the skip token.
+type place struct {
+	Question string `json:"q"`
+	After    string `json:"k"`
+}
+
+func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
+	q, err := f.readQuery(r, "$filter", "$orderby", "$top", "$select", "$count", "$skiptoken", "versions")
+	if err != nil {
+		return err
+	}
+	secret, err := f.Archive.Secret(r.Context(), secretName)
+	if err != nil {
+		return err
+	}
+	at := place{Question: q.question()}
+	if token := r.URL.Query().Get("$skiptoken"); token != "" {
+		var p place
+		t, err := skiptoken.Read(token, &p)
+		if err == nil {
+			err = t.Check(secret)
+		}
+		if err == nil && p.Question != at.Question {
+			err = skiptoken.Refuse("it belongs to a question with other parameters")
+		}
+		if err != nil {
+			return err
+		}
+		at = p
+	}
+	page, err := f.search(r.Context(), q, at.After, q.top)
+	if err != nil {
+		return err
+	}
+	body := f.begin(r, q)
+	if q.count && at.After == "" {
+		n, whole, err := f.count(r.Context(), q)
+		if err != nil {
+			return err
+		}
+		if whole {
+			body = append(body, `"@odata.count":`+strconv.FormatInt(n, 10)+`,`...)
+		}
+	}
+	if page.more {
+		body = append(body, `"@odata.nextLink":`...)
+		body = strconv.AppendQuote(body, answer.NextLink(r, f.BaseURL, skiptoken.Seal(secret, place{at.Question, page.after})))
+		body = append(body, ',')
+	}
+	if page.timedOut {
+		w.Header().Set(partialHeader, "partial; follow @odata.nextLink, or narrow the time")
+	}
+	body = append(body, `"value":[`...)
+	for i, rec := range page.records {
+		if i > 0 {
+			body = append(body, ',')
+		}
+		body = append(body, q.project(rec)...)
+	}
+	answer.Raw(w, append(body, "]}"...))
+	return nil
+}
+
+// begin begins the answer.
+func (f *Function) begin(r *http.Request, q query) []byte {
+	return append([]byte(`{"@odata.context":`), strconv.Quote(answer.BaseURL(r, f.BaseURL)+"/api/$metadata#auditLogs/"+q.collection)+`,`...)
+}
+
+// found is a page of records.
+type found struct {
+	records  []archive.Archived
+	more     bool
+	after    string
+	timedOut bool
+}
+
+// search reads up to top records that the filter lets through. It ends after Slice, with what it has.
+func (f *Function) search(ctx context.Context, q query, after string, top int) (found, error) {
+	var page found
+	end := time.Now().Add(f.Slice)
+	if q.plan.Empty {
+		return page, nil
+	}
+	page.after = after
+	for rec, err := range f.Archive.Read(ctx, q.reading(after)) {
+		if err != nil {
+			return page, err
+		}
+		if rec.Raw != nil && q.matches(rec.Raw) {
+			if len(page.records) == top {
+				page.more = true
+				return page, nil
+			}
+			page.records = append(page.records, rec)
+		}
+		page.after = rec.Place
+		if time.Now().After(end) {
+			page.more, page.timedOut = true, true
+			return page, nil
+		}
+	}
+	return page, nil
+}
+
+// count counts all records that the filter lets through; whole is false where that takes longer than Slice.
+func (f *Function) count(ctx context.Context, q query) (n int64, whole bool, err error) {
+	if q.plan.Empty {
+		return 0, true, nil
+	}
+	end := time.Now().Add(f.Slice)
+	for rec, err := range f.Archive.Read(ctx, q.reading("")) {
+		if err != nil {
+			return 0, false, err
+		}
+		if rec.Raw != nil && q.matches(rec.Raw) {
+			n++
+		}
+		if time.Now().After(end) {
+			return 0, false, nil
+		}
+	}
+	return n, true, nil
+}
+
+// one answers with one record, as it is now. An id does not say when its record is from, so the archive is searched, the
+// newest first, for as long as one request may take.
+func (f *Function) one(w http.ResponseWriter, r *http.Request, id string) error {
+	q, err := f.readQuery(r, "$select")
+	if err != nil {
+		return err
+	}
+	streams := []entra.Stream{q.stream}
+	if q.stream.IsSignIns() { // an id may be of any type
+		streams = slices.DeleteFunc(slices.Clone(f.Streams), func(s entra.Stream) bool { return !s.IsSignIns() })
+	}
+	end := time.Now().Add(f.Slice)
+	for _, s := range streams {
+		of := q
+		of.stream = s
+		if of.from, err = f.from(r.Context(), s); err != nil {
+			return err
+		}
+		for rec, err := range f.Archive.Read(r.Context(), of.reading("")) {
+			if err != nil {
+				return err
+			}
+			if rec.Raw != nil && rec.Key.ID == id {
+				answer.Raw(w, q.project(rec))
+				return nil
+			}
+			if time.Now().After(end) {
+				return &entra.Error{Code: entra.CodeUnavailable, Doing: "find record " + entra.Clip(id, 80), Why: fmt.Sprintf("it was not found within %s", f.Slice),
+					Remedy: fmt.Sprintf("ask for a list with $filter=id eq '...' and a range of %s", q.stream.TimeProperty())}
+			}
+		}
+	}
+	return &entra.Error{Code: entra.CodeNotFound, Doing: "find record " + entra.Clip(id, 80), Why: "the archive has none of it in " + q.collection,
+		Remedy: "GET /api/coverage says what the archive holds"}
+}
+
+// project is a record as it is answered: as received, or only what was selected, with what the archive adds for versions.
+func (q query) project(rec archive.Archived) []byte {
+	raw := answer.Project(rec.Raw, q.fields)
+	if !q.versions || !gjson.ParseBytes(raw).IsObject() {
+		return raw
+	}
+	about := `{"@entraledger.firstSeenDateTime":` + strconv.Quote(answer.Time(rec.FirstSeen))
+	if !rec.Superseded.IsZero() {
+		about += `,"@entraledger.supersededDateTime":` + strconv.Quote(answer.Time(rec.Superseded))
+	}
+	if len(raw) > 2 {
+		about += ","
+	}
+	return append([]byte(about), raw[1:]...)
+}

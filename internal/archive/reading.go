@@ -1,0 +1,35 @@
+package archive
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// Reading asks for the records of a stream dated [From, To), in the order of time.
+type Reading struct {
+	Stream      entra.Stream
+	From, To    time.Time
+	NewestFirst bool
+	Columns     [][]entra.Column // each has to have one that equals; nil: all records
+	Versions    bool             // earlier versions of changed records, too
+	After       string           // a Place: what lies beyond it is read; empty: from the begin
+}
+
+// Archived is one record as it is read back, or only how far the reading is.
+type Archived struct {
+	Key        entra.Key
+	Raw        []byte // exactly as received; nil: no record lies between the last Place and this one
+	FirstSeen  time.Time
+	Superseded time.Time // of an earlier version: when a later content took its place
+	Place      string    // where a reading goes on after this record
+}
+
+// Records reads the archive back.
+type Records interface {
+	// Read yields records in order and in constant memory, and, between them, how far it is. A month that is not there has
+	// no records. An altered record is an error with entra.CodeTampered.
+	Read(ctx context.Context, r Reading) iter.Seq2[Archived, error]
+}
