@@ -68,7 +68,7 @@ func New(cfg Config) (*Store, error) {
 	}
 	options := &aztables.ClientOptions{ClientOptions: policy.ClientOptions{
 		Transport:       client,
-		PerCallPolicies: []policy.Policy{insertionsPolicy{}},
+		PerCallPolicies: []policy.Policy{insertionsPolicy{}, listingPolicy{}},
 		Telemetry:       policy.TelemetryOptions{ApplicationID: "entraledger"},
 		Retry:           policy.RetryOptions{MaxRetries: cfg.Retries, RetryDelay: 500 * time.Millisecond, MaxRetryDelay: 20 * time.Second, TryTimeout: 60 * time.Second},
 	}}
@@ -202,15 +202,16 @@ var errNoTable = errors.New("there is no such table")
 // listWith yields the rows of a query. A table that does not exist is errNoTable; yield's errors come as they are.
 func (s *Store) listWith(ctx context.Context, table string, options *aztables.ListEntitiesOptions, yield func([]byte) error) error {
 	pager := s.service.NewClient(table).NewListEntitiesPager(options)
+	asking, page := withListing(ctx)
 	for pager.More() {
-		page, err := pager.NextPage(ctx)
+		_, err := pager.NextPage(asking)
 		if isCode(err, "TableNotFound", "TableBeingDeleted") {
 			return errNoTable
 		}
 		if err != nil {
 			return s.explain("read table "+table, err)
 		}
-		for _, body := range page.Entities {
+		for _, body := range page.rows {
 			if err := yield(body); err != nil {
 				return err
 			}
