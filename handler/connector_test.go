@@ -120,7 +120,8 @@ func TestEveryHTTPFunctionIsPartOfTheConnector(t *testing.T) {
 		}
 		require.NoError(t, json.Unmarshal(text, &function))
 		for _, b := range function.Bindings {
-			if b.Type == "httpTrigger" {
+			// Records lie at Graph's own addresses as well, for clients of Graph.
+			if b.Type == "httpTrigger" && !strings.HasPrefix(b.Route, "{version}/") {
 				routes++
 				require.True(t, described[strings.Split(b.Route, "/")[0]], "%s is not described", b.Route)
 			}
@@ -181,6 +182,9 @@ func TestEveryOperationOfTheConnectorAnswersAsDescribed(t *testing.T) {
 			"$orderby": "displayName desc", "$skiptoken": next.Query().Get("$skiptoken")},
 		"ListExpiringCredentials": {"state": "expired,unused", "appId": app.Value[0].AppID, "exclude": app.Value[0].AppID, "newSince": "2026-01-01", "$select": "keyId,state",
 			"$orderby": "endDateTime desc", "owner": "none", "$skiptoken": "none"},
+		"ListLogs":             {"collection": "directoryAudits", "$filter": "category ne 'x'", "$orderby": "activityDateTime asc", "$select": "id,category", "$skiptoken": "none"},
+		"Download":             {"name": "AuditLogs", "from": rec.Time.Format(time.RFC3339), "to": "2099-01-01", "$filter": "category ne 'x'"},
+		"GetLogRecord":         {"collection": "directoryAudits", "id": rec.ID, "$select": "id"},
 		"SummarizeCredentials": {"state": "all", "owner": "none"},
 	}
 	notFound := []string{"ContinueVerification", "ContinueCollection", "ContinueSnapshot"}
@@ -284,6 +288,10 @@ func (p *process) call(doc *loads.Document, op operation, path examples, query u
 	body, err := io.ReadAll(resp.Body)
 	require.NoError(p, err)
 	got := called{resp.StatusCode, resp.Header.Get("Location"), body}
+	if slices.Contains(op.Produces, "text/csv") { // a file, which has no schema
+		require.Contains(p, resp.Header.Get("Content-Disposition"), "attachment")
+		return got
+	}
 	if resp.Header.Get("Content-Type") != "application/json; charset=utf-8" {
 		require.Equal(p, "csv", query.Get("$format"), "%s", op)
 		require.True(p, bytes.HasPrefix(body, []byte("\ufeff")))
@@ -293,13 +301,15 @@ func (p *process) call(doc *loads.Document, op operation, path examples, query u
 	if r, ok := op.Responses.StatusCodeResponses[resp.StatusCode]; ok {
 		schema = r.Schema
 	}
-	if fields := query.Get("$select"); fields != "" {
+	if fields := query.Get("$select"); fields != "" && path["id"] == "" {
 		require.Contains(p, string(body), `"value":[{"`+strings.Split(fields, ",")[0]+`":`)
 		return got
 	}
 	var v any
 	require.NoError(p, json.Unmarshal(body, &v))
-	requireNoNull(p.T, v, op.ID)
+	if !strings.Contains(op.ID, "Log") { // records are as Graph sent them, nulls included
+		requireNoNull(p.T, v, op.ID)
+	}
 	require.NoError(p, validate.AgainstSchema(schema, v, strfmt.Default), "%s %s: %.2000s", op, query, body)
 	return got
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/entraledger/entraledger/functions/archivelogs"
 	"github.com/entraledger/entraledger/functions/collect"
 	"github.com/entraledger/entraledger/functions/coverage"
+	"github.com/entraledger/entraledger/functions/downloads"
 	"github.com/entraledger/entraledger/functions/expiringcredentials"
 	"github.com/entraledger/entraledger/functions/inactiveusers"
 	"github.com/entraledger/entraledger/functions/logs"
@@ -88,6 +89,9 @@ func wireReading(host *funchost.Host, cfg settings.Settings, store *tables.Store
 	read := &logs.Function{Archive: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
 	host.HTTP("/api/auditLogs/{collection}", read, http.MethodGet)
 	host.HTTP("/api/auditLogs/{collection}/{id}", read, http.MethodGet)
+	files := &downloads.Function{Archive: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL}
+	host.HTTP("/api/downloads", files, http.MethodGet)
+	host.HTTP("/api/downloads/{name}", files, http.MethodGet)
 	for _, version := range versionedlogs.Versions() {
 		host.HTTP("/api/"+version+"/auditLogs/{collection}", read, http.MethodGet)
 		host.HTTP("/api/"+version+"/auditLogs/{collection}/{id}", read, http.MethodGet)

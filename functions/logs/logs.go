@@ -86,13 +86,13 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 		}
 		at = p
 	}
-	page, err := f.search(r.Context(), q, at.After, q.top)
+	page, err := q.Page(r.Context(), f.Archive, at.After, q.top, time.Now().Add(f.Slice))
 	if err != nil {
 		return err
 	}
 	body := f.begin(r, q)
 	if q.count && at.After == "" {
-		n, whole, err := f.count(r.Context(), q)
+		n, whole, err := q.Count(r.Context(), f.Archive, time.Now().Add(f.Slice))
 		if err != nil {
 			return err
 		}
@@ -100,16 +100,16 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 			body = append(body, `"@odata.count":`+strconv.FormatInt(n, 10)+`,`...)
 		}
 	}
-	if page.more {
+	if page.More {
 		body = append(body, `"@odata.nextLink":`...)
-		body = strconv.AppendQuote(body, answer.NextLink(r, f.BaseURL, skiptoken.Seal(secret, place{at.Question, page.after})))
+		body = strconv.AppendQuote(body, answer.NextLink(r, f.BaseURL, skiptoken.Seal(secret, place{at.Question, page.After})))
 		body = append(body, ',')
 	}
-	if page.timedOut {
+	if page.TimedOut {
 		w.Header().Set(partialHeader, "partial; follow @odata.nextLink, or narrow the time")
 	}
 	body = append(body, `"value":[`...)
-	for i, rec := range page.records {
+	for i, rec := range page.Records {
 		if i > 0 {
 			body = append(body, ',')
 		}
@@ -124,62 +124,6 @@ func (f *Function) begin(r *http.Request, q query) []byte {
 	return append([]byte(`{"@odata.context":`), strconv.Quote(answer.BaseURL(r, f.BaseURL)+"/api/$metadata#auditLogs/"+q.collection)+`,`...)
 }
 
-// found is a page of records.
-type found struct {
-	records  []archive.Archived
-	more     bool
-	after    string
-	timedOut bool
-}
-
-// search reads up to top records that the filter lets through. It ends after Slice, with what it has.
-func (f *Function) search(ctx context.Context, q query, after string, top int) (found, error) {
-	var page found
-	end := time.Now().Add(f.Slice)
-	if q.plan.Empty {
-		return page, nil
-	}
-	page.after = after
-	for rec, err := range f.Archive.Read(ctx, q.reading(after)) {
-		if err != nil {
-			return page, err
-		}
-		if rec.Raw != nil && q.matches(rec.Raw) {
-			if len(page.records) == top {
-				page.more = true
-				return page, nil
-			}
-			page.records = append(page.records, rec)
-		}
-		page.after = rec.Place
-		if time.Now().After(end) {
-			page.more, page.timedOut = true, true
-			return page, nil
-		}
-	}
-	return page, nil
-}
-
-// count counts all records that the filter lets through; whole is false where that takes longer than Slice.
-func (f *Function) count(ctx context.Context, q query) (n int64, whole bool, err error) {
-	if q.plan.Empty {
-		return 0, true, nil
-	}
-	end := time.Now().Add(f.Slice)
-	for rec, err := range f.Archive.Read(ctx, q.reading("")) {
-		if err != nil {
-			return 0, false, err
-		}
-		if rec.Raw != nil && q.matches(rec.Raw) {
-			n++
-		}
-		if time.Now().After(end) {
-			return 0, false, nil
-		}
-	}
-	return n, true, nil
-}
-
 // one answers with one record, as it is now. An id does not say when its record is from, so the archive is searched, the
 // newest first, for as long as one request may take.
 func (f *Function) one(w http.ResponseWriter, r *http.Request, id string) error {
@@ -187,29 +131,31 @@ func (f *Function) one(w http.ResponseWriter, r *http.Request, id string) error 
 	if err != nil {
 		return err
 	}
-	streams := []entra.Stream{q.stream}
-	if q.stream.IsSignIns() { // an id may be of any type
+	streams := []entra.Stream{q.Stream}
+	if q.Stream.IsSignIns() { // an id may be of any type
 		streams = slices.DeleteFunc(slices.Clone(f.Streams), func(s entra.Stream) bool { return !s.IsSignIns() })
 	}
 	end := time.Now().Add(f.Slice)
-	for _, s := range streams {
-		of := q
-		of.stream = s
-		if of.from, err = f.from(r.Context(), s); err != nil {
+	for _, q.Stream = range streams {
+		begin, err := f.begins(r.Context(), q.Stream)
+		if err != nil {
 			return err
 		}
-		for rec, err := range f.Archive.Read(r.Context(), of.reading("")) {
-			if err != nil {
-				return err
-			}
-			if rec.Raw != nil && rec.Key.ID == id {
+		q.Within(begin, f.Now())
+		found := false
+		err = q.Each(r.Context(), f.Archive, "", func(rec archive.Archived, _ bool) (bool, error) {
+			if found = rec.Raw != nil && rec.Key.ID == id; found {
 				answer.Raw(w, q.project(rec))
-				return nil
+				return false, nil
 			}
 			if time.Now().After(end) {
-				return &entra.Error{Code: entra.CodeUnavailable, Doing: "find record " + entra.Clip(id, 80), Why: fmt.Sprintf("it was not found within %s", f.Slice),
-					Remedy: fmt.Sprintf("ask for a list with $filter=id eq '...' and a range of %s", q.stream.TimeProperty())}
+				return false, &entra.Error{Code: entra.CodeUnavailable, Doing: "find record " + entra.Clip(id, 80), Why: fmt.Sprintf("it was not found within %s", f.Slice),
+					Remedy: fmt.Sprintf("ask for a list with $filter=id eq '...' and a range of %s", q.Stream.TimeProperty())}
 			}
+			return true, nil
+		})
+		if found || err != nil {
+			return err
 		}
 	}
 	return &entra.Error{Code: entra.CodeNotFound, Doing: "find record " + entra.Clip(id, 80), Why: "the archive has none of it in " + q.collection,
@@ -219,7 +165,7 @@ func (f *Function) one(w http.ResponseWriter, r *http.Request, id string) error 
 // project is a record as it is answered: as received, or only what was selected, with what the archive adds for versions.
 func (q query) project(rec archive.Archived) []byte {
 	raw := answer.Project(rec.Raw, q.fields)
-	if !q.versions || !gjson.ParseBytes(raw).IsObject() {
+	if !q.Versions || !gjson.ParseBytes(raw).IsObject() {
 		return raw
 	}
 	about := `{"@entraledger.firstSeenDateTime":` + strconv.Quote(answer.Time(rec.FirstSeen))

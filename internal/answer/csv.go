@@ -171,9 +171,17 @@ func cells(v reflect.Value, record *[]string) {
 	}
 }
 
-// harmless keeps a spreadsheet from taking a text for a formula.
+// harmless is Harmless for what is a text; a number may begin with a minus.
 func harmless(text string, kind reflect.Kind) string {
-	if kind == reflect.String && text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
+	if kind == reflect.String {
+		return Harmless(text)
+	}
+	return text
+}
+
+// Harmless keeps a spreadsheet from taking a text for a formula.
+func Harmless(text string) string {
+	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
 		return "'" + text
 	}
 	return text

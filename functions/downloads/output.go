@@ -1,0 +1,120 @@
+package downloads
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/csv"
+	"encoding/json"
+	"io"
+	"net/http"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/entraledger/entraledger/internal/answer"
+	"github.com/entraledger/entraledger/internal/export"
+)
+
+// output writes a file in one of its formats.
+type output struct {
+	response http.ResponseWriter
+	zip      *gzip.Writer // nil: not compressed
+	to       io.Writer
+	file     export.File
+	format   string
+	csv      *csv.Writer
+	rows     int
+}
+
+// head writes what stands before the first row. That a caller has gone away shows in the context, not in these errors.
+func (o *output) head() {
+	switch o.format {
+	case "csv":
+		_, _ = io.WriteString(o.to, "\ufeff") // a byte order mark, which Excel needs
+		o.csv = csv.NewWriter(o.to)
+		o.csv.UseCRLF = true
+		_ = o.csv.Write(o.file.Names())
+	case "json":
+		_, _ = io.WriteString(o.to, "[")
+	}
+}
+
+// record writes the rows of a record. In JSON a record stands as it was received; where it makes several rows, each is an
+// object of the columns.
+func (o *output) record(raw []byte) error {
+	if o.format != "csv" && o.file.Each == "" {
+		return o.object(raw)
+	}
+	return o.file.Rows(gjson.ParseBytes(raw), func(cells []string) error {
+		if o.format == "csv" {
+			for i := range cells {
+				cells[i] = answer.Harmless(cells[i])
+			}
+			return o.csv.Write(cells)
+		}
+		return o.object(object(o.file.Names(), cells))
+	})
+}
+
+// object is a row as JSON, its columns in their order.
+func object(names, cells []string) []byte {
+	out := []byte{'{'}
+	for i, name := range names {
+		if cells[i] == "" {
+			continue
+		}
+		if len(out) > 1 {
+			out = append(out, ',')
+		}
+		key, _ := json.Marshal(name) // a text always has a JSON form
+		value, _ := json.Marshal(cells[i])
+		out = append(append(append(out, key...), ':'), value...)
+	}
+	return append(out, '}')
+}
+
+func (o *output) object(body []byte) error {
+	separator := ""
+	if o.format == "json" && o.rows > 0 {
+		separator = ",\n"
+	}
+	o.rows++
+	if _, err := io.WriteString(o.to, separator); err != nil {
+		return err
+	}
+	if o.format == "ndjson" && bytes.ContainsAny(body, "\r\n") { // between its parts; a text can't hold one
+		var line bytes.Buffer
+		if err := json.Compact(&line, body); err != nil {
+			return err
+		}
+		body = line.Bytes()
+	}
+	if _, err := o.to.Write(body); err != nil {
+		return err
+	}
+	if o.format == "ndjson" {
+		_, err := io.WriteString(o.to, "\n")
+		return err
+	}
+	return nil
+}
+
+func (o *output) flush() {
+	if o.csv != nil {
+		o.csv.Flush()
+	}
+	if o.zip != nil {
+		_ = o.zip.Flush() // a caller that went away needs no answer
+	}
+	_ = http.NewResponseController(o.response).Flush() // likewise
+}
+
+// end writes what stands behind the last row.
+func (o *output) end() {
+	if o.format == "json" {
+		_, _ = io.WriteString(o.to, "]\n") // likewise
+	}
+	o.flush()
+	if o.zip != nil {
+		_ = o.zip.Close() // likewise
+	}
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"compress/gzip"
+	"encoding/csv"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
+
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/export"
+	"github.com/entraledger/entraledger/internal/simtenant"
+	"github.com/entraledger/entraledger/internal/simtenant/generate"
+)
+
+// download fetches a file; compressed as curl would only where it is told to.
+func (p *process) download(path string, header ...string) (*http.Response, []byte) {
+	p.Helper()
+	req, err := http.NewRequest(http.MethodGet, p.url+"/api/downloads/"+path, nil)
+	require.NoError(p, err)
+	req.Header.Set("Accept-Encoding", "identity")
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(p, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(p, err)
+	return resp, body
+}
+
+// lines are a file's, sorted: records of one moment have no order.
+func lines(body []byte) []string {
+	out := strings.Split(strings.TrimSuffix(string(body), "\n"), "\n")
+	slices.Sort(out)
+	return out
+}
+
+func TestADownloadIsTheTenantsTruthLineForLine(t *testing.T) {
+	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 8, Users: 200, Apps: 20, Days: 4, Policies: 1}}, "")
+	for _, file := range export.Files() {
+		var truth, rows []string
+		for raw := range s.tenant.Truth(file.Stream) {
+			truth = append(truth, string(raw))
+			require.NoError(t, file.Rows(gjson.ParseBytes(raw), func(cells []string) error {
+				rows = append(rows, strings.Join(cells, "|"))
+				return nil
+			}))
+		}
+		slices.Sort(truth)
+		if file.Each == "" {
+			_, body := p.download(file.Name + "?format=ndjson")
+			require.Equal(t, truth, lines(body), file.Name)
+			_, body = p.download(file.Name + "?format=json")
+			var list []json.RawMessage
+			require.NoError(t, json.Unmarshal(body, &list), file.Name)
+			require.Len(t, list, len(truth))
+		}
+		resp, body := p.download(file.Name)
+		require.Equal(t, `attachment; filename="`+file.Name+`.csv"`, resp.Header.Get("Content-Disposition"))
+		got, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(body), "\ufeff"))).ReadAll()
+		require.NoError(t, err, file.Name)
+		require.Equal(t, file.Names(), got[0])
+		require.Len(t, got, len(rows)+1, file.Name)
+		last := ""
+		if file.Columns[0].Name == "Date (UTC)" {
+			for _, row := range got[1:] {
+				require.LessOrEqual(t, last, row[0], "oldest first")
+				last = row[0]
+			}
+		}
+	}
+	require.NotZero(t, s.tenant.Count(entra.Provisioning))
+}
+
+func TestADownloadIsNarrowedCompressedAndRefused(t *testing.T) {
+	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 8, Users: 100, Apps: 20, Days: 3}}, "directoryAudits,signIns.interactiveUser")
+	from := s.tenant.Now().Add(-30 * time.Hour).Truncate(time.Second)
+	to := from.Add(12 * time.Hour)
+	want := []string{}
+	for raw := range s.tenant.Truth(entra.SignInsInteractiveUser) {
+		rec := gjson.ParseBytes(raw)
+		if at := rec.Get("createdDateTime").Time(); !at.Before(from) && at.Before(to) && rec.Get("status.errorCode").Int() != 0 {
+			want = append(want, string(raw))
+		}
+	}
+	require.NotEmpty(t, want)
+	slices.Sort(want)
+	query := url.Values{"from": {from.Format(time.RFC3339)}, "to": {to.Format(time.RFC3339)}, "$filter": {"status/errorCode ne 0"}, "format": {"ndjson"}}.Encode()
+	_, body := p.download("interactivesignins?" + query)
+	require.Equal(t, want, lines(body))
+	resp, body := p.download("InteractiveSignIns?"+query, "Accept-Encoding", "gzip")
+	require.Equal(t, "gzip", resp.Header.Get("Content-Encoding"))
+	zip, err := gzip.NewReader(strings.NewReader(string(body)))
+	require.NoError(t, err)
+	body, err = io.ReadAll(zip)
+	require.NoError(t, err)
+	require.Equal(t, want, lines(body))
+
+	_, body = p.download("InteractiveSignIns?from=2019-01-01&to=2019-01-02")
+	require.Equal(t, 1, strings.Count(string(body), "\n"), "a file without rows has its head")
+	for path, want := range map[string]int{
+		"nothing":               http.StatusNotFound,
+		"ProvisioningLogs":      http.StatusNotFound, // not archived
+		"AuditLogs?format=xlsx": http.StatusBadRequest,
+		"AuditLogs?from=2026-01-02&to=2026-01-01": http.StatusBadRequest,
+		"AuditLogs?from=soon":                     http.StatusBadRequest,
+		"AuditLogs?%24filter=categry+eq+%27x%27":  http.StatusBadRequest,
+		"InteractiveSignIns?%24filter=" + url.QueryEscape("signInEventTypes/any(t: t eq 'servicePrincipal')"): http.StatusBadRequest,
+	} {
+		resp, body := p.download(path)
+		require.Equal(t, want, resp.StatusCode, "%s: %s", path, body)
+		require.NotEmpty(t, gjson.GetBytes(body, "error.message").Str, path)
+	}
+}
+
+// TestAFileThatBreaksOffLooksLikeOne alters a row in the middle of the archive: what comes before it has been sent.
+func TestAFileThatBreaksOffLooksLikeOne(t *testing.T) {
+	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 8, Users: 100, Days: 3}}, "signIns.interactiveUser")
+	service, err := aztables.NewServiceClientFromConnectionString(s.env["ARCHIVE_STORAGE"], nil)
+	require.NoError(t, err)
+	late := s.tenant.Now().Add(-3 * time.Hour)
+	table := service.NewClient("signinsinteractive" + late.Format("200601"))
+	filter := "PartitionKey eq '" + late.Format("2006-01-02T15") + "'"
+	pager := table.NewListEntitiesPager(&aztables.ListEntitiesOptions{Filter: &filter})
+	page, err := pager.NextPage(t.Context())
+	require.NoError(t, err)
+	require.NotEmpty(t, page.Entities)
+	var row aztables.EDMEntity
+	require.NoError(t, json.Unmarshal(page.Entities[0], &row))
+	row.Properties["Record"], row.Properties["Codec"] = aztables.EDMBinary("{}"), "none"
+	body, err := json.Marshal(row)
+	require.NoError(t, err)
+	_, err = table.UpdateEntity(t.Context(), body, &aztables.UpdateEntityOptions{UpdateMode: aztables.UpdateModeReplace})
+	require.NoError(t, err)
+
+	resp, err := http.Get(p.url + "/api/downloads/InteractiveSignIns?format=ndjson")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	got, err := io.ReadAll(resp.Body)
+	require.Error(t, err, "the connection is cut")
+	require.NotEmpty(t, got)
+	require.Contains(t, p.stdout.String(), "the row was altered since it was written")
+	status, _, answer := p.get("/api/auditLogs/signIns?$top=1000")
+	require.Equal(t, http.StatusConflict, status)
+	require.Equal(t, "tampered", answer["error"].(map[string]any)["code"])
+}

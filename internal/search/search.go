@@ -1,0 +1,130 @@
+// Package search asks the archive a question in Graph's filter language: what the tables can tell is asked of them, and the
+// rest of each record that they give.
+package search
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/odata"
+)
+
+// Question is what is asked of one stream.
+type Question struct {
+	Stream      entra.Stream
+	From, To    time.Time // [From, To), within what the archive has
+	NewestFirst bool
+	Versions    bool // earlier versions, too
+	plan        odata.Plan
+}
+
+// New reads a filter; an empty one lets everything through. A type of sign-ins in it chooses the stream. Errors are
+// *entra.Error with the position in the filter.
+func New(s entra.Stream, shape *odata.Shape, filter string) (Question, error) {
+	q := Question{Stream: s, NewestFirst: true}
+	if filter == "" {
+		return q, nil
+	}
+	n, err := odata.Parse(filter)
+	if err == nil {
+		err = odata.Check(n, shape)
+	}
+	if err == nil {
+		q.plan, err = odata.PlanFor(n, s.TimeProperty(), entra.ColumnPaths(s))
+	}
+	if err != nil {
+		return q, err
+	}
+	for i, name := range q.plan.EventTypes {
+		s, err := entra.ParseStream("signIns." + name)
+		if err != nil || i > 0 && s != q.Stream {
+			return q, &entra.Error{Code: entra.CodeBadRequest, Doing: "read $filter", Why: fmt.Sprintf("%q is no type of sign-ins, or one of several", entra.Clip(name, 80)),
+				Remedy: "accepted is one of interactiveUser, nonInteractiveUser, servicePrincipal, managedIdentity"}
+		}
+		q.Stream = s
+	}
+	return q, nil
+}
+
+// Within keeps the question to what the archive has, and to what the filter says of the time.
+func (q *Question) Within(begin, now time.Time) {
+	// Records lie a little in the future where clocks differ.
+	q.From, q.To = begin, now.Add(24*time.Hour)
+	if begin.IsZero() || q.plan.Empty {
+		q.To = q.From // there is nothing
+		return
+	}
+	q.Narrow(q.plan.From, q.plan.To)
+}
+
+// Narrow keeps the question to a range; a zero time is no bound.
+func (q *Question) Narrow(from, to time.Time) {
+	if from.After(q.From) {
+		q.From = from
+	}
+	if !to.IsZero() && to.Before(q.To) {
+		q.To = to
+	}
+}
+
+// Each yields the records that match, and how far the search is, from a place on.
+func (q Question) Each(ctx context.Context, records archive.Records, after string, yield func(rec archive.Archived, matches bool) (more bool, err error)) error {
+	if !q.From.Before(q.To) {
+		return nil
+	}
+	reading := archive.Reading{Stream: q.Stream, From: q.From, To: q.To, NewestFirst: q.NewestFirst, Columns: q.plan.Columns, Versions: q.Versions, After: after}
+	for rec, err := range records.Read(ctx, reading) {
+		if err != nil {
+			return err
+		}
+		more, err := yield(rec, rec.Raw != nil && (q.plan.Rest == nil || odata.Matches(q.plan.Rest, rec.Raw)))
+		if err != nil || !more {
+			return err
+		}
+	}
+	return nil
+}
+
+// Page is some records, and where the next ones begin.
+type Page struct {
+	Records  []archive.Archived
+	More     bool
+	After    string
+	TimedOut bool // it was cut short
+}
+
+// Page finds up to top records after a place. It ends at a moment, with what it has.
+func (q Question) Page(ctx context.Context, records archive.Records, after string, top int, until time.Time) (Page, error) {
+	page := Page{After: after}
+	err := q.Each(ctx, records, after, func(rec archive.Archived, matches bool) (bool, error) {
+		if matches && len(page.Records) == top {
+			page.More = true
+			return false, nil
+		}
+		if matches {
+			page.Records = append(page.Records, rec)
+		}
+		page.After = rec.Place
+		if time.Now().After(until) {
+			page.More, page.TimedOut = true, true
+		}
+		return !page.TimedOut, nil
+	})
+	return page, err
+}
+
+// Count counts all records; whole is false where that could not be done until a moment.
+func (q Question) Count(ctx context.Context, records archive.Records, until time.Time) (n int64, whole bool, err error) {
+	whole = true
+	err = q.Each(ctx, records, "", func(_ archive.Archived, matches bool) (bool, error) {
+		if matches {
+			n++
+		}
+		whole = !time.Now().After(until)
+		return whole, nil
+	})
+	return n, whole, err
+}
