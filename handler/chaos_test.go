@@ -42,7 +42,7 @@ func chaos(t *testing.T, seed uint64) {
 		by := route{}
 		switch random.IntN(4) {
 		case 0:
-			kinds := slices.DeleteFunc(simtenant.Kinds(), func(k simtenant.Kind) bool { return k == simtenant.Slow })
+			kinds := slices.DeleteFunc(simtenant.LogKinds(), func(k simtenant.Kind) bool { return k == simtenant.Slow })
 			s.tenant.Inject(simtenant.Fault{Kind: kinds[random.IntN(len(kinds))], After: random.IntN(6), Count: 1 + random.IntN(6),
 				RetryAfter: "0", Delay: time.Duration(random.IntN(600)-300) * time.Second})
 		case 1:

@@ -55,7 +55,7 @@ func (s *system) requireIntact(streams ...entra.Stream) (seals int64) {
 // TestFaultsOfGraphLoseAndDoubleNothing walks every fault of the tenant; each passes by itself.
 func TestFaultsOfGraphLoseAndDoubleNothing(t *testing.T) {
 	streams := []entra.Stream{entra.SignInsInteractiveUser, entra.SignInsNonInteractiveUser, entra.Provisioning}
-	for _, kind := range simtenant.Kinds() {
+	for _, kind := range simtenant.LogKinds() {
 		t.Run(string(kind), func(t *testing.T) {
 			s := newSystem(t, simtenant.Config{PageSize: 40, Generate: &generate.Config{Seed: 3, Users: 50, Apps: 4, Days: 2, Policies: 1, Exactly: map[entra.Stream]int{
 				entra.SignInsInteractiveUser: 130, entra.SignInsNonInteractiveUser: 90, entra.Provisioning: 90}}})

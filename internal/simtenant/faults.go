@@ -2,6 +2,7 @@ package simtenant
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -48,6 +49,9 @@ func Kinds() []Kind {
 		HTMLPage, Slow, SkipTokenExpired, SkipTokenNull, SkipTokenInvalid, SameNextLink, EmptyPage, ShortPage, RepeatRecords,
 		SamePageTwice, Unordered, NoLicence, NoPermission, TokenExpired, ClockSkew, BlankActivity}
 }
+
+// LogKinds lists the kinds of fault that can happen to a log.
+func LogKinds() []Kind { return slices.DeleteFunc(Kinds(), func(k Kind) bool { return k == BlankActivity }) }
 
 // Fault is a misbehaviour that is switched on.
 type Fault struct {
