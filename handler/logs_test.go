@@ -277,3 +277,46 @@ func TestBadQuestionsToTheLogsAreRefusedInWords(t *testing.T) {
 	_, _, answer = p.get("/api/auditLogs/directoryAudits?$count=true&$top=1")
 	require.EqualValues(t, s.tenant.Count(entra.DirectoryAudits), answer["@odata.count"])
 }
+
+// TestSignInsAreGroupedAsThePortalDoes counts the tenant's sign-ins by itself.
+func TestSignInsAreGroupedAsThePortalDoes(t *testing.T) {
+	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 12, Users: 15, Apps: 6, Days: 2}},
+		"signIns.interactiveUser,signIns.nonInteractiveUser,signIns.servicePrincipal,signIns.managedIdentity")
+	for stream, every := range map[entra.Stream]time.Duration{entra.SignInsNonInteractiveUser: 6 * time.Hour, entra.SignInsServicePrincipal: time.Hour, entra.SignInsManagedIdentity: 24 * time.Hour} {
+		want := map[string]int64{}
+		for raw := range s.tenant.Truth(stream) {
+			rec := gjson.ParseBytes(raw)
+			key := rec.Get("createdDateTime").Time().Truncate(every).Format(time.RFC3339)
+			for _, name := range []string{"appId", "userId", "ipAddress"} {
+				if stream == entra.SignInsNonInteractiveUser || stream == entra.SignInsServicePrincipal && name == "ipAddress" {
+					key += "|" + rec.Get(name).String()
+				}
+			}
+			if stream != entra.SignInsNonInteractiveUser {
+				key += "|" + rec.Get("servicePrincipalId").String()
+			}
+			want[key+"|"+rec.Get("status.errorCode").String()+"|"+rec.Get("resourceId").String()]++
+		}
+		query := url.Values{"aggregate": {strings.TrimSuffix(every.String(), "0m0s")}, "$top": {"50"}, "$filter": {"signInEventTypes/any(t: t eq '" + strings.TrimPrefix(string(stream), "signIns.") + "')"}}
+		got := map[string]int64{}
+		for _, raw := range pages(t, p.url+"/api/auditLogs/signIns?"+query.Encode(), "") {
+			g := gjson.Parse(raw)
+			key := g.Get("aggregatedStartDateTime").Str
+			for _, name := range []string{"appId", "userId", "ipAddress", "servicePrincipalId"} {
+				if g.Get(name).Exists() {
+					key += "|" + g.Get(name).Str
+				}
+			}
+			key += "|" + g.Get("errorCode").String() + "|" + g.Get("resourceId").Str
+			require.NotContains(t, got, key, "a group comes once")
+			got[key] = g.Get("signInCount").Int()
+			require.LessOrEqual(t, g.Get("firstSignInDateTime").Str, g.Get("lastSignInDateTime").Str)
+		}
+		require.Equal(t, want, got, stream)
+	}
+	for query, want := range map[string]string{"aggregate=1h": "only non-interactive", "aggregate=2h": "1h, 6h, 24h"} {
+		status, _, answer := p.get("/api/auditLogs/signIns?" + query)
+		require.Equal(t, http.StatusBadRequest, status)
+		require.Contains(t, answer["error"].(map[string]any)["message"], want)
+	}
+}

@@ -20,6 +20,7 @@ import (
 	"github.com/entraledger/entraledger/functions/expiringcredentials"
 	"github.com/entraledger/entraledger/functions/inactiveusers"
 	"github.com/entraledger/entraledger/functions/logs"
+	"github.com/entraledger/entraledger/functions/reference"
 	"github.com/entraledger/entraledger/functions/snapshot"
 	"github.com/entraledger/entraledger/functions/snapshotdirectory"
 	"github.com/entraledger/entraledger/functions/users"
@@ -92,6 +93,7 @@ func wireReading(host *funchost.Host, cfg settings.Settings, store *tables.Store
 	files := &downloads.Function{Archive: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL}
 	host.HTTP("/api/downloads", files, http.MethodGet)
 	host.HTTP("/api/downloads/{name}", files, http.MethodGet)
+	host.HTTP("/api/reference/{list}", &reference.Function{Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
 	for _, version := range versionedlogs.Versions() {
 		host.HTTP("/api/"+version+"/auditLogs/{collection}", read, http.MethodGet)
 		host.HTTP("/api/"+version+"/auditLogs/{collection}/{id}", read, http.MethodGet)

@@ -63,9 +63,12 @@ type place struct {
 }
 
 func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
-	q, err := f.readQuery(r, "$filter", "$orderby", "$top", "$select", "$count", "$skiptoken", "versions")
+	q, err := f.readQuery(r, "$filter", "$orderby", "$top", "$select", "$count", "$skiptoken", "versions", "aggregate")
 	if err != nil {
 		return err
+	}
+	if q.aggregate != "" {
+		return f.aggregate(w, r, q)
 	}
 	secret, err := f.Archive.Secret(r.Context(), secretName)
 	if err != nil {

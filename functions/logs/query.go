@@ -32,6 +32,7 @@ type query struct {
 	top        int
 	fields     []string
 	count      bool
+	aggregate  string // empty: records
 }
 
 // readQuery reads a request for a collection.
@@ -46,6 +47,7 @@ func (f *Function) readQuery(r *http.Request, accepted ...string) (query, error)
 	q.top = p.Int("$top", defaultTop, 1, maxTop)
 	q.count = p.Choice("$count", "false", "true", "false") == "true"
 	versions := p.Choice("versions", "current", "current", "all") == "all"
+	q.aggregate = p.Choice("aggregate", "", "1h", "6h", "24h")
 	by, desc := p.OrderBy(stream.TimeProperty())
 	if p.Err() != nil {
 		return q, p.Err()

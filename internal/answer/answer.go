@@ -62,6 +62,12 @@ func Entity(w http.ResponseWriter, about any, object json.RawMessage) {
 	JSON(w, http.StatusOK, json.RawMessage(slices.Concat(head[:len(head)-1], []byte(","), object[1:])))
 }
 
+// AppendText appends a JSON text.
+func AppendText(dst []byte, text string) []byte {
+	body, _ := json.Marshal(text) // a text always has a JSON form
+	return append(dst, body...)
+}
+
 // Raw writes a body that is JSON already, byte for byte.
 func Raw(w http.ResponseWriter, body []byte) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")

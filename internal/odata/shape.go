@@ -132,15 +132,15 @@ func (s *Shape) didYouMean(name string) string {
 func Nearest(typed string, words []string) string {
 	best, least := "", max(2, len(typed)/3)+1
 	for _, word := range words {
-		if d := distance(strings.ToLower(typed), strings.ToLower(word)); d < least {
+		if d := Distance(strings.ToLower(typed), strings.ToLower(word)); d < least {
 			best, least = word, d
 		}
 	}
 	return best
 }
 
-// distance is Levenshtein's: how many letters have to be changed, added or left out.
-func distance(a, b string) int {
+// Distance is Levenshtein's: how many letters have to be changed, added or left out.
+func Distance(a, b string) int {
 	if len(a) > 200 || len(b) > 200 {
 		return 200
 	}

@@ -32,6 +32,9 @@ func New(s entra.Stream, shape *odata.Shape, filter string) (Question, error) {
 	if err == nil {
 		err = odata.Check(n, shape)
 	}
+	if err == nil && !s.IsSignIns() && s != entra.Provisioning {
+		err = knownWords(n)
+	}
 	if err == nil {
 		q.plan, err = odata.PlanFor(n, s.TimeProperty(), entra.ColumnPaths(s))
 	}

@@ -51,7 +51,9 @@ func Kinds() []Kind {
 }
 
 // LogKinds lists the kinds of fault that can happen to a log.
-func LogKinds() []Kind { return slices.DeleteFunc(Kinds(), func(k Kind) bool { return k == BlankActivity }) }
+func LogKinds() []Kind {
+	return slices.DeleteFunc(Kinds(), func(k Kind) bool { return k == BlankActivity })
+}
 
 // Fault is a misbehaviour that is switched on.
 type Fault struct {

@@ -1,0 +1,133 @@
+package search
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// Group is how many sign-ins of one kind there were in a span of time, as the portal shows those that are too many to be
+// shown one by one.
+type Group struct {
+	Start time.Time // of the span
+	Keys  []Key     // what the sign-ins have in common
+	Count int64
+	First time.Time
+	Last  time.Time
+}
+
+// Key is a property that the sign-ins of a group have in common.
+type Key struct{ Name, Value string }
+
+// groupedBy are the properties by which the portal groups each type. Source: learn.microsoft.com/entra/identity/
+// monitoring-health/concept-noninteractive-sign-ins, .../concept-service-principal-sign-ins,
+// .../concept-managed-identity-sign-ins.
+var groupedBy = map[entra.Stream][]string{
+	entra.SignInsNonInteractiveUser: {"appId", "appDisplayName", "userId", "userPrincipalName", "ipAddress", "status/errorCode", "resourceId", "resourceDisplayName"},
+	entra.SignInsServicePrincipal:   {"servicePrincipalId", "servicePrincipalName", "status/errorCode", "ipAddress", "resourceId", "resourceDisplayName"},
+	entra.SignInsManagedIdentity:    {"servicePrincipalId", "servicePrincipalName", "status/errorCode", "resourceId", "resourceDisplayName"},
+}
+
+// GroupedBy are the properties by which a stream's sign-ins are grouped; none where they are not.
+func GroupedBy(s entra.Stream) []string { return groupedBy[s] }
+
+// Groups is some groups, and where the next ones begin.
+type Groups struct {
+	Groups []Group
+	More   bool
+	Span   time.Time // of the next group
+	Offset int       // groups of that span that were given already
+}
+
+// Aggregate groups what matches by spans of time, the newest first, and within a span the most frequent first, up to top
+// groups after a place (a zero span: from the begin). A span that can't be read until a moment is an error.
+func (q Question) Aggregate(ctx context.Context, records archive.Records, every time.Duration, from Groups, top int, until time.Time) (Groups, error) {
+	out := Groups{Span: from.Span, Offset: from.Offset}
+	if !q.From.Before(q.To) {
+		return out, nil
+	}
+	if out.Span.IsZero() {
+		out.Span = q.To.Add(-1).Truncate(every)
+	}
+	for !out.Span.Before(q.From.Truncate(every)) {
+		groups, err := q.span(ctx, records, out.Span, every, until)
+		if err != nil {
+			return out, err
+		}
+		for _, g := range groups[min(out.Offset, len(groups)):] {
+			if len(out.Groups) == top {
+				out.More = true
+				return out, nil
+			}
+			out.Groups = append(out.Groups, g)
+			out.Offset++
+		}
+		out.Span, out.Offset = out.Span.Add(-every), 0
+		if time.Now().After(until) && !out.Span.Before(q.From.Truncate(every)) {
+			out.More = true
+			return out, nil
+		}
+	}
+	return out, nil
+}
+
+// span groups one span.
+func (q Question) span(ctx context.Context, records archive.Records, start time.Time, every time.Duration, until time.Time) ([]Group, error) {
+	names := groupedBy[q.Stream]
+	found := make(map[string]*Group)
+	q.Narrow(start, start.Add(every))
+	late := false
+	err := q.Each(ctx, records, "", func(rec archive.Archived, matches bool) (bool, error) {
+		if late = time.Now().After(until); late {
+			return false, nil
+		}
+		if !matches {
+			return true, nil
+		}
+		doc := gjson.ParseBytes(rec.Raw)
+		keys := make([]Key, len(names))
+		var id strings.Builder
+		for i, name := range names {
+			keys[i] = Key{name, strings.Clone(doc.Get(strings.ReplaceAll(name, "/", ".")).String())}
+			id.WriteString(keys[i].Value + "\x00")
+		}
+		g, ok := found[id.String()]
+		if !ok {
+			g = &Group{Start: start, Keys: keys, First: rec.Key.Time, Last: rec.Key.Time}
+			found[id.String()] = g
+		}
+		g.Count++
+		if rec.Key.Time.Before(g.First) {
+			g.First = rec.Key.Time
+		}
+		if rec.Key.Time.After(g.Last) {
+			g.Last = rec.Key.Time
+		}
+		return true, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if late {
+		return nil, &entra.Error{Code: entra.CodeUnavailable, Doing: "group the sign-ins from " + start.Format(time.RFC3339),
+			Why: fmt.Sprintf("%s of them could not be read in the time of one request", every), Remedy: "take a shorter aggregate, or narrow $filter"}
+	}
+	out := make([]Group, 0, len(found))
+	for _, g := range found {
+		out = append(out, *g)
+	}
+	slices.SortFunc(out, func(a, b Group) int {
+		if a.Count != b.Count {
+			return int(b.Count - a.Count)
+		}
+		return slices.CompareFunc(a.Keys, b.Keys, func(x, y Key) int { return strings.Compare(x.Value, y.Value) })
+	})
+	return out, nil
+}
