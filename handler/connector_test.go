@@ -185,6 +185,7 @@ func TestEveryOperationOfTheConnectorAnswersAsDescribed(t *testing.T) {
 		"ListLogs":             {"collection": "directoryAudits", "$filter": "category ne 'x'", "$orderby": "activityDateTime asc", "$select": "id,category", "$skiptoken": "none"},
 		"Download":             {"name": "AuditLogs", "from": rec.Time.Format(time.RFC3339), "to": "2099-01-01", "$filter": "category ne 'x'"},
 		"ListReference":        {"list": "auditActivities", "search": "password", "service": "Core Directory", "category": "UserManagement"},
+		"PlanPurge":            {"stream": "directoryAudits"},
 		"GetLogRecord":         {"collection": "directoryAudits", "id": rec.ID, "$select": "id"},
 		"SummarizeCredentials": {"state": "all", "owner": "none"},
 	}

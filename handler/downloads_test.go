@@ -155,3 +155,39 @@ func TestAFileThatBreaksOffLooksLikeOne(t *testing.T) {
 	require.Equal(t, http.StatusConflict, status)
 	require.Equal(t, "tampered", answer["error"].(map[string]any)["code"])
 }
+
+// TestAPurgeIsPlannedDoneAndVerified goes the way of an operator: what would go, then that it went, then the proof.
+func TestAPurgeIsPlannedDoneAndVerified(t *testing.T) {
+	s := newSystem(t, simtenant.Config{Now: time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC), Retention: 400 * 24 * time.Hour,
+		Generate: &generate.Config{Seed: 5, Users: 40, Days: 5, End: time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)}})
+	s.env["ARCHIVE_STREAMS"], s.env["ARCHIVE_BACKFILL"], s.env["ARCHIVE_RETENTION"] = "directoryAudits", "20d", "35d"
+	s.tenant.Freeze(time.Date(2026, 11, 10, 0, 0, 0, 0, time.UTC)) // so that every record is old enough to be sealed
+	p := s.start()
+	for range 2 {
+		status, body, err := p.fire()
+		require.NoError(t, err)
+		require.Equal(t, http.StatusOK, status, "%v", body)
+	}
+	s.tenant.Freeze(time.Date(2026, 12, 20, 0, 0, 0, 0, time.UTC))
+	status, body, err := p.invoke("purgearchive")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, status, "%v", body)
+	require.Contains(t, body["Logs"].([]any)[0], "dropped 2026-10 of directoryAudits")
+	_, verified := p.ask(http.MethodGet, "/api/verify", "")
+	require.Equal(t, "intact", verified["status"], "%v", verified)
+	purges := verified["purges"].([]any)
+	require.Len(t, purges, 1)
+	require.Equal(t, "ARCHIVE_RETENTION of directoryAudits is 35 days", purges[0].(map[string]any)["rule"])
+	first := ""
+	for _, raw := range pages(t, p.url+"/api/auditLogs/directoryAudits?$orderby=activityDateTime", "") {
+		first = gjson.Get(raw, "activityDateTime").Str
+		break
+	}
+	require.GreaterOrEqual(t, first, "2026-11-01")
+	status, _, plan := p.get("/api/purge")
+	require.Equal(t, http.StatusOK, status)
+	require.Empty(t, plan["value"], "by the machine's clock nothing more is due")
+	status, _, windows := p.get("/api/coverage/directoryAudits?status=purged&$top=1")
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, windows["value"].([]any)[0].(map[string]any)["reason"], "ARCHIVE_RETENTION")
+}

@@ -142,8 +142,11 @@ func freePort(t *testing.T) int {
 }
 
 // fire invokes the timer as the Functions host does.
-func (p *process) fire() (int, map[string]any, error) {
-	req, err := http.NewRequest(http.MethodPost, p.url+"/archivelogs", io.NopCloser(strings.NewReader(envelope))) // chunked
+func (p *process) fire() (int, map[string]any, error) { return p.invoke("archivelogs") }
+
+// invoke invokes a timer as the Functions host does.
+func (p *process) invoke(timer string) (int, map[string]any, error) {
+	req, err := http.NewRequest(http.MethodPost, p.url+"/"+timer, io.NopCloser(strings.NewReader(envelope))) // chunked
 	require.NoError(p, err)
 	req.Header.Set("Content-Type", "application/json; charset=utf-8")
 	req.Header.Set("X-Azure-Functions-InvocationId", "5c2e7b0a")

@@ -20,6 +20,8 @@ import (
 	"github.com/entraledger/entraledger/functions/expiringcredentials"
 	"github.com/entraledger/entraledger/functions/inactiveusers"
 	"github.com/entraledger/entraledger/functions/logs"
+	"github.com/entraledger/entraledger/functions/purge"
+	"github.com/entraledger/entraledger/functions/purgearchive"
 	"github.com/entraledger/entraledger/functions/reference"
 	"github.com/entraledger/entraledger/functions/snapshot"
 	"github.com/entraledger/entraledger/functions/snapshotdirectory"
@@ -82,6 +84,9 @@ func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (
 	wireDirectory(host, cfg, directory.NewSnapshotter(graph.NewDirectory(snapshotSource), store, store,
 		directory.Options{Groups: cfg.SnapshotGroups, Every: snapshotEvery}, time.Now, log), store)
 	wireReading(host, cfg, store)
+	purger := archive.NewPurger(store, heads, cfg.Retention)
+	host.Timer(purgearchive.Name, purgearchive.Run(purgearchive.Config{Purger: purger, Clock: source.Now, Streams: cfg.Streams, Budget: cfg.RunBudget}))
+	host.HTTP("/api/purge", &purge.Function{Purger: purger, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
 	return host, nil
 }
 

@@ -141,7 +141,7 @@ const (
 )
 
 // statuses are what the parameter status accepts.
-var statuses = []archive.WindowState{archive.WindowComplete, archive.WindowSealed, archive.WindowReopened, archive.WindowPartial, archive.WindowMissing, archive.WindowLost}
+var statuses = []archive.WindowState{archive.WindowComplete, archive.WindowSealed, archive.WindowReopened, archive.WindowPartial, archive.WindowMissing, archive.WindowLost, archive.WindowPurged}
 
 func (f *Function) windows(w http.ResponseWriter, r *http.Request, asCSV bool) error {
 	name := r.PathValue("stream")

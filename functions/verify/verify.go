@@ -99,6 +99,16 @@ type head struct {
 	Root   string       `json:"rootHash"`
 }
 
+// purge is what was dropped, as the log says.
+type purge struct {
+	Stream   entra.Stream `json:"stream"`
+	From     string       `json:"startDateTime"`
+	To       string       `json:"endDateTime"`
+	PurgedAt string       `json:"purgedDateTime"`
+	Rule     string       `json:"rule"`
+	Hours    int64        `json:"windows"`
+}
+
 type verification struct {
 	Context  string                       `json:"@odata.context"`
 	Status   string                       `json:"status"` // running, intact, differs
@@ -107,6 +117,7 @@ type verification struct {
 	Records  int64                        `json:"recordsVerified"`
 	Counts   map[archive.Difference]int64 `json:"differences"`
 	Heads    []head                       `json:"heads"`
+	Purges   []purge                      `json:"purges"`
 	Unnamed  int64                        `json:"findingsNotListed"`
 	Findings []finding                    `json:"value"`
 }
@@ -114,12 +125,15 @@ type verification struct {
 func (f *Function) answer(w http.ResponseWriter, r *http.Request, job jobs.Job, v archive.Verification) {
 	base := answer.BaseURL(r, f.BaseURL)
 	out := verification{Context: base + "/api/$metadata#verification", Status: "intact", Percent: 100, Windows: v.Windows, Records: v.Records,
-		Counts: v.Counts, Heads: []head{}, Unnamed: v.More, Findings: []finding{}}
+		Counts: v.Counts, Heads: []head{}, Purges: []purge{}, Unnamed: v.More, Findings: []finding{}}
 	if out.Counts == nil {
 		out.Counts = map[archive.Difference]int64{}
 	}
 	for _, h := range v.Heads {
 		out.Heads = append(out.Heads, head{h.Stream, h.Size, h.Root.String()})
+	}
+	for _, p := range v.Purges {
+		out.Purges = append(out.Purges, purge{p.Stream, answer.Time(p.From), answer.Time(p.To), answer.Time(p.PurgedAt), p.Rule, p.Hours})
 	}
 	for _, d := range v.Findings {
 		out.Findings = append(out.Findings, finding{d.Difference, d.Stream, answer.Time(d.Hour), d.Row, d.Detail})

@@ -17,11 +17,12 @@ const (
 	WindowLost     WindowState = "lost"     // first read when Graph may have forgotten it already, and found empty
 	WindowSealed   WindowState = "sealed"   // complete, after its last pass, and its root in the stream's log
 	WindowReopened WindowState = "reopened" // sealed, and then a record of it came or changed; it is sealed again
+	WindowPurged   WindowState = "purged"   // sealed, and its records dropped after the archive's own retention
 )
 
 // IsRead tells whether the window was read from its start to its end.
 func (s WindowState) IsRead() bool {
-	return s == WindowComplete || s == WindowSealed || s == WindowReopened
+	return s == WindowComplete || s == WindowSealed || s == WindowReopened || s == WindowPurged
 }
 
 // Coverage is the ledger's row for one window. It is written after the records that it vouches for.
@@ -50,7 +51,7 @@ type Coverage struct {
 
 	Seals    int64  // how often it was sealed
 	LastSeal int64  // number of its newest entry in the stream's log, where Seals is not 0
-	Reason   string // why a reopened window has to be sealed again
+	Reason   string // why a reopened window has to be sealed again, or by which rule its records were dropped
 }
 
 // Tally is what rows hold or what a write added.

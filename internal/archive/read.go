@@ -175,7 +175,7 @@ func (rd *read) book(res groupResult) {
 		now.Late += res.balance.New
 		rd.lateness.add(res.ages)
 	}
-	if w.was.State == WindowSealed && res.balance.New+res.balance.Changed > 0 {
+	if (w.was.State == WindowSealed || w.was.State == WindowPurged) && res.balance.New+res.balance.Changed > 0 {
 		now.State = WindowReopened
 		now.Reason = fmt.Sprintf("%d new and %d changed records came after the seal", now.New-w.was.New, now.Changed-w.was.Changed)
 	}

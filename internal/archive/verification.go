@@ -28,6 +28,7 @@ type Verification struct {
 	More     int64                // findings that are not named
 	Counts   map[Difference]int64 // all findings
 	Heads    []seal.Head          // of the logs that were recomputed
+	Purges   []Purge              // what was dropped, as the logs say
 }
 
 // Intact tells whether nothing was found that only a change of what was written explains.
@@ -76,6 +77,7 @@ func (v *Verification) stream(ctx context.Context, evidence Evidence, heads Head
 	if v.Next.IsZero() {
 		v.add(verifier.LogFindings())
 		v.Heads = append(v.Heads, verifier.Head())
+		v.Purges = append(v.Purges, verifier.Purges()...)
 		from, to := verifier.Hours()
 		if v.From.After(from) {
 			from = entra.FloorHour(v.From)

@@ -71,6 +71,7 @@ type Verifier struct {
 	progress Progress
 	byHour   map[time.Time][]seal.Seal
 	changed  map[int64]bool // entries that can't be trusted
+	purges   []seal.Seal    // entries that say that records were dropped
 	head     seal.Head
 	findings []Finding // about the log
 }
@@ -156,6 +157,9 @@ func (v *Verifier) readLog(ctx context.Context) (recomputed, error) {
 		}
 		all = append(all, stored...)
 		v.byHour[s.Start] = append(v.byHour[s.Start], s)
+		if wasPurged(s) && !v.changed[size] {
+			v.purges = append(v.purges, s)
+		}
 		size++
 	}
 	if size < v.progress.Seals {
@@ -287,6 +291,16 @@ func (v *Verifier) compare(ctx context.Context, cov Coverage, seals []seal.Seal,
 		findings = append(findings, Finding{Difference: d, Stream: v.stream, Hour: cov.Start, Row: row, Detail: fmt.Sprintf(format, args...)})
 	}
 	last := seals[len(seals)-1]
+	if wasPurged(last) && !v.changed[last.Number] && cov.State == WindowPurged {
+		return nil, nil // what is left of it is being dropped, or is nothing
+	}
+	from := 0 // what was sealed before a purge is gone
+	for i, s := range seals {
+		if wasPurged(s) && !v.changed[s.Number] {
+			from = i
+		}
+	}
+	seals = seals[from:]
 	if !cov.State.IsRead() {
 		found(DiffLog, "", "the hour was sealed on %s, and the ledger does not know it", last.SealedAt.Format(time.RFC3339))
 	}

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
@@ -34,6 +35,8 @@ type Settings struct {
 
 	ArchiveRequestsPer10s  int // the archive's share of Graph's reporting ceiling
 	SnapshotRequestsPer10s int // the directory snapshot's
+
+	Retention archive.Retention
 
 	SnapshotGroups []string // ids of groups whose members are noted with snapshots of the directory
 
@@ -87,6 +90,10 @@ func All() []Setting {
 		{"ARCHIVE_ALERT_AFTER", "how far behind the archive may be before the timer's invocation fails, so that an alert can fire",
 			"30m to 30d", "3h", readAlertAfter},
 		{"ARCHIVE_RUN_BUDGET", "how long one run asks Graph for pages; keep it well below functionTimeout in host.json", "10s to 1h, as 8m", "8m", readBudget},
+		{"ARCHIVE_RETENTION", "how long the archive keeps a month before purgearchive drops it; for single streams behind it",
+			"forever, or 35d to 36500d; then, with commas between, <stream>=<the same>", "forever", readRetention},
+		{"ARCHIVE_HOLD", "what is never dropped, whatever ARCHIVE_RETENTION says: a legal hold",
+			"<stream or *>=<first day>/<last day> as *=2026-01-01/2026-03-31, with commas between", "", readHolds},
 		{"SNAPSHOT_GROUPS", "groups whose members are noted with each snapshot, so that exclude= can leave them out (break-glass and service accounts)",
 			"up to 20 object ids with commas between", "", readGroups},
 		{"PUBLIC_BASE_URL", "base of absolute links in answers, where the forwarded host is not it", "https://<host>", "", readBaseURL},
@@ -212,14 +219,11 @@ func readPasses(s *Settings, v string) error {
 		}
 		s.Passes = append(s.Passes, age)
 	}
-	if len(s.Passes) > maxPasses {
+	if len(s.Passes) > archive.MaxPasses {
 		return fmt.Errorf("there are %d", len(s.Passes))
 	}
 	return nil
 }
-
-// maxPasses is archive.MaxPasses; a test keeps them equal.
-const maxPasses = 8
 
 func readAlertAfter(s *Settings, v string) (err error) {
 	s.AlertAfter, err = duration(v, 30*time.Minute, 30*24*time.Hour)
@@ -240,6 +244,61 @@ func readGroups(s *Settings, v string) error {
 }
 
 var groupID = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+func readRetention(s *Settings, v string) error {
+	s.Retention.Default, s.Retention.By = 0, make(map[entra.Stream]time.Duration)
+	for i, part := range strings.Split(v, ",") {
+		name, text, named := strings.Cut(strings.TrimSpace(part), "=")
+		if !named {
+			text = name
+		}
+		var (
+			keep time.Duration
+			err  error
+		)
+		if text != "forever" {
+			if keep, err = duration(text, archive.LeastRetention, 36500*24*time.Hour); err != nil {
+				return fmt.Errorf("%q is %w", part, err)
+			}
+		}
+		switch {
+		case !named && i == 0:
+			s.Retention.Default = keep
+		case !named:
+			return fmt.Errorf("%q names no stream", part)
+		default:
+			stream, err := entra.ParseStream(name)
+			if err != nil {
+				return fmt.Errorf("%q is no stream", name)
+			}
+			s.Retention.By[stream] = keep
+		}
+	}
+	return nil
+}
+
+func readHolds(s *Settings, v string) error {
+	s.Retention.Holds = nil
+	for part := range strings.SplitSeq(v, ",") {
+		name, span, _ := strings.Cut(strings.TrimSpace(part), "=")
+		first, last, _ := strings.Cut(span, "/")
+		from, errFrom := time.Parse(time.DateOnly, first)
+		to, errTo := time.Parse(time.DateOnly, last)
+		if errFrom != nil || errTo != nil || to.Before(from) {
+			return fmt.Errorf("%q is no span of days", part)
+		}
+		h := archive.Hold{From: from, To: to.AddDate(0, 0, 1)}
+		if name != "*" {
+			stream, err := entra.ParseStream(name)
+			if err != nil {
+				return fmt.Errorf("%q is no stream", name)
+			}
+			h.Stream = stream
+		}
+		s.Retention.Holds = append(s.Retention.Holds, h)
+	}
+	return nil
+}
 
 func readBaseURL(s *Settings, v string) error {
 	u, err := url.Parse(v)

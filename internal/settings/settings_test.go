@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/settings"
@@ -60,6 +61,13 @@ func TestASettingThatCantBeUnderstoodIsNamedWithItsValueAndWhatIsAccepted(t *tes
 		{"ARCHIVE_BACKFILL", "-1d", "30d"},
 		{"ARCHIVE_RUN_BUDGET", "2h", "8m"},
 		{"ARCHIVE_PASSES", "24h,3h", "longer than the one before"},
+		{"ARCHIVE_RETENTION", "34d", "35d to 36500d"},
+		{"ARCHIVE_RETENTION", "400d,90d", "names no stream"},
+		{"ARCHIVE_RETENTION", "forever,signIns=90d", "is no stream"},
+		{"ARCHIVE_HOLD", "*", "is no span of days"},
+		{"ARCHIVE_HOLD", "*=2026-03-31/2026-01-01", "is no span of days"},
+		{"ARCHIVE_HOLD", "audits=2026-01-01/2026-03-31", "is no stream"},
+		{"SNAPSHOT_GROUPS", "break-glass", "is no object id"},
 		{"ARCHIVE_PASSES", "1h,2h,3h,4h,5h,6h,7h,8h,9h", "up to 8"},
 		{"ARCHIVE_PASSES", "3h,", "29d"},
 		{"ARCHIVE_ALERT_AFTER", "5m", "30m"},
@@ -97,4 +105,17 @@ func TestTheExampleNamesEverySettingAndIsAccepted(t *testing.T) {
 	}
 	_, err = load(example.Values)
 	require.NoError(t, err)
+}
+
+func TestRetentionAndHoldsAreReadByStream(t *testing.T) {
+	env := map[string]string{"ARCHIVE_STORAGE": "UseDevelopmentStorage=true", "ARCHIVE_RETENTION": "forever, signIns.nonInteractiveUser=400d",
+		"ARCHIVE_HOLD": "*=2026-01-01/2026-01-31,provisioning=2026-03-01/2026-03-01"}
+	s, err := settings.Load(func(name string) string { return env[name] })
+	require.NoError(t, err)
+	require.Zero(t, s.Retention.Of(entra.DirectoryAudits))
+	require.Equal(t, 400*24*time.Hour, s.Retention.Of(entra.SignInsNonInteractiveUser))
+	require.Equal(t, []archive.Hold{
+		{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)},
+		{Stream: entra.Provisioning, From: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)},
+	}, s.Retention.Holds)
 }

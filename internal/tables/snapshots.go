@@ -186,12 +186,7 @@ func (s *Store) CurrentAt(ctx context.Context, at time.Time) (directory.Snapshot
 
 // DropRows is directory.Store's.
 func (s *Store) DropRows(ctx context.Context, id string) error {
-	_, err := s.service.DeleteTable(ctx, snapshotTable(id), nil)
-	s.created.Delete(snapshotTable(id))
-	if isCode(err, "TableNotFound", "ResourceNotFound", "TableBeingDeleted") {
-		return nil
-	}
-	return s.explain("drop snapshot "+id, err)
+	return s.dropTable(ctx, snapshotTable(id))
 }
 
 // Put is directory.Store's.

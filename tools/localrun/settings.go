@@ -23,6 +23,9 @@ const schedule = "0 */5 * * * *"
 // nightly is when snapshots of the directory are taken while a local run serves.
 const nightly = "0 */10 1-6 * * *"
 
+// purging is when months that are past the archive's retention are dropped while a local run serves.
+const purging = "0 30 3 * * *"
+
 // environment is the handler's environment: ours without what names another tenant or another storage account, and
 // with the settings of the local run.
 func (s handlerSettings) environment(ours []string) []string {
@@ -35,6 +38,7 @@ func (s handlerSettings) environment(ours []string) []string {
 		"GRAPH_REQUESTS_PER_10S=" + requestShares,
 		"IDENTITY_ENDPOINT=" + s.identity,
 		"IDENTITY_HEADER=" + s.identityHeader,
+		"PURGE_SCHEDULE=" + purging,
 		"SNAPSHOT_SCHEDULE=" + nightly,
 	}
 	env := slices.DeleteFunc(slices.Clone(ours), func(entry string) bool {

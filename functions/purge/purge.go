@@ -1,0 +1,60 @@
+// Package purge is the HTTP function that tells what the next run of purgearchive would drop, and drops nothing.
+package purge
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/answer"
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// Function answers GET /api/purge.
+type Function struct {
+	Purger  *archive.Purger
+	Streams []entra.Stream // that are archived
+	Now     func() time.Time
+	BaseURL string // of links; empty: as forwarded
+}
+
+type month struct {
+	Stream      entra.Stream `json:"stream"`
+	Month       string       `json:"month"`
+	Records     int64        `json:"records"`
+	StoredBytes int64        `json:"storedBytes"`
+	Rule        string       `json:"rule"`
+	Dropped     bool         `json:"willBeDropped"`
+	Kept        string       `json:"keptBecause,omitempty"`
+}
+
+// ServeHTTP answers with the plan.
+func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if err := f.serve(w, r); err != nil {
+		answer.Error(w, r, err)
+	}
+}
+
+func (f *Function) serve(w http.ResponseWriter, r *http.Request) error {
+	p := answer.ReadParameters(r, "stream")
+	if p.Err() != nil {
+		return p.Err()
+	}
+	streams, err := answer.Streams(p.List("stream"), f.Streams)
+	if err != nil {
+		return err
+	}
+	now := f.Now()
+	out := answer.List[month]{Context: answer.BaseURL(r, f.BaseURL) + "/api/$metadata#purge", AsOf: answer.Time(now), Value: []month{}}
+	for _, s := range streams {
+		months, err := f.Purger.Plan(r.Context(), s, now)
+		if err != nil {
+			return err
+		}
+		for _, m := range months {
+			out.Value = append(out.Value, month{m.Stream, m.Month.Format("2006-01"), m.Records, m.StoredBytes, m.Rule, m.Kept == "", m.Kept})
+		}
+	}
+	answer.JSON(w, http.StatusOK, out)
+	return nil
+}

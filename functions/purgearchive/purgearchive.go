@@ -1,0 +1,60 @@
+// Package purgearchive is the timer function that drops months which are past the archive's own retention.
+package purgearchive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// Name is the function's, and its folder's.
+const Name = "purgearchive"
+
+// Config of the function.
+type Config struct {
+	Purger  *archive.Purger
+	Clock   func(context.Context) (time.Time, error) // the tenant's
+	Streams []entra.Stream
+	Budget  time.Duration
+}
+
+// Run makes the function. One stream's failure is its own; the invocation then fails.
+func Run(cfg Config) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		ctx, stop := context.WithTimeout(ctx, cfg.Budget)
+		defer stop()
+		now, err := cfg.Clock(ctx)
+		if err != nil {
+			return "", err
+		}
+		var (
+			lines []string
+			errs  []error
+		)
+		for _, s := range cfg.Streams {
+			months, err := cfg.Purger.Run(ctx, uuid.NewString(), s, now)
+			if err != nil {
+				errs = append(errs, err)
+			}
+			for _, m := range months {
+				switch {
+				case m.Dropped:
+					lines = append(lines, fmt.Sprintf("dropped %s of %s (%d records)", m.Month.Format("2006-01"), s, m.Records))
+				case m.Kept != "":
+					lines = append(lines, fmt.Sprintf("kept %s of %s: %s", m.Month.Format("2006-01"), s, m.Kept))
+				}
+			}
+		}
+		if len(lines) == 0 {
+			lines = []string{"nothing is past its retention"}
+		}
+		return strings.Join(lines, "; "), errors.Join(errs...)
+	}
+}
