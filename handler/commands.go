@@ -25,15 +25,16 @@ const usage = `Without an argument the handler serves the Azure Functions host. 
 
   handler verify [--stream S] [--from T] [--to T]   recompute the archive and name what differs (exit code 3 if something does)
   handler prove --stream S --id ID --time T         write the proof that a record was archived, as JSON
+  handler reindex [--stream S] [--again]            index the sealed days that are not indexed, or all of them again
   handler check-proof FILE [--head FILE]            check a proof; needs no archive, no settings and no network
 
-verify and prove read the archive that ARCHIVE_STORAGE or ARCHIVE_STORAGE__tableServiceUri names; docs/settings.md has more.
+verify, prove and reindex use the archive that ARCHIVE_STORAGE or ARCHIVE_STORAGE__tableServiceUri names; docs/settings.md has more.
 `
 
 // command carries out one command and returns the exit code.
 func command(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	commands := map[string]func(context.Context, []string, func(string) string, io.Writer, io.Writer) (int, error){
-		"verify": verifyCommand, "prove": proveCommand, "check-proof": checkCommand,
+		"verify": verifyCommand, "prove": proveCommand, "check-proof": checkCommand, "reindex": reindexCommand,
 	}
 	do, ok := commands[args[0]]
 	if !ok {
@@ -119,6 +120,10 @@ func printVerification(out io.Writer, v archive.Verification) int {
 	}
 	if v.More > 0 {
 		fmt.Fprintf(out, "and %d more that are not listed\n", v.More)
+	}
+	for _, p := range v.Purges {
+		fmt.Fprintf(out, "purged   %s: %d hours from %s to %s, on %s: %s\n", p.Stream, p.Hours, p.From.Format(entra.HourFormat), p.To.Format(entra.HourFormat),
+			p.PurgedAt.Format(time.RFC3339), p.Rule)
 	}
 	for _, h := range v.Heads {
 		fmt.Fprintf(out, "log      %s: %d seals, head %s\n", h.Stream, h.Size, h.Root)

@@ -19,6 +19,7 @@ import (
 	"github.com/entraledger/entraledger/functions/downloads"
 	"github.com/entraledger/entraledger/functions/expiringcredentials"
 	"github.com/entraledger/entraledger/functions/inactiveusers"
+	"github.com/entraledger/entraledger/functions/indexarchive"
 	"github.com/entraledger/entraledger/functions/logs"
 	"github.com/entraledger/entraledger/functions/purge"
 	"github.com/entraledger/entraledger/functions/purgearchive"
@@ -86,6 +87,7 @@ func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (
 	wireReading(host, cfg, store)
 	purger := archive.NewPurger(store, heads, cfg.Retention)
 	host.Timer(purgearchive.Name, purgearchive.Run(purgearchive.Config{Purger: purger, Clock: source.Now, Streams: cfg.Streams, Budget: cfg.RunBudget}))
+	host.Timer(indexarchive.Name, indexarchive.Run(indexarchive.Config{Store: store, Streams: cfg.Streams, Budget: cfg.RunBudget}))
 	host.HTTP("/api/purge", &purge.Function{Purger: purger, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
 	return host, nil
 }

@@ -19,15 +19,9 @@ import (
 	"github.com/entraledger/entraledger/internal/search"
 )
 
-// Archive is what the function reads.
-type Archive interface {
-	archive.Records
-	archive.Ledger
-}
-
 // Function answers GET /api/downloads and GET /api/downloads/{name}.
 type Function struct {
-	Archive Archive
+	Archive search.Archive
 	Streams []entra.Stream // that are archived
 	Now     func() time.Time
 	BaseURL string // of links; empty: as forwarded

@@ -14,13 +14,13 @@ import (
 	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/skiptoken"
 )
 
 // Archive is what the function reads.
 type Archive interface {
-	archive.Records
-	archive.Ledger
+	search.Archive
 	// Secret is what signs the skip tokens.
 	Secret(ctx context.Context, name string) ([]byte, error)
 }
@@ -40,8 +40,9 @@ const (
 	secretName = "logs"
 )
 
-// partialHeader says that a page is shorter than was asked for because searching took too long.
-const partialHeader = "X-EntraLedger-Search"
+// searchHeader says that a page is shorter than was asked for because searching took too long (partial), or that only a search
+// through all records can answer (scan).
+const searchHeader = "X-EntraLedger-Search"
 
 // ServeHTTP answers with a page of records, or with one record.
 func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -108,8 +109,11 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 		body = strconv.AppendQuote(body, answer.NextLink(r, f.BaseURL, skiptoken.Seal(secret, place{at.Question, page.After})))
 		body = append(body, ',')
 	}
-	if page.TimedOut {
-		w.Header().Set(partialHeader, "partial; follow @odata.nextLink, or narrow the time")
+	switch {
+	case page.TimedOut:
+		w.Header().Set(searchHeader, "partial; follow @odata.nextLink, or narrow the time")
+	case q.Scans():
+		w.Header().Set(searchHeader, "scan; a begin of the time in $filter, or a user, application or id, would make it quicker")
 	}
 	body = append(body, `"value":[`...)
 	for i, rec := range page.Records {
@@ -145,9 +149,10 @@ func (f *Function) one(w http.ResponseWriter, r *http.Request, id string) error 
 			return err
 		}
 		q.Within(begin, f.Now())
+		q.OnlyID(id)
 		found := false
-		err = q.Each(r.Context(), f.Archive, "", func(rec archive.Archived, _ bool) (bool, error) {
-			if found = rec.Raw != nil && rec.Key.ID == id; found {
+		err = q.Each(r.Context(), f.Archive, "", func(rec archive.Archived, matches bool) (bool, error) {
+			if found = matches; found {
 				answer.Raw(w, q.project(rec))
 				return false, nil
 			}

@@ -117,3 +117,15 @@ func ColumnPaths(s Stream) map[string]string {
 	}
 	return out
 }
+
+// IndexedColumns are the columns by which a stream's records are looked for over long times: who did it.
+func IndexedColumns(s Stream) []string {
+	switch {
+	case s.IsSignIns():
+		return []string{"UserId", "UserPrincipalName", "ServicePrincipalId", "AppId"}
+	case s == Provisioning:
+		return []string{"ServicePrincipalId"}
+	default:
+		return []string{"InitiatedByUserId", "InitiatedByServicePrincipalId"}
+	}
+}

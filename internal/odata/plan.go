@@ -14,6 +14,7 @@ type Plan struct {
 	From, To   time.Time        // [From, To); zero: no bound
 	EventTypes []string         // of signInEventTypes/any(t: t eq '...') that all have to hold
 	Columns    [][]entra.Column // each has to have one that equals
+	IDs        []string         // the record's id is one of these; nil: any
 	Empty      bool             // nothing can match: the bounds exclude each other
 	Rest       Node             // what is to be asked of each record: all but EventTypes; nil: nothing
 }
@@ -90,6 +91,9 @@ func (p *planner) take(n Node) {
 	if n != nil {
 		p.and(n)
 	}
+	if p.IDs == nil {
+		p.IDs = idsOf(n)
+	}
 	if any, ok := p.column(n); ok {
 		p.Columns = append(p.Columns, any)
 	}
@@ -115,6 +119,29 @@ func (p *planner) bound(op string, at time.Time) {
 	if !to.IsZero() && (p.To.IsZero() || to.Before(p.To)) {
 		p.To = to
 	}
+}
+
+// idsOf are the ids of which a record must have one, if a part says so.
+func idsOf(n Node) []string {
+	values := []Value{}
+	switch n := n.(type) {
+	case *Compare:
+		if n.Op == "eq" && n.Path.Fold == "" && n.Path.String() == "id" {
+			values = append(values, n.Value)
+		}
+	case *In:
+		if n.Path.Fold == "" && n.Path.String() == "id" {
+			values = n.Values
+		}
+	}
+	var ids []string
+	for _, v := range values {
+		if v.Kind != Text {
+			return nil
+		}
+		ids = append(ids, v.Text)
+	}
+	return ids
 }
 
 // column turns a part into conditions on columns of which one has to hold, if it is nothing but that.

@@ -48,7 +48,7 @@ type Groups struct {
 
 // Aggregate groups what matches by spans of time, the newest first, and within a span the most frequent first, up to top
 // groups after a place (a zero span: from the begin). A span that can't be read until a moment is an error.
-func (q Question) Aggregate(ctx context.Context, records archive.Records, every time.Duration, from Groups, top int, until time.Time) (Groups, error) {
+func (q Question) Aggregate(ctx context.Context, in Archive, every time.Duration, from Groups, top int, until time.Time) (Groups, error) {
 	out := Groups{Span: from.Span, Offset: from.Offset}
 	if !q.From.Before(q.To) {
 		return out, nil
@@ -57,7 +57,7 @@ func (q Question) Aggregate(ctx context.Context, records archive.Records, every 
 		out.Span = q.To.Add(-1).Truncate(every)
 	}
 	for !out.Span.Before(q.From.Truncate(every)) {
-		groups, err := q.span(ctx, records, out.Span, every, until)
+		groups, err := q.span(ctx, in, out.Span, every, until)
 		if err != nil {
 			return out, err
 		}
@@ -79,12 +79,12 @@ func (q Question) Aggregate(ctx context.Context, records archive.Records, every 
 }
 
 // span groups one span.
-func (q Question) span(ctx context.Context, records archive.Records, start time.Time, every time.Duration, until time.Time) ([]Group, error) {
+func (q Question) span(ctx context.Context, in Archive, start time.Time, every time.Duration, until time.Time) ([]Group, error) {
 	names := groupedBy[q.Stream]
 	found := make(map[string]*Group)
 	q.Narrow(start, start.Add(every))
 	late := false
-	err := q.Each(ctx, records, "", func(rec archive.Archived, matches bool) (bool, error) {
+	err := q.Each(ctx, in, "", func(rec archive.Archived, matches bool) (bool, error) {
 		if late = time.Now().After(until); late {
 			return false, nil
 		}

@@ -5,6 +5,7 @@ package search
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/archive"
@@ -73,22 +74,38 @@ func (q *Question) Narrow(from, to time.Time) {
 	}
 }
 
+// OnlyID keeps the question to records with an id.
+func (q *Question) OnlyID(id string) { q.plan.IDs = []string{id} }
+
+// Archive is what is searched.
+type Archive interface {
+	archive.Records
+	archive.Ledger
+	archive.Index
+}
+
 // Each yields the records that match, and how far the search is, from a place on.
-func (q Question) Each(ctx context.Context, records archive.Records, after string, yield func(rec archive.Archived, matches bool) (more bool, err error)) error {
-	if !q.From.Before(q.To) {
-		return nil
-	}
-	reading := archive.Reading{Stream: q.Stream, From: q.From, To: q.To, NewestFirst: q.NewestFirst, Columns: q.plan.Columns, Versions: q.Versions, After: after}
-	for rec, err := range records.Read(ctx, reading) {
+func (q Question) Each(ctx context.Context, from Archive, after string, yield func(rec archive.Archived, matches bool) (more bool, err error)) error {
+	for part, err := range q.parts(ctx, from, after) {
 		if err != nil {
 			return err
 		}
-		more, err := yield(rec, rec.Raw != nil && (q.plan.Rest == nil || odata.Matches(q.plan.Rest, rec.Raw)))
-		if err != nil || !more {
-			return err
+		reading := archive.Reading{Stream: q.Stream, From: part.from, To: part.to, NewestFirst: q.NewestFirst, Columns: q.plan.Columns, Versions: q.Versions, After: after}
+		for rec, err := range from.Read(ctx, reading) {
+			if err != nil {
+				return err
+			}
+			more, err := yield(rec, rec.Raw != nil && q.matches(rec))
+			if err != nil || !more {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+func (q Question) matches(rec archive.Archived) bool {
+	return (q.plan.IDs == nil || slices.Contains(q.plan.IDs, rec.Key.ID)) && (q.plan.Rest == nil || odata.Matches(q.plan.Rest, rec.Raw))
 }
 
 // Page is some records, and where the next ones begin.
@@ -100,9 +117,9 @@ type Page struct {
 }
 
 // Page finds up to top records after a place. It ends at a moment, with what it has.
-func (q Question) Page(ctx context.Context, records archive.Records, after string, top int, until time.Time) (Page, error) {
+func (q Question) Page(ctx context.Context, from Archive, after string, top int, until time.Time) (Page, error) {
 	page := Page{After: after}
-	err := q.Each(ctx, records, after, func(rec archive.Archived, matches bool) (bool, error) {
+	err := q.Each(ctx, from, after, func(rec archive.Archived, matches bool) (bool, error) {
 		if matches && len(page.Records) == top {
 			page.More = true
 			return false, nil
@@ -120,9 +137,9 @@ func (q Question) Page(ctx context.Context, records archive.Records, after strin
 }
 
 // Count counts all records; whole is false where that could not be done until a moment.
-func (q Question) Count(ctx context.Context, records archive.Records, until time.Time) (n int64, whole bool, err error) {
+func (q Question) Count(ctx context.Context, from Archive, until time.Time) (n int64, whole bool, err error) {
 	whole = true
-	err = q.Each(ctx, records, "", func(_ archive.Archived, matches bool) (bool, error) {
+	err = q.Each(ctx, from, "", func(_ archive.Archived, matches bool) (bool, error) {
 		if matches {
 			n++
 		}

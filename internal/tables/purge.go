@@ -46,6 +46,9 @@ func (s *Store) DropMonth(ctx context.Context, stream entra.Stream, month time.T
 	if err := s.dropRows(ctx, leavesTable(w), string(stream), "", nil); err != nil {
 		return err
 	}
+	if err := s.dropRows(ctx, indexTable(month), string(stream), "", nil); err != nil {
+		return err
+	}
 	if err := s.dropRows(ctx, dictionaryTable, TableName(w), "", nil); err != nil {
 		return err
 	}

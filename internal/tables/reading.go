@@ -21,16 +21,20 @@ var _ archive.Records = (*Store)(nil)
 // time: each is read whole, given in the order that was asked for, and followed by how far the reading is. Slices grow where
 // little is found and shrink where much is.
 const (
-	firstSlice   = time.Hour
-	longestSlice = 31 * 24 * time.Hour
-	shortest     = time.Second
-	sliceRows    = 2000 // more make a slice shorter
+	firstSlice    = time.Hour
+	firstFiltered = 24 * time.Hour
+	longestSlice  = 31 * 24 * time.Hour
+	shortest      = time.Second
+	sliceRows     = 2000 // more make a slice shorter
 )
 
 // Read is archive.Records's.
 func (s *Store) Read(ctx context.Context, r archive.Reading) iter.Seq2[archive.Archived, error] {
 	return func(yield func(archive.Archived, error) bool) {
 		read := &reading{Store: s, Reading: r, width: firstSlice}
+		if len(r.Columns) > 0 {
+			read.width = firstFiltered // little is expected
+		}
 		read.low, read.high = timeKey(r.From), timeKey(r.To)
 		if r.After != "" && r.NewestFirst {
 			read.high = min(read.high, r.After)

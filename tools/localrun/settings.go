@@ -23,6 +23,9 @@ const schedule = "0 */5 * * * *"
 // nightly is when snapshots of the directory are taken while a local run serves.
 const nightly = "0 */10 1-6 * * *"
 
+// indexing is when sealed days are indexed while a local run serves.
+const indexing = "0 20 * * * *"
+
 // purging is when months that are past the archive's retention are dropped while a local run serves.
 const purging = "0 30 3 * * *"
 
@@ -38,6 +41,7 @@ func (s handlerSettings) environment(ours []string) []string {
 		"GRAPH_REQUESTS_PER_10S=" + requestShares,
 		"IDENTITY_ENDPOINT=" + s.identity,
 		"IDENTITY_HEADER=" + s.identityHeader,
+		"INDEX_SCHEDULE=" + indexing,
 		"PURGE_SCHEDULE=" + purging,
 		"SNAPSHOT_SCHEDULE=" + nightly,
 	}

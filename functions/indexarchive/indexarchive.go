@@ -1,0 +1,47 @@
+// Package indexarchive is the timer function that indexes the days that are sealed, so that searches over years are quick.
+package indexarchive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// Name is the function's, and its folder's.
+const Name = "indexarchive"
+
+// Config of the function.
+type Config struct {
+	Store   archive.IndexStore
+	Streams []entra.Stream
+	Budget  time.Duration // for which a run works; the next goes on
+}
+
+// Run makes the function.
+func Run(cfg Config) func(context.Context) (string, error) {
+	return func(ctx context.Context) (string, error) {
+		until := time.Now().Add(cfg.Budget)
+		var (
+			total archive.IndexReport
+			errs  []error
+		)
+		for _, s := range cfg.Streams {
+			report, err := archive.UpdateIndex(ctx, cfg.Store, s, false, until)
+			if err != nil {
+				errs = append(errs, err)
+			}
+			total.Days += report.Days
+			total.Values += report.Values
+			total.Left = total.Left || report.Left
+		}
+		line := fmt.Sprintf("%d days indexed with %d values", total.Days, total.Values)
+		if total.Left {
+			line += "; the next run goes on"
+		}
+		return line, errors.Join(errs...)
+	}
+}

@@ -1,0 +1,155 @@
+package search
+
+import (
+	"context"
+	"iter"
+	"slices"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// span is a part of the time that has to be searched.
+type span struct{ from, to time.Time }
+
+const (
+	// worthIt is the shortest time for which the index is asked.
+	worthIt = 3 * day
+	day     = 24 * time.Hour
+	// maxValues bounds for how many values the index is asked: each takes a query a month.
+	maxValues = 10
+)
+
+// values are those of which a record must have one, if the index knows them.
+func (q Question) values() []archive.Value {
+	if len(q.plan.IDs) > 0 && len(q.plan.IDs) <= maxValues {
+		var out []archive.Value
+		for _, id := range q.plan.IDs {
+			out = append(out, archive.Value{Text: id})
+		}
+		return out
+	}
+	indexed := entra.IndexedColumns(q.Stream)
+	for _, any := range q.plan.Columns {
+		var out []archive.Value
+		for _, col := range any {
+			if !slices.Contains(indexed, col.Name) || col.IsInt {
+				out = nil
+				break
+			}
+			out = append(out, archive.Value{Column: col.Name, Text: col.Text})
+		}
+		if len(out) > 0 && len(out) <= maxValues {
+			return out
+		}
+	}
+	return nil
+}
+
+// Scans tells whether only a search through all records can answer: neither a begin nor the index narrows it.
+func (q Question) Scans() bool {
+	return q.plan.Rest != nil && q.plan.From.IsZero() && q.values() == nil
+}
+
+// parts are the times that have to be searched, in the question's order: all of it, or, where the index knows the values that
+// are looked for, without the hours in which there are none.
+func (q Question) parts(ctx context.Context, in Archive, after string) iter.Seq2[span, error] {
+	values := q.values()
+	from, to := q.from(after), q.to(after)
+	return func(yield func(span, error) bool) {
+		if values == nil || to.Sub(from) < worthIt {
+			if from.Before(to) {
+				yield(span{from, to}, nil)
+			}
+			return
+		}
+		for month := range months(from, to, q.NewestFirst) {
+			hours, err := archive.HoursToSearch(ctx, in, in, q.Stream, values, month.from, month.to)
+			if err != nil {
+				yield(span{}, err)
+				return
+			}
+			for _, part := range within(month, hours, q.NewestFirst) {
+				if !yield(part, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// from and to leave out what lies before a place; the reading itself knows the place exactly.
+func (q Question) from(after string) time.Time {
+	if at, ok := timeOf(after); ok && !q.NewestFirst && at.After(q.From) {
+		return at
+	}
+	return q.From
+}
+
+func (q Question) to(after string) time.Time {
+	if at, ok := timeOf(after); ok && q.NewestFirst && at.Add(entra.Tick).Before(q.To) {
+		return at.Add(entra.Tick)
+	}
+	return q.To
+}
+
+// timeOf is the time with which a place begins.
+func timeOf(place string) (time.Time, bool) {
+	const form = "2006-01-02T15:04:05.0000000Z"
+	if len(place) < len(form) {
+		return time.Time{}, false
+	}
+	t, err := time.Parse(form, place[:len(form)])
+	return t, err == nil
+}
+
+// months cuts a time at the ends of months, for each of which the index has a table.
+func months(from, to time.Time, newestFirst bool) iter.Seq[span] {
+	return func(yield func(span) bool) {
+		if !from.Before(to) {
+			return
+		}
+		first := time.Date(from.Year(), from.Month(), 1, 0, 0, 0, 0, time.UTC)
+		step, month := 1, first
+		if newestFirst {
+			last := to.Add(-1)
+			step, month = -1, time.Date(last.Year(), last.Month(), 1, 0, 0, 0, 0, time.UTC)
+		}
+		for ; !month.Before(first) && month.Before(to); month = month.AddDate(0, step, 0) {
+			part := span{month, month.AddDate(0, 1, 0)}
+			if part.from.Before(from) {
+				part.from = from
+			}
+			if part.to.After(to) {
+				part.to = to
+			}
+			if !yield(part) {
+				return
+			}
+		}
+	}
+}
+
+// within are the parts of a time that have to be searched: the days that are not among hours, and of the others the hours.
+func within(all span, hours map[time.Time]archive.Hours, newestFirst bool) []span {
+	var out []span
+	for at := all.from; at.Before(all.to); {
+		end := at.Truncate(time.Hour).Add(time.Hour)
+		if end.After(all.to) {
+			end = all.to
+		}
+		if in, known := hours[at.Truncate(day)]; !known || in.Has(at.Hour()) {
+			if n := len(out) - 1; n >= 0 && out[n].to.Equal(at) {
+				out[n].to = end
+			} else {
+				out = append(out, span{at, end})
+			}
+		}
+		at = end
+	}
+	if newestFirst {
+		slices.Reverse(out)
+	}
+	return out
+}

@@ -1,0 +1,176 @@
+package tables
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+var _ archive.IndexStore = (*Store)(nil)
+
+// The index of a month is a table; PartitionKey is the stream. RowKey is <column>!<value>!<day> for a value of a column, whose
+// Hours says in which hours of the day it is there, and id!<bucket>!<day> for a part of the day's ids: for each the first bytes of
+// its SHA-256, and its hour. day!<day> says that the day is indexed, and as of which seals.
+const (
+	dayMark     = "day!"
+	idMark      = "id!"
+	idBuckets   = 64
+	idHashBytes = 5
+	idBytes     = idHashBytes + 1
+)
+
+func indexTable(month time.Time) string { return "index" + month.UTC().Format("200601") }
+
+func idHash(id string) (bucket string, hash []byte) {
+	sum := sha256.Sum256([]byte(id))
+	return fmt.Sprintf("%02d", sum[0]%idBuckets), sum[1 : 1+idHashBytes]
+}
+
+// IndexDay is archive.IndexStore's.
+func (s *Store) IndexDay(ctx context.Context, d archive.Day, state archive.IndexedDay) (int, error) {
+	columns := entra.IndexedColumns(d.Stream)
+	values := make(map[string]archive.Hours) // by <column>!<value>
+	ids := make(map[string][]byte)
+	filter := fmt.Sprintf("PartitionKey ge %s and PartitionKey lt %s", quote(d.Start.Format(entra.HourFormat)), quote(d.Start.AddDate(0, 0, 1).Format(entra.HourFormat)))
+	selected := "RowKey,Id," + strings.Join(columns, ",")
+	table := TableName(entra.Window{Stream: d.Stream, Start: d.Start})
+	err := s.listWith(ctx, table, &aztables.ListEntitiesOptions{Filter: &filter, Select: &selected}, func(body []byte) error {
+		var row map[string]any
+		if err := json.Unmarshal(body, &row); err != nil {
+			return fmt.Errorf("read a row of %s: %w", table, err)
+		}
+		key, _ := row["RowKey"].(string)
+		p, err := parseRowKey(key)
+		if err != nil || p.part > 0 {
+			return err
+		}
+		id := p.key.ID
+		if !p.whole {
+			id, _ = row["Id"].(string)
+		}
+		bucket, hash := idHash(id)
+		hour := p.key.Time.Hour()
+		ids[bucket] = append(append(ids[bucket], hash...), byte(hour))
+		for _, name := range columns {
+			if text, ok := row[name].(string); ok && text != "" {
+				values[name+"!"+escape(entra.Clip(text, maxIDLength))] |= 1 << hour
+			}
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, errNoTable) {
+		return 0, err
+	}
+	day := d.Start.Format("02")
+	var batches []batch
+	add := func(b *rowBuilder) {
+		body := b.done().body
+		batches = append(batches, batch{actions: []aztables.TransactionAction{{ActionType: aztables.TransactionTypeInsertReplace, Entity: body}},
+			size: len(body) + operationOverhead, mixed: true})
+	}
+	for value, hours := range values {
+		b := newRow(string(d.Stream), value+"!"+day, 128)
+		b.int32("Hours", int32(hours))
+		add(b)
+	}
+	for bucket, hashes := range ids {
+		b := newRow(string(d.Stream), idMark+bucket+"!"+day, len(hashes)*4/3+256)
+		if rest := b.chunks(hashes); len(rest) > 0 {
+			return 0, fmt.Errorf("index %s of %s: its ids take %d bytes too many", day, d.Stream, len(rest))
+		}
+		add(b)
+	}
+	index := indexTable(d.Start)
+	if len(batches) > 0 {
+		if err := s.submitAll(ctx, index, batches); err != nil {
+			return 0, err
+		}
+	}
+	// The day is said to be indexed once all of it is there.
+	b := newRow(string(d.Stream), dayMark+day, 256)
+	b.text("LastSeal", fmt.Sprint(state.LastSeal))
+	b.text("Seals", fmt.Sprint(state.Seals))
+	body := b.done().body
+	return len(values), s.submit(ctx, index, []aztables.TransactionAction{{ActionType: aztables.TransactionTypeInsertReplace, Entity: body}})
+}
+
+// eachIndexMonth reads the rows of the index with keys in [from, below), month by month.
+func (s *Store) eachIndexMonth(ctx context.Context, stream entra.Stream, first, to time.Time, from, below string, take func(month time.Time, body []byte) error) error {
+	for month := time.Date(first.Year(), first.Month(), 1, 0, 0, 0, 0, time.UTC); month.Before(to); month = month.AddDate(0, 1, 0) {
+		if err := s.query(ctx, indexTable(month), string(stream), from, below, "", func(body []byte) error { return take(month, body) }); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dayOf is the day at the end of a row key of the index.
+func dayOf(month time.Time, rowKey string) (time.Time, error) {
+	at := strings.LastIndexByte(rowKey, '!')
+	return time.Parse("200601"+"02", month.Format("200601")+rowKey[at+1:])
+}
+
+// IndexedDays is archive.Index's.
+func (s *Store) IndexedDays(ctx context.Context, stream entra.Stream, from, to time.Time) (map[time.Time]archive.IndexedDay, error) {
+	out := make(map[time.Time]archive.IndexedDay)
+	err := s.eachIndexMonth(ctx, stream, from, to, dayMark, dayMark+"~", func(month time.Time, body []byte) error {
+		var row struct {
+			RowKey          string
+			LastSeal, Seals number
+		}
+		if err := json.Unmarshal(body, &row); err != nil {
+			return fmt.Errorf("read the index of %s: %w", stream, err)
+		}
+		day, err := dayOf(month, row.RowKey)
+		out[day] = archive.IndexedDay{LastSeal: int64(row.LastSeal), Seals: int64(row.Seals)}
+		return err
+	})
+	return out, err
+}
+
+// HoursOf is archive.Index's.
+func (s *Store) HoursOf(ctx context.Context, stream entra.Stream, v archive.Value, from, to time.Time) (map[time.Time]archive.Hours, error) {
+	out := make(map[time.Time]archive.Hours)
+	take := func(month time.Time, body []byte) error {
+		var row struct {
+			RowKey string
+			Hours  uint32
+		}
+		if err := json.Unmarshal(body, &row); err != nil {
+			return fmt.Errorf("read the index of %s: %w", stream, err)
+		}
+		day, err := dayOf(month, row.RowKey)
+		out[day] |= archive.Hours(row.Hours)
+		return err
+	}
+	prefix := v.Column + "!" + escape(entra.Clip(v.Text, maxIDLength)) + "!"
+	if v.Column == "" {
+		bucket, hash := idHash(v.Text)
+		prefix = idMark + bucket + "!"
+		take = func(month time.Time, body []byte) error {
+			row, err := parseWholeRow(body)
+			if err != nil {
+				return err
+			}
+			day, err := dayOf(month, row.RowKey)
+			for one := range slices.Chunk(data([]fetchedRow{row}), idBytes) {
+				if len(one) == idBytes && bytes.Equal(one[:idHashBytes], hash) {
+					out[day] |= 1 << one[idHashBytes]
+				}
+			}
+			return err
+		}
+	}
+	return out, s.eachIndexMonth(ctx, stream, from, to, prefix, prefix+"~", take)
+}
