@@ -3,6 +3,7 @@
 GO ?= go
 BIN := .local/bin
 AZURITE := tools/azurite/node_modules/.package-lock.json
+GRAPHCLIENT := tools/graphclient/node_modules/.package-lock.json
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 
 # make run RECORDS=../shared/samples, make run USERS=1000 DAYS=7, ...
@@ -25,14 +26,15 @@ run: ## archive a simulated tenant here and serve (RECORDS= USERS= APPS= DAYS= P
 	@$(GO) build -o $(BIN)/localrun ./tools/localrun
 	@exec $(BIN)/localrun $(FLAGS)
 
-test: $(AZURITE) ## run every test, race detector on
+test: $(AZURITE) $(GRAPHCLIENT) ## run every test, race detector on
 	$(GO) test -race -timeout 20m -p 2 ./...
 
 # SEEDS and FOR bound the walk over random faults, whichever ends first.
 SEEDS ?= 1000
 FOR ?= 40m
-soak: $(AZURITE) ## random faults over many seeds, and a month of 200,000 records tampered with (SEEDS= FOR=)
-	SEEDS=$(SEEDS) FOR=$(FOR) $(GO) test -tags soak -timeout 90m -v -run Soak ./handler ./internal/archive
+soak: $(AZURITE) $(GRAPHCLIENT) ## random faults over many seeds, large archives, and Microsoft's typed client (SEEDS= FOR=)
+	SEEDS=$(SEEDS) FOR=$(FOR) $(GO) test -tags soak -timeout 120m -v -run Soak ./handler ./internal/archive
+	cd tools/bench && $(GO) test -timeout 30m ./...
 
 bench: $(AZURITE) ## measure the pipeline beside the obvious program (ARGS=... for its flags)
 	cd tools/bench && $(GO) run . $(ARGS)
@@ -46,13 +48,13 @@ lint: ## check formatting, go vet, staticcheck
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 
-setup: $(AZURITE) ## install Azurite from npm and fetch the Go modules
+setup: $(AZURITE) $(GRAPHCLIENT) ## install Azurite and a client of Graph from npm, and fetch the Go modules
 	$(GO) mod download
 
 # npm writes this file last; it is older than the lockfile where another version is wanted.
-$(AZURITE): tools/azurite/package-lock.json
+tools/%/node_modules/.package-lock.json: tools/%/package-lock.json
 	@command -v npm >/dev/null || { echo "find npm: it is not on the PATH; install Node.js 20 or later with npm"; exit 1; }
-	npm ci --no-progress --prefix tools/azurite
+	npm ci --no-progress --prefix tools/$*
 
 clean: ## remove what was built and installed
-	rm -rf dist .local tools/azurite/node_modules
+	rm -rf dist .local tools/azurite/node_modules tools/graphclient/node_modules
