@@ -102,9 +102,8 @@ func (f *Function) read(r *http.Request, file export.File) (search.Question, str
 	if err != nil {
 		return q, "", err
 	}
-	begin, _ := progress.Hours(f.Now())
 	q.NewestFirst = false // so that a file that broke off goes on where its last row is
-	q.Within(begin, f.Now())
+	q.Within(progress, f.Now())
 	q.Narrow(from, to)
 	return q, format, nil
 }

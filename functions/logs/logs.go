@@ -144,11 +144,11 @@ func (f *Function) one(w http.ResponseWriter, r *http.Request, id string) error 
 	}
 	end := time.Now().Add(f.Slice)
 	for _, q.Stream = range streams {
-		begin, err := f.begins(r.Context(), q.Stream)
+		progress, err := f.Archive.Progress(r.Context(), q.Stream)
 		if err != nil {
 			return err
 		}
-		q.Within(begin, f.Now())
+		q.Within(progress, f.Now())
 		q.OnlyID(id)
 		found := false
 		err = q.Each(r.Context(), f.Archive, "", func(rec archive.Archived, matches bool) (bool, error) {

@@ -1,14 +1,12 @@
 package logs
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/entra"
@@ -70,8 +68,8 @@ func (f *Function) readQuery(r *http.Request, accepted ...string) (query, error)
 	if !slices.Contains(f.Streams, q.Stream) {
 		return q, &entra.Error{Code: entra.CodeNotFound, Doing: "read " + string(q.Stream), Why: "it is not archived", Remedy: fmt.Sprintf("archived are %v", f.Streams)}
 	}
-	begin, err := f.begins(r.Context(), q.Stream)
-	q.Within(begin, f.Now())
+	progress, err := f.Archive.Progress(r.Context(), q.Stream)
+	q.Within(progress, f.Now())
 	return q, err
 }
 
@@ -88,16 +86,6 @@ func selected(p *answer.Parameters, shape *odata.Shape) ([]string, error) {
 		return nil, &entra.Error{Code: entra.CodeBadRequest, Doing: "read $select", Why: "there is no property " + entra.Clip(name, 80), Remedy: remedy}
 	}
 	return fields, nil
-}
-
-// begins is the first moment that the archive speaks for.
-func (f *Function) begins(ctx context.Context, s entra.Stream) (time.Time, error) {
-	p, err := f.Archive.Progress(ctx, s)
-	if err != nil {
-		return time.Time{}, err
-	}
-	from, _ := p.Hours(f.Now())
-	return from, nil
 }
 
 // question hashes what was asked: a token is good for the same question only, with whatever $top.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
@@ -130,12 +132,22 @@ func daysOf(ctx context.Context, l Ledger, s entra.Stream, from, to time.Time) (
 // HoursToSearch tells for the days of [from, to) that the index speaks for, where it still is as the log says, in which hours
 // there may be a record with any of some values. A day that is not there has to be searched whole.
 func HoursToSearch(ctx context.Context, l Ledger, index Index, s entra.Stream, values []Value, from, to time.Time) (map[time.Time]Hours, error) {
-	known, err := index.IndexedDays(ctx, s, from, to)
-	if err != nil || len(known) == 0 {
-		return nil, err
+	var (
+		known  map[time.Time]IndexedDay
+		states map[time.Time]IndexedDay
+		hours  = make([]map[time.Time]Hours, len(values))
+	)
+	// None of the questions needs another's answer.
+	asking, ctx := errgroup.WithContext(ctx)
+	asking.Go(func() (err error) { known, err = index.IndexedDays(ctx, s, from, to); return err })
+	asking.Go(func() (err error) {
+		states, err = daysOf(ctx, l, s, from.UTC().Truncate(24*time.Hour), to.Add(24*time.Hour-1).UTC().Truncate(24*time.Hour))
+		return err
+	})
+	for i, v := range values {
+		asking.Go(func() (err error) { hours[i], err = index.HoursOf(ctx, s, v, from, to); return err })
 	}
-	states, err := daysOf(ctx, l, s, from.UTC().Truncate(24*time.Hour), to.Add(24*time.Hour-1).UTC().Truncate(24*time.Hour))
-	if err != nil {
+	if err := asking.Wait(); err != nil {
 		return nil, err
 	}
 	out := make(map[time.Time]Hours)
@@ -144,12 +156,8 @@ func HoursToSearch(ctx context.Context, l Ledger, index Index, s entra.Stream, v
 			out[day] = 0
 		}
 	}
-	for _, v := range values {
-		hours, err := index.HoursOf(ctx, s, v, from, to)
-		if err != nil {
-			return nil, err
-		}
-		for day, in := range hours {
+	for _, of := range hours {
+		for day, in := range of {
 			if _, ok := out[day]; ok {
 				out[day] |= in
 			}

@@ -64,8 +64,17 @@ func (q Question) parts(ctx context.Context, in Archive, after string) iter.Seq2
 			}
 			return
 		}
-		for month := range months(from, to, q.NewestFirst) {
-			hours, err := archive.HoursToSearch(ctx, in, in, q.Stream, values, month.from, month.to)
+		ctx, stop := context.WithCancel(ctx)
+		defer stop()
+		all := slices.Collect(months(from, to, q.NewestFirst))
+		asked := make([]func() (map[time.Time]archive.Hours, error), 0, len(all))
+		for i, month := range all {
+			for n := len(asked); n < len(all) && n < i+ahead; n++ {
+				asked = append(asked, later(func() (map[time.Time]archive.Hours, error) {
+					return archive.HoursToSearch(ctx, in, in, q.Stream, values, all[n].from, all[n].to)
+				}))
+			}
+			hours, err := asked[i]()
 			if err != nil {
 				yield(span{}, err)
 				return
@@ -76,6 +85,26 @@ func (q Question) parts(ctx context.Context, in Archive, after string) iter.Seq2
 				}
 			}
 		}
+	}
+}
+
+// ahead is how many months the index is asked for at the same time: where little is found, the next ones are there already.
+const ahead = 4
+
+// later begins some work, and returns what waits for its result.
+func later[T any](work func() (T, error)) func() (T, error) {
+	type result struct {
+		value T
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		v, err := work()
+		done <- result{v, err}
+	}()
+	return func() (T, error) {
+		r := <-done
+		return r.value, r.err
 	}
 }
 

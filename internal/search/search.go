@@ -54,9 +54,13 @@ func New(s entra.Stream, shape *odata.Shape, filter string) (Question, error) {
 }
 
 // Within keeps the question to what the archive has, and to what the filter says of the time.
-func (q *Question) Within(begin, now time.Time) {
-	// Records lie a little in the future where clocks differ.
-	q.From, q.To = begin, now.Add(24*time.Hour)
+func (q *Question) Within(p archive.Progress, now time.Time) {
+	begin, end := p.Hours(now)
+	// No record is later than the last run that read; an hour more, because clocks differ a little.
+	if last := p.LastRunAt.Add(time.Hour); last.Before(end) {
+		end = last
+	}
+	q.From, q.To = begin, end
 	if begin.IsZero() || q.plan.Empty {
 		q.To = q.From // there is nothing
 		return

@@ -64,6 +64,7 @@ type plan struct {
 	gzip      bool
 	schedules bool
 	directory bool
+	reading   bool
 	parallel  int
 	tables    []string
 	programs  []string
@@ -87,9 +88,10 @@ func parsePlan(args []string) (plan, error) {
 	programs := flags.String("programs", "pipeline,obvious", "which programs: pipeline, obvious")
 	flat := flags.Bool("flat", true, "measure the pipeline's memory with 10,000, 100,000 and 1,000,000 records too")
 	flags.BoolVar(&p.schedules, "schedules", true, "measure what reading again costs in Graph requests")
+	flags.BoolVar(&p.reading, "reading", true, "measure searches in an archive of a year")
 	flags.BoolVar(&p.directory, "directory", true, "measure a snapshot of the directory, and answers from one")
 	flags.DurationVar(&p.limit, "limit", 4*time.Minute, "longest time for one run; what it got through by then is reported")
-	flags.DurationVar(&p.total, "total", 20*time.Minute, "longest time for everything")
+	flags.DurationVar(&p.total, "total", 30*time.Minute, "longest time for everything")
 	flags.StringVar(&p.out, "out", "", "write the figures to this file as JSON")
 	flags.StringVar(&p.profiles, "profiles", "", "write a CPU profile of each run into this folder; it costs the runs a little")
 	if err := flags.Parse(args); err != nil {

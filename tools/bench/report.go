@@ -60,6 +60,7 @@ type report struct {
 	Floor     floor      `json:"floor"`
 	Schedules []schedule `json:"schedules"`
 
+	Reading  []readTime      `json:"reading"`
 	Answers  []answerTime    `json:"answers"`
 	Snapshot *snapshotFigure `json:"snapshot,omitempty"`
 
@@ -141,6 +142,7 @@ func (r report) print(out io.Writer) {
 	r.printRatios(out)
 	r.printFlat(out)
 	r.printSchedules(out)
+	r.printReading(out)
 	r.printAnswers(out)
 	r.printSnapshot(out)
 	r.printAims(out)

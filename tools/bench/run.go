@@ -48,6 +48,11 @@ func (p plan) run(ctx context.Context) (report, error) {
 			return r, err
 		}
 	}
+	if p.reading {
+		if r.Reading, err = p.measureReading(ctx); err != nil {
+			return r, err
+		}
+	}
 	if p.directory {
 		if r.Answers, err = p.measureAnswers(ctx); err != nil {
 			return r, err
