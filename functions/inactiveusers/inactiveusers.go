@@ -62,12 +62,9 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 	fields := p.Select(answer.Names[directory.UserRow]())
 	q.Order.By, q.Order.Desc = p.OrderBy(directory.UserOrders()...)
 	count := p.Choice("$count", "false", "true", "false") == "true"
-	asCSV, err := answer.WantsCSV(r)
+	asCSV := p.CSV(r)
 	if p.Err() != nil {
-		err = p.Err()
-	}
-	if err != nil {
-		return err
+		return p.Err()
 	}
 	if asCSV {
 		return f.file(w, r, q, fields)
@@ -143,12 +140,9 @@ type summary struct {
 func (f *Function) summary(w http.ResponseWriter, r *http.Request) error {
 	p := answer.ReadParameters(r, slices.Concat(filters, []string{"$format"})...)
 	q := readQuery(p)
-	asCSV, err := answer.WantsCSV(r)
+	asCSV := p.CSV(r)
 	if p.Err() != nil {
-		err = p.Err()
-	}
-	if err != nil {
-		return err
+		return p.Err()
 	}
 	snap, total, counts, err := f.Reader.UserSummary(r.Context(), q)
 	if err != nil {

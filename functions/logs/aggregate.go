@@ -31,24 +31,10 @@ func (f *Function) aggregate(w http.ResponseWriter, r *http.Request, q query) er
 	if q.Versions || q.fields != nil || q.count || !q.NewestFirst {
 		return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: "groups come the newest first, whole and of current records", Remedy: "leave $orderby, $select, $count and versions out"}
 	}
-	secret, err := f.Archive.Secret(r.Context(), secretName)
+	at := groupPlace{Question: q.question() + q.aggregate}
+	secret, err := f.open(r, at.Question, &at, func() string { return at.Question })
 	if err != nil {
 		return err
-	}
-	at := groupPlace{Question: q.question() + q.aggregate}
-	if token := r.URL.Query().Get("$skiptoken"); token != "" {
-		var p groupPlace
-		t, err := skiptoken.Read(token, &p)
-		if err == nil {
-			err = t.Check(secret)
-		}
-		if err == nil && p.Question != at.Question {
-			err = skiptoken.Refuse("it belongs to a question with other parameters")
-		}
-		if err != nil {
-			return err
-		}
-		at = p
 	}
 	page, err := q.Aggregate(r.Context(), f.Archive, spans[q.aggregate], search.Groups{Span: at.Span, Offset: at.Offset}, q.top, time.Now().Add(f.Slice))
 	if err != nil {

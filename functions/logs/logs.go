@@ -71,24 +71,10 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 	if q.aggregate != "" {
 		return f.aggregate(w, r, q)
 	}
-	secret, err := f.Archive.Secret(r.Context(), secretName)
+	at := place{Question: q.question()}
+	secret, err := f.open(r, at.Question, &at, func() string { return at.Question })
 	if err != nil {
 		return err
-	}
-	at := place{Question: q.question()}
-	if token := r.URL.Query().Get("$skiptoken"); token != "" {
-		var p place
-		t, err := skiptoken.Read(token, &p)
-		if err == nil {
-			err = t.Check(secret)
-		}
-		if err == nil && p.Question != at.Question {
-			err = skiptoken.Refuse("it belongs to a question with other parameters")
-		}
-		if err != nil {
-			return err
-		}
-		at = p
 	}
 	page, err := q.Page(r.Context(), f.Archive, at.After, q.top, time.Now().Add(f.Slice))
 	if err != nil {
@@ -96,12 +82,8 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 	}
 	body := f.begin(r, q)
 	if q.count && at.After == "" {
-		n, whole, err := q.Count(r.Context(), f.Archive, time.Now().Add(f.Slice))
-		if err != nil {
+		if body, err = f.appendCount(r.Context(), body, q); err != nil {
 			return err
-		}
-		if whole {
-			body = append(body, `"@odata.count":`+strconv.FormatInt(n, 10)+`,`...)
 		}
 	}
 	if page.More {
@@ -126,9 +108,36 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// open reads the request's skip token, if it has one, into a place, and gives the secret that signs the next one. A token is good for
+// one question.
+func (f *Function) open(r *http.Request, question string, into any, asked func() string) ([]byte, error) {
+	secret, err := f.Archive.Secret(r.Context(), secretName)
+	token := r.URL.Query().Get("$skiptoken")
+	if err != nil || token == "" {
+		return secret, err
+	}
+	t, err := skiptoken.Read(token, into)
+	if err == nil {
+		err = t.Check(secret)
+	}
+	if err == nil && asked() != question {
+		err = skiptoken.Refuse("it belongs to a question with other parameters")
+	}
+	return secret, err
+}
+
 // begin begins the answer.
 func (f *Function) begin(r *http.Request, q query) []byte {
 	return append([]byte(`{"@odata.context":`), strconv.Quote(answer.BaseURL(r, f.BaseURL)+"/api/$metadata#auditLogs/"+q.collection)+`,`...)
+}
+
+// appendCount adds the number of all records, unless counting them takes too long.
+func (f *Function) appendCount(ctx context.Context, body []byte, q query) ([]byte, error) {
+	n, whole, err := q.Count(ctx, f.Archive, time.Now().Add(f.Slice))
+	if err != nil || !whole {
+		return body, err
+	}
+	return append(body, `"@odata.count":`+strconv.FormatInt(n, 10)+`,`...), nil
 }
 
 // one answers with one record, as it is now. An id does not say when its record is from, so the archive is searched, the

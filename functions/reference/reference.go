@@ -27,12 +27,9 @@ func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (f *Function) serve(w http.ResponseWriter, r *http.Request) error {
 	p := answer.ReadParameters(r, "search", "service", "category", "$format")
-	asCSV, err := answer.WantsCSV(r)
+	asCSV := p.CSV(r)
 	if p.Err() != nil {
-		err = p.Err()
-	}
-	if err != nil {
-		return err
+		return p.Err()
 	}
 	has := func(texts ...string) bool {
 		return strings.Contains(strings.ToLower(strings.Join(texts, "\t")), strings.ToLower(p.Text("search")))

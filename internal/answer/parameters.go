@@ -59,6 +59,15 @@ func (p *Parameters) refuse(name, value, accepted string) {
 	}
 }
 
+// CSV tells whether the caller asks for a file: $format=csv, or Accept: text/csv.
+func (p *Parameters) CSV(r *http.Request) bool {
+	wants, err := WantsCSV(r)
+	if p.err == nil {
+		p.err = err
+	}
+	return wants
+}
+
 // Refuse makes a combination of parameters the error.
 func (p *Parameters) Refuse(why, remedy string) {
 	if p.err == nil {

@@ -93,41 +93,9 @@ func (r *reading) decideUsers(ctx context.Context) error {
 // decideCredentials goes through the holders application by application, so that what stands on the application and on
 // its service principal comes together.
 func (r *reading) decideCredentials(ctx context.Context) error {
-	uses := newMerged(r.store.Rows(ctx, r.ID, Range{Partition: readUse}))
-	defer uses.stop()
-	out := r.batches()
 	r.Credentials = 0
-	var (
-		appID   string
-		holders []Holder
-		all     []endOf
-	)
-	finish := func() error {
-		if len(holders) == 0 {
-			return nil
-		}
-		used := make(map[string]time.Time)
-		err := uses.of(appID, func(row Row) error {
-			var u useRead
-			if err := json.Unmarshal(row.Doc, &u); err != nil {
-				return fmt.Errorf("read use %s of the snapshot: %w", row.Key, err)
-			}
-			used[u.KeyID] = u.Last
-			return nil
-		})
-		if err != nil {
-			return err
-		}
-		for _, c := range joinedWithUse(holders, used, r.Withheld("credentialUse") == nil, r.AsOf) {
-			r.Credentials++
-			all = append(all, endOfCredential(c))
-			if err := out.add(ctx, credentials, credentialRow(c)); err != nil {
-				return err
-			}
-		}
-		holders = holders[:0]
-		return nil
-	}
+	d := &credentialsDecided{reading: r, uses: newMerged(r.store.Rows(ctx, r.ID, Range{Partition: readUse})), out: r.batches()}
+	defer d.uses.stop()
 	for row, err := range r.store.Rows(ctx, r.ID, Range{Partition: readHolders}) {
 		if err != nil {
 			return err
@@ -136,21 +104,59 @@ func (r *reading) decideCredentials(ctx context.Context) error {
 		if err := json.Unmarshal(row.Doc, &h); err != nil {
 			return fmt.Errorf("read holder %s of the snapshot: %w", row.Key, err)
 		}
-		if h.AppID != appID {
-			if err := finish(); err != nil {
+		if h.AppID != d.appID {
+			if err := d.finish(ctx); err != nil {
 				return err
 			}
-			appID = h.AppID
+			d.appID = h.AppID
 		}
-		holders = append(holders, h)
+		d.holders = append(d.holders, h)
 	}
-	if err := finish(); err != nil {
+	if err := d.finish(ctx); err != nil {
 		return err
 	}
-	if err := out.done(ctx); err != nil {
+	if err := d.out.done(ctx); err != nil {
 		return err
 	}
-	return r.store.Put(ctx, r.ID, summaries, []Row{document("credentials", all)})
+	return r.store.Put(ctx, r.ID, summaries, []Row{document("credentials", d.all)})
+}
+
+// credentialsDecided gathers the holders of one application after the other.
+type credentialsDecided struct {
+	*reading
+	uses    *merged
+	out     *batches
+	appID   string
+	holders []Holder
+	all     []endOf
+}
+
+// finish writes the credentials of the application that was gathered.
+func (d *credentialsDecided) finish(ctx context.Context) error {
+	if len(d.holders) == 0 {
+		return nil
+	}
+	used := make(map[string]time.Time)
+	err := d.uses.of(d.appID, func(row Row) error {
+		var u useRead
+		if err := json.Unmarshal(row.Doc, &u); err != nil {
+			return fmt.Errorf("read use %s of the snapshot: %w", row.Key, err)
+		}
+		used[u.KeyID] = u.Last
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for _, c := range joinedWithUse(d.holders, used, d.Withheld("credentialUse") == nil, d.AsOf) {
+		d.Credentials++
+		d.all = append(d.all, endOfCredential(c))
+		if err := d.out.add(ctx, credentials, credentialRow(c)); err != nil {
+			return err
+		}
+	}
+	d.holders = d.holders[:0]
+	return nil
 }
 
 // joinedWithUse are the credentials of one application and its service principals, each once, with their last use.

@@ -37,72 +37,84 @@ func idHash(id string) (bucket string, hash []byte) {
 	return fmt.Sprintf("%02d", sum[0]%idBuckets), sum[1 : 1+idHashBytes]
 }
 
-// IndexDay is archive.IndexStore's.
-func (s *Store) IndexDay(ctx context.Context, d archive.Day, state archive.IndexedDay) (int, error) {
-	columns := entra.IndexedColumns(d.Stream)
-	values := make(map[string]archive.Hours) // by <column>!<value>
-	ids := make(map[string][]byte)
-	filter := fmt.Sprintf("PartitionKey ge %s and PartitionKey lt %s", quote(d.Start.Format(entra.HourFormat)), quote(d.Start.AddDate(0, 0, 1).Format(entra.HourFormat)))
-	selected := "RowKey,Id," + strings.Join(columns, ",")
-	table := TableName(entra.Window{Stream: d.Stream, Start: d.Start})
-	err := s.listWith(ctx, table, &aztables.ListEntitiesOptions{Filter: &filter, Select: &selected}, func(body []byte) error {
-		var row map[string]any
-		if err := json.Unmarshal(body, &row); err != nil {
-			return fmt.Errorf("read a row of %s: %w", table, err)
-		}
-		key, _ := row["RowKey"].(string)
-		p, err := parseRowKey(key)
-		if err != nil || p.part > 0 {
-			return err
-		}
-		id := p.key.ID
-		if !p.whole {
-			id, _ = row["Id"].(string)
-		}
-		bucket, hash := idHash(id)
-		hour := p.key.Time.Hour()
-		ids[bucket] = append(append(ids[bucket], hash...), byte(hour))
-		for _, name := range columns {
-			if text, ok := row[name].(string); ok && text != "" {
-				values[name+"!"+escape(entra.Clip(text, maxIDLength))] |= 1 << hour
-			}
-		}
-		return nil
-	})
-	if err != nil && !errors.Is(err, errNoTable) {
-		return 0, err
+// dayIndex is what a day's records hold.
+type dayIndex struct {
+	columns []string
+	values  map[string]archive.Hours // by <column>!<value>
+	ids     map[string][]byte        // by bucket
+}
+
+// take adds one row of a table of records.
+func (d *dayIndex) take(body []byte) error {
+	var row map[string]any
+	if err := json.Unmarshal(body, &row); err != nil {
+		return fmt.Errorf("read a row to index it: %w", err)
 	}
-	day := d.Start.Format("02")
+	key, _ := row["RowKey"].(string)
+	p, err := parseRowKey(key)
+	if err != nil || p.part > 0 {
+		return err
+	}
+	id, hour := p.key.ID, p.key.Time.Hour()
+	if !p.whole {
+		id, _ = row["Id"].(string)
+	}
+	bucket, hash := idHash(id)
+	d.ids[bucket] = append(append(d.ids[bucket], hash...), byte(hour))
+	for _, name := range d.columns {
+		if text, ok := row[name].(string); ok && text != "" {
+			d.values[name+"!"+escape(entra.Clip(text, maxIDLength))] |= 1 << hour
+		}
+	}
+	return nil
+}
+
+// rows are the day's rows of the index.
+func (d *dayIndex) rows(stream entra.Stream, day string) ([]batch, error) {
 	var batches []batch
 	add := func(b *rowBuilder) {
 		body := b.done().body
 		batches = append(batches, batch{actions: []aztables.TransactionAction{{ActionType: aztables.TransactionTypeInsertReplace, Entity: body}},
 			size: len(body) + operationOverhead, mixed: true})
 	}
-	for value, hours := range values {
-		b := newRow(string(d.Stream), value+"!"+day, 128)
+	for value, hours := range d.values {
+		b := newRow(string(stream), value+"!"+day, 128)
 		b.int32("Hours", int32(hours))
 		add(b)
 	}
-	for bucket, hashes := range ids {
-		b := newRow(string(d.Stream), idMark+bucket+"!"+day, len(hashes)*4/3+256)
+	for bucket, hashes := range d.ids {
+		b := newRow(string(stream), idMark+bucket+"!"+day, len(hashes)*4/3+256)
 		if rest := b.chunks(hashes); len(rest) > 0 {
-			return 0, fmt.Errorf("index %s of %s: its ids take %d bytes too many", day, d.Stream, len(rest))
+			return nil, fmt.Errorf("index day %s of %s: its ids take %d bytes too many", day, stream, len(rest))
 		}
 		add(b)
 	}
-	index := indexTable(d.Start)
-	if len(batches) > 0 {
-		if err := s.submitAll(ctx, index, batches); err != nil {
-			return 0, err
-		}
+	return batches, nil
+}
+
+// IndexDay is archive.IndexStore's.
+func (s *Store) IndexDay(ctx context.Context, d archive.Day, state archive.IndexedDay) (int, error) {
+	found := &dayIndex{columns: entra.IndexedColumns(d.Stream), values: make(map[string]archive.Hours), ids: make(map[string][]byte)}
+	filter := fmt.Sprintf("PartitionKey ge %s and PartitionKey lt %s", quote(d.Start.Format(entra.HourFormat)), quote(d.Start.AddDate(0, 0, 1).Format(entra.HourFormat)))
+	selected := "RowKey,Id," + strings.Join(found.columns, ",")
+	table := TableName(entra.Window{Stream: d.Stream, Start: d.Start})
+	if err := s.listWith(ctx, table, &aztables.ListEntitiesOptions{Filter: &filter, Select: &selected}, found.take); err != nil && !errors.Is(err, errNoTable) {
+		return 0, err
+	}
+	day, index := d.Start.Format("02"), indexTable(d.Start)
+	rows, err := found.rows(d.Stream, day)
+	if err == nil && len(rows) > 0 {
+		err = s.submitAll(ctx, index, rows)
+	}
+	if err != nil {
+		return 0, err
 	}
 	// The day is said to be indexed once all of it is there.
 	b := newRow(string(d.Stream), dayMark+day, 256)
 	b.text("LastSeal", fmt.Sprint(state.LastSeal))
 	b.text("Seals", fmt.Sprint(state.Seals))
 	body := b.done().body
-	return len(values), s.submit(ctx, index, []aztables.TransactionAction{{ActionType: aztables.TransactionTypeInsertReplace, Entity: body}})
+	return len(found.values), s.submit(ctx, index, []aztables.TransactionAction{{ActionType: aztables.TransactionTypeInsertReplace, Entity: body}})
 }
 
 // eachIndexMonth reads the rows of the index with keys in [from, below), month by month.
