@@ -10,8 +10,9 @@ import (
 )
 
 // The index tells in which hours there is anything of a user, an application or an id, so that a search over years reads a
-// few hours. It is made of days that are sealed, and good for as long as none of their hours has been sealed again; whatever
-// it does not speak for is searched, so an answer is right without it too.
+// few hours. It is made of days that are sealed, and good for as long as nothing came into them: what did stands in the log of
+// seals, behind the entry up to which the index was brought, or waits to be sealed again. Whatever the index does not speak for is
+// searched, so an answer is right without it too.
 
 // Day is one UTC day of a stream.
 type Day struct {
@@ -43,12 +44,23 @@ type Index interface {
 	HoursOf(ctx context.Context, s entra.Stream, v Value, from, to time.Time) (map[time.Time]Hours, error)
 }
 
-// IndexStore is a Store whose index can be written.
-type IndexStore interface {
+// Indexed is what is asked of the index once for a search.
+type Indexed interface {
 	Ledger
 	Index
+	// IndexedUpTo is how many entries of the log the index knows; 0 where there is none.
+	IndexedUpTo(ctx context.Context, s entra.Stream) (int64, error)
+	// SealedSince lists the hours of the log's entries from a number on.
+	SealedSince(ctx context.Context, s entra.Stream, number int64) ([]time.Time, error)
+}
+
+// IndexStore is a Store whose index can be written.
+type IndexStore interface {
+	Indexed
 	// IndexDay reads the columns of a day's records and writes what they hold into the index, and then the day.
 	IndexDay(ctx context.Context, d Day, state IndexedDay) (values int, err error)
+	// SetIndexedUpTo says how many entries of the log the index knows.
+	SetIndexedUpTo(ctx context.Context, s entra.Stream, entries int64) error
 }
 
 func (d *IndexedDay) add(cov Coverage) {
@@ -102,7 +114,7 @@ func UpdateIndex(ctx context.Context, store IndexStore, s entra.Stream, again bo
 			report.Values += n
 		}
 	}
-	return report, nil
+	return report, store.SetIndexedUpTo(ctx, s, p.Seals)
 }
 
 // daysOf are the states of the whole days of [from, to): those whose hours are all sealed, or hold nothing for good.
@@ -129,30 +141,56 @@ func daysOf(ctx context.Context, l Ledger, s entra.Stream, from, to time.Time) (
 	return states, nil
 }
 
-// HoursToSearch tells for the days of [from, to) that the index speaks for, where it still is as the log says, in which hours
-// there may be a record with any of some values. A day that is not there has to be searched whole.
-func HoursToSearch(ctx context.Context, l Ledger, index Index, s entra.Stream, values []Value, from, to time.Time) (map[time.Time]Hours, error) {
-	var (
-		known  map[time.Time]IndexedDay
-		states map[time.Time]IndexedDay
-		hours  = make([]map[time.Time]Hours, len(values))
-	)
+// Search is the index, as it may be asked for one search.
+type Search struct {
+	index  Index
+	stream entra.Stream
+	doubts map[time.Time]bool // days into which something came since they were indexed
+	until  time.Time          // days from here on may be about to be sealed again; zero: none
+}
+
+// NewSearch asks what the index is good for; nil where there is none.
+func NewSearch(ctx context.Context, store Indexed, s entra.Stream) (*Search, error) {
+	entries, err := store.IndexedUpTo(ctx, s)
+	if err != nil || entries == 0 {
+		return nil, err
+	}
+	// The ledger first: what is sealed again after it is among the entries that are read next.
+	p, err := store.Progress(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	hours, err := store.SealedSince(ctx, s, entries)
+	if err != nil {
+		return nil, err
+	}
+	out := &Search{index: store, stream: s, doubts: make(map[time.Time]bool)}
+	for _, hour := range hours {
+		out.doubts[hour.UTC().Truncate(24*time.Hour)] = true
+	}
+	if p.Reopened > 0 {
+		out.until = p.ReopenedFrom.UTC().Truncate(24 * time.Hour)
+	}
+	return out, nil
+}
+
+// Hours tells for the days of [from, to) that the index speaks for in which hours there may be a record with any of some values.
+// A day that is not there has to be searched whole.
+func (i *Search) Hours(ctx context.Context, values []Value, from, to time.Time) (map[time.Time]Hours, error) {
+	var known map[time.Time]IndexedDay
+	hours := make([]map[time.Time]Hours, len(values))
 	// None of the questions needs another's answer.
 	asking, ctx := errgroup.WithContext(ctx)
-	asking.Go(func() (err error) { known, err = index.IndexedDays(ctx, s, from, to); return err })
-	asking.Go(func() (err error) {
-		states, err = daysOf(ctx, l, s, from.UTC().Truncate(24*time.Hour), to.Add(24*time.Hour-1).UTC().Truncate(24*time.Hour))
-		return err
-	})
-	for i, v := range values {
-		asking.Go(func() (err error) { hours[i], err = index.HoursOf(ctx, s, v, from, to); return err })
+	asking.Go(func() (err error) { known, err = i.index.IndexedDays(ctx, i.stream, from, to); return err })
+	for n, v := range values {
+		asking.Go(func() (err error) { hours[n], err = i.index.HoursOf(ctx, i.stream, v, from, to); return err })
 	}
 	if err := asking.Wait(); err != nil {
 		return nil, err
 	}
 	out := make(map[time.Time]Hours)
-	for day, was := range known {
-		if is, whole := states[day]; whole && is == was {
+	for day := range known {
+		if !i.doubts[day] && (i.until.IsZero() || day.Before(i.until)) {
 			out[day] = 0
 		}
 	}

@@ -58,7 +58,15 @@ func (q Question) parts(ctx context.Context, in Archive, after string) iter.Seq2
 	values := q.values()
 	from, to := q.from(after), q.to(after)
 	return func(yield func(span, error) bool) {
-		if values == nil || to.Sub(from) < worthIt {
+		var index *archive.Search
+		if values != nil && to.Sub(from) >= worthIt {
+			var err error
+			if index, err = archive.NewSearch(ctx, in, q.Stream); err != nil {
+				yield(span{}, err)
+				return
+			}
+		}
+		if index == nil {
 			if from.Before(to) {
 				yield(span{from, to}, nil)
 			}
@@ -71,7 +79,7 @@ func (q Question) parts(ctx context.Context, in Archive, after string) iter.Seq2
 		for i, month := range all {
 			for n := len(asked); n < len(all) && n < i+ahead; n++ {
 				asked = append(asked, later(func() (map[time.Time]archive.Hours, error) {
-					return archive.HoursToSearch(ctx, in, in, q.Stream, values, all[n].from, all[n].to)
+					return index.Hours(ctx, values, all[n].from, all[n].to)
 				}))
 			}
 			hours, err := asked[i]()

@@ -84,8 +84,7 @@ func (q *Question) OnlyID(id string) { q.plan.IDs = []string{id} }
 // Archive is what is searched.
 type Archive interface {
 	archive.Records
-	archive.Ledger
-	archive.Index
+	archive.Indexed
 }
 
 // Each yields the records that match, and how far the search is, from a place on.

@@ -21,7 +21,8 @@ var _ archive.IndexStore = (*Store)(nil)
 
 // The index of a month is a table; PartitionKey is the stream. RowKey is <column>!<value>!<day> for a value of a column, whose
 // Hours says in which hours of the day it is there, and id!<bucket>!<day> for a part of the day's ids: for each the first bytes of
-// its SHA-256, and its hour. day!<day> says that the day is indexed, and as of which seals.
+// its SHA-256, and its hour. day!<day> says that the day is indexed, and as of which seals. In the ledger's table a row says up to
+// which entry of the log the index was brought.
 const (
 	dayMark     = "day!"
 	idMark      = "id!"
@@ -115,6 +116,43 @@ func (s *Store) IndexDay(ctx context.Context, d archive.Day, state archive.Index
 	b.text("Seals", fmt.Sprint(state.Seals))
 	body := b.done().body
 	return len(found.values), s.submit(ctx, index, []aztables.TransactionAction{{ActionType: aztables.TransactionTypeInsertReplace, Entity: body}})
+}
+
+const indexedMark = "indexed"
+
+// IndexedUpTo is archive.Indexed's.
+func (s *Store) IndexedUpTo(ctx context.Context, stream entra.Stream) (int64, error) {
+	var row struct{ Entries number }
+	got, err := s.service.NewClient(coverageTable).GetEntity(ctx, string(stream), indexedMark, nil)
+	if isCode(err, "TableNotFound", "ResourceNotFound") {
+		return 0, nil
+	}
+	if err == nil {
+		err = json.Unmarshal(got.Value, &row)
+	}
+	return int64(row.Entries), s.explain("read how far "+string(stream)+" is indexed", err)
+}
+
+// SetIndexedUpTo is archive.IndexStore's.
+func (s *Store) SetIndexedUpTo(ctx context.Context, stream entra.Stream, entries int64) error {
+	b := newRow(string(stream), indexedMark, 128)
+	b.text("Entries", fmt.Sprint(entries))
+	return s.submit(ctx, coverageTable, []aztables.TransactionAction{{ActionType: aztables.TransactionTypeInsertReplace, Entity: b.done().body}})
+}
+
+// SealedSince is archive.Indexed's.
+func (s *Store) SealedSince(ctx context.Context, stream entra.Stream, entry int64) ([]time.Time, error) {
+	var out []time.Time
+	err := s.query(ctx, coverageTable, string(stream), sealKey(entry), sealMark+"~", "RowKey,Hour", func(body []byte) error {
+		var row struct{ Hour string }
+		if err := json.Unmarshal(body, &row); err != nil {
+			return fmt.Errorf("read the log of %s: %w", stream, err)
+		}
+		hour, err := time.Parse(entra.HourFormat, row.Hour)
+		out = append(out, hour)
+		return err
+	})
+	return out, err
 }
 
 // eachIndexMonth reads the rows of the index with keys in [from, below), month by month.

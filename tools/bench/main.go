@@ -29,6 +29,7 @@ func run() error {
 		return runChild(map[string]func(context.Context, job, io.Writer) error{
 			"server":   serve,
 			"azurite":  serveAzurite,
+			"bulk":     serveBulk,
 			"obvious":  competitor(obvious),
 			"pipeline": competitor(pipeline),
 			"floor":    competitor(measureFloor),
@@ -64,7 +65,7 @@ type plan struct {
 	gzip      bool
 	schedules bool
 	directory bool
-	reading   bool
+	reading   int
 	parallel  int
 	tables    []string
 	programs  []string
@@ -88,7 +89,7 @@ func parsePlan(args []string) (plan, error) {
 	programs := flags.String("programs", "pipeline,obvious", "which programs: pipeline, obvious")
 	flat := flags.Bool("flat", true, "measure the pipeline's memory with 10,000, 100,000 and 1,000,000 records too")
 	flags.BoolVar(&p.schedules, "schedules", true, "measure what reading again costs in Graph requests")
-	flags.BoolVar(&p.reading, "reading", true, "measure searches in an archive of a year")
+	flags.IntVar(&p.reading, "reading", 1_000_000, "sign-ins of a year in which searches and a download are measured; 0: none")
 	flags.BoolVar(&p.directory, "directory", true, "measure a snapshot of the directory, and answers from one")
 	flags.DurationVar(&p.limit, "limit", 4*time.Minute, "longest time for one run; what it got through by then is reported")
 	flags.DurationVar(&p.total, "total", 30*time.Minute, "longest time for everything")

@@ -1,9 +1,11 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -13,6 +15,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/tidwall/gjson"
 
+	"github.com/entraledger/entraledger/functions/downloads"
 	"github.com/entraledger/entraledger/functions/logs"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
@@ -31,39 +34,46 @@ type readTime struct {
 }
 
 const (
-	readRecords = 40_000
-	readDays    = 365
-	readUsers   = 2_000
-	readTop     = 20
+	readDays  = 365
+	readUsers = 5_000
+	readTop   = 100
 )
 
-// measureReading archives, seals and indexes a year of sign-ins in Azurite, and asks for first pages. The number of requests
-// is what counts: Azurite goes through all rows of a table for each of them, which Table Storage does not.
-func (p plan) measureReading(ctx context.Context) ([]readTime, error) {
-	progress(fmt.Sprintf("reading back: %s sign-ins over %d days -> azurite", grouped(readRecords), readDays))
-	azurite, err := startChild(ctx, job{Role: "azurite"})
+// downloadTime is a file of the whole archive, compared with the tenant.
+type downloadTime struct {
+	Lines   int     `json:"lines"`
+	Seconds float64 `json:"seconds"`
+	Equal   bool    `json:"equalsTheTenant"`
+}
+
+// measureReading archives, seals and indexes a year of sign-ins in a table server that remembers them and finds a range of
+// keys as Table Storage does, without going through all rows, which Azurite does. It asks for first pages, and for all of
+// it as a file.
+func (p plan) measureReading(ctx context.Context) ([]readTime, *downloadTime, error) {
+	progress(fmt.Sprintf("reading back: archiving, sealing and indexing %s sign-ins over %d days", grouped(int64(p.reading)), readDays))
+	server, err := startChild(ctx, job{Role: "bulk"})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	defer func() { _ = azurite.stop() }() // its end changes nothing that was measured
+	defer func() { _ = server.stop() }() // its end changes nothing that was measured
 	var connection string
-	if err := azurite.read(&connection); err != nil {
-		return nil, fmt.Errorf("start Azurite: %w", err)
+	if err := server.read(&connection); err != nil {
+		return nil, nil, fmt.Errorf("start the table server: %w", err)
 	}
 	counted := newCountingTransport()
 	store, err := tables.New(tables.Config{ConnectionString: connection, HTTP: &http.Client{Transport: counted}})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	stream := entra.SignInsInteractiveUser
-	tenant, err := fillArchive(ctx, store, stream, p.seed, p.now)
+	tenant, err := fillArchive(ctx, store, stream, p.reading, p.seed, p.now)
 	if err != nil {
-		return nil, fmt.Errorf("archive a year: %w", err)
+		return nil, nil, fmt.Errorf("archive a year: %w", err)
 	}
 	var old gjson.Result
 	n := 0
 	for raw := range tenant.Truth(stream) {
-		if n++; n == readRecords/20 {
+		if n++; n == p.reading/20 {
 			old = gjson.ParseBytes(append([]byte(nil), raw...))
 			break
 		}
@@ -84,17 +94,55 @@ func (p plan) measureReading(ctx context.Context) ([]readTime, error) {
 		began := time.Now()
 		body, err := fetch(ctx, app.URL+"/api/auditLogs/signIns?"+url.Values{"$top": {fmt.Sprint(readTop)}, "$filter": {ask.filter}}.Encode(), ask.filter == "")
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		out = append(out, readTime{ask.name, int(gjson.GetBytes(body, "value.#").Int()), counted.requests.Load(), time.Since(began).Seconds() * 1000})
 	}
-	return out, nil
+	progress("reading back: a file of all of it, beside the tenant's records")
+	file, err := measureDownload(ctx, app.URL+"/api/downloads/InteractiveSignIns?format=ndjson", tenant, stream)
+	return out, file, err
+}
+
+// measureDownload compares a file with the tenant's records line for line; lines of one moment have no order.
+func measureDownload(ctx context.Context, address string, tenant *simtenant.Tenant, stream entra.Stream) (*downloadTime, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	next, stop := iter.Pull(tenant.Truth(stream))
+	defer stop()
+	lines := bufio.NewScanner(resp.Body)
+	lines.Buffer(nil, 1<<24)
+	out, open := &downloadTime{}, map[string]int{}
+	book := func(line string, n int) {
+		if open[line] += n; open[line] == 0 {
+			delete(open, line)
+		}
+	}
+	for lines.Scan() && len(open) < 10_000 {
+		out.Lines++
+		book(lines.Text(), 1)
+		if raw, ok := next(); ok {
+			book(string(raw), -1)
+		}
+	}
+	_, more := next()
+	out.Equal, out.Seconds = len(open) == 0 && !more, time.Since(began).Seconds()
+	return out, lines.Err()
 }
 
 func logsAt(store *tables.Store, stream entra.Stream, now func() time.Time) http.Handler {
 	read := &logs.Function{Archive: store, Streams: []entra.Stream{stream}, Now: now, Slice: time.Minute}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/auditLogs/{collection}", read.ServeHTTP)
+	files := &downloads.Function{Archive: store, Streams: []entra.Stream{stream}, Now: now}
+	mux.HandleFunc("/api/downloads/{name}", files.ServeHTTP)
 	return mux
 }
 
@@ -126,9 +174,9 @@ func fetch(ctx context.Context, address string, noFilter bool) ([]byte, error) {
 }
 
 // fillArchive archives a year, lets it have its passes and seals, and indexes it.
-func fillArchive(ctx context.Context, store *tables.Store, stream entra.Stream, seed uint64, now time.Time) (*simtenant.Tenant, error) {
+func fillArchive(ctx context.Context, store *tables.Store, stream entra.Stream, records int, seed uint64, now time.Time) (*simtenant.Tenant, error) {
 	tenant, err := simtenant.New(simtenant.Config{IdentityHeader: identityHeader, TokenLifetime: 24 * time.Hour, Retention: 2 * readDays * 24 * time.Hour, Now: now,
-		Generate: &generate.Config{Seed: seed, Users: readUsers, Apps: 60, Days: readDays, Policies: 2, End: now, Exactly: map[entra.Stream]int{stream: readRecords}}})
+		Generate: &generate.Config{Seed: seed, Users: readUsers, Apps: 60, Days: readDays, Policies: 2, End: now, Exactly: map[entra.Stream]int{stream: records}}})
 	if err != nil {
 		return nil, err
 	}
@@ -162,10 +210,17 @@ func (r report) printReading(out io.Writer) {
 	if len(r.Reading) == 0 {
 		return
 	}
-	t := newTable(out, fmt.Sprintf("First page of %d in an archive of %s sign-ins over %d days, in Azurite", readTop, grouped(readRecords), readDays), "search", "records", "table requests", "ms in Azurite")
+	t := newTable(out, fmt.Sprintf("First page of %d in an archive of a year", readTop), "search", "records", "table requests", "ms")
 	for _, a := range r.Reading {
 		t.AppendRow(table.Row{a.Search, a.Found, grouped(a.Requests), fmt.Sprintf("%.0f", a.Millis)})
 	}
 	t.Render()
+	if d := r.Download; d != nil {
+		verdict := "equal to the tenant's records"
+		if !d.Equal {
+			verdict = "NOT equal to the tenant's records"
+		}
+		fmt.Fprintf(out, "All of it as a file: %s lines in %.0f s (%s a second), %s.\n", grouped(int64(d.Lines)), d.Seconds, grouped(int64(float64(d.Lines)/d.Seconds)), verdict)
+	}
 	fmt.Fprintln(out)
 }

@@ -61,6 +61,7 @@ type report struct {
 	Schedules []schedule `json:"schedules"`
 
 	Reading  []readTime      `json:"reading"`
+	Download *downloadTime   `json:"download,omitempty"`
 	Answers  []answerTime    `json:"answers"`
 	Snapshot *snapshotFigure `json:"snapshot,omitempty"`
 

@@ -48,8 +48,8 @@ func (p plan) run(ctx context.Context) (report, error) {
 			return r, err
 		}
 	}
-	if p.reading {
-		if r.Reading, err = p.measureReading(ctx); err != nil {
+	if p.reading > 0 {
+		if r.Reading, r.Download, err = p.measureReading(ctx); err != nil {
 			return r, err
 		}
 	}

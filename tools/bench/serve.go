@@ -99,6 +99,20 @@ func serve(ctx context.Context, j job, out io.Writer) error {
 	return nil
 }
 
+// serveBulk is a process with a table server that remembers everything.
+func serveBulk(ctx context.Context, _ job, out io.Writer) error {
+	site, err := listen(ctx, discard.NewKeepingAll("coverage", "dictionaries", "secrets", "quarantine"))
+	if err != nil {
+		return err
+	}
+	connection := fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;TableEndpoint=%s/%[1]s;", benchAccount, benchKey, site)
+	if err := json.NewEncoder(out).Encode(connection); err != nil {
+		return fmt.Errorf("tell the address: %w", err)
+	}
+	<-ctx.Done()
+	return nil
+}
+
 // listen serves a handler on a free port of the loopback until ctx ends, and returns its base URL.
 func listen(ctx context.Context, handler http.Handler) (string, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -27,6 +27,7 @@ type table struct {
 	name string
 	kept bool
 	rows map[key]row
+	bulk *bulk // nil: it is none
 }
 
 // apply carries out operations on one table, all or none, and returns each one's new ETag (empty for discarded
@@ -48,6 +49,13 @@ func (s *Server) apply(ops []operation) (tags []string, index int, failed *fault
 		if !ok {
 			f := tableNotFound()
 			return nil, i, &f
+		}
+		if t.bulk != nil {
+			if f := t.bulk.put(op); f != nil {
+				return nil, i, f
+			}
+			tags[i] = `W/"bulk"`
+			continue
 		}
 		if !t.kept {
 			if op.method != http.MethodDelete {
@@ -148,8 +156,14 @@ func (s *Server) point(w http.ResponseWriter, at target) {
 	if ok {
 		found = t.rows[at.key]
 	}
+	var whole []byte
+	if ok && t.bulk != nil && t.bulk.partitions[at.key.partition] != nil {
+		whole = t.bulk.partitions[at.key.partition].rows[at.key.row]
+	}
 	s.mu.Unlock()
 	switch {
+	case whole != nil:
+		writeJSON(w, http.StatusOK, whole)
 	case !ok:
 		writeFault(w, tableNotFound())
 	case found.properties == nil:
@@ -168,6 +182,13 @@ func (s *Server) point(w http.ResponseWriter, at target) {
 // query answers a read of many rows; of a discarding table there are none.
 func (s *Server) query(w http.ResponseWriter, r *http.Request, name string) {
 	asked := r.URL.Query()
+	s.mu.Lock()
+	large, known := s.tables[name]
+	s.mu.Unlock()
+	if known && large.bulk != nil {
+		s.queryBulk(w, asked, large.bulk)
+		return
+	}
 	matches, err := parseFilter(asked.Get("$filter"))
 	if err != nil {
 		writeFault(w, fault{http.StatusNotImplemented, "NotImplemented", err.Error()})

@@ -30,6 +30,7 @@ type Counters struct {
 // Server is an http.Handler. Create it with New.
 type Server struct {
 	keep []string // tables that are remembered
+	all  bool     // the others are, too, as bulk
 
 	requests, operations, records, bodyBytes, storedBytes atomic.Int64
 
@@ -41,6 +42,14 @@ type Server struct {
 // New makes a server that remembers the tables of these names (in lower case) and forgets the entities of all others.
 func New(keep ...string) *Server {
 	return &Server{keep: keep, tables: map[string]*table{}}
+}
+
+// NewKeepingAll makes a server that remembers everything: the tables of these names with all that Table Storage does with them, all
+// others as rows that are written once and read back.
+func NewKeepingAll(keep ...string) *Server {
+	s := New(keep...)
+	s.all = true
+	return s
 }
 
 // Counters reads the counts so far.
@@ -127,7 +136,11 @@ func (s *Server) createTable(w http.ResponseWriter, r *http.Request, body []byte
 	s.mu.Lock()
 	_, exists := s.tables[name]
 	if !exists {
-		s.tables[name] = &table{name: asked.TableName, kept: slices.Contains(s.keep, name), rows: map[key]row{}}
+		made := &table{name: asked.TableName, kept: slices.Contains(s.keep, name), rows: map[key]row{}}
+		if s.all && !made.kept {
+			made.bulk = newBulk()
+		}
+		s.tables[name] = made
 	}
 	s.mu.Unlock()
 	switch {
