@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
+	"github.com/entraledger/entraledger/functions/logs"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
@@ -318,5 +320,32 @@ func TestSignInsAreGroupedAsThePortalDoes(t *testing.T) {
 		status, _, answer := p.get("/api/auditLogs/signIns?" + query)
 		require.Equal(t, http.StatusBadRequest, status)
 		require.Contains(t, answer["error"].(map[string]any)["message"], want)
+	}
+}
+
+// TestASearchThatTakesLongAnswersWithWhatItHas gives each request no time at all: every page is cut short, and the links lead
+// through everything all the same.
+func TestASearchThatTakesLongAnswersWithWhatItHas(t *testing.T) {
+	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 14, Users: 30, Days: 6}}, "signIns.interactiveUser")
+	read := &logs.Function{Archive: s.store, Streams: []entra.Stream{entra.SignInsInteractiveUser}, Now: s.tenant.Now, Slice: time.Nanosecond}
+	mux := http.NewServeMux()
+	mux.Handle("/api/auditLogs/{collection}", read)
+	server := httptest.NewServer(mux)
+	defer server.Close()
+	query := "/api/auditLogs/signIns?$top=1000&$filter=" + url.QueryEscape("startswith(userDisplayName,'A')")
+	want := pages(t, p.url+query, "")
+	require.NotEmpty(t, want)
+	require.Equal(t, want, pages(t, server.URL+query, ""))
+	for address, header := range map[string]string{
+		server.URL + query: "partial",
+		p.url + query:      "scan",
+		p.url + "/api/auditLogs/signIns?$filter=" + url.QueryEscape("createdDateTime ge 2026-01-01 and startswith(userDisplayName,'A')"): "",
+		p.url + "/api/auditLogs/signIns?$filter=" + url.QueryEscape("userId eq 'u'"):                                                     "",
+		p.url + "/api/auditLogs/signIns": "",
+	} {
+		resp, err := http.Get(address)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		require.True(t, strings.HasPrefix(resp.Header.Get("X-EntraLedger-Search"), header) && (header != "" || resp.Header.Get("X-EntraLedger-Search") == ""), "%s: %s", address, resp.Header)
 	}
 }

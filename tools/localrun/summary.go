@@ -55,6 +55,8 @@ func (s summary) print(w io.Writer) {
 	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' '%s/api/coverage/%s?$top=24'\n", functionKey, s.base, s.fullest())
 	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' '%s/api/inactive-users?days=90&enabled=true&$top=5'\n", functionKey, s.base)
 	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' '%s/api/expiring-credentials?withinDays=30&$top=5'\n", functionKey, s.base)
+	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' -G '%s/api/auditLogs/signIns' --data-urlencode '$filter=status/errorCode ne 0' --data-urlencode '$top=2'\n", functionKey, s.base)
+	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' -o audits.csv '%s/api/downloads/AuditLogs'\n", functionKey, s.base)
 	fmt.Fprintf(w, "  curl -i -X POST -H 'x-functions-key: %s' -H 'Content-Type: application/json' -d '{\"input\":\"\"}' '%s/admin/functions/archivelogs'\n", masterKey, s.base)
 	s.printExplorer(w)
 	fmt.Fprintln(w, "\nServing; the timer fires every 5 minutes; the handler's log is .local/handler.log. Ctrl-C stops everything.")
