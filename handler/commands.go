@@ -23,18 +23,19 @@ const exitDiffers = 3
 
 const usage = `Without an argument the handler serves the Azure Functions host. With one it does a single thing:
 
+  handler preflight                                 check permissions, licence, storage and clock (exit code 3 if something fails)
   handler verify [--stream S] [--from T] [--to T]   recompute the archive and name what differs (exit code 3 if something does)
   handler prove --stream S --id ID --time T         write the proof that a record was archived, as JSON
   handler reindex [--stream S] [--again]            index the sealed days that are not indexed, or all of them again
   handler check-proof FILE [--head FILE]            check a proof; needs no archive, no settings and no network
 
-verify, prove and reindex use the archive that ARCHIVE_STORAGE or ARCHIVE_STORAGE__tableServiceUri names; docs/settings.md has more.
+preflight, preflight, verify, prove and reindex use the archive that ARCHIVE_STORAGE or ARCHIVE_STORAGE__tableServiceUri names; docs/settings.md has more.
 `
 
 // command carries out one command and returns the exit code.
 func command(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	commands := map[string]func(context.Context, []string, func(string) string, io.Writer, io.Writer) (int, error){
-		"verify": verifyCommand, "prove": proveCommand, "check-proof": checkCommand, "reindex": reindexCommand,
+		"verify": verifyCommand, "prove": proveCommand, "check-proof": checkCommand, "reindex": reindexCommand, "preflight": preflightCommand,
 	}
 	do, ok := commands[args[0]]
 	if !ok {

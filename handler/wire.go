@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -21,6 +22,7 @@ import (
 	"github.com/entraledger/entraledger/functions/inactiveusers"
 	"github.com/entraledger/entraledger/functions/indexarchive"
 	"github.com/entraledger/entraledger/functions/logs"
+	preflightfunction "github.com/entraledger/entraledger/functions/preflight"
 	"github.com/entraledger/entraledger/functions/purge"
 	"github.com/entraledger/entraledger/functions/purgearchive"
 	"github.com/entraledger/entraledger/functions/reference"
@@ -34,6 +36,7 @@ import (
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/preflight"
 	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/internal/tables"
 )
@@ -55,17 +58,11 @@ func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	source, err := graph.New(graph.Config{
-		Endpoint: cfg.GraphEndpoint, Scope: cfg.GraphScope, Credential: identity,
-		Limiter: graph.NewSharedLimiter(cfg.ArchiveRequestsPer10s, store.Slots("archive")), Version: version, Log: log,
-	})
+	source, err := graphClient(cfg, identity, graph.NewSharedLimiter(cfg.ArchiveRequestsPer10s, store.Slots("archive")), log)
 	if err != nil {
 		return nil, err
 	}
-	snapshotSource, err := graph.New(graph.Config{
-		Endpoint: cfg.GraphEndpoint, Scope: cfg.GraphScope, Credential: identity,
-		Limiter: graph.NewSharedLimiter(cfg.SnapshotRequestsPer10s, store.Slots("snapshot")), Version: version, Log: log,
-	})
+	snapshotSource, err := graphClient(cfg, identity, graph.NewSharedLimiter(cfg.SnapshotRequestsPer10s, store.Slots("snapshot")), log)
 	if err != nil {
 		return nil, err
 	}
@@ -82,7 +79,12 @@ func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (
 	byHand := &collect.Function{Collector: collector, Jobs: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
 	host.HTTP("/api/collect", byHand, http.MethodPost)
 	host.HTTP("/api/collect/{job}", byHand, http.MethodGet)
-	wireDirectory(host, cfg, directory.NewSnapshotter(graph.NewDirectory(snapshotSource), store, store,
+	users := graph.NewDirectory(snapshotSource)
+	checks := func(ctx context.Context) []preflight.Check {
+		return preflight.Run(ctx, preflightOf(cfg, &graph.Prober{Logs: source, Directory: users}, store, heads))
+	}
+	host.HTTP("/api/preflight", &preflightfunction.Function{Run: checks, Cloud: cfg.Cloud.Name, Graph: cfg.GraphEndpoint, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
+	wireDirectory(host, cfg, directory.NewSnapshotter(users, store, store,
 		directory.Options{Groups: cfg.SnapshotGroups, Every: snapshotEvery}, time.Now, log), store)
 	wireReading(host, cfg, store)
 	purger := archive.NewPurger(store, heads, cfg.Retention)
@@ -105,6 +107,20 @@ func wireReading(host *funchost.Host, cfg settings.Settings, store *tables.Store
 		host.HTTP("/api/"+version+"/auditLogs/{collection}", read, http.MethodGet)
 		host.HTTP("/api/"+version+"/auditLogs/{collection}/{id}", read, http.MethodGet)
 	}
+}
+
+// graphClient is a client of Microsoft Graph with a share of its ceiling.
+func graphClient(cfg settings.Settings, identity azcore.TokenCredential, limiter *graph.Limiter, log *slog.Logger) (*graph.Client, error) {
+	return graph.New(graph.Config{Endpoint: cfg.GraphEndpoint, Scope: cfg.GraphScope, Credential: identity, Limiter: limiter, Version: version, Log: log})
+}
+
+// preflightOf is what is looked at before anything else.
+func preflightOf(cfg settings.Settings, tenant preflight.Tenant, store *tables.Store, heads archive.Heads) preflight.Config {
+	out := preflight.Config{Tenant: tenant, Storage: store, Streams: cfg.Streams, Clock: time.Now}
+	if blobs, ok := heads.(*blobs.Store); ok {
+		out.Blobs = blobs
+	}
+	return out
 }
 
 // snapshotEvery is the age from which a snapshot is taken anew: less than a day, so that a timer that comes early does not

@@ -210,3 +210,15 @@ func explain(doing string, err error) error {
 	}
 	return e
 }
+
+// ProbeBlobs is preflight.Blobs's.
+func (s *Store) ProbeBlobs(ctx context.Context) error {
+	doing := "look into container " + Container
+	if err := s.ensure(ctx); err != nil {
+		return explain(doing, err)
+	}
+	for _, err := range s.list(ctx, "") {
+		return err
+	}
+	return nil
+}

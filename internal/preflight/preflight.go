@@ -1,0 +1,186 @@
+// Package preflight finds out what the app may do in its tenant and its storage account, and says in words what each missing
+// piece means.
+package preflight
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// Tenant is what is asked of the tenant.
+type Tenant interface {
+	// Now is the tenant's clock.
+	Now(ctx context.Context) (time.Time, error)
+	// ProbeStream asks for one record of a stream.
+	ProbeStream(ctx context.Context, s entra.Stream) error
+	// ProbeDirectory asks for one object of a collection of the directory.
+	ProbeDirectory(ctx context.Context, p directory.Phase) error
+}
+
+// Storage is the storage account.
+type Storage interface {
+	// ProbeTables writes a row, reads it and takes it away again.
+	ProbeTables(ctx context.Context) error
+}
+
+// Blobs is where the heads of the logs go.
+type Blobs interface {
+	// ProbeBlobs lists the heads' container, and makes it if it is not there.
+	ProbeBlobs(ctx context.Context) error
+}
+
+// Status of a check.
+type Status string
+
+// The statuses.
+const (
+	OK      Status = "ok"
+	Limited Status = "limited" // the app works without it, and says so
+	Failed  Status = "failed"
+)
+
+// Check is one thing that was looked at.
+type Check struct {
+	Name        string     `json:"name"`
+	Status      Status     `json:"status"`
+	Code        entra.Code `json:"code,omitempty"`
+	Detail      string     `json:"detail"`
+	Consequence string     `json:"consequence,omitempty"` // what it means for the archive or the answers
+}
+
+// Config says what is looked at.
+type Config struct {
+	Tenant  Tenant
+	Storage Storage
+	Blobs   Blobs // nil: none are configured
+	Streams []entra.Stream
+	Clock   func() time.Time
+}
+
+// part is a check to be made.
+type part struct {
+	name        string
+	probe       func(context.Context) error
+	consequence string
+	optional    bool // without it the app works, and says so
+}
+
+// atOnce is how many checks are made at the same time.
+const atOnce = 4
+
+// Run makes all checks. What fails is a result and no error.
+func Run(ctx context.Context, cfg Config) []Check {
+	parts := parts(cfg)
+	out := make([]Check, len(parts))
+	var group errgroup.Group
+	group.SetLimit(atOnce)
+	for i, p := range parts {
+		group.Go(func() error {
+			out[i] = p.check(ctx)
+			return nil
+		})
+	}
+	_ = group.Wait() // no check gives an error
+	return append(out, licence(cfg, out))
+}
+
+func (p part) check(ctx context.Context) Check {
+	err := p.probe(ctx)
+	if err == nil {
+		return Check{Name: p.name, Status: OK, Detail: "it works"}
+	}
+	c := Check{Name: p.name, Status: Failed, Code: entra.CodeOf(err), Detail: err.Error(), Consequence: p.consequence}
+	if p.optional {
+		c.Status = Limited
+	}
+	return c
+}
+
+func parts(cfg Config) []part {
+	out := []part{
+		{"clock and token", cfg.clock, "without a token nothing can be read; with a clock that is wrong, tokens and signatures are refused", false},
+		{"tables", cfg.Storage.ProbeTables, "nothing can be archived or answered", false},
+	}
+	if cfg.Blobs != nil {
+		out = append(out, part{"blobs", cfg.Blobs.ProbeBlobs, "the heads of the logs of seals lie in the tables only, where whoever can write them can rewrite them", false})
+	}
+	for _, s := range cfg.Streams {
+		out = append(out, part{"stream " + string(s), func(ctx context.Context) error { return cfg.Tenant.ProbeStream(ctx, s) },
+			"this log is not archived, and what Graph forgets of it is lost; the other logs are archived", false})
+	}
+	collections := []struct {
+		phase       directory.Phase
+		consequence string
+		optional    bool
+	}{
+		{directory.PhaseUsers, "who is inactive is unknown: users are listed without their sign-in activity", true},
+		{directory.PhasePlainUsers, "inactive-users can't answer", false},
+		{directory.PhaseApps, "expiring-credentials can't answer", false},
+		{directory.PhasePrincipals, "expiring-credentials can't answer", false},
+		{directory.PhaseUse, "no credential is reported as unused: when they were last used is not known", true},
+		{directory.PhaseAppUse, "when an application was last used is not known", true},
+	}
+	for _, c := range collections {
+		out = append(out, part{"directory " + string(c.phase), func(ctx context.Context) error { return cfg.Tenant.ProbeDirectory(ctx, c.phase) }, c.consequence, c.optional})
+	}
+	return out
+}
+
+// Worst is the worst status of some checks.
+func Worst(checks []Check) Status {
+	worst := OK
+	for _, c := range checks {
+		if c.Status == Failed || c.Status == Limited && worst == OK {
+			worst = c.Status
+		}
+	}
+	return worst
+}
+
+// mostOff is how far the clocks may be apart before it is worth a word; tokens stand five minutes.
+const mostOff = 2 * time.Minute
+
+func (cfg Config) clock(ctx context.Context) error {
+	now, err := cfg.Tenant.Now(ctx)
+	if err != nil {
+		return err
+	}
+	if off := now.Sub(cfg.Clock()).Abs(); off > mostOff {
+		return &entra.Error{Code: entra.CodeInternal, Doing: "compare the clocks", Why: fmt.Sprintf("the tenant's is %s off this machine's", off.Round(time.Second)),
+			Remedy: "set the machine's clock; the archive goes by the tenant's"}
+	}
+	return nil
+}
+
+// licence tells which licence the tenant shows, and what it means.
+func licence(cfg Config, checks []Check) Check {
+	c := Check{Name: "licence", Status: OK, Detail: "the tenant discloses sign-ins: it has Microsoft Entra ID P1 or P2, and Graph keeps its logs for 30 days"}
+	asked := func(name string) (Check, bool) {
+		i := slices.IndexFunc(checks, func(k Check) bool { return k.Name == name })
+		if i < 0 {
+			return Check{}, false
+		}
+		return checks[i], true
+	}
+	for _, s := range cfg.Streams {
+		k, ok := asked("stream " + string(s))
+		if !ok || !s.IsSignIns() && s != entra.Provisioning {
+			continue
+		}
+		switch {
+		case k.Status == OK:
+			return c
+		case k.Code == entra.CodeLicence:
+			return Check{Name: "licence", Status: Limited, Code: entra.CodeLicence, Detail: "the tenant has no Microsoft Entra ID P1 or P2 licence",
+				Consequence: "Graph gives audits only, and keeps them for 7 days; sign-ins and sign-in activity are not disclosed, so who is inactive is unknown"}
+		}
+	}
+	return Check{Name: "licence", Status: Limited, Detail: "none of the logs that need a licence could be read, so it can't be told", Consequence: "see the checks of the streams"}
+}
