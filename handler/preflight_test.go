@@ -5,12 +5,15 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
@@ -62,6 +65,29 @@ func TestThePreflightNamesEachPermissionTakenAway(t *testing.T) {
 			require.Contains(t, c["detail"], permission, name)
 			require.NotEmpty(t, c["consequence"], name)
 		}
+	}
+}
+
+// TestEveryPermissionIsDocumentedWithItsReason keeps docs/permissions.md in step with what errors ask for.
+func TestEveryPermissionIsDocumentedWithItsReason(t *testing.T) {
+	text, err := os.ReadFile("../docs/permissions.md")
+	require.NoError(t, err)
+	named := map[string]bool{}
+	form := regexp.MustCompile(`[A-Za-z]+\.Read\.All`)
+	for _, s := range entra.AllStreams() {
+		for _, p := range form.FindAllString(graph.Permission(s), -1) {
+			named[p] = true
+		}
+	}
+	for _, phase := range []directory.Phase{directory.PhaseUsers, directory.PhasePlainUsers, directory.PhaseGroups, directory.PhaseApps, directory.PhasePrincipals, directory.PhaseUse, directory.PhaseAppUse} {
+		require.NotEmpty(t, graph.DirectoryPermission(phase))
+		for _, p := range form.FindAllString(graph.DirectoryPermission(phase), -1) {
+			named[p] = true
+		}
+	}
+	require.Len(t, named, 6)
+	for p := range named {
+		require.Contains(t, string(text), "| `"+p+"` |")
 	}
 }
 

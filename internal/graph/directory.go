@@ -40,6 +40,9 @@ var listings = map[directory.Phase]listing{
 	directory.PhaseAppUse:     {"/beta/reports/servicePrincipalSignInActivities", "", "AuditLog.Read.All", true},
 }
 
+// DirectoryPermission is the least Microsoft Graph application permission that reads a collection; several with "and" between.
+func DirectoryPermission(p directory.Phase) string { return listings[p].permission }
+
 // Directory reads users, applications and reports of use as raw pages. It is a Client whose Limiter is the snapshot's share.
 type Directory struct {
 	*Client
