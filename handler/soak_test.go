@@ -38,9 +38,10 @@ func TestSoak(t *testing.T) {
 	t.Logf("%d seeds walked, from %d on", walked, chaosSeeds)
 }
 
-// TestSoakAClientFollowsAHundredThousandUsers is TestAClientFollowsEveryPageWhileANewSnapshotLands at full size.
-func TestSoakAClientFollowsAHundredThousandUsers(t *testing.T) {
-	walkWhileASnapshotLands(t, 100_000, 999)
+// TestSoakAClientFollowsManyUsers is TestAClientFollowsEveryPageWhileANewSnapshotLands with more of them. A hundred thousand are walked in
+// tools/bench, because Azurite goes through all rows for every page.
+func TestSoakAClientFollowsManyUsers(t *testing.T) {
+	walkWhileASnapshotLands(t, 15_000, 999)
 }
 
 // TestSoakADownloadOfManyRecordsIsTheTenantsTruth compares a file of SOAK_RECORDS sign-ins (200,000 by default) with the tenant line for

@@ -61,7 +61,7 @@ func (s *Store) Successes(ctx context.Context, from, to time.Time, yield func(us
 
 // hourSuccesses reads the successful sign-ins of one hour. An earlier version of a record is no sign-in of its own.
 func (s *Store) hourSuccesses(ctx context.Context, w entra.Window, yield func(string, time.Time)) error {
-	filter := fmt.Sprintf("PartitionKey eq '%s' and ErrorCode eq 0", partitionKey(w))
+	filter := fmt.Sprintf("PartitionKey eq '%s' and (ErrorCode eq 0)", partitionKey(w))
 	columns := "RowKey,UserId"
 	options := &aztables.ListEntitiesOptions{Filter: &filter, Select: &columns}
 	err := s.listWith(ctx, TableName(w), options, func(body []byte) error {

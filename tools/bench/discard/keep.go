@@ -185,7 +185,11 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request, name string) {
 	s.mu.Lock()
 	large, known := s.tables[name]
 	s.mu.Unlock()
-	if known && large.bulk != nil {
+	if !known {
+		writeFault(w, tableNotFound())
+		return
+	}
+	if large.bulk != nil {
 		s.queryBulk(w, asked, large.bulk)
 		return
 	}
@@ -208,10 +212,6 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request, name string) {
 		}
 	}
 	s.mu.Unlock()
-	if !ok {
-		writeFault(w, tableNotFound())
-		return
-	}
 	sort.Slice(keys, func(i, j int) bool { return keys[i].less(keys[j]) })
 	limit := 1000
 	if top, err := strconv.Atoi(asked.Get("$top")); err == nil && top > 0 && top < limit {
