@@ -15,6 +15,7 @@ import (
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/simtenant"
+	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
 
 // credentials follows an answer through all of its pages.
@@ -284,7 +285,8 @@ func TestARunWithoutTimeGoesOnLater(t *testing.T) {
 }
 
 func TestFaultsOfGraphDelayASnapshotAndChangeNothing(t *testing.T) {
-	want := open(t, made())
+	small := simtenant.Config{PageSize: 150, Generate: &generate.Config{Seed: 3, Users: 320, Apps: 60, Days: 1, End: now}} // three pages of users
+	want := open(t, small)
 	want.take()
 	users := len(want.users(directory.UserQuery{Days: 60, State: directory.Inactive}, 999))
 	for _, kind := range simtenant.Kinds() {
@@ -292,7 +294,7 @@ func TestFaultsOfGraphDelayASnapshotAndChangeNothing(t *testing.T) {
 			continue // they have tests of their own, or change what the tenant says
 		}
 		t.Run(string(kind), func(t *testing.T) {
-			h := open(t, made())
+			h := open(t, small)
 			h.tenant.Inject(simtenant.Fault{Kind: kind, Stream: simtenant.Users, After: 1, Count: 2})
 			h.tenant.Inject(simtenant.Fault{Kind: kind, Stream: simtenant.Applications, Count: 1})
 			for range 5 {
