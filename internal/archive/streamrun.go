@@ -93,7 +93,10 @@ func (r *streamRun) load(ctx context.Context) error {
 	}
 	r.progress, r.loaded = p, true
 	r.doubtful = span{entra.FloorHour(p.ReadingFrom), p.ReadingTo}
-	return nil
+	if p.ReadingFrom.IsZero() {
+		return nil
+	}
+	return r.settle(ctx)
 }
 
 // frontier reads from the watermark, less the overlap, up to now, less the lag.
