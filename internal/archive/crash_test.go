@@ -109,6 +109,38 @@ func TestKilledAtAnyWriteTheNextRunCompletesTheArchive(t *testing.T) {
 	}
 }
 
+// TestKilledTwiceInDifferentReadsTheLedgerForgetsNeither kills a run at every write of its backfill, and the next one, twenty
+// minutes later, in the read that it begins first: the rows of both have to be counted.
+func TestKilledTwiceInDifferentReadsTheLedgerForgetsNeither(t *testing.T) {
+	options := archive.Options{Backfill: 3 * 24 * time.Hour}
+	later := start.Add(20 * time.Minute)
+	setUp := func() *tenant {
+		tn := newTenant()
+		tn.pageSize = 5
+		fill(tn, stream, 25, 10*time.Minute) // windows of several pages
+		return tn
+	}
+	whole := &dying{Store: newStore(t), at: 1 << 30}
+	_, err := collect(t, setUp(), whole, options)
+	require.NoError(t, err)
+
+	for first := 1; first <= whole.writes; first++ {
+		for second := 1; second <= 2; second++ {
+			t.Run(fmt.Sprintf("at write %d and then at write %d", first, second), func(t *testing.T) {
+				tn, store := setUp(), newStore(t)
+				_, _ = collect(t, tn, &dying{Store: store, at: first, stored: true}, options)
+				tn.records[stream] = append(tn.records[stream], record(stream, "since", -4*time.Minute, "")) // from the frontier of the second
+				tn.now = later
+				_, _ = collectAt(t, tn, &dying{Store: store, at: second, stored: true}, nil, options)
+				tn.at(t, store, nil, later, options)
+				current, _ := stored(t, store, tn, stream)
+				require.Equal(t, sorted(tn.records[stream]), current)
+				checkLedger(t, store, stream)
+			})
+		}
+	}
+}
+
 func TestTwoRunsAtOnceNeitherLoseNorDouble(t *testing.T) {
 	store := newStore(t)
 	records := newTenant()

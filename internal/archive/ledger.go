@@ -204,6 +204,3 @@ func (l *Lateness) add(o Lateness) {
 		l[i] += o[i]
 	}
 }
-
-// LatenessEdges are the upper edges of Lateness's classes; the last class has none.
-func LatenessEdges() []time.Duration { return latenessEdges[:] }

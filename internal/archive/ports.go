@@ -34,6 +34,8 @@ type Store interface {
 	Apply(ctx context.Context, w entra.Window, changes []Change, seen time.Time) (Tally, error)
 	// Count sums up what is stored of a window.
 	Count(ctx context.Context, w entra.Window) (Tally, error)
+	// StoredByHour counts records and earlier versions, together, in the windows of [from, to) that have any, by their start.
+	StoredByHour(ctx context.Context, s entra.Stream, from, to time.Time) (map[time.Time]int64, error)
 	// Quarantine keeps bytes that can't be filed. The same bytes are kept once.
 	Quarantine(ctx context.Context, s entra.Stream, rejected []Rejected, seen time.Time) error
 	// InQuarantine counts a stream's records in quarantine.

@@ -2,10 +2,11 @@ package archive
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/seal"
 )
 
 // settle counts what a run that was killed in a read has stored there, and books it, before this run begins a read of its own:
@@ -29,16 +30,13 @@ func (r *streamRun) settle(ctx context.Context) error {
 		p, rows = saved, rows[:0]
 		return err
 	}
-	var stored map[time.Time][]seal.Leaf // of the day that hour lies in
-	for hour := r.doubtful.from; hour.Before(r.doubtful.to); hour = hour.Add(time.Hour) {
-		if day := hour.Truncate(inspectedAtOnce); stored == nil || day.Equal(hour) {
-			var err error
-			if stored, err = r.store.Leaves(ctx, r.stream, hour, day.Add(inspectedAtOnce)); err != nil {
-				return err
-			}
-		}
+	stored, err := r.store.StoredByHour(ctx, r.stream, r.doubtful.from, r.doubtful.to)
+	if err != nil {
+		return err
+	}
+	for _, hour := range slices.SortedFunc(maps.Keys(stored), time.Time.Compare) {
 		was, ok := known[hour]
-		if int64(len(stored[hour])) == was.Records+was.Versions {
+		if stored[hour] == was.Records+was.Versions {
 			continue
 		}
 		w := entra.Window{Stream: r.stream, Start: hour}
@@ -58,9 +56,9 @@ func (r *streamRun) settle(ctx context.Context) error {
 			}
 		}
 	}
-	err := flush()
-	if err == nil {
-		r.progress = p
+	if err := flush(); err != nil {
+		return err
 	}
-	return err
+	r.progress = p
+	return nil
 }

@@ -241,6 +241,25 @@ func (s *Store) Count(ctx context.Context, w entra.Window) (archive.Tally, error
 	return tally, err
 }
 
+// StoredByHour is archive.Store's: a query of keys alone, which costs nothing for a month without a table.
+func (s *Store) StoredByHour(ctx context.Context, stream entra.Stream, from, to time.Time) (map[time.Time]int64, error) {
+	out := make(map[time.Time]int64)
+	err := s.eachMonth(stream, from, to, func(table, first, below string) error {
+		return s.queryRange(ctx, table, first, below, "PartitionKey,RowKey", func(body []byte) error {
+			row, err := parseRow(body)
+			if err != nil {
+				return err
+			}
+			at, err := parseRowKey(row.RowKey)
+			if err == nil && at.part == 0 {
+				out[entra.FloorHour(at.key.Time)]++
+			}
+			return err
+		})
+	})
+	return out, err
+}
+
 // records yields every record of a window with its rows, earlier versions included, in the order of their keys.
 func (s *Store) records(ctx context.Context, w entra.Window, yield func(place, []fetchedRow) error) error {
 	var (

@@ -45,14 +45,6 @@ func Account(t testing.TB) string {
 	return shared.server.ConnectionString(name(shared.next))
 }
 
-// Own starts an Azurite for one test, to be killed or looked at as a whole.
-func Own(t testing.TB) *azurite.Server {
-	t.Helper()
-	s := start(t)
-	t.Cleanup(s.Stop)
-	return s
-}
-
 // start starts Azurite from a thread that lives as long as the test binary: the kernel ends a child with the thread that
 // started it.
 func start(t testing.TB) *azurite.Server {
