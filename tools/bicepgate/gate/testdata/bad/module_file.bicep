@@ -1,0 +1,9 @@
+@description('Region.')
+param location string
+
+module m 'not-there.bicep' = { // ERROR: read a Bicep file
+  name: 'm'
+  params: {
+    location: location
+  }
+}

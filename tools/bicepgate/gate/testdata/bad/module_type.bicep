@@ -1,0 +1,10 @@
+@description('Region.')
+param location string
+
+module m '../good/module.bicep' = {
+  name: 'm'
+  params: {
+    location: location
+    size: '2' // ERROR: expected int, got string
+  }
+}

@@ -1,0 +1,13 @@
+@description('Region.')
+param location string
+
+resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
+  name: az
+  location: location
+  sku: {
+    name: 'Standard_LRS'
+  }
+  kind: 'StorageV2'
+}
+
+var az = 'xyz' // ERROR: a name of Bicep's

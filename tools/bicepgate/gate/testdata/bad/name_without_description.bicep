@@ -1,0 +1,10 @@
+param location string // ERROR: no description
+
+resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
+  name: 'ledger'
+  location: location
+  sku: {
+    name: 'Standard_LRS'
+  }
+  kind: 'StorageV2'
+}

@@ -1,0 +1,25 @@
+@description('Region.')
+param location string
+
+resource plan 'Microsoft.Web/serverfarms@2023-12-01' = {
+  name: 'plan'
+  location: location
+}
+
+resource app 'Microsoft.Web/sites@2023-12-01' = {
+  name: 'app'
+  location: location
+  properties: {
+    serverFarmId: plan.id
+  }
+}
+
+resource auth 'Microsoft.Web/sites/config@2023-12-01' = {
+  parent: app
+  name: 'authsettingsV2'
+  properties: {
+    platform: {
+      enable: true // ERROR: there is enabled
+    }
+  }
+}

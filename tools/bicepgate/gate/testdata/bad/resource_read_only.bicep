@@ -1,0 +1,14 @@
+@description('Region.')
+param location string
+
+resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
+  name: 'ledger'
+  location: location
+  sku: {
+    name: 'Standard_LRS'
+  }
+  kind: 'StorageV2'
+  properties: {
+    provisioningState: 'Succeeded' // ERROR: read-only
+  }
+}

@@ -1,0 +1,1 @@
+targetScope = 'resourcegroup' // ERROR: is none

@@ -1,0 +1,14 @@
+@description('Region.')
+param location string
+
+resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
+  name: 'ledger'
+  location: location
+  sku: {
+    name: 'Standard_LRS'
+  }
+  kind: 'StorageV2'
+}
+
+@description('The value.')
+output n string = account.listKeys().keys[0].value // ERROR: is not called here

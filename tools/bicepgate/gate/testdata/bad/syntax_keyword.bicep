@@ -1,0 +1,10 @@
+paramater location string // SYNTAX
+
+resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
+  name: 'ledger'
+  location: location
+  sku: {
+    name: 'Standard_LRS'
+  }
+  kind: 'StorageV2'
+}
