@@ -14,7 +14,7 @@ FLAGS = $(if $(RECORDS),--records $(RECORDS)) $(if $(USERS),--users $(USERS)) $(
 	$(if $(ONCE),--once)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench package lint setup clean
+.PHONY: help run test soak bench docs package lint setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ soak: $(AZURITE) $(GRAPHCLIENT) ## random faults over many seeds, large archives
 
 bench: $(AZURITE) ## measure the pipeline beside the obvious program (ARGS=... for its flags)
 	cd tools/bench && $(GO) run . $(ARGS)
+
+docs: ## write the parts of docs/ that come from the code
+	$(GO) run ./tools/docs
 
 package: ## build dist/entraledger.zip for Azure (linux/amd64)
 	$(GO) run ./tools/pack --out dist/app --zip dist/entraledger.zip --goos linux --goarch amd64

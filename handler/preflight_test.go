@@ -9,11 +9,13 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/preflight"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
@@ -38,7 +40,7 @@ func TestThePreflightNamesEachPermissionTakenAway(t *testing.T) {
 	status, checks := p.checks()
 	require.Equal(t, "ok", status, "%v", checks)
 	require.Contains(t, checks["licence"]["detail"], "30 days")
-	require.Len(t, checks, 1+1+1+len(entra.DefaultStreams())+6+1)
+	require.Len(t, checks, 1+1+1+4+len(entra.DefaultStreams())+6+1)
 	taken := map[entra.Stream]string{
 		simtenant.Users: "directory users", simtenant.Applications: "directory applications", simtenant.ServicePrincipals: "directory servicePrincipals",
 		simtenant.CredentialUse: "directory credentialUse", simtenant.PrincipalUse: "directory applicationUse",
@@ -68,27 +70,99 @@ func TestThePreflightNamesEachPermissionTakenAway(t *testing.T) {
 	}
 }
 
-// TestEveryPermissionIsDocumentedWithItsReason keeps docs/permissions.md in step with what errors ask for.
-func TestEveryPermissionIsDocumentedWithItsReason(t *testing.T) {
-	text, err := os.ReadFile("../docs/permissions.md")
-	require.NoError(t, err)
-	named := map[string]bool{}
+// TestEachPermissionThatIsTakenAwayIsNamed takes one out of the token at a time, as a tenant does that never granted it.
+func TestEachPermissionThatIsTakenAwayIsNamed(t *testing.T) {
+	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 2, Users: 10, Apps: 5, Days: 1}})
+	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
+	s.env["SNAPSHOT_GROUPS"] = "8f1c2d3e-0000-4000-8000-000000000001"
+	var streams []string
+	for _, stream := range entra.AllStreams() {
+		streams = append(streams, string(stream))
+	}
+	s.env["ARCHIVE_STREAMS"] = strings.Join(streams, ",")
+	also := map[string][]string{ // what else fails for the lack of it
+		"AuditLog.Read.All": {"licence", "stream directoryAudits", "stream signIns.interactiveUser", "stream signIns.nonInteractiveUser", "stream signIns.servicePrincipal",
+			"stream signIns.managedIdentity", "stream provisioning", "directory users", "directory credentialUse", "directory applicationUse"},
+		"User.Read.All":                        {"directory users", "directory usersWithoutActivity"},
+		"Application.Read.All":                 {"directory applications", "directory servicePrincipals"},
+		"GroupMember.Read.All":                 nil,
+		"CustomSecAttributeAuditLogs.Read.All": {"stream customSecurityAttributeAudits"},
+		"Policy.Read.All":                      nil,
+	}
+	require.Len(t, also, len(preflight.Needed(entra.AllStreams(), true)))
+	for _, permission := range preflight.Needed(entra.AllStreams(), true) {
+		t.Run(permission.Name, func(t *testing.T) {
+			s.tenant.Withhold(permission.Name, true)
+			defer s.tenant.Withhold(permission.Name, false)
+			p := s.start() // a process keeps its token
+			_, checks := p.checks()
+			p.kill()
+			want := append([]string{"permission " + permission.Name}, also[permission.Name]...)
+			var failed []string
+			for name, c := range checks {
+				if c["status"] != "ok" {
+					failed = append(failed, name)
+				}
+			}
+			require.ElementsMatch(t, want, failed)
+			about := checks["permission "+permission.Name]
+			require.Equal(t, "permissionMissing", about["code"])
+			require.Contains(t, about["detail"], permission.Name)
+			require.Contains(t, about["detail"], "infra/grant.sh")
+			require.NotEmpty(t, about["consequence"])
+			require.Equal(t, permission.Optional, about["status"] == "limited")
+		})
+	}
+}
+
+// TestWhatErrorsAskForIsAPermissionThatIsListed keeps the list in step with the requests that Graph's adapter makes.
+func TestWhatErrorsAskForIsAPermissionThatIsListed(t *testing.T) {
+	listed := map[string]bool{}
+	for _, p := range preflight.Permissions() {
+		listed[p.Name] = true
+	}
+	asked := map[string]bool{}
 	form := regexp.MustCompile(`[A-Za-z]+\.Read\.All`)
+	texts := []string{}
 	for _, s := range entra.AllStreams() {
-		for _, p := range form.FindAllString(graph.Permission(s), -1) {
-			named[p] = true
-		}
+		texts = append(texts, graph.Permission(s))
 	}
 	for _, phase := range []directory.Phase{directory.PhaseUsers, directory.PhasePlainUsers, directory.PhaseGroups, directory.PhaseApps, directory.PhasePrincipals, directory.PhaseUse, directory.PhaseAppUse} {
-		require.NotEmpty(t, graph.DirectoryPermission(phase))
-		for _, p := range form.FindAllString(graph.DirectoryPermission(phase), -1) {
-			named[p] = true
+		texts = append(texts, graph.DirectoryPermission(phase))
+	}
+	for _, text := range texts {
+		require.NotEmpty(t, text)
+		for _, name := range form.FindAllString(text, -1) {
+			require.True(t, listed[name], name)
+			asked[name] = true
 		}
 	}
-	require.Len(t, named, 6)
-	for p := range named {
-		require.Contains(t, string(text), "| `"+p+"` |")
+	for name := range listed {
+		require.True(t, asked[name] || name == "Policy.Read.All", name) // Graph gives less without it, and no error
 	}
+}
+
+// TestTheFirstTimerRunMakesThePreflightAndLogsItOnce looks at the log of the first run of a version, of the second, and of
+// another process.
+func TestTheFirstTimerRunMakesThePreflightAndLogsItOnce(t *testing.T) {
+	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 2, Users: 10, Apps: 5, Days: 1}})
+	service, err := aztables.NewServiceClientFromConnectionString(s.env["ARCHIVE_STORAGE"], nil)
+	require.NoError(t, err)
+	_, err = service.DeleteTable(t.Context(), "jobs", nil)
+	require.NoError(t, err)
+	s.tenant.Withhold("Policy.Read.All", true)
+	p := s.start()
+	for range 2 {
+		p.invoke("archivelogs")
+	}
+	log := p.stdout.String()
+	require.Equal(t, 1, strings.Count(log, `"msg":"preflight done"`), log)
+	require.Equal(t, 1, strings.Count(log, `"check":"permission Policy.Read.All"`))
+	require.Contains(t, log, "infra/grant.sh")
+	p.kill()
+	p = s.start()
+	p.invoke("archivelogs")
+	require.NotContains(t, p.stdout.String(), "preflight")
 }
 
 func TestThePreflightTellsALicenceFromAPermissionAndAStorageThatIsGone(t *testing.T) {

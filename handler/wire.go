@@ -69,7 +69,15 @@ func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (
 	collector := archive.NewCollector(source, store, heads, archive.Options{Backfill: cfg.Backfill, Passes: cfg.Passes}, time.Now, log)
 
 	host := funchost.New(log)
-	host.Timer(archivelogs.Name, archivelogs.Run(archivelogs.Config{Collector: collector, Streams: cfg.Streams, Budget: cfg.RunBudget, AlertAfter: cfg.AlertAfter}))
+	if cfg.RequireRoles {
+		host.RequireRoles()
+	}
+	checks := func(ctx context.Context) []preflight.Check {
+		return preflight.Run(ctx, preflightOf(cfg, &graph.Prober{Logs: source, Directory: graph.NewDirectory(source)}, store, heads))
+	}
+	once := &preflight.Once{Store: store, Version: version, Checks: checks, Now: time.Now, Log: log}
+	host.Timer(archivelogs.Name, archivelogs.Run(archivelogs.Config{Preflight: once.Run, Collector: collector, Streams: cfg.Streams,
+		Budget: cfg.RunBudget, AlertAfter: cfg.AlertAfter}))
 	cover := &coverage.Function{Ledger: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL}
 	host.HTTP("/api/coverage", cover, http.MethodGet)
 	host.HTTP("/api/coverage/{stream}", cover, http.MethodGet)
@@ -79,12 +87,8 @@ func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (
 	byHand := &collect.Function{Collector: collector, Jobs: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
 	host.HTTP("/api/collect", byHand, http.MethodPost)
 	host.HTTP("/api/collect/{job}", byHand, http.MethodGet)
-	users := graph.NewDirectory(snapshotSource)
-	checks := func(ctx context.Context) []preflight.Check {
-		return preflight.Run(ctx, preflightOf(cfg, &graph.Prober{Logs: source, Directory: users}, store, heads))
-	}
 	host.HTTP("/api/preflight", &preflightfunction.Function{Run: checks, Cloud: cfg.Cloud.Name, Graph: cfg.GraphEndpoint, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
-	wireDirectory(host, cfg, directory.NewSnapshotter(users, store, store,
+	wireDirectory(host, cfg, directory.NewSnapshotter(graph.NewDirectory(snapshotSource), store, store,
 		directory.Options{Groups: cfg.SnapshotGroups, Every: snapshotEvery}, time.Now, log), store)
 	wireReading(host, cfg, store)
 	purger := archive.NewPurger(store, heads, cfg.Retention)
@@ -116,7 +120,7 @@ func graphClient(cfg settings.Settings, identity azcore.TokenCredential, limiter
 
 // preflightOf is what is looked at before anything else.
 func preflightOf(cfg settings.Settings, tenant preflight.Tenant, store *tables.Store, heads archive.Heads) preflight.Config {
-	out := preflight.Config{Tenant: tenant, Storage: store, Streams: cfg.Streams, Clock: time.Now}
+	out := preflight.Config{Tenant: tenant, Storage: store, Streams: cfg.Streams, Groups: len(cfg.SnapshotGroups) > 0, Clock: time.Now}
 	if blobs, ok := heads.(*blobs.Store); ok {
 		out.Blobs = blobs
 	}

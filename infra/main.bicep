@@ -108,7 +108,7 @@ param auditArchiveAccess bool = false
   2048
   4096
 ])
-param instanceMemoryMB int = 2048
+param instanceMemoryMB int = 512
 
 @description('The most instances there may be: one for each timer, the others for HTTP.')
 @minValue(40)

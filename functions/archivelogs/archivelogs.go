@@ -20,6 +20,7 @@ const writeGrace = 45 * time.Second
 
 // Config of the function.
 type Config struct {
+	Preflight  func(context.Context) // goes before a run
 	Collector  *archive.Collector
 	Streams    []entra.Stream
 	Budget     time.Duration // for which a run asks Graph for pages
@@ -30,6 +31,7 @@ type Config struct {
 // before functionTimeout. An archive that has fallen behind fails the invocation, which is what the platform alerts on.
 func Run(cfg Config) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
+		cfg.Preflight(ctx)
 		ctx, stop := context.WithTimeout(ctx, cfg.Budget+writeGrace)
 		defer stop()
 		report, err := cfg.Collector.Run(ctx, uuid.NewString(), cfg.Streams, cfg.Budget)

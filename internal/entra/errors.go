@@ -10,22 +10,24 @@ type Code string
 
 // The codes. Their HTTP statuses stand in one place, package answer.
 const (
-	CodeBadRequest   Code = "badRequest"         // the caller has to change the request
-	CodeNotFound     Code = "notFound"           // there is no such thing
-	CodeNotAllowed   Code = "methodNotAllowed"   // wrong method
-	CodeConflict     Code = "conflict"           // somebody else is changing it; try again
-	CodeToken        Code = "tokenRefused"       // the identity or its token is not accepted
-	CodePermission   Code = "permissionMissing"  // the identity lacks a permission or role
-	CodeLicence      Code = "licenceMissing"     // the tenant lacks the licence for this log
-	CodeThrottled    Code = "throttled"          // over a ceiling; wait
-	CodeUnavailable  Code = "serviceUnavailable" // the other side does not answer; wait
-	CodeBrokenAnswer Code = "brokenAnswer"       // the other side answers what can't be read
-	CodeTampered     Code = "tampered"           // what is stored is not what was written
-	CodeBehind       Code = "archiveBehind"      // the archive is older than it may be
-	CodeNoSnapshot   Code = "noSnapshot"         // the directory has not been read yet
-	CodeTokenExpired Code = "skipTokenExpired"   // what the link leads to is no longer kept
-	CodeTooLarge     Code = "requestTooLarge"    // the request is longer than anybody needs
-	CodeInternal     Code = "internalError"      // a fault of ours, or one that nobody foresaw
+	CodeBadRequest      Code = "badRequest"         // the caller has to change the request
+	CodeNotFound        Code = "notFound"           // there is no such thing
+	CodeNotAllowed      Code = "methodNotAllowed"   // wrong method
+	CodeConflict        Code = "conflict"           // somebody else is changing it; try again
+	CodeUnauthenticated Code = "unauthenticated"    // nobody is known to ask
+	CodeRole            Code = "roleMissing"        // the caller lacks an app role
+	CodeToken           Code = "tokenRefused"       // the identity or its token is not accepted
+	CodePermission      Code = "permissionMissing"  // the identity lacks a permission or role
+	CodeLicence         Code = "licenceMissing"     // the tenant lacks the licence for this log
+	CodeThrottled       Code = "throttled"          // over a ceiling; wait
+	CodeUnavailable     Code = "serviceUnavailable" // the other side does not answer; wait
+	CodeBrokenAnswer    Code = "brokenAnswer"       // the other side answers what can't be read
+	CodeTampered        Code = "tampered"           // what is stored is not what was written
+	CodeBehind          Code = "archiveBehind"      // the archive is older than it may be
+	CodeNoSnapshot      Code = "noSnapshot"         // the directory has not been read yet
+	CodeTokenExpired    Code = "skipTokenExpired"   // what the link leads to is no longer kept
+	CodeTooLarge        Code = "requestTooLarge"    // the request is longer than anybody needs
+	CodeInternal        Code = "internalError"      // a fault of ours, or one that nobody foresaw
 )
 
 // Error tells a person in one line what failed, why, and what to do.

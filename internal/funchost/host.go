@@ -32,6 +32,8 @@ type Host struct {
 	timers map[string]Timer
 	routes *http.ServeMux
 	verbs  map[string][]string // by pattern
+
+	requireRoles bool // of callers
 }
 
 // New makes a Host without functions.
@@ -90,6 +92,10 @@ func (h *Host) serveRoute(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", strings.Join(methods, ", "))
 		answer.Error(w, r, &entra.Error{Code: entra.CodeNotAllowed, Doing: "answer " + r.Method + " " + r.URL.Path,
 			Why: "this function takes " + strings.Join(methods, ", ")})
+		return
+	}
+	if err := h.authorize(r); err != nil {
+		answer.Error(w, r, err)
 		return
 	}
 	h.routes.ServeHTTP(w, r)

@@ -2,10 +2,14 @@ package graph
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"regexp"
+	"strings"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/directory"
@@ -24,6 +28,24 @@ type Prober struct {
 // Now is preflight.Tenant's.
 func (p *Prober) Now(ctx context.Context) (time.Time, error) { return p.Logs.Now(ctx) }
 
+// Roles is preflight.Tenant's. The token is not verified: it is the app's own, fresh from its identity.
+func (p *Prober) Roles(ctx context.Context) ([]string, error) {
+	token, err := p.Logs.cfg.Credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{p.Logs.cfg.Scope}})
+	if err != nil {
+		return nil, p.Logs.unanswered(ctx, "get a token for Microsoft Graph", err)
+	}
+	var claims struct {
+		Roles []string `json:"roles"`
+	}
+	parts := strings.Split(token.Token, ".")
+	if len(parts) == 3 {
+		if text, err := base64.RawURLEncoding.DecodeString(parts[1]); err == nil && json.Unmarshal(text, &claims) == nil {
+			return claims.Roles, nil
+		}
+	}
+	return nil, &entra.Error{Code: entra.CodeToken, Doing: "read the app's token", Why: "it is none whose permissions can be read", Remedy: "go by the checks of the streams"}
+}
+
 var top = regexp.MustCompile(`\$top=\d+`)
 
 // ProbeStream is preflight.Tenant's.
@@ -37,8 +59,9 @@ func (p *Prober) ProbeStream(ctx context.Context, s entra.Stream) error {
 func (p *Prober) ProbeDirectory(ctx context.Context, phase directory.Phase) error {
 	l := listings[phase]
 	l.query = top.ReplaceAllString(l.query, "$$top=1")
-	r := request{doing: "read " + string(phase) + " from Graph", url: p.Directory.base.String() + address(l, ""), permission: l.permission, wait: p.Directory.keys.Wait,
-		licence: "this needs Microsoft Entra ID P1 or P2"}
+	// One object of a collection is far from what Graph spaces requests for keyCredentials for.
+	r := request{doing: "read " + string(phase) + " from Graph", url: p.Directory.base.String() + address(l, ""), permission: l.permission,
+		wait: func(context.Context) error { return nil }, licence: "this needs Microsoft Entra ID P1 or P2"}
 	if l.reporting {
 		r.wait = p.Directory.cfg.Limiter.Wait
 	}

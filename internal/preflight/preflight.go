@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -18,6 +19,8 @@ import (
 type Tenant interface {
 	// Now is the tenant's clock.
 	Now(ctx context.Context) (time.Time, error)
+	// Roles are the application permissions that the app's token carries.
+	Roles(ctx context.Context) ([]string, error)
 	// ProbeStream asks for one record of a stream.
 	ProbeStream(ctx context.Context, s entra.Stream) error
 	// ProbeDirectory asks for one object of a collection of the directory.
@@ -61,6 +64,7 @@ type Config struct {
 	Storage Storage
 	Blobs   Blobs // nil: none are configured
 	Streams []entra.Stream
+	Groups  bool // groups' members are read, too
 	Clock   func() time.Time
 }
 
@@ -111,6 +115,9 @@ func parts(cfg Config) []part {
 	if cfg.Blobs != nil {
 		out = append(out, part{"blobs", cfg.Blobs.ProbeBlobs, "the heads of the logs of seals lie in the tables only, where whoever can write them can rewrite them", false})
 	}
+	for _, p := range Needed(cfg.Streams, cfg.Groups) {
+		out = append(out, part{"permission " + p.Name, func(ctx context.Context) error { return cfg.permission(ctx, p.Name) }, strings.ReplaceAll(p.Without, "`", ""), p.Optional})
+	}
 	for _, s := range cfg.Streams {
 		out = append(out, part{"stream " + string(s), func(ctx context.Context) error { return cfg.Tenant.ProbeStream(ctx, s) },
 			"this log is not archived, and what Graph forgets of it is lost; the other logs are archived", false})
@@ -157,6 +164,19 @@ func (cfg Config) clock(ctx context.Context) error {
 			Remedy: "set the machine's clock; the archive goes by the tenant's"}
 	}
 	return nil
+}
+
+// permission looks for one in the app's token.
+func (cfg Config) permission(ctx context.Context, name string) error {
+	roles, err := cfg.Tenant.Roles(ctx)
+	if err != nil {
+		return err
+	}
+	if slices.Contains(roles, name) {
+		return nil
+	}
+	return &entra.Error{Code: entra.CodePermission, Doing: "look for " + name + " in the app's token", Why: "it is not there",
+		Remedy: "grant it to the app's identity (infra/grant.sh), and restart the app: a token that was issued before lives for up to a day"}
 }
 
 // licence tells which licence the tenant shows, and what it means.

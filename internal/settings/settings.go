@@ -41,15 +41,8 @@ type Settings struct {
 	SnapshotGroups []string // ids of groups whose members are noted with snapshots of the directory
 
 	PublicBaseURL string // without a slash at the end; empty: from X-Forwarded-Host
-}
 
-// Setting describes one setting for people.
-type Setting struct {
-	Name    string
-	Meaning string
-	Accepts string
-	Default string
-	read    func(*Settings, string) error
+	RequireRoles bool // callers of HTTP functions need an app role
 }
 
 // Cloud is one of Microsoft's clouds.
@@ -66,37 +59,6 @@ func Clouds() []Cloud {
 		{"AzureCloud", "https://graph.microsoft.com", "https://login.microsoftonline.com/"},
 		{"AzureUSGovernment", "https://graph.microsoft.us", "https://login.microsoftonline.us/"},
 		{"AzureChinaCloud", "https://microsoftgraph.chinacloudapi.cn", "https://login.chinacloudapi.cn/"},
-	}
-}
-
-// All describes every setting that the handler reads, in the order in which a person would meet them.
-func All() []Setting {
-	return []Setting{
-		{"FUNCTIONS_CUSTOMHANDLER_PORT", "port to listen on; the Functions host sets it", "1 to 65535", "8080", readPort},
-		{"ARCHIVE_STORAGE", "connection string of the archive's storage account, for Azurite and tests",
-			"UseDevelopmentStorage=true, or AccountName=...;AccountKey=...;...", "", func(s *Settings, v string) error { s.StorageConnection = v; return nil }},
-		{"ARCHIVE_STORAGE__tableServiceUri", "Table endpoint of the archive's storage account, used with the managed identity",
-			"https://<account>.table.core.windows.net", "", readStorageURI},
-		{"ARCHIVE_STORAGE__clientId", "client id of a user-assigned identity for the storage account", "a client id", "",
-			func(s *Settings, v string) error { s.StorageClientID = v; return nil }},
-		{"AZURE_CLOUD", "which of Microsoft's clouds", "AzureCloud, AzureUSGovernment, AzureChinaCloud", "AzureCloud", readCloud},
-		{"GRAPH_ENDPOINT", "address of Microsoft Graph, where AZURE_CLOUD does not say it", "https://<host>, or http://127.0.0.1:<port>", "", readEndpoint},
-		{"GRAPH_REQUESTS_PER_10S", "this app's shares of Graph's reporting ceiling of 5 requests in 10 seconds: archive, snapshot",
-			"two whole numbers of at least 1", "4,1", readShares},
-		{"ARCHIVE_STREAMS", "which streams are archived", names(entra.AllStreams()), names(entra.DefaultStreams()), readStreams},
-		{"ARCHIVE_BACKFILL", "how far back the first run reaches", "0 to 7300 days, as 30d or 36h", "30d", readBackfill},
-		{"ARCHIVE_PASSES", "ages at which every hour is read again, for what Graph shows late or changes; after the last one it is sealed",
-			"up to 8 lengths of time from 1h to 29d with commas between, each longer than the one before", "3h,24h,7d", readPasses},
-		{"ARCHIVE_ALERT_AFTER", "how far behind the archive may be before the timer's invocation fails, so that an alert can fire",
-			"30m to 30d", "3h", readAlertAfter},
-		{"ARCHIVE_RUN_BUDGET", "how long one run asks Graph for pages; keep it well below functionTimeout in host.json", "10s to 1h, as 8m", "8m", readBudget},
-		{"ARCHIVE_RETENTION", "how long the archive keeps a month before purgearchive drops it; for single streams behind it",
-			"forever, or 35d to 36500d; then, with commas between, <stream>=<the same>", "forever", readRetention},
-		{"ARCHIVE_HOLD", "what is never dropped, whatever ARCHIVE_RETENTION says: a legal hold",
-			"<stream or *>=<first day>/<last day> as *=2026-01-01/2026-03-31, with commas between", "", readHolds},
-		{"SNAPSHOT_GROUPS", "groups whose members are noted with each snapshot, so that exclude= can leave them out (break-glass and service accounts)",
-			"up to 20 object ids with commas between", "", readGroups},
-		{"PUBLIC_BASE_URL", "base of absolute links in answers, where the forwarded host is not it", "https://<host>", "", readBaseURL},
 	}
 }
 
@@ -306,6 +268,14 @@ func readBaseURL(s *Settings, v string) error {
 		return errors.New("not an address")
 	}
 	s.PublicBaseURL = strings.TrimRight(v, "/")
+	return nil
+}
+
+func readAuthorization(s *Settings, v string) error {
+	if v != "key" && v != "entra" {
+		return errors.New("neither")
+	}
+	s.RequireRoles = v == "entra"
 	return nil
 }
 

@@ -23,6 +23,14 @@ type collection struct {
 	count  bool // takes $count
 }
 
+// permission is what the collection takes, in a token's words.
+func (c collection) permission() string {
+	if c.stream == entra.CustomSecurityAttributeAudits {
+		return "CustomSecAttributeAuditLogs.Read.All"
+	}
+	return "AuditLog.Read.All"
+}
+
 func (t *Tenant) newRoutes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+IdentityPath, t.serveToken)
@@ -71,7 +79,7 @@ func (t *Tenant) serveCollection(w http.ResponseWriter, r *http.Request, c colle
 		t.refuse(answered, r, &problem{http.StatusMethodNotAllowed, "Request_BadRequest", "Specified HTTP method is not allowed for the request target."})
 		return
 	}
-	if denied := t.authorize(r); denied != nil {
+	if denied := t.authorize(r, c.permission()); denied != nil {
 		t.refuse(answered, r, denied)
 		return
 	}
@@ -194,7 +202,7 @@ func (q *query) readFilter(text string) error {
 }
 
 func (t *Tenant) serveRecord(w http.ResponseWriter, r *http.Request, c collection) {
-	if denied := t.authorize(r); denied != nil {
+	if denied := t.authorize(r, c.permission()); denied != nil {
 		t.refuse(w, r, denied)
 		return
 	}

@@ -116,17 +116,18 @@ type listing struct {
 	collection entra.Stream
 	top, max   int  // page size without and with $top
 	reporting  bool // counts against the reporting ceiling
+	permission string
 }
 
 func (t *Tenant) addDirectory(mux *http.ServeMux) {
 	for path, l := range map[string]listing{
-		"/v1.0/users":                                    {collection: Users, top: 100, max: 999},
-		"/v1.0/applications":                             {collection: Applications, top: 100, max: 999},
-		"/v1.0/servicePrincipals":                        {collection: ServicePrincipals, top: 100, max: 999},
-		"/beta/reports/appCredentialSignInActivities":    {collection: CredentialUse, top: 200, max: 999, reporting: true},
-		"/beta/reports/servicePrincipalSignInActivities": {collection: PrincipalUse, top: 200, max: 999, reporting: true},
-		"/v1.0/groups/{group}/transitiveMembers":         {collection: GroupMembers, top: 100, max: 999},
-		"/v1.0/groups/{group}/transitiveMembers/{kind}":  {collection: GroupMembers, top: 100, max: 999},
+		"/v1.0/users":                                    {collection: Users, top: 100, max: 999, permission: "User.Read.All"},
+		"/v1.0/applications":                             {collection: Applications, top: 100, max: 999, permission: "Application.Read.All"},
+		"/v1.0/servicePrincipals":                        {collection: ServicePrincipals, top: 100, max: 999, permission: "Application.Read.All"},
+		"/beta/reports/appCredentialSignInActivities":    {collection: CredentialUse, top: 200, max: 999, reporting: true, permission: "AuditLog.Read.All"},
+		"/beta/reports/servicePrincipalSignInActivities": {collection: PrincipalUse, top: 200, max: 999, reporting: true, permission: "AuditLog.Read.All"},
+		"/v1.0/groups/{group}/transitiveMembers":         {collection: GroupMembers, top: 100, max: 999, permission: "GroupMember.Read.All"},
+		"/v1.0/groups/{group}/transitiveMembers/{kind}":  {collection: GroupMembers, top: 100, max: 999, permission: "GroupMember.Read.All"},
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { t.serveDirectory(w, r, l) })
 	}
@@ -190,7 +191,11 @@ func (t *Tenant) serveDirectory(w http.ResponseWriter, r *http.Request, l listin
 			t.count(l.collection, answered.status)
 		}
 	}()
-	if denied := t.authorize(r); denied != nil {
+	needed := []string{l.permission}
+	if q.activity {
+		needed = append(needed, "AuditLog.Read.All")
+	}
+	if denied := t.authorize(r, needed...); denied != nil {
 		t.refuse(answered, r, denied)
 		return
 	}

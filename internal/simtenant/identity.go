@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -36,16 +37,34 @@ func (t *Tenant) serveToken(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// issue makes a token that looks like a JWT and means nothing.
+// pass is what a token stands for.
+type pass struct {
+	until time.Time // in real time
+	roles []string
+}
+
+// permissions are what the tenant grants the app until one is taken away.
+var permissions = []string{"AuditLog.Read.All", "User.Read.All", "Application.Read.All", "GroupMember.Read.All", "CustomSecAttributeAuditLogs.Read.All", "Policy.Read.All"}
+
+// issue makes a token that looks like a JWT, with the app's permissions as its roles, and that nobody could verify.
 func (t *Tenant) issue() (token string, until time.Time) {
-	part := func(text string) string { return base64.RawURLEncoding.EncodeToString([]byte(text)) }
+	part := func(text []byte) string { return base64.RawURLEncoding.EncodeToString(text) }
 	until = time.Now().Add(t.cfg.TokenLifetime)
-	token = part(`{"typ":"JWT","alg":"none"}`) + "." + part(`{"exp":`+strconv.FormatInt(until.Unix(), 10)+`}`) + "." + rand.Text()
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.tokens[token] = until
+	roles := slices.DeleteFunc(slices.Clone(permissions), func(p string) bool { return t.withheld[p] })
+	claims, _ := json.Marshal(map[string]any{"exp": until.Unix(), "roles": roles}) // it never fails
+	token = part([]byte(`{"typ":"JWT","alg":"none"}`)) + "." + part(claims) + "." + rand.Text()
+	t.tokens[token] = pass{until, roles}
 	t.issued++
 	return token, until
+}
+
+// Withhold takes a permission away, or gives it back: tokens that are issued from now on are without it.
+func (t *Tenant) Withhold(permission string, away bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.withheld[permission] = away
 }
 
 // RevokeTokens makes every token that was issued so far be refused.
@@ -55,20 +74,26 @@ func (t *Tenant) RevokeTokens() {
 	clear(t.tokens)
 }
 
-// authorize answers 401 where the token is missing, unknown or expired.
-func (t *Tenant) authorize(r *http.Request) *problem {
+// authorize answers 401 where the token is missing, unknown or expired, and 403 where it lacks a permission.
+func (t *Tenant) authorize(r *http.Request, needed ...string) *problem {
 	bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok || bearer == "" {
 		return &problem{http.StatusUnauthorized, "InvalidAuthenticationToken", "Access token is empty."}
 	}
 	t.mu.Lock()
-	until, known := t.tokens[bearer]
+	token, known := t.tokens[bearer]
 	t.mu.Unlock()
 	switch {
 	case !known && strings.Count(bearer, ".") != 2:
 		return &problem{http.StatusUnauthorized, "InvalidAuthenticationToken", "CompactToken parsing failed with error code: 80049217"}
-	case !known || time.Now().After(until):
+	case !known || time.Now().After(token.until):
 		return &problem{http.StatusUnauthorized, "InvalidAuthenticationToken", "Access token has expired or is not yet valid."}
+	}
+	for _, p := range needed {
+		if !slices.Contains(token.roles, p) {
+			return &problem{http.StatusForbidden, "Authentication_MSGraphPermissionMissing", "The principal does not have required Microsoft Graph permission(s): " + p +
+				" to call this API. For more information about Microsoft Graph permissions, please visit https://learn.microsoft.com/graph/permissions-overview."}
+		}
 	}
 	return nil
 }

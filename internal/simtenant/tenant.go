@@ -45,7 +45,8 @@ type Tenant struct {
 	happened map[Kind]int
 	requests []Request
 	counts   map[entra.Stream]*Counter
-	tokens   map[string]time.Time // until when, in real time
+	tokens   map[string]pass
+	withheld map[string]bool // permissions that were taken away
 	issued   int
 }
 
@@ -56,7 +57,7 @@ func New(cfg Config) (*Tenant, error) {
 	if cfg.IdentityHeader == "" {
 		cfg.IdentityHeader = "simtenant"
 	}
-	t := &Tenant{cfg: cfg, logs: make(map[entra.Stream]*log), counts: make(map[entra.Stream]*Counter), happened: make(map[Kind]int), tokens: make(map[string]time.Time)}
+	t := &Tenant{cfg: cfg, logs: make(map[entra.Stream]*log), counts: make(map[entra.Stream]*Counter), happened: make(map[Kind]int), tokens: make(map[string]pass), withheld: make(map[string]bool)}
 	for _, s := range entra.AllStreams() {
 		t.logs[s] = &log{base: lines{}}
 		t.counts[s] = &Counter{ByStatus: make(map[int]int)}

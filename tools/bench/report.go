@@ -59,6 +59,7 @@ type report struct {
 	Flat      []figure   `json:"flat"`
 	Floor     floor      `json:"floor"`
 	Schedules []schedule `json:"schedules"`
+	Days      []day      `json:"days"`
 
 	Reading  []readTime      `json:"reading"`
 	Download *downloadTime   `json:"download,omitempty"`
@@ -143,6 +144,7 @@ func (r report) print(out io.Writer) {
 	r.printRatios(out)
 	r.printFlat(out)
 	r.printSchedules(out)
+	r.printDays(out)
 	r.printReading(out)
 	r.printAnswers(out)
 	r.printSnapshot(out)

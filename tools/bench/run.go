@@ -48,6 +48,11 @@ func (p plan) run(ctx context.Context) (report, error) {
 			return r, err
 		}
 	}
+	if p.days {
+		if r.Days, err = p.measureDays(ctx); err != nil {
+			return r, err
+		}
+	}
 	if p.reading > 0 {
 		if r.Reading, r.Download, err = p.measureReading(ctx); err != nil {
 			return r, err

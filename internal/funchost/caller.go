@@ -1,0 +1,70 @@
+package funchost
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"net/http"
+	"slices"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// App roles that a caller's token needs where Microsoft Entra authentication stands before the app. They belong to the app
+// registration that infra/ names with entraClientId.
+const (
+	RoleRead    = "Ledger.Read"    // every question
+	RoleOperate = "Ledger.Operate" // also what makes the app work: to collect, to take a snapshot
+)
+
+// principalHeader is what App Service's authentication puts in for a caller whose token it has verified; it takes out what a caller
+// sends under this name. Source: learn.microsoft.com/azure/app-service/configure-authentication-user-identities.
+const principalHeader = "X-MS-CLIENT-PRINCIPAL"
+
+// RequireRoles makes every HTTP function ask for an app role. Only with App Service's authentication in front is that worth
+// anything: without it, a caller could write the header.
+func (h *Host) RequireRoles() { h.requireRoles = true }
+
+// authorize refuses a caller without the role for a method.
+func (h *Host) authorize(r *http.Request) error {
+	if !h.requireRoles {
+		return nil
+	}
+	roles, ok := rolesOf(r.Header.Get(principalHeader))
+	if !ok {
+		return &entra.Error{Code: entra.CodeUnauthenticated, Doing: "find out who asks", Why: "the request carries no Microsoft Entra identity",
+			Remedy: "send a token for this app (Authorization: Bearer), beside the function key; HTTP_AUTHORIZATION is entra here"}
+	}
+	accepted := []string{RoleOperate}
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		accepted = append(accepted, RoleRead)
+	}
+	if slices.ContainsFunc(roles, func(role string) bool { return slices.Contains(accepted, role) }) {
+		return nil
+	}
+	return &entra.Error{Code: entra.CodeRole, Doing: "answer " + r.Method + " " + r.URL.Path, Why: "the caller lacks an app role",
+		Remedy: "assign " + accepted[len(accepted)-1] + " to it, in the enterprise application of this app"}
+}
+
+// rolesOf reads the roles out of the header; ok is false where it names nobody.
+func rolesOf(header string) (roles []string, ok bool) {
+	data, err := base64.StdEncoding.DecodeString(header)
+	if err != nil {
+		return nil, false
+	}
+	var principal struct {
+		RoleType string `json:"role_typ"`
+		Claims   []struct {
+			Type  string `json:"typ"`
+			Value string `json:"val"`
+		} `json:"claims"`
+	}
+	if json.Unmarshal(data, &principal) != nil || len(principal.Claims) == 0 {
+		return nil, false
+	}
+	for _, c := range principal.Claims {
+		if c.Type == "roles" || principal.RoleType != "" && c.Type == principal.RoleType {
+			roles = append(roles, c.Value)
+		}
+	}
+	return roles, true
+}

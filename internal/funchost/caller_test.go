@@ -1,0 +1,73 @@
+package funchost_test
+
+import (
+	"context"
+	"encoding/base64"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/internal/answer"
+	"github.com/entraledger/entraledger/internal/funchost"
+)
+
+// principal is the header that App Service puts in for a caller with roles.
+func principal(claims string) string {
+	return base64.StdEncoding.EncodeToString([]byte(`{"auth_typ":"aad","name_typ":"name","role_typ":"http://schemas.microsoft.com/ws/2008/06/identity/claims/role","claims":[` + claims + `]}`))
+}
+
+func TestWithEntraAuthenticationACallerNeedsTheRoleForWhatItDoes(t *testing.T) {
+	host := funchost.New(funchost.NewLogger(io.Discard, nil))
+	host.HTTP("/api/snapshot", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer.JSON(w, 200, map[string]string{"done": "yes"}) }),
+		http.MethodGet, http.MethodPost)
+	host.Timer("archivelogs", func(_ context.Context) (string, error) { return "done", nil })
+	host.RequireRoles()
+	server := httptest.NewServer(host)
+	defer server.Close()
+
+	const somebody = `{"typ":"name","val":"Flow"}`
+	cases := []struct {
+		name, method, header string
+		status               int
+		says                 string
+	}{
+		{"nobody", "GET", "", 401, `"unauthenticated"`},
+		{"a header that can't be read", "GET", "%%%", 401, `"unauthenticated"`},
+		{"a header that is no principal", "GET", base64.StdEncoding.EncodeToString([]byte("{}")), 401, `"unauthenticated"`},
+		{"without a role", "GET", principal(somebody), 403, "Ledger.Read"},
+		{"a reader asks", "GET", principal(somebody + `,{"typ":"roles","val":"Ledger.Read"}`), 200, "yes"},
+		{"a reader under the long name of the claim", "GET", principal(`{"typ":"http://schemas.microsoft.com/ws/2008/06/identity/claims/role","val":"Ledger.Read"}`), 200, "yes"},
+		{"a reader makes it work", "POST", principal(`{"typ":"roles","val":"Ledger.Read"}`), 403, "Ledger.Operate"},
+		{"an operator asks", "GET", principal(`{"typ":"roles","val":"Ledger.Operate"}`), 200, "yes"},
+		{"an operator makes it work", "POST", principal(`{"typ":"roles","val":"Ledger.Operate"}`), 200, "yes"},
+		{"another app's role", "POST", principal(`{"typ":"roles","val":"ledger.operate.all"}`), 403, "Ledger.Operate"},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			req, err := http.NewRequestWithContext(t.Context(), c.method, server.URL+"/api/snapshot", nil)
+			require.NoError(t, err)
+			req.Header.Set("X-MS-CLIENT-PRINCIPAL", c.header)
+			resp, err := http.DefaultClient.Do(req)
+			require.NoError(t, err)
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			require.Equal(t, c.status, resp.StatusCode, string(body))
+			require.Contains(t, string(body), c.says)
+		})
+	}
+
+	// The host's own calls are no callers': a timer and the question whether the handler is ready.
+	resp, err := http.Get(server.URL + "/")
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, 200, resp.StatusCode)
+	resp, err = http.Post(server.URL+"/archivelogs", "application/json", strings.NewReader(`{"Data":{},"Metadata":{}}`))
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, 200, resp.StatusCode)
+}

@@ -1,0 +1,47 @@
+package preflight
+
+import (
+	"slices"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// Permission is a Microsoft Graph application permission that the app uses.
+type Permission struct {
+	Name    string
+	For     string
+	Without string // what its lack means
+	// Optional: the app works without it, and says so.
+	Optional bool
+	// Alternative: it takes the place of another one where a tenant asks for it; nothing misses it by itself.
+	Alternative bool
+	needed      func(streams []entra.Stream, groups bool) bool
+}
+
+// Permissions lists all of them, the indispensable first. Source: learn.microsoft.com/graph/permissions-reference, and the pages of
+// the requests that package graph makes.
+func Permissions() []Permission {
+	always := func([]entra.Stream, bool) bool { return true }
+	return []Permission{
+		{Name: "AuditLog.Read.All", For: "all logs but the custom security attributes; sign-in activity of users; reports of credential and application use",
+			Without: "nothing is archived; who is inactive is unknown; no credential is reported as unused", needed: always},
+		{Name: "User.Read.All", For: "users of the snapshot", Without: "`inactive-users` can't answer", needed: always},
+		{Name: "Application.Read.All", For: "applications and service principals with their credentials and owners", Without: "`expiring-credentials` can't answer", needed: always},
+		{Name: "GroupMember.Read.All", For: "members of the groups in `SNAPSHOT_GROUPS`; needed only where that is set", Without: "`exclude` refuses these groups",
+			needed: func(_ []entra.Stream, groups bool) bool { return groups }},
+		{Name: "CustomSecAttributeAuditLogs.Read.All", For: "the stream `customSecurityAttributeAudits`, which is opt-in", Without: "that stream is not archived",
+			needed: func(streams []entra.Stream, _ bool) bool {
+				return slices.Contains(streams, entra.CustomSecurityAttributeAudits)
+			}},
+		{Name: "ProvisioningLog.Read.All", For: "provisioning logs, where a tenant asks for it in place of `AuditLog.Read.All`", Without: "provisioning is not archived; the other logs are",
+			Alternative: true, needed: func(streams []entra.Stream, _ bool) bool { return slices.Contains(streams, entra.Provisioning) }},
+		{Name: "Policy.Read.All", For: "optional: Conditional Access results within sign-ins",
+			Without:  "Graph leaves `appliedConditionalAccessPolicies` out of sign-ins, without an error; what was left out can't be had later",
+			Optional: true, needed: func(streams []entra.Stream, _ bool) bool { return slices.ContainsFunc(streams, entra.Stream.IsSignIns) }},
+	}
+}
+
+// Needed are the permissions for some streams; groups: SNAPSHOT_GROUPS names any.
+func Needed(streams []entra.Stream, groups bool) []Permission {
+	return slices.DeleteFunc(Permissions(), func(p Permission) bool { return p.Alternative || !p.needed(streams, groups) })
+}

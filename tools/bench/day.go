@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/jedib0t/go-pretty/v6/table"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/simtenant"
+	"github.com/entraledger/entraledger/internal/simtenant/generate"
+	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/tools/bench/discard"
+)
+
+// day is what 24 hours of archiving cost a tenant that has run for a while: a run every five minutes over all streams, three
+// passes, seals. The passes are at 1, 2 and 3 hours, so that all of them fall into the hours that are simulated; at which
+// age an hour is read again does not change what it costs. docs/cost.md rests on it.
+type day struct {
+	Users         int     `json:"users"`
+	Runs          int     `json:"runs"`
+	Records       int64   `json:"records"`
+	GraphRequests int64   `json:"graphRequests"`
+	TableRequests int64   `json:"tableRequests"` // without the turns that several processes take for Graph: one for each Graph request
+	ReceivedBytes float64 `json:"receivedBytesPerRecord"`
+	StoredBytes   float64 `json:"storedBytesPerRecord"`
+	CPUSeconds    float64 `json:"cpuSeconds"` // of the tenant and the table server, too
+}
+
+// perUserAndDay is how much a user's day leaves in the logs, and an application's. Tenants differ widely.
+var perUserAndDay = map[entra.Stream]float64{
+	entra.SignInsInteractiveUser: 4, entra.SignInsNonInteractiveUser: 25, entra.SignInsServicePrincipal: 1,
+	entra.SignInsManagedIdentity: 0.3, entra.DirectoryAudits: 0.3, entra.Provisioning: 0.1,
+}
+
+const (
+	dayWarmUp = 5 // hours until everything that is due in an hour is
+	dayHours  = 24
+)
+
+func (p plan) measureDays(ctx context.Context) ([]day, error) {
+	var out []day
+	for _, users := range []int{100, 1_000, 10_000} {
+		progress(fmt.Sprintf("a day of %s users: a run every five minutes", grouped(int64(users))))
+		d, err := measureDay(ctx, users, p.seed, p.now)
+		if err != nil {
+			return nil, fmt.Errorf("a day of %d users: %w", users, err)
+		}
+		out = append(out, d)
+	}
+	return out, nil
+}
+
+func measureDay(ctx context.Context, users int, seed uint64, now time.Time) (day, error) {
+	begin := now.Truncate(24*time.Hour).AddDate(0, 0, -3) // the day that the seed is made for is a Saturday
+	exactly := make(map[entra.Stream]int)
+	for stream, rate := range perUserAndDay {
+		exactly[stream] = int(rate * float64(users) * 2)
+	}
+	exactly[entra.CustomSecurityAttributeAudits] = 1
+	tenant, err := simtenant.New(simtenant.Config{IdentityHeader: identityHeader, TokenLifetime: 24 * time.Hour, Now: begin,
+		Generate: &generate.Config{Seed: seed, Users: users, Apps: users / 20, Days: 2, End: begin.Add(36 * time.Hour), Policies: 6, Exactly: exactly}})
+	if err != nil {
+		return day{}, err
+	}
+	server := httptest.NewServer(tenant)
+	defer server.Close()
+	token, err := fetchToken(ctx, job{Identity: server.URL + simtenant.IdentityPath, Header: identityHeader})
+	if err != nil {
+		return day{}, err
+	}
+	log, asked, counted := slog.New(slog.DiscardHandler), newCountingTransport(), newCountingTransport()
+	source, err := graph.New(graph.Config{Endpoint: server.URL, Scope: "bench", Credential: anyToken(token), Limiter: graph.NewLimiter(unlimited),
+		Transport: asked, Version: "bench", Log: log})
+	if err != nil {
+		return day{}, err
+	}
+	site := httptest.NewServer(discard.NewKeepingAll("coverage", "dictionaries", "secrets", "quarantine"))
+	defer site.Close()
+	store, err := tables.New(tables.Config{HTTP: &http.Client{Transport: counted},
+		ConnectionString: fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;TableEndpoint=%s/%[1]s;", benchAccount, benchKey, site.URL)})
+	if err != nil {
+		return day{}, err
+	}
+	w := walk{tenant: tenant, source: source, store: store, asked: asked, counted: counted}
+	return w.day(ctx, users, begin)
+}
+
+// walk is a tenant, an archive, and what counts the requests to them.
+type walk struct {
+	tenant         *simtenant.Tenant
+	source         archive.Source
+	store          *tables.Store
+	asked, counted *countingTransport
+}
+
+// day runs the collector every five minutes, and counts from the end of the warm-up on.
+func (w walk) day(ctx context.Context, users int, begin time.Time) (day, error) {
+	d := day{Users: users}
+	options := archive.Options{Backfill: time.Hour, Passes: []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour}}
+	var before archive.Tally
+	var cpu float64
+	for i := range (dayWarmUp + dayHours) * 12 {
+		w.tenant.Freeze(begin.Add(time.Duration(i+1) * 5 * time.Minute))
+		if i == dayWarmUp*12 {
+			d.GraphRequests, d.TableRequests = -w.asked.requests.Load(), -w.counted.requests.Load()
+			before, cpu = tallyOf(ctx, w.store), cpuSeconds()
+		}
+		collector := archive.NewCollector(w.source, w.store, nil, options, w.tenant.Now, slog.New(slog.DiscardHandler))
+		if _, err := collector.Run(ctx, fmt.Sprint("bench ", i), entra.DefaultStreams(), 10*time.Minute); err != nil {
+			return d, err
+		}
+	}
+	after := tallyOf(ctx, w.store)
+	d.Runs, d.Records = dayHours*12, after.Records-before.Records
+	d.GraphRequests += w.asked.requests.Load()
+	d.TableRequests += w.counted.requests.Load()
+	d.ReceivedBytes = ratio(float64(after.Bytes-before.Bytes), float64(d.Records))
+	d.StoredBytes = ratio(float64(after.StoredBytes-before.StoredBytes), float64(d.Records))
+	d.CPUSeconds = cpuSeconds() - cpu
+	return d, nil
+}
+
+// tallyOf sums up what the store's ledger says.
+func tallyOf(ctx context.Context, store *tables.Store) (sum archive.Tally) {
+	for _, stream := range entra.DefaultStreams() {
+		p, err := store.Progress(ctx, stream)
+		if err != nil {
+			return archive.Tally{} // the run before it would have failed, too
+		}
+		sum.Records += p.Records
+		sum.Bytes += p.Bytes
+		sum.StoredBytes += p.StoredBytes
+	}
+	return sum
+}
+
+func (r report) printDays(out io.Writer) {
+	if len(r.Days) == 0 {
+		return
+	}
+	t := newTable(out, "A day of archiving: a run every five minutes, all streams, three passes", "users", "records", "Graph requests", "table requests",
+		"bytes received a record", "bytes stored a record", "CPU s (all sides)")
+	for _, d := range r.Days {
+		t.AppendRow(table.Row{grouped(int64(d.Users)), grouped(d.Records), grouped(d.GraphRequests), grouped(d.TableRequests),
+			fmt.Sprintf("%.0f", d.ReceivedBytes), fmt.Sprintf("%.0f", d.StoredBytes), fmt.Sprintf("%.0f", d.CPUSeconds)})
+	}
+	t.Render()
+	fmt.Fprintln(out)
+}

@@ -1,0 +1,90 @@
+// Docs writes the parts of docs/ that come from the code: settings, permissions, and what everything costs. Run it as make docs;
+// a test fails where they have drifted apart.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/entraledger/entraledger/internal/preflight"
+	"github.com/entraledger/entraledger/internal/settings"
+)
+
+// section is a part of a file, between two marks that name it.
+type section struct {
+	file, name string
+	text       string
+}
+
+func sections() []section {
+	return []section{
+		{"settings.md", "settings", settings.Markdown(settings.All())},
+		{"settings.md", "schedules", settings.Markdown(settings.Schedules())},
+		{"settings.md", "platform", settings.Markdown(settings.Platform())},
+		{"permissions.md", "permissions", permissions()},
+		{"cost.md", "volumes", volumes()},
+		{"cost.md", "costs", costs()},
+		{"cost.md", "prices", prices()},
+	}
+}
+
+func permissions() string {
+	var b strings.Builder
+	b.WriteString("| permission | for | without it |\n| --- | --- | --- |\n")
+	for _, p := range preflight.Permissions() {
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", p.Name, p.For, p.Without)
+	}
+	return b.String()
+}
+
+// insert puts a section's text between its marks.
+func insert(page string, s section) (string, error) {
+	begin, end := fmt.Sprintf("<!-- %s: made by make docs -->\n", s.name), fmt.Sprintf("<!-- end of %s -->", s.name)
+	head, rest, ok := strings.Cut(page, begin)
+	_, tail, ended := strings.Cut(rest, end)
+	if !ok || !ended {
+		return "", fmt.Errorf("write docs/%s: it lacks the mark %q or %q", s.file, strings.TrimSpace(begin), end)
+	}
+	return head + begin + s.text + end + tail, nil
+}
+
+// pages are the files as they should be, by name.
+func pages(folder string) (map[string]string, error) {
+	out := make(map[string]string)
+	for _, s := range sections() {
+		page, ok := out[s.file]
+		if !ok {
+			data, err := os.ReadFile(filepath.Join(folder, s.file))
+			if err != nil {
+				return nil, fmt.Errorf("write docs/%s: %w", s.file, err)
+			}
+			page = string(data)
+		}
+		page, err := insert(page, s)
+		if err != nil {
+			return nil, err
+		}
+		out[s.file] = page
+	}
+	return out, nil
+}
+
+func main() {
+	folder := flag.String("docs", "docs", "the folder whose files are written")
+	flag.Parse()
+	made, err := pages(*folder)
+	if err == nil {
+		for name, text := range made {
+			if err = os.WriteFile(filepath.Join(*folder, name), []byte(text), 0o644); err != nil {
+				break
+			}
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
