@@ -27,6 +27,7 @@ run: ## archive a simulated tenant here and serve (RECORDS= USERS= APPS= DAYS= P
 	@exec $(BIN)/localrun $(FLAGS)
 
 test: $(AZURITE) $(GRAPHCLIENT) ## run every test, race detector on
+	cd tools/bicepgate && $(GO) test -timeout 10m ./...
 	$(GO) test -race -timeout 20m -p 2 ./...
 
 # SEEDS and FOR bound the walk over random faults, whichever ends first.
@@ -45,11 +46,12 @@ docs: ## write the parts of docs/ that come from the code
 package: ## build dist/entraledger.zip for Azure (linux/amd64)
 	$(GO) run ./tools/pack --out dist/app --zip dist/entraledger.zip --goos linux --goarch amd64
 
-lint: ## check formatting, go vet, staticcheck
+lint: ## check formatting, go vet, staticcheck, Bicep
 	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go' | sort -u | while read -r f; do [ -f "$$f" ] && echo "$$f"; done)); \
 		if [ -n "$$files" ]; then echo "gofmt these:"; echo "$$files"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+	cd tools/bicepgate && $(GO) vet ./... && $(GO) run .
 
 setup: $(AZURITE) $(GRAPHCLIENT) ## install Azurite and a client of Graph from npm, and fetch the Go modules
 	$(GO) mod download

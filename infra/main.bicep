@@ -21,9 +21,11 @@ param cloud string = 'AzureCloud'
 @description('Tags of all resources, beside those that name the deployment and the part.')
 param tags object = {}
 
+type stream = 'directoryAudits' | 'signIns.interactiveUser' | 'signIns.nonInteractiveUser' | 'signIns.servicePrincipal' | 'signIns.managedIdentity' | 'provisioning' | 'customSecurityAttributeAudits'
+
 @description('Which streams are archived. The permissions that are granted follow from them.')
 @minLength(1)
-param streams string[] = [
+param streams stream[] = [
   'directoryAudits'
   'signIns.interactiveUser'
   'signIns.nonInteractiveUser'

@@ -14,9 +14,11 @@ param storageAccountId string = ''
 @description('Resource id of a Log Analytics workspace for the logs. Empty: none.')
 param workspaceId string = ''
 
+type category = 'AuditLogs' | 'SignInLogs' | 'NonInteractiveUserSignInLogs' | 'ServicePrincipalSignInLogs' | 'ManagedIdentitySignInLogs' | 'ProvisioningLogs' | 'ADFSSignInLogs' | 'RiskyUsers' | 'UserRiskEvents' | 'RiskyServicePrincipals' | 'ServicePrincipalRiskEvents' | 'NetworkAccessTrafficLogs' | 'EnrichedOffice365AuditLogs' | 'MicrosoftGraphActivityLogs' | 'RemoteNetworkHealthLogs' | 'MicrosoftServicePrincipalSignInLogs'
+
 @description('Categories that are sent. Sign-ins take Microsoft Entra ID P1 or P2.')
 @minLength(1)
-param categories string[] = [
+param categories category[] = [
   'RiskyUsers'
   'UserRiskEvents'
   'RiskyServicePrincipals'

@@ -45,7 +45,7 @@ var rules = [
     title: 'Entra Ledger: Graph throttles the app'
     about: 'Microsoft Graph turned requests away 20 times within an hour: something else uses this app\'s ceiling, or GRAPH_REQUESTS_PER_10S is above it. See docs/runbook.md, "Throttled".'
     severity: 3
-    query: 'AppTraces | where AppRoleName == "${appName}" and Message has "trying again" and Message has "throttled"'
+    query: 'AppTraces | where AppRoleName == "${appName}" and Message contains "trying again" and Message contains "throttled"'
     operator: 'GreaterThanOrEqual'
     threshold: 20
     frequency: 'PT30M'

@@ -186,7 +186,7 @@ func retry[T any](ctx context.Context, c *Client, doing string, op func() (T, er
 	},
 		backoff.WithBackOff(pauses), backoff.WithMaxTries(c.cfg.Tries), backoff.WithMaxElapsedTime(0),
 		backoff.WithNotify(func(err error, wait time.Duration) {
-			c.cfg.Log.InfoContext(ctx, "trying again", "doing", doing, "after", wait.Round(time.Millisecond).String(), "error", err.Error())
+			c.cfg.Log.InfoContext(ctx, "trying again", "doing", doing, "code", entra.CodeOf(err), "after", wait.Round(time.Millisecond).String(), "error", err.Error())
 		}))
 	var more *again
 	if errors.As(err, &more) {

@@ -45,3 +45,24 @@ func Permissions() []Permission {
 func Needed(streams []entra.Stream, groups bool) []Permission {
 	return slices.DeleteFunc(Permissions(), func(p Permission) bool { return p.Alternative || !p.needed(streams, groups) })
 }
+
+// Role is an Azure role that the app's identity has.
+type Role struct {
+	Name string
+	ID   string // of the role's definition, the same in all of Azure
+	On   string
+	For  string
+}
+
+// Roles lists them. Source of the ids: learn.microsoft.com/azure/role-based-access-control/built-in-roles.
+func Roles() []Role {
+	const host = "the Functions host's storage account"
+	return []Role{
+		{"Storage Table Data Contributor", "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3", "the archive's storage account", "records, ledger, snapshots"},
+		{"Storage Blob Data Contributor", "ba92f5b4-2d11-453d-a403-e96b0029c9fe", "the archive's storage account", "the heads of the logs of seals"},
+		{"Storage Blob Data Owner", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b", host, "the host's leases, timers and keys, and the package"},
+		{"Storage Queue Data Contributor", "974c5e8b-45b9-4653-ba55-5f855dd0fb88", host, "the host's own bookkeeping"},
+		{"Storage Table Data Contributor", "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3", host, "the host's own bookkeeping"},
+		{"Monitoring Metrics Publisher", "3913510d-42f4-4e42-8a64-420c390055eb", "Application Insights", "logs and metrics"},
+	}
+}

@@ -25,6 +25,7 @@ func sections() []section {
 		{"settings.md", "schedules", settings.Markdown(settings.Schedules())},
 		{"settings.md", "platform", settings.Markdown(settings.Platform())},
 		{"permissions.md", "permissions", permissions()},
+		{"permissions.md", "roles", roles()},
 		{"cost.md", "volumes", volumes()},
 		{"cost.md", "costs", costs()},
 		{"cost.md", "prices", prices()},
@@ -36,6 +37,15 @@ func permissions() string {
 	b.WriteString("| permission | for | without it |\n| --- | --- | --- |\n")
 	for _, p := range preflight.Permissions() {
 		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", p.Name, p.For, p.Without)
+	}
+	return b.String()
+}
+
+func roles() string {
+	var b strings.Builder
+	b.WriteString("| role | id | on | for |\n| --- | --- | --- | --- |\n")
+	for _, r := range preflight.Roles() {
+		fmt.Fprintf(&b, "| %s | `%s` | %s | %s |\n", r.Name, r.ID, r.On, r.For)
 	}
 	return b.String()
 }

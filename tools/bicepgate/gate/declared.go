@@ -28,11 +28,7 @@ func (f *File) declared(n node) *typ {
 		t.nullable = true
 		return &t
 	case "union_type":
-		var out *typ
-		for _, k := range kids {
-			out = join(out, f.infer(k, nil))
-		}
-		return out
+		return f.union(kids)
 	case "object":
 		t := &typ{kind: object, props: make(map[string]prop)}
 		for _, p := range kids {
@@ -59,6 +55,18 @@ func (f *File) declared(n node) *typ {
 	}
 	f.report(n, "the gate does not know the type %q", n.text())
 	return anyType
+}
+
+// union joins the members of a union. The grammar reads all but the last of several as one binary expression.
+func (f *File) union(members []node) (out *typ) {
+	for _, m := range members {
+		if m.Kind() == "binary_expression" && m.word("|") {
+			out = join(out, f.union(m.kids()))
+			continue
+		}
+		out = join(out, f.infer(m, nil))
+	}
+	return out
 }
 
 // typeOf finds out the type of a declaration, once.

@@ -230,8 +230,15 @@ func (f *File) binary(n node, in locals) *typ {
 	if n.word("??") {
 		return join(a, b)
 	}
+	if !slices.ContainsFunc([]string{"==", "!=", "<", ">", "<=", ">=", "=~", "!~"}, n.word) {
+		f.report(n, "the gate does not know the operator of %q", n.text())
+		return anyType
+	}
 	if (n.word("==") || n.word("!=")) && a.kind != b.kind && a.kind != anything && b.kind != anything && a.kind != null && b.kind != null {
 		f.report(n, "an %s and an %s are never equal", a.kind, b.kind)
+	}
+	if (n.word("==") || n.word("!=")) && a.literals != nil && b.literals != nil && !slices.ContainsFunc(a.literals, func(v string) bool { return slices.Contains(b.literals, v) }) {
+		f.report(n, "%s and %s are never equal", left.text(), right.text())
 	}
 	return boolType
 }

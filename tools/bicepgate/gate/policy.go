@@ -1,6 +1,7 @@
 package gate
 
 import (
+	"maps"
 	"regexp"
 	"slices"
 	"strings"
@@ -171,3 +172,31 @@ func (f *File) policy() {
 		}
 	}
 }
+
+// ParameterDefault is the text of a parameter's default, as it stands in the file; ok is false where the file has none.
+func (f *File) ParameterDefault(name string) (text string, ok bool) {
+	d := f.params[name]
+	if d == nil {
+		return "", false
+	}
+	value, ok := d.value()
+	if !ok {
+		return "", false
+	}
+	return value.text(), true
+}
+
+// Accepted are the values that a parameter may have, where they are written out; of a list, its elements'.
+func (f *File) Accepted(parameter string) []string {
+	t := f.typeOf(f.params[parameter])
+	if t.kind == list {
+		t = t.element()
+	}
+	return t.literals
+}
+
+// Outputs names the file's outputs.
+func (f *File) Outputs() []string { return slices.Sorted(maps.Keys(f.outputs)) }
+
+// Parameters names the file's parameters.
+func (f *File) Parameters() []string { return slices.Sorted(maps.Keys(f.params)) }
