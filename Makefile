@@ -14,7 +14,7 @@ FLAGS = $(if $(RECORDS),--records $(RECORDS)) $(if $(USERS),--users $(USERS)) $(
 	$(if $(ONCE),--once)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench docs package lint setup clean
+.PHONY: help run test soak bench docs package deploy destroy lint setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,8 +43,16 @@ bench: $(AZURITE) ## measure the pipeline beside the obvious program (ARGS=... f
 docs: ## write the parts of docs/ that come from the code
 	$(GO) run ./tools/docs
 
-package: ## build dist/entraledger.zip for Azure (linux/amd64)
-	$(GO) run ./tools/pack --out dist/app --zip dist/entraledger.zip --goos linux --goarch amd64
+package: ## build dist/entraledger.zip for Azure (linux/amd64), and dist/entraledger-release.zip with what deploys it
+	$(GO) run ./tools/pack --out dist/app --zip dist/entraledger.zip --goos linux --goarch amd64 --release dist/entraledger-release.zip
+
+# make deploy RG=rg-ledger LOCATION=westeurope, make deploy RG=... LOCATION=... NAME=... PARAMETERS=infra/parameters/small.json YES=1
+deploy: package ## package, and deploy into your subscription (RG= LOCATION= NAME= PARAMETERS= GRANTS= OVERWRITE=1 YES=1)
+	@infra/deploy.sh --resource-group "$(RG)" --location "$(LOCATION)" $(if $(NAME),--name "$(NAME)") $(if $(PARAMETERS),--parameters "$(PARAMETERS)") \
+		$(if $(GRANTS),--grants "$(GRANTS)") $(if $(OVERWRITE),--overwrite-settings) $(if $(YES),--yes)
+
+destroy: ## take the app out of your subscription, and keep the archive (RG= NAME= ARCHIVE=<its account, to delete it too> YES=1)
+	@infra/destroy.sh --resource-group "$(RG)" $(if $(NAME),--name "$(NAME)") $(if $(ARCHIVE),--delete-archive "$(ARCHIVE)") $(if $(YES),--yes)
 
 lint: ## check formatting, go vet, staticcheck, Bicep
 	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go' | sort -u | while read -r f; do [ -f "$$f" ] && echo "$$f"; done)); \

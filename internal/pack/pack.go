@@ -3,18 +3,14 @@
 package pack
 
 import (
-	"archive/zip"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 )
 
 // Options says what to build and where to put it.
@@ -136,53 +132,4 @@ func copyFile(from, to string) error {
 		return fmt.Errorf("copy %s: %w", from, err)
 	}
 	return nil
-}
-
-// Zip packs a layout for deployment. The same layout gives the same bytes: names in order, one time stamp. The handler
-// carries its execute bit, which nothing in Azure would repair.
-func Zip(layout, file string) error {
-	if err := os.MkdirAll(filepath.Dir(file), 0o755); err != nil {
-		return fmt.Errorf("write %s: %w", file, err)
-	}
-	out, err := os.Create(file)
-	if err != nil {
-		return fmt.Errorf("write %s: %w", file, err)
-	}
-	if err := errors.Join(writeZip(layout, out), out.Close()); err != nil {
-		return errors.Join(fmt.Errorf("write %s: %w", file, err), os.Remove(file))
-	}
-	return nil
-}
-
-func writeZip(layout string, out io.Writer) error {
-	z := zip.NewWriter(out)
-	// WalkDir goes in lexical order.
-	err := filepath.WalkDir(layout, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || entry.IsDir() {
-			return err
-		}
-		name, err := filepath.Rel(layout, path)
-		if err != nil {
-			return err
-		}
-		header := &zip.FileHeader{
-			Name: filepath.ToSlash(name), Method: zip.Deflate,
-			Modified: time.Date(1980, 1, 1, 0, 0, 0, 0, time.UTC), // the earliest that a zip can hold
-		}
-		header.SetMode(0o644)
-		if name == Binary {
-			header.SetMode(0o755)
-		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		w, err := z.CreateHeader(header)
-		if err != nil {
-			return err
-		}
-		_, err = w.Write(data)
-		return err
-	})
-	return errors.Join(err, z.Close())
 }

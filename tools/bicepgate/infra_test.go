@@ -294,6 +294,31 @@ func TestPrivateEndpointsAreForTheServicesThatAreUsed(t *testing.T) {
 	}
 }
 
+// TestTheScriptNamesWhatTheTemplateHas compares the outputs that infra/deploy.sh reads, and the parameters that it gives.
+func TestTheScriptNamesWhatTheTemplateHas(t *testing.T) {
+	main := ours(t)["main.bicep"]
+	script, err := os.ReadFile(filepath.Join(root, "infra", "deploy.sh"))
+	require.NoError(t, err)
+	read := map[string]bool{}
+	for _, m := range regexp.MustCompile(`\(output (\w+)`).FindAllStringSubmatch(string(script), -1) {
+		read[m[1]] = true
+		require.Contains(t, main.Outputs(), m[1])
+	}
+	require.Len(t, read, len(main.Outputs()), "each output is for the next step")
+	for _, m := range regexp.MustCompile(`"(\w+)=\$`).FindAllStringSubmatch(string(script), -1) {
+		if m[1] != "entraledger" { // the tag of the group
+			require.Contains(t, main.Parameters(), m[1])
+		}
+	}
+	for _, name := range []string{"destroy.sh", "deploy.sh"} {
+		text, err := os.ReadFile(filepath.Join(root, "infra", name))
+		require.NoError(t, err)
+		if strings.Contains(string(text), "tags.part") {
+			require.Contains(t, ours(t)["main.bicep"].Texts(), "archive", "the part that is kept")
+		}
+	}
+}
+
 func TestTheAppRolesAreThoseThatTheHandlerAsksFor(t *testing.T) {
 	data, err := os.ReadFile(filepath.Join(root, "infra", "approles.json"))
 	require.NoError(t, err)

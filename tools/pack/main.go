@@ -35,6 +35,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&o.GOARCH, "goarch", "", "`processor` to build for; empty: this machine's")
 	flags.StringVar(&o.Version, "version", "", "`version` that the handler logs; empty: what git describe says")
 	file := flags.String("zip", "", "`file` to pack the layout into as well")
+	release := flags.String("release", "", "`file` to pack the zip into as well, with infra/ and docs/, for who deploys it")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -59,5 +60,12 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	fmt.Fprintln(stdout, "packed", *file)
+	if *release == "" {
+		return nil
+	}
+	if err := pack.Release(o.Root, *file, *release); err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout, "packed", *release)
 	return nil
 }

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/internal/azurite"
+	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
+	"github.com/entraledger/entraledger/internal/devhost"
+	"github.com/entraledger/entraledger/internal/pack"
+	"github.com/entraledger/entraledger/internal/simtenant"
+	"github.com/entraledger/entraledger/internal/simtenant/generate"
+)
+
+func TestMain(m *testing.M) { azuritetest.Main(m) }
+
+// unpack writes a zip out, with the modes that it holds.
+func unpack(t *testing.T, file string) string {
+	folder := t.TempDir()
+	z, err := zip.OpenReader(file)
+	require.NoError(t, err)
+	defer z.Close()
+	for _, f := range z.File {
+		r, err := f.Open()
+		require.NoError(t, err)
+		data, err := io.ReadAll(r)
+		require.NoError(t, err)
+		path := filepath.Join(folder, filepath.FromSlash(f.Name))
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, data, f.Mode()))
+	}
+	return folder
+}
+
+// pack builds a package of a repository.
+func packed(t *testing.T, root, goos, goarch string) (app, release string) {
+	folder := t.TempDir()
+	app, release = filepath.Join(folder, "entraledger.zip"), filepath.Join(folder, "release.zip")
+	var said bytes.Buffer
+	require.NoError(t, run(t.Context(), []string{"--root", root, "--out", filepath.Join(folder, "app"), "--zip", app, "--release", release,
+		"--goos", goos, "--goarch", goarch, "--version", "v1"}, &said, &said), said.String())
+	return app, release
+}
+
+// TestTwoBuildsOfACommitAreTheSameBytes builds for Azure twice, the second time from a copy of the repository elsewhere.
+func TestTwoBuildsOfACommitAreTheSameBytes(t *testing.T) {
+	root, err := azurite.Root()
+	require.NoError(t, err)
+	elsewhere := t.TempDir()
+	for _, name := range []string{"functions", "handler", "internal", "infra", "docs"} {
+		require.NoError(t, os.CopyFS(filepath.Join(elsewhere, name), os.DirFS(filepath.Join(root, name))))
+	}
+	for _, name := range []string{"go.mod", "go.sum", "host.json", "README.md", "LICENSE"} {
+		data, err := os.ReadFile(filepath.Join(root, name))
+		require.NoError(t, err)
+		require.NoError(t, os.WriteFile(filepath.Join(elsewhere, name), data, 0o644))
+	}
+	var apps, releases [][]byte
+	for _, from := range []string{root, elsewhere} {
+		app, release := packed(t, from, "linux", "amd64")
+		for _, f := range []struct {
+			path string
+			into *[][]byte
+		}{{app, &apps}, {release, &releases}} {
+			data, err := os.ReadFile(f.path)
+			require.NoError(t, err)
+			*f.into = append(*f.into, data)
+		}
+	}
+	require.True(t, bytes.Equal(apps[0], apps[1]), "two builds of the app differ")
+	require.True(t, bytes.Equal(releases[0], releases[1]), "two releases differ")
+	require.NotContains(t, string(apps[0]), root)
+}
+
+// asked is a request to each HTTP function, and the answers that show that it works. {user} is a user's id.
+var asked = map[string][]string{
+	"collect":             {"POST /api/collect 202 400 409"},
+	"coverage":            {"GET /api/coverage 200"},
+	"downloads":           {"GET /api/downloads 200"},
+	"expiringcredentials": {"GET /api/expiring-credentials 200"},
+	"inactiveusers":       {"GET /api/inactive-users?state=all 200", "GET /api/inactive-users/summary 200"},
+	"users":               {"GET /api/users/{user} 200"},
+	"applications":        {"GET /api/applications/nobody 404"},
+	"logs":                {"GET /api/auditLogs/directoryAudits?$top=1 200"},
+	"versionedlogs":       {"GET /api/v1.0/auditLogs/signIns?$top=1 200", "GET /api/beta/auditLogs/signIns?$top=1 200"},
+	"preflight":           {"GET /api/preflight 200"},
+	"purge":               {"GET /api/purge 200"},
+	"reference":           {"GET /api/reference/errorCodes 200"},
+	"snapshot":            {"GET /api/snapshot 200"},
+	"verify":              {"GET /api/verify 200 202"},
+}
+
+// TestThePackageUnpacksToAnAppWhoseFunctionsAllAnswer takes the release apart as an administrator and Azure do, and runs what is in it.
+func TestThePackageUnpacksToAnAppWhoseFunctionsAllAnswer(t *testing.T) {
+	root, err := azurite.Root()
+	require.NoError(t, err)
+	_, release := packed(t, root, runtime.GOOS, runtime.GOARCH)
+	unpacked := filepath.Join(unpack(t, release), pack.Released)
+	app := unpack(t, filepath.Join(unpacked, "entraledger.zip"))
+	help, err := exec.CommandContext(t.Context(), filepath.Join(unpacked, "infra", "deploy.sh"), "--help").CombinedOutput()
+	require.NoError(t, err, string(help))
+	require.Contains(t, string(help), "--resource-group")
+	_, err = os.Stat(filepath.Join(unpacked, "infra", "deploy_test.go"))
+	require.ErrorIs(t, err, os.ErrNotExist)
+
+	tenant, err := simtenant.New(simtenant.Config{Generate: &generate.Config{Seed: 4, Users: 20, Apps: 5, Days: 2}})
+	require.NoError(t, err)
+	graph := httptest.NewServer(tenant)
+	defer graph.Close()
+	settings := map[string]string{"ARCHIVE_STORAGE": azuritetest.Account(t), "GRAPH_ENDPOINT": graph.URL, "GRAPH_REQUESTS_PER_10S": "100000,100000",
+		"IDENTITY_ENDPOINT": graph.URL + simtenant.IdentityPath, "IDENTITY_HEADER": "simtenant",
+		"ARCHIVE_SCHEDULE": "0 */5 * * * *", "SNAPSHOT_SCHEDULE": "0 */10 1-6 * * *", "INDEX_SCHEDULE": "0 20 * * * *", "PURGE_SCHEDULE": "0 30 3 * * *"}
+	var log lockedBuffer
+	host, err := devhost.Load(devhost.Options{AppRoot: app, Listen: "127.0.0.1:0", Settings: settings, NoTimers: true, Out: &log})
+	require.NoError(t, err)
+	ctx, stop := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- host.Run(ctx) }()
+	defer func() {
+		stop()
+		require.NoError(t, <-ended)
+	}()
+	select {
+	case <-host.Ready():
+	case err := <-ended:
+		t.Fatal(err, log.String())
+	}
+
+	names, err := pack.Functions(root)
+	require.NoError(t, err)
+	webs, timers := 0, 0
+	for _, name := range names {
+		if asked[name] != nil {
+			webs++
+			continue
+		}
+		got, err := host.Trigger(t.Context(), name)
+		require.NoError(t, err, "%s is neither a timer nor among the requests of this test", name)
+		require.True(t, got.Succeeded, "%s: %s", name, got.Cause)
+		timers++
+	}
+	require.Len(t, asked, webs)
+	require.Equal(t, 4, timers)
+	_, body := request(t, host.URL(), "GET", "/api/inactive-users?state=all&$top=1")
+	var list struct{ Value []struct{ ID string } }
+	require.NoError(t, json.Unmarshal(body, &list))
+	user := list.Value[0].ID
+	for name, requests := range asked {
+		for _, text := range requests {
+			parts := strings.Fields(strings.ReplaceAll(text, "{user}", user))
+			status, body := request(t, host.URL(), parts[0], parts[1])
+			require.Contains(t, parts[2:], status, "%s: %s", name, body)
+			require.True(t, json.Valid(body), "%s: %s", name, body)
+		}
+	}
+}
+
+func request(t *testing.T, base, method, path string) (status string, body []byte) {
+	req, err := http.NewRequestWithContext(t.Context(), method, base+path, nil)
+	require.NoError(t, err)
+	req.Header.Set("x-functions-key", "devfunctionkey")
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err = io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	return strings.Fields(resp.Status)[0], body
+}
