@@ -5,6 +5,8 @@ BIN := .local/bin
 AZURITE := tools/azurite/node_modules/.package-lock.json
 GRAPHCLIENT := tools/graphclient/node_modules/.package-lock.json
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GITLEAKS := github.com/zricethezav/gitleaks/v8@v8.30.0
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 
 # make run RECORDS=../shared/samples, make run USERS=1000 DAYS=7, ...
 FLAGS = $(if $(RECORDS),--records $(RECORDS)) $(if $(USERS),--users $(USERS)) $(if $(APPS),--apps $(APPS)) \
@@ -14,7 +16,7 @@ FLAGS = $(if $(RECORDS),--records $(RECORDS)) $(if $(USERS),--users $(USERS)) $(
 	$(if $(ONCE),--once)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench docs package deploy destroy lint setup clean
+.PHONY: help run test soak bench docs package deploy destroy lint audit setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,12 +56,17 @@ deploy: package ## package, and deploy into your subscription (RG= LOCATION= NAM
 destroy: ## take the app out of your subscription, and keep the archive (RG= NAME= ARCHIVE=<its account, to delete it too> YES=1)
 	@infra/destroy.sh --resource-group "$(RG)" $(if $(NAME),--name "$(NAME)") $(if $(ARCHIVE),--delete-archive "$(ARCHIVE)") $(if $(YES),--yes)
 
-lint: ## check formatting, go vet, staticcheck, Bicep
+lint: ## check formatting, go vet, staticcheck, Bicep, and that no secret was committed
 	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go' | sort -u | while read -r f; do [ -f "$$f" ] && echo "$$f"; done)); \
 		if [ -n "$$files" ]; then echo "gofmt these:"; echo "$$files"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	cd tools/bicepgate && $(GO) vet ./... && $(GO) run .
+	$(GO) run $(GITLEAKS) git --no-banner --redact .
+
+audit: ## look for secrets in the history, and for known vulnerabilities (asks vuln.go.dev)
+	$(GO) run $(GITLEAKS) git --no-banner --redact .
+	$(GO) run $(GOVULNCHECK) ./...
 
 setup: $(AZURITE) $(GRAPHCLIENT) ## install Azurite and a client of Graph from npm, and fetch the Go modules
 	$(GO) mod download

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"log/slog"
 	"net/http"
 	"slices"
 	"testing"
@@ -33,11 +32,11 @@ func (s *system) collector(by route) *archive.Collector {
 	}
 	source, err := graph.New(graph.Config{
 		Endpoint: by.graph, Scope: "https://graph.microsoft.com/.default", Credential: s, Limiter: graph.NewLimiter(100_000),
-		BackOff: time.Millisecond, Timeout: 2 * time.Second, Log: slog.New(slog.DiscardHandler),
+		BackOff: time.Millisecond, Timeout: 2 * time.Second, Log: s.logger(),
 	})
 	require.NoError(s, err)
 	// The simulated tenant's clock is the real one but for what a test adds to it.
-	return archive.NewCollector(source, store, s.heads, archive.Options{Backfill: 5 * 24 * time.Hour}, s.tenant.Now, slog.New(slog.DiscardHandler))
+	return archive.NewCollector(source, store, s.heads, archive.Options{Backfill: 5 * 24 * time.Hour}, s.tenant.Now, s.logger())
 }
 
 // requireIntact verifies everything that is archived of streams: nothing may differ from what was sealed.

@@ -40,9 +40,11 @@ type system struct {
 	store  *tables.Store
 	heads  *blobs.Store
 	env    map[string]string
+	log    lockedBuffer // of what runs in the test's own process
 }
 
 func newSystem(t *testing.T, cfg simtenant.Config) *system {
+	cfg.IdentityHeader = identityHeader
 	tenant, err := simtenant.New(cfg)
 	require.NoError(t, err)
 	graph := httptest.NewServer(tenant)
@@ -55,10 +57,12 @@ func newSystem(t *testing.T, cfg simtenant.Config) *system {
 	// Its requests would be counted and its faults be used up: a test of its own has the preflight of a first run.
 	_, err = store.SaveJob(t.Context(), jobs.Job{Kind: preflight.Kind, ID: version, State: []byte("[]"), Done: true, Created: time.Now(), Updated: time.Now()})
 	require.NoError(t, err)
-	return &system{T: t, tenant: tenant, graph: graph, store: store, heads: heads, env: map[string]string{
+	s := &system{T: t, tenant: tenant, graph: graph, store: store, heads: heads, env: map[string]string{
 		"ARCHIVE_STORAGE": account, "GRAPH_ENDPOINT": graph.URL, "GRAPH_REQUESTS_PER_10S": "100000,1", "ARCHIVE_BACKFILL": "5000d",
-		"IDENTITY_ENDPOINT": graph.URL + simtenant.IdentityPath, "IDENTITY_HEADER": "simtenant",
+		"IDENTITY_ENDPOINT": graph.URL + simtenant.IdentityPath, "IDENTITY_HEADER": identityHeader,
 	}}
+	s.watch("the log", s.log.String)
+	return s
 }
 
 // GetToken asks the tenant. The managed identity of azidentity would not do: its cache is the process's, and each test
@@ -105,6 +109,8 @@ func (s *system) start() *process {
 		_ = cmd.Wait() // its exit code is asked for by who cares
 		close(p.ended)
 	}()
+	s.watch("standard output", p.stdout.String)
+	s.watch("standard error", p.stderr.String)
 	s.Cleanup(p.kill)
 	require.Eventually(s, func() bool {
 		resp, err := http.Get(p.url + "/")
