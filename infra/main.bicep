@@ -85,6 +85,10 @@ param publicBaseUrl string = ''
 ])
 param archiveRedundancy string = 'Standard_ZRS'
 
+@description('Name of the archive\'s storage account. Empty: made of name and resource group. Give the name of an archive that was moved here.')
+@maxLength(24)
+param archiveAccountName string = ''
+
 @description('For how many days the heads of the logs of seals can be neither changed nor deleted.')
 @minValue(1)
 @maxValue(36500)
@@ -208,7 +212,7 @@ module hostStorage 'modules/hoststorage.bicep' = {
 module archiveStorage 'modules/archivestorage.bicep' = {
   name: '${deployment().name}-archivestorage'
   params: {
-    name: 'st${name}${suffix}a'
+    name: empty(archiveAccountName) ? 'st${name}${suffix}a' : archiveAccountName
     location: location
     tags: union(allTags, { part: 'archive' })
     redundancy: archiveRedundancy
