@@ -9,7 +9,6 @@ import (
 
 	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/directory"
-	"github.com/entraledger/entraledger/internal/entra"
 )
 
 // Function answers GET /api/expiring-credentials and GET /api/expiring-credentials/summary.
@@ -22,7 +21,6 @@ const (
 	defaultWithin = 30
 	defaultUnused = 30
 	maxDays       = 3650
-	defaultTop    = 100
 	day           = 24 * time.Hour
 )
 
@@ -40,38 +38,24 @@ type list struct {
 
 // ServeHTTP answers with a page, a file or a summary.
 func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var err error
-	switch view := r.PathValue("view"); view {
-	case "":
-		err = f.list(w, r)
-	case "summary":
-		err = f.summary(w, r)
-	default:
-		err = &entra.Error{Code: entra.CodeNotFound, Doing: "find expiring-credentials/" + view, Why: "there is no such view", Remedy: "there is expiring-credentials/summary"}
-	}
-	if err != nil {
-		answer.Error(w, r, err)
-	}
+	answer.Views(w, r, "expiring-credentials", f.list, f.summary)
 }
 
 var filters = []string{"withinDays", "state", "kind", "origin", "appId", "owner", "unusedDays", "exclude", "newSince"}
 
 func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
-	p := answer.ReadParameters(r, slices.Concat(filters, []string{"$top", "$select", "$orderby", "$count", "$format", "$skiptoken"})...)
+	p := answer.ReadParameters(r, slices.Concat(filters, answer.ListParameters())...)
 	q := readQuery(p)
-	top := p.Int("$top", defaultTop, 1, directory.MaxTop)
-	fields := p.Select(answer.Names[directory.CredentialRow]())
-	q.Order.By, q.Order.Desc = p.OrderBy(directory.CredentialOrders()...)
-	count := p.Choice("$count", "false", "true", "false") == "true"
-	asCSV := p.CSV(r)
+	l := p.ReadList(r, directory.MaxTop, answer.Names[directory.CredentialRow](), directory.CredentialOrders())
+	q.Order.By, q.Order.Desc = l.By, l.Desc
 	if p.Err() != nil {
 		return p.Err()
 	}
-	if asCSV {
-		file := answer.NewFile[directory.CredentialRow](w, "expiring-credentials.csv", fields)
+	if l.CSV {
+		file := answer.NewFile[directory.CredentialRow](w, "expiring-credentials.csv", l.Fields)
 		return file.End(f.Reader.EachCredential(r.Context(), q, file.Row))
 	}
-	page, err := f.Reader.Credentials(r.Context(), q, top, count, p.Text("$skiptoken"))
+	page, err := f.Reader.Credentials(r.Context(), q, l.Top, l.Count, l.Token)
 	if err != nil {
 		return err
 	}
@@ -80,7 +64,7 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 		NewSince: answer.Time(page.Since), Undisclosed: page.Snapshot.Undisclosed, Count: page.Count, Value: []answer.Selected{},
 	}
 	for _, row := range page.Rows {
-		out.Value = append(out.Value, answer.Selected{Object: row, Fields: fields})
+		out.Value = append(out.Value, answer.Selected{Object: row, Fields: l.Fields})
 	}
 	if page.Next != "" {
 		out.NextLink = answer.NextLink(r, f.BaseURL, page.Next)

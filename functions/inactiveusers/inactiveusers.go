@@ -9,7 +9,6 @@ import (
 
 	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/directory"
-	"github.com/entraledger/entraledger/internal/entra"
 )
 
 // Function answers GET /api/inactive-users and GET /api/inactive-users/summary.
@@ -21,8 +20,7 @@ type Function struct {
 const (
 	defaultDays = 90
 	// maxDays is ten years: Microsoft has recorded sign-ins since April 2020.
-	maxDays    = 3650
-	defaultTop = 100
+	maxDays = 3650
 )
 
 // list is the answer: Graph's shape, and what the snapshot can and can't tell.
@@ -39,37 +37,23 @@ type list struct {
 
 // ServeHTTP answers with a page, a file or a summary.
 func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var err error
-	switch view := r.PathValue("view"); view {
-	case "":
-		err = f.list(w, r)
-	case "summary":
-		err = f.summary(w, r)
-	default:
-		err = &entra.Error{Code: entra.CodeNotFound, Doing: "find inactive-users/" + view, Why: "there is no such view", Remedy: "there is inactive-users/summary"}
-	}
-	if err != nil {
-		answer.Error(w, r, err)
-	}
+	answer.Views(w, r, "inactive-users", f.list, f.summary)
 }
 
 var filters = []string{"days", "before", "userType", "enabled", "licensed", "synced", "neverSignedIn", "state", "exclude", "newSince"}
 
 func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
-	p := answer.ReadParameters(r, slices.Concat(filters, []string{"$top", "$select", "$orderby", "$count", "$format", "$skiptoken"})...)
+	p := answer.ReadParameters(r, slices.Concat(filters, answer.ListParameters())...)
 	q := readQuery(p)
-	top := p.Int("$top", defaultTop, 1, directory.MaxTop)
-	fields := p.Select(answer.Names[directory.UserRow]())
-	q.Order.By, q.Order.Desc = p.OrderBy(directory.UserOrders()...)
-	count := p.Choice("$count", "false", "true", "false") == "true"
-	asCSV := p.CSV(r)
+	l := p.ReadList(r, directory.MaxTop, answer.Names[directory.UserRow](), directory.UserOrders())
+	q.Order.By, q.Order.Desc = l.By, l.Desc
 	if p.Err() != nil {
 		return p.Err()
 	}
-	if asCSV {
-		return f.file(w, r, q, fields)
+	if l.CSV {
+		return f.file(w, r, q, l.Fields)
 	}
-	page, err := f.Reader.Users(r.Context(), q, top, count, p.Text("$skiptoken"))
+	page, err := f.Reader.Users(r.Context(), q, l.Top, l.Count, l.Token)
 	if err != nil {
 		return err
 	}
@@ -77,9 +61,9 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 		Context: answer.BaseURL(r, f.BaseURL) + "/api/$metadata#inactiveUsers", AsOf: answer.Time(page.Snapshot.AsOf), Before: answer.Time(page.Cutoff),
 		NewSince: answer.Time(page.Since), Undisclosed: page.Snapshot.Undisclosed, Count: page.Count, Value: page.Rows,
 	}
-	if fields != nil {
+	if l.Fields != nil {
 		for i, row := range out.Value {
-			out.Value[i] = answer.Project(row, fields)
+			out.Value[i] = answer.Project(row, l.Fields)
 		}
 	}
 	if out.Value == nil {

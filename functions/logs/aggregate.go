@@ -9,7 +9,6 @@ import (
 	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/search"
-	"github.com/entraledger/entraledger/internal/skiptoken"
 )
 
 // spans are what the parameter aggregate accepts, as the portal does.
@@ -17,9 +16,8 @@ var spans = map[string]time.Duration{"1h": time.Hour, "6h": 6 * time.Hour, "24h"
 
 // groupPlace is where a walk through groups stands.
 type groupPlace struct {
-	Question string    `json:"q"`
-	Span     time.Time `json:"s"`
-	Offset   int       `json:"o"`
+	Span   time.Time `json:"s"`
+	Offset int       `json:"o"`
 }
 
 // aggregate answers with groups of sign-ins in place of records.
@@ -31,8 +29,7 @@ func (f *Function) aggregate(w http.ResponseWriter, r *http.Request, q query) er
 	if q.Versions || q.fields != nil || q.count || !q.NewestFirst {
 		return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: "groups come the newest first, whole and of current records", Remedy: "leave $orderby, $select, $count and versions out"}
 	}
-	at := groupPlace{Question: q.question() + q.aggregate}
-	secret, err := f.open(r, at.Question, &at, func() string { return at.Question })
+	at, next, err := stand[groupPlace](f, r, q.question()+q.aggregate)
 	if err != nil {
 		return err
 	}
@@ -43,7 +40,7 @@ func (f *Function) aggregate(w http.ResponseWriter, r *http.Request, q query) er
 	body := f.begin(r, q)
 	if page.More {
 		body = append(body, `"@odata.nextLink":`...)
-		body = strconv.AppendQuote(body, answer.NextLink(r, f.BaseURL, skiptoken.Seal(secret, groupPlace{at.Question, page.Span, page.Offset})))
+		body = strconv.AppendQuote(body, answer.NextLink(r, f.BaseURL, next(groupPlace{page.Span, page.Offset})))
 		body = append(body, ',')
 	}
 	body = append(body, `"value":[`...)

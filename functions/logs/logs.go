@@ -57,12 +57,6 @@ func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// place is where a walk stands. It travels in the skip token.
-type place struct {
-	Question string `json:"q"`
-	After    string `json:"k"`
-}
-
 func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 	q, err := f.readQuery(r, "$filter", "$orderby", "$top", "$select", "$count", "$skiptoken", "versions", "aggregate")
 	if err != nil {
@@ -71,24 +65,23 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 	if q.aggregate != "" {
 		return f.aggregate(w, r, q)
 	}
-	at := place{Question: q.question()}
-	secret, err := f.open(r, at.Question, &at, func() string { return at.Question })
+	after, next, err := stand[string](f, r, q.question()) // the key of the last record
 	if err != nil {
 		return err
 	}
-	page, err := q.Page(r.Context(), f.Archive, at.After, q.top, time.Now().Add(f.Slice))
+	page, err := q.Page(r.Context(), f.Archive, after, q.top, time.Now().Add(f.Slice))
 	if err != nil {
 		return err
 	}
 	body := f.begin(r, q)
-	if q.count && at.After == "" {
+	if q.count && after == "" {
 		if body, err = f.appendCount(r.Context(), body, q); err != nil {
 			return err
 		}
 	}
 	if page.More {
 		body = append(body, `"@odata.nextLink":`...)
-		body = strconv.AppendQuote(body, answer.NextLink(r, f.BaseURL, skiptoken.Seal(secret, place{at.Question, page.After})))
+		body = strconv.AppendQuote(body, answer.NextLink(r, f.BaseURL, next(page.After)))
 		body = append(body, ',')
 	}
 	switch {
@@ -108,22 +101,28 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// open reads the request's skip token, if it has one, into a place, and gives the secret that signs the next one. A token is good for
-// one question.
-func (f *Function) open(r *http.Request, question string, into any, asked func() string) ([]byte, error) {
+// stand finds where the walk through a question's answer stands, by the request's skip token, and gives what writes the token of its next page.
+func stand[P any](f *Function, r *http.Request, question string) (at P, next func(P) string, err error) {
+	// A token is good for one question.
+	type walk struct {
+		Question string `json:"q"`
+		At       P      `json:"at"`
+	}
 	secret, err := f.Archive.Secret(r.Context(), secretName)
+	next = func(at P) string { return skiptoken.Seal(secret, walk{question, at}) }
 	token := r.URL.Query().Get("$skiptoken")
 	if err != nil || token == "" {
-		return secret, err
+		return at, next, err
 	}
-	t, err := skiptoken.Read(token, into)
+	var w walk
+	t, err := skiptoken.Read(token, &w)
 	if err == nil {
 		err = t.Check(secret)
 	}
-	if err == nil && asked() != question {
+	if err == nil && w.Question != question {
 		err = skiptoken.Refuse("it belongs to a question with other parameters")
 	}
-	return secret, err
+	return w.At, next, err
 }
 
 // begin begins the answer.
