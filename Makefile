@@ -49,11 +49,14 @@ package: ## build dist/entraledger.zip for Azure (linux/amd64), and dist/entrale
 	$(GO) run ./tools/pack --out dist/app --zip dist/entraledger.zip --goos linux --goarch amd64 --release dist/entraledger-release.zip
 
 # make deploy RG=rg-ledger LOCATION=westeurope, make deploy RG=... LOCATION=... NAME=... PARAMETERS=infra/parameters/small.json YES=1
-deploy: package ## package, and deploy into your subscription (RG= LOCATION= NAME= PARAMETERS= GRANTS= OVERWRITE=1 YES=1)
+deploy: ## package, and deploy into your subscription (RG= LOCATION= NAME= PARAMETERS= GRANTS= OVERWRITE=1 YES=1)
+	@[ -n "$(RG)" ] && [ -n "$(LOCATION)" ] || { echo "say where to: make deploy RG=rg-ledger LOCATION=westeurope"; exit 1; }
+	@$(MAKE) --no-print-directory package
 	@infra/deploy.sh --resource-group "$(RG)" --location "$(LOCATION)" $(if $(NAME),--name "$(NAME)") $(if $(PARAMETERS),--parameters "$(PARAMETERS)") \
 		$(if $(GRANTS),--grants "$(GRANTS)") $(if $(OVERWRITE),--overwrite-settings) $(if $(YES),--yes)
 
 destroy: ## take the app out of your subscription, and keep the archive (RG= NAME= ARCHIVE=<its account, to delete it too> YES=1)
+	@[ -n "$(RG)" ] || { echo "say what: make destroy RG=rg-ledger"; exit 1; }
 	@infra/destroy.sh --resource-group "$(RG)" $(if $(NAME),--name "$(NAME)") $(if $(ARCHIVE),--delete-archive "$(ARCHIVE)") $(if $(YES),--yes)
 
 lint: ## check formatting, go vet, staticcheck, Bicep, and that no secret was committed

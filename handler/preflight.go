@@ -37,6 +37,7 @@ func preflightCommand(ctx context.Context, args []string, getenv func(string) st
 		return 1, err
 	}
 	checks := preflight.Run(ctx, preflightOf(cfg, &graph.Prober{Logs: tenant, Directory: graph.NewDirectory(tenant)}, store, heads))
+	fmt.Fprintf(stdout, "%s, Microsoft Graph at %s\n", cfg.Cloud.Name, cfg.GraphEndpoint)
 	for _, c := range checks {
 		fmt.Fprintf(stdout, "%-8s %s: %s\n", c.Status, c.Name, c.Detail)
 		if c.Consequence != "" {

@@ -192,6 +192,7 @@ func TestThePreflightTellsALicenceFromAPermissionAndAStorageThatIsGone(t *testin
 	var exit *exec.ExitError
 	require.ErrorAs(t, cmd.Run(), &exit)
 	require.Equal(t, exitDiffers, exit.ExitCode(), out.String())
+	require.Contains(t, out.String(), "AzureCloud, Microsoft Graph at "+s.graph.URL)
 	require.Contains(t, out.String(), "failed   tables:")
 	require.Contains(t, out.String(), "failed   blobs:")
 	require.Contains(t, out.String(), "ok       stream directoryAudits")

@@ -78,15 +78,7 @@ func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (
 	once := &preflight.Once{Store: store, Version: version, Checks: checks, Now: time.Now, Log: log}
 	host.Timer(archivelogs.Name, archivelogs.Run(archivelogs.Config{Preflight: once.Run, Collector: collector, Streams: cfg.Streams,
 		Budget: cfg.RunBudget, AlertAfter: cfg.AlertAfter}))
-	cover := &coverage.Function{Ledger: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL}
-	host.HTTP("/api/coverage", cover, http.MethodGet)
-	host.HTTP("/api/coverage/{stream}", cover, http.MethodGet)
-	check := &verify.Function{Evidence: store, Heads: heads, Jobs: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
-	host.HTTP("/api/verify", check, http.MethodGet)
-	host.HTTP("/api/verify/{job}", check, http.MethodGet)
-	byHand := &collect.Function{Collector: collector, Jobs: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
-	host.HTTP("/api/collect", byHand, http.MethodPost)
-	host.HTTP("/api/collect/{job}", byHand, http.MethodGet)
+	wireLedger(host, cfg, collector, store, heads)
 	host.HTTP("/api/preflight", &preflightfunction.Function{Run: checks, Cloud: cfg.Cloud.Name, Graph: cfg.GraphEndpoint, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
 	wireDirectory(host, cfg, directory.NewSnapshotter(graph.NewDirectory(snapshotSource), store, store,
 		directory.Options{Groups: cfg.SnapshotGroups, Every: snapshotEvery}, time.Now, log), store)
@@ -96,6 +88,19 @@ func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (
 	host.Timer(indexarchive.Name, indexarchive.Run(indexarchive.Config{Store: store, Streams: cfg.Streams, Budget: cfg.RunBudget}))
 	host.HTTP("/api/purge", &purge.Function{Purger: purger, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
 	return host, nil
+}
+
+// wireLedger adds the functions that show what the archive holds, prove it, and collect by hand.
+func wireLedger(host *funchost.Host, cfg settings.Settings, collector *archive.Collector, store *tables.Store, heads archive.Heads) {
+	cover := &coverage.Function{Ledger: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL}
+	host.HTTP("/api/coverage", cover, http.MethodGet)
+	host.HTTP("/api/coverage/{stream}", cover, http.MethodGet)
+	check := &verify.Function{Evidence: store, Heads: heads, Jobs: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
+	host.HTTP("/api/verify", check, http.MethodGet)
+	host.HTTP("/api/verify/{job}", check, http.MethodGet)
+	byHand := &collect.Function{Collector: collector, Jobs: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
+	host.HTTP("/api/collect", byHand, http.MethodPost)
+	host.HTTP("/api/collect/{job}", byHand, http.MethodGet)
 }
 
 // wireReading adds the functions that read the archive back.

@@ -181,6 +181,8 @@ deploy() {
   [ -z "$parameters" ] || arguments+=(--parameters "@$parameters")
   arguments+=(--parameters "name=$name" "location=$location" "cloud=$cloud" "headsLocked=$locked" "grantGraphPermissions=$([ "$grants" = bicep ] && echo true || echo false)")
   step "What would change"
+  # What-if knows no Microsoft Graph resources, and can't look into modules that wait for others' outputs.
+  say "   (Microsoft Graph permissions are not shown, and a first deployment is not shown whole)"
   az deployment group what-if "${arguments[@]}" ||
     stop "the deployment does not pass Azure's own check" "the message above says what; nothing was changed"
   confirm "Deploy this?"

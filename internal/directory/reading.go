@@ -347,6 +347,7 @@ func (r *reading) use(ctx context.Context) error {
 		}
 		return r.store.Put(ctx, r.ID, partition, rows)
 	})
+	// A report of beta may be refused in a way that nobody foresaw; what it would have said is then not disclosed, and the snapshot goes on.
 	if refusal(err) || entra.CodeOf(err) == entra.CodeInternal && errors.As(err, new(*entra.Error)) {
 		r.withhold(what, err)
 	} else if err != nil {

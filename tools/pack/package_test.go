@@ -123,8 +123,10 @@ func TestThePackageUnpacksToAnAppWhoseFunctionsAllAnswer(t *testing.T) {
 	settings := map[string]string{"ARCHIVE_STORAGE": azuritetest.Account(t), "GRAPH_ENDPOINT": graph.URL, "GRAPH_REQUESTS_PER_10S": "100000,100000",
 		"IDENTITY_ENDPOINT": graph.URL + simtenant.IdentityPath, "IDENTITY_HEADER": "simtenant",
 		"ARCHIVE_SCHEDULE": "0 */5 * * * *", "SNAPSHOT_SCHEDULE": "0 */10 1-6 * * *", "INDEX_SCHEDULE": "0 20 * * * *", "PURGE_SCHEDULE": "0 30 3 * * *"}
-	var log lockedBuffer
-	host, err := devhost.Load(devhost.Options{AppRoot: app, Listen: "127.0.0.1:0", Settings: settings, NoTimers: true, Out: &log})
+	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
+	require.NoError(t, err)
+	defer log.Close()
+	host, err := devhost.Load(devhost.Options{AppRoot: app, Listen: "127.0.0.1:0", Settings: settings, NoTimers: true, Out: log})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
@@ -136,7 +138,8 @@ func TestThePackageUnpacksToAnAppWhoseFunctionsAllAnswer(t *testing.T) {
 	select {
 	case <-host.Ready():
 	case err := <-ended:
-		t.Fatal(err, log.String())
+		said, _ := os.ReadFile(log.Name())
+		t.Fatalf("%v\n%s", err, said)
 	}
 
 	names, err := pack.Functions(root)
