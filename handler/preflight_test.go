@@ -2,12 +2,15 @@ package main
 
 import (
 	"bytes"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/stretchr/testify/require"
@@ -40,6 +43,7 @@ func TestThePreflightNamesEachPermissionTakenAway(t *testing.T) {
 	status, checks := p.checks()
 	require.Equal(t, "ok", status, "%v", checks)
 	require.Contains(t, checks["licence"]["detail"], "30 days")
+	require.Contains(t, checks["licence"]["detail"], "P2", "the generated sign-ins carry their risk")
 	require.Len(t, checks, 1+1+1+4+len(entra.DefaultStreams())+6+1)
 	taken := map[entra.Stream]string{
 		simtenant.Users: "directory users", simtenant.Applications: "directory applications", simtenant.ServicePrincipals: "directory servicePrincipals",
@@ -67,6 +71,24 @@ func TestThePreflightNamesEachPermissionTakenAway(t *testing.T) {
 			require.Contains(t, c["detail"], permission, name)
 			require.NotEmpty(t, c["consequence"], name)
 		}
+	}
+}
+
+// TestThePreflightTellsP1FromP2 goes by what a sign-in of the tenant says of its risk.
+func TestThePreflightTellsP1FromP2(t *testing.T) {
+	for risk, says := range map[string]string{"hidden": "Microsoft Entra ID P1:", "none": "Microsoft Entra ID P2:", "": "P1 or P2"} {
+		folder := t.TempDir()
+		now := time.Now().UTC()
+		record := fmt.Sprintf(`{"id":"a","createdDateTime":%q,"riskDetail":%q,"riskLevelAggregated":%[2]q,"riskLevelDuringSignIn":%[2]q}`, now.Add(-2*time.Hour).Format(time.RFC3339), risk)
+		if risk == "" {
+			record = fmt.Sprintf(`{"id":"a","createdDateTime":%q}`, now.Add(-2*time.Hour).Format(time.RFC3339))
+		}
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "signIns.interactiveUser.jsonl"), []byte(record+"\n"), 0o600))
+		s := newSystem(t, simtenant.Config{Records: folder, Now: now})
+		s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
+		_, checks := s.start().checks()
+		require.Contains(t, checks["licence"]["detail"], says)
+		require.Equal(t, "ok", checks["licence"]["status"])
 	}
 }
 

@@ -68,14 +68,38 @@ func (p *Prober) ProbeDirectory(ctx context.Context, phase directory.Phase) erro
 	return p.Directory.probe(ctx, r)
 }
 
+// RiskDisclosed is preflight.Tenant's: it looks at one sign-in of the last week. Source: learn.microsoft.com/graph/api/resources/signin,
+// "riskDetail", "riskLevelAggregated", "riskLevelDuringSignIn".
+func (p *Prober) RiskDisclosed(ctx context.Context) (disclosed, known bool, err error) {
+	now := time.Now()
+	address := top.ReplaceAllString(p.Logs.query(entra.SignInsInteractiveUser, now.AddDate(0, 0, -7), now), "$$top=1")
+	r := request{doing: "read a sign-in from Graph", url: address, permission: Permission(entra.SignInsInteractiveUser), wait: p.Logs.cfg.Limiter.Wait}
+	found, err := first(ctx, p.Logs, r, "riskDetail", "riskLevelAggregated", "riskLevelDuringSignIn")
+	for _, level := range found {
+		known = known || level != ""
+		disclosed = disclosed || level != "" && level != "hidden"
+	}
+	return disclosed, known, err
+}
+
 // probe makes a request for a list and throws it away.
 func (c *Client) probe(ctx context.Context, r request) error {
-	_, err := ask(ctx, c, r, func(a answer) (struct{}, error) {
-		defer c.giveBuffer(a.body)
-		if !gjson.GetBytes(a.body.Bytes(), "value").IsArray() {
-			return struct{}{}, errors.New("the answer holds no list")
-		}
-		return struct{}{}, nil
-	})
+	_, err := first(ctx, c, r)
 	return err
+}
+
+// first makes a request for a list, and gives texts of its first object; empty where there are none.
+func first(ctx context.Context, c *Client, r request, properties ...string) ([]string, error) {
+	return ask(ctx, c, r, func(a answer) ([]string, error) {
+		defer c.giveBuffer(a.body)
+		list := gjson.GetBytes(a.body.Bytes(), "value")
+		if !list.IsArray() {
+			return nil, errors.New("the answer holds no list")
+		}
+		var out []string
+		for _, p := range properties {
+			out = append(out, strings.Clone(list.Get("0."+p).String()))
+		}
+		return out, nil
+	})
 }

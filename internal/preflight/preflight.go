@@ -21,6 +21,8 @@ type Tenant interface {
 	Now(ctx context.Context) (time.Time, error)
 	// Roles are the application permissions that the app's token carries.
 	Roles(ctx context.Context) ([]string, error)
+	// RiskDisclosed tells whether sign-ins carry their risk, which takes P2: others see "hidden". known is false where there is no sign-in.
+	RiskDisclosed(ctx context.Context) (disclosed, known bool, err error)
 	// ProbeStream asks for one record of a stream.
 	ProbeStream(ctx context.Context, s entra.Stream) error
 	// ProbeDirectory asks for one object of a collection of the directory.
@@ -92,7 +94,7 @@ func Run(ctx context.Context, cfg Config) []Check {
 		})
 	}
 	_ = group.Wait() // no check gives an error
-	return append(out, licence(cfg, out))
+	return append(out, licence(ctx, cfg, out))
 }
 
 func (p part) check(ctx context.Context) Check {
@@ -180,27 +182,33 @@ func (cfg Config) permission(ctx context.Context, name string) error {
 }
 
 // licence tells which licence the tenant shows, and what it means.
-func licence(cfg Config, checks []Check) Check {
-	c := Check{Name: "licence", Status: OK, Detail: "the tenant discloses sign-ins: it has Microsoft Entra ID P1 or P2, and Graph keeps its logs for 30 days"}
-	asked := func(name string) (Check, bool) {
-		i := slices.IndexFunc(checks, func(k Check) bool { return k.Name == name })
-		if i < 0 {
-			return Check{}, false
-		}
-		return checks[i], true
-	}
+func licence(ctx context.Context, cfg Config, checks []Check) Check {
 	for _, s := range cfg.Streams {
-		k, ok := asked("stream " + string(s))
-		if !ok || !s.IsSignIns() && s != entra.Provisioning {
+		i := slices.IndexFunc(checks, func(k Check) bool { return k.Name == "stream "+string(s) })
+		if i < 0 || !s.IsSignIns() && s != entra.Provisioning {
 			continue
 		}
 		switch {
-		case k.Status == OK:
-			return c
-		case k.Code == entra.CodeLicence:
+		case checks[i].Status == OK:
+			return Check{Name: "licence", Status: OK, Detail: premium(ctx, cfg)}
+		case checks[i].Code == entra.CodeLicence:
 			return Check{Name: "licence", Status: Limited, Code: entra.CodeLicence, Detail: "the tenant has no Microsoft Entra ID P1 or P2 licence",
 				Consequence: "Graph gives audits only, and keeps them for 7 days; sign-ins and sign-in activity are not disclosed, so who is inactive is unknown"}
 		}
 	}
 	return Check{Name: "licence", Status: Limited, Detail: "none of the logs that need a licence could be read, so it can't be told", Consequence: "see the checks of the streams"}
+}
+
+// premium tells P1 from P2, as far as a sign-in of the last days does.
+func premium(ctx context.Context, cfg Config) string {
+	const kept = "Graph keeps its logs for 30 days"
+	disclosed, known, err := cfg.Tenant.RiskDisclosed(ctx)
+	switch {
+	case err != nil || !known:
+		return "the tenant discloses sign-ins: it has Microsoft Entra ID P1 or P2, and " + kept
+	case disclosed:
+		return "the tenant has Microsoft Entra ID P2: sign-ins carry their risk, and " + kept
+	default:
+		return "the tenant has Microsoft Entra ID P1: " + kept + ", and says hidden for the risk of sign-ins, which is archived so"
+	}
 }
