@@ -42,10 +42,6 @@ func (f *File) declared(n node) *typ {
 		}
 		return t
 	case "identifier":
-		switch n.text() {
-		case "string", "int", "bool", "object", "array":
-			f.report(n, "the grammar read %q as a name", n.text())
-		}
 		if d := f.names[n.text()]; d != nil && d.what == "type" {
 			d.used = true
 			return f.typeOf(d)

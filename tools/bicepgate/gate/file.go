@@ -27,16 +27,10 @@ type declaration struct {
 
 // value is the last child of a declaration, its expression or body; ok is false where it has none, as a parameter without default.
 func (d *declaration) value() (node, bool) {
-	kids := d.node.kids()
-	switch d.what {
-	case "parameter":
-		for i := len(kids) - 1; i > 0; i-- {
-			if d.node.word("=") && i == len(kids)-1 {
-				return kids[i], true
-			}
-		}
+	if d.what == "parameter" && !d.node.word("=") {
 		return node{}, false
 	}
+	kids := d.node.kids()
 	return kids[len(kids)-1], true
 }
 
@@ -202,7 +196,7 @@ func (f *File) add(what string, k node, decorators map[string]node) {
 
 var namespaces = map[string]bool{"az": true, "sys": true}
 
-// argument is a decorator's only argument, as a whole number where it is one.
+// number is a decorator's only argument, where it is a whole number.
 func (d *declaration) number(decorator string) *int {
 	call, ok := d.decorators[decorator]
 	if !ok {

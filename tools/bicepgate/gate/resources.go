@@ -117,9 +117,6 @@ func (f *File) checkResource(d *declaration) {
 	meta := map[string]node{}
 	plain := &typ{kind: object, props: map[string]prop{}, extra: want.extra, untyped: want.untyped}
 	for name, p := range want.props {
-		if name == "parent" || name == "scope" && !d.existing && scopes == 0 {
-			continue
-		}
 		if d.existing {
 			p.required = p.required && oneOf(name, "name", "appId")
 		}
