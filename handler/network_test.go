@@ -39,6 +39,7 @@ func TestANetworkThatBreaksLosesAndDoublesNothing(t *testing.T) {
 	for _, side := range []string{"graph", "tables"} {
 		for name, toxic := range toxics {
 			t.Run(side+" "+name, func(t *testing.T) {
+				t.Parallel() // it waits for time-outs most of the time
 				s := newSystem(t, simtenant.Config{PageSize: 20, NoGzip: true, Generate: &generate.Config{Seed: 4, Users: 20, Days: 2, Policies: 1,
 					Exactly: map[entra.Stream]int{entra.SignInsInteractiveUser: 60}}})
 				var by route

@@ -137,6 +137,7 @@ func TestFaultsOfTheTablesLoseAndDoubleNothing(t *testing.T) {
 	for _, fault := range tableFaults() {
 		for _, times := range []int{1, 9} {
 			t.Run(fmt.Sprintf("%s x %d", fault, times), func(t *testing.T) {
+				t.Parallel() // it waits between tries most of the time
 				s := newSystem(t, simtenant.Config{PageSize: 30, Retention: 60 * 24 * time.Hour, Generate: &generate.Config{Seed: 3, Users: 20, Days: 2,
 					Exactly: map[entra.Stream]int{entra.DirectoryAudits: 70}}})
 				bad, address := newBadTables(s)

@@ -343,7 +343,8 @@ func (c *cloud) run(script string, args ...string) (string, int) {
 	require.NoError(c, err)
 	cmd := exec.CommandContext(c.Context(), "bash", append([]string{filepath.Join(here, script)}, args...)...)
 	cmd.Dir = c.folder
-	cmd.Env = append(os.Environ(), "PATH="+c.folder+":"+os.Getenv("PATH"), "AZ_STATE="+filepath.Join(c.folder, "state.json"), "RETRY_SECONDS=0")
+	cmd.Env = append(os.Environ(), "PATH="+c.folder+":"+os.Getenv("PATH"), "AZ_STATE="+filepath.Join(c.folder, "state.json"), "RETRY_SECONDS=0",
+		"GORACE=atexit_sleep_ms=0") // the race detector lets each program sleep a second at its end
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		var exit *exec.ExitError
