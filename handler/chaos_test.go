@@ -15,7 +15,7 @@ import (
 )
 
 // chaosSeeds is how many seeds make test walks; make soak walks a thousand.
-const chaosSeeds = 10
+const chaosSeeds = 6
 
 func TestWhateverHappensTheArchiveEndsAsTheTenant(t *testing.T) {
 	for seed := range uint64(chaosSeeds) {

@@ -56,6 +56,7 @@ func TestFaultsOfGraphLoseAndDoubleNothing(t *testing.T) {
 	streams := []entra.Stream{entra.SignInsInteractiveUser, entra.SignInsNonInteractiveUser, entra.Provisioning}
 	for _, kind := range simtenant.LogKinds() {
 		t.Run(string(kind), func(t *testing.T) {
+			t.Parallel() // it waits between tries most of the time
 			s := newSystem(t, simtenant.Config{PageSize: 40, Generate: &generate.Config{Seed: 3, Users: 50, Apps: 4, Days: 2, Policies: 1, Exactly: map[entra.Stream]int{
 				entra.SignInsInteractiveUser: 130, entra.SignInsNonInteractiveUser: 90, entra.Provisioning: 90}}})
 			s.tenant.Inject(simtenant.Fault{Kind: kind, After: 2, Count: 2, Delay: 3 * time.Minute, RetryAfter: "0"})

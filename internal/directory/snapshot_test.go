@@ -323,7 +323,7 @@ func (f failing) DropRows(ctx context.Context, id string) error {
 }
 
 func TestKilledAtAnyWriteTheOldSnapshotStaysAndTheNextRunGoesOn(t *testing.T) {
-	h := open(t, simtenant.Config{PageSize: 130, Generate: &generate.Config{Seed: 3, Users: 250, Apps: 120, Days: 1, End: now}}) // two pages of users
+	h := open(t, simtenant.Config{PageSize: 80, Generate: &generate.Config{Seed: 3, Users: 150, Apps: 60, Days: 1, End: now}}) // two pages of users
 	current := h.take()
 	want := h.users(directory.UserQuery{Days: 30}, 999)
 	at := now
@@ -348,7 +348,7 @@ func TestKilledAtAnyWriteTheOldSnapshotStaysAndTheNextRunGoesOn(t *testing.T) {
 		}
 		current = seen
 		require.Len(t, h.users(directory.UserQuery{Days: 30}, 999), len(want), "killed at write %d", kill)
-		require.EqualValues(t, 250, current.Users)
+		require.EqualValues(t, 150, current.Users)
 	}
 }
 
