@@ -157,7 +157,7 @@ func TestANewSinceOfTheLastRunNeitherMissesNorRepeats(t *testing.T) {
 	h.take()
 	ask(directory.NewSince{})
 	before := len(reported)
-	for week := 1; week <= 12; week++ {
+	for week := 1; week <= 8; week++ {
 		last := h.tenant.Now().Add(5 * time.Hour) // the flow runs some hours after the snapshot
 		h.tenant.Freeze(now.Add(time.Duration(week) * 7 * 24 * time.Hour))
 		h.take()
@@ -285,7 +285,7 @@ func TestARunWithoutTimeGoesOnLater(t *testing.T) {
 }
 
 func TestFaultsOfGraphDelayASnapshotAndChangeNothing(t *testing.T) {
-	small := simtenant.Config{PageSize: 150, Generate: &generate.Config{Seed: 3, Users: 320, Apps: 60, Days: 1, End: now}} // three pages of users
+	small := simtenant.Config{PageSize: 70, Generate: &generate.Config{Seed: 3, Users: 160, Apps: 30, Days: 1, End: now}} // three pages of users
 	want := open(t, small)
 	want.take()
 	users := len(want.users(directory.UserQuery{Days: 60, State: directory.Inactive}, 999))
