@@ -28,7 +28,7 @@ func TestMicrosoftsTypedBuildersReadTheArchive(t *testing.T) {
 	require.NoError(t, err)
 	store, err := tables.New(tables.Config{ConnectionString: j.Tables})
 	require.NoError(t, err)
-	read := &logs.Function{Archive: store, Streams: []entra.Stream{entra.SignInsInteractiveUser}, Now: func() time.Time { return j.Now }, Slice: time.Minute}
+	read := &logs.Function{Archive: store, Streams: []entra.Stream{entra.SignInsInteractiveUser}, Now: time.Now, Slice: time.Minute} // the clock that the collector had, too: its distance from the tenant's is noted
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/v1.0/auditLogs/{collection}", read.ServeHTTP)
 	server := httptest.NewServer(mux)
