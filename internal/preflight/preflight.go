@@ -78,6 +78,8 @@ type part struct {
 	optional    bool // without it the app works, and says so
 }
 
+const permissionCheck = "permission "
+
 // atOnce is how many checks are made at the same time.
 const atOnce = 4
 
@@ -100,7 +102,11 @@ func Run(ctx context.Context, cfg Config) []Check {
 func (p part) check(ctx context.Context) Check {
 	err := p.probe(ctx)
 	if err == nil {
-		return Check{Name: p.name, Status: OK, Detail: "it works"}
+		detail := "it works"
+		if strings.HasPrefix(p.name, permissionCheck) {
+			detail = "the app's token carries it"
+		}
+		return Check{Name: p.name, Status: OK, Detail: detail}
 	}
 	c := Check{Name: p.name, Status: Failed, Code: entra.CodeOf(err), Detail: err.Error(), Consequence: p.consequence}
 	if p.optional {
@@ -118,7 +124,7 @@ func parts(cfg Config) []part {
 		out = append(out, part{"blobs", cfg.Blobs.ProbeBlobs, "the heads of the logs of seals lie in the tables only, where whoever can write them can rewrite them", false})
 	}
 	for _, p := range Needed(cfg.Streams, cfg.Groups) {
-		out = append(out, part{"permission " + p.Name, func(ctx context.Context) error { return cfg.permission(ctx, p.Name) }, strings.ReplaceAll(p.Without, "`", ""), p.Optional})
+		out = append(out, part{permissionCheck + p.Name, func(ctx context.Context) error { return cfg.permission(ctx, p.Name) }, strings.ReplaceAll(p.Without, "`", ""), p.Optional})
 	}
 	for _, s := range cfg.Streams {
 		out = append(out, part{"stream " + string(s), func(ctx context.Context) error { return cfg.Tenant.ProbeStream(ctx, s) },
