@@ -3,6 +3,7 @@
 package preflight
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -75,10 +76,12 @@ type part struct {
 	name        string
 	probe       func(context.Context) error
 	consequence string
-	optional    bool // without it the app works, and says so
+	optional    bool   // without it the app works, and says so
+	fine        string // what a check that succeeds says; empty: that it works
 }
 
-const permissionCheck = "permission "
+// streamCheck is the name of a stream's check, by which the licence is told.
+func streamCheck(s entra.Stream) string { return "stream " + string(s) }
 
 // atOnce is how many checks are made at the same time.
 const atOnce = 4
@@ -102,11 +105,7 @@ func Run(ctx context.Context, cfg Config) []Check {
 func (p part) check(ctx context.Context) Check {
 	err := p.probe(ctx)
 	if err == nil {
-		detail := "it works"
-		if strings.HasPrefix(p.name, permissionCheck) {
-			detail = "the app's token carries it"
-		}
-		return Check{Name: p.name, Status: OK, Detail: detail}
+		return Check{Name: p.name, Status: OK, Detail: cmp.Or(p.fine, "it works")}
 	}
 	c := Check{Name: p.name, Status: Failed, Code: entra.CodeOf(err), Detail: err.Error(), Consequence: p.consequence}
 	if p.optional {
@@ -117,18 +116,20 @@ func (p part) check(ctx context.Context) Check {
 
 func parts(cfg Config) []part {
 	out := []part{
-		{"clock and token", cfg.clock, "without a token nothing can be read; with a clock that is wrong, tokens and signatures are refused", false},
-		{"tables", cfg.Storage.ProbeTables, "nothing can be archived or answered", false},
+		{name: "clock and token", probe: cfg.clock, consequence: "without a token nothing can be read; with a clock that is wrong, tokens and signatures are refused"},
+		{name: "tables", probe: cfg.Storage.ProbeTables, consequence: "nothing can be archived or answered"},
 	}
 	if cfg.Blobs != nil {
-		out = append(out, part{"blobs", cfg.Blobs.ProbeBlobs, "the heads of the logs of seals lie in the tables only, where whoever can write them can rewrite them", false})
+		out = append(out, part{name: "blobs", probe: cfg.Blobs.ProbeBlobs,
+			consequence: "the heads of the logs of seals lie in the tables only, where whoever can write them can rewrite them"})
 	}
 	for _, p := range Needed(cfg.Streams, cfg.Groups) {
-		out = append(out, part{permissionCheck + p.Name, func(ctx context.Context) error { return cfg.permission(ctx, p.Name) }, strings.ReplaceAll(p.Without, "`", ""), p.Optional})
+		out = append(out, part{name: "permission " + p.Name, probe: func(ctx context.Context) error { return cfg.permission(ctx, p.Name) },
+			consequence: strings.ReplaceAll(p.Without, "`", ""), optional: p.Optional, fine: "the app's token carries it"})
 	}
 	for _, s := range cfg.Streams {
-		out = append(out, part{"stream " + string(s), func(ctx context.Context) error { return cfg.Tenant.ProbeStream(ctx, s) },
-			"this log is not archived, and what Graph forgets of it is lost; the other logs are archived", false})
+		out = append(out, part{name: streamCheck(s), probe: func(ctx context.Context) error { return cfg.Tenant.ProbeStream(ctx, s) },
+			consequence: "this log is not archived, and what Graph forgets of it is lost; the other logs are archived"})
 	}
 	collections := []struct {
 		phase       directory.Phase
@@ -143,7 +144,8 @@ func parts(cfg Config) []part {
 		{directory.PhaseAppUse, "when an application was last used is not known", true},
 	}
 	for _, c := range collections {
-		out = append(out, part{"directory " + string(c.phase), func(ctx context.Context) error { return cfg.Tenant.ProbeDirectory(ctx, c.phase) }, c.consequence, c.optional})
+		out = append(out, part{name: "directory " + string(c.phase), probe: func(ctx context.Context) error { return cfg.Tenant.ProbeDirectory(ctx, c.phase) },
+			consequence: c.consequence, optional: c.optional})
 	}
 	return out
 }
@@ -190,7 +192,7 @@ func (cfg Config) permission(ctx context.Context, name string) error {
 // licence tells which licence the tenant shows, and what it means.
 func licence(ctx context.Context, cfg Config, checks []Check) Check {
 	for _, s := range cfg.Streams {
-		i := slices.IndexFunc(checks, func(k Check) bool { return k.Name == "stream "+string(s) })
+		i := slices.IndexFunc(checks, func(k Check) bool { return k.Name == streamCheck(s) })
 		if i < 0 || !s.IsSignIns() && s != entra.Provisioning {
 			continue
 		}

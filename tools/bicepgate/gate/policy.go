@@ -87,6 +87,7 @@ type Resource struct {
 	Type     string // with its version
 	Name     string // the symbol
 	Existing bool
+	typ      *typ
 	body     node
 	node     node
 }
@@ -99,7 +100,7 @@ func (f *File) Resources() []Resource {
 			continue
 		}
 		if body, ok := f.body(d); ok {
-			out = append(out, Resource{Type: d.resource, Name: d.name, Existing: d.existing, body: body, node: d.id})
+			out = append(out, Resource{Type: d.resource, Name: d.name, Existing: d.existing, typ: f.typeOf(d), body: body, node: d.id})
 		}
 	}
 	return out
@@ -157,10 +158,8 @@ func (f *File) policy() {
 				f.report(r.node, "policy: %s of %s has to be %s", rule.path, r.Name, strings.Join(rule.says, " or "))
 			}
 		}
-		if body, _, _, err := f.gate.index.resource(r.Type, "authsettingsV2"); err == nil && body != nil && !r.Existing {
-			if says, _ := r.At("tags"); body.props["tags"].typ != nil && says != "tags" {
-				f.report(r.node, "policy: %s carries no tags", r.Name)
-			}
+		if says, _ := r.At("tags"); r.typ.props["tags"].typ != nil && says != "tags" && !r.Existing {
+			f.report(r.node, "policy: %s carries no tags", r.Name)
 		}
 	}
 	for _, text := range f.Texts() {
