@@ -29,10 +29,11 @@ type Config struct {
 	Version    string   // of the app, for the User-Agent
 	Log        *slog.Logger
 
-	Transport http.RoundTripper // nil: one of our own
-	Tries     uint              // of one request; 0: 5
-	BackOff   time.Duration     // before the second try, doubling; 0: 2 s
-	Timeout   time.Duration     // of one try; 0: 90 s
+	// Transport connects; nil: net/http's default. One that is no *http.Transport must not repeat a request by itself.
+	Transport http.RoundTripper
+	Tries     uint          // of one request; 0: 5
+	BackOff   time.Duration // before the second try, doubling; 0: 2 s
+	Timeout   time.Duration // of one try, without its wait for a turn; 0: 90 s
 }
 
 // Client reads log collections as raw pages.
@@ -71,9 +72,6 @@ func New(cfg Config) (*Client, error) {
 	if err != nil || base.Host == "" || base.Scheme != "https" && !isLoopback(base) || base.Path != "" {
 		return nil, fmt.Errorf("read GRAPH_ENDPOINT %q: accepted is https://<host>, or http on 127.0.0.1", cfg.Endpoint)
 	}
-	if cfg.Transport == nil {
-		cfg.Transport = defaultTransport()
-	}
 	if cfg.Tries == 0 {
 		cfg.Tries = 5
 	}
@@ -93,7 +91,7 @@ func New(cfg Config) (*Client, error) {
 	jsonFactory := jsonserialization.NewJsonParseNodeFactory()
 	registry.ContentTypeAssociatedFactories["application/json"] = jsonFactory
 	adapter, err := msgraphgocore.NewGraphRequestAdapterBaseWithParseNodeFactoryAndSerializationWriterFactoryAndHttpClient(
-		auth, msgraphgocore.GraphClientOptions{}, registry, nil, newHTTPClient(cfg.Transport, cfg.Version))
+		auth, msgraphgocore.GraphClientOptions{}, registry, nil, newHTTPClient(onTurn(cfg.Transport), cfg.Version))
 	if err != nil {
 		return nil, fmt.Errorf("make the Graph client: %w", err)
 	}
@@ -125,9 +123,15 @@ func (a answer) date() time.Time {
 	return t
 }
 
-// send makes one try. The SDK adds the token and its headers; the answer is taken raw, whatever its status.
-func (c *Client) send(ctx context.Context, rawURL string) (answer, error) {
-	ctx, stop := context.WithTimeout(ctx, c.cfg.Timeout)
+// errTurn says that a request did not leave.
+type errTurn struct{ error }
+
+func (e errTurn) Unwrap() error { return e.error }
+
+// send makes one try, which leaves when wait returns. The SDK adds the token and its headers; the answer is taken raw,
+// whatever its status. Its error is an errTurn where wait's is the reason.
+func (c *Client) send(ctx context.Context, rawURL string, wait func(context.Context) error) (answer, error) {
+	ctx, turn, stop := withTurn(ctx, wait, c.cfg.Timeout)
 	defer stop()
 	target, err := url.Parse(rawURL)
 	if err != nil {
@@ -155,7 +159,13 @@ func (c *Client) send(ctx context.Context, rawURL string) (answer, error) {
 		return nil, err
 	})
 	info.AddRequestOptions([]abstractions.RequestOption{handler})
-	if _, err := c.adapter.SendPrimitive(ctx, info, "[]byte", nil); err != nil {
+	_, err = c.adapter.SendPrimitive(ctx, info, "[]byte", nil)
+	switch {
+	case turn.err != nil:
+		return answer{}, errTurn{turn.err}
+	case err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
+		return answer{}, fmt.Errorf("%w (%w)", context.DeadlineExceeded, err)
+	case err != nil:
 		return answer{}, err
 	}
 	if !received {

@@ -123,8 +123,11 @@ func retryAfter(h http.Header) time.Duration {
 	return max(0, at.Sub(now))
 }
 
-// unanswered explains an error of transport or token.
+// unanswered explains an error of turn, transport or token.
 func (c *Client) unanswered(ctx context.Context, doing string, err error) error {
+	if turn, ok := errors.AsType[errTurn](err); ok {
+		return backoff.Permanent(fmt.Errorf("%s: wait for its turn: %w", doing, turn.error))
+	}
 	if ctx.Err() != nil {
 		return backoff.Permanent(fmt.Errorf("%s: %w", doing, ctx.Err()))
 	}

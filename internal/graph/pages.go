@@ -40,6 +40,14 @@ var collections = map[entra.Stream]collection{
 		permission: "CustomSecAttributeAuditLogs.Read.All"},
 }
 
+// formOf is the form in which a stream's records come: that of the version of Graph which they are read from.
+func formOf(s entra.Stream) string {
+	if strings.HasPrefix(collections[s].path, "/beta/") {
+		return entra.FormBeta
+	}
+	return entra.FormV1
+}
+
 // Permission is the least Microsoft Graph application permission that reads the stream.
 func Permission(s entra.Stream) string { return collections[s].permission }
 
@@ -69,9 +77,9 @@ func (c *Client) query(s entra.Stream, from, to time.Time) string {
 // escape writes a query value. Raw blanks and quotes give 400, and + is not read as a blank everywhere.
 func escape(value string) string { return strings.ReplaceAll(url.QueryEscape(value), "+", "%20") }
 
-// Pages reads the records of a stream dated [from, to), up to 1,000 a page. Each page waits for the limiter and is tried
-// several times on 429, 408, 5xx, time-outs, cut connections and answers that can't be read. Errors are *entra.Error,
-// entra.ErrPagingLost (begin again at the last record stored), or the context's.
+// Pages reads the records of a stream dated [from, to), up to 1,000 a page. Each request waits for the limiter. A page is
+// tried several times on 429, 408, 5xx, time-outs, cut connections and answers that can't be read. Errors are
+// *entra.Error, entra.ErrPagingLost (begin again at the last record stored), or the context's.
 func (c *Client) Pages(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[entra.Page, error] {
 	return func(yield func(entra.Page, error) bool) {
 		doing := "read " + string(s) + " from Graph"
@@ -138,10 +146,7 @@ type request struct {
 func ask[T any](ctx context.Context, c *Client, r request, read func(answer) (T, error)) (T, error) {
 	var none T
 	return retry(ctx, c, r.doing, func() (T, error) {
-		if err := r.wait(ctx); err != nil {
-			return none, backoff.Permanent(fmt.Errorf("%s: wait for its turn: %w", r.doing, err))
-		}
-		a, err := c.send(ctx, r.url)
+		a, err := c.send(ctx, r.url, r.wait)
 		if err != nil {
 			return none, c.unanswered(ctx, r.doing, err)
 		}
@@ -212,14 +217,17 @@ func parsePage(s entra.Stream, a answer) (entra.Page, string, error) {
 			return entra.Page{}, "", errors.New("a page holds an error object among its records")
 		}
 	}
-	return entra.Page{Records: parts.Records, Date: a.date()}, strings.Clone(parts.NextLink), nil
+	return entra.Page{Records: parts.Records, Date: a.date(), Form: formOf(s)}, strings.Clone(parts.NextLink), nil
 }
+
+// freely is the turn of a request that does not count against a ceiling.
+func freely(context.Context) error { return nil }
 
 // Now is the tenant's clock: the Date header of an answer that does not count against the reporting ceiling.
 func (c *Client) Now(ctx context.Context) (time.Time, error) {
 	const doing = "ask Graph for the time"
 	return retry(ctx, c, doing, func() (time.Time, error) {
-		a, err := c.send(ctx, c.base.String()+"/v1.0/")
+		a, err := c.send(ctx, c.base.String()+"/v1.0/", freely)
 		if err != nil {
 			return time.Time{}, c.unanswered(ctx, doing, err)
 		}

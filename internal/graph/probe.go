@@ -61,7 +61,7 @@ func (p *Prober) ProbeDirectory(ctx context.Context, phase directory.Phase) erro
 	l.query = top.ReplaceAllString(l.query, "$$top=1")
 	// One object of a collection is far from what Graph spaces requests for keyCredentials for.
 	r := request{doing: "read " + string(phase) + " from Graph", url: p.Directory.base.String() + address(l, ""), permission: l.permission,
-		wait: func(context.Context) error { return nil }, licence: "this needs Microsoft Entra ID P1 or P2"}
+		wait: freely, licence: "this needs Microsoft Entra ID P1 or P2"}
 	if l.reporting {
 		r.wait = p.Directory.cfg.Limiter.Wait
 	}

@@ -5,7 +5,6 @@ import (
 	"io"
 	"net/http"
 	"sync"
-	"time"
 
 	"github.com/klauspost/compress/gzip"
 	khttp "github.com/microsoft/kiota-http-go"
@@ -17,6 +16,7 @@ const maxErrorBody = 64 << 10
 
 // newHTTPClient builds the SDK's middleware chain by hand: its default order is random per process (map iteration). Its
 // retry handler is left out, because it obeys any Retry-After without bound, and so is its compression of requests.
+// Below it each request takes its turn, whoever makes it: the SDK repeats one by itself on a claims challenge.
 func newHTTPClient(base http.RoundTripper, version string) *http.Client {
 	agent := khttp.NewUserAgentHandlerOptions()
 	agent.ProductName, agent.ProductVersion = "entraledger", version
@@ -30,11 +30,15 @@ func newHTTPClient(base http.RoundTripper, version string) *http.Client {
 	}
 }
 
-func defaultTransport() http.RoundTripper {
-	transport := http.DefaultTransport.(*http.Transport).Clone()
-	transport.MaxIdleConnsPerHost = 8
-	transport.ResponseHeaderTimeout = 90 * time.Second
-	return transport
+// onTurn makes a RoundTripper whose requests wait for their turn.
+func onTurn(base http.RoundTripper) http.RoundTripper {
+	switch t := base.(type) {
+	case nil:
+		return newSingle(http.DefaultTransport.(*http.Transport))
+	case *http.Transport:
+		return newSingle(t)
+	}
+	return turned{base}
 }
 
 // closeErrors reads and closes the body of every refused request and hands a copy on. The SDK drops such answers

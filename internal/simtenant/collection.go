@@ -74,7 +74,8 @@ func (t *Tenant) serveUnknown(w http.ResponseWriter, r *http.Request) {
 func (t *Tenant) serveCollection(w http.ResponseWriter, r *http.Request, c collection) {
 	q, p := t.readQuery(r, c)
 	answered := &statusWriter{ResponseWriter: w, status: http.StatusOK}
-	defer func() { t.note(q.stream, r, answered.status) }()
+	noted, over := t.arrive(q.stream, r)
+	defer func() { t.answered(noted, answered.status) }()
 	if r.Method != http.MethodGet {
 		t.refuse(answered, r, &problem{http.StatusMethodNotAllowed, "Request_BadRequest", "Specified HTTP method is not allowed for the request target."})
 		return
@@ -83,7 +84,7 @@ func (t *Tenant) serveCollection(w http.ResponseWriter, r *http.Request, c colle
 		t.refuse(answered, r, denied)
 		return
 	}
-	if t.overCeiling() {
+	if over {
 		t.throttle(answered, r)
 		return
 	}
@@ -216,14 +217,13 @@ func (t *Tenant) serveRecord(w http.ResponseWriter, r *http.Request, c collectio
 		"Resource '%s' does not exist or one of its queried reference-property objects are not present.", r.PathValue("id"))})
 }
 
-// overCeiling tells whether the last ten seconds have seen as many reporting requests as the tenant allows.
-func (t *Tenant) overCeiling() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+// overCeiling tells whether the ten seconds before now have seen as many reporting requests as the tenant allows. The
+// caller holds the lock.
+func (t *Tenant) overCeiling(now time.Time) bool {
 	if t.cfg.RequestsPer10s == 0 {
 		return false
 	}
-	since, n := time.Now().Add(-10*time.Second), 0
+	since, n := now.Add(-10*time.Second), 0
 	for _, r := range slices.Backward(t.requests) {
 		if r.Time.Before(since) {
 			break

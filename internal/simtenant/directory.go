@@ -184,13 +184,14 @@ func (t *Tenant) readListQuery(r *http.Request, l listing) (listQuery, *problem)
 func (t *Tenant) serveDirectory(w http.ResponseWriter, r *http.Request, l listing) {
 	q, p := t.readListQuery(r, l)
 	answered := &statusWriter{ResponseWriter: w, status: http.StatusOK}
-	defer func() {
-		if q.reporting {
-			t.note(l.collection, r, answered.status)
-		} else {
-			t.count(l.collection, answered.status)
-		}
-	}()
+	over := false
+	if q.reporting {
+		var noted *Request
+		noted, over = t.arrive(l.collection, r)
+		defer func() { t.answered(noted, answered.status) }()
+	} else {
+		defer func() { t.count(l.collection, answered.status) }()
+	}
 	needed := []string{l.permission}
 	if q.activity {
 		needed = append(needed, "AuditLog.Read.All")
@@ -199,7 +200,7 @@ func (t *Tenant) serveDirectory(w http.ResponseWriter, r *http.Request, l listin
 		t.refuse(answered, r, denied)
 		return
 	}
-	if q.reporting && t.overCeiling() {
+	if over {
 		t.throttle(answered, r)
 		return
 	}

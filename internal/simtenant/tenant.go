@@ -43,7 +43,7 @@ type Tenant struct {
 	frozen   time.Time     // a clock that stands; zero: it runs
 	faults   []*Fault
 	happened map[Kind]int
-	requests []Request
+	requests []*Request
 	counts   map[entra.Stream]*Counter
 	tokens   map[string]pass
 	withheld map[string]bool // permissions that were taken away
@@ -200,9 +200,9 @@ func (t *Tenant) Count(s entra.Stream) int {
 	return n
 }
 
-// Request is one reporting request, by the real clock.
+// Request is one reporting request.
 type Request struct {
-	Time   time.Time
+	Time   time.Time // when it came, by the real clock
 	Stream entra.Stream
 	Query  string
 	Status int
@@ -217,20 +217,38 @@ type Counter struct {
 // maxRequests bounds the memory for Requests.
 const maxRequests = 20_000
 
-func (t *Tenant) note(s entra.Stream, r *http.Request, status int) {
+// arrive notes a reporting request when it comes, and tells whether the last ten seconds had as many before it as the
+// tenant allows.
+func (t *Tenant) arrive(s entra.Stream, r *http.Request) (noted *Request, over bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	noted = &Request{Time: time.Now(), Stream: s, Query: r.URL.RawQuery}
+	if over = t.overCeiling(noted.Time); over {
+		noted.Status = http.StatusTooManyRequests
+	}
 	if len(t.requests) == maxRequests {
 		t.requests = t.requests[1:]
 	}
-	t.requests = append(t.requests, Request{Time: time.Now(), Stream: s, Query: r.URL.RawQuery, Status: status})
-	t.counts[s].Total++
-	t.counts[s].ByStatus[status]++
+	t.requests = append(t.requests, noted)
+	return noted, over
 }
 
-// Requests lists the latest reporting requests, oldest first.
+// answered notes the status that a request got.
+func (t *Tenant) answered(r *Request, status int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r.Status = status
+	t.counts[r.Stream].Total++
+	t.counts[r.Stream].ByStatus[status]++
+}
+
+// Requests lists the latest reporting requests, oldest first. One that is not answered yet has no status.
 func (t *Tenant) Requests() []Request {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return append([]Request(nil), t.requests...)
+	out := make([]Request, len(t.requests))
+	for i, r := range t.requests {
+		out[i] = *r
+	}
+	return out
 }
