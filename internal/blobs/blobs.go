@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
@@ -42,6 +43,7 @@ type Config struct {
 	ConnectionString string
 	ServiceURI       string // https://<account>.blob.core.windows.net
 	Credential       azcore.TokenCredential
+	HTTP             *http.Client // nil: the SDK's
 }
 
 // Store is an archive.Heads over Blob Storage. It is safe for concurrent use.
@@ -61,6 +63,9 @@ func New(cfg Config) (*Store, error) {
 		Telemetry: policy.TelemetryOptions{ApplicationID: "entraledger"},
 		Retry:     policy.RetryOptions{MaxRetries: 2, RetryDelay: 500 * time.Millisecond, MaxRetryDelay: 10 * time.Second, TryTimeout: 60 * time.Second},
 	}}
+	if cfg.HTTP != nil {
+		options.Transport = cfg.HTTP
+	}
 	var (
 		client *azblob.Client
 		err    error
