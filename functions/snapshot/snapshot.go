@@ -9,6 +9,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
 )
 
@@ -28,7 +29,7 @@ type Function struct {
 // row is one snapshot. Keys without a value are left out.
 type row struct {
 	ID            string                  `json:"id"`
-	Status        directory.Stage         `json:"status"`
+	Status        string                  `json:"status"`
 	AsOf          string                  `json:"asOfDateTime"`
 	Finished      string                  `json:"finishedDateTime,omitempty"`
 	Phase         directory.Phase         `json:"phase"`
@@ -38,12 +39,42 @@ type row struct {
 	Credentials   int64                   `json:"credentials"`
 	GraphRequests int64                   `json:"graphRequests"`
 	Undisclosed   []directory.Undisclosed `json:"undisclosed"`
-	LastError     string                  `json:"lastError,omitempty"`
+	LastStep      string                  `json:"lastStepDateTime,omitempty"` // while it is read
+	LastError     string                  `json:"lastError,omitempty"`        // lastFailure's message
+	LastFailure   *failure                `json:"lastFailure,omitempty"`
+}
+
+// failure is why a snapshot comes no further, as coverage tells it of a stream.
+type failure struct {
+	DateTime string     `json:"dateTime"`
+	Code     entra.Code `json:"code"`
+	Message  string     `json:"message"`
+}
+
+// failureOf is what the timer says that fails, else why the last run failed; nil where neither does.
+func failureOf(s directory.Snapshot) *failure {
+	switch {
+	case s.Stage == directory.Whole:
+		return nil
+	case s.Behind != nil:
+		return &failure{answer.Time(s.Behind.At), s.Behind.Code, s.Behind.Message}
+	case s.LastError == "":
+		return nil
+	case s.LastErrorAt.IsZero(): // an older version noted it
+		return &failure{answer.Time(s.Updated), entra.CodeInternal, s.LastError}
+	}
+	return &failure{answer.Time(s.LastErrorAt), s.LastErrorCode, s.LastError}
 }
 
 func rowOf(s directory.Snapshot) row {
-	r := row{ID: s.ID, Status: s.Stage, AsOf: answer.Time(s.AsOf), Finished: answer.Time(s.Finished), Phase: s.Phase, Users: s.Users, Applications: s.Applications,
-		Principals: s.Principals, Credentials: s.Credentials, GraphRequests: s.GraphRequests, Undisclosed: s.Undisclosed, LastError: s.LastError}
+	r := row{ID: s.ID, Status: s.Status(), AsOf: answer.Time(s.AsOf), Finished: answer.Time(s.Finished), Phase: s.Phase, Users: s.Users, Applications: s.Applications,
+		Principals: s.Principals, Credentials: s.Credentials, GraphRequests: s.GraphRequests, Undisclosed: s.Undisclosed, LastError: s.LastError, LastFailure: failureOf(s)}
+	if r.LastFailure != nil {
+		r.LastError = r.LastFailure.Message
+	}
+	if s.Stage == directory.Reading {
+		r.LastStep = answer.Time(s.LastStep())
+	}
 	if r.Undisclosed == nil {
 		r.Undisclosed = []directory.Undisclosed{}
 	}

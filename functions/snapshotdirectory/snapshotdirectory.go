@@ -16,13 +16,14 @@ const Name = "snapshotdirectory"
 type Config struct {
 	Snapshotter *directory.Snapshotter
 	Budget      time.Duration // for which a run works
+	AlertAfter  time.Duration // without a step, or a day and that without a whole snapshot, before the invocation fails
 }
 
 // Run makes the function. Its schedule fires several times a night: a large tenant takes more than one run, and a run that
-// finds the snapshot done does nothing.
+// finds the snapshot done does nothing. A budget's end is no failure by itself; no step for AlertAfter is, whatever the cause.
 func Run(cfg Config) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		report, err := cfg.Snapshotter.Run(ctx, cfg.Budget, false)
-		return report.Summary(), err
+		return report.Summary(), cfg.Snapshotter.Check(ctx, report, err, report.Now, cfg.AlertAfter)
 	}
 }

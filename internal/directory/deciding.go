@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"hash/maphash"
 	"time"
 )
 
@@ -13,25 +14,48 @@ const atOnce = 2000
 // decide applies the rules to what was read and writes the rows of the answers. All that it depends on is kept with the
 // snapshot, so a run that is killed here is done over with the same rows.
 func (r *reading) decide(ctx context.Context) error {
+	r.Decides++
+	if err := r.save(ctx); err != nil {
+		return err
+	}
 	if err := r.decideUsers(ctx); err != nil {
 		return err
 	}
 	if err := r.decideCredentials(ctx); err != nil {
 		return err
 	}
-	r.Phase, r.Stage, r.Finished, r.LastError = PhaseDone, Whole, r.now(), ""
-	return r.save(ctx)
+	r.Phase, r.Stage, r.Finished = PhaseDone, Whole, r.now()
+	if err := r.step(ctx); err != nil {
+		return err
+	}
+	r.finished = true
+	return nil
 }
 
 // batches gathers rows by partition and writes them in lots.
 type batches struct {
 	r    *reading
 	rows map[string][]Row
+	// written are hashes of the keys of each partition, where an earlier attempt may have left other rows; else nil.
+	written map[string]map[uint64]struct{}
+	seed    maphash.Seed
 }
 
-func (r *reading) batches() *batches { return &batches{r, make(map[string][]Row)} }
+func (r *reading) batches(partitions ...string) *batches {
+	b := &batches{r: r, rows: make(map[string][]Row), seed: maphash.MakeSeed()}
+	if r.Decides > 1 {
+		b.written = make(map[string]map[uint64]struct{})
+		for _, partition := range partitions {
+			b.written[partition] = make(map[uint64]struct{})
+		}
+	}
+	return b
+}
 
 func (b *batches) add(ctx context.Context, partition string, row Row) error {
+	if b.written != nil {
+		b.written[partition][maphash.String(b.seed, row.Key)] = struct{}{}
+	}
 	b.rows[partition] = append(b.rows[partition], row)
 	if len(b.rows[partition]) < atOnce {
 		return nil
@@ -40,9 +64,32 @@ func (b *batches) add(ctx context.Context, partition string, row Row) error {
 }
 
 func (b *batches) flush(ctx context.Context, partition string) error {
+	if err := b.r.stillReading(ctx); err != nil {
+		return err
+	}
 	rows := b.rows[partition]
 	b.rows[partition] = rows[:0]
 	return b.r.store.Put(ctx, b.r.ID, partition, rows)
+}
+
+// sweep removes what an earlier attempt wrote under other keys: a write of a run that was overtaken may have landed
+// between the two, and a user would be listed twice.
+func (b *batches) sweep(ctx context.Context) error {
+	for partition, written := range b.written {
+		var strays []string
+		for row, err := range b.r.store.Rows(ctx, b.r.ID, Range{Partition: partition, KeysOnly: true}) {
+			if err != nil {
+				return err
+			}
+			if _, ok := written[maphash.String(b.seed, row.Key)]; !ok {
+				strays = append(strays, row.Key)
+			}
+		}
+		if err := b.r.store.Delete(ctx, b.r.ID, partition, strays); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (b *batches) done(ctx context.Context) error {
@@ -51,13 +98,13 @@ func (b *batches) done(ctx context.Context) error {
 			return err
 		}
 	}
-	return nil
+	return b.sweep(ctx)
 }
 
 func (r *reading) decideUsers(ctx context.Context) error {
 	successes := newMerged(r.store.Rows(ctx, r.ID, Range{Partition: readSuccesses}))
 	defer successes.stop()
-	out, counts := r.batches(), make(ageCounts)
+	out, counts := r.batches(knownUsers, unknownUsers), make(ageCounts)
 	for row, err := range r.store.Rows(ctx, r.ID, Range{Partition: readUsers}) {
 		if err != nil {
 			return err
@@ -94,7 +141,7 @@ func (r *reading) decideUsers(ctx context.Context) error {
 // its service principal comes together.
 func (r *reading) decideCredentials(ctx context.Context) error {
 	r.Credentials = 0
-	d := &credentialsDecided{reading: r, uses: newMerged(r.store.Rows(ctx, r.ID, Range{Partition: readUse})), out: r.batches()}
+	d := &credentialsDecided{reading: r, uses: newMerged(r.store.Rows(ctx, r.ID, Range{Partition: readUse})), out: r.batches(credentials)}
 	defer d.uses.stop()
 	for row, err := range r.store.Rows(ctx, r.ID, Range{Partition: readHolders}) {
 		if err != nil {

@@ -163,7 +163,7 @@ func (r *reading) successes(ctx context.Context) error {
 			return err
 		}
 		from, r.Position = until, until.Format(keyTime)
-		if err := r.save(ctx); err != nil {
+		if err := r.step(ctx); err != nil {
 			return err
 		}
 	}

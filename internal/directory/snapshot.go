@@ -22,6 +22,8 @@ type Snapshot struct {
 	Link     string // the next page of the phase's collection; empty: its first
 	Position string // of what is read by key: a group, an hour of the archive
 	Restarts int64  // walks that had to begin anew because Graph had forgotten their place
+	Walk     Walk   // through the phase's collection
+	Decides  int64  // runs that began to apply the rules
 
 	Users         int64 // pages' users; one that moved between pages may count twice
 	Disclosing    int64 // users on pages that had sign-in activity at all
@@ -34,9 +36,68 @@ type Snapshot struct {
 	Undisclosed   []Undisclosed
 	TokenKey      []byte // signs the skip tokens of answers from this snapshot
 
-	LastError string
-	Updated   time.Time
-	Revision  string // of the stored row; empty: not stored
+	// StepAt is when the reading last came further, by the tenant's clock: a page was kept that no earlier walk had
+	// reached, or a phase ended. Zero: an older version wrote the row; Updated then stands for it.
+	StepAt time.Time
+	By     string // the run that wrote the row last, as "timer 3f9a01c2"; empty: an older version's
+
+	// Why the last run failed or ended without a step; empty once a step was made.
+	LastError     string
+	LastErrorAt   time.Time
+	LastErrorCode entra.Code
+	Behind        *Behind `json:",omitempty"` // what the timer says that fails; nil: it does not
+
+	Updated  time.Time
+	Revision string // of the stored row; empty: not stored
+}
+
+// Walk is how a walk through the pages of one collection stands. The zero value is its begin.
+type Walk struct {
+	Pages    int64  `json:",omitempty"` // that were read
+	Full     int64  `json:",omitempty"` // of these, with objects
+	Farthest int64  `json:",omitempty"` // most full pages of any walk through this collection
+	Anchor   string `json:",omitempty"` // hash of a link that was followed; meeting it again is a circle
+}
+
+// Behind is why the timer fails although its runs may end well.
+type Behind struct {
+	Kind    string // Stalled or Overdue
+	At      time.Time
+	Code    entra.Code
+	Message string
+}
+
+// The kinds of Behind.
+const (
+	Stalled = "stalled" // no step for longer than it may be
+	Overdue = "overdue" // no whole snapshot for longer than it may be; more steps do not mend that
+)
+
+// The statuses of a snapshot that is being read, beside its Stage.
+const (
+	StatusFailing = "failing" // its last run failed or made no step, or it is overdue
+	StatusStalled = "stalled"
+)
+
+// Status is the stage, or what is wrong with a snapshot that is being read.
+func (s Snapshot) Status() string {
+	switch {
+	case s.Stage != Reading:
+		return string(s.Stage)
+	case s.Behind != nil && s.Behind.Kind == Stalled:
+		return StatusStalled
+	case s.Behind != nil || s.LastError != "":
+		return StatusFailing
+	}
+	return string(Reading)
+}
+
+// LastStep is when the reading last came further, as far as the row tells.
+func (s Snapshot) LastStep() time.Time {
+	if s.StepAt.IsZero() {
+		return s.Updated
+	}
+	return s.StepAt
 }
 
 // Stage of a snapshot's life.
@@ -156,12 +217,15 @@ type Store interface {
 	Snapshot(ctx context.Context, id string) (Snapshot, error)
 	// CurrentAt is the newest snapshot that was whole at a moment, dropped ones included; ErrNoSnapshot without one.
 	CurrentAt(ctx context.Context, at time.Time) (Snapshot, error)
-	// SaveSnapshot writes a snapshot's row if it is still the one that was read; ErrOvertaken otherwise.
+	// SaveSnapshot writes a snapshot's row if it is still the one that was read; ErrOvertaken otherwise, also where the
+	// row is gone.
 	SaveSnapshot(ctx context.Context, s Snapshot) (Snapshot, error)
 	// DropRows removes all rows of a snapshot.
 	DropRows(ctx context.Context, id string) error
 	// Put writes rows of one partition, over those with the same keys.
 	Put(ctx context.Context, id, partition string, rows []Row) error
+	// Delete removes rows of one partition; those that are not there are none the less removed.
+	Delete(ctx context.Context, id, partition string, keys []string) error
 	// Rows reads a range in the order of keys.
 	Rows(ctx context.Context, id string, r Range) iter.Seq2[Row, error]
 	// Row is one of them; ErrNoRow where there is none of the key.

@@ -1,11 +1,13 @@
 package tables
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/entra"
 )
 
 var _ directory.Store = (*Store)(nil)
@@ -49,6 +52,15 @@ func (s *Store) SaveSnapshot(ctx context.Context, snap directory.Snapshot) (dire
 	b.time("Finished", orYear1601(snap.Finished))
 	b.int32("Users", int32(snap.Users))
 	b.int32("Credentials", int32(snap.Credentials))
+	if !snap.StepAt.IsZero() {
+		b.time("StepAt", snap.StepAt)
+	}
+	if snap.By != "" {
+		b.text("By", snap.By)
+	}
+	if snap.Behind != nil {
+		b.text("Behind", clip(snap.Behind.Message))
+	}
 	if snap.LastError != "" {
 		b.text("LastError", clip(snap.LastError))
 	}
@@ -87,6 +99,7 @@ type docRow struct {
 	Record, Record1, Record2, Record3, Record4, Record5, Record6, Record7, Record8, Record9, Record10 []byte
 }
 
+// parseDocument reads a row and its document. Where it has more chunks than were asked for, the whole row is read.
 func (s *Store) parseDocument(ctx context.Context, table, partition string, body []byte) (docRow, []byte, error) {
 	var row docRow
 	if err := json.Unmarshal(body, &row); err != nil {
@@ -97,7 +110,12 @@ func (s *Store) parseDocument(ctx context.Context, table, partition string, body
 		if err != nil {
 			return row, nil, s.explain("read table "+table, err)
 		}
-		return s.parseDocument(ctx, table, partition, whole.Value)
+		chunked := docRow{}
+		if err := json.Unmarshal(whole.Value, &chunked); err != nil {
+			return row, nil, fmt.Errorf("read row %s of %s: %w", row.RowKey, table, err)
+		}
+		chunked.ETag = cmp.Or(row.ETag, chunked.ETag)
+		row = chunked
 	}
 	data := row.Record
 	for _, more := range [][]byte{row.Record1, row.Record2, row.Record3, row.Record4, row.Record5, row.Record6, row.Record7, row.Record8, row.Record9, row.Record10} {
@@ -113,14 +131,56 @@ func (s *Store) parseDocument(ctx context.Context, table, partition string, body
 	return row, doc, nil
 }
 
+// parseSnapshot reads a snapshot's row. One that can't be understood is named: nobody can go on with it, nor answer from it.
 func (s *Store) parseSnapshot(ctx context.Context, body []byte) (directory.Snapshot, error) {
 	row, doc, err := s.parseDocument(ctx, snapshotsTable, snapshotsPartition, body)
 	var snap directory.Snapshot
+	if err == nil && doc == nil {
+		err = errors.New("it has no document")
+	}
 	if err == nil {
 		err = json.Unmarshal(doc, &snap)
 	}
+	if err == nil {
+		err = checkSnapshot(snap, row.RowKey)
+	}
 	snap.Revision = row.ETag
-	return snap, err
+	if errors.As(err, new(*entra.Error)) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return snap, err
+	}
+	if err != nil {
+		return snap, garbage(row.RowKey, err)
+	}
+	return snap, nil
+}
+
+// checkSnapshot looks at what everybody relies on.
+func checkSnapshot(snap directory.Snapshot, key string) error {
+	began, err := time.Parse(snapshotID, snap.ID)
+	switch {
+	case err != nil:
+		return fmt.Errorf("it says that it is snapshot %q", clip(snap.ID))
+	case snapshotKey(began) != key:
+		return fmt.Errorf("it says that it is snapshot %s, whose key is %s", snap.ID, snapshotKey(began))
+	case !slices.Contains([]directory.Stage{directory.Reading, directory.Whole, directory.Dropped}, snap.Stage):
+		return fmt.Errorf("its stage is %q", snap.Stage)
+	case snap.AsOf.IsZero():
+		return errors.New("it has no begin")
+	}
+	return nil
+}
+
+func garbage(key string, why error) error {
+	e := &entra.Error{Code: entra.CodeTampered, Doing: "read row " + clip(key) + " of table " + snapshotsTable, Why: why.Error(),
+		Remedy: "if a newer version of the app wrote it, deploy that one; else delete the row, " +
+			"and the next run takes a new snapshot", Err: why}
+	if n, err := strconv.ParseInt(key, 10, 64); err == nil {
+		id := time.Unix(9_999_999_999-n, 0).UTC().Format(snapshotID)
+		e.Doing += " (snapshot " + id + ")"
+		e.Remedy = "if a newer version of the app wrote it, deploy that one; else delete the row and table " +
+			snapshotTable(id) + ", and the next run takes a new snapshot"
+	}
+	return e
 }
 
 // Snapshots is directory.Store's.
@@ -231,6 +291,18 @@ func (b *rowBuilder) columns(columns []directory.Column) {
 	}
 }
 
+// Delete is directory.Store's.
+func (s *Store) Delete(ctx context.Context, id, partition string, keys []string) error {
+	table := snapshotTable(id)
+	for _, key := range keys { // one by one: they are few, and one that is gone would fail a transaction
+		_, err := s.service.NewClient(table).DeleteEntity(ctx, partition, escape(key), nil)
+		if err != nil && !isCode(err, "ResourceNotFound", "TableNotFound", "TableBeingDeleted") {
+			return s.explain("delete row "+clip(key)+" of table "+table, err)
+		}
+	}
+	return nil
+}
+
 // Rows is directory.Store's.
 func (s *Store) Rows(ctx context.Context, id string, r directory.Range) iter.Seq2[directory.Row, error] {
 	return func(yield func(directory.Row, error) bool) {
@@ -255,6 +327,10 @@ func (s *Store) Rows(ctx context.Context, id string, r directory.Range) iter.Seq
 			key, err := unescape(row.RowKey)
 			if err != nil {
 				return err
+			}
+			if row.Codec == "" && !r.KeysOnly {
+				return &entra.Error{Code: entra.CodeTampered, Doing: "read row " + clip(key) + " of table " + table, Why: "it has no document",
+					Remedy: "POST /api/snapshot takes a new snapshot; find out who changed the row"}
 			}
 			if !yield(directory.Row{Key: key, Doc: doc}, nil) {
 				return enough
