@@ -10,6 +10,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/entraledger/entraledger/internal/archive/archivetest"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/simtenant"
 )
@@ -58,14 +59,14 @@ func chaos(t *testing.T, seed uint64) {
 				cancel()
 			}()
 		}
-		_, _ = s.collector(by).Run(ctx, fmt.Sprintf("seed %d at %s", seed, now), streams, time.Minute)
+		_, _ = s.collector(by).Run(ctx, archivetest.Execution(), streams, time.Minute)
 		cancel()
 		s.tenant.ClearFaults()
 	}
 	for range 3 { // read what is due, seal it, seal again what changed
 		now = now.Add(10 * time.Minute)
 		s.tenant.Freeze(now)
-		_, err := s.collector(route{}).Run(t.Context(), "drain "+now.String(), streams, time.Minute)
+		_, err := s.collector(route{}).Run(t.Context(), archivetest.Execution(), streams, time.Minute)
 		require.NoError(t, err)
 	}
 	s.requireArchived(streams...)

@@ -16,6 +16,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/settings"
+	"github.com/entraledger/entraledger/internal/streams"
 )
 
 // exitDiffers is the exit code of a verification that found something.
@@ -56,14 +57,14 @@ func command(ctx context.Context, args []string, getenv func(string) string, std
 }
 
 // openArchive opens the archive for reading.
-func openArchive(getenv func(string) string, stderr io.Writer) (settings.Settings, archive.Prover, archive.Heads, error) {
+func openArchive(getenv func(string) string, stderr io.Writer) (*streams.Known, archive.Prover, archive.Heads, error) {
 	cfg, err := settings.Load(getenv)
 	if err != nil {
-		return cfg, nil, nil, err
+		return nil, nil, nil, err
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	store, heads, err := storage(cfg, getenv, log)
-	return cfg, store, heads, err
+	return streams.New(cfg.Streams, store), store, heads, err
 }
 
 func verifyCommand(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (int, error) {
@@ -78,11 +79,15 @@ func verifyCommand(ctx context.Context, args []string, getenv func(string) strin
 	if err := flags.Parse(args); err != nil {
 		return 1, err
 	}
-	cfg, evidence, heads, err := openArchive(getenv, stderr)
+	known, evidence, heads, err := openArchive(getenv, stderr)
 	if err != nil {
 		return 1, err
 	}
-	streams, err := answer.Streams(names, cfg.Streams)
+	archived, err := known.All(ctx)
+	if err != nil {
+		return 1, err
+	}
+	asked, err := answer.Streams(names, archived)
 	if err != nil {
 		return 1, err
 	}
@@ -96,7 +101,7 @@ func verifyCommand(ctx context.Context, args []string, getenv func(string) strin
 	if err != nil {
 		return 1, err
 	}
-	v := archive.Verification{Streams: streams, From: span.From, To: span.To}
+	v := archive.Verification{Streams: asked, From: span.From, To: span.To}
 	for !v.Done() {
 		if err := v.Work(ctx, evidence, heads, time.Now().Add(5*time.Second)); err != nil {
 			return 1, err

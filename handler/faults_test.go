@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/archive/archivetest"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/simtenant"
@@ -36,7 +37,7 @@ func (s *system) collector(by route) *archive.Collector {
 	})
 	require.NoError(s, err)
 	// The simulated tenant's clock is the real one but for what a test adds to it.
-	return archive.NewCollector(source, store, s.heads, archive.Options{Backfill: 5 * 24 * time.Hour}, s.tenant.Now, s.logger())
+	return archive.NewCollector(source, archivetest.Later{Store: store}, s.heads, archive.Options{Backfill: 5 * 24 * time.Hour, Simulated: true}, s.tenant.Now, s.logger())
 }
 
 // requireIntact verifies everything that is archived of streams: nothing may differ from what was sealed.
@@ -61,13 +62,13 @@ func TestFaultsOfGraphLoseAndDoubleNothing(t *testing.T) {
 				entra.SignInsInteractiveUser: 130, entra.SignInsNonInteractiveUser: 90, entra.Provisioning: 90}}})
 			s.tenant.Inject(simtenant.Fault{Kind: kind, After: 2, Count: 2, Delay: 3 * time.Minute, RetryAfter: "0"})
 			archive := s.collector(route{})
-			_, err := archive.Run(t.Context(), "with the fault", streams, time.Minute)
+			_, err := archive.Run(t.Context(), archivetest.Execution(), streams, time.Minute)
 			if !slices.Contains([]simtenant.Kind{simtenant.NoPermission, simtenant.NoLicence, simtenant.TokenExpired}, kind) {
 				require.NoError(t, err)
 			}
 			require.Positive(t, s.tenant.Happened(kind))
 			s.tenant.ClearFaults()
-			_, err = archive.Run(t.Context(), "after it", streams, time.Minute)
+			_, err = archive.Run(t.Context(), archivetest.Execution(), streams, time.Minute)
 			require.NoError(t, err)
 			s.requireArchived(streams...)
 			s.requireIntact(streams...)

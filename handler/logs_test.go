@@ -19,8 +19,10 @@ import (
 
 	"github.com/entraledger/entraledger/functions/logs"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
+	"github.com/entraledger/entraledger/internal/streams"
 )
 
 // archivedSystem is a tenant whose logs are all archived.
@@ -327,7 +329,8 @@ func TestSignInsAreGroupedAsThePortalDoes(t *testing.T) {
 // through everything all the same.
 func TestASearchThatTakesLongAnswersWithWhatItHas(t *testing.T) {
 	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 14, Users: 30, Days: 6}}, "signIns.interactiveUser")
-	read := &logs.Function{Archive: s.store, Streams: []entra.Stream{entra.SignInsInteractiveUser}, Now: s.tenant.Now, Slice: time.Nanosecond}
+	read := &logs.Function{Archive: s.store, Streams: streams.New([]entra.Stream{entra.SignInsInteractiveUser}, s.store),
+		Gaps: search.NewGaps(s.store), Now: s.tenant.Now, Slice: time.Nanosecond}
 	mux := http.NewServeMux()
 	mux.Handle("/api/auditLogs/{collection}", read)
 	server := httptest.NewServer(mux)

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"net/url"
 	"strings"
 	"testing"
@@ -12,6 +11,7 @@ import (
 	"github.com/rs/zerolog"
 	"github.com/stretchr/testify/require"
 
+	"github.com/entraledger/entraledger/internal/archive/archivetest"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
@@ -59,11 +59,11 @@ func TestANetworkThatBreaksLosesAndDoublesNothing(t *testing.T) {
 				}
 				_, err := proxy.Toxics.AddToxicJson(strings.NewReader(toxic))
 				require.NoError(t, err)
-				for n := range 2 {
-					_, _ = s.collector(by).Run(t.Context(), fmt.Sprintf("broken %d", n), streams, 4*time.Second)
+				for range 2 {
+					_, _ = s.collector(by).Run(t.Context(), archivetest.Execution(), streams, 4*time.Second)
 				}
 				proxy.Toxics.ResetToxics(t.Context())
-				_, err = s.collector(by).Run(t.Context(), "whole", streams, time.Minute)
+				_, err = s.collector(by).Run(t.Context(), archivetest.Execution(), streams, time.Minute)
 				require.NoError(t, err)
 				s.requireArchived(streams...)
 				s.requireIntact(streams...)

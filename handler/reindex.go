@@ -8,9 +8,12 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/settings"
+	"github.com/entraledger/entraledger/internal/streams"
 )
 
 // reindexCommand indexes the sealed days of streams.
@@ -34,13 +37,17 @@ func reindexCommand(ctx context.Context, args []string, getenv func(string) stri
 	if err != nil {
 		return 1, err
 	}
-	streams, err := answer.Streams(names, cfg.Streams)
+	archived, err := streams.New(cfg.Streams, store).All(ctx)
+	if err != nil {
+		return 1, err
+	}
+	asked, err := answer.Streams(names, archived)
 	if err != nil {
 		return 1, err
 	}
 	const forEver = 365 * 24 * time.Hour
-	for _, s := range streams {
-		report, err := archive.UpdateIndex(ctx, store, s, *again, time.Now().Add(forEver))
+	for _, s := range asked {
+		report, err := archive.UpdateIndex(ctx, store, archive.Execution{ID: uuid.NewString(), Work: "handler reindex"}, s, *again, time.Now().Add(forEver))
 		if err != nil {
 			return 1, err
 		}

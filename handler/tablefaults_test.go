@@ -15,6 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/entraledger/entraledger/internal/archive/archivetest"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
@@ -146,15 +147,15 @@ func TestFaultsOfTheTablesLoseAndDoubleNothing(t *testing.T) {
 					s.tenant.Freeze(time.Now().UTC().Add(day).Truncate(time.Second))
 					for from := i; from < 12; from += 3 {
 						bad.set(fault, from, times)
-						_, _ = s.collector(route{tables: address}).Run(t.Context(), fmt.Sprintf("bad %d %d", i, from), streams, time.Minute)
+						_, _ = s.collector(route{tables: address}).Run(t.Context(), archivetest.Execution(), streams, time.Minute)
 						happened += bad.happened()
 					}
-					_, err := s.collector(route{}).Run(t.Context(), fmt.Sprintf("good %d", i), streams, time.Minute)
+					_, err := s.collector(route{}).Run(t.Context(), archivetest.Execution(), streams, time.Minute)
 					require.NoError(t, err)
 				}
 				require.GreaterOrEqual(t, happened, 2)
 				s.tenant.Freeze(s.tenant.Now().Add(10 * time.Minute))
-				_, err := s.collector(route{}).Run(t.Context(), "last", streams, time.Minute)
+				_, err := s.collector(route{}).Run(t.Context(), archivetest.Execution(), streams, time.Minute)
 				require.NoError(t, err)
 				s.requireArchived(streams...)
 				require.Positive(t, s.requireIntact(streams...))

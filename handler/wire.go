@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -37,7 +38,9 @@ import (
 	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/preflight"
+	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/settings"
+	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
 )
 
@@ -66,7 +69,8 @@ func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (
 	if err != nil {
 		return nil, err
 	}
-	collector := archive.NewCollector(source, store, heads, archive.Options{Backfill: cfg.Backfill, Passes: cfg.Passes}, time.Now, log)
+	collector := archive.NewCollector(source, store, heads, archive.Options{Backfill: cfg.Backfill, Passes: cfg.Passes, AlertAfter: cfg.AlertAfter,
+		Simulated: simulated(cfg.GraphEndpoint)}, time.Now, log)
 
 	host := funchost.New(log)
 	if cfg.RequireRoles {
@@ -78,37 +82,39 @@ func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (
 	once := &preflight.Once{Store: store, Version: version, Checks: checks, Now: time.Now, Log: log}
 	host.Timer(archivelogs.Name, archivelogs.Run(archivelogs.Config{Preflight: once.Run, Collector: collector, Streams: cfg.Streams,
 		Budget: cfg.RunBudget, AlertAfter: cfg.AlertAfter}))
-	wireLedger(host, cfg, collector, store, heads)
+	known := streams.New(cfg.Streams, store)
+	wireLedger(host, cfg, known, collector, store, heads)
 	host.HTTP("/api/preflight", &preflightfunction.Function{Run: checks, Cloud: cfg.Cloud.Name, Graph: cfg.GraphEndpoint, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
 	wireDirectory(host, cfg, directory.NewSnapshotter(graph.NewDirectory(snapshotSource), store, store,
 		directory.Options{Groups: cfg.SnapshotGroups, Every: snapshotEvery}, time.Now, log), store)
-	wireReading(host, cfg, store)
+	wireReading(host, cfg, known, store)
 	purger := archive.NewPurger(store, heads, cfg.Retention)
-	host.Timer(purgearchive.Name, purgearchive.Run(purgearchive.Config{Purger: purger, Clock: source.Now, Streams: cfg.Streams, Budget: cfg.RunBudget}))
-	host.Timer(indexarchive.Name, indexarchive.Run(indexarchive.Config{Store: store, Streams: cfg.Streams, Budget: cfg.RunBudget}))
-	host.HTTP("/api/purge", &purge.Function{Purger: purger, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
+	host.Timer(purgearchive.Name, purgearchive.Run(purgearchive.Config{Purger: purger, Clock: source.Now, Streams: known, Budget: cfg.RunBudget}))
+	host.Timer(indexarchive.Name, indexarchive.Run(indexarchive.Config{Store: store, Streams: known, Budget: cfg.RunBudget}))
+	host.HTTP("/api/purge", &purge.Function{Purger: purger, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
 	return host, nil
 }
 
 // wireLedger adds the functions that show what the archive holds, prove it, and collect by hand.
-func wireLedger(host *funchost.Host, cfg settings.Settings, collector *archive.Collector, store *tables.Store, heads archive.Heads) {
-	cover := &coverage.Function{Ledger: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL}
+func wireLedger(host *funchost.Host, cfg settings.Settings, known *streams.Known, collector *archive.Collector, store *tables.Store, heads archive.Heads) {
+	cover := &coverage.Function{Ledger: store, Gaps: search.NewGaps(store), Stalled: cfg.AlertAfter, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL}
 	host.HTTP("/api/coverage", cover, http.MethodGet)
 	host.HTTP("/api/coverage/{stream}", cover, http.MethodGet)
-	check := &verify.Function{Evidence: store, Heads: heads, Jobs: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
+	check := &verify.Function{Evidence: store, Heads: heads, Jobs: store, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
 	host.HTTP("/api/verify", check, http.MethodGet)
 	host.HTTP("/api/verify/{job}", check, http.MethodGet)
-	byHand := &collect.Function{Collector: collector, Jobs: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
+	byHand := &collect.Function{Collector: collector, Jobs: store, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
 	host.HTTP("/api/collect", byHand, http.MethodPost)
 	host.HTTP("/api/collect/{job}", byHand, http.MethodGet)
 }
 
 // wireReading adds the functions that read the archive back.
-func wireReading(host *funchost.Host, cfg settings.Settings, store *tables.Store) {
-	read := &logs.Function{Archive: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
+func wireReading(host *funchost.Host, cfg settings.Settings, known *streams.Known, store *tables.Store) {
+	gaps := search.NewGaps(store)
+	read := &logs.Function{Archive: store, Streams: known, Gaps: gaps, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
 	host.HTTP("/api/auditLogs/{collection}", read, http.MethodGet)
 	host.HTTP("/api/auditLogs/{collection}/{id}", read, http.MethodGet)
-	files := &downloads.Function{Archive: store, Streams: cfg.Streams, Now: time.Now, BaseURL: cfg.PublicBaseURL}
+	files := &downloads.Function{Archive: store, Streams: known, Gaps: gaps, Now: time.Now, BaseURL: cfg.PublicBaseURL}
 	host.HTTP("/api/downloads", files, http.MethodGet)
 	host.HTTP("/api/downloads/{name}", files, http.MethodGet)
 	host.HTTP("/api/reference/{list}", &reference.Function{Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
@@ -117,6 +123,9 @@ func wireReading(host *funchost.Host, cfg settings.Settings, store *tables.Store
 		host.HTTP("/api/"+version+"/auditLogs/{collection}/{id}", read, http.MethodGet)
 	}
 }
+
+// simulated tells whether the tenant is one on this machine: nothing else is reached over plain HTTP.
+func simulated(endpoint string) bool { return strings.HasPrefix(endpoint, "http://") }
 
 // graphClient is a client of Microsoft Graph with a share of its ceiling.
 func graphClient(cfg settings.Settings, identity azcore.TokenCredential, limiter *graph.Limiter, log *slog.Logger) (*graph.Client, error) {
@@ -139,7 +148,7 @@ const snapshotEvery = 12 * time.Hour
 // wireDirectory adds the functions that take and read snapshots of the directory.
 func wireDirectory(host *funchost.Host, cfg settings.Settings, snapshotter *directory.Snapshotter, store *tables.Store) {
 	reader := directory.NewReader(store, time.Now)
-	host.Timer(snapshotdirectory.Name, snapshotdirectory.Run(snapshotdirectory.Config{Snapshotter: snapshotter, Budget: cfg.RunBudget}))
+	host.Timer(snapshotdirectory.Name, snapshotdirectory.Run(snapshotdirectory.Config{Snapshotter: snapshotter, Budget: cfg.RunBudget, AlertAfter: cfg.AlertAfter}))
 	byHand := &snapshot.Function{Snapshotter: snapshotter, Reader: reader, Jobs: store, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
 	host.HTTP("/api/snapshot", byHand, http.MethodGet, http.MethodPost)
 	host.HTTP("/api/snapshot/{job}", byHand, http.MethodGet)

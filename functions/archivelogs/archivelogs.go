@@ -34,7 +34,7 @@ func Run(cfg Config) func(context.Context) (string, error) {
 		cfg.Preflight(ctx)
 		ctx, stop := context.WithTimeout(ctx, cfg.Budget+writeGrace)
 		defer stop()
-		report, err := cfg.Collector.Run(ctx, uuid.NewString(), cfg.Streams, cfg.Budget)
+		report, err := cfg.Collector.Run(ctx, archive.Execution{ID: uuid.NewString(), Work: Name}, cfg.Streams, cfg.Budget)
 		if err == nil {
 			err = behind(report, cfg.AlertAfter)
 		}

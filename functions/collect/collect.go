@@ -6,16 +6,21 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
+	"github.com/entraledger/entraledger/internal/streams"
 )
 
 // Kind is the kind of its jobs.
@@ -25,7 +30,7 @@ const Kind = "collect"
 type Function struct {
 	Collector *archive.Collector
 	Jobs      jobs.Store
-	Streams   []entra.Stream // that are archived
+	Streams   *streams.Known
 	Now       func() time.Time
 	BaseURL   string        // of links; empty: as forwarded
 	Slice     time.Duration // how long one request works
@@ -40,7 +45,6 @@ type request struct {
 
 // state is a collection between two slices.
 type state struct {
-	Run      string
 	Streams  []entra.Stream
 	From, To time.Time // zero: what the timer does
 	Done     []streamDone
@@ -56,6 +60,7 @@ type streamDone struct {
 	Rejected  int64        `json:"quarantined"`
 	Sealed    int64        `json:"windowsSealed"`
 	Reached   string       `json:"reachedDateTime,omitempty"`
+	Waiting   string       `json:"waitingFor,omitempty"`
 	Error     string       `json:"error,omitempty"`
 }
 
@@ -83,10 +88,9 @@ func (f *Function) serve(w http.ResponseWriter, r *http.Request) error {
 	if id != "" {
 		job, s, err = runner.Continue(r.Context(), id)
 	} else {
-		if s, err = f.read(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
+		if s, err = f.read(r.Context(), http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
 			return err
 		}
-		s.Run = r.Header.Get("X-Azure-Functions-InvocationId")
 		job, s, err = runner.Start(r.Context(), s)
 	}
 	if err != nil {
@@ -96,7 +100,7 @@ func (f *Function) serve(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (f *Function) read(body io.Reader) (state, error) {
+func (f *Function) read(ctx context.Context, body io.Reader) (state, error) {
 	refuse := func(why string) (state, error) {
 		return state{}, &entra.Error{Code: entra.CodeBadRequest, Doing: "read the body", Why: why,
 			Remedy: `accepted is nothing, or {"streams": ["directoryAudits"], "from": "2026-11-21T00:00:00Z", "to": "2026-11-22T00:00:00Z"}, each of which may be left out`}
@@ -107,7 +111,7 @@ func (f *Function) read(body io.Reader) (state, error) {
 	if err := dec.Decode(&asked); err != nil && !errors.Is(err, io.EOF) {
 		return refuse(err.Error())
 	}
-	streams, err := answer.Streams(asked.Streams, f.Streams)
+	which, err := f.collected(ctx, asked.Streams)
 	if err != nil {
 		return state{}, err
 	}
@@ -124,23 +128,45 @@ func (f *Function) read(body io.Reader) (state, error) {
 	if span.From.IsZero() != span.To.IsZero() {
 		return refuse("a range needs both from and to")
 	}
-	return state{Streams: streams, From: span.From, To: span.To}, nil
+	return state{Streams: which, From: span.From, To: span.To}, nil
 }
 
-// work does one slice: a run as the timer makes it, or the next part of the range.
+// collected reads names of streams. One that is archived and not collected any more is refused by
+// what it is.
+func (f *Function) collected(ctx context.Context, names []string) ([]entra.Stream, error) {
+	out, err := answer.Streams(names, f.Streams.Collected())
+	if err == nil {
+		return out, nil
+	}
+	for _, name := range names {
+		s := entra.Stream(strings.TrimSpace(name))
+		if !f.Streams.Collects(s) && f.Streams.Check(ctx, s) == nil {
+			return nil, streams.NotCollected(s)
+		}
+	}
+	return nil, err
+}
+
+// work does one slice: a run as the timer makes it, or the next part of the range. Each slice is an
+// execution of its own: another one may have the streams between two.
 func (f *Function) work(ctx context.Context, s state) (state, bool, error) {
+	by := archive.Execution{ID: uuid.NewString(), Work: "POST /api/collect"}
 	if s.From.IsZero() {
-		report, err := f.Collector.Run(ctx, s.Run, s.Streams, f.Slice)
+		report, err := f.Collector.Run(ctx, by, s.Streams, f.Slice)
 		s.book(report)
 		return s.ended(report.Finished, err)
 	}
-	report, err := f.Collector.Range(ctx, s.Run, s.Streams, s.From, s.To, f.Slice)
+	report, err := f.Collector.Range(ctx, by, s.Streams, s.From, s.To, f.Slice)
 	s.book(report)
 	// The streams go on together from where the slowest one is; what another has read already costs a re-read.
 	var next time.Time
 	for _, r := range report.Streams {
-		if r.Err == nil && !r.Overtaken && !r.RangeDone && (next.IsZero() || r.Reached.Before(next)) {
-			next = r.Reached
+		reached := r.Reached
+		if reached.IsZero() {
+			reached = s.From // another execution had it
+		}
+		if r.Err == nil && !r.RangeDone && (next.IsZero() || reached.Before(next)) {
+			next = reached
 		}
 	}
 	if !next.IsZero() {
@@ -174,12 +200,12 @@ func (s *state) book(report archive.Report) {
 		d.Unchanged += r.Unchanged
 		d.Rejected += r.Quarantined
 		d.Sealed += int64(r.Sealed)
-		d.Reached, d.Error = answer.Time(r.Reached), ""
+		d.Reached, d.Error, d.Waiting = answer.Time(r.Reached), "", ""
 		if r.Err != nil {
 			d.Error = r.Err.Error()
 		}
 		if r.Overtaken {
-			d.Error = "another run has taken the stream over, and goes on with it"
+			d.Waiting = fmt.Sprintf("%s has the stream (execution %s)", r.By.Work, r.By.ID)
 		}
 	}
 }

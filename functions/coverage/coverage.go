@@ -2,6 +2,8 @@
 package coverage
 
 import (
+	"context"
+	"encoding/hex"
 	"fmt"
 	"math"
 	"net/http"
@@ -14,12 +16,16 @@ import (
 	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/search"
+	"github.com/entraledger/entraledger/internal/streams"
 )
 
 // Function answers GET /api/coverage and GET /api/coverage/{stream}.
 type Function struct {
 	Ledger  archive.Ledger
-	Streams []entra.Stream // that are archived
+	Gaps    *search.Gaps
+	Stalled time.Duration // how long a stream may stand still before it is called failing
+	Streams *streams.Known
 	Now     func() time.Time
 	BaseURL string // of links; empty: as forwarded
 }
@@ -28,6 +34,7 @@ type Function struct {
 type stream struct {
 	Stream       entra.Stream   `json:"stream"`
 	Status       archive.Status `json:"status"`
+	Collected    bool           `json:"collected"`
 	Begin        string         `json:"beginDateTime,omitempty"`
 	Watermark    string         `json:"watermarkDateTime,omitempty"`
 	BackfilledTo string         `json:"backfilledToDateTime,omitempty"`
@@ -37,6 +44,10 @@ type stream struct {
 	Seals        int64          `json:"seals"`
 	Done         int64          `json:"windowsDone"`
 	Missing      int64          `json:"windowsMissing"`
+	Lost         int64          `json:"windowsLost"`
+	InDoubt      int64          `json:"windowsInDoubt"`
+	Purged       int64          `json:"windowsPurged"`
+	PurgedTo     string         `json:"purgedUntilDateTime,omitempty"`
 	Records      int64          `json:"records"`
 	Versions     int64          `json:"versions"`
 	Quarantined  int64          `json:"quarantined"`
@@ -51,6 +62,7 @@ type stream struct {
 	LateMore     int64          `json:"lateOver7Days"`
 	LastRun      string         `json:"lastRunDateTime,omitempty"`
 	LastError    *lastError     `json:"lastError,omitempty"`
+	Gaps         []answer.Gap   `json:"gaps,omitempty"`
 }
 
 type lastError struct {
@@ -77,6 +89,11 @@ type window struct {
 	Quarantined int64               `json:"quarantined"`
 	Late        int64               `json:"late"`
 	Seals       int64               `json:"seals"`
+	Unconfirmed int64               `json:"unconfirmed"`
+	LostFrom    string              `json:"lostFromDateTime,omitempty"`
+	LostTo      string              `json:"lostToDateTime,omitempty"`
+	Sum         string              `json:"contentSum,omitempty"`
+	Revision    int64               `json:"revision"`
 	FirstRead   string              `json:"firstReadDateTime,omitempty"`
 	LastRead    string              `json:"lastReadDateTime,omitempty"`
 }
@@ -100,12 +117,20 @@ func (f *Function) streams(w http.ResponseWriter, r *http.Request, asCSV bool) e
 	}
 	now, base := f.Now(), answer.BaseURL(r, f.BaseURL)
 	list := answer.List[stream]{Context: base + "/api/$metadata#coverage", AsOf: answer.Time(now), Value: []stream{}}
-	for _, s := range f.Streams {
+	all, err := f.Streams.All(r.Context())
+	if err != nil {
+		return err
+	}
+	for _, s := range all {
 		p, err := f.Ledger.Progress(r.Context(), s)
 		if err != nil {
 			return err
 		}
-		list.Value = append(list.Value, rowOf(p, now))
+		row, err := f.rowOf(r.Context(), p, now)
+		if err != nil {
+			return err
+		}
+		list.Value = append(list.Value, row)
 	}
 	if asCSV {
 		return answer.CSV(w, "coverage.csv", list.Value)
@@ -116,23 +141,75 @@ func (f *Function) streams(w http.ResponseWriter, r *http.Request, asCSV bool) e
 	return nil
 }
 
-func rowOf(p archive.Progress, now time.Time) stream {
-	from, to := p.Hours(now)
+func (f *Function) rowOf(ctx context.Context, p archive.Progress, now time.Time) (stream, error) {
 	row := stream{
-		Stream: p.Stream, Status: p.Status(), Begin: answer.Time(from), Watermark: answer.Time(p.Watermark),
-		Done: p.WindowsComplete, Records: p.Records, Versions: p.Versions, Quarantined: p.Quarantined,
+		Stream: p.Stream, Status: p.Status(now, f.Stalled), Collected: f.Streams.Collects(p.Stream), Watermark: answer.Time(p.Watermark),
+		InDoubt: p.Doubts, Records: p.Records, Versions: p.Versions, Quarantined: p.Quarantined,
 		Bytes: p.Bytes, StoredBytes: p.StoredBytes, LastRun: answer.Time(p.LastRunAt), SealedTo: answer.Time(p.SealedTo), Seals: p.Seals,
+		Purged: p.Purged, PurgedTo: answer.Time(p.PurgedTo),
 		Changed: p.Changed, Late: p.Late, Late3h: p.Lateness[0], Late24h: p.Lateness[1], Late48h: p.Lateness[2], Late7d: p.Lateness[3], LateMore: p.Lateness[4],
 	}
 	if p.Started() {
-		row.Missing = p.WindowsMissing(to.Add(-time.Hour))
-		row.BackfilledTo = answer.Time(p.Backfilled)
-		row.Complete, row.NextLoss = answer.Time(p.CompleteUntil()), answer.Time(p.NextLoss())
+		if err := f.held(ctx, &row, p, now); err != nil {
+			return row, err
+		}
 	}
 	if p.LastError != "" {
 		row.LastError = &lastError{DateTime: answer.Time(p.LastErrorAt), Code: p.LastErrorCode, Message: p.LastError}
 	}
-	return row
+	if !row.Collected {
+		// Nothing is expected of it: neither that it goes on, nor that its last run had no error.
+		p.LastErrorAt, row.NextLoss = time.Time{}, ""
+		row.Status = p.Status(now, 0)
+		return row, nil
+	}
+	if err := p.Stalled(p.TenantTime(now), f.Stalled, nil); err != nil && !p.LastErrorAt.After(p.LastSuccessAt) {
+		row.LastError = &lastError{DateTime: answer.Time(now), Code: entra.CodeOf(err), Message: err.Error()}
+	}
+	return row, nil
+}
+
+// end is the end of a stream's hours: of the one that holds now, or, where the stream is not
+// collected any more, of the last one that was read.
+func (f *Function) end(p *archive.Progress, now time.Time) time.Time {
+	if p.Started() && !f.Streams.Collects(p.Stream) {
+		return entra.FloorHour(p.Watermark.Add(time.Hour - entra.Tick))
+	}
+	_, end := p.Known(now)
+	return end
+}
+
+// held says what of the hours is there, and what is not: every hour from the begin on that has
+// ended is done, missing or lost, or was purged while a hold kept an earlier one.
+func (f *Function) held(ctx context.Context, row *stream, p archive.Progress, now time.Time) error {
+	begin, err := f.Gaps.Begin(ctx, p)
+	if err != nil {
+		return err
+	}
+	end := f.end(&p, now)
+	gaps, err := f.Gaps.Of(ctx, p, begin, end)
+	if err != nil {
+		return err
+	}
+	if row.Collected {
+		end = end.Add(-time.Hour) // the hour that holds now has not ended
+	} else {
+		end = entra.FloorHour(p.Watermark)
+	}
+	row.Begin, row.BackfilledTo = answer.Time(begin), answer.Time(p.Backfilled)
+	row.Complete, row.NextLoss = answer.Time(p.CompleteUntil()), answer.Time(p.NextLoss())
+	row.Missing = p.WindowsMissing(end)
+	row.Gaps = answer.Gaps(gaps)
+	notThere := row.Missing
+	for _, g := range gaps {
+		n := int64(entra.HoursBetween(g.From, g.To.Add(time.Hour-entra.Tick)))
+		notThere += n
+		if g.State == archive.WindowLost {
+			row.Lost += n
+		}
+	}
+	row.Done = max(0, int64(entra.HoursBetween(begin, end))-notThere)
+	return nil
 }
 
 const (
@@ -146,9 +223,8 @@ var statuses = []archive.WindowState{archive.WindowComplete, archive.WindowSeale
 func (f *Function) windows(w http.ResponseWriter, r *http.Request, asCSV bool) error {
 	name := r.PathValue("stream")
 	s := entra.Stream(name)
-	if !slices.Contains(f.Streams, s) {
-		return &entra.Error{Code: entra.CodeNotFound, Doing: "find stream " + strconv.Quote(name), Why: "it is not archived",
-			Remedy: fmt.Sprintf("archived are %v", f.Streams)}
+	if err := f.Streams.Check(r.Context(), s); err != nil {
+		return err
 	}
 	if err := answer.CheckParameters(r, "from", "to", "status", "$top", "$format"); err != nil {
 		return err
@@ -158,7 +234,8 @@ func (f *Function) windows(w http.ResponseWriter, r *http.Request, asCSV bool) e
 	if err != nil {
 		return err
 	}
-	first, end := p.Hours(now)
+	first, _ := p.Known(now)
+	end := f.end(&p, now)
 	q, err := readQuery(r.URL.Query(), now, first, end, asCSV)
 	if err != nil {
 		return err
@@ -181,7 +258,7 @@ func (f *Function) windows(w http.ResponseWriter, r *http.Request, asCSV bool) e
 			list.NextLink = base + "/api/coverage/" + url.PathEscape(name) + "?" + next.Encode()
 			break
 		}
-		list.Value = append(list.Value, windowOf(&p, cov))
+		list.Value = append(list.Value, windowOf(&p, cov, f.Streams.Collects(s)))
 	}
 	if asCSV {
 		return answer.CSV(w, "coverage-"+name+".csv", list.Value)
@@ -190,9 +267,17 @@ func (f *Function) windows(w http.ResponseWriter, r *http.Request, asCSV bool) e
 	return nil
 }
 
-func windowOf(p *archive.Progress, c archive.Coverage) window {
-	return window{
-		Start: answer.Time(c.Start), End: answer.Time(c.End()), Status: c.State, Reason: p.WhyNotRead(c), Passes: c.Passes,
+// windowOf is a row. Of a stream that is not collected any more nothing is read by the next run.
+func windowOf(p *archive.Progress, c archive.Coverage, collected bool) window {
+	sum, reason := "", p.WhyNotRead(c)
+	if !collected && (c.State == archive.WindowMissing || c.State == archive.WindowPartial && !c.InPart()) {
+		reason = "it was not read when the stream was taken out of ARCHIVE_STREAMS"
+	}
+	if c.HasSum {
+		sum = hex.EncodeToString(c.Sum[:])
+	}
+	return window{Sum: sum, Revision: c.Revision, Unconfirmed: c.Unconfirmed + c.Unmet, LostFrom: answer.Time(c.LostFrom), LostTo: answer.Time(c.LostTo),
+		Start: answer.Time(c.Start), End: answer.Time(c.End()), Status: c.State, Reason: reason, Passes: c.Passes,
 		Records: c.Records, Versions: c.Versions, Bytes: c.Bytes, StoredBytes: c.StoredBytes,
 		Fetched: c.Fetched, New: c.New, Changed: c.Changed, Unchanged: c.Unchanged, Quarantined: c.Quarantined, Late: c.Late, Seals: c.Seals,
 		FirstRead: answer.Time(c.FirstReadAt), LastRead: answer.Time(c.LastReadAt),

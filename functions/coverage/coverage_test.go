@@ -18,6 +18,8 @@ import (
 	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/funchost"
+	"github.com/entraledger/entraledger/internal/search"
+	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
 )
 
@@ -27,6 +29,11 @@ var now = time.Date(2026, 11, 21, 14, 30, 0, 0, time.UTC)
 
 // serve runs the function behind the host's adapter, on a ledger of ten hours with a hole.
 func serve(t *testing.T) *httptest.Server {
+	return serving(t, entra.Provisioning, entra.DirectoryAudits)
+}
+
+// serving is serve where only some streams are collected.
+func serving(t *testing.T, collected ...entra.Stream) *httptest.Server {
 	store, err := tables.New(tables.Config{ConnectionString: azuritetest.Account(t)})
 	require.NoError(t, err)
 	begin := now.Truncate(time.Hour).Add(-10 * time.Hour)
@@ -46,11 +53,12 @@ func serve(t *testing.T) *httptest.Server {
 		rows = append(rows, archive.Coverage{Window: entra.Window{Stream: p.Stream, Start: begin.Add(time.Duration(i) * time.Hour)}, State: state,
 			Passes: 1, Records: 10, FirstReadAt: now})
 	}
-	_, err = store.Commit(t.Context(), p, rows, nil)
+	_, err = store.Commit(t.Context(), archive.Lease{}, p, rows, nil)
 	require.NoError(t, err)
 
 	host := funchost.New(slog.New(slog.DiscardHandler))
-	function := &coverage.Function{Ledger: store, Streams: []entra.Stream{entra.Provisioning, entra.DirectoryAudits}, Now: func() time.Time { return now }}
+	function := &coverage.Function{Ledger: store, Gaps: search.NewGaps(store),
+		Streams: streams.New(collected, store), Now: func() time.Time { return now }}
 	host.HTTP("/api/coverage", function, http.MethodGet)
 	host.HTTP("/api/coverage/{stream}", function, http.MethodGet)
 	server := httptest.NewServer(host)
@@ -84,7 +92,7 @@ func TestCoverageTellsHowEachStreamStands(t *testing.T) {
 	require.Equal(t, map[string]any{
 		"stream": "provisioning", "status": "failing",
 		"beginDateTime": "2026-11-21T04:00:00Z", "backfilledToDateTime": "2026-11-21T07:00:00Z", "watermarkDateTime": "2026-11-21T14:25:00Z",
-		"windowsDone": 8.0, "windowsMissing": 2.0, "records": 80.0, "versions": 0.0, "quarantined": 0.0, "bytes": 800.0, "storedBytes": 200.0,
+		"collected": true, "windowsDone": 8.0, "windowsMissing": 2.0, "windowsLost": 0.0, "windowsInDoubt": 0.0, "windowsPurged": 0.0, "records": 80.0, "versions": 0.0, "quarantined": 0.0, "bytes": 800.0, "storedBytes": 200.0,
 		"completeUntilDateTime": "2026-11-21T07:00:00Z", "nextLossDateTime": "2026-11-28T07:00:00Z", "seals": 0.0, "changed": 0.0, "late": 0.0,
 		"lateUpTo3Hours": 0.0, "lateUpTo24Hours": 0.0, "lateUpTo48Hours": 0.0, "lateUpTo7Days": 0.0, "lateOver7Days": 0.0,
 		"lastRunDateTime": "2026-11-21T14:29:00Z",
@@ -137,6 +145,32 @@ func TestMissingHoursSayWhy(t *testing.T) {
 	require.Len(t, rows, 3)
 	for _, row := range rows {
 		require.Contains(t, row.(map[string]any)["reason"], "429; wait", "the last run failed, and that is why")
+	}
+}
+
+func TestHoursThatAVersionBeforeHasCountedSayThatTheyHaveNoSum(t *testing.T) {
+	_, answer := get(t, serve(t), "/api/coverage/provisioning?status=complete")
+	rows := answer["value"].([]any)
+	require.Len(t, rows, 8)
+	for _, row := range rows {
+		require.Equal(t, "it was counted by a version that kept no sum over its contents", row.(map[string]any)["reason"])
+		require.NotContains(t, row, "contentSum")
+	}
+}
+
+func TestAStreamThatIsNotCollectedAnyMoreIsNotFailing(t *testing.T) {
+	server := serving(t, entra.DirectoryAudits)
+	_, answer := get(t, server, "/api/coverage")
+	rows := answer["value"].([]any)
+	require.Len(t, rows, 2)
+	row := rows[1].(map[string]any)
+	require.Equal(t, []any{"provisioning", false, "backfilling"}, []any{row["stream"], row["collected"], row["status"]})
+	require.Contains(t, row, "lastError", "how its last run ended is still said")
+	require.NotContains(t, row, "nextLossDateTime")
+	require.Equal(t, []any{8.0, 2.0}, []any{row["windowsDone"], row["windowsMissing"]})
+	_, answer = get(t, server, "/api/coverage/provisioning?status=missing")
+	for _, row := range answer["value"].([]any) {
+		require.Contains(t, row.(map[string]any)["reason"], "taken out of ARCHIVE_STREAMS")
 	}
 }
 

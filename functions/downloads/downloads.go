@@ -17,12 +17,14 @@ import (
 	"github.com/entraledger/entraledger/internal/export"
 	"github.com/entraledger/entraledger/internal/odata"
 	"github.com/entraledger/entraledger/internal/search"
+	"github.com/entraledger/entraledger/internal/streams"
 )
 
 // Function answers GET /api/downloads and GET /api/downloads/{name}.
 type Function struct {
 	Archive search.Archive
-	Streams []entra.Stream // that are archived
+	Streams *streams.Known
+	Gaps    *search.Gaps
 	Now     func() time.Time
 	BaseURL string // of links; empty: as forwarded
 }
@@ -52,10 +54,14 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 	if err := answer.ReadParameters(r).Err(); err != nil {
 		return err
 	}
+	archived, err := f.Streams.All(r.Context())
+	if err != nil {
+		return err
+	}
 	base := answer.BaseURL(r, f.BaseURL)
 	out := answer.List[offer]{Context: base + "/api/$metadata#downloads", AsOf: answer.Time(f.Now()), Value: []offer{}}
 	for _, file := range export.Files() {
-		if slices.Contains(f.Streams, file.Stream) {
+		if slices.Contains(archived, file.Stream) {
 			out.Value = append(out.Value, offer{file.Name, file.Stream, base + "/api/downloads/" + file.Name, file.Names()})
 		}
 	}
@@ -66,14 +72,22 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 func (f *Function) file(w http.ResponseWriter, r *http.Request) error {
 	name := r.PathValue("name")
 	file, ok := export.Find(name)
-	if !ok || !slices.Contains(f.Streams, file.Stream) {
-		return &entra.Error{Code: entra.CodeNotFound, Doing: "find download " + entra.Clip(name, 80), Why: "there is no such file, or its log is not archived",
+	if !ok {
+		return &entra.Error{Code: entra.CodeNotFound, Doing: "find download " + entra.Clip(name, 80), Why: "there is no such file",
 			Remedy: "GET /api/downloads lists them"}
+	}
+	if err := f.Streams.Check(r.Context(), file.Stream); err != nil {
+		return err
 	}
 	q, format, err := f.read(r, file)
 	if err != nil {
 		return err
 	}
+	gaps, err := f.Gaps.OfQuestion(r.Context(), q)
+	if err != nil {
+		return err
+	}
+	answer.SetGaps(w, gaps) // a file has no other place for it
 	return f.stream(w, r, file, q, format)
 }
 

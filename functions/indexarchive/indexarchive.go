@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/entraledger/entraledger/internal/archive"
-	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/streams"
 )
 
 // Name is the function's, and its folder's.
@@ -17,20 +19,24 @@ const Name = "indexarchive"
 // Config of the function.
 type Config struct {
 	Store   archive.IndexStore
-	Streams []entra.Stream
+	Streams *streams.Known
 	Budget  time.Duration // for which a run works; the next goes on
 }
 
 // Run makes the function.
 func Run(cfg Config) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
+		all, err := cfg.Streams.All(ctx)
+		if err != nil {
+			return "", err
+		}
 		until := time.Now().Add(cfg.Budget)
 		var (
 			total archive.IndexReport
 			errs  []error
 		)
-		for _, s := range cfg.Streams {
-			report, err := archive.UpdateIndex(ctx, cfg.Store, s, false, until)
+		for _, s := range all {
+			report, err := archive.UpdateIndex(ctx, cfg.Store, archive.Execution{ID: uuid.NewString(), Work: Name}, s, false, until)
 			if err != nil {
 				errs = append(errs, err)
 			}

@@ -33,11 +33,15 @@ func (f *Function) aggregate(w http.ResponseWriter, r *http.Request, q query) er
 	if err != nil {
 		return err
 	}
+	gaps := f.gaps(r.Context(), q)
 	page, err := q.Aggregate(r.Context(), f.Archive, spans[q.aggregate], search.Groups{Span: at.Span, Offset: at.Offset}, q.top, time.Now().Add(f.Slice))
 	if err != nil {
 		return err
 	}
-	body := f.begin(r, q)
+	body, err := f.begin(w, r, q, gaps)
+	if err != nil {
+		return err
+	}
 	if page.More {
 		body = append(body, `"@odata.nextLink":`...)
 		body = strconv.AppendQuote(body, answer.NextLink(r, f.BaseURL, next(groupPlace{page.Span, page.Offset})))

@@ -3,6 +3,7 @@ package logs
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"slices"
@@ -16,6 +17,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/skiptoken"
+	"github.com/entraledger/entraledger/internal/streams"
 )
 
 // Archive is what the function reads.
@@ -28,7 +30,8 @@ type Archive interface {
 // Function answers GET /api/auditLogs/{collection} and GET /api/auditLogs/{collection}/{id}.
 type Function struct {
 	Archive Archive
-	Streams []entra.Stream // that are archived
+	Streams *streams.Known
+	Gaps    *search.Gaps
 	Now     func() time.Time
 	BaseURL string        // of links; empty: as forwarded
 	Slice   time.Duration // how long one request searches; what is found by then is answered, with a link to the rest
@@ -69,11 +72,15 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	gaps := f.gaps(r.Context(), q)
 	page, err := q.Page(r.Context(), f.Archive, after, q.top, time.Now().Add(f.Slice))
 	if err != nil {
 		return err
 	}
-	body := f.begin(r, q)
+	body, err := f.begin(w, r, q, gaps)
+	if err != nil {
+		return err
+	}
 	if q.count && after == "" {
 		if body, err = f.appendCount(r.Context(), body, q); err != nil {
 			return err
@@ -125,9 +132,24 @@ func stand[P any](f *Function, r *http.Request, question string) (at P, next fun
 	return w.At, next, err
 }
 
-// begin begins the answer.
-func (f *Function) begin(r *http.Request, q query) []byte {
-	return append([]byte(`{"@odata.context":`), strconv.Quote(answer.BaseURL(r, f.BaseURL)+"/api/$metadata#auditLogs/"+q.collection)+`,`...)
+// gaps asks what the archive does not have of the question's time while its page is searched, and
+// gives what waits for the answer.
+func (f *Function) gaps(ctx context.Context, q query) func() ([]archive.Gap, error) {
+	return search.Later(func() ([]archive.Gap, error) { return f.Gaps.OfQuestion(ctx, q.Question) })
+}
+
+// begin begins the answer. What is not there any more stands in a header, and in an annotation,
+// which clients of Graph ignore.
+func (f *Function) begin(w http.ResponseWriter, r *http.Request, q query, missing func() ([]archive.Gap, error)) ([]byte, error) {
+	about := answer.BaseURL(r, f.BaseURL) + "/api/$metadata#auditLogs/" + q.collection
+	body := append([]byte(`{"@odata.context":`), strconv.Quote(about)+`,`...)
+	gaps, err := missing()
+	if err != nil || len(gaps) == 0 {
+		return body, err
+	}
+	answer.SetGaps(w, gaps)
+	list, err := json.Marshal(answer.Gaps(gaps))
+	return append(append(append(body, `"@entraledger.gaps":`...), list...), ','), err
 }
 
 // appendCount adds the number of all records, unless counting them takes too long.
@@ -146,36 +168,77 @@ func (f *Function) one(w http.ResponseWriter, r *http.Request, id string) error 
 	if err != nil {
 		return err
 	}
-	streams := []entra.Stream{q.Stream}
+	types := []entra.Stream{q.Stream}
 	if q.Stream.IsSignIns() { // an id may be of any type
-		streams = slices.DeleteFunc(slices.Clone(f.Streams), func(s entra.Stream) bool { return !s.IsSignIns() })
+		all, err := f.Streams.All(r.Context())
+		if err != nil {
+			return err
+		}
+		types = slices.DeleteFunc(slices.Clone(all), func(s entra.Stream) bool { return !s.IsSignIns() })
 	}
 	end := time.Now().Add(f.Slice)
-	for _, q.Stream = range streams {
+	var gaps []archive.Gap
+	for _, q.Stream = range types {
 		progress, err := f.Archive.Progress(r.Context(), q.Stream)
 		if err != nil {
 			return err
 		}
 		q.Within(progress, f.Now())
 		q.OnlyID(id)
-		found := false
-		err = q.Each(r.Context(), f.Archive, "", func(rec archive.Archived, matches bool) (bool, error) {
-			if found = matches; found {
-				answer.Raw(w, q.project(rec))
-				return false, nil
-			}
-			if time.Now().After(end) {
-				return false, &entra.Error{Code: entra.CodeUnavailable, Doing: "find record " + entra.Clip(id, 80), Why: fmt.Sprintf("it was not found within %s", f.Slice),
-					Remedy: fmt.Sprintf("ask for a list with $filter=id eq '...' and a range of %s", q.Stream.TimeProperty())}
-			}
-			return true, nil
-		})
+		found, err := f.find(w, r, q, id, end)
 		if found || err != nil {
 			return err
 		}
+		missing, err := f.Gaps.OfQuestion(r.Context(), q.Question)
+		if err != nil {
+			return err
+		}
+		gaps = append(gaps, missing...)
 	}
-	return &entra.Error{Code: entra.CodeNotFound, Doing: "find record " + entra.Clip(id, 80), Why: "the archive has none of it in " + q.collection,
-		Remedy: "GET /api/coverage says what the archive holds"}
+	slices.SortStableFunc(gaps, func(a, b archive.Gap) int { return a.From.Compare(b.From) })
+	answer.SetGaps(w, gaps)
+	return notThere(q.collection, id, gaps)
+}
+
+// find searches one stream for a record, and answers with it.
+func (f *Function) find(w http.ResponseWriter, r *http.Request, q query, id string, end time.Time) (found bool, err error) {
+	err = q.Each(r.Context(), f.Archive, "", func(rec archive.Archived, matches bool) (bool, error) {
+		if found = matches; found {
+			answer.Raw(w, q.project(rec))
+			return false, nil
+		}
+		if time.Now().After(end) {
+			return false, &entra.Error{Code: entra.CodeUnavailable, Doing: "find record " + entra.Clip(id, 80),
+				Why:    fmt.Sprintf("it was not found within %s", f.Slice),
+				Remedy: fmt.Sprintf("ask for a list with $filter=id eq '...' and a range of %s", q.Stream.TimeProperty())}
+		}
+		return true, nil
+	})
+	return found, err
+}
+
+// gapsInMessage is how many gaps an error names.
+const gapsInMessage = 3
+
+// notThere says that there is no record. From when one would be, its id does not tell: it may be of
+// a time that is gone.
+func notThere(collection, id string, gaps []archive.Gap) error {
+	out := &entra.Error{Code: entra.CodeNotFound, Doing: "find record " + entra.Clip(id, 80),
+		Why: "the archive has none of it in " + collection, Remedy: "GET /api/coverage says what the archive holds"}
+	if len(gaps) == 0 {
+		return out
+	}
+	out.Why += "; it may be of a time that is gone: "
+	for i, g := range gaps[max(0, len(gaps)-gapsInMessage):] {
+		if i > 0 {
+			out.Why += "; "
+		}
+		out.Why += fmt.Sprintf("%s to %s, %s", answer.Time(g.From), answer.Time(g.To), g.Reason)
+	}
+	if more := len(gaps) - gapsInMessage; more > 0 {
+		out.Why += fmt.Sprintf("; and %d more", more)
+	}
+	return out
 }
 
 // project is a record as it is answered: as received, or only what was selected, with what the archive adds for versions.

@@ -5,7 +5,6 @@ import (
 	"encoding/base64"
 	"fmt"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/entraledger/entraledger/internal/answer"
@@ -65,8 +64,8 @@ func (f *Function) readQuery(r *http.Request, accepted ...string) (query, error)
 		return q, err
 	}
 	q.Versions, q.NewestFirst = versions, by == "" || desc
-	if !slices.Contains(f.Streams, q.Stream) {
-		return q, &entra.Error{Code: entra.CodeNotFound, Doing: "read " + string(q.Stream), Why: "it is not archived", Remedy: fmt.Sprintf("archived are %v", f.Streams)}
+	if err := f.Streams.Check(r.Context(), q.Stream); err != nil {
+		return q, err
 	}
 	progress, err := f.Archive.Progress(r.Context(), q.Stream)
 	q.Within(progress, f.Now())

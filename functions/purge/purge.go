@@ -8,12 +8,13 @@ import (
 	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/streams"
 )
 
 // Function answers GET /api/purge.
 type Function struct {
 	Purger  *archive.Purger
-	Streams []entra.Stream // that are archived
+	Streams *streams.Known
 	Now     func() time.Time
 	BaseURL string // of links; empty: as forwarded
 }
@@ -40,13 +41,17 @@ func (f *Function) serve(w http.ResponseWriter, r *http.Request) error {
 	if p.Err() != nil {
 		return p.Err()
 	}
-	streams, err := answer.Streams(p.List("stream"), f.Streams)
+	archived, err := f.Streams.All(r.Context())
+	if err != nil {
+		return err
+	}
+	asked, err := answer.Streams(p.List("stream"), archived)
 	if err != nil {
 		return err
 	}
 	now := f.Now()
 	out := answer.List[month]{Context: answer.BaseURL(r, f.BaseURL) + "/api/$metadata#purge", AsOf: answer.Time(now), Value: []month{}}
-	for _, s := range streams {
+	for _, s := range asked {
 		months, err := f.Purger.Plan(r.Context(), s, now)
 		if err != nil {
 			return err

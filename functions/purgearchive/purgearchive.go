@@ -11,7 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/entraledger/entraledger/internal/archive"
-	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/streams"
 )
 
 // Name is the function's, and its folder's.
@@ -21,7 +21,7 @@ const Name = "purgearchive"
 type Config struct {
 	Purger  *archive.Purger
 	Clock   func(context.Context) (time.Time, error) // the tenant's
-	Streams []entra.Stream
+	Streams *streams.Known
 	Budget  time.Duration
 }
 
@@ -34,17 +34,23 @@ func Run(cfg Config) func(context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
+		all, err := cfg.Streams.All(ctx)
+		if err != nil {
+			return "", err
+		}
 		var (
 			lines []string
 			errs  []error
 		)
-		for _, s := range cfg.Streams {
-			months, err := cfg.Purger.Run(ctx, uuid.NewString(), s, now)
+		for _, s := range all {
+			months, err := cfg.Purger.Run(ctx, archive.Execution{ID: uuid.NewString(), Work: Name}, s, now)
 			if err != nil {
 				errs = append(errs, err)
 			}
 			for _, m := range months {
 				switch {
+				case m.TakenBack > 0:
+					lines = append(lines, fmt.Sprintf("sealed %d hours of %s of %s again that an interrupted purge had begun to drop: %s", m.TakenBack, m.Month.Format("2006-01"), s, m.Kept))
 				case m.Dropped:
 					lines = append(lines, fmt.Sprintf("dropped %s of %s (%d records)", m.Month.Format("2006-01"), s, m.Records))
 				case m.Kept != "":

@@ -12,6 +12,7 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
+	"github.com/entraledger/entraledger/internal/streams"
 )
 
 // Kind is the kind of its jobs.
@@ -22,7 +23,7 @@ type Function struct {
 	Evidence archive.Prover
 	Heads    archive.Heads // nil: none are kept
 	Jobs     jobs.Store
-	Streams  []entra.Stream // that are archived
+	Streams  *streams.Known
 	Now      func() time.Time
 	BaseURL  string        // of links; empty: as forwarded
 	Slice    time.Duration // how long one request works
@@ -56,7 +57,11 @@ func (f *Function) start(w http.ResponseWriter, r *http.Request) error {
 	if err := answer.CheckParameters(r, "stream", "from", "to"); err != nil {
 		return err
 	}
-	streams, err := answer.Streams(r.URL.Query()["stream"], f.Streams)
+	archived, err := f.Streams.All(r.Context())
+	if err != nil {
+		return err
+	}
+	asked, err := answer.Streams(r.URL.Query()["stream"], archived)
 	if err != nil {
 		return err
 	}
@@ -64,7 +69,7 @@ func (f *Function) start(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	job, v, err := f.runner().Start(r.Context(), archive.Verification{Streams: streams, From: span.From, To: span.To})
+	job, v, err := f.runner().Start(r.Context(), archive.Verification{Streams: asked, From: span.From, To: span.To})
 	if err != nil {
 		return err
 	}
@@ -107,6 +112,7 @@ type purge struct {
 	PurgedAt string       `json:"purgedDateTime"`
 	Rule     string       `json:"rule"`
 	Hours    int64        `json:"windows"`
+	Contents int64        `json:"contents"` // records and earlier versions; 0 where a version before did not count them
 }
 
 type verification struct {
@@ -133,7 +139,7 @@ func (f *Function) answer(w http.ResponseWriter, r *http.Request, job jobs.Job, 
 		out.Heads = append(out.Heads, head{h.Stream, h.Size, h.Root.String()})
 	}
 	for _, p := range v.Purges {
-		out.Purges = append(out.Purges, purge{p.Stream, answer.Time(p.From), answer.Time(p.To), answer.Time(p.PurgedAt), p.Rule, p.Hours})
+		out.Purges = append(out.Purges, purge{p.Stream, answer.Time(p.From), answer.Time(p.To), answer.Time(p.PurgedAt), p.Rule, p.Hours, p.Contents})
 	}
 	for _, d := range v.Findings {
 		out.Findings = append(out.Findings, finding{d.Difference, d.Stream, answer.Time(d.Hour), d.Row, d.Detail})
@@ -164,16 +170,20 @@ func (f *Function) prove(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	q := r.URL.Query()
-	streams, err := answer.Streams(q["stream"], f.Streams)
+	archived, err := f.Streams.All(r.Context())
+	if err != nil {
+		return err
+	}
+	asked, err := answer.Streams(q["stream"], archived)
 	if err != nil {
 		return err
 	}
 	when, err := entra.ParseTime(q.Get("dateTime"))
-	if err != nil || len(streams) != 1 || q.Get("id") == "" {
+	if err != nil || len(asked) != 1 || q.Get("id") == "" {
 		return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: "a proof is of one record",
-			Remedy: fmt.Sprintf("give stream (one of %v), id and dateTime, as 2026-11-21T14:05:10.9301252Z", f.Streams)}
+			Remedy: fmt.Sprintf("give stream (one of %v), id and dateTime, as 2026-11-21T14:05:10.9301252Z", archived)}
 	}
-	proof, err := archive.Prove(r.Context(), f.Evidence, streams[0], q.Get("id"), when)
+	proof, err := archive.Prove(r.Context(), f.Evidence, asked[0], q.Get("id"), when)
 	if err != nil {
 		return err
 	}

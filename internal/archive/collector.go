@@ -22,6 +22,10 @@ type Options struct {
 	Parallel int             // streams that are read at the same time; bounds the memory for pages; default 3
 	Passes   []time.Duration // ages at which windows are read again, up to MaxPasses; default 3 h, 24 h, 7 d
 	Turn     int             // pages a stream may read of its backfill before the next stream's turn; default 25
+
+	AlertAfter time.Duration // how long a stream may stand still before a run fails for it; 0: for ever
+	// Simulated says that the source is a simulated tenant with a time of its own: it is not compared with other clocks.
+	Simulated bool
 }
 
 func (o Options) withDefaults() Options {
@@ -69,15 +73,16 @@ type StreamReport struct {
 	Reached    time.Time // of a range: everything before was read
 	RangeDone  bool      // nothing of the range is left
 	CaughtUp   bool      // nothing is left to backfill
-	Overtaken  bool      // another run has taken the stream over
+	Overtaken  bool      // another execution has the stream
+	By         Execution // which
+	Yielded    bool      // the stream was left to an execution that waited for it
 	Sealed     int       // windows, in this run
 	Err        error
 }
 
 // Report is what a run did.
 type Report struct {
-	Run      string
-	Now      time.Time // the tenant's clock at the start
+	Now      time.Time // the tenant's time at the start
 	Streams  []StreamReport
 	Finished bool // false: the budget ended first; the next run goes on
 }
@@ -104,59 +109,155 @@ func (r Report) Summary() string {
 	return text
 }
 
-// Run reads the frontier of every stream, then again what is due, seals what has had its last pass, and spends what is
-// left of budget on backfill, oldest window first. run names the run in the ledger. A stream that fails does not hold
-// up the others; the error names all that failed. A budget that ends is no error. Cancelling ctx ends the run at once;
-// everything committed stays.
-func (c *Collector) Run(ctx context.Context, run string, streams []entra.Stream, budget time.Duration) (Report, error) {
-	return c.run(ctx, run, streams, budget, func(runs []*streamRun) {
+// Run reads the newest hours of every stream, then again what is due, seals what has had its last pass, and spends what is
+// left of budget on backfill, oldest window first. A stream that fails does not hold up the others; the error names all that
+// failed. A budget that ends is no error, unless a stream has stood still for too long. A stream that another execution has is
+// waited for as long as the budget lasts. Cancelling ctx ends the run at once; everything committed stays.
+func (c *Collector) Run(ctx context.Context, by Execution, streams []entra.Stream, budget time.Duration) (Report, error) {
+	return c.run(ctx, by, streams, budget, func(runs []*streamRun) {
 		c.each(runs, func(r *streamRun) error { return r.frontier(ctx) })
 		c.each(runs, func(r *streamRun) error { return r.passes(ctx) })
 		c.each(runs, func(r *streamRun) error { return r.seal(ctx) })
 		c.backfills(ctx, runs)
+		c.each(runs, func(r *streamRun) error { return r.confirm(ctx) })
 	})
 }
 
 // Range reads the windows of [from, to) again, as far as the archive reaches, and seals again what that changes. It
 // begins a stream that was never read. Where the budget ends first, Reached in the report tells from where to go on.
-func (c *Collector) Range(ctx context.Context, run string, streams []entra.Stream, from, to time.Time, budget time.Duration) (Report, error) {
-	return c.run(ctx, run, streams, budget, func(runs []*streamRun) {
+func (c *Collector) Range(ctx context.Context, by Execution, streams []entra.Stream, from, to time.Time, budget time.Duration) (Report, error) {
+	return c.run(ctx, by, streams, budget, func(runs []*streamRun) {
 		c.each(runs, func(r *streamRun) error { return r.readRange(ctx, from, to) })
 		c.each(runs, func(r *streamRun) error { return r.seal(ctx) })
 	})
 }
 
-func (c *Collector) run(ctx context.Context, run string, streams []entra.Stream, budget time.Duration, work func([]*streamRun)) (Report, error) {
-	report := Report{Run: run}
-	now, err := c.source.Now(ctx)
+func (c *Collector) run(ctx context.Context, by Execution, streams []entra.Stream, budget time.Duration, work func([]*streamRun)) (Report, error) {
+	var report Report
+	asked, err := c.source.Now(ctx)
 	if err != nil {
 		return report, fmt.Errorf("ask for the tenant's time: %w", err)
 	}
-	report.Now = now.UTC()
-	if skew := now.Sub(c.clock()).Abs(); skew > 5*time.Minute {
-		c.log.WarnContext(ctx, "this machine's clock and the tenant's differ; the tenant's decides", "difference", skew.String())
-	}
+	began := time.Now()
 	// Pages are asked for only within the budget; what was asked for may still be written after it.
 	reading, stop := context.WithTimeout(ctx, budget)
 	defer stop()
-
 	runs := make([]*streamRun, len(streams))
 	for i, s := range streams {
-		runs[i] = &streamRun{Collector: c, stream: s, id: run, now: report.Now, ctx: ctx, reading: reading, span: unorderedSpan}
+		runs[i] = &streamRun{Collector: c, stream: s, id: by, began: began, ctx: ctx, reading: reading, span: unorderedSpan, busy: make(chan struct{}, 1)}
 	}
-	work(runs)
+	opened := c.look(ctx, runs)
+	if report.Now, err = c.agree(ctx, asked, opened); err != nil {
+		return report, err
+	}
+	c.work(ctx, runs, opened, report.Now, work)
 
 	report.Finished = ctx.Err() == nil
 	var failures []error
 	for _, r := range runs {
-		r.finish(ctx)
+		r.end(ctx)
 		report.Streams = append(report.Streams, r.report())
-		report.Finished = report.Finished && r.err == nil && r.caughtUp()
+		report.Finished = report.Finished && r.err == nil && r.caughtUp() && r.hold != nil
 		if r.err != nil {
 			failures = append(failures, r.err)
 		}
 	}
 	return report, joined(failures, len(streams))
+}
+
+// opening is how a stream was found.
+type opening struct {
+	hold     *holding
+	progress Progress
+	err      error
+}
+
+// look reads every stream's state.
+func (c *Collector) look(ctx context.Context, runs []*streamRun) []opening {
+	out := make([]opening, len(runs))
+	var group errgroup.Group
+	for i, r := range runs {
+		group.Go(func() error {
+			out[i].hold, out[i].progress, out[i].err = open(ctx, c.store, r.id, r.stream)
+			return nil
+		})
+	}
+	_ = group.Wait() // every stream keeps its own error
+	return out
+}
+
+// agree is the time that the tenant's clock, the storage service's and this machine's agree on.
+func (c *Collector) agree(ctx context.Context, asked time.Time, opened []opening) (time.Time, error) {
+	if c.options.Simulated {
+		return asked.UTC(), nil
+	}
+	clocks := Clocks{Graph: asked, Machine: c.clock()}
+	for _, o := range opened {
+		var held *Held
+		switch {
+		case o.hold != nil:
+			clocks.Storage = o.hold.openedAt
+		case errors.As(o.err, &held):
+			clocks.Storage = held.By.ReadAt
+		}
+	}
+	now, wrong, err := clocks.Agreed()
+	if wrong != "" {
+		c.log.WarnContext(ctx, "a clock is wrong, and is not gone by", "clock", wrong)
+	}
+	return now, err
+}
+
+// work does the work on the streams that nobody else has, and on the others as soon as they are free.
+func (c *Collector) work(ctx context.Context, runs []*streamRun, opened []opening, now time.Time, work func([]*streamRun)) {
+	var (
+		ready   []*streamRun
+		waiting sync.WaitGroup
+		turn    = make(chan struct{}, 1) // one at a time besides the ready ones: each holds pages in memory
+	)
+	for i, r := range runs {
+		r.now, r.progress = now, opened[i].progress
+		if !r.found(ctx, opened[i]) {
+			continue
+		}
+		if r.hold != nil {
+			ready = append(ready, r)
+			continue
+		}
+		waiting.Go(func() {
+			var o opening
+			o.hold, o.progress, o.err = wait(r.reading, c.store, r.id, r.stream)
+			turn <- struct{}{}
+			defer func() { <-turn }()
+			r.now = r.tenantNow()
+			r.began = time.Now()
+			if r.found(ctx, o) && r.hold != nil {
+				work([]*streamRun{r})
+			} else {
+				r.done = true
+			}
+		})
+	}
+	work(ready)
+	waiting.Wait()
+}
+
+// found takes a stream that is free. It is false where the stream has failed; a stream that another execution has is none.
+func (r *streamRun) found(ctx context.Context, o opening) bool {
+	var held *Held
+	if errors.As(o.err, &held) {
+		r.cause = held
+		return true
+	}
+	err := o.err
+	if err == nil {
+		r.cause = nil
+		err = r.open(ctx, o.hold, o.progress)
+		r.fail(err)
+	} else {
+		r.fail(err)
+	}
+	return err == nil
 }
 
 func joined(failures []error, streams int) error {
@@ -175,19 +276,30 @@ func joined(failures []error, streams int) error {
 	}
 }
 
-// each does a part of the work for every stream that has not failed, several at the same time.
+// each does a part of the work for every stream that is not done with, several at the same time.
 func (c *Collector) each(runs []*streamRun, work func(*streamRun) error) {
 	var group errgroup.Group
 	group.SetLimit(c.options.Parallel)
 	for _, r := range runs {
-		if r.err == nil && !r.overtaken {
-			group.Go(func() error {
-				r.fail(work(r))
-				return nil
-			})
-		}
+		group.Go(func() error {
+			r.turn(work)
+			return nil
+		})
 	}
 	_ = group.Wait() // every stream keeps its own error
+}
+
+// turn does a part of the work for a stream. One that is done with is given back at once: another may wait for it.
+func (r *streamRun) turn(work func(*streamRun) error) {
+	r.busy <- struct{}{}
+	defer func() { <-r.busy }()
+	if r.done {
+		return
+	}
+	r.fail(work(r))
+	if r.done {
+		r.finish(r.ctx)
+	}
 }
 
 // backfills gives turns to the stream whose oldest unread window is the oldest, because that is the one that Graph
@@ -201,13 +313,16 @@ func (c *Collector) backfills(ctx context.Context, runs []*streamRun) {
 	next := func() *streamRun {
 		mu.Lock()
 		defer mu.Unlock()
-		var oldest *streamRun
+		var (
+			oldest *streamRun
+			first  time.Time
+		)
 		for _, r := range runs {
-			if taken[r] || !r.wantsBackfill(ctx) {
+			if taken[r] {
 				continue
 			}
-			if oldest == nil || r.progress.Backfilled.Before(oldest.progress.Backfilled) {
-				oldest = r
+			if from, wants := r.wantsBackfill(ctx); wants && (oldest == nil || from.Before(first)) {
+				oldest, first = r, from
 			}
 		}
 		if oldest != nil {
@@ -218,7 +333,7 @@ func (c *Collector) backfills(ctx context.Context, runs []*streamRun) {
 	for range c.options.Parallel {
 		group.Go(func() error {
 			for r := next(); r != nil; r = next() {
-				r.fail(r.backfill(ctx))
+				r.turn(func(r *streamRun) error { return r.backfill(ctx) })
 				mu.Lock()
 				delete(taken, r)
 				mu.Unlock()

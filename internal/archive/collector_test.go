@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/archive/archivetest"
 	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/tables"
@@ -112,6 +113,8 @@ func record(s entra.Stream, id string, ago time.Duration, content string) string
 	return fmt.Sprintf(`{"id":%q,%q:%q,"content":%q}`, id, s.TimeProperty(), start.Add(-ago).Format(time.RFC3339Nano), content)
 }
 
+func execution() archive.Execution { return archivetest.Execution() }
+
 func newStore(t *testing.T) *tables.Store {
 	store, err := tables.New(tables.Config{ConnectionString: azuritetest.Account(t)})
 	require.NoError(t, err)
@@ -122,8 +125,16 @@ func collect(t *testing.T, source archive.Source, store archive.Store, o archive
 	if len(streams) == 0 {
 		streams = []entra.Stream{stream}
 	}
-	collector := archive.NewCollector(source, store, nil, o, func() time.Time { return start }, slog.New(slog.DiscardHandler))
-	return collector.Run(t.Context(), fmt.Sprintf("%s %p", t.Name(), &o), streams, budget)
+	return collectWith(t, source, archivetest.Later{Store: store}, o, streams...)
+}
+
+func collectWith(t *testing.T, source archive.Source, store archive.Store, o archive.Options, streams ...entra.Stream) (archive.Report, error) {
+	clock := func() time.Time { return start }
+	if tn, ok := source.(*tenant); ok {
+		clock = func() time.Time { return tn.now }
+	}
+	collector := archive.NewCollector(source, store, nil, o, clock, slog.New(slog.DiscardHandler))
+	return collector.Run(t.Context(), execution(), streams, budget)
 }
 
 // stored reads back all hours in which the tenant has a record: current contents and earlier ones, each sorted.
@@ -169,10 +180,14 @@ func checkLedger(t *testing.T, store *tables.Store, s entra.Stream) {
 		require.NoError(t, err)
 		count, err := store.Count(t.Context(), cov.Window)
 		require.NoError(t, err)
-		require.Equal(t, count, archive.Tally{Records: cov.Records, Versions: cov.Versions, Bytes: cov.Bytes, StoredBytes: cov.StoredBytes}, "%s", cov.Window)
+		require.Equal(t, count.Tally, archive.Tally{Records: cov.Records, Versions: cov.Versions, Bytes: cov.Bytes, StoredBytes: cov.StoredBytes}, "%s", cov.Window)
+		require.True(t, cov.HasSum, "%s", cov.Window)
+		require.Equal(t, count.Sum, cov.Sum, "%s: rows and sum", cov.Window)
+		require.False(t, cov.Doubt, "%s", cov.Window)
+		require.Equal(t, cov.New, cov.Records, "%s: what came is what is there", cov.Window)
 		require.Equal(t, cov.Fetched, cov.New+cov.Changed+cov.Unchanged+cov.Quarantined, "%s balances", cov.Window)
 		sum = archive.Tally{Records: sum.Records + cov.Records, Versions: sum.Versions + cov.Versions, Bytes: sum.Bytes + cov.Bytes, StoredBytes: sum.StoredBytes + cov.StoredBytes}
-		if cov.State.IsRead() {
+		if cov.Whole() {
 			complete++
 		}
 	}
@@ -200,7 +215,7 @@ func TestTheFirstRunArchivesFrontierAndBackfill(t *testing.T) {
 			require.Empty(t, earlier)
 			checkLedger(t, store, stream)
 			p := progress(t, store, stream)
-			require.Equal(t, archive.StatusCurrent, p.Status())
+			require.Equal(t, archive.StatusCurrent, p.Status(start, 0))
 			require.Equal(t, start.Add(-5*time.Minute), p.Watermark)
 			require.Zero(t, p.WindowsMissing(entra.FloorHour(start)))
 			require.Equal(t, entra.FloorHour(start.Add(-499*80*time.Minute-10*time.Minute)), p.Begin, "nothing is claimed before the oldest record")
@@ -220,7 +235,7 @@ func TestAnEmptyTenantHasNothingMissing(t *testing.T) {
 	_, err := collect(t, tn, store, archive.Options{})
 	require.NoError(t, err)
 	p := progress(t, store, stream)
-	require.Equal(t, archive.StatusCurrent, p.Status())
+	require.Equal(t, archive.StatusCurrent, p.Status(start, 0))
 	require.Zero(t, p.WindowsMissing(entra.FloorHour(start)))
 	require.Equal(t, 2, tn.pages)
 }
@@ -273,9 +288,11 @@ func TestWhenTheClockJumpsBackNothingIsLostOrDoubled(t *testing.T) {
 	want := progress(t, store, stream)
 	tn.now = start.Add(-6 * time.Hour)
 	_, err = collect(t, tn, store, archive.Options{})
-	require.NoError(t, err)
+	require.Equal(t, entra.CodeConflict, entra.CodeOf(err))
+	require.ErrorContains(t, err, "the archive was marked as read up to 2026-11-21T14:25:00Z, and it is 2026-11-21T08:30:00Z: a clock was wrong")
 	got := progress(t, store, stream)
-	require.Equal(t, want.Watermark, got.Watermark)
+	require.False(t, got.Watermark.After(tn.now))
+	require.Equal(t, archive.StatusFailing, got.Status(tn.now, 0))
 	require.Equal(t, want.Tally, got.Tally)
 	tn.now = start.Add(time.Hour)
 	tn.add(stream, "new", -30*time.Minute, "")
@@ -382,14 +399,14 @@ func TestPagingThatIsAlwaysLostFailsTheStreamAndNoOther(t *testing.T) {
 	current, _ := stored(t, store, tn, other)
 	require.Equal(t, sorted(tn.records[other]), current)
 	p := progress(t, store, stream)
-	require.Equal(t, archive.StatusFailing, p.Status())
+	require.Equal(t, archive.StatusFailing, p.Status(start, 0))
 	require.NotEmpty(t, p.LastError)
 	bad.before = nil
 	good.now = good.now.Add(5 * time.Minute)
 	_, err = collect(t, split{good, bad}, store, archive.Options{}, stream, other)
 	require.NoError(t, err)
 	p = progress(t, store, stream)
-	require.Equal(t, archive.StatusCurrent, p.Status())
+	require.Equal(t, archive.StatusCurrent, p.Status(start, 0))
 	require.NotEmpty(t, p.LastError, "what was wrong can still be read")
 }
 
@@ -439,8 +456,14 @@ func TestAGapThatGraphMayHaveForgottenIsNotCalledComplete(t *testing.T) {
 			require.Less(t, cov.Start, start.Add(10*24*time.Hour).Truncate(time.Hour))
 		}
 	}
-	require.Equal(t, 10*24, lost)
-	require.EqualValues(t, lost, p.WindowsMissing(entra.FloorHour(tn.now)))
+	require.Equal(t, 10*24-1, lost)
+	require.EqualValues(t, lost+2, p.Lost, "and the hours in which it begins and ends, in part")
+	require.Zero(t, p.WindowsMissing(entra.FloorHour(tn.now)))
+	gaps, err := archive.GapsOf(t.Context(), store, stream, p.LostFrom, p.LostTo)
+	require.NoError(t, err)
+	require.Len(t, gaps, 1)
+	require.Equal(t, start.Add(-5*time.Minute), gaps[0].From)
+	require.Equal(t, start.Add(10*24*time.Hour), gaps[0].To)
 	checkLedger(t, store, stream)
 }
 
@@ -454,7 +477,7 @@ func TestABudgetThatEndsIsNoErrorAndTheNextRunGoesOn(t *testing.T) {
 		return nil
 	}
 	collector := archive.NewCollector(slow{tn, 5}, store, nil, archive.Options{}, func() time.Time { return start }, slog.New(slog.DiscardHandler))
-	report, err := collector.Run(t.Context(), "first", []entra.Stream{stream}, 500*time.Millisecond)
+	report, err := collector.Run(t.Context(), execution(), []entra.Stream{stream}, 500*time.Millisecond)
 	require.NoError(t, err)
 	require.False(t, report.Finished)
 	require.Contains(t, report.Summary(), "next run goes on")
@@ -497,7 +520,7 @@ func TestAStopFromOutsideKeepsWhatIsCommitted(t *testing.T) {
 		return nil
 	}
 	collector := archive.NewCollector(tn, store, nil, archive.Options{}, func() time.Time { return start }, slog.New(slog.DiscardHandler))
-	report, err := collector.Run(ctx, "first", []entra.Stream{stream}, budget)
+	report, err := collector.Run(ctx, execution(), []entra.Stream{stream}, budget)
 	require.NoError(t, err)
 	require.False(t, report.Finished)
 	tn.before = nil

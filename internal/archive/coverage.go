@@ -2,7 +2,9 @@ package archive
 
 import (
 	"context"
+	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -25,10 +27,11 @@ type Ledger interface {
 	Windows(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[Coverage, error]
 }
 
-// Status is how the stream stood after its last run.
-func (p *Progress) Status() Status {
+// Status is how the stream stood after its last run. A stream that has not moved for longer than stalled is failing, whatever
+// its runs said; 0: that is not asked.
+func (p *Progress) Status(now time.Time, stalled time.Duration) Status {
 	switch {
-	case p.LastErrorAt.After(p.LastSuccessAt):
+	case p.LastErrorAt.After(p.LastSuccessAt) || p.Stalled(p.TenantTime(now), stalled, nil) != nil:
 		return StatusFailing
 	case !p.Started():
 		return StatusNotStarted
@@ -46,20 +49,80 @@ func (p *Progress) TenantTime(now time.Time) time.Time {
 	return now.Add(p.ClockOffset)
 }
 
-// Hours is the span that the ledger speaks for: from the first hour of the archive to the hour that holds now.
+// Hours is the span of which the archive holds what Graph showed: from its first hour that was not purged to the hour that
+// holds now.
 func (p *Progress) Hours(now time.Time) (from, to time.Time) {
 	if !p.Started() {
 		return time.Time{}, time.Time{}
 	}
-	return entra.FloorHour(p.begin()), entra.FloorHour(p.TenantTime(now)).Add(time.Hour)
+	return entra.FloorHour(p.held()), entra.FloorHour(p.TenantTime(now)).Add(time.Hour)
 }
 
-// CompleteUntil is up to when everything is archived that Graph showed, from the archive's first hour on without a gap.
-func (p *Progress) CompleteUntil() time.Time {
-	if p.Backfilling() {
-		return p.Backfilled
+// Known is the span that the ledger speaks for: Hours, and before it what was purged.
+func (p *Progress) Known(now time.Time) (from, to time.Time) {
+	if !p.Started() {
+		return time.Time{}, time.Time{}
 	}
-	return p.Watermark
+	_, to = p.Hours(now)
+	return entra.FloorHour(p.begin()), to
+}
+
+// CompleteUntil is up to when everything is archived that Graph showed, from the first hour that is held on: to the first hour
+// that can still become complete. What is lost for good does not stop it; Gaps lists that.
+func (p *Progress) CompleteUntil() time.Time {
+	until := p.Watermark
+	if p.Backfilling() {
+		until = p.Backfilled
+	}
+	if p.Doubts > 0 {
+		until = earlier(until, p.DoubtFrom)
+	}
+	return until
+}
+
+// Gap is a part of a stream's time of which the archive does not have the records.
+type Gap struct {
+	From, To time.Time
+	State    WindowState // WindowLost or WindowPurged
+	Reason   string      // one sentence
+}
+
+const lostReason = "Graph had forgotten it when it was read; nothing can bring it back"
+
+// purgeReason says when and by which rule an hour was purged.
+func purgeReason(c Coverage) string {
+	rule, _, _ := strings.Cut(strings.TrimPrefix(c.Reason, purged), purgedCount)
+	if c.PurgedAt.IsZero() {
+		return "purged by " + rule
+	}
+	return fmt.Sprintf("purged on %s by %s", c.PurgedAt.UTC().Format(time.DateOnly), rule)
+}
+
+// GapsOf lists what is lost or was purged of [from, to), oldest first; neighbours with one reason are one gap.
+func GapsOf(ctx context.Context, l Ledger, s entra.Stream, from, to time.Time) ([]Gap, error) {
+	var out []Gap
+	for cov, err := range l.Windows(ctx, s, entra.FloorHour(from), to) {
+		if err != nil {
+			return nil, err
+		}
+		g := Gap{From: cov.Start, To: cov.End(), State: cov.State}
+		switch {
+		case cov.State == WindowPurged:
+			g.Reason = purgeReason(cov)
+		case cov.State == WindowLost:
+			g.Reason = lostReason
+		case cov.InPart():
+			g.From, g.To, g.State, g.Reason = cov.LostFrom, cov.LostTo, WindowLost, lostReason
+		default:
+			continue
+		}
+		if n := len(out) - 1; n >= 0 && out[n].To.Equal(g.From) && out[n].State == g.State && out[n].Reason == g.Reason {
+			out[n].To = g.To
+			continue
+		}
+		out = append(out, g)
+	}
+	return out, nil
 }
 
 // kept is how long the tenant keeps its logs, as far as the archive can tell: a first backfill that found records
@@ -82,10 +145,18 @@ func (p *Progress) NextLoss() time.Time {
 // WhyNotRead says in one sentence why a window is not complete; empty where it is.
 func (p *Progress) WhyNotRead(c Coverage) string {
 	switch {
+	case c.Doubt:
+		return "rows and ledger differ; Graph is asked for the hour again by the next run"
+	case c.State == WindowPurged:
+		return purgeReason(c)
+	case c.State == WindowLost:
+		return lostReason
+	case c.InPart() || c.Unconfirmed+c.Unmet > 0:
+		return c.known()
+	case c.State.IsRead() && c.Reason == "" && !c.HasSum:
+		return "it was counted by a version that kept no sum over its contents"
 	case c.State.IsRead():
 		return c.Reason
-	case c.State == WindowLost:
-		return "Graph had forgotten the hour when it was read; nothing can bring it back"
 	case p.LastErrorAt.After(p.LastSuccessAt):
 		return "the last run failed: " + p.LastError
 	case !c.End().After(p.FrontierBegin):

@@ -48,13 +48,13 @@ func (d *dying) note() {
 	d.records++
 }
 
-func (d *dying) Insert(ctx context.Context, w entra.Window, recs []entra.Record, seen time.Time) (tally archive.Tally, err error) {
+func (d *dying) Insert(ctx context.Context, w entra.Window, recs []entra.Record, seen time.Time) (tally archive.Contents, err error) {
 	d.note()
 	err = d.die(func() error { tally, err = d.Store.Insert(ctx, w, recs, seen); return err })
 	return tally, err
 }
 
-func (d *dying) Apply(ctx context.Context, w entra.Window, changes []archive.Change, seen time.Time) (tally archive.Tally, err error) {
+func (d *dying) Apply(ctx context.Context, w entra.Window, changes []archive.Change, seen time.Time) (tally archive.Contents, err error) {
 	d.note()
 	err = d.die(func() error { tally, err = d.Store.Apply(ctx, w, changes, seen); return err })
 	return tally, err
@@ -64,8 +64,8 @@ func (d *dying) Quarantine(ctx context.Context, s entra.Stream, rejected []archi
 	return d.die(func() error { return d.Store.Quarantine(ctx, s, rejected, seen) })
 }
 
-func (d *dying) Commit(ctx context.Context, p archive.Progress, rows []archive.Coverage, seals []seal.Seal) (out archive.Progress, err error) {
-	err = d.die(func() error { out, err = d.Store.Commit(ctx, p, rows, seals); return err })
+func (d *dying) Commit(ctx context.Context, l archive.Lease, p archive.Progress, rows []archive.Coverage, seals []seal.Seal) (out archive.Progress, err error) {
+	err = d.die(func() error { out, err = d.Store.Commit(ctx, l, p, rows, seals); return err })
 	return out, err
 }
 
@@ -149,7 +149,7 @@ func TestTwoRunsAtOnceNeitherLoseNorDouble(t *testing.T) {
 	for range 3 {
 		tn := newTenant()
 		tn.records = records.records
-		group.Go(func() { _, _ = collect(t, tn, store, archive.Options{}) }) // those that are overtaken say so and stop
+		group.Go(func() { _, _ = collectWith(t, tn, store, archive.Options{}, stream) }) // one works, the others wait
 	}
 	group.Wait()
 	_, err := collect(t, records, store, archive.Options{})
@@ -228,7 +228,7 @@ func TestABudgetThatEndsAtAnyPageLosesNothing(t *testing.T) {
 		cut := newTenant()
 		cut.pageSize, cut.records = tn.pageSize, tn.records
 		collector := archive.NewCollector(slow{cut, page}, store, nil, options, func() time.Time { return start }, slog.New(slog.DiscardHandler))
-		report, err := collector.Run(t.Context(), "cut", []entra.Stream{stream}, 100*time.Millisecond)
+		report, err := collector.Run(t.Context(), execution(), []entra.Stream{stream}, 100*time.Millisecond)
 		require.NoError(t, err)
 		require.False(t, report.Finished)
 		rest := newTenant()

@@ -3,7 +3,9 @@ package archive
 import (
 	"context"
 	"errors"
+	"maps"
 	"slices"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 
@@ -21,9 +23,9 @@ const (
 type groupResult struct {
 	window  entra.Window
 	balance Balance
-	tally   Tally
+	added   Contents
 	ages    Lateness // how old the new records are
-	recount bool     // the tally does not tell all that is stored
+	recount bool     // added does not tell all that was stored
 }
 
 // storePage files a page's records by window, stores them and puts into quarantine what can't be filed.
@@ -38,24 +40,28 @@ func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, 
 			}
 		}
 	}
+	seen := rd.hold.stamp()
 	results := make([]groupResult, len(groups))
 	tooLarge := make([][]Rejected, len(groups))
 	writers, writing := errgroup.WithContext(ctx)
 	writers.SetLimit(groupWriters)
-	next := 0
-	for w, recs := range groups {
-		i := next
-		next++
-		known, ok := rd.sheet[w.Start]
-		fresh := !ok || known.fresh
+	// In the order of time, so that a run is the same whenever it is repeated.
+	windows := slices.SortedFunc(maps.Keys(groups), func(a, b entra.Window) int { return a.Start.Compare(b.Start) })
+	for i, w := range windows {
+		recs := groups[w]
+		known := rd.row(w.Start)
+		fresh := known.fresh && !known.recount
 		writers.Go(func() error {
 			var err error
-			results[i], tooLarge[i], err = rd.storeGroup(writing, w, recs, fresh)
+			results[i], tooLarge[i], err = rd.storeGroup(writing, w, recs, fresh, seen)
 			return err
 		})
 	}
 	if err := writers.Wait(); err != nil {
 		return nil, err
+	}
+	for i, w := range windows {
+		rd.row(w.Start).meet(rd.store.RowKey, groups[w], results[i].recount)
 	}
 	if len(rejected) > 0 {
 		res := groupResult{window: rd.windowOfRejected(groups)}
@@ -83,6 +89,7 @@ func (rd *read) file(page entra.Page) (map[entra.Window][]entra.Record, []Reject
 			rejected = append(rejected, Rejected{Raw: rec.Raw, Hash: rec.Hash, Reason: rec.Err.Error()})
 			continue
 		}
+		rd.saw(rec.Time)
 		if rec.Time.Before(rd.last) {
 			rd.ordered = false
 		} else {
@@ -113,30 +120,33 @@ func (rd *read) windowOfRejected(groups map[entra.Window][]entra.Record) entra.W
 
 // storeGroup stores the records of one window. Where the window should be empty they are inserted without a look; if
 // something is there after all (a run that was killed, a page that came twice) they are compared like any others.
-func (rd *read) storeGroup(ctx context.Context, w entra.Window, recs []entra.Record, fresh bool) (groupResult, []Rejected, error) {
+func (rd *read) storeGroup(ctx context.Context, w entra.Window, recs []entra.Record, fresh bool, seen time.Time) (groupResult, []Rejected, error) {
 	res := groupResult{window: w}
 	var rejected []Rejected
 	for try := 0; ; try++ {
 		var (
-			tally   Tally
+			added   Contents
 			balance Balance
 			err     error
 		)
 		if fresh && try == 0 && unique(recs) {
-			tally, err = rd.store.Insert(ctx, w, recs, rd.now)
+			added, err = rd.store.Insert(ctx, w, recs, seen)
 			balance = Balance{Fetched: int64(len(recs)), New: int64(len(recs))}
 		} else {
-			tally, balance, res.ages, err = rd.compare(ctx, w, recs)
+			added, balance, res.ages, err = rd.compare(ctx, w, recs, seen)
 		}
 		var large *TooLarge
 		switch {
 		case err == nil:
 			balance.Quarantined += int64(len(rejected))
-			res.balance, res.tally = balance, tally
+			res.balance, res.added = balance, added
 			res.balance.Fetched = balance.New + balance.Changed + balance.Unchanged + balance.Quarantined
 			return res, rejected, nil
 		case errors.As(err, &large):
-			recs, rejected = setAside(recs, rejected, large)
+			before := len(recs)
+			if recs, rejected = setAside(recs, rejected, large); len(recs) == before {
+				return res, nil, err // it names no record of this page
+			}
 			if len(recs) == 0 {
 				res.balance = Balance{Fetched: int64(len(rejected)), Quarantined: int64(len(rejected))}
 				return res, rejected, nil
@@ -151,7 +161,7 @@ func (rd *read) storeGroup(ctx context.Context, w entra.Window, recs []entra.Rec
 }
 
 // compare looks at what is stored under the records' keys and writes what is new or changed.
-func (rd *read) compare(ctx context.Context, w entra.Window, recs []entra.Record) (Tally, Balance, Lateness, error) {
+func (rd *read) compare(ctx context.Context, w entra.Window, recs []entra.Record, seen time.Time) (Contents, Balance, Lateness, error) {
 	first, last := recs[0].Key, recs[0].Key
 	for _, rec := range recs[1:] {
 		if rec.Key.Compare(first) < 0 {
@@ -163,11 +173,11 @@ func (rd *read) compare(ctx context.Context, w entra.Window, recs []entra.Record
 	}
 	stored, err := rd.store.Stored(ctx, w, first, last)
 	if err != nil {
-		return Tally{}, Balance{}, Lateness{}, err
+		return Contents{}, Balance{}, Lateness{}, err
 	}
-	changes, balance := reconcile(stored, recs)
+	changes, balance := reconcile(stored, recs, seen)
 	if len(changes) == 0 {
-		return Tally{}, balance, Lateness{}, nil
+		return Contents{}, balance, Lateness{}, nil
 	}
 	var ages Lateness
 	for _, change := range changes {
@@ -175,8 +185,8 @@ func (rd *read) compare(ctx context.Context, w entra.Window, recs []entra.Record
 			ages.count(rd.now.Sub(change.Record.Time))
 		}
 	}
-	tally, err := rd.store.Apply(ctx, w, changes, rd.now)
-	return tally, balance, ages, err
+	added, err := rd.store.Apply(ctx, w, changes, seen)
+	return added, balance, ages, err
 }
 
 // setAside moves the records that are too large from recs to rejected.

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -56,9 +57,11 @@ type Indexed interface {
 
 // IndexStore is a Store whose index can be written.
 type IndexStore interface {
+	LeaseStore
 	Indexed
-	// IndexDay reads the columns of a day's records and writes what they hold into the index, and then the day.
-	IndexDay(ctx context.Context, d Day, state IndexedDay) (values int, err error)
+	// IndexDay reads the columns of a day's records and adds what they hold to the index, and then says that the day is
+	// indexed. again: the day has been indexed before.
+	IndexDay(ctx context.Context, d Day, state IndexedDay, again bool) (values int, err error)
 	// SetIndexedUpTo says how many entries of the log the index knows.
 	SetIndexedUpTo(ctx context.Context, s entra.Stream, entries int64) error
 }
@@ -78,14 +81,42 @@ type IndexReport struct {
 }
 
 // UpdateIndex indexes a stream's sealed days that are not, or no longer, indexed as they are, the newest first, until a moment.
-// With again, all of them are, whatever the index says.
-func UpdateIndex(ctx context.Context, store IndexStore, s entra.Stream, again bool, until time.Time) (IndexReport, error) {
-	var report IndexReport
+// With again, all of them are, whatever the index says. It has the stream's lease while it works, so that no purge drops what is
+// being indexed, and leaves it to whoever waits for it.
+func UpdateIndex(ctx context.Context, store IndexStore, by Execution, s entra.Stream, again bool, until time.Time) (IndexReport, error) {
 	p, err := store.Progress(ctx, s)
 	if err != nil || !p.Started() || p.SealedTo.IsZero() {
-		return report, err
+		return IndexReport{}, err
 	}
-	first := p.begin().UTC().Truncate(24 * time.Hour)
+	if entries, err := store.IndexedUpTo(ctx, s); err != nil || entries == p.Seals && !again {
+		return IndexReport{}, err
+	}
+	waiting, stop := context.WithDeadline(ctx, until)
+	defer stop()
+	h, p, err := wait(waiting, store, by, s)
+	var held *Held
+	if errors.As(err, &held) {
+		return IndexReport{Left: true}, nil
+	}
+	if err != nil {
+		return IndexReport{}, err
+	}
+	p.suspect(h.begin(h.openedAt))
+	if p, err = h.commit(ctx, p, nil, nil); err != nil {
+		return IndexReport{}, err
+	}
+	h.keep(ctx)
+	report, err := indexDays(ctx, store, h, p, again, until)
+	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer stop()
+	_, releasing := h.release(ending, h.saved)
+	return report, errors.Join(err, releasing)
+}
+
+func indexDays(ctx context.Context, store IndexStore, h *holding, p Progress, again bool, until time.Time) (IndexReport, error) {
+	var report IndexReport
+	s := p.Stream
+	first := p.held().UTC().Truncate(24 * time.Hour)
 	last := p.SealedTo.UTC().Truncate(24 * time.Hour)
 	for month := time.Date(last.Year(), last.Month(), 1, 0, 0, 0, 0, time.UTC); !month.AddDate(0, 1, 0).Before(first); month = month.AddDate(0, -1, 0) {
 		end := month.AddDate(0, 1, 0)
@@ -99,14 +130,20 @@ func UpdateIndex(ctx context.Context, store IndexStore, s entra.Stream, again bo
 		}
 		for day := end.AddDate(0, 0, -1); !day.Before(month); day = day.AddDate(0, 0, -1) {
 			state, whole := states[day]
-			if was, ok := known[day]; !whole || ok && was == state && !again {
+			was, ok := known[day]
+			if !whole || ok && was == state && !again {
 				continue
 			}
-			if time.Now().After(until) {
+			if time.Now().After(until) || h.yields() {
 				report.Left = true
 				return report, nil
 			}
-			n, err := store.IndexDay(ctx, Day{s, day}, state)
+			if h.expired() {
+				if err := h.take(ctx); err != nil {
+					return report, err
+				}
+			}
+			n, err := store.IndexDay(ctx, Day{s, day}, state, ok)
 			if err != nil {
 				return report, err
 			}
@@ -117,14 +154,15 @@ func UpdateIndex(ctx context.Context, store IndexStore, s entra.Stream, again bo
 	return report, store.SetIndexedUpTo(ctx, s, p.Seals)
 }
 
-// daysOf are the states of the whole days of [from, to): those whose hours are all sealed, or hold nothing for good.
+// daysOf are the states of the whole days of [from, to): those whose hours are all sealed, or hold nothing for good. A day of
+// which anything was purged is none.
 func daysOf(ctx context.Context, l Ledger, s entra.Stream, from, to time.Time) (map[time.Time]IndexedDay, error) {
 	states, hours := make(map[time.Time]IndexedDay), make(map[time.Time]int)
 	for cov, err := range l.Windows(ctx, s, from, to) {
 		if err != nil {
 			return nil, err
 		}
-		if cov.State != WindowSealed && cov.State != WindowLost && cov.State != WindowPurged {
+		if cov.State != WindowSealed && cov.State != WindowLost || cov.Doubt {
 			continue
 		}
 		day := cov.Start.UTC().Truncate(24 * time.Hour)

@@ -13,14 +13,14 @@ type WindowState string
 // The states of a window. A window without a coverage row was never read.
 const (
 	WindowPartial  WindowState = "partial"  // read in part: the frontier stands in it, or a record of it came with another window's read
-	WindowComplete WindowState = "complete" // read from its start to its end at least once
+	WindowComplete WindowState = "complete" // reads that leave out no minute covered it, each while Graph still had what it read
 	WindowLost     WindowState = "lost"     // first read when Graph may have forgotten it already, and found empty
 	WindowSealed   WindowState = "sealed"   // complete, after its last pass, and its root in the stream's log
 	WindowReopened WindowState = "reopened" // sealed, and then a record of it came or changed; it is sealed again
 	WindowPurged   WindowState = "purged"   // sealed, and its records dropped after the archive's own retention
 )
 
-// IsRead tells whether the window was read from its start to its end.
+// IsRead tells whether all of the window was read that could be.
 func (s WindowState) IsRead() bool {
 	return s == WindowComplete || s == WindowSealed || s == WindowReopened || s == WindowPurged
 }
@@ -52,7 +52,37 @@ type Coverage struct {
 	Seals    int64  // how often it was sealed
 	LastSeal int64  // number of its newest entry in the stream's log, where Seals is not 0
 	Reason   string // why a reopened window has to be sealed again, or by which rule its records were dropped
+
+	// What follows came later than the rest: a row of a version before has none of it, and loses it where such a version
+	// writes it again.
+
+	// Sum is over all contents that the row counts; HasSum is false where it was not kept.
+	Sum      Sum
+	HasSum   bool
+	PurgedAt time.Time // when its records were dropped
+	// Revision counts the commits that changed what the hour holds.
+	Revision int64
+	// Form is the poorest form in which its records came, in the source's word; empty: not noted, or no record.
+	Form string
+	// ColumnSet is the number of the poorest set of columns that its rows were written with; 0: not noted.
+	ColumnSet int
+	// Of [LostFrom, LostTo) nothing is known: Graph had forgotten it when it was first asked for. Zero: nothing is lost.
+	LostFrom, LostTo time.Time
+	// Unconfirmed counts contents that no read of Graph has met: of a run that died, where Graph could not be asked again.
+	// Unmet counts those that a read of the whole window did not meet. Neither is part of Records and Versions.
+	Unconfirmed, Unmet int64
+	// Doubt says that rows and Sum differ: the window is neither counted nor sealed until Graph was asked again.
+	Doubt bool
 }
+
+// InPart tells whether a part of the window is lost for good.
+func (c *Coverage) InPart() bool { return !c.LostTo.IsZero() }
+
+// Whole tells whether the window was read from its start to its end.
+func (c *Coverage) Whole() bool { return c.State.IsRead() && !c.InPart() }
+
+// lost tells whether some of the window is lost for good.
+func (c *Coverage) lost() bool { return c.State == WindowLost || c.InPart() }
 
 // Tally is what rows hold or what a write added.
 type Tally struct {
@@ -86,6 +116,20 @@ type Progress struct {
 	Reopened     int64     // windows to be sealed again
 	ReopenedFrom time.Time // none of them is earlier
 
+	// Doubts counts the windows in doubt, Lost those that are lost in whole or in part. None lies outside the span beside it.
+	Doubts, Lost       int64
+	DoubtFrom, DoubtTo time.Time
+	LostFrom, LostTo   time.Time
+
+	Suspects []Suspect // spans in which an execution that lost its lease may have written, or may still write
+	Drops    []Drop    // months that a purge has begun to drop
+	Purged   int64     // windows whose records were dropped
+	PurgedTo time.Time // everything before was dropped by the archive's own retention; zero: nothing was
+
+	// When a run last moved the stream, by the tenant's clock: the newest hours, passes or seals; and the backfill. A row of
+	// a version before has neither.
+	SteppedAt, BackfilledAt time.Time
+
 	WindowsComplete int64
 	Quarantined     int64 // distinct records in quarantine, as of the end of the last run
 	Changed, Late   int64 // sums of the windows'
@@ -117,15 +161,23 @@ func (p *Progress) begin() time.Time {
 	return p.Backfilled
 }
 
-// WindowsMissing counts the windows that have ended by now and are not complete.
+// held is the first hour of which the archive still has the records.
+func (p *Progress) held() time.Time {
+	if from := p.begin(); from.After(p.PurgedTo) {
+		return from
+	}
+	return p.PurgedTo
+}
+
+// WindowsMissing counts the windows that have ended by now and are not complete, less those that are lost for good.
 func (p *Progress) WindowsMissing(now time.Time) int64 {
 	if !p.Started() {
 		return 0
 	}
-	return max(0, int64(entra.HoursBetween(p.begin(), now))-p.WindowsComplete)
+	return max(0, int64(entra.HoursBetween(p.begin(), now))-p.WindowsComplete-p.Lost)
 }
 
-// addToWindow books a difference of one coverage row in the totals.
+// addToWindow adds the difference that a commit makes to one coverage row to the totals.
 func (p *Progress) addToWindow(before, after Coverage) {
 	p.Records += after.Records - before.Records
 	p.Versions += after.Versions - before.Versions
@@ -133,19 +185,37 @@ func (p *Progress) addToWindow(before, after Coverage) {
 	p.StoredBytes += after.StoredBytes - before.StoredBytes
 	p.Changed += after.Changed - before.Changed
 	p.Late += after.Late - before.Late
-	if !before.State.IsRead() && after.State.IsRead() {
-		p.WindowsComplete++
+	p.WindowsComplete += one(after.Whole()) - one(before.Whole())
+	count(&p.Reopened, &p.ReopenedFrom, nil, before.State == WindowReopened, after.State == WindowReopened, after.Window)
+	count(&p.Doubts, &p.DoubtFrom, &p.DoubtTo, before.Doubt, after.Doubt, after.Window)
+	p.Purged += one(after.State == WindowPurged) - one(before.State == WindowPurged)
+	count(&p.Lost, &p.LostFrom, &p.LostTo, before.lost(), after.lost(), after.Window)
+}
+
+func one(yes bool) int64 {
+	if yes {
+		return 1
 	}
-	if before.State != WindowReopened && after.State == WindowReopened {
-		p.Reopened++
-		if p.ReopenedFrom.IsZero() || after.Start.Before(p.ReopenedFrom) {
-			p.ReopenedFrom = after.Start
+	return 0
+}
+
+// count keeps how many windows are something, and a span that holds them all.
+func count(n *int64, from, to *time.Time, before, after bool, w entra.Window) {
+	*n += one(after) - one(before)
+	switch {
+	case *n <= 0: // a version before may have taken away what it did not know
+		*n, *from = 0, time.Time{}
+		if to != nil {
+			*to = time.Time{}
 		}
+		return
+	case !after:
+		return
+	case from.IsZero() || w.Start.Before(*from):
+		*from = w.Start
 	}
-	if before.State == WindowReopened && after.State != WindowReopened {
-		if p.Reopened--; p.Reopened == 0 {
-			p.ReopenedFrom = time.Time{}
-		}
+	if to != nil && w.End().After(*to) {
+		*to = w.End()
 	}
 }
 

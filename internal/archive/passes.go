@@ -34,6 +34,9 @@ func (r *streamRun) passes(ctx context.Context) error {
 		// What the backfill has read since its cursors were set may be due at some age, too.
 		p.SealedTo, p.Passed = p.begin(), Passed{}
 	}
+	if err := r.confirm(ctx); err != nil {
+		return err
+	}
 	for _, age := range r.ages() {
 		if err := r.pass(ctx, age); err != nil {
 			return err
@@ -47,7 +50,7 @@ func (r *streamRun) passCursor(age time.Duration, from time.Time) cursor {
 	return cursor{
 		at:    func(p *Progress) time.Time { return p.Passed.At(age) },
 		move:  func(p *Progress, t time.Time) { p.Passed.Set(age, t, inUse) },
-		floor: from, kind: readAgain, deadline: age, seen: new(bool),
+		floor: from, kind: readAgain, deadline: age,
 	}
 }
 
@@ -120,9 +123,6 @@ func (r *streamRun) due(ctx context.Context, age time.Duration, from, to time.Ti
 
 // readRange reads the windows of [from, to) again, as far as the stream was read at all.
 func (r *streamRun) readRange(ctx context.Context, from, to time.Time) error {
-	if err := r.load(ctx); err != nil {
-		return err
-	}
 	if !r.progress.Started() {
 		if err := r.frontier(ctx); err != nil {
 			return err
@@ -138,7 +138,7 @@ func (r *streamRun) readRange(ctx context.Context, from, to time.Time) error {
 	c := cursor{
 		at:    func(*Progress) time.Time { return r.reached },
 		move:  func(_ *Progress, t time.Time) { r.reached = t },
-		floor: from, kind: readAgain, seen: new(bool),
+		floor: from, kind: readAgain,
 	}
 	for r.reached.Before(to) {
 		if r.outOfTime(ctx) {

@@ -15,6 +15,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/archive/archivetest"
 	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/seal"
@@ -53,8 +54,8 @@ func (t *tenant) at(tt *testing.T, store archive.Store, heads archive.Heads, now
 }
 
 func collectAt(t *testing.T, tn *tenant, store archive.Store, heads archive.Heads, o archive.Options) (archive.Report, error) {
-	collector := archive.NewCollector(tn, store, heads, o, func() time.Time { return tn.now }, slog.New(slog.DiscardHandler))
-	return collector.Run(t.Context(), fmt.Sprintf("at %s %p", tn.now.Format(time.RFC3339), &o), []entra.Stream{stream}, budget)
+	collector := archive.NewCollector(tn, archivetest.Later{Store: store}, heads, o, func() time.Time { return tn.now }, slog.New(slog.DiscardHandler))
+	return collector.Run(t.Context(), execution(), []entra.Stream{stream}, budget)
 }
 
 // verify verifies everything that the archive holds of the stream, from outside.
@@ -381,7 +382,7 @@ func TestARecordThatComesAfterTheSealIsKeptAndTheHourSealedAgain(t *testing.T) {
 	old := timeOf(stream, tn.records[stream][20])
 	tn.add(stream, "very-late", start.Sub(old)-time.Second, "came after the seal")
 	collector := archive.NewCollector(tn, store, heads, archive.Options{}, func() time.Time { return tn.now }, slog.New(slog.DiscardHandler))
-	report, err := collector.Range(t.Context(), "by hand", []entra.Stream{stream}, old.Add(-5*time.Hour), old.Add(5*time.Hour), budget)
+	report, err := collector.Range(t.Context(), execution(), []entra.Stream{stream}, old.Add(-5*time.Hour), old.Add(5*time.Hour), budget)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, report.Streams[0].New)
 	require.Equal(t, 1, report.Streams[0].Sealed)
@@ -401,7 +402,7 @@ func TestARecordThatComesAfterTheSealIsKeptAndTheHourSealedAgain(t *testing.T) {
 	tn.records[stream] = slices.Delete(tn.records[stream], 20, 21)
 	tn.add(stream, "even-later", start.Sub(old)-2*time.Second, "")
 	tn.now = tn.now.Add(time.Hour)
-	_, err = collector.Range(t.Context(), "again", []entra.Stream{stream}, old.Add(-time.Hour), old.Add(time.Hour), budget)
+	_, err = collector.Range(t.Context(), execution(), []entra.Stream{stream}, old.Add(-time.Hour), old.Add(time.Hour), budget)
 	require.Equal(t, entra.CodeTampered, entra.CodeOf(err), "%v", err)
 	findings, _ = verify(t, store, heads)
 	require.Len(t, tampering(findings), 1)

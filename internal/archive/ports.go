@@ -25,17 +25,23 @@ type Source interface {
 
 // Store keeps records, the ledger and what could not be filed.
 type Store interface {
+	LeaseStore
+	// RowKey is the key of a record's row: the Key of its leaf.
+	RowKey(k entra.Key) string
 	// Insert stores new records of one window, no key twice. If any of them is there already it fails with
 	// ErrExists; others may then have been stored.
-	Insert(ctx context.Context, w entra.Window, recs []entra.Record, seen time.Time) (Tally, error)
+	Insert(ctx context.Context, w entra.Window, recs []entra.Record, seen time.Time) (Contents, error)
 	// Stored lists what is stored of a window from key first to key last, both included.
 	Stored(ctx context.Context, w entra.Window, first, last entra.Key) (map[entra.Key]Stored, error)
-	// Apply carries out changes, each whole or not at all. ErrExists and ErrMoved: somebody else wrote; compare again.
-	Apply(ctx context.Context, w entra.Window, changes []Change, seen time.Time) (Tally, error)
+	// Apply carries out changes, each whole or not at all. Nothing is overwritten that was not compared with. ErrExists and
+	// ErrMoved: somebody else wrote; compare again.
+	Apply(ctx context.Context, w entra.Window, changes []Change, seen time.Time) (Contents, error)
 	// Count sums up what is stored of a window.
-	Count(ctx context.Context, w entra.Window) (Tally, error)
-	// StoredByHour counts records and earlier versions, together, in the windows of [from, to) that have any, by their start.
-	StoredByHour(ctx context.Context, s entra.Stream, from, to time.Time) (map[time.Time]int64, error)
+	Count(ctx context.Context, w entra.Window) (Contents, error)
+	// StoredByHour sums up the contents in the windows of [from, to) that have any, by their start.
+	StoredByHour(ctx context.Context, s entra.Stream, from, to time.Time) (map[time.Time]HourContents, error)
+	// Restamp gives contents of a window a later FirstSeen, if they are still as they were read; ErrMoved otherwise.
+	Restamp(ctx context.Context, w entra.Window, contents []seal.Leaf, seen time.Time) error
 	// Quarantine keeps bytes that can't be filed. The same bytes are kept once.
 	Quarantine(ctx context.Context, s entra.Stream, rejected []Rejected, seen time.Time) error
 	// InQuarantine counts a stream's records in quarantine.
@@ -45,17 +51,18 @@ type Store interface {
 	Progress(ctx context.Context, s entra.Stream) (Progress, error)
 	// Windows lists the coverage rows of [from, to) in order.
 	Windows(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[Coverage, error]
-	// Commit writes coverage rows, entries of the stream's log and the progress row in one transaction, if the
-	// progress row is still the one that was read (ErrMoved otherwise), and returns it as it is now. Rows and
-	// entries are up to MaxCommit together.
-	Commit(ctx context.Context, p Progress, rows []Coverage, seals []seal.Seal) (Progress, error)
-
 	// Leaves lists what is stored of the windows of [from, to), by their start, in no particular order.
 	Leaves(ctx context.Context, s entra.Stream, from, to time.Time) (map[time.Time][]seal.Leaf, error)
 	// Seal reads one entry of a stream's log.
 	Seal(ctx context.Context, s entra.Stream, number int64) (seal.Seal, error)
-	// KeepLeaves keeps, beside a seal, what is needed to name a record that is altered or missing later.
+	// LogSize counts the entries of a stream's log from the first on, as far as none is missing. most is how many there should
+	// be: where that one is there and none follows, nothing is counted.
+	LogSize(ctx context.Context, s entra.Stream, most int64) (int64, error)
+	// KeepLeaves keeps, beside a seal, what it lists: it tells the seal's members, and names a record that is altered or
+	// missing later. What another execution keeps of an entry with the same number does not touch it.
 	KeepLeaves(ctx context.Context, s seal.Seal, leaves []seal.Leaf) error
+	// KeptLeaves gives back what was kept beside a seal; ok is false where nothing is.
+	KeptLeaves(ctx context.Context, s seal.Seal) (leaves []KeptLeaf, ok bool, err error)
 }
 
 // Heads keeps the heads of the logs where whoever can write the tables can't rewrite them.
@@ -68,8 +75,8 @@ type Heads interface {
 }
 
 // MaxCommit is how many coverage rows and log entries fit one commit: Table Storage takes 100 operations in a transaction, and the
-// progress row and its guard need three.
-const MaxCommit = 97
+// progress row, its guard and the lease need four.
+const MaxCommit = 96
 
 // Errors of a Store that ask for another look rather than for help.
 var (
@@ -94,6 +101,7 @@ func (e *TooLarge) Is(target error) bool { return target == ErrTooLarge }
 // Stored is what the store has under one key.
 type Stored struct {
 	Current  entra.Hash
+	Since    time.Time    // the stamp under which the current content was read
 	Earlier  []entra.Hash // of earlier versions: their first VersionHashBytes only, the rest zero
 	HasFirst bool         // there is a current row
 }
@@ -117,6 +125,7 @@ type Change struct {
 	Record entra.Record
 	Was    entra.Hash // Supersede: the current row that was compared with
 	Again  bool       // Supersede: Record is stored as an earlier version, which now becomes the current one again
+	Until  time.Time  // KeepVersion: from when on a later content was current; zero: from when the record was seen
 }
 
 // Rejected is a record that can't be filed.

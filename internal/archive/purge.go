@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -51,22 +54,36 @@ type PurgeStore interface {
 	Store
 	// Months lists the months of which a stream has a table, in order.
 	Months(ctx context.Context, s entra.Stream) ([]time.Time, error)
-	// DropMonth removes a month's records and what was kept beside its seals; never an entry of the log. The table of records
-	// goes last: a drop that is killed is found again by Months.
+	// DropMonth removes a month's records first, and then what was kept beside them: index, lists of seals, dictionary; never an
+	// entry of the log. It can be repeated.
 	DropMonth(ctx context.Context, s entra.Stream, month time.Time) error
 	// DropQuarantined removes what has been in quarantine since before, and tells how many records there were.
 	DropQuarantined(ctx context.Context, s entra.Stream, before time.Time) (int64, error)
+	// Seals lists a stream's log in order.
+	Seals(ctx context.Context, s entra.Stream) iter.Seq2[seal.Seal, error]
 }
+
+// Drop is a month whose records a purge has begun to drop, and after that watches for what may still arrive.
+type Drop struct {
+	Month   time.Time
+	Dropped time.Time // zero: not yet
+}
+
+// sweepAfter is how long after a drop the month is dropped once more: what an indexer or a collector had under way when it lost
+// the stream has arrived by then.
+const sweepAfter = LateWrites
 
 // PurgeMonth is a month that is past its retention.
 type PurgeMonth struct {
 	Stream      entra.Stream
 	Month       time.Time
-	Records     int64
+	Records     int64 // contents, earlier versions included
 	StoredBytes int64
 	Rule        string // by which it is dropped
 	Kept        string // why it is kept all the same; empty: it is dropped
 	Dropped     bool
+	TakenBack   int64 // hours that an earlier purge had begun to drop, and that are sealed again as they are
+	begun       bool  // an earlier purge has begun to drop it
 }
 
 // Purger drops months that are past their retention.
@@ -86,36 +103,46 @@ const purged = "purged: "
 
 // Plan lists the months of a stream that are past their retention at a moment, and changes nothing.
 func (p *Purger) Plan(ctx context.Context, s entra.Stream, now time.Time) ([]PurgeMonth, error) {
+	progress, err := p.store.Progress(ctx, s)
+	if err != nil {
+		return nil, err
+	}
+	return p.plan(ctx, progress, now)
+}
+
+func (p *Purger) plan(ctx context.Context, progress Progress, now time.Time) ([]PurgeMonth, error) {
+	s := progress.Stream
 	keep := p.retention.Of(s)
-	if keep == 0 {
+	if keep == 0 && len(progress.Drops) == 0 {
 		return nil, nil
 	}
 	months, err := p.store.Months(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	progress, err := p.store.Progress(ctx, s)
-	if err != nil {
-		return nil, err
-	}
 	var out []PurgeMonth
 	for _, month := range months {
 		end := month.AddDate(0, 1, 0)
-		if end.After(now.Add(-keep)) {
-			break
-		}
 		m := PurgeMonth{Stream: s, Month: month, Rule: fmt.Sprintf("ARCHIVE_RETENTION of %s is %d days", s, int(keep/(24*time.Hour)))}
 		if err := p.sum(ctx, &m, end); err != nil {
 			return nil, err
+		}
+		past := keep > 0 && !end.After(now.Add(-keep))
+		if !past && !m.begun {
+			continue
 		}
 		hold, held := p.retention.held(s, month, end)
 		switch {
 		case held:
 			m.Kept = fmt.Sprintf("ARCHIVE_HOLD keeps %s to %s", hold.From.Format(time.DateOnly), hold.To.Format(time.DateOnly))
+		case !past:
+			m.Kept = "it is not past its retention any more"
 		case progress.SealedTo.Before(end):
 			m.Kept = "it is not sealed to its end"
 		case progress.Reopened > 0 && progress.ReopenedFrom.Before(end):
 			m.Kept = "an hour of it is to be sealed again"
+		case progress.Doubts > 0 && progress.DoubtFrom.Before(end), progress.suspected(month, end):
+			m.Kept = "an hour of it is in doubt"
 		}
 		out = append(out, m)
 	}
@@ -127,104 +154,296 @@ func (p *Purger) sum(ctx context.Context, m *PurgeMonth, end time.Time) error {
 		if err != nil {
 			return err
 		}
-		m.Records += cov.Records + cov.Versions
+		m.Records += cov.counted()
 		m.StoredBytes += cov.StoredBytes
+		m.begun = m.begun || cov.State == WindowPurged
 	}
 	return nil
 }
 
-// Run drops the months of a plan. For each hour the log gets an entry that says when it was purged and by which rule, and the
-// heads outside the tables stand for it, before anything is dropped: what is gone without such an entry was removed by
-// somebody else.
-func (p *Purger) Run(ctx context.Context, run string, s entra.Stream, now time.Time) ([]PurgeMonth, error) {
-	months, err := p.Plan(ctx, s, now)
+// Run drops the months of a plan. For each hour the log gets an entry that says when it was purged, by which rule and how many
+// contents it had, and the heads outside the tables stand for it, before anything is dropped: what is gone without such an entry
+// was removed by somebody else. A month whose drop was interrupted is finished, or, where a hold keeps it now, taken back. It
+// waits for the stream's lease until ctx ends.
+func (p *Purger) Run(ctx context.Context, by Execution, s entra.Stream, now time.Time) ([]PurgeMonth, error) {
+	progress, err := p.store.Progress(ctx, s)
 	if err != nil {
 		return nil, err
 	}
-	for i := range months {
-		m := &months[i]
-		if m.Kept != "" {
-			continue
-		}
-		if err := p.record(ctx, run, *m, now); err != nil {
-			return months, err
-		}
-		if err := p.store.DropMonth(ctx, s, m.Month); err != nil {
-			return months, err
-		}
-		m.Dropped = true
+	if months, err := p.plan(ctx, progress, now); err != nil || len(months) == 0 && len(progress.Drops) == 0 {
+		return months, errors.Join(err, p.quarantine(ctx, s, now))
 	}
-	if _, held := p.retention.held(s, time.Time{}, now.Add(time.Hour)); p.retention.Of(s) > 0 && !held {
-		// Of when a record in quarantine is, nobody can say, so a hold on any time keeps them all.
-		if _, err := p.store.DropQuarantined(ctx, s, now.Add(-p.retention.Of(s))); err != nil {
-			return months, err
-		}
+	h, progress, err := wait(ctx, p.store, by, s)
+	if err != nil {
+		return nil, err
 	}
-	return months, nil
+	progress.suspect(h.begin(now))
+	if progress, err = h.commit(ctx, progress, nil, nil); err != nil {
+		return nil, err
+	}
+	h.keep(ctx)
+	work := &purging{Purger: p, hold: h, progress: progress, now: now.UTC().Truncate(entra.Tick)}
+	months, err := work.months(ctx)
+	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer stop()
+	if _, releasing := h.release(ending, h.saved); err == nil {
+		err = releasing
+	}
+	if errors.Is(err, errYielded) {
+		err = nil // the next run goes on
+	}
+	return months, errors.Join(err, p.quarantine(ctx, s, now))
 }
 
-// record writes the entries of a month into the log and the ledger, as many at a time as fit a commit.
-func (p *Purger) record(ctx context.Context, run string, m PurgeMonth, now time.Time) error {
+// quarantine drops what has been in quarantine for longer than the retention.
+func (p *Purger) quarantine(ctx context.Context, s entra.Stream, now time.Time) error {
+	if _, held := p.retention.held(s, time.Time{}, now.Add(time.Hour)); p.retention.Of(s) == 0 || held {
+		return nil // of when a record in quarantine is, nobody can say, so a hold on any time keeps them all
+	}
+	_, err := p.store.DropQuarantined(ctx, s, now.Add(-p.retention.Of(s)))
+	return err
+}
+
+// purging is a purge of one stream, with its lease.
+type purging struct {
+	*Purger
+	hold     *holding
+	progress Progress
+	now      time.Time
+}
+
+func (w *purging) commit(ctx context.Context, p Progress, rows []Coverage, seals []seal.Seal) error {
+	saved, err := w.hold.commit(ctx, p, rows, seals)
+	if err == nil {
+		w.progress = saved
+	}
+	return err
+}
+
+func (w *purging) months(ctx context.Context) ([]PurgeMonth, error) {
+	months, err := w.plan(ctx, w.progress, w.now)
+	if err != nil {
+		return nil, err
+	}
+	first := true // every month before was dropped
+	for i := range months {
+		m := &months[i]
+		if w.hold.yields() {
+			return months, errYielded
+		}
+		switch {
+		case m.Kept == "":
+			err = w.drop(ctx, m, first)
+		case m.begun:
+			first = false
+			err = w.takeBack(ctx, m)
+		default:
+			first = false
+		}
+		if err != nil {
+			return months, err
+		}
+	}
+	return months, w.sweep(ctx, months)
+}
+
+// drop writes the month's entries into the log, and then drops it.
+func (w *purging) drop(ctx context.Context, m *PurgeMonth, first bool) error {
+	if err := w.record(ctx, *m); err != nil {
+		return err
+	}
+	if err := w.putHead(ctx); err != nil {
+		return err
+	}
+	if err := w.store.DropMonth(ctx, m.Stream, m.Month); err != nil {
+		return err
+	}
+	m.Dropped = true
+	p := w.progress
+	p.Drops = append(without(p.Drops, m.Month), Drop{Month: m.Month, Dropped: w.now})
+	if end := m.Month.AddDate(0, 1, 0); first && end.After(p.PurgedTo) {
+		p.PurgedTo = end
+	}
+	return w.commit(ctx, p, nil, nil)
+}
+
+func without(drops []Drop, month time.Time) []Drop {
+	return slices.DeleteFunc(slices.Clone(drops), func(d Drop) bool { return d.Month.Equal(month) })
+}
+
+// sweep finishes drops that were interrupted after the records were gone, and drops months once more into which something may
+// have arrived since.
+func (w *purging) sweep(ctx context.Context, months []PurgeMonth) error {
+	for _, d := range w.progress.Drops {
+		there := slices.ContainsFunc(months, func(m PurgeMonth) bool { return m.Month.Equal(d.Month) })
+		again := !d.Dropped.IsZero() && w.now.Sub(d.Dropped) >= sweepAfter
+		if !again && (there || !d.Dropped.IsZero()) {
+			continue
+		}
+		if err := w.store.DropMonth(ctx, w.progress.Stream, d.Month); err != nil {
+			return err
+		}
+		p := w.progress
+		if p.Drops = without(p.Drops, d.Month); !again {
+			p.Drops = append(p.Drops, Drop{Month: d.Month, Dropped: w.now})
+		}
+		if err := w.commit(ctx, p, nil, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hoursOf lists some of a month's hours in a state, as many as fit a commit with their entries.
+func (w *purging) hoursOf(ctx context.Context, month time.Time, state WindowState) ([]Coverage, error) {
+	var rows []Coverage
+	for cov, err := range w.store.Windows(ctx, w.progress.Stream, month, month.AddDate(0, 1, 0)) {
+		if err != nil {
+			return nil, err
+		}
+		if cov.State == state {
+			rows = append(rows, cov)
+		}
+		if len(rows) == sealsAtOnce {
+			break
+		}
+	}
+	return rows, nil
+}
+
+// record writes the entries of a month into the log and the ledger.
+func (w *purging) record(ctx context.Context, m PurgeMonth) error {
 	for {
-		var rows []Coverage
-		for cov, err := range p.store.Windows(ctx, m.Stream, m.Month, m.Month.AddDate(0, 1, 0)) {
-			if err != nil {
+		rows, err := w.hoursOf(ctx, m.Month, WindowSealed)
+		if err != nil || len(rows) == 0 {
+			return err
+		}
+		p := w.progress
+		if !slices.ContainsFunc(p.Drops, func(d Drop) bool { return d.Month.Equal(m.Month) }) {
+			p.Drops = append(slices.Clone(p.Drops), Drop{Month: m.Month})
+		}
+		log := &storeLog{ctx, w.store, m.Stream, make(map[int64]seal.Seal)}
+		seals := make([]seal.Seal, len(rows))
+		for i := range rows {
+			was := rows[i]
+			s := seal.Seal{Window: was.Window, Root: seal.Root(nil), SealedAt: w.now, Reason: fmt.Sprintf("%s%s%s%d", purged, m.Rule, purgedCount, was.counted())}
+			if seals[i], err = seal.Append(log, p.Seals, s); err != nil {
 				return err
 			}
-			if cov.State == WindowSealed {
-				rows = append(rows, cov)
-			}
-			if len(rows) == sealsAtOnce {
-				break
-			}
+			log.known[p.Seals] = seals[i]
+			rows[i].purge(s, p.Seals)
+			p.Seals++
+			p.addToWindow(was, rows[i])
 		}
-		progress, err := p.store.Progress(ctx, m.Stream)
+		if err := w.commit(ctx, p, rows, seals); err != nil {
+			return err
+		}
+	}
+}
+
+// purge makes the row say that what the window held was dropped.
+func (c *Coverage) purge(s seal.Seal, entry int64) {
+	c.State, c.Reason, c.PurgedAt, c.LastSeal = WindowPurged, s.Reason, s.SealedAt, entry
+	c.Seals++
+	c.Records, c.Versions, c.Bytes, c.StoredBytes, c.Unconfirmed, c.Unmet = 0, 0, 0, 0, 0, 0
+	c.Sum, c.HasSum = Sum{}, true
+	c.LostFrom, c.LostTo = time.Time{}, time.Time{}
+	c.Revision++
+}
+
+// takeBack seals the hours again, as they are, that an interrupted purge has marked as dropped in a month that is kept now.
+func (w *purging) takeBack(ctx context.Context, m *PurgeMonth) error {
+	before, err := w.sealedBefore(ctx, m.Month)
+	if err != nil {
+		return err
+	}
+	for {
+		rows, err := w.hoursOf(ctx, m.Month, WindowPurged)
 		if err != nil {
 			return err
 		}
 		if len(rows) == 0 {
-			return p.putHead(ctx, run, progress)
+			break
 		}
-		progress.Run = run
-		log := &storeLog{ctx, p.store, m.Stream, make(map[int64]seal.Seal)}
+		p := w.progress
+		log := &storeLog{ctx, w.store, m.Stream, make(map[int64]seal.Seal)}
 		seals := make([]seal.Seal, len(rows))
 		for i := range rows {
 			was := rows[i]
-			s := seal.Seal{Window: was.Window, Root: seal.Root(nil), SealedAt: now.UTC().Truncate(entra.Tick), Reason: purged + m.Rule}
-			if seals[i], err = seal.Append(log, progress.Seals, s); err != nil {
+			if seals[i], err = w.restore(ctx, log, p.Seals, &rows[i], before[was.Start]); err != nil {
 				return err
 			}
-			log.known[progress.Seals] = seals[i]
-			rows[i].State, rows[i].Reason, rows[i].LastSeal = WindowPurged, s.Reason, progress.Seals
-			rows[i].Seals++
-			rows[i].Records, rows[i].Versions, rows[i].Bytes, rows[i].StoredBytes = 0, 0, 0, 0
-			progress.Seals++
-			progress.addToWindow(was, rows[i])
+			log.known[p.Seals] = seals[i]
+			p.Seals++
+			p.addToWindow(was, rows[i])
+			m.TakenBack++
 		}
-		// A run of the collector that is under way loses its turn, as it would to another run, and goes on with the next.
-		if _, err := p.store.Commit(ctx, progress, rows, seals); err != nil && !errors.Is(err, ErrMoved) {
+		p.Drops = without(p.Drops, m.Month)
+		if err := w.commit(ctx, p, rows, seals); err != nil {
 			return err
 		}
 	}
+	return w.putHead(ctx)
 }
 
-func (p *Purger) putHead(ctx context.Context, run string, progress Progress) error {
-	if p.heads == nil || progress.Heads == progress.Seals {
+// sealedBefore finds the last seal of each hour of a month before it was purged.
+func (w *purging) sealedBefore(ctx context.Context, month time.Time) (map[time.Time]seal.Seal, error) {
+	out := make(map[time.Time]seal.Seal)
+	for s, err := range w.store.Seals(ctx, w.progress.Stream) {
+		if err != nil {
+			return nil, err
+		}
+		if !wasPurged(s) && !s.Start.Before(month) && s.Start.Before(month.AddDate(0, 1, 0)) {
+			out[s.Start] = s
+		}
+	}
+	return out, nil
+}
+
+// restore makes the entry of an hour that a purge had marked as dropped, with what is left of it.
+func (w *purging) restore(ctx context.Context, log *storeLog, number int64, cov *Coverage, before seal.Seal) (seal.Seal, error) {
+	listed, err := w.store.Leaves(ctx, cov.Stream, cov.Start, cov.End())
+	if err != nil {
+		return seal.Seal{}, err
+	}
+	leaves := listed[cov.Start]
+	rows, err := w.store.Count(ctx, cov.Window)
+	if err != nil {
+		return seal.Seal{}, err
+	}
+	s := seal.Seal{Window: cov.Window, SealedAt: w.hold.stamp(), Reason: fmt.Sprintf("purge stopped, %d of %d left", len(leaves), before.Leaves)}
+	sealed := seal.LeavesAt(leaves, s.SealedAt)
+	s.Leaves, s.Root = int64(len(sealed)), seal.Root(sealed)
+	if s, err = seal.Append(log, number, s); err != nil {
+		return s, err
+	}
+	if len(sealed) > 0 {
+		if err := w.store.KeepLeaves(ctx, s, sealed); err != nil {
+			return s, err
+		}
+	}
+	cov.State, cov.Reason, cov.PurgedAt, cov.LastSeal = WindowSealed, s.Reason, time.Time{}, s.Number
+	cov.Seals++
+	cov.Records, cov.Versions, cov.Bytes, cov.StoredBytes = rows.Records, rows.Versions, rows.Bytes, rows.StoredBytes
+	cov.Sum, cov.HasSum = rows.Sum, true
+	cov.Revision++
+	return s, nil
+}
+
+func (w *purging) putHead(ctx context.Context) error {
+	p := w.progress
+	if w.heads == nil || p.Heads == p.Seals {
 		return nil
 	}
-	head, err := seal.HeadOf(&storeLog{ctx, p.store, progress.Stream, make(map[int64]seal.Seal)}, progress.Stream, progress.Seals)
+	head, err := seal.HeadOf(&storeLog{ctx, w.store, p.Stream, make(map[int64]seal.Seal)}, p.Stream, p.Seals)
 	if err != nil {
 		return err
 	}
-	if err := p.heads.PutHead(ctx, head); err != nil {
+	if err := w.heads.PutHead(ctx, head); err != nil {
 		return err
 	}
-	progress.Heads, progress.Run = progress.Seals, run
-	_, err = p.store.Commit(ctx, progress, nil, nil)
-	if errors.Is(err, ErrMoved) {
-		return nil // the collector's next run counts it
-	}
-	return err
+	p.Heads = p.Seals
+	return w.commit(ctx, p, nil, nil)
 }
 
 // Purge is what the log says of months that were dropped.
@@ -234,6 +453,17 @@ type Purge struct {
 	PurgedAt time.Time
 	Rule     string
 	Hours    int64
+	Contents int64 // records and earlier versions; 0 where a version before did not count them
+}
+
+// purgedCount stands between the rule and the number of contents.
+const purgedCount = "; contents: "
+
+// ruleOf takes an entry's reason apart.
+func ruleOf(s seal.Seal) (rule string, contents int64) {
+	rule, count, _ := strings.Cut(strings.TrimPrefix(s.Reason, purged), purgedCount)
+	contents, _ = strconv.ParseInt(count, 10, 64) // an entry of a version before has none
+	return rule, contents
 }
 
 // wasPurged tells whether an entry of the log says that its window's records were dropped.
@@ -243,12 +473,14 @@ func wasPurged(s seal.Seal) bool { return strings.HasPrefix(s.Reason, purged) &&
 func (v *Verifier) Purges() []Purge {
 	var out []Purge
 	for _, s := range v.purges {
-		if n := len(out) - 1; n >= 0 && out[n].PurgedAt.Equal(s.SealedAt) && out[n].Rule == strings.TrimPrefix(s.Reason, purged) && !s.Start.After(out[n].To.Add(31*24*time.Hour)) {
+		rule, contents := ruleOf(s)
+		if n := len(out) - 1; n >= 0 && out[n].PurgedAt.Equal(s.SealedAt) && out[n].Rule == rule && !s.Start.After(out[n].To.Add(31*24*time.Hour)) {
 			out[n].To = s.Window.End()
 			out[n].Hours++
+			out[n].Contents += contents
 			continue
 		}
-		out = append(out, Purge{Stream: s.Stream, From: s.Start, To: s.Window.End(), PurgedAt: s.SealedAt, Rule: strings.TrimPrefix(s.Reason, purged), Hours: 1})
+		out = append(out, Purge{Stream: s.Stream, From: s.Start, To: s.Window.End(), PurgedAt: s.SealedAt, Rule: rule, Hours: 1, Contents: contents})
 	}
 	return out
 }

@@ -65,12 +65,12 @@ func TestAMonthPastItsRetentionIsDroppedAndTheLogSaysSo(t *testing.T) {
 	require.Equal(t, 600, readBack(t, store), "a plan drops nothing")
 
 	// Killed between the log and the table, the archive is whole and the next run goes on.
-	_, err = archive.NewPurger(clumsy{store}, heads, keep).Run(t.Context(), "killed", stream, december)
+	_, err = archive.NewPurger(clumsy{store}, heads, keep).Run(t.Context(), execution(), stream, december)
 	require.ErrorIs(t, err, errClumsy)
 	v := verified(t, store, heads)
 	require.True(t, v.Intact(), "%v", v.Findings)
 
-	months, err := purger.Run(t.Context(), "purge", stream, december.Add(days))
+	months, err := purger.Run(t.Context(), execution(), stream, december.Add(days))
 	require.NoError(t, err)
 	require.True(t, months[0].Dropped)
 	require.Equal(t, 600-inOctober, readBack(t, store))
@@ -91,7 +91,7 @@ func TestAMonthPastItsRetentionIsDroppedAndTheLogSaysSo(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, archive.WindowPurged, cov.State)
 	}
-	months, err = purger.Run(t.Context(), "again", stream, december.Add(2*days))
+	months, err = purger.Run(t.Context(), execution(), stream, december.Add(2*days))
 	require.NoError(t, err)
 	require.Empty(t, months)
 	require.Equal(t, p.Seals, progress(t, store, stream).Seals, "it was done once")
@@ -143,7 +143,7 @@ func TestADropThatNoLogKnowsIsTampering(t *testing.T) {
 			rows = append(rows, cov)
 		}
 	}
-	_, err = store.Commit(t.Context(), p, rows, nil)
+	_, err = store.Commit(t.Context(), archive.Lease{}, p, rows, nil)
 	require.NoError(t, err)
 	v := verified(t, store, heads)
 	require.False(t, v.Intact())
@@ -156,12 +156,12 @@ func TestQuarantineIsPurgedByTheSameRule(t *testing.T) {
 	for at, raw := range map[time.Time][]byte{december.Add(-100 * days): old, december.Add(-days): recent} {
 		require.NoError(t, store.Quarantine(t.Context(), stream, []archive.Rejected{{Raw: raw, Hash: entra.HashOf(raw), Reason: "broken"}}, at))
 	}
-	_, err := archive.NewPurger(store, nil, archive.Retention{Default: archive.LeastRetention, Holds: []archive.Hold{{From: october, To: november}}}).Run(t.Context(), "r", stream, december)
+	_, err := archive.NewPurger(store, nil, archive.Retention{Default: archive.LeastRetention, Holds: []archive.Hold{{From: october, To: november}}}).Run(t.Context(), execution(), stream, december)
 	require.NoError(t, err)
 	n, err := store.InQuarantine(t.Context(), stream)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, n, "a hold keeps all: of when they are, nobody can say")
-	_, err = archive.NewPurger(store, nil, archive.Retention{Default: archive.LeastRetention}).Run(t.Context(), "r", stream, december)
+	_, err = archive.NewPurger(store, nil, archive.Retention{Default: archive.LeastRetention}).Run(t.Context(), execution(), stream, december)
 	require.NoError(t, err)
 	n, err = store.InQuarantine(t.Context(), stream)
 	require.NoError(t, err)

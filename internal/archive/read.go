@@ -10,8 +10,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// shortestRetention is the least time for which a tenant keeps its logs (7 days on Free). An hour that is found empty
-// at a greater age, before the read has seen any record, may have been forgotten.
+// shortestRetention is the least time for which a tenant keeps its logs (7 days on Free).
 const shortestRetention = 7 * 24 * time.Hour
 
 // read is one walk through the pages of a span.
@@ -23,19 +22,40 @@ type read struct {
 
 	pages   int
 	start   time.Time // where the cursor stood
+	pageAt  time.Time // the tenant's time when the last page came
 	sheet   map[time.Time]*row
 	known   time.Time // the sheet has every row of the ledger from here to asked.to
 	last    time.Time // the newest record time so far
 	ordered bool      // records came oldest first so far
+	stored  bool      // rows were stored since the last commit
 
 	lateness Lateness // not yet committed
 }
 
-// row is a window's coverage as it stands in the ledger and as this read leaves it.
+// row is a window's coverage as it is in the ledger and as this read leaves it.
 type row struct {
 	was, now Coverage
 	fresh    bool // the ledger had no row when the read began: nothing should be stored
-	recount  bool // rows may be stored that was does not count
+	// recount: rows are stored that was does not count, or may be. met are the contents that this read has met there, unless
+	// it learnt too late that they would be asked for.
+	recount bool
+	met     map[Sum]bool
+	unnoted bool
+}
+
+// meet notes what a page holds of an hour that has to be counted again.
+func (w *row) meet(keyOf func(entra.Key) string, recs []entra.Record, again bool) {
+	if !w.recount && !again {
+		w.unnoted = true
+		return
+	}
+	w.recount = true
+	if w.met == nil {
+		w.met = make(map[Sum]bool, len(recs))
+	}
+	for _, rec := range recs {
+		w.met[SumOf(keyOf(rec.Key), rec.Hash)] = true
+	}
 }
 
 // run reads, stores and commits page by page: while one page is written the next is fetched.
@@ -59,11 +79,23 @@ func (rd *read) run(ctx context.Context) error {
 		if rd.limit > 0 && rd.pages >= rd.limit && rd.ordered && rd.moved() {
 			return rd.commit(ctx, rd.at(), true)
 		}
+		if rd.hold.yields() && rd.ordered && rd.moved() {
+			if err := rd.commit(ctx, rd.at(), true); err != nil {
+				return err
+			}
+			return errYielded
+		}
 	}
 	if err := rd.reading.Err(); err != nil {
 		return err
 	}
-	return rd.commit(ctx, rd.asked.to, true)
+	if err := rd.commit(ctx, rd.asked.to, true); err != nil {
+		return err
+	}
+	if rd.hold.yields() {
+		return errYielded
+	}
+	return nil
 }
 
 // fetched is a page, or the error in its place.
@@ -100,19 +132,23 @@ func (rd *read) moved() bool { return rd.at().After(rd.start) }
 // at is where the cursor stands.
 func (rd *read) at() time.Time { return rd.cursor.at(&rd.progress) }
 
-// begin notes in the ledger that a read is under way, and loads the rows of its span.
+// begin notes in the ledger that a read is under way, and loads the rows of its span. The first one of a run takes the
+// stream's lease with it, before anything is written.
 func (rd *read) begin(ctx context.Context) error {
 	rd.reads++
 	rd.start = rd.at()
 	rd.ordered = rd.source.Ordered(rd.stream)
 	rd.sheet = make(map[time.Time]*row)
-	rd.known = entra.FloorHour(rd.asked.from)
+	rd.known = entra.FloorHour(earlier(rd.asked.from, rd.start))
 	if err := rd.loadRows(ctx, rd.known, rd.asked.to); err != nil {
 		return err
 	}
 	p := rd.progress
-	p.Run, p.ReadingFrom, p.ReadingTo = rd.id, rd.asked.from, rd.asked.to
-	saved, err := rd.store.Commit(ctx, p, nil, nil)
+	p.ReadingFrom, p.ReadingTo = rd.asked.from, rd.asked.to
+	for _, s := range rd.aborted {
+		p.ReadingFrom, p.ReadingTo = earlier(p.ReadingFrom, s.from), later(p.ReadingTo, s.to)
+	}
+	saved, err := rd.hold.commit(ctx, p, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -125,13 +161,25 @@ func (rd *read) loadRows(ctx context.Context, from, to time.Time) error {
 		if err != nil {
 			return err
 		}
-		rd.sheet[cov.Start] = &row{was: cov, now: cov, recount: rd.doubtful.contains(cov.Start)}
+		rd.sheet[cov.Start] = &row{was: cov, now: cov, recount: cov.Doubt || rd.inDoubt(cov.Start)}
 	}
 	return nil
 }
 
+// inDoubt tells whether an earlier read of this run may have stored rows in an hour that it did not count.
+func (r *streamRun) inDoubt(hour time.Time) bool {
+	return slices.ContainsFunc(r.aborted, func(s span) bool { return s.contains(hour) })
+}
+
 // take stores one page and commits how far it reaches.
 func (rd *read) take(ctx context.Context, page entra.Page) error {
+	if rd.hold.expired() {
+		// The page was long in coming. Nothing is stored before the stream is known to be this execution's still.
+		if err := rd.hold.take(ctx); err != nil {
+			return err
+		}
+	}
+	rd.pageAt, rd.stored = rd.tenantNow(), true
 	results, err := rd.storePage(ctx, page)
 	if err != nil {
 		return err
@@ -142,7 +190,7 @@ func (rd *read) take(ctx context.Context, page entra.Page) error {
 		balance.Changed += res.balance.Changed
 		balance.Unchanged += res.balance.Unchanged
 		balance.Quarantined += res.balance.Quarantined
-		rd.book(res)
+		rd.book(res, page.Form)
 	}
 	if !balance.Holds() {
 		return &entra.Error{Code: entra.CodeInternal, Doing: "archive " + string(rd.stream),
@@ -150,42 +198,71 @@ func (rd *read) take(ctx context.Context, page entra.Page) error {
 			Remedy: "nothing of it was counted; please report this"}
 	}
 	rd.balance.add(balance)
-	if !rd.ordered || len(page.Records) == 0 {
+	if len(page.Records) == 0 {
+		rd.stored = false
+		return nil
+	}
+	if !rd.ordered {
 		return nil
 	}
 	return rd.commit(ctx, rd.last, false)
 }
 
 // book adds what was stored of one window to its row.
-func (rd *read) book(res groupResult) {
+func (rd *read) book(res groupResult, form string) {
 	w := rd.row(res.window.Start)
-	w.recount = w.recount || res.recount
 	now := &w.now
 	now.Fetched += res.balance.Fetched
 	now.New += res.balance.New
 	now.Changed += res.balance.Changed
 	now.Unchanged += res.balance.Unchanged
 	now.Quarantined += res.balance.Quarantined
-	now.Records += res.tally.Records
-	now.Versions += res.tally.Versions
-	now.Bytes += res.tally.Bytes
-	now.StoredBytes += res.tally.StoredBytes
+	if res.added != (Contents{}) {
+		now.wroteAs(form, entra.ColumnSet(rd.stream))
+	}
+	now.Records += res.added.Records
+	now.Versions += res.added.Versions
+	now.Bytes += res.added.Bytes
+	now.StoredBytes += res.added.StoredBytes
+	now.Sum.Add(res.added.Sum)
 	now.LastReadAt = rd.now
 	if w.was.State.IsRead() {
 		now.Late += res.balance.New
 		rd.lateness.add(res.ages)
 	}
-	if (w.was.State == WindowSealed || w.was.State == WindowPurged) && res.balance.New+res.balance.Changed > 0 {
-		now.State = WindowReopened
-		now.Reason = fmt.Sprintf("%d new and %d changed records came after the seal", now.New-w.was.New, now.Changed-w.was.Changed)
+	w.reopen()
+}
+
+// wroteAs notes the form and the columns of what is added to an hour: the poorest of all that it holds.
+func (c *Coverage) wroteAs(form string, columns int) {
+	if c.counted() == 0 && c.Form == "" && c.ColumnSet == 0 {
+		c.Form, c.ColumnSet = form, columns
+		return
+	}
+	c.ColumnSet = min(c.ColumnSet, columns)
+	if c.Form != "" {
+		c.Form = entra.PoorerForm(c.Form, form)
+	}
+}
+
+// reopen says of a sealed window that something came to it.
+func (w *row) reopen() {
+	if w.was.State != WindowSealed && w.was.State != WindowPurged {
+		return
+	}
+	fresh, changed := w.now.New-w.was.New, w.now.Changed-w.was.Changed
+	if fresh+changed > 0 {
+		w.now.State = WindowReopened
+		w.now.Reason = fmt.Sprintf("%d new and %d changed records came after the seal", fresh, changed)
 	}
 }
 
 func (rd *read) row(hour time.Time) *row {
 	w, ok := rd.sheet[hour]
 	if !ok {
-		cov := Coverage{Window: entra.Window{Stream: rd.stream, Start: hour}, State: WindowPartial, FirstReadAt: rd.now}
-		w = &row{now: cov, fresh: true, recount: rd.doubtful.contains(hour)}
+		cov := Coverage{Window: entra.Window{Stream: rd.stream, Start: hour}, State: WindowPartial, FirstReadAt: rd.now, HasSum: true}
+		w = &row{now: cov, fresh: true, recount: rd.inDoubt(hour)}
+		w.was.HasSum = true
 		rd.sheet[hour] = w
 	}
 	return w
@@ -201,23 +278,25 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 		reached = rd.at()
 	}
 	passed := rd.pass(reached)
-	others, err := rd.changedRows(ctx, passed)
+	rows, err := rd.changedRows(ctx, passed, reached, end)
 	if err != nil {
 		return err
 	}
 	p := rd.progress
-	rows := append(others, passed...)
 	for first := true; first || len(rows) > 0; first = false {
 		n := min(len(rows), MaxCommit)
 		chunk := make([]Coverage, n)
 		for i, w := range rows[:n] {
+			if w.now.Sum != w.was.Sum {
+				w.now.Revision = w.was.Revision + 1
+			}
 			chunk[i] = w.now
 			p.addToWindow(w.was, w.now)
-			w.was, w.recount = w.now, false
 			if w.now.State != WindowPartial && w.now.End().After(rd.cursor.at(&p)) && !w.now.End().After(reached) {
 				rd.cursor.move(&p, w.now.End())
 			}
 		}
+		committed := rows[:n]
 		if rows = rows[n:]; len(rows) == 0 {
 			rd.cursor.move(&p, reached)
 			if end {
@@ -226,135 +305,68 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 		}
 		p.Lateness.add(rd.lateness)
 		rd.lateness = Lateness{}
-		saved, err := rd.store.Commit(ctx, p, chunk, nil)
+		saved, err := rd.hold.commit(ctx, p, chunk, nil)
 		if err != nil {
 			return err
 		}
+		for _, w := range committed {
+			w.was = w.now
+		}
 		p = saved
 	}
-	rd.progress = p
+	rd.progress, rd.stored = p, false
+	if end {
+		rd.aborted = nil
+	}
 	rd.forget(reached)
 	return nil
 }
 
-// pass completes the windows that end by reached, those without a record included, and returns them in order.
-func (rd *read) pass(reached time.Time) []*row {
-	hour := entra.FloorHour(rd.at())
-	if rd.cursor.kind == readBackfill && rd.progress.Begin.IsZero() {
-		first, ok := rd.begins(hour, reached)
-		if !ok {
-			return nil // before the oldest record nothing is claimed
-		}
-		rd.progress.Begin = first
-		if first.After(hour) {
-			hour = first
-		}
-	}
-	seen := *rd.cursor.seen
-	var passed []*row
-	for ; !hour.Add(time.Hour).After(reached); hour = hour.Add(time.Hour) {
-		w := rd.row(hour)
-		seen = seen || w.now.Fetched > w.was.Fetched
-		if w.now.State.IsRead() && rd.cursor.kind != readAgain {
-			continue
-		}
-		w.now.Passes, w.now.LastReadAt, w.now.PassedAt = w.now.Passes+1, rd.now, rd.passedAt(w)
-		if !w.now.State.IsRead() {
-			w.now.State = WindowComplete
-			if !seen && w.now.Records == 0 && rd.now.Sub(w.now.End()) > shortestRetention {
-				w.now.State = WindowLost
-			} else if w.now.Start.Before(rd.progress.SealedTo) {
-				w.now.State, w.now.Reason = WindowReopened, "it was read for the first time after the hours around it had been sealed"
-			}
-		}
-		passed = append(passed, w)
-	}
-	return passed
-}
-
-// passedAt is from when on the window has been read as a whole. One of which a part was read by an earlier walk counts
-// from then; where nobody knows when that was, from its end.
-func (rd *read) passedAt(w *row) time.Time {
-	switch {
-	case !rd.asked.from.After(w.now.Start):
-		return rd.now
-	case rd.cursor.kind == readAgain:
-		// The earlier part was due, too, when it was read.
-		if due := w.now.End().Add(rd.cursor.deadline); due.After(w.was.PassedAt) {
-			return due
-		}
-		return w.was.PassedAt
-	case rd.cursor.kind == readBackfill && !w.fresh:
-		return w.was.FirstReadAt
-	}
-	return w.now.End()
-}
-
-// begins is the first hour that the ledger speaks for: that of the oldest record, or the first one that no tenant can
-// have forgotten, whichever is earlier. ok is false while the backfill has come to neither.
-func (rd *read) begins(from, reached time.Time) (first time.Time, ok bool) {
-	remembered := entra.FloorHour(rd.now.Add(-shortestRetention)).Add(time.Hour)
-	first, ok = rd.firstHour()
-	if !ok && !reached.After(remembered) {
-		return time.Time{}, false
-	}
-	if !ok || remembered.Before(first) {
-		first = remembered
-	}
-	if first.Before(from) {
-		first = from
-	}
-	return first, true
-}
-
-// firstHour is the earliest hour in which this read stored or rejected something.
-func (rd *read) firstHour() (time.Time, bool) {
-	var first time.Time
-	for hour, w := range rd.sheet {
-		if w.now.Fetched > w.was.Fetched && !hour.Before(rd.asked.from) && (first.IsZero() || hour.Before(first)) {
-			first = hour
-		}
-	}
-	return first, !first.IsZero()
-}
-
-// changedRows are the rows with something new that are not among passed, in order; where rows may be stored that
-// no row counts, they are counted again.
-func (rd *read) changedRows(ctx context.Context, passed []*row) ([]*row, error) {
+// changedRows are the rows to be committed, in order: those with something new, and those that are passed. Rows of hours in
+// doubt are counted again where this read has met all that Graph has of the hour; until then they wait.
+func (rd *read) changedRows(ctx context.Context, passed []*row, reached time.Time, end bool) ([]*row, error) {
 	isPassed := make(map[*row]bool, len(passed))
 	for _, w := range passed {
 		isPassed[w] = true
 	}
-	var others []*row
+	out := slices.Clone(passed)
 	for _, w := range rd.sheet {
-		if w.now == w.was {
-			continue
-		}
-		if w.recount && w.now.Fetched > 0 {
-			t, err := rd.store.Count(ctx, w.now.Window)
+		if w.recount && (w.now != w.was || isPassed[w]) {
+			ready, err := rd.recount(ctx, w, reached, end)
 			if err != nil {
 				return nil, err
 			}
-			w.now.Records, w.now.Versions, w.now.Bytes, w.now.StoredBytes = t.Records, t.Versions, t.Bytes, t.StoredBytes
+			if !ready {
+				out = slices.DeleteFunc(out, func(o *row) bool { return o == w })
+				continue
+			}
 		}
-		if !isPassed[w] {
-			others = append(others, w)
+		if w.now != w.was && !isPassed[w] {
+			out = append(out, w)
 		}
 	}
-	slices.SortFunc(others, func(a, b *row) int { return cmp.Compare(a.now.Start.Unix(), b.now.Start.Unix()) })
-	return others, nil
+	// What was passed comes last, so that the cursor does not move before everything is counted.
+	slices.SortFunc(out, func(a, b *row) int {
+		if isPassed[a] != isPassed[b] {
+			if isPassed[a] {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Compare(a.now.Start.Unix(), b.now.Start.Unix())
+	})
+	return out, nil
 }
 
 // forget drops rows that lie well behind the cursor, so that a read of years needs no more memory than one of a day.
 func (rd *read) forget(reached time.Time) {
-	*rd.cursor.seen = *rd.cursor.seen || !rd.last.IsZero()
 	keep := reached.Add(-24 * time.Hour)
 	if !rd.ordered || !keep.After(rd.known) {
 		return
 	}
 	rd.known = entra.FloorHour(keep)
-	for hour := range rd.sheet {
-		if hour.Before(rd.known) {
+	for hour, w := range rd.sheet {
+		if hour.Before(rd.known) && w.now == w.was {
 			delete(rd.sheet, hour)
 		}
 	}

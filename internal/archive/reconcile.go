@@ -2,6 +2,7 @@ package archive
 
 import (
 	"slices"
+	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
 )
@@ -24,9 +25,10 @@ func (b *Balance) add(o Balance) {
 	b.Quarantined += o.Quarantined
 }
 
-// reconcile decides what has to be written so that the store holds everything that was fetched of one window. The
-// last content fetched under a key becomes its current row; every other distinct content is kept as an earlier version.
-func reconcile(stored map[entra.Key]Stored, fetched []entra.Record) ([]Change, Balance) {
+// reconcile decides what has to be written so that the store holds everything that was fetched of one window at a stamp. The
+// last content fetched under a key becomes its current row, unless the store has one that was read under a later stamp: then
+// this read has been overtaken. Every other distinct content is kept as an earlier version.
+func reconcile(stored map[entra.Key]Stored, fetched []entra.Record, seen time.Time) ([]Change, Balance) {
 	var (
 		changes []Change
 		balance = Balance{Fetched: int64(len(fetched))}
@@ -58,6 +60,11 @@ func reconcile(stored map[entra.Key]Stored, fetched []entra.Record) ([]Change, B
 			changes = append(changes, Change{Kind: InsertCurrent, Record: last})
 		case has.Current == last.Hash:
 			balance.Unchanged++
+		case has.Since.After(seen) && has.holds(last.Hash):
+			balance.Unchanged++
+		case has.Since.After(seen):
+			balance.Changed++
+			changes = append(changes, Change{Kind: KeepVersion, Record: last, Until: has.Since})
 		default:
 			balance.Changed++
 			changes = append(changes, Change{Kind: Supersede, Record: last, Was: has.Current, Again: has.holds(last.Hash)})

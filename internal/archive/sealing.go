@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"strings"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -50,9 +51,11 @@ func (r *streamRun) seal(ctx context.Context) error {
 			limit = to
 		}
 	}
-	if !r.doubtful.from.IsZero() && r.doubtful.from.Before(limit) {
-		// A run that was stopped there may still have a write under way. It is sealed next time.
-		limit = r.doubtful.from
+	for _, s := range p.Suspects {
+		// A run that was stopped there may still have a write under way.
+		if from := later(s.span().from, p.SealedTo); s.To.After(p.SealedTo) && from.Before(limit) {
+			limit = from
+		}
 	}
 	if err := r.sealNew(ctx, limit); err != nil {
 		return err
@@ -60,13 +63,24 @@ func (r *streamRun) seal(ctx context.Context) error {
 	if err := r.sealAgain(ctx); err != nil {
 		return err
 	}
-	return r.putHead(ctx)
+	if err := r.putHead(ctx); err != nil {
+		return err
+	}
+	return r.tampered
 }
 
-// sealNew seals what was read completely from SealedTo up to limit.
+// sealable tells whether an hour can be sealed as it is: read completely, or as far as it can ever be.
+func (c *Coverage) sealable() bool {
+	return !c.Doubt && (c.State == WindowComplete || c.State == WindowPartial && c.InPart())
+}
+
+// sealNew seals what was read from SealedTo up to limit. It does not go beyond an hour in doubt.
 func (r *streamRun) sealNew(ctx context.Context, limit time.Time) error {
 	p := &r.progress
 	for p.SealedTo.Before(limit) && !r.outOfTime(ctx) {
+		if r.hold.yields() {
+			return errYielded
+		}
 		var (
 			rows   []Coverage
 			leaves int64
@@ -76,14 +90,21 @@ func (r *streamRun) sealNew(ctx context.Context, limit time.Time) error {
 			if err != nil {
 				return err
 			}
-			if cov.State != WindowComplete {
+			if cov.Doubt {
+				to = cov.Start
+				break
+			}
+			if !cov.sealable() {
 				continue // a lost window holds nothing to vouch for; a reopened one has its turn
 			}
-			rows, leaves = append(rows, cov), leaves+cov.Records+cov.Versions
+			rows, leaves = append(rows, cov), leaves+cov.counted()
 			if len(rows) == sealsAtOnce || leaves > leavesAtOnce {
 				to = cov.End()
 				break
 			}
+		}
+		if len(rows) == 0 && !to.After(p.SealedTo) {
+			return nil
 		}
 		if err := r.sealRows(ctx, rows, to); err != nil {
 			return err
@@ -92,46 +113,63 @@ func (r *streamRun) sealNew(ctx context.Context, limit time.Time) error {
 	return nil
 }
 
-// sealRows seals windows and moves SealedTo, in one commit.
+// sealRows seals windows and moves SealedTo, in one commit. A window whose rows are not what the ledger counts is not sealed
+// but in doubt from then on, and none after it is sealed.
 func (r *streamRun) sealRows(ctx context.Context, rows []Coverage, to time.Time) error {
-	p := r.progress
+	if !r.hold.has {
+		if err := r.hold.take(ctx); err != nil { // what a seal lists is kept before the seal is committed
+			return err
+		}
+	}
+	p, at := r.progress, r.hold.stamp()
 	log := &storeLog{ctx, r.store, r.stream, make(map[int64]seal.Seal)}
-	seals := make([]seal.Seal, len(rows))
 	stored, err := r.leavesOf(ctx, rows)
 	if err != nil {
 		return err
 	}
+	var seals []seal.Seal
 	for i, was := range rows {
-		if seals[i], err = r.sealRow(ctx, log, p.Seals, &rows[i], stored[was.Start]); err != nil {
+		leaves := stored[was.Start]
+		if !was.agrees(HourContents{int64(len(leaves)), sumOf(leaves)}) {
+			if err := r.checkLastSeal(ctx, log, was, leaves); err != nil {
+				return err
+			}
+			rows[i].Doubt = true
+			p.addToWindow(was, rows[i])
+			rows, to = rows[:i+1], earlier(to, was.Start)
+			break
+		}
+		s, err := r.sealRow(ctx, log, p.Seals, &rows[i], leaves, at)
+		if err != nil {
 			return err
 		}
-		log.known[p.Seals] = seals[i]
+		log.known[p.Seals] = s
+		seals = append(seals, s)
 		p.Seals++
 		p.addToWindow(was, rows[i])
 	}
-	if to.After(p.SealedTo) {
-		p.SealedTo = to
+	p.SealedTo = later(to, p.SealedTo)
+	if len(seals) > 0 {
+		p.SealedAt = at
 	}
-	if len(rows) > 0 {
-		p.SealedAt = r.now
-	}
-	saved, err := r.store.Commit(ctx, p, rows, seals)
+	saved, err := r.hold.commit(ctx, p, rows, seals)
 	if err != nil {
 		return err
 	}
 	r.progress = saved
-	r.sealed += len(rows)
+	r.sealed += len(seals)
 	return nil
 }
 
 // sealRow makes the log's next entry of one window, and its coverage row.
-func (r *streamRun) sealRow(ctx context.Context, log *storeLog, number int64, cov *Coverage, leaves []seal.Leaf) (seal.Seal, error) {
-	if cov.Seals > 0 {
-		if err := r.checkLastSeal(log, *cov, leaves); err != nil {
-			return seal.Seal{}, err
-		}
+func (r *streamRun) sealRow(ctx context.Context, log *storeLog, number int64, cov *Coverage, leaves []seal.Leaf, at time.Time) (seal.Seal, error) {
+	if err := r.checkLastSeal(ctx, log, *cov, leaves); err != nil {
+		return seal.Seal{}, err
 	}
-	s := seal.Seal{Window: cov.Window, SealedAt: r.now, Reason: cov.Reason}
+	s := seal.Seal{Window: cov.Window, SealedAt: at, Reason: cov.Reason}
+	if s.Reason == "" {
+		s.Reason = cov.known()
+	}
 	sealed := seal.LeavesAt(leaves, s.SealedAt)
 	s.Leaves, s.Root = int64(len(sealed)), seal.Root(sealed)
 	s, err := seal.Append(log, number, s)
@@ -143,17 +181,38 @@ func (r *streamRun) sealRow(ctx context.Context, log *storeLog, number int64, co
 			return s, err
 		}
 	}
-	if s.Leaves != cov.Records+cov.Versions {
-		// Rows that a stopped run stored, and that no read has met since.
-		tally, err := r.store.Count(ctx, cov.Window)
-		if err != nil {
-			return s, err
-		}
-		cov.Records, cov.Versions, cov.Bytes, cov.StoredBytes = tally.Records, tally.Versions, tally.Bytes, tally.StoredBytes
-	}
+	cov.Sum, cov.HasSum = sumOf(leaves), true
 	cov.State, cov.LastSeal, cov.Reason = WindowSealed, s.Number, ""
 	cov.Seals++
 	return s, nil
+}
+
+// checkLastSeal refuses to seal a window again whose records are no longer those of its last seal: that would cover up what
+// was done to them.
+func (r *streamRun) checkLastSeal(ctx context.Context, log *storeLog, cov Coverage, leaves []seal.Leaf) error {
+	if cov.Seals == 0 {
+		return nil
+	}
+	last, err := log.Seal(cov.LastSeal)
+	if err == nil && !wasPurged(last) { // a purge vouches for nothing
+		_, err = membersOf(ctx, r.store, last, leaves)
+	}
+	return err
+}
+
+// known says what of a window is known, and what it holds that nobody confirmed; empty where all is known.
+func (c *Coverage) known() string {
+	var parts []string
+	if c.InPart() {
+		parts = append(parts, fmt.Sprintf("nothing is known of it from %s to %s: Graph had forgotten that part", c.LostFrom.UTC().Format(time.RFC3339Nano), c.LostTo.UTC().Format(time.RFC3339Nano)))
+	}
+	if c.Unconfirmed > 0 {
+		parts = append(parts, fmt.Sprintf("%d unconfirmed: a run stored them and died, and Graph could not be asked again", c.Unconfirmed))
+	}
+	if c.Unmet > 0 {
+		parts = append(parts, fmt.Sprintf("%d that two reads of the whole hour did not meet", c.Unmet))
+	}
+	return strings.Join(parts, "; ")
 }
 
 // leavesOf reads what is stored of windows; those that follow each other take one query.
@@ -174,31 +233,19 @@ func (r *streamRun) leavesOf(ctx context.Context, rows []Coverage) (map[time.Tim
 	return out, nil
 }
 
-// checkLastSeal refuses to seal a window again whose records are no longer those of its last seal: that would cover up
-// what was done to them.
-func (r *streamRun) checkLastSeal(log *storeLog, cov Coverage, leaves []seal.Leaf) error {
-	last, err := log.Seal(cov.LastSeal)
-	if err != nil {
-		return err
-	}
-	if seal.Root(seal.LeavesAt(leaves, last.SealedAt)) == last.Root {
-		return nil
-	}
-	return &entra.Error{Code: entra.CodeTampered, Doing: fmt.Sprintf("seal %s again", cov.Window),
-		Why:    fmt.Sprintf("what was sealed there on %s is not what is stored now", last.SealedAt.Format(time.RFC3339)),
-		Remedy: "ask verify which records differ; the hour stays as it is"}
-}
-
 // sealAgain seals the windows that changed after they were sealed.
 func (r *streamRun) sealAgain(ctx context.Context) error {
 	for r.progress.Reopened > 0 && !r.outOfTime(ctx) {
+		if r.hold.yields() {
+			return errYielded
+		}
 		var rows []Coverage
 		p := &r.progress
 		for cov, err := range r.store.Windows(ctx, r.stream, p.ReopenedFrom, p.SealedTo) {
 			if err != nil {
 				return err
 			}
-			if cov.State != WindowReopened {
+			if cov.State != WindowReopened || cov.Doubt || p.suspected(cov.Start, cov.End()) {
 				continue
 			}
 			if rows = append(rows, cov); len(rows) == sealsAtOnce {

@@ -27,23 +27,29 @@ const (
 type streamRun struct {
 	*Collector
 	stream  entra.Stream
-	id      string
-	now     time.Time       // the tenant's clock at the start of the run
+	id      Execution
+	now     time.Time       // the tenant's time at the start of the run
+	began   time.Time       // the same moment by the machine's monotonic clock
 	ctx     context.Context // of the run
 	reading context.Context // ends with the run's budget
 
-	loaded   bool
+	busy     chan struct{} // held while something is done for the stream
+	ended    bool          // finish was called
+	hold     *holding      // nil: another execution has the stream
 	progress Progress
-	doubtful span          // what a killed run may have stored without a coverage row
-	span     time.Duration // of an unordered stream's next read
+	started  Progress // as the run found it
+	aborted  []span   // reads of this run that stored rows and were not committed to their end
+	span     time.Duration
 
-	// A record that a read of this run has seen proves that Graph still remembers the hours after it.
-	seenAtFrontier, seenInBackfill bool
+	// remembers is how old a record was that this run has seen: Graph then still has everything that is younger.
+	remembers time.Duration
 
 	balance      Balance
 	pages, reads int
 	err          error
-	overtaken    bool
+	tampered     error // of an hour in doubt that can't be counted
+	cause        error // of a stop that is no failure by itself: held, yielded, out of time
+	done         bool  // nothing more is done for the stream in this run
 	sealed       int
 	reached      time.Time // of a range
 	rangeDone    bool
@@ -54,56 +60,74 @@ type span struct{ from, to time.Time }
 
 func (s span) contains(t time.Time) bool { return !t.Before(s.from) && t.Before(s.to) }
 
-// fail keeps the stream's first error. A budget that ended, or a stop from outside, is none; nor is another run that has
-// taken the stream over: it goes on where this one stood.
+// tenantNow is the tenant's time.
+func (r *streamRun) tenantNow() time.Time { return r.now.Add(time.Since(r.began)) }
+
+// storageTime is the storage service's, as the state was read with it.
+func (r *streamRun) storageTime() time.Time { return r.hold.openedAt.Add(time.Since(r.began)) }
+
+// fail keeps the stream's first error. A budget that ended, or a stop from outside, is none; nor is another execution that
+// has the stream, or waits for it: it goes on where this one stood.
 func (r *streamRun) fail(err error) {
-	if err == nil || r.err != nil || r.outOfTime(r.ctx) && errors.Is(err, context.Cause(r.reading)) {
-		return
+	var held *Held
+	switch {
+	case err == nil || r.err != nil:
+	case errors.As(err, &held), errors.Is(err, ErrMoved), errors.Is(err, errYielded):
+		r.done, r.cause = true, err
+		r.log.InfoContext(r.ctx, "the stream is left to another execution", "stream", r.stream, "reason", err.Error())
+	case r.outOfTime(r.ctx) && errors.Is(err, context.Cause(r.reading)):
+		r.cause = err
+	default:
+		r.err, r.done = err, true
+		r.log.ErrorContext(r.ctx, "stream failed", "stream", r.stream, "code", entra.CodeOf(err), "error", err.Error())
 	}
-	if errors.Is(err, ErrMoved) {
-		r.overtaken = true
-		r.log.WarnContext(r.ctx, "another run has taken the stream over; this one leaves it", "stream", r.stream)
-		return
-	}
-	r.err = err
-	r.log.ErrorContext(r.ctx, "stream failed", "stream", r.stream, "code", entra.CodeOf(err), "error", err.Error())
 }
 
 func (r *streamRun) outOfTime(ctx context.Context) bool {
 	return r.reading.Err() != nil || ctx.Err() != nil
 }
 
-func (r *streamRun) wantsBackfill(ctx context.Context) bool {
-	return r.err == nil && !r.overtaken && !r.outOfTime(ctx) && r.progress.Backfilling()
+// wantsBackfill tells from where on the past of the stream is still to be read.
+func (r *streamRun) wantsBackfill(ctx context.Context) (from time.Time, wants bool) {
+	select {
+	case r.busy <- struct{}{}:
+		defer func() { <-r.busy }()
+	default:
+		return time.Time{}, false // it is being given to another execution
+	}
+	return r.progress.Backfilled, !r.done && !r.outOfTime(ctx) && r.progress.Backfilling()
 }
 
 func (r *streamRun) caughtUp() bool { return r.progress.Started() && !r.progress.Backfilling() }
 
-func (r *streamRun) load(ctx context.Context) error {
-	if r.loaded {
-		return nil
+// open takes over the stream where the last execution stood.
+func (r *streamRun) open(ctx context.Context, h *holding, p Progress) error {
+	r.hold, r.progress, r.started = h, p, p
+	last := h.begin(r.now)
+	if last.abandoned() || p.SteppedAt.IsZero() {
+		if err := r.mend(ctx); err != nil {
+			return err
+		}
 	}
-	p, err := r.store.Progress(ctx, r.stream)
-	if err != nil {
-		return err
+	r.progress.suspect(last)
+	h.keep(ctx)
+	go r.giveWay(ctx)
+	return r.checkSuspects(ctx)
+}
+
+// giveWay leaves the stream to an execution that waits for it while nothing is done for it: a run has several streams, and
+// works on a few of them at a time.
+func (r *streamRun) giveWay(ctx context.Context) {
+	select {
+	case <-r.hold.wished:
+		r.turn(func(*streamRun) error { return errYielded })
+	case <-r.hold.ended:
+	case <-ctx.Done():
 	}
-	if !r.now.After(p.SealedAt) {
-		// What this run stores has to be told from what was there when a window was sealed.
-		r.now = p.SealedAt.Add(entra.Tick)
-	}
-	r.progress, r.loaded = p, true
-	r.doubtful = span{entra.FloorHour(p.ReadingFrom), p.ReadingTo}
-	if p.ReadingFrom.IsZero() {
-		return nil
-	}
-	return r.settle(ctx)
 }
 
 // frontier reads from the watermark, less the overlap, up to now, less the lag.
 func (r *streamRun) frontier(ctx context.Context) error {
-	if err := r.load(ctx); err != nil {
-		return err
-	}
 	p, to := &r.progress, r.now.Add(-r.options.Lag).Truncate(entra.Tick)
 	if !p.Started() {
 		p.FrontierBegin = entra.FloorHour(to)
@@ -113,10 +137,8 @@ func (r *streamRun) frontier(ctx context.Context) error {
 			p.Backfilled = p.FrontierBegin
 		}
 	}
-	if !to.After(p.Watermark) {
-		r.log.WarnContext(ctx, "nothing to read yet: the tenant's clock stands before the watermark", "stream", r.stream,
-			"watermark", p.Watermark, "tenantTime", r.now)
-		return nil
+	if p.Watermark.After(r.now.Add(clocksAgree)) {
+		return r.setBack(ctx)
 	}
 	for p.Watermark.Before(to) && !r.outOfTime(ctx) {
 		if err := r.step(ctx, r.frontierCursor(), to, walkPages); err != nil {
@@ -139,7 +161,6 @@ type cursor struct {
 	floor    time.Time // no overlap reaches before it
 	kind     readKind
 	deadline time.Duration // of a pass: the age of its windows
-	seen     *bool
 }
 
 // readKind says what a read is for.
@@ -148,14 +169,14 @@ type readKind int
 const (
 	readFrontier readKind = iota
 	readBackfill
-	readAgain // windows that were read before: a pass, or a range that somebody asked for
+	readAgain // windows that were read before: a pass, a range that somebody asked for, or hours in doubt
 )
 
 func (r *streamRun) frontierCursor() cursor {
 	return cursor{
 		at:      func(p *Progress) time.Time { return p.Watermark },
 		move:    func(p *Progress, t time.Time) { p.Watermark = t },
-		overlap: r.options.Overlap, floor: r.progress.FrontierBegin, kind: readFrontier, seen: &r.seenAtFrontier,
+		overlap: r.options.Overlap, floor: r.progress.FrontierBegin, kind: readFrontier,
 	}
 }
 
@@ -163,15 +184,54 @@ func (r *streamRun) backfillCursor() cursor {
 	return cursor{
 		at:    func(p *Progress) time.Time { return p.Backfilled },
 		move:  func(p *Progress, t time.Time) { p.Backfilled = t },
-		floor: r.progress.Backfilled, kind: readBackfill, seen: &r.seenInBackfill,
+		floor: r.progress.Backfilled, kind: readBackfill,
 	}
 }
 
-func (r *streamRun) from(c cursor) time.Time {
-	if from := c.at(&r.progress).Add(-c.overlap); from.After(c.floor) {
-		return from
+// from is where a read of the cursor begins. Where Graph may have forgotten what lies there, it begins with the last record
+// that is stored before: if Graph still shows that one, it has everything after it.
+func (r *streamRun) from(ctx context.Context, c cursor) (time.Time, error) {
+	at := c.at(&r.progress)
+	if hour := entra.FloorHour(at); hour.Before(at) && r.doubtful(hour) {
+		return hour, nil // an hour in doubt is read whole
 	}
-	return c.floor
+	if c.kind != readAgain && r.tenantNow().Sub(at) > max(shortestRetention-time.Hour, r.remembers) {
+		last, err := r.lastRecordBefore(ctx, at)
+		if err != nil || !last.IsZero() {
+			return last, err
+		}
+	}
+	if from := at.Add(-c.overlap); from.After(c.floor) {
+		return from, nil
+	}
+	return c.floor, nil
+}
+
+// doubtful tells whether an hour may be in doubt.
+func (r *streamRun) doubtful(hour time.Time) bool {
+	p := &r.progress
+	return p.Doubts > 0 && !hour.Before(p.DoubtFrom) && hour.Before(p.DoubtTo) || r.inDoubt(hour)
+}
+
+// lastRecordBefore is the start of the last hour before a time of which a record is stored, up to a month back; zero where
+// there is none.
+func (r *streamRun) lastRecordBefore(ctx context.Context, at time.Time) (time.Time, error) {
+	end := entra.FloorHour(at).Add(time.Hour)
+	for _, back := range []time.Duration{2 * time.Hour, 24 * time.Hour, 31 * 24 * time.Hour} {
+		var last time.Time
+		for cov, err := range r.store.Windows(ctx, r.stream, entra.FloorHour(at.Add(-back)), end) {
+			if err != nil {
+				return time.Time{}, err
+			}
+			if cov.Records > 0 && cov.Start.Before(at) {
+				last = cov.Start
+			}
+		}
+		if !last.IsZero() {
+			return last, nil
+		}
+	}
+	return time.Time{}, nil
 }
 
 // step makes one read that moves the cursor towards to. A walk whose paging is lost begins again where the cursor
@@ -185,9 +245,16 @@ func (r *streamRun) step(ctx context.Context, c cursor, to time.Time, pages int)
 			}
 			pages = 0 // it has to be drained
 		}
-		rd := &read{streamRun: r, cursor: c, asked: span{r.from(c), end}, limit: pages}
-		err := rd.run(ctx)
+		from, err := r.from(ctx, c)
+		if err != nil {
+			return err
+		}
+		rd := &read{streamRun: r, cursor: c, asked: span{from, end}, limit: pages}
+		err = rd.run(ctx)
 		r.resize(rd.pages)
+		if err != nil && rd.stored {
+			r.aborted = append(r.aborted, span{entra.FloorHour(from), end})
+		}
 		if !errors.Is(err, entra.ErrPagingLost) {
 			return err
 		}
@@ -213,24 +280,45 @@ func (r *streamRun) resize(pages int) {
 	}
 }
 
-// finish writes how the run ended to the stream's row. Where even that fails, the log has the reason.
+// end is finish for whoever does not have the stream's turn.
+func (r *streamRun) end(ctx context.Context) {
+	r.busy <- struct{}{}
+	defer func() { <-r.busy }()
+	r.finish(ctx)
+}
+
+// finish writes how the run ended to the stream's row, and gives the stream to the next execution. Where even that fails,
+// the log has the reason.
 func (r *streamRun) finish(ctx context.Context) {
-	if !r.loaded || r.overtaken {
+	if r.ended {
 		return
 	}
-	p := r.progress
-	p.Run, p.LastRunAt, p.ClockOffset = r.id, r.now, r.now.Sub(r.clock()).Truncate(time.Second)
-	if r.err == nil {
-		p.LastSuccessAt = r.now
-	} else {
-		p.LastErrorAt, p.LastErrorCode, p.LastError = r.now, entra.CodeOf(r.err), r.err.Error()
+	r.ended, r.done = true, true
+	if r.hold == nil || r.hold.lost {
+		if r.hold != nil {
+			r.hold.stop()
+		}
+		if r.err == nil {
+			r.err = r.progress.Stalled(r.now, r.options.AlertAfter, r.cause)
+		}
+		return
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer stop()
-	if n, err := r.store.InQuarantine(ctx, r.stream); err == nil {
-		p.Quarantined = n
+	n, counting := r.store.InQuarantine(ctx, r.stream)
+	words := func(p Progress) Progress {
+		if counting == nil {
+			p.Quarantined = n
+		}
+		return r.lastWords(p)
 	}
-	saved, err := r.store.Commit(ctx, p, nil, nil)
+	if errors.Is(r.cause, ErrMoved) {
+		r.progress = r.hold.saved // a commit of this run's was carried out late
+	}
+	saved, err := r.hold.release(ctx, words(r.progress))
+	if errors.Is(err, ErrMoved) && !r.hold.lost {
+		saved, err = r.hold.release(ctx, words(r.hold.saved))
+	}
 	if err != nil {
 		if !errors.Is(err, ErrMoved) {
 			r.log.ErrorContext(ctx, "can't write the stream's state", "stream", r.stream, "error", err.Error())
@@ -240,7 +328,30 @@ func (r *streamRun) finish(ctx context.Context) {
 	r.progress = saved
 }
 
+// lastWords adds to the progress how the run ended.
+func (r *streamRun) lastWords(p Progress) Progress {
+	p.LastRunAt, p.ClockOffset = r.now, r.now.Sub(r.clock()).Truncate(time.Second)
+	p.step(&r.started, r.now)
+	if r.err == nil {
+		r.err = p.Stalled(r.now, r.options.AlertAfter, r.cause)
+	}
+	// What comes last is the later one, even where a clock that was wrong has gone back since.
+	if r.err == nil {
+		p.LastSuccessAt, p.LastErrorAt = r.now, earlier(p.LastErrorAt, r.now)
+	} else {
+		p.LastErrorAt, p.LastErrorCode, p.LastError = r.now, entra.CodeOf(r.err), r.err.Error()
+		p.LastSuccessAt = earlier(p.LastSuccessAt, r.now.Add(-entra.Tick))
+	}
+	return p
+}
+
 func (r *streamRun) report() StreamReport {
-	return StreamReport{Stream: r.stream, Pages: r.pages, Reads: r.reads, Balance: r.balance,
-		Watermark: r.progress.Watermark, Backfilled: r.progress.Backfilled, CaughtUp: r.caughtUp(), Overtaken: r.overtaken, Sealed: r.sealed, Reached: r.reached, RangeDone: r.rangeDone, Err: r.err}
+	out := StreamReport{Stream: r.stream, Pages: r.pages, Reads: r.reads, Balance: r.balance,
+		Watermark: r.progress.Watermark, Backfilled: r.progress.Backfilled, CaughtUp: r.caughtUp(), Sealed: r.sealed, Reached: r.reached, RangeDone: r.rangeDone, Err: r.err}
+	var held *Held
+	if errors.As(r.cause, &held) {
+		out.Overtaken, out.By = true, held.By.Execution
+	}
+	out.Yielded = errors.Is(r.cause, errYielded)
+	return out
 }

@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -133,8 +134,7 @@ func Prove(ctx context.Context, prover Prover, stream entra.Stream, id string, w
 		return seal.Proof{}, err
 	}
 	if record.Raw == nil {
-		return seal.Proof{}, &entra.Error{Code: entra.CodeNotFound, Doing: doing, Why: "there is no such record at " + when.UTC().Format(time.RFC3339Nano),
-			Remedy: "give the record's id and its exact time, as the record has them"}
+		return seal.Proof{}, notThere(ctx, prover, w, doing, when)
 	}
 	unsealed := func(why string) (seal.Proof, error) {
 		return seal.Proof{}, &entra.Error{Code: entra.CodeConflict, Doing: doing, Why: why, Remedy: "try again when it is sealed; the coverage function says up to when the stream is"}
@@ -154,12 +154,12 @@ func Prove(ctx context.Context, prover Prover, stream entra.Stream, id string, w
 	if err != nil {
 		return seal.Proof{}, err
 	}
-	if record.FirstSeen.After(s.SealedAt) {
-		return unsealed("it came after its hour was sealed, and the hour is sealed again by the next run")
+	members, err := membersOf(ctx, prover, s, leaves)
+	if err != nil {
+		return seal.Proof{}, err
 	}
-	if seal.Root(seal.LeavesAt(leaves, s.SealedAt)) != s.Root {
-		return seal.Proof{}, &entra.Error{Code: entra.CodeTampered, Doing: doing, Why: "its hour is not what was sealed on " + s.SealedAt.Format(time.RFC3339),
-			Remedy: "ask verify what differs"}
+	if !slices.ContainsFunc(members, func(l seal.Leaf) bool { return l.Key == record.Key && l.Hash == record.Hash }) {
+		return unsealed("it came after its hour was sealed, and the hour is sealed again by the next run")
 	}
 	p, err := prover.Progress(ctx, stream)
 	if err != nil {
@@ -169,7 +169,23 @@ func Prove(ctx context.Context, prover Prover, stream entra.Stream, id string, w
 	if err != nil {
 		return seal.Proof{}, err
 	}
-	return seal.Prove(log, head, s, leaves, record.Raw, record.Hash)
+	return seal.Prove(log, head, s, members, record.Raw, record.Hash)
+}
+
+// notThere says why there is no record to prove.
+func notThere(ctx context.Context, prover Prover, w entra.Window, doing string, when time.Time) error {
+	out := &entra.Error{Code: entra.CodeNotFound, Doing: doing, Why: "there is no such record at " + when.UTC().Format(time.RFC3339Nano),
+		Remedy: "give the record's id and its exact time, as the record has them"}
+	gaps, err := GapsOf(ctx, prover, w.Stream, w.Start, w.End())
+	if err != nil {
+		return err
+	}
+	for _, g := range gaps {
+		if !when.Before(g.From) && when.Before(g.To) {
+			out.Why, out.Remedy = g.Reason, "nothing brings it back; a proof that was made before stays valid"
+		}
+	}
+	return out
 }
 
 // find reads a window, and the current content of one record of it; none where its Raw is nil.

@@ -20,8 +20,7 @@ type Evidence interface {
 	// Inspect reads every row of the windows of [from, to), in order, and recomputes what it says. It does not end at
 	// what it finds wrong.
 	Inspect(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[Inspected, error]
-	// KeptLeaves gives back what was kept beside a seal; ok is false where nothing is.
-	KeptLeaves(ctx context.Context, s seal.Seal) (leaves []KeptLeaf, ok bool, err error)
+	sealLists
 }
 
 // Inspected is one content of a record as its rows are now.
@@ -49,11 +48,15 @@ const (
 	DiffAdded    Difference = "added"    // a record is there that was not sealed
 	DiffUnsealed Difference = "unsealed" // the hour is read, and not sealed yet
 	DiffMissing  Difference = "missing"  // the hour was never read completely, or is lost
-	DiffLog      Difference = "log"      // the log of seals was changed, or does not agree with a head
+	// DiffUnconfirmed is about contents that a run stored before it died, and that Graph could not be asked for again.
+	DiffUnconfirmed Difference = "unconfirmed"
+	DiffLog         Difference = "log" // the log of seals was changed, or does not agree with a head
 )
 
 // IsTampering tells whether the difference can only come from a change of what was written.
-func (d Difference) IsTampering() bool { return d != DiffUnsealed && d != DiffMissing }
+func (d Difference) IsTampering() bool {
+	return d != DiffUnsealed && d != DiffMissing && d != DiffUnconfirmed
+}
 
 // Finding is one difference.
 type Finding struct {
@@ -297,20 +300,32 @@ func (v *Verifier) compare(ctx context.Context, cov Coverage, seals []seal.Seal,
 	from := 0 // what was sealed before a purge is gone
 	for i, s := range seals {
 		if wasPurged(s) && !v.changed[s.Number] {
-			from = i
+			from = i + 1
 		}
 	}
-	seals = seals[from:]
+	if seals = seals[from:]; len(seals) == 0 && cov.State == WindowReopened {
+		found(DiffUnsealed, "", "records of the hour came after it was purged; it is sealed again by the next run")
+		return findings, nil
+	}
+	if len(seals) == 0 {
+		found(DiffLog, "", "the log says that the hour was purged, and the ledger says that it is %s", cov.State)
+		return findings, nil
+	}
 	if !cov.State.IsRead() {
 		found(DiffLog, "", "the hour was sealed on %s, and the ledger does not know it", last.SealedAt.Format(time.RFC3339))
 	}
+	var members []seal.Leaf
 	for _, s := range seals {
 		if v.changed[s.Number] {
 			continue // said already
 		}
-		then := seal.LeavesAt(leaves, s.SealedAt)
-		if int64(len(then)) == s.Leaves && seal.Root(then) == s.Root {
+		listed, err := membersOf(ctx, v.evidence, s, leaves)
+		if err == nil {
+			members = listed
 			continue
+		}
+		if entra.CodeOf(err) != entra.CodeTampered {
+			return nil, err
 		}
 		kept, ok, err := v.evidence.KeptLeaves(ctx, s)
 		if err != nil {
@@ -318,21 +333,50 @@ func (v *Verifier) compare(ctx context.Context, cov Coverage, seals []seal.Seal,
 		}
 		before := len(findings)
 		if ok {
-			findings = append(findings, v.differences(cov.Window, s, kept, then, altered)...)
+			findings = append(findings, v.differences(cov.Window, s, kept, seal.LeavesAt(leaves, s.SealedAt), altered)...)
 		}
 		if len(findings) == before && len(altered) == 0 {
 			found(DiffAltered, "", "the %d records sealed on %s have not the root that was sealed", s.Leaves, s.SealedAt.Format(time.RFC3339))
 		}
 		return findings, nil // the seals after it are wrong for the same reason
 	}
-	if cov.State != WindowReopened {
-		for _, l := range leaves {
-			if l.FirstSeen.After(last.SealedAt) {
-				found(DiffAdded, l.Key, "it came after the hour was sealed on %s, and the ledger does not know it", last.SealedAt.Format(time.RFC3339))
-			}
+	if v.changed[last.Number] {
+		return findings, nil
+	}
+	return append(findings, v.strangers(cov, last, members, leaves)...), nil
+}
+
+// strangers names the contents that the last seal of an hour does not list, and those that it lists though no read met them.
+func (v *Verifier) strangers(cov Coverage, last seal.Seal, members, leaves []seal.Leaf) []Finding {
+	var findings []Finding
+	found := func(d Difference, row, format string, args ...any) {
+		findings = append(findings, Finding{Difference: d, Stream: v.stream, Hour: cov.Start, Row: row, Detail: fmt.Sprintf(format, args...)})
+	}
+	listed := make(map[Sum]bool, len(members))
+	for _, l := range members {
+		listed[SumOf(l.Key, l.Hash)] = true
+	}
+	sealedOn := last.SealedAt.Format(time.RFC3339)
+	for _, l := range leaves {
+		since := l.FirstSeen.After(last.SealedAt)
+		switch {
+		case listed[SumOf(l.Key, l.Hash)]:
+		case since && cov.State == WindowReopened:
+		case cov.Doubt:
+			found(DiffUnconfirmed, l.Key, "it came after the hour was sealed on %s, and the next run of archivelogs asks Graph for it", sealedOn)
+		case since:
+			found(DiffAdded, l.Key, "it came after the hour was sealed on %s, and the ledger does not know it", sealedOn)
+		default:
+			found(DiffAdded, l.Key, "it says that it was there when the hour was sealed on %s, and it was not", sealedOn)
 		}
 	}
-	return findings, nil
+	if cov.Unconfirmed > 0 {
+		found(DiffUnconfirmed, "", "%d contents were stored by a run that died, and Graph could not be asked for them again", cov.Unconfirmed)
+	}
+	if cov.Unmet > 0 {
+		found(DiffAdded, "", "%d contents are there that two reads of the whole hour did not meet", cov.Unmet)
+	}
+	return findings
 }
 
 // differences names the records that are not as they were sealed.

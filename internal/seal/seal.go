@@ -26,6 +26,30 @@ type Leaf struct {
 	Hash       entra.Hash
 	FirstSeen  time.Time
 	Superseded time.Time // when a later content took its place; zero: it is the current one
+
+	// A content that came back after another had taken its place: when it did last, and its spells before that. Came is zero
+	// for a content that never did: it is there since FirstSeen.
+	Came   time.Time
+	Spells []Spell
+}
+
+// Spell is a time in which a content was its record's current one.
+type Spell struct{ From, To time.Time }
+
+// Since is when the content became the current one last.
+func (l Leaf) Since() time.Time {
+	if l.Came.IsZero() {
+		return l.FirstSeen
+	}
+	return l.Came
+}
+
+// currentAt tells whether the content was its record's current one at a time.
+func (l Leaf) currentAt(at time.Time) bool {
+	if !l.Since().After(at) {
+		return l.Superseded.IsZero() || l.Superseded.After(at)
+	}
+	return slices.ContainsFunc(l.Spells, func(s Spell) bool { return !s.From.After(at) && s.To.After(at) })
 }
 
 // LeavesAt is what the archive held at a time, in the order of its rows: by key, a record's current content before its
@@ -36,8 +60,10 @@ func LeavesAt(leaves []Leaf, at time.Time) []Leaf {
 		if l.FirstSeen.After(at) {
 			continue
 		}
-		if l.Superseded.After(at) {
+		if l.currentAt(at) {
 			l.Superseded = time.Time{}
+		} else if l.Superseded.IsZero() || l.Superseded.After(at) {
+			l.Superseded = at
 		}
 		out = append(out, l)
 	}

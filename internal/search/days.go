@@ -78,7 +78,7 @@ func (q Question) parts(ctx context.Context, in Archive, after string) iter.Seq2
 		asked := make([]func() (map[time.Time]archive.Hours, error), 0, len(all))
 		for i, month := range all {
 			for n := len(asked); n < len(all) && n < i+ahead; n++ {
-				asked = append(asked, later(func() (map[time.Time]archive.Hours, error) {
+				asked = append(asked, Later(func() (map[time.Time]archive.Hours, error) {
 					return index.Hours(ctx, values, all[n].from, all[n].to)
 				}))
 			}
@@ -99,8 +99,8 @@ func (q Question) parts(ctx context.Context, in Archive, after string) iter.Seq2
 // ahead is how many months the index is asked for at the same time: where little is found, the next ones are there already.
 const ahead = 4
 
-// later begins some work, and returns what waits for its result.
-func later[T any](work func() (T, error)) func() (T, error) {
+// Later begins some work, and returns what waits for its result.
+func Later[T any](work func() (T, error)) func() (T, error) {
 	type result struct {
 		value T
 		err   error

@@ -20,6 +20,8 @@ type Question struct {
 	NewestFirst bool
 	Versions    bool // earlier versions, too
 	plan        odata.Plan
+	covers      span             // the time that it is about
+	progress    archive.Progress // of its stream
 }
 
 // New reads a filter; an empty one lets everything through. A type of sign-ins in it chooses the stream. Errors are
@@ -56,13 +58,14 @@ func New(s entra.Stream, shape *odata.Shape, filter string) (Question, error) {
 // Within keeps the question to what the archive has, and to what the filter says of the time.
 func (q *Question) Within(p archive.Progress, now time.Time) {
 	begin, end := p.Hours(now)
+	first, _ := p.Known(now)
 	// No record is later than the last run that read; an hour more, because clocks differ a little.
 	if last := p.LastRunAt.Add(time.Hour); last.Before(end) {
 		end = last
 	}
-	q.From, q.To = begin, end
+	q.From, q.To, q.covers, q.progress = begin, end, span{first, end}, p
 	if begin.IsZero() || q.plan.Empty {
-		q.To = q.From // there is nothing
+		q.To, q.covers = q.From, span{} // there is nothing
 		return
 	}
 	q.Narrow(q.plan.From, q.plan.To)
@@ -75,6 +78,12 @@ func (q *Question) Narrow(from, to time.Time) {
 	}
 	if !to.IsZero() && to.Before(q.To) {
 		q.To = to
+	}
+	if q.covers.from.Before(from) {
+		q.covers.from = from
+	}
+	if !to.IsZero() && to.Before(q.covers.to) {
+		q.covers.to = to
 	}
 }
 

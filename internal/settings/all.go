@@ -25,7 +25,7 @@ func All() []Setting {
 			read: func(s *Settings, v string) error { s.StorageConnection = v; return nil }},
 		{Name: "ARCHIVE_STORAGE__clientId", Meaning: "client id of a user-assigned identity for the storage account", Accepts: "a client id", Without: "the app's identity",
 			read: func(s *Settings, v string) error { s.StorageClientID = v; return nil }},
-		{Name: "ARCHIVE_STREAMS", Meaning: "which streams are archived", Accepts: "with commas between: " + names(entra.AllStreams()), Default: names(entra.DefaultStreams()), read: readStreams},
+		{Name: "ARCHIVE_STREAMS", Meaning: "which streams are collected. One that is taken out stays readable, verifiable and under retention", Accepts: "with commas between: " + names(entra.AllStreams()), Default: names(entra.DefaultStreams()), read: readStreams},
 		{Name: "ARCHIVE_BACKFILL", Meaning: "how far back the first run reaches; later changes of it change nothing", Accepts: "0 to 7300d, as 30d or 36h", Default: "30d", read: readBackfill},
 		{Name: "ARCHIVE_PASSES", Meaning: "ages at which every hour is read again, for what Graph shows late or changes; after the last one the hour is sealed. " +
 			"Where the tenant keeps its logs for 7 days, the last is made at 6",
@@ -34,7 +34,8 @@ func All() []Setting {
 			Accepts: "forever, or 35d to 36500d; then, with commas between, <stream>=<the same>: forever,signIns.nonInteractiveUser=400d", Default: "forever", read: readRetention},
 		{Name: "ARCHIVE_HOLD", Meaning: "legal hold: what is never dropped, whatever `ARCHIVE_RETENTION` says",
 			Accepts: "<stream or *>=<first day>/<last day>, with commas between: *=2026-01-01/2026-03-31", read: readHolds},
-		{Name: "ARCHIVE_ALERT_AFTER", Meaning: "how far behind the archive may be before the timer's invocation fails, so that an alert on failed invocations fires",
+		{Name: "ARCHIVE_ALERT_AFTER", Meaning: "how far behind the archive may be before the timer's invocation fails, so that an alert on failed invocations fires. " +
+			"Likewise how long the directory snapshot in work may make no step, and, beyond 24 hours, how long there may be no whole one",
 			Accepts: "30m to 30d", Default: "3h", read: readAlertAfter},
 		{Name: "ARCHIVE_RUN_BUDGET", Meaning: "how long one run asks Graph for pages; keep it well below `functionTimeout` in `host.json`", Accepts: "10s to 1h, as 8m", Default: "8m", read: readBudget},
 		{Name: "SNAPSHOT_GROUPS", Meaning: "groups whose members (of nested groups, too) are noted with each snapshot, so that `exclude=` can leave them out: break-glass and service accounts",

@@ -83,8 +83,8 @@ type dictionaries struct {
 
 // tableDictionary is the dictionary that a table's next records are compressed against, or what it will be made of.
 type tableDictionary struct {
-	mu      sync.Mutex
-	asked   bool // the table of dictionaries was looked at
+	turn    chan struct{} // held while it is looked for or made, which takes requests
+	asked   bool          // the table of dictionaries was looked at
 	current *dictionary
 	sample  []byte
 }
@@ -93,10 +93,10 @@ type tableDictionary struct {
 // one, nil for none. recs are what it may be made of.
 func (s *Store) encoderFor(ctx context.Context, w entra.Window, recs ...entra.Record) (*zstd.Encoder, error) {
 	table := TableName(w)
-	known, _ := s.dictionaries.byTable.LoadOrStore(table, &tableDictionary{})
+	known, _ := s.dictionaries.byTable.LoadOrStore(table, &tableDictionary{turn: make(chan struct{}, 1)})
 	t := known.(*tableDictionary)
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.turn <- struct{}{}
+	defer func() { <-t.turn }()
 	if !t.asked {
 		d, err := s.storedDictionary(ctx, table)
 		if err != nil {

@@ -48,16 +48,15 @@ type encoded struct {
 	size  int // on the wire
 }
 
-// encodeRecord makes the rows of a record, compressed by with (nil: without a dictionary). superseded is zero for a current
-// row.
-func (c *codec) encodeRecord(with *zstd.Encoder, w entra.Window, rec entra.Record, seen, superseded time.Time) (encoded, error) {
+// encodeRecord makes the rows of a record, compressed by with (nil: without a dictionary).
+func (c *codec) encodeRecord(with *zstd.Encoder, w entra.Window, rec entra.Record, when dates) (encoded, error) {
 	data, codecName, free := c.encode(with, rec.Raw)
 	defer free()
 	if len(data) > maxParts*chunksPerRow*maxProperty {
 		return encoded{}, &archive.TooLarge{Key: rec.Key, Hash: rec.Hash, Size: len(data)}
 	}
 	rk, whole := rowKey(rec.Key)
-	if !superseded.IsZero() {
+	if !when.superseded.IsZero() {
 		rk = versionKey(rk, rec.Hash)
 	}
 	var out encoded
@@ -65,7 +64,7 @@ func (c *codec) encodeRecord(with *zstd.Encoder, w entra.Window, rec entra.Recor
 	for n := range parts {
 		b := newRow(partitionKey(w), rk, len(data)*4/3+1024)
 		if n == 0 {
-			b.describe(rec, whole, codecName, seen, superseded)
+			b.describe(rec, whole, codecName, when)
 			if parts > 1 {
 				b.int32("Parts", int32(parts))
 			}
@@ -84,14 +83,11 @@ func (c *codec) encodeRecord(with *zstd.Encoder, w entra.Window, rec entra.Recor
 }
 
 // describe adds everything but the record's bytes.
-func (b *rowBuilder) describe(rec entra.Record, whole bool, codecName string, seen, superseded time.Time) {
+func (b *rowBuilder) describe(rec entra.Record, whole bool, codecName string, when dates) {
 	if !whole {
 		b.text("Id", rec.ID)
 	}
-	b.time("FirstSeen", seen)
-	if !superseded.IsZero() {
-		b.time("Superseded", superseded)
-	}
+	when.describe(b)
 	b.binary("Hash", rec.Hash[:])
 	b.text("Codec", codecName)
 	for _, col := range rec.Columns {
@@ -250,6 +246,8 @@ type fetchedRow struct {
 	Codec                string
 	FirstSeen            time.Time
 	Superseded           time.Time
+	Came                 time.Time
+	Spells               string
 	Parts                int
 	Reason               string    // of a quarantine row
 	LastSeen             time.Time // likewise

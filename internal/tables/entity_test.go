@@ -53,7 +53,7 @@ func TestARecordSurvivesItsRowsByteForByte(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			rec := signIn(t, strings.Repeat("i", 10), "2026-11-21T14:05:10Z", noise(c.size))
-			enc, err := store.codec.encodeRecord(nil, rec.Window(entra.SignInsInteractiveUser), rec, seen, time.Time{})
+			enc, err := store.codec.encodeRecord(nil, rec.Window(entra.SignInsInteractiveUser), rec, dates{first: seen})
 			require.NoError(t, err)
 			require.Equal(t, c.parts, len(enc.lines))
 			require.Less(t, enc.size, maxTransaction, "a record is written in one transaction")
@@ -86,7 +86,7 @@ func TestARecordSurvivesItsRowsByteForByte(t *testing.T) {
 func TestARecordThatDoesNotFitATransactionIsRefusedWhole(t *testing.T) {
 	store := offline(t)
 	rec := signIn(t, "big", "2026-11-21T14:05:10Z", noise(6<<20))
-	_, err := store.codec.encodeRecord(nil, rec.Window(entra.SignInsInteractiveUser), rec, time.Now(), time.Time{})
+	_, err := store.codec.encodeRecord(nil, rec.Window(entra.SignInsInteractiveUser), rec, dates{first: time.Now()})
 	require.ErrorIs(t, err, archive.ErrTooLarge)
 }
 
@@ -94,7 +94,7 @@ func TestARowThatWasAlteredIsNoticed(t *testing.T) {
 	store := offline(t)
 	rec, other := signIn(t, "a", "2026-11-21T14:05:10Z", "1"), signIn(t, "a", "2026-11-21T14:05:10Z", "2")
 	other.Hash = rec.Hash
-	enc, err := store.codec.encodeRecord(nil, rec.Window(entra.SignInsInteractiveUser), other, time.Now(), time.Time{})
+	enc, err := store.codec.encodeRecord(nil, rec.Window(entra.SignInsInteractiveUser), other, dates{first: time.Now()})
 	require.NoError(t, err)
 	row, err := parseWholeRow(enc.lines[0].body)
 	require.NoError(t, err)

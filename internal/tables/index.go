@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
@@ -70,31 +71,63 @@ func (d *dayIndex) take(body []byte) error {
 	return nil
 }
 
-// rows are the day's rows of the index.
-func (d *dayIndex) rows(stream entra.Stream, day string) ([]batch, error) {
-	var batches []batch
-	add := func(b *rowBuilder) {
-		body := b.done().body
-		batches = append(batches, batch{actions: []aztables.TransactionAction{{ActionType: aztables.TransactionTypeInsertReplace, Entity: body}},
-			size: len(body) + operationOverhead, mixed: true})
+// indexRow is a row of the index: its key, and what it holds.
+type indexRow struct {
+	key   string
+	hours archive.Hours // of a value
+	ids   []byte        // of a bucket
+}
+
+func (r indexRow) encode(stream entra.Stream) ([]byte, error) {
+	if r.ids == nil {
+		b := newRow(string(stream), r.key, 128)
+		b.int32("Hours", int32(r.hours))
+		return b.done().body, nil
 	}
-	for value, hours := range d.values {
-		b := newRow(string(stream), value+"!"+day, 128)
-		b.int32("Hours", int32(hours))
-		add(b)
+	b := newRow(string(stream), r.key, len(r.ids)*4/3+256)
+	if rest := b.chunks(r.ids); len(rest) > 0 {
+		return nil, fmt.Errorf("index row %s of %s: its ids take %d bytes too many", r.key, stream, len(rest))
 	}
-	for bucket, hashes := range d.ids {
-		b := newRow(string(stream), idMark+bucket+"!"+day, len(hashes)*4/3+256)
-		if rest := b.chunks(hashes); len(rest) > 0 {
-			return nil, fmt.Errorf("index day %s of %s: its ids take %d bytes too many", day, stream, len(rest))
+	return b.done().body, nil
+}
+
+// with adds what another row of the same key holds: what the index knows only grows, so an older state of a day that is
+// written late hides nothing.
+func (r indexRow) with(other indexRow) (sum indexRow, grown bool) {
+	sum = indexRow{key: r.key, hours: r.hours | other.hours, ids: other.ids}
+	grown = sum.hours != other.hours
+	known := make(map[[idBytes]byte]bool)
+	for one := range slices.Chunk(other.ids, idBytes) {
+		if len(one) == idBytes {
+			known[[idBytes]byte(one)] = true
 		}
-		add(b)
 	}
-	return batches, nil
+	for one := range slices.Chunk(r.ids, idBytes) {
+		if !known[[idBytes]byte(one)] {
+			sum.ids, grown = append(slices.Clip(sum.ids), one...), true
+		}
+	}
+	if r.ids != nil && sum.ids == nil {
+		sum.ids = []byte{}
+	}
+	return sum, grown
+}
+
+// rows are the day's rows of the index, in the order of their keys.
+func (d *dayIndex) rows(day string) []indexRow {
+	var out []indexRow
+	for value, hours := range d.values {
+		out = append(out, indexRow{key: value + "!" + day, hours: hours})
+	}
+	for bucket, ids := range d.ids {
+		out = append(out, indexRow{key: idMark + bucket + "!" + day, ids: ids})
+	}
+	slices.SortFunc(out, func(a, b indexRow) int { return strings.Compare(a.key, b.key) })
+	return out
 }
 
 // IndexDay is archive.IndexStore's.
-func (s *Store) IndexDay(ctx context.Context, d archive.Day, state archive.IndexedDay) (int, error) {
+func (s *Store) IndexDay(ctx context.Context, d archive.Day, state archive.IndexedDay, again bool) (int, error) {
 	found := &dayIndex{columns: entra.IndexedColumns(d.Stream), values: make(map[string]archive.Hours), ids: make(map[string][]byte)}
 	filter := fmt.Sprintf("PartitionKey ge %s and PartitionKey lt %s", quote(d.Start.Format(entra.HourFormat)), quote(d.Start.AddDate(0, 0, 1).Format(entra.HourFormat)))
 	selected := "RowKey,Id," + strings.Join(found.columns, ",")
@@ -103,9 +136,13 @@ func (s *Store) IndexDay(ctx context.Context, d archive.Day, state archive.Index
 		return 0, err
 	}
 	day, index := d.Start.Format("02"), indexTable(d.Start)
-	rows, err := found.rows(d.Stream, day)
-	if err == nil && len(rows) > 0 {
-		err = s.submitAll(ctx, index, rows)
+	rows := found.rows(day)
+	err := archive.ErrExists
+	if !again {
+		err = s.addToIndex(ctx, index, d.Stream, rows)
+	}
+	if errors.Is(err, archive.ErrExists) {
+		err = s.growIndex(ctx, index, d.Stream, rows)
 	}
 	if err != nil {
 		return 0, err
@@ -116,6 +153,74 @@ func (s *Store) IndexDay(ctx context.Context, d archive.Day, state archive.Index
 	b.text("Seals", fmt.Sprint(state.Seals))
 	body := b.done().body
 	return len(found.values), s.submit(ctx, index, []aztables.TransactionAction{{ActionType: aztables.TransactionTypeInsertReplace, Entity: body}})
+}
+
+// addToIndex adds rows of a day that was not indexed yet.
+func (s *Store) addToIndex(ctx context.Context, index string, stream entra.Stream, rows []indexRow) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	batches := make([]batch, 0, len(rows))
+	for _, row := range rows {
+		body, err := row.encode(stream)
+		if err != nil {
+			return err
+		}
+		batches = append(batches, batch{actions: []aztables.TransactionAction{{ActionType: aztables.TransactionTypeAdd, Entity: body}}, size: len(body) + operationOverhead})
+	}
+	return s.submitAll(ctx, index, batches)
+}
+
+// growIndex adds what rows hold to those that may be there, one by one, each if it is still as it was read.
+func (s *Store) growIndex(ctx context.Context, index string, stream entra.Stream, rows []indexRow) error {
+	group, growing := errgroup.WithContext(ctx)
+	group.SetLimit(writers)
+	for _, row := range rows {
+		group.Go(func() error {
+			for range slotTries {
+				err := s.growRow(growing, index, stream, row)
+				if !errors.Is(err, errRowMoved) {
+					return err
+				}
+			}
+			return &entra.Error{Code: entra.CodeUnavailable, Doing: "index row " + row.key, Why: "others change it again and again", Remedy: "the next run tries again"}
+		})
+	}
+	return group.Wait()
+}
+
+func (s *Store) growRow(ctx context.Context, index string, stream entra.Stream, row indexRow) error {
+	got, err := s.service.NewClient(index).GetEntity(ctx, string(stream), row.key, nil)
+	etag, grown := "", true
+	switch {
+	case isCode(err, "TableNotFound", "ResourceNotFound"):
+	case err != nil:
+		return s.explain("read row "+row.key+" of table "+index, err)
+	default:
+		var there struct{ Hours uint32 }
+		if err := json.Unmarshal(got.Value, &there); err != nil {
+			return fmt.Errorf("read row %s of table %s: %w", row.key, index, err)
+		}
+		whole, err := parseWholeRow(got.Value)
+		if err != nil {
+			return err
+		}
+		other := indexRow{key: row.key, hours: archive.Hours(there.Hours)}
+		if row.ids != nil {
+			other.ids = data([]fetchedRow{whole})
+		}
+		row, grown = row.with(other)
+		etag = string(got.ETag)
+	}
+	if !grown {
+		return nil
+	}
+	body, err := row.encode(stream)
+	if err != nil {
+		return err
+	}
+	_, err = s.replace(ctx, index, "index row "+row.key, body, etag)
+	return err
 }
 
 const indexedMark = "indexed"

@@ -68,6 +68,22 @@ func encodeCoverage(c archive.Coverage) ([]byte, error) {
 	p.number("Seals", c.Seals)
 	p.number("LastSeal", c.LastSeal)
 	p.text("Reason", c.Reason)
+	if c.HasSum {
+		p["Sum"] = aztables.EDMBinary(c.Sum[:])
+	}
+	p.number("Revision", c.Revision)
+	p.text("Form", c.Form)
+	if c.ColumnSet != 0 {
+		p["ColumnSet"] = int32(c.ColumnSet)
+	}
+	p.time("LostFrom", c.LostFrom)
+	p.time("LostTo", c.LostTo)
+	p.number("Unconfirmed", c.Unconfirmed)
+	p.number("Unmet", c.Unmet)
+	p.time("PurgedAt", c.PurgedAt)
+	if c.Doubt {
+		p["Doubt"] = true
+	}
 	return p.entity(string(c.Stream), c.Start.UTC().Format(entra.HourFormat))
 }
 
@@ -101,6 +117,18 @@ func encodeProgress(p archive.Progress) ([]byte, error) {
 	out.time("LastErrorAt", p.LastErrorAt)
 	out.text("LastErrorCode", string(p.LastErrorCode))
 	out.text("LastError", clip(p.LastError))
+	out.number("Doubts", p.Doubts)
+	out.time("DoubtFrom", p.DoubtFrom)
+	out.time("DoubtTo", p.DoubtTo)
+	out.number("Lost", p.Lost)
+	out.time("LostFrom", p.LostFrom)
+	out.time("LostTo", p.LostTo)
+	out.text("Suspects", encodeSuspects(p.Suspects))
+	out.text("Drops", encodeDrops(p.Drops))
+	out.number("Purged", p.Purged)
+	out.time("PurgedTo", p.PurgedTo)
+	out.time("SteppedAt", p.SteppedAt)
+	out.time("BackfilledAt", p.BackfilledAt)
 	out.text("Run", p.Run)
 	out.number("Revision", p.Revision)
 	return out.entity(string(p.Stream), progressKey)
@@ -177,8 +205,12 @@ func (n *number) UnmarshalJSON(data []byte) error {
 }
 
 type coverageRow struct {
-	RowKey, State, Reason                              string
-	Passes                                             int
+	RowKey, State, Reason, Form                        string
+	Passes, ColumnSet                                  int
+	Sum                                                []byte
+	Revision, Unconfirmed, Unmet                       number
+	LostFrom, LostTo, PurgedAt                         time.Time
+	Doubt                                              bool
 	Late, Seals, LastSeal                              number
 	PassedAt                                           time.Time
 	Fetched, New, Changed, Unchanged                   number
@@ -191,17 +223,49 @@ func (row coverageRow) coverage(s entra.Stream) (archive.Coverage, error) {
 	if err != nil {
 		return archive.Coverage{}, fmt.Errorf("read coverage row %q of %s: its key is not an hour", row.RowKey, s)
 	}
-	return archive.Coverage{
+	out := archive.Coverage{
+		Revision: int64(row.Revision), Form: row.Form, ColumnSet: row.ColumnSet, LostFrom: row.LostFrom, LostTo: row.LostTo,
+		Unconfirmed: int64(row.Unconfirmed), Unmet: int64(row.Unmet), PurgedAt: row.PurgedAt, Doubt: row.Doubt,
 		Window: entra.Window{Stream: s, Start: start}, State: archive.WindowState(row.State), Passes: row.Passes,
 		Fetched: int64(row.Fetched), New: int64(row.New), Changed: int64(row.Changed), Unchanged: int64(row.Unchanged),
 		Quarantined: int64(row.Quarantined), Records: int64(row.Records), Versions: int64(row.Versions),
 		Bytes: int64(row.Bytes), StoredBytes: int64(row.StoredBytes),
 		FirstReadAt: row.FirstReadAt, LastReadAt: row.LastReadAt, PassedAt: row.PassedAt,
 		Late: int64(row.Late), Seals: int64(row.Seals), LastSeal: int64(row.LastSeal), Reason: row.Reason,
-	}, nil
+	}
+	if len(row.Sum) == len(out.Sum) {
+		out.HasSum = true
+		copy(out.Sum[:], row.Sum)
+	} else if len(row.Sum) > 0 {
+		return out, fmt.Errorf("read coverage row %q of %s: its sum has %d bytes", row.RowKey, s, len(row.Sum))
+	}
+	return out, nil
+}
+
+// decodeCoverage reads a coverage row. One that is not what is written is an error that names it.
+func decodeCoverage(stream entra.Stream, body []byte) (archive.Coverage, error) {
+	var (
+		row coverageRow
+		cov archive.Coverage
+	)
+	err := json.Unmarshal(body, &row)
+	if err == nil {
+		cov, err = row.coverage(stream)
+	}
+	if err != nil {
+		var key struct{ RowKey string }
+		_ = json.Unmarshal(body, &key) // the key is a text, whatever the rest is
+		return cov, broken(key.RowKey, stream, "restore the row from a copy; the other streams go on", err)
+	}
+	return cov, nil
 }
 
 type progressRow struct {
+	Doubts, Lost, Purged                           number
+	DoubtFrom, DoubtTo, LostFrom, LostTo, PurgedTo time.Time
+	SteppedAt, BackfilledAt                        time.Time
+	Suspects, Drops                                string
+
 	Begin, Backfilled, FrontierBegin, Watermark time.Time
 	ReadingFrom, ReadingTo                      time.Time
 	WindowsComplete, Quarantined                number
@@ -223,7 +287,7 @@ func (row progressRow) progress(s entra.Stream) (archive.Progress, error) {
 	if err != nil {
 		return archive.Progress{}, err
 	}
-	return archive.Progress{
+	p := archive.Progress{
 		Stream: s, Begin: row.Begin, Backfilled: row.Backfilled, FrontierBegin: row.FrontierBegin, Watermark: row.Watermark,
 		ReadingFrom: row.ReadingFrom, ReadingTo: row.ReadingTo,
 		WindowsComplete: int64(row.WindowsComplete), Quarantined: int64(row.Quarantined),
@@ -234,7 +298,8 @@ func (row progressRow) progress(s entra.Stream) (archive.Progress, error) {
 		Passed: passed, SealedTo: row.SealedTo, SealedAt: row.SealedAt, Seals: int64(row.Seals), Heads: int64(row.Heads),
 		Reopened: int64(row.Reopened), ReopenedFrom: row.ReopenedFrom,
 		Changed: int64(row.Changed), Late: int64(row.Late), Lateness: late,
-	}, nil
+	}
+	return p, row.more(&p)
 }
 
 // Progress is archive.Store's.
@@ -246,13 +311,21 @@ func (s *Store) Progress(ctx context.Context, stream entra.Stream) (archive.Prog
 	if err != nil {
 		return archive.Progress{}, s.explain("read the progress of "+string(stream), err)
 	}
-	var row progressRow
-	if err := json.Unmarshal(got.Value, &row); err != nil {
-		return archive.Progress{}, fmt.Errorf("read the progress of %s: %w", stream, err)
+	return decodeProgress(stream, got.Value)
+}
+
+// decodeProgress reads a progress row. One that is not what is written is an error that names it.
+func decodeProgress(stream entra.Stream, body []byte) (archive.Progress, error) {
+	var (
+		row progressRow
+		p   = archive.Progress{Stream: stream}
+	)
+	err := json.Unmarshal(body, &row)
+	if err == nil {
+		p, err = row.progress(stream)
 	}
-	p, err := row.progress(stream)
 	if err != nil {
-		return p, fmt.Errorf("read the progress of %s: %w", stream, err)
+		return p, broken(progressKey, stream, "restore the row from a copy; the other streams go on", err)
 	}
 	return p, nil
 }
@@ -266,11 +339,7 @@ func (s *Store) Windows(ctx context.Context, stream entra.Stream, from, to time.
 			below += "~" // the hour that holds to is asked for too
 		}
 		err := s.query(ctx, coverageTable, string(stream), from.UTC().Format(entra.HourFormat), below, "", func(body []byte) error {
-			var row coverageRow
-			if err := json.Unmarshal(body, &row); err != nil {
-				return fmt.Errorf("read the coverage of %s: %w", stream, err)
-			}
-			cov, err := row.coverage(stream)
+			cov, err := decodeCoverage(stream, body)
 			if err == nil && !yield(cov, nil) {
 				return stopped
 			}
@@ -282,30 +351,42 @@ func (s *Store) Windows(ctx context.Context, stream entra.Stream, from, to time.
 	}
 }
 
-// Commit is archive.Store's. The transaction takes away the row that bears the revision's number and adds the next: of
+// Commit is archive.LeaseStore's. The transaction takes away the row that bears the revision's number and adds the next: of
 // two that try, the second finds nothing to take away. ETags would do the same, but Azurite does not look at them within
-// a transaction, and the answer to one brings none.
-func (s *Store) Commit(ctx context.Context, p archive.Progress, rows []archive.Coverage, seals []seal.Seal) (archive.Progress, error) {
+// a transaction, and the answer to one brings none. Each commit draws a mark, by which it knows itself again.
+func (s *Store) Commit(ctx context.Context, l archive.Lease, p archive.Progress, rows []archive.Coverage, seals []seal.Seal) (archive.Progress, error) {
 	if n := len(rows) + len(seals); n > archive.MaxCommit {
 		return p, fmt.Errorf("commit %d rows of %s: at most %d fit a transaction", n, p.Stream, archive.MaxCommit)
 	}
 	var actions []aztables.TransactionAction
 	if p.Revision > 0 {
-		actions = append(actions, aztables.TransactionAction{ActionType: aztables.TransactionTypeDelete, Entity: revisionRow(p)})
+		actions = append(actions, aztables.TransactionAction{ActionType: aztables.TransactionTypeDelete, Entity: revisionRow(p, "")})
 	}
 	p.Revision++
-	actions = append(actions, aztables.TransactionAction{ActionType: aztables.TransactionTypeAdd, Entity: revisionRow(p)})
+	mark := fmt.Sprintf("%s %d", l.ID, s.commits.Add(1))
+	actions = append(actions, aztables.TransactionAction{ActionType: aztables.TransactionTypeAdd, Entity: revisionRow(p, mark)})
 	body, err := encodeProgress(p)
 	if err != nil {
 		return p, err
 	}
-	actions = append(actions, aztables.TransactionAction{ActionType: aztables.TransactionTypeInsertReplace, Entity: body})
+	if p.Revision == 1 {
+		// The first commit finds no revision to take away, and the row of the first one is gone as soon as there is a second.
+		actions = append(actions, aztables.TransactionAction{ActionType: aztables.TransactionTypeAdd, Entity: body})
+		body = nil
+	}
+	put := func(body []byte) {
+		actions = append(actions, aztables.TransactionAction{ActionType: aztables.TransactionTypeInsertReplace, Entity: body})
+	}
+	if body != nil {
+		put(body)
+	}
+	put(encodeLease(p.Stream, l))
 	for _, row := range rows {
 		body, err := encodeCoverage(row)
 		if err != nil {
 			return p, err
 		}
-		actions = append(actions, aztables.TransactionAction{ActionType: aztables.TransactionTypeInsertReplace, Entity: body})
+		put(body)
 	}
 	for _, entry := range seals {
 		// Added, never replaced: the log only grows.
@@ -313,19 +394,117 @@ func (s *Store) Commit(ctx context.Context, p archive.Progress, rows []archive.C
 	}
 	err = s.submit(ctx, coverageTable, actions)
 	if errors.Is(err, archive.ErrMoved) || errors.Is(err, archive.ErrExists) {
-		// It may have been ourselves: the write was done, its answer lost, and the SDK's second try refused.
-		now, err := s.Progress(ctx, p.Stream)
-		if err != nil {
-			return p, err
-		}
-		if now.Run == p.Run && now.Revision == p.Revision {
-			return p, nil
-		}
-		return p, fmt.Errorf("commit the coverage of %s: %w", p.Stream, archive.ErrMoved)
+		return p, s.whoCommitted(ctx, p, mark, seals)
 	}
 	return p, err
 }
 
-func revisionRow(p archive.Progress) []byte {
-	return newRow(string(p.Stream), revisionMark+strconv.FormatInt(p.Revision, 10), 128).done().body
+// whoCommitted finds out why a commit was refused: it may have been made, its answer lost, and the SDK's second try refused.
+func (s *Store) whoCommitted(ctx context.Context, p archive.Progress, mark string, seals []seal.Seal) error {
+	got, err := s.service.NewClient(coverageTable).GetEntity(ctx, string(p.Stream), revisionMark+strconv.FormatInt(p.Revision, 10), nil)
+	if err != nil && !isCode(err, "TableNotFound", "ResourceNotFound") {
+		return s.explain("read the revision of "+string(p.Stream), err)
+	}
+	var row struct{ Commit string }
+	if err == nil {
+		err = json.Unmarshal(got.Value, &row)
+	}
+	if err == nil && row.Commit == mark {
+		return nil
+	}
+	if err := s.logIsFree(ctx, p, seals); err != nil {
+		return err
+	}
+	return fmt.Errorf("commit the coverage of %s: %w", p.Stream, archive.ErrMoved)
+}
+
+// logIsFree tells an entry of the log that is there already, while nobody has committed since, from a commit that came too late.
+func (s *Store) logIsFree(ctx context.Context, p archive.Progress, seals []seal.Seal) error {
+	if len(seals) == 0 {
+		return nil
+	}
+	now, err := s.Progress(ctx, p.Stream)
+	if err != nil || now.Revision != p.Revision-1 {
+		return err
+	}
+	return &entra.Error{Code: entra.CodeTampered, Doing: fmt.Sprintf("write entry %d of the log of %s", seals[0].Number, p.Stream),
+		Why: "it is there already, or one after it, and the ledger does not count it", Remedy: "ask verify; nothing was written"}
+}
+
+func revisionRow(p archive.Progress, mark string) []byte {
+	b := newRow(string(p.Stream), revisionMark+strconv.FormatInt(p.Revision, 10), 128)
+	if mark != "" {
+		b.text("Commit", mark)
+	}
+	return b.done().body
+}
+
+// encodeSuspects writes a list of suspects: "from/to/committed/next/since from/to...".
+func encodeSuspects(all []archive.Suspect) string {
+	var out []string
+	for _, s := range all {
+		out = append(out, times(s.From, s.To, s.Committed, s.Next, s.Since))
+	}
+	return strings.Join(out, " ")
+}
+
+func encodeDrops(all []archive.Drop) string {
+	var out []string
+	for _, d := range all {
+		out = append(out, times(d.Month, d.Dropped))
+	}
+	return strings.Join(out, " ")
+}
+
+// times joins times by slashes; a zero one is empty.
+func times(all ...time.Time) string {
+	out := make([]string, len(all))
+	for i, t := range all {
+		if !t.IsZero() {
+			out[i] = t.UTC().Format(timeFormat)
+		}
+	}
+	return strings.Join(out, "/")
+}
+
+func parseTimes(text string, n int) ([]time.Time, error) {
+	parts := strings.Split(text, "/")
+	if len(parts) != n {
+		return nil, fmt.Errorf("read %q: it is not %d times", text, n)
+	}
+	out := make([]time.Time, n)
+	for i, part := range parts {
+		if part == "" {
+			continue
+		}
+		t, err := time.Parse(timeFormat, part)
+		if err != nil {
+			return nil, fmt.Errorf("read %q: %w", text, err)
+		}
+		out[i] = t
+	}
+	return out, nil
+}
+
+// more adds to a progress what versions without leases do not have.
+func (row progressRow) more(p *archive.Progress) error {
+	p.Doubts, p.DoubtFrom, p.DoubtTo = int64(row.Doubts), row.DoubtFrom, row.DoubtTo
+	p.Purged = int64(row.Purged)
+	p.Lost, p.LostFrom, p.LostTo = int64(row.Lost), row.LostFrom, row.LostTo
+	p.PurgedTo, p.SteppedAt, p.BackfilledAt = row.PurgedTo, row.SteppedAt, row.BackfilledAt
+	for _, text := range strings.Fields(row.Suspects) {
+		t, err := parseTimes(text, 5)
+		if err != nil {
+			return err
+		}
+		p.Suspects = append(p.Suspects, archive.Suspect{From: t[0], To: t[1], Committed: t[2], Next: t[3], Since: t[4]})
+	}
+	for _, text := range strings.Fields(row.Drops) {
+		t, err := parseTimes(text, 2)
+		if err != nil {
+			return err
+		}
+		p.Drops = append(p.Drops, archive.Drop{Month: t[0], Dropped: t[1]})
+	}
+	return nil
 }

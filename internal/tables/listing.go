@@ -5,6 +5,7 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"time"
 	"unsafe"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -16,13 +17,19 @@ import (
 // the rows. So the rows are taken out of the answer by a policy of its pipeline, and the SDK is handed the rest: address,
 // authentication, retries and continuation stay the SDK's.
 
-// listing is the rows of one page of a query.
-type listing struct{ rows [][]byte }
+// listing is the rows of one page of a query, and the service's clock when it answered.
+type listing struct {
+	rows [][]byte
+	date time.Time
+}
 
 type listingKey struct{}
 
 // withListing makes the SDK's queries under the context leave their rows in the listing.
 func withListing(ctx context.Context) (context.Context, *listing) {
+	if l, ok := ctx.Value(listingKey{}).(*listing); ok {
+		return ctx, l
+	}
 	l := &listing{}
 	return context.WithValue(ctx, listingKey{}, l), l
 }
@@ -33,8 +40,12 @@ type listingPolicy struct{}
 func (listingPolicy) Do(req *policy.Request) (*http.Response, error) {
 	resp, err := req.Next()
 	l, ok := req.Raw().Context().Value(listingKey{}).(*listing)
-	if err != nil || !ok || resp.StatusCode != http.StatusOK {
+	if err != nil || !ok {
 		return resp, err
+	}
+	l.date = dateOf(resp)
+	if resp.StatusCode != http.StatusOK {
+		return resp, nil
 	}
 	body, err := runtime.Payload(resp)
 	if err != nil {

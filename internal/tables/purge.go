@@ -40,21 +40,21 @@ func (s *Store) Months(ctx context.Context, stream entra.Stream) ([]time.Time, e
 	return out, nil
 }
 
-// DropMonth is archive.PurgeStore's.
+// DropMonth is archive.PurgeStore's. The records go first: what is left of a drop that is killed can then still be read with
+// its dictionary, and compared with what was sealed.
 func (s *Store) DropMonth(ctx context.Context, stream entra.Stream, month time.Time) error {
 	w := entra.Window{Stream: stream, Start: month}
-	if err := s.dropRows(ctx, leavesTable(w), string(stream), "", nil); err != nil {
+	if err := s.dropTable(ctx, TableName(w)); err != nil {
 		return err
 	}
-	if err := s.dropRows(ctx, indexTable(month), string(stream), "", nil); err != nil {
-		return err
-	}
-	if err := s.dropRows(ctx, dictionaryTable, TableName(w), "", nil); err != nil {
-		return err
+	for _, rows := range []struct{ table, partition string }{{indexTable(month), string(stream)}, {leavesTable(w), string(stream)}, {dictionaryTable, TableName(w)}} {
+		if err := s.dropRows(ctx, rows.table, rows.partition, "", nil); err != nil {
+			return err
+		}
 	}
 	// A record that came for the month after all must not be compressed against what is gone.
 	s.dictionaries.byTable.Delete(TableName(w))
-	return s.dropTable(ctx, TableName(w))
+	return nil
 }
 
 // dropTable deletes a table. One that is gone, or going, is fine.
@@ -101,11 +101,15 @@ func (s *Store) dropRows(ctx context.Context, table, partition, filter string, s
 func (s *Store) DropQuarantined(ctx context.Context, stream entra.Stream, before time.Time) (int64, error) {
 	var keys []string
 	older := "LastSeen lt " + literal(before)
-	err := s.dropRows(ctx, quarantineTable, string(stream), older, func(key string) { keys = append(keys, key) })
+	err := s.dropRows(ctx, quarantineTable, string(stream), older, func(key string) {
+		if !strings.Contains(key, partMark) {
+			keys = append(keys, key)
+		}
+	})
 	if err != nil {
 		return 0, err
 	}
-	for _, key := range keys { // the other rows of a record bear no date
+	for _, key := range keys { // the other rows of a record that a version before wrote have no date
 		more := fmt.Sprintf("RowKey ge %s and RowKey lt %s", quote(partKey(key, 0)), quote(partKey(key, 999)))
 		if err := s.dropRows(ctx, quarantineTable, string(stream), more, nil); err != nil {
 			return 0, err

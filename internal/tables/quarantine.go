@@ -44,16 +44,19 @@ func (c *codec) encodeRejected(stream entra.Stream, r archive.Rejected, seen tim
 	data, codecName, free := c.encode(nil, r.Raw)
 	defer free()
 	key := hex.EncodeToString(r.Hash[:])
-	return bigRows(string(stream), key, data, func(b *rowBuilder) {
+	return bigRows(string(stream), key, data, func(b *rowBuilder, first bool) {
+		b.time("LastSeen", seen) // on every row, so that what a kill left of a record is dropped with the others
+		if !first {
+			return
+		}
 		b.text("Reason", clip(r.Reason))
-		b.time("LastSeen", seen)
 		b.text("Codec", codecName)
 		b.binary("Hash", r.Hash[:])
 	})
 }
 
 // bigRows spreads bytes over as many rows as they need; describe adds to the first one what it says of them all.
-func bigRows(partition, key string, data []byte, describe func(*rowBuilder)) []line {
+func bigRows(partition, key string, data []byte, describe func(b *rowBuilder, first bool)) []line {
 	const perRow = chunksPerRow * maxProperty
 	parts := max(1, (len(data)+perRow-1)/perRow)
 	lines := make([]line, parts)
@@ -63,8 +66,8 @@ func bigRows(partition, key string, data []byte, describe func(*rowBuilder)) []l
 			rk = partKey(key, n)
 		}
 		b := newRow(partition, rk, min(len(data), perRow)*4/3+1024)
+		describe(b, n == 0)
 		if n == 0 {
-			describe(b)
 			b.int32("Parts", int32(parts))
 		}
 		data = b.chunks(data)
@@ -102,6 +105,12 @@ func (s *Store) Quarantined(ctx context.Context, stream entra.Stream) iter.Seq2[
 			if err != nil {
 				return err
 			}
+			switch isPart := strings.Contains(row.RowKey, partMark); {
+			case !isPart && len(rows) > 0:
+				return missingParts(rows)
+			case isPart && (len(rows) == 0 || row.RowKey != partKey(rows[0].RowKey, len(rows))):
+				return nil // left by a write that ended before its first row: nothing vouches for it
+			}
 			if rows = append(rows, row); len(rows) < max(1, rows[0].Parts) {
 				return nil
 			}
@@ -116,8 +125,15 @@ func (s *Store) Quarantined(ctx context.Context, stream entra.Stream) iter.Seq2[
 			}
 			return nil
 		})
+		if err == nil && len(rows) > 0 {
+			err = missingParts(rows)
+		}
 		if err != nil && !errors.Is(err, stopped) {
 			yield(QuarantinedRecord{}, err)
 		}
 	}
+}
+
+func missingParts(rows []fetchedRow) error {
+	return fmt.Errorf("read quarantine row %s: %d of its %d rows are there", rows[0].RowKey, len(rows), rows[0].Parts)
 }

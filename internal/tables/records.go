@@ -1,10 +1,12 @@
 package tables
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -12,27 +14,35 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/seal"
 )
 
+// RowKey is archive.Store's.
+func (*Store) RowKey(k entra.Key) string {
+	key, _ := rowKey(k)
+	return key
+}
+
 // Insert is archive.Store's. The records' sizes are checked before anything is written.
-func (s *Store) Insert(ctx context.Context, w entra.Window, recs []entra.Record, seen time.Time) (archive.Tally, error) {
-	var tally archive.Tally
+func (s *Store) Insert(ctx context.Context, w entra.Window, recs []entra.Record, seen time.Time) (archive.Contents, error) {
+	var added archive.Contents
 	with, err := s.encoderFor(ctx, w, recs...)
 	if err != nil {
-		return tally, err
+		return added, err
 	}
 	batches := make([]batch, 0, len(recs))
 	for _, rec := range recs {
-		enc, err := s.codec.encodeRecord(with, w, rec, seen, time.Time{})
+		enc, err := s.codec.encodeRecord(with, w, rec, dates{first: seen})
 		if err != nil {
-			return archive.Tally{}, err
+			return archive.Contents{}, err
 		}
 		batches = append(batches, enc.batch(aztables.TransactionTypeAdd))
-		tally.Records++
-		tally.Bytes += int64(len(rec.Raw))
-		tally.StoredBytes += enc.stored()
+		added.Records++
+		added.Bytes += int64(len(rec.Raw))
+		added.StoredBytes += enc.stored()
+		added.Sum.Add(archive.SumOf(enc.lines[0].rowKey, rec.Hash))
 	}
-	return tally, s.submitAll(ctx, TableName(w), batches)
+	return added, s.submitAll(ctx, TableName(w), batches)
 }
 
 func (e encoded) batch(kind aztables.TransactionType) batch {
@@ -55,7 +65,7 @@ func (e encoded) stored() int64 {
 func (s *Store) Stored(ctx context.Context, w entra.Window, first, last entra.Key) (map[entra.Key]archive.Stored, error) {
 	out := make(map[entra.Key]archive.Stored)
 	from, below := timeRange(first.Time, last.Time)
-	err := s.query(ctx, TableName(w), partitionKey(w), from, below, "RowKey,Hash,Id", func(body []byte) error {
+	err := s.query(ctx, TableName(w), partitionKey(w), from, below, "RowKey,Hash,Id,FirstSeen,Came", func(body []byte) error {
 		row, err := parseRow(body)
 		if err != nil {
 			return err
@@ -71,7 +81,7 @@ func (s *Store) Stored(ctx context.Context, w entra.Window, first, last entra.Ke
 		if at.isVersion {
 			has.Earlier = append(has.Earlier, at.version)
 		} else {
-			has.HasFirst = true
+			has.HasFirst, has.Since = true, row.since()
 			copy(has.Current[:], row.Hash)
 		}
 		out[at.key] = has
@@ -81,13 +91,13 @@ func (s *Store) Stored(ctx context.Context, w entra.Window, first, last entra.Ke
 }
 
 // Apply is archive.Store's. Each change is one transaction's part that is written whole or not at all.
-func (s *Store) Apply(ctx context.Context, w entra.Window, changes []archive.Change, seen time.Time) (archive.Tally, error) {
-	var tally archive.Tally
+func (s *Store) Apply(ctx context.Context, w entra.Window, changes []archive.Change, seen time.Time) (archive.Contents, error) {
+	var sum archive.Contents
 	batches := make([]batch, 0, len(changes))
 	for _, change := range changes {
 		var (
 			b     batch
-			added archive.Tally
+			added archive.Contents
 			err   error
 		)
 		switch change.Kind {
@@ -97,96 +107,146 @@ func (s *Store) Apply(ctx context.Context, w entra.Window, changes []archive.Cha
 			b, added, err = s.supersede(ctx, w, change, seen)
 		}
 		if err != nil {
-			return archive.Tally{}, err
+			return archive.Contents{}, err
 		}
 		batches = append(batches, b)
-		tally.Records += added.Records
-		tally.Versions += added.Versions
-		tally.Bytes += added.Bytes
-		tally.StoredBytes += added.StoredBytes
+		sum.Records += added.Records
+		sum.Versions += added.Versions
+		sum.Bytes += added.Bytes
+		sum.StoredBytes += added.StoredBytes
+		sum.Sum.Add(added.Sum)
 	}
-	return tally, s.submitAll(ctx, TableName(w), batches)
+	return sum, s.submitAll(ctx, TableName(w), batches)
 }
 
-func (s *Store) insertion(ctx context.Context, w entra.Window, change archive.Change, seen time.Time) (batch, archive.Tally, error) {
-	tally := archive.Tally{Records: 1, Bytes: int64(len(change.Record.Raw))}
-	kind, superseded := aztables.TransactionTypeAdd, time.Time{}
+func (s *Store) insertion(ctx context.Context, w entra.Window, change archive.Change, seen time.Time) (batch, archive.Contents, error) {
+	var added archive.Contents
+	added.Records, added.Bytes = 1, int64(len(change.Record.Raw))
+	when := dates{first: seen}
 	if change.Kind == archive.KeepVersion {
-		// A killed run may have written the same version; writing it again changes nothing.
-		tally.Records, tally.Versions = 0, 1
-		kind, superseded = aztables.TransactionTypeInsertReplace, seen
+		added.Records, added.Versions = 0, 1
+		if when.superseded = change.Until; when.superseded.IsZero() {
+			when.superseded = seen
+		}
 	}
 	with, err := s.encoderFor(ctx, w, change.Record)
 	if err != nil {
-		return batch{}, tally, err
+		return batch{}, added, err
 	}
-	enc, err := s.codec.encodeRecord(with, w, change.Record, seen, superseded)
-	tally.StoredBytes = enc.stored()
-	return enc.batch(kind), tally, err
+	enc, err := s.codec.encodeRecord(with, w, change.Record, when)
+	if err != nil {
+		return batch{}, added, err
+	}
+	added.StoredBytes = enc.stored()
+	added.Sum = archive.SumOf(s.RowKey(change.Record.Key), change.Record.Hash)
+	return enc.batch(aztables.TransactionTypeAdd), added, nil
 }
 
 // supersede keeps the current row as an earlier version and puts the new content in its place, if nobody else was
 // quicker.
-func (s *Store) supersede(ctx context.Context, w entra.Window, change archive.Change, seen time.Time) (batch, archive.Tally, error) {
+func (s *Store) supersede(ctx context.Context, w entra.Window, change archive.Change, seen time.Time) (batch, archive.Contents, error) {
 	rk, _ := rowKey(change.Record.Key)
 	rows, err := s.rowsOf(ctx, w, rk)
 	if err != nil {
-		return batch{}, archive.Tally{}, err
+		return batch{}, archive.Contents{}, err
 	}
 	was, err := s.decodeRecord(ctx, w, rows)
 	if err != nil {
-		return batch{}, archive.Tally{}, fmt.Errorf("read %s in table %s: %w", rk, TableName(w), err)
+		return batch{}, archive.Contents{}, fmt.Errorf("read %s in table %s: %w", rk, TableName(w), err)
 	}
 	if was.Hash != change.Was {
-		return batch{}, archive.Tally{}, archive.ErrMoved
+		return batch{}, archive.Contents{}, archive.ErrMoved
 	}
 	with, err := s.encoderFor(ctx, w)
 	if err != nil {
-		return batch{}, archive.Tally{}, err
+		return batch{}, archive.Contents{}, err
 	}
-	old, err := s.codec.encodeRecord(with, w, was, rows[0].FirstSeen, seen)
+	old, err := s.codec.encodeRecord(with, w, was, rows[0].dates().supersededAt(seen))
+	if errors.Is(err, archive.ErrTooLarge) {
+		// It was small enough when it was stored; the dictionary since made is none for it. The new content can't take its place.
+		return batch{}, archive.Contents{}, &archive.TooLarge{Key: change.Record.Key, Hash: change.Record.Hash, Size: len(was.Raw)}
+	}
 	if err != nil {
-		return batch{}, archive.Tally{}, err
+		return batch{}, archive.Contents{}, err
 	}
 	var again []fetchedRow
+	when := dates{first: seen}
 	if change.Again {
 		if again, err = s.rowsOf(ctx, w, versionKey(rk, change.Record.Hash)); err != nil {
-			return batch{}, archive.Tally{}, err
+			return batch{}, archive.Contents{}, err
 		}
-		seen = again[0].FirstSeen
+		when = again[0].dates().cameAgain(seen)
 	}
-	current, err := s.codec.encodeRecord(with, w, change.Record, seen, time.Time{})
+	current, err := s.codec.encodeRecord(with, w, change.Record, when)
 	if err != nil {
-		return batch{}, archive.Tally{}, err
+		return batch{}, archive.Contents{}, err
 	}
 	// Adding the earlier version is refused where somebody else has superseded the same content: that, and not only
 	// the ETag, which Azurite does not look at for a replacement within a transaction, keeps two runs apart.
 	b := old.batch(aztables.TransactionTypeAdd)
-	replaced := current.batch(aztables.TransactionTypeInsertReplace)
-	etag := azcore.ETag(rows[0].ETag)
-	replaced.actions[0].ActionType, replaced.actions[0].IfMatch = aztables.TransactionTypeUpdateReplace, &etag
-	b.actions, b.size = append(b.actions, replaced.actions...), b.size+replaced.size
-	b.mixed = true
-	if len(rows) > len(current.lines) {
-		b.drop(rows[len(current.lines):])
-	}
+	b.replace(current, rows)
 	b.drop(again)
 	if b.size >= maxTransaction-operationOverhead {
 		// Old and new content together do not fit one transaction, so they can't change places in one.
-		return batch{}, archive.Tally{}, &archive.TooLarge{Key: change.Record.Key, Hash: change.Record.Hash, Size: b.size}
+		return batch{}, archive.Contents{}, &archive.TooLarge{Key: change.Record.Key, Hash: change.Record.Hash, Size: b.size}
 	}
-	tally := archive.Tally{StoredBytes: old.stored() + current.stored() - sizeOf(rows) - sizeOf(again)}
+	added := archive.Contents{}
+	added.StoredBytes = old.stored() + current.stored() - sizeOf(rows) - sizeOf(again)
 	if again == nil {
-		tally.Versions, tally.Bytes = 1, int64(len(change.Record.Raw))
+		added.Versions, added.Bytes, added.Sum = 1, int64(len(change.Record.Raw)), archive.SumOf(rk, change.Record.Hash)
 	}
-	return b, tally, nil
+	return b, added, nil
+}
+
+// replace puts a record's rows in the place of those that were read, if they are still there as they were.
+func (b *batch) replace(with encoded, rows []fetchedRow) {
+	for i, l := range with.lines {
+		action := aztables.TransactionAction{ActionType: aztables.TransactionTypeAdd, Entity: l.body}
+		if i < len(rows) {
+			etag := azcore.ETag(rows[i].ETag)
+			action.ActionType, action.IfMatch = aztables.TransactionTypeUpdateReplace, &etag
+		}
+		b.actions = append(b.actions, action)
+	}
+	b.size += with.size
+	b.mixed = true
+	if len(rows) > len(with.lines) {
+		b.drop(rows[len(with.lines):])
+	}
+}
+
+// Restamp is archive.Store's.
+func (s *Store) Restamp(ctx context.Context, w entra.Window, contents []seal.Leaf, seen time.Time) error {
+	client := s.service.NewClient(TableName(w))
+	for _, l := range contents {
+		key := l.Key
+		got, err := client.GetEntity(ctx, partitionKey(w), key, nil)
+		if err == nil {
+			var row fetchedRow
+			if row, err = parseRow(got.Value); err == nil && !bytes.Equal(row.Hash, l.Hash[:]) {
+				key = versionKey(l.Key, l.Hash)
+				got, err = client.GetEntity(ctx, partitionKey(w), key, nil)
+			}
+		}
+		if err != nil {
+			return s.explain("read row "+key+" of table "+TableName(w), err)
+		}
+		b := newRow(partitionKey(w), key, 128)
+		b.time("FirstSeen", seen)
+		_, err = client.UpdateEntity(ctx, b.done().body, &aztables.UpdateEntityOptions{IfMatch: &got.ETag, UpdateMode: aztables.UpdateModeMerge})
+		if err != nil {
+			return s.explain("date row "+key+" of table "+TableName(w), err)
+		}
+	}
+	return nil
 }
 
 // drop adds the deletion of rows.
 func (b *batch) drop(rows []fetchedRow) {
 	for _, row := range rows {
-		b.actions = append(b.actions, aztables.TransactionAction{
-			ActionType: aztables.TransactionTypeDelete, Entity: newRow(row.PartitionKey, row.RowKey, 256).done().body})
+		etag := azcore.ETag(row.ETag)
+		b.actions = append(b.actions, aztables.TransactionAction{ActionType: aztables.TransactionTypeDelete, IfMatch: &etag,
+			Entity: newRow(row.PartitionKey, row.RowKey, 256).done().body})
 		b.size += operationOverhead
 	}
 }
@@ -225,36 +285,58 @@ func (s *Store) rowsOf(ctx context.Context, w entra.Window, first string) ([]fet
 }
 
 // Count is archive.Store's.
-func (s *Store) Count(ctx context.Context, w entra.Window) (archive.Tally, error) {
-	var tally archive.Tally
+func (s *Store) Count(ctx context.Context, w entra.Window) (archive.Contents, error) {
+	var sum archive.Contents
 	err := s.records(ctx, w, func(at place, rows []fetchedRow) error {
 		if at.isVersion {
-			tally.Versions++
+			sum.Versions++
 		} else {
-			tally.Records++
+			sum.Records++
 		}
 		size, err := s.decodedSize(ctx, TableName(w), data(rows), rows[0].Codec)
-		tally.Bytes += size
-		tally.StoredBytes += sizeOf(rows)
+		sum.Bytes += size
+		sum.StoredBytes += sizeOf(rows)
+		sum.Sum.Add(contentSum(rows[0], at))
 		return err
 	})
-	return tally, err
+	return sum, err
 }
 
-// StoredByHour is archive.Store's: a query of keys alone, which costs nothing for a month without a table.
-func (s *Store) StoredByHour(ctx context.Context, stream entra.Stream, from, to time.Time) (map[time.Time]int64, error) {
-	out := make(map[time.Time]int64)
+// contentSum is the sum over a content, as its first row has it.
+func contentSum(row fetchedRow, at place) archive.Sum {
+	return archive.SumOf(recordKey(row.RowKey, at), entra.Hash(row.Hash))
+}
+
+// recordKey is the key of the current row of the record to which a row belongs.
+func recordKey(key string, at place) string {
+	if at.isVersion {
+		return key[:strings.LastIndex(key, versionMark)]
+	}
+	return key
+}
+
+// StoredByHour is archive.Store's: a query of keys and hashes, which costs nothing for a month without a table.
+func (s *Store) StoredByHour(ctx context.Context, stream entra.Stream, from, to time.Time) (map[time.Time]archive.HourContents, error) {
+	out := make(map[time.Time]archive.HourContents)
 	err := s.eachMonth(stream, from, to, func(table, first, below string) error {
-		return s.queryRange(ctx, table, first, below, "PartitionKey,RowKey", func(body []byte) error {
+		return s.queryRange(ctx, table, first, below, "PartitionKey,RowKey,Hash", func(body []byte) error {
 			row, err := parseRow(body)
 			if err != nil {
 				return err
 			}
 			at, err := parseRowKey(row.RowKey)
-			if err == nil && at.part == 0 {
-				out[entra.FloorHour(at.key.Time)]++
+			if err != nil || at.part > 0 {
+				return err
 			}
-			return err
+			if len(row.Hash) != len(entra.Hash{}) {
+				return fmt.Errorf("read row %s of table %s: its hash has %d bytes", row.RowKey, table, len(row.Hash))
+			}
+			hour := entra.FloorHour(at.key.Time)
+			sum := out[hour]
+			sum.Count++
+			sum.Sum.Add(contentSum(row, at))
+			out[hour] = sum
+			return nil
 		})
 	})
 	return out, err

@@ -2,6 +2,7 @@ package tables
 
 import (
 	"context"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -73,6 +74,26 @@ func (s *Store) Seal(ctx context.Context, stream entra.Stream, entry int64) (sea
 	return decodeSeal(stream, got.Value)
 }
 
+// LogSize is archive.Store's.
+func (s *Store) LogSize(ctx context.Context, stream entra.Stream, most int64) (int64, error) {
+	var size int64
+	next := func(from int64) error {
+		size = from
+		return s.query(ctx, coverageTable, string(stream), sealKey(from), sealMark+"~", "RowKey", func(body []byte) error {
+			row, err := parseRow(body)
+			if err == nil && row.RowKey == sealKey(size) {
+				size++
+			}
+			return err
+		})
+	}
+	err := next(max(0, most-1))
+	if err == nil && most > 0 && size < most {
+		err = next(0) // the last one is not there: how far it goes has to be counted
+	}
+	return size, err
+}
+
 // Seals lists a stream's log in order.
 func (s *Store) Seals(ctx context.Context, stream entra.Stream) iter.Seq2[seal.Seal, error] {
 	return func(yield func(seal.Seal, error) bool) {
@@ -94,7 +115,7 @@ func (s *Store) Seals(ctx context.Context, stream entra.Stream) iter.Seq2[seal.S
 func (s *Store) Leaves(ctx context.Context, stream entra.Stream, from, to time.Time) (map[time.Time][]seal.Leaf, error) {
 	out := make(map[time.Time][]seal.Leaf)
 	err := s.eachMonth(stream, from, to, func(table, first, below string) error {
-		return s.queryRange(ctx, table, first, below, "PartitionKey,RowKey,Hash,FirstSeen,Superseded", func(body []byte) error {
+		return s.queryRange(ctx, table, first, below, "PartitionKey,RowKey,Hash,FirstSeen,Superseded,Came,Spells", func(body []byte) error {
 			row, err := parseRow(body)
 			if err != nil {
 				return err
@@ -103,11 +124,10 @@ func (s *Store) Leaves(ctx context.Context, stream entra.Stream, from, to time.T
 			if err != nil || at.part > 0 {
 				return err
 			}
-			l := seal.Leaf{Key: row.RowKey, FirstSeen: row.FirstSeen, Superseded: row.Superseded}
-			if at.isVersion {
-				l.Key = row.RowKey[:strings.LastIndex(row.RowKey, versionMark)]
+			l, err := row.leaf(at)
+			if err != nil {
+				return err
 			}
-			copy(l.Hash[:], row.Hash)
 			hour := entra.FloorHour(at.key.Time)
 			out[hour] = append(out[hour], l)
 			return nil
@@ -119,9 +139,16 @@ func (s *Store) Leaves(ctx context.Context, stream entra.Stream, from, to time.T
 // leavesTable holds, for each seal of a month, what was sealed: it is dropped with the month.
 func leavesTable(w entra.Window) string { return "leaves" + w.Start.UTC().Format("200601") }
 
+// leavesKey begins the key of a seal's list. The whole key has the root, too: what an execution that lost the stream keeps of an
+// entry that it never commits does not touch the list of the entry that was.
 func leavesKey(s seal.Seal) string {
 	return s.Start.UTC().Format(entra.HourFormat) + sealMark + fmt.Sprintf("%010d", s.Number)
 }
+
+// rootMark begins the part of the key that names the root.
+const rootMark = "!r"
+
+func listKey(s seal.Seal) string { return leavesKey(s) + rootMark + hex.EncodeToString(s.Root[:8]) }
 
 // keptHash is how much of a hash a kept leaf has: enough to tell records of a window apart. The proof is the root.
 const keptHash = 8
@@ -136,18 +163,40 @@ func (s *Store) KeepLeaves(ctx context.Context, sealed seal.Seal, leaves []seal.
 	}
 	data, codecName, free := s.codec.encode(nil, list)
 	defer free()
-	lines := bigRows(string(sealed.Stream), leavesKey(sealed), data, func(b *rowBuilder) { b.text("Codec", codecName) })
-	return s.submitLastFirst(ctx, leavesTable(sealed.Window), aztables.TransactionTypeInsertReplace, lines)
+	lines := bigRows(string(sealed.Stream), listKey(sealed), data, func(b *rowBuilder, first bool) {
+		if first {
+			b.text("Codec", codecName)
+		}
+	})
+	err := s.submitLastFirst(ctx, leavesTable(sealed.Window), aztables.TransactionTypeAdd, lines)
+	if errors.Is(err, archive.ErrExists) {
+		return s.restOfList(ctx, sealed, lines)
+	}
+	return err
+}
+
+// restOfList adds the rows of a list of which a run that died has written some. The key names the content, so the rows are these.
+func (s *Store) restOfList(ctx context.Context, sealed seal.Seal, lines []line) error {
+	for n := len(lines) - 1; n >= 0; n-- {
+		err := s.submitLastFirst(ctx, leavesTable(sealed.Window), aztables.TransactionTypeAdd, lines[n:n+1])
+		if err != nil && !errors.Is(err, archive.ErrExists) {
+			return err
+		}
+	}
+	return nil
 }
 
 // KeptLeaves gives back what KeepLeaves kept of a seal: keys, and the first bytes of the hashes. ok is false where
 // there is nothing.
 func (s *Store) KeptLeaves(ctx context.Context, sealed seal.Seal) (leaves []archive.KeptLeaf, ok bool, err error) {
 	var rows []fetchedRow
-	from := leavesKey(sealed)
+	// A version before wrote the key without the root.
+	from, own := leavesKey(sealed), listKey(sealed)
 	err = s.query(ctx, leavesTable(sealed.Window), string(sealed.Stream), from, from+"~", "", func(body []byte) error {
 		row, err := parseWholeRow(body)
-		rows = append(rows, row)
+		if !strings.HasPrefix(row.RowKey, from+rootMark) || strings.HasPrefix(row.RowKey, own) {
+			rows = append(rows, row)
+		}
 		return err
 	})
 	if err != nil || len(rows) == 0 || len(rows) != max(1, rows[0].Parts) {

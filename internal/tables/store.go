@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -43,6 +44,7 @@ type Store struct {
 	codec   *codec
 
 	dictionaries dictionaries
+	commits      atomic.Int64 // made by this store; numbers their marks
 
 	creating singleflight.Group
 	created  sync.Map // table name -> struct{}{}

@@ -87,7 +87,7 @@ func TestInsertingWhatIsThereIsRefused(t *testing.T) {
 }
 
 // apply carries out one change of record "a" against what is stored.
-func apply(t *testing.T, store *tables.Store, rec entra.Record) archive.Tally {
+func apply(t *testing.T, store *tables.Store, rec entra.Record) archive.Contents {
 	stored, err := store.Stored(t.Context(), window, rec.Key, rec.Key)
 	require.NoError(t, err)
 	has := stored[rec.Key]
@@ -117,8 +117,9 @@ func TestAChangedRecordKeepsItsEarlierContents(t *testing.T) {
 	}
 	for i, step := range steps {
 		added := apply(t, store, step.becomes)
-		total = archive.Tally{Records: total.Records + added.Records, Versions: total.Versions + added.Versions,
+		total.Tally = archive.Tally{Records: total.Records + added.Records, Versions: total.Versions + added.Versions,
 			Bytes: total.Bytes + added.Bytes, StoredBytes: total.StoredBytes + added.StoredBytes}
+		total.Sum.Add(added.Sum)
 		current, earlier := contents(t, store)
 		require.Equal(t, string(step.becomes.Raw), current[0], "step %d", i)
 		require.Equal(t, step.earlier, earlier, "step %d", i)
@@ -183,7 +184,7 @@ func TestACommitCountsOnlyOnWhatWasRead(t *testing.T) {
 	first.Records, first.Bytes = 7, 1<<40
 	rows := []archive.Coverage{{Window: window, State: archive.WindowComplete, Passes: 2, Fetched: 9, New: 7, Changed: 1, Unchanged: 1, Records: 7,
 		Versions: 1, Bytes: 1 << 40, StoredBytes: 12, FirstReadAt: hour, LastReadAt: seen}}
-	committed, err := store.Commit(t.Context(), first, rows, nil)
+	committed, err := store.Commit(t.Context(), archive.Lease{Execution: archive.Execution{ID: "r"}}, first, rows, nil)
 	require.NoError(t, err)
 	read, err := store.Progress(t.Context(), window.Stream)
 	require.NoError(t, err)
@@ -191,13 +192,13 @@ func TestACommitCountsOnlyOnWhatWasRead(t *testing.T) {
 
 	other := p
 	other.Run = "run 2"
-	_, err = store.Commit(t.Context(), other, []archive.Coverage{{Window: window, State: archive.WindowPartial}}, nil)
+	_, err = store.Commit(t.Context(), archive.Lease{Execution: archive.Execution{ID: "r"}}, other, []archive.Coverage{{Window: window, State: archive.WindowPartial}}, nil)
 	require.ErrorIs(t, err, archive.ErrMoved, "run 2 did not see run 1's commit")
 	other = committed
 	other.Run = "run 2"
-	_, err = store.Commit(t.Context(), other, nil, nil)
+	_, err = store.Commit(t.Context(), archive.Lease{Execution: archive.Execution{ID: "r"}}, other, nil, nil)
 	require.NoError(t, err)
-	_, err = store.Commit(t.Context(), committed, nil, nil)
+	_, err = store.Commit(t.Context(), archive.Lease{Execution: archive.Execution{ID: "r"}}, committed, nil, nil)
 	require.ErrorIs(t, err, archive.ErrMoved, "run 1 did not see run 2's commit")
 
 	var got []archive.Coverage
@@ -218,7 +219,7 @@ func TestALongLedgerIsReadWhole(t *testing.T) {
 			rows = append(rows, archive.Coverage{Window: entra.Window{Stream: window.Stream, Start: hour.Add(time.Duration(i) * time.Hour)}, State: archive.WindowComplete})
 		}
 		var err error
-		p, err = store.Commit(t.Context(), p, rows, nil)
+		p, err = store.Commit(t.Context(), archive.Lease{Execution: archive.Execution{ID: "r"}}, p, rows, nil)
 		require.NoError(t, err)
 	}
 	next := hour
@@ -328,11 +329,11 @@ func TestAWriteWhoseAnswerWasLostIsRecognised(t *testing.T) {
 		}
 		forward.ServeHTTP(w, r)
 	})
-	p, err := store.Commit(t.Context(), archive.Progress{Stream: window.Stream, Run: "r"}, nil, nil)
+	p, err := store.Commit(t.Context(), archive.Lease{Execution: archive.Execution{ID: "r"}}, archive.Progress{Stream: window.Stream, Run: "r"}, nil, nil)
 	require.NoError(t, err)
 	lose.Store(true)
 	p.Records = 5
-	p, err = store.Commit(t.Context(), p, []archive.Coverage{{Window: window, State: archive.WindowComplete}}, nil)
+	p, err = store.Commit(t.Context(), archive.Lease{Execution: archive.Execution{ID: "r"}}, p, []archive.Coverage{{Window: window, State: archive.WindowComplete}}, nil)
 	require.NoError(t, err)
 	got, err := store.Progress(t.Context(), window.Stream)
 	require.NoError(t, err)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -12,8 +13,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/functions/logs"
+	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/search"
+	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
 )
 
@@ -28,7 +32,9 @@ func TestMicrosoftsTypedBuildersReadTheArchive(t *testing.T) {
 	require.NoError(t, err)
 	store, err := tables.New(tables.Config{ConnectionString: j.Tables})
 	require.NoError(t, err)
-	read := &logs.Function{Archive: store, Streams: []entra.Stream{entra.SignInsInteractiveUser}, Now: time.Now, Slice: time.Minute} // the clock that the collector had, too: its distance from the tenant's is noted
+	loseAnHour(t, store) // the builders must not mind what is said of it beside the records
+	read := &logs.Function{Archive: store, Streams: streams.New([]entra.Stream{entra.SignInsInteractiveUser}, store), Gaps: search.NewGaps(store),
+		Now: time.Now, Slice: time.Minute} // the clock that the collector had, too: its distance from the tenant's is noted
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/v1.0/auditLogs/{collection}", read.ServeHTTP)
 	server := httptest.NewServer(mux)
@@ -49,4 +55,20 @@ func TestMicrosoftsTypedBuildersReadTheArchive(t *testing.T) {
 	archived := j
 	archived.Graph = server.URL + "/api"
 	require.Equal(t, want, ids(archived))
+	resp, err := http.Get(server.URL + "/api/v1.0/auditLogs/signIns?$top=1")
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(body), `"@entraledger.gaps":[{`)
+}
+
+// loseAnHour makes the ledger say that an hour was lost.
+func loseAnHour(t *testing.T, store *tables.Store) {
+	p, err := store.Progress(t.Context(), entra.SignInsInteractiveUser)
+	require.NoError(t, err)
+	w := entra.WindowOf(p.Stream, p.Begin.Add(2*time.Hour))
+	p.Lost, p.LostFrom, p.LostTo = 1, w.Start, w.End()
+	_, err = store.Commit(t.Context(), archive.Lease{}, p, []archive.Coverage{{Window: w, State: archive.WindowLost}}, nil)
+	require.NoError(t, err)
 }

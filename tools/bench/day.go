@@ -104,7 +104,7 @@ type walk struct {
 // day runs the collector every five minutes, and counts from the end of the warm-up on.
 func (w walk) day(ctx context.Context, users int, begin time.Time) (day, error) {
 	d := day{Users: users}
-	options := archive.Options{Backfill: time.Hour, Passes: []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour}}
+	options := archive.Options{Simulated: true, Backfill: time.Hour, Passes: []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour}}
 	var before archive.Tally
 	var cpu float64
 	for i := range (dayWarmUp + dayHours) * 12 {
@@ -114,7 +114,7 @@ func (w walk) day(ctx context.Context, users int, begin time.Time) (day, error) 
 			before, cpu = tallyOf(ctx, w.store), cpuSeconds()
 		}
 		collector := archive.NewCollector(w.source, w.store, nil, options, w.tenant.Now, slog.New(slog.DiscardHandler))
-		if _, err := collector.Run(ctx, fmt.Sprint("bench ", i), entra.DefaultStreams(), 10*time.Minute); err != nil {
+		if _, err := collector.Run(ctx, archive.Execution{ID: fmt.Sprint("bench ", i), Work: "bench"}, entra.DefaultStreams(), 10*time.Minute); err != nil {
 			return d, err
 		}
 	}

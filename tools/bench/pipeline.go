@@ -29,8 +29,8 @@ func pipeline(ctx context.Context, j job) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	collector := archive.NewCollector(source, store, nil, archive.Options{}, time.Now, log)
-	did, err := collector.Run(ctx, "bench", []entra.Stream{entra.SignInsInteractiveUser}, j.Limit)
+	collector := archive.NewCollector(source, store, nil, archive.Options{Simulated: true}, time.Now, log)
+	did, err := collector.Run(ctx, archive.Execution{ID: "bench", Work: "bench"}, []entra.Stream{entra.SignInsInteractiveUser}, j.Limit)
 	if err != nil {
 		return outcome{}, fmt.Errorf("archive the sign-ins: %w", err)
 	}

@@ -20,8 +20,10 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
+	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
 )
 
@@ -138,10 +140,11 @@ func measureDownload(ctx context.Context, address string, tenant *simtenant.Tena
 }
 
 func logsAt(store *tables.Store, stream entra.Stream, now func() time.Time) http.Handler {
-	read := &logs.Function{Archive: store, Streams: []entra.Stream{stream}, Now: now, Slice: time.Minute}
+	known, gaps := streams.New([]entra.Stream{stream}, store), search.NewGaps(store)
+	read := &logs.Function{Archive: store, Streams: known, Gaps: gaps, Now: now, Slice: time.Minute}
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/auditLogs/{collection}", read.ServeHTTP)
-	files := &downloads.Function{Archive: store, Streams: []entra.Stream{stream}, Now: now}
+	files := &downloads.Function{Archive: store, Streams: known, Gaps: gaps, Now: now}
 	mux.HandleFunc("/api/downloads/{name}", files.ServeHTTP)
 	return mux
 }
@@ -191,15 +194,15 @@ func fillArchive(ctx context.Context, store *tables.Store, stream entra.Stream, 
 	if err != nil {
 		return nil, err
 	}
-	options := archive.Options{Backfill: (readDays + 5) * 24 * time.Hour, Passes: []time.Duration{time.Hour}}
+	options := archive.Options{Simulated: true, Backfill: (readDays + 5) * 24 * time.Hour, Passes: []time.Duration{time.Hour}}
 	for _, later := range []time.Duration{10 * time.Minute, 2 * time.Hour, 3 * time.Hour} {
 		tenant.Freeze(now.Add(later))
 		collector := archive.NewCollector(source, store, nil, options, tenant.Now, slog.New(slog.DiscardHandler))
-		if _, err := collector.Run(ctx, "bench "+later.String(), []entra.Stream{stream}, 20*time.Minute); err != nil {
+		if _, err := collector.Run(ctx, archive.Execution{ID: "bench " + later.String(), Work: "bench"}, []entra.Stream{stream}, 20*time.Minute); err != nil {
 			return nil, err
 		}
 	}
-	report, err := archive.UpdateIndex(ctx, store, stream, false, time.Now().Add(20*time.Minute))
+	report, err := archive.UpdateIndex(ctx, store, archive.Execution{ID: "bench", Work: "bench"}, stream, false, time.Now().Add(20*time.Minute))
 	if err == nil && report.Days < readDays-2 {
 		err = fmt.Errorf("only %d days could be indexed", report.Days)
 	}

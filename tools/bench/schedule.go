@@ -145,10 +145,10 @@ func runPasses(ctx context.Context, folder, connection string, begin time.Time) 
 	if err != nil {
 		return schedule{}, err
 	}
-	options := archive.Options{Backfill: time.Hour, Passes: []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour}}
+	options := archive.Options{Simulated: true, Backfill: time.Hour, Passes: []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour}}
 	s, err := runEveryFiveMinutes(tenant, begin, 5, 11, func(now time.Time) error {
 		collector := archive.NewCollector(source, store, nil, options, tenant.Now, slog.New(slog.DiscardHandler))
-		_, err := collector.Run(ctx, "bench "+now.String(), []entra.Stream{entra.SignInsInteractiveUser}, time.Minute)
+		_, err := collector.Run(ctx, archive.Execution{ID: "bench " + now.String(), Work: "bench"}, []entra.Stream{entra.SignInsInteractiveUser}, time.Minute)
 		return err
 	})
 	s.Name = "frontier and three passes"

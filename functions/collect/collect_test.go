@@ -1,0 +1,127 @@
+package collect_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"iter"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/functions/collect"
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/funchost"
+	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/tables"
+)
+
+func TestMain(m *testing.M) { azuritetest.Main(m) }
+
+var now = time.Date(2026, 11, 21, 14, 30, 0, 0, time.UTC)
+
+// quiet is a tenant without records.
+type quiet struct{}
+
+func (quiet) Now(context.Context) (time.Time, error) { return now, nil }
+func (quiet) Ordered(entra.Stream) bool              { return true }
+func (quiet) Pages(context.Context, entra.Stream, time.Time, time.Time) iter.Seq2[entra.Page, error] {
+	return func(func(entra.Page, error) bool) {}
+}
+
+// held is an archive of two streams, of which another execution has the first one.
+func held(t *testing.T, slice time.Duration) (*httptest.Server, func()) {
+	store, err := tables.New(tables.Config{ConnectionString: azuritetest.Account(t)})
+	require.NoError(t, err)
+	other := archive.Lease{Execution: archive.Execution{ID: "4711", Work: "archivelogs"}, Fence: 1, Length: archive.LeaseLength, Base: now, Stamp: now}
+	begin := now.Truncate(time.Hour).Add(-3 * time.Hour)
+	p, err := store.Commit(t.Context(), other, archive.Progress{Stream: entra.DirectoryAudits, Begin: begin, Backfilled: begin, FrontierBegin: begin,
+		Watermark: begin, SealedTo: begin, SteppedAt: now, BackfilledAt: now, LastRunAt: now}, nil, nil)
+	require.NoError(t, err)
+	which := []entra.Stream{entra.DirectoryAudits, entra.Provisioning}
+	collector := archive.NewCollector(quiet{}, store, nil, archive.Options{Simulated: true, Backfill: time.Hour}, func() time.Time { return now }, slog.New(slog.DiscardHandler))
+	host := funchost.New(slog.New(slog.DiscardHandler))
+	function := &collect.Function{Collector: collector, Jobs: store, Streams: streams.New(which, store), Now: func() time.Time { return now }, Slice: slice}
+	host.HTTP("/api/collect", function, http.MethodPost)
+	host.HTTP("/api/collect/{job}", function, http.MethodGet)
+	server := httptest.NewServer(host)
+	t.Cleanup(server.Close)
+	return server, func() {
+		other.Length = 0 // it gives the stream back
+		_, err := store.Commit(t.Context(), other, p, nil, nil)
+		require.NoError(t, err)
+	}
+}
+
+func ask(t *testing.T, method, address, body string) (*http.Response, map[string]any) {
+	t.Helper()
+	req, err := http.NewRequestWithContext(t.Context(), method, address, strings.NewReader(body))
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	var answer map[string]any
+	require.NoError(t, json.Unmarshal(text, &answer), "%s", text)
+	return resp, answer
+}
+
+func row(t *testing.T, answer map[string]any, i int) map[string]any {
+	rows := answer["value"].([]any)
+	require.Greater(t, len(rows), i, "%v", answer)
+	return rows[i].(map[string]any)
+}
+
+// TestAJobWaitsForAStreamThatAnotherExecutionHas: it is answered with 202, says who has the stream,
+// and goes on when it is free.
+func TestAJobWaitsForAStreamThatAnotherExecutionHas(t *testing.T) {
+	for name, body := range map[string]string{
+		"as the timer": "",
+		"a range":      `{"from": "2026-11-21T11:00:00Z", "to": "2026-11-21T13:00:00Z"}`,
+	} {
+		t.Run(name, func(t *testing.T) {
+			server, giveBack := held(t, time.Second)
+			resp, answer := ask(t, http.MethodPost, server.URL+"/api/collect", body)
+			require.Equal(t, http.StatusAccepted, resp.StatusCode, "%v", answer)
+			require.Equal(t, "running", answer["status"])
+			require.NotEmpty(t, resp.Header.Get("Retry-After"))
+			require.Equal(t, "archivelogs has the stream (execution 4711)", row(t, answer, 0)["waitingFor"])
+			require.NotContains(t, row(t, answer, 0), "error")
+			require.NotContains(t, row(t, answer, 1), "waitingFor", "nobody has the other one")
+
+			next := resp.Header.Get("Location")
+			resp, answer = ask(t, http.MethodGet, next, "")
+			require.Equal(t, http.StatusAccepted, resp.StatusCode, "it waits on: %v", answer)
+			giveBack()
+			for range 30 {
+				if resp, answer = ask(t, http.MethodGet, next, ""); resp.StatusCode != http.StatusAccepted {
+					break
+				}
+			}
+			require.Equal(t, http.StatusOK, resp.StatusCode, "%v", answer)
+			require.Equal(t, "done", answer["status"], "%v", answer)
+			require.NotContains(t, row(t, answer, 0), "waitingFor")
+		})
+	}
+}
+
+func TestWhatIsNotCollectedIsRefused(t *testing.T) {
+	server, _ := held(t, time.Second)
+	for body, says := range map[string]string{
+		`{"streams": ["signIns.interactiveUser"]}`: "archived are [directoryAudits provisioning]",
+		`{"streams": "directoryAudits"}`:           "accepted is nothing, or",
+		`{"from": "2026-11-21T11:00:00Z"}`:         "a range needs both",
+	} {
+		resp, answer := ask(t, http.MethodPost, server.URL+"/api/collect", body)
+		require.Equal(t, http.StatusBadRequest, resp.StatusCode, body)
+		require.Contains(t, answer["error"].(map[string]any)["message"], says)
+	}
+}

@@ -1,0 +1,52 @@
+package archive
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// clocksAgree is how far two clocks that agree may be apart.
+const clocksAgree = 5 * time.Minute
+
+// Clocks are what three clocks said at about the same moment.
+type Clocks struct {
+	Graph, Storage, Machine time.Time
+}
+
+// Agreed is the time that two of the clocks agree on within five minutes: Graph's if it is one of them, as records are
+// dated by it, otherwise the storage service's. wrong names the clock that says otherwise; empty where all agree. Where no
+// two agree the error has entra.CodeConflict, and nothing may be decided by any of them.
+func (c Clocks) Agreed() (now time.Time, wrong string, err error) {
+	near := func(a, b time.Time) bool { return !a.IsZero() && !b.IsZero() && a.Sub(b).Abs() <= clocksAgree }
+	graph, machine := near(c.Graph, c.Storage), near(c.Graph, c.Machine)
+	switch {
+	case graph && machine:
+		return c.Graph.UTC(), "", nil
+	case graph:
+		return c.Graph.UTC(), c.odd("this machine's", c.Machine, c.Graph), nil
+	case machine:
+		return c.Graph.UTC(), c.odd("the storage service's", c.Storage, c.Graph), nil
+	case near(c.Storage, c.Machine):
+		return c.Storage.UTC(), c.odd("Microsoft Graph's", c.Graph, c.Storage), nil
+	}
+	return time.Time{}, "", &entra.Error{Code: entra.CodeConflict, Doing: "tell the time",
+		Why: fmt.Sprintf("no two of three clocks agree within %s: Microsoft Graph says %s, the storage service %s, this machine %s",
+			clocksAgree, said(c.Graph), said(c.Storage), said(c.Machine)),
+		Remedy: "nothing was read or moved; the next run tries again; if it stays, look at the service health of Graph and of the storage account"}
+}
+
+func (c Clocks) odd(name string, t, right time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%s clock says %s, the others %s", name, said(t), said(right))
+}
+
+func said(t time.Time) string {
+	if t.IsZero() {
+		return "nothing"
+	}
+	return t.UTC().Format(time.RFC3339)
+}

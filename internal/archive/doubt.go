@@ -1,0 +1,258 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/seal"
+)
+
+// An hour is in doubt where its rows are not what its row in the ledger sums up: an execution died between the two, or one
+// that had lost the stream wrote late. Such an hour is neither counted nor sealed before Graph was asked for the whole of it
+// again. Rows that the read meets count as new; what it does not meet stays, counted apart.
+
+// recount counts an hour in doubt, if this read has met all that Graph has of it. Otherwise the hour waits: until the read has
+// come to its end, and where it began within the hour, for another one. ready tells whether the row can be committed.
+func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool) (ready bool, err error) {
+	if reached.Before(w.now.End()) && !end {
+		return false, nil
+	}
+	if rd.asked.from.After(w.now.Start) || w.unnoted {
+		w.uncounted()
+		return true, nil
+	}
+	hour, err := rd.rowsOf(ctx, w)
+	if entra.CodeOf(err) == entra.CodeTampered {
+		rd.tampered = err // it stays in doubt, and everything else goes on
+		w.uncounted()
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	missed := hour.unmet(w.met)
+	remembered := !rd.sinceWhen().After(w.now.Start)
+	w.now.Unconfirmed, w.now.Unmet = w.was.Unconfirmed, 0
+	switch n := int64(len(missed)); {
+	case n == 0:
+		w.now.Unconfirmed = 0
+	case !remembered:
+		w.now.Unconfirmed = n
+	case w.was.Unmet != n:
+		// One answer of Graph is not believed: the hour stays in doubt, and the next run asks once more.
+		w.uncounted()
+		w.now.Unmet = n
+		return true, nil
+	default:
+		w.now.Unmet = n
+	}
+	w.count(hour.contents, missed)
+	if w.now.Late = w.was.Late; w.was.State.IsRead() {
+		w.now.Late += max(0, w.now.New-w.was.New)
+	}
+	w.recount = false
+	return true, rd.reseal(ctx, w, hour.extra)
+}
+
+// uncounted takes back what was counted of an hour that stays in doubt.
+func (w *row) uncounted() {
+	c := w.was
+	c.State, c.Passes, c.PassedAt, c.FirstReadAt, c.LastReadAt = w.now.State, w.now.Passes, w.now.PassedAt, w.now.FirstReadAt, w.now.LastReadAt
+	c.LostFrom, c.LostTo, c.Window, c.Doubt = w.now.LostFrom, w.now.LostTo, w.now.Window, true
+	w.now = c
+}
+
+// count makes the row say what is stored. Of the records fetched since the last commit, as many were new as the records that
+// are stored have become more, whoever wrote them.
+func (w *row) count(rows Contents, missed []seal.Leaf) {
+	now, was := &w.now, &w.was
+	now.Records, now.Versions, now.Bytes, now.StoredBytes = rows.Records, rows.Versions, rows.Bytes, rows.StoredBytes
+	for _, l := range missed {
+		if l.Superseded.IsZero() {
+			now.Records--
+		} else {
+			now.Versions--
+		}
+	}
+	now.Sum, now.HasSum, now.Doubt = rows.Sum, true, false
+	left := now.Fetched - was.Fetched - (now.Quarantined - was.Quarantined)
+	share := func(grown int64) int64 {
+		n := max(0, min(left, grown))
+		left -= n
+		return n
+	}
+	now.New = was.New + share(now.Records-was.Records)
+	now.Changed = was.Changed + share(now.Versions-was.Versions)
+	now.Unchanged = was.Unchanged + left
+}
+
+// hourRows is what is stored of an hour in doubt.
+type hourRows struct {
+	contents Contents
+	leaves   []seal.Leaf
+	extra    []seal.Leaf // those that the ledger does not count
+}
+
+// unmet are the uncounted contents of records that a read did not meet. Earlier versions of a record that it met are none:
+// Graph does not show them any more.
+func (h *hourRows) unmet(met map[Sum]bool) []seal.Leaf {
+	records := make(map[string]bool, len(met))
+	for _, l := range h.leaves {
+		if met[SumOf(l.Key, l.Hash)] {
+			records[l.Key] = true
+		}
+	}
+	var out []seal.Leaf
+	for _, l := range h.extra {
+		if !records[l.Key] {
+			out = append(out, l)
+		}
+	}
+	return out
+}
+
+// rowsOf lists an hour's rows and finds those that the ledger does not count.
+func (rd *read) rowsOf(ctx context.Context, w *row) (*hourRows, error) {
+	listed, err := rd.store.Leaves(ctx, rd.stream, w.now.Start, w.now.End())
+	if err != nil {
+		return nil, err
+	}
+	h := &hourRows{leaves: listed[w.now.Start]}
+	if h.contents, err = rd.store.Count(ctx, w.now.Window); err != nil {
+		return nil, err
+	}
+	if w.was.Seals > 0 {
+		h.extra, err = rd.notSealed(ctx, w.was, h.leaves)
+		return h, err
+	}
+	var before []seal.Leaf
+	for _, l := range h.leaves {
+		if l.FirstSeen.Before(rd.hold.lease.Base) {
+			before = append(before, l)
+		}
+	}
+	h.extra = rd.written(before)
+	rest := sumOf(before)
+	rest.Sub(sumOf(h.extra))
+	if w.was.HasSum && rest != w.was.Sum {
+		h.extra = before // which of them were counted, nobody can say
+	}
+	return h, nil
+}
+
+// written are the contents that a suspect's dates are on.
+func (r *streamRun) written(leaves []seal.Leaf) (out []seal.Leaf) {
+	for _, l := range leaves {
+		for _, s := range r.progress.Suspects {
+			if !s.Next.IsZero() && s.wrote(l.Since()) {
+				out = append(out, l)
+				break
+			}
+		}
+	}
+	return out
+}
+
+func sumOf(leaves []seal.Leaf) (sum Sum) {
+	for _, l := range leaves {
+		sum.Add(SumOf(l.Key, l.Hash))
+	}
+	return sum
+}
+
+// notSealed are the contents that claim to have been there at an hour's last seal, and that it does not list.
+func (r *streamRun) notSealed(ctx context.Context, cov Coverage, leaves []seal.Leaf) ([]seal.Leaf, error) {
+	last, err := r.store.Seal(ctx, r.stream, cov.LastSeal)
+	if err != nil {
+		return nil, err
+	}
+	var members []seal.Leaf
+	if !wasPurged(last) { // what an interrupted purge has left is vouched for by nobody
+		if members, err = membersOf(ctx, r.store, last, leaves); err != nil {
+			return nil, err
+		}
+	}
+	listed := make(map[Sum]bool, len(members))
+	for _, l := range members {
+		listed[SumOf(l.Key, l.Hash)] = true
+	}
+	var out []seal.Leaf
+	for _, l := range leaves {
+		if !l.FirstSeen.After(last.SealedAt) && !listed[SumOf(l.Key, l.Hash)] {
+			out = append(out, l)
+		}
+	}
+	return out, nil
+}
+
+// reseal has a sealed hour sealed again to which uncounted rows came. They are dated after the seal, as all that comes later.
+func (rd *read) reseal(ctx context.Context, w *row, extra []seal.Leaf) error {
+	if w.was.Seals == 0 {
+		return nil
+	}
+	if len(extra) > 0 {
+		if err := rd.store.Restamp(ctx, w.now.Window, extra, rd.hold.stamp()); err != nil {
+			return err
+		}
+	}
+	if w.reopen(); w.now.State == WindowSealed && (w.now.Sum != w.was.Sum || len(extra) > 0) {
+		w.now.State = WindowReopened
+		w.now.Reason = fmt.Sprintf("%d contents were stored after the seal by a run that had lost the stream", len(extra))
+	}
+	if unknown := w.now.Unconfirmed + w.now.Unmet; unknown > 0 && w.now.State == WindowReopened {
+		w.now.Reason += fmt.Sprintf("; %d unconfirmed", unknown)
+	}
+	return nil
+}
+
+// confirm reads the hours in doubt again, as far as the stream was read.
+func (r *streamRun) confirm(ctx context.Context) error {
+	p := &r.progress
+	if p.Doubts == 0 {
+		return nil
+	}
+	var spans []span
+	for cov, err := range r.store.Windows(ctx, r.stream, p.DoubtFrom, p.DoubtTo) {
+		if err != nil {
+			return err
+		}
+		ahead := cov.End().After(p.Watermark) || p.Backfilling() && !cov.Start.Before(p.Backfilled) && cov.Start.Before(p.FrontierBegin)
+		switch n := len(spans); {
+		case !cov.Doubt || ahead:
+		case n > 0 && spans[n-1].to.Equal(cov.Start):
+			spans[n-1].to = cov.End()
+		default:
+			spans = append(spans, span{cov.Start, cov.End()})
+		}
+	}
+	for _, s := range spans {
+		if err := r.again(ctx, s); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// again reads the windows of a span again.
+func (r *streamRun) again(ctx context.Context, s span) error {
+	at := s.from
+	c := cursor{
+		at:    func(*Progress) time.Time { return at },
+		move:  func(_ *Progress, t time.Time) { at = t },
+		floor: s.from, kind: readAgain,
+	}
+	for at.Before(s.to) {
+		if r.outOfTime(ctx) {
+			return r.reading.Err()
+		}
+		if err := r.step(ctx, c, s.to, walkPages); err != nil {
+			return err
+		}
+		// Hours are read whole, so that those in doubt can be counted.
+		at = entra.FloorHour(at)
+		c.floor = at
+	}
+	return nil
+}

@@ -1,0 +1,285 @@
+package archive
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/seal"
+)
+
+// One execution at a time writes the ledger of a stream. Its lease is a row of the ledger's partition that every commit
+// carries; a commit of an execution that has lost it fails, because whoever took the lease moved the revision on. A lease
+// can't stop a write of records that is under way, so those do no harm by themselves: rows are added or replaced by ETag,
+// and what was read under the later stamp is current, whichever arrives last.
+
+const (
+	// LeaseLength is how long a lease lasts that is not renewed.
+	LeaseLength = 2 * time.Minute
+	// renewAfter is when a holder that had nothing to commit renews its lease.
+	renewAfter = 30 * time.Second
+	// lookAfter is how often a holder looks whether somebody waits, and a waiting one whether it is free.
+	lookAfter = 2 * time.Second
+	// wishLength is how long a wish counts that is not repeated.
+	wishLength = 20 * time.Second
+	// stampsOf bounds the stamps of one fence: the next one's begin so much later at least.
+	stampsOf = time.Second
+	// LateWrites is how long after the loss of a lease a write of its holder may still be carried out: four tries of 60
+	// seconds with their pauses, and a margin.
+	LateWrites = 10 * time.Minute
+)
+
+// Execution is one run of a timer, or one slice of a job.
+type Execution struct {
+	ID   string // drawn for each
+	Work string // what it does, in the words that those who wait are told: "collect", "purge"
+}
+
+// Lease says who may commit to a stream's ledger.
+type Lease struct {
+	Execution
+	Fence int64 // counts the holders
+	// Base is before every stamp that the holder gives, and after all of the holders before it. Stamp is the last one that a
+	// commit vouched for.
+	Base, Stamp time.Time
+	Length      time.Duration // 0: it was given back
+
+	// As it was read: when, and how long after it was written, both by the storage service's clock alone.
+	ReadAt time.Time
+	Age    time.Duration
+}
+
+// Held tells whether somebody has the lease.
+func (l Lease) Held() bool { return l.Length > 0 && l.Age < l.Length }
+
+// abandoned tells whether the last holder never gave the lease back.
+func (l Lease) abandoned() bool { return l.Length > 0 }
+
+// Wish is the mark of an execution that waits for a lease.
+type Wish struct {
+	Execution
+	Age time.Duration // by the storage service's clock
+}
+
+// Held is the error of a stream that another execution works on.
+type Held struct {
+	Stream entra.Stream
+	By     Lease
+}
+
+func (e *Held) Error() string { return e.asError().Error() }
+
+// Unwrap gives the error its code.
+func (e *Held) Unwrap() error { return e.asError() }
+
+func (e *Held) asError() *entra.Error {
+	return &entra.Error{Code: entra.CodeConflict, Doing: "work on " + string(e.Stream),
+		Why:    fmt.Sprintf("%s has it (execution %s, holder %d)", e.By.Work, e.By.ID, e.By.Fence),
+		Remedy: "nothing is lost: it goes on where that one ends; a holder that died gives way after two minutes"}
+}
+
+// errYielded ends an execution's work on a stream because another one waits for it.
+var errYielded = errors.New("another execution waits for the stream")
+
+// LeaseStore keeps the lease, and refuses commits of those that do not have it.
+type LeaseStore interface {
+	// State reads a stream's row and its lease as they are at one moment. A progress row that is gone while the stream has a
+	// ledger is an error with entra.CodeTampered.
+	State(ctx context.Context, s entra.Stream) (Progress, Lease, error)
+	// Wish marks that an execution waits for a stream's lease; Wished reads the newest mark, a zero one where there is none.
+	Wish(ctx context.Context, s entra.Stream, by Execution) error
+	Wished(ctx context.Context, s entra.Stream) (Wish, error)
+	// Commit writes coverage rows, entries of the stream's log, the lease and the progress row in one transaction, if nobody
+	// has committed since the progress row was read (ErrMoved otherwise), and returns it as it is now. Rows and entries are
+	// up to MaxCommit together. After an error other than ErrMoved it may have been written, or be written later.
+	Commit(ctx context.Context, l Lease, p Progress, rows []Coverage, seals []seal.Seal) (Progress, error)
+}
+
+// holding is a stream's lease in the hands of one execution. Every commit goes through it.
+type holding struct {
+	store  LeaseStore
+	run    Execution
+	stream entra.Stream
+
+	turn     chan struct{} // held during a commit: the renewal must not come between
+	lease    Lease
+	saved    Progress // as the ledger has it
+	has      bool     // a commit has taken the lease
+	lost     bool
+	renewed  time.Time     // when the last commit was begun, by the machine's monotonic clock
+	openedAt time.Time     // by the storage service's clock
+	wished   chan struct{} // closed when somebody waits
+	stop     func()        // ends the renewals
+	ended    chan struct{} // closed when they have ended
+}
+
+// open reads a stream's state and proposes to take its lease, which the first commit does. now is the time that the clocks
+// agree on. Where somebody else has the lease the error is a *Held.
+func open(ctx context.Context, store LeaseStore, run Execution, stream entra.Stream) (*holding, Progress, error) {
+	p, lease, err := store.State(ctx, stream)
+	if err != nil {
+		return nil, p, err
+	}
+	if lease.Held() {
+		return nil, p, &Held{Stream: stream, By: lease}
+	}
+	h := &holding{store: store, run: run, stream: stream, turn: make(chan struct{}, 1), lease: lease, openedAt: lease.ReadAt, saved: p, wished: make(chan struct{}), stop: func() {}}
+	return h, p, nil
+}
+
+// wait opens a stream as soon as nobody has its lease, until ctx ends; it tells the holder that somebody waits.
+func wait(ctx context.Context, store LeaseStore, run Execution, stream entra.Stream) (*holding, Progress, error) {
+	for {
+		h, p, err := open(ctx, store, run, stream)
+		var held *Held
+		if !errors.As(err, &held) {
+			return h, p, err
+		}
+		if err := store.Wish(ctx, stream, run); err != nil {
+			return nil, p, err
+		}
+		if !pause(ctx, lookAfter) {
+			return nil, p, held
+		}
+	}
+}
+
+// pause waits, and tells whether ctx is still alive.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// begin sets from when on the holder's rows are dated: after everything that an earlier holder, or a version that knew no
+// leases, can have written.
+func (h *holding) begin(now time.Time) (before Lease) {
+	before = h.lease
+	base := now.UTC().Truncate(entra.Tick)
+	for _, least := range []time.Time{before.Base.Add(stampsOf), before.Stamp.Add(entra.Tick), h.saved.SealedAt.Add(entra.Tick)} {
+		if base.Before(least) {
+			base = least
+		}
+	}
+	h.lease = Lease{Execution: h.run, Fence: before.Fence + 1, Base: base, Stamp: base, Length: LeaseLength}
+	return before
+}
+
+// stamp gives the next date for what is written from now on: later than all before it.
+func (h *holding) stamp() time.Time {
+	h.lease.Stamp = h.lease.Stamp.Add(entra.Tick)
+	return h.lease.Stamp
+}
+
+// expired tells whether the lease may be another's by now, as far as this process can tell without asking.
+func (h *holding) expired() bool { return h.lost || h.has && time.Since(h.renewed) >= LeaseLength }
+
+// commit writes to the ledger and renews the lease. ErrMoved: another execution has the stream; the error says which.
+func (h *holding) commit(ctx context.Context, p Progress, rows []Coverage, seals []seal.Seal) (Progress, error) {
+	select {
+	case h.turn <- struct{}{}:
+	case <-ctx.Done():
+		return p, context.Cause(ctx)
+	}
+	defer func() { <-h.turn }()
+	return h.write(ctx, p, rows, seals)
+}
+
+// write is commit for whoever has the turn.
+func (h *holding) write(ctx context.Context, p Progress, rows []Coverage, seals []seal.Seal) (Progress, error) {
+	began := time.Now()
+	p.Revision, p.Run = h.saved.Revision, h.run.ID
+	saved, err := h.store.Commit(ctx, h.lease, p, rows, seals)
+	if errors.Is(err, ErrMoved) {
+		return p, h.moved(ctx, err)
+	}
+	if err != nil {
+		return p, err
+	}
+	h.saved, h.renewed, h.has = saved, began, true
+	return saved, nil
+}
+
+// moved finds out why a commit was refused. Where the lease is still this execution's, an earlier commit of its own, whose
+// answer was lost, has been carried out: the ledger is right, and what this process knows of it is not.
+func (h *holding) moved(ctx context.Context, cause error) error {
+	p, lease, err := h.store.State(ctx, h.stream)
+	switch {
+	case err != nil:
+		return err
+	case h.has && lease.ID == h.run.ID && lease.Fence == h.lease.Fence:
+		h.saved = p
+		return fmt.Errorf("%w: an earlier commit of this run was carried out late", cause)
+	}
+	h.lost = true
+	return errors.Join(&Held{Stream: h.stream, By: lease}, cause)
+}
+
+// keep renews the lease while its holder works, and looks whether somebody waits, until release.
+func (h *holding) keep(ctx context.Context) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	h.ended = make(chan struct{})
+	h.stop = func() {
+		cancel()
+		<-h.ended
+	}
+	go func() {
+		defer close(h.ended)
+		for pause(ctx, lookAfter) {
+			h.look(ctx)
+		}
+	}()
+}
+
+func (h *holding) look(ctx context.Context) {
+	select {
+	case h.turn <- struct{}{}:
+		defer func() { <-h.turn }()
+	default:
+		return // a commit is under way, which renews it
+	}
+	if h.lost || !h.has {
+		return
+	}
+	if time.Since(h.renewed) >= renewAfter {
+		_, _ = h.write(ctx, h.saved, nil, nil) // the next commit says what is wrong
+	}
+	if w, err := h.store.Wished(ctx, h.stream); err == nil && w.ID != "" && w.ID != h.run.ID && w.Age < wishLength {
+		if !h.yields() {
+			close(h.wished)
+		}
+	}
+}
+
+// yields tells whether somebody waits for the stream.
+func (h *holding) yields() bool {
+	select {
+	case <-h.wished:
+		return true
+	default:
+		return false
+	}
+}
+
+// take takes the lease at once, for work that writes before it commits.
+func (h *holding) take(ctx context.Context) error {
+	_, err := h.commit(ctx, h.saved, nil, nil)
+	return err
+}
+
+// release writes the last state and gives the lease back. A holder that can't is followed when the lease ends.
+func (h *holding) release(ctx context.Context, p Progress) (Progress, error) {
+	h.stop()
+	if h.lost {
+		return p, nil
+	}
+	h.lease.Length = 0
+	return h.commit(ctx, p, nil, nil)
+}

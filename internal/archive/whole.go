@@ -1,0 +1,153 @@
+package archive
+
+import (
+	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// sinceWhen is from when on Graph had everything when the last page came: no tenant forgets within seven days, and where it
+// showed an older record it had all that is younger than that one.
+func (rd *read) sinceWhen() time.Time {
+	at := rd.pageAt
+	if at.IsZero() {
+		at = rd.tenantNow()
+	}
+	return at.Add(-max(shortestRetention, rd.remembers))
+}
+
+// saw learns from a record how far back Graph remembers.
+func (rd *read) saw(t time.Time) {
+	if t.Before(rd.asked.from) || !t.Before(rd.asked.to) {
+		return
+	}
+	if age := rd.pageAt.Sub(t); age > rd.remembers {
+		rd.remembers = age
+	}
+}
+
+// pass ends the windows that end by reached, those without a record included, and returns them in order.
+func (rd *read) pass(reached time.Time) []*row {
+	hour := entra.FloorHour(rd.at())
+	if rd.cursor.kind == readBackfill && rd.progress.Begin.IsZero() {
+		first, ok := rd.begins(hour, reached)
+		if !ok {
+			return nil // before the oldest record nothing is claimed
+		}
+		rd.progress.Begin = first
+		if first.After(hour) {
+			hour = first
+		}
+	}
+	var passed []*row
+	for ; !hour.Add(time.Hour).After(reached); hour = hour.Add(time.Hour) {
+		w := rd.row(hour)
+		if w.now.State.IsRead() && !w.now.InPart() && rd.cursor.kind != readAgain {
+			continue
+		}
+		w.now.Passes, w.now.LastReadAt, w.now.PassedAt = w.now.Passes+1, rd.now, rd.passedAt(w)
+		w.now.lose(rd.lost(w, reached))
+		if !w.now.State.IsRead() {
+			w.now.State = w.now.stateOnceRead()
+			if w.now.State == WindowComplete && w.now.Start.Before(rd.progress.SealedTo) {
+				w.now.State, w.now.Reason = WindowReopened, "it was read for the first time after the hours around it had been sealed"
+			}
+		}
+		passed = append(passed, w)
+	}
+	return passed
+}
+
+// stateOnceRead is the state of a window of which everything was read that Graph still had.
+func (c *Coverage) stateOnceRead() WindowState {
+	switch {
+	case !c.InPart():
+		return WindowComplete
+	case c.counted() == 0 && !c.LostFrom.After(c.Start) && !c.LostTo.Before(c.End()):
+		return WindowLost
+	}
+	return WindowPartial
+}
+
+// lost is the part of a window that is known to nobody after this read: what Graph had forgotten when it was asked for it,
+// less what was read of the window before.
+func (rd *read) lost(w *row, reached time.Time) span {
+	part := span{w.now.Start, w.now.End()}
+	if rd.asked.from.After(part.from) {
+		part.from = rd.asked.from
+	}
+	if rd.cursor.kind != readAgain && rd.start.After(part.from) {
+		part.from = rd.start // before the cursor all was read
+	}
+	now := span{part.from, earlier(rd.sinceWhen(), part.to)}
+	before := span{w.was.LostFrom, w.was.LostTo}
+	switch {
+	case rd.cursor.kind == readAgain && w.was.Whole():
+		return span{} // it was read when Graph still had it
+	case !w.was.InPart() && w.was.State != WindowLost:
+		return now
+	case w.was.State == WindowLost && !w.was.InPart():
+		before = span{w.now.Start, w.now.End()}
+	}
+	switch {
+	case rd.cursor.kind == readAgain && !part.from.After(before.from) && !reached.Before(before.to):
+		return span{later(before.from, now.from), earlier(before.to, now.to)} // what Graph still had of it is known now
+	case rd.cursor.kind == readAgain || !now.to.After(now.from):
+		return before
+	}
+	return span{earlier(before.from, now.from), later(before.to, now.to)}
+}
+
+// lose notes what is lost of a window.
+func (c *Coverage) lose(s span) {
+	if !s.to.After(s.from) {
+		s = span{}
+	}
+	c.LostFrom, c.LostTo = s.from, s.to
+}
+
+// passedAt is from when on the window has been read as a whole. One of which a part was read by an earlier walk counts
+// from then; where nobody knows when that was, from its end.
+func (rd *read) passedAt(w *row) time.Time {
+	switch {
+	case !rd.asked.from.After(w.now.Start):
+		return rd.now
+	case rd.cursor.kind == readAgain:
+		// The earlier part was due, too, when it was read.
+		if due := w.now.End().Add(rd.cursor.deadline); due.After(w.was.PassedAt) {
+			return due
+		}
+		return w.was.PassedAt
+	case rd.cursor.kind == readBackfill && !w.fresh:
+		return w.was.FirstReadAt
+	}
+	return w.now.End()
+}
+
+// begins is the first hour that the ledger speaks for: that of the oldest record, or the first one that no tenant can
+// have forgotten, whichever is earlier. ok is false while the backfill has come to neither.
+func (rd *read) begins(from, reached time.Time) (first time.Time, ok bool) {
+	remembered := entra.FloorHour(rd.now.Add(-shortestRetention)).Add(time.Hour)
+	first, ok = rd.firstHour()
+	if !ok && !reached.After(remembered) {
+		return time.Time{}, false
+	}
+	if !ok || remembered.Before(first) {
+		first = remembered
+	}
+	if first.Before(from) {
+		first = from
+	}
+	return first, true
+}
+
+// firstHour is the earliest hour in which this read stored or rejected something.
+func (rd *read) firstHour() (time.Time, bool) {
+	var first time.Time
+	for hour, w := range rd.sheet {
+		if w.now.Fetched > w.was.Fetched && !hour.Before(rd.asked.from) && (first.IsZero() || hour.Before(first)) {
+			first = hour
+		}
+	}
+	return first, !first.IsZero()
+}

@@ -1,0 +1,186 @@
+package search_test
+
+import (
+	"context"
+	"iter"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/search"
+)
+
+// rows is a ledger's coverage rows in order, and counts what is read of them.
+type rows struct {
+	all           []archive.Coverage
+	queries, read int
+}
+
+func (l *rows) Progress(context.Context, entra.Stream) (archive.Progress, error) {
+	return archive.Progress{}, nil
+}
+
+func (l *rows) Windows(_ context.Context, _ entra.Stream, from, to time.Time) iter.Seq2[archive.Coverage, error] {
+	l.queries++
+	return func(yield func(archive.Coverage, error) bool) {
+		for _, c := range l.all {
+			if c.End().After(from) && c.Start.Before(to) {
+				l.read++
+				if !yield(c, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+var (
+	january = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	newest  = time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)
+)
+
+// ledgerOf makes hourly rows from begin to newest in the state that stateOf says, and the progress
+// that sums them up.
+func ledgerOf(begin, purgedTo time.Time, stateOf func(time.Time) archive.WindowState) (*rows, archive.Progress) {
+	l := &rows{}
+	p := archive.Progress{Stream: entra.Provisioning, Begin: begin, Backfilled: newest, FrontierBegin: newest, Watermark: newest, LastRunAt: newest,
+		SealedTo: newest.AddDate(0, 0, -7), PurgedTo: purgedTo}
+	for at := begin; at.Before(newest); at = at.Add(time.Hour) {
+		c := archive.Coverage{Window: entra.Window{Stream: entra.Provisioning, Start: at}, State: stateOf(at)}
+		switch c.State {
+		case archive.WindowPurged:
+			p.Purged++
+			c.PurgedAt = time.Date(at.Year(), at.Month()+2, 10, 3, 30, 0, 0, time.UTC)
+			c.Reason = "purged: ARCHIVE_RETENTION of provisioning is 35 days; contents: 5"
+		case archive.WindowLost:
+			if p.Lost++; p.LostFrom.IsZero() {
+				p.LostFrom = at
+			}
+			p.LostTo = c.End()
+		}
+		l.all = append(l.all, c)
+	}
+	return l, p
+}
+
+func gapsOf(t *testing.T, g *search.Gaps, p archive.Progress, from, to time.Time) (texts []string) {
+	t.Helper()
+	gaps, err := g.Of(t.Context(), p, from, to)
+	require.NoError(t, err)
+	for _, gap := range gaps {
+		texts = append(texts, gap.From.Format("01-02T15:04")+" "+gap.To.Format("01-02T15:04")+" "+gap.Reason)
+	}
+	return texts
+}
+
+const (
+	rule     = " by ARCHIVE_RETENTION of provisioning is 35 days"
+	lostLine = "Graph had forgotten it when it was read; nothing can bring it back"
+)
+
+func TestARangeWithoutGapsCostsNoRequest(t *testing.T) {
+	september := january.AddDate(0, 8, 0)
+	lostFrom := september.AddDate(0, 1, 0)
+	l, p := ledgerOf(january, september, func(at time.Time) archive.WindowState {
+		switch {
+		case at.Before(september):
+			return archive.WindowPurged
+		case at.Equal(lostFrom):
+			return archive.WindowLost
+		}
+		return archive.WindowSealed
+	})
+	g := search.NewGaps(l)
+	require.Empty(t, gapsOf(t, g, p, lostFrom.AddDate(0, 0, 1), newest))
+	require.Empty(t, gapsOf(t, g, p, september, lostFrom))
+	require.Zero(t, l.queries)
+	p.Lost, p.Purged = 0, 0
+	require.Empty(t, gapsOf(t, g, p, january, newest))
+	require.Zero(t, l.queries)
+}
+
+func TestGapsAreCutToTheRangeAndRemembered(t *testing.T) {
+	march := january.AddDate(0, 2, 0)
+	l, p := ledgerOf(january, march, func(at time.Time) archive.WindowState {
+		if at.Before(march) {
+			return archive.WindowPurged
+		}
+		return archive.WindowSealed
+	})
+	g := search.NewGaps(l)
+	want := []string{
+		"01-15T12:30 02-01T00:00 purged on 2026-03-10" + rule,
+		"02-01T00:00 03-01T00:00 purged on 2026-04-10" + rule,
+	}
+	for range 3 {
+		require.Equal(t, want, gapsOf(t, g, p, january.Add(14*24*time.Hour+12*time.Hour+30*time.Minute), newest))
+	}
+	require.Equal(t, 1, l.queries)
+	p.Purged++ // another purge: what was known is old
+	gapsOf(t, g, p, january.Add(14*24*time.Hour+12*time.Hour+30*time.Minute), newest)
+	require.Greater(t, l.queries, 1)
+}
+
+func TestOfYearsThatWerePurgedOnlyTheLastEntryIsRead(t *testing.T) {
+	begin, october := january.AddDate(-4, 0, 0), january.AddDate(0, 9, 0)
+	lostFrom := october.AddDate(0, 0, 3)
+	l, p := ledgerOf(begin, october, func(at time.Time) archive.WindowState {
+		switch {
+		case at.Before(october):
+			return archive.WindowPurged
+		case !at.Before(lostFrom) && at.Before(lostFrom.Add(5*time.Hour)):
+			return archive.WindowLost
+		}
+		return archive.WindowSealed
+	})
+	g := search.NewGaps(l)
+	require.Equal(t, []string{
+		"01-01T00:00 10-01T00:00 month by month, the last one purged on 2026-11-10" + rule,
+		"10-04T00:00 10-04T05:00 " + lostLine,
+	}, gapsOf(t, g, p, begin, newest))
+	require.LessOrEqual(t, l.queries, 2)
+	require.LessOrEqual(t, l.read, 6, "hours are not read one by one")
+	require.Equal(t, []string{"07-01T00:00 08-01T00:00 purged on 2026-09-10" + rule}, gapsOf(t, g, p, january.AddDate(0, 6, 0), january.AddDate(0, 7, 0)))
+}
+
+func TestAMonthThatWasPurgedBehindOneThatAHoldKeepsIsAGap(t *testing.T) {
+	march, april := january.AddDate(0, 2, 0), january.AddDate(0, 3, 0)
+	l, p := ledgerOf(january.AddDate(0, 1, 0), time.Time{}, func(at time.Time) archive.WindowState {
+		if !at.Before(march) && at.Before(april) {
+			return archive.WindowPurged
+		}
+		return archive.WindowSealed
+	})
+	require.Equal(t, []string{"03-01T00:00 04-01T00:00 purged on 2026-05-10" + rule}, gapsOf(t, search.NewGaps(l), p, january, newest))
+}
+
+func TestWhatWasForgottenWhenTheArchiveBeganIsNoGap(t *testing.T) {
+	l, p := ledgerOf(newest.AddDate(0, 0, -30), time.Time{}, func(at time.Time) archive.WindowState {
+		if at.Before(newest.AddDate(0, 0, -30).Add(27 * time.Hour)) {
+			return archive.WindowLost
+		}
+		return archive.WindowSealed
+	})
+	first := &l.all[27]
+	first.LostFrom, first.LostTo = first.Start, first.Start.Add(12*time.Minute)
+	p.Lost, p.LostTo = 28, first.End()
+	g := search.NewGaps(l)
+	require.Empty(t, gapsOf(t, g, p, january, newest))
+	begin, err := g.Begin(t.Context(), p)
+	require.NoError(t, err)
+	require.Equal(t, first.LostTo, begin)
+
+	l, p = ledgerOf(january, january.AddDate(0, 1, 0), func(at time.Time) archive.WindowState {
+		if at.Before(january.AddDate(0, 1, 0)) {
+			return archive.WindowPurged
+		}
+		return archive.WindowSealed
+	})
+	begin, err = search.NewGaps(l).Begin(t.Context(), p)
+	require.NoError(t, err)
+	require.Equal(t, january.AddDate(0, 1, 0), begin, "after what was purged")
+	require.Zero(t, l.queries)
+}

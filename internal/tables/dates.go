@@ -1,0 +1,94 @@
+package tables
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/seal"
+)
+
+// dates are when a content was read first, and in which spells it was its record's current one. Most contents have one spell,
+// from their first date on: only what came back has the columns Came and Spells.
+type dates struct {
+	first      time.Time
+	came       time.Time // when it came back last; zero: it never did
+	superseded time.Time // when a later content took its place; zero: it is the current one
+	spells     []seal.Spell
+}
+
+// maxSpells keeps the column well below the 32,768 characters of a text; of a content that came back more often the oldest
+// spells are joined.
+const maxSpells = 400
+
+func (d dates) describe(b *rowBuilder) {
+	b.time("FirstSeen", d.first)
+	if !d.superseded.IsZero() {
+		b.time("Superseded", d.superseded)
+	}
+	if d.came.IsZero() {
+		return
+	}
+	b.time("Came", d.came)
+	texts := make([]string, len(d.spells))
+	for i, s := range d.spells {
+		texts[i] = times(s.From, s.To)
+	}
+	b.text("Spells", strings.Join(texts, " "))
+}
+
+func (d dates) supersededAt(t time.Time) dates {
+	d.superseded = t
+	return d
+}
+
+// cameAgain are the dates of an earlier version that is the current content again.
+func (d dates) cameAgain(t time.Time) dates {
+	since := d.came
+	if since.IsZero() {
+		since = d.first
+	}
+	spells := append([]seal.Spell{}, d.spells...)
+	spells = append(spells, seal.Spell{From: since, To: d.superseded})
+	if len(spells) > maxSpells {
+		spells = append([]seal.Spell{{From: spells[0].From, To: spells[1].To}}, spells[2:]...)
+	}
+	return dates{first: d.first, came: t, spells: spells}
+}
+
+// dates of a row. Spells that can't be read are left out: a seal's list says what was there, too.
+func (row fetchedRow) dates() dates {
+	spells, _ := parseSpells(row.Spells)
+	return dates{first: row.FirstSeen, came: row.Came, superseded: row.Superseded, spells: spells}
+}
+
+// since is when the content became the current one last.
+func (row fetchedRow) since() time.Time {
+	if row.Came.IsZero() {
+		return row.FirstSeen
+	}
+	return row.Came
+}
+
+func parseSpells(text string) ([]seal.Spell, error) {
+	var out []seal.Spell
+	for _, part := range strings.Fields(text) {
+		t, err := parseTimes(part, 2)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, seal.Spell{From: t[0], To: t[1]})
+	}
+	return out, nil
+}
+
+// leaf is a row as it is sealed.
+func (row fetchedRow) leaf(at place) (seal.Leaf, error) {
+	spells, err := parseSpells(row.Spells)
+	if err != nil {
+		return seal.Leaf{}, fmt.Errorf("read row %s: %w", row.RowKey, err)
+	}
+	l := seal.Leaf{Key: recordKey(row.RowKey, at), FirstSeen: row.FirstSeen, Superseded: row.Superseded, Came: row.Came, Spells: spells}
+	copy(l.Hash[:], row.Hash)
+	return l, nil
+}

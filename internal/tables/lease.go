@@ -1,0 +1,166 @@
+package tables
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+const (
+	// leaseKey is the row of a stream's lease among its coverage rows. It sorts between the hours and the progress row, so that
+	// one query of few rows gives both as they are at one moment.
+	leaseKey = "lease"
+	// wishKey is the row in which those who wait for the lease leave their mark.
+	wishKey = "lease!wish"
+)
+
+// encodeLease writes a lease. When it was written is the row's Timestamp, which the service sets: no clock of ours ages it.
+func encodeLease(stream entra.Stream, l archive.Lease) []byte {
+	b := newRow(string(stream), leaseKey, 512)
+	b.text("Fence", fmt.Sprint(l.Fence))
+	b.text("Holder", l.ID)
+	b.text("Work", clip(l.Work))
+	b.time("Base", l.Base)
+	b.time("Stamp", l.Stamp)
+	b.int32("Seconds", int32(l.Length/time.Second))
+	return b.done().body
+}
+
+type leaseRow struct {
+	Holder, Work           string
+	Fence                  number
+	Base, Stamp, Timestamp time.Time
+	Seconds                int32
+}
+
+// State is archive.LeaseStore's.
+func (s *Store) State(ctx context.Context, stream entra.Stream) (archive.Progress, archive.Lease, error) {
+	p, l, err := s.state(ctx, stream)
+	if err != nil || p.Revision > 0 {
+		return p, l, err
+	}
+	begun, err := s.hasLedger(ctx, stream, l)
+	if err != nil || !begun {
+		return p, l, err
+	}
+	// Another execution may have begun the stream between the two looks.
+	if p, l, err = s.state(ctx, stream); err != nil || p.Revision > 0 {
+		return p, l, err
+	}
+	return p, l, &entra.Error{Code: entra.CodeTampered, Doing: fmt.Sprintf("read row %s of table %s, partition %s", progressKey, coverageTable, stream),
+		Why: "it is not there, though the stream has a ledger", Remedy: "restore the row from a copy; until then nothing of this stream is archived, and the other streams go on"}
+}
+
+// state reads the two rows.
+func (s *Store) state(ctx context.Context, stream entra.Stream) (archive.Progress, archive.Lease, error) {
+	var (
+		p     = archive.Progress{Stream: stream}
+		lease leaseRow
+	)
+	asking, page := withListing(ctx)
+	err := s.query(asking, coverageTable, string(stream), leaseKey, progressKey+"!", "", func(body []byte) error {
+		var key struct{ RowKey string }
+		if err := json.Unmarshal(body, &key); err != nil {
+			return fmt.Errorf("read the ledger of %s: %w", stream, err)
+		}
+		switch key.RowKey {
+		case leaseKey:
+			if err := json.Unmarshal(body, &lease); err != nil || lease.Timestamp.IsZero() {
+				return broken("lease", stream, "delete the row: the next run takes a new lease", err)
+			}
+		case progressKey:
+			var err error
+			p, err = decodeProgress(stream, body)
+			return err
+		}
+		return nil
+	})
+	if err != nil {
+		return p, archive.Lease{}, err
+	}
+	out := archive.Lease{Execution: archive.Execution{ID: lease.Holder, Work: lease.Work}, Fence: int64(lease.Fence),
+		Base: lease.Base, Stamp: lease.Stamp, Length: time.Duration(lease.Seconds) * time.Second, ReadAt: page.date}
+	if !lease.Timestamp.IsZero() {
+		out.Age = page.date.Sub(lease.Timestamp)
+	}
+	return p, out, nil
+}
+
+// broken is the error of a row of the ledger that can't be read.
+func broken(row string, stream entra.Stream, remedy string, err error) error {
+	return &entra.Error{Code: entra.CodeTampered, Doing: fmt.Sprintf("read row %s of table %s, partition %s", row, coverageTable, stream),
+		Why: fmt.Sprintf("it is not what Entra Ledger writes (%v)", err), Remedy: remedy, Err: err}
+}
+
+// hasLedger tells whether a stream without a progress row has a ledger: to begin anew beside one would count everything twice.
+func (s *Store) hasLedger(ctx context.Context, stream entra.Stream, l archive.Lease) (bool, error) {
+	if l.Fence > 0 {
+		return true, nil
+	}
+	for _, keys := range [][2]string{{"0", leaseKey}, {revisionMark, sealMark + "~"}} {
+		err := s.query(ctx, coverageTable, string(stream), keys[0], keys[1], "RowKey", func([]byte) error { return errFound })
+		if err != nil {
+			return errors.Is(err, errFound), ignoring(err, errFound)
+		}
+	}
+	return false, nil
+}
+
+// ignoring is an error, unless it is the one that is ignored.
+func ignoring(err, ignored error) error {
+	if errors.Is(err, ignored) {
+		return nil
+	}
+	return err
+}
+
+var errFound = errors.New("found")
+
+// Wish is archive.LeaseStore's. The mark of whoever asks last is kept: one is enough to make a holder yield.
+func (s *Store) Wish(ctx context.Context, stream entra.Stream, by archive.Execution) error {
+	b := newRow(string(stream), wishKey, 256)
+	b.text("Holder", by.ID)
+	b.text("Work", clip(by.Work))
+	return s.submit(ctx, coverageTable, []aztables.TransactionAction{{ActionType: aztables.TransactionTypeInsertReplace, Entity: b.done().body}})
+}
+
+// Wished is archive.LeaseStore's.
+func (s *Store) Wished(ctx context.Context, stream entra.Stream) (archive.Wish, error) {
+	var answer *http.Response
+	got, err := s.service.NewClient(coverageTable).GetEntity(policy.WithCaptureResponse(ctx, &answer), string(stream), wishKey, nil)
+	if isCode(err, "TableNotFound", "ResourceNotFound") {
+		return archive.Wish{}, nil
+	}
+	if err != nil {
+		return archive.Wish{}, s.explain("look who waits for "+string(stream), err)
+	}
+	var row struct {
+		Holder, Work string
+		Timestamp    time.Time
+	}
+	if err := json.Unmarshal(got.Value, &row); err != nil {
+		return archive.Wish{}, broken(wishKey, stream, "delete the row", err)
+	}
+	return archive.Wish{Execution: archive.Execution{ID: row.Holder, Work: row.Work}, Age: dateOf(answer).Sub(row.Timestamp)}, nil
+}
+
+// dateOf is the service's clock, as its answer has it.
+func dateOf(answer *http.Response) time.Time {
+	if answer == nil {
+		return time.Time{}
+	}
+	date, err := http.ParseTime(answer.Header.Get("Date"))
+	if err != nil {
+		return time.Time{}
+	}
+	return date
+}

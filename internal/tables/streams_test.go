@@ -1,0 +1,29 @@
+package tables_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/tables"
+)
+
+func TestStreamsWithALedgerAreFoundByAnyOfItsRows(t *testing.T) {
+	store, err := tables.New(tables.Config{ConnectionString: azuritetest.Account(t)})
+	require.NoError(t, err)
+	got, err := store.Archived(t.Context())
+	require.NoError(t, err, "there is no table yet")
+	require.Empty(t, got)
+	at := time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)
+	for _, s := range []entra.Stream{entra.CustomSecurityAttributeAudits, entra.SignInsInteractiveUser} {
+		_, err := store.Commit(t.Context(), archive.Lease{}, archive.Progress{Stream: s, FrontierBegin: at, Watermark: at}, nil, nil)
+		require.NoError(t, err)
+	}
+	got, err = store.Archived(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []entra.Stream{entra.SignInsInteractiveUser, entra.CustomSecurityAttributeAudits}, got)
+}
