@@ -95,9 +95,12 @@ type process struct {
 	ended  chan struct{}
 }
 
-func (s *system) start() *process {
+func (s *system) start() *process { return s.startBinary(os.Args[0]) }
+
+// startBinary starts a handler that was built before, or the test's own.
+func (s *system) startBinary(path string) *process {
 	port := freePort(s.T)
-	cmd := exec.Command(os.Args[0])
+	cmd := exec.Command(path)
 	cmd.Env = append(os.Environ(), playHandler+"=1", "FUNCTIONS_CUSTOMHANDLER_PORT="+strconv.Itoa(port))
 	for name, value := range s.env {
 		cmd.Env = append(cmd.Env, name+"="+value)

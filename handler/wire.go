@@ -13,6 +13,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
+	"github.com/google/uuid"
 
 	"github.com/entraledger/entraledger/functions/applications"
 	"github.com/entraledger/entraledger/functions/archivelogs"
@@ -35,6 +36,7 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/blobs"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/preflight"
@@ -72,6 +74,7 @@ func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (
 	collector := archive.NewCollector(source, store, heads, archive.Options{Backfill: cfg.Backfill, Passes: cfg.Passes, AlertAfter: cfg.AlertAfter,
 		Simulated: simulated(cfg.GraphEndpoint)}, time.Now, log)
 
+	clocks := timekeeper(cfg, source, store, log)
 	host := funchost.New(log)
 	if cfg.RequireRoles {
 		host.RequireRoles()
@@ -85,11 +88,14 @@ func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (
 	known := streams.New(cfg.Streams, store)
 	wireLedger(host, cfg, known, collector, store, heads)
 	host.HTTP("/api/preflight", &preflightfunction.Function{Run: checks, Cloud: cfg.Cloud.Name, Graph: cfg.GraphEndpoint, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
-	wireDirectory(host, cfg, directory.NewSnapshotter(graph.NewDirectory(snapshotSource), store, store,
+	wireDirectory(host, cfg, directory.NewSnapshotter(timedTenant{graph.NewDirectory(snapshotSource), clocks}, store, store,
 		directory.Options{Groups: cfg.SnapshotGroups, Every: snapshotEvery}, time.Now, log), store)
 	wireReading(host, cfg, known, store)
 	purger := archive.NewPurger(store, heads, cfg.Retention)
-	host.Timer(purgearchive.Name, purgearchive.Run(purgearchive.Config{Purger: purger, Clock: source.Now, Streams: known, Budget: cfg.RunBudget}))
+	host.Timer(purgearchive.Name, purgearchive.Run(purgearchive.Config{Purger: purger, Clock: clocks.Now, Streams: known, Budget: cfg.RunBudget,
+		Retire: func(ctx context.Context, s entra.Stream) error {
+			return collector.Retire(ctx, archive.Execution{ID: uuid.NewString(), Work: purgearchive.Name}, s, cfg.RunBudget)
+		}}))
 	host.Timer(indexarchive.Name, indexarchive.Run(indexarchive.Config{Store: store, Streams: known, Budget: cfg.RunBudget}))
 	host.HTTP("/api/purge", &purge.Function{Purger: purger, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
 	return host, nil
@@ -123,6 +129,24 @@ func wireReading(host *funchost.Host, cfg settings.Settings, known *streams.Know
 		host.HTTP("/api/"+version+"/auditLogs/{collection}/{id}", read, http.MethodGet)
 	}
 }
+
+// timekeeper tells the time by which something is read, dropped or called old.
+func timekeeper(cfg settings.Settings, source *graph.Client, store *tables.Store, log *slog.Logger) archive.Timekeeper {
+	out := archive.Timekeeper{Graph: source.Now, Storage: store.Now, Machine: time.Now, Log: log}
+	if simulated(cfg.GraphEndpoint) {
+		out.Storage = nil
+	}
+	return out
+}
+
+// timedTenant is the tenant's directory with a clock that can be trusted.
+type timedTenant struct {
+	*graph.Directory
+	clocks archive.Timekeeper
+}
+
+// Now is directory.Source's.
+func (t timedTenant) Now(ctx context.Context) (time.Time, error) { return t.clocks.Now(ctx) }
 
 // simulated tells whether the tenant is one on this machine: nothing else is reached over plain HTTP.
 func simulated(endpoint string) bool { return strings.HasPrefix(endpoint, "http://") }

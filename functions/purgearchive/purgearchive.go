@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/streams"
 )
 
@@ -20,7 +21,8 @@ const Name = "purgearchive"
 // Config of the function.
 type Config struct {
 	Purger  *archive.Purger
-	Clock   func(context.Context) (time.Time, error) // the tenant's
+	Retire  func(context.Context, entra.Stream) error // seals what a stream holds that is not collected any more
+	Clock   func(context.Context) (time.Time, error)  // one that can be trusted: by it months are dropped
 	Streams *streams.Known
 	Budget  time.Duration
 }
@@ -43,6 +45,11 @@ func Run(cfg Config) func(context.Context) (string, error) {
 			errs  []error
 		)
 		for _, s := range all {
+			if !cfg.Streams.Collects(s) {
+				if err := cfg.Retire(ctx, s); err != nil {
+					errs = append(errs, err)
+				}
+			}
 			months, err := cfg.Purger.Run(ctx, archive.Execution{ID: uuid.NewString(), Work: Name}, s, now)
 			if err != nil {
 				errs = append(errs, err)

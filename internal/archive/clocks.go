@@ -1,7 +1,9 @@
 package archive
 
 import (
+	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -49,4 +51,30 @@ func said(t time.Time) string {
 		return "nothing"
 	}
 	return t.UTC().Format(time.RFC3339)
+}
+
+// Timekeeper tells the time for whatever is decided by it. Storage is nil where the tenant is a simulated one with a time of its
+// own, which counts alone then.
+type Timekeeper struct {
+	Graph, Storage func(context.Context) (time.Time, error)
+	Machine        func() time.Time
+	Log            *slog.Logger
+}
+
+// Now is the time that two of the three clocks agree on. The third is named in the log. A clock that does not answer agrees with
+// none.
+func (t Timekeeper) Now(ctx context.Context) (time.Time, error) {
+	asked, err := t.Graph(ctx)
+	if err != nil || t.Storage == nil {
+		return asked.UTC(), err
+	}
+	clocks := Clocks{Graph: asked, Machine: t.Machine()}
+	if clocks.Storage, err = t.Storage(ctx); err != nil {
+		t.Log.WarnContext(ctx, "the storage service tells no time", "error", err.Error())
+	}
+	now, wrong, err := clocks.Agreed()
+	if wrong != "" {
+		t.Log.WarnContext(ctx, "a clock is wrong, and is not gone by", "clock", wrong)
+	}
+	return now, err
 }

@@ -84,7 +84,7 @@ type StreamReport struct {
 type Report struct {
 	Now      time.Time // the tenant's time at the start
 	Streams  []StreamReport
-	Finished bool // false: the budget ended first; the next run goes on
+	Finished bool // false: the budget ended first, or another execution has a stream; the next run goes on
 }
 
 // Summary is the run in one line.
@@ -157,7 +157,7 @@ func (c *Collector) run(ctx context.Context, by Execution, streams []entra.Strea
 	for _, r := range runs {
 		r.end(ctx)
 		report.Streams = append(report.Streams, r.report())
-		report.Finished = report.Finished && r.err == nil && r.caughtUp() && r.hold != nil
+		report.Finished = report.Finished && r.err == nil && r.cause == nil && r.caughtUp() && r.hold != nil
 		if r.err != nil {
 			failures = append(failures, r.err)
 		}

@@ -17,12 +17,10 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/archive/archivetest"
-	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/memstorage"
 	"github.com/entraledger/entraledger/internal/tables"
 )
-
-func TestMain(m *testing.M) { azuritetest.Main(m) }
 
 const (
 	stream = entra.SignInsInteractiveUser
@@ -115,8 +113,11 @@ func record(s entra.Stream, id string, ago time.Duration, content string) string
 
 func execution() archive.Execution { return archivetest.Execution() }
 
-func newStore(t *testing.T) *tables.Store {
-	store, err := tables.New(tables.Config{ConnectionString: azuritetest.Account(t)})
+func newStore(t *testing.T) *tables.Store { return storeOf(t, memstorage.New(nil)) }
+
+// storeOf is a store of a process of its own in an account.
+func storeOf(t *testing.T, account *memstorage.Service) *tables.Store {
+	store, err := tables.New(tables.Config{ConnectionString: account.ConnectionString(), HTTP: account.Client()})
 	require.NoError(t, err)
 	return store
 }

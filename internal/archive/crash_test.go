@@ -12,6 +12,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/memstorage"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/tables"
 )
@@ -163,29 +164,33 @@ func TestTwoRunsAtOnceNeitherLoseNorDouble(t *testing.T) {
 // TestKilledAtAnyWriteOfPassesAndSealsTheNextRunsEndTheSame walks every write of a run that reads windows again, finds
 // late and changed records, and seals, a few of them again.
 func TestKilledAtAnyWriteOfPassesAndSealsTheNextRunsEndTheSame(t *testing.T) {
-	options := archive.Options{Backfill: 5 * 24 * time.Hour}
+	const due = 13 * time.Hour
+	options := archive.Options{Backfill: 24 * time.Hour, Passes: []time.Duration{3 * time.Hour, 12 * time.Hour}}
 	early, late := newTenant(), newTenant()
 	for _, tn := range []*tenant{early, late} {
-		tn.pageSize = 9
-		fill(tn, stream, 12, 5*time.Hour)
-		tn.records[stream] = append(tn.records[stream], record(stream, "changing", 40*time.Hour, "first"))
+		tn.pageSize = 5
+		fill(tn, stream, 12, 100*time.Minute)
+		tn.records[stream] = append(tn.records[stream], record(stream, "changing", 10*time.Hour, "first"))
 	}
-	late.add(stream, "came-late", 41*time.Hour, "")
-	late.records[stream][12] = record(stream, "changing", 40*time.Hour, "second")
+	late.add(stream, "came-late", 11*time.Hour, "")
+	late.records[stream][12] = record(stream, "changing", 10*time.Hour, "second")
+	account := memstorage.New(nil)
+	prepared := storeOf(t, account)
+	early.at(t, prepared, nil, start, options)
+	early.at(t, prepared, nil, start.Add(5*time.Minute), options)
+	state := account.Snapshot()
 	prepare := func(t *testing.T) *tables.Store {
-		store := newStore(t)
-		early.at(t, store, nil, start, options)
-		early.at(t, store, nil, start.Add(5*time.Minute), options)
-		return store
+		account.Restore(state)
+		return storeOf(t, account)
 	}
 	final := func(t *testing.T, store *tables.Store, heads *shelf) archive.Progress {
 		for minutes := range 3 {
-			late.at(t, store, heads, start.Add(8*24*time.Hour+time.Duration(5+5*minutes)*time.Minute), options)
+			late.at(t, store, heads, start.Add(due+time.Duration(5+5*minutes)*time.Minute), options)
 		}
 		return progress(t, store, stream)
 	}
 	whole := &dying{Store: prepare(t), at: 1 << 30}
-	late.at(t, whole, &shelf{}, start.Add(8*24*time.Hour), options)
+	late.at(t, whole, &shelf{}, start.Add(due), options)
 	want := final(t, whole.Store, &shelf{})
 	wantCurrent, wantEarlier := stored(t, whole.Store, late, stream)
 	require.Len(t, wantEarlier, 1)
@@ -197,7 +202,7 @@ func TestKilledAtAnyWriteOfPassesAndSealsTheNextRunsEndTheSame(t *testing.T) {
 			t.Run(fmt.Sprintf("write %d stored=%v", at, kept), func(t *testing.T) {
 				heads := &shelf{}
 				store := &dying{Store: prepare(t), at: at, stored: kept}
-				late.now = start.Add(8 * 24 * time.Hour)
+				late.now = start.Add(due)
 				_, _ = collectAt(t, late, store, heads, options) // it dies
 				p := final(t, store.Store, heads)
 				current, earlier := stored(t, store.Store, late, stream)

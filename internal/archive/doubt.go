@@ -40,7 +40,7 @@ func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool
 		w.now.Unconfirmed = 0
 	case !remembered:
 		w.now.Unconfirmed = n
-	case w.was.Unmet != n:
+	case w.was.Unmet != n || rd.readInThisRun(w.was):
 		// One answer of Graph is not believed: the hour stays in doubt, and the next run asks once more.
 		w.uncounted()
 		w.now.Unmet = n
@@ -54,6 +54,11 @@ func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool
 	}
 	w.recount = false
 	return true, rd.reseal(ctx, w, hour.extra)
+}
+
+// readInThisRun tells whether the last read of a window was one of this run.
+func (r *streamRun) readInThisRun(c Coverage) bool {
+	return !c.LastReadAt.Before(r.now.Truncate(entra.Tick))
 }
 
 // uncounted takes back what was counted of an hour that stays in doubt.
@@ -129,7 +134,7 @@ func (rd *read) rowsOf(ctx context.Context, w *row) (*hourRows, error) {
 	}
 	var before []seal.Leaf
 	for _, l := range h.leaves {
-		if l.FirstSeen.Before(rd.hold.lease.Base) {
+		if l.FirstSeen.Before(rd.hold.base) {
 			before = append(before, l)
 		}
 	}
@@ -220,7 +225,7 @@ func (r *streamRun) confirm(ctx context.Context) error {
 		}
 		ahead := cov.End().After(p.Watermark) || p.Backfilling() && !cov.Start.Before(p.Backfilled) && cov.Start.Before(p.FrontierBegin)
 		switch n := len(spans); {
-		case !cov.Doubt || ahead:
+		case !cov.Doubt || ahead || cov.State == WindowPurged || cov.Unmet > 0 && r.readInThisRun(cov):
 		case n > 0 && spans[n-1].to.Equal(cov.Start):
 			spans[n-1].to = cov.End()
 		default:
@@ -247,11 +252,19 @@ func (r *streamRun) again(ctx context.Context, s span) error {
 		if r.outOfTime(ctx) {
 			return r.reading.Err()
 		}
+		hour := at
 		if err := r.step(ctx, c, s.to, walkPages); err != nil {
 			return err
 		}
 		// Hours are read whole, so that those in doubt can be counted.
-		at = entra.FloorHour(at)
+		if at = entra.FloorHour(at); !at.After(hour) { // it has more pages than a walk
+			if at = hour; r.outOfTime(ctx) {
+				return r.reading.Err()
+			}
+			if err := r.step(ctx, c, hour.Add(time.Hour), 0); err != nil {
+				return err
+			}
+		}
 		c.floor = at
 	}
 	return nil

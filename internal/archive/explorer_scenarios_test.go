@@ -1,5 +1,3 @@
-//go:build explorer
-
 package archive_test
 
 import (

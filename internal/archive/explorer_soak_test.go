@@ -1,4 +1,4 @@
-//go:build explorer && soak
+//go:build soak
 
 package archive_test
 

@@ -109,7 +109,7 @@ func UpdateIndex(ctx context.Context, store IndexStore, by Execution, s entra.St
 	report, err := indexDays(ctx, store, h, p, again, until)
 	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer stop()
-	_, releasing := h.release(ending, h.saved)
+	_, releasing := h.release(ending, h.saved())
 	return report, errors.Join(err, releasing)
 }
 

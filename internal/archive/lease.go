@@ -20,10 +20,12 @@ const (
 	LeaseLength = 2 * time.Minute
 	// renewAfter is when a holder that had nothing to commit renews its lease.
 	renewAfter = 30 * time.Second
-	// lookAfter is how often a holder looks whether somebody waits, and a waiting one whether it is free.
+	// lookAfter is how often somebody who waits looks whether the stream is free, and says that it waits.
 	lookAfter = 2 * time.Second
+	// heedAfter is how often a holder looks whether somebody waits: each look is a request.
+	heedAfter = 10 * time.Second
 	// wishLength is how long a wish counts that is not repeated.
-	wishLength = 20 * time.Second
+	wishLength = 30 * time.Second
 	// stampsOf bounds the stamps of one fence: the next one's begin so much later at least.
 	stampsOf = time.Second
 	// LateWrites is how long after the loss of a lease a write of its holder may still be carried out: four tries of 60
@@ -103,16 +105,46 @@ type holding struct {
 	run    Execution
 	stream entra.Stream
 
-	turn     chan struct{} // held during a commit: the renewal must not come between
-	lease    Lease
-	saved    Progress // as the ledger has it
-	has      bool     // a commit has taken the lease
-	lost     bool
-	renewed  time.Time     // when the last commit was begun, by the machine's monotonic clock
 	openedAt time.Time     // by the storage service's clock
+	opened   time.Time     // the same moment by the machine's monotonic clock
 	wished   chan struct{} // closed when somebody waits
 	stop     func()        // ends the renewals
 	ended    chan struct{} // closed when they have ended
+
+	// Of whoever works: from when on it dates what it writes, and the last date that it gave.
+	base, given time.Time
+
+	// What follows belongs to whoever has the turn: a commit of the work, or a renewal, which must not come between.
+	turn    chan struct{}
+	lease   Lease
+	last    Progress // as the ledger has it
+	has     bool     // a commit has taken the lease
+	isLost  bool
+	renewed time.Time // when the last commit was begun, by the machine's monotonic clock
+}
+
+// mine takes the turn; the function gives it back.
+func (h *holding) mine() (giveBack func()) {
+	h.turn <- struct{}{}
+	return func() { <-h.turn }
+}
+
+// saved is the progress as the ledger has it.
+func (h *holding) saved() Progress {
+	defer h.mine()()
+	return h.last
+}
+
+// lost tells whether another execution has taken the lease.
+func (h *holding) lost() bool {
+	defer h.mine()()
+	return h.isLost
+}
+
+// taken tells whether the lease was taken.
+func (h *holding) taken() bool {
+	defer h.mine()()
+	return h.has
 }
 
 // open reads a stream's state and proposes to take its lease, which the first commit does. now is the time that the clocks
@@ -125,19 +157,22 @@ func open(ctx context.Context, store LeaseStore, run Execution, stream entra.Str
 	if lease.Held() {
 		return nil, p, &Held{Stream: stream, By: lease}
 	}
-	h := &holding{store: store, run: run, stream: stream, turn: make(chan struct{}, 1), lease: lease, openedAt: lease.ReadAt, saved: p, wished: make(chan struct{}), stop: func() {}}
+	h := &holding{store: store, run: run, stream: stream, turn: make(chan struct{}, 1), lease: lease, openedAt: lease.ReadAt, opened: time.Now(), last: p, wished: make(chan struct{}), stop: func() {}}
 	return h, p, nil
 }
 
 // wait opens a stream as soon as nobody has its lease, until ctx ends; it tells the holder that somebody waits.
 func wait(ctx context.Context, store LeaseStore, run Execution, stream entra.Stream) (*holding, Progress, error) {
+	var held *Held
 	for {
 		h, p, err := open(ctx, store, run, stream)
-		var held *Held
-		if !errors.As(err, &held) {
+		if has := held; !errors.As(err, &held) {
+			if err != nil && has != nil && ctx.Err() != nil {
+				err = has // the time was over during the look
+			}
 			return h, p, err
 		}
-		if err := store.Wish(ctx, stream, run); err != nil {
+		if err := store.Wish(ctx, stream, run); err != nil && ctx.Err() == nil {
 			return nil, p, err
 		}
 		if !pause(ctx, lookAfter) {
@@ -163,23 +198,27 @@ func pause(ctx context.Context, d time.Duration) bool {
 func (h *holding) begin(now time.Time) (before Lease) {
 	before = h.lease
 	base := now.UTC().Truncate(entra.Tick)
-	for _, least := range []time.Time{before.Base.Add(stampsOf), before.Stamp.Add(entra.Tick), h.saved.SealedAt.Add(entra.Tick)} {
+	for _, least := range []time.Time{before.Base.Add(stampsOf), before.Stamp.Add(entra.Tick), h.last.SealedAt.Add(entra.Tick)} {
 		if base.Before(least) {
 			base = least
 		}
 	}
+	h.base, h.given = base, base
 	h.lease = Lease{Execution: h.run, Fence: before.Fence + 1, Base: base, Stamp: base, Length: LeaseLength}
 	return before
 }
 
 // stamp gives the next date for what is written from now on: later than all before it.
 func (h *holding) stamp() time.Time {
-	h.lease.Stamp = h.lease.Stamp.Add(entra.Tick)
-	return h.lease.Stamp
+	h.given = h.given.Add(entra.Tick)
+	return h.given
 }
 
 // expired tells whether the lease may be another's by now, as far as this process can tell without asking.
-func (h *holding) expired() bool { return h.lost || h.has && time.Since(h.renewed) >= LeaseLength }
+func (h *holding) expired() bool {
+	defer h.mine()()
+	return h.isLost || h.has && time.Since(h.renewed) >= LeaseLength
+}
 
 // commit writes to the ledger and renews the lease. ErrMoved: another execution has the stream; the error says which.
 func (h *holding) commit(ctx context.Context, p Progress, rows []Coverage, seals []seal.Seal) (Progress, error) {
@@ -189,13 +228,14 @@ func (h *holding) commit(ctx context.Context, p Progress, rows []Coverage, seals
 		return p, context.Cause(ctx)
 	}
 	defer func() { <-h.turn }()
+	h.lease.Stamp = h.given // a renewal vouches for nothing that was written since
 	return h.write(ctx, p, rows, seals)
 }
 
 // write is commit for whoever has the turn.
 func (h *holding) write(ctx context.Context, p Progress, rows []Coverage, seals []seal.Seal) (Progress, error) {
 	began := time.Now()
-	p.Revision, p.Run = h.saved.Revision, h.run.ID
+	p.Revision, p.Run = h.last.Revision, h.run.ID
 	saved, err := h.store.Commit(ctx, h.lease, p, rows, seals)
 	if errors.Is(err, ErrMoved) {
 		return p, h.moved(ctx, err)
@@ -203,7 +243,7 @@ func (h *holding) write(ctx context.Context, p Progress, rows []Coverage, seals 
 	if err != nil {
 		return p, err
 	}
-	h.saved, h.renewed, h.has = saved, began, true
+	h.last, h.renewed, h.has = saved, began, true
 	return saved, nil
 }
 
@@ -215,10 +255,10 @@ func (h *holding) moved(ctx context.Context, cause error) error {
 	case err != nil:
 		return err
 	case h.has && lease.ID == h.run.ID && lease.Fence == h.lease.Fence:
-		h.saved = p
+		h.last = p
 		return fmt.Errorf("%w: an earlier commit of this run was carried out late", cause)
 	}
-	h.lost = true
+	h.isLost = true
 	return errors.Join(&Held{Stream: h.stream, By: lease}, cause)
 }
 
@@ -232,7 +272,7 @@ func (h *holding) keep(ctx context.Context) {
 	}
 	go func() {
 		defer close(h.ended)
-		for pause(ctx, lookAfter) {
+		for pause(ctx, heedAfter) {
 			h.look(ctx)
 		}
 	}()
@@ -245,13 +285,15 @@ func (h *holding) look(ctx context.Context) {
 	default:
 		return // a commit is under way, which renews it
 	}
-	if h.lost || !h.has {
+	if h.isLost || !h.has {
 		return
 	}
 	if time.Since(h.renewed) >= renewAfter {
-		_, _ = h.write(ctx, h.saved, nil, nil) // the next commit says what is wrong
+		_, _ = h.write(ctx, h.last, nil, nil) // the next commit says what is wrong
 	}
-	if w, err := h.store.Wished(ctx, h.stream); err == nil && w.ID != "" && w.ID != h.run.ID && w.Age < wishLength {
+	// A wish from before this holder was for the one before it: whoever still waits repeats it.
+	counts := min(wishLength, time.Since(h.opened))
+	if w, err := h.store.Wished(ctx, h.stream); err == nil && w.ID != "" && w.ID != h.run.ID && w.Age < counts {
 		if !h.yields() {
 			close(h.wished)
 		}
@@ -270,16 +312,22 @@ func (h *holding) yields() bool {
 
 // take takes the lease at once, for work that writes before it commits.
 func (h *holding) take(ctx context.Context) error {
-	_, err := h.commit(ctx, h.saved, nil, nil)
+	_, err := h.commit(ctx, h.saved(), nil, nil)
 	return err
+}
+
+// end makes the next commit give the lease back.
+func (h *holding) end() {
+	defer h.mine()()
+	h.lease.Length = 0
 }
 
 // release writes the last state and gives the lease back. A holder that can't is followed when the lease ends.
 func (h *holding) release(ctx context.Context, p Progress) (Progress, error) {
 	h.stop()
-	if h.lost {
+	if h.lost() {
 		return p, nil
 	}
-	h.lease.Length = 0
+	h.end()
 	return h.commit(ctx, p, nil, nil)
 }

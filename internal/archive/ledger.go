@@ -20,6 +20,11 @@ const (
 	WindowPurged   WindowState = "purged"   // sealed, and its records dropped after the archive's own retention
 )
 
+// Known tells whether it is one of the states of a row.
+func (s WindowState) Known() bool {
+	return s.IsRead() || s == WindowPartial || s == WindowLost
+}
+
 // IsRead tells whether all of the window was read that could be.
 func (s WindowState) IsRead() bool {
 	return s == WindowComplete || s == WindowSealed || s == WindowReopened || s == WindowPurged
@@ -153,6 +158,12 @@ func (p *Progress) Backfilling() bool { return p.Backfilled.Before(p.FrontierBeg
 // Started tells whether the stream was ever read.
 func (p *Progress) Started() bool { return !p.FrontierBegin.IsZero() }
 
+// wasRead tells whether an hour was read to its end.
+func (p *Progress) wasRead(hour time.Time) bool {
+	end := hour.Add(time.Hour)
+	return !hour.Before(p.begin()) && !end.After(p.Backfilled) || !hour.Before(p.FrontierBegin) && !end.After(p.Watermark)
+}
+
 // begin is the first hour that the ledger speaks for.
 func (p *Progress) begin() time.Time {
 	if !p.Begin.IsZero() {
@@ -167,6 +178,16 @@ func (p *Progress) held() time.Time {
 		return from
 	}
 	return p.PurgedTo
+}
+
+// readable is the first time that may be read again: what was purged, or is being purged, is not. A table's deletion that is
+// carried out late would take what was read into it.
+func (p *Progress) readable() time.Time {
+	from := p.held()
+	for _, d := range p.Drops {
+		from = later(from, d.Month.AddDate(0, 1, 0))
+	}
+	return from
 }
 
 // WindowsMissing counts the windows that have ended by now and are not complete, less those that are lost for good.
@@ -188,7 +209,7 @@ func (p *Progress) addToWindow(before, after Coverage) {
 	p.WindowsComplete += one(after.Whole()) - one(before.Whole())
 	count(&p.Reopened, &p.ReopenedFrom, nil, before.State == WindowReopened, after.State == WindowReopened, after.Window)
 	count(&p.Doubts, &p.DoubtFrom, &p.DoubtTo, before.Doubt, after.Doubt, after.Window)
-	p.Purged += one(after.State == WindowPurged) - one(before.State == WindowPurged)
+	p.Purged = max(0, p.Purged+one(after.State == WindowPurged)-one(before.State == WindowPurged)) // a version before does not count them
 	count(&p.Lost, &p.LostFrom, &p.LostTo, before.lost(), after.lost(), after.Window)
 }
 

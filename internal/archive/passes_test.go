@@ -11,13 +11,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/archive/archivetest"
-	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/memstorage"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/tables"
 )
@@ -232,10 +233,12 @@ func TestATenantThatKeepsSevenDaysIsReadOnceMoreBeforeItForgets(t *testing.T) {
 
 // sealedArchive is an archive of records over some time whose windows are all sealed.
 func sealedArchive(t *testing.T, n int, over time.Duration) (*tenant, *tables.Store, *shelf, *aztables.ServiceClient) {
-	tn, heads, account := newTenant(), &shelf{}, azuritetest.Account(t)
-	store, err := tables.New(tables.Config{ConnectionString: account})
+	tn, heads, account := newTenant(), &shelf{}, memstorage.New(nil)
+	account.Limits.DeleteTakes = 0
+	store, err := tables.New(tables.Config{ConnectionString: account.ConnectionString(), HTTP: account.Client()})
 	require.NoError(t, err)
-	service, err := aztables.NewServiceClientFromConnectionString(account, nil)
+	service, err := aztables.NewServiceClientFromConnectionString(account.ConnectionString(),
+		&aztables.ClientOptions{ClientOptions: policy.ClientOptions{Transport: account.Client()}})
 	require.NoError(t, err)
 	tn.pageSize = 1000
 	fill(tn, stream, n, (over / time.Duration(n)).Truncate(time.Second))

@@ -98,8 +98,12 @@ func NewPurger(store PurgeStore, heads Heads, retention Retention) *Purger {
 	return &Purger{store: store, heads: heads, retention: retention}
 }
 
-// purged begins the reason of a log entry that says that a window's records were dropped.
-const purged = "purged: "
+const (
+	// purged begins the reason of a log entry that says that a window's records were dropped.
+	purged = "purged: "
+	// stopped begins the reason of one that takes such an entry back.
+	stopped = "purge stopped, "
+)
 
 // Plan lists the months of a stream that are past their retention at a moment, and changes nothing.
 func (p *Purger) Plan(ctx context.Context, s entra.Stream, now time.Time) ([]PurgeMonth, error) {
@@ -186,7 +190,7 @@ func (p *Purger) Run(ctx context.Context, by Execution, s entra.Stream, now time
 	months, err := work.months(ctx)
 	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer stop()
-	if _, releasing := h.release(ending, h.saved); err == nil {
+	if _, releasing := h.release(ending, h.saved()); err == nil {
 		err = releasing
 	}
 	if errors.Is(err, errYielded) {
@@ -244,6 +248,9 @@ func (w *purging) months(ctx context.Context) ([]PurgeMonth, error) {
 			return months, err
 		}
 	}
+	if err := w.putHead(ctx); err != nil { // a run before may have died before it
+		return months, err
+	}
 	return months, w.sweep(ctx, months)
 }
 
@@ -286,6 +293,14 @@ func (w *purging) sweep(ctx context.Context, months []PurgeMonth) error {
 		p := w.progress
 		if p.Drops = without(p.Drops, d.Month); !again {
 			p.Drops = append(p.Drops, Drop{Month: d.Month, Dropped: w.now})
+			// The run that dropped the records may have died before it said so.
+			left, err := w.store.Months(ctx, p.Stream)
+			if err != nil {
+				return err
+			}
+			if !slices.ContainsFunc(left, d.Month.After) {
+				p.PurgedTo = later(p.PurgedTo, d.Month.AddDate(0, 1, 0))
+			}
 		}
 		if err := w.commit(ctx, p, nil, nil); err != nil {
 			return err
@@ -411,7 +426,7 @@ func (w *purging) restore(ctx context.Context, log *storeLog, number int64, cov 
 	if err != nil {
 		return seal.Seal{}, err
 	}
-	s := seal.Seal{Window: cov.Window, SealedAt: w.hold.stamp(), Reason: fmt.Sprintf("purge stopped, %d of %d left", len(leaves), before.Leaves)}
+	s := seal.Seal{Window: cov.Window, SealedAt: w.hold.stamp(), Reason: fmt.Sprintf("%s%d of %d left", stopped, len(leaves), before.Leaves)}
 	sealed := seal.LeavesAt(leaves, s.SealedAt)
 	s.Leaves, s.Root = int64(len(sealed)), seal.Root(sealed)
 	if s, err = seal.Append(log, number, s); err != nil {
@@ -469,11 +484,26 @@ func ruleOf(s seal.Seal) (rule string, contents int64) {
 // wasPurged tells whether an entry of the log says that its window's records were dropped.
 func wasPurged(s seal.Seal) bool { return strings.HasPrefix(s.Reason, purged) && s.Leaves == 0 }
 
+// takenBack tells whether a purge of an hour was stopped, and how many of its contents were left then.
+func (v *Verifier) takenBack(s seal.Seal) (left int64, ok bool) {
+	of := v.byHour[s.Start]
+	next := slices.IndexFunc(of, func(o seal.Seal) bool { return o.Number > s.Number })
+	if next < 0 || !strings.HasPrefix(of[next].Reason, stopped) {
+		return 0, false
+	}
+	return of[next].Leaves, true
+}
+
 // Purges lists what was dropped, as the log has it.
 func (v *Verifier) Purges() []Purge {
 	var out []Purge
 	for _, s := range v.purges {
 		rule, contents := ruleOf(s)
+		if left, stopped := v.takenBack(s); stopped {
+			if contents -= left; contents <= 0 {
+				continue // nothing of it was dropped
+			}
+		}
 		if n := len(out) - 1; n >= 0 && out[n].PurgedAt.Equal(s.SealedAt) && out[n].Rule == rule && !s.Start.After(out[n].To.Add(31*24*time.Hour)) {
 			out[n].To = s.Window.End()
 			out[n].Hours++

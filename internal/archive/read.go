@@ -143,6 +143,9 @@ func (rd *read) begin(ctx context.Context) error {
 	if err := rd.loadRows(ctx, rd.known, rd.asked.to); err != nil {
 		return err
 	}
+	if err := rd.missRows(ctx); err != nil {
+		return err
+	}
 	p := rd.progress
 	p.ReadingFrom, p.ReadingTo = rd.asked.from, rd.asked.to
 	for _, s := range rd.aborted {
@@ -154,6 +157,22 @@ func (rd *read) begin(ctx context.Context) error {
 	}
 	rd.progress = saved
 	return nil
+}
+
+// missRows looks for hours that were read and have no row any more: somebody took it away. The totals still count what it did, and
+// this read makes it anew.
+func (rd *read) missRows(ctx context.Context) error {
+	missing := 0
+	for hour := entra.FloorHour(rd.asked.from); hour.Before(rd.asked.to); hour = hour.Add(time.Hour) {
+		if _, ok := rd.sheet[hour]; !ok && rd.progress.wasRead(hour) {
+			rd.log.WarnContext(ctx, "the ledger's row of an hour that was read is not there; the hour is read anew", "stream", rd.stream, "hour", hour.Format(entra.HourFormat))
+			missing++
+		}
+	}
+	if missing == 0 {
+		return nil
+	}
+	return rd.resum(ctx, false)
 }
 
 func (rd *read) loadRows(ctx context.Context, from, to time.Time) error {

@@ -116,7 +116,7 @@ func (r *streamRun) sealNew(ctx context.Context, limit time.Time) error {
 // sealRows seals windows and moves SealedTo, in one commit. A window whose rows are not what the ledger counts is not sealed
 // but in doubt from then on, and none after it is sealed.
 func (r *streamRun) sealRows(ctx context.Context, rows []Coverage, to time.Time) error {
-	if !r.hold.has {
+	if !r.hold.taken() {
 		if err := r.hold.take(ctx); err != nil { // what a seal lists is kept before the seal is committed
 			return err
 		}

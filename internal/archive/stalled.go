@@ -8,8 +8,8 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// step notes when a run moved the stream, compared with how it found it.
-func (p *Progress) step(found *Progress, now time.Time) {
+// step notes when a run moved the stream, compared with how it found it, and tells whether it did.
+func (p *Progress) step(found *Progress, now time.Time) bool {
 	moved := p.Watermark.After(found.Watermark) || p.Passed != found.Passed || p.SealedTo.After(found.SealedTo) || p.Doubts < found.Doubts
 	if moved || p.SteppedAt.IsZero() {
 		p.SteppedAt = now
@@ -17,6 +17,7 @@ func (p *Progress) step(found *Progress, now time.Time) {
 	if !p.Backfilling() || p.Backfilled.After(found.Backfilled) || p.BackfilledAt.IsZero() || !found.Started() {
 		p.BackfilledAt = now
 	}
+	return moved || p.Backfilled.After(found.Backfilled)
 }
 
 // Stalled is the error of a stream that has not moved for longer than most, though its runs may have ended without a failure:

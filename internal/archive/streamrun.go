@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -104,6 +105,9 @@ func (r *streamRun) caughtUp() bool { return r.progress.Started() && !r.progress
 func (r *streamRun) open(ctx context.Context, h *holding, p Progress) error {
 	r.hold, r.progress, r.started = h, p, p
 	last := h.begin(r.now)
+	if last.Fence == 0 && !p.SteppedAt.IsZero() {
+		r.log.WarnContext(ctx, "the stream's lease row was not there; a new lease is taken", "stream", r.stream)
+	}
 	if last.abandoned() || p.SteppedAt.IsZero() {
 		if err := r.mend(ctx); err != nil {
 			return err
@@ -263,7 +267,7 @@ func (r *streamRun) step(ctx context.Context, c cursor, to time.Time, pages int)
 		}
 		if lost+1 >= lostWalks {
 			return &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read " + string(r.stream) + " from Graph",
-				Why:    fmt.Sprintf("paging from %s was lost %d times in a row", c.at(&r.progress).Format(time.RFC3339), lost+1),
+				Why:    fmt.Sprintf("paging from %s was lost %d times in a row: %v", c.at(&r.progress).Format(time.RFC3339), lost+1, err),
 				Remedy: "the next run tries again; if it stays, open a support case for Microsoft Graph", Err: err}
 		}
 		r.log.InfoContext(ctx, "paging was lost; reading on from the last record stored", "stream", r.stream, "from", c.at(&r.progress), "error", err.Error())
@@ -275,8 +279,8 @@ func (r *streamRun) resize(pages int) {
 	switch {
 	case pages < spanGrowsUnder:
 		r.span *= 2
-	case pages > spanShrinksOver && r.span > time.Hour:
-		r.span /= 2
+	case pages > spanShrinksOver:
+		r.span = max(r.span/2, time.Hour) // an hour in doubt has to be read whole
 	}
 }
 
@@ -294,7 +298,7 @@ func (r *streamRun) finish(ctx context.Context) {
 		return
 	}
 	r.ended, r.done = true, true
-	if r.hold == nil || r.hold.lost {
+	if r.hold == nil || r.hold.lost() {
 		if r.hold != nil {
 			r.hold.stop()
 		}
@@ -313,11 +317,12 @@ func (r *streamRun) finish(ctx context.Context) {
 		return r.lastWords(p)
 	}
 	if errors.Is(r.cause, ErrMoved) {
-		r.progress = r.hold.saved // a commit of this run's was carried out late
+		r.progress = r.left()
 	}
 	saved, err := r.hold.release(ctx, words(r.progress))
-	if errors.Is(err, ErrMoved) && !r.hold.lost {
-		saved, err = r.hold.release(ctx, words(r.hold.saved))
+	if errors.Is(err, ErrMoved) && !r.hold.lost() {
+		r.cause = err
+		saved, err = r.hold.release(ctx, words(r.left()))
 	}
 	if err != nil {
 		if !errors.Is(err, ErrMoved) {
@@ -328,17 +333,35 @@ func (r *streamRun) finish(ctx context.Context) {
 	r.progress = saved
 }
 
+// left is the progress of whoever committed although this run has the lease: a commit of its own was
+// carried out late, or a version without leases runs beside it. That one forgets which read was
+// under way, so what this run stored and did not count is suspected.
+func (r *streamRun) left() Progress {
+	p := r.hold.saved()
+	for _, s := range r.aborted {
+		if s.from.Before(entra.FloorHour(p.ReadingFrom)) || s.to.After(p.ReadingTo) {
+			p.Suspects = append(slices.Clone(p.Suspects), Suspect{From: s.from, To: s.to, Since: r.storageTime()})
+		}
+	}
+	return p
+}
+
 // lastWords adds to the progress how the run ended.
 func (r *streamRun) lastWords(p Progress) Progress {
 	p.LastRunAt, p.ClockOffset = r.now, r.now.Sub(r.clock()).Truncate(time.Second)
-	p.step(&r.started, r.now)
+	moved := false
+	if !errors.Is(r.cause, ErrMoved) || !p.SteppedAt.IsZero() { // the next run has to see that a version before wrote the row
+		moved = p.step(&r.started, r.now)
+	}
 	if r.err == nil {
 		r.err = p.Stalled(r.now, r.options.AlertAfter, r.cause)
 	}
 	// What comes last is the later one, even where a clock that was wrong has gone back since.
-	if r.err == nil {
+	switch {
+	case r.err == nil && r.cause != nil && !moved: // out of time, or given away: neither a success nor a failure
+	case r.err == nil:
 		p.LastSuccessAt, p.LastErrorAt = r.now, earlier(p.LastErrorAt, r.now)
-	} else {
+	default:
 		p.LastErrorAt, p.LastErrorCode, p.LastError = r.now, entra.CodeOf(r.err), r.err.Error()
 		p.LastSuccessAt = earlier(p.LastSuccessAt, r.now.Add(-entra.Tick))
 	}

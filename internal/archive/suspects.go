@@ -65,6 +65,11 @@ func (p *Progress) suspected(from, to time.Time) bool {
 	return slices.ContainsFunc(p.Suspects, func(s Suspect) bool { return s.span().from.Before(to) && from.Before(s.To) })
 }
 
+// beingWritten tells whether a run may have written into [from, to) what it has not counted: one that is under way, or was stopped.
+func (p *Progress) beingWritten(from, to time.Time) bool {
+	return p.suspected(from, to) || entra.FloorHour(p.ReadingFrom).Before(to) && from.Before(p.ReadingTo)
+}
+
 // suspectsAtOnce is how much of a span is compared between two commits.
 const suspectsAtOnce = 7 * 24 * time.Hour
 
@@ -73,17 +78,25 @@ const suspectsAtOnce = 7 * 24 * time.Hour
 func (r *streamRun) checkSuspects(ctx context.Context) error {
 	for i := 0; i < len(r.progress.Suspects); i++ {
 		s := r.progress.Suspects[i]
-		for part := s.span(); part.from.Before(part.to); part.from = part.from.Add(suspectsAtOnce) {
-			if r.outOfTime(ctx) {
-				return r.reading.Err()
-			}
-			if err := r.compareHours(ctx, span{part.from, earlier(part.from.Add(suspectsAtOnce), part.to)}); err != nil {
-				return err
-			}
+		if err := r.compareSpan(ctx, s.span()); err != nil {
+			return err
 		}
 		if r.storageTime().Sub(s.Since) >= LateWrites {
 			r.progress.Suspects = slices.Delete(slices.Clone(r.progress.Suspects), i, i+1)
 			i--
+		}
+	}
+	return nil
+}
+
+// compareSpan is compareHours for spans of any length. It ends early, with the budget's error, when time is up.
+func (r *streamRun) compareSpan(ctx context.Context, s span) error {
+	for part := s; part.from.Before(part.to); part.from = part.from.Add(suspectsAtOnce) {
+		if r.outOfTime(ctx) {
+			return r.reading.Err()
+		}
+		if err := r.compareHours(ctx, span{part.from, earlier(part.from.Add(suspectsAtOnce), part.to)}); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -343,7 +343,11 @@ func (v *Verifier) compare(ctx context.Context, cov Coverage, seals []seal.Seal,
 	if v.changed[last.Number] {
 		return findings, nil
 	}
-	return append(findings, v.strangers(cov, last, members, leaves)...), nil
+	findings = append(findings, v.strangers(cov, last, members, leaves)...)
+	if len(findings) == 0 && cov.State == WindowSealed && !cov.Doubt && !cov.agrees(HourContents{int64(len(leaves)), sumOf(leaves)}) {
+		found(DiffLog, "", "all that was sealed is there, and the ledger's row of the hour counts %d contents, or others", cov.counted())
+	}
+	return findings, nil
 }
 
 // strangers names the contents that the last seal of an hour does not list, and those that it lists though no read met them.
@@ -362,7 +366,7 @@ func (v *Verifier) strangers(cov Coverage, last seal.Seal, members, leaves []sea
 		switch {
 		case listed[SumOf(l.Key, l.Hash)]:
 		case since && cov.State == WindowReopened:
-		case cov.Doubt:
+		case cov.Doubt || since && v.progress.beingWritten(cov.Start, cov.End()):
 			found(DiffUnconfirmed, l.Key, "it came after the hour was sealed on %s, and the next run of archivelogs asks Graph for it", sealedOn)
 		case since:
 			found(DiffAdded, l.Key, "it came after the hour was sealed on %s, and the ledger does not know it", sealedOn)

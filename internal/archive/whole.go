@@ -55,6 +55,11 @@ func (rd *read) pass(reached time.Time) []*row {
 		}
 		passed = append(passed, w)
 	}
+	// The next read begins where this one stops, and may find that Graph still has the rest of the hour.
+	if from := later(rd.asked.from, rd.at()); rd.cursor.kind != readAgain && hour.Before(reached) && earlier(rd.sinceWhen(), reached).After(later(from, hour)) {
+		w := rd.row(hour)
+		w.now.lose(rd.lost(w, reached))
+	}
 	return passed
 }
 
@@ -72,12 +77,9 @@ func (c *Coverage) stateOnceRead() WindowState {
 // lost is the part of a window that is known to nobody after this read: what Graph had forgotten when it was asked for it,
 // less what was read of the window before.
 func (rd *read) lost(w *row, reached time.Time) span {
-	part := span{w.now.Start, w.now.End()}
-	if rd.asked.from.After(part.from) {
-		part.from = rd.asked.from
-	}
-	if rd.cursor.kind != readAgain && rd.start.After(part.from) {
-		part.from = rd.start // before the cursor all was read
+	part := span{later(w.now.Start, rd.asked.from), earlier(w.now.End(), reached)}
+	if rd.cursor.kind != readAgain {
+		part.from = later(part.from, rd.at()) // before the cursor all was read, or is noted as lost
 	}
 	now := span{part.from, earlier(rd.sinceWhen(), part.to)}
 	before := span{w.was.LostFrom, w.was.LostTo}

@@ -118,11 +118,15 @@ func (in *inspection) notOurs(body []byte, cause error) error {
 // inspect recomputes everything that the rows of one record say of it. An error is one of reading, not of what was read.
 func (s *Store) inspect(ctx context.Context, w entra.Window, key string, rows []fetchedRow) (archive.Inspected, error) {
 	first := rows[0]
-	out := archive.Inspected{Row: key, Leaf: seal.Leaf{Key: key, FirstSeen: first.FirstSeen, Superseded: first.Superseded}}
+	out := archive.Inspected{Row: key, Leaf: seal.Leaf{Key: key, FirstSeen: first.FirstSeen, Superseded: first.Superseded, Came: first.Came}}
 	copy(out.Hash[:], first.Hash)
 	wrong := func(format string, args ...any) (archive.Inspected, error) {
 		out.Problem = fmt.Sprintf(format, args...)
 		return out, nil
+	}
+	var err error
+	if out.Spells, err = parseSpells(first.Spells); err != nil {
+		return wrong("its column Spells is not one that Entra Ledger writes")
 	}
 	at, err := parseRowKey(key)
 	if err != nil || at.part > 0 {

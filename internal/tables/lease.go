@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
@@ -29,8 +31,10 @@ func encodeLease(stream entra.Stream, l archive.Lease) []byte {
 	b.text("Fence", fmt.Sprint(l.Fence))
 	b.text("Holder", l.ID)
 	b.text("Work", clip(l.Work))
-	b.time("Base", l.Base)
-	b.time("Stamp", l.Stamp)
+	if !l.Base.IsZero() { // the table has no year 1
+		b.time("Base", l.Base)
+		b.time("Stamp", l.Stamp)
+	}
 	b.int32("Seconds", int32(l.Length/time.Second))
 	return b.done().body
 }
@@ -44,55 +48,83 @@ type leaseRow struct {
 
 // State is archive.LeaseStore's.
 func (s *Store) State(ctx context.Context, stream entra.Stream) (archive.Progress, archive.Lease, error) {
-	p, l, err := s.state(ctx, stream)
-	if err != nil || p.Revision > 0 {
+	p, l, last, err := s.state(ctx, stream)
+	if err != nil || p.Revision > 0 && p.Revision == last {
 		return p, l, err
 	}
 	begun, err := s.hasLedger(ctx, stream, l)
-	if err != nil || !begun {
+	if err != nil || !begun && p.Revision == 0 {
 		return p, l, err
 	}
 	// Another execution may have begun the stream between the two looks.
-	if p, l, err = s.state(ctx, stream); err != nil || p.Revision > 0 {
+	if p, l, last, err = s.state(ctx, stream); err != nil || p.Revision > 0 && p.Revision == last {
 		return p, l, err
+	}
+	if p.Revision > 0 {
+		return p, l, broken(progressKey, stream, "restore the row as it was last; until then nothing of this stream is archived, and the other streams go on",
+			fmt.Errorf("it has revision %d, and the last commit was of %d: it is another stream's, or an old copy", p.Revision, last))
 	}
 	return p, l, &entra.Error{Code: entra.CodeTampered, Doing: fmt.Sprintf("read row %s of table %s, partition %s", progressKey, coverageTable, stream),
 		Why: "it is not there, though the stream has a ledger", Remedy: "restore the row from a copy; until then nothing of this stream is archived, and the other streams go on"}
 }
 
-// state reads the two rows.
-func (s *Store) state(ctx context.Context, stream entra.Stream) (archive.Progress, archive.Lease, error) {
+// state reads the two rows, and the revision that was committed last; 0 where there is none.
+func (s *Store) state(ctx context.Context, stream entra.Stream) (archive.Progress, archive.Lease, int64, error) {
 	var (
 		p     = archive.Progress{Stream: stream}
 		lease leaseRow
+		last  int64
 	)
 	asking, page := withListing(ctx)
-	err := s.query(asking, coverageTable, string(stream), leaseKey, progressKey+"!", "", func(body []byte) error {
+	err := s.query(asking, coverageTable, string(stream), leaseKey, revisionMark+"~", "", func(body []byte) error {
 		var key struct{ RowKey string }
 		if err := json.Unmarshal(body, &key); err != nil {
 			return fmt.Errorf("read the ledger of %s: %w", stream, err)
 		}
 		switch key.RowKey {
 		case leaseKey:
-			if err := json.Unmarshal(body, &lease); err != nil || lease.Timestamp.IsZero() {
-				return broken("lease", stream, "delete the row: the next run takes a new lease", err)
+			err := json.Unmarshal(body, &lease)
+			if err == nil {
+				err = lease.check()
+			}
+			if err != nil {
+				return broken(leaseKey, stream, "delete the row: the next run takes a new lease", err)
 			}
 		case progressKey:
 			var err error
 			p, err = decodeProgress(stream, body)
 			return err
 		}
+		if number, ok := strings.CutPrefix(key.RowKey, revisionMark); ok {
+			var err error
+			if last, err = strconv.ParseInt(number, 10, 64); err != nil {
+				return broken(key.RowKey, stream, "delete the row", err)
+			}
+		}
 		return nil
 	})
 	if err != nil {
-		return p, archive.Lease{}, err
+		return p, archive.Lease{}, 0, err
 	}
 	out := archive.Lease{Execution: archive.Execution{ID: lease.Holder, Work: lease.Work}, Fence: int64(lease.Fence),
 		Base: lease.Base, Stamp: lease.Stamp, Length: time.Duration(lease.Seconds) * time.Second, ReadAt: page.date}
 	if !lease.Timestamp.IsZero() {
 		out.Age = page.date.Sub(lease.Timestamp)
 	}
-	return p, out, nil
+	return p, out, last, nil
+}
+
+// check tells what is wrong with a lease whose columns are all of their kinds.
+func (row leaseRow) check() error {
+	switch length := time.Duration(row.Seconds) * time.Second; {
+	case row.Timestamp.IsZero():
+		return errors.New("it has no Timestamp")
+	case length < 0 || length > archive.LeaseLength:
+		return fmt.Errorf("it lasts %d seconds, and no lease is longer than %s", row.Seconds, archive.LeaseLength)
+	case row.Fence < 0 || row.Fence == 0 && row.Holder != "":
+		return fmt.Errorf("its Fence is %d", row.Fence)
+	}
+	return nil
 }
 
 // broken is the error of a row of the ledger that can't be read.
@@ -151,6 +183,16 @@ func (s *Store) Wished(ctx context.Context, stream entra.Stream) (archive.Wish, 
 		return archive.Wish{}, broken(wishKey, stream, "delete the row", err)
 	}
 	return archive.Wish{Execution: archive.Execution{ID: row.Holder, Work: row.Work}, Age: dateOf(answer).Sub(row.Timestamp)}, nil
+}
+
+// Now is the storage service's clock: the Date of an answer.
+func (s *Store) Now(ctx context.Context) (time.Time, error) {
+	var answer *http.Response
+	_, err := s.service.NewClient(coverageTable).GetEntity(policy.WithCaptureResponse(ctx, &answer), "now", "now", nil)
+	if err != nil && !isCode(err, "TableNotFound", "ResourceNotFound") {
+		return time.Time{}, s.explain("ask the storage service for the time", err)
+	}
+	return dateOf(answer), nil
 }
 
 // dateOf is the service's clock, as its answer has it.

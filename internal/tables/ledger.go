@@ -89,6 +89,7 @@ func encodeCoverage(c archive.Coverage) ([]byte, error) {
 
 func encodeProgress(p archive.Progress) ([]byte, error) {
 	out := properties{}
+	out.text("Stream", string(p.Stream))
 	out.time("Begin", p.Begin)
 	out.time("Backfilled", p.Backfilled)
 	out.time("FrontierBegin", p.FrontierBegin)
@@ -252,6 +253,9 @@ func decodeCoverage(stream entra.Stream, body []byte) (archive.Coverage, error) 
 	if err == nil {
 		cov, err = row.coverage(stream)
 	}
+	if err == nil && !cov.State.Known() {
+		err = fmt.Errorf("its State is %q", row.State)
+	}
 	if err != nil {
 		var key struct{ RowKey string }
 		_ = json.Unmarshal(body, &key) // the key is a text, whatever the rest is
@@ -265,6 +269,7 @@ type progressRow struct {
 	DoubtFrom, DoubtTo, LostFrom, LostTo, PurgedTo time.Time
 	SteppedAt, BackfilledAt                        time.Time
 	Suspects, Drops                                string
+	Stream                                         entra.Stream // a version before wrote none
 
 	Begin, Backfilled, FrontierBegin, Watermark time.Time
 	ReadingFrom, ReadingTo                      time.Time
@@ -314,6 +319,29 @@ func (s *Store) Progress(ctx context.Context, stream entra.Stream) (archive.Prog
 	return decodeProgress(stream, got.Value)
 }
 
+// check tells what is wrong with a row whose columns are all of their kinds. A run that began with such a row would read
+// the archive anew, or for ever.
+func (row progressRow) check(stream entra.Stream) error {
+	started := !row.FrontierBegin.IsZero()
+	switch {
+	case row.Stream != "" && row.Stream != stream:
+		return fmt.Errorf("it is the row of %s", row.Stream)
+	case min(row.Revision, row.Seals, row.Heads) < 0:
+		return errors.New("Revision, Seals or Heads is negative")
+	case !started && (!row.Watermark.IsZero() || !row.Backfilled.IsZero() || !row.SealedTo.IsZero() || row.Seals > 0):
+		return errors.New("it has no FrontierBegin")
+	case !started:
+		return nil
+	case row.Watermark.Before(row.FrontierBegin):
+		return errors.New("its Watermark is not after its FrontierBegin")
+	case row.Backfilled.IsZero() || row.Backfilled.After(row.FrontierBegin):
+		return errors.New("its Backfilled is not before its FrontierBegin")
+	case row.Begin.After(row.FrontierBegin):
+		return errors.New("its Begin is after its FrontierBegin")
+	}
+	return nil
+}
+
 // decodeProgress reads a progress row. One that is not what is written is an error that names it.
 func decodeProgress(stream entra.Stream, body []byte) (archive.Progress, error) {
 	var (
@@ -321,6 +349,9 @@ func decodeProgress(stream entra.Stream, body []byte) (archive.Progress, error) 
 		p   = archive.Progress{Stream: stream}
 	)
 	err := json.Unmarshal(body, &row)
+	if err == nil {
+		err = row.check(stream)
+	}
 	if err == nil {
 		p, err = row.progress(stream)
 	}

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"strconv"
 	"strings"
 	"time"
 
@@ -40,25 +41,30 @@ type sealRow struct {
 	SealedAt             time.Time
 }
 
+// decodeSeal reads an entry of a stream's log. One that is not what is written is an error that names its row.
 func decodeSeal(stream entra.Stream, body []byte) (seal.Seal, error) {
 	var row sealRow
-	if err := json.Unmarshal(body, &row); err != nil {
-		return seal.Seal{}, fmt.Errorf("read the log of %s: %w", stream, err)
+	err := json.Unmarshal(body, &row)
+	out := seal.Seal{Window: entra.Window{Stream: stream}, Leaves: int64(row.Leaves), SealedAt: row.SealedAt, Reason: row.Reason}
+	if err == nil {
+		out.Start, err = time.Parse(entra.HourFormat, row.Hour)
 	}
-	start, err := time.Parse(entra.HourFormat, row.Hour)
+	if err == nil && len(row.Root) != len(out.Root) {
+		err = fmt.Errorf("its root has %d bytes", len(row.Root))
+	}
+	if err == nil {
+		copy(out.Root[:], row.Root)
+		out.Number, err = strconv.ParseInt(strings.TrimPrefix(row.RowKey, sealMark), 10, 64)
+	}
+	if err == nil {
+		out.Stored, err = seal.DecodeHashes(row.Stored)
+	}
 	if err != nil {
-		return seal.Seal{}, fmt.Errorf("read entry %s of the log of %s: %w", row.RowKey, stream, err)
+		var key struct{ RowKey string }
+		_ = json.Unmarshal(body, &key) // the key is a text, whatever the rest is
+		return out, broken(key.RowKey, stream, "restore the row from a copy; the other streams go on", err)
 	}
-	out := seal.Seal{Window: entra.Window{Stream: stream, Start: start}, Leaves: int64(row.Leaves), SealedAt: row.SealedAt, Reason: row.Reason}
-	if len(row.Root) != len(out.Root) {
-		return out, fmt.Errorf("read entry %s of the log of %s: its root has %d bytes", row.RowKey, stream, len(row.Root))
-	}
-	copy(out.Root[:], row.Root)
-	if _, err := fmt.Sscanf(row.RowKey, sealMark+"%d", &out.Number); err != nil {
-		return out, fmt.Errorf("read entry %s of the log of %s: %w", row.RowKey, stream, err)
-	}
-	out.Stored, err = seal.DecodeHashes(row.Stored)
-	return out, err
+	return out, nil
 }
 
 // Seal is archive.Store's.

@@ -70,7 +70,7 @@ func New(cfg Config) (*Store, error) {
 	}
 	options := &aztables.ClientOptions{ClientOptions: policy.ClientOptions{
 		Transport:       client,
-		PerCallPolicies: []policy.Policy{insertionsPolicy{}, listingPolicy{}},
+		PerCallPolicies: []policy.Policy{transactionPolicy{}, listingPolicy{}},
 		Telemetry:       policy.TelemetryOptions{ApplicationID: "entraledger"},
 		Retry:           policy.RetryOptions{MaxRetries: cfg.Retries, RetryDelay: 500 * time.Millisecond, MaxRetryDelay: 20 * time.Second, TryTimeout: 60 * time.Second},
 	}}
@@ -120,7 +120,7 @@ func (s *Store) submit(ctx context.Context, table string, actions []aztables.Tra
 		if err := s.ensureTable(ctx, table); err != nil {
 			return err
 		}
-		sending, actions := withInsertions(ctx, table, actions)
+		sending, actions := withTransaction(ctx, table, actions)
 		_, err := s.service.NewClient(table).SubmitTransaction(sending, actions, nil)
 		if again == 0 && isCode(err, "TableNotFound") {
 			s.created.Delete(table)

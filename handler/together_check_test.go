@@ -1,0 +1,423 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/seal"
+	"github.com/entraledger/entraledger/internal/tables"
+)
+
+// togetherRecord is a record with every content that the tenant showed, in order.
+type togetherRecord struct {
+	stream entra.Stream
+	id     string
+	key    string // as leaves bear it
+	at     time.Time
+	shows  []togetherShow
+}
+
+type togetherShow struct {
+	hash    entra.Hash
+	content int
+	since   time.Time
+}
+
+// clocksApart is by how much the time of a read, as the ledger has it, may be off from the time of a change: the clocks of the
+// instances, and what passes in a round while the tenant's clock stands.
+const clocksApart = 6 * time.Minute
+
+// appears makes the tenant show a record that is new.
+func (w *together) appears(stream entra.Stream, at time.Time) {
+	at = at.Truncate(time.Millisecond)
+	r := &togetherRecord{stream: stream, id: fmt.Sprintf("%s-%04d", stream, len(w.records)), at: at}
+	r.key = w.store.RowKey(entra.Key{Time: at, ID: r.id})
+	w.records = append(w.records, r)
+	w.did.records++
+	w.shows(r, 0)
+}
+
+// shows makes the tenant show a content of a record from now on. The contents of a record differ; a number is always the same one.
+func (w *together) shows(r *togetherRecord, content int) {
+	filler := rand64(uint64(len(r.id)*1000+content), r.id)
+	raw := fmt.Appendf(nil, `{"id":%q,%q:%q,"userId":"user-%d","content":%d,"filler":%q}`, r.id, r.stream.TimeProperty(),
+		r.at.Format(time.RFC3339Nano), len(filler)%5, content, filler)
+	if len(r.shows) == 0 {
+		require.NoError(w, w.tenant.Add(r.stream, raw, time.Time{}))
+	} else {
+		w.did.changes++
+		require.Equal(w, 1, w.tenant.Change(r.stream, r.id, raw))
+	}
+	r.shows = append(r.shows, togetherShow{entra.HashOf(raw), content, w.now})
+}
+
+// rand64 is text that does not become much smaller when it is compressed, so that a table soon has enough for a dictionary.
+func rand64(seed uint64, name string) string {
+	h := entra.HashOf(fmt.Appendf(nil, "%d %s", seed, name))
+	var out strings.Builder
+	for range 10 {
+		fmt.Fprintf(&out, "%x", h)
+		h = entra.HashOf(h[:])
+	}
+	return out.String()
+}
+
+// happens makes the tenant show new records, late ones, changes and changes back. What it shows of hours that are older than
+// the last pass waits for a range that somebody asks for.
+func (w *together) happens(since time.Time, n int) {
+	for _, stream := range w.streams {
+		for range n {
+			w.appears(stream, since.Add(time.Duration(w.random.Int64N(int64(w.now.Sub(since))))))
+		}
+		for range n / 3 {
+			w.appears(stream, w.now.Add(-time.Duration(w.random.Int64N(int64(6*24*time.Hour)))))
+		}
+	}
+	for range n {
+		if r := w.pick(6 * 24 * time.Hour); r != nil {
+			w.changes(r)
+		}
+	}
+	if deep := 20 * 24 * time.Hour; n > 3 && w.random.IntN(2) == 0 {
+		w.deep = true
+		if r := w.pick(deep); r != nil {
+			w.changes(r)
+			w.did.deep++
+		}
+		at := w.now.Add(-time.Duration(w.random.Int64N(int64(deep))))
+		if stream := w.streams[0]; !at.Before(w.readable(stream)) {
+			w.appears(stream, at)
+			w.did.deep++
+		}
+	}
+}
+
+// readable is from when on a stream can be read: it was not read before its first hour, and months are dropped.
+func (w *together) readable(stream entra.Stream) time.Time {
+	p, err := w.store.Progress(w.Context(), stream)
+	require.NoError(w, err)
+	from := p.Begin
+	if from.IsZero() {
+		from = togetherBegin.Add(-6 * 24 * time.Hour)
+	}
+	if p.PurgedTo.After(from) {
+		from = p.PurgedTo
+	}
+	for _, d := range p.Drops {
+		if end := d.Month.AddDate(0, 1, 0); end.After(from) {
+			from = end
+		}
+	}
+	return from
+}
+
+// pick is some record that is not older than age, nil where chance finds none.
+func (w *together) pick(age time.Duration) *togetherRecord {
+	for range 20 {
+		if r := w.records[w.random.IntN(len(w.records))]; w.now.Sub(r.at) < age && !r.at.Before(w.readable(r.stream)) {
+			return r
+		}
+	}
+	return nil
+}
+
+// changes makes a record show a content that it never had, or one that it had before.
+func (w *together) changes(r *togetherRecord) {
+	newest := 0
+	for _, s := range r.shows {
+		newest = max(newest, s.content)
+	}
+	content := newest + 1
+	if earlier := r.shows[w.random.IntN(len(r.shows))].content; w.random.IntN(2) == 0 && earlier != r.shows[len(r.shows)-1].content {
+		content = earlier
+	}
+	w.shows(r, content)
+}
+
+// quiet is between two rounds, when nobody works. What came of sealed hours is collected by hand, and what is stored is held
+// against what the tenant showed.
+func (w *together) quiet() {
+	w.lateWritesArrive()
+	if w.deep {
+		w.deep = false
+		w.now = w.now.Add(20 * time.Minute)
+		w.tenant.Freeze(w.now)
+		w.collect(w.random.IntN(2), rangeBody(w.now.Add(-21*24*time.Hour), w.now))
+		require.Empty(w, w.failed)
+	}
+	w.requireClaims()
+}
+
+// contents lists what is stored of a stream, by record and hash.
+func (w *together) contents(stream entra.Stream) map[string]map[entra.Hash]seal.Leaf {
+	listed, err := w.store.Leaves(w.Context(), stream, togetherBegin.AddDate(0, -1, 0), w.now.Add(time.Hour))
+	require.NoError(w, err)
+	out := make(map[string]map[entra.Hash]seal.Leaf)
+	for _, leaves := range listed {
+		for _, l := range leaves {
+			if out[l.Key] == nil {
+				out[l.Key] = make(map[entra.Hash]seal.Leaf)
+			}
+			require.NotContains(w, out[l.Key], l.Hash, "%s: a content is stored twice", l.Key)
+			out[l.Key][l.Hash] = l
+		}
+	}
+	return out
+}
+
+// requireClaims holds what is stored against what the ledger says that was read: nothing is there that was never shown, nothing
+// is gone that was stored once, and whatever a complete read of an hour must have met is there, the newest as the current one.
+func (w *together) requireClaims() {
+	for _, stream := range w.streams {
+		stored, from := w.contents(stream), w.readable(stream)
+		passed := make(map[time.Time]time.Time)
+		for cov, err := range w.store.Windows(w.Context(), stream, from, w.now.Add(time.Hour)) {
+			require.NoError(w, err)
+			if cov.State.IsRead() {
+				passed[cov.Start] = cov.PassedAt
+			}
+			if cov.Doubt {
+				w.did.doubts++
+			}
+		}
+		for _, r := range w.records {
+			if r.stream != stream || r.at.Before(from) {
+				continue
+			}
+			w.requireClaim(r, stored[r.key], passed[entra.FloorHour(r.at)])
+			delete(stored, r.key)
+		}
+		for key := range stored {
+			require.Less(w, key, from.Format(time.RFC3339), "%s is not the tenant's", key)
+		}
+	}
+}
+
+func (w *together) requireClaim(r *togetherRecord, has map[entra.Hash]seal.Leaf, passed time.Time) {
+	current := 0
+	for hash, l := range has {
+		require.True(w, slices.ContainsFunc(r.shows, func(s togetherShow) bool { return s.hash == hash }), "%s was never shown so", r.id)
+		w.seen[contentName(r, hash)] = true
+		if l.Superseded.IsZero() {
+			current++
+		}
+	}
+	if len(has) > 0 {
+		require.Equal(w, 1, current, "%s: current contents", r.id)
+	}
+	for i, s := range r.shows {
+		if w.seen[contentName(r, s.hash)] {
+			require.Contains(w, has, s.hash, "%s: content %d was stored once and is gone", r.id, s.content)
+		}
+		if next := w.now; passed.After(s.since.Add(clocksApart)) {
+			if i+1 < len(r.shows) {
+				if next = r.shows[i+1].since; passed.After(next.Add(-clocksApart)) {
+					continue // the read may have met the next one
+				}
+			}
+			require.Contains(w, has, s.hash, "%s: content %d was shown at %s, and the hour read at %s", r.id, s.content, s.since, passed)
+			if i+1 == len(r.shows) {
+				require.True(w, has[s.hash].Superseded.IsZero(), "%s: content %d is the newest, and another is current; read at %s", r.id, s.content, passed)
+			}
+		}
+	}
+}
+
+func contentName(r *togetherRecord, h entra.Hash) string { return fmt.Sprintf("%s %x", r.id, h) }
+
+// finish ends both instances and lets one that is alone do what is left. Then everything has to be in order.
+func (w *together) finish() {
+	t0 := time.Now()
+	dbg := func(x string) { w.Logf("DEBUG %s %s", x, time.Since(t0)) }
+	for i := range w.started {
+		w.started[i].kill()
+	}
+	p := w.launch(0)
+	w.started[0], w.started[1] = p, p
+	w.tenMinutesPass()
+	run := func(timer string) {
+		status, answer, err := p.invoke(timer)
+		require.NoError(w, err)
+		require.Equal(w, http.StatusOK, status, "%s: %v", timer, answer)
+		w.tenMinutesPass()
+	}
+	dbg("started")
+	for range 3 {
+		run("archivelogs")
+	}
+	w.collect(0, rangeBody(w.now.Add(-29*24*time.Hour), w.now))
+	w.tenMinutesPass()
+	run("archivelogs")
+	run("purgearchive")
+	run("indexarchive")
+	run("archivelogs")
+	run("purgearchive") // what was dropped is dropped once more, and then forgotten
+	for _, path := range w.orphans {
+		status, _, answer, err := p.request(http.MethodGet, path, "")
+		require.NoError(w, err)
+		require.Contains(w, []int{http.StatusOK, http.StatusAccepted}, status, answer)
+	}
+	require.Empty(w, w.failed)
+	require.NotContains(w, p.stdout.String(), "left to another execution")
+	for _, row := range p.coverage() {
+		require.Equal(w, "current", row["status"], "%v", row)
+	}
+	dbg("ran")
+	w.requireClaims()
+	dbg("claims")
+	w.requireTruth()
+	dbg("truth")
+	for _, stream := range w.streams {
+		w.requireExact(stream)
+		w.requireNothingLeft(stream)
+	}
+	dbg("exact")
+	w.did.seals = w.requireIntact(w.streams...)
+	status, _ := p.ask(http.MethodGet, "/api/verify", "")
+	require.Equal(w, http.StatusOK, status)
+	dbg("verified")
+	require.Equal(w, w.did.abandoned, w.did.takenOver, "%+v", w.left)
+}
+
+// tenMinutesPass lets time pass for the tenant and for the storage service.
+func (w *together) tenMinutesPass() {
+	w.now = w.now.Add(archive.LateWrites + time.Minute)
+	w.tenant.Freeze(w.now)
+	w.lateWritesArrive()
+}
+
+// requireTruth reads every record back: each has the newest content that the tenant showed, byte for byte, as the current one.
+func (w *together) requireTruth() {
+	for _, stream := range w.streams {
+		from, current := w.readable(stream), make(map[string]entra.Hash)
+		for start := from; start.Before(w.now); start = start.AddDate(0, 0, 1) {
+			for hour := start; hour.Before(start.AddDate(0, 0, 1)); hour = hour.Add(time.Hour) {
+				if !slices.ContainsFunc(w.records, func(r *togetherRecord) bool { return r.stream == stream && entra.FloorHour(r.at).Equal(hour) }) {
+					continue
+				}
+				for rec, err := range w.store.Records(w.Context(), entra.Window{Stream: stream, Start: hour}) {
+					require.NoError(w, err)
+					if rec.Superseded.IsZero() {
+						require.NotContains(w, current, rec.ID)
+						current[rec.ID] = rec.Hash
+					}
+				}
+			}
+		}
+		for _, r := range w.records {
+			if r.stream == stream && !r.at.Before(from) {
+				require.Equal(w, r.shows[len(r.shows)-1].hash, current[r.id], "%s of %s", r.id, r.at)
+			}
+		}
+		for _, left := range w.left {
+			if _, lease, err := w.store.State(w.Context(), stream); left.stream == stream {
+				require.NoError(w, err)
+				require.False(w, lease.Held())
+				if lease.Fence > left.fence {
+					w.did.takenOver++
+				}
+			}
+		}
+	}
+}
+
+// requireExact counts the rows of every hour and compares them with the ledger, the ledger with its totals, and its log with
+// the heads outside the tables.
+func (w *together) requireExact(stream entra.Stream) {
+	p, err := w.store.Progress(w.Context(), stream)
+	require.NoError(w, err)
+	from, to := time.Time{}, w.now.Add(time.Hour)
+	stored, err := w.store.StoredByHour(w.Context(), stream, togetherBegin.AddDate(0, -2, 0), to)
+	require.NoError(w, err)
+	var sum archive.Tally
+	var complete, purged, reopened int64
+	for cov, err := range w.store.Windows(w.Context(), stream, from, to) {
+		require.NoError(w, err)
+		where := fmt.Sprintf("%s %s %+v", stream, cov.Start, cov)
+		has := stored[cov.Start]
+		delete(stored, cov.Start)
+		require.False(w, cov.Doubt, where)
+		require.Zero(w, cov.Unconfirmed+cov.Unmet, where)
+		require.False(w, cov.InPart() || cov.State == archive.WindowLost, where)
+		require.Equal(w, cov.Records+cov.Versions, has.Count, where)
+		require.True(w, cov.HasSum && cov.Sum == has.Sum, where)
+		require.Equal(w, cov.Fetched, cov.New+cov.Changed+cov.Unchanged+cov.Quarantined, where)
+		if has.Count > 0 {
+			rows, err := w.store.Count(w.Context(), cov.Window)
+			require.NoError(w, err)
+			require.Equal(w, archive.Tally{Records: rows.Records, Versions: rows.Versions, Bytes: rows.Bytes, StoredBytes: rows.StoredBytes},
+				archive.Tally{Records: cov.Records, Versions: cov.Versions, Bytes: cov.Bytes, StoredBytes: cov.StoredBytes}, where)
+		}
+		sum.Records, sum.Versions = sum.Records+cov.Records, sum.Versions+cov.Versions
+		sum.Bytes, sum.StoredBytes = sum.Bytes+cov.Bytes, sum.StoredBytes+cov.StoredBytes
+		switch cov.State {
+		case archive.WindowPurged:
+			purged++
+		case archive.WindowReopened:
+			reopened++
+		}
+		if cov.Whole() {
+			complete++
+		}
+	}
+	require.Empty(w, stored, "%s: hours that the ledger does not know", stream)
+	require.Equal(w, sum, p.Tally, stream)
+	require.Equal(w, []int64{complete, purged, reopened, 0, 0}, []int64{p.WindowsComplete, p.Purged, p.Reopened, p.Doubts, p.Lost}, stream)
+	require.Zero(w, reopened, stream)
+	require.Empty(w, p.Suspects, stream)
+	require.Empty(w, p.Drops, stream)
+	require.Equal(w, p.Seals, p.Heads, stream)
+	size, err := w.store.LogSize(w.Context(), stream, p.Seals)
+	require.NoError(w, err)
+	require.Equal(w, p.Seals, size, stream)
+	newest := int64(0)
+	for head, err := range w.heads.Heads(w.Context(), stream) {
+		require.NoError(w, err)
+		newest = max(newest, head.Size)
+	}
+	require.Equal(w, p.Seals, newest, stream)
+	w.did.purgedHours += purged
+}
+
+// requireNothingLeft: of the months that were purged there is no row but the ledger's.
+func (w *together) requireNothingLeft(stream entra.Stream) {
+	p, err := w.store.Progress(w.Context(), stream)
+	require.NoError(w, err)
+	for month := togetherBegin.AddDate(0, -1, 1-togetherBegin.Day()).Truncate(24 * time.Hour); month.Before(p.PurgedTo); month = month.AddDate(0, 1, 0) {
+		table, suffix := tables.TableName(entra.Window{Stream: stream, Start: month}), month.Format("200601")
+		require.Zero(w, w.rowsOf(table, ""), "table %s", table)
+		for name, partition := range map[string]string{"index" + suffix: string(stream), "leaves" + suffix: string(stream), "dictionaries": table} {
+			require.Zero(w, w.rowsOf(name, partition), "partition %s of table %s", partition, name)
+		}
+	}
+	if w.now.Sub(togetherBegin) > 33*24*time.Hour { // the first month is past its retention then
+		require.False(w, p.PurgedTo.IsZero(), stream)
+	}
+}
+
+// rowsOf counts the rows of a table, or of a partition of it.
+func (w *together) rowsOf(table, partition string) (n int) {
+	options := &aztables.ListEntitiesOptions{}
+	if partition != "" {
+		filter := fmt.Sprintf("PartitionKey eq '%s'", partition)
+		options.Filter = &filter
+	}
+	for pager := w.tables.NewClient(table).NewListEntitiesPager(options); pager.More(); {
+		page, err := pager.NextPage(context.Background())
+		if err != nil {
+			require.ErrorContains(w, err, "TableNotFound")
+			return n
+		}
+		n += len(page.Entities)
+	}
+	return n
+}
