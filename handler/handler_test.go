@@ -106,8 +106,7 @@ func TestKilledInTheMiddleOfTheBackfillTheNextProcessLeavesTheSameTables(t *test
 			select {
 			case <-done:
 				killAfter = 0 // nothing is left to interrupt
-			default:
-				runtime.Gosched()
+			case <-time.After(time.Millisecond):
 			}
 		}
 		if killAfter > 0 {
@@ -115,6 +114,7 @@ func TestKilledInTheMiddleOfTheBackfillTheNextProcessLeavesTheSameTables(t *test
 		}
 		require.NoError(t, p.cmd.Process.Signal(syscall.SIGKILL))
 		<-done
+		s.endLeases()
 	}
 	require.Equal(t, 3, interrupted, "each time there was something to interrupt")
 	p := s.start()

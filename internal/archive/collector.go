@@ -213,7 +213,7 @@ func (c *Collector) work(ctx context.Context, runs []*streamRun, opened []openin
 	var (
 		ready   []*streamRun
 		waiting sync.WaitGroup
-		turn    = make(chan struct{}, 1) // one at a time besides the ready ones: each holds pages in memory
+		turn    = make(chan struct{}, c.options.Parallel) // each holds pages in memory
 	)
 	for i, r := range runs {
 		r.now, r.progress = now, opened[i].progress

@@ -19,7 +19,8 @@ func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool
 	if reached.Before(w.now.End()) && !end {
 		return false, nil
 	}
-	if rd.asked.from.After(w.now.Start) || w.unnoted {
+	cut := reached.Before(w.now.End()) && reached.Before(rd.asked.to) // the walk ended within the hour
+	if rd.asked.from.After(w.now.Start) || w.unnoted || cut {
 		w.uncounted()
 		return true, nil
 	}

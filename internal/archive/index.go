@@ -93,16 +93,12 @@ func UpdateIndex(ctx context.Context, store IndexStore, by Execution, s entra.St
 	}
 	waiting, stop := context.WithDeadline(ctx, until)
 	defer stop()
-	h, p, err := wait(waiting, store, by, s)
+	h, p, err := acquire(waiting, store, by, s, func(h *holding) time.Time { return h.openedAt })
 	var held *Held
-	if errors.As(err, &held) {
+	if errors.As(err, &held) || err != nil && waiting.Err() != nil && ctx.Err() == nil {
 		return IndexReport{Left: true}, nil
 	}
 	if err != nil {
-		return IndexReport{}, err
-	}
-	p.suspect(h.begin(h.openedAt))
-	if p, err = h.commit(ctx, p, nil, nil); err != nil {
 		return IndexReport{}, err
 	}
 	h.keep(ctx)

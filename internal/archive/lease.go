@@ -181,6 +181,21 @@ func wait(ctx context.Context, store LeaseStore, run Execution, stream entra.Str
 	}
 }
 
+// acquire takes a stream's lease as soon as nobody has it, until ctx ends: also where somebody else is quicker between the look
+// and the first commit. now is by what the holder dates what it writes.
+func acquire(ctx context.Context, store LeaseStore, run Execution, stream entra.Stream, now func(*holding) time.Time) (*holding, Progress, error) {
+	for {
+		h, p, err := wait(ctx, store, run, stream)
+		if err != nil {
+			return nil, p, err
+		}
+		p.suspect(h.begin(now(h)))
+		if p, err = h.commit(ctx, p, nil, nil); !errors.Is(err, ErrMoved) || ctx.Err() != nil {
+			return h, p, err
+		}
+	}
+}
+
 // pause waits, and tells whether ctx is still alive.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)

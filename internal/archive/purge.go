@@ -177,12 +177,8 @@ func (p *Purger) Run(ctx context.Context, by Execution, s entra.Stream, now time
 	if months, err := p.plan(ctx, progress, now); err != nil || len(months) == 0 && len(progress.Drops) == 0 {
 		return months, errors.Join(err, p.quarantine(ctx, s, now))
 	}
-	h, progress, err := wait(ctx, p.store, by, s)
+	h, progress, err := acquire(ctx, p.store, by, s, func(*holding) time.Time { return now })
 	if err != nil {
-		return nil, err
-	}
-	progress.suspect(h.begin(now))
-	if progress, err = h.commit(ctx, progress, nil, nil); err != nil {
 		return nil, err
 	}
 	h.keep(ctx)

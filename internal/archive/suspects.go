@@ -16,6 +16,7 @@ type Suspect struct {
 	// What it wrote after its last commit is dated after Committed and before Next; both zero: nobody knows.
 	Committed, Next time.Time
 	Since           time.Time // when its lease was found lost, by the storage service's clock
+	Compared        bool      // rows and ledger were compared since
 }
 
 // maxSuspects bounds the list in the progress row; beyond it the oldest ones are joined.
@@ -71,20 +72,26 @@ func (p *Progress) beingWritten(from, to time.Time) bool {
 }
 
 // suspectsAtOnce is how much of a span is compared between two commits.
-const suspectsAtOnce = 7 * 24 * time.Hour
+const suspectsAtOnce = 31 * 24 * time.Hour
 
 // checkSuspects compares rows and ledger where a run that was stopped may have written, and marks the hours in doubt in which
 // they differ. A span is checked at once, and once more when nothing of the run can arrive any more; then it is forgotten.
 func (r *streamRun) checkSuspects(ctx context.Context) error {
 	for i := 0; i < len(r.progress.Suspects); i++ {
 		s := r.progress.Suspects[i]
+		over := r.storageTime().Sub(s.Since) >= LateWrites
+		if s.Compared && !over {
+			continue
+		}
 		if err := r.compareSpan(ctx, s.span()); err != nil {
 			return err
 		}
-		if r.storageTime().Sub(s.Since) >= LateWrites {
-			r.progress.Suspects = slices.Delete(slices.Clone(r.progress.Suspects), i, i+1)
+		left := slices.Clone(r.progress.Suspects)
+		if left[i].Compared = true; over {
+			left = slices.Delete(left, i, i+1)
 			i--
 		}
+		r.progress.Suspects = left
 	}
 	return nil
 }

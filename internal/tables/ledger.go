@@ -328,7 +328,7 @@ func (row progressRow) check(stream entra.Stream) error {
 		return fmt.Errorf("it is the row of %s", row.Stream)
 	case min(row.Revision, row.Seals, row.Heads) < 0:
 		return errors.New("Revision, Seals or Heads is negative")
-	case !started && (!row.Watermark.IsZero() || !row.Backfilled.IsZero() || !row.SealedTo.IsZero() || row.Seals > 0):
+	case !started && !row.Backfilled.IsZero():
 		return errors.New("it has no FrontierBegin")
 	case !started:
 		return nil
@@ -470,11 +470,18 @@ func revisionRow(p archive.Progress, mark string) []byte {
 	return b.done().body
 }
 
+// comparedMark ends a suspect whose span was compared.
+const comparedMark = "!"
+
 // encodeSuspects writes a list of suspects: "from/to/committed/next/since from/to...".
 func encodeSuspects(all []archive.Suspect) string {
 	var out []string
 	for _, s := range all {
-		out = append(out, times(s.From, s.To, s.Committed, s.Next, s.Since))
+		text := times(s.From, s.To, s.Committed, s.Next, s.Since)
+		if s.Compared {
+			text += comparedMark
+		}
+		out = append(out, text)
 	}
 	return strings.Join(out, " ")
 }
@@ -524,11 +531,12 @@ func (row progressRow) more(p *archive.Progress) error {
 	p.Lost, p.LostFrom, p.LostTo = int64(row.Lost), row.LostFrom, row.LostTo
 	p.PurgedTo, p.SteppedAt, p.BackfilledAt = row.PurgedTo, row.SteppedAt, row.BackfilledAt
 	for _, text := range strings.Fields(row.Suspects) {
+		text, compared := strings.CutSuffix(text, comparedMark)
 		t, err := parseTimes(text, 5)
 		if err != nil {
 			return err
 		}
-		p.Suspects = append(p.Suspects, archive.Suspect{From: t[0], To: t[1], Committed: t[2], Next: t[3], Since: t[4]})
+		p.Suspects = append(p.Suspects, archive.Suspect{From: t[0], To: t[1], Committed: t[2], Next: t[3], Since: t[4], Compared: compared})
 	}
 	for _, text := range strings.Fields(row.Drops) {
 		t, err := parseTimes(text, 2)
