@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,14 +33,19 @@ func Run(cfg Config) func(context.Context) (string, error) {
 		}
 		until := time.Now().Add(cfg.Budget)
 		var (
-			total archive.IndexReport
-			errs  []error
+			total   archive.IndexReport
+			reports = make([]archive.IndexReport, len(all))
+			errs    = make([]error, len(all))
+			indexes sync.WaitGroup
 		)
-		for _, s := range all {
-			report, err := archive.UpdateIndex(ctx, cfg.Store, archive.Execution{ID: uuid.NewString(), Work: Name}, s, false, until)
-			if err != nil {
-				errs = append(errs, err)
-			}
+		// Side by side: one whose stream another execution has holds up no other.
+		for i, s := range all {
+			indexes.Go(func() {
+				reports[i], errs[i] = archive.UpdateIndex(ctx, cfg.Store, archive.Execution{ID: uuid.NewString(), Work: Name}, s, false, until)
+			})
+		}
+		indexes.Wait()
+		for _, report := range reports {
 			total.Days += report.Days
 			total.Values += report.Values
 			total.Left = total.Left || report.Left

@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -168,7 +169,7 @@ func sumOf(leaves []seal.Leaf) (sum Sum) {
 	return sum
 }
 
-// notSealed are the contents that claim to have been there at an hour's last seal, and that it does not list.
+// notSealed are the contents that neither an hour's last seal lists nor the ledger has counted since.
 func (r *streamRun) notSealed(ctx context.Context, cov Coverage, leaves []seal.Leaf) ([]seal.Leaf, error) {
 	last, err := r.store.Seal(ctx, r.stream, cov.LastSeal)
 	if err != nil {
@@ -184,13 +185,30 @@ func (r *streamRun) notSealed(ctx context.Context, cov Coverage, leaves []seal.L
 	for _, l := range members {
 		listed[SumOf(l.Key, l.Hash)] = true
 	}
-	var out []seal.Leaf
+	var unlisted, since []seal.Leaf
 	for _, l := range leaves {
-		if !l.FirstSeen.After(last.SealedAt) && !listed[SumOf(l.Key, l.Hash)] {
-			out = append(out, l)
+		if listed[SumOf(l.Key, l.Hash)] {
+			continue
+		}
+		unlisted = append(unlisted, l)
+		if l.FirstSeen.After(last.SealedAt) && l.FirstSeen.Before(r.hold.base) {
+			since = append(since, l)
 		}
 	}
-	return out, nil
+	// What came after the seal is counted where the ledger's sum says so, whatever its dates say.
+	extra := r.written(since)
+	counted := sumOf(members)
+	counted.Add(sumOf(since))
+	counted.Sub(sumOf(extra))
+	if !cov.HasSum || counted != cov.Sum {
+		return unlisted, nil
+	}
+	for _, l := range unlisted {
+		if !l.FirstSeen.After(last.SealedAt) {
+			extra = append(extra, l)
+		}
+	}
+	return extra, nil
 }
 
 // reseal has a sealed hour sealed again to which uncounted rows came. They are dated after the seal, as all that comes later.
@@ -199,7 +217,12 @@ func (rd *read) reseal(ctx context.Context, w *row, extra []seal.Leaf) error {
 		return nil
 	}
 	if len(extra) > 0 {
-		if err := rd.store.Restamp(ctx, w.now.Window, extra, rd.hold.stamp()); err != nil {
+		last, err := rd.store.Seal(ctx, rd.stream, w.was.LastSeal)
+		if err != nil {
+			return err
+		}
+		early := slices.DeleteFunc(slices.Clone(extra), func(l seal.Leaf) bool { return l.FirstSeen.After(last.SealedAt) })
+		if err := rd.store.Restamp(ctx, w.now.Window, early, rd.hold.stamp()); err != nil {
 			return err
 		}
 	}

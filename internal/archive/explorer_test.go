@@ -146,7 +146,7 @@ func TestExplorerRunsThatMeetLeaveTheArchiveInOrder(t *testing.T) {
 		replayOne(t, replay)
 		return
 	}
-	n := numberFrom(t, "EXPLORER", 200) / len(explored)
+	n := numberFrom(t, "EXPLORER", 80) / len(explored)
 	for _, s := range explored {
 		t.Run(s.name, func(t *testing.T) {
 			from := s.ready(t)

@@ -93,7 +93,7 @@ func UpdateIndex(ctx context.Context, store IndexStore, by Execution, s entra.St
 	}
 	waiting, stop := context.WithDeadline(ctx, until)
 	defer stop()
-	h, p, err := acquire(waiting, store, by, s, func(h *holding) time.Time { return h.openedAt })
+	h, p, err := acquire(waiting, store, by, s, func(*holding) time.Time { return time.Time{} }) // it dates nothing, and goes by no clock
 	var held *Held
 	if errors.As(err, &held) || err != nil && waiting.Err() != nil && ctx.Err() == nil {
 		return IndexReport{Left: true}, nil
@@ -103,10 +103,7 @@ func UpdateIndex(ctx context.Context, store IndexStore, by Execution, s entra.St
 	}
 	h.keep(ctx)
 	report, err := indexDays(ctx, store, h, p, again, until)
-	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
-	defer stop()
-	_, releasing := h.release(ending, h.saved())
-	return report, errors.Join(err, releasing)
+	return report, errors.Join(err, h.giveBack(ctx))
 }
 
 func indexDays(ctx context.Context, store IndexStore, h *holding, p Progress, again bool, until time.Time) (IndexReport, error) {

@@ -269,8 +269,8 @@ func (h *holding) moved(ctx context.Context, cause error) error {
 	switch {
 	case err != nil:
 		return err
-	case h.has && lease.ID == h.run.ID && lease.Fence == h.lease.Fence:
-		h.last = p
+	case lease.ID == h.run.ID && lease.Fence == h.lease.Fence: // the first commit, too, may have been made unheard
+		h.last, h.has = p, true
 		return fmt.Errorf("%w: an earlier commit of this run was carried out late", cause)
 	}
 	h.isLost = true
@@ -328,6 +328,17 @@ func (h *holding) yields() bool {
 // take takes the lease at once, for work that writes before it commits.
 func (h *holding) take(ctx context.Context) error {
 	_, err := h.commit(ctx, h.saved(), nil, nil)
+	return err
+}
+
+// giveBack gives the lease back with the progress as the ledger has it, for work that keeps none of its own.
+func (h *holding) giveBack(ctx context.Context) error {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
+	defer stop()
+	_, err := h.release(ctx, h.saved())
+	if errors.Is(err, ErrMoved) && !h.lost() {
+		_, err = h.release(ctx, h.saved()) // a commit of this execution's was carried out late
+	}
 	return err
 }
 

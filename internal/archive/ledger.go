@@ -84,10 +84,10 @@ type Coverage struct {
 func (c *Coverage) InPart() bool { return !c.LostTo.IsZero() }
 
 // Whole tells whether the window was read from its start to its end.
-func (c *Coverage) Whole() bool { return c.State.IsRead() && !c.InPart() }
+func (c *Coverage) Whole() bool { return c.State.IsRead() && (!c.InPart() || c.State == WindowPurged) }
 
 // lost tells whether some of the window is lost for good.
-func (c *Coverage) lost() bool { return c.State == WindowLost || c.InPart() }
+func (c *Coverage) lost() bool { return c.State == WindowLost || c.InPart() && c.State != WindowPurged }
 
 // Tally is what rows hold or what a write added.
 type Tally struct {

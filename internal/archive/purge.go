@@ -184,9 +184,7 @@ func (p *Purger) Run(ctx context.Context, by Execution, s entra.Stream, now time
 	h.keep(ctx)
 	work := &purging{Purger: p, hold: h, progress: progress, now: now.UTC().Truncate(entra.Tick)}
 	months, err := work.months(ctx)
-	ending, stop := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
-	defer stop()
-	if _, releasing := h.release(ending, h.saved()); err == nil {
+	if releasing := h.giveBack(ctx); err == nil {
 		err = releasing
 	}
 	if errors.Is(err, errYielded) {
@@ -258,7 +256,7 @@ func (w *purging) drop(ctx context.Context, m *PurgeMonth, first bool) error {
 	if err := w.putHead(ctx); err != nil {
 		return err
 	}
-	if err := w.store.DropMonth(ctx, m.Stream, m.Month); err != nil {
+	if err := w.dropMonth(ctx, m.Month); err != nil {
 		return err
 	}
 	m.Dropped = true
@@ -268,6 +266,16 @@ func (w *purging) drop(ctx context.Context, m *PurgeMonth, first bool) error {
 		p.PurgedTo = end
 	}
 	return w.commit(ctx, p, nil, nil)
+}
+
+// dropMonth drops a month if the stream is still this purge's: a drop can't be taken back.
+func (w *purging) dropMonth(ctx context.Context, month time.Time) error {
+	if w.hold.expired() {
+		if err := w.hold.take(ctx); err != nil {
+			return err
+		}
+	}
+	return w.store.DropMonth(ctx, w.progress.Stream, month)
 }
 
 func without(drops []Drop, month time.Time) []Drop {
@@ -283,7 +291,7 @@ func (w *purging) sweep(ctx context.Context, months []PurgeMonth) error {
 		if !again && (there || !d.Dropped.IsZero()) {
 			continue
 		}
-		if err := w.store.DropMonth(ctx, w.progress.Stream, d.Month); err != nil {
+		if err := w.dropMonth(ctx, d.Month); err != nil {
 			return err
 		}
 		p := w.progress
@@ -358,8 +366,7 @@ func (c *Coverage) purge(s seal.Seal, entry int64) {
 	c.Seals++
 	c.Records, c.Versions, c.Bytes, c.StoredBytes, c.Unconfirmed, c.Unmet = 0, 0, 0, 0, 0, 0
 	c.Sum, c.HasSum = Sum{}, true
-	c.LostFrom, c.LostTo = time.Time{}, time.Time{}
-	c.Revision++
+	c.Revision++ // what was never known of it stays noted: the purge may be taken back
 }
 
 // takeBack seals the hours again, as they are, that an interrupted purge has marked as dropped in a month that is kept now.
@@ -375,6 +382,9 @@ func (w *purging) takeBack(ctx context.Context, m *PurgeMonth) error {
 		}
 		if len(rows) == 0 {
 			break
+		}
+		if slices.ContainsFunc(rows, func(c Coverage) bool { return w.now.Sub(c.PurgedAt) < LateWrites }) {
+			return nil // the drop may still be carried out: what is left is known after that
 		}
 		p := w.progress
 		log := &storeLog{ctx, w.store, m.Stream, make(map[int64]seal.Seal)}

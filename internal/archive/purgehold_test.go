@@ -181,7 +181,7 @@ func (l *lab) interrupt() {
 	_, err := l.purge(store, keep35)
 	require.Error(l, err)
 	require.True(l, w.dead)
-	time.Sleep(3 * time.Minute)
+	time.Sleep(archive.LateWrites) // the drop may still be carried out
 }
 
 // TestAHoldAfterAnInterruptedPurgeProtectsWhatIsStillThere: the hours say what is left of them and are sealed again, so that a

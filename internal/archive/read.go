@@ -320,6 +320,12 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 			rd.cursor.move(&p, reached)
 			if end {
 				p.ReadingFrom, p.ReadingTo = time.Time{}, time.Time{}
+				for i, s := range rd.abortedAfter(reached) {
+					if i == 0 {
+						p.ReadingFrom, p.ReadingTo = s.from, s.to
+					}
+					p.ReadingFrom, p.ReadingTo = earlier(p.ReadingFrom, s.from), later(p.ReadingTo, s.to)
+				}
 			}
 		}
 		p.Lateness.add(rd.lateness)
@@ -335,10 +341,20 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 	}
 	rd.progress, rd.stored = p, false
 	if end {
-		rd.aborted = nil
+		rd.streamRun.aborted = rd.abortedAfter(reached)
 	}
 	rd.forget(reached)
 	return nil
+}
+
+// abortedAfter is what earlier reads of this run stored behind a time, and did not count: the span of a read may have shrunk since.
+func (r *streamRun) abortedAfter(reached time.Time) (left []span) {
+	for _, s := range r.aborted {
+		if s.to.After(reached) {
+			left = append(left, span{later(s.from, entra.FloorHour(reached)), s.to})
+		}
+	}
+	return left
 }
 
 // changedRows are the rows to be committed, in order: those with something new, and those that are passed. Rows of hours in

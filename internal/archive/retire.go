@@ -15,6 +15,7 @@ const longestRetention = 30 * 24 * time.Hour
 func (c *Collector) Retire(ctx context.Context, by Execution, s entra.Stream, budget time.Duration) error {
 	_, err := c.run(ctx, by, []entra.Stream{s}, budget, func(runs []*streamRun) {
 		c.each(runs, func(r *streamRun) error { return r.retire(ctx) })
+		c.each(runs, func(r *streamRun) error { return r.confirm(ctx) }) // an hour in doubt would hold up the sealing for ever
 		c.each(runs, func(r *streamRun) error { return r.seal(ctx) })
 	})
 	return err
@@ -75,7 +76,11 @@ func (r *streamRun) giveUp(ctx context.Context, s span) error {
 		if now.Whole() {
 			continue
 		}
-		now.lose(span{later(s.from, hour), now.End()})
+		unread := span{later(s.from, hour), now.End()}
+		if was.InPart() {
+			unread.from = earlier(unread.from, was.LostFrom)
+		}
+		now.lose(unread)
 		now.State = now.stateOnceRead()
 		p.addToWindow(was, now)
 		rows = append(rows, now)

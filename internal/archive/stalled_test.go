@@ -99,7 +99,7 @@ func (c stalling) stall(l *lab) {
 		}
 		_, err := l.collector(l.store, &f).Run(l.Context(), execution(), []entra.Stream{stream}, 20*time.Second)
 		p := l.progress(stream)
-		stands := time.Now().Sub(moved.SteppedAt)
+		stands := time.Since(moved.SteppedAt)
 		if c.atOnce || stands > alert {
 			c.check(l, err, p)
 		} else {

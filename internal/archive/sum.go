@@ -41,14 +41,6 @@ type Contents struct {
 	Sum Sum
 }
 
-func (c *Contents) add(o Contents) {
-	c.Records += o.Records
-	c.Versions += o.Versions
-	c.Bytes += o.Bytes
-	c.StoredBytes += o.StoredBytes
-	c.Sum.Add(o.Sum)
-}
-
 // HourContents is how many contents the rows of an hour hold, earlier versions included, and their sum.
 type HourContents struct {
 	Count int64

@@ -64,7 +64,7 @@ func (s *Service) putBlob(r *Request, path string) Answer {
 		return blobFault(http.StatusConflict, "BlobAlreadyExists", "The specified blob already exists.")
 	case match != "" && (!exists || match != "*" && match != b.etag()):
 		return blobFault(http.StatusPreconditionFailed, "ConditionNotMet", "The condition of a header is not met.")
-	case r.header.Get("X-Ms-Blob-Type") != "BlockBlob" && len(r.header["x-ms-blob-type"]) == 0:
+	case r.header.Get("X-Ms-Blob-Type") != "BlockBlob" && !slices.Contains(rawHeader(r.header, "x-ms-blob-type"), "BlockBlob"):
 		return blobFault(http.StatusBadRequest, "MissingRequiredHeader", "A mandatory HTTP header is not specified.")
 	}
 	put := blob{content: slices.Clone(r.body), contentType: blobType(r.header), stamp: s.nextStamp()}
@@ -135,3 +135,6 @@ func blobFault(status int, code, message string) Answer {
 	header := http.Header{"X-Ms-Error-Code": {code}, "Content-Type": {"application/xml"}}
 	return Answer{Status: status, Header: header, Body: []byte(body)}
 }
+
+// rawHeader is a header that the SDK set by a name that is not canonical.
+func rawHeader(h http.Header, name string) []string { return h[name] }

@@ -437,7 +437,7 @@ func TestATransactionOfMoreThanFourMegabytesIsRefusedWhole(t *testing.T) {
 func TestEveryAnswerIsDated(t *testing.T) {
 	forBoth(t, func(t *testing.T, a account) {
 		var raw *http.Response
-		_, err := a.table().GetEntity(runtime.WithCaptureResponse(t.Context(), &raw), "p", "none", nil)
+		_, err := a.table().GetEntity(policy.WithCaptureResponse(t.Context(), &raw), "p", "none", nil)
 		require.Equal(t, "404 ResourceNotFound", outcome(err))
 		at, err := http.ParseTime(raw.Header.Get("Date"))
 		require.NoError(t, err)

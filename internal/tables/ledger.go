@@ -327,7 +327,7 @@ func (row progressRow) check(stream entra.Stream) error {
 	case row.Stream != "" && row.Stream != stream:
 		return fmt.Errorf("it is the row of %s", row.Stream)
 	case min(row.Revision, row.Seals, row.Heads) < 0:
-		return errors.New("Revision, Seals or Heads is negative")
+		return errors.New("one of Revision, Seals and Heads is negative")
 	case !started && !row.Backfilled.IsZero():
 		return errors.New("it has no FrontierBegin")
 	case !started:

@@ -195,16 +195,22 @@ func (s *Store) restOfList(ctx context.Context, sealed seal.Seal, lines []line) 
 // KeptLeaves gives back what KeepLeaves kept of a seal: keys, and the first bytes of the hashes. ok is false where
 // there is nothing.
 func (s *Store) KeptLeaves(ctx context.Context, sealed seal.Seal) (leaves []archive.KeptLeaf, ok bool, err error) {
-	var rows []fetchedRow
+	var rows, older []fetchedRow
 	// A version before wrote the key without the root.
 	from, own := leavesKey(sealed), listKey(sealed)
 	err = s.query(ctx, leavesTable(sealed.Window), string(sealed.Stream), from, from+"~", "", func(body []byte) error {
 		row, err := parseWholeRow(body)
-		if !strings.HasPrefix(row.RowKey, from+rootMark) || strings.HasPrefix(row.RowKey, own) {
+		switch {
+		case strings.HasPrefix(row.RowKey, own):
 			rows = append(rows, row)
+		case !strings.HasPrefix(row.RowKey, from+rootMark):
+			older = append(older, row)
 		}
 		return err
 	})
+	if len(rows) == 0 { // one of a version before may lie beside the seal's own, of an entry that was never committed
+		rows = older
+	}
 	if err != nil || len(rows) == 0 || len(rows) != max(1, rows[0].Parts) {
 		return nil, false, err
 	}
