@@ -34,13 +34,13 @@ EXPLORER ?= 5000
 test: $(AZURITE) $(GRAPHCLIENT) ## run every test, race detector on
 	cd tools/bicepgate && $(GO) test -timeout 10m ./...
 	GOGC=400 EXPLORER=$(EXPLORER) $(GO) test -timeout 10m -run TestExplorer ./internal/archive
-	$(GO) test -race -timeout 20m -p 2 -skip TestExplorerEvery ./...
+	$(GO) test -race -timeout 20m -p 3 -skip TestExplorerEvery ./...
 
 # SEEDS and FOR bound the walk over random faults, whichever ends first.
 SEEDS ?= 1000
 FOR ?= 40m
 soak: $(AZURITE) $(GRAPHCLIENT) ## random faults over many seeds, large archives, and Microsoft's typed client (SEEDS= FOR=)
-	SEEDS=$(SEEDS) FOR=$(FOR) $(GO) test -tags soak -timeout 120m -v -run Soak ./handler ./internal/archive
+	SEEDS=$(SEEDS) FOR=$(FOR) $(GO) test -tags soak -timeout 120m -v -run "Soak|LargeRecord" ./handler ./internal/archive
 	cd tools/bench && $(GO) test -timeout 30m ./...
 
 bench: $(AZURITE) ## measure the pipeline beside the obvious program (ARGS=... for its flags)
