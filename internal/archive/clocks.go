@@ -72,9 +72,14 @@ func (t Timekeeper) Now(ctx context.Context) (time.Time, error) {
 	if clocks.Storage, err = t.Storage(ctx); err != nil {
 		t.Log.WarnContext(ctx, "the storage service tells no time", "error", err.Error())
 	}
-	now, wrong, err := clocks.Agreed()
+	return clocks.agreed(ctx, t.Log)
+}
+
+// agreed is Agreed, with the clock that says otherwise named in the log.
+func (c Clocks) agreed(ctx context.Context, log *slog.Logger) (time.Time, error) {
+	now, wrong, err := c.Agreed()
 	if wrong != "" {
-		t.Log.WarnContext(ctx, "a clock is wrong, and is not gone by", "clock", wrong)
+		log.WarnContext(ctx, "a clock is wrong, and is not gone by", "clock", wrong)
 	}
 	return now, err
 }

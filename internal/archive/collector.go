@@ -146,7 +146,7 @@ func (c *Collector) run(ctx context.Context, by Execution, streams []entra.Strea
 	for i, s := range streams {
 		runs[i] = &streamRun{Collector: c, stream: s, id: by, began: began, ctx: ctx, reading: reading, span: unorderedSpan, busy: make(chan struct{}, 1)}
 	}
-	opened := c.look(ctx, runs)
+	opened := c.openAll(ctx, runs)
 	if report.Now, err = c.agree(ctx, asked, opened); err != nil {
 		return report, err
 	}
@@ -172,8 +172,8 @@ type opening struct {
 	err      error
 }
 
-// look reads every stream's state.
-func (c *Collector) look(ctx context.Context, runs []*streamRun) []opening {
+// openAll reads every stream's state.
+func (c *Collector) openAll(ctx context.Context, runs []*streamRun) []opening {
 	out := make([]opening, len(runs))
 	var group errgroup.Group
 	for i, r := range runs {
@@ -201,11 +201,7 @@ func (c *Collector) agree(ctx context.Context, asked time.Time, opened []opening
 			clocks.Storage = held.By.ReadAt
 		}
 	}
-	now, wrong, err := clocks.Agreed()
-	if wrong != "" {
-		c.log.WarnContext(ctx, "a clock is wrong, and is not gone by", "clock", wrong)
-	}
-	return now, err
+	return clocks.agreed(ctx, c.log)
 }
 
 // work does the work on the streams that nobody else has, and on the others as soon as they are free.
@@ -213,7 +209,7 @@ func (c *Collector) work(ctx context.Context, runs []*streamRun, opened []openin
 	var (
 		ready   []*streamRun
 		waiting sync.WaitGroup
-		turn    = make(chan struct{}, c.options.Parallel) // each holds pages in memory
+		places  = make(chan struct{}, c.options.Parallel) // each holds pages in memory
 	)
 	for i, r := range runs {
 		r.now, r.progress = now, opened[i].progress
@@ -227,8 +223,8 @@ func (c *Collector) work(ctx context.Context, runs []*streamRun, opened []openin
 		waiting.Go(func() {
 			var o opening
 			o.hold, o.progress, o.err = wait(r.reading, c.store, r.id, r.stream)
-			turn <- struct{}{}
-			defer func() { <-turn }()
+			places <- struct{}{}
+			defer func() { <-places }()
 			r.now = r.tenantNow()
 			r.began = time.Now()
 			if r.found(ctx, o) && r.hold != nil {
@@ -253,10 +249,8 @@ func (r *streamRun) found(ctx context.Context, o opening) bool {
 	if err == nil {
 		r.cause = nil
 		err = r.open(ctx, o.hold, o.progress)
-		r.fail(err)
-	} else {
-		r.fail(err)
 	}
+	r.fail(err)
 	return err == nil
 }
 

@@ -154,10 +154,11 @@ func open(ctx context.Context, store LeaseStore, run Execution, stream entra.Str
 	if err != nil {
 		return nil, p, err
 	}
-	if lease.Held() {
+	if lease.Held() && lease.ID != run.ID { // its own, where a first commit was made unheard
 		return nil, p, &Held{Stream: stream, By: lease}
 	}
-	h := &holding{store: store, run: run, stream: stream, turn: make(chan struct{}, 1), lease: lease, openedAt: lease.ReadAt, opened: time.Now(), last: p, wished: make(chan struct{}), stop: func() {}}
+	h := &holding{store: store, run: run, stream: stream, lease: lease, last: p, openedAt: lease.ReadAt, opened: time.Now(),
+		turn: make(chan struct{}, 1), wished: make(chan struct{}), stop: func() {}}
 	return h, p, nil
 }
 
@@ -288,12 +289,13 @@ func (h *holding) keep(ctx context.Context) {
 	go func() {
 		defer close(h.ended)
 		for pause(ctx, heedAfter) {
-			h.look(ctx)
+			h.heed(ctx)
 		}
 	}()
 }
 
-func (h *holding) look(ctx context.Context) {
+// heed renews the lease where it is time, and looks whether somebody waits.
+func (h *holding) heed(ctx context.Context) {
 	select {
 	case h.turn <- struct{}{}:
 		defer func() { <-h.turn }()

@@ -170,21 +170,25 @@ func (r *streamRun) sealRow(ctx context.Context, log *storeLog, number int64, co
 	if s.Reason == "" {
 		s.Reason = cov.known()
 	}
-	sealed := seal.LeavesAt(leaves, s.SealedAt)
-	s.Leaves, s.Root = int64(len(sealed)), seal.Root(sealed)
-	s, err := seal.Append(log, number, s)
+	s, err := appendSeal(ctx, r.store, log, number, s, leaves)
 	if err != nil {
 		return s, err
-	}
-	if len(sealed) > 0 {
-		if err := r.store.KeepLeaves(ctx, s, sealed); err != nil {
-			return s, err
-		}
 	}
 	cov.Sum, cov.HasSum = sumOf(leaves), true
 	cov.State, cov.LastSeal, cov.Reason = WindowSealed, s.Number, ""
 	cov.Seals++
 	return s, nil
+}
+
+// appendSeal makes the log's next entry over contents, and keeps what it lists.
+func appendSeal(ctx context.Context, store Store, log *storeLog, number int64, s seal.Seal, leaves []seal.Leaf) (seal.Seal, error) {
+	sealed := seal.LeavesAt(leaves, s.SealedAt)
+	s.Leaves, s.Root = int64(len(sealed)), seal.Root(sealed)
+	s, err := seal.Append(log, number, s)
+	if err != nil || len(sealed) == 0 {
+		return s, err
+	}
+	return s, store.KeepLeaves(ctx, s, sealed)
 }
 
 // checkLastSeal refuses to seal a window again whose records are no longer those of its last seal: that would cover up what
@@ -264,17 +268,21 @@ func (r *streamRun) sealAgain(ctx context.Context) error {
 
 // putHead writes the log's head outside the tables. Where the process ends before it, the next run writes it.
 func (r *streamRun) putHead(ctx context.Context) error {
-	p := &r.progress
-	if r.heads == nil || p.Seals == p.Heads {
+	err := putHead(ctx, r.store, r.heads, r.progress)
+	if err == nil && r.heads != nil {
+		r.progress.Heads = r.progress.Seals // the run's end writes it
+	}
+	return err
+}
+
+// putHead writes the head of a log that has grown since its last one.
+func putHead(ctx context.Context, store Store, heads Heads, p Progress) error {
+	if heads == nil || p.Seals == p.Heads {
 		return nil
 	}
-	head, err := seal.HeadOf(&storeLog{ctx, r.store, r.stream, make(map[int64]seal.Seal)}, r.stream, p.Seals)
+	head, err := seal.HeadOf(&storeLog{ctx, store, p.Stream, make(map[int64]seal.Seal)}, p.Stream, p.Seals)
 	if err != nil {
 		return err
 	}
-	if err := r.heads.PutHead(ctx, head); err != nil {
-		return err
-	}
-	p.Heads = p.Seals // the run's end writes it
-	return nil
+	return heads.PutHead(ctx, head)
 }
