@@ -32,7 +32,8 @@ func compressible(seed uint64, length int) string {
 	return strings.Repeat(word, length/len(word)+1)[:length]
 }
 
-// place is where a record ends. The store takes 2.88 MB (11 properties of 64 KiB in each of 4 rows) once compressed.
+// place is where a record ends. The store takes 2.88 MB (11 properties of 64 KiB in each of 4 rows)
+// once compressed.
 type place string
 
 const (
@@ -66,12 +67,13 @@ func bulky(s entra.Stream, id string, at time.Time, text string) []byte {
 		at.UTC().Format(time.RFC3339), strings.TrimPrefix(string(s), "signIns."), text)
 }
 
-// TestALargeRecordIsWholeInItsTableOrWholeInQuarantine serves records of several megabytes, alone on their pages or
-// among others, and changes them afterwards.
+// TestALargeRecordIsWholeInItsTableOrWholeInQuarantine serves records of several megabytes, alone
+// on their pages or among others, and changes them afterwards.
 func TestALargeRecordIsWholeInItsTableOrWholeInQuarantine(t *testing.T) {
 	for _, stream := range entra.AllStreams() {
 		for _, pageSize := range []int{1, 1000} {
-			// One stream in the order of time and the one without order tell enough; the soak takes all.
+			// One stream in the order of time and the one without order tell enough; the soak takes
+			// all.
 			pair := stream == entra.DirectoryAudits && pageSize == 1000 || stream == entra.Provisioning && pageSize == 1
 			if !everyLargeRecord && !pair {
 				continue
@@ -127,8 +129,8 @@ func (s *system) requirePlaces(stream entra.Stream, hour time.Time, want map[str
 	}
 }
 
-// TestWhatAnInterruptedWriteLeftInQuarantineHidesNothing breaks off between the rows of a record that takes six, and
-// then the tenant changes the record, so that nobody completes them.
+// TestWhatAnInterruptedWriteLeftInQuarantineHidesNothing breaks off between the rows of a record
+// that takes six, and then the tenant changes the record, so that nobody completes them.
 func TestWhatAnInterruptedWriteLeftInQuarantineHidesNothing(t *testing.T) {
 	const stream = entra.SignInsInteractiveUser
 	left := 0

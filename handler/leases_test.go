@@ -7,7 +7,8 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// endLeases makes the leases of a process that was killed end within a second, so that a test does not wait for the two minutes.
+// endLeases makes the leases of a process that was killed end within a second, so that a test does
+// not wait for the two minutes.
 func (s *system) endLeases() {
 	service, err := aztables.NewServiceClientFromConnectionString(s.env["ARCHIVE_STORAGE"], nil)
 	require.NoError(s, err)

@@ -32,8 +32,9 @@ type togetherShow struct {
 	since   time.Time
 }
 
-// clocksApart is by how much the time of a read, as the ledger has it, may be off from the time of a change: the clocks of the
-// instances, and what passes in a round while the tenant's clock stands.
+// clocksApart is by how much the time of a read, as the ledger has it, may be off from the time of
+// a change: the clocks of the instances, and what passes in a round while the tenant's clock
+// stands.
 const clocksApart = 6 * time.Minute
 
 // latePasses is how old an hour may be so that what comes of it is met by a pass.
@@ -49,7 +50,8 @@ func (w *together) appears(stream entra.Stream, at time.Time) {
 	w.shows(r, 0)
 }
 
-// shows makes the tenant show a content of a record from now on. The contents of a record differ; a number is always the same one.
+// shows makes the tenant show a content of a record from now on. The contents of a record differ; a
+// number is always the same one.
 func (w *together) shows(r *togetherRecord, content int) {
 	filler := rand64(uint64(len(r.id)*1000+content), r.id)
 	raw := fmt.Appendf(nil, `{"id":%q,%q:%q,"userId":"user-%d","content":%d,"filler":%q}`, r.id, r.stream.TimeProperty(),
@@ -63,7 +65,8 @@ func (w *together) shows(r *togetherRecord, content int) {
 	r.shows = append(r.shows, togetherShow{entra.HashOf(raw), content, w.now})
 }
 
-// rand64 is text that does not become much smaller when it is compressed, so that a table soon has enough for a dictionary.
+// rand64 is text that does not become much smaller when it is compressed, so that a table soon has
+// enough for a dictionary.
 func rand64(seed uint64, name string) string {
 	h := entra.HashOf(fmt.Appendf(nil, "%d %s", seed, name))
 	var out strings.Builder
@@ -74,8 +77,8 @@ func rand64(seed uint64, name string) string {
 	return out.String()
 }
 
-// happens makes the tenant show new records, late ones, changes and changes back. What it shows of hours that are older than
-// the last pass waits for a range that somebody asks for.
+// happens makes the tenant show new records, late ones, changes and changes back. What it shows of
+// hours that are older than the last pass waits for a range that somebody asks for.
 func (w *together) happens(since time.Time, n int) {
 	from := make(map[entra.Stream]time.Time)
 	for _, stream := range w.streams {
@@ -116,7 +119,8 @@ func (w *together) deepened(at time.Time) {
 	}
 }
 
-// readable is from when on a stream can be read: it was not read before its first hour, and months are dropped.
+// readable is from when on a stream can be read: it was not read before its first hour, and months
+// are dropped.
 func (w *together) readable(stream entra.Stream) time.Time {
 	p, err := w.store.Progress(w.Context(), stream)
 	require.NoError(w, err)
@@ -135,7 +139,8 @@ func (w *together) readable(stream entra.Stream) time.Time {
 	return from
 }
 
-// pick is some record that is not older than age, nor than its stream can be read, nil where chance finds none.
+// pick is some record that is not older than age, nor than its stream can be read, nil where chance
+// finds none.
 func (w *together) pick(age time.Duration, from map[entra.Stream]time.Time) *togetherRecord {
 	for range 20 {
 		if r := w.records[w.random.IntN(len(w.records))]; w.now.Sub(r.at) < age && !r.at.Before(from[r.stream]) {
@@ -158,12 +163,12 @@ func (w *together) changes(r *togetherRecord) {
 	w.shows(r, content)
 }
 
-// quiet is between two rounds, when nobody works. What came of sealed hours is collected by hand, and what is stored is held
-// against what the tenant showed.
+// quiet is between two rounds, when nobody works. What came of sealed hours is collected by hand,
+// and what is stored is held against what the tenant showed.
 func (w *together) quiet() {
 	w.lateWritesArrive()
-	// The round's timer may have been killed, or have left a stream to others. The next one comes after five minutes, and days
-	// pass before the next round.
+	// The round's timer may have been killed, or have left a stream to others. The next one comes
+	// after five minutes, and days pass before the next round.
 	for tries := 0; w.behind(); tries++ {
 		require.Less(w, tries, 3, "the timer alone does not keep up")
 		w.now = w.now.Add(5 * time.Minute)
@@ -207,8 +212,9 @@ func (w *together) contents(stream entra.Stream) map[string]map[entra.Hash]seal.
 	return out
 }
 
-// requireClaims holds what is stored against what the ledger says that was read: nothing is there that was never shown, nothing
-// is gone that was stored once, and whatever a complete read of an hour must have met is there, the newest as the current one.
+// requireClaims holds what is stored against what the ledger says that was read: nothing is there
+// that was never shown, nothing is gone that was stored once, and whatever a complete read of an
+// hour must have met is there, the newest as the current one.
 func (w *together) requireClaims() {
 	for _, stream := range w.streams {
 		stored, from := w.contents(stream), w.readable(stream)
@@ -265,7 +271,8 @@ func (w *together) requireClaim(r *togetherRecord, has map[entra.Hash]seal.Leaf,
 
 func contentName(r *togetherRecord, h entra.Hash) string { return fmt.Sprintf("%s %x", r.id, h) }
 
-// finish ends both instances and lets one that is alone do what is left. Then everything has to be in order.
+// finish ends both instances and lets one that is alone do what is left. Then everything has to be
+// in order.
 func (w *together) finish() {
 	for i := range w.started {
 		w.started[i].kill()
@@ -316,7 +323,8 @@ func (w *together) tenMinutesPass() {
 	w.lateWritesArrive()
 }
 
-// requireTruth reads every record back: each has the newest content that the tenant showed, byte for byte, as the current one.
+// requireTruth reads every record back: each has the newest content that the tenant showed, byte
+// for byte, as the current one.
 func (w *together) requireTruth() {
 	for _, stream := range w.streams {
 		from, current := w.readable(stream), make(map[string]entra.Hash)
@@ -357,8 +365,8 @@ type ledgerSum struct {
 	complete, purged, reopened, doubts, lost int64
 }
 
-// requireExact counts the rows of every hour and compares them with the ledger, the ledger with its totals, and its log with
-// the heads outside the tables.
+// requireExact counts the rows of every hour and compares them with the ledger, the ledger with its
+// totals, and its log with the heads outside the tables.
 func (w *together) requireExact(stream entra.Stream) {
 	p, err := w.store.Progress(w.Context(), stream)
 	require.NoError(w, err)

@@ -10,8 +10,9 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestSoakTwoInstancesBesideKills is TestTwoInstancesBesideKillsEndWithTheTenantsTruth until the time is up: with more kills,
-// instances that stand still and go on, and leases that nobody shortens: make soak FOR=5m.
+// TestSoakTwoInstancesBesideKills is TestTwoInstancesBesideKillsEndWithTheTenantsTruth until the
+// time is up: with more kills, instances that stand still and go on, and leases that nobody
+// shortens: make soak FOR=5m.
 func TestSoakTwoInstancesBesideKills(t *testing.T) {
 	lasts, err := time.ParseDuration(os.Getenv("FOR"))
 	require.NoError(t, err, "FOR")

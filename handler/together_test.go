@@ -26,11 +26,13 @@ import (
 	"github.com/entraledger/entraledger/internal/simtenant"
 )
 
-// togetherBegin is the tenant's time at the start. It is in the past because a range may not begin in the future of the machine.
+// togetherBegin is the tenant's time at the start. It is in the past because a range may not begin
+// in the future of the machine.
 var togetherBegin = time.Date(2026, 3, 3, 8, 0, 0, 0, time.UTC)
 
-// TestTwoInstancesBesideKillsEndWithTheTenantsTruth: one archives by its timer, the other by hand, purge and index run on
-// either, and each is killed in the middle of something. make soak does it for longer.
+// TestTwoInstancesBesideKillsEndWithTheTenantsTruth: one archives by its timer, the other by hand,
+// purge and index run on either, and each is killed in the middle of something. make soak does it
+// for longer.
 func TestTwoInstancesBesideKillsEndWithTheTenantsTruth(t *testing.T) {
 	w := newTogether(t, 12, map[string]string{"ARCHIVE_RUN_BUDGET": "10s", "ARCHIVE_PASSES": "6d"})
 	w.begin()
@@ -201,7 +203,8 @@ func (w *together) round(step time.Duration, p plan) {
 	w.Logf("round %d to %s, %+v: %s", w.did.rounds, w.now.Format(time.RFC3339), p, time.Since(began))
 }
 
-// begin reads the past, with a kill in the middle of it. What is not read within a week after it happened is not known to be whole.
+// begin reads the past, with a kill in the middle of it. What is not read within a week after it
+// happened is not known to be whole.
 func (w *together) begin() {
 	w.round(10*time.Minute, plan{kill: true})
 	for _, row := range w.started[0].coverage() {
@@ -214,12 +217,14 @@ func (w *together) begin() {
 	}
 }
 
-// pauseFor waits up to some milliseconds: at what moment of a run something happens is left to chance.
+// pauseFor waits up to some milliseconds: at what moment of a run something happens is left to
+// chance.
 func (w *together) pauseFor(milliseconds int) {
 	time.Sleep(time.Duration(w.random.IntN(milliseconds)) * time.Millisecond)
 }
 
-// busy is an instance that has a lease at the moment; any where none comes to have one within a second.
+// busy is an instance that has a lease at the moment; any where none comes to have one within a
+// second.
 func (w *together) busy() int {
 	for end := time.Now().Add(time.Second); time.Now().Before(end); {
 		for _, stream := range w.streams {
@@ -270,7 +275,8 @@ func (w *together) wasKilled(p *process, doing string, err error) {
 	}
 }
 
-// collect collects by hand and follows the job to its end. One whose instance is killed is begun anew on the other.
+// collect collects by hand and follows the job to its end. One whose instance is killed is begun
+// anew on the other.
 func (w *together) collect(i int, body string) {
 	began := time.Now()
 	for method, path := http.MethodPost, "/api/collect"; ; {
@@ -325,14 +331,14 @@ func (p *process) request(method, path, body string) (status int, location, answ
 	return resp.StatusCode, location, string(text), err
 }
 
-// kill kills an instance and starts another in its place. The leases that it leaves are made to end within a second, so
-// that nobody waits two minutes; not where they are to run out by themselves.
+// kill kills an instance and starts another in its place. The leases that it leaves are made to end
+// within a second, so that nobody waits two minutes; not where they are to run out by themselves.
 func (w *together) kill(i int, runOut bool) {
 	w.mu[i].Lock()
 	defer w.mu[i].Unlock()
 	w.did.kills++
 	p := w.started[i]
-	require.NoError(w, p.cmd.Process.Signal(syscall.SIGSTOP)) // so that whoever asked it does not ask the other one yet
+	require.NoError(w, p.cmd.Process.Signal(syscall.SIGSTOP)) // its caller must not move on to the other one yet
 	left := w.abandon(p, runOut)
 	p.kill()
 	w.started[i] = w.launch(i)
@@ -343,18 +349,19 @@ func (w *together) kill(i int, runOut bool) {
 	}
 }
 
-// freeze stops an instance for longer than its leases last, and lets it go on while another has taken the streams.
+// freeze stops an instance for longer than its leases last, and lets it go on while another has
+// taken the streams.
 func (w *together) freeze(i int) {
 	p := w.started[i]
 	require.NoError(w, p.cmd.Process.Signal(syscall.SIGSTOP))
 	defer func() { require.NoError(w, p.cmd.Process.Signal(syscall.SIGCONT)) }()
 	w.did.freezes++
 	w.abandon(p, false)
-	time.Sleep(4 * time.Second) // whoever waits looks every two seconds
+	time.Sleep(4 * time.Second) // a waiting execution looks every two seconds
 }
 
-// abandon notes the leases of an instance that stands still, and makes them end within a second: Seconds of 0 would say that
-// they were given back.
+// abandon notes the leases of an instance that stands still, and makes them end within a second:
+// Seconds of 0 would say that they were given back.
 func (w *together) abandon(p *process, runOut bool) (left int) {
 	for _, stream := range w.streams {
 		for {
@@ -403,8 +410,8 @@ func (w *together) merge(stream entra.Stream, key string, etag azcore.ETag, colu
 	return err == nil
 }
 
-// lateWritesArrive makes the ledger believe that every write of a killed instance has arrived, which takes ten minutes by the
-// storage service's clock. Nobody works meanwhile.
+// lateWritesArrive makes the ledger believe that every write of a killed instance has arrived,
+// which takes ten minutes by the storage service's clock. Nobody works meanwhile.
 func (w *together) lateWritesArrive() {
 	const layout = "2006-01-02T15:04:05.0000000Z"
 	for _, stream := range w.streams {

@@ -103,8 +103,8 @@ func (v *versions) await(what string, done <-chan struct{}) {
 	}
 }
 
-// cross lets one version read a sealed hour again, hold its page, and store it when a run of the other version has come and
-// gone: it can't count what it has stored.
+// cross lets one version read a sealed hour again, hold its page, and store it when a run of the
+// other version has come and gone: it can't count what it has stored.
 func cross(t *testing.T, before string, newIsLate bool) {
 	v := newVersions(t, before, entra.DirectoryAudits)
 	at, late := v.begin.Add(-8*day), v.startBefore

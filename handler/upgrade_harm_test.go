@@ -17,7 +17,8 @@ import (
 	"github.com/entraledger/entraledger/internal/simtenant"
 )
 
-// drain fires both versions at once, as when a platform drains an instance while the next one starts.
+// drain fires both versions at once, as when a platform drains an instance while the next one
+// starts.
 func drain(t *testing.T, before string) {
 	v := newVersions(t, before, entra.DirectoryAudits, entra.SignInsInteractiveUser)
 	old, now := v.startBefore(), v.start()
@@ -125,7 +126,8 @@ func mendHarmed(t *testing.T, before string) {
 	}
 }
 
-// harm leaves a seal counted that was never written, an hour that counts a record less than it has, and one without a row.
+// harm leaves a seal counted that was never written, an hour that counts a record less than it has,
+// and one without a row.
 func (v *versions) harm(stream entra.Stream, fewer, without time.Time) {
 	p, row := v.progress(stream), v.window(stream, fewer)
 	v.edit(stream, row.Start.Format(entra.HourFormat), map[string]any{"Records": aztables.EDMInt64(row.Records - 1),
@@ -137,7 +139,8 @@ func (v *versions) harm(stream entra.Stream, fewer, without time.Time) {
 		"SealedTo": aztables.EDMDateTime(p.SealedTo.Add(hour)), "Records": aztables.EDMInt64(p.Records - 1 - gone.Records), "WindowsComplete": aztables.EDMInt64(p.WindowsComplete - 1)})
 }
 
-// nameHarmed has a late write of the version before come to an hour that was sealed: no run looks there by itself.
+// nameHarmed has a late write of the version before come to an hour that was sealed: no run looks
+// there by itself.
 func nameHarmed(t *testing.T, before string) {
 	v := newVersions(t, before, entra.DirectoryAudits)
 	stream, at := v.streams[0], v.begin.Add(-8*day)

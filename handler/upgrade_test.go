@@ -47,8 +47,9 @@ func upgradeAndRollBack(t *testing.T, before string) {
 	v.upgradeAgain(now)
 }
 
-// archiveWithBefore leaves what the version before makes of two days: backfill, passes, seals, a changed record, one that
-// changes and changes back, a late one that has its hour sealed again, and one that can't be filed.
+// archiveWithBefore leaves what the version before makes of two days: backfill, passes, seals, a
+// changed record, one that changes and changes back, a late one that has its hour sealed again, and
+// one that can't be filed.
 func (v *versions) archiveWithBefore(old *process) {
 	at := v.begin.Add(-2 * hour)
 	v.put("first", v.begin.Add(-9*day), time.Time{}, "the oldest of every stream")

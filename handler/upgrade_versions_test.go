@@ -54,7 +54,7 @@ type versions struct {
 	streams []entra.Stream
 }
 
-// upgradeBegin is when the first run is. All of it lies in the past of every machine.
+// upgradeBegin is when the first run is. All times of the test are in the past.
 var upgradeBegin = time.Date(2024, 3, 12, 0, 40, 0, 0, time.UTC)
 
 // newVersions makes a tenant whose records begin nine days before the first run.
@@ -129,7 +129,8 @@ func (v *versions) requireVerified(handlers ...*process) {
 	}
 }
 
-// requireReadable reads every stream by $filter and as a download, and compares it with the tenant line for line.
+// requireReadable reads every stream by $filter and as a download, and compares it with the tenant
+// line for line.
 func (v *versions) requireReadable(p *process) {
 	v.Helper()
 	until := v.tenant.Now().Add(-6 * time.Minute).Truncate(time.Second)
@@ -149,7 +150,8 @@ func (v *versions) requireReadable(p *process) {
 	}
 }
 
-// truth is what the tenant shows of a stream before a time, sorted; records that can't be filed are left out.
+// truth is what the tenant shows of a stream before a time, sorted; records that can't be filed are
+// left out.
 func (v *versions) truth(stream entra.Stream, until time.Time) []string {
 	var out []string
 	for raw := range v.tenant.Truth(stream) {
@@ -196,7 +198,8 @@ func (v *versions) storedByHour(stream entra.Stream) map[time.Time]archive.HourC
 	return stored
 }
 
-// requireLedger compares the ledger's totals with its rows, those with the tables, and the log with both.
+// requireLedger compares the ledger's totals with its rows, those with the tables, and the log with
+// both.
 func (v *versions) requireLedger() {
 	v.Helper()
 	for _, stream := range v.streams {
@@ -286,7 +289,8 @@ func (v *versions) ledgerTable() *aztables.Client {
 	return service.NewClient("coverage")
 }
 
-// edit changes columns of a row of the ledger, as a version before may have left them. A nil value takes a column away.
+// edit changes columns of a row of the ledger, as a version before may have left them. A nil value
+// takes a column away.
 func (v *versions) edit(stream entra.Stream, row string, columns map[string]any) {
 	v.Helper()
 	table := v.ledgerTable()
@@ -305,7 +309,8 @@ func (v *versions) edit(stream entra.Stream, row string, columns map[string]any)
 	require.NoError(v, err)
 }
 
-// lateWritesArrived lets the time pass after which nothing of an execution that was stopped can arrive any more.
+// lateWritesArrived lets the time pass after which nothing of an execution that was stopped can
+// arrive any more.
 func (v *versions) lateWritesArrived() {
 	v.Helper()
 	for _, stream := range v.streams {

@@ -148,7 +148,8 @@ type timedTenant struct {
 // Now is directory.Source's.
 func (t timedTenant) Now(ctx context.Context) (time.Time, error) { return t.clocks.Now(ctx) }
 
-// simulated tells whether the tenant is one on this machine: nothing else is reached over plain HTTP.
+// simulated tells whether the tenant is one on this machine: nothing else is reached over plain
+// HTTP.
 func simulated(endpoint string) bool { return strings.HasPrefix(endpoint, "http://") }
 
 // graphClient is a client of Microsoft Graph with a share of its ceiling.

@@ -8,7 +8,8 @@ import (
 	"strings"
 )
 
-// subscription is what the played az knows; it is a file, so that what one call changes the next one sees.
+// subscription is what the played az knows; it is a file, so that what one call changes the next
+// one sees.
 type subscription struct {
 	SignedOut      bool
 	Cloud          string

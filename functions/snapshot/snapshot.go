@@ -51,7 +51,8 @@ type failure struct {
 	Message  string     `json:"message"`
 }
 
-// failureOf is what the timer says that fails, else why the last run failed; nil where neither does.
+// failureOf is what the timer says that fails, else why the last run failed; nil where neither
+// does.
 func failureOf(s directory.Snapshot) *failure {
 	switch {
 	case s.Stage == directory.Whole:

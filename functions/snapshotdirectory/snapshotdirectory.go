@@ -19,8 +19,9 @@ type Config struct {
 	AlertAfter  time.Duration // without a step, or a day and that without a whole snapshot, before the invocation fails
 }
 
-// Run makes the function. Its schedule fires several times a night: a large tenant takes more than one run, and a run that
-// finds the snapshot done does nothing. A budget's end is no failure by itself; no step for AlertAfter is, whatever the cause.
+// Run makes the function. Its schedule fires several times a night: a large tenant takes more than
+// one run, and a run that finds the snapshot done does nothing. A budget's end is no failure by
+// itself; no step for AlertAfter is, whatever the cause.
 func Run(cfg Config) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		report, err := cfg.Snapshotter.Run(ctx, cfg.Budget, false)

@@ -199,8 +199,9 @@ type damage struct {
 	row  entity // in its place; nil: the row is taken away
 }
 
-// damages of a row: missing, empty, another stream's, and, if asked for, each column left out, and garbage in every fourth: of
-// each of them TestEveryColumnOfTheLedgerThatIsOfAWrongKindIsNamed has that it is refused.
+// damages of a row: missing, empty, another stream's, and, if asked for, each column left out, and
+// garbage in every fourth: of each of them TestEveryColumnOfTheLedgerThatIsOfAWrongKindIsNamed has
+// that it is refused.
 func (l *lab) damages(key string, columns bool) []damage {
 	good := l.read(stream, key)
 	empty := entity{"PartitionKey": good["PartitionKey"], "RowKey": good["RowKey"]}
@@ -222,7 +223,8 @@ func (l *lab) damages(key string, columns bool) []damage {
 	return out
 }
 
-// TestARowOfTheLedgerThatIsMissingOrGarbageStopsOnlyItsStream: it is named, nothing panics, and the others go on.
+// TestARowOfTheLedgerThatIsMissingOrGarbageStopsOnlyItsStream: it is named, nothing panics, and the
+// others go on.
 func TestARowOfTheLedgerThatIsMissingOrGarbageStopsOnlyItsStream(t *testing.T) {
 	inLab(t, func(l *lab) {
 		restore := l.sealedTwo()

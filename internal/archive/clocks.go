@@ -17,9 +17,10 @@ type Clocks struct {
 	Graph, Storage, Machine time.Time
 }
 
-// Agreed is the time that two of the clocks agree on within five minutes: Graph's if it is one of them, as records are
-// dated by it, otherwise the storage service's. wrong names the clock that says otherwise; empty where all agree. Where no
-// two agree the error has entra.CodeConflict, and nothing may be decided by any of them.
+// Agreed is the time that two of the clocks agree on within five minutes: Graph's if it is one of
+// them, as records are dated by it, otherwise the storage service's. wrong names the clock that
+// says otherwise; empty where all agree. Where no two agree the error has entra.CodeConflict, and
+// nothing may be decided by any of them.
 func (c Clocks) Agreed() (now time.Time, wrong string, err error) {
 	near := func(a, b time.Time) bool { return !a.IsZero() && !b.IsZero() && a.Sub(b).Abs() <= clocksAgree }
 	graph, machine := near(c.Graph, c.Storage), near(c.Graph, c.Machine)
@@ -53,16 +54,16 @@ func said(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
-// Timekeeper tells the time for whatever is decided by it. Storage is nil where the tenant is a simulated one with a time of its
-// own, which counts alone then.
+// Timekeeper tells the time for whatever is decided by it. Storage is nil where the tenant is a
+// simulated one with a time of its own, which counts alone then.
 type Timekeeper struct {
 	Graph, Storage func(context.Context) (time.Time, error)
 	Machine        func() time.Time
 	Log            *slog.Logger
 }
 
-// Now is the time that two of the three clocks agree on. The third is named in the log. A clock that does not answer agrees with
-// none.
+// Now is the time that two of the three clocks agree on. The third is named in the log. A clock
+// that does not answer agrees with none.
 func (t Timekeeper) Now(ctx context.Context) (time.Time, error) {
 	asked, err := t.Graph(ctx)
 	if err != nil || t.Storage == nil {

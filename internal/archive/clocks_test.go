@@ -23,8 +23,8 @@ import (
 	"github.com/entraledger/entraledger/internal/tables"
 )
 
-// lab is an archive in memory. Graph, the storage service and the machine have one clock each, and each may be wrong by some
-// time. Time passes only where somebody waits.
+// lab is an archive in memory. Graph, the storage service and the machine have one clock each, and
+// each may be wrong by some time. Time passes only where somebody waits.
 type lab struct {
 	*testing.T
 	service                 *memstorage.Service
@@ -181,8 +181,8 @@ func (l *lab) hours(s entra.Stream) map[time.Time]archive.Coverage {
 	return out
 }
 
-// forgetful is a tenant that shows a record from its time on, and forgets it at exactly one age. Each page is made when it is
-// asked for.
+// forgetful is a tenant that shows a record from its time on, and forgets it at exactly one age.
+// Each page is made when it is asked for.
 type forgetful struct {
 	keeps     time.Duration
 	ordered   bool
@@ -316,7 +316,8 @@ func TestTwoClocksThatAgreeDecideAndTheThirdIsNamed(t *testing.T) {
 	}
 }
 
-// TestADateOfGraphThatIsWrongMovesNothing: a Date of 40 days ahead once marked everything as read up to there.
+// TestADateOfGraphThatIsWrongMovesNothing: a Date of 40 days ahead once marked everything as read
+// up to there.
 func TestADateOfGraphThatIsWrongMovesNothing(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.tenant.fill(stream, start.Add(-5*days), start.Add(2*days), 10*time.Minute)
@@ -358,7 +359,8 @@ func TestWhereNoTwoClocksAgreeTheRunFailsAndNothingMoves(t *testing.T) {
 	})
 }
 
-// TestAWatermarkAheadOfNowIsAnErrorAndNothingThatCameSinceIsMissed: an archive that a wrong clock has marked already.
+// TestAWatermarkAheadOfNowIsAnErrorAndNothingThatCameSinceIsMissed: an archive that a wrong clock
+// has marked already.
 func TestAWatermarkAheadOfNowIsAnErrorAndNothingThatCameSinceIsMissed(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.tenant.fill(stream, start.Add(-3*days), start.Add(3*days), 10*time.Minute)

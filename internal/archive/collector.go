@@ -24,7 +24,8 @@ type Options struct {
 	Turn     int             // pages a stream may read of its backfill before the next stream's turn; default 25
 
 	AlertAfter time.Duration // how long a stream may stand still before a run fails for it; 0: for ever
-	// Simulated says that the source is a simulated tenant with a time of its own: it is not compared with other clocks.
+	// Simulated says that the source is a simulated tenant with a time of its own: it is not
+	// compared with other clocks.
 	Simulated bool
 }
 
@@ -109,10 +110,11 @@ func (r Report) Summary() string {
 	return text
 }
 
-// Run reads the newest hours of every stream, then again what is due, seals what has had its last pass, and spends what is
-// left of budget on backfill, oldest window first. A stream that fails does not hold up the others; the error names all that
-// failed. A budget that ends is no error, unless a stream has stood still for too long. A stream that another execution has is
-// waited for as long as the budget lasts. Cancelling ctx ends the run at once; everything committed stays.
+// Run reads the newest hours of every stream, then again what is due, seals what has had its last
+// pass, and spends what is left of budget on backfill, oldest window first. A stream that fails
+// does not hold up the others; the error names all that failed. A budget that ends is no error,
+// unless a stream has stood still for too long. A stream that another execution has is waited for
+// as long as the budget lasts. Cancelling ctx ends the run at once; everything committed stays.
 func (c *Collector) Run(ctx context.Context, by Execution, streams []entra.Stream, budget time.Duration) (Report, error) {
 	return c.run(ctx, by, streams, budget, func(runs []*streamRun) {
 		c.each(runs, func(r *streamRun) error { return r.frontier(ctx) })
@@ -204,7 +206,8 @@ func (c *Collector) agree(ctx context.Context, asked time.Time, opened []opening
 	return clocks.agreed(ctx, c.log)
 }
 
-// work does the work on the streams that nobody else has, and on the others as soon as they are free.
+// work does the work on the streams that nobody else has, and on the others as soon as they are
+// free.
 func (c *Collector) work(ctx context.Context, runs []*streamRun, opened []opening, now time.Time, work func([]*streamRun)) {
 	var (
 		ready   []*streamRun
@@ -238,7 +241,8 @@ func (c *Collector) work(ctx context.Context, runs []*streamRun, opened []openin
 	waiting.Wait()
 }
 
-// found takes a stream that is free. It is false where the stream has failed; a stream that another execution has is none.
+// found takes a stream that is free. It is false where the stream has failed; a stream that another
+// execution has is none.
 func (r *streamRun) found(ctx context.Context, o opening) bool {
 	var held *Held
 	if errors.As(o.err, &held) {
@@ -283,7 +287,8 @@ func (c *Collector) each(runs []*streamRun, work func(*streamRun) error) {
 	_ = group.Wait() // every stream keeps its own error
 }
 
-// turn does a part of the work for a stream. One that is done with is given back at once: another may wait for it.
+// turn does a part of the work for a stream. One that is done with is given back at once: another
+// may wait for it.
 func (r *streamRun) turn(work func(*streamRun) error) {
 	r.busy <- struct{}{}
 	defer func() { <-r.busy }()

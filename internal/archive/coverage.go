@@ -27,8 +27,8 @@ type Ledger interface {
 	Windows(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[Coverage, error]
 }
 
-// Status is how the stream stood after its last run. A stream that has not moved for longer than stalled is failing, whatever
-// its runs said; 0: that is not asked.
+// Status is how the stream stood after its last run. A stream that has not moved for longer than
+// stalled is failing, whatever its runs said; 0: that is not asked.
 func (p *Progress) Status(now time.Time, stalled time.Duration) Status {
 	switch {
 	case p.LastErrorAt.After(p.LastSuccessAt) || p.Stalled(p.TenantTime(now), stalled, nil) != nil:
@@ -49,8 +49,8 @@ func (p *Progress) TenantTime(now time.Time) time.Time {
 	return now.Add(p.ClockOffset)
 }
 
-// Hours is the span of which the archive holds what Graph showed: from its first hour that was not purged to the hour that
-// holds now.
+// Hours is the span of which the archive holds what Graph showed: from its first hour that was not
+// purged to the hour that holds now.
 func (p *Progress) Hours(now time.Time) (from, to time.Time) {
 	if !p.Started() {
 		return time.Time{}, time.Time{}
@@ -67,8 +67,9 @@ func (p *Progress) Known(now time.Time) (from, to time.Time) {
 	return entra.FloorHour(p.begin()), to
 }
 
-// CompleteUntil is up to when everything is archived that Graph showed, from the first hour that is held on: to the first hour
-// that can still become complete. What is lost for good does not stop it; Gaps lists that.
+// CompleteUntil is up to when everything is archived that Graph showed, from the first hour that is
+// held on: to the first hour that can still become complete. What is lost for good does not stop
+// it; Gaps lists that.
 func (p *Progress) CompleteUntil() time.Time {
 	until := p.Watermark
 	if p.Backfilling() {
@@ -98,7 +99,8 @@ func purgeReason(c Coverage) string {
 	return fmt.Sprintf("purged on %s by %s", c.PurgedAt.UTC().Format(time.DateOnly), rule)
 }
 
-// GapsOf lists what is lost or was purged of [from, to), oldest first; neighbours with one reason are one gap.
+// GapsOf lists what is lost or was purged of [from, to), oldest first; neighbours with one reason
+// are one gap.
 func GapsOf(ctx context.Context, l Ledger, s entra.Stream, from, to time.Time) ([]Gap, error) {
 	var out []Gap
 	for cov, err := range l.Windows(ctx, s, entra.FloorHour(from), to) {

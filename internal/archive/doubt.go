@@ -10,12 +10,14 @@ import (
 	"github.com/entraledger/entraledger/internal/seal"
 )
 
-// An hour is in doubt where its rows are not what its row in the ledger sums up: an execution died between the two, or one
-// that had lost the stream wrote late. Such an hour is neither counted nor sealed before Graph was asked for the whole of it
-// again. Rows that the read meets count as new; what it does not meet stays, counted apart.
+// An hour is in doubt where its rows are not what its row in the ledger sums up: an execution died
+// between the two, or one that had lost the stream wrote late. Such an hour is neither counted nor
+// sealed before Graph was asked for the whole of it again. Rows that the read meets count as new;
+// what it does not meet stays, counted apart.
 
-// recount counts an hour in doubt, if this read has met all that Graph has of it. Otherwise the hour waits: until the read has
-// come to its end, and where it began within the hour, for another one. ready tells whether the row can be committed.
+// recount counts an hour in doubt, if this read has met all that Graph has of it. Otherwise the
+// hour waits: until the read has come to its end, and where it began within the hour, for another
+// one. ready tells whether the row can be committed.
 func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool) (ready bool, err error) {
 	if reached.Before(w.now.End()) && !end {
 		return false, nil
@@ -43,7 +45,8 @@ func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool
 	case !remembered:
 		w.now.Unconfirmed = n
 	case w.was.Unmet != n || rd.readInThisRun(w.was):
-		// One answer of Graph is not believed: the hour stays in doubt, and the next run asks once more.
+		// One answer of Graph is not believed: the hour stays in doubt, and the next run asks once
+		// more.
 		w.uncounted()
 		w.now.Unmet = n
 		return true, nil
@@ -71,8 +74,8 @@ func (w *row) uncounted() {
 	w.now = c
 }
 
-// count makes the row say what is stored. Of the records fetched since the last commit, as many were new as the records that
-// are stored have become more, whoever wrote them.
+// count makes the row say what is stored. Of the records fetched since the last commit, as many
+// were new as the records that are stored have grown in number.
 func (w *row) count(rows Contents, missed []seal.Leaf) {
 	now, was := &w.now, &w.was
 	now.Records, now.Versions, now.Bytes, now.StoredBytes = rows.Records, rows.Versions, rows.Bytes, rows.StoredBytes
@@ -102,8 +105,8 @@ type hourRows struct {
 	extra    []seal.Leaf // those that the ledger does not count
 }
 
-// unmet are the uncounted contents of records that a read did not meet. Earlier versions of a record that it met are none:
-// Graph does not show them any more.
+// unmet are the uncounted contents of records that a read did not meet. Earlier versions of a
+// record that it met are none: Graph does not show them any more.
 func (h *hourRows) unmet(met map[Sum]bool) []seal.Leaf {
 	records := make(map[string]bool, len(met))
 	for _, l := range h.leaves {
@@ -169,7 +172,8 @@ func sumOf(leaves []seal.Leaf) (sum Sum) {
 	return sum
 }
 
-// notSealed are the contents that neither an hour's last seal lists nor the ledger has counted since.
+// notSealed are the contents that neither an hour's last seal lists nor the ledger has counted
+// since.
 func (r *streamRun) notSealed(ctx context.Context, cov Coverage, leaves []seal.Leaf) ([]seal.Leaf, error) {
 	last, err := r.store.Seal(ctx, r.stream, cov.LastSeal)
 	if err != nil {
@@ -211,7 +215,8 @@ func (r *streamRun) notSealed(ctx context.Context, cov Coverage, leaves []seal.L
 	return extra, nil
 }
 
-// reseal has a sealed hour sealed again to which uncounted rows came. They are dated after the seal, as all that comes later.
+// reseal has a sealed hour sealed again to which uncounted rows came. They are dated after the
+// seal, as all that comes later.
 func (rd *read) reseal(ctx context.Context, w *row, extra []seal.Leaf) error {
 	if w.was.Seals == 0 {
 		return nil

@@ -14,7 +14,8 @@ import (
 	"github.com/entraledger/entraledger/internal/memstorage"
 )
 
-// A row planted into a sealed hour under a date after the seal is laundered by the range read that is to mend it.
+// A row planted into a sealed hour under a date after the seal is laundered by the range read that
+// is to mend it.
 func TestAPlantedRowDatedAfterTheSealIsStillAFinding(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.tenant.fill(stream, start.Add(-50*time.Hour), start.Add(days), 20*time.Minute)
@@ -39,7 +40,8 @@ func TestAPlantedRowDatedAfterTheSealIsStillAFinding(t *testing.T) {
 	})
 }
 
-// 1b. What a run stored in a sealed hour before it died, where Graph can't be asked any more, is unconfirmed.
+// 1b. What a run stored in a sealed hour before it died, where Graph can't be asked any more, is
+// unconfirmed.
 func TestUnconfirmedInASealedHour(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.tenant.fill(stream, start.Add(-50*time.Hour), start.Add(2*days), 20*time.Minute)
@@ -113,7 +115,8 @@ func TestAListOfAVersionBeforeHidesNone(t *testing.T) {
 	})
 }
 
-// A stream that is not collected any more, with an hour in doubt, is sealed and comes under retention.
+// A stream that is not collected any more, with an hour in doubt, is sealed and comes under
+// retention.
 func TestARetiredStreamWithADoubtIsSealed(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.tenant.fill(stream, start.Add(-30*time.Hour), start.Add(days), 20*time.Minute)
@@ -178,7 +181,8 @@ func TestATakenBackHourIsStillInPart(t *testing.T) {
 	})
 }
 
-// Paging that is lost after many pages of an unordered stream: rows of the second half are forgotten.
+// Paging that is lost after many pages of an unordered stream: rows of the second half are
+// forgotten.
 func TestAnUnorderedWalkThatIsLostForgetsNoRows(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.tenant.ordered = false

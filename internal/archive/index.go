@@ -59,8 +59,8 @@ type Indexed interface {
 type IndexStore interface {
 	LeaseStore
 	Indexed
-	// IndexDay reads the columns of a day's records and adds what they hold to the index, and then says that the day is
-	// indexed. again: the day has been indexed before.
+	// IndexDay reads the columns of a day's records and adds what they hold to the index, and then
+	// says that the day is indexed. again: the day has been indexed before.
 	IndexDay(ctx context.Context, d Day, state IndexedDay, again bool) (values int, err error)
 	// SetIndexedUpTo says how many entries of the log the index knows.
 	SetIndexedUpTo(ctx context.Context, s entra.Stream, entries int64) error
@@ -80,9 +80,10 @@ type IndexReport struct {
 	Left   bool // the time was over before all sealed days were indexed
 }
 
-// UpdateIndex indexes a stream's sealed days that are not, or no longer, indexed as they are, the newest first, until a moment.
-// With again, all of them are, whatever the index says. It has the stream's lease while it works, so that no purge drops what is
-// being indexed, and leaves it to whoever waits for it.
+// UpdateIndex indexes a stream's sealed days that are not, or no longer, indexed as they are, the
+// newest first, until a moment. With again, all of them are, whatever the index says. It has the
+// stream's lease while it works, so that no purge drops what is being indexed, and leaves it to
+// whoever waits for it.
 func UpdateIndex(ctx context.Context, store IndexStore, by Execution, s entra.Stream, again bool, until time.Time) (IndexReport, error) {
 	p, err := store.Progress(ctx, s)
 	if err != nil || !p.Started() || p.SealedTo.IsZero() {
@@ -147,8 +148,8 @@ func indexDays(ctx context.Context, store IndexStore, h *holding, p Progress, ag
 	return report, store.SetIndexedUpTo(ctx, s, p.Seals)
 }
 
-// daysOf are the states of the whole days of [from, to): those whose hours are all sealed, or hold nothing for good. A day of
-// which anything was purged is none.
+// daysOf are the states of the whole days of [from, to): those whose hours are all sealed, or hold
+// nothing for good. A day of which anything was purged is none.
 func daysOf(ctx context.Context, l Ledger, s entra.Stream, from, to time.Time) (map[time.Time]IndexedDay, error) {
 	states, hours := make(map[time.Time]IndexedDay), make(map[time.Time]int)
 	for cov, err := range l.Windows(ctx, s, from, to) {

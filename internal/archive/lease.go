@@ -10,17 +10,19 @@ import (
 	"github.com/entraledger/entraledger/internal/seal"
 )
 
-// One execution at a time writes the ledger of a stream. Its lease is a row of the ledger's partition that every commit
-// carries; a commit of an execution that has lost it fails, because whoever took the lease moved the revision on. A lease
-// can't stop a write of records that is under way, so those do no harm by themselves: rows are added or replaced by ETag,
-// and what was read under the later stamp is current, whichever arrives last.
+// One execution at a time writes the ledger of a stream. Its lease is a row of the ledger's
+// partition that every commit carries; a commit of an execution that has lost it fails, because
+// whoever took the lease moved the revision on. A lease can't stop a write of records that is under
+// way, so those do no harm by themselves: rows are added or replaced by ETag, and what was read
+// under the later stamp is current, whichever arrives last.
 
 const (
 	// LeaseLength is how long a lease lasts that is not renewed.
 	LeaseLength = 2 * time.Minute
 	// renewAfter is when a holder that had nothing to commit renews its lease.
 	renewAfter = 30 * time.Second
-	// lookAfter is how often somebody who waits looks whether the stream is free, and says that it waits.
+	// lookAfter is how often somebody who waits looks whether the stream is free, and says that it
+	// waits.
 	lookAfter = 2 * time.Second
 	// heedAfter is how often a holder looks whether somebody waits: each look is a request.
 	heedAfter = 10 * time.Second
@@ -28,8 +30,8 @@ const (
 	wishLength = 30 * time.Second
 	// stampsOf bounds the stamps of one fence: the next one's begin so much later at least.
 	stampsOf = time.Second
-	// LateWrites is how long after the loss of a lease a write of its holder may still be carried out: four tries of 60
-	// seconds with their pauses, and a margin.
+	// LateWrites is how long after the loss of a lease a write of its holder may still be carried
+	// out: four tries of 60 seconds with their pauses, and a margin.
 	LateWrites = 10 * time.Minute
 )
 
@@ -43,12 +45,13 @@ type Execution struct {
 type Lease struct {
 	Execution
 	Fence int64 // counts the holders
-	// Base is before every stamp that the holder gives, and after all of the holders before it. Stamp is the last one that a
-	// commit vouched for.
+	// Base is before every stamp that the holder gives, and after all of the holders before it.
+	// Stamp is the last one that a commit vouched for.
 	Base, Stamp time.Time
 	Length      time.Duration // 0: it was given back
 
-	// As it was read: when, and how long after it was written, both by the storage service's clock alone.
+	// As it was read: when, and how long after it was written, both by the storage service's clock
+	// alone.
 	ReadAt time.Time
 	Age    time.Duration
 }
@@ -87,15 +90,17 @@ var errYielded = errors.New("another execution waits for the stream")
 
 // LeaseStore keeps the lease, and refuses commits of those that do not have it.
 type LeaseStore interface {
-	// State reads a stream's row and its lease as they are at one moment. A progress row that is gone while the stream has a
-	// ledger is an error with entra.CodeTampered.
+	// State reads a stream's row and its lease as they are at one moment. A progress row that is
+	// gone while the stream has a ledger is an error with entra.CodeTampered.
 	State(ctx context.Context, s entra.Stream) (Progress, Lease, error)
-	// Wish marks that an execution waits for a stream's lease; Wished reads the newest mark, a zero one where there is none.
+	// Wish marks that an execution waits for a stream's lease; Wished reads the newest mark, a zero
+	// one where there is none.
 	Wish(ctx context.Context, s entra.Stream, by Execution) error
 	Wished(ctx context.Context, s entra.Stream) (Wish, error)
-	// Commit writes coverage rows, entries of the stream's log, the lease and the progress row in one transaction, if nobody
-	// has committed since the progress row was read (ErrMoved otherwise), and returns it as it is now. Rows and entries are
-	// up to MaxCommit together. After an error other than ErrMoved it may have been written, or be written later.
+	// Commit writes coverage rows, entries of the stream's log, the lease and the progress row in
+	// one transaction, if nobody has committed since the progress row was read (ErrMoved
+	// otherwise), and returns it as it is now. Rows and entries are up to MaxCommit together. After
+	// an error other than ErrMoved it may have been written, or be written later.
 	Commit(ctx context.Context, l Lease, p Progress, rows []Coverage, seals []seal.Seal) (Progress, error)
 }
 
@@ -114,7 +119,8 @@ type holding struct {
 	// Of whoever works: from when on it dates what it writes, and the last date that it gave.
 	base, given time.Time
 
-	// What follows belongs to whoever has the turn: a commit of the work, or a renewal, which must not come between.
+	// What follows belongs to whoever has the turn: a commit of the work, or a renewal, which must
+	// not come between.
 	turn    chan struct{}
 	lease   Lease
 	last    Progress // as the ledger has it
@@ -147,8 +153,8 @@ func (h *holding) taken() bool {
 	return h.has
 }
 
-// open reads a stream's state and proposes to take its lease, which the first commit does. now is the time that the clocks
-// agree on. Where somebody else has the lease the error is a *Held.
+// open reads a stream's state and proposes to take its lease, which the first commit does. now is
+// the time that the clocks agree on. Where somebody else has the lease the error is a *Held.
 func open(ctx context.Context, store LeaseStore, run Execution, stream entra.Stream) (*holding, Progress, error) {
 	p, lease, err := store.State(ctx, stream)
 	if err != nil {
@@ -162,7 +168,8 @@ func open(ctx context.Context, store LeaseStore, run Execution, stream entra.Str
 	return h, p, nil
 }
 
-// wait opens a stream as soon as nobody has its lease, until ctx ends; it tells the holder that somebody waits.
+// wait opens a stream as soon as nobody has its lease, until ctx ends; it tells the holder that
+// somebody waits.
 func wait(ctx context.Context, store LeaseStore, run Execution, stream entra.Stream) (*holding, Progress, error) {
 	var held *Held
 	for {
@@ -182,8 +189,8 @@ func wait(ctx context.Context, store LeaseStore, run Execution, stream entra.Str
 	}
 }
 
-// acquire takes a stream's lease as soon as nobody has it, until ctx ends: also where somebody else is quicker between the look
-// and the first commit. now is by what the holder dates what it writes.
+// acquire takes a stream's lease as soon as nobody has it, until ctx ends: also where somebody else
+// is quicker between the look and the first commit. now is by what the holder dates what it writes.
 func acquire(ctx context.Context, store LeaseStore, run Execution, stream entra.Stream, now func(*holding) time.Time) (*holding, Progress, error) {
 	for {
 		h, p, err := wait(ctx, store, run, stream)
@@ -209,8 +216,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// begin sets from when on the holder's rows are dated: after everything that an earlier holder, or a version that knew no
-// leases, can have written.
+// begin sets from when on the holder's rows are dated: after everything that an earlier holder, or
+// a version that knew no leases, can have written.
 func (h *holding) begin(now time.Time) (before Lease) {
 	before = h.lease
 	base := now.UTC().Truncate(entra.Tick)
@@ -230,13 +237,15 @@ func (h *holding) stamp() time.Time {
 	return h.given
 }
 
-// expired tells whether the lease may be another's by now, as far as this process can tell without asking.
+// expired tells whether the lease may be another's by now, as far as this process can tell without
+// asking.
 func (h *holding) expired() bool {
 	defer h.mine()()
 	return h.isLost || h.has && time.Since(h.renewed) >= LeaseLength
 }
 
-// commit writes to the ledger and renews the lease. ErrMoved: another execution has the stream; the error says which.
+// commit writes to the ledger and renews the lease. ErrMoved: another execution has the stream; the
+// error says which.
 func (h *holding) commit(ctx context.Context, p Progress, rows []Coverage, seals []seal.Seal) (Progress, error) {
 	select {
 	case h.turn <- struct{}{}:
@@ -263,8 +272,9 @@ func (h *holding) write(ctx context.Context, p Progress, rows []Coverage, seals 
 	return saved, nil
 }
 
-// moved finds out why a commit was refused. Where the lease is still this execution's, an earlier commit of its own, whose
-// answer was lost, has been carried out: the ledger is right, and what this process knows of it is not.
+// moved finds out why a commit was refused. Where the lease is still this execution's, an earlier
+// commit of its own, whose answer was lost, has been carried out: the ledger is right, and what
+// this process knows of it is not.
 func (h *holding) moved(ctx context.Context, cause error) error {
 	p, lease, err := h.store.State(ctx, h.stream)
 	switch {
@@ -333,7 +343,8 @@ func (h *holding) take(ctx context.Context) error {
 	return err
 }
 
-// giveBack gives the lease back with the progress as the ledger has it, for work that keeps none of its own.
+// giveBack gives the lease back with the progress as the ledger has it, for work that keeps none of
+// its own.
 func (h *holding) giveBack(ctx context.Context) error {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer stop()
@@ -350,7 +361,8 @@ func (h *holding) end() {
 	h.lease.Length = 0
 }
 
-// release writes the last state and gives the lease back. A holder that can't is followed when the lease ends.
+// release writes the last state and gives the lease back. A holder that can't is followed when the
+// lease ends.
 func (h *holding) release(ctx context.Context, p Progress) (Progress, error) {
 	h.stop()
 	if h.lost() {

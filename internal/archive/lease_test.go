@@ -120,8 +120,8 @@ func TestAHolderYieldsAtItsNextPageWhenSomebodyWishes(t *testing.T) {
 	})
 }
 
-// TestALeaseThatNobodyGivesBackIsTakenOverWhenItEnds, by the storage service's clock alone: the machines' and the storage
-// service's are minutes apart.
+// TestALeaseThatNobodyGivesBackIsTakenOverWhenItEnds, by the storage service's clock alone: the
+// machines' and the storage service's are minutes apart.
 func TestALeaseThatNobodyGivesBackIsTakenOverWhenItEnds(t *testing.T) {
 	for _, off := range [][3]time.Duration{{}, {4 * time.Minute, -4 * time.Minute, 0}, {-4 * time.Minute, 4 * time.Minute, time.Minute}, {-3 * time.Minute, -3 * time.Minute, 3 * time.Minute}} {
 		t.Run(fmt.Sprint(off), func(t *testing.T) {
@@ -158,7 +158,8 @@ func TestALeaseThatNobodyGivesBackIsTakenOverWhenItEnds(t *testing.T) {
 	}
 }
 
-// TestAHolderThatStoodStillCommitsNothingAfterItLostTheStream: its connection hangs for longer than its lease.
+// TestAHolderThatStoodStillCommitsNothingAfterItLostTheStream: its connection hangs for longer than
+// its lease.
 func TestAHolderThatStoodStillCommitsNothingAfterItLostTheStream(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.tenant.fill(stream, start.Add(-15*time.Hour), start.Add(time.Hour), 10*time.Minute)

@@ -58,8 +58,8 @@ type Coverage struct {
 	LastSeal int64  // number of its newest entry in the stream's log, where Seals is not 0
 	Reason   string // why a reopened window has to be sealed again, or by which rule its records were dropped
 
-	// What follows came later than the rest: a row of a version before has none of it, and loses it where such a version
-	// writes it again.
+	// What follows came later than the rest: a row of a version before has none of it, and loses it
+	// where such a version writes it again.
 
 	// Sum is over all contents that the row counts; HasSum is false where it was not kept.
 	Sum      Sum
@@ -67,16 +67,21 @@ type Coverage struct {
 	PurgedAt time.Time // when its records were dropped
 	// Revision counts the commits that changed what the hour holds.
 	Revision int64
-	// Form is the poorest form in which its records came, in the source's word; empty: not noted, or no record.
+	// Form is the poorest form in which its records came, in the source's word; empty: not noted,
+	// or no record.
 	Form string
-	// ColumnSet is the number of the poorest set of columns that its rows were written with; 0: not noted.
+	// ColumnSet is the number of the poorest set of columns that its rows were written with; 0: not
+	// noted.
 	ColumnSet int
-	// Of [LostFrom, LostTo) nothing is known: Graph had forgotten it when it was first asked for. Zero: nothing is lost.
+	// Of [LostFrom, LostTo) nothing is known: Graph had forgotten it when it was first asked for.
+	// Zero: nothing is lost.
 	LostFrom, LostTo time.Time
-	// Unconfirmed counts contents that no read of Graph has met: of a run that died, where Graph could not be asked again.
-	// Unmet counts those that a read of the whole window did not meet. Neither is part of Records and Versions.
+	// Unconfirmed counts contents that no read of Graph has met: of a run that died, where Graph
+	// could not be asked again. Unmet counts those that a read of the whole window did not meet.
+	// Neither is part of Records and Versions.
 	Unconfirmed, Unmet int64
-	// Doubt says that rows and Sum differ: the window is neither counted nor sealed until Graph was asked again.
+	// Doubt says that rows and Sum differ: the window is neither counted nor sealed until Graph was
+	// asked again.
 	Doubt bool
 }
 
@@ -121,7 +126,8 @@ type Progress struct {
 	Reopened     int64     // windows to be sealed again
 	ReopenedFrom time.Time // none of them is earlier
 
-	// Doubts counts the windows in doubt, Lost those that are lost in whole or in part. None lies outside the span beside it.
+	// Doubts counts the windows in doubt, Lost those that are lost in whole or in part. None lies
+	// outside the span beside it.
 	Doubts, Lost       int64
 	DoubtFrom, DoubtTo time.Time
 	LostFrom, LostTo   time.Time
@@ -131,8 +137,8 @@ type Progress struct {
 	Purged   int64     // windows whose records were dropped
 	PurgedTo time.Time // everything before was dropped by the archive's own retention; zero: nothing was
 
-	// When a run last moved the stream, by the tenant's clock: the newest hours, passes or seals; and the backfill. A row of
-	// a version before has neither.
+	// When a run last moved the stream, by the tenant's clock: the newest hours, passes or seals;
+	// and the backfill. A row of a version before has neither.
 	SteppedAt, BackfilledAt time.Time
 
 	WindowsComplete int64
@@ -180,8 +186,8 @@ func (p *Progress) held() time.Time {
 	return p.PurgedTo
 }
 
-// readable is the first time that may be read again: what was purged, or is being purged, is not. A table's deletion that is
-// carried out late would take what was read into it.
+// readable is the first time that may be read again: what was purged, or is being purged, is not. A
+// table's deletion that is carried out late would take what was read into it.
 func (p *Progress) readable() time.Time {
 	from := p.held()
 	for _, d := range p.Drops {
@@ -190,7 +196,8 @@ func (p *Progress) readable() time.Time {
 	return from
 }
 
-// WindowsMissing counts the windows that have ended by now and are not complete, less those that are lost for good.
+// WindowsMissing counts the windows that have ended by now and are not complete, less those that
+// are lost for good.
 func (p *Progress) WindowsMissing(now time.Time) int64 {
 	if !p.Started() {
 		return 0

@@ -14,9 +14,10 @@ type sealLists interface {
 	KeptLeaves(ctx context.Context, s seal.Seal) (leaves []KeptLeaf, ok bool, err error)
 }
 
-// membersOf are the contents that a seal lists, in the order of its tree. What rows say of when they came decides nothing where
-// it does not lead to the seal's root: a run that lost the stream may have written before the seal, unseen by it. An error
-// with entra.CodeTampered says that what was sealed is not there.
+// membersOf are the contents that a seal lists, in the order of its tree. What rows say of when
+// they came decides nothing where it does not lead to the seal's root: a run that lost the stream
+// may have written before the seal, unseen by it. An error with entra.CodeTampered says that what
+// was sealed is not there.
 func membersOf(ctx context.Context, store sealLists, s seal.Seal, leaves []seal.Leaf) ([]seal.Leaf, error) {
 	then := seal.LeavesAt(leaves, s.SealedAt)
 	if int64(len(then)) == s.Leaves && seal.Root(then) == s.Root {

@@ -8,8 +8,9 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// mend looks at what an execution before may have left wrong: one that died, or one of a version without leases, which could
-// take another's commit for its own. The progress is made to say what the ledger's rows and the log do.
+// mend looks at what an execution before may have left wrong: one that died, or one of a version
+// without leases, which could take another's commit for its own. The progress is made to say what
+// the ledger's rows and the log do.
 func (r *streamRun) mend(ctx context.Context) error {
 	p := &r.progress
 	if !p.Started() {
@@ -43,8 +44,8 @@ func (r *streamRun) mend(ctx context.Context) error {
 	return nil
 }
 
-// resum makes the totals of the progress from the rows of the ledger. unsealed: SealedTo goes back to the first hour that was
-// read and is not sealed.
+// resum makes the totals of the progress from the rows of the ledger. unsealed: SealedTo goes back
+// to the first hour that was read and is not sealed.
 func (r *streamRun) resum(ctx context.Context, unsealed bool) error {
 	p := r.progress
 	p.Tally, p.Changed, p.Late, p.WindowsComplete = Tally{}, 0, 0, 0
@@ -68,8 +69,9 @@ func (r *streamRun) resum(ctx context.Context, unsealed bool) error {
 	return nil
 }
 
-// setBack takes a watermark back that lies in the future: a clock was wrong, and everything up to there was taken for read. It
-// goes back to the last hour in which there was a record, so that what came since is read after all.
+// setBack takes a watermark back that lies in the future: a clock was wrong, and everything up to
+// there was taken for read. It goes back to the last hour in which there was a record, so that what
+// came since is read after all.
 func (r *streamRun) setBack(ctx context.Context) error {
 	p := r.progress
 	wrong := p.Watermark

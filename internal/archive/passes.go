@@ -135,7 +135,8 @@ func (r *streamRun) readRange(ctx context.Context, from, to time.Time) error {
 	if end := entra.FloorHour(r.progress.Watermark); to.After(end) {
 		to = end
 	}
-	// This is how an operator mends what verify names: an hour with rows that nobody counted, sealed or not.
+	// This is how an operator mends what verify names: an hour with rows that nobody counted,
+	// sealed or not.
 	if err := r.compareSpan(ctx, span{entra.FloorHour(from), entra.FloorHour(to.Add(time.Hour - entra.Tick))}); err != nil {
 		return err
 	}

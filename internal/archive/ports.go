@@ -33,14 +33,15 @@ type Store interface {
 	Insert(ctx context.Context, w entra.Window, recs []entra.Record, seen time.Time) (Contents, error)
 	// Stored lists what is stored of a window from key first to key last, both included.
 	Stored(ctx context.Context, w entra.Window, first, last entra.Key) (map[entra.Key]Stored, error)
-	// Apply carries out changes, each whole or not at all. Nothing is overwritten that was not compared with. ErrExists and
-	// ErrMoved: somebody else wrote; compare again.
+	// Apply carries out changes, each whole or not at all. Nothing is overwritten that was not
+	// compared with. ErrExists and ErrMoved: somebody else wrote; compare again.
 	Apply(ctx context.Context, w entra.Window, changes []Change, seen time.Time) (Contents, error)
 	// Count sums up what is stored of a window.
 	Count(ctx context.Context, w entra.Window) (Contents, error)
 	// StoredByHour sums up the contents in the windows of [from, to) that have any, by their start.
 	StoredByHour(ctx context.Context, s entra.Stream, from, to time.Time) (map[time.Time]HourContents, error)
-	// Restamp gives contents of a window a later FirstSeen, if they are still as they were read; ErrMoved otherwise.
+	// Restamp gives contents of a window a later FirstSeen, if they are still as they were read;
+	// ErrMoved otherwise.
 	Restamp(ctx context.Context, w entra.Window, contents []seal.Leaf, seen time.Time) error
 	// Quarantine keeps bytes that can't be filed. The same bytes are kept once.
 	Quarantine(ctx context.Context, s entra.Stream, rejected []Rejected, seen time.Time) error
@@ -55,11 +56,13 @@ type Store interface {
 	Leaves(ctx context.Context, s entra.Stream, from, to time.Time) (map[time.Time][]seal.Leaf, error)
 	// Seal reads one entry of a stream's log.
 	Seal(ctx context.Context, s entra.Stream, number int64) (seal.Seal, error)
-	// LogSize counts the entries of a stream's log from the first on, as far as none is missing. most is how many there should
-	// be: where that one is there and none follows, nothing is counted.
+	// LogSize counts the entries of a stream's log from the first on, as far as none is missing.
+	// most is how many there should be: where that one is there and none follows, nothing is
+	// counted.
 	LogSize(ctx context.Context, s entra.Stream, most int64) (int64, error)
-	// KeepLeaves keeps, beside a seal, what it lists: it tells the seal's members, and names a record that is altered or
-	// missing later. What another execution keeps of an entry with the same number does not touch it.
+	// KeepLeaves keeps, beside a seal, what it lists: it tells the seal's members, and names a
+	// record that is altered or missing later. What another execution keeps of an entry with the
+	// same number does not touch it.
 	KeepLeaves(ctx context.Context, s seal.Seal, leaves []seal.Leaf) error
 	// KeptLeaves gives back what was kept beside a seal; ok is false where nothing is.
 	KeptLeaves(ctx context.Context, s seal.Seal) (leaves []KeptLeaf, ok bool, err error)

@@ -54,8 +54,8 @@ type PurgeStore interface {
 	Store
 	// Months lists the months of which a stream has a table, in order.
 	Months(ctx context.Context, s entra.Stream) ([]time.Time, error)
-	// DropMonth removes a month's records first, and then what was kept beside them: index, lists of seals, dictionary; never an
-	// entry of the log. It can be repeated.
+	// DropMonth removes a month's records first, and then what was kept beside them: index, lists
+	// of seals, dictionary; never an entry of the log. It can be repeated.
 	DropMonth(ctx context.Context, s entra.Stream, month time.Time) error
 	// DropQuarantined removes what has been in quarantine since before, and tells how many records there were.
 	DropQuarantined(ctx context.Context, s entra.Stream, before time.Time) (int64, error)
@@ -63,14 +63,15 @@ type PurgeStore interface {
 	Seals(ctx context.Context, s entra.Stream) iter.Seq2[seal.Seal, error]
 }
 
-// Drop is a month whose records a purge has begun to drop, and after that watches for what may still arrive.
+// Drop is a month whose records a purge has begun to drop, and after that watches for what may
+// still arrive.
 type Drop struct {
 	Month   time.Time
 	Dropped time.Time // zero: not yet
 }
 
-// sweepAfter is how long after a drop the month is dropped once more: what an indexer or a collector had under way when it lost
-// the stream has arrived by then.
+// sweepAfter is how long after a drop the month is dropped once more: what an indexer or a
+// collector had under way when it lost the stream has arrived by then.
 const sweepAfter = LateWrites
 
 // PurgeMonth is a month that is past its retention.
@@ -165,10 +166,11 @@ func (p *Purger) sum(ctx context.Context, m *PurgeMonth, end time.Time) error {
 	return nil
 }
 
-// Run drops the months of a plan. For each hour the log gets an entry that says when it was purged, by which rule and how many
-// contents it had, and the heads outside the tables stand for it, before anything is dropped: what is gone without such an entry
-// was removed by somebody else. A month whose drop was interrupted is finished, or, where a hold keeps it now, taken back. It
-// waits for the stream's lease until ctx ends.
+// Run drops the months of a plan. For each hour the log gets an entry that says when it was purged,
+// by which rule and how many contents it had, and the heads outside the tables stand for it, before
+// anything is dropped: what is gone without such an entry was removed by somebody else. A month
+// whose drop was interrupted is finished, or, where a hold keeps it now, taken back. It waits for
+// the stream's lease until ctx ends.
 func (p *Purger) Run(ctx context.Context, by Execution, s entra.Stream, now time.Time) ([]PurgeMonth, error) {
 	progress, err := p.store.Progress(ctx, s)
 	if err != nil {
@@ -282,8 +284,8 @@ func without(drops []Drop, month time.Time) []Drop {
 	return slices.DeleteFunc(slices.Clone(drops), func(d Drop) bool { return d.Month.Equal(month) })
 }
 
-// sweep finishes drops that were interrupted after the records were gone, and drops months once more into which something may
-// have arrived since.
+// sweep finishes drops that were interrupted after the records were gone, and drops months once
+// more into which something may have arrived since.
 func (w *purging) sweep(ctx context.Context, months []PurgeMonth) error {
 	for _, d := range w.progress.Drops {
 		there := slices.ContainsFunc(months, func(m PurgeMonth) bool { return m.Month.Equal(d.Month) })
@@ -404,7 +406,8 @@ func ruleOf(s seal.Seal) (rule string, contents int64) {
 // wasPurged tells whether an entry of the log says that its window's records were dropped.
 func wasPurged(s seal.Seal) bool { return strings.HasPrefix(s.Reason, purged) && s.Leaves == 0 }
 
-// takenBack tells whether a purge of an hour was stopped, and how many of its contents were left then.
+// takenBack tells whether a purge of an hour was stopped, and how many of its contents were left
+// then.
 func (v *Verifier) takenBack(s seal.Seal) (left int64, ok bool) {
 	of := v.byHour[s.Start]
 	next := slices.IndexFunc(of, func(o seal.Seal) bool { return o.Number > s.Number })

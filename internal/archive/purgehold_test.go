@@ -26,8 +26,8 @@ var changing = november.Add(-3 * time.Hour).Add(time.Minute)
 // inNovember is a lab some hours after the months have changed.
 func inNovember(t *testing.T, test func(l *lab)) { inLabAt(t, november.Add(5*time.Hour), test) }
 
-// sealOctober archives and seals some days around the change of the months, and goes on to when October is past its retention.
-// It tells how many contents October has.
+// sealOctober archives and seals some days around the change of the months, and goes on to when
+// October is past its retention. It tells how many contents October has.
 func (l *lab) sealOctober() (contents int64) {
 	l.options.Backfill = 12 * time.Hour
 	l.tenant.fill(stream, november.Add(-6*time.Hour), november.Add(30*time.Hour), 20*time.Minute)
@@ -88,7 +88,8 @@ func purgedContents(v archive.Verification) (contents, hours int64) {
 	return contents, hours
 }
 
-// TestAPurgeThatIsKilledAtAnyWriteIsFinishedByTheNextOne, with true counts in the log, and nothing is left to do after it.
+// TestAPurgeThatIsKilledAtAnyWriteIsFinishedByTheNextOne, with true counts in the log, and nothing
+// is left to do after it.
 func TestAPurgeThatIsKilledAtAnyWriteIsFinishedByTheNextOne(t *testing.T) {
 	inNovember(t, func(l *lab) {
 		contents := l.sealOctober()
@@ -184,8 +185,8 @@ func (l *lab) interrupt() {
 	time.Sleep(archive.LateWrites) // the drop may still be carried out
 }
 
-// TestAHoldAfterAnInterruptedPurgeProtectsWhatIsStillThere: the hours say what is left of them and are sealed again, so that a
-// row that is deleted from then on is named.
+// TestAHoldAfterAnInterruptedPurgeProtectsWhatIsStillThere: the hours say what is left of them and
+// are sealed again, so that a row that is deleted from then on is named.
 func TestAHoldAfterAnInterruptedPurgeProtectsWhatIsStillThere(t *testing.T) {
 	inNovember(t, func(l *lab) {
 		contents := l.sealOctober()

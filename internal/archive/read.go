@@ -36,8 +36,8 @@ type read struct {
 type row struct {
 	was, now Coverage
 	fresh    bool // the ledger had no row when the read began: nothing should be stored
-	// recount: rows are stored that was does not count, or may be. met are the contents that this read has met there, unless
-	// it learnt too late that they would be asked for.
+	// recount: rows are stored that was does not count, or may be. met are the contents that this
+	// read has met there, unless it learnt too late that they would be asked for.
 	recount bool
 	met     map[Sum]bool
 	unnoted bool
@@ -132,8 +132,8 @@ func (rd *read) moved() bool { return rd.at().After(rd.start) }
 // at is where the cursor stands.
 func (rd *read) at() time.Time { return rd.cursor.at(&rd.progress) }
 
-// begin notes in the ledger that a read is under way, and loads the rows of its span. The first one of a run takes the
-// stream's lease with it, before anything is written.
+// begin notes in the ledger that a read is under way, and loads the rows of its span. The first one
+// of a run takes the stream's lease with it, before anything is written.
 func (rd *read) begin(ctx context.Context) error {
 	rd.reads++
 	rd.start = rd.at()
@@ -159,8 +159,8 @@ func (rd *read) begin(ctx context.Context) error {
 	return nil
 }
 
-// missRows looks for hours that were read and have no row any more: somebody took it away. The totals still count what it did, and
-// this read makes it anew.
+// missRows looks for hours that were read and have no row any more: somebody took it away. The
+// totals still count what it did, and this read makes it anew.
 func (rd *read) missRows(ctx context.Context) error {
 	missing := 0
 	for hour := entra.FloorHour(rd.asked.from); hour.Before(rd.asked.to); hour = hour.Add(time.Hour) {
@@ -185,7 +185,8 @@ func (rd *read) loadRows(ctx context.Context, from, to time.Time) error {
 	return nil
 }
 
-// inDoubt tells whether an earlier read of this run may have stored rows in an hour that it did not count.
+// inDoubt tells whether an earlier read of this run may have stored rows in an hour that it did not
+// count.
 func (r *streamRun) inDoubt(hour time.Time) bool {
 	return slices.ContainsFunc(r.aborted, func(s span) bool { return s.contains(hour) })
 }
@@ -193,7 +194,8 @@ func (r *streamRun) inDoubt(hour time.Time) bool {
 // take stores one page and commits how far it reaches.
 func (rd *read) take(ctx context.Context, page entra.Page) error {
 	if rd.hold.expired() {
-		// The page was long in coming. Nothing is stored before the stream is known to be this execution's still.
+		// The page was long in coming. Nothing is stored before the stream is known to be this
+		// execution's still.
 		if err := rd.hold.take(ctx); err != nil {
 			return err
 		}
@@ -252,7 +254,8 @@ func (rd *read) book(res groupResult, form string) {
 	w.reopen()
 }
 
-// wroteAs notes the form and the columns of what is added to an hour: the poorest of all that it holds.
+// wroteAs notes the form and the columns of what is added to an hour: the poorest of all that it
+// holds.
 func (c *Coverage) wroteAs(form string, columns int) {
 	if c.counted() == 0 && c.Form == "" && c.ColumnSet == 0 {
 		c.Form, c.ColumnSet = form, columns
@@ -347,7 +350,8 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 	return nil
 }
 
-// abortedAfter is what earlier reads of this run stored behind a time, and did not count: the span of a read may have shrunk since.
+// abortedAfter is what earlier reads of this run stored behind a time, and did not count: the span
+// of a read may have shrunk since.
 func (r *streamRun) abortedAfter(reached time.Time) (left []span) {
 	for _, s := range r.aborted {
 		if s.to.After(reached) {
@@ -357,8 +361,9 @@ func (r *streamRun) abortedAfter(reached time.Time) (left []span) {
 	return left
 }
 
-// changedRows are the rows to be committed, in order: those with something new, and those that are passed. Rows of hours in
-// doubt are counted again where this read has met all that Graph has of the hour; until then they wait.
+// changedRows are the rows to be committed, in order: those with something new, and those that are
+// passed. Rows of hours in doubt are counted again where this read has met all that Graph has of
+// the hour; until then they wait.
 func (rd *read) changedRows(ctx context.Context, passed []*row, reached time.Time, end bool) ([]*row, error) {
 	isPassed := make(map[*row]bool, len(passed))
 	for _, w := range passed {

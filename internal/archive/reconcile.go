@@ -25,9 +25,10 @@ func (b *Balance) add(o Balance) {
 	b.Quarantined += o.Quarantined
 }
 
-// reconcile decides what has to be written so that the store holds everything that was fetched of one window at a stamp. The
-// last content fetched under a key becomes its current row, unless the store has one that was read under a later stamp: then
-// this read has been overtaken. Every other distinct content is kept as an earlier version.
+// reconcile decides what has to be written so that the store holds everything that was fetched of
+// one window at a stamp. The last content fetched under a key becomes its current row, unless the
+// store has one that was read under a later stamp: then this read has been overtaken. Every other
+// distinct content is kept as an earlier version.
 func reconcile(stored map[entra.Key]Stored, fetched []entra.Record, seen time.Time) ([]Change, Balance) {
 	var (
 		changes []Change

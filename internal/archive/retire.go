@@ -10,8 +10,9 @@ import (
 // longestRetention is the longest time for which a tenant keeps its logs.
 const longestRetention = 30 * 24 * time.Hour
 
-// Retire seals what a stream holds that is not collected any more, as soon as Graph can have forgotten everything that is not
-// archived: nothing can be added to it, and what is sealed to its end is under the archive's retention. Until then it does nothing.
+// Retire seals what a stream holds that is not collected any more, as soon as Graph can have
+// forgotten everything that is not archived: nothing can be added to it, and what is sealed to its
+// end is under the archive's retention. Until then it does nothing.
 func (c *Collector) Retire(ctx context.Context, by Execution, s entra.Stream, budget time.Duration) error {
 	_, err := c.run(ctx, by, []entra.Stream{s}, budget, func(runs []*streamRun) {
 		c.each(runs, func(r *streamRun) error { return r.retire(ctx) })

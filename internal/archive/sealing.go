@@ -69,7 +69,8 @@ func (r *streamRun) seal(ctx context.Context) error {
 	return r.tampered
 }
 
-// sealable tells whether an hour can be sealed as it is: read completely, or as far as it can ever be.
+// sealable tells whether an hour can be sealed as it is: read completely, or as far as it can ever
+// be.
 func (c *Coverage) sealable() bool {
 	return !c.Doubt && (c.State == WindowComplete || c.State == WindowPartial && c.InPart())
 }
@@ -113,8 +114,8 @@ func (r *streamRun) sealNew(ctx context.Context, limit time.Time) error {
 	return nil
 }
 
-// sealRows seals windows and moves SealedTo, in one commit. A window whose rows are not what the ledger counts is not sealed
-// but in doubt from then on, and none after it is sealed.
+// sealRows seals windows and moves SealedTo, in one commit. A window whose rows are not what the
+// ledger counts is not sealed but in doubt from then on, and none after it is sealed.
 func (r *streamRun) sealRows(ctx context.Context, rows []Coverage, to time.Time) error {
 	if !r.hold.taken() {
 		if err := r.hold.take(ctx); err != nil { // what a seal lists is kept before the seal is committed
@@ -191,8 +192,8 @@ func appendSeal(ctx context.Context, store Store, log *storeLog, number int64, s
 	return s, store.KeepLeaves(ctx, s, sealed)
 }
 
-// checkLastSeal refuses to seal a window again whose records are no longer those of its last seal: that would cover up what
-// was done to them.
+// checkLastSeal refuses to seal a window again whose records are no longer those of its last seal:
+// that would cover up what was done to them.
 func (r *streamRun) checkLastSeal(ctx context.Context, log *storeLog, cov Coverage, leaves []seal.Leaf) error {
 	if cov.Seals == 0 {
 		return nil
@@ -204,7 +205,8 @@ func (r *streamRun) checkLastSeal(ctx context.Context, log *storeLog, cov Covera
 	return err
 }
 
-// known says what of a window is known, and what it holds that nobody confirmed; empty where all is known.
+// known says what of a window is known, and what it holds that nobody confirmed; empty where all is
+// known.
 func (c *Coverage) known() string {
 	var parts []string
 	if c.InPart() {

@@ -20,9 +20,10 @@ func (p *Progress) step(found *Progress, now time.Time) bool {
 	return moved || p.Backfilled.After(found.Backfilled)
 }
 
-// Stalled is the error of a stream that has not moved for longer than most, though its runs may have ended without a failure:
-// overtaken, refused, going round in circles, out of time. cause is why the last run ended, where that is known. nil where the
-// stream moves, or was never read. now is the tenant's time.
+// Stalled is the error of a stream that has not moved for longer than most, though its runs may
+// have ended without a failure: overtaken, refused, going round in circles, out of time. cause is
+// why the last run ended, where that is known. nil where the stream moves, or was never read. now
+// is the tenant's time.
 func (p *Progress) Stalled(now time.Time, most time.Duration, cause error) error {
 	if most <= 0 || p.SteppedAt.IsZero() {
 		return nil

@@ -73,7 +73,8 @@ var stallings = []stalling{
 		words: []string{"paging from 2026-11-21T14:30:00Z was lost 3 times in a row", "the next link was met before"}},
 }
 
-// TestAStreamThatMakesNoStepFailsTheTimer, whatever the cause, and status and lastError say it in the same words.
+// TestAStreamThatMakesNoStepFailsTheTimer, whatever the cause, and status and lastError say it in
+// the same words.
 func TestAStreamThatMakesNoStepFailsTheTimer(t *testing.T) {
 	for _, c := range stallings {
 		t.Run(c.name, func(t *testing.T) {
@@ -122,7 +123,8 @@ func (c stalling) check(l *lab, err error, p archive.Progress) {
 	}
 	require.Equal(l, archive.StatusFailing, p.Status(time.Now(), alert))
 	if c.prepare != nil {
-		// Whoever has not the stream writes nothing to its row: what is asked later says it by itself.
+		// Whoever has not the stream writes nothing to its row: what is asked later says it by
+		// itself.
 		require.ErrorContains(l, p.Stalled(time.Now(), alert, nil), c.words[0])
 		return
 	}
@@ -174,7 +176,8 @@ func TestABackfillThatMakesNoStepFailsTheTimer(t *testing.T) {
 	})
 }
 
-// TestAStreamThatStandsStillHoldsUpNoOther: the timer's error names the one, and the others are read.
+// TestAStreamThatStandsStillHoldsUpNoOther: the timer's error names the one, and the others are
+// read.
 func TestAStreamThatStandsStillHoldsUpNoOther(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.options.AlertAfter, l.options.Backfill = alert, 5*time.Hour

@@ -42,7 +42,8 @@ type streamRun struct {
 	aborted  []span   // reads of this run that stored rows and were not committed to their end
 	span     time.Duration
 
-	// remembers is how old a record was that this run has seen: Graph then still has everything that is younger.
+	// remembers is how old a record was that this run has seen: Graph then still has everything
+	// that is younger.
 	remembers time.Duration
 
 	balance      Balance
@@ -67,8 +68,8 @@ func (r *streamRun) tenantNow() time.Time { return r.now.Add(time.Since(r.began)
 // storageTime is the storage service's, as the state was read with it.
 func (r *streamRun) storageTime() time.Time { return r.hold.openedAt.Add(time.Since(r.began)) }
 
-// fail keeps the stream's first error. A budget that ended, or a stop from outside, is none; nor is another execution that
-// has the stream, or waits for it: it goes on where this one stood.
+// fail keeps the stream's first error. A budget that ended, or a stop from outside, is none; nor is
+// another execution that has the stream, or waits for it: it goes on where this one stood.
 func (r *streamRun) fail(err error) {
 	var held *Held
 	switch {
@@ -119,8 +120,8 @@ func (r *streamRun) open(ctx context.Context, h *holding, p Progress) error {
 	return r.checkSuspects(ctx)
 }
 
-// giveWay leaves the stream to an execution that waits for it while nothing is done for it: a run has several streams, and
-// works on a few of them at a time.
+// giveWay leaves the stream to an execution that waits for it while nothing is done for it: a run
+// has several streams, and works on a few of them at a time.
 func (r *streamRun) giveWay(ctx context.Context) {
 	select {
 	case <-r.hold.wished:
@@ -192,8 +193,9 @@ func (r *streamRun) backfillCursor() cursor {
 	}
 }
 
-// from is where a read of the cursor begins. Where Graph may have forgotten what lies there, it begins with the last record
-// that is stored before: if Graph still shows that one, it has everything after it.
+// from is where a read of the cursor begins. Where Graph may have forgotten what lies there, it
+// begins with the last record that is stored before: if Graph still shows that one, it has
+// everything after it.
 func (r *streamRun) from(ctx context.Context, c cursor) (time.Time, error) {
 	at := c.at(&r.progress)
 	if hour := entra.FloorHour(at); hour.Before(at) && r.doubtful(hour) {
@@ -217,8 +219,8 @@ func (r *streamRun) doubtful(hour time.Time) bool {
 	return p.Doubts > 0 && !hour.Before(p.DoubtFrom) && hour.Before(p.DoubtTo) || r.inDoubt(hour)
 }
 
-// lastRecordBefore is the start of the last hour before a time of which a record is stored, up to a month back; zero where
-// there is none.
+// lastRecordBefore is the start of the last hour before a time of which a record is stored, up to a
+// month back; zero where there is none.
 func (r *streamRun) lastRecordBefore(ctx context.Context, at time.Time) (time.Time, error) {
 	end := entra.FloorHour(at).Add(time.Hour)
 	for _, back := range []time.Duration{2 * time.Hour, 24 * time.Hour, 31 * 24 * time.Hour} {
@@ -291,8 +293,8 @@ func (r *streamRun) end(ctx context.Context) {
 	r.finish(ctx)
 }
 
-// finish writes how the run ended to the stream's row, and gives the stream to the next execution. Where even that fails,
-// the log has the reason.
+// finish writes how the run ended to the stream's row, and gives the stream to the next execution.
+// Where even that fails, the log has the reason.
 func (r *streamRun) finish(ctx context.Context) {
 	if r.ended {
 		return
@@ -333,8 +335,8 @@ func (r *streamRun) finish(ctx context.Context) {
 	r.progress = saved
 }
 
-// left is the progress of whoever committed although this run has the lease: a commit of its own was
-// carried out late, or a version without leases runs beside it. That one forgets which read was
+// left is the progress of whoever committed although this run has the lease: a commit of its own
+// was carried out late, or a version without leases runs beside it. That one forgets which read was
 // under way, so what this run stored and did not count is suspected.
 func (r *streamRun) left() Progress {
 	p := r.hold.saved()

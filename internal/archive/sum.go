@@ -8,8 +8,9 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// Sum is over the contents that are stored of an hour: the SHA-256 of each content's key and hash, added modulo 2^256. It
-// does not depend on their order, so a write adds what it stored, and rows can be compared with the ledger by one number.
+// Sum is over the contents that are stored of an hour: the SHA-256 of each content's key and hash,
+// added modulo 2^256. It does not depend on their order, so a write adds what it stored, and rows
+// can be compared with the ledger by one number.
 type Sum [sha256.Size]byte
 
 // SumOf is the sum over one content: SHA-256 of its record's row key, a zero byte, and its hash.
@@ -41,7 +42,8 @@ type Contents struct {
 	Sum Sum
 }
 
-// HourContents is how many contents the rows of an hour hold, earlier versions included, and their sum.
+// HourContents is how many contents the rows of an hour hold, earlier versions included, and their
+// sum.
 type HourContents struct {
 	Count int64
 	Sum   Sum

@@ -28,7 +28,8 @@ func (l *lab) hand(table string) *aztables.Client {
 
 func tableOf(at time.Time) string { return tables.TableName(entra.WindowOf(stream, at)) }
 
-// plant stores a record as a run does that dies before it counts it, under a stamp after the last holder's.
+// plant stores a record as a run does that dies before it counts it, under a stamp after the last
+// holder's.
 func (l *lab) plant(rec entra.Record) {
 	_, lease, err := l.store.State(l.Context(), stream)
 	require.NoError(l, err)
@@ -36,7 +37,8 @@ func (l *lab) plant(rec entra.Record) {
 	require.NoError(l, err)
 }
 
-// dies says in the ledger that a run was killed while it read a span: its lease is taken, and it never gives it back.
+// dies says in the ledger that a run was killed while it read a span: its lease is taken, and it
+// never gives it back.
 func (l *lab) dies(from, to time.Time) {
 	p, lease, err := l.store.State(l.Context(), stream)
 	require.NoError(l, err)
@@ -79,7 +81,8 @@ func TestASumTellsContentsApartInAnyOrder(t *testing.T) {
 	require.Zero(t, zero, "carries go through all bytes")
 }
 
-// TestRowsThatTheLedgerDoesNotCountAreInDoubtUntilGraphWasAsked: nothing of such an hour is counted or sealed before.
+// TestRowsThatTheLedgerDoesNotCountAreInDoubtUntilGraphWasAsked: nothing of such an hour is counted
+// or sealed before.
 func TestRowsThatTheLedgerDoesNotCountAreInDoubtUntilGraphWasAsked(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.tenant.fill(stream, start.Add(-50*time.Hour), start.Add(days), 20*time.Minute)
@@ -169,7 +172,8 @@ func TestRowsThatTwoWholeReadsDoNotMeetAreAFinding(t *testing.T) {
 
 func ignore(_ archive.Report, err error) error { return err }
 
-// TestWhereGraphCanNotBeAskedAnyMoreContentsAreUnconfirmed: counted apart, and sealed with that word.
+// TestWhereGraphCanNotBeAskedAnyMoreContentsAreUnconfirmed: counted apart, and sealed with that
+// word.
 func TestWhereGraphCanNotBeAskedAnyMoreContentsAreUnconfirmed(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.tenant.keeps = 7 * days
@@ -240,7 +244,8 @@ func (l *lab) emptyTable(name string) {
 	}
 }
 
-// TestWhatARunWritesIsNoTamperingBeforeItIsCounted: verify may come between, or after the run was killed.
+// TestWhatARunWritesIsNoTamperingBeforeItIsCounted: verify may come between, or after the run was
+// killed.
 func TestWhatARunWritesIsNoTamperingBeforeItIsCounted(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.tenant.fill(stream, start.Add(-50*time.Hour), start.Add(days), 20*time.Minute)
@@ -267,7 +272,8 @@ func TestWhatARunWritesIsNoTamperingBeforeItIsCounted(t *testing.T) {
 	})
 }
 
-// TestHoursInDoubtWithManyPagesAreReadWhole: an ordered walk ends after a hundred pages, and spans of unordered streams shrink.
+// TestHoursInDoubtWithManyPagesAreReadWhole: an ordered walk ends after a hundred pages, and spans
+// of unordered streams shrink.
 func TestHoursInDoubtWithManyPagesAreReadWhole(t *testing.T) {
 	for _, ordered := range []bool{true, false} {
 		t.Run(fmt.Sprintf("ordered %v", ordered), func(t *testing.T) {

@@ -9,11 +9,12 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// Suspect is a span of a stream in which an execution wrote that lost its lease, died, or failed: rows may lie there that no
-// coverage row counts, and some may still arrive.
+// Suspect is a span of a stream in which an execution wrote that lost its lease, died, or failed:
+// rows may lie there that no coverage row counts, and some may still arrive.
 type Suspect struct {
 	From, To time.Time
-	// What it wrote after its last commit is dated after Committed and before Next; both zero: nobody knows.
+	// What it wrote after its last commit is dated after Committed and before Next; both zero:
+	// nobody knows.
 	Committed, Next time.Time
 	Since           time.Time // when its lease was found lost, by the storage service's clock
 	Compared        bool      // rows and ledger were compared since
@@ -29,7 +30,8 @@ func (s Suspect) wrote(stamp time.Time) bool {
 	return s.Next.IsZero() || stamp.After(s.Committed) && stamp.Before(s.Next)
 }
 
-// suspect adds to the progress what the last holder may have left, as its lease and the read under way tell.
+// suspect adds to the progress what the last holder may have left, as its lease and the read under
+// way tell.
 func (p *Progress) suspect(last Lease) {
 	if p.ReadingFrom.IsZero() {
 		return
@@ -66,7 +68,8 @@ func (p *Progress) suspected(from, to time.Time) bool {
 	return slices.ContainsFunc(p.Suspects, func(s Suspect) bool { return s.span().from.Before(to) && from.Before(s.To) })
 }
 
-// beingWritten tells whether a run may have written into [from, to) what it has not counted: one that is under way, or was stopped.
+// beingWritten tells whether a run may have written into [from, to) what it has not counted: one
+// that is under way, or was stopped.
 func (p *Progress) beingWritten(from, to time.Time) bool {
 	return p.suspected(from, to) || entra.FloorHour(p.ReadingFrom).Before(to) && from.Before(p.ReadingTo)
 }
@@ -74,8 +77,9 @@ func (p *Progress) beingWritten(from, to time.Time) bool {
 // suspectsAtOnce is how much of a span is compared between two commits.
 const suspectsAtOnce = 31 * 24 * time.Hour
 
-// checkSuspects compares rows and ledger where a run that was stopped may have written, and marks the hours in doubt in which
-// they differ. A span is checked at once, and once more when nothing of the run can arrive any more; then it is forgotten.
+// checkSuspects compares rows and ledger where a run that was stopped may have written, and marks
+// the hours in doubt in which they differ. A span is checked at once, and once more when nothing of
+// the run can arrive any more; then it is forgotten.
 func (r *streamRun) checkSuspects(ctx context.Context) error {
 	for i := 0; i < len(r.progress.Suspects); i++ {
 		s := r.progress.Suspects[i]
@@ -96,7 +100,8 @@ func (r *streamRun) checkSuspects(ctx context.Context) error {
 	return nil
 }
 
-// compareSpan is compareHours for spans of any length. It ends early, with the budget's error, when time is up.
+// compareSpan is compareHours for spans of any length. It ends early, with the budget's error, when
+// time is up.
 func (r *streamRun) compareSpan(ctx context.Context, s span) error {
 	for part := s; part.from.Before(part.to); part.from = part.from.Add(suspectsAtOnce) {
 		if r.outOfTime(ctx) {
@@ -159,7 +164,8 @@ func (r *streamRun) compareHours(ctx context.Context, s span) error {
 // counted is how many contents the row counts.
 func (c *Coverage) counted() int64 { return c.Records + c.Versions + c.Unconfirmed + c.Unmet }
 
-// agrees tells whether rows are what the ledger counts. Where no sum was kept, their number has to do.
+// agrees tells whether rows are what the ledger counts. Where no sum was kept, their number has to
+// do.
 func (c *Coverage) agrees(rows HourContents) bool {
 	return c.counted() == rows.Count && (!c.HasSum || c.Sum == rows.Sum)
 }

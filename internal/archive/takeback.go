@@ -9,7 +9,8 @@ import (
 	"github.com/entraledger/entraledger/internal/seal"
 )
 
-// takeBack seals the hours again, as they are, that an interrupted purge has marked as dropped in a month that is kept now.
+// takeBack seals the hours again, as they are, that an interrupted purge has marked as dropped in a
+// month that is kept now.
 func (w *purging) takeBack(ctx context.Context, m *PurgeMonth) error {
 	before, err := w.sealedBefore(ctx, m.Month)
 	if err != nil {

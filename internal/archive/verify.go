@@ -48,7 +48,8 @@ const (
 	DiffAdded    Difference = "added"    // a record is there that was not sealed
 	DiffUnsealed Difference = "unsealed" // the hour is read, and not sealed yet
 	DiffMissing  Difference = "missing"  // the hour was never read completely, or is lost
-	// DiffUnconfirmed is about contents that a run stored before it died, and that Graph could not be asked for again.
+	// DiffUnconfirmed is about contents that a run stored before it died, and that Graph could not
+	// be asked for again.
 	DiffUnconfirmed Difference = "unconfirmed"
 	DiffLog         Difference = "log" // the log of seals was changed, or does not agree with a head
 )
@@ -350,7 +351,8 @@ func (v *Verifier) compare(ctx context.Context, cov Coverage, seals []seal.Seal,
 	return findings, nil
 }
 
-// strangers names the contents that the last seal of an hour does not list, and those that it lists though no read met them.
+// strangers names the contents that the last seal of an hour does not list, and those that it lists
+// though no read met them.
 func (v *Verifier) strangers(cov Coverage, last seal.Seal, members, leaves []seal.Leaf) []Finding {
 	var findings []Finding
 	found := func(d Difference, row, format string, args ...any) {

@@ -6,8 +6,8 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// sinceWhen is from when on Graph had everything when the last page came: no tenant forgets within seven days, and where it
-// showed an older record it had all that is younger than that one.
+// sinceWhen is from when on Graph had everything when the last page came: no tenant forgets within
+// seven days, and where it showed an older record it had all that is younger than that one.
 func (rd *read) sinceWhen() time.Time {
 	at := rd.pageAt
 	if at.IsZero() {
@@ -26,7 +26,8 @@ func (rd *read) saw(t time.Time) {
 	}
 }
 
-// pass ends the windows that end by reached, those without a record included, and returns them in order.
+// pass ends the windows that end by reached, those without a record included, and returns them in
+// order.
 func (rd *read) pass(reached time.Time) []*row {
 	hour := entra.FloorHour(rd.at())
 	if rd.cursor.kind == readBackfill && rd.progress.Begin.IsZero() {
@@ -55,7 +56,8 @@ func (rd *read) pass(reached time.Time) []*row {
 		}
 		passed = append(passed, w)
 	}
-	// The next read begins where this one stops, and may find that Graph still has the rest of the hour.
+	// The next read begins where this one stops, and may find that Graph still has the rest of the
+	// hour.
 	if from := later(rd.asked.from, rd.at()); rd.cursor.kind != readAgain && hour.Before(reached) && earlier(rd.sinceWhen(), reached).After(later(from, hour)) {
 		w := rd.row(hour)
 		w.now.lose(rd.lost(w, reached))
@@ -74,8 +76,8 @@ func (c *Coverage) stateOnceRead() WindowState {
 	return WindowPartial
 }
 
-// lost is the part of a window that is known to nobody after this read: what Graph had forgotten when it was asked for it,
-// less what was read of the window before.
+// lost is the part of a window that is known to nobody after this read: what Graph had forgotten
+// when it was asked for it, less what was read of the window before.
 func (rd *read) lost(w *row, reached time.Time) span {
 	part := span{later(w.now.Start, rd.asked.from), earlier(w.now.End(), reached)}
 	if rd.cursor.kind != readAgain {
@@ -108,8 +110,8 @@ func (c *Coverage) lose(s span) {
 	c.LostFrom, c.LostTo = s.from, s.to
 }
 
-// passedAt is from when on the window has been read as a whole. One of which a part was read by an earlier walk counts
-// from then; where nobody knows when that was, from its end.
+// passedAt is from when on the window has been read as a whole. One of which a part was read by an
+// earlier walk counts from then; where nobody knows when that was, from its end.
 func (rd *read) passedAt(w *row) time.Time {
 	switch {
 	case !rd.asked.from.After(w.now.Start):
@@ -126,8 +128,9 @@ func (rd *read) passedAt(w *row) time.Time {
 	return w.now.End()
 }
 
-// begins is the first hour that the ledger speaks for: that of the oldest record, or the first one that no tenant can
-// have forgotten, whichever is earlier. ok is false while the backfill has come to neither.
+// begins is the first hour that the ledger speaks for: that of the oldest record, or the first one
+// that no tenant can have forgotten, whichever is earlier. ok is false while the backfill has come
+// to neither.
 func (rd *read) begins(from, reached time.Time) (first time.Time, ok bool) {
 	remembered := entra.FloorHour(rd.now.Add(-shortestRetention)).Add(time.Hour)
 	first, ok = rd.firstHour()

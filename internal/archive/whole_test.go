@@ -14,8 +14,8 @@ import (
 	"github.com/entraledger/entraledger/internal/seal"
 )
 
-// checkClaims holds every hour that the ledger calls whole, and every part of an hour that it does not call lost, against all
-// that the tenant ever showed of it.
+// checkClaims holds every hour that the ledger calls whole, and every part of an hour that it does
+// not call lost, against all that the tenant ever showed of it.
 func (l *lab) checkClaims(s entra.Stream) {
 	l.Helper()
 	stored, err := l.store.StoredByHour(l.Context(), s, start.Add(-200*days), start.Add(200*days))
@@ -91,8 +91,9 @@ func TestHoursAreCompleteOnlyWhereGraphStillHadAllOfThem(t *testing.T) {
 	}
 }
 
-// threeHours: the hour in which the archive begins, the one that was half read before an outage whose rest is forgotten, and
-// the first that Graph still shows after it, of two streams, with 3 to 22 records each that nobody can read any more.
+// threeHours: the hour in which the archive begins, the one that was half read before an outage
+// whose rest is forgotten, and the first that Graph still shows after it, of two streams, with 3 to
+// 22 records each that nobody can read any more.
 func (l *lab) threeHours(keeps time.Duration, ordered bool) {
 	l.tenant.keeps, l.tenant.ordered = keeps, ordered
 	sealed := keeps == 7*days // so that the test does not take long
@@ -158,7 +159,8 @@ func notYet(hours map[time.Time]archive.Coverage) (n int64) {
 	return n
 }
 
-// TestAnOutageLosesWhatTheTenantForgotAndNothingElse: not a minute more than up to the first record that it still shows.
+// TestAnOutageLosesWhatTheTenantForgotAndNothingElse: not a minute more than up to the first record
+// that it still shows.
 func TestAnOutageLosesWhatTheTenantForgotAndNothingElse(t *testing.T) {
 	const week, month = 7 * days, 30 * days
 	for _, c := range []struct {
@@ -205,7 +207,8 @@ func (l *lab) goesOut(outage time.Duration) {
 	require.Equal(l, p.Watermark, p.CompleteUntil())
 }
 
-// TestNoHourIsCalledWholeThatIsNot goes seeded ways through outages, kills, short budgets and slow pages.
+// TestNoHourIsCalledWholeThatIsNot goes seeded ways through outages, kills, short budgets and slow
+// pages.
 func TestNoHourIsCalledWholeThatIsNot(t *testing.T) {
 	for seed := range uint64(wanders) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

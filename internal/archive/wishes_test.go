@@ -26,8 +26,8 @@ func TestAWishThatWasForAnEarlierHolderMakesNobodyYield(t *testing.T) {
 	})
 }
 
-// TestARunThatLostAStreamBeforeItsFirstCommitIsNotFinished: it has read nothing of what it was to read, though nothing is left
-// to backfill. A job goes on.
+// TestARunThatLostAStreamBeforeItsFirstCommitIsNotFinished: it has read nothing of what it was to
+// read, though nothing is left to backfill. A job goes on.
 func TestARunThatLostAStreamBeforeItsFirstCommitIsNotFinished(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.tenant.fill(stream, start.Add(-days), start.Add(days), 10*time.Minute)
@@ -58,7 +58,8 @@ func TestARunThatLostAStreamBeforeItsFirstCommitIsNotFinished(t *testing.T) {
 	})
 }
 
-// TestAPurgeAndAnIndexWaitOnWhereAnotherIsQuicker: between their look and their first commit another execution takes the stream.
+// TestAPurgeAndAnIndexWaitOnWhereAnotherIsQuicker: between their look and their first commit
+// another execution takes the stream.
 func TestAPurgeAndAnIndexWaitOnWhereAnotherIsQuicker(t *testing.T) {
 	purge := func(l *lab, store *tables.Store) error {
 		months, err := archive.NewPurger(store, l.heads, archive.Retention{Default: archive.LeastRetention}).Run(l.Context(), execution(), stream, time.Now())

@@ -16,9 +16,10 @@ const (
 	clockSlack = 5 * time.Minute
 )
 
-// BehindOf tells why a timer's run fails although it may have ended well: there was no step, or no whole snapshot,
-// for longer than after. nil where neither holds, or after is zero. report and failed are what Run returned. Ages are
-// taken at now; where it is zero, because no clock could be asked, a run that failed says since when there was no step.
+// BehindOf tells why a timer's run fails although it may have ended well: there was no step, or no
+// whole snapshot, for longer than after. nil where neither holds, or after is zero. report and
+// failed are what Run returned. Ages are taken at now; where it is zero, because no clock could be
+// asked, a run that failed says since when there was no step.
 func BehindOf(report Report, failed error, now time.Time, after time.Duration) (kind string, e *entra.Error) {
 	if after <= 0 || report.Finished {
 		return "", nil
@@ -55,8 +56,9 @@ func stalled(snap Snapshot, failed error, now time.Time, after time.Duration) st
 	return why + fmt.Sprintf(", for %s", age.Round(time.Minute))
 }
 
-// overdue tells since when there is no whole snapshot; empty where that is not too long. A schedule of weeks is no
-// failure: the runs since the first that found a snapshot due get the time that a stall gets.
+// overdue tells since when there is no whole snapshot; empty where that is not too long. A schedule
+// of weeks is no failure: the runs since the first that found a snapshot due get the time that a
+// stall gets.
 func overdue(report Report, failed error, now time.Time, after time.Duration) string {
 	since, words := report.Whole, "no snapshot has become whole since the one of"
 	if since.IsZero() {
@@ -76,7 +78,8 @@ func overdue(report Report, failed error, now time.Time, after time.Duration) st
 	return why
 }
 
-// fromTheFuture refuses to be content with a snapshot that was begun later than now: none would be taken until then.
+// fromTheFuture refuses to be content with a snapshot that was begun later than now: none would be
+// taken until then.
 func fromTheFuture(snap Snapshot, now time.Time) (string, *entra.Error) {
 	ahead := snap.AsOf.Sub(now)
 	if now.IsZero() || ahead <= clockSlack {
@@ -134,8 +137,9 @@ func behindError(cause error, why string) *entra.Error {
 	return out
 }
 
-// Check gives the error of a timer's run: the run's own, or that the snapshot has come no further, or become whole, for
-// longer than after. The row of the snapshot in work then says so too, until that is over. now is as for BehindOf.
+// Check gives the error of a timer's run: the run's own, or that the snapshot has come no further,
+// or become whole, for longer than after. The row of the snapshot in work then says so too, until
+// that is over. now is as for BehindOf.
 func (s *Snapshotter) Check(ctx context.Context, report Report, failed error, now time.Time, after time.Duration) error {
 	kind, e := BehindOf(report, failed, now, after)
 	if kind == "" {

@@ -101,7 +101,8 @@ func hung(ctx context.Context) (directory.Page, error) {
 	return directory.Page{}, ctx.Err()
 }
 
-// rival is a store on which another process is always quicker than a run: it begins the collection anew before each write.
+// rival is a store on which another process is always quicker than a run: it begins the collection
+// anew before each write.
 type rival struct{ directory.Store }
 
 func (s rival) SaveSnapshot(ctx context.Context, snap directory.Snapshot) (directory.Snapshot, error) {
@@ -147,8 +148,8 @@ func (noToken) GetToken(context.Context, policy.TokenRequestOptions) (azcore.Acc
 	return azcore.AccessToken{}, noTokenError{}
 }
 
-// causes are why a snapshot makes no step. early is what an invocation within ARCHIVE_ALERT_AFTER fails with, empty where
-// it succeeds; words is the whole line of one after it.
+// causes are why a snapshot makes no step. early is what an invocation within ARCHIVE_ALERT_AFTER
+// fails with, empty where it succeeds; words is the whole line of one after it.
 var causes = []struct {
 	name   string
 	bring  func(*night)
@@ -271,7 +272,8 @@ func (n *night) healed() directory.Source {
 	}}
 }
 
-// instant is the tenant's users in pages of 20, without the pauses between requests that Graph wants, and nothing else.
+// instant is the tenant's users in pages of 20, without the pauses between requests that Graph
+// wants, and nothing else.
 func (n *night) instant() directory.Source {
 	users := n.tenant.Objects(simtenant.Users)
 	return pages{n.source, func(_ context.Context, q directory.Query, link string) (directory.Page, error) {
@@ -332,7 +334,8 @@ func TestWithoutAStepTheTimerFailsWhateverTheCause(t *testing.T) {
 				require.Equal(t, "2026-11-21T12:00:00Z", said.LastStep)
 			}
 
-			// Once the cause is gone, the same snapshot becomes whole, and nothing is left of the failure.
+			// Once the cause is gone, the same snapshot becomes whole, and nothing is left of the
+			// failure.
 			n.tenant.ClearFaults()
 			n.from, n.into, n.budget = n.healed(), n.store, time.Minute
 			summary, err := n.fire(alertAfter + 20*time.Minute)

@@ -36,7 +36,8 @@ func (r *reading) decide(ctx context.Context) error {
 type batches struct {
 	r    *reading
 	rows map[string][]Row
-	// written are hashes of the keys of each partition, where an earlier attempt may have left other rows; else nil.
+	// written are hashes of the keys of each partition, where an earlier attempt may have left
+	// other rows; else nil.
 	written map[string]map[uint64]struct{}
 	seed    maphash.Seed
 }
@@ -72,8 +73,8 @@ func (b *batches) flush(ctx context.Context, partition string) error {
 	return b.r.store.Put(ctx, b.r.ID, partition, rows)
 }
 
-// sweep removes what an earlier attempt wrote under other keys: a write of a run that was overtaken may have landed
-// between the two, and a user would be listed twice.
+// sweep removes what an earlier attempt wrote under other keys: a write of a run that was overtaken
+// may have landed between the two, and a user would be listed twice.
 func (b *batches) sweep(ctx context.Context) error {
 	for partition, written := range b.written {
 		var strays []string

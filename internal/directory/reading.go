@@ -86,7 +86,8 @@ func (r Report) other() string {
 	return r.By
 }
 
-// date keeps what the known snapshots, the newest first, say of the last whole one and of those begun since.
+// date keeps what the known snapshots, the newest first, say of the last whole one and of those
+// begun since.
 func (r *Report) date(known []Snapshot) {
 	for _, snap := range known {
 		if !snap.Finished.IsZero() {
@@ -97,10 +98,10 @@ func (r *Report) date(known []Snapshot) {
 	}
 }
 
-// Run goes on with the snapshot that is under way, or begins one: always if force is set, else if the current one is old
-// enough. It ends once budget is over, with everything kept that was read; the next run goes on from there. What is
-// current stays current until the new one is whole. Of two runs at once the first to make a step goes on; the other
-// one's report says which.
+// Run goes on with the snapshot that is under way, or begins one: always if force is set, else if
+// the current one is old enough. It ends once budget is over, with everything kept that was read;
+// the next run goes on from there. What is current stays current until the new one is whole. Of two
+// runs at once the first to make a step goes on; the other one's report says which.
 func (s *Snapshotter) Run(ctx context.Context, budget time.Duration, force bool) (Report, error) {
 	r := &reading{Snapshotter: s, run: nameRun(force), began: s.clock()}
 	now, err := s.source.Now(ctx)
@@ -160,8 +161,8 @@ func (r *reading) work(ctx context.Context, report Report, known []Snapshot, bud
 	return report, err
 }
 
-// budgetOver tells whether an error is only the end of a run's time. A rate limiter refuses to wait for a turn that comes
-// later than the deadline, so its error may come a moment before.
+// budgetOver tells whether an error is only the end of a run's time. A rate limiter refuses to wait
+// for a turn that comes later than the deadline, so its error may come a moment before.
 func budgetOver(working context.Context, err error) bool {
 	if working.Err() != nil {
 		return true
@@ -244,9 +245,9 @@ func (r *reading) next(ctx context.Context, phase Phase) error {
 var phaseAfter = map[Phase]Phase{PhaseUsers: PhaseGroups, PhasePlainUsers: PhaseGroups, PhaseGroups: PhaseApps, PhaseApps: PhasePrincipals, PhasePrincipals: PhaseUse,
 	PhaseUse: PhaseAppUse, PhaseAppUse: PhaseArchive}
 
-// walk reads the pages of the phase's collection from where the snapshot is, and keeps each with its place. If Graph has
-// forgotten the place, or leads back to it, the collection is begun anew: what was read is written over. An error of
-// keeping a page is a notKept.
+// walk reads the pages of the phase's collection from where the snapshot is, and keeps each with
+// its place. If Graph has forgotten the place, or leads back to it, the collection is begun anew:
+// what was read is written over. An error of keeping a page is a notKept.
 func (r *reading) walk(ctx context.Context, q Query, keep func(context.Context, Page) error) error {
 	for {
 		page, err := r.source.Objects(ctx, q, r.Link)
@@ -295,9 +296,10 @@ type notKept struct{ error }
 
 func (e notKept) Unwrap() error { return e.error }
 
-// follow keeps that a page was read and where it leads, and tells whether the walk is further than any before it, and
-// whether it goes round in a circle. An empty page is no progress: Graph may send them without end. Circles are found as
-// Brent does: the link at each power of two is kept, and is met again within twice the circle's length.
+// follow keeps that a page was read and where it leads, and tells whether the walk is further than
+// any before it, and whether it goes round in a circle. An empty page is no progress: Graph may
+// send them without end. Circles are found as Brent does: the link at each power of two is kept,
+// and is met again within twice the circle's length.
 func (w *Walk) follow(link string, full bool) (further, circle bool) {
 	sum := sha256.Sum256([]byte(link))
 	name := base64.RawStdEncoding.EncodeToString(sum[:9])
@@ -319,7 +321,8 @@ func (w *Walk) follow(link string, full bool) (further, circle bool) {
 // maxRestarts bounds how often one run begins a collection anew.
 const maxRestarts = 5
 
-// restart begins the collection anew, or says that this run has done so too often. The next run begins it anew too.
+// restart begins the collection anew, or says that this run has done so too often. The next run
+// begins it anew too.
 func (r *reading) restart(ctx context.Context, lost error) error {
 	read := r.Walk.Pages
 	r.Link, r.Walk = "", Walk{Farthest: r.Walk.Farthest}

@@ -37,8 +37,8 @@ func nameRun(force bool) string {
 	return kind + " " + hex.EncodeToString(id)
 }
 
-// take makes a snapshot's row the one that the run works on. No step can have been made after now: where a clock
-// was wrong, a stall must show none the less.
+// take makes a snapshot's row the one that the run works on. No step can have been made after now:
+// where a clock was wrong, a stall must show none the less.
 func (r *reading) take(snap Snapshot, now time.Time) {
 	r.stored = snap
 	snap.StepAt = snap.LastStep() // a note of ours would move it, where an older version wrote the row
@@ -51,7 +51,8 @@ func (r *reading) take(snap Snapshot, now time.Time) {
 // now is the tenant's clock.
 func (r *reading) now() time.Time { return r.beganAt.Add(r.clock().Sub(r.began)).UTC() }
 
-// phases goes through the phases that are left. Every page is kept before the row says that it was read.
+// phases goes through the phases that are left. Every page is kept before the row says that it was
+// read.
 func (r *reading) phases(ctx context.Context) error {
 	steps := map[Phase]func(context.Context) error{
 		PhaseUsers: r.users, PhasePlainUsers: r.users, PhaseGroups: r.groups, PhaseApps: r.holders,
@@ -88,8 +89,9 @@ func (r *reading) step(ctx context.Context) error {
 // maxAdopted bounds how often a run goes on over what others only noted in the row.
 const maxAdopted = 5
 
-// save keeps how far the reading is. It is the one place where a run learns that another has taken over: that one
-// made a step. ErrOvertaken is returned then, and the reading's Snapshot is the other run's row.
+// save keeps how far the reading is. It is the one place where a run learns that another has taken
+// over: that one made a step. ErrOvertaken is returned then, and the reading's Snapshot is the
+// other run's row.
 func (r *reading) save(ctx context.Context) error {
 	r.Updated, r.By = r.now(), r.run
 	for range maxAdopted {
@@ -169,7 +171,8 @@ func samePlace(a, b Snapshot) bool {
 // noteTime bounds how long a run that has ended waits for its last words to be kept.
 const noteTime = 30 * time.Second
 
-// note keeps why a run failed, for whoever asks for the state of the snapshot. That it can't is in the log anyway.
+// note keeps why a run failed, for whoever asks for the state of the snapshot. That it can't is in
+// the log anyway.
 func (r *reading) note(ctx context.Context, failed error) {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
 	defer stop()
@@ -179,7 +182,8 @@ func (r *reading) note(ctx context.Context, failed error) {
 	}
 }
 
-// outOfTime is why a run made no step within its time, with the failure that an earlier run noted since the last step.
+// outOfTime is why a run made no step within its time, with the failure that an earlier run noted
+// since the last step.
 func (r *reading) outOfTime(budget time.Duration) error {
 	e := &entra.Error{Code: entra.CodeBehind, Doing: "read " + string(r.Phase),
 		Why: fmt.Sprintf("the run's time of %s ended before it came any further", budget),
@@ -196,8 +200,8 @@ func (r *reading) outOfTime(budget time.Duration) error {
 	return e
 }
 
-// withoutClock ends a run that could not ask Graph for the time. The snapshot in work, if there is one, says so; the
-// time of that note is this machine's, and decides nothing.
+// withoutClock ends a run that could not ask Graph for the time. The snapshot in work, if there is
+// one, says so; the time of that note is this machine's, and decides nothing.
 func (r *reading) withoutClock(ctx context.Context, failed error) (Report, error) {
 	r.beganAt = r.began
 	known, err := r.store.Snapshots(ctx, listed)

@@ -36,8 +36,9 @@ type Snapshot struct {
 	Undisclosed   []Undisclosed
 	TokenKey      []byte // signs the skip tokens of answers from this snapshot
 
-	// StepAt is when the reading last came further, by the tenant's clock: a page was kept that no earlier walk had
-	// reached, or a phase ended. Zero: an older version wrote the row; Updated then stands for it.
+	// StepAt is when the reading last came further, by the tenant's clock: a page was kept that no
+	// earlier walk had reached, or a phase ended. Zero: an older version wrote the row; Updated
+	// then stands for it.
 	StepAt time.Time
 	By     string // the run that wrote the row last, as "timer 3f9a01c2"; empty: an older version's
 
@@ -217,8 +218,8 @@ type Store interface {
 	Snapshot(ctx context.Context, id string) (Snapshot, error)
 	// CurrentAt is the newest snapshot that was whole at a moment, dropped ones included; ErrNoSnapshot without one.
 	CurrentAt(ctx context.Context, at time.Time) (Snapshot, error)
-	// SaveSnapshot writes a snapshot's row if it is still the one that was read; ErrOvertaken otherwise, also where the
-	// row is gone.
+	// SaveSnapshot writes a snapshot's row if it is still the one that was read; ErrOvertaken
+	// otherwise, also where the row is gone.
 	SaveSnapshot(ctx context.Context, s Snapshot) (Snapshot, error)
 	// DropRows removes all rows of a snapshot.
 	DropRows(ctx context.Context, id string) error

@@ -35,7 +35,8 @@ func TestAWriteWhoseAnswerWasLostIsNoOvertaking(t *testing.T) {
 	require.Contains(t, summary, "is whole: 50 users")
 }
 
-// between is a store that lets something happen before the nth write, as if that one were executed late.
+// between is a store that lets something happen before the nth write, as if that one were executed
+// late.
 type between struct {
 	directory.Store
 	left   *int
@@ -121,7 +122,8 @@ func TestALateWriteBetweenTwoAttemptsToDecideListsNobodyTwice(t *testing.T) {
 	snaps, err := n.reader.State(t.Context())
 	require.NoError(t, err)
 	require.Equal(t, directory.PhaseDecide, snaps[0].Phase)
-	// Then a run that was overtaken long ago writes a page of users as it read them, before most had signed in.
+	// Then a run that was overtaken long ago writes a page of users as it read them, before most
+	// had signed in.
 	var rows []directory.Row
 	for row, err := range n.store.Rows(t.Context(), snaps[0].ID, directory.Range{Partition: "read-users"}) {
 		require.NoError(t, err)

@@ -58,11 +58,12 @@ func promotions(s Stream) []promotion {
 	}
 }
 
-// columnSet numbers the sets of promoted columns. Raise it with every change of the columns above: a row is searched by its
-// columns only where its hour was written with the set that has them.
+// columnSet numbers the sets of promoted columns. Raise it with every change of the columns above:
+// a row is searched by its columns only where its hour was written with the set that has them.
 const columnSet = 1
 
-// ColumnSet is the number of the set of columns that a stream's rows are written with now. A later set has a greater one.
+// ColumnSet is the number of the set of columns that a stream's rows are written with now. A later
+// set has a greater one.
 func ColumnSet(Stream) int { return columnSet }
 
 // ColumnNames lists the promoted columns of a stream's tables.

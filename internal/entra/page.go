@@ -22,7 +22,8 @@ func (p Page) Done() {
 	}
 }
 
-// The forms in which Microsoft Graph gives records: the richer one has properties that the other lacks.
+// The forms in which Microsoft Graph gives records: the richer one has properties that the other
+// lacks.
 const (
 	FormV1   = "v1.0"
 	FormBeta = "beta"

@@ -29,7 +29,8 @@ type Config struct {
 	Version    string   // of the app, for the User-Agent
 	Log        *slog.Logger
 
-	// Transport connects; nil: net/http's default. One that is no *http.Transport must not repeat a request by itself.
+	// Transport connects; nil: net/http's default. One that is no *http.Transport must not repeat a
+	// request by itself.
 	Transport http.RoundTripper
 	Tries     uint          // of one request; 0: 5
 	BackOff   time.Duration // before the second try, doubling; 0: 2 s
@@ -128,8 +129,8 @@ type errTurn struct{ error }
 
 func (e errTurn) Unwrap() error { return e.error }
 
-// send makes one try, which leaves when wait returns. The SDK adds the token and its headers; the answer is taken raw,
-// whatever its status. Its error is an errTurn where wait's is the reason.
+// send makes one try, which leaves when wait returns. The SDK adds the token and its headers; the
+// answer is taken raw, whatever its status. Its error is an errTurn where wait's is the reason.
 func (c *Client) send(ctx context.Context, rawURL string, wait func(context.Context) error) (answer, error) {
 	ctx, turn, stop := withTurn(ctx, wait, c.cfg.Timeout)
 	defer stop()

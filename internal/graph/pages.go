@@ -40,7 +40,8 @@ var collections = map[entra.Stream]collection{
 		permission: "CustomSecAttributeAuditLogs.Read.All"},
 }
 
-// formOf is the form in which a stream's records come: that of the version of Graph which they are read from.
+// formOf is the form in which a stream's records come: that of the version of Graph which they are
+// read from.
 func formOf(s entra.Stream) string {
 	if strings.HasPrefix(collections[s].path, "/beta/") {
 		return entra.FormBeta
@@ -77,9 +78,10 @@ func (c *Client) query(s entra.Stream, from, to time.Time) string {
 // escape writes a query value. Raw blanks and quotes give 400, and + is not read as a blank everywhere.
 func escape(value string) string { return strings.ReplaceAll(url.QueryEscape(value), "+", "%20") }
 
-// Pages reads the records of a stream dated [from, to), up to 1,000 a page. Each request waits for the limiter. A page is
-// tried several times on 429, 408, 5xx, time-outs, cut connections and answers that can't be read. Errors are
-// *entra.Error, entra.ErrPagingLost (begin again at the last record stored), or the context's.
+// Pages reads the records of a stream dated [from, to), up to 1,000 a page. Each request waits for
+// the limiter. A page is tried several times on 429, 408, 5xx, time-outs, cut connections and
+// answers that can't be read. Errors are *entra.Error, entra.ErrPagingLost (begin again at the last
+// record stored), or the context's.
 func (c *Client) Pages(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[entra.Page, error] {
 	return func(yield func(entra.Page, error) bool) {
 		doing := "read " + string(s) + " from Graph"

@@ -14,9 +14,10 @@ import (
 // maxErrorBody bounds how much of an error's body is read.
 const maxErrorBody = 64 << 10
 
-// newHTTPClient builds the SDK's middleware chain by hand: its default order is random per process (map iteration). Its
-// retry handler is left out, because it obeys any Retry-After without bound, and so is its compression of requests.
-// Below it each request takes its turn, whoever makes it: the SDK repeats one by itself on a claims challenge.
+// newHTTPClient builds the SDK's middleware chain by hand: its default order is random per process
+// (map iteration). Its retry handler is left out, because it obeys any Retry-After without bound,
+// and so is its compression of requests. Below it each request takes its turn, whoever makes it:
+// the SDK repeats one by itself on a claims challenge.
 func newHTTPClient(base http.RoundTripper, version string) *http.Client {
 	agent := khttp.NewUserAgentHandlerOptions()
 	agent.ProductName, agent.ProductVersion = "entraledger", version

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// turn is what each request on the wire needs: permission to leave, and a clock that times its answer.
+// turn is what each request on the wire needs: permission to leave, and a clock that times its
+// answer.
 type turn struct {
 	wait  func(context.Context) error
 	clock *time.Timer // ends the try; it does not run while the try waits for its turn
@@ -20,8 +21,9 @@ type turn struct {
 
 type turnKey struct{}
 
-// withTurn lets the requests under the context leave when wait returns, and ends the context where one of them is not
-// answered within limit. Connecting and getting a token before has the same time for itself.
+// withTurn lets the requests under the context leave when wait returns, and ends the context where
+// one of them is not answered within limit. Connecting and getting a token before has the same time
+// for itself.
 func withTurn(
 	ctx context.Context, wait func(context.Context) error, limit time.Duration,
 ) (context.Context, *turn, context.CancelFunc) {
@@ -62,12 +64,13 @@ func (t turned) RoundTrip(req *http.Request) (*http.Response, error) {
 	return t.base.RoundTrip(req)
 }
 
-// single sends each request on a connection of its own. It opens the connection before it takes the turn, so that the
-// request leaves when its turn comes.
+// single sends each request on a connection of its own. It opens the connection before it takes the
+// turn, so that the request leaves when its turn comes.
 //
-// An http.Transport repeats a GET by itself where a reused connection breaks, and HTTP/2 repeats what a server refused.
-// Graph would see more requests than there were turns. An http.ClientConn never repeats. What breaks is tried again by
-// retry, with a turn. At a few requests in ten seconds a connection for each costs little.
+// An http.Transport repeats a GET by itself where a reused connection breaks, and HTTP/2 repeats
+// what a server refused. Graph would see more requests than there were turns. An http.ClientConn
+// never repeats. What breaks is tried again by retry, with a turn. At a few requests in ten seconds
+// a connection for each costs little.
 type single struct{ dialer *http.Transport }
 
 func newSingle(t *http.Transport) single {

@@ -51,8 +51,8 @@ func (t *turns) count() int {
 
 func (t *turns) now() time.Time { return from.Add(time.Duration(t.count()) * everyTurn) }
 
-// breaker is a Graph that notes when each request arrives, and breaks connections: of the requests on a connection that
-// was used before all, and of all requests every third.
+// breaker is a Graph that notes when each request arrives, and breaks connections: of the requests
+// on a connection that was used before all, and of all requests every third.
 type breaker struct {
 	net.Listener
 	how    string
@@ -155,7 +155,8 @@ func pagesOf(path string, last int) func(string, int) string {
 	}
 }
 
-// TestNoRequestArrivesWithoutATurn counts at the server, which also sees what net/http repeats by itself.
+// TestNoRequestArrivesWithoutATurn counts at the server, which also sees what net/http repeats by
+// itself.
 func TestNoRequestArrivesWithoutATurn(t *testing.T) {
 	const pages = 12
 	readers := map[string]func(*testing.T, *graph.Client) int{
@@ -248,7 +249,8 @@ func TestTheWaitForATurnIsNoneForTheAnswer(t *testing.T) {
 	require.Len(t, records, 2)
 }
 
-// TestAConnectionThatEndsBeforeTheTurnComesIsOpenedAgain: nothing was sent on it, so the turn is still good.
+// TestAConnectionThatEndsBeforeTheTurnComesIsOpenedAgain: nothing was sent on it, so the turn is
+// still good.
 func TestAConnectionThatEndsBeforeTheTurnComesIsOpenedAgain(t *testing.T) {
 	closed := make(chan struct{}, 10)
 	var requests int

@@ -25,7 +25,8 @@ type Proof struct {
 // ErrNotSealed says that a record is not part of a seal.
 var ErrNotSealed = errors.New("the record is not part of the window as it was sealed")
 
-// Prove makes the proof of the record with a hash. sealed are the leaves of its window's seal, in their order.
+// Prove makes the proof of the record with a hash. sealed are the leaves of its window's seal, in
+// their order.
 func Prove(log Log, head Head, s Seal, sealed []Leaf, raw []byte, hash entra.Hash) (Proof, error) {
 	at := -1
 	for i, l := range sealed {

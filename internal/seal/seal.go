@@ -27,8 +27,8 @@ type Leaf struct {
 	FirstSeen  time.Time
 	Superseded time.Time // when a later content took its place; zero: it is the current one
 
-	// A content that came back after another had taken its place: when it did last, and its spells before that. Came is zero
-	// for a content that never did: it is there since FirstSeen.
+	// A content that came back after another had taken its place: when it did last, and its spells
+	// before that. Came is zero for a content that never did: it is there since FirstSeen.
 	Came   time.Time
 	Spells []Spell
 }

@@ -217,8 +217,8 @@ func (t *Tenant) serveRecord(w http.ResponseWriter, r *http.Request, c collectio
 		"Resource '%s' does not exist or one of its queried reference-property objects are not present.", r.PathValue("id"))})
 }
 
-// overCeiling tells whether the ten seconds before now have seen as many reporting requests as the tenant allows. The
-// caller holds the lock.
+// overCeiling tells whether the ten seconds before now have seen as many reporting requests as the
+// tenant allows. The caller holds the lock.
 func (t *Tenant) overCeiling(now time.Time) bool {
 	if t.cfg.RequestsPer10s == 0 {
 		return false

@@ -217,8 +217,8 @@ type Counter struct {
 // maxRequests bounds the memory for Requests.
 const maxRequests = 20_000
 
-// arrive notes a reporting request when it comes, and tells whether the last ten seconds had as many before it as the
-// tenant allows.
+// arrive notes a reporting request when it comes, and tells whether the last ten seconds had as
+// many before it as the tenant allows.
 func (t *Tenant) arrive(s entra.Stream, r *http.Request) (noted *Request, over bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -242,7 +242,8 @@ func (t *Tenant) answered(r *Request, status int) {
 	t.counts[r.Stream].ByStatus[status]++
 }
 
-// Requests lists the latest reporting requests, oldest first. One that is not answered yet has no status.
+// Requests lists the latest reporting requests, oldest first. One that is not answered yet has no
+// status.
 func (t *Tenant) Requests() []Request {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -15,9 +15,10 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// The SDK decodes every row of a transaction into a map and encodes it anew, which costs more than everything else that
-// is done for a record together. So a transaction's body is written here, in the SDK's format, and put in place of the SDK's by a
-// policy of its pipeline; address, authentication, retries and the reading of the answer stay the SDK's.
+// The SDK decodes every row of a transaction into a map and encodes it anew, which costs more than
+// everything else that is done for a record together. So a transaction's body is written here, in
+// the SDK's format, and put in place of the SDK's by a policy of its pipeline; address,
+// authentication, retries and the reading of the answer stay the SDK's.
 
 // transaction is the body of a transaction on one table.
 type transaction struct {
@@ -37,7 +38,8 @@ func withTransaction(ctx context.Context, table string, actions []aztables.Trans
 	return context.WithValue(ctx, transactionKey{}, transaction{table: table, actions: actions}), stand
 }
 
-// transactionPolicy is the policy that replaces the body. It runs before the retries, so once for each transaction.
+// transactionPolicy is the policy that replaces the body. It runs before the retries, so once for
+// each transaction.
 type transactionPolicy struct{}
 
 func (transactionPolicy) Do(req *policy.Request) (*http.Response, error) {
@@ -53,7 +55,8 @@ func (transactionPolicy) Do(req *policy.Request) (*http.Response, error) {
 	return req.Next()
 }
 
-// verbs are the HTTP methods of the actions on one row. An insertion goes to the table, anything else to the row.
+// verbs are the HTTP methods of the actions on one row. An insertion goes to the table, anything
+// else to the row.
 var verbs = map[aztables.TransactionType]string{
 	aztables.TransactionTypeAdd:           http.MethodPost,
 	aztables.TransactionTypeDelete:        http.MethodDelete,
@@ -114,7 +117,8 @@ func appendRowAddress(b, entity []byte) []byte {
 	return append(b, "')"...)
 }
 
-// matching is the header that makes an action depend on the row's being as it was read. A deletion needs one in any case.
+// matching is the header that makes an action depend on the row's being as it was read. A deletion
+// needs one in any case.
 func matching(action aztables.TransactionAction) string {
 	switch {
 	case action.IfMatch != nil:

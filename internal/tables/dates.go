@@ -8,8 +8,9 @@ import (
 	"github.com/entraledger/entraledger/internal/seal"
 )
 
-// dates are when a content was read first, and in which spells it was its record's current one. Most contents have one spell,
-// from their first date on: only what came back has the columns Came and Spells.
+// dates are when a content was read first, and in which spells it was its record's current one.
+// Most contents have one spell, from their first date on: only what came back has the columns Came
+// and Spells.
 type dates struct {
 	first      time.Time
 	came       time.Time // when it came back last; zero: it never did
@@ -17,8 +18,8 @@ type dates struct {
 	spells     []seal.Spell
 }
 
-// maxSpells keeps the column well below the 32,768 characters of a text; of a content that came back more often the oldest
-// spells are joined.
+// maxSpells keeps the column well below the 32,768 characters of a text; of a content that came
+// back more often the oldest spells are joined.
 const maxSpells = 400
 
 func (d dates) describe(b *rowBuilder) {

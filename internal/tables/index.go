@@ -91,8 +91,8 @@ func (r indexRow) encode(stream entra.Stream) ([]byte, error) {
 	return b.done().body, nil
 }
 
-// with adds what another row of the same key holds: what the index knows only grows, so an older state of a day that is
-// written late hides nothing.
+// with adds what another row of the same key holds: what the index knows only grows, so an older
+// state of a day that is written late hides nothing.
 func (r indexRow) with(other indexRow) (sum indexRow, grown bool) {
 	sum = indexRow{key: r.key, hours: r.hours | other.hours, ids: other.ids}
 	grown = sum.hours != other.hours
@@ -171,7 +171,8 @@ func (s *Store) addToIndex(ctx context.Context, index string, stream entra.Strea
 	return s.submitAll(ctx, index, batches)
 }
 
-// growIndex adds what rows hold to those that may be there, one by one, each if it is still as it was read.
+// growIndex adds what rows hold to those that may be there, one by one, each if it is still as it
+// was read.
 func (s *Store) growIndex(ctx context.Context, index string, stream entra.Stream, rows []indexRow) error {
 	group, growing := errgroup.WithContext(ctx)
 	group.SetLimit(writers)

@@ -18,14 +18,15 @@ import (
 )
 
 const (
-	// leaseKey is the row of a stream's lease among its coverage rows. It sorts between the hours and the progress row, so that
-	// one query of few rows gives both as they are at one moment.
+	// leaseKey is the row of a stream's lease among its coverage rows. It sorts between the hours
+	// and the progress row, so that one query of few rows gives both as they are at one moment.
 	leaseKey = "lease"
 	// wishKey is the row in which those who wait for the lease leave their mark.
 	wishKey = "lease!wish"
 )
 
-// encodeLease writes a lease. When it was written is the row's Timestamp, which the service sets: no clock of ours ages it.
+// encodeLease writes a lease. When it was written is the row's Timestamp, which the service sets:
+// no clock of ours ages it.
 func encodeLease(stream entra.Stream, l archive.Lease) []byte {
 	b := newRow(string(stream), leaseKey, 512)
 	b.text("Fence", fmt.Sprint(l.Fence))
@@ -133,7 +134,8 @@ func broken(row string, stream entra.Stream, remedy string, err error) error {
 		Why: fmt.Sprintf("it is not what Entra Ledger writes (%v)", err), Remedy: remedy, Err: err}
 }
 
-// hasLedger tells whether a stream without a progress row has a ledger: to begin anew beside one would count everything twice.
+// hasLedger tells whether a stream without a progress row has a ledger: to begin anew beside one
+// would count everything twice.
 func (s *Store) hasLedger(ctx context.Context, stream entra.Stream, l archive.Lease) (bool, error) {
 	if l.Fence > 0 {
 		return true, nil
@@ -157,7 +159,8 @@ func ignoring(err, ignored error) error {
 
 var errFound = errors.New("found")
 
-// Wish is archive.LeaseStore's. The mark of whoever asks last is kept: one is enough to make a holder yield.
+// Wish is archive.LeaseStore's. The mark of whoever asks last is kept: one is enough to make a
+// holder yield.
 func (s *Store) Wish(ctx context.Context, stream entra.Stream, by archive.Execution) error {
 	b := newRow(string(stream), wishKey, 256)
 	b.text("Holder", by.ID)

@@ -187,9 +187,10 @@ func (s *Store) Windows(ctx context.Context, stream entra.Stream, from, to time.
 	}
 }
 
-// Commit is archive.LeaseStore's. The transaction takes away the row that bears the revision's number and adds the next: of
-// two that try, the second finds nothing to take away. ETags would do the same, but Azurite does not look at them within
-// a transaction, and the answer to one brings none. Each commit draws a mark, by which it knows itself again.
+// Commit is archive.LeaseStore's. The transaction takes away the row that bears the revision's
+// number and adds the next: of two that try, the second finds nothing to take away. ETags would do
+// the same, but Azurite does not look at them within a transaction, and the answer to one brings
+// none. Each commit draws a mark, by which it knows itself again.
 func (s *Store) Commit(ctx context.Context, l archive.Lease, p archive.Progress, rows []archive.Coverage, seals []seal.Seal) (archive.Progress, error) {
 	if n := len(rows) + len(seals); n > archive.MaxCommit {
 		return p, fmt.Errorf("commit %d rows of %s: at most %d fit a transaction", n, p.Stream, archive.MaxCommit)
@@ -206,7 +207,8 @@ func (s *Store) Commit(ctx context.Context, l archive.Lease, p archive.Progress,
 		return p, err
 	}
 	if p.Revision == 1 {
-		// The first commit finds no revision to take away, and the row of the first one is gone as soon as there is a second.
+		// The first commit finds no revision to take away, and the row of the first one is gone as
+		// soon as there is a second.
 		actions = append(actions, aztables.TransactionAction{ActionType: aztables.TransactionTypeAdd, Entity: body})
 		body = nil
 	}
@@ -235,7 +237,8 @@ func (s *Store) Commit(ctx context.Context, l archive.Lease, p archive.Progress,
 	return p, err
 }
 
-// whoCommitted finds out why a commit was refused: it may have been made, its answer lost, and the SDK's second try refused.
+// whoCommitted finds out why a commit was refused: it may have been made, its answer lost, and the
+// SDK's second try refused.
 func (s *Store) whoCommitted(ctx context.Context, p archive.Progress, mark string, seals []seal.Seal) error {
 	got, err := s.service.NewClient(coverageTable).GetEntity(ctx, string(p.Stream), revisionMark+strconv.FormatInt(p.Revision, 10), nil)
 	if err != nil && !isCode(err, "TableNotFound", "ResourceNotFound") {
@@ -254,7 +257,8 @@ func (s *Store) whoCommitted(ctx context.Context, p archive.Progress, mark strin
 	return fmt.Errorf("commit the coverage of %s: %w", p.Stream, archive.ErrMoved)
 }
 
-// logIsFree tells an entry of the log that is there already, while nobody has committed since, from a commit that came too late.
+// logIsFree tells an entry of the log that is there already, while nobody has committed since, from
+// a commit that came too late.
 func (s *Store) logIsFree(ctx context.Context, p archive.Progress, seals []seal.Seal) error {
 	if len(seals) == 0 {
 		return nil

@@ -165,8 +165,8 @@ func (s *Store) Progress(ctx context.Context, stream entra.Stream) (archive.Prog
 	return decodeProgress(stream, got.Value)
 }
 
-// check tells what is wrong with a row whose columns are all of their kinds. A run that began with such a row would read
-// the archive anew, or for ever.
+// check tells what is wrong with a row whose columns are all of their kinds. A run that began with
+// such a row would read the archive anew, or for ever.
 func (row progressRow) check(stream entra.Stream) error {
 	started := !row.FrontierBegin.IsZero()
 	switch {

@@ -40,8 +40,8 @@ func (s *Store) Months(ctx context.Context, stream entra.Stream) ([]time.Time, e
 	return out, nil
 }
 
-// DropMonth is archive.PurgeStore's. The records go first: what is left of a drop that is killed can then still be read with
-// its dictionary, and compared with what was sealed.
+// DropMonth is archive.PurgeStore's. The records go first: what is left of a drop that is killed
+// can then still be read with its dictionary, and compared with what was sealed.
 func (s *Store) DropMonth(ctx context.Context, stream entra.Stream, month time.Time) error {
 	w := entra.Window{Stream: stream, Start: month}
 	if err := s.dropTable(ctx, TableName(w)); err != nil {

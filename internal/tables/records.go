@@ -163,7 +163,8 @@ func (s *Store) supersede(ctx context.Context, w entra.Window, change archive.Ch
 	}
 	old, err := s.codec.encodeRecord(with, w, was, rows[0].dates().supersededAt(seen))
 	if errors.Is(err, archive.ErrTooLarge) {
-		// It was small enough when it was stored; the dictionary since made is none for it. The new content can't take its place.
+		// It was small enough when it was stored; the dictionary since made is none for it. The new
+		// content can't take its place.
 		return batch{}, archive.Contents{}, &archive.TooLarge{Key: change.Record.Key, Hash: change.Record.Hash, Size: len(was.Raw)}
 	}
 	if err != nil {
@@ -198,7 +199,8 @@ func (s *Store) supersede(ctx context.Context, w entra.Window, change archive.Ch
 	return b, added, nil
 }
 
-// replace puts a record's rows in the place of those that were read, if they are still there as they were.
+// replace puts a record's rows in the place of those that were read, if they are still there as
+// they were.
 func (b *batch) replace(with encoded, rows []fetchedRow) {
 	for i, l := range with.lines {
 		action := aztables.TransactionAction{ActionType: aztables.TransactionTypeAdd, Entity: l.body}
@@ -315,7 +317,8 @@ func recordKey(key string, at place) string {
 	return key
 }
 
-// StoredByHour is archive.Store's: a query of keys and hashes, which costs nothing for a month without a table.
+// StoredByHour is archive.Store's: a query of keys and hashes, which costs nothing for a month
+// without a table.
 func (s *Store) StoredByHour(ctx context.Context, stream entra.Stream, from, to time.Time) (map[time.Time]archive.HourContents, error) {
 	out := make(map[time.Time]archive.HourContents)
 	err := s.eachMonth(stream, from, to, func(table, first, below string) error {

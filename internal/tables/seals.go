@@ -41,7 +41,8 @@ type sealRow struct {
 	SealedAt             time.Time
 }
 
-// decodeSeal reads an entry of a stream's log. One that is not what is written is an error that names its row.
+// decodeSeal reads an entry of a stream's log. One that is not what is written is an error that
+// names its row.
 func decodeSeal(stream entra.Stream, body []byte) (seal.Seal, error) {
 	var row sealRow
 	err := json.Unmarshal(body, &row)
@@ -145,8 +146,9 @@ func (s *Store) Leaves(ctx context.Context, stream entra.Stream, from, to time.T
 // leavesTable holds, for each seal of a month, what was sealed: it is dropped with the month.
 func leavesTable(w entra.Window) string { return "leaves" + w.Start.UTC().Format("200601") }
 
-// leavesKey begins the key of a seal's list. The whole key has the root, too: what an execution that lost the stream keeps of an
-// entry that it never commits does not touch the list of the entry that was.
+// leavesKey begins the key of a seal's list. The whole key has the root, too: what an execution
+// that lost the stream keeps of an entry that it never commits does not touch the list of the entry
+// that was.
 func leavesKey(s seal.Seal) string {
 	return s.Start.UTC().Format(entra.HourFormat) + sealMark + fmt.Sprintf("%010d", s.Number)
 }
@@ -181,7 +183,8 @@ func (s *Store) KeepLeaves(ctx context.Context, sealed seal.Seal, leaves []seal.
 	return err
 }
 
-// restOfList adds the rows of a list of which a run that died has written some. The key names the content, so the rows are these.
+// restOfList adds the rows of a list of which a run that died has written some. The key names the
+// content, so the rows are these.
 func (s *Store) restOfList(ctx context.Context, sealed seal.Seal, lines []line) error {
 	for n := len(lines) - 1; n >= 0; n-- {
 		err := s.submitLastFirst(ctx, leavesTable(sealed.Window), aztables.TransactionTypeAdd, lines[n:n+1])

@@ -99,7 +99,8 @@ type docRow struct {
 	Record, Record1, Record2, Record3, Record4, Record5, Record6, Record7, Record8, Record9, Record10 []byte
 }
 
-// parseDocument reads a row and its document. Where it has more chunks than were asked for, the whole row is read.
+// parseDocument reads a row and its document. Where it has more chunks than were asked for, the
+// whole row is read.
 func (s *Store) parseDocument(ctx context.Context, table, partition string, body []byte) (docRow, []byte, error) {
 	var row docRow
 	if err := json.Unmarshal(body, &row); err != nil {
@@ -131,7 +132,8 @@ func (s *Store) parseDocument(ctx context.Context, table, partition string, body
 	return row, doc, nil
 }
 
-// parseSnapshot reads a snapshot's row. One that can't be understood is named: nobody can go on with it, nor answer from it.
+// parseSnapshot reads a snapshot's row. One that can't be understood is named: nobody can go on
+// with it, nor answer from it.
 func (s *Store) parseSnapshot(ctx context.Context, body []byte) (directory.Snapshot, error) {
 	row, doc, err := s.parseDocument(ctx, snapshotsTable, snapshotsPartition, body)
 	var snap directory.Snapshot

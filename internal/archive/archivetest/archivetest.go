@@ -18,8 +18,8 @@ func Execution() archive.Execution {
 	return archive.Execution{ID: fmt.Sprint("execution ", executions.Add(1)), Work: "a test"}
 }
 
-// Later is a store for runs that begin long after the one before has ended or was killed: whoever had a lease has lost it, and
-// none of its writes is under way any more.
+// Later is a store for runs that begin long after the one before has ended or was killed: its lease
+// has expired, and none of its writes is under way any more.
 type Later struct{ archive.Store }
 
 // State is archive.LeaseStore's.
