@@ -200,7 +200,8 @@ func (rd *read) take(ctx context.Context, page entra.Page) error {
 			return err
 		}
 	}
-	rd.pageAt, rd.stored = rd.tenantNow(), true
+	rd.pageAt = rd.tenantNow()
+	rd.stored = rd.stored || len(page.Records) > 0
 	results, err := rd.storePage(ctx, page)
 	if err != nil {
 		return err
@@ -219,11 +220,7 @@ func (rd *read) take(ctx context.Context, page entra.Page) error {
 			Remedy: "nothing of it was counted; please report this"}
 	}
 	rd.balance.add(balance)
-	if len(page.Records) == 0 {
-		rd.stored = false
-		return nil
-	}
-	if !rd.ordered {
+	if !rd.ordered || len(page.Records) == 0 {
 		return nil
 	}
 	return rd.commit(ctx, rd.last, false)
