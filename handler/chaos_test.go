@@ -12,6 +12,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive/archivetest"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 )
 
@@ -30,7 +31,7 @@ func chaos(t *testing.T, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	begin := time.Date(2026, 11, 2, 8, 0, 0, 0, time.UTC)
 	s := newSystem(t, simtenant.Config{Now: begin, PageSize: 8 + random.IntN(20), Retention: 30 * 24 * time.Hour})
-	streams := []entra.Stream{entra.SignInsInteractiveUser, entra.Provisioning}
+	streams := []entra.Stream{logs.SignInsInteractiveUser, logs.Provisioning}
 	history := newHistory(s, random, streams, begin)
 	bad, address := newBadTables(s)
 
@@ -104,7 +105,7 @@ func newHistory(s *system, random *rand.Rand, streams []entra.Stream, begin time
 			}
 			id := fmt.Sprintf("%s-%03d", stream, i)
 			text := func(content string) []byte {
-				return fmt.Appendf(nil, `{"id":%q,%q:%q,"content":%q}`, id, stream.TimeProperty(), when.Format(time.RFC3339), content)
+				return fmt.Appendf(nil, `{"id":%q,%q:%q,"content":%q}`, id, logs.Of(stream).TimeProperty, when.Format(time.RFC3339), content)
 			}
 			h.steps = append(h.steps, step{when.Add(late), stream, id, text("first"), false})
 			for n := range random.IntN(3) * (1 - min(1, i%6)) {

@@ -12,6 +12,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
@@ -28,14 +29,14 @@ func TestMicrosoftsJavaScriptClientReadsTheArchive(t *testing.T) {
 		filter string
 		match  func(gjson.Result) bool
 	}{
-		"/auditLogs/signIns":         {entra.SignInsInteractiveUser, "status/errorCode ne 0", func(r gjson.Result) bool { return r.Get("status.errorCode").Int() != 0 }},
-		"/auditLogs/directoryAudits": {entra.DirectoryAudits, "", func(gjson.Result) bool { return true }},
-		"/auditLogs/provisioning":    {entra.Provisioning, "", func(gjson.Result) bool { return true }},
+		"/auditLogs/signIns":         {logs.SignInsInteractiveUser, "status/errorCode ne 0", func(r gjson.Result) bool { return r.Get("status.errorCode").Int() != 0 }},
+		"/auditLogs/directoryAudits": {logs.DirectoryAudits, "", func(gjson.Result) bool { return true }},
+		"/auditLogs/provisioning":    {logs.Provisioning, "", func(gjson.Result) bool { return true }},
 	} {
 		var want, got []string
 		for raw := range s.tenant.Truth(c.stream) {
 			if rec := gjson.ParseBytes(raw); c.match(rec) {
-				want = append(want, strings.Clone(rec.Get("id").Str+rec.Get(c.stream.TimeProperty()).Str))
+				want = append(want, strings.Clone(rec.Get("id").Str+rec.Get(logs.Of(c.stream).TimeProperty).Str))
 			}
 		}
 		require.NotEmpty(t, want)
@@ -46,7 +47,7 @@ func TestMicrosoftsJavaScriptClientReadsTheArchive(t *testing.T) {
 		out, err := cmd.Output()
 		require.NoError(t, err, "%s", stderr.String())
 		for line := range strings.Lines(string(out)) {
-			got = append(got, gjson.Get(line, "id").Str+gjson.Get(line, c.stream.TimeProperty()).Str)
+			got = append(got, gjson.Get(line, "id").Str+gjson.Get(line, logs.Of(c.stream).TimeProperty).Str)
 		}
 		slices.Sort(want)
 		slices.Sort(got)

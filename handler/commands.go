@@ -14,6 +14,7 @@ import (
 	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/internal/streams"
@@ -151,7 +152,7 @@ func proveCommand(ctx context.Context, args []string, getenv func(string) string
 	if err := flags.Parse(args); err != nil {
 		return 1, err
 	}
-	stream, err := entra.ParseStream(*name)
+	stream, err := logs.Parse(*name)
 	if err != nil {
 		return 1, fmt.Errorf("read --stream: %w", err)
 	}

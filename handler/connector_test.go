@@ -20,7 +20,7 @@ import (
 	"github.com/go-openapi/validate"
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
@@ -166,10 +166,10 @@ func TestEveryOperationOfTheConnectorAnswersAsDescribed(t *testing.T) {
 		require.Equal(t, http.StatusOK, status, "%v", body)
 	}
 	var raw []byte
-	for raw = range s.tenant.Truth(entra.DirectoryAudits) {
+	for raw = range s.tenant.Truth(logs.DirectoryAudits) {
 		break
 	}
-	rec, err := entra.ParseRecord(entra.DirectoryAudits, raw)
+	rec, err := logs.ParseRecord(logs.DirectoryAudits, raw)
 	require.NoError(t, err)
 
 	doc := connector(t)

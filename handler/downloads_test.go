@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/export"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
@@ -80,7 +80,7 @@ func TestADownloadIsTheTenantsTruthLineForLine(t *testing.T) {
 			}
 		}
 	}
-	require.NotZero(t, s.tenant.Count(entra.Provisioning))
+	require.NotZero(t, s.tenant.Count(logs.Provisioning))
 }
 
 func TestADownloadIsNarrowedCompressedAndRefused(t *testing.T) {
@@ -88,7 +88,7 @@ func TestADownloadIsNarrowedCompressedAndRefused(t *testing.T) {
 	from := s.tenant.Now().Add(-30 * time.Hour).Truncate(time.Second)
 	to := from.Add(12 * time.Hour)
 	want := []string{}
-	for raw := range s.tenant.Truth(entra.SignInsInteractiveUser) {
+	for raw := range s.tenant.Truth(logs.SignInsInteractiveUser) {
 		rec := gjson.ParseBytes(raw)
 		if at := rec.Get("createdDateTime").Time(); !at.Before(from) && at.Before(to) && rec.Get("status.errorCode").Int() != 0 {
 			want = append(want, string(raw))

@@ -12,6 +12,7 @@ import (
 	"github.com/entraledger/entraledger/internal/archive/archivetest"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/tables"
@@ -54,12 +55,12 @@ func (s *system) requireIntact(streams ...entra.Stream) (seals int64) {
 
 // TestFaultsOfGraphLoseAndDoubleNothing walks every fault of the tenant; each passes by itself.
 func TestFaultsOfGraphLoseAndDoubleNothing(t *testing.T) {
-	streams := []entra.Stream{entra.SignInsInteractiveUser, entra.SignInsNonInteractiveUser, entra.Provisioning}
+	streams := []entra.Stream{logs.SignInsInteractiveUser, logs.SignInsNonInteractiveUser, logs.Provisioning}
 	for _, kind := range simtenant.LogKinds() {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel() // it waits between tries most of the time
 			s := newSystem(t, simtenant.Config{PageSize: 40, Generate: &generate.Config{Seed: 3, Users: 50, Apps: 4, Days: 2, Policies: 1, Exactly: map[entra.Stream]int{
-				entra.SignInsInteractiveUser: 130, entra.SignInsNonInteractiveUser: 90, entra.Provisioning: 90}}})
+				logs.SignInsInteractiveUser: 130, logs.SignInsNonInteractiveUser: 90, logs.Provisioning: 90}}})
 			s.tenant.Inject(simtenant.Fault{Kind: kind, After: 2, Count: 2, Delay: 3 * time.Minute, RetryAfter: "0"})
 			archive := s.collector(route{})
 			_, err := archive.Run(t.Context(), archivetest.Execution(), streams, time.Minute)

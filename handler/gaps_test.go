@@ -17,6 +17,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
@@ -31,8 +32,8 @@ func gapsSystem(t *testing.T) (s *system, p *process, gone entra.Record) {
 		Generate: &generate.Config{Seed: 41, Users: 12, Apps: 3, Days: 86, End: time.Date(2026, 12, 20, 0, 0, 0, 0, time.UTC)}})
 	s.env["ARCHIVE_STREAMS"], s.env["ARCHIVE_BACKFILL"], s.env["ARCHIVE_RETENTION"] = "directoryAudits,signIns.interactiveUser", "30d", "35d"
 	s.env["ARCHIVE_ALERT_AFTER"] = "720h"
-	for raw := range s.tenant.Truth(entra.DirectoryAudits) {
-		rec, err := entra.ParseRecord(entra.DirectoryAudits, raw)
+	for raw := range s.tenant.Truth(logs.DirectoryAudits) {
+		rec, err := logs.ParseRecord(logs.DirectoryAudits, raw)
 		require.NoError(t, err)
 		if rec.Time.Month() == time.October {
 			gone = rec
@@ -74,7 +75,7 @@ func audits(filter string) string {
 func TestWhatWasPurgedOrLostAnswersWithItsReason(t *testing.T) {
 	s, p, gone := gapsSystem(t)
 	const purged = "purged on 2026-12-29 by ARCHIVE_RETENTION of directoryAudits is 35 days"
-	lost := outage(s, entra.DirectoryAudits)
+	lost := outage(s, logs.DirectoryAudits)
 
 	t.Run("in a header and an annotation", func(t *testing.T) {
 		for filter, want := range map[string][]string{
@@ -242,7 +243,7 @@ func TestTheArchiveBeginsWithWhatGraphStillHad(t *testing.T) {
 			require.Equal(t, gapsBegin.Add(-5*time.Minute).Format(time.RFC3339), row["completeUntilDateTime"])
 			resp, _ := p.raw("/api/auditLogs/signIns?$top=1")
 			require.Empty(t, resp.Header.Values("x-entraledger-gaps"))
-			for cov, err := range s.store.Windows(t.Context(), entra.SignInsInteractiveUser, begin, begin.Add(time.Hour)) {
+			for cov, err := range s.store.Windows(t.Context(), logs.SignInsInteractiveUser, begin, begin.Add(time.Hour)) {
 				require.NoError(t, err)
 				require.True(t, !cov.InPart() || cov.LostTo.Equal(begin), "%v: %v", begin, cov.LostTo)
 				break

@@ -21,6 +21,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
@@ -54,7 +55,7 @@ func TestEveryRecordOfTheSamplesLiesInTheTablesByteForByte(t *testing.T) {
 		records += row["records"].(float64) + row["versions"].(float64)
 	}
 	distinct := 0
-	for _, stream := range entra.DefaultStreams() {
+	for _, stream := range logs.DefaultStreams() {
 		distinct += len(s.archived(stream))
 	}
 	require.EqualValues(t, distinct, records, "the ledger counts what is there")
@@ -81,7 +82,7 @@ func TestAThirtyDayBackfillOfASmallTenantCostsFewRequests(t *testing.T) {
 	for _, r := range s.tenant.Requests() {
 		requests[r.Stream]++
 	}
-	for _, stream := range entra.DefaultStreams() {
+	for _, stream := range logs.DefaultStreams() {
 		require.LessOrEqual(t, requests[stream], s.tenant.Count(stream)/1000+10, stream)
 	}
 	for _, line := range strings.Split(strings.TrimSpace(p.stdout.String()), "\n") {
@@ -139,7 +140,7 @@ func TestAStreamThatFailsHoldsUpNoOther(t *testing.T) {
 	for _, c := range cases {
 		t.Run(string(c.kind), func(t *testing.T) {
 			s := newSystem(t, brief())
-			s.tenant.Inject(simtenant.Fault{Kind: c.kind, Stream: entra.SignInsServicePrincipal})
+			s.tenant.Inject(simtenant.Fault{Kind: c.kind, Stream: logs.SignInsServicePrincipal})
 			p := s.start()
 			status, answer, err := p.fire()
 			require.NoError(t, err)
@@ -147,7 +148,7 @@ func TestAStreamThatFailsHoldsUpNoOther(t *testing.T) {
 			require.Contains(t, fmt.Sprint(answer), c.says)
 			require.Contains(t, p.stdout.String(), c.says, "the reason is in the log")
 			for _, row := range p.coverage() {
-				if row["stream"] == string(entra.SignInsServicePrincipal) {
+				if row["stream"] == string(logs.SignInsServicePrincipal) {
 					require.Equal(t, "failing", row["status"])
 					require.Equal(t, c.code, row["lastError"].(map[string]any)["code"])
 				} else {

@@ -14,6 +14,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
@@ -55,7 +56,7 @@ func (s *system) searches(p *process, stream entra.Stream) {
 }
 
 func TestASearchFindsTheSameWithTheIndexWithoutItAndWithAWrongOne(t *testing.T) {
-	stream := entra.SignInsInteractiveUser
+	stream := logs.SignInsInteractiveUser
 	s := newSystem(t, simtenant.Config{Now: time.Date(2026, 11, 6, 0, 0, 0, 0, time.UTC), Retention: 90 * 24 * time.Hour,
 		Generate: &generate.Config{Seed: 6, Users: 12, Apps: 7, Days: 20, End: time.Date(2026, 11, 6, 0, 0, 0, 0, time.UTC)}})
 	s.env["ARCHIVE_STREAMS"], s.env["ARCHIVE_BACKFILL"] = string(stream), "30d"

@@ -11,6 +11,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive/archivetest"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 )
 
@@ -63,18 +64,18 @@ func largeRecords() []large {
 
 // bulky is a record of a stream with a text of its own.
 func bulky(s entra.Stream, id string, at time.Time, text string) []byte {
-	return fmt.Appendf(nil, `{"id":%q,%q:%q,"signInEventTypes":[%q],"text":%q}`, id, s.TimeProperty(),
+	return fmt.Appendf(nil, `{"id":%q,%q:%q,"signInEventTypes":[%q],"text":%q}`, id, logs.Of(s).TimeProperty,
 		at.UTC().Format(time.RFC3339), strings.TrimPrefix(string(s), "signIns."), text)
 }
 
 // TestALargeRecordIsWholeInItsTableOrWholeInQuarantine serves records of several megabytes, alone
 // on their pages or among others, and changes them afterwards.
 func TestALargeRecordIsWholeInItsTableOrWholeInQuarantine(t *testing.T) {
-	for _, stream := range entra.AllStreams() {
+	for _, stream := range logs.Streams() {
 		for _, pageSize := range []int{1, 1000} {
 			// One stream in the order of time and the one without order tell enough; the soak takes
 			// all.
-			pair := stream == entra.DirectoryAudits && pageSize == 1000 || stream == entra.Provisioning && pageSize == 1
+			pair := stream == logs.DirectoryAudits && pageSize == 1000 || stream == logs.Provisioning && pageSize == 1
 			if !everyLargeRecord && !pair {
 				continue
 			}
@@ -132,7 +133,7 @@ func (s *system) requirePlaces(stream entra.Stream, hour time.Time, want map[str
 // TestWhatAnInterruptedWriteLeftInQuarantineHidesNothing breaks off between the rows of a record
 // that takes six, and then the tenant changes the record, so that nobody completes them.
 func TestWhatAnInterruptedWriteLeftInQuarantineHidesNothing(t *testing.T) {
-	const stream = entra.SignInsInteractiveUser
+	const stream = logs.SignInsInteractiveUser
 	left := 0
 	for writes := range 20 {
 		s := newSystem(t, simtenant.Config{})

@@ -4,7 +4,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // endLeases makes the leases of a process that was killed end within a second, so that a test does
@@ -12,7 +12,7 @@ import (
 func (s *system) endLeases() {
 	service, err := aztables.NewServiceClientFromConnectionString(s.env["ARCHIVE_STORAGE"], nil)
 	require.NoError(s, err)
-	for _, stream := range entra.AllStreams() {
+	for _, stream := range logs.Streams() {
 		_, lease, err := s.store.State(s.Context(), stream)
 		require.NoError(s, err)
 		if !lease.Held() {

@@ -19,6 +19,7 @@ import (
 
 	"github.com/entraledger/entraledger/functions/logs"
 	"github.com/entraledger/entraledger/internal/entra"
+	tenantlogs "github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
@@ -114,8 +115,8 @@ func TestEveryQueryOfTheManualAnswersAsGraphDoes(t *testing.T) {
 	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 21, Users: 60, Apps: 25, Days: 4, Policies: 2}}, "")
 	token := s.graphToken()
 	sample := map[string]gjson.Result{}
-	for name, stream := range map[string]entra.Stream{"signIns": entra.SignInsInteractiveUser, "directoryAudits": entra.DirectoryAudits, "provisioning": entra.Provisioning,
-		"servicePrincipal": entra.SignInsServicePrincipal} {
+	for name, stream := range map[string]entra.Stream{"signIns": tenantlogs.SignInsInteractiveUser, "directoryAudits": tenantlogs.DirectoryAudits, "provisioning": tenantlogs.Provisioning,
+		"servicePrincipal": tenantlogs.SignInsServicePrincipal} {
 		n := 0
 		for raw := range s.tenant.Truth(stream) {
 			rec := gjson.ParseBytes(slices.Clone(raw))
@@ -174,7 +175,7 @@ func TestEveryQueryOfTheManualAnswersAsGraphDoes(t *testing.T) {
 
 func TestOneRecordIsFoundByItsID(t *testing.T) {
 	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 4, Users: 20, Days: 2}}, "directoryAudits,signIns.servicePrincipal,signIns.interactiveUser")
-	for stream, collection := range map[entra.Stream]string{entra.DirectoryAudits: "directoryAudits", entra.SignInsServicePrincipal: "signIns"} {
+	for stream, collection := range map[entra.Stream]string{tenantlogs.DirectoryAudits: "directoryAudits", tenantlogs.SignInsServicePrincipal: "signIns"} {
 		var raw []byte
 		for raw = range s.tenant.Truth(stream) {
 			break
@@ -198,7 +199,7 @@ func TestEarlierVersionsAreThereIfAskedFor(t *testing.T) {
 	record := func(risk string) []byte {
 		return fmt.Appendf(nil, `{"id":"changing","createdDateTime":%q, "riskState":%q ,"status":{"errorCode":0}}`, at, risk) // with blanks that no encoder would keep
 	}
-	require.NoError(t, s.tenant.Add(entra.SignInsInteractiveUser, record("none"), time.Time{}))
+	require.NoError(t, s.tenant.Add(tenantlogs.SignInsInteractiveUser, record("none"), time.Time{}))
 	again := func(later time.Duration) { // a pass is due by then
 		s.tenant.Freeze(s.tenant.Now().Add(later))
 		status, body, err := p.fire()
@@ -206,7 +207,7 @@ func TestEarlierVersionsAreThereIfAskedFor(t *testing.T) {
 		require.Equal(t, http.StatusOK, status, "%v", body)
 	}
 	again(4 * time.Hour)
-	require.Equal(t, 1, s.tenant.Change(entra.SignInsInteractiveUser, "changing", record("atRisk")))
+	require.Equal(t, 1, s.tenant.Change(tenantlogs.SignInsInteractiveUser, "changing", record("atRisk")))
 	again(24 * time.Hour)
 	query := "?$filter=" + url.QueryEscape("id eq 'changing'")
 	got := pages(t, p.url+"/api/auditLogs/signIns"+query, "")
@@ -277,26 +278,26 @@ func TestBadQuestionsToTheLogsAreRefusedInWords(t *testing.T) {
 	status, _, _ = p.get(string(changed))
 	require.Equal(t, http.StatusBadRequest, status, "a token that was changed")
 	require.False(t, bytes.Contains([]byte(p.stdout.String()), []byte("panic")))
-	require.Len(t, pages(t, list+"?$count=true&$select=id", ""), s.tenant.Count(entra.DirectoryAudits))
+	require.Len(t, pages(t, list+"?$count=true&$select=id", ""), s.tenant.Count(tenantlogs.DirectoryAudits))
 	_, _, answer = p.get("/api/auditLogs/directoryAudits?$count=true&$top=1")
-	require.EqualValues(t, s.tenant.Count(entra.DirectoryAudits), answer["@odata.count"])
+	require.EqualValues(t, s.tenant.Count(tenantlogs.DirectoryAudits), answer["@odata.count"])
 }
 
 // TestSignInsAreGroupedAsThePortalDoes counts the tenant's sign-ins by itself.
 func TestSignInsAreGroupedAsThePortalDoes(t *testing.T) {
 	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 12, Users: 15, Apps: 6, Days: 2}},
 		"signIns.interactiveUser,signIns.nonInteractiveUser,signIns.servicePrincipal,signIns.managedIdentity")
-	for stream, every := range map[entra.Stream]time.Duration{entra.SignInsNonInteractiveUser: 6 * time.Hour, entra.SignInsServicePrincipal: time.Hour, entra.SignInsManagedIdentity: 24 * time.Hour} {
+	for stream, every := range map[entra.Stream]time.Duration{tenantlogs.SignInsNonInteractiveUser: 6 * time.Hour, tenantlogs.SignInsServicePrincipal: time.Hour, tenantlogs.SignInsManagedIdentity: 24 * time.Hour} {
 		want := map[string]int64{}
 		for raw := range s.tenant.Truth(stream) {
 			rec := gjson.ParseBytes(raw)
 			key := rec.Get("createdDateTime").Time().Truncate(every).Format(time.RFC3339)
 			for _, name := range []string{"appId", "userId", "ipAddress"} {
-				if stream == entra.SignInsNonInteractiveUser || stream == entra.SignInsServicePrincipal && name == "ipAddress" {
+				if stream == tenantlogs.SignInsNonInteractiveUser || stream == tenantlogs.SignInsServicePrincipal && name == "ipAddress" {
 					key += "|" + rec.Get(name).String()
 				}
 			}
-			if stream != entra.SignInsNonInteractiveUser {
+			if stream != tenantlogs.SignInsNonInteractiveUser {
 				key += "|" + rec.Get("servicePrincipalId").String()
 			}
 			want[key+"|"+rec.Get("status.errorCode").String()+"|"+rec.Get("resourceId").String()]++
@@ -329,7 +330,7 @@ func TestSignInsAreGroupedAsThePortalDoes(t *testing.T) {
 // through everything all the same.
 func TestASearchThatTakesLongAnswersWithWhatItHas(t *testing.T) {
 	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 14, Users: 30, Days: 6}}, "signIns.interactiveUser")
-	read := &logs.Function{Archive: s.store, Streams: streams.New([]entra.Stream{entra.SignInsInteractiveUser}, s.store),
+	read := &logs.Function{Archive: s.store, Streams: streams.New([]entra.Stream{tenantlogs.SignInsInteractiveUser}, s.store),
 		Gaps: search.NewGaps(s.store), Now: s.tenant.Now, Slice: time.Nanosecond}
 	mux := http.NewServeMux()
 	mux.Handle("/api/auditLogs/{collection}", read)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive/archivetest"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
@@ -28,7 +29,7 @@ func newToxic(t *testing.T, name, upstream string) (*toxiproxy.Proxy, string) {
 
 // TestANetworkThatBreaksLosesAndDoublesNothing breaks the connections to Graph and to the tables.
 func TestANetworkThatBreaksLosesAndDoublesNothing(t *testing.T) {
-	streams := []entra.Stream{entra.SignInsInteractiveUser}
+	streams := []entra.Stream{logs.SignInsInteractiveUser}
 	toxics := map[string]string{
 		"reset":                     `{"name":"x","type":"reset_peer","stream":"downstream","attributes":{"timeout":20}}`,
 		"answers cut":               `{"name":"x","type":"limit_data","stream":"downstream","attributes":{"bytes":9000}}`,
@@ -41,7 +42,7 @@ func TestANetworkThatBreaksLosesAndDoublesNothing(t *testing.T) {
 			t.Run(side+" "+name, func(t *testing.T) {
 				t.Parallel() // it waits for time-outs most of the time
 				s := newSystem(t, simtenant.Config{PageSize: 20, NoGzip: true, Generate: &generate.Config{Seed: 4, Users: 20, Days: 2, Policies: 1,
-					Exactly: map[entra.Stream]int{entra.SignInsInteractiveUser: 60}}})
+					Exactly: map[entra.Stream]int{logs.SignInsInteractiveUser: 60}}})
 				var by route
 				var proxy *toxiproxy.Proxy
 				if side == "graph" {

@@ -18,6 +18,7 @@ import (
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/preflight"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
@@ -44,12 +45,12 @@ func TestThePreflightNamesEachPermissionTakenAway(t *testing.T) {
 	require.Equal(t, "ok", status, "%v", checks)
 	require.Contains(t, checks["licence"]["detail"], "30 days")
 	require.Contains(t, checks["licence"]["detail"], "P2", "the generated sign-ins carry their risk")
-	require.Len(t, checks, 1+1+1+4+len(entra.DefaultStreams())+6+1)
+	require.Len(t, checks, 1+1+1+4+len(logs.DefaultStreams())+6+1)
 	taken := map[entra.Stream]string{
 		simtenant.Users: "directory users", simtenant.Applications: "directory applications", simtenant.ServicePrincipals: "directory servicePrincipals",
 		simtenant.CredentialUse: "directory credentialUse", simtenant.PrincipalUse: "directory applicationUse",
 	}
-	for _, stream := range entra.DefaultStreams() {
+	for _, stream := range logs.DefaultStreams() {
 		taken[stream] = "stream " + string(stream)
 	}
 	permissions := map[string]string{"directory applications": "Application.Read.All", "directory servicePrincipals": "Application.Read.All", "directory users": "User.Read.All"}
@@ -98,7 +99,7 @@ func TestEachPermissionThatIsTakenAwayIsNamed(t *testing.T) {
 	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
 	s.env["SNAPSHOT_GROUPS"] = "8f1c2d3e-0000-4000-8000-000000000001"
 	var streams []string
-	for _, stream := range entra.AllStreams() {
+	for _, stream := range logs.Streams() {
 		streams = append(streams, string(stream))
 	}
 	s.env["ARCHIVE_STREAMS"] = strings.Join(streams, ",")
@@ -111,8 +112,8 @@ func TestEachPermissionThatIsTakenAwayIsNamed(t *testing.T) {
 		"CustomSecAttributeAuditLogs.Read.All": {"stream customSecurityAttributeAudits"},
 		"Policy.Read.All":                      nil,
 	}
-	require.Len(t, also, len(preflight.Needed(entra.AllStreams(), true)))
-	for _, permission := range preflight.Needed(entra.AllStreams(), true) {
+	require.Len(t, also, len(preflight.Needed(logs.Streams(), true)))
+	for _, permission := range preflight.Needed(logs.Streams(), true) {
 		t.Run(permission.Name, func(t *testing.T) {
 			s.tenant.Withhold(permission.Name, true)
 			defer s.tenant.Withhold(permission.Name, false)
@@ -146,7 +147,7 @@ func TestWhatErrorsAskForIsAPermissionThatIsListed(t *testing.T) {
 	asked := map[string]bool{}
 	form := regexp.MustCompile(`[A-Za-z]+\.Read\.All`)
 	texts := []string{}
-	for _, s := range entra.AllStreams() {
+	for _, s := range logs.Streams() {
 		texts = append(texts, graph.Permission(s))
 	}
 	for _, phase := range []directory.Phase{directory.PhaseUsers, directory.PhasePlainUsers, directory.PhaseGroups, directory.PhaseApps, directory.PhasePrincipals, directory.PhaseUse, directory.PhaseAppUse} {
@@ -190,8 +191,8 @@ func TestTheFirstTimerRunMakesThePreflightAndLogsItOnce(t *testing.T) {
 func TestThePreflightTellsALicenceFromAPermissionAndAStorageThatIsGone(t *testing.T) {
 	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 2, Users: 10, Apps: 5, Days: 1}})
 	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
-	for _, stream := range entra.DefaultStreams() {
-		if stream != entra.DirectoryAudits {
+	for _, stream := range logs.DefaultStreams() {
+		if stream != logs.DirectoryAudits {
 			s.tenant.Inject(simtenant.Fault{Kind: simtenant.NoLicence, Stream: stream})
 		}
 	}

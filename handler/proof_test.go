@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
@@ -62,14 +62,14 @@ func TestAnAuditorsWay(t *testing.T) {
 	status, answer := p.ask(http.MethodGet, "/api/verify", "")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "intact", answer["status"], "%v", answer)
-	require.EqualValues(t, len(s.archived(entra.DirectoryAudits)), answer["recordsVerified"])
+	require.EqualValues(t, len(s.archived(logs.DirectoryAudits)), answer["recordsVerified"])
 	require.NotZero(t, answer["heads"].([]any)[0].(map[string]any)["size"])
 
 	var raw []byte
-	for r := range s.tenant.Truth(entra.DirectoryAudits) {
+	for r := range s.tenant.Truth(logs.DirectoryAudits) {
 		raw = r
 	}
-	rec, err := entra.ParseRecord(entra.DirectoryAudits, raw)
+	rec, err := logs.ParseRecord(logs.DirectoryAudits, raw)
 	require.NoError(t, err)
 	query := url.Values{"stream": {"directoryAudits"}, "id": {rec.ID}, "dateTime": {rec.Time.Format(time.RFC3339Nano)}}
 	status, _ = p.ask(http.MethodGet, "/api/verify/proof?"+query.Encode(), "")

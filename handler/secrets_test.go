@@ -10,8 +10,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/funchost"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
@@ -88,7 +88,7 @@ func TestNoAnswerAndNoLogHoldsASecretWhateverFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 1, Users: 3, Apps: 2, Days: 1}})
-			s.env["ARCHIVE_STREAMS"] = string(entra.DirectoryAudits)
+			s.env["ARCHIVE_STREAMS"] = string(logs.DirectoryAudits)
 			s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
 			broken(s)
 			p := s.start()

@@ -16,6 +16,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
@@ -53,7 +54,7 @@ func TestSoakADownloadOfManyRecordsIsTheTenantsTruth(t *testing.T) {
 		require.NoError(t, err, "SOAK_RECORDS")
 		records = n
 	}
-	stream := entra.SignInsInteractiveUser
+	stream := logs.SignInsInteractiveUser
 	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 77, Users: 2000, Days: 28, Exactly: map[entra.Stream]int{stream: records}}})
 	s.env["ARCHIVE_STREAMS"], s.env["ARCHIVE_RUN_BUDGET"] = string(stream), "1h"
 	s.tenant.Freeze(s.tenant.Now().Add(10 * time.Minute))

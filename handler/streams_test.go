@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
@@ -97,7 +97,7 @@ func TestAStreamThatIsTakenOutOfARCHIVE_STREAMSIsOnlyNotCollectedAnyMore(t *test
 		status, answer = p.ask(http.MethodPost, "/api/collect", `{"streams": ["signIns.interactiveUser"]}`)
 		require.Equal(t, http.StatusBadRequest, status)
 		require.Contains(t, answer["error"].(map[string]any)["message"], "is not archived")
-		progress, err := s.store.Progress(t.Context(), entra.DirectoryAudits)
+		progress, err := s.store.Progress(t.Context(), logs.DirectoryAudits)
 		require.NoError(t, err)
 		require.True(t, progress.LastRunAt.Equal(watermark), "no run has touched it")
 	})

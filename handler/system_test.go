@@ -25,6 +25,7 @@ import (
 	"github.com/entraledger/entraledger/internal/blobs"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/preflight"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/tables"
@@ -199,7 +200,7 @@ func (s *system) archived(stream entra.Stream) map[entra.Hash]int {
 func (s *system) hours(stream entra.Stream) map[time.Time]bool {
 	hours := make(map[time.Time]bool)
 	for raw := range s.tenant.Truth(stream) {
-		rec, err := entra.ParseRecord(stream, raw)
+		rec, err := logs.ParseRecord(stream, raw)
 		require.NoError(s, err)
 		hours[entra.FloorHour(rec.Time)] = true
 	}
@@ -211,12 +212,12 @@ func (s *system) hours(stream entra.Stream) map[time.Time]bool {
 func (s *system) requireArchived(streams ...entra.Stream) {
 	until := s.tenant.Now().Add(-6 * time.Minute)
 	if len(streams) == 0 {
-		streams = entra.DefaultStreams()
+		streams = logs.DefaultStreams()
 	}
 	for _, stream := range streams {
 		want := make(map[entra.Hash]int)
 		for raw := range s.tenant.Truth(stream) {
-			rec, err := entra.ParseRecord(stream, raw)
+			rec, err := logs.ParseRecord(stream, raw)
 			require.NoError(s, err)
 			if rec.Time.Before(until) {
 				want[rec.Hash] = 1

@@ -17,6 +17,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive/archivetest"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
@@ -134,13 +135,13 @@ func (b *badTables) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // TestFaultsOfTheTablesLoseAndDoubleNothing walks every fault of the tables over the writes of two runs: the first,
 // and one that reads again and seals. Once it passes by itself, once it outlasts every retry.
 func TestFaultsOfTheTablesLoseAndDoubleNothing(t *testing.T) {
-	streams := []entra.Stream{entra.DirectoryAudits}
+	streams := []entra.Stream{logs.DirectoryAudits}
 	for _, fault := range tableFaults() {
 		for _, times := range []int{1, 9} {
 			t.Run(fmt.Sprintf("%s x %d", fault, times), func(t *testing.T) {
 				t.Parallel() // it waits between tries most of the time
 				s := newSystem(t, simtenant.Config{PageSize: 30, Retention: 60 * 24 * time.Hour, Generate: &generate.Config{Seed: 3, Users: 20, Days: 2,
-					Exactly: map[entra.Stream]int{entra.DirectoryAudits: 70}}})
+					Exactly: map[entra.Stream]int{logs.DirectoryAudits: 70}}})
 				bad, address := newBadTables(s)
 				happened := 0
 				for i, day := range []time.Duration{0, 8 * 24 * time.Hour} {

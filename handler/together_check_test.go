@@ -13,6 +13,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/tables"
 )
@@ -54,7 +55,7 @@ func (w *together) appears(stream entra.Stream, at time.Time) {
 // number is always the same one.
 func (w *together) shows(r *togetherRecord, content int) {
 	filler := rand64(uint64(len(r.id)*1000+content), r.id)
-	raw := fmt.Appendf(nil, `{"id":%q,%q:%q,"userId":"user-%d","content":%d,"filler":%q}`, r.id, r.stream.TimeProperty(),
+	raw := fmt.Appendf(nil, `{"id":%q,%q:%q,"userId":"user-%d","content":%d,"filler":%q}`, r.id, logs.Of(r.stream).TimeProperty,
 		r.at.Format(time.RFC3339Nano), len(filler)%5, content, filler)
 	if len(r.shows) == 0 {
 		require.NoError(w, w.tenant.Add(r.stream, raw, time.Time{}))

@@ -23,6 +23,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 )
 
@@ -92,7 +93,7 @@ type plan struct {
 func newTogether(t *testing.T, seed uint64, settings map[string]string) *together {
 	s := newSystem(t, simtenant.Config{Now: togetherBegin, PageSize: 7})
 	w := &together{system: s, random: rand.New(rand.NewPCG(seed, 2)), now: togetherBegin,
-		streams: []entra.Stream{entra.SignInsInteractiveUser, entra.Provisioning}, seen: make(map[string]bool), working: make(map[string]*process)}
+		streams: []entra.Stream{logs.SignInsInteractiveUser, logs.Provisioning}, seen: make(map[string]bool), working: make(map[string]*process)}
 	maps.Copy(s.env, map[string]string{"ARCHIVE_STREAMS": "signIns.interactiveUser,provisioning", "ARCHIVE_BACKFILL": "6d",
 		"ARCHIVE_RETENTION": "35d", "ARCHIVE_ALERT_AFTER": "30d"})
 	maps.Copy(s.env, settings)

@@ -14,13 +14,14 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 )
 
 // drain fires both versions at once, as when a platform drains an instance while the next one
 // starts.
 func drain(t *testing.T, before string) {
-	v := newVersions(t, before, entra.DirectoryAudits, entra.SignInsInteractiveUser)
+	v := newVersions(t, before, logs.DirectoryAudits, logs.SignInsInteractiveUser)
 	old, now := v.startBefore(), v.start()
 	v.put("first", v.begin.Add(-9*day), time.Time{}, "the oldest of every stream")
 	// Each request takes a moment, so that the second one begins while the first one is at work.
@@ -83,7 +84,7 @@ func (v *versions) fireBoth(first, second *process, requests int) {
 
 // mendHarmed leaves in the ledger what the faults of the version before leave.
 func mendHarmed(t *testing.T, before string) {
-	v := newVersions(t, before, entra.DirectoryAudits, entra.SignInsInteractiveUser)
+	v := newVersions(t, before, logs.DirectoryAudits, logs.SignInsInteractiveUser)
 	old := v.startBefore()
 	v.put("first", v.begin.Add(-9*day), time.Time{}, "the oldest of every stream")
 	at := v.begin.Add(-26 * hour)
@@ -142,7 +143,7 @@ func (v *versions) harm(stream entra.Stream, fewer, without time.Time) {
 // nameHarmed has a late write of the version before come to an hour that was sealed: no run looks
 // there by itself.
 func nameHarmed(t *testing.T, before string) {
-	v := newVersions(t, before, entra.DirectoryAudits)
+	v := newVersions(t, before, logs.DirectoryAudits)
 	stream, at := v.streams[0], v.begin.Add(-8*day)
 	old := v.startBefore()
 	v.put("first", v.begin.Add(-9*day), time.Time{}, "the oldest")
@@ -150,7 +151,7 @@ func nameHarmed(t *testing.T, before string) {
 	v.at(10*time.Minute, old)
 	old.stop()
 	v.put("stranger", at, time.Time{}, "A")
-	rec, err := entra.ParseRecord(stream, bulky(stream, "stranger", at, "A"))
+	rec, err := logs.ParseRecord(stream, bulky(stream, "stranger", at, "A"))
 	require.NoError(t, err)
 	_, err = v.store.Insert(t.Context(), rec.Window(stream), []entra.Record{rec}, v.begin.Add(20*time.Minute))
 	require.NoError(t, err)
@@ -184,7 +185,7 @@ func nameHarmed(t *testing.T, before string) {
 // comeBack has contents come back over their seals. The version before takes the second time for a
 // change of what was sealed, and fails.
 func comeBack(t *testing.T, before string) {
-	v := newVersions(t, before, entra.DirectoryAudits)
+	v := newVersions(t, before, logs.DirectoryAudits)
 	stream, at := v.streams[0], v.begin.Add(-8*day)
 	old := v.startBefore()
 	v.put("there and back", at, time.Time{}, "A")
@@ -228,7 +229,7 @@ func comeBack(t *testing.T, before string) {
 
 // mendPurge interrupts a purge of the version before between the log and the tables.
 func mendPurge(t *testing.T, before string) {
-	v := newVersions(t, before, entra.DirectoryAudits)
+	v := newVersions(t, before, logs.DirectoryAudits)
 	stream, account := v.streams[0], v.env["ARCHIVE_STORAGE"]
 	v.env["ARCHIVE_BACKFILL"], v.env["ARCHIVE_RETENTION"] = "20d", "35d"
 	tables, address := v.tableGate()

@@ -11,6 +11,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // TestAnArchiveOfTheVersionBefore has real processes of both versions work on one archive.
@@ -32,7 +33,7 @@ const hour, day = time.Hour, 24 * time.Hour
 
 // upgradeAndRollBack goes the way of an operator who does not trust the new version at once.
 func upgradeAndRollBack(t *testing.T, before string) {
-	v := newVersions(t, before, entra.DirectoryAudits, entra.SignInsInteractiveUser, entra.Provisioning)
+	v := newVersions(t, before, logs.DirectoryAudits, logs.SignInsInteractiveUser, logs.Provisioning)
 	old := v.startBefore()
 	v.archiveWithBefore(old)
 

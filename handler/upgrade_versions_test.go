@@ -18,6 +18,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
@@ -136,14 +137,14 @@ func (v *versions) requireReadable(p *process) {
 	until := v.tenant.Now().Add(-6 * time.Minute).Truncate(time.Second)
 	for _, stream := range v.streams {
 		truth := v.truth(stream, until)
-		filter := fmt.Sprintf("%s ge %s and %[1]s lt %[3]s", stream.TimeProperty(),
+		filter := fmt.Sprintf("%s ge %s and %[1]s lt %[3]s", logs.Of(stream).TimeProperty,
 			v.begin.AddDate(0, 0, -20).Format(time.RFC3339), until.Format(time.RFC3339))
 		collection, _, _ := strings.Cut(string(stream), ".")
 		got := pages(v.T, p.url+"/api/auditLogs/"+collection+"?$top=1000&$filter="+url.QueryEscape(filter), "")
 		slices.Sort(got)
 		require.Equal(v, truth, got, stream)
-		file := map[entra.Stream]string{entra.SignInsInteractiveUser: "InteractiveSignIns", entra.DirectoryAudits: "AuditLogs",
-			entra.Provisioning: "ProvisioningLogs"}[stream]
+		file := map[entra.Stream]string{logs.SignInsInteractiveUser: "InteractiveSignIns", logs.DirectoryAudits: "AuditLogs",
+			logs.Provisioning: "ProvisioningLogs"}[stream]
 		resp, body := p.download(file + "?format=ndjson&to=" + until.Format(time.RFC3339))
 		require.Equal(v, http.StatusOK, resp.StatusCode, "%s", body)
 		require.Equal(v, truth, lines(body), file)
@@ -155,7 +156,7 @@ func (v *versions) requireReadable(p *process) {
 func (v *versions) truth(stream entra.Stream, until time.Time) []string {
 	var out []string
 	for raw := range v.tenant.Truth(stream) {
-		if rec, err := entra.ParseRecord(stream, raw); err == nil && rec.Time.Before(until) {
+		if rec, err := logs.ParseRecord(stream, raw); err == nil && rec.Time.Before(until) {
 			out = append(out, string(raw))
 		}
 	}

@@ -8,14 +8,15 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 func TestAnArchiveThatHasFallenBehindFailsTheInvocation(t *testing.T) {
 	now := time.Date(2026, 11, 21, 14, 30, 0, 0, time.UTC)
 	report := archive.Report{Now: now, Streams: []archive.StreamReport{
-		{Stream: entra.DirectoryAudits, Watermark: now.Add(-5 * time.Minute)},
-		{Stream: entra.Provisioning, Watermark: now.Add(-4 * time.Hour)},
-		{Stream: entra.SignInsInteractiveUser, Watermark: now.Add(-26 * time.Hour), Overtaken: true},
+		{Stream: logs.DirectoryAudits, Watermark: now.Add(-5 * time.Minute)},
+		{Stream: logs.Provisioning, Watermark: now.Add(-4 * time.Hour)},
+		{Stream: logs.SignInsInteractiveUser, Watermark: now.Add(-26 * time.Hour), Overtaken: true},
 	}}
 	require.NoError(t, behind(report, 4*time.Hour))
 	err := behind(report, 3*time.Hour)

@@ -19,6 +19,7 @@ import (
 	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/funchost"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
 )
@@ -42,10 +43,10 @@ func held(t *testing.T, slice time.Duration) (*httptest.Server, func()) {
 	require.NoError(t, err)
 	other := archive.Lease{Execution: archive.Execution{ID: "4711", Work: "archivelogs"}, Fence: 1, Length: archive.LeaseLength, Base: now, Stamp: now}
 	begin := now.Truncate(time.Hour).Add(-3 * time.Hour)
-	p, err := store.Commit(t.Context(), other, archive.Progress{Stream: entra.DirectoryAudits, Begin: begin, Backfilled: begin, FrontierBegin: begin,
+	p, err := store.Commit(t.Context(), other, archive.Progress{Stream: logs.DirectoryAudits, Begin: begin, Backfilled: begin, FrontierBegin: begin,
 		Watermark: begin, SealedTo: begin, SteppedAt: now, BackfilledAt: now, LastRunAt: now}, nil, nil)
 	require.NoError(t, err)
-	which := []entra.Stream{entra.DirectoryAudits, entra.Provisioning}
+	which := []entra.Stream{logs.DirectoryAudits, logs.Provisioning}
 	collector := archive.NewCollector(quiet{}, store, nil, archive.Options{Simulated: true, Backfill: time.Hour}, func() time.Time { return now }, slog.New(slog.DiscardHandler))
 	host := funchost.New(slog.New(slog.DiscardHandler))
 	function := &collect.Function{Collector: collector, Jobs: store, Streams: streams.New(which, store), Now: func() time.Time { return now }, Slice: slice}

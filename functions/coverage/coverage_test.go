@@ -18,6 +18,7 @@ import (
 	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/funchost"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
@@ -29,7 +30,7 @@ var now = time.Date(2026, 11, 21, 14, 30, 0, 0, time.UTC)
 
 // serve runs the function behind the host's adapter, on a ledger of ten hours with a hole.
 func serve(t *testing.T) *httptest.Server {
-	return serving(t, entra.Provisioning, entra.DirectoryAudits)
+	return serving(t, logs.Provisioning, logs.DirectoryAudits)
 }
 
 // serving is serve where only some streams are collected.
@@ -37,7 +38,7 @@ func serving(t *testing.T, collected ...entra.Stream) *httptest.Server {
 	store, err := tables.New(tables.Config{ConnectionString: azuritetest.Account(t)})
 	require.NoError(t, err)
 	begin := now.Truncate(time.Hour).Add(-10 * time.Hour)
-	p := archive.Progress{Stream: entra.Provisioning, Run: "r", Begin: begin, Backfilled: begin.Add(3 * time.Hour),
+	p := archive.Progress{Stream: logs.Provisioning, Run: "r", Begin: begin, Backfilled: begin.Add(3 * time.Hour),
 		FrontierBegin: begin.Add(5 * time.Hour), Watermark: now.Add(-5 * time.Minute), WindowsComplete: 8,
 		Tally: archive.Tally{Records: 80, Bytes: 800, StoredBytes: 200}, LastRunAt: now.Add(-time.Minute), LastSuccessAt: now.Add(-time.Hour),
 		LastErrorAt: now.Add(-time.Minute), LastErrorCode: entra.CodeThrottled, LastError: "read provisioning: 429; wait"}
@@ -159,7 +160,7 @@ func TestHoursThatAVersionBeforeHasCountedSayThatTheyHaveNoSum(t *testing.T) {
 }
 
 func TestAStreamThatIsNotCollectedAnyMoreIsNotFailing(t *testing.T) {
-	server := serving(t, entra.DirectoryAudits)
+	server := serving(t, logs.DirectoryAudits)
 	_, answer := get(t, server, "/api/coverage")
 	rows := answer["value"].([]any)
 	require.Len(t, rows, 2)

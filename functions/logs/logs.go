@@ -15,6 +15,7 @@ import (
 	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/skiptoken"
 	"github.com/entraledger/entraledger/internal/streams"
@@ -169,12 +170,12 @@ func (f *Function) one(w http.ResponseWriter, r *http.Request, id string) error 
 		return err
 	}
 	types := []entra.Stream{q.Stream}
-	if q.Stream.IsSignIns() { // an id may be of any type
+	if logs.Of(q.Stream).IsSignIns() { // an id may be of any type
 		all, err := f.Streams.All(r.Context())
 		if err != nil {
 			return err
 		}
-		types = slices.DeleteFunc(slices.Clone(all), func(s entra.Stream) bool { return !s.IsSignIns() })
+		types = slices.DeleteFunc(slices.Clone(all), func(s entra.Stream) bool { return !logs.Of(s).IsSignIns() })
 	}
 	end := time.Now().Add(f.Slice)
 	var gaps []archive.Gap
@@ -210,7 +211,7 @@ func (f *Function) find(w http.ResponseWriter, r *http.Request, q query, id stri
 		if time.Now().After(end) {
 			return false, &entra.Error{Code: entra.CodeUnavailable, Doing: "find record " + entra.Clip(id, 80),
 				Why:    fmt.Sprintf("it was not found within %s", f.Slice),
-				Remedy: fmt.Sprintf("ask for a list with $filter=id eq '...' and a range of %s", q.Stream.TimeProperty())}
+				Remedy: fmt.Sprintf("ask for a list with $filter=id eq '...' and a range of %s", logs.Of(q.Stream).TimeProperty)}
 		}
 		return true, nil
 	})

@@ -4,22 +4,17 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/odata"
 	"github.com/entraledger/entraledger/internal/search"
 )
-
-// collections are Graph's names of the logs, and the stream that each has without a filter of types.
-var collections = map[string]entra.Stream{
-	"directoryAudits":               entra.DirectoryAudits,
-	"signIns":                       entra.SignInsInteractiveUser,
-	"provisioning":                  entra.Provisioning,
-	"customSecurityAttributeAudits": entra.CustomSecurityAttributeAudits,
-}
 
 // query is a request, read.
 type query struct {
@@ -35,17 +30,18 @@ type query struct {
 // readQuery reads a request for a collection.
 func (f *Function) readQuery(r *http.Request, accepted ...string) (query, error) {
 	q := query{collection: r.PathValue("collection")}
-	stream, ok := collections[q.collection]
+	log, ok := logs.Collections()[q.collection]
 	if !ok {
 		return q, &entra.Error{Code: entra.CodeNotFound, Doing: "find auditLogs/" + entra.Clip(q.collection, 80), Why: "there is no such log",
-			Remedy: "there are directoryAudits, signIns, provisioning"}
+			Remedy: "there are " + strings.Join(slices.Sorted(maps.Keys(logs.Collections())), ", ")}
 	}
+	stream := log.Stream
 	p := answer.ReadParameters(r, accepted...)
 	q.top = p.Int("$top", defaultTop, 1, maxTop)
 	q.count = p.Choice("$count", "false", "true", "false") == "true"
 	versions := p.Choice("versions", "current", "current", "all") == "all"
 	q.aggregate = p.Choice("aggregate", "", "1h", "6h", "24h")
-	by, desc := p.OrderBy(stream.TimeProperty())
+	by, desc := p.OrderBy(logs.Of(stream).TimeProperty)
 	if p.Err() != nil {
 		return q, p.Err()
 	}

@@ -19,6 +19,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/memstorage"
 	"github.com/entraledger/entraledger/internal/tables"
 )
@@ -196,7 +197,7 @@ type forgetful struct {
 
 // add gives the tenant a record; a content under the same key takes the place of the one before.
 func (f *forgetful) add(s entra.Stream, id string, at time.Time, content string) entra.Record {
-	rec, err := entra.ParseRecord(s, []byte(record(s, id, start.Sub(at), content)))
+	rec, err := logs.ParseRecord(s, []byte(record(s, id, start.Sub(at), content)))
 	if err != nil {
 		panic(err) // the text is the test's own
 	}

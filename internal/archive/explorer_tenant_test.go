@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // truth is the tenant of an exploration: what Graph shows at each moment, and what it showed
@@ -52,7 +53,7 @@ func (t *truth) clone() *truth {
 func (t *truth) show(id string, at time.Time, content string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	raw := fmt.Sprintf(`{"id":%q,%q:%q,"content":%q}`, id, stream.TimeProperty(), at.Format(time.RFC3339Nano), content)
+	raw := fmt.Sprintf(`{"id":%q,%q:%q,"content":%q}`, id, logs.Of(stream).TimeProperty, at.Format(time.RFC3339Nano), content)
 	next := show{time.Now(), raw, entra.HashOf([]byte(raw))}
 	i, found := slices.BinarySearchFunc(t.records, shownRecord{id: id, at: at}, compareShown)
 	if !found {
@@ -111,7 +112,7 @@ func (t *truth) page(after shownRecord, to time.Time) (page entra.Page, last sho
 			return page, last, true
 		}
 		raw := r.shows[len(r.shows)-1].raw
-		rec, err := entra.ParseRecord(stream, []byte(raw))
+		rec, err := logs.ParseRecord(stream, []byte(raw))
 		page.Records = append(page.Records, entra.Parsed{Record: rec, Err: err})
 		last = shownRecord{id: r.id, at: r.at}
 	}

@@ -13,6 +13,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/memstorage"
 )
 
@@ -23,7 +24,7 @@ func TestAPlantedRowDatedAfterTheSealIsStillAFinding(t *testing.T) {
 		l.tenant.fill(stream, start.Add(-50*time.Hour), start.Add(days), 20*time.Minute)
 		l.sealIn()
 		hour := entra.FloorHour(start.Add(-20 * time.Hour))
-		forged, err := entra.ParseRecord(stream, []byte(record(stream, "forged", start.Sub(hour.Add(time.Minute)), "Graph never had it")))
+		forged, err := logs.ParseRecord(stream, []byte(record(stream, "forged", start.Sub(hour.Add(time.Minute)), "Graph never had it")))
 		require.NoError(l, err)
 		_, err = l.store.Insert(l.Context(), forged.Window(stream), []entra.Record{forged}, time.Now()) // after the seal
 		require.NoError(l, err)

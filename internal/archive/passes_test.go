@@ -18,6 +18,7 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/archive/archivetest"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/memstorage"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/tables"
@@ -255,7 +256,7 @@ func sealedArchive(t *testing.T, n int, over time.Duration) (*tenant, *tables.St
 func row(t *testing.T, tn *tenant, service *aztables.ServiceClient, i int) (*aztables.Client, aztables.EDMEntity) {
 	when := timeOf(stream, tn.records[stream][i])
 	table := service.NewClient(tables.TableName(entra.WindowOf(stream, when)))
-	rec, err := entra.ParseRecord(stream, []byte(tn.records[stream][i]))
+	rec, err := logs.ParseRecord(stream, []byte(tn.records[stream][i]))
 	require.NoError(t, err)
 	got, err := table.GetEntity(t.Context(), when.Format(entra.HourFormat), when.Format("2006-01-02T15:04:05.0000000Z")+"_"+rec.ID, nil)
 	require.NoError(t, err)

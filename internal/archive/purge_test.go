@@ -10,6 +10,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
 )
 
@@ -112,7 +113,7 @@ func TestAHoldKeepsWhatIsPastItsRetention(t *testing.T) {
 		"for ever":          {archive.Retention{}, false},
 		"for ever for this": {archive.Retention{Default: archive.LeastRetention, By: map[entra.Stream]time.Duration{stream: 0}}, false},
 		"longer":            {archive.Retention{Default: 400 * days}, false},
-		"of another":        {archive.Retention{Default: archive.LeastRetention, Holds: []archive.Hold{{Stream: entra.Provisioning, From: hold.From, To: hold.To}}}, true},
+		"of another":        {archive.Retention{Default: archive.LeastRetention, Holds: []archive.Hold{{Stream: logs.Provisioning, From: hold.From, To: hold.To}}}, true},
 	} {
 		plan, err := archive.NewPurger(store, heads, c.retention).Plan(t.Context(), stream, december)
 		require.NoError(t, err)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // shortestRetention is the least time for which a tenant keeps its logs (7 days on Free).
@@ -236,7 +237,7 @@ func (rd *read) book(res groupResult, form string) {
 	now.Unchanged += res.balance.Unchanged
 	now.Quarantined += res.balance.Quarantined
 	if res.added != (Contents{}) {
-		now.wroteAs(form, entra.ColumnSet(rd.stream))
+		now.wroteAs(form, logs.Of(rd.stream).ColumnSet())
 	}
 	now.Records += res.added.Records
 	now.Versions += res.added.Versions

@@ -15,6 +15,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
 )
 
@@ -139,7 +140,7 @@ func TestRowsThatTwoWholeReadsDoNotMeetAreAFinding(t *testing.T) {
 		l.tenant.fill(stream, start.Add(-50*time.Hour), start.Add(days), 20*time.Minute)
 		l.sealIn()
 		hour := entra.FloorHour(start.Add(-20 * time.Hour))
-		forged, err := entra.ParseRecord(stream, []byte(record(stream, "forged", start.Sub(hour.Add(time.Minute)), "Graph never had it")))
+		forged, err := logs.ParseRecord(stream, []byte(record(stream, "forged", start.Sub(hour.Add(time.Minute)), "Graph never had it")))
 		require.NoError(l, err)
 		first := l.hours(stream)[hour]
 		last, err := l.store.Seal(l.Context(), stream, first.LastSeal)
@@ -182,7 +183,7 @@ func TestWhereGraphCanNotBeAskedAnyMoreContentsAreUnconfirmed(t *testing.T) {
 		l.runs(5*time.Minute, start.Add(11*time.Minute))
 		hour := entra.FloorHour(start.Add(-2 * days))
 		held := l.hours(stream)[hour]
-		lone, err := entra.ParseRecord(stream, []byte(record(stream, "lone", start.Sub(hour.Add(time.Minute)), "of a run that died")))
+		lone, err := logs.ParseRecord(stream, []byte(record(stream, "lone", start.Sub(hour.Add(time.Minute)), "of a run that died")))
 		require.NoError(l, err)
 		l.plant(lone)
 		l.dies(hour, hour.Add(time.Hour))

@@ -16,13 +16,14 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/archive/archivetest"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/memstorage"
 	"github.com/entraledger/entraledger/internal/tables"
 )
 
 const (
-	stream = entra.SignInsInteractiveUser
-	other  = entra.DirectoryAudits
+	stream = logs.SignInsInteractiveUser
+	other  = logs.DirectoryAudits
 	budget = time.Minute
 )
 
@@ -76,7 +77,7 @@ func (t *tenant) Pages(ctx context.Context, s entra.Stream, from, to time.Time) 
 			n := min(t.pageSize, len(in))
 			page := entra.Page{Date: t.now}
 			for _, raw := range in[:n] {
-				rec, err := entra.ParseRecord(s, []byte(raw))
+				rec, err := logs.ParseRecord(s, []byte(raw))
 				page.Records = append(page.Records, entra.Parsed{Record: rec, Err: err})
 			}
 			in = in[n:]
@@ -93,7 +94,7 @@ func (t *tenant) Pages(ctx context.Context, s entra.Stream, from, to time.Time) 
 func hashText(s string) string { h := sha256.Sum256([]byte(s)); return string(h[:]) }
 
 func timeOf(s entra.Stream, raw string) time.Time {
-	rec, err := entra.ParseRecord(s, []byte(raw))
+	rec, err := logs.ParseRecord(s, []byte(raw))
 	if err != nil {
 		return time.Time{}
 	}
@@ -106,7 +107,7 @@ func (t *tenant) add(s entra.Stream, id string, ago time.Duration, content strin
 }
 
 func record(s entra.Stream, id string, ago time.Duration, content string) string {
-	return fmt.Sprintf(`{"id":%q,%q:%q,"content":%q}`, id, s.TimeProperty(), start.Add(-ago).Format(time.RFC3339Nano), content)
+	return fmt.Sprintf(`{"id":%q,%q:%q,"content":%q}`, id, logs.Of(s).TimeProperty, start.Add(-ago).Format(time.RFC3339Nano), content)
 }
 
 func execution() archive.Execution { return archivetest.Execution() }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
 )
 
@@ -198,7 +199,7 @@ func find(ctx context.Context, evidence Evidence, w entra.Window, key entra.Key)
 		if row.Problem != "" || !row.Superseded.IsZero() {
 			continue
 		}
-		if rec, err := entra.ParseRecord(w.Stream, row.Raw); err == nil && rec.Key.Compare(key) == 0 {
+		if rec, err := logs.ParseRecord(w.Stream, row.Raw); err == nil && rec.Key.Compare(key) == 0 {
 			record = row
 		}
 	}

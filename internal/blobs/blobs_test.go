@@ -9,6 +9,7 @@ import (
 	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/blobs"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
 )
 
@@ -24,19 +25,19 @@ func TestHeadsAreWrittenOnceAndListedBySize(t *testing.T) {
 		}
 		return out
 	}
-	require.Empty(t, list(entra.Provisioning), "there is no container yet")
+	require.Empty(t, list(logs.Provisioning), "there is no container yet")
 	heads := []seal.Head{
-		{Stream: entra.Provisioning, Size: 7, Root: tlog.RecordHash([]byte("seven"))},
-		{Stream: entra.Provisioning, Size: 11, Root: tlog.RecordHash([]byte("eleven"))},
-		{Stream: entra.DirectoryAudits, Size: 7, Root: tlog.RecordHash([]byte("other"))},
+		{Stream: logs.Provisioning, Size: 7, Root: tlog.RecordHash([]byte("seven"))},
+		{Stream: logs.Provisioning, Size: 11, Root: tlog.RecordHash([]byte("eleven"))},
+		{Stream: logs.DirectoryAudits, Size: 7, Root: tlog.RecordHash([]byte("other"))},
 	}
 	for range 2 { // a run that was killed writes the same head again
 		for _, h := range heads {
 			require.NoError(t, store.PutHead(t.Context(), h))
 		}
 	}
-	require.Equal(t, heads[:2], list(entra.Provisioning))
-	require.Equal(t, heads[2:], list(entra.DirectoryAudits))
+	require.Equal(t, heads[:2], list(logs.Provisioning))
+	require.Equal(t, heads[2:], list(logs.DirectoryAudits))
 	text, err := store.Read(t.Context(), heads[0])
 	require.NoError(t, err)
 	parsed, err := seal.ParseHead(text)
@@ -61,7 +62,7 @@ func TestTheBlobsLieInTheTablesAccount(t *testing.T) {
 func TestAnAccountThatDoesNotAnswerIsNamedByItsSetting(t *testing.T) {
 	store, err := blobs.New(blobs.Config{ConnectionString: "DefaultEndpointsProtocol=http;AccountName=x;AccountKey=c2VjcmV0;BlobEndpoint=http://127.0.0.1:1/x"})
 	require.NoError(t, err)
-	err = store.PutHead(t.Context(), seal.Head{Stream: entra.Provisioning, Size: 1})
+	err = store.PutHead(t.Context(), seal.Head{Stream: logs.Provisioning, Size: 1})
 	require.Equal(t, entra.CodeUnavailable, entra.CodeOf(err))
 	require.ErrorContains(t, err, "ARCHIVE_STORAGE")
 	require.NotContains(t, err.Error(), "c2VjcmV0")

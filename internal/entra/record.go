@@ -80,10 +80,10 @@ type Parsed struct {
 // ParseRecord decodes what the archive needs of one record and hashes it. raw must not be changed while the record
 // lives. Of repeated keys, which published beta records have, the first counts.
 // Errors: ErrNotJSON, ErrNoObject, ErrNoID, ErrNoTime (wrapped, with the value).
-func ParseRecord(s Stream, raw []byte) (Record, error) {
+func ParseRecord(l *Layout, raw []byte) (Record, error) {
 	sc := &scanner{data: raw}
 	at := sc.space(0)
-	rec, end := newRecordScan(s).scan(sc, at, 0)
+	rec, end := l.scan(sc, at, 0)
 	if end >= 0 {
 		end = sc.space(end)
 	}
@@ -94,18 +94,8 @@ func ParseRecord(s Stream, raw []byte) (Record, error) {
 	return rec.Record, rec.Err
 }
 
-// recordScan decodes records of one stream.
-type recordScan struct {
-	timeProperty string
-	promoted     []promotion
-}
-
-func newRecordScan(s Stream) *recordScan {
-	return &recordScan{timeProperty: s.TimeProperty(), promoted: promotions(s)}
-}
-
 // scan decodes the record that begins at a position, and returns the position after it; -1 where it is not JSON.
-func (r *recordScan) scan(s *scanner, at, depth int) (Parsed, int) {
+func (l *Layout) scan(s *scanner, at, depth int) (Parsed, int) {
 	var (
 		out      Parsed
 		timeText string
@@ -119,7 +109,7 @@ func (r *recordScan) scan(s *scanner, at, depth int) (Parsed, int) {
 		out.Hash = HashOf(out.Raw)
 		return out, end
 	}
-	out.Columns = make([]Column, 0, len(r.promoted))
+	out.Columns = make([]Column, 0, len(l.Columns))
 	end := s.object(at, depth, func(name []byte, from int) int {
 		to := s.value(from, depth+1)
 		if to < 0 {
@@ -130,14 +120,14 @@ func (r *recordScan) scan(s *scanner, at, depth int) (Parsed, int) {
 			if value := s.data[from:to]; out.ID == "" && value[0] == '"' {
 				out.ID = parse(value).Str
 			}
-		case string(name) == r.timeProperty:
+		case string(name) == l.TimeProperty:
 			if timeText == "" {
 				timeText = parse(s.data[from:to]).String()
 			}
 		}
-		for i := range r.promoted {
-			if r.promoted[i].property == string(name) {
-				out.promote(&r.promoted[i], parse(s.data[from:to]))
+		for i := range l.Columns {
+			if l.Columns[i].Property == string(name) {
+				out.promote(&l.Columns[i], parse(s.data[from:to]))
 			}
 		}
 		return to
@@ -153,7 +143,7 @@ func (r *recordScan) scan(s *scanner, at, depth int) (Parsed, int) {
 	}
 	t, err := ParseTime(timeText)
 	if err != nil {
-		out.Err = fmt.Errorf("%w: %s is %s", ErrNoTime, r.timeProperty, strconv.QuoteToASCII(Clip(timeText, 80)))
+		out.Err = fmt.Errorf("%w: %s is %s", ErrNoTime, l.TimeProperty, strconv.QuoteToASCII(Clip(timeText, 80)))
 		return out, end
 	}
 	out.Time = t.Truncate(Tick)

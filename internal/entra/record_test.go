@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 func TestTimesOfEveryFormSeenInRecordsAreRead(t *testing.T) {
@@ -66,7 +67,7 @@ func TestARecordIsFiledByIdAndTime(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			rec, err := entra.ParseRecord(entra.SignInsInteractiveUser, []byte(c.raw))
+			rec, err := logs.ParseRecord(logs.SignInsInteractiveUser, []byte(c.raw))
 			require.Equal(t, entra.Hash(sha256.Sum256([]byte(c.raw))), rec.Hash, "what can't be filed is hashed too")
 			if c.fails != nil {
 				require.ErrorIs(t, err, c.fails)
@@ -75,7 +76,7 @@ func TestARecordIsFiledByIdAndTime(t *testing.T) {
 			require.NoError(t, err)
 			require.Equal(t, c.id, rec.ID)
 			require.Equal(t, when, rec.Time.Format(time.RFC3339Nano))
-			require.Equal(t, "2026-11-21T14", rec.Window(entra.SignInsInteractiveUser).Start.Format(entra.HourFormat))
+			require.Equal(t, "2026-11-21T14", rec.Window(logs.SignInsInteractiveUser).Start.Format(entra.HourFormat))
 		})
 	}
 }
@@ -84,7 +85,7 @@ func TestPromotedColumnsHoldTextsAndNumbersAndNothingElse(t *testing.T) {
 	long := strings.Repeat("x", entra.MaxColumnBytes-1) + "é"
 	raw := `{"id":"a","createdDateTime":"2026-11-21T14:00:00Z","userId":"u","appId":null,"userPrincipalName":"` + long + `",
 		"status":{"errorCode":50074,"failureReason":"x"},"ipAddress":"","servicePrincipalId":{"odd":1},"userId":"again"}`
-	rec, err := entra.ParseRecord(entra.SignInsInteractiveUser, []byte(raw))
+	rec, err := logs.ParseRecord(logs.SignInsInteractiveUser, []byte(raw))
 	require.NoError(t, err)
 	require.Equal(t, []entra.Column{
 		{Name: "UserId", Text: "u"},
@@ -94,7 +95,7 @@ func TestPromotedColumnsHoldTextsAndNumbersAndNothingElse(t *testing.T) {
 }
 
 func TestEverySampleRecordCanBeFiled(t *testing.T) {
-	for _, s := range []entra.Stream{entra.DirectoryAudits, entra.SignInsInteractiveUser, entra.SignInsServicePrincipal, entra.Provisioning} {
+	for _, s := range []entra.Stream{logs.DirectoryAudits, logs.SignInsInteractiveUser, logs.SignInsServicePrincipal, logs.Provisioning} {
 		file, err := os.Open(filepath.Join("..", "..", "..", "shared", "samples", string(s)+".jsonl"))
 		require.NoError(t, err)
 		defer file.Close()
@@ -104,7 +105,7 @@ func TestEverySampleRecordCanBeFiled(t *testing.T) {
 			if len(line) == 0 && err != nil {
 				break
 			}
-			rec, err := entra.ParseRecord(s, line[:len(line)-1])
+			rec, err := logs.ParseRecord(s, line[:len(line)-1])
 			require.NoError(t, err, "%s", line)
 			columns += len(rec.Columns)
 		}
@@ -119,18 +120,6 @@ func TestHoursAreCountedInUTC(t *testing.T) {
 	require.Equal(t, "2026-11-20T23", entra.FloorHour(from).Format(entra.HourFormat))
 	require.Equal(t, 1, entra.HoursBetween(from, time.Date(2026, 11, 21, 0, 30, 0, 0, time.UTC)))
 	require.Equal(t, 0, entra.HoursBetween(time.Date(2026, 11, 22, 0, 0, 0, 0, time.UTC), from))
-}
-
-func TestStreamsAreKnownByTheirExactNames(t *testing.T) {
-	for _, s := range entra.AllStreams() {
-		got, err := entra.ParseStream(string(s))
-		require.NoError(t, err)
-		require.Equal(t, s, got)
-		require.NotEmpty(t, entra.ColumnNames(s))
-	}
-	_, err := entra.ParseStream("signins.interactiveuser")
-	require.ErrorContains(t, err, "signIns.interactiveUser")
-	require.NotContains(t, entra.DefaultStreams(), entra.CustomSecurityAttributeAudits)
 }
 
 func TestAnErrorIsOneLineWithCauseAndRemedy(t *testing.T) {

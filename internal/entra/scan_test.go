@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // pageOf wraps a text as the only record of a page.
@@ -19,10 +20,10 @@ func pageOf(record string) []byte { return []byte(`{"@odata.nextLink":"n","value
 // requireLikeJSON checks that the scanner takes what encoding/json takes.
 func requireLikeJSON(t *testing.T, text string) {
 	valid := json.Valid([]byte(text))
-	_, err := entra.ParseRecord(entra.DirectoryAudits, []byte(text))
+	_, err := logs.ParseRecord(logs.DirectoryAudits, []byte(text))
 	require.Equal(t, !valid, err == entra.ErrNotJSON, "a record %q: %v", text, err)
 	page := pageOf(text)
-	_, err = entra.ScanPage(entra.DirectoryAudits, page)
+	_, err = logs.ScanPage(logs.DirectoryAudits, page)
 	require.Equal(t, json.Valid(page), err == nil, "a page with %q: %v", text, err)
 }
 
@@ -48,12 +49,12 @@ func FuzzTheScannerTakesWhatIsJSON(f *testing.F) {
 }
 
 func TestATextNestedWithoutEndIsRefused(t *testing.T) {
-	_, err := entra.ParseRecord(entra.DirectoryAudits, []byte(strings.Repeat("[", 1_000_000)))
+	_, err := logs.ParseRecord(logs.DirectoryAudits, []byte(strings.Repeat("[", 1_000_000)))
 	require.ErrorIs(t, err, entra.ErrNotJSON)
 }
 
 func TestEveryBrokenSampleIsNoticed(t *testing.T) {
-	file, err := os.Open(filepath.Join("..", "..", "..", "shared", "samples", string(entra.SignInsInteractiveUser)+".jsonl"))
+	file, err := os.Open(filepath.Join("..", "..", "..", "shared", "samples", string(logs.SignInsInteractiveUser)+".jsonl"))
 	require.NoError(t, err)
 	defer file.Close()
 	line, err := bufio.NewReader(file).ReadString('\n')
@@ -66,7 +67,7 @@ func TestEveryBrokenSampleIsNoticed(t *testing.T) {
 }
 
 func TestAPageGivesItsRecordsAndItsLink(t *testing.T) {
-	parts, err := entra.ScanPage(entra.DirectoryAudits, []byte(` { "@odata.context" : "c", "value" : [ {"id":"a","activityDateTime":"2026-11-21T14:00:00Z"} , 7, {"id":"b"} ] ,
+	parts, err := logs.ScanPage(logs.DirectoryAudits, []byte(` { "@odata.context" : "c", "value" : [ {"id":"a","activityDateTime":"2026-11-21T14:00:00Z"} , 7, {"id":"b"} ] ,
 		"@odata.nextLink" : "https:\/\/graph.microsoft.com/v1.0/x?$skiptoken=1" } `))
 	require.NoError(t, err)
 	require.Equal(t, "https://graph.microsoft.com/v1.0/x?$skiptoken=1", parts.NextLink)
@@ -78,9 +79,9 @@ func TestAPageGivesItsRecordsAndItsLink(t *testing.T) {
 	require.Equal(t, "7", string(parts.Records[1].Raw))
 	require.ErrorIs(t, parts.Records[2].Err, entra.ErrNoTime)
 
-	_, err = entra.ScanPage(entra.DirectoryAudits, []byte(`{"value":{}}`))
+	_, err = logs.ScanPage(logs.DirectoryAudits, []byte(`{"value":{}}`))
 	require.ErrorIs(t, err, entra.ErrNoList)
-	parts, err = entra.ScanPage(entra.DirectoryAudits, []byte(`{"error":{"code":"x"}}`))
+	parts, err = logs.ScanPage(logs.DirectoryAudits, []byte(`{"error":{"code":"x"}}`))
 	require.NoError(t, err)
 	require.True(t, parts.Error)
 }

@@ -15,14 +15,13 @@ type PageParts struct {
 // usualPage is how many records a page has as a rule.
 const usualPage = 1000
 
-// ScanPage takes a page of a stream apart. Nothing is copied: the records alias body. Errors: the text is not a JSON
+// ScanPage takes a page of a log apart. Nothing is copied: the records alias body. Errors: the text is not a JSON
 // object, or ErrNoList.
-func ScanPage(stream Stream, body []byte) (PageParts, error) {
+func ScanPage(layout *Layout, body []byte) (PageParts, error) {
 	var (
-		s       = &scanner{data: body}
-		parts   PageParts
-		list    bool
-		records = newRecordScan(stream)
+		s     = &scanner{data: body}
+		parts PageParts
+		list  bool
 	)
 	at := s.space(0)
 	if at >= len(body) || body[at] != '{' {
@@ -32,7 +31,7 @@ func ScanPage(stream Stream, body []byte) (PageParts, error) {
 		if string(name) == "value" && from < len(body) && body[from] == '[' {
 			list, parts.Records = true, make([]Parsed, 0, usualPage)
 			return s.elements(from, 1, func(at int) int {
-				rec, end := records.scan(s, at, 2)
+				rec, end := layout.scan(s, at, 2)
 				parts.Records = append(parts.Records, rec)
 				return end
 			})

@@ -21,6 +21,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 var (
@@ -118,16 +119,16 @@ func TestEachStreamIsAskedForInTheWordsThatItsCollectionTakes(t *testing.T) {
 	const times = "createdDateTime ge 2026-11-20T14:00:00.0000000Z and createdDateTime le 2026-11-21T13:59:59.9999999Z"
 	audits := strings.ReplaceAll(times, "createdDateTime", "activityDateTime")
 	cases := map[entra.Stream]struct{ path, filter, order string }{
-		entra.SignInsInteractiveUser:        {"/v1.0/auditLogs/signIns", times, "createdDateTime asc"},
-		entra.SignInsNonInteractiveUser:     {"/beta/auditLogs/signIns", times + " and signInEventTypes/any(t: t eq 'nonInteractiveUser')", "createdDateTime asc"},
-		entra.SignInsServicePrincipal:       {"/beta/auditLogs/signIns", times + " and signInEventTypes/any(t: t eq 'servicePrincipal')", "createdDateTime asc"},
-		entra.SignInsManagedIdentity:        {"/beta/auditLogs/signIns", times + " and signInEventTypes/any(t: t eq 'managedIdentity')", "createdDateTime asc"},
-		entra.DirectoryAudits:               {"/v1.0/auditLogs/directoryAudits", audits, "activityDateTime asc"},
-		entra.CustomSecurityAttributeAudits: {"/beta/auditLogs/customSecurityAttributeAudits", audits, "activityDateTime asc"},
-		entra.Provisioning: {"/v1.0/auditLogs/provisioning",
+		logs.SignInsInteractiveUser:        {"/v1.0/auditLogs/signIns", times, "createdDateTime asc"},
+		logs.SignInsNonInteractiveUser:     {"/beta/auditLogs/signIns", times + " and signInEventTypes/any(t: t eq 'nonInteractiveUser')", "createdDateTime asc"},
+		logs.SignInsServicePrincipal:       {"/beta/auditLogs/signIns", times + " and signInEventTypes/any(t: t eq 'servicePrincipal')", "createdDateTime asc"},
+		logs.SignInsManagedIdentity:        {"/beta/auditLogs/signIns", times + " and signInEventTypes/any(t: t eq 'managedIdentity')", "createdDateTime asc"},
+		logs.DirectoryAudits:               {"/v1.0/auditLogs/directoryAudits", audits, "activityDateTime asc"},
+		logs.CustomSecurityAttributeAudits: {"/beta/auditLogs/customSecurityAttributeAudits", audits, "activityDateTime asc"},
+		logs.Provisioning: {"/v1.0/auditLogs/provisioning",
 			"activityDateTime gt 2026-11-20T13:59:59.9999999Z and activityDateTime lt 2026-11-21T14:00:00.0000000Z", ""},
 	}
-	for _, s := range entra.AllStreams() {
+	for _, s := range logs.Streams() {
 		t.Run(string(s), func(t *testing.T) {
 			graphs := newScript(t, body(onePage))
 			records, err := read(t.Context(), graphs.client(t, nil), s)
@@ -155,7 +156,7 @@ func TestPagesAreFollowedByTheirOwnAddressEmptyOnesToo(t *testing.T) {
 		}
 	}
 	graphs = newScript(t, next("a_1", `{"id":"1"}`), next("b%2D2", ""), body(`{"value":[{"id":"2"}]}`))
-	records, err := read(t.Context(), graphs.client(t, nil), entra.SignInsInteractiveUser)
+	records, err := read(t.Context(), graphs.client(t, nil), logs.SignInsInteractiveUser)
 	require.NoError(t, err)
 	require.Equal(t, []string{`{"id":"1"}`, `{"id":"2"}`}, records)
 	require.Equal(t, "a_1", graphs.requests[1].URL.Query().Get("$skiptoken"))
@@ -170,7 +171,7 @@ func TestAnAnswerMayBeCompressed(t *testing.T) {
 		_, _ = io.WriteString(zip, onePage)
 		_ = zip.Close()
 	})
-	records, err := read(t.Context(), graphs.client(t, nil), entra.DirectoryAudits)
+	records, err := read(t.Context(), graphs.client(t, nil), logs.DirectoryAudits)
 	require.NoError(t, err)
 	require.Len(t, records, 2)
 }
@@ -206,7 +207,7 @@ func TestWhatPassesIsTriedAgain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			graphs := newScript(t, fault, body(onePage))
 			client := graphs.client(t, func(c *graph.Config) { c.Timeout = 250 * time.Millisecond })
-			records, err := read(t.Context(), client, entra.SignInsInteractiveUser)
+			records, err := read(t.Context(), client, logs.SignInsInteractiveUser)
 			require.NoError(t, err)
 			require.Len(t, records, 2, "the page came whole, and once")
 			require.Len(t, graphs.requests, 2)
@@ -228,7 +229,7 @@ func TestWhatStaysIsExplainedAfterAFewTries(t *testing.T) {
 		{"token", status(401, nil, fmt.Sprintf(graphErr, "InvalidAuthenticationToken", "Access token validation failure. Invalid audience.")), entra.CodeToken, 2, "AZURE_CLOUD"},
 		{"licence", status(403, nil, fmt.Sprintf(graphErr, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", "Neither tenant is B2C or tenant doesn't have premium license")),
 			entra.CodeLicence, 2, "P1 or P2"},
-		{"permission", status(403, nil, fmt.Sprintf(graphErr, "Authentication_MSGraphPermissionMissing", "The principal does not have required Microsoft Graph permission(s): AuditLog.Read.All")),
+		{"permission", status(403, nil, fmt.Sprintf(graphErr, "Authentication_MSGraphPermissionMissing", "The principal does not have required Microsoft Graph Permission(s): AuditLog.Read.All")),
 			entra.CodePermission, 1, "AuditLog.Read.All"},
 		{"not offered", status(404, nil, fmt.Sprintf(graphErr, "UnknownError", "")), entra.CodeNotFound, 1, "ARCHIVE_STREAMS"},
 		{"our query", status(400, nil, fmt.Sprintf(graphErr, "BadRequest", "Invalid filter clause")), entra.CodeInternal, 1, "Invalid filter clause"},
@@ -237,7 +238,7 @@ func TestWhatStaysIsExplainedAfterAFewTries(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			graphs := newScript(t, c.fault)
-			_, err := read(t.Context(), graphs.client(t, nil), entra.SignInsInteractiveUser)
+			_, err := read(t.Context(), graphs.client(t, nil), logs.SignInsInteractiveUser)
 			require.Equal(t, c.code, entra.CodeOf(err), "%v", err)
 			require.ErrorContains(t, err, c.says)
 			require.ErrorContains(t, err, "signIns.interactiveUser")
@@ -258,7 +259,7 @@ func TestAPagingTokenThatIsNotGoodAnyMoreAsksForANewRead(t *testing.T) {
 		graphs = newScript(t, func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprintf(w, `{"@odata.nextLink":"%s/v1.0/auditLogs/signIns?$skiptoken=x","value":[{"id":"a"}]}`, graphs.URL)
 		}, status(400, nil, answer))
-		records, err := read(t.Context(), graphs.client(t, nil), entra.SignInsInteractiveUser)
+		records, err := read(t.Context(), graphs.client(t, nil), logs.SignInsInteractiveUser)
 		require.ErrorIs(t, err, entra.ErrPagingLost)
 		require.Len(t, records, 1, "what came before is not lost")
 	}
@@ -273,14 +274,14 @@ func TestANextLinkThatLoopsOrLeadsAwayIsNotFollowed(t *testing.T) {
 	}
 	loop := func() string { return graphs.URL + "/v1.0/auditLogs/signIns?$skiptoken=same" }
 	graphs = newScript(t, link(loop))
-	_, err := read(t.Context(), graphs.client(t, nil), entra.SignInsInteractiveUser)
+	_, err := read(t.Context(), graphs.client(t, nil), logs.SignInsInteractiveUser)
 	require.ErrorIs(t, err, entra.ErrPagingLost)
 	require.Len(t, graphs.requests, 2)
 
 	other := newScript(t, body(onePage))
 	for _, address := range []string{other.URL + "/x", "https://graph.microsoft.com.evil.example/x", "//evil.example/x"} {
 		graphs = newScript(t, link(func() string { return address }))
-		_, err = read(t.Context(), graphs.client(t, nil), entra.SignInsInteractiveUser)
+		_, err = read(t.Context(), graphs.client(t, nil), logs.SignInsInteractiveUser)
 		require.Equal(t, entra.CodeBrokenAnswer, entra.CodeOf(err), "%v", err)
 		require.Empty(t, other.requests, "no token leaves for another host")
 	}
@@ -293,7 +294,7 @@ func TestRetryAfterIsHonouredUpToTheDeadline(t *testing.T) {
 			ctx, stop := context.WithTimeout(t.Context(), time.Minute)
 			defer stop()
 			start := time.Now()
-			_, err := read(ctx, graphs.client(t, nil), entra.SignInsInteractiveUser)
+			_, err := read(ctx, graphs.client(t, nil), logs.SignInsInteractiveUser)
 			require.Equal(t, entra.CodeThrottled, entra.CodeOf(err))
 			require.Len(t, graphs.requests, 1)
 			require.Less(t, time.Since(start), 30*time.Second, "a wait that can't end in time is not begun")
@@ -301,7 +302,7 @@ func TestRetryAfterIsHonouredUpToTheDeadline(t *testing.T) {
 	}
 	graphs := newScript(t, status(429, map[string]string{"Retry-After": "1"}, ""), body(onePage))
 	start := time.Now()
-	records, err := read(t.Context(), graphs.client(t, nil), entra.SignInsInteractiveUser)
+	records, err := read(t.Context(), graphs.client(t, nil), logs.SignInsInteractiveUser)
 	require.NoError(t, err)
 	require.Len(t, records, 2)
 	require.GreaterOrEqual(t, time.Since(start), time.Second)
@@ -321,7 +322,7 @@ func TestTheContextEndsAWaitAtOnce(t *testing.T) {
 			})
 			done := make(chan error, 1)
 			go func() {
-				_, err := read(ctx, graphs.client(t, nil), entra.SignInsInteractiveUser)
+				_, err := read(ctx, graphs.client(t, nil), logs.SignInsInteractiveUser)
 				done <- err
 			}()
 			select {
@@ -341,7 +342,7 @@ func TestRefusedRequestsLeaveNoConnectionBehind(t *testing.T) {
 		steps = append(steps, status(401, challenge, strings.Repeat(" ", 9000)), status(503, nil, strings.Repeat(" ", 9000)))
 	}
 	graphs := newScript(t, append(steps, body(onePage))...)
-	_, err := read(t.Context(), graphs.client(t, func(c *graph.Config) { c.Tries = 100; c.BackOff = time.Microsecond }), entra.SignInsInteractiveUser)
+	_, err := read(t.Context(), graphs.client(t, func(c *graph.Config) { c.Tries = 100; c.BackOff = time.Microsecond }), logs.SignInsInteractiveUser)
 	require.NoError(t, err)
 	require.LessOrEqual(t, graphs.open.Load(), int64(2))
 }
@@ -372,7 +373,7 @@ func (unavailable) NonRetriable() {}
 
 func TestAnIdentityThatGivesNoTokenIsNamed(t *testing.T) {
 	graphs := newScript(t, body(onePage))
-	_, err := read(t.Context(), graphs.client(t, func(c *graph.Config) { c.Credential = noToken{} }), entra.SignInsInteractiveUser)
+	_, err := read(t.Context(), graphs.client(t, func(c *graph.Config) { c.Credential = noToken{} }), logs.SignInsInteractiveUser)
 	require.Equal(t, entra.CodeToken, entra.CodeOf(err), "%v", err)
 	require.ErrorContains(t, err, "managed identity")
 	require.Empty(t, graphs.requests)
@@ -401,7 +402,7 @@ func TestNoTenSecondsSeeMoreRequestsThanTheShare(t *testing.T) {
 func TestRecordsAreSlicesOfTheirPage(t *testing.T) {
 	page := `{"value":[` + strings.TrimSuffix(strings.Repeat(`{"id":"`+strings.Repeat("x", 5000)+`"},`, 1000), ",") + `]}`
 	graphs := newScript(t, body(page))
-	for p, err := range graphs.client(t, nil).Pages(t.Context(), entra.SignInsInteractiveUser, from, to) {
+	for p, err := range graphs.client(t, nil).Pages(t.Context(), logs.SignInsInteractiveUser, from, to) {
 		require.NoError(t, err)
 		require.Len(t, p.Records, 1000)
 		for _, rec := range p.Records {

@@ -14,62 +14,44 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // pageSize is both the default and the greatest $top of the log collections.
 // Source: learn.microsoft.com/graph/api/signin-list.
 const pageSize = 1000
 
-// collection is where Graph has a stream.
-type collection struct {
-	path       string // below the endpoint
-	eventType  string // of the signInEventTypes filter; sign-ins other than interactive ones exist in beta only
-	ordered    bool   // $orderby works
-	strict     bool   // the time filter knows gt and lt, not ge and le
-	permission string // the least application permission
-}
+// path is where Graph has a log, below the endpoint.
+func path(l *logs.Log) string { return "/" + l.Form() + "/auditLogs/" + l.Collection }
 
-var collections = map[entra.Stream]collection{
-	entra.DirectoryAudits:           {path: "/v1.0/auditLogs/directoryAudits", ordered: true, permission: "AuditLog.Read.All"},
-	entra.SignInsInteractiveUser:    {path: "/v1.0/auditLogs/signIns", ordered: true, permission: "AuditLog.Read.All"},
-	entra.SignInsNonInteractiveUser: {path: "/beta/auditLogs/signIns", eventType: "nonInteractiveUser", ordered: true, permission: "AuditLog.Read.All"},
-	entra.SignInsServicePrincipal:   {path: "/beta/auditLogs/signIns", eventType: "servicePrincipal", ordered: true, permission: "AuditLog.Read.All"},
-	entra.SignInsManagedIdentity:    {path: "/beta/auditLogs/signIns", eventType: "managedIdentity", ordered: true, permission: "AuditLog.Read.All"},
-	entra.Provisioning:              {path: "/v1.0/auditLogs/provisioning", strict: true, permission: "AuditLog.Read.All (or ProvisioningLog.Read.All)"},
-	entra.CustomSecurityAttributeAudits: {path: "/beta/auditLogs/customSecurityAttributeAudits", ordered: true,
-		permission: "CustomSecAttributeAuditLogs.Read.All"},
-}
-
-// formOf is the form in which a stream's records come: that of the version of Graph which they are
-// read from.
-func formOf(s entra.Stream) string {
-	if strings.HasPrefix(collections[s].path, "/beta/") {
-		return entra.FormBeta
+// Permission is what an error asks for when the log can't be read.
+func Permission(s entra.Stream) string {
+	log := logs.Of(s)
+	if log.Alternative != "" {
+		return log.Permission + " (or " + log.Alternative + ")"
 	}
-	return entra.FormV1
+	return log.Permission
 }
-
-// Permission is the least Microsoft Graph application permission that reads the stream.
-func Permission(s entra.Stream) string { return collections[s].permission }
 
 // Ordered tells whether the stream's pages come oldest record first. Provisioning accepts $orderby but does not obey.
-func (c *Client) Ordered(s entra.Stream) bool { return collections[s].ordered }
+func (c *Client) Ordered(s entra.Stream) bool { return logs.Of(s).Ordered }
 
 const literal = "2006-01-02T15:04:05.0000000Z"
 
 // query is the address of the first page of [from, to).
 func (c *Client) query(s entra.Stream, from, to time.Time) string {
-	col, property := collections[s], s.TimeProperty()
+	log := logs.Of(s)
+	property := log.TimeProperty
 	last := to.Add(-entra.Tick).UTC().Format(literal)
 	filter := fmt.Sprintf("%s ge %s and %s le %s", property, from.UTC().Format(literal), property, last)
-	if col.strict {
+	if log.Strict {
 		filter = fmt.Sprintf("%s gt %s and %s lt %s", property, from.Add(-entra.Tick).UTC().Format(literal), property, to.UTC().Format(literal))
 	}
-	if col.eventType != "" {
-		filter += fmt.Sprintf(" and signInEventTypes/any(t: t eq '%s')", col.eventType)
+	if log.EventType != "" && !log.Unfiltered {
+		filter += fmt.Sprintf(" and signInEventTypes/any(t: t eq '%s')", log.EventType)
 	}
-	text := c.base.String() + col.path + "?$filter=" + escape(filter) + fmt.Sprintf("&$top=%d", pageSize)
-	if col.ordered {
+	text := c.base.String() + path(log) + "?$filter=" + escape(filter) + fmt.Sprintf("&$top=%d", pageSize)
+	if log.Ordered {
 		text += "&$orderby=" + escape(property+" asc")
 	}
 	return text
@@ -205,7 +187,7 @@ func retry[T any](ctx context.Context, c *Client, doing string, op func() (T, er
 // parsePage takes a page apart. A page whose JSON is broken, that has no list, or that holds an error object is not a page.
 func parsePage(s entra.Stream, a answer) (entra.Page, string, error) {
 	body := a.body.Bytes()
-	parts, err := entra.ScanPage(s, body)
+	parts, err := logs.ScanPage(s, body)
 	switch {
 	case errors.Is(err, entra.ErrNoList):
 		return entra.Page{}, "", err
@@ -219,7 +201,7 @@ func parsePage(s entra.Stream, a answer) (entra.Page, string, error) {
 			return entra.Page{}, "", errors.New("a page holds an error object among its records")
 		}
 	}
-	return entra.Page{Records: parts.Records, Date: a.date(), Form: formOf(s)}, strings.Clone(parts.NextLink), nil
+	return entra.Page{Records: parts.Records, Date: a.date(), Form: logs.Of(s).Form()}, strings.Clone(parts.NextLink), nil
 }
 
 // freely is the turn of a request that does not count against a ceiling.

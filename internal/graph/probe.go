@@ -14,6 +14,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/preflight"
 )
 
@@ -72,8 +73,8 @@ func (p *Prober) ProbeDirectory(ctx context.Context, phase directory.Phase) erro
 // "riskDetail", "riskLevelAggregated", "riskLevelDuringSignIn".
 func (p *Prober) RiskDisclosed(ctx context.Context) (disclosed, known bool, err error) {
 	now := time.Now()
-	address := top.ReplaceAllString(p.Logs.query(entra.SignInsInteractiveUser, now.AddDate(0, 0, -7), now), "$$top=1")
-	r := request{doing: "read a sign-in from Graph", url: address, permission: Permission(entra.SignInsInteractiveUser), wait: p.Logs.cfg.Limiter.Wait}
+	address := top.ReplaceAllString(p.Logs.query(logs.SignInsInteractiveUser, now.AddDate(0, 0, -7), now), "$$top=1")
+	r := request{doing: "read a sign-in from Graph", url: address, permission: Permission(logs.SignInsInteractiveUser), wait: p.Logs.cfg.Limiter.Wait}
 	found, err := first(ctx, p.Logs, r, "riskDetail", "riskLevelAggregated", "riskLevelDuringSignIn")
 	for _, level := range found {
 		known = known || level != ""

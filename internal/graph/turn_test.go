@@ -16,8 +16,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/directory"
-	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // everyTurn is the spacing of 4 requests in 10 seconds.
@@ -161,7 +161,7 @@ func TestNoRequestArrivesWithoutATurn(t *testing.T) {
 	const pages = 12
 	readers := map[string]func(*testing.T, *graph.Client) int{
 		"logs": func(t *testing.T, c *graph.Client) int {
-			records, err := read(t.Context(), c, entra.SignInsInteractiveUser)
+			records, err := read(t.Context(), c, logs.SignInsInteractiveUser)
 			require.NoError(t, err)
 			return len(records)
 		},
@@ -209,7 +209,7 @@ func TestWhatTheSDKRepeatsHasATurnToo(t *testing.T) {
 	challenge := map[string]string{"WWW-Authenticate": `Bearer error="insufficient_claims", claims="e30="`}
 	graphs, handed := newScript(t, status(401, challenge, ""), body(onePage)), &turns{}
 	client := graphs.client(t, func(c *graph.Config) { c.Limiter = handed.limiter() })
-	records, err := read(t.Context(), client, entra.DirectoryAudits)
+	records, err := read(t.Context(), client, logs.DirectoryAudits)
 	require.NoError(t, err)
 	require.Len(t, records, 2)
 	require.Len(t, graphs.requests, 2)
@@ -233,7 +233,7 @@ func TestHTTP2IsNotSpoken(t *testing.T) {
 	client, err := graph.New(graph.Config{Endpoint: server.URL, Credential: token("x"), Limiter: graph.NewLimiter(100_000),
 		Log: slog.New(slog.DiscardHandler), Transport: server.Client().Transport})
 	require.NoError(t, err)
-	records, err := read(t.Context(), client, entra.DirectoryAudits)
+	records, err := read(t.Context(), client, logs.DirectoryAudits)
 	require.NoError(t, err)
 	require.Len(t, records, 2)
 	require.Equal(t, "HTTP/1.1", protocol)
@@ -244,7 +244,7 @@ func TestTheWaitForATurnIsNoneForTheAnswer(t *testing.T) {
 	client := graphs.client(t, func(c *graph.Config) {
 		c.Limiter, c.Timeout, c.Tries = handed.limiter(), 200*time.Millisecond, 1
 	})
-	records, err := read(t.Context(), client, entra.DirectoryAudits)
+	records, err := read(t.Context(), client, logs.DirectoryAudits)
 	require.NoError(t, err)
 	require.Len(t, records, 2)
 }
@@ -276,7 +276,7 @@ func TestAConnectionThatEndsBeforeTheTurnComesIsOpenedAgain(t *testing.T) {
 	client, err := graph.New(graph.Config{Endpoint: server.URL, Credential: token("x"), Limiter: handed.limiter(),
 		Log: slog.New(slog.DiscardHandler), Tries: 1})
 	require.NoError(t, err)
-	records, err := read(t.Context(), client, entra.DirectoryAudits)
+	records, err := read(t.Context(), client, logs.DirectoryAudits)
 	require.NoError(t, err)
 	require.Len(t, records, 2)
 	require.Equal(t, 1, requests)
@@ -288,7 +288,7 @@ func TestAnEndedWaitForATurnSendsNothing(t *testing.T) {
 	graphs := newScript(t, body(onePage))
 	ctx, cancel := context.WithCancel(t.Context())
 	handed := &turns{until: func(context.Context) { cancel() }, delay: time.Hour}
-	_, err := read(ctx, graphs.client(t, func(c *graph.Config) { c.Limiter = handed.limiter() }), entra.DirectoryAudits)
+	_, err := read(ctx, graphs.client(t, func(c *graph.Config) { c.Limiter = handed.limiter() }), logs.DirectoryAudits)
 	require.ErrorIs(t, err, context.Canceled)
 	require.ErrorContains(t, err, "wait for its turn")
 	require.Empty(t, graphs.requests)

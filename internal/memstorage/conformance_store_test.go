@@ -17,6 +17,7 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
 )
 
@@ -29,27 +30,27 @@ func TestTheArchivesStoreWorksAlikeOnBoth(t *testing.T) {
 		ctx := t.Context()
 		store, err := tables.New(tables.Config{ConnectionString: a.text, HTTP: a.client})
 		require.NoError(t, err)
-		n, err := store.InQuarantine(ctx, entra.Provisioning)
+		n, err := store.InQuarantine(ctx, logs.Provisioning)
 		require.NoError(t, err)
 		require.Zero(t, n, "there is no table yet")
 		for _, raw := range []string{"one", "two", "one"} {
 			rejected := archive.Rejected{Raw: []byte(raw), Hash: entra.HashOf([]byte(raw)), Reason: "a test's"}
-			require.NoError(t, store.Quarantine(ctx, entra.Provisioning, []archive.Rejected{rejected}, at))
+			require.NoError(t, store.Quarantine(ctx, logs.Provisioning, []archive.Rejected{rejected}, at))
 		}
-		n, err = store.InQuarantine(ctx, entra.Provisioning)
+		n, err = store.InQuarantine(ctx, logs.Provisioning)
 		require.NoError(t, err)
 		require.EqualValues(t, 2, n)
 		var back []string
-		for rec, err := range store.Quarantined(ctx, entra.Provisioning) {
+		for rec, err := range store.Quarantined(ctx, logs.Provisioning) {
 			require.NoError(t, err)
 			require.Equal(t, at, rec.LastSeen)
 			back = append(back, string(rec.Raw))
 		}
 		require.ElementsMatch(t, []string{"one", "two"}, back)
-		dropped, err := store.DropQuarantined(ctx, entra.Provisioning, at.Add(time.Second))
+		dropped, err := store.DropQuarantined(ctx, logs.Provisioning, at.Add(time.Second))
 		require.NoError(t, err)
 		require.EqualValues(t, 2, dropped)
-		n, err = store.InQuarantine(ctx, entra.Provisioning)
+		n, err = store.InQuarantine(ctx, logs.Provisioning)
 		require.NoError(t, err)
 		require.Zero(t, n)
 
@@ -67,9 +68,9 @@ func TestTheArchivesStoreWorksAlikeOnBoth(t *testing.T) {
 		require.Equal(t, "state", string(read.State))
 		require.NoError(t, store.ProbeTables(ctx))
 
-		_, err = a.service.CreateTable(ctx, tables.TableName(entra.Window{Stream: entra.Provisioning, Start: at}), nil)
+		_, err = a.service.CreateTable(ctx, tables.TableName(entra.Window{Stream: logs.Provisioning, Start: at}), nil)
 		require.NoError(t, err)
-		months, err := store.Months(ctx, entra.Provisioning)
+		months, err := store.Months(ctx, logs.Provisioning)
 		require.NoError(t, err)
 		require.Equal(t, []time.Time{time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}, months)
 	})

@@ -14,6 +14,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/odata"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
@@ -91,10 +92,10 @@ func TestFiltersLetThrough(t *testing.T) {
 		"not not isInteractive eq true":    true,
 		"authenticationProtocol eq 'ropc'": true,
 	} {
-		n := read(t, entra.SignInsInteractiveUser, text)
+		n := read(t, logs.SignInsInteractiveUser, text)
 		require.Equal(t, want, odata.Matches(n, []byte(signIn)), text)
 	}
-	status := read(t, entra.Provisioning, "provisioningStatusInfo/status eq 'Success'")
+	status := read(t, logs.Provisioning, "provisioningStatusInfo/status eq 'Success'")
 	require.True(t, odata.Matches(status, []byte(`{"provisioningStatusInfo":{"status":"success"}}`)), "the one property without regard to case")
 }
 
@@ -137,7 +138,7 @@ func TestWhatIsWrongIsNamedWithItsPlace(t *testing.T) {
 	} {
 		n, err := odata.Parse(text)
 		if err == nil {
-			err = odata.Check(n, shape(t, entra.SignInsInteractiveUser))
+			err = odata.Check(n, shape(t, logs.SignInsInteractiveUser))
 		}
 		require.Equal(t, entra.CodeBadRequest, entra.CodeOf(err), "%.80s", text)
 		require.ErrorContains(t, err, want, "%.80s", text)
@@ -170,7 +171,7 @@ func TestAPlanAsksForWhatTheFilterSays(t *testing.T) {
 		"signInEventTypes/any(t: t eq 'servicePrincipal') and userId eq 'u'": {EventTypes: []string{"servicePrincipal"}, Columns: [][]entra.Column{one("UserId", "u")}},
 		"createdDateTime ge 2026-11-20 or userId eq 'a'":                     {},
 	} {
-		got, err := odata.PlanFor(read(t, entra.SignInsInteractiveUser, text), "createdDateTime", columns)
+		got, err := odata.PlanFor(read(t, logs.SignInsInteractiveUser, text), "createdDateTime", columns)
 		require.NoError(t, err)
 		got.Rest = nil
 		require.Equal(t, want, got, text)
@@ -178,7 +179,7 @@ func TestAPlanAsksForWhatTheFilterSays(t *testing.T) {
 }
 
 func TestATypeOfEventsChoosesTheLogAndNothingElse(t *testing.T) {
-	plan, err := odata.PlanFor(read(t, entra.SignInsInteractiveUser, "signInEventTypes/any(t: t eq 'interactiveUser') and status/errorCode eq 50126"), "createdDateTime", columns)
+	plan, err := odata.PlanFor(read(t, logs.SignInsInteractiveUser, "signInEventTypes/any(t: t eq 'interactiveUser') and status/errorCode eq 50126"), "createdDateTime", columns)
 	require.NoError(t, err)
 	require.Equal(t, []string{"interactiveUser"}, plan.EventTypes)
 	require.True(t, odata.Matches(plan.Rest, []byte(signIn)), "v1.0 gives records without the property")
@@ -186,7 +187,7 @@ func TestATypeOfEventsChoosesTheLogAndNothingElse(t *testing.T) {
 		"signInEventTypes/any(t: t eq 'a') or signInEventTypes/any(t: t eq 'b')", "not signInEventTypes/any(t: t eq 'a')",
 		"signInEventTypes/any(t: t ne 'a')", "signInEventTypes/all(t: t eq 'a') and userId eq 'u'",
 	} {
-		_, err := odata.PlanFor(read(t, entra.SignInsInteractiveUser, text), "createdDateTime", columns)
+		_, err := odata.PlanFor(read(t, logs.SignInsInteractiveUser, text), "createdDateTime", columns)
 		require.ErrorContains(t, err, "ask for one type", text)
 	}
 }
@@ -213,16 +214,16 @@ func passes(p odata.Plan, rec *entra.Record) bool {
 // TestAPlanLeavesOutNothingThatTheFilterLetsThrough makes up filters from what records hold, and compares.
 func TestAPlanLeavesOutNothingThatTheFilterLetsThrough(t *testing.T) {
 	g := generate.New(generate.Config{Seed: 5, Users: 30, Apps: 10, Days: 3, Policies: 3, End: time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)})
-	s := entra.SignInsInteractiveUser
+	s := logs.SignInsInteractiveUser
 	var records []entra.Record
 	for i := range g.Len(s) {
-		rec, err := entra.ParseRecord(s, g.Append(nil, s, i))
+		rec, err := logs.ParseRecord(s, g.Append(nil, s, i))
 		require.NoError(t, err)
 		records = append(records, rec)
 	}
 	r := rand.New(rand.NewPCG(1, 2))
 	held := map[string]string{}
-	for path, column := range entra.ColumnPaths(s) {
+	for path, column := range logs.Of(s).ColumnPaths() {
 		held[path] = column
 	}
 	var filter func(depth int) string
@@ -259,7 +260,7 @@ func TestAPlanLeavesOutNothingThatTheFilterLetsThrough(t *testing.T) {
 	for range 3000 {
 		text := filter(3)
 		n := read(t, s, text)
-		plan, err := odata.PlanFor(n, s.TimeProperty(), held)
+		plan, err := odata.PlanFor(n, logs.Of(s).TimeProperty, held)
 		require.NoError(t, err)
 		for i := range records {
 			if odata.Matches(n, records[i].Raw) {
@@ -273,7 +274,7 @@ func TestAPlanLeavesOutNothingThatTheFilterLetsThrough(t *testing.T) {
 
 // TestEveryPropertyOfRealRecordsIsKnown walks through the published and real samples.
 func TestEveryPropertyOfRealRecordsIsKnown(t *testing.T) {
-	for _, s := range entra.DefaultStreams() {
+	for _, s := range logs.DefaultStreams() {
 		file, err := os.Open(filepath.Join("../../../shared/samples", string(s)+".jsonl"))
 		if os.IsNotExist(err) {
 			continue
@@ -318,7 +319,7 @@ func FuzzParse(f *testing.F) {
 	for _, text := range []string{"userId eq 'a' and not (status/errorCode in (1,2))", "a/any(t: t/b eq 2026-11-21T00:00:00Z)", "startswith(x,'''')", "1 lt a or tolower(b) eq ''"} {
 		f.Add(text)
 	}
-	s := shape(f, entra.SignInsInteractiveUser)
+	s := shape(f, logs.SignInsInteractiveUser)
 	f.Fuzz(func(t *testing.T, text string) {
 		n, err := odata.Parse(text)
 		if err == nil {

@@ -4,6 +4,9 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // Kind is what a value of a record is.
@@ -79,6 +82,19 @@ func (s *Shape) readFields(words []string) ([]string, error) {
 		s.Fields[name] = field
 	}
 	return words, nil
+}
+
+// ShapeOf is the shape of a stream's records.
+func ShapeOf(s entra.Stream) (*Shape, error) {
+	words := logs.Of(s).Shape
+	if words == "" {
+		return nil, fmt.Errorf("read the shape of %s: there is no such log", s)
+	}
+	shape, err := ParseShape("", words)
+	if err != nil {
+		return nil, fmt.Errorf("read the shape of %s: %w", s, err)
+	}
+	return shape, nil
 }
 
 // Names are the properties, in order.

@@ -1,9 +1,11 @@
 package preflight
 
 import (
+	"fmt"
 	"slices"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // Permission is a Microsoft Graph application permission that the app uses.
@@ -22,23 +24,42 @@ type Permission struct {
 // the requests that package graph makes.
 func Permissions() []Permission {
 	always := func([]entra.Stream, bool) bool { return true }
-	return []Permission{
+	out := []Permission{
 		{Name: "AuditLog.Read.All", For: "all logs but the custom security attributes; sign-in activity of users; reports of credential and application use",
 			Without: "nothing is archived; who is inactive is unknown; no credential is reported as unused", needed: always},
 		{Name: "User.Read.All", For: "users of the snapshot", Without: "`inactive-users` can't answer", needed: always},
 		{Name: "Application.Read.All", For: "applications and service principals with their credentials and owners", Without: "`expiring-credentials` can't answer", needed: always},
 		{Name: "GroupMember.Read.All", For: "members of the groups in `SNAPSHOT_GROUPS`; needed only where that is set", Without: "`exclude` refuses these groups",
 			needed: func(_ []entra.Stream, groups bool) bool { return groups }},
-		{Name: "CustomSecAttributeAuditLogs.Read.All", For: "the stream `customSecurityAttributeAudits`, which is opt-in", Without: "that stream is not archived",
-			needed: func(streams []entra.Stream, _ bool) bool {
-				return slices.Contains(streams, entra.CustomSecurityAttributeAudits)
-			}},
-		{Name: "ProvisioningLog.Read.All", For: "provisioning logs, where a tenant asks for it in place of `AuditLog.Read.All`", Without: "provisioning is not archived; the other logs are",
-			Alternative: true, needed: func(streams []entra.Stream, _ bool) bool { return slices.Contains(streams, entra.Provisioning) }},
-		{Name: "Policy.Read.All", For: "optional: Conditional Access results within sign-ins",
-			Without:  "Graph leaves `appliedConditionalAccessPolicies` out of sign-ins, without an error; what was left out can't be had later",
-			Optional: true, needed: func(streams []entra.Stream, _ bool) bool { return slices.ContainsFunc(streams, entra.Stream.IsSignIns) }},
 	}
+	return append(out, ofLogs()...)
+}
+
+// ofLogs are the permissions that single logs ask for, each once.
+func ofLogs() []Permission {
+	var own, alternative, optional []Permission
+	for _, log := range logs.All() {
+		collected := func(streams []entra.Stream, _ bool) bool { return slices.Contains(streams, log.Stream) }
+		if log.Permission != logs.AuditLog {
+			p := Permission{Name: log.Permission, For: fmt.Sprintf("the stream `%s`", log.Stream), Without: "that stream is not archived", needed: collected}
+			if log.OptIn {
+				p.For += ", which is opt-in"
+			}
+			own = append(own, p)
+		}
+		if log.Alternative != "" {
+			alternative = append(alternative, Permission{Name: log.Alternative,
+				For:     fmt.Sprintf("%s logs, where a tenant asks for it in place of `%s`", log.Collection, log.Permission),
+				Without: log.Collection + " is not archived; the other logs are", Alternative: true, needed: collected})
+		}
+		if o := log.Optional; o != nil && !slices.ContainsFunc(optional, func(p Permission) bool { return p.Name == o.Name }) {
+			optional = append(optional, Permission{Name: o.Name, For: "optional: " + o.For, Without: o.Without, Optional: true,
+				needed: func(streams []entra.Stream, _ bool) bool {
+					return slices.ContainsFunc(streams, func(s entra.Stream) bool { g := logs.Of(s).Optional; return g != nil && g.Name == o.Name })
+				}})
+		}
+	}
+	return slices.Concat(own, alternative, optional)
 }
 
 // Needed are the permissions for some streams; groups: SNAPSHOT_GROUPS names any.

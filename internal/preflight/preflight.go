@@ -14,6 +14,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // Tenant is what is asked of the tenant.
@@ -193,7 +194,7 @@ func (cfg Config) permission(ctx context.Context, name string) error {
 func licence(ctx context.Context, cfg Config, checks []Check) Check {
 	for _, s := range cfg.Streams {
 		i := slices.IndexFunc(checks, func(k Check) bool { return k.Name == streamCheck(s) })
-		if i < 0 || !s.IsSignIns() && s != entra.Provisioning {
+		if i < 0 || !logs.Of(s).Licensed {
 			continue
 		}
 		switch {

@@ -7,6 +7,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // Proof shows that one record was part of a window when it was sealed, and the seal part of the stream's log at its head.
@@ -77,7 +78,7 @@ func Check(p Proof, trusted *Head) (Seal, error) {
 	if err := tlog.CheckRecord(inWindow, s.Leaves, s.Root, p.Leaf, tlog.RecordHash(hash[:])); err != nil {
 		return s, fmt.Errorf("check the record: it is not leaf %d of the %d that were sealed: %w", p.Leaf, s.Leaves, err)
 	}
-	rec, err := entra.ParseRecord(s.Stream, []byte(p.RecordText))
+	rec, err := logs.ParseRecord(s.Stream, []byte(p.RecordText))
 	if err != nil {
 		return s, fmt.Errorf("check the record: %w", err)
 	}

@@ -18,6 +18,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // Leaf is what the archive has stored of one content of a record.
@@ -163,7 +164,7 @@ func ParseSeal(text []byte) (Seal, error) {
 	if len(lines) != 8 || lines[0] != sealTitle || lines[7] != "" {
 		return Seal{}, errors.New("read a seal: it is not seven lines that begin with " + strconv.Quote(sealTitle))
 	}
-	stream, err := entra.ParseStream(lines[1])
+	stream, err := logs.Parse(lines[1])
 	if err != nil {
 		return Seal{}, fmt.Errorf("read a seal: %w", err)
 	}
@@ -245,7 +246,7 @@ func ParseHead(text []byte) (Head, error) {
 	if len(lines) != 4 || !strings.HasPrefix(lines[0], headOrigin) {
 		return Head{}, errors.New("read a head: it is not a checkpoint of Entra Ledger")
 	}
-	stream, err := entra.ParseStream(strings.TrimPrefix(lines[0], headOrigin))
+	stream, err := logs.Parse(strings.TrimPrefix(lines[0], headOrigin))
 	if err != nil {
 		return Head{}, fmt.Errorf("read a head: %w", err)
 	}

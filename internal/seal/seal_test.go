@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
 )
 
@@ -69,7 +70,7 @@ func TestEveryRecordOfEveryWindowCanBeProved(t *testing.T) {
 		leaves  [][]seal.Leaf
 	)
 	for n := range 13 {
-		w := entra.Window{Stream: entra.DirectoryAudits, Start: hour.Add(time.Duration(n) * time.Hour)}
+		w := entra.Window{Stream: logs.DirectoryAudits, Start: hour.Add(time.Duration(n) * time.Hour)}
 		var (
 			raws []string
 			ls   []seal.Leaf
@@ -86,7 +87,7 @@ func TestEveryRecordOfEveryWindowCanBeProved(t *testing.T) {
 		require.Equal(t, s.Text(), back.Text())
 		log, records, leaves = append(log, s), append(records, raws), append(leaves, ls)
 	}
-	head, err := seal.HeadOf(log, entra.DirectoryAudits, int64(len(log)))
+	head, err := seal.HeadOf(log, logs.DirectoryAudits, int64(len(log)))
 	require.NoError(t, err)
 	parsed, err := seal.ParseHead(append(head.Text(), "\n— somebody signature\n"...))
 	require.NoError(t, err)

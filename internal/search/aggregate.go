@@ -11,6 +11,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // Group is how many sign-ins of one kind there were in a span of time, as the portal shows those that are too many to be
@@ -26,17 +27,8 @@ type Group struct {
 // Key is a property that the sign-ins of a group have in common.
 type Key struct{ Name, Value string }
 
-// groupedBy are the properties by which the portal groups each type. Source: learn.microsoft.com/entra/identity/
-// monitoring-health/concept-noninteractive-sign-ins, .../concept-service-principal-sign-ins,
-// .../concept-managed-identity-sign-ins.
-var groupedBy = map[entra.Stream][]string{
-	entra.SignInsNonInteractiveUser: {"appId", "appDisplayName", "userId", "userPrincipalName", "ipAddress", "status/errorCode", "resourceId", "resourceDisplayName"},
-	entra.SignInsServicePrincipal:   {"servicePrincipalId", "servicePrincipalName", "status/errorCode", "ipAddress", "resourceId", "resourceDisplayName"},
-	entra.SignInsManagedIdentity:    {"servicePrincipalId", "servicePrincipalName", "status/errorCode", "resourceId", "resourceDisplayName"},
-}
-
 // GroupedBy are the properties by which a stream's sign-ins are grouped; none where they are not.
-func GroupedBy(s entra.Stream) []string { return groupedBy[s] }
+func GroupedBy(s entra.Stream) []string { return logs.Of(s).GroupedBy }
 
 // Groups is some groups, and where the next ones begin.
 type Groups struct {
@@ -80,7 +72,7 @@ func (q Question) Aggregate(ctx context.Context, in Archive, every time.Duration
 
 // span groups one span.
 func (q Question) span(ctx context.Context, in Archive, start time.Time, every time.Duration, until time.Time) ([]Group, error) {
-	names := groupedBy[q.Stream]
+	names := GroupedBy(q.Stream)
 	found := make(map[string]*Group)
 	q.Narrow(start, start.Add(every))
 	late := false

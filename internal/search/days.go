@@ -8,6 +8,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // span is a part of the time that has to be searched.
@@ -30,7 +31,7 @@ func (q Question) values() []archive.Value {
 		}
 		return out
 	}
-	indexed := entra.IndexedColumns(q.Stream)
+	indexed := logs.Of(q.Stream).IndexedColumns()
 	for _, any := range q.plan.Columns {
 		var out []archive.Value
 		for _, col := range any {

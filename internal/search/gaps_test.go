@@ -10,6 +10,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/search"
 )
 
@@ -46,10 +47,10 @@ var (
 // that sums them up.
 func ledgerOf(begin, purgedTo time.Time, stateOf func(time.Time) archive.WindowState) (*rows, archive.Progress) {
 	l := &rows{}
-	p := archive.Progress{Stream: entra.Provisioning, Begin: begin, Backfilled: newest, FrontierBegin: newest, Watermark: newest, LastRunAt: newest,
+	p := archive.Progress{Stream: logs.Provisioning, Begin: begin, Backfilled: newest, FrontierBegin: newest, Watermark: newest, LastRunAt: newest,
 		SealedTo: newest.AddDate(0, 0, -7), PurgedTo: purgedTo}
 	for at := begin; at.Before(newest); at = at.Add(time.Hour) {
-		c := archive.Coverage{Window: entra.Window{Stream: entra.Provisioning, Start: at}, State: stateOf(at)}
+		c := archive.Coverage{Window: entra.Window{Stream: logs.Provisioning, Start: at}, State: stateOf(at)}
 		switch c.State {
 		case archive.WindowPurged:
 			p.Purged++

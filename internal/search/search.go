@@ -6,10 +6,12 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/odata"
 )
 
@@ -35,22 +37,22 @@ func New(s entra.Stream, shape *odata.Shape, filter string) (Question, error) {
 	if err == nil {
 		err = odata.Check(n, shape)
 	}
-	if err == nil && !s.IsSignIns() && s != entra.Provisioning {
+	if err == nil && logs.Of(s).KnownWords {
 		err = knownWords(n)
 	}
 	if err == nil {
-		q.plan, err = odata.PlanFor(n, s.TimeProperty(), entra.ColumnPaths(s))
+		q.plan, err = odata.PlanFor(n, logs.Of(s).TimeProperty, logs.Of(s).ColumnPaths())
 	}
 	if err != nil {
 		return q, err
 	}
 	for i, name := range q.plan.EventTypes {
-		s, err := entra.ParseStream("signIns." + name)
-		if err != nil || i > 0 && s != q.Stream {
+		log, ok := logs.OfEventType(name)
+		if !ok || i > 0 && log.Stream != q.Stream {
 			return q, &entra.Error{Code: entra.CodeBadRequest, Doing: "read $filter", Why: fmt.Sprintf("%q is no type of sign-ins, or one of several", entra.Clip(name, 80)),
-				Remedy: "accepted is one of interactiveUser, nonInteractiveUser, servicePrincipal, managedIdentity"}
+				Remedy: "accepted is one of " + strings.Join(logs.EventTypes(), ", ")}
 		}
-		q.Stream = s
+		q.Stream = log.Stream
 	}
 	return q, nil
 }

@@ -6,12 +6,13 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/odata"
 	"github.com/entraledger/entraledger/internal/search"
 )
 
 func TestASlipOfThePenInAKnownWordIsNamed(t *testing.T) {
-	shape, err := odata.ShapeOf(entra.DirectoryAudits)
+	shape, err := odata.ShapeOf(logs.DirectoryAudits)
 	require.NoError(t, err)
 	for filter, want := range map[string]string{
 		"category eq 'usermanagement'":                        "did you mean 'UserManagement'?",
@@ -24,7 +25,7 @@ func TestASlipOfThePenInAKnownWordIsNamed(t *testing.T) {
 		"startswith(category,'user')":                         "",
 		"targetResources/any(t: t/displayName eq 'add user')": "",
 	} {
-		_, err := search.New(entra.DirectoryAudits, shape, filter)
+		_, err := search.New(logs.DirectoryAudits, shape, filter)
 		if want == "" {
 			require.NoError(t, err, filter)
 			continue
@@ -35,19 +36,19 @@ func TestASlipOfThePenInAKnownWordIsNamed(t *testing.T) {
 }
 
 func TestATypeOfSignInsChoosesItsStream(t *testing.T) {
-	shape, err := odata.ShapeOf(entra.SignInsInteractiveUser)
+	shape, err := odata.ShapeOf(logs.SignInsInteractiveUser)
 	require.NoError(t, err)
 	for filter, want := range map[string]entra.Stream{
-		"": entra.SignInsInteractiveUser,
-		"signInEventTypes/any(t: t eq 'interactiveUser')":                           entra.SignInsInteractiveUser,
-		"signInEventTypes/any(t: t eq 'managedIdentity') and status/errorCode eq 0": entra.SignInsManagedIdentity,
+		"": logs.SignInsInteractiveUser,
+		"signInEventTypes/any(t: t eq 'interactiveUser')":                           logs.SignInsInteractiveUser,
+		"signInEventTypes/any(t: t eq 'managedIdentity') and status/errorCode eq 0": logs.SignInsManagedIdentity,
 	} {
-		q, err := search.New(entra.SignInsInteractiveUser, shape, filter)
+		q, err := search.New(logs.SignInsInteractiveUser, shape, filter)
 		require.NoError(t, err)
 		require.Equal(t, want, q.Stream)
 	}
 	for _, filter := range []string{"signInEventTypes/any(t: t eq 'robot')", "signInEventTypes/any(t: t eq 'managedIdentity') and signInEventTypes/any(t: t eq 'servicePrincipal')"} {
-		_, err := search.New(entra.SignInsInteractiveUser, shape, filter)
+		_, err := search.New(logs.SignInsInteractiveUser, shape, filter)
 		require.Equal(t, entra.CodeBadRequest, entra.CodeOf(err), filter)
 	}
 }

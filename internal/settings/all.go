@@ -3,7 +3,7 @@ package settings
 import (
 	"strings"
 
-	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // Setting describes one setting for people. docs/settings.md is made of them.
@@ -25,7 +25,7 @@ func All() []Setting {
 			read: func(s *Settings, v string) error { s.StorageConnection = v; return nil }},
 		{Name: "ARCHIVE_STORAGE__clientId", Meaning: "client id of a user-assigned identity for the storage account", Accepts: "a client id", Without: "the app's identity",
 			read: func(s *Settings, v string) error { s.StorageClientID = v; return nil }},
-		{Name: "ARCHIVE_STREAMS", Meaning: "which streams are collected. One that is taken out stays readable, verifiable and under retention", Accepts: "with commas between: " + names(entra.AllStreams()), Default: names(entra.DefaultStreams()), read: readStreams},
+		{Name: "ARCHIVE_STREAMS", Meaning: "which streams are collected. One that is taken out stays readable, verifiable and under retention", Accepts: "with commas between: " + names(logs.Streams()), Default: names(logs.DefaultStreams()), read: readStreams},
 		{Name: "ARCHIVE_BACKFILL", Meaning: "how far back the first run reaches; later changes of it change nothing", Accepts: "0 to 7300d, as 30d or 36h", Default: "30d", read: readBackfill},
 		{Name: "ARCHIVE_PASSES", Meaning: "ages at which every hour is read again, for what Graph shows late or changes; after the last one the hour is sealed. " +
 			"Where the tenant keeps its logs for 7 days, the last is made at 6",

@@ -13,6 +13,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // Settings are what the handler runs with.
@@ -147,7 +148,7 @@ func readShares(s *Settings, v string) error {
 func readStreams(s *Settings, v string) error {
 	s.Streams = nil
 	for name := range strings.SplitSeq(v, ",") {
-		stream, err := entra.ParseStream(strings.TrimSpace(name))
+		stream, err := logs.Parse(strings.TrimSpace(name))
 		if err != nil {
 			return fmt.Errorf("%q is no stream", strings.TrimSpace(name))
 		}
@@ -229,7 +230,7 @@ func readRetention(s *Settings, v string) error {
 		case !named:
 			return fmt.Errorf("%q names no stream", part)
 		default:
-			stream, err := entra.ParseStream(name)
+			stream, err := logs.Parse(name)
 			if err != nil {
 				return fmt.Errorf("%q is no stream", name)
 			}
@@ -251,7 +252,7 @@ func readHolds(s *Settings, v string) error {
 		}
 		h := archive.Hold{From: from, To: to.AddDate(0, 0, 1)}
 		if name != "*" {
-			stream, err := entra.ParseStream(name)
+			stream, err := logs.Parse(name)
 			if err != nil {
 				return fmt.Errorf("%q is no stream", name)
 			}

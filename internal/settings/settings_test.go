@@ -11,8 +11,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/archive"
-	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/settings"
 )
 
@@ -26,7 +26,7 @@ func TestDefaultsAreTheDocumentedOnes(t *testing.T) {
 	require.Equal(t, 8080, s.Port)
 	require.Equal(t, "https://graph.microsoft.com", s.GraphEndpoint)
 	require.Equal(t, "https://graph.microsoft.com/.default", s.GraphScope)
-	require.Equal(t, entra.DefaultStreams(), s.Streams)
+	require.Equal(t, logs.DefaultStreams(), s.Streams)
 	require.Equal(t, 30*24*time.Hour, s.Backfill)
 	require.Equal(t, 8*time.Minute, s.RunBudget)
 }
@@ -112,10 +112,10 @@ func TestRetentionAndHoldsAreReadByStream(t *testing.T) {
 		"ARCHIVE_HOLD": "*=2026-01-01/2026-01-31,provisioning=2026-03-01/2026-03-01"}
 	s, err := settings.Load(func(name string) string { return env[name] })
 	require.NoError(t, err)
-	require.Zero(t, s.Retention.Of(entra.DirectoryAudits))
-	require.Equal(t, 400*24*time.Hour, s.Retention.Of(entra.SignInsNonInteractiveUser))
+	require.Zero(t, s.Retention.Of(logs.DirectoryAudits))
+	require.Equal(t, 400*24*time.Hour, s.Retention.Of(logs.SignInsNonInteractiveUser))
 	require.Equal(t, []archive.Hold{
 		{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)},
-		{Stream: entra.Provisioning, From: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)},
+		{Stream: logs.Provisioning, From: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)},
 	}, s.Retention.Holds)
 }

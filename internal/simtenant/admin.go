@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // addAdmin adds the tenant's own controls: faults, counters, the truth, the clock.
@@ -30,7 +31,7 @@ func (t *Tenant) addAdmin(mux *http.ServeMux) {
 		writeJSON(w, http.StatusOK, t.counts)
 	})
 	mux.HandleFunc("GET /_sim/records/{stream}", func(w http.ResponseWriter, r *http.Request) {
-		s, err := entra.ParseStream(r.PathValue("stream"))
+		s, err := logs.Parse(r.PathValue("stream"))
 		if err != nil {
 			writeJSON(w, http.StatusNotFound, map[string]any{"error": err.Error()})
 			return

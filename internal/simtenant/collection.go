@@ -11,6 +11,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // maxTop is both the default and the greatest page size of the log collections.
@@ -25,7 +26,7 @@ type collection struct {
 
 // permission is what the collection takes, in a token's words.
 func (c collection) permission() string {
-	if c.stream == entra.CustomSecurityAttributeAudits {
+	if c.stream == logs.CustomSecurityAttributeAudits {
 		return "CustomSecAttributeAuditLogs.Read.All"
 	}
 	return "AuditLog.Read.All"
@@ -35,13 +36,13 @@ func (t *Tenant) newRoutes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+IdentityPath, t.serveToken)
 	for path, c := range map[string]collection{
-		"/v1.0/auditLogs/signIns":                       {stream: entra.SignInsInteractiveUser, count: true},
-		"/v1.0/auditLogs/directoryAudits":               {stream: entra.DirectoryAudits, count: true},
-		"/v1.0/auditLogs/provisioning":                  {stream: entra.Provisioning},
-		"/beta/auditLogs/signIns":                       {stream: entra.SignInsInteractiveUser, beta: true, count: true},
-		"/beta/auditLogs/directoryAudits":               {stream: entra.DirectoryAudits, beta: true, count: true},
-		"/beta/auditLogs/provisioning":                  {stream: entra.Provisioning, beta: true},
-		"/beta/auditLogs/customSecurityAttributeAudits": {stream: entra.CustomSecurityAttributeAudits, beta: true, count: true},
+		"/v1.0/auditLogs/signIns":                       {stream: logs.SignInsInteractiveUser, count: true},
+		"/v1.0/auditLogs/directoryAudits":               {stream: logs.DirectoryAudits, count: true},
+		"/v1.0/auditLogs/provisioning":                  {stream: logs.Provisioning},
+		"/beta/auditLogs/signIns":                       {stream: logs.SignInsInteractiveUser, beta: true, count: true},
+		"/beta/auditLogs/directoryAudits":               {stream: logs.DirectoryAudits, beta: true, count: true},
+		"/beta/auditLogs/provisioning":                  {stream: logs.Provisioning, beta: true},
+		"/beta/auditLogs/customSecurityAttributeAudits": {stream: logs.CustomSecurityAttributeAudits, beta: true, count: true},
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { t.serveCollection(w, r, c) })
 		mux.HandleFunc(path+"/{id}", func(w http.ResponseWriter, r *http.Request) { t.serveRecord(w, r, c) })
@@ -151,7 +152,7 @@ func (t *Tenant) readQuery(r *http.Request, c collection) (query, *problem) {
 			q.top = top
 		case "orderby":
 			property, direction, _ := strings.Cut(strings.TrimSpace(text), " ")
-			if property != c.stream.TimeProperty() || !slices.Contains([]string{"", "asc", "desc"}, strings.TrimSpace(direction)) {
+			if property != logs.Of(c.stream).TimeProperty || !slices.Contains([]string{"", "asc", "desc"}, strings.TrimSpace(direction)) {
 				return bad("BadRequest", fmt.Sprintf("The property '%s' can't be used in $orderby.", text))
 			}
 			q.newestFirst = strings.TrimSpace(direction) == "desc"
@@ -186,7 +187,7 @@ func (q *query) readFilter(text string) error {
 	if len(q.plan.types) == 0 {
 		return nil
 	}
-	if !q.collection.stream.IsSignIns() {
+	if !logs.Of(q.collection.stream).IsSignIns() {
 		return nil
 	}
 	for _, name := range q.plan.types {
@@ -194,7 +195,7 @@ func (q *query) readFilter(text string) error {
 			return invalid("User sign-in event types and workload identity sign-in event types can't be mixed.")
 		}
 	}
-	stream, err := entra.ParseStream("signIns." + q.plan.types[0])
+	stream, err := logs.Parse("signIns." + q.plan.types[0])
 	if err != nil {
 		return invalid("'%s' is no sign-in event type.", q.plan.types[0])
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // plan is a filter taken apart: what selects the stream and the time, and what is left to be asked of each record.
@@ -25,7 +26,7 @@ var (
 // planFilter takes the chain of ands at the top of a filter apart.
 func planFilter(s entra.Stream, n node) plan {
 	p := plan{from: minTime, to: maxTime}
-	p.take(s.TimeProperty(), n)
+	p.take(logs.Of(s).TimeProperty, n)
 	return p
 }
 

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
 
@@ -63,7 +64,7 @@ func readLines(dir string, s entra.Stream) (lines, error) {
 		if len(out.times) > 0 {
 			at = out.times[len(out.times)-1]
 		}
-		if rec, err := entra.ParseRecord(s, raw); err == nil || !rec.Time.IsZero() {
+		if rec, err := logs.ParseRecord(s, raw); err == nil || !rec.Time.IsZero() {
 			at = rec.Time
 		}
 		out.times, out.raws = append(out.times, at), append(out.raws, raw)

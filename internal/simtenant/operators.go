@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // schema is which operators each property of a type takes in a $filter, as the API reference lists them, with those that
@@ -55,9 +56,9 @@ var provisioningSchema = schema{"microsoft.graph.provisioningObjectSummary", map
 
 func schemaOf(s entra.Stream) schema {
 	switch {
-	case s.IsSignIns():
+	case logs.Of(s).IsSignIns():
 		return signInSchema
-	case s == entra.Provisioning:
+	case s == logs.Provisioning:
 		return provisioningSchema
 	}
 	return auditSchema

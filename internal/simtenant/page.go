@@ -13,7 +13,7 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // position is where a walk stands: a place in the log, or how many of a shuffled window were handed out.
@@ -110,7 +110,7 @@ type walk struct {
 // take appends up to top records, with commas between, and tells how many there were, where the walk stands then, and
 // whether there is more.
 func (w walk) take(list []byte, from position, top int) (out []byte, n int, at position, more bool) {
-	if w.query.stream == entra.Provisioning {
+	if w.query.stream == logs.Provisioning {
 		return w.takeShuffled(list, from, top)
 	}
 	at = from

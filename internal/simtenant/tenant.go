@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
 
@@ -58,7 +59,7 @@ func New(cfg Config) (*Tenant, error) {
 		cfg.IdentityHeader = "simtenant"
 	}
 	t := &Tenant{cfg: cfg, logs: make(map[entra.Stream]*log), counts: make(map[entra.Stream]*Counter), happened: make(map[Kind]int), tokens: make(map[string]pass), withheld: make(map[string]bool)}
-	for _, s := range entra.AllStreams() {
+	for _, s := range logs.Streams() {
 		t.logs[s] = &log{base: lines{}}
 		t.counts[s] = &Counter{ByStatus: make(map[int]int)}
 	}
@@ -95,7 +96,7 @@ func (t *Tenant) makeUpRecords() *generate.Generator {
 		}
 	}
 	g := generate.New(cfg)
-	for _, s := range entra.AllStreams() {
+	for _, s := range logs.Streams() {
 		t.logs[s].base = made{generator: g, stream: s}
 	}
 	return g
@@ -103,7 +104,7 @@ func (t *Tenant) makeUpRecords() *generate.Generator {
 
 func (t *Tenant) readRecords() error {
 	var oldest, newest time.Time
-	for _, s := range entra.AllStreams() {
+	for _, s := range logs.Streams() {
 		read, err := readLines(t.cfg.Records, s)
 		if err != nil {
 			return err
@@ -119,7 +120,7 @@ func (t *Tenant) readRecords() error {
 		}
 	}
 	if newest.IsZero() {
-		return fmt.Errorf("read records from %s: there is no file with lines named after a stream, such as %s.jsonl", t.cfg.Records, entra.SignInsInteractiveUser)
+		return fmt.Errorf("read records from %s: there is no file with lines named after a stream, such as %s.jsonl", t.cfg.Records, logs.SignInsInteractiveUser)
 	}
 	if t.cfg.Now.IsZero() {
 		t.cfg.Now = newest.Add(2 * time.Hour)
@@ -158,7 +159,7 @@ func (t *Tenant) Freeze(now time.Time) {
 
 // Add adds a record, which is served once the tenant's clock has passed visibleAt; a zero visibleAt is at once.
 func (t *Tenant) Add(s entra.Stream, raw []byte, visibleAt time.Time) error {
-	rec, err := entra.ParseRecord(s, raw)
+	rec, err := logs.ParseRecord(s, raw)
 	if err != nil {
 		return fmt.Errorf("add a record to %s: %w", s, err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
@@ -101,18 +102,18 @@ func samples(stream entra.Stream) string {
 }
 
 var paths = map[entra.Stream]string{
-	entra.SignInsInteractiveUser:        "/v1.0/auditLogs/signIns",
-	entra.SignInsNonInteractiveUser:     query("/beta/auditLogs/signIns", "$filter", "signInEventTypes/any(t: t eq 'nonInteractiveUser')"),
-	entra.SignInsServicePrincipal:       query("/beta/auditLogs/signIns", "$filter", "signInEventTypes/any(t:t eq 'servicePrincipal')"),
-	entra.SignInsManagedIdentity:        query("/beta/auditLogs/signIns", "$filter", "signInEventTypes/any(t: t eq 'managedIdentity')"),
-	entra.DirectoryAudits:               "/v1.0/auditLogs/directoryAudits",
-	entra.Provisioning:                  "/v1.0/auditLogs/provisioning",
-	entra.CustomSecurityAttributeAudits: "/beta/auditLogs/customSecurityAttributeAudits",
+	logs.SignInsInteractiveUser:        "/v1.0/auditLogs/signIns",
+	logs.SignInsNonInteractiveUser:     query("/beta/auditLogs/signIns", "$filter", "signInEventTypes/any(t: t eq 'nonInteractiveUser')"),
+	logs.SignInsServicePrincipal:       query("/beta/auditLogs/signIns", "$filter", "signInEventTypes/any(t:t eq 'servicePrincipal')"),
+	logs.SignInsManagedIdentity:        query("/beta/auditLogs/signIns", "$filter", "signInEventTypes/any(t: t eq 'managedIdentity')"),
+	logs.DirectoryAudits:               "/v1.0/auditLogs/directoryAudits",
+	logs.Provisioning:                  "/v1.0/auditLogs/provisioning",
+	logs.CustomSecurityAttributeAudits: "/beta/auditLogs/customSecurityAttributeAudits",
 }
 
 func TestRecordsOfAFolderAreServedByteForByte(t *testing.T) {
 	c := serve(t, simtenant.Config{Records: filepath.Dir(samples(""))})
-	for _, s := range entra.AllStreams() {
+	for _, s := range logs.Streams() {
 		text, err := os.ReadFile(samples(s))
 		if err != nil {
 			text = nil
@@ -130,7 +131,7 @@ func made(t *testing.T) *client {
 
 func TestAWalkHandsOutEachRecordOnceInTheOrderAskedFor(t *testing.T) {
 	c := made(t)
-	for _, s := range entra.AllStreams() {
+	for _, s := range logs.Streams() {
 		var truth []string
 		for raw := range c.tenant.Truth(s) {
 			truth = append(truth, string(raw))
@@ -140,9 +141,9 @@ func TestAWalkHandsOutEachRecordOnceInTheOrderAskedFor(t *testing.T) {
 		if strings.Contains(paths[s], "?") {
 			join = "&"
 		}
-		oldest, _ := c.all(paths[s] + join + "$top=70&$orderby=" + s.TimeProperty() + "%20asc")
+		oldest, _ := c.all(paths[s] + join + "$top=70&$orderby=" + logs.Of(s).TimeProperty + "%20asc")
 		newest, _ := c.all(paths[s] + join + "$top=70")
-		if s == entra.Provisioning {
+		if s == logs.Provisioning {
 			require.ElementsMatch(t, truth, oldest)
 			require.NotEqual(t, truth, oldest, "provisioning does not obey $orderby")
 			continue
@@ -155,13 +156,13 @@ func TestAWalkHandsOutEachRecordOnceInTheOrderAskedFor(t *testing.T) {
 
 func TestTheTenantForgetsAndDoesNotForesee(t *testing.T) {
 	c := made(t)
-	for raw := range c.tenant.Truth(entra.DirectoryAudits) {
+	for raw := range c.tenant.Truth(logs.DirectoryAudits) {
 		at := gjson.GetBytes(raw, "activityDateTime").Time()
 		require.False(t, at.Before(now.Add(-30*24*time.Hour)) || at.After(now), at)
 	}
-	before := c.tenant.Count(entra.DirectoryAudits)
+	before := c.tenant.Count(logs.DirectoryAudits)
 	c.tenant.Freeze(now.Add(-10 * 24 * time.Hour))
-	require.NotEqual(t, before, c.tenant.Count(entra.DirectoryAudits))
+	require.NotEqual(t, before, c.tenant.Count(logs.DirectoryAudits))
 	status, header, _ := c.get("/v1.0/")
 	require.Equal(t, 200, status)
 	require.Equal(t, now.Add(-10*24*time.Hour).Format(http.TimeFormat), header.Get("Date"), "the Date is the tenant's")
@@ -173,7 +174,7 @@ func record(id string, ago time.Duration, content string) []byte {
 
 func TestLateAndChangedRecordsShowWhenTheirTimeHasCome(t *testing.T) {
 	c := made(t)
-	s := entra.SignInsInteractiveUser
+	s := logs.SignInsInteractiveUser
 	before := c.tenant.Count(s)
 	require.NoError(t, c.tenant.Add(s, record("late", 5*time.Hour, "1"), now.Add(time.Hour)))
 	require.NoError(t, c.tenant.Add(s, record("there", 5*time.Hour, "1"), time.Time{}))
@@ -195,22 +196,22 @@ func TestRefusalsAreGraphs(t *testing.T) {
 		message string
 	}{
 		{"/v1.0/auditLogs/nothing", 400, "BadRequest", "Resource not found for the segment 'nothing'."},
-		{query(paths[entra.SignInsInteractiveUser], "$top", "1001"), 400, "BadRequest", "Invalid page size specified: '1001'. Must be between 1 and 1000 inclusive."},
-		{query(paths[entra.SignInsInteractiveUser], "$top", "0"), 400, "BadRequest", "$top"},
-		{query(paths[entra.SignInsInteractiveUser], "$skip", "5"), 400, "BadRequest", "Query option 'Skip' is not allowed."},
-		{query(paths[entra.SignInsInteractiveUser], "$filter", "signInEventTypes/any(t: t eq 'interactiveUser')"), 400, "BadRequest",
+		{query(paths[logs.SignInsInteractiveUser], "$top", "1001"), 400, "BadRequest", "Invalid page size specified: '1001'. Must be between 1 and 1000 inclusive."},
+		{query(paths[logs.SignInsInteractiveUser], "$top", "0"), 400, "BadRequest", "$top"},
+		{query(paths[logs.SignInsInteractiveUser], "$skip", "5"), 400, "BadRequest", "Query option 'Skip' is not allowed."},
+		{query(paths[logs.SignInsInteractiveUser], "$filter", "signInEventTypes/any(t: t eq 'interactiveUser')"), 400, "BadRequest",
 			"Could not find a property named 'signInEventTypes' on type 'microsoft.graph.signIn'"},
-		{query(paths[entra.SignInsInteractiveUser], "$filter", "shoeSize eq 45"), 400, "BadRequest", "Could not find a property named 'shoeSize' on type 'microsoft.graph.signIn'"},
-		{query(paths[entra.SignInsInteractiveUser], "$filter", "appId startsWith 'x'"), 400, "BadRequest", "Invalid filter clause"},
-		{query(paths[entra.SignInsInteractiveUser], "$filter", "startswith(appId,'x')"), 400, "BadRequest", "Invalid filter clause"},
-		{query(paths[entra.SignInsInteractiveUser], "$filter", "userId eq 'x"), 400, "BadRequest", "Invalid filter clause"},
-		{query(paths[entra.SignInsInteractiveUser], "$filter", "(userId eq 'x'"), 400, "BadRequest", "Invalid filter clause"},
-		{query(paths[entra.SignInsInteractiveUser], "$filter", strings.Repeat("(", 5000)), 400, "BadRequest", "nested too deeply"},
+		{query(paths[logs.SignInsInteractiveUser], "$filter", "shoeSize eq 45"), 400, "BadRequest", "Could not find a property named 'shoeSize' on type 'microsoft.graph.signIn'"},
+		{query(paths[logs.SignInsInteractiveUser], "$filter", "appId startsWith 'x'"), 400, "BadRequest", "Invalid filter clause"},
+		{query(paths[logs.SignInsInteractiveUser], "$filter", "startswith(appId,'x')"), 400, "BadRequest", "Invalid filter clause"},
+		{query(paths[logs.SignInsInteractiveUser], "$filter", "userId eq 'x"), 400, "BadRequest", "Invalid filter clause"},
+		{query(paths[logs.SignInsInteractiveUser], "$filter", "(userId eq 'x'"), 400, "BadRequest", "Invalid filter clause"},
+		{query(paths[logs.SignInsInteractiveUser], "$filter", strings.Repeat("(", 5000)), 400, "BadRequest", "nested too deeply"},
 		{query("/beta/auditLogs/signIns", "$filter", "signInEventTypes/any(t: t eq 'nonInteractiveUser') and signInEventTypes/any(t: t eq 'servicePrincipal')"), 400, "BadRequest", "mixed"},
-		{query(paths[entra.Provisioning], "$filter", "activityDateTime ge 2026-11-01T00:00:00Z"), 400, "BadRequest", "Invalid filter clause"},
-		{query(paths[entra.Provisioning], "$count", "true"), 400, "BadRequest", "Count"},
-		{query(paths[entra.SignInsInteractiveUser], "$orderby", "appId"), 400, "BadRequest", "$orderby"},
-		{query(paths[entra.SignInsInteractiveUser], "$skiptoken", strings.Repeat("0", 64)), 400, "", "Token not found: token is either invalid or expired"},
+		{query(paths[logs.Provisioning], "$filter", "activityDateTime ge 2026-11-01T00:00:00Z"), 400, "BadRequest", "Invalid filter clause"},
+		{query(paths[logs.Provisioning], "$count", "true"), 400, "BadRequest", "Count"},
+		{query(paths[logs.SignInsInteractiveUser], "$orderby", "appId"), 400, "BadRequest", "$orderby"},
+		{query(paths[logs.SignInsInteractiveUser], "$skiptoken", strings.Repeat("0", 64)), 400, "", "Token not found: token is either invalid or expired"},
 		{"/v1.0/auditLogs/signIns/none", 404, "Request_ResourceNotFound", "Resource 'none' does not exist"},
 	}
 	for _, ca := range cases {
@@ -232,15 +233,15 @@ func TestTokensAreAskedForAndExpire(t *testing.T) {
 	for token, message := range map[string]string{"": "Access token is empty.", "x": "CompactToken parsing failed with error code: 80049217",
 		"a.b.c": "Access token has expired or is not yet valid."} {
 		c.token = token
-		status, _, body := c.get(paths[entra.DirectoryAudits])
+		status, _, body := c.get(paths[logs.DirectoryAudits])
 		require.Equal(t, 401, status)
 		require.Equal(t, message, gjson.GetBytes(body, "error.message").Str)
 	}
 	c.token = good
-	status, _, _ := c.get(paths[entra.DirectoryAudits])
+	status, _, _ := c.get(paths[logs.DirectoryAudits])
 	require.Equal(t, 200, status)
 	c.tenant.RevokeTokens()
-	status, _, _ = c.get(paths[entra.DirectoryAudits])
+	status, _, _ = c.get(paths[logs.DirectoryAudits])
 	require.Equal(t, 401, status)
 	status, _, _ = c.get("/msi/token?api-version=2019-08-01&resource=x", "X-IDENTITY-HEADER", "wrong")
 	require.Equal(t, 401, status)
@@ -248,7 +249,7 @@ func TestTokensAreAskedForAndExpire(t *testing.T) {
 
 func TestSkipTokensLiveForTenMinutesOfTheTenantsClock(t *testing.T) {
 	c := made(t)
-	_, _, body := c.get(query(paths[entra.SignInsInteractiveUser], "$top", "5"))
+	_, _, body := c.get(query(paths[logs.SignInsInteractiveUser], "$top", "5"))
 	link := gjson.GetBytes(body, `@odata\.nextLink`).Str
 	require.Contains(t, link, "$skiptoken=")
 	status, _, _ := c.get(link)
@@ -265,7 +266,7 @@ func TestTheCeilingIsKeptOverTenSeconds(t *testing.T) {
 	statuses := map[int]int{}
 	var after string
 	for range 8 {
-		status, header, _ := c.get(paths[entra.DirectoryAudits])
+		status, header, _ := c.get(paths[logs.DirectoryAudits])
 		statuses[status]++
 		after += header.Get("Retry-After")
 	}
@@ -278,7 +279,7 @@ func TestTheCeilingIsKeptOverTenSeconds(t *testing.T) {
 
 func TestAnAnswerIsCompressedWhereTheCallerTakesIt(t *testing.T) {
 	c := made(t)
-	status, header, body := c.get(paths[entra.DirectoryAudits], "Accept-Encoding", "gzip")
+	status, header, body := c.get(paths[logs.DirectoryAudits], "Accept-Encoding", "gzip")
 	require.Equal(t, 200, status)
 	require.Equal(t, "gzip", header.Get("Content-Encoding"))
 	require.True(t, bytes.HasPrefix(body, []byte{0x1f, 0x8b}))
@@ -310,7 +311,7 @@ func TestTheQueriesOfMicrosoftsManualWork(t *testing.T) {
 func TestAFilterSelectsWhatItSays(t *testing.T) {
 	c := made(t)
 	var truth []gjson.Result
-	for raw := range c.tenant.Truth(entra.SignInsInteractiveUser) {
+	for raw := range c.tenant.Truth(logs.SignInsInteractiveUser) {
 		truth = append(truth, gjson.ParseBytes(raw))
 	}
 	one := truth[len(truth)/2]
@@ -335,10 +336,10 @@ func TestAFilterSelectsWhatItSays(t *testing.T) {
 				ids = append(ids, r.Raw)
 			}
 		}
-		got, _ := c.all(query(paths[entra.SignInsInteractiveUser], "$filter", filter, "$top", "90"))
+		got, _ := c.all(query(paths[logs.SignInsInteractiveUser], "$filter", filter, "$top", "90"))
 		require.ElementsMatch(t, ids, got, filter)
 	}
-	_, _, body := c.get(query(paths[entra.SignInsInteractiveUser], "$select", "id,userId", "$top", "1", "$count", "true"))
+	_, _, body := c.get(query(paths[logs.SignInsInteractiveUser], "$select", "id,userId", "$top", "1", "$count", "true"))
 	var page struct {
 		Count int `json:"@odata.count"`
 		Value []map[string]any
@@ -351,7 +352,7 @@ func TestAFilterSelectsWhatItSays(t *testing.T) {
 }
 
 func TestEveryFaultLeavesItsTrace(t *testing.T) {
-	s := entra.SignInsInteractiveUser
+	s := logs.SignInsInteractiveUser
 	oldest := query(paths[s], "$top", "60", "$orderby", "createdDateTime asc")
 	status := func(want int) func(*client) {
 		return func(c *client) {
@@ -425,11 +426,11 @@ func TestEveryFaultLeavesItsTrace(t *testing.T) {
 
 func TestTheControlsAreReachedOverHTTP(t *testing.T) {
 	c := made(t)
-	c.get(paths[entra.DirectoryAudits])
+	c.get(paths[logs.DirectoryAudits])
 	_, _, body := c.get("/_sim/requests")
 	require.EqualValues(t, 1, gjson.GetBytes(body, "directoryAudits.total").Int())
 	_, _, body = c.get("/_sim/records/directoryAudits")
-	require.Equal(t, c.tenant.Count(entra.DirectoryAudits), bytes.Count(body, []byte("\n")))
+	require.Equal(t, c.tenant.Count(logs.DirectoryAudits), bytes.Count(body, []byte("\n")))
 	resp, err := http.Post(c.URL+"/_sim/faults", "application/json", strings.NewReader(`{"kind":"nothing"}`))
 	require.NoError(t, err)
 	resp.Body.Close()
@@ -442,7 +443,7 @@ func TestTheControlsAreReachedOverHTTP(t *testing.T) {
 
 func TestAPageHoldsNoMoreThanThePageSize(t *testing.T) {
 	c := serve(t, simtenant.Config{Records: filepath.Dir(samples("")), PageSize: 10})
-	records, pages := c.all(paths[entra.SignInsInteractiveUser])
-	require.Len(t, records, c.tenant.Count(entra.SignInsInteractiveUser))
+	records, pages := c.all(paths[logs.SignInsInteractiveUser])
+	require.Len(t, records, c.tenant.Count(logs.SignInsInteractiveUser))
 	require.Equal(t, (len(records)+9)/10, pages)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
 )
 
@@ -34,7 +35,7 @@ func TestADictionaryShrinksRecordsAndIsReadByAnotherProcess(t *testing.T) {
 	store, err := tables.New(tables.Config{ConnectionString: account})
 	require.NoError(t, err)
 	recs := likeEachOther(t, 100)
-	w := recs[0].Window(entra.SignInsInteractiveUser)
+	w := recs[0].Window(logs.SignInsInteractiveUser)
 	before, err := store.Insert(t.Context(), w, recs[:5], time.Now())
 	require.NoError(t, err)
 	after, err := store.Insert(t.Context(), w, recs[5:10], time.Now())
@@ -65,7 +66,7 @@ func TestATamperedOrLostDictionaryIsSaidInOneLine(t *testing.T) {
 	store, err := tables.New(tables.Config{ConnectionString: account})
 	require.NoError(t, err)
 	recs := likeEachOther(t, 80)
-	w := recs[0].Window(entra.SignInsInteractiveUser)
+	w := recs[0].Window(logs.SignInsInteractiveUser)
 	_, err = store.Insert(t.Context(), w, recs, time.Now())
 	require.NoError(t, err)
 

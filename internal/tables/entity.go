@@ -16,6 +16,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // Limits of Table Storage, enforced here because Azurite does not enforce all of them.
@@ -345,7 +346,7 @@ func (s *Store) decodeRecord(ctx context.Context, w entra.Window, rows []fetched
 	if err != nil {
 		return entra.Record{}, fmt.Errorf("read row %s: %w", first.RowKey, err)
 	}
-	rec, err := entra.ParseRecord(w.Stream, raw)
+	rec, err := logs.ParseRecord(w.Stream, raw)
 	if err != nil {
 		return rec, fmt.Errorf("read row %s: %w", first.RowKey, err)
 	}

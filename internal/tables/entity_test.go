@@ -13,6 +13,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // noise is a text of n bytes that does not compress well.
@@ -27,7 +28,7 @@ func noise(n int) string {
 
 func signIn(t *testing.T, id, when, extra string) entra.Record {
 	raw := `{"id":` + strconv.Quote(id) + `,"createdDateTime":"` + when + `","userPrincipalName":"ünder@example.com","status":{"errorCode":50074},"extra":"` + extra + `"}`
-	rec, err := entra.ParseRecord(entra.SignInsInteractiveUser, []byte(raw))
+	rec, err := logs.ParseRecord(logs.SignInsInteractiveUser, []byte(raw))
 	require.NoError(t, err)
 	return rec
 }
@@ -53,7 +54,7 @@ func TestARecordSurvivesItsRowsByteForByte(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			rec := signIn(t, strings.Repeat("i", 10), "2026-11-21T14:05:10Z", noise(c.size))
-			enc, err := store.codec.encodeRecord(nil, rec.Window(entra.SignInsInteractiveUser), rec, dates{first: seen})
+			enc, err := store.codec.encodeRecord(nil, rec.Window(logs.SignInsInteractiveUser), rec, dates{first: seen})
 			require.NoError(t, err)
 			require.Equal(t, c.parts, len(enc.lines))
 			require.Less(t, enc.size, maxTransaction, "a record is written in one transaction")
@@ -72,7 +73,7 @@ func TestARecordSurvivesItsRowsByteForByte(t *testing.T) {
 				require.Equal(t, l.stored, row.size, "a row's size is counted alike when written and when read")
 				rows = append(rows, row)
 			}
-			got, err := store.decodeRecord(t.Context(), rec.Window(entra.SignInsInteractiveUser), rows)
+			got, err := store.decodeRecord(t.Context(), rec.Window(logs.SignInsInteractiveUser), rows)
 			require.NoError(t, err)
 			require.Equal(t, rec.Raw, got.Raw)
 			require.Equal(t, seen, rows[0].FirstSeen)
@@ -86,7 +87,7 @@ func TestARecordSurvivesItsRowsByteForByte(t *testing.T) {
 func TestARecordThatDoesNotFitATransactionIsRefusedWhole(t *testing.T) {
 	store := offline(t)
 	rec := signIn(t, "big", "2026-11-21T14:05:10Z", noise(6<<20))
-	_, err := store.codec.encodeRecord(nil, rec.Window(entra.SignInsInteractiveUser), rec, dates{first: time.Now()})
+	_, err := store.codec.encodeRecord(nil, rec.Window(logs.SignInsInteractiveUser), rec, dates{first: time.Now()})
 	require.ErrorIs(t, err, archive.ErrTooLarge)
 }
 
@@ -94,11 +95,11 @@ func TestARowThatWasAlteredIsNoticed(t *testing.T) {
 	store := offline(t)
 	rec, other := signIn(t, "a", "2026-11-21T14:05:10Z", "1"), signIn(t, "a", "2026-11-21T14:05:10Z", "2")
 	other.Hash = rec.Hash
-	enc, err := store.codec.encodeRecord(nil, rec.Window(entra.SignInsInteractiveUser), other, dates{first: time.Now()})
+	enc, err := store.codec.encodeRecord(nil, rec.Window(logs.SignInsInteractiveUser), other, dates{first: time.Now()})
 	require.NoError(t, err)
 	row, err := parseWholeRow(enc.lines[0].body)
 	require.NoError(t, err)
-	_, err = store.decodeRecord(t.Context(), rec.Window(entra.SignInsInteractiveUser), []fetchedRow{row})
+	_, err = store.decodeRecord(t.Context(), rec.Window(logs.SignInsInteractiveUser), []fetchedRow{row})
 	require.ErrorContains(t, err, "altered")
 }
 

@@ -16,6 +16,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 var _ archive.IndexStore = (*Store)(nil)
@@ -128,7 +129,7 @@ func (d *dayIndex) rows(day string) []indexRow {
 
 // IndexDay is archive.IndexStore's.
 func (s *Store) IndexDay(ctx context.Context, d archive.Day, state archive.IndexedDay, again bool) (int, error) {
-	found := &dayIndex{columns: entra.IndexedColumns(d.Stream), values: make(map[string]archive.Hours), ids: make(map[string][]byte)}
+	found := &dayIndex{columns: logs.Of(d.Stream).IndexedColumns(), values: make(map[string]archive.Hours), ids: make(map[string][]byte)}
 	filter := fmt.Sprintf("PartitionKey ge %s and PartitionKey lt %s", quote(d.Start.Format(entra.HourFormat)), quote(d.Start.AddDate(0, 0, 1).Format(entra.HourFormat)))
 	selected := "RowKey,Id," + strings.Join(found.columns, ",")
 	table := TableName(entra.Window{Stream: d.Stream, Start: d.Start})

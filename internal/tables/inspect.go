@@ -12,6 +12,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
 )
 
@@ -149,7 +150,7 @@ func (s *Store) inspect(ctx context.Context, w entra.Window, key string, rows []
 	if hash := entra.HashOf(raw); !bytes.Equal(hash[:], first.Hash) {
 		return wrong("its bytes have the SHA-256 %x, and %x was written", hash, first.Hash)
 	}
-	rec, err := entra.ParseRecord(w.Stream, raw)
+	rec, err := logs.ParseRecord(w.Stream, raw)
 	if err != nil {
 		return wrong("its bytes are no record of %s: %v", w.Stream, err)
 	}

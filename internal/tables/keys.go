@@ -11,6 +11,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 const (
@@ -36,21 +37,10 @@ const (
 	maxIDLength = 300
 )
 
-// tablePrefixes are the names of the streams' tables without their month.
-var tablePrefixes = map[entra.Stream]string{
-	entra.DirectoryAudits:               "directoryaudits",
-	entra.SignInsInteractiveUser:        "signinsinteractive",
-	entra.SignInsNonInteractiveUser:     "signinsnoninteractive",
-	entra.SignInsServicePrincipal:       "signinsserviceprincipal",
-	entra.SignInsManagedIdentity:        "signinsmanagedidentity",
-	entra.Provisioning:                  "provisioning",
-	entra.CustomSecurityAttributeAudits: "customsecurityattributeaudits",
-}
-
 // TableName is the table that holds a window's records: one a stream and month, so that purging a month is dropping
 // a table.
 func TableName(w entra.Window) string {
-	return tablePrefixes[w.Stream] + w.Start.UTC().Format("200601")
+	return logs.Of(w.Stream).Table + w.Start.UTC().Format("200601")
 }
 
 func partitionKey(w entra.Window) string { return w.Start.UTC().Format(entra.HourFormat) }

@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 func at(text string) time.Time {
@@ -82,10 +83,10 @@ func TestRowKeysThatAreNotOursAreRefused(t *testing.T) {
 }
 
 func TestTablesAreNamedByStreamAndMonth(t *testing.T) {
-	for _, s := range entra.AllStreams() {
+	for _, s := range logs.Streams() {
 		name := TableName(entra.WindowOf(s, at("2026-11-30T23:59:59Z")))
 		require.Regexp(t, `^[a-z][a-z0-9]{2,62}$`, name)
 		require.True(t, strings.HasSuffix(name, "202611"), name)
 	}
-	require.Equal(t, "signinsinteractive202611", TableName(entra.WindowOf(entra.SignInsInteractiveUser, at("2026-11-21T14:00:00Z"))))
+	require.Equal(t, "signinsinteractive202611", TableName(entra.WindowOf(logs.SignInsInteractiveUser, at("2026-11-21T14:00:00Z"))))
 }

@@ -12,13 +12,14 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 var _ archive.PurgeStore = (*Store)(nil)
 
 // Months is archive.PurgeStore's.
 func (s *Store) Months(ctx context.Context, stream entra.Stream) ([]time.Time, error) {
-	prefix := tablePrefixes[stream]
+	prefix := logs.Of(stream).Table
 	filter := fmt.Sprintf("TableName ge '%s0' and TableName lt '%s:'", prefix, prefix) // ":" is the character after "9"
 	pager := s.service.NewListTablesPager(&aztables.ListTablesOptions{Filter: &filter})
 	var out []time.Time

@@ -19,6 +19,7 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
 )
 
@@ -26,7 +27,7 @@ func TestMain(m *testing.M) { azuritetest.Main(m) }
 
 var (
 	hour   = time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)
-	window = entra.Window{Stream: entra.SignInsInteractiveUser, Start: hour}
+	window = entra.Window{Stream: logs.SignInsInteractiveUser, Start: hour}
 	seen   = hour.Add(time.Hour)
 )
 
@@ -39,7 +40,7 @@ func newStore(t *testing.T) *tables.Store {
 // signIn is a record of the window, n seconds after its start.
 func signIn(t *testing.T, id string, n int, content string) entra.Record {
 	raw := fmt.Sprintf(`{"id":%q,"createdDateTime":%q,"userId":"u","content":%q}`, id, hour.Add(time.Duration(n)*time.Second).Format(time.RFC3339), content)
-	rec, err := entra.ParseRecord(window.Stream, []byte(raw))
+	rec, err := logs.ParseRecord(window.Stream, []byte(raw))
 	require.NoError(t, err)
 	return rec
 }

@@ -9,13 +9,14 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // Archived lists the streams that have a ledger, whether they are still collected or not, in the
-// order of entra.AllStreams. Any row of a ledger counts: one whose progress row somebody took away
+// order of logs.All. Any row of a ledger counts: one whose progress row somebody took away
 // is not hidden by that.
 func (s *Store) Archived(ctx context.Context) ([]entra.Stream, error) {
-	all := entra.AllStreams()
+	all := logs.Streams()
 	has := make([]bool, len(all))
 	group, asking := errgroup.WithContext(ctx)
 	for i, stream := range all {

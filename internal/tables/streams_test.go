@@ -9,6 +9,7 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
 )
 
@@ -19,11 +20,11 @@ func TestStreamsWithALedgerAreFoundByAnyOfItsRows(t *testing.T) {
 	require.NoError(t, err, "there is no table yet")
 	require.Empty(t, got)
 	at := time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)
-	for _, s := range []entra.Stream{entra.CustomSecurityAttributeAudits, entra.SignInsInteractiveUser} {
+	for _, s := range []entra.Stream{logs.CustomSecurityAttributeAudits, logs.SignInsInteractiveUser} {
 		_, err := store.Commit(t.Context(), archive.Lease{}, archive.Progress{Stream: s, FrontierBegin: at, Watermark: at}, nil, nil)
 		require.NoError(t, err)
 	}
 	got, err = store.Archived(t.Context())
 	require.NoError(t, err)
-	require.Equal(t, []entra.Stream{entra.SignInsInteractiveUser, entra.CustomSecurityAttributeAudits}, got)
+	require.Equal(t, []entra.Stream{logs.SignInsInteractiveUser, logs.CustomSecurityAttributeAudits}, got)
 }

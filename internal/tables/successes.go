@@ -12,6 +12,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 var _ directory.Successes = (*Store)(nil)
@@ -28,11 +29,14 @@ func (s *Store) Successes(ctx context.Context, from, to time.Time, yield func(us
 		hours, inner := errgroup.WithContext(reading)
 		hours.SetLimit(writers)
 		defer close(found)
-		for _, stream := range []entra.Stream{entra.SignInsInteractiveUser, entra.SignInsNonInteractiveUser} {
+		for _, log := range logs.All() {
+			if !log.SignsIn {
+				continue
+			}
 			for start := entra.FloorHour(from); start.Before(to); start = start.Add(time.Hour) {
 				hours.Go(func() error {
 					var all []success
-					err := s.hourSuccesses(inner, entra.Window{Stream: stream, Start: start}, func(id string, at time.Time) {
+					err := s.hourSuccesses(inner, entra.Window{Stream: log.Stream, Start: start}, func(id string, at time.Time) {
 						if !at.Before(from) && at.Before(to) {
 							all = append(all, success{id, at})
 						}

@@ -16,6 +16,7 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
+	tenantlogs "github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
@@ -33,7 +34,7 @@ func TestMicrosoftsTypedBuildersReadTheArchive(t *testing.T) {
 	store, err := tables.New(tables.Config{ConnectionString: j.Tables})
 	require.NoError(t, err)
 	loseAnHour(t, store) // the builders must not mind what is said of it beside the records
-	read := &logs.Function{Archive: store, Streams: streams.New([]entra.Stream{entra.SignInsInteractiveUser}, store), Gaps: search.NewGaps(store),
+	read := &logs.Function{Archive: store, Streams: streams.New([]entra.Stream{tenantlogs.SignInsInteractiveUser}, store), Gaps: search.NewGaps(store),
 		Now: time.Now, Slice: time.Minute} // the clock that the collector had, too: its distance from the tenant's is noted
 	mux := http.NewServeMux()
 	mux.HandleFunc("/api/v1.0/auditLogs/{collection}", read.ServeHTTP)
@@ -65,7 +66,7 @@ func TestMicrosoftsTypedBuildersReadTheArchive(t *testing.T) {
 
 // loseAnHour makes the ledger say that an hour was lost.
 func loseAnHour(t *testing.T, store *tables.Store) {
-	p, err := store.Progress(t.Context(), entra.SignInsInteractiveUser)
+	p, err := store.Progress(t.Context(), tenantlogs.SignInsInteractiveUser)
 	require.NoError(t, err)
 	w := entra.WindowOf(p.Stream, p.Begin.Add(2*time.Hour))
 	p.Lost, p.LostFrom, p.LostTo = 1, w.Start, w.End()

@@ -14,6 +14,7 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/tables"
@@ -36,8 +37,8 @@ type day struct {
 
 // perUserAndDay is how much a user's day leaves in the logs, and an application's. Tenants differ widely.
 var perUserAndDay = map[entra.Stream]float64{
-	entra.SignInsInteractiveUser: 4, entra.SignInsNonInteractiveUser: 25, entra.SignInsServicePrincipal: 1,
-	entra.SignInsManagedIdentity: 0.3, entra.DirectoryAudits: 0.3, entra.Provisioning: 0.1,
+	logs.SignInsInteractiveUser: 4, logs.SignInsNonInteractiveUser: 25, logs.SignInsServicePrincipal: 1,
+	logs.SignInsManagedIdentity: 0.3, logs.DirectoryAudits: 0.3, logs.Provisioning: 0.1,
 }
 
 const (
@@ -64,7 +65,7 @@ func measureDay(ctx context.Context, users int, seed uint64, now time.Time) (day
 	for stream, rate := range perUserAndDay {
 		exactly[stream] = int(rate * float64(users) * 2)
 	}
-	exactly[entra.CustomSecurityAttributeAudits] = 1
+	exactly[logs.CustomSecurityAttributeAudits] = 1
 	tenant, err := simtenant.New(simtenant.Config{IdentityHeader: identityHeader, TokenLifetime: 24 * time.Hour, Now: begin,
 		Generate: &generate.Config{Seed: seed, Users: users, Apps: users / 20, Days: 2, End: begin.Add(36 * time.Hour), Policies: 6, Exactly: exactly}})
 	if err != nil {
@@ -114,7 +115,7 @@ func (w walk) day(ctx context.Context, users int, begin time.Time) (day, error) 
 			before, cpu = tallyOf(ctx, w.store), cpuSeconds()
 		}
 		collector := archive.NewCollector(w.source, w.store, nil, options, w.tenant.Now, slog.New(slog.DiscardHandler))
-		if _, err := collector.Run(ctx, archive.Execution{ID: fmt.Sprint("bench ", i), Work: "bench"}, entra.DefaultStreams(), 10*time.Minute); err != nil {
+		if _, err := collector.Run(ctx, archive.Execution{ID: fmt.Sprint("bench ", i), Work: "bench"}, logs.DefaultStreams(), 10*time.Minute); err != nil {
 			return d, err
 		}
 	}
@@ -130,7 +131,7 @@ func (w walk) day(ctx context.Context, users int, begin time.Time) (day, error) 
 
 // tallyOf sums up what the store's ledger says.
 func tallyOf(ctx context.Context, store *tables.Store) (sum archive.Tally) {
-	for _, stream := range entra.DefaultStreams() {
+	for _, stream := range logs.DefaultStreams() {
 		p, err := store.Progress(ctx, stream)
 		if err != nil {
 			return archive.Tally{} // the run before it would have failed, too

@@ -13,6 +13,7 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
 )
 
@@ -30,7 +31,7 @@ func pipeline(ctx context.Context, j job) (outcome, error) {
 		return outcome{}, err
 	}
 	collector := archive.NewCollector(source, store, nil, archive.Options{Simulated: true}, time.Now, log)
-	did, err := collector.Run(ctx, archive.Execution{ID: "bench", Work: "bench"}, []entra.Stream{entra.SignInsInteractiveUser}, j.Limit)
+	did, err := collector.Run(ctx, archive.Execution{ID: "bench", Work: "bench"}, []entra.Stream{logs.SignInsInteractiveUser}, j.Limit)
 	if err != nil {
 		return outcome{}, fmt.Errorf("archive the sign-ins: %w", err)
 	}

@@ -20,6 +20,7 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
+	tenantlogs "github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
@@ -67,7 +68,7 @@ func (p plan) measureReading(ctx context.Context) ([]readTime, *downloadTime, er
 	if err != nil {
 		return nil, nil, err
 	}
-	stream := entra.SignInsInteractiveUser
+	stream := tenantlogs.SignInsInteractiveUser
 	tenant, err := fillArchive(ctx, store, stream, p.reading, p.seed, p.now)
 	if err != nil {
 		return nil, nil, fmt.Errorf("archive a year: %w", err)

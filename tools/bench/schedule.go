@@ -18,6 +18,7 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/tables"
 )
@@ -74,7 +75,7 @@ func (p plan) measureSchedules(ctx context.Context) ([]schedule, error) {
 
 // writeEvents writes hours of evenly spaced events.
 func writeEvents(folder string, begin time.Time, hours int) error {
-	stream := entra.SignInsInteractiveUser
+	stream := logs.SignInsInteractiveUser
 	file, err := os.Create(filepath.Join(folder, string(stream)+".jsonl"))
 	if err != nil {
 		return fmt.Errorf("make records: %w", err)
@@ -82,7 +83,7 @@ func writeEvents(folder string, begin time.Time, hours int) error {
 	w := bufio.NewWriter(file)
 	for i := range hours * schedulePerHour {
 		at := begin.Add(time.Duration(i) * time.Hour / schedulePerHour)
-		fmt.Fprintf(w, `{"id":"event-%07d",%q:%q}`+"\n", i, stream.TimeProperty(), at.Format(time.RFC3339Nano))
+		fmt.Fprintf(w, `{"id":"event-%07d",%q:%q}`+"\n", i, logs.Of(stream).TimeProperty, at.Format(time.RFC3339Nano))
 	}
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("make records: %w", err)
@@ -148,7 +149,7 @@ func runPasses(ctx context.Context, folder, connection string, begin time.Time) 
 	options := archive.Options{Simulated: true, Backfill: time.Hour, Passes: []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour}}
 	s, err := runEveryFiveMinutes(tenant, begin, 5, 11, func(now time.Time) error {
 		collector := archive.NewCollector(source, store, nil, options, tenant.Now, slog.New(slog.DiscardHandler))
-		_, err := collector.Run(ctx, archive.Execution{ID: "bench " + now.String(), Work: "bench"}, []entra.Stream{entra.SignInsInteractiveUser}, time.Minute)
+		_, err := collector.Run(ctx, archive.Execution{ID: "bench " + now.String(), Work: "bench"}, []entra.Stream{logs.SignInsInteractiveUser}, time.Minute)
 		return err
 	})
 	s.Name = "frontier and three passes"
@@ -163,7 +164,7 @@ func runOverlap(ctx context.Context, folder string, begin time.Time) (schedule, 
 	}
 	defer stop()
 	s, err := runEveryFiveMinutes(tenant, begin, 3, 5, func(now time.Time) error {
-		for page, err := range source.Pages(ctx, entra.SignInsInteractiveUser, now.Add(-2*time.Hour-5*time.Minute), now) {
+		for page, err := range source.Pages(ctx, logs.SignInsInteractiveUser, now.Add(-2*time.Hour-5*time.Minute), now) {
 			if err != nil {
 				return err
 			}

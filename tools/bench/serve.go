@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 	"github.com/entraledger/entraledger/tools/bench/discard"
@@ -48,7 +49,7 @@ func newTenant(j job) (*simtenant.Tenant, error) {
 	tenant, err := simtenant.New(simtenant.Config{
 		Generate: &generate.Config{
 			Seed: j.Seed, Users: cmp.Or(j.Users, 2000), Apps: cmp.Or(j.Apps, 60), Days: 29, Policies: 12, End: j.Now.Add(-time.Hour),
-			Exactly: map[entra.Stream]int{entra.SignInsInteractiveUser: j.Records},
+			Exactly: map[entra.Stream]int{logs.SignInsInteractiveUser: j.Records},
 		},
 		Now: j.Now, NoGzip: !j.Gzip, IdentityHeader: identityHeader,
 	})

@@ -14,6 +14,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/funchost"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/preflight"
 	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/tools/bicepgate/gate"
@@ -243,7 +244,7 @@ func TestTheTemplatesDefaultsAreTheCodes(t *testing.T) {
 func TestTheTemplateOffersWhatTheCodeKnows(t *testing.T) {
 	files := ours(t)
 	var streams, clouds []string
-	for _, s := range entra.AllStreams() {
+	for _, s := range logs.Streams() {
 		streams = append(streams, string(s))
 	}
 	for _, c := range settings.Clouds() {

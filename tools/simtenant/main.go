@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
@@ -106,7 +107,7 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 		return o, fmt.Errorf("read --listen %q: accepted is 127.0.0.1:<port>", o.listen)
 	}
 	if o.signIns > 0 {
-		o.generate.Exactly = map[entra.Stream]int{entra.SignInsInteractiveUser: o.signIns}
+		o.generate.Exactly = map[entra.Stream]int{logs.SignInsInteractiveUser: o.signIns}
 	}
 	if o.tenant.Records == "" {
 		o.tenant.Generate = &o.generate
@@ -134,7 +135,7 @@ func readFault(text string) (simtenant.Fault, error) {
 		switch name {
 		case "stream":
 			if f.Stream = entra.Stream(value); !slices.Contains(simtenant.DirectoryCollections(), f.Stream) {
-				f.Stream, err = entra.ParseStream(value)
+				f.Stream, err = logs.Parse(value)
 			}
 		case "after":
 			f.After, err = strconv.Atoi(value)

@@ -9,6 +9,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
 
@@ -20,7 +21,7 @@ func config() generate.Config {
 
 func TestRecordsAreReadableAndCarryTheTimeThatTheyAreFiledUnder(t *testing.T) {
 	g := generate.New(config())
-	for _, s := range entra.AllStreams() {
+	for _, s := range logs.Streams() {
 		n := g.Len(s)
 		require.Positive(t, n)
 		var last time.Time
@@ -29,7 +30,7 @@ func TestRecordsAreReadableAndCarryTheTimeThatTheyAreFiledUnder(t *testing.T) {
 			raw := g.Append(nil, s, i)
 			require.True(t, gjson.ValidBytes(raw), "%s", raw)
 			require.NotContains(t, string(raw), "\n")
-			rec, err := entra.ParseRecord(s, raw)
+			rec, err := logs.ParseRecord(s, raw)
 			require.NoError(t, err)
 			require.Equal(t, g.Time(s, i), rec.Time, "%s %d", s, i)
 			require.False(t, rec.Time.Before(last), "%s %d", s, i)
@@ -49,7 +50,7 @@ func TestOneSeedMakesOneTenant(t *testing.T) {
 	other := config()
 	other.Seed = 2
 	c := generate.New(other)
-	for _, s := range entra.AllStreams() {
+	for _, s := range logs.Streams() {
 		require.Equal(t, a.Append(nil, s, 7), b.Append([]byte{}, s, 7))
 		require.NotEqual(t, a.Append(nil, s, 7), c.Append(nil, s, 7))
 	}
@@ -59,8 +60,8 @@ func TestOneSeedMakesOneTenant(t *testing.T) {
 func TestSizesAreThoseOfRealRecords(t *testing.T) {
 	g := generate.New(config())
 	ranges := map[entra.Stream][2]int{
-		entra.SignInsInteractiveUser: {4500, 5600}, entra.SignInsNonInteractiveUser: {4000, 7000}, entra.SignInsServicePrincipal: {1700, 2300},
-		entra.SignInsManagedIdentity: {1700, 2400}, entra.DirectoryAudits: {800, 1700}, entra.Provisioning: {2000, 4000}, entra.CustomSecurityAttributeAudits: {800, 1700},
+		logs.SignInsInteractiveUser: {4500, 5600}, logs.SignInsNonInteractiveUser: {4000, 7000}, logs.SignInsServicePrincipal: {1700, 2300},
+		logs.SignInsManagedIdentity: {1700, 2400}, logs.DirectoryAudits: {800, 1700}, logs.Provisioning: {2000, 4000}, logs.CustomSecurityAttributeAudits: {800, 1700},
 	}
 	for s, want := range ranges {
 		sum, n := 0, min(g.Len(s), 10_000)
@@ -70,15 +71,15 @@ func TestSizesAreThoseOfRealRecords(t *testing.T) {
 		mean := sum / n
 		require.True(t, want[0] <= mean && mean <= want[1], "%s: %d bytes on average, wanted %v", s, mean, want)
 	}
-	require.InDelta(t, 20_000, len(g.Append(nil, entra.SignInsInteractiveUser, 3_333)), 4_000)
-	require.InDelta(t, 50_000, len(g.Append(nil, entra.SignInsInteractiveUser, 7_777)), 8_000)
+	require.InDelta(t, 20_000, len(g.Append(nil, logs.SignInsInteractiveUser, 3_333)), 4_000)
+	require.InDelta(t, 50_000, len(g.Append(nil, logs.SignInsInteractiveUser, 7_777)), 8_000)
 }
 
 func TestPeopleStayTheSameAndAnIdComesTwiceWithAnotherResult(t *testing.T) {
 	g := generate.New(config())
 	names := make(map[string]string)
 	for i := range 3000 {
-		rec := gjson.ParseBytes(g.Append(nil, entra.SignInsInteractiveUser, i))
+		rec := gjson.ParseBytes(g.Append(nil, logs.SignInsInteractiveUser, i))
 		id, name := rec.Get("userId").Str, rec.Get("userDisplayName").Str
 		if known, ok := names[id]; ok {
 			require.Equal(t, known, name)
@@ -86,7 +87,7 @@ func TestPeopleStayTheSameAndAnIdComesTwiceWithAnotherResult(t *testing.T) {
 		names[id] = name
 	}
 	require.Greater(t, len(names), 150)
-	first, second := gjson.ParseBytes(g.Append(nil, entra.SignInsInteractiveUser, 400)), gjson.ParseBytes(g.Append(nil, entra.SignInsInteractiveUser, 401))
+	first, second := gjson.ParseBytes(g.Append(nil, logs.SignInsInteractiveUser, 400)), gjson.ParseBytes(g.Append(nil, logs.SignInsInteractiveUser, 401))
 	require.Equal(t, first.Get("id").Str, second.Get("id").Str)
 	require.EqualValues(t, 50074, first.Get("status.errorCode").Int())
 	require.EqualValues(t, 0, second.Get("status.errorCode").Int())
@@ -94,16 +95,16 @@ func TestPeopleStayTheSameAndAnIdComesTwiceWithAnotherResult(t *testing.T) {
 
 func TestAStreamCanHaveExactlySoManyRecords(t *testing.T) {
 	cfg := config()
-	cfg.Exactly = map[entra.Stream]int{entra.SignInsInteractiveUser: 1_000_000}
+	cfg.Exactly = map[entra.Stream]int{logs.SignInsInteractiveUser: 1_000_000}
 	g := generate.New(cfg)
-	require.Equal(t, 1_000_000, g.Len(entra.SignInsInteractiveUser))
-	require.False(t, g.Time(entra.SignInsInteractiveUser, 999_999).After(end))
-	require.False(t, g.Time(entra.SignInsInteractiveUser, 0).Before(end.Add(-30*24*time.Hour)))
+	require.Equal(t, 1_000_000, g.Len(logs.SignInsInteractiveUser))
+	require.False(t, g.Time(logs.SignInsInteractiveUser, 999_999).After(end))
+	require.False(t, g.Time(logs.SignInsInteractiveUser, 0).Before(end.Add(-30*24*time.Hour)))
 }
 
 func BenchmarkAppend(b *testing.B) {
 	g := generate.New(config())
-	for _, s := range entra.DefaultStreams() {
+	for _, s := range logs.DefaultStreams() {
 		b.Run(fmt.Sprint(s), func(b *testing.B) {
 			var buf []byte
 			for i := range b.N {

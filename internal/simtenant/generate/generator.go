@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // Config is a tenant's made-up activity.
@@ -76,13 +77,13 @@ func (g *Generator) Len(s entra.Stream) int {
 		return n
 	}
 	perDay := map[entra.Stream]int{
-		entra.SignInsInteractiveUser:        2 * g.cfg.Users,
-		entra.SignInsNonInteractiveUser:     4 * g.cfg.Users,
-		entra.SignInsServicePrincipal:       6 * g.cfg.Apps,
-		entra.SignInsManagedIdentity:        3 * g.cfg.Apps,
-		entra.DirectoryAudits:               g.cfg.Users/20 + 5,
-		entra.Provisioning:                  g.cfg.Users/50 + 1,
-		entra.CustomSecurityAttributeAudits: 1,
+		logs.SignInsInteractiveUser:        2 * g.cfg.Users,
+		logs.SignInsNonInteractiveUser:     4 * g.cfg.Users,
+		logs.SignInsServicePrincipal:       6 * g.cfg.Apps,
+		logs.SignInsManagedIdentity:        3 * g.cfg.Apps,
+		logs.DirectoryAudits:               g.cfg.Users/20 + 5,
+		logs.Provisioning:                  g.cfg.Users/50 + 1,
+		logs.CustomSecurityAttributeAudits: 1,
 	}
 	return perDay[s] * g.cfg.Days
 }
@@ -97,7 +98,7 @@ func (g *Generator) Time(s entra.Stream, i int) time.Time {
 	}
 	within := (share - before) / (g.weights[hour] - before)
 	at := g.begin.Add(time.Duration(hour)*time.Hour + time.Duration(within*float64(time.Hour)))
-	if s.IsSignIns() || s == entra.Provisioning {
+	if logs.Of(s).Licensed {
 		return at.Truncate(time.Second)
 	}
 	return at.Truncate(entra.Tick)
@@ -109,17 +110,17 @@ func (g *Generator) Append(dst []byte, s entra.Stream, i int) []byte {
 	r := newRand(g.cfg.Seed, string(s), i)
 	at := g.Time(s, i)
 	switch s {
-	case entra.SignInsInteractiveUser:
+	case logs.SignInsInteractiveUser:
 		g.interactive(&w, r, at, i)
-	case entra.SignInsNonInteractiveUser:
+	case logs.SignInsNonInteractiveUser:
 		g.nonInteractive(&w, r, at)
-	case entra.SignInsServicePrincipal, entra.SignInsManagedIdentity:
-		g.workload(&w, r, at, s == entra.SignInsManagedIdentity)
-	case entra.Provisioning:
+	case logs.SignInsServicePrincipal, logs.SignInsManagedIdentity:
+		g.workload(&w, r, at, s == logs.SignInsManagedIdentity)
+	case logs.Provisioning:
 		g.provisioning(&w, r, at)
-	case entra.DirectoryAudits:
+	case logs.DirectoryAudits:
 		g.audit(&w, r, at, false)
-	case entra.CustomSecurityAttributeAudits:
+	case logs.CustomSecurityAttributeAudits:
 		g.audit(&w, r, at, true)
 	}
 	return w.b

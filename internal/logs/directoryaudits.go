@@ -1,0 +1,16 @@
+package logs
+
+import "github.com/entraledger/entraledger/internal/entra"
+
+// DirectoryAudits is the log of changes in the tenant.
+const DirectoryAudits entra.Stream = "directoryAudits"
+
+func directoryAudits() *Log {
+	return &Log{
+		Stream: DirectoryAudits, Title: "changes in the tenant",
+		Collection: "directoryAudits", Unfiltered: true, Forms: []string{entra.FormV1}, TimeProperty: "activityDateTime", Ordered: true,
+		Permission: AuditLog,
+		Table:      "directoryaudits", Shape: auditShape, Columns: auditColumns(), KnownWords: true,
+		Files: []File{{Name: "AuditLogs", Columns: auditFile()}},
+	}
+}

@@ -1,0 +1,19 @@
+package logs
+
+import "github.com/entraledger/entraledger/internal/entra"
+
+// SignInsInteractiveUser is the log of sign-ins that a person made.
+const SignInsInteractiveUser entra.Stream = "signIns.interactiveUser"
+
+func signInsInteractiveUser() *Log {
+	return &Log{
+		Stream: SignInsInteractiveUser, Title: "sign-ins that a person made",
+		Collection: signIns, EventType: "interactiveUser", Unfiltered: true, Forms: []string{entra.FormV1}, TimeProperty: "createdDateTime", Ordered: true,
+		Licensed: true, Permission: AuditLog, Optional: appliedPolicies(),
+		Table: "signinsinteractive", Shape: signInShape, Columns: signInColumns(), SignsIn: true,
+		Files: []File{
+			{Name: "InteractiveSignIns", Columns: userSignInFile()},
+			{Name: "InteractiveSignInsAuthDetails", Each: "authenticationDetails", Columns: authenticationDetailsFile()},
+		},
+	}
+}
