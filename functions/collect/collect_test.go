@@ -33,7 +33,7 @@ type quiet struct{}
 
 func (quiet) Now(context.Context) (time.Time, error) { return now, nil }
 func (quiet) Ordered(entra.Stream) bool              { return true }
-func (quiet) Pages(context.Context, entra.Stream, time.Time, time.Time) iter.Seq2[entra.Page, error] {
+func (quiet) Pages(context.Context, entra.Query) iter.Seq2[entra.Page, error] {
 	return func(func(entra.Page, error) bool) {}
 }
 

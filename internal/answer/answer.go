@@ -35,6 +35,7 @@ var statuses = map[entra.Code]int{
 	entra.CodeNoSnapshot:      http.StatusServiceUnavailable,
 	entra.CodeTokenExpired:    http.StatusGone,
 	entra.CodeTooLarge:        http.StatusRequestURITooLong,
+	entra.CodeRefused:         http.StatusBadGateway,
 	entra.CodeInternal:        http.StatusInternalServerError,
 }
 

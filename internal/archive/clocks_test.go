@@ -225,7 +225,8 @@ func (f *forgetful) Now(context.Context) (time.Time, error) { return f.clock(), 
 func (f *forgetful) Ordered(entra.Stream) bool { return f.ordered }
 
 // Pages is archive.Source's.
-func (f *forgetful) Pages(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[entra.Page, error] {
+func (f *forgetful) Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page, error] {
+	s, from, to := q.Stream, q.From, q.To
 	return func(yield func(entra.Page, error) bool) {
 		next := 0
 		for more := true; more; {

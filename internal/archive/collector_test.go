@@ -232,11 +232,11 @@ type split struct{ good, bad *tenant }
 
 func (s split) Now(ctx context.Context) (time.Time, error) { return s.good.Now(ctx) }
 func (s split) Ordered(name entra.Stream) bool             { return true }
-func (s split) Pages(ctx context.Context, name entra.Stream, from, to time.Time) iter.Seq2[entra.Page, error] {
-	if name == stream {
-		return s.bad.Pages(ctx, name, from, to)
+func (s split) Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page, error] {
+	if q.Stream == stream {
+		return s.bad.Pages(ctx, q)
 	}
-	return s.good.Pages(ctx, name, from, to)
+	return s.good.Pages(ctx, q)
 }
 
 func TestPagesOutOfOrderAreStillStoredWhole(t *testing.T) {
@@ -313,7 +313,7 @@ type slow struct {
 	n int
 }
 
-func (s slow) Pages(ctx context.Context, name entra.Stream, from, to time.Time) iter.Seq2[entra.Page, error] {
+func (s slow) Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page, error] {
 	s.before = func(page int) error {
 		if page >= s.n {
 			<-ctx.Done()
@@ -321,7 +321,7 @@ func (s slow) Pages(ctx context.Context, name entra.Stream, from, to time.Time) 
 		}
 		return nil
 	}
-	return s.tenant.Pages(ctx, name, from, to)
+	return s.tenant.Pages(ctx, q)
 }
 
 var errStopped = errors.New("the process was killed here")

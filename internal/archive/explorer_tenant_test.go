@@ -82,7 +82,8 @@ func (t *truth) Now(context.Context) (time.Time, error) { return time.Now().UTC(
 func (t *truth) Ordered(entra.Stream) bool { return true }
 
 // Pages is archive.Source's.
-func (t *truth) Pages(ctx context.Context, _ entra.Stream, from, to time.Time) iter.Seq2[entra.Page, error] {
+func (t *truth) Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page, error] {
+	from, to := q.From, q.To
 	return func(yield func(entra.Page, error) bool) {
 		after := shownRecord{at: from}
 		for more := true; more; {

@@ -194,9 +194,9 @@ func TestAnUnorderedWalkThatIsLostForgetsNoRows(t *testing.T) {
 // gappy has an empty page behind every page, as Graph may have.
 type gappy struct{ archive.Source }
 
-func (g gappy) Pages(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[entra.Page, error] {
+func (g gappy) Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page, error] {
 	return func(yield func(entra.Page, error) bool) {
-		for page, err := range g.Source.Pages(ctx, s, from, to) {
+		for page, err := range g.Source.Pages(ctx, q) {
 			if !yield(page, err) || err == nil && !yield(entra.Page{Date: page.Date}, nil) {
 				return
 			}

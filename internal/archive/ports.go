@@ -18,9 +18,11 @@ type Source interface {
 	Now(ctx context.Context) (time.Time, error)
 	// Ordered tells whether the stream's pages come oldest record first.
 	Ordered(s entra.Stream) bool
-	// Pages reads the records dated [from, to). A page may be empty. The sequence ends after its first error;
-	// entra.ErrPagingLost asks for a new read from the last record stored.
-	Pages(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[entra.Page, error]
+	// Pages reads the records that a query asks for. A page may be empty. The sequence ends after its first error:
+	// entra.ErrPagingLost asks for a new read from the last record stored, entra.ErrTooWide for a narrower span. An
+	// error with entra.CodeRefused, CodeNotFound, CodeLicence or CodePermission is a refusal that was given more than
+	// once.
+	Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page, error]
 }
 
 // Store keeps records, the ledger and what could not be filed.

@@ -111,7 +111,7 @@ func (rd *read) fetch() (pages <-chan fetched, stop func()) {
 	out := make(chan fetched)
 	go func() {
 		defer close(out)
-		for page, err := range rd.source.Pages(walk, rd.stream, rd.asked.from, rd.asked.to) {
+		for page, err := range rd.source.Pages(walk, entra.Query{Stream: rd.stream, From: rd.asked.from, To: rd.asked.to}) {
 			select {
 			case out <- fetched{page, err}:
 			case <-walk.Done():

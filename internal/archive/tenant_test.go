@@ -48,7 +48,8 @@ func newTenant() *tenant {
 func (t *tenant) Now(context.Context) (time.Time, error) { return t.now, nil }
 func (t *tenant) Ordered(entra.Stream) bool              { return !t.shuffled }
 
-func (t *tenant) Pages(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[entra.Page, error] {
+func (t *tenant) Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page, error] {
+	s, from, to := q.Stream, q.From, q.To
 	return func(yield func(entra.Page, error) bool) {
 		t.reads = append(t.reads, from.Format(time.RFC3339)+" "+to.Format(time.RFC3339))
 		var in []string

@@ -19,6 +19,7 @@ const (
 	CodeToken           Code = "tokenRefused"       // the identity or its token is not accepted
 	CodePermission      Code = "permissionMissing"  // the identity lacks a permission or role
 	CodeLicence         Code = "licenceMissing"     // the tenant lacks the licence for this log
+	CodeRefused         Code = "requestRefused"     // the other side refuses the request itself, more than once
 	CodeThrottled       Code = "throttled"          // over a ceiling; wait
 	CodeUnavailable     Code = "serviceUnavailable" // the other side does not answer; wait
 	CodeBrokenAnswer    Code = "brokenAnswer"       // the other side answers what can't be read

@@ -38,6 +38,21 @@ func PoorerForm(a, b string) string {
 	return a
 }
 
+// Query is what a source is asked for: the records of a stream dated [From, To).
+type Query struct {
+	Stream   Stream
+	From, To time.Time
+	// Form is one of the stream's forms; empty: the richest.
+	Form string
+	// Divisible says that the asker can ask for less. A source that does not answer for the whole
+	// span then gives ErrTooWide at once, where it would else ask the same again.
+	Divisible bool
+}
+
+// ErrTooWide says that a source did not answer for the span it was asked for, and may for a narrower
+// one.
+var ErrTooWide = errors.New("the span is too wide for the source")
+
 // ErrPagingLost says that a walk through pages can't go on (the paging token expired, or the source repeats
 // itself) and has to begin again at the last record that was stored. Nothing is wrong with the stream itself.
 var ErrPagingLost = errors.New("paging was lost")

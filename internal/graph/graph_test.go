@@ -104,7 +104,7 @@ const (
 // read drains a stream and returns the records' texts.
 func read(ctx context.Context, c *graph.Client, s entra.Stream) ([]string, error) {
 	var out []string
-	for page, err := range c.Pages(ctx, s, from, to) {
+	for page, err := range c.Pages(ctx, entra.Query{Stream: s, From: from, To: to}) {
 		if err != nil {
 			return out, err
 		}
@@ -402,7 +402,7 @@ func TestNoTenSecondsSeeMoreRequestsThanTheShare(t *testing.T) {
 func TestRecordsAreSlicesOfTheirPage(t *testing.T) {
 	page := `{"value":[` + strings.TrimSuffix(strings.Repeat(`{"id":"`+strings.Repeat("x", 5000)+`"},`, 1000), ",") + `]}`
 	graphs := newScript(t, body(page))
-	for p, err := range graphs.client(t, nil).Pages(t.Context(), logs.SignInsInteractiveUser, from, to) {
+	for p, err := range graphs.client(t, nil).Pages(t.Context(), entra.Query{Stream: logs.SignInsInteractiveUser, From: from, To: to}) {
 		require.NoError(t, err)
 		require.Len(t, p.Records, 1000)
 		for _, rec := range p.Records {

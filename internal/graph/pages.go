@@ -64,7 +64,8 @@ func escape(value string) string { return strings.ReplaceAll(url.QueryEscape(val
 // the limiter. A page is tried several times on 429, 408, 5xx, time-outs, cut connections and
 // answers that can't be read. Errors are *entra.Error, entra.ErrPagingLost (begin again at the last
 // record stored), or the context's.
-func (c *Client) Pages(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[entra.Page, error] {
+func (c *Client) Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page, error] {
+	s, from, to := q.Stream, q.From, q.To
 	return func(yield func(entra.Page, error) bool) {
 		doing := "read " + string(s) + " from Graph"
 		next, walking := c.query(s, from, to), false

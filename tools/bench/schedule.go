@@ -164,7 +164,7 @@ func runOverlap(ctx context.Context, folder string, begin time.Time) (schedule, 
 	}
 	defer stop()
 	s, err := runEveryFiveMinutes(tenant, begin, 3, 5, func(now time.Time) error {
-		for page, err := range source.Pages(ctx, logs.SignInsInteractiveUser, now.Add(-2*time.Hour-5*time.Minute), now) {
+		for page, err := range source.Pages(ctx, entra.Query{Stream: logs.SignInsInteractiveUser, From: now.Add(-2*time.Hour - 5*time.Minute), To: now}) {
 			if err != nil {
 				return err
 			}
