@@ -6,7 +6,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/tidwall/gjson"
 
@@ -17,35 +16,29 @@ import (
 // maxTop is both the default and the greatest page size of the log collections.
 const maxTop = 1000
 
-// collection is one of Graph's log collections.
+// collection is one of Graph's log collections in one version.
 type collection struct {
-	stream entra.Stream // signIns in beta: the stream without a filter of types
-	beta   bool
-	count  bool // takes $count
+	log     *logs.Log // without a filter of types
+	version string
+	schema  schema
 }
 
-// permission is what the collection takes, in a token's words.
-func (c collection) permission() string {
-	if c.stream == logs.CustomSecurityAttributeAudits {
-		return "CustomSecAttributeAuditLogs.Read.All"
-	}
-	return "AuditLog.Read.All"
-}
-
-func (t *Tenant) newRoutes() *http.ServeMux {
+func (t *Tenant) newRoutes() (*http.ServeMux, error) {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+IdentityPath, t.serveToken)
-	for path, c := range map[string]collection{
-		"/v1.0/auditLogs/signIns":                       {stream: logs.SignInsInteractiveUser, count: true},
-		"/v1.0/auditLogs/directoryAudits":               {stream: logs.DirectoryAudits, count: true},
-		"/v1.0/auditLogs/provisioning":                  {stream: logs.Provisioning},
-		"/beta/auditLogs/signIns":                       {stream: logs.SignInsInteractiveUser, beta: true, count: true},
-		"/beta/auditLogs/directoryAudits":               {stream: logs.DirectoryAudits, beta: true, count: true},
-		"/beta/auditLogs/provisioning":                  {stream: logs.Provisioning, beta: true},
-		"/beta/auditLogs/customSecurityAttributeAudits": {stream: logs.CustomSecurityAttributeAudits, beta: true, count: true},
-	} {
-		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { t.serveCollection(w, r, c) })
-		mux.HandleFunc(path+"/{id}", func(w http.ResponseWriter, r *http.Request) { t.serveRecord(w, r, c) })
+	for _, l := range t.known {
+		schema, err := schemaOf(l)
+		if err != nil {
+			return nil, err
+		}
+		for _, version := range []string{entra.FormV1, entra.FormBeta} {
+			if !l.Unfiltered || !servedIn(l, version) {
+				continue
+			}
+			c, path := collection{l, version, schema}, "/"+version+"/auditLogs/"+l.Collection
+			mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { t.serveCollection(w, r, c) })
+			mux.HandleFunc(path+"/{id}", func(w http.ResponseWriter, r *http.Request) { t.serveRecord(w, r, c) })
+		}
 	}
 	for _, version := range []string{"/v1.0", "/beta"} {
 		mux.HandleFunc(version+"/{$}", t.serveRoot)
@@ -53,7 +46,7 @@ func (t *Tenant) newRoutes() *http.ServeMux {
 	}
 	t.addDirectory(mux)
 	t.addAdmin(mux)
-	return mux
+	return mux, nil
 }
 
 // ServeHTTP is Microsoft Graph, the token endpoint, and the tenant's own controls below /_sim/.
@@ -81,7 +74,7 @@ func (t *Tenant) serveCollection(w http.ResponseWriter, r *http.Request, c colle
 		t.refuse(answered, r, &problem{http.StatusMethodNotAllowed, "Request_BadRequest", "Specified HTTP method is not allowed for the request target."})
 		return
 	}
-	if denied := t.authorize(r, c.permission()); denied != nil {
+	if denied := t.authorize(r, c.log.Permission); denied != nil {
 		t.refuse(answered, r, denied)
 		return
 	}
@@ -93,7 +86,7 @@ func (t *Tenant) serveCollection(w http.ResponseWriter, r *http.Request, c colle
 		t.refuse(answered, r, p)
 		return
 	}
-	fault := t.due(q)
+	fault := t.due(q.request())
 	if fault != nil && t.answerInstead(answered, r, fault) {
 		return
 	}
@@ -122,23 +115,29 @@ func (w *statusWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 type query struct {
 	collection
 	stream      entra.Stream
+	as          asked
 	plan        plan
 	newestFirst bool
 	top         int
 	fields      []string // of $select; nil: all
 	count       bool
-	walking     bool // it has a skip token
 	from        position
 }
 
+// request is what faults ask of a query.
+func (q query) request() request {
+	return request{stream: q.stream, version: q.version, position: q.from, bounds: &q.plan}
+}
+
 func (t *Tenant) readQuery(r *http.Request, c collection) (query, *problem) {
-	q := query{collection: c, stream: c.stream, newestFirst: true, top: maxTop, plan: planFilter(c.stream, nil)}
+	q := query{collection: c, stream: c.log.Stream, newestFirst: true, top: maxTop, plan: planFilter(c.log, nil)}
+	q.as = asked{c.version, prefersMembers(r)}
 	bad := func(code, message string) (query, *problem) { return q, &problem{http.StatusBadRequest, code, message} }
 	for name, values := range r.URL.Query() {
 		text := values[0]
 		switch strings.ToLower(strings.TrimPrefix(name, "$")) {
 		case "filter":
-			if err := q.readFilter(text); err != nil {
+			if err := t.readFilter(&q, text); err != nil {
 				return bad("BadRequest", err.Error())
 			}
 		case "top":
@@ -152,14 +151,14 @@ func (t *Tenant) readQuery(r *http.Request, c collection) (query, *problem) {
 			q.top = top
 		case "orderby":
 			property, direction, _ := strings.Cut(strings.TrimSpace(text), " ")
-			if property != logs.Of(c.stream).TimeProperty || !slices.Contains([]string{"", "asc", "desc"}, strings.TrimSpace(direction)) {
+			if property != c.log.TimeProperty || !slices.Contains([]string{"", "asc", "desc"}, strings.TrimSpace(direction)) {
 				return bad("BadRequest", fmt.Sprintf("The property '%s' can't be used in $orderby.", text))
 			}
 			q.newestFirst = strings.TrimSpace(direction) == "desc"
 		case "select":
 			q.fields = strings.Split(text, ",")
 		case "count":
-			if q.count = text == "true"; q.count && !c.count {
+			if q.count = text == "true"; q.count && c.schema.noCount {
 				return bad("BadRequest", "Query option 'Count' is not allowed. To allow it, set the 'AllowedQueryOptions' property on EnableQueryAttribute or QueryValidationSettings.")
 			}
 		case "skip":
@@ -169,25 +168,24 @@ func (t *Tenant) readQuery(r *http.Request, c collection) (query, *problem) {
 			if q.from, ok = t.openToken(text); !ok {
 				return bad("", "Token not found: token is either invalid or expired")
 			}
-			q.walking = true
 		}
+	}
+	if q.from.page == 0 {
+		q.from = t.beginWalk()
 	}
 	return q, nil
 }
 
-func (q *query) readFilter(text string) error {
+func (t *Tenant) readFilter(q *query, text string) error {
 	n, err := parseFilter(text)
 	if err != nil {
 		return err
 	}
-	if err := schemaOf(q.collection.stream).check(n, nil, q.beta); err != nil {
+	if err := q.schema.check(n, nil, t.logs[q.log.Stream].forms[asked{q.version, true}].rule); err != nil {
 		return err
 	}
-	q.plan = planFilter(q.collection.stream, n)
-	if len(q.plan.types) == 0 {
-		return nil
-	}
-	if !logs.Of(q.collection.stream).IsSignIns() {
+	q.plan = planFilter(q.log, n)
+	if q.log.EventType == "" || len(q.plan.types) == 0 {
 		return nil
 	}
 	for _, name := range q.plan.types {
@@ -195,20 +193,21 @@ func (q *query) readFilter(text string) error {
 			return invalid("User sign-in event types and workload identity sign-in event types can't be mixed.")
 		}
 	}
-	stream, err := logs.Parse("signIns." + q.plan.types[0])
-	if err != nil {
-		return invalid("'%s' is no sign-in event type.", q.plan.types[0])
+	for _, l := range t.known {
+		if l.Collection == q.log.Collection && l.EventType == q.plan.types[0] {
+			q.stream = l.Stream
+			return nil
+		}
 	}
-	q.stream = stream
-	return nil
+	return invalid("'%s' is no sign-in event type.", q.plan.types[0])
 }
 
 func (t *Tenant) serveRecord(w http.ResponseWriter, r *http.Request, c collection) {
-	if denied := t.authorize(r, c.permission()); denied != nil {
+	if denied := t.authorize(r, c.log.Permission); denied != nil {
 		t.refuse(w, r, denied)
 		return
 	}
-	for raw := range t.Truth(c.stream) {
+	for raw := range t.served(c.log.Stream, asked{c.version, prefersMembers(r)}) {
 		if gjson.GetBytes(raw, "id").Str == r.PathValue("id") {
 			t.send(w, r, raw)
 			return
@@ -216,24 +215,6 @@ func (t *Tenant) serveRecord(w http.ResponseWriter, r *http.Request, c collectio
 	}
 	t.refuse(w, r, &problem{http.StatusNotFound, "Request_ResourceNotFound", fmt.Sprintf(
 		"Resource '%s' does not exist or one of its queried reference-property objects are not present.", r.PathValue("id"))})
-}
-
-// overCeiling tells whether the ten seconds before now have seen as many reporting requests as the
-// tenant allows. The caller holds the lock.
-func (t *Tenant) overCeiling(now time.Time) bool {
-	if t.cfg.RequestsPer10s == 0 {
-		return false
-	}
-	since, n := now.Add(-10*time.Second), 0
-	for _, r := range slices.Backward(t.requests) {
-		if r.Time.Before(since) {
-			break
-		}
-		if r.Status != http.StatusTooManyRequests {
-			n++
-		}
-	}
-	return n >= t.cfg.RequestsPer10s
 }
 
 func (t *Tenant) throttle(w http.ResponseWriter, r *http.Request) {

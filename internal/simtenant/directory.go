@@ -28,7 +28,8 @@ func DirectoryCollections() []entra.Stream {
 	return []entra.Stream{Users, Applications, ServicePrincipals, CredentialUse, PrincipalUse, GroupMembers}
 }
 
-// objects are one collection: what the generator makes up, and what a test added, replaced or removed.
+// objects are one collection: what the generator makes up, and what a test added, replaced or
+// removed.
 type objects struct {
 	made    func(i int) []byte
 	count   int
@@ -76,7 +77,8 @@ func (t *Tenant) newDirectory(g *generate.Generator) {
 	}
 }
 
-// AddObject adds a user, an application, ...: JSON as Graph has it. A member of a group also has a property groupId.
+// AddObject adds a user, an application, ...: JSON as Graph has it. A member of a group also has a
+// property groupId.
 func (t *Tenant) AddObject(collection entra.Stream, raw []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -139,8 +141,7 @@ type listQuery struct {
 	fields   []string
 	expand   string
 	activity bool
-	walking  bool
-	from     int
+	from     position
 }
 
 func (t *Tenant) readListQuery(r *http.Request, l listing) (listQuery, *problem) {
@@ -169,14 +170,16 @@ func (t *Tenant) readListQuery(r *http.Request, l listing) (listQuery, *problem)
 			}
 			q.top = top
 		case "$skiptoken":
-			at, ok := t.openToken(text)
-			if !ok {
+			var ok bool
+			if q.from, ok = t.openToken(text); !ok {
 				return bad("Directory_ExpiredPageToken", "The specified page token value has expired and can no longer be included in your request.")
 			}
-			q.from, q.walking = at.passed, true
 		default:
 			return bad("Request_UnsupportedQuery", "Unsupported Query.")
 		}
+	}
+	if q.from.page == 0 {
+		q.from = t.beginWalk()
 	}
 	return q, nil
 }
@@ -208,9 +211,10 @@ func (t *Tenant) serveDirectory(w http.ResponseWriter, r *http.Request, l listin
 		t.refuse(answered, r, p)
 		return
 	}
-	fault := t.due(query{stream: l.collection, walking: q.walking})
+	fault := t.due(request{stream: l.collection, version: versionOf(r), position: q.from})
 	if fault != nil && (fault.Kind == NoLicence || fault.Kind == NoPermission) && l.collection == Users && !q.activity {
-		fault = nil // without sign-in activity the list is had without licence
+		t.takeBack(fault) // without sign-in activity the list is had without licence
+		fault = nil
 	}
 	if fault != nil && t.answerInstead(answered, r, fault) {
 		return
@@ -223,28 +227,33 @@ func (t *Tenant) serveDirectory(w http.ResponseWriter, r *http.Request, l listin
 }
 
 func (t *Tenant) directoryPage(r *http.Request, q listQuery, fault *Fault) []byte {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	o := t.directory[q.collection]
-	top := q.top
-	if t.cfg.PageSize > 0 {
-		top = min(top, t.cfg.PageSize)
+	from := objectWalk{tenant: t, collection: q.collection, group: r.PathValue("group"), fields: q.fields}
+	if fault != nil && fault.Kind == BlankActivity {
+		from.fields = slices.DeleteFunc(slices.Clone(from.fields), func(f string) bool { return f == "signInActivity" })
 	}
-	fields := q.fields
-	if fault != nil {
-		top = fault.pageSize(top)
-		if fault.Kind == BlankActivity {
-			fields = slices.DeleteFunc(slices.Clone(fields), func(f string) bool { return f == "signInActivity" })
-		}
+	if q.expand != "" && from.fields != nil {
+		from.fields = append(slices.Clone(from.fields), q.expand)
 	}
-	if q.expand != "" && fields != nil {
-		fields = append(slices.Clone(fields), q.expand)
-	}
-	var list []byte
-	n, at := 0, q.from
-	for ; at < o.len() && n < top; at++ {
-		raw := o.at(at)
-		if raw == nil || q.collection == GroupMembers && gjson.GetBytes(raw, "groupId").Str != r.PathValue("group") {
+	head := []byte(`{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#` + string(q.collection) + `",`)
+	return t.finishPage(r, head, from, q.from, t.pageSize(q.top, fault), fault)
+}
+
+// objectWalk hands out the objects of a collection, of one group if there is one. The place's index
+// counts what was passed.
+type objectWalk struct {
+	tenant     *Tenant
+	collection entra.Stream
+	group      string
+	fields     []string // nil: all
+}
+
+func (w objectWalk) take(list []byte, from position, top int) (out []byte, n int, at position, more bool) {
+	w.tenant.mu.Lock()
+	defer w.tenant.mu.Unlock()
+	o := w.tenant.directory[w.collection]
+	for at = from; at.place.index < o.len() && n < top; at.place.index++ {
+		raw := o.at(at.place.index)
+		if raw == nil || w.collection == GroupMembers && gjson.GetBytes(raw, "groupId").Str != w.group {
 			continue
 		}
 		if n > 0 {
@@ -252,30 +261,12 @@ func (t *Tenant) directoryPage(r *http.Request, q listQuery, fault *Fault) []byt
 		}
 		begin := len(list)
 		list = append(list, raw...)
-		if fields != nil {
-			list = project(list, begin, fields)
+		if w.fields != nil {
+			list = project(list, begin, w.fields)
 		}
 		n++
 	}
-	more := at < o.len()
-	if fault != nil {
-		switch fault.Kind {
-		case EmptyPage:
-			list, at, more = nil, q.from, true
-		case SamePageTwice:
-			at, more = q.from, true
-		}
-	}
-	body := append(make([]byte, 0, len(list)+512), `{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#`+string(q.collection)+`",`...)
-	if more {
-		sealed := t.sealTokenAt(position{passed: at}, t.now())
-		body = append(body, `"@odata.nextLink":`...)
-		body = strconv.AppendQuote(body, linkWith(r, sealed))
-		body = append(body, ',')
-	}
-	body = append(body, `"value":[`...)
-	body = append(body, list...)
-	return append(body, "]}"...)
+	return list, n, at, at.place.index < o.len()
 }
 
 // count counts a request that is no reporting request.

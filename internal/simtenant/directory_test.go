@@ -57,7 +57,8 @@ func TestWithoutTheLicenceUsersComeWithoutTheirActivity(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 }
 
-// TestTheDirectoryHasEveryQuirkOfGraph counts the ways in which Graph says nothing of a sign-in, and the kinds of credentials.
+// TestTheDirectoryHasEveryQuirkOfGraph counts the ways in which Graph says nothing of a sign-in,
+// and the kinds of credentials.
 func TestTheDirectoryHasEveryQuirkOfGraph(t *testing.T) {
 	c := directory(t)
 	quirks := make(map[string]int)

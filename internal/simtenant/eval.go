@@ -11,7 +11,8 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// plan is a filter taken apart: what selects the stream and the time, and what is left to be asked of each record.
+// plan is a filter taken apart: what selects the stream and the time, and what is left to be asked
+// of each record.
 type plan struct {
 	from, to time.Time // both included
 	types    []string  // of signInEventTypes
@@ -24,9 +25,9 @@ var (
 )
 
 // planFilter takes the chain of ands at the top of a filter apart.
-func planFilter(s entra.Stream, n node) plan {
+func planFilter(l *logs.Log, n node) plan {
 	p := plan{from: minTime, to: maxTime}
-	p.take(logs.Of(s).TimeProperty, n)
+	p.take(l.TimeProperty, n)
 	return p
 }
 

@@ -1,12 +1,8 @@
 package simtenant
 
 import (
-	"net/http"
 	"slices"
-	"strings"
 	"time"
-
-	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/entra"
 )
@@ -31,7 +27,7 @@ const (
 	SkipTokenNull    Kind = "skiptoken-null"
 	SkipTokenInvalid Kind = "skiptoken-invalid"
 	SameNextLink     Kind = "same-nextlink"
-	EmptyPage        Kind = "empty-page" // no records, and a next link
+	EmptyPage        Kind = "empty-page" // no records, and a next link; without Count the links are new for ever
 	ShortPage        Kind = "short-page" // a third of the records, and a next link
 	RepeatRecords    Kind = "repeat-records"
 	SamePageTwice    Kind = "same-page-twice"
@@ -43,34 +39,87 @@ const (
 	BlankActivity    Kind = "blank-activity" // a page of users comes without signInActivity
 )
 
-// Kinds lists every kind of fault.
+// The kinds of fault that mislead a reader who believes one answer.
+const (
+	EndsShort        Kind = "ends-short"      // a page is cut to Records, half of them by default, and has no next link
+	EndsEmpty        Kind = "ends-empty"      // a page has no records and no next link, though records follow
+	LeavesOut        Kind = "leaves-out"      // Records, one by default, are missing in the middle of a page
+	LinkCycle        Kind = "link-cycle"      // the link of Page, default 3, is the one that led to page Back, the page before
+	FreshCycle       Kind = "fresh-cycle"     // likewise, but no two links are equal
+	WideSpan         Kind = "wide-span"       // 504 with Body, after Delay, where the filter spans more than Span
+	TooFarBack       Kind = "too-far-back"    // 400 with Code where the filter begins more than Span ago
+	UnsupportedQuery Kind = "400-unsupported" // 400 with Code, Request_UnsupportedQuery by default
+	Refused          Kind = "refused"         // Status, 400 by default, with Code
+	LongLinks        Kind = "long-links"      // a skip token has Bytes, 16 KiB by default
+	ThinThenRich     Kind = "thin-then-rich"  // Records, one by default, stand in v1.0's form and in beta's on one page
+	RichThenThin     Kind = "rich-then-thin"  // likewise, in the other order
+	OtherTime        Kind = "other-time"      // the record ID, or each, is dated later by Delay; set Form
+)
+
+// Kinds lists the kinds of fault that a reader notices, or that change nothing for one who reads
+// on.
 func Kinds() []Kind {
-	return []Kind{TooManyRequests, UnknownThrottle, ServerError, BadGateway, Unavailable, GatewayTimeout, Reset, CutJSON, SplicedError,
-		HTMLPage, Slow, SkipTokenExpired, SkipTokenNull, SkipTokenInvalid, SameNextLink, EmptyPage, ShortPage, RepeatRecords,
-		SamePageTwice, Unordered, NoLicence, NoPermission, TokenExpired, ClockSkew, BlankActivity}
+	return []Kind{TooManyRequests, UnknownThrottle, ServerError, BadGateway, Unavailable, GatewayTimeout, Reset, CutJSON,
+		SplicedError, HTMLPage, Slow, SkipTokenExpired, SkipTokenNull, SkipTokenInvalid, SameNextLink, EmptyPage, ShortPage,
+		RepeatRecords, SamePageTwice, Unordered, NoLicence, NoPermission, TokenExpired, ClockSkew, BlankActivity}
 }
 
-// LogKinds lists the kinds of fault that can happen to a log.
+// MisleadingKinds lists the kinds of fault by which one answer, taken at its word, means something
+// that is not so.
+func MisleadingKinds() []Kind {
+	return []Kind{EndsShort, EndsEmpty, LeavesOut, LinkCycle, FreshCycle, WideSpan, TooFarBack, UnsupportedQuery, Refused,
+		LongLinks, ThinThenRich, RichThenThin, OtherTime}
+}
+
+// AllKinds lists every kind of fault.
+func AllKinds() []Kind { return append(Kinds(), MisleadingKinds()...) }
+
+// LogKinds lists those of Kinds that can happen to a log.
 func LogKinds() []Kind {
 	return slices.DeleteFunc(Kinds(), func(k Kind) bool { return k == BlankActivity })
 }
 
-// Fault is a misbehaviour that is switched on.
+// Fault is a misbehaviour that is switched on. It happens to requests that match all of the
+// conditions that are set.
 type Fault struct {
-	Kind       Kind          `json:"kind"`
-	Stream     entra.Stream  `json:"stream,omitempty"`     // or a collection of the directory; empty: every stream
-	After      int           `json:"after,omitempty"`      // matching requests that go well first
-	Count      int           `json:"count,omitempty"`      // how often it happens; 0: until it is cleared
-	RetryAfter string        `json:"retryAfter,omitempty"` // of a 429 or 503: seconds, a date, or empty for none
-	Delay      time.Duration `json:"delay,omitempty"`
+	Kind Kind `json:"kind"`
 
-	seen int
+	// Conditions.
+	Stream entra.Stream `json:"stream,omitempty"` // or a collection of the directory; empty: every stream
+	Form   string       `json:"form,omitempty"`   // of the API, entra.FormBeta or entra.FormV1; empty: both
+	Page   int          `json:"page,omitempty"`   // of a walk, the first is 1; -1: every page but the first; 0: any
+	From   time.Time    `json:"from,omitzero"`    // walks that began then or later, by the tenant's clock
+	Until  time.Time    `json:"until,omitzero"`   // walks that began earlier
+
+	// How often, of the requests that match.
+	After int `json:"after,omitempty"` // that go well first
+	Every int `json:"every,omitempty"` // it happens to the last of so many; 0: to each
+	Count int `json:"count,omitempty"` // how often it happens; 0: until it is cleared
+
+	// What happens. The kinds say which of these they use.
+	RetryAfter string        `json:"retryAfter,omitempty"` // of a refusal: seconds, a date, or empty for none
+	Delay      time.Duration `json:"delay,omitempty"`
+	Status     int           `json:"status,omitempty"`
+	Code       string        `json:"code,omitempty"`
+	Body       string        `json:"body,omitempty"` // html, json, or empty for none
+	Records    int           `json:"records,omitempty"`
+	Back       int           `json:"back,omitempty"` // a page
+	Bytes      int           `json:"bytes,omitempty"`
+	Span       time.Duration `json:"span,omitempty"`
+	ID         string        `json:"id,omitempty"` // of a record
+
+	seen, done int
+	of         *Fault // of a fault that happens: the one that was injected
 }
 
 // Inject switches a fault on.
 func (t *Tenant) Inject(f Fault) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if f.cycles() && t.walks.trails == nil {
+		t.walks.trails = make(map[uint32]map[int]link)
+	}
+	t.walks.salted = t.walks.salted || f.Kind == FreshCycle
 	t.faults = append(t.faults, &f)
 }
 
@@ -78,31 +127,114 @@ func (t *Tenant) Inject(f Fault) {
 func (t *Tenant) ClearFaults() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.faults = nil
+	t.faults, t.walks.trails, t.walks.salted = nil, nil, false
+}
+
+// ClearFault switches the faults of one kind off.
+func (t *Tenant) ClearFault(kind Kind) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.faults = slices.DeleteFunc(slices.Clone(t.faults), func(f *Fault) bool { return f.Kind == kind })
+}
+
+// request is what a fault's conditions ask of a request.
+type request struct {
+	stream   entra.Stream
+	version  string
+	position position
+	bounds   *plan // of time; nil: there is no filter
 }
 
 // due is the fault that happens to this request, if any.
-func (t *Tenant) due(q query) *Fault {
+func (t *Tenant) due(r request) *Fault {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, f := range t.faults {
-		walkOnly := f.Kind == SkipTokenExpired || f.Kind == SkipTokenNull || f.Kind == SkipTokenInvalid || f.Kind == SameNextLink || f.Kind == RepeatRecords
-		elsewhere := f.Stream != "" && f.Stream != q.stream
-		if f.Kind == BlankActivity {
-			elsewhere = q.stream != Users
-		}
-		if f.Kind == ClockSkew || elsewhere || walkOnly && !q.walking {
+		if f.Kind == ClockSkew || !f.matches(r, t.walks.when(r.position.walk), t.now(), t.cfg.Retention) {
 			continue
 		}
 		f.seen++
-		if f.seen <= f.After || f.Count > 0 && f.seen > f.After+f.Count {
+		if f.seen <= f.After || f.Every > 1 && (f.seen-f.After)%f.Every != 0 || f.Count > 0 && f.done == f.Count {
 			continue
 		}
+		f.done++
 		t.happened[f.Kind]++
 		happening := *f
+		happening.of = f
 		return &happening
 	}
 	return nil
+}
+
+// takeBack uncounts a fault that made no difference to a page.
+func (t *Tenant) takeBack(f *Fault) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	f.of.seen--
+	f.of.done--
+	t.happened[f.Kind]--
+}
+
+func (f *Fault) matches(r request, began, now time.Time, retention time.Duration) bool {
+	switch f.Kind {
+	case SkipTokenExpired, SkipTokenNull, SkipTokenInvalid, SameNextLink, RepeatRecords:
+		if !r.position.walking() {
+			return false
+		}
+	case BlankActivity:
+		return r.stream == Users && f.matchesPage(r.position.page)
+	case WideSpan:
+		if r.bounds == nil || r.bounds.span(now, retention) <= f.Span {
+			return false
+		}
+	case TooFarBack:
+		if r.bounds == nil || r.bounds.from.Equal(minTime) || !r.bounds.from.Before(now.Add(-f.Span)) {
+			return false
+		}
+	}
+	return (f.Stream == "" || f.Stream == r.stream) && (f.Form == "" || f.Form == r.version) &&
+		f.matchesPage(r.position.page) &&
+		(f.From.IsZero() || !began.Before(f.From)) && (f.Until.IsZero() || began.Before(f.Until))
+}
+
+func (f *Fault) matchesPage(page int) bool {
+	switch want := f.page(); want {
+	case 0:
+		return true
+	case -1:
+		return page > 1
+	default:
+		return page == want
+	}
+}
+
+// page is the page that the fault happens to.
+func (f *Fault) page() int {
+	if f.cycles() {
+		return orDefault(f.Page, 3)
+	}
+	return f.Page
+}
+
+func (f *Fault) cycles() bool { return f != nil && (f.Kind == LinkCycle || f.Kind == FreshCycle) }
+
+func orDefault(n, fallback int) int {
+	if n == 0 {
+		return fallback
+	}
+	return n
+}
+
+// span is how much time a filter asks for: what it does not bound, the clock and the retention do.
+func (p *plan) span(now time.Time, retention time.Duration) time.Duration {
+	from, to := p.from, p.to
+	if from.Equal(minTime) {
+		from = now.Add(-retention)
+	}
+	if to.Equal(maxTime) {
+		to = now
+	}
+	return to.Sub(from)
 }
 
 // Happened counts how often a fault has happened to a request.
@@ -122,113 +254,4 @@ func (t *Tenant) skew() time.Duration {
 		}
 	}
 	return 0
-}
-
-const html = "<!DOCTYPE html><html><head><title>Service unavailable</title></head><body>Our services aren't available right now</body></html>"
-
-// answerInstead carries out the faults that answer in place of a page, and tells whether it did.
-func (t *Tenant) answerInstead(w http.ResponseWriter, r *http.Request, f *Fault) bool {
-	if f.RetryAfter != "" {
-		w.Header().Set("Retry-After", f.RetryAfter)
-	}
-	refusals := map[Kind]problem{
-		TooManyRequests:  {429, "TooManyRequests", "Too Many Requests"},
-		UnknownThrottle:  {429, "UnknownError", "This request is throttled. Please try again after the value specified in the Retry-After header. CorrelationId: 6f1c"},
-		ServerError:      {500, "InternalServerError", "Error processing response from backend service."},
-		SkipTokenExpired: {400, "", "Token not found: token is either invalid or expired"},
-		SkipTokenNull:    {400, "UnknownError", "Invalid Skip Token, skip token is null"},
-		SkipTokenInvalid: {400, "", "Invalid Skip Token"},
-		NoLicence:        {403, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", "Neither tenant is B2C or tenant doesn't have premium license"},
-		NoPermission: {403, "Authentication_MSGraphPermissionMissing",
-			"The principal does not have required Microsoft Graph permission(s): AuditLog.Read.All to call this API. For more information about Microsoft Graph permissions, please visit https://learn.microsoft.com/graph/permissions-overview."},
-		TokenExpired: {401, "InvalidAuthenticationToken", "Access token has expired or is not yet valid."},
-	}
-	if p, ok := refusals[f.Kind]; ok {
-		t.refuse(w, r, &p)
-		return true
-	}
-	switch f.Kind {
-	case BadGateway, Unavailable:
-		w.Header().Set("Content-Type", "text/html")
-		w.WriteHeader(map[Kind]int{BadGateway: 502, Unavailable: 503}[f.Kind])
-		_, _ = w.Write([]byte(html)) // a caller that went away needs no answer
-	case GatewayTimeout:
-		w.WriteHeader(http.StatusGatewayTimeout)
-	case HTMLPage:
-		w.Header().Set("Content-Type", "text/html")
-		_, _ = w.Write([]byte(html)) // likewise
-	case Slow:
-		timer := time.NewTimer(f.Delay)
-		defer timer.Stop()
-		select {
-		case <-timer.C:
-		case <-r.Context().Done():
-		}
-		return false
-	default:
-		return false
-	}
-	return true
-}
-
-// spoil carries out the faults that spoil a page's bytes, and tells whether it did.
-func (t *Tenant) spoil(w http.ResponseWriter, r *http.Request, f *Fault, body []byte) bool {
-	switch f.Kind {
-	case Reset:
-		w.Header().Set("Content-Type", jsonType)
-		_, _ = w.Write(body[:len(body)/2])        // what arrives is cut off anyway
-		_ = http.NewResponseController(w).Flush() // likewise
-		panic(http.ErrAbortHandler)               // net/http closes the connection
-	case CutJSON:
-		t.send(w, r, body[:len(body)*2/3])
-	case SplicedError:
-		cut := strings.LastIndex(string(body[:len(body)*2/3]), "{")
-		t.send(w, r, append(append([]byte(nil), body[:max(cut, 0)]...), `{"error":{"code":"UnknownError","message":"","innerError":{"date":"2026-09-19T08:03:11"}}}]}`...))
-	default:
-		return false
-	}
-	return true
-}
-
-// pageSize is how many records a page has under the fault.
-func (f *Fault) pageSize(top int) int {
-	if f.Kind == ShortPage {
-		return max(1, top/3)
-	}
-	return top
-}
-
-// bend changes the records of a page, where the walk goes on, or both.
-func (f *Fault) bend(w walk, list []byte, n int, from, at position, more bool) ([]byte, position, bool) {
-	switch f.Kind {
-	case EmptyPage:
-		return nil, from, true
-	case SamePageTwice:
-		return list, from, true
-	case SameNextLink:
-		return list, at, true
-	case Unordered:
-		return reversed(list), at, more
-	case RepeatRecords:
-		if _, _, before, _ := w.take(nil, from, n-5); n > 5 {
-			return list, before, true // the next page begins with this page's last records
-		}
-	}
-	return list, at, more
-}
-
-func elements(list []byte) []string {
-	var out []string
-	for _, e := range gjson.Parse("[" + string(list) + "]").Array() {
-		out = append(out, e.Raw)
-	}
-	return out
-}
-
-func reversed(list []byte) []byte {
-	all := elements(list)
-	for i, j := 0, len(all)-1; i < j; i, j = i+1, j-1 {
-		all[i], all[j] = all[j], all[i]
-	}
-	return []byte(strings.Join(all, ","))
 }

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// The $filter grammar of the log collections: or, and, not, parentheses, comparisons, functions, any() over a list.
+// The $filter grammar of the log collections: or, and, not, parentheses, comparisons, functions,
+// any() over a list.
 
 type node interface{ isNode() }
 

@@ -11,7 +11,8 @@ import (
 	"time"
 )
 
-// IdentityPath is where the managed identity's tokens are had: IDENTITY_ENDPOINT is the tenant's address with this path.
+// IdentityPath is where the managed identity's tokens are had: IDENTITY_ENDPOINT is the tenant's
+// address with this path.
 const IdentityPath = "/msi/token"
 
 // serveToken is the token endpoint of App Service's managed identity, api-version 2019-08-01.
@@ -43,16 +44,28 @@ type pass struct {
 	roles []string
 }
 
-// permissions are what the tenant grants the app until one is taken away.
-var permissions = []string{"AuditLog.Read.All", "User.Read.All", "Application.Read.All", "GroupMember.Read.All", "CustomSecAttributeAuditLogs.Read.All", "Policy.Read.All"}
+// permissions are what the tenant grants the app until one is taken away: all that its logs and its
+// directory take.
+func (t *Tenant) permissions() []string {
+	out := []string{"User.Read.All", "Application.Read.All", "GroupMember.Read.All"}
+	for _, l := range t.known {
+		out = append(out, l.Permission)
+		if l.Optional != nil {
+			out = append(out, l.Optional.Name)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
 
-// issue makes a token that looks like a JWT, with the app's permissions as its roles, and that nobody could verify.
+// issue makes a token that looks like a JWT, with the app's permissions as its roles, and that
+// nobody could verify.
 func (t *Tenant) issue() (token string, until time.Time) {
 	part := func(text []byte) string { return base64.RawURLEncoding.EncodeToString(text) }
 	until = time.Now().Add(t.cfg.TokenLifetime)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	roles := slices.DeleteFunc(slices.Clone(permissions), func(p string) bool { return t.withheld[p] })
+	roles := slices.DeleteFunc(t.permissions(), func(p string) bool { return t.withheld[p] })
 	claims, _ := json.Marshal(map[string]any{"exp": until.Unix(), "roles": roles}) // it never fails
 	token = part([]byte(`{"typ":"JWT","alg":"none"}`)) + "." + part(claims) + "." + rand.Text()
 	t.tokens[token] = pass{until, roles}
@@ -60,7 +73,8 @@ func (t *Tenant) issue() (token string, until time.Time) {
 	return token, until
 }
 
-// Withhold takes a permission away, or gives it back: tokens that are issued from now on are without it.
+// Withhold takes a permission away, or gives it back: tokens that are issued from now on are
+// without it.
 func (t *Tenant) Withhold(permission string, away bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -74,7 +88,8 @@ func (t *Tenant) RevokeTokens() {
 	clear(t.tokens)
 }
 
-// authorize answers 401 where the token is missing, unknown or expired, and 403 where it lacks a permission.
+// authorize answers 401 where the token is missing, unknown or expired, and 403 where it lacks a
+// permission.
 func (t *Tenant) authorize(r *http.Request, needed ...string) *problem {
 	bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 	if !ok || bearer == "" {
@@ -91,8 +106,7 @@ func (t *Tenant) authorize(r *http.Request, needed ...string) *problem {
 	}
 	for _, p := range needed {
 		if !slices.Contains(token.roles, p) {
-			return &problem{http.StatusForbidden, "Authentication_MSGraphPermissionMissing", "The principal does not have required Microsoft Graph permission(s): " + p +
-				" to call this API. For more information about Microsoft Graph permissions, please visit https://learn.microsoft.com/graph/permissions-overview."}
+			return &problem{http.StatusForbidden, "Authentication_MSGraphPermissionMissing", missing(p)}
 		}
 	}
 	return nil

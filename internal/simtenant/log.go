@@ -43,10 +43,10 @@ func (l lines) Len() int                        { return len(l.raws) }
 func (l lines) Time(i int) time.Time            { return l.times[i] }
 func (l lines) Append(dst []byte, i int) []byte { return append(dst, l.raws[i]...) }
 
-// readLines reads the file of a stream; none is an empty log. A line whose time can't be read has the time of the line
-// before it, so that it is served with its neighbours.
-func readLines(dir string, s entra.Stream) (lines, error) {
-	path := filepath.Join(dir, string(s)+".jsonl")
+// readLines reads the file of a log; none is an empty log. A line whose time can't be read has the
+// time of the line before it, so that it is served with its neighbours.
+func (l *log) readLines(dir string) (lines, error) {
+	path := filepath.Join(dir, string(l.about.Stream)+".jsonl")
 	text, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return lines{}, nil
@@ -64,7 +64,7 @@ func readLines(dir string, s entra.Stream) (lines, error) {
 		if len(out.times) > 0 {
 			at = out.times[len(out.times)-1]
 		}
-		if rec, err := logs.ParseRecord(s, raw); err == nil || !rec.Time.IsZero() {
+		if rec, err := l.parse(raw); err == nil || !rec.Time.IsZero() {
 			at = rec.Time
 		}
 		out.times, out.raws = append(out.times, at), append(out.raws, raw)
@@ -91,11 +91,23 @@ type added struct {
 	visible time.Time
 }
 
-// log is one stream: what was there at the start, and what was added since.
+// log is one stream: what was there at the start, and what was added since. Its records are beta's.
 type log struct {
+	about *logs.Log
+	forms map[asked]form
 	base  base
 	added []added // in the order of time and seq
 	seq   int
+}
+
+func newLog(about *logs.Log, otherSpelling bool) (*log, error) {
+	forms, err := newForms(about, otherSpelling)
+	return &log{about: about, forms: forms, base: lines{}}, err
+}
+
+// parse reads a record's id and time.
+func (l *log) parse(raw []byte) (entra.Record, error) {
+	return entra.ParseRecord(&entra.Layout{TimeProperty: l.about.TimeProperty}, raw)
 }
 
 func (l *log) add(at time.Time, id string, raw []byte, visible time.Time) {
@@ -124,7 +136,8 @@ func (l *log) change(id string, raw []byte) int {
 	return n
 }
 
-// view is what of a log can be seen now, within bounds of time: base[lo:hi] and some of what was added.
+// view is what of a log can be seen now, within bounds of time: base[lo:hi] and some of what was
+// added.
 type view struct {
 	base   base
 	lo, hi int
@@ -171,8 +184,8 @@ func (v view) append(dst []byte, e entry) []byte {
 	return v.base.Append(dst, e.index)
 }
 
-// place is a point between the records of a log. It stays good when records are added: base by index, the rest by the
-// last record passed.
+// place is a point between the records of a log. It stays good when records are added: base by
+// index, the rest by the last record passed.
 type place struct {
 	index int
 	time  int64 // of the last added record passed, in nanoseconds
@@ -186,7 +199,8 @@ func (v view) start(newestFirst bool) place {
 	return place{index: v.lo, time: -1 << 63}
 }
 
-// next is the record after a place, in the order of time or against it. Of one time, base's records come first.
+// next is the record after a place, in the order of time or against it. Of one time, base's records
+// come first.
 func (v view) next(p place, newestFirst bool) (entry, place, bool) {
 	if newestFirst {
 		return v.previous(p)

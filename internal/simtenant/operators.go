@@ -4,15 +4,17 @@ import (
 	"fmt"
 	"strings"
 
-	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/odata"
 )
 
-// schema is which operators each property of a type takes in a $filter, as the API reference lists them, with those that
-// Microsoft's manual or existing tools use beside. A property that is not here is unknown.
+// schema is which operators each property of a type takes in a $filter, as the API reference lists
+// them, with those that Microsoft's manual or existing tools use beside. A property that is not
+// here is unknown.
 type schema struct {
 	typeName string
 	takes    map[string]string
+	noCount  bool // $count is refused
 }
 
 const (
@@ -21,7 +23,7 @@ const (
 	filtered = "eq ne" // not documented as filterable, and used by the manual
 )
 
-var signInSchema = schema{"microsoft.graph.signIn", map[string]string{
+var signInSchema = schema{typeName: "microsoft.graph.signIn", takes: map[string]string{
 	"createdDateTime": "eq le ge lt gt",
 	"id":              equal, "appId": equal, "clientAppUsed": equal, "conditionalAccessStatus": equal, "correlationId": equal,
 	"originalRequestId": equal, "resourceDisplayName": equal, "resourceId": equal, "resourceOwnerTenantId": equal, "appOwnerTenantId": equal,
@@ -35,7 +37,7 @@ var signInSchema = schema{"microsoft.graph.signIn", map[string]string{
 	"signInEventTypes": "any eq ne",
 }}
 
-var auditSchema = schema{"microsoft.graph.directoryAudit", map[string]string{
+var auditSchema = schema{typeName: "microsoft.graph.directoryAudit", takes: map[string]string{
 	"activityDateTime": "eq ge le lt gt", "id": equal,
 	"activityDisplayName": starts, "initiatedBy/user/userPrincipalName": starts,
 	"correlationId": equal, "loggedByService": equal, "initiatedBy/user/id": equal, "initiatedBy/user/displayName": equal,
@@ -44,7 +46,7 @@ var auditSchema = schema{"microsoft.graph.directoryAudit", map[string]string{
 	"category": filtered, "result": filtered, "operationType": filtered,
 }}
 
-var provisioningSchema = schema{"microsoft.graph.provisioningObjectSummary", map[string]string{
+var provisioningSchema = schema{typeName: "microsoft.graph.provisioningObjectSummary", noCount: true, takes: map[string]string{
 	"activityDateTime": "eq gt lt", "durationInMilliseconds": "eq gt lt",
 	"id": "eq contains", "tenantId": "eq contains", "jobId": "eq contains", "changeId": "eq contains", "cycleId": "eq contains",
 	"provisioningAction": "eq contains", "provisioningStatusInfo/status": "eq contains", "initiatedBy/displayName": "eq contains",
@@ -54,41 +56,67 @@ var provisioningSchema = schema{"microsoft.graph.provisioningObjectSummary", map
 	"servicePrincipal/id": equal, "servicePrincipal/name": equal, "servicePrincipal/displayName": equal,
 }}
 
-func schemaOf(s entra.Stream) schema {
-	switch {
-	case logs.Of(s).IsSignIns():
-		return signInSchema
-	case s == logs.Provisioning:
-		return provisioningSchema
-	}
-	return auditSchema
+// schemas are those of the collections whose operators are documented.
+var schemas = map[string]schema{
+	"signIns": signInSchema, "directoryAudits": auditSchema, "customSecurityAttributeAudits": auditSchema,
+	"provisioning": provisioningSchema,
 }
 
-// check refuses properties that the type has not and operators that the property does not take. in is the variable and
-// the list of an any() around n.
-func (s schema) check(n node, in *anyOf, beta bool) error {
+// schemaOf is the schema of a log's collection. One that is not documented takes what its shape
+// suggests: comparisons on the time that dates a record, equality and beginnings of texts.
+func schemaOf(l *logs.Log) (schema, error) {
+	if known, ok := schemas[l.Collection]; ok {
+		return known, nil
+	}
+	shape, err := odata.ParseShape("", l.Shape)
+	if err != nil {
+		return schema{}, fmt.Errorf("find the operators of %s: %w", l.Stream, err)
+	}
+	out := schema{typeName: "microsoft.graph." + l.Collection, takes: map[string]string{}}
+	out.addTexts("", shape)
+	out.takes[l.TimeProperty] = "eq ge le gt lt"
+	if l.Strict {
+		out.takes[l.TimeProperty] = "eq gt lt"
+	}
+	return out, nil
+}
+
+func (s schema) addTexts(prefix string, shape *odata.Shape) {
+	for name, field := range shape.Fields {
+		switch field.Kind {
+		case odata.KindText:
+			s.takes[prefix+name] = starts
+		case odata.KindObject:
+			s.addTexts(prefix+name+"/", field)
+		}
+	}
+}
+
+// check refuses properties that the type has not and operators that the property does not take. in
+// is the variable and the list of an any() around n; form is the version's.
+func (s schema) check(n node, in *anyOf, form *rule) error {
 	switch n := n.(type) {
 	case logical:
-		if err := s.check(n.l, in, beta); err != nil {
+		if err := s.check(n.l, in, form); err != nil {
 			return err
 		}
-		return s.check(n.r, in, beta)
+		return s.check(n.r, in, form)
 	case negation:
-		return s.check(n.of, in, beta)
+		return s.check(n.of, in, form)
 	case comparison:
-		return s.checkOperator(n.path, n.op, in, beta)
+		return s.checkOperator(n.path, n.op, in, form)
 	case call:
-		return s.checkOperator(n.path, n.name, in, beta)
+		return s.checkOperator(n.path, n.name, in, form)
 	case anyOf:
-		if err := s.checkOperator(n.path, "any", nil, beta); err != nil {
+		if err := s.checkOperator(n.path, "any", nil, form); err != nil {
 			return err
 		}
-		return s.check(n.of, &n, beta)
+		return s.check(n.of, &n, form)
 	}
 	return nil
 }
 
-func (s schema) checkOperator(path, op string, in *anyOf, beta bool) error {
+func (s schema) checkOperator(path, op string, in *anyOf, form *rule) error {
 	if in != nil {
 		rest, ok := strings.CutPrefix(path, in.variable)
 		if !ok {
@@ -97,7 +125,7 @@ func (s schema) checkOperator(path, op string, in *anyOf, beta bool) error {
 		path = in.path + rest
 	}
 	takes, ok := s.takes[path]
-	if !ok || path == "signInEventTypes" && !beta {
+	if !ok || form.leaves(path) {
 		return &filterError{fmt.Sprintf("Could not find a property named '%s' on type '%s'.", path, s.typeName)}
 	}
 	for known := range strings.FieldsSeq(takes) {

@@ -1,5 +1,6 @@
-// Package simtenant is a Microsoft Entra tenant to develop against: the token endpoint of a managed identity, and the log
-// collections and the directory of Microsoft Graph, with their page sizes, filters, order, error bodies, throttling and faults.
+// Package simtenant is a Microsoft Entra tenant to develop against: the token endpoint of a managed
+// identity, and the log collections and the directory of Microsoft Graph, with their page sizes,
+// filters, order, error bodies, throttling and faults.
 package simtenant
 
 import (
@@ -29,12 +30,17 @@ type Config struct {
 	TokenLifetime     time.Duration // of access tokens, in real time; default 1 hour
 	IdentityHeader    string        // the secret of the token endpoint; default "simtenant"
 	NoGzip            bool          // answers are never compressed
+
+	// OtherSpelling makes v1.0 write values otherwise than beta though they are equal: times with
+	// seven digits, 1.0 for 1, letters beyond ASCII escaped.
+	OtherSpelling bool
 }
 
 // Tenant is an http.Handler. It is safe for concurrent use.
 type Tenant struct {
 	cfg    Config
 	routes *http.ServeMux
+	known  []*logs.Log
 	logs   map[entra.Stream]*log
 
 	directory map[entra.Stream]*objects
@@ -44,6 +50,7 @@ type Tenant struct {
 	frozen   time.Time     // a clock that stands; zero: it runs
 	faults   []*Fault
 	happened map[Kind]int
+	walks    walks
 	requests []*Request
 	counts   map[entra.Stream]*Counter
 	tokens   map[string]pass
@@ -51,17 +58,24 @@ type Tenant struct {
 	issued   int
 }
 
-// New makes a tenant and reads its records' folder, if it has one.
-func New(cfg Config) (*Tenant, error) {
+// New makes a tenant that has the logs of logs.All, and reads its records' folder, if it has one.
+func New(cfg Config) (*Tenant, error) { return newTenant(cfg, logs.All()) }
+
+func newTenant(cfg Config, known []*logs.Log) (*Tenant, error) {
 	cfg.SkipTokenLifetime = orElse(cfg.SkipTokenLifetime, 10*time.Minute)
 	cfg.TokenLifetime = orElse(cfg.TokenLifetime, time.Hour)
 	if cfg.IdentityHeader == "" {
 		cfg.IdentityHeader = "simtenant"
 	}
-	t := &Tenant{cfg: cfg, logs: make(map[entra.Stream]*log), counts: make(map[entra.Stream]*Counter), happened: make(map[Kind]int), tokens: make(map[string]pass), withheld: make(map[string]bool)}
-	for _, s := range logs.Streams() {
-		t.logs[s] = &log{base: lines{}}
-		t.counts[s] = &Counter{ByStatus: make(map[int]int)}
+	t := &Tenant{cfg: cfg, known: known, logs: make(map[entra.Stream]*log), counts: make(map[entra.Stream]*Counter),
+		happened: make(map[Kind]int), tokens: make(map[string]pass), withheld: make(map[string]bool)}
+	for _, l := range known {
+		kept, err := newLog(l, cfg.OtherSpelling)
+		if err != nil {
+			return nil, err
+		}
+		t.logs[l.Stream] = kept
+		t.counts[l.Stream] = &Counter{ByStatus: make(map[int]int)}
 	}
 	var made *generate.Generator
 	switch {
@@ -77,8 +91,9 @@ func New(cfg Config) (*Tenant, error) {
 	if !t.cfg.Now.IsZero() {
 		t.offset = time.Until(t.cfg.Now)
 	}
-	t.routes = t.newRoutes()
-	return t, nil
+	routes, err := t.newRoutes()
+	t.routes = routes
+	return t, err
 }
 
 func orElse(d, fallback time.Duration) time.Duration {
@@ -96,20 +111,20 @@ func (t *Tenant) makeUpRecords() *generate.Generator {
 		}
 	}
 	g := generate.New(cfg)
-	for _, s := range logs.Streams() {
-		t.logs[s].base = made{generator: g, stream: s}
+	for s, l := range t.logs {
+		l.base = made{generator: g, stream: s}
 	}
 	return g
 }
 
 func (t *Tenant) readRecords() error {
 	var oldest, newest time.Time
-	for _, s := range logs.Streams() {
-		read, err := readLines(t.cfg.Records, s)
+	for _, l := range t.logs {
+		read, err := l.readLines(t.cfg.Records)
 		if err != nil {
 			return err
 		}
-		t.logs[s].base = read
+		l.base = read
 		if n := read.Len(); n > 0 {
 			if first := read.Time(0); oldest.IsZero() || first.Before(oldest) {
 				oldest = first
@@ -157,9 +172,10 @@ func (t *Tenant) Freeze(now time.Time) {
 	t.frozen = now.UTC()
 }
 
-// Add adds a record, which is served once the tenant's clock has passed visibleAt; a zero visibleAt is at once.
+// Add adds a record, which is served once the tenant's clock has passed visibleAt; a zero visibleAt
+// is at once. The record is the one of beta: v1.0 serves its projection.
 func (t *Tenant) Add(s entra.Stream, raw []byte, visibleAt time.Time) error {
-	rec, err := logs.ParseRecord(s, raw)
+	rec, err := t.logs[s].parse(raw)
 	if err != nil {
 		return fmt.Errorf("add a record to %s: %w", s, err)
 	}
@@ -176,15 +192,25 @@ func (t *Tenant) Change(s entra.Stream, id string, raw []byte) int {
 	return t.logs[s].change(id, raw)
 }
 
-// Truth is every record of a stream that the tenant would serve now, in the order of time.
-func (t *Tenant) Truth(s entra.Stream) iter.Seq[[]byte] {
+// Truth is every record of a stream that the tenant would serve now, in the order of time: in the
+// log's own form, as a reader gets it that asks for every member of enums.
+func (t *Tenant) Truth(s entra.Stream) iter.Seq[[]byte] { return t.TruthIn(t.logs[s].about.Form(), s) }
+
+// TruthIn is Truth in a form, entra.FormBeta or entra.FormV1.
+func (t *Tenant) TruthIn(form string, s entra.Stream) iter.Seq[[]byte] {
+	return t.served(s, asked{form: form, members: true})
+}
+
+// served is every record of a stream as a reader gets it now.
+func (t *Tenant) served(s entra.Stream, as asked) iter.Seq[[]byte] {
 	t.mu.Lock()
 	v := t.view(s)
 	t.mu.Unlock()
+	form := t.logs[s].forms[as]
 	return func(yield func([]byte) bool) {
 		for at := v.start(false); ; {
 			e, next, ok := v.next(at, false)
-			if !ok || !yield(v.append(nil, e)) {
+			if !ok || !yield(form.append(nil, v.append(nil, e))) {
 				return
 			}
 			at = next
@@ -194,63 +220,8 @@ func (t *Tenant) Truth(s entra.Stream) iter.Seq[[]byte] {
 
 // Count is how many records of a stream the tenant would serve now.
 func (t *Tenant) Count(s entra.Stream) int {
-	n := 0
-	for range t.Truth(s) {
-		n++
-	}
-	return n
-}
-
-// Request is one reporting request.
-type Request struct {
-	Time   time.Time // when it came, by the real clock
-	Stream entra.Stream
-	Query  string
-	Status int
-}
-
-// Counter counts a stream's requests.
-type Counter struct {
-	Total    int         `json:"total"`
-	ByStatus map[int]int `json:"byStatus"`
-}
-
-// maxRequests bounds the memory for Requests.
-const maxRequests = 20_000
-
-// arrive notes a reporting request when it comes, and tells whether the last ten seconds had as
-// many before it as the tenant allows.
-func (t *Tenant) arrive(s entra.Stream, r *http.Request) (noted *Request, over bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	noted = &Request{Time: time.Now(), Stream: s, Query: r.URL.RawQuery}
-	if over = t.overCeiling(noted.Time); over {
-		noted.Status = http.StatusTooManyRequests
-	}
-	if len(t.requests) == maxRequests {
-		t.requests = t.requests[1:]
-	}
-	t.requests = append(t.requests, noted)
-	return noted, over
-}
-
-// answered notes the status that a request got.
-func (t *Tenant) answered(r *Request, status int) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	r.Status = status
-	t.counts[r.Stream].Total++
-	t.counts[r.Stream].ByStatus[status]++
-}
-
-// Requests lists the latest reporting requests, oldest first. One that is not answered yet has no
-// status.
-func (t *Tenant) Requests() []Request {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	out := make([]Request, len(t.requests))
-	for i, r := range t.requests {
-		out[i] = *r
-	}
-	return out
+	v := t.view(s)
+	return v.hi - v.lo + len(v.added)
 }

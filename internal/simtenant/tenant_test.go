@@ -59,6 +59,7 @@ func (c *client) get(path string, header ...string) (int, http.Header, []byte) {
 	if c.token != "" {
 		req.Header.Set("Authorization", "Bearer "+c.token)
 	}
+	req.Header.Set("Prefer", "include-unknown-enum-members")
 	for i := 0; i < len(header); i += 2 {
 		req.Header.Set(header[i], header[i+1])
 	}
@@ -101,15 +102,26 @@ func samples(stream entra.Stream) string {
 	return filepath.Join("..", "..", "..", "shared", "samples", string(stream)+".jsonl")
 }
 
-var paths = map[entra.Stream]string{
-	logs.SignInsInteractiveUser:        "/v1.0/auditLogs/signIns",
-	logs.SignInsNonInteractiveUser:     query("/beta/auditLogs/signIns", "$filter", "signInEventTypes/any(t: t eq 'nonInteractiveUser')"),
-	logs.SignInsServicePrincipal:       query("/beta/auditLogs/signIns", "$filter", "signInEventTypes/any(t:t eq 'servicePrincipal')"),
-	logs.SignInsManagedIdentity:        query("/beta/auditLogs/signIns", "$filter", "signInEventTypes/any(t: t eq 'managedIdentity')"),
-	logs.DirectoryAudits:               "/v1.0/auditLogs/directoryAudits",
-	logs.Provisioning:                  "/v1.0/auditLogs/provisioning",
-	logs.CustomSecurityAttributeAudits: "/beta/auditLogs/customSecurityAttributeAudits",
+// paths are where the streams are had in the form of which Truth is.
+var paths = func() map[entra.Stream]string {
+	out := make(map[entra.Stream]string)
+	for _, l := range logs.All() {
+		out[l.Stream] = pathIn(l.Form(), l.Stream)
+	}
+	return out
+}()
+
+func pathIn(form string, s entra.Stream) string {
+	l := logs.Of(s)
+	path := "/" + form + "/auditLogs/" + l.Collection
+	if !l.Unfiltered {
+		return query(path, "$filter", "signInEventTypes/any(t: t eq '"+l.EventType+"')")
+	}
+	return path
 }
+
+// signInsV1 is the collection whose refusals differ from beta's.
+const signInsV1 = "/v1.0/auditLogs/signIns"
 
 func TestRecordsOfAFolderAreServedByteForByte(t *testing.T) {
 	c := serve(t, simtenant.Config{Records: filepath.Dir(samples(""))})
@@ -119,7 +131,7 @@ func TestRecordsOfAFolderAreServedByteForByte(t *testing.T) {
 			text = nil
 		}
 		want := strings.FieldsFunc(string(text), func(r rune) bool { return r == '\n' })
-		got, _ := c.all(paths[s])
+		got, _ := c.all(pathIn(entra.FormBeta, s))
 		require.ElementsMatch(t, want, got, "%s", s)
 		require.Equal(t, len(want), c.tenant.Count(s))
 	}
@@ -196,22 +208,22 @@ func TestRefusalsAreGraphs(t *testing.T) {
 		message string
 	}{
 		{"/v1.0/auditLogs/nothing", 400, "BadRequest", "Resource not found for the segment 'nothing'."},
-		{query(paths[logs.SignInsInteractiveUser], "$top", "1001"), 400, "BadRequest", "Invalid page size specified: '1001'. Must be between 1 and 1000 inclusive."},
-		{query(paths[logs.SignInsInteractiveUser], "$top", "0"), 400, "BadRequest", "$top"},
-		{query(paths[logs.SignInsInteractiveUser], "$skip", "5"), 400, "BadRequest", "Query option 'Skip' is not allowed."},
-		{query(paths[logs.SignInsInteractiveUser], "$filter", "signInEventTypes/any(t: t eq 'interactiveUser')"), 400, "BadRequest",
+		{query(signInsV1, "$top", "1001"), 400, "BadRequest", "Invalid page size specified: '1001'. Must be between 1 and 1000 inclusive."},
+		{query(signInsV1, "$top", "0"), 400, "BadRequest", "$top"},
+		{query(signInsV1, "$skip", "5"), 400, "BadRequest", "Query option 'Skip' is not allowed."},
+		{query(signInsV1, "$filter", "signInEventTypes/any(t: t eq 'interactiveUser')"), 400, "BadRequest",
 			"Could not find a property named 'signInEventTypes' on type 'microsoft.graph.signIn'"},
-		{query(paths[logs.SignInsInteractiveUser], "$filter", "shoeSize eq 45"), 400, "BadRequest", "Could not find a property named 'shoeSize' on type 'microsoft.graph.signIn'"},
-		{query(paths[logs.SignInsInteractiveUser], "$filter", "appId startsWith 'x'"), 400, "BadRequest", "Invalid filter clause"},
-		{query(paths[logs.SignInsInteractiveUser], "$filter", "startswith(appId,'x')"), 400, "BadRequest", "Invalid filter clause"},
-		{query(paths[logs.SignInsInteractiveUser], "$filter", "userId eq 'x"), 400, "BadRequest", "Invalid filter clause"},
-		{query(paths[logs.SignInsInteractiveUser], "$filter", "(userId eq 'x'"), 400, "BadRequest", "Invalid filter clause"},
-		{query(paths[logs.SignInsInteractiveUser], "$filter", strings.Repeat("(", 5000)), 400, "BadRequest", "nested too deeply"},
+		{query(signInsV1, "$filter", "shoeSize eq 45"), 400, "BadRequest", "Could not find a property named 'shoeSize' on type 'microsoft.graph.signIn'"},
+		{query(signInsV1, "$filter", "appId startsWith 'x'"), 400, "BadRequest", "Invalid filter clause"},
+		{query(signInsV1, "$filter", "startswith(appId,'x')"), 400, "BadRequest", "Invalid filter clause"},
+		{query(signInsV1, "$filter", "userId eq 'x"), 400, "BadRequest", "Invalid filter clause"},
+		{query(signInsV1, "$filter", "(userId eq 'x'"), 400, "BadRequest", "Invalid filter clause"},
+		{query(signInsV1, "$filter", strings.Repeat("(", 5000)), 400, "BadRequest", "nested too deeply"},
 		{query("/beta/auditLogs/signIns", "$filter", "signInEventTypes/any(t: t eq 'nonInteractiveUser') and signInEventTypes/any(t: t eq 'servicePrincipal')"), 400, "BadRequest", "mixed"},
 		{query(paths[logs.Provisioning], "$filter", "activityDateTime ge 2026-11-01T00:00:00Z"), 400, "BadRequest", "Invalid filter clause"},
 		{query(paths[logs.Provisioning], "$count", "true"), 400, "BadRequest", "Count"},
-		{query(paths[logs.SignInsInteractiveUser], "$orderby", "appId"), 400, "BadRequest", "$orderby"},
-		{query(paths[logs.SignInsInteractiveUser], "$skiptoken", strings.Repeat("0", 64)), 400, "", "Token not found: token is either invalid or expired"},
+		{query(signInsV1, "$orderby", "appId"), 400, "BadRequest", "$orderby"},
+		{query(signInsV1, "$skiptoken", strings.Repeat("0", 64)), 400, "", "Token not found: token is either invalid or expired"},
 		{"/v1.0/auditLogs/signIns/none", 404, "Request_ResourceNotFound", "Resource 'none' does not exist"},
 	}
 	for _, ca := range cases {

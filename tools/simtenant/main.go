@@ -11,9 +11,6 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
-	"slices"
-	"strconv"
-	"strings"
 	"syscall"
 	"time"
 
@@ -87,7 +84,8 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	flags.BoolVar(&o.tenant.NoRetryAfter, "no-retry-after", false, "a 429 comes without Retry-After")
 	flags.BoolVar(&o.tenant.NoGzip, "no-gzip", false, "never compress")
 	flags.StringVar(&o.tenant.IdentityHeader, "identity-header", "simtenant", "`secret` of the token endpoint")
-	flags.Func("fault", "`KIND[,stream=S][,after=N][,count=N][,retry-after=S][,delay=D]`, repeatable; kinds: "+kinds(), func(text string) error {
+	flags.BoolVar(&o.tenant.OtherSpelling, "other-spelling", false, "v1.0 writes equal values otherwise than beta: times, numbers, letters")
+	flags.Func("fault", "`KIND[,NAME=VALUE...]`, repeatable; names: "+faultNames()+"; kinds: "+kinds(), func(text string) error {
 		f, err := readFault(text)
 		o.faults = append(o.faults, f)
 		return err
@@ -113,44 +111,4 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 		o.tenant.Generate = &o.generate
 	}
 	return o, nil
-}
-
-func kinds() string {
-	var names []string
-	for _, k := range simtenant.Kinds() {
-		names = append(names, string(k))
-	}
-	return strings.Join(names, " ")
-}
-
-func readFault(text string) (simtenant.Fault, error) {
-	parts := strings.Split(text, ",")
-	f := simtenant.Fault{Kind: simtenant.Kind(parts[0])}
-	if !slices.Contains(simtenant.Kinds(), f.Kind) {
-		return f, fmt.Errorf("%q is no kind of fault", parts[0])
-	}
-	for _, part := range parts[1:] {
-		name, value, _ := strings.Cut(part, "=")
-		var err error
-		switch name {
-		case "stream":
-			if f.Stream = entra.Stream(value); !slices.Contains(simtenant.DirectoryCollections(), f.Stream) {
-				f.Stream, err = logs.Parse(value)
-			}
-		case "after":
-			f.After, err = strconv.Atoi(value)
-		case "count":
-			f.Count, err = strconv.Atoi(value)
-		case "retry-after":
-			f.RetryAfter = value
-		case "delay":
-			f.Delay, err = time.ParseDuration(value)
-		default:
-			err = fmt.Errorf("%q is none of stream, after, count, retry-after, delay", name)
-		}
-		if err != nil {
-			return f, err
-		}
-	}
-	return f, nil
 }

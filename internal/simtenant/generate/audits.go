@@ -35,11 +35,15 @@ var activities = []activity{
 	{"Export", "ProvisioningManagement", "Account Provisioning", "Update", "User", true, nil},
 }
 
-// audit is a directoryAudit: times with six or seven digits, ids with blanks in some, values that are JSON within strings.
-func (g *Generator) audit(w *writer, r *rand, at time.Time, attributes bool) {
+// audit is a directoryAudit: times with six or seven digits, ids with blanks in some, values that
+// are JSON within strings.
+func (g *Generator) audit(w *writer, r *rand, at time.Time, i int, attributes bool) {
 	a, by, target := pick(r, activities), pick(r, g.users), pick(r, g.users)
 	if attributes {
 		a = activity{"Update attribute values for a user", "AttributeManagement", "Core Directory", "Update", "User", false, []string{"Engineering.Project"}}
+	}
+	if i%rarely == 71 {
+		a.operation = "Restore"
 	}
 	correlation := guid(r)
 	prefix := "Directory"
@@ -54,15 +58,16 @@ func (g *Generator) audit(w *writer, r *rand, at time.Time, attributes bool) {
 	if r.oneIn(25) {
 		result = "failure"
 	}
+	if i%rarely == 29 {
+		result = "partialSuccess"
+	}
 	w.str("result", result)
-	w.str("resultReason", map[string]string{"success": "", "failure": "Microsoft.Online.Workflows.ValidationException"}[result])
+	w.str("resultReason", map[string]string{"failure": "Microsoft.Online.Workflows.ValidationException"}[result])
 	w.str("activityDisplayName", a.name)
 	w.time("activityDateTime", at)
 	w.str("loggedByService", a.service)
 	w.str("operationType", a.operation)
-	if attributes {
-		w.str("userAgent", by.device.agent)
-	}
+	w.str("userAgent", by.device.agent)
 	w.open("initiatedBy", '{')
 	if a.byApp {
 		p := pick(r, g.apps)
@@ -128,11 +133,15 @@ func (g *Generator) target(w *writer, r *rand, a activity, u user) {
 	w.raw("]}")
 }
 
-// provisioning is a provisioningObjectSummary; servicePrincipal is one object, whatever its documentation says.
-func (g *Generator) provisioning(w *writer, r *rand, at time.Time) {
+// provisioning is a provisioningObjectSummary; servicePrincipal is one object, whatever its
+// documentation says.
+func (g *Generator) provisioning(w *writer, r *rand, at time.Time, i int) {
 	u, a := pick(r, g.users), pick(r, g.apps)
 	failed := r.oneIn(12)
 	action := pick(r, []string{"create", "update", "update", "disable", "other"})
+	if i%rarely == 41 {
+		action = "restore"
+	}
 	w.raw("{")
 	w.guid("id", r)
 	w.time("activityDateTime", at)
@@ -152,6 +161,9 @@ func (g *Generator) provisioning(w *writer, r *rand, at time.Time) {
 	status := "success"
 	if failed {
 		status = "failure"
+	}
+	if i%rarely == 83 {
+		failed, status = false, "deferred"
 	}
 	w.raw(`,"provisioningStatusInfo":{"status":"` + status + `","errorInformation":`)
 	if failed {

@@ -8,7 +8,8 @@ import (
 
 const day = 24 * time.Hour
 
-// dormant tells whether a person has stopped signing in, or never began: such a person has no sign-in in the logs.
+// dormant tells whether a person has stopped signing in, or never began: such a person has no
+// sign-in in the logs.
 func dormant(k int) bool { return k%7 == 3 }
 
 // Users is how many people the tenant has.
@@ -17,7 +18,8 @@ func (g *Generator) Users() int { return len(g.users) }
 // Apps is how many applications the tenant has. Each has a service principal, too.
 func (g *Generator) Apps() int { return len(g.apps) }
 
-// lastSignIns are a signInActivity: JSON literals of the three times; nothing at all where none is set.
+// lastSignIns are a signInActivity: JSON literals of the three times; nothing at all where none is
+// set.
 type lastSignIns struct{ interactive, nonInteractive, successful string }
 
 func quoted(t time.Time) string { return `"` + t.UTC().Format(time.RFC3339) + `"` }
@@ -181,7 +183,8 @@ func (w *writer) ends(c credential) {
 	}
 }
 
-// AppendApplication appends application k as Graph's /applications has it, with its owners expanded.
+// AppendApplication appends application k as Graph's /applications has it, with its owners
+// expanded.
 func (g *Generator) AppendApplication(dst []byte, k int) []byte {
 	w, a, r := writer{dst}, g.apps[k], newRand(g.cfg.Seed, "directory application", k)
 	w.raw("{")
@@ -226,7 +229,8 @@ func (g *Generator) owners(w *writer, r *rand, k int) {
 	w.raw("]")
 }
 
-// AppendPrincipal appends the service principal of application k as Graph's /servicePrincipals has it.
+// AppendPrincipal appends the service principal of application k as Graph's /servicePrincipals has
+// it.
 func (g *Generator) AppendPrincipal(dst []byte, k int) []byte {
 	w, a, r := writer{dst}, g.apps[k], newRand(g.cfg.Seed, "directory principal", k)
 	w.raw("{")
@@ -254,7 +258,8 @@ func (g *Generator) AppendPrincipal(dst []byte, k int) []byte {
 	return w.b
 }
 
-// CredentialUse is what the report of credential use says of application k: a row for each credential that was used.
+// CredentialUse is what the report of credential use says of application k: a row for each
+// credential that was used.
 func (g *Generator) CredentialUse(k int) [][]byte {
 	var out [][]byte
 	for _, c := range g.credentials(k) {

@@ -1,5 +1,6 @@
-// Package generate makes up the log records of a tenant. Every record is a pure function of the seed, its stream and its
-// number, so that a tenant of millions of records holds none of them in memory.
+// Package generate makes up the log records of a tenant. Every record is a pure function of the
+// seed, its stream and its number, so that a tenant of millions of records holds none of them in
+// memory.
 package generate
 
 import (
@@ -31,6 +32,8 @@ type Generator struct {
 	users   []user
 	active  []user // who sign in
 	apps    []app
+
+	evaluated []policy
 }
 
 // New prepares a Generator: its people and apps, and how busy each hour is.
@@ -49,6 +52,7 @@ func New(cfg Config) *Generator {
 			g.active = append(g.active, g.users[k])
 		}
 	}
+	g.evaluated = newPolicies(cfg.Seed, max(cfg.Policies, mostPolicies))
 	for k := range cfg.Apps {
 		g.apps = append(g.apps, newApp(newRand(cfg.Seed, "app", k), k))
 	}
@@ -113,15 +117,15 @@ func (g *Generator) Append(dst []byte, s entra.Stream, i int) []byte {
 	case logs.SignInsInteractiveUser:
 		g.interactive(&w, r, at, i)
 	case logs.SignInsNonInteractiveUser:
-		g.nonInteractive(&w, r, at)
+		g.nonInteractive(&w, r, at, i)
 	case logs.SignInsServicePrincipal, logs.SignInsManagedIdentity:
 		g.workload(&w, r, at, s == logs.SignInsManagedIdentity)
 	case logs.Provisioning:
-		g.provisioning(&w, r, at)
+		g.provisioning(&w, r, at, i)
 	case logs.DirectoryAudits:
-		g.audit(&w, r, at, false)
+		g.audit(&w, r, at, i, false)
 	case logs.CustomSecurityAttributeAudits:
-		g.audit(&w, r, at, true)
+		g.audit(&w, r, at, i, true)
 	}
 	return w.b
 }

@@ -10,6 +10,8 @@ type user struct {
 	id, name, upn, ip string
 	place             place
 	device            device
+	network           int  // the number of its autonomous system
+	guest             bool // it signs in at its home tenant
 }
 
 type place struct {
@@ -24,8 +26,11 @@ type app struct {
 	id, name, principal, resource, resourceID, key string
 }
 
-// tenantID is the made-up tenant's.
-const tenantID = "5f3b1c9e-7d24-4a86-9b0e-2c41d8a6e713"
+// tenantID is the made-up tenant's, and partnerID that of another, from which guests come.
+const (
+	tenantID  = "5f3b1c9e-7d24-4a86-9b0e-2c41d8a6e713"
+	partnerID = "a90c2d4f-61be-4c0d-8f57-3be1f0d2c964"
+)
 
 var (
 	firstNames = []string{"Adele", "Alex", "Diego", "Isaiah", "Joni", "Lee", "Lynne", "Megan", "Miriam", "Nestor", "Patti", "Pradeep",
@@ -63,6 +68,8 @@ func newUser(r *rand, k int) user {
 	if !r.oneIn(3) {
 		u.device.id, u.device.name, u.device.trust = guid(r), fmt.Sprintf("DESKTOP-%s", strings.ToUpper(token(r, 7))), pick(r, []string{"Azure AD joined", "Hybrid Azure AD joined", "Azure AD registered"})
 	}
+	u.network = pick(r, []int{3303, 6730, 8075, 3320, 7922, 2914, 13030, 15600})
+	u.guest = r.oneIn(14)
 	return u
 }
 

@@ -5,79 +5,6 @@ import (
 	"time"
 )
 
-// repeats: one interactive sign-in in this many comes twice with one id, first asking for strong authentication (50074).
-const repeats = 200
-
-// interactive is a signIn as v1.0 has it: whole seconds, no signInEventTypes.
-// Source of the properties and their order: the API's own answers, as published in its reference.
-func (g *Generator) interactive(w *writer, r *rand, at time.Time, i int) {
-	second := i%repeats == 1
-	idSource := r
-	if second || i%repeats == 0 { // both have the first one's id and user
-		idSource = newRand(g.cfg.Seed, "repeated", i/repeats)
-	}
-	id := guid(idSource)
-	u, a, o := pick(idSource, g.active), pick(idSource, g.apps), newOutcome(r)
-	switch {
-	case second:
-		o = outcomes[0]
-	case i%repeats == 0:
-		o = outcomes[2]
-	}
-	w.raw("{")
-	w.str("id", id)
-	w.time("createdDateTime", at)
-	w.str("userDisplayName", u.name)
-	w.str("userPrincipalName", u.upn)
-	w.str("userId", u.id)
-	w.str("appId", a.id)
-	w.str("appDisplayName", a.name)
-	w.str("ipAddress", g.address(r, u))
-	w.str("clientAppUsed", pick(r, []string{"Browser", "Browser", "Mobile Apps and Desktop clients"}))
-	w.str("userAgent", u.device.agent)
-	w.guid("correlationId", r)
-	w.str("conditionalAccessStatus", o.access)
-	w.lit("isInteractive", "true")
-	w.strs("none", "riskDetail", "riskLevelAggregated", "riskLevelDuringSignIn", "riskState")
-	w.lit("riskEventTypes", "[]")
-	w.lit("riskEventTypes_v2", "[]")
-	w.str("resourceDisplayName", a.resource)
-	w.str("resourceId", a.resourceID)
-	w.str("homeTenantId", tenantID)
-	w.str("resourceTenantId", tenantID)
-	w.nulls("servicePrincipalId", "servicePrincipalName")
-	status(w, o)
-	deviceDetail(w, u)
-	location(w, r, u.place)
-	w.nulls("authenticationAppDeviceDetails", "mfaDetail", "originalRequestId")
-	w.str("tokenIssuerName", "")
-	w.str("tokenIssuerType", "AzureAD")
-	w.num("processingTimeInMilliseconds", 40+r.below(700))
-	w.str("authenticationRequirement", pick(r, []string{"singleFactorAuthentication", "multiFactorAuthentication"}))
-	w.lit("authenticationRequirementPolicies", `[{"requirementProvider":"multiConditionalAccess","detail":"Conditional Access"}]`)
-	w.raw(`,"networkLocationDetails":[{"networkType":"trustedNamedLocation","networkNames":["Head office"]}]`)
-	w.raw(`,"authenticationProcessingDetails":[{"key":"Login Hint Present","value":"True"},{"key":"Legacy TLS (TLS 1.0, 1.1, 3DES)","value":"False"},{"key":"Is CAE Token","value":"False"}]`)
-	steps(w, at, o)
-	g.policies(w, r, o, i)
-	w.raw("}")
-}
-
-// steps are what the user did to prove who it is.
-func steps(w *writer, at time.Time, o outcome) {
-	done, result := "true", "Correct password"
-	if o.code == 50126 {
-		done, result = "false", "Invalid username or password or Invalid on-premise username or password."
-	}
-	stamp := at.Format(time.RFC3339)
-	w.raw(`,"authenticationDetails":[{"authenticationStepDateTime":"` + stamp + `","authenticationMethod":"Password","authenticationMethodDetail":"Password in the cloud","succeeded":` +
-		done + `,"authenticationStepResultDetail":"` + result + `","authenticationStepRequirement":"Primary authentication"}`)
-	if o.code == 0 {
-		w.raw(`,{"authenticationStepDateTime":"` + stamp + `","authenticationMethod":"Mobile app notification","authenticationMethodDetail":null,"succeeded":true,` +
-			`"authenticationStepResultDetail":"MFA completed in Azure AD","authenticationStepRequirement":"Multifactor authentication"}`)
-	}
-	w.raw("]")
-}
-
 // address is the user's own most of the time.
 func (g *Generator) address(r *rand, u user) string {
 	if r.oneIn(10) {
@@ -104,6 +31,7 @@ func deviceDetail(w *writer, u user) {
 	w.str("displayName", u.device.name)
 	w.str("operatingSystem", u.device.system)
 	w.str("browser", u.device.browser)
+	w.nulls("browserId")
 	if u.device.id == "" {
 		w.nulls("isCompliant", "isManaged", "trustType")
 	} else {
@@ -126,97 +54,113 @@ func location(w *writer, r *rand, p place) {
 	w.raw(`,"geoCoordinates":{"altitude":null,"latitude":` + p.latitude + `,"longitude":` + p.longitude + `}}`)
 }
 
-var policyNames = []string{"Require MFA for all users", "Block legacy authentication", "Require compliant device for Office 365", "Require MFA for admins",
-	"Block access from unknown countries", "Require approved client app", "Sign-in frequency for browsers", "Require MFA for guests",
-	"Terms of use", "Block device code flow", "Require phishing-resistant MFA for privileged roles", "Session controls for unmanaged devices"}
+var policyNames = []string{"Global - All apps - Require MFA for all users", "Global - All apps - Block legacy authentication",
+	"Corporate - Office 365 - Require compliant device", "Admins - All apps - Require MFA", "Global - All apps - Block access from unknown countries",
+	"Mobile - Office 365 - Require approved client app", "Browsers - All apps - Sign-in frequency", "Guests - All apps - Require MFA",
+	"Global - Intranet - Terms of use", "Global - All apps - Block device code flow", "Admins - Azure - Require phishing-resistant MFA",
+	"Unmanaged devices - Office 365 - Session controls"}
 
-// policies are the Conditional Access policies that were evaluated. A few records have very many, as in tenants at the
-// limit of policies.
+// policy is a Conditional Access policy: what stays the same in all sign-ins.
+type policy struct {
+	id, name, grant, session string
+	conditions               string // that it has beside users and applications
+}
+
+func newPolicies(seed uint64, n int) []policy {
+	out := make([]policy, n)
+	for k := range out {
+		r := newRand(seed, "policy", k)
+		out[k] = policy{id: guid(r), name: fmt.Sprintf("CA%03d - %s", k+1, policyNames[k%len(policyNames)]), grant: `["Mfa","RequireCompliantDevice"]`, session: "[]"}
+		if r.oneIn(3) {
+			out[k].grant, out[k].session = "[]", `["SignInFrequency"]`
+		}
+		out[k].conditions = pick(r, []string{"devicePlatform", "location", "clientType", "signInRisk"})
+	}
+	return out
+}
+
+// How many policies a few records have, as in tenants at the limit of policies.
+const (
+	manyPolicies = 52  // about 20 kB
+	mostPolicies = 148 // about 50 kB
+)
+
+// policies are the Conditional Access policies that were evaluated.
 func (g *Generator) policies(w *writer, r *rand, o outcome, i int) {
 	n := g.cfg.Policies
 	switch {
 	case i%20_000 == 7_777:
-		n = 230 // about 50 kB
+		n = mostPolicies
 	case i%5_000 == 3_333:
-		n = 70 // about 20 kB
+		n = manyPolicies
 	}
 	w.open("appliedConditionalAccessPolicies", '[')
-	for k := range n {
-		p := newRand(g.cfg.Seed, "policy", k)
-		w.item()
-		w.guid("id", p)
-		w.str("displayName", fmt.Sprintf("CA%03d - %s", k+1, policyNames[k%len(policyNames)]))
+	for k, p := range g.evaluated[:n] {
 		result := pick(r, []string{"notApplied", "notApplied", "notEnabled", "success", "reportOnlyNotApplied"})
 		if k == 0 && o.access == "failure" {
 			result = "failure"
 		}
-		if p.oneIn(3) {
-			w.lit("enforcedGrantControls", "[]")
-			w.lit("enforcedSessionControls", `["SignInFrequency"]`)
-		} else {
-			w.lit("enforcedGrantControls", `["Mfa","RequireCompliantDevice"]`)
-			w.lit("enforcedSessionControls", "[]")
-		}
+		w.item()
+		w.str("id", p.id)
+		w.str("displayName", p.name)
+		w.lit("enforcedGrantControls", p.grant)
+		w.lit("enforcedSessionControls", p.session)
 		w.str("result", result)
+		switch result {
+		case "success", "failure":
+			w.str("conditionsSatisfied", "application,users,"+p.conditions)
+			w.raw(`,"conditionsNotSatisfied":"none","includeRulesSatisfied":[{"conditionalAccessCondition":"users","ruleSatisfied":"allUsers"}],"excludeRulesSatisfied":[]`)
+		case "notEnabled":
+			w.raw(`,"conditionsSatisfied":"none","conditionsNotSatisfied":"none","includeRulesSatisfied":[],"excludeRulesSatisfied":[]`)
+		default:
+			w.str("conditionsSatisfied", "application,users")
+			w.str("conditionsNotSatisfied", p.conditions)
+			w.raw(`,"includeRulesSatisfied":[],"excludeRulesSatisfied":[]`)
+		}
 		w.raw("}")
 	}
 	w.raw("]")
 }
 
 // nonInteractive is a signIn as beta has it.
-func (g *Generator) nonInteractive(w *writer, r *rand, at time.Time) {
+func (g *Generator) nonInteractive(w *writer, r *rand, at time.Time, i int) {
 	u, a, o := pick(r, g.active), pick(r, g.apps), newOutcome(r)
 	w.raw("{")
 	w.guid("id", r)
 	w.time("createdDateTime", at)
-	w.str("userDisplayName", u.name)
-	w.str("userPrincipalName", u.upn)
-	w.str("userId", u.id)
+	w.who(u)
 	w.str("appId", a.id)
 	w.str("appDisplayName", a.name)
 	w.str("ipAddress", u.ip)
-	w.nulls("ipAddressFromResourceProvider")
+	w.maybe(r, 12, "ipAddressFromResourceProvider", u.ip)
 	w.str("clientAppUsed", "Mobile Apps and Desktop clients")
 	w.str("userAgent", u.device.agent)
 	w.guid("correlationId", r)
 	w.str("conditionalAccessStatus", o.access)
 	w.guid("originalRequestId", r)
 	w.lit("isInteractive", "false")
-	w.str("tokenIssuerName", "")
-	w.str("tokenIssuerType", "AzureAD")
+	w.issuer(i)
 	w.str("clientCredentialType", "none")
 	w.num("processingTimeInMilliseconds", 20+r.below(400))
-	w.strs("none", "riskDetail", "riskLevelAggregated", "riskLevelDuringSignIn", "riskState")
-	w.lit("riskEventTypes_v2", "[]")
-	w.str("resourceDisplayName", a.resource)
-	w.str("resourceId", a.resourceID)
-	w.strs(tenantID, "resourceTenantId", "homeTenantId")
-	w.str("homeTenantName", "")
+	w.risk(r, i)
+	w.resource(a)
+	w.tenants(u)
 	w.lit("authenticationMethodsUsed", "[]")
 	w.str("authenticationRequirement", pick(r, []string{"singleFactorAuthentication", "multiFactorAuthentication"}))
-	w.strs("", "signInIdentifier", "servicePrincipalName", "servicePrincipalId")
+	w.str("signInIdentifier", "")
 	w.lit("signInEventTypes", `["nonInteractiveUser"]`)
-	w.str("userType", pick(r, []string{"member", "member", "member", "guest"}))
+	w.principal()
+	w.userType(u, i)
 	w.lit("flaggedForReview", "false")
-	w.lit("isTenantRestricted", "false")
-	w.num("autonomousSystemNumber", 3303+r.below(60))
-	w.str("crossTenantAccessType", "none")
-	w.str("uniqueTokenIdentifier", token(r, 24))
-	w.str("incomingTokenType", pick(r, []string{"primaryRefreshToken", "refreshToken"}))
-	w.str("authenticationProtocol", "none")
-	w.nulls("appTokenProtectionStatus", "federatedCredentialId", "signInTokenProtectionStatus", "azureResourceId")
-	w.str("sessionId", guid(r))
+	w.session(r, u, i, pick(r, []string{"primaryRefreshToken", "refreshToken"}))
 	w.str("originalTransferMethod", "none")
-	w.lit("managedServiceIdentity", `{"msiType":"none","associatedResourceId":"","federatedTokenId":"","federatedTokenIssuer":""}`)
-	w.lit("agent", `{"agentType":"notAgentic","parentAppId":"","agentSubjectType":"notAgentic"}`)
-	w.lit("tokenProtectionStatusDetails", `{"signInSessionStatus":"unbound","signInSessionStatusCode":1002}`)
+	w.protection(r, u)
 	status(w, o)
 	deviceDetail(w, u)
 	location(w, r, u.place)
 	g.policies(w, r, o, 0)
-	w.lit("authenticationContextClassReferences", "[]")
+	w.places(r, u)
 	w.raw(`,"authenticationProcessingDetails":[{"key":"Legacy TLS (TLS 1.0, 1.1, 3DES)","value":"False"},{"key":"Oauth Scope Info","value":"[\"User.Read\",\"Mail.ReadWrite\",\"offline_access\"]"},{"key":"Is CAE Token","value":"True"}]`)
-	w.raw(`,"networkLocationDetails":[{"networkType":"trustedNamedLocation","networkNames":["Head office"]}]`)
 	w.raw(`,"authenticationDetails":[{"authenticationStepDateTime":"` + at.Format(time.RFC3339) + `","authenticationMethod":"Previously satisfied","authenticationMethodDetail":null,"succeeded":true,"authenticationStepResultDetail":"First factor requirement satisfied by claim in the token","authenticationStepRequirement":"Primary authentication"}]`)
 	w.raw(`,"authenticationRequirementPolicies":[],"sessionLifetimePolicies":[],"privateLinkDetails":{"policyId":"","policyName":"","resourceId":"","policyTenantId":""}}`)
 }
