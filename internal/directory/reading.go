@@ -3,13 +3,10 @@ package directory
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -54,6 +51,7 @@ type Report struct {
 	By        string // which one; empty: an older version's
 	Stepped   bool   // the reading came further
 	Cause     error  // why it did not, where the run did not fail
+	Doubt     error  // what the tenant refuses, and has not refused for long enough to be believed
 
 	Now   time.Time // the tenant's clock at the end; zero: it could not be asked
 	Whole time.Time // when the newest whole snapshot became so; zero: none is known
@@ -69,6 +67,8 @@ func (r Report) Summary() string {
 			r.other(), s.ID, s.Phase, stamp(s.LastStep()))
 	case r.Idle:
 		return fmt.Sprintf("nothing is due: the snapshot of %s is current", s.AsOf.Format(time.RFC3339))
+	case r.Doubt != nil:
+		return fmt.Sprintf("snapshot of %s: %d users, at %s; the next run goes on; %s", stamp(s.AsOf), s.Users, s.Phase, r.Doubt)
 	case !r.Finished && !r.Stepped:
 		return fmt.Sprintf("snapshot of %s: no step in this run, %d users, at %s; the next run tries again",
 			stamp(s.AsOf), s.Users, s.Phase)
@@ -132,7 +132,18 @@ func (s *Snapshotter) Run(ctx context.Context, budget time.Duration, force bool)
 		report.Begun = snap.AsOf
 	}
 	r.take(snap, r.now())
+	r.before = wholeBefore(known, snap.ID)
 	return r.work(ctx, report, known, budget)
+}
+
+// wholeBefore is the newest whole snapshot but one.
+func wholeBefore(known []Snapshot, but string) Snapshot {
+	for _, snap := range known {
+		if snap.Stage == Whole && snap.ID != but {
+			return snap
+		}
+	}
+	return Snapshot{}
 }
 
 // work reads until the budget is over.
@@ -144,6 +155,9 @@ func (r *reading) work(ctx context.Context, report Report, known []Snapshot, bud
 	switch {
 	case errors.Is(err, ErrOvertaken):
 		report.Overtaken, report.By = true, r.By
+		err = nil
+	case errors.As(err, new(doubted)):
+		report.Doubt, report.Cause = err, err
 		err = nil
 	case over && r.stepped:
 		err = nil // the next run goes on
@@ -235,117 +249,6 @@ func (s *Snapshotter) drop(ctx context.Context, snap Snapshot) error {
 	return err
 }
 
-// next begins a phase.
-func (r *reading) next(ctx context.Context, phase Phase) error {
-	r.Phase, r.Link, r.Position, r.Walk = phase, "", "", Walk{}
-	return r.step(ctx)
-}
-
-// phaseAfter is the order of the phases that read a collection.
-var phaseAfter = map[Phase]Phase{PhaseUsers: PhaseGroups, PhasePlainUsers: PhaseGroups, PhaseGroups: PhaseApps, PhaseApps: PhasePrincipals, PhasePrincipals: PhaseUse,
-	PhaseUse: PhaseAppUse, PhaseAppUse: PhaseArchive}
-
-// walk reads the pages of the phase's collection from where the snapshot is, and keeps each with
-// its place. If Graph has forgotten the place, or leads back to it, the collection is begun anew:
-// what was read is written over. An error of keeping a page is a notKept.
-func (r *reading) walk(ctx context.Context, q Query, keep func(context.Context, Page) error) error {
-	for {
-		page, err := r.source.Objects(ctx, q, r.Link)
-		if err != nil && !errors.Is(err, entra.ErrPagingLost) {
-			return err
-		}
-		done := false
-		if err == nil {
-			done, err = r.keepPage(ctx, page, keep)
-		}
-		if errors.Is(err, entra.ErrPagingLost) {
-			err = r.restart(ctx, err)
-		}
-		if err != nil {
-			return notKept{err}
-		}
-		if done {
-			return nil
-		}
-	}
-}
-
-// keepPage keeps a page and its place, and tells whether it was the last.
-func (r *reading) keepPage(ctx context.Context, page Page, keep func(context.Context, Page) error) (last bool, err error) {
-	r.GraphRequests++
-	full := len(page.Items) > 0
-	err = keep(ctx, page)
-	page.Free()
-	if err != nil || page.Next == "" {
-		return true, err
-	}
-	further, circle := r.Walk.follow(page.Next, full)
-	if circle {
-		return false, fmt.Errorf("read %s from Graph: the pages lead back to one that was read: %w",
-			r.Phase, entra.ErrPagingLost)
-	}
-	r.Link = page.Next
-	if further {
-		return false, r.step(ctx)
-	}
-	return false, r.save(ctx)
-}
-
-// notKept is an error of keeping what was read: whatever its code, it is not the tenant's refusal.
-type notKept struct{ error }
-
-func (e notKept) Unwrap() error { return e.error }
-
-// follow keeps that a page was read and where it leads, and tells whether the walk is further than
-// any before it, and whether it goes round in a circle. An empty page is no progress: Graph may
-// send them without end. Circles are found as Brent does: the link at each power of two is kept,
-// and is met again within twice the circle's length.
-func (w *Walk) follow(link string, full bool) (further, circle bool) {
-	sum := sha256.Sum256([]byte(link))
-	name := base64.RawStdEncoding.EncodeToString(sum[:9])
-	w.Pages++
-	if full {
-		w.Full++
-	}
-	if name == w.Anchor {
-		return false, true
-	}
-	if w.Pages&(w.Pages-1) == 0 {
-		w.Anchor = name
-	}
-	further = w.Full > w.Farthest
-	w.Farthest = max(w.Farthest, w.Full)
-	return further, false
-}
-
-// maxRestarts bounds how often one run begins a collection anew.
-const maxRestarts = 5
-
-// restart begins the collection anew, or says that this run has done so too often. The next run
-// begins it anew too.
-func (r *reading) restart(ctx context.Context, lost error) error {
-	read := r.Walk.Pages
-	r.Link, r.Walk = "", Walk{Farthest: r.Walk.Farthest}
-	if r.restarts++; r.restarts > maxRestarts {
-		return &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read " + string(r.Phase) + " from Graph",
-			Why: fmt.Sprintf("its pages were lost %d times in this run, the last time after %d pages: %s",
-				r.restarts, read, lost),
-			Remedy: "the next run begins this collection anew; if it stays, look at Microsoft 365 service health", Err: lost}
-	}
-	r.Restarts++
-	return r.save(ctx)
-}
-
-// refusal tells whether the tenant refuses to disclose something, rather than being out of order.
-func refusal(err error) bool {
-	codes := []entra.Code{entra.CodePermission, entra.CodeLicence, entra.CodeNotFound}
-	return !errors.As(err, new(notKept)) && slices.Contains(codes, entra.CodeOf(err))
-}
-
-func (r *reading) withhold(what string, err error) {
-	r.Undisclosed = append(r.Undisclosed, Undisclosed{What: what, Code: entra.CodeOf(err), Message: err.Error()})
-}
-
 // groups notes the members of each group that the settings name.
 func (r *reading) groups(ctx context.Context) error {
 	for i := range r.Groups {
@@ -368,12 +271,14 @@ func (r *reading) groups(ctx context.Context) error {
 			return r.store.Put(ctx, r.ID, readMembers, rows)
 		})
 		if refusal(err) {
+			if err := r.withhold(ctx, "group "+g.ID, err); err != nil {
+				return err
+			}
 			g.Unknown = true
-			r.withhold("group "+g.ID, err)
 		} else if err != nil {
 			return err
 		}
-		r.Position, r.Link, r.Walk = fmt.Sprintf("%06d", i+1), "", Walk{}
+		r.Position, r.Link, r.Walk, r.Doubt = fmt.Sprintf("%06d", i+1), "", Walk{}, nil
 		if err := r.step(ctx); err != nil {
 			return err
 		}
@@ -398,15 +303,16 @@ func (r *reading) holders(ctx context.Context) error {
 				return &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read " + what + " from Graph", Err: err, Remedy: "the next run tries again"}
 			}
 			if len(h.Secrets)+len(h.Keys) > 0 {
-				rows = append(rows, document(h.AppID+"_"+string(origin)+"_"+h.ID, h))
+				rows = append(rows, document(h.key(), h))
 			}
 		}
 		*count += int64(len(rows))
 		return r.store.Put(ctx, r.ID, readHolders, rows)
 	})
 	if refusal(err) {
-		r.withhold(what, err)
-	} else if err != nil {
+		err = r.withhold(ctx, what, err)
+	}
+	if err != nil {
 		return err
 	}
 	return r.next(ctx, phaseAfter[r.Phase])
@@ -433,10 +339,10 @@ func (r *reading) use(ctx context.Context) error {
 		return r.store.Put(ctx, r.ID, partition, rows)
 	})
 	// A report of beta may be refused in a way that nobody foresaw; what it would have said is then not disclosed, and the snapshot goes on.
-	unforeseen := entra.CodeOf(err) == entra.CodeInternal && errors.As(err, new(*entra.Error)) && !errors.As(err, new(notKept))
-	if refusal(err) || unforeseen {
-		r.withhold(what, err)
-	} else if err != nil {
+	if refusal(err) || unforeseen(err) {
+		err = r.withhold(ctx, what, err)
+	}
+	if err != nil {
 		return err
 	}
 	return r.next(ctx, phaseAfter[r.Phase])

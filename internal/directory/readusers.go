@@ -17,6 +17,8 @@ type userRead struct {
 	// Blank is how many users the page had, if none of them came with sign-in activity: Graph has been seen to leave it out
 	// of whole pages without an error.
 	Blank int `json:",omitempty"`
+	// Earlier is what the snapshot before knew of a user on such a page.
+	Earlier Activity `json:",omitzero"`
 }
 
 // users reads all users, with their sign-in activity where the tenant discloses it.
@@ -28,12 +30,14 @@ func (r *reading) users(ctx context.Context) error {
 		}
 		return r.next(ctx, phaseAfter[r.Phase])
 	}
+	what, then := "signInActivity", PhasePlainUsers
 	if r.Phase == PhasePlainUsers {
-		r.withhold("users", err)
-		return r.next(ctx, PhaseGroups)
+		what, then = "users", PhaseGroups
 	}
-	r.withhold("signInActivity", err)
-	return r.next(ctx, PhasePlainUsers)
+	if err := r.withhold(ctx, what, err); err != nil {
+		return err
+	}
+	return r.next(ctx, then)
 }
 
 // doubtful is how many users without any activity make a page worth a second look.
@@ -46,14 +50,18 @@ func (r *reading) keepUsers(ctx context.Context, page Page) error {
 	}
 	if active == 0 && len(users) >= doubtful && r.Phase == PhaseUsers {
 		again, err := r.source.Objects(ctx, Query{Phase: r.Phase}, r.Link)
-		if err != nil {
+		switch {
+		case refusal(err):
+			r.log.WarnContext(ctx, "a page without any activity could not be asked for again", "error", err.Error())
+		case err != nil:
 			return err
-		}
-		r.GraphRequests++
-		users, active, err = parseUsers(again.Items)
-		again.Free()
-		if err != nil {
-			return err
+		default:
+			r.GraphRequests++
+			users, active, err = parseUsers(again.Items)
+			again.Free()
+			if err != nil {
+				return err
+			}
 		}
 	}
 	if r.Link == "" {

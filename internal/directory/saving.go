@@ -22,6 +22,9 @@ type reading struct {
 	began   time.Time // by our clock
 	beganAt time.Time // by the tenant's
 
+	before Snapshot // the newest whole one before it; no ID: there is none
+	memory *memory  // of the collection that is walked through; nil: of none yet
+
 	stepped  bool // this run made a step
 	finished bool // this run made the snapshot whole
 	restarts int  // of this run

@@ -31,7 +31,7 @@ type Snapshot struct {
 	Applications  int64 // with credentials
 	Principals    int64 // service principals with credentials
 	Credentials   int64
-	GraphRequests int64 // pages, without what had to be asked twice
+	GraphRequests int64 // pages, and questions that confirm them; without what had to be asked twice
 	Groups        []Group
 	Undisclosed   []Undisclosed
 	TokenKey      []byte // signs the skip tokens of answers from this snapshot
@@ -47,6 +47,7 @@ type Snapshot struct {
 	LastErrorAt   time.Time
 	LastErrorCode entra.Code
 	Behind        *Behind `json:",omitempty"` // what the timer says that fails; nil: it does not
+	Doubt         *Doubt  `json:",omitempty"` // what is refused in the phase, and not yet believed; nil: nothing
 
 	Updated  time.Time
 	Revision string // of the stored row; empty: not stored
@@ -54,10 +55,21 @@ type Snapshot struct {
 
 // Walk is how a walk through the pages of one collection stands. The zero value is its begin.
 type Walk struct {
-	Pages    int64  `json:",omitempty"` // that were read
-	Full     int64  `json:",omitempty"` // of these, with objects
-	Farthest int64  `json:",omitempty"` // most full pages of any walk through this collection
-	Anchor   string `json:",omitempty"` // hash of a link that was followed; meeting it again is a circle
+	Pages    int64 `json:",omitempty"` // that were read
+	Full     int64 `json:",omitempty"` // of these, with objects
+	Farthest int64 `json:",omitempty"` // most full pages of any walk through this collection
+	Nth      int64 `json:",omitempty"` // walks through this collection that were begun before it
+	Lost     int64 `json:",omitempty"` // of these, how many were lost since one last came further
+	Anew     int64 `json:",omitempty"` // of these, how many brought less than another question tells
+	First    int64 `json:",omitempty"` // one more than the objects of a walk that is done twice; 0: it is not
+}
+
+// Doubt is a refusal of what the tenant had disclosed. It is believed once it has lasted.
+type Doubt struct {
+	What    string
+	Since   time.Time
+	Code    entra.Code
+	Message string
 }
 
 // Behind is why the timer fails although its runs may end well.
@@ -137,7 +149,9 @@ type Group struct {
 
 // Undisclosed is something that the tenant did not disclose to the snapshot.
 type Undisclosed struct {
-	What    string     `json:"resource"` // signInActivity, credentialUse, applicationUse, applications, servicePrincipals, group <id>
+	// signInActivity, credentialUse, applicationUse, users, applications, servicePrincipals, group
+	// <id>; and "all users" or the like, where nothing confirms that what was read is all there is
+	What    string     `json:"resource"`
 	Code    entra.Code `json:"code"`
 	Message string     `json:"message"`
 }
@@ -172,7 +186,16 @@ type Source interface {
 	// Objects reads one page of a collection: the first where link is empty. Errors are *entra.Error,
 	// entra.ErrPagingLost (the collection has to be begun anew), or the context's.
 	Objects(ctx context.Context, q Query, link string) (Page, error)
+	// Count is how many objects a collection has, by another question than for its pages. Errors are
+	// as those of Objects.
+	Count(ctx context.Context, q Query) (int64, error)
+	// Named reads those objects of a collection that have one of the ids, no more than MaxNamed; a
+	// user comes with the id alone. Errors are as those of Objects.
+	Named(ctx context.Context, q Query, ids []string) (Page, error)
 }
+
+// MaxNamed is how many ids one question names.
+const MaxNamed = 15
 
 // Successes is the archive, as far as sign-ins are concerned.
 type Successes interface {
@@ -242,6 +265,7 @@ var (
 
 // The partitions of a snapshot.
 const (
+	readPages     = "read-pages"     // <collection>_<walk>_<page>: hashes of the page's link and objects
 	readUsers     = "read-users"     // by id
 	readNames     = "read-names"     // ids by principal name in lower case
 	readMembers   = "read-members"   // <group id>_<user id>

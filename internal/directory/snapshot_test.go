@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -20,6 +19,7 @@ import (
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/memstorage"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/tables"
@@ -27,15 +27,18 @@ import (
 
 func TestMain(m *testing.M) { azuritetest.Main(m) }
 
-// house is a tenant, its snapshots in Azurite, and a clock.
+// house is a tenant, its snapshots, and a clock.
 type house struct {
 	*testing.T
 	tenant  *simtenant.Tenant
+	asked   *questions
 	store   *tables.Store
 	reader  *directory.Reader
 	archive successes
 	groups  []string
 	source  *graph.Directory
+	wire    *http.Transport  // to the tenant
+	bend    directory.Source // in place of source; nil: it is not
 	wrap    func(directory.Store) directory.Store
 }
 
@@ -51,15 +54,16 @@ func (s successes) Successes(_ context.Context, from, to time.Time, yield func(s
 	return nil
 }
 
-type token struct{ url string }
+// token is the app's identity, whose tokens come from the tenant.
+type token struct{ wire http.RoundTripper }
 
 func (c token) GetToken(ctx context.Context, _ policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.url+simtenant.IdentityPath+"?api-version=2019-08-01&resource=graph", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+simtenant.IdentityPath+"?api-version=2019-08-01&resource=graph", nil)
 	if err != nil {
 		return azcore.AccessToken{}, err
 	}
 	req.Header.Set("X-IDENTITY-HEADER", "simtenant")
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := c.wire.RoundTrip(req)
 	if err != nil {
 		return azcore.AccessToken{}, err
 	}
@@ -71,23 +75,38 @@ func (c token) GetToken(ctx context.Context, _ policy.TokenRequestOptions) (azco
 	return azcore.AccessToken{Token: answer.Token, ExpiresOn: time.Now().Add(time.Hour)}, err
 }
 
+// endpoint is the tenant's address on its network.
+const endpoint = "http://127.0.0.1"
+
+// open opens a house whose storage account is held in memory.
 func open(t *testing.T, cfg simtenant.Config) *house {
+	account := memstorage.New(nil)
+	return openOn(t, cfg, tables.Config{ConnectionString: account.ConnectionString(), HTTP: account.Client()})
+}
+
+func openOn(t *testing.T, cfg simtenant.Config, account tables.Config) *house {
 	if cfg.Now.IsZero() {
 		cfg.Now = now
 	}
 	tenant, err := simtenant.New(cfg)
 	require.NoError(t, err)
 	tenant.Freeze(cfg.Now)
-	server := httptest.NewServer(tenant)
-	t.Cleanup(server.Close)
-	client, err := graph.New(graph.Config{Endpoint: server.URL, Scope: "graph", Credential: token{server.URL}, Limiter: graph.NewLimiter(1_000_000),
-		Version: "test", Log: slog.New(slog.DiscardHandler), BackOff: time.Millisecond, Tries: 4})
+	asked := &questions{Handler: tenant}
+	store, err := tables.New(account)
 	require.NoError(t, err)
-	store, err := tables.New(tables.Config{ConnectionString: azuritetest.Account(t)})
-	require.NoError(t, err)
-	h := &house{T: t, tenant: tenant, store: store, archive: successes{}, source: graph.NewDirectory(client)}
+	h := &house{T: t, tenant: tenant, asked: asked, store: store, archive: successes{}}
+	h.wire = serve(t, asked)
+	h.source = h.directory(h.wire, token{h.wire}, 1_000_000)
 	h.reader = directory.NewReader(store, tenant.Now)
 	return h
+}
+
+// directory is the tenant's directory for an app with an identity, which asks for so many reports.
+func (h *house) directory(wire *http.Transport, identity azcore.TokenCredential, perTenSeconds int) *graph.Directory {
+	client, err := graph.New(graph.Config{Endpoint: endpoint, Scope: "graph", Credential: identity, Limiter: graph.NewLimiter(perTenSeconds),
+		Version: "test", Log: slog.New(slog.DiscardHandler), Transport: wire, BackOff: time.Millisecond, Tries: 4})
+	require.NoError(h, err)
+	return graph.NewDirectory(client)
 }
 
 // run is one run of the timer.
@@ -96,7 +115,11 @@ func (h *house) run(ctx context.Context, force bool) (directory.Report, error) {
 	if h.wrap != nil {
 		store = h.wrap(store)
 	}
-	s := directory.NewSnapshotter(h.source, store, h.archive, directory.Options{Groups: h.groups, Every: 12 * time.Hour}, h.tenant.Now, slog.New(slog.DiscardHandler))
+	var source directory.Source = h.source
+	if h.bend != nil {
+		source = h.bend
+	}
+	s := directory.NewSnapshotter(source, store, h.archive, directory.Options{Groups: h.groups, Every: 12 * time.Hour}, h.tenant.Now, slog.New(slog.DiscardHandler))
 	return s.Run(ctx, time.Minute, force)
 }
 
@@ -149,143 +172,152 @@ func made() simtenant.Config {
 }
 
 func TestASnapshotAnswersAsTheRulesDecide(t *testing.T) {
-	h := open(t, made())
-	snap := h.take()
-	require.EqualValues(t, 1300, snap.Users)
-	require.EqualValues(t, 3+1+1+1+1, snap.GraphRequests, "no page more than the allowed sizes need")
-	require.Empty(t, snap.Undisclosed)
-	for _, days := range []int{1, 30, 90, 365} {
-		cutoff := now.AddDate(0, 0, -days)
-		want := map[string]directory.Decision{}
-		for id, d := range h.truth(directory.Evidence{Disclosed: true}) {
-			if d.Inactive(cutoff) {
-				want[id] = d
-			}
-		}
-		for _, top := range []int{7, 999} {
-			got := h.users(directory.UserQuery{Days: days, State: directory.Inactive}, top)
-			require.Len(t, got, len(want))
-			for i, u := range got {
-				d := want[u.ID]
-				require.Equal(t, d.Since.UTC().Format(time.RFC3339Nano), u.InactiveSince, u.ID)
-				require.Equal(t, d.Reason, u.Reason)
-				require.Equal(t, directory.Inactive, u.State)
-				require.GreaterOrEqual(t, *u.DaysInactive, days)
-				if i > 0 {
-					require.LessOrEqual(t, got[i-1].InactiveSince, u.InactiveSince, "oldest first")
+	inBubble(t, func(t *testing.T) {
+		h := open(t, made())
+		snap := h.take()
+		require.EqualValues(t, 1300, snap.Users)
+		require.EqualValues(t, 3+1+1+1+1+3, snap.GraphRequests, "no page more than the allowed sizes need, and three counts")
+		require.Empty(t, snap.Undisclosed)
+		for _, days := range []int{1, 30, 90, 365} {
+			cutoff := now.AddDate(0, 0, -days)
+			want := map[string]directory.Decision{}
+			for id, d := range h.truth(directory.Evidence{Disclosed: true}) {
+				if d.Inactive(cutoff) {
+					want[id] = d
 				}
 			}
+			for _, top := range []int{7, 999} {
+				got := h.users(directory.UserQuery{Days: days, State: directory.Inactive}, top)
+				require.Len(t, got, len(want))
+				for i, u := range got {
+					d := want[u.ID]
+					require.Equal(t, d.Since.UTC().Format(time.RFC3339Nano), u.InactiveSince, u.ID)
+					require.Equal(t, d.Reason, u.Reason)
+					require.Equal(t, directory.Inactive, u.State)
+					require.GreaterOrEqual(t, *u.DaysInactive, days)
+					if i > 0 {
+						require.LessOrEqual(t, got[i-1].InactiveSince, u.InactiveSince, "oldest first")
+					}
+				}
+			}
+			page, err := h.reader.Users(t.Context(), directory.UserQuery{Days: days, State: directory.Inactive}, 1, true, "")
+			require.NoError(t, err)
+			require.EqualValues(t, len(want), *page.Count)
 		}
-		page, err := h.reader.Users(t.Context(), directory.UserQuery{Days: days, State: directory.Inactive}, 1, true, "")
-		require.NoError(t, err)
-		require.EqualValues(t, len(want), *page.Count)
-	}
-	require.Len(t, h.users(directory.UserQuery{Days: 90}, 500), 1300, "all states together are all users")
+		require.Len(t, h.users(directory.UserQuery{Days: 90}, 500), 1300, "all states together are all users")
+	})
 }
 
 func TestEveryFilterAgreesWithItsCount(t *testing.T) {
-	h := open(t, made())
-	h.take()
-	all := h.users(directory.UserQuery{Days: 60, State: directory.Inactive}, 999)
-	for name, c := range map[string]struct {
-		query directory.UserQuery
-		want  func(directory.UserRow) bool
-	}{
-		"guests":    {directory.UserQuery{Guest: new(true)}, func(u directory.UserRow) bool { return u.UserType == "Guest" }},
-		"members":   {directory.UserQuery{Guest: new(false)}, func(u directory.UserRow) bool { return u.UserType != "Guest" }},
-		"enabled":   {directory.UserQuery{Enabled: new(true)}, func(u directory.UserRow) bool { return u.AccountEnabled }},
-		"licensed":  {directory.UserQuery{Licensed: new(true)}, func(u directory.UserRow) bool { return u.Licensed }},
-		"synced":    {directory.UserQuery{Synced: new(false)}, func(u directory.UserRow) bool { return !u.Synced }},
-		"never":     {directory.UserQuery{Never: new(true)}, func(u directory.UserRow) bool { return u.NeverSignedIn }},
-		"excluding": {directory.UserQuery{Exclude: []string{all[0].ID, strings.ToUpper(all[1].UserPrincipalName)}}, func(u directory.UserRow) bool { return u.ID != all[0].ID && u.ID != all[1].ID }},
-		"everything": {directory.UserQuery{Guest: new(false), Enabled: new(true), Licensed: new(true), Synced: new(true), Never: new(false)}, func(u directory.UserRow) bool {
-			return u.UserType != "Guest" && u.AccountEnabled && u.Licensed && u.Synced && !u.NeverSignedIn
-		}},
-	} {
-		t.Run(name, func(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		h := open(t, made())
+		h.take()
+		all := h.users(directory.UserQuery{Days: 60, State: directory.Inactive}, 999)
+		for name, c := range map[string]struct {
+			query directory.UserQuery
+			want  func(directory.UserRow) bool
+		}{
+			"guests":    {directory.UserQuery{Guest: new(true)}, func(u directory.UserRow) bool { return u.UserType == "Guest" }},
+			"members":   {directory.UserQuery{Guest: new(false)}, func(u directory.UserRow) bool { return u.UserType != "Guest" }},
+			"enabled":   {directory.UserQuery{Enabled: new(true)}, func(u directory.UserRow) bool { return u.AccountEnabled }},
+			"licensed":  {directory.UserQuery{Licensed: new(true)}, func(u directory.UserRow) bool { return u.Licensed }},
+			"synced":    {directory.UserQuery{Synced: new(false)}, func(u directory.UserRow) bool { return !u.Synced }},
+			"never":     {directory.UserQuery{Never: new(true)}, func(u directory.UserRow) bool { return u.NeverSignedIn }},
+			"excluding": {directory.UserQuery{Exclude: []string{all[0].ID, strings.ToUpper(all[1].UserPrincipalName)}}, func(u directory.UserRow) bool { return u.ID != all[0].ID && u.ID != all[1].ID }},
+			"everything": {directory.UserQuery{Guest: new(false), Enabled: new(true), Licensed: new(true), Synced: new(true), Never: new(false)}, func(u directory.UserRow) bool {
+				return u.UserType != "Guest" && u.AccountEnabled && u.Licensed && u.Synced && !u.NeverSignedIn
+			}},
+		} {
 			var want []directory.UserRow
 			for _, u := range all {
 				if c.want(u) {
 					want = append(want, u)
 				}
 			}
-			require.NotEmpty(t, want)
-			require.Less(t, len(want), len(all))
+			require.NotEmpty(t, want, name)
+			require.Less(t, len(want), len(all), name)
 			c.query.Days, c.query.State = 60, directory.Inactive
-			h.T = t
-			require.Equal(t, want, h.users(c.query, 10))
+			require.Equal(t, want, h.users(c.query, 10), name)
 			page, err := h.reader.Users(t.Context(), c.query, 1, true, "")
 			require.NoError(t, err)
-			require.EqualValues(t, len(want), *page.Count)
-		})
-	}
+			require.EqualValues(t, len(want), *page.Count, name)
+		}
+	})
 }
 
 func TestWhatTheTenantDoesNotDiscloseIsUnknownNeverInactive(t *testing.T) {
-	for _, kind := range []simtenant.Kind{simtenant.NoLicence, simtenant.NoPermission} {
-		h := open(t, made())
-		h.archive["nobody"] = now
-		h.tenant.Inject(simtenant.Fault{Kind: kind, Stream: simtenant.Users})
-		h.tenant.Inject(simtenant.Fault{Kind: kind, Stream: simtenant.CredentialUse})
-		snap := h.take()
-		require.Equal(t, "signInActivity", snap.Undisclosed[0].What)
-		require.Equal(t, "credentialUse", snap.Undisclosed[1].What)
-		require.Empty(t, h.users(directory.UserQuery{Days: 1, State: directory.Inactive}, 999))
-		unknown := h.users(directory.UserQuery{Days: 1, State: directory.Unknown}, 999)
-		require.Len(t, unknown, 1300)
-		require.Contains(t, unknown[0].Reason, "does not disclose")
-		require.Nil(t, unknown[0].DaysInactive)
-		page, err := h.reader.Credentials(t.Context(), directory.CredentialQuery{States: []directory.State{directory.Unused}, UnusedFor: day}, 10, false, "")
-		require.NoError(t, err)
-		require.Empty(t, page.Rows, "without the report of use, nothing is unused")
-	}
+	inBubble(t, func(t *testing.T) {
+		for _, kind := range []simtenant.Kind{simtenant.NoLicence, simtenant.NoPermission} {
+			h := open(t, made())
+			h.archive["nobody"] = now
+			h.tenant.Inject(simtenant.Fault{Kind: kind, Stream: simtenant.Users})
+			h.tenant.Inject(simtenant.Fault{Kind: kind, Stream: simtenant.CredentialUse})
+			snap := h.take()
+			require.Equal(t, "signInActivity", snap.Undisclosed[0].What)
+			require.Equal(t, "credentialUse", snap.Undisclosed[1].What)
+			require.Empty(t, h.users(directory.UserQuery{Days: 1, State: directory.Inactive}, 999))
+			unknown := h.users(directory.UserQuery{Days: 1, State: directory.Unknown}, 999)
+			require.Len(t, unknown, 1300)
+			require.Contains(t, unknown[0].Reason, "does not disclose")
+			require.Nil(t, unknown[0].DaysInactive)
+			page, err := h.reader.Credentials(t.Context(), directory.CredentialQuery{States: []directory.State{directory.Unused}, UnusedFor: day}, 10, false, "")
+			require.NoError(t, err)
+			require.Empty(t, page.Rows, "without the report of use, nothing is unused")
+		}
+	})
 }
 
 func TestAPageWithoutAnyActivityIsAskedForAgainAndThenNotBelieved(t *testing.T) {
-	h := open(t, made())
-	h.tenant.Inject(simtenant.Fault{Kind: simtenant.BlankActivity, After: 1, Count: 1})
-	h.take()
-	require.Empty(t, h.users(directory.UserQuery{Days: 1, State: directory.Unknown}, 999), "the second answer was whole")
+	inBubble(t, func(t *testing.T) {
+		h := open(t, made())
+		h.tenant.Inject(simtenant.Fault{Kind: simtenant.BlankActivity, After: 1, Count: 1})
+		h.take()
+		require.Empty(t, h.users(directory.UserQuery{Days: 1, State: directory.Unknown}, 999), "the second answer was whole")
 
-	h.tenant.ClearFaults()
-	h.tenant.Inject(simtenant.Fault{Kind: simtenant.BlankActivity, After: 1, Count: 2})
-	h.tenant.Freeze(now.Add(time.Minute))
-	h.take()
-	unknown := h.users(directory.UserQuery{Days: 1, State: directory.Unknown}, 999)
-	require.Len(t, unknown, 500)
-	require.Contains(t, unknown[0].Reason, "the whole page")
+		h.tenant.ClearFaults()
+		h.tenant.Inject(simtenant.Fault{Kind: simtenant.BlankActivity, After: 1, Count: 2})
+		h.tenant.Freeze(now.Add(time.Minute))
+		h.take()
+		unknown := h.users(directory.UserQuery{Days: 1, State: directory.Unknown}, 999)
+		require.Len(t, unknown, 500)
+		require.Contains(t, unknown[0].Reason, "the whole page")
+	})
 }
 
 func TestOneUserWhoNeverSignedInOnTheLastPageIsBelieved(t *testing.T) {
-	h := open(t, simtenant.Config{})
-	for n := range 501 {
-		activity := `,"signInActivity":{"lastSuccessfulSignInDateTime":"2026-11-20T00:00:00Z"}`
-		if n == 500 {
-			activity = ""
+	inBubble(t, func(t *testing.T) {
+		h := open(t, simtenant.Config{})
+		for n := range 501 {
+			activity := `,"signInActivity":{"lastSuccessfulSignInDateTime":"2026-11-20T00:00:00Z"}`
+			if n == 500 {
+				activity = ""
+			}
+			h.tenant.AddObject(simtenant.Users, fmt.Appendf(nil, `{"id":"u%03d","userPrincipalName":"u%03d@x","createdDateTime":"2020-01-01T00:00:00Z"%s}`, n, n, activity))
 		}
-		h.tenant.AddObject(simtenant.Users, fmt.Appendf(nil, `{"id":"u%03d","userPrincipalName":"u%03d@x","createdDateTime":"2020-01-01T00:00:00Z"%s}`, n, n, activity))
-	}
-	h.take()
-	inactive := h.users(directory.UserQuery{Days: 90, State: directory.Inactive}, 10)
-	require.Len(t, inactive, 1)
-	require.Equal(t, "u500", inactive[0].ID)
-	require.Equal(t, directory.ByCreation, inactive[0].DecidedBy)
+		h.take()
+		inactive := h.users(directory.UserQuery{Days: 90, State: directory.Inactive}, 10)
+		require.Len(t, inactive, 1)
+		require.Equal(t, "u500", inactive[0].ID)
+		require.Equal(t, directory.ByCreation, inactive[0].DecidedBy)
+	})
 }
 
 func TestTheArchivesNewerSuccessDecides(t *testing.T) {
-	h := open(t, made())
-	h.take()
-	inactive := h.users(directory.UserQuery{Days: 90, State: directory.Inactive}, 999)
-	h.archive[inactive[0].ID] = now.Add(-5 * time.Hour)
-	h.archive[inactive[1].ID] = now.Add(-49*time.Hour - time.Minute) // older than what Graph's delay explains
-	h.tenant.Freeze(now.Add(time.Minute))
-	h.take()
-	again := h.users(directory.UserQuery{Days: 90, State: directory.Inactive}, 999)
-	require.Len(t, again, len(inactive)-1)
-	_, row, err := h.reader.User(t.Context(), inactive[0].ID, 90)
-	require.NoError(t, err)
-	require.Equal(t, "archivedSignIn", gjson.GetBytes(row, "decidedBy").Str)
-	require.Equal(t, "active", gjson.GetBytes(row, "state").Str)
+	inBubble(t, func(t *testing.T) {
+		h := open(t, made())
+		h.take()
+		inactive := h.users(directory.UserQuery{Days: 90, State: directory.Inactive}, 999)
+		h.archive[inactive[0].ID] = now.Add(-5 * time.Hour)
+		h.archive[inactive[1].ID] = now.Add(-49*time.Hour - time.Minute) // older than what Graph's delay explains
+		h.tenant.Freeze(now.Add(time.Minute))
+		h.take()
+		again := h.users(directory.UserQuery{Days: 90, State: directory.Inactive}, 999)
+		require.Len(t, again, len(inactive)-1)
+		_, row, err := h.reader.User(t.Context(), inactive[0].ID, 90)
+		require.NoError(t, err)
+		require.Equal(t, "archivedSignIn", gjson.GetBytes(row, "decidedBy").Str)
+		require.Equal(t, "active", gjson.GetBytes(row, "state").Str)
+	})
 }
 
 // failing is a store that is killed before its nth write, which is also after the one before.
@@ -323,89 +355,95 @@ func (f failing) DropRows(ctx context.Context, id string) error {
 }
 
 func TestKilledAtAnyWriteTheOldSnapshotStaysAndTheNextRunGoesOn(t *testing.T) {
-	h := open(t, simtenant.Config{PageSize: 80, Generate: &generate.Config{Seed: 3, Users: 150, Apps: 60, Days: 1, End: now}}) // two pages of users
-	current := h.take()
-	want := h.users(directory.UserQuery{Days: 30}, 999)
-	at := now
-	for kill, finished := 1, false; !finished; kill++ {
-		require.Less(t, kill, 100, "so many writes")
-		at = at.Add(3 * time.Hour)
-		h.tenant.Freeze(at)
-		left := kill
-		h.wrap = func(s directory.Store) directory.Store { return failing{s, &left} }
-		report, err := h.run(t.Context(), true)
-		h.wrap = nil
-		if finished = err == nil; finished {
-			require.True(t, report.Finished)
-		} else {
-			require.ErrorIs(t, err, errKilled)
+	inBubble(t, func(t *testing.T) {
+		h := open(t, simtenant.Config{PageSize: 80, Generate: &generate.Config{Seed: 3, Users: 150, Apps: 60, Days: 1, End: now}}) // two pages of users
+		current := h.take()
+		want := h.users(directory.UserQuery{Days: 30}, 999)
+		at := now
+		for kill, finished := 1, false; !finished; kill++ {
+			require.Less(t, kill, 100, "so many writes")
+			at = at.Add(3 * time.Hour)
+			h.tenant.Freeze(at)
+			left := kill
+			h.wrap = func(s directory.Store) directory.Store { return failing{s, &left} }
+			report, err := h.run(t.Context(), true)
+			h.wrap = nil
+			if finished = err == nil; finished {
+				require.True(t, report.Finished)
+			} else {
+				require.ErrorIs(t, err, errKilled)
+			}
+			seen, err := h.reader.Current(t.Context())
+			require.NoError(t, err)
+			require.True(t, seen.ID == current.ID || seen.Phase == directory.PhaseDone, "only the old one or a whole one is seen")
+			if seen.ID == current.ID {
+				seen = h.take()
+			}
+			current = seen
+			require.Len(t, h.users(directory.UserQuery{Days: 30}, 999), len(want), "killed at write %d", kill)
+			require.EqualValues(t, 150, current.Users)
 		}
-		seen, err := h.reader.Current(t.Context())
-		require.NoError(t, err)
-		require.True(t, seen.ID == current.ID || seen.Phase == directory.PhaseDone, "only the old one or a whole one is seen")
-		if seen.ID == current.ID {
-			seen = h.take()
-		}
-		current = seen
-		require.Len(t, h.users(directory.UserQuery{Days: 30}, 999), len(want), "killed at write %d", kill)
-		require.EqualValues(t, 150, current.Users)
-	}
+	})
 }
 
 func TestAWalkGoesThroughOneSnapshotWhileTheNextLands(t *testing.T) {
-	h := open(t, made())
-	h.take()
-	q := directory.UserQuery{Days: 1}
-	page, err := h.reader.Users(t.Context(), q, 100, false, "")
-	require.NoError(t, err)
-	seen := map[string]bool{}
-	landed := 0
-	for {
-		for _, raw := range page.Rows {
-			id := gjson.GetBytes(raw, "id").Str
-			require.False(t, seen[id], "twice")
-			seen[id] = true
-		}
-		if len(seen) >= 500 && landed == 0 {
-			landed++
-			for _, raw := range h.tenant.Objects(simtenant.Users)[:700] {
-				h.tenant.RemoveObject(simtenant.Users, gjson.GetBytes(raw, "id").Str)
-			}
-			h.tenant.Freeze(now.Add(time.Hour))
-			h.take()
-			require.Len(t, h.users(q, 999), 600, "whoever asks anew sees the new one")
-		}
-		if page.Next == "" {
-			break
-		}
-		page, err = h.reader.Users(t.Context(), q, 100, false, page.Next)
+	inBubble(t, func(t *testing.T) {
+		h := open(t, made())
+		h.take()
+		q := directory.UserQuery{Days: 1}
+		page, err := h.reader.Users(t.Context(), q, 100, false, "")
 		require.NoError(t, err)
-	}
-	require.Len(t, seen, 1300, "without a gap")
+		seen := map[string]bool{}
+		landed := 0
+		for {
+			for _, raw := range page.Rows {
+				id := gjson.GetBytes(raw, "id").Str
+				require.False(t, seen[id], "twice")
+				seen[id] = true
+			}
+			if len(seen) >= 500 && landed == 0 {
+				landed++
+				for _, raw := range h.tenant.Objects(simtenant.Users)[:700] {
+					h.tenant.RemoveObject(simtenant.Users, gjson.GetBytes(raw, "id").Str)
+				}
+				h.tenant.Freeze(now.Add(time.Hour))
+				h.take()
+				require.Len(t, h.users(q, 999), 600, "whoever asks anew sees the new one")
+			}
+			if page.Next == "" {
+				break
+			}
+			page, err = h.reader.Users(t.Context(), q, 100, false, page.Next)
+			require.NoError(t, err)
+		}
+		require.Len(t, seen, 1300, "without a gap")
+	})
 }
 
 func TestTokensThatWereChangedOrOutlivedTheirSnapshotAreRefused(t *testing.T) {
-	h := open(t, made())
-	h.take()
-	q := directory.UserQuery{Days: 1}
-	page, err := h.reader.Users(t.Context(), q, 100, false, "")
-	require.NoError(t, err)
-	for i := range len(page.Next) {
-		changed := []byte(page.Next)
-		changed[i] ^= 1
-		_, err := h.reader.Users(t.Context(), q, 100, false, string(changed))
-		if err == nil { // the last character of base64 may have bits that mean nothing
-			require.Equal(t, len(page.Next)-1, i)
-			continue
-		}
-		require.Equal(t, entra.CodeBadRequest, entra.CodeOf(err), "%d", i)
-	}
-	_, err = h.reader.Users(t.Context(), directory.UserQuery{Days: 2}, 100, false, page.Next)
-	require.Equal(t, entra.CodeBadRequest, entra.CodeOf(err), "another question")
-	for n := range 3 {
-		h.tenant.Freeze(now.Add(time.Duration(n+1) * 24 * time.Hour))
+	inBubble(t, func(t *testing.T) {
+		h := open(t, made())
 		h.take()
-	}
-	_, err = h.reader.Users(t.Context(), q, 100, false, page.Next)
-	require.Equal(t, entra.CodeTokenExpired, entra.CodeOf(err), "%v", err)
+		q := directory.UserQuery{Days: 1}
+		page, err := h.reader.Users(t.Context(), q, 100, false, "")
+		require.NoError(t, err)
+		for i := range len(page.Next) {
+			changed := []byte(page.Next)
+			changed[i] ^= 1
+			_, err := h.reader.Users(t.Context(), q, 100, false, string(changed))
+			if err == nil { // the last character of base64 may have bits that mean nothing
+				require.Equal(t, len(page.Next)-1, i)
+				continue
+			}
+			require.Equal(t, entra.CodeBadRequest, entra.CodeOf(err), "%d", i)
+		}
+		_, err = h.reader.Users(t.Context(), directory.UserQuery{Days: 2}, 100, false, page.Next)
+		require.Equal(t, entra.CodeBadRequest, entra.CodeOf(err), "another question")
+		for n := range 3 {
+			h.tenant.Freeze(now.Add(time.Duration(n+1) * 24 * time.Hour))
+			h.take()
+		}
+		_, err = h.reader.Users(t.Context(), q, 100, false, page.Next)
+		require.Equal(t, entra.CodeTokenExpired, entra.CodeOf(err), "%v", err)
+	})
 }

@@ -3,6 +3,7 @@ package graph
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,10 +33,15 @@ type Config struct {
 	// Transport connects; nil: net/http's default. One that is no *http.Transport must not repeat a
 	// request by itself.
 	Transport http.RoundTripper
-	Tries     uint          // of one request; 0: 5
+	Tries     uint          // of one request, where Refusals has no other number; 0: 5
 	BackOff   time.Duration // before the second try, doubling; 0: 2 s
 	Timeout   time.Duration // of one try, without its wait for a turn; 0: 90 s
 }
+
+const (
+	defaultTries   = 5
+	defaultTimeout = 90 * time.Second
+)
 
 // Client reads log collections as raw pages.
 type Client struct {
@@ -74,13 +80,13 @@ func New(cfg Config) (*Client, error) {
 		return nil, fmt.Errorf("read GRAPH_ENDPOINT %q: accepted is https://<host>, or http on 127.0.0.1", cfg.Endpoint)
 	}
 	if cfg.Tries == 0 {
-		cfg.Tries = 5
+		cfg.Tries = defaultTries
 	}
 	if cfg.BackOff == 0 {
 		cfg.BackOff = 2 * time.Second
 	}
 	if cfg.Timeout == 0 {
-		cfg.Timeout = 90 * time.Second
+		cfg.Timeout = defaultTimeout
 	}
 	// To any other host the SDK would send requests without a token, so nextLinks are checked too.
 	auth, err := authentication.NewAzureIdentityAuthenticationProviderWithScopesAndValidHosts(
@@ -129,19 +135,39 @@ type errTurn struct{ error }
 
 func (e errTurn) Unwrap() error { return e.error }
 
+// errSent is the error of a request that left: Graph may have begun to work on it.
+type errSent struct {
+	error
+	after time.Duration // since it left
+}
+
+func (e errSent) Unwrap() error { return e.error }
+
+// byteOrderMark may stand before JSON. Source: RFC 8259, section 8.1, which lets a reader ignore
+// it.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
 // send makes one try, which leaves when wait returns. The SDK adds the token and its headers; the
-// answer is taken raw, whatever its status. Its error is an errTurn where wait's is the reason.
-func (c *Client) send(ctx context.Context, rawURL string, wait func(context.Context) error) (answer, error) {
-	ctx, turn, stop := withTurn(ctx, wait, c.cfg.Timeout)
+// answer is taken raw, whatever its status. Its error is an errTurn where wait's is the reason, and
+// an errSent where the request had left.
+func (c *Client) send(ctx context.Context, r request) (answer, error) {
+	ctx, turn, stop := withTurn(ctx, r.wait, c.cfg.Timeout)
 	defer stop()
-	target, err := url.Parse(rawURL)
+	target, err := url.Parse(r.url)
 	if err != nil {
 		return answer{}, fmt.Errorf("read the address of a page: %w", err)
 	}
 	info := abstractions.NewRequestInformation()
 	info.Method = abstractions.GET
 	info.SetUri(*target)
-	info.Headers.Add("Accept", "application/json")
+	info.Headers.Add("Accept", cmp.Or(r.accept, "application/json"))
+	if r.eventual {
+		info.Headers.Add("ConsistencyLevel", "eventual")
+	}
+	// Without it Graph gives newer members of enums as unknownFutureValue. A next link does not
+	// remember it. Source: learn.microsoft.com/graph/best-practices-concept, "Handling future
+	// members in evolvable enumerations".
+	info.Headers.Add("Prefer", "include-unknown-enum-members")
 
 	var (
 		got      answer
@@ -156,17 +182,24 @@ func (c *Client) send(ctx context.Context, rawURL string, wait func(context.Cont
 		defer resp.Body.Close()
 		body := c.takeBuffer()
 		_, err := body.ReadFrom(resp.Body)
+		if bytes.HasPrefix(body.Bytes(), byteOrderMark) {
+			body.Next(len(byteOrderMark))
+		}
 		got, received = answer{status: resp.StatusCode, header: resp.Header, body: body}, true
 		return nil, err
 	})
 	info.AddRequestOptions([]abstractions.RequestOption{handler})
 	_, err = c.adapter.SendPrimitive(ctx, info, "[]byte", nil)
-	switch {
-	case turn.err != nil:
+	if turn.err != nil {
 		return answer{}, errTurn{turn.err}
-	case err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded):
-		return answer{}, fmt.Errorf("%w (%w)", context.DeadlineExceeded, err)
-	case err != nil:
+	}
+	if err != nil && errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+		err = fmt.Errorf("%w (%w)", context.DeadlineExceeded, err)
+	}
+	if err != nil && !turn.left.IsZero() {
+		err = errSent{err, time.Since(turn.left)}
+	}
+	if err != nil {
 		return answer{}, err
 	}
 	if !received {

@@ -57,8 +57,8 @@ func NewDirectory(c *Client) *Directory { return &Directory{Client: c, keys: rat
 // Objects is directory.Source's.
 func (d *Directory) Objects(ctx context.Context, q directory.Query, link string) (directory.Page, error) {
 	l := listings[q.Phase]
-	r := request{doing: "read " + string(q.Phase) + " from Graph", url: link, permission: l.permission, walking: link != "", wait: d.keys.Wait,
-		licence: "this needs Microsoft Entra ID P1 or P2"}
+	r := d.request("read "+string(q.Phase)+" from Graph", l)
+	r.url, r.walking = link, link != ""
 	if l.reporting {
 		r.wait = d.cfg.Limiter.Wait
 	}

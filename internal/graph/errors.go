@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
-	"github.com/cenkalti/backoff/v5"
 	jsonserialization "github.com/microsoft/kiota-serialization-json-go"
 	"github.com/microsoftgraph/msgraph-sdk-go/models/odataerrors"
 
@@ -42,62 +41,6 @@ func odataError(body []byte) (code, message string) {
 	return code, message
 }
 
-// again marks an error after which the same request may be tried again.
-type again struct {
-	error
-	after time.Duration // what Retry-After asked for
-	once  bool          // a second answer of this kind is believed
-}
-
-func (a *again) Unwrap() []error {
-	if a.after > 0 {
-		return []error{a.error, &backoff.RetryAfterError{Duration: a.after}}
-	}
-	return []error{a.error}
-}
-
-// refused explains an answer that is not 200.
-func (r request) refused(a answer) error {
-	code, message := odataError(a.body.Bytes())
-	said := strings.TrimSpace(fmt.Sprintf("Graph answers %d %s", a.status, code))
-	if message != "" {
-		said += " (" + shorten(message) + ")"
-	}
-	e := &entra.Error{Doing: r.doing, Why: said}
-	switch {
-	case a.status == http.StatusTooManyRequests:
-		e.Code, e.Remedy = entra.CodeThrottled, "the next run goes on; if it stays, lower GRAPH_REQUESTS_PER_10S or find what else uses this app's ceiling"
-		return &again{error: e, after: retryAfter(a.header)}
-	case a.status >= 500 || a.status == http.StatusRequestTimeout:
-		e.Code, e.Remedy = entra.CodeUnavailable, "the next run tries again; if it stays, look at Microsoft 365 service health"
-		return &again{error: e, after: retryAfter(a.header)}
-	case a.status == http.StatusUnauthorized:
-		e.Code, e.Remedy = entra.CodeToken, "check that the identity belongs to this tenant and this cloud (AZURE_CLOUD)"
-		return &again{error: e, once: true}
-	case a.status == http.StatusForbidden && code == "Authentication_RequestFromNonPremiumTenantOrB2CTenant":
-		// Seen now and then on tenants that have the licence, so it is asked again before it is believed.
-		e.Code, e.Remedy = entra.CodeLicence, r.licence
-		if r.licence == "" {
-			e.Remedy = "this log needs Microsoft Entra ID P1 or P2; without it, take the stream out of ARCHIVE_STREAMS"
-		}
-		return &again{error: e, once: true}
-	case a.status == http.StatusForbidden:
-		e.Code = entra.CodePermission
-		e.Remedy = "grant the app's identity the Microsoft Graph application permission " + r.permission
-	case a.status == http.StatusBadRequest && r.walking:
-		// Whatever the wording: what followed the nextLink was Graph's own address, so its token is not good any more.
-		return fmt.Errorf("%s: %s: %w", r.doing, said, entra.ErrPagingLost)
-	case a.status == http.StatusNotFound:
-		e.Code, e.Remedy = entra.CodeNotFound, "this cloud may not offer it"
-		if r.licence == "" {
-			e.Remedy = "this cloud may not offer the log; take the stream out of ARCHIVE_STREAMS"
-		}
-	default:
-		e.Code, e.Remedy = entra.CodeInternal, "please report this"
-	}
-	return e
-}
-
 func shorten(s string) string {
 	const limit = 300
 	if len(s) > limit {
@@ -123,29 +66,38 @@ func retryAfter(h http.Header) time.Duration {
 	return max(0, at.Sub(now))
 }
 
+// early is the part of Config.Timeout before which a connection that ends is none: an end after it
+// is an answer that Graph did not get ready in time.
+const early = 3
+
 // unanswered explains an error of turn, transport or token.
-func (c *Client) unanswered(ctx context.Context, doing string, err error) error {
+func (c *Client) unanswered(ctx context.Context, r request, err error) error {
 	if turn, ok := errors.AsType[errTurn](err); ok {
-		return backoff.Permanent(fmt.Errorf("%s: wait for its turn: %w", doing, turn.error))
+		return fmt.Errorf("%s: wait for its turn: %w", r.doing, turn.error)
 	}
 	if ctx.Err() != nil {
-		return backoff.Permanent(fmt.Errorf("%s: %w", doing, ctx.Err()))
+		return fmt.Errorf("%s: %w", r.doing, ctx.Err())
 	}
 	if isCredential(err) {
-		return backoff.Permanent(&entra.Error{Code: entra.CodeToken, Doing: doing, Why: "no token for Graph: " + firstLine(err),
-			Remedy: "check that the app has a managed identity (AZURE_CLIENT_ID names a user-assigned one), or sign in with `az login`", Err: err})
+		return &entra.Error{Code: entra.CodeToken, Doing: r.doing, Why: "no token for Graph: " + firstLine(err),
+			Remedy: "check that the app has a managed identity (AZURE_CLIENT_ID names a user-assigned one), or sign in with `az login`", Err: err}
 	}
-	e := &entra.Error{Code: entra.CodeUnavailable, Doing: doing, Err: err, Remedy: "check GRAPH_ENDPOINT, AZURE_CLOUD and the network; the next run tries again"}
+	sent, left := errors.AsType[errSent](err)
 	var op *net.OpError
 	switch {
-	case errors.Is(err, context.DeadlineExceeded):
-		e.Why = fmt.Sprintf("%s did not answer within %s", c.base.Host, c.cfg.Timeout)
 	case errors.As(err, &op) && op.Op == "dial":
-		e.Why = fmt.Sprintf("%s can't be reached (%s)", c.base.Host, op.Err)
-	default:
-		e.Why = fmt.Sprintf("the answer of %s broke off (%s)", c.base.Host, firstLine(err))
+		return r.answered(NoConnection, "", fmt.Sprintf("%s can't be reached (%s)", c.base.Host, op.Err), err)
+	case errors.Is(err, context.DeadlineExceeded) && left:
+		return r.answered(Silence, "", fmt.Sprintf("%s did not answer within %s", c.base.Host, c.cfg.Timeout), err)
+	case errors.Is(err, context.DeadlineExceeded):
+		why := fmt.Sprintf("there was no token for %s, or no connection to it, within %s", c.base.Host, c.cfg.Timeout)
+		return r.answered(NoConnection, "", why, err)
+	case left && sent.after > c.cfg.Timeout/early:
+		took := sent.after.Round(time.Second)
+		return r.answered(Silence, "", fmt.Sprintf("the answer of %s broke off after %s (%s)", c.base.Host, took, firstLine(err)), err)
 	}
-	return &again{error: e}
+	why := fmt.Sprintf("the answer of %s broke off (%s)", c.base.Host, firstLine(err))
+	return r.answered(NoConnection, "", why, err)
 }
 
 func isCredential(err error) bool {

@@ -33,7 +33,7 @@ func (p *Prober) Now(ctx context.Context) (time.Time, error) { return p.Logs.Now
 func (p *Prober) Roles(ctx context.Context) ([]string, error) {
 	token, err := p.Logs.cfg.Credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{p.Logs.cfg.Scope}})
 	if err != nil {
-		return nil, p.Logs.unanswered(ctx, "get a token for Microsoft Graph", err)
+		return nil, p.Logs.unanswered(ctx, request{doing: "get a token for Microsoft Graph"}, err)
 	}
 	var claims struct {
 		Roles []string `json:"roles"`
@@ -49,11 +49,21 @@ func (p *Prober) Roles(ctx context.Context) ([]string, error) {
 
 var top = regexp.MustCompile(`\$top=\d+`)
 
-// ProbeStream is preflight.Tenant's.
+// ProbeStream is preflight.Tenant's. It asks for the stream in its richest form.
 func (p *Prober) ProbeStream(ctx context.Context, s entra.Stream) error {
+	r, err := p.oneOf(s, time.Hour)
+	if err != nil {
+		return err
+	}
+	return p.Logs.probe(ctx, r)
+}
+
+// oneOf is the request for one record of a stream, in its richest form, not older than age.
+func (p *Prober) oneOf(s entra.Stream, age time.Duration) (request, error) {
 	now := time.Now()
-	address := top.ReplaceAllString(p.Logs.query(s, now.Add(-time.Hour), now), "$$top=1")
-	return p.Logs.probe(ctx, request{doing: "read " + string(s) + " from Graph", url: address, permission: Permission(s), wait: p.Logs.cfg.Limiter.Wait})
+	r, _, err := p.Logs.firstPage(entra.Query{Stream: s, From: now.Add(-age), To: now})
+	r.url = top.ReplaceAllString(r.url, "$$top=1")
+	return r, err
 }
 
 // ProbeDirectory is preflight.Tenant's.
@@ -72,9 +82,10 @@ func (p *Prober) ProbeDirectory(ctx context.Context, phase directory.Phase) erro
 // RiskDisclosed is preflight.Tenant's: it looks at one sign-in of the last week. Source: learn.microsoft.com/graph/api/resources/signin,
 // "riskDetail", "riskLevelAggregated", "riskLevelDuringSignIn".
 func (p *Prober) RiskDisclosed(ctx context.Context) (disclosed, known bool, err error) {
-	now := time.Now()
-	address := top.ReplaceAllString(p.Logs.query(logs.SignInsInteractiveUser, now.AddDate(0, 0, -7), now), "$$top=1")
-	r := request{doing: "read a sign-in from Graph", url: address, permission: Permission(logs.SignInsInteractiveUser), wait: p.Logs.cfg.Limiter.Wait}
+	r, err := p.oneOf(logs.SignInsInteractiveUser, 7*24*time.Hour)
+	if err != nil {
+		return false, false, err
+	}
 	found, err := first(ctx, p.Logs, r, "riskDetail", "riskLevelAggregated", "riskLevelDuringSignIn")
 	for _, level := range found {
 		known = known || level != ""

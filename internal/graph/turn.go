@@ -16,7 +16,8 @@ type turn struct {
 	wait  func(context.Context) error
 	clock *time.Timer // ends the try; it does not run while the try waits for its turn
 	limit time.Duration
-	err   error // of wait
+	err   error     // of wait
+	left  time.Time // when the request left last; zero: it did not
 }
 
 type turnKey struct{}
@@ -51,6 +52,7 @@ func takeTurn(req *http.Request) error {
 		return t.err
 	}
 	t.clock.Reset(t.limit)
+	t.left = time.Now()
 	return nil
 }
 

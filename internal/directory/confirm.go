@@ -1,0 +1,228 @@
+package directory
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// ending is what is known, at the end of a walk, of whether it brought the whole collection.
+type ending struct {
+	Brought int64 // objects that came, each once, whichever walk of this snapshot brought them
+	First   bool  // no snapshot before tells of the collection
+	Missing int64 // objects or credentials of the snapshot before that did not come
+
+	Named  bool  // what is missing was asked for by name, or can't be
+	Asked  int64 // of the missing, how many were asked for
+	There  int64 // of these, how many there are
+	Counts bool  // the tenant was asked how many there are
+	Count  int64 // its answer; -1: it gave none
+	Few    bool  // the walk had one page: a second one is cheap
+	Twice  bool  // two walks without any other question
+	Same   bool  // and they brought the same number
+	Exact  bool  // the count must be no greater; else it may be so by what was made meanwhile
+}
+
+// verdict is what is to be done about the end of a walk.
+type verdict string
+
+const (
+	isWhole   verdict = "whole"
+	askNames  verdict = "ask for what is missing by name"
+	askCount  verdict = "ask how many there are"
+	walkTwice verdict = "walk twice"
+	isShort   verdict = "short"
+	isUnknown verdict = "nothing confirms it"
+)
+
+// judge weighs the evidence. Nothing is asked where all that the snapshot before held came again.
+func judge(e ending) verdict {
+	switch {
+	case e.There > 0:
+		return isShort
+	case !e.First && e.Missing == 0:
+		return isWhole
+	case !e.First && !e.Named:
+		return askNames
+	case !e.First && e.Asked == e.Missing:
+		return isWhole
+	case !e.Counts:
+		return askCount
+	case e.Count >= 0 && e.Count > e.Brought+e.slack():
+		return isShort
+	case e.Count >= 0:
+		return isWhole
+	case !e.Few:
+		return isUnknown
+	case !e.Twice:
+		return walkTwice
+	case e.Same:
+		return isWhole
+	}
+	return isUnknown
+}
+
+// slack is by how many the tenant's count, which comes from an index that is behind, may be greater
+// than what a walk brought: objects are made and deleted while it goes on.
+func (e ending) slack() int64 {
+	if e.Exact || !e.First && e.Asked == 0 {
+		return 0
+	}
+	return min(15, e.Brought/100) + e.Brought/1000
+}
+
+const (
+	// maxNamed bounds how many objects are asked for by name: in four questions.
+	maxNamed = 4 * MaxNamed
+	// maxAnew bounds how often a collection is walked again because the walk fell short.
+	maxAnew = 2
+	// oldEnough is the age at which the snapshot before is no longer better than one that nothing
+	// confirms.
+	oldEnough = 72 * time.Hour
+	// firstAfter is how long a first snapshot, before which nothing can be answered, is tried.
+	firstAfter = 3 * time.Hour
+)
+
+// collections names what each phase walks through, for people.
+var collections = map[Phase]string{
+	PhaseUsers: "users", PhasePlainUsers: "users", PhaseGroups: "members of group ", PhaseApps: "applications",
+	PhasePrincipals: "servicePrincipals",
+}
+
+// confirm tells whether the walk that has come to its end brought the whole collection, as far as
+// anything else than its own word tells. Where it did not, the collection is begun anew, and the
+// answer is no; after maxAnew times it is an error.
+func (r *reading) confirm(ctx context.Context, q Query) (bool, error) {
+	if q.Phase == PhaseUse || q.Phase == PhaseAppUse {
+		return true, r.carryUse(ctx, q.Phase)
+	}
+	e, missing, err := r.compare(ctx, q)
+	if err != nil {
+		return false, err
+	}
+	name, example := collections[q.Phase]+q.Group, ""
+	var refused error
+	for {
+		v := judge(e)
+		if v != isWhole || e.Named || e.Counts {
+			r.log.InfoContext(ctx, "the end of a walk is weighed", "collection", name, "verdict", string(v),
+				"brought", e.Brought, "missing", e.Missing, "asked", e.Asked, "there", e.There, "count", e.Count)
+		}
+		switch v {
+		case isWhole:
+			return true, nil
+		case askNames:
+			e.Named = true
+			e.Asked, e.There, example, err = r.askNames(ctx, q, missing)
+		case askCount:
+			e.Counts = true
+			r.GraphRequests++
+			if e.Count, err = r.source.Count(ctx, q); refusal(err) || unforeseen(err) {
+				refused, e.Count, err = err, -1, nil
+			}
+		case walkTwice:
+			r.beginAnew()
+			r.Walk.First = e.Brought + 1
+			return false, r.save(ctx)
+		case isUnknown:
+			r.undisclosed("all "+name, &entra.Error{Code: entra.CodeOf(refused), Err: refused,
+				Doing:  "confirm that all " + name + " were read",
+				Why:    fmt.Sprintf("%d came, and Graph does not tell how many there are", e.Brought),
+				Remedy: "compare the number with what the portal shows"})
+			return true, nil
+		case isShort:
+			return r.short(ctx, name, e, example)
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+}
+
+// askNames asks for a sample of what is missing by its name, and tells how many were asked for, how
+// many of these there are, and one of them. None is asked for where Graph refuses the question.
+func (r *reading) askNames(
+	ctx context.Context, q Query, missing []absent,
+) (asked, there int64, example string, err error) {
+	if q.Phase == PhaseGroups {
+		return 0, 0, "", nil // members can't be asked for by id
+	}
+	missing = sample(missing, maxNamed)
+	for len(missing) > 0 {
+		some := missing[:min(MaxNamed, len(missing))]
+		missing = missing[len(some):]
+		ids := make([]string, len(some))
+		for i, a := range some {
+			ids[i] = a.ID
+		}
+		r.GraphRequests++
+		page, err := r.source.Named(ctx, q, ids)
+		if refusal(err) || unforeseen(err) {
+			r.log.WarnContext(ctx, "what is missing can't be asked for by id",
+				"collection", string(q.Phase), "error", err.Error())
+			return 0, 0, "", nil
+		}
+		if err != nil {
+			return 0, 0, "", err
+		}
+		n, one, err := found(q.Phase, some, page.Items)
+		page.Free()
+		if err != nil {
+			return 0, 0, "", err
+		}
+		asked, there = asked+int64(len(some)), there+n
+		if one != "" {
+			example = one
+		}
+	}
+	return asked, there, example, nil
+}
+
+// short begins the collection anew, or says that this was done too often. What all walks brought is
+// kept. Where the snapshot before is too old, the new one is taken for what it is.
+func (r *reading) short(ctx context.Context, name string, e ending, example string) (bool, error) {
+	why := fmt.Sprintf("%d walks brought %d", r.Walk.Anew+1, e.Brought)
+	if e.There > 0 {
+		why += fmt.Sprintf("; of %d that were there before and did not come, %d are there when asked for by id (%s)",
+			e.Missing, e.There, example)
+	} else {
+		why += fmt.Sprintf(", and Graph counts %d", e.Count)
+	}
+	failed := &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read all " + name + " from Graph", Why: why,
+		Remedy: "answers go on from the snapshot before, and the next run reads them again; " +
+			"if it stays, look at Microsoft 365 service health"}
+	r.log.WarnContext(ctx, "a walk fell short", "collection", name, "why", why)
+	if r.Walk.Anew >= maxAnew && r.tooLate() {
+		failed.Remedy = "what did not come is missing from answers; look at Microsoft 365 service health"
+		r.undisclosed("all "+name, failed)
+		return true, nil
+	}
+	r.beginAnew()
+	r.Walk.Anew++
+	if r.Walk.Anew > maxAnew {
+		return false, failed
+	}
+	return false, r.save(ctx)
+}
+
+// tooLate tells whether there is nothing better than a snapshot that nothing confirms.
+func (r *reading) tooLate() bool {
+	if r.before.ID == "" {
+		return r.now().Sub(r.AsOf) > firstAfter
+	}
+	return r.now().Sub(r.before.AsOf) > oldEnough
+}
+
+// sample takes no more than n of a list, spread over it.
+func sample[T any](list []T, n int) []T {
+	if len(list) <= n {
+		return list
+	}
+	out := make([]T, n)
+	for i := range out {
+		out[i] = list[i*len(list)/n]
+	}
+	return out
+}

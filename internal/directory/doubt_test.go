@@ -1,0 +1,105 @@
+package directory_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/simtenant"
+)
+
+func TestARefusalOfWhatWasDisclosedFailsNothingAndFlipsNothingBeforeItHasLasted(t *testing.T) {
+	t.Parallel()
+	for what, refused := range map[string]directory.Phase{"signInActivity": directory.PhaseUsers, "applications": directory.PhaseApps,
+		"servicePrincipals": directory.PhasePrincipals, "credentialUse": directory.PhaseUse, "applicationUse": directory.PhaseAppUse} {
+		codes := []entra.Code{entra.CodeLicence, entra.CodePermission, entra.CodeNotFound}
+		if strings.HasSuffix(what, "Use") {
+			codes = append(codes, entra.CodeRefused)
+		}
+		for _, code := range codes {
+			subtest(t, what+", "+string(code), func(t *testing.T) { refuses(t, what, refused, code) })
+		}
+	}
+}
+
+func refuses(t *testing.T, what string, refused directory.Phase, code entra.Code) {
+	n, on := newQuickNight(t), false
+	n.from = bent{quick{n}, func(q directory.Query, _ string, page directory.Page) (directory.Page, error) {
+		if on && q.Phase == refused {
+			return directory.Page{}, &entra.Error{Code: code, Doing: "read " + what, Why: "no"}
+		}
+		return page, nil
+	}}
+	older := n.whole(0)
+	on = true
+	for _, after := range []time.Duration{0, 30 * time.Minute, 59 * time.Minute} {
+		summary, err := n.fire(day + after)
+		require.NoError(t, err)
+		require.Contains(t, summary, "the next run goes on; "+what+" is refused since 2026-11-22T12:00:00Z, and was disclosed before, "+
+			"so it is asked for again until 2026-11-22T13:00:00Z: read "+what)
+		require.Equal(t, "reading", n.shown().Status)
+		snap, err := n.reader.Current(t.Context())
+		require.NoError(t, err)
+		require.Equal(t, older.ID, snap.ID)
+	}
+	on = false
+	snap := n.whole(day + time.Hour)
+	require.Empty(t, snap.Undisclosed)
+	require.Nil(t, snap.Doubt)
+
+	// Where it stays, it is believed.
+	on = true
+	_, err := n.fire(2*day + time.Hour)
+	require.NoError(t, err)
+	snap = n.whole(2*day + 2*time.Hour)
+	require.Len(t, snap.Undisclosed, 1)
+	require.Equal(t, what, snap.Undisclosed[0].What)
+	require.Equal(t, code, snap.Undisclosed[0].Code)
+	require.Nil(t, snap.Doubt)
+	// And the next snapshot believes it at once.
+	require.Len(t, n.whole(3*day+2*time.Hour).Undisclosed, 1)
+}
+
+func TestARefusalInARowOfGoodPagesIsDoubtedInAFirstSnapshotToo(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNight(t)
+		n.tenant.Inject(simtenant.Fault{Kind: simtenant.NoLicence, Stream: simtenant.Users, After: 2})
+		summary, err := n.fire(0)
+		require.NoError(t, err)
+		require.Contains(t, summary, "snapshot of 2026-11-21T12:00:00Z: 40 users, at users; the next run goes on; signInActivity is refused since")
+		n.tenant.ClearFaults()
+		snap := n.whole(10 * time.Minute)
+		require.Empty(t, snap.Undisclosed)
+		require.EqualValues(t, 7+3, snap.GraphRequests, "the first pages were not read again")
+	})
+}
+
+func TestARefusalOfASecondLookLeavesThePageAsItCame(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newNight(t)
+		asked := 0
+		n.from = pages{n.source, func(ctx context.Context, q directory.Query, link string) (directory.Page, error) {
+			page, err := n.source.Objects(ctx, q, link)
+			if q.Phase != directory.PhaseUsers || link != "" || err != nil {
+				return page, err
+			}
+			if asked++; asked > 1 {
+				page.Free()
+				return directory.Page{}, &entra.Error{Code: entra.CodeLicence, Doing: "read users", Why: "403"}
+			}
+			for i := range page.Items {
+				page.Items[i] = fmt.Appendf(nil, `{"id":"blank%02d","userPrincipalName":"blank%02d@x"}`, i, i)
+			}
+			return page, nil
+		}}
+		n.whole(0)
+		require.Equal(t, 2, asked)
+		require.Len(t, n.users(directory.UserQuery{Days: 30, State: directory.Unknown}, 999), 20)
+	})
+}

@@ -1,0 +1,81 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// refusal tells whether the tenant refuses to disclose something, rather than being out of order.
+func refusal(err error) bool {
+	codes := []entra.Code{entra.CodePermission, entra.CodeLicence, entra.CodeNotFound}
+	return !errors.As(err, new(notKept)) && slices.Contains(codes, entra.CodeOf(err))
+}
+
+// unforeseen tells whether a request is refused in a way that says nothing of permissions.
+func unforeseen(err error) bool {
+	codes := []entra.Code{entra.CodeInternal, entra.CodeRefused}
+	return !errors.As(err, new(notKept)) && errors.As(err, new(*entra.Error)) && slices.Contains(codes, entra.CodeOf(err))
+}
+
+// refusalLasts is how long the tenant must refuse what it has disclosed before that is believed. A
+// licence has been seen to be missing for a moment. Runs are shorter, so two of them are refused.
+const refusalLasts = time.Hour
+
+// doubted ends a run that was refused what the tenant had disclosed. It is no failure.
+type doubted struct{ error }
+
+func (e doubted) Unwrap() error { return e.error }
+
+// withhold notes that the tenant does not disclose something, as soon as that is believed; until
+// then its error is a doubted.
+func (r *reading) withhold(ctx context.Context, what string, err error) error {
+	since := r.now()
+	if r.Doubt != nil && r.Doubt.What == what {
+		since = r.Doubt.Since
+	}
+	if !believed(r.had(what), since, r.now()) {
+		r.Doubt = &Doubt{What: what, Since: since, Code: entra.CodeOf(err), Message: err.Error()}
+		r.log.WarnContext(ctx, "a refusal is not believed yet", "resource", what, "since", stamp(since), "error", err.Error())
+		if err := r.save(ctx); err != nil {
+			return err
+		}
+		return doubted{fmt.Errorf("%s is refused since %s, and was disclosed before, so it is asked for again until %s: %w",
+			what, stamp(since), stamp(since.Add(refusalLasts)), err)}
+	}
+	r.log.WarnContext(ctx, "a refusal is believed", "resource", what, "since", stamp(since), "error", err.Error())
+	r.Doubt = nil
+	r.undisclosed(what, err)
+	return nil
+}
+
+// believed tells whether a refusal since a moment is: at once of what the tenant never disclosed,
+// else once it has lasted.
+func believed(had bool, since, now time.Time) bool {
+	return !had || now.Sub(since) >= refusalLasts
+}
+
+// had tells whether the tenant has disclosed something to this walk, or to the snapshot before.
+func (r *reading) had(what string) bool {
+	if r.Walk.Pages > 0 {
+		return true
+	}
+	b := r.before
+	if b.ID == "" || b.Withheld(what) != nil {
+		return false
+	}
+	for _, g := range r.Groups {
+		if what == "group "+g.ID {
+			return slices.ContainsFunc(b.Groups, func(o Group) bool { return o.ID == g.ID && !o.Unknown })
+		}
+	}
+	return true
+}
+
+func (r *reading) undisclosed(what string, err error) {
+	r.Undisclosed = append(r.Undisclosed, Undisclosed{What: what, Code: entra.CodeOf(err), Message: err.Error()})
+}

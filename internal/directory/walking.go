@@ -1,0 +1,130 @@
+package directory
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// next begins a phase.
+func (r *reading) next(ctx context.Context, phase Phase) error {
+	r.Phase, r.Link, r.Position, r.Walk, r.Doubt = phase, "", "", Walk{}, nil
+	return r.step(ctx)
+}
+
+// phaseAfter is the order of the phases that read a collection.
+var phaseAfter = map[Phase]Phase{
+	PhaseUsers: PhaseGroups, PhasePlainUsers: PhaseGroups, PhaseGroups: PhaseApps, PhaseApps: PhasePrincipals,
+	PhasePrincipals: PhaseUse, PhaseUse: PhaseAppUse, PhaseAppUse: PhaseArchive,
+}
+
+// walk reads the pages of a collection from where the snapshot is, and keeps each with its place,
+// until all is there as far as a second question tells. If Graph has forgotten the place, or leads
+// back to it, the collection is begun anew: what was read is written over. An error of keeping a
+// page is a notKept.
+func (r *reading) walk(ctx context.Context, q Query, keep func(context.Context, Page) error) error {
+	if err := r.recall(ctx, q); err != nil {
+		return notKept{err}
+	}
+	for {
+		page, err := r.source.Objects(ctx, q, r.Link)
+		if err != nil && !errors.Is(err, entra.ErrPagingLost) {
+			return err
+		}
+		done := false
+		if err == nil {
+			done, err = r.keepPage(ctx, page, keep)
+		}
+		if errors.Is(err, entra.ErrPagingLost) {
+			err = r.restart(ctx, err)
+		}
+		if err == nil && done {
+			done, err = r.confirm(ctx, q)
+		}
+		if err != nil {
+			return notKept{err}
+		}
+		if done {
+			return nil
+		}
+	}
+}
+
+// keepPage keeps a page and its place, and tells whether it was the last.
+func (r *reading) keepPage(
+	ctx context.Context, page Page, keep func(context.Context, Page) error,
+) (last bool, err error) {
+	r.GraphRequests++
+	r.Doubt = nil
+	objects := sightings(page.Items)
+	err = keep(ctx, page)
+	page.Free()
+	if err != nil {
+		return false, err
+	}
+	if page.Next == "" {
+		r.memory.add(0, objects)
+		return true, nil
+	}
+	link := shortHash(page.Next)
+	circle := r.memory.add(link, objects)
+	further := r.Walk.follow(len(objects) > 0)
+	if circle != "" {
+		return false, fmt.Errorf("read %s from Graph: %s: %w", r.Phase, circle, entra.ErrPagingLost)
+	}
+	row := pageRow(r.memory.of, r.Walk.Nth, r.Walk.Pages, link, objects)
+	if err := r.store.Put(ctx, r.ID, readPages, []Row{row}); err != nil {
+		return false, err
+	}
+	r.Link = page.Next
+	if further {
+		r.Walk.Lost = 0
+		return false, r.step(ctx)
+	}
+	return false, r.save(ctx)
+}
+
+// notKept is an error of keeping what was read: whatever its code, it is not the tenant's refusal.
+type notKept struct{ error }
+
+func (e notKept) Unwrap() error { return e.error }
+
+// follow keeps that a page was read, and tells whether the walk is further than any before it. An
+// empty page is no progress: Graph may send them without end.
+func (w *Walk) follow(full bool) (further bool) {
+	w.Pages++
+	if full {
+		w.Full++
+	}
+	further = w.Full > w.Farthest
+	w.Farthest = max(w.Farthest, w.Full)
+	return further
+}
+
+// maxRestarts bounds how often a run begins a collection anew, and how often several runs do before
+// it comes further.
+const maxRestarts = 5
+
+// restart begins the collection anew, or says that this was done too often. The next run begins it
+// anew too.
+func (r *reading) restart(ctx context.Context, lost error) error {
+	read := r.Walk.Pages
+	r.beginAnew()
+	r.Walk.Lost++
+	r.restarts++
+	times := fmt.Sprintf("%d times in this run", r.restarts)
+	switch {
+	case r.restarts > maxRestarts:
+		r.Walk.Lost = 0
+	case r.Walk.Lost > maxRestarts:
+		times = fmt.Sprintf("%d times since it last came further, in several runs", r.Walk.Lost)
+	default:
+		r.Restarts++
+		return r.save(ctx)
+	}
+	return &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read " + string(r.Phase) + " from Graph",
+		Why:    fmt.Sprintf("its pages were lost %s, the last time after %d pages: %s", times, read, lost),
+		Remedy: "the next run begins this collection anew; if it stays, look at Microsoft 365 service health", Err: lost}
+}

@@ -1,0 +1,64 @@
+package graph_test
+
+import (
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/graph"
+)
+
+const unsupported = `{"error":{"code":"Request_UnsupportedQuery","message":"Unsupported Query."}}`
+
+func TestACollectionIsCountedByItsIndexInPlainText(t *testing.T) {
+	for phase, path := range map[directory.Phase]string{
+		directory.PhaseUsers: "/v1.0/users/$count", directory.PhasePlainUsers: "/v1.0/users/$count", directory.PhaseApps: "/v1.0/applications/$count",
+		directory.PhasePrincipals: "/v1.0/servicePrincipals/$count", directory.PhaseGroups: "/v1.0/groups/g1/transitiveMembers/microsoft.graph.user/$count",
+	} {
+		s := newScript(t, status(400, nil, unsupported), status(400, nil, unsupported), body("\xef\xbb\xbf16992\r\n"))
+		n, err := graph.NewDirectory(s.client(t, nil)).Count(t.Context(), directory.Query{Phase: phase, Group: map[bool]string{true: "g1"}[phase == directory.PhaseGroups]})
+		require.NoError(t, err)
+		require.EqualValues(t, 16992, n)
+		require.Equal(t, 3, s.asked(), "it is asked again before a refusal is believed")
+		for _, r := range s.requests {
+			require.Equal(t, path, r.URL.RequestURI())
+			require.Equal(t, "eventual", r.Header.Get("ConsistencyLevel"))
+			require.Equal(t, "text/plain", r.Header.Get("Accept"), "JSON is refused with 415")
+		}
+	}
+}
+
+func TestACountThatIsRefusedOrNoNumberIsAnError(t *testing.T) {
+	for text, c := range map[string]struct {
+		answer http.HandlerFunc
+		code   entra.Code
+	}{
+		"Graph answers 400 Request_UnsupportedQuery (Unsupported Query.)": {status(400, nil, unsupported), entra.CodeRefused},
+		"grant the app's identity the Microsoft Graph application permission User.Read.All": {status(403, nil,
+			`{"error":{"code":"Authorization_RequestDenied","message":"Insufficient privileges to complete the operation."}}`), entra.CodePermission},
+		`the answer is "many", which is no number`: {body("many"), entra.CodeBrokenAnswer},
+		`the answer is "-1", which is no number`:   {body("-1"), entra.CodeBrokenAnswer},
+	} {
+		_, err := graph.NewDirectory(newScript(t, c.answer).client(t, nil)).Count(t.Context(), directory.Query{Phase: directory.PhaseUsers})
+		require.ErrorContains(t, err, text)
+		require.Equal(t, c.code, entra.CodeOf(err), text)
+	}
+}
+
+func TestObjectsAreAskedForByTheirIDs(t *testing.T) {
+	for phase, fields := range map[directory.Phase]string{directory.PhaseUsers: "id", directory.PhasePlainUsers: "id",
+		directory.PhaseApps:       "id,appId,displayName,tags,passwordCredentials,keyCredentials",
+		directory.PhasePrincipals: "id,appId,displayName,tags,passwordCredentials,keyCredentials"} {
+		s := newScript(t, body(`{"value":[{"id":"b"}]}`))
+		page, err := graph.NewDirectory(s.client(t, nil)).Named(t.Context(), directory.Query{Phase: phase}, []string{"a", "b", "o'c"})
+		require.NoError(t, err)
+		require.Len(t, page.Items, 1)
+		page.Free()
+		require.Equal(t, "id in ('a','b','o''c')", s.requests[0].URL.Query().Get("$filter"))
+		require.Equal(t, fields, s.requests[0].URL.Query().Get("$select"))
+		require.NotContains(t, s.requests[0].URL.RequestURI(), "+", "a blank is %20")
+	}
+}
