@@ -135,7 +135,7 @@ func (s *system) requirePlaces(stream entra.Stream, hour time.Time, want map[str
 func TestWhatAnInterruptedWriteLeftInQuarantineHidesNothing(t *testing.T) {
 	const stream = logs.SignInsInteractiveUser
 	left := 0
-	for writes := range 20 {
+	for writes := range 40 {
 		s := newSystem(t, simtenant.Config{})
 		tables, address := newBadTables(s)
 		at := s.tenant.Now().Add(-30 * time.Hour).Truncate(time.Hour)

@@ -106,7 +106,7 @@ func (v *versions) await(what string, done <-chan struct{}) {
 // cross lets one version read a sealed hour again, hold its page, and store it when a run of the
 // other version has come and gone: it can't count what it has stored.
 func cross(t *testing.T, before string, newIsLate bool) {
-	v := newVersions(t, before, logs.DirectoryAudits)
+	v := newVersions(t, before, logs.SignInsServicePrincipal)
 	at, late := v.begin.Add(-8*day), v.startBefore
 	v.put("first", v.begin.Add(-9*day), time.Time{}, "the oldest")
 	v.put("of the hour", at, time.Time{}, "A")
@@ -124,7 +124,7 @@ func cross(t *testing.T, before string, newIsLate bool) {
 	v.at(20*time.Minute, now)
 	v.lateWritesArrived()
 	v.at(30*time.Minute, now)
-	require.Equal(t, archive.WindowSealed, v.window(logs.DirectoryAudits, at).State)
+	require.Equal(t, archive.WindowSealed, v.window(logs.SignInsServicePrincipal, at).State)
 
 	v.put("late", at, time.Time{}, "late")
 	v.tenant.Freeze(v.begin.Add(2 * hour))
@@ -147,11 +147,11 @@ func cross(t *testing.T, before string, newIsLate bool) {
 	v.await("it ends", done)
 	old.stop()
 	overtaken.stop()
-	counted := v.window(logs.DirectoryAudits, at)
+	counted := v.window(logs.SignInsServicePrincipal, at)
 	stored, err := v.store.Count(t.Context(), counted.Window)
 	require.NoError(t, err)
 	require.EqualValues(t, counted.Records+1, stored.Records, "what was stored is not counted")
-	p := v.progress(logs.DirectoryAudits)
+	p := v.progress(logs.SignInsServicePrincipal)
 	require.Equal(t, newIsLate, p.SteppedAt.IsZero(), "the next run has to look at what the version before wrote")
 
 	v.at(3*hour, now)

@@ -21,7 +21,7 @@ import (
 // drain fires both versions at once, as when a platform drains an instance while the next one
 // starts.
 func drain(t *testing.T, before string) {
-	v := newVersions(t, before, logs.DirectoryAudits, logs.SignInsInteractiveUser)
+	v := newVersions(t, before, logs.SignInsServicePrincipal, logs.SignInsNonInteractiveUser)
 	old, now := v.startBefore(), v.start()
 	v.put("first", v.begin.Add(-9*day), time.Time{}, "the oldest of every stream")
 	// Each request takes a moment, so that the second one begins while the first one is at work.
@@ -84,7 +84,7 @@ func (v *versions) fireBoth(first, second *process, requests int) {
 
 // mendHarmed leaves in the ledger what the faults of the version before leave.
 func mendHarmed(t *testing.T, before string) {
-	v := newVersions(t, before, logs.DirectoryAudits, logs.SignInsInteractiveUser)
+	v := newVersions(t, before, logs.SignInsServicePrincipal, logs.SignInsNonInteractiveUser)
 	old := v.startBefore()
 	v.put("first", v.begin.Add(-9*day), time.Time{}, "the oldest of every stream")
 	at := v.begin.Add(-26 * hour)
@@ -143,7 +143,7 @@ func (v *versions) harm(stream entra.Stream, fewer, without time.Time) {
 // nameHarmed has a late write of the version before come to an hour that was sealed: no run looks
 // there by itself.
 func nameHarmed(t *testing.T, before string) {
-	v := newVersions(t, before, logs.DirectoryAudits)
+	v := newVersions(t, before, logs.SignInsServicePrincipal)
 	stream, at := v.streams[0], v.begin.Add(-8*day)
 	old := v.startBefore()
 	v.put("first", v.begin.Add(-9*day), time.Time{}, "the oldest")
@@ -185,7 +185,7 @@ func nameHarmed(t *testing.T, before string) {
 // comeBack has contents come back over their seals. The version before takes the second time for a
 // change of what was sealed, and fails.
 func comeBack(t *testing.T, before string) {
-	v := newVersions(t, before, logs.DirectoryAudits)
+	v := newVersions(t, before, logs.SignInsServicePrincipal)
 	stream, at := v.streams[0], v.begin.Add(-8*day)
 	old := v.startBefore()
 	v.put("there and back", at, time.Time{}, "A")
@@ -229,7 +229,7 @@ func comeBack(t *testing.T, before string) {
 
 // mendPurge interrupts a purge of the version before between the log and the tables.
 func mendPurge(t *testing.T, before string) {
-	v := newVersions(t, before, logs.DirectoryAudits)
+	v := newVersions(t, before, logs.SignInsServicePrincipal)
 	stream, account := v.streams[0], v.env["ARCHIVE_STORAGE"]
 	v.env["ARCHIVE_BACKFILL"], v.env["ARCHIVE_RETENTION"] = "20d", "35d"
 	tables, address := v.tableGate()
@@ -255,7 +255,7 @@ func mendPurge(t *testing.T, before string) {
 
 	v.env["ARCHIVE_HOLD"] = "*=2024-02-01/2024-02-29"
 	now := v.start()
-	require.Contains(t, v.purge(now), "of 2024-02 of directoryAudits again that an interrupted purge had begun to drop")
+	require.Contains(t, v.purge(now), "of 2024-02 of signIns.servicePrincipal again that an interrupted purge had begun to drop")
 	require.Zero(t, v.progress(stream).Purged)
 	require.Equal(t, archive.WindowSealed, v.window(stream, v.begin.Add(-13*day)).State)
 	v.at(25*day, now)
@@ -269,7 +269,7 @@ func mendPurge(t *testing.T, before string) {
 
 	delete(v.env, "ARCHIVE_HOLD")
 	now = v.start()
-	require.Contains(t, v.purge(now), "dropped 2024-02 of directoryAudits")
+	require.Contains(t, v.purge(now), "dropped 2024-02 of signIns.servicePrincipal")
 	require.Equal(t, archive.WindowPurged, v.window(stream, v.begin.Add(-13*day)).State)
 	v.requireLedger()
 	v.requireVerified(now)

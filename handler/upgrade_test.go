@@ -16,7 +16,7 @@ import (
 
 // TestAnArchiveOfTheVersionBefore has real processes of both versions work on one archive.
 func TestAnArchiveOfTheVersionBefore(t *testing.T) {
-	before := buildVersionBefore(t)
+	before := buildVersion(t, versionBefore)
 	t.Run("is upgraded, goes back for a day, and is upgraded again", func(t *testing.T) { upgradeAndRollBack(t, before) })
 	t.Run("is right after both versions ran at the same time", func(t *testing.T) { drain(t, before) })
 	for _, newIsLate := range []bool{false, true} {
@@ -33,7 +33,7 @@ const hour, day = time.Hour, 24 * time.Hour
 
 // upgradeAndRollBack goes the way of an operator who does not trust the new version at once.
 func upgradeAndRollBack(t *testing.T, before string) {
-	v := newVersions(t, before, logs.DirectoryAudits, logs.SignInsInteractiveUser, logs.Provisioning)
+	v := newVersions(t, before, logs.SignInsServicePrincipal, logs.SignInsNonInteractiveUser, logs.Provisioning)
 	old := v.startBefore()
 	v.archiveWithBefore(old)
 

@@ -56,6 +56,7 @@ type streamDone struct {
 	Fetched   int64        `json:"fetched"`
 	New       int64        `json:"new"`
 	Changed   int64        `json:"changed"`
+	Enriched  int64        `json:"enriched"`
 	Unchanged int64        `json:"unchanged"`
 	Rejected  int64        `json:"quarantined"`
 	Sealed    int64        `json:"windowsSealed"`
@@ -197,6 +198,7 @@ func (s *state) book(report archive.Report) {
 		d.Fetched += r.Fetched
 		d.New += r.New
 		d.Changed += r.Changed
+		d.Enriched += r.Enriched
 		d.Unchanged += r.Unchanged
 		d.Rejected += r.Quarantined
 		d.Sealed += int64(r.Sealed)

@@ -54,6 +54,8 @@ type stream struct {
 	Bytes        int64          `json:"bytes"`
 	StoredBytes  int64          `json:"storedBytes"`
 	Changed      int64          `json:"changed"`
+	Thin         int64          `json:"windowsThin"`
+	Awaits       int64          `json:"windowsAwaiting"`
 	Late         int64          `json:"late"`
 	Late3h       int64          `json:"lateUpTo3Hours"`
 	Late24h      int64          `json:"lateUpTo24Hours"`
@@ -85,6 +87,7 @@ type window struct {
 	Fetched     int64               `json:"fetched"`
 	New         int64               `json:"new"`
 	Changed     int64               `json:"changed"`
+	Enriched    int64               `json:"enriched"`
 	Unchanged   int64               `json:"unchanged"`
 	Quarantined int64               `json:"quarantined"`
 	Late        int64               `json:"late"`
@@ -94,6 +97,8 @@ type window struct {
 	LostTo      string              `json:"lostToDateTime,omitempty"`
 	Sum         string              `json:"contentSum,omitempty"`
 	Revision    int64               `json:"revision"`
+	Form        string              `json:"form,omitempty"`
+	Thin        bool                `json:"thin"`
 	FirstRead   string              `json:"firstReadDateTime,omitempty"`
 	LastRead    string              `json:"lastReadDateTime,omitempty"`
 }
@@ -147,7 +152,7 @@ func (f *Function) rowOf(ctx context.Context, p archive.Progress, now time.Time)
 		InDoubt: p.Doubts, Records: p.Records, Versions: p.Versions, Quarantined: p.Quarantined,
 		Bytes: p.Bytes, StoredBytes: p.StoredBytes, LastRun: answer.Time(p.LastRunAt), SealedTo: answer.Time(p.SealedTo), Seals: p.Seals,
 		Purged: p.Purged, PurgedTo: answer.Time(p.PurgedTo),
-		Changed: p.Changed, Late: p.Late, Late3h: p.Lateness[0], Late24h: p.Lateness[1], Late48h: p.Lateness[2], Late7d: p.Lateness[3], LateMore: p.Lateness[4],
+		Changed: p.Changed, Thin: p.Thin, Awaits: p.Awaits, Late: p.Late, Late3h: p.Lateness[0], Late24h: p.Lateness[1], Late48h: p.Lateness[2], Late7d: p.Lateness[3], LateMore: p.Lateness[4],
 	}
 	if p.Started() {
 		if err := f.held(ctx, &row, p, now); err != nil {
@@ -279,7 +284,7 @@ func windowOf(p *archive.Progress, c archive.Coverage, collected bool) window {
 	return window{Sum: sum, Revision: c.Revision, Unconfirmed: c.Unconfirmed + c.Unmet, LostFrom: answer.Time(c.LostFrom), LostTo: answer.Time(c.LostTo),
 		Start: answer.Time(c.Start), End: answer.Time(c.End()), Status: c.State, Reason: reason, Passes: c.Passes,
 		Records: c.Records, Versions: c.Versions, Bytes: c.Bytes, StoredBytes: c.StoredBytes,
-		Fetched: c.Fetched, New: c.New, Changed: c.Changed, Unchanged: c.Unchanged, Quarantined: c.Quarantined, Late: c.Late, Seals: c.Seals,
+		Fetched: c.Fetched, New: c.New, Changed: c.Changed, Enriched: c.Enriched, Form: c.Form, Thin: c.Thin(), Unchanged: c.Unchanged, Quarantined: c.Quarantined, Late: c.Late, Seals: c.Seals,
 		FirstRead: answer.Time(c.FirstReadAt), LastRead: answer.Time(c.LastReadAt),
 	}
 }

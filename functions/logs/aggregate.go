@@ -1,13 +1,17 @@
 package logs
 
 import (
+	"fmt"
 	"net/http"
+	"path"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/odata"
 	"github.com/entraledger/entraledger/internal/search"
 )
 
@@ -20,11 +24,17 @@ type groupPlace struct {
 	Offset int       `json:"o"`
 }
 
-// aggregate answers with groups of sign-ins in place of records.
+// aggregate answers with groups in place of records.
 func (f *Function) aggregate(w http.ResponseWriter, r *http.Request, q query) error {
-	if search.GroupedBy(q.Stream) == nil {
-		return &entra.Error{Code: entra.CodeBadRequest, Doing: "group " + string(q.Stream), Why: "only non-interactive, service-principal and managed-identity sign-ins are grouped, as in the portal",
-			Remedy: "ask for auditLogs/signIns with $filter=signInEventTypes/any(t: t eq 'nonInteractiveUser'), or without aggregate"}
+	log := logs.Of(q.Stream)
+	if log.GroupedBy == nil {
+		return &entra.Error{Code: entra.CodeBadRequest, Doing: "group " + string(q.Stream),
+			Why:    "only " + grouped() + " are grouped, as in the portal",
+			Remedy: "ask for one of them (sign-ins with $filter=signInEventTypes/any(t: t eq 'nonInteractiveUser')), or without aggregate"}
+	}
+	about, err := describe(log)
+	if err != nil {
+		return err
 	}
 	if q.Versions || q.fields != nil || q.count || !q.NewestFirst {
 		return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: "groups come the newest first, whole and of current records", Remedy: "leave $orderby, $select, $count and versions out"}
@@ -52,31 +62,71 @@ func (f *Function) aggregate(w http.ResponseWriter, r *http.Request, q query) er
 		if i > 0 {
 			body = append(body, ',')
 		}
-		body = appendGroup(body, g, spans[q.aggregate])
+		body = about.append(body, g, spans[q.aggregate])
 	}
 	answer.Raw(w, append(body, "]}"...))
 	return nil
 }
 
-func appendGroup(body []byte, g search.Group, every time.Duration) []byte {
-	text := func(name, value string) {
-		body = append(append(body, '"'), name...)
-		body = append(body, `":`...)
-		body = answer.AppendText(body, value)
-		body = append(body, ',')
+// grouped names the logs that have groups.
+func grouped() string {
+	var names []string
+	for _, l := range logs.All() {
+		if l.GroupedBy != nil {
+			names = append(names, string(l.Stream))
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
+// groups is how the groups of a log are written.
+type groups struct {
+	first, last, count string          // names of what is told of each
+	numbers            map[string]bool // the properties that are numbers
+}
+
+func describe(log *logs.Log) (groups, error) {
+	out := groups{first: "firstDateTime", last: "lastDateTime", count: "count", numbers: make(map[string]bool)}
+	if log.IsSignIns() {
+		out.first, out.last, out.count = "firstSignInDateTime", "lastSignInDateTime", "signInCount"
+	}
+	shape, err := odata.ShapeOf(log.Stream)
+	if err != nil {
+		return out, err
+	}
+	for _, property := range log.GroupedBy {
+		at := shape
+		for name := range strings.SplitSeq(property, "/") {
+			if at = at.Fields[name]; at == nil {
+				return out, fmt.Errorf("group %s: its records have no %s", log.Stream, property)
+			}
+		}
+		out.numbers[property] = at.Kind == odata.KindNumber
+	}
+	return out, nil
+}
+
+// append writes a group. A property has the last name of its path.
+func (d groups) append(body []byte, g search.Group, every time.Duration) []byte {
+	name := func(name string) { body = append(append(append(body, '"'), name...), `":`...) }
+	text := func(key, value string) {
+		name(key)
+		body = append(answer.AppendText(body, value), ',')
 	}
 	body = append(body, '{')
 	text("aggregatedStartDateTime", answer.Time(g.Start))
 	text("aggregatedEndDateTime", answer.Time(g.Start.Add(every)))
 	for _, k := range g.Keys {
-		if name := strings.ReplaceAll(k.Name, "status/", ""); name == "errorCode" {
-			code, _ := strconv.ParseInt(k.Value, 10, 64) // what is no number is shown as none
-			body = append(strconv.AppendInt(append(body, `"errorCode":`...), code, 10), ',')
+		if d.numbers[k.Name] {
+			name(path.Base(k.Name))
+			number, _ := strconv.ParseInt(k.Value, 10, 64) // what is no number is shown as none
+			body = append(strconv.AppendInt(body, number, 10), ',')
 		} else {
-			text(name, k.Value)
+			text(path.Base(k.Name), k.Value)
 		}
 	}
-	text("firstSignInDateTime", answer.Time(g.First))
-	text("lastSignInDateTime", answer.Time(g.Last))
-	return append(strconv.AppendInt(append(body, `"signInCount":`...), g.Count, 10), '}')
+	text(d.first, answer.Time(g.First))
+	text(d.last, answer.Time(g.Last))
+	name(d.count)
+	return append(strconv.AppendInt(body, g.Count, 10), '}')
 }

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -96,7 +97,8 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 	case page.TimedOut:
 		w.Header().Set(searchHeader, "partial; follow @odata.nextLink, or narrow the time")
 	case q.Scans():
-		w.Header().Set(searchHeader, "scan; a begin of the time in $filter, or a user, application or id, would make it quicker")
+		w.Header().Set(searchHeader, "scan; quicker with a begin of the time in $filter, or with eq or in on one of: "+
+			strings.Join(indexed(q.Stream), ", "))
 	}
 	body = append(body, `"value":[`...)
 	for i, rec := range page.Records {
@@ -107,6 +109,17 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 	}
 	answer.Raw(w, append(body, "]}"...))
 	return nil
+}
+
+// indexed are the properties by which the index finds records.
+func indexed(s entra.Stream) []string {
+	out := []string{"id"}
+	for _, c := range logs.Of(s).Columns {
+		if c.Indexed {
+			out = append(out, c.Path)
+		}
+	}
+	return out
 }
 
 // stand finds where the walk through a question's answer stands, by the request's skip token, and gives what writes the token of its next page.
@@ -170,12 +183,12 @@ func (f *Function) one(w http.ResponseWriter, r *http.Request, id string) error 
 		return err
 	}
 	types := []entra.Stream{q.Stream}
-	if logs.Of(q.Stream).IsSignIns() { // an id may be of any type
+	if logs.Of(q.Stream).EventType != "" { // an id may be of any log of the collection
 		all, err := f.Streams.All(r.Context())
 		if err != nil {
 			return err
 		}
-		types = slices.DeleteFunc(slices.Clone(all), func(s entra.Stream) bool { return !logs.Of(s).IsSignIns() })
+		types = slices.DeleteFunc(slices.Clone(all), func(s entra.Stream) bool { return logs.Of(s).Collection != q.collection })
 	}
 	end := time.Now().Add(f.Slice)
 	var gaps []archive.Gap

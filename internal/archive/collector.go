@@ -101,6 +101,9 @@ func (r Report) Summary() string {
 	}
 	text := fmt.Sprintf("%d streams, %d pages: %d records fetched, %d new, %d changed, %d unchanged, %d quarantined",
 		len(r.Streams), pages, sum.Fetched, sum.New, sum.Changed, sum.Unchanged, sum.Quarantined)
+	if sum.Enriched > 0 {
+		text += fmt.Sprintf(", %d in a richer form", sum.Enriched)
+	}
 	if failed > 0 {
 		text += fmt.Sprintf("; %d streams failed", failed)
 	}
@@ -122,6 +125,7 @@ func (c *Collector) Run(ctx context.Context, by Execution, streams []entra.Strea
 		c.each(runs, func(r *streamRun) error { return r.seal(ctx) })
 		c.backfills(ctx, runs)
 		c.each(runs, func(r *streamRun) error { return r.confirm(ctx) })
+		c.each(runs, func(r *streamRun) error { return r.enrich(ctx) })
 	})
 }
 

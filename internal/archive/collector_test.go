@@ -1,7 +1,6 @@
 package archive_test
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -36,7 +35,7 @@ func TestTheFirstRunArchivesFrontierAndBackfill(t *testing.T) {
 			require.Equal(t, start.Add(-5*time.Minute), p.Watermark)
 			require.Zero(t, p.WindowsMissing(entra.FloorHour(start)))
 			require.Equal(t, entra.FloorHour(start.Add(-499*80*time.Minute-10*time.Minute)), p.Begin, "nothing is claimed before the oldest record")
-			require.LessOrEqual(t, tn.pages, 500/100+10, "few records cost few requests")
+			require.LessOrEqual(t, tn.pages, 2*500/100+10, "few records cost few requests")
 
 			before := tn.pages
 			_, err = collect(t, tn, store, archive.Options{})
@@ -54,7 +53,7 @@ func TestAnEmptyTenantHasNothingMissing(t *testing.T) {
 	p := progress(t, store, stream)
 	require.Equal(t, archive.StatusCurrent, p.Status(start, 0))
 	require.Zero(t, p.WindowsMissing(entra.FloorHour(start)))
-	require.Equal(t, 2, tn.pages)
+	require.Equal(t, 3, tn.pages, "of the past twice: that it is empty is not believed on one word")
 }
 
 func TestBackfillReadsTheOldestWindowFirstAndFrontierComesBefore(t *testing.T) {
@@ -64,7 +63,11 @@ func TestBackfillReadsTheOldestWindowFirstAndFrontierComesBefore(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "2026-11-21T14:00:00Z 2026-11-21T14:25:00Z", tn.reads[0], "the frontier")
 	require.Equal(t, "2026-10-22T14:00:00Z 2026-11-21T14:00:00Z", tn.reads[1], "thirty days in one read")
-	require.Len(t, tn.reads, 2)
+	require.Equal(t, []string{
+		"2026-10-22T14:00:00Z 2026-10-27T20:20:00Z",                                              // before the oldest record, once more
+		"2026-10-27T20:59:00Z 2026-11-08T21:00:00Z", "2026-11-08T20:59:00Z 2026-11-14T14:00:00Z", // a second read of what no pass reads again
+		"2026-11-21T08:20:00Z 2026-11-21T14:00:00Z", // nothing follows the last record: asked for once more
+	}, tn.reads[2:])
 }
 
 func TestTheStreamWithTheOldestUnreadWindowHasTheNextTurn(t *testing.T) {
@@ -78,7 +81,8 @@ func TestTheStreamWithTheOldestUnreadWindowHasTheNextTurn(t *testing.T) {
 		require.Equal(t, sorted(tn.records[s]), current)
 		checkLedger(t, store, s)
 	}
-	require.True(t, slices.IsSortedFunc(tn.reads[2:], func(a, b string) int { return cmp.Compare(a, b) }), "oldest first, over all streams: %q", tn.reads)
+	first := slices.DeleteFunc(tn.reads[2:], func(read string) bool { return !strings.HasSuffix(read, " 2026-11-21T14:00:00Z") })
+	require.True(t, slices.IsSorted(first), "oldest first, over all streams: %q", tn.reads)
 }
 
 func TestTheFrontierGoesOnWhereItStood(t *testing.T) {

@@ -78,6 +78,9 @@ func (p *Progress) CompleteUntil() time.Time {
 	if p.Doubts > 0 {
 		until = earlier(until, p.DoubtFrom)
 	}
+	if p.Awaits > 0 {
+		until = earlier(until, p.AwaitsFrom)
+	}
 	return until
 }
 
@@ -111,6 +114,8 @@ func GapsOf(ctx context.Context, l Ledger, s entra.Stream, from, to time.Time) (
 		switch {
 		case cov.State == WindowPurged:
 			g.Reason = purgeReason(cov)
+		case cov.State == WindowLost && cov.Reason != "":
+			g.Reason = cov.Reason
 		case cov.State == WindowLost:
 			g.Reason = lostReason
 		case cov.InPart():
@@ -151,9 +156,11 @@ func (p *Progress) WhyNotRead(c Coverage) string {
 		return "rows and ledger differ; Graph is asked for the hour again by the next run"
 	case c.State == WindowPurged:
 		return purgeReason(c)
-	case c.State == WindowLost:
+	case c.State == WindowLost && c.Reason == "":
 		return lostReason
-	case c.InPart() || c.Unconfirmed+c.Unmet > 0:
+	case c.State == WindowLost:
+		return c.Reason
+	case c.InPart() || c.Unconfirmed+c.Unmet > 0 || c.readsUnconfirmed():
 		return c.known()
 	case c.State.IsRead() && c.Reason == "" && !c.HasSum:
 		return "it was counted by a version that kept no sum over its contents"
@@ -161,6 +168,8 @@ func (p *Progress) WhyNotRead(c Coverage) string {
 		return c.Reason
 	case p.LastErrorAt.After(p.LastSuccessAt):
 		return "the last run failed: " + p.LastError
+	case c.awaits():
+		return "it was read once; the next run reads it again, because nothing is believed on one word"
 	case !c.End().After(p.FrontierBegin):
 		return "the backfill has come to " + p.Backfilled.Format(time.RFC3339) + " and goes on with every run"
 	case c.End().After(p.Watermark):

@@ -71,6 +71,7 @@ func (w *row) uncounted() {
 	c := w.was
 	c.State, c.Passes, c.PassedAt, c.FirstReadAt, c.LastReadAt = w.now.State, w.now.Passes, w.now.PassedAt, w.now.FirstReadAt, w.now.LastReadAt
 	c.LostFrom, c.LostTo, c.Window, c.Doubt = w.now.LostFrom, w.now.LostTo, w.now.Window, true
+	c.Reads, c.Keys = w.now.Reads, w.now.Keys
 	w.now = c
 }
 
@@ -94,7 +95,14 @@ func (w *row) count(rows Contents, missed []seal.Leaf) {
 		return n
 	}
 	now.New = was.New + share(now.Records-was.Records)
-	now.Changed = was.Changed + share(now.Versions-was.Versions)
+	grown, changed := now.Versions-was.Versions, now.Changed-was.Changed
+	if w.began.Thin() {
+		// What a run before wrote of a thin hour and did not count came in a richer form.
+		now.Changed = was.Changed + share(min(grown, changed))
+		now.Enriched = was.Enriched + share(grown-min(grown, changed))
+	} else {
+		now.Changed, now.Enriched = was.Changed+share(grown), was.Enriched
+	}
 	now.Unchanged = was.Unchanged + left
 }
 
@@ -262,6 +270,9 @@ func (r *streamRun) confirm(ctx context.Context) error {
 		}
 	}
 	for _, s := range spans {
+		if err := r.remind(ctx, s.from); err != nil {
+			return err
+		}
 		if err := r.again(ctx, s); err != nil {
 			return err
 		}
@@ -270,12 +281,15 @@ func (r *streamRun) confirm(ctx context.Context) error {
 }
 
 // again reads the windows of a span again.
-func (r *streamRun) again(ctx context.Context, s span) error {
+func (r *streamRun) again(ctx context.Context, s span) error { return r.reread(ctx, s, 0) }
+
+// reread reads the windows of a span again. Each question begins earlier by overlap.
+func (r *streamRun) reread(ctx context.Context, s span, overlap time.Duration) error {
 	at := s.from
 	c := cursor{
-		at:    func(*Progress) time.Time { return at },
-		move:  func(_ *Progress, t time.Time) { at = t },
-		floor: s.from, kind: readAgain,
+		at:      func(*Progress) time.Time { return at },
+		move:    func(_ *Progress, t time.Time) { at = t },
+		overlap: overlap, floor: later(s.from.Add(-overlap), earlier(s.from, r.progress.readable())), kind: readAgain,
 	}
 	for at.Before(s.to) {
 		if r.outOfTime(ctx) {
@@ -294,7 +308,7 @@ func (r *streamRun) again(ctx context.Context, s span) error {
 				return err
 			}
 		}
-		c.floor = at
+		c.floor = at.Add(-overlap)
 	}
 	return nil
 }

@@ -28,6 +28,15 @@ type groupResult struct {
 	recount bool     // added does not tell all that was stored
 }
 
+// part is one window's part of a page.
+type part struct {
+	window entra.Window
+	recs   []entra.Record
+	form   string
+	fresh  bool // nothing of the window should be stored yet
+	older  bool // records of it may be stored as a version before asked for them
+}
+
 // storePage files a page's records by window, stores them and puts into quarantine what can't be filed.
 func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, error) {
 	groups, rejected := rd.file(page)
@@ -50,10 +59,10 @@ func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, 
 	for i, w := range windows {
 		recs := groups[w]
 		known := rd.row(w.Start)
-		fresh := known.fresh && !known.recount
+		part := part{window: w, recs: recs, form: rd.formOf(page), fresh: known.fresh && !known.recount, older: known.now.Thin() || known.now.older()}
 		writers.Go(func() error {
 			var err error
-			results[i], tooLarge[i], err = rd.storeGroup(writing, w, recs, fresh, seen)
+			results[i], tooLarge[i], err = rd.storeGroup(writing, part, seen)
 			return err
 		})
 	}
@@ -61,7 +70,9 @@ func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, 
 		return nil, err
 	}
 	for i, w := range windows {
-		rd.row(w.Start).meet(rd.store.RowKey, groups[w], results[i].recount)
+		row := rd.row(w.Start)
+		row.meet(rd.store.RowKey, groups[w], results[i].recount)
+		rd.note(row, groups[w])
 	}
 	if len(rejected) > 0 {
 		res := groupResult{window: rd.windowOfRejected(groups)}
@@ -120,7 +131,8 @@ func (rd *read) windowOfRejected(groups map[entra.Window][]entra.Record) entra.W
 
 // storeGroup stores the records of one window. Where the window should be empty they are inserted without a look; if
 // something is there after all (a run that was killed, a page that came twice) they are compared like any others.
-func (rd *read) storeGroup(ctx context.Context, w entra.Window, recs []entra.Record, fresh bool, seen time.Time) (groupResult, []Rejected, error) {
+func (rd *read) storeGroup(ctx context.Context, p part, seen time.Time) (groupResult, []Rejected, error) {
+	w, recs := p.window, p.recs
 	res := groupResult{window: w}
 	var rejected []Rejected
 	for try := 0; ; try++ {
@@ -129,18 +141,18 @@ func (rd *read) storeGroup(ctx context.Context, w entra.Window, recs []entra.Rec
 			balance Balance
 			err     error
 		)
-		if fresh && try == 0 && unique(recs) {
+		if p.fresh && try == 0 && unique(recs) {
 			added, err = rd.store.Insert(ctx, w, recs, seen)
 			balance = Balance{Fetched: int64(len(recs)), New: int64(len(recs))}
 		} else {
-			added, balance, res.ages, err = rd.compare(ctx, w, recs, seen)
+			added, balance, res.ages, err = rd.compare(ctx, p, recs, seen)
 		}
 		var large *TooLarge
 		switch {
 		case err == nil:
 			balance.Quarantined += int64(len(rejected))
 			res.balance, res.added = balance, added
-			res.balance.Fetched = balance.New + balance.Changed + balance.Unchanged + balance.Quarantined
+			res.balance.Fetched = balance.New + balance.Changed + balance.Enriched + balance.Unchanged + balance.Quarantined
 			return res, rejected, nil
 		case errors.As(err, &large):
 			before := len(recs)
@@ -161,7 +173,7 @@ func (rd *read) storeGroup(ctx context.Context, w entra.Window, recs []entra.Rec
 }
 
 // compare looks at what is stored under the records' keys and writes what is new or changed.
-func (rd *read) compare(ctx context.Context, w entra.Window, recs []entra.Record, seen time.Time) (Contents, Balance, Lateness, error) {
+func (rd *read) compare(ctx context.Context, p part, recs []entra.Record, seen time.Time) (Contents, Balance, Lateness, error) {
 	first, last := recs[0].Key, recs[0].Key
 	for _, rec := range recs[1:] {
 		if rec.Key.Compare(first) < 0 {
@@ -171,11 +183,14 @@ func (rd *read) compare(ctx context.Context, w entra.Window, recs []entra.Record
 			last = rec.Key
 		}
 	}
-	stored, err := rd.store.Stored(ctx, w, first, last)
+	stored, err := rd.store.Stored(ctx, p.window, first, last)
 	if err != nil {
 		return Contents{}, Balance{}, Lateness{}, err
 	}
-	changes, balance := reconcile(stored, recs, seen)
+	changes, balance := reconcile(stored, recs, seen, rd.hasForms())
+	if changes, err = rd.judge(ctx, p, changes, &balance); err != nil {
+		return Contents{}, Balance{}, Lateness{}, err
+	}
 	if len(changes) == 0 {
 		return Contents{}, balance, Lateness{}, nil
 	}
@@ -185,7 +200,7 @@ func (rd *read) compare(ctx context.Context, w entra.Window, recs []entra.Record
 			ages.count(rd.now.Sub(change.Record.Time))
 		}
 	}
-	added, err := rd.store.Apply(ctx, w, changes, seen)
+	added, err := rd.store.Apply(ctx, p.window, changes, seen)
 	return added, balance, ages, err
 }
 

@@ -139,6 +139,30 @@ func TestARetiredStreamWithADoubtIsSealed(t *testing.T) {
 	})
 }
 
+// A stream that is not collected any more, with hours that await a second read.
+func TestARetiredStreamWhoseHoursAwaitAReadIsSealed(t *testing.T) {
+	inLab(t, func(l *lab) {
+		u := l.four(true, []string{"abcd", "abcd"})
+		shown := u.answer
+		u.answer = secondFails(u)
+		_, err := l.runOf(u, 8*time.Minute)
+		require.Error(l, err)
+		require.Positive(l, l.progress(stream).Awaits)
+		u.answer = shown
+		l.until(start.Add(40 * days))
+		asked := u.count()
+		for range 3 {
+			require.NoError(l, l.collector(l.store, u).Retire(l.Context(), execution(), stream, budget))
+			time.Sleep(days)
+		}
+		p := l.progress(stream)
+		require.Zero(l, p.Awaits)
+		require.False(l, p.SealedTo.Before(p.Watermark), "sealed to %s of %s", p.SealedTo, p.Watermark)
+		require.Equal(l, asked, u.count(), "Graph has forgotten it all")
+		l.checkReason(hourOfFour, "unconfirmed: Graph had forgotten it before it could be read a second time (4 records)")
+	})
+}
+
 // retire forgets what was lost of the last hour before.
 func TestRetireKeepsWhatWasLostBefore(t *testing.T) {
 	inLab(t, func(l *lab) {

@@ -42,6 +42,7 @@ type Coverage struct {
 	Fetched     int64 // records that Graph sent, over all reads
 	New         int64 // of those: stored for the first time
 	Changed     int64 // stored as another version of a record that was there
+	Enriched    int64 // stored in a richer form: all that the record had is in it, with equal values
 	Unchanged   int64 // there already, byte for byte
 	Quarantined int64 // could not be filed under a time and id; counted in the window at which the read stood
 	Late        int64 // of the new ones: stored after the window had been read completely
@@ -67,9 +68,14 @@ type Coverage struct {
 	PurgedAt time.Time // when its records were dropped
 	// Revision counts the commits that changed what the hour holds.
 	Revision int64
-	// Form is the poorest form in which its records came, in the source's word; empty: not noted,
-	// or no record.
+	// Form is the poorest form in which its current records came, in the source's word; empty: not
+	// noted, or no record.
 	Form string
+	// Reads are the numbers of records that the reads of the whole window met, with blanks between,
+	// from the first one on, while it awaits two that agree, or where none did. Keys is the sum over
+	// the keys that the last one met.
+	Reads string
+	Keys  Sum
 	// ColumnSet is the number of the poorest set of columns that its rows were written with; 0: not
 	// noted.
 	ColumnSet int
@@ -136,6 +142,22 @@ type Progress struct {
 	Drops    []Drop    // months that a purge has begun to drop
 	Purged   int64     // windows whose records were dropped
 	PurgedTo time.Time // everything before was dropped by the archive's own retention; zero: nothing was
+
+	// Thin counts the windows with records in a poorer form than Graph has, Awaits those that await a
+	// read that agrees with the one before. None lies outside the span beside it.
+	Thin, Awaits         int64
+	ThinFrom, ThinTo     time.Time
+	AwaitsFrom, AwaitsTo time.Time
+	// Everything before EnrichedTo was read again in the richest form, or is out of Graph's reach. A
+	// row of a version before has none.
+	EnrichedTo time.Time
+	// RefusedSince is when Graph began to refuse the stream, PoorSince the richest form of it, in a
+	// row; zero: its last answer was good.
+	RefusedSince, PoorSince time.Time
+	// Width is the widest span that Graph answered for, after it had not for a wider one, and
+	// NarrowSince when it was last narrowed; zero: any.
+	Width       time.Duration
+	NarrowSince time.Time
 
 	// When a run last moved the stream, by the tenant's clock: the newest hours, passes or seals;
 	// and the backfill. A row of a version before has neither.
@@ -217,6 +239,11 @@ func (p *Progress) addToWindow(before, after Coverage) {
 	count(&p.Reopened, &p.ReopenedFrom, nil, before.State == WindowReopened, after.State == WindowReopened, after.Window)
 	count(&p.Doubts, &p.DoubtFrom, &p.DoubtTo, before.Doubt, after.Doubt, after.Window)
 	p.Purged = max(0, p.Purged+one(after.State == WindowPurged)-one(before.State == WindowPurged)) // a version before does not count them
+	count(&p.Thin, &p.ThinFrom, &p.ThinTo, before.Thin(), after.Thin(), after.Window)
+	count(&p.Awaits, &p.AwaitsFrom, &p.AwaitsTo, before.awaits(), after.awaits(), after.Window)
+	if after.Thin() && !before.Thin() && !p.EnrichedTo.IsZero() {
+		p.EnrichedTo = earlier(p.EnrichedTo, after.Start)
+	}
 	count(&p.Lost, &p.LostFrom, &p.LostTo, before.lost(), after.lost(), after.Window)
 }
 

@@ -44,12 +44,25 @@ func (r *streamRun) mend(ctx context.Context) error {
 	return nil
 }
 
+// countNew makes the totals that a version before does not keep, after one wrote the row.
+func (r *streamRun) countNew(ctx context.Context) error {
+	if !r.progress.Started() || !r.progress.EnrichedTo.IsZero() {
+		return nil
+	}
+	if err := r.resum(ctx, false); err != nil {
+		return err
+	}
+	r.progress.EnrichedTo = r.progress.begin()
+	return nil
+}
+
 // resum makes the totals of the progress from the rows of the ledger. unsealed: SealedTo goes back
 // to the first hour that was read and is not sealed.
 func (r *streamRun) resum(ctx context.Context, unsealed bool) error {
 	p := r.progress
 	p.Tally, p.Changed, p.Late, p.WindowsComplete = Tally{}, 0, 0, 0
-	p.Reopened, p.Doubts, p.Lost, p.Purged = 0, 0, 0, 0
+	p.Reopened, p.Doubts, p.Lost, p.Purged, p.Thin, p.Awaits = 0, 0, 0, 0, 0, 0
+	p.ThinFrom, p.ThinTo, p.AwaitsFrom, p.AwaitsTo = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	p.ReopenedFrom, p.DoubtFrom, p.DoubtTo, p.LostFrom, p.LostTo = time.Time{}, time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	sealedTo, prefix := p.SealedTo, true
 	for cov, err := range r.store.Windows(ctx, r.stream, time.Time{}, later(p.Watermark, p.SealedTo).Add(time.Hour)) {

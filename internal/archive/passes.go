@@ -37,6 +37,9 @@ func (r *streamRun) passes(ctx context.Context) error {
 	if err := r.confirm(ctx); err != nil {
 		return err
 	}
+	if err := r.second(ctx); err != nil {
+		return err
+	}
 	for _, age := range r.ages() {
 		if err := r.pass(ctx, age); err != nil {
 			return err

@@ -35,6 +35,9 @@ type Store interface {
 	Insert(ctx context.Context, w entra.Window, recs []entra.Record, seen time.Time) (Contents, error)
 	// Stored lists what is stored of a window from key first to key last, both included.
 	Stored(ctx context.Context, w entra.Window, first, last entra.Key) (map[entra.Key]Stored, error)
+	// Contents reads the current contents under keys of one window, each checked against its hash; a
+	// key that is not stored is left out.
+	Contents(ctx context.Context, w entra.Window, keys []entra.Key) (map[entra.Key][]byte, error)
 	// Apply carries out changes, each whole or not at all. Nothing is overwritten that was not
 	// compared with. ErrExists and ErrMoved: somebody else wrote; compare again.
 	Apply(ctx context.Context, w entra.Window, changes []Change, seen time.Time) (Contents, error)

@@ -30,6 +30,16 @@ type read struct {
 	ordered bool      // records came oldest first so far
 	stored  bool      // rows were stored since the last commit
 
+	// rich: every page came in the richest form. Where a read is about what Graph can't be asked for,
+	// gone is up to when, and goneWhy the reason.
+	rich    bool
+	gone    time.Time
+	goneWhy string
+	// lookedBack: Graph was asked once more for what lies before all that the walk had met. Where it
+	// showed something, the walk ends at cut.
+	lookedBack bool
+	cut        time.Time
+
 	lateness Lateness // not yet committed
 }
 
@@ -42,6 +52,10 @@ type row struct {
 	recount bool
 	met     map[Sum]bool
 	unnoted bool
+	// began is the row as the read found it, and keys those that it has met since, where somebody
+	// will ask.
+	began Coverage
+	keys  *keySet
 }
 
 // meet notes what a page holds of an hour that has to be counted again.
@@ -77,6 +91,9 @@ func (rd *read) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if !rd.cut.IsZero() {
+			return nil
+		}
 		if rd.limit > 0 && rd.pages >= rd.limit && rd.ordered && rd.moved() {
 			return rd.commit(ctx, rd.at(), true)
 		}
@@ -90,7 +107,11 @@ func (rd *read) run(ctx context.Context) error {
 	if err := rd.reading.Err(); err != nil {
 		return err
 	}
-	if err := rd.commit(ctx, rd.asked.to, true); err != nil {
+	reached := rd.asked.to
+	if rd.endsEarly() {
+		reached = rd.at()
+	}
+	if err := rd.commit(ctx, reached, true); err != nil {
 		return err
 	}
 	if rd.hold.yields() {
@@ -111,7 +132,7 @@ func (rd *read) fetch() (pages <-chan fetched, stop func()) {
 	out := make(chan fetched)
 	go func() {
 		defer close(out)
-		for page, err := range rd.source.Pages(walk, entra.Query{Stream: rd.stream, From: rd.asked.from, To: rd.asked.to}) {
+		for page, err := range rd.source.Pages(walk, rd.query()) {
 			select {
 			case out <- fetched{page, err}:
 			case <-walk.Done():
@@ -125,6 +146,18 @@ func (rd *read) fetch() (pages <-chan fetched, stop func()) {
 			continue // what was fetched and not taken is fetched again by the next read
 		}
 	}
+}
+
+// query is what the source is asked for. Less than the narrowest span is not asked for.
+func (rd *read) query() entra.Query {
+	return entra.Query{Stream: rd.stream, From: rd.asked.from, To: rd.asked.to, Form: rd.form,
+		Divisible: rd.asked.to.Sub(rd.start) > rd.cursor.narrowest()}
+}
+
+// endsEarly tells whether the walk ended long before the time that it was to reach: that nothing
+// follows is believed when a question that begins with the last record has the same answer.
+func (rd *read) endsEarly() bool {
+	return rd.cursor.kind != readAgain && rd.ordered && rd.moved() && rd.asked.to.Sub(rd.at()) >= quietTail
 }
 
 // moved tells whether the walk got anywhere; one whose records all bear one time has to be drained.
@@ -181,7 +214,7 @@ func (rd *read) loadRows(ctx context.Context, from, to time.Time) error {
 		if err != nil {
 			return err
 		}
-		rd.sheet[cov.Start] = &row{was: cov, now: cov, recount: cov.Doubt || rd.inDoubt(cov.Start)}
+		rd.sheet[cov.Start] = &row{was: cov, now: cov, began: cov, recount: cov.Doubt || rd.inDoubt(cov.Start)}
 	}
 	return nil
 }
@@ -203,6 +236,9 @@ func (rd *read) take(ctx context.Context, page entra.Page) error {
 	}
 	rd.pageAt = rd.tenantNow()
 	rd.stored = rd.stored || len(page.Records) > 0
+	if rd.rich = rd.rich && rd.isRich(rd.formOf(page)); rd.rich {
+		rd.progress.PoorSince = time.Time{}
+	}
 	results, err := rd.storePage(ctx, page)
 	if err != nil {
 		return err
@@ -211,9 +247,10 @@ func (rd *read) take(ctx context.Context, page entra.Page) error {
 	for _, res := range results {
 		balance.New += res.balance.New
 		balance.Changed += res.balance.Changed
+		balance.Enriched += res.balance.Enriched
 		balance.Unchanged += res.balance.Unchanged
 		balance.Quarantined += res.balance.Quarantined
-		rd.book(res, page.Form)
+		rd.book(res, rd.formOf(page))
 	}
 	if !balance.Holds() {
 		return &entra.Error{Code: entra.CodeInternal, Doing: "archive " + string(rd.stream),
@@ -234,6 +271,7 @@ func (rd *read) book(res groupResult, form string) {
 	now.Fetched += res.balance.Fetched
 	now.New += res.balance.New
 	now.Changed += res.balance.Changed
+	now.Enriched += res.balance.Enriched
 	now.Unchanged += res.balance.Unchanged
 	now.Quarantined += res.balance.Quarantined
 	if res.added != (Contents{}) {
@@ -270,10 +308,17 @@ func (w *row) reopen() {
 	if w.was.State != WindowSealed && w.was.State != WindowPurged {
 		return
 	}
-	fresh, changed := w.now.New-w.was.New, w.now.Changed-w.was.Changed
-	if fresh+changed > 0 {
+	fresh, changed, enriched := w.now.New-w.was.New, w.now.Changed-w.was.Changed, w.now.Enriched-w.was.Enriched
+	switch {
+	case fresh+changed > 0:
 		w.now.State = WindowReopened
 		w.now.Reason = fmt.Sprintf("%d new and %d changed records came after the seal", fresh, changed)
+		if enriched > 0 {
+			w.now.Reason += fmt.Sprintf(", and %d in a richer form", enriched)
+		}
+	case enriched > 0:
+		w.now.State = WindowReopened
+		w.now.Reason = fmt.Sprintf("%d records came in a richer form after the seal", enriched)
 	}
 }
 
@@ -281,7 +326,7 @@ func (rd *read) row(hour time.Time) *row {
 	w, ok := rd.sheet[hour]
 	if !ok {
 		cov := Coverage{Window: entra.Window{Stream: rd.stream, Start: hour}, State: WindowPartial, FirstReadAt: rd.now, HasSum: true}
-		w = &row{now: cov, fresh: true, recount: rd.inDoubt(hour)}
+		w = &row{now: cov, began: cov, fresh: true, recount: rd.inDoubt(hour)}
 		w.was.HasSum = true
 		rd.sheet[hour] = w
 	}
@@ -296,6 +341,12 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 	}
 	if reached.Before(rd.at()) {
 		reached = rd.at()
+	}
+	if err := rd.lookBack(ctx, reached); err != nil {
+		return err
+	}
+	if !rd.cut.IsZero() {
+		reached, end = earlier(reached, rd.cut), true
 	}
 	passed := rd.pass(reached)
 	rows, err := rd.changedRows(ctx, passed, reached, end)

@@ -9,18 +9,19 @@ import (
 
 // Balance accounts for every record that a read fetched.
 type Balance struct {
-	Fetched, New, Changed, Unchanged, Quarantined int64
+	Fetched, New, Changed, Enriched, Unchanged, Quarantined int64
 }
 
 // Holds tells whether nothing was skipped in silence.
 func (b Balance) Holds() bool {
-	return b.Fetched == b.New+b.Changed+b.Unchanged+b.Quarantined
+	return b.Fetched == b.New+b.Changed+b.Enriched+b.Unchanged+b.Quarantined
 }
 
 func (b *Balance) add(o Balance) {
 	b.Fetched += o.Fetched
 	b.New += o.New
 	b.Changed += o.Changed
+	b.Enriched += o.Enriched
 	b.Unchanged += o.Unchanged
 	b.Quarantined += o.Quarantined
 }
@@ -28,8 +29,9 @@ func (b *Balance) add(o Balance) {
 // reconcile decides what has to be written so that the store holds everything that was fetched of
 // one window at a stamp. The last content fetched under a key becomes its current row, unless the
 // store has one that was read under a later stamp: then this read has been overtaken. Every other
-// distinct content is kept as an earlier version.
-func reconcile(stored map[entra.Key]Stored, fetched []entra.Record, seen time.Time) ([]Change, Balance) {
+// distinct content is kept as an earlier version. forms: the stream comes in several, and of those
+// that were fetched under one key the richest becomes the current row.
+func reconcile(stored map[entra.Key]Stored, fetched []entra.Record, seen time.Time, forms bool) ([]Change, Balance) {
 	var (
 		changes []Change
 		balance = Balance{Fetched: int64(len(fetched))}
@@ -45,6 +47,9 @@ func reconcile(stored map[entra.Key]Stored, fetched []entra.Record, seen time.Ti
 	for _, key := range order {
 		versions := distinct(byKey[key])
 		balance.Unchanged += int64(len(byKey[key]) - len(versions))
+		if forms && len(versions) > 1 {
+			versions = richestLast(versions)
+		}
 		has := stored[key]
 		last := versions[len(versions)-1]
 		for _, rec := range versions[:len(versions)-1] {
@@ -52,7 +57,11 @@ func reconcile(stored map[entra.Key]Stored, fetched []entra.Record, seen time.Ti
 				balance.Unchanged++
 				continue
 			}
-			balance.Changed++
+			if forms && poorer(rec, last) {
+				balance.Enriched++
+			} else {
+				balance.Changed++
+			}
 			changes = append(changes, Change{Kind: KeepVersion, Record: rec})
 		}
 		switch {

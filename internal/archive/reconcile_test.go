@@ -61,7 +61,7 @@ func TestWhatIsFetchedIsComparedWithWhatIsStored(t *testing.T) {
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			changes, balance := reconcile(c.stored, c.fetched, time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC))
+			changes, balance := reconcile(c.stored, c.fetched, time.Date(2026, 11, 20, 0, 0, 0, 0, time.UTC), false)
 			require.Equal(t, c.want, changes)
 			require.Equal(t, c.balance, balance)
 			require.True(t, balance.Holds())

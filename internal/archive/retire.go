@@ -47,6 +47,9 @@ func (r *streamRun) retire(ctx context.Context) error {
 		return err
 	}
 	p.Watermark = end
+	if err := r.giveUpReads(ctx); err != nil {
+		return err
+	}
 	ages := r.ages()
 	for _, age := range ages {
 		p.Passed.Set(age, end, ages)
@@ -86,9 +89,34 @@ func (r *streamRun) giveUp(ctx context.Context, s span) error {
 		p.addToWindow(was, now)
 		rows = append(rows, now)
 	}
+	return r.commitRows(ctx, p, rows)
+}
+
+// giveUpReads ends the wait of hours for a second read that nobody can make any more.
+func (r *streamRun) giveUpReads(ctx context.Context) error {
+	p := r.progress
+	if p.Awaits == 0 {
+		return nil
+	}
+	var rows []Coverage
+	for was, err := range r.store.Windows(ctx, r.stream, p.AwaitsFrom, p.AwaitsTo) {
+		if err != nil {
+			return err
+		}
+		if now := was; now.awaits() {
+			now.markForgotten()
+			now.State = now.stateOnceRead()
+			p.addToWindow(was, now)
+			rows = append(rows, now)
+		}
+	}
+	return r.commitRows(ctx, p, rows)
+}
+
+// commitRows writes rows that a progress sums up, in as many transactions as they need.
+func (r *streamRun) commitRows(ctx context.Context, p Progress, rows []Coverage) (err error) {
 	for len(rows) > 0 {
 		n := min(len(rows), MaxCommit)
-		var err error
 		if p, err = r.hold.commit(ctx, p, rows[:n], nil); err != nil {
 			return err
 		}

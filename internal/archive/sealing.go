@@ -75,7 +75,8 @@ func (c *Coverage) sealable() bool {
 	return !c.Doubt && (c.State == WindowComplete || c.State == WindowPartial && c.InPart())
 }
 
-// sealNew seals what was read from SealedTo up to limit. It does not go beyond an hour in doubt.
+// sealNew seals what was read from SealedTo up to limit. It does not go beyond an hour in doubt, or
+// one that awaits a read.
 func (r *streamRun) sealNew(ctx context.Context, limit time.Time) error {
 	p := &r.progress
 	for p.SealedTo.Before(limit) && !r.outOfTime(ctx) {
@@ -91,7 +92,7 @@ func (r *streamRun) sealNew(ctx context.Context, limit time.Time) error {
 			if err != nil {
 				return err
 			}
-			if cov.Doubt {
+			if cov.Doubt || cov.awaits() {
 				to = cov.Start
 				break
 			}
@@ -217,6 +218,9 @@ func (c *Coverage) known() string {
 	}
 	if c.Unmet > 0 {
 		parts = append(parts, fmt.Sprintf("%d that two reads of the whole hour did not meet", c.Unmet))
+	}
+	if text := c.ReadsDiffer(); text != "" {
+		parts = append(parts, text)
 	}
 	return strings.Join(parts, "; ")
 }

@@ -14,6 +14,7 @@ const (
 	// unorderedSpan is how much of an unordered stream one read asks for at first. Such a read counts only when it
 	// was drained, so the span is kept small where there are many records and doubled where there are few.
 	unorderedSpan = 96 * time.Hour
+	widestSpan    = 16 * unorderedSpan
 	// spanGrowsUnder and spanShrinksOver are the pages of a read that change the span.
 	spanGrowsUnder, spanShrinksOver = 2, 20
 	// walkPages ends a walk before the service does: long walks run into 429 and timeouts.
@@ -41,6 +42,13 @@ type streamRun struct {
 	started  Progress // as the run found it
 	aborted  []span   // reads of this run that stored rows and were not committed to their end
 	span     time.Duration
+	// form is the form that the source is asked for: empty is the richest, another one that it is
+	// refused, for richRefused. askable is the oldest time that Graph takes, tooFar what it says to
+	// earlier ones; zero: it refused none.
+	form        string
+	richRefused error
+	askable     time.Time
+	tooFar      error
 
 	// remembers is how old a record was that this run has seen: Graph then still has everything
 	// that is younger.
@@ -79,6 +87,10 @@ func (r *streamRun) fail(err error) {
 		r.log.InfoContext(r.ctx, "the stream is left to another execution", "stream", r.stream, "reason", err.Error())
 	case r.outOfTime(r.ctx) && errors.Is(err, context.Cause(r.reading)):
 		r.cause = err
+	case r.bear(err):
+		r.cause, r.done = err, true
+		r.log.WarnContext(r.ctx, "the stream is refused; runs fail for it if that lasts", "stream", r.stream,
+			"since", r.progress.RefusedSince, "code", entra.CodeOf(err), "error", err.Error())
 	default:
 		r.err, r.done = err, true
 		r.log.ErrorContext(r.ctx, "stream failed", "stream", r.stream, "code", entra.CodeOf(err), "error", err.Error())
@@ -114,6 +126,9 @@ func (r *streamRun) open(ctx context.Context, h *holding, p Progress) error {
 			return err
 		}
 	}
+	if err := r.countNew(ctx); err != nil {
+		return err
+	}
 	r.progress.suspect(last)
 	h.keep(ctx)
 	go r.giveWay(ctx)
@@ -133,6 +148,7 @@ func (r *streamRun) giveWay(ctx context.Context) {
 
 // frontier reads from the watermark, less the overlap, up to now, less the lag.
 func (r *streamRun) frontier(ctx context.Context) error {
+	r.chooseForm(ctx)
 	p, to := &r.progress, r.now.Add(-r.options.Lag).Truncate(entra.Tick)
 	if !p.Started() {
 		p.FrontierBegin = entra.FloorHour(to)
@@ -141,6 +157,7 @@ func (r *streamRun) frontier(ctx context.Context) error {
 		if p.Backfilled.After(p.FrontierBegin) {
 			p.Backfilled = p.FrontierBegin
 		}
+		p.EnrichedTo = p.Backfilled
 	}
 	if p.Watermark.After(r.now.Add(clocksAgree)) {
 		return r.setBack(ctx)
@@ -155,7 +172,10 @@ func (r *streamRun) frontier(ctx context.Context) error {
 
 // backfill gives the stream one turn at the windows before its frontier.
 func (r *streamRun) backfill(ctx context.Context) error {
-	return r.step(ctx, r.backfillCursor(), r.progress.FrontierBegin, r.options.Turn)
+	if err := r.step(ctx, r.backfillCursor(), r.progress.FrontierBegin, r.options.Turn); err != nil {
+		return err
+	}
+	return r.second(ctx)
 }
 
 // cursor is the end of what is completely read; a read moves it forward. It lies in the progress row.
@@ -193,24 +213,37 @@ func (r *streamRun) backfillCursor() cursor {
 	}
 }
 
-// from is where a read of the cursor begins. Where Graph may have forgotten what lies there, it
-// begins with the last record that is stored before: if Graph still shows that one, it has
-// everything after it.
+// from is where a read of the cursor begins: not before the oldest time that Graph takes.
 func (r *streamRun) from(ctx context.Context, c cursor) (time.Time, error) {
 	at := c.at(&r.progress)
+	from, err := r.safeFrom(ctx, c, at)
+	if r.askable.After(from) {
+		from = earlier(r.askable, at)
+	}
+	return from, err
+}
+
+// safeFrom is from where on nothing is missed. Where Graph may have forgotten what lies before the
+// cursor, it is the last record that is stored there: if Graph still shows that one, it has
+// everything after it.
+func (r *streamRun) safeFrom(ctx context.Context, c cursor, at time.Time) (time.Time, error) {
 	if hour := entra.FloorHour(at); hour.Before(at) && r.doubtful(hour) {
 		return hour, nil // an hour in doubt is read whole
 	}
 	if c.kind != readAgain && r.tenantNow().Sub(at) > max(shortestRetention-time.Hour, r.remembers) {
 		last, err := r.lastRecordBefore(ctx, at)
-		if err != nil || !last.IsZero() {
+		switch width := r.width(); {
+		case err != nil:
 			return last, err
+		case !last.IsZero() && width > 0 && at.Sub(last) > width:
+			if err := r.recall(last); err != nil { // no question may reach so far
+				return last, err
+			}
+		case !last.IsZero():
+			return last, nil
 		}
 	}
-	if from := at.Add(-c.overlap); from.After(c.floor) {
-		return from, nil
-	}
-	return c.floor, nil
+	return later(at.Add(-c.overlap), c.floor), nil
 }
 
 // doubtful tells whether an hour may be in doubt.
@@ -244,22 +277,31 @@ func (r *streamRun) lastRecordBefore(ctx context.Context, at time.Time) (time.Ti
 // stands then; without any step forward it does so only a few times.
 func (r *streamRun) step(ctx context.Context, c cursor, to time.Time, pages int) error {
 	for lost := 0; ; lost++ {
-		before, end := c.at(&r.progress), to
+		if err := r.skip(ctx, c, to); err != nil {
+			return err
+		}
+		before := c.at(&r.progress)
+		end := r.until(c, before, to)
 		if !r.source.Ordered(r.stream) {
-			if before.Add(r.span).Before(to) {
-				end = before.Add(r.span)
-			}
 			pages = 0 // it has to be drained
 		}
 		from, err := r.from(ctx, c)
 		if err != nil {
 			return err
 		}
-		rd := &read{streamRun: r, cursor: c, asked: span{from, end}, limit: pages}
+		if !before.Before(to) {
+			return nil // what was left lies before all that Graph takes
+		}
+		rd := &read{streamRun: r, cursor: c, asked: span{from, end}, limit: pages, rich: true}
 		err = rd.run(ctx)
-		r.resize(rd.pages)
+		r.resize(rd.pages, err)
 		if err != nil && rd.stored {
 			r.aborted = append(r.aborted, span{entra.FloorHour(from), end})
+		}
+		again, err := r.recover(ctx, rd, err)
+		if again && err == nil {
+			lost = -1
+			continue
 		}
 		if !errors.Is(err, entra.ErrPagingLost) {
 			return err
@@ -277,9 +319,9 @@ func (r *streamRun) step(ctx context.Context, c cursor, to time.Time, pages int)
 }
 
 // resize fits the next span of an unordered stream to how many pages the last one had.
-func (r *streamRun) resize(pages int) {
+func (r *streamRun) resize(pages int, err error) {
 	switch {
-	case pages < spanGrowsUnder:
+	case pages < spanGrowsUnder && err == nil && r.span < widestSpan:
 		r.span *= 2
 	case pages > spanShrinksOver:
 		r.span = max(r.span/2, time.Hour) // an hour in doubt has to be read whole
@@ -357,6 +399,9 @@ func (r *streamRun) lastWords(p Progress) Progress {
 	}
 	if r.err == nil {
 		r.err = p.Stalled(r.now, r.options.AlertAfter, r.cause)
+	}
+	if r.err == nil && !isRefusal(r.cause) && (r.cause == nil || moved) {
+		p.RefusedSince = time.Time{}
 	}
 	// What comes last is the later one, even where a clock that was wrong has gone back since.
 	switch {

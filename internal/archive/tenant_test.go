@@ -177,7 +177,7 @@ func checkLedger(t *testing.T, store *tables.Store, s entra.Stream) {
 	p := progress(t, store, s)
 	var sum archive.Tally
 	complete := int64(0)
-	for cov, err := range store.Windows(t.Context(), s, start.Add(-400*24*time.Hour), start.Add(30*24*time.Hour)) {
+	for cov, err := range store.Windows(t.Context(), s, start.Add(-400*24*time.Hour), start.Add(400*24*time.Hour)) {
 		require.NoError(t, err)
 		count, err := store.Count(t.Context(), cov.Window)
 		require.NoError(t, err)
@@ -186,7 +186,7 @@ func checkLedger(t *testing.T, store *tables.Store, s entra.Stream) {
 		require.Equal(t, count.Sum, cov.Sum, "%s: rows and sum", cov.Window)
 		require.False(t, cov.Doubt, "%s", cov.Window)
 		require.Equal(t, cov.New, cov.Records, "%s: what came is what is there", cov.Window)
-		require.Equal(t, cov.Fetched, cov.New+cov.Changed+cov.Unchanged+cov.Quarantined, "%s balances", cov.Window)
+		require.Equal(t, cov.Fetched, cov.New+cov.Changed+cov.Enriched+cov.Unchanged+cov.Quarantined, "%s balances", cov.Window)
 		sum = archive.Tally{Records: sum.Records + cov.Records, Versions: sum.Versions + cov.Versions, Bytes: sum.Bytes + cov.Bytes, StoredBytes: sum.StoredBytes + cov.StoredBytes}
 		if cov.Whole() {
 			complete++

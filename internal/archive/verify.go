@@ -9,6 +9,7 @@ import (
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
 )
 
@@ -30,6 +31,8 @@ type Inspected struct {
 	Row     string    // its row key
 	Problem string    // what is wrong with the row by itself; empty: nothing
 	Raw     []byte    // the record, where it could be read
+	// Set is the latest set of promoted columns that the row has as the record says; 0: none.
+	Set int
 }
 
 // KeptLeaf is a leaf of a seal: its record's key, and its hash's first VersionHashBytes.
@@ -242,6 +245,9 @@ func (v *Verifier) span(ctx context.Context, from, to time.Time, yield func(Veri
 		)
 		for ; more && err == nil && !row.Hour.After(cov.Start); row, err, more = rows() {
 			leaves = append(leaves, row.Leaf)
+			if row.Problem == "" && row.Raw != nil && row.Set < v.columnSet(cov) {
+				row.Problem = fmt.Sprintf("its columns are not those that its record makes (set %d): a search by them would be wrong", v.columnSet(cov))
+			}
 			if row.Problem != "" {
 				wrong = append(wrong, Finding{Difference: DiffAltered, Stream: v.stream, Hour: cov.Start, Row: row.Row, Detail: row.Problem})
 				altered[row.Key] = true
@@ -261,6 +267,12 @@ func (v *Verifier) span(ctx context.Context, from, to time.Time, yield func(Veri
 		}
 	}
 	return true
+}
+
+// columnSet is the set of columns that every row of a window has at least: as far as this version
+// knows it.
+func (v *Verifier) columnSet(cov Coverage) int {
+	return min(max(1, cov.ColumnSet), logs.Of(v.stream).ColumnSet())
 }
 
 // window compares what is stored of one window with the ledger and the log.

@@ -1,9 +1,11 @@
 package archive
 
 import (
+	"strconv"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // sinceWhen is from when on Graph had everything when the last page came: no tenant forgets within
@@ -13,7 +15,7 @@ func (rd *read) sinceWhen() time.Time {
 	if at.IsZero() {
 		at = rd.tenantNow()
 	}
-	return at.Add(-max(shortestRetention, rd.remembers))
+	return later(rd.gone, at.Add(-max(shortestRetention, rd.remembers)))
 }
 
 // saw learns from a record how far back Graph remembers.
@@ -46,13 +48,14 @@ func (rd *read) pass(reached time.Time) []*row {
 		if w.now.State.IsRead() && !w.now.InPart() && rd.cursor.kind != readAgain {
 			continue
 		}
-		w.now.Passes, w.now.LastReadAt, w.now.PassedAt = w.now.Passes+1, rd.now, rd.passedAt(w)
-		w.now.lose(rd.lost(w, reached))
-		if !w.now.State.IsRead() {
-			w.now.State = w.now.stateOnceRead()
-			if w.now.State == WindowComplete && w.now.Start.Before(rd.progress.SealedTo) {
-				w.now.State, w.now.Reason = WindowReopened, "it was read for the first time after the hours around it had been sealed"
+		if !rd.gone.IsZero() && rd.cursor.kind == readAgain {
+			if w.now.awaits() {
+				rd.forgotten(w)
+			} else if !w.recount {
+				continue // it was read when Graph still took the question
 			}
+		} else {
+			rd.passRow(w, reached)
 		}
 		passed = append(passed, w)
 	}
@@ -63,6 +66,27 @@ func (rd *read) pass(reached time.Time) []*row {
 		w.now.lose(rd.lost(w, reached))
 	}
 	return passed
+}
+
+// passRow notes that a window was read to its end.
+func (rd *read) passRow(w *row, reached time.Time) {
+	awaited := w.now.awaits()
+	w.now.Passes, w.now.LastReadAt, w.now.PassedAt = w.now.Passes+1, rd.now, rd.passedAt(w)
+	if !awaited {
+		w.now.lose(rd.lost(w, reached))
+	}
+	switch {
+	case w.now.State.IsRead():
+	case awaited:
+		rd.agree(w)
+	case w.now.stateOnceRead() == WindowComplete && !rd.readAgainLater(w):
+		w.now.State, w.now.Reads = WindowPartial, strconv.FormatInt(w.now.Records, 10)
+	default:
+		rd.becomeRead(w)
+	}
+	if rd.rich && w.now.Thin() && rd.metAll(w) {
+		w.now.Form = logs.Of(rd.stream).Form()
+	}
 }
 
 // stateOnceRead is the state of a window of which everything was read that Graph still had.

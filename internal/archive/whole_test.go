@@ -263,6 +263,7 @@ func TestCompleteUntilStopsAtTheFirstHourThatCanStillBecomeComplete(t *testing.T
 	inLab(t, func(l *lab) {
 		l.tenant.fill(stream, start.Add(-2*days), start.Add(days), 20*time.Minute)
 		l.tenant.pageSize, l.tenant.pageTakes, l.options.Turn = 10, 20*time.Second, 2
+		l.options.Passes = append(l.options.Passes, 3*days) // which confirms what the backfill reads
 		_, err := l.collector(l.store, l.tenant).Run(l.Context(), execution(), []entra.Stream{stream}, 90*time.Second)
 		require.NoError(l, err)
 		p := l.progress(stream)

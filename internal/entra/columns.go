@@ -2,6 +2,7 @@ package entra
 
 import (
 	"math"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
@@ -20,6 +21,7 @@ type Layout struct {
 // itself), and the column.
 type Promotion struct {
 	Property, Path, Column string
+	Usual                  []string // texts that have no column
 }
 
 // promote adds the column if its value is a text with content or a whole number of 32 bits. Anything else, null
@@ -38,7 +40,7 @@ func (r *Record) promote(p *Promotion, value gjson.Result) {
 	}
 	switch value.Type {
 	case gjson.String:
-		if value.Str != "" {
+		if value.Str != "" && !slices.Contains(p.Usual, value.Str) {
 			r.Columns = append(r.Columns, Column{Name: p.Column, Text: clipColumn(value.Str)})
 		}
 	case gjson.Number:

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
@@ -51,6 +52,7 @@ type Client struct {
 	// Pages are megabytes, and the next one fits where the last one was. A sync.Pool would be empty after each
 	// garbage collection, which pages this large bring on.
 	buffers chan *bytes.Buffer
+	largest atomic.Int64 // bytes of the largest page so far
 }
 
 // keptBuffers is how many pages' memory is kept: of each stream that is read, one being written and one being fetched.
@@ -62,11 +64,22 @@ func (c *Client) takeBuffer() *bytes.Buffer {
 		b.Reset()
 		return b
 	default:
-		return new(bytes.Buffer)
+		// A buffer that grows by doubling would end at up to twice a page, and stay there.
+		b := new(bytes.Buffer)
+		if n := c.largest.Load(); n > 0 {
+			b.Grow(int(n + n/8))
+		}
+		return b
 	}
 }
 
 func (c *Client) giveBuffer(b *bytes.Buffer) {
+	n := int64(b.Len())
+	for was := c.largest.Load(); n > was && !c.largest.CompareAndSwap(was, n); was = c.largest.Load() {
+	}
+	if n > 0 && int64(b.Cap()) > n+n/2 && int64(b.Cap()) > c.largest.Load()*5/4 {
+		return // it grew by doubling; one of the right size takes its place
+	}
 	select {
 	case c.buffers <- b:
 	default: // enough are kept

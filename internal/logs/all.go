@@ -33,7 +33,7 @@ func newIndex(all ...*Log) index {
 		layout := &entra.Layout{TimeProperty: l.TimeProperty}
 		for _, c := range l.Columns {
 			property, path, _ := strings.Cut(c.Path, "/")
-			layout.Columns = append(layout.Columns, entra.Promotion{Property: property, Path: strings.ReplaceAll(path, "/", "."), Column: c.Name})
+			layout.Columns = append(layout.Columns, entra.Promotion{Property: property, Path: strings.ReplaceAll(path, "/", "."), Column: c.Name, Usual: c.Usual})
 		}
 		out.byStream[l.Stream] = described{l, layout}
 	}

@@ -18,6 +18,7 @@ func auditColumns() []Column {
 	return []Column{
 		{Path: "activityDisplayName", Name: "ActivityDisplayName"},
 		{Path: "category", Name: "Category"},
+		{Path: "loggedByService", Name: "LoggedByService", Since: 2, Usual: []string{"Core Directory"}},
 		{Path: "result", Name: "Result"},
 		{Path: "correlationId", Name: "CorrelationId"},
 		{Path: "initiatedBy/user/id", Name: "InitiatedByUserId", Indexed: true},

@@ -50,6 +50,9 @@ type Column struct {
 	Name    string // of the column: PascalCase, as ErrorCode
 	Since   int    // the first set of columns that has it; 0 counts as 1
 	Indexed bool   // records are looked for by it over long times: who did it
+	// Usual are values that have no column, because most records have one of them: nobody looks for
+	// records by those, and they would cost the most.
+	Usual []string
 }
 
 // File is one of the files that the portal offers for download.
@@ -200,12 +203,22 @@ func (l *Log) IndexedColumns() []string {
 }
 
 // ColumnPaths are the columns by the path of what they copy.
-func (l *Log) ColumnPaths() map[string]string {
-	out := make(map[string]string, len(l.Columns))
+func (l *Log) ColumnPaths() map[string]Column {
+	out := make(map[string]Column, len(l.Columns))
 	for _, c := range l.Columns {
-		out[c.Path] = c.Name
+		out[c.Path] = c
 	}
 	return out
+}
+
+// Since is the first set of columns that has one by its name; 0: there is none of that name.
+func (l *Log) Since(name string) int {
+	for _, c := range l.Columns {
+		if c.Name == name {
+			return max(c.Since, 1)
+		}
+	}
+	return 0
 }
 
 // ParseRecord decodes what the archive needs of one record of a stream; errors are entra.ParseRecord's.

@@ -21,6 +21,7 @@ func provisioning() *Log {
 			{Path: "servicePrincipal/id", Name: "ServicePrincipalId", Indexed: true},
 			{Path: "sourceIdentity/displayName", Name: "SourceDisplayName"},
 			{Path: "targetIdentity/displayName", Name: "TargetDisplayName"},
+			{Path: "provisioningStatusInfo/errorInformation/errorCode", Name: "ErrorCode", Since: 2},
 		},
 		Files: []File{
 			{Name: "ProvisioningLogs", Columns: provisioningFile()},

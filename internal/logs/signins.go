@@ -44,6 +44,11 @@ func signInColumns() []Column {
 		{Path: "servicePrincipalId", Name: "ServicePrincipalId", Indexed: true},
 		{Path: "ipAddress", Name: "IpAddress"},
 		{Path: "status/errorCode", Name: "ErrorCode"},
+		{Path: "conditionalAccessStatus", Name: "ConditionalAccessStatus", Since: 2, Usual: []string{"success", "notApplied"}},
+		{Path: "clientAppUsed", Name: "ClientAppUsed", Since: 2, Usual: []string{"Browser", "Mobile Apps and Desktop clients"}},
+		{Path: "authenticationProtocol", Name: "AuthenticationProtocol", Since: 2, Usual: []string{"none", "oAuth2", "saml20"}},
+		{Path: "crossTenantAccessType", Name: "CrossTenantAccessType", Since: 2, Usual: []string{"none"}},
+		{Path: "riskState", Name: "RiskState", Since: 2, Usual: []string{"none", "hidden"}},
 	}
 }
 

@@ -147,7 +147,10 @@ func TestWhatIsWrongIsNamedWithItsPlace(t *testing.T) {
 }
 
 // columns are those that hold copies of a sign-in.
-var columns = map[string]string{"userId": "UserId", "appDisplayName": "AppDisplayName", "status/errorCode": "ErrorCode", "userPrincipalName": "UserPrincipalName"}
+var columns = map[string]logs.Column{
+	"userId": {Name: "UserId"}, "appDisplayName": {Name: "AppDisplayName"}, "status/errorCode": {Name: "ErrorCode"},
+	"userPrincipalName": {Name: "UserPrincipalName"}, "authenticationProtocol": {Name: "AuthenticationProtocol", Usual: []string{"none"}},
+}
 
 func TestAPlanAsksForWhatTheFilterSays(t *testing.T) {
 	at := func(text string) time.Time {
@@ -222,7 +225,7 @@ func TestAPlanLeavesOutNothingThatTheFilterLetsThrough(t *testing.T) {
 		records = append(records, rec)
 	}
 	r := rand.New(rand.NewPCG(1, 2))
-	held := map[string]string{}
+	held := map[string]logs.Column{}
 	for path, column := range logs.Of(s).ColumnPaths() {
 		held[path] = column
 	}

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // Plan is what a store can be asked for: no record that the filter lets through is left out by it, and each that comes is
@@ -19,9 +20,9 @@ type Plan struct {
 	Rest       Node             // what is to be asked of each record: all but EventTypes; nil: nothing
 }
 
-// PlanFor takes a checked filter apart. columns are the names of the columns that hold copies, by path. A type of events that
+// PlanFor takes a checked filter apart. columns are those that hold copies, by path. A type of events that
 // stands elsewhere than in a chain of ands at the top is an error: each type is a log of its own.
-func PlanFor(n Node, timeProperty string, columns map[string]string) (Plan, error) {
+func PlanFor(n Node, timeProperty string, columns map[string]logs.Column) (Plan, error) {
 	p := &planner{timeProperty: timeProperty, columns: columns}
 	p.take(n)
 	if !p.From.IsZero() && !p.To.IsZero() && !p.From.Before(p.To) {
@@ -63,7 +64,7 @@ func (p *planner) and(n Node) {
 type planner struct {
 	Plan
 	timeProperty string
-	columns      map[string]string
+	columns      map[string]logs.Column
 }
 
 // take takes what stands in a chain of ands.
@@ -179,17 +180,17 @@ func (p *planner) column(n Node) ([]entra.Column, bool) {
 }
 
 // equals is the condition of a column, where the column tells as much as the record: not for texts that a column holds
-// shortened, nor for an empty text, which has no column.
+// shortened, nor for an empty text or a usual one, which have no column.
 func (p *planner) equals(path Path, v Value) (entra.Column, bool) {
-	name, ok := p.columns[path.String()]
+	column, ok := p.columns[path.String()]
 	if !ok || path.Var != "" || path.Fold != "" || path.fold {
 		return entra.Column{}, false
 	}
 	switch {
-	case v.Kind == Text && v.Text != "" && len(v.Text) < entra.MaxColumnBytes:
-		return entra.Column{Name: name, Text: v.Text}, true
+	case v.Kind == Text && v.Text != "" && len(v.Text) < entra.MaxColumnBytes && !slices.Contains(column.Usual, v.Text):
+		return entra.Column{Name: column.Name, Text: v.Text}, true
 	case v.Kind == Number && v.Num == math.Trunc(v.Num) && math.Abs(v.Num) <= math.MaxInt32:
-		return entra.Column{Name: name, Int: int32(v.Num), IsInt: true}, true
+		return entra.Column{Name: column.Name, Int: int32(v.Num), IsInt: true}, true
 	}
 	return entra.Column{}, false
 }

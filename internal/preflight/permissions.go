@@ -3,6 +3,7 @@ package preflight
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
@@ -25,7 +26,7 @@ type Permission struct {
 func Permissions() []Permission {
 	always := func([]entra.Stream, bool) bool { return true }
 	out := []Permission{
-		{Name: "AuditLog.Read.All", For: "all logs but the custom security attributes; sign-in activity of users; reports of credential and application use",
+		{Name: logs.AuditLog, For: "all logs" + except(logs.AuditLog) + "; sign-in activity of users; reports of credential and application use",
 			Without: "nothing is archived; who is inactive is unknown; no credential is reported as unused", needed: always},
 		{Name: "User.Read.All", For: "users of the snapshot", Without: "`inactive-users` can't answer", needed: always},
 		{Name: "Application.Read.All", For: "applications and service principals with their credentials and owners", Without: "`expiring-credentials` can't answer", needed: always},
@@ -35,31 +36,72 @@ func Permissions() []Permission {
 	return append(out, ofLogs()...)
 }
 
-// ofLogs are the permissions that single logs ask for, each once.
-func ofLogs() []Permission {
-	var own, alternative, optional []Permission
-	for _, log := range logs.All() {
-		collected := func(streams []entra.Stream, _ bool) bool { return slices.Contains(streams, log.Stream) }
-		if log.Permission != logs.AuditLog {
-			p := Permission{Name: log.Permission, For: fmt.Sprintf("the stream `%s`", log.Stream), Without: "that stream is not archived", needed: collected}
-			if log.OptIn {
-				p.For += ", which is opt-in"
-			}
-			own = append(own, p)
-		}
-		if log.Alternative != "" {
-			alternative = append(alternative, Permission{Name: log.Alternative,
-				For:     fmt.Sprintf("%s logs, where a tenant asks for it in place of `%s`", log.Collection, log.Permission),
-				Without: log.Collection + " is not archived; the other logs are", Alternative: true, needed: collected})
-		}
-		if o := log.Optional; o != nil && !slices.ContainsFunc(optional, func(p Permission) bool { return p.Name == o.Name }) {
-			optional = append(optional, Permission{Name: o.Name, For: "optional: " + o.For, Without: o.Without, Optional: true,
-				needed: func(streams []entra.Stream, _ bool) bool {
-					return slices.ContainsFunc(streams, func(s entra.Stream) bool { g := logs.Of(s).Optional; return g != nil && g.Name == o.Name })
-				}})
+// except names the logs that another permission reads.
+func except(permission string) string {
+	others := slices.DeleteFunc(slices.Clone(logs.All()), func(l *logs.Log) bool { return l.Permission == permission })
+	if len(others) == 0 {
+		return ""
+	}
+	return " but " + list(others, " (opt-in)")
+}
+
+// list names logs, those that are opt-in with a remark.
+func list(some []*logs.Log, optIn string) string {
+	names := make([]string, len(some))
+	for i, l := range some {
+		names[i] = "`" + string(l.Stream) + "`"
+		if l.OptIn {
+			names[i] += optIn
 		}
 	}
+	return strings.Join(names, ", ")
+}
+
+// ofLogs are the permissions that single logs ask for.
+func ofLogs() []Permission {
+	own := each(func(l *logs.Log) string {
+		if l.Permission == logs.AuditLog {
+			return ""
+		}
+		return l.Permission
+	}, func(of []*logs.Log) Permission {
+		return Permission{For: list(of, " (opt-in)"), Without: list(of, "") + ": not archived; the other logs are"}
+	})
+	alternative := each(func(l *logs.Log) string { return l.Alternative }, func(of []*logs.Log) Permission {
+		return Permission{For: fmt.Sprintf("%s, where a tenant asks for it in place of `%s`", list(of, ""), of[0].Permission),
+			Without: list(of, "") + ": not archived; the other logs are", Alternative: true}
+	})
+	optional := each(func(l *logs.Log) string {
+		if l.Optional == nil {
+			return ""
+		}
+		return l.Optional.Name
+	}, func(of []*logs.Log) Permission {
+		return Permission{For: "optional: " + of[0].Optional.For, Without: of[0].Optional.Without, Optional: true}
+	})
 	return slices.Concat(own, alternative, optional)
+}
+
+// each makes one permission of all logs that name it, and none of those that name none.
+func each(name func(*logs.Log) string, describe func(of []*logs.Log) Permission) []Permission {
+	var names []string
+	of := make(map[string][]*logs.Log)
+	for _, l := range logs.All() {
+		n := name(l)
+		if n != "" && of[n] == nil {
+			names = append(names, n)
+		}
+		of[n] = append(of[n], l)
+	}
+	var out []Permission
+	for _, n := range names {
+		p := describe(of[n])
+		p.Name, p.needed = n, func(streams []entra.Stream, _ bool) bool {
+			return slices.ContainsFunc(of[n], func(l *logs.Log) bool { return slices.Contains(streams, l.Stream) })
+		}
+		out = append(out, p)
+	}
+	return out
 }
 
 // Needed are the permissions for some streams; groups: SNAPSHOT_GROUPS names any.

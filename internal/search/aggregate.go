@@ -14,21 +14,18 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// Group is how many sign-ins of one kind there were in a span of time, as the portal shows those that are too many to be
+// Group is how many records of one kind there were in a span of time, as the portal shows sign-ins that are too many to be
 // shown one by one.
 type Group struct {
 	Start time.Time // of the span
-	Keys  []Key     // what the sign-ins have in common
+	Keys  []Key     // what the records have in common
 	Count int64
 	First time.Time
 	Last  time.Time
 }
 
-// Key is a property that the sign-ins of a group have in common.
+// Key is a property that the records of a group have in common.
 type Key struct{ Name, Value string }
-
-// GroupedBy are the properties by which a stream's sign-ins are grouped; none where they are not.
-func GroupedBy(s entra.Stream) []string { return logs.Of(s).GroupedBy }
 
 // Groups is some groups, and where the next ones begin.
 type Groups struct {
@@ -72,7 +69,7 @@ func (q Question) Aggregate(ctx context.Context, in Archive, every time.Duration
 
 // span groups one span.
 func (q Question) span(ctx context.Context, in Archive, start time.Time, every time.Duration, until time.Time) ([]Group, error) {
-	names := GroupedBy(q.Stream)
+	names := logs.Of(q.Stream).GroupedBy
 	found := make(map[string]*Group)
 	q.Narrow(start, start.Add(every))
 	late := false
@@ -108,7 +105,7 @@ func (q Question) span(ctx context.Context, in Archive, start time.Time, every t
 		return nil, err
 	}
 	if late {
-		return nil, &entra.Error{Code: entra.CodeUnavailable, Doing: "group the sign-ins from " + start.Format(time.RFC3339),
+		return nil, &entra.Error{Code: entra.CodeUnavailable, Doing: "group " + string(q.Stream) + " from " + start.Format(time.RFC3339),
 			Why: fmt.Sprintf("%s of them could not be read in the time of one request", every), Remedy: "take a shorter aggregate, or narrow $filter"}
 	}
 	out := make([]Group, 0, len(found))

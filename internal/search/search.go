@@ -41,7 +41,7 @@ func New(s entra.Stream, shape *odata.Shape, filter string) (Question, error) {
 		err = knownWords(n)
 	}
 	if err == nil {
-		q.plan, err = odata.PlanFor(n, logs.Of(s).TimeProperty, logs.Of(s).ColumnPaths())
+		err = q.planFor(n)
 	}
 	if err != nil {
 		return q, err
@@ -54,7 +54,17 @@ func New(s entra.Stream, shape *odata.Shape, filter string) (Question, error) {
 		}
 		q.Stream = log.Stream
 	}
-	return q, nil
+	if q.Stream != s { // whose columns may be others
+		err = q.planFor(n)
+	}
+	return q, err
+}
+
+// planFor takes a filter apart for the question's stream.
+func (q *Question) planFor(n odata.Node) (err error) {
+	log := logs.Of(q.Stream)
+	q.plan, err = odata.PlanFor(n, log.TimeProperty, log.ColumnPaths())
+	return err
 }
 
 // Within keeps the question to what the archive has, and to what the filter says of the time.
@@ -96,6 +106,7 @@ func (q *Question) OnlyID(id string) { q.plan.IDs = []string{id} }
 type Archive interface {
 	archive.Records
 	archive.Indexed
+	archive.Ledger
 }
 
 // Each yields the records that match, and how far the search is, from a place on.
@@ -104,18 +115,32 @@ func (q Question) Each(ctx context.Context, from Archive, after string, yield fu
 		if err != nil {
 			return err
 		}
-		reading := archive.Reading{Stream: q.Stream, From: part.from, To: part.to, NewestFirst: q.NewestFirst, Columns: q.plan.Columns, Versions: q.Versions, After: after}
-		for rec, err := range from.Read(ctx, reading) {
+		for ask, err := range q.asks(ctx, from, part) {
 			if err != nil {
 				return err
 			}
-			more, err := yield(rec, rec.Raw != nil && q.matches(rec))
+			more, err := q.read(ctx, from, ask, after, yield)
 			if err != nil || !more {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// read yields what is found for one question to the table, and tells whether to go on.
+func (q Question) read(ctx context.Context, from Archive, a ask, after string, yield func(archive.Archived, bool) (bool, error)) (bool, error) {
+	reading := archive.Reading{Stream: q.Stream, From: a.from, To: a.to, NewestFirst: q.NewestFirst, Columns: a.columns, Versions: q.Versions, After: after}
+	for rec, err := range from.Read(ctx, reading) {
+		if err != nil {
+			return false, err
+		}
+		more, err := yield(rec, rec.Raw != nil && q.matches(rec))
+		if err != nil || !more {
+			return false, err
+		}
+	}
+	return true, nil
 }
 
 func (q Question) matches(rec archive.Archived) bool {

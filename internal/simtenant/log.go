@@ -100,8 +100,13 @@ type log struct {
 	seq   int
 }
 
-func newLog(about *logs.Log, otherSpelling bool) (*log, error) {
-	forms, err := newForms(about, otherSpelling)
+func newLog(about *logs.Log, cfg Config) (*log, error) {
+	forms, err := newForms(about, cfg.OtherSpelling)
+	for _, version := range []string{entra.FormBeta, entra.FormV1} {
+		if cfg.AlwaysNewer {
+			forms[asked{version, false}] = forms[asked{version, true}]
+		}
+	}
 	return &log{about: about, forms: forms, base: lines{}}, err
 }
 

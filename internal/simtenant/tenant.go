@@ -25,6 +25,8 @@ type Config struct {
 
 	PageSize          int           // the most records of a page, whatever $top says; 0: $top
 	RequestsPer10s    int           // ceiling of reporting requests; 0: none
+	UnitsPer10s       int           // ceiling of the directory's resource units; 0: none. Graph has 3,500 to 8,000
+	KeysPerMinute     int           // ceiling of requests for keyCredentials; 0: none. Graph has 150
 	NoRetryAfter      bool          // a 429 of the ceiling comes without Retry-After
 	SkipTokenLifetime time.Duration // default 10 minutes
 	TokenLifetime     time.Duration // of access tokens, in real time; default 1 hour
@@ -34,6 +36,9 @@ type Config struct {
 	// OtherSpelling makes v1.0 write values otherwise than beta though they are equal: times with
 	// seven digits, 1.0 for 1, letters beyond ASCII escaped.
 	OtherSpelling bool
+	// AlwaysNewer gives every reader the members of enums that v1.0's list lacks, whether it prefers
+	// them or not.
+	AlwaysNewer bool
 }
 
 // Tenant is an http.Handler. It is safe for concurrent use.
@@ -53,6 +58,8 @@ type Tenant struct {
 	walks    walks
 	requests []*Request
 	counts   map[entra.Stream]*Counter
+	units    ceiling
+	keys     ceiling
 	tokens   map[string]pass
 	withheld map[string]bool // permissions that were taken away
 	issued   int
@@ -69,8 +76,9 @@ func newTenant(cfg Config, known []*logs.Log) (*Tenant, error) {
 	}
 	t := &Tenant{cfg: cfg, known: known, logs: make(map[entra.Stream]*log), counts: make(map[entra.Stream]*Counter),
 		happened: make(map[Kind]int), tokens: make(map[string]pass), withheld: make(map[string]bool)}
+	t.units, t.keys = ceiling{most: cfg.UnitsPer10s, per: 10 * time.Second}, ceiling{most: cfg.KeysPerMinute, per: time.Minute}
 	for _, l := range known {
-		kept, err := newLog(l, cfg.OtherSpelling)
+		kept, err := newLog(l, cfg)
 		if err != nil {
 			return nil, err
 		}

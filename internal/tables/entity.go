@@ -254,6 +254,7 @@ type fetchedRow struct {
 	LastSeen             time.Time // likewise
 
 	chunks [chunksPerRow][]byte
+	props  map[string]json.RawMessage // all but the chunks
 	size   int64
 }
 
@@ -285,7 +286,10 @@ func parseWholeRow(body []byte) (fetchedRow, error) {
 			return row, fmt.Errorf("read %s of row %s: %w", name, row.RowKey, err)
 		}
 	}
-	row.size = storedSize(row, props)
+	row.size, row.props = storedSize(row, props), props
+	for i := range chunksPerRow {
+		delete(props, chunkName(i)) // the largest by far, and decoded
+	}
 	return row, nil
 }
 

@@ -160,5 +160,6 @@ func (s *Store) inspect(ctx context.Context, w entra.Window, key string, rows []
 	if at.isVersion && !bytes.Equal(at.version[:archive.VersionHashBytes], rec.Hash[:archive.VersionHashBytes]) {
 		return wrong("it stands under the key of another content")
 	}
+	out.Set = columnSet(logs.Of(w.Stream), rec, first)
 	return out, nil
 }

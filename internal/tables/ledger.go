@@ -54,6 +54,7 @@ func encodeCoverage(c archive.Coverage) ([]byte, error) {
 	p.number("Fetched", c.Fetched)
 	p.number("New", c.New)
 	p.number("Changed", c.Changed)
+	p.number("Enriched", c.Enriched)
 	p.number("Unchanged", c.Unchanged)
 	p.number("Quarantined", c.Quarantined)
 	p.number("Late", c.Late)
@@ -83,6 +84,10 @@ func encodeCoverage(c archive.Coverage) ([]byte, error) {
 	if c.Doubt {
 		p["Doubt"] = true
 	}
+	p.text("Reads", c.Reads)
+	if c.Keys != (archive.Sum{}) {
+		p["Keys"] = aztables.EDMBinary(c.Keys[:])
+	}
 	return p.entity(string(c.Stream), c.Start.UTC().Format(entra.HourFormat))
 }
 
@@ -108,9 +113,10 @@ func (n *number) UnmarshalJSON(data []byte) error {
 }
 
 type coverageRow struct {
-	RowKey, State, Reason, Form                        string
+	RowKey, State, Reason, Form, Reads                 string
 	Passes, ColumnSet                                  int
-	Sum                                                []byte
+	Sum, Keys                                          []byte
+	Enriched                                           number
 	Revision, Unconfirmed, Unmet                       number
 	LostFrom, LostTo, PurgedAt                         time.Time
 	Doubt                                              bool
@@ -127,6 +133,7 @@ func (row coverageRow) coverage(s entra.Stream) (archive.Coverage, error) {
 		return archive.Coverage{}, fmt.Errorf("read coverage row %q of %s: its key is not an hour", row.RowKey, s)
 	}
 	out := archive.Coverage{
+		Enriched: int64(row.Enriched), Reads: row.Reads,
 		Revision: int64(row.Revision), Form: row.Form, ColumnSet: row.ColumnSet, LostFrom: row.LostFrom, LostTo: row.LostTo,
 		Unconfirmed: int64(row.Unconfirmed), Unmet: int64(row.Unmet), PurgedAt: row.PurgedAt, Doubt: row.Doubt,
 		Window: entra.Window{Stream: s, Start: start}, State: archive.WindowState(row.State), Passes: row.Passes,
@@ -135,6 +142,12 @@ func (row coverageRow) coverage(s entra.Stream) (archive.Coverage, error) {
 		Bytes: int64(row.Bytes), StoredBytes: int64(row.StoredBytes),
 		FirstReadAt: row.FirstReadAt, LastReadAt: row.LastReadAt, PassedAt: row.PassedAt,
 		Late: int64(row.Late), Seals: int64(row.Seals), LastSeal: int64(row.LastSeal), Reason: row.Reason,
+	}
+	if left := out.Fetched - out.New - out.Changed - out.Unchanged - out.Quarantined; out.Enriched == 0 && left > 0 {
+		out.Enriched = left // a version before took the column away, and kept the sum
+	}
+	if n := copy(out.Keys[:], row.Keys); n != len(row.Keys) || n > 0 && n < len(out.Keys) {
+		return out, fmt.Errorf("read coverage row %q of %s: its Keys have %d bytes", row.RowKey, s, len(row.Keys))
 	}
 	if len(row.Sum) == len(out.Sum) {
 		out.HasSum = true

@@ -54,6 +54,17 @@ func encodeProgress(p archive.Progress) ([]byte, error) {
 	out.text("Drops", encodeDrops(p.Drops))
 	out.number("Purged", p.Purged)
 	out.time("PurgedTo", p.PurgedTo)
+	out.number("Thin", p.Thin)
+	out.time("ThinFrom", p.ThinFrom)
+	out.time("ThinTo", p.ThinTo)
+	out.number("Awaits", p.Awaits)
+	out.time("AwaitsFrom", p.AwaitsFrom)
+	out.time("AwaitsTo", p.AwaitsTo)
+	out.time("EnrichedTo", p.EnrichedTo)
+	out.time("RefusedSince", p.RefusedSince)
+	out.time("PoorSince", p.PoorSince)
+	out.number("WidthSeconds", int64(p.Width/time.Second))
+	out.time("NarrowSince", p.NarrowSince)
 	out.time("SteppedAt", p.SteppedAt)
 	out.time("BackfilledAt", p.BackfilledAt)
 	out.text("Run", p.Run)
@@ -114,6 +125,10 @@ type progressRow struct {
 	Doubts, Lost, Purged                           number
 	DoubtFrom, DoubtTo, LostFrom, LostTo, PurgedTo time.Time
 	SteppedAt, BackfilledAt                        time.Time
+	Thin, Awaits, WidthSeconds                     number
+	ThinFrom, ThinTo, AwaitsFrom, AwaitsTo         time.Time
+	EnrichedTo, RefusedSince, PoorSince            time.Time
+	NarrowSince                                    time.Time
 	Suspects, Drops                                string
 	Stream                                         entra.Stream // a version before wrote none
 
@@ -267,6 +282,10 @@ func (row progressRow) more(p *archive.Progress) error {
 	p.Purged = int64(row.Purged)
 	p.Lost, p.LostFrom, p.LostTo = int64(row.Lost), row.LostFrom, row.LostTo
 	p.PurgedTo, p.SteppedAt, p.BackfilledAt = row.PurgedTo, row.SteppedAt, row.BackfilledAt
+	p.Thin, p.ThinFrom, p.ThinTo = int64(row.Thin), row.ThinFrom, row.ThinTo
+	p.Awaits, p.AwaitsFrom, p.AwaitsTo = int64(row.Awaits), row.AwaitsFrom, row.AwaitsTo
+	p.EnrichedTo, p.RefusedSince, p.PoorSince = row.EnrichedTo, row.RefusedSince, row.PoorSince
+	p.Width, p.NarrowSince = time.Duration(row.WidthSeconds)*time.Second, row.NarrowSince
 	for _, text := range strings.Fields(row.Suspects) {
 		text, compared := strings.CutSuffix(text, comparedMark)
 		t, err := parseTimes(text, 5)

@@ -93,6 +93,10 @@ func (s *Store) Stored(ctx context.Context, w entra.Window, first, last entra.Ke
 // Apply is archive.Store's. Each change is one transaction's part that is written whole or not at all.
 func (s *Store) Apply(ctx context.Context, w entra.Window, changes []archive.Change, seen time.Time) (archive.Contents, error) {
 	var sum archive.Contents
+	superseded, err := s.superseded(ctx, w, changes)
+	if err != nil {
+		return sum, err
+	}
 	batches := make([]batch, 0, len(changes))
 	for _, change := range changes {
 		var (
@@ -104,7 +108,7 @@ func (s *Store) Apply(ctx context.Context, w entra.Window, changes []archive.Cha
 		case archive.InsertCurrent, archive.KeepVersion:
 			b, added, err = s.insertion(ctx, w, change, seen)
 		case archive.Supersede:
-			b, added, err = s.supersede(ctx, w, change, seen)
+			b, added, err = s.supersede(ctx, w, change, seen, superseded)
 		}
 		if err != nil {
 			return archive.Contents{}, err
@@ -144,9 +148,13 @@ func (s *Store) insertion(ctx context.Context, w entra.Window, change archive.Ch
 
 // supersede keeps the current row as an earlier version and puts the new content in its place, if nobody else was
 // quicker.
-func (s *Store) supersede(ctx context.Context, w entra.Window, change archive.Change, seen time.Time) (batch, archive.Contents, error) {
+func (s *Store) supersede(ctx context.Context, w entra.Window, change archive.Change, seen time.Time, fetched map[string][]fetchedRow) (batch, archive.Contents, error) {
+	var err error
 	rk, _ := rowKey(change.Record.Key)
-	rows, err := s.rowsOf(ctx, w, rk)
+	rows, ok := fetched[rk]
+	if !ok {
+		rows, err = s.rowsOf(ctx, w, rk)
+	}
 	if err != nil {
 		return batch{}, archive.Contents{}, err
 	}
@@ -347,6 +355,11 @@ func (s *Store) StoredByHour(ctx context.Context, stream entra.Stream, from, to 
 
 // records yields every record of a window with its rows, earlier versions included, in the order of their keys.
 func (s *Store) records(ctx context.Context, w entra.Window, yield func(place, []fetchedRow) error) error {
+	return s.recordsIn(ctx, w, "0", "~", yield)
+}
+
+// recordsIn is records for the row keys of [from, below).
+func (s *Store) recordsIn(ctx context.Context, w entra.Window, from, below string, yield func(place, []fetchedRow) error) error {
 	var (
 		rows []fetchedRow
 		at   place
@@ -358,7 +371,7 @@ func (s *Store) records(ctx context.Context, w entra.Window, yield func(place, [
 		defer func() { rows = nil }()
 		return yield(at, rows)
 	}
-	err := s.query(ctx, TableName(w), partitionKey(w), "0", "~", "", func(body []byte) error {
+	err := s.query(ctx, TableName(w), partitionKey(w), from, below, "", func(body []byte) error {
 		row, err := parseWholeRow(body)
 		if err != nil {
 			return err

@@ -121,7 +121,7 @@ func readPages(ctx context.Context, j job) ([][]byte, error) {
 		return nil, err
 	}
 	var pages [][]byte
-	for next := j.Graph + "/v1.0/auditLogs/signIns"; next != "" && len(pages) < floorPages; {
+	for next := j.Graph + "/beta/auditLogs/signIns"; next != "" && len(pages) < floorPages; {
 		page, err := get(ctx, next, "Authorization", "Bearer "+token)
 		if err != nil {
 			return nil, fmt.Errorf("read a page: %w", err)

@@ -65,6 +65,7 @@ type plan struct {
 	gzip      bool
 	schedules bool
 	days      bool
+	past      bool
 	directory bool
 	reading   int
 	parallel  int
@@ -90,6 +91,7 @@ func parsePlan(args []string) (plan, error) {
 	programs := flags.String("programs", "pipeline,obvious", "which programs: pipeline, obvious")
 	flat := flags.Bool("flat", true, "measure the pipeline's memory with 10,000, 100,000 and 1,000,000 records too")
 	flags.BoolVar(&p.days, "days", true, "measure a day of archiving, for docs/cost.md")
+	flags.BoolVar(&p.past, "past", true, "measure what the past before the first run costs, and what a row takes")
 	flags.BoolVar(&p.schedules, "schedules", true, "measure what reading again costs in Graph requests")
 	flags.IntVar(&p.reading, "reading", 1_000_000, "sign-ins of a year in which searches and a download are measured; 0: none")
 	flags.BoolVar(&p.directory, "directory", true, "measure a snapshot of the directory, and answers from one")

@@ -81,7 +81,7 @@ func obviousAdapter(j job) (*msgraphgocore.GraphRequestAdapterBase, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to the tenant: %w", err)
 	}
-	adapter.SetBaseUrl(j.Graph + "/v1.0")
+	adapter.SetBaseUrl(j.Graph + "/beta")
 	return adapter, nil
 }
 

@@ -53,6 +53,14 @@ func (p plan) run(ctx context.Context) (report, error) {
 			return r, err
 		}
 	}
+	if p.past {
+		if r.Past, err = p.measurePast(ctx); err != nil {
+			return r, err
+		}
+		if r.Columns, err = p.measureColumns(ctx); err != nil {
+			return r, err
+		}
+	}
 	if p.reading > 0 {
 		if r.Reading, r.Download, err = p.measureReading(ctx); err != nil {
 			return r, err

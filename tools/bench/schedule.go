@@ -30,7 +30,7 @@ const (
 	scheduleScale   = 25
 	schedulePerHour = 60_000 / scheduleScale // events an hour
 	schedulePage    = 1000 / scheduleScale
-	aimPer1000      = 5.0
+	aimPer1000      = 4.4
 )
 
 // schedule is one way of reading and what it cost.

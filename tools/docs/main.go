@@ -1,5 +1,5 @@
-// Docs writes the parts of docs/ that come from the code: settings, permissions, and what everything costs. Run it as make docs;
-// a test fails where they have drifted apart.
+// Docs writes the parts of docs/ that come from the code: settings, permissions, the logs with their tables and files, and what
+// everything costs. Run it as make docs; a test fails where they have drifted apart.
 package main
 
 import (
@@ -26,6 +26,11 @@ func sections() []section {
 		{"settings.md", "platform", settings.Markdown(settings.Platform())},
 		{"permissions.md", "permissions", permissions()},
 		{"permissions.md", "roles", roles()},
+		{"tables.md", "streams", streamTable()},
+		{"tables.md", "columns", columnTables()},
+		{"http.md", "collections", collectionTable()},
+		{"http.md", "files", fileTable()},
+		{"runbook.md", "refusals", refusalTable()},
 		{"cost.md", "volumes", volumes()},
 		{"cost.md", "costs", costs()},
 		{"cost.md", "prices", prices()},

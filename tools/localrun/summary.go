@@ -9,6 +9,8 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
+
+	tenantlogs "github.com/entraledger/entraledger/internal/logs"
 )
 
 // summary is what a person reads when the run has finished.
@@ -86,7 +88,7 @@ func (s summary) streamTable() string {
 // fullest is the stream with the most records: the one worth a look.
 func (s summary) fullest() string {
 	if len(s.streams) == 0 {
-		return "directoryAudits"
+		return string(tenantlogs.DirectoryAudits)
 	}
 	return slices.MaxFunc(s.streams, func(a, b streamState) int { return int(a.Records - b.Records) }).Stream
 }
@@ -107,7 +109,8 @@ func (s summary) printExplorer(w io.Writer) {
 // examples are two tables that exist: the newest month of the interactive sign-ins, and the coverage.
 func (s summary) examples() []string {
 	var names []string
-	months := slices.DeleteFunc(slices.Clone(s.tables), func(name string) bool { return !strings.HasPrefix(name, "signinsinteractive") })
+	ofSignIns := tenantlogs.Of(tenantlogs.SignInsInteractiveUser).Table
+	months := slices.DeleteFunc(slices.Clone(s.tables), func(name string) bool { return !strings.HasPrefix(name, ofSignIns) })
 	if len(months) > 0 {
 		names = append(names, months[len(months)-1])
 	}

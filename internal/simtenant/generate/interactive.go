@@ -3,6 +3,7 @@ package generate
 import (
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -178,7 +179,8 @@ func (w *writer) session(r *rand, u user, i int, incoming string) {
 	w.num("autonomousSystemNumber", u.network)
 	w.str("uniqueTokenIdentifier", base64.RawURLEncoding.EncodeToString([]byte(token(r, 16))))
 	w.str("incomingTokenType", incoming)
-	protocol := pick(r, []string{"none", "none", "none", "none", "saml20", "deviceCode", "ropc"})
+	// Device codes and passwords in requests are rare, and what people look for.
+	protocol := pick(r, append(slices.Repeat([]string{"none", "none", "oAuth2", "saml20"}, 15), "deviceCode", "ropc"))
 	w.str("authenticationProtocol", seldom(i, 225, "nativeAuth", protocol))
 	w.guid("sessionId", r)
 }

@@ -1,0 +1,174 @@
+package archive
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
+)
+
+// Some logs come in two forms: the richer one has properties that the poorer one lacks. A record in
+// the richer form takes the place of the same record in the poorer one, which stays as an earlier
+// version; never the other way round.
+
+// enrichReach is how far back a thin hour is read again. No tenant keeps its logs for longer.
+const enrichReach = 31 * 24 * time.Hour
+
+// Thin tells whether records of the window may be stored in a poorer form than the richest that
+// Graph has. Of a row without a form nobody noted it: the versions of then read the poorer one.
+func (c *Coverage) Thin() bool {
+	log := logs.Of(c.Stream)
+	return len(log.Forms) > 1 && c.Form != log.Form() && c.counted() > 0 && c.State != WindowPurged
+}
+
+// older tells whether rows of the window were written by a version before, which got the newer
+// members of enums as unknownFutureValue.
+func (c *Coverage) older() bool {
+	return c.counted() > 0 && c.ColumnSet < logs.Of(c.Stream).ColumnSet()
+}
+
+// hasForms tells whether Graph gives the stream in more than one form.
+func (r *streamRun) hasForms() bool { return len(logs.Of(r.stream).Forms) > 1 }
+
+// formOf is the form of a page's records: the richest, where the source does not tell.
+func (r *streamRun) formOf(page entra.Page) string {
+	if page.Form == "" {
+		return logs.Of(r.stream).Form()
+	}
+	return page.Form
+}
+
+// isRich tells whether a form is the richest one of the stream.
+func (r *streamRun) isRich(form string) bool { return form == logs.Of(r.stream).Form() }
+
+// judge tells a record that came in a richer form from one that changed, and keeps a poorer one from
+// the place of a richer one.
+func (rd *read) judge(ctx context.Context, p part, changes []Change, balance *Balance) ([]Change, error) {
+	rich := rd.isRich(p.form)
+	if rich && !p.older {
+		return changes, nil
+	}
+	var keys []entra.Key
+	for _, change := range changes {
+		if change.Kind == Supersede {
+			keys = append(keys, change.Record.Key)
+		}
+	}
+	if len(keys) == 0 {
+		return changes, nil
+	}
+	stored, err := rd.store.Contents(ctx, p.window, keys)
+	if err != nil {
+		return nil, err
+	}
+	var out []Change
+	for _, change := range changes {
+		old := stored[change.Record.Key]
+		switch {
+		case change.Kind != Supersede:
+		case entra.HashOf(old) != change.Was:
+			return nil, ErrMoved
+		case rich && entra.Enriches(old, change.Record.Raw):
+			balance.Changed--
+			balance.Enriched++
+		case rich:
+		case entra.Enriches(change.Record.Raw, old), entra.HasMore(old, change.Record.Raw) && change.Again:
+			balance.Changed--
+			balance.Unchanged++
+			continue
+		case entra.HasMore(old, change.Record.Raw):
+			change = Change{Kind: KeepVersion, Record: change.Record}
+		}
+		out = append(out, change)
+	}
+	return out, nil
+}
+
+// richestLast puts the richest of several contents of one record, which came on one page, where the
+// current one stands.
+func richestLast(versions []entra.Record) []entra.Record {
+	last := len(versions) - 1
+	for i, v := range versions[:last] {
+		if poorer(versions[last], v) {
+			versions = slices.Delete(slices.Clone(versions), i, i+1)
+			return append(versions, v)
+		}
+	}
+	return versions
+}
+
+// poorer tells whether b is the same record in a richer form.
+func poorer(a, b entra.Record) bool {
+	return entra.Enriches(a.Raw, b.Raw) && !entra.Enriches(b.Raw, a.Raw)
+}
+
+// enrich reads again, from the richest form, what is archived in a poorer one and Graph may still
+// have: the oldest first, each hour once.
+func (r *streamRun) enrich(ctx context.Context) error {
+	p := &r.progress
+	if p.Thin == 0 || r.form != "" || !p.Started() {
+		return nil
+	}
+	from := later(later(p.ThinFrom, p.EnrichedTo), later(p.readable(), entra.FloorHour(r.now.Add(-enrichReach))))
+	to := earlier(p.ThinTo, entra.FloorHour(p.Watermark))
+	if !from.Before(to) {
+		return nil
+	}
+	spans, err := r.thin(ctx, from, to)
+	if err != nil {
+		return err
+	}
+	for _, s := range spans {
+		if err := r.enrichSpan(ctx, s); err != nil {
+			return err
+		}
+		if r.form != "" {
+			return nil // the richer form is refused now
+		}
+		r.progress.EnrichedTo = later(r.progress.EnrichedTo, s.to)
+	}
+	r.progress.EnrichedTo = later(r.progress.EnrichedTo, to)
+	return r.seal(ctx)
+}
+
+// enrichSpan reads the windows of a span again, and those once more of which it did not meet all
+// records: that Graph does not show one in the richest form is not believed on one word.
+func (r *streamRun) enrichSpan(ctx context.Context, whole span) error {
+	todo := []span{whole}
+	for n := range mostReads {
+		for _, s := range todo {
+			if err := r.reread(ctx, s, time.Duration(n)*differs); err != nil || r.form != "" {
+				return err
+			}
+		}
+		var err error
+		if todo, err = r.thin(ctx, whole.from, whole.to); err != nil || len(todo) == 0 {
+			return err
+		}
+	}
+	return nil
+}
+
+// thin lists the spans of thin hours; hours without a record do not part them.
+func (r *streamRun) thin(ctx context.Context, from, to time.Time) ([]span, error) {
+	var (
+		spans []span
+		apart = true
+	)
+	for cov, err := range r.store.Windows(ctx, r.stream, from, to) {
+		switch n := len(spans); {
+		case err != nil:
+			return nil, err
+		case !cov.Start.Before(to):
+		case !cov.Thin():
+			apart = apart || cov.counted() > 0
+		case n > 0 && !apart:
+			spans[n-1].to = cov.End()
+		default:
+			spans, apart = append(spans, span{cov.Start, cov.End()}), false
+		}
+	}
+	return spans, nil
+}

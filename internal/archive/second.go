@@ -1,0 +1,282 @@
+package archive
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// A walk that ends early looks like one that has met everything. An hour that no pass reads again
+// is therefore complete only when a second read, of another span, has met the same records: neither
+// has one that the other lacks. What either has is kept.
+
+const (
+	// mostReads is how often such an hour is read before it is sealed as unconfirmed.
+	mostReads = 3
+	// secondRecords and secondSpan bound what one question of a second read asks for: the records
+	// that are known of the span fit a page, so the walk through it differs from the first one.
+	secondRecords = 4950
+	secondSpan    = 12 * 24 * time.Hour
+	// forgottenMark stands among the reads in the place of one that could not be made.
+	forgottenMark = "forgotten"
+	// quietTail is the shortest stretch without a record at the end of a walk that is asked for once
+	// more, by a question that begins with the last record.
+	quietTail = time.Hour
+	// differs is by how much a question differs from one of the same hours that was asked before.
+	differs = time.Minute
+)
+
+// awaits tells whether the window was read, and still needs a read that agrees.
+func (c *Coverage) awaits() bool {
+	return c.State == WindowPartial && c.Passes > 0 && !c.InPart()
+}
+
+// readsUnconfirmed tells whether its reads never agreed.
+func (c *Coverage) readsUnconfirmed() bool { return c.Reads != "" && c.State.IsRead() }
+
+// ReadsDiffer says in words how its reads differ; empty where they agree, or are not done.
+func (c *Coverage) ReadsDiffer() string {
+	if !c.readsUnconfirmed() {
+		return ""
+	}
+	counts, forgotten := strings.CutSuffix(c.Reads, " "+forgottenMark)
+	if forgotten {
+		return fmt.Sprintf("unconfirmed: Graph had forgotten it before it could be read a second time (%s records)", counts)
+	}
+	return fmt.Sprintf("unconfirmed: its reads differ, they met %s records", strings.Join(strings.Fields(counts), ", "))
+}
+
+// note adds what a page holds of the window to the keys that this read has met, where somebody will
+// ask for them.
+func (rd *read) note(w *row, recs []entra.Record) {
+	if rd.asked.from.After(w.now.Start) || !w.began.awaits() && !w.began.Thin() {
+		return
+	}
+	if w.keys == nil {
+		w.keys = newKeySet()
+	}
+	for _, rec := range recs {
+		w.keys.add(rec.Key)
+	}
+}
+
+// metAll tells whether this read has met every record of a window that it read whole.
+func (rd *read) metAll(w *row) bool {
+	return !rd.asked.from.After(w.now.Start) && w.keys.len() == w.now.Records
+}
+
+// readAgainLater tells whether a pass will still read the window.
+func (rd *read) readAgainLater(w *row) bool {
+	return slices.ContainsFunc(rd.ages(), func(age time.Duration) bool { return w.now.End().Add(age).After(rd.now) })
+}
+
+// agree compares this read of a window with those before it.
+func (rd *read) agree(w *row) {
+	now, met := &w.now, w.keys.len()
+	counts := strings.Fields(now.Reads)
+	count := strconv.FormatInt(met, 10)
+	added := now.New - w.began.New
+	switch {
+	case rd.asked.from.After(now.Start):
+		return // it began within the window
+	case met == 0 && rd.sinceWhen().After(now.Start): // that nothing is shown tells nothing
+		rd.forgotten(w)
+		return
+	case added == 0 && rd.metAll(w) && (len(counts) == 0 || slices.Contains(counts, count)),
+		len(counts) > 1 && w.keys.digest() == now.Keys:
+		now.Reads, now.Keys = "", Sum{}
+	case added == 0 && rd.sinceWhen().After(now.Start):
+		rd.forgotten(w)
+		return
+	default:
+		now.Reads, now.Keys = strings.Join(append(counts, count), " "), w.keys.digest()
+		if len(counts)+1 < mostReads {
+			return
+		}
+		now.Keys = Sum{}
+		rd.log.Warn("the reads of an hour do not agree; it is sealed as unconfirmed", "stream", rd.stream, "hour", now.Start.Format(entra.HourFormat), "records", now.Reads)
+	}
+	rd.becomeRead(w)
+}
+
+// forgotten ends a window's wait for a read that can't be made any more.
+func (rd *read) forgotten(w *row) {
+	w.now.markForgotten()
+	rd.becomeRead(w)
+}
+
+func (c *Coverage) markForgotten() {
+	c.Reads, c.Keys = strings.TrimSpace(c.Reads+" "+forgottenMark), Sum{}
+}
+
+// becomeRead makes a window complete, or lost where Graph had forgotten it.
+func (rd *read) becomeRead(w *row) {
+	w.now.State = w.now.stateOnceRead()
+	if w.now.State == WindowLost {
+		w.now.Reason = rd.goneWhy
+	}
+	if w.now.State == WindowComplete && w.now.Start.Before(rd.progress.SealedTo) {
+		w.now.State, w.now.Reason = WindowReopened, "it was read for the first time after the hours around it had been sealed"
+	}
+}
+
+// second reads the hours again that await a read that agrees.
+func (r *streamRun) second(ctx context.Context) error {
+	for n := range mostReads {
+		spans, err := r.awaiting(ctx)
+		if err != nil || len(spans) == 0 {
+			return err
+		}
+		if err := r.remind(ctx, spans[0].from); err != nil {
+			return err
+		}
+		for _, s := range spans {
+			if err := r.reread(ctx, s, time.Duration(n+1)*differs); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// remind asks for the last hour before a time of which there is a record, where that can tell that
+// Graph still has what follows.
+func (r *streamRun) remind(ctx context.Context, at time.Time) error {
+	if r.tenantNow().Sub(at) <= max(shortestRetention-time.Hour, r.remembers) {
+		return nil
+	}
+	last, err := r.lastRecordBefore(ctx, at)
+	if err != nil || last.IsZero() {
+		return err
+	}
+	return r.recall(last)
+}
+
+// recall asks whether Graph still shows a record of an hour.
+func (r *streamRun) recall(hour time.Time) error {
+	whole := span{hour, hour.Add(time.Hour)}
+	for page, err := range r.pagesOf(whole) {
+		if entra.CodeOf(err) == entra.CodeRefused && err != nil {
+			if takes, _ := r.canAsk(hour); !takes {
+				return nil // it is too far back
+			}
+		}
+		if err != nil {
+			return err
+		}
+		for _, rec := range page.Records {
+			if rec.Err == nil && whole.contains(rec.Time) {
+				r.remembers = max(r.remembers, r.tenantNow().Sub(rec.Time))
+			}
+		}
+		shows := len(page.Records) > 0
+		page.Done()
+		if shows {
+			return nil
+		}
+	}
+	return r.reading.Err()
+}
+
+// lookBack asks once more for what lies before all that a walk has met, before the ledger says that
+// Graph had forgotten it, or that the archive begins there. What it shows is part of the walk, which
+// is then not believed beyond it.
+func (rd *read) lookBack(ctx context.Context, reached time.Time) error {
+	if rd.lookedBack || rd.cursor.kind == readAgain || !rd.gone.IsZero() {
+		return nil
+	}
+	to := earlier(rd.sinceWhen(), reached)
+	if rd.cursor.kind == readBackfill && rd.progress.Begin.IsZero() {
+		first, ok := rd.begins(entra.FloorHour(rd.at()), reached)
+		if !ok {
+			first = reached
+		}
+		to = earlier(later(to, first), reached)
+	}
+	if !to.After(rd.at()) {
+		return nil
+	}
+	if to.Equal(rd.asked.to) && to.Sub(rd.asked.from) > quietTail {
+		to = to.Add(-differs)
+	}
+	rd.lookedBack = true
+	wasOrdered := rd.ordered
+	rd.ordered = false // what comes now is older than the rest, and is committed with it
+	met, newest := false, time.Time{}
+	for page, err := range rd.pagesOf(span{rd.asked.from, to}) {
+		if err != nil {
+			return err
+		}
+		more := len(page.Records) > 0
+		if more {
+			newest = newestOf(page)
+			err = rd.take(ctx, page)
+		}
+		page.Done()
+		if err != nil {
+			return err
+		}
+		if met = met || more; met && wasOrdered {
+			break
+		}
+	}
+	if met && wasOrdered && newest.After(rd.at()) {
+		rd.cut = newest
+	}
+	if met {
+		rd.log.InfoContext(ctx, "a walk had left out its oldest records", "stream", rd.stream, "from", rd.asked.from, "to", to)
+	} else {
+		rd.ordered = wasOrdered
+	}
+	return rd.reading.Err()
+}
+
+func newestOf(page entra.Page) (newest time.Time) {
+	for _, rec := range page.Records {
+		if rec.Err == nil {
+			newest = later(newest, rec.Time)
+		}
+	}
+	return newest
+}
+
+// pagesOf asks for a span beside the walk.
+func (r *streamRun) pagesOf(s span) iter.Seq2[entra.Page, error] {
+	return r.source.Pages(r.reading, entra.Query{Stream: r.stream, From: s.from, To: s.to, Form: r.form, Divisible: s.to.Sub(s.from) > narrowest})
+}
+
+// awaiting lists the hours that await a read, in spans of which each is one question.
+func (r *streamRun) awaiting(ctx context.Context) ([]span, error) {
+	p := &r.progress
+	if p.Awaits == 0 {
+		return nil, nil
+	}
+	var (
+		spans   []span
+		records int64
+		shrink  int64
+	)
+	for cov, err := range r.store.Windows(ctx, r.stream, later(p.AwaitsFrom, p.readable()), p.AwaitsTo) {
+		if err != nil {
+			return nil, err
+		}
+		if !cov.awaits() || cov.Doubt {
+			continue
+		}
+		n := len(spans)
+		records += cov.Records
+		if n > 0 && spans[n-1].to.Equal(cov.Start) && records*shrink <= secondRecords && cov.End().Sub(spans[n-1].from)*time.Duration(shrink) <= secondSpan {
+			spans[n-1].to = cov.End()
+			continue
+		}
+		// The third read's spans differ from the second's.
+		spans, records, shrink = append(spans, span{cov.Start, cov.End()}), cov.Records, max(1, int64(len(strings.Fields(cov.Reads))))
+	}
+	return spans, nil
+}

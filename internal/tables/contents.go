@@ -1,0 +1,40 @@
+package tables
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// Contents is archive.Store's: one query over the keys' span.
+func (s *Store) Contents(ctx context.Context, w entra.Window, keys []entra.Key) (map[entra.Key][]byte, error) {
+	out := make(map[entra.Key][]byte, len(keys))
+	if len(keys) == 0 {
+		return out, nil
+	}
+	wanted := make(map[string]entra.Key, len(keys))
+	first, last := keys[0].Time, keys[0].Time
+	for _, k := range keys {
+		wanted[s.RowKey(k)] = k
+		if k.Time.Before(first) {
+			first = k.Time
+		}
+		if k.Time.After(last) {
+			last = k.Time
+		}
+	}
+	from, below := timeRange(first, last)
+	return out, s.recordsIn(ctx, w, from, below, func(_ place, rows []fetchedRow) error {
+		key, ok := wanted[rows[0].RowKey]
+		if !ok {
+			return nil
+		}
+		rec, err := s.decodeRecord(ctx, w, rows)
+		if err != nil {
+			return fmt.Errorf("read table %s: %w", TableName(w), err)
+		}
+		out[key] = rec.Raw
+		return nil
+	})
+}

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"iter"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+	"github.com/jedib0t/go-pretty/v6/table"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/simtenant"
+	"github.com/entraledger/entraledger/internal/simtenant/generate"
+	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/tools/bench/discard"
+)
+
+// past is what the thirty days before the first run cost: to read them once, to read again what no
+// pass reads, and, where a version before archived them in the poorer form, to bring them to the
+// richer one and seal them again. All streams that are collected by default.
+type past struct {
+	Users                int     `json:"users"`
+	Records              int64   `json:"records"`
+	ReadOnce             int64   `json:"readOnceGraphRequests"`
+	ReadTwice            int64   `json:"confirmedGraphRequests"`
+	Enriched             int64   `json:"enrichedRecords"`
+	EnrichGraph          int64   `json:"enrichGraphRequests"`
+	EnrichTables         int64   `json:"enrichTableRequests"`
+	SealedAgain          int64   `json:"hoursSealedAgain"`
+	EnrichCPU            float64 `json:"enrichCPUSeconds"` // of the tenant and the table server, too
+	RowBytes, EnrichedTo float64 // bytes stored a record, before and after
+}
+
+func (p plan) measurePast(ctx context.Context) ([]past, error) {
+	var out []past
+	for _, users := range []int{50, 1_000} {
+		progress(fmt.Sprintf("the past of %s users: read once, confirmed, brought to the richer form", grouped(int64(users))))
+		f, err := measurePast(ctx, users, p.seed, p.now)
+		if err != nil {
+			return nil, fmt.Errorf("the past of %d users: %w", users, err)
+		}
+		out = append(out, f)
+	}
+	return out, nil
+}
+
+func measurePast(ctx context.Context, users int, seed uint64, now time.Time) (past, error) {
+	out := past{Users: users}
+	read := func(options archive.Options, source func(archive.Source) archive.Source) (*pastArchive, error) {
+		a, err := newPastArchive(ctx, users, seed, now)
+		if err != nil {
+			return nil, err
+		}
+		return a, a.run(ctx, options, source(a.source))
+	}
+	asIs := func(s archive.Source) archive.Source { return s }
+	// A pass at 40 days will read everything again, so that nothing needs a second read now.
+	once, err := read(archive.Options{Simulated: true, Passes: []time.Duration{3 * time.Hour, 40 * 24 * time.Hour}}, asIs)
+	if err != nil {
+		return out, err
+	}
+	defer once.stop()
+	out.ReadOnce, out.Records = once.asked.requests.Load(), tallyOf(ctx, once.store).Records
+	twice, err := read(archive.Options{Simulated: true}, asIs)
+	if err != nil {
+		return out, err
+	}
+	defer twice.stop()
+	out.ReadTwice = twice.asked.requests.Load()
+
+	thin, err := read(archive.Options{Simulated: true}, func(s archive.Source) archive.Source { return poorly{s} })
+	if err != nil {
+		return out, err
+	}
+	defer thin.stop()
+	if err := thin.forgetEnriched(ctx); err != nil {
+		return out, err
+	}
+	before := tallyOf(ctx, thin.store)
+	graphBefore, tablesBefore, sealsBefore, cpu := thin.asked.requests.Load(), thin.counted.requests.Load(), sealsOf(ctx, thin.store), cpuSeconds()
+	if err := thin.run(ctx, archive.Options{Simulated: true}, thin.source); err != nil {
+		return out, err
+	}
+	out.EnrichGraph, out.EnrichTables = thin.asked.requests.Load()-graphBefore, thin.counted.requests.Load()-tablesBefore
+	out.SealedAgain, out.EnrichCPU = sealsOf(ctx, thin.store)-sealsBefore, cpuSeconds()-cpu
+	after := tallyOf(ctx, thin.store)
+	out.Enriched = after.Versions - before.Versions
+	out.RowBytes, out.EnrichedTo = ratio(float64(before.StoredBytes), float64(before.Records)), ratio(float64(after.StoredBytes), float64(after.Records))
+	return out, nil
+}
+
+// poorly asks a source for the poorer form of what has two, as the version before did.
+type poorly struct{ archive.Source }
+
+// Pages is archive.Source's. The archive is not told that it is the poorer form: nothing falls back.
+func (s poorly) Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page, error] {
+	if forms := logs.Of(q.Stream).Forms; len(forms) > 1 {
+		q.Form = forms[1]
+	}
+	return s.Source.Pages(ctx, q)
+}
+
+// pastArchive is a tenant whose clock stands, and an archive of it.
+type pastArchive struct {
+	walk
+	sites      []*httptest.Server
+	connection string
+}
+
+func newPastArchive(ctx context.Context, users int, seed uint64, now time.Time) (*pastArchive, error) {
+	exactly := make(map[entra.Stream]int)
+	for _, stream := range logs.Streams() {
+		exactly[stream] = max(1, int(perUserAndDay[stream]*float64(users)*29))
+	}
+	tenant, err := simtenant.New(simtenant.Config{IdentityHeader: identityHeader, TokenLifetime: 24 * time.Hour, Now: now,
+		Generate: &generate.Config{Seed: seed, Users: users, Apps: max(5, users/20), Days: 29, End: now.Add(-time.Hour), Policies: 6, Exactly: exactly}})
+	if err != nil {
+		return nil, err
+	}
+	tenant.Freeze(now)
+	a := &pastArchive{walk: walk{tenant: tenant, asked: newCountingTransport(), counted: newCountingTransport()}}
+	server, site := httptest.NewServer(tenant), httptest.NewServer(discard.NewKeepingAll("coverage", "dictionaries", "secrets", "quarantine"))
+	a.sites = []*httptest.Server{server, site}
+	token, err := fetchToken(ctx, job{Identity: server.URL + simtenant.IdentityPath, Header: identityHeader})
+	if err != nil {
+		return nil, err
+	}
+	if a.source, err = graph.New(graph.Config{Endpoint: server.URL, Scope: "bench", Credential: anyToken(token), Limiter: graph.NewLimiter(unlimited),
+		Transport: a.asked, Version: "bench", Log: slog.New(slog.DiscardHandler)}); err != nil {
+		return nil, err
+	}
+	a.connection = fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;TableEndpoint=%s/%[1]s;", benchAccount, benchKey, site.URL)
+	a.store, err = tables.New(tables.Config{HTTP: &http.Client{Transport: a.counted}, ConnectionString: a.connection})
+	return a, err
+}
+
+func (a *pastArchive) stop() {
+	for _, s := range a.sites {
+		s.Close()
+	}
+}
+
+// run has the collector run until nothing is left to do.
+func (a *pastArchive) run(ctx context.Context, options archive.Options, source archive.Source) error {
+	for n := range 40 {
+		collector := archive.NewCollector(source, a.store, nil, options, a.tenant.Now, slog.New(slog.DiscardHandler))
+		report, err := collector.Run(ctx, archive.Execution{ID: fmt.Sprint("bench ", n), Work: "bench"}, logs.DefaultStreams(), 10*time.Minute)
+		if err != nil {
+			return err
+		}
+		sealed := 0
+		for _, s := range report.Streams {
+			sealed += s.Sealed
+		}
+		if n > 0 && report.Finished && sealed == 0 {
+			return nil
+		}
+	}
+	return fmt.Errorf("read the past: it is not done after 20 runs")
+}
+
+// forgetEnriched takes from the ledger what the version before does not write: how far everything
+// was read in the richest form.
+func (a *pastArchive) forgetEnriched(ctx context.Context) error {
+	service, err := aztables.NewServiceClientFromConnectionString(a.connection, nil)
+	if err != nil {
+		return err
+	}
+	coverage := service.NewClient("coverage")
+	for _, stream := range logs.DefaultStreams() {
+		got, err := coverage.GetEntity(ctx, string(stream), "progress", nil)
+		if err != nil {
+			return err
+		}
+		var row map[string]any
+		if err := json.Unmarshal(got.Value, &row); err != nil {
+			return err
+		}
+		delete(row, "EnrichedTo")
+		delete(row, "EnrichedTo@odata.type")
+		body, err := json.Marshal(row)
+		if err != nil {
+			return err
+		}
+		if _, err := coverage.UpsertEntity(ctx, body, &aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeReplace}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// sealsOf counts the entries of all logs of seals.
+func sealsOf(ctx context.Context, store *tables.Store) (n int64) {
+	for _, stream := range logs.DefaultStreams() {
+		p, err := store.Progress(ctx, stream)
+		if err != nil {
+			return 0 // the run before it would have failed, too
+		}
+		n += p.Seals
+	}
+	return n
+}
+
+func (r report) printPast(out io.Writer) {
+	if len(r.Past) == 0 {
+		return
+	}
+	t := newTable(out, "The thirty days before the first run, all streams: read once, and confirmed by a second read", "users", "records", "Graph requests, once",
+		"confirmed", "per 1,000 records, once", "confirmed")
+	for _, p := range r.Past {
+		per := func(n int64) string { return fmt.Sprintf("%.2f", ratio(float64(n)*1000, float64(p.Records))) }
+		t.AppendRow(table.Row{grouped(int64(p.Users)), grouped(p.Records), grouped(p.ReadOnce), grouped(p.ReadTwice), per(p.ReadOnce), per(p.ReadTwice)})
+	}
+	t.Render()
+	fmt.Fprintln(out)
+	t = newTable(out, "An archive of thirty days in v1.0, brought to beta", "users", "records enriched", "hours sealed again", "Graph requests", "table requests",
+		"CPU s (all sides)", "bytes stored a record, before", "after")
+	for _, p := range r.Past {
+		t.AppendRow(table.Row{grouped(int64(p.Users)), grouped(p.Enriched), grouped(p.SealedAgain), grouped(p.EnrichGraph), grouped(p.EnrichTables),
+			fmt.Sprintf("%.0f", p.EnrichCPU), fmt.Sprintf("%.0f", p.RowBytes), fmt.Sprintf("%.0f", p.EnrichedTo)})
+	}
+	t.Render()
+	fmt.Fprintln(out)
+}
