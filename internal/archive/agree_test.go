@@ -326,3 +326,17 @@ func TestWhatAPassReadsAgainCostsNoSecondRead(t *testing.T) {
 		})
 	}
 }
+
+// TestAPassThatGraphWillHaveForgottenConfirmsNothing: an hour that only such a pass would read again
+// has its second read now.
+func TestAPassThatGraphWillHaveForgottenConfirmsNothing(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.options.Backfill, l.options.Passes = 20*days, []time.Duration{3 * time.Hour, 7 * days, 60 * days}
+		l.tenant.fill(stream, start.Add(-20*days), start, 6*time.Hour)
+		_, err := l.run()
+		require.NoError(l, err)
+		hours := l.hours(stream)
+		require.Equal(l, 2, hours[entra.FloorHour(start.Add(-9*days))].Passes, "Graph keeps 30 days")
+		require.Equal(l, 1, hours[entra.FloorHour(start.Add(-3*days))].Passes, "the pass at 7 days reads it again")
+	})
+}

@@ -19,8 +19,8 @@ import (
 const (
 	// mostReads is how often such an hour is read before it is sealed as unconfirmed.
 	mostReads = 3
-	// secondRecords and secondSpan bound what one question of a second read asks for: the records
-	// that are known of the span fit a page, so the walk through it differs from the first one.
+	// secondRecords and secondSpan bound what one question of a second read asks for: a few pages, as
+	// full as may be, of which none begins where one of the first walk did.
 	secondRecords = 4950
 	secondSpan    = 12 * 24 * time.Hour
 	// forgottenMark stands among the reads in the place of one that could not be made.
@@ -71,9 +71,11 @@ func (rd *read) metAll(w *row) bool {
 	return !rd.asked.from.After(w.now.Start) && w.keys.len() == w.now.Records
 }
 
-// readAgainLater tells whether a pass will still read the window.
+// readAgainLater tells whether a pass will still read the window, while Graph has it.
 func (rd *read) readAgainLater(w *row) bool {
-	return slices.ContainsFunc(rd.ages(), func(age time.Duration) bool { return w.now.End().Add(age).After(rd.now) })
+	return slices.ContainsFunc(rd.ages(), func(age time.Duration) bool {
+		return age <= rd.progress.kept() && w.now.End().Add(age).After(rd.now)
+	})
 }
 
 // agree compares this read of a window with those before it.

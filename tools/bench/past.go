@@ -63,8 +63,8 @@ func measurePast(ctx context.Context, users int, seed uint64, now time.Time) (pa
 		return a, a.run(ctx, options, source(a.source))
 	}
 	asIs := func(s archive.Source) archive.Source { return s }
-	// A pass at 40 days will read everything again, so that nothing needs a second read now.
-	once, err := read(archive.Options{Simulated: true, Passes: []time.Duration{3 * time.Hour, 40 * 24 * time.Hour}}, asIs)
+	// The age of the pass is one that a tenant still has, so nothing needs a second read now.
+	once, err := read(archive.Options{Simulated: true, Passes: []time.Duration{3 * time.Hour, onePassMore}}, asIs)
 	if err != nil {
 		return out, err
 	}
