@@ -71,26 +71,11 @@ func measureDay(ctx context.Context, users int, seed uint64, now time.Time) (day
 	if err != nil {
 		return day{}, err
 	}
-	server := httptest.NewServer(tenant)
-	defer server.Close()
-	token, err := fetchToken(ctx, job{Identity: server.URL + simtenant.IdentityPath, Header: identityHeader})
+	w, stop, err := newWalk(ctx, tenant)
 	if err != nil {
 		return day{}, err
 	}
-	log, asked, counted := slog.New(slog.DiscardHandler), newCountingTransport(), newCountingTransport()
-	source, err := graph.New(graph.Config{Endpoint: server.URL, Scope: "bench", Credential: anyToken(token), Limiter: graph.NewLimiter(unlimited),
-		Transport: asked, Version: "bench", Log: log})
-	if err != nil {
-		return day{}, err
-	}
-	site := httptest.NewServer(discard.NewKeepingAll("coverage", "dictionaries", "secrets", "quarantine"))
-	defer site.Close()
-	store, err := tables.New(tables.Config{HTTP: &http.Client{Transport: counted},
-		ConnectionString: fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;TableEndpoint=%s/%[1]s;", benchAccount, benchKey, site.URL)})
-	if err != nil {
-		return day{}, err
-	}
-	w := walk{tenant: tenant, source: source, store: store, asked: asked, counted: counted}
+	defer stop()
 	return w.day(ctx, users, begin)
 }
 
@@ -100,6 +85,32 @@ type walk struct {
 	source         archive.Source
 	store          *tables.Store
 	asked, counted *countingTransport
+	connection     string // of the store
+}
+
+// newWalk serves a tenant, and makes an archive that remembers everything.
+func newWalk(ctx context.Context, tenant *simtenant.Tenant) (w walk, stop func(), err error) {
+	server := httptest.NewServer(tenant)
+	site := httptest.NewServer(discard.NewKeepingAll("coverage", "dictionaries", "secrets", "quarantine"))
+	stop = func() { server.Close(); site.Close() }
+	defer func() {
+		if err != nil {
+			stop()
+		}
+	}()
+	token, err := fetchToken(ctx, job{Identity: server.URL + simtenant.IdentityPath, Header: identityHeader})
+	if err != nil {
+		return w, stop, err
+	}
+	w = walk{tenant: tenant, asked: newCountingTransport(), counted: newCountingTransport(),
+		connection: fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;TableEndpoint=%s/%[1]s;", benchAccount, benchKey, site.URL)}
+	w.source, err = graph.New(graph.Config{Endpoint: server.URL, Scope: "bench", Credential: anyToken(token), Limiter: graph.NewLimiter(unlimited),
+		Transport: w.asked, Version: "bench", Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return w, stop, err
+	}
+	w.store, err = tables.New(tables.Config{HTTP: &http.Client{Transport: w.counted}, ConnectionString: w.connection})
+	return w, stop, err
 }
 
 // day runs the collector every five minutes, and counts from the end of the warm-up on.

@@ -7,8 +7,6 @@ import (
 	"io"
 	"iter"
 	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
@@ -16,12 +14,10 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/tables"
-	"github.com/entraledger/entraledger/tools/bench/discard"
 )
 
 // past is what the thirty days before the first run cost: to read them once, to read again what no
@@ -112,8 +108,7 @@ func (s poorly) Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page, 
 // pastArchive is a tenant whose clock stands, and an archive of it.
 type pastArchive struct {
 	walk
-	sites      []*httptest.Server
-	connection string
+	stop func()
 }
 
 func newPastArchive(ctx context.Context, users int, seed uint64, now time.Time) (*pastArchive, error) {
@@ -127,26 +122,9 @@ func newPastArchive(ctx context.Context, users int, seed uint64, now time.Time) 
 		return nil, err
 	}
 	tenant.Freeze(now)
-	a := &pastArchive{walk: walk{tenant: tenant, asked: newCountingTransport(), counted: newCountingTransport()}}
-	server, site := httptest.NewServer(tenant), httptest.NewServer(discard.NewKeepingAll("coverage", "dictionaries", "secrets", "quarantine"))
-	a.sites = []*httptest.Server{server, site}
-	token, err := fetchToken(ctx, job{Identity: server.URL + simtenant.IdentityPath, Header: identityHeader})
-	if err != nil {
-		return nil, err
-	}
-	if a.source, err = graph.New(graph.Config{Endpoint: server.URL, Scope: "bench", Credential: anyToken(token), Limiter: graph.NewLimiter(unlimited),
-		Transport: a.asked, Version: "bench", Log: slog.New(slog.DiscardHandler)}); err != nil {
-		return nil, err
-	}
-	a.connection = fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;TableEndpoint=%s/%[1]s;", benchAccount, benchKey, site.URL)
-	a.store, err = tables.New(tables.Config{HTTP: &http.Client{Transport: a.counted}, ConnectionString: a.connection})
+	a := &pastArchive{}
+	a.walk, a.stop, err = newWalk(ctx, tenant)
 	return a, err
-}
-
-func (a *pastArchive) stop() {
-	for _, s := range a.sites {
-		s.Close()
-	}
 }
 
 // run has the collector run until nothing is left to do.
