@@ -22,6 +22,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
+	"github.com/entraledger/entraledger/internal/tables"
 )
 
 const (
@@ -38,8 +39,10 @@ type night struct {
 	budget time.Duration
 }
 
-func newNight(t *testing.T) *night {
-	h := open(t, simtenant.Config{PageSize: 20, Generate: &generate.Config{Seed: 3, Users: 50, Apps: 10, Days: 1, End: now}})
+func newNight(t *testing.T) *night { return newNightOn(t, inMemory(t)) }
+
+func newNightOn(t *testing.T, account tables.Config) *night {
+	h := openOn(t, simtenant.Config{PageSize: 20, Generate: &generate.Config{Seed: 3, Users: 50, Apps: 10, Days: 1, End: now}}, account)
 	return &night{house: h, from: h.source, into: h.store, budget: time.Minute}
 }
 

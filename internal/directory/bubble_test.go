@@ -7,6 +7,10 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+
+	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
+	"github.com/entraledger/entraledger/internal/memstorage"
+	"github.com/entraledger/entraledger/internal/tables"
 )
 
 // inBubble runs a test beside others, in a bubble: its time passes only where everybody in it
@@ -21,6 +25,24 @@ func inBubble(t *testing.T, test func(t *testing.T)) {
 func subtest(t *testing.T, name string, test func(t *testing.T)) {
 	t.Helper()
 	t.Run(name, func(t *testing.T) { inBubble(t, test) })
+}
+
+// onEachStorage runs a test with storage accounts in memory, and with some in Azurite, where what it
+// waits for takes its time.
+func onEachStorage(t *testing.T, test func(t *testing.T, account func(*testing.T) tables.Config)) {
+	t.Helper()
+	t.Parallel()
+	subtest(t, "in memory", func(t *testing.T) { test(t, inMemory) })
+	t.Run("in Azurite", func(t *testing.T) {
+		t.Parallel()
+		test(t, func(t *testing.T) tables.Config { return tables.Config{ConnectionString: azuritetest.Account(t)} })
+	})
+}
+
+// inMemory is an empty account in memory.
+func inMemory(*testing.T) tables.Config {
+	account := memstorage.New(nil)
+	return tables.Config{ConnectionString: account.ConnectionString(), HTTP: account.Client()}
 }
 
 // pipes is a network that has one server. Its connections are held in memory, which a bubble needs:

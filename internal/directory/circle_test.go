@@ -14,6 +14,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/tables"
 )
 
 // round is a collection of five pages whose last leads back to the second, as often as times says. A
@@ -137,10 +138,10 @@ func (counted) Count(_ context.Context, q directory.Query) (int64, error) {
 }
 
 func TestKilledAtAnyWriteOfARoughWalkTheNextRunGoesOn(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	onEachStorage(t, func(t *testing.T, account func(*testing.T) tables.Config) {
 		for kill, finished := 1, false; !finished; kill++ {
 			require.Less(t, kill, 100, "so many writes")
-			n := newNight(t)
+			n := newNightOn(t, account(t))
 			n.from = n.rough()
 			left := kill
 			n.into = failing{n.store, &left}

@@ -96,7 +96,7 @@ var collections = map[Phase]string{
 // answer is no; after maxAnew times it is an error.
 func (r *reading) confirm(ctx context.Context, q Query) (bool, error) {
 	if q.Phase == PhaseUse || q.Phase == PhaseAppUse {
-		return true, r.carryUse(ctx, q.Phase)
+		return r.confirmUse(ctx, q.Phase)
 	}
 	e, missing, err := r.compare(ctx, q)
 	if err != nil {
@@ -139,6 +139,30 @@ func (r *reading) confirm(ctx context.Context, q Query) (bool, error) {
 			return false, err
 		}
 	}
+}
+
+// confirmUse tells whether the walk through a report of use brought all of it. Graph does not count
+// reports. One that no snapshot before tells of is walked until a walk brings nothing new: what it
+// lacks would pass for unused.
+func (r *reading) confirmUse(ctx context.Context, p Phase) (bool, error) {
+	if err := r.carryUse(ctx, p); err != nil {
+		return false, err
+	}
+	brought := r.memory.brought()
+	switch {
+	case r.before.ID != "" && r.before.Withheld(string(p)) == nil, r.Walk.First == brought+1:
+		return true, nil
+	case r.Walk.First > 0 && r.Walk.Anew >= maxAnew:
+		r.undisclosed("all "+string(p), &entra.Error{Code: entra.CodeBrokenAnswer,
+			Doing:  "confirm that all " + string(p) + " was read",
+			Why:    fmt.Sprintf("each of %d walks brought more, %d in all", r.Walk.Anew+1, brought),
+			Remedy: "what did not come passes for unused until the next snapshot; look at Microsoft 365 service health"})
+		return true, nil
+	}
+	r.beginAnew()
+	r.Walk.First = brought + 1
+	r.Walk.Anew++
+	return false, r.save(ctx)
 }
 
 // askNames asks for a sample of what is missing by its name, and tells how many were asked for, how

@@ -61,7 +61,7 @@ func believed(had bool, since, now time.Time) bool {
 
 // had tells whether the tenant has disclosed something to this walk, or to the snapshot before.
 func (r *reading) had(what string) bool {
-	if r.Walk.Pages > 0 {
+	if r.Walk.Pages > 0 || r.Walk.First > 0 {
 		return true
 	}
 	b := r.before

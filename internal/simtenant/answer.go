@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"strings"
+	"sync"
 
 	"github.com/google/uuid"
 	"github.com/klauspost/compress/gzip"
@@ -64,10 +65,18 @@ func (t *Tenant) send(w http.ResponseWriter, r *http.Request, body []byte) {
 		return
 	}
 	w.Header().Set("Content-Encoding", "gzip")
-	zip, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+	zip := zippers.Get().(*gzip.Writer)
+	zip.Reset(w)
+	_, _ = zip.Write(body) // a caller that went away needs no answer
+	_ = zip.Close()
+	zippers.Put(zip)
+}
+
+// zippers are *gzip.Writer, each of which takes more memory than most answers.
+var zippers = sync.Pool{New: func() any {
+	zip, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
 	if err != nil {
 		panic(err) // the level is a constant of the library
 	}
-	_, _ = zip.Write(body) // likewise
-	_ = zip.Close()
-}
+	return zip
+}}

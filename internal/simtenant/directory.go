@@ -118,20 +118,25 @@ type listing struct {
 	collection entra.Stream
 	top, max   int  // page size without and with $top
 	reporting  bool // counts against the reporting ceiling
+	units      int  // that a request costs; 0: none, it is a report
 	permission string
 }
 
 func (t *Tenant) addDirectory(mux *http.ServeMux) {
+	members := listing{collection: GroupMembers, top: 100, max: 999, units: 5, permission: "GroupMember.Read.All"}
 	for path, l := range map[string]listing{
-		"/v1.0/users":                                    {collection: Users, top: 100, max: 999, permission: "User.Read.All"},
-		"/v1.0/applications":                             {collection: Applications, top: 100, max: 999, permission: "Application.Read.All"},
-		"/v1.0/servicePrincipals":                        {collection: ServicePrincipals, top: 100, max: 999, permission: "Application.Read.All"},
+		"/v1.0/users":                                    {collection: Users, top: 100, max: 999, units: 2, permission: "User.Read.All"},
+		"/v1.0/applications":                             {collection: Applications, top: 100, max: 999, units: 2, permission: "Application.Read.All"},
+		"/v1.0/servicePrincipals":                        {collection: ServicePrincipals, top: 100, max: 999, units: 1, permission: "Application.Read.All"},
 		"/beta/reports/appCredentialSignInActivities":    {collection: CredentialUse, top: 200, max: 999, reporting: true, permission: "AuditLog.Read.All"},
 		"/beta/reports/servicePrincipalSignInActivities": {collection: PrincipalUse, top: 200, max: 999, reporting: true, permission: "AuditLog.Read.All"},
-		"/v1.0/groups/{group}/transitiveMembers":         {collection: GroupMembers, top: 100, max: 999, permission: "GroupMember.Read.All"},
-		"/v1.0/groups/{group}/transitiveMembers/{kind}":  {collection: GroupMembers, top: 100, max: 999, permission: "GroupMember.Read.All"},
+		"/v1.0/groups/{group}/transitiveMembers":         members,
+		"/v1.0/groups/{group}/transitiveMembers/{kind}":  members,
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { t.serveDirectory(w, r, l) })
+		if !l.reporting {
+			mux.HandleFunc(path+"/$count", func(w http.ResponseWriter, r *http.Request) { t.serveCount(w, r, l) })
+		}
 	}
 }
 
@@ -140,6 +145,7 @@ type listQuery struct {
 	listing
 	fields   []string
 	expand   string
+	ids      map[string]bool // of $filter; nil: there is none
 	activity bool
 	from     position
 }
@@ -162,6 +168,14 @@ func (t *Tenant) readListQuery(r *http.Request, l listing) (listQuery, *problem)
 		case "$expand":
 			if q.expand, _, _ = strings.Cut(text, "("); q.expand != "owners" || q.collection == Users {
 				return bad("Request_BadRequest", fmt.Sprintf("Unrecognized expand '%s'.", text))
+			}
+		case "$filter":
+			if q.units == 0 || q.collection == GroupMembers {
+				return bad("Request_UnsupportedQuery", "Unsupported Query.")
+			}
+			var p *problem
+			if q.ids, p = readIDs(text); p != nil {
+				return q, p
 			}
 		case "$top":
 			top, err := strconv.Atoi(text)
@@ -203,7 +217,7 @@ func (t *Tenant) serveDirectory(w http.ResponseWriter, r *http.Request, l listin
 		t.refuse(answered, r, denied)
 		return
 	}
-	if over {
+	if over || t.overUnits(answered, r, l, selectsKeys(r)) {
 		t.throttle(answered, r)
 		return
 	}
@@ -211,8 +225,8 @@ func (t *Tenant) serveDirectory(w http.ResponseWriter, r *http.Request, l listin
 		t.refuse(answered, r, p)
 		return
 	}
-	fault := t.due(request{stream: l.collection, version: versionOf(r), position: q.from})
-	if fault != nil && (fault.Kind == NoLicence || fault.Kind == NoPermission) && l.collection == Users && !q.activity {
+	fault := t.due(request{stream: l.collection, version: versionOf(r), question: q.question(), position: q.from})
+	if fault.ofActivity() && l.collection == Users && !q.activity {
 		t.takeBack(fault) // without sign-in activity the list is had without licence
 		fault = nil
 	}
@@ -226,8 +240,16 @@ func (t *Tenant) serveDirectory(w http.ResponseWriter, r *http.Request, l listin
 	t.send(answered, r, body)
 }
 
+// question is what the request asks.
+func (q listQuery) question() Question {
+	if q.ids != nil {
+		return ForIDs
+	}
+	return ForPage
+}
+
 func (t *Tenant) directoryPage(r *http.Request, q listQuery, fault *Fault) []byte {
-	from := objectWalk{tenant: t, collection: q.collection, group: r.PathValue("group"), fields: q.fields}
+	from := objectWalk{tenant: t, collection: q.collection, group: r.PathValue("group"), fields: q.fields, ids: q.ids}
 	if fault != nil && fault.Kind == BlankActivity {
 		from.fields = slices.DeleteFunc(slices.Clone(from.fields), func(f string) bool { return f == "signInActivity" })
 	}
@@ -244,7 +266,8 @@ type objectWalk struct {
 	tenant     *Tenant
 	collection entra.Stream
 	group      string
-	fields     []string // nil: all
+	fields     []string        // nil: all
+	ids        map[string]bool // nil: all
 }
 
 func (w objectWalk) take(list []byte, from position, top int) (out []byte, n int, at position, more bool) {
@@ -253,7 +276,8 @@ func (w objectWalk) take(list []byte, from position, top int) (out []byte, n int
 	o := w.tenant.directory[w.collection]
 	for at = from; at.place.index < o.len() && n < top; at.place.index++ {
 		raw := o.at(at.place.index)
-		if raw == nil || w.collection == GroupMembers && gjson.GetBytes(raw, "groupId").Str != w.group {
+		if raw == nil || w.collection == GroupMembers && gjson.GetBytes(raw, "groupId").Str != w.group ||
+			w.ids != nil && !w.ids[gjson.GetBytes(raw, "id").Str] {
 			continue
 		}
 		if n > 0 {

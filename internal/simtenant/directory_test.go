@@ -3,6 +3,7 @@ package simtenant_test
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -61,15 +62,17 @@ func TestWithoutTheLicenceUsersComeWithoutTheirActivity(t *testing.T) {
 // and the kinds of credentials.
 func TestTheDirectoryHasEveryQuirkOfGraph(t *testing.T) {
 	c := directory(t)
-	quirks := make(map[string]int)
+	quirks, names := make(map[string]int), make(map[string]bool)
 	for _, raw := range c.tenant.Objects(simtenant.Users) {
 		require.True(t, gjson.ValidBytes(raw), "%s", raw)
 		u := gjson.ParseBytes(raw)
+		names[strings.ToLower(u.Get("userPrincipalName").Str)] = true
 		last := u.Get("signInActivity.lastSuccessfulSignInDateTime")
 		quirks[fmt.Sprintf("success %t %.4s", last.Exists(), last.Raw)]++
 		quirks["state "+u.Get("externalUserState").String()]++
 		quirks["created "+u.Get("createdDateTime").Type.String()]++
 	}
+	require.Len(t, names, 1200, "no two have the same name")
 	for _, want := range []string{"success false ", "success true null", `success true ""`, `success true "000`, `success true "202`,
 		"state PendingAcceptance", "state Accepted", "created Null", "created String"} {
 		require.NotZero(t, quirks[want], "%s of %v", want, quirks)

@@ -3,6 +3,7 @@ package simtenant
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -73,6 +74,9 @@ func (f *Fault) Check() error {
 	}
 	if f.Body != "" && f.Body != "html" && f.Body != "json" {
 		return fmt.Errorf("body %q is none of html, json", f.Body)
+	}
+	if f.Question != "" && (!slices.Contains(Questions(), f.Question) || !f.hits(f.Question)) {
+		return fmt.Errorf("fault %s does not happen to question %q", f.Kind, f.Question)
 	}
 	if f.Status != 0 && (f.Status < 400 || f.Status > 599) {
 		return fmt.Errorf("status %d is no error", f.Status)

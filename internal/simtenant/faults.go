@@ -54,6 +54,7 @@ const (
 	ThinThenRich     Kind = "thin-then-rich"  // Records, one by default, stand in v1.0's form and in beta's on one page
 	RichThenThin     Kind = "rich-then-thin"  // likewise, in the other order
 	OtherTime        Kind = "other-time"      // the record ID, or each, is dated later by Delay; set Form
+	WrongCount       Kind = "wrong-count"     // /$count is off by Records, one by default, less where that is below zero
 )
 
 // Kinds lists the kinds of fault that a reader notices, or that change nothing for one who reads
@@ -68,7 +69,7 @@ func Kinds() []Kind {
 // that is not so.
 func MisleadingKinds() []Kind {
 	return []Kind{EndsShort, EndsEmpty, LeavesOut, LinkCycle, FreshCycle, WideSpan, TooFarBack, UnsupportedQuery, Refused,
-		LongLinks, ThinThenRich, RichThenThin, OtherTime}
+		LongLinks, ThinThenRich, RichThenThin, OtherTime, WrongCount}
 }
 
 // AllKinds lists every kind of fault.
@@ -87,9 +88,12 @@ type Fault struct {
 	// Conditions.
 	Stream entra.Stream `json:"stream,omitempty"` // or a collection of the directory; empty: every stream
 	Form   string       `json:"form,omitempty"`   // of the API, entra.FormBeta or entra.FormV1; empty: both
-	Page   int          `json:"page,omitempty"`   // of a walk, the first is 1; -1: every page but the first; 0: any
-	From   time.Time    `json:"from,omitzero"`    // walks that began then or later, by the tenant's clock
-	Until  time.Time    `json:"until,omitzero"`   // walks that began earlier
+	// Question is what a request asks of a collection. Empty: a fault that changes a page happens to
+	// those of walks, any other to every request.
+	Question Question  `json:"question,omitempty"`
+	Page     int       `json:"page,omitempty"` // of a walk, the first is 1; -1: every page but the first; 0: any
+	From     time.Time `json:"from,omitzero"`  // walks that began then or later, by the tenant's clock
+	Until    time.Time `json:"until,omitzero"` // walks that began earlier
 
 	// How often, of the requests that match.
 	After int `json:"after,omitempty"` // that go well first
@@ -141,6 +145,7 @@ func (t *Tenant) ClearFault(kind Kind) {
 type request struct {
 	stream   entra.Stream
 	version  string
+	question Question // empty: ForPage
 	position position
 	bounds   *plan // of time; nil: there is no filter
 }
@@ -176,6 +181,9 @@ func (t *Tenant) takeBack(f *Fault) {
 }
 
 func (f *Fault) matches(r request, began, now time.Time, retention time.Duration) bool {
+	if !f.hits(r.question) {
+		return false
+	}
 	switch f.Kind {
 	case SkipTokenExpired, SkipTokenNull, SkipTokenInvalid, SameNextLink, RepeatRecords:
 		if !r.position.walking() {

@@ -93,7 +93,7 @@ func (t *Tenant) overCeiling(now time.Time) bool {
 	}
 	since, n := now.Add(-10*time.Second), 0
 	for _, r := range slices.Backward(t.requests) {
-		if r.Time.Before(since) {
+		if !r.Time.After(since) {
 			break
 		}
 		if r.Status != http.StatusTooManyRequests {

@@ -45,7 +45,7 @@ func (g *Generator) AppendUser(dst []byte, k int) []byte {
 	w.str("displayName", u.name)
 	upn, kind := u.upn, "Member"
 	if guest {
-		upn, kind = fmt.Sprintf("%s_fabrikam.example#EXT#@contoso.example", ascii(u.name)), "Guest"
+		upn, kind = fmt.Sprintf("%s%d_fabrikam.example#EXT#@contoso.example", ascii(u.name), k), "Guest"
 	}
 	w.str("userPrincipalName", upn)
 	w.str("mail", u.upn)
