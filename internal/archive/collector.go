@@ -125,6 +125,7 @@ func (c *Collector) Run(ctx context.Context, by Execution, streams []entra.Strea
 		c.each(runs, func(r *streamRun) error { return r.seal(ctx) })
 		c.backfills(ctx, runs)
 		c.each(runs, func(r *streamRun) error { return r.confirm(ctx) })
+		c.each(runs, func(r *streamRun) error { return r.second(ctx) })
 		c.each(runs, func(r *streamRun) error { return r.enrich(ctx) })
 	})
 }

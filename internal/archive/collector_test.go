@@ -53,7 +53,7 @@ func TestAnEmptyTenantHasNothingMissing(t *testing.T) {
 	p := progress(t, store, stream)
 	require.Equal(t, archive.StatusCurrent, p.Status(start, 0))
 	require.Zero(t, p.WindowsMissing(entra.FloorHour(start)))
-	require.Equal(t, 3, tn.pages, "of the past twice: that it is empty is not believed on one word")
+	require.Equal(t, 4, tn.pages, "of the past twice: that it is empty is not believed on one word")
 }
 
 func TestBackfillReadsTheOldestWindowFirstAndFrontierComesBefore(t *testing.T) {

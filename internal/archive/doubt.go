@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
 )
 
@@ -53,7 +54,18 @@ func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool
 	default:
 		w.now.Unmet = n
 	}
-	w.count(hour.contents, missed)
+	enriched, err := rd.enriched(ctx, w, hour.contents)
+	if err != nil {
+		return false, err
+	}
+	w.count(hour.contents, missed, enriched)
+	// Rows are among them that nobody knows how they were written.
+	w.now.ColumnSet = 0
+	if rd.hasForms() {
+		if w.now.Form = ""; rd.rich && rd.metAll(w) {
+			w.now.Form = logs.Of(rd.stream).Form()
+		}
+	}
 	if w.now.Late = w.was.Late; w.was.State.IsRead() {
 		w.now.Late += max(0, w.now.New-w.was.New)
 	}
@@ -75,9 +87,29 @@ func (w *row) uncounted() {
 	w.now = c
 }
 
+// enriched counts the earlier versions in a window of which the current content is a richer form.
+func (rd *read) enriched(ctx context.Context, w *row, rows Contents) (n int64, _ error) {
+	if rows.Versions == 0 {
+		return 0, nil
+	}
+	history, err := rd.store.History(ctx, w.now.Window)
+	if err != nil {
+		return 0, err
+	}
+	for _, record := range history {
+		for _, earlier := range record.Earlier {
+			if entra.Enriches(earlier, record.Current) {
+				n++
+			}
+		}
+	}
+	return n, nil
+}
+
 // count makes the row say what is stored. Of the records fetched since the last commit, as many
-// were new as the records that are stored have grown in number.
-func (w *row) count(rows Contents, missed []seal.Leaf) {
+// were new as the records that are stored have grown in number. enriched are the versions that a
+// richer form has taken the place of.
+func (w *row) count(rows Contents, missed []seal.Leaf, enriched int64) {
 	now, was := &w.now, &w.was
 	now.Records, now.Versions, now.Bytes, now.StoredBytes = rows.Records, rows.Versions, rows.Bytes, rows.StoredBytes
 	for _, l := range missed {
@@ -95,14 +127,10 @@ func (w *row) count(rows Contents, missed []seal.Leaf) {
 		return n
 	}
 	now.New = was.New + share(now.Records-was.Records)
-	grown, changed := now.Versions-was.Versions, now.Changed-was.Changed
-	if w.began.Thin() {
-		// What a run before wrote of a thin hour and did not count came in a richer form.
-		now.Changed = was.Changed + share(min(grown, changed))
-		now.Enriched = was.Enriched + share(grown-min(grown, changed))
-	} else {
-		now.Changed, now.Enriched = was.Changed+share(grown), was.Enriched
-	}
+	grown := now.Versions - was.Versions
+	enriched = min(grown, max(enriched-was.Enriched, now.Enriched-was.Enriched))
+	now.Enriched = was.Enriched + share(enriched)
+	now.Changed = was.Changed + share(grown-enriched)
 	now.Unchanged = was.Unchanged + left
 }
 

@@ -59,7 +59,7 @@ func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, 
 	for i, w := range windows {
 		recs := groups[w]
 		known := rd.row(w.Start)
-		part := part{window: w, recs: recs, form: rd.formOf(page), fresh: known.fresh && !known.recount, older: known.now.Thin() || known.now.older()}
+		part := part{window: w, recs: recs, form: rd.formOf(page), fresh: known.fresh && !known.recount, older: known.now.Thin() || known.now.older() || known.recount}
 		writers.Go(func() error {
 			var err error
 			results[i], tooLarge[i], err = rd.storeGroup(writing, part, seen)
@@ -72,7 +72,7 @@ func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, 
 	for i, w := range windows {
 		row := rd.row(w.Start)
 		row.meet(rd.store.RowKey, groups[w], results[i].recount)
-		rd.note(row, groups[w])
+		rd.note(row, groups[w], tooLarge[i])
 	}
 	if len(rejected) > 0 {
 		res := groupResult{window: rd.windowOfRejected(groups)}

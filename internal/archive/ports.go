@@ -38,6 +38,9 @@ type Store interface {
 	// Contents reads the current contents under keys of one window, each checked against its hash; a
 	// key that is not stored is left out.
 	Contents(ctx context.Context, w entra.Window, keys []entra.Key) (map[entra.Key][]byte, error)
+	// History reads the contents of the records of a window that have earlier versions, by their rows'
+	// keys.
+	History(ctx context.Context, w entra.Window) (map[string]History, error)
 	// Apply carries out changes, each whole or not at all. Nothing is overwritten that was not
 	// compared with. ErrExists and ErrMoved: somebody else wrote; compare again.
 	Apply(ctx context.Context, w entra.Window, changes []Change, seen time.Time) (Contents, error)
@@ -116,6 +119,12 @@ type Stored struct {
 
 // VersionHashBytes is how much of a hash names an earlier version.
 const VersionHashBytes = 8
+
+// History is what is stored of one record.
+type History struct {
+	Current []byte
+	Earlier map[entra.Hash][]byte
+}
 
 // ChangeKind says what a Change does to its key.
 type ChangeKind int

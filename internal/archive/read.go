@@ -23,6 +23,7 @@ type read struct {
 
 	pages   int
 	start   time.Time // where the cursor stood
+	beganAt time.Time // by the machine's monotonic clock
 	pageAt  time.Time // the tenant's time when the last page came
 	sheet   map[time.Time]*row
 	known   time.Time // the sheet has every row of the ledger from here to asked.to
@@ -64,6 +65,7 @@ func (w *row) meet(keyOf func(entra.Key) string, recs []entra.Record, again bool
 		w.unnoted = true
 		return
 	}
+
 	w.recount = true
 	if w.met == nil {
 		w.met = make(map[Sum]bool, len(recs))
@@ -170,7 +172,7 @@ func (rd *read) at() time.Time { return rd.cursor.at(&rd.progress) }
 // of a run takes the stream's lease with it, before anything is written.
 func (rd *read) begin(ctx context.Context) error {
 	rd.reads++
-	rd.start = rd.at()
+	rd.start, rd.beganAt = rd.at(), time.Now()
 	rd.ordered = rd.source.Ordered(rd.stream)
 	rd.sheet = make(map[time.Time]*row)
 	rd.known = entra.FloorHour(earlier(rd.asked.from, rd.start))
@@ -276,6 +278,9 @@ func (rd *read) book(res groupResult, form string) {
 	now.Quarantined += res.balance.Quarantined
 	if res.added != (Contents{}) {
 		now.wroteAs(form, logs.Of(rd.stream).ColumnSet())
+		if p := &rd.progress; !rd.isRich(form) && !p.EnrichedTo.IsZero() {
+			p.EnrichedTo = earlier(p.EnrichedTo, now.Start) // it is to be read again
+		}
 	}
 	now.Records += res.added.Records
 	now.Versions += res.added.Versions

@@ -22,7 +22,7 @@ const (
 	// more; hours that are read again are read whole.
 	narrowest = 15 * time.Minute
 	// formTimeout is how long a run tries a form that was refused for long.
-	formTimeout = 20 * time.Second
+	formTimeout = time.Minute
 	// narrowFor is how long spans stay as narrow as they had to be made.
 	narrowFor = 24 * time.Hour
 )
@@ -85,7 +85,7 @@ func (r *streamRun) recover(ctx context.Context, rd *read, err error) (again boo
 	case err == nil || errors.Is(err, entra.ErrPagingLost):
 		return false, err
 	case r.outOfTime(ctx):
-		if rd.pages == 0 && r.form == "" && r.progress.PoorSince.IsZero() {
+		if rd.pages == 0 && r.form == "" && r.progress.PoorSince.IsZero() && time.Since(rd.beganAt) > formTimeout {
 			r.progress.PoorSince = r.now // it may hang; a good page ends that
 		}
 		return false, err
@@ -112,9 +112,8 @@ func (r *streamRun) narrow(ctx context.Context, rd *read) {
 // fallBack turns to the poorer form of a log when the richest one has been refused for long enough.
 // Where the poorer one is refused, too, what the richest one said counts.
 func (r *streamRun) fallBack(ctx context.Context, err error) (again bool, _ error) {
-	codes := append(refusals(), entra.CodeUnavailable, entra.CodeBrokenAnswer)
 	switch {
-	case !r.hasForms() || !slices.Contains(codes, entra.CodeOf(err)):
+	case !r.hasForms() || !refusesForm(err):
 		return false, err
 	case r.form != "":
 		return false, r.richRefused
@@ -132,6 +131,11 @@ func (r *streamRun) fallBack(ctx context.Context, err error) (again bool, _ erro
 	return true, nil
 }
 
+// refusesForm tells whether an error may be about the form that was asked for. A ceiling is not.
+func refusesForm(err error) bool {
+	return slices.Contains(append(refusals(), entra.CodeUnavailable, entra.CodeBrokenAnswer), entra.CodeOf(err))
+}
+
 // chooseForm begins a run with the poorer form where the richest one has been refused for long, and
 // is refused still: it may hang, and would take all of the run's time.
 func (r *streamRun) chooseForm(ctx context.Context) {
@@ -145,6 +149,9 @@ func (r *streamRun) chooseForm(ctx context.Context) {
 	err := r.ask(asking, span{hour, hour.Add(time.Hour)})
 	if err == nil {
 		p.PoorSince = time.Time{}
+	}
+	hangs := errors.Is(err, context.DeadlineExceeded) && r.reading.Err() == nil
+	if err == nil || !hangs && !refusesForm(err) {
 		return
 	}
 	r.form, r.richRefused = logs.Of(r.stream).Forms[1], err
@@ -219,6 +226,17 @@ func (r *streamRun) oldest(refused time.Time) (time.Time, error) {
 			takes = middle
 		} else {
 			low = middle
+		}
+	}
+	// Slips come in clusters: what is to be given up is asked for once more, in other words.
+	first := entra.FloorHour(refused)
+	for _, hour := range []time.Time{takes.Add(-time.Hour), entra.FloorHour(first.Add(takes.Sub(first) / 2)), first} {
+		err := r.ask(r.reading, span{hour, hour.Add(3 * time.Hour)})
+		if err == nil {
+			return time.Time{}, nil
+		}
+		if entra.CodeOf(err) != entra.CodeRefused {
+			return time.Time{}, fmt.Errorf("look for the oldest time of %s: %w", r.stream, err)
 		}
 	}
 	return takes, nil

@@ -2,6 +2,7 @@ package archive
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -95,15 +96,15 @@ func (r *streamRun) giveUp(ctx context.Context, s span) error {
 // giveUpReads ends the wait of hours for a second read that nobody can make any more.
 func (r *streamRun) giveUpReads(ctx context.Context) error {
 	p := r.progress
-	if p.Awaits == 0 {
-		return nil
-	}
 	var rows []Coverage
-	for was, err := range r.store.Windows(ctx, r.stream, p.AwaitsFrom, p.AwaitsTo) {
+	for was, err := range r.store.Windows(ctx, r.stream, later(p.SealedTo, p.begin()), p.Watermark) {
 		if err != nil {
 			return err
 		}
-		if now := was; now.awaits() {
+		if now := was; now.awaits() || now.readOnce() {
+			if now.Reads == "" {
+				now.Reads = strconv.FormatInt(now.Records, 10)
+			}
 			now.markForgotten()
 			now.State = now.stateOnceRead()
 			p.addToWindow(was, now)

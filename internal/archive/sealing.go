@@ -85,6 +85,7 @@ func (r *streamRun) sealNew(ctx context.Context, limit time.Time) error {
 		}
 		var (
 			rows   []Coverage
+			once   []Coverage
 			leaves int64
 			to     = limit
 		)
@@ -93,7 +94,17 @@ func (r *streamRun) sealNew(ctx context.Context, limit time.Time) error {
 				return err
 			}
 			if cov.Doubt || cov.awaits() {
-				to = cov.Start
+				to = earlier(to, cov.Start)
+				break
+			}
+			if cov.readOnce() {
+				to = earlier(to, cov.Start)
+				if once = append(once, cov); len(once) == MaxCommit {
+					break
+				}
+				continue
+			}
+			if len(once) > 0 {
 				break
 			}
 			if !cov.sealable() {
@@ -104,6 +115,12 @@ func (r *streamRun) sealNew(ctx context.Context, limit time.Time) error {
 				to = cov.End()
 				break
 			}
+		}
+		if len(rows) == 0 && len(once) > 0 {
+			if err := r.confirmOnce(ctx, once); err != nil {
+				return err
+			}
+			continue
 		}
 		if len(rows) == 0 && !to.After(p.SealedTo) {
 			return nil

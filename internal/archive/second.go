@@ -52,18 +52,28 @@ func (c *Coverage) ReadsDiffer() string {
 	return fmt.Sprintf("unconfirmed: its reads differ, they met %s records", strings.Join(strings.Fields(counts), ", "))
 }
 
-// note adds what a page holds of the window to the keys that this read has met, where somebody will
-// ask for them.
-func (rd *read) note(w *row, recs []entra.Record) {
-	if rd.asked.from.After(w.now.Start) || !w.began.awaits() && !w.began.Thin() {
+// note adds what a page holds of the window, but for what could not be stored, to the keys that this
+// read has met, where somebody will ask for them.
+func (rd *read) note(w *row, recs []entra.Record, rejected []Rejected) {
+	asked := w.began.awaits() || w.began.Thin() || w.recount || rd.onlyOnce(w)
+	if rd.asked.from.After(w.now.Start) || !asked {
 		return
 	}
 	if w.keys == nil {
 		w.keys = newKeySet()
 	}
 	for _, rec := range recs {
-		w.keys.add(rec.Key)
+		if !slices.ContainsFunc(rejected, func(r Rejected) bool { return r.Hash == rec.Hash }) {
+			w.keys.add(rec.Key)
+		}
 	}
+}
+
+// onlyOnce tells whether this is a pass over a window of which there was one read, and which Graph
+// may have forgotten since.
+func (rd *read) onlyOnce(w *row) bool {
+	return rd.cursor.kind == readAgain && w.began.State == WindowComplete && w.began.Passes == 1 && w.began.Reads == "" &&
+		rd.now.Sub(w.now.Start) > shortestRetention-time.Hour
 }
 
 // metAll tells whether this read has met every record of a window that it read whole.
@@ -74,7 +84,7 @@ func (rd *read) metAll(w *row) bool {
 // readAgainLater tells whether a pass will still read the window, while Graph has it.
 func (rd *read) readAgainLater(w *row) bool {
 	return slices.ContainsFunc(rd.ages(), func(age time.Duration) bool {
-		return age <= rd.progress.kept() && w.now.End().Add(age).After(rd.now)
+		return age < rd.progress.kept() && w.now.End().Add(age).After(rd.now)
 	})
 }
 
@@ -85,8 +95,8 @@ func (rd *read) agree(w *row) {
 	count := strconv.FormatInt(met, 10)
 	added := now.New - w.began.New
 	switch {
-	case rd.asked.from.After(now.Start):
-		return // it began within the window
+	case rd.asked.from.After(now.Start) || w.recount:
+		return // it began within the window, or what is stored of it is not counted yet
 	case met == 0 && rd.sinceWhen().After(now.Start): // that nothing is shown tells nothing
 		rd.forgotten(w)
 		return
@@ -145,6 +155,27 @@ func (r *streamRun) second(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// readOnce tells whether the window is complete by one read only: a pass that was to confirm it is
+// none of the settings any more, or it was read by a version that believed one.
+func (c *Coverage) readOnce() bool {
+	return c.State == WindowComplete && c.Passes <= 1 && c.Reads == "" && !c.InPart()
+}
+
+// confirmOnce has windows read again that were read once and would be sealed.
+func (r *streamRun) confirmOnce(ctx context.Context, rows []Coverage) error {
+	p := r.progress
+	for i, was := range rows {
+		rows[i].State, rows[i].Reads = WindowPartial, strconv.FormatInt(was.Records, 10)
+		p.addToWindow(was, rows[i])
+	}
+	saved, err := r.hold.commit(ctx, p, rows, nil)
+	if err != nil {
+		return err
+	}
+	r.progress = saved
+	return r.second(ctx)
 }
 
 // remind asks for the last hour before a time of which there is a record, where that can tell that

@@ -76,6 +76,9 @@ func (rd *read) passRow(w *row, reached time.Time) {
 		w.now.lose(rd.lost(w, reached))
 	}
 	switch {
+	case rd.onlyOnce(w) && rd.sinceWhen().After(w.now.Start) && (w.now.Records == 0 || !rd.metAll(w)):
+		w.now.Reads = strconv.FormatInt(w.began.Records, 10)
+		w.now.markForgotten() // this pass came too late to confirm anything
 	case w.now.State.IsRead():
 	case awaited:
 		rd.agree(w)

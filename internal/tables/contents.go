@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
@@ -35,6 +36,30 @@ func (s *Store) Contents(ctx context.Context, w entra.Window, keys []entra.Key) 
 			return fmt.Errorf("read table %s: %w", TableName(w), err)
 		}
 		out[key] = rec.Raw
+		return nil
+	})
+}
+
+// History is archive.Store's. A record's versions follow its current row.
+func (s *Store) History(ctx context.Context, w entra.Window) (map[string]archive.History, error) {
+	out := make(map[string]archive.History)
+	var current []byte
+	return out, s.records(ctx, w, func(at place, rows []fetchedRow) error {
+		rec, err := s.decodeRecord(ctx, w, rows)
+		if err != nil {
+			return fmt.Errorf("read table %s: %w", TableName(w), err)
+		}
+		if !at.isVersion {
+			current = rec.Raw
+			return nil
+		}
+		key := recordKey(rows[0].RowKey, at)
+		h, ok := out[key]
+		if !ok {
+			h = archive.History{Current: current, Earlier: make(map[entra.Hash][]byte)}
+			out[key] = h
+		}
+		h.Earlier[rec.Hash] = rec.Raw
 		return nil
 	})
 }
