@@ -294,6 +294,7 @@ func (r *streamRun) awaiting(ctx context.Context) ([]span, error) {
 		spans   []span
 		records int64
 		shrink  int64
+		longest = max(secondSpan, p.AwaitsTo.Sub(p.AwaitsFrom)/3) // a few questions for a quiet past of any length
 	)
 	for cov, err := range r.store.Windows(ctx, r.stream, later(p.AwaitsFrom, p.readable()), p.AwaitsTo) {
 		if err != nil {
@@ -304,7 +305,7 @@ func (r *streamRun) awaiting(ctx context.Context) ([]span, error) {
 		}
 		n := len(spans)
 		records += cov.Records
-		if n > 0 && spans[n-1].to.Equal(cov.Start) && records*shrink <= secondRecords && cov.End().Sub(spans[n-1].from)*time.Duration(shrink) <= secondSpan {
+		if n > 0 && spans[n-1].to.Equal(cov.Start) && records*shrink <= secondRecords && cov.End().Sub(spans[n-1].from)*time.Duration(shrink) <= longest {
 			spans[n-1].to = cov.End()
 			continue
 		}
