@@ -98,6 +98,12 @@ func (l *lab) agrees(shows []string, questions int, words string, ordered bool) 
 	asked := u.count()
 	l.runsOf(u, 2)
 	require.Zero(l, about(u.questions(asked), hourOfFour), "it is not asked for again")
+	findings, _ := verify(l.T, l.store, l.heads)
+	named := slices.ContainsFunc(findings, func(f archive.Finding) bool {
+		return f.Difference == archive.DiffUnconfirmed && f.Hour.Equal(hourOfFour) && f.Detail == words
+	})
+	require.Equal(l, words != "", named, "verify names it")
+	require.Empty(l, tampering(findings))
 	l.checkReason(hourOfFour, words)
 	checkLedger(l.T, l.store, stream)
 	v := verification(l)

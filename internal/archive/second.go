@@ -38,7 +38,9 @@ func (c *Coverage) awaits() bool {
 }
 
 // readsUnconfirmed tells whether its reads never agreed.
-func (c *Coverage) readsUnconfirmed() bool { return c.Reads != "" && c.State.IsRead() }
+func (c *Coverage) readsUnconfirmed() bool {
+	return c.Reads != "" && c.State.IsRead() && c.State != WindowPurged
+}
 
 // ReadsDiffer says in words how its reads differ; empty where they agree, or are not done.
 func (c *Coverage) ReadsDiffer() string {

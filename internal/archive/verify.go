@@ -52,7 +52,7 @@ const (
 	DiffUnsealed Difference = "unsealed" // the hour is read, and not sealed yet
 	DiffMissing  Difference = "missing"  // the hour was never read completely, or is lost
 	// DiffUnconfirmed is about contents that a run stored before it died, and that Graph could not
-	// be asked for again.
+	// be asked for again; or about an hour of which no two reads agreed.
 	DiffUnconfirmed Difference = "unconfirmed"
 	DiffLog         Difference = "log" // the log of seals was changed, or does not agree with a head
 )
@@ -387,6 +387,9 @@ func (v *Verifier) strangers(cov Coverage, last seal.Seal, members, leaves []sea
 		default:
 			found(DiffAdded, l.Key, "it says that it was there when the hour was sealed on %s, and it was not", sealedOn)
 		}
+	}
+	if text := cov.ReadsDiffer(); text != "" {
+		found(DiffUnconfirmed, "", "%s", text)
 	}
 	if cov.Unconfirmed > 0 {
 		found(DiffUnconfirmed, "", "%d contents were stored by a run that died, and Graph could not be asked for them again", cov.Unconfirmed)
