@@ -23,9 +23,9 @@ type absent struct {
 // compare gathers what the end of a walk shows without a question to Graph. Rows of the snapshot
 // before that are gone tell nothing.
 func (r *reading) compare(ctx context.Context, q Query) (ending, []absent, error) {
-	e := ending{Brought: r.memory.brought(), Few: r.Walk.Pages == 0, Twice: r.Walk.First > 0}
-	e.Exact = q.Phase == PhaseGroups
-	e.Same = e.Brought == r.Walk.First-1
+	e := ending{Brought: r.memory.brought(), Few: r.Walk.Pages == 0, Twice: r.Walk.First > 0,
+		Spent: r.Walk.Anew >= maxAnew, Exact: q.Phase == PhaseGroups}
+	e.Same = e.Brought == r.Walk.First-1 && !r.memory.lost()
 	var (
 		missing []absent
 		err     error
@@ -45,6 +45,7 @@ func (r *reading) compare(ctx context.Context, q Query) (ending, []absent, error
 		e.First, missing, err = true, nil, nil
 	}
 	e.Missing = int64(len(missing))
+	e.Doubted = !e.First && r.before.Withheld("all "+q.name()) != nil
 	return e, missing, err
 }
 

@@ -12,6 +12,7 @@ import (
 type ending struct {
 	Brought int64 // objects that came, each once, whichever walk of this snapshot brought them
 	First   bool  // no snapshot before tells of the collection
+	Doubted bool  // the snapshot before does, and nothing confirmed that it held all
 	Missing int64 // objects or credentials of the snapshot before that did not come
 
 	Named  bool  // what is missing was asked for by name, or can't be
@@ -20,8 +21,9 @@ type ending struct {
 	Counts bool  // the tenant was asked how many there are
 	Count  int64 // its answer; -1: it gave none
 	Few    bool  // the walk had one page: a second one is cheap
-	Twice  bool  // two walks without any other question
-	Same   bool  // and they brought the same number
+	Twice  bool  // this walk is to confirm the one before it
+	Same   bool  // and both brought the same objects
+	Spent  bool  // there were so many walks that none more is worth it
 	Exact  bool  // the count must be no greater; else it may be so by what was made meanwhile
 }
 
@@ -37,22 +39,36 @@ const (
 	isUnknown verdict = "nothing confirms it"
 )
 
-// judge weighs the evidence. Nothing is asked where all that the snapshot before held came again.
+// judge weighs the evidence. Nothing is asked where all came again that the snapshot before held,
+// unless that one was in doubt itself.
 func judge(e ending) verdict {
 	switch {
 	case e.There > 0:
 		return isShort
-	case !e.First && e.Missing == 0:
-		return isWhole
-	case !e.First && !e.Named:
+	case e.Missing > 0 && !e.Named:
 		return askNames
-	case !e.First && e.Asked == e.Missing:
+	case e.gone() && e.Missing <= maxGone:
 		return isWhole
 	case !e.Counts:
 		return askCount
-	case e.Count >= 0 && e.Count > e.Brought+e.slack():
+	case e.Count < 0:
+		return uncounted(e)
+	case e.Count <= e.Brought:
+		return isWhole
+	case e.Count > e.Brought+e.slack():
 		return isShort
-	case e.Count >= 0:
+	case !e.Twice, !e.Same && !e.Spent:
+		return walkTwice
+	case e.Same:
+		return isWhole
+	}
+	return isUnknown
+}
+
+// uncounted weighs what there is without a count.
+func uncounted(e ending) verdict {
+	switch {
+	case e.gone():
 		return isWhole
 	case !e.Few:
 		return isUnknown
@@ -64,10 +80,14 @@ func judge(e ending) verdict {
 	return isUnknown
 }
 
+// gone tells whether all that the snapshot before held, which held all, has come or is not there by
+// its name.
+func (e ending) gone() bool { return !e.First && !e.Doubted && e.Asked == e.Missing }
+
 // slack is by how many the tenant's count, which comes from an index that is behind, may be greater
-// than what a walk brought: objects are made and deleted while it goes on.
+// than what two equal walks brought: objects are made and deleted while they go on.
 func (e ending) slack() int64 {
-	if e.Exact || !e.First && e.Asked == 0 {
+	if e.Exact || e.Missing > 0 && e.Asked == 0 {
 		return 0
 	}
 	return min(15, e.Brought/100) + e.Brought/1000
@@ -76,7 +96,9 @@ func (e ending) slack() int64 {
 const (
 	// maxNamed bounds how many objects are asked for by name: in four questions.
 	maxNamed = 4 * MaxNamed
-	// maxAnew bounds how often a collection is walked again because the walk fell short.
+	// maxGone is how many may be gone by the list by id alone, which may be empty by a fault.
+	maxGone = 3
+	// maxAnew bounds how often a collection is walked again because the walk's end was not believed.
 	maxAnew = 2
 	// oldEnough is the age at which the snapshot before is no longer better than one that nothing
 	// confirms.
@@ -91,6 +113,8 @@ var collections = map[Phase]string{
 	PhasePrincipals: "servicePrincipals",
 }
 
+func (q Query) name() string { return collections[q.Phase] + q.Group }
+
 // confirm tells whether the walk that has come to its end brought the whole collection, as far as
 // anything else than its own word tells. Where it did not, the collection is begun anew, and the
 // answer is no; after maxAnew times it is an error.
@@ -102,7 +126,7 @@ func (r *reading) confirm(ctx context.Context, q Query) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	name, example := collections[q.Phase]+q.Group, ""
+	name, example := q.name(), ""
 	var refused error
 	for {
 		v := judge(e)
@@ -123,14 +147,9 @@ func (r *reading) confirm(ctx context.Context, q Query) (bool, error) {
 				refused, e.Count, err = err, -1, nil
 			}
 		case walkTwice:
-			r.beginAnew()
-			r.Walk.First = e.Brought + 1
-			return false, r.save(ctx)
+			return false, r.walkAgain(ctx, e.Brought+1)
 		case isUnknown:
-			r.undisclosed("all "+name, &entra.Error{Code: entra.CodeOf(refused), Err: refused,
-				Doing:  "confirm that all " + name + " were read",
-				Why:    fmt.Sprintf("%d came, and Graph does not tell how many there are", e.Brought),
-				Remedy: "compare the number with what the portal shows"})
+			r.unconfirmed(name, e, refused)
 			return true, nil
 		case isShort:
 			return r.short(ctx, name, e, example)
@@ -141,16 +160,41 @@ func (r *reading) confirm(ctx context.Context, q Query) (bool, error) {
 	}
 }
 
+// walkAgain begins the collection anew. First is as in Walk. A walk that confirms another comes
+// further with each page, though these were read before: in a large tenant it takes several runs.
+func (r *reading) walkAgain(ctx context.Context, first int64) error {
+	r.beginAnew()
+	if r.Walk.First = first; first > 0 {
+		r.Walk.Farthest = 0
+	}
+	r.Walk.Anew++
+	return r.save(ctx)
+}
+
+// unconfirmed notes that nothing tells whether all was read. The error is why there is no count.
+func (r *reading) unconfirmed(name string, e ending, refused error) {
+	failed := &entra.Error{Code: entra.CodeOf(refused), Err: refused, Doing: "confirm that all " + name + " were read",
+		Why:    fmt.Sprintf("%d came, and Graph does not tell how many there are", e.Brought),
+		Remedy: "compare the number with what the portal shows"}
+	if e.Count >= 0 {
+		failed.Code = entra.CodeBrokenAnswer
+		failed.Why = fmt.Sprintf("%d came in %d walks, the last of which differ, and Graph counts %d",
+			e.Brought, r.Walk.Anew+1, e.Count)
+	}
+	r.undisclosed("all "+name, failed)
+}
+
 // confirmUse tells whether the walk through a report of use brought all of it. Graph does not count
-// reports. One that no snapshot before tells of is walked until a walk brings nothing new: what it
-// lacks would pass for unused.
+// reports. One that no snapshot before tells of for sure is walked until a walk brings nothing new:
+// what it lacks would pass for unused.
 func (r *reading) confirmUse(ctx context.Context, p Phase) (bool, error) {
 	if err := r.carryUse(ctx, p); err != nil {
 		return false, err
 	}
 	brought := r.memory.brought()
+	told := r.before.ID != "" && r.before.Withheld(string(p)) == nil && r.before.Withheld("all "+string(p)) == nil
 	switch {
-	case r.before.ID != "" && r.before.Withheld(string(p)) == nil, r.Walk.First == brought+1:
+	case told, r.Walk.First == brought+1:
 		return true, nil
 	case r.Walk.First > 0 && r.Walk.Anew >= maxAnew:
 		r.undisclosed("all "+string(p), &entra.Error{Code: entra.CodeBrokenAnswer,
@@ -159,10 +203,7 @@ func (r *reading) confirmUse(ctx context.Context, p Phase) (bool, error) {
 			Remedy: "what did not come passes for unused until the next snapshot; look at Microsoft 365 service health"})
 		return true, nil
 	}
-	r.beginAnew()
-	r.Walk.First = brought + 1
-	r.Walk.Anew++
-	return false, r.save(ctx)
+	return false, r.walkAgain(ctx, brought+1)
 }
 
 // askNames asks for a sample of what is missing by its name, and tells how many were asked for, how
@@ -218,18 +259,19 @@ func (r *reading) short(ctx context.Context, name string, e ending, example stri
 		Remedy: "answers go on from the snapshot before, and the next run reads them again; " +
 			"if it stays, look at Microsoft 365 service health"}
 	r.log.WarnContext(ctx, "a walk fell short", "collection", name, "why", why)
-	if r.Walk.Anew >= maxAnew && r.tooLate() {
+	if e.Spent && (r.tooLate() || e.noWorse()) {
 		failed.Remedy = "what did not come is missing from answers; look at Microsoft 365 service health"
 		r.undisclosed("all "+name, failed)
 		return true, nil
 	}
-	r.beginAnew()
-	r.Walk.Anew++
-	if r.Walk.Anew > maxAnew {
-		return false, failed
+	if err := r.walkAgain(ctx, 0); err != nil || !e.Spent {
+		return false, err
 	}
-	return false, r.save(ctx)
+	return false, failed
 }
+
+// noWorse tells whether a walk that fell short is as good as the snapshot before, which did, too.
+func (e ending) noWorse() bool { return e.Doubted && e.There == 0 && (e.Missing == 0 || e.Asked > 0) }
 
 // tooLate tells whether there is nothing better than a snapshot that nothing confirms.
 func (r *reading) tooLate() bool {

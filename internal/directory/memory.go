@@ -103,6 +103,16 @@ func (m *memory) meet(object uint64, nth int64) {
 	m.met[object] = nth
 }
 
+// lost tells whether the walk did not meet an object that the one before it had met.
+func (m *memory) lost() bool {
+	for _, nth := range m.met {
+		if nth == m.nth-1 {
+			return true
+		}
+	}
+	return false
+}
+
 // brought is how many objects all walks together have met, each once.
 func (m *memory) brought() int64 { return int64(len(m.met)) + m.beyond }
 

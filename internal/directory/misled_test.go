@@ -79,8 +79,14 @@ func TestACountThatIsTooGreatHoldsAFirstSnapshotUpForThreeHours(t *testing.T) {
 		require.Contains(t, snap.Undisclosed[0].Message, "and Graph counts 90")
 		require.Equal(t, 50, n.everybody())
 
-		// The next one has it to go by, and asks for no count.
-		require.Empty(t, n.whole(day).Undisclosed)
+		// The next one is no worse, so it is not held up, and says so, too, until the count agrees.
+		snap = n.whole(day)
+		require.Len(t, snap.Undisclosed, 1)
+		require.Contains(t, snap.Undisclosed[0].Message, "3 walks brought 50, and Graph counts 90")
+		n.tenant.ClearFaults()
+		n.asked.heard()
+		require.Empty(t, n.whole(2*day).Undisclosed)
+		require.Equal(t, []string{countUsers}, n.asked.heard())
 	})
 }
 

@@ -57,11 +57,12 @@ func (r *reading) keepUsers(ctx context.Context, page Page) error {
 			return err
 		default:
 			r.GraphRequests++
-			users, active, err = parseUsers(again.Items)
+			second, _, err := parseUsers(again.Items)
 			again.Free()
 			if err != nil {
 				return err
 			}
+			users, active = r.together(users, second)
 		}
 	}
 	if r.Link == "" {
@@ -84,6 +85,32 @@ func (r *reading) keepUsers(ctx context.Context, page Page) error {
 		return err
 	}
 	return r.store.Put(ctx, r.ID, readNames, names)
+}
+
+// together are the users of either of two answers for one page that has no activity in the first,
+// and how many of them have some. From the second come activity, and users whom only it has.
+func (r *reading) together(first, second []userRead) (users []userRead, active int) {
+	at := make(map[string]int, len(first))
+	for i, u := range first {
+		at[u.ID] = i
+	}
+	for _, u := range second {
+		i, ok := at[u.ID]
+		switch {
+		case !ok:
+			at[u.ID] = len(first)
+			first = append(first, u)
+			r.memory.meet(shortHash(u.ID), r.Walk.Nth)
+		case first[i].Activity.None():
+			first[i].Activity = u.Activity
+		}
+	}
+	for _, u := range first {
+		if !u.Activity.None() {
+			active++
+		}
+	}
+	return first, active
 }
 
 func parseUsers(items [][]byte) (users []userRead, active int, err error) {

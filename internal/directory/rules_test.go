@@ -14,7 +14,17 @@ func TestTheEndOfAWalkIsWeighedByOtherWordsThanItsOwn(t *testing.T) {
 	}{
 		"all that was there came again":            {ending{Brought: 1000}, isWhole},
 		"somebody is gone":                         {ending{Brought: 999, Missing: 1}, askNames},
-		"and really is":                            {ending{Brought: 999, Missing: 1, Named: true, Asked: 1}, isWhole},
+		"and really is":                            {ending{Brought: 997, Missing: 3, Named: true, Asked: 3}, isWhole},
+		"several are gone at once":                 {ending{Brought: 996, Missing: 4, Named: true, Asked: 4}, askCount},
+		"and the count knows of it":                {ending{Brought: 996, Missing: 4, Named: true, Asked: 4, Counts: true, Count: 996}, isWhole},
+		"and the count knows nothing of it":        {ending{Brought: 96, Missing: 4, Named: true, Asked: 4, Counts: true, Count: 100}, isShort},
+		"and there is no count":                    {ending{Brought: 996, Missing: 4, Named: true, Asked: 4, Counts: true, Count: -1}, isWhole},
+		"the one before was in doubt":              {ending{Doubted: true, Brought: 1000}, askCount},
+		"and somebody is gone, too":                {ending{Doubted: true, Brought: 999, Missing: 1}, askNames},
+		"and really is, but is that all":           {ending{Doubted: true, Brought: 999, Missing: 1, Named: true, Asked: 1}, askCount},
+		"in doubt, and the count agrees":           {ending{Doubted: true, Brought: 1000, Counts: true, Count: 1000}, isWhole},
+		"in doubt, and the count disagrees":        {ending{Doubted: true, Brought: 1000, Counts: true, Count: 1012}, isShort},
+		"in doubt, and there is no count":          {ending{Doubted: true, Brought: 1000, Counts: true, Count: -1}, isUnknown},
 		"and is not":                               {ending{Brought: 999, Missing: 3, Named: true, Asked: 3, There: 1}, isShort},
 		"too many are gone to ask for each":        {ending{Brought: 11941, Missing: 5051, Named: true, Asked: 60}, askCount},
 		"and the count says so, too":               {ending{Brought: 11941, Missing: 5051, Named: true, Asked: 60, Counts: true, Count: 11941}, isWhole},
@@ -25,12 +35,17 @@ func TestTheEndOfAWalkIsWeighedByOtherWordsThanItsOwn(t *testing.T) {
 		"then the count must be exact":             {ending{Brought: 997, Missing: 3, Named: true, Counts: true, Count: 998}, isShort},
 		"the first snapshot":                       {ending{First: true, Brought: 1000}, askCount},
 		"the first is whole":                       {ending{First: true, Brought: 1000, Counts: true, Count: 1000}, isWhole},
-		"some were made while it was walked":       {ending{First: true, Brought: 1000, Counts: true, Count: 1011}, isWhole},
+		"some were made while it was walked":       {ending{First: true, Brought: 1000, Counts: true, Count: 1011}, walkTwice},
+		"a second walk brought the same":           {ending{First: true, Brought: 1000, Counts: true, Count: 1011, Twice: true, Same: true}, isWhole},
+		"a second walk did not":                    {ending{First: true, Brought: 1000, Counts: true, Count: 1011, Twice: true}, walkTwice},
+		"nor did the third":                        {ending{First: true, Brought: 1000, Counts: true, Count: 1011, Twice: true, Spent: true}, isUnknown},
+		"the second brought what was missing":      {ending{First: true, Brought: 1011, Counts: true, Count: 1011, Twice: true}, isWhole},
+		"after walks that fell short":              {ending{First: true, Brought: 1000, Counts: true, Count: 1011, Spent: true}, walkTwice},
 		"more than that are missing":               {ending{First: true, Brought: 1000, Counts: true, Count: 1012}, isShort},
 		"in a small tenant none may be":            {ending{First: true, Brought: 99, Counts: true, Count: 100}, isShort},
 		"an empty collection":                      {ending{First: true, Counts: true, Count: 1}, isShort},
 		"a group's members are counted exactly":    {ending{First: true, Exact: true, Brought: 900, Counts: true, Count: 901}, isShort},
-		"the index is behind on deletions":         {ending{First: true, Brought: 990, Counts: true, Count: 995}, isWhole},
+		"the index is behind on deletions":         {ending{First: true, Brought: 990, Counts: true, Count: 995, Twice: true, Same: true}, isWhole},
 		"without a count one page is walked twice": {ending{First: true, Brought: 9, Counts: true, Count: -1, Few: true}, walkTwice},
 		"and is the same":                          {ending{First: true, Brought: 9, Counts: true, Count: -1, Few: true, Twice: true, Same: true}, isWhole},
 		"and is not the same":                      {ending{First: true, Brought: 9, Counts: true, Count: -1, Few: true, Twice: true}, isUnknown},
@@ -88,6 +103,13 @@ func TestAWalkRemembersItsLinksAndItsObjects(t *testing.T) {
 	require.Empty(t, m.add(11, b), "another walk may use the link")
 	require.Empty(t, m.add(12, a), "and bring the objects again")
 	require.EqualValues(t, 4, m.brought())
+	require.False(t, m.lost())
+	m.begin(2)
+	m.add(11, b)
+	require.True(t, m.lost(), "the walk before met more")
+	m.begin(3)
+	m.add(11, b)
+	require.False(t, m.lost(), "what only an older one met is gone")
 }
 
 func TestAPageIsRememberedAsItWas(t *testing.T) {

@@ -60,8 +60,8 @@ type Walk struct {
 	Farthest int64 `json:",omitempty"` // most full pages of any walk through this collection
 	Nth      int64 `json:",omitempty"` // walks through this collection that were begun before it
 	Lost     int64 `json:",omitempty"` // of these, how many were lost since one last came further
-	Anew     int64 `json:",omitempty"` // of these, how many brought less than another question tells
-	First    int64 `json:",omitempty"` // one more than the objects of a walk that is done twice; 0: it is not
+	Anew     int64 `json:",omitempty"` // of these, how many came to an end that was not believed
+	First    int64 `json:",omitempty"` // one more than what the walks before brought, if this one is to confirm it; else 0
 }
 
 // Doubt is a refusal of what the tenant had disclosed. It is believed once it has lasted.
