@@ -318,6 +318,7 @@ type slow struct {
 }
 
 func (s slow) Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page, error] {
+	s.mu.Lock()
 	s.before = func(page int) error {
 		if page >= s.n {
 			<-ctx.Done()
@@ -325,6 +326,7 @@ func (s slow) Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page, er
 		}
 		return nil
 	}
+	s.mu.Unlock()
 	return s.tenant.Pages(ctx, q)
 }
 

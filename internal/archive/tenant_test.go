@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -31,6 +32,7 @@ var start = time.Date(2026, 11, 21, 14, 30, 0, 0, time.UTC)
 
 // tenant is a Source of which a test decides every step: what it holds, in which order it hands it out, where it breaks.
 type tenant struct {
+	mu       sync.Mutex // a walk's next page is asked for beside another question
 	now      time.Time
 	records  map[entra.Stream][]string
 	pageSize int
@@ -51,6 +53,7 @@ func (t *tenant) Ordered(entra.Stream) bool              { return !t.shuffled }
 func (t *tenant) Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page, error] {
 	s, from, to := q.Stream, q.From, q.To
 	return func(yield func(entra.Page, error) bool) {
+		t.mu.Lock()
 		t.reads = append(t.reads, from.Format(time.RFC3339)+" "+to.Format(time.RFC3339))
 		var in []string
 		for _, raw := range t.records[s] {
@@ -58,38 +61,45 @@ func (t *tenant) Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page,
 				in = append(in, raw)
 			}
 		}
+		t.mu.Unlock()
 		if t.shuffled {
 			slices.SortStableFunc(in, func(a, b string) int { return strings.Compare(hashText(a), hashText(b)) })
 		} else {
 			slices.SortStableFunc(in, func(a, b string) int { return timeOf(s, a).Compare(timeOf(s, b)) })
 		}
 		for first := true; first || len(in) > 0; first = false {
-			if t.before != nil {
-				if err := t.before(t.pages); err != nil {
-					yield(entra.Page{}, err)
-					return
-				}
-			}
-			if ctx.Err() != nil {
-				yield(entra.Page{}, ctx.Err())
-				return
-			}
-			t.pages++
 			n := min(t.pageSize, len(in))
-			page := entra.Page{Date: t.now}
-			for _, raw := range in[:n] {
-				rec, err := logs.ParseRecord(s, []byte(raw))
-				page.Records = append(page.Records, entra.Parsed{Record: rec, Err: err})
-			}
+			page, err := t.page(ctx, s, in[:n])
 			in = in[n:]
-			if t.mangle != nil {
-				page = t.mangle(page)
-			}
-			if !yield(page, nil) {
+			if !yield(page, err) || err != nil {
 				return
 			}
 		}
 	}
+}
+
+// page is the next page, or the error in its place.
+func (t *tenant) page(ctx context.Context, s entra.Stream, raws []string) (entra.Page, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.before != nil {
+		if err := t.before(t.pages); err != nil {
+			return entra.Page{}, err
+		}
+	}
+	if ctx.Err() != nil {
+		return entra.Page{}, ctx.Err()
+	}
+	t.pages++
+	page := entra.Page{Date: t.now}
+	for _, raw := range raws {
+		rec, err := logs.ParseRecord(s, []byte(raw))
+		page.Records = append(page.Records, entra.Parsed{Record: rec, Err: err})
+	}
+	if t.mangle != nil {
+		page = t.mangle(page)
+	}
+	return page, nil
 }
 
 func hashText(s string) string { h := sha256.Sum256([]byte(s)); return string(h[:]) }
