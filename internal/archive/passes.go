@@ -75,9 +75,16 @@ func (r *streamRun) pass(ctx context.Context, age time.Duration) error {
 	if !from.Before(to) {
 		return nil
 	}
-	due, err := r.due(ctx, age, from, to)
+	due, once, err := r.due(ctx, age, from, to)
 	if err != nil {
 		return err
+	}
+	if once && len(due) > 0 {
+		// What the pass does not meet of hours that were read once tells something only if Graph still
+		// has them.
+		if err := r.remind(ctx, due[0].from); err != nil {
+			return err
+		}
 	}
 	for _, s := range due {
 		c := r.passCursor(age, s.from)
@@ -95,8 +102,9 @@ func (r *streamRun) pass(ctx context.Context, age time.Duration) error {
 	return nil
 }
 
-// due lists the spans of [from, to) whose windows were last read before they had reached an age.
-func (r *streamRun) due(ctx context.Context, age time.Duration, from, to time.Time) ([]span, error) {
+// due lists the spans of [from, to) whose windows were last read before they had reached an age. once
+// tells whether any of them was read a single time.
+func (r *streamRun) due(ctx context.Context, age time.Duration, from, to time.Time) (_ []span, once bool, _ error) {
 	var (
 		spans []span
 		next  = entra.FloorHour(from)
@@ -113,16 +121,17 @@ func (r *streamRun) due(ctx context.Context, age time.Duration, from, to time.Ti
 	}
 	for cov, err := range r.store.Windows(ctx, r.stream, next, to) {
 		if err != nil {
-			return nil, err
+			return nil, false, err
 		}
 		add(next, cov.Start) // windows without a row
 		if cov.State != WindowPurged && cov.PassedAt.Before(cov.End().Add(age)) {
+			once = once || cov.readOnce()
 			add(cov.Start, cov.End())
 		}
 		next = cov.End()
 	}
 	add(next, to)
-	return spans, nil
+	return spans, once, nil
 }
 
 // readRange reads the windows of [from, to) again, as far as the stream was read at all.
