@@ -25,7 +25,8 @@ import (
 
 const printJobs entra.Stream = "printJobs"
 
-// printed is the time of the made-up log's first record. Every 50 minutes there is another one, for four days.
+// printed is the time of the made-up log's first record. Every 50 minutes there is another one, for
+// four days.
 var printed = time.Date(2026, 10, 25, 0, 10, 0, 123_456_700, time.UTC)
 
 const printedJobs = 116
@@ -99,8 +100,8 @@ func (s printing) run(args ...string) string {
 	return out.String()
 }
 
-// TestTheMadeUpLog goes all the way of a log, through everything that asks package logs for its description.
-// TestALogTakesOneFileAndOneLine runs it.
+// TestTheMadeUpLog goes all the way of a log, through everything that asks package logs for its
+// description. TestALogTakesOneFileAndOneLine runs it.
 func TestTheMadeUpLog(t *testing.T) {
 	s := newPrinting(t)
 	for range 2 { // the first run reads, the second one seals
@@ -308,7 +309,8 @@ func (s printing) seePermissions(t *testing.T) {
 	require.Contains(t, checks["stream printJobs"]["detail"], "PrintJob.Read.All (or PrintJob.ReadBasic.All)")
 }
 
-// seePurged is after the log is not collected any more: what there is of it is known from its ledger.
+// seePurged is after the log is not collected any more: what there is of it is known from its
+// ledger.
 func (s printing) seePurged(t *testing.T) {
 	s.p.kill()
 	s.env["ARCHIVE_STREAMS"] = "directoryAudits"

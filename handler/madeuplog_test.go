@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// printJobsFile describes a log that is like none of the real ones: another property dates it, it is both ordered and strict,
-// and its tables, columns and files have names of their own.
+// printJobsFile describes a log that is like none of the real ones: another property dates it, it
+// is both ordered and strict, and its tables, columns and files have names of their own.
 const printJobsFile = `package logs
 
 import "github.com/entraledger/entraledger/internal/entra"
@@ -51,7 +51,8 @@ func printJobs() *Log {
 // printJobsLine is what the list of logs gets.
 const printJobsLine = "\tprintJobs(),\n"
 
-// madeUpLog writes a go command's overlay in which the module has one log more: its file, and its line in the list.
+// madeUpLog writes a go command's overlay in which the module has one log more: its file, and its
+// line in the list.
 func madeUpLog(t *testing.T) (overlay string) {
 	folder, err := filepath.Abs("../internal/logs")
 	require.NoError(t, err)
@@ -89,8 +90,9 @@ func goCommand(t *testing.T, args ...string) string {
 	return string(out)
 }
 
-// TestALogTakesOneFileAndOneLine adds a made-up log and sees it collected, stored, sealed, read back, downloaded and documented
-// without another line of code. The journey itself is TestTheMadeUpLog, which only a program with that log can make.
+// TestALogTakesOneFileAndOneLine adds a made-up log and sees it collected, stored, sealed, read
+// back, downloaded and documented without another line of code. The journey itself is
+// TestTheMadeUpLog, which only a program with that log can make.
 func TestALogTakesOneFileAndOneLine(t *testing.T) {
 	overlay := madeUpLog(t)
 	t.Run("it goes all the way of a log", func(t *testing.T) {
@@ -117,7 +119,8 @@ func TestALogTakesOneFileAndOneLine(t *testing.T) {
 	})
 }
 
-// printJobsDocs are forms of what docs/ says of the log, by file: lines that are not there without it.
+// printJobsDocs are forms of what docs/ says of the log, by file: lines that are not there without
+// it.
 var printJobsDocs = map[string][]string{
 	"tables.md": {
 		"[|] `printJobs` [|] what was printed [|] `printJobs` [|] `beta` [|] `PrintJob.Read.All` or `PrintJob.ReadBasic.All`; " +

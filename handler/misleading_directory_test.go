@@ -153,8 +153,9 @@ func misleadingDirectories() []misleading {
 	}
 }
 
-// TestHoweverTheTenantMisleadsASnapshotIsTheDirectorysTruth plays each way on every collection, in the
-// shapes in turn, on the first snapshot and on the next day's. The process is killed in the middle.
+// TestHoweverTheTenantMisleadsASnapshotIsTheDirectorysTruth plays each way on every collection, in
+// the shapes in turn, on the first snapshot and on the next day's. The process is killed in the
+// middle.
 func TestHoweverTheTenantMisleadsASnapshotIsTheDirectorysTruth(t *testing.T) {
 	misleadDirectories(t, 0)
 }
@@ -186,8 +187,8 @@ func misleadDirectories(t *testing.T, shift int) {
 	}
 }
 
-// misledSnapshot takes a snapshot of a tenant that misleads two runs, or three, and then behaves. Of two
-// runs at once, one goes on.
+// misledSnapshot takes a snapshot of a tenant that misleads two runs, or three, and then behaves.
+// Of two runs at once, one goes on.
 func (d *misledDirectory) misledSnapshot(l misleading, shift int, after time.Duration) {
 	d.Helper()
 	happened := d.tenant.Happened(l.Kind)
@@ -212,8 +213,8 @@ func (d *misledDirectory) misledSnapshot(l misleading, shift int, after time.Dur
 	require.Empty(d, d.finish(after+20*time.Minute).Undisclosed)
 }
 
-// TestADirectoryWhoseWalksAlwaysEndEarlyIsSaidToBeUnconfirmed: nothing is answered from it for three
-// hours, then with a word on it, until the tenant behaves.
+// TestADirectoryWhoseWalksAlwaysEndEarlyIsSaidToBeUnconfirmed: nothing is answered from it for
+// three hours, then with a word on it, until the tenant behaves.
 func TestADirectoryWhoseWalksAlwaysEndEarlyIsSaidToBeUnconfirmed(t *testing.T) {
 	t.Parallel()
 	d := newMisledDirectory(t)
@@ -255,8 +256,8 @@ func (d *misledDirectory) usersOf() map[string]string {
 	return out
 }
 
-// TestWhatTheDirectoryDisclosedIsDoubtedForAnHourWhenItIsRefused: nothing fails, and what is answered
-// is the snapshot before; then it is unknown, and nobody passes for inactive.
+// TestWhatTheDirectoryDisclosedIsDoubtedForAnHourWhenItIsRefused: nothing fails, and what is
+// answered is the snapshot before; then it is unknown, and nobody passes for inactive.
 func TestWhatTheDirectoryDisclosedIsDoubtedForAnHourWhenItIsRefused(t *testing.T) {
 	t.Parallel()
 	d := newMisledDirectory(t)

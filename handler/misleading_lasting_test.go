@@ -290,8 +290,8 @@ func (m *misled) requireSince(stream entra.Stream, from, to time.Time) {
 	require.Equal(m, want, got, stream)
 }
 
-// TestOneRefusalInARowOfGoodAnswersFailsNothingAndOneThatLastsDoes refuses one run of 50, each log in
-// another way, and then every run.
+// TestOneRefusalInARowOfGoodAnswersFailsNothingAndOneThatLastsDoes refuses one run of 50, each log
+// in another way, and then every run.
 func TestOneRefusalInARowOfGoodAnswersFailsNothingAndOneThatLastsDoes(t *testing.T) {
 	t.Parallel()
 	m := newMisled(t, 61, 10, hour)

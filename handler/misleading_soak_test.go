@@ -13,8 +13,8 @@ import (
 	"github.com/entraledger/entraledger/internal/simtenant"
 )
 
-// TestSoakHoweverTheTenantMisleads plays every way in every shape on every log, on the first walk and
-// on later ones, until the time is up: make soak FOR=20m.
+// TestSoakHoweverTheTenantMisleads plays every way in every shape on every log, on the first walk
+// and on later ones, until the time is up: make soak FOR=20m.
 func TestSoakHoweverTheTenantMisleads(t *testing.T) {
 	lasts, err := time.ParseDuration(os.Getenv("FOR"))
 	require.NoError(t, err, "FOR")

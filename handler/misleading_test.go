@@ -130,8 +130,8 @@ func refusing() []shape {
 	return []shape{{page: 1, count: 1}, {page: 2, count: 1}, {page: 1, every: 2}, {page: -1, every: 2}, {every: 2}}
 }
 
-// hiding are the shapes of faults that hide records: one answer does. What two questions hide is not
-// known to anybody.
+// hiding are the shapes of faults that hide records: one answer does. What two questions hide is
+// not known to anybody.
 func hiding() []shape {
 	return []shape{{page: 1, count: 1}, {page: 2, count: 1}, {page: 1, after: 1, count: 1}, {page: -1, after: 2, count: 1},
 		{after: 5, count: 1}}
@@ -154,8 +154,8 @@ type outcome struct {
 	unconfirmed, lost, before int // hours whose reads differ; that are lost; before the archive's begin
 }
 
-// requireTruthOrSaid holds the current contents against the tenant, hour by hour: they are the same,
-// or the ledger says what it does not know.
+// requireTruthOrSaid holds the current contents against the tenant, hour by hour: they are the
+// same, or the ledger says what it does not know.
 func (m *misled) requireTruthOrSaid() (out outcome) {
 	m.Helper()
 	until := m.tenant.Now().Add(-6 * time.Minute)

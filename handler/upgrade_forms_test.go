@@ -47,8 +47,8 @@ func TestAnArchiveInThePoorerFormIsBroughtToTheRicher(t *testing.T) {
 	}
 }
 
-// whole is the same archive without the stream whose sealed hours keep the members of enums that the
-// version before did not ask for.
+// whole is the same archive without the stream whose sealed hours keep the members of enums that
+// the version before did not ask for.
 func (v *versions) whole() *versions {
 	out := *v
 	out.streams = slices.DeleteFunc(slices.Clone(v.streams), func(s entra.Stream) bool { return s == logs.SignInsNonInteractiveUser })
@@ -78,8 +78,8 @@ func (v *versions) archiveThin(old *process) map[entra.Stream][]string {
 	return thin
 }
 
-// enrichBetweenKills fires the timer, kills the process after a growing number of requests to Graph,
-// and begins anew, until one run gets to its end.
+// enrichBetweenKills fires the timer, kills the process after a growing number of requests to
+// Graph, and begins anew, until one run gets to its end.
 func (v *versions) enrichBetweenKills(now **process) {
 	v.tenant.Freeze(v.begin.Add(2*day + 10*time.Minute))
 	for n := 3; n < 12; n += 3 {

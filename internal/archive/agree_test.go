@@ -303,7 +303,8 @@ func TestWhatAPassReadsAgainCostsNoSecondRead(t *testing.T) {
 		ordered        bool
 		most           int
 	}{
-		{9 * days, 30 * days, true, 4}, {9 * days, 30 * days, false, 4}, {7 * time.Hour, 30 * days, true, 4}, {7 * time.Hour, 30 * days, false, 4},
+		{9 * days, 30 * days, true, 4}, {9 * days, 30 * days, false, 4}, {7 * time.Hour, 30 * days, true, 4},
+		{7 * time.Hour, 30 * days, false, 4},
 		{40 * days, 30 * days, true, 4}, {40 * days, 30 * days, false, 4},
 		{time.Hour, 6 * days, true, 1}, {time.Hour, 6 * days, false, 0}, // all of it is read again by a pass
 	} {
@@ -333,8 +334,8 @@ func TestWhatAPassReadsAgainCostsNoSecondRead(t *testing.T) {
 	}
 }
 
-// TestAPassThatGraphWillHaveForgottenConfirmsNothing: an hour that only such a pass would read again
-// has its second read now.
+// TestAPassThatGraphWillHaveForgottenConfirmsNothing: an hour that only such a pass would read
+// again has its second read now.
 func TestAPassThatGraphWillHaveForgottenConfirmsNothing(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.options.Backfill, l.options.Passes = 20*days, []time.Duration{3 * time.Hour, 7 * days, 60 * days}

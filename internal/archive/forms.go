@@ -43,8 +43,8 @@ func (r *streamRun) formOf(page entra.Page) string {
 // isRich tells whether a form is the richest one of the stream.
 func (r *streamRun) isRich(form string) bool { return form == logs.Of(r.stream).Form() }
 
-// judge tells a record that came in a richer form from one that changed, and keeps a poorer one from
-// the place of a richer one.
+// judge tells a record that came in a richer form from one that changed, and keeps a poorer one
+// from the place of a richer one.
 func (rd *read) judge(ctx context.Context, p part, changes []Change, balance *Balance) ([]Change, error) {
 	rich := rd.isRich(p.form)
 	if rich && !p.older {

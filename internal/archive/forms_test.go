@@ -126,7 +126,7 @@ func TestBringingAnArchiveToBetaIsResumable(t *testing.T) {
 	}
 }
 
-// TestWhatHappenedToRecordsBetweenTheForms: one changed since, one bears another time, one is not in
+// TestWhatHappenedToRecordsBetweenTheForms: one record changed, one has another time, one is not in
 // beta any more, one is out of reach.
 func TestWhatHappenedToRecordsBetweenTheForms(t *testing.T) {
 	inLab(t, func(l *lab) {

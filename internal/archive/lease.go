@@ -11,10 +11,10 @@ import (
 )
 
 // One execution at a time writes the ledger of a stream. Its lease is a row of the ledger's
-// partition that every commit carries; a commit of an execution that has lost it fails, because
-// whoever took the lease moved the revision on. A lease can't stop a write of records that is under
-// way, so those do no harm by themselves: rows are added or replaced by ETag, and what was read
-// under the later stamp is current, whichever arrives last.
+// partition that every commit carries; a commit of an execution that has lost it fails, because the
+// execution that took the lease has changed the revision. A lease can't stop a write of records
+// that is under way, so those do no harm by themselves: rows are added or replaced by ETag, and
+// what was read under the later stamp is current, whichever arrives last.
 
 const (
 	// LeaseLength is how long a lease lasts that is not renewed.
@@ -119,8 +119,8 @@ type holding struct {
 	// Of whoever works: from when on it dates what it writes, and the last date that it gave.
 	base, given time.Time
 
-	// What follows belongs to whoever has the turn: a commit of the work, or a renewal, which must
-	// not come between.
+	// What follows is for the goroutine that has the turn: a commit of the work, or a renewal,
+	// which must not come between.
 	turn    chan struct{}
 	lease   Lease
 	last    Progress // as the ledger has it

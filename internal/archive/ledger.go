@@ -72,8 +72,8 @@ type Coverage struct {
 	// noted, or no record.
 	Form string
 	// Reads are the numbers of records that the reads of the whole window met, with blanks between,
-	// from the first one on, while it awaits two that agree, or where none did. Keys is the sum over
-	// the keys that the last one met.
+	// from the first one on, while it awaits two that agree, or where none did. Keys is the sum
+	// over the keys that the last one met.
 	Reads string
 	Keys  Sum
 	// ColumnSet is the number of the poorest set of columns that its rows were written with; 0: not
@@ -143,13 +143,13 @@ type Progress struct {
 	Purged   int64     // windows whose records were dropped
 	PurgedTo time.Time // everything before was dropped by the archive's own retention; zero: nothing was
 
-	// Thin counts the windows with records in a poorer form than Graph has, Awaits those that await a
-	// read that agrees with the one before. None lies outside the span beside it.
+	// Thin counts the windows with records in a poorer form than Graph has, Awaits those that await
+	// a read that agrees with the one before. None lies outside the span beside it.
 	Thin, Awaits         int64
 	ThinFrom, ThinTo     time.Time
 	AwaitsFrom, AwaitsTo time.Time
-	// Everything before EnrichedTo was read again in the richest form, or is out of Graph's reach. A
-	// row of a version before has none.
+	// Everything before EnrichedTo was read again in the richest form, or is out of Graph's reach.
+	// A row of a version before has none.
 	EnrichedTo time.Time
 	// RefusedSince is when Graph began to refuse the stream, PoorSince the richest form of it, in a
 	// row; zero: its last answer was good.

@@ -82,7 +82,7 @@ func (r *streamRun) resum(ctx context.Context, unsealed bool) error {
 	return nil
 }
 
-// setBack takes a watermark back that lies in the future: a clock was wrong, and everything up to
+// setBack moves a watermark back that lies in the future: a clock was wrong, and everything up to
 // there was taken for read. It goes back to the last hour in which there was a record, so that what
 // came since is read after all.
 func (r *streamRun) setBack(ctx context.Context) error {

@@ -32,8 +32,8 @@ func widest(asked []entra.Query) (w time.Duration) {
 	return w
 }
 
-// TestWhereWideSpansTimeOutNarrowerOnesAreAskedFor: the past, the newest hours after a pause, passes
-// and second reads; what works is asked for a day long, then wide spans again.
+// TestWhereWideSpansTimeOutNarrowerOnesAreAskedFor: the past, the newest hours after a pause,
+// passes and second reads; what works is asked for a day long, then wide spans again.
 func TestWhereWideSpansTimeOutNarrowerOnesAreAskedFor(t *testing.T) {
 	for most, ordered := range map[time.Duration]bool{days: true, 6 * time.Hour: false, time.Hour + 10*time.Minute: true} {
 		t.Run(name(most, "ordered", ordered), func(t *testing.T) {

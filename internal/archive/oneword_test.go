@@ -13,7 +13,8 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// TestABetaRecordThatIsTooLargeLeavesItsHourThin: the v1.0 record stays, the beta one is in quarantine.
+// TestABetaRecordThatIsTooLargeLeavesItsHourThin: the v1.0 record stays, the beta one is in
+// quarantine.
 func TestABetaRecordThatIsTooLargeLeavesItsHourThin(t *testing.T) {
 	inLab(t, func(l *lab) {
 		u := l.filledPoorly(stream, 2*days, 2*time.Hour)
@@ -36,8 +37,8 @@ func TestABetaRecordThatIsTooLargeLeavesItsHourThin(t *testing.T) {
 	})
 }
 
-// TestFewerPassesThanWhenTheHoursWereReadBelieveNothing: an hour that was left to a pass, and the pass is taken out
-// of ARCHIVE_PASSES before it was made.
+// TestFewerPassesThanWhenTheHoursWereReadBelieveNothing: an hour that was left to a pass, and the
+// pass is taken out of ARCHIVE_PASSES before it was made.
 func TestFewerPassesThanWhenTheHoursWereReadBelieveNothing(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.options.Backfill, l.options.Passes = 6*days, []time.Duration{3 * time.Hour, 24 * time.Hour, 7 * days}

@@ -80,8 +80,8 @@ func (r *streamRun) pass(ctx context.Context, age time.Duration) error {
 		return err
 	}
 	if once && len(due) > 0 {
-		// What the pass does not meet of hours that were read once tells something only if Graph still
-		// has them.
+		// What the pass does not meet of hours that were read once tells something only if Graph
+		// still has them.
 		if err := r.remind(ctx, due[0].from); err != nil {
 			return err
 		}
@@ -102,8 +102,8 @@ func (r *streamRun) pass(ctx context.Context, age time.Duration) error {
 	return nil
 }
 
-// due lists the spans of [from, to) whose windows were last read before they had reached an age. once
-// tells whether any of them was read a single time.
+// due lists the spans of [from, to) whose windows were last read before they had reached an age.
+// once tells whether any of them was read a single time.
 func (r *streamRun) due(ctx context.Context, age time.Duration, from, to time.Time) (_ []span, once bool, _ error) {
 	var (
 		spans []span

@@ -14,8 +14,8 @@ import (
 )
 
 // TestAKilledPoorReadLeavesNoHourCalledRich: beta is refused; a run stores v1.0 records into an
-// hour that the ledger calls beta, and dies before it counts them. The next run, still on v1.0, counts
-// them, and the hour stays "beta".
+// hour that the ledger calls beta, and dies before it counts them. The next run, still on v1.0,
+// counts them, and the hour stays "beta".
 func TestAKilledPoorReadLeavesNoHourCalledRich(t *testing.T) {
 	for at := 1; at <= 12; at++ {
 		for _, stored := range []bool{false, true} {
@@ -55,7 +55,8 @@ func (l *lab) poorKilled(at int, stored bool, more time.Duration) {
 		_, _ = l.runOf(u, 8*time.Minute)
 		time.Sleep(5 * time.Minute)
 	}
-	// Beta was refused for an hour: this run reads v1.0, into the hour in which beta was read last, too.
+	// Beta was refused for an hour: this run reads v1.0, into the hour in which beta was read last,
+	// too.
 	died := l.killed(u, at, stored)
 	l.Log("died ", died)
 	time.Sleep(5 * time.Minute)
@@ -88,8 +89,8 @@ func (l *lab) poorKilled(at int, stored bool, more time.Duration) {
 	require.Zero(l, p.Changed)
 }
 
-// TestAnUpgradeAfterAKilledRunCountsNoChange: the version before was killed by the deployment after it had
-// stored rows of an hour that has no row in the ledger; then this version reads on.
+// TestAnUpgradeAfterAKilledRunCountsNoChange: the version before was killed by the deployment after
+// it had stored rows of an hour that has no row in the ledger; then this version reads on.
 func TestAnUpgradeAfterAKilledRunCountsNoChange(t *testing.T) {
 	for _, s := range []entra.Stream{stream} {
 		t.Run(string(s), func(t *testing.T) {
@@ -128,8 +129,8 @@ func TestAnUpgradeAfterAKilledRunCountsNoChange(t *testing.T) {
 	}
 }
 
-// TestHoursOfAShortTenantAreNotBelievedOnOneWord: a tenant that keeps seven days; hours that were six
-// days old when the backfill read them have no later read that can still see them.
+// TestHoursOfAShortTenantAreNotBelievedOnOneWord: a tenant that keeps seven days; hours that were
+// six days old when the backfill read them have no later read that can still see them.
 func TestHoursOfAShortTenantAreNotBelievedOnOneWord(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.options.Backfill, l.options.Passes = 30*days, nil

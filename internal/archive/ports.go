@@ -18,10 +18,10 @@ type Source interface {
 	Now(ctx context.Context) (time.Time, error)
 	// Ordered tells whether the stream's pages come oldest record first.
 	Ordered(s entra.Stream) bool
-	// Pages reads the records that a query asks for. A page may be empty. The sequence ends after its first error:
-	// entra.ErrPagingLost asks for a new read from the last record stored, entra.ErrTooWide for a narrower span. An
-	// error with entra.CodeRefused, CodeNotFound, CodeLicence or CodePermission is a refusal that was given more than
-	// once.
+	// Pages reads the records that a query asks for. A page may be empty. The sequence ends after
+	// its first error: entra.ErrPagingLost asks for a new read from the last record stored,
+	// entra.ErrTooWide for a narrower span. An error with entra.CodeRefused, CodeNotFound,
+	// CodeLicence or CodePermission is a refusal that was given more than once.
 	Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page, error]
 }
 
@@ -35,11 +35,11 @@ type Store interface {
 	Insert(ctx context.Context, w entra.Window, recs []entra.Record, seen time.Time) (Contents, error)
 	// Stored lists what is stored of a window from key first to key last, both included.
 	Stored(ctx context.Context, w entra.Window, first, last entra.Key) (map[entra.Key]Stored, error)
-	// Contents reads the current contents under keys of one window, each checked against its hash; a
-	// key that is not stored is left out.
+	// Contents reads the current contents under keys of one window, each checked against its hash;
+	// a key that is not stored is left out.
 	Contents(ctx context.Context, w entra.Window, keys []entra.Key) (map[entra.Key][]byte, error)
-	// History reads the contents of the records of a window that have earlier versions, by their rows'
-	// keys.
+	// History reads the contents of the records of a window that have earlier versions, by their
+	// rows' keys.
 	History(ctx context.Context, w entra.Window) (map[string]History, error)
 	// Apply carries out changes, each whole or not at all. Nothing is overwritten that was not
 	// compared with. ErrExists and ErrMoved: somebody else wrote; compare again.

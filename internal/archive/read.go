@@ -31,13 +31,13 @@ type read struct {
 	ordered bool      // records came oldest first so far
 	stored  bool      // rows were stored since the last commit
 
-	// rich: every page came in the richest form. Where a read is about what Graph can't be asked for,
-	// gone is up to when, and goneWhy the reason.
+	// rich: every page came in the richest form. Where a read is about what Graph can't be asked
+	// for, gone is up to when, and goneWhy the reason.
 	rich    bool
 	gone    time.Time
 	goneWhy string
-	// lookedBack: Graph was asked once more for what lies before all that the walk had met. Where it
-	// showed something, the walk ends at cut.
+	// lookedBack: Graph was asked once more for what lies before all that the walk had met. Where
+	// it showed something, the walk ends at cut.
 	lookedBack bool
 	cut        time.Time
 
@@ -304,7 +304,7 @@ func (c *Coverage) wroteAs(form string, columns int) {
 	}
 	c.ColumnSet = min(c.ColumnSet, columns)
 	if c.Form != "" {
-		c.Form = entra.PoorerForm(c.Form, form)
+		c.Form = logs.Of(c.Stream).Poorer(c.Form, form)
 	}
 }
 

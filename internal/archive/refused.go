@@ -15,11 +15,11 @@ import (
 // again; what follows is about refusals that last.
 
 const (
-	// believedAfter is how long a stream that had good answers may be refused before a run fails for
-	// it, and how long its richest form before the poorer one is read.
+	// believedAfter is how long a stream that had good answers may be refused before a run fails
+	// for it, and how long its richest form before the poorer one is read.
 	believedAfter = time.Hour
-	// narrowest is how far the newest hours and the past are divided where Graph does not answer for
-	// more; hours that are read again are read whole.
+	// narrowest is how far the newest hours and the past are divided where Graph does not answer
+	// for more; hours that are read again are read whole.
 	narrowest = 15 * time.Minute
 	// formTimeout is how long a run tries a form that was refused for long.
 	formTimeout = time.Minute
@@ -201,8 +201,8 @@ func whyOf(err error) string {
 }
 
 // oldest finds the first hour that Graph can be asked for, between one that it refused and the last
-// seven days, by halving. It is zero where Graph refuses those, too, or takes the hour now: then the
-// time is not why.
+// seven days, by halving. It is zero where Graph refuses those, too, or takes the hour now: then
+// the time is not why.
 func (r *streamRun) oldest(refused time.Time) (time.Time, error) {
 	takes, low := entra.FloorHour(r.tenantNow().Add(-shortestRetention)).Add(2*time.Hour), entra.FloorHour(refused)
 	if ok, err := r.canAsk(takes); err != nil || !ok {

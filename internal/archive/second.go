@@ -19,14 +19,14 @@ import (
 const (
 	// mostReads is how often such an hour is read before it is sealed as unconfirmed.
 	mostReads = 3
-	// secondRecords and secondSpan bound what one question of a second read asks for: a few pages, as
-	// full as may be, of which none begins where one of the first walk did.
+	// secondRecords and secondSpan bound what one question of a second read asks for: a few pages,
+	// as full as may be, of which none begins where one of the first walk did.
 	secondRecords = 4950
 	secondSpan    = 12 * 24 * time.Hour
 	// forgottenMark stands among the reads in the place of one that could not be made.
 	forgottenMark = "forgotten"
-	// quietTail is the shortest stretch without a record at the end of a walk that is asked for once
-	// more, by a question that begins with the last record.
+	// quietTail is the shortest stretch without a record at the end of a walk that is asked for
+	// once more, by a question that begins with the last record.
 	quietTail = time.Hour
 	// differs is by how much a question differs from one of the same hours that was asked before.
 	differs = time.Minute
@@ -54,8 +54,8 @@ func (c *Coverage) ReadsDiffer() string {
 	return fmt.Sprintf("unconfirmed: its reads differ, they met %s records", strings.Join(strings.Fields(counts), ", "))
 }
 
-// note adds what a page holds of the window, but for what could not be stored, to the keys that this
-// read has met, where somebody will ask for them.
+// note adds what a page holds of the window, but for what could not be stored, to the keys that
+// this read has met, where somebody will ask for them.
 func (rd *read) note(w *row, recs []entra.Record, rejected []Rejected) {
 	asked := w.began.awaits() || w.began.Thin() || w.recount || rd.onlyOnce(w)
 	if rd.asked.from.After(w.now.Start) || !asked {
@@ -220,8 +220,8 @@ func (r *streamRun) recall(hour time.Time) error {
 }
 
 // lookBack asks once more for what lies before all that a walk has met, before the ledger says that
-// Graph had forgotten it, or that the archive begins there. What it shows is part of the walk, which
-// is then not believed beyond it.
+// Graph had forgotten it, or that the archive begins there. What it shows is part of the walk,
+// which is then not believed beyond it.
 func (rd *read) lookBack(ctx context.Context, reached time.Time) error {
 	if rd.lookedBack || rd.cursor.kind == readAgain || !rd.gone.IsZero() {
 		return nil

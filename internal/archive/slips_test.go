@@ -16,7 +16,8 @@ import (
 	"github.com/entraledger/entraledger/internal/search"
 )
 
-// TestSlipsInPairsLoseNoHours: two questions of three are refused, whatever their time. Graph has it all.
+// TestSlipsInPairsLoseNoHours: two questions of three are refused, whatever their time. Graph has
+// it all.
 func TestSlipsInPairsLoseNoHours(t *testing.T) {
 	for shift := range 3 {
 		t.Run(fmt.Sprint(shift), func(t *testing.T) {
@@ -51,8 +52,8 @@ func TestSlipsInPairsLoseNoHours(t *testing.T) {
 	}
 }
 
-// TestAnOutageAfterOneReadIsNotBelieved: the newest hours' one walk ends early, then nobody runs the
-// archive until Graph has forgotten them.
+// TestAnOutageAfterOneReadIsNotBelieved: the newest hours' one walk ends early, then nobody runs
+// the archive until Graph has forgotten them.
 func TestAnOutageAfterOneReadIsNotBelieved(t *testing.T) {
 	for keeps, out := range map[time.Duration]time.Duration{7 * days: 9 * days, 30 * days: 35 * days} {
 		t.Run(fmt.Sprint(keeps), func(t *testing.T) {
@@ -95,7 +96,8 @@ func TestAThinHourThatGetsMorePoorRecordsIsReadAgain(t *testing.T) {
 		time.Sleep(time.Hour)
 		l.runsOf(u, 3)
 		require.True(l, isThin(l.hours(stream)[hour]))
-		// Beta is out, and a late record comes by a pass, or a range that somebody asks for, from v1.0.
+		// Beta is out, and a late record comes by a pass, or a range that somebody asks for, from
+		// v1.0.
 		l.tenant.rich(stream, "late", hour.Add(30*time.Minute), "")
 		u.answer = func(_ int, q entra.Query) answer {
 			return answer{form: entra.FormV1, hides: func(_ int, r entra.Record) bool { return r.Key == gone.Key }}
@@ -117,8 +119,8 @@ func TestAThinHourThatGetsMorePoorRecordsIsReadAgain(t *testing.T) {
 
 const day20 = 12 * time.Hour
 
-// TestFiltersFindWhatTheTruthHas: random records in hours of random sets, with versions, duplicates of
-// keys and long values; random filters, page sizes and orders.
+// TestFiltersFindWhatTheTruthHas: random records in hours of random sets, with versions, duplicates
+// of keys and long values; random filters, page sizes and orders.
 func TestFiltersFindWhatTheTruthHas(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

@@ -30,7 +30,8 @@ const (
 
 var start = time.Date(2026, 11, 21, 14, 30, 0, 0, time.UTC)
 
-// tenant is a Source of which a test decides every step: what it holds, in which order it hands it out, where it breaks.
+// tenant is a Source of which a test decides every step: what it holds, in which order it hands it
+// out, where it breaks.
 type tenant struct {
 	mu       sync.Mutex // a walk's next page is asked for beside another question
 	now      time.Time
@@ -148,7 +149,8 @@ func collectWith(t *testing.T, source archive.Source, store archive.Store, o arc
 	return collector.Run(t.Context(), execution(), streams, budget)
 }
 
-// stored reads back all hours in which the tenant has a record: current contents and earlier ones, each sorted.
+// stored reads back all hours in which the tenant has a record: current contents and earlier ones,
+// each sorted.
 func stored(t *testing.T, store *tables.Store, tn *tenant, s entra.Stream) (current, earlier []string) {
 	hours := make(map[time.Time]bool)
 	for _, raw := range tn.records[s] {
@@ -181,7 +183,8 @@ func progress(t *testing.T, store *tables.Store, s entra.Stream) archive.Progres
 	return p
 }
 
-// checkLedger compares the totals of the progress row with the coverage rows, and those with the tables.
+// checkLedger compares the totals of the progress row with the coverage rows, and those with the
+// tables.
 func checkLedger(t *testing.T, store *tables.Store, s entra.Stream) {
 	t.Helper()
 	p := progress(t, store, s)

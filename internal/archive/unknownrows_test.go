@@ -35,9 +35,10 @@ func (l *lab) diesOf(s entra.Stream, from, to time.Time) {
 	require.NoError(l, err)
 }
 
-// TestRowsOfTheVersionBeforeInAnHourOfTheNewSetAreFound: the version before was killed after it had stored
-// a page's rows and before it committed (an upgrade, or a rollback and forward again); this version reads
-// the hour again. The hour is said to have the columns of set 2, and those rows have not.
+// TestRowsOfTheVersionBeforeInAnHourOfTheNewSetAreFound: the version before was killed after it had
+// stored a page's rows and before it committed (an upgrade, or a rollback and forward again); this
+// version reads the hour again. The hour is said to have the columns of set 2, and those rows have
+// not.
 func TestRowsOfTheVersionBeforeInAnHourOfTheNewSetAreFound(t *testing.T) {
 	for _, counted := range []bool{false, true} { // the hour has a row of this version already (rollback)
 		t.Run(fmt.Sprint("rollback ", counted), func(t *testing.T) {

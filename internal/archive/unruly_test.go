@@ -17,8 +17,8 @@ import (
 	"github.com/entraledger/entraledger/internal/seal"
 )
 
-// unruly is a tenant that answers some questions otherwise than by the truth. Its records are in the
-// richest form; of a stream with two forms it gives the poorer one where it is asked for it.
+// unruly is a tenant that answers some questions otherwise than by the truth. Its records are in
+// the richest form; of a stream with two forms it gives the poorer one where it is asked for it.
 type unruly struct {
 	*forgetful
 	answer func(n int, q entra.Query) answer // to the n-th question, from 0; nil: the truth

@@ -27,8 +27,8 @@ func subtest(t *testing.T, name string, test func(t *testing.T)) {
 	t.Run(name, func(t *testing.T) { inBubble(t, test) })
 }
 
-// onEachStorage runs a test with storage accounts in memory, and with some in Azurite, where what it
-// waits for takes its time.
+// onEachStorage runs a test with storage accounts in memory, and with some in Azurite, where what
+// it waits for takes its time.
 func onEachStorage(t *testing.T, test func(t *testing.T, account func(*testing.T) tables.Config)) {
 	t.Helper()
 	t.Parallel()

@@ -17,8 +17,8 @@ import (
 	"github.com/entraledger/entraledger/internal/tables"
 )
 
-// round is a collection of five pages whose last leads back to the second, as often as times says. A
-// link is a number, and, where fresh is set, another text every time.
+// round is a collection of five pages whose last leads back to the second, as often as times says.
+// A link is a number, and, where fresh is set, another text every time.
 func (n *night) round(phase directory.Phase, fresh bool, times *int) directory.Source {
 	served := 0
 	return pages{n.source, func(_ context.Context, q directory.Query, link string) (directory.Page, error) {

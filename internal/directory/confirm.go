@@ -98,7 +98,8 @@ const (
 	maxNamed = 4 * MaxNamed
 	// maxGone is how many may be gone by the list by id alone, which may be empty by a fault.
 	maxGone = 3
-	// maxAnew bounds how often a collection is walked again because the walk's end was not believed.
+	// maxAnew bounds how often a collection is walked again because the walk's end was not
+	// believed.
 	maxAnew = 2
 	// oldEnough is the age at which the snapshot before is no longer better than one that nothing
 	// confirms.

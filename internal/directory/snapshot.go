@@ -186,8 +186,8 @@ type Source interface {
 	// Objects reads one page of a collection: the first where link is empty. Errors are *entra.Error,
 	// entra.ErrPagingLost (the collection has to be begun anew), or the context's.
 	Objects(ctx context.Context, q Query, link string) (Page, error)
-	// Count is how many objects a collection has, by another question than for its pages. Errors are
-	// as those of Objects.
+	// Count is how many objects a collection has, by another question than for its pages. Errors
+	// are as those of Objects.
 	Count(ctx context.Context, q Query) (int64, error)
 	// Named reads those objects of a collection that have one of the ids, no more than MaxNamed; a
 	// user comes with the id alone. Errors are as those of Objects.

@@ -129,8 +129,8 @@ func TestALateWriteBetweenTwoAttemptsToDecideListsNobodyTwice(t *testing.T) {
 		snaps, err := n.reader.State(t.Context())
 		require.NoError(t, err)
 		require.Equal(t, directory.PhaseDecide, snaps[0].Phase)
-		// Then a run that was overtaken long ago writes a page of users as it read them, before most
-		// had signed in.
+		// Then a run that was overtaken long ago writes a page of users as it read them, before
+		// most had signed in.
 		var rows []directory.Row
 		for row, err := range n.store.Rows(t.Context(), snaps[0].ID, directory.Range{Partition: "read-users"}) {
 			require.NoError(t, err)

@@ -17,8 +17,8 @@ type Layout struct {
 	Columns      []Promotion
 }
 
-// Promotion names one column: the record's top-level property, the path below it with points between (empty: the property
-// itself), and the column.
+// Promotion names one column: the record's top-level property, the path below it with points
+// between (empty: the property itself), and the column.
 type Promotion struct {
 	Property, Path, Column string
 	Usual                  []string // texts that have no column

@@ -29,15 +29,6 @@ const (
 	FormBeta = "beta"
 )
 
-// PoorerForm is the poorer one of two forms. A form that nobody knows is poorer than all.
-func PoorerForm(a, b string) string {
-	richness := map[string]int{FormV1: 1, FormBeta: 2}
-	if richness[b] < richness[a] {
-		return b
-	}
-	return a
-}
-
 // Query is what a source is asked for: the records of a stream dated [From, To).
 type Query struct {
 	Stream   Stream
@@ -49,8 +40,8 @@ type Query struct {
 	Divisible bool
 }
 
-// ErrTooWide says that a source did not answer for the span it was asked for, and may for a narrower
-// one.
+// ErrTooWide says that a source did not answer for the span it was asked for, and may for a
+// narrower one.
 var ErrTooWide = errors.New("the span is too wide for the source")
 
 // ErrPagingLost says that a walk through pages can't go on (the paging token expired, or the source repeats

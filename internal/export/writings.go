@@ -27,8 +27,9 @@ func cell(c logs.FileColumn, record, element gjson.Result) string {
 	return text(find(record, element, c.Path))
 }
 
-// signInStatus is the portal's word for an error code. Source: learn.microsoft.com/entra/identity/monitoring-health/
-// concept-sign-in-log-activity-details: 50074, 50076, 50140 and their like interrupt a sign-in rather than ending it.
+// signInStatus is the portal's word for an error code. Source:
+// learn.microsoft.com/entra/identity/monitoring-health/ concept-sign-in-log-activity-details:
+// 50074, 50076, 50140 and their like interrupt a sign-in rather than ending it.
 func signInStatus(record gjson.Result) string {
 	switch code := record.Get("status.errorCode").Int(); code {
 	case 0:
@@ -69,7 +70,8 @@ func actorType(record gjson.Result) string {
 	return ""
 }
 
-// beyond is what of an audit record finds no place in the other columns: nothing is left out in silence.
+// beyond is what of an audit record finds no place in the other columns: nothing is left out in
+// silence.
 func beyond(record gjson.Result) string {
 	targets := record.Get("targetResources").Array()
 	more := len(targets) > logs.AuditTargets || len(record.Get("additionalDetails").Array()) > logs.AuditDetails

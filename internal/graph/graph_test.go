@@ -170,7 +170,8 @@ func TestEachStreamIsAskedForInTheWordsThatItsCollectionTakes(t *testing.T) {
 func TestAFormThatALogHasNotIsNotAskedFor(t *testing.T) {
 	graphs := newScript(t, body(onePage))
 	for _, q := range []entra.Query{
-		{Stream: logs.SignInsNonInteractiveUser, Form: entra.FormV1}, {Stream: logs.DirectoryAudits, Form: "v2"}, {Stream: "nobody's"},
+		{Stream: logs.SignInsNonInteractiveUser, Form: entra.FormV1}, {Stream: logs.DirectoryAudits, Form: "v2"},
+		{Stream: "nobody's"},
 	} {
 		q.From, q.To = from, to
 		n := 0

@@ -2,7 +2,8 @@ package logs
 
 import "fmt"
 
-// What the logs of audits have in common. Source: learn.microsoft.com/graph/api/resources/directoryaudit.
+// What the logs of audits have in common. Source:
+// learn.microsoft.com/graph/api/resources/directoryaudit.
 
 const identity = "{displayName id userPrincipalName ipAddress userType homeTenantId homeTenantName roles:*}"
 
@@ -27,8 +28,9 @@ func auditColumns() []Column {
 	}
 }
 
-// AuditTargets, AuditProperties and AuditDetails are how many targets, properties of each, and additional details have columns
-// in the portal's audit file; what a record has beyond stands as JSON in the last column.
+// AuditTargets, AuditProperties and AuditDetails are how many targets, properties of each, and
+// additional details have columns in the portal's audit file; what a record has beyond stands as
+// JSON in the last column.
 const (
 	AuditTargets    = 3
 	AuditProperties = 5
@@ -37,12 +39,20 @@ const (
 
 func auditFile() []FileColumn {
 	out := []FileColumn{
-		{Name: "Date (UTC)", Path: "activityDateTime", As: AsTime}, {Name: "ID", Path: "id"}, {Name: "CorrelationId", Path: "correlationId"}, {Name: "Service", Path: "loggedByService"}, {Name: "Category", Path: "category"},
-		{Name: "Activity", Path: "activityDisplayName"}, {Name: "Operation", Path: "operationType"}, {Name: "Result", Path: "result"}, {Name: "ResultReason", Path: "resultReason"},
-		{Name: "ActorType", As: AsActorType}, {Name: "ActorDisplayName", Path: "initiatedBy.user.displayName|initiatedBy.app.displayName"}, {Name: "ActorObjectId", Path: "initiatedBy.user.id"},
-		{Name: "ActorUserPrincipalName", Path: "initiatedBy.user.userPrincipalName"}, {Name: "ActorHomeTenantId", Path: "initiatedBy.user.homeTenantId"},
-		{Name: "ActorHomeTenantName", Path: "initiatedBy.user.homeTenantName"}, {Name: "ActorServicePrincipalId", Path: "initiatedBy.app.servicePrincipalId"},
-		{Name: "ActorServicePrincipalName", Path: "initiatedBy.app.servicePrincipalName"}, {Name: "IPAddress", Path: "initiatedBy.user.ipAddress"}, {Name: "UserAgent", Path: "userAgent"},
+		{Name: "Date (UTC)", Path: "activityDateTime", As: AsTime}, {Name: "ID", Path: "id"},
+		{Name: "CorrelationId", Path: "correlationId"}, {Name: "Service", Path: "loggedByService"},
+		{Name: "Category", Path: "category"},
+		{Name: "Activity", Path: "activityDisplayName"}, {Name: "Operation", Path: "operationType"},
+		{Name: "Result", Path: "result"}, {Name: "ResultReason", Path: "resultReason"},
+		{Name: "ActorType", As: AsActorType},
+		{Name: "ActorDisplayName", Path: "initiatedBy.user.displayName|initiatedBy.app.displayName"},
+		{Name: "ActorObjectId", Path: "initiatedBy.user.id"},
+		{Name: "ActorUserPrincipalName", Path: "initiatedBy.user.userPrincipalName"},
+		{Name: "ActorHomeTenantId", Path: "initiatedBy.user.homeTenantId"},
+		{Name: "ActorHomeTenantName", Path: "initiatedBy.user.homeTenantName"},
+		{Name: "ActorServicePrincipalId", Path: "initiatedBy.app.servicePrincipalId"},
+		{Name: "ActorServicePrincipalName", Path: "initiatedBy.app.servicePrincipalName"},
+		{Name: "IPAddress", Path: "initiatedBy.user.ipAddress"}, {Name: "UserAgent", Path: "userAgent"},
 	}
 	for t := range AuditTargets {
 		target, path := fmt.Sprintf("Target%d", t+1), fmt.Sprintf("targetResources.%d.", t)

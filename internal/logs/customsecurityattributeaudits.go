@@ -5,7 +5,8 @@ import "github.com/entraledger/entraledger/internal/entra"
 // CustomSecurityAttributeAudits is the log of changes of custom security attributes.
 const CustomSecurityAttributeAudits entra.Stream = "customSecurityAttributeAudits"
 
-// customSecurityAttributeAudits is opt-in, because it needs a permission of its own. It exists in beta only.
+// customSecurityAttributeAudits is opt-in, because it needs a permission of its own. It exists in
+// beta only.
 func customSecurityAttributeAudits() *Log {
 	return &Log{
 		Stream: CustomSecurityAttributeAudits, Title: "changes of custom security attributes", OptIn: true,

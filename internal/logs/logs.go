@@ -1,9 +1,11 @@
-// Package logs describes the logs of a tenant: one file a log, all that the program knows of it, as data. What collects,
-// stores, searches, downloads and documents logs asks this package, and no other place lists them.
+// Package logs describes the logs of a tenant: one file a log, all that the program knows of it, as
+// data. What collects, stores, searches, downloads and documents logs asks this package, and no
+// other place lists them.
 package logs
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -62,8 +64,9 @@ type File struct {
 	Columns []FileColumn
 }
 
-// FileColumn is one column of a file. Path leads into the record, or, where it begins with a point, into the element of the
-// list; alternatives stand with | between, of which the first that is there counts.
+// FileColumn is one column of a file. Path leads into the record, or, where it begins with a point,
+// into the element of the list; alternatives stand with | between, of which the first that is there
+// counts.
 type FileColumn struct {
 	Name string
 	Path string
@@ -106,8 +109,8 @@ func DefaultStreams() []entra.Stream {
 	return out
 }
 
-// Of is the description of a stream. A stream that nobody described gets an empty one, by which nothing can be read,
-// stored or searched: Parse lets none in.
+// Of is the description of a stream. A stream that nobody described gets an empty one, by which
+// nothing can be read, stored or searched: Parse lets none in.
 func Of(s entra.Stream) *Log {
 	if l, ok := catalogue.byStream[s]; ok {
 		return l.Log
@@ -128,7 +131,8 @@ func Parse(name string) (entra.Stream, error) {
 	return "", fmt.Errorf("unknown stream %q: accepted are %s", name, strings.Join(names, ", "))
 }
 
-// Collections are the logs by Graph's names of the collections: of each, the one that it gives without a filter by type.
+// Collections are the logs by Graph's names of the collections: of each, the one that it gives
+// without a filter by type.
 func Collections() map[string]*Log {
 	out := make(map[string]*Log)
 	for _, l := range All() {
@@ -171,7 +175,17 @@ func (l *Log) Form() string {
 	return l.Forms[0]
 }
 
-// ColumnSet numbers the set of columns that the log's rows are written with now; a later set has a greater number.
+// Poorer is the poorer one of two forms. One that the log does not come in is poorer than all.
+func (l *Log) Poorer(a, b string) string {
+	at := slices.Index(l.Forms, a)
+	if at >= 0 && (slices.Index(l.Forms, b) < 0 || slices.Index(l.Forms, b) > at) {
+		return b
+	}
+	return a
+}
+
+// ColumnSet numbers the set of columns that the log's rows are written with now; a later set has a
+// greater number.
 func (l *Log) ColumnSet() int {
 	set := 1
 	for _, c := range l.Columns {
@@ -180,18 +194,8 @@ func (l *Log) ColumnSet() int {
 	return set
 }
 
-// ColumnsOf are the columns that rows written with a set have.
-func (l *Log) ColumnsOf(set int) []Column {
-	var out []Column
-	for _, c := range l.Columns {
-		if max(c.Since, 1) <= set {
-			out = append(out, c)
-		}
-	}
-	return out
-}
-
-// IndexedColumns are the names of the columns by which the log's records are looked for over long times.
+// IndexedColumns are the names of the columns by which the log's records are looked for over long
+// times.
 func (l *Log) IndexedColumns() []string {
 	var out []string
 	for _, c := range l.Columns {
@@ -221,7 +225,8 @@ func (l *Log) Since(name string) int {
 	return 0
 }
 
-// ParseRecord decodes what the archive needs of one record of a stream; errors are entra.ParseRecord's.
+// ParseRecord decodes what the archive needs of one record of a stream; errors are
+// entra.ParseRecord's.
 func ParseRecord(s entra.Stream, raw []byte) (entra.Record, error) {
 	return entra.ParseRecord(layoutOf(s), raw)
 }

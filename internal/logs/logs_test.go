@@ -81,3 +81,12 @@ func TestAnUnknownStreamIsNotTakenForAnother(t *testing.T) {
 	_, err = odata.ShapeOf(unknown)
 	require.ErrorContains(t, err, "no such log")
 }
+
+func TestOfTwoFormsThePoorerOneCounts(t *testing.T) {
+	log := logs.Of(logs.SignInsInteractiveUser)
+	require.Equal(t, entra.FormV1, log.Poorer(entra.FormBeta, entra.FormV1))
+	require.Equal(t, entra.FormV1, log.Poorer(entra.FormV1, entra.FormBeta))
+	require.Equal(t, entra.FormBeta, log.Poorer(entra.FormBeta, entra.FormBeta))
+	require.Equal(t, "v0.9", log.Poorer(entra.FormV1, "v0.9"), "what nobody knows is poorer than all")
+	require.Equal(t, "v0.9", log.Poorer("v0.9", entra.FormV1))
+}

@@ -1,9 +1,10 @@
 package logs
 
-// What the logs of sign-ins have in common. Sources: learn.microsoft.com/graph/api/resources/signin, and the records that the
-// service sends.
+// What the logs of sign-ins have in common. Sources:
+// learn.microsoft.com/graph/api/resources/signin, and the records that the service sends.
 
-// signIns is Graph's collection of all sign-ins; without a filter of types it gives the interactive ones.
+// signIns is Graph's collection of all sign-ins; without a filter of types it gives the interactive
+// ones.
 const signIns = "signIns"
 
 // AuditLog is the permission that reads nearly all logs.
@@ -58,54 +59,87 @@ func appliedPolicies() *Grant {
 		Without: "Graph leaves `appliedConditionalAccessPolicies` out of sign-ins, without an error; what was left out can't be had later"}
 }
 
-// The columns of the portal's files. Sources: learn.microsoft.com/entra/identity/monitoring-health/howto-download-logs, and the
-// files that the portal hands out.
+// The columns of the portal's files. Sources:
+// learn.microsoft.com/entra/identity/monitoring-health/howto-download-logs, and the files that the
+// portal hands out.
 
 func userSignInFile() []FileColumn {
 	return []FileColumn{
-		{Name: "Date (UTC)", Path: "createdDateTime", As: AsTime}, {Name: "Request ID", Path: "id"}, {Name: "User agent", Path: "userAgent"}, {Name: "Correlation ID", Path: "correlationId"},
-		{Name: "User ID", Path: "userId"}, {Name: "User", Path: "userDisplayName"}, {Name: "Username", Path: "userPrincipalName"}, {Name: "User type", Path: "userType"},
-		{Name: "Cross tenant access type", Path: "crossTenantAccessType"}, {Name: "Incoming token type", Path: "incomingTokenType"},
-		{Name: "Authentication Protocol", Path: "authenticationProtocol"}, {Name: "Unique token identifier", Path: "uniqueTokenIdentifier"},
-		{Name: "Original transfer method", Path: "originalTransferMethod"}, {Name: "Client credential type", Path: "clientCredentialType"},
+		{Name: "Date (UTC)", Path: "createdDateTime", As: AsTime}, {Name: "Request ID", Path: "id"},
+		{Name: "User agent", Path: "userAgent"}, {Name: "Correlation ID", Path: "correlationId"},
+		{Name: "User ID", Path: "userId"}, {Name: "User", Path: "userDisplayName"},
+		{Name: "Username", Path: "userPrincipalName"}, {Name: "User type", Path: "userType"},
+		{Name: "Cross tenant access type", Path: "crossTenantAccessType"},
+		{Name: "Incoming token type", Path: "incomingTokenType"},
+		{Name: "Authentication Protocol", Path: "authenticationProtocol"},
+		{Name: "Unique token identifier", Path: "uniqueTokenIdentifier"},
+		{Name: "Original transfer method", Path: "originalTransferMethod"},
+		{Name: "Client credential type", Path: "clientCredentialType"},
 		{Name: "Token Protection - Sign In Session", Path: "tokenProtectionStatusDetails.signInSessionStatus"},
 		{Name: "Token Protection - Sign In Session StatusCode", Path: "tokenProtectionStatusDetails.signInSessionStatusCode"},
-		{Name: "Application", Path: "appDisplayName"}, {Name: "Application ID", Path: "appId"}, {Name: "App owner tenant ID", Path: "appOwnerTenantId"},
-		{Name: "Resource", Path: "resourceDisplayName"}, {Name: "Resource ID", Path: "resourceId"}, {Name: "Resource tenant ID", Path: "resourceTenantId"},
-		{Name: "Resource owner tenant ID", Path: "resourceOwnerTenantId"}, {Name: "Home tenant ID", Path: "homeTenantId"}, {Name: "Home tenant name", Path: "homeTenantName"},
-		{Name: "IP address", Path: "ipAddress"}, {Name: "Location", As: AsLocation}, {Name: "Status", As: AsStatus}, {Name: "Sign-in error code", Path: "status.errorCode"},
-		{Name: "Failure reason", Path: "status.failureReason"}, {Name: "Client app", Path: "clientAppUsed"}, {Name: "Device ID", Path: "deviceDetail.deviceId"},
-		{Name: "Browser", Path: "deviceDetail.browser"}, {Name: "Operating System", Path: "deviceDetail.operatingSystem"}, {Name: "Compliant", Path: "deviceDetail.isCompliant"},
+		{Name: "Application", Path: "appDisplayName"}, {Name: "Application ID", Path: "appId"},
+		{Name: "App owner tenant ID", Path: "appOwnerTenantId"},
+		{Name: "Resource", Path: "resourceDisplayName"}, {Name: "Resource ID", Path: "resourceId"},
+		{Name: "Resource tenant ID", Path: "resourceTenantId"},
+		{Name: "Resource owner tenant ID", Path: "resourceOwnerTenantId"},
+		{Name: "Home tenant ID", Path: "homeTenantId"}, {Name: "Home tenant name", Path: "homeTenantName"},
+		{Name: "IP address", Path: "ipAddress"}, {Name: "Location", As: AsLocation}, {Name: "Status", As: AsStatus},
+		{Name: "Sign-in error code", Path: "status.errorCode"},
+		{Name: "Failure reason", Path: "status.failureReason"}, {Name: "Client app", Path: "clientAppUsed"},
+		{Name: "Device ID", Path: "deviceDetail.deviceId"},
+		{Name: "Browser", Path: "deviceDetail.browser"},
+		{Name: "Operating System", Path: "deviceDetail.operatingSystem"},
+		{Name: "Compliant", Path: "deviceDetail.isCompliant"},
 		{Name: "Managed", Path: "deviceDetail.isManaged"}, {Name: "Join Type", Path: "deviceDetail.trustType"},
-		{Name: "Multifactor authentication result", Path: "status.additionalDetails"}, {Name: "Multifactor authentication auth method", Path: "mfaDetail.authMethod"},
-		{Name: "Multifactor authentication auth detail", Path: "mfaDetail.authDetail"}, {Name: "Authentication requirement", Path: "authenticationRequirement"},
+		{Name: "Multifactor authentication result", Path: "status.additionalDetails"},
+		{Name: "Multifactor authentication auth method", Path: "mfaDetail.authMethod"},
+		{Name: "Multifactor authentication auth detail", Path: "mfaDetail.authDetail"},
+		{Name: "Authentication requirement", Path: "authenticationRequirement"},
 		{Name: "Sign-in identifier", Path: "signInIdentifier"}, {Name: "Session ID", Path: "sessionId"},
-		{Name: "IP address (seen by resource)", Path: "ipAddressFromResourceProvider"}, {Name: "Through Global Secure Access", Path: "isThroughGlobalSecureAccess"},
-		{Name: "Global Secure Access IP address", Path: "globalSecureAccessIpAddress"}, {Name: "Autonomous system number", Path: "autonomousSystemNumber"},
-		{Name: "Flagged for review", Path: "flaggedForReview"}, {Name: "Token issuer type", Path: "tokenIssuerType"}, {Name: "Token issuer name", Path: "tokenIssuerName"},
-		{Name: "Latency", Path: "processingTimeInMilliseconds"}, {Name: "Conditional Access", Path: "conditionalAccessStatus"},
+		{Name: "IP address (seen by resource)", Path: "ipAddressFromResourceProvider"},
+		{Name: "Through Global Secure Access", Path: "isThroughGlobalSecureAccess"},
+		{Name: "Global Secure Access IP address", Path: "globalSecureAccessIpAddress"},
+		{Name: "Autonomous system number", Path: "autonomousSystemNumber"},
+		{Name: "Flagged for review", Path: "flaggedForReview"}, {Name: "Token issuer type", Path: "tokenIssuerType"},
+		{Name: "Token issuer name", Path: "tokenIssuerName"},
+		{Name: "Latency", Path: "processingTimeInMilliseconds"},
+		{Name: "Conditional Access", Path: "conditionalAccessStatus"},
 	}
 }
 
 func authenticationDetailsFile() []FileColumn {
 	return []FileColumn{
-		{Name: "Request ID", Path: "id"}, {Name: "Date (UTC)", Path: ".authenticationStepDateTime|createdDateTime", As: AsTime}, {Name: "Authentication method", Path: ".authenticationMethod"},
-		{Name: "Authentication method detail", Path: ".authenticationMethodDetail"}, {Name: "Succeeded", Path: ".succeeded"},
-		{Name: "Result detail", Path: ".authenticationStepResultDetail"}, {Name: "Requirement", Path: ".authenticationStepRequirement"},
+		{Name: "Request ID", Path: "id"},
+		{Name: "Date (UTC)", Path: ".authenticationStepDateTime|createdDateTime", As: AsTime},
+		{Name: "Authentication method", Path: ".authenticationMethod"},
+		{Name: "Authentication method detail", Path: ".authenticationMethodDetail"},
+		{Name: "Succeeded", Path: ".succeeded"},
+		{Name: "Result detail", Path: ".authenticationStepResultDetail"},
+		{Name: "Requirement", Path: ".authenticationStepRequirement"},
 	}
 }
 
 func workloadSignInFile() []FileColumn {
 	return []FileColumn{
-		{Name: "Date (UTC)", Path: "createdDateTime", As: AsTime}, {Name: "Request ID", Path: "id"}, {Name: "Correlation ID", Path: "correlationId"},
-		{Name: "Service principal ID", Path: "servicePrincipalId"}, {Name: "Service principal name", Path: "servicePrincipalName"},
-		{Name: "Managed identity type", Path: "managedServiceIdentity.msiType|managedIdentityType"}, {Name: "Associated resource ID", Path: "managedServiceIdentity.associatedResourceId"},
-		{Name: "Application ID", Path: "appId"}, {Name: "App owner tenant ID", Path: "appOwnerTenantId"}, {Name: "Resource", Path: "resourceDisplayName"}, {Name: "Resource ID", Path: "resourceId"},
-		{Name: "Resource service principal ID", Path: "resourceServicePrincipalId"}, {Name: "Resource tenant ID", Path: "resourceTenantId"},
-		{Name: "Home tenant ID", Path: "homeTenantId"}, {Name: "IP address", Path: "ipAddress"}, {Name: "Location", As: AsLocation}, {Name: "Status", As: AsStatus},
-		{Name: "Sign-in error code", Path: "status.errorCode"}, {Name: "Failure reason", Path: "status.failureReason"}, {Name: "Client credential type", Path: "clientCredentialType"},
-		{Name: "Credential key ID", Path: "servicePrincipalCredentialKeyId"}, {Name: "Credential thumbprint", Path: "servicePrincipalCredentialThumbprint"},
-		{Name: "Federated credential ID", Path: "federatedCredentialId"}, {Name: "Unique token identifier", Path: "uniqueTokenIdentifier"},
-		{Name: "Autonomous system number", Path: "autonomousSystemNumber"}, {Name: "User agent", Path: "userAgent"}, {Name: "Conditional Access", Path: "conditionalAccessStatus"},
+		{Name: "Date (UTC)", Path: "createdDateTime", As: AsTime}, {Name: "Request ID", Path: "id"},
+		{Name: "Correlation ID", Path: "correlationId"},
+		{Name: "Service principal ID", Path: "servicePrincipalId"},
+		{Name: "Service principal name", Path: "servicePrincipalName"},
+		{Name: "Managed identity type", Path: "managedServiceIdentity.msiType|managedIdentityType"},
+		{Name: "Associated resource ID", Path: "managedServiceIdentity.associatedResourceId"},
+		{Name: "Application ID", Path: "appId"}, {Name: "App owner tenant ID", Path: "appOwnerTenantId"},
+		{Name: "Resource", Path: "resourceDisplayName"}, {Name: "Resource ID", Path: "resourceId"},
+		{Name: "Resource service principal ID", Path: "resourceServicePrincipalId"},
+		{Name: "Resource tenant ID", Path: "resourceTenantId"},
+		{Name: "Home tenant ID", Path: "homeTenantId"}, {Name: "IP address", Path: "ipAddress"},
+		{Name: "Location", As: AsLocation}, {Name: "Status", As: AsStatus},
+		{Name: "Sign-in error code", Path: "status.errorCode"}, {Name: "Failure reason", Path: "status.failureReason"},
+		{Name: "Client credential type", Path: "clientCredentialType"},
+		{Name: "Credential key ID", Path: "servicePrincipalCredentialKeyId"},
+		{Name: "Credential thumbprint", Path: "servicePrincipalCredentialThumbprint"},
+		{Name: "Federated credential ID", Path: "federatedCredentialId"},
+		{Name: "Unique token identifier", Path: "uniqueTokenIdentifier"},
+		{Name: "Autonomous system number", Path: "autonomousSystemNumber"}, {Name: "User agent", Path: "userAgent"},
+		{Name: "Conditional Access", Path: "conditionalAccessStatus"},
 	}
 }

@@ -20,8 +20,9 @@ type Plan struct {
 	Rest       Node             // what is to be asked of each record: all but EventTypes; nil: nothing
 }
 
-// PlanFor takes a checked filter apart. columns are those that hold copies, by path. A type of events that
-// stands elsewhere than in a chain of ands at the top is an error: each type is a log of its own.
+// PlanFor takes a checked filter apart. columns are those that hold copies, by path. A type of
+// events that stands elsewhere than in a chain of ands at the top is an error: each type is a log
+// of its own.
 func PlanFor(n Node, timeProperty string, columns map[string]logs.Column) (Plan, error) {
 	p := &planner{timeProperty: timeProperty, columns: columns}
 	p.take(n)

@@ -14,8 +14,8 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// Group is how many records of one kind there were in a span of time, as the portal shows sign-ins that are too many to be
-// shown one by one.
+// Group is how many records of one kind there were in a span of time, as the portal shows sign-ins
+// that are too many to be shown one by one.
 type Group struct {
 	Start time.Time // of the span
 	Keys  []Key     // what the records have in common

@@ -16,8 +16,8 @@ type ask struct {
 	columns [][]entra.Column
 }
 
-// asks parts a span where its hours were written with other sets of columns. An hour whose rows lack
-// a column is asked for without it: a condition on it would leave out every row in silence.
+// asks parts a span where its hours were written with other sets of columns. An hour whose rows
+// lack a column is asked for without it: a condition on it would leave out every row in silence.
 func (q Question) asks(ctx context.Context, in Archive, all span) iter.Seq2[ask, error] {
 	return func(yield func(ask, error) bool) {
 		if q.columnSet() <= 1 {

@@ -88,8 +88,8 @@ type Fault struct {
 	// Conditions.
 	Stream entra.Stream `json:"stream,omitempty"` // or a collection of the directory; empty: every stream
 	Form   string       `json:"form,omitempty"`   // of the API, entra.FormBeta or entra.FormV1; empty: both
-	// Question is what a request asks of a collection. Empty: a fault that changes a page happens to
-	// those of walks, any other to every request.
+	// Question is what a request asks of a collection. Empty: a fault that changes a page happens
+	// to those of walks, any other to every request.
 	Question Question  `json:"question,omitempty"`
 	Page     int       `json:"page,omitempty"` // of a walk, the first is 1; -1: every page but the first; 0: any
 	From     time.Time `json:"from,omitzero"`  // walks that began then or later, by the tenant's clock

@@ -36,8 +36,8 @@ type Config struct {
 	// OtherSpelling makes v1.0 write values otherwise than beta though they are equal: times with
 	// seven digits, 1.0 for 1, letters beyond ASCII escaped.
 	OtherSpelling bool
-	// AlwaysNewer gives every reader the members of enums that v1.0's list lacks, whether it prefers
-	// them or not.
+	// AlwaysNewer gives every reader the members of enums that v1.0's list lacks, whether it
+	// prefers them or not.
 	AlwaysNewer bool
 }
 

@@ -25,7 +25,8 @@ func columnSet(log *logs.Log, rec entra.Record, row fetchedRow) int {
 	return 0
 }
 
-// hasColumns tells whether a row has the columns of a set, with the values, and none of a later one.
+// hasColumns tells whether a row has the columns of a set, with the values, and none of a later
+// one.
 func hasColumns(log *logs.Log, set int, values map[string]string, row fetchedRow) bool {
 	for _, c := range log.Columns {
 		want, promoted := values[c.Name]

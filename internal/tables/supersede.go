@@ -12,8 +12,8 @@ import (
 const fewRows = 3
 
 // superseded reads the rows whose place other contents will take, by key, where there are so many
-// that a query over their span costs less than a request for each. Those that are not in it are read
-// when their turn comes.
+// that a query over their span costs less than a request for each. Those that are not in it are
+// read when their turn comes.
 func (s *Store) superseded(ctx context.Context, w entra.Window, changes []archive.Change) (map[string][]fetchedRow, error) {
 	wanted := make(map[string]bool)
 	var first, last time.Time

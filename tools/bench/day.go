@@ -35,8 +35,8 @@ type day struct {
 	CPUSeconds    float64 `json:"cpuSeconds"` // of the tenant and the table server, too
 }
 
-// perUserAndDay is how much a user's day leaves in the logs, and an application's; in the others next to nothing. Tenants
-// differ widely.
+// perUserAndDay is how much a user's day leaves in the logs, and an application's; in the others
+// next to nothing. Tenants differ widely.
 var perUserAndDay = map[entra.Stream]float64{
 	logs.SignInsInteractiveUser: 4, logs.SignInsNonInteractiveUser: 25, logs.SignInsServicePrincipal: 1,
 	logs.SignInsManagedIdentity: 0.3, logs.DirectoryAudits: 0.3, logs.Provisioning: 0.1,

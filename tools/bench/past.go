@@ -97,7 +97,8 @@ func measurePast(ctx context.Context, users int, seed uint64, now time.Time) (pa
 // poorly asks a source for the poorer form of what has two, as the version before did.
 type poorly struct{ archive.Source }
 
-// Pages is archive.Source's. The archive is not told that it is the poorer form: nothing falls back.
+// Pages is archive.Source's. The archive is not told that it is the poorer form: nothing falls
+// back.
 func (s poorly) Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page, error] {
 	if forms := logs.Of(q.Stream).Forms; len(forms) > 1 {
 		q.Form = forms[1]

@@ -49,7 +49,8 @@ func streamTable() string {
 	return b.String()
 }
 
-// columnTables say of each log which properties are copied into columns. Logs with the same columns share a table.
+// columnTables say of each log which properties are copied into columns. Logs with the same columns
+// share a table.
 func columnTables() string {
 	var b strings.Builder
 	all := logs.All()

@@ -1,5 +1,6 @@
-// Docs writes the parts of docs/ that come from the code: settings, permissions, the logs with their tables and files, and what
-// everything costs. Run it as make docs; a test fails where they have drifted apart.
+// Docs writes the parts of docs/ that come from the code: settings, permissions, the logs with
+// their tables and files, and what everything costs. Run it as make docs; a test fails where they
+// have drifted apart.
 package main
 
 import (

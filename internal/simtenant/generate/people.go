@@ -38,8 +38,10 @@ var (
 	lastNames = []string{"Vance", "Wilber", "Siciliani", "Langer", "Sherman", "Gu", "Robbins", "Bowen", "Graham", "Wilke", "Fernandez",
 		"Gupta", "Müller", "Núñez", "Çelik", "山田", "O'Connor", "d’Arcy", "von der Heide", "Østergård 🚀"}
 	places = []place{
-		{"Bern", "Bern", "CH", "46.94809", "7.44744"}, {"Zurich", "Zurich", "CH", "47.36667", "8.55"}, {"München", "Bayern", "DE", "48.13743", "11.57549"},
-		{"Dublin", "Dublin", "IE", "53.34399", "-6.26719"}, {"Redmond", "Washington", "US", "47.67399", "-122.12151"}, {"São Paulo", "Sao Paulo", "BR", "-23.5475", "-46.63611"},
+		{"Bern", "Bern", "CH", "46.94809", "7.44744"}, {"Zurich", "Zurich", "CH", "47.36667", "8.55"},
+		{"München", "Bayern", "DE", "48.13743", "11.57549"},
+		{"Dublin", "Dublin", "IE", "53.34399", "-6.26719"}, {"Redmond", "Washington", "US", "47.67399", "-122.12151"},
+		{"São Paulo", "Sao Paulo", "BR", "-23.5475", "-46.63611"},
 		{"Singapore", "", "SG", "1.28967", "103.85007"}, {"Oslo", "Oslo", "NO", "59.91273", "10.74609"},
 	}
 	systems = [][3]string{
