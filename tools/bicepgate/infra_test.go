@@ -274,9 +274,9 @@ func TestAlertsAskForWordsThatAreWritten(t *testing.T) {
 			require.Contains(t, queries, `"`+name+`"`, "no alert looks at %s", name)
 		}
 	}
-	pages, err := os.ReadFile(filepath.Join(root, "internal", "graph", "pages.go"))
+	pages, err := os.ReadFile(filepath.Join(root, "internal", "graph", "retry.go"))
 	require.NoError(t, err)
-	require.Contains(t, string(pages), `"trying again", "doing", doing, "code", entra.CodeOf(err)`)
+	require.Contains(t, string(pages), `"trying again", "doing", doing, "code", entra.CodeOf(err),`)
 	require.Contains(t, queries, `"trying again"`)
 	require.Contains(t, queries, `"`+string(entra.CodeThrottled)+`"`)
 }
