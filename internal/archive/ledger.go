@@ -66,8 +66,10 @@ type Coverage struct {
 	Sum      Sum
 	HasSum   bool
 	PurgedAt time.Time // when its records were dropped
-	// Revision counts the commits that changed what the hour holds.
+	// Revision counts the commits that changed what the hour holds, or what is known of it.
 	Revision int64
+	// SealedRevision is the revision that the last seal is of.
+	SealedRevision int64
 	// Form is the poorest form in which its current records came, in the source's word; empty: not
 	// noted, or no record.
 	Form string
@@ -137,6 +139,13 @@ type Progress struct {
 	Doubts, Lost       int64
 	DoubtFrom, DoubtTo time.Time
 	LostFrom, LostTo   time.Time
+
+	// Unsealed counts the windows that are read and whose last seal is not of what they hold. None
+	// lies outside the span beside it. Recounted says that the totals that came with this version
+	// were made: a row that a version before wrote does not have it.
+	Unsealed                 int64
+	UnsealedFrom, UnsealedTo time.Time
+	Recounted                bool
 
 	Suspects []Suspect // spans in which an execution that lost its lease may have written, or may still write
 	Drops    []Drop    // months that a purge has begun to drop

@@ -25,11 +25,16 @@ type Archived struct {
 	FirstSeen  time.Time
 	Superseded time.Time // of an earlier version: when a later content took its place
 	Place      string    // where a reading goes on after this record
+	// Tampered says in one sentence why the record can't be given: its row is not what was written.
+	// Raw is nil then, and the dates may be wrong; the key is the row's as far as it has one, Row its
+	// row key. Empty: it is as it was received.
+	Tampered string
+	Row      string
 }
 
 // Records reads the archive back.
 type Records interface {
 	// Read yields records in order and in constant memory, and, between them, how far it is. A month that is not there has
-	// no records. An altered record is an error with entra.CodeTampered.
+	// no records. An altered record is yielded as Tampered, and the reading goes on.
 	Read(ctx context.Context, r Reading) iter.Seq2[Archived, error]
 }

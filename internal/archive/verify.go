@@ -41,6 +41,20 @@ type KeptLeaf struct {
 	Hash [VersionHashBytes]byte
 }
 
+// KeptList is what was kept beside a seal, in the order of its leaves.
+type KeptList struct {
+	Leaves []KeptLeaf
+	Dates  []string // seal.Leaf.DatesAt of each; nil: they were not kept
+}
+
+// Flaw is something that is wrong with rows beside the records and the ledger.
+type Flaw struct {
+	Difference Difference
+	Table, Row string    // where; a row of another partition than the stream's is named with it
+	Hour       time.Time // zero: about no hour
+	Detail     string    // one sentence
+}
+
 // Difference says what is wrong.
 type Difference string
 
@@ -55,6 +69,11 @@ const (
 	// be asked for again; or about an hour of which no two reads agreed.
 	DiffUnconfirmed Difference = "unconfirmed"
 	DiffLog         Difference = "log" // the log of seals was changed, or does not agree with a head
+	// DiffLedger: a row of the ledger is not what is written, or does not say what records and log do.
+	DiffLedger Difference = "ledger"
+	// DiffDerived: what was computed from the records (index, snapshot, list of a seal) is not what
+	// they make. It may be computed again.
+	DiffDerived Difference = "derived"
 )
 
 // IsTampering tells whether the difference can only come from a change of what was written.
@@ -67,6 +86,7 @@ type Finding struct {
 	Difference Difference
 	Stream     entra.Stream
 	Hour       time.Time // zero: about the log
+	Table      string    // empty: the records'
 	Row        string    // key of the row; empty: about the hour
 	Detail     string    // one sentence
 }

@@ -102,9 +102,13 @@ func LeavesAt(leaves []Leaf, at time.Time) []Leaf {
 type tree []tlog.Hash
 
 func treeOf(leaves []Leaf) tree {
+	return treeOver(leaves, func(l Leaf) tlog.Hash { return tlog.RecordHash(l.Hash[:]) })
+}
+
+func treeOver(leaves []Leaf, hashOf func(Leaf) tlog.Hash) tree {
 	t := make(tree, 0, tlog.StoredHashCount(int64(len(leaves))))
 	for n, l := range leaves {
-		hashes, err := tlog.StoredHashesForRecordHash(int64(n), tlog.RecordHash(l.Hash[:]), t)
+		hashes, err := tlog.StoredHashesForRecordHash(int64(n), hashOf(l), t)
 		if err != nil {
 			panic(err) // a tree in memory has every hash that it is asked for
 		}
@@ -127,8 +131,10 @@ func (t tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 
 // Root is the root of the Merkle tree over the leaves' hashes. A leaf of the tree is SHA-256(0x00 || hash of the record).
 // The root of nothing is the SHA-256 of nothing.
-func Root(leaves []Leaf) tlog.Hash {
-	root, err := tlog.TreeHash(int64(len(leaves)), treeOf(leaves))
+func Root(leaves []Leaf) tlog.Hash { return rootOf(leaves, treeOf(leaves)) }
+
+func rootOf(leaves []Leaf, t tree) tlog.Hash {
+	root, err := tlog.TreeHash(int64(len(leaves)), t)
 	if err != nil {
 		panic(err) // as above
 	}
@@ -144,6 +150,11 @@ type Seal struct {
 	SealedAt time.Time // by the tenant's clock, whole ticks
 	Reason   string    // why a window that was sealed before is sealed again; empty for its first seal
 
+	// Dates is the root of the second tree, over the same contents and when each was there. Dated is
+	// false for a seal of a version that did not cover dates.
+	Dates tlog.Hash
+	Dated bool
+
 	// Stored are the hashes of the log that this entry completes, in tlog's order: its own first. They let a log of
 	// any length be continued and proved by reading a few entries.
 	Stored []tlog.Hash
@@ -153,9 +164,37 @@ const sealTitle = "Entra Ledger seal"
 
 // Text is the entry as it stands in the log: seven lines. The log's leaf is SHA-256(0x00 || text).
 func (s Seal) Text() []byte {
-	reason := strings.Join(strings.Fields(s.Reason), " ")
 	return fmt.Appendf(nil, "%s\n%s\n%s\n%d\n%s\n%s\n%s\n", sealTitle, s.Stream, s.Start.UTC().Format(entra.HourFormat), s.Leaves, s.Root,
-		s.SealedAt.UTC().Format(time.RFC3339Nano), reason)
+		s.SealedAt.UTC().Format(time.RFC3339Nano), s.Remark())
+}
+
+// datesMark begins the part of a remark that has the root of the dates' tree.
+const datesMark = "dates "
+
+// Remark is the last line of an entry: the reason, and behind it the root of the dates' tree. It
+// stands there so that a version that knows no dates reads and checks the entry as any other.
+func (s Seal) Remark() string {
+	reason := strings.Join(strings.Fields(s.Reason), " ")
+	switch {
+	case !s.Dated:
+		return reason
+	case reason == "":
+		return datesMark + s.Dates.String()
+	}
+	return reason + "; " + datesMark + s.Dates.String()
+}
+
+// SetRemark takes a remark apart.
+func (s *Seal) SetRemark(remark string) {
+	s.Reason, s.Dates, s.Dated = remark, tlog.Hash{}, false
+	reason, root := "", remark
+	if at := strings.LastIndex(remark, "; "+datesMark); at >= 0 {
+		reason, root = remark[:at], remark[at+2:]
+	}
+	text, ok := strings.CutPrefix(root, datesMark)
+	if h, err := tlog.ParseHash(text); ok && err == nil {
+		s.Reason, s.Dates, s.Dated = reason, h, true
+	}
 }
 
 // ParseSeal reads an entry's text.
@@ -184,7 +223,9 @@ func ParseSeal(text []byte) (Seal, error) {
 	if err != nil {
 		return Seal{}, fmt.Errorf("read a seal: %w", err)
 	}
-	return Seal{Window: entra.Window{Stream: stream, Start: start}, Leaves: leaves, Root: root, SealedAt: at, Reason: lines[6]}, nil
+	out := Seal{Window: entra.Window{Stream: stream, Start: start}, Leaves: leaves, Root: root, SealedAt: at}
+	out.SetRemark(lines[6])
+	return out, nil
 }
 
 // Log gives entries of a stream's log by their number.
