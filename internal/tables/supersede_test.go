@@ -3,6 +3,7 @@ package tables_test
 import (
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -17,11 +18,11 @@ import (
 // requests counts what goes to the service.
 type requests struct {
 	http.RoundTripper
-	n int
+	n atomic.Int64
 }
 
 func (r *requests) RoundTrip(req *http.Request) (*http.Response, error) {
-	r.n++
+	r.n.Add(1)
 	return r.RoundTripper.RoundTrip(req)
 }
 
@@ -40,10 +41,10 @@ func TestManyRecordsAreSupersededByFewRequests(t *testing.T) {
 	}
 	_, err = store.Insert(t.Context(), window, old, seen)
 	require.NoError(t, err)
-	counted.n = 0
+	counted.n.Store(0)
 	_, err = store.Apply(t.Context(), window, changes, seen.Add(time.Hour))
 	require.NoError(t, err)
-	require.Less(t, counted.n, 30)
+	require.Less(t, counted.n.Load(), int64(30))
 	current, earlier := contents(t, store)
 	require.Len(t, current, 200)
 	require.Len(t, earlier, 200)
