@@ -9,6 +9,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/answer"
@@ -29,15 +30,16 @@ const usage = `Without an argument the handler serves the Azure Functions host. 
   handler verify [--stream S] [--from T] [--to T]   recompute the archive and name what differs (exit code 3 if something does)
   handler prove --stream S --id ID --time T         write the proof that a record was archived, as JSON
   handler reindex [--stream S] [--again]            index the sealed days that are not indexed, or all of them again
+  handler repair --stream S [--plan]                make a row of progress that is gone or wrong anew, from ledger and log (exit code 3 if verify finds more)
   handler check-proof FILE [--head FILE]            check a proof; needs no archive, no settings and no network
 
-preflight, preflight, verify, prove and reindex use the archive that ARCHIVE_STORAGE or ARCHIVE_STORAGE__tableServiceUri names; docs/settings.md has more.
+preflight, verify, prove, reindex and repair use the archive that ARCHIVE_STORAGE or ARCHIVE_STORAGE__tableServiceUri names; docs/settings.md has more.
 `
 
 // command carries out one command and returns the exit code.
 func command(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	commands := map[string]func(context.Context, []string, func(string) string, io.Writer, io.Writer) (int, error){
-		"verify": verifyCommand, "prove": proveCommand, "check-proof": checkCommand, "reindex": reindexCommand, "preflight": preflightCommand,
+		"verify": verifyCommand, "prove": proveCommand, "check-proof": checkCommand, "reindex": reindexCommand, "repair": repairCommand, "preflight": preflightCommand,
 	}
 	do, ok := commands[args[0]]
 	if !ok {
@@ -116,32 +118,52 @@ func verifyCommand(ctx context.Context, args []string, getenv func(string) strin
 
 func printVerification(out io.Writer, v archive.Verification) int {
 	for _, f := range v.Findings {
-		where := string(f.Stream)
-		if !f.Hour.IsZero() {
-			where += " " + f.Hour.Format(entra.HourFormat)
-		}
-		if f.Row != "" {
-			where += " " + f.Row
-		}
-		fmt.Fprintf(out, "%-8s %s: %s\n", f.Difference, where, f.Detail)
+		fmt.Fprintf(out, "%-8s %s: %s\n", f.Difference, whereOf(f), f.Detail)
 	}
 	if v.More > 0 {
 		fmt.Fprintf(out, "and %d more that are not listed\n", v.More)
 	}
+	for _, r := range v.Ranges {
+		fmt.Fprintf(out, "%-8s %s %s to %s, %d hours: %s\n", r.Difference, r.Stream, r.From.Format(entra.HourFormat), r.To.Format(entra.HourFormat), r.Hours, r.Detail)
+	}
+	if v.MoreOf > 0 {
+		fmt.Fprintf(out, "and %d more hours that are not sealed or missing\n", v.MoreOf)
+	}
 	for _, p := range v.Purges {
-		fmt.Fprintf(out, "purged   %s: %d hours from %s to %s, on %s: %s\n", p.Stream, p.Hours, p.From.Format(entra.HourFormat), p.To.Format(entra.HourFormat),
+		fmt.Fprintf(out, "%-8s %s: %d hours from %s to %s, on %s: %s\n", "purged", p.Stream, p.Hours, p.From.Format(entra.HourFormat), p.To.Format(entra.HourFormat),
 			p.PurgedAt.Format(time.RFC3339), p.Rule)
 	}
+	for _, r := range v.Repairs {
+		fmt.Fprintf(out, "%-8s %s: entry %d, on %s: %s\n", "repaired", r.Stream, r.Entry, r.RepairedAt.Format(time.RFC3339), r.What)
+	}
 	for _, h := range v.Heads {
-		fmt.Fprintf(out, "log      %s: %d seals, head %s\n", h.Stream, h.Size, h.Root)
+		fmt.Fprintf(out, "%-8s %s: %d seals, head %s\n", "log", h.Stream, h.Size, h.Root)
 	}
 	verdict, code := "intact: what is sealed is what is stored", 0
 	if !v.Intact() {
-		verdict, code = "DIFFERS: what is stored is not what was sealed", exitDiffers
+		verdict, code = "DIFFERS: what is stored is not what was written", exitDiffers
 	}
 	fmt.Fprintf(out, "%d hours, %d records: %s (%d hours not sealed yet, %d missing)\n", v.Windows, v.Records, verdict,
 		v.Counts[archive.DiffUnsealed], v.Counts[archive.DiffMissing])
 	return code
+}
+
+// whereOf is where a finding is: stream, hour, table and row, as far as it has them.
+func whereOf(f archive.Finding) string {
+	var parts []string
+	if f.Stream != "" {
+		parts = append(parts, string(f.Stream))
+	}
+	if !f.Hour.IsZero() {
+		parts = append(parts, f.Hour.Format(entra.HourFormat))
+	}
+	if f.Table != "" {
+		parts = append(parts, "table "+f.Table)
+	}
+	if f.Row != "" {
+		parts = append(parts, f.Row)
+	}
+	return strings.Join(parts, " ")
 }
 
 func proveCommand(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (int, error) {
@@ -218,6 +240,9 @@ func checkCommand(_ context.Context, args []string, _ func(string) string, stdou
 	}
 	fmt.Fprintf(stdout, "proved: the record with SHA-256 %s was archived in %s and sealed on %s, as entry %d of the log\n",
 		proof.RecordHash, s.Window, s.SealedAt.Format(time.RFC3339), s.Number)
+	if first, _, ok := strings.Cut(proof.Dates, " "); ok {
+		fmt.Fprintf(stdout, "it was first seen on %s\n", first)
+	}
 	if trusted == nil {
 		fmt.Fprintf(stdout, "the log's head is the proof's own; compare it with the blob in entraledger-heads (--head):\n%s", proof.Head)
 	}

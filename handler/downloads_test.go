@@ -12,7 +12,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
@@ -122,38 +121,6 @@ func TestADownloadIsNarrowedCompressedAndRefused(t *testing.T) {
 		require.Equal(t, want, resp.StatusCode, "%s: %s", path, body)
 		require.NotEmpty(t, gjson.GetBytes(body, "error.message").Str, path)
 	}
-}
-
-// TestAFileThatBreaksOffLooksLikeOne alters a row in the middle of the archive: what comes before it has been sent.
-func TestAFileThatBreaksOffLooksLikeOne(t *testing.T) {
-	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 8, Users: 100, Days: 3}}, "signIns.interactiveUser")
-	service, err := aztables.NewServiceClientFromConnectionString(s.env["ARCHIVE_STORAGE"], nil)
-	require.NoError(t, err)
-	late := s.tenant.Now().Add(-3 * time.Hour)
-	table := service.NewClient("signinsinteractive" + late.Format("200601"))
-	filter := "PartitionKey eq '" + late.Format("2006-01-02T15") + "'"
-	pager := table.NewListEntitiesPager(&aztables.ListEntitiesOptions{Filter: &filter})
-	page, err := pager.NextPage(t.Context())
-	require.NoError(t, err)
-	require.NotEmpty(t, page.Entities)
-	var row aztables.EDMEntity
-	require.NoError(t, json.Unmarshal(page.Entities[0], &row))
-	row.Properties["Record"], row.Properties["Codec"] = aztables.EDMBinary("{}"), "none"
-	body, err := json.Marshal(row)
-	require.NoError(t, err)
-	_, err = table.UpdateEntity(t.Context(), body, &aztables.UpdateEntityOptions{UpdateMode: aztables.UpdateModeReplace})
-	require.NoError(t, err)
-
-	resp, err := http.Get(p.url + "/api/downloads/InteractiveSignIns?format=ndjson")
-	require.NoError(t, err)
-	defer resp.Body.Close()
-	got, err := io.ReadAll(resp.Body)
-	require.Error(t, err, "the connection is cut")
-	require.NotEmpty(t, got)
-	require.Contains(t, p.stdout.String(), "the row was altered since it was written")
-	status, _, answer := p.get("/api/auditLogs/signIns?$top=1000")
-	require.Equal(t, http.StatusConflict, status)
-	require.Equal(t, "tampered", answer["error"].(map[string]any)["code"])
 }
 
 // TestAPurgeIsPlannedDoneAndVerified goes the way of an operator: what would go, then that it went, then the proof.

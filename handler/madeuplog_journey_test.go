@@ -157,11 +157,11 @@ func (s printing) seeSealed(t *testing.T) {
 	row := rows[0]
 	require.Equal(t, []any{"printJobs", true, "current"}, []any{row["stream"], row["collected"], row["status"]})
 	require.Equal(t, []any{float64(printedJobs), 0.0}, []any{row["records"], row["windowsMissing"]})
-	require.GreaterOrEqual(t, row["sealedUntilDateTime"], "2026-11-01")
+	require.GreaterOrEqual(t, row["settledUntilDateTime"], "2026-11-01")
 	_, _, hours := s.p.get("/api/coverage/printJobs?$top=1000&from=2026-10-25T00:00:00Z&to=2026-10-29T00:00:00Z")
 	require.Len(t, hours["value"], 96)
 	for _, hour := range hours["value"].([]any) {
-		require.Equal(t, "sealed", hour.(map[string]any)["status"], "%v", hour)
+		require.Equal(t, "settled", hour.(map[string]any)["status"], "%v", hour)
 	}
 	_, answer := s.p.ask(http.MethodGet, "/api/verify?stream=printJobs", "")
 	require.Equal(t, []any{"intact", float64(printedJobs)}, []any{answer["status"], answer["recordsVerified"]}, "%v", answer)

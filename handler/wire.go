@@ -97,6 +97,7 @@ func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (
 			return collector.Retire(ctx, archive.Execution{ID: uuid.NewString(), Work: purgearchive.Name}, s, cfg.RunBudget)
 		}}))
 	host.Timer(indexarchive.Name, indexarchive.Run(indexarchive.Config{Store: store, Streams: known, Budget: cfg.RunBudget}))
+	wireRepair(host, cfg, known, newRepairer(cfg, source, store, heads), store)
 	host.HTTP("/api/purge", &purge.Function{Purger: purger, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
 	return host, nil
 }

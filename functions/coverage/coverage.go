@@ -41,6 +41,8 @@ type stream struct {
 	Complete     string         `json:"completeUntilDateTime,omitempty"`
 	NextLoss     string         `json:"nextLossDateTime,omitempty"`
 	SealedTo     string         `json:"sealedUntilDateTime,omitempty"`
+	SettledTo    string         `json:"settledUntilDateTime,omitempty"`
+	Unsealed     int64          `json:"windowsUnsealed"`
 	Seals        int64          `json:"seals"`
 	Done         int64          `json:"windowsDone"`
 	Missing      int64          `json:"windowsMissing"`
@@ -128,6 +130,10 @@ func (f *Function) streams(w http.ResponseWriter, r *http.Request, asCSV bool) e
 	}
 	for _, s := range all {
 		p, err := f.Ledger.Progress(r.Context(), s)
+		if entra.CodeOf(err) == entra.CodeTampered && err != nil {
+			list.Value = append(list.Value, f.unreadable(s, now, err))
+			continue
+		}
 		if err != nil {
 			return err
 		}
@@ -146,11 +152,17 @@ func (f *Function) streams(w http.ResponseWriter, r *http.Request, asCSV bool) e
 	return nil
 }
 
+// unreadable is the row of a stream of which the archive can't say how far it is.
+func (f *Function) unreadable(s entra.Stream, now time.Time, err error) stream {
+	return stream{Stream: s, Status: archive.StatusFailing, Collected: f.Streams.Collects(s),
+		LastError: &lastError{DateTime: answer.Time(now), Code: entra.CodeOf(err), Message: err.Error()}}
+}
+
 func (f *Function) rowOf(ctx context.Context, p archive.Progress, now time.Time) (stream, error) {
 	row := stream{
 		Stream: p.Stream, Status: p.Status(now, f.Stalled), Collected: f.Streams.Collects(p.Stream), Watermark: answer.Time(p.Watermark),
 		InDoubt: p.Doubts, Records: p.Records, Versions: p.Versions, Quarantined: p.Quarantined,
-		Bytes: p.Bytes, StoredBytes: p.StoredBytes, LastRun: answer.Time(p.LastRunAt), SealedTo: answer.Time(p.SealedTo), Seals: p.Seals,
+		Bytes: p.Bytes, StoredBytes: p.StoredBytes, LastRun: answer.Time(p.LastRunAt), SealedTo: answer.Time(p.SealedUntil()), SettledTo: answer.Time(p.SettledUntil()), Unsealed: p.Unsealed, Seals: p.Seals,
 		Purged: p.Purged, PurgedTo: answer.Time(p.PurgedTo),
 		Changed: p.Changed, Thin: p.Thin, Awaits: p.Awaits, Late: p.Late, Late3h: p.Lateness[0], Late24h: p.Lateness[1], Late48h: p.Lateness[2], Late7d: p.Lateness[3], LateMore: p.Lateness[4],
 	}
@@ -223,7 +235,7 @@ const (
 )
 
 // statuses are what the parameter status accepts.
-var statuses = []archive.WindowState{archive.WindowComplete, archive.WindowSealed, archive.WindowReopened, archive.WindowPartial, archive.WindowMissing, archive.WindowLost, archive.WindowPurged}
+var statuses = []archive.WindowState{archive.WindowComplete, archive.WindowSealed, archive.WindowSettled, archive.WindowReopened, archive.WindowPartial, archive.WindowMissing, archive.WindowLost, archive.WindowPurged}
 
 func (f *Function) windows(w http.ResponseWriter, r *http.Request, asCSV bool) error {
 	name := r.PathValue("stream")
@@ -251,7 +263,7 @@ func (f *Function) windows(w http.ResponseWriter, r *http.Request, asCSV bool) e
 		if err != nil {
 			return err
 		}
-		if len(q.statuses) > 0 && !slices.Contains(q.statuses, cov.State) {
+		if len(q.statuses) > 0 && !slices.Contains(q.statuses, cov.Word()) {
 			continue
 		}
 		if len(list.Value) == q.top {
@@ -282,7 +294,7 @@ func windowOf(p *archive.Progress, c archive.Coverage, collected bool) window {
 		sum = hex.EncodeToString(c.Sum[:])
 	}
 	return window{Sum: sum, Revision: c.Revision, Unconfirmed: c.Unconfirmed + c.Unmet, LostFrom: answer.Time(c.LostFrom), LostTo: answer.Time(c.LostTo),
-		Start: answer.Time(c.Start), End: answer.Time(c.End()), Status: c.State, Reason: reason, Passes: c.Passes,
+		Start: answer.Time(c.Start), End: answer.Time(c.End()), Status: c.Word(), Reason: reason, Passes: c.Passes,
 		Records: c.Records, Versions: c.Versions, Bytes: c.Bytes, StoredBytes: c.StoredBytes,
 		Fetched: c.Fetched, New: c.New, Changed: c.Changed, Enriched: c.Enriched, Form: c.Form, Thin: c.Thin(), Unchanged: c.Unchanged, Quarantined: c.Quarantined, Late: c.Late, Seals: c.Seals,
 		FirstRead: answer.Time(c.FirstReadAt), LastRead: answer.Time(c.LastReadAt),

@@ -93,7 +93,7 @@ func TestCoverageTellsHowEachStreamStands(t *testing.T) {
 	require.Equal(t, map[string]any{
 		"stream": "provisioning", "status": "failing",
 		"beginDateTime": "2026-11-21T04:00:00Z", "backfilledToDateTime": "2026-11-21T07:00:00Z", "watermarkDateTime": "2026-11-21T14:25:00Z",
-		"collected": true, "windowsDone": 8.0, "windowsMissing": 2.0, "windowsLost": 0.0, "windowsThin": 0.0, "windowsAwaiting": 0.0, "windowsInDoubt": 0.0, "windowsPurged": 0.0, "records": 80.0, "versions": 0.0, "quarantined": 0.0, "bytes": 800.0, "storedBytes": 200.0,
+		"collected": true, "windowsDone": 8.0, "windowsMissing": 2.0, "windowsLost": 0.0, "windowsThin": 0.0, "windowsAwaiting": 0.0, "windowsInDoubt": 0.0, "windowsPurged": 0.0, "windowsUnsealed": 0.0, "records": 80.0, "versions": 0.0, "quarantined": 0.0, "bytes": 800.0, "storedBytes": 200.0,
 		"completeUntilDateTime": "2026-11-21T07:00:00Z", "nextLossDateTime": "2026-11-28T07:00:00Z", "seals": 0.0, "changed": 0.0, "late": 0.0,
 		"lateUpTo3Hours": 0.0, "lateUpTo24Hours": 0.0, "lateUpTo48Hours": 0.0, "lateUpTo7Days": 0.0, "lateOver7Days": 0.0,
 		"lastRunDateTime": "2026-11-21T14:29:00Z",

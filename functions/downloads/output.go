@@ -7,11 +7,14 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"strconv"
 
 	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/answer"
+	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/export"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // output writes a file in one of its formats.
@@ -23,6 +26,7 @@ type output struct {
 	format   string
 	csv      *csv.Writer
 	rows     int
+	altered  int // records that were altered, among them
 }
 
 // head writes what stands before the first row. That a caller has gone away shows in the context, not in these errors.
@@ -46,13 +50,33 @@ func (o *output) record(raw []byte) error {
 	}
 	return o.file.Rows(gjson.ParseBytes(raw), func(cells []string) error {
 		if o.format == "csv" {
-			for i := range cells {
-				cells[i] = answer.Harmless(cells[i])
-			}
-			return o.csv.Write(cells)
+			return o.csv.Write(harmless(cells))
 		}
 		return o.object(object(o.file.Names(), cells))
 	})
+}
+
+// tampered writes the row of a record that was altered. In JSON it is the object that lists have; in a
+// file of elements with the file's own names for id and time, by which it is joined.
+func (o *output) tampered(rec archive.Archived) error {
+	o.altered++
+	cells := o.file.TamperedRow(rec)
+	switch {
+	case o.format == "csv":
+		return o.csv.Write(harmless(cells))
+	case o.file.Each == "":
+		return o.object(answer.Tampered(rec, logs.Of(o.file.Stream).TimeProperty))
+	}
+	last := len(cells) - 1
+	body := object(o.file.Names()[:last], cells[:last])
+	return o.object(append(answer.AppendAnnotations(body[:len(body)-1], rec), '}'))
+}
+
+func harmless(cells []string) []string {
+	for i := range cells {
+		cells[i] = answer.Harmless(cells[i])
+	}
+	return cells
 }
 
 // object is a row as JSON, its columns in their order.
@@ -117,4 +141,5 @@ func (o *output) end() {
 	if o.zip != nil {
 		_ = o.zip.Close() // likewise
 	}
+	o.response.Header().Set(answer.TamperedHeader, strconv.Itoa(o.altered)) // the trailer that was announced
 }

@@ -48,7 +48,7 @@ func (f *Function) aggregate(w http.ResponseWriter, r *http.Request, q query) er
 	if err != nil {
 		return err
 	}
-	body, err := f.begin(w, r, q, gaps)
+	body, err := f.begin(w, r, q, gaps, page.Tampered)
 	if err != nil {
 		return err
 	}

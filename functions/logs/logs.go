@@ -4,7 +4,6 @@ package logs
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"slices"
 	"strconv"
@@ -79,7 +78,7 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	body, err := f.begin(w, r, q, gaps)
+	body, err := f.begin(w, r, q, gaps, page.Tampered)
 	if err != nil {
 		return err
 	}
@@ -152,11 +151,13 @@ func (f *Function) gaps(ctx context.Context, q query) func() ([]archive.Gap, err
 	return search.Later(func() ([]archive.Gap, error) { return f.Gaps.OfQuestion(ctx, q.Question) })
 }
 
-// begin begins the answer. What is not there any more stands in a header, and in an annotation,
-// which clients of Graph ignore.
-func (f *Function) begin(w http.ResponseWriter, r *http.Request, q query, missing func() ([]archive.Gap, error)) ([]byte, error) {
+// begin begins the answer. What is not there any more, and how many records were altered, stands in a
+// header, and in an annotation, which clients of Graph ignore.
+func (f *Function) begin(w http.ResponseWriter, r *http.Request, q query, missing func() ([]archive.Gap, error), tampered int) ([]byte, error) {
 	about := answer.BaseURL(r, f.BaseURL) + "/api/$metadata#auditLogs/" + q.collection
 	body := append([]byte(`{"@odata.context":`), strconv.Quote(about)+`,`...)
+	answer.SetTampered(w.Header(), tampered)
+	body = answer.AppendTamperedCount(body, tampered)
 	gaps, err := missing()
 	if err != nil || len(gaps) == 0 {
 		return body, err
@@ -175,88 +176,16 @@ func (f *Function) appendCount(ctx context.Context, body []byte, q query) ([]byt
 	return append(body, `"@odata.count":`+strconv.FormatInt(n, 10)+`,`...), nil
 }
 
-// one answers with one record, as it is now. An id does not say when its record is from, so the archive is searched, the
-// newest first, for as long as one request may take.
-func (f *Function) one(w http.ResponseWriter, r *http.Request, id string) error {
-	q, err := f.readQuery(r, "$select")
-	if err != nil {
-		return err
-	}
-	types := []entra.Stream{q.Stream}
-	if logs.Of(q.Stream).EventType != "" { // an id may be of any log of the collection
-		all, err := f.Streams.All(r.Context())
-		if err != nil {
-			return err
-		}
-		types = slices.DeleteFunc(slices.Clone(all), func(s entra.Stream) bool { return logs.Of(s).Collection != q.collection })
-	}
-	end := time.Now().Add(f.Slice)
-	var gaps []archive.Gap
-	for _, q.Stream = range types {
-		progress, err := f.Archive.Progress(r.Context(), q.Stream)
-		if err != nil {
-			return err
-		}
-		q.Within(progress, f.Now())
-		q.OnlyID(id)
-		found, err := f.find(w, r, q, id, end)
-		if found || err != nil {
-			return err
-		}
-		missing, err := f.Gaps.OfQuestion(r.Context(), q.Question)
-		if err != nil {
-			return err
-		}
-		gaps = append(gaps, missing...)
-	}
-	slices.SortStableFunc(gaps, func(a, b archive.Gap) int { return a.From.Compare(b.From) })
-	answer.SetGaps(w, gaps)
-	return notThere(q.collection, id, gaps)
-}
-
-// find searches one stream for a record, and answers with it.
-func (f *Function) find(w http.ResponseWriter, r *http.Request, q query, id string, end time.Time) (found bool, err error) {
-	err = q.Each(r.Context(), f.Archive, "", func(rec archive.Archived, matches bool) (bool, error) {
-		if found = matches; found {
-			answer.Raw(w, q.project(rec))
-			return false, nil
-		}
-		if time.Now().After(end) {
-			return false, &entra.Error{Code: entra.CodeUnavailable, Doing: "find record " + entra.Clip(id, 80),
-				Why:    fmt.Sprintf("it was not found within %s", f.Slice),
-				Remedy: fmt.Sprintf("ask for a list with $filter=id eq '...' and a range of %s", logs.Of(q.Stream).TimeProperty)}
-		}
-		return true, nil
-	})
-	return found, err
-}
-
-// gapsInMessage is how many gaps an error names.
-const gapsInMessage = 3
-
-// notThere says that there is no record. From when one would be, its id does not tell: it may be of
-// a time that is gone.
-func notThere(collection, id string, gaps []archive.Gap) error {
-	out := &entra.Error{Code: entra.CodeNotFound, Doing: "find record " + entra.Clip(id, 80),
-		Why: "the archive has none of it in " + collection, Remedy: "GET /api/coverage says what the archive holds"}
-	if len(gaps) == 0 {
-		return out
-	}
-	out.Why += "; it may be of a time that is gone: "
-	for i, g := range gaps[max(0, len(gaps)-gapsInMessage):] {
-		if i > 0 {
-			out.Why += "; "
-		}
-		out.Why += fmt.Sprintf("%s to %s, %s", answer.Time(g.From), answer.Time(g.To), g.Reason)
-	}
-	if more := len(gaps) - gapsInMessage; more > 0 {
-		out.Why += fmt.Sprintf("; and %d more", more)
-	}
-	return out
-}
-
 // project is a record as it is answered: as received, or only what was selected, with what the archive adds for versions.
+// In place of an altered one stands what is known of it. Its dates are not: they may be what was altered.
 func (q query) project(rec archive.Archived) []byte {
+	if rec.Tampered != "" {
+		fields := q.fields
+		if fields != nil {
+			fields = append(slices.Clone(fields), answer.TamperedAnnotation, answer.RowKeyAnnotation)
+		}
+		return answer.Project(answer.Tampered(rec, logs.Of(q.Stream).TimeProperty), fields)
+	}
 	raw := answer.Project(rec.Raw, q.fields)
 	if !q.Versions || !gjson.ParseBytes(raw).IsObject() {
 		return raw

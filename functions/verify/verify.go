@@ -94,7 +94,18 @@ type finding struct {
 	Difference archive.Difference `json:"difference"`
 	Stream     entra.Stream       `json:"stream"`
 	Hour       string             `json:"startDateTime,omitempty"`
+	Table      string             `json:"table,omitempty"` // absent: the records'
 	Row        string             `json:"rowKey,omitempty"`
+	Detail     string             `json:"detail"`
+}
+
+// stretch is a range of hours of which one thing is to be said that is no sign of tampering.
+type stretch struct {
+	Difference archive.Difference `json:"difference"`
+	Stream     entra.Stream       `json:"stream"`
+	From       string             `json:"startDateTime"`
+	To         string             `json:"endDateTime"`
+	Hours      int64              `json:"windows"`
 	Detail     string             `json:"detail"`
 }
 
@@ -115,6 +126,14 @@ type purge struct {
 	Contents int64        `json:"contents"` // records and earlier versions; 0 where a version before did not count them
 }
 
+// repair is a progress row that was made anew, as the log says.
+type repair struct {
+	Stream     entra.Stream `json:"stream"`
+	RepairedAt string       `json:"repairedDateTime"`
+	Entry      int64        `json:"entry"`
+	What       string       `json:"what"`
+}
+
 type verification struct {
 	Context  string                       `json:"@odata.context"`
 	Status   string                       `json:"status"` // running, intact, differs
@@ -124,14 +143,18 @@ type verification struct {
 	Counts   map[archive.Difference]int64 `json:"differences"`
 	Heads    []head                       `json:"heads"`
 	Purges   []purge                      `json:"purges"`
+	Repairs  []repair                     `json:"repairs"`
 	Unnamed  int64                        `json:"findingsNotListed"`
+	Ranges   []stretch                    `json:"ranges"`
+	Unranged int64                        `json:"rangesNotListed"` // hours
 	Findings []finding                    `json:"value"`
 }
 
 func (f *Function) answer(w http.ResponseWriter, r *http.Request, job jobs.Job, v archive.Verification) {
 	base := answer.BaseURL(r, f.BaseURL)
-	out := verification{Context: base + "/api/$metadata#verification", Status: "intact", Percent: 100, Windows: v.Windows, Records: v.Records,
-		Counts: v.Counts, Heads: []head{}, Purges: []purge{}, Unnamed: v.More, Findings: []finding{}}
+	out := verification{Context: base + "/api/$metadata#verification", Status: "intact", Percent: 100,
+		Windows: v.Windows, Records: v.Records,
+		Counts: v.Counts, Heads: []head{}, Purges: []purge{}, Repairs: []repair{}, Unnamed: v.More, Ranges: []stretch{}, Unranged: v.MoreOf, Findings: []finding{}}
 	if out.Counts == nil {
 		out.Counts = map[archive.Difference]int64{}
 	}
@@ -139,10 +162,19 @@ func (f *Function) answer(w http.ResponseWriter, r *http.Request, job jobs.Job, 
 		out.Heads = append(out.Heads, head{h.Stream, h.Size, h.Root.String()})
 	}
 	for _, p := range v.Purges {
-		out.Purges = append(out.Purges, purge{p.Stream, answer.Time(p.From), answer.Time(p.To), answer.Time(p.PurgedAt), p.Rule, p.Hours, p.Contents})
+		out.Purges = append(out.Purges, purge{p.Stream, answer.Time(p.From), answer.Time(p.To),
+			answer.Time(p.PurgedAt), p.Rule, p.Hours, p.Contents})
+	}
+	for _, p := range v.Repairs {
+		out.Repairs = append(out.Repairs, repair{p.Stream, answer.Time(p.RepairedAt), p.Entry, p.What})
+	}
+	for _, r := range v.Ranges {
+		out.Ranges = append(out.Ranges, stretch{r.Difference, r.Stream, answer.Time(r.From), answer.Time(r.To),
+			r.Hours, r.Detail})
 	}
 	for _, d := range v.Findings {
-		out.Findings = append(out.Findings, finding{d.Difference, d.Stream, answer.Time(d.Hour), d.Row, d.Detail})
+		out.Findings = append(out.Findings, finding{d.Difference, d.Stream, answer.Time(d.Hour), d.Table, d.Row,
+			d.Detail})
 	}
 	switch {
 	case !job.Done:

@@ -113,8 +113,8 @@ func (r Report) Summary() string {
 	return text
 }
 
-// Run reads the newest hours of every stream, then again what is due, seals what has had its last
-// pass, and spends what is left of budget on backfill, oldest window first. A stream that fails
+// Run reads the newest hours of every stream, then again what is due, seals what was read, settles
+// what has had its last pass, and spends what is left of budget on backfill, oldest window first. A stream that fails
 // does not hold up the others; the error names all that failed. A budget that ends is no error,
 // unless a stream has stood still for too long. A stream that another execution has is waited for
 // as long as the budget lasts. Cancelling ctx ends the run at once; everything committed stays.
@@ -127,6 +127,7 @@ func (c *Collector) Run(ctx context.Context, by Execution, streams []entra.Strea
 		c.each(runs, func(r *streamRun) error { return r.confirm(ctx) })
 		c.each(runs, func(r *streamRun) error { return r.second(ctx) })
 		c.each(runs, func(r *streamRun) error { return r.enrich(ctx) })
+		c.each(runs, func(r *streamRun) error { return r.seal(ctx) })
 	})
 }
 
@@ -151,7 +152,8 @@ func (c *Collector) run(ctx context.Context, by Execution, streams []entra.Strea
 	defer stop()
 	runs := make([]*streamRun, len(streams))
 	for i, s := range streams {
-		runs[i] = &streamRun{Collector: c, stream: s, id: by, began: began, ctx: ctx, reading: reading, span: unorderedSpan, busy: make(chan struct{}, 1)}
+		runs[i] = &streamRun{Collector: c, stream: s, id: by, began: began, ctx: ctx, reading: reading, span: unorderedSpan,
+			busy: make(chan struct{}, 1), touched: make(map[time.Time]bool)}
 	}
 	opened := c.openAll(ctx, runs)
 	if report.Now, err = c.agree(ctx, asked, opened); err != nil {

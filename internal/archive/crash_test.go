@@ -70,8 +70,8 @@ func (d *dying) Commit(ctx context.Context, l archive.Lease, p archive.Progress,
 	return out, err
 }
 
-func (d *dying) KeepLeaves(ctx context.Context, s seal.Seal, leaves []seal.Leaf) error {
-	return d.die(func() error { return d.Store.KeepLeaves(ctx, s, leaves) })
+func (d *dying) KeepLeaves(ctx context.Context, lists []archive.SealedList) error {
+	return d.die(func() error { return d.Store.KeepLeaves(ctx, lists) })
 }
 
 // TestKilledAtAnyWriteTheNextRunCompletesTheArchive walks every write of a run, stored and not stored, and runs again

@@ -29,10 +29,8 @@ func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool
 		return true, nil
 	}
 	hour, err := rd.rowsOf(ctx, w)
-	if entra.CodeOf(err) == entra.CodeTampered {
-		rd.tampered = err // it stays in doubt, and everything else goes on
-		w.uncounted()
-		return true, nil
+	if entra.CodeOf(err) == entra.CodeTampered && err != nil {
+		return true, rd.cannotCount(w, err)
 	}
 	if err != nil {
 		return false, err
@@ -55,6 +53,9 @@ func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool
 		w.now.Unmet = n
 	}
 	enriched, err := rd.enriched(ctx, w, hour.contents)
+	if entra.CodeOf(err) == entra.CodeTampered && err != nil {
+		return true, rd.cannotCount(w, err)
+	}
 	if err != nil {
 		return false, err
 	}
@@ -71,6 +72,13 @@ func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool
 	}
 	w.recount = false
 	return true, rd.reseal(ctx, w, hour.extra)
+}
+
+// cannotCount leaves an hour in doubt of which a row is not what was written. Everything else goes on.
+func (rd *read) cannotCount(w *row, why error) error {
+	rd.tampered = why
+	w.uncounted()
+	return nil
 }
 
 // readInThisRun tells whether the last read of a window was one of this run.
@@ -208,8 +216,8 @@ func sumOf(leaves []seal.Leaf) (sum Sum) {
 	return sum
 }
 
-// notSealed are the contents that neither an hour's last seal lists nor the ledger has counted
-// since.
+// notSealed are the contents that an hour's last seal does not list. That the ledger has counted
+// some of them since vouches for nothing: whoever can write a row can write that one, too.
 func (r *streamRun) notSealed(ctx context.Context, cov Coverage, leaves []seal.Leaf) ([]seal.Leaf, error) {
 	last, err := r.store.Seal(ctx, r.stream, cov.LastSeal)
 	if err != nil {
@@ -225,30 +233,13 @@ func (r *streamRun) notSealed(ctx context.Context, cov Coverage, leaves []seal.L
 	for _, l := range members {
 		listed[SumOf(l.Key, l.Hash)] = true
 	}
-	var unlisted, since []seal.Leaf
+	var unlisted []seal.Leaf
 	for _, l := range leaves {
-		if listed[SumOf(l.Key, l.Hash)] {
-			continue
-		}
-		unlisted = append(unlisted, l)
-		if l.FirstSeen.After(last.SealedAt) && l.FirstSeen.Before(r.hold.base) {
-			since = append(since, l)
+		if !listed[SumOf(l.Key, l.Hash)] {
+			unlisted = append(unlisted, l)
 		}
 	}
-	// What came after the seal is counted where the ledger's sum says so, whatever its dates say.
-	extra := r.written(since)
-	counted := sumOf(members)
-	counted.Add(sumOf(since))
-	counted.Sub(sumOf(extra))
-	if !cov.HasSum || counted != cov.Sum {
-		return unlisted, nil
-	}
-	for _, l := range unlisted {
-		if !l.FirstSeen.After(last.SealedAt) {
-			extra = append(extra, l)
-		}
-	}
-	return extra, nil
+	return unlisted, nil
 }
 
 // reseal has a sealed hour sealed again to which uncounted rows came. They are dated after the
@@ -267,12 +258,8 @@ func (rd *read) reseal(ctx context.Context, w *row, extra []seal.Leaf) error {
 			return err
 		}
 	}
-	if w.reopen(); w.now.State == WindowSealed && (w.now.Sum != w.was.Sum || len(extra) > 0) {
-		w.now.State = WindowReopened
-		w.now.Reason = fmt.Sprintf("%d contents were stored after the seal by a run that had lost the stream", len(extra))
-	}
-	if unknown := w.now.Unconfirmed + w.now.Unmet; unknown > 0 && w.now.State == WindowReopened {
-		w.now.Reason += fmt.Sprintf("; %d unconfirmed", unknown)
+	if w.reopen(); (w.now.Reason == "" || w.now.Reason == knownChanged) && (w.now.Sum != w.was.Sum || len(extra) > 0) {
+		w.now.reopen(fmt.Sprintf("%d contents came after the seal by a run that was stopped", len(extra)))
 	}
 	return nil
 }

@@ -131,6 +131,9 @@ func (w *world) finish(s *scenario) {
 	after("after 1", runCollect)
 	w.checkClaims(ctx, p, s)
 	if s.purges {
+		// What a run left that was stopped is asked of the tenant before it forgets it.
+		w.sleep(archive.LateWrites)
+		after("after the late writes", runCollect)
 		w.tenant.forget(newMonth)
 	}
 	w.tenant.show("last", time.Now().UTC().Truncate(time.Second), "A")

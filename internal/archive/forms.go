@@ -65,9 +65,10 @@ func (rd *read) judge(ctx context.Context, p part, changes []Change, balance *Ba
 	}
 	var out []Change
 	for _, change := range changes {
-		old := stored[change.Record.Key]
+		old, ok := stored[change.Record.Key]
 		switch {
 		case change.Kind != Supersede:
+		case !ok: // its row was altered, or has moved: Apply tells
 		case entra.HashOf(old) != change.Was:
 			return nil, ErrMoved
 		case rich && entra.Enriches(old, change.Record.Raw):

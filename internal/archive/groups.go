@@ -26,6 +26,8 @@ type groupResult struct {
 	added   Contents
 	ages    Lateness // how old the new records are
 	recount bool     // added does not tell all that was stored
+	// tampered is about a stored row that is not what was written; what came in its place is rejected.
+	tampered error
 }
 
 // part is one window's part of a page.
@@ -71,6 +73,9 @@ func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, 
 	}
 	for i, w := range windows {
 		row := rd.row(w.Start)
+		if results[i].tampered != nil {
+			rd.tampered = results[i].tampered
+		}
 		row.meet(rd.store.RowKey, groups[w], results[i].recount)
 		rd.note(row, groups[w], tooLarge[i])
 	}
@@ -136,6 +141,10 @@ func (rd *read) storeGroup(ctx context.Context, p part, seen time.Time) (groupRe
 	res := groupResult{window: w}
 	var rejected []Rejected
 	for try := 0; ; try++ {
+		if len(recs) == 0 {
+			res.balance = Balance{Fetched: int64(len(rejected)), Quarantined: int64(len(rejected))}
+			return res, rejected, nil
+		}
 		var (
 			added   Contents
 			balance Balance
@@ -147,7 +156,10 @@ func (rd *read) storeGroup(ctx context.Context, p part, seen time.Time) (groupRe
 		} else {
 			added, balance, res.ages, err = rd.compare(ctx, p, recs, seen)
 		}
-		var large *TooLarge
+		var (
+			large   *TooLarge
+			altered *Altered
+		)
 		switch {
 		case err == nil:
 			balance.Quarantined += int64(len(rejected))
@@ -155,15 +167,15 @@ func (rd *read) storeGroup(ctx context.Context, p part, seen time.Time) (groupRe
 			res.balance.Fetched = balance.New + balance.Changed + balance.Enriched + balance.Unchanged + balance.Quarantined
 			return res, rejected, nil
 		case errors.As(err, &large):
-			before := len(recs)
-			if recs, rejected = setAside(recs, rejected, large); len(recs) == before {
+			if !setAside(&recs, &rejected, large.Key, large.Hash, large) {
 				return res, nil, err // it names no record of this page
 			}
-			if len(recs) == 0 {
-				res.balance = Balance{Fetched: int64(len(rejected)), Quarantined: int64(len(rejected))}
-				return res, rejected, nil
-			}
 			try = -1
+		case errors.As(err, &altered):
+			if !setAside(&recs, &rejected, altered.Key, altered.Hash, altered) {
+				return res, nil, err
+			}
+			res.tampered, try = altered.Unwrap(), -1
 		case (errors.Is(err, ErrExists) || errors.Is(err, ErrMoved)) && try < compareTries:
 			res.recount = true
 		default:
@@ -204,15 +216,18 @@ func (rd *read) compare(ctx context.Context, p part, recs []entra.Record, seen t
 	return added, balance, ages, err
 }
 
-// setAside moves the records that are too large from recs to rejected.
-func setAside(recs []entra.Record, rejected []Rejected, large *TooLarge) ([]entra.Record, []Rejected) {
-	kept := slices.Clone(recs)[:0]
-	for _, rec := range recs {
-		if rec.Key == large.Key && rec.Hash == large.Hash {
-			rejected = append(rejected, Rejected{Raw: rec.Raw, Hash: rec.Hash, Reason: large.Error()})
+// setAside moves a record from recs to rejected, and tells whether there was one with that key and
+// content.
+func setAside(recs *[]entra.Record, rejected *[]Rejected, key entra.Key, hash entra.Hash, reason error) bool {
+	var kept []entra.Record
+	for _, rec := range *recs {
+		if rec.Key == key && rec.Hash == hash {
+			*rejected = append(*rejected, Rejected{Raw: rec.Raw, Hash: rec.Hash, Reason: reason.Error()})
 			continue
 		}
 		kept = append(kept, rec)
 	}
-	return kept, rejected
+	found := len(kept) < len(*recs)
+	*recs = kept
+	return found
 }

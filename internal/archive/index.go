@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -13,7 +14,7 @@ import (
 // The index tells in which hours there is anything of a user, an application or an id, so that a search over years reads a
 // few hours. It is made of days that are sealed, and good for as long as nothing came into them: what did stands in the log of
 // seals, behind the entry up to which the index was brought, or waits to be sealed again. Whatever the index does not speak for is
-// searched, so an answer is right without it too.
+// searched, so an answer is right without it too. Nor is a row believed that is not what was written: its day is searched whole.
 
 // Day is one UTC day of a stream.
 type Day struct {
@@ -27,6 +28,19 @@ type IndexedDay struct {
 	Seals    int64 // how often its hours had been sealed, all together
 }
 
+// KnownDay is what the index says of a day, as far as it can be believed.
+type KnownDay struct {
+	IndexedDay
+	Checked bool // each of the day's rows was written with a check; a version before wrote none
+}
+
+// Found is what the index says of a value on a day.
+type Found struct {
+	Hours   Hours
+	Checked bool // its rows have a check, and agree with it
+	Altered bool // one of its rows is not what was written: the day is searched whole
+}
+
 // Hours is a set of the hours of a day: bit n is the hour that begins at n.
 type Hours uint32
 
@@ -38,18 +52,20 @@ type Value struct{ Column, Text string }
 
 // Index is where the index lies.
 type Index interface {
-	// IndexedDays lists what the index has of the days of [from, to), by their start.
-	IndexedDays(ctx context.Context, s entra.Stream, from, to time.Time) (map[time.Time]IndexedDay, error)
+	// IndexedDays lists what the index has of the days of [from, to), by their start. A day whose
+	// row is not what was written is not among them.
+	IndexedDays(ctx context.Context, s entra.Stream, from, to time.Time) (map[time.Time]KnownDay, error)
 	// HoursOf tells for the indexed days of [from, to) in which hours there may be a record with a value. A day that is not
 	// there has none.
-	HoursOf(ctx context.Context, s entra.Stream, v Value, from, to time.Time) (map[time.Time]Hours, error)
+	HoursOf(ctx context.Context, s entra.Stream, v Value, from, to time.Time) (map[time.Time]Found, error)
 }
 
 // Indexed is what is asked of the index once for a search.
 type Indexed interface {
 	Ledger
 	Index
-	// IndexedUpTo is how many entries of the log the index knows; 0 where there is none.
+	// IndexedUpTo is how many entries of the log the index knows; 0 where there is none, or where
+	// the row that says it is not what was written.
 	IndexedUpTo(ctx context.Context, s entra.Stream) (int64, error)
 	// SealedSince lists the hours of the log's entries from a number on.
 	SealedSince(ctx context.Context, s entra.Stream, number int64) ([]time.Time, error)
@@ -109,7 +125,7 @@ func UpdateIndex(ctx context.Context, store IndexStore, by Execution, s entra.St
 
 func indexDays(ctx context.Context, store IndexStore, h *holding, p Progress, again bool, until time.Time) (IndexReport, error) {
 	var report IndexReport
-	s := p.Stream
+	s, upTo := p.Stream, p.Seals
 	first := p.held().UTC().Truncate(24 * time.Hour)
 	last := p.SealedTo.UTC().Truncate(24 * time.Hour)
 	for month := time.Date(last.Year(), last.Month(), 1, 0, 0, 0, 0, time.UTC); !month.AddDate(0, 1, 0).Before(first); month = month.AddDate(0, -1, 0) {
@@ -125,7 +141,10 @@ func indexDays(ctx context.Context, store IndexStore, h *holding, p Progress, ag
 		for day := end.AddDate(0, 0, -1); !day.Before(month); day = day.AddDate(0, 0, -1) {
 			state, whole := states[day]
 			was, ok := known[day]
-			if !whole || ok && was == state && !again {
+			if !whole && ok { // what was sealed since it was indexed stays among what is searched
+				upTo = min(upTo, was.LastSeal+1)
+			}
+			if !whole || ok && was.IndexedDay == state && !again {
 				continue
 			}
 			if time.Now().After(until) || h.yields() {
@@ -145,7 +164,12 @@ func indexDays(ctx context.Context, store IndexStore, h *holding, p Progress, ag
 			report.Values += n
 		}
 	}
-	return report, store.SetIndexedUpTo(ctx, s, p.Seals)
+	return report, store.SetIndexedUpTo(ctx, s, upTo)
+}
+
+// IndexableDays are the days of [from, to) that can be indexed, and as of which seals.
+func IndexableDays(ctx context.Context, l Ledger, s entra.Stream, from, to time.Time) (map[time.Time]IndexedDay, error) {
+	return daysOf(ctx, l, s, from, to)
 }
 
 // daysOf are the states of the whole days of [from, to): those whose hours are all sealed, or hold
@@ -192,6 +216,10 @@ func NewSearch(ctx context.Context, store Indexed, s entra.Stream) (*Search, err
 	if err != nil {
 		return nil, err
 	}
+	if entries > p.Seals { // nobody has sealed that much: the row is not what was written
+		slog.WarnContext(ctx, "the index is not used: it says that it knows more than the log has", "stream", s, "entries", entries, "log", p.Seals)
+		return nil, nil
+	}
 	hours, err := store.SealedSince(ctx, s, entries)
 	if err != nil {
 		return nil, err
@@ -203,14 +231,22 @@ func NewSearch(ctx context.Context, store Indexed, s entra.Stream) (*Search, err
 	if p.Reopened > 0 {
 		out.until = p.ReopenedFrom.UTC().Truncate(24 * time.Hour)
 	}
+	if day := p.DoubtFrom.UTC().Truncate(24 * time.Hour); p.Doubts > 0 && (out.until.IsZero() || day.Before(out.until)) {
+		out.until = day
+	}
 	return out, nil
+}
+
+// Uses tells whether a day that is indexed is searched by the index.
+func (i *Search) Uses(day time.Time) bool {
+	return !i.doubts[day] && (i.until.IsZero() || day.Before(i.until))
 }
 
 // Hours tells for the days of [from, to) that the index speaks for in which hours there may be a record with any of some values.
 // A day that is not there has to be searched whole.
 func (i *Search) Hours(ctx context.Context, values []Value, from, to time.Time) (map[time.Time]Hours, error) {
-	var known map[time.Time]IndexedDay
-	hours := make([]map[time.Time]Hours, len(values))
+	var known map[time.Time]KnownDay
+	hours := make([]map[time.Time]Found, len(values))
 	// None of the questions needs another's answer.
 	asking, ctx := errgroup.WithContext(ctx)
 	asking.Go(func() (err error) { known, err = i.index.IndexedDays(ctx, i.stream, from, to); return err })
@@ -222,14 +258,22 @@ func (i *Search) Hours(ctx context.Context, values []Value, from, to time.Time) 
 	}
 	out := make(map[time.Time]Hours)
 	for day := range known {
-		if !i.doubts[day] && (i.until.IsZero() || day.Before(i.until)) {
+		if i.Uses(day) {
 			out[day] = 0
 		}
 	}
 	for _, of := range hours {
-		for day, in := range of {
-			if _, ok := out[day]; ok {
-				out[day] |= in
+		for day, found := range of {
+			_, used := out[day]
+			switch lost := known[day].Checked && !found.Checked; {
+			case !used:
+			case found.Altered || lost:
+				if lost && !found.Altered {
+					slog.WarnContext(ctx, "a row of the index has lost its check: the day is searched whole", "stream", i.stream, "day", day)
+				}
+				delete(out, day)
+			default:
+				out[day] |= found.Hours
 			}
 		}
 	}

@@ -126,6 +126,7 @@ type holding struct {
 	last    Progress // as the ledger has it
 	has     bool     // a commit has taken the lease
 	isLost  bool
+	late    error     // a renewal found that an earlier commit was carried out late; the next commit's caller has to know
 	renewed time.Time // when the last commit was begun, by the machine's monotonic clock
 }
 
@@ -253,7 +254,15 @@ func (h *holding) commit(ctx context.Context, p Progress, rows []Coverage, seals
 		return p, context.Cause(ctx)
 	}
 	defer func() { <-h.turn }()
-	h.lease.Stamp = h.given // a renewal vouches for nothing that was written since
+	// A commit vouches for what it counts: neither a renewal nor the end of a run that stops within a
+	// read does for what was written since.
+	if len(rows) > 0 || p.ReadingFrom.IsZero() {
+		h.lease.Stamp = h.given
+	}
+	if err := h.late; err != nil {
+		h.late = nil
+		return p, err
+	}
 	return h.write(ctx, p, rows, seals)
 }
 
@@ -316,7 +325,9 @@ func (h *holding) heed(ctx context.Context) {
 		return
 	}
 	if time.Since(h.renewed) >= renewAfter {
-		_, _ = h.write(ctx, h.last, nil, nil) // the next commit says what is wrong
+		if _, err := h.write(ctx, h.last, nil, nil); errors.Is(err, ErrMoved) && !h.isLost {
+			h.late = err
+		} // of what else is wrong, the next commit says it
 	}
 	// A wish from before this holder was for the one before it: whoever still waits repeats it.
 	counts := min(wishLength, time.Since(h.opened))

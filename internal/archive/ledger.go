@@ -15,8 +15,8 @@ const (
 	WindowPartial  WindowState = "partial"  // read in part: the frontier stands in it, or a record of it came with another window's read
 	WindowComplete WindowState = "complete" // reads that leave out no minute covered it, each while Graph still had what it read
 	WindowLost     WindowState = "lost"     // first read when Graph may have forgotten it already, and found empty
-	WindowSealed   WindowState = "sealed"   // complete, after its last pass, and its root in the stream's log
-	WindowReopened WindowState = "reopened" // sealed, and then a record of it came or changed; it is sealed again
+	WindowSealed   WindowState = "sealed"   // settled: sealed, after its last pass; Coverage.Sealed tells of all others whether they are
+	WindowReopened WindowState = "reopened" // settled, and then a record of it came or changed; it is sealed again
 	WindowPurged   WindowState = "purged"   // sealed, and its records dropped after the archive's own retention
 )
 
@@ -126,7 +126,7 @@ type Progress struct {
 	ReadingFrom, ReadingTo time.Time
 
 	Passed Passed // how far the windows were read again at each age
-	// Every window from Begin to SealedTo that was read is sealed. Seals counts the log's entries, Heads how many of
+	// Every window from Begin to SealedTo that was read is settled. Seals counts the log's entries, Heads how many of
 	// them the last head outside the tables stands for.
 	SealedTo     time.Time
 	SealedAt     time.Time
@@ -249,6 +249,7 @@ func (p *Progress) addToWindow(before, after Coverage) {
 	count(&p.Doubts, &p.DoubtFrom, &p.DoubtTo, before.Doubt, after.Doubt, after.Window)
 	p.Purged = max(0, p.Purged+one(after.State == WindowPurged)-one(before.State == WindowPurged)) // a version before does not count them
 	count(&p.Thin, &p.ThinFrom, &p.ThinTo, before.Thin(), after.Thin(), after.Window)
+	count(&p.Unsealed, &p.UnsealedFrom, &p.UnsealedTo, before.ToSeal(), after.ToSeal(), after.Window)
 	count(&p.Awaits, &p.AwaitsFrom, &p.AwaitsTo, before.awaits(), after.awaits(), after.Window)
 	if after.Thin() && !before.Thin() && !p.EnrichedTo.IsZero() {
 		p.EnrichedTo = earlier(p.EnrichedTo, after.Start)

@@ -11,7 +11,7 @@ import (
 
 // sealLists gives what was kept beside a seal.
 type sealLists interface {
-	KeptLeaves(ctx context.Context, s seal.Seal) (leaves []KeptLeaf, ok bool, err error)
+	KeptLeaves(ctx context.Context, s seal.Seal) (list KeptList, ok bool, err error)
 }
 
 // membersOf are the contents that a seal lists, in the order of its tree. What rows say of when
@@ -28,7 +28,7 @@ func membersOf(ctx context.Context, store sealLists, s seal.Seal, leaves []seal.
 		return nil, err
 	}
 	if ok {
-		if listed, all := pick(kept, leaves); all && seal.Root(listed) == s.Root {
+		if listed, all := pick(kept.Leaves, leaves); all && seal.Root(listed) == s.Root {
 			return listed, nil
 		}
 	}

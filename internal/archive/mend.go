@@ -3,6 +3,7 @@ package archive
 import (
 	"context"
 	"fmt"
+	"iter"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -46,13 +47,16 @@ func (r *streamRun) mend(ctx context.Context) error {
 
 // countNew makes the totals that a version before does not keep, after one wrote the row.
 func (r *streamRun) countNew(ctx context.Context) error {
-	if !r.progress.Started() || !r.progress.EnrichedTo.IsZero() {
+	if !r.progress.Started() || r.progress.Recounted && !r.progress.EnrichedTo.IsZero() {
 		return nil
 	}
 	if err := r.resum(ctx, false); err != nil {
 		return err
 	}
-	r.progress.EnrichedTo = r.progress.begin()
+	if r.progress.EnrichedTo.IsZero() {
+		r.progress.EnrichedTo = r.progress.begin()
+	}
+	r.progress.Recounted = true
 	return nil
 }
 
@@ -60,17 +64,29 @@ func (r *streamRun) countNew(ctx context.Context) error {
 // to the first hour that was read and is not sealed.
 func (r *streamRun) resum(ctx context.Context, unsealed bool) error {
 	p := r.progress
+	rows := r.store.Windows(ctx, r.stream, time.Time{}, later(p.Watermark, p.SealedTo).Add(time.Hour))
+	if err := p.resum(rows, unsealed); err != nil {
+		return err
+	}
+	r.progress = p
+	return nil
+}
+
+// resum makes the totals from all rows of the ledger, in order.
+func (p *Progress) resum(rows iter.Seq2[Coverage, error], unsealed bool) error {
 	p.Tally, p.Changed, p.Late, p.WindowsComplete = Tally{}, 0, 0, 0
-	p.Reopened, p.Doubts, p.Lost, p.Purged, p.Thin, p.Awaits = 0, 0, 0, 0, 0, 0
+	p.Reopened, p.Doubts, p.Lost, p.Purged, p.Thin, p.Awaits, p.Unsealed = 0, 0, 0, 0, 0, 0, 0
+	p.UnsealedFrom, p.UnsealedTo = time.Time{}, time.Time{}
 	p.ThinFrom, p.ThinTo, p.AwaitsFrom, p.AwaitsTo = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	p.ReopenedFrom, p.DoubtFrom, p.DoubtTo, p.LostFrom, p.LostTo = time.Time{}, time.Time{}, time.Time{}, time.Time{}, time.Time{}
-	sealedTo, prefix := p.SealedTo, true
-	for cov, err := range r.store.Windows(ctx, r.stream, time.Time{}, later(p.Watermark, p.SealedTo).Add(time.Hour)) {
+	sealedTo, prefix, purged := p.SealedTo, true, time.Time{}
+	for cov, err := range rows {
 		if err != nil {
 			return err
 		}
 		p.addToWindow(Coverage{}, cov)
-		if prefix = prefix && (cov.State == WindowPurged || cov.State == WindowLost); prefix && cov.State == WindowPurged {
+		if prefix = prefix && (cov.State == WindowPurged || cov.State == WindowLost); prefix && (cov.State == WindowPurged || sameMonth(cov.Start, purged)) {
+			purged = cov.Start // dropped, or lost in a month that was
 			p.PurgedTo = later(p.PurgedTo, cov.End())
 		}
 		if unsealed && cov.State == WindowComplete && cov.Start.Before(sealedTo) {
@@ -78,9 +94,10 @@ func (r *streamRun) resum(ctx context.Context, unsealed bool) error {
 		}
 	}
 	p.SealedTo = sealedTo
-	r.progress = p
 	return nil
 }
+
+func sameMonth(a, b time.Time) bool { return a.Year() == b.Year() && a.Month() == b.Month() }
 
 // setBack moves a watermark back that lies in the future: a clock was wrong, and everything up to
 // there was taken for read. It goes back to the last hour in which there was a record, so that what

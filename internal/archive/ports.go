@@ -36,13 +36,14 @@ type Store interface {
 	// Stored lists what is stored of a window from key first to key last, both included.
 	Stored(ctx context.Context, w entra.Window, first, last entra.Key) (map[entra.Key]Stored, error)
 	// Contents reads the current contents under keys of one window, each checked against its hash;
-	// a key that is not stored is left out.
+	// a key that is not stored, or whose row was altered, is left out.
 	Contents(ctx context.Context, w entra.Window, keys []entra.Key) (map[entra.Key][]byte, error)
 	// History reads the contents of the records of a window that have earlier versions, by their
 	// rows' keys.
 	History(ctx context.Context, w entra.Window) (map[string]History, error)
 	// Apply carries out changes, each whole or not at all. Nothing is overwritten that was not
-	// compared with. ErrExists and ErrMoved: somebody else wrote; compare again.
+	// compared with. ErrExists and ErrMoved: somebody else wrote; compare again. A *TooLarge or
+	// *Altered names a change that can't be made.
 	Apply(ctx context.Context, w entra.Window, changes []Change, seen time.Time) (Contents, error)
 	// Count sums up what is stored of a window.
 	Count(ctx context.Context, w entra.Window) (Contents, error)
@@ -68,12 +69,30 @@ type Store interface {
 	// most is how many there should be: where that one is there and none follows, nothing is
 	// counted.
 	LogSize(ctx context.Context, s entra.Stream, most int64) (int64, error)
-	// KeepLeaves keeps, beside a seal, what it lists: it tells the seal's members, and names a
-	// record that is altered or missing later. What another execution keeps of an entry with the
+	// KeepLeaves keeps, beside seals of one stream, what they list: it tells a seal's members, and names
+	// a record that is altered or missing later. What another execution keeps of an entry with the
 	// same number does not touch it.
-	KeepLeaves(ctx context.Context, s seal.Seal, leaves []seal.Leaf) error
-	// KeptLeaves gives back what was kept beside a seal; ok is false where nothing is.
-	KeptLeaves(ctx context.Context, s seal.Seal) (leaves []KeptLeaf, ok bool, err error)
+	KeepLeaves(ctx context.Context, lists []SealedList) error
+	// KeptLeaves gives back what was kept beside a seal; ok is false where nothing is, or not all. An
+	// error that is none of reading says that what is kept is not what is written.
+	KeptLeaves(ctx context.Context, s seal.Seal) (list KeptList, ok bool, err error)
+}
+
+// SealedList is what is kept beside a seal.
+type SealedList struct {
+	Seal   seal.Seal
+	Leaves []seal.Leaf // in the order of its tree
+	// Before is the window's last seal, of which only what is added to it may be kept; nil: there is
+	// none that it goes on from.
+	Before *SealedBefore
+}
+
+// SealedBefore is a window's last seal, what it lists in its order, and how often the window was
+// sealed.
+type SealedBefore struct {
+	Seal   seal.Seal
+	Leaves []seal.Leaf
+	Times  int64
 }
 
 // Heads keeps the heads of the logs where whoever can write the tables can't rewrite them.
@@ -108,6 +127,24 @@ func (e *TooLarge) Error() string { return ErrTooLarge.Error() }
 
 // Is makes errors.Is(err, ErrTooLarge) true.
 func (e *TooLarge) Is(target error) bool { return target == ErrTooLarge }
+
+// Altered names a record that Apply can't put in the place of the stored one, because that one's row
+// is not what was written: to replace it would cover that up. Nothing of the call was stored.
+type Altered struct {
+	Key  entra.Key
+	Hash entra.Hash
+	Err  error // of the row
+}
+
+func (e *Altered) Error() string {
+	return "the stored row of the record is not what was written, and stays as it is: " + e.Err.Error()
+}
+
+// Unwrap gives the error its code.
+func (e *Altered) Unwrap() error {
+	return &entra.Error{Code: entra.CodeTampered, Doing: "store another content of a record", Why: e.Error(), Err: e.Err,
+		Remedy: "what came is in quarantine, and everything else goes on; GET /api/verify names the row"}
+}
 
 // Stored is what the store has under one key.
 type Stored struct {

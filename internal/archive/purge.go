@@ -369,6 +369,7 @@ func (c *Coverage) purge(s seal.Seal, entry int64) {
 	c.Records, c.Versions, c.Bytes, c.StoredBytes, c.Unconfirmed, c.Unmet = 0, 0, 0, 0, 0, 0
 	c.Sum, c.HasSum = Sum{}, true
 	c.Revision++ // what was never known of it stays noted: the purge may be taken back
+	c.SealedRevision = c.Revision
 }
 
 func (w *purging) putHead(ctx context.Context) error {
@@ -409,7 +410,7 @@ func wasPurged(s seal.Seal) bool { return strings.HasPrefix(s.Reason, purged) &&
 // takenBack tells whether a purge of an hour was stopped, and how many of its contents were left
 // then.
 func (v *Verifier) takenBack(s seal.Seal) (left int64, ok bool) {
-	of := v.byHour[s.Start]
+	of := v.log.byHour[s.Start]
 	next := slices.IndexFunc(of, func(o seal.Seal) bool { return o.Number > s.Number })
 	if next < 0 || !strings.HasPrefix(of[next].Reason, stopped) {
 		return 0, false
@@ -420,7 +421,7 @@ func (v *Verifier) takenBack(s seal.Seal) (left int64, ok bool) {
 // Purges lists what was dropped, as the log has it.
 func (v *Verifier) Purges() []Purge {
 	var out []Purge
-	for _, s := range v.purges {
+	for _, s := range v.log.purges {
 		rule, contents := ruleOf(s)
 		if left, stopped := v.takenBack(s); stopped {
 			if contents -= left; contents <= 0 {

@@ -310,20 +310,28 @@ func (c *Coverage) wroteAs(form string, columns int) {
 
 // reopen says of a sealed window that something came to it.
 func (w *row) reopen() {
-	if w.was.State != WindowSealed && w.was.State != WindowPurged {
+	if w.was.Seals == 0 {
 		return
 	}
 	fresh, changed, enriched := w.now.New-w.was.New, w.now.Changed-w.was.Changed, w.now.Enriched-w.was.Enriched
 	switch {
 	case fresh+changed > 0:
-		w.now.State = WindowReopened
-		w.now.Reason = fmt.Sprintf("%d new and %d changed records came after the seal", fresh, changed)
+		reason := fmt.Sprintf("%d new and %d changed records came after the seal", fresh, changed)
 		if enriched > 0 {
-			w.now.Reason += fmt.Sprintf(", and %d in a richer form", enriched)
+			reason += fmt.Sprintf(", and %d in a richer form", enriched)
 		}
+		w.now.reopen(reason)
 	case enriched > 0:
-		w.now.State = WindowReopened
-		w.now.Reason = fmt.Sprintf("%d records came in a richer form after the seal", enriched)
+		w.now.reopen(fmt.Sprintf("%d records came in a richer form after the seal", enriched))
+	}
+}
+
+// reopen notes why a sealed window has to be sealed again. One that has had its last pass leaves
+// the state in which it had.
+func (c *Coverage) reopen(reason string) {
+	c.Reason = reason
+	if c.State == WindowSealed || c.State == WindowPurged {
+		c.State = WindowReopened
 	}
 }
 
@@ -363,8 +371,8 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 		n := min(len(rows), MaxCommit)
 		chunk := make([]Coverage, n)
 		for i, w := range rows[:n] {
-			if w.now.Sum != w.was.Sum {
-				w.now.Revision = w.was.Revision + 1
+			if w.now.revise(w.was); w.now.Revision != w.was.Revision || w.was.Doubt && !w.now.Doubt {
+				rd.touched[w.now.Start] = true
 			}
 			chunk[i] = w.now
 			p.addToWindow(w.was, w.now)

@@ -16,6 +16,9 @@ type Reading struct {
 	Columns     [][]entra.Column // each has to have one that equals; nil: all records
 	Versions    bool             // earlier versions of changed records, too
 	After       string           // a Place: what lies beyond it is read; empty: from the begin
+	// Limit is about how many records whoever asks will take, so that not many more are fetched; 0: all.
+	// The reading does not end there.
+	Limit int
 }
 
 // Archived is one record as it is read back, or only how far the reading is.

@@ -87,10 +87,18 @@ func (r *streamRun) giveUp(ctx context.Context, s span) error {
 		}
 		now.lose(unread)
 		now.State = now.stateOnceRead()
+		r.note(&now, was)
 		p.addToWindow(was, now)
 		rows = append(rows, now)
 	}
 	return r.commitRows(ctx, p, rows)
+}
+
+// note counts a change of a window by this run.
+func (r *streamRun) note(now *Coverage, was Coverage) {
+	if now.revise(was); now.Revision != was.Revision {
+		r.touched[now.Start] = true
+	}
 }
 
 // giveUpReads ends the wait of hours for a second read that nobody can make any more.
@@ -107,6 +115,7 @@ func (r *streamRun) giveUpReads(ctx context.Context) error {
 			}
 			now.markForgotten()
 			now.State = now.stateOnceRead()
+			r.note(&now, was)
 			p.addToWindow(was, now)
 			rows = append(rows, now)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -38,29 +39,17 @@ func (l *storeLog) Seal(number int64) (seal.Seal, error) {
 	return s, err
 }
 
-// seal fixes the roots of the windows that have had their last pass, in order, and of those that changed after they were
-// sealed. Then it puts the log's head where the tables' writers can't change it.
+// seal fixes the roots of the windows that were read, and of those that changed after they were
+// sealed. Then it settles those that have had their last pass, and puts the log's head where the
+// tables' writers can't change it.
 func (r *streamRun) seal(ctx context.Context) error {
-	p := &r.progress
-	if !p.Started() || p.Backfilling() || p.SealedTo.IsZero() {
+	if !r.progress.Started() {
 		return nil
 	}
-	limit := r.now
-	for _, age := range r.ages() {
-		if to := entra.FloorHour(p.Passed.At(age)); to.Before(limit) {
-			limit = to
-		}
-	}
-	for _, s := range p.Suspects {
-		// A run that was stopped there may still have a write under way.
-		if from := later(s.span().from, p.SealedTo); s.To.After(p.SealedTo) && from.Before(limit) {
-			limit = from
-		}
-	}
-	if err := r.sealNew(ctx, limit); err != nil {
+	if err := r.sealRead(ctx); err != nil {
 		return err
 	}
-	if err := r.sealAgain(ctx); err != nil {
+	if err := r.settle(ctx); err != nil {
 		return err
 	}
 	if err := r.putHead(ctx); err != nil {
@@ -69,72 +58,56 @@ func (r *streamRun) seal(ctx context.Context) error {
 	return r.tampered
 }
 
-// sealable tells whether an hour can be sealed as it is: read completely, or as far as it can ever
-// be.
-func (c *Coverage) sealable() bool {
-	return !c.Doubt && (c.State == WindowComplete || c.State == WindowPartial && c.InPart())
-}
+// sealGrace is how long after a run's budget what it has read may still be sealed: what is left
+// changed and not sealed is read again by the next run.
+const sealGrace = 20 * time.Second
 
-// sealNew seals what was read from SealedTo up to limit. It does not go beyond an hour in doubt, or
-// one that awaits a read.
-func (r *streamRun) sealNew(ctx context.Context, limit time.Time) error {
-	p := &r.progress
-	for p.SealedTo.Before(limit) && !r.outOfTime(ctx) {
-		if r.hold.yields() {
-			return errYielded
-		}
-		var (
-			rows   []Coverage
-			once   []Coverage
-			leaves int64
-			to     = limit
-		)
-		for cov, err := range r.store.Windows(ctx, r.stream, p.SealedTo, limit) {
-			if err != nil {
-				return err
-			}
-			if cov.Doubt || cov.awaits() {
-				to = earlier(to, cov.Start)
-				break
-			}
-			if cov.readOnce() {
-				to = earlier(to, cov.Start)
-				if once = append(once, cov); len(once) == MaxCommit {
-					break
-				}
-				continue
-			}
-			if len(once) > 0 {
-				break
-			}
-			if !cov.sealable() {
-				continue // a lost window holds nothing to vouch for; a reopened one has its turn
-			}
-			rows, leaves = append(rows, cov), leaves+cov.counted()
-			if len(rows) == sealsAtOnce || leaves > leavesAtOnce {
-				to = cov.End()
-				break
-			}
-		}
-		if len(rows) == 0 && len(once) > 0 {
-			if err := r.confirmOnce(ctx, once); err != nil {
-				return err
-			}
-			continue
-		}
-		if len(rows) == 0 && !to.After(p.SealedTo) {
-			return nil
-		}
-		if err := r.sealRows(ctx, rows, to); err != nil {
+// sealRead seals the windows that are read and not sealed as they are. Those in which a run that was
+// stopped may still have a write under way wait, and those that were tampered with stay as they are.
+// Who has to leave the stream to another execution still seals again what was sealed before.
+func (r *streamRun) sealRead(ctx context.Context) error {
+	for from := r.progress.UnsealedFrom; r.progress.Unsealed > 0; {
+		rows, err := r.toSeal(ctx, from, r.hold.yields() || r.done)
+		if err != nil {
 			return err
 		}
+		if late, ok := r.reading.Deadline(); len(rows) == 0 || ctx.Err() != nil || ok && time.Since(late) > sealGrace {
+			break
+		}
+		from = rows[len(rows)-1].End()
+		if err := r.sealRows(ctx, rows); err != nil {
+			return err
+		}
+	}
+	if r.hold.yields() {
+		return errYielded
 	}
 	return nil
 }
 
-// sealRows seals windows and moves SealedTo, in one commit. A window whose rows are not what the
-// ledger counts is not sealed but in doubt from then on, and none after it is sealed.
-func (r *streamRun) sealRows(ctx context.Context, rows []Coverage, to time.Time) error {
+// toSeal lists windows from a time on that can be sealed, as many as fit a commit. again: only those
+// that were sealed before.
+func (r *streamRun) toSeal(ctx context.Context, from time.Time, again bool) (rows []Coverage, _ error) {
+	p, leaves := &r.progress, int64(0)
+	for cov, err := range r.store.Windows(ctx, r.stream, from, p.UnsealedTo) {
+		if err != nil {
+			return nil, err
+		}
+		if !cov.ToSeal() || again && cov.Seals == 0 || !p.wasRead(cov.Start) || p.suspected(cov.Start, cov.End()) {
+			continue
+		}
+		rows, leaves = append(rows, cov), leaves+cov.counted()
+		if len(rows) == sealsAtOnce || leaves > leavesAtOnce {
+			break
+		}
+	}
+	return rows, nil
+}
+
+// sealRows seals windows in one commit. A window whose rows are not what the ledger counts, or that
+// was sealed before and changed and this run does not know why, is not sealed but in doubt from then
+// on: Graph is asked for it.
+func (r *streamRun) sealRows(ctx context.Context, rows []Coverage) error {
 	if !r.hold.taken() {
 		if err := r.hold.take(ctx); err != nil { // what a seal lists is kept before the seal is committed
 			return err
@@ -146,32 +119,49 @@ func (r *streamRun) sealRows(ctx context.Context, rows []Coverage, to time.Time)
 	if err != nil {
 		return err
 	}
-	var seals []seal.Seal
-	for i, was := range rows {
-		leaves := stored[was.Start]
-		if !was.agrees(HourContents{int64(len(leaves)), sumOf(leaves)}) {
-			if err := r.checkLastSeal(ctx, log, was, leaves); err != nil {
+	var (
+		seals []seal.Seal
+		lists []SealedList
+		out   []Coverage
+	)
+	for _, was := range rows {
+		now, leaves := was, stored[was.Start]
+		before, err := r.lastSeal(log, was, leaves)
+		switch {
+		case entra.CodeOf(err) == entra.CodeTampered && err != nil:
+			r.tampered = err // it stays as it is, and everything else goes on
+			r.log.ErrorContext(ctx, "an hour is not what was sealed; it is not sealed again", "stream", r.stream, "hour", was.Start.Format(entra.HourFormat), "error", err.Error())
+			continue
+		case err != nil:
+			return err
+		case !was.agrees(HourContents{int64(len(leaves)), sumOf(leaves)}):
+			now.Doubt = true
+		case before.is(&was, leaves, at):
+			now.sealedAs(leaves)
+		case was.Seals > 0 && !r.touched[was.Start]:
+			now.Doubt = true
+		default:
+			list, err := sealRow(log, p.Seals, &now, leaves, before, at)
+			if err != nil {
 				return err
 			}
-			rows[i].Doubt = true
-			p.addToWindow(was, rows[i])
-			rows, to = rows[:i+1], earlier(to, was.Start)
-			break
+			log.known[p.Seals] = list.Seal
+			seals, lists = append(seals, list.Seal), append(lists, list)
+			p.Seals++
 		}
-		s, err := r.sealRow(ctx, log, p.Seals, &rows[i], leaves, at)
-		if err != nil {
-			return err
-		}
-		log.known[p.Seals] = s
-		seals = append(seals, s)
-		p.Seals++
-		p.addToWindow(was, rows[i])
+		p.addToWindow(was, now)
+		out = append(out, now)
 	}
-	p.SealedTo = later(to, p.SealedTo)
 	if len(seals) > 0 {
 		p.SealedAt = at
 	}
-	saved, err := r.hold.commit(ctx, p, rows, seals)
+	if len(out) == 0 {
+		return nil
+	}
+	if err := r.store.KeepLeaves(ctx, lists); err != nil {
+		return err
+	}
+	saved, err := r.hold.commit(ctx, p, out, seals)
 	if err != nil {
 		return err
 	}
@@ -181,65 +171,102 @@ func (r *streamRun) sealRows(ctx context.Context, rows []Coverage, to time.Time)
 }
 
 // sealRow makes the log's next entry of one window, and its coverage row.
-func (r *streamRun) sealRow(ctx context.Context, log *storeLog, number int64, cov *Coverage, leaves []seal.Leaf, at time.Time) (seal.Seal, error) {
-	if err := r.checkLastSeal(ctx, log, *cov, leaves); err != nil {
-		return seal.Seal{}, err
-	}
-	s := seal.Seal{Window: cov.Window, SealedAt: at, Reason: cov.Reason}
-	if s.Reason == "" {
-		s.Reason = cov.known()
-	}
-	s, err := appendSeal(ctx, r.store, log, number, s, leaves)
+func sealRow(log *storeLog, number int64, cov *Coverage, leaves []seal.Leaf, before *SealedBefore, at time.Time) (SealedList, error) {
+	s := seal.Seal{Window: cov.Window, SealedAt: at, Reason: joinReasons(cov.Reason, cov.known())}
+	s, list, err := appendSeal(log, number, s, leaves, before)
 	if err != nil {
-		return s, err
+		return list, err
 	}
-	cov.Sum, cov.HasSum = sumOf(leaves), true
-	cov.State, cov.LastSeal, cov.Reason = WindowSealed, s.Number, ""
+	cov.sealedAs(leaves)
+	cov.LastSeal = s.Number
 	cov.Seals++
-	return s, nil
+	return list, nil
 }
 
-// appendSeal makes the log's next entry over contents, and keeps what it lists.
-func appendSeal(ctx context.Context, store Store, log *storeLog, number int64, s seal.Seal, leaves []seal.Leaf) (seal.Seal, error) {
+// sealedAs makes the row say that its last seal is of what it holds.
+func (c *Coverage) sealedAs(leaves []seal.Leaf) {
+	c.Sum, c.HasSum = sumOf(leaves), true
+	if c.Revision == 0 && len(leaves) > 0 {
+		c.Revision = 1 // a version without revisions has counted it
+	}
+	c.SealedRevision, c.Reason = c.Revision, ""
+	if c.State == WindowReopened { // it has had its last pass
+		c.State = WindowSealed
+	}
+}
+
+func joinReasons(reasons ...string) string {
+	return strings.Join(slices.DeleteFunc(reasons, func(s string) bool { return s == "" }), "; ")
+}
+
+// appendSeal makes the log's next entry over contents, and what is to be kept beside it before it is
+// committed. before is the window's last seal; nil: none.
+func appendSeal(log *storeLog, number int64, s seal.Seal, leaves []seal.Leaf, before *SealedBefore) (seal.Seal, SealedList, error) {
 	sealed := seal.LeavesAt(leaves, s.SealedAt)
 	s.Leaves, s.Root = int64(len(sealed)), seal.Root(sealed)
-	s, err := seal.Append(log, number, s)
-	if err != nil || len(sealed) == 0 {
-		return s, err
+	if s.Dated = len(sealed) > 0; s.Dated {
+		s.Dates = seal.DatesRoot(sealed, s.SealedAt)
 	}
-	return s, store.KeepLeaves(ctx, s, sealed)
+	s, err := seal.Append(log, number, s)
+	return s, SealedList{Seal: s, Leaves: sealed, Before: before}, err
 }
 
-// checkLastSeal refuses to seal a window again whose records are no longer those of its last seal:
-// that would cover up what was done to them.
-func (r *streamRun) checkLastSeal(ctx context.Context, log *storeLog, cov Coverage, leaves []seal.Leaf) error {
+// lastSeal is a window's last seal; nil where it has none, or one that vouches for nothing. It is an
+// error with entra.CodeTampered where what was sealed is not there any more: to seal the window
+// again would cover up what was done to it.
+func (r *streamRun) lastSeal(log *storeLog, cov Coverage, leaves []seal.Leaf) (*SealedBefore, error) {
 	if cov.Seals == 0 {
-		return nil
+		return nil, nil
 	}
 	last, err := log.Seal(cov.LastSeal)
-	if err == nil && !wasPurged(last) { // a purge vouches for nothing
-		_, err = membersOf(ctx, r.store, last, leaves)
+	if err != nil || wasPurged(last) {
+		return nil, err
 	}
-	return err
+	members, err := membersOf(log.ctx, r.store, last, leaves)
+	if err != nil {
+		return nil, err
+	}
+	return &SealedBefore{Seal: last, Leaves: members, Times: cov.Seals}, nil
 }
+
+// is tells whether a seal is of what a window holds now.
+func (b *SealedBefore) is(cov *Coverage, leaves []seal.Leaf, now time.Time) bool {
+	if b == nil || len(b.Leaves) != len(leaves) || !strings.HasSuffix(b.Seal.Reason, cov.known()) || cov.known() == "" && tellsUnknown(b.Seal.Reason) {
+		return false
+	}
+	then := seal.LeavesAt(leaves, now)
+	return seal.Root(then) == b.Seal.Root && (!b.Seal.Dated || seal.DatesRoot(then, now) == b.Seal.Dates)
+}
+
+// Words of what is not known of a window, as they stand in the reasons of seals.
+const (
+	nothingKnown    = "nothing is known of it from "
+	unconfirmedText = "unconfirmed: "
+	unmetText       = " that two reads of the whole hour did not meet"
+)
 
 // known says what of a window is known, and what it holds that nobody confirmed; empty where all is
 // known.
 func (c *Coverage) known() string {
 	var parts []string
 	if c.InPart() {
-		parts = append(parts, fmt.Sprintf("nothing is known of it from %s to %s: Graph had forgotten that part", c.LostFrom.UTC().Format(time.RFC3339Nano), c.LostTo.UTC().Format(time.RFC3339Nano)))
+		parts = append(parts, fmt.Sprintf(nothingKnown+"%s to %s: Graph had forgotten that part", c.LostFrom.UTC().Format(time.RFC3339Nano), c.LostTo.UTC().Format(time.RFC3339Nano)))
 	}
 	if c.Unconfirmed > 0 {
-		parts = append(parts, fmt.Sprintf("%d unconfirmed: a run stored them and died, and Graph could not be asked again", c.Unconfirmed))
+		parts = append(parts, fmt.Sprintf("%d "+unconfirmedText+"a run stored them and died, and Graph could not be asked again", c.Unconfirmed))
 	}
 	if c.Unmet > 0 {
-		parts = append(parts, fmt.Sprintf("%d that two reads of the whole hour did not meet", c.Unmet))
+		parts = append(parts, fmt.Sprintf("%d"+unmetText, c.Unmet))
 	}
 	if text := c.ReadsDiffer(); text != "" {
 		parts = append(parts, text)
 	}
 	return strings.Join(parts, "; ")
+}
+
+// tellsUnknown tells whether the reason of a seal says that something is not known of its window.
+func tellsUnknown(reason string) bool {
+	return strings.Contains(reason, nothingKnown) || strings.Contains(reason, unconfirmedText) || strings.Contains(reason, unmetText)
 }
 
 // leavesOf reads what is stored of windows; those that follow each other take one query.
@@ -258,35 +285,6 @@ func (r *streamRun) leavesOf(ctx context.Context, rows []Coverage) (map[time.Tim
 		i = end
 	}
 	return out, nil
-}
-
-// sealAgain seals the windows that changed after they were sealed.
-func (r *streamRun) sealAgain(ctx context.Context) error {
-	for r.progress.Reopened > 0 && !r.outOfTime(ctx) {
-		if r.hold.yields() {
-			return errYielded
-		}
-		var rows []Coverage
-		p := &r.progress
-		for cov, err := range r.store.Windows(ctx, r.stream, p.ReopenedFrom, p.SealedTo) {
-			if err != nil {
-				return err
-			}
-			if cov.State != WindowReopened || cov.Doubt || p.suspected(cov.Start, cov.End()) {
-				continue
-			}
-			if rows = append(rows, cov); len(rows) == sealsAtOnce {
-				break
-			}
-		}
-		if len(rows) == 0 {
-			return nil // they lie beyond what is sealed
-		}
-		if err := r.sealRows(ctx, rows, p.SealedTo); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // putHead writes the log's head outside the tables. Where the process ends before it, the next run writes it.

@@ -49,9 +49,9 @@ func (c *Coverage) ReadsDiffer() string {
 	}
 	counts, forgotten := strings.CutSuffix(c.Reads, " "+forgottenMark)
 	if forgotten {
-		return fmt.Sprintf("unconfirmed: Graph had forgotten it before it could be read a second time (%s records)", counts)
+		return fmt.Sprintf(unconfirmedText+"Graph had forgotten it before it could be read a second time (%s records)", counts)
 	}
-	return fmt.Sprintf("unconfirmed: its reads differ, they met %s records", strings.Join(strings.Fields(counts), ", "))
+	return fmt.Sprintf(unconfirmedText+"its reads differ, they met %s records", strings.Join(strings.Fields(counts), ", "))
 }
 
 // note adds what a page holds of the window, but for what could not be stored, to the keys that

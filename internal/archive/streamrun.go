@@ -41,7 +41,9 @@ type streamRun struct {
 	progress Progress
 	started  Progress // as the run found it
 	aborted  []span   // reads of this run that stored rows and were not committed to their end
-	span     time.Duration
+	// touched are the windows of which this run knows why they changed: it read them.
+	touched map[time.Time]bool
+	span    time.Duration
 	// form is the form that the source is asked for: empty is the richest, another one that it is
 	// refused, for richRefused. askable is the oldest time that Graph takes, tooFar what it says to
 	// earlier ones; zero: it refused none.
@@ -59,6 +61,7 @@ type streamRun struct {
 	err          error
 	tampered     error // of an hour in doubt that can't be counted
 	cause        error // of a stop that is no failure by itself: held, yielded, out of time
+	unknown      bool  // the last execution was stopped, or of a version before
 	done         bool  // nothing more is done for the stream in this run
 	sealed       int
 	reached      time.Time // of a range
@@ -121,6 +124,7 @@ func (r *streamRun) open(ctx context.Context, h *holding, p Progress) error {
 	if last.Fence == 0 && !p.SteppedAt.IsZero() {
 		r.log.WarnContext(ctx, "the stream's lease row was not there; a new lease is taken", "stream", r.stream)
 	}
+	r.unknown = last.abandoned() || last.Fence == 0 || !p.Recounted
 	if last.abandoned() || p.SteppedAt.IsZero() {
 		if err := r.mend(ctx); err != nil {
 			return err
@@ -158,6 +162,7 @@ func (r *streamRun) frontier(ctx context.Context) error {
 			p.Backfilled = p.FrontierBegin
 		}
 		p.EnrichedTo = p.Backfilled
+		p.Recounted = true
 	}
 	if p.Watermark.After(r.now.Add(clocksAgree)) {
 		return r.setBack(ctx)
@@ -353,11 +358,10 @@ func (r *streamRun) finish(ctx context.Context) {
 	}
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer stop()
-	n, counting := r.store.InQuarantine(ctx, r.stream)
+	r.sealLast(ctx)
+	count := r.quarantined(ctx)
 	words := func(p Progress) Progress {
-		if counting == nil {
-			p.Quarantined = n
-		}
+		p.Quarantined = count(p.Quarantined)
 		return r.lastWords(p)
 	}
 	if errors.Is(r.cause, ErrMoved) {
@@ -375,6 +379,34 @@ func (r *streamRun) finish(ctx context.Context) {
 		return
 	}
 	r.progress = saved
+}
+
+// quarantined counts what is in quarantine, unless there was nothing, and nothing can have come.
+func (r *streamRun) quarantined(ctx context.Context) func(before int64) int64 {
+	if r.started.Quarantined > 0 || r.balance.Quarantined > 0 || r.unknown {
+		if n, err := r.store.InQuarantine(ctx, r.stream); err == nil {
+			return func(int64) int64 { return n }
+		}
+	}
+	return func(before int64) int64 { return before }
+}
+
+// sealLast seals again what this run has changed, where it ends before it came to that: to the next
+// run it is a change that it knows nothing of.
+func (r *streamRun) sealLast(ctx context.Context) {
+	if !r.progress.Started() || len(r.touched) == 0 || errors.Is(r.cause, ErrMoved) {
+		return
+	}
+	err := r.sealRead(ctx)
+	if err == nil || errors.Is(err, errYielded) {
+		err = r.putHead(ctx)
+	}
+	if errors.Is(err, ErrMoved) {
+		r.cause = err // what this process knows of the ledger is old
+	}
+	if err != nil {
+		r.log.WarnContext(ctx, "what changed is sealed again by the next run", "stream", r.stream, "error", err.Error())
+	}
 }
 
 // left is the progress of whoever committed although this run has the lease: a commit of its own

@@ -55,7 +55,7 @@ func (w *purging) sealedBefore(ctx context.Context, month time.Time) (map[time.T
 		if err != nil {
 			return nil, err
 		}
-		if !wasPurged(s) && !s.Start.Before(month) && s.Start.Before(month.AddDate(0, 1, 0)) {
+		if !wasPurged(s) && !wasRepaired(s) && !s.Start.Before(month) && s.Start.Before(month.AddDate(0, 1, 0)) {
 			out[s.Start] = s
 		}
 	}
@@ -74,7 +74,11 @@ func (w *purging) restore(ctx context.Context, log *storeLog, number int64, cov 
 		return seal.Seal{}, err
 	}
 	s := seal.Seal{Window: cov.Window, SealedAt: w.hold.stamp(), Reason: fmt.Sprintf("%s%d of %d left", stopped, len(leaves), before.Leaves)}
-	if s, err = appendSeal(ctx, w.store, log, number, s, leaves); err != nil {
+	s, list, err := appendSeal(log, number, s, leaves, nil)
+	if err != nil {
+		return s, err
+	}
+	if err := w.store.KeepLeaves(ctx, []SealedList{list}); err != nil {
 		return s, err
 	}
 	cov.State, cov.Reason, cov.PurgedAt, cov.LastSeal = WindowSealed, s.Reason, time.Time{}, s.Number
@@ -82,5 +86,6 @@ func (w *purging) restore(ctx context.Context, log *storeLog, number int64, cov 
 	cov.Records, cov.Versions, cov.Bytes, cov.StoredBytes = rows.Records, rows.Versions, rows.Bytes, rows.StoredBytes
 	cov.Sum, cov.HasSum = rows.Sum, true
 	cov.Revision++
+	cov.SealedRevision = cov.Revision
 	return s, nil
 }

@@ -2,58 +2,17 @@ package archive
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
 
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
 )
-
-// Evidence is the part of a Store that verification reads. It writes nothing.
-type Evidence interface {
-	Ledger
-	// Seals lists a stream's log in order.
-	Seals(ctx context.Context, s entra.Stream) iter.Seq2[seal.Seal, error]
-	// Inspect reads every row of the windows of [from, to), in order, and recomputes what it says. It does not end at
-	// what it finds wrong.
-	Inspect(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[Inspected, error]
-	sealLists
-}
-
-// Inspected is one content of a record as its rows are now.
-type Inspected struct {
-	seal.Leaf
-	Hour    time.Time // of the window that it lies in
-	Row     string    // its row key
-	Problem string    // what is wrong with the row by itself; empty: nothing
-	Raw     []byte    // the record, where it could be read
-	// Set is the latest set of promoted columns that the row has as the record says; 0: none.
-	Set int
-}
-
-// KeptLeaf is a leaf of a seal: its record's key, and its hash's first VersionHashBytes.
-type KeptLeaf struct {
-	Key  string
-	Hash [VersionHashBytes]byte
-}
-
-// KeptList is what was kept beside a seal, in the order of its leaves.
-type KeptList struct {
-	Leaves []KeptLeaf
-	Dates  []string // seal.Leaf.DatesAt of each; nil: they were not kept
-}
-
-// Flaw is something that is wrong with rows beside the records and the ledger.
-type Flaw struct {
-	Difference Difference
-	Table, Row string    // where; a row of another partition than the stream's is named with it
-	Hour       time.Time // zero: about no hour
-	Detail     string    // one sentence
-}
 
 // Difference says what is wrong.
 type Difference string
@@ -66,7 +25,8 @@ const (
 	DiffUnsealed Difference = "unsealed" // the hour is read, and not sealed yet
 	DiffMissing  Difference = "missing"  // the hour was never read completely, or is lost
 	// DiffUnconfirmed is about contents that a run stored before it died, and that Graph could not
-	// be asked for again; or about an hour of which no two reads agreed.
+	// be asked for again; or about an hour of which no two reads agreed; or about what is being
+	// written while it is read.
 	DiffUnconfirmed Difference = "unconfirmed"
 	DiffLog         Difference = "log" // the log of seals was changed, or does not agree with a head
 	// DiffLedger: a row of the ledger is not what is written, or does not say what records and log do.
@@ -85,140 +45,184 @@ func (d Difference) IsTampering() bool {
 type Finding struct {
 	Difference Difference
 	Stream     entra.Stream
-	Hour       time.Time // zero: about the log
+	Hour       time.Time // zero: about no hour
 	Table      string    // empty: the records'
 	Row        string    // key of the row; empty: about the hour
 	Detail     string    // one sentence
 }
 
-// Verifier compares what is stored of a stream with its log of seals.
+// ledgerTable is how findings name the table of the ledger and the log, and progressRow the row of
+// a stream's progress there.
+const (
+	ledgerTable = "coverage"
+	progressRow = "progress"
+	leaseRow    = "lease"
+	headsTable  = "entraledger-heads"
+)
+
+// look is a stream's state at a moment.
+type look struct {
+	Progress
+	known  bool   // the row is there and can be read
+	why    string // otherwise: what is wrong with it
+	guards Guards
+}
+
+// Verifier compares what is stored of a stream with its log of seals and its ledger.
 type Verifier struct {
 	evidence Evidence
 	stream   entra.Stream
-	progress Progress
-	byHour   map[time.Time][]seal.Seal
-	changed  map[int64]bool // entries that can't be trusted
-	purges   []seal.Seal    // entries that say that records were dropped
-	head     seal.Head
-	findings []Finding // about the log
+	look     look
+	steady   bool // nobody committed while log and ledger were read
+	log      logRead
+	ledger   ledgerRead
+	findings []Finding // about the stream
 }
 
-// NewVerifier reads a stream's log whole, recomputes it, and compares it with every head outside the tables. heads may be
-// nil.
+// looksAtOnce is how often something is read again that was being written.
+const looksAtOnce = 6
+
+// NewVerifier reads a stream's log and its ledger whole, recomputes them, and compares the log with
+// every head outside the tables. heads may be nil.
 func NewVerifier(ctx context.Context, evidence Evidence, heads Heads, stream entra.Stream) (*Verifier, error) {
-	v := &Verifier{evidence: evidence, stream: stream, byHour: make(map[time.Time][]seal.Seal), changed: make(map[int64]bool)}
-	var err error
-	if v.progress, err = evidence.Progress(ctx, stream); err != nil {
-		return nil, err
-	}
-	hashes, err := v.readLog(ctx)
+	v, err := resumeVerifier(ctx, evidence, stream, true)
 	if err != nil {
 		return nil, err
 	}
-	if heads == nil {
-		return v, nil
+	v.checkGuards()
+	v.checkLog()
+	v.checkProgress()
+	if heads != nil {
+		err = v.checkHeads(ctx, heads)
 	}
-	for head, err := range heads.Heads(ctx, stream) {
+	if err == nil {
+		err = v.outliers(ctx)
+	}
+	return v, err
+}
+
+// resumeVerifier reads a stream's log. ledger: its ledger, too. What is read is of one moment where
+// that can be had.
+func resumeVerifier(ctx context.Context, evidence Evidence, stream entra.Stream, ledger bool) (*Verifier, error) {
+	v := &Verifier{evidence: evidence, stream: stream, log: newLogRead()}
+	if err := v.readLog(ctx); err != nil {
+		return nil, err
+	}
+	for range looksAtOnce {
+		before, err := lookAt(ctx, evidence, stream)
 		if err != nil {
 			return nil, err
 		}
-		if head.Size > v.head.Size {
-			v.log("the head of size %d says that the log has more than its %d entries", head.Size, v.head.Size)
-			continue
+		if err := v.readLog(ctx); err != nil { // what was added meanwhile
+			return nil, err
 		}
-		root, err := tlog.TreeHash(head.Size, hashes)
-		if err != nil {
-			return nil, fmt.Errorf("verify the log of %s: %w", stream, err)
+		if ledger {
+			if v.ledger, err = readLedgerRows(ctx, evidence, stream); err != nil {
+				return nil, err
+			}
 		}
-		if root != head.Root {
-			v.log("its first %d entries do not have the root that the head of that size has", head.Size)
+		if v.look, err = lookAt(ctx, evidence, stream); err != nil {
+			return nil, err
+		}
+		if v.steady = before.same(v.look); v.steady {
+			break
 		}
 	}
 	return v, nil
 }
 
-func (v *Verifier) log(format string, args ...any) {
-	v.findings = append(v.findings, Finding{Difference: DiffLog, Stream: v.stream, Detail: fmt.Sprintf(format, args...)})
+// lookAt reads a stream's state: progress row and revision of one moment, where they agree at all.
+// A progress row that can't be read is no error.
+func lookAt(ctx context.Context, evidence Evidence, stream entra.Stream) (l look, err error) {
+	for range looksAtOnce {
+		if l, err = lookOnce(ctx, evidence, stream); err != nil {
+			return l, err
+		}
+		if !l.known || slices.Contains(l.guards.Revisions, l.Revision) {
+			break
+		}
+	}
+	return l, nil
 }
 
-// recomputed are a log's hashes in tlog's order.
-type recomputed []tlog.Hash
-
-// ReadHashes is tlog.HashReader's.
-func (r recomputed) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
-	out := make([]tlog.Hash, len(indexes))
-	for i, at := range indexes {
-		if at >= int64(len(r)) {
-			return nil, fmt.Errorf("read hash %d of a log with %d", at, len(r))
-		}
-		out[i] = r[at]
+func lookOnce(ctx context.Context, evidence Evidence, stream entra.Stream) (l look, err error) {
+	if l.guards, err = evidence.Guards(ctx, stream); err != nil {
+		return l, err
 	}
-	return out, nil
+	l.Progress, err = evidence.Progress(ctx, stream)
+	var e *entra.Error
+	if errors.As(err, &e) && e.Code == entra.CodeTampered {
+		l.Progress, l.why = Progress{Stream: stream}, e.Why
+		return l, nil
+	}
+	l.known = err == nil && l.Revision > 0
+	return l, err
 }
 
-// readLog recomputes the log from the entries' texts.
-func (v *Verifier) readLog(ctx context.Context) (recomputed, error) {
-	var (
-		all  recomputed
-		size int64
-	)
-	for s, err := range v.evidence.Seals(ctx, v.stream) {
-		if err != nil {
-			return nil, err
-		}
-		if s.Number != size {
-			v.log("entry %d is not there", size)
-			break // what follows can't be computed
-		}
-		stored, err := tlog.StoredHashes(size, s.Text(), all)
-		if err != nil {
-			return nil, fmt.Errorf("verify the log of %s: %w", v.stream, err)
-		}
-		switch {
-		case len(s.Stored) == 0 || stored[0] != s.Stored[0]:
-			v.log("entry %d, of %s, was changed", size, s.Start.Format(entra.HourFormat))
-			v.changed[size] = true
-		case len(v.changed) == 0 && string(seal.EncodeHashes(stored)) != string(seal.EncodeHashes(s.Stored)):
-			// After a changed entry the hashes above it differ, too.
-			v.log("the hashes of entry %d, of %s, were changed", size, s.Start.Format(entra.HourFormat))
-		}
-		all = append(all, stored...)
-		v.byHour[s.Start] = append(v.byHour[s.Start], s)
-		if wasPurged(s) && !v.changed[size] {
-			v.purges = append(v.purges, s)
-		}
-		size++
-	}
-	if size < v.progress.Seals {
-		v.log("it has %d entries, and the ledger counts %d", size, v.progress.Seals)
-	}
-	root, err := tlog.TreeHash(size, all)
-	if err != nil {
-		return nil, fmt.Errorf("verify the log of %s: %w", v.stream, err)
-	}
-	v.head = seal.Head{Stream: v.stream, Size: size, Root: root}
-	return all, nil
+// same tells whether nobody committed between two looks.
+func (l *look) same(o look) bool {
+	return l.known == o.known && l.Revision == o.Revision && l.Run == o.Run && slices.Equal(l.guards.Revisions,
+		o.guards.Revisions)
+}
+
+func (v *Verifier) found(d Difference, table, row, format string, args ...any) {
+	v.findings = append(v.findings, Finding{Difference: d, Stream: v.stream, Table: table, Row: row,
+		Detail: fmt.Sprintf(format, args...)})
 }
 
 // Head is the log's head as it was recomputed.
-func (v *Verifier) Head() seal.Head { return v.head }
+func (v *Verifier) Head() seal.Head {
+	root, err := tlog.TreeHash(int64(v.log.sound), v.log.hashes)
+	if err != nil {
+		panic(err) // every hash up to there was computed
+	}
+	return seal.Head{Stream: v.stream, Size: v.log.sound, Root: root}
+}
 
-// LogFindings are the differences of the log itself.
+// LogFindings are the differences of the stream as a whole: its log and its ledger.
 func (v *Verifier) LogFindings() []Finding { return v.findings }
 
-// Hours is what there is to verify by now: from the archive's first hour, or the first that was sealed, to the watermark.
-func (v *Verifier) Hours() (from, to time.Time) {
-	if !v.progress.Started() {
-		return time.Time{}, time.Time{}
+// horizon is later than every hour that there can be: by the clock of the runs, as far as they wrote
+// it down.
+func (v *Verifier) horizon() time.Time {
+	last := later(v.look.Watermark, v.look.LastRunAt)
+	if g := &v.look.guards; g.HasLease && !g.Lease.Base.IsZero() {
+		last = g.Lease.Base // no run has come further
 	}
-	from, to = entra.FloorHour(v.progress.begin()), entra.FloorHour(v.progress.Watermark)
-	for hour := range v.byHour {
-		if hour.Before(from) {
-			from = hour
+	if last.IsZero() {
+		last = later(v.log.newest, v.ledger.lastRead)
+	}
+	if last.IsZero() {
+		return last
+	}
+	return last.Add(2 * time.Hour)
+}
+
+// Hours is what there is to verify by now: everything that progress, ledger or log speak of.
+func (v *Verifier) Hours() (from, to time.Time) {
+	end := v.horizon()
+	extend := func(a, b time.Time) {
+		if a.IsZero() || !b.After(a) || a.After(end) {
+			return
 		}
-		if end := hour.Add(time.Hour); end.After(to) {
-			to = end
+		if from.IsZero() || a.Before(from) {
+			from = a
 		}
+		to = later(to, earlier(b, entra.FloorHour(end)))
+	}
+	if v.look.known && v.look.Started() {
+		extend(entra.FloorHour(v.look.begin()), entra.FloorHour(v.look.Watermark))
+		if from.IsZero() && !v.look.begin().IsZero() {
+			from = entra.FloorHour(v.look.begin())
+			to = from
+		}
+	}
+	for hour := range v.log.byHour {
+		extend(hour, hour.Add(time.Hour))
+	}
+	if v.ledger.rows > 0 {
+		extend(v.ledger.first, v.ledger.first.Add(time.Hour))
+		extend(v.ledger.last, v.ledger.last.Add(time.Hour))
 	}
 	return from, to
 }
@@ -237,10 +241,7 @@ const inspectedAtOnce = 24 * time.Hour
 func (v *Verifier) Verify(ctx context.Context, from, to time.Time) iter.Seq2[Verified, error] {
 	return func(yield func(Verified, error) bool) {
 		for start := from; start.Before(to); {
-			end := start.Truncate(inspectedAtOnce).Add(inspectedAtOnce)
-			if end.After(to) {
-				end = to
-			}
+			end := earlier(start.Truncate(inspectedAtOnce).Add(inspectedAtOnce), to)
 			if !v.span(ctx, start, end, yield) {
 				return
 			}
@@ -251,208 +252,88 @@ func (v *Verifier) Verify(ctx context.Context, from, to time.Time) iter.Seq2[Ver
 
 // span verifies the windows of one query, and tells whether to go on.
 func (v *Verifier) span(ctx context.Context, from, to time.Time, yield func(Verified, error) bool) bool {
-	rows, stop := iter.Pull2(v.evidence.Inspect(ctx, v.stream, from, to))
-	defer stop()
-	row, err, more := rows()
-	for cov, errCov := range EveryHour(ctx, v.evidence, v.stream, from, to) {
-		if errCov != nil {
-			err = errCov
-		}
-		var (
-			leaves  []seal.Leaf
-			wrong   []Finding
-			altered = make(map[string]bool) // by key of the record
-		)
-		for ; more && err == nil && !row.Hour.After(cov.Start); row, err, more = rows() {
-			leaves = append(leaves, row.Leaf)
-			if row.Problem == "" && row.Raw != nil && row.Set < v.columnSet(cov) {
-				row.Problem = fmt.Sprintf("its columns are not those that its record makes (set %d): a search by them would be wrong", v.columnSet(cov))
-			}
-			if row.Problem != "" {
-				wrong = append(wrong, Finding{Difference: DiffAltered, Stream: v.stream, Hour: cov.Start, Row: row.Row, Detail: row.Problem})
-				altered[row.Key] = true
-			}
-		}
+	for h, err := range v.hours(ctx, from, to) {
+		var findings []Finding
 		if err == nil {
-			var findings []Finding
-			if findings, err = v.window(ctx, cov, leaves, altered); err == nil {
-				if !yield(Verified{Coverage: cov, Records: int64(len(leaves)), Findings: append(wrong, findings...)}, nil) {
-					return false
-				}
+			if findings, err = v.judge(ctx, h); err == nil && worthALook(findings) {
+				h, findings, err = v.lookAgain(ctx, h, findings)
 			}
 		}
 		if err != nil {
-			yield(Verified{Coverage: cov}, err)
+			yield(Verified{Coverage: Coverage{Window: entra.Window{Stream: v.stream, Start: from}}}, err)
+			return false
+		}
+		if !yield(Verified{Coverage: h.cov, Records: h.stored.count(), Findings: findings}, nil) {
 			return false
 		}
 	}
 	return true
 }
 
-// columnSet is the set of columns that every row of a window has at least: as far as this version
-// knows it.
-func (v *Verifier) columnSet(cov Coverage) int {
-	return min(max(1, cov.ColumnSet), logs.Of(v.stream).ColumnSet())
+// worthALook tells whether findings may come from what was written meanwhile.
+func worthALook(findings []Finding) bool {
+	return slices.ContainsFunc(findings, func(f Finding) bool { return f.Difference.IsTampering() })
 }
 
-// window compares what is stored of one window with the ledger and the log.
-func (v *Verifier) window(ctx context.Context, cov Coverage, leaves []seal.Leaf, altered map[string]bool) ([]Finding, error) {
-	var findings []Finding
-	found := func(d Difference, format string, args ...any) {
-		findings = append(findings, Finding{Difference: d, Stream: v.stream, Hour: cov.Start, Detail: fmt.Sprintf(format, args...)})
-	}
-	seals := v.byHour[cov.Start]
-	switch {
-	case len(seals) > 0:
-		return v.compare(ctx, cov, seals, leaves, altered)
-	case cov.State == WindowLost:
-		found(DiffMissing, "Graph had forgotten the hour when it was read")
-	case !cov.State.IsRead():
-		found(DiffMissing, "the hour was not read completely")
-	case cov.State == WindowSealed:
-		found(DiffLog, "the ledger says that the hour is sealed, and the log has no seal of it")
-	default:
-		found(DiffUnsealed, "the hour is sealed after its last pass")
-		if is, counted := int64(len(leaves)), cov.Records+cov.Versions; is < counted {
-			found(DiffRemoved, "%d of %d records are not there; before an hour is sealed, nobody can say which", counted-is, counted)
-		}
-	}
-	return findings, nil
-}
-
-// compare holds what is stored of a window against each of its seals.
-func (v *Verifier) compare(ctx context.Context, cov Coverage, seals []seal.Seal, leaves []seal.Leaf, altered map[string]bool) ([]Finding, error) {
-	var findings []Finding
-	found := func(d Difference, row, format string, args ...any) {
-		findings = append(findings, Finding{Difference: d, Stream: v.stream, Hour: cov.Start, Row: row, Detail: fmt.Sprintf(format, args...)})
-	}
-	last := seals[len(seals)-1]
-	if wasPurged(last) && !v.changed[last.Number] && cov.State == WindowPurged {
-		return nil, nil // what is left of it is being dropped, or is nothing
-	}
-	from := 0 // what was sealed before a purge is gone
-	for i, s := range seals {
-		if wasPurged(s) && !v.changed[s.Number] {
-			from = i + 1
-		}
-	}
-	if seals = seals[from:]; len(seals) == 0 && cov.State == WindowReopened {
-		found(DiffUnsealed, "", "records of the hour came after it was purged; it is sealed again by the next run")
-		return findings, nil
-	}
-	if len(seals) == 0 {
-		found(DiffLog, "", "the log says that the hour was purged, and the ledger says that it is %s", cov.State)
-		return findings, nil
-	}
-	if !cov.State.IsRead() {
-		found(DiffLog, "", "the hour was sealed on %s, and the ledger does not know it", last.SealedAt.Format(time.RFC3339))
-	}
-	var members []seal.Leaf
-	for _, s := range seals {
-		if v.changed[s.Number] {
-			continue // said already
-		}
-		listed, err := membersOf(ctx, v.evidence, s, leaves)
+// lookAgain verifies an hour once more, until nobody has committed while it was read: then what is
+// found is not of a run that writes.
+func (v *Verifier) lookAgain(ctx context.Context, h hour, findings []Finding) (hour, []Finding, error) {
+	was, last := v.look, ""
+	defer func() { v.look = was }()
+	for range looksAtOnce {
+		before, err := lookAt(ctx, v.evidence, v.stream)
 		if err == nil {
-			members = listed
-			continue
+			err = v.readLog(ctx)
 		}
-		if entra.CodeOf(err) != entra.CodeTampered {
-			return nil, err
+		var again hour
+		for one, errHour := range v.hours(ctx, h.cov.Start, h.cov.End()) {
+			if again = one; err == nil {
+				err = errHour
+			}
 		}
-		kept, ok, err := v.evidence.KeptLeaves(ctx, s)
+		if err == nil {
+			v.look, err = lookAt(ctx, v.evidence, v.stream)
+		}
 		if err != nil {
-			return nil, err
+			return h, nil, err
 		}
-		before := len(findings)
-		if ok {
-			findings = append(findings, v.differences(cov.Window, s, kept, seal.LeavesAt(leaves, s.SealedAt), altered)...)
+		h = again
+		if findings, err = v.judge(ctx, h); err != nil || !worthALook(findings) {
+			return h, findings, err
 		}
-		if len(findings) == before && len(altered) == 0 {
-			found(DiffAltered, "", "the %d records sealed on %s have not the root that was sealed", s.Leaves, s.SealedAt.Format(time.RFC3339))
+		// A run that writes there may be in the middle of a page: then two looks have to agree.
+		text := fmt.Sprint(findings)
+		if before.same(v.look) && (!v.look.beingWritten(h.cov.Start, h.cov.End()) || text == last) {
+			return h, findings, nil
 		}
-		return findings, nil // the seals after it are wrong for the same reason
+		last = text
 	}
-	if v.changed[last.Number] {
-		return findings, nil
+	for i := range findings {
+		if findings[i].Difference.IsTampering() {
+			findings[i].Difference = DiffUnconfirmed
+			findings[i].Detail += "; it was being written, ask again"
+		}
 	}
-	findings = append(findings, v.strangers(cov, last, members, leaves)...)
-	if len(findings) == 0 && cov.State == WindowSealed && !cov.Doubt && !cov.agrees(HourContents{int64(len(leaves)), sumOf(leaves)}) {
-		found(DiffLog, "", "all that was sealed is there, and the ledger's row of the hour counts %d contents, or others", cov.counted())
-	}
-	return findings, nil
+	return h, findings, nil
 }
 
-// strangers names the contents that the last seal of an hour does not list, and those that it lists
-// though no read met them.
-func (v *Verifier) strangers(cov Coverage, last seal.Seal, members, leaves []seal.Leaf) []Finding {
-	var findings []Finding
-	found := func(d Difference, row, format string, args ...any) {
-		findings = append(findings, Finding{Difference: d, Stream: v.stream, Hour: cov.Start, Row: row, Detail: fmt.Sprintf(format, args...)})
-	}
-	listed := make(map[Sum]bool, len(members))
-	for _, l := range members {
-		listed[SumOf(l.Key, l.Hash)] = true
-	}
-	sealedOn := last.SealedAt.Format(time.RFC3339)
-	for _, l := range leaves {
-		since := l.FirstSeen.After(last.SealedAt)
-		switch {
-		case listed[SumOf(l.Key, l.Hash)]:
-		case since && cov.State == WindowReopened:
-		case cov.Doubt || since && v.progress.beingWritten(cov.Start, cov.End()):
-			found(DiffUnconfirmed, l.Key, "it came after the hour was sealed on %s, and the next run of archivelogs asks Graph for it", sealedOn)
-		case since:
-			found(DiffAdded, l.Key, "it came after the hour was sealed on %s, and the ledger does not know it", sealedOn)
-		default:
-			found(DiffAdded, l.Key, "it says that it was there when the hour was sealed on %s, and it was not", sealedOn)
-		}
-	}
-	if text := cov.ReadsDiffer(); text != "" {
-		found(DiffUnconfirmed, "", "%s", text)
-	}
-	if cov.Unconfirmed > 0 {
-		found(DiffUnconfirmed, "", "%d contents were stored by a run that died, and Graph could not be asked for them again", cov.Unconfirmed)
-	}
-	if cov.Unmet > 0 {
-		found(DiffAdded, "", "%d contents are there that two reads of the whole hour did not meet", cov.Unmet)
-	}
-	return findings
-}
+// outliersAtOnce bounds how many hours far from all others are looked at.
+const outliersAtOnce = 100
 
-// differences names the records that are not as they were sealed.
-func (v *Verifier) differences(w entra.Window, s seal.Seal, kept []KeptLeaf, then []seal.Leaf, altered map[string]bool) []Finding {
-	var findings []Finding
-	found := func(d Difference, row, detail string) {
-		findings = append(findings, Finding{Difference: d, Stream: v.stream, Hour: w.Start, Row: row, Detail: detail})
-	}
-	there := make(map[KeptLeaf]int, len(then))
-	keys := make(map[string]bool, len(then))
-	for _, l := range then {
-		there[KeptLeaf{l.Key, [VersionHashBytes]byte(l.Hash[:])}]++
-		keys[l.Key] = true
-	}
-	sealedOn := " sealed on " + s.SealedAt.Format(time.RFC3339)
-	sealedKeys := make(map[string]bool, len(kept))
-	for _, k := range kept {
-		sealedKeys[k.Key] = true
-		switch {
-		case there[k] > 0:
-			there[k]--
-		case altered[k.Key]:
-		case keys[k.Key]:
-			found(DiffAltered, k.Key, fmt.Sprintf("the content that was%s (hash %x...) is not there", sealedOn, k.Hash))
-			altered[k.Key] = true
-		default:
-			found(DiffRemoved, k.Key, fmt.Sprintf("the record that was%s (hash %x...) is not there", sealedOn, k.Hash))
+// outliers verifies hours that the ledger or the log speak of and that can't be.
+func (v *Verifier) outliers(ctx context.Context) error {
+	_, to := v.Hours()
+	for n, start := range v.ledger.outside(to, v.horizon()) {
+		if n == outliersAtOnce {
+			break
+		}
+		for one, err := range v.Verify(ctx, start, start.Add(time.Hour)) {
+			if err != nil {
+				return err
+			}
+			v.findings = append(v.findings, slices.DeleteFunc(one.Findings,
+				func(f Finding) bool { return !f.Difference.IsTampering() })...)
 		}
 	}
-	for _, l := range then {
-		k := KeptLeaf{l.Key, [VersionHashBytes]byte(l.Hash[:])}
-		if there[k] > 0 && !altered[l.Key] {
-			there[k]--
-			found(DiffAdded, l.Key, "it says that it was there when the hour was"+sealedOn+", and it was not")
-		}
-	}
-	return findings
+	return nil
 }

@@ -109,7 +109,8 @@ func parseBlobName(name string) (seal.Head, error) {
 	hash, errRoot := base64.RawURLEncoding.DecodeString(root)
 	h := seal.Head{Stream: entra.Stream(stream), Size: n}
 	if !found || err != nil || errRoot != nil || copy(h.Root[:], hash) != len(h.Root) {
-		return h, fmt.Errorf("read the name of blob %s: it is not <stream>/<size>-<root>", name)
+		return h, &entra.Error{Code: entra.CodeTampered, Doing: "read the heads in container " + Container,
+			Why: fmt.Sprintf("the name of blob %s is not <stream>/<size>-<root>", name), Remedy: "find out who wrote it; heads are never overwritten"}
 	}
 	return h, nil
 }
@@ -172,7 +173,7 @@ func (s *Store) list(ctx context.Context, prefix string) iter.Seq2[seal.Head, er
 			}
 			for _, item := range page.Segment.BlobItems {
 				head, err := parseBlobName(*item.Name)
-				if !yield(head, err) || err != nil {
+				if !yield(head, err) { // a name that is none of a head hides no other
 					return
 				}
 			}

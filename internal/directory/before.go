@@ -49,6 +49,16 @@ func (r *reading) compare(ctx context.Context, q Query) (ending, []absent, error
 	return e, missing, err
 }
 
+// past is a range of the snapshot before. A row of it that was changed tells nothing, and keeps no
+// new snapshot from being taken.
+func (r *reading) past(ctx context.Context, of Range) Range {
+	of = r.before.rows(of)
+	of.Altered = func(err error) {
+		r.log.WarnContext(ctx, "a row of the snapshot before was changed, and tells nothing", "error", err.Error())
+	}
+	return of
+}
+
 // told tells whether the snapshot before knows a collection.
 func (r *reading) told(q Query) bool {
 	b := r.before
@@ -75,7 +85,7 @@ func (r *reading) missingUsers(ctx context.Context, activity bool) (missing []ab
 		newer = nil
 		return r.store.Put(ctx, r.ID, readUsers, rows)
 	}
-	for row, err := range r.store.Rows(ctx, r.before.ID, Range{Partition: readUsers}) {
+	for row, err := range r.store.Rows(ctx, r.before.ID, r.past(ctx, Range{Partition: readUsers})) {
 		if err != nil {
 			return nil, err
 		}
@@ -145,7 +155,7 @@ func newestOf(a, b Activity) Activity {
 // missingMembers finds the members of a group that did not come.
 func (r *reading) missingMembers(ctx context.Context, group string) (missing []absent, err error) {
 	members := Range{Partition: readMembers, From: group + "_", Below: group + "`", KeysOnly: true}
-	for row, err := range r.store.Rows(ctx, r.before.ID, members) {
+	for row, err := range r.store.Rows(ctx, r.before.ID, r.past(ctx, members)) {
 		if err != nil {
 			return nil, err
 		}
@@ -160,13 +170,13 @@ func (r *reading) missingMembers(ctx context.Context, group string) (missing []a
 // missingCredentials finds the credentials that did not come, by the object that held them.
 func (r *reading) missingCredentials(ctx context.Context, origin Origin) (missing []absent, err error) {
 	here := make(map[string][]string) // ids of credentials by the holder's key
-	for h, err := range r.holdersOf(ctx, r.ID, origin) {
+	for h, err := range r.holdersOf(ctx, r.ID, Range{Partition: readHolders}, origin) {
 		if err != nil {
 			return nil, err
 		}
 		here[h.key()] = h.keyIDs()
 	}
-	for h, err := range r.holdersOf(ctx, r.before.ID, origin) {
+	for h, err := range r.holdersOf(ctx, r.before.ID, r.past(ctx, Range{Partition: readHolders}), origin) {
 		if err != nil {
 			return nil, err
 		}
@@ -179,9 +189,9 @@ func (r *reading) missingCredentials(ctx context.Context, origin Origin) (missin
 }
 
 // holdersOf reads the holders of one origin that a snapshot keeps.
-func (r *reading) holdersOf(ctx context.Context, id string, origin Origin) func(yield func(Holder, error) bool) {
+func (r *reading) holdersOf(ctx context.Context, id string, of Range, origin Origin) func(yield func(Holder, error) bool) {
 	return func(yield func(Holder, error) bool) {
-		for row, err := range r.store.Rows(ctx, id, Range{Partition: readHolders}) {
+		for row, err := range r.store.Rows(ctx, id, of) {
 			var h Holder
 			if err == nil {
 				if err = json.Unmarshal(row.Doc, &h); err != nil {
@@ -245,8 +255,8 @@ func (r *reading) carryUse(ctx context.Context, p Phase) error {
 	if r.before.ID == "" {
 		return nil
 	}
-	uses := func(id string, yield func(Row, useRead) error) error {
-		for row, err := range r.store.Rows(ctx, id, Range{Partition: partition}) {
+	uses := func(id string, of Range, yield func(Row, useRead) error) error {
+		for row, err := range r.store.Rows(ctx, id, of) {
 			var u useRead
 			if err == nil {
 				err = json.Unmarshal(row.Doc, &u)
@@ -261,11 +271,11 @@ func (r *reading) carryUse(ctx context.Context, p Phase) error {
 		return nil
 	}
 	here := make(map[string]useRead)
-	if err := uses(r.ID, func(row Row, u useRead) error { here[row.Key] = u; return nil }); err != nil {
+	if err := uses(r.ID, Range{Partition: partition}, func(row Row, u useRead) error { here[row.Key] = u; return nil }); err != nil {
 		return err
 	}
 	var newer []Row
-	err := uses(r.before.ID, func(row Row, u useRead) error {
+	err := uses(r.before.ID, r.past(ctx, Range{Partition: partition}), func(row Row, u useRead) error {
 		if u.Last.After(here[row.Key].Last) {
 			newer = append(newer, Row{Key: row.Key, Doc: row.Doc})
 		}

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -79,11 +80,19 @@ func (c Credential) ends() time.Time {
 
 func credentialRow(c Credential) Row {
 	row := document(c.ends().UTC().Format(keyTime)+"_"+c.AppID+"_"+c.KeyID, c)
-	row.Columns = []Column{
-		{"AppDisplayName", c.DisplayName}, {"AppId", c.AppID}, {"Kind", string(c.Kind)}, {"Origin", string(c.Origin)}, {"Start", c.Start},
-		{"Ends", c.ends()}, {"IdleSince", c.IdleSince()}, {"UseKnown", c.UseKnown}, {"NoOwner", len(c.Owners) == 0},
-	}
+	row.Columns = c.columns()
 	return row
+}
+
+// columns are the copies beside a credential's document.
+func (c Credential) columns() []Column {
+	return append(endOfCredential(c).columns(), Column{"AppDisplayName", c.DisplayName}, Column{"AppId", c.AppID})
+}
+
+// credentialColumns are those of a credential's row that was read.
+func credentialColumns(row Row) ([]Column, error) {
+	c, err := readCredential(row)
+	return c.columns(), err
 }
 
 // endOf is what a summary needs of a credential.
@@ -99,6 +108,26 @@ type endOf struct {
 
 func endOfCredential(c Credential) endOf {
 	return endOf{Ends: c.ends(), Start: c.Start, Idle: c.IdleSince(), Kind: c.Kind, Origin: c.Origin, UseKnown: c.UseKnown, NoOwner: len(c.Owners) == 0}
+}
+
+// columns are those by which a credential is found.
+func (e endOf) columns() []Column {
+	return []Column{{"Kind", string(e.Kind)}, {"Origin", string(e.Origin)}, {"Start", e.Start}, {"Ends", e.Ends}, {"IdleSince", e.Idle},
+		{"UseKnown", e.UseKnown}, {"NoOwner", e.NoOwner}}
+}
+
+// countCredentials counts the credentials of some ranges, by the snapshot's counts.
+func (rd *Reader) countCredentials(ctx context.Context, snap Snapshot, segments []Range) (n int64, err error) {
+	ends, err := rd.ends(ctx, snap)
+	for _, e := range ends {
+		at, columns := e.Ends.UTC().Format(keyTime), e.columns()
+		for _, r := range segments {
+			if at >= r.From && (r.Below == "" || at < r.Below) && r.holds(columns) {
+				n++
+			}
+		}
+	}
+	return n, err
 }
 
 // credential is enough of one to be judged.

@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -104,7 +105,10 @@ func (rd *Reader) putCredentials(ctx context.Context, snap Snapshot, q Credentia
 			c.segments = append(c.segments, part.Range)
 		}
 	}
-	c.walk.store, c.id, c.keep = rd.store, snap.ID, c.wanted
+	c.walk.store, c.walk.snap, c.keep, c.columns = rd.store, snap, c.wanted, credentialColumns
+	if segments := c.segments; q.AppID == "" {
+		c.expected = func(ctx context.Context) (int64, error) { return rd.countCredentials(ctx, snap, segments) }
+	}
 	return c, nil
 }
 
@@ -209,7 +213,7 @@ func (rd *Reader) Application(ctx context.Context, appID string, within, unusedF
 	}
 	app := Application{Snapshot: snap, AppID: strings.ToLower(appID)}
 	var holders []Holder
-	for row, err := range rd.store.Rows(ctx, snap.ID, Range{Partition: readHolders, From: app.AppID + "_", Below: app.AppID + "`"}) {
+	for row, err := range rd.store.Rows(ctx, snap.ID, snap.rows(Range{Partition: readHolders, From: app.AppID + "_", Below: app.AppID + "`"})) {
 		if err != nil {
 			return app, rd.gone(snap, err)
 		}
@@ -225,7 +229,7 @@ func (rd *Reader) Application(ctx context.Context, appID string, within, unusedF
 			Why: "the snapshot of " + snap.AsOf.Format(time.RFC3339) + " has no credential of it", Remedy: "give the appId (client id), not the object id"}
 	}
 	used := make(map[string]time.Time)
-	for row, err := range rd.store.Rows(ctx, snap.ID, Range{Partition: readUse, From: app.AppID + "_", Below: app.AppID + "`"}) {
+	for row, err := range rd.store.Rows(ctx, snap.ID, snap.rows(Range{Partition: readUse, From: app.AppID + "_", Below: app.AppID + "`"})) {
 		if err != nil {
 			return app, rd.gone(snap, err)
 		}
@@ -235,12 +239,14 @@ func (rd *Reader) Application(ctx context.Context, appID string, within, unusedF
 		}
 		used[u.KeyID] = u.Last
 	}
-	if row, err := rd.store.Row(ctx, snap.ID, readAppUse, app.AppID); err == nil {
+	if row, err := rd.store.Row(ctx, snap.ID, readAppUse, app.AppID, snap.checked(readAppUse)); err == nil {
 		var u useRead
 		if err := json.Unmarshal(row.Doc, &u); err != nil {
 			return app, err
 		}
 		app.LastUsed = u.Last
+	} else if !errors.Is(err, ErrNoRow) {
+		return app, rd.gone(snap, err)
 	}
 	now := rd.clock().UTC()
 	for _, c := range joinedWithUse(holders, used, snap.Withheld("credentialUse") == nil, snap.AsOf) {
@@ -261,7 +267,7 @@ func (rd *Reader) User(ctx context.Context, idOrName string, days int) (Snapshot
 	if err != nil {
 		return snap, nil, noRow(err, none)
 	}
-	row, err := rd.store.Row(ctx, snap.ID, readUsers, id)
+	row, err := rd.store.Row(ctx, snap.ID, readUsers, id, snap.checked(readUsers))
 	if err != nil {
 		return snap, nil, noRow(err, none)
 	}
@@ -271,7 +277,7 @@ func (rd *Reader) User(ctx context.Context, idOrName string, days int) (Snapshot
 	}
 	e := Evidence{}
 	e.Disclosed, e.Withheld = snap.disclosed(u)
-	for row, err := range rd.store.Rows(ctx, snap.ID, Range{Partition: readSuccesses, From: id + "_", Below: id + "`"}) {
+	for row, err := range rd.store.Rows(ctx, snap.ID, snap.rows(Range{Partition: readSuccesses, From: id + "_", Below: id + "`"})) {
 		if err != nil {
 			return snap, nil, rd.gone(snap, err)
 		}

@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 	"sync"
@@ -112,27 +113,55 @@ const maxSorted = 5000
 // walk reads an answer page by page: the rows of its segments, one after the other, as far as keep takes them.
 type walk struct {
 	store    Store
-	id       string
+	snap     Snapshot
 	segments []Range
 	keep     func(Row) (bool, error)
+	// columns are those of a row as its document has them.
+	columns func(Row) ([]Column, error)
+	// expected is how many rows the segments have all together, as the snapshot counted them; nil:
+	// nobody can say.
+	expected func(context.Context) (int64, error)
 }
+
+// take checks that a row is one that was asked for, by its document too, and tells whether to keep
+// it: by their columns, which are copies, rows are found.
+func (w walk) take(row Row, r Range) (bool, error) {
+	if len(r.Where) == 0 || r.KeysOnly || w.snap.Sums == nil {
+		return w.keep(row)
+	}
+	columns, err := w.columns(row)
+	if err != nil {
+		return false, err
+	}
+	if !r.holds(columns) {
+		return false, &entra.Error{Code: entra.CodeTampered, Doing: "read row " + clip(row.Key) + " of snapshot " + w.snap.ID, Why: "its columns are not those that its document makes",
+			Remedy: "POST /api/snapshot takes a new snapshot; find out who changed the row"}
+	}
+	return w.keep(row)
+}
+
+// neverCounted is how many rows a walk has read that a version before began: it stays below zero.
+const neverCounted = math.MinInt64 / 2
 
 // page reads up to top rows after a place, and tells whether there are more.
 func (w walk) page(ctx context.Context, from place, top int) (rows []Row, at place, more bool, err error) {
 	at = from
+	if at.Read <= 0 && (at.After != "" || at.Segment > 0) {
+		at.Read = neverCounted
+	}
 	for at.Segment < len(w.segments) {
-		r := w.segments[at.Segment]
+		r := w.snap.rows(w.segments[at.Segment])
 		if at.After != "" {
 			r.From = at.After + "!" // no key begins with another one
 		}
 		r.Top = min(top+1-len(rows), maxTop)
 		read := 0
-		for row, err := range w.store.Rows(ctx, w.id, r) {
+		for row, err := range w.store.Rows(ctx, w.snap.ID, r) {
 			if err != nil {
 				return nil, at, false, err
 			}
 			read++
-			ok, err := w.keep(row)
+			ok, err := w.take(row, r)
 			if err != nil {
 				return nil, at, false, err
 			}
@@ -143,12 +172,28 @@ func (w walk) page(ctx context.Context, from place, top int) (rows []Row, at pla
 				rows = append(rows, row)
 			}
 			at.After = row.Key
+			at.Read++
 		}
 		if read < r.Top {
 			at.Segment, at.After = at.Segment+1, ""
 		}
 	}
-	return rows, at, false, nil
+	return rows, at, false, w.complete(ctx, at.Read)
+}
+
+// complete compares how many rows were read, whether they were kept or not, with how many there
+// were: a row that is gone, or whose columns keep it from being found, is missed by nothing else.
+func (w walk) complete(ctx context.Context, read int64) error {
+	if w.expected == nil || read < 0 || w.snap.Sums == nil {
+		return nil
+	}
+	expected, err := w.expected(ctx)
+	if err != nil || read == expected {
+		return err
+	}
+	return &entra.Error{Code: entra.CodeTampered, Doing: "read snapshot " + w.snap.ID,
+		Why:    fmt.Sprintf("%d of its rows answer the question, and %d were written", read, expected),
+		Remedy: "POST /api/snapshot takes a new snapshot; GET /api/verify names the rows that were changed"}
 }
 
 // maxTop is the most rows of a page; the table service gives no more at a time either.
@@ -159,13 +204,16 @@ const MaxTop = maxTop
 
 // all yields every row, without pages.
 func (w walk) all(ctx context.Context, keysOnly bool, yield func(Row) error) error {
+	var read int64
 	for _, r := range w.segments {
+		r = w.snap.rows(r)
 		r.KeysOnly = keysOnly
-		for row, err := range w.store.Rows(ctx, w.id, r) {
+		for row, err := range w.store.Rows(ctx, w.snap.ID, r) {
 			if err != nil {
 				return err
 			}
-			ok, err := w.keep(row)
+			read++
+			ok, err := w.take(row, r)
 			if err != nil {
 				return err
 			}
@@ -177,7 +225,7 @@ func (w walk) all(ctx context.Context, keysOnly bool, yield func(Row) error) err
 			}
 		}
 	}
-	return nil
+	return w.complete(ctx, read)
 }
 
 // sorted reads all rows, if there are not too many, and gives the page at an offset in another order. property is the

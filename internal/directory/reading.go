@@ -165,6 +165,11 @@ func (r *reading) work(ctx context.Context, report Report, known []Snapshot, bud
 		report.Cause = r.outOfTime(budget)
 		r.note(ctx, report.Cause)
 		err = nil
+	case errors.Is(err, ErrAltered): // nothing that is made of it can be believed; the next run begins anew
+		r.note(ctx, err)
+		if dropping := r.drop(ctx, r.Snapshot); dropping == nil {
+			r.Stage = Dropped
+		}
 	case err != nil:
 		r.note(ctx, err)
 	}

@@ -35,6 +35,9 @@ type Snapshot struct {
 	Groups        []Group
 	Undisclosed   []Undisclosed
 	TokenKey      []byte // signs the skip tokens of answers from this snapshot
+	// Sums are of the rows of a whole snapshot, by partition. A snapshot that a version before made
+	// has none.
+	Sums map[string]RowSum `json:",omitempty"`
 
 	// StepAt is when the reading last came further, by the tenant's clock: a page was kept that no
 	// earlier walk had reached, or a phase ended. Zero: an older version wrote the row; Updated
@@ -51,6 +54,26 @@ type Snapshot struct {
 
 	Updated  time.Time
 	Revision string // of the stored row; empty: not stored
+}
+
+// RowSum counts the rows of a partition, and adds up their checks, in whatever order they come.
+type RowSum struct {
+	Rows      int64
+	Unchecked int64  `json:",omitempty"` // rows that a version before wrote, without a check
+	Sum       string // of the others
+}
+
+// checked tells whether each row of a partition was written with a check, so that one without was
+// changed.
+func (s Snapshot) checked(partition string) bool {
+	of, ok := s.Sums[partition]
+	return ok && of.Unchecked == 0
+}
+
+// rows is a range of a partition of the snapshot.
+func (s Snapshot) rows(r Range) Range {
+	r.Checked = s.checked(r.Partition)
+	return r
 }
 
 // Walk is how a walk through the pages of one collection stands. The zero value is its begin.
@@ -199,7 +222,8 @@ const MaxNamed = 15
 
 // Successes is the archive, as far as sign-ins are concerned.
 type Successes interface {
-	// Successes yields the user and time of every successful sign-in of users dated [from, to), in any order.
+	// Successes yields users and times of successful sign-ins dated [from, to), in any order: of
+	// each user at least the newest. A sign-in that was changed since it was archived is none.
 	Successes(ctx context.Context, from, to time.Time, yield func(userID string, at time.Time)) error
 }
 
@@ -231,6 +255,10 @@ type Range struct {
 	Where       [][]Condition
 	Top         int
 	KeysOnly    bool // without documents
+	Checked     bool // a row without a check was changed
+	// Altered is told about rows that are not what was written, which are then left out; nil: the
+	// first of them ends the reading.
+	Altered func(error)
 }
 
 // Store keeps snapshots.
@@ -250,10 +278,14 @@ type Store interface {
 	Put(ctx context.Context, id, partition string, rows []Row) error
 	// Delete removes rows of one partition; those that are not there are none the less removed.
 	Delete(ctx context.Context, id, partition string, keys []string) error
-	// Rows reads a range in the order of keys.
+	// Rows reads a range in the order of keys. A row that is not what was written is an error with
+	// entra.CodeTampered that names it.
 	Rows(ctx context.Context, id string, r Range) iter.Seq2[Row, error]
-	// Row is one of them; ErrNoRow where there is none of the key.
-	Row(ctx context.Context, id, partition, key string) (Row, error)
+	// Row is one of them; ErrNoRow where there is none of the key. With checked, one without a
+	// check was changed.
+	Row(ctx context.Context, id, partition, key string, checked bool) (Row, error)
+	// Sums counts the rows of a snapshot by partition, and adds up their checks.
+	Sums(ctx context.Context, id string) (map[string]RowSum, error)
 }
 
 // Errors of a Store.
@@ -261,6 +293,7 @@ var (
 	ErrNoSnapshot = errors.New("there is no such snapshot")
 	ErrNoRow      = errors.New("there is no such row")
 	ErrOvertaken  = errors.New("another run has taken the snapshot over")
+	ErrAltered    = errors.New("the row is not what was written") // within an *entra.Error that names it
 )
 
 // The partitions of a snapshot.

@@ -125,13 +125,9 @@ func (rd *Reader) CredentialSummary(ctx context.Context, q CredentialQuery) (Sna
 	if _, err := rd.putCredentials(ctx, snap, q, now); err != nil {
 		return snap, 0, nil, rd.gone(snap, err)
 	}
-	row, err := rd.store.Row(ctx, snap.ID, summaries, "credentials")
+	ends, err := rd.ends(ctx, snap)
 	if err != nil {
 		return snap, 0, nil, rd.gone(snap, err)
-	}
-	var ends []endOf
-	if err := json.Unmarshal(row.Doc, &ends); err != nil {
-		return snap, 0, nil, fmt.Errorf("read the counts of the snapshot: %w", err)
 	}
 	bars := newCounter()
 	bars.named("state", string(Expired), string(Expiring), string(Unused), string(Valid))
@@ -154,6 +150,19 @@ func (rd *Reader) CredentialSummary(ctx context.Context, q CredentialQuery) (Sna
 		bars.add("noOwner", fmt.Sprint(e.NoOwner), 1)
 	}
 	return snap, total, bars.bars, nil
+}
+
+// ends is what a snapshot counts credentials by.
+func (rd *Reader) ends(ctx context.Context, snap Snapshot) ([]endOf, error) {
+	row, err := rd.store.Row(ctx, snap.ID, summaries, "credentials", snap.checked(summaries))
+	if err != nil {
+		return nil, err
+	}
+	var ends []endOf
+	if err := json.Unmarshal(row.Doc, &ends); err != nil {
+		return nil, fmt.Errorf("read the counts of the snapshot: %w", err)
+	}
+	return ends, nil
 }
 
 // State tells what is known of snapshots, the newest first.

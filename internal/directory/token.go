@@ -16,6 +16,7 @@ type place struct {
 	Segment  int       `json:"g,omitempty"` // of the walk
 	After    string    `json:"k,omitempty"` // key of the last row that was given
 	Offset   int       `json:"o,omitempty"` // rows that were given, where the order is not that of keys
+	Read     int64     `json:"r,omitempty"` // rows that were read up to here, given or not; a version before does not count them
 }
 
 // open reads a token and the snapshot that it belongs to.

@@ -2,6 +2,7 @@ package directory
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -67,15 +68,31 @@ func userRow(u User, d Decision, e Evidence, asOf time.Time) (partition string, 
 		answer.InactiveSince, answer.DaysInactive = text(d.Since), &days
 	}
 	row = document(key, answer)
-	row.Columns = []Column{
-		{"UserPrincipalName", u.UserPrincipalName}, {"DisplayName", u.DisplayName}, {"Guest", u.guest()}, {"AccountEnabled", u.Enabled},
-		{"Licensed", answer.Licensed}, {"Synced", u.Synced}, {"NeverSignedIn", d.Never}, {"DecidedBy", string(d.By)}, {"Reason", d.Reason},
-	}
+	row.Columns = answer.columns()
 	return partition, row
 }
 
+// columns are the copies beside a user's document.
+func (u UserRow) columns() []Column {
+	return []Column{
+		{"UserPrincipalName", u.UserPrincipalName}, {"DisplayName", u.DisplayName}, {"Guest", isGuest(u.UserType)}, {"AccountEnabled", u.AccountEnabled},
+		{"Licensed", u.Licensed}, {"Synced", u.Synced}, {"NeverSignedIn", u.NeverSignedIn}, {"DecidedBy", string(u.DecidedBy)}, {"Reason", u.Reason},
+	}
+}
+
+// userColumns are those of a user's row that was read.
+func userColumns(row Row) ([]Column, error) {
+	u, err := readUserRow(row.Doc)
+	if err != nil {
+		return nil, fmt.Errorf("read user %s of the snapshot: %w", row.Key, err)
+	}
+	return u.columns(), nil
+}
+
 // guest tells guests from members. Accounts from before the property existed have no type, and are members.
-func (u User) guest() bool { return strings.EqualFold(u.UserType, "Guest") }
+func (u User) guest() bool { return isGuest(u.UserType) }
+
+func isGuest(userType string) bool { return strings.EqualFold(userType, "Guest") }
 
 // kind of users that are counted together.
 type kind struct{ Guest, Enabled, Licensed, Synced, Never bool }

@@ -82,7 +82,10 @@ func (rd *Reader) putUsers(ctx context.Context, snap Snapshot, q UserQuery) (use
 	unknown.Partition, unknown.From, unknown.Below = unknownUsers, "", ""
 	u.segments = map[string][]Range{Inactive: {known}, Unknown: {unknown}, "": {known, unknown}}[q.State]
 	excluded, err := rd.excluded(ctx, snap, q.Exclude)
-	u.walk.store, u.id = rd.store, snap.ID
+	u.walk.store, u.walk.snap, u.walk.columns = rd.store, snap, userColumns
+	if q.Before.IsZero() && q.NewSince.IsZero() {
+		u.walk.expected = func(ctx context.Context) (int64, error) { return rd.countUsers(ctx, snap, q) }
+	}
 	u.keep = func(row Row) (bool, error) { return !excluded[userID(row.Key)], nil }
 	return u, err
 }
@@ -175,20 +178,21 @@ func (u users) stated(row Row) json.RawMessage {
 // count is the number of all rows: from the snapshot's counts where the question is one of whole days, else by counting.
 func (u users) count(ctx context.Context, rd *Reader) (int64, error) {
 	if u.query.Before.IsZero() && len(u.query.Exclude) == 0 && u.query.NewSince.IsZero() {
-		counts, err := rd.ageCounts(ctx, u.Snapshot)
-		if err != nil {
-			return 0, err
-		}
-		var n int64
-		for _, c := range counts {
-			if u.query.counts(c) {
-				n += c.Users
-			}
-		}
-		return n, nil
+		return rd.countUsers(ctx, u.Snapshot, u.query)
 	}
 	var n int64
 	err := u.all(ctx, true, func(Row) error { n++; return nil })
+	return n, err
+}
+
+// countUsers counts the users in a question's state, by the snapshot's counts.
+func (rd *Reader) countUsers(ctx context.Context, snap Snapshot, q UserQuery) (n int64, err error) {
+	counts, err := rd.ageCounts(ctx, snap)
+	for _, c := range counts {
+		if q.counts(c) {
+			n += c.Users
+		}
+	}
 	return n, err
 }
 
@@ -209,7 +213,7 @@ func (q UserQuery) counts(c AgeCount) bool {
 }
 
 func (rd *Reader) ageCounts(ctx context.Context, snap Snapshot) ([]AgeCount, error) {
-	row, err := rd.store.Row(ctx, snap.ID, summaries, "users")
+	row, err := rd.store.Row(ctx, snap.ID, summaries, "users", snap.checked(summaries))
 	if err != nil {
 		return nil, err
 	}
@@ -263,7 +267,7 @@ func (rd *Reader) exclude(ctx context.Context, snap Snapshot, item string, into 
 			w := snap.Withheld("group " + g.ID)
 			return &entra.Error{Code: w.Code, Doing: "leave out the members of group " + item, Why: w.Message, Remedy: "then take a new snapshot with POST /api/snapshot"}
 		}
-		for row, err := range rd.store.Rows(ctx, snap.ID, Range{Partition: readMembers, From: g.ID + "_", Below: g.ID + "`"}) {
+		for row, err := range rd.store.Rows(ctx, snap.ID, snap.rows(Range{Partition: readMembers, From: g.ID + "_", Below: g.ID + "`"})) {
 			if err != nil {
 				return err
 			}
@@ -283,11 +287,11 @@ func (rd *Reader) exclude(ctx context.Context, snap Snapshot, item string, into 
 // findUser finds a user's id, given the id or the principal name; ErrNoRow where there is none.
 func (rd *Reader) findUser(ctx context.Context, snap Snapshot, idOrName string) (string, error) {
 	if strings.Contains(idOrName, "@") {
-		row, err := rd.store.Row(ctx, snap.ID, readNames, strings.ToLower(idOrName))
+		row, err := rd.store.Row(ctx, snap.ID, readNames, strings.ToLower(idOrName), snap.checked(readNames))
 		return string(row.Doc), err
 	}
 	id := strings.ToLower(idOrName)
-	_, err := rd.store.Row(ctx, snap.ID, readUsers, id)
+	_, err := rd.store.Row(ctx, snap.ID, readUsers, id, snap.checked(readUsers))
 	return id, err
 }
 

@@ -87,7 +87,9 @@ func ParseRecord(l *Layout, raw []byte) (Record, error) {
 	if end >= 0 {
 		end = sc.space(end)
 	}
-	rec.Raw, rec.Hash = raw, HashOf(raw)
+	if end < 0 || len(rec.Raw) != len(raw) { // there is white space around it, or it is no record
+		rec.Raw, rec.Hash = raw, HashOf(raw)
+	}
 	if end != len(raw) {
 		return rec.Record, ErrNotJSON
 	}
@@ -110,6 +112,10 @@ func (l *Layout) scan(s *scanner, at, depth int) (Parsed, int) {
 		return out, end
 	}
 	out.Columns = make([]Column, 0, len(l.Columns))
+	var promoted uint64 // the bits of the properties that make columns: most others have another one
+	for i := range l.Columns {
+		promoted |= nameBit(l.Columns[i].Property)
+	}
 	end := s.object(at, depth, func(name []byte, from int) int {
 		to := s.value(from, depth+1)
 		if to < 0 {
@@ -124,6 +130,9 @@ func (l *Layout) scan(s *scanner, at, depth int) (Parsed, int) {
 			if timeText == "" {
 				timeText = parse(s.data[from:to]).String()
 			}
+		}
+		if promoted&nameBit(name) == 0 {
+			return to
 		}
 		for i := range l.Columns {
 			if l.Columns[i].Property == string(name) {
@@ -148,6 +157,14 @@ func (l *Layout) scan(s *scanner, at, depth int) (Parsed, int) {
 	}
 	out.Time = t.Truncate(Tick)
 	return out, end
+}
+
+// nameBit is one of 64 bits by which most names differ.
+func nameBit[T string | []byte](name T) uint64 {
+	if len(name) == 0 {
+		return 1
+	}
+	return 1 << ((31*len(name) + int(name[0]) + int(name[len(name)-1])) & 63)
 }
 
 // parse reads a value that was scanned. Its texts share the value's memory where they hold no escape.

@@ -4,9 +4,11 @@ package export
 
 import (
 	"strings"
+	"time"
 
 	"github.com/tidwall/gjson"
 
+	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 )
@@ -16,6 +18,11 @@ type File struct {
 	Stream entra.Stream
 	logs.File
 }
+
+// TamperedColumn is the last column of every file: why a record can't be given. It is there in every
+// file, because whoever reads one with fixed columns would break at a file that has one more; it is
+// the last, because the others are the portal's.
+const TamperedColumn = "entraledger.tampered"
 
 // Rows makes the rows of a record: the texts of its columns.
 func (f File) Rows(record gjson.Result, yield func([]string) error) error {
@@ -30,8 +37,26 @@ func (f File) Rows(record gjson.Result, yield func([]string) error) error {
 	return nil
 }
 
+// TamperedRow is the one row of a record that was altered: what its row key tells of its id and time,
+// and why it can't be given. How many elements it had is not known.
+func (f File) TamperedRow(rec archive.Archived) []string {
+	out := make([]string, len(f.Columns)+1)
+	for i, c := range f.Columns {
+		for path := range strings.SplitSeq(c.Path, "|") {
+			switch {
+			case path == "id" && c.As == "":
+				out[i] = rec.Key.ID
+			case path == logs.Of(f.Stream).TimeProperty && c.As == logs.AsTime && !rec.Key.Time.IsZero():
+				out[i] = rec.Key.Time.UTC().Format(time.RFC3339Nano)
+			}
+		}
+	}
+	out[len(f.Columns)] = "row " + rec.Row + ": " + rec.Tampered
+	return out
+}
+
 func (f File) row(record, element gjson.Result) []string {
-	out := make([]string, len(f.Columns))
+	out := make([]string, len(f.Columns)+1)
 	for i, c := range f.Columns {
 		out[i] = cell(c, record, element)
 	}
@@ -66,12 +91,13 @@ func text(v gjson.Result) string {
 	return v.String()
 }
 
-// Names are the columns' names.
+// Names are the columns' names: the portal's, in its order, and TamperedColumn.
 func (f File) Names() []string {
-	names := make([]string, len(f.Columns))
+	names := make([]string, len(f.Columns)+1)
 	for i, c := range f.Columns {
 		names[i] = c.Name
 	}
+	names[len(f.Columns)] = TamperedColumn
 	return names
 }
 

@@ -21,6 +21,11 @@ type Proof struct {
 	Entry       int64    `json:"entry"` // its place in the log, from 0
 	LogProof    []string `json:"logProof"`
 	Head        string   `json:"head"` // checkpoint
+
+	// When the content was there, as Leaf.DatesAt has it, and its path in the dates' tree; absent where
+	// the seal does not cover them.
+	Dates      string   `json:"dates,omitempty"`
+	DatesProof []string `json:"datesProof,omitempty"`
 }
 
 // ErrNotSealed says that a record is not part of a seal.
@@ -55,6 +60,16 @@ func Prove(log Log, head Head, s Seal, sealed []Leaf, raw []byte, hash entra.Has
 	for _, h := range inLog {
 		p.LogProof = append(p.LogProof, base64Of(h))
 	}
+	if s.Dated {
+		p.Dates = sealed[at].DatesAt(s.SealedAt)
+		dated, err := tlog.ProveRecord(int64(len(sealed)), int64(at), datedTree(sealed, s.SealedAt))
+		if err != nil {
+			return Proof{}, fmt.Errorf("prove a record's dates: %w", err)
+		}
+		for _, h := range dated {
+			p.DatesProof = append(p.DatesProof, base64Of(h))
+		}
+	}
 	return p, nil
 }
 
@@ -78,6 +93,9 @@ func Check(p Proof, trusted *Head) (Seal, error) {
 	if err := tlog.CheckRecord(inWindow, s.Leaves, s.Root, p.Leaf, tlog.RecordHash(hash[:])); err != nil {
 		return s, fmt.Errorf("check the record: it is not leaf %d of the %d that were sealed: %w", p.Leaf, s.Leaves, err)
 	}
+	if err := p.checkDates(s, hash); err != nil {
+		return s, err
+	}
 	rec, err := logs.ParseRecord(s.Stream, []byte(p.RecordText))
 	if err != nil {
 		return s, fmt.Errorf("check the record: %w", err)
@@ -85,25 +103,49 @@ func Check(p Proof, trusted *Head) (Seal, error) {
 	if rec.Window(s.Stream) != s.Window {
 		return s, fmt.Errorf("check the record: it is of %s, the seal of %s", rec.Window(s.Stream), s.Window)
 	}
+	return s, p.checkLog(s, trusted)
+}
+
+// checkLog tells whether the seal is the log's entry at the head.
+func (p Proof) checkLog(s Seal, trusted *Head) error {
 	head, err := ParseHead([]byte(p.Head))
 	if err != nil {
-		return s, err
+		return err
 	}
 	if trusted != nil && *trusted != head {
-		return s, fmt.Errorf("check the head: the proof is for %s of size %d with root %s, the head given is of %s, size %d, root %s",
+		return fmt.Errorf("check the head: the proof is for %s of size %d with root %s, the head given is of %s, size %d, root %s",
 			head.Stream, head.Size, head.Root, trusted.Stream, trusted.Size, trusted.Root)
 	}
 	if head.Stream != s.Stream {
-		return s, fmt.Errorf("check the head: it is of %s, the seal of %s", head.Stream, s.Stream)
+		return fmt.Errorf("check the head: it is of %s, the seal of %s", head.Stream, s.Stream)
 	}
 	inLog, err := parseHashes(p.LogProof)
 	if err != nil {
-		return s, err
+		return err
 	}
 	if err := tlog.CheckRecord(inLog, head.Size, head.Root, p.Entry, tlog.RecordHash([]byte(p.Seal))); err != nil {
-		return s, fmt.Errorf("check the seal: it is not entry %d of the log of %d: %w", p.Entry, head.Size, err)
+		return fmt.Errorf("check the seal: it is not entry %d of the log of %d: %w", p.Entry, head.Size, err)
 	}
-	return s, nil
+	return nil
+}
+
+// checkDates tells whether the dates of a proof are those that were sealed. A proof without them
+// says nothing of when the record was there.
+func (p Proof) checkDates(s Seal, hash entra.Hash) error {
+	if p.Dates == "" && len(p.DatesProof) == 0 {
+		return nil
+	}
+	if !s.Dated {
+		return errors.New("check the dates: the seal does not cover them, and the proof has some")
+	}
+	path, err := parseHashes(p.DatesProof)
+	if err != nil {
+		return err
+	}
+	if err := tlog.CheckRecord(path, s.Leaves, s.Dates, p.Leaf, datedHash(hash, p.Dates)); err != nil {
+		return fmt.Errorf("check the dates: %q is not what was sealed of leaf %d: %w", p.Dates, p.Leaf, err)
+	}
+	return nil
 }
 
 func parseHashes(texts []string) (tlog.RecordProof, error) {

@@ -33,6 +33,10 @@ type Groups struct {
 	More   bool
 	Span   time.Time // of the next group
 	Offset int       // groups of that span that were given already
+	// Tampered is how many records were left out because they were altered: nobody knows to which
+	// group they belong. Those of a span are counted where its first group is given, so that each is
+	// counted once on the way through all.
+	Tampered int
 }
 
 // Aggregate groups what matches by spans of time, the newest first, and within a span the most frequent first, up to top
@@ -46,9 +50,12 @@ func (q Question) Aggregate(ctx context.Context, in Archive, every time.Duration
 		out.Span = q.To.Add(-1).Truncate(every)
 	}
 	for !out.Span.Before(q.From.Truncate(every)) {
-		groups, err := q.span(ctx, in, out.Span, every, until)
+		groups, tampered, err := q.span(ctx, in, out.Span, every, until)
 		if err != nil {
 			return out, err
+		}
+		if out.Offset == 0 && (len(groups) == 0 || len(out.Groups) < top) {
+			out.Tampered += tampered
 		}
 		for _, g := range groups[min(out.Offset, len(groups)):] {
 			if len(out.Groups) == top {
@@ -67,50 +74,70 @@ func (q Question) Aggregate(ctx context.Context, in Archive, every time.Duration
 	return out, nil
 }
 
-// span groups one span.
-func (q Question) span(ctx context.Context, in Archive, start time.Time, every time.Duration, until time.Time) ([]Group, error) {
-	names := logs.Of(q.Stream).GroupedBy
-	found := make(map[string]*Group)
+// span groups one span, and counts the altered records in it.
+func (q Question) span(
+	ctx context.Context, in Archive, start time.Time, every time.Duration, until time.Time,
+) (groups []Group, tampered int, err error) {
+	found := grouping{start: start, names: logs.Of(q.Stream).GroupedBy, groups: make(map[string]*Group)}
 	q.Narrow(start, start.Add(every))
 	late := false
-	err := q.Each(ctx, in, "", func(rec archive.Archived, matches bool) (bool, error) {
+	err = q.Each(ctx, in, "", func(rec archive.Archived, matches bool) (bool, error) {
 		if late = time.Now().After(until); late {
 			return false, nil
 		}
-		if !matches {
-			return true, nil
-		}
-		doc := gjson.ParseBytes(rec.Raw)
-		keys := make([]Key, len(names))
-		var id strings.Builder
-		for i, name := range names {
-			keys[i] = Key{name, strings.Clone(doc.Get(strings.ReplaceAll(name, "/", ".")).String())}
-			id.WriteString(keys[i].Value + "\x00")
-		}
-		g, ok := found[id.String()]
-		if !ok {
-			g = &Group{Start: start, Keys: keys, First: rec.Key.Time, Last: rec.Key.Time}
-			found[id.String()] = g
-		}
-		g.Count++
-		if rec.Key.Time.Before(g.First) {
-			g.First = rec.Key.Time
-		}
-		if rec.Key.Time.After(g.Last) {
-			g.Last = rec.Key.Time
+		switch {
+		case matches && rec.Tampered != "":
+			tampered++
+		case matches:
+			found.add(rec)
 		}
 		return true, nil
 	})
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	if late {
-		return nil, &entra.Error{Code: entra.CodeUnavailable, Doing: "group " + string(q.Stream) + " from " + start.Format(time.RFC3339),
+		return nil, 0, &entra.Error{Code: entra.CodeUnavailable, Doing: "group " + string(q.Stream) + " from " + start.Format(time.RFC3339),
 			Why: fmt.Sprintf("%s of them could not be read in the time of one request", every), Remedy: "take a shorter aggregate, or narrow $filter"}
 	}
-	out := make([]Group, 0, len(found))
-	for _, g := range found {
-		out = append(out, *g)
+	return found.sorted(), tampered, nil
+}
+
+// grouping is the groups of one span, as far as it is read.
+type grouping struct {
+	start  time.Time
+	names  []string // the properties that the records of a group have in common
+	groups map[string]*Group
+}
+
+// add counts a record.
+func (g grouping) add(rec archive.Archived) {
+	doc := gjson.ParseBytes(rec.Raw)
+	keys := make([]Key, len(g.names))
+	var id strings.Builder
+	for i, name := range g.names {
+		keys[i] = Key{name, strings.Clone(doc.Get(strings.ReplaceAll(name, "/", ".")).String())}
+		id.WriteString(keys[i].Value + "\x00")
+	}
+	to, ok := g.groups[id.String()]
+	if !ok {
+		to = &Group{Start: g.start, Keys: keys, First: rec.Key.Time, Last: rec.Key.Time}
+		g.groups[id.String()] = to
+	}
+	to.Count++
+	if rec.Key.Time.Before(to.First) {
+		to.First = rec.Key.Time
+	}
+	if rec.Key.Time.After(to.Last) {
+		to.Last = rec.Key.Time
+	}
+}
+
+// sorted are the groups, the most frequent first.
+func (g grouping) sorted() []Group {
+	out := make([]Group, 0, len(g.groups))
+	for _, group := range g.groups {
+		out = append(out, *group)
 	}
 	slices.SortFunc(out, func(a, b Group) int {
 		if a.Count != b.Count {
@@ -118,5 +145,5 @@ func (q Question) span(ctx context.Context, in Archive, start time.Time, every t
 		}
 		return slices.CompareFunc(a.Keys, b.Keys, func(x, y Key) int { return strings.Compare(x.Value, y.Value) })
 	})
-	return out, nil
+	return out
 }

@@ -109,6 +109,17 @@ func TestAColumnIsAskedForOnlyWhereTheRowsHaveIt(t *testing.T) {
 		require.Positive(t, with, "%q", asked.asked)
 		require.Positive(t, without, "%q", asked.asked)
 	}
+	// A row of the ledger that can't be read leaves nothing out either.
+	for broken := range ledger.all {
+		ledger.broken = ledger.all[broken].Start
+		q, err := search.New(stream, shape, "clientAppUsed eq 'IMAP4'")
+		require.NoError(t, err)
+		q.Within(p, newest.Add(6*time.Hour))
+		page, err := q.Page(t.Context(), archiveOf{store, ledger}, "", 100, time.Now().Add(time.Minute))
+		require.NoError(t, err)
+		require.Len(t, page.Records, len(want))
+	}
+	ledger.broken = time.Time{}
 	// A usual value has no column anywhere, so nothing is asked for it.
 	q, err := search.New(stream, shape, "clientAppUsed eq 'Browser'")
 	require.NoError(t, err)

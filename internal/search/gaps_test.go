@@ -18,6 +18,7 @@ import (
 type rows struct {
 	all           []archive.Coverage
 	queries, read int
+	broken        time.Time // the hour of a row that was altered
 }
 
 func (l *rows) Progress(context.Context, entra.Stream) (archive.Progress, error) {
@@ -30,6 +31,10 @@ func (l *rows) Windows(_ context.Context, _ entra.Stream, from, to time.Time) it
 		for _, c := range l.all {
 			if c.End().After(from) && c.Start.Before(to) {
 				l.read++
+				if c.Start.Equal(l.broken) {
+					yield(archive.Coverage{}, &entra.Error{Code: entra.CodeTampered, Doing: "read the row", Why: "it was altered"})
+					return
+				}
 				if !yield(c, nil) {
 					return
 				}

@@ -24,6 +24,7 @@ type Question struct {
 	plan        odata.Plan
 	covers      span             // the time that it is about
 	progress    archive.Progress // of its stream
+	limit       int              // about how many records will be taken; 0: all
 }
 
 // New reads a filter; an empty one lets everything through. A type of sign-ins in it chooses the stream. Errors are
@@ -109,7 +110,8 @@ type Archive interface {
 	archive.Ledger
 }
 
-// Each yields the records that match, and how far the search is, from a place on.
+// Each yields the records that match, and how far the search is, from a place on. An altered record
+// matches whatever the filter says of it, unless another id is asked for than its row key has.
 func (q Question) Each(ctx context.Context, from Archive, after string, yield func(rec archive.Archived, matches bool) (more bool, err error)) error {
 	for part, err := range q.parts(ctx, from, after) {
 		if err != nil {
@@ -130,12 +132,13 @@ func (q Question) Each(ctx context.Context, from Archive, after string, yield fu
 
 // read yields what is found for one question to the table, and tells whether to go on.
 func (q Question) read(ctx context.Context, from Archive, a ask, after string, yield func(archive.Archived, bool) (bool, error)) (bool, error) {
-	reading := archive.Reading{Stream: q.Stream, From: a.from, To: a.to, NewestFirst: q.NewestFirst, Columns: a.columns, Versions: q.Versions, After: after}
+	reading := archive.Reading{Stream: q.Stream, From: a.from, To: a.to, NewestFirst: q.NewestFirst, Columns: a.columns,
+		Versions: q.Versions, After: after, Limit: q.limit}
 	for rec, err := range from.Read(ctx, reading) {
 		if err != nil {
 			return false, err
 		}
-		more, err := yield(rec, rec.Raw != nil && q.matches(rec))
+		more, err := yield(rec, q.matches(rec))
 		if err != nil || !more {
 			return false, err
 		}
@@ -144,7 +147,14 @@ func (q Question) read(ctx context.Context, from Archive, a ask, after string, y
 }
 
 func (q Question) matches(rec archive.Archived) bool {
-	return (q.plan.IDs == nil || slices.Contains(q.plan.IDs, rec.Key.ID)) && (q.plan.Rest == nil || odata.Matches(q.plan.Rest, rec.Raw))
+	hasID := q.plan.IDs == nil || slices.Contains(q.plan.IDs, rec.Key.ID)
+	switch {
+	case rec.Tampered != "":
+		return hasID || rec.Key.ID == "" // nobody knows which record it was
+	case rec.Raw == nil:
+		return false
+	}
+	return hasID && (q.plan.Rest == nil || odata.Matches(q.plan.Rest, rec.Raw))
 }
 
 // Page is some records, and where the next ones begin.
@@ -153,11 +163,16 @@ type Page struct {
 	More     bool
 	After    string
 	TimedOut bool // it was cut short
+	Tampered int  // how many of the records were altered
 }
 
-// Page finds up to top records after a place. It ends at a moment, with what it has.
+// Page finds up to top records after a place, altered ones included. It ends at a moment, with what
+// it has.
 func (q Question) Page(ctx context.Context, from Archive, after string, top int, until time.Time) (Page, error) {
 	page := Page{After: after}
+	if q.plan.IDs == nil && q.plan.Rest == nil { // every record that is read is one of the page
+		q.limit = top + 1 // one more tells whether there are more
+	}
 	err := q.Each(ctx, from, after, func(rec archive.Archived, matches bool) (bool, error) {
 		if matches && len(page.Records) == top {
 			page.More = true
@@ -165,6 +180,9 @@ func (q Question) Page(ctx context.Context, from Archive, after string, top int,
 		}
 		if matches {
 			page.Records = append(page.Records, rec)
+			if rec.Tampered != "" {
+				page.Tampered++
+			}
 		}
 		page.After = rec.Place
 		if time.Now().After(until) {
@@ -175,7 +193,8 @@ func (q Question) Page(ctx context.Context, from Archive, after string, top int,
 	return page, err
 }
 
-// Count counts all records; whole is false where that could not be done until a moment.
+// Count counts all records, altered ones included, as pages have them; whole is false where that could
+// not be done until a moment.
 func (q Question) Count(ctx context.Context, from Archive, until time.Time) (n int64, whole bool, err error) {
 	whole = true
 	err = q.Each(ctx, from, "", func(_ archive.Archived, matches bool) (bool, error) {

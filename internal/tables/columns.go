@@ -1,49 +1,108 @@
 package tables
 
 import (
-	"encoding/json"
+	"bytes"
 	"strconv"
+	"strings"
 
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// columnSet is the latest set of promoted columns of which a row has exactly those that its record
-// makes; 0: of none.
-func columnSet(log *logs.Log, rec entra.Record, row fetchedRow) int {
-	values := make(map[string]string, len(rec.Columns))
-	for _, col := range rec.Columns {
-		if values[col.Name] = col.Text; col.IsInt {
-			values[col.Name] = strconv.Itoa(int(col.Int))
-		}
-	}
-	for set := log.ColumnSet(); set > 0; set-- {
-		if hasColumns(log, set, values, row) {
-			return set
-		}
-	}
-	return 0
+// columnCheck compares the promoted columns of rows with those that their records make.
+type columnCheck struct {
+	log   *logs.Log
+	since map[string]int // by name: the first set of columns that has it
 }
 
-// hasColumns tells whether a row has the columns of a set, with the values, and none of a later
-// one.
-func hasColumns(log *logs.Log, set int, values map[string]string, row fetchedRow) bool {
-	for _, c := range log.Columns {
-		want, promoted := values[c.Name]
-		is, there := row.props[c.Name]
-		if promoted = promoted && max(c.Since, 1) <= set; promoted != there {
-			return false
-		}
-		if !there {
+func newColumnCheck(stream entra.Stream) columnCheck {
+	c := columnCheck{log: logs.Of(stream), since: make(map[string]int)}
+	for _, col := range c.log.Columns {
+		c.since[col.Name] = max(col.Since, 1)
+	}
+	return c
+}
+
+// set is the latest set of promoted columns of which a row has exactly those that its record makes;
+// 0: of none. foreign is the first column that this version does not write.
+func (c *columnCheck) set(rec entra.Record, row *fetchedRow) (set int, foreign string) {
+	latest, fits, next, found := 0, true, 0, 0
+	for i := range row.columns {
+		col := &row.columns[i]
+		since := c.since[string(col.name)]
+		if since == 0 {
+			if foreign == "" && !isOwn(col.name) {
+				foreign = string(col.name)
+			}
 			continue
 		}
-		var text string
-		if json.Unmarshal(is, &text) != nil {
-			text = string(is)
+		// A row mostly has its columns in the order in which the record makes them.
+		at := indexOfColumn(rec.Columns, col.name, next)
+		if at < 0 || !col.equals(rec.Columns[at]) {
+			fits = false
+			continue
 		}
-		if text != want {
-			return false
+		latest, next, found = max(latest, since), at+1, found+1
+	}
+	if !fits {
+		return 0, foreign
+	}
+	set = c.log.ColumnSet()
+	if found < len(rec.Columns) {
+		for _, col := range rec.Columns {
+			if _, there := row.column(col.Name); !there {
+				set = min(set, c.since[col.Name]-1)
+			}
 		}
 	}
-	return true
+	if set < max(latest, 1) {
+		return 0, foreign
+	}
+	return set, foreign
+}
+
+// isOwn tells whether a column is one of those that describe a record's row.
+func isOwn(name []byte) bool {
+	switch string(name) {
+	case "Id", "Hash", "Codec", "FirstSeen", "Superseded", "Came", "Spells", "Parts":
+		return true
+	}
+	return false
+}
+
+// indexOfColumn finds a column, looking first at a position.
+func indexOfColumn(columns []entra.Column, name []byte, guess int) int {
+	if guess < len(columns) && columns[guess].Name == string(name) {
+		return guess
+	}
+	for i := range columns {
+		if columns[i].Name == string(name) {
+			return i
+		}
+	}
+	return -1
+}
+
+// isGUIDColumn tells whether a column is stored as a GUID.
+func isGUIDColumn(col entra.Column) bool {
+	return strings.HasSuffix(col.Name, "Id") && isGUID(col.Text)
+}
+
+// equals tells whether a column is stored as the record makes it, in value and kind: the table
+// service finds no text where a GUID or a number is asked for.
+func (c *column) equals(want entra.Column) bool {
+	edm := string(bytes.Trim(c.edm, `"`))
+	switch {
+	case want.IsInt:
+		return (edm == "" || edm == "Edm.Int32") && string(c.value) == strconv.Itoa(int(want.Int))
+	case isGUIDColumn(want):
+		return edm == "Edm.Guid" && string(c.plain()) == want.Text
+	case edm != "" && edm != "Edm.String":
+		return false
+	}
+	if plain := c.plain(); plain != nil {
+		return string(plain) == want.Text
+	}
+	text, ok := c.text()
+	return ok && text == want.Text
 }

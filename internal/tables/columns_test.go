@@ -37,18 +37,20 @@ func TestARowTellsWithWhichColumnsItWasWritten(t *testing.T) {
 		written entra.Record
 		change  map[string]any // of the row's columns; nil takes one away
 		set     int
+		foreign string
 	}{
-		"all":                         {rec, nil, 2},
-		"of a version before":         {old, nil, 1},
-		"a later one is not there":    {rec, map[string]any{"SessionId": nil}, 0},
-		"one of the first set":        {rec, map[string]any{"UserPrincipalName": nil}, 0},
-		"another text":                {rec, map[string]any{"UserPrincipalName": "zoe@contoso.example"}, 0},
-		"another number":              {rec, map[string]any{"ErrorCode": 0}, 0},
-		"a number as a text":          {rec, map[string]any{"ErrorCode": "50126"}, 2},
-		"a usual value":               {rec, map[string]any{"RiskState": "none"}, 0},
-		"another GUID":                {rec, map[string]any{"UserId": "7f34741d-e1d0-47a5-a7e1-d5e4c53083a5"}, 0},
-		"one that is nobody's":        {rec, map[string]any{"Comment": "looked at"}, 2},
-		"of before, and one too many": {old, map[string]any{"ClientAppUsed": "IMAP4"}, 0},
+		"all":                         {rec, nil, 2, ""},
+		"of a version before":         {old, nil, 1, ""},
+		"a later one is not there":    {rec, map[string]any{"SessionId": nil}, 0, ""},
+		"one of the first set":        {rec, map[string]any{"UserPrincipalName": nil}, 0, ""},
+		"another text":                {rec, map[string]any{"UserPrincipalName": "zoe@contoso.example"}, 0, ""},
+		"another number":              {rec, map[string]any{"ErrorCode": 0}, 0, ""},
+		"a number as a text":          {rec, map[string]any{"ErrorCode": "50126"}, 0, ""},
+		"a GUID as a text":            {rec, map[string]any{"UserId": "7f34741d-e1d0-47a5-a7e1-d5e4c53083a4", "UserId@odata.type": nil}, 0, ""},
+		"a usual value":               {rec, map[string]any{"RiskState": "none"}, 0, ""},
+		"another GUID":                {rec, map[string]any{"UserId": "7f34741d-e1d0-47a5-a7e1-d5e4c53083a5"}, 0, ""},
+		"one that is nobody's":        {rec, map[string]any{"Comment": "looked at"}, 2, "Comment"},
+		"of before, and one too many": {old, map[string]any{"ClientAppUsed": "IMAP4"}, 0, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			service.Reset()
@@ -62,6 +64,7 @@ func TestARowTellsWithWhichColumnsItWasWritten(t *testing.T) {
 				require.NoError(t, err)
 				require.Empty(t, row.Problem)
 				require.Equal(t, c.set, row.Set)
+				require.Equal(t, c.foreign, row.Foreign)
 				n++
 			}
 			require.Equal(t, 1, n)

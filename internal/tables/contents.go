@@ -2,7 +2,6 @@ package tables
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
@@ -31,11 +30,14 @@ func (s *Store) Contents(ctx context.Context, w entra.Window, keys []entra.Key) 
 		if !ok {
 			return nil
 		}
-		rec, err := s.decodeRecord(ctx, w, rows)
-		if err != nil {
-			return fmt.Errorf("read table %s: %w", TableName(w), err)
+		raw, err := s.rawOf(ctx, w, rows)
+		if entra.CodeOf(err) == entra.CodeTampered && err != nil {
+			return nil // who wants to replace it is told
 		}
-		out[key] = rec.Raw
+		if err != nil {
+			return err
+		}
+		out[key] = raw
 		return nil
 	})
 }
@@ -45,12 +47,12 @@ func (s *Store) History(ctx context.Context, w entra.Window) (map[string]archive
 	out := make(map[string]archive.History)
 	var current []byte
 	return out, s.records(ctx, w, func(at place, rows []fetchedRow) error {
-		rec, err := s.decodeRecord(ctx, w, rows)
+		raw, err := s.rawOf(ctx, w, rows)
 		if err != nil {
-			return fmt.Errorf("read table %s: %w", TableName(w), err)
+			return err
 		}
 		if !at.isVersion {
-			current = rec.Raw
+			current = raw
 			return nil
 		}
 		key := recordKey(rows[0].RowKey, at)
@@ -59,7 +61,7 @@ func (s *Store) History(ctx context.Context, w entra.Window) (map[string]archive
 			h = archive.History{Current: current, Earlier: make(map[entra.Hash][]byte)}
 			out[key] = h
 		}
-		h.Earlier[rec.Hash] = rec.Raw
+		h.Earlier[entra.Hash(rows[0].Hash)] = raw // which has this hash
 		return nil
 	})
 }

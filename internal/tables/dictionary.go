@@ -150,10 +150,8 @@ type dictionaryRow struct {
 // dictionary checks that the row's content is what its number says.
 func (s *Store) dictionary(table string, body []byte) (*dictionary, error) {
 	var row dictionaryRow
-	if err := json.Unmarshal(body, &row); err != nil {
-		return nil, fmt.Errorf("read a dictionary of table %s: %w", table, err)
-	}
-	if dictionaryKey(dictionaryID(row.Dictionary)) != row.RowKey {
+	err := json.Unmarshal(body, &row)
+	if err != nil || dictionaryKey(dictionaryID(row.Dictionary)) != row.RowKey {
 		return nil, &entra.Error{Code: entra.CodeTampered, Doing: "read dictionary " + row.RowKey + " of table " + table,
 			Why: "its bytes were changed, and no record that needs it can be read", Remedy: "restore the row from a copy; nothing was written"}
 	}

@@ -1,10 +1,11 @@
 package tables
 
 import (
+	"bytes"
 	"context"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -26,13 +27,16 @@ const (
 	maxOperations  = 100      // of a transaction
 	maxTransaction = 4 << 20  // bytes of a transaction's body
 
-	// chunksPerRow keeps a row below 1 MiB in base64 too, which is what Azurite measures: 11 x 64 KiB is 704 KiB.
+	// chunksPerRow keeps a row below 1 MiB in base64 too, which is what Azurite measures: 11 x 64
+	// KiB is 704 KiB.
 	chunksPerRow = 11
 	// maxParts is how many rows a record may have, so that they fit one transaction in base64.
 	maxParts = 4
-	// maxMixed bounds a transaction that does more than insert: Azurite refuses a replacement in a larger one.
+	// maxMixed bounds a transaction that does more than insert: Azurite refuses a replacement in a
+	// larger one.
 	maxMixed = 1 << 20
-	// operationOverhead is what the SDK writes around one row in a transaction: boundary, request line, headers.
+	// operationOverhead is what the SDK writes around one row in a transaction: boundary, request
+	// line, headers.
 	operationOverhead = 700
 )
 
@@ -103,8 +107,8 @@ func (b *rowBuilder) describe(rec entra.Record, whole bool, codecName string, wh
 	}
 }
 
-// rowBuilder writes an entity's JSON and counts its size in the table: 4 bytes, 2 for each character of the keys, and
-// for each property 8, 2 for each character of its name, and its value.
+// rowBuilder writes an entity's JSON and counts its size in the table: 4 bytes, 2 for each
+// character of the keys, and for each property 8, 2 for each character of its name, and its value.
 type rowBuilder struct {
 	rowKey string
 	body   []byte
@@ -147,7 +151,8 @@ func (b *rowBuilder) guid(name, value string) {
 	b.stored += 16
 }
 
-// isGUID tells whether a text is a GUID as Graph writes them; any other spelling would not come back as it was.
+// isGUID tells whether a text is a GUID as Graph writes them; any other spelling would not come
+// back as it was.
 func isGUID(text string) bool {
 	if len(text) != 36 {
 		return false
@@ -238,125 +243,41 @@ func units(s string) int {
 	return n
 }
 
-// fetchedRow is what a query gives of a row; absent columns are empty.
-type fetchedRow struct {
-	PartitionKey, RowKey string
-	ID                   string `json:"Id"`
-	ETag                 string `json:"odata.etag"`
-	Hash                 []byte
-	Codec                string
-	FirstSeen            time.Time
-	Superseded           time.Time
-	Came                 time.Time
-	Spells               string
-	Parts                int
-	Reason               string    // of a quarantine row
-	LastSeen             time.Time // likewise
-
-	chunks [chunksPerRow][]byte
-	props  map[string]json.RawMessage // all but the chunks
-	size   int64
-}
-
-func parseRow(body []byte) (fetchedRow, error) {
-	var row fetchedRow
-	if err := json.Unmarshal(body, &row); err != nil {
-		return row, fmt.Errorf("read a row: %w", err)
-	}
-	return row, nil
-}
-
-// parseWholeRow also reads the record's bytes and counts the row's size in the table.
-func parseWholeRow(body []byte) (fetchedRow, error) {
-	row, err := parseRow(body)
-	if err != nil {
-		return row, err
-	}
-	var props map[string]json.RawMessage
-	if err := json.Unmarshal(body, &props); err != nil {
-		return row, fmt.Errorf("read row %s: %w", row.RowKey, err)
-	}
-	for i := range chunksPerRow {
-		name := chunkName(i)
-		value, ok := props[name]
-		if !ok {
-			break
-		}
-		if err := json.Unmarshal(value, &row.chunks[i]); err != nil {
-			return row, fmt.Errorf("read %s of row %s: %w", name, row.RowKey, err)
-		}
-	}
-	row.size, row.props = storedSize(row, props), props
-	for i := range chunksPerRow {
-		delete(props, chunkName(i)) // the largest by far, and decoded
-	}
-	return row, nil
-}
-
-// storedSize counts a row that was read as rowBuilder counts one that is written.
-func storedSize(row fetchedRow, props map[string]json.RawMessage) int64 {
-	size := 4 + 2*int64(len(row.PartitionKey)+len(row.RowKey))
-	for name, value := range props {
-		edmType := string(props[name+"@odata.type"])
-		switch {
-		case name == "PartitionKey" || name == "RowKey" || name == "Timestamp" || len(name) > 6 && name[:6] == "odata." ||
-			len(name) > 11 && name[len(name)-11:] == "@odata.type":
-			continue
-		case edmType == `"Edm.Binary"`:
-			size += 4 + int64(base64.StdEncoding.DecodedLen(len(value)-2)-padding(value))
-		case edmType == `"Edm.DateTime"`:
-			size += 8
-		case edmType == `"Edm.Guid"`:
-			size += 16
-		case value[0] == '"':
-			var text string
-			_ = json.Unmarshal(value, &text) // it was part of valid JSON
-			size += 4 + 2*int64(units(text))
-		default:
-			size += 4
-		}
-		size += 8 + 2*int64(len(name))
-	}
-	return size
-}
-
-// padding counts the = at the end of a quoted base64 text.
-func padding(quoted []byte) int {
-	n := 0
-	for i := len(quoted) - 2; i > 0 && quoted[i] == '='; i-- {
-		n++
-	}
-	return n
-}
-
-// data joins the bytes of a record's rows, in order.
-func data(rows []fetchedRow) []byte {
-	if len(rows) == 1 && rows[0].chunks[1] == nil {
-		return rows[0].chunks[0]
-	}
-	var all []byte
-	for _, row := range rows {
-		for _, chunk := range row.chunks {
-			all = append(all, chunk...)
-		}
-	}
-	return all
-}
-
-// decodeRecord puts a record together from its rows and checks it against its hash.
-func (s *Store) decodeRecord(ctx context.Context, w entra.Window, rows []fetchedRow) (entra.Record, error) {
-	first := rows[0]
+// rawOf is the record that rows hold, in memory of its own, checked against its hash.
+func (s *Store) rawOf(ctx context.Context, w entra.Window, rows []fetchedRow) ([]byte, error) {
+	first := &rows[0]
 	raw, err := s.decode(ctx, TableName(w), data(rows), first.Codec)
 	if err != nil {
-		return entra.Record{}, fmt.Errorf("read row %s: %w", first.RowKey, err)
+		return nil, alteredRecord(w, first.RowKey, err)
+	}
+	if first.Codec == codecNone {
+		raw = bytes.Clone(raw) // the row's memory is used again
+	}
+	if hash := entra.HashOf(raw); string(first.Hash) != string(hash[:]) {
+		return nil, alteredRecord(w, first.RowKey, fmt.Errorf("its bytes have the hash %x, not %x as written: the row was altered", hash, first.Hash))
+	}
+	return raw, nil
+}
+
+// decodeRecord is the record that rows hold, checked against its hash.
+func (s *Store) decodeRecord(ctx context.Context, w entra.Window, rows []fetchedRow) (entra.Record, error) {
+	raw, err := s.rawOf(ctx, w, rows)
+	if err != nil {
+		return entra.Record{}, err
 	}
 	rec, err := logs.ParseRecord(w.Stream, raw)
 	if err != nil {
-		return rec, fmt.Errorf("read row %s: %w", first.RowKey, err)
-	}
-	if string(first.Hash) != string(rec.Hash[:]) {
-		return rec, fmt.Errorf("read row %s: its bytes have the hash %s, not %s as written: the row was altered",
-			first.RowKey, hex.EncodeToString(rec.Hash[:]), hex.EncodeToString(first.Hash))
+		return rec, alteredRecord(w, rows[0].RowKey, err)
 	}
 	return rec, nil
+}
+
+// alteredRecord is the error about a record's row that is not what was written. An error of the
+// service, or of a context that has ended, stays what it is.
+func alteredRecord(w entra.Window, row string, err error) error {
+	if _, ok := errors.AsType[*entra.Error](err); ok || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("read row %s of table %s: %w", row, TableName(w), err)
+	}
+	return &entra.Error{Code: entra.CodeTampered, Doing: "read row " + row + " of table " + TableName(w), Why: err.Error(), Err: err,
+		Remedy: "GET /api/verify names all such rows; everything else goes on"}
 }

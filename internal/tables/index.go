@@ -4,7 +4,8 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/json"
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,19 +13,19 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+	"github.com/tidwall/gjson"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/logs"
 )
 
 var _ archive.IndexStore = (*Store)(nil)
 
 // The index of a month is a table; PartitionKey is the stream. RowKey is <column>!<value>!<day> for a value of a column, whose
 // Hours says in which hours of the day it is there, and id!<bucket>!<day> for a part of the day's ids: for each the first bytes of
-// its SHA-256, and its hour. day!<day> says that the day is indexed, and as of which seals. In the ledger's table a row says up to
-// which entry of the log the index was brought.
+// its SHA-256, and its hour. day!<day> says that the day is indexed, as of which seals, and what its rows are all together. In the
+// ledger's table a row says up to which entry of the log the index was brought. Each row has a check.
 const (
 	dayMark     = "day!"
 	idMark      = "id!"
@@ -47,29 +48,27 @@ type dayIndex struct {
 	ids     map[string][]byte        // by bucket
 }
 
-// take adds one row of a table of records.
-func (d *dayIndex) take(body []byte) error {
-	var row map[string]any
-	if err := json.Unmarshal(body, &row); err != nil {
-		return fmt.Errorf("read a row to index it: %w", err)
+// take adds a content. Of one that can't be read only the id is known, as its key has it.
+func (d *dayIndex) take(got archive.Inspected, rec entra.Record) error {
+	if got.Problem == "" {
+		d.addRecord(rec)
+		return nil
 	}
-	key, _ := row["RowKey"].(string)
-	p, err := parseRowKey(key)
-	if err != nil || p.part > 0 {
-		return err
+	if at, err := parseRowKey(got.Row); err == nil && at.whole && at.part == 0 {
+		d.add(at.key.ID, at.key.Time.Hour(), func(string) string { return "" })
 	}
-	id, hour := p.key.ID, p.key.Time.Hour()
-	if !p.whole {
-		id, _ = row["Id"].(string)
-	}
+	return nil
+}
+
+// add adds a content of a record. column gives the text of a column; empty: there is none.
+func (d *dayIndex) add(id string, hour int, column func(name string) string) {
 	bucket, hash := idHash(id)
 	d.ids[bucket] = append(append(d.ids[bucket], hash...), byte(hour))
 	for _, name := range d.columns {
-		if text, ok := row[name].(string); ok && text != "" {
+		if text := column(name); text != "" {
 			d.values[name+"!"+escape(entra.Clip(text, maxIDLength))] |= 1 << hour
 		}
 	}
-	return nil
 }
 
 // indexRow is a row of the index: its key, and what it holds.
@@ -79,17 +78,51 @@ type indexRow struct {
 	ids   []byte        // of a bucket
 }
 
-func (r indexRow) encode(stream entra.Stream) ([]byte, error) {
+// content is what a row's check is of.
+func (r indexRow) content() []byte {
 	if r.ids == nil {
-		b := newRow(string(stream), r.key, 128)
-		b.int32("Hours", int32(r.hours))
-		return b.done().body, nil
+		return binary.BigEndian.AppendUint32([]byte("hours"), uint32(r.hours))
 	}
+	return append([]byte("ids"), r.ids...)
+}
+
+func (r indexRow) check(table string, stream entra.Stream) []byte {
+	return checkOf(table, string(stream), r.key, r.content())
+}
+
+func (r indexRow) encode(table string, stream entra.Stream) ([]byte, error) {
 	b := newRow(string(stream), r.key, len(r.ids)*4/3+256)
+	if r.ids == nil {
+		b.int32("Hours", int32(r.hours))
+	}
 	if rest := b.chunks(r.ids); len(rest) > 0 {
 		return nil, fmt.Errorf("index row %s of %s: its ids take %d bytes too many", r.key, stream, len(rest))
 	}
+	b.binary(checkColumn, r.check(table, stream))
 	return b.done().body, nil
+}
+
+// parseIndexRow reads a row that was written by encode. Nothing of one that differs from its check
+// can be believed; one that can't be read differs.
+func parseIndexRow(table string, stream entra.Stream, body []byte) (indexRow, checkState) {
+	row := gjson.ParseBytes(body)
+	out := indexRow{key: row.Get("RowKey").Str}
+	if strings.HasPrefix(out.key, idMark) {
+		ids, ok := chunksOf(row)
+		if !ok || len(ids)%idBytes != 0 {
+			return out, differs
+		}
+		if out.ids = ids; ids == nil {
+			out.ids = []byte{}
+		}
+	} else {
+		hours, ok := wholeNumber(row.Get("Hours"))
+		if !ok || hours < 0 || hours >= 1<<24 {
+			return out, differs
+		}
+		out.hours = archive.Hours(hours)
+	}
+	return out, compareCheck(row, out.check(table, stream))
 }
 
 // with adds what another row of the same key holds: what the index knows only grows, so an older
@@ -121,19 +154,76 @@ func (d *dayIndex) rows(day string) []indexRow {
 		out = append(out, indexRow{key: value + "!" + day, hours: hours})
 	}
 	for bucket, ids := range d.ids {
-		out = append(out, indexRow{key: idMark + bucket + "!" + day, ids: ids})
+		out = append(out, indexRow{key: idMark + bucket + "!" + day, ids: inOrder(ids)})
 	}
 	slices.SortFunc(out, func(a, b indexRow) int { return strings.Compare(a.key, b.key) })
 	return out
 }
 
+// inOrder sorts the ids of a bucket, so that the row is the same in whatever order the records
+// came.
+func inOrder(ids []byte) []byte {
+	all := slices.Collect(slices.Chunk(ids, idBytes))
+	slices.SortFunc(all, bytes.Compare)
+	return bytes.Join(all, nil)
+}
+
+// indexedDay is the row that says that a day is indexed: as of which seals, and how many rows its
+// records make, with the sum of their checks.
+type indexedDay struct {
+	archive.IndexedDay
+	rows int
+	sum  uint64
+}
+
+func newIndexedDay(table string, stream entra.Stream, state archive.IndexedDay, rows []indexRow) indexedDay {
+	out := indexedDay{IndexedDay: state, rows: len(rows)}
+	for _, row := range rows {
+		out.sum += number64(row.check(table, stream))
+	}
+	return out
+}
+
+func (d indexedDay) check(table string, stream entra.Stream, key string) []byte {
+	return checkOf(table, string(stream), key, fmt.Append([]byte("day"), d.LastSeal, " ", d.Seals, " ", d.rows, " ", d.sum))
+}
+
+func (d indexedDay) encode(table string, stream entra.Stream, key string) []byte {
+	b := newRow(string(stream), key, 256)
+	b.text("LastSeal", fmt.Sprint(d.LastSeal))
+	b.text("Seals", fmt.Sprint(d.Seals))
+	b.int32("Rows", int32(d.rows))
+	b.binary("Sum", binary.BigEndian.AppendUint64(nil, d.sum))
+	b.binary(checkColumn, d.check(table, stream, key))
+	return b.done().body
+}
+
+// parseIndexedDay reads a row that was written by encode, or by a version before.
+func parseIndexedDay(table string, stream entra.Stream, body []byte) (key string, out indexedDay, state checkState) {
+	row := gjson.ParseBytes(body)
+	key = row.Get("RowKey").Str
+	var ok, more bool
+	out.LastSeal, ok = wholeNumber(row.Get("LastSeal"))
+	out.Seals, more = wholeNumber(row.Get("Seals"))
+	if ok = ok && more; !ok || out.LastSeal < 0 || out.Seals < 0 {
+		return key, out, differs
+	}
+	if !given(row.Get(checkColumn)) {
+		return key, out, unchecked
+	}
+	rows, ok := wholeNumber(row.Get("Rows"))
+	sum, err := base64.StdEncoding.DecodeString(row.Get("Sum").Str)
+	if !ok || err != nil || len(sum) != checkBytes {
+		return key, out, differs
+	}
+	out.rows, out.sum = int(rows), number64(sum)
+	return key, out, compareCheck(row, out.check(table, stream, key))
+}
+
 // IndexDay is archive.IndexStore's.
 func (s *Store) IndexDay(ctx context.Context, d archive.Day, state archive.IndexedDay, again bool) (int, error) {
-	found := &dayIndex{columns: logs.Of(d.Stream).IndexedColumns(), values: make(map[string]archive.Hours), ids: make(map[string][]byte)}
-	filter := fmt.Sprintf("PartitionKey ge %s and PartitionKey lt %s", quote(d.Start.Format(entra.HourFormat)), quote(d.Start.AddDate(0, 0, 1).Format(entra.HourFormat)))
-	selected := "RowKey,Id," + strings.Join(found.columns, ",")
-	table := TableName(entra.Window{Stream: d.Stream, Start: d.Start})
-	if err := s.listWith(ctx, table, &aztables.ListEntitiesOptions{Filter: &filter, Select: &selected}, found.take); err != nil && !errors.Is(err, errNoTable) {
+	found := newDayIndex(d.Stream)
+	if err := s.inspectAll(ctx, d.Stream, d.Start, d.Start.AddDate(0, 0, 1), found.take); err != nil {
 		return 0, err
 	}
 	day, index := d.Start.Format("02"), indexTable(d.Start)
@@ -149,10 +239,7 @@ func (s *Store) IndexDay(ctx context.Context, d archive.Day, state archive.Index
 		return 0, err
 	}
 	// The day is said to be indexed once all of it is there.
-	b := newRow(string(d.Stream), dayMark+day, 256)
-	b.text("LastSeal", fmt.Sprint(state.LastSeal))
-	b.text("Seals", fmt.Sprint(state.Seals))
-	body := b.done().body
+	body := newIndexedDay(index, d.Stream, state, rows).encode(index, d.Stream, dayMark+day)
 	return len(found.values), s.submit(ctx, index, []aztables.TransactionAction{{ActionType: aztables.TransactionTypeInsertReplace, Entity: body}})
 }
 
@@ -163,7 +250,7 @@ func (s *Store) addToIndex(ctx context.Context, index string, stream entra.Strea
 	}
 	batches := make([]batch, 0, len(rows))
 	for _, row := range rows {
-		body, err := row.encode(stream)
+		body, err := row.encode(index, stream)
 		if err != nil {
 			return err
 		}
@@ -199,135 +286,20 @@ func (s *Store) growRow(ctx context.Context, index string, stream entra.Stream, 
 	case err != nil:
 		return s.explain("read row "+row.key+" of table "+index, err)
 	default:
-		var there struct{ Hours uint32 }
-		if err := json.Unmarshal(got.Value, &there); err != nil {
-			return fmt.Errorf("read row %s of table %s: %w", row.key, index, err)
+		other, state := parseIndexRow(index, stream, got.Value)
+		if state != differs { // else nothing of it is worth keeping
+			row, grown = row.with(other)
+			grown = grown || state == unchecked
 		}
-		whole, err := parseWholeRow(got.Value)
-		if err != nil {
-			return err
-		}
-		other := indexRow{key: row.key, hours: archive.Hours(there.Hours)}
-		if row.ids != nil {
-			other.ids = data([]fetchedRow{whole})
-		}
-		row, grown = row.with(other)
 		etag = string(got.ETag)
 	}
 	if !grown {
 		return nil
 	}
-	body, err := row.encode(stream)
+	body, err := row.encode(index, stream)
 	if err != nil {
 		return err
 	}
 	_, err = s.replace(ctx, index, "index row "+row.key, body, etag)
 	return err
-}
-
-const indexedMark = "indexed"
-
-// IndexedUpTo is archive.Indexed's.
-func (s *Store) IndexedUpTo(ctx context.Context, stream entra.Stream) (int64, error) {
-	var row struct{ Entries number }
-	got, err := s.service.NewClient(coverageTable).GetEntity(ctx, string(stream), indexedMark, nil)
-	if isCode(err, "TableNotFound", "ResourceNotFound") {
-		return 0, nil
-	}
-	if err == nil {
-		err = json.Unmarshal(got.Value, &row)
-	}
-	return int64(row.Entries), s.explain("read how far "+string(stream)+" is indexed", err)
-}
-
-// SetIndexedUpTo is archive.IndexStore's.
-func (s *Store) SetIndexedUpTo(ctx context.Context, stream entra.Stream, entries int64) error {
-	b := newRow(string(stream), indexedMark, 128)
-	b.text("Entries", fmt.Sprint(entries))
-	return s.submit(ctx, coverageTable, []aztables.TransactionAction{{ActionType: aztables.TransactionTypeInsertReplace, Entity: b.done().body}})
-}
-
-// SealedSince is archive.Indexed's.
-func (s *Store) SealedSince(ctx context.Context, stream entra.Stream, entry int64) ([]time.Time, error) {
-	var out []time.Time
-	err := s.query(ctx, coverageTable, string(stream), sealKey(entry), sealMark+"~", "RowKey,Hour", func(body []byte) error {
-		var row struct{ Hour string }
-		if err := json.Unmarshal(body, &row); err != nil {
-			return fmt.Errorf("read the log of %s: %w", stream, err)
-		}
-		hour, err := time.Parse(entra.HourFormat, row.Hour)
-		out = append(out, hour)
-		return err
-	})
-	return out, err
-}
-
-// eachIndexMonth reads the rows of the index with keys in [from, below), month by month.
-func (s *Store) eachIndexMonth(ctx context.Context, stream entra.Stream, first, to time.Time, from, below string, take func(month time.Time, body []byte) error) error {
-	for month := time.Date(first.Year(), first.Month(), 1, 0, 0, 0, 0, time.UTC); month.Before(to); month = month.AddDate(0, 1, 0) {
-		if err := s.query(ctx, indexTable(month), string(stream), from, below, "", func(body []byte) error { return take(month, body) }); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// dayOf is the day at the end of a row key of the index.
-func dayOf(month time.Time, rowKey string) (time.Time, error) {
-	at := strings.LastIndexByte(rowKey, '!')
-	return time.Parse("200601"+"02", month.Format("200601")+rowKey[at+1:])
-}
-
-// IndexedDays is archive.Index's.
-func (s *Store) IndexedDays(ctx context.Context, stream entra.Stream, from, to time.Time) (map[time.Time]archive.IndexedDay, error) {
-	out := make(map[time.Time]archive.IndexedDay)
-	err := s.eachIndexMonth(ctx, stream, from, to, dayMark, dayMark+"~", func(month time.Time, body []byte) error {
-		var row struct {
-			RowKey          string
-			LastSeal, Seals number
-		}
-		if err := json.Unmarshal(body, &row); err != nil {
-			return fmt.Errorf("read the index of %s: %w", stream, err)
-		}
-		day, err := dayOf(month, row.RowKey)
-		out[day] = archive.IndexedDay{LastSeal: int64(row.LastSeal), Seals: int64(row.Seals)}
-		return err
-	})
-	return out, err
-}
-
-// HoursOf is archive.Index's.
-func (s *Store) HoursOf(ctx context.Context, stream entra.Stream, v archive.Value, from, to time.Time) (map[time.Time]archive.Hours, error) {
-	out := make(map[time.Time]archive.Hours)
-	take := func(month time.Time, body []byte) error {
-		var row struct {
-			RowKey string
-			Hours  uint32
-		}
-		if err := json.Unmarshal(body, &row); err != nil {
-			return fmt.Errorf("read the index of %s: %w", stream, err)
-		}
-		day, err := dayOf(month, row.RowKey)
-		out[day] |= archive.Hours(row.Hours)
-		return err
-	}
-	prefix := v.Column + "!" + escape(entra.Clip(v.Text, maxIDLength)) + "!"
-	if v.Column == "" {
-		bucket, hash := idHash(v.Text)
-		prefix = idMark + bucket + "!"
-		take = func(month time.Time, body []byte) error {
-			row, err := parseWholeRow(body)
-			if err != nil {
-				return err
-			}
-			day, err := dayOf(month, row.RowKey)
-			for one := range slices.Chunk(data([]fetchedRow{row}), idBytes) {
-				if len(one) == idBytes && bytes.Equal(one[:idHashBytes], hash) {
-					out[day] |= 1 << one[idHashBytes]
-				}
-			}
-			return err
-		}
-	}
-	return out, s.eachIndexMonth(ctx, stream, from, to, prefix, prefix+"~", take)
 }

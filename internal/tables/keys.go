@@ -74,28 +74,32 @@ func parseRowKey(rk string) (place, error) {
 	if len(rk) <= len(timeFormat) || rk[len(timeFormat)] != '_' {
 		return place{}, fmt.Errorf("read row key %q: it is not <time>_<id>", rk)
 	}
-	t, err := time.Parse(timeFormat, rk[:len(timeFormat)])
-	if err != nil {
-		return place{}, fmt.Errorf("read row key %q: %w", rk, err)
+	t, ok := parseTick(rk[:len(timeFormat)])
+	if !ok {
+		return place{}, fmt.Errorf("read row key %q: it begins with no time", rk)
 	}
 	p := place{key: entra.Key{Time: t}}
 	id := rk[len(timeFormat)+1:]
 	if at := strings.LastIndex(id, partMark); at >= 0 {
-		if p.part, err = strconv.Atoi(id[at+len(partMark):]); err != nil {
-			return place{}, fmt.Errorf("read row key %q: %w", rk, err)
+		number := id[at+len(partMark):]
+		if p.part = digits(number); len(number) != 3 || p.part < 1 {
+			return place{}, fmt.Errorf("read row key %q: it ends with the number of no part", rk)
 		}
 		id = id[:at]
 	}
 	if at := strings.LastIndex(id, versionMark); at >= 0 {
-		p.isVersion = true
-		if _, err := hex.Decode(p.version[:archive.VersionHashBytes], []byte(id[at+len(versionMark):])); err != nil {
-			return place{}, fmt.Errorf("read row key %q: %w", rk, err)
+		version, err := hex.DecodeString(id[at+len(versionMark):])
+		if err != nil || len(version) != archive.VersionHashBytes {
+			return place{}, fmt.Errorf("read row key %q: it names no version", rk)
 		}
+		p.isVersion = true
+		copy(p.version[:], version)
 		id = id[:at]
 	}
 	if strings.Contains(id, "~~") {
 		return p, nil
 	}
+	var err error
 	p.key.ID, err = unescape(id)
 	p.whole = err == nil
 	return p, err
@@ -109,14 +113,30 @@ func timeRange(first, last time.Time) (from, below string) {
 
 const plain = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-_.:@,()"
 
+// isPlain are the bytes of plain.
+var isPlain = func() (is [256]bool) {
+	for i := range len(plain) {
+		is[plain[i]] = true
+	}
+	return is
+}()
+
 // escape writes an id so that it can stand in a key: everything that Table Storage forbids (/ \ # ? and control
 // characters) or advises against (% +), blanks, quotes, our own marks and whatever is not ASCII becomes ~ and two
 // hexadecimal digits for each byte.
 func escape(id string) string {
+	first := 0
+	for first < len(id) && isPlain[id[first]] {
+		first++
+	}
+	if first == len(id) {
+		return id
+	}
 	var b strings.Builder
-	b.Grow(len(id))
-	for i := range len(id) {
-		if c := id[i]; strings.IndexByte(plain, c) >= 0 {
+	b.Grow(len(id) + 2*(len(id)-first))
+	b.WriteString(id[:first])
+	for i := first; i < len(id); i++ {
+		if c := id[i]; isPlain[c] {
 			b.WriteByte(c)
 		} else {
 			fmt.Fprintf(&b, "~%02X", c)

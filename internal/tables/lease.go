@@ -49,70 +49,104 @@ type leaseRow struct {
 
 // State is archive.LeaseStore's.
 func (s *Store) State(ctx context.Context, stream entra.Stream) (archive.Progress, archive.Lease, error) {
-	p, l, last, err := s.state(ctx, stream)
+	return s.sound(ctx, stream, leaseKey)
+}
+
+// Progress is archive.Store's.
+func (s *Store) Progress(ctx context.Context, stream entra.Stream) (archive.Progress, error) {
+	p, _, err := s.sound(ctx, stream, progressKey)
+	return p, err
+}
+
+// howToRestore is what to do about a progress row that can't be used.
+func howToRestore(stream entra.Stream) string {
+	return fmt.Sprintf("restore the row from a copy, or have it rebuilt from ledger and log: handler repair --stream %s, or POST /api/repair; "+
+		"until then nothing of this stream is archived or answered, and the other streams go on", stream)
+}
+
+// sound reads the rows of a stream from first on, and checks that the progress row is the one that
+// was committed last. Only where it is not does it ask more than once.
+func (s *Store) sound(ctx context.Context, stream entra.Stream, first string) (archive.Progress, archive.Lease, error) {
+	p, l, last, err := s.state(ctx, stream, first)
 	if err != nil || p.Revision > 0 && p.Revision == last {
 		return p, l, err
 	}
-	begun, err := s.hasLedger(ctx, stream, l)
-	if err != nil || !begun && p.Revision == 0 {
-		return p, l, err
+	if p.Revision == 0 {
+		if begun, err := s.hasLedger(ctx, stream); err != nil || !begun {
+			return p, l, err
+		}
 	}
 	// Another execution may have begun the stream between the two looks.
-	if p, l, last, err = s.state(ctx, stream); err != nil || p.Revision > 0 && p.Revision == last {
+	if p, l, last, err = s.state(ctx, stream, first); err != nil || p.Revision > 0 && p.Revision == last {
 		return p, l, err
 	}
 	if p.Revision > 0 {
-		return p, l, broken(progressKey, stream, "restore the row as it was last; until then nothing of this stream is archived, and the other streams go on",
+		return archive.Progress{Stream: stream}, l, broken(progressKey, stream, howToRestore(stream),
 			fmt.Errorf("it has revision %d, and the last commit was of %d: it is another stream's, or an old copy", p.Revision, last))
 	}
 	return p, l, &entra.Error{Code: entra.CodeTampered, Doing: fmt.Sprintf("read row %s of table %s, partition %s", progressKey, coverageTable, stream),
-		Why: "it is not there, though the stream has a ledger", Remedy: "restore the row from a copy; until then nothing of this stream is archived, and the other streams go on"}
+		Why: "it is not there, though the stream has a ledger", Remedy: howToRestore(stream)}
 }
 
-// state reads the two rows, and the revision that was committed last; 0 where there is none.
-func (s *Store) state(ctx context.Context, stream entra.Stream) (archive.Progress, archive.Lease, int64, error) {
+// state reads the progress row, the revision that was committed last (0 where there is none), and,
+// from leaseKey on, the lease.
+func (s *Store) state(ctx context.Context, stream entra.Stream, first string) (archive.Progress, archive.Lease, int64, error) {
 	var (
 		p     = archive.Progress{Stream: stream}
 		lease leaseRow
 		last  int64
 	)
 	asking, page := withListing(ctx)
-	err := s.query(asking, coverageTable, string(stream), leaseKey, revisionMark+"~", "", func(body []byte) error {
-		var key struct{ RowKey string }
-		if err := json.Unmarshal(body, &key); err != nil {
-			return fmt.Errorf("read the ledger of %s: %w", stream, err)
-		}
-		switch key.RowKey {
-		case leaseKey:
-			err := json.Unmarshal(body, &lease)
-			if err == nil {
-				err = lease.check()
-			}
-			if err != nil {
-				return broken(leaseKey, stream, "delete the row: the next run takes a new lease", err)
-			}
-		case progressKey:
-			var err error
+	err := s.query(asking, coverageTable, string(stream), first, revisionMark+"~", "", func(body []byte) (err error) {
+		key, err := keyOf(stream, body)
+		switch {
+		case err != nil:
+		case key == leaseKey:
+			lease, err = decodeLease(stream, body)
+		case key == progressKey:
 			p, err = decodeProgress(stream, body)
-			return err
-		}
-		if number, ok := strings.CutPrefix(key.RowKey, revisionMark); ok {
-			var err error
-			if last, err = strconv.ParseInt(number, 10, 64); err != nil {
-				return broken(key.RowKey, stream, "delete the row", err)
+		case strings.HasPrefix(key, revisionMark):
+			if last, err = strconv.ParseInt(strings.TrimPrefix(key, revisionMark), 10, 64); err != nil {
+				err = broken(key, stream, "delete the row", err)
 			}
 		}
-		return nil
+		return err
 	})
 	if err != nil {
-		return p, archive.Lease{}, 0, err
+		return archive.Progress{Stream: stream}, archive.Lease{}, 0, err
 	}
-	out := archive.Lease{Execution: archive.Execution{ID: lease.Holder, Work: lease.Work}, Fence: int64(lease.Fence),
-		Base: lease.Base, Stamp: lease.Stamp, Length: time.Duration(lease.Seconds) * time.Second, ReadAt: page.date}
-	if !lease.Timestamp.IsZero() {
-		out.Age = page.date.Sub(lease.Timestamp)
+	return p, lease.lease(page.date), last, nil
+}
+
+func keyOf(stream entra.Stream, body []byte) (string, error) {
+	var key struct{ RowKey string }
+	if err := json.Unmarshal(body, &key); err != nil {
+		return "", fmt.Errorf("read the ledger of %s: %w", stream, err)
 	}
-	return p, out, last, nil
+	return key.RowKey, nil
+}
+
+// decodeLease reads a lease. One that is not what is written is an error that names its row.
+func decodeLease(stream entra.Stream, body []byte) (leaseRow, error) {
+	var row leaseRow
+	err := json.Unmarshal(body, &row)
+	if err == nil {
+		err = row.check()
+	}
+	if err != nil {
+		return leaseRow{}, broken(leaseKey, stream, "delete the row: the next run takes a new lease", err)
+	}
+	return row, nil
+}
+
+// lease is the row as it was read at a time of the service's clock.
+func (row leaseRow) lease(at time.Time) archive.Lease {
+	out := archive.Lease{Execution: archive.Execution{ID: row.Holder, Work: row.Work}, Fence: int64(row.Fence),
+		Base: row.Base, Stamp: row.Stamp, Length: time.Duration(row.Seconds) * time.Second, ReadAt: at}
+	if !row.Timestamp.IsZero() {
+		out.Age = at.Sub(row.Timestamp)
+	}
+	return out
 }
 
 // check tells what is wrong with a lease whose columns are all of their kinds.
@@ -135,18 +169,16 @@ func broken(row string, stream entra.Stream, remedy string, err error) error {
 }
 
 // hasLedger tells whether a stream without a progress row has a ledger: to begin anew beside one
-// would count everything twice.
-func (s *Store) hasLedger(ctx context.Context, stream entra.Stream, l archive.Lease) (bool, error) {
-	if l.Fence > 0 {
-		return true, nil
+// would count everything twice. Who waits leaves a mark where there is none, too.
+func (s *Store) hasLedger(ctx context.Context, stream entra.Stream) (bool, error) {
+	filter := fmt.Sprintf("PartitionKey eq %s and RowKey ne %s", quote(string(stream)), quote(wishKey))
+	columns, one := "RowKey", int32(1)
+	options := &aztables.ListEntitiesOptions{Filter: &filter, Select: &columns, Top: &one}
+	err := s.listWith(ctx, coverageTable, options, func([]byte) error { return errFound })
+	if errors.Is(err, errNoTable) {
+		err = nil
 	}
-	for _, keys := range [][2]string{{"0", leaseKey}, {revisionMark, sealMark + "~"}} {
-		err := s.query(ctx, coverageTable, string(stream), keys[0], keys[1], "RowKey", func([]byte) error { return errFound })
-		if err != nil {
-			return errors.Is(err, errFound), ignoring(err, errFound)
-		}
-	}
-	return false, nil
+	return errors.Is(err, errFound), ignoring(err, errFound)
 }
 
 // ignoring is an error, unless it is the one that is ignored.

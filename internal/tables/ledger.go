@@ -54,7 +54,8 @@ func encodeCoverage(c archive.Coverage) ([]byte, error) {
 	p.number("Fetched", c.Fetched)
 	p.number("New", c.New)
 	p.number("Changed", c.Changed)
-	p.number("Enriched", c.Enriched)
+	// It is there even where it is 0: a row that lacks it is of a version that took it away.
+	p["Enriched"] = aztables.EDMInt64(c.Enriched)
 	p.number("Unchanged", c.Unchanged)
 	p.number("Quarantined", c.Quarantined)
 	p.number("Late", c.Late)
@@ -72,6 +73,7 @@ func encodeCoverage(c archive.Coverage) ([]byte, error) {
 		p["Sum"] = aztables.EDMBinary(c.Sum[:])
 	}
 	p.number("Revision", c.Revision)
+	p.number("SealedRevision", c.SealedRevision)
 	p.text("Form", c.Form)
 	if c.ColumnSet != 0 {
 		p["ColumnSet"] = int32(c.ColumnSet)
@@ -116,8 +118,8 @@ type coverageRow struct {
 	RowKey, State, Reason, Form, Reads                 string
 	Passes, ColumnSet                                  int
 	Sum, Keys                                          []byte
-	Enriched                                           number
-	Revision, Unconfirmed, Unmet                       number
+	Enriched                                           *number
+	Revision, SealedRevision, Unconfirmed, Unmet       number
 	LostFrom, LostTo, PurgedAt                         time.Time
 	Doubt                                              bool
 	Late, Seals, LastSeal                              number
@@ -133,8 +135,8 @@ func (row coverageRow) coverage(s entra.Stream) (archive.Coverage, error) {
 		return archive.Coverage{}, fmt.Errorf("read coverage row %q of %s: its key is not an hour", row.RowKey, s)
 	}
 	out := archive.Coverage{
-		Enriched: int64(row.Enriched), Reads: row.Reads,
-		Revision: int64(row.Revision), Form: row.Form, ColumnSet: row.ColumnSet, LostFrom: row.LostFrom, LostTo: row.LostTo,
+		Reads:    row.Reads,
+		Revision: int64(row.Revision), SealedRevision: int64(row.SealedRevision), Form: row.Form, ColumnSet: row.ColumnSet, LostFrom: row.LostFrom, LostTo: row.LostTo,
 		Unconfirmed: int64(row.Unconfirmed), Unmet: int64(row.Unmet), PurgedAt: row.PurgedAt, Doubt: row.Doubt,
 		Window: entra.Window{Stream: s, Start: start}, State: archive.WindowState(row.State), Passes: row.Passes,
 		Fetched: int64(row.Fetched), New: int64(row.New), Changed: int64(row.Changed), Unchanged: int64(row.Unchanged),
@@ -143,8 +145,11 @@ func (row coverageRow) coverage(s entra.Stream) (archive.Coverage, error) {
 		FirstReadAt: row.FirstReadAt, LastReadAt: row.LastReadAt, PassedAt: row.PassedAt,
 		Late: int64(row.Late), Seals: int64(row.Seals), LastSeal: int64(row.LastSeal), Reason: row.Reason,
 	}
-	if left := out.Fetched - out.New - out.Changed - out.Unchanged - out.Quarantined; out.Enriched == 0 && left > 0 {
-		out.Enriched = left // a version before took the column away, and kept the sum
+	if row.Enriched != nil {
+		out.Enriched = int64(*row.Enriched)
+	} else {
+		// A version before took the column away, and kept the sum.
+		out.Enriched = max(0, out.Fetched-out.New-out.Changed-out.Unchanged-out.Quarantined)
 	}
 	if n := copy(out.Keys[:], row.Keys); n != len(row.Keys) || n > 0 && n < len(out.Keys) {
 		return out, fmt.Errorf("read coverage row %q of %s: its Keys have %d bytes", row.RowKey, s, len(row.Keys))

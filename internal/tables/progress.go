@@ -1,7 +1,6 @@
 package tables
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -50,6 +49,12 @@ func encodeProgress(p archive.Progress) ([]byte, error) {
 	out.number("Lost", p.Lost)
 	out.time("LostFrom", p.LostFrom)
 	out.time("LostTo", p.LostTo)
+	out.number("Unsealed", p.Unsealed)
+	out.time("UnsealedFrom", p.UnsealedFrom)
+	out.time("UnsealedTo", p.UnsealedTo)
+	if p.Recounted {
+		out["Recounted"] = true
+	}
 	out.text("Suspects", encodeSuspects(p.Suspects))
 	out.text("Drops", encodeDrops(p.Drops))
 	out.number("Purged", p.Purged)
@@ -129,6 +134,9 @@ type progressRow struct {
 	ThinFrom, ThinTo, AwaitsFrom, AwaitsTo         time.Time
 	EnrichedTo, RefusedSince, PoorSince            time.Time
 	NarrowSince                                    time.Time
+	Unsealed                                       number
+	UnsealedFrom, UnsealedTo                       time.Time
+	Recounted                                      bool
 	Suspects, Drops                                string
 	Stream                                         entra.Stream // a version before wrote none
 
@@ -168,18 +176,6 @@ func (row progressRow) progress(s entra.Stream) (archive.Progress, error) {
 	return p, row.more(&p)
 }
 
-// Progress is archive.Store's.
-func (s *Store) Progress(ctx context.Context, stream entra.Stream) (archive.Progress, error) {
-	got, err := s.service.NewClient(coverageTable).GetEntity(ctx, string(stream), progressKey, nil)
-	if isCode(err, "TableNotFound", "ResourceNotFound") {
-		return archive.Progress{Stream: stream}, nil
-	}
-	if err != nil {
-		return archive.Progress{}, s.explain("read the progress of "+string(stream), err)
-	}
-	return decodeProgress(stream, got.Value)
-}
-
 // check tells what is wrong with a row whose columns are all of their kinds. A run that began with
 // such a row would read the archive anew, or for ever.
 func (row progressRow) check(stream entra.Stream) error {
@@ -217,7 +213,7 @@ func decodeProgress(stream entra.Stream, body []byte) (archive.Progress, error) 
 		p, err = row.progress(stream)
 	}
 	if err != nil {
-		return p, broken(progressKey, stream, "restore the row from a copy; the other streams go on", err)
+		return p, broken(progressKey, stream, howToRestore(stream), err)
 	}
 	return p, nil
 }
@@ -285,6 +281,7 @@ func (row progressRow) more(p *archive.Progress) error {
 	p.Thin, p.ThinFrom, p.ThinTo = int64(row.Thin), row.ThinFrom, row.ThinTo
 	p.Awaits, p.AwaitsFrom, p.AwaitsTo = int64(row.Awaits), row.AwaitsFrom, row.AwaitsTo
 	p.EnrichedTo, p.RefusedSince, p.PoorSince = row.EnrichedTo, row.RefusedSince, row.PoorSince
+	p.Unsealed, p.UnsealedFrom, p.UnsealedTo, p.Recounted = int64(row.Unsealed), row.UnsealedFrom, row.UnsealedTo, row.Recounted
 	p.Width, p.NarrowSince = time.Duration(row.WidthSeconds)*time.Second, row.NarrowSince
 	for _, text := range strings.Fields(row.Suspects) {
 		text, compared := strings.CutSuffix(text, comparedMark)

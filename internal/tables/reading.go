@@ -5,33 +5,38 @@ import (
 	"errors"
 	"fmt"
 	"iter"
-	"slices"
+	"sort"
 	"strings"
 	"time"
+	"unsafe"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 var _ archive.Records = (*Store)(nil)
 
-// The table service gives rows in ascending order only, and says nothing while it searches. So a reading goes through slices of
-// time: each is read whole, given in the order that was asked for, and followed by how far the reading is. Slices grow where
-// little is found and shrink where much is.
+// pageRows is how many rows the service gives in one answer.
+const pageRows = 1000
+
+// The table service says nothing while it searches. So a reading with a filter on columns goes
+// through slices of time, each followed by how far the reading is. Slices grow where little is
+// found.
 const (
 	firstSlice    = time.Hour
 	firstFiltered = 24 * time.Hour
 	longestSlice  = 31 * 24 * time.Hour
-	shortest      = time.Second
-	sliceRows     = 2000 // more make a slice shorter
+	fewInSlice    = pageRows / 4 // fewer make the next slice longer
 )
 
 // Read is archive.Records's.
 func (s *Store) Read(ctx context.Context, r archive.Reading) iter.Seq2[archive.Archived, error] {
 	return func(yield func(archive.Archived, error) bool) {
-		read := &reading{Store: s, Reading: r, width: firstSlice}
+		read := &reading{store: s, asked: r, yield: yield, width: firstSlice, unpacker: unpacker{store: s}, check: newColumnCheck(r.Stream)}
 		if len(r.Columns) > 0 {
 			read.width = firstFiltered // little is expected
 		}
@@ -41,210 +46,333 @@ func (s *Store) Read(ctx context.Context, r archive.Reading) iter.Seq2[archive.A
 		} else if r.After != "" {
 			read.low = max(read.low, r.After)
 		}
-		for read.low < read.high {
-			found, err := read.slice(ctx)
-			if err != nil {
-				yield(archive.Archived{}, err)
-				return
-			}
-			for _, rec := range found {
-				if !yield(rec, nil) {
-					return
-				}
-			}
-			if !yield(archive.Archived{Place: read.place()}, nil) {
-				return
-			}
+		err := read.bounds()
+		switch {
+		case err == nil && r.NewestFirst:
+			err = read.backward(ctx)
+		case err == nil:
+			err = read.forward(ctx)
+		}
+		if err != nil && !errors.Is(err, errEnough) {
+			yield(archive.Archived{}, err)
 		}
 	}
 }
+
+// errEnough says that whoever reads wants no more.
+var errEnough = errors.New("the reader has enough")
 
 // timeKey bounds row keys by a time.
 func timeKey(t time.Time) string { return t.UTC().Format(timeFormat) }
 
 // reading is what is left to be read: row keys in [low, high).
 type reading struct {
-	*Store
-	archive.Reading
+	store     *Store
+	asked     archive.Reading
 	low, high string
-	width     time.Duration
+	width     time.Duration // of the next slice
+	yield     func(archive.Archived, error) bool
+	table     string // of what is being read
+	unpacker  unpacker
+	check     columnCheck
 }
 
-func (r *reading) place() string {
-	if r.NewestFirst {
-		return r.high
+func (r *reading) bounds() error {
+	if _, err := keyTime(r.low); err != nil {
+		return err
 	}
-	return r.low
+	_, err := keyTime(r.high)
+	return err
 }
 
 // keyTime is the time with which a bound begins.
 func keyTime(bound string) (time.Time, error) {
-	if len(bound) < len(timeFormat) {
-		return time.Time{}, fmt.Errorf("read place %q: it begins with no time", bound)
+	if t, ok := parseTick(bound[:min(len(bound), len(timeFormat))]); ok && len(bound) >= len(timeFormat) {
+		return t, nil
 	}
-	return time.Parse(timeFormat, bound[:len(timeFormat)])
+	if hour, ok := parseHour(bound[:min(len(bound), len(entra.HourFormat))]); ok { // of a row whose key is none of ours
+		return hour, nil
+	}
+	return time.Time{}, fmt.Errorf("read place %q: it begins with no time", entra.Clip(bound, 80))
 }
 
-// next is the next slice: within one month, because each has a table of its own.
-func (r *reading) next() (from, below string, err error) {
-	low, err := keyTime(r.low)
-	if err != nil {
-		return "", "", err
+// monthOf is the first moment of the month in which t lies.
+func monthOf(t time.Time) time.Time { return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC) }
+
+// firstTop is how many rows to ask for first: a few more than records, because some rows are parts
+// or earlier versions, and because only the row after it tells that a record is whole.
+func (r *reading) firstTop() int {
+	if r.asked.Limit <= 0 {
+		return pageRows
 	}
-	high, err := keyTime(r.high)
-	if err != nil {
-		return "", "", err
-	}
-	if r.NewestFirst {
-		if r.high == timeKey(high) {
-			high = high.Add(-entra.Tick) // the last moment within
-		}
-		begin := high.Add(entra.Tick - r.width)
-		if month := time.Date(high.Year(), high.Month(), 1, 0, 0, 0, 0, time.UTC); begin.Before(month) {
-			begin = month
-		}
-		return max(timeKey(begin), r.low), r.high, nil
-	}
-	end := low.Add(r.width)
-	if month := time.Date(low.Year(), low.Month()+1, 1, 0, 0, 0, 0, time.UTC); end.After(month) {
-		end = month
-	}
-	return r.low, min(timeKey(end), r.high), nil
+	return min(pageRows, r.asked.Limit+r.asked.Limit/8+2)
 }
 
-// slice reads the next slice and moves the bound behind it.
-func (r *reading) slice(ctx context.Context) ([]archive.Archived, error) {
-	for {
-		from, below, err := r.next()
-		if err != nil {
-			return nil, err
-		}
-		most := sliceRows
-		if r.width <= shortest {
-			most = 0
-		}
-		records, whole, err := r.read(ctx, from, below, most)
-		if err != nil {
-			return nil, err
-		}
-		if !whole {
-			r.width = max(r.width/4, shortest)
-			continue
-		}
-		if len(records) < sliceRows/8 {
-			r.width = min(2*r.width, longestSlice)
-		}
-		if r.NewestFirst {
-			r.high = from
-			slices.Reverse(records)
-		} else {
-			r.low = below
-		}
-		return records, nil
-	}
-}
-
-var errTooMany = errors.New("the slice has too many rows")
-
-// read reads the records with row keys in [from, below); whole is false where there are more than most rows.
-func (r *reading) read(ctx context.Context, from, below string, most int) (records []archive.Archived, whole bool, err error) {
-	begin, err := keyTime(from)
-	if err != nil {
-		return nil, false, err
-	}
-	last, err := keyTime(below)
-	if err != nil {
-		return nil, false, err
-	}
-	w := entra.Window{Stream: r.Stream, Start: entra.FloorHour(begin)}
-	if below == timeKey(last) {
-		last = last.Add(-entra.Tick)
-	}
-	filter := fmt.Sprintf("PartitionKey ge %s and PartitionKey le %s and RowKey ge %s and RowKey lt %s%s", quote(partitionKey(w)),
-		quote(last.UTC().Format(entra.HourFormat)), quote(from), quote(below), columnFilter(r.Columns))
-	var rows []fetchedRow
-	n := 0
-	flush := func() error {
-		if len(rows) == 0 {
-			return nil
-		}
-		rec, err := r.record(ctx, w, rows)
-		rows = rows[:0]
-		if err == nil && rec.Raw != nil {
-			records = append(records, rec)
-		}
-		return err
-	}
-	err = r.listWith(ctx, TableName(w), &aztables.ListEntitiesOptions{Filter: &filter}, func(body []byte) error {
-		if n++; most > 0 && n > most {
-			return errTooMany
-		}
-		row, err := parseWholeRow(body)
+// forward reads the oldest first, as the service gives them.
+func (r *reading) forward(ctx context.Context) error {
+	top := r.firstTop()
+	for r.low < r.high {
+		low, err := keyTime(r.low)
 		if err != nil {
 			return err
 		}
-		if !strings.Contains(row.RowKey, partMark) {
-			if err := flush(); err != nil {
+		end := monthOf(low).AddDate(0, 1, 0) // each month has a table of its own
+		if len(r.asked.Columns) > 0 {
+			end = earlier(end, low.Add(r.width))
+		}
+		below := min(timeKey(end), r.high)
+		found, next, err := r.ahead(ctx, below, top)
+		if err != nil {
+			return err
+		}
+		if r.low, top = next, pageRows; found < fewInSlice {
+			r.width = min(2*r.width, longestSlice)
+		}
+		if err := r.give(archive.Archived{Place: r.low}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+// ahead gives the records from low up to below, or those of the first top rows. It returns how many
+// rows it read and how far it came.
+func (r *reading) ahead(ctx context.Context, below string, top int) (found int, next string, err error) {
+	var open group
+	next = below
+	err = r.page(ctx, r.low, below, top, func(rows [][]byte, more bool) error {
+		found += len(rows)
+		for _, body := range rows {
+			if open.takes(body) {
+				continue
+			}
+			if err := r.flush(ctx, &open); err != nil {
 				return err
 			}
+			open.begin()
 		}
-		rows = append(rows, row)
+		if first := open.first(); top < pageRows && more && first != nil && first.RowKey > r.low && first.isInPlace() {
+			next = first.RowKey // its parts may follow
+			return errCutShort
+		}
 		return nil
 	})
-	switch {
-	case errors.Is(err, errTooMany):
-		return nil, false, nil
-	case errors.Is(err, errNoTable):
-		return nil, true, nil
-	case err != nil:
-		return nil, false, err
+	if errors.Is(err, errCutShort) {
+		return found, next, nil
 	}
-	return records, true, flush()
+	if err == nil {
+		err = r.flush(ctx, &open)
+	}
+	return found, next, err
 }
 
-// record puts a record together from its rows. Without a record is what was not asked for: an earlier version.
-func (r *reading) record(ctx context.Context, w entra.Window, rows []fetchedRow) (archive.Archived, error) {
-	first := rows[0]
-	p, err := parseRowKey(first.RowKey)
-	if err != nil || p.part > 0 || p.isVersion && !r.Versions {
-		return archive.Archived{}, err
-	}
-	if first.Parts > len(rows) { // the others have no columns, so a filter left them out
-		if rows, err = r.allParts(ctx, w, first); err != nil {
-			return archive.Archived{}, err
-		}
-	}
-	raw, err := r.decode(ctx, TableName(w), data(rows), first.Codec)
-	if err == nil && string(first.Hash) != string(hashOf(raw)) {
-		err = errors.New("its bytes do not have the hash that was written")
-	}
+// errCutShort ends a query before all of its pages are read.
+var errCutShort = errors.New("the first page is enough")
+
+// page reads the rows with keys in [from, below), all of one month, page by page. A month without a
+// table has none.
+func (r *reading) page(ctx context.Context, from, below string, top int, yield func(rows [][]byte, more bool) error) error {
+	begin, err := keyTime(from)
 	if err != nil {
-		return archive.Archived{}, &entra.Error{Code: entra.CodeTampered, Doing: "read row " + first.RowKey + " of " + TableName(w), Err: err,
-			Remedy: "the row was altered since it was written: GET /api/verify names all such rows"}
+		return err
 	}
-	rec := archive.Archived{Key: p.key, Raw: raw, FirstSeen: first.FirstSeen, Superseded: first.Superseded, Place: first.RowKey}
-	if !p.whole {
+	last, err := keyTime(below)
+	if err != nil {
+		return err
+	}
+	if below == timeKey(last) {
+		last = last.Add(-entra.Tick)
+	}
+	filter := fmt.Sprintf("PartitionKey ge %s and PartitionKey le %s and RowKey ge %s and RowKey lt %s%s", quote(begin.Format(entra.HourFormat)),
+		quote(last.Format(entra.HourFormat)), quote(from), quote(below), columnFilter(r.asked.Columns))
+	options := &aztables.ListEntitiesOptions{Filter: &filter}
+	if top < pageRows {
+		rows := int32(top)
+		options.Top = &rows
+	}
+	r.table = TableName(entra.Window{Stream: r.asked.Stream, Start: begin})
+	err = r.store.eachPage(ctx, r.table, options, yield)
+	if errors.Is(err, errNoTable) {
+		return nil
+	}
+	return err
+}
+
+func (r *reading) give(rec archive.Archived) error {
+	if !r.yield(rec, nil) {
+		return errEnough
+	}
+	return nil
+}
+
+// flush gives the record that was gathered, if it was asked for.
+func (r *reading) flush(ctx context.Context, g *group) error {
+	defer g.drop()
+	if g.used == 0 {
+		return nil
+	}
+	return r.giveRecord(ctx, g.rows())
+}
+
+// giveRecord gives the record of rows, if it was asked for.
+func (r *reading) giveRecord(ctx context.Context, rows []fetchedRow) error {
+	rec, wanted, err := r.record(ctx, rows)
+	if err != nil || !wanted {
+		return err
+	}
+	return r.give(rec)
+}
+
+// record puts a record together from its rows. An earlier version is wanted only where the reading
+// is about them. Of rows that are not in their hour's partition, only those are met that a query
+// happens to give; verification names them all.
+func (r *reading) record(ctx context.Context, rows []fetchedRow) (rec archive.Archived, wanted bool, err error) {
+	first := &rows[0]
+	if strings.Contains(first.RowKey, versionMark) && !r.asked.Versions {
+		return rec, false, nil
+	}
+	if len(r.asked.Columns) > 0 && first.Parts > len(rows) { // the others have no columns, so the filter left them out
+		if rows, err = r.allParts(ctx, rows); err != nil {
+			return rec, false, err
+		}
+		first = &rows[0]
+	}
+	at, problem := examine(rows)
+	rec = archive.Archived{Key: at.key, FirstSeen: first.FirstSeen, Superseded: first.Superseded, Row: first.RowKey, Place: r.place(first)}
+	switch {
+	case rec.Key.Time.IsZero():
+		rec.Key.Time = r.hourOf(first)
+	case !at.whole && first.bad == "":
 		rec.Key.ID = first.ID
 	}
-	if !r.NewestFirst {
-		rec.Place += `"` // behind its parts, which follow with !p, and before every other key
+	var raw []byte
+	if problem == "" {
+		if raw, problem, err = r.unpacker.unpack(ctx, r.table, data(rows), first.Codec, nil); err != nil {
+			return rec, false, err
+		}
 	}
-	return rec, nil
+	if problem == "" {
+		problem = r.examineRecord(at, first, raw)
+	}
+	if problem != "" {
+		rec.Tampered = problem
+		return rec, true, nil
+	}
+	rec.Raw = raw
+	return rec, true, nil
 }
 
-func hashOf(raw []byte) []byte {
-	h := entra.HashOf(raw)
-	return h[:]
+// examineRecord says what is wrong between a record and its first row; empty: nothing.
+func (r *reading) examineRecord(at place, first *fetchedRow, raw []byte) string {
+	hash := entra.HashOf(raw)
+	switch {
+	case string(hash[:]) != string(first.Hash):
+		return "its bytes do not have the hash that was written"
+	case !at.versionOf(hash):
+		return "it stands under the key of another content"
+	}
+	columns := len(r.asked.Columns) > 0
+	if at.whole && !columns && quickKey(raw, r.check.log.TimeProperty).Compare(at.key) == 0 {
+		return ""
+	}
+	rec, err := logs.ParseRecord(r.asked.Stream, raw)
+	if err != nil {
+		return fmt.Sprintf("its bytes are no record of %s", r.asked.Stream)
+	}
+	if own, _ := rowKey(rec.Key); own != recordKey(first.RowKey, at) {
+		return "it stands under a key that is not its record's"
+	}
+	if set, _ := r.check.set(rec, first); columns && set == 0 {
+		return "its columns are not those that its record makes, so it was found by what it does not say"
+	}
+	return ""
 }
 
-func (r *reading) allParts(ctx context.Context, w entra.Window, first fetchedRow) ([]fetchedRow, error) {
-	rows := []fetchedRow{first}
-	err := r.query(ctx, TableName(w), first.PartitionKey, partKey(first.RowKey, 0), partKey(first.RowKey, 999), "", func(body []byte) error {
-		row, err := parseWholeRow(body)
-		rows = append(rows, row)
-		return err
+// quickKey is a record's key as far as its first id and time tell.
+func quickKey(raw []byte, timeProperty string) entra.Key {
+	// Without a copy of the record: nothing of the results outlives it but the id, which is
+	// compared only.
+	text := unsafe.String(unsafe.SliceData(raw), len(raw))
+	id := gjson.Get(text, "id")
+	t, ok := parseTick(gjson.Get(text, timeProperty).Str)
+	if id.Type != gjson.String || !ok {
+		return entra.Key{}
+	}
+	return entra.Key{Time: t, ID: id.Str}
+}
+
+// place is where the reading goes on after a record. A row that is not where it belongs is met
+// before or after all rows of its partition's hour, so the place is a bound of that.
+func (r *reading) place(first *fetchedRow) string {
+	switch {
+	case first.isInPlace() && r.asked.NewestFirst:
+		return first.RowKey
+	case first.isInPlace():
+		return first.RowKey + partMark + "~" // behind its parts, and before every other key
+	}
+	hour := r.hourOf(first)
+	if first.PartitionKey == hour.Format(entra.HourFormat) && first.RowKey < first.PartitionKey {
+		return timeKey(hour)
+	}
+	return timeKey(hour.Add(time.Hour))
+}
+
+// isInPlace tells whether a row is in the partition of the hour with which its key begins.
+func (row *fetchedRow) isInPlace() bool {
+	_, ok := parseHour(row.PartitionKey)
+	return ok && strings.HasPrefix(row.RowKey, row.PartitionKey)
+}
+
+// hourOf is the hour among those that are read into which a row's partition sorts.
+func (r *reading) hourOf(row *fetchedRow) time.Time {
+	low, errLow := keyTime(r.low)
+	high, errHigh := keyTime(r.high)
+	if errLow != nil || errHigh != nil {
+		return entra.FloorHour(r.asked.From)
+	}
+	return sortsInto(row.PartitionKey, low, high)
+}
+
+// parseHour reads the key of a partition.
+func parseHour(text string) (time.Time, bool) {
+	if len(text) != len(entra.HourFormat) {
+		return time.Time{}, false
+	}
+	return parseTick(text + ":00:00Z")
+}
+
+// sortsInto is the last hour of [from, to) whose partition does not come after one with any key;
+// the first where there is none.
+func sortsInto(partition string, from, to time.Time) time.Time {
+	if hour, ok := parseHour(partition); ok {
+		return hour
+	}
+	first := entra.FloorHour(from)
+	n := sort.Search(int(to.Sub(first)/time.Hour)+1, func(i int) bool {
+		return first.Add(time.Duration(i)*time.Hour).Format(entra.HourFormat) > partition
 	})
-	return rows, err
+	return first.Add(time.Duration(max(0, n-1)) * time.Hour)
+}
+
+func (r *reading) allParts(ctx context.Context, rows []fetchedRow) ([]fetchedRow, error) {
+	first := rows[0]
+	filter := fmt.Sprintf("PartitionKey eq %s and RowKey ge %s and RowKey lt %s", quote(first.PartitionKey),
+		quote(first.RowKey+partMark), quote(first.RowKey+partMark+"~"))
+	out := []fetchedRow{first}
+	err := r.store.list(ctx, r.table, filter, "", func(body []byte) error {
+		var row fetchedRow
+		row.scan(body, true)
+		out = append(out, row)
+		return nil
+	})
+	return out, err
 }
 
 // columnFilter writes conditions on columns in the filter language of the table service.
@@ -256,7 +384,7 @@ func columnFilter(all [][]entra.Column) string {
 			switch {
 			case col.IsInt:
 				or = append(or, fmt.Sprintf("%s eq %d", col.Name, col.Int))
-			case strings.HasSuffix(col.Name, "Id") && isGUID(col.Text):
+			case isGUIDColumn(col):
 				or = append(or, col.Name+" eq guid"+quote(col.Text))
 			default:
 				or = append(or, col.Name+" eq "+quote(col.Text))

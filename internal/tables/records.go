@@ -159,6 +159,9 @@ func (s *Store) supersede(ctx context.Context, w entra.Window, change archive.Ch
 		return batch{}, archive.Contents{}, err
 	}
 	was, err := s.decodeRecord(ctx, w, rows)
+	if entra.CodeOf(err) == entra.CodeTampered && err != nil {
+		return batch{}, archive.Contents{}, &archive.Altered{Key: change.Record.Key, Hash: change.Record.Hash, Err: err}
+	}
 	if err != nil {
 		return batch{}, archive.Contents{}, fmt.Errorf("read %s in table %s: %w", rk, TableName(w), err)
 	}
@@ -264,7 +267,7 @@ func (b *batch) drop(rows []fetchedRow) {
 func sizeOf(rows []fetchedRow) int64 {
 	var sum int64
 	for _, row := range rows {
-		sum += row.size
+		sum += row.storedSize()
 	}
 	return sum
 }
@@ -314,7 +317,9 @@ func (s *Store) Count(ctx context.Context, w entra.Window) (archive.Contents, er
 
 // contentSum is the sum over a content, as its first row has it.
 func contentSum(row fetchedRow, at place) archive.Sum {
-	return archive.SumOf(recordKey(row.RowKey, at), entra.Hash(row.Hash))
+	var hash entra.Hash
+	copy(hash[:], row.Hash)
+	return archive.SumOf(recordKey(row.RowKey, at), hash)
 }
 
 // recordKey is the key of the current row of the record to which a row belongs.
@@ -353,40 +358,39 @@ func (s *Store) StoredByHour(ctx context.Context, stream entra.Stream, from, to 
 	return out, err
 }
 
-// records yields every record of a window with its rows, earlier versions included, in the order of their keys.
+// records yields every record of a window with its rows, earlier versions included, in the order of their keys. The rows are
+// good until yield returns.
 func (s *Store) records(ctx context.Context, w entra.Window, yield func(place, []fetchedRow) error) error {
 	return s.recordsIn(ctx, w, "0", "~", yield)
 }
 
 // recordsIn is records for the row keys of [from, below).
 func (s *Store) recordsIn(ctx context.Context, w entra.Window, from, below string, yield func(place, []fetchedRow) error) error {
-	var (
-		rows []fetchedRow
-		at   place
-	)
+	var open group
 	flush := func() error {
-		if len(rows) == 0 {
+		defer open.drop()
+		if open.used == 0 {
 			return nil
 		}
-		defer func() { rows = nil }()
-		return yield(at, rows)
+		for i := range open.rows() {
+			if row := &open.rows()[i]; row.bad != "" {
+				return alteredRecord(w, row.RowKey, fmt.Errorf("its column %s is not of the kind that is written", row.bad))
+			}
+		}
+		at, err := parseRowKey(open.first().RowKey)
+		if err != nil || at.part > 0 { // a part of a record that is not there is none
+			return err
+		}
+		return yield(at, open.rows())
 	}
 	err := s.query(ctx, TableName(w), partitionKey(w), from, below, "", func(body []byte) error {
-		row, err := parseWholeRow(body)
-		if err != nil {
+		if open.takes(body) {
+			return nil
+		}
+		if err := flush(); err != nil {
 			return err
 		}
-		here, err := parseRowKey(row.RowKey)
-		if err != nil {
-			return err
-		}
-		if here.part == 0 {
-			if err := flush(); err != nil {
-				return err
-			}
-			at = here
-		}
-		rows = append(rows, row)
+		open.begin()
 		return nil
 	})
 	if err != nil {

@@ -2,7 +2,6 @@ package tables
 
 import (
 	"context"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,9 +10,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
-
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/seal"
 )
@@ -27,8 +23,8 @@ func encodeSeal(s seal.Seal) []byte {
 	b.text("Leaves", fmt.Sprint(s.Leaves))
 	b.binary("Root", s.Root[:])
 	b.time("SealedAt", s.SealedAt)
-	if s.Reason != "" {
-		b.text("Reason", s.Reason)
+	if remark := s.Remark(); remark != "" {
+		b.text("Reason", remark)
 	}
 	b.binary("Stored", seal.EncodeHashes(s.Stored))
 	return b.done().body
@@ -46,7 +42,8 @@ type sealRow struct {
 func decodeSeal(stream entra.Stream, body []byte) (seal.Seal, error) {
 	var row sealRow
 	err := json.Unmarshal(body, &row)
-	out := seal.Seal{Window: entra.Window{Stream: stream}, Leaves: int64(row.Leaves), SealedAt: row.SealedAt, Reason: row.Reason}
+	out := seal.Seal{Window: entra.Window{Stream: stream}, Leaves: int64(row.Leaves), SealedAt: row.SealedAt}
+	out.SetRemark(row.Reason)
 	if err == nil {
 		out.Start, err = time.Parse(entra.HourFormat, row.Hour)
 	}
@@ -141,95 +138,4 @@ func (s *Store) Leaves(ctx context.Context, stream entra.Stream, from, to time.T
 		})
 	})
 	return out, err
-}
-
-// leavesTable holds, for each seal of a month, what was sealed: it is dropped with the month.
-func leavesTable(w entra.Window) string { return "leaves" + w.Start.UTC().Format("200601") }
-
-// leavesKey begins the key of a seal's list. The whole key has the root, too: what an execution
-// that lost the stream keeps of an entry that it never commits does not touch the list of the entry
-// that was.
-func leavesKey(s seal.Seal) string {
-	return s.Start.UTC().Format(entra.HourFormat) + sealMark + fmt.Sprintf("%010d", s.Number)
-}
-
-// rootMark begins the part of the key that names the root.
-const rootMark = "!r"
-
-func listKey(s seal.Seal) string { return leavesKey(s) + rootMark + hex.EncodeToString(s.Root[:8]) }
-
-// keptHash is how much of a hash a kept leaf has: enough to tell records of a window apart. The proof is the root.
-const keptHash = 8
-
-// KeepLeaves is archive.Store's.
-func (s *Store) KeepLeaves(ctx context.Context, sealed seal.Seal, leaves []seal.Leaf) error {
-	var list []byte
-	for _, l := range leaves {
-		list = append(list, l.Hash[:keptHash]...)
-		list = append(list, l.Key...)
-		list = append(list, '\n')
-	}
-	data, codecName, free := s.codec.encode(nil, list)
-	defer free()
-	lines := bigRows(string(sealed.Stream), listKey(sealed), data, func(b *rowBuilder, first bool) {
-		if first {
-			b.text("Codec", codecName)
-		}
-	})
-	err := s.submitLastFirst(ctx, leavesTable(sealed.Window), aztables.TransactionTypeAdd, lines)
-	if errors.Is(err, archive.ErrExists) {
-		return s.restOfList(ctx, sealed, lines)
-	}
-	return err
-}
-
-// restOfList adds the rows of a list of which a run that died has written some. The key names the
-// content, so the rows are these.
-func (s *Store) restOfList(ctx context.Context, sealed seal.Seal, lines []line) error {
-	for n := len(lines) - 1; n >= 0; n-- {
-		err := s.submitLastFirst(ctx, leavesTable(sealed.Window), aztables.TransactionTypeAdd, lines[n:n+1])
-		if err != nil && !errors.Is(err, archive.ErrExists) {
-			return err
-		}
-	}
-	return nil
-}
-
-// KeptLeaves gives back what KeepLeaves kept of a seal: keys, and the first bytes of the hashes. ok is false where
-// there is nothing.
-func (s *Store) KeptLeaves(ctx context.Context, sealed seal.Seal) (leaves []archive.KeptLeaf, ok bool, err error) {
-	var rows, older []fetchedRow
-	// A version before wrote the key without the root.
-	from, own := leavesKey(sealed), listKey(sealed)
-	err = s.query(ctx, leavesTable(sealed.Window), string(sealed.Stream), from, from+"~", "", func(body []byte) error {
-		row, err := parseWholeRow(body)
-		switch {
-		case strings.HasPrefix(row.RowKey, own):
-			rows = append(rows, row)
-		case !strings.HasPrefix(row.RowKey, from+rootMark):
-			older = append(older, row)
-		}
-		return err
-	})
-	if len(rows) == 0 { // one of a version before may lie beside the seal's own, of an entry that was never committed
-		rows = older
-	}
-	if err != nil || len(rows) == 0 || len(rows) != max(1, rows[0].Parts) {
-		return nil, false, err
-	}
-	list, err := s.decode(ctx, leavesTable(sealed.Window), data(rows), rows[0].Codec)
-	if err != nil {
-		return nil, false, fmt.Errorf("read what was sealed of %s: %w", sealed.Window, err)
-	}
-	for len(list) > keptHash {
-		end := keptHash
-		for end < len(list) && list[end] != '\n' {
-			end++
-		}
-		leaf := archive.KeptLeaf{Key: string(list[keptHash:end])}
-		copy(leaf.Hash[:], list[:keptHash])
-		leaves = append(leaves, leaf)
-		list = list[min(end+1, len(list)):]
-	}
-	return leaves, true, nil
 }

@@ -1,6 +1,7 @@
 package tables
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"encoding/json"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
@@ -64,6 +66,7 @@ func (s *Store) SaveSnapshot(ctx context.Context, snap directory.Snapshot) (dire
 	if snap.LastError != "" {
 		b.text("LastError", clip(snap.LastError))
 	}
+	b.binary(checkColumn, snapshotRowCheck(snapshotKey(began), doc))
 	if rest := b.document(s.codec, doc); rest > 0 {
 		return snap, fmt.Errorf("write snapshot %s: its row would have %d bytes too many", snap.ID, rest)
 	}
@@ -87,7 +90,7 @@ func (b *rowBuilder) document(c *codec, doc []byte) int {
 
 // docColumns are the columns of a row whose document is one chunk, as nearly all are; Chunks tells the others. What is not
 // asked for does not travel.
-const docColumns = "RowKey,Codec,Chunks,Record"
+const docColumns = "RowKey,Codec,Chunks,Record," + checkColumn
 
 // docRow is a row with a document.
 type docRow struct {
@@ -95,6 +98,7 @@ type docRow struct {
 	ETag   string `json:"odata.etag"`
 	Codec  string
 	Chunks int
+	Check  []byte
 
 	Record, Record1, Record2, Record3, Record4, Record5, Record6, Record7, Record8, Record9, Record10 []byte
 }
@@ -139,6 +143,9 @@ func (s *Store) parseSnapshot(ctx context.Context, body []byte) (directory.Snaps
 	var snap directory.Snapshot
 	if err == nil && doc == nil {
 		err = errors.New("it has no document")
+	}
+	if err == nil && row.Check != nil && !bytes.Equal(row.Check, snapshotRowCheck(row.RowKey, doc)) {
+		err = errors.New("its document is not the one that was written")
 	}
 	if err == nil {
 		err = json.Unmarshal(doc, &snap)
@@ -263,6 +270,7 @@ func (s *Store) Put(ctx context.Context, id, partition string, rows []directory.
 		key := escape(row.Key)
 		b := newRow(partition, key, len(row.Doc)+1024)
 		b.columns(row.Columns)
+		b.binary(checkColumn, snapshotCheck(table, partition, key, row.Doc, columnsOf(row.Columns)))
 		if rest := b.document(s.codec, row.Doc); rest > 0 {
 			return fmt.Errorf("write row %s: its document has %d bytes too many", row.Key, rest)
 		}
@@ -318,21 +326,17 @@ func (s *Store) Rows(ctx context.Context, id string, r directory.Range) iter.Seq
 		}
 		columns := docColumns
 		if r.KeysOnly {
-			columns = "RowKey"
+			columns = "RowKey," + checkColumn
 		}
 		options.Select = &columns
 		err := s.listWith(ctx, table, options, func(body []byte) error {
-			row, doc, err := s.parseDocument(ctx, table, r.Partition, body)
+			key, doc, err := s.readRow(ctx, table, r, body)
+			if entra.CodeOf(err) == entra.CodeTampered && r.Altered != nil {
+				r.Altered(err)
+				return nil
+			}
 			if err != nil {
 				return err
-			}
-			key, err := unescape(row.RowKey)
-			if err != nil {
-				return err
-			}
-			if row.Codec == "" && !r.KeysOnly {
-				return &entra.Error{Code: entra.CodeTampered, Doing: "read row " + clip(key) + " of table " + table, Why: "it has no document",
-					Remedy: "POST /api/snapshot takes a new snapshot; find out who changed the row"}
 			}
 			if !yield(directory.Row{Key: key, Doc: doc}, nil) {
 				return enough
@@ -351,6 +355,30 @@ func (s *Store) Rows(ctx context.Context, id string, r directory.Range) iter.Seq
 		}
 	}
 }
+
+// readRow reads a row of a snapshot, and checks what was read of it.
+func (s *Store) readRow(ctx context.Context, table string, r directory.Range, body []byte) (key string, doc []byte, err error) {
+	row, doc, err := s.parseDocument(ctx, table, r.Partition, body)
+	if err != nil {
+		if errors.As(err, new(*entra.Error)) || ctx.Err() != nil {
+			return "", nil, err
+		}
+		return "", nil, alteredRow(table, r.Partition, headOfRow(body), "it can't be read: "+err.Error())
+	}
+	if row.Codec == "" && !r.KeysOnly {
+		return "", nil, alteredRow(table, r.Partition, row.RowKey, "it has no document")
+	}
+	if why := checkRead(table, r.Partition, body, doc, !r.KeysOnly, r.Checked); why != "" {
+		return "", nil, alteredRow(table, r.Partition, row.RowKey, why)
+	}
+	if key, err = unescape(row.RowKey); err != nil {
+		return "", nil, alteredRow(table, r.Partition, row.RowKey, "its key is not one that Entra Ledger writes")
+	}
+	return key, doc, nil
+}
+
+// headOfRow is a row's key, whatever the rest of it is.
+func headOfRow(body []byte) string { return gjson.GetBytes(body, "RowKey").String() }
 
 // rangeFilter writes a range in the filter language of the table service.
 func rangeFilter(r directory.Range) string {
@@ -385,10 +413,10 @@ func literal(v any) string {
 }
 
 // Row is directory.Store's.
-func (s *Store) Row(ctx context.Context, id, partition, key string) (directory.Row, error) {
+func (s *Store) Row(ctx context.Context, id, partition, key string, checked bool) (directory.Row, error) {
 	table := snapshotTable(id)
 	// The filter, not the address, takes the key: a caller may ask for any text.
-	for row, err := range s.Rows(ctx, id, directory.Range{Partition: partition, From: key, Below: key + "!", Top: 1}) {
+	for row, err := range s.Rows(ctx, id, directory.Range{Partition: partition, From: key, Below: key + "!", Top: 1, Checked: checked}) {
 		if err != nil {
 			return row, err
 		}

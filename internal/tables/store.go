@@ -69,10 +69,11 @@ func New(cfg Config) (*Store, error) {
 		client = &http.Client{Transport: transport}
 	}
 	options := &aztables.ClientOptions{ClientOptions: policy.ClientOptions{
-		Transport:       client,
-		PerCallPolicies: []policy.Policy{transactionPolicy{}, listingPolicy{}},
-		Telemetry:       policy.TelemetryOptions{ApplicationID: "entraledger"},
-		Retry:           policy.RetryOptions{MaxRetries: cfg.Retries, RetryDelay: 500 * time.Millisecond, MaxRetryDelay: 20 * time.Second, TryTimeout: 60 * time.Second},
+		Transport:        client,
+		PerCallPolicies:  []policy.Policy{transactionPolicy{}},
+		PerRetryPolicies: []policy.Policy{listingPolicy{}},
+		Telemetry:        policy.TelemetryOptions{ApplicationID: "entraledger"},
+		Retry:            policy.RetryOptions{MaxRetries: cfg.Retries, RetryDelay: 500 * time.Millisecond, MaxRetryDelay: 20 * time.Second, TryTimeout: 60 * time.Second},
 	}}
 	s := &Store{codec: codec}
 	if cfg.ConnectionString != "" {
@@ -203,6 +204,19 @@ var errNoTable = errors.New("there is no such table")
 
 // listWith yields the rows of a query. A table that does not exist is errNoTable; yield's errors come as they are.
 func (s *Store) listWith(ctx context.Context, table string, options *aztables.ListEntitiesOptions, yield func([]byte) error) error {
+	return s.eachPage(ctx, table, options, func(rows [][]byte, _ bool) error {
+		for _, body := range rows {
+			if err := yield(body); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// eachPage yields the rows of a query page by page, and whether there may be more; errors are listWith's. The rows of a page share
+// its memory, which is theirs for as long as one of them is held.
+func (s *Store) eachPage(ctx context.Context, table string, options *aztables.ListEntitiesOptions, yield func(rows [][]byte, more bool) error) error {
 	pager := s.service.NewClient(table).NewListEntitiesPager(options)
 	asking, page := withListing(ctx)
 	for pager.More() {
@@ -213,10 +227,8 @@ func (s *Store) listWith(ctx context.Context, table string, options *aztables.Li
 		if err != nil {
 			return s.explain("read table "+table, err)
 		}
-		for _, body := range page.rows {
-			if err := yield(body); err != nil {
-				return err
-			}
+		if err := yield(page.rows, pager.More()); err != nil {
+			return err
 		}
 	}
 	return nil

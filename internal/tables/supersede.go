@@ -36,8 +36,9 @@ func (s *Store) superseded(ctx context.Context, w entra.Window, changes []archiv
 	}
 	from, below := timeRange(first, last)
 	err := s.recordsIn(ctx, w, from, below, func(_ place, rows []fetchedRow) error {
-		if rk := rows[0].RowKey; wanted[rk] && rows[0].ETag != "" && len(rows) == max(1, rows[0].Parts) {
-			out[rk] = rows
+		rk := rows[0].RowKey
+		if wanted[rk] && rows[0].etag.value != nil && len(rows) == max(1, rows[0].Parts) {
+			out[rk] = keepRows(rows)
 		}
 		return nil
 	})

@@ -23,15 +23,17 @@ type job struct {
 	Users    int           `json:"users"` // of the simulated tenant; 0: 2,000
 	Apps     int           `json:"apps"`  // likewise; 0: 60
 	Seed     uint64        `json:"seed"`
-	Gzip     bool          `json:"gzip"`     // the simulated tenant compresses its answers, as Graph does
-	Now      time.Time     `json:"now"`      // the simulated tenant's clock
-	Limit    time.Duration `json:"limit"`    // when the child gives up
-	Graph    string        `json:"graph"`    // base URL of the simulated tenant
-	Identity string        `json:"identity"` // its managed-identity endpoint
-	Header   string        `json:"header"`   // the secret that the endpoint asks for
-	Tables   string        `json:"tables"`   // connection string
-	Parallel int           `json:"parallel"` // upserts at a time, of the obvious program
-	Profile  string        `json:"profile"`  // file for a CPU profile; empty: none
+	Gzip     bool          `json:"gzip"`           // the simulated tenant compresses its answers, as Graph does
+	Now      time.Time     `json:"now"`            // the simulated tenant's clock
+	Limit    time.Duration `json:"limit"`          // when the child gives up
+	Graph    string        `json:"graph"`          // base URL of the simulated tenant
+	Identity string        `json:"identity"`       // its managed-identity endpoint
+	Header   string        `json:"header"`         // the secret that the endpoint asks for
+	Tables   string        `json:"tables"`         // connection string
+	Parallel int           `json:"parallel"`       // upserts at a time, of the obvious program
+	Way      string        `json:"way,omitempty"`  // of reading back
+	Span     time.Duration `json:"span,omitempty"` // likewise, of the archive
+	Profile  string        `json:"profile"`        // file for a CPU profile; empty: none
 }
 
 // outcome is a measured child's answer: one line of JSON on its standard output.

@@ -42,6 +42,15 @@ var perUserAndDay = map[entra.Stream]float64{
 	logs.SignInsManagedIdentity: 0.3, logs.DirectoryAudits: 0.3, logs.Provisioning: 0.1,
 }
 
+// perDay is how many records two days of a tenant leave in each log.
+func perDay(users int) map[entra.Stream]int {
+	exactly := make(map[entra.Stream]int)
+	for _, stream := range logs.Streams() {
+		exactly[stream] = max(1, int(perUserAndDay[stream]*float64(users)*2))
+	}
+	return exactly
+}
+
 const (
 	dayWarmUp = 5 // hours until everything that is due in an hour is
 	dayHours  = 24
@@ -62,12 +71,8 @@ func (p plan) measureDays(ctx context.Context) ([]day, error) {
 
 func measureDay(ctx context.Context, users int, seed uint64, now time.Time) (day, error) {
 	begin := now.Truncate(24*time.Hour).AddDate(0, 0, -3) // the day that the seed is made for is a Saturday
-	exactly := make(map[entra.Stream]int)
-	for _, stream := range logs.Streams() {
-		exactly[stream] = max(1, int(perUserAndDay[stream]*float64(users)*2))
-	}
 	tenant, err := simtenant.New(simtenant.Config{IdentityHeader: identityHeader, TokenLifetime: 24 * time.Hour, Now: begin,
-		Generate: &generate.Config{Seed: seed, Users: users, Apps: users / 20, Days: 2, End: begin.Add(36 * time.Hour), Policies: 6, Exactly: exactly}})
+		Generate: &generate.Config{Seed: seed, Users: users, Apps: users / 20, Days: 2, End: begin.Add(36 * time.Hour), Policies: 6, Exactly: perDay(users)}})
 	if err != nil {
 		return day{}, err
 	}
@@ -116,7 +121,6 @@ func newWalk(ctx context.Context, tenant *simtenant.Tenant) (w walk, stop func()
 // day runs the collector every five minutes, and counts from the end of the warm-up on.
 func (w walk) day(ctx context.Context, users int, begin time.Time) (day, error) {
 	d := day{Users: users}
-	options := archive.Options{Simulated: true, Backfill: time.Hour, Passes: []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour}}
 	var before archive.Tally
 	var cpu float64
 	for i := range (dayWarmUp + dayHours) * 12 {
@@ -125,8 +129,7 @@ func (w walk) day(ctx context.Context, users int, begin time.Time) (day, error) 
 			d.GraphRequests, d.TableRequests = -w.asked.requests.Load(), -w.counted.requests.Load()
 			before, cpu = tallyOf(ctx, w.store), cpuSeconds()
 		}
-		collector := archive.NewCollector(w.source, w.store, nil, options, w.tenant.Now, slog.New(slog.DiscardHandler))
-		if _, err := collector.Run(ctx, archive.Execution{ID: fmt.Sprint("bench ", i), Work: "bench"}, logs.DefaultStreams(), 10*time.Minute); err != nil {
+		if err := w.once(ctx, i); err != nil {
 			return d, err
 		}
 	}
@@ -138,6 +141,14 @@ func (w walk) day(ctx context.Context, users int, begin time.Time) (day, error) 
 	d.StoredBytes = ratio(float64(after.StoredBytes-before.StoredBytes), float64(d.Records))
 	d.CPUSeconds = cpuSeconds() - cpu
 	return d, nil
+}
+
+// once is the i-th run of a day, with three passes.
+func (w walk) once(ctx context.Context, i int) error {
+	options := archive.Options{Simulated: true, Backfill: time.Hour, Passes: []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour}}
+	collector := archive.NewCollector(w.source, w.store, nil, options, w.tenant.Now, slog.New(slog.DiscardHandler))
+	_, err := collector.Run(ctx, archive.Execution{ID: fmt.Sprint("bench ", i), Work: "bench"}, logs.DefaultStreams(), 10*time.Minute)
+	return err
 }
 
 // tallyOf sums up what the store's ledger says.

@@ -34,6 +34,7 @@ func run() error {
 			"pipeline": competitor(pipeline),
 			"floor":    competitor(measureFloor),
 			"snapshot": competitor(takeSnapshot),
+			"readback": competitor(readBack),
 		})
 	}
 	p, err := parsePlan(os.Args[1:])
@@ -65,9 +66,11 @@ type plan struct {
 	gzip      bool
 	schedules bool
 	days      bool
+	seals     bool
 	past      bool
 	directory bool
 	reading   int
+	verify    int
 	parallel  int
 	tables    []string
 	programs  []string
@@ -91,9 +94,11 @@ func parsePlan(args []string) (plan, error) {
 	programs := flags.String("programs", "pipeline,obvious", "which programs: pipeline, obvious")
 	flat := flags.Bool("flat", true, "measure the pipeline's memory with 10,000, 100,000 and 1,000,000 records too")
 	flags.BoolVar(&p.days, "days", true, "measure a day of archiving, for docs/cost.md")
+	flags.BoolVar(&p.seals, "seals", true, "measure what the seals of a day cost")
 	flags.BoolVar(&p.past, "past", true, "measure what the past before the first run costs, and what a row takes")
 	flags.BoolVar(&p.schedules, "schedules", true, "measure what reading again costs in Graph requests")
 	flags.IntVar(&p.reading, "reading", 1_000_000, "sign-ins of a year in which searches and a download are measured; 0: none")
+	flags.IntVar(&p.verify, "verify", 200_000, "sign-ins that are read back in each way and verified; 0: none")
 	flags.BoolVar(&p.directory, "directory", true, "measure a snapshot of the directory, and answers from one")
 	flags.DurationVar(&p.limit, "limit", 4*time.Minute, "longest time for one run; what it got through by then is reported")
 	flags.DurationVar(&p.total, "total", 30*time.Minute, "longest time for everything")

@@ -69,7 +69,7 @@ func (p plan) measureReading(ctx context.Context) ([]readTime, *downloadTime, er
 		return nil, nil, err
 	}
 	stream := tenantlogs.SignInsInteractiveUser
-	tenant, err := fillArchive(ctx, store, stream, p.reading, p.seed, p.now)
+	tenant, err := fillArchive(ctx, store, stream, p.reading, readDays, p.seed, p.now)
 	if err != nil {
 		return nil, nil, fmt.Errorf("archive a year: %w", err)
 	}
@@ -177,10 +177,10 @@ func fetch(ctx context.Context, address string, noFilter bool) ([]byte, error) {
 	return body, err
 }
 
-// fillArchive archives a year, lets it have its passes and seals, and indexes it.
-func fillArchive(ctx context.Context, store *tables.Store, stream entra.Stream, records int, seed uint64, now time.Time) (*simtenant.Tenant, error) {
-	tenant, err := simtenant.New(simtenant.Config{IdentityHeader: identityHeader, TokenLifetime: 24 * time.Hour, Retention: 2 * readDays * 24 * time.Hour, Now: now,
-		Generate: &generate.Config{Seed: seed, Users: readUsers, Apps: 60, Days: readDays, Policies: 2, End: now, Exactly: map[entra.Stream]int{stream: records}}})
+// fillArchive archives some days, lets them have their passes and seals, and indexes them.
+func fillArchive(ctx context.Context, store *tables.Store, stream entra.Stream, records, days int, seed uint64, now time.Time) (*simtenant.Tenant, error) {
+	tenant, err := simtenant.New(simtenant.Config{IdentityHeader: identityHeader, TokenLifetime: 24 * time.Hour, Retention: time.Duration(2*days) * 24 * time.Hour, Now: now,
+		Generate: &generate.Config{Seed: seed, Users: readUsers, Apps: 60, Days: days, Policies: 2, End: now, Exactly: map[entra.Stream]int{stream: records}}})
 	if err != nil {
 		return nil, err
 	}
@@ -195,7 +195,7 @@ func fillArchive(ctx context.Context, store *tables.Store, stream entra.Stream, 
 	if err != nil {
 		return nil, err
 	}
-	options := archive.Options{Simulated: true, Backfill: (readDays + 5) * 24 * time.Hour, Passes: []time.Duration{time.Hour}}
+	options := archive.Options{Simulated: true, Backfill: time.Duration(days+5) * 24 * time.Hour, Passes: []time.Duration{time.Hour}}
 	for _, later := range []time.Duration{10 * time.Minute, 2 * time.Hour, 3 * time.Hour} {
 		tenant.Freeze(now.Add(later))
 		collector := archive.NewCollector(source, store, nil, options, tenant.Now, slog.New(slog.DiscardHandler))
@@ -204,7 +204,7 @@ func fillArchive(ctx context.Context, store *tables.Store, stream entra.Stream, 
 		}
 	}
 	report, err := archive.UpdateIndex(ctx, store, archive.Execution{ID: "bench", Work: "bench"}, stream, false, time.Now().Add(20*time.Minute))
-	if err == nil && report.Days < readDays-2 {
+	if err == nil && report.Days < days-2 {
 		err = fmt.Errorf("only %d days could be indexed", report.Days)
 	}
 	return tenant, err

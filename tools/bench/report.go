@@ -60,11 +60,13 @@ type report struct {
 	Floor     floor      `json:"floor"`
 	Schedules []schedule `json:"schedules"`
 	Days      []day      `json:"days"`
+	Sealing   []sealing  `json:"sealing"`
 	Past      []past     `json:"past"`
 	Columns   []rowSize  `json:"columns"`
 
 	Reading  []readTime      `json:"reading"`
 	Download *downloadTime   `json:"download,omitempty"`
+	Readback []readback      `json:"readback,omitempty"`
 	Answers  []answerTime    `json:"answers"`
 	Snapshot *snapshotFigure `json:"snapshot,omitempty"`
 
@@ -91,10 +93,10 @@ func (r report) floorPer100k() float64 {
 
 // judge compares what was measured with the aims. What was not measured is not judged.
 func (r report) judge() []aim {
-	var aims []aim
+	aims := r.judgeReadback()
 	ours, ok := r.find("pipeline", "discard")
 	if !ok {
-		return r.judgeDirectory()
+		return append(aims, r.judgeDirectory()...)
 	}
 	if theirs, ok := r.find("obvious", "discard"); ok {
 		times := ratio(theirs.cpuPer100k(), ours.cpuPer100k())
@@ -148,9 +150,11 @@ func (r report) print(out io.Writer) {
 	r.printFlat(out)
 	r.printSchedules(out)
 	r.printDays(out)
+	r.printSealing(out)
 	r.printPast(out)
 	r.printColumns(out)
 	r.printReading(out)
+	r.printReadback(out)
 	r.printAnswers(out)
 	r.printSnapshot(out)
 	r.printAims(out)

@@ -48,6 +48,11 @@ func (p plan) run(ctx context.Context) (report, error) {
 			return r, err
 		}
 	}
+	if p.seals {
+		if r.Sealing, err = p.measureSealing(ctx); err != nil {
+			return r, err
+		}
+	}
 	if p.days {
 		if r.Days, err = p.measureDays(ctx); err != nil {
 			return r, err
@@ -63,6 +68,11 @@ func (p plan) run(ctx context.Context) (report, error) {
 	}
 	if p.reading > 0 {
 		if r.Reading, r.Download, err = p.measureReading(ctx); err != nil {
+			return r, err
+		}
+	}
+	if p.verify > 0 {
+		if r.Readback, err = p.measureReadback(ctx); err != nil {
 			return r, err
 		}
 	}

@@ -160,7 +160,11 @@ func TestEveryHTTPFunctionAsksForAKey(t *testing.T) {
 	for name, f := range functions(t) {
 		for _, b := range f.Bindings {
 			if b.Type == "httpTrigger" {
-				require.Equal(t, "function", b.AuthLevel, name)
+				level := "function"
+				if name == "repair" {
+					level = "admin" // it writes what every other run goes by: it asks for the master key
+				}
+				require.Equal(t, level, b.AuthLevel, name)
 				require.NotEmpty(t, b.Methods, name)
 				require.NotEmpty(t, b.Route, name)
 			}

@@ -1,0 +1,158 @@
+package logs
+
+import (
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/answer"
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
+)
+
+// one answers with one record, as it is now. An id does not say when its record is from, so the
+// archive is searched, the newest first, for as long as one request may take. An altered record is
+// the answer only where no other content with the id can be read.
+func (f *Function) one(w http.ResponseWriter, r *http.Request, id string) error {
+	q, err := f.readQuery(r, "$select")
+	if err != nil {
+		return err
+	}
+	types, err := f.types(r, q)
+	if err != nil {
+		return err
+	}
+	s := &sought{id: id, end: time.Now().Add(f.Slice), slice: f.Slice}
+	var gaps []archive.Gap
+	for _, q.Stream = range types {
+		progress, err := f.Archive.Progress(r.Context(), q.Stream)
+		if err != nil {
+			return err
+		}
+		q.Within(progress, f.Now())
+		q.OnlyID(id)
+		found, err := f.find(r, q, s)
+		if err != nil {
+			return err
+		}
+		if found != nil {
+			answer.SetTampered(w.Header(), s.altered)
+			answer.Raw(w, q.project(*found))
+			return nil
+		}
+		missing, err := f.Gaps.OfQuestion(r.Context(), q.Question)
+		if err != nil {
+			return err
+		}
+		gaps = append(gaps, missing...)
+	}
+	answer.SetTampered(w.Header(), s.altered)
+	if err := s.tampered(); err != nil {
+		return err
+	}
+	slices.SortStableFunc(gaps, func(a, b archive.Gap) int { return a.From.Compare(b.From) })
+	answer.SetGaps(w, gaps)
+	return s.notThere(q.collection, gaps)
+}
+
+// types are the streams that may have the record.
+func (f *Function) types(r *http.Request, q query) ([]entra.Stream, error) {
+	if logs.Of(q.Stream).EventType == "" {
+		return []entra.Stream{q.Stream}, nil
+	}
+	all, err := f.Streams.All(r.Context())
+	other := func(s entra.Stream) bool { return logs.Of(s).Collection != q.collection }
+	return slices.DeleteFunc(slices.Clone(all), other), err
+}
+
+// sought is a record that is looked for, and what was met of altered ones that may be it.
+type sought struct {
+	id      string
+	end     time.Time     // when the search has to end
+	slice   time.Duration // how long it takes then
+	altered int
+	known   string // the first one whose row key has the id; empty: none
+	unknown string // the first one whose row key tells no id; empty: none
+}
+
+// meet counts an altered record.
+func (s *sought) meet(of entra.Stream, rec archive.Archived) {
+	s.altered++
+	first := &s.unknown
+	if rec.Key.ID == s.id {
+		first = &s.known
+	}
+	if *first == "" {
+		*first = fmt.Sprintf("row %s of %s: %s", entra.Clip(rec.Row, 400), of, rec.Tampered)
+	}
+}
+
+// find searches one stream; nil where it has none that can be given.
+func (f *Function) find(r *http.Request, q query, s *sought) (found *archive.Archived, err error) {
+	err = q.Each(r.Context(), f.Archive, "", func(rec archive.Archived, matches bool) (bool, error) {
+		switch {
+		case matches && rec.Tampered != "":
+			s.meet(q.Stream, rec)
+		case matches:
+			found = &rec
+			return false, nil
+		}
+		if time.Now().After(s.end) {
+			return false, s.late(logs.Of(q.Stream).TimeProperty)
+		}
+		return true, nil
+	})
+	return found, err
+}
+
+// late says that the time is over. What was met until then is no reason to ask again.
+func (s *sought) late(timeProperty string) error {
+	if err := s.tampered(); err != nil {
+		return err
+	}
+	return &entra.Error{Code: entra.CodeUnavailable, Doing: "find record " + entra.Clip(s.id, 80),
+		Why:    fmt.Sprintf("it was not found within %s", s.slice),
+		Remedy: fmt.Sprintf("ask for a list with $filter=id eq '...' and a range of %s", timeProperty)}
+}
+
+// tampered says that the record was altered; nil where none with its id was met.
+func (s *sought) tampered() error {
+	if s.known == "" {
+		return nil
+	}
+	return &entra.Error{Code: entra.CodeTampered, Doing: "find record " + entra.Clip(s.id, 80), Why: s.known,
+		Remedy: "the row was altered since it was written: GET /api/verify names all such rows"}
+}
+
+// gapsInMessage is how many gaps an error names.
+const gapsInMessage = 3
+
+// notThere says that there is no record. From when one would be, its id does not tell: it may be of
+// a time that is gone, or a row whose key does not tell its id any more.
+func (s *sought) notThere(collection string, gaps []archive.Gap) error {
+	out := &entra.Error{Code: entra.CodeNotFound, Doing: "find record " + entra.Clip(s.id, 80),
+		Why: "the archive has none of it in " + collection, Remedy: "GET /api/coverage says what the archive holds"}
+	if s.altered > 0 {
+		out.Why += "; it may be one that was altered, and whose key does not tell its id: " + s.unknown
+		if more := s.altered - 1; more > 0 {
+			out.Why += fmt.Sprintf("; and %d more", more)
+		}
+		out.Remedy += ", and GET /api/verify which rows were altered"
+	}
+	if len(gaps) == 0 {
+		return out
+	}
+	out.Why += "; it may be of a time that is gone: "
+	for i, g := range gaps[max(0, len(gaps)-gapsInMessage):] {
+		if i > 0 {
+			out.Why += "; "
+		}
+		out.Why += fmt.Sprintf("%s to %s, %s", answer.Time(g.From), answer.Time(g.To), g.Reason)
+	}
+	if more := len(gaps) - gapsInMessage; more > 0 {
+		out.Why += fmt.Sprintf("; and %d more", more)
+	}
+	return out
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/entraledger/entraledger/functions/repair"
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/funchost"
+	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/settings"
+	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/tables"
+)
+
+// newRepairer makes the archive's Repairer. A repair asks Graph for nothing, so that it can be made
+// while Graph does not answer; a simulated tenant has a time of its own.
+func newRepairer(cfg settings.Settings, source *graph.Client, store *tables.Store, heads archive.Heads) *archive.Repairer {
+	clock := func(ctx context.Context) (time.Time, error) {
+		if simulated(cfg.GraphEndpoint) {
+			return source.Now(ctx)
+		}
+		at, err := store.Now(ctx)
+		if err != nil {
+			return time.Time{}, err
+		}
+		now, _, err := archive.Clocks{Storage: at, Machine: time.Now()}.Agreed()
+		return now, err
+	}
+	return archive.NewRepairer(store, heads, cfg.Backfill, clock, time.Now)
+}
+
+// wireRepair adds the function that makes a row of progress anew.
+func wireRepair(host *funchost.Host, cfg settings.Settings, known *streams.Known, repairer *archive.Repairer, store *tables.Store) {
+	mend := &repair.Function{Repairer: repairer, Jobs: store, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
+	host.HTTP("/api/repair", mend, http.MethodGet, http.MethodPost)
+	host.HTTP("/api/repair/{job}", mend, http.MethodGet)
+}
+
+// commandSlice is how long a command works before it says how far it is.
+const commandSlice = time.Minute
+
+// repairCommand makes a stream's row of progress anew, or tells what that would make.
+func repairCommand(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (int, error) {
+	flags := flag.NewFlagSet("repair", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	name := flags.String("stream", "", "the `stream` whose row of progress is to be made anew")
+	plan := flags.Bool("plan", false, "tell what would be done, and write nothing")
+	if err := flags.Parse(args); err != nil {
+		return 1, err
+	}
+	if *name == "" {
+		return 1, errors.New("read --stream: name the stream that is to be repaired")
+	}
+	cfg, err := settings.Load(getenv)
+	if err != nil {
+		return 1, err
+	}
+	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	store, heads, err := storage(cfg, getenv, log)
+	if err != nil {
+		return 1, err
+	}
+	w := archive.Repairing{Stream: entra.Stream(strings.TrimSpace(*name)), Plan: *plan,
+		By: archive.Execution{ID: uuid.NewString(), Work: "handler repair"}}
+	if err := streams.New(cfg.Streams, store).Check(ctx, w.Stream); err != nil {
+		return 1, err
+	}
+	identity, err := credential(cfg, getenv, getenv("AZURE_CLIENT_ID"))
+	if err != nil {
+		return 1, err
+	}
+	source, err := graphClient(cfg, identity, graph.NewSharedLimiter(cfg.ArchiveRequestsPer10s, store.Slots("archive")), log)
+	if err != nil {
+		return 1, err
+	}
+	repairer := newRepairer(cfg, source, store, heads)
+	for !w.Done {
+		if err := repairer.Work(ctx, &w, time.Now().Add(commandSlice)); err != nil {
+			if entra.CodeOf(err) == entra.CodeTampered {
+				fmt.Fprintln(stdout, err)
+				return exitDiffers, nil
+			}
+			return 1, err
+		}
+		if !w.Done {
+			v := &w.Verification
+			fmt.Fprintf(stderr, "%s: %d hours and %d records verified, %d hours left\n", w.Stream, v.Windows, v.Records, v.Left)
+		}
+	}
+	printRepair(stdout, w)
+	return 0, nil
+}
+
+func printRepair(out io.Writer, w archive.Repairing) {
+	for _, text := range w.Wrong {
+		fmt.Fprintf(out, "%s: %s\n", w.Stream, text)
+	}
+	p := w.Rebuilt
+	fmt.Fprintf(out, "%d hours and %d records were verified\n", w.Verification.Windows, w.Verification.Records)
+	fmt.Fprintf(out, "read from %s, the past up to %s, the newest up to %s; settled up to %s\n",
+		stamped(p.Begin), stamped(p.Backfilled), stamped(p.Watermark), stamped(p.SealedTo))
+	fmt.Fprintf(out, "%d records, %d earlier versions, %d entries in the log\n", p.Records, p.Versions, p.Seals)
+	if w.Plan {
+		fmt.Fprintln(out, "planned: nothing was written")
+		return
+	}
+	fmt.Fprintf(out, "repaired: entry %d of the log says: %s\n", w.Entry, w.Reason)
+}
+
+// stamped is a time for people; a zero one is none yet.
+func stamped(t time.Time) string {
+	if t.IsZero() {
+		return "none"
+	}
+	return t.UTC().Format(time.RFC3339)
+}

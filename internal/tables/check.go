@@ -1,0 +1,92 @@
+package tables
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"strconv"
+
+	"github.com/tidwall/gjson"
+)
+
+// Rows that were computed have a column Check: the first bytes of a SHA-256 over where the row
+// stands and what it holds. Whoever uses one sees that it was changed, moved or copied, and does
+// without it. It is no secret: who recomputes it is found by verify alone. A row of a version
+// before has none, and is believed.
+const checkColumn = "Check"
+
+// checkBytes is how much of the SHA-256 a check has.
+const checkBytes = 8
+
+// checkOf is the check of a row's place and of what it holds.
+func checkOf(table, partition, key string, content ...[]byte) []byte {
+	h := sha256.New()
+	var length [8]byte
+	put := func(part []byte) {
+		binary.BigEndian.PutUint64(length[:], uint64(len(part)))
+		h.Write(length[:])
+		h.Write(part)
+	}
+	put([]byte(table))
+	put([]byte(partition))
+	put([]byte(key))
+	for _, part := range content {
+		put(part)
+	}
+	return h.Sum(nil)[:checkBytes]
+}
+
+// checkState is what a row's check says of the row.
+type checkState int
+
+// The states of a check.
+const (
+	unchecked checkState = iota // the row has none
+	agrees
+	differs
+)
+
+// compareCheck compares a row's check with what it should be.
+func compareCheck(row gjson.Result, want []byte) checkState {
+	column := row.Get(checkColumn)
+	switch {
+	case !given(column):
+		return unchecked
+	case column.Str == base64.StdEncoding.EncodeToString(want):
+		return agrees
+	}
+	return differs
+}
+
+// given tells whether a row has a column: one that was asked for and is not there may come as null.
+func given(column gjson.Result) bool { return column.Exists() && column.Type != gjson.Null }
+
+// number64 is a check as a number, for sums that do not depend on an order.
+func number64(check []byte) uint64 { return binary.BigEndian.Uint64(check) }
+
+// chunksOf are the bytes in the columns Record, Record1, ... of a row; false where they can't be
+// read.
+func chunksOf(row gjson.Result) (data []byte, ok bool) {
+	for i := range chunksPerRow {
+		column := row.Get(chunkName(i))
+		if !given(column) {
+			break
+		}
+		chunk, err := base64.StdEncoding.DecodeString(column.Str)
+		if err != nil || column.Type != gjson.String {
+			return nil, false
+		}
+		data = append(data, chunk...)
+	}
+	return data, true
+}
+
+// wholeNumber reads a column that holds a whole number, as Edm.Int32 or as a text.
+func wholeNumber(column gjson.Result) (int64, bool) {
+	text := column.Raw
+	if column.Type == gjson.String {
+		text = column.Str
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	return n, err == nil
+}

@@ -1,0 +1,427 @@
+package tables
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"hash/maphash"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
+)
+
+// Flaws of the index. The days by which searches go are indexed anew from the bytes of their
+// records, and compared with what is stored. Of a month's rows a number each is held, for there are
+// as many as users, applications and days together.
+
+const indexAgain = "handler reindex --again makes it anew"
+
+// hourSeals is what the log says of an hour.
+type hourSeals struct {
+	last   time.Time // when it was last sealed
+	most   int64     // contents that any of its entries lists
+	latest int64     // those that the last one lists
+}
+
+// lastSeals reads when each hour was sealed last. Entries that can't be read are left out; whoever
+// verifies the log names them.
+func (f *flaws) lastSeals(ctx context.Context) (map[time.Time]hourSeals, error) {
+	out := make(map[time.Time]hourSeals)
+	return out, f.query(ctx, coverageTable, string(f.stream), sealMark, sealMark+"~", "RowKey,Hour,Leaves,SealedAt",
+		func(body []byte) error {
+			var row struct {
+				Hour     string
+				Leaves   number
+				SealedAt time.Time
+			}
+			if json.Unmarshal(body, &row) != nil {
+				return nil
+			}
+			hour, err := time.Parse(entra.HourFormat, row.Hour)
+			if err != nil {
+				return nil
+			}
+			was := out[hour]
+			out[hour] = hourSeals{last: row.SealedAt, most: max(was.most, int64(row.Leaves)), latest: int64(row.Leaves)}
+			return nil
+		})
+}
+
+// indexedUpTo looks at the row that says how far the index was brought.
+func (f *flaws) indexedUpTo(ctx context.Context) error {
+	wrong := func() (why string, err error) {
+		// The row first: the log only grows.
+		var entries int64
+		state := unchecked
+		filter := "PartitionKey eq " + quote(string(f.stream)) + " and RowKey eq " + quote(indexedMark)
+		if err := f.list(ctx, coverageTable, filter, "", func(body []byte) error {
+			entries,
+				state = parseIndexed(f.stream, body)
+			return nil
+		}); err != nil {
+			return "", err
+		}
+		if state == differs {
+			return "it is not what was written, so no search goes by the index; " + indexAgain, nil
+		}
+		err = f.readProgress(ctx)
+		if f.progress.Started() && entries > f.progress.Seals {
+			why = "it knows more entries than the log has, so no search goes by the index; " + indexAgain
+		}
+		return why, err
+	}
+	why, err := wrong()
+	if err == nil && why != "" {
+		why, err = wrong()
+	}
+	if err != nil || why == "" {
+		return err
+	}
+	return f.found(archive.DiffDerived, coverageTable, indexedMark, time.Time{}, "%s", why)
+}
+
+// heldRow is a row of the index as it is stored: hashes of its key and of what it holds.
+type heldRow struct{ key, content uint64 }
+
+// monthIndex is what is held of the index of one month.
+type monthIndex struct {
+	*flaws
+	table    string
+	month    time.Time
+	from, to time.Time
+	seed     maphash.Seed
+	days     map[time.Time]indexedDay
+	checked  map[time.Time]bool // days whose own row has a check
+	rows     map[time.Time][]heldRow
+	log      map[time.Time]hourSeals
+}
+
+// index names what is wrong with the index of the days of [from, to), within one month.
+func (f *flaws) index(ctx context.Context, month, from, to time.Time, log map[time.Time]hourSeals) error {
+	m := &monthIndex{flaws: f, table: indexTable(month), month: month, from: from.Truncate(24 * time.Hour), to: to,
+		seed: maphash.MakeSeed(),
+		days: make(map[time.Time]indexedDay), checked: make(map[time.Time]bool), rows: make(map[time.Time][]heldRow), log: log}
+	if err := m.read(ctx); err != nil || len(m.days) == 0 {
+		return err
+	}
+	state, err := m.good(ctx)
+	if err != nil {
+		return err
+	}
+	for day := m.from; day.Before(to); day = day.AddDate(0, 0, 1) {
+		if err := m.day(ctx, day, state[day]); err != nil {
+			return err
+		}
+		delete(m.rows, day)
+	}
+	return nil
+}
+
+// read reads the month's rows, and names those that are not what was written.
+func (m *monthIndex) read(ctx context.Context) error {
+	return m.query(ctx, m.table, string(m.stream), "", "~", "", func(body []byte) error {
+		key := gjson.GetBytes(body, "RowKey").Str
+		day, ok := dayOf(m.month, key)
+		if !ok {
+			if m.from.After(m.month) {
+				return nil // it is named with the month's first day
+			}
+			return m.found(archive.DiffAdded, m.table, key, time.Time{},
+				"its key is not one that Entra Ledger writes, and nothing reads it")
+		}
+		if day.Before(m.from) || !day.Before(m.to) {
+			return nil
+		}
+		if strings.HasPrefix(key, dayMark) {
+			_, of, state := parseIndexedDay(m.table, m.stream, body)
+			if state == differs {
+				return m.again(ctx, key, day)
+			}
+			m.days[day], m.checked[day] = of, state == agrees
+			return nil
+		}
+		row, state := parseIndexRow(m.table, m.stream, body)
+		if state == differs {
+			return m.again(ctx, key, day)
+		}
+		m.rows[day] = append(m.rows[day], m.hold(row))
+		return nil
+	})
+}
+
+// again looks once more at a row that is not what was written, and names it.
+func (m *monthIndex) again(ctx context.Context, key string, day time.Time) error {
+	return m.one(ctx, key, func(body []byte) error {
+		var state checkState
+		if strings.HasPrefix(key, dayMark) {
+			_, _, state = parseIndexedDay(m.table, m.stream, body)
+		} else {
+			_, state = parseIndexRow(m.table, m.stream, body)
+		}
+		if state != differs {
+			return nil
+		}
+		return m.found(archive.DiffDerived, m.table, key, day,
+			"it is not what was written, so the day is searched whole; %s", indexAgain)
+	})
+}
+
+// one reads one row, if it is there.
+func (m *monthIndex) one(ctx context.Context, key string, take func(body []byte) error) error {
+	filter := "PartitionKey eq " + quote(string(m.stream)) + " and RowKey eq " + quote(key)
+	return m.list(ctx, m.table, filter, "", take)
+}
+
+func (m *monthIndex) hold(row indexRow) heldRow {
+	out := heldRow{key: maphash.String(m.seed, row.key), content: uint64(row.hours)}
+	for one := range slices.Chunk(row.ids, idBytes) {
+		out.content += maphash.Bytes(m.seed, one)
+	}
+	return out
+}
+
+// good are the days by which searches go, with the seals that they have now. A day that has others
+// than the index says is among them only if a search would go by it all the same.
+func (m *monthIndex) good(ctx context.Context) (map[time.Time]archive.IndexedDay, error) {
+	search, err := archive.NewSearch(ctx, m.Store, m.stream)
+	if entra.CodeOf(err) == entra.CodeTampered || err == nil && search == nil {
+		return nil, nil // the ledger is what is wrong, or nothing goes by the index
+	}
+	if err != nil {
+		return nil, err
+	}
+	states, err := archive.IndexableDays(ctx, m.Store, m.stream, m.month, m.month.AddDate(0, 1, 0))
+	if entra.CodeOf(err) == entra.CodeTampered {
+		return nil, nil
+	}
+	for day := range states {
+		if !search.Uses(day) {
+			delete(states, day)
+		}
+	}
+	return states, err
+}
+
+// stillGood tells whether a day's row of the index is as it was read, and is gone by.
+func (m *monthIndex) stillGood(ctx context.Context, day time.Time) (bool, error) {
+	now, err := m.good(ctx)
+	if err != nil {
+		return false, err
+	}
+	is := false
+	err = m.one(ctx, dayMark+day.Format("02"), func(body []byte) error {
+		_, of, state := parseIndexedDay(m.table, m.stream, body)
+		is = state != differs && of == m.days[day]
+		return nil
+	})
+	state, used := now[day]
+	return is && used && state == m.days[day].IndexedDay, err
+}
+
+// day compares the rows of a day with those that its records make.
+func (m *monthIndex) day(ctx context.Context, day time.Time, now archive.IndexedDay) error {
+	row, indexed := m.days[day]
+	if !indexed || now == (archive.IndexedDay{}) {
+		return nil
+	}
+	if row.IndexedDay != now {
+		return m.otherSeals(ctx, day)
+	}
+	made, err := m.make(ctx, day)
+	if err != nil || made == nil {
+		return err
+	}
+	stored := m.rows[day]
+	slices.SortFunc(stored, func(a, b heldRow) int { return cmp.Compare(a.key, b.key) })
+	wanted := made.sealed.rows(day.Format("02"))
+	var lacking []indexRow
+	for _, want := range wanted {
+		held := m.hold(want)
+		at, there := slices.BinarySearchFunc(stored, held.key, func(r heldRow,
+			key uint64) int {
+			return cmp.Compare(r.key, key)
+		})
+		if !there || stored[at].content != held.content {
+			lacking = append(lacking, want)
+		}
+	}
+	wrong := make(map[string]string) // by row
+	for _, want := range lacking {
+		if err := m.lacks(ctx, want, wrong); err != nil {
+			return err
+		}
+	}
+	if err := m.extras(ctx, day, made, stored, wrong); err != nil {
+		return err
+	}
+	if is := newIndexedDay(m.table, m.stream, now,
+		wanted); len(lacking) == 0 && made.whole && m.checked[day] && (is.rows != row.rows || is.sum != row.sum) {
+		wrong[dayMark+day.Format("02")] = fmt.Sprintf("it says that the day has %d rows, and its records make %d, or others; %s",
+			row.rows, is.rows, indexAgain)
+	}
+	return m.name(ctx, day, wrong)
+}
+
+// name yields what is wrong with rows of a day, if the day is still what was compared.
+func (m *monthIndex) name(ctx context.Context, day time.Time, wrong map[string]string) error {
+	if len(wrong) == 0 {
+		return nil
+	}
+	if good, err := m.stillGood(ctx, day); err != nil || !good {
+		return err
+	}
+	for _, key := range slices.Sorted(maps.Keys(wrong)) {
+		if err := m.found(archive.DiffDerived, m.table, key, day, "%s", wrong[key]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// otherSeals names a day whose row is of other seals than the ledger has, though nothing tells a
+// search so.
+func (m *monthIndex) otherSeals(ctx context.Context, day time.Time) error {
+	now, err := m.good(ctx)
+	if err != nil {
+		return err
+	}
+	key := dayMark + day.Format("02")
+	return m.one(ctx, key, func(body []byte) error {
+		_, of, parsed := parseIndexedDay(m.table, m.stream, body)
+		state, used := now[day]
+		if !used || parsed == differs || of.IndexedDay == state {
+			return nil
+		}
+		return m.found(archive.DiffDerived, m.table, key, day,
+			"it says that the day was indexed as of entry %d of the log and %d seals, and the ledger has entry %d and %d; %s",
+			of.LastSeal, of.Seals, state.LastSeal, state.Seals, indexAgain)
+	})
+}
+
+// lacks looks once more at a row that has not all that the day's records make.
+func (m *monthIndex) lacks(ctx context.Context, want indexRow, wrong map[string]string) error {
+	there, hides := false, true
+	err := m.one(ctx, want.key, func(body []byte) error {
+		row, state := parseIndexRow(m.table, m.stream, body)
+		there = true
+		if state == differs {
+			hides = false // it is named already, and believed by nobody
+			return nil
+		}
+		_, hides = want.with(row)
+		return nil
+	})
+	switch {
+	case err != nil || !hides:
+	case !there:
+		wrong[want.key] = "the row is not there, and searches by it miss records; " + indexAgain
+	default:
+		wrong[want.key] = "it lacks records that the day has, and searches by it miss them; " + indexAgain
+	}
+	return err
+}
+
+// madeIndex is the index of a day, made from its records.
+type madeIndex struct {
+	sealed *dayIndex // of the contents that its seals list
+	all    *dayIndex // of those that came since, too
+	whole  bool      // both are the same, and every record could be read
+	gaps   bool      // one could not be read
+}
+
+// make indexes a day anew; nil where that can't be done.
+func (m *monthIndex) make(ctx context.Context, day time.Time) (*madeIndex, error) {
+	out := &madeIndex{sealed: newDayIndex(m.stream), all: newDayIndex(m.stream), whole: true}
+	for row, err := range m.Inspect(ctx, m.stream, day, day.AddDate(0, 0, 1)) {
+		if entra.CodeOf(err) == entra.CodeTampered {
+			return nil, nil // whoever verifies the records names it
+		}
+		if err != nil {
+			return nil, err
+		}
+		rec, err := logs.ParseRecord(m.stream, row.Raw)
+		if row.Problem != "" || row.Raw == nil || err != nil {
+			out.whole, out.gaps = false, true
+			continue
+		}
+		out.all.addRecord(rec)
+		if row.FirstSeen.After(m.log[row.Hour].last) {
+			out.whole = false
+			continue
+		}
+		out.sealed.addRecord(rec)
+	}
+	return out, nil
+}
+
+func newDayIndex(stream entra.Stream) *dayIndex {
+	return &dayIndex{columns: logs.Of(stream).IndexedColumns(), values: make(map[string]archive.Hours),
+		ids: make(map[string][]byte)}
+}
+
+// addRecord adds a record by what its bytes say.
+func (d *dayIndex) addRecord(rec entra.Record) {
+	d.add(rec.ID, rec.Time.Hour(), func(name string) string {
+		for _, col := range rec.Columns {
+			if col.Name == name && !col.IsInt {
+				return col.Text
+			}
+		}
+		return ""
+	})
+}
+
+// extras finds the rows of a day that have more than its records make.
+func (m *monthIndex) extras(ctx context.Context, day time.Time, made *madeIndex, stored []heldRow,
+	wrong map[string]string) error {
+	if made.gaps {
+		return nil // they may be of the records that could not be read
+	}
+	for hour := day; hour.Before(day.AddDate(0, 0, 1)); hour = hour.Add(time.Hour) {
+		if of := m.log[hour]; of.latest < of.most {
+			return nil // a purge dropped records and was stopped; the index knows them still
+		}
+	}
+	wanted := make(map[uint64]indexRow)
+	for _, row := range made.all.rows(day.Format("02")) {
+		wanted[maphash.String(m.seed, row.key)] = row
+	}
+	suspects := make(map[uint64]bool)
+	for _, held := range stored {
+		if want, ok := wanted[held.key]; !ok || m.hold(want).content != held.content {
+			suspects[held.key] = true
+		}
+	}
+	if len(suspects) == 0 {
+		return nil
+	}
+	return m.query(ctx, m.table, string(m.stream), "", "~", "", func(body []byte) error {
+		key := gjson.GetBytes(body, "RowKey").Str
+		if !suspects[maphash.String(m.seed, key)] {
+			return nil
+		}
+		row, state := parseIndexRow(m.table, m.stream, body)
+		want, ok := wanted[maphash.String(m.seed, key)]
+		if row.ids != nil && !ok {
+			want.ids = []byte{}
+		}
+		if _, more := row.with(want); state != differs && more && m.known(key) {
+			wrong[key] = "it has more than the day's records make: it hides nothing, and no run wrote it"
+		}
+		return nil
+	})
+}
+
+// known tells whether a key is one that this version writes: a later one may index more columns.
+func (m *monthIndex) known(key string) bool {
+	column, _, _ := strings.Cut(key, "!")
+	return column+"!" == idMark || slices.Contains(logs.Of(m.stream).IndexedColumns(), column)
+}

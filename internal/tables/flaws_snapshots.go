@@ -1,0 +1,215 @@
+package tables
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+	"github.com/tidwall/gjson"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// SnapshotFlaws is archive.Beside's: rows of snapshots that are not what was written, are gone, or
+// were added. All of them are replaced by the next snapshot.
+func (s *Store) SnapshotFlaws(ctx context.Context) iter.Seq2[archive.Flaw, error] {
+	return s.findings(func(f *flaws) error { return f.snapshots(ctx) })
+}
+
+// neverDropped is how many of the newest whole snapshots keep their rows, whatever runs.
+const neverDropped = 2
+
+func (f *flaws) snapshots(ctx context.Context) error {
+	var known []directory.Snapshot
+	ids := make(map[string]bool) // of all rows, whether they can be read or not
+	err := f.list(ctx, snapshotsTable, "PartitionKey ge ''", "", func(body []byte) error {
+		row := gjson.ParseBytes(body)
+		partition, key := row.Get("PartitionKey").Str, row.Get("RowKey").Str
+		if partition != snapshotsPartition {
+			return f.found(archive.DiffAdded, snapshotsTable, partition+" "+key, time.Time{},
+				"its partition is not one that Entra Ledger writes, and nothing reads it")
+		}
+		ids[idOfSnapshot(key)] = true
+		snap, err := f.parseSnapshot(ctx, body)
+		if err == nil {
+			known = append(known, snap)
+			return nil
+		}
+		return f.notASnapshot(key, err)
+	})
+	if err != nil {
+		return err
+	}
+	whole := 0
+	for _, snap := range known {
+		if snap.Stage == directory.Whole {
+			whole++
+		}
+		if snap.Stage == directory.Dropped {
+			continue
+		}
+		if err := f.snapshotRows(ctx, snap, snap.Stage == directory.Whole && whole <= neverDropped); err != nil {
+			return err
+		}
+	}
+	return f.withoutRow(ctx, ids)
+}
+
+// idOfSnapshot is the id of the snapshot whose row has a key.
+func idOfSnapshot(key string) string {
+	n, ok := wholeNumber(gjson.Result{Type: gjson.String, Str: strings.TrimLeft(key, "0")})
+	if !ok {
+		return ""
+	}
+	return time.Unix(9_999_999_999-n, 0).UTC().Format(snapshotID)
+}
+
+// notASnapshot names a snapshot's row that is not what was written; other errors stay as they are.
+func (f *flaws) notASnapshot(key string, err error) error {
+	var e *entra.Error
+	if !errors.As(err, &e) || e.Code != entra.CodeTampered {
+		return err
+	}
+	return f.found(archive.DiffDerived, snapshotsTable, key, time.Time{},
+		"nobody can answer from it, nor from a snapshot before it: %s; %s", e.Why, e.Remedy)
+}
+
+// withoutRow names the tables of snapshots of which the table of snapshots has no row: a row is
+// there before its table, and stays.
+func (f *flaws) withoutRow(ctx context.Context, ids map[string]bool) error {
+	names, err := f.tableNames(ctx)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		id, ok := strings.CutPrefix(name, snapshotTable(""))
+		began, wrong := time.Parse(snapshotID, id)
+		if !ok || wrong != nil || ids[id] {
+			continue
+		}
+		_, err := f.service.NewClient(snapshotsTable).GetEntity(ctx, snapshotsPartition, snapshotKey(began), nil)
+		if err == nil {
+			continue // it was begun a moment ago
+		}
+		if !isCode(err, "TableNotFound", "ResourceNotFound") {
+			return f.explain("read snapshot "+id, err)
+		}
+		err = f.found(archive.DiffDerived, snapshotsTable, snapshotKey(began), time.Time{},
+			"the row of snapshot %s is not there, and its table %s is; answers are from another one", id, name)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// snapshotRows names what is wrong with the rows of one snapshot. must says that they have to be
+// there.
+func (f *flaws) snapshotRows(ctx context.Context, snap directory.Snapshot, must bool) error {
+	table, sums, named := snapshotTable(snap.ID), make(rowSums), make(map[string]bool)
+	err := f.listWith(ctx, table, &aztables.ListEntitiesOptions{}, func(body []byte) error {
+		row := gjson.ParseBytes(body)
+		partition, key := row.Get("PartitionKey").Str, row.Get("RowKey").Str
+		sums.add(partition, row.Get(checkColumn))
+		why, err := f.snapshotRow(ctx, table, partition, body, snap)
+		if err != nil || why == "" {
+			return err
+		}
+		named[partition] = true
+		return f.found(archive.DiffDerived, table, partition+" "+key, time.Time{},
+			"%s; the next snapshot replaces it (POST /api/snapshot)", why)
+	})
+	gone := errors.Is(err, errNoTable)
+	if err != nil && !gone {
+		return err
+	}
+	if snap.Stage != directory.Whole || gone && !must {
+		return nil
+	}
+	if !gone && (snap.Sums == nil || maps.Equal(snap.Sums, sums.sums())) {
+		return nil
+	}
+	now, err := f.Snapshot(ctx, snap.ID) // it may have been dropped meanwhile
+	if err != nil || now.Stage != directory.Whole {
+		return ignoreTampered(err) // which is named already
+	}
+	if gone {
+		return f.found(archive.DiffDerived, table, "", time.Time{},
+			"the table of a whole snapshot is not there; POST /api/snapshot takes a new one")
+	}
+	return f.otherSums(table, snap, sums.sums(), named)
+}
+
+// snapshotRow says what is wrong with a row of a snapshot; empty: nothing.
+func (f *flaws) snapshotRow(ctx context.Context, table, partition string, body []byte,
+	snap directory.Snapshot) (string, error) {
+	row, doc, err := f.parseDocument(ctx, table, partition, body)
+	var e *entra.Error
+	switch {
+	case ctx.Err() != nil || errors.As(err, &e) && e.Code != entra.CodeTampered:
+		return "", err
+	case err != nil:
+		return "it can't be read", nil
+	case row.Codec == "":
+		return "it has no document", nil
+	case row.Check == nil:
+		if of, ok := snap.Sums[partition]; ok && of.Unchecked == 0 {
+			return "it has lost its check", nil
+		}
+		return "", nil
+	}
+	parsed := gjson.ParseBytes(body)
+	if bytes.Equal(row.Check, snapshotCheck(table, partition, row.RowKey, doc, columnsIn(parsed))) {
+		return "", nil
+	}
+	if why := checkRead(table, partition, body, doc, true, false); why != "" {
+		return why, nil
+	}
+	return "its columns are not those that were written, and a question by them is answered wrongly", nil
+}
+
+// otherSums names the partitions that have not the rows that were written. Where a row was named
+// already, that explains its sum.
+func (f *flaws) otherSums(table string, snap directory.Snapshot, now map[string]directory.RowSum,
+	named map[string]bool) error {
+	all := make(map[string]bool)
+	for partition := range maps.Keys(snap.Sums) {
+		all[partition] = true
+	}
+	for partition := range maps.Keys(now) {
+		all[partition] = true
+	}
+	for _, partition := range slices.Sorted(maps.Keys(all)) {
+		was, is := snap.Sums[partition], now[partition]
+		detail := ""
+		switch {
+		case was.Rows != is.Rows:
+			detail = fmt.Sprintf("the snapshot has %d rows there, and %d were written", is.Rows, was.Rows)
+		case was != is && !named[partition]:
+			detail = fmt.Sprintf("of the %d rows that were written some are not there, and others are", was.Rows)
+		default:
+			continue
+		}
+		if err := f.found(archive.DiffDerived, table, partition, time.Time{},
+			"%s; POST /api/snapshot takes a new one", detail); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func ignoreTampered(err error) error {
+	if entra.CodeOf(err) == entra.CodeTampered || errors.Is(err, directory.ErrNoSnapshot) {
+		return nil
+	}
+	return err
+}
