@@ -34,8 +34,8 @@ func (s *system) command(args ...string) (code int, stdout, stderr string) {
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-// TestAnOperatorsWayToRepair: a progress row is taken away, the timer fails and everything says why;
-// the row is made anew over HTTP and by command, and the archive goes on.
+// TestAnOperatorsWayToRepair: a progress row is taken away, the timer fails and everything says
+// why; the row is made anew over HTTP and by command, and the archive goes on.
 func TestAnOperatorsWayToRepair(t *testing.T) {
 	s := newSystem(t, simtenant.Config{Retention: 60 * 24 * time.Hour, Generate: &generate.Config{Seed: 5, Users: 20, Days: 3}})
 	s.env["ARCHIVE_STREAMS"], s.env["ARCHIVE_BACKFILL"] = "directoryAudits,provisioning", "20d"

@@ -80,8 +80,8 @@ type tampered struct {
 
 const timeLength = len("2026-11-21T12:00:00.0000000Z")
 
-// newTampered alters the bytes of one record, the types of two columns, and the keys of two rows; and
-// the dictionary of another log.
+// newTampered alters the bytes of one record, the types of two columns, and the keys of two rows;
+// and the dictionary of another log.
 func newTampered(t *testing.T) *tampered {
 	end := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	generated := &generate.Config{Seed: 8, Users: 20, Apps: 5, Days: 3, Policies: 1, End: end,
@@ -149,7 +149,8 @@ func split(records []string) (whole, rows []string) {
 	return whole, rows
 }
 
-// TestAlteredRecordsStandInTheirPlacesAndAllElseIsWhole goes through every answer that gives records.
+// TestAlteredRecordsStandInTheirPlacesAndAllElseIsWhole goes through every answer that gives
+// records.
 func TestAlteredRecordsStandInTheirPlacesAndAllElseIsWhole(t *testing.T) {
 	p := newTampered(t)
 	const path = "/api/auditLogs/signIns"
@@ -240,7 +241,8 @@ func placeOf(rec string) string {
 	return at.Truncate(entra.Tick).Format("2006-01-02T15:04:05.0000000Z")
 }
 
-// dictionary: each record that needs it is named with id and time, and those from before it are whole.
+// dictionary: each record that needs it is named with id and time, and those from before it are
+// whole.
 func (p *tampered) dictionary(t *testing.T) {
 	filter := url.QueryEscape("signInEventTypes/any(t: t eq 'servicePrincipal')")
 	list := p.url + "/api/auditLogs/signIns?$top=1000&$filter=" + filter

@@ -11,8 +11,9 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// TestAnArchiveThatWasSealedLateIsSealedEarly has the version that seals an hour after its last pass,
-// and without dates, archive two days, this one go on, that one take over for a day, and this one again.
+// TestAnArchiveThatWasSealedLateIsSealedEarly has the version that seals an hour after its last
+// pass, and without dates, archive two days, this one go on, that one take over for a day, and this
+// one again.
 func TestAnArchiveThatWasSealedLateIsSealedEarly(t *testing.T) {
 	v := newVersions(t, buildVersion(t, onceVersion), logs.SignInsInteractiveUser, logs.SignInsNonInteractiveUser, logs.Provisioning)
 	old := v.startBefore()

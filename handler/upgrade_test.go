@@ -164,8 +164,9 @@ func (v *versions) rollBack(old, now *process) {
 	}
 	v.requireTruth()
 	v.requireLedger()
-	// The version before does not know that an hour can be sealed before its last pass: its own verify
-	// takes what it has added to such an hour for a stranger, until it seals it again itself.
+	// The version before does not know that an hour can be sealed before its last pass: its own
+	// verify takes what it has added to such an hour for a stranger, until it seals it again
+	// itself.
 	v.requireVerified(now)
 }
 

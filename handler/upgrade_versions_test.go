@@ -31,7 +31,8 @@ const (
 	// thinVersion is the commit whose handler reads interactive sign-ins and audits from v1.0, and
 	// believes every walk.
 	thinVersion = "81587c3"
-	// onceVersion is the commit whose handler seals an hour after its last pass, and covers no dates.
+	// onceVersion is the commit whose handler seals an hour after its last pass, and covers no
+	// dates.
 	onceVersion = "7905891"
 )
 

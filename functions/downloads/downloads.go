@@ -125,9 +125,9 @@ func (f *Function) read(r *http.Request, file export.File) (search.Question, str
 // flushEvery is after how many records what is written is sent: the caller sees that it goes on.
 const flushEvery = 2000
 
-// stream writes the file while the archive is read, in the order of time. A file that breaks off cuts the connection, so that
-// nobody takes a part for the whole; it is asked for again from the time of the last row. An altered
-// record is a row that says so, and the file goes on.
+// stream writes the file while the archive is read, in the order of time. A file that breaks off
+// cuts the connection, so that nobody takes a part for the whole; it is asked for again from the
+// time of the last row. An altered record is a row that says so, and the file goes on.
 func (f *Function) stream(w http.ResponseWriter, r *http.Request, file export.File, q search.Question, format string) error {
 	out := &output{response: w, file: file, format: format}
 	// What goes wrong before the first record can still be answered.
@@ -178,7 +178,8 @@ func (o *output) begin(r *http.Request) {
 	h.Set("Content-Type", contentTypes[o.format])
 	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", o.file.Name+"."+o.format))
 	h.Add("Vary", "Accept-Encoding")
-	// How many records were altered is known at the end. The Functions host drops trailers: the rows tell it, too.
+	// How many records were altered is known at the end. The Functions host drops trailers: the
+	// rows tell it, too.
 	h.Set("Trailer", answer.TamperedHeader)
 	o.to = o.response
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {

@@ -119,8 +119,8 @@ func TestAFileOfElementsHasOneRowForAnAlteredRecord(t *testing.T) {
 	require.Contains(t, rows[1], "'=Password")
 }
 
-// TestEveryFileHasTheColumnAndSaysThatNothingWasAltered: a column that is there only sometimes breaks
-// who reads by columns.
+// TestEveryFileHasTheColumnAndSaysThatNothingWasAltered: a column that is there only sometimes
+// breaks who reads by columns.
 func TestEveryFileHasTheColumnAndSaysThatNothingWasAltered(t *testing.T) {
 	a := searchtest.New(t, stream, begin, signIn("a", 1))
 	files := serve(t, a)
@@ -146,7 +146,8 @@ func TestEveryFileHasTheColumnAndSaysThatNothingWasAltered(t *testing.T) {
 	require.Contains(t, body, `"entraledger.tampered"]`)
 }
 
-// TestAFileThatBreaksOffLooksLikeOne: what comes before a failure has been sent, and is no whole file.
+// TestAFileThatBreaksOffLooksLikeOne: what comes before a failure has been sent, and is no whole
+// file.
 func TestAFileThatBreaksOffLooksLikeOne(t *testing.T) {
 	var many []map[string]any
 	for i := range 30 {

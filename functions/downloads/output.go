@@ -56,8 +56,8 @@ func (o *output) record(raw []byte) error {
 	})
 }
 
-// tampered writes the row of a record that was altered. In JSON it is the object that lists have; in a
-// file of elements with the file's own names for id and time, by which it is joined.
+// tampered writes the row of a record that was altered. In JSON it is the object that lists have;
+// in a file of elements with the file's own names for id and time, by which it is joined.
 func (o *output) tampered(rec archive.Archived) error {
 	o.altered++
 	cells := o.file.TamperedRow(rec)

@@ -151,8 +151,8 @@ func (f *Function) gaps(ctx context.Context, q query) func() ([]archive.Gap, err
 	return search.Later(func() ([]archive.Gap, error) { return f.Gaps.OfQuestion(ctx, q.Question) })
 }
 
-// begin begins the answer. What is not there any more, and how many records were altered, stands in a
-// header, and in an annotation, which clients of Graph ignore.
+// begin begins the answer. What is not there any more, and how many records were altered, stands in
+// a header, and in an annotation, which clients of Graph ignore.
 func (f *Function) begin(w http.ResponseWriter, r *http.Request, q query, missing func() ([]archive.Gap, error), tampered int) ([]byte, error) {
 	about := answer.BaseURL(r, f.BaseURL) + "/api/$metadata#auditLogs/" + q.collection
 	body := append([]byte(`{"@odata.context":`), strconv.Quote(about)+`,`...)
@@ -176,8 +176,9 @@ func (f *Function) appendCount(ctx context.Context, body []byte, q query) ([]byt
 	return append(body, `"@odata.count":`+strconv.FormatInt(n, 10)+`,`...), nil
 }
 
-// project is a record as it is answered: as received, or only what was selected, with what the archive adds for versions.
-// In place of an altered one stands what is known of it. Its dates are not: they may be what was altered.
+// project is a record as it is answered: as received, or only what was selected, with what the
+// archive adds for versions. In place of an altered one stands what is known of it. Its dates are
+// not: they may be what was altered.
 func (q query) project(rec archive.Archived) []byte {
 	if rec.Tampered != "" {
 		fields := q.fields

@@ -97,7 +97,8 @@ func TestAnAlteredRecordIsAnObjectThatSaysSo(t *testing.T) {
 	}
 }
 
-// TestAWalkThroughPagesOfOneGoesOnBehindAnAlteredRecord follows links: an altered record is a page like any other.
+// TestAWalkThroughPagesOfOneGoesOnBehindAnAlteredRecord follows links: an altered record is a page
+// like any other.
 func TestAWalkThroughPagesOfOneGoesOnBehindAnAlteredRecord(t *testing.T) {
 	a := searchtest.New(t, tenantlogs.SignInsInteractiveUser, begin,
 		signIn("a", 1), signIn("b", 2), signIn("c", 3), signIn("d", 90))

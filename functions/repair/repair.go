@@ -1,5 +1,5 @@
-// Package repair is the HTTP function that makes a stream's row of progress anew, from the rows of its hours and its
-// log, or tells what that would make. It asks for the master key.
+// Package repair is the HTTP function that makes a stream's row of progress anew, from the rows of
+// its hours and its log, or tells what that would make. It asks for the master key.
 package repair
 
 import (

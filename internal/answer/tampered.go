@@ -7,11 +7,12 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 )
 
-// TamperedHeader says how many records of an answer were altered since they were written. Lists leave
-// it out where none was; downloads send it as a trailer.
+// TamperedHeader says how many records of an answer were altered since they were written. Lists
+// leave it out where none was; downloads send it as a trailer.
 const TamperedHeader = "X-EntraLedger-Tampered"
 
-// Annotations of a record that was altered. A term has one type: the number in a whole answer is another term.
+// Annotations of a record that was altered. A term has one type: the number in a whole answer is
+// another term.
 const (
 	TamperedAnnotation      = "@entraledger.tampered"      // one sentence: what is wrong with it
 	RowKeyAnnotation        = "@entraledger.rowKey"        // where it lies
@@ -34,9 +35,9 @@ func AppendTamperedCount(dst []byte, n int) []byte {
 	return append(strconv.AppendInt(append(dst, `"`+TamperedCountAnnotation+`":`...), int64(n), 10), ',')
 }
 
-// Tampered is the object that stands for an altered record, in place of its bytes: of the record only
-// what its row key tells, id and time; what the key does not tell is left out. None of the row's other
-// cells is shown, for each may be what was altered.
+// Tampered is the object that stands for an altered record, in place of its bytes: of the record
+// only what its row key tells, id and time; what the key does not tell is left out. None of the
+// row's other cells is shown, for each may be what was altered.
 func Tampered(rec archive.Archived, timeProperty string) []byte {
 	out := []byte{'{'}
 	if rec.Key.ID != "" {

@@ -114,10 +114,11 @@ func (r Report) Summary() string {
 }
 
 // Run reads the newest hours of every stream, then again what is due, seals what was read, settles
-// what has had its last pass, and spends what is left of budget on backfill, oldest window first. A stream that fails
-// does not hold up the others; the error names all that failed. A budget that ends is no error,
-// unless a stream has stood still for too long. A stream that another execution has is waited for
-// as long as the budget lasts. Cancelling ctx ends the run at once; everything committed stays.
+// what has had its last pass, and spends what is left of budget on backfill, oldest window first. A
+// stream that fails does not hold up the others; the error names all that failed. A budget that
+// ends is no error, unless a stream has stood still for too long. A stream that another execution
+// has is waited for as long as the budget lasts. Cancelling ctx ends the run at once; everything
+// committed stays.
 func (c *Collector) Run(ctx context.Context, by Execution, streams []entra.Stream, budget time.Duration) (Report, error) {
 	return c.run(ctx, by, streams, budget, func(runs []*streamRun) {
 		c.each(runs, func(r *streamRun) error { return r.frontier(ctx) })

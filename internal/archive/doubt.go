@@ -74,7 +74,8 @@ func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool
 	return true, rd.reseal(ctx, w, hour.extra)
 }
 
-// cannotCount leaves an hour in doubt of which a row is not what was written. Everything else goes on.
+// cannotCount leaves an hour in doubt of which a row is not what was written. Everything else goes
+// on.
 func (rd *read) cannotCount(w *row, why error) error {
 	rd.tampered = why
 	w.uncounted()

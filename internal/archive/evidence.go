@@ -29,8 +29,8 @@ type Evidence interface {
 
 // Beside finds what is wrong with rows beside the records and the ledger.
 type Beside interface {
-	// Flaws are those of a stream: of the days of [from, to), or, without a span, of what is about no
-	// time.
+	// Flaws are those of a stream: of the days of [from, to), or, without a span, of what is about
+	// no time.
 	Flaws(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[Flaw, error]
 	// StrayFlaws are rows of tables of the archive that are no known stream's.
 	StrayFlaws(ctx context.Context) iter.Seq2[Flaw, error]
@@ -51,8 +51,8 @@ type Inspected struct {
 	Foreign string
 	// Stored is the size of its rows as the table counts them; 0: not told.
 	Stored int64
-	// Needs names the dictionary without which the row can't be read, as table!number, where that is
-	// the problem.
+	// Needs names the dictionary without which the row can't be read, as table!number, where that
+	// is the problem.
 	Needs string
 }
 

@@ -26,7 +26,8 @@ type groupResult struct {
 	added   Contents
 	ages    Lateness // how old the new records are
 	recount bool     // added does not tell all that was stored
-	// tampered is about a stored row that is not what was written; what came in its place is rejected.
+	// tampered is about a stored row that is not what was written; what came in its place is
+	// rejected.
 	tampered error
 }
 

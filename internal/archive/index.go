@@ -11,10 +11,12 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// The index tells in which hours there is anything of a user, an application or an id, so that a search over years reads a
-// few hours. It is made of days that are sealed, and good for as long as nothing came into them: what did stands in the log of
-// seals, behind the entry up to which the index was brought, or waits to be sealed again. Whatever the index does not speak for is
-// searched, so an answer is right without it too. Nor is a row believed that is not what was written: its day is searched whole.
+// The index tells in which hours there is anything of a user, an application or an id, so that a
+// search over years reads a few hours. It is made of days that are sealed, and good for as long as
+// nothing came into them: what did stands in the log of seals, behind the entry up to which the
+// index was brought, or waits to be sealed again. Whatever the index does not speak for is
+// searched, so an answer is right without it too. Nor is a row believed that is not what was
+// written: its day is searched whole.
 
 // Day is one UTC day of a stream.
 type Day struct {

@@ -254,8 +254,8 @@ func (h *holding) commit(ctx context.Context, p Progress, rows []Coverage, seals
 		return p, context.Cause(ctx)
 	}
 	defer func() { <-h.turn }()
-	// A commit vouches for what it counts: neither a renewal nor the end of a run that stops within a
-	// read does for what was written since.
+	// A commit vouches for what it counts: neither a renewal nor the end of a run that stops within
+	// a read does for what was written since.
 	if len(rows) > 0 || p.ReadingFrom.IsZero() {
 		h.lease.Stamp = h.given
 	}

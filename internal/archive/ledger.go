@@ -126,8 +126,8 @@ type Progress struct {
 	ReadingFrom, ReadingTo time.Time
 
 	Passed Passed // how far the windows were read again at each age
-	// Every window from Begin to SealedTo that was read is settled. Seals counts the log's entries, Heads how many of
-	// them the last head outside the tables stands for.
+	// Every window from Begin to SealedTo that was read is settled. Seals counts the log's entries,
+	// Heads how many of them the last head outside the tables stands for.
 	SealedTo     time.Time
 	SealedAt     time.Time
 	Seals, Heads int64

@@ -69,12 +69,12 @@ type Store interface {
 	// most is how many there should be: where that one is there and none follows, nothing is
 	// counted.
 	LogSize(ctx context.Context, s entra.Stream, most int64) (int64, error)
-	// KeepLeaves keeps, beside seals of one stream, what they list: it tells a seal's members, and names
-	// a record that is altered or missing later. What another execution keeps of an entry with the
-	// same number does not touch it.
+	// KeepLeaves keeps, beside seals of one stream, what they list: it tells a seal's members, and
+	// names a record that is altered or missing later. What another execution keeps of an entry
+	// with the same number does not touch it.
 	KeepLeaves(ctx context.Context, lists []SealedList) error
-	// KeptLeaves gives back what was kept beside a seal; ok is false where nothing is, or not all. An
-	// error that is none of reading says that what is kept is not what is written.
+	// KeptLeaves gives back what was kept beside a seal; ok is false where nothing is, or not all.
+	// An error that is none of reading says that what is kept is not what is written.
 	KeptLeaves(ctx context.Context, s seal.Seal) (list KeptList, ok bool, err error)
 }
 
@@ -82,8 +82,8 @@ type Store interface {
 type SealedList struct {
 	Seal   seal.Seal
 	Leaves []seal.Leaf // in the order of its tree
-	// Before is the window's last seal, of which only what is added to it may be kept; nil: there is
-	// none that it goes on from.
+	// Before is the window's last seal, of which only what is added to it may be kept; nil: there
+	// is none that it goes on from.
 	Before *SealedBefore
 }
 
@@ -128,8 +128,8 @@ func (e *TooLarge) Error() string { return ErrTooLarge.Error() }
 // Is makes errors.Is(err, ErrTooLarge) true.
 func (e *TooLarge) Is(target error) bool { return target == ErrTooLarge }
 
-// Altered names a record that Apply can't put in the place of the stored one, because that one's row
-// is not what was written: to replace it would cover that up. Nothing of the call was stored.
+// Altered names a record that Apply can't put in the place of the stored one, because that one's
+// row is not what was written: to replace it would cover that up. Nothing of the call was stored.
 type Altered struct {
 	Key  entra.Key
 	Hash entra.Hash

@@ -28,9 +28,9 @@ type readLog struct {
 // Seal is seal.Log's.
 func (l readLog) Seal(number int64) (seal.Seal, error) { return l.prover.Seal(l.ctx, l.stream, number) }
 
-// Prove makes the proof that a record was archived: the one with an id and a time, in its current content.
-// Errors: entra.CodeNotFound where there is no such record, entra.CodeConflict where its hour is not sealed yet,
-// entra.CodeTampered where the hour is not what was sealed.
+// Prove makes the proof that a record was archived: the one with an id and a time, in its current
+// content. Errors: entra.CodeNotFound where there is no such record, entra.CodeConflict where its
+// hour is not sealed yet, entra.CodeTampered where the hour is not what was sealed.
 func Prove(ctx context.Context, prover Prover, stream entra.Stream, id string, when time.Time) (seal.Proof, error) {
 	doing := fmt.Sprintf("prove record %q of %s", id, stream)
 	w := entra.WindowOf(stream, when)

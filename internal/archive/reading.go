@@ -16,8 +16,8 @@ type Reading struct {
 	Columns     [][]entra.Column // each has to have one that equals; nil: all records
 	Versions    bool             // earlier versions of changed records, too
 	After       string           // a Place: what lies beyond it is read; empty: from the begin
-	// Limit is about how many records whoever asks will take, so that not many more are fetched; 0: all.
-	// The reading does not end there.
+	// Limit is about how many records whoever asks will take, so that not many more are fetched; 0:
+	// all. The reading does not end there.
 	Limit int
 }
 
@@ -29,8 +29,8 @@ type Archived struct {
 	Superseded time.Time // of an earlier version: when a later content took its place
 	Place      string    // where a reading goes on after this record
 	// Tampered says in one sentence why the record can't be given: its row is not what was written.
-	// Raw is nil then, and the dates may be wrong; the key is the row's as far as it has one, Row its
-	// row key. Empty: it is as it was received.
+	// Raw is nil then, and the dates may be wrong; the key is the row's as far as it has one, Row
+	// its row key. Empty: it is as it was received.
 	Tampered string
 	Row      string
 }

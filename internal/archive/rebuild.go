@@ -11,9 +11,9 @@ import (
 	"github.com/entraledger/entraledger/internal/seal"
 )
 
-// A row of progress sums up what the rows of the hours and the log say, so it can be made from them.
-// What only it knew is left open, and found out by the next runs: which read was under way, which
-// passes were made, when a run last succeeded.
+// A row of progress sums up what the rows of the hours and the log say, so it can be made from
+// them. What only it knew is left open, and found out by the next runs: which read was under way,
+// which passes were made, when a run last succeeded.
 
 // endOfHours is after every hour that a ledger can have.
 var endOfHours = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
@@ -148,8 +148,8 @@ func (f *hourFacts) drops(p *Progress, tables []time.Time, now time.Time) {
 	}
 }
 
-// rebuilt is what a ledger's rows, its log and the heads say of a stream's progress. now is the time
-// that the clocks agree on. Nothing is written.
+// rebuilt is what a ledger's rows, its log and the heads say of a stream's progress. now is the
+// time that the clocks agree on. Nothing is written.
 func (r *Repairer) rebuilt(ctx context.Context, found Remains, now time.Time) (p Progress, rows int64, err error) {
 	var facts hourFacts
 	s := found.Progress.Stream

@@ -68,9 +68,9 @@ type RepairStore interface {
 	// Remains reads what is there of a stream's progress, revision and lease.
 	Remains(ctx context.Context, s entra.Stream) (Remains, error)
 	// Rebuild commits where a Commit can't: it writes the lease, and, where they are given, the row
-	// of progress and entries of the log, in the place of whatever is there, if nobody has committed
-	// since the look (ErrMoved otherwise). It returns what is there then. Without a
-	// row of progress the stream stays closed to everybody else.
+	// of progress and entries of the log, in the place of whatever is there, if nobody has
+	// committed since the look (ErrMoved otherwise). It returns what is there then. Without a row
+	// of progress the stream stays closed to everybody else.
 	Rebuild(ctx context.Context, l Lease, found Remains, p *Progress, seals []seal.Seal) (Remains, error)
 }
 
@@ -298,7 +298,8 @@ func (r *Repairer) finish(ctx context.Context, w *Repairing, h *holding) error {
 		return err
 	}
 	log := &storeLog{ctx, r.store, w.Stream, make(map[int64]seal.Seal)}
-	// Nothing can have been stored of the hour after this one, so the entry says nothing of records.
+	// Nothing can have been stored of the hour after this one, so the entry says nothing of
+	// records.
 	note := seal.Seal{Window: entra.Window{Stream: w.Stream, Start: entra.FloorHour(now.UTC()).Add(time.Hour)}, Root: seal.Root(nil),
 		SealedAt: h.stamp(),
 		Reason:   fmt.Sprintf("%s%s (%s), by %s, execution %s", repaired, what, strings.Join(w.Wrong, "; "), w.By.Work, w.By.ID)}

@@ -71,8 +71,8 @@ func TestAStreamThatHasNoLedgerHasAZeroProgress(t *testing.T) {
 	})
 }
 
-// TestAnArchiveThatIsRepairedGoesOnAsIfNothingHadBeen: in whatever state it was, and whatever of the
-// three rows is gone or wrong.
+// TestAnArchiveThatIsRepairedGoesOnAsIfNothingHadBeen: in whatever state it was, and whatever of
+// the three rows is gone or wrong.
 func TestAnArchiveThatIsRepairedGoesOnAsIfNothingHadBeen(t *testing.T) {
 	var mu sync.Mutex
 	want := make(map[string]string)

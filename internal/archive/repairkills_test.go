@@ -85,8 +85,8 @@ func TestARepairBesideARun(t *testing.T) {
 	})
 }
 
-// TestARepairThatIsKilledAtAnyRequestIsDoneByTheNext: before the request is carried out, or after it
-// with its answer lost.
+// TestARepairThatIsKilledAtAnyRequestIsDoneByTheNext: before the request is carried out, or after
+// it with its answer lost.
 func TestARepairThatIsKilledAtAnyRequestIsDoneByTheNext(t *testing.T) {
 	for _, h := range harms() {
 		t.Run(h.name, func(t *testing.T) {
@@ -122,7 +122,8 @@ func TestARepairThatIsKilledAtAnyRequestIsDoneByTheNext(t *testing.T) {
 	}
 }
 
-// TestARepairWhoseAnswersAreLostIsCarriedOutOnce: the SDK asks again, and its second try is refused.
+// TestARepairWhoseAnswersAreLostIsCarriedOutOnce: the SDK asks again, and its second try is
+// refused.
 func TestARepairWhoseAnswersAreLostIsCarriedOutOnce(t *testing.T) {
 	for _, h := range harms() {
 		t.Run(h.name, func(t *testing.T) {

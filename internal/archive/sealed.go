@@ -35,8 +35,8 @@ func (c *Coverage) ToSeal() bool {
 // WindowSettled is the word of answers for a window that is sealed and had its last pass.
 const WindowSettled WindowState = "settled"
 
-// Word is the window's state as answers have it: "sealed" and "settled" are told apart, and one that
-// changed after it was sealed is "reopened" until it is sealed again.
+// Word is the window's state as answers have it: "sealed" and "settled" are told apart, and one
+// that changed after it was sealed is "reopened" until it is sealed again.
 func (c *Coverage) Word() WindowState {
 	switch {
 	case c.Settled():

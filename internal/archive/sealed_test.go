@@ -192,8 +192,8 @@ func (l *lab) forgeConsistently(rec entra.Record, state archive.WindowState) {
 	l.write(p, now)
 }
 
-// TestAnHourThatWasTamperedWithHoldsUpNoOther: it is not sealed again, the run fails for it, and all
-// others are sealed.
+// TestAnHourThatWasTamperedWithHoldsUpNoOther: it is not sealed again, the run fails for it, and
+// all others are sealed.
 func TestAnHourThatWasTamperedWithHoldsUpNoOther(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.options.Passes = []time.Duration{3 * time.Hour, 24 * time.Hour}
@@ -251,7 +251,8 @@ func TestAnHourThatIsLostInPartIsSealedAsFarAsItWasRead(t *testing.T) {
 	})
 }
 
-// TestARunThatLeavesTheStreamSealsWhatItChanged: it gives way to one that waits, right after a pass.
+// TestARunThatLeavesTheStreamSealsWhatItChanged: it gives way to one that waits, right after a
+// pass.
 func TestARunThatLeavesTheStreamSealsWhatItChanged(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.options.Passes = []time.Duration{3 * time.Hour, 24 * time.Hour}

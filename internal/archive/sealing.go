@@ -62,9 +62,9 @@ func (r *streamRun) seal(ctx context.Context) error {
 // changed and not sealed is read again by the next run.
 const sealGrace = 20 * time.Second
 
-// sealRead seals the windows that are read and not sealed as they are. Those in which a run that was
-// stopped may still have a write under way wait, and those that were tampered with stay as they are.
-// Who has to leave the stream to another execution still seals again what was sealed before.
+// sealRead seals the windows that are read and not sealed as they are. Those in which a run that
+// was stopped may still have a write under way wait, and those that were tampered with stay as they
+// are. Who has to leave the stream to another execution still seals again what was sealed before.
 func (r *streamRun) sealRead(ctx context.Context) error {
 	for from := r.progress.UnsealedFrom; r.progress.Unsealed > 0; {
 		rows, err := r.toSeal(ctx, from, r.hold.yields() || r.done)
@@ -85,8 +85,8 @@ func (r *streamRun) sealRead(ctx context.Context) error {
 	return nil
 }
 
-// toSeal lists windows from a time on that can be sealed, as many as fit a commit. again: only those
-// that were sealed before.
+// toSeal lists windows from a time on that can be sealed, as many as fit a commit. again: only
+// those that were sealed before.
 func (r *streamRun) toSeal(ctx context.Context, from time.Time, again bool) (rows []Coverage, _ error) {
 	p, leaves := &r.progress, int64(0)
 	for cov, err := range r.store.Windows(ctx, r.stream, from, p.UnsealedTo) {
@@ -104,69 +104,83 @@ func (r *streamRun) toSeal(ctx context.Context, from time.Time, again bool) (row
 	return rows, nil
 }
 
-// sealRows seals windows in one commit. A window whose rows are not what the ledger counts, or that
-// was sealed before and changed and this run does not know why, is not sealed but in doubt from then
-// on: Graph is asked for it.
+// sealBatch is what one commit seals.
+type sealBatch struct {
+	run   *streamRun
+	log   *storeLog
+	at    time.Time
+	p     Progress
+	rows  []Coverage
+	seals []seal.Seal
+	lists []SealedList
+}
+
+// sealRows seals windows in one commit.
 func (r *streamRun) sealRows(ctx context.Context, rows []Coverage) error {
 	if !r.hold.taken() {
 		if err := r.hold.take(ctx); err != nil { // what a seal lists is kept before the seal is committed
 			return err
 		}
 	}
-	p, at := r.progress, r.hold.stamp()
-	log := &storeLog{ctx, r.store, r.stream, make(map[int64]seal.Seal)}
+	b := &sealBatch{run: r, log: &storeLog{ctx, r.store, r.stream, make(map[int64]seal.Seal)}, at: r.hold.stamp(), p: r.progress}
 	stored, err := r.leavesOf(ctx, rows)
 	if err != nil {
 		return err
 	}
-	var (
-		seals []seal.Seal
-		lists []SealedList
-		out   []Coverage
-	)
 	for _, was := range rows {
-		now, leaves := was, stored[was.Start]
-		before, err := r.lastSeal(log, was, leaves)
-		switch {
-		case entra.CodeOf(err) == entra.CodeTampered && err != nil:
-			r.tampered = err // it stays as it is, and everything else goes on
-			r.log.ErrorContext(ctx, "an hour is not what was sealed; it is not sealed again", "stream", r.stream, "hour", was.Start.Format(entra.HourFormat), "error", err.Error())
-			continue
-		case err != nil:
+		if err := b.add(ctx, was, stored[was.Start]); err != nil {
 			return err
-		case !was.agrees(HourContents{int64(len(leaves)), sumOf(leaves)}):
-			now.Doubt = true
-		case before.is(&was, leaves, at):
-			now.sealedAs(leaves)
-		case was.Seals > 0 && !r.touched[was.Start]:
-			now.Doubt = true
-		default:
-			list, err := sealRow(log, p.Seals, &now, leaves, before, at)
-			if err != nil {
-				return err
-			}
-			log.known[p.Seals] = list.Seal
-			seals, lists = append(seals, list.Seal), append(lists, list)
-			p.Seals++
 		}
-		p.addToWindow(was, now)
-		out = append(out, now)
 	}
-	if len(seals) > 0 {
-		p.SealedAt = at
-	}
-	if len(out) == 0 {
+	if len(b.rows) == 0 {
 		return nil
 	}
-	if err := r.store.KeepLeaves(ctx, lists); err != nil {
+	if len(b.seals) > 0 {
+		b.p.SealedAt = b.at
+	}
+	if err := r.store.KeepLeaves(ctx, b.lists); err != nil {
 		return err
 	}
-	saved, err := r.hold.commit(ctx, p, out, seals)
+	saved, err := r.hold.commit(ctx, b.p, b.rows, b.seals)
 	if err != nil {
 		return err
 	}
 	r.progress = saved
-	r.sealed += len(seals)
+	r.sealed += len(b.seals)
+	return nil
+}
+
+// add seals a window. One whose rows are not what the ledger counts, or that was sealed before and
+// changed and this run does not know why, is not sealed but in doubt from then on: Graph is asked
+// for it. One that was tampered with stays as it is, and everything else goes on.
+func (b *sealBatch) add(ctx context.Context, was Coverage, leaves []seal.Leaf) error {
+	r, now := b.run, was
+	before, err := r.lastSeal(b.log, was, leaves)
+	switch {
+	case entra.CodeOf(err) == entra.CodeTampered && err != nil:
+		r.tampered = err
+		r.log.ErrorContext(ctx, "an hour is not what was sealed; it is not sealed again", "stream", r.stream,
+			"hour", was.Start.Format(entra.HourFormat), "error", err.Error())
+		return nil
+	case err != nil:
+		return err
+	case !was.agrees(HourContents{int64(len(leaves)), sumOf(leaves)}):
+		now.Doubt = true
+	case before.is(&was, leaves, b.at):
+		now.sealedAs(leaves)
+	case was.Seals > 0 && !r.touched[was.Start]:
+		now.Doubt = true
+	default:
+		list, err := sealRow(b.log, b.p.Seals, &now, leaves, before, b.at)
+		if err != nil {
+			return err
+		}
+		b.log.known[b.p.Seals] = list.Seal
+		b.seals, b.lists = append(b.seals, list.Seal), append(b.lists, list)
+		b.p.Seals++
+	}
+	b.p.addToWindow(was, now)
+	b.rows = append(b.rows, now)
 	return nil
 }
 
@@ -199,8 +213,8 @@ func joinReasons(reasons ...string) string {
 	return strings.Join(slices.DeleteFunc(reasons, func(s string) bool { return s == "" }), "; ")
 }
 
-// appendSeal makes the log's next entry over contents, and what is to be kept beside it before it is
-// committed. before is the window's last seal; nil: none.
+// appendSeal makes the log's next entry over contents, and what is to be kept beside it before it
+// is committed. before is the window's last seal; nil: none.
 func appendSeal(log *storeLog, number int64, s seal.Seal, leaves []seal.Leaf, before *SealedBefore) (seal.Seal, SealedList, error) {
 	sealed := seal.LeavesAt(leaves, s.SealedAt)
 	s.Leaves, s.Root = int64(len(sealed)), seal.Root(sealed)
@@ -211,8 +225,8 @@ func appendSeal(log *storeLog, number int64, s seal.Seal, leaves []seal.Leaf, be
 	return s, SealedList{Seal: s, Leaves: sealed, Before: before}, err
 }
 
-// lastSeal is a window's last seal; nil where it has none, or one that vouches for nothing. It is an
-// error with entra.CodeTampered where what was sealed is not there any more: to seal the window
+// lastSeal is a window's last seal; nil where it has none, or one that vouches for nothing. It is
+// an error with entra.CodeTampered where what was sealed is not there any more: to seal the window
 // again would cover up what was done to it.
 func (r *streamRun) lastSeal(log *storeLog, cov Coverage, leaves []seal.Leaf) (*SealedBefore, error) {
 	if cov.Seals == 0 {
@@ -287,7 +301,8 @@ func (r *streamRun) leavesOf(ctx context.Context, rows []Coverage) (map[time.Tim
 	return out, nil
 }
 
-// putHead writes the log's head outside the tables. Where the process ends before it, the next run writes it.
+// putHead writes the log's head outside the tables. Where the process ends before it, the next run
+// writes it.
 func (r *streamRun) putHead(ctx context.Context) error {
 	err := putHead(ctx, r.store, r.heads, r.progress)
 	if err == nil && r.heads != nil {

@@ -12,8 +12,8 @@ import (
 	"github.com/entraledger/entraledger/internal/seal"
 )
 
-// MaxFindings is how many findings of tampering a Verification names, and how many others; MaxRanges
-// is how many ranges. The rest is counted.
+// MaxFindings is how many findings of tampering a Verification names, and how many others;
+// MaxRanges is how many ranges. The rest is counted.
 const (
 	MaxFindings = 500
 	MaxRanges   = 500
@@ -221,7 +221,8 @@ func (v *Verification) open(ctx context.Context, evidence Evidence, heads Heads)
 	return verifier, v.beside(ctx, evidence, time.Time{}, time.Time{})
 }
 
-// lookBeside adds what is wrong beside the records of a month, as soon as its last hour was verified.
+// lookBeside adds what is wrong beside the records of a month, as soon as its last hour was
+// verified.
 func (v *Verification) lookBeside(ctx context.Context, evidence Evidence) error {
 	next := time.Date(v.Looked.Year(), v.Looked.Month()+1, 1, 0, 0, 0, 0, time.UTC)
 	if v.Next.Before(next) && v.Next.Before(v.End) {

@@ -29,7 +29,8 @@ const (
 	// written while it is read.
 	DiffUnconfirmed Difference = "unconfirmed"
 	DiffLog         Difference = "log" // the log of seals was changed, or does not agree with a head
-	// DiffLedger: a row of the ledger is not what is written, or does not say what records and log do.
+	// DiffLedger: a row of the ledger is not what is written, or does not say what records and log
+	// do.
 	DiffLedger Difference = "ledger"
 	// DiffDerived: what was computed from the records (index, snapshot, list of a seal) is not what
 	// they make. It may be computed again.
@@ -182,8 +183,8 @@ func (v *Verifier) Head() seal.Head {
 // LogFindings are the differences of the stream as a whole: its log and its ledger.
 func (v *Verifier) LogFindings() []Finding { return v.findings }
 
-// horizon is later than every hour that there can be: by the clock of the runs, as far as they wrote
-// it down.
+// horizon is later than every hour that there can be: by the clock of the runs, as far as they
+// wrote it down.
 func (v *Verifier) horizon() time.Time {
 	last := later(v.look.Watermark, v.look.LastRunAt)
 	if g := &v.look.guards; g.HasLease && !g.Lease.Base.IsZero() {

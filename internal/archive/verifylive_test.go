@@ -153,8 +153,8 @@ func TestFindingsOfTamperingAreNeverCrowdedOut(t *testing.T) {
 	})
 }
 
-// TestAVerificationFitsTheRowOfItsJob: with as many findings and ranges as it names, each as long as
-// may be.
+// TestAVerificationFitsTheRowOfItsJob: with as many findings and ranges as it names, each as long
+// as may be.
 func TestAVerificationFitsTheRowOfItsJob(t *testing.T) {
 	inLab(t, func(l *lab) {
 		l.tenant.fill(stream, start.Add(-30*time.Hour), start, 30*time.Second)

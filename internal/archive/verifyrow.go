@@ -9,8 +9,8 @@ import (
 	"github.com/entraledger/entraledger/internal/seal"
 )
 
-// checkRow compares what the ledger's row of an hour says with its rows, its seals, the progress and
-// itself.
+// checkRow compares what the ledger's row of an hour says with its rows, its seals, the progress
+// and itself.
 func (j *judging) checkRow() {
 	j.counts()
 	j.entries()

@@ -19,9 +19,9 @@ type File struct {
 	logs.File
 }
 
-// TamperedColumn is the last column of every file: why a record can't be given. It is there in every
-// file, because whoever reads one with fixed columns would break at a file that has one more; it is
-// the last, because the others are the portal's.
+// TamperedColumn is the last column of every file: why a record can't be given. It is there in
+// every file, because whoever reads one with fixed columns would break at a file that has one more;
+// it is the last, because the others are the portal's.
 const TamperedColumn = "entraledger.tampered"
 
 // Rows makes the rows of a record: the texts of its columns.
@@ -37,8 +37,8 @@ func (f File) Rows(record gjson.Result, yield func([]string) error) error {
 	return nil
 }
 
-// TamperedRow is the one row of a record that was altered: what its row key tells of its id and time,
-// and why it can't be given. How many elements it had is not known.
+// TamperedRow is the one row of a record that was altered: what its row key tells of its id and
+// time, and why it can't be given. How many elements it had is not known.
 func (f File) TamperedRow(rec archive.Archived) []string {
 	out := make([]string, len(f.Columns)+1)
 	for i, c := range f.Columns {

@@ -12,7 +12,8 @@ import (
 	"github.com/entraledger/entraledger/internal/seal"
 )
 
-// TestDatesAreKnownAfterTheyGrew: what was sealed of the dates at 10 is computed from what is stored at 40.
+// TestDatesAreKnownAfterTheyGrew: what was sealed of the dates at 10 is computed from what is
+// stored at 40.
 func TestDatesAreKnownAfterTheyGrew(t *testing.T) {
 	before := []seal.Leaf{leaf("a", "a1", 1, 0), leaf("b", "b2", 5, 0), leaf("b", "b1", 1, 5)}
 	again := leaf("b", "b1", 1, 0)
@@ -66,7 +67,8 @@ func TestAnEntryWithDatesIsReadBack(t *testing.T) {
 	}
 }
 
-// TestProofsOfBeforeStayValid checks proofs that the version before gave, whose seals do not cover dates.
+// TestProofsOfBeforeStayValid checks proofs that the version before gave, whose seals do not cover
+// dates.
 func TestProofsOfBeforeStayValid(t *testing.T) {
 	body, err := os.ReadFile("testdata/proofs_without_dates.json")
 	require.NoError(t, err)

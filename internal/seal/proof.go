@@ -22,8 +22,8 @@ type Proof struct {
 	LogProof    []string `json:"logProof"`
 	Head        string   `json:"head"` // checkpoint
 
-	// When the content was there, as Leaf.DatesAt has it, and its path in the dates' tree; absent where
-	// the seal does not cover them.
+	// When the content was there, as Leaf.DatesAt has it, and its path in the dates' tree; absent
+	// where the seal does not cover them.
 	Dates      string   `json:"dates,omitempty"`
 	DatesProof []string `json:"datesProof,omitempty"`
 }

@@ -150,8 +150,8 @@ type Seal struct {
 	SealedAt time.Time // by the tenant's clock, whole ticks
 	Reason   string    // why a window that was sealed before is sealed again; empty for its first seal
 
-	// Dates is the root of the second tree, over the same contents and when each was there. Dated is
-	// false for a seal of a version that did not cover dates.
+	// Dates is the root of the second tree, over the same contents and when each was there. Dated
+	// is false for a seal of a version that did not cover dates.
 	Dates tlog.Hash
 	Dated bool
 

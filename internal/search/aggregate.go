@@ -34,8 +34,8 @@ type Groups struct {
 	Span   time.Time // of the next group
 	Offset int       // groups of that span that were given already
 	// Tampered is how many records were left out because they were altered: nobody knows to which
-	// group they belong. Those of a span are counted where its first group is given, so that each is
-	// counted once on the way through all.
+	// group they belong. Those of a span are counted where its first group is given, so that each
+	// is counted once on the way through all.
 	Tampered int
 }
 

@@ -193,8 +193,8 @@ func (q Question) Page(ctx context.Context, from Archive, after string, top int,
 	return page, err
 }
 
-// Count counts all records, altered ones included, as pages have them; whole is false where that could
-// not be done until a moment.
+// Count counts all records, altered ones included, as pages have them; whole is false where that
+// could not be done until a moment.
 func (q Question) Count(ctx context.Context, from Archive, until time.Time) (n int64, whole bool, err error) {
 	whole = true
 	err = q.Each(ctx, from, "", func(_ archive.Archived, matches bool) (bool, error) {

@@ -33,7 +33,8 @@ func asked(t *testing.T, a *searchtest.Archive, filter string, newestFirst bool)
 	return q
 }
 
-// ids reads all pages: a record's id, or ? where its key tells none, with ! behind it where it was altered.
+// ids reads all pages: a record's id, or ? where its key tells none, with ! behind it where it was
+// altered.
 func ids(t *testing.T, a *searchtest.Archive, q search.Question, top int) (out []string, tampered int) {
 	t.Helper()
 	var page search.Page
@@ -58,8 +59,8 @@ func ids(t *testing.T, a *searchtest.Archive, q search.Question, top int) (out [
 	return out, tampered
 }
 
-// TestAnAlteredRecordStandsInItsPlaceWhateverAFilterSaysOfIt: nobody can ask its bytes, and what was
-// altered must not be able to hide itself.
+// TestAnAlteredRecordStandsInItsPlaceWhateverAFilterSaysOfIt: nobody can ask its bytes, and what
+// was altered must not be able to hide itself.
 func TestAnAlteredRecordStandsInItsPlaceWhateverAFilterSaysOfIt(t *testing.T) {
 	a := searchtest.New(t, logs.SignInsNonInteractiveUser, newest,
 		signIn("a", 1, "x"), signIn("b", 2, "x"), signIn("c", 62, "x"), signIn("d", 63, "y"), signIn("e", 200, "x"))
@@ -105,8 +106,8 @@ func TestAnAlteredRecordStandsInItsPlaceWhateverAFilterSaysOfIt(t *testing.T) {
 	}
 }
 
-// TestAGroupLeavesAlteredRecordsOutAndEachIsToldOnce walks through groups one by one: a span that is
-// read twice tells its altered records once, and so does one in which nothing else is.
+// TestAGroupLeavesAlteredRecordsOutAndEachIsToldOnce walks through groups one by one: a span that
+// is read twice tells its altered records once, and so does one in which nothing else is.
 func TestAGroupLeavesAlteredRecordsOutAndEachIsToldOnce(t *testing.T) {
 	a := searchtest.New(t, logs.SignInsNonInteractiveUser, newest,
 		signIn("a", 1, "x"), signIn("b", 2, "y"), signIn("c", 3, "y"), signIn("d", 4, "x"),

@@ -22,10 +22,12 @@ import (
 
 var _ archive.IndexStore = (*Store)(nil)
 
-// The index of a month is a table; PartitionKey is the stream. RowKey is <column>!<value>!<day> for a value of a column, whose
-// Hours says in which hours of the day it is there, and id!<bucket>!<day> for a part of the day's ids: for each the first bytes of
-// its SHA-256, and its hour. day!<day> says that the day is indexed, as of which seals, and what its rows are all together. In the
-// ledger's table a row says up to which entry of the log the index was brought. Each row has a check.
+// The index of a month is a table; PartitionKey is the stream. RowKey is <column>!<value>!<day> for
+// a value of a column, whose Hours says in which hours of the day it is there, and
+// id!<bucket>!<day> for a part of the day's ids: for each the first bytes of its SHA-256, and its
+// hour. day!<day> says that the day is indexed, as of which seals, and what its rows are all
+// together. In the ledger's table a row says up to which entry of the log the index was brought.
+// Each row has a check.
 const (
 	dayMark     = "day!"
 	idMark      = "id!"

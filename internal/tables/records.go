@@ -358,8 +358,8 @@ func (s *Store) StoredByHour(ctx context.Context, stream entra.Stream, from, to 
 	return out, err
 }
 
-// records yields every record of a window with its rows, earlier versions included, in the order of their keys. The rows are
-// good until yield returns.
+// records yields every record of a window with its rows, earlier versions included, in the order of
+// their keys. The rows are good until yield returns.
 func (s *Store) records(ctx context.Context, w entra.Window, yield func(place, []fetchedRow) error) error {
 	return s.recordsIn(ctx, w, "0", "~", yield)
 }

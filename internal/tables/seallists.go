@@ -44,11 +44,11 @@ const (
 	// keptHash is how much of a hash a kept leaf has: enough to tell records of a window apart. The
 	// proof is the root.
 	keptHash = 8
-	// maxDates bounds the dates beside a list: they take one column. They name a row whose dates were
-	// changed; that some were, the seal's second root tells.
+	// maxDates bounds the dates beside a list: they take one column. They name a row whose dates
+	// were changed; that some were, the seal's second root tells.
 	maxDates = maxProperty
-	// wholeListEvery is how many seals of an hour come to one whose list is whole: the others may have
-	// only what was added to the one before.
+	// wholeListEvery is how many seals of an hour come to one whose list is whole: the others may
+	// have only what was added to the one before.
 	wholeListEvery = 8
 )
 
@@ -186,7 +186,8 @@ func (s *Store) KeptLeaves(ctx context.Context, sealed seal.Seal) (archive.KeptL
 	return s.listOf(ctx, sealed, own)
 }
 
-// listOf is the list of rows, and of those that it goes on from; ok is false where one is not there.
+// listOf is the list of rows, and of those that it goes on from; ok is false where one is not
+// there.
 func (s *Store) listOf(ctx context.Context, sealed seal.Seal, rows []listRow) (out archive.KeptList, ok bool, err error) {
 	if out, err = s.parseList(ctx, sealed.Window, rows); err != nil {
 		return out, false, err

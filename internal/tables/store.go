@@ -214,8 +214,9 @@ func (s *Store) listWith(ctx context.Context, table string, options *aztables.Li
 	})
 }
 
-// eachPage yields the rows of a query page by page, and whether there may be more; errors are listWith's. The rows of a page share
-// its memory, which is theirs for as long as one of them is held.
+// eachPage yields the rows of a query page by page, and whether there may be more; errors are
+// listWith's. The rows of a page share its memory, which is theirs for as long as one of them is
+// held.
 func (s *Store) eachPage(ctx context.Context, table string, options *aztables.ListEntitiesOptions, yield func(rows [][]byte, more bool) error) error {
 	pager := s.service.NewClient(table).NewListEntitiesPager(options)
 	asking, page := withListing(ctx)

@@ -26,8 +26,8 @@ func (r *requests) RoundTrip(req *http.Request) (*http.Response, error) {
 	return r.RoundTripper.RoundTrip(req)
 }
 
-// TestManyRecordsAreSupersededByFewRequests: a query for all rows, and a transaction for each fifty,
-// not a request a record.
+// TestManyRecordsAreSupersededByFewRequests: a query for all rows, and a transaction for each
+// fifty, not a request a record.
 func TestManyRecordsAreSupersededByFewRequests(t *testing.T) {
 	counted := &requests{RoundTripper: memstorage.New(time.Now)}
 	store, err := tables.New(tables.Config{ConnectionString: memstorage.New(time.Now).ConnectionString(), HTTP: &http.Client{Transport: counted}})

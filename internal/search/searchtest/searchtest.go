@@ -1,4 +1,5 @@
-// Package searchtest is an archive in memory, of which some records were altered, for tests of what reads it.
+// Package searchtest is an archive in memory, of which some records were altered, for tests of what
+// reads it.
 package searchtest
 
 import (
