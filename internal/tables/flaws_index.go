@@ -337,29 +337,53 @@ type madeIndex struct {
 	gaps   bool      // one could not be read
 }
 
-// make indexes a day anew; nil where that can't be done.
+// make indexes a day anew from the rows' columns: that these are what the records make, verify finds
+// out where it reads the records, and they need not be read twice.
 func (m *monthIndex) make(ctx context.Context, day time.Time) (*madeIndex, error) {
 	out := &madeIndex{sealed: newDayIndex(m.stream), all: newDayIndex(m.stream), whole: true}
-	for row, err := range m.Inspect(ctx, m.stream, day, day.AddDate(0, 0, 1)) {
-		if entra.CodeOf(err) == entra.CodeTampered {
-			return nil, nil // whoever verifies the records names it
+	columns := "PartitionKey,RowKey,Id,FirstSeen," + strings.Join(out.all.columns, ",")
+	table := TableName(entra.Window{Stream: m.stream, Start: day})
+	err := m.queryRange(ctx, table, day.Format(entra.HourFormat), day.AddDate(0, 0, 1).Format(entra.HourFormat), columns, func(body []byte) error {
+		row, ok := textColumns(body)
+		at, err := parseRowKey(row["RowKey"])
+		hour, when := time.Parse(entra.HourFormat, row["PartitionKey"])
+		seen, dated := parseTick(row["FirstSeen"])
+		switch {
+		case err == nil && at.part > 0:
+			return nil
+		case !ok || err != nil || when != nil || !dated:
+			out.whole, out.gaps = false, true // whoever verifies the records names it
+			return nil
 		}
-		if err != nil {
-			return nil, err
+		if !at.whole {
+			at.key.ID = row["Id"]
 		}
-		rec, err := logs.ParseRecord(m.stream, row.Raw)
-		if row.Problem != "" || row.Raw == nil || err != nil {
-			out.whole, out.gaps = false, true
-			continue
-		}
-		out.all.addRecord(rec)
-		if row.FirstSeen.After(m.log[row.Hour].last) {
+		column := func(name string) string { return row[name] }
+		out.all.add(at.key.ID, at.key.Time.Hour(), column)
+		if seen.After(m.log[hour].last) {
 			out.whole = false
-			continue
+			return nil
 		}
-		out.sealed.addRecord(rec)
-	}
-	return out, nil
+		out.sealed.add(at.key.ID, at.key.Time.Hour(), column)
+		return nil
+	})
+	return out, err
+}
+
+// textColumns reads the columns of a row; ok is false where one is no text.
+func textColumns(body []byte) (row map[string]string, ok bool) {
+	row, ok = make(map[string]string, 8), true
+	gjson.ParseBytes(body).ForEach(func(name, value gjson.Result) bool {
+		switch {
+		case strings.HasSuffix(name.Str, "@odata.type") || strings.HasPrefix(name.Str, "odata."):
+		case value.Type == gjson.String:
+			row[name.Str] = value.Str
+		case value.Type != gjson.Null:
+			ok = false
+		}
+		return true
+	})
+	return row, ok
 }
 
 func newDayIndex(stream entra.Stream) *dayIndex {
