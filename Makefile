@@ -38,7 +38,7 @@ RACED = TestTwo|TestKilled|TestASignal|TestAClient|TestWhateverHappens|TestAThir
 test: $(AZURITE) $(GRAPHCLIENT) ## run every test; the race detector is on for all but journeys of one process
 	cd tools/bicepgate && $(GO) test -timeout 10m ./...
 	GOGC=400 EXPLORER=$(EXPLORER) $(GO) test -timeout 10m -run 'TestExplorer|TestEveryChangedCell' ./internal/archive
-	$(GO) test -race -timeout 20m -p 3 -skip 'TestExplorerEvery|TestEveryChangedCell' $$($(GO) list ./... | grep -v /handler$$)
+	$(GO) test -race -timeout 40m -p 3 -skip 'TestExplorerEvery|TestEveryChangedCell' $$($(GO) list ./... | grep -v /handler$$)
 	$(GO) test -race -timeout 20m -run '$(RACED)' ./handler
 	$(GO) test -timeout 20m -skip '$(RACED)' ./handler
 

@@ -154,7 +154,7 @@ func (c *Collector) run(ctx context.Context, by Execution, streams []entra.Strea
 	runs := make([]*streamRun, len(streams))
 	for i, s := range streams {
 		runs[i] = &streamRun{Collector: c, stream: s, id: by, began: began, ctx: ctx, reading: reading, span: unorderedSpan,
-			busy: make(chan struct{}, 1), touched: make(map[time.Time]bool)}
+			busy: make(chan struct{}, 1), touched: make(map[time.Time]touch)}
 	}
 	opened := c.openAll(ctx, runs)
 	if report.Now, err = c.agree(ctx, asked, opened); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -41,7 +42,7 @@ func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool
 	switch n := int64(len(missed)); {
 	case n == 0:
 		w.now.Unconfirmed = 0
-	case !remembered:
+	case !remembered && !rd.unexplained(w):
 		w.now.Unconfirmed = n
 	case w.was.Unmet != n || rd.readInThisRun(w.was):
 		// One answer of Graph is not believed: the hour stays in doubt, and the next run asks once
@@ -70,8 +71,19 @@ func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool
 	if w.now.Late = w.was.Late; w.was.State.IsRead() {
 		w.now.Late += max(0, w.now.New-w.was.New)
 	}
-	w.recount = false
+	if !remembered && w.was.Seals == 0 && w.now.Start.Before(rd.progress.SealedTo) && w.now.Reads == "" {
+		w.now.Reads = strconv.FormatInt(w.now.Records, 10) // that it was ever read, only the row says
+		w.now.markForgotten()
+	}
+	w.recount, w.asked = false, true
 	return true, rd.reseal(ctx, w, hour.extra)
+}
+
+// unexplained tells whether contents that nobody counts can't be of a run that was stopped: the
+// window had had its last pass, and none is known to have written there since.
+func (rd *read) unexplained(w *row) bool {
+	settled := w.was.State == WindowSealed || w.was.State == WindowReopened && w.was.Unmet > 0
+	return settled && !rd.progress.suspected(w.now.Start, w.now.End()) && !rd.inDoubt(w.now.Start)
 }
 
 // cannotCount leaves an hour in doubt of which a row is not what was written. Everything else goes
@@ -188,7 +200,9 @@ func (rd *read) rowsOf(ctx context.Context, w *row) (*hourRows, error) {
 			before = append(before, l)
 		}
 	}
-	h.extra = rd.written(before)
+	if h.extra = rd.written(before); w.now.Start.Before(rd.progress.SealedTo) {
+		h.extra = before // no read led to it, so that the ledger counts them tells nothing
+	}
 	rest := sumOf(before)
 	rest.Sub(sumOf(h.extra))
 	if w.was.HasSum && rest != w.was.Sum {

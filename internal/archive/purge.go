@@ -293,6 +293,13 @@ func (w *purging) sweep(ctx context.Context, months []PurgeMonth) error {
 		if !again && (there || !d.Dropped.IsZero()) {
 			continue
 		}
+		may, err := w.mayDrop(ctx, d.Month)
+		if err != nil {
+			return err
+		}
+		if !may {
+			continue
+		}
 		if err := w.dropMonth(ctx, d.Month); err != nil {
 			return err
 		}
@@ -313,6 +320,24 @@ func (w *purging) sweep(ctx context.Context, months []PurgeMonth) error {
 		}
 	}
 	return nil
+}
+
+// mayDrop tells whether a month that is said to have been dropped was: each of its hours is purged or
+// was never held, and no hold keeps it.
+func (w *purging) mayDrop(ctx context.Context, month time.Time) (bool, error) {
+	end := month.AddDate(0, 1, 0)
+	if _, held := w.retention.held(w.progress.Stream, month, end); held {
+		return false, nil
+	}
+	for cov, err := range w.store.Windows(ctx, w.progress.Stream, month, end) {
+		if err != nil {
+			return false, err
+		}
+		if cov.State != WindowPurged && cov.State != WindowLost && cov.counted() > 0 {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // hoursOf lists some of a month's hours in a state, as many as fit a commit with their entries.

@@ -53,6 +53,7 @@ type row struct {
 	recount bool
 	met     map[Sum]bool
 	unnoted bool
+	asked   bool // it was counted anew, against all that Graph has of it
 	// began is the row as the read found it, and keys those that it has met since, where somebody
 	// will ask.
 	began Coverage
@@ -372,7 +373,7 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 		chunk := make([]Coverage, n)
 		for i, w := range rows[:n] {
 			if w.now.revise(w.was); w.now.Revision != w.was.Revision || w.was.Doubt && !w.now.Doubt {
-				rd.touched[w.now.Start] = true
+				rd.touch(w.was, w.now, w.asked)
 			}
 			chunk[i] = w.now
 			p.addToWindow(w.was, w.now)

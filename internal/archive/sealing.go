@@ -147,6 +147,9 @@ func (r *streamRun) sealRows(ctx context.Context, rows []Coverage) error {
 	}
 	r.progress = saved
 	r.sealed += len(b.seals)
+	for _, s := range b.seals {
+		delete(r.touched, s.Start)
+	}
 	return nil
 }
 
@@ -168,7 +171,7 @@ func (b *sealBatch) add(ctx context.Context, was Coverage, leaves []seal.Leaf) e
 		now.Doubt = true
 	case before.is(&was, leaves, b.at):
 		now.sealedAs(leaves)
-	case was.Seals > 0 && !r.touched[was.Start]:
+	case (was.Seals > 0 || was.Start.Before(b.p.SealedTo)) && !r.explains(was.Start, before, leaves):
 		now.Doubt = true
 	default:
 		list, err := sealRow(b.log, b.p.Seals, &now, leaves, before, b.at)

@@ -41,8 +41,8 @@ type streamRun struct {
 	progress Progress
 	started  Progress // as the run found it
 	aborted  []span   // reads of this run that stored rows and were not committed to their end
-	// touched are the windows of which this run knows why they changed: it read them.
-	touched map[time.Time]bool
+	// touched are the windows that this run has changed since they were sealed last.
+	touched map[time.Time]touch
 	span    time.Duration
 	// form is the form that the source is asked for: empty is the richest, another one that it is
 	// refused, for richRefused. askable is the oldest time that Graph takes, tooFar what it says to

@@ -83,6 +83,9 @@ const suspectsAtOnce = 31 * 24 * time.Hour
 func (r *streamRun) checkSuspects(ctx context.Context) error {
 	for i := 0; i < len(r.progress.Suspects); i++ {
 		s := r.progress.Suspects[i]
+		if now := r.storageTime(); s.Since.After(now) { // no clock of ours has written that
+			s.Since, s.Compared = now, false
+		}
 		over := r.storageTime().Sub(s.Since) >= LateWrites
 		if s.Compared && !over {
 			continue
@@ -91,6 +94,7 @@ func (r *streamRun) checkSuspects(ctx context.Context) error {
 			return err
 		}
 		left := slices.Clone(r.progress.Suspects)
+		left[i].Since = s.Since
 		if left[i].Compared = true; over {
 			left = slices.Delete(left, i, i+1)
 			i--

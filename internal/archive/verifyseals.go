@@ -130,7 +130,15 @@ func (j *judging) differ(s seal.Seal) {
 	if usable {
 		j.differences(s, list.Leaves, seal.LeavesAt(j.stored.leaves, s.SealedAt))
 	}
-	if len(j.found) > before || len(j.stored.altered) > 0 {
+	if len(j.found) > before {
+		return
+	}
+	if then := int64(len(seal.LeavesAt(j.stored.leaves, s.SealedAt))); then < s.Leaves {
+		j.add(DiffRemoved, "", "", "%d of the %d contents sealed on %s are not there, and the seal's list does not tell which", s.Leaves-then,
+			s.Leaves, s.SealedAt.Format(time.RFC3339))
+		return
+	}
+	if len(j.stored.altered) > 0 {
 		return
 	}
 	j.add(DiffAltered, "", "", "the %d records sealed on %s have not the root that was sealed", s.Leaves,
@@ -175,7 +183,7 @@ func (j *judging) list(s seal.Seal, members []seal.Leaf) {
 }
 
 // manySpells is how many spells a row keeps at most: of a content that came back more often, the
-// dates of early seals can't be told any more.
+// dates of early seals can't be told any more. The other contents' still can, by the seal's list.
 const manySpells = 400
 
 // dates compares the dates of what a seal lists with those that it covers.
@@ -183,17 +191,12 @@ func (j *judging) dates(s seal.Seal, members []seal.Leaf) {
 	if seal.DatesRoot(members, s.SealedAt) == s.Dates {
 		return
 	}
-	for _, m := range members {
-		if len(m.Spells) >= manySpells {
-			return
-		}
-	}
 	sealedOn := s.SealedAt.Format(time.RFC3339)
 	list, before, respelled := j.lists[s.Number], len(j.found), false
 	if list.Problem == "" && len(list.Dates) == len(members) {
 		for i, m := range members {
 			if is := m.DatesAt(s.SealedAt); is != list.Dates[i] {
-				if j.respelled(s, m) {
+				if j.respelled(s, m) || len(m.Spells) >= manySpells {
 					respelled = true
 					continue
 				}
@@ -216,7 +219,7 @@ func (j *judging) excuse(l seal.Leaf) (Difference, string) {
 	switch {
 	case j.look.known && j.awaited() && j.look.beingWritten(j.cov.Start, j.cov.End()):
 		return DiffUnconfirmed, "; a run is writing there"
-	case j.there && j.cov.SealedRevision == 0 && l.Came.IsZero() && j.contentsOf(l) > 1:
+	case j.there && j.cov.SealedRevision == 0 && !j.cov.Settled() && l.Came.IsZero() && j.contentsOf(l) > 1:
 		return DiffUnconfirmed, "; a version before, which kept no spells, may have written them"
 	}
 	return DiffAltered, ""

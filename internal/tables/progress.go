@@ -193,6 +193,8 @@ func (row progressRow) check(stream entra.Stream) error {
 		return errors.New("its Watermark is not after its FrontierBegin")
 	case row.Backfilled.IsZero() || row.Backfilled.After(row.FrontierBegin):
 		return errors.New("its Backfilled is not before its FrontierBegin")
+	case !row.Begin.IsZero() && row.Backfilled.Before(row.Begin):
+		return errors.New("its Backfilled is before its Begin")
 	case row.Begin.After(row.FrontierBegin):
 		return errors.New("its Begin is after its FrontierBegin")
 	}
