@@ -403,9 +403,9 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 		for _, w := range committed {
 			w.was = w.now
 		}
-		p = saved
+		p, rd.progress = saved, saved // the next one may fail, and the run's end writes it
 	}
-	rd.progress, rd.stored = p, false
+	rd.stored = false
 	if end {
 		rd.streamRun.aborted = rd.abortedAfter(reached)
 	}

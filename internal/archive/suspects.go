@@ -153,7 +153,7 @@ func (r *streamRun) compareHours(ctx context.Context, s span) error {
 			if p, err = r.hold.commit(ctx, p, rows, nil); err != nil {
 				return err
 			}
-			rows = rows[:0]
+			r.progress, rows = p, rows[:0]
 		}
 	}
 	if len(rows) > 0 {
