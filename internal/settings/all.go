@@ -27,7 +27,7 @@ func All() []Setting {
 			read: func(s *Settings, v string) error { s.StorageClientID = v; return nil }},
 		{Name: "ARCHIVE_STREAMS", Meaning: "which streams are collected. One that is taken out stays readable, verifiable and under retention", Accepts: "with commas between: " + names(logs.Streams()), Default: names(logs.DefaultStreams()), read: readStreams},
 		{Name: "ARCHIVE_BACKFILL", Meaning: "how far back the first run reaches; later changes of it change nothing", Accepts: "0 to 7300d, as 30d or 36h", Default: "30d", read: readBackfill},
-		{Name: "ARCHIVE_PASSES", Meaning: "ages at which every hour is read again, for what Graph shows late or changes; after the last one the hour is sealed. " +
+		{Name: "ARCHIVE_PASSES", Meaning: "ages at which every hour is read again, for what Graph shows late or changes; after the last one the hour is settled. " +
 			"Where the tenant keeps its logs for 7 days, the last is made at 6",
 			Accepts: "up to 8 lengths of time from 1h to 29d with commas between, each longer than the one before", Default: "3h,24h,7d", read: readPasses},
 		{Name: "ARCHIVE_RETENTION", Meaning: "how long the archive keeps a month before `purgearchive` drops it; for single streams behind it",
