@@ -451,7 +451,7 @@ func (r *streamRun) report() StreamReport {
 	out := StreamReport{Stream: r.stream, Pages: r.pages, Reads: r.reads, Balance: r.balance,
 		Watermark: r.progress.Watermark, Backfilled: r.progress.Backfilled, CaughtUp: r.caughtUp(), Sealed: r.sealed, Reached: r.reached, RangeDone: r.rangeDone, Err: r.err}
 	var held *Held
-	if errors.As(r.cause, &held) {
+	if errors.As(r.cause, &held) && !r.rangeDone { // what is left of a range that was read is the other's
 		out.Overtaken, out.By = true, held.By.Execution
 	}
 	out.Yielded = errors.Is(r.cause, errYielded)
