@@ -288,7 +288,7 @@ func (rd *read) book(res groupResult, form string) {
 	now.Bytes += res.added.Bytes
 	now.StoredBytes += res.added.StoredBytes
 	now.Sum.Add(res.added.Sum)
-	now.LastReadAt = rd.now
+	now.LastReadAt = later(now.LastReadAt, rd.now)
 	if w.was.State.IsRead() {
 		now.Late += res.balance.New
 		rd.lateness.add(res.ages)

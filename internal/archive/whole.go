@@ -71,7 +71,7 @@ func (rd *read) pass(reached time.Time) []*row {
 // passRow notes that a window was read to its end.
 func (rd *read) passRow(w *row, reached time.Time) {
 	awaited := w.now.awaits()
-	w.now.Passes, w.now.LastReadAt, w.now.PassedAt = w.now.Passes+1, rd.now, rd.passedAt(w)
+	w.now.Passes, w.now.LastReadAt, w.now.PassedAt = w.now.Passes+1, later(w.now.LastReadAt, rd.now), rd.passedAt(w)
 	if !awaited {
 		w.now.lose(rd.lost(w, reached))
 	}
