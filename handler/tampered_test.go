@@ -21,7 +21,7 @@ import (
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
 
-// tableAccount is the account behind the app, for whoever alters it.
+// tableAccount opens the app's tables, so that a test can alter rows.
 type tableAccount struct {
 	*system
 	service *aztables.ServiceClient

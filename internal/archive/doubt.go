@@ -231,8 +231,8 @@ func sumOf(leaves []seal.Leaf) (sum Sum) {
 	return sum
 }
 
-// notSealed are the contents that an hour's last seal does not list. That the ledger has counted
-// some of them since vouches for nothing: whoever can write a row can write that one, too.
+// notSealed are the contents that an hour's last seal does not list, also those that the ledger has
+// counted since: who can forge a record's row can forge the ledger's.
 func (r *streamRun) notSealed(ctx context.Context, cov Coverage, leaves []seal.Leaf) ([]seal.Leaf, error) {
 	last, err := r.store.Seal(ctx, r.stream, cov.LastSeal)
 	if err != nil {
