@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -21,6 +20,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
@@ -210,37 +210,6 @@ func TestAPortInUseIsOneLine(t *testing.T) {
 	require.Equal(t, 1, strings.Count(errs.String(), "\n"), errs.String())
 }
 
-func TestASignalStopsTheHandlerAndNeverWithZero(t *testing.T) {
-	s := newSystem(t, brief())
-	p := s.start()
-	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
-	<-p.ended
-	require.Equal(t, exitStopped, p.cmd.ProcessState.ExitCode())
-	require.NotZero(t, exitStopped)
-}
-
-func TestASignalInTheMiddleOfARunLosesNothing(t *testing.T) {
-	s := newSystem(t, brief())
-	p := s.start()
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_, _, _ = p.fire() // the run is stopped, or its connection breaks
-	}()
-	for len(s.tenant.Requests()) < 8 {
-		runtime.Gosched()
-	}
-	require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
-	<-p.ended
-	<-done
-	require.Equal(t, exitStopped, p.cmd.ProcessState.ExitCode())
-	p = s.start()
-	status, _, err := p.fire()
-	require.NoError(t, err)
-	require.Equal(t, http.StatusOK, status, "%s", p.stdout)
-	s.requireArchived()
-}
-
 func TestAStorageAccountThatCantBeReachedFailsTheRunWithOneLine(t *testing.T) {
 	s := newSystem(t, brief())
 	s.env["ARCHIVE_STORAGE"] = "DefaultEndpointsProtocol=http;AccountName=x;AccountKey=c2VjcmV0;TableEndpoint=http://127.0.0.1:1/x"
@@ -278,7 +247,7 @@ func TestTheHandlerListensOnLoopbackOnly(t *testing.T) {
 	port := freePort(t)
 	done := make(chan error, 1)
 	go func() {
-		done <- serve(ctx, port, http.NotFoundHandler(), slog.New(slog.DiscardHandler))
+		done <- serve(ctx, port, funchost.New(slog.New(slog.DiscardHandler)), slog.New(slog.DiscardHandler))
 	}()
 	require.Eventually(t, func() bool {
 		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))

@@ -300,7 +300,7 @@ func (s printing) seePermissions(t *testing.T) {
 		require.Equal(t, "ok", checks[name]["status"], "%s: %v", name, checks[name])
 	}
 	require.NotContains(t, checks, "permission PrintJob.ReadBasic.All")
-	require.NotContains(t, checks, "permission Policy.Read.All", "no stream asks for it")
+	require.NotContains(t, checks, "permission Policy.Read.ConditionalAccess", "no stream asks for it")
 	for _, name := range []string{"PrintJob.Read.All", "Printer.Read.All"} {
 		s.tenant.Withhold(name, true)
 	}

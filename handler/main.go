@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -17,14 +16,17 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/funchost"
+	"github.com/entraledger/entraledger/internal/preflight"
 	"github.com/entraledger/entraledger/internal/settings"
 )
 
 // version is set by the linker.
 var version = "dev"
 
-// exitStopped is the exit code after SIGTERM or SIGINT. Never 0: after a 0 the host does not start the handler again.
-const exitStopped = 143
+// exitStopped is the exit code after SIGTERM or SIGINT. The Functions host takes it for an intended
+// restart: it starts the handler again and counts no failure. After 0 it would not start it again,
+// and the third of any other code stops the host.
+const exitStopped = 200
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
@@ -39,16 +41,20 @@ func main() {
 func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writer) int {
 	log := funchost.NewLogger(stdout, slog.LevelInfo)
 	slog.SetDefault(log)
+	program, err := preflight.ReadBinary(version)
+	log.Info("starting", "version", program.Version, "binarySha256", program.SHA256)
+	if err != nil {
+		log.Warn("which binary this is can't be told", "error", err.Error())
+	}
 	cfg, err := settings.Load(getenv)
 	if err != nil {
 		return fail(stderr, err)
 	}
-	app, err := wire(cfg, getenv, log)
+	app, err := wire(cfg, program, getenv, log)
 	if err != nil {
 		return fail(stderr, err)
 	}
-	err = serve(ctx, cfg.Port, app, log)
-	if err != nil {
+	if err := serve(ctx, cfg.Port, app, log); err != nil {
 		return fail(stderr, err)
 	}
 	log.Info("stopped")
@@ -61,42 +67,50 @@ func fail(stderr io.Writer, err error) int {
 	return 1
 }
 
-// stopGrace is how long requests that are under way may take once the process was told to stop.
-const stopGrace = 5 * time.Second
+const (
+	// answerGrace is how long answers that are under way may take once the process was told to
+	// stop: less than the five seconds that App Service gives a container by default.
+	answerGrace = 2 * time.Second
+	// stopGrace is how long everything may take: what ends its work then gives its leases back, for
+	// which it has ten seconds.
+	stopGrace = 13 * time.Second
+)
 
 // maxHeader lets a request with a query of megabytes reach the adapter, which refuses it in words; net/http would cut the
 // connection.
 const maxHeader = 16 << 20
 
-// serve listens on loopback: the host dials 127.0.0.1, and nobody else should.
-func serve(ctx context.Context, port int, app http.Handler, log *slog.Logger) error {
+// serve listens on loopback: the host dials 127.0.0.1, and nobody else should. When ctx ends, runs
+// of timers hand over to the next ones, and answers have a moment to be completed.
+func serve(ctx context.Context, port int, app *funchost.Host, log *slog.Logger) error {
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
 		return fmt.Errorf("listen on port %d of 127.0.0.1 (FUNCTIONS_CUSTOMHANDLER_PORT): %w", port, err)
 	}
-	working, abandon := context.WithCancel(context.WithoutCancel(ctx))
+	answering, abandon := context.WithCancel(context.WithoutCancel(ctx))
 	defer abandon()
 	server := &http.Server{
 		Handler:           app,
 		ReadHeaderTimeout: 30 * time.Second,
 		MaxHeaderBytes:    maxHeader,
-		BaseContext:       func(net.Listener) context.Context { return working },
+		BaseContext:       func(net.Listener) context.Context { return answering },
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }()
-	log.Info("listening", "address", listener.Addr().String(), "version", version)
+	log.Info("listening", "address", listener.Addr().String())
 	select {
 	case err := <-served:
 		return fmt.Errorf("serve: %w", err)
 	case <-ctx.Done():
 	}
 	log.Info("stopping: told to by a signal")
-	abandon() // what is committed stays; the next run goes on from there
+	app.Stop()
+	defer time.AfterFunc(answerGrace, abandon).Stop()
 	closing, stop := context.WithTimeout(context.WithoutCancel(ctx), stopGrace)
 	defer stop()
-	if err := server.Shutdown(closing); err != nil && !errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("stop: %w", err)
+	if err := server.Shutdown(closing); err != nil {
+		log.Warn("ending with work under way; what was committed stays", "error", err.Error())
 	}
 	return nil
 }

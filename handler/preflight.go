@@ -19,6 +19,11 @@ func preflightCommand(ctx context.Context, args []string, getenv func(string) st
 	if err := flags.Parse(args); err != nil {
 		return 1, err
 	}
+	program, err := preflight.ReadBinary(version)
+	if err != nil {
+		fmt.Fprintln(stderr, err)
+	}
+	fmt.Fprintln(stdout, title(program))
 	cfg, err := settings.Load(getenv)
 	if err != nil {
 		return 1, err
@@ -48,4 +53,13 @@ func preflightCommand(ctx context.Context, args []string, getenv func(string) st
 		return exitDiffers, nil
 	}
 	return 0, nil
+}
+
+// title names the program in one line.
+func title(program preflight.Binary) string {
+	line := "Entra Ledger " + program.Version
+	if program.SHA256 != "" {
+		line += ", SHA-256 " + program.SHA256
+	}
+	return line
 }

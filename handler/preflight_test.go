@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"fmt"
 	"net/http"
 	"os"
@@ -110,7 +111,7 @@ func TestEachPermissionThatIsTakenAwayIsNamed(t *testing.T) {
 		"Application.Read.All":                 {"directory applications", "directory servicePrincipals"},
 		"GroupMember.Read.All":                 nil,
 		"CustomSecAttributeAuditLogs.Read.All": {"stream customSecurityAttributeAudits"},
-		"Policy.Read.All":                      nil,
+		"Policy.Read.ConditionalAccess":        nil,
 	}
 	require.Len(t, also, len(preflight.Needed(logs.Streams(), true)))
 	for _, permission := range preflight.Needed(logs.Streams(), true) {
@@ -161,7 +162,7 @@ func TestWhatErrorsAskForIsAPermissionThatIsListed(t *testing.T) {
 		}
 	}
 	for name := range listed {
-		require.True(t, asked[name] || name == "Policy.Read.All", name) // Graph gives less without it, and no error
+		require.True(t, asked[name] || name == "Policy.Read.ConditionalAccess", name) // Graph gives less without it, and no error
 	}
 }
 
@@ -173,14 +174,14 @@ func TestTheFirstTimerRunMakesThePreflightAndLogsItOnce(t *testing.T) {
 	require.NoError(t, err)
 	_, err = service.DeleteTable(t.Context(), "jobs", nil)
 	require.NoError(t, err)
-	s.tenant.Withhold("Policy.Read.All", true)
+	s.tenant.Withhold("Policy.Read.ConditionalAccess", true)
 	p := s.start()
 	for range 2 {
 		p.invoke("archivelogs")
 	}
 	log := p.stdout.String()
 	require.Equal(t, 1, strings.Count(log, `"msg":"preflight done"`), log)
-	require.Equal(t, 1, strings.Count(log, `"check":"permission Policy.Read.All"`))
+	require.Equal(t, 1, strings.Count(log, `"check":"permission Policy.Read.ConditionalAccess"`))
 	require.Contains(t, log, "infra/grant.sh")
 	p.kill()
 	p = s.start()
@@ -221,4 +222,72 @@ func TestThePreflightTellsALicenceFromAPermissionAndAStorageThatIsGone(t *testin
 	require.Contains(t, out.String(), "ok       stream directoryAudits")
 	require.NotContains(t, out.String(), "a2V5")
 	require.Less(t, strings.Count(out.String(), "\n"), 30)
+}
+
+// TestAWiderPermissionThanTheOneThatIsAskedForIsFine: an app that was granted Policy.Read.All
+// before need not be granted anything.
+func TestAWiderPermissionThanTheOneThatIsAskedForIsFine(t *testing.T) {
+	const check = "permission Policy.Read.ConditionalAccess"
+	for _, wider := range []string{"Policy.Read.All", "Policy.ReadWrite.ConditionalAccess"} {
+		s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 2, Users: 10, Apps: 5, Days: 1}})
+		s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
+		s.tenant.Withhold("Policy.Read.ConditionalAccess", true)
+		_, checks := s.start().checks()
+		require.Equal(t, "limited", checks[check]["status"])
+		require.Contains(t, checks[check]["consequence"], "appliedConditionalAccessPolicies")
+		s.tenant.Grant(wider)
+		status, checks := s.start().checks() // a process keeps its token
+		require.Equal(t, "ok", status, "%v", checks)
+		require.Equal(t, "ok", checks[check]["status"])
+	}
+}
+
+// TestThePreflightNamesTheBinaryThatRuns compares it with the file's own bytes, over HTTP, in the
+// log's first line and by command.
+func TestThePreflightNamesTheBinaryThatRuns(t *testing.T) {
+	file, err := os.ReadFile(os.Args[0])
+	require.NoError(t, err)
+	sum := fmt.Sprintf("%x", sha256.Sum256(file))
+	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 2, Users: 10, Apps: 5, Days: 1}})
+	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
+	p := s.start()
+	_, _, answer := p.get("/api/preflight")
+	require.Equal(t, version, answer["version"])
+	require.Equal(t, sum, answer["binarySha256"])
+	first, _, _ := strings.Cut(p.stdout.String(), "\n")
+	require.Contains(t, first, `"binarySha256":"`+sum+`"`)
+	require.Contains(t, first, `"version":"`+version+`"`)
+	code, out, errs := s.command("preflight")
+	require.Zero(t, code, out+errs)
+	require.True(t, strings.HasPrefix(out, "Entra Ledger "+version+", SHA-256 "+sum+"\n"), out)
+}
+
+// TestWithEntraAndNoAuthenticationInFrontHTTPRefusesAndTheArchiveGoesOn: what stands in the header
+// could be anybody's.
+func TestWithEntraAndNoAuthenticationInFrontHTTPRefusesAndTheArchiveGoesOn(t *testing.T) {
+	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 2, Users: 10, Apps: 5, Days: 1}})
+	s.env["GRAPH_REQUESTS_PER_10S"], s.env["HTTP_AUTHORIZATION"] = "100000,100000", "entra"
+	p := s.start()
+	for _, path := range []string{"/api/coverage", "/api/preflight", "/api/auditLogs/signIns"} {
+		status, header, answer := p.get(path, "X-MS-CLIENT-PRINCIPAL", "eyJjbGFpbXMiOlt7InR5cCI6InJvbGVzIiwidmFsIjoiTGVkZ2VyLlJlYWQifV19")
+		require.Equal(t, http.StatusServiceUnavailable, status, path)
+		require.NotEmpty(t, header.Get("Retry-After"))
+		require.Equal(t, "authenticationOff", answer["error"].(map[string]any)["code"], path)
+	}
+	status, _, err := p.fire()
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, status)
+	s.requireArchived()
+	code, out, errs := s.command("preflight")
+	require.Equal(t, exitDiffers, code, out+errs)
+	require.Contains(t, out, "failed   authentication: ")
+
+	s.env["WEBSITE_AUTH_ENABLED"] = "True"
+	p = s.start()
+	status, _, answer := p.get("/api/coverage")
+	require.Equal(t, http.StatusUnauthorized, status, "%v", answer)
+	status, _, answer = p.get("/api/preflight", "X-MS-CLIENT-PRINCIPAL", "eyJjbGFpbXMiOlt7InR5cCI6InJvbGVzIiwidmFsIjoiTGVkZ2VyLlJlYWQifV19")
+	require.Equal(t, http.StatusOK, status, "%v", answer)
+	require.Equal(t, "ok", answer["status"])
+	require.Contains(t, fmt.Sprint(answer), "App Service verifies who calls")
 }

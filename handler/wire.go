@@ -51,7 +51,9 @@ import (
 const requestSlice = 20 * time.Second
 
 // wire makes the clients and the functions. It sends nothing: the host is waiting for the port to open.
-func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (http.Handler, error) {
+func wire(
+	cfg settings.Settings, program preflight.Binary, getenv func(string) string, log *slog.Logger,
+) (*funchost.Host, error) {
 	if sum := cfg.ArchiveRequestsPer10s + cfg.SnapshotRequestsPer10s; sum > graph.ReportingCeiling {
 		log.Warn("GRAPH_REQUESTS_PER_10S is above what Graph allows", "requests", sum, "ceiling", graph.ReportingCeiling)
 	}
@@ -77,7 +79,7 @@ func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (
 	clocks := timekeeper(cfg, source, store, log)
 	host := funchost.New(log)
 	if cfg.RequireRoles {
-		host.RequireRoles()
+		host.RequireRoles(cfg.Authenticated)
 	}
 	checks := func(ctx context.Context) []preflight.Check {
 		return preflight.Run(ctx, preflightOf(cfg, &graph.Prober{Logs: source, Directory: graph.NewDirectory(source)}, store, heads))
@@ -87,7 +89,8 @@ func wire(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (
 		Budget: cfg.RunBudget, AlertAfter: cfg.AlertAfter}))
 	known := streams.New(cfg.Streams, store)
 	wireLedger(host, cfg, known, collector, store, heads)
-	host.HTTP("/api/preflight", &preflightfunction.Function{Run: checks, Cloud: cfg.Cloud.Name, Graph: cfg.GraphEndpoint, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
+	host.HTTP("/api/preflight", &preflightfunction.Function{Run: checks, Binary: program, Cloud: cfg.Cloud.Name,
+		Graph: cfg.GraphEndpoint, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
 	wireDirectory(host, cfg, directory.NewSnapshotter(timedTenant{graph.NewDirectory(snapshotSource), clocks}, store, store,
 		directory.Options{Groups: cfg.SnapshotGroups, Every: snapshotEvery}, time.Now, log), store)
 	wireReading(host, cfg, known, store)
@@ -163,6 +166,14 @@ func preflightOf(cfg settings.Settings, tenant preflight.Tenant, store *tables.S
 	out := preflight.Config{Tenant: tenant, Storage: store, Streams: cfg.Streams, Groups: len(cfg.SnapshotGroups) > 0, Clock: time.Now}
 	if blobs, ok := heads.(*blobs.Store); ok {
 		out.Blobs = blobs
+	}
+	if cfg.RequireRoles {
+		out.Callers = func() error {
+			if cfg.Authenticated {
+				return nil
+			}
+			return funchost.AuthenticationOff()
+		}
 	}
 	return out
 }

@@ -32,10 +32,10 @@ type Config struct {
 func Run(cfg Config) func(context.Context) (string, error) {
 	return func(ctx context.Context) (string, error) {
 		cfg.Preflight(ctx)
-		ctx, stop := context.WithTimeout(ctx, cfg.Budget+writeGrace)
+		working, stop := context.WithTimeout(ctx, cfg.Budget+writeGrace)
 		defer stop()
-		report, err := cfg.Collector.Run(ctx, archive.Execution{ID: uuid.NewString(), Work: Name}, cfg.Streams, cfg.Budget)
-		if err == nil {
+		report, err := cfg.Collector.Run(working, archive.Execution{ID: uuid.NewString(), Work: Name}, cfg.Streams, cfg.Budget)
+		if err == nil && ctx.Err() == nil { // a run that was stopped from outside says nothing of how far the archive is behind
 			err = behind(report, cfg.AlertAfter)
 		}
 		return report.Summary(), err

@@ -14,6 +14,7 @@ import (
 // Function answers GET /api/preflight.
 type Function struct {
 	Run     func(context.Context) []preflight.Check
+	Binary  preflight.Binary
 	Cloud   string
 	Graph   string // endpoint
 	Now     func() time.Time
@@ -24,6 +25,8 @@ type report struct {
 	Context string            `json:"@odata.context"`
 	AsOf    string            `json:"asOfDateTime"`
 	Status  preflight.Status  `json:"status"` // the worst of the checks'
+	Version string            `json:"version"`
+	SHA256  string            `json:"binarySha256,omitempty"`
 	Cloud   string            `json:"cloud"`
 	Graph   string            `json:"graphEndpoint"`
 	Value   []preflight.Check `json:"value"`
@@ -36,5 +39,13 @@ func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	checks := f.Run(r.Context())
-	answer.JSON(w, http.StatusOK, report{answer.BaseURL(r, f.BaseURL) + "/api/$metadata#preflight", answer.Time(f.Now()), preflight.Worst(checks), f.Cloud, f.Graph, checks})
+	if err := r.Context().Err(); err != nil { // what failed for that says nothing
+		answer.Error(w, r, err)
+		return
+	}
+	answer.JSON(w, http.StatusOK, report{
+		Context: answer.BaseURL(r, f.BaseURL) + "/api/$metadata#preflight", AsOf: answer.Time(f.Now()),
+		Status: preflight.Worst(checks), Value: checks,
+		Version: f.Binary.Version, SHA256: f.Binary.SHA256, Cloud: f.Cloud, Graph: f.Graph,
+	})
 }

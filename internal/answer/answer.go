@@ -3,6 +3,7 @@ package answer
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -24,6 +25,7 @@ var statuses = map[entra.Code]int{
 	entra.CodeConflict:        http.StatusConflict,
 	entra.CodeUnauthenticated: http.StatusUnauthorized,
 	entra.CodeRole:            http.StatusForbidden,
+	entra.CodeAuthentication:  http.StatusServiceUnavailable,
 	entra.CodeToken:           http.StatusForbidden,
 	entra.CodePermission:      http.StatusForbidden,
 	entra.CodeLicence:         http.StatusForbidden,
@@ -94,6 +96,10 @@ type errorBody struct {
 // Error writes err as Graph's error object. An error that nobody put into words is shown as internal: its text is
 // for the log only.
 func Error(w http.ResponseWriter, r *http.Request, err error) {
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil { // a caller that went away reads no answer
+		err = &entra.Error{Code: entra.CodeUnavailable, Doing: "answer the request", Why: "this process ends",
+			Remedy: "ask again", Err: err}
+	}
 	var body errorBody
 	code := entra.CodeOf(err)
 	body.Error.Code, body.Error.Message = code, err.Error()
@@ -109,7 +115,7 @@ func Error(w http.ResponseWriter, r *http.Request, err error) {
 	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", "10")
 	}
-	if code == entra.CodeNoSnapshot {
+	if code == entra.CodeNoSnapshot || code == entra.CodeAuthentication {
 		w.Header().Set("Retry-After", "300")
 	}
 	JSON(w, status, body)

@@ -199,7 +199,13 @@ func acquire(ctx context.Context, store LeaseStore, run Execution, stream entra.
 			return nil, p, err
 		}
 		p.suspect(h.begin(now(h)))
-		if p, err = h.commit(ctx, p, nil, nil); !errors.Is(err, ErrMoved) || ctx.Err() != nil {
+		p, err = h.commit(ctx, p, nil, nil)
+		if err != nil && ctx.Err() != nil {
+			// It may have been carried out unheard, and nobody should wait for a holder that has
+			// ended.
+			return h, p, errors.Join(err, h.giveBack(ctx))
+		}
+		if !errors.Is(err, ErrMoved) {
 			return h, p, err
 		}
 	}

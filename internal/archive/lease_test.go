@@ -14,6 +14,7 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/memstorage"
+	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/tables"
 )
 
@@ -243,4 +244,54 @@ func TestAPurgeAndACollectorTellEachOtherApart(t *testing.T) {
 		require.EqualError(l, held, "work on signIns.interactiveUser: purge has it (execution seven, holder "+fmt.Sprint(lease.Fence)+"); nothing is lost: it goes on where that one ends; a holder that died gives way after two minutes")
 		require.False(l, errors.Is(held, archive.ErrMoved))
 	})
+}
+
+// unheard carries out the first commit, or not, and ends the process's work before the answer
+// comes.
+type unheard struct {
+	*tables.Store
+	stored bool
+	end    func()
+}
+
+func (u *unheard) Commit(ctx context.Context, l archive.Lease, p archive.Progress, rows []archive.Coverage, seals []seal.Seal) (archive.Progress, error) {
+	if u.end == nil {
+		return u.Store.Commit(ctx, l, p, rows, seals)
+	}
+	if u.stored {
+		if _, err := u.Store.Commit(ctx, l, p, rows, seals); err != nil {
+			return p, err
+		}
+	}
+	u.end()
+	u.end = nil
+	return p, ctx.Err()
+}
+
+// TestWorkThatIsStoppedAtItsFirstCommitLeavesTheStreamFree: the next run need not wait for the end
+// of a lease.
+func TestWorkThatIsStoppedAtItsFirstCommitLeavesTheStreamFree(t *testing.T) {
+	for _, stored := range []bool{true, false} {
+		t.Run(fmt.Sprintf("stored %v", stored), func(t *testing.T) {
+			inLab(t, func(l *lab) {
+				l.tenant.fill(stream, start.Add(-2*days), start.Add(days), time.Hour)
+				_, err := l.run()
+				require.NoError(l, err)
+				time.Sleep(20 * days)
+				_, err = l.run()
+				require.NoError(l, err)
+				ctx, end := context.WithCancel(l.Context())
+				before := l.lease().Fence
+				_, err = archive.UpdateIndex(ctx, &unheard{Store: l.store, stored: stored, end: end}, execution(), stream, false, time.Now().Add(time.Minute))
+				require.ErrorIs(l, err, context.Canceled)
+				require.Equal(l, before+1, l.lease().Fence)
+				require.False(l, l.lease().Held())
+				report, err := archive.UpdateIndex(l.Context(), l.store, execution(), stream, false, time.Now().Add(time.Second))
+				require.NoError(l, err)
+				require.Positive(l, report.Days)
+				require.False(l, report.Left)
+				checkLedger(l.T, l.store, stream)
+			})
+		})
+	}
 }

@@ -5,6 +5,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -38,6 +39,28 @@ func TestExit200IsRestartedWithoutBeingCounted(t *testing.T) {
 	}
 	r.out.awaitCount(t, "handler ready", 5)
 	require.NotContains(t, r.out.String(), "failure 1")
+	require.Equal(t, 4, strings.Count(r.out.String(), " Information host     handler process"), r.out)
+}
+
+// TestASIGTERMIsACrashUnlessTheHandlerEndsWith200 plays the platform, which may end a worker so
+// when it scales in.
+func TestASIGTERMIsACrashUnlessTheHandlerEndsWith200(t *testing.T) {
+	t.Parallel()
+	r := startReady(t, setup{mode: "ends with 200"})
+	for i := range 4 {
+		require.NoError(t, syscall.Kill(r.HandlerPID(), syscall.SIGTERM))
+		r.out.awaitCount(t, "handler ready", i+2)
+	}
+	require.True(t, r.trigger(t).Succeeded)
+	require.NotContains(t, r.out.String(), "failure 1")
+
+	r = startReady(t, setup{mode: "good"})
+	for i := range 2 {
+		require.NoError(t, syscall.Kill(r.HandlerPID(), syscall.SIGTERM))
+		r.out.awaitCount(t, "handler ready", i+2)
+	}
+	require.NoError(t, syscall.Kill(r.HandlerPID(), syscall.SIGTERM))
+	require.ErrorContains(t, r.end(t), "exited with code 143; that was failure 3")
 }
 
 func TestTheThirdCrashStopsTheHost(t *testing.T) {

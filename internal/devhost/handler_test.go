@@ -7,8 +7,10 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -22,6 +24,13 @@ func playHandler(mode string) {
 		os.Exit(1)
 	case "exit 0 at start":
 		os.Exit(0)
+	case "ends with 200":
+		told := make(chan os.Signal, 1)
+		signal.Notify(told, syscall.SIGTERM)
+		go func() {
+			<-told
+			os.Exit(200)
+		}()
 	case "slow start":
 		time.Sleep(200 * time.Millisecond)
 	case "print":

@@ -29,7 +29,7 @@ type Options struct {
 
 	Out         io.Writer     // logs of host and handler; nil discards them
 	RawLogs     bool          // print the handler's lines as they are
-	Grace       time.Duration // SIGTERM this long before SIGKILL at shutdown; the real host sends none
+	Grace       time.Duration // SIGTERM this long before SIGKILL at shutdown; the real host sends none, the platform may
 	NoTimers    bool          // run timer functions only on request
 	HangOnEmpty bool          // hang on an empty answer until functionTimeout, as the real host does
 	Clock       Clock         // default SystemClock

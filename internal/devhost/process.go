@@ -98,7 +98,7 @@ func (p *process) reason() string {
 }
 
 // end kills the process as the host does at shutdown. With a grace period it
-// gets SIGTERM first, which the real host never sends.
+// gets SIGTERM first, which the real host does not send; the platform may.
 func (p *process) end(why string, grace time.Duration) {
 	p.note(why)
 	if grace > 0 && p.cmd.Process.Signal(syscall.SIGTERM) == nil {

@@ -249,9 +249,11 @@ func TestTheThirdFailureWithinThirtyMinutesOfTheOneBeforeStops(t *testing.T) {
 
 func TestAnExitCodeDecidesAboutTheRestart(t *testing.T) {
 	require.Equal(t, stayDown, react(0, false))
-	require.Equal(t, restart, react(200, false))
+	require.Equal(t, restartAsked, react(200, false))
+	require.Equal(t, restart, react(200, true))
 	require.Equal(t, restartCounted, react(1, false))
 	require.Equal(t, restartCounted, react(137, false))
+	require.Equal(t, restartCounted, react(143, false), "an end by SIGTERM that the handler did not take")
 	require.Equal(t, restart, react(137, true))
 }
 

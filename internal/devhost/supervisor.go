@@ -38,16 +38,27 @@ type reaction int
 
 const (
 	restart reaction = iota
+	restartAsked
 	restartCounted
 	stayDown
 )
 
-// react decides by exit code; killed means that functionTimeout ended it.
+// Exit codes that the host does not take for a crash. Source: WorkerConstants of
+// Azure/azure-functions-host.
+const (
+	exitSuccess            = 0
+	exitIntentionalRestart = 200
+)
+
+// react decides by exit code; killed means that functionTimeout ended it. An end by a signal is a
+// crash like any other: 143 after SIGTERM, 137 after SIGKILL.
 func react(code int, killed bool) reaction {
 	switch {
-	case killed, code == 200:
+	case killed:
 		return restart
-	case code == 0:
+	case code == exitIntentionalRestart:
+		return restartAsked
+	case code == exitSuccess:
 		return stayDown
 	}
 	return restartCounted
@@ -117,6 +128,9 @@ func (s *supervisor) run(ctx context.Context) error {
 			return nil
 		}
 		switch next {
+		case restartAsked:
+			s.log.host(levelInformation, "%s; it asked for a restart, which is not counted as an error", cause)
+			continue
 		case restart:
 			s.log.host(levelWarning, "%s; restarting it, not counted as an error", cause)
 			continue

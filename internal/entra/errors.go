@@ -16,6 +16,7 @@ const (
 	CodeConflict        Code = "conflict"           // somebody else is changing it; try again
 	CodeUnauthenticated Code = "unauthenticated"    // nobody is known to ask
 	CodeRole            Code = "roleMissing"        // the caller lacks an app role
+	CodeAuthentication  Code = "authenticationOff"  // nothing checks callers although the app relies on it
 	CodeToken           Code = "tokenRefused"       // the identity or its token is not accepted
 	CodePermission      Code = "permissionMissing"  // the identity lacks a permission or role
 	CodeLicence         Code = "licenceMissing"     // the tenant lacks the licence for this log

@@ -20,14 +20,29 @@ const (
 // sends under this name. Source: learn.microsoft.com/azure/app-service/configure-authentication-user-identities.
 const principalHeader = "X-MS-CLIENT-PRINCIPAL"
 
-// RequireRoles makes every HTTP function ask for an app role. Only with App Service's authentication in front is that worth
-// anything: without it, a caller could write the header.
-func (h *Host) RequireRoles() { h.requireRoles = true }
+// RequireRoles makes every HTTP function ask for an app role. A caller is believed only where App
+// Service's authentication stands in front (authenticated): without it, a caller could write the
+// header, so every HTTP function refuses. Timers run on.
+func (h *Host) RequireRoles(authenticated bool) {
+	h.requireRoles, h.authenticated = true, authenticated
+}
+
+// AuthenticationOff is the error of an app that asks for app roles while nothing checks who calls.
+func AuthenticationOff() error {
+	return &entra.Error{Code: entra.CodeAuthentication, Doing: "find out who asks",
+		Why: "HTTP_AUTHORIZATION is entra, and App Service's authentication is off: " +
+			"WEBSITE_AUTH_ENABLED is neither true nor 1",
+		Remedy: "switch the app's authentication on (deploy with entraClientId, or the app's page Authentication), " +
+			"or set HTTP_AUTHORIZATION to key; timers run on meanwhile"}
+}
 
 // authorize refuses a caller without the role for a method.
 func (h *Host) authorize(r *http.Request) error {
 	if !h.requireRoles {
 		return nil
+	}
+	if !h.authenticated {
+		return AuthenticationOff()
 	}
 	roles, ok := rolesOf(r.Header.Get(principalHeader))
 	if !ok {

@@ -25,7 +25,7 @@ func TestWithEntraAuthenticationACallerNeedsTheRoleForWhatItDoes(t *testing.T) {
 	host.HTTP("/api/snapshot", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer.JSON(w, 200, map[string]string{"done": "yes"}) }),
 		http.MethodGet, http.MethodPost)
 	host.Timer("archivelogs", func(_ context.Context) (string, error) { return "done", nil })
-	host.RequireRoles()
+	host.RequireRoles(true)
 	server := httptest.NewServer(host)
 	defer server.Close()
 
@@ -70,4 +70,46 @@ func TestWithEntraAuthenticationACallerNeedsTheRoleForWhatItDoes(t *testing.T) {
 	require.NoError(t, err)
 	resp.Body.Close()
 	require.Equal(t, 200, resp.StatusCode)
+}
+
+// TestWithoutAppServicesAuthenticationNobodyIsBelievedAndTimersRunOn sends what the platform would
+// have taken out.
+func TestWithoutAppServicesAuthenticationNobodyIsBelievedAndTimersRunOn(t *testing.T) {
+	host := funchost.New(funchost.NewLogger(io.Discard, nil))
+	for _, path := range []string{"/api/snapshot", "/api/preflight"} {
+		host.HTTP(path, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was let through") }), http.MethodGet, http.MethodPost)
+	}
+	ran := 0
+	host.Timer("archivelogs", func(_ context.Context) (string, error) { ran++; return "done", nil })
+	host.RequireRoles(false)
+	server := httptest.NewServer(host)
+	defer server.Close()
+	for _, path := range []string{"/api/snapshot", "/api/preflight"} {
+		for _, method := range []string{http.MethodGet, http.MethodPost} {
+			req, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, nil)
+			require.NoError(t, err)
+			req.Header.Set("X-MS-CLIENT-PRINCIPAL", principal(`{"typ":"roles","val":"Ledger.Operate"}`))
+			resp, err := http.DefaultClient.Do(req)
+			require.NoError(t, err)
+			body, err := io.ReadAll(resp.Body)
+			resp.Body.Close()
+			require.NoError(t, err)
+			require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, string(body))
+			require.Contains(t, string(body), `"authenticationOff"`)
+			require.Contains(t, string(body), "switch the app's authentication on")
+			require.Equal(t, "300", resp.Header.Get("Retry-After"))
+		}
+	}
+	for _, ask := range []func() (*http.Response, error){
+		func() (*http.Response, error) { return http.Get(server.URL + "/") },
+		func() (*http.Response, error) {
+			return http.Post(server.URL+"/archivelogs", "application/json", strings.NewReader(timerBody))
+		},
+	} {
+		resp, err := ask()
+		require.NoError(t, err)
+		resp.Body.Close()
+		require.Equal(t, http.StatusOK, resp.StatusCode)
+	}
+	require.Equal(t, 1, ran)
 }

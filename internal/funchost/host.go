@@ -5,6 +5,7 @@ package funchost
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -33,13 +34,23 @@ type Host struct {
 	routes *http.ServeMux
 	verbs  map[string][]string // by pattern
 
-	requireRoles bool // of callers
+	requireRoles  bool // of callers
+	authenticated bool // App Service has verified who calls
+
+	stopping context.Context // ends with Stop
+	stop     context.CancelFunc
 }
 
 // New makes a Host without functions.
 func New(log *slog.Logger) *Host {
-	return &Host{log: log, timers: make(map[string]Timer), routes: http.NewServeMux(), verbs: make(map[string][]string)}
+	h := &Host{log: log, timers: make(map[string]Timer), routes: http.NewServeMux(), verbs: make(map[string][]string)}
+	h.stopping, h.stop = context.WithCancel(context.Background())
+	return h
 }
+
+// Stop cancels the runs of timers, those under way and those to come: they hand over to the next
+// run. HTTP functions answer on.
+func (h *Host) Stop() { h.stop() }
 
 // Timer adds a timer function under its folder's name.
 func (h *Host) Timer(function string, run Timer) { h.timers[function] = run }
@@ -119,8 +130,15 @@ func (h *Host) serveInvocation(w http.ResponseWriter, r *http.Request, function 
 	}
 	start := time.Now()
 	h.log.InfoContext(r.Context(), "invocation begins", "function", function, "pastDue", envelope.pastDue(), "retry", envelope.retry())
-	line, err := run(r.Context())
+	ctx, end := context.WithCancel(r.Context())
+	defer end()
+	defer context.AfterFunc(h.stopping, end)()
+	line, err := run(ctx)
 	took := time.Since(start).Round(time.Millisecond).String()
+	if h.stopping.Err() != nil && errors.Is(err, context.Canceled) { // that is no failure of its own
+		h.log.InfoContext(ctx, "invocation handed over", "function", function, "took", took, "reason", err.Error())
+		line, err = "stopped, because this process ends; the next run goes on from there", nil
+	}
 	if err != nil {
 		// The host ignores the body of a failed invocation: the log is where the reason is read.
 		h.log.ErrorContext(r.Context(), "invocation failed", "function", function, "took", took, "code", entra.CodeOf(err), "error", err.Error())

@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -24,6 +25,11 @@ const timerBody = `{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"ScheduleS
 
 // serve runs a host with one timer and one HTTP function over a real socket and returns its log too.
 func serve(t *testing.T, run funchost.Timer) (*httptest.Server, *bytes.Buffer) {
+	server, _, log := serveHost(t, run)
+	return server, log
+}
+
+func serveHost(t *testing.T, run funchost.Timer) (*httptest.Server, *funchost.Host, *bytes.Buffer) {
 	var log bytes.Buffer
 	host := funchost.New(funchost.NewLogger(&log, slog.LevelInfo))
 	host.Timer("archivelogs", run)
@@ -36,7 +42,7 @@ func serve(t *testing.T, run funchost.Timer) (*httptest.Server, *bytes.Buffer) {
 	}), http.MethodGet)
 	server := httptest.NewServer(host)
 	t.Cleanup(server.Close)
-	return server, &log
+	return server, host, &log
 }
 
 func call(t *testing.T, server *httptest.Server, method, path, body string) (int, http.Header, map[string]any) {
@@ -132,4 +138,34 @@ func TestAPanicInATimerFailsTheInvocationAndNotTheProcess(t *testing.T) {
 	require.Contains(t, log.String(), "a fault")
 	status, _, _ = call(t, server, http.MethodGet, "/", "")
 	require.Equal(t, http.StatusOK, status)
+}
+
+func TestStopEndsATimersRunAndThatIsNoFailure(t *testing.T) {
+	running := make(chan struct{})
+	server, host, log := serveHost(t, func(ctx context.Context) (string, error) {
+		close(running)
+		<-ctx.Done()
+		return "", fmt.Errorf("read x: %w", ctx.Err())
+	})
+	go func() {
+		<-running
+		host.Stop()
+	}()
+	status, _, answer := call(t, server, http.MethodPost, "/archivelogs", timerBody)
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, answer["Logs"].([]any)[0], "the next run goes on")
+	require.Contains(t, log.String(), "read x: context canceled")
+	require.NotContains(t, log.String(), `"level":"ERROR"`)
+	status, _, _ = call(t, server, http.MethodGet, "/api/things/7", "")
+	require.Equal(t, http.StatusOK, status, "HTTP functions answer on")
+}
+
+func TestWhatFailedByItselfStaysAFailureAfterStop(t *testing.T) {
+	server, host, log := serveHost(t, func(context.Context) (string, error) {
+		return "", &entra.Error{Code: entra.CodePermission, Doing: "read x", Why: "403"}
+	})
+	host.Stop()
+	status, _, _ := call(t, server, http.MethodPost, "/archivelogs", timerBody)
+	require.Equal(t, http.StatusForbidden, status)
+	require.Contains(t, log.String(), "invocation failed")
 }

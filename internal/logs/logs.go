@@ -41,9 +41,11 @@ type Log struct {
 	Files []File // that the portal offers for download
 }
 
-// Grant is a permission and what it is for.
+// Grant is a permission without which records lack a property.
 type Grant struct {
 	Name, For, Without string
+	Instead            []string // wider permissions that disclose it, too
+	Property           string   // of the record
 }
 
 // Column is one promoted column: a copy of a property, by which people look for a record.

@@ -53,9 +53,14 @@ func signInColumns() []Column {
 	}
 }
 
-// appliedPolicies is what sign-ins lack without Policy.Read.All.
+// appliedPolicies is what sign-ins lack without a permission to read Conditional Access policies;
+// any of the three will do.
+// Source: learn.microsoft.com/graph/api/signin-list, "Viewing applied conditional access (CA)
+// policies in sign-ins".
 func appliedPolicies() *Grant {
-	return &Grant{Name: "Policy.Read.All", For: "Conditional Access results within sign-ins",
+	return &Grant{Name: "Policy.Read.ConditionalAccess",
+		Instead:  []string{"Policy.Read.All", "Policy.ReadWrite.ConditionalAccess"},
+		Property: "appliedConditionalAccessPolicies", For: "Conditional Access results within sign-ins",
 		Without: "Graph leaves `appliedConditionalAccessPolicies` out of sign-ins, without an error; what was left out can't be had later"}
 }
 

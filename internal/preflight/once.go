@@ -34,12 +34,16 @@ func (o *Once) Run(ctx context.Context) {
 	if o.made.Swap(true) {
 		return
 	}
+	running := ctx
 	ctx, stop := context.WithTimeout(ctx, atMost)
 	defer stop()
 	if _, err := o.Store.Job(ctx, Kind, o.Version); entra.CodeOf(err) != entra.CodeNotFound {
 		return // made, or a storage account that tells so by itself soon
 	}
 	checks := o.Checks(ctx)
+	if running.Err() != nil {
+		return // the process ends, and what failed for that says nothing
+	}
 	for _, c := range checks {
 		level := slog.LevelInfo
 		switch c.Status {

@@ -16,6 +16,8 @@ type Permission struct {
 	Without string // what its lack means
 	// Optional: the app works without it, and says so.
 	Optional bool
+	// Instead are wider permissions that do as well; none of them is asked for.
+	Instead []string
 	// Alternative: it takes the place of another one where a tenant asks for it; nothing misses it by itself.
 	Alternative bool
 	needed      func(streams []entra.Stream, groups bool) bool
@@ -77,7 +79,8 @@ func ofLogs() []Permission {
 		}
 		return l.Optional.Name
 	}, func(of []*logs.Log) Permission {
-		return Permission{For: "optional: " + of[0].Optional.For, Without: of[0].Optional.Without, Optional: true}
+		grant := of[0].Optional
+		return Permission{For: "optional: " + grant.For, Without: grant.Without, Instead: grant.Instead, Optional: true}
 	})
 	return slices.Concat(own, alternative, optional)
 }

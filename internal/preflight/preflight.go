@@ -69,6 +69,9 @@ type Config struct {
 	Blobs   Blobs // nil: none are configured
 	Streams []entra.Stream
 	Groups  bool // groups' members are read, too
+	// Callers tells whether somebody verifies who calls an HTTP function; nil: a key is all that is
+	// asked for.
+	Callers func() error
 	Clock   func() time.Time
 }
 
@@ -120,12 +123,16 @@ func parts(cfg Config) []part {
 		{name: "clock and token", probe: cfg.clock, consequence: "without a token nothing can be read; with a clock that is wrong, tokens and signatures are refused"},
 		{name: "tables", probe: cfg.Storage.ProbeTables, consequence: "nothing can be archived or answered"},
 	}
+	if cfg.Callers != nil {
+		out = append(out, part{name: "authentication", probe: func(context.Context) error { return cfg.Callers() },
+			consequence: "every HTTP function answers 503; timers run on", fine: "App Service verifies who calls"})
+	}
 	if cfg.Blobs != nil {
 		out = append(out, part{name: "blobs", probe: cfg.Blobs.ProbeBlobs,
 			consequence: "the heads of the logs of seals lie in the tables only, where whoever can write them can rewrite them"})
 	}
 	for _, p := range Needed(cfg.Streams, cfg.Groups) {
-		out = append(out, part{name: "permission " + p.Name, probe: func(ctx context.Context) error { return cfg.permission(ctx, p.Name) },
+		out = append(out, part{name: "permission " + p.Name, probe: func(ctx context.Context) error { return cfg.permission(ctx, p) },
 			consequence: strings.ReplaceAll(p.Without, "`", ""), optional: p.Optional, fine: "the app's token carries it"})
 	}
 	for _, s := range cfg.Streams {
@@ -177,16 +184,18 @@ func (cfg Config) clock(ctx context.Context) error {
 	return nil
 }
 
-// permission looks for one in the app's token.
-func (cfg Config) permission(ctx context.Context, name string) error {
+// permission looks in the app's token for one, or for a wider one.
+func (cfg Config) permission(ctx context.Context, p Permission) error {
 	roles, err := cfg.Tenant.Roles(ctx)
 	if err != nil {
 		return err
 	}
-	if slices.Contains(roles, name) {
-		return nil
+	for _, enough := range append([]string{p.Name}, p.Instead...) {
+		if slices.Contains(roles, enough) {
+			return nil
+		}
 	}
-	return &entra.Error{Code: entra.CodePermission, Doing: "look for " + name + " in the app's token", Why: "it is not there",
+	return &entra.Error{Code: entra.CodePermission, Doing: "look for " + p.Name + " in the app's token", Why: "it is not there",
 		Remedy: "grant it to the app's identity (infra/grant.sh), and restart the app: a token that was issued before lives for up to a day"}
 }
 

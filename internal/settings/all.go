@@ -69,6 +69,10 @@ func Schedules() []Setting {
 func Platform() []Setting {
 	return []Setting{
 		{Name: "AZURE_CLIENT_ID", Meaning: "client id of the user-assigned identity that asks for tokens", Accepts: "a client id", Without: "the app's own identity"},
+		{Name: authEnabled, Meaning: "whether App Service's authentication stands in front of the app; the platform sets it. " +
+			"With `HTTP_AUTHORIZATION=entra` and without it, every HTTP function answers 503 `authenticationOff`; timers run on. " +
+			"Set it by hand only where the platform answers a call without a token with 401",
+			Accepts: "true (in any case), 1", Without: "off"},
 		{Name: "IDENTITY_ENDPOINT", Meaning: "where the managed identity's tokens are had; the platform sets it. Without it, the handler uses whatever you are signed in with (`az login`, environment variables, ...)",
 			Accepts: "an address"},
 		{Name: "IDENTITY_HEADER", Meaning: "what the token endpoint wants to see; the platform sets it", Accepts: "a text"},

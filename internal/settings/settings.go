@@ -43,7 +43,8 @@ type Settings struct {
 
 	PublicBaseURL string // without a slash at the end; empty: from X-Forwarded-Host
 
-	RequireRoles bool // callers of HTTP functions need an app role
+	RequireRoles  bool // callers of HTTP functions need an app role
+	Authenticated bool // App Service says that its authentication stands in front of the app
 }
 
 // Cloud is one of Microsoft's clouds.
@@ -93,6 +94,7 @@ func Load(getenv func(string) string) (Settings, error) {
 		s.GraphEndpoint = s.Cloud.GraphEndpoint
 	}
 	s.GraphScope = s.Cloud.GraphEndpoint + "/.default"
+	s.Authenticated = isOn(getenv(authEnabled))
 	return s, errors.Join(errs...)
 }
 
@@ -278,6 +280,16 @@ func readAuthorization(s *Settings, v string) error {
 	}
 	s.RequireRoles = v == "entra"
 	return nil
+}
+
+// authEnabled is what App Service sets for an app whose authentication is on.
+// Source: learn.microsoft.com/azure/app-service/reference-app-settings.
+const authEnabled = "WEBSITE_AUTH_ENABLED"
+
+// isOn reads a platform's flag: true in any case, or 1.
+func isOn(v string) bool {
+	v = strings.TrimSpace(v)
+	return strings.EqualFold(v, "true") || v == "1"
 }
 
 // duration reads Go's durations and whole days: 8m, 36h, 30d.

@@ -119,3 +119,11 @@ func TestRetentionAndHoldsAreReadByStream(t *testing.T) {
 		{Stream: logs.Provisioning, From: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)},
 	}, s.Retention.Holds)
 }
+
+func TestOnlyAClearWordOfThePlatformMeansThatItsAuthenticationIsOn(t *testing.T) {
+	for value, on := range map[string]bool{"": false, "False": false, "0": false, "yes": false, "true": true, "True": true, "TRUE": true, " true ": true, "1": true} {
+		s, err := load(map[string]string{"ARCHIVE_STORAGE": "UseDevelopmentStorage=true", "WEBSITE_AUTH_ENABLED": value})
+		require.NoError(t, err, "what the platform sets never stops the start")
+		require.Equal(t, on, s.Authenticated, "%q", value)
+	}
+}

@@ -131,7 +131,7 @@ func (q query) request() request {
 
 func (t *Tenant) readQuery(r *http.Request, c collection) (query, *problem) {
 	q := query{collection: c, stream: c.log.Stream, newestFirst: true, top: maxTop, plan: planFilter(c.log, nil)}
-	q.as = asked{c.version, prefersMembers(r)}
+	q.as = asked{c.version, prefersMembers(r), t.blind(r, c.log)}
 	bad := func(code, message string) (query, *problem) { return q, &problem{http.StatusBadRequest, code, message} }
 	for name, values := range r.URL.Query() {
 		text := values[0]
@@ -181,7 +181,7 @@ func (t *Tenant) readFilter(q *query, text string) error {
 	if err != nil {
 		return err
 	}
-	if err := q.schema.check(n, nil, t.logs[q.log.Stream].forms[asked{q.version, true}].rule); err != nil {
+	if err := q.schema.check(n, nil, t.logs[q.log.Stream].forms[asked{q.version, true, false}].rule); err != nil {
 		return err
 	}
 	q.plan = planFilter(q.log, n)
@@ -207,7 +207,7 @@ func (t *Tenant) serveRecord(w http.ResponseWriter, r *http.Request, c collectio
 		t.refuse(w, r, denied)
 		return
 	}
-	for raw := range t.served(c.log.Stream, asked{c.version, prefersMembers(r)}) {
+	for raw := range t.served(c.log.Stream, asked{c.version, prefersMembers(r), t.blind(r, c.log)}) {
 		if gjson.GetBytes(raw, "id").Str == r.PathValue("id") {
 			t.send(w, r, raw)
 			return

@@ -82,7 +82,7 @@ func (f *Fault) double(from pager, p *cut) bool {
 	}
 	in := func(form string) []string {
 		other := w
-		other.form = w.log.forms[asked{form, w.query.as.members}]
+		other.form = w.log.forms[asked{form, w.query.as.members, w.query.as.blind}]
 		list, _, _, _ := other.take(nil, p.begin, p.n)
 		return elements(list)
 	}

@@ -12,10 +12,11 @@ import (
 )
 
 // asked is what a reader gets: the version's form, with every member of enums or only those that
-// the version's first callers knew.
+// the version's first callers knew. One that is blind lacks the log's optional permission.
 type asked struct {
 	form    string
 	members bool
+	blind   bool
 }
 
 // thinShapes are what v1.0 knows of records of which beta knows more, by collection, in the words
@@ -65,7 +66,7 @@ var newerMembers = map[string]map[string]string{
 
 var newerAuditMembers = map[string]string{"operationType": "Restore", "result": "partialSuccess"}
 
-// newForms are the four forms of a log's records. v1.0's is beta's where nothing is known of v1.0.
+// newForms are the forms of a log's records. v1.0's is beta's where nothing is known of v1.0.
 func newForms(l *logs.Log, spell bool) (map[asked]form, error) {
 	thin, err := thinRule(l)
 	if err != nil {
@@ -74,8 +75,15 @@ func newForms(l *logs.Log, spell bool) (map[asked]form, error) {
 	out := make(map[asked]form)
 	for version, left := range map[string]*rule{entra.FormBeta: nil, entra.FormV1: thin} {
 		otherwise := spell && version == entra.FormV1
-		out[asked{version, true}] = form{left, otherwise}
-		out[asked{version, false}] = form{left.withNewer(newerMembers[l.Collection]), otherwise}
+		out[asked{version, true, false}] = form{left, otherwise}
+		out[asked{version, false, false}] = form{left.withNewer(newerMembers[l.Collection]), otherwise}
+	}
+	if l.Optional != nil {
+		for as, f := range maps.Clone(out) {
+			f.rule = f.rule.clone()
+			f.rule.member(l.Optional.Property).left = true
+			out[asked{as.form, as.members, true}] = f
+		}
 	}
 	return out, nil
 }

@@ -268,3 +268,35 @@ func TestAProjectionIsServedPageByPage(t *testing.T) {
 	require.Equal(t, texts(c, entra.FormV1, logs.SignInsInteractiveUser), got)
 	require.Greater(t, pages, 10)
 }
+
+// TestSignInsCarryConditionalAccessPoliciesOnlyForWhoMayReadThem: Graph leaves them out without an
+// error.
+func TestSignInsCarryConditionalAccessPoliciesOnlyForWhoMayReadThem(t *testing.T) {
+	tokens := map[string]string{"narrow": "", "none": "", "wide": ""}
+	c := serve(t, simtenant.Config{Generate: &generate.Config{Seed: 3, Users: 20, Apps: 5, Days: 2, Policies: 2}})
+	renew := func() string {
+		_, _, body := c.get("/msi/token?api-version=2019-08-01&resource=x", "X-IDENTITY-HEADER", "simtenant")
+		return gjson.GetBytes(body, "access_token").Str
+	}
+	tokens["narrow"] = renew()
+	c.tenant.Withhold("Policy.Read.ConditionalAccess", true)
+	tokens["none"] = renew()
+	c.tenant.Grant("Policy.Read.All")
+	tokens["wide"] = renew()
+	for name, token := range tokens {
+		for _, version := range []string{"v1.0", "beta"} {
+			c.token = token
+			status, _, body := c.get("/" + version + "/auditLogs/signIns?$top=5")
+			require.Equal(t, 200, status)
+			records := gjson.GetBytes(body, "value").Array()
+			require.Len(t, records, 5)
+			for _, rec := range records {
+				require.Equal(t, name != "none", rec.Get("appliedConditionalAccessPolicies").Exists(), "%s %s", name, version)
+				require.True(t, rec.Get("conditionalAccessStatus").Exists())
+			}
+			status, _, body = c.get("/" + version + "/auditLogs/signIns/" + records[0].Get("id").Str)
+			require.Equal(t, 200, status)
+			require.Equal(t, name != "none", gjson.GetBytes(body, "appliedConditionalAccessPolicies").Exists(), "%s %s", name, version)
+		}
+	}
+}

@@ -102,9 +102,9 @@ type log struct {
 
 func newLog(about *logs.Log, cfg Config) (*log, error) {
 	forms, err := newForms(about, cfg.OtherSpelling)
-	for _, version := range []string{entra.FormBeta, entra.FormV1} {
+	for as := range forms {
 		if cfg.AlwaysNewer {
-			forms[asked{version, false}] = forms[asked{version, true}]
+			forms[as] = forms[asked{as.form, true, as.blind}]
 		}
 	}
 	return &log{about: about, forms: forms, base: lines{}}, err

@@ -62,6 +62,7 @@ type Tenant struct {
 	keys     ceiling
 	tokens   map[string]pass
 	withheld map[string]bool // permissions that were taken away
+	granted  []string        // those that were given beside what the logs take
 	issued   int
 }
 

@@ -1,0 +1,170 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/simtenant"
+)
+
+// intendedRestart is the exit code that the Functions host takes for one:
+// WorkerConstants.IntentionalRestartExitCode.
+const intendedRestart = 200
+
+// reply is what a request came to.
+type reply struct {
+	status int
+	header http.Header
+	body   string
+	err    error
+}
+
+// begin sends a request and does not wait for its answer.
+func (p *process) begin(method, path, body string) <-chan reply {
+	out := make(chan reply, 1)
+	go func() {
+		req, err := http.NewRequest(method, p.url+path, strings.NewReader(body))
+		if err != nil {
+			out <- reply{err: err}
+			return
+		}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			out <- reply{err: err}
+			return
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		out <- reply{resp.StatusCode, resp.Header, string(text), err}
+	}()
+	return out
+}
+
+// stopDuring sends a request, and a signal once the tenant has been asked n times for it.
+func (s *system) stopDuring(p *process, n int, method, path, body string) reply {
+	before := len(s.tenant.Requests())
+	answered := p.begin(method, path, body)
+	require.Eventually(s, func() bool { return len(s.tenant.Requests()) >= before+n }, 30*time.Second, time.Millisecond, "%s", p.stdout)
+	require.NoError(s, p.cmd.Process.Signal(syscall.SIGTERM))
+	got := <-answered
+	<-p.ended
+	require.NoError(s, got.err, "the answer was not cut: %s", p.stdout)
+	require.Equal(s, intendedRestart, p.cmd.ProcessState.ExitCode(), "%s%s", p.stdout, p.stderr)
+	require.NotContains(s, p.stdout.String(), `"level":"ERROR"`)
+	require.Empty(s, p.stderr.String())
+	return got
+}
+
+// requireFree checks that no execution has a stream, so that the next one need not wait.
+func (s *system) requireFree() {
+	for _, stream := range logs.DefaultStreams() {
+		_, lease, err := s.store.State(s.Context(), stream)
+		require.NoError(s, err)
+		require.Zero(s, lease.Length, "%s: given back", stream)
+	}
+}
+
+// slowly makes every page take a while, so that a signal comes in the middle of one.
+func (s *system) slowly(each time.Duration) {
+	for _, stream := range logs.DefaultStreams() {
+		s.tenant.Inject(simtenant.Fault{Kind: simtenant.Slow, Stream: stream, Delay: each})
+	}
+}
+
+func TestASignalStopsTheHandlerAndTheHostTakesItForARestart(t *testing.T) {
+	s := newSystem(t, brief())
+	for _, signal := range []syscall.Signal{syscall.SIGTERM, syscall.SIGINT} {
+		p := s.start()
+		require.NoError(t, p.cmd.Process.Signal(signal))
+		<-p.ended
+		require.Equal(t, intendedRestart, p.cmd.ProcessState.ExitCode(), "%s", signal)
+		require.Empty(t, p.stderr.String())
+		require.Contains(t, p.stdout.String(), `"msg":"stopped"`)
+	}
+}
+
+func TestASignalInTheMiddleOfARunKeepsWhatIsCommittedAndLeavesTheStreamsFree(t *testing.T) {
+	s := newSystem(t, brief())
+	s.slowly(40 * time.Millisecond)
+	p := s.start()
+	got := s.stopDuring(p, 12, http.MethodPost, "/archivelogs", envelope)
+	require.Equal(t, http.StatusOK, got.status, got.body)
+	require.Contains(t, got.body, "the next run goes on")
+	s.requireFree()
+	kept := 0
+	for _, stream := range logs.DefaultStreams() {
+		kept += s.countStored(stream)
+	}
+	require.Positive(t, kept, "records were committed")
+
+	s.tenant.ClearFaults()
+	p = s.start()
+	status, _, err := p.fire()
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, status, "%s", p.stdout)
+	s.requireArchived()
+	for _, row := range p.coverage() {
+		require.Equal(t, "current", row["status"], "%v", row)
+	}
+}
+
+func TestASignalAtTheStartOfARunIsNoFailure(t *testing.T) {
+	s := newSystem(t, brief())
+	s.tenant.Inject(simtenant.Fault{Kind: simtenant.Slow, Delay: 10 * time.Second})
+	for _, timer := range []string{"archivelogs", "snapshotdirectory"} {
+		got := s.stopDuring(s.start(), 1, http.MethodPost, "/"+timer, envelope)
+		require.Equal(t, http.StatusOK, got.status, "%s: %s", timer, got.body)
+		require.Contains(t, got.body, "the next run goes on", timer)
+	}
+	s.requireFree()
+}
+
+func TestASignalLetsAnAnswerBeCompleted(t *testing.T) {
+	s := newSystem(t, brief())
+	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
+	s.tenant.Inject(simtenant.Fault{Kind: simtenant.Slow, Stream: logs.Provisioning, Delay: 300 * time.Millisecond})
+	got := s.stopDuring(s.start(), 1, http.MethodGet, "/api/preflight", "")
+	require.Equal(t, http.StatusOK, got.status, got.body)
+	require.Contains(t, got.body, `"status":"ok"`)
+}
+
+// TestASignalInTheMiddleOfACollectionByHandHandsTheJobOver cuts work that would take minutes; its
+// caller goes on with the link.
+func TestASignalInTheMiddleOfACollectionByHandHandsTheJobOver(t *testing.T) {
+	s := newSystem(t, brief())
+	s.slowly(1500 * time.Millisecond)
+	got := s.stopDuring(s.start(), 4, http.MethodPost, "/api/collect", "")
+	require.Equal(t, http.StatusAccepted, got.status, got.body)
+	s.requireFree()
+
+	s.tenant.ClearFaults()
+	job, err := url.Parse(got.header.Get("Location"))
+	require.NoError(t, err)
+	p := s.start()
+	status, answer := p.ask(http.MethodGet, job.Path, "")
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "done", answer["status"], "%v", answer)
+	s.requireArchived()
+}
+
+func TestASignalThatCutsAnAnswerAsksItsCallerToComeAgain(t *testing.T) {
+	s := newSystem(t, brief())
+	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
+	s.slowly(time.Minute)
+	got := s.stopDuring(s.start(), 1, http.MethodGet, "/api/preflight", "")
+	require.Equal(t, http.StatusServiceUnavailable, got.status, got.body)
+	require.NotEmpty(t, got.header.Get("Retry-After"))
+	var answer map[string]map[string]any
+	require.NoError(t, json.Unmarshal([]byte(got.body), &answer))
+	require.Equal(t, "serviceUnavailable", answer["error"]["code"])
+	require.Contains(t, answer["error"]["message"], "ask again")
+}
