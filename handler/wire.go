@@ -18,6 +18,7 @@ import (
 	"github.com/entraledger/entraledger/functions/applications"
 	"github.com/entraledger/entraledger/functions/archivelogs"
 	"github.com/entraledger/entraledger/functions/collect"
+	"github.com/entraledger/entraledger/functions/cost"
 	"github.com/entraledger/entraledger/functions/coverage"
 	"github.com/entraledger/entraledger/functions/downloads"
 	"github.com/entraledger/entraledger/functions/expiringcredentials"
@@ -110,6 +111,7 @@ func wireLedger(host *funchost.Host, cfg settings.Settings, known *streams.Known
 	cover := &coverage.Function{Ledger: store, Gaps: search.NewGaps(store), Stalled: cfg.AlertAfter, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL}
 	host.HTTP("/api/coverage", cover, http.MethodGet)
 	host.HTTP("/api/coverage/{stream}", cover, http.MethodGet)
+	host.HTTP("/api/cost", &cost.Function{Ledger: store, Streams: known, RequestsPer10s: cfg.ArchiveRequestsPer10s, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
 	check := &verify.Function{Evidence: store, Heads: heads, Jobs: store, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
 	host.HTTP("/api/verify", check, http.MethodGet)
 	host.HTTP("/api/verify/{job}", check, http.MethodGet)

@@ -168,7 +168,7 @@ func (p *Progress) WhyNotRead(c Coverage) string {
 		return c.Reason
 	case p.LastErrorAt.After(p.LastSuccessAt):
 		return "the last run failed: " + p.LastError
-	case c.awaits():
+	case c.Awaits():
 		return "it was read once; the next run reads it again, because nothing is believed on one word"
 	case !c.End().After(p.FrontierBegin):
 		return "the backfill has come to " + p.Backfilled.Format(time.RFC3339) + " and goes on with every run"

@@ -250,7 +250,7 @@ func (p *Progress) addToWindow(before, after Coverage) {
 	p.Purged = max(0, p.Purged+one(after.State == WindowPurged)-one(before.State == WindowPurged)) // a version before does not count them
 	count(&p.Thin, &p.ThinFrom, &p.ThinTo, before.Thin(), after.Thin(), after.Window)
 	count(&p.Unsealed, &p.UnsealedFrom, &p.UnsealedTo, before.ToSeal(), after.ToSeal(), after.Window)
-	count(&p.Awaits, &p.AwaitsFrom, &p.AwaitsTo, before.awaits(), after.awaits(), after.Window)
+	count(&p.Awaits, &p.AwaitsFrom, &p.AwaitsTo, before.Awaits(), after.Awaits(), after.Window)
 	if after.Thin() && !before.Thin() && !p.EnrichedTo.IsZero() {
 		p.EnrichedTo = earlier(p.EnrichedTo, after.Start)
 	}

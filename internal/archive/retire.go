@@ -109,7 +109,7 @@ func (r *streamRun) giveUpReads(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if now := was; now.awaits() || now.readOnce() {
+		if now := was; now.Awaits() || now.readOnce() {
 			if now.Reads == "" {
 				now.Reads = strconv.FormatInt(now.Records, 10)
 			}

@@ -32,8 +32,8 @@ const (
 	differs = time.Minute
 )
 
-// awaits tells whether the window was read, and still needs a read that agrees.
-func (c *Coverage) awaits() bool {
+// Awaits tells whether the window was read, and still needs a read that agrees.
+func (c *Coverage) Awaits() bool {
 	return c.State == WindowPartial && c.Passes > 0 && !c.InPart()
 }
 
@@ -57,7 +57,7 @@ func (c *Coverage) ReadsDiffer() string {
 // note adds what a page holds of the window, but for what could not be stored, to the keys that
 // this read has met, where somebody will ask for them.
 func (rd *read) note(w *row, recs []entra.Record, rejected []Rejected) {
-	asked := w.began.awaits() || w.began.Thin() || w.recount || rd.onlyOnce(w)
+	asked := w.began.Awaits() || w.began.Thin() || w.recount || rd.onlyOnce(w)
 	if rd.asked.from.After(w.now.Start) || !asked {
 		return
 	}
@@ -302,7 +302,7 @@ func (r *streamRun) awaiting(ctx context.Context) ([]span, error) {
 		if err != nil {
 			return nil, err
 		}
-		if !cov.awaits() || cov.Doubt {
+		if !cov.Awaits() || cov.Doubt {
 			continue
 		}
 		n := len(spans)

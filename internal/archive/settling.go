@@ -74,7 +74,7 @@ func (r *streamRun) toSettle(ctx context.Context, limit time.Time) (dueToSettle,
 		if err != nil {
 			return due, err
 		}
-		if cov.Doubt || cov.awaits() || cov.ToSeal() {
+		if cov.Doubt || cov.Awaits() || cov.ToSeal() {
 			due.to = earlier(due.to, cov.Start)
 			break
 		}

@@ -70,7 +70,7 @@ func (l *ledgerRead) take(row LedgerRow) {
 	if cov.Settled() {
 		l.settledTo = cov.End()
 	}
-	if (cov.State == WindowComplete || cov.awaits()) && len(l.awaitsIn) == 0 {
+	if (cov.State == WindowComplete || cov.Awaits()) && len(l.awaitsIn) == 0 {
 		l.awaitsIn = append(l.awaitsIn, cov.Start)
 	}
 	if l.held.IsZero() && cov.counted() > 0 {

@@ -125,7 +125,7 @@ func (j *judging) place() {
 	if !j.look.known || !p.Started() {
 		return
 	}
-	if before := c.Start.Before(p.SealedTo); before && (c.State == WindowComplete || c.awaits()) {
+	if before := c.Start.Before(p.SealedTo); before && (c.State == WindowComplete || c.Awaits()) {
 		j.ledgerSays("it is %s, and the hours up to %s are settled", c.State, stamp(p.SealedTo))
 	} else if !before && c.Settled() {
 		j.ledgerSays("it is settled, and the hours are only up to %s", stamp(p.SealedTo))

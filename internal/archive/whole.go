@@ -49,7 +49,7 @@ func (rd *read) pass(reached time.Time) []*row {
 			continue
 		}
 		if !rd.gone.IsZero() && rd.cursor.kind == readAgain {
-			if w.now.awaits() {
+			if w.now.Awaits() {
 				rd.forgotten(w)
 			} else if !w.recount {
 				continue // it was read when Graph still took the question
@@ -70,7 +70,7 @@ func (rd *read) pass(reached time.Time) []*row {
 
 // passRow notes that a window was read to its end.
 func (rd *read) passRow(w *row, reached time.Time) {
-	awaited := w.now.awaits()
+	awaited := w.now.Awaits()
 	w.now.Passes, w.now.LastReadAt, w.now.PassedAt = w.now.Passes+1, later(w.now.LastReadAt, rd.now), rd.passedAt(w)
 	if !awaited {
 		w.now.lose(rd.lost(w, reached))

@@ -14,6 +14,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/tidwall/gjson"
 
+	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/memstorage"
 	"github.com/entraledger/entraledger/internal/simtenant"
@@ -33,6 +34,9 @@ type sealing struct {
 	SealingRequests int64 `json:"sealingRequests"` // reading contents and the log, keeping lists
 	StoredBytes     int64 `json:"storedBytes"`     // all tables
 	SealingBytes    int64 `json:"sealingBytes"`    // lists, and entries of the log
+	RecordBytes     int64 `json:"recordBytes"`     // rows of records, as the ledger sums them up
+	IndexedRecords  int64 `json:"indexedRecords"`  // of the day that is indexed at the end
+	IndexBytes      int64 `json:"indexBytes"`
 }
 
 // sealingTransport counts the requests that only sealing makes.
@@ -106,12 +110,36 @@ func measureSealing(ctx context.Context, users int, restless bool, seed uint64, 
 		if i == dayWarmUp*12 {
 			out.add(ctx, w.store, service, counted, -1)
 		}
-		if err := w.once(ctx, i); err != nil {
+		if _, err := w.once(ctx); err != nil {
 			return out, err
 		}
 	}
 	out.add(ctx, w.store, service, counted, 1)
-	return out, nil
+	return out, out.index(ctx, w.store, service, begin)
+}
+
+// index indexes the first day, which is settled, and sums up what that takes.
+func (s *sealing) index(ctx context.Context, store *tables.Store, service *memstorage.Service, begin time.Time) error {
+	for _, stream := range logs.DefaultStreams() {
+		_, err := archive.UpdateIndex(ctx, store, archive.Execution{ID: "bench", Work: "bench"}, stream, false, time.Now().Add(time.Minute))
+		if err != nil {
+			return err
+		}
+		for cov, err := range store.Windows(ctx, stream, begin, begin.Add(24*time.Hour)) {
+			if err != nil {
+				return err
+			}
+			s.IndexedRecords += cov.Records
+		}
+	}
+	for _, name := range service.TableNames() {
+		for _, row := range service.Rows(name) {
+			if strings.HasPrefix(name, "index") {
+				s.IndexBytes += row.Size()
+			}
+		}
+	}
+	return nil
 }
 
 // comeLate adds a record to each hour of each stream that is shown just before each pass.
@@ -144,7 +172,9 @@ func comeLate(tenant *simtenant.Tenant, begin time.Time) error {
 
 // add takes what was counted to the figures, or, for -1, away.
 func (s *sealing) add(ctx context.Context, store *tables.Store, service *memstorage.Service, counted *sealingTransport, sign int64) {
-	s.Records += sign * tallyOf(ctx, store).Records
+	tally := tallyOf(ctx, store)
+	s.Records += sign * tally.Records
+	s.RecordBytes += sign * tally.StoredBytes
 	for _, stream := range logs.DefaultStreams() {
 		if p, err := store.Progress(ctx, stream); err == nil {
 			s.Seals += sign * p.Seals
@@ -169,7 +199,7 @@ func (r report) printSealing(out io.Writer) {
 		return
 	}
 	t := newTable(out, "The seals of a day: every hour in the run that has read it, and again when a pass adds something", "users", "late records", "records",
-		"seals", "table requests", "of them for seals", "bytes stored", "of them for seals")
+		"seals", "table requests", "of them for seals", "bytes stored", "of them for seals", "rows of records", "index bytes a record")
 	for _, s := range r.Sealing {
 		late := "none"
 		if s.Restless {
@@ -177,7 +207,8 @@ func (r report) printSealing(out io.Writer) {
 		}
 		t.AppendRow(table.Row{grouped(int64(s.Users)), late, grouped(s.Records), grouped(s.Seals), grouped(s.TableRequests),
 			fmt.Sprintf("%s (%.1f %%)", grouped(s.SealingRequests), 100*ratio(float64(s.SealingRequests), float64(s.TableRequests))), grouped(s.StoredBytes),
-			fmt.Sprintf("%s (%.1f %%)", grouped(s.SealingBytes), 100*ratio(float64(s.SealingBytes), float64(s.StoredBytes)))})
+			fmt.Sprintf("%s (%.1f %%)", grouped(s.SealingBytes), 100*ratio(float64(s.SealingBytes), float64(s.StoredBytes))),
+			grouped(s.RecordBytes), fmt.Sprintf("%.0f", ratio(float64(s.IndexBytes), float64(s.IndexedRecords)))})
 	}
 	t.Render()
 	fmt.Fprintln(out)

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/internal/cost"
 )
 
 // TestTheDocsSayWhatTheCodeSays fails where a setting, a permission or a figure changed and docs/ did not.
@@ -29,11 +31,34 @@ func TestAPageWithoutAMarkIsRefused(t *testing.T) {
 }
 
 func TestTheModelCountsWhatItSays(t *testing.T) {
-	v := volumeOf(10_000)
-	require.InDelta(t, 307_000, v.records, 1)
-	require.InDelta(t, 3_473, v.graphRequests, 5, "what was measured")
-	require.InDelta(t, 24_027+3_473, v.tableReqs, 20, "what was measured, and the turns")
-	require.Less(t, v.graphRequests, 34_560.0)
-	require.Less(t, volumeOf(100_000).graphRequests, 34_560.0, "the largest tenant fits the archive's share")
-	require.InDelta(t, v.storage()+v.requests()+v.compute()+v.logs(), v.ledger(), 1e-9)
+	all, err := deployments("../..")
+	require.NoError(t, err)
+	require.Len(t, all, 3)
+	small, standard, large := all[0], all[1], all[2]
+	require.Equal(t, []any{512.0, cost.LRS, 15.0}, []any{small.memoryMB, small.redundancy, small.minutes}, "infra/parameters/small.json")
+	require.Equal(t, []any{512.0, cost.ZRS, 5.0}, []any{standard.memoryMB, standard.redundancy, standard.minutes}, "infra/main.bicep")
+	require.Equal(t, []any{2048.0, cost.ZRS, 5.0}, []any{large.memoryMB, large.redundancy, large.minutes}, "infra/parameters/large.json")
+	require.InDelta(t, 307_000, standard.volume().Records, 1)
+	require.Less(t, large.does().GraphRequests, 34_560.0, "the largest tenant fits the archive's share")
+	_, storage := standard.storage()
+	does := standard.does()
+	require.InDelta(t, storage+does.Requests()+does.Compute()+does.Logs(), standard.ledger(), 1e-9)
+	require.Positive(t, standard.shared("ledger"))
+	for _, d := range all {
+		// The table asks for storage and requests apart, the model for a log's and for shared ones.
+		sum := d.plan().Of(cost.Archive, d.volume()).USD
+		for _, p := range d.plan().Shared(cost.Archive, d.volume(), d.app()) {
+			sum += p.USD
+		}
+		snapshots := d.plan().Held(int64(d.users*snapshotRowBytes*keptSnapshots), 0).USD
+		require.InDelta(t, sum+snapshots, d.ledger(), 1e-6, d.name())
+	}
+}
+
+func TestAScheduleThatTheModelDoesNotKnowIsRefused(t *testing.T) {
+	d := deployment{}
+	values := map[string]string{"instanceMemoryMB": "512", "archiveRedundancy": "Standard_ZRS", "archiveSchedule": "0 7 * * * *"}
+	require.ErrorContains(t, d.read("../..", values), `archiveSchedule is "0 7 * * * *"`)
+	d.parameters = "none.json"
+	require.ErrorContains(t, d.read("../..", values), "infra/parameters/none.json")
 }

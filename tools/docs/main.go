@@ -20,7 +20,13 @@ type section struct {
 	text       string
 }
 
-func sections() []section {
+// sections reads what infra/ deploys beside the folder of the pages.
+func sections(folder string) ([]section, error) {
+	of, err := deployments(filepath.Join(folder, ".."))
+	if err != nil {
+		return nil, err
+	}
+	costs := costTables{of}
 	return []section{
 		{"settings.md", "settings", settings.Markdown(settings.All())},
 		{"settings.md", "schedules", settings.Markdown(settings.Schedules())},
@@ -32,17 +38,24 @@ func sections() []section {
 		{"http.md", "collections", collectionTable()},
 		{"http.md", "files", fileTable()},
 		{"runbook.md", "refusals", refusalTable()},
-		{"cost.md", "volumes", volumes()},
-		{"cost.md", "costs", costs()},
+		{"cost.md", "volumes", costs.volumes()},
+		{"cost.md", "costs", costs.costs()},
+		{"cost.md", "beside", costs.beside()},
+		{"cost.md", "logs", costs.appLogs()},
 		{"cost.md", "prices", prices()},
-	}
+		{"cost.md", "redundancies", redundancies()},
+	}, nil
 }
 
 func permissions() string {
 	var b strings.Builder
 	b.WriteString("| permission | for | without it |\n| --- | --- | --- |\n")
 	for _, p := range preflight.Permissions() {
-		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", p.Name, p.For, p.Without)
+		purpose := p.For
+		if len(p.Instead) > 0 {
+			purpose += "; " + code(p.Instead...) + " will do as well"
+		}
+		fmt.Fprintf(&b, "| `%s` | %s | %s |\n", p.Name, purpose, p.Without)
 	}
 	return b.String()
 }
@@ -69,8 +82,12 @@ func insert(page string, s section) (string, error) {
 
 // pages are the files as they should be, by name.
 func pages(folder string) (map[string]string, error) {
+	all, err := sections(folder)
+	if err != nil {
+		return nil, err
+	}
 	out := make(map[string]string)
-	for _, s := range sections() {
+	for _, s := range all {
 		page, ok := out[s.file]
 		if !ok {
 			data, err := os.ReadFile(filepath.Join(folder, s.file))

@@ -1,0 +1,111 @@
+package cost
+
+import "math"
+
+// Destination is where logs are kept, or sent.
+type Destination string
+
+// The destinations: this archive, and those of Microsoft Entra's diagnostic settings.
+const (
+	Archive        Destination = "archive"
+	StorageAccount Destination = "storageAccount"
+	LogAnalytics   Destination = "logAnalytics"
+	EventHub       Destination = "eventHub"
+)
+
+// Destinations lists them.
+func Destinations() []Destination {
+	return []Destination{Archive, StorageAccount, LogAnalytics, EventHub}
+}
+
+// Plan is how long what is kept, and how safely.
+type Plan struct {
+	Months     int // for which everything is kept; a bill is of a month after that
+	Redundancy Redundancy
+}
+
+// Bill is what a destination costs a month.
+type Bill struct {
+	GB     float64 // that come in a month, in the destination's own gigabytes
+	KeptGB float64 // after the plan's months; 0: it keeps nothing
+	USD    float64
+}
+
+// Add sums up two logs.
+func (b Bill) Add(o Bill) Bill { return Bill{b.GB + o.GB, b.KeptGB + o.KeptGB, b.USD + o.USD} }
+
+const (
+	// BesideRecord is how many bytes of seals and index a record adds to its row. Measured with the
+	// benchmark's day of 100 and of 1,000 users.
+	BesideRecord = 66
+
+	ledgerPerDay   = 305_000 // bytes of the ledger's rows, however many records there are; likewise
+	tablePerRecord = 0.0224  // requests; likewise, with 1,000 and 10,000 users
+
+	// BilledShare is what Log Analytics bills of a record's JSON: on average a quarter less.
+	// Source: learn.microsoft.com/azure/azure-monitor/logs/cost-logs.
+	BilledShare = 0.75
+
+	batchesPerDay = 288.0     // diagnostic settings write one each five minutes
+	hubEvent      = 64 << 10  // bytes that are billed as one event
+	hubUnit       = 1_000_000 // bytes a second that a throughput unit takes
+	peakOverMean  = 3.0       // of the busiest minutes; assumed
+)
+
+// Of is what one log costs at a destination, without what all logs share there.
+func (p Plan) Of(d Destination, v Volume) Bill {
+	months := float64(p.Months)
+	tables, blobs := p.Redundancy.Times()
+	received := v.Received * daysPerMonth / gb
+	batches := 0.0
+	if v.Records > 0 {
+		batches = batchesPerDay * daysPerMonth
+	}
+	switch d {
+	case StorageAccount:
+		kept := v.Received * daysPerMonth * months / gib
+		return Bill{received, kept, received*exportGB + kept*blobGB*blobs + batches/1e4*blobWrites}
+	case LogAnalytics:
+		billed := received * BilledShare
+		beyond := max(0, months-IncludedDays/daysPerMonth)
+		return Bill{billed, billed * months, billed * (analyticsGB + beyond*analyticsKeptGB)}
+	case EventHub:
+		events := max(batches, v.Received*daysPerMonth/hubEvent)
+		return Bill{received, 0, received*exportGB + events/1e6*hubEvents}
+	}
+	month := (v.Stored + v.Records*BesideRecord) * daysPerMonth
+	kept := month * months / gib
+	return Bill{month / gib, kept, kept*tableGB*tables + v.Records*tablePerRecord*daysPerMonth/1e4*tableRequests}
+}
+
+// Held is what an archive costs a month in which nothing is added: rows of records, and how many
+// records those are.
+func (p Plan) Held(stored, records int64) Bill {
+	tables, _ := p.Redundancy.Times()
+	kept := (float64(stored) + float64(records)*BesideRecord) / gib
+	return Bill{0, kept, kept * tableGB * tables}
+}
+
+// Part is a cost that the logs of a destination share.
+type Part struct {
+	Name string // as answers have it
+	USD  float64
+}
+
+// Shared is what the logs share at a destination, whose volumes sum up to v. The app is what keeps
+// the archive.
+func (p Plan) Shared(d Destination, v Volume, app App) []Part {
+	switch d {
+	case Archive:
+		does := app.Day(v.Records)
+		tables, _ := p.Redundancy.Times()
+		ledger := ledgerPerDay * daysPerMonth * float64(p.Months) / gib * tableGB * tables
+		requests := does.sharedRequests() * daysPerMonth / 1e4 * tableRequests
+		return []Part{{"ledger", ledger}, {"tableRequests", requests},
+			{"flexConsumption", does.Compute()}, {"appLogs", does.Logs()}}
+	case EventHub:
+		units := max(1, math.Ceil(v.Received/day.Seconds()*peakOverMean/hubUnit))
+		return []Part{{"throughputUnits", units * hubUnitHour * hoursPerMonth}}
+	}
+	return []Part{}
+}

@@ -1,0 +1,122 @@
+package cost_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/internal/cost"
+)
+
+// month is 365/12 days.
+const month = 365.0 / 12
+
+func TestEachDestinationBillsInItsOwnGigabytes(t *testing.T) {
+	// A million records a day of 10,000 bytes, of which 934 are stored, 1,000 with what stands beside.
+	v := cost.Volume{Records: 1e6, Received: 1e10, Stored: 934e6}
+	const received, stored = 10 * month, 1e9 * month / (1 << 30)
+	year := func(r cost.Redundancy) cost.Plan { return cost.Plan{Months: 12, Redundancy: r} }
+	cases := []struct {
+		name            string
+		to              cost.Destination
+		plan            cost.Plan
+		gb, kept, price float64
+	}{
+		{"this archive, LRS", cost.Archive, year(cost.LRS), stored, 12 * stored, 12*stored*0.045 + 22_400*month/1e4*0.00036},
+		{"this archive, ZRS", cost.Archive, year(cost.ZRS), stored, 12 * stored, 12*stored*0.045*1.25 + 22_400*month/1e4*0.00036},
+		{"this archive for a month", cost.Archive, cost.Plan{Months: 1, Redundancy: cost.LRS}, stored, stored, stored*0.045 + 22_400*month/1e4*0.00036},
+		{"a storage account", cost.StorageAccount, year(cost.LRS), received, 12 * received * 1e9 / (1 << 30),
+			received*0.25 + 12*received*1e9/(1<<30)*0.0208 + 288*month/1e4*0.05},
+		{"Log Analytics for a year", cost.LogAnalytics, year(cost.ZRS), 0.75 * received, 12 * 0.75 * received, 0.75 * received * (2.30 + (12-31/month)*0.10)},
+		{"Log Analytics for a month, which is included", cost.LogAnalytics, cost.Plan{Months: 1}, 0.75 * received, 0.75 * received, 0.75 * received * 2.30},
+		{"an Event Hub keeps nothing", cost.EventHub, year(cost.ZRS), received, 0, received*0.25 + 1e10*month/65536/1e6*0.028},
+	}
+	for _, c := range cases {
+		t.Run(c.name, func(t *testing.T) {
+			got := c.plan.Of(c.to, v)
+			require.InDelta(t, c.gb, got.GB, 1e-6)
+			require.InDelta(t, c.kept, got.KeptGB, 1e-6)
+			require.InDelta(t, c.price, got.USD, 1e-6)
+		})
+	}
+}
+
+func TestALogWithoutRecordsCostsNothing(t *testing.T) {
+	for _, d := range cost.Destinations() {
+		require.Zero(t, cost.Plan{Months: 12, Redundancy: cost.ZRS}.Of(d, cost.Volume{}), d)
+	}
+}
+
+func TestALogThatIsNotCollectedAnyMoreCostsWhatIsKeptOfIt(t *testing.T) {
+	got := cost.Plan{Months: 12, Redundancy: cost.ZRS}.Held(934*1<<20, 1<<20)
+	require.Equal(t, cost.Bill{GB: 0, KeptGB: 1000.0 / 1024, USD: 1000.0 / 1024 * 0.045 * 1.25}, got)
+}
+
+func TestWhatTheLogsShareStandsApart(t *testing.T) {
+	plan, app := cost.Plan{Months: 12, Redundancy: cost.ZRS}, cost.App{Runs: 288, MemoryMB: 512, RequestsPer10s: 4}
+	shared := func(d cost.Destination, received float64) map[string]float64 {
+		out := map[string]float64{}
+		for _, p := range plan.Shared(d, cost.Volume{Records: 1e6, Received: received}, app) {
+			out[p.Name] = p.USD
+		}
+		return out
+	}
+	require.Empty(t, shared(cost.StorageAccount, 1e10))
+	require.Empty(t, shared(cost.LogAnalytics, 1e10))
+	require.InDelta(t, 730*0.015, shared(cost.EventHub, 1e9)["throughputUnits"], 1e-9)
+	require.InDelta(t, 3*730*0.015, shared(cost.EventHub, 86_400e6*0.7)["throughputUnits"], 1e-9, "a unit takes 1 MB a second, and the busiest minutes are three times the mean")
+	ours := shared(cost.Archive, 1e10)
+	require.Len(t, ours, 4)
+	does := app.Day(1e6)
+	require.InDelta(t, does.Requests(), ours["tableRequests"]+plan.Of(cost.Archive, cost.Volume{Records: 1e6, Stored: 0}).USD-
+		plan.Held(0, 1_000_000).USD*365, 1e-6, "all requests are either a log's own or shared")
+	require.Equal(t, does.Compute(), ours["flexConsumption"])
+	require.Equal(t, does.Logs(), ours["appLogs"])
+}
+
+// The figures are those that the benchmark measured.
+func TestADayOfTheAppIsAsMeasured(t *testing.T) {
+	for _, c := range []struct {
+		runs, records, graph, tables float64
+	}{
+		{288, 30_700, 2_490, 16_404},
+		{288, 306_988, 3_474, 22_594},
+		{96, 30_700, 1_146, 8_320},
+	} {
+		d := cost.App{Runs: c.runs, MemoryMB: 512, RequestsPer10s: 4}.Day(c.records)
+		require.InDelta(t, c.graph, d.GraphRequests, 10)
+		require.InDelta(t, c.tables+d.GraphRequests, d.TableRequests, 30, "and a turn for each request to Graph")
+		require.Equal(t, c.runs+61, d.Executions)
+	}
+	small := cost.App{Runs: 96, MemoryMB: 512, RequestsPer10s: 4}.Day(30_700)
+	require.Zero(t, small.Compute(), "within the free grant")
+	large := cost.App{Runs: 288, MemoryMB: 2048, RequestsPer10s: 4}.Day(3_070_000)
+	require.InDelta(t, (large.Seconds*month*2-100_000)*0.000026, large.Compute(), 1e-6)
+	require.Less(t, large.GraphRequests, 34_560.0, "the largest tenant fits the archive's share")
+}
+
+func TestTheAppsOwnLogsSayWhatOfThemWasMeasured(t *testing.T) {
+	every5, every15 := cost.App{Runs: 288, MemoryMB: 512, RequestsPer10s: 4}.Day(30_700), cost.App{Runs: 96, MemoryMB: 512, RequestsPer10s: 4}.Day(30_700)
+	require.Len(t, every5.LogParts(), 6)
+	require.InDelta(t, 2*349, every5.LogParts()[0].Rows, 1e-9)
+	require.Contains(t, every5.LogParts()[0].Measured, "bytes")
+	require.Less(t, every15.Logs(), every5.Logs())
+	require.InDelta(t, 0.8, every5.Logs(), 0.2)
+}
+
+func TestEveryPriceHasANameAndStandsOnce(t *testing.T) {
+	seen := map[string]bool{}
+	for _, p := range cost.Prices() {
+		require.False(t, seen[p.Name], p.Name)
+		seen[p.Name] = true
+		require.Positive(t, p.USD, p.Name)
+		require.NotEmpty(t, p.What)
+		require.NotEmpty(t, p.Per)
+	}
+	for _, r := range cost.Redundancies() {
+		tables, blobs := r.Times()
+		require.Equal(t, r == cost.LRS, tables == 1 && blobs == 1, r)
+	}
+	require.Regexp(t, `^20\d\d-\d\d$`, cost.AsOf)
+	require.Len(t, cost.Redundancies(), 6)
+}
