@@ -4,6 +4,7 @@ GO ?= go
 BIN := .local/bin
 AZURITE := tools/azurite/node_modules/.package-lock.json
 GRAPHCLIENT := tools/graphclient/node_modules/.package-lock.json
+KQL := tools/kql/node_modules/.package-lock.json
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GITLEAKS := github.com/zricethezav/gitleaks/v8@v8.30.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
@@ -16,7 +17,7 @@ FLAGS = $(if $(RECORDS),--records $(RECORDS)) $(if $(USERS),--users $(USERS)) $(
 	$(if $(ONCE),--once)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench docs package deploy destroy lint audit setup clean
+.PHONY: help run test soak bench docs infra package dist release deploy destroy lint audit setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,15 +33,15 @@ run: ## archive a simulated tenant here and serve (RECORDS= USERS= APPS= DAYS= P
 # would make them six times slower, so it sees a few of them only; nor does it see a thousand cells changed one after the other.
 EXPLORER ?= 2000
 # Most journeys in handler start processes of their own, which the race detector makes four times as slow: those in which
-# several of them work at once, or one is killed, run with it, the others without.
+# several of them work at once, or one is killed, run with it, the others without. The scripts in infra are bash, which it can't see.
 RACED = TestTwo|TestKilled|TestASignal|TestAClient|TestWhateverHappens|TestAThirtyDay|TestAStreamThatFails
 
-test: $(AZURITE) $(GRAPHCLIENT) ## run every test; the race detector is on for all but journeys of one process
-	cd tools/bicepgate && $(GO) test -timeout 10m ./...
+test: $(AZURITE) $(GRAPHCLIENT) $(KQL) ## run every test; the race detector is on for all but journeys of one process
+	node --test tools/kql/check.test.mjs
 	GOGC=400 EXPLORER=$(EXPLORER) $(GO) test -timeout 10m -run 'TestExplorer|TestEveryChangedCell' ./internal/archive
-	$(GO) test -race -timeout 40m -p 3 -skip 'TestExplorerEvery|TestEveryChangedCell' $$($(GO) list ./... | grep -v /handler$$)
+	$(GO) test -race -timeout 40m -p 3 -skip 'TestExplorerEvery|TestEveryChangedCell' $$($(GO) list ./... | grep -v -e /handler$$ -e /infra$$)
 	$(GO) test -race -timeout 20m -run '$(RACED)' ./handler
-	$(GO) test -timeout 20m -skip '$(RACED)' ./handler
+	$(GO) test -timeout 20m -skip '$(RACED)' ./handler ./infra
 
 # SEEDS and FOR bound the walk over random faults, whichever ends first.
 SEEDS ?= 1000
@@ -55,33 +56,64 @@ bench: $(AZURITE) ## measure the pipeline beside the obvious program (ARGS=... f
 docs: ## write the parts of docs/ that come from the code
 	$(GO) run ./tools/docs
 
+infra: ## format the Bicep, and write what comes from it: the compiled templates and the snapshots
+	$(GO) run ./tools/bicep write
+
+PACK = $(GO) run ./tools/pack --out dist/app --zip dist/entraledger.zip --goos linux --goarch amd64 --release dist/entraledger-release.zip
+
 package: ## build dist/entraledger.zip for Azure (linux/amd64), and dist/entraledger-release.zip with what deploys it
-	$(GO) run ./tools/pack --out dist/app --zip dist/entraledger.zip --goos linux --goarch amd64 --release dist/entraledger-release.zip
+	$(PACK)
+
+dist: ## what a release publishes: package, a bill of materials and SHA256SUMS
+	$(PACK) --sbom dist/entraledger.cdx.json --sums dist/SHA256SUMS
+
+# make release VERSION=v1.2.3
+release: ## write a new version to all that names the release, before it is tagged (VERSION=)
+	@$(GO) run ./tools/release "$(VERSION)"
+	@$(MAKE) --no-print-directory infra
+	@echo "Next: look at git diff, and then"
+	@echo "  git commit --all --message 'Release $(VERSION)'"
+	@echo "  git tag $(VERSION)"
+	@echo "  git push --atomic origin HEAD $(VERSION)"
+	@echo "The workflow release then builds and publishes it (docs/releases.md)."
 
 # make deploy RG=rg-ledger LOCATION=westeurope, make deploy RG=... LOCATION=... NAME=... PARAMETERS=infra/parameters/small.json YES=1
-deploy: ## package, and deploy into your subscription (RG= LOCATION= NAME= PARAMETERS= GRANTS= OVERWRITE=1 YES=1)
+deploy: ## package, and deploy into your subscription (RG= LOCATION= NAME= PARAMETERS= SET= GRANTS= OVERWRITE=1 YES=1)
 	@[ -n "$(RG)" ] && [ -n "$(LOCATION)" ] || { echo "say where to: make deploy RG=rg-ledger LOCATION=westeurope"; exit 1; }
 	@$(MAKE) --no-print-directory package
-	@infra/deploy.sh --resource-group "$(RG)" --location "$(LOCATION)" $(if $(NAME),--name "$(NAME)") $(if $(PARAMETERS),--parameters "$(PARAMETERS)") \
-		$(if $(GRANTS),--grants "$(GRANTS)") $(if $(OVERWRITE),--overwrite-settings) $(if $(YES),--yes)
+	@infra/deploy.sh --resource-group "$(RG)" --location "$(LOCATION)" --package dist/entraledger.zip \
+		$(if $(NAME),--name "$(NAME)") $(if $(PARAMETERS),--parameters "$(PARAMETERS)") \
+		$(if $(SET),--set "$(SET)") $(if $(GRANTS),--grants "$(GRANTS)") $(if $(OVERWRITE),--overwrite-settings) $(if $(YES),--yes)
 
 destroy: ## take the app out of your subscription, and keep the archive (RG= NAME= ARCHIVE=<its account, to delete it too> YES=1)
 	@[ -n "$(RG)" ] || { echo "say what: make destroy RG=rg-ledger"; exit 1; }
 	@infra/destroy.sh --resource-group "$(RG)" $(if $(NAME),--name "$(NAME)") $(if $(ARCHIVE),--delete-archive "$(ARCHIVE)") $(if $(YES),--yes)
 
-lint: ## check formatting, go vet, staticcheck, Bicep, and that no secret was committed
+SCRIPTS = git ls-files --cached --others --exclude-standard '*.sh' .ci/run | sort -u | while read -r f; do [ -f "$$f" ] && echo "$$f"; done
+
+lint: $(KQL) ## check formatting, go vet, staticcheck, Bicep, scripts, KQL, and that no secret was committed
 	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go' | sort -u | while read -r f; do [ -f "$$f" ] && echo "$$f"; done)); \
 		if [ -n "$$files" ]; then echo "gofmt these:"; echo "$$files"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
-	cd tools/bicepgate && $(GO) vet ./... && $(GO) run .
+	$(GO) run ./tools/bicep check
+	@command -v shellcheck >/dev/null || { echo "find shellcheck: it is not on the PATH; install ShellCheck (apt-get install shellcheck, brew install shellcheck)"; exit 1; }
+	shellcheck --external-sources --source-path=infra $$($(SCRIPTS))
+	node tools/kql/check.mjs
 	$(GO) run $(GITLEAKS) git --no-banner --redact .
 
-audit: ## look for secrets in the history, and for known vulnerabilities (asks vuln.go.dev)
+# Without the internet: VULNDB=<folder> that holds the unpacked vuln.go.dev/vulndb.zip.
+VULNDB ?=
+audit: ## look for secrets in the history, for known vulnerabilities, and for API versions that have aged (asks vuln.go.dev; VULNDB=)
 	$(GO) run $(GITLEAKS) git --no-banner --redact .
-	$(GO) run $(GOVULNCHECK) ./...
+	@for file in $$(git ls-files --cached --others --exclude-standard go.mod '*/go.mod' | sort -u); do \
+		[ -f "$$file" ] || continue; \
+		echo "Looking for known vulnerabilities in $$(dirname "$$file")"; \
+		(cd "$$(dirname "$$file")" && $(GO) run $(GOVULNCHECK) $(if $(VULNDB),-db "file://$(abspath $(VULNDB))") ./...) || exit 1; \
+	done
+	$(GO) run ./tools/bicep audit
 
-setup: $(AZURITE) $(GRAPHCLIENT) ## install Azurite and a client of Graph from npm, and fetch the Go modules
+setup: $(AZURITE) $(GRAPHCLIENT) $(KQL) ## install from npm what tests and checks use, and fetch the Go modules
 	$(GO) mod download
 
 # npm writes this file last; it is older than the lockfile where another version is wanted.
@@ -90,4 +122,4 @@ tools/%/node_modules/.package-lock.json: tools/%/package-lock.json
 	npm ci --no-progress --prefix tools/$*
 
 clean: ## remove what was built and installed
-	rm -rf dist .local tools/azurite/node_modules tools/graphclient/node_modules
+	rm -rf dist .local tools/azurite/node_modules tools/graphclient/node_modules tools/kql/node_modules

@@ -1,4 +1,6 @@
-# What deploy.sh, grant.sh and destroy.sh share. Each says what it does, and stops at the first thing that is wrong with what to do about it.
+# shellcheck shell=bash disable=SC2034,SC2154 # names are shared with the script that sources this
+# What deploy.sh, grant.sh and destroy.sh share: each says what it does, and stops at the first
+# thing that is wrong with what to do about it.
 
 say() { printf '%s\n' "$*"; }
 
@@ -8,13 +10,19 @@ step() {
   printf '\n%d. %s\n' "$steps" "$*"
 }
 
-# stop "what is wrong" "what to do"
+# What a script puts back before it ends, however it ends; the last words are the STOP.
+at_end() { :; }
+
+# stop "what is wrong" "what to do". Never call it in $(...): it would end the subshell alone.
+stopped=false
 stop() {
+  stopped=true
+  at_end
   printf '\nSTOP: %s\n      %s\n' "$1" "$2" >&2
   exit 1
 }
 
-# want "value" "option": an option needs its value.
+# want "option" "value": an option needs its value.
 want() { [ -n "${2:-}" ] || stop "$1 has no value" "give one, or leave it out; --help lists the options"; }
 
 # confirm "question": yes, unless --yes was given; without a terminal there is nobody to ask.
@@ -22,28 +30,60 @@ confirm() {
   [ "$yes" = true ] && return 0
   [ -t 0 ] || stop "there is nobody to ask: $1" "run it in a terminal, or with --yes"
   printf '   %s [y/N] ' "$1"
-  read -r answer
-  [ "$answer" = y ] || [ "$answer" = Y ] || stop "you said no" "nothing was changed by this step; run it again when you are ready"
+  local reply
+  read -r reply
+  [ "$reply" = y ] || [ "$reply" = Y ] || stop "you said no" \
+    "nothing was changed by this step; run it again when you are ready"
 }
 
-# signed_in sets subscription, subscription_name, cloud and who: "user" or "servicePrincipal".
-signed_in() {
-  command -v az >/dev/null || stop "az is not on the PATH" "install the Azure CLI (learn.microsoft.com/cli/azure/install-azure-cli), or use Azure Cloud Shell"
-  local account
-  account=$(az account show --query "[id, name, environmentName, user.type, user.name]" --output tsv 2>/dev/null) ||
-    stop "az is not signed in" "run az login (and az account set --subscription <name>)"
-  subscription=$(sed -n 1p <<<"$account")
-  subscription_name=$(sed -n 2p <<<"$account")
-  cloud=$(sed -n 3p <<<"$account")
-  who=$(sed -n 4p <<<"$account")
-  who_name=$(sed -n 5p <<<"$account")
-  case $cloud in
-    AzureCloud | AzureUSGovernment | AzureChinaCloud) ;;
-    *) stop "az is set to the cloud '$cloud'" "choose one with az cloud set --name AzureCloud|AzureUSGovernment|AzureChinaCloud, and az login again" ;;
-  esac
-  say "   subscription: $subscription_name ($subscription), $cloud"
-  say "   signed in as: $who_name"
+# A command that fails where nobody expected it must not end the script without a word.
+failed_at=
+ended() {
+  local code=$1
+  trap - EXIT INT TERM HUP
+  set +e
+  at_end
+  [ -z "$scratch" ] || rm -rf "$scratch"
+  if [ "$code" -ne 0 ] && [ "$stopped" = false ]; then
+    printf '\nSTOP: the script ended before its work did%s\n      %s\n' "${failed_at:+ ($failed_at)}" \
+      "run it again, it goes on where it stopped; if it ends here again, please report this line" >&2
+  fi
+  exit "$code"
 }
+
+interrupted() {
+  stopped=true
+  at_end
+  printf '\nSTOP: interrupted\n      %s\n' "run it again, it goes on where it stopped" >&2
+  exit 130
+}
+
+# begin: temporary files that only you can read, and an end that always says something.
+scratch=
+begin() {
+  set -E
+  trap 'failed_at="exit code $? at line $LINENO"' ERR
+  trap 'ended $?' EXIT
+  trap interrupted INT TERM HUP
+  umask 077
+  scratch=$(mktemp -d "${TMPDIR:-/tmp}/entraledger.XXXXXX")
+}
+
+check_tools() {
+  local tool
+  [ "${BASH_VERSINFO[0]}${BASH_VERSINFO[1]}" -ge 44 ] ||
+    stop "this is bash $BASH_VERSION, and it takes version 4.4 or later" \
+    "use Azure Cloud Shell, or install a newer bash (brew install bash)"
+  command -v az >/dev/null || stop "az is not on the PATH" \
+    "install the Azure CLI (learn.microsoft.com/cli/azure/install-azure-cli), or use Azure Cloud Shell"
+  for tool in jq curl timeout; do
+    command -v "$tool" >/dev/null || stop "$tool is not on the PATH" \
+      "use Azure Cloud Shell, which has it, or install it (apt-get install jq curl coreutils, brew install jq curl coreutils)"
+  done
+}
+
+# older <version> <than>: whether 2.59.0 is older than 2.60.0. Versions are numbers with dots.
+older() { [ "$1" != "$2" ] && [ "$(printf '%s\n' "$1" "$2" | sort -t . -k 1,1n -k 2,2n -k 3,3n | head -n 1)" = "$1" ]; }
 
 check_group_name() {
   [[ $1 =~ ^[A-Za-z0-9_.()-]{1,90}$ && $1 != *. ]] ||
@@ -52,5 +92,6 @@ check_group_name() {
 
 check_name() {
   [[ $1 =~ ^[a-z0-9]{3,11}$ ]] ||
-    stop "the name '$1' does not fit: it has ${#1} characters" "use 3 to 11 lower-case letters and digits; storage accounts are named after it"
+    stop "the name '$1' does not fit: it has ${#1} characters" \
+      "use 3 to 11 lower-case letters and digits; storage accounts are named after it"
 }

@@ -1,9 +1,14 @@
 #!/usr/bin/env bash
-# Deploys Entra Ledger: looks, asks, deploys, grants, publishes, tries it out. It can be run again at any time, and goes on where it stopped.
+# Deploys Entra Ledger: looks, asks, deploys, grants, publishes, tries it out. It can be run again
+# at any time, goes on where it stopped, and takes nothing back that it was not given.
 set -euo pipefail
 start=$PWD
 cd "$(dirname "$0")"
 . ./common.sh
+. ./azure.sh
+. ./kept.sh
+. ./granting.sh
+. ./publish.sh
 
 usage() {
   cat <<'TEXT'
@@ -11,21 +16,27 @@ Usage: infra/deploy.sh --resource-group <name> --location <region> [options]
 
   --name <name>              base of all names: 3 to 11 lower-case letters and digits (ledger)
   --parameters <file>        parameters of infra/main.bicep, as infra/parameters/small.json and large.json
-  --package <zip>            the app (entraledger.zip of the release, or dist/entraledger.zip)
-  --grants <how>             Microsoft Graph permissions: bicep, script, print; auto (the default): bicep if you may, else print
-  --overwrite-settings       deploy although settings of the app were changed by hand; they are lost
+  --set <parameter>=<value>  one parameter; goes before the file. Again for another one
+  --release <version>        the release whose code is deployed (the one that these scripts are of); an older one to go back
+  --package <zip>            instead: the code in this file (dist/entraledger.zip of a checkout)
+  --grants <how>             Microsoft Graph permissions: script, bicep, print; auto (the default): script if you may, else print
+  --overwrite-settings       what is there and differs from what you gave is changed, also what was changed by hand
   --skip-rights-check        your rights come from a custom role that this script can't tell
   --yes                      ask nothing
+
+What you don't give stays as it is in Azure, whether it was given before or set by hand.
 TEXT
 }
 
-group= location= name=ledger parameters= package= grants=auto overwrite=false rights=true yes=false
+group='' location='' name=ledger parameters='' package='' wanted='' grants=auto overwrite=false rights=true yes=false sets=()
 while [ $# -gt 0 ]; do
   case $1 in
     --resource-group) want "$1" "${2:-}"; group=$2; shift 2 ;;
     --location) want "$1" "${2:-}"; location=$2; shift 2 ;;
     --name) want "$1" "${2:-}"; name=$2; shift 2 ;;
     --parameters) want "$1" "${2:-}"; parameters=$2; shift 2 ;;
+    --set) want "$1" "${2:-}"; sets+=("$2"); shift 2 ;;
+    --release) want "$1" "${2:-}"; wanted=$2; shift 2 ;;
     --package) want "$1" "${2:-}"; package=$2; shift 2 ;;
     --grants) want "$1" "${2:-}"; grants=$2; shift 2 ;;
     --overwrite-settings) overwrite=true; shift ;;
@@ -35,243 +46,279 @@ while [ $# -gt 0 ]; do
     *) stop "unknown option $1" "--help lists the options" ;;
   esac
 done
+template=azuredeploy.json
+deployment="entraledger-$name"
+least_bicep=0.36.1   # the first that takes the Microsoft Graph extension from its registry
 
 check_inputs() {
   step "Looking at what you gave"
-  [ -n "$group" ] && [ -n "$location" ] || stop "--resource-group and --location are needed" "for example: infra/deploy.sh --resource-group rg-ledger --location westeurope"
+  if [ -z "$group" ] || [ -z "$location" ]; then stop "--resource-group and --location are needed" \
+    "for example: infra/deploy.sh --resource-group rg-ledger --location westeurope"; fi
   check_group_name "$group"
   check_name "$name"
-  case $grants in auto | bicep | script | print) ;; *) stop "--grants is '$grants'" "accepted are auto, bicep, script and print" ;; esac
-  command -v curl >/dev/null || stop "curl is not on the PATH" "install it, or use Azure Cloud Shell"
+  case $grants in auto | bicep | script | print) ;; *) stop "--grants is '$grants'" \
+    "accepted are auto, bicep, script and print" ;; esac
+  [ -z "$wanted" ] || [ -z "$package" ] || stop "--release and --package are both given" \
+    "give one: the release's code, or the code in a file"
+  [ -z "$wanted" ] || [[ $wanted =~ ^v?[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.+-]*$ ]] ||
+    stop "the release '$wanted' is none" "write it as its tag: v1.2.3"
+  [ -z "$wanted" ] || wanted=v${wanted#v}
+  check_tools
   # Files are named from where you are.
   case $package in "" | /*) ;; *) package="$start/$package" ;; esac
   case $parameters in "" | /*) ;; *) parameters="$start/$parameters" ;; esac
-  if [ -z "$package" ]; then
-    for package in ../entraledger.zip ../dist/entraledger.zip; do [ -f "$package" ] && break; done
-  fi
-  [ -f "$package" ] || stop "there is no package at $package" "take entraledger.zip from the release, or run make package"
-  [ -z "$parameters" ] || [ -f "$parameters" ] || stop "there is no parameter file $parameters" "infra/parameters has small.json and large.json to start from"
-  say "   package: $package"
+  [ -z "$package" ] || [ -f "$package" ] || stop "there is no package at $package" \
+    "take entraledger.zip from the release, or run make package"
+  [ -z "$parameters" ] || [ -f "$parameters" ] || stop "there is no parameter file $parameters" \
+    "infra/parameters has small.json and large.json to start from"
+  [ -f "$template" ] || stop "infra/$template is not there" \
+    "unpack the release again; in a checkout, make infra makes it"
+  read_given
+  say "   code: ${package:-the package of release ${wanted:-$(tr -d '[:space:]' <release.txt)}, which Azure fetches}"
 }
 
 check_place() {
   step "Looking at the subscription"
   signed_in
-  local offered
-  [ -n "$(az account list-locations --query "[?name=='$location'].name" --output tsv)" ] ||
+  call_json "listing the regions" "run az login again" account list-locations
+  jq -e --arg location "$location" 'any(.[]; .name == $location)' <<<"$out" >/dev/null ||
     stop "'$location' is no region of this subscription" "az account list-locations --query '[].name' lists them"
-  offered=$(az functionapp list-flexconsumption-locations --query "[].name" --output tsv)
-  grep -qx "$location" <<<"$offered" ||
-    stop "Flex Consumption is not offered in $location" "choose one of: $(tr '\n' ' ' <<<"$offered")"
+  call_json "listing the regions of Flex Consumption" \
+    "try the newest az (az upgrade), or Azure Cloud Shell" functionapp list-flexconsumption-locations
+  jq -e --arg location "$location" 'any(.[]; .name == $location)' <<<"$out" >/dev/null ||
+    stop "Flex Consumption is not offered in $location" "choose one of: $(field 'map(.name) | join(" ")')"
   say "   $location offers Flex Consumption"
 }
 
+# The group, where it is there: its region decides.
+find_group() {
+  get "/subscriptions/$subscription/resourceGroups/$group" 2021-04-01
+  there=$(field .location)
+  [ -z "$there" ] || [ "$there" = "$location" ] || stop "the resource group $group is in $there, and not in $location" \
+    "give --location $there, or another --resource-group"
+}
+
+# check_rights sets may_lock: whether the caller may make the archive's lock.
 check_rights() {
   step "Looking at your rights"
+  may_lock=true
   if [ "$rights" = false ]; then
     say "   not looked at (--skip-rights-check)"
     return
   fi
-  local me scope roles
-  if [ "$who" = user ]; then me=$(az ad signed-in-user show --query id --output tsv); else me=$(az ad sp show --id "$who_name" --query id --output tsv); fi
-  scope="/subscriptions/$subscription"
-  if az group show --name "$group" --output none 2>/dev/null; then scope="$scope/resourceGroups/$group"; fi
-  roles=$(az role assignment list --assignee "$me" --scope "$scope" --include-inherited --include-groups --query "[].roleDefinitionName" --output tsv)
-  if grep -qx Owner <<<"$roles"; then
-    say "   Owner"
-  elif grep -qx Contributor <<<"$roles" && grep -qxE "User Access Administrator|Role Based Access Control Administrator" <<<"$roles"; then
-    say "   Contributor, and may assign roles"
+  local me scope held
+  if [ "$who" = user ]; then
+    call_json "asking who you are" "run az login again; or --skip-rights-check" ad signed-in-user show
   else
-    stop "you may not deploy and assign roles at $scope: you have $(tr '\n' ',' <<<"${roles:-no role}")" \
+    call_json "asking who you are" \
+      "give the service principal the right to read itself; or --skip-rights-check" ad sp show --id "$who_name"
+  fi
+  me=$(field .id)
+  scope="/subscriptions/$subscription${there:+/resourceGroups/$group}"
+  call_json "reading your roles at $scope" "ask for the role Reader; or --skip-rights-check" \
+    role assignment list --assignee "$me" --scope "$scope" --include-inherited --include-groups
+  held=$(field '.[]?.roleDefinitionName')
+  if grep -qx Owner <<<"$held"; then
+    say "   Owner"
+  elif grep -qx Contributor <<<"$held" && grep -qx "User Access Administrator" <<<"$held"; then
+    say "   Contributor, and may assign roles"
+  elif grep -qx Contributor <<<"$held" && grep -qx "Role Based Access Control Administrator" <<<"$held"; then
+    say "   Contributor, and may assign roles"
+    grep -qx "Locks Contributor" <<<"$held" || may_lock=false
+  else
+    stop "you may not deploy and assign roles at $scope: you have $(tr '\n' ',' <<<"${held:-no role}" | sed 's/,$//')" \
       "ask for Owner, or Contributor with User Access Administrator; --skip-rights-check if a custom role of yours has both"
   fi
+  if jq -e 'any(.[]; (.condition // "") != "")' <<<"$out" >/dev/null; then
+    say "   A condition limits what you may assign, and can't be judged here: it has to allow Storage Blob Data Owner and Contributor, Storage Queue"
+    say "   and Table Data Contributor, and Monitoring Metrics Publisher (docs/permissions.md). If it does not, the deployment fails and says so."
+  fi
+}
+
+check_lock_right() {
+  [ "$may_lock" = true ] || [ "$(parameter lockArchive)" = false ] ||
+    stop "the deployment locks the archive against deletion, and Role Based Access Control Administrator may not make locks" \
+      "ask for Locks Contributor (or User Access Administrator, or Owner) as well; or add --set lockArchive=false, and have somebody lock it later"
 }
 
 register_providers() {
   step "Looking at resource providers"
-  local provider
+  local provider registered
+  call_json "listing the resource providers" \
+    "you need the role Reader on the subscription" provider list --query "[].{namespace: namespace, registrationState: registrationState}"
+  registered=$(field '[.[] | select(.registrationState == "Registered") | .namespace | ascii_downcase] | join(" ")')
+  # Flex Consumption wants Microsoft.App, though the template does not name it.
   for provider in Microsoft.Web Microsoft.App Microsoft.Storage Microsoft.Insights Microsoft.OperationalInsights Microsoft.ManagedIdentity Microsoft.Network; do
-    if [ "$(az provider show --namespace "$provider" --query registrationState --output tsv)" != Registered ]; then
-      say "   registering $provider (a few minutes)"
-      az provider register --namespace "$provider" --wait --output none ||
-        stop "the resource provider $provider can't be registered" "ask an owner of the subscription to run az provider register --namespace $provider"
-    fi
+    [[ " $registered " == *" ${provider,,} "* ]] && continue
+    say "   registering $provider (a few minutes)"
+    limit=900 call "registering the resource provider $provider" \
+      "ask an owner of the subscription to run az provider register --namespace $provider" \
+      provider register --namespace "$provider" --wait --output none
   done
   say "   all registered"
 }
 
-make_group() {
-  step "Resource group $group"
-  local there
-  if there=$(az group show --name "$group" --query location --output tsv 2>/dev/null); then
-    [ "$there" = "$location" ] || stop "the resource group $group is in $there, and not in $location" "give --location $there, or another --resource-group"
-    say "   is there"
-  else
-    az group create --name "$group" --location "$location" --tags "entraledger=$name" --output none
-    say "   made"
-  fi
-}
-
-deployment="entraledger-$name"
-
-# output <name> [query behind it]: of the last deployment.
-output() {
-  az deployment group show --resource-group "$group" --name "$deployment" --query "properties.outputs.$1.value${2:-}" --output tsv 2>/dev/null
-}
-
-# What somebody changed in the portal would be lost without a word: the template writes all settings.
-check_settings() {
-  step "Looking for settings that were changed by hand"
-  local app deployed now changed
-  app=$(output appName || true)
-  if [ -z "$app" ] || ! az functionapp show --resource-group "$group" --name "$app" --output none 2>/dev/null; then
-    say "   there is no app yet"
-    return
-  fi
-  deployed=$(output appSettings "[].[name, value]" | sort)
-  now=$(az functionapp config appsettings list --resource-group "$group" --name "$app" \
-    --query "[?!starts_with(name, 'AzureWebJobsStorage') && !starts_with(name, 'APPLICATIONINSIGHTS_')].[name, value]" --output tsv | sort)
-  if [ "$deployed" = "$now" ]; then
-    say "   none"
-    return
-  fi
-  changed=$({ diff <(printf '%s\n' "$deployed") <(printf '%s\n' "$now") || true; } | sed -n 's/^[<>] \([^	]*\).*/\1/p' | sort -u | tr '\n' ' ')
-  if [ "$overwrite" = true ]; then
-    say "   overwritten will be: $changed"
-    return
-  fi
-  stop "settings of $app are not as they were deployed: $changed" \
-    "put your values into a parameter file and give it with --parameters (docs/settings.md), then add --overwrite-settings"
-}
-
-find_out_lock() {
-  locked=false
-  local account state
-  account=$(output archiveAccount || true)
-  [ -n "$account" ] || return 0
-  state=$(az storage container immutability-policy show --resource-group "$group" --account-name "$account" \
-    --container-name "$(output headsContainer)" --query state --output tsv 2>/dev/null || true)
-  if [ "$state" = Locked ]; then locked=true; fi
-}
-
-# may_grant: whether the caller holds a directory role that may grant application permissions: Privileged Role Administrator or Global Administrator.
-may_grant() {
-  local graph roles
-  [ "$who" = user ] || return 1
-  graph=$(az cloud show --query endpoints.microsoftGraphResourceId --output tsv)
-  roles=$(az rest --method GET --url "${graph%/}/v1.0/me/transitiveMemberOf/microsoft.graph.directoryRole?\$select=roleTemplateId" \
-    --query "value[].roleTemplateId" --output tsv 2>/dev/null) || return 1
-  grep -qE "e8611ab8-c189-46e8-94e1-60213ab1f814|62e90394-69f5-4237-9190-012177145e10" <<<"$roles"
+# Regions without zones refuse ZRS, and what-if does not see it.
+check_redundancy() {
+  local redundancy
+  redundancy=$(parameter archiveRedundancy)
+  [ -z "$archive_id" ] || [ "$(jq -r '.sku.name' "$scratch/state.archive")" != "$redundancy" ] || return 0
+  call_json "asking which redundancy $location offers" "you need the role Reader on the subscription" \
+    rest --method get --url "/subscriptions/$subscription/providers/Microsoft.Storage/skus?api-version=$api_storage"
+  local offered
+  # shellcheck disable=SC2016 # jq's variable
+  offered=$(field '[.value[] | select(.kind == "StorageV2" and ((.restrictions // []) == []) and any(.locations[]; ascii_downcase == $location)) | .name]
+    | unique | map(select(test("^Standard_(LRS|ZRS|GRS|RAGRS|GZRS|RAGZRS)$"))) | join(" ")' --arg location "$location")
+  [[ " $offered " == *" $redundancy "* ]] ||
+    stop "$location does not offer $redundancy for the archive" \
+      "add --set archiveRedundancy=<one of: ${offered:-none is offered to this subscription}>, or choose another region"
+  say "   $location offers $redundancy"
 }
 
 choose_grants() {
   step "Microsoft Graph permissions"
   if [ "$grants" = auto ]; then
-    if may_grant; then grants=bicep; else grants=print; fi
+    if may_grant; then grants=script; else grants=print; fi
+  fi
+  if [ "$grants" = bicep ] && [ "$cloud" != AzureCloud ]; then
+    say "   $cloud does not take them from Bicep everywhere: the script grants them"
+    grants=script
   fi
   case $grants in
-    bicep) say "   granted with the deployment" ;;
-    script) say "   granted after the deployment, by infra/grant.sh" ;;
-    print) say "   you may not grant them: the commands are printed for somebody who may" ;;
+    bicep) check_bicep; say "   granted after everything else, by infra/grants.bicep" ;;
+    script) say "   granted after the deployment, by infra/granting.sh" ;;
+    print) say "   you may not grant them, or it can't be told: the commands are printed for somebody who may" ;;
   esac
 }
 
-deploy() {
-  local arguments=(--resource-group "$group" --name "$deployment" --template-file main.bicep)
-  [ -z "$parameters" ] || arguments+=(--parameters "@$parameters")
-  arguments+=(--parameters "name=$name" "location=$location" "cloud=$cloud" "headsLocked=$locked" "grantGraphPermissions=$([ "$grants" = bicep ] && echo true || echo false)")
-  step "What would change"
-  # What-if knows no Microsoft Graph resources, and can't look into modules that wait for others' outputs.
-  say "   (Microsoft Graph permissions are not shown, and a first deployment is not shown whole)"
-  az deployment group what-if "${arguments[@]}" ||
-    stop "the deployment does not pass Azure's own check" "the message above says what; nothing was changed"
-  confirm "Deploy this?"
-  step "Deploying (5 to 10 minutes)"
-  az deployment group create "${arguments[@]}" --output none ||
-    stop "the deployment failed" "the message above says what; when it is mended, run this again: what is there stays and is gone on with"
-  app=$(output appName)
-  api=$(output apiUrl)
-  say "   $app"
+check_bicep() {
+  local version
+  call "asking for the version of Bicep" "run az bicep install, or leave --grants out" bicep version
+  version=$(grep -oE '[0-9]+\.[0-9]+\.[0-9]+' <<<"$out" | head -n 1)
+  ! older "${version:-0}" "$least_bicep" ||
+    stop "Bicep is version ${version:-unknown}, and --grants bicep takes $least_bicep or later" \
+    "run az bicep upgrade, or leave --grants out"
 }
 
-grant() {
-  [ "$grants" != bicep ] || return 0
-  step "Granting Microsoft Graph permissions"
-  local principal permissions
-  principal=$(output principalId)
-  permissions=$(output graphPermissions "[]")
-  if [ "$grants" = script ]; then
-    # shellcheck disable=SC2086 # one word each
-    ./grant.sh --principal "$principal" $permissions
+make_group() {
+  step "Resource group $group"
+  if [ -n "$there" ]; then
+    say "   is there"
   else
-    say "   Give this to a Privileged Role Administrator. Until it is done, nothing can be read from Microsoft Graph:"
-    # shellcheck disable=SC2086
-    ./grant.sh --print --principal "$principal" $permissions | sed 's/^/   /'
+    call "making the resource group $group" \
+      "ask for Contributor on the subscription, or for a group to be made for you" \
+      group create --name "$group" --location "$location" --tags "entraledger=$name" --output none
+    say "   made"
   fi
 }
 
-publish() {
-  step "Publishing $package"
-  local try
-  for try in 1 2 3; do
-    if az functionapp deployment source config-zip --resource-group "$group" --name "$app" --src "$package" --output none; then
-      say "   published"
-      return
-    fi
-    say "   not yet (try $try of 3): roles take a while to be known everywhere"
-    sleep "${RETRY_SECONDS:-30}"
-  done
-  stop "the package was not published" "the message above says what; run this again, it goes on here"
+# decide what the script says itself: not kept, not given. The release that was asked for goes
+# before an address in a file.
+decide() {
+  # shellcheck disable=SC2016 # jq's variables
+  merge "$(jq -cn --arg name "$name" --arg location "$location" --argjson locked "$heads_locked" --arg package "$package" --arg release "$wanted" '
+    {$name, $location, headsLocked: $locked} + (if $package != "" then {packageUri: ""} else {} end) + (if $release != "" then {$release} else {} end)')"
 }
 
-# ask <path>: the answer, and its status on the last line. The key goes in by standard input, where no list of processes shows it.
-ask() {
-  curl --silent --max-time 120 --write-out '\n%{http_code}' --config - "$api/$1" <<<"header = \"x-functions-key: $key\"" || true
+template_arguments() { printf '%s\n' --resource-group "$group" --name "$deployment" --template-file "$template" --parameters "@$scratch/parameters.json"; }
+
+# What-if prints the settings of the app; those that somebody added by hand may be secrets.
+without_secrets() {
+  local text=$out value
+  while IFS= read -r value; do
+    [ ${#value} -lt 4 ] || text=${text//"$value"/"(not shown)"}
+  done < <(jq -r '.parameters.otherSettings.value // {} | .[] | tostring, (tojson | .[1:-1])' "$scratch/parameters.json" | sort -u)
+  say "   ${text//$'\n'/$'\n'   }"
 }
 
-try_out() {
-  step "Trying it out: $api/preflight"
-  local try answer status=
-  key=$(az functionapp keys list --resource-group "$group" --name "$app" --query "functionKeys.default" --output tsv)
-  for try in $(seq 1 10); do
-    answer=$(ask preflight)
-    status=$(tail -n 1 <<<"$answer")
-    case $status in
-      200)
-        sed '$d' <<<"$answer" | sed 's/},{/},\n{/g' | sed -n 's/.*"name":"\([^"]*\)","status":"\([^"]*\)".*"detail":"\(\([^"\\]\|\\.\)*\)".*/   \2  \1: \3/p'
-        if grep -q '"status":"failed"' <<<"$answer"; then
-          say "   The app runs. What failed above says what is missing; after a grant, restart the app: az functionapp restart --resource-group $group --name $app"
-        else
-          say "   The app runs, and reaches everything."
-        fi
+look_ahead() {
+  step "What would change"
+  # What waits for others' outputs is not evaluated: role assignments, and what lies in the app's
+  # module on a first deployment.
+  say "   (Microsoft Graph permissions and some role assignments are not shown, and a first deployment is not shown whole)"
+  local arguments limit=900
+  mapfile -t arguments < <(template_arguments)
+  call "Azure's own check of the deployment" "nothing was changed; mend what the line above says and run this again" \
+    deployment group what-if "${arguments[@]}" --exclude-change-types Ignore NoChange
+  without_secrets
+}
+
+deploy_template() {
+  local arguments limit=3600 tries=2
+  mapfile -t arguments < <(template_arguments)
+  call_json "the deployment" \
+    "when it is mended, run this again: what is there stays and is gone on with" deployment group create "${arguments[@]}"
+  local told
+  mapfile -t told < <(jq -r '.properties.outputs // {} | map_values(.value) | .appName, .apiUrl, .principalId, .archiveAccount, .grantCommand, .graphPermissions[]? | . // ""' <<<"$out")
+  app=${told[0]} api=${told[1]} principal=${told[2]} archive=${told[3]} grant_command=${told[4]} permissions=("${told[@]:5}")
+  if [ -z "$app" ] || [ -z "$api" ]; then stop "the deployment told neither the app's name nor its address" \
+    "run this again; if it stays so, please report it"; fi
+  app_id="/subscriptions/$subscription/resourceGroups/$group/providers/Microsoft.Web/sites/$app"
+}
+
+deploy() {
+  step "Deploying (5 to 10 minutes)"
+  deploy_template
+  if [ -n "$(parameter entraClientId)" ]; then entra=true; else entra=false; fi
+  say "   $app"
+  expect
+}
+
+grant() {
+  step "Granting Microsoft Graph permissions"
+  granted=0
+  case $grants in
+    script) grant_all "$principal" "${permissions[@]}" ;;
+    bicep) grant_by_bicep "$principal" "${permissions[@]}" ;;
+    print)
+      indent="   " print_grants "$principal" "${permissions[@]}" >"$scratch/commands"
+      if ! [ -s "$scratch/commands" ]; then
+        say "   all are granted already"
         return
-        ;;
-      401)
-        say "   The app runs, and asks for a Microsoft Entra token beside the key, as it should with entraClientId."
-        return
-        ;;
-    esac
-    say "   not yet (try $try of 10, status ${status:-none})"
-    sleep "${RETRY_SECONDS:-15}"
-  done
-  stop "the app does not answer" "look at its log stream in the portal, or: az webapp log tail --resource-group $group --name $app; docs/runbook.md has more"
+      fi
+      say "   Give this to a Privileged Role Administrator, for Azure Cloud Shell. Until it is done, not all can be read from Microsoft Graph:"
+      say "   $grant_command"
+      say "   Or, one by one, and the app has to be restarted afterwards (az functionapp restart --resource-group $group --name $app):"
+      cat "$scratch/commands"
+      ;;
+  esac
+  # A token from before has none of the new permissions, and lives for up to a day.
+  if [ "$granted" -gt 0 ]; then restart; fi
 }
 
+grant_by_bicep() {
+  local principal=$1 limit=900 fresh=true
+  shift
+  jq -n --arg principal "$principal" '{"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#", contentVersion: "1.0.0.0",
+    parameters: {principalId: {value: $principal}, permissions: {value: $ARGS.positional}}}' --args "$@" >"$scratch/grants.json"
+  call "granting by Bicep" "run this again with --grants script" \
+    deployment group create --resource-group "$group" --name "$deployment-grants" --template-file grants.bicep --parameters "@$scratch/grants.json" --output none
+  say "   granted: $*"
+  granted=$#
+}
+
+begin
 check_inputs
 check_place
+find_group
 check_rights
+read_state
+decide
+check_differences
+check_redundancy
+check_lock_right
 register_providers
-make_group
-check_settings
-find_out_lock
 choose_grants
+make_group
+look_ahead
+confirm "Deploy this?"
 deploy
 grant
 publish
 try_out
 
 step "Done"
-say "   API:          $api"
+say "   API:           $api"
 say "   key for flows: az functionapp keys list --resource-group $group --name $app --query functionKeys.default --output tsv"
-say "   connector:    infra/connector, docs/power-automate.md"
-say "   archive:      storage account $(output archiveAccount)"
+say "   connector:     infra/connector, docs/power-automate.md"
+say "   archive:       storage account $archive"

@@ -2,13 +2,18 @@
 package infra_test
 
 import (
+	"archive/zip"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -26,25 +31,26 @@ func TestMain(m *testing.M) {
 type cloud struct {
 	*testing.T
 	folder string // with az in it, and the state
+	env    []string
 }
 
-// newCloud is a subscription in which everything is as it should be; change takes something of it away.
+// newCloud is a subscription in which everything is as it should be; change takes something of it
+// away.
 func newCloud(t *testing.T, change func(*subscription)) *cloud {
-	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Header.Get("x-functions-key") != key || r.URL.Path != "/api/preflight" {
-			w.WriteHeader(http.StatusUnauthorized)
-			return
-		}
-		_, _ = w.Write([]byte(`{"status":"limited","value":[{"name":"tables","status":"ok","detail":"it works"},{"name":"licence","status":"limited","detail":"none \"yet\""}]}`))
-	}))
+	t.Parallel()
+	c := &cloud{T: t, folder: t.TempDir()}
+	api := httptest.NewTLSServer(http.HandlerFunc(c.serve))
 	t.Cleanup(api.Close)
-	c := &cloud{t, t.TempDir()}
 	self, err := os.Executable()
 	require.NoError(t, err)
 	require.NoError(t, os.Symlink(self, filepath.Join(c.folder, "az")))
-	require.NoError(t, os.WriteFile(filepath.Join(c.folder, "app.zip"), []byte("zip"), 0o600))
-	s := subscription{Cloud: "AzureCloud", Locations: []string{"westeurope", "westus9"}, Flex: []string{"westeurope", "eastus"}, Roles: []string{"Owner"},
-		DirectoryRoles: []string{"e8611ab8-c189-46e8-94e1-60213ab1f814"}, API: api.URL + "/api"}
+	c.file("ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: api.Certificate().Raw})))
+	c.packed("app.zip", "a program")
+	s := subscription{Az: "2.77.0", Bicep: "0.49.2", Cloud: "AzureCloud", Locations: []string{"westeurope", "westus",
+		"westus9"}, Flex: []string{"westeurope", "eastus", "westus"},
+		Zoneless: []string{"westus"}, Roles: []role{{Name: "Owner"}},
+		DirectoryRoles: []string{"e8611ab8-c189-46e8-94e1-60213ab1f814"},
+		Host:           strings.TrimPrefix(api.URL, "https://")}
 	if change != nil {
 		change(&s)
 	}
@@ -52,203 +58,213 @@ func newCloud(t *testing.T, change func(*subscription)) *cloud {
 	return c
 }
 
-func (c *cloud) write(s subscription) {
-	data, err := json.Marshal(s)
-	require.NoError(c, err)
-	require.NoError(c, os.WriteFile(filepath.Join(c.folder, "state.json"), data, 0o600))
+func (c *cloud) file(name, text string) string {
+	path := filepath.Join(c.folder, name)
+	require.NoError(c, os.WriteFile(path, []byte(text), 0o600))
+	return path
 }
 
-func (c *cloud) state() (s subscription) {
-	data, err := os.ReadFile(filepath.Join(c.folder, "state.json"))
+// packed makes a package with this program and a function.json for each function.
+func (c *cloud) packed(name, program string) {
+	out, err := os.Create(filepath.Join(c.folder, name))
 	require.NoError(c, err)
-	require.NoError(c, json.Unmarshal(data, &s))
-	return s
+	z := zip.NewWriter(out)
+	write := func(name, text string) {
+		w, err := z.Create(name)
+		require.NoError(c, err)
+		_, err = w.Write([]byte(text))
+		require.NoError(c, err)
+	}
+	write("handler", program)
+	write("host.json", "{}")
+	names, err := os.ReadFile("functions.txt")
+	require.NoError(c, err)
+	for _, n := range strings.Fields(string(names)) {
+		write(n+"/function.json", "{}")
+	}
+	require.NoError(c, z.Close())
+	require.NoError(c, out.Close())
 }
 
-// run runs a script, and gives what it printed and its exit code.
-func (c *cloud) run(script string, args ...string) (string, int) {
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}
+
+// serve is the app: what it answers stands in the state.
+func (c *cloud) serve(w http.ResponseWriter, r *http.Request) {
+	s := c.state()
+	switch {
+	case r.Header.Get("x-functions-key") != key || s.App.Authentication || s.App.RefusesOwnKey:
+		w.WriteHeader(http.StatusUnauthorized)
+		return
+	case s.App.Code == "" || r.URL.Path != "/api/preflight":
+		w.WriteHeader(http.StatusNotFound)
+		return
+	case s.App.Status != 0:
+		w.WriteHeader(s.App.Status)
+		_, _ = w.Write([]byte(s.App.Body))
+		return
+	}
+	version, sum := s.App.Code, digest("a program of release "+s.App.Code)
+	if s.App.Code == "package" {
+		version, sum = "v9.9.9-3-gabcdef", digest("a program")
+	}
+	if s.App.Stale {
+		version, sum = "v0.0.1", digest("an old program")
+	}
+	_ = json.NewEncoder(w).Encode(arm{"status": "limited", "version": version, "binarySha256": sum, "value": []arm{
+		{"name": "tables", "status": "ok", "detail": "it works"}, {"name": "licence", "status": "limited",
+			"detail": `none "yet"`}}})
+}
+
+func (c *cloud) write(s subscription) { writeState(filepath.Join(c.folder, "state.json"), s) }
+
+func (c *cloud) state() subscription { return readState(filepath.Join(c.folder, "state.json")) }
+
+// change changes the state between two runs.
+func (c *cloud) change(how func(*subscription)) {
+	s := c.state()
+	how(&s)
+	c.write(s)
+}
+
+// command is a script that is about to run in the folder.
+func (c *cloud) command(script string, args ...string) *exec.Cmd {
 	here, err := os.Getwd()
 	require.NoError(c, err)
 	cmd := exec.CommandContext(c.Context(), "bash", append([]string{filepath.Join(here, script)}, args...)...)
 	cmd.Dir = c.folder
-	cmd.Env = append(os.Environ(), "PATH="+c.folder+":"+os.Getenv("PATH"), "AZ_STATE="+filepath.Join(c.folder, "state.json"), "RETRY_SECONDS=0",
+	cmd.Env = append(os.Environ(), "PATH="+c.folder+":"+os.Getenv("PATH"), "AZ_STATE="+filepath.Join(c.folder,
+		"state.json"), "RETRY_SECONDS=0",
+		"AZ_FUNCTIONS="+filepath.Join(here, "functions.txt"), "CURL_CA_BUNDLE="+filepath.Join(c.folder, "ca.pem"),
+		"TMPDIR="+c.folder,
 		"GORACE=atexit_sleep_ms=0") // the race detector lets each program sleep a second at its end
-	out, err := cmd.CombinedOutput()
-	if err != nil {
-		var exit *exec.ExitError
-		require.ErrorAs(c, err, &exit)
-		return string(out), exit.ExitCode()
-	}
-	return string(out), 0
+	cmd.Env = append(cmd.Env, c.env...)
+	return cmd
 }
 
+// run runs a script, and gives what it printed and its exit code. Whatever happens, it leaves no
+// temporary file, shows no key, and where it fails the last words are one STOP with its remedy.
+func (c *cloud) run(script string, args ...string) (string, int) {
+	c.Helper()
+	data, err := c.command(script, args...).CombinedOutput()
+	out := string(data)
+	left, globErr := filepath.Glob(filepath.Join(c.folder, "entraledger.*"))
+	require.NoError(c, globErr)
+	require.Empty(c, left, out)
+	require.NotContains(c, out, key)
+	require.NotContains(c, strings.Join(c.state().Log, "\n"), key)
+	if err == nil {
+		require.NotContains(c, out, "STOP")
+		return out, 0
+	}
+	var exit *exec.ExitError
+	require.ErrorAs(c, err, &exit)
+	require.Equal(c, 1, strings.Count(out, "STOP: "), out)
+	require.NotContains(c, out, "the script ended before its work did", out)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	stop := len(lines) - 2
+	require.True(c, stop >= 0 && strings.HasPrefix(lines[stop], "STOP: ") && strings.HasPrefix(lines[stop+1],
+		"      "), out)
+	require.NotContains(c, out, "ERROR: ", "az's own words stand alone nowhere")
+	return out, exit.ExitCode()
+}
+
+// deploy deploys a package of a checkout.
 func (c *cloud) deploy(args ...string) (string, int) {
-	return c.run("deploy.sh", append([]string{"--resource-group", "rg-ledger", "--location", "westeurope", "--package", "app.zip", "--yes"}, args...)...)
+	c.Helper()
+	return c.deployRelease(append([]string{"--package", "app.zip"}, args...)...)
+}
+
+// deployRelease lets the template deploy the code.
+func (c *cloud) deployRelease(args ...string) (string, int) {
+	c.Helper()
+	return c.run("deploy.sh", append([]string{"--resource-group", "rg-ledger", "--location", "westeurope", "--yes"},
+		args...)...)
+}
+
+// states are what deployments left, by their arguments: most tests begin where one ended.
+var (
+	states   = map[string]string{}
+	statesMu sync.Mutex
+)
+
+// afterDeploying is a subscription in which a deployment with these arguments went well.
+func afterDeploying(t *testing.T, args ...string) *cloud {
+	c := newCloud(t, nil)
+	statesMu.Lock()
+	defer statesMu.Unlock()
+	name, mine := strings.Join(args, " "), c.state().Host
+	if states[name] == "" {
+		c.deployed(args...)
+		s := c.state()
+		s.Log = nil
+		data, err := json.Marshal(s)
+		require.NoError(t, err)
+		states[name] = strings.ReplaceAll(string(data), mine, "the-host-of-the-app")
+	}
+	c.file("state.json", strings.ReplaceAll(states[name], "the-host-of-the-app", mine))
+	return c
+}
+
+func (c *cloud) deployed(args ...string) string {
+	c.Helper()
+	out, code := c.deploy(args...)
+	require.Zero(c, code, out)
+	return out
 }
 
 func TestADeploymentGoesFromNothingToAnAnswerAndCanBeRepeated(t *testing.T) {
 	c := newCloud(t, func(s *subscription) { s.Unregistered = []string{"Microsoft.App"} })
 	for range 2 {
-		out, code := c.deploy()
-		require.Zero(t, code, out)
+		out := c.deployed()
 		require.Contains(t, out, "ok  tables: it works")
-		require.Contains(t, out, `limited  licence: none \"yet\"`)
+		require.Contains(t, out, `limited  licence: none "yet"`)
 		require.Contains(t, out, "The app runs, and reaches everything.")
-		require.NotContains(t, out, key)
+		require.Contains(t, out, "running: v9.9.9-3-gabcdef, SHA-256 of the program "+digest("a program"))
 	}
 	s := c.state()
-	require.True(t, s.Published)
-	require.True(t, s.GrantsInBicep)
+	require.Equal(t, "package", s.App.Code)
+	require.Len(t, s.Granted, 4)
 	require.Empty(t, s.Unregistered)
 	require.Equal(t, "westeurope", s.GroupLocation)
-	require.Equal(t, "false", s.HeadsLocked)
-	require.NotContains(t, strings.Join(s.Log, "\n"), key)
-	// What-if comes before each deployment.
+	// What-if comes before each deployment, grants after it, and the code last.
 	var order []string
 	for _, call := range s.Log {
-		for _, step := range []string{"group create --name", "deployment group what-if", "deployment group create", "config-zip"} {
-			if strings.Contains(call, step) {
+		for _, step := range []string{"group create --name", "deployment group what-if", "deployment group create",
+			"appRoleAssignments --headers", "functionapp restart", "config-zip"} {
+			if strings.Contains(call, step) && (len(order) == 0 || order[len(order)-1] != step) {
 				order = append(order, step)
 			}
 		}
 	}
-	again := []string{"deployment group what-if", "deployment group create", "config-zip"}
-	require.Equal(t, append(append([]string{"group create --name"}, again...), again...), order)
+	require.Equal(t, []string{"group create --name", "deployment group what-if", "deployment group create",
+		"appRoleAssignments --headers", "functionapp restart",
+		"config-zip", "deployment group what-if", "deployment group create", "config-zip"}, order)
 }
 
-// TestEachMistakeStopsAtItsStepWithTheRemedyAndRunningAgainGoesOn makes one mistake at a time, mends it, and runs again.
-func TestEachMistakeStopsAtItsStepWithTheRemedyAndRunningAgainGoesOn(t *testing.T) {
-	cases := []struct {
-		name    string
-		change  func(*subscription)
-		args    []string
-		says    []string
-		changed bool // something was deployed before it stopped
-	}{
-		{"not signed in", func(s *subscription) { s.SignedOut = true }, nil, []string{"az is not signed in", "az login"}, false},
-		{"a cloud that is none", func(s *subscription) { s.Cloud = "AzureStack" }, nil, []string{"AzureStack", "az cloud set"}, false},
-		{"a region that is none", nil, []string{"--location", "westeurop"}, []string{"'westeurop' is no region", "list-locations"}, false},
-		{"a region without the plan", nil, []string{"--location", "westus9"}, []string{"not offered in westus9", "westeurope eastus"}, false},
-		{"a name too long", nil, []string{"--name", "entraledger-contoso"}, []string{"it has 19 characters", "3 to 11"}, false},
-		{"a group's name that is none", nil, []string{"--resource-group", "rg ledger."}, []string{"'rg ledger.'", "90"}, false},
-		{"no rights", func(s *subscription) { s.Roles = nil }, nil, []string{"no role", "ask for Owner"}, false},
-		{"no right to assign roles", func(s *subscription) { s.Roles = []string{"Contributor"} }, nil, []string{"Contributor", "User Access Administrator"}, false},
-		{"a group elsewhere", func(s *subscription) { s.GroupLocation = "eastus" }, nil, []string{"is in eastus", "--location eastus"}, false},
-		{"a package that is not there", nil, []string{"--package", "other.zip"}, []string{"no package at", "make package"}, false},
-		{"parameters that are not there", nil, []string{"--parameters", "mine.json"}, []string{"mine.json", "small.json"}, false},
-		{"an option that is none", nil, []string{"--force"}, []string{"unknown option --force", "--help"}, false},
-		{"an option without its value", nil, []string{"--name"}, []string{"--name has no value"}, false},
-		{"grants that are none", nil, []string{"--grants", "maybe"}, []string{"'maybe'", "bicep, script and print"}, false},
-		{"a policy of the company", func(s *subscription) { s.WhatIfFails = true }, nil, []string{"no-public-storage", "nothing was changed"}, false},
-		{"a deployment that fails half-way", func(s *subscription) { s.DeployFails = 1 }, nil, []string{"a conflict", "run this again"}, false},
-		{"a package that is refused", func(s *subscription) { s.PublishFails = 3 }, nil, []string{"was not published", "it goes on here"}, true},
-		{"an app that does not answer", func(s *subscription) { s.API = "http://127.0.0.1:1/api" }, nil, []string{"does not answer", "docs/runbook.md"}, true},
-	}
-	for _, m := range cases {
-		t.Run(m.name, func(t *testing.T) {
-			c := newCloud(t, m.change)
-			out, code := c.deploy(m.args...)
-			require.Equal(t, 1, code, out)
-			require.Equal(t, 1, strings.Count(out, "STOP:"), out)
-			for _, words := range m.says {
-				require.Contains(t, out, words)
-			}
-			require.Equal(t, m.changed, c.state().Deployed)
-
-			// Mended, the same command comes to the end.
-			s := c.state()
-			mended := newCloud(t, nil).state()
-			mended.Deployed, mended.Settings = s.Deployed, s.Settings
-			c.write(mended)
-			out, code = c.deploy()
-			require.Zero(t, code, out)
-		})
-	}
-}
-
-func TestSettingsThatWereChangedByHandAreNotRunOver(t *testing.T) {
+func TestWithoutAPackageTheTemplateDeploysTheReleaseAndAnOlderOneIsGoneBackTo(t *testing.T) {
+	release, err := os.ReadFile("release.txt")
+	require.NoError(t, err)
+	ours := strings.TrimSpace(string(release))
 	c := newCloud(t, nil)
-	_, code := c.deploy()
-	require.Zero(t, code)
-	s := c.state()
-	s.Settings["ARCHIVE_HOLD"] = "*=2026-01-01/2026-03-31"
-	s.Settings["MY_OWN"] = "a secret value"
-	delete(s.Settings, "HTTP_AUTHORIZATION")
-	c.write(s)
-	out, code := c.deploy()
-	require.Equal(t, 1, code)
-	require.Contains(t, out, "ARCHIVE_HOLD HTTP_AUTHORIZATION MY_OWN")
-	require.Contains(t, out, "--overwrite-settings")
-	require.NotContains(t, out, "a secret value")
-	require.Equal(t, s.Settings, c.state().Settings)
-
-	out, code = c.deploy("--overwrite-settings")
+	out, code := c.deployRelease()
 	require.Zero(t, code, out)
-	require.Equal(t, deployedSettings(), c.state().Settings)
-}
+	require.Equal(t, ours, c.state().App.Code)
+	require.Contains(t, out, "running: "+ours)
+	require.NotContains(t, strings.Join(c.state().Log, "\n"), "config-zip")
 
-func TestWhoMayNotGrantGetsTheCommandsForWhoMay(t *testing.T) {
-	c := newCloud(t, func(s *subscription) { s.DirectoryRoles = []string{"88d8e3e3-8f55-4a1e-953a-9b9898b8876b"} })
-	out, code := c.deploy()
+	out, code = c.deployRelease("--release", "0.0.9", "--parameters", c.file("mine.json",
+		`{"parameters": {"packageUri": {"value": "https://example.com/other.zip"}}}`))
 	require.Zero(t, code, out)
-	require.False(t, c.state().GrantsInBicep)
-	require.Empty(t, c.state().Granted)
-	require.Contains(t, out, "Privileged Role Administrator")
-	require.Contains(t, out, "az rest --method POST --url 'https://graph.microsoft.com/v1.0/servicePrincipals/11111111-2222-3333-4444-555555555555/appRoleAssignments'")
-	require.Contains(t, out, `"appRoleId":"role-AuditLog.Read.All"`)
-	require.Contains(t, out, "# User.Read.All")
-	require.True(t, c.state().Published)
-}
+	require.Equal(t, "v0.0.9", c.state().App.Code)
+	require.Contains(t, out, "running: v0.0.9")
 
-func TestTheScriptGrantsWhatIsMissingAndNoMore(t *testing.T) {
-	c := newCloud(t, func(s *subscription) { s.Granted = []string{"role-AuditLog.Read.All"} })
-	out, code := c.deploy("--grants", "script")
-	require.Zero(t, code, out)
-	require.Contains(t, out, "AuditLog.Read.All: granted already")
-	require.Contains(t, out, "User.Read.All: granted\n")
-	require.Equal(t, []string{"role-AuditLog.Read.All", "role-User.Read.All"}, c.state().Granted)
-
-	c = newCloud(t, func(s *subscription) { s.GrantRefused = true })
-	out, code = c.run("grant.sh", "--principal", "11111111-2222-3333-4444-555555555555", "AuditLog.Read.All")
-	require.Equal(t, 1, code)
-	require.Contains(t, out, "1 of 1 permissions were not granted")
-	require.Contains(t, out, "grant.sh --print --principal")
-
-	for _, wrong := range [][]string{{"AuditLog.Read.All"}, {"--principal", "me", "AuditLog.Read.All"}, {"--principal", "11111111-2222-3333-4444-555555555555"}} {
-		out, code = c.run("grant.sh", wrong...)
-		require.Equal(t, 1, code)
-		require.Contains(t, out, "STOP:")
-	}
-}
-
-func TestAServicePrincipalDeploysAndIsGivenTheGrantsToHandOn(t *testing.T) {
-	c := newCloud(t, func(s *subscription) { s.Principal = true })
-	out, code := c.deploy()
-	require.Zero(t, code, out)
-	require.Contains(t, strings.Join(c.state().Log, "\n"), "ad sp show --id 77777777-2222-3333-4444-555555555555")
-	require.Contains(t, out, "az rest --method POST")
-	require.False(t, c.state().GrantsInBicep, "which directory roles it has can't be told")
-}
-
-func TestAnAppBehindEntraAuthenticationRefusesTheKeyAloneAsItShould(t *testing.T) {
-	api := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusUnauthorized) }))
-	defer api.Close()
-	c := newCloud(t, func(s *subscription) { s.API = api.URL + "/api" })
-	out, code := c.deploy()
-	require.Zero(t, code, out)
-	require.Contains(t, out, "asks for a Microsoft Entra token beside the key")
-}
-
-func TestAnImmutabilityPolicyThatIsLockedIsLeftAlone(t *testing.T) {
-	c := newCloud(t, nil)
-	_, code := c.deploy()
-	require.Zero(t, code)
-	s := c.state()
-	s.HeadsState = "Locked"
-	c.write(s)
-	_, code = c.deploy()
-	require.Zero(t, code)
-	require.Equal(t, "true", c.state().HeadsLocked)
+	// Who publishes a package of their own has no release's code deployed in between.
+	c.deployed()
+	require.Equal(t, "package", c.state().App.Code)
+	require.Equal(t, 3, c.state().App.Publishes)
 }
 
 func TestNobodyToAskMeansNothingIsDone(t *testing.T) {
@@ -256,46 +272,18 @@ func TestNobodyToAskMeansNothingIsDone(t *testing.T) {
 	out, code := c.run("deploy.sh", "--resource-group", "rg-ledger", "--location", "westeurope", "--package", "app.zip")
 	require.Equal(t, 1, code)
 	require.Contains(t, out, "--yes")
-	require.False(t, c.state().Deployed)
+	require.Empty(t, c.state().Deployments)
 }
 
-func deployedResources() []resource {
-	return []resource{{"Microsoft.Storage/storageAccounts", "stledgerxa", "archive"}, {"Microsoft.Storage/storageAccounts", "stledgerxh", "host"},
-		{"Microsoft.Web/sites", "func-ledger-x", "app"}, {"Microsoft.Web/serverfarms", "asp-ledger-x", "app"},
-		{"Microsoft.ManagedIdentity/userAssignedIdentities", "id-ledger-x", "identity"}, {"Microsoft.Insights/scheduledQueryRules", "alert-x", "alerts"}}
-}
-
-func TestDestroyKeepsTheArchiveUnlessItIsSpeltOut(t *testing.T) {
-	setUp := func(change func(*subscription)) *cloud {
-		return newCloud(t, func(s *subscription) {
-			s.GroupLocation, s.Deployed, s.ArchiveLock, s.Resources = "westeurope", true, true, deployedResources()
-			if change != nil {
-				change(s)
-			}
-		})
+// TestTheNamesBesideTheScriptsAreTheFunctions pins the list that a deployment is compared with.
+func TestTheNamesBesideTheScriptsAreTheFunctions(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join("..", "functions", "*", "function.json"))
+	require.NoError(t, err)
+	var names []string
+	for _, f := range files {
+		names = append(names, filepath.Base(filepath.Dir(f)))
 	}
-	c := setUp(nil)
-	out, code := c.run("destroy.sh", "--resource-group", "rg-ledger", "--yes")
-	require.Zero(t, code, out)
-	require.Contains(t, out, "kept: the archive, stledgerxa")
-	require.Equal(t, deployedResources()[:1], c.state().Resources)
-	require.True(t, c.state().ArchiveLock)
-	out, code = c.run("destroy.sh", "--resource-group", "rg-ledger", "--yes")
-	require.Zero(t, code)
-	require.Contains(t, out, "nothing")
-
-	c = setUp(nil)
-	out, code = c.run("destroy.sh", "--resource-group", "rg-ledger", "--yes", "--delete-archive", "yes")
-	require.Equal(t, 1, code)
-	require.Contains(t, out, "'stledgerxa', and not 'yes'")
-	require.Equal(t, deployedResources(), c.state().Resources)
-	out, code = c.run("destroy.sh", "--resource-group", "rg-ledger", "--yes", "--delete-archive", "stledgerxa")
-	require.Zero(t, code, out)
-	require.Empty(t, c.state().Resources)
-
-	c = setUp(func(s *subscription) { s.HeadsState = "Locked" })
-	out, code = c.run("destroy.sh", "--resource-group", "rg-ledger", "--yes", "--delete-archive", "stledgerxa")
-	require.Equal(t, 1, code)
-	require.Contains(t, out, "locked")
-	require.Equal(t, deployedResources()[:1], c.state().Resources)
+	data, err := os.ReadFile("functions.txt")
+	require.NoError(t, err)
+	require.Equal(t, names, strings.Fields(string(data)), "ls functions > infra/functions.txt")
 }

@@ -1,5 +1,8 @@
 // Entra Ledger in one resource group: the app, its two storage accounts, its identity and what it may do, monitoring and alerts.
 // infra/deploy.sh deploys it; docs/settings.md says what the settings mean, docs/permissions.md why each permission is needed.
+// Types of parameters are written out here: the portal and older clients don't follow a parameter's reference to a definition.
+import { setting } from 'types.bicep'
+
 targetScope = 'resourceGroup'
 
 @description('Base of all names: lower-case letters and digits.')
@@ -10,22 +13,27 @@ param name string = 'ledger'
 @description('Region of all resources. Flex Consumption has to be offered there: az functionapp list-flexconsumption-locations.')
 param location string = resourceGroup().location
 
-@description('Which of Microsoft\'s clouds the tenant and the subscription are in.')
+@description('Which of Microsoft\'s clouds the tenant is in: the one that is deployed to, unless said otherwise.')
 @allowed([
   'AzureCloud'
   'AzureUSGovernment'
   'AzureChinaCloud'
 ])
-param cloud string = 'AzureCloud'
+param cloud string = any(environment().name)
 
 @description('Tags of all resources, beside those that name the deployment and the part.')
-param tags object = {}
-
-type stream = 'directoryAudits' | 'signIns.interactiveUser' | 'signIns.nonInteractiveUser' | 'signIns.servicePrincipal' | 'signIns.managedIdentity' | 'provisioning' | 'customSecurityAttributeAudits'
+param tags { *: string } = {}
 
 @description('Which streams are archived. The permissions that are granted follow from them.')
 @minLength(1)
-param streams stream[] = [
+param streams (
+  | 'directoryAudits'
+  | 'signIns.interactiveUser'
+  | 'signIns.nonInteractiveUser'
+  | 'signIns.servicePrincipal'
+  | 'signIns.managedIdentity'
+  | 'provisioning'
+  | 'customSecurityAttributeAudits')[] = [
   'directoryAudits'
   'signIns.interactiveUser'
   'signIns.nonInteractiveUser'
@@ -74,7 +82,7 @@ param purgeSchedule string = '0 30 3 * * *'
 @description('Base of absolute links in answers, where a custom domain or a gateway stands before the app. Empty: as forwarded.')
 param publicBaseUrl string = ''
 
-@description('Redundancy of the archive.')
+@description('Redundancy of the archive. Regions without zones (West US, North Central US, West Central US, UK West, ...) refuse ZRS and GZRS.')
 @allowed([
   'Standard_LRS'
   'Standard_ZRS'
@@ -147,17 +155,44 @@ param networkAddressPrefix string = '10.90.0.0/24'
 @description('Client id of the app registration with which Microsoft Entra authentication stands before the HTTP functions. Empty: function keys alone.')
 param entraClientId string = ''
 
-@description('Whether Microsoft Graph permissions are granted here. It takes a Privileged Role Administrator; without one, infra/grant.sh prints what to run.')
-param grantGraphPermissions bool = false
-
-@description('Whether sign-ins carry the results of Conditional Access policies, which takes Policy.Read.All. What Graph leaves out can\'t be had later.')
+@description('Whether sign-ins carry the results of Conditional Access policies, which takes Policy.Read.ConditionalAccess. What Graph leaves out can\'t be had later.')
 param conditionalAccessDetails bool = true
 
 @description('Whether provisioning logs are read with ProvisioningLog.Read.All, where a tenant asks for it.')
 param provisioningPermission bool = false
 
+@description('Settings of the app that no parameter is for, and that stay as they are: infra/deploy.sh hands on what was added by hand.')
+@secure()
+param otherSettings { *: string } = {}
+
+@description('Which release of the app is deployed, as its tag says: v1.2.3.')
+@minLength(2)
+@maxLength(64)
+param release string = 'v0.1.0'
+
+@description('Address of the package with the code. Empty: none is deployed, and somebody publishes one afterwards.')
+@maxLength(2048)
+param packageUri string = 'https://github.com/entraledger/entraledger/releases/download/${release}/entraledger.zip'
+
+var releasePage = 'https://github.com/entraledger/entraledger/releases/download/${release}'
+
+// Storage accounts are named after it, and take no other characters: said here, before anything is made.
+var nameCharacters = map(range(0, length(name)), i => substring(name, i, 1))
+var checkedName = empty(filter(nameCharacters, c => !contains('abcdefghijklmnopqrstuvwxyz0123456789', c)))
+  ? name
+  : fail('name is "${name}": it may have lower-case letters and digits only')
+var checkedClientId = empty(entraClientId) || length(entraClientId) == 36
+  ? entraClientId
+  : fail('entraClientId is "${entraClientId}": it has to be the application (client) id of an app registration')
+var checkedEmails = empty(filter(alertEmails, address => !contains(address, '@')))
+  ? alertEmails
+  : fail('alertEmails has an entry that is no mail address')
+
 var suffix = take(uniqueString(resourceGroup().id, name), 8)
-var baseName = '${name}-${suffix}'
+var baseName = '${checkedName}-${suffix}'
+var hostStorageName = 'st${checkedName}${suffix}h'
+var archiveStorageName = empty(archiveAccountName) ? 'st${checkedName}${suffix}a' : archiveAccountName
+var identityName = 'id-${baseName}'
 var allTags = union(tags, {
   entraledger: name
 })
@@ -173,46 +208,40 @@ var graphPermissions = union(
   empty(snapshotGroups) ? [] : ['GroupMember.Read.All'],
   contains(streams, 'customSecurityAttributeAudits') ? ['CustomSecAttributeAuditLogs.Read.All'] : [],
   contains(streams, 'provisioning') && provisioningPermission ? ['ProvisioningLog.Read.All'] : [],
-  conditionalAccessDetails && !empty(signIns) ? ['Policy.Read.All'] : []
+  conditionalAccessDetails && !empty(signIns) ? ['Policy.Read.ConditionalAccess'] : []
 )
 
 module identity 'modules/identity.bicep' = {
-  name: '${deployment().name}-identity'
   params: {
-    name: 'id-${baseName}'
+    name: identityName
     location: location
     tags: union(allTags, { part: 'identity' })
   }
 }
 
 module monitoring 'modules/monitoring.bicep' = {
-  name: '${deployment().name}-monitoring'
   params: {
     baseName: baseName
     location: location
     tags: union(allTags, { part: 'monitoring' })
     retentionDays: logRetentionDays
     dailyCapGb: logDailyCapGb
-    principalId: identity.outputs.principalId
   }
 }
 
 module hostStorage 'modules/hoststorage.bicep' = {
-  name: '${deployment().name}-hoststorage'
   params: {
-    name: 'st${name}${suffix}h'
+    name: hostStorageName
     location: location
     tags: union(allTags, { part: 'host' })
     softDeleteDays: softDeleteDays
     isPrivate: isPrivate
-    principalId: identity.outputs.principalId
   }
 }
 
 module archiveStorage 'modules/archivestorage.bicep' = {
-  name: '${deployment().name}-archivestorage'
   params: {
-    name: empty(archiveAccountName) ? 'st${name}${suffix}a' : archiveAccountName
+    name: archiveStorageName
     location: location
     tags: union(allTags, { part: 'archive' })
     redundancy: archiveRedundancy
@@ -221,13 +250,28 @@ module archiveStorage 'modules/archivestorage.bicep' = {
     softDeleteDays: softDeleteDays
     locked: lockArchive
     isPrivate: isPrivate
-    principalId: identity.outputs.principalId
-    auditWorkspaceId: auditArchiveAccess ? monitoring.outputs.workspaceId : ''
+    auditAccess: auditArchiveAccess
+    workspaceId: monitoring.outputs.workspaceId
   }
 }
 
+module roles 'modules/roles.bicep' = {
+  params: {
+    // What-if can't predict these assignments on a first deployment; in a module of their own they hide nothing else.
+    #disable-next-line what-if-short-circuiting
+    principalId: identity.outputs.principalId
+    hostStorageName: hostStorageName
+    archiveStorageName: archiveStorageName
+    componentName: 'appi-${baseName}'
+  }
+  dependsOn: [
+    hostStorage
+    archiveStorage
+    monitoring
+  ]
+}
+
 module privateNetwork 'modules/network.bicep' = if (isPrivate) {
-  name: '${deployment().name}-network'
   params: {
     baseName: baseName
     location: location
@@ -238,25 +282,25 @@ module privateNetwork 'modules/network.bicep' = if (isPrivate) {
   }
 }
 
-var subnetId = isPrivate ? privateNetwork.outputs.appSubnetId : ''
-
+// The app comes after its roles, so that its host finds its storage open.
 module app 'modules/app.bicep' = {
-  name: '${deployment().name}-app'
   params: {
     baseName: baseName
     location: location
     tags: union(allTags, { part: 'app' })
+    cloud: cloud
     identityId: identity.outputs.id
     identityClientId: identity.outputs.clientId
-    hostStorageName: hostStorage.outputs.name
+    hostStorageName: hostStorageName
     deploymentContainerUri: hostStorage.outputs.deploymentContainerUri
     archiveTableUri: archiveStorage.outputs.tableUri
     componentConnectionString: monitoring.outputs.connectionString
-    workspaceId: monitoring.outputs.workspaceId
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
-    subnetId: subnetId
-    entraClientId: entraClientId
+    subnetId: isPrivate ? privateNetwork!.outputs.appSubnetId : ''
+    entraClientId: checkedClientId
+    otherSettings: otherSettings
+    packageUri: packageUri
     settings: [
       { name: 'AZURE_CLOUD', value: cloud }
       { name: 'ARCHIVE_STREAMS', value: join(streams, ',') }
@@ -275,25 +319,19 @@ module app 'modules/app.bicep' = {
       { name: 'PUBLIC_BASE_URL', value: publicBaseUrl }
     ]
   }
+  dependsOn: [
+    roles
+  ]
 }
 
 module alerts 'modules/alerts.bicep' = {
-  name: '${deployment().name}-alerts'
   params: {
     baseName: baseName
     location: location
     tags: union(allTags, { part: 'alerts' })
     workspaceId: monitoring.outputs.workspaceId
-    appName: app.outputs.name
-    emails: alertEmails
-  }
-}
-
-module graphGrants 'modules/graph.bicep' = if (grantGraphPermissions) {
-  name: '${deployment().name}-graph'
-  params: {
-    principalId: identity.outputs.principalId
-    permissions: graphPermissions
+    appName: 'func-${baseName}'
+    emails: checkedEmails
   }
 }
 
@@ -309,11 +347,23 @@ output principalId string = identity.outputs.principalId
 @description('Microsoft Graph application permissions that the identity needs for what was chosen.')
 output graphPermissions string[] = graphPermissions
 
+@description('For Azure Cloud Shell: grants the identity what was chosen, and asks the app whether all is well. It takes a Privileged Role Administrator.')
+output grantCommand string = join(
+  [
+    'az account set --subscription "${subscription().subscriptionId}"'
+    'curl -fsSLO "${releasePage}/{entraledger-release.zip,SHA256SUMS}"'
+    'sha256sum --check --ignore-missing SHA256SUMS'
+    'unzip -qo entraledger-release.zip'
+    'entraledger/infra/grant.sh --resource-group "${resourceGroup().name}" --app "${app.outputs.name}" ${join(graphPermissions, ' ')}'
+  ],
+  ' && '
+)
+
 @description('Storage account of the archive.')
 output archiveAccount string = archiveStorage.outputs.name
 
 @description('The container of the heads of the logs, whose immutability policy can be locked.')
 output headsContainer string = archiveStorage.outputs.headsContainer
 
-@description('The settings of the app as they were deployed, to find out what was changed by hand since.')
-output appSettings array = app.outputs.appSettings
+@description('The handler\'s settings as they were deployed.')
+output appSettings setting[] = app.outputs.appSettings

@@ -6,278 +6,326 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 )
 
 // subscription is what the played az knows; it is a file, so that what one call changes the next
-// one sees.
+// one sees. It answers in JSON, as az does, and knows the calls that the scripts make and no
+// others.
 type subscription struct {
 	SignedOut      bool
+	Az, Bicep      string // versions
 	Cloud          string
 	Principal      bool     // a service principal is signed in, and no person
 	Locations      []string // of the subscription
 	Flex           []string // that offer Flex Consumption
-	Roles          []string // the deployer's
+	Zoneless       []string // that offer no zones
+	Roles          []role   // the deployer's
 	DirectoryRoles []string // the deployer's, their template ids
 	Unregistered   []string // resource providers
 	GroupLocation  string   // empty: there is none
-	WhatIfFails    bool
-	DeployFails    int // so many times
-	PublishFails   int
-	Deployed       bool
-	Published      bool
-	GrantsInBicep  bool
-	HeadsState     string
-	HeadsLocked    string            // what the deployment was told
+	Resources      map[string]arm
 	Settings       map[string]string // of the app, as they are now
+	Deployments    []arm
+	Faults         []fault
 	Granted        []string
-	GrantRefused   bool
-	ArchiveLock    bool
-	Resources      []resource
-	API            string
+	App            runningApp
+	Host           string // of the app
 	Log            []string
 }
 
-type resource struct{ Type, Name, Part string }
+type role struct{ Name, Condition string }
 
-const key = "a-key-that-nobody-else-may-see"
+// arm is a resource as ARM gives it; the key that it is stored under is its id in lower case.
+type arm = map[string]any
 
-// deployedSettings are the template's output.
-func deployedSettings() map[string]string {
-	return map[string]string{"ARCHIVE_STREAMS": "directoryAudits", "ARCHIVE_HOLD": "", "HTTP_AUTHORIZATION": "key"}
+// fault makes calls that contain Call fail Times times (-1: for ever), before they do anything, or
+// after it.
+type fault struct {
+	Call, Says string
+	Times      int
+	After      bool
+	Hangs      bool
 }
 
-func lines(m map[string]string) string {
-	var out []string
-	for name, value := range m {
-		out = append(out, name+"\t"+value)
-	}
-	return strings.Join(out, "\n")
+// runningApp is what runs behind the app's address, and what would mend it.
+type runningApp struct {
+	Code           string // "" none, a release, or "package"
+	Status         int    // what the preflight answers; 0: as it should
+	Body           string
+	MendedBy       string   // restart, sync, publish: a second one
+	Missing        []string // functions that the platform has not found, until mended
+	Stale          bool     // an older build answers, until mended
+	Publishes      int
+	Restarts       int
+	Synchronized   int
+	Answered       int
+	RefusesOwnKey  bool
+	Authentication bool
 }
 
-// playAz answers as az does with --output tsv, as far as the scripts ask.
+const (
+	key       = "a-key-that-nobody-else-may-see"
+	graphApp  = "00000003-0000-0000-c000-000000000000"
+	principal = "11111111-2222-3333-4444-555555555555"
+	subID     = "/subscriptions/99999999-8888-7777-6666-555555555555"
+	rgID      = subID + "/resourceGroups/rg-ledger"
+)
+
+// playAz answers as az does with --output json, as far as the scripts ask.
 func playAz(args []string) int {
 	file := os.Getenv("AZ_STATE")
-	data, err := os.ReadFile(file)
-	if err != nil {
-		panic(err)
-	}
-	var s subscription
-	if err := json.Unmarshal(data, &s); err != nil {
-		panic(err)
-	}
+	s := readState(file)
 	call := strings.Join(args, " ")
 	s.Log = append(s.Log, call)
-	out, code := s.answer(call, args)
-	if data, err = json.Marshal(s); err != nil {
-		panic(err)
+	code := 0
+	if hit := s.fault(call, false); hit != nil {
+		writeState(file, s)
+		return hit.end()
 	}
-	if err := os.WriteFile(file, data, 0o600); err != nil {
-		panic(err)
+	out, err := s.answer(args)
+	if err == nil {
+		if hit := s.fault(call, true); hit != nil {
+			writeState(file, s)
+			return hit.end()
+		}
 	}
-	if out != "" {
-		fmt.Println(out)
+	writeState(file, s)
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "ERROR: "+err.Error())
+		return 1
+	}
+	if text, isText := out.(string); isText {
+		fmt.Println(text)
+	} else if out != nil && !slices.Contains(args, "none") {
+		data, err := json.Marshal(out)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Println(string(data))
 	}
 	return code
 }
 
-func option(args []string, name string) string {
-	for i, a := range args {
-		if a == name && i+1 < len(args) {
-			return args[i+1]
+func (f *fault) end() int {
+	if f.Hangs {
+		time.Sleep(time.Minute)
+	}
+	fmt.Fprintln(os.Stderr, "ERROR: "+f.Says)
+	return 1
+}
+
+func (s *subscription) fault(call string, after bool) *fault {
+	for i := range s.Faults {
+		f := &s.Faults[i]
+		if f.Times != 0 && f.After == after && strings.Contains(call, f.Call) {
+			f.Times--
+			return f
 		}
+	}
+	return nil
+}
+
+func readState(file string) (s subscription) {
+	data, err := os.ReadFile(file)
+	if err != nil {
+		panic(err)
+	}
+	if err := json.Unmarshal(data, &s); err != nil {
+		panic(err)
+	}
+	return s
+}
+
+// writeState replaces the file whole: the app's server reads it at the same time.
+func writeState(file string, s subscription) {
+	data, err := json.Marshal(s)
+	if err != nil {
+		panic(err)
+	}
+	if err := os.WriteFile(file+".next", data, 0o600); err != nil {
+		panic(err)
+	}
+	if err := os.Rename(file+".next", file); err != nil {
+		panic(err)
+	}
+}
+
+func option(args []string, name string) string {
+	if i := slices.Index(args, name); i >= 0 && i+1 < len(args) {
+		return args[i+1]
 	}
 	return ""
 }
 
-func failure(text string) (string, int) {
-	fmt.Fprintln(os.Stderr, "ERROR: "+text)
-	return "", 1
+func named(names []string) []arm {
+	out := []arm{}
+	for _, n := range names {
+		out = append(out, arm{"name": n})
+	}
+	return out
 }
 
-func (s *subscription) answer(call string, args []string) (string, int) {
-	starts := func(text string) bool { return strings.HasPrefix(call, text+" ") || call == text }
-	query := option(args, "--query")
+// answer plays one call. What comes back is JSON, or text where az writes text.
+func (s *subscription) answer(args []string) (any, error) {
+	call := strings.Join(args, " ")
+	starts := func(text string) bool { return strings.HasPrefix(call+" ", text+" ") }
 	switch {
+	case starts("version"):
+		return arm{"azure-cli": s.Az, "extensions": arm{}}, nil
+	case starts("bicep version"):
+		return "Bicep CLI version " + s.Bicep + " (0123456789)", nil
 	case starts("account show"):
-		if s.SignedOut {
-			return failure("Please run 'az login' to setup account.")
-		}
-		if s.Principal {
-			return "sub-1\nContoso\n" + s.Cloud + "\nservicePrincipal\n77777777-2222-3333-4444-555555555555", 0
-		}
-		return "sub-1\nContoso\n" + s.Cloud + "\nuser\nada@contoso.example", 0
+		return s.account()
 	case starts("account list-locations"):
-		return pick(s.Locations, query), 0
+		return named(s.Locations), nil
 	case starts("functionapp list-flexconsumption-locations"):
-		return strings.Join(s.Flex, "\n"), 0
+		return named(s.Flex), nil
 	case starts("ad signed-in-user show"):
-		return "me", 0
+		return arm{"id": "me"}, nil
 	case starts("role assignment list"):
-		return strings.Join(s.Roles, "\n"), 0
-	case starts("provider show"):
-		if slices.Contains(s.Unregistered, option(args, "--namespace")) {
-			return "NotRegistered", 0
+		out := []arm{}
+		for _, r := range s.Roles {
+			out = append(out, arm{"roleDefinitionName": r.Name, "condition": r.Condition})
 		}
-		return "Registered", 0
+		return out, nil
+	case starts("provider list"):
+		return s.providers(), nil
 	case starts("provider register"):
-		s.Unregistered = nil
-		return "", 0
-	case starts("group show"):
-		if s.GroupLocation == "" {
-			return failure("Resource group could not be found.")
-		}
-		if query == "location" {
-			return s.GroupLocation, 0
-		}
-		return "", 0
+		s.Unregistered = slices.DeleteFunc(s.Unregistered, func(p string) bool {
+			return p == option(args,
+				"--namespace")
+		})
+		return nil, nil
 	case starts("group create"):
 		s.GroupLocation = option(args, "--location")
-		return "", 0
-	case starts("deployment group"):
-		return s.deployment(call, args, query)
-	case starts("functionapp"):
-		return s.app(call, query)
-	}
-	return s.directory(call, args, query)
-}
-
-// directory answers what is asked of the tenant, and of resources one by one.
-func (s *subscription) directory(call string, args []string, query string) (string, int) {
-	starts := func(text string) bool { return strings.HasPrefix(call, text+" ") }
-	switch {
+		return nil, nil
 	case starts("cloud show"):
-		return "https://graph.microsoft.com/", 0
+		return arm{"endpoints": arm{"microsoftGraphResourceId": "https://graph.microsoft.com/"}}, nil
 	case starts("ad sp show"):
-		if query == "id" {
-			return "graph-sp", 0
-		}
-		return "role-" + strings.Split(query, "'")[1], 0
+		return s.servicePrincipal(option(args, "--id")), nil
 	case starts("rest"):
-		return s.rest(args, query)
-	case starts("storage container immutability-policy show"):
-		return s.HeadsState, 0
+		return s.rest(args)
 	case starts("resource list"):
-		return s.list(args, query), 0
+		return s.list(), nil
 	case starts("resource delete"):
-		return s.remove(option(args, "--ids"))
-	case starts("lock list"):
-		if s.ArchiveLock {
-			return "the-lock", 0
-		}
-		return "", 0
-	case starts("lock delete"):
-		s.ArchiveLock = false
-		return "", 0
+		return nil, s.remove(option(args, "--ids"))
+	case starts("deployment group"):
+		return s.deployment(args)
+	case starts("functionapp"):
+		return s.functionApp(args)
 	}
-	return failure("the played az does not know: " + call)
+	return nil, fmt.Errorf("the played az does not know: %s", call)
 }
 
-func (s *subscription) deployment(call string, args []string, query string) (string, int) {
-	switch {
-	case strings.HasPrefix(call, "deployment group what-if"):
-		if s.WhatIfFails {
-			return failure("InvalidTemplateDeployment: the policy 'no-public-storage' denies it")
-		}
-		return "Resource changes: 24 to create.", 0
-	case strings.HasPrefix(call, "deployment group create"):
-		if s.DeployFails > 0 {
-			s.DeployFails--
-			return failure("DeploymentFailed: a conflict")
-		}
-		s.Deployed, s.Settings = true, deployedSettings()
-		s.GrantsInBicep = strings.Contains(call, "grantGraphPermissions=true")
-		for _, a := range args {
-			if v, ok := strings.CutPrefix(a, "headsLocked="); ok {
-				s.HeadsLocked = v
-			}
-		}
-		return "", 0
+func (s *subscription) account() (any, error) {
+	if s.SignedOut {
+		return nil, fmt.Errorf("Please run 'az login' to setup account.")
 	}
-	if !s.Deployed {
-		return failure("Deployment could not be found.")
+	user := arm{"type": "user", "name": "ada@contoso.example"}
+	if s.Principal {
+		user = arm{"type": "servicePrincipal", "name": "77777777-2222-3333-4444-555555555555"}
 	}
-	switch outputs := map[string]string{"appName": "func-ledger-x", "apiUrl": s.API, "principalId": "11111111-2222-3333-4444-555555555555",
-		"archiveAccount": "stledgerxa", "headsContainer": "entraledger-heads"}; {
-	case strings.Contains(query, "appSettings"):
-		return lines(deployedSettings()), 0
-	case strings.Contains(query, "graphPermissions"):
-		return "AuditLog.Read.All\nUser.Read.All", 0
-	default:
-		return outputs[strings.Split(query, ".")[2]], 0
+	return arm{"id": strings.TrimPrefix(subID, "/subscriptions/"), "name": "Contoso", "environmentName": s.Cloud,
+		"user": user}, nil
+}
+
+func (s *subscription) providers() (out []arm) {
+	for _, p := range []string{"Microsoft.Web", "Microsoft.App", "Microsoft.Storage", "microsoft.insights",
+		"Microsoft.OperationalInsights",
+		"Microsoft.ManagedIdentity", "Microsoft.Network", "Microsoft.Quantum"} {
+		state := "Registered"
+		if slices.Contains(s.Unregistered, p) {
+			state = "NotRegistered"
+		}
+		out = append(out, arm{"namespace": p, "registrationState": state})
+	}
+	return out
+}
+
+// graphRoles are the application permissions of Microsoft Graph that are played; their ids are
+// their names.
+var graphRoles = []string{"AuditLog.Read.All", "User.Read.All", "Application.Read.All",
+	"Policy.Read.ConditionalAccess", "ProvisioningLog.Read.All",
+	"GroupMember.Read.All", "CustomSecAttributeAuditLogs.Read.All"}
+
+func (s *subscription) servicePrincipal(id string) arm {
+	if id != graphApp {
+		return arm{"id": "me-as-an-app"}
+	}
+	var roles []arm
+	for _, r := range graphRoles {
+		roles = append(roles, arm{"value": r, "id": "role-of-" + r, "allowedMemberTypes": []string{"Application"}})
+	}
+	return arm{"id": "graph-object", "appRoles": roles}
+}
+
+func (s *subscription) functionApp(args []string) (any, error) {
+	switch strings.Join(args[1:3], " ") {
+	case "config appsettings":
+		if s.below("/microsoft.web/sites/") == "" {
+			return nil, arErr("ResourceNotFound", "The Resource 'Microsoft.Web/sites' was not found.")
+		}
+		out := []arm{}
+		for name, value := range s.Settings {
+			out = append(out, arm{"name": name, "value": value, "slotSetting": false})
+		}
+		return out, nil
+	case "deployment source":
+		s.publish("package")
+		return nil, nil
+	case "keys list":
+		return arm{"masterKey": "the-master-key", "functionKeys": arm{"default": key}}, nil
+	case "function list":
+		out := []arm{}
+		for _, n := range s.functions() {
+			out = append(out, arm{"name": option(args, "--name") + "/" + n})
+		}
+		return out, nil
+	}
+	if args[1] == "restart" {
+		s.App.Restarts++
+		s.mend("restart")
+		return nil, nil
+	}
+	return nil, fmt.Errorf("the played az does not know: %v", args)
+}
+
+func (s *subscription) functions() (out []string) {
+	if s.App.Code == "" {
+		return nil
+	}
+	data, err := os.ReadFile(os.Getenv("AZ_FUNCTIONS"))
+	if err != nil {
+		panic(err)
+	}
+	for _, n := range strings.Fields(string(data)) {
+		if !slices.Contains(s.App.Missing, n) {
+			out = append(out, n)
+		}
+	}
+	return out
+}
+
+func (s *subscription) publish(code string) {
+	s.App.Code = code
+	s.App.Publishes++
+	if s.App.Publishes > 1 {
+		s.mend("publish")
 	}
 }
 
-func (s *subscription) app(call, query string) (string, int) {
-	switch {
-	case strings.HasPrefix(call, "functionapp show"):
-		if !s.Deployed {
-			return failure("not found")
-		}
-	case strings.HasPrefix(call, "functionapp config appsettings list"):
-		return lines(s.Settings), 0
-	case strings.HasPrefix(call, "functionapp deployment source config-zip"):
-		if s.PublishFails > 0 {
-			s.PublishFails--
-			return failure("403 Forbidden")
-		}
-		s.Published = true
-	case strings.HasPrefix(call, "functionapp keys list"):
-		return key, 0
+// mend makes the app answer, where this is what helps it.
+func (s *subscription) mend(by string) {
+	if s.App.MendedBy == by {
+		s.App.Status, s.App.Body, s.App.Missing, s.App.Stale, s.App.MendedBy = 0, "", nil, false, ""
 	}
-	return "", 0
 }
 
-func (s *subscription) rest(args []string, query string) (string, int) {
-	switch {
-	case strings.Contains(option(args, "--url"), "/me/"):
-		return strings.Join(s.DirectoryRoles, "\n"), 0
-	case option(args, "--method") == "GET":
-		role := strings.Split(query, "'")[1]
-		if slices.Contains(s.Granted, role) {
-			return "assignment", 0
-		}
-		return "", 0
-	case s.GrantRefused:
-		return failure("Authorization_RequestDenied")
+func arErr(code, message string) error {
+	data, err := json.Marshal(arm{"error": arm{"code": code, "message": message}})
+	if err != nil {
+		panic(err)
 	}
-	var body struct{ PrincipalID, ResourceID, AppRoleID string }
-	if err := json.Unmarshal([]byte(option(args, "--body")), &body); err != nil {
-		return failure(err.Error())
-	}
-	s.Granted = append(s.Granted, body.AppRoleID)
-	return "", 0
-}
-
-func (s *subscription) list(args []string, query string) string {
-	var out []string
-	for _, r := range s.Resources {
-		isArchive := r.Part == "archive"
-		if r.Type == option(args, "--resource-type") && isArchive == strings.Contains(query, "tags.part=='archive'") {
-			out = append(out, "/subscriptions/sub-1/"+r.Type+"/"+r.Name)
-		}
-	}
-	return strings.Join(out, "\n")
-}
-
-func (s *subscription) remove(id string) (string, int) {
-	name := id[strings.LastIndex(id, "/")+1:]
-	i := slices.IndexFunc(s.Resources, func(r resource) bool { return r.Name == name })
-	switch {
-	case i < 0:
-		return failure("not found: " + id)
-	case s.Resources[i].Part == "archive" && s.ArchiveLock:
-		return failure("ScopeLocked")
-	}
-	s.Resources = slices.Delete(s.Resources, i, i+1)
-	return "", 0
-}
-
-// pick answers a query for one of some names.
-func pick(names []string, query string) string {
-	for _, n := range names {
-		if strings.Contains(query, "'"+n+"'") {
-			return n
-		}
-	}
-	return ""
+	return fmt.Errorf("%s(%s)", code, data)
 }

@@ -1,4 +1,6 @@
 // The function app on Flex Consumption: a custom handler, one program for all functions.
+import { setting, settingValues, tagValues } from '../types.bicep'
+
 @description('Base of the names.')
 param baseName string
 
@@ -6,7 +8,10 @@ param baseName string
 param location string
 
 @description('Tags.')
-param tags object
+param tags tagValues
+
+@description('Which of Microsoft\'s clouds it is.')
+param cloud string
 
 @description('Resource id of the identity.')
 param identityId string
@@ -25,9 +30,6 @@ param archiveTableUri string
 
 @description('Connection string of the Application Insights component.')
 param componentConnectionString string
-
-@description('Log Analytics workspace for the app\'s diagnostic setting.')
-param workspaceId string
 
 @description('Memory of an instance, in MB.')
 @allowed([
@@ -48,19 +50,23 @@ param subnetId string
 @description('Client id of the app registration for Microsoft Entra authentication. Empty: function keys alone.')
 param entraClientId string
 
-type setting = {
-  name: string
-  value: string
-}
-
 @description('Settings of the handler.')
 param settings setting[]
+
+@description('Settings that were added by hand, and stay. The template\'s own names win.')
+param otherSettings settingValues
+
+@description('Address of the package to deploy. Empty: none, somebody publishes it afterwards.')
+param packageUri string
 
 var endpoint = environment().suffixes.storage
 var entraAuthentication = !empty(entraClientId)
 
+// The name alone works where storage ends as in the public cloud. With the addresses alone the host may start before it knows them.
+var accountName = cloud == 'AzureCloud' ? [{ name: 'AzureWebJobsStorage__accountName', value: hostStorageName }] : []
+
 // The platform's settings first, then the identity's, then the handler's own: docs/settings.md.
-var platformSettings = [
+var platformSettings = concat(accountName, [
   { name: 'AzureWebJobsStorage__credential', value: 'managedidentity' }
   { name: 'AzureWebJobsStorage__clientId', value: identityClientId }
   { name: 'AzureWebJobsStorage__blobServiceUri', value: 'https://${hostStorageName}.blob.${endpoint}' }
@@ -68,15 +74,21 @@ var platformSettings = [
   { name: 'AzureWebJobsStorage__tableServiceUri', value: 'https://${hostStorageName}.table.${endpoint}' }
   { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: componentConnectionString }
   { name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING', value: 'ClientId=${identityClientId};Authorization=AAD' }
-]
+])
 var handlerSettings = concat(settings, [
   { name: 'AZURE_CLIENT_ID', value: identityClientId }
   { name: 'ARCHIVE_STORAGE__tableServiceUri', value: archiveTableUri }
   { name: 'ARCHIVE_STORAGE__clientId', value: identityClientId }
   { name: 'HTTP_AUTHORIZATION', value: entraAuthentication ? 'entra' : 'key' }
 ])
+var ownSettings = concat(platformSettings, handlerSettings)
+var ownNames = map(ownSettings, own => toLower(own.name))
+var keptSettings = filter(
+  map(items(otherSettings), other => { name: other.key, value: other.value }),
+  kept => !contains(ownNames, toLower(kept.name))
+)
 
-resource plan 'Microsoft.Web/serverfarms@2023-12-01' = {
+resource plan 'Microsoft.Web/serverfarms@2025-03-01' = {
   name: 'asp-${baseName}'
   location: location
   tags: tags
@@ -90,7 +102,7 @@ resource plan 'Microsoft.Web/serverfarms@2023-12-01' = {
   }
 }
 
-resource app 'Microsoft.Web/sites@2023-12-01' = {
+resource app 'Microsoft.Web/sites@2025-03-01' = {
   name: 'func-${baseName}'
   location: location
   tags: tags
@@ -129,16 +141,15 @@ resource app 'Microsoft.Web/sites@2023-12-01' = {
     siteConfig: {
       minTlsVersion: '1.2'
       scmMinTlsVersion: '1.2'
-      ftpsState: 'Disabled'
       http20Enabled: true
       remoteDebuggingEnabled: false
-      appSettings: concat(platformSettings, handlerSettings)
+      appSettings: concat(ownSettings, keptSettings)
     }
   }
 }
 
 // Publishing goes by Microsoft Entra identities; user names and passwords are off.
-resource publishingByFtp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2023-12-01' = {
+resource publishingByFtp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: app
   name: 'ftp'
   properties: {
@@ -146,7 +157,7 @@ resource publishingByFtp 'Microsoft.Web/sites/basicPublishingCredentialsPolicies
   }
 }
 
-resource publishingByScm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2023-12-01' = {
+resource publishingByScm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies@2025-03-01' = {
   parent: app
   name: 'scm'
   properties: {
@@ -154,36 +165,39 @@ resource publishingByScm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies
   }
 }
 
-// Without a valid token nobody gets as far as the functions. Who has one still needs a function key and an app role.
-resource authentication 'Microsoft.Web/sites/config@2023-12-01' = if (entraAuthentication) {
+// Without a valid token nobody gets as far as the functions. Who has one still needs a function key and an app role. It is written where it is off,
+// too: what an earlier deployment switched on would stay on otherwise, and lock every caller with a key out.
+var entraProvider = {
+  azureActiveDirectory: {
+    enabled: true
+    registration: {
+      clientId: entraClientId
+      openIdIssuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
+    }
+    validation: {
+      allowedAudiences: [
+        entraClientId
+        'api://${entraClientId}'
+      ]
+    }
+  }
+}
+
+resource authentication 'Microsoft.Web/sites/config@2025-03-01' = {
   parent: app
   name: 'authsettingsV2'
   properties: {
     platform: {
-      enabled: true
+      enabled: entraAuthentication
     }
     globalValidation: {
-      requireAuthentication: true
-      unauthenticatedClientAction: 'Return401'
+      requireAuthentication: entraAuthentication
+      unauthenticatedClientAction: entraAuthentication ? 'Return401' : 'AllowAnonymous'
     }
     httpSettings: {
       requireHttps: true
     }
-    identityProviders: {
-      azureActiveDirectory: {
-        enabled: true
-        registration: {
-          clientId: entraClientId
-          openIdIssuer: '${environment().authentication.loginEndpoint}${tenant().tenantId}/v2.0'
-        }
-        validation: {
-          allowedAudiences: [
-            entraClientId
-            'api://${entraClientId}'
-          ]
-        }
-      }
-    }
+    identityProviders: entraAuthentication ? entraProvider : {}
     login: {
       tokenStore: {
         enabled: false
@@ -192,18 +206,20 @@ resource authentication 'Microsoft.Web/sites/config@2023-12-01' = if (entraAuthe
   }
 }
 
-resource diagnostics 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = {
-  name: 'app'
-  scope: app
+// The platform fetches the package, so a network of the app's own does not stand in its way. It comes last: each change of the app's configuration
+// restarts it, and may break a publishing that is under way.
+resource package 'Microsoft.Web/sites/extensions@2025-03-01' = if (!empty(packageUri)) {
+  parent: app
+  name: any('onedeploy')
   properties: {
-    workspaceId: workspaceId
-    logs: [
-      { category: 'FunctionAppLogs', enabled: true }
-    ]
-    metrics: [
-      { category: 'AllMetrics', enabled: true }
-    ]
+    packageUri: packageUri
+    remoteBuild: false
   }
+  dependsOn: [
+    publishingByFtp
+    publishingByScm
+    authentication
+  ]
 }
 
 @description('Name of the app.')

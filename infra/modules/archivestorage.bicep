@@ -1,4 +1,6 @@
 // The archive's storage: tables with records and ledger, and a container with the heads of the logs of seals, which nobody can rewrite.
+import { redundancy as accountRedundancy, tagValues } from '../types.bicep'
+
 @description('Name of the account.')
 @minLength(3)
 @maxLength(24)
@@ -8,18 +10,10 @@ param name string
 param location string
 
 @description('Tags.')
-param tags object
+param tags tagValues
 
 @description('Redundancy.')
-@allowed([
-  'Standard_LRS'
-  'Standard_ZRS'
-  'Standard_GRS'
-  'Standard_RAGRS'
-  'Standard_GZRS'
-  'Standard_RAGZRS'
-])
-param redundancy string
+param redundancy accountRedundancy
 
 @description('For how many days a head can be neither changed nor deleted.')
 @minValue(1)
@@ -40,19 +34,13 @@ param locked bool
 @description('Whether the account answers through private endpoints only.')
 param isPrivate bool
 
-@description('Object id of the app\'s identity.')
-param principalId string
+@description('Whether each access to the archive is told to the workspace.')
+param auditAccess bool
 
-@description('Log Analytics workspace that is told of each access to the archive. Empty: none.')
-param auditWorkspaceId string
+@description('Log Analytics workspace that is told.')
+param workspaceId string
 
-// Tables hold the archive; blobs the heads. Contributor cannot set permissions, nor take an immutability policy away.
-var roles = {
-  storageTableDataContributor: '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
-  storageBlobDataContributor: 'ba92f5b4-2d11-453d-a403-e96b0029c9fe'
-}
-
-resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
+resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   name: name
   location: location
   tags: tags
@@ -75,7 +63,7 @@ resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
   }
 }
 
-resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01' = {
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' = {
   parent: account
   name: 'default'
   properties: {
@@ -90,12 +78,12 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01' = {
   }
 }
 
-resource tables 'Microsoft.Storage/storageAccounts/tableServices@2023-05-01' = {
+resource tables 'Microsoft.Storage/storageAccounts/tableServices@2025-06-01' = {
   parent: account
   name: 'default'
 }
 
-resource heads 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' = {
+resource heads 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = {
   parent: blobs
   name: 'entraledger-heads'
   properties: {
@@ -104,7 +92,7 @@ resource heads 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-0
 }
 
 // Unlocked, it can still be shortened by whoever manages the account; docs/security.md tells how and when to lock it.
-resource immutability 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2023-05-01' = if (!headsLocked) {
+resource immutability 'Microsoft.Storage/storageAccounts/blobServices/containers/immutabilityPolicies@2025-06-01' = if (!headsLocked) {
   parent: heads
   name: 'default'
   properties: {
@@ -112,16 +100,6 @@ resource immutability 'Microsoft.Storage/storageAccounts/blobServices/containers
     allowProtectedAppendWrites: false
   }
 }
-
-resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in items(roles): {
-  name: guid(account.id, principalId, role.value)
-  scope: account
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.value)
-    principalId: principalId
-    principalType: 'ServicePrincipal'
-  }
-}]
 
 resource lock 'Microsoft.Authorization/locks@2020-05-01' = if (locked) {
   name: 'keep-the-archive'
@@ -132,11 +110,13 @@ resource lock 'Microsoft.Authorization/locks@2020-05-01' = if (locked) {
   }
 }
 
-resource tableAudit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(auditWorkspaceId)) {
+// The one version that is not a preview dates from 2016, and is poorer.
+#disable-next-line use-recent-api-versions
+resource tableAudit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (auditAccess) {
   name: 'access'
   scope: tables
   properties: {
-    workspaceId: auditWorkspaceId
+    workspaceId: workspaceId
     logs: [
       { category: 'StorageRead', enabled: true }
       { category: 'StorageWrite', enabled: true }
@@ -145,11 +125,12 @@ resource tableAudit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' =
   }
 }
 
-resource blobAudit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (!empty(auditWorkspaceId)) {
+#disable-next-line use-recent-api-versions
+resource blobAudit 'Microsoft.Insights/diagnosticSettings@2021-05-01-preview' = if (auditAccess) {
   name: 'access'
   scope: blobs
   properties: {
-    workspaceId: auditWorkspaceId
+    workspaceId: workspaceId
     logs: [
       { category: 'StorageRead', enabled: true }
       { category: 'StorageWrite', enabled: true }

@@ -1,4 +1,6 @@
 // The Functions host's storage: its leases, the timers' status, the function keys, and the package that is deployed. Nothing of the archive.
+import { tagValues } from '../types.bicep'
+
 @description('Name of the account.')
 @minLength(3)
 @maxLength(24)
@@ -8,7 +10,7 @@ param name string
 param location string
 
 @description('Tags.')
-param tags object
+param tags tagValues
 
 @description('For how many days a deleted blob can be restored.')
 @minValue(1)
@@ -18,17 +20,7 @@ param softDeleteDays int
 @description('Whether the account answers through private endpoints only.')
 param isPrivate bool
 
-@description('Object id of the app\'s identity.')
-param principalId string
-
-// The host needs all three: blobs for leases, keys and the package, queues and tables for its own bookkeeping.
-var roles = {
-  storageBlobDataOwner: 'b7e6dc6d-f1e8-4753-8033-0f276bb0955b'
-  storageQueueDataContributor: '974c5e8b-45b9-4653-ba55-5f855dd0fb88'
-  storageTableDataContributor: '0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3'
-}
-
-resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
+resource account 'Microsoft.Storage/storageAccounts@2025-06-01' = {
   name: name
   location: location
   tags: tags
@@ -51,7 +43,7 @@ resource account 'Microsoft.Storage/storageAccounts@2023-05-01' = {
   }
 }
 
-resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01' = {
+resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2025-06-01' = {
   parent: account
   name: 'default'
   properties: {
@@ -66,23 +58,13 @@ resource blobs 'Microsoft.Storage/storageAccounts/blobServices@2023-05-01' = {
   }
 }
 
-resource packages 'Microsoft.Storage/storageAccounts/blobServices/containers@2023-05-01' = {
+resource packages 'Microsoft.Storage/storageAccounts/blobServices/containers@2025-06-01' = {
   parent: blobs
   name: 'app-package'
   properties: {
     publicAccess: 'None'
   }
 }
-
-resource assignments 'Microsoft.Authorization/roleAssignments@2022-04-01' = [for role in items(roles): {
-  name: guid(account.id, principalId, role.value)
-  scope: account
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', role.value)
-    principalId: principalId
-    principalType: 'ServicePrincipal'
-  }
-}]
 
 @description('Resource id of the account.')
 output id string = account.id

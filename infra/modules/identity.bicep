@@ -1,4 +1,6 @@
 // The app's identity. It is a resource of its own, so that its grants stand before the app does and outlive it.
+import { tagValues } from '../types.bicep'
+
 @description('Name of the identity.')
 @minLength(3)
 @maxLength(128)
@@ -8,9 +10,9 @@ param name string
 param location string
 
 @description('Tags.')
-param tags object
+param tags tagValues
 
-resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2023-01-31' = {
+resource identity 'Microsoft.ManagedIdentity/userAssignedIdentities@2024-11-30' = {
   name: name
   location: location
   tags: tags

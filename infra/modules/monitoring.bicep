@@ -1,4 +1,6 @@
 // Where the app's own logs and metrics go. No key opens it: both ingest from identities with a role only.
+import { tagValues } from '../types.bicep'
+
 @description('Base of the names.')
 param baseName string
 
@@ -6,7 +8,7 @@ param baseName string
 param location string
 
 @description('Tags.')
-param tags object
+param tags tagValues
 
 @description('For how many days logs are kept.')
 @minValue(30)
@@ -14,14 +16,11 @@ param tags object
 param retentionDays int
 
 @description('The most that is taken in a day, in GB.')
+@minValue(1)
+@maxValue(100)
 param dailyCapGb int
 
-@description('Object id of the identity that may write metrics and logs.')
-param principalId string
-
-var metricsPublisher = '3913510d-42f4-4e42-8a64-420c390055eb'
-
-resource workspace 'Microsoft.OperationalInsights/workspaces@2023-09-01' = {
+resource workspace 'Microsoft.OperationalInsights/workspaces@2025-07-01' = {
   name: 'log-${baseName}'
   location: location
   tags: tags
@@ -53,18 +52,11 @@ resource component 'Microsoft.Insights/components@2020-02-02' = {
   }
 }
 
-resource publisher 'Microsoft.Authorization/roleAssignments@2022-04-01' = {
-  name: guid(component.id, principalId, metricsPublisher)
-  scope: component
-  properties: {
-    roleDefinitionId: subscriptionResourceId('Microsoft.Authorization/roleDefinitions', metricsPublisher)
-    principalId: principalId
-    principalType: 'ServicePrincipal'
-  }
-}
-
 @description('Resource id of the workspace.')
 output workspaceId string = workspace.id
 
 @description('Connection string of the component. It names where to send, and is no secret: local authentication is off.')
 output connectionString string = component.properties.ConnectionString
+
+@description('Name of the component.')
+output componentName string = component.name

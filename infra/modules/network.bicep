@@ -1,4 +1,6 @@
 // A network of the app's own: the app goes out through one subnet, the storage accounts answer in the other. HTTP to the app stays public, for flows.
+import { tagValues } from '../types.bicep'
+
 @description('Base of the names.')
 param baseName string
 
@@ -6,7 +8,7 @@ param baseName string
 param location string
 
 @description('Tags.')
-param tags object
+param tags tagValues
 
 @description('Addresses of the network: a /24.')
 param addressPrefix string
@@ -23,15 +25,15 @@ var services = [
   'table'
 ]
 var endpoints = [
-  { name: 'host-blob', account: hostStorageId, service: 'blob', zone: 0 }
-  { name: 'host-queue', account: hostStorageId, service: 'queue', zone: 1 }
-  { name: 'host-table', account: hostStorageId, service: 'table', zone: 2 }
-  { name: 'archive-blob', account: archiveStorageId, service: 'blob', zone: 0 }
-  { name: 'archive-table', account: archiveStorageId, service: 'table', zone: 2 }
+  { name: 'host-blob', ofArchive: false, service: 'blob', zone: 0 }
+  { name: 'host-queue', ofArchive: false, service: 'queue', zone: 1 }
+  { name: 'host-table', ofArchive: false, service: 'table', zone: 2 }
+  { name: 'archive-blob', ofArchive: true, service: 'blob', zone: 0 }
+  { name: 'archive-table', ofArchive: true, service: 'table', zone: 2 }
 ]
 
 // Nothing on the internet has business in the subnet with the storage.
-resource rules 'Microsoft.Network/networkSecurityGroups@2023-11-01' = {
+resource rules 'Microsoft.Network/networkSecurityGroups@2025-05-01' = {
   name: 'nsg-${baseName}'
   location: location
   tags: tags
@@ -54,7 +56,7 @@ resource rules 'Microsoft.Network/networkSecurityGroups@2023-11-01' = {
   }
 }
 
-resource network 'Microsoft.Network/virtualNetworks@2023-11-01' = {
+resource network 'Microsoft.Network/virtualNetworks@2025-05-01' = {
   name: 'vnet-${baseName}'
   location: location
   tags: tags
@@ -93,61 +95,69 @@ resource network 'Microsoft.Network/virtualNetworks@2023-11-01' = {
   }
 }
 
-resource zones 'Microsoft.Network/privateDnsZones@2020-06-01' = [for service in services: {
-  name: 'privatelink.${service}.${environment().suffixes.storage}'
-  location: 'global'
-  tags: tags
-}]
+resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [
+  for service in services: {
+    name: 'privatelink.${service}.${environment().suffixes.storage}'
+    location: 'global'
+    tags: tags
+  }
+]
 
-resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2020-06-01' = [for (service, i) in services: {
-  parent: zones[i]
-  name: 'link-${service}-${baseName}'
-  location: 'global'
-  tags: tags
-  properties: {
-    registrationEnabled: false
-    virtualNetwork: {
-      id: network.id
+resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01' = [
+  for (service, i) in services: {
+    parent: zones[i]
+    name: 'link-${service}-${baseName}'
+    location: 'global'
+    tags: tags
+    properties: {
+      registrationEnabled: false
+      virtualNetwork: {
+        id: network.id
+      }
     }
   }
-}]
+]
 
-resource privateEndpoints 'Microsoft.Network/privateEndpoints@2023-11-01' = [for endpoint in endpoints: {
-  name: 'pep-${endpoint.name}-${baseName}'
-  location: location
-  tags: tags
-  properties: {
-    subnet: {
-      id: network.properties.subnets[1].id
+resource privateEndpoints 'Microsoft.Network/privateEndpoints@2025-05-01' = [
+  for endpoint in endpoints: {
+    name: 'pep-${endpoint.name}-${baseName}'
+    location: location
+    tags: tags
+    properties: {
+      subnet: {
+        id: network.properties.subnets[1].id
+      }
+      privateLinkServiceConnections: [
+        {
+          name: endpoint.name
+          properties: {
+            privateLinkServiceId: endpoint.ofArchive ? archiveStorageId : hostStorageId
+            groupIds: [
+              endpoint.service
+            ]
+          }
+        }
+      ]
     }
-    privateLinkServiceConnections: [
-      {
-        name: endpoint.name
-        properties: {
-          privateLinkServiceId: endpoint.account
-          groupIds: [
-            endpoint.service
-          ]
-        }
-      }
-    ]
   }
-}]
+]
 
-resource zoneGroups 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2023-11-01' = [for (endpoint, i) in endpoints: {
-  parent: privateEndpoints[i]
-  name: 'default'
-  properties: {
-    privateDnsZoneConfigs: [
-      {
-        name: endpoint.service
-        properties: {
-          privateDnsZoneId: zones[endpoint.zone].id
+resource zoneGroups 'Microsoft.Network/privateEndpoints/privateDnsZoneGroups@2025-05-01' = [
+  for (endpoint, i) in endpoints: {
+    parent: privateEndpoints[i]
+    name: 'default'
+    properties: {
+      privateDnsZoneConfigs: [
+        {
+          name: endpoint.service
+          properties: {
+            privateDnsZoneId: zones[endpoint.zone].id
+          }
         }
-      }
-    ]
+      ]
+    }
   }
-}]
+]
 
 @description('Subnet that the app goes out through.')
 output appSubnetId string = network.properties.subnets[0].id

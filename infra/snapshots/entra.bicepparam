@@ -1,0 +1,5 @@
+// Microsoft Entra authentication before the HTTP functions.
+using '../main.bicep'
+
+param cloud = 'AzureCloud'
+param entraClientId = '33333333-3333-4333-8333-333333333333'

@@ -1,0 +1,4 @@
+// Another release for an app that is there.
+using '../upgrade.bicep'
+
+param appName = 'func-ledger-7vewlqxk'

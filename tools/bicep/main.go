@@ -1,0 +1,66 @@
+// Command bicep runs the Bicep compiler over infra/: check fails on any warning and on any file
+// that is not as the compiler makes it, write makes those files, audit tells which API versions
+// have aged. All of it works on a copy in a temporary folder.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil && !errors.Is(err, flag.ErrHelp) {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
+	flags := flag.NewFlagSet("bicep check|write|audit", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	root := flags.String("root", ".", "the repository's `folder`")
+	if len(args) == 0 {
+		return errors.New("read arguments: say what to do: check, write or audit")
+	}
+	if err := flags.Parse(args[1:]); err != nil {
+		return err
+	}
+	if steps[args[0]] == nil || flags.NArg() > 0 {
+		return fmt.Errorf("read arguments: %q is none of check, write and audit, with --root alone behind it", args)
+	}
+	if !isFile(filepath.Join(*root, "infra", "bicepconfig.json")) {
+		return errors.New("find infra/bicepconfig.json: it is not here; run this in the repository's folder, or name that with --root")
+	}
+	bicep, err := findCompiler(ctx, *root)
+	if err != nil {
+		return err
+	}
+	return runWith(ctx, bicep, *root, args[0], stdout)
+}
+
+// steps are the subcommands.
+var steps = map[string]func(*project, io.Writer) error{"check": check, "write": write, "audit": audit}
+
+// runWith runs a subcommand with a compiler that was found.
+func runWith(ctx context.Context, bicep compiler, root, name string, stdout io.Writer) error {
+	change := func(config string) string { return config }
+	if name == "audit" {
+		change = withAgeing
+	}
+	p, err := newProject(ctx, filepath.Join(root, "infra"), bicep, change)
+	if err != nil {
+		return err
+	}
+	defer p.close()
+	return bicep.explain(steps[name](p, stdout))
+}

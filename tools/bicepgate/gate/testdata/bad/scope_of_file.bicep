@@ -1,1 +1,0 @@
-targetScope = 'resourcegroup' // ERROR: is none
