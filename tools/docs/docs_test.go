@@ -13,7 +13,7 @@ import (
 // TestTheDocsSayWhatTheCodeSays fails where a setting, a permission or a figure changed and docs/ did not.
 func TestTheDocsSayWhatTheCodeSays(t *testing.T) {
 	const folder = "../../docs"
-	made, err := pages(folder)
+	made, err := pages("../..", folder)
 	require.NoError(t, err)
 	for name, want := range made {
 		have, err := os.ReadFile(filepath.Join(folder, name))

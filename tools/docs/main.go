@@ -20,9 +20,9 @@ type section struct {
 	text       string
 }
 
-// sections reads what infra/ deploys beside the folder of the pages.
-func sections(folder string) ([]section, error) {
-	of, err := deployments(filepath.Join(folder, ".."))
+// sections reads what infra/ of a repository deploys.
+func sections(root string) ([]section, error) {
+	of, err := deployments(root)
 	if err != nil {
 		return nil, err
 	}
@@ -81,8 +81,8 @@ func insert(page string, s section) (string, error) {
 }
 
 // pages are the files as they should be, by name.
-func pages(folder string) (map[string]string, error) {
-	all, err := sections(folder)
+func pages(root, folder string) (map[string]string, error) {
+	all, err := sections(root)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +108,7 @@ func pages(folder string) (map[string]string, error) {
 func main() {
 	folder := flag.String("docs", "docs", "the folder whose files are written")
 	flag.Parse()
-	made, err := pages(*folder)
+	made, err := pages(".", *folder)
 	if err == nil {
 		for name, text := range made {
 			if err = os.WriteFile(filepath.Join(*folder, name), []byte(text), 0o644); err != nil {
