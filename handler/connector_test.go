@@ -191,6 +191,9 @@ func TestEveryOperationOfTheConnectorAnswersAsDescribed(t *testing.T) {
 	var app struct{ Value []struct{ AppID string } }
 	require.NoError(t, json.Unmarshal(p.call(doc, byID("ListExpiringCredentials"), nil, url.Values{"state": {"all"}}).body, &app))
 
+	costs := p.call(doc, byID("ForecastCost"), nil, nil)
+	require.Contains(t, string(costs.body), `"logAnalytics":{"gbPerMonth":`, "amounts are among what is checked")
+
 	known := map[string]examples{
 		"ProveRecord":          {"stream": "directoryAudits", "id": rec.ID, "dateTime": rec.Time.Format(time.RFC3339Nano)},
 		"ListCoverageOfStream": {"stream": "directoryAudits", "from": rec.Time.Format(time.RFC3339), "to": rec.Time.Add(time.Hour).Format(time.RFC3339), "status": "complete,sealed"},
@@ -205,6 +208,7 @@ func TestEveryOperationOfTheConnectorAnswersAsDescribed(t *testing.T) {
 		"Download":             {"name": "AuditLogs", "from": rec.Time.Format(time.RFC3339), "to": "2099-01-01", "$filter": "category ne 'x'"},
 		"ListReference":        {"list": "auditActivities", "search": "password", "service": "Core Directory", "category": "UserManagement"},
 		"PlanPurge":            {"stream": "directoryAudits"},
+		"ForecastCost":         {"retentionMonths": "145"}, // longer than Log Analytics keeps anything
 		"GetLogRecord":         {"collection": "directoryAudits", "id": rec.ID, "$select": "id"},
 		"SummarizeCredentials": {"state": "all", "owner": "none"},
 	}

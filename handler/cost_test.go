@@ -10,6 +10,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-openapi/strfmt"
+	"github.com/go-openapi/validate"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
@@ -115,29 +117,34 @@ func (c costs) of(t *testing.T, s entra.Stream) streamCosts {
 	return streamCosts{}
 }
 
-func (h *hosted) cost(ctx context.Context) (out costs, err error) {
+func (h *hosted) cost(ctx context.Context) (out costs, body []byte, err error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, h.host.URL()+"/api/cost?code=devfunctionkey", nil)
 	if err != nil {
-		return out, err
+		return out, nil, err
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return out, err
+		return out, nil, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err != nil {
-		return out, err
+	if body, err = io.ReadAll(resp.Body); err != nil {
+		return out, nil, err
 	}
 	err = json.Unmarshal(body, &out)
 	out.Status = resp.StatusCode
-	return out, err
+	return out, body, err
 }
 
+// costNow is an answer that fits its schema.
 func (h *hosted) costNow() costs {
-	out, err := h.cost(h.Context())
+	out, body, err := h.cost(h.Context())
 	require.NoError(h, err)
 	require.Equal(h, http.StatusOK, out.Status)
+	var v any
+	require.NoError(h, json.Unmarshal(body, &v))
+	requireNoNull(h.T, v, "cost")
+	schema := connector(h.T).Spec().Paths.Paths["/cost"].Get.Responses.StatusCodeResponses[http.StatusOK].Schema
+	require.NoError(h, validate.AgainstSchema(schema, v, strfmt.Default), "%s", body)
 	return out
 }
 
@@ -208,7 +215,7 @@ func TestWhatTheLogsCostAgreesWithTheTenant(t *testing.T) {
 		calls.Go(func() (err error) { h.archive(); return nil })
 		for i := range answers {
 			calls.Go(func() (err error) {
-				answers[i], err = h.cost(ctx)
+				answers[i], _, err = h.cost(ctx)
 				return err
 			})
 		}

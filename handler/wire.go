@@ -111,7 +111,8 @@ func wireLedger(host *funchost.Host, cfg settings.Settings, known *streams.Known
 	cover := &coverage.Function{Ledger: store, Gaps: search.NewGaps(store), Stalled: cfg.AlertAfter, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL}
 	host.HTTP("/api/coverage", cover, http.MethodGet)
 	host.HTTP("/api/coverage/{stream}", cover, http.MethodGet)
-	host.HTTP("/api/cost", &cost.Function{Ledger: store, Streams: known, RequestsPer10s: cfg.ArchiveRequestsPer10s, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
+	host.HTTP("/api/cost", &cost.Function{Ledger: store, Streams: known, Retention: cfg.Retention, RequestsPer10s: cfg.ArchiveRequestsPer10s,
+		Simulated: simulated(cfg.GraphEndpoint), Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
 	check := &verify.Function{Evidence: store, Heads: heads, Jobs: store, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
 	host.HTTP("/api/verify", check, http.MethodGet)
 	host.HTTP("/api/verify/{job}", check, http.MethodGet)

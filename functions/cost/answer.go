@@ -16,7 +16,8 @@ type forecast struct {
 	To              string          `json:"endDateTime"`
 	Currency        string          `json:"currency"`
 	PricesAsOf      string          `json:"pricesAsOf"`
-	RetentionMonths int             `json:"retentionMonths"`
+	RetentionMonths int             `json:"retentionMonths"` // of logs that the setting does not name
+	RetentionFrom   string          `json:"retentionFrom"`
 	Redundancy      cost.Redundancy `json:"redundancy"`
 	Multiples       multiples       `json:"redundancyMultiples"`
 	MemoryMB        int             `json:"instanceMemoryMB"`
@@ -29,8 +30,9 @@ type forecast struct {
 
 // multiples say how much more the redundancy costs than LRS, of which the prices are.
 type multiples struct {
-	Tables float64 `json:"tableStorage"`
-	Blobs  float64 `json:"blobStorage"`
+	Tables     float64 `json:"tableStorage"`
+	Blobs      float64 `json:"blobStorage"`
+	BlobWrites float64 `json:"blobWrites"`
 }
 
 // bill is what a month costs. What is not known, or not kept, is left out.
@@ -69,6 +71,8 @@ type row struct {
 	Collected       bool         `json:"collected"`
 	Status          string       `json:"status"`
 	Reason          string       `json:"reason,omitempty"`
+	RetentionMonths int          `json:"retentionMonths"`
+	RetentionFrom   string       `json:"retentionFrom"`
 	WholeDays       *int         `json:"daysCounted,omitempty"`
 	There           *int         `json:"windowsCounted,omitempty"`
 	Awaiting        *int         `json:"windowsAwaiting,omitempty"`
@@ -114,7 +118,7 @@ func prices() []price {
 func notes() []string {
 	return []string{
 		"Forecast for a month in which every day is like the mean of the last seven whole days (UTC), " +
-			"after retentionMonths in which everything was kept. Bytes are sums of the ledger, not a sample.",
+			"after the months in which everything was kept. Bytes are sums of the ledger, not a sample.",
 		"List prices in US dollars of regions such as East US, as known in " + cost.AsOf + ": " +
 			"source says whether public pages have the same, or memory alone. Look yours up: azure.microsoft.com/pricing.",
 		fmt.Sprintf("Free grants of Flex Consumption (%.0f GB-seconds and %.0f executions a month, which all apps of the "+
@@ -126,5 +130,8 @@ func notes() []string {
 			"An Event Hub keeps nothing: what reads it and keeps it costs extra.",
 		fmt.Sprintf("Diagnostic settings are reckoned with the bytes that Graph sends, Log Analytics with %.0f %% of them. "+
 			"Microsoft's own example has 2 KB for an audit and 11.5 KB for a sign-in.", 100*cost.BilledShare),
+		fmt.Sprintf("Log Analytics keeps records that can be queried for %d months at most, which is reckoned with first, "+
+			"and for %d months in all: what is beyond is found by search jobs only, whose price is not in it.",
+			cost.InteractiveMonths, cost.AnalyticsMonths),
 	}
 }

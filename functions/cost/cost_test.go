@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -80,10 +81,23 @@ func (l *lab) log(s entra.Stream, change func(i int, c *archive.Coverage) bool) 
 
 // serve makes the app, in which some logs are collected.
 func (l *lab) serve(collected ...entra.Stream) http.Handler {
+	return l.serveWith(archive.Retention{}, collected...)
+}
+
+func (l *lab) serveWith(keep archive.Retention, collected ...entra.Stream) http.Handler {
 	host := funchost.New(slog.New(slog.DiscardHandler))
-	host.HTTP("/api/cost", &cost.Function{Ledger: l.store, Streams: streams.New(collected, l.store), RequestsPer10s: 4,
+	host.HTTP("/api/cost", &cost.Function{Ledger: l.store, Streams: streams.New(collected, l.store), Retention: keep, RequestsPer10s: 4,
 		Now: func() time.Time { return now }, BaseURL: "https://ledger.example"}, http.MethodGet)
 	return host
+}
+
+// ran changes a log's row of progress.
+func (l *lab) ran(s entra.Stream, change func(p *archive.Progress)) {
+	p, err := l.store.Progress(l.Context(), s)
+	require.NoError(l, err)
+	change(&p)
+	_, err = l.store.Commit(l.Context(), archive.Lease{}, p, nil, nil)
+	require.NoError(l, err)
 }
 
 func ask(app http.Handler, path string) *httptest.ResponseRecorder {
@@ -118,6 +132,7 @@ func TestTheForecastSaysWhatItRestsOn(t *testing.T) {
 	require.Equal(t, "https://ledger.example/api/$metadata#cost", answer["@odata.context"])
 	require.Equal(t, []any{"2026-11-14T00:00:00Z", "2026-11-21T00:00:00Z", "2026-11-21T14:30:00Z", "USD", 12.0, "ZRS", 512.0, 1.0},
 		[]any{answer["startDateTime"], answer["endDateTime"], answer["asOfDateTime"], answer["currency"], answer["retentionMonths"], answer["redundancy"], answer["instanceMemoryMB"], answer["@odata.count"]})
+	require.Equal(t, map[string]any{"tableStorage": 1.25, "blobStorage": 1.25, "blobWrites": 1.25}, answer["redundancyMultiples"])
 	require.NotEmpty(t, answer["notes"])
 	require.Equal(t, map[string]any{"name": "logAnalyticsIngestion", "what": "Log Analytics, ingestion", "usd": 2.3, "per": "GB, the first 31 days' retention included", "source": "publicPages"},
 		named(t, answer["prices"], "name", "logAnalyticsIngestion"))
@@ -235,6 +250,8 @@ func TestALogThatIsNotCollectedAnyMoreCostsOnlyWhatIsKept(t *testing.T) {
 	require.Equal(t, "measured", all["status"])
 	require.Empty(t, all["withoutStreams"])
 	require.InDelta(t, kept["keptGB"].(float64)+audits["keptGB"].(float64), all["keptGB"], 0.0002)
+	elsewhere := named(t, answer["value"], "stream", "directoryAudits")["logAnalytics"].(map[string]any)
+	require.Equal(t, elsewhere["keptGB"], named(t, answer["destinations"], "destination", "logAnalytics")["keptGB"])
 }
 
 func TestARowOfProgressThatCannotBeUsedHoldsUpNoOtherLog(t *testing.T) {
@@ -254,14 +271,143 @@ func TestARowOfProgressThatCannotBeUsedHoldsUpNoOtherLog(t *testing.T) {
 func TestTheDaysEndByTheTenantsClock(t *testing.T) {
 	l := newLab(t)
 	l.log(logs.Provisioning, nil)
-	p, err := l.store.Progress(t.Context(), logs.Provisioning)
-	require.NoError(t, err)
-	p.ClockOffset, p.LastRunAt = -15*time.Hour, now
-	_, err = l.store.Commit(t.Context(), archive.Lease{}, p, nil, nil)
-	require.NoError(t, err)
+	l.ran(logs.Provisioning, func(p *archive.Progress) {
+		p.ClockOffset, p.LastRunAt = -15*time.Hour, now.Add(-15*time.Hour-time.Minute)
+	})
 	_, answer := get(t, l.serve(logs.Provisioning), "/api/cost")
 	require.Equal(t, "2026-11-20T00:00:00Z", answer["endDateTime"])
 	require.Equal(t, []any{"partial", 24.0}, []any{answer["value"].([]any)[0].(map[string]any)["status"], answer["value"].([]any)[0].(map[string]any)["windowsMissing"]})
+}
+
+func TestARowOfProgressThatIsOutOfTimeMovesNoDays(t *testing.T) {
+	const month = 30 * 24 * time.Hour
+	for name, c := range map[string]struct {
+		collected []entra.Stream
+		change    func(p *archive.Progress)
+	}{
+		"of a log that is not collected any more": {[]entra.Stream{logs.Provisioning}, func(p *archive.Progress) { p.ClockOffset, p.LastRunAt = -15*time.Hour, now.Add(-16*time.Hour) }},
+		"whose clock is ahead":                    {[]entra.Stream{logs.Provisioning, logs.DirectoryAudits}, func(p *archive.Progress) { p.ClockOffset, p.LastRunAt = month, now.Add(month) }},
+		"whose last run is not over yet":          {[]entra.Stream{logs.Provisioning, logs.DirectoryAudits}, func(p *archive.Progress) { p.ClockOffset, p.LastRunAt = -month, now.Add(month) }},
+		"that is old":                             {[]entra.Stream{logs.Provisioning, logs.DirectoryAudits}, func(p *archive.Progress) { p.ClockOffset, p.LastRunAt = -month, now.Add(-month) }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newLab(t)
+			l.log(logs.Provisioning, nil)
+			l.log(logs.DirectoryAudits, nil)
+			l.ran(logs.Provisioning, func(p *archive.Progress) { p.LastRunAt = now.Add(-17 * time.Hour) })
+			l.ran(logs.DirectoryAudits, c.change)
+			_, answer := get(t, l.serve(c.collected...), "/api/cost")
+			require.Equal(t, "2026-11-21T00:00:00Z", answer["endDateTime"])
+			require.Equal(t, "measured", named(t, answer["value"], "stream", "provisioning")["status"])
+			require.Equal(t, "measured", named(t, answer["destinations"], "destination", "archive")["status"])
+		})
+	}
+}
+
+func TestATenantWithATimeOfItsOwnMayBeAhead(t *testing.T) {
+	l := newLab(t)
+	l.log(logs.Provisioning, nil)
+	l.ran(logs.Provisioning, func(p *archive.Progress) { p.ClockOffset, p.LastRunAt = 24*time.Hour, now.Add(24*time.Hour) })
+	function := &cost.Function{Ledger: l.store, Streams: streams.New([]entra.Stream{logs.Provisioning}, nil), RequestsPer10s: 4,
+		Simulated: true, Now: func() time.Time { return now }}
+	_, answer := get(t, function, "/api/cost")
+	require.Equal(t, "2026-11-22T00:00:00Z", answer["endDateTime"])
+}
+
+func TestCountsThatCannotBeAreNamedAndNotReckonedWith(t *testing.T) {
+	l := newLab(t)
+	l.log(logs.Provisioning, func(i int, c *archive.Coverage) bool {
+		switch i {
+		case 30:
+			c.Bytes, c.StoredBytes, c.Records = -1_000_000, -1_000_000_000_000, -10
+		case 60:
+			c.Bytes, c.StoredBytes = math.MaxInt64, math.MaxInt64
+		}
+		return true
+	})
+	l.ran(logs.Provisioning, func(p *archive.Progress) { p.StoredBytes = -1 })
+	ask := func(collected entra.Stream) (row, answer map[string]any) {
+		_, answer = get(t, l.serve(collected), "/api/cost")
+		return named(t, answer["value"], "stream", "provisioning"), answer
+	}
+	row, _ := ask(logs.Provisioning)
+	require.Equal(t, []any{"partial", 166.0, 2.0, 240.0, 1000.0}, []any{row["status"], row["windowsCounted"], row["windowsMissing"], row["recordsPerDay"], row["bytesPerRecord"]})
+	require.Contains(t, row["reason"], "of 2 of them the ledger counts less than nothing or more than an hour can hold, the first at 2026-11-15T06:00:00Z")
+	require.Contains(t, row["reason"], "heldGB is left out")
+	require.NotContains(t, row, "heldGB")
+
+	row, answer := ask(logs.DirectoryAudits)
+	require.Equal(t, "unknown", row["status"], "nobody knows what is kept of it")
+	require.Contains(t, row["reason"], "ARCHIVE_STREAMS does not name it")
+	require.NotContains(t, row, "archive")
+	require.Contains(t, named(t, answer["destinations"], "destination", "archive")["withoutStreams"], "provisioning")
+	require.NotContains(t, named(t, answer["destinations"], "destination", "eventHub")["withoutStreams"], "provisioning", "it is not sent anywhere")
+}
+
+func TestEachLogIsKeptAsLongAsTheSettingSays(t *testing.T) {
+	l := newLab(t)
+	l.log(logs.Provisioning, nil)
+	l.log(logs.DirectoryAudits, nil)
+	const day = 24 * time.Hour
+	months := func(keep archive.Retention, query string) map[string]any {
+		_, answer := get(t, l.serveWith(keep, logs.Provisioning, logs.DirectoryAudits), "/api/cost"+query)
+		out := map[string]any{"": []any{answer["retentionMonths"], answer["retentionFrom"]}, "note": answer["notes"].([]any)[0]}
+		for _, s := range []string{"provisioning", "directoryAudits"} {
+			row := named(t, answer["value"], "stream", s)
+			out[s] = []any{row["retentionMonths"], row["retentionFrom"]}
+			perMonth := row["storageAccount"].(map[string]any)["keptGB"].(float64) / row["retentionMonths"].(float64)
+			require.InDelta(t, 0.0068, perMonth, 0.0001, "what is kept goes by the log's own months")
+		}
+		return out
+	}
+	forever := months(archive.Retention{}, "")
+	require.Equal(t, []any{12.0, "assumed"}, forever["provisioning"])
+	require.Contains(t, forever["note"], "It keeps [provisioning directoryAudits] for ever: 12 months are assumed")
+
+	keep := archive.Retention{Default: 730 * day, By: map[entra.Stream]time.Duration{logs.DirectoryAudits: 400 * day}}
+	got := months(keep, "")
+	require.Equal(t, []any{24.0, "setting"}, got[""])
+	require.Equal(t, []any{24.0, "setting"}, got["provisioning"])
+	require.Equal(t, []any{14.0, "setting"}, got["directoryAudits"], "400 days are 13 months and some days")
+	require.NotContains(t, got["note"], "for ever")
+
+	mixed := months(archive.Retention{Default: 0, By: map[entra.Stream]time.Duration{logs.DirectoryAudits: 35 * day}}, "")
+	require.Equal(t, []any{2.0, "setting"}, mixed["directoryAudits"])
+	require.Contains(t, mixed["note"], "It keeps [provisioning] for ever")
+
+	asked := months(keep, "?retentionMonths=6")
+	require.Equal(t, []any{6.0, "query"}, asked["directoryAudits"])
+	require.Contains(t, asked["note"], "6 months, as retentionMonths asks")
+}
+
+func TestWhatLogAnalyticsDoesNotKeepForSoLongHasNoAmount(t *testing.T) {
+	l := newLab(t)
+	l.log(logs.Provisioning, nil)
+	l.log(logs.DirectoryAudits, nil)
+	longest := archive.Retention{By: map[entra.Stream]time.Duration{logs.DirectoryAudits: 36_500 * 24 * time.Hour}}
+	app := l.serveWith(longest, logs.Provisioning, logs.DirectoryAudits)
+	_, answer := get(t, app, "/api/cost")
+	audits := named(t, answer["value"], "stream", "directoryAudits")
+	require.Equal(t, []any{"measured", 1_200.0}, []any{audits["status"], audits["retentionMonths"]})
+	require.Equal(t, "logAnalytics is left out: Log Analytics keeps records for 144 months (12 years) at most, and 1200 are asked for", audits["reason"])
+	require.NotContains(t, audits, "logAnalytics")
+	require.Contains(t, audits, "storageAccount")
+	d := named(t, answer["destinations"], "destination", "logAnalytics")
+	require.Equal(t, []any{"partial", []any{"directoryAudits"}}, []any{d["status"], d["withoutStreams"]})
+	require.Contains(t, d["reason"], "144 months (12 years) at most")
+	require.Equal(t, "measured", named(t, answer["destinations"], "destination", "archive")["status"])
+	ledger := func(answer map[string]any) float64 {
+		return named(t, named(t, answer["destinations"], "destination", "archive")["shared"], "name", "ledger")["usdPerMonth"].(float64)
+	}
+	_, ofAYear := get(t, app, "/api/cost?retentionMonths=12")
+	require.InEpsilon(t, 100*ledger(ofAYear), ledger(answer), 0.01, "the ledger is kept for as long as the log that is kept longest")
+
+	_, answer = get(t, app, "/api/cost?retentionMonths=145")
+	d = named(t, answer["destinations"], "destination", "logAnalytics")
+	require.Equal(t, "notOffered", d["status"])
+	require.NotContains(t, d, "usdPerMonth")
+	require.NotContains(t, d, "gbPerMonth")
+	require.Equal(t, "measured", named(t, answer["destinations"], "destination", "storageAccount")["status"])
 }
 
 func TestTheAnswerTakesAFewRequestsHoweverMuchIsArchived(t *testing.T) {
@@ -285,17 +431,17 @@ func TestTheFileHasALineForEachLogAndNoZeroForWhatIsNotKnown(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(ask(app, "/api/cost?$format=csv").Body.String()), "\r\n")
 	require.Len(t, lines, 3)
 	require.Contains(t, lines[0], "logAnalytics.usdPerMonth")
-	require.Contains(t, lines[2], "directoryAudits,true,unknown,it was never read,0,0,0,168,0,,,,,,,,,,,,,,,,,", "%s", lines[2])
+	require.Contains(t, lines[2], "directoryAudits,true,unknown,it was never read,12,assumed,0,0,0,168,0,,,,,,,,,,,,,,,,,", "%s", lines[2])
 }
 
 func TestABadQuestionIsAnsweredWithWhatIsAccepted(t *testing.T) {
 	app := newLab(t).serve(logs.Provisioning)
 	for query, says := range map[string]string{
-		"retentionMonths=0":                   "a whole number from 1 to 240",
-		"retentionMonths=year":                "a whole number from 1 to 240",
-		"retentionMonths=1e3":                 "a whole number from 1 to 240",
-		"retentionMonths=99999":               "a whole number from 1 to 240",
-		"retentionMonths=":                    "a whole number from 1 to 240",
+		"retentionMonths=0":                   "a whole number from 1 to 1200",
+		"retentionMonths=year":                "a whole number from 1 to 1200",
+		"retentionMonths=1e3":                 "a whole number from 1 to 1200",
+		"retentionMonths=99999":               "a whole number from 1 to 1200",
+		"retentionMonths=":                    "a whole number from 1 to 1200",
 		"retentionMonths=1&retentionMonths=2": "one value",
 		"redundancy=Standard_ZRS":             "ZRS, LRS, GRS, RAGRS, GZRS, RAGZRS",
 		"redundancy=zrs":                      "ZRS, LRS",

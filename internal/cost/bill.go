@@ -1,6 +1,9 @@
 package cost
 
-import "math"
+import (
+	"fmt"
+	"math"
+)
 
 // Destination is where logs are kept, or sent.
 type Destination string
@@ -46,44 +49,54 @@ const (
 	// Source: learn.microsoft.com/azure/azure-monitor/logs/cost-logs.
 	BilledShare = 0.75
 
-	batchesPerDay = 288.0     // diagnostic settings write one each five minutes
+	batchesPerDay = 288.0     // of a log: diagnostic settings write one each five minutes
 	hubEvent      = 64 << 10  // bytes that are billed as one event
 	hubUnit       = 1_000_000 // bytes a second that a throughput unit takes
 	peakOverMean  = 3.0       // of the busiest minutes; assumed
 )
 
-// Of is what one log costs at a destination, without what all logs share there.
-func (p Plan) Of(d Destination, v Volume) Bill {
-	months := float64(p.Months)
-	tables, blobs := p.Redundancy.Times()
-	received := v.Received * daysPerMonth / gb
-	batches := 0.0
-	if v.Records > 0 {
-		batches = batchesPerDay * daysPerMonth
+// Refusal says in a sentence why a destination can't keep what the plan says; empty: it can.
+func (p Plan) Refusal(d Destination) string {
+	if d == LogAnalytics && p.Months > AnalyticsMonths {
+		return fmt.Sprintf("Log Analytics keeps records for %d months (%d years) at most, and %d are asked for",
+			AnalyticsMonths, AnalyticsMonths/12, p.Months)
 	}
+	return ""
+}
+
+// Of is what logs cost at a destination, without what they share there. Several logs together cost
+// what each costs. What Refusal refuses costs nothing that could be said.
+func (p Plan) Of(d Destination, v Volume) Bill {
+	if p.Refusal(d) != "" {
+		return Bill{}
+	}
+	months, times := float64(p.Months), p.Redundancy.Times()
+	received := v.Received * daysPerMonth / gb
+	batches := v.Logs * batchesPerDay * daysPerMonth
 	switch d {
 	case StorageAccount:
 		kept := v.Received * daysPerMonth * months / gib
-		return Bill{received, kept, received*exportGB + kept*blobGB*blobs + batches/1e4*blobWrites}
+		return Bill{received, kept, received*exportGB + kept*blobGB*times.Blobs + batches/1e4*blobWrites*times.BlobWrites}
 	case LogAnalytics:
 		billed := received * BilledShare
-		beyond := max(0, months-IncludedDays/daysPerMonth)
-		return Bill{billed, billed * months, billed * (analyticsGB + beyond*analyticsKeptGB)}
+		interactive := max(0, min(months, InteractiveMonths)-IncludedDays/daysPerMonth)
+		longTerm := max(0, months-InteractiveMonths)
+		return Bill{billed, billed * months, billed * (analyticsGB + interactive*analyticsKeptGB + longTerm*analyticsLongGB)}
 	case EventHub:
-		events := max(batches, v.Received*daysPerMonth/hubEvent)
+		// Of each batch, the last 64 KB that it has begun are billed whole.
+		events := batches + v.Received*daysPerMonth/hubEvent
 		return Bill{received, 0, received*exportGB + events/1e6*hubEvents}
 	}
 	month := (v.Stored + v.Records*BesideRecord) * daysPerMonth
 	kept := month * months / gib
-	return Bill{month / gib, kept, kept*tableGB*tables + v.Records*tablePerRecord*daysPerMonth/1e4*tableRequests}
+	return Bill{month / gib, kept, kept*tableGB*times.Tables + v.Records*tablePerRecord*daysPerMonth/1e4*tableRequests}
 }
 
 // Held is what an archive costs a month in which nothing is added: rows of records, and how many
 // records those are.
 func (p Plan) Held(stored, records int64) Bill {
-	tables, _ := p.Redundancy.Times()
 	kept := (float64(stored) + float64(records)*BesideRecord) / gib
-	return Bill{0, kept, kept * tableGB * tables}
+	return Bill{0, kept, kept * tableGB * p.Redundancy.Times().Tables}
 }
 
 // Part is a cost that the logs of a destination share.
@@ -98,8 +111,7 @@ func (p Plan) Shared(d Destination, v Volume, app App) []Part {
 	switch d {
 	case Archive:
 		does := app.Day(v.Records)
-		tables, _ := p.Redundancy.Times()
-		ledger := ledgerPerDay * daysPerMonth * float64(p.Months) / gib * tableGB * tables
+		ledger := ledgerPerDay * daysPerMonth * float64(p.Months) / gib * tableGB * p.Redundancy.Times().Tables
 		requests := does.sharedRequests() * daysPerMonth / 1e4 * tableRequests
 		return []Part{{"ledger", ledger}, {"tableRequests", requests},
 			{"flexConsumption", does.Compute()}, {"appLogs", does.Logs()}}

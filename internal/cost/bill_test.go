@@ -13,9 +13,10 @@ const month = 365.0 / 12
 
 func TestEachDestinationBillsInItsOwnGigabytes(t *testing.T) {
 	// A million records a day of 10,000 bytes, of which 934 are stored, 1,000 with what stands beside.
-	v := cost.Volume{Records: 1e6, Received: 1e10, Stored: 934e6}
+	v := cost.Volume{Logs: 1, Records: 1e6, Received: 1e10, Stored: 934e6}
 	const received, stored = 10 * month, 1e9 * month / (1 << 30)
 	year := func(r cost.Redundancy) cost.Plan { return cost.Plan{Months: 12, Redundancy: r} }
+	const billed, interactive = 0.75 * received, (24 - 31/month) * 0.10
 	cases := []struct {
 		name            string
 		to              cost.Destination
@@ -27,9 +28,15 @@ func TestEachDestinationBillsInItsOwnGigabytes(t *testing.T) {
 		{"this archive for a month", cost.Archive, cost.Plan{Months: 1, Redundancy: cost.LRS}, stored, stored, stored*0.045 + 22_400*month/1e4*0.00036},
 		{"a storage account", cost.StorageAccount, year(cost.LRS), received, 12 * received * 1e9 / (1 << 30),
 			received*0.25 + 12*received*1e9/(1<<30)*0.0208 + 288*month/1e4*0.05},
+		{"a storage account, GRS", cost.StorageAccount, year(cost.GRS), received, 12 * received * 1e9 / (1 << 30),
+			received*0.25 + 12*received*1e9/(1<<30)*0.0208*2.2 + 288*month/1e4*0.05*2},
 		{"Log Analytics for a year", cost.LogAnalytics, year(cost.ZRS), 0.75 * received, 12 * 0.75 * received, 0.75 * received * (2.30 + (12-31/month)*0.10)},
 		{"Log Analytics for a month, which is included", cost.LogAnalytics, cost.Plan{Months: 1}, 0.75 * received, 0.75 * received, 0.75 * received * 2.30},
-		{"an Event Hub keeps nothing", cost.EventHub, year(cost.ZRS), received, 0, received*0.25 + 1e10*month/65536/1e6*0.028},
+		{"Log Analytics for two years", cost.LogAnalytics, cost.Plan{Months: 24}, billed, 24 * billed, billed * (2.30 + interactive)},
+		{"Log Analytics for longer than can be queried", cost.LogAnalytics, cost.Plan{Months: 84}, billed, 84 * billed, billed * (2.30 + interactive + 60*0.02)},
+		{"Log Analytics for as long as it keeps anything", cost.LogAnalytics, cost.Plan{Months: 144}, billed, 144 * billed, billed * (2.30 + interactive + 120*0.02)},
+		{"Log Analytics for longer than that", cost.LogAnalytics, cost.Plan{Months: 145}, 0, 0, 0},
+		{"an Event Hub keeps nothing", cost.EventHub, year(cost.ZRS), received, 0, received*0.25 + (1e10/65536+288)*month/1e6*0.028},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -38,6 +45,24 @@ func TestEachDestinationBillsInItsOwnGigabytes(t *testing.T) {
 			require.InDelta(t, c.kept, got.KeptGB, 1e-6)
 			require.InDelta(t, c.price, got.USD, 1e-6)
 		})
+	}
+}
+
+func TestOnlyLogAnalyticsKeepsNothingForEver(t *testing.T) {
+	for _, d := range cost.Destinations() {
+		require.Empty(t, cost.Plan{Months: 144}.Refusal(d), d)
+		if d != cost.LogAnalytics {
+			require.Empty(t, cost.Plan{Months: 1_200}.Refusal(d), d)
+		}
+	}
+	require.Equal(t, "Log Analytics keeps records for 144 months (12 years) at most, and 145 are asked for", cost.Plan{Months: 145}.Refusal(cost.LogAnalytics))
+}
+
+func TestLogsTogetherCostWhatEachCosts(t *testing.T) {
+	plan := cost.Plan{Months: 12, Redundancy: cost.ZRS}
+	busy, quiet := cost.Volume{Logs: 1, Records: 1e6, Received: 1e10, Stored: 1e9}, cost.Volume{Logs: 1, Records: 3, Received: 3e3, Stored: 1e3}
+	for _, d := range cost.Destinations() {
+		require.InDelta(t, plan.Of(d, busy).USD+plan.Of(d, quiet).USD, plan.Of(d, busy.Add(quiet)).USD, 1e-9, d)
 	}
 }
 
@@ -114,8 +139,9 @@ func TestEveryPriceHasANameAndStandsOnce(t *testing.T) {
 		require.NotEmpty(t, p.Per)
 	}
 	for _, r := range cost.Redundancies() {
-		tables, blobs := r.Times()
-		require.Equal(t, r == cost.LRS, tables == 1 && blobs == 1, r)
+		times := r.Times()
+		require.Equal(t, r == cost.LRS, times == cost.Times{Tables: 1, Blobs: 1, BlobWrites: 1}, r)
+		require.GreaterOrEqual(t, min(times.Tables, times.Blobs, times.BlobWrites), 1.0, r)
 	}
 	require.Regexp(t, `^20\d\d-\d\d$`, cost.AsOf)
 	require.Len(t, cost.Redundancies(), 6)

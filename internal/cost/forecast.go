@@ -18,16 +18,14 @@ const (
 
 // Hour is what the ledger says of one hour of a log.
 type Hour struct {
-	Start    time.Time
-	State    State
-	Records  int64 // distinct ones
-	Contents int64 // records and their earlier versions
-	Received int64 // bytes of the contents, as the tenant sent them
-	Stored   int64 // bytes of their rows, as Table Storage counts them
+	Start time.Time
+	State State
+	Counts
 }
 
-// Volume is what a log brings a day.
+// Volume is what logs bring a day.
 type Volume struct {
+	Logs     float64 // that bring anything: diagnostic settings send each by itself
 	Records  float64
 	Received float64 // bytes
 	Stored   float64 // bytes
@@ -35,10 +33,12 @@ type Volume struct {
 
 // Add sums up two logs.
 func (v Volume) Add(o Volume) Volume {
-	return Volume{v.Records + o.Records, v.Received + o.Received, v.Stored + o.Stored}
+	return Volume{v.Logs + o.Logs, v.Records + o.Records, v.Received + o.Received, v.Stored + o.Stored}
 }
 
-func (v Volume) over(n float64) Volume { return Volume{v.Records / n, v.Received / n, v.Stored / n} }
+func (v Volume) over(n float64) Volume {
+	return Volume{v.Logs, v.Records / n, v.Received / n, v.Stored / n}
+}
 
 // Forecast is a day as it is to be expected, and what that rests on.
 type Forecast struct {
@@ -49,7 +49,11 @@ type Forecast struct {
 
 	There, Awaiting, Missing, Lost int // hours
 
-	Contents, Received, Stored int64 // of the hours that count
+	// Impossible counts those of the missing hours whose counts can't be, ImpossibleAt is the first.
+	Impossible   int
+	ImpossibleAt time.Time
+
+	Counted Counts // of the hours that count
 }
 
 // Whole tells whether no hour is left out.
@@ -86,14 +90,16 @@ func Expect(from time.Time, hours []Hour) Forecast {
 		case Missing:
 			continue
 		}
+		if !h.OfAnHour() {
+			f.impossible(h.Start)
+			continue
+		}
 		at := h.Start.UTC().Hour()
 		seen[at]++
-		sums[at] = sums[at].Add(Volume{float64(h.Records), float64(h.Received), float64(h.Stored)})
+		sums[at] = sums[at].Add(Volume{0, float64(h.Records), float64(h.Received), float64(h.Stored)})
 		perDay[h.Start.UTC().Truncate(day)]++
 		f.There++
-		f.Contents += h.Contents
-		f.Received += h.Received
-		f.Stored += h.Stored
+		f.Counted = f.Counted.add(h.Counts)
 	}
 	f.Missing = Week*24 - f.There - f.Awaiting - f.Lost
 	for _, n := range perDay {
@@ -109,8 +115,38 @@ func Expect(from time.Time, hours []Hour) Forecast {
 		}
 		f.Day = f.Day.Add(sums[at].over(float64(n)))
 	}
-	f.Why = f.why()
+	if f.Day.Records > 0 {
+		f.Day.Logs = 1
+	}
+	f.Why = f.why() + f.whatCannotBe()
 	return f
+}
+
+func (f *Forecast) impossible(at time.Time) {
+	f.Impossible++
+	if f.ImpossibleAt.IsZero() || at.Before(f.ImpossibleAt) {
+		f.ImpossibleAt = at
+	}
+}
+
+// whatCannotBe goes on with the sentence where counts can't be.
+func (f *Forecast) whatCannotBe() string {
+	if f.Impossible == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; of %d of them the ledger counts less than nothing or more than an hour can hold, "+
+		"the first at %s: they are taken for not read, GET /api/verify tells what differs",
+		f.Impossible, f.ImpossibleAt.UTC().Format(time.RFC3339))
+}
+
+// BytesPerContent are the mean bytes of a record or an earlier version of one: as received, and of
+// its row; false where there is none.
+func (f *Forecast) BytesPerContent() (received, stored int64, ok bool) {
+	n := f.Counted.contents()
+	if n == 0 {
+		return 0, 0, false
+	}
+	return f.Counted.Received / n, f.Counted.Stored / n, true
 }
 
 // why says in a sentence what is not known, or what was left out.
@@ -121,6 +157,8 @@ func (f *Forecast) why() string {
 	case f.There == 0 && f.Awaiting > 0:
 		return fmt.Sprintf("no hour of the last %d whole days counts yet: %d were read once and await a second read",
 			Week, f.Awaiting)
+	case f.There == 0 && f.Impossible > 0:
+		return fmt.Sprintf("no hour of the last %d whole days counts", Week)
 	case f.There == 0:
 		return fmt.Sprintf("no hour of the last %d whole days was read", Week)
 	case !f.Known:

@@ -1,6 +1,7 @@
 package cost_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -20,11 +21,11 @@ var (
 func week(but func(i int, h *cost.Hour) bool) []cost.Hour {
 	var out []cost.Hour
 	for i := range cost.Week * 24 {
-		h := cost.Hour{Start: from.Add(time.Duration(i) * time.Hour), State: cost.There, Records: 10}
+		h := cost.Hour{Start: from.Add(time.Duration(i) * time.Hour), State: cost.There, Counts: cost.Counts{Records: 10}}
 		if at := h.Start.Hour(); at >= 8 && at < 20 {
 			h.Records = 100
 		}
-		h.Contents, h.Received, h.Stored = h.Records, 1000*h.Records, 300*h.Records
+		h.Received, h.Stored = 1000*h.Records, 300*h.Records
 		if but == nil || but(i, &h) {
 			out = append(out, h)
 		}
@@ -64,7 +65,8 @@ func TestADayIsExpectedFromWhatTheHoursSay(t *testing.T) {
 			}
 			return true
 		}), perDay, 6, 144, 0, 0, 24, "24 of 168"},
-		{"one day more than seven", append(week(nil), cost.Hour{Start: from.AddDate(0, 0, 7), State: cost.There, Records: 1e9}, cost.Hour{Start: from.Add(-time.Hour), State: cost.There, Records: 1e9}),
+		{"one day more than seven", append(week(nil), cost.Hour{Start: from.AddDate(0, 0, 7), State: cost.There, Counts: cost.Counts{Records: 1e9}},
+			cost.Hour{Start: from.Add(-time.Hour), State: cost.There, Counts: cost.Counts{Records: 1e9}}),
 			perDay, 7, 168, 0, 0, 0, ""},
 		{"a quiet log", week(func(_ int, h *cost.Hour) bool {
 			*h = cost.Hour{Start: h.Start, State: cost.There}
@@ -87,5 +89,69 @@ func TestADayIsExpectedFromWhatTheHoursSay(t *testing.T) {
 			require.InDelta(t, c.records*1000, f.Day.Received, 1e-3)
 			require.InDelta(t, c.records*300, f.Day.Stored, 1e-3)
 		})
+	}
+}
+
+func TestAnHourThatCannotBeIsTakenForNotRead(t *testing.T) {
+	const most = math.MaxInt64
+	for name, spoil := range map[string]func(c *cost.Counts){
+		"records below nothing":           func(c *cost.Counts) { c.Records = -10 },
+		"versions below nothing":          func(c *cost.Counts) { c.Versions = -1 },
+		"received below nothing":          func(c *cost.Counts) { c.Received = -1e6 },
+		"stored below nothing":            func(c *cost.Counts) { c.Stored = math.MinInt64 },
+		"all received there can be":       func(c *cost.Counts) { c.Received = most },
+		"all stored there can be":         func(c *cost.Counts) { c.Stored = most },
+		"a sum beyond what a number has":  func(c *cost.Counts) { c.Records, c.Versions = most, most },
+		"a petabyte in ten records":       func(c *cost.Counts) { c.Received = 1e15 },
+		"a terabyte of rows, no contents": func(c *cost.Counts) { c.Records, c.Stored = 0, 1e12 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			f := cost.Expect(from, week(func(i int, h *cost.Hour) bool {
+				if i == 50 || i == 74 {
+					spoil(&h.Counts)
+				}
+				return true
+			}))
+			require.True(t, f.Known)
+			require.False(t, f.Whole())
+			require.Equal(t, []int{166, 2, 2}, []int{f.There, f.Missing, f.Impossible})
+			require.InDelta(t, 1320, f.Day.Records, 1e-6, "of the five days that have the hour")
+			require.Contains(t, f.Why, "2 of 168 hours are not counted")
+			require.Contains(t, f.Why, "of 2 of them the ledger counts less than nothing or more than an hour can hold, the first at 2026-11-16T02:00:00Z")
+
+			f = cost.Expect(from, week(func(_ int, h *cost.Hour) bool { spoil(&h.Counts); return true }))
+			require.False(t, f.Known)
+			require.Zero(t, f.Day)
+			require.Equal(t, []int{168, 168}, []int{f.Missing, f.Impossible})
+			require.Contains(t, f.Why, "no hour of the last 7 whole days counts; of 168 of them")
+		})
+	}
+}
+
+func TestTheBusiestWeekThatCanBeIsAddedUp(t *testing.T) {
+	f := cost.Expect(from, week(func(_ int, h *cost.Hour) bool {
+		h.Counts = cost.Counts{Records: 1e9, Versions: 1e9, Received: 1e15, Stored: 1e15}
+		return true
+	}))
+	require.True(t, f.Whole())
+	require.InEpsilon(t, 24e15, f.Day.Received, 1e-9)
+	require.EqualValues(t, 168e15, f.Counted.Stored)
+	received, _, ok := f.BytesPerContent()
+	require.True(t, ok)
+	require.EqualValues(t, 500_000, received)
+}
+
+func TestTheTotalsOfALogHaveLimitsAsWell(t *testing.T) {
+	for name, c := range map[string]struct {
+		total cost.Counts
+		can   bool
+	}{
+		"nothing":                 {cost.Counts{}, true},
+		"a large tenant's decade": {cost.Counts{Records: 1e10, Versions: 1e6, Received: 6e13, Stored: 1e13}, true},
+		"below nothing":           {cost.Counts{Records: 10, Stored: -1}, false},
+		"all there can be":        {cost.Counts{Records: math.MaxInt64, Versions: math.MaxInt64, Received: 1}, false},
+		"bytes of nothing":        {cost.Counts{Received: 1e12}, false},
+	} {
+		require.Equal(t, c.can, c.total.OfALog(), name)
 	}
 }

@@ -27,6 +27,7 @@ const (
 	flexExecutions  = 0.40 // for a million
 	analyticsGB     = 2.30
 	analyticsKeptGB = 0.10
+	analyticsLongGB = 0.02
 	exportGB        = 0.25
 	hubUnitHour     = 0.015
 	hubEvents       = 0.028 // for a million
@@ -40,10 +41,13 @@ func Prices() []Price {
 		{"flexConsumption", "Flex Consumption, on demand", flexGBSeconds, "GB-second; 100,000 a month are free", true},
 		{"flexExecutions", "executions", flexExecutions, "million; 250,000 a month are free", false},
 		{"logAnalyticsIngestion", "Log Analytics, ingestion", analyticsGB, "GB, the first 31 days' retention included", true},
-		{"logAnalyticsRetention", "Log Analytics, interactive retention beyond that", analyticsKeptGB, "GB and month", true},
+		{"logAnalyticsRetention", "Log Analytics, interactive retention beyond that, up to 24 months",
+			analyticsKeptGB, "GB and month", true},
+		{"logAnalyticsLongTerm", "Log Analytics, long-term retention beyond that, up to 144 months",
+			analyticsLongGB, "GB and month", true},
 		{"export", "diagnostic settings, export to a storage account or an Event Hub", exportGB, "GB", false},
-		{"blobStorage", "Blob Storage, hot, LRS", blobGB, "GiB and month", false},
-		{"blobWrites", "writes to it", blobWrites, "10,000", false},
+		{"blobStorage", "Blob Storage, hot, LRS", blobGB, "GiB and month", true},
+		{"blobWrites", "writes to it, LRS", blobWrites, "10,000", true},
 		{"eventHubUnit", "Event Hubs, Basic, a throughput unit (Standard: twice)", hubUnitHour, "hour", true},
 		{"eventHubEvents", "Event Hubs, ingress of up to 64 KB", hubEvents, "million", true},
 	}
@@ -65,6 +69,9 @@ const (
 
 	// IncludedDays is how long Log Analytics keeps what it took without a price for it.
 	IncludedDays = 31
+	// InteractiveMonths is how long it keeps at most what can be queried, and AnalyticsMonths how long
+	// it keeps anything. Source: learn.microsoft.com/azure/azure-monitor/logs/data-retention-configure.
+	InteractiveMonths, AnalyticsMonths = 24, 144
 )
 
 // Redundancy says how many copies a storage account keeps, and where.
@@ -83,21 +90,29 @@ const (
 // Redundancies lists them, the default of infra/ first.
 func Redundancies() []Redundancy { return []Redundancy{ZRS, LRS, GRS, RAGRS, GZRS, RAGZRS} }
 
-// Times are the multiples of the price of LRS: of tables, of blobs. They are from memory.
-func (r Redundancy) Times() (tables, blobs float64) {
+// Times are how many times the price of LRS something costs.
+type Times struct {
+	Tables     float64 // a GB in a table; requests to it cost the same everywhere
+	Blobs      float64 // a GB in blobs
+	BlobWrites float64 // a write to a blob
+}
+
+// Times are the multiples of the redundancy. Public pages have blobs and writes of ZRS, and writes
+// of GRS and RAGRS; the rest is from memory.
+func (r Redundancy) Times() Times {
 	switch r {
 	case ZRS:
-		return 1.25, 1.25
+		return Times{1.25, 1.25, 1.25}
 	case GRS:
-		return 1.33, 2.20
+		return Times{1.33, 2.20, 2.00}
 	case RAGRS:
-		return 1.67, 2.75
+		return Times{1.67, 2.75, 2.00}
 	case GZRS:
-		return 2.25, 2.25
+		return Times{2.25, 2.25, 2.25}
 	case RAGZRS:
-		return 2.81, 2.81
+		return Times{2.81, 2.81, 2.25}
 	}
-	return 1, 1
+	return Times{1, 1, 1}
 }
 
 // Week is how many whole days a forecast looks back.

@@ -17,6 +17,7 @@ import (
 const (
 	// A day: 4 interactive and 25 non-interactive sign-ins, the rest audits, provisioning and workloads.
 	recordsPerUser = 30.7
+	recordLogs     = 6.0 // that they are in
 	receivedBytes  = 5_765.0
 	storedBytes    = 1_070.0
 
@@ -115,7 +116,7 @@ func (d deployment) plan() cost.Plan { return cost.Plan{Months: keptMonths, Redu
 
 func (d deployment) volume() cost.Volume {
 	records := d.users * recordsPerUser
-	return cost.Volume{Records: records, Received: records * receivedBytes, Stored: records * storedBytes}
+	return cost.Volume{Logs: recordLogs, Records: records, Received: records * receivedBytes, Stored: records * storedBytes}
 }
 
 func (d deployment) app() cost.App {
@@ -238,7 +239,7 @@ func (t costTables) beside() string {
 		"| to Log Analytics | to an Event Hub |\n", grouped(d.users))
 	b.WriteString("| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n")
 	for _, v := range volumes {
-		of := cost.Volume{Records: d.users * v.events, Received: d.users * v.events * v.bytes}
+		of := cost.Volume{Logs: recordLogs, Records: d.users * v.events, Received: d.users * v.events * v.bytes}
 		fmt.Fprintf(&b, "| %s | %v | %s | %s | %.2f | %.2f | %.2f |\n",
 			v.name, v.events, grouped(v.bytes), decimals(d.plan().Of(cost.EventHub, of).GB),
 			d.elsewhere(cost.StorageAccount, of), d.elsewhere(cost.LogAnalytics, of), d.elsewhere(cost.EventHub, of))
@@ -281,10 +282,10 @@ func prices() string {
 // redundancies says what copies cost, in multiples of LRS.
 func redundancies() string {
 	var b strings.Builder
-	b.WriteString("| redundancy | Table Storage | Blob Storage |\n| --- | ---: | ---: |\n")
+	b.WriteString("| redundancy | Table Storage | Blob Storage | writes to blobs |\n| --- | ---: | ---: | ---: |\n")
 	for _, r := range cost.Redundancies() {
-		tables, blobs := r.Times()
-		fmt.Fprintf(&b, "| %s | %.2f | %.2f |\n", r, tables, blobs)
+		times := r.Times()
+		fmt.Fprintf(&b, "| %s | %.2f | %.2f | %.2f |\n", r, times.Tables, times.Blobs, times.BlobWrites)
 	}
 	return b.String()
 }

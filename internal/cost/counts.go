@@ -1,0 +1,42 @@
+package cost
+
+// Counts is what the ledger counts of an hour, or of a whole log.
+type Counts struct {
+	Records  int64 // distinct ones
+	Versions int64 // earlier contents of records
+	Received int64 // bytes of records and versions, as the tenant sent them
+	Stored   int64 // bytes of their rows, as Table Storage counts them
+}
+
+// What an archive can hold at most, with room: Graph's ceiling lets no app read more than 43
+// million records a day, and no content is stored that has more than 256 MiB.
+const (
+	mostOfAnHour, mostBytesOfAnHour = 1_000_000_000, 1_000_000_000_000_000
+	mostOfALog, mostBytesOfALog     = 10_000_000_000_000, 1_000_000_000_000_000_000
+
+	mostOfAContent = 256 << 20
+)
+
+// OfAnHour tells whether one hour of a log can hold so much. What an hour can't hold is either
+// changed by somebody or miscounted.
+func (c Counts) OfAnHour() bool { return c.within(mostOfAnHour, mostBytesOfAnHour) }
+
+// OfALog tells whether a log can hold so much, however long it was archived.
+func (c Counts) OfALog() bool { return c.within(mostOfALog, mostBytesOfALog) }
+
+func (c Counts) within(contents, bytes int64) bool {
+	can := func(n, most int64) bool { return n >= 0 && n <= most }
+	if !can(c.Records, contents) || !can(c.Versions, contents) || !can(c.Received, bytes) || !can(c.Stored, bytes) {
+		return false
+	}
+	// Contents that no read of Graph has met have bytes and are not counted, so an hour of them alone is possible.
+	least := max(1, c.contents())
+	return c.Received/mostOfAContent < least && c.Stored/mostOfAContent < least
+}
+
+func (c Counts) contents() int64 { return c.Records + c.Versions }
+
+// add sums up two hours. Both have passed OfAnHour, so a week of them does not overflow.
+func (c Counts) add(o Counts) Counts {
+	return Counts{c.Records + o.Records, c.Versions + o.Versions, c.Received + o.Received, c.Stored + o.Stored}
+}
