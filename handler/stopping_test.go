@@ -49,8 +49,15 @@ func (p *process) begin(method, path, body string) <-chan reply {
 	return out
 }
 
-// stopDuring sends a request, and a signal once the tenant has been asked n times for it.
+// stopDuring sends a request, and a signal once the tenant has been asked n times for it. Nothing of
+// that may be logged as an error.
 func (s *system) stopDuring(p *process, n int, method, path, body string) reply {
+	got := s.signalDuring(p, n, method, path, body)
+	require.NotContains(s, p.stdout.String(), `"level":"ERROR"`)
+	return got
+}
+
+func (s *system) signalDuring(p *process, n int, method, path, body string) reply {
 	before := len(s.tenant.Requests())
 	answered := p.begin(method, path, body)
 	require.Eventually(s, func() bool { return len(s.tenant.Requests()) >= before+n }, 30*time.Second, time.Millisecond, "%s", p.stdout)
@@ -59,7 +66,6 @@ func (s *system) stopDuring(p *process, n int, method, path, body string) reply 
 	<-p.ended
 	require.NoError(s, got.err, "the answer was not cut: %s", p.stdout)
 	require.Equal(s, intendedRestart, p.cmd.ProcessState.ExitCode(), "%s%s", p.stdout, p.stderr)
-	require.NotContains(s, p.stdout.String(), `"level":"ERROR"`)
 	require.Empty(s, p.stderr.String())
 	return got
 }
@@ -99,6 +105,8 @@ func TestASignalInTheMiddleOfARunKeepsWhatIsCommittedAndLeavesTheStreamsFree(t *
 	got := s.stopDuring(p, 12, http.MethodPost, "/archivelogs", envelope)
 	require.Equal(t, http.StatusOK, got.status, got.body)
 	require.Contains(t, got.body, "the next run goes on")
+	require.Contains(t, p.stdout.String(), `"msg":"invocation handed over"`)
+	require.NotContains(t, p.stdout.String(), `"msg":"invocation done"`)
 	s.requireFree()
 	kept := 0
 	for _, stream := range logs.DefaultStreams() {
@@ -117,15 +125,29 @@ func TestASignalInTheMiddleOfARunKeepsWhatIsCommittedAndLeavesTheStreamsFree(t *
 	}
 }
 
-func TestASignalAtTheStartOfARunIsNoFailure(t *testing.T) {
+// TestASignalAtTheStartOfARunFailsItAndNothingElse: were it a success, nobody would see that each run
+// is stopped.
+func TestASignalAtTheStartOfARunFailsItAndNothingElse(t *testing.T) {
 	s := newSystem(t, brief())
 	s.tenant.Inject(simtenant.Fault{Kind: simtenant.Slow, Delay: 10 * time.Second})
 	for _, timer := range []string{"archivelogs", "snapshotdirectory"} {
-		got := s.stopDuring(s.start(), 1, http.MethodPost, "/"+timer, envelope)
-		require.Equal(t, http.StatusOK, got.status, "%s: %s", timer, got.body)
-		require.Contains(t, got.body, "the next run goes on", timer)
+		p := s.start()
+		got := s.signalDuring(p, 1, http.MethodPost, "/"+timer, envelope)
+		require.Equal(t, http.StatusServiceUnavailable, got.status, "%s: %s", timer, got.body)
+		require.Contains(t, got.body, "run "+timer+": it was stopped before it could do anything")
+		require.Contains(t, got.body, "the next run goes on")
+		require.Equal(t, 1, strings.Count(p.stdout.String(), `"level":"ERROR"`), "that the invocation failed: %s", p.stdout)
 	}
 	s.requireFree()
+	s.tenant.ClearFaults()
+	p := s.start()
+	status, _, err := p.fire()
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, status, "%s", p.stdout)
+	for _, row := range p.coverage() {
+		require.Equal(t, "current", row["status"], "%v", row)
+		require.NotContains(t, row, "lastError")
+	}
 }
 
 func TestASignalLetsAnAnswerBeCompleted(t *testing.T) {
@@ -154,6 +176,47 @@ func TestASignalInTheMiddleOfACollectionByHandHandsTheJobOver(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "done", answer["status"], "%v", answer)
 	s.requireArchived()
+}
+
+// TestASignalInALaterSliceOfACollectionByHandHandsTheJobOverOnceMore though that slice could do
+// nothing.
+func TestASignalInALaterSliceOfACollectionByHandHandsTheJobOverOnceMore(t *testing.T) {
+	s := newSystem(t, brief())
+	s.slowly(1500 * time.Millisecond)
+	got := s.stopDuring(s.start(), 4, http.MethodPost, "/api/collect", "")
+	require.Equal(t, http.StatusAccepted, got.status, got.body)
+	job, err := url.Parse(got.header.Get("Location"))
+	require.NoError(t, err)
+
+	s.tenant.ClearFaults()
+	s.tenant.Inject(simtenant.Fault{Kind: simtenant.Slow, Delay: 20 * time.Second})
+	got = s.stopDuring(s.start(), 1, http.MethodGet, job.Path, "")
+	require.Equal(t, http.StatusAccepted, got.status, got.body)
+	require.Contains(t, got.header.Get("Location"), job.Path)
+
+	s.tenant.ClearFaults()
+	status, answer := s.start().ask(http.MethodGet, job.Path, "")
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "done", answer["status"], "%v", answer)
+	s.requireArchived()
+}
+
+// TestASignalInTheMiddleOfASnapshotByHandHandsTheJobOver as that of a collection does.
+func TestASignalInTheMiddleOfASnapshotByHandHandsTheJobOver(t *testing.T) {
+	s := newSystem(t, brief())
+	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
+	s.tenant.Inject(simtenant.Fault{Kind: simtenant.Slow, Stream: simtenant.Users, Delay: time.Minute})
+	got := s.stopDuring(s.start(), 1, http.MethodPost, "/api/snapshot", "")
+	require.Equal(t, http.StatusAccepted, got.status, got.body)
+	require.Contains(t, got.body, `"status":"running"`)
+	require.NotContains(t, got.body, "lastError")
+
+	s.tenant.ClearFaults()
+	job, err := url.Parse(got.header.Get("Location"))
+	require.NoError(t, err)
+	status, answer := s.start().ask(http.MethodGet, job.Path, "")
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "whole", answer["status"], "%v", answer)
 }
 
 func TestASignalThatCutsAnAnswerAsksItsCallerToComeAgain(t *testing.T) {

@@ -3,16 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"net/http"
 	"strings"
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/cloud"
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 	"github.com/google/uuid"
 
 	"github.com/entraledger/entraledger/functions/applications"
@@ -239,26 +235,4 @@ func headStore(cfg settings.Settings, identity azcore.TokenCredential, log *slog
 		return nil, err
 	}
 	return heads, nil
-}
-
-// credential is the managed identity in Azure, where the platform sets IDENTITY_ENDPOINT, and whatever the developer is
-// signed in with elsewhere.
-func credential(cfg settings.Settings, getenv func(string) string, clientID string) (azcore.TokenCredential, error) {
-	options := policy.ClientOptions{Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: cfg.Cloud.LoginEndpoint}}
-	if getenv("IDENTITY_ENDPOINT") == "" {
-		cred, err := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: options})
-		if err != nil {
-			return nil, fmt.Errorf("find an identity: %w", err)
-		}
-		return cred, nil
-	}
-	managed := &azidentity.ManagedIdentityCredentialOptions{ClientOptions: options}
-	if clientID != "" {
-		managed.ID = azidentity.ClientID(clientID)
-	}
-	cred, err := azidentity.NewManagedIdentityCredential(managed)
-	if err != nil {
-		return nil, fmt.Errorf("find the managed identity: %w", err)
-	}
-	return cred, nil
 }

@@ -4,12 +4,14 @@ package archivelogs
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/funchost"
 )
 
 // Name is the function's, and its folder's.
@@ -29,17 +31,35 @@ type Config struct {
 
 // Run makes the function: one run of the collector. The platform kills without notice, so the run ends itself well
 // before functionTimeout. An archive that has fallen behind fails the invocation, which is what the platform alerts on.
-func Run(cfg Config) func(context.Context) (string, error) {
-	return func(ctx context.Context) (string, error) {
+func Run(cfg Config) funchost.Timer {
+	return func(ctx context.Context) (funchost.Result, error) {
 		cfg.Preflight(ctx)
 		working, stop := context.WithTimeout(ctx, cfg.Budget+writeGrace)
 		defer stop()
 		report, err := cfg.Collector.Run(working, archive.Execution{ID: uuid.NewString(), Work: Name}, cfg.Streams, cfg.Budget)
-		if err == nil && ctx.Err() == nil { // a run that was stopped from outside says nothing of how far the archive is behind
+		if ctx.Err() != nil && !report.Finished {
+			return stopped(report, err, cfg.AlertAfter)
+		}
+		if err == nil {
 			err = behind(report, cfg.AlertAfter)
 		}
-		return report.Summary(), err
+		return funchost.Result{Summary: report.Summary()}, err
 	}
+}
+
+// stopped is how a run ends that was stopped before its end: as any other where a stream has failed,
+// or is too far behind.
+func stopped(report archive.Report, err error, most time.Duration) (funchost.Result, error) {
+	failed := entra.Without(err, context.Canceled)
+	if failed == nil {
+		known := report // of a stream whose state was not read before the stop nothing is
+		known.Streams = slices.DeleteFunc(slices.Clone(report.Streams), func(r archive.StreamReport) bool { return r.Watermark.IsZero() })
+		failed = behind(known, most)
+	}
+	if failed != nil {
+		return funchost.Result{Summary: report.Summary()}, failed
+	}
+	return funchost.Stopped(Name, report.Summary(), report.Stepped())
 }
 
 // behind is the error of the stream that has fallen behind most.

@@ -1,6 +1,8 @@
 package archivelogs
 
 import (
+	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -24,4 +26,24 @@ func TestAnArchiveThatHasFallenBehindFailsTheInvocation(t *testing.T) {
 	require.ErrorContains(t, err, "provisioning")
 	require.ErrorContains(t, err, "4h0m0s")
 	require.ErrorContains(t, err, "ARCHIVE_RUN_BUDGET")
+}
+
+// TestOfAStoppedRunOnlyStreamsThatWereLookedAtAreBehind: the state of the others was not read.
+func TestOfAStoppedRunOnlyStreamsThatWereLookedAtAreBehind(t *testing.T) {
+	now := time.Date(2026, 11, 21, 14, 30, 0, 0, time.UTC)
+	report := archive.Report{Now: now, Streams: []archive.StreamReport{
+		{Stream: logs.DirectoryAudits, Watermark: now.Add(-5 * time.Minute), Commits: 1},
+		{Stream: logs.Provisioning},
+	}}
+	result, err := stopped(report, nil, time.Hour)
+	require.NoError(t, err)
+	require.True(t, result.HandedOver)
+	report.Streams = append(report.Streams, archive.StreamReport{Stream: logs.SignInsInteractiveUser, Watermark: now.Add(-2 * time.Hour)})
+	_, err = stopped(report, nil, time.Hour)
+	require.Equal(t, entra.CodeBehind, entra.CodeOf(err))
+	_, err = stopped(archive.Report{}, context.Canceled, time.Hour)
+	require.Equal(t, entra.CodeUnavailable, entra.CodeOf(err))
+	failed := &entra.Error{Code: entra.CodeConflict, Doing: "tell the time", Why: "no two of three clocks agree"}
+	_, err = stopped(archive.Report{}, errors.Join(context.Canceled, failed), time.Hour)
+	require.EqualError(t, err, failed.Error())
 }

@@ -155,7 +155,7 @@ func (f *Function) work(ctx context.Context, s state) (state, bool, error) {
 	if s.From.IsZero() {
 		report, err := f.Collector.Run(ctx, by, s.Streams, f.Slice)
 		s.book(report)
-		return s.ended(report.Finished, err)
+		return s.ended(ctx, report.Finished, err)
 	}
 	report, err := f.Collector.Range(ctx, by, s.Streams, s.From, s.To, f.Slice)
 	s.book(report)
@@ -173,13 +173,17 @@ func (f *Function) work(ctx context.Context, s state) (state, bool, error) {
 	if !next.IsZero() {
 		s.From = next
 	}
-	return s.ended(next.IsZero(), err)
+	return s.ended(ctx, next.IsZero(), err)
 }
 
-// ended keeps why a collection failed: asking again does not change it.
-func (s state) ended(finished bool, err error) (state, bool, error) {
+// ended keeps why a collection failed: asking again does not change it. A slice that was cut, by its
+// caller or the end of the process, has not failed for that: the next one goes on.
+func (s state) ended(ctx context.Context, finished bool, err error) (state, bool, error) {
 	if err != nil && len(s.Done) == 0 {
 		return s, false, err // nothing was done: the next request tries again
+	}
+	if ctx.Err() != nil && !(finished && err == nil) {
+		return s, false, nil
 	}
 	if err != nil {
 		s.Failed = err.Error()

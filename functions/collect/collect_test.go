@@ -3,12 +3,15 @@ package collect_test
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"iter"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -39,15 +42,19 @@ func (quiet) Pages(context.Context, entra.Query) iter.Seq2[entra.Page, error] {
 
 // held is an archive of two streams, of which another execution has the first one.
 func held(t *testing.T, slice time.Duration) (*httptest.Server, func()) {
+	return heldFor(t, quiet{}, slice)
+}
+
+func heldFor(t *testing.T, tenant archive.Source, slice time.Duration) (*httptest.Server, func()) {
 	store, err := tables.New(tables.Config{ConnectionString: azuritetest.Account(t)})
 	require.NoError(t, err)
 	other := archive.Lease{Execution: archive.Execution{ID: "4711", Work: "archivelogs"}, Fence: 1, Length: archive.LeaseLength, Base: now, Stamp: now}
 	begin := now.Truncate(time.Hour).Add(-3 * time.Hour)
 	p, err := store.Commit(t.Context(), other, archive.Progress{Stream: logs.DirectoryAudits, Begin: begin, Backfilled: begin, FrontierBegin: begin,
-		Watermark: begin, SealedTo: begin, SteppedAt: now, BackfilledAt: now, LastRunAt: now}, nil, nil)
+		Watermark: now.Truncate(time.Hour), SealedTo: begin, SteppedAt: now, BackfilledAt: now, LastRunAt: now}, nil, nil)
 	require.NoError(t, err)
 	which := []entra.Stream{logs.DirectoryAudits, logs.Provisioning}
-	collector := archive.NewCollector(quiet{}, store, nil, archive.Options{Simulated: true, Backfill: time.Hour}, func() time.Time { return now }, slog.New(slog.DiscardHandler))
+	collector := archive.NewCollector(tenant, store, nil, archive.Options{Simulated: true, Backfill: time.Hour}, func() time.Time { return now }, slog.New(slog.DiscardHandler))
 	host := funchost.New(slog.New(slog.DiscardHandler))
 	function := &collect.Function{Collector: collector, Jobs: store, Streams: streams.New(which, store), Now: func() time.Time { return now }, Slice: slice}
 	host.HTTP("/api/collect", function, http.MethodPost)
@@ -112,6 +119,86 @@ func TestAJobWaitsForAStreamThatAnotherExecutionHas(t *testing.T) {
 			require.NotContains(t, row(t, answer, 0), "waitingFor")
 		})
 	}
+}
+
+// cutting is a tenant that can be made to keep its caller waiting until that goes away: for the time,
+// or for pages.
+type cutting struct {
+	quiet
+	clock, pages atomic.Pointer[context.CancelFunc] // nil: it answers at once
+}
+
+func (c *cutting) Now(ctx context.Context) (time.Time, error) {
+	if away := c.clock.Load(); away != nil {
+		(*away)()
+		<-ctx.Done()
+		return time.Time{}, ctx.Err()
+	}
+	return c.quiet.Now(ctx)
+}
+
+func (c *cutting) Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page, error] {
+	away := c.pages.Load()
+	if away == nil {
+		return c.quiet.Pages(ctx, q)
+	}
+	return func(yield func(entra.Page, error) bool) {
+		(*away)()
+		<-ctx.Done()
+		yield(entra.Page{}, fmt.Errorf("read %s from Graph: %w", q.Stream, ctx.Err()))
+	}
+}
+
+// TestASliceThatIsCutLeavesTheJobToTheNextOne whether its caller goes away, the process ends, or its
+// time is over.
+func TestASliceThatIsCutLeavesTheJobToTheNextOne(t *testing.T) {
+	for name, body := range map[string]string{
+		"as the timer": "",
+		"a range":      `{"from": "2026-11-21T11:00:00Z", "to": "2026-11-21T13:00:00Z"}`,
+	} {
+		for at, where := range map[string]func(*cutting) *atomic.Pointer[context.CancelFunc]{
+			"at its begin":     func(c *cutting) *atomic.Pointer[context.CancelFunc] { return &c.clock },
+			"while it is read": func(c *cutting) *atomic.Pointer[context.CancelFunc] { return &c.pages },
+		} {
+			t.Run(name+", "+at, func(t *testing.T) {
+				tenant := &cutting{}
+				server, giveBack := heldFor(t, tenant, time.Second)
+				resp, answer := ask(t, http.MethodPost, server.URL+"/api/collect", body)
+				require.Equal(t, http.StatusAccepted, resp.StatusCode, "%v", answer)
+				next, err := url.Parse(resp.Header.Get("Location"))
+				require.NoError(t, err)
+				giveBack()
+				ctx, away := context.WithCancel(t.Context())
+				where(tenant).Store(&away)
+				w := httptest.NewRecorder()
+				server.Config.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodGet, next.Path, nil).WithContext(ctx))
+				require.Error(t, ctx.Err(), "the slice was cut")
+				require.Equal(t, http.StatusAccepted, w.Code, "%s", w.Body)
+				require.Contains(t, w.Body.String(), `"status":"running"`)
+				require.NotContains(t, w.Body.String(), "canceled")
+
+				where(tenant).Store(nil)
+				for range 30 {
+					if resp, answer = ask(t, http.MethodGet, server.URL+next.Path, ""); resp.StatusCode != http.StatusAccepted {
+						break
+					}
+				}
+				require.Equal(t, "done", answer["status"], "%v", answer)
+			})
+		}
+	}
+}
+
+// TestAFirstSliceThatIsCutAtItsBeginMakesNoJob: nothing was done that another could go on from.
+func TestAFirstSliceThatIsCutAtItsBeginMakesNoJob(t *testing.T) {
+	tenant := &cutting{}
+	server, _ := heldFor(t, tenant, time.Second)
+	ctx, away := context.WithCancel(t.Context())
+	tenant.clock.Store(&away)
+	w := httptest.NewRecorder()
+	server.Config.Handler.ServeHTTP(w, httptest.NewRequest(http.MethodPost, "/api/collect", nil).WithContext(ctx))
+	require.Equal(t, http.StatusServiceUnavailable, w.Code, "%s", w.Body)
+	require.Contains(t, w.Body.String(), "ask again")
 }
 
 func TestWhatIsNotCollectedIsRefused(t *testing.T) {

@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/streams"
 )
 
@@ -25,11 +26,11 @@ type Config struct {
 }
 
 // Run makes the function.
-func Run(cfg Config) func(context.Context) (string, error) {
-	return func(ctx context.Context) (string, error) {
+func Run(cfg Config) funchost.Timer {
+	return func(ctx context.Context) (funchost.Result, error) {
 		all, err := cfg.Streams.All(ctx)
 		if err != nil {
-			return "", err
+			return funchost.Ended(ctx, Name, "", false, err)
 		}
 		until := time.Now().Add(cfg.Budget)
 		var (
@@ -54,6 +55,9 @@ func Run(cfg Config) func(context.Context) (string, error) {
 		if total.Left {
 			line += "; the next run goes on"
 		}
-		return line, errors.Join(errs...)
+		if total.Left {
+			errs = append(errs, ctx.Err()) // a stop may have ended the wait for a stream
+		}
+		return funchost.Ended(ctx, Name, line, total.Days > 0, errors.Join(errs...))
 	}
 }

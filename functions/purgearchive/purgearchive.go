@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -14,6 +13,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/streams"
 )
 
@@ -30,52 +30,70 @@ type Config struct {
 }
 
 // Run makes the function. One stream's failure is its own; the invocation then fails.
-func Run(cfg Config) func(context.Context) (string, error) {
-	return func(ctx context.Context) (string, error) {
-		ctx, stop := context.WithTimeout(ctx, cfg.Budget)
-		defer stop()
-		now, err := cfg.Clock(ctx)
-		if err != nil {
-			return "", err
+func Run(cfg Config) funchost.Timer {
+	return func(ctx context.Context) (funchost.Result, error) {
+		done, err := cfg.purges(ctx)
+		kept, lines := false, []string{}
+		for _, p := range done {
+			kept = kept || p.months > 0
+			lines = append(lines, p.lines...)
 		}
-		all, err := cfg.Streams.All(ctx)
-		if err != nil {
-			return "", err
+		if len(lines) == 0 && err == nil {
+			lines = []string{"nothing is past its retention"}
 		}
-		var (
-			lines  = make([][]string, len(all))
-			errs   = make([]error, len(all))
-			purges sync.WaitGroup
-		)
-		// Side by side: one whose stream another execution has holds up no other.
-		for i, s := range all {
-			purges.Go(func() { lines[i], errs[i] = cfg.purge(ctx, s, now) })
-		}
-		purges.Wait()
-		done := slices.Concat(lines...)
-		if len(done) == 0 {
-			done = []string{"nothing is past its retention"}
-		}
-		return strings.Join(done, "; "), errors.Join(errs...)
+		return funchost.Ended(ctx, Name, strings.Join(lines, "; "), kept, err)
 	}
 }
 
-// purge purges one stream, and says what became of each month that is past its retention.
-func (cfg Config) purge(ctx context.Context, s entra.Stream, now time.Time) (lines []string, err error) {
+// purged is what became of a stream's months that are past their retention.
+type purged struct {
+	lines  []string
+	months int // that were dropped, or taken back
+}
+
+func (cfg Config) purges(ctx context.Context) ([]purged, error) {
+	ctx, stop := context.WithTimeout(ctx, cfg.Budget)
+	defer stop()
+	now, err := cfg.Clock(ctx)
+	if err != nil {
+		return nil, err
+	}
+	all, err := cfg.Streams.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	var (
+		out    = make([]purged, len(all))
+		errs   = make([]error, len(all))
+		purges sync.WaitGroup
+	)
+	// Side by side: one whose stream another execution has holds up no other.
+	for i, s := range all {
+		purges.Go(func() { out[i], errs[i] = cfg.purge(ctx, s, now) })
+	}
+	purges.Wait()
+	return out, errors.Join(errs...)
+}
+
+// purge purges one stream.
+func (cfg Config) purge(ctx context.Context, s entra.Stream, now time.Time) (out purged, err error) {
 	if !cfg.Streams.Collects(s) {
 		err = cfg.Retire(ctx, s)
 	}
 	months, purging := cfg.Purger.Run(ctx, archive.Execution{ID: uuid.NewString(), Work: Name}, s, now)
 	for _, m := range months {
 		month := m.Month.Format("2006-01")
+		if m.Dropped || m.TakenBack > 0 {
+			out.months++
+		}
 		switch {
 		case m.TakenBack > 0:
-			lines = append(lines, fmt.Sprintf("sealed %d hours of %s of %s again that an interrupted purge had begun to drop: %s", m.TakenBack, month, s, m.Kept))
+			out.lines = append(out.lines, fmt.Sprintf("sealed %d hours of %s of %s again that an interrupted purge had begun to drop: %s", m.TakenBack, month, s, m.Kept))
 		case m.Dropped:
-			lines = append(lines, fmt.Sprintf("dropped %s of %s (%d records)", month, s, m.Records))
+			out.lines = append(out.lines, fmt.Sprintf("dropped %s of %s (%d records)", month, s, m.Records))
 		case m.Kept != "":
-			lines = append(lines, fmt.Sprintf("kept %s of %s: %s", month, s, m.Kept))
+			out.lines = append(out.lines, fmt.Sprintf("kept %s of %s: %s", month, s, m.Kept))
 		}
 	}
-	return lines, errors.Join(err, purging)
+	return out, errors.Join(err, purging)
 }

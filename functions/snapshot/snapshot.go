@@ -160,7 +160,7 @@ func (f *Function) slice(ctx context.Context, s state) (state, bool, error) {
 		}
 	}
 	report, err := f.Snapshotter.Run(ctx, f.Slice, true)
-	if err != nil {
+	if cut := report.Stopped && report.Snapshot.ID != ""; err != nil && !cut { // what was begun goes on with the next slice
 		return s, false, err
 	}
 	s.Begun, s.Snapshot = true, report.Snapshot

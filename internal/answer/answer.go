@@ -96,9 +96,12 @@ type errorBody struct {
 // Error writes err as Graph's error object. An error that nobody put into words is shown as internal: its text is
 // for the log only.
 func Error(w http.ResponseWriter, r *http.Request, err error) {
-	if errors.Is(err, context.Canceled) && r.Context().Err() != nil { // a caller that went away reads no answer
-		err = &entra.Error{Code: entra.CodeUnavailable, Doing: "answer the request", Why: "this process ends",
-			Remedy: "ask again", Err: err}
+	if err != nil && r.Context().Err() != nil { // a caller that went away reads no answer
+		stop := err
+		if err = entra.Without(err, context.Canceled); err == nil {
+			err = &entra.Error{Code: entra.CodeUnavailable, Doing: "answer the request", Why: "this process ends",
+				Remedy: "ask again", Err: stop}
+		}
 	}
 	var body errorBody
 	code := entra.CodeOf(err)

@@ -79,6 +79,9 @@ func (t Timekeeper) Now(ctx context.Context) (time.Time, error) {
 // agreed is Agreed, with the clock that says otherwise named in the log.
 func (c Clocks) agreed(ctx context.Context, log *slog.Logger) (time.Time, error) {
 	now, wrong, err := c.Agreed()
+	if ended := ctx.Err(); ended != nil && err != nil { // a clock that was not read agrees with none
+		err = fmt.Errorf("tell the time: %w", ended)
+	}
 	if wrong != "" {
 		log.WarnContext(ctx, "a clock is wrong, and is not gone by", "clock", wrong)
 	}

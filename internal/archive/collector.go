@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -68,6 +69,8 @@ type StreamReport struct {
 	Stream entra.Stream
 	Pages  int
 	Reads  int // walks through pages that were begun
+	// Commits counts what the run has kept for good of what it read: the next one goes on from there.
+	Commits int
 	Balance
 	Watermark  time.Time
 	Backfilled time.Time
@@ -86,6 +89,11 @@ type Report struct {
 	Now      time.Time // the tenant's time at the start
 	Streams  []StreamReport
 	Finished bool // false: the budget ended first, or another execution has a stream; the next run goes on
+}
+
+// Stepped tells whether the run has kept anything that the next one goes on from.
+func (r Report) Stepped() bool {
+	return slices.ContainsFunc(r.Streams, func(s StreamReport) bool { return s.Commits > 0 })
 }
 
 // Summary is the run in one line.

@@ -114,7 +114,7 @@ func UpdateIndex(ctx context.Context, store IndexStore, by Execution, s entra.St
 	defer stop()
 	h, p, err := acquire(waiting, store, by, s, func(*holding) time.Time { return time.Time{} }) // it dates nothing, and goes by no clock
 	var held *Held
-	if errors.As(err, &held) || err != nil && waiting.Err() != nil && ctx.Err() == nil {
+	if errors.As(err, &held) || errors.Is(waiting.Err(), context.DeadlineExceeded) && isOnlyLate(err) {
 		return IndexReport{Left: true}, nil
 	}
 	if err != nil {
@@ -123,6 +123,11 @@ func UpdateIndex(ctx context.Context, store IndexStore, by Execution, s entra.St
 	h.keep(ctx)
 	report, err := indexDays(ctx, store, h, p, again, until)
 	return report, errors.Join(err, h.giveBack(ctx))
+}
+
+// isOnlyLate tells whether taking a lease failed for nothing but that its time was over.
+func isOnlyLate(err error) bool {
+	return errors.Is(err, ErrMoved) || err != nil && entra.Without(err, context.Canceled, context.DeadlineExceeded) == nil
 }
 
 func indexDays(ctx context.Context, store IndexStore, h *holding, p Progress, again bool, until time.Time) (IndexReport, error) {

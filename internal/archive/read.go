@@ -404,6 +404,7 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 			w.was = w.now
 		}
 		p, rd.progress = saved, saved // the next one may fail, and the run's end writes it
+		rd.commits++
 	}
 	rd.stored = false
 	if end {

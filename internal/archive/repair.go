@@ -149,8 +149,10 @@ func (r *Repairer) Work(ctx context.Context, w *Repairing, until time.Time) erro
 		if err != nil {
 			return err
 		}
-		if wrong, _, err := r.wrong(ctx, found); err != nil || len(wrong) == 0 {
-			return errors.Join(err, r.nothing(ctx, w, found))
+		if wrong, _, err := r.wrong(ctx, found); err != nil {
+			return err
+		} else if len(wrong) == 0 {
+			return r.nothing(ctx, w, found)
 		}
 	}
 	waiting, stop := context.WithDeadline(ctx, until)

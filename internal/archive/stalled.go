@@ -1,6 +1,7 @@
 package archive
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -58,6 +59,8 @@ func causeOf(p *Progress, cause error) string {
 		return "; the last run gave the stream to another execution that waited for it"
 	case errors.Is(cause, ErrMoved):
 		return "; the last run found the ledger moved on"
+	case errors.Is(cause, context.Canceled):
+		return "; the last run was stopped before its first step, because its process ended"
 	case cause != nil:
 		return "; the last run's time was over before its first step: " + cause.Error()
 	case p.LastError != "" && !p.LastErrorAt.Before(p.LastSuccessAt):

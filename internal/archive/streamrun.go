@@ -58,6 +58,7 @@ type streamRun struct {
 
 	balance      Balance
 	pages, reads int
+	commits      int // of what was read
 	err          error
 	tampered     error // of an hour in doubt that can't be counted
 	cause        error // of a stop that is no failure by itself: held, yielded, out of time
@@ -82,14 +83,24 @@ func (r *streamRun) storageTime() time.Time { return r.hold.openedAt.Add(time.Si
 // fail keeps the stream's first error. A budget that ended, or a stop from outside, is none; nor is
 // another execution that has the stream, or waits for it: it goes on where this one stood.
 func (r *streamRun) fail(err error) {
-	var held *Held
+	var (
+		held *Held
+		over error // it says only that there is no time left
+	)
+	if r.outOfTime(r.ctx) {
+		if failed := entra.Without(err, context.Canceled, context.DeadlineExceeded); failed == nil {
+			over = err
+		} else {
+			err = failed
+		}
+	}
 	switch {
 	case err == nil || r.err != nil:
 	case errors.As(err, &held), errors.Is(err, ErrMoved), errors.Is(err, errYielded):
 		r.done, r.cause = true, err
 		r.log.InfoContext(r.ctx, "the stream is left to another execution", "stream", r.stream, "reason", err.Error())
-	case r.outOfTime(r.ctx) && errors.Is(err, context.Cause(r.reading)):
-		r.cause = err
+	case over != nil:
+		r.cause = over
 	case r.bear(err):
 		r.cause, r.done = err, true
 		r.log.WarnContext(r.ctx, "the stream is refused; runs fail for it if that lasts", "stream", r.stream,
@@ -448,7 +459,7 @@ func (r *streamRun) lastWords(p Progress) Progress {
 }
 
 func (r *streamRun) report() StreamReport {
-	out := StreamReport{Stream: r.stream, Pages: r.pages, Reads: r.reads, Balance: r.balance,
+	out := StreamReport{Stream: r.stream, Pages: r.pages, Reads: r.reads, Commits: r.commits, Balance: r.balance,
 		Watermark: r.progress.Watermark, Backfilled: r.progress.Backfilled, CaughtUp: r.caughtUp(), Sealed: r.sealed, Reached: r.reached, RangeDone: r.rangeDone, Err: r.err}
 	var held *Held
 	if errors.As(r.cause, &held) && !r.rangeDone { // what is left of a range that was read is the other's

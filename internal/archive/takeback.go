@@ -38,12 +38,12 @@ func (w *purging) takeBack(ctx context.Context, m *PurgeMonth) error {
 			log.known[p.Seals] = seals[i]
 			p.Seals++
 			p.addToWindow(was, rows[i])
-			m.TakenBack++
 		}
 		p.Drops = without(p.Drops, m.Month)
 		if err := w.commit(ctx, p, rows, seals); err != nil {
 			return err
 		}
+		m.TakenBack += int64(len(rows))
 	}
 	return w.putHead(ctx)
 }

@@ -20,6 +20,7 @@ import (
 	"github.com/entraledger/entraledger/functions/snapshotdirectory"
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/tables"
@@ -48,9 +49,18 @@ func newNightOn(t *testing.T, account tables.Config) *night {
 
 // fire is one invocation of the timer function, at a time after the first.
 func (n *night) fire(after time.Duration) (string, error) {
+	result, err := n.fireUntil(n.Context(), after)
+	return result.Summary, err
+}
+
+// fireUntil is one whose process is told to stop when ctx ends.
+func (n *night) fireUntil(ctx context.Context, after time.Duration) (funchost.Result, error) {
 	n.tenant.Freeze(now.Add(after))
-	s := directory.NewSnapshotter(n.from, n.into, n.archive, directory.Options{Every: 12 * time.Hour}, n.tenant.Now, slog.New(slog.DiscardHandler))
-	return snapshotdirectory.Run(snapshotdirectory.Config{Snapshotter: s, Budget: n.budget, AlertAfter: alertAfter})(n.Context())
+	return snapshotdirectory.Run(snapshotdirectory.Config{Snapshotter: n.snapshotter(), Budget: n.budget, AlertAfter: alertAfter})(ctx)
+}
+
+func (n *night) snapshotter() *directory.Snapshotter {
+	return directory.NewSnapshotter(n.from, n.into, n.archive, directory.Options{Every: 12 * time.Hour}, n.tenant.Now, slog.New(slog.DiscardHandler))
 }
 
 // shown is what GET /api/snapshot says of the newest snapshot.

@@ -50,7 +50,8 @@ type Report struct {
 	Overtaken bool   // another run goes on with it
 	By        string // which one; empty: an older version's
 	Stepped   bool   // the reading came further
-	Cause     error  // why it did not, where the run did not fail
+	Stopped   bool   // the context ended before the run did; an error says no more than that
+	Cause     error  // why it did not come further, where the run did not fail
 	Doubt     error  // what the tenant refuses, and has not refused for long enough to be believed
 
 	Now   time.Time // the tenant's clock at the end; zero: it could not be asked
@@ -67,6 +68,8 @@ func (r Report) Summary() string {
 			r.other(), s.ID, s.Phase, stamp(s.LastStep()))
 	case r.Idle:
 		return fmt.Sprintf("nothing is due: the snapshot of %s is current", s.AsOf.Format(time.RFC3339))
+	case r.Stopped && s.ID == "":
+		return "stopped before it was known what is due; the next run tries again"
 	case r.Doubt != nil:
 		return fmt.Sprintf("snapshot of %s: %d users, at %s; the next run goes on; %s", stamp(s.AsOf), s.Users, s.Phase, r.Doubt)
 	case !r.Finished && !r.Stepped:
@@ -101,8 +104,24 @@ func (r *Report) date(known []Snapshot) {
 // Run goes on with the snapshot that is under way, or begins one: always if force is set, else if
 // the current one is old enough. It ends once budget is over, with everything kept that was read;
 // the next run goes on from there. What is current stays current until the new one is whole. Of two
-// runs at once the first to make a step goes on; the other one's report says which.
+// runs at once the first to make a step goes on; the other one's report says which. Where ctx ends,
+// the run ends at once, and that is no failure of the snapshot's.
 func (s *Snapshotter) Run(ctx context.Context, budget time.Duration, force bool) (Report, error) {
+	report, err := s.goOn(ctx, budget, force)
+	if stopped(ctx, err) {
+		report.Stopped = true
+		report.Cause = &entra.Error{Code: entra.CodeBehind, Doing: "go on with it",
+			Why: "the last run was stopped before its end, because its process ended"}
+	}
+	return report, err
+}
+
+// stopped tells whether an error says only that the work's context has ended.
+func stopped(ctx context.Context, err error) bool {
+	return err != nil && ctx.Err() != nil && entra.Without(err, context.Canceled, context.DeadlineExceeded) == nil
+}
+
+func (s *Snapshotter) goOn(ctx context.Context, budget time.Duration, force bool) (Report, error) {
 	r := &reading{Snapshotter: s, run: nameRun(force), began: s.clock()}
 	now, err := s.source.Now(ctx)
 	if err != nil {
@@ -151,6 +170,9 @@ func (r *reading) work(ctx context.Context, report Report, known []Snapshot, bud
 	working, stop := context.WithTimeout(ctx, budget)
 	defer stop()
 	err := r.phases(working)
+	if failed := entra.Without(err, context.Canceled, context.DeadlineExceeded); ctx.Err() != nil && failed != nil {
+		err = failed
+	}
 	over := err != nil && ctx.Err() == nil && budgetOver(working, err)
 	switch {
 	case errors.Is(err, ErrOvertaken):
@@ -170,7 +192,7 @@ func (r *reading) work(ctx context.Context, report Report, known []Snapshot, bud
 		if dropping := r.drop(ctx, r.Snapshot); dropping == nil {
 			r.Stage = Dropped
 		}
-	case err != nil:
+	case err != nil && !stopped(ctx, err):
 		r.note(ctx, err)
 	}
 	report.Snapshot, report.Finished, report.Stepped, report.Now = r.Snapshot, r.finished, r.stepped, r.now()

@@ -208,7 +208,7 @@ func (r *reading) outOfTime(budget time.Duration) error {
 func (r *reading) withoutClock(ctx context.Context, failed error) (Report, error) {
 	r.beganAt = r.began
 	known, err := r.store.Snapshots(ctx, listed)
-	if err != nil {
+	if err != nil || stopped(ctx, failed) {
 		return Report{}, failed
 	}
 	var report Report

@@ -24,7 +24,7 @@ func TestWithEntraAuthenticationACallerNeedsTheRoleForWhatItDoes(t *testing.T) {
 	host := funchost.New(funchost.NewLogger(io.Discard, nil))
 	host.HTTP("/api/snapshot", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer.JSON(w, 200, map[string]string{"done": "yes"}) }),
 		http.MethodGet, http.MethodPost)
-	host.Timer("archivelogs", func(_ context.Context) (string, error) { return "done", nil })
+	host.Timer("archivelogs", func(context.Context) (funchost.Result, error) { return funchost.Result{Summary: "done"}, nil })
 	host.RequireRoles(true)
 	server := httptest.NewServer(host)
 	defer server.Close()
@@ -80,7 +80,7 @@ func TestWithoutAppServicesAuthenticationNobodyIsBelievedAndTimersRunOn(t *testi
 		host.HTTP(path, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was let through") }), http.MethodGet, http.MethodPost)
 	}
 	ran := 0
-	host.Timer("archivelogs", func(_ context.Context) (string, error) { ran++; return "done", nil })
+	host.Timer("archivelogs", func(context.Context) (funchost.Result, error) { ran++; return funchost.Result{Summary: "done"}, nil })
 	host.RequireRoles(false)
 	server := httptest.NewServer(host)
 	defer server.Close()

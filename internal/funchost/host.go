@@ -5,7 +5,6 @@ package funchost
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -18,8 +17,9 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// Timer is the work of a timer function. It returns one line for people; an error fails the invocation.
-type Timer func(ctx context.Context) (string, error)
+// Timer is the work of a timer function; an error fails the invocation. ctx ends when the process is
+// to end: whether the run is handed over then, or has failed, the function says.
+type Timer func(ctx context.Context) (Result, error)
 
 // maxEnvelope bounds an invocation's body; a timer's is below 1 KB.
 const maxEnvelope = 1 << 20
@@ -48,8 +48,7 @@ func New(log *slog.Logger) *Host {
 	return h
 }
 
-// Stop cancels the runs of timers, those under way and those to come: they hand over to the next
-// run. HTTP functions answer on.
+// Stop cancels the runs of timers, those under way and those to come. HTTP functions answer on.
 func (h *Host) Stop() { h.stop() }
 
 // Timer adds a timer function under its folder's name.
@@ -133,19 +132,20 @@ func (h *Host) serveInvocation(w http.ResponseWriter, r *http.Request, function 
 	ctx, end := context.WithCancel(r.Context())
 	defer end()
 	defer context.AfterFunc(h.stopping, end)()
-	line, err := run(ctx)
+	result, err := run(ctx)
 	took := time.Since(start).Round(time.Millisecond).String()
-	if h.stopping.Err() != nil && errors.Is(err, context.Canceled) { // that is no failure of its own
-		h.log.InfoContext(ctx, "invocation handed over", "function", function, "took", took, "reason", err.Error())
-		line, err = "stopped, because this process ends; the next run goes on from there", nil
-	}
 	if err != nil {
 		// The host ignores the body of a failed invocation: the log is where the reason is read.
-		h.log.ErrorContext(r.Context(), "invocation failed", "function", function, "took", took, "code", entra.CodeOf(err), "error", err.Error())
+		h.log.ErrorContext(r.Context(), "invocation failed", "function", function, "took", took, "code", entra.CodeOf(err),
+			"error", err.Error(), "stopped", ctx.Err() != nil)
 		answer.Error(w, r, err)
 		return
 	}
-	h.log.InfoContext(r.Context(), "invocation done", "function", function, "took", took, "summary", line)
+	line, message := result.Summary, "invocation done"
+	if result.HandedOver {
+		line, message = "stopped, because this process ends; the next run goes on from there: "+line, "invocation handed over"
+	}
+	h.log.InfoContext(r.Context(), message, "function", function, "took", took, "summary", line)
 	answer.JSON(w, http.StatusOK, invocationResult{Outputs: map[string]any{}, Logs: []string{line}})
 }
 

@@ -58,13 +58,15 @@ func call(t *testing.T, server *httptest.Server, method, path, body string) (int
 	return resp.StatusCode, resp.Header, answer
 }
 
-func ok(context.Context) (string, error) { return "six streams done", nil }
+func ok(context.Context) (funchost.Result, error) {
+	return funchost.Result{Summary: "six streams done"}, nil
+}
 
 func TestATimerThatWorkedAnswersWithItsSummary(t *testing.T) {
 	var invocation string
-	server, log := serve(t, func(ctx context.Context) (string, error) {
+	server, log := serve(t, func(ctx context.Context) (funchost.Result, error) {
 		invocation = funchost.Invocation(ctx)
-		return "six streams done", nil
+		return ok(ctx)
 	})
 	status, _, answer := call(t, server, http.MethodPost, "/archivelogs", timerBody)
 	require.Equal(t, http.StatusOK, status)
@@ -78,8 +80,8 @@ func TestATimerThatWorkedAnswersWithItsSummary(t *testing.T) {
 }
 
 func TestATimerThatFailedAnswersNo2xxAndLoggedWhy(t *testing.T) {
-	server, log := serve(t, func(context.Context) (string, error) {
-		return "", &entra.Error{Code: entra.CodeThrottled, Doing: "read x", Why: "429", Remedy: "wait"}
+	server, log := serve(t, func(context.Context) (funchost.Result, error) {
+		return funchost.Result{}, &entra.Error{Code: entra.CodeThrottled, Doing: "read x", Why: "429", Remedy: "wait"}
 	})
 	status, _, answer := call(t, server, http.MethodPost, "/archivelogs", timerBody)
 	require.Equal(t, http.StatusTooManyRequests, status)
@@ -88,7 +90,9 @@ func TestATimerThatFailedAnswersNo2xxAndLoggedWhy(t *testing.T) {
 }
 
 func TestAnUnforeseenErrorIsLoggedAndNotShown(t *testing.T) {
-	server, log := serve(t, func(context.Context) (string, error) { return "", errors.New("AccountKey=abc") })
+	server, log := serve(t, func(context.Context) (funchost.Result, error) {
+		return funchost.Result{}, errors.New("AccountKey=abc")
+	})
 	status, _, answer := call(t, server, http.MethodPost, "/archivelogs", timerBody)
 	require.Equal(t, http.StatusInternalServerError, status)
 	require.NotContains(t, answer["error"].(map[string]any)["message"], "AccountKey")
@@ -132,7 +136,7 @@ func TestWhatTheHostShouldNeverSendGetsAClearAnswer(t *testing.T) {
 }
 
 func TestAPanicInATimerFailsTheInvocationAndNotTheProcess(t *testing.T) {
-	server, log := serve(t, func(context.Context) (string, error) { panic("a fault") })
+	server, log := serve(t, func(context.Context) (funchost.Result, error) { panic("a fault") })
 	status, _, _ := call(t, server, http.MethodPost, "/archivelogs", timerBody)
 	require.Equal(t, http.StatusInternalServerError, status)
 	require.Contains(t, log.String(), "a fault")
@@ -140,32 +144,76 @@ func TestAPanicInATimerFailsTheInvocationAndNotTheProcess(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 }
 
-func TestStopEndsATimersRunAndThatIsNoFailure(t *testing.T) {
+// stoppedRun is a timer's run that is under way when the process is told to end, with what it then
+// comes to; it returns the answer, and what was logged.
+func stoppedRun(t *testing.T, end func(context.Context) (funchost.Result, error)) (int, map[string]any, string) {
 	running := make(chan struct{})
-	server, host, log := serveHost(t, func(ctx context.Context) (string, error) {
+	server, host, log := serveHost(t, func(ctx context.Context) (funchost.Result, error) {
 		close(running)
 		<-ctx.Done()
-		return "", fmt.Errorf("read x: %w", ctx.Err())
+		return end(ctx)
 	})
 	go func() {
 		<-running
 		host.Stop()
 	}()
 	status, _, answer := call(t, server, http.MethodPost, "/archivelogs", timerBody)
-	require.Equal(t, http.StatusOK, status)
-	require.Contains(t, answer["Logs"].([]any)[0], "the next run goes on")
-	require.Contains(t, log.String(), "read x: context canceled")
-	require.NotContains(t, log.String(), `"level":"ERROR"`)
-	status, _, _ = call(t, server, http.MethodGet, "/api/things/7", "")
-	require.Equal(t, http.StatusOK, status, "HTTP functions answer on")
+	other, _, _ := call(t, server, http.MethodGet, "/api/things/7", "")
+	require.Equal(t, http.StatusOK, other, "HTTP functions answer on")
+	require.Equal(t, 1, strings.Count(log.String(), `"msg":"invocation begins"`))
+	require.Equal(t, 2, strings.Count(log.String(), `"msg":"invocation `), "one line says how it ended: %s", log)
+	return status, answer, log.String()
 }
 
-func TestWhatFailedByItselfStaysAFailureAfterStop(t *testing.T) {
-	server, host, log := serveHost(t, func(context.Context) (string, error) {
-		return "", &entra.Error{Code: entra.CodePermission, Doing: "read x", Why: "403"}
+// TestAStoppedRunThatKeptSomethingIsHandedOver also where what it was doing then failed for nothing
+// but the stop.
+func TestAStoppedRunThatKeptSomethingIsHandedOver(t *testing.T) {
+	status, answer, log := stoppedRun(t, func(ctx context.Context) (funchost.Result, error) {
+		err := errors.Join(fmt.Errorf("read x: %w", ctx.Err()), ctx.Err())
+		return funchost.Ended(ctx, "archivelogs", "3 of 6 streams", true, err)
 	})
-	host.Stop()
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "stopped, because this process ends; the next run goes on from there: 3 of 6 streams", answer["Logs"].([]any)[0])
+	require.Contains(t, log, `"msg":"invocation handed over"`)
+	require.NotContains(t, log, `"level":"ERROR"`)
+}
+
+func TestAStoppedRunThatKeptNothingFails(t *testing.T) {
+	status, answer, log := stoppedRun(t, func(ctx context.Context) (funchost.Result, error) {
+		return funchost.Ended(ctx, "archivelogs", "", false, fmt.Errorf("read x: %w", ctx.Err()))
+	})
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	require.Contains(t, log, `"msg":"invocation failed"`)
+	for _, says := range []string{"run archivelogs: it was stopped before it could do anything", "the next run goes on"} {
+		require.Contains(t, answer["error"].(map[string]any)["message"], says)
+		require.Contains(t, log, says)
+	}
+}
+
+// TestWhatFailedBesideAStopStaysAFailure, in its own words alone.
+func TestWhatFailedBesideAStopStaysAFailure(t *testing.T) {
+	tampered := &entra.Error{Code: entra.CodeTampered, Doing: "index directoryAudits", Why: "somebody changed the row of progress"}
+	for name, beside := range map[string]error{"alone": nil, "beside a stop": context.Canceled, "beside a stop in words": fmt.Errorf("index provisioning: %w", context.Canceled)} {
+		t.Run(name, func(t *testing.T) {
+			status, answer, log := stoppedRun(t, func(ctx context.Context) (funchost.Result, error) {
+				return funchost.Ended(ctx, "indexarchive", "2 days indexed", true, errors.Join(beside, tampered))
+			})
+			require.Equal(t, http.StatusConflict, status)
+			require.Equal(t, tampered.Error(), answer["error"].(map[string]any)["message"])
+			require.Contains(t, log, `"error":"index directoryAudits: somebody changed the row of progress"`)
+			require.Contains(t, log, `"stopped":true`)
+			require.NotContains(t, log, "canceled")
+		})
+	}
+}
+
+// TestWithoutAStopAnErrorStaysWhatItIs also where it says that something was cancelled.
+func TestWithoutAStopAnErrorStaysWhatItIs(t *testing.T) {
+	server, log := serve(t, func(ctx context.Context) (funchost.Result, error) {
+		return funchost.Ended(ctx, "archivelogs", "", true, fmt.Errorf("read x: %w", context.Canceled))
+	})
 	status, _, _ := call(t, server, http.MethodPost, "/archivelogs", timerBody)
-	require.Equal(t, http.StatusForbidden, status)
+	require.Equal(t, http.StatusInternalServerError, status)
 	require.Contains(t, log.String(), "invocation failed")
+	require.Contains(t, log.String(), "read x: context canceled")
 }

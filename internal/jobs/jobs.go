@@ -42,7 +42,7 @@ type Store interface {
 var ErrMoved = errors.New("another request works on the job")
 
 // Work does one slice: it ends soon after ctx does, and returns the new state and whether all is done. An error ends the
-// slice; the job stays as it was, and the next request tries again.
+// slice; the job stays as it was, and the next request tries again. That ctx ended says nothing of whether all is done.
 type Work[S any] func(ctx context.Context, state S) (S, bool, error)
 
 // Runner does the slices of one kind of job.
@@ -92,7 +92,8 @@ func (r *Runner[S]) Continue(ctx context.Context, id string) (Job, S, error) {
 	next, done, err := r.slice(ctx, state)
 	if err != nil {
 		job.WorkingUntil = time.Time{}
-		_, saving := r.save(ctx, job, state)
+		// Not the state once more: what it refers to may be half changed.
+		_, saving := r.store(ctx, job)
 		return job, state, errors.Join(err, saving)
 	}
 	job.Done, job.WorkingUntil = done, time.Time{}
@@ -101,9 +102,14 @@ func (r *Runner[S]) Continue(ctx context.Context, id string) (Job, S, error) {
 }
 
 func (r *Runner[S]) slice(ctx context.Context, state S) (S, bool, error) {
-	ctx, stop := context.WithTimeout(ctx, r.Slice+grace)
+	working, stop := context.WithTimeout(ctx, r.Slice+grace)
 	defer stop()
-	return r.Work(ctx, state)
+	next, done, err := r.Work(working, state)
+	if err != nil && working.Err() != nil && ctx.Err() == nil && entra.Without(err, context.DeadlineExceeded) == nil {
+		err = &entra.Error{Code: entra.CodeUnavailable, Doing: "work on " + r.Kind, Err: err,
+			Why: "the time of one request was over before anything was done", Remedy: "ask again"}
+	}
+	return next, done, err
 }
 
 func (r *Runner[S]) save(ctx context.Context, job Job, state S) (Job, error) {
@@ -111,7 +117,12 @@ func (r *Runner[S]) save(ctx context.Context, job Job, state S) (Job, error) {
 	if err != nil {
 		return job, fmt.Errorf("write job %s: %w", job.ID, err)
 	}
-	job.State, job.Updated = body, r.Now()
+	job.State = body
+	return r.store(ctx, job)
+}
+
+func (r *Runner[S]) store(ctx context.Context, job Job) (Job, error) {
+	job.Updated = r.Now()
 	return r.Store.SaveJob(context.WithoutCancel(ctx), job)
 }
 

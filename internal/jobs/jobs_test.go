@@ -95,3 +95,69 @@ func TestASliceThatFailsLeavesTheJobAsItWas(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 2, s.At, "another request may try at once")
 }
+
+// found is a state whose parts are shared by copies of it.
+type found struct {
+	At     int
+	Counts map[string]int
+	Named  []string
+}
+
+// TestASliceThatIsCutLeavesTheJobAsItWas also where the work had changed what the state refers to:
+// the next slice would count it twice.
+func TestASliceThatIsCutLeavesTheJobAsItWas(t *testing.T) {
+	store, err := tables.New(tables.Config{ConnectionString: azuritetest.Account(t)})
+	require.NoError(t, err)
+	cut := false
+	ctx, end := context.WithCancel(t.Context())
+	r := &jobs.Runner[found]{Kind: "count", Store: store, Now: time.Now, Slice: time.Minute, Work: func(ctx context.Context, s found) (found, bool, error) {
+		s.Counts["differs"]++
+		s.Named[0] += "; likewise"
+		if cut {
+			end()
+			return s, false, ctx.Err()
+		}
+		s.At++
+		return s, s.At == 2, nil
+	}}
+	job, _, err := r.Start(ctx, found{Counts: map[string]int{}, Named: []string{"row 1"}})
+	require.NoError(t, err)
+	before, err := store.Job(t.Context(), "count", job.ID)
+	require.NoError(t, err)
+	cut = true
+	_, _, err = r.Continue(ctx, job.ID)
+	require.ErrorIs(t, err, context.Canceled)
+	after, err := store.Job(t.Context(), "count", job.ID)
+	require.NoError(t, err)
+	require.JSONEq(t, string(before.State), string(after.State))
+	require.False(t, after.Done)
+	require.True(t, after.WorkingUntil.Before(time.Now()), "another request may try at once")
+	cut = false
+	_, s, err := r.Continue(t.Context(), job.ID)
+	require.NoError(t, err)
+	require.Equal(t, found{At: 2, Counts: map[string]int{"differs": 2}, Named: []string{"row 1; likewise; likewise"}}, s)
+}
+
+// TestASliceWhoseTimeIsOverAsksItsCallerToComeAgain; what failed by itself keeps its words.
+func TestASliceWhoseTimeIsOverAsksItsCallerToComeAgain(t *testing.T) {
+	for name, c := range map[string]struct {
+		err  error
+		code entra.Code
+	}{
+		"late":                  {context.DeadlineExceeded, entra.CodeUnavailable},
+		"refused and late":      {errors.Join(&entra.Error{Code: entra.CodePermission, Doing: "read x"}, context.DeadlineExceeded), entra.CodePermission},
+		"not foreseen and late": {errors.Join(errors.New("no"), context.DeadlineExceeded), entra.CodeInternal},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := newRunner(t)
+			r.Slice = -time.Hour // it is over at once
+			r.Work = func(ctx context.Context, s state) (state, bool, error) {
+				<-ctx.Done()
+				return s, false, c.err
+			}
+			_, _, err := r.Start(t.Context(), state{To: 1})
+			require.ErrorIs(t, err, context.DeadlineExceeded)
+			require.Equal(t, c.code, entra.CodeOf(err))
+		})
+	}
+}

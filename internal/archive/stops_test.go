@@ -1,0 +1,149 @@
+package archive_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/tables"
+)
+
+// stoppedWire is the connection of a process that is told to stop during one of its requests.
+type stoppedWire struct {
+	wire
+	at      int           // the request
+	after   time.Duration // how long it takes until the stop
+	carried bool          // it is carried out all the same
+	stop    context.CancelFunc
+
+	counting sync.Mutex
+	asked    int
+}
+
+func (w *stoppedWire) RoundTrip(req *http.Request) (*http.Response, error) {
+	w.counting.Lock()
+	w.asked++
+	now := w.asked == w.at
+	w.counting.Unlock()
+	if !now {
+		if err := req.Context().Err(); err != nil {
+			return nil, err
+		}
+		return w.wire.RoundTrip(req)
+	}
+	time.Sleep(w.after)
+	if w.carried {
+		_, _ = w.wire.RoundTrip(req) // its answer is not heard
+	}
+	w.stop()
+	return nil, context.Canceled
+}
+
+// TestAStopIsNeverTheStreamsFailure whichever request it comes in, and also where the run's time was
+// over before.
+func TestAStopIsNeverTheStreamsFailure(t *testing.T) {
+	for _, late := range []bool{false, true} {
+		for _, carried := range []bool{false, true} {
+			t.Run(fmt.Sprintf("its time is over %v, the request is carried out %v", late, carried), func(t *testing.T) {
+				for at := 1; at <= 38; at++ {
+					t.Run(fmt.Sprint(at), func(t *testing.T) {
+						inLab(t, func(l *lab) { l.stoppedAt(at, late, carried) })
+					})
+				}
+			})
+		}
+	}
+}
+
+func (l *lab) stoppedAt(at int, late, carried bool) {
+	const short = 10 * time.Second
+	after := time.Duration(0)
+	if late {
+		after = 2 * short
+	}
+	l.tenant.fill(stream, start.Add(-2*days), start.Add(days), 10*time.Minute)
+	_, err := l.run()
+	require.NoError(l, err)
+	time.Sleep(4 * time.Hour)
+	before := l.progress(stream)
+	ctx, stop := context.WithCancel(l.Context())
+	defer stop()
+	w := &stoppedWire{wire: wire{service: l.service}, at: at, after: after, carried: carried, stop: stop}
+	store, err := tables.New(tables.Config{ConnectionString: l.service.ConnectionString(), HTTP: &http.Client{Transport: w}})
+	require.NoError(l, err)
+	report, err := l.collector(store, l.tenant).Run(ctx, execution(), []entra.Stream{stream}, short)
+	require.Error(l, ctx.Err(), "the run makes so many requests")
+	require.NoError(l, err)
+	require.False(l, report.Finished)
+	p := l.progress(stream)
+	require.Equal(l, before.LastError, p.LastError)
+	require.NotEqual(l, archive.StatusFailing, p.Status(time.Now(), 0))
+	require.NotContains(l, l.log.String(), "level=ERROR")
+	require.False(l, l.lease().Held(), "given back")
+	if report.Stepped() {
+		require.True(l, p.Watermark.After(before.Watermark) || p.Passed != before.Passed || p.Records > before.Records, "something was kept")
+	}
+	time.Sleep(archive.LateWrites)
+	report, err = l.run()
+	require.NoError(l, err)
+	require.True(l, report.Stepped())
+	checkLedger(l.T, l.store, stream)
+}
+
+// TestWhatFailsBesideAStopIsTheStreamsFailure, in its own words alone.
+func TestWhatFailsBesideAStopIsTheStreamsFailure(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.tenant.fill(stream, start.Add(-2*days), start.Add(days), 10*time.Minute)
+		_, err := l.run()
+		require.NoError(l, err)
+		time.Sleep(time.Hour)
+		ctx, stop := context.WithCancel(l.Context())
+		l.tenant.fails = func(entra.Stream) error {
+			stop()
+			return errors.Join(fmt.Errorf("wait for a turn: %w", ctx.Err()),
+				&entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read signIns from Graph", Why: "the answer is cut"})
+		}
+		_, err = l.collector(l.store, l.tenant).Run(ctx, execution(), []entra.Stream{stream}, budget)
+		require.Equal(l, entra.CodeBrokenAnswer, entra.CodeOf(err))
+		require.NotContains(l, err.Error(), "canceled")
+		p := l.progress(stream)
+		require.Equal(l, "read signIns from Graph: the answer is cut", p.LastError)
+		require.Equal(l, archive.StatusFailing, p.Status(time.Now(), 0))
+	})
+}
+
+// TestAStreamThatStandsStillBecauseEachRunIsStoppedFailsTheTimer as any other that stands still.
+func TestAStreamThatStandsStillBecauseEachRunIsStoppedFailsTheTimer(t *testing.T) {
+	inLab(t, func(l *lab) {
+		l.options.AlertAfter = alert
+		l.tenant.fill(stream, start.Add(-2*days), start.Add(days), 10*time.Minute)
+		_, err := l.run()
+		require.NoError(l, err)
+		stops := func() (archive.Report, error) {
+			ctx, stop := context.WithCancel(l.Context())
+			l.tenant.fails = func(entra.Stream) error {
+				stop()
+				return ctx.Err()
+			}
+			return l.collector(l.store, l.tenant).Run(ctx, execution(), []entra.Stream{stream}, budget)
+		}
+		for since := time.Now(); time.Since(since) < alert; time.Sleep(35 * time.Minute) {
+			report, err := stops()
+			require.NoError(l, err)
+			require.False(l, report.Stepped())
+		}
+		_, err = stops()
+		require.Equal(l, entra.CodeBehind, entra.CodeOf(err))
+		require.ErrorContains(l, err, "no run has made a step since")
+		require.ErrorContains(l, err, "the last run was stopped before its first step, because its process ended")
+		require.Error(l, entra.Without(err, context.Canceled), "that it stands still is more than its cause")
+	})
+}
