@@ -4,7 +4,6 @@ package pack
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -20,6 +19,7 @@ type Options struct {
 	GOOS    string // empty: this machine's
 	GOARCH  string // empty: this machine's
 	Version string // of the handler; empty: what git describe says, or dev
+	Legal   bool   // with the licences, for who passes it on
 }
 
 // Binary is the handler's name beside host.json, the one that host.json names.
@@ -54,6 +54,11 @@ func Layout(ctx context.Context, o Options) error {
 			return err
 		}
 	}
+	if o.Legal {
+		if err := addLegal(ctx, o, next); err != nil {
+			return err
+		}
+	}
 	if err := os.RemoveAll(o.Out); err != nil {
 		return fmt.Errorf("replace %s: %w", o.Out, err)
 	}
@@ -85,27 +90,15 @@ func functionFile(root, name string) string {
 }
 
 func build(ctx context.Context, o Options, binary string) error {
-	program, err := exec.LookPath("go")
-	if err != nil {
-		return errors.New("find go: it is not on the PATH; install Go 1.26 or later (go.dev/dl)")
-	}
 	version := o.Version
 	if version == "" {
 		version = describe(ctx, o.Root)
 	}
 	// The version is linked in by hand; what git says of the checkout would make each build differ.
-	cmd := exec.CommandContext(ctx, program, "build", "-trimpath", "-buildvcs=false",
-		"-ldflags", "-s -w -X main.version="+version, "-o", binary, "./handler")
-	cmd.Dir = o.Root
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if o.GOOS != "" {
-		cmd.Env = append(cmd.Env, "GOOS="+o.GOOS)
-	}
-	if o.GOARCH != "" {
-		cmd.Env = append(cmd.Env, "GOARCH="+o.GOARCH)
-	}
-	if output, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("build ./handler: %w\n%s", err, strings.TrimSpace(string(output)))
+	flags := "-s -w -X main.version=" + version
+	_, err := o.goTool(ctx, "build", "-trimpath", "-buildvcs=false", "-ldflags", flags, "-o", binary, "./handler")
+	if err != nil {
+		return fmt.Errorf("build ./handler: %w", err)
 	}
 	return nil
 }

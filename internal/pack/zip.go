@@ -8,7 +8,6 @@ import (
 	"os"
 	"path"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -24,28 +23,6 @@ func Zip(layout, file string) error {
 	files, err := walk(layout, "", func(name string) (take, executable bool) { return true, name == Binary })
 	if err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
-	}
-	return write(file, files)
-}
-
-// Released is the folder that everything in a release lies in.
-const Released = "entraledger"
-
-// Release packs what an administrator needs, without Go and without this repository: the packed app, the scripts and Bicep files that
-// deploy it, and the docs.
-func Release(root, app, file string) error {
-	files := []packed{{name: path.Join(Released, "entraledger.zip"), from: app}}
-	for _, name := range []string{"LICENSE", "README.md"} {
-		files = append(files, packed{name: path.Join(Released, name), from: filepath.Join(root, name)})
-	}
-	for _, folder := range []string{"docs", "infra"} {
-		found, err := walk(filepath.Join(root, folder), path.Join(Released, folder), func(name string) (take, executable bool) {
-			return !strings.HasSuffix(name, ".go"), strings.HasSuffix(name, ".sh")
-		})
-		if err != nil {
-			return fmt.Errorf("write %s: %w", file, err)
-		}
-		files = append(files, found...)
 	}
 	return write(file, files)
 }

@@ -36,11 +36,16 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	flags.StringVar(&o.Version, "version", "", "`version` that the handler logs; empty: what git describe says")
 	file := flags.String("zip", "", "`file` to pack the layout into as well")
 	release := flags.String("release", "", "`file` to pack the zip into as well, with infra/ and docs/, for who deploys it")
+	sbom := flags.String("sbom", "", "`file` for a software bill of materials of the handler")
+	sums := flags.String("sums", "", "`file` for the SHA-256 of all these files; that of the handler goes beside it")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
 	if flags.NArg() > 0 {
 		return fmt.Errorf("read arguments: %q is not a flag; see pack --help", flags.Arg(0))
+	}
+	if *release != "" && *file == "" {
+		return errors.New("read arguments: --release needs --zip, whose file it packs")
 	}
 	if o.Root == "" {
 		root, err := azurite.Root()
@@ -49,23 +54,29 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		}
 		o.Root = root
 	}
+	o.Legal = *file != "" || *release != ""
 	if err := pack.Layout(ctx, o); err != nil {
 		return err
 	}
-	if *file == "" {
-		fmt.Fprintln(stdout, "laid out", o.Out)
-		return nil
+	fmt.Fprintln(stdout, "laid out", o.Out)
+	var made []string
+	for _, part := range []struct {
+		file string
+		make func(file string) error
+	}{
+		{*file, func(file string) error { return pack.Zip(o.Out, file) }},
+		{*release, func(out string) error { return pack.Release(o.Root, o.Out, *file, out) }},
+		{*sbom, func(file string) error { return pack.SBOM(ctx, o, file) }},
+		{*sums, func(file string) error { return pack.Sums(o.Out, file, made...) }},
+	} {
+		if part.file == "" {
+			continue
+		}
+		if err := part.make(part.file); err != nil {
+			return err
+		}
+		made = append(made, part.file)
+		fmt.Fprintln(stdout, "wrote", part.file)
 	}
-	if err := pack.Zip(o.Out, *file); err != nil {
-		return err
-	}
-	fmt.Fprintln(stdout, "packed", *file)
-	if *release == "" {
-		return nil
-	}
-	if err := pack.Release(o.Root, *file, *release); err != nil {
-		return err
-	}
-	fmt.Fprintln(stdout, "packed", *release)
 	return nil
 }
