@@ -83,7 +83,7 @@ deploy: ## package, and deploy into your subscription (RG= LOCATION= NAME= PARAM
 	@$(MAKE) --no-print-directory package
 	@infra/deploy.sh --resource-group "$(RG)" --location "$(LOCATION)" --package dist/entraledger.zip \
 		$(if $(NAME),--name "$(NAME)") $(if $(PARAMETERS),--parameters "$(PARAMETERS)") \
-		$(if $(SET),--set "$(SET)") $(if $(GRANTS),--grants "$(GRANTS)") $(if $(OVERWRITE),--overwrite-settings) $(if $(YES),--yes)
+		$(if $(SET),--set "$$SET") $(if $(GRANTS),--grants "$(GRANTS)") $(if $(OVERWRITE),--overwrite-settings) $(if $(YES),--yes)
 
 destroy: ## take the app out of your subscription, and keep the archive (RG= NAME= ARCHIVE=<its account, to delete it too> YES=1)
 	@[ -n "$(RG)" ] || { echo "say what: make destroy RG=rg-ledger"; exit 1; }

@@ -8,6 +8,7 @@ api_storage=2025-06-01
 api_network=2025-05-01
 api_workspace=2025-07-01
 api_groups=2023-01-01
+api_alerts=2023-12-01
 api_locks=2020-05-01
 api_diagnostics=2021-05-01-preview
 
@@ -19,19 +20,61 @@ unlocked=false  # a lock that was lifted just now may still be felt
 
 out=          # what the last call answered
 failure=      # why it failed, in one line
+expects=      # the type of its JSON, where the name of the command does not tell
+calls=0
+errors=/dev/null  # the file with what the last call said on its standard error
 
 # attempt <arguments of az>: sets out, or failure and gives 1.
 attempt() {
   local n code
   for ((n = 1; ; n++)); do
     code=0
-    timeout --foreground --kill-after=10 "$limit" az "$@" --only-show-errors >"$scratch/out" 2>"$scratch/err" </dev/null || code=$?
-    out=$(<"$scratch/out")
-    [ "$code" -ne 0 ] || return 0
+    once "$@" || code=$?
+    if [ "$code" -eq 0 ]; then
+      is_answer "$@" && return 0
+      return 1
+    fi
     failure=$(why "$code")
     if [ "$n" -ge "$tries" ] || ! passes "$code"; then return 1; fi
-    sleep $((pause * n))
+    nap $((pause * n))
   done
+}
+
+# once <arguments of az>: one call, in a process group of its own, which timeout ends whole: az is a
+# script that waits for another program. Its files are its own: what a call before it still writes
+# comes into no answer.
+once() {
+  local code=0 answer
+  rm -f "$scratch/out.$calls" "$scratch/err.$calls"
+  calls=$((calls + 1))
+  answer=$scratch/out.$calls errors=$scratch/err.$calls
+  timeout --kill-after=10 "$limit" az "$@" --only-show-errors >"$answer" 2>"$errors" </dev/null &
+  running=$!
+  wait "$running" || code=$?
+  running=
+  out=$(<"$answer")
+  return "$code"
+}
+
+# type_of <arguments of az>: of the JSON that a command answers.
+type_of() {
+  case " $* " in
+    " rest "* | *" keys list "*) echo object ;;
+    *" list "* | *" list-locations "* | *" list-flexconsumption-locations "*) echo array ;;
+    *) echo object ;;
+  esac
+}
+
+# is_answer: whether what was asked for as JSON is that, and whole. A proxy answers in HTML, and a
+# broken connection in half an answer or none, with exit code 0.
+is_answer() {
+  local type
+  case " $* " in *" --output json "*) ;; *) return 0 ;; esac
+  type=${expects:-$(type_of "$@")}
+  # shellcheck disable=SC2016 # jq's variable
+  jq -se --arg type "$type" 'length == 1 and (.[0] | type) == $type' <<<"$out" >/dev/null 2>&1 && return 0
+  failure="az answered no JSON $type: $(tr -s ' \n\r\t' ' ' <<<"${out:0:80}")"
+  return 1
 }
 
 # call "what is done" "what to do where it fails" <arguments of az>
@@ -41,13 +84,8 @@ call() {
   attempt "$@" || stop "$doing failed. Azure says: $failure" "$(remedy_for "$remedy")"
 }
 
-# call_json does the same, and makes sure of JSON: a warning among the answer is none of ours.
-call_json() {
-  call "$@" --output json
-  [ -n "$out" ] || out=null
-  [[ $out =~ ^[[:space:]]*([\[\{\"]|null|true|false) ]] || stop "$1 failed: az answered no JSON" \
-    "try the newest az (az upgrade), or Azure Cloud Shell"
-}
+# call_json does the same, and makes sure of JSON.
+call_json() { call "$@" --output json; }
 
 # field <jq expression> [jq options]: of the last answer, as text. What is not there is empty.
 field() {
@@ -56,16 +94,33 @@ field() {
   jq -r "($expression) // empty" "$@" <<<"$out"
 }
 
-# get <id> <API version>: sets out to a resource, or to null where there is none.
+# get <id> <API version>: sets out to a resource, or to null where there is none. One answer proves
+# nothing: Azure says of what is there that it is not, now and then, and it is asked once more.
 get() {
-  if attempt rest --method get --url "$1?api-version=$2" --output json; then return 0; fi
-  if [[ $failure =~ NotFound|not\ found|could\ not\ be\ found ]]; then
-    out=null
-    return 0
-  fi
-  stop "reading ${1##*/providers/} failed. Azure says: $failure" \
-    "$(remedy_for "you need the role Reader at least; run it again when you have it")"
+  local n
+  for n in 1 2; do
+    if attempt rest --method get --url "$1?api-version=$2" --output json; then
+      jq -e 'has("id") or has("value")' <<<"$out" >/dev/null ||
+        stop "reading ${1##*/providers/} failed: az answered no resource" "$(remedy_for_json)"
+      return 0
+    fi
+    none || stop "reading ${1##*/providers/} failed. Azure says: $failure" \
+      "$(remedy_for "you need the role Reader at least; run it again when you have it")"
+    [ "$n" = 2 ] || nap $((pause / 2))
+  done
+  out=null
 }
+
+# must_get does the same for what is known to be there.
+must_get() {
+  get "$1" "$2"
+  [ "$out" != null ] || stop "${1##*/providers/} can't be read, and it is there or was a moment ago. Azure says: $failure" \
+    "run this again in a few minutes; nothing is decided before all that is there was read"
+}
+
+# none: whether the last failure says that there is no such resource. That a subscription, an API
+# or a provider is not found says nothing about it.
+none() { [[ $failure =~ ^\(?(ResourceGroupNotFound|ResourceNotFound|ParentResourceNotFound|ContainerNotFound)\)?([: ]|$) ]]; }
 
 # why <exit code>: the reason that az gave, in one line. A deployment's error is JSON, and its
 # causes lie at the bottom.
@@ -75,14 +130,14 @@ why() {
     return
   fi
   local text
-  text=$(sed 's/^ERROR: //' "$scratch/err" | jq -rRs '
+  text=$(sed 's/^ERROR: //' "$errors" | jq -rRs '
     def inner: . as $text | (try ($text | fromjson) catch null) // (try ($text | capture("(?<j>\\{[\\s\\S]*\\})").j | fromjson) catch null);
     def said: "\(.code // .Code)\(if .ExtendedCode then " \(.ExtendedCode)" else "" end): \(.message // .Message)";
     def leaves: if type == "object" and (.code // .Code | type) == "string" and (.message // .Message | type) == "string"
         then (if ((.details // []) | length) > 0 then .details[] | leaves
               else said as $said | [.message // .Message | inner | select(. != null) | leaves] as $deeper | if $deeper == [] then $said else $deeper[] end end)
       elif type == "object" then (.[] | leaves) elif type == "array" then (.[] | leaves) else empty end;
-    . as $all | [inner | leaves] | unique | if length > 0 then .[:3] | join("; ") else $all end' 2>/dev/null) || text=$(<"$scratch/err")
+    . as $all | [inner | leaves] | unique | if length > 0 then .[:3] | join("; ") else $all end' 2>/dev/null) || text=$(<"$errors")
   [[ $text != *"Exception Details:"* ]] || text=${text##*Exception Details:}
   text=$(tr -s ' \n\r\t' ' ' <<<"$text" | sed 's/^ //; s/ $//')
   echo "${text:0:600}"
@@ -114,10 +169,13 @@ remedy_for() {
     *PrincipalNotFound*) echo "the new identity is not known everywhere yet: run this again in five minutes" ;;
     *InUseSubnetCannotBeDeleted* | *legionservicelink*) echo "Azure holds the subnet of an app that was deleted, for hours at times: run this again later, it goes on here" ;;
     *QuotaExceeded* | *SubscriptionIsOverQuota* | *InsufficientQuota*) echo "a quota of the subscription is used up: ask for more (portal > Quotas), or use another region" ;;
-    *AADSTS* | *"az login"*) echo "sign in again: az login" ;;
+    *AADSTS* | *"az login"* | *ExpiredAuthenticationToken* | *InvalidAuthenticationToken* | *TokenExpired*) echo "sign in again: az login" ;;
+    "az answered no JSON"*) remedy_for_json ;;
     *) echo "$1" ;;
   esac
 }
+
+remedy_for_json() { echo "run it again; if it stays so, try the newest az (az upgrade), or Azure Cloud Shell, which no proxy stands before"; }
 
 # signed_in sets subscription, cloud, who ("user" or "servicePrincipal") and who_name, and looks at
 # az's version.
@@ -129,7 +187,7 @@ signed_in() {
   [[ $version =~ ^[0-9.]+$ ]] || version=0
   ! older "$version" "$least_az" || stop "az is version $version, and Flex Consumption takes $least_az or later" \
     "run az upgrade, or use Azure Cloud Shell"
-  attempt account show --output json || stop "az is not signed in" \
+  attempt account show --output json || stop "az is not signed in, or can't tell. It says: $failure" \
     "run az login (and az account set --subscription <name>)"
   local account
   mapfile -t account < <(jq -r '.id, .environmentName, .user.type, .user.name, .name' <<<"$out")
@@ -148,7 +206,7 @@ signed_in() {
 list_resources() {
   call_json "listing the resources of $group" \
     "you need the role Reader on $group at least" resource list --resource-group "$group"
-  resources=$(jq -c '(. // []) | map(.type |= ascii_downcase | .tags = (.tags // {}))' <<<"$out")
+  resources=$(jq -c 'map(.type |= ascii_downcase | .tags = (.tags // {}))' <<<"$out")
   resource_lines=$(jq -r '.[] | [.type, .tags.entraledger // "", .tags.part // "", .id] | @tsv' <<<"$resources")
 }
 

@@ -2,6 +2,9 @@
 # What deploy.sh, grant.sh and destroy.sh share: each says what it does, and stops at the first
 # thing that is wrong with what to do about it.
 
+# Names are compared by their bytes: in Turkish the lower case of I is another letter.
+export LC_ALL=C
+
 say() { printf '%s\n' "$*"; }
 
 steps=0
@@ -13,10 +16,14 @@ step() {
 # What a script puts back before it ends, however it ends; the last words are the STOP.
 at_end() { :; }
 
+# From here on nothing interrupts: what a script puts back is put back whole.
+undisturbed() { trap '' INT TERM HUP PIPE; }
+
 # stop "what is wrong" "what to do". Never call it in $(...): it would end the subshell alone.
 stopped=false
 stop() {
   stopped=true
+  undisturbed
   at_end
   printf '\nSTOP: %s\n      %s\n' "$1" "$2" >&2
   exit 1
@@ -31,17 +38,36 @@ confirm() {
   [ -t 0 ] || stop "there is nobody to ask: $1" "run it in a terminal, or with --yes"
   printf '   %s [y/N] ' "$1"
   local reply
-  read -r reply
+  read -r reply || reply=
   [ "$reply" = y ] || [ "$reply" = Y ] || stop "you said no" \
     "nothing was changed by this step; run it again when you are ready"
+}
+
+running=   # process id of the call of az that is under way: the leader of a group of its own
+
+# end_call ends it. Az is a wrapper: the program below it goes as well.
+end_call() {
+  [ -n "$running" ] || return 0
+  kill "$running" 2>/dev/null || true
+  wait "$running" 2>/dev/null || true
+  running=
+}
+
+# nap <seconds>: a signal ends it at once.
+nap() {
+  [ "$1" -gt 0 ] || return 0
+  sleep "$1" >/dev/null 2>&1 &
+  wait "$!" || true
 }
 
 # A command that fails where nobody expected it must not end the script without a word.
 failed_at=
 ended() {
   local code=$1
-  trap - EXIT INT TERM HUP
+  trap - EXIT ERR
+  undisturbed
   set +e
+  end_call
   at_end
   [ -z "$scratch" ] || rm -rf "$scratch"
   if [ "$code" -ne 0 ] && [ "$stopped" = false ]; then
@@ -53,9 +79,18 @@ ended() {
 
 interrupted() {
   stopped=true
+  undisturbed
+  set +e
+  end_call
   at_end
   printf '\nSTOP: interrupted\n      %s\n' "run it again, it goes on where it stopped" >&2
   exit 130
+}
+
+# Nobody reads on: what is put back is told to nobody.
+unread() {
+  exec >/dev/null
+  interrupted
 }
 
 # begin: temporary files that only you can read, and an end that always says something.
@@ -65,12 +100,18 @@ begin() {
   trap 'failed_at="exit code $? at line $LINENO"' ERR
   trap 'ended $?' EXIT
   trap interrupted INT TERM HUP
+  trap unread PIPE
   umask 077
-  scratch=$(mktemp -d "${TMPDIR:-/tmp}/entraledger.XXXXXX")
+  scratch=$(mktemp -d "${TMPDIR:-/tmp}/entraledger.XXXXXX") ||
+    stop "no folder for temporary files can be made in ${TMPDIR:-/tmp}" "make room there, or set TMPDIR to a folder of yours"
 }
 
 check_tools() {
   local tool
+  case ${OSTYPE:-} in msys* | cygwin* | win32*)
+    stop "this is bash on Windows (Git Bash, MSYS or Cygwin), which rewrites the ids of resources as paths" \
+      "use Azure Cloud Shell, or bash in the Windows Subsystem for Linux" ;;
+  esac
   [ "${BASH_VERSINFO[0]}${BASH_VERSINFO[1]}" -ge 44 ] ||
     stop "this is bash $BASH_VERSION, and it takes version 4.4 or later" \
     "use Azure Cloud Shell, or install a newer bash (brew install bash)"

@@ -3,7 +3,7 @@
 # at any time, goes on where it stopped, and takes nothing back that it was not given.
 set -euo pipefail
 start=$PWD
-cd "$(dirname "$0")"
+CDPATH='' cd -- "$(dirname "$0")"
 . ./common.sh
 . ./azure.sh
 . ./kept.sh
@@ -90,12 +90,20 @@ check_place() {
   say "   $location offers Flex Consumption"
 }
 
-# The group, where it is there: its region decides.
 find_group() {
   get "/subscriptions/$subscription/resourceGroups/$group" 2021-04-01
   there=$(field .location)
-  [ -z "$there" ] || [ "$there" = "$location" ] || stop "the resource group $group is in $there, and not in $location" \
-    "give --location $there, or another --resource-group"
+}
+
+# The app and its archive stay where they are. The group's region decides for what is new.
+check_location() {
+  local place what
+  place=$(jq -r .place "$scratch/kept") what=$(jq -r .placed "$scratch/kept")
+  if [ -z "$place" ]; then
+    place=$there what="the resource group $group"
+  fi
+  [ -z "$place" ] || [ "$place" = "$location" ] || stop "$what is in $place, and not in $location" \
+    "give --location $place$([ "$what" != "the resource group $group" ] || echo ", or another --resource-group")"
 }
 
 # check_rights sets may_lock: whether the caller may make the archive's lock.
@@ -194,7 +202,7 @@ choose_grants() {
 check_bicep() {
   local version
   call "asking for the version of Bicep" "run az bicep install, or leave --grants out" bicep version
-  version=$(grep -oE '[0-9]+\.[0-9]+\.[0-9]+' <<<"$out" | head -n 1)
+  version=$(grep -oE '[0-9]+\.[0-9]+\.[0-9]+' <<<"$out" | head -n 1) || true
   ! older "${version:-0}" "$least_bicep" ||
     stop "Bicep is version ${version:-unknown}, and --grants bicep takes $least_bicep or later" \
     "run az bicep upgrade, or leave --grants out"
@@ -222,13 +230,14 @@ decide() {
 
 template_arguments() { printf '%s\n' --resource-group "$group" --name "$deployment" --template-file "$template" --parameters "@$scratch/parameters.json"; }
 
-# What-if prints the settings of the app; those that somebody added by hand may be secrets.
+# What-if prints the settings of the app; those that somebody added by hand may be secrets. The
+# longest goes first, as one may begin another; a short one is taken as a whole word only.
 without_secrets() {
-  local text=$out value
-  while IFS= read -r value; do
-    [ ${#value} -lt 4 ] || text=${text//"$value"/"(not shown)"}
-  done < <(jq -r '.parameters.otherSettings.value // {} | .[] | tostring, (tojson | .[1:-1])' "$scratch/parameters.json" | sort -u)
-  say "   ${text//$'\n'/$'\n'   }"
+  printf '%s\n' "$out" | jq -Rrs --slurpfile given "$scratch/parameters.json" '
+    ([$given[0].parameters.otherSettings.value // {} | .[] | tostring, (tojson | .[1:-1]) | select(. != "")] | unique | sort_by(-length)) as $secrets
+    | reduce $secrets[] as $s (.; if ($s | length) >= 4 then split($s) | join("(not shown)")
+      else gsub("(?<![A-Za-z0-9_])" + ($s | gsub("(?<c>[^A-Za-z0-9_])"; "\\\(.c)")) + "(?![A-Za-z0-9_])"; "(not shown)") end)
+    | rtrimstr("\n") | split("\n")[] | "   " + .'
 }
 
 look_ahead() {
@@ -303,6 +312,7 @@ check_place
 find_group
 check_rights
 read_state
+check_location
 decide
 check_differences
 check_redundancy

@@ -43,7 +43,10 @@ func newCloud(t *testing.T, change func(*subscription)) *cloud {
 	t.Cleanup(api.Close)
 	self, err := os.Executable()
 	require.NoError(t, err)
-	require.NoError(t, os.Symlink(self, filepath.Join(c.folder, "az")))
+	// Az is a script that waits for another program, as the packages have it.
+	require.NoError(t, os.Mkdir(filepath.Join(c.folder, "bin"), 0o700))
+	require.NoError(t, os.Symlink(self, filepath.Join(c.folder, "bin", "az")))
+	require.NoError(t, os.WriteFile(filepath.Join(c.folder, "az"), []byte("#!/bin/bash\n\"${0%/*}/bin/az\" \"$@\"\nexit $?\n"), 0o700))
 	c.file("ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: api.Certificate().Raw})))
 	c.packed("app.zip", "a program")
 	s := subscription{Az: "2.77.0", Bicep: "0.49.2", Cloud: "AzureCloud", Locations: []string{"westeurope", "westus",

@@ -186,6 +186,35 @@ func TestWhatWasMadeByHandAndHasNoParameterStopsTheCall(t *testing.T) {
 		{"a telephone", func(p func(kind, name string) arm) {
 			p("Microsoft.Insights/actionGroups", "ag-ledger-x1y2z3w4")["smsReceivers"] = []any{arm{"name": "ada"}}
 		}, "smsReceivers of the action group"},
+		{"always-ready triggers", func(p func(kind, name string) arm) {
+			p("Microsoft.Web/sites", appName)["functionAppConfig"].(arm)["scaleAndConcurrency"].(arm)["triggers"] = arm{
+				"http": arm{"perInstanceConcurrency": 4.0}}
+		}, "the concurrency of the app's triggers"},
+		{"rules for addresses of the host's account", func(p func(kind, name string) arm) {
+			p("Microsoft.Storage/storageAccounts",
+				"stledgerx1y2z3w4h")["networkAcls"].(arm)["ipRules"] = []any{arm{"value": "203.0.113.7"}}
+		}, "network rules of stledgerx1y2z3w4h"},
+		{"nobody passes by", func(p func(kind, name string) arm) {
+			p("Microsoft.Storage/storageAccounts", "stledgerx1y2z3w4a")["networkAcls"].(arm)["bypass"] = "None"
+		}, "who passes by the network rules of stledgerx1y2z3w4a: None"},
+		{"containers for longer", func(p func(kind, name string) arm) {
+			p("Microsoft.Storage/storageAccounts",
+				"stledgerx1y2z3w4a/blobServices/default")["containerDeleteRetentionPolicy"].(arm)["days"] = 300.0
+		}, "days for which a deleted container can be restored: 300"},
+		{"an alert is switched off", func(p func(kind, name string) arm) {
+			p("Microsoft.Insights/scheduledQueryRules", "alert-archive-stale-ledger-x1y2z3w4")["enabled"] = false
+		}, "the alert alert-archive-stale-ledger-x1y2z3w4 is switched off"},
+		{"an alert is muted", func(p func(kind, name string) arm) {
+			p("Microsoft.Insights/scheduledQueryRules", "alert-archive-stale-ledger-x1y2z3w4")["muteActionsDuration"] = "PT4H"
+		}, "is muted for PT4H"},
+		{"another threshold", func(p func(kind, name string) arm) {
+			p("Microsoft.Insights/scheduledQueryRules",
+				"alert-archive-stale-ledger-x1y2z3w4")["criteria"] = arm{"allOf": []any{arm{"threshold": 7.0}}}
+		}, "the threshold of the alert alert-archive-stale-ledger-x1y2z3w4: 7, and 1 in the template"},
+		{"another action group", func(p func(kind, name string) arm) {
+			p("Microsoft.Insights/scheduledQueryRules", "alert-archive-stale-ledger-x1y2z3w4")["actions"] = arm{
+				"actionGroups": []any{subID + "/another"}}
+		}, "further action groups of the alert"},
 		{"no cap", func(p func(kind, name string) arm) {
 			p("Microsoft.OperationalInsights/workspaces",
 				"log-ledger-x1y2z3w4")["workspaceCapping"] = arm{"dailyQuotaGb": -1.0}
@@ -205,6 +234,65 @@ func TestWhatWasMadeByHandAndHasNoParameterStopsTheCall(t *testing.T) {
 			require.Equal(t, 1, code)
 			require.Contains(t, out, m.says)
 			require.Contains(t, out, "--overwrite-settings")
+			require.Equal(t, before.Resources, c.state().Resources)
+		})
+	}
+}
+
+func TestWhatWasMadeByHandOnTheAppsAuthenticationNetworkAndIdentityStopsTheCall(t *testing.T) {
+	app, vnet := provider("Microsoft.Web/sites", appName), provider("Microsoft.Network/virtualNetworks", "vnet-ledger-x1y2z3w4")
+	cases := []struct {
+		name   string
+		change func(get func(id string) arm)
+		says   string
+	}{
+		{"paths", func(get func(id string) arm) {
+			get(app + "/config/authsettingsV2")["properties"].(arm)["globalValidation"] = arm{"excludedPaths": []any{"/api/x"}}
+		}, "paths that the authentication leaves out"},
+		{"applications", func(get func(id string) arm) {
+			ad := get(app + "/config/authsettingsV2")["properties"].(arm)["identityProviders"].(arm)["azureActiveDirectory"].(arm)
+			ad["validation"].(arm)["defaultAuthorizationPolicy"].(arm)["allowedApplications"] = []any{"7"}
+		}, "audiences, applications or principals of the authentication"},
+		{"another provider", func(get func(id string) arm) {
+			get(app + "/config/authsettingsV2")["properties"].(arm)["identityProviders"].(arm)["gitHub"] = arm{
+				"registration": arm{"clientId": "x"}}
+		}, "the identity provider gitHub"},
+		{"an identity of the system", func(get func(id string) arm) {
+			get(app)["identity"].(arm)["type"] = "SystemAssigned, UserAssigned"
+		}, "further identities of the app"},
+		{"another identity", func(get func(id string) arm) {
+			get(app)["identity"].(arm)["userAssignedIdentities"].(arm)[subID+"/another"] = arm{}
+		}, "further identities of the app"},
+		{"DNS servers", func(get func(id string) arm) {
+			get(vnet)["properties"].(arm)["dhcpOptions"] = arm{"dnsServers": []any{"10.0.0.4"}}
+		}, "DNS servers of the network"},
+		{"a subnet", func(get func(id string) arm) {
+			p := get(vnet)["properties"].(arm)
+			p["subnets"] = append(p["subnets"].([]any), arm{"name": "vms", "properties": arm{}})
+		}, "further subnets of the network"},
+		{"a NAT gateway", func(get func(id string) arm) {
+			get(vnet)["properties"].(arm)["subnets"].([]any)[0].(arm)["properties"].(arm)["natGateway"] = arm{"id": "x"}
+		}, "gateways, routes or service endpoints"},
+		{"a tag of one resource", func(get func(id string) arm) { get(archiveID)["tags"].(arm)["dataClass"] = "secret" },
+			"the tag dataClass, which is not the same everywhere (stledgerx1y2z3w4a: secret)"},
+	}
+	for _, m := range cases {
+		t.Run(m.name, func(t *testing.T) {
+			c := afterDeploying(t, "--set", "network=private", "--set", "entraClientId=0a1b2c3d-0000-0000-0000-00000000000e",
+				"--set", `tags={"costCenter":"4711"}`)
+			c.change(func(s *subscription) {
+				for _, r := range s.Resources {
+					if tags, has := r["tags"].(arm); has {
+						tags["hidden-link: /app-insights-resource-id"] = r["id"] // each its own; nobody's to decide
+					}
+				}
+				m.change(s.get)
+			})
+			before := c.state()
+			out, code := c.deploy()
+			require.Equal(t, 1, code, out)
+			require.Contains(t, out, m.says)
+			require.Equal(t, 1, strings.Count(out[strings.Index(out, "was made by hand"):strings.Index(out, "STOP")], "\n   "), out)
 			require.Equal(t, before.Resources, c.state().Resources)
 		})
 	}

@@ -138,6 +138,11 @@ func mend(s *subscription) {
 	if s.GroupLocation != "" {
 		s.GroupLocation = "westeurope"
 	}
+	// An app of which nothing but its tags is played is no app.
+	app := strings.ToLower(provider("Microsoft.Web/sites", appName))
+	if r := s.Resources[app]; r != nil && r["properties"] == nil {
+		delete(s.Resources, app)
+	}
 }
 
 func TestRightsThatSufficeAndConditionsThatCantBeJudged(t *testing.T) {

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Takes Entra Ledger away again, and keeps the archive unless told otherwise.
 set -euo pipefail
-cd "$(dirname "$0")"
+CDPATH='' cd -- "$(dirname "$0")"
 . ./common.sh
 . ./azure.sh
 
@@ -33,12 +33,10 @@ done
 # Azure may hold it for hours.
 before="Microsoft.Insights/scheduledQueryRules Microsoft.Insights/actionGroups Microsoft.Web/sites Microsoft.Web/serverfarms"
 after="Microsoft.Network/privateDnsZones/virtualNetworkLinks Microsoft.Network/privateDnsZones Microsoft.Insights/components
-  Microsoft.OperationalInsights/workspaces Microsoft.Storage/storageAccounts Microsoft.ManagedIdentity/userAssignedIdentities"
+  Microsoft.OperationalInsights/workspaces"
 endpoints=Microsoft.Network/privateEndpoints
+identities=Microsoft.ManagedIdentity/userAssignedIdentities
 last="Microsoft.Network/virtualNetworks Microsoft.Network/networkSecurityGroups"
-
-# without_archive drops the archive from a list of ids, whatever its part is said to be.
-without_archive() { if [ -n "$archive" ]; then grep -vixF "$archive" || true; else cat; fi; }
 
 find_everything() {
   step "Looking at what is there"
@@ -50,37 +48,100 @@ find_everything() {
   get "/subscriptions/$subscription/resourceGroups/$group" 2021-04-01
   [ "$out" != null ] || stop "there is no resource group $group" "az group list --query '[].name' lists them"
   list_resources
+  mapfile -t private < <(ours "$endpoints")
+  find_roles
   find_archive
   if [ -n "$doomed" ] && [ "$doomed" != "$archive_name" ]; then
     stop "the archive's storage account is '$archive_name', and not '$doomed'" \
       "nothing was deleted; spell it out if you mean it"
   fi
+  # Of storage accounts only the host's goes unasked: whatever else is tagged may hold records.
   mapfile -t first < <(smart_detection; for type in $before; do ours "$type"; done)
-  mapfile -t private < <(ours "$endpoints")
-  mapfile -t rest < <(for type in $after; do ours "$type" | without_archive; done)
+  mapfile -t rest < <(for type in $after; do ours "$type" | without_foreign_links; done
+    ours Microsoft.Storage/storageAccounts host | without_archives; ours "$identities")
   mapfile -t network < <(for type in $last; do ours "$type"; done)
-  identity=$(ours Microsoft.ManagedIdentity/userAssignedIdentities identity | head -n 1)
+  find_left_alone
 }
 
-# The archive that the app writes, or else the one with the tags. An archive that another app has
-# taken over has that one's tag, and is not ours to delete.
+# read_list "what" <address>: sets out to the values of a list of ARM.
+read_list() {
+  call_json "reading $1" "you need the role Reader on $group" rest --method get --url "$2"
+  jq -e '.value | type == "array"' <<<"$out" >/dev/null 2>&1 || stop "reading $1 failed: az answered no list" \
+    "run it again; if it stays so, try the newest az (az upgrade), or Azure Cloud Shell"
+  out=$(jq -c .value <<<"$out")
+}
+
+# find_roles sets roles: what the app's identity may do on resources of the group, as JSON.
+find_roles() {
+  local identity principal
+  roles='[]'
+  identity=$(ours "$identities" identity | head -n 1)
+  [ -n "$identity" ] || return 0
+  get "$identity" 2024-11-30
+  principal=$(field .properties.principalId)
+  [ -n "$principal" ] || return 0
+  read_list "the roles of ${identity##*/}" \
+    "/subscriptions/$subscription/resourceGroups/$group/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01&\$filter=principalId%20eq%20%27$principal%27"
+  roles=$(jq -c --arg principal "$principal" 'map(select(.properties.principalId == $principal))' <<<"$out")
+}
+
+# find_archive sets archive, and archives: all accounts that hold an archive of which something is
+# the app's. The archive is the one that the app writes; without an app, the one with its tags, or
+# else the one that its private endpoints and its identity's roles are for: an archive that another
+# app has taken over has that one's tags, and is not ours to delete.
 find_archive() {
-  local app tagged
-  archive=''
+  local app written='' tagged used
   app=$(ours Microsoft.Web/sites app | head -n 1)
   if [ -n "$app" ]; then
     call_json "reading the settings of ${app##*/}" \
       "you need the role Contributor on $group" functionapp config appsettings list --resource-group "$group" --name "${app##*/}"
-    archive=$(account_of_app "$out")
+    written=$(account_of_app "$out")
   fi
   tagged=$(ours Microsoft.Storage/storageAccounts archive)
-  [ -n "$archive" ] || archive=$tagged
+  find_used
+  archive=${written:-${tagged:-$used}}
   [ "$(wc -l <<<"$archive")" -eq 1 ] || stop "several storage accounts are tagged as the archive of '$name'" \
-    "take the tag part off those that are not"
+    "take the tag entraledger off those that are not: they are no part of the deployment then, and stay"
   archive_name=${archive##*/}
+  mapfile -t archives < <(printf '%s\n' "$written" "$tagged" "$used" | awk 'NF && !seen[tolower($0)]++')
   if [ -n "$doomed" ] && [ "$doomed" = "$archive_name" ] && ! grep -qixF "$archive" <<<"$tagged"; then
     stop "$archive_name is the archive of another app by now" "nothing was deleted; delete it with that app's --name"
   fi
+}
+
+# find_used sets used: the archives, whatever app's they are said to be, on which the identity has a
+# role; and those that private endpoints of ours lead to, where no app says what it writes.
+find_used() {
+  local id targets
+  targets=$(jq -r '.[].properties.scope' <<<"$roles")
+  for id in "${private[@]}"; do
+    [ -z "$written" ] || break
+    get "$id" "$api_network"
+    targets+=$'\n'$(field '.properties | .privateLinkServiceConnections[]?, .manualPrivateLinkServiceConnections[]? | .properties.privateLinkServiceId')
+  done
+  used=$(awk -F '\t' 'NR == FNR { if (NF) target[tolower($0)]; next }
+    $1 == "microsoft.storage/storageaccounts" && $3 == "archive" && tolower($4) in target { print $4 }' <(printf '%s\n' "$targets") <(printf '%s\n' "$resource_lines"))
+}
+
+without_archives() { grep -vixF -f <(printf '%s\n' "${archives[@]:-none}") || true; }
+
+# A zone to which others have linked their networks is theirs as well.
+without_foreign_links() {
+  awk -F '\t' -v name="$name" 'NR == FNR { if ($1 == "microsoft.network/privatednszones/virtualnetworklinks" && $2 != name) {
+      zone = tolower($4); sub(/\/virtualnetworklinks\/.*/, "", zone); foreign[zone] }; next }
+    !(tolower($0) in foreign)' <(printf '%s\n' "$resource_lines") -
+}
+
+# find_left_alone sets left: what has the deployment's tag and is kept, with the reason.
+find_left_alone() {
+  local id
+  left=()
+  while read -r id; do
+    [ -z "$id" ] || left+=("${id##*/}: other networks are linked to it")
+  done < <(comm -23 <(ours Microsoft.Network/privateDnsZones | sort) <(ours Microsoft.Network/privateDnsZones | without_foreign_links | sort))
+  while read -r id; do
+    [ -z "$id" ] || [ "$id" = "$archive" ] || left+=("${id##*/}: a storage account that may hold records; delete it by hand if it does not")
+  done < <(comm -23 <(ours Microsoft.Storage/storageAccounts | sort) <(ours Microsoft.Storage/storageAccounts host | without_archives | sort))
 }
 
 # What Application Insights makes beside a component, untagged: a rule of its own, and one action
@@ -93,36 +154,38 @@ smart_detection() {
         and ($ours | length) > 0 and ($components | length) == ($ours | length))) | .id' <<<"$resources"
 }
 
-# What lies on the archive and belongs to the app: its roles, and the settings that told Log
-# Analytics who read it.
-on_archive() {
+# What lies on an archive and belongs to the app: its roles, and the settings that tell its Log
+# Analytics workspace who read the archive. Another app's workspace is told for that one.
+on_archives() {
+  local service id account
   assignments=() audits=()
-  [ -n "$archive" ] || return 0
-  if [ -n "$identity" ]; then
-    get "$identity" 2024-11-30
-    local principal
-    principal=$(field .properties.principalId)
-    call_json "reading the roles on $archive_name" "you need the role Reader on it" \
-      rest --method get --url "$archive/providers/Microsoft.Authorization/roleAssignments?api-version=2022-04-01&\$filter=atScope()"
-    # shellcheck disable=SC2016 # jq's variables
-    mapfile -t assignments < <(field '.value[] | select(.properties.principalId == $principal and ((.properties.scope | ascii_downcase) == ($archive | ascii_downcase))) | .id' \
-      --arg principal "$principal" --arg archive "$archive")
-  fi
-  local service
-  for service in blobServices tableServices; do
-    get "$archive/$service/default/providers/Microsoft.Insights/diagnosticSettings/access" "$api_diagnostics"
-    [ "$out" = null ] || audits+=("$archive/$service/default/providers/Microsoft.Insights/diagnosticSettings/access")
+  for account in "${archives[@]}"; do
+    # shellcheck disable=SC2016 # jq's variable
+    mapfile -t -O ${#assignments[@]} assignments < <(jq -r --arg account "$account" \
+      '.[] | select((.properties.scope | ascii_downcase) == ($account | ascii_downcase)) | .id' <<<"$roles")
+    for service in blobServices tableServices; do
+      id="$account/$service/default/providers/Microsoft.Insights/diagnosticSettings/access"
+      get "$id" "$api_diagnostics"
+      [ "$out" != null ] || continue
+      if grep -qixF "$(field .properties.workspaceId)" <<<"$(ours Microsoft.OperationalInsights/workspaces)"; then
+        audits+=("$id")
+      else
+        left+=("the audit setting of ${account##*/} ($service): it writes to a workspace that is not this app's")
+      fi
+    done
   done
 }
 
-# find_locks sets locks: those on the archive itself. Who locked the group or the subscription is
-# somebody else.
+# find_locks sets locks: those on the archives themselves. Who locked the group or the subscription
+# is somebody else.
 find_locks() {
+  local account
   locks='[]'
-  [ -n "$archive" ] || return 0
-  call_json "reading the locks of $archive_name" \
-    "you need the role Reader on it" rest --method get --url "$archive/providers/Microsoft.Authorization/locks?api-version=$api_locks"
-  locks=$(jq -c --arg archive "$archive/" '[.value[]? | select(.id | ascii_downcase | startswith($archive | ascii_downcase))]' <<<"$out")
+  for account in "${archives[@]}"; do
+    read_list "the locks of ${account##*/}" "$account/providers/Microsoft.Authorization/locks?api-version=$api_locks"
+    locks=$(jq -c --arg archive "$account/" --argjson before "$locks" \
+      '$before + map(select(.id | ascii_downcase | startswith($archive | ascii_downcase)))' <<<"$out")
+  done
 }
 
 # Azure deletes no account whose container has a locked immutability policy and blobs in it.
@@ -134,45 +197,79 @@ check_heads() {
       "nothing was deleted; leave --delete-archive out, and the archive is kept"
 }
 
-lifted='[]'
+# account_of_lock <lock>: what it is on.
+account_of_lock() { jq -r '.id | sub("/providers/Microsoft.Authorization/locks/[^/]*$"; ""; "i")' <<<"$1"; }
+
+lifted='[]'   # locks that are off, or may be
+refused=      # why the last one could not be put back
 lift_locks() {
+  local lock id
   [ "$locks" != '[]' ] || return 0
-  say "   lifting the lock of $archive_name"
   lifted=$locks
-  local id
-  for id in $(jq -r '.[].id' <<<"$locks"); do
-    call "lifting the lock of $archive_name" \
+  while IFS= read -r lock; do
+    id=$(account_of_lock "$lock")
+    say "   lifting the lock of ${id##*/}"
+    id=$(jq -r .id <<<"$lock")
+    call "lifting the lock ${id##*/}" \
       "ask for Locks Contributor, User Access Administrator or Owner on $group; then run this again" \
       rest --method delete --url "$id?api-version=$api_locks" --output none
-  done
+  done < <(jq -c '.[]' <<<"$locks")
   unlocked=true
+}
+
+# put_back <lock>: gives 1 where it is not there in the end. One answer of Azure proves nothing, so
+# it is read back.
+put_back() {
+  local id body n limit=60 tries=1
+  id=$(jq -r .id <<<"$1")
+  body=$(jq -c '{properties: {level: .properties.level, notes: (.properties.notes // "")}}' <<<"$1")
+  for ((n = 1; n <= 5; n++)); do
+    [ "$n" -eq 1 ] || nap $((pause * (n - 1)))
+    refused='it was put, and is not there'
+    attempt rest --method put --url "$id?api-version=$api_locks" --body "$body" --output none || refused=$failure
+    if attempt rest --method get --url "$id?api-version=$api_locks" --output json &&
+      jq -e --argjson lock "$1" '.properties.level == $lock.properties.level' <<<"$out" >/dev/null 2>&1; then return 0; fi
+  done
+  return 1
+}
+
+# restore puts back what was lifted. lifted keeps what could not be. Nothing interrupts it: an
+# archive without its lock is worse than a minute of waiting.
+restore() {
+  [ "$lifted" != '[]' ] || return 0
+  local lock id off='[]'
+  unlocked=false
+  undisturbed
+  while IFS= read -r lock; do
+    id=$(account_of_lock "$lock")
+    if put_back "$lock"; then
+      say "   the lock of ${id##*/} is back" || true
+    else
+      off=$(jq -c --argjson lock "$lock" '. + [$lock]' <<<"$off")
+    fi
+  done < <(jq -c '.[]' <<<"$lifted")
+  lifted=$off
+}
+
+# by_hand tells how the locks that are off are put back.
+by_hand() {
+  jq -r 'map("az lock create --name \(.name // (.id | split("/") | last) | @sh) --lock-type \(.properties.level) --resource \(
+    .id | sub("/providers/Microsoft.Authorization/locks/[^/]*$"; ""; "i") | @sh) --notes \(.properties.notes // "" | @sh)") | join("; ")' <<<"$lifted"
 }
 
 # at_end puts the locks back, however the script ends.
 at_end() {
+  restore
   [ "$lifted" != '[]' ] || return 0
-  local lock id body failed=
-  unlocked=false
-  while IFS= read -r lock; do
-    id=$(jq -r .id <<<"$lock")
-    body=$(jq -c '{properties: {level: .properties.level, notes: (.properties.notes // "")}}' <<<"$lock")
-    attempt rest --method put --url "$id?api-version=$api_locks" --body "$body" --output none ||
-      failed="$failed ${id##*/}"
-  done < <(jq -c '.[]' <<<"$lifted")
+  printf '\nATTENTION: the archive is without its lock. Azure says: %s\n      put it back: %s\n' "$refused" "$(by_hand)" >&2 || true
   lifted='[]'
-  if [ -n "$failed" ]; then
-    printf '\nATTENTION: the archive is without its lock%s. Azure says: %s\n      %s\n' "$failed" "$failure" \
-      "put it back: az lock create --name keep-the-archive --lock-type CanNotDelete --resource $archive" >&2
-    return 0
-  fi
-  say "   the lock of $archive_name is back"
 }
 
-# remove <id>: what is gone already is gone.
+# remove <id>: what is gone already is gone. Another thing that is not found (a subscription, an API
+# version) says nothing about it.
 remove() {
   local limit=900
-  if attempt resource delete --ids "$1" --output none ||
-    [[ $failure =~ NotFound|not\ found|could\ not\ be\ found ]]; then
+  if attempt resource delete --ids "$1" --output none || none; then
     say "   ${1##*/}"
     return
   fi
@@ -181,8 +278,7 @@ remove() {
 }
 
 remove_by_rest() {
-  attempt rest --method delete --url "$1?api-version=$2" --output none ||
-    [[ $failure =~ NotFound|not\ found|could\ not\ be\ found ]] ||
+  attempt rest --method delete --url "$1?api-version=$2" --output none || none ||
     stop "$3 was not deleted. Azure says: $failure" "$(remedy_for "run this again, it goes on here")"
   say "   $3"
 }
@@ -192,14 +288,13 @@ remove_by_rest() {
 remove_network() {
   local n
   for ((n = 1; ; n++)); do
-    if attempt resource delete --ids "$1" --output none ||
-      [[ $failure =~ NotFound|not\ found|could\ not\ be\ found ]]; then
+    if attempt resource delete --ids "$1" --output none || none; then
       say "   ${1##*/}"
       return
     fi
     [ "$n" -lt 12 ] || break
     say "   ${1##*/} is in use still (try $n of 12)"
-    sleep $((pause * 3))
+    nap $((pause * 3))
   done
   stop "${1##*/} was not deleted: everything else is. Azure says: $failure" \
     "$(remedy_for "Azure may hold it for hours: run this again later, it goes on here")"
@@ -210,6 +305,7 @@ show() {
   for id in "${first[@]}" "${private[@]}" "${rest[@]}" "${network[@]}"; do say "   ${id##*/providers/}"; done
   [ ${#assignments[@]} -eq 0 ] || say "   ${#assignments[@]} roles of the app on the archive"
   [ ${#audits[@]} -eq 0 ] || say "   the audit settings of the archive"
+  for id in "${left[@]}"; do say "   left: $id"; done
   if [ -n "$doomed" ]; then
     say "   AND THE ARCHIVE: $archive_name"
   elif [ -n "$archive_name" ]; then
@@ -231,11 +327,21 @@ delete_everything() {
     lift_locks
     for id in "${private[@]}"; do remove "$id"; done
     for id in "${audits[@]}"; do remove_by_rest "$id" "$api_diagnostics" "audit setting"; done
-    for id in "${assignments[@]}"; do remove_by_rest "$id" 2022-04-01 "a role of the app on $archive_name"; done
-    [ -n "$doomed" ] || at_end
+    for id in "${assignments[@]}"; do remove_by_rest "$id" 2022-04-01 "a role of the app on its archive"; done
+    [ -n "$doomed" ] || restore_and_go_on
   fi
   for id in "${rest[@]}"; do remove "$id"; done
   for id in "${network[@]}"; do remove_network "$id"; done
+}
+
+# restore_and_go_on puts the locks back while there is work left; what fails is tried again at the end.
+restore_and_go_on() {
+  local traps
+  traps=$(trap -p INT TERM HUP PIPE)
+  restore
+  trap - INT TERM HUP PIPE
+  eval "$traps"
+  [ "$lifted" = '[]' ] || say "   the archive's lock is NOT back yet, and is tried again at the end. Azure says: $refused"
 }
 
 delete_archive() {
@@ -243,12 +349,13 @@ delete_archive() {
   [ "$lifted" != '[]' ] || lift_locks
   unlocked=true
   remove "$archive"
-  lifted='[]'
+  # What was lifted from another archive is put back.
+  lifted=$(jq -c --arg archive "$archive/" 'map(select(.id | ascii_downcase | startswith($archive | ascii_downcase) | not))' <<<"$lifted")
 }
 
 begin
 find_everything
-on_archive
+on_archives
 find_locks
 check_heads
 show
@@ -256,6 +363,12 @@ show
 confirm "Delete these?"
 delete_everything
 [ -z "$doomed" ] || delete_archive
+restore
+if [ "$lifted" != '[]' ]; then
+  remedy="put it back: $(by_hand)"
+  lifted='[]'
+  stop "all is deleted that was to be, and the archive is without its lock. Azure says: $refused" "$remedy"
+fi
 
 step "Done"
 if [ -z "$doomed" ] && [ -n "$archive_name" ]; then

@@ -1,12 +1,9 @@
 package infra_test
 
 import (
-	"bytes"
 	"slices"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -123,48 +120,6 @@ func TestADestroyThatFailsAnywherePutsTheLockBackAndGoesOn(t *testing.T) {
 	}
 }
 
-func TestAnInterruptedDestroyPutsTheLockBack(t *testing.T) {
-	for _, signal := range []syscall.Signal{syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP} {
-		t.Run(signal.String(), func(t *testing.T) {
-			c := toDestroy(t, func(s *subscription) {
-				s.Faults = []fault{{Call: "pep-archive-blob", Hangs: true,
-					Times: 1}}
-			})
-			cmd := c.command("destroy.sh", "--resource-group", "rg-ledger", "--yes")
-			cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // as a terminal does: the signal goes to all of them
-			var out bytes.Buffer
-			cmd.Stdout, cmd.Stderr = &out, &out
-			require.NoError(t, cmd.Start())
-			require.Eventually(t, func() bool { return c.state().Faults[0].Times == 0 }, time.Minute,
-				5*time.Millisecond)
-			require.NotContains(t, c.names(), "keep-the-archive")
-			require.NoError(t, syscall.Kill(-cmd.Process.Pid, signal))
-			require.Error(t, cmd.Wait())
-			require.Contains(t, out.String(), "STOP: interrupted")
-			require.Contains(t, out.String(), "the lock of stledgerx1y2z3w4a is back")
-			require.Contains(t, c.names(), "keep-the-archive")
-			text, code := c.destroy()
-			require.Zero(t, code, text)
-			require.Equal(t, keptArchive, c.names())
-		})
-	}
-}
-
-func TestALockThatCantBePutBackIsShoutedAbout(t *testing.T) {
-	c := toDestroy(t, func(s *subscription) {
-		s.Faults = []fault{{Call: "--method put", Says: "(AuthorizationFailed) no", Times: -1}}
-	})
-	out, code := c.destroy()
-	require.Zero(t, code, out)
-	require.Contains(t, out, "ATTENTION: the archive is without its lock")
-	require.Contains(t, out, "az lock create --name keep-the-archive --lock-type CanNotDelete --resource "+archiveID)
-	out, _ = c.destroy()
-	require.Contains(t, out, "It has no lock; to make one: az lock create")
-	// A deployment makes it again: it was never given up.
-	c.deployed()
-	require.Contains(t, c.names(), "keep-the-archive")
-}
-
 func TestASubnetThatAzureHoldsIsTriedAgainAndComesLast(t *testing.T) {
 	text := "(InUseSubnetCannotBeDeleted) Subnet app is in use by .../serviceAssociationLinks/legionservicelink"
 	c := toDestroy(t, func(s *subscription) {
@@ -189,16 +144,6 @@ func TestASubnetThatAzureHoldsIsTriedAgainAndComesLast(t *testing.T) {
 	out, code = c2.destroy()
 	require.Zero(t, code, out)
 	require.Equal(t, keptArchive, c2.names())
-}
-
-func TestALockOfTheCompanysStopsTheDestroyWithItsName(t *testing.T) {
-	c := toDestroy(t, func(s *subscription) {
-		s.put(rgID+"/providers/Microsoft.Authorization/locks/company", arm{"properties": arm{"level": "CanNotDelete"}})
-	})
-	out, code := c.destroy()
-	require.Equal(t, 1, code)
-	require.Contains(t, out, "ScopeLocked")
-	require.Contains(t, out, "az lock list --resource-group rg-ledger")
 }
 
 func TestDestroyRefusesWhatCantBeMeant(t *testing.T) {

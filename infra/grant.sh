@@ -2,7 +2,7 @@
 # Grants the app's identity Microsoft Graph application permissions, or prints the commands for
 # somebody who may.
 set -euo pipefail
-cd "$(dirname "$0")"
+CDPATH='' cd -- "$(dirname "$0")"
 . ./common.sh
 . ./azure.sh
 . ./granting.sh
@@ -54,22 +54,24 @@ check_inputs() {
 find_app() {
   app_id="/subscriptions/$subscription/resourceGroups/$group/providers/Microsoft.Web/sites/$app"
   get "$app_id" "$api_web"
-  [ -n "$(field .id)" ] || stop "there is no app $app in $group" \
+  [ -n "$(field '.id?')" ] || stop "there is no app $app in $group" \
     "az functionapp list --resource-group $group --query '[].name' lists them"
-  api="https://$(field .properties.defaultHostName)/api"
-  local identities client
+  local host identities client
+  host=$(field '.properties.defaultHostName? | strings')
+  [ -n "$host" ] || stop "Azure tells no address of $app" "run this again; if it stays so, look at the app in the portal"
+  api="https://$host/api"
   identities=$(field '[.identity.userAssignedIdentities // {} | .[]]' -c)
   if [ "$(jq length <<<"$identities")" -gt 1 ]; then
     call_json "reading the settings of $app" \
       "you need the role Contributor on $group" functionapp config appsettings list --resource-group "$group" --name "$app"
-    client=$(field '[.[] | select(.name == "AZURE_CLIENT_ID") | .value][0]')
+    client=$(field '[.[]? | select(.name? == "AZURE_CLIENT_ID") | .value][0]')
     identities=$(jq --arg client "$client" 'map(select(.clientId == $client))' <<<"$identities")
   fi
   principal=$(jq -r '.[0].principalId // ""' <<<"$identities")
   [ -n "$principal" ] || stop "$app has no user-assigned identity of Entra Ledger" \
     "is it the right app? infra/deploy.sh names it"
-  get "$app_id/config/authsettingsV2" "$api_web"
-  if [ "$(field '.properties.platform.enabled')" = true ]; then entra=true; else entra=false; fi
+  must_get "$app_id/config/authsettingsV2" "$api_web"
+  if [ "$(field '.properties?.platform?.enabled?')" = true ]; then entra=true; else entra=false; fi
 }
 
 begin

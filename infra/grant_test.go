@@ -36,6 +36,20 @@ func TestTheScriptGrantsWhatIsMissingAndNoMore(t *testing.T) {
 	require.Contains(t, out, "grant.sh --print --principal")
 }
 
+// TestAGrantThatSomebodyMadeMeanwhileIsNoFailure: what was granted was read before, and Microsoft
+// Graph's copies are not always of one time.
+func TestAGrantThatSomebodyMadeMeanwhileIsNoFailure(t *testing.T) {
+	c := newCloud(t, func(s *subscription) {
+		s.Granted = []string{"role-of-AuditLog.Read.All"}
+		s.Faults = []fault{{Call: "appRoleAssignments?", Answers: `{"value": []}`, Times: 1}}
+	})
+	out, code := c.run("grant.sh", "--principal", principal, "AuditLog.Read.All", "User.Read.All")
+	require.Zero(t, code, out)
+	require.Contains(t, out, "AuditLog.Read.All: granted already")
+	require.Equal(t, []string{"role-of-AuditLog.Read.All", "role-of-User.Read.All"}, c.state().Granted,
+		"of the roles of this name those of apps")
+}
+
 func TestGrantByAppFindsTheIdentityRestartsAndAsks(t *testing.T) {
 	c := afterDeploying(t, "--grants", "print")
 	before := c.state()

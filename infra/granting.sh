@@ -6,8 +6,10 @@ microsoft_graph=00000003-0000-0000-c000-000000000000
 
 find_graph() {
   call_json "asking az for the address of Microsoft Graph" "run az login again" cloud show
-  graph=$(field .endpoints.microsoftGraphResourceId)
+  graph=$(field '.endpoints?.microsoftGraphResourceId? | strings')
   graph=${graph%/}
+  [[ $graph == https://* ]] || stop "az tells no address of Microsoft Graph" \
+    "run az login again, or az cloud set --name AzureCloud|AzureUSGovernment|AzureChinaCloud"
 }
 
 # may_grant: whether the caller holds an active directory role that may grant application
@@ -18,7 +20,7 @@ may_grant() {
   find_graph
   attempt rest --method get --url "$graph/v1.0/me/transitiveMemberOf/microsoft.graph.directoryRole?\$select=roleTemplateId&\$count=true" \
     --headers ConsistencyLevel=eventual --output json || return 1
-  [[ $(field '.value[].roleTemplateId') =~ e8611ab8-c189-46e8-94e1-60213ab1f814|62e90394-69f5-4237-9190-012177145e10 ]]
+  [[ $(field '.value[]?.roleTemplateId?') =~ e8611ab8-c189-46e8-94e1-60213ab1f814|62e90394-69f5-4237-9190-012177145e10 ]]
 }
 
 # find_roles <permission> ...: sets graph_object (the object id of Microsoft Graph's service
@@ -27,10 +29,12 @@ find_roles() {
   [ -n "${graph:-}" ] || find_graph
   call_json "reading Microsoft Graph's service principal" \
     "sign in to the tenant with az login --tenant <tenant>" ad sp show --id "$microsoft_graph"
-  graph_object=$(field .id)
+  graph_object=$(field '.id? | strings')
+  [ -n "$graph_object" ] || stop "az does not tell Microsoft Graph's service principal" \
+    "sign in to the tenant with az login --tenant <tenant>, and run this again"
   local permission found
   # shellcheck disable=SC2016 # jq's variable
-  roles=$(field '.appRoles[] | select((.value | IN($ARGS.positional[])) and ((.allowedMemberTypes // ["Application"]) | index("Application"))) | .id + " " + .value' --args "$@")
+  roles=$(field '.appRoles[]? | select((.value | IN($ARGS.positional[])) and ((.allowedMemberTypes // ["Application"]) | index("Application"))) | .id + " " + .value' --args "$@")
   found=" $(cut -d ' ' -f 2 <<<"$roles" | tr '\n' ' ')"
   for permission in "$@"; do
     [[ $found == *" $permission "* ]] ||
@@ -45,7 +49,7 @@ find_granted() {
   local fresh=true
   has=
   attempt rest --method get --url "$graph/v1.0/servicePrincipals/$principal/appRoleAssignments?\$top=999" --output json || return 1
-  has=$(field '.value[]?.appRoleId')
+  has=$(field '.value[]?.appRoleId?')
 }
 
 # print_grants <principal> <permission> ...: the commands for somebody who may, for what is missing.

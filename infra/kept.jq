@@ -38,14 +38,18 @@ def entra_on: .auth.properties.platform.enabled == true;
 def ours($subnet): .vnet != null and ((.vnet.id | lower) as $network | $subnet | lower | startswith($network + "/"));
 def whole: .history == null or .history.properties.provisioningState == "Succeeded";
 
+# The app was taken away, and its archive kept: only the history knows how it was set.
+def orphaned: .app == null and .archive != null;
+
 # A deployment that failed left resources unmade: what it was given counts until they are there. One
 # that succeeded is asked only for what no resource tells.
 def from_history:
-  (.template.parameters | keys) as $known | whole as $whole
+  (.template.parameters | keys) as $known | (whole and (orphaned | not)) as $whole | (.heads == null) as $unread
   | ((.history.properties.parameters // {}) | to_entries
     | map(select((.value | type) == "object" and (.value | has("value")) and .value.value != null and (.key
       | IN($known[])) and (.key | IN(never_kept[]) | not))
-      | select(($whole | not) or (.key | IN("conditionalAccessDetails", "provisioningPermission", "lockArchive")))
+      | select(($whole | not) or (.key | IN("conditionalAccessDetails", "provisioningPermission", "lockArchive"))
+        or ($unread and .key == "headsImmutableDays"))
         | {key, value: .value.value}) | from_entries);
 
 def from_app: if .app == null then {} else
@@ -56,7 +60,8 @@ def from_app: if .app == null then {} else
       | select(.key != "streams" or .value != [])) | from_entries)
   + (.app.properties.functionAppConfig.scaleAndConcurrency // {} | {instanceMemoryMB, maximumInstanceCount}
     | with_entries(select(.value != null)))
-  + {entraClientId: (if entra_on then (azure_ad.registration.clientId // "") else "" end)}
+  + (if entra_on then {entraClientId: (azure_ad.registration.clientId // "")}
+    elif whole then {entraClientId: ""} else {} end)
   + {otherSettings: ($now | with_entries(select((.key | IN(setting_of[], made[], platform[])) | not)))} end;
 
 def from_archive: if .archive == null then {} else
@@ -66,7 +71,7 @@ def from_archive: if .archive == null then {} else
   + ((.heads.properties.immutabilityPolicy.properties.immutabilityPeriodSinceCreationInDays // 0) as $days
     | if $days > 0 then {headsImmutableDays: $days} else {} end)
   + (if any((.locks.value // [])[]; .name == "keep-the-archive") then {lockArchive: true} else {} end)
-  + (if .audit != null then {auditArchiveAccess: true} elif whole then {auditArchiveAccess: false} else {} end) end;
+  + (if .audit != null then {auditArchiveAccess: true} elif whole and (orphaned | not) then {auditArchiveAccess: false} else {} end) end;
 
 def from_monitoring:
   (.workspace.properties.retentionInDays as $days | if $days != null and $days >= 30 and $days <= 730
@@ -88,23 +93,59 @@ def from_network:
     elif .app != null and whole then {network: "public"}
     else {} end;
 
-def from_tags:
-  .name as $name | [.resources[] | select(.tags.entraledger == $name) | .tags] as $all
-  | if ($all | length) == 0 then {} else
-    {tags: (($all | add) + ((.app.tags // {})) | with_entries(select(.key != "entraledger" and .key != "part"
-      and (.key | startswith("hidden-") | not))))} end;
+# The tags that the template gives: those on which all resources agree. Zones take few tags.
+def own_tags: with_entries(select(.key != "entraledger" and .key != "part" and (.key | startswith("hidden-") | not)));
+def tagged: .name as $name | [.resources[] | select(.tags.entraledger == $name
+  and (.type | startswith("microsoft.network/privatednszones") | not)) | {name, tags: (.tags | own_tags)}];
+def from_tags: tagged | if . == [] then {} else
+  (map(.tags) | . as $all | .[0] | with_entries(. as $t | select(all($all[]; .[$t.key] == $t.value)))) as $common
+  | {tags: $common} end;
+def odd_tags: from_tags.tags as $common | tagged | map(. as $r | .tags | to_entries[] | select($common[.key] != .value)
+  | {key, value: "\($r.name): \(.value)"}) | group_by(.key)[]
+  | "the tag \(.[0].key), which is not the same everywhere (\(.[:3] | map(.value) | join(", "))\(if length > 3 then ", ..." else "" end))";
+
+# Alert rules as the template has them: their thresholds stand in no parameter.
+def odd_rules: .name as $name | (.group.id | lower) as $group
+  | (first(.template | .. | objects | .variables? | objects | .rules? | arrays) // []) as $own
+  | (.rules.value // [])[] | select(.tags.entraledger == $name) | .name as $n | .properties
+  | ([$own[] | select(.name as $o | $n | startswith("alert-\($o)-"))][0]) as $rule
+  | (select(.enabled == false) | "the alert \($n) is switched off"),
+    (select(.muteActionsDuration | nonempty) | "the alert \($n) is muted for \(.muteActionsDuration) after each time"),
+    (select($rule != null and .criteria.allOf[0].threshold != null and .criteria.allOf[0].threshold != $rule.threshold)
+      | "the threshold of the alert \($n): \(.criteria.allOf[0].threshold), and \($rule.threshold) in the template"),
+    (select([(.actions.actionGroups // [])[] | lower] - [$group] != []) | "further action groups of the alert \($n)");
 
 # What was made by hand and no parameter holds: the template would write over it.
 def by_hand: . as $all | settings as $now | [
+  (.app.identity // {} | select(.type != null) | select((.type | test("SystemAssigned"))
+    or ((.userAssignedIdentities // {}) | length) > 1) | "further identities of the app"),
+  odd_tags,
+  odd_rules,
   (.app.properties.functionAppConfig.scaleAndConcurrency // {} | if .alwaysReady | nonempty
     then "always-ready instances of the app" else empty end),
   (.app.properties.functionAppConfig.scaleAndConcurrency // {} | if .triggers | nonempty
     then "the concurrency of the app's triggers" else empty end),
   (.app.properties.virtualNetworkSubnetId // "" | . as $subnet | select(nonempty) | select($all | ours($subnet) | not)
     | "the subnet that the app goes out through"),
+  ((.archive, .host) | select(. != null) | select((.properties.networkAcls.bypass // "AzureServices")
+      | gsub(" "; "") != "AzureServices")
+    | "who passes by the network rules of \(.name): \(.properties.networkAcls.bypass)"),
+  (.blobs.properties | select(. != null) | select(.containerDeleteRetentionPolicy != null
+      and .containerDeleteRetentionPolicy.days != .deleteRetentionPolicy.days)
+    | "days for which a deleted container can be restored: \(.containerDeleteRetentionPolicy.days // 0)"),
+  (.vnet.properties // {} | (.subnets // []) as $subnets
+    | (select(($subnets | map(.name) - ["app", "endpoints"]) != []) | "further subnets of the network"),
+      (select($subnets | any(.properties.natGateway != null or .properties.routeTable != null
+          or (.properties.serviceEndpoints | nonempty)))
+        | "gateways, routes or service endpoints of the network's subnets"),
+      (select($subnets | any(.name == "app" and .properties.networkSecurityGroup != null))
+        | "a security group of the app's subnet"),
+      (select(.dhcpOptions.dnsServers | nonempty) | "DNS servers of the network"),
+      (select((.addressSpace.addressPrefixes // []) | length > 1) | "further addresses of the network")),
   ((.archive, .host) | select(. != null) | select([.properties.networkAcls | .ipRules, .virtualNetworkRules,
     .resourceAccessRules] | any(nonempty))
     | "network rules of \(.name)"),
+  (.group.properties // {} | select(.enabled == false) | "the action group is switched off"),
   (.group.properties // {} | to_entries[] | select((.key | test("Receivers$")) and .key != "emailReceivers"
     and (.value | nonempty)) | "\(.key) of the action group"),
   (.workspace.properties | select(. != null) | select(.retentionInDays < 30 or .retentionInDays > 730)
@@ -114,6 +155,9 @@ def by_hand: . as $all | settings as $now | [
   (select(.app != null and whole and ($now | has("HTTP_AUTHORIZATION"))
     and (($now.HTTP_AUTHORIZATION == "entra") != entra_on))
     | "HTTP_AUTHORIZATION is \($now.HTTP_AUTHORIZATION), and App Service's authentication is \(if entra_on then "on" else "off" end)"),
+  (select(entra_on) | .auth.properties.identityProviders // {} | to_entries[] | select(.key != "azureActiveDirectory"
+      and .value.enabled != false and (.value.registration | . != null and (map_values(select(nonempty)) | nonempty)))
+    | "the identity provider \(.key)"),
   (select(entra_on) | azure_ad as $ad | $ad.registration.clientId as $id
     | (select(((($ad.validation.allowedAudiences // []) - [$id, "api://\($id)"]) | nonempty)
         or ($ad.validation.defaultAuthorizationPolicy.allowedApplications | nonempty)
@@ -133,6 +177,10 @@ def closed: [(.archive, .host) | select(. != null) | select(.properties | .publi
     | with_entries(select(.value != null))),
   by_hand: by_hand,
   closed: closed,
+  place: ((.app.location // .archive.location // "") | ascii_downcase | gsub(" "; "")),
+  placed: (.app.name // .archive.name),
+  told_entra: (settings.HTTP_AUTHORIZATION == "entra"),
+  own_names: [setting_of[], made[], platform[]],
   bare: (settings | has("AzureWebJobsStorage")),
   heads_locked: (.heads.properties.immutabilityPolicy.properties.state == "Locked"),
   settings: setting_of

@@ -5,7 +5,7 @@
 # keep <piece>: the last answer is a piece of the state.
 keep() { printf '%s\n' "${out:-null}" >"$scratch/state.$1"; }
 
-state_pieces="template history resources app settings auth archive host blobs heads locks audit workspace group vnet"
+state_pieces="template history resources app settings auth archive host blobs heads locks audit workspace group rules vnet"
 
 # read_state reads what the deployment of this name has in its group. Where the group is not there
 # yet, everything is null.
@@ -13,20 +13,23 @@ read_state() {
   local piece id
   for piece in $state_pieces; do echo null >"$scratch/state.$piece"; done
   cp "$template" "$scratch/state.template"
-  resources='[]' resource_lines='' app='' app_id='' archive_id=''
+  resources='[]' resource_lines='' app='' app_id='' archive_id='' before_state=''
   if [ -n "$there" ]; then
     list_resources
+    check_tags
     read_history
     read_app
     read_archive
-    id=$(ours Microsoft.Storage/storageAccounts host | head -n 1)
-    [ -z "$id" ] || { get "$id" "$api_storage" && keep host; }
-    id=$(ours Microsoft.OperationalInsights/workspaces monitoring | head -n 1)
-    [ -z "$id" ] || { get "$id" "$api_workspace" && keep workspace; }
-    id=$(ours Microsoft.Insights/actionGroups alerts | head -n 1)
-    [ -z "$id" ] || { get "$id" "$api_groups" && keep group; }
-    id=$(ours Microsoft.Network/virtualNetworks network | head -n 1)
-    [ -z "$id" ] || { get "$id" "$api_network" && keep vnet; }
+    check_history
+    keep_listed host "$api_storage" Microsoft.Storage/storageAccounts host
+    keep_listed workspace "$api_workspace" Microsoft.OperationalInsights/workspaces monitoring
+    keep_listed group "$api_groups" Microsoft.Insights/actionGroups alerts
+    # One call for all rules; those of others are sorted out.
+    [ -z "$(ours Microsoft.Insights/scheduledQueryRules | head -n 1)" ] || {
+      must_get "/subscriptions/$subscription/resourceGroups/$group/providers/Microsoft.Insights/scheduledQueryRules" "$api_alerts"
+      keep rules
+    }
+    keep_listed vnet "$api_network" Microsoft.Network/virtualNetworks network
   fi
   printf '%s\n' "$resources" >"$scratch/state.resources"
   local slurps=()
@@ -35,6 +38,33 @@ read_state() {
     "{name: \$name} + ($(for piece in $state_pieces; do printf '{%s: $%s[0]} + ' "$piece" "$piece"; done) {})" |
     jq -f kept.jq >"$scratch/kept"
   read -r heads_locked bare < <(jq -r '"\(.heads_locked) \(.bare)"' "$scratch/kept")
+}
+
+# keep_listed <piece> <API version> <type> <part>: what the listing named has to be read.
+keep_listed() {
+  local id
+  id=$(ours "$3" "$4" | head -n 1)
+  [ -n "$id" ] || return 0
+  must_get "$id" "$2"
+  keep "$1"
+}
+
+# A resource of this name without its tags would be taken for none, and written over with defaults.
+# An old archive may have lost them on purpose, where the app says that it writes another one.
+check_tags() {
+  local lost
+  # shellcheck disable=SC2016 # jq's variables
+  lost=$(jq -r --arg name "$name" '
+    {"microsoft.web/sites": ["func-\($name)-", "", "app"], "microsoft.operationalinsights/workspaces": ["log-\($name)-", "", "monitoring"],
+      "microsoft.insights/actiongroups": ["ag-\($name)-", "", "alerts"], "microsoft.network/virtualnetworks": ["vnet-\($name)-", "", "network"]} as $parts
+    | any(.[]; .tags.entraledger == $name and .tags.part == "archive") as $archive
+    | .[] | (.name | ascii_downcase) as $n
+    | ($parts[.type] // (if .type != "microsoft.storage/storageaccounts" then null elif ($n | endswith("h")) then ["st\($name)", "h", "host"]
+        elif $archive then null else ["st\($name)", "a", "archive"] end)) as $p | select($p != null)
+    | select($n | test("^\($p[0])[a-z0-9]{8}\($p[1])$")) | select(.tags.entraledger != $name or .tags.part != $p[2])
+    | "az tag update --operation merge --resource-id \(.id) --tags entraledger=\($name) part=\($p[2])"' <<<"$resources" | paste -sd ';' | sed 's/;/; /g')
+  [ -z "$lost" ] || stop "resources of '$name' are there without the tags that name them, and would be taken for none" \
+    "give them back: $lost; then run this again. If they are another app's, take another --name"
 }
 
 # The newest deployment of the whole template, from here or from the portal. Deployments of modules
@@ -46,27 +76,60 @@ read_history() {
       and (.properties.parameters | type) == "object" and (.properties.parameters | has("headsImmutableDays") and has("entraClientId"))))
     | sort_by(.properties.timestamp) | last' <<<"$out")
   keep history
+  before=$(field .name)
+  before_state=$(field .properties.provisioningState)
+  before_app=$(field .properties.outputs.appName.value)
+}
+
+# check_history: what was deployed and is not listed was taken away, or the listing is not whole.
+check_history() {
+  [ "$before_state" = Succeeded ] && [ -z "$app_id" ] || return 0
+  if [ -n "$before_app" ]; then
+    get "/subscriptions/$subscription/resourceGroups/$group/providers/Microsoft.Web/sites/$before_app" "$api_web"
+    [ "$out" = null ] || stop "the app $before_app is there, and Azure's list of the resources of $group does not have it" \
+      "run this again in a few minutes; if it stays so: az tag update --operation merge --resource-id $(field .id) --tags entraledger=$name part=app"
+  fi
+  if [ -n "$archive_id" ]; then
+    say "   the app is gone, and its archive is there: it gets the settings of the deployment $before; what was changed by hand since is in no history"
+    return
+  fi
+  stop "'$name' was deployed here ($before), and neither an app nor an archive of it is found" \
+    "run this again in a few minutes; if both were deleted on purpose, forget it: az deployment group delete --resource-group $group --name $before"
 }
 
 read_app() {
   app_id=$(ours Microsoft.Web/sites app | head -n 1)
   [ -n "$app_id" ] || return 0
   app=${app_id##*/}
-  get "$app_id" "$api_web"
+  must_get "$app_id" "$api_web"
   keep app
   call_json "reading the settings of $app" \
     "you need the role Contributor on $group" functionapp config appsettings list --resource-group "$group" --name "$app"
   keep settings
-  get "$app_id/config/authsettingsV2" "$api_web"
+  must_get "$app_id/config/authsettingsV2" "$api_web"
   keep auth
+}
+
+# find_written sets found to the account that the app writes. An app whose archive is elsewhere, or
+# that does not say, would get a new and empty one.
+find_written() {
+  local uri
+  found=$(account_of_app "$(<"$scratch/state.settings")")
+  [ -n "$app" ] && [ -z "$found" ] || return 0
+  uri=$(jq -r '[.[] | select(.name == "ARCHIVE_STORAGE__tableServiceUri") | .value][0] // ""' "$scratch/state.settings")
+  [ -n "$uri" ] || stop "the settings of $app don't say which archive it writes (ARCHIVE_STORAGE__tableServiceUri)" \
+    "run this again; if the setting is gone: az functionapp config appsettings set --resource-group $group --name $app --settings ARCHIVE_STORAGE__tableServiceUri=https://<archive>.table.core.windows.net/"
+  uri=${uri#*://}
+  stop "$app writes the archive ${uri%%.*}, and $group has no storage account of that name: a new and empty archive would be made" \
+    "move ${uri%%.*} into $group (az resource move), or deploy into the group that it is in; the app goes on as it is"
 }
 
 # The archive is the one that the app writes; without an app, the one that was named; else the one
 # with the tags.
 read_archive() {
   local found given
-  found=$(account_of_app "$(<"$scratch/state.settings")")
-  if [ -z "$found" ] && [ -z "$app" ]; then
+  find_written
+  if [ -z "$app" ]; then
     given=$(jq -r --slurpfile sets "$scratch/sets" '.parameters + $sets[0] | .archiveAccountName.value // ""' "$scratch/file")
     [ -z "$given" ] || found=$(storage_account "$given")
   fi
@@ -76,13 +139,13 @@ read_archive() {
     stop "$group has several storage accounts that are tagged as the archive of '$name', and no app says which it is" \
       "name it: --set archiveAccountName=<one of:$(awk -F / '{ printf " %s", $NF }' <<<"$found")>"
   archive_id=$found
-  get "$archive_id" "$api_storage"
+  must_get "$archive_id" "$api_storage"
   keep archive
-  get "$archive_id/blobServices/default" "$api_storage"
+  must_get "$archive_id/blobServices/default" "$api_storage"
   keep blobs
   get "$archive_id/blobServices/default/containers/entraledger-heads" "$api_storage"
   keep heads
-  get "$archive_id/providers/Microsoft.Authorization/locks" "$api_locks"
+  must_get "$archive_id/providers/Microsoft.Authorization/locks" "$api_locks"
   keep locks
   get "$archive_id/tableServices/default/providers/Microsoft.Insights/diagnosticSettings/access" "$api_diagnostics"
   keep audit
@@ -93,7 +156,7 @@ read_given() {
   echo '{"parameters": {}}' >"$scratch/file"
   echo '{}' >"$scratch/sets"
   if [ -n "$parameters" ]; then
-    jq -e '(.parameters | type) == "object"' "$parameters" >"$scratch/out" 2>/dev/null ||
+    jq -e '(.parameters | type) == "object"' "$parameters" >/dev/null 2>&1 ||
       stop "$parameters is no parameter file" \
         "it has to be JSON with \"parameters\", as infra/parameters/small.json; a .bicepparam is made one by bicep build-params"
     cp "$parameters" "$scratch/file"
@@ -116,7 +179,7 @@ read_given() {
 # merge <values that the script decides, as JSON>: makes the file of parameters that is deployed.
 merge() {
   jq -n --slurpfile kept "$scratch/kept" --slurpfile file "$scratch/file" --slurpfile sets "$scratch/sets" --slurpfile template "$template" --argjson decided "$1" '
-    $kept[0] * {} | {kept, by_hand, closed, settings, heads_locked, file: $file[0], sets: $sets[0], template: $template[0], decided: $decided}' |
+    $kept[0] * {} | {kept, by_hand, closed, settings, own_names, told_entra, heads_locked, file: $file[0], sets: $sets[0], template: $template[0], decided: $decided}' |
     jq -f merge.jq >"$scratch/merged"
   jq '{"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#", contentVersion: "1.0.0.0", parameters}' \
     "$scratch/merged" >"$scratch/parameters.json"
@@ -135,6 +198,9 @@ check_differences() {
   unknown=$(jq -r '.unknown | join(" ")' "$scratch/merged")
   [ -z "$unknown" ] ||
     stop "the template has no parameter $unknown" "it has: $(jq -r '.parameters | keys | join(" ")' "$template")"
+  local refused
+  refused=$(jq -r '.refused | join("; ")' "$scratch/merged")
+  [ -z "$refused" ] || stop "$refused" "mend that in --set or the file of --parameters, and run this again"
   [ "$bare" = false ] ||
     stop "the app has a setting AzureWebJobsStorage, a connection string: the host goes by it before its identity, and the account's keys are off" \
       "take it away: az functionapp config appsettings delete --resource-group $group --name $app --setting-names AzureWebJobsStorage; then run this again"

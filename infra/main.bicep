@@ -1,6 +1,17 @@
 // Entra Ledger in one resource group: the app, its two storage accounts, its identity and what it may do, monitoring and alerts.
 // infra/deploy.sh deploys it; docs/settings.md says what the settings mean, docs/permissions.md why each permission is needed.
 // Types of parameters are written out here: the portal and older clients don't follow a parameter's reference to a definition.
+import {
+  wrongAccountName
+  wrongEmails
+  wrongIds
+  wrongName
+  wrongNetwork
+  wrongPackage
+  wrongRelease
+  wrongSchedule
+  wrongTags
+} from 'checks.bicep'
 import { setting } from 'types.bicep'
 
 targetScope = 'resourceGroup'
@@ -21,8 +32,11 @@ param location string = resourceGroup().location
 ])
 param cloud string = any(environment().name)
 
-@description('Tags of all resources, beside those that name the deployment and the part.')
-param tags { *: string } = {}
+@description('Tags of all resources but DNS zones, which take few characters; those that name the deployment and the part are everywhere.')
+param tags {
+  @maxLength(256)
+  *: string
+} = {}
 
 @description('Which streams are archived. The permissions that are granted follow from them.')
 @minLength(1)
@@ -43,24 +57,30 @@ param streams (
 ]
 
 @description('How far back the first run reaches: 30d, 36h.')
+@minLength(1)
 param backfill string = '30d'
 
 @description('Ages at which every hour is read again; after the last one it is sealed.')
+@minLength(1)
 param passes string = '3h,24h,7d'
 
 @description('How long the archive keeps a month: forever, or 35d to 36500d; then, with commas between, <stream>=<the same>.')
+@minLength(1)
 param retention string = 'forever'
 
 @description('Legal hold: <stream or *>=<first day>/<last day>, with commas between. Empty: none.')
 param hold string = ''
 
 @description('How far behind the archive may be before its timer\'s invocation fails, so that an alert fires: 30m to 30d.')
+@minLength(1)
 param alertAfter string = '3h'
 
 @description('How long one run asks Graph for pages. Keep it well below functionTimeout in host.json.')
+@minLength(1)
 param runBudget string = '8m'
 
 @description('This app\'s shares of Graph\'s ceiling of 5 reporting requests in 10 seconds: archive, directory snapshot.')
+@minLength(1)
 param graphRequests string = '4,1'
 
 @description('Object ids of groups whose members can be left out of answers: break-glass and service accounts. Empty: none.')
@@ -176,17 +196,31 @@ param packageUri string = 'https://github.com/entraledger/entraledger/releases/d
 
 var releasePage = 'https://github.com/entraledger/entraledger/releases/download/${release}'
 
-// Storage accounts are named after it, and take no other characters: said here, before anything is made.
-var nameCharacters = map(range(0, length(name)), i => substring(name, i, 1))
-var checkedName = empty(filter(nameCharacters, c => !contains('abcdefghijklmnopqrstuvwxyz0123456789', c)))
-  ? name
-  : fail('name is "${name}": it may have lower-case letters and digits only')
-var checkedClientId = empty(entraClientId) || length(entraClientId) == 36
-  ? entraClientId
-  : fail('entraClientId is "${entraClientId}": it has to be the application (client) id of an app registration')
-var checkedEmails = empty(filter(alertEmails, address => !contains(address, '@')))
-  ? alertEmails
-  : fail('alertEmails has an entry that is no mail address')
+// Every name and every tag hangs on this, so that nothing can be made where a parameter is wrong; and it waits for no resource, so that the deployment is
+// refused when it is sent.
+var mistakes = filter(
+  [
+    wrongName(name)
+    wrongAccountName(archiveAccountName)
+    wrongTags(tags)
+    wrongSchedule('archiveSchedule', archiveSchedule)
+    wrongSchedule('snapshotSchedule', snapshotSchedule)
+    wrongSchedule('indexSchedule', indexSchedule)
+    wrongSchedule('purgeSchedule', purgeSchedule)
+    wrongIds('snapshotGroups', snapshotGroups, 'object ids of groups')
+    wrongIds(
+      'entraClientId',
+      empty(entraClientId) ? [] : [entraClientId],
+      'the application (client) id of an app registration'
+    )
+    wrongEmails(alertEmails)
+    wrongNetwork(networkAddressPrefix)
+    wrongRelease(release)
+    empty(packageUri) ? '' : wrongPackage(packageUri)
+  ],
+  mistake => !empty(mistake)
+)
+var checkedName = empty(mistakes) ? name : fail(join(mistakes, '; '))
 
 var suffix = take(uniqueString(resourceGroup().id, name), 8)
 var baseName = '${checkedName}-${suffix}'
@@ -194,7 +228,7 @@ var hostStorageName = 'st${checkedName}${suffix}h'
 var archiveStorageName = empty(archiveAccountName) ? 'st${checkedName}${suffix}a' : archiveAccountName
 var identityName = 'id-${baseName}'
 var allTags = union(tags, {
-  entraledger: name
+  entraledger: checkedName
 })
 var isPrivate = network == 'private'
 
@@ -276,6 +310,7 @@ module privateNetwork 'modules/network.bicep' = if (isPrivate) {
     baseName: baseName
     location: location
     tags: union(allTags, { part: 'network' })
+    zoneTags: { entraledger: checkedName, part: 'network' }
     addressPrefix: networkAddressPrefix
     hostStorageId: hostStorage.outputs.id
     archiveStorageId: archiveStorage.outputs.id
@@ -298,7 +333,7 @@ module app 'modules/app.bicep' = {
     instanceMemoryMB: instanceMemoryMB
     maximumInstanceCount: maximumInstanceCount
     subnetId: isPrivate ? privateNetwork!.outputs.appSubnetId : ''
-    entraClientId: checkedClientId
+    entraClientId: entraClientId
     otherSettings: otherSettings
     packageUri: packageUri
     settings: [
@@ -331,7 +366,7 @@ module alerts 'modules/alerts.bicep' = {
     tags: union(allTags, { part: 'alerts' })
     workspaceId: monitoring.outputs.workspaceId
     appName: 'func-${baseName}'
-    emails: checkedEmails
+    emails: alertEmails
   }
 }
 
@@ -351,9 +386,10 @@ output graphPermissions string[] = graphPermissions
 output grantCommand string = join(
   [
     'az account set --subscription "${subscription().subscriptionId}"'
+    'cd "$(mktemp -d)"'
     'curl -fsSLO "${releasePage}/{entraledger-release.zip,SHA256SUMS}"'
     'sha256sum --check --ignore-missing SHA256SUMS'
-    'unzip -qo entraledger-release.zip'
+    'unzip -q entraledger-release.zip'
     'entraledger/infra/grant.sh --resource-group "${resourceGroup().name}" --app "${app.outputs.name}" ${join(graphPermissions, ' ')}'
   ],
   ' && '

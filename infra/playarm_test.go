@@ -52,35 +52,48 @@ func typeOf(id string) string {
 }
 
 // locked says whether a lock keeps something from being deleted: what lies below what it is on, and
-// a private endpoint of it.
+// a private endpoint of it. Locks themselves can be deleted.
 func (s *subscription) locked(id string) bool {
 	id = strings.ToLower(id)
-	target, _ := s.get(id)["properties"].(arm)
+	if strings.Contains(id, "/microsoft.authorization/locks/") {
+		return false
+	}
+	target := endpointTarget(s.get(id))
 	for key := range s.Resources {
 		scope, _, isLock := strings.Cut(key, "/providers/microsoft.authorization/locks/")
-		if isLock && key != id && (strings.HasPrefix(id, scope) || strings.EqualFold(fmt.Sprint(target["account"]),
-			scope)) {
+		if isLock && key != id && (strings.HasPrefix(id, scope) || strings.EqualFold(target, scope)) {
 			return true
 		}
 	}
 	return false
 }
 
+// endpointTarget is the resource that a private endpoint leads to; empty for anything else.
+func endpointTarget(r arm) string {
+	properties, _ := r["properties"].(arm)
+	connections, _ := properties["privateLinkServiceConnections"].([]any)
+	for _, c := range connections {
+		return c.(arm)["properties"].(arm)["privateLinkServiceId"].(string)
+	}
+	return ""
+}
+
 func (s *subscription) remove(id string) error {
+	_, base, _ := strings.Cut(id[strings.LastIndex(id, "/")+1:], "-")
 	switch {
 	case s.get(id) == nil:
 		return arErr("ResourceNotFound", "The Resource '"+id+"' was not found.")
 	case s.locked(id):
 		return arErr("ScopeLocked",
 			"The scope '"+id+"' cannot perform delete operation because following scope(s) are locked.")
-	case strings.Contains(id, "/virtualNetworks/") && s.below("/Microsoft.Network/privateEndpoints/") != "":
+	case strings.Contains(id, "/virtualNetworks/") && s.below("/privateEndpoints/pep-archive-blob-"+base) != "":
 		return arErr("InUseSubnetCannotBeDeleted", "Subnet endpoints is in use by a private endpoint.")
-	case strings.Contains(id, "/networkSecurityGroups/") && s.below("/Microsoft.Network/virtualNetworks/") != "":
+	case strings.Contains(id, "/networkSecurityGroups/") && s.below("/virtualNetworks/vnet-"+base) != "":
 		return arErr("NetworkSecurityGroupCannotBeDeleted", "It is in use by a subnet.")
 	case strings.Contains(id, "/serverfarms/") && s.below("/Microsoft.Web/sites/func-ledger") != "":
 		return arErr("Conflict", "Server farm has a site.")
 	case strings.Contains(id, "/userAssignedIdentities/") &&
-		s.below("/providers/Microsoft.Authorization/roleAssignments/of-"+principal+"-archive") != "":
+		s.below(fmt.Sprintf("/roleAssignments/of-%s-archive", s.get(id)["properties"].(arm)["principalId"])) != "":
 		return arErr("Orphaned", "a role of the identity on the archive would be left behind")
 	}
 	for key := range s.Resources {
@@ -117,7 +130,7 @@ func (s *subscription) rest(args []string) (any, error) {
 	id := u.Path
 	switch method {
 	case "get":
-		return s.restGet(id)
+		return s.restGet(id, u.Query().Get("$filter"))
 	case "put":
 		var body arm
 		if err := json.Unmarshal([]byte(option(args, "--body")), &body); err != nil {
@@ -136,7 +149,7 @@ func (s *subscription) rest(args []string) (any, error) {
 	return nil, fmt.Errorf("the played ARM does not know: %s %s", method, id)
 }
 
-func (s *subscription) restGet(id string) (any, error) {
+func (s *subscription) restGet(id, filter string) (any, error) {
 	switch {
 	case id == rgID || id == strings.Replace(rgID, "rg-ledger", "rg-other", 1):
 		if s.GroupLocation == "" || id != rgID {
@@ -145,19 +158,56 @@ func (s *subscription) restGet(id string) (any, error) {
 		return arm{"id": rgID, "location": s.GroupLocation}, nil
 	case strings.HasSuffix(id, "/Microsoft.Storage/skus"):
 		return arm{"value": s.skus()}, nil
-	case strings.HasSuffix(id, "/locks"), strings.HasSuffix(id, "/roleAssignments"):
-		value := []arm{}
-		for key, r := range s.Resources {
-			if strings.HasPrefix(key, strings.ToLower(id)+"/") {
-				value = append(value, r)
-			}
-		}
-		return arm{"value": value}, nil
+	case strings.HasSuffix(id, "/locks"):
+		return arm{"value": s.locksAt(id)}, nil
+	case id == rgID+"/providers/Microsoft.Authorization/roleAssignments":
+		return arm{"value": s.rolesOf(filter)}, nil
 	}
 	if r := s.get(id); r != nil {
 		return r, nil
 	}
+	if account, isBlobs := strings.CutSuffix(id, "/blobServices/default"); isBlobs && s.get(account) != nil {
+		return arm{"id": id, "properties": arm{}}, nil // each account has it
+	}
+	if strings.HasSuffix(id, "/scheduledQueryRules") {
+		return arm{"value": s.inFolder(id)}, nil
+	}
 	return nil, arErr("ResourceNotFound", "The Resource '"+id+"' was not found.")
+}
+
+// locksAt are the locks that hold at a resource: its own and those of what it lies in.
+func (s *subscription) locksAt(id string) []arm {
+	out := []arm{}
+	for key, r := range s.Resources {
+		scope, _, isLock := strings.Cut(key, "/providers/microsoft.authorization/locks/")
+		if isLock && strings.HasPrefix(strings.ToLower(id), scope+"/") {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// inFolder are the resources of one type.
+func (s *subscription) inFolder(id string) []arm {
+	out := []arm{}
+	for key, r := range s.Resources {
+		if strings.HasPrefix(key, strings.ToLower(id)+"/") {
+			out = append(out, r)
+		}
+	}
+	return out
+}
+
+// rolesOf are the roles in the group of the principal that a filter names.
+func (s *subscription) rolesOf(filter string) []arm {
+	out := []arm{}
+	for key, r := range s.Resources {
+		if strings.Contains(key, "/roleassignments/") &&
+			filter == fmt.Sprintf("principalId eq '%s'", r["properties"].(arm)["principalId"]) {
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 func (s *subscription) skus() (out []arm) {
@@ -194,6 +244,9 @@ func (s *subscription) graph(method, address, body string) (any, error) {
 	}
 	if grant.PrincipalID != principal || grant.ResourceID != "graph-object" {
 		return nil, fmt.Errorf("Bad Request: %s", body)
+	}
+	if slices.Contains(s.Granted, grant.AppRoleID) {
+		return nil, fmt.Errorf("Bad Request({\"error\":{\"code\":\"Request_BadRequest\",\"message\":\"Permission being assigned already exists on the object\"}})")
 	}
 	s.Granted = append(s.Granted, grant.AppRoleID)
 	return arm{}, nil

@@ -40,9 +40,13 @@ type role struct{ Name, Condition string }
 type arm = map[string]any
 
 // fault makes calls that contain Call fail Times times (-1: for ever), before they do anything, or
-// after it.
+// after it. With Answers the call succeeds, and az prints that; with Until it waits for that file,
+// and then does what it was asked for. With Nth it is that call of the log, and no other.
 type fault struct {
 	Call, Says string
+	Nth        int
+	Answers    string
+	Until      string
 	Times      int
 	After      bool
 	Hangs      bool
@@ -65,6 +69,7 @@ type runningApp struct {
 }
 
 const (
+	silence   = "(nothing)" // as an answer
 	key       = "a-key-that-nobody-else-may-see"
 	graphApp  = "00000003-0000-0000-c000-000000000000"
 	principal = "11111111-2222-3333-4444-555555555555"
@@ -81,7 +86,10 @@ func playAz(args []string) int {
 	code := 0
 	if hit := s.fault(call, false); hit != nil {
 		writeState(file, s)
-		return hit.end()
+		if hit.Until == "" {
+			return hit.end()
+		}
+		waitFor(hit.Until)
 	}
 	out, err := s.answer(args)
 	if err == nil {
@@ -107,9 +115,27 @@ func playAz(args []string) int {
 	return code
 }
 
+// waitFor waits for a file, a minute at most.
+func waitFor(file string) {
+	for range 6000 {
+		if _, err := os.Stat(file); err == nil {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
 func (f *fault) end() int {
 	if f.Hangs {
 		time.Sleep(time.Minute)
+	}
+	switch f.Answers {
+	case "":
+	case silence:
+		return 0
+	default:
+		fmt.Println(f.Answers)
+		return 0
 	}
 	fmt.Fprintln(os.Stderr, "ERROR: "+f.Says)
 	return 1
@@ -118,7 +144,7 @@ func (f *fault) end() int {
 func (s *subscription) fault(call string, after bool) *fault {
 	for i := range s.Faults {
 		f := &s.Faults[i]
-		if f.Times != 0 && f.After == after && strings.Contains(call, f.Call) {
+		if f.Times != 0 && f.After == after && (f.Nth == 0 || f.Nth == len(s.Log)) && strings.Contains(call, f.Call) {
 			f.Times--
 			return f
 		}
@@ -255,7 +281,8 @@ func (s *subscription) servicePrincipal(id string) arm {
 	}
 	var roles []arm
 	for _, r := range graphRoles {
-		roles = append(roles, arm{"value": r, "id": "role-of-" + r, "allowedMemberTypes": []string{"Application"}})
+		roles = append(roles, arm{"value": r, "id": "of-people-" + r, "allowedMemberTypes": []string{"User"}},
+			arm{"value": r, "id": "role-of-" + r, "allowedMemberTypes": []string{"Application"}})
 	}
 	return arm{"id": "graph-object", "appRoles": roles}
 }

@@ -2,6 +2,7 @@ package infra_test
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 )
@@ -47,7 +48,7 @@ func (s *subscription) makeMonitoring(base string, p arm) error {
 
 func (s *subscription) makeStorage(base string, p arm) error {
 	short := strings.ReplaceAll(base, "-", "")
-	network := arm{"publicNetworkAccess": "Enabled", "networkAcls": arm{"defaultAction": "Allow", "ipRules": []any{}}}
+	network := arm{"publicNetworkAccess": "Enabled", "networkAcls": arm{"defaultAction": "Allow", "bypass": "AzureServices", "ipRules": []any{}}}
 	if p["network"] == "private" {
 		network = arm{"publicNetworkAccess": "Disabled", "networkAcls": arm{"defaultAction": "Deny",
 			"ipRules": []any{}}}
@@ -60,6 +61,7 @@ func (s *subscription) makeStorage(base string, p arm) error {
 	}
 	s.write(id, p, "archive", arm{"sku": arm{"name": p["archiveRedundancy"]}, "properties": network})
 	s.put(id+"/blobServices/default", arm{"properties": arm{"deleteRetentionPolicy": arm{"enabled": true,
+		"days": p["softDeleteDays"]}, "containerDeleteRetentionPolicy": arm{"enabled": true,
 		"days": p["softDeleteDays"]}}})
 	heads := id + "/blobServices/default/containers/entraledger-heads"
 	if s.get(heads) == nil {
@@ -86,7 +88,7 @@ func (s *subscription) makeStorage(base string, p arm) error {
 	if p["auditArchiveAccess"] == true {
 		for _, service := range []string{"blobServices", "tableServices"} {
 			s.put(id+"/"+service+"/default/providers/Microsoft.Insights/diagnosticSettings/access",
-				arm{"properties": arm{}})
+				arm{"properties": arm{"workspaceId": provider("Microsoft.OperationalInsights/workspaces", "log-"+base)}})
 		}
 	}
 	for _, r := range []string{"table", "blob"} {
@@ -111,12 +113,15 @@ func (s *subscription) makeNetwork(base string, p arm) error {
 	}
 	s.write(provider("Microsoft.Network/networkSecurityGroups", "nsg-"+base), p, "network", nil)
 	s.write(provider("Microsoft.Network/virtualNetworks", "vnet-"+base), p, "network",
-		arm{"properties": arm{"addressSpace": arm{"addressPrefixes": []any{p["networkAddressPrefix"]}}}})
-	zone := provider("Microsoft.Network/privateDnsZones", "privatelink.blob.core.windows.net")
-	s.write(zone, p, "network", nil)
-	s.write(zone+"/virtualNetworkLinks/link-blob-"+base, p, "network", nil)
+		arm{"properties": arm{"addressSpace": arm{"addressPrefixes": []any{p["networkAddressPrefix"]}},
+			"subnets": []any{arm{"name": "app", "properties": arm{}}, arm{"name": "endpoints", "properties": arm{}}}}})
+	zone, ownTags := provider("Microsoft.Network/privateDnsZones", "privatelink.blob.core.windows.net"), maps.Clone(p)
+	ownTags["tags"] = arm{} // zones don't take every tag
+	s.write(zone, ownTags, "network", nil)
+	s.write(zone+"/virtualNetworkLinks/link-blob-"+base, ownTags, "network", nil)
 	s.write(provider("Microsoft.Network/privateEndpoints", "pep-archive-blob-"+base), p, "network",
-		arm{"properties": arm{"account": provider("Microsoft.Storage/storageAccounts", archiveName(base, p))}})
+		arm{"properties": arm{"privateLinkServiceConnections": []any{arm{"properties": arm{
+			"privateLinkServiceId": provider("Microsoft.Storage/storageAccounts", archiveName(base, p))}}}}})
 	return nil
 }
 
@@ -177,7 +182,7 @@ func (s *subscription) makeApp(base string, p arm) error {
 		subnet = provider("Microsoft.Network/virtualNetworks", "vnet-"+base) + "/subnets/app"
 	}
 	s.write(id, p, "app",
-		arm{"identity": arm{"userAssignedIdentities": arm{provider("Microsoft.ManagedIdentity/userAssignedIdentities", "id-"+base): arm{
+		arm{"identity": arm{"type": "UserAssigned", "userAssignedIdentities": arm{provider("Microsoft.ManagedIdentity/userAssignedIdentities", "id-"+base): arm{
 			"principalId": principal, "clientId": "client-of-id"}}}, "properties": arm{"defaultHostName": s.Host,
 			"virtualNetworkSubnetId": subnet,
 			"functionAppConfig": arm{"scaleAndConcurrency": arm{"instanceMemoryMB": p["instanceMemoryMB"],
@@ -206,7 +211,9 @@ func (s *subscription) makeAlerts(base string, p arm) error {
 	}
 	s.write(provider("Microsoft.Insights/actionGroups", "ag-"+base), p, "alerts",
 		arm{"properties": arm{"emailReceivers": receivers, "smsReceivers": []any{}}})
-	s.write(provider("Microsoft.Insights/scheduledQueryRules", "alert-archive-stale-"+base), p, "alerts", nil)
+	s.write(provider("Microsoft.Insights/scheduledQueryRules", "alert-archive-stale-"+base), p, "alerts",
+		arm{"properties": arm{"enabled": true, "criteria": arm{"allOf": []any{arm{"threshold": 1.0}}},
+			"actions": arm{"actionGroups": []any{provider("Microsoft.Insights/actionGroups", "ag-"+base)}}}})
 	return nil
 }
 

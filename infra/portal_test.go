@@ -130,8 +130,17 @@ func checkSchema(raw []byte, f *formDefinition, _ *deployTemplate) error {
 
 // checkHelp finds controls that ask without a label or help, and refusals that don't say what to do.
 func checkHelp(raw []byte, f *formDefinition, _ *deployTemplate) (err error) {
-	for _, link := range regexp.MustCompile(`entraledger/blob/main/([^)\s"]+)`).FindAllSubmatch(raw, -1) {
-		err = errors.Join(err, leadsSomewhere(string(link[1])))
+	release, err := os.ReadFile("release.txt")
+	// Pages of the release that the form deploys: those of main may tell of another one.
+	links := regexp.MustCompile(`entraledger/(?:blob|tree|raw)/([^/]+)/([^)\s"]+)`).FindAllSubmatch(raw, -1)
+	if len(links) == 0 {
+		err = errors.Join(err, errors.New("no link leads to a page"))
+	}
+	for _, link := range links {
+		if string(link[1]) != strings.TrimSpace(string(release)) {
+			err = errors.Join(err, fmt.Errorf("%s is of %s, and not of the release", link[2], link[1]))
+		}
+		err = errors.Join(err, leadsSomewhere(string(link[2])))
 	}
 	f.controls(func(place string, c formControl) {
 		switch c.Type {
@@ -283,6 +292,8 @@ func checkProviders(raw []byte, f *formDefinition, t *deployTemplate) error {
 			wanted[provider] = true
 		}
 	}
+	// Microsoft.Network is asked for where a network is chosen.
+	delete(wanted, "microsoft.network")
 	list := regexp.MustCompile(`parse\('(\[\\"microsoft\.app[^']*)'\)`).FindAllSubmatch(raw, -1)
 	if len(list) == 0 {
 		return errors.New("the form looks at no list of providers")

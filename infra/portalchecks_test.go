@@ -170,6 +170,8 @@ func region(name, displayed, redundancy string) func(answers) {
 	}
 }
 
+func privately(a answers) { a.choices["access.network"] = "private" }
+
 func both(first, second func(answers)) func(answers) {
 	return func(a answers) {
 		first(a)
@@ -195,6 +197,13 @@ var stopCases = []struct {
 		"needs the resource provider Microsoft.App", ""},
 	{"another provider is not registered", unregistered("microsoft.insights", "NotRegistered"), "basics.name",
 		"note above", "for p in microsoft.insights; do"},
+	{"to register takes rights, and the note says so", unregistered("microsoft.insights", "NotRegistered"), "basics.name",
+		"note above", "It takes Contributor or Owner of the subscription, not of the resource group alone"},
+	{"Microsoft.Network is not registered, and no network is wanted", unregistered("Microsoft.Network", "NotRegistered"), "", "", ""},
+	{"Microsoft.Network is not registered, and a network is wanted", both(unregistered("Microsoft.Network", "NotRegistered"), privately),
+		"access.networkAddressPrefix", "Microsoft.Network is not registered", "--namespace Microsoft.Network. It takes Contributor or Owner of the subscription"},
+	{"a network is wanted", privately, "", "", ""},
+	{"a network is wanted, and providers can't be read", both(unread(askProviders), privately), "", "", ""},
 	{"one that nobody needs is not registered", unregistered("Microsoft.Bing", "Unregistered"), "", "", ""},
 	{"providers can't be read", unread(askApp, askProviders), "", "", ""},
 	{"the region has no Flex Consumption", region("westus9", "West US 9", "Standard_ZRS"), "basics.name",

@@ -14,6 +14,9 @@ func TestAMistakeInThePortalsFormIsFound(t *testing.T) {
 	require.NoError(t, err)
 	template, err := readTemplate()
 	require.NoError(t, err)
+	tag, err := os.ReadFile("release.txt")
+	require.NoError(t, err)
+	release := strings.TrimSpace(string(tag))
 	const (
 		schema, help, expressions, outputs, lists = 0, 1, 2, 3, 4
 		providers, sizes, texts, stops, choices   = 5, 6, 7, 8, 9
@@ -44,6 +47,8 @@ func TestAMistakeInThePortalsFormIsFound(t *testing.T) {
 		{"a value that the template refuses", `"value": "Standard_GZRS"`, `"value": "Premium_ZRS"`, lists},
 		{"a log fewer by default", `\"provisioning\"]')]"`, `\"directoryAudits\"]')]"`, lists},
 		{"a log that can't be chosen", `"value": "customSecurityAttributeAudits"`, `"value": "riskyUsers"`, lists},
+		{"a page of another release", `blob/v`, `blob/w`, help},
+		{"a page of main", `blob/` + release + `/docs/security.md#the-heads`, `blob/main/docs/security.md#the-heads`, help},
 		{"a provider fewer", `\"microsoft.insights\",`, ``, providers},
 		{"a provider too many", `\"microsoft.insights\",`, `\"microsoft.insights\",\"microsoft.bing\",`, providers},
 		{"regions of something else", `"Microsoft.Storage/storageAccounts",`, `"Microsoft.Compute/virtualMachines",`, providers},
@@ -68,6 +73,10 @@ func TestAMistakeInThePortalsFormIsFound(t *testing.T) {
 		{"groups compared by how they begin", `(steps('basics').resourceScope.resourceGroup.name, ''), '/')`, `(steps('basics').resourceScope.resourceGroup.name, ''), '')`, stops},
 		{"what can't be read is not there", `parse('{}')), 'value')`, `parse('{\"value\":0}')), 'value')`, stops},
 		{"another tag", `'entraledger', decode`, `'ledger', decode`, stops},
+		{"Microsoft.Network wherever", `\"microsoft.insights\",`, `\"microsoft.insights\",\"microsoft.network\",`, providers},
+		{"Microsoft.Network nowhere", `toLower(item.namespace), 'microsoft.network'`, `toLower(item.namespace), 'microsoft.net'`, stops},
+		{"a note where no network is wanted", `[and(equals(steps('access').network, 'private'), not(empty(`, `[and(true, not(empty(`, stops},
+		{"rights that aren't told", `It takes Contributor or Owner of the subscription`, `Ask`, stops},
 		{"any state will do", `registrationState, 'Registered'))`, `registrationState, 'NotRegistered'))`, stops},
 		{"Microsoft.App will do as it is", `containerApps.registrationState, 'Registered')`, `containerApps.namespace, 'Microsoft.App')`, stops},
 		{"no command", `az provider register --wait --namespace Microsoft.App`, `register it`, stops},

@@ -50,7 +50,7 @@ publish() {
     say "   not yet (try $n of 3): $failure"
     # A service for publishing that answers 503 comes back with a restart, if at all.
     if [ "$n" = 1 ] && [[ $failure =~ 503|Service\ Unavailable ]]; then restart; fi
-    sleep $((pause * 3))
+    nap $((pause * 3))
   done
   stop "the package was not published. Azure says: $failure" \
     "run this again, it goes on here; or run it without --package: then the platform fetches the release's package by itself"
@@ -86,11 +86,18 @@ read_key() {
   local fresh=true tries=2
   key=
   if attempt functionapp keys list --resource-group "$group" --name "$app" --output json; then
-    key=$(field .functionKeys.default)
+    key=$(field '.functionKeys?.default? | strings')
     [ -n "$key" ] || said="the app has no function key named default"
   else
     said="its keys can't be read: $failure"
   fi
+}
+
+# is_preflight: whether the body is the app's own. The platform's page for an app without code, a
+# proxy's for signing in, and half an answer have status 200 as well.
+is_preflight() {
+  jq -es 'length == 1 and (.[0] | type == "object" and (.value | type == "array" and length > 0 and all(.[]; (.name | type == "string") and (.status | type == "string"))))' \
+    <<<"$body" >/dev/null 2>&1
 }
 
 # answers <how often>: asks the preflight until it answers as it should, for five minutes at most.
@@ -106,7 +113,9 @@ answers() {
           # An older app tells neither, and is taken as it is.
           read -r sum running < <(jq -r '"\(.binarySha256 // "-") \(.version // "-")"' <<<"$body" 2>/dev/null ||
             echo "- -")
-          if [ "$sum" != - ] && [ -n "$binary" ] && [ "$sum" != "$binary" ]; then
+          if ! is_preflight; then
+            said="something else than the app answers with 200: $(head -c 100 <<<"$body" | tr -s '[:cntrl:][:space:]' ' ')"
+          elif [ "$sum" != - ] && [ -n "$binary" ] && [ "$sum" != "$binary" ]; then
             said="another build runs still: SHA-256 $sum, and not $binary"
           elif [ "$running" != - ] && [ -n "$release" ] && [ "$running" != "$release" ]; then
             said="release $running runs still, and not $release"
@@ -126,7 +135,7 @@ answers() {
       esac
     fi
     say "   not yet (try $n of $1): $said"
-    sleep $((pause * 3 / 2))
+    nap $((pause * 3 / 2))
   done
   return 1
 }
@@ -138,7 +147,7 @@ missing_functions() {
     say "   its functions can't be listed: $failure"
     return
   fi
-  field '.[]?.name | split("/") | last' | sort >"$scratch/there"
+  field '.[]? | .name? | strings | split("/") | last' | sort >"$scratch/there"
   if [ -n "$functions" ]; then
     missing=$(comm -23 <(printf '%s\n' "$functions") "$scratch/there" | tr '\n' ' ')
   elif ! [ -s "$scratch/there" ]; then

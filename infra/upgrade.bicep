@@ -1,5 +1,7 @@
 // Another release for an app that is there, newer or older. Every setting stays as it is; names that this release reads and the app has not are added, and
 // nothing else is touched: storage, network, authentication, alerts and grants stay. infra/deploy.sh brings those up to date.
+import { wrongPackage, wrongRelease } from 'checks.bicep'
+
 targetScope = 'resourceGroup'
 
 @description('Name of the function app: func-... in the resource group.')
@@ -17,8 +19,12 @@ param release string = 'v0.1.0'
 @maxLength(2048)
 param packageUri string = 'https://github.com/entraledger/entraledger/releases/download/${release}/entraledger.zip'
 
+// Said before anything is asked or written: all that comes needs the app's name.
+var mistakes = filter([wrongRelease(release), wrongPackage(packageUri)], mistake => !empty(mistake))
+var checkedName = empty(mistakes) ? appName : fail(join(mistakes, '; '))
+
 resource app 'Microsoft.Web/sites@2025-03-01' existing = {
-  name: appName
+  name: checkedName
 }
 
 resource current 'Microsoft.Web/sites/config@2025-03-01' existing = {
@@ -29,7 +35,7 @@ resource current 'Microsoft.Web/sites/config@2025-03-01' existing = {
 // What is there is read here and written in a module: one deployment can't do both to one resource.
 module upgraded 'modules/upgraded.bicep' = {
   params: {
-    appName: appName
+    appName: checkedName
     currentSettings: current.list().properties
     packageUri: packageUri
   }

@@ -10,6 +10,10 @@ param location string
 @description('Tags.')
 param tags tagValues
 
+// DNS zones and their links take no blanks and few other characters in the names of tags, no leading digit, and 15 tags at most.
+@description('Tags of the DNS zones and their links.')
+param zoneTags tagValues
+
 @description('Addresses of the network: a /24.')
 param addressPrefix string
 
@@ -99,7 +103,7 @@ resource zones 'Microsoft.Network/privateDnsZones@2024-06-01' = [
   for service in services: {
     name: 'privatelink.${service}.${environment().suffixes.storage}'
     location: 'global'
-    tags: tags
+    tags: zoneTags
   }
 ]
 
@@ -108,7 +112,7 @@ resource links 'Microsoft.Network/privateDnsZones/virtualNetworkLinks@2024-06-01
     parent: zones[i]
     name: 'link-${service}-${baseName}'
     location: 'global'
-    tags: tags
+    tags: zoneTags
     properties: {
       registrationEnabled: false
       virtualNetwork: {

@@ -1,6 +1,7 @@
 package snapshots_test
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -80,7 +81,8 @@ var appRules = map[string]rule{
 		if r.last() != "onedeploy" {
 			out = append(out, "the extension is "+r.last())
 		}
-		address := "https://github.com/entraledger/entraledger/releases/download/" + release() + "/entraledger.zip"
+		address := cmp.Or(s.address,
+			"https://github.com/entraledger/entraledger/releases/download/"+s.release+"/entraledger.zip")
 		return append(out, wantAll(r, map[string]any{"packageUri": address, "remoteBuild": false})...)
 	},
 	"the host reaches its storage by identity, and by name where the public cloud's suffix is right": func(s *snapshot) (out []string) {
@@ -120,7 +122,8 @@ var appRules = map[string]rule{
 		version := s.versionOf(accounts)
 		for name, wanted := range map[string]string{
 			"AZURE_CLIENT_ID": client, "ARCHIVE_STORAGE__clientId": client,
-			"ARCHIVE_STORAGE__tableServiceUri":          fmt.Sprintf("<reference('%s', '%s').primaryEndpoints.table>", s.account("a"), version),
+			"ARCHIVE_STORAGE__tableServiceUri": fmt.Sprintf("<reference('%s', '%s').primaryEndpoints.table>",
+				s.account("a"), version),
 			"APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "ClientId=" + client + ";Authorization=AAD",
 			"APPLICATIONINSIGHTS_CONNECTION_STRING": fmt.Sprintf("<reference('%s', '%s').ConnectionString>",
 				textOf(s.one(components).ID),

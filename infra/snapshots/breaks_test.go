@@ -27,6 +27,7 @@ var securityBreaks = []breaking{
 	{noKeys, "small", "a public container", set(containers, "publicAccess", "Blob")},
 	{notPublic, "private", "a public account", set(accounts, "publicNetworkAccess", "Enabled")},
 	{notPublic, "private", "an open firewall", set(accounts, "networkAcls.defaultAction", "Allow")},
+	{notPublic, "private", "a firewall that lets no Azure service in", set(accounts, "networkAcls.bypass", "None")},
 	{notPublic, "small", "an account that nobody reaches", set(accounts, "publicNetworkAccess", "Disabled")},
 	{restorable, "small", "no soft delete", set(blobService, "deleteRetentionPolicy.enabled", false)},
 	{restorable, "small", "no days", set(blobService, "containerDeleteRetentionPolicy.days", 0.0)},
@@ -44,7 +45,8 @@ var securityBreaks = []breaking{
 	{kept, "small", "no container for the heads", drop(containers, "entraledger-heads")},
 	{rolesOf, "small", "a missing role", drop(roles, "")},
 	{rolesOf, "small", "another role",
-		change(roles, func(r *predicted) { r.Properties["roleDefinitionId"] = "/x/8e3af657-a8ff-443c-a75c-2fe8c4bcb635" })},
+		change(roles,
+			func(r *predicted) { r.Properties["roleDefinitionId"] = "/x/8e3af657-a8ff-443c-a75c-2fe8c4bcb635" })},
 	{rolesOf, "small", "another principal", set(roles, "principalId", "66666666-6666-4666-8666-666666666666")},
 	{rolesOf, "small", "a user", set(roles, "principalType", "User")},
 	{rolesOf, "small", "a role on the group",
@@ -213,6 +215,10 @@ var nameBreaks = []breaking{
 		r.Tags["part"] = map[string]string{"archive": "host", "host": "archive"}[r.Tags["part"]]
 	})},
 	{tagged, "small", "tags on what takes none", tag(locks, "entraledger", "ledger")},
+	{tagged, "longname", "a zone with a tag that it does not take", tag(zones, "cost centre", "4711")},
+	{tagged, "longname", "a link with a tag that it does not take", tag(zoneLinks, "2nd (owner)", "ada")},
+	{inRegion, "nocode", "the group's region, where another one was asked for", change(sites,
+		func(r *predicted) { r.Location = "westeurope" })},
 	{inRegion, "government", "another region", change(sites, func(r *predicted) { r.Location = "westeurope" })},
 	{inRegion, "private", "a zone in a region", change(zones, func(r *predicted) { r.Location = "westeurope" })},
 	{inRegion, "small", "an account without a region", change(accounts, func(r *predicted) { r.Location = "" })},
@@ -268,6 +274,8 @@ const (
 	oneWorkspace = "logs go to one workspace, with a cap and an end"
 	anAlert      = "there is an alert for each thing that must not go unseen"
 	told         = "each alert asks the workspace, is on, and tells the group"
+	tuned        = "each alert is as grave, as patient and as quick as was thought out"
+	inSight      = "no alert asks for what is older than what it looks at"
 	often        = "each alert looks often enough at what it looks at"
 	query        = "an alert's query is known before the deployment, asks for this app, and bears that a table is not there yet"
 	logged       = "each access to the archive is logged where that was asked for"
@@ -297,7 +305,21 @@ var monitoringBreaks = []breaking{
 	{query, "small", "two criteria", change(alertRules, func(r *predicted) {
 		put(r.Properties, "criteria.allOf", append(r.list("criteria.allOf"), r.list("criteria.allOf")...))
 	})},
-	{query, "small", "another comparison", inner(alertRules, "criteria.allOf", "operator", "Equals")},
+	{tuned, "small", "another comparison", inner(alertRules, "criteria.allOf", "operator", "GreaterThan")},
+	{tuned, "small", "another threshold", inner(alertRules, "criteria.allOf", "threshold", 2.0)},
+	{tuned, "small", "alerts that nobody sees", set(alertRules, "severity", 4.0)},
+	{tuned, "small", "another pace", set(alertRules, "evaluationFrequency", "PT5M")},
+	{tuned, "small", "another window", set(alertRules, "windowSize", "P1D")},
+	{tuned, "small", "means instead of numbers", inner(alertRules, "criteria.allOf", "timeAggregation", "Average")},
+	{tuned, "small", "only the second time", inner(alertRules, "criteria.allOf",
+		"failingPeriods.minFailingPeriodsToAlert", 2.0)},
+	{inSight, "small", "what is too old", inner(alertRules, "criteria.allOf", "query", "T | where A < ago(48h)")},
+	{told, "chosen", "two receivers of one name", change(mailGroups, func(r *predicted) {
+		for _, v := range r.list("emailReceivers") {
+			v.(map[string]any)["name"] = "mail"
+		}
+	})},
+	{told, "chosen", "mails of another form", inner(mailGroups, "emailReceivers", "useCommonAlertSchema", false)},
 	{logged, "audit", "blobs that are not logged", drop(logging, "")},
 	{logged, "small", "logging that nobody asked for", add(predicted{Type: logging, ID: "/x"})},
 	{logged, "audit", "reading that is not logged", inner(logging, "logs", "enabled", false)},

@@ -25,14 +25,21 @@ param snapshotGroups = [
 param indexSchedule = '0 25 * * * *'
 param purgeSchedule = '0 45 4 * * *'
 param publicBaseUrl = 'https://ledger.example.com/api'
+param archiveRedundancy = 'Standard_GZRS'
 param archiveAccountName = 'stmovedhere'
+param headsImmutableDays = 2555
+param softDeleteDays = 45
 param lockArchive = false
+param instanceMemoryMB = 4096
 param maximumInstanceCount = 100
+param logRetentionDays = 60
+param logDailyCapGb = 3
 param alertEmails = [
   'ada@contoso.example'
   'alan@contoso.example'
 ]
 param provisioningPermission = true
+param packageUri = 'https://packages.contoso.example/entraledger.zip'
 param otherSettings = {
   MY_OWN: 'added by hand'
   archive_retention: 'the template decides this one'

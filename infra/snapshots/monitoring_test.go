@@ -2,8 +2,11 @@ package snapshots_test
 
 import (
 	"fmt"
+	"maps"
+	"regexp"
 	"slices"
 	"strings"
+	"time"
 )
 
 // minutes of the periods that alert rules may have. Source: learn.microsoft.com, "Types of alerts",
@@ -12,9 +15,19 @@ var minutes = map[string]int{"PT5M": 5, "PT10M": 10, "PT15M": 15, "PT30M": 30, "
 	"PT2H": 120, "PT3H": 180, "PT4H": 240,
 	"PT5H": 300, "PT6H": 360, "P1D": 1440, "P2D": 2880}
 
-// alerts are the rules that there have to be.
-var alerts = []string{"archive-stale", "handler-restarting", "invocations-failed", "log-cap", "throttled",
-	"timers-silent"}
+// alerts are the rules that there have to be: how grave each is, how many rows make it fire, how
+// often it looks, and how far back.
+var alerts = map[string]struct {
+	severity, threshold         float64
+	operator, frequency, window string
+}{
+	"archive-stale":      {1, 1, "LessThan", "PT15M", "PT1H"},
+	"timers-silent":      {2, 1, "GreaterThanOrEqual", "PT6H", "P2D"},
+	"invocations-failed": {2, 3, "GreaterThanOrEqual", "PT15M", "PT30M"},
+	"throttled":          {3, 20, "GreaterThanOrEqual", "PT30M", "PT1H"},
+	"handler-restarting": {2, 3, "GreaterThanOrEqual", "PT15M", "PT1H"},
+	"log-cap":            {2, 1, "GreaterThanOrEqual", "PT1H", "PT6H"},
+}
 
 var monitoringRules = map[string]rule{
 	"logs go to one workspace, with a cap and an end": func(s *snapshot) (out []string) {
@@ -34,13 +47,38 @@ var monitoringRules = map[string]rule{
 		if !s.isApp() {
 			return nil
 		}
-		var have []string
-		for _, r := range s.of(alertRules) {
-			name := strings.TrimPrefix(r.name(), "alert-")
-			have = append(have, name[:max(0, strings.LastIndex(name, "-"+s.base+"-"))])
+		have, wanted := slices.Sorted(maps.Keys(rulesByName(s))), slices.Sorted(maps.Keys(alerts))
+		if !slices.Equal(wanted, have) || len(s.of(alertRules)) != len(wanted) {
+			out = append(out, fmt.Sprintf("the alerts are %v, not %v", have, wanted))
 		}
-		if slices.Sort(have); !slices.Equal(alerts, have) {
-			out = append(out, fmt.Sprintf("the alerts are %v, not %v", have, alerts))
+		return out
+	},
+	"each alert is as grave, as patient and as quick as was thought out": func(s *snapshot) (out []string) {
+		for name, r := range rulesByName(s) {
+			a := alerts[name]
+			out = append(out, wantAll(r, map[string]any{"severity": a.severity, "evaluationFrequency": a.frequency,
+				"windowSize": a.window})...)
+			for _, v := range r.list("criteria.allOf") {
+				out = append(out, wantAll(&predicted{Name: r.Name, Properties: v.(map[string]any)},
+					map[string]any{"threshold": a.threshold,
+						"operator": a.operator, "timeAggregation": "Count",
+						"failingPeriods": map[string]any{"numberOfEvaluationPeriods": 1.0,
+							"minFailingPeriodsToAlert": 1.0}})...)
+			}
+		}
+		return out
+	},
+	"no alert asks for what is older than what it looks at": func(s *snapshot) (out []string) {
+		for _, r := range s.of(alertRules) {
+			window := time.Duration(minutes[textOf(r.at("windowSize"))]) * time.Minute
+			for _, v := range r.list("criteria.allOf") {
+				query := textOf(v.(map[string]any)["query"])
+				for _, found := range regexp.MustCompile(`ago\((\w+)\)`).FindAllStringSubmatch(query, -1) {
+					if span(found[1]) >= window {
+						out = append(out, fmt.Sprintf("%s asks for %s ago, and sees %v", r.name(), found[1], window))
+					}
+				}
+			}
 		}
 		return out
 	},
@@ -49,15 +87,22 @@ var monitoringRules = map[string]rule{
 			out = append(out, wantAll(r, map[string]any{"enabled": true,
 				"scopes": []any{textOf(s.one(workspaces).ID)}, "autoMitigate": true,
 				"actions.actionGroups": []any{textOf(s.one(mailGroups).ID)}, "skipQueryValidation": true})...)
-			severity, _ := r.at("severity").(float64)
-			if severity < 1 || severity > 3 || textOf(r.at("displayName")) == "" ||
-				!strings.Contains(textOf(r.at("description")), "docs/runbook.md") {
-				out = append(out, fmt.Sprintf("%s has severity %v, and says %v", r.name(), severity,
-					r.at("description")))
+			if textOf(r.at("displayName")) == "" || !strings.Contains(textOf(r.at("description")), "docs/runbook.md") {
+				out = append(out, fmt.Sprintf("%s says %v", r.name(), r.at("description")))
 			}
 		}
 		for _, r := range s.of(mailGroups) {
 			out = append(out, want(r, "enabled", true)...)
+			var names []string
+			for _, v := range r.list("emailReceivers") {
+				receiver := v.(map[string]any)
+				if names = append(names, textOf(receiver["name"])); receiver["useCommonAlertSchema"] != true {
+					out = append(out, fmt.Sprintf("%v gets mails of another form", receiver["emailAddress"]))
+				}
+			}
+			if slices.Sort(names); len(slices.Compact(slices.Clone(names))) != len(names) {
+				out = append(out, fmt.Sprintf("the group's receivers are named %v", names))
+			}
 		}
 		return out
 	},
@@ -80,11 +125,6 @@ var monitoringRules = map[string]rule{
 					strings.Contains(query, "_LogOperation")
 				if !isText || !isOurs || !strings.Contains(query, "union isfuzzy=true (datatable(") {
 					out = append(out, fmt.Sprintf("%s asks %v", r.name(), c.at("query")))
-				}
-				if !slices.Contains([]any{"LessThan", "GreaterThan", "GreaterThanOrEqual"}, c.at("operator")) ||
-					c.at("timeAggregation") != "Count" {
-					out = append(out, fmt.Sprintf("%s compares %v by %v", r.name(), c.at("timeAggregation"),
-						c.at("operator")))
 				}
 			}
 			if len(r.list("criteria.allOf")) != 1 {

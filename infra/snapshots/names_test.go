@@ -110,6 +110,12 @@ var nameRules = map[string]rule{
 				out = append(out, fmt.Sprintf("%s %s has the tags %v", r.Type, r.name(), r.Tags))
 			}
 		}
+		// A DNS zone takes no blanks and no leading digits in names of tags, and 15 tags at most.
+		for _, r := range slices.Concat(s.of(zones), s.of(zoneLinks)) {
+			if len(r.Tags) != 2 {
+				out = append(out, fmt.Sprintf("%s has the tags %v", r.name(), r.Tags))
+			}
+		}
 		for _, r := range s.of(accounts) {
 			wanted := "host"
 			if textOf(r.ID) == s.account("a") {
@@ -122,9 +128,8 @@ var nameRules = map[string]rule{
 		return out
 	},
 	"everything is in the region that was asked for": func(s *snapshot) (out []string) {
-		here := map[string]string{"AzureCloud": "westeurope", "AzureUSGovernment": "usgovvirginia"}[s.cloud]
 		for _, r := range s.Resources {
-			if wanted := strings.Replace(kinds[r.Type].region, "here", here, 1); r.Location != wanted {
+			if wanted := strings.Replace(kinds[r.Type].region, "here", s.region, 1); r.Location != wanted {
 				out = append(out, fmt.Sprintf("%s is in %q, not %q", r.name(), r.Location, wanted))
 			}
 		}

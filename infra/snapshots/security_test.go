@@ -31,7 +31,7 @@ var securityRules = map[string]rule{
 		}
 		for _, r := range s.of(accounts) {
 			out = append(out, wantAll(r, map[string]any{"publicNetworkAccess": access,
-				"networkAcls.defaultAction": action})...)
+				"networkAcls.defaultAction": action, "networkAcls.bypass": "AzureServices"})...)
 		}
 		return out
 	},

@@ -4,6 +4,7 @@
 package snapshots_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"os"
 	"path/filepath"
@@ -50,22 +51,28 @@ type given struct {
 	noCode   bool   // packageUri is empty
 	locked   bool   // headsLocked
 	noLock   bool   // lockArchive is false
+	region   string // location; empty: the group's
+	release  string // release; empty: infra/release.txt
+	address  string // packageUri; empty: the release's, or none
+	noPolicy bool   // conditionalAccessDetails is false
 }
 
 // cases are all that there are, by the name of their file.
 var cases = map[string]given{
 	"small": {}, "large": {},
 	"private":    {private: true},
-	"entra":      {entra: true},
-	"audit":      {audit: true},
+	"entra":      {entra: true, noPolicy: true},
+	"audit":      {audit: true, release: "v9.8.7-rc.1"},
 	"longname":   {base: "ledgerledge", private: true, audit: true},
 	"government": {cloud: "AzureUSGovernment", private: true, entra: true},
-	"nocode":     {noCode: true},
+	"nocode":     {noCode: true, region: "swedencentral"},
 	"locked":     {locked: true},
-	"chosen":     {archive: "stmovedhere", noLock: true},
+	"chosen":     {archive: "stmovedhere", noLock: true, address: "https://packages.contoso.example/entraledger.zip"},
 	"grants":     {template: "grants.bicep"},
-	"upgrade":    {template: "upgrade.bicep"},
+	"upgrade":    {template: "upgrade.bicep", release: "v9.8.7-rc.1"},
+	"mirror":     {template: "upgrade.bicep", address: "https://packages.contoso.example/entraledger.zip"},
 	"tenant":     {template: "tenant.bicep"},
+	"partner":    {template: "tenant.bicep"},
 }
 
 const (
@@ -84,18 +91,19 @@ var clouds = map[string]map[string]any{
 		"authentication": map[string]any{"loginEndpoint": "https://login.microsoftonline.us/"}},
 }
 
+// regions are those of the resource groups.
+var regions = map[string]string{"AzureCloud": "westeurope", "AzureUSGovernment": "usgovvirginia"}
+
 // load reads a case's snapshot.
 func load(t *testing.T, name string) *snapshot {
 	t.Helper()
 	data, err := os.ReadFile(name + ".snapshot.json")
 	require.NoError(t, err)
 	s := &snapshot{Name: name, given: cases[name]}
-	if s.cloud == "" {
-		s.cloud = "AzureCloud"
-	}
-	if s.base == "" {
-		s.base = "ledger"
-	}
+	s.cloud = cmp.Or(s.cloud, "AzureCloud")
+	s.base = cmp.Or(s.base, "ledger")
+	s.region = cmp.Or(s.region, regions[s.cloud])
+	s.release = cmp.Or(s.release, release())
 	var document any
 	require.NoError(t, json.Unmarshal(data, &document))
 	evaluated, err := evaluate(evaluator{environment: clouds[s.cloud]}, document)

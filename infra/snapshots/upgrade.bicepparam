@@ -2,3 +2,4 @@
 using '../upgrade.bicep'
 
 param appName = 'func-ledger-7vewlqxk'
+param release = 'v9.8.7-rc.1'

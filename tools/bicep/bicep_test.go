@@ -94,7 +94,7 @@ func TestACompilerIsAProgramThatTellsItsVersion(t *testing.T) {
 func TestWhatWasWrittenIsAsItHasToBe(t *testing.T) {
 	root := newTestProject(t)
 	require.Equal(t, "param name string\nparam size int\n", getFile(t, root, "main.bicep"))
-	require.Equal(t, "{}\n", getFile(t, root, "azuredeploy.json"))
+	require.Equal(t, playedTemplate+"\n", getFile(t, root, "azuredeploy.json"))
 	require.Contains(t, getFile(t, root, "snapshots/small.snapshot.json"), "using '../main.bicep'")
 	for range 5 { // outputs come in another order each time
 		out, err := runPlayed(t, root, played{Version: pinned(), Fails: "bad"}, "check")
@@ -116,7 +116,7 @@ func TestEachDriftIsToldAndMended(t *testing.T) {
 			"infra/snapshots/small.bicepparam:1: not as"},
 		{"an old template", "azuredeploy.json", "{\"old\": 1}\n",
 			"infra/azuredeploy.json:1: not as the compiler makes it"},
-		{"a template without its last line's end", "upgrade.json", "{}",
+		{"a template without its last line's end", "upgrade.json", playedTemplate,
 			"infra/upgrade.json:2: not as the compiler makes it"},
 		{"no template", "upgrade.json", "", "infra/upgrade.json: it is not there"},
 		{"an old snapshot", "snapshots/small.snapshot.json", "{}\n", "infra/snapshots/small.snapshot.json:1: not as"},
@@ -164,6 +164,14 @@ func TestWhatTheCompilerSaysFails(t *testing.T) {
 		}, "infra/azuredeploy.json: /resources/m/template/imports: the portal can't deploy"},
 		{"bad parameters that are taken", func(p *played) { p.Fails = "" },
 			`entry 1: name=bad: not refused with "not accepted"`},
+		{"bad parameters that a resource refuses", func(p *played) { p.Where = "resource 'x' at line '3'" },
+			"entry 1: refused by a module or a resource"},
+		{"bad parameters that a module's variable refuses", func(p *played) {
+			p.Contents = map[string]string{"main.bicep": `{"variables": {}, "resources": {"m": {"properties": {"template": {"variables": {"checked": ""}}}}}}`}
+		}, "entry 1: refused by a module or a resource"},
+		{"bad parameters that some variable of that name refuses", func(p *played) {
+			p.Contents = map[string]string{"main.bicep": `{"variables": {"checked": ""}, "resources": [{"template": {"variables": {"checked": ""}}}]}`}
+		}, "entry 1: refused by a module or a resource"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
 			root, compiler := newTestProject(t), good
@@ -183,6 +191,7 @@ func TestBadParametersAreRefusedByTheCompilerToo(t *testing.T) {
 		played{Version: pinned(), Warnings: map[string]string{"upgrade.bicepparam": "odd"}}, "check")
 	require.ErrorContains(t, err, "1 problems\ninfra/snapshots/refused.json: entry 1: b=[true it's]: not refused")
 	require.Equal(t, `['a', 2, true, 'it\'s \${x} \\']`, literal([]any{"a", 2.0, true, `it's ${x} \`}))
+	require.Equal(t, `{'a b': '1', cost: {}}`, literal(map[string]any{"cost": map[string]any{}, "a b": "1"}))
 }
 
 func TestAnotherVersionOnlyTellsWarnings(t *testing.T) {

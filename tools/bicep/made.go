@@ -39,7 +39,7 @@ func placeOf(file string) place {
 	switch strings.TrimSuffix(path.Base(file), ".bicepparam") {
 	case "government":
 		at.Location = "usgovvirginia"
-	case "tenant":
+	case "tenant", "partner":
 		at.SubscriptionID, at.ResourceGroup = "", ""
 	}
 	return at

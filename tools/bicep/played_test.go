@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -24,7 +25,11 @@ type played struct {
 	Contents map[string]string // by the file's name: what it compiles to
 	Open     string            // what it can't evaluate
 	Fails    string            // a parameter's value that fail() is called for
+	Where    string            // what fails then; empty: the variable checked
 }
+
+// playedTemplate is what everything compiles to, unless Contents says otherwise.
+const playedTemplate = `{ "variables": { "checked": "" } }`
 
 const playedName = "PLAYED_BICEP"
 
@@ -85,14 +90,15 @@ func (p played) answer(method, path string) (any, error) {
 		}
 		contents := p.Contents[name]
 		if contents == "" {
-			contents = "{}"
+			contents = playedTemplate
 		}
 		return map[string]any{"success": true, "diagnostics": diagnostics, "contents": contents}, nil
 	case "bicep/format":
 		return map[string]any{"contents": strings.ReplaceAll(text, "  ", " ")}, nil
 	case "bicep/getSnapshot":
 		if p.Fails != "" && strings.Contains(text, p.Fails) {
-			return nil, fmt.Errorf("fail: '%s' is not accepted", p.Fails)
+			where := cmp.Or(p.Where, "variable 'checked'")
+			return nil, fmt.Errorf("The template %s is not valid: '%s' is not accepted", where, p.Fails)
 		}
 		return map[string]any{"snapshot": snapshotText(strings.Join(strings.Fields(text), " "), p.Open)}, nil
 	}
