@@ -29,18 +29,19 @@ run: ## archive a simulated tenant here and serve (RECORDS= USERS= APPS= DAYS= P
 	@$(GO) build -o $(BIN)/localrun ./tools/localrun
 	@exec $(BIN)/localrun $(FLAGS)
 
-# All orders of the requests of two runs with one step out of turn are about 5,500; EXPLORER more are random ones. The race detector
-# would make them six times slower, so it sees a few of them only; nor does it see a thousand cells changed one after the other.
+# All orders of the requests of two runs with one step out of turn are about 5,500; EXPLORER more are random ones.
 EXPLORER ?= 2000
-# Most journeys in handler start processes of their own, which the race detector makes four times as slow: those in which
-# several of them work at once, or one is killed, run with it, the others without. The scripts in infra are bash, which it can't see.
-RACED = TestTwo|TestKilled|TestASignal|TestAClient|TestWhateverHappens|TestAThirtyDay|TestAStreamThatFails
+# The race detector makes a test four to six times slower. In these packages it looks at the tests in which several runs,
+# processes or requests are at work at once, or one is killed; in all others at every test. The scripts in infra are bash,
+# which it can't see.
+HEAVY = ./internal/archive ./internal/directory
+RACED = Two|AtOnce|Beside|Together|Overtak|Killed|TestExplorerRuns|TestASignal|TestAClient|TestWhateverHappens|TestAThirtyDay|TestAStreamThatFails
 
-test: $(AZURITE) $(GRAPHCLIENT) $(KQL) ## run every test; the race detector is on for all but journeys of one process
+test: $(AZURITE) $(GRAPHCLIENT) $(KQL) ## run every test; the race detector is on wherever several things happen at once
 	node --test tools/kql/check.test.mjs
-	GOGC=400 EXPLORER=$(EXPLORER) $(GO) test -timeout 10m -run 'TestExplorer|TestEveryChangedCell' ./internal/archive
-	$(GO) test -race -timeout 40m -p 3 -skip 'TestExplorerEvery|TestEveryChangedCell' $$($(GO) list ./... | grep -v -e /handler$$ -e /infra$$)
-	$(GO) test -race -timeout 20m -run '$(RACED)' ./handler
+	GOGC=400 EXPLORER=$(EXPLORER) $(GO) test -timeout 20m $(HEAVY)
+	$(GO) test -race -timeout 20m -p 3 $$($(GO) list ./... | grep -v -e /handler$$ -e /infra$$ -e /internal/archive$$ -e /internal/directory$$)
+	$(GO) test -race -timeout 30m -run '$(RACED)' -skip 'TestExplorerEvery|TestEveryChangedCell' $(HEAVY) ./handler
 	$(GO) test -timeout 20m -skip '$(RACED)' ./handler ./infra
 
 # SEEDS and FOR bound the walk over random faults, whichever ends first.

@@ -14,6 +14,7 @@ import (
 
 // TestTwoProcessesStayUnderTheCeilingTogether counts at the tenant: one process is the timer's, the other collects by hand.
 func TestTwoProcessesStayUnderTheCeilingTogether(t *testing.T) {
+	t.Parallel()     // it waits most of the time
 	const share = 40 // in 10 seconds: the arithmetic of 4, in a tenth of the time
 	s := newSystem(t, brief())
 	s.env["GRAPH_REQUESTS_PER_10S"] = "40,1"

@@ -20,6 +20,7 @@ import (
 const chaosSeeds = 6
 
 func TestWhateverHappensTheArchiveEndsAsTheTenant(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	for seed := range uint64(chaosSeeds) {
 		t.Run(fmt.Sprintf("seed %d", seed), func(t *testing.T) { chaos(t, seed) })
 	}

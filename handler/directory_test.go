@@ -18,7 +18,7 @@ import (
 
 // directorySystem is a tenant with so many users, whose snapshots take as many requests as they like.
 func directorySystem(t *testing.T, users int) *system {
-	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 9, Users: users, Apps: 100, Days: 1}})
+	s := newSystemOnAzurite(t, simtenant.Config{Generate: &generate.Config{Seed: 9, Users: users, Apps: 100, Days: 1}})
 	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
 	return s
 }
@@ -195,5 +195,6 @@ func walkWhileASnapshotLands(t *testing.T, users, top int) {
 }
 
 func TestAClientFollowsEveryPageWhileANewSnapshotLands(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	walkWhileASnapshotLands(t, 2500, 100)
 }

@@ -46,6 +46,7 @@ func lines(body []byte) []string {
 }
 
 func TestADownloadIsTheTenantsTruthLineForLine(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 8, Users: 200, Apps: 20, Days: 4, Policies: 1}}, "")
 	for _, file := range export.Files() {
 		var truth, rows []string

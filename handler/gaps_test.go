@@ -73,6 +73,7 @@ func audits(filter string) string {
 }
 
 func TestWhatWasPurgedOrLostAnswersWithItsReason(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s, p, gone := gapsSystem(t)
 	const purged = "purged on 2026-12-29 by ARCHIVE_RETENTION of directoryAudits is 35 days"
 	lost := outage(s, logs.DirectoryAudits)
@@ -222,6 +223,7 @@ func coverageOfGaps(t *testing.T, s *system, p *process) {
 // TestTheArchiveBeginsWithWhatGraphStillHad: of the first hour a part may be forgotten. That is
 // where the archive begins, and no gap.
 func TestTheArchiveBeginsWithWhatGraphStillHad(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	for _, keeps := range []int{7, 30} {
 		t.Run(fmt.Sprintf("%d days of retention", keeps), func(t *testing.T) {
 			s := newSystem(t, simtenant.Config{Now: gapsBegin, Retention: time.Duration(keeps) * 24 * time.Hour,

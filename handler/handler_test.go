@@ -62,7 +62,7 @@ func TestEveryRecordOfTheSamplesLiesInTheTablesByteForByte(t *testing.T) {
 			for _, c := range times {
 				at := samples
 				at.Now = time.Date(c.year, c.month, 1, 0, 30, 0, 0, time.UTC)
-				s := newSystem(t, at)
+				s := newSystemOnAzurite(t, at)
 				s.env["ARCHIVE_BACKFILL"], s.env["ARCHIVE_STREAMS"] = c.back, string(stream)
 				p := s.start()
 				status, answer, err := p.fire()
@@ -93,6 +93,7 @@ func brief() simtenant.Config {
 }
 
 func TestAThirtyDayBackfillOfASmallTenantCostsFewRequests(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s := newSystem(t, small())
 	s.env["ARCHIVE_BACKFILL"] = "30d"
 	p := s.start()
@@ -115,6 +116,7 @@ func TestAThirtyDayBackfillOfASmallTenantCostsFewRequests(t *testing.T) {
 
 // TestKilledInTheMiddleOfTheBackfillTheNextProcessLeavesTheSameTables kills the process without notice, several times.
 func TestKilledInTheMiddleOfTheBackfillTheNextProcessLeavesTheSameTables(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s := newSystem(t, brief())
 	interrupted := 0
 	for _, after := range []int{4, 9, 15} {
@@ -151,6 +153,7 @@ func TestKilledInTheMiddleOfTheBackfillTheNextProcessLeavesTheSameTables(t *test
 }
 
 func TestAStreamThatFailsHoldsUpNoOther(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	cases := []struct {
 		kind simtenant.Kind
 		code string
@@ -211,6 +214,7 @@ func TestAPortInUseIsOneLine(t *testing.T) {
 }
 
 func TestAStorageAccountThatCantBeReachedFailsTheRunWithOneLine(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s := newSystem(t, brief())
 	s.env["ARCHIVE_STORAGE"] = "DefaultEndpointsProtocol=http;AccountName=x;AccountKey=c2VjcmV0;TableEndpoint=http://127.0.0.1:1/x"
 	s.env["ARCHIVE_STREAMS"] = "provisioning"
@@ -223,6 +227,7 @@ func TestAStorageAccountThatCantBeReachedFailsTheRunWithOneLine(t *testing.T) {
 }
 
 func TestATokenThatIsRefusedFailsTheRunWithOneLine(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s := newSystem(t, brief())
 	s.env["IDENTITY_HEADER"] = "wrong"
 	p := s.start()

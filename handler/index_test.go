@@ -56,6 +56,7 @@ func (s *system) searches(p *process, stream entra.Stream) {
 }
 
 func TestASearchFindsTheSameWithTheIndexWithoutItAndWithAWrongOne(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	stream := logs.SignInsInteractiveUser
 	s := newSystem(t, simtenant.Config{Now: time.Date(2026, 11, 6, 0, 0, 0, 0, time.UTC), Retention: 90 * 24 * time.Hour,
 		Generate: &generate.Config{Seed: 6, Users: 12, Apps: 7, Days: 20, End: time.Date(2026, 11, 6, 0, 0, 0, 0, time.UTC)}})

@@ -71,6 +71,7 @@ func bulky(s entra.Stream, id string, at time.Time, text string) []byte {
 // TestALargeRecordIsWholeInItsTableOrWholeInQuarantine serves records of several megabytes, alone
 // on their pages or among others, and changes them afterwards.
 func TestALargeRecordIsWholeInItsTableOrWholeInQuarantine(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	for _, stream := range logs.Streams() {
 		for _, pageSize := range []int{1, 1000} {
 			// One stream in the order of time and the one without order tell enough; the soak takes
@@ -133,6 +134,7 @@ func (s *system) requirePlaces(stream entra.Stream, hour time.Time, want map[str
 // TestWhatAnInterruptedWriteLeftInQuarantineHidesNothing breaks off between the rows of a record
 // that takes six, and then the tenant changes the record, so that nobody completes them.
 func TestWhatAnInterruptedWriteLeftInQuarantineHidesNothing(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	const stream = logs.SignInsInteractiveUser
 	left := 0
 	for writes := range 40 {

@@ -53,7 +53,8 @@ func TestANetworkThatBreaksLosesAndDoublesNothing(t *testing.T) {
 					by.graph = "http://" + listen
 				} else {
 					text := s.env["ARCHIVE_STORAGE"]
-					host, _, _ := strings.Cut(text[strings.Index(text, "TableEndpoint=http://")+len("TableEndpoint=http://"):], "/")
+					_, rest, _ := strings.Cut(text, "TableEndpoint=http://")
+					host := rest[:strings.IndexAny(rest, "/;")]
 					var listen string
 					proxy, listen = newToxic(t, "tables", host)
 					by.tables = strings.Replace(text, "TableEndpoint=http://"+host, "TableEndpoint=http://"+listen, 1)

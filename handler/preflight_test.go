@@ -39,6 +39,7 @@ func (p *process) checks() (status string, checks map[string]map[string]any) {
 // TestThePreflightNamesEachPermissionTakenAway takes one away at a time: its check fails, names the permission and what its lack
 // means, and no other check does.
 func TestThePreflightNamesEachPermissionTakenAway(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 2, Users: 10, Apps: 5, Days: 1}})
 	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
 	p := s.start()
@@ -96,6 +97,7 @@ func TestThePreflightTellsP1FromP2(t *testing.T) {
 
 // TestEachPermissionThatIsTakenAwayIsNamed takes one out of the token at a time, as a tenant does that never granted it.
 func TestEachPermissionThatIsTakenAwayIsNamed(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 2, Users: 10, Apps: 5, Days: 1}})
 	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
 	s.env["SNAPSHOT_GROUPS"] = "8f1c2d3e-0000-4000-8000-000000000001"
@@ -190,6 +192,7 @@ func TestTheFirstTimerRunMakesThePreflightAndLogsItOnce(t *testing.T) {
 }
 
 func TestThePreflightTellsALicenceFromAPermissionAndAStorageThatIsGone(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 2, Users: 10, Apps: 5, Days: 1}})
 	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
 	for _, stream := range logs.DefaultStreams() {

@@ -49,7 +49,7 @@ func (s *system) environ(name string) string { return s.env[name] }
 // TestAnAuditorsWay: records are archived and sealed, verified over HTTP and by command, one is proved, and the
 // proof is checked without the archive.
 func TestAnAuditorsWay(t *testing.T) {
-	s := newSystem(t, simtenant.Config{Retention: 60 * 24 * time.Hour, Generate: &generate.Config{Seed: 5, Users: 40, Days: 5}})
+	s := newSystemOnAzurite(t, simtenant.Config{Retention: 60 * 24 * time.Hour, Generate: &generate.Config{Seed: 5, Users: 40, Days: 5}})
 	s.env["ARCHIVE_STREAMS"] = "directoryAudits"
 	s.env["ARCHIVE_BACKFILL"] = "20d"
 	s.tenant.Freeze(s.tenant.Now().Add(8 * 24 * time.Hour)) // so that every record is old enough to be sealed

@@ -26,6 +26,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/memstorage/memtest"
 	"github.com/entraledger/entraledger/internal/preflight"
 	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/tables"
@@ -44,13 +45,22 @@ type system struct {
 	log    lockedBuffer // of what runs in the test's own process
 }
 
+// newSystem has its storage account in memory.
 func newSystem(t *testing.T, cfg simtenant.Config) *system {
+	return newSystemOn(t, memtest.Account(t), cfg)
+}
+
+// newSystemOnAzurite is for the journeys that show that all of it works on Azure's own emulator.
+func newSystemOnAzurite(t *testing.T, cfg simtenant.Config) *system {
+	return newSystemOn(t, azuritetest.Account(t), cfg)
+}
+
+func newSystemOn(t *testing.T, account string, cfg simtenant.Config) *system {
 	cfg.IdentityHeader = identityHeader
 	tenant, err := simtenant.New(cfg)
 	require.NoError(t, err)
 	graph := httptest.NewServer(tenant)
 	t.Cleanup(graph.Close)
-	account := azuritetest.Account(t)
 	store, err := tables.New(tables.Config{ConnectionString: account})
 	require.NoError(t, err)
 	heads, err := blobs.New(blobs.Config{ConnectionString: account})

@@ -35,6 +35,7 @@ var togetherBegin = time.Date(2026, 3, 3, 8, 0, 0, 0, time.UTC)
 // purge and index run on either, and each is killed in the middle of something. make soak does it
 // for longer.
 func TestTwoInstancesBesideKillsEndWithTheTenantsTruth(t *testing.T) {
+	t.Parallel() // it waits most of the time
 	w := newTogether(t, 12, map[string]string{"ARCHIVE_RUN_BUDGET": "10s", "ARCHIVE_PASSES": "6d"})
 	w.begin()
 	for round := range 5 { // to the day on which the first month is past its retention
