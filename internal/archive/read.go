@@ -136,8 +136,12 @@ func (rd *read) fetch() (pages <-chan fetched, stop func()) {
 	go func() {
 		defer close(out)
 		for page, err := range rd.source.Pages(walk, rd.query()) {
+			if err != nil {
+				out <- fetched{page, err} // a failure is heard beside a stop, too: somebody takes or drains it
+				return
+			}
 			select {
-			case out <- fetched{page, err}:
+			case out <- fetched{page: page}:
 			case <-walk.Done():
 				return
 			}

@@ -112,7 +112,7 @@ func TestWhatFailsBesideAStopIsTheStreamsFailure(t *testing.T) {
 				&entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read signIns from Graph", Why: "the answer is cut"})
 		}
 		_, err = l.collector(l.store, l.tenant).Run(ctx, execution(), []entra.Stream{stream}, budget)
-		require.Equal(l, entra.CodeBrokenAnswer, entra.CodeOf(err))
+		require.Equal(l, entra.CodeBrokenAnswer, entra.CodeOf(err), "%v", err)
 		require.NotContains(l, err.Error(), "canceled")
 		p := l.progress(stream)
 		require.Equal(l, "read signIns from Graph: the answer is cut", p.LastError)

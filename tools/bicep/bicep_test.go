@@ -16,12 +16,12 @@ func TestTheCompilerIsLookedForWhereItMayBe(t *testing.T) {
 	nowhere := func(string) (string, error) { return "", errors.New("not there") }
 	onPath := func(string) (string, error) { return "/usr/bin/bicep", nil }
 	get := func(name string) string { return env[name] }
-	require.Equal(t, []string{"/home/ada/.azure/bin/bicep", "/work/shared/tools/bicep/bicep"},
-		candidates("/work/main", get, nowhere))
-	require.Equal(t, []string{"/usr/bin/bicep", "/home/ada/.azure/bin/bicep", "/work/shared/tools/bicep/bicep"},
-		candidates("/work/main", get, onPath))
+	require.Equal(t, []string{"/home/ada/.azure/bin/bicep", "/src/shared/tools/bicep/bicep"},
+		candidates("/src/main", get, nowhere))
+	require.Equal(t, []string{"/usr/bin/bicep", "/home/ada/.azure/bin/bicep", "/src/shared/tools/bicep/bicep"},
+		candidates("/src/main", get, onPath))
 	env["BICEP"] = "/my/bicep"
-	require.Equal(t, []string{"/my/bicep"}, candidates("/work/main", get, onPath))
+	require.Equal(t, []string{"/my/bicep"}, candidates("/src/main", get, onPath))
 }
 
 func TestWhoHasNoCompilerIsToldHowToGetOne(t *testing.T) {
