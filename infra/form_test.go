@@ -26,7 +26,7 @@ type formDefinition struct {
 		}
 	}
 	parsed   map[string]*expression    // by text
-	patterns map[string]*regexp.Regexp // likewise
+	patterns map[string]*regexp.Regexp // compiled, by their text
 }
 
 type formStep struct {

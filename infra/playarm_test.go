@@ -175,7 +175,7 @@ func (s *subscription) restGet(id, filter string) (any, error) {
 	return nil, arErr("ResourceNotFound", "The Resource '"+id+"' was not found.")
 }
 
-// locksAt are the locks that hold at a resource: its own and those of what it lies in.
+// locksAt lists the locks that apply to a resource: its own, and those of its parents.
 func (s *subscription) locksAt(id string) []arm {
 	out := []arm{}
 	for key, r := range s.Resources {

@@ -3,6 +3,7 @@ package infra_test
 import (
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 )
@@ -218,8 +219,9 @@ func (s *subscription) makeAlerts(base string, p arm) error {
 }
 
 func (s *subscription) makePackage(_ string, p arm) error {
-	if p["packageUri"] != "" {
-		s.publish(p["release"].(string))
+	// The code is what the address leads to, whatever release is named beside it.
+	if uri, _ := p["packageUri"].(string); uri != "" {
+		s.publish(path.Base(path.Dir(uri)))
 	}
 	return nil
 }

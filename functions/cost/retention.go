@@ -26,7 +26,7 @@ type retention struct {
 	rule  archive.Retention
 }
 
-// of is for how many months a log is kept, and where that comes from. An empty stream stands for
+// of returns for how many months a log is kept, and where that comes from. An empty stream means
 // the logs that the setting does not name. Days become whole months, rounded up: what is dropped
 // is whole months, when their last day is old enough.
 func (r retention) of(s entra.Stream) (months int, from string) {

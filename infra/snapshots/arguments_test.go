@@ -19,7 +19,7 @@ import (
 type reader struct {
 	tokens []string
 	at     int
-	file   map[string]any // what file.<parameter>.value stands for
+	file   map[string]any // values for the expressions file.<parameter>.value
 }
 
 var (

@@ -111,7 +111,7 @@ func TestTheGrantCommandRunsOnlyWhatTheSumsAreOf(t *testing.T) {
 	for _, c := range []struct {
 		what    string
 		release map[string][]byte // what is published beside right's sums; nil: it is not there
-		before  map[string][]byte // what lies in the folder
+		before  map[string][]byte // files in the folder beforehand
 		granted string
 	}{
 		{"as it was released", nil, nil, granted},
