@@ -214,3 +214,17 @@ func TestANationalCloudGrantsByScriptAndAsksItsOwnGraph(t *testing.T) {
 	require.NotContains(t, strings.Join(c.state().Log, "\n"), "grants.bicep")
 	require.Equal(t, "AzureUSGovernment", c.state().Settings["AZURE_CLOUD"])
 }
+
+// TestTheRedundancyOfAnArchiveThatIsThereIsAskedForOnlyWhereItChanges: what the archive has is not judged again.
+func TestTheRedundancyOfAnArchiveThatIsThereIsAskedForOnlyWhereItChanges(t *testing.T) {
+	c := afterDeploying(t)
+	c.deployed()
+	require.NotContains(t, strings.Join(c.state().Log, "\n"), "/Microsoft.Storage/skus")
+
+	s := c.state()
+	s.Zoneless = append(s.Zoneless, "westeurope")
+	c.write(s)
+	out, code := c.deploy("--set", "archiveRedundancy=Standard_GZRS", "--overwrite-settings")
+	require.Equal(t, 1, code, out)
+	require.Contains(t, out, "STOP: westeurope does not offer Standard_GZRS for the archive")
+}
