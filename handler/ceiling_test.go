@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/simtenant"
+	"github.com/entraledger/entraledger/internal/dev/simtenant"
 )
 
 // TestTwoProcessesStayUnderTheCeilingTogether counts at the tenant: one process is the timer's, the other collects by hand.

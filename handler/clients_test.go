@@ -11,10 +11,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
+	"github.com/entraledger/entraledger/internal/dev/simtenant"
+	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
-	"github.com/entraledger/entraledger/internal/simtenant"
-	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
 
 // TestMicrosoftsJavaScriptClientReadsTheArchive runs @microsoft/microsoft-graph-client with its page iterator: only its base

@@ -20,9 +20,9 @@ import (
 	"github.com/go-openapi/validate"
 	"github.com/stretchr/testify/require"
 
+	"github.com/entraledger/entraledger/internal/dev/simtenant"
+	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/logs"
-	"github.com/entraledger/entraledger/internal/simtenant"
-	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
 
 const definition = "../infra/connector/apiDefinition.swagger.json"

@@ -15,11 +15,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/entraledger/entraledger/internal/devhost"
+	"github.com/entraledger/entraledger/internal/dev/devhost"
+	"github.com/entraledger/entraledger/internal/dev/simtenant"
+	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
-	"github.com/entraledger/entraledger/internal/simtenant"
-	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
 
 // hosted is a handler behind an emulated Functions host.

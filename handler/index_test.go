@@ -13,10 +13,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
+	"github.com/entraledger/entraledger/internal/dev/simtenant"
+	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
-	"github.com/entraledger/entraledger/internal/simtenant"
-	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
 
 // searches asks for people, applications and ids, and compares with the tenant.

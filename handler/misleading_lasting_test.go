@@ -12,9 +12,9 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/archive/archivetest"
+	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
-	"github.com/entraledger/entraledger/internal/simtenant"
 )
 
 // TestWhereEveryWalkEndsOnItsSecondPageAnOrderedLogIsReadToItsEnd: what such a walk has not met is

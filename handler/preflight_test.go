@@ -16,13 +16,13 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/stretchr/testify/require"
 
+	"github.com/entraledger/entraledger/internal/dev/simtenant"
+	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/preflight"
-	"github.com/entraledger/entraledger/internal/simtenant"
-	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
 
 // checks are the answer of the preflight, by name.

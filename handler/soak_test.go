@@ -15,10 +15,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/entraledger/entraledger/internal/dev/simtenant"
+	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
-	"github.com/entraledger/entraledger/internal/simtenant"
-	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
 
 // TestSoak walks more seeds of what TestWhateverHappensTheArchiveEndsAsTheTenant walks, until their number or the time is

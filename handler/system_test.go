@@ -21,14 +21,14 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/blobs"
+	"github.com/entraledger/entraledger/internal/dev/azurite/azuritetest"
+	"github.com/entraledger/entraledger/internal/dev/memstorage/memtest"
+	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
 	"github.com/entraledger/entraledger/internal/logs"
-	"github.com/entraledger/entraledger/internal/memstorage/memtest"
 	"github.com/entraledger/entraledger/internal/preflight"
-	"github.com/entraledger/entraledger/internal/simtenant"
 	"github.com/entraledger/entraledger/internal/tables"
 )
 

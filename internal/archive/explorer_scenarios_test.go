@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/archive"
-	"github.com/entraledger/entraledger/internal/memstorage"
+	"github.com/entraledger/entraledger/internal/dev/memstorage"
 )
 
 // scenario is a state of the archive, runs that meet there, and what the tenant does meanwhile.

@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/memstorage"
+	"github.com/entraledger/entraledger/internal/dev/memstorage"
 )
 
 // prepared is the state in which a scenario's explorations begin.

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/archive"
-	"github.com/entraledger/entraledger/internal/memstorage"
+	"github.com/entraledger/entraledger/internal/dev/memstorage"
 )
 
 // latest is how long after it was sent a request may still be executed.

@@ -8,8 +8,8 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
-	"github.com/entraledger/entraledger/internal/memstorage"
+	"github.com/entraledger/entraledger/internal/dev/azurite/azuritetest"
+	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/tables"
 )
 

@@ -11,9 +11,9 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/simtenant"
 )
 
 // questions notes which questions a tenant is asked that confirm its pages: /$count, and

@@ -14,7 +14,7 @@ import (
 
 	"github.com/entraledger/entraledger/functions/logs"
 	"github.com/entraledger/entraledger/internal/archive"
-	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
+	"github.com/entraledger/entraledger/internal/dev/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
 	tenantlogs "github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/search"

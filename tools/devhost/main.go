@@ -13,7 +13,7 @@ import (
 	"path/filepath"
 	"syscall"
 
-	"github.com/entraledger/entraledger/internal/devhost"
+	"github.com/entraledger/entraledger/internal/dev/devhost"
 )
 
 func main() {

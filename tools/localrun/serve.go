@@ -8,7 +8,7 @@ import (
 
 	"github.com/oklog/run"
 
-	"github.com/entraledger/entraledger/internal/azurite"
+	"github.com/entraledger/entraledger/internal/dev/azurite"
 )
 
 const (

@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 	"strconv"
 
-	"github.com/entraledger/entraledger/internal/azurite"
-	"github.com/entraledger/entraledger/internal/devhost"
+	"github.com/entraledger/entraledger/internal/dev/azurite"
+	"github.com/entraledger/entraledger/internal/dev/devhost"
 	"github.com/entraledger/entraledger/internal/pack"
 )
 

@@ -8,8 +8,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/simtenant"
-	"github.com/entraledger/entraledger/internal/simtenant/generate"
+	"github.com/entraledger/entraledger/internal/dev/simtenant"
+	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 )
 
 // tenant is the simulated tenant, served on a free port of 127.0.0.1.

@@ -19,12 +19,12 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/azurite"
-	"github.com/entraledger/entraledger/internal/azurite/azuritetest"
-	"github.com/entraledger/entraledger/internal/devhost"
+	"github.com/entraledger/entraledger/internal/dev/azurite"
+	"github.com/entraledger/entraledger/internal/dev/azurite/azuritetest"
+	"github.com/entraledger/entraledger/internal/dev/devhost"
+	"github.com/entraledger/entraledger/internal/dev/simtenant"
+	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/pack"
-	"github.com/entraledger/entraledger/internal/simtenant"
-	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
 
 func TestMain(m *testing.M) { azuritetest.Main(m) }

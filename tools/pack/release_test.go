@@ -16,7 +16,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/azurite"
+	"github.com/entraledger/entraledger/internal/dev/azurite"
 	"github.com/entraledger/entraledger/internal/pack"
 )
 

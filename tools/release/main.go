@@ -20,7 +20,7 @@ import (
 
 	"golang.org/x/mod/semver"
 
-	"github.com/entraledger/entraledger/internal/azurite"
+	"github.com/entraledger/entraledger/internal/dev/azurite"
 )
 
 func main() {

@@ -8,7 +8,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/memstorage"
+	"github.com/entraledger/entraledger/internal/dev/memstorage"
 )
 
 // Account serves an empty account, and gives its connection string. It ends with the test.

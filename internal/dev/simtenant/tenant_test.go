@@ -18,10 +18,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
+	"github.com/entraledger/entraledger/internal/dev/simtenant"
+	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
-	"github.com/entraledger/entraledger/internal/simtenant"
-	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
 
 var now = time.Date(2026, 11, 21, 14, 30, 0, 0, time.UTC)
@@ -99,7 +99,7 @@ func query(path string, options ...string) string {
 }
 
 func samples(stream entra.Stream) string {
-	return filepath.Join("..", "..", "..", "shared", "samples", string(stream)+".jsonl")
+	return filepath.Join("..", "..", "..", "..", "shared", "samples", string(stream)+".jsonl")
 }
 
 // paths are where the streams are had in the form of which Truth is.
@@ -299,7 +299,7 @@ func TestAnAnswerIsCompressedWhereTheCallerTakesIt(t *testing.T) {
 
 func TestTheQueriesOfMicrosoftsManualWork(t *testing.T) {
 	c := made(t)
-	text, err := os.ReadFile(filepath.Join("..", "..", "..", "shared", "facts", "queries.md"))
+	text, err := os.ReadFile(filepath.Join("..", "..", "..", "..", "shared", "facts", "queries.md"))
 	require.NoError(t, err)
 	path, n := "", 0
 	for line := range strings.Lines(string(text)) {

@@ -16,7 +16,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/azurite"
+	"github.com/entraledger/entraledger/internal/dev/azurite"
 )
 
 // parentVariable makes the test binary a program that starts Azurite, prints its pid and waits to be killed.

@@ -8,7 +8,7 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/entraledger/entraledger/internal/azurite"
+	"github.com/entraledger/entraledger/internal/dev/azurite"
 )
 
 // accountsPerServer is how many tests of one binary can ask for an account; Azurite learns the names at its start.

@@ -10,9 +10,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
-	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
 
 // Config of a tenant. Zero values mean the defaults.

@@ -11,9 +11,9 @@ import (
 	"sort"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
-	"github.com/entraledger/entraledger/internal/simtenant/generate"
 )
 
 // base is the greater part of a log: records in the order of time that never change.
