@@ -49,7 +49,7 @@ const recordedDir = "testdata/recorded"
 // worked on at a time, and pauses before Graph is asked again are not spread at random.
 func TestRecorded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := newRecorder(t)
+		r := newRecorder(t, recordedDir, recordedTenant)
 		r.play()
 		r.finish()
 	})
@@ -58,6 +58,7 @@ func TestRecorded(t *testing.T) {
 // recorder runs the program and keeps what it says.
 type recorder struct {
 	*testing.T
+	dir     string // of what was recorded
 	tenant  *simtenant.Tenant
 	account *memstorage.Service
 	app     http.Handler
@@ -78,20 +79,23 @@ func (f *recording) printf(format string, args ...any) {
 	fmt.Fprintf(&f.full, format, args...)
 }
 
-func newRecorder(t *testing.T) *recorder {
+// newRecorder stops the process's own sources of what differs from run to run until the test ends.
+func newRecorder(t *testing.T, dir string, tenant func(*testing.T) *simtenant.Tenant) *recorder {
 	bytesBefore, logBefore, outBefore, flagsBefore := rand.Reader, slog.Default(), log.Writer(), log.Flags()
+	zoneBefore := time.Local
+	time.Local = time.UTC
 	rand.Reader = clockBytes{}
 	uuid.SetRand(clockBytes{})
 	t.Cleanup(func() {
-		rand.Reader = bytesBefore
+		rand.Reader, time.Local = bytesBefore, zoneBefore
 		uuid.SetRand(nil)
 		slog.SetDefault(logBefore)
 		log.SetOutput(outBefore) // slog.SetDefault has changed them, and does not change them back
 		log.SetFlags(flagsBefore)
 	})
 	time.Sleep(time.Until(recordedBegin))
-	r := &recorder{T: t, account: memstorage.New(time.Now), files: make(map[string]*recording)}
-	r.tenant = recordedTenant(t)
+	r := &recorder{T: t, dir: dir, account: memstorage.New(time.Now), files: make(map[string]*recording)}
+	r.tenant = tenant(t)
 	r.env = map[string]string{
 		"ARCHIVE_STORAGE": r.account.ConnectionString(),
 		"GRAPH_ENDPOINT":  "https://graph.example",
@@ -257,12 +261,17 @@ func (r *recorder) finish() {
 	r.recordStorage()
 	r.file("log.jsonl")
 	r.at.printf("%s", r.log.String())
+	r.settle()
+}
+
+// settle compares what was recorded with what there was, or takes its place.
+func (r *recorder) settle() {
 	if dir := os.Getenv("RECORDED_TO"); dir != "" {
 		r.write(dir, func(f *recording) []byte { return f.full.Bytes() })
 	}
 	if os.Getenv("RECORD") != "" {
-		require.NoError(r, os.RemoveAll(recordedDir))
-		r.write(recordedDir, func(f *recording) []byte { return f.short.Bytes() })
+		require.NoError(r, os.RemoveAll(r.dir))
+		r.write(r.dir, func(f *recording) []byte { return f.short.Bytes() })
 		return
 	}
 	r.compare()
@@ -277,7 +286,7 @@ func (r *recorder) write(dir string, content func(*recording) []byte) {
 
 // compare names what differs from the files that were recorded.
 func (r *recorder) compare() {
-	there, err := os.ReadDir(recordedDir)
+	there, err := os.ReadDir(r.dir)
 	require.NoError(r, err, "nothing was recorded yet: RECORD=1")
 	for _, entry := range there {
 		if r.files[entry.Name()] == nil {
@@ -285,7 +294,7 @@ func (r *recorder) compare() {
 		}
 	}
 	for name, f := range r.files {
-		want, err := os.ReadFile(filepath.Join(recordedDir, name))
+		want, err := os.ReadFile(filepath.Join(r.dir, name))
 		if err != nil {
 			r.Errorf("%s was not recorded: %v", name, err)
 		}

@@ -16,6 +16,12 @@ func Account(t testing.TB) string {
 	t.Helper()
 	service := memstorage.New(time.Now)
 	service.Limits.DeleteTakes = 0 // Azurite's way: a table's name is free at once
+	return Serve(t, service)
+}
+
+// Serve serves an account, and gives its connection string. It ends with the test.
+func Serve(t testing.TB, service *memstorage.Service) string {
+	t.Helper()
 	tables := httptest.NewServer(service)
 	t.Cleanup(tables.Close)
 	blobs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
