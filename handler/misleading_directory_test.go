@@ -17,6 +17,8 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
+	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
 )
@@ -53,28 +55,28 @@ func newMisledDirectory(t *testing.T) *misledDirectory {
 // quickly is the tenant's directory without the pauses between requests that Graph wants.
 type quickly struct{ *graph.Client }
 
-func (q quickly) Objects(ctx context.Context, about directory.Query, link string) (directory.Page, error) {
+func (q quickly) Objects(ctx context.Context, about collections.Query, link string) (collections.Page, error) {
 	return graph.NewDirectory(q.Client).Objects(ctx, about, link)
 }
 
-func (q quickly) Count(ctx context.Context, about directory.Query) (int64, error) {
+func (q quickly) Count(ctx context.Context, about collections.Query) (int64, error) {
 	return graph.NewDirectory(q.Client).Count(ctx, about)
 }
 
-func (q quickly) Named(ctx context.Context, about directory.Query, ids []string) (directory.Page, error) {
+func (q quickly) Named(ctx context.Context, about collections.Query, ids []string) (collections.Page, error) {
 	return graph.NewDirectory(q.Client).Named(ctx, about, ids)
 }
 
 // snapshot goes on with a snapshot at a time after the begin, or begins one.
-func (d *misledDirectory) snapshot(after time.Duration) (directory.Report, error) {
+func (d *misledDirectory) snapshot(after time.Duration) (snapshots.Report, error) {
 	d.tenant.Freeze(upgradeBegin.Add(after))
 	client, err := graph.New(graph.Config{Endpoint: d.graph.URL, Scope: "https://graph.microsoft.com/.default", Credential: d,
 		Limiter: graph.NewLimiter(100_000), BackOff: time.Millisecond, Timeout: 2 * time.Second, Log: d.logger()})
 	if err != nil {
-		return directory.Report{}, err
+		return snapshots.Report{}, err
 	}
-	by := directory.NewSnapshotter(quickly{client}, d.store, d.store,
-		directory.Options{Groups: []string{breakGlass}, Every: snapshotEvery}, time.Now, d.logger())
+	by := snapshots.NewSnapshotter(quickly{client}, d.store, d.store,
+		snapshots.Options{Groups: []string{breakGlass}, Every: snapshotEvery}, time.Now, d.logger())
 	return by.Run(d.Context(), runBudget, false)
 }
 
@@ -280,8 +282,8 @@ func TestWhatTheDirectoryDisclosedIsDoubtedForAnHourWhenItIsRefused(t *testing.T
 		require.NoError(t, err)
 		snap = report.Snapshot
 	}
-	require.NotNil(t, snap.Withheld("signInActivity"))
-	require.NotNil(t, snap.Withheld("credentialUse"))
+	require.NotNil(t, snap.WhyUndisclosed("signInActivity"))
+	require.NotNil(t, snap.WhyUndisclosed("credentialUse"))
 	for id, state := range d.usersOf() {
 		require.Equal(t, directory.Unknown, state, id)
 	}

@@ -18,7 +18,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
-	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/logs"
@@ -153,8 +153,8 @@ func TestWhatErrorsAskForIsAPermissionThatIsListed(t *testing.T) {
 	for _, s := range logs.Streams() {
 		texts = append(texts, graph.Permission(s))
 	}
-	for _, phase := range []directory.Phase{directory.PhaseUsers, directory.PhasePlainUsers, directory.PhaseGroups, directory.PhaseApps, directory.PhasePrincipals, directory.PhaseUse, directory.PhaseAppUse} {
-		texts = append(texts, graph.DirectoryPermission(phase))
+	for _, c := range collections.All() {
+		texts = append(texts, c.Permission())
 	}
 	for _, text := range texts {
 		require.NotEmpty(t, text)

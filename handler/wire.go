@@ -33,6 +33,7 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/blobs"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/graph"
@@ -100,8 +101,8 @@ func wire(
 	wireLedger(host, cfg, known, collector, store, heads)
 	host.HTTP("/api/preflight", &preflightfunction.Function{Run: checks, Binary: program, Cloud: cfg.Cloud.Name,
 		Graph: cfg.GraphEndpoint, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
-	wireDirectory(host, cfg, directory.NewSnapshotter(timedTenant{graph.NewDirectory(snapshotSource), clocks}, store, store,
-		directory.Options{Groups: cfg.SnapshotGroups, Every: snapshotEvery}, time.Now, log), store)
+	wireDirectory(host, cfg, snapshots.NewSnapshotter(timedTenant{graph.NewDirectory(snapshotSource), clocks}, store, store,
+		snapshots.Options{Groups: cfg.SnapshotGroups, Every: snapshotEvery}, time.Now, log), store)
 	wireReading(host, cfg, known, store)
 	purger := archive.NewPurger(store, heads, cfg.Retention)
 	host.Timer(purgearchive.Name, purgearchive.Run(purgearchive.Config{Purger: purger, Clock: clocks.Now, Streams: known, Budget: cfg.RunBudget,
@@ -160,7 +161,7 @@ type timedTenant struct {
 	clocks archive.Timekeeper
 }
 
-// Now is directory.Source's.
+// Now is snapshots.Source's.
 func (t timedTenant) Now(ctx context.Context) (time.Time, error) { return t.clocks.Now(ctx) }
 
 // simulated tells whether the tenant is one on this machine: nothing else is reached over plain
@@ -197,7 +198,7 @@ func preflightOf(cfg settings.Settings, tenant preflight.Tenant, store *tables.S
 const snapshotEvery = 12 * time.Hour
 
 // wireDirectory adds the functions that take and read snapshots of the directory.
-func wireDirectory(host *funchost.Host, cfg settings.Settings, snapshotter *directory.Snapshotter, store *tables.Store) {
+func wireDirectory(host *funchost.Host, cfg settings.Settings, snapshotter *snapshots.Snapshotter, store *tables.Store) {
 	reader := directory.NewReader(store, time.Now)
 	host.Timer(snapshotdirectory.Name, snapshotdirectory.Run(snapshotdirectory.Config{Snapshotter: snapshotter, Budget: cfg.RunBudget, AlertAfter: cfg.AlertAfter}))
 	byHand := &snapshot.Function{Snapshotter: snapshotter, Reader: reader, Jobs: store, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}

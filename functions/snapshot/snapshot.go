@@ -9,6 +9,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
 )
@@ -18,7 +19,7 @@ const Kind = "snapshot"
 
 // Function answers GET and POST /api/snapshot, and GET /api/snapshot/{job}.
 type Function struct {
-	Snapshotter *directory.Snapshotter
+	Snapshotter *snapshots.Snapshotter
 	Reader      *directory.Reader
 	Jobs        jobs.Store
 	Now         func() time.Time

@@ -6,7 +6,7 @@ import (
 	"context"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/funchost"
 )
 
@@ -15,7 +15,7 @@ const Name = "snapshotdirectory"
 
 // Config of the function.
 type Config struct {
-	Snapshotter *directory.Snapshotter
+	Snapshotter *snapshots.Snapshotter
 	Budget      time.Duration // for which a run works
 	AlertAfter  time.Duration // without a step, or a day and that without a whole snapshot, before the invocation fails
 }

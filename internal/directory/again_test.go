@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
@@ -17,16 +18,16 @@ import (
 type crowd struct {
 	*night
 	users, size, blank int
-	bend               func(link string, page directory.Page) directory.Page // how it distorts its pages
-	silent             bool                                                  // no list by id has anybody
-	made               *int                                                  // users who are counted, and no walk brings
+	bend               func(link string, page collections.Page) collections.Page // how it distorts its pages
+	silent             bool                                                      // no list by id has anybody
+	made               *int                                                      // users who are counted, and no walk brings
 }
 
 func (c crowd) Now(ctx context.Context) (time.Time, error) { return c.source.Now(ctx) }
 
-func (c crowd) Objects(_ context.Context, q directory.Query, link string) (directory.Page, error) {
-	page := directory.Page{Free: func() {}}
-	if q.Phase != directory.PhaseUsers {
+func (c crowd) Objects(_ context.Context, q collections.Query, link string) (collections.Page, error) {
+	page := collections.Page{Free: func() {}}
+	if q.Collection.Word != collections.Users {
 		return page, nil
 	}
 	at, _ := strconv.Atoi(link)
@@ -52,9 +53,9 @@ func member(n int, active bool) []byte {
 		n, n, activity)
 }
 
-func (c crowd) Count(_ context.Context, q directory.Query) (int64, error) {
+func (c crowd) Count(_ context.Context, q collections.Query) (int64, error) {
 	switch {
-	case q.Phase != directory.PhaseUsers:
+	case q.Collection.Word != collections.Users:
 		return 0, nil
 	case c.made != nil:
 		return int64(c.users + *c.made), nil
@@ -62,8 +63,8 @@ func (c crowd) Count(_ context.Context, q directory.Query) (int64, error) {
 	return int64(c.users), nil
 }
 
-func (c crowd) Named(_ context.Context, _ directory.Query, ids []string) (directory.Page, error) {
-	page := directory.Page{Free: func() {}}
+func (c crowd) Named(_ context.Context, _ collections.Query, ids []string) (collections.Page, error) {
+	page := collections.Page{Free: func() {}}
 	for _, id := range ids {
 		if n, err := strconv.Atoi(id[1:]); err == nil && n < c.users && !c.silent {
 			page.Items = append(page.Items, fmt.Appendf(nil, `{"id":%q}`, id))
@@ -73,8 +74,8 @@ func (c crowd) Named(_ context.Context, _ directory.Query, ids []string) (direct
 }
 
 // cut ends walks early at a link, as often as times says.
-func cut(at string, times *int) func(string, directory.Page) directory.Page {
-	return func(link string, page directory.Page) directory.Page {
+func cut(at string, times *int) func(string, collections.Page) collections.Page {
+	return func(link string, page collections.Page) collections.Page {
 		if link == at && *times > 0 {
 			*times--
 			page.Next = ""
@@ -99,7 +100,7 @@ func TestOfASecondLookAtAPageOnlyTheActivityIsTaken(t *testing.T) {
 		subtest(t, name, func(t *testing.T) {
 			n := newNight(t)
 			asked := 0
-			bend := func(link string, page directory.Page) directory.Page {
+			bend := func(link string, page collections.Page) collections.Page {
 				if link == "" {
 					if asked++; asked == 2 {
 						page.Items = c.second
@@ -126,7 +127,7 @@ func TestWhomOnlyTheSecondLookBringsHasCome(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n := newNight(t)
 		asked := 0
-		bend := func(link string, page directory.Page) directory.Page {
+		bend := func(link string, page collections.Page) collections.Page {
 			if link == "" {
 				if asked++; asked == 1 {
 					page.Items = page.Items[:19]
@@ -175,7 +176,7 @@ func TestASecondWalkThatTakesSeveralRunsIsNoStall(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n := newNight(t)
 		made, asked := 12, 0
-		bend := func(_ string, page directory.Page) directory.Page {
+		bend := func(_ string, page collections.Page) collections.Page {
 			if asked++; asked > 11 {
 				time.Sleep(18 * time.Second)
 			}
@@ -196,7 +197,7 @@ func TestWalksThatBringOthersEachTimeAreSaidToBeUnconfirmed(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n := newNight(t)
 		made, walks := 12, 0
-		bend := func(link string, page directory.Page) directory.Page {
+		bend := func(link string, page collections.Page) collections.Page {
 			if link == "" {
 				walks++
 				page.Items = append(page.Items, member(5000+walks, true))
@@ -218,7 +219,7 @@ func TestASecondWalkThatBringsLessConfirmsNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n := newNight(t)
 		walks := 0
-		n.from = crowd{night: n, users: 2010, size: 500, bend: func(link string, page directory.Page) directory.Page {
+		n.from = crowd{night: n, users: 2010, size: 500, bend: func(link string, page collections.Page) collections.Page {
 			if link == "" {
 				walks++
 			}
@@ -274,8 +275,8 @@ func TestAReportOfUseThatWasInDoubtIsWalkedUntilNothingNewComes(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n := newQuickNight(t)
 		walks, growing := 0, true
-		n.from = bent{quick{n}, func(q directory.Query, link string, page directory.Page) (directory.Page, error) {
-			if q.Phase == directory.PhaseUse && link == "" {
+		n.from = bent{quick{n}, func(q collections.Query, link string, page collections.Page) (collections.Page, error) {
+			if q.Collection.Word == collections.CredentialUse && link == "" {
 				if walks++; growing {
 					page.Items = append(page.Items, fmt.Appendf(nil, `{"id":"more%d"}`, walks))
 				}

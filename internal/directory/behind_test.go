@@ -21,6 +21,8 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
+	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/tables"
@@ -35,7 +37,7 @@ const (
 // night is a tenant with the timer that takes its snapshots.
 type night struct {
 	*house
-	from   directory.Source
+	from   snapshots.Source
 	into   directory.Store
 	budget time.Duration
 }
@@ -59,8 +61,8 @@ func (n *night) fireUntil(ctx context.Context, after time.Duration) (funchost.Re
 	return snapshotdirectory.Run(snapshotdirectory.Config{Snapshotter: n.snapshotter(), Budget: n.budget, AlertAfter: alertAfter})(ctx)
 }
 
-func (n *night) snapshotter() *directory.Snapshotter {
-	return directory.NewSnapshotter(n.from, n.into, n.archive, directory.Options{Every: 12 * time.Hour}, n.tenant.Now, slog.New(slog.DiscardHandler))
+func (n *night) snapshotter() *snapshots.Snapshotter {
+	return snapshots.NewSnapshotter(n.from, n.into, n.archive, snapshots.Options{Every: 12 * time.Hour}, n.tenant.Now, slog.New(slog.DiscardHandler))
 }
 
 // shown is what GET /api/snapshot says of the newest snapshot.
@@ -90,24 +92,24 @@ func (n *night) shown() shown {
 
 // pages is a source whose pages a test makes.
 type pages struct {
-	directory.Source
-	page func(ctx context.Context, q directory.Query, link string) (directory.Page, error)
+	snapshots.Source
+	page func(ctx context.Context, q collections.Query, link string) (collections.Page, error)
 }
 
 // Count is no more than came, and Named finds nothing: what a test makes up is all there is.
-func (p pages) Count(context.Context, directory.Query) (int64, error) { return 0, nil }
+func (p pages) Count(context.Context, collections.Query) (int64, error) { return 0, nil }
 
-func (p pages) Named(context.Context, directory.Query, []string) (directory.Page, error) {
+func (p pages) Named(context.Context, collections.Query, []string) (collections.Page, error) {
 	return pageOf("", ""), nil
 }
 
-func (p pages) Objects(ctx context.Context, q directory.Query, link string) (directory.Page, error) {
+func (p pages) Objects(ctx context.Context, q collections.Query, link string) (collections.Page, error) {
 	return p.page(ctx, q, link)
 }
 
 // pageOf is a page with a user, or with none where name is empty.
-func pageOf(name, next string) directory.Page {
-	p := directory.Page{Next: next, Free: func() {}}
+func pageOf(name, next string) collections.Page {
+	p := collections.Page{Next: next, Free: func() {}}
 	if name != "" {
 		p.Items = [][]byte{fmt.Appendf(nil, `{"id":%q,"userPrincipalName":%q}`, name, name+"@x")}
 	}
@@ -115,9 +117,9 @@ func pageOf(name, next string) directory.Page {
 }
 
 // hung is a page that does not come.
-func hung(ctx context.Context) (directory.Page, error) {
+func hung(ctx context.Context) (collections.Page, error) {
 	<-ctx.Done()
-	return directory.Page{}, ctx.Err()
+	return collections.Page{}, ctx.Err()
 }
 
 // rival is a store on which another process is always quicker than a run: it begins the collection
@@ -199,7 +201,7 @@ var causes = []struct {
 			"ask Graph for the time: no token for Graph: ManagedIdentityCredential: no managed identity endpoint found; " +
 			"check that the app has a managed identity (AZURE_CLIENT_ID names a user-assigned one), or sign in with `az login`"},
 	{name: "paging goes round", first: true, bring: func(n *night) {
-		n.from = pages{n.source, func(_ context.Context, _ directory.Query, link string) (directory.Page, error) {
+		n.from = pages{n.source, func(_ context.Context, _ collections.Query, link string) (collections.Page, error) {
 			return pageOf("u"+link, map[string]string{"": "b", "b": "c", "c": "b"}[link]), nil
 		}}
 	},
@@ -228,14 +230,14 @@ var causes = []struct {
 			"the next run goes on; if it stays, lower GRAPH_REQUESTS_PER_10S or find what else uses this app's ceiling"},
 	{name: "the budget is too small for a step", bring: func(n *night) {
 		n.budget = 20 * time.Millisecond
-		n.from = pages{n.source, func(ctx context.Context, _ directory.Query, _ string) (directory.Page, error) { return hung(ctx) }}
+		n.from = pages{n.source, func(ctx context.Context, _ collections.Query, _ string) (collections.Page, error) { return hung(ctx) }}
 	},
 		code:  entra.CodeBehind,
 		words: noStep + "; the last cause: read users: the run's time of 20ms ended before it came any further; " + raiseBudget},
 	{name: "empty pages without end", bring: func(n *night) {
 		n.budget = 50 * time.Millisecond
 		at := 0
-		n.from = pages{n.source, func(context.Context, directory.Query, string) (directory.Page, error) {
+		n.from = pages{n.source, func(context.Context, collections.Query, string) (collections.Page, error) {
 			time.Sleep(time.Millisecond)
 			at++
 			return pageOf("", fmt.Sprint("page", at)), nil
@@ -257,12 +259,12 @@ var causes = []struct {
 			"give the app's identity the role Storage Table Data Contributor", unsaid: true},
 	{name: "Graph's pages hang after it had refused", bring: func(n *night) {
 		refused := false
-		n.from = pages{n.source, func(ctx context.Context, _ directory.Query, _ string) (directory.Page, error) {
+		n.from = pages{n.source, func(ctx context.Context, _ collections.Query, _ string) (collections.Page, error) {
 			if refused {
 				return hung(ctx)
 			}
 			refused, n.budget = true, 20*time.Millisecond
-			return directory.Page{}, &entra.Error{Code: entra.CodeUnavailable, Doing: "read users from Graph", Why: "Graph answers 503", Remedy: "wait"}
+			return collections.Page{}, &entra.Error{Code: entra.CodeUnavailable, Doing: "read users from Graph", Why: "Graph answers 503", Remedy: "wait"}
 		}}
 	},
 		early: "read users from Graph: Graph answers 503",
@@ -273,10 +275,10 @@ var causes = []struct {
 }
 
 // healed is the tenant's directory, for which the addresses that a test made up are lost.
-func (n *night) healed() directory.Source {
-	return pages{n.source, func(ctx context.Context, q directory.Query, link string) (directory.Page, error) {
+func (n *night) healed() snapshots.Source {
+	return pages{n.source, func(ctx context.Context, q collections.Query, link string) (collections.Page, error) {
 		if link != "" && !strings.HasPrefix(link, "http") {
-			return directory.Page{}, entra.ErrPagingLost
+			return collections.Page{}, entra.ErrPagingLost
 		}
 		return n.source.Objects(ctx, q, link)
 	}}
@@ -284,11 +286,11 @@ func (n *night) healed() directory.Source {
 
 // instant is the tenant's users in pages of 20, without the pauses between requests that Graph
 // wants, and nothing else.
-func (n *night) instant() directory.Source {
+func (n *night) instant() snapshots.Source {
 	users := n.tenant.Objects(simtenant.Users)
-	return pages{n.source, func(_ context.Context, q directory.Query, link string) (directory.Page, error) {
-		page := directory.Page{Free: func() {}}
-		if q.Phase != directory.PhaseUsers {
+	return pages{n.source, func(_ context.Context, q collections.Query, link string) (collections.Page, error) {
+		page := collections.Page{Free: func() {}}
+		if q.Collection.Word != collections.Users {
 			return page, nil
 		}
 		at, _ := strconv.Atoi(link)
@@ -303,7 +305,7 @@ func (n *night) instant() directory.Source {
 // begin begins a snapshot at noon without a step: its first run is cut off.
 func (n *night) begin() {
 	from := n.from
-	n.from, n.budget = pages{n.source, func(ctx context.Context, _ directory.Query, _ string) (directory.Page, error) { return hung(ctx) }}, time.Millisecond
+	n.from, n.budget = pages{n.source, func(ctx context.Context, _ collections.Query, _ string) (collections.Page, error) { return hung(ctx) }}, time.Millisecond
 	summary, err := n.fire(0)
 	require.NoError(n, err, "the end of a budget is no failure by itself")
 	require.Equal(n, "snapshot of 2026-11-21T12:00:00Z: no step in this run, 0 users, at users; the next run tries again", summary)
@@ -365,7 +367,7 @@ func TestWithoutAWholeSnapshotTheTimerFailsAlthoughItMakesSteps(t *testing.T) {
 		n := newNight(t)
 		n.budget = 2 * time.Second
 		page := 0
-		n.from = pages{n.source, func(ctx context.Context, _ directory.Query, _ string) (directory.Page, error) {
+		n.from = pages{n.source, func(ctx context.Context, _ collections.Query, _ string) (collections.Page, error) {
 			if page++; page%2 == 0 {
 				return hung(ctx) // one page a run
 			}
@@ -397,32 +399,32 @@ func TestWithoutAWholeSnapshotTheTimerFailsAlthoughItMakesSteps(t *testing.T) {
 }
 
 func TestTheAgeOfTheWholeSnapshotCountsOnlyWhereTimersRan(t *testing.T) {
-	reading := directory.Snapshot{ID: "x", Stage: directory.Reading, Phase: directory.PhaseApps, AsOf: now, StepAt: now.Add(4 * time.Hour)}
+	reading := directory.Snapshot{ID: "x", Stage: directory.Reading, Phase: collections.Applications, AsOf: now, StepAt: now.Add(4 * time.Hour)}
 	for name, c := range map[string]struct {
-		report directory.Report
+		report snapshots.Report
 		now    time.Duration
 		words  string
 	}{
-		"a daily night that came in time":    {directory.Report{Snapshot: reading, Whole: now.Add(-23 * time.Hour), Begun: now}, 3 * time.Hour, ""},
-		"a daily night that is late":         {directory.Report{Snapshot: reading, Whole: now.Add(-23 * time.Hour), Begun: now}, 5 * time.Hour, "since the one of 2026-11-20T13:00:00Z, for 28h0m0s"},
-		"a weekly night has just begun":      {directory.Report{Snapshot: reading, Whole: now.AddDate(0, 0, -7), Begun: now}, 3 * time.Hour, ""},
-		"a weekly night that takes too long": {directory.Report{Snapshot: reading, Whole: now.AddDate(0, 0, -7), Begun: now}, 4 * time.Hour, "for 172h0m0s"},
-		"the first one takes a day":          {directory.Report{Snapshot: reading, Begun: now.Add(-20 * time.Hour)}, 5 * time.Hour, ""},
-		"nothing is due":                     {directory.Report{Snapshot: directory.Snapshot{Stage: directory.Whole, AsOf: now}, Idle: true}, 90 * time.Hour, ""},
-		"it became whole":                    {directory.Report{Finished: true, Whole: now.AddDate(0, 0, -7), Begun: now}, 90 * time.Hour, ""},
-		"the current one is from the future": {directory.Report{Snapshot: directory.Snapshot{ID: "x", Stage: directory.Whole, AsOf: now.Add(time.Hour)}, Idle: true}, 0, "1h0m0s after now (2026-11-21T12:00:00Z)"},
-		"the clocks differ by a few minutes": {directory.Report{Snapshot: directory.Snapshot{ID: "x", Stage: directory.Whole, AsOf: now.Add(4 * time.Minute)}, Idle: true}, 0, ""},
-		"an older version wrote the row in work": {directory.Report{Snapshot: directory.Snapshot{ID: "x", Stage: directory.Reading, Updated: now}, Begun: now}, 4 * time.Hour,
+		"a daily night that came in time":    {snapshots.Report{Snapshot: reading, Whole: now.Add(-23 * time.Hour), Begun: now}, 3 * time.Hour, ""},
+		"a daily night that is late":         {snapshots.Report{Snapshot: reading, Whole: now.Add(-23 * time.Hour), Begun: now}, 5 * time.Hour, "since the one of 2026-11-20T13:00:00Z, for 28h0m0s"},
+		"a weekly night has just begun":      {snapshots.Report{Snapshot: reading, Whole: now.AddDate(0, 0, -7), Begun: now}, 3 * time.Hour, ""},
+		"a weekly night that takes too long": {snapshots.Report{Snapshot: reading, Whole: now.AddDate(0, 0, -7), Begun: now}, 4 * time.Hour, "for 172h0m0s"},
+		"the first one takes a day":          {snapshots.Report{Snapshot: reading, Begun: now.Add(-20 * time.Hour)}, 5 * time.Hour, ""},
+		"nothing is due":                     {snapshots.Report{Snapshot: directory.Snapshot{Stage: directory.Whole, AsOf: now}, Idle: true}, 90 * time.Hour, ""},
+		"it became whole":                    {snapshots.Report{Finished: true, Whole: now.AddDate(0, 0, -7), Begun: now}, 90 * time.Hour, ""},
+		"the current one is from the future": {snapshots.Report{Snapshot: directory.Snapshot{ID: "x", Stage: directory.Whole, AsOf: now.Add(time.Hour)}, Idle: true}, 0, "1h0m0s after now (2026-11-21T12:00:00Z)"},
+		"the clocks differ by a few minutes": {snapshots.Report{Snapshot: directory.Snapshot{ID: "x", Stage: directory.Whole, AsOf: now.Add(4 * time.Minute)}, Idle: true}, 0, ""},
+		"an older version wrote the row in work": {snapshots.Report{Snapshot: directory.Snapshot{ID: "x", Stage: directory.Reading, Updated: now}, Begun: now}, 4 * time.Hour,
 			"no step since 2026-11-21T12:00:00Z"},
 	} {
-		_, err := directory.BehindOf(c.report, nil, now.Add(c.now), alertAfter)
+		_, err := snapshots.BehindOf(c.report, nil, now.Add(c.now), alertAfter)
 		if c.words == "" {
 			require.Nil(t, err, name)
 			continue
 		}
 		require.ErrorContains(t, err, c.words, name)
 		require.Equal(t, entra.CodeBehind, err.Code, name)
-		_, err = directory.BehindOf(c.report, nil, now.Add(c.now), 0)
+		_, err = snapshots.BehindOf(c.report, nil, now.Add(c.now), 0)
 		require.True(t, err == nil || c.report.Idle, "%s: without an age nothing is behind", name)
 	}
 }
@@ -464,7 +466,7 @@ func TestARowInWorkThatIsMissingOrStrangeIsNamed(t *testing.T) {
 func TestAnOlderVersionsRowIsReadAndItsAgeCountsFromItsLastWrite(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n := newNight(t)
-		older := directory.Snapshot{ID: "20261121T120000Z", AsOf: now, Stage: directory.Reading, Phase: directory.PhaseUsers, TokenKey: make([]byte, 32),
+		older := directory.Snapshot{ID: "20261121T120000Z", AsOf: now, Stage: directory.Reading, Phase: collections.Users, TokenKey: make([]byte, 32),
 			Updated: now.Add(time.Hour), LastError: "read users from Graph: 503"}
 		_, err := n.store.SaveSnapshot(t.Context(), older)
 		require.NoError(t, err)

@@ -13,17 +13,19 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
+	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/tables"
 )
 
 // round is a collection of five pages whose last leads back to the second, as often as times says.
 // A link is a number, and, where fresh is set, another text every time.
-func (n *night) round(phase directory.Phase, fresh bool, times *int) directory.Source {
+func (n *night) round(phase string, fresh bool, times *int) snapshots.Source {
 	served := 0
-	return pages{n.source, func(_ context.Context, q directory.Query, link string) (directory.Page, error) {
-		if q.Phase != phase {
-			return directory.Page{Free: func() {}}, nil
+	return pages{n.source, func(_ context.Context, q collections.Query, link string) (collections.Page, error) {
+		if q.Collection.Word != phase {
+			return collections.Page{Free: func() {}}, nil
 		}
 		number, _, _ := strings.Cut(link, "?")
 		at, _ := strconv.Atoi(number)
@@ -44,7 +46,7 @@ func (n *night) round(phase directory.Phase, fresh bool, times *int) directory.S
 func TestPagesThatGoRoundEndTheWalkWhateverTheirLinksSay(t *testing.T) {
 	t.Parallel()
 	for name, fresh := range map[string]bool{"the same links": false, "new links": true} {
-		for _, phase := range []directory.Phase{directory.PhaseUsers, directory.PhaseApps, directory.PhasePrincipals, directory.PhaseUse, directory.PhaseAppUse} {
+		for _, phase := range []string{collections.Users, collections.Applications, collections.ServicePrincipals, collections.CredentialUse, collections.ApplicationUse} {
 			subtest(t, name+", "+string(phase), func(t *testing.T) {
 				n := newNight(t)
 				times := 3
@@ -73,7 +75,7 @@ func TestACircleIsFoundByRunsThatReadOnePageEach(t *testing.T) {
 		subtest(t, name, func(t *testing.T) {
 			n := newNight(t)
 			times := 1000
-			n.from = n.round(directory.PhaseUsers, fresh, &times)
+			n.from = n.round(collections.Users, fresh, &times)
 			n.begin()
 			var failed error
 			for run := 0; failed == nil; run++ {
@@ -99,7 +101,7 @@ func TestAWalkThatAnOlderVersionBeganIsBegunAnew(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n := newNight(t)
 		n.from = n.instant()
-		older := directory.Snapshot{ID: "20261121T120000Z", AsOf: now, Stage: directory.Reading, Phase: directory.PhaseUsers, TokenKey: make([]byte, 32),
+		older := directory.Snapshot{ID: "20261121T120000Z", AsOf: now, Stage: directory.Reading, Phase: collections.Users, TokenKey: make([]byte, 32),
 			Updated: now, Link: "20", Users: 20, Walk: directory.Walk{Pages: 1, Full: 1, Farthest: 1}}
 		_, err := n.store.SaveSnapshot(t.Context(), older)
 		require.NoError(t, err)
@@ -109,13 +111,13 @@ func TestAWalkThatAnOlderVersionBeganIsBegunAnew(t *testing.T) {
 }
 
 // rough is a tenant whose pages go round once, and whose walk then ends early once.
-func (n *night) rough() directory.Source {
+func (n *night) rough() snapshots.Source {
 	whole := n.instant()
 	round, short := 1, 1
-	return counted{pages{n.source, func(ctx context.Context, q directory.Query, link string) (directory.Page, error) {
+	return counted{pages{n.source, func(ctx context.Context, q collections.Query, link string) (collections.Page, error) {
 		page, err := whole.Objects(ctx, q, link)
 		switch {
-		case q.Phase != directory.PhaseUsers || err != nil:
+		case q.Collection.Word != collections.Users || err != nil:
 		case link == "20" && round > 0:
 			round--
 			page.Next = "20"
@@ -128,10 +130,10 @@ func (n *night) rough() directory.Source {
 }
 
 // counted is a source that counts fifty users.
-type counted struct{ directory.Source }
+type counted struct{ snapshots.Source }
 
-func (counted) Count(_ context.Context, q directory.Query) (int64, error) {
-	if q.Phase == directory.PhaseUsers {
+func (counted) Count(_ context.Context, q collections.Query) (int64, error) {
+	if q.Collection.Word == collections.Users {
 		return 50, nil
 	}
 	return 0, nil
@@ -164,7 +166,7 @@ func TestOfTwoRunsAtOnceOnARoughWalkOneGoesOnAtEveryWrite(t *testing.T) {
 			n.from = n.rough()
 			left := write
 			n.into = between{n.store, &left, func() {
-				second := directory.NewSnapshotter(n.from, n.store, n.archive, directory.Options{}, n.tenant.Now, slog.New(slog.DiscardHandler))
+				second := snapshots.NewSnapshotter(n.from, n.store, n.archive, snapshots.Options{}, n.tenant.Now, slog.New(slog.DiscardHandler))
 				report, err := second.Run(t.Context(), time.Minute, true)
 				require.NoError(t, err, "write %d", write)
 				require.True(t, report.Finished, "write %d", write)

@@ -13,16 +13,18 @@ import (
 
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
+	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
 // bent is the tenant's directory, some of whose pages a test bends.
 type bent struct {
-	directory.Source
-	bend func(q directory.Query, link string, page directory.Page) (directory.Page, error)
+	snapshots.Source
+	bend func(q collections.Query, link string, page collections.Page) (collections.Page, error)
 }
 
-func (b bent) Objects(ctx context.Context, q directory.Query, link string) (directory.Page, error) {
+func (b bent) Objects(ctx context.Context, q collections.Query, link string) (collections.Page, error) {
 	page, err := b.Source.Objects(ctx, q, link)
 	if err != nil {
 		return page, err
@@ -38,9 +40,9 @@ func newQuickNight(t *testing.T) *night {
 }
 
 // ending cuts off walks through a collection after their first page, as often as times says.
-func (n *night) ending(phase directory.Phase, times *int) directory.Source {
-	return bent{quick{n}, func(q directory.Query, link string, page directory.Page) (directory.Page, error) {
-		if q.Phase == phase && link == "" && *times > 0 {
+func (n *night) ending(phase string, times *int) snapshots.Source {
+	return bent{quick{n}, func(q collections.Query, link string, page collections.Page) (collections.Page, error) {
+		if q.Collection.Word == phase && link == "" && *times > 0 {
 			*times--
 			page.Next = ""
 		}
@@ -85,7 +87,7 @@ func TestAFirstSnapshotIsCountedAndALaterOneAsksNothingWhereNothingIsGone(t *tes
 func TestAWalkThatEndsEarlyIsNotTheWhole(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]bool{"the first snapshot": true, "a later one": false} {
-		for _, phase := range []directory.Phase{directory.PhaseUsers, directory.PhaseApps, directory.PhasePrincipals} {
+		for _, phase := range []string{collections.Users, collections.Applications, collections.ServicePrincipals} {
 			subtest(t, name+", "+string(phase), func(t *testing.T) {
 				n := newQuickNight(t)
 				addApps(n.tenant, 60)
@@ -120,7 +122,7 @@ func TestWhereWalksGoOnFallingShortTheOlderSnapshotAnswersUntilItIsTooOld(t *tes
 		n := newQuickNight(t)
 		older := n.whole(0)
 		times := 1000
-		n.from = n.ending(directory.PhaseUsers, &times)
+		n.from = n.ending(collections.Users, &times)
 		for run, walks := range []int{3, 4} { // a run that follows walks once
 			_, err := n.fire(day + time.Duration(run)*10*time.Minute)
 			require.EqualError(t, err, fmt.Sprintf("read all users from Graph: %d walks brought 20; of 30 that were there before and did not come, 30 are there when asked for by id (%s); "+
@@ -150,8 +152,8 @@ func TestWhatSeveralWalksBroughtIsKeptTogether(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n := newQuickNight(t)
 		walk := 0
-		n.from = bent{quick{n}, func(q directory.Query, link string, page directory.Page) (directory.Page, error) {
-			if q.Phase != directory.PhaseUsers {
+		n.from = bent{quick{n}, func(q collections.Query, link string, page collections.Page) (collections.Page, error) {
+			if q.Collection.Word != collections.Users {
 				return page, nil
 			}
 			if link == "" {
@@ -204,8 +206,8 @@ func TestAUserWhoIsDeletedWhileTheWalkGoesOnFailsNothing(t *testing.T) {
 		n := newQuickNight(t)
 		n.whole(0)
 		gone := gjson.GetBytes(n.tenant.Objects(simtenant.Users)[45], "id").Str
-		n.from = bent{quick{n}, func(q directory.Query, link string, page directory.Page) (directory.Page, error) {
-			if q.Phase == directory.PhaseUsers && link == "" {
+		n.from = bent{quick{n}, func(q collections.Query, link string, page collections.Page) (collections.Page, error) {
+			if q.Collection.Word == collections.Users && link == "" {
 				n.tenant.RemoveObject(simtenant.Users, gone)
 			}
 			return page, nil
@@ -254,8 +256,8 @@ func TestACredentialThatIsLeftOutIsAskedForByItsApplication(t *testing.T) {
 		n.whole(0)
 		before := len(n.credentials(directory.CredentialQuery{}, 999))
 		left := 1
-		n.from = bent{n.source, func(q directory.Query, link string, page directory.Page) (directory.Page, error) {
-			if q.Phase != directory.PhaseApps || left == 0 {
+		n.from = bent{n.source, func(q collections.Query, link string, page collections.Page) (collections.Page, error) {
+			if q.Collection.Word != collections.Applications || left == 0 {
 				return page, nil
 			}
 			left--
@@ -289,8 +291,8 @@ func TestMembersOfAGroupWhoAreGoneAreCounted(t *testing.T) {
 		h.take()
 		h.asked.heard()
 		source, left := h.source, 1
-		h.bend = bent{source, func(q directory.Query, link string, page directory.Page) (directory.Page, error) {
-			if q.Phase == directory.PhaseGroups && left > 0 {
+		h.bend = bent{source, func(q collections.Query, link string, page collections.Page) (collections.Page, error) {
+			if q.Collection.Word == collections.GroupMembers && left > 0 {
 				left--
 				page.Next = ""
 			}
@@ -328,8 +330,8 @@ func TestAUseThatTheReportNoLongerNamesStillCounts(t *testing.T) {
 		for _, c := range n.credentials(directory.CredentialQuery{}, 999) {
 			used[c.KeyID] = c.LastUsed
 		}
-		n.from = bent{quick{n}, func(q directory.Query, _ string, page directory.Page) (directory.Page, error) {
-			if q.Phase == directory.PhaseUse {
+		n.from = bent{quick{n}, func(q collections.Query, _ string, page collections.Page) (collections.Page, error) {
+			if q.Collection.Word == collections.CredentialUse {
 				page.Items = nil
 			}
 			return page, nil

@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"github.com/entraledger/entraledger/internal/directory/rules"
 )
 
-// CredentialRow is one credential in an answer. What nobody knows is left out.
+// CredentialRow is one credential in an answer. What is not known is left out.
 type CredentialRow struct {
 	KeyID         string     `json:"keyId"`
 	Kind          Kind       `json:"kind"`
@@ -40,7 +42,7 @@ type OwnerRow struct {
 	DisplayName       string `json:"displayName,omitempty"`
 }
 
-// String is how an owner stands in a cell of a table.
+// String is how an owner is written in a cell of a table.
 func (o OwnerRow) String() string {
 	if o.UserPrincipalName != "" {
 		return o.UserPrincipalName
@@ -48,13 +50,15 @@ func (o OwnerRow) String() string {
 	return o.ID
 }
 
-// row of an answer that is given now.
-func (c Credential) row(now time.Time, within, unusedFor time.Duration) CredentialRow {
+// answered is the row of an answer that is given now.
+func answered(c rules.Credential, now time.Time, within, unusedFor time.Duration) CredentialRow {
 	state, reason := c.Judge(now, within, unusedFor)
 	row := CredentialRow{
-		KeyID: c.KeyID, Kind: c.Kind, State: state, Reason: reason, AppID: c.AppID, AppName: c.DisplayName, Origin: c.Origin, ObjectID: c.ObjectID,
-		Name: c.Name, Identifier: c.Identifier, SAML: c.SAML, Start: text(c.Start), End: text(c.End), LastUsed: text(c.LastUsed), UseKnown: c.UseKnown,
-		Successor: c.Successor, HasSuccessor: c.Successor != "", SelfRotating: c.Rotates != "", NoOwner: len(c.Owners) == 0, Owners: []OwnerRow{},
+		KeyID: c.KeyID, Kind: c.Kind, State: state, Reason: reason,
+		AppID: c.AppID, AppName: c.DisplayName, Origin: c.Origin, ObjectID: c.ObjectID,
+		Name: c.Name, Identifier: c.Identifier, SAML: c.SAML, Start: text(c.Start), End: text(c.End),
+		LastUsed: text(c.LastUsed), UseKnown: c.UseKnown, Successor: c.Successor, HasSuccessor: c.Successor != "",
+		SelfRotating: c.Rotates != "", NoOwner: len(c.Owners) == 0, Owners: []OwnerRow{},
 	}
 	if !c.End.IsZero() {
 		left := c.DaysLeft(now)
@@ -70,33 +74,34 @@ func (c Credential) row(now time.Time, within, unusedFor time.Duration) Credenti
 	return row
 }
 
-// ends is the end by which a credential is found; one without stands at the end of time.
-func (c Credential) ends() time.Time {
+// endsOf is the end by which a credential is found; one without an end has the last time there is.
+func endsOf(c rules.Credential) time.Time {
 	if c.End.IsZero() || c.End.After(endless) {
 		return endless
 	}
 	return c.End
 }
 
-func credentialRow(c Credential) Row {
-	row := document(c.ends().UTC().Format(keyTime)+"_"+c.AppID+"_"+c.KeyID, c)
-	row.Columns = c.columns()
+// StoredCredential is the row of a credential: its document, and copies by which it is found.
+func StoredCredential(c rules.Credential) Row {
+	row := Document(endsOf(c).UTC().Format(KeyTime)+"_"+c.AppID+"_"+c.KeyID, c)
+	row.Columns = columnsOf(c)
 	return row
 }
 
-// columns are the copies beside a credential's document.
-func (c Credential) columns() []Column {
-	return append(endOfCredential(c).columns(), Column{"AppDisplayName", c.DisplayName}, Column{"AppId", c.AppID})
+// columnsOf are the copies beside a credential's document.
+func columnsOf(c rules.Credential) []Column {
+	return append(EndOf(c).columns(), Column{"AppDisplayName", c.DisplayName}, Column{"AppId", c.AppID})
 }
 
 // credentialColumns are those of a credential's row that was read.
 func credentialColumns(row Row) ([]Column, error) {
 	c, err := readCredential(row)
-	return c.columns(), err
+	return columnsOf(c), err
 }
 
-// endOf is what a summary needs of a credential.
-type endOf struct {
+// CredentialEnd is what a summary needs of a credential.
+type CredentialEnd struct {
 	Ends     time.Time
 	Start    time.Time `json:",omitzero"`
 	Idle     time.Time `json:",omitzero"`
@@ -106,21 +111,23 @@ type endOf struct {
 	NoOwner  bool `json:",omitempty"`
 }
 
-func endOfCredential(c Credential) endOf {
-	return endOf{Ends: c.ends(), Start: c.Start, Idle: c.IdleSince(), Kind: c.Kind, Origin: c.Origin, UseKnown: c.UseKnown, NoOwner: len(c.Owners) == 0}
+// EndOf is what a summary needs of a credential.
+func EndOf(c rules.Credential) CredentialEnd {
+	return CredentialEnd{Ends: endsOf(c), Start: c.Start, Idle: c.IdleSince(), Kind: c.Kind, Origin: c.Origin,
+		UseKnown: c.UseKnown, NoOwner: len(c.Owners) == 0}
 }
 
 // columns are those by which a credential is found.
-func (e endOf) columns() []Column {
-	return []Column{{"Kind", string(e.Kind)}, {"Origin", string(e.Origin)}, {"Start", e.Start}, {"Ends", e.Ends}, {"IdleSince", e.Idle},
-		{"UseKnown", e.UseKnown}, {"NoOwner", e.NoOwner}}
+func (e CredentialEnd) columns() []Column {
+	return []Column{{"Kind", string(e.Kind)}, {"Origin", string(e.Origin)}, {"Start", e.Start}, {"Ends", e.Ends},
+		{"IdleSince", e.Idle}, {"UseKnown", e.UseKnown}, {"NoOwner", e.NoOwner}}
 }
 
 // countCredentials counts the credentials of some ranges, by the snapshot's counts.
 func (rd *Reader) countCredentials(ctx context.Context, snap Snapshot, segments []Range) (n int64, err error) {
 	ends, err := rd.ends(ctx, snap)
 	for _, e := range ends {
-		at, columns := e.Ends.UTC().Format(keyTime), e.columns()
+		at, columns := e.Ends.UTC().Format(KeyTime), e.columns()
 		for _, r := range segments {
 			if at >= r.From && (r.Below == "" || at < r.Below) && r.holds(columns) {
 				n++
@@ -131,8 +138,8 @@ func (rd *Reader) countCredentials(ctx context.Context, snap Snapshot, segments 
 }
 
 // credential is enough of one to be judged.
-func (e endOf) credential() Credential {
-	c := Credential{Start: e.Start, End: e.Ends, UseKnown: e.UseKnown}
+func (e CredentialEnd) credential() rules.Credential {
+	c := rules.Credential{Start: e.Start, End: e.Ends, UseKnown: e.UseKnown}
 	if e.Ends.Equal(endless) {
 		c.End = time.Time{}
 	}
@@ -142,8 +149,8 @@ func (e endOf) credential() Credential {
 	return c
 }
 
-func readCredential(row Row) (Credential, error) {
-	var c Credential
+func readCredential(row Row) (rules.Credential, error) {
+	var c rules.Credential
 	if err := json.Unmarshal(row.Doc, &c); err != nil {
 		return c, fmt.Errorf("read credential %s of the snapshot: %w", row.Key, err)
 	}

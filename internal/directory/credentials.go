@@ -2,12 +2,11 @@ package directory
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/directory/rules"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/skiptoken"
 )
@@ -44,25 +43,52 @@ type CredentialPage struct {
 	Next     string
 }
 
-// certs is a question, put to one snapshot.
+// certs is a question about one snapshot.
 type certs struct {
-	CredentialPage
-	walk
+	page  CredentialPage
+	walk  walk
 	query CredentialQuery
 }
 
-// putCredentials readies a question for a snapshot and a moment. Expired, expiring and the rest follow each other in the
-// order of their end.
+// putCredentials prepares a question for a snapshot and a moment. Expired, expiring and the rest
+// follow each other in the order of their end.
 func (rd *Reader) putCredentials(ctx context.Context, snap Snapshot, q CredentialQuery, now time.Time) (certs, error) {
-	c := certs{CredentialPage: CredentialPage{Snapshot: snap, Now: now}, query: q}
+	c := certs{page: CredentialPage{Snapshot: snap, Now: now}, query: q}
 	for _, what := range []string{"applications", "servicePrincipals"} {
-		if w := snap.Withheld(what); w != nil {
-			return c, &entra.Error{Code: w.Code, Doing: "answer from the directory's snapshot", Why: w.Message, Remedy: "then take a new one with POST /api/snapshot"}
+		if w := snap.WhyUndisclosed(what); w != nil {
+			return c, &entra.Error{Code: w.Code, Doing: "answer from the directory's snapshot", Why: w.Message,
+				Remedy: "then take a new one with POST /api/snapshot"}
 		}
 	}
-	after := func(t time.Time) string { return t.Add(entra.Tick).UTC().Format(keyTime) } // keys later than t
-	all := Range{Partition: credentials}
-	equal := func(column string, value any) { all.Where = append(all.Where, []Condition{{column, "eq", value}}) }
+	segments := q.segments(now)
+	if !q.NewSince.IsZero() {
+		if len(q.States) == 0 || q.asks(Valid) {
+			return c, refuse("newSince", "it is asked together with credentials that are valid",
+				"ask with state=expired, expiring or unused, or several of them with commas between")
+		}
+		since, err := rd.sinceWhen(ctx, snap, q.NewSince)
+		if err != nil {
+			return c, err
+		}
+		c.page.Since = since
+		segments.newSince(since, q)
+	}
+	asked := segments.asked(q)
+	c.walk = walk{store: rd.store, snap: snap, segments: asked, keep: c.wanted, columns: credentialColumns}
+	if q.AppID == "" {
+		c.walk.expected = func(ctx context.Context) (int64, error) { return rd.countCredentials(ctx, snap, asked) }
+	}
+	return c, nil
+}
+
+// asks tells whether credentials in a state are asked for.
+func (q CredentialQuery) asks(s State) bool {
+	return len(q.States) == 0 || slices.Contains(q.States, s)
+}
+
+// where are the conditions of a question that the table service checks.
+func (q CredentialQuery) where() (out [][]Condition) {
+	equal := func(column string, value any) { out = append(out, []Condition{{column, "eq", value}}) }
 	if q.Kind != "" {
 		equal("Kind", string(q.Kind))
 	}
@@ -75,42 +101,56 @@ func (rd *Reader) putCredentials(ctx context.Context, snap Snapshot, q Credentia
 	if q.Owner == "none" {
 		equal("NoOwner", true)
 	}
-	asked := func(s State) bool { return len(q.States) == 0 || slices.Contains(q.States, s) }
-	expired, expiring, rest := all, all, all
-	expired.Below = after(now)
-	expiring.From, expiring.Below = after(now), after(now.Add(q.Within))
-	rest.From = after(now.Add(q.Within))
-	if !asked(Valid) {
-		rest.Where = append(slices.Clone(rest.Where), []Condition{{"UseKnown", "eq", true}}, []Condition{{"IdleSince", "lt", now.Add(-q.UnusedFor)}})
-	}
-	if !q.NewSince.IsZero() {
-		if len(q.States) == 0 || asked(Valid) {
-			return c, refuse("newSince", "it is asked together with credentials that are valid", "ask with state=expired, expiring or unused, or several of them with commas between")
-		}
-		since, err := rd.sinceWhen(ctx, snap, q.NewSince)
-		if err != nil {
-			return c, err
-		}
-		c.Since = since
-		expired.From = after(since)
-		// New is what has come into the state by the passing of time, and what was made since.
-		expiring.Where = append(slices.Clone(expiring.Where), []Condition{{"Ends", "gt", since.Add(q.Within)}, {"Start", "gt", since}})
-		rest.Where = append(slices.Clone(rest.Where), []Condition{{"IdleSince", "ge", since.Add(-q.UnusedFor)}})
-	}
-	for _, part := range []struct {
-		asked bool
-		Range
-	}{{asked(Expired), expired}, {asked(Expiring), expiring}, {asked(Unused) || asked(Valid), rest}} {
-		if part.asked {
-			c.segments = append(c.segments, part.Range)
-		}
-	}
-	c.walk.store, c.walk.snap, c.keep, c.columns = rd.store, snap, c.wanted, credentialColumns
-	if segments := c.segments; q.AppID == "" {
-		c.expected = func(ctx context.Context) (int64, error) { return rd.countCredentials(ctx, snap, segments) }
-	}
-	return c, nil
+	return out
 }
+
+// ranges are the credentials in the order of their end.
+type ranges struct{ expired, expiring, rest Range }
+
+// segments are the ranges of a question at a moment.
+func (q CredentialQuery) segments(now time.Time) ranges {
+	all := Range{Partition: Credentials, Where: q.where()}
+	r := ranges{all, all, all}
+	r.expired.Below = after(now)
+	r.expiring.From, r.expiring.Below = after(now), after(now.Add(q.Within))
+	r.rest.From = after(now.Add(q.Within))
+	if !q.asks(Valid) {
+		r.rest.and("UseKnown", "eq", true)
+		r.rest.and("IdleSince", "lt", now.Add(-q.UnusedFor))
+	}
+	return r
+}
+
+// newSince leaves what is new: what has come into its state by the passing of time, and what was
+// made since.
+func (r *ranges) newSince(since time.Time, q CredentialQuery) {
+	r.expired.From = after(since)
+	r.expiring.Where = append(slices.Clone(r.expiring.Where),
+		[]Condition{{"Ends", "gt", since.Add(q.Within)}, {"Start", "gt", since}})
+	r.rest.and("IdleSince", "ge", since.Add(-q.UnusedFor))
+}
+
+// asked are the ranges in which a credential can be in a state that is asked for.
+func (r *ranges) asked(q CredentialQuery) (out []Range) {
+	if q.asks(Expired) {
+		out = append(out, r.expired)
+	}
+	if q.asks(Expiring) {
+		out = append(out, r.expiring)
+	}
+	if q.asks(Unused) || q.asks(Valid) {
+		out = append(out, r.rest)
+	}
+	return out
+}
+
+// and adds a condition to a range.
+func (r *Range) and(column, op string, value any) {
+	r.Where = append(slices.Clone(r.Where), []Condition{{column, op, value}})
+}
+
+// after begins the keys of times later than t.
+func after(t time.Time) string { return t.Add(entra.Tick).UTC().Format(KeyTime) }
 
 // wanted tells whether a row is asked for, as far as the table service was not asked to tell.
 func (c certs) wanted(row Row) (bool, error) {
@@ -124,7 +164,7 @@ func (c certs) wanted(row Row) (bool, error) {
 			return false, nil
 		}
 	}
-	if q.Owner != "" && q.Owner != "none" && !slices.ContainsFunc(cred.Owners, func(o Owner) bool {
+	if q.Owner != "" && q.Owner != "none" && !slices.ContainsFunc(cred.Owners, func(o rules.Owner) bool {
 		return strings.EqualFold(o.ID, q.Owner) || strings.EqualFold(o.UserPrincipalName, q.Owner)
 	}) {
 		return false, nil
@@ -132,7 +172,7 @@ func (c certs) wanted(row Row) (bool, error) {
 	if len(q.States) == 0 {
 		return true, nil
 	}
-	state, _ := cred.Judge(c.Now, q.Within, q.UnusedFor)
+	state, _ := cred.Judge(c.page.Now, q.Within, q.UnusedFor)
 	return slices.Contains(q.States, state), nil
 }
 
@@ -149,15 +189,15 @@ func (rd *Reader) Credentials(ctx context.Context, q CredentialQuery, top int, c
 	}
 	if count && token == "" {
 		var n int64
-		if err := c.all(ctx, false, func(Row) error { n++; return nil }); err != nil {
+		if err := c.walk.all(ctx, false, func(Row) error { n++; return nil }); err != nil {
 			return CredentialPage{}, rd.gone(snap, err)
 		}
-		c.Count = &n
+		c.page.Count = &n
 	}
-	read := c.page
+	read := c.walk.page
 	if q.Order != (Order{}) && q.Order != (Order{By: "endDateTime"}) {
 		read = func(ctx context.Context, from place, top int) ([]Row, place, bool, error) {
-			return c.sorted(ctx, q.Order, credentialOrders[q.Order.By], from, top)
+			return c.walk.sorted(ctx, q.Order, credentialOrders[q.Order.By], from, top)
 		}
 	}
 	rows, at, more, err := read(ctx, from, top)
@@ -169,12 +209,12 @@ func (rd *Reader) Credentials(ctx context.Context, q CredentialQuery, top int, c
 		if err != nil {
 			return CredentialPage{}, err
 		}
-		c.Rows = append(c.Rows, cred.row(c.Now, q.Within, q.UnusedFor))
+		c.page.Rows = append(c.page.Rows, answered(cred, c.page.Now, q.Within, q.UnusedFor))
 	}
 	if more {
-		c.Next = skiptoken.Seal(snap.TokenKey, at)
+		c.page.Next = skiptoken.Seal(snap.TokenKey, at)
 	}
-	return c.CredentialPage, nil
+	return c.page, nil
 }
 
 // EachCredential answers with all rows, one after the other.
@@ -187,109 +227,11 @@ func (rd *Reader) EachCredential(ctx context.Context, q CredentialQuery, yield f
 	if err != nil {
 		return rd.gone(snap, err)
 	}
-	return rd.gone(snap, c.all(ctx, false, func(row Row) error {
+	return rd.gone(snap, c.walk.all(ctx, false, func(row Row) error {
 		cred, err := readCredential(row)
 		if err != nil {
 			return err
 		}
-		return yield(cred.row(c.Now, q.Within, q.UnusedFor))
+		return yield(answered(cred, c.page.Now, q.Within, q.UnusedFor))
 	}))
-}
-
-// Application is all that a snapshot knows of one application's credentials.
-type Application struct {
-	Snapshot    Snapshot
-	AppID       string
-	DisplayName string
-	LastUsed    time.Time // of the application, by anybody; zero: not known
-	Credentials []CredentialRow
-}
-
-// Application finds one by its appId; an error with entra.CodeNotFound if the snapshot has no credential of it.
-func (rd *Reader) Application(ctx context.Context, appID string, within, unusedFor time.Duration) (Application, error) {
-	snap, err := rd.Current(ctx)
-	if err != nil {
-		return Application{}, err
-	}
-	app := Application{Snapshot: snap, AppID: strings.ToLower(appID)}
-	var holders []Holder
-	for row, err := range rd.store.Rows(ctx, snap.ID, snap.rows(Range{Partition: readHolders, From: app.AppID + "_", Below: app.AppID + "`"})) {
-		if err != nil {
-			return app, rd.gone(snap, err)
-		}
-		var h Holder
-		if err := json.Unmarshal(row.Doc, &h); err != nil {
-			return app, err
-		}
-		app.DisplayName = h.DisplayName
-		holders = append(holders, h)
-	}
-	if len(holders) == 0 {
-		return app, &entra.Error{Code: entra.CodeNotFound, Doing: "find application " + clip(appID),
-			Why: "the snapshot of " + snap.AsOf.Format(time.RFC3339) + " has no credential of it", Remedy: "give the appId (client id), not the object id"}
-	}
-	used := make(map[string]time.Time)
-	for row, err := range rd.store.Rows(ctx, snap.ID, snap.rows(Range{Partition: readUse, From: app.AppID + "_", Below: app.AppID + "`"})) {
-		if err != nil {
-			return app, rd.gone(snap, err)
-		}
-		var u useRead
-		if err := json.Unmarshal(row.Doc, &u); err != nil {
-			return app, err
-		}
-		used[u.KeyID] = u.Last
-	}
-	if row, err := rd.store.Row(ctx, snap.ID, readAppUse, app.AppID, snap.checked(readAppUse)); err == nil {
-		var u useRead
-		if err := json.Unmarshal(row.Doc, &u); err != nil {
-			return app, err
-		}
-		app.LastUsed = u.Last
-	} else if !errors.Is(err, ErrNoRow) {
-		return app, rd.gone(snap, err)
-	}
-	now := rd.clock().UTC()
-	for _, c := range joinedWithUse(holders, used, snap.Withheld("credentialUse") == nil, snap.AsOf) {
-		app.Credentials = append(app.Credentials, c.row(now, within, unusedFor))
-	}
-	return app, nil
-}
-
-// User is all that a snapshot knows of one user.
-func (rd *Reader) User(ctx context.Context, idOrName string, days int) (Snapshot, json.RawMessage, error) {
-	snap, err := rd.Current(ctx)
-	if err != nil {
-		return snap, nil, err
-	}
-	none := &entra.Error{Code: entra.CodeNotFound, Doing: "find user " + clip(idOrName), Why: "the snapshot of " + snap.AsOf.Format(time.RFC3339) + " has none",
-		Remedy: "give the id or the user principal name"}
-	id, err := rd.findUser(ctx, snap, idOrName)
-	if err != nil {
-		return snap, nil, noRow(err, none)
-	}
-	row, err := rd.store.Row(ctx, snap.ID, readUsers, id, snap.checked(readUsers))
-	if err != nil {
-		return snap, nil, noRow(err, none)
-	}
-	var u userRead
-	if err := json.Unmarshal(row.Doc, &u); err != nil {
-		return snap, nil, err
-	}
-	e := Evidence{}
-	e.Disclosed, e.Withheld = snap.disclosed(u)
-	for row, err := range rd.store.Rows(ctx, snap.ID, snap.rows(Range{Partition: readSuccesses, From: id + "_", Below: id + "`"})) {
-		if err != nil {
-			return snap, nil, rd.gone(snap, err)
-		}
-		at, err := time.Parse(keyTime, string(row.Doc))
-		if err != nil {
-			return snap, nil, err
-		}
-		if at.After(e.Archived) {
-			e.Archived = at
-		}
-	}
-	_, decided := userRow(u.User, Decide(u.User, e), e, snap.AsOf)
-	question := users{UserPage: UserPage{Snapshot: snap, Cutoff: snap.AsOf.Add(-time.Duration(days) * 24 * time.Hour)}}
-	return snap, question.stated(decided), nil
 }

@@ -15,6 +15,8 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/rules"
+	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/tables"
 )
@@ -34,11 +36,11 @@ func (h *house) credentials(q directory.CredentialQuery, top int) []directory.Cr
 }
 
 // held are the tenant's credentials by the rules, with their last use.
-func (h *house) held() []directory.Credential {
-	var all []directory.Credential
+func (h *house) held() []rules.Credential {
+	var all []rules.Credential
 	for origin, collection := range map[directory.Origin]entra.Stream{directory.OnApplication: simtenant.Applications, directory.OnServicePrincipal: simtenant.ServicePrincipals} {
 		for _, raw := range h.tenant.Objects(collection) {
-			holder, err := directory.ParseHolder(origin, raw)
+			holder, err := rules.ParseApp(origin, raw)
 			require.NoError(h, err)
 			all = append(all, holder.Credentials()...)
 		}
@@ -47,7 +49,7 @@ func (h *house) held() []directory.Credential {
 	for _, raw := range h.tenant.Objects(simtenant.CredentialUse) {
 		used[gjson.GetBytes(raw, "keyId").Str] = gjson.GetBytes(raw, "signInActivity.lastSignInDateTime").Str
 	}
-	all = directory.WithSuccessors(directory.Joined(all), now)
+	all = rules.WithSuccessors(rules.Joined(all), now)
 	for i := range all {
 		all[i].UseKnown = true
 		if last, ok := used[all[i].KeyID]; ok {
@@ -259,7 +261,7 @@ func TestTwoRunsAtOnceMakeOneSnapshot(t *testing.T) {
 	onEachStorage(t, func(t *testing.T, account func(*testing.T) tables.Config) {
 		h := openOn(t, made(), account(t))
 		type result struct {
-			directory.Report
+			snapshots.Report
 			err error
 		}
 		results := make(chan result, 3)
@@ -326,7 +328,7 @@ func TestFaultsOfGraphDelayASnapshotAndChangeNothing(t *testing.T) {
 				}
 			}
 			inactive := 0
-			for _, d := range h.truth(directory.Evidence{Disclosed: true}) {
+			for _, d := range h.truth(rules.Evidence{Disclosed: true}) {
 				if d.Inactive(now.AddDate(0, 0, -60)) {
 					inactive++
 				}

@@ -11,13 +11,14 @@ import (
 
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
 func TestARefusalOfWhatWasDisclosedFailsNothingAndFlipsNothingBeforeItHasLasted(t *testing.T) {
 	t.Parallel()
-	for what, refused := range map[string]directory.Phase{"signInActivity": directory.PhaseUsers, "applications": directory.PhaseApps,
-		"servicePrincipals": directory.PhasePrincipals, "credentialUse": directory.PhaseUse, "applicationUse": directory.PhaseAppUse} {
+	for what, refused := range map[string]string{"signInActivity": collections.Users, "applications": collections.Applications,
+		"servicePrincipals": collections.ServicePrincipals, "credentialUse": collections.CredentialUse, "applicationUse": collections.ApplicationUse} {
 		codes := []entra.Code{entra.CodeLicence, entra.CodePermission, entra.CodeNotFound}
 		if strings.HasSuffix(what, "Use") {
 			codes = append(codes, entra.CodeRefused)
@@ -28,11 +29,11 @@ func TestARefusalOfWhatWasDisclosedFailsNothingAndFlipsNothingBeforeItHasLasted(
 	}
 }
 
-func refuses(t *testing.T, what string, refused directory.Phase, code entra.Code) {
+func refuses(t *testing.T, what string, refused string, code entra.Code) {
 	n, on := newQuickNight(t), false
-	n.from = bent{quick{n}, func(q directory.Query, _ string, page directory.Page) (directory.Page, error) {
-		if on && q.Phase == refused {
-			return directory.Page{}, &entra.Error{Code: code, Doing: "read " + what, Why: "no"}
+	n.from = bent{quick{n}, func(q collections.Query, _ string, page collections.Page) (collections.Page, error) {
+		if on && q.Collection.Word == refused {
+			return collections.Page{}, &entra.Error{Code: code, Doing: "read " + what, Why: "no"}
 		}
 		return page, nil
 	}}
@@ -84,14 +85,14 @@ func TestARefusalOfASecondLookLeavesThePageAsItCame(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n := newNight(t)
 		asked := 0
-		n.from = pages{n.source, func(ctx context.Context, q directory.Query, link string) (directory.Page, error) {
+		n.from = pages{n.source, func(ctx context.Context, q collections.Query, link string) (collections.Page, error) {
 			page, err := n.source.Objects(ctx, q, link)
-			if q.Phase != directory.PhaseUsers || link != "" || err != nil {
+			if q.Collection.Word != collections.Users || link != "" || err != nil {
 				return page, err
 			}
 			if asked++; asked > 1 {
 				page.Free()
-				return directory.Page{}, &entra.Error{Code: entra.CodeLicence, Doing: "read users", Why: "403"}
+				return collections.Page{}, &entra.Error{Code: entra.CodeLicence, Doing: "read users", Why: "403"}
 			}
 			for i := range page.Items {
 				page.Items[i] = fmt.Appendf(nil, `{"id":"blank%02d","userPrincipalName":"blank%02d@x"}`, i, i)

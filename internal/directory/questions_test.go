@@ -12,7 +12,7 @@ import (
 	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
-	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
@@ -48,14 +48,14 @@ type quick struct{ *night }
 
 func (q quick) Now(ctx context.Context) (time.Time, error) { return q.source.Now(ctx) }
 
-func (q quick) all(phase directory.Phase) [][]byte {
-	s := map[directory.Phase]entra.Stream{directory.PhaseUsers: simtenant.Users, directory.PhasePlainUsers: simtenant.Users, directory.PhaseApps: simtenant.Applications,
-		directory.PhasePrincipals: simtenant.ServicePrincipals, directory.PhaseUse: simtenant.CredentialUse, directory.PhaseAppUse: simtenant.PrincipalUse}
+func (q quick) all(phase string) [][]byte {
+	s := map[string]entra.Stream{collections.Users: simtenant.Users, collections.UsersWithoutActivity: simtenant.Users, collections.Applications: simtenant.Applications,
+		collections.ServicePrincipals: simtenant.ServicePrincipals, collections.CredentialUse: simtenant.CredentialUse, collections.ApplicationUse: simtenant.PrincipalUse}
 	return q.tenant.Objects(s[phase])
 }
 
-func (q quick) Objects(_ context.Context, about directory.Query, link string) (directory.Page, error) {
-	page, all := directory.Page{Free: func() {}}, q.all(about.Phase)
+func (q quick) Objects(_ context.Context, about collections.Query, link string) (collections.Page, error) {
+	page, all := collections.Page{Free: func() {}}, q.all(about.Collection.Word)
 	at, _ := strconv.Atoi(link)
 	page.Items = append(page.Items, all[min(at, len(all)):min(at+20, len(all))]...)
 	if at+20 < len(all) {
@@ -64,13 +64,13 @@ func (q quick) Objects(_ context.Context, about directory.Query, link string) (d
 	return page, nil
 }
 
-func (q quick) Count(_ context.Context, about directory.Query) (int64, error) {
-	return int64(len(q.all(about.Phase))), nil
+func (q quick) Count(_ context.Context, about collections.Query) (int64, error) {
+	return int64(len(q.all(about.Collection.Word))), nil
 }
 
-func (q quick) Named(_ context.Context, about directory.Query, ids []string) (directory.Page, error) {
-	page := directory.Page{Free: func() {}}
-	for _, raw := range q.all(about.Phase) {
+func (q quick) Named(_ context.Context, about collections.Query, ids []string) (collections.Page, error) {
+	page := collections.Page{Free: func() {}}
+	for _, raw := range q.all(about.Collection.Word) {
 		if slices.Contains(ids, gjson.GetBytes(raw, "id").Str) {
 			page.Items = append(page.Items, raw)
 		}

@@ -34,6 +34,9 @@ func NewReader(store Store, clock func() time.Time) *Reader {
 	return &Reader{store: store, clock: clock, whole: make(map[string]Snapshot), sets: make(map[string]map[string]bool)}
 }
 
+// listed is how many snapshots are looked at.
+const listed = 10
+
 // kept bounds what a Reader remembers of snapshots.
 const kept = 32
 
@@ -150,7 +153,7 @@ func (w walk) page(ctx context.Context, from place, top int) (rows []Row, at pla
 		at.Read = neverCounted
 	}
 	for at.Segment < len(w.segments) {
-		r := w.snap.rows(w.segments[at.Segment])
+		r := w.snap.Checking(w.segments[at.Segment])
 		if at.After != "" {
 			r.From = at.After + "!" // no key begins with another one
 		}
@@ -206,7 +209,7 @@ const MaxTop = maxTop
 func (w walk) all(ctx context.Context, keysOnly bool, yield func(Row) error) error {
 	var read int64
 	for _, r := range w.segments {
-		r = w.snap.rows(r)
+		r = w.snap.Checking(r)
 		r.KeysOnly = keysOnly
 		for row, err := range w.store.Rows(ctx, w.snap.ID, r) {
 			if err != nil {

@@ -1,3 +1,7 @@
+// Package directory answers who is inactive and which credentials are about to expire, from stored
+// snapshots of the tenant's directory. What is read is described by package collections, how by
+// snapshots, and what decides by rules; this package has the form in which a snapshot is stored, and
+// its reader.
 package directory
 
 import (
@@ -65,14 +69,14 @@ type RowSum struct {
 
 // checked tells whether each row of a partition was written with a check, so that one without was
 // changed.
-func (s Snapshot) checked(partition string) bool {
+func (s Snapshot) Checked(partition string) bool {
 	of, ok := s.Sums[partition]
 	return ok && of.Unchecked == 0
 }
 
 // rows is a range of a partition of the snapshot.
-func (s Snapshot) rows(r Range) Range {
-	r.Checked = s.checked(r.Partition)
+func (s Snapshot) Checking(r Range) Range {
+	r.Checked = s.Checked(r.Partition)
 	return r
 }
 
@@ -146,24 +150,18 @@ const (
 	Dropped Stage = "dropped" // its rows are gone; what it was is still known
 )
 
-// Phase of a reading; each begins where the one before has ended.
+// Phase is where a reading is: the word of the collection that is read, or what comes after all
+// collections.
 type Phase string
 
-// The phases, in order.
+// The phases after those of the collections, in order.
 const (
-	PhaseUsers      Phase = "users"
-	PhasePlainUsers Phase = "usersWithoutActivity" // in place of PhaseUsers, where activity is not disclosed
-	PhaseGroups     Phase = "groups"
-	PhaseApps       Phase = "applications"
-	PhasePrincipals Phase = "servicePrincipals"
-	PhaseUse        Phase = "credentialUse"
-	PhaseAppUse     Phase = "applicationUse"
-	PhaseArchive    Phase = "archive" // newest successes of the archive
-	PhaseDecide     Phase = "decide"  // the rules are applied, and the rows of the answers written
-	PhaseDone       Phase = "done"
+	PhaseArchive Phase = "archive" // newest successes of the archive
+	PhaseDecide  Phase = "decide"  // the rules are applied, and the rows of the answers written
+	PhaseDone    Phase = "done"
 )
 
-// Group is a group whose members are noted, so that answers can leave them out.
+// Group is a group whose members are read, so that answers can leave them out.
 type Group struct {
 	ID      string
 	Members int64
@@ -179,8 +177,8 @@ type Undisclosed struct {
 	Message string     `json:"message"`
 }
 
-// Withheld tells why something is not disclosed; nil where it is.
-func (s Snapshot) Withheld(what string) *Undisclosed {
+// WhyUndisclosed tells why something is not disclosed; nil where it is.
+func (s Snapshot) WhyUndisclosed(what string) *Undisclosed {
 	for i, u := range s.Undisclosed {
 		if u.What == what {
 			return &s.Undisclosed[i]
@@ -188,37 +186,6 @@ func (s Snapshot) Withheld(what string) *Undisclosed {
 	}
 	return nil
 }
-
-// Query names one collection of the directory.
-type Query struct {
-	Phase Phase
-	Group string // for PhaseGroups
-}
-
-// Page is one page of a collection.
-type Page struct {
-	Items [][]byte // the JSON of each object; good until Free
-	Next  string   // link to the next page; empty: this was the last
-	Free  func()
-}
-
-// Source is the tenant's directory.
-type Source interface {
-	// Now is the tenant's clock.
-	Now(ctx context.Context) (time.Time, error)
-	// Objects reads one page of a collection: the first where link is empty. Errors are *entra.Error,
-	// entra.ErrPagingLost (the collection has to be begun anew), or the context's.
-	Objects(ctx context.Context, q Query, link string) (Page, error)
-	// Count is how many objects a collection has, by another question than for its pages. Errors
-	// are as those of Objects.
-	Count(ctx context.Context, q Query) (int64, error)
-	// Named reads those objects of a collection that have one of the ids, no more than MaxNamed; a
-	// user comes with the id alone. Errors are as those of Objects.
-	Named(ctx context.Context, q Query, ids []string) (Page, error)
-}
-
-// MaxNamed is how many ids one question names.
-const MaxNamed = 15
 
 // Successes is the archive, as far as sign-ins are concerned.
 type Successes interface {
@@ -295,26 +262,3 @@ var (
 	ErrOvertaken  = errors.New("another run has taken the snapshot over")
 	ErrAltered    = errors.New("the row is not what was written") // within an *entra.Error that names it
 )
-
-// The partitions of a snapshot.
-const (
-	readPages     = "read-pages"     // <collection>_<walk>_<page>: hashes of the page's link and objects
-	readUsers     = "read-users"     // by id
-	readNames     = "read-names"     // ids by principal name in lower case
-	readMembers   = "read-members"   // <group id>_<user id>
-	readHolders   = "read-holders"   // <app id>_<origin>_<object id>
-	readUse       = "read-use"       // <app id>_<key id>
-	readAppUse    = "read-appuse"    // by app id
-	readSuccesses = "read-successes" // <user id>_<hour>
-
-	knownUsers   = "users"         // <last sign of life>_<id>
-	unknownUsers = "users-unknown" // by id
-	credentials  = "credentials"   // <end>_<app id>_<key id>
-	summaries    = "summaries"
-)
-
-// keyTime is how a time begins a key: seven digits, so that the order of keys is that of time.
-const keyTime = "2006-01-02T15:04:05.0000000Z"
-
-// endless is the end of a credential that has none.
-var endless = time.Date(9999, time.December, 31, 23, 59, 59, 999_999_900, time.UTC)

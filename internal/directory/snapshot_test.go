@@ -19,6 +19,8 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/rules"
+	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/tables"
@@ -37,7 +39,7 @@ type house struct {
 	groups  []string
 	source  *graph.Directory
 	wire    *http.Transport  // to the tenant
-	bend    directory.Source // in place of source; nil: it is not
+	bend    snapshots.Source // in place of source; nil: it is not
 	wrap    func(directory.Store) directory.Store
 }
 
@@ -106,16 +108,16 @@ func (h *house) directory(wire *http.Transport, identity azcore.TokenCredential,
 }
 
 // run is one run of the timer.
-func (h *house) run(ctx context.Context, force bool) (directory.Report, error) {
+func (h *house) run(ctx context.Context, force bool) (snapshots.Report, error) {
 	var store directory.Store = h.store
 	if h.wrap != nil {
 		store = h.wrap(store)
 	}
-	var source directory.Source = h.source
+	var source snapshots.Source = h.source
 	if h.bend != nil {
 		source = h.bend
 	}
-	s := directory.NewSnapshotter(source, store, h.archive, directory.Options{Groups: h.groups, Every: 12 * time.Hour}, h.tenant.Now, slog.New(slog.DiscardHandler))
+	s := snapshots.NewSnapshotter(source, store, h.archive, snapshots.Options{Groups: h.groups, Every: 12 * time.Hour}, h.tenant.Now, slog.New(slog.DiscardHandler))
 	return s.Run(ctx, time.Minute, force)
 }
 
@@ -152,13 +154,13 @@ func (h *house) users(q directory.UserQuery, top int) []directory.UserRow {
 }
 
 // truth decides every user of the tenant by itself.
-func (h *house) truth(e directory.Evidence) map[string]directory.Decision {
-	out := make(map[string]directory.Decision)
+func (h *house) truth(e rules.Evidence) map[string]rules.Decision {
+	out := make(map[string]rules.Decision)
 	for _, raw := range h.tenant.Objects(simtenant.Users) {
-		u, err := directory.ParseUser(raw)
+		u, err := rules.ParseUser(raw)
 		require.NoError(h, err)
 		e.Archived = h.archive[u.ID]
-		out[u.ID] = directory.Decide(u, e)
+		out[u.ID] = rules.Decide(u, e)
 	}
 	return out
 }
@@ -181,8 +183,8 @@ func TestASnapshotAnswersAsTheRulesDecide(t *testing.T) {
 		require.Empty(t, snap.Undisclosed)
 		for _, days := range []int{1, 30, 90, 365} {
 			cutoff := now.AddDate(0, 0, -days)
-			want := map[string]directory.Decision{}
-			for id, d := range h.truth(directory.Evidence{Disclosed: true}) {
+			want := map[string]rules.Decision{}
+			for id, d := range h.truth(rules.Evidence{Disclosed: true}) {
 				if d.Inactive(cutoff) {
 					want[id] = d
 				}
@@ -299,7 +301,7 @@ func TestOneUserWhoNeverSignedInOnTheLastPageIsBelieved(t *testing.T) {
 		inactive := h.users(directory.UserQuery{Days: 90, State: directory.Inactive}, 10)
 		require.Len(t, inactive, 1)
 		require.Equal(t, "u500", inactive[0].ID)
-		require.Equal(t, directory.ByCreation, inactive[0].DecidedBy)
+		require.Equal(t, rules.ByCreation, inactive[0].DecidedBy)
 	})
 }
 

@@ -17,6 +17,8 @@ import (
 	"github.com/entraledger/entraledger/functions/snapshot"
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
+	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/tables"
@@ -52,7 +54,7 @@ func (c *told) after(ctx context.Context, n int) context.Context {
 
 // toldSource is the tenant as a process that is told to stop sees it.
 type toldSource struct {
-	directory.Source
+	snapshots.Source
 	*told
 }
 
@@ -63,14 +65,14 @@ func (s toldSource) Now(ctx context.Context) (time.Time, error) {
 	return s.Source.Now(ctx)
 }
 
-func (s toldSource) Objects(ctx context.Context, q directory.Query, link string) (directory.Page, error) {
+func (s toldSource) Objects(ctx context.Context, q collections.Query, link string) (collections.Page, error) {
 	if err := s.call(ctx); err != nil {
-		return directory.Page{}, fmt.Errorf("read %s from Graph: %w", q.Phase, err)
+		return collections.Page{}, fmt.Errorf("read %s from Graph: %w", q.Collection.Word, err)
 	}
 	return s.Source.Objects(ctx, q, link)
 }
 
-func (s toldSource) Count(ctx context.Context, q directory.Query) (int64, error) {
+func (s toldSource) Count(ctx context.Context, q collections.Query) (int64, error) {
 	if err := s.call(ctx); err != nil {
 		return 0, err
 	}
@@ -130,7 +132,7 @@ func TestAStopIsNoFailureOfTheSnapshot(t *testing.T) {
 			stepped := false
 			if snaps, reading := n.store.Snapshots(n.Context(), 1); len(snaps) > 0 {
 				require.NoError(t, reading)
-				first := directory.PhaseUsers
+				first := directory.Phase(collections.Users)
 				stepped = snaps[0].Phase != first || snaps[0].Link != ""
 			}
 			if stepped {
@@ -156,7 +158,7 @@ func TestAStopAfterTheRunsTimeIsNoFailureOfTheSnapshot(t *testing.T) {
 		n := newNight(t)
 		ctx, stop := context.WithCancel(n.Context())
 		from := n.from
-		n.from = pages{from, func(ctx context.Context, _ directory.Query, _ string) (directory.Page, error) {
+		n.from = pages{from, func(ctx context.Context, _ collections.Query, _ string) (collections.Page, error) {
 			page, err := hung(ctx)
 			stop()
 			return page, err
@@ -173,9 +175,9 @@ func TestWhatFailsBesideAStopIsTheSnapshotsFailure(t *testing.T) {
 		n := newNight(t)
 		ctx, stop := context.WithCancel(n.Context())
 		broken := &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read users from Graph", Why: "the answer is cut"}
-		n.from = pages{n.from, func(ctx context.Context, _ directory.Query, _ string) (directory.Page, error) {
+		n.from = pages{n.from, func(ctx context.Context, _ collections.Query, _ string) (collections.Page, error) {
 			stop()
-			return directory.Page{}, errors.Join(fmt.Errorf("wait for a turn: %w", ctx.Err()), broken)
+			return collections.Page{}, errors.Join(fmt.Errorf("wait for a turn: %w", ctx.Err()), broken)
 		}}
 		_, err := n.fireUntil(ctx, 0)
 		require.EqualError(t, err, broken.Error())
@@ -191,7 +193,7 @@ func TestASnapshotThatStandsStillBecauseEachRunIsStoppedFailsTheTimer(t *testing
 		n.begin()
 		stops := func(after time.Duration) error {
 			ctx, stop := context.WithCancel(n.Context())
-			n.from = pages{n.source, func(ctx context.Context, _ directory.Query, _ string) (directory.Page, error) {
+			n.from = pages{n.source, func(ctx context.Context, _ collections.Query, _ string) (collections.Page, error) {
 				stop()
 				return hung(ctx)
 			}}

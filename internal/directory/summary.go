@@ -153,12 +153,12 @@ func (rd *Reader) CredentialSummary(ctx context.Context, q CredentialQuery) (Sna
 }
 
 // ends is what a snapshot counts credentials by.
-func (rd *Reader) ends(ctx context.Context, snap Snapshot) ([]endOf, error) {
-	row, err := rd.store.Row(ctx, snap.ID, summaries, "credentials", snap.checked(summaries))
+func (rd *Reader) ends(ctx context.Context, snap Snapshot) ([]CredentialEnd, error) {
+	row, err := rd.store.Row(ctx, snap.ID, Summaries, credentialEnds, snap.Checked(Summaries))
 	if err != nil {
 		return nil, err
 	}
-	var ends []endOf
+	var ends []CredentialEnd
 	if err := json.Unmarshal(row.Doc, &ends); err != nil {
 		return nil, fmt.Errorf("read the counts of the snapshot: %w", err)
 	}

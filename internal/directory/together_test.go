@@ -10,6 +10,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
+	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
@@ -69,7 +71,7 @@ func TestOfTwoRunsAtOnceOneGoesOnAndTheOtherSaysWhichAtEveryWrite(t *testing.T) 
 			n.from = n.instant()
 			left, other := write, ""
 			n.into = between{n.store, &left, func() {
-				second := directory.NewSnapshotter(n.from, n.store, n.archive, directory.Options{}, n.tenant.Now, slog.New(slog.DiscardHandler))
+				second := snapshots.NewSnapshotter(n.from, n.store, n.archive, snapshots.Options{}, n.tenant.Now, slog.New(slog.DiscardHandler))
 				report, err := second.Run(t.Context(), time.Minute, true)
 				require.NoError(t, err, "write %d", write)
 				require.True(t, report.Finished, "write %d", write)
@@ -103,9 +105,9 @@ func TestAFailureThatAnotherRunNotesDoesNotStopTheOneThatWorks(t *testing.T) {
 		n.begin()
 		left := 2
 		n.into = between{n.store, &left, func() {
-			broken := directory.NewSnapshotter(pages{n.source, func(context.Context, directory.Query, string) (directory.Page, error) {
-				return directory.Page{}, &entra.Error{Code: entra.CodeUnavailable, Doing: "read", Why: "503"}
-			}}, n.store, n.archive, directory.Options{}, n.tenant.Now, slog.New(slog.DiscardHandler))
+			broken := snapshots.NewSnapshotter(pages{n.source, func(context.Context, collections.Query, string) (collections.Page, error) {
+				return collections.Page{}, &entra.Error{Code: entra.CodeUnavailable, Doing: "read", Why: "503"}
+			}}, n.store, n.archive, snapshots.Options{}, n.tenant.Now, slog.New(slog.DiscardHandler))
 			_, err := broken.Run(t.Context(), time.Minute, true)
 			require.Error(t, err)
 			require.Equal(t, "failing", n.shown().Status)
@@ -174,7 +176,7 @@ func TestOfTwoSnapshotsBegunAtOnceTheOlderIsDropped(t *testing.T) {
 		n := newNight(t)
 		n.begin()
 		id := n.shown().ID
-		later := directory.Snapshot{ID: "20261121T120001Z", AsOf: now.Add(time.Second), Stage: directory.Reading, Phase: directory.PhaseUsers, TokenKey: make([]byte, 32)}
+		later := directory.Snapshot{ID: "20261121T120001Z", AsOf: now.Add(time.Second), Stage: directory.Reading, Phase: collections.Users, TokenKey: make([]byte, 32)}
 		_, err := n.store.SaveSnapshot(t.Context(), later)
 		require.NoError(t, err)
 		require.NoError(t, n.store.Put(t.Context(), id, "read-users", []directory.Row{{Key: "u"}}))

@@ -5,34 +5,35 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
+
+	"github.com/entraledger/entraledger/internal/directory/rules"
 )
 
 // UserRow is one user in an answer. What nobody knows is left out.
 type UserRow struct {
-	ID                string   `json:"id"`
-	UserPrincipalName string   `json:"userPrincipalName"`
-	DisplayName       string   `json:"displayName,omitempty"`
-	Mail              string   `json:"mail,omitempty"`
-	Department        string   `json:"department,omitempty"`
-	UserType          string   `json:"userType,omitempty"`
-	AccountEnabled    bool     `json:"accountEnabled"`
-	Licensed          bool     `json:"licensed"`
-	AssignedSkuIDs    []string `json:"assignedSkuIds"`
-	Synced            bool     `json:"onPremisesSyncEnabled"`
-	ExternalUserState string   `json:"externalUserState,omitempty"`
-	Created           string   `json:"createdDateTime,omitempty"`
-	LastSuccessful    string   `json:"lastSuccessfulSignInDateTime,omitempty"`
-	LastInteractive   string   `json:"lastSignInDateTime,omitempty"`
-	LastNonInteract   string   `json:"lastNonInteractiveSignInDateTime,omitempty"`
-	LastArchived      string   `json:"lastArchivedSignInDateTime,omitempty"`
-	InactiveSince     string   `json:"inactiveSinceDateTime,omitempty"`
-	DaysInactive      *int     `json:"daysInactive,omitempty"`
-	NeverSignedIn     bool     `json:"neverSignedIn"`
-	State             string   `json:"state,omitempty"` // active, inactive, unknown; depends on the question
-	DecidedBy         Basis    `json:"decidedBy"`
-	Reason            string   `json:"reason"`
+	ID                string      `json:"id"`
+	UserPrincipalName string      `json:"userPrincipalName"`
+	DisplayName       string      `json:"displayName,omitempty"`
+	Mail              string      `json:"mail,omitempty"`
+	Department        string      `json:"department,omitempty"`
+	UserType          string      `json:"userType,omitempty"`
+	AccountEnabled    bool        `json:"accountEnabled"`
+	Licensed          bool        `json:"licensed"`
+	AssignedSkuIDs    []string    `json:"assignedSkuIds"`
+	Synced            bool        `json:"onPremisesSyncEnabled"`
+	ExternalUserState string      `json:"externalUserState,omitempty"`
+	Created           string      `json:"createdDateTime,omitempty"`
+	LastSuccessful    string      `json:"lastSuccessfulSignInDateTime,omitempty"`
+	LastInteractive   string      `json:"lastSignInDateTime,omitempty"`
+	LastNonInteract   string      `json:"lastNonInteractiveSignInDateTime,omitempty"`
+	LastArchived      string      `json:"lastArchivedSignInDateTime,omitempty"`
+	InactiveSince     string      `json:"inactiveSinceDateTime,omitempty"`
+	DaysInactive      *int        `json:"daysInactive,omitempty"`
+	NeverSignedIn     bool        `json:"neverSignedIn"`
+	State             string      `json:"state,omitempty"` // active, inactive, unknown; depends on the question
+	DecidedBy         rules.Basis `json:"decidedBy"`
+	Reason            string      `json:"reason"`
 }
 
 // The states of a user.
@@ -51,7 +52,7 @@ func text(t time.Time) string {
 }
 
 // userRow is the row of a decided user, and its partition.
-func userRow(u User, d Decision, e Evidence, asOf time.Time) (partition string, row Row) {
+func StoredUser(u rules.User, d rules.Decision, e rules.Evidence, asOf time.Time) (partition string, row Row) {
 	answer := UserRow{
 		ID: u.ID, UserPrincipalName: u.UserPrincipalName, DisplayName: u.DisplayName, Mail: u.Mail, Department: u.Department, UserType: u.UserType,
 		AccountEnabled: u.Enabled, Licensed: len(u.Licences) > 0, AssignedSkuIDs: u.Licences, Synced: u.Synced, ExternalUserState: u.ExternalState,
@@ -62,13 +63,13 @@ func userRow(u User, d Decision, e Evidence, asOf time.Time) (partition string, 
 	if answer.AssignedSkuIDs == nil {
 		answer.AssignedSkuIDs = []string{}
 	}
-	partition, key := unknownUsers, u.ID
+	partition, key := UnknownUsers, u.ID
 	if d.Known {
-		partition, key = knownUsers, d.Since.UTC().Format(keyTime)+"_"+u.ID
+		partition, key = KnownUsers, d.Since.UTC().Format(KeyTime)+"_"+u.ID
 		days := d.DaysInactive(asOf)
 		answer.InactiveSince, answer.DaysInactive = text(d.Since), &days
 	}
-	row = document(key, answer)
+	row = Document(key, answer)
 	row.Columns = answer.columns()
 	return partition, row
 }
@@ -76,7 +77,7 @@ func userRow(u User, d Decision, e Evidence, asOf time.Time) (partition string, 
 // columns are the copies beside a user's document.
 func (u UserRow) columns() []Column {
 	return []Column{
-		{"UserPrincipalName", u.UserPrincipalName}, {"DisplayName", u.DisplayName}, {"Guest", isGuest(u.UserType)}, {"AccountEnabled", u.AccountEnabled},
+		{"UserPrincipalName", u.UserPrincipalName}, {"DisplayName", u.DisplayName}, {"Guest", rules.IsGuest(u.UserType)}, {"AccountEnabled", u.AccountEnabled},
 		{"Licensed", u.Licensed}, {"Synced", u.Synced}, {"NeverSignedIn", u.NeverSignedIn}, {"DecidedBy", string(u.DecidedBy)}, {"Reason", u.Reason},
 	}
 }
@@ -90,17 +91,12 @@ func userColumns(row Row) ([]Column, error) {
 	return u.columns(), nil
 }
 
-// guest tells guests from members. Accounts from before the property existed have no type, and are members.
-func (u User) guest() bool { return isGuest(u.UserType) }
-
-func isGuest(userType string) bool { return strings.EqualFold(userType, "Guest") }
-
 // kind of users that are counted together.
 type kind struct{ Guest, Enabled, Licensed, Synced, Never bool }
 
-// ageCounts counts users by kind and by the most days after which they still count as inactive; -1 are those of whom
+// AgeCounts counts users by kind and by the most days after which they still count as inactive; -1 are those of whom
 // nobody knows.
-type ageCounts map[ageKey]int64
+type AgeCounts map[ageKey]int64
 
 type ageKey struct {
 	kind
@@ -114,8 +110,9 @@ type AgeCount struct {
 	Users                                   int64
 }
 
-func (c ageCounts) add(u User, d Decision, asOf time.Time) {
-	k := ageKey{kind{u.guest(), u.Enabled, len(u.Licences) > 0, u.Synced, d.Never}, -1}
+// Add counts a user.
+func (c AgeCounts) Add(u rules.User, d rules.Decision, asOf time.Time) {
+	k := ageKey{kind{u.Guest(), u.Enabled, len(u.Licences) > 0, u.Synced, d.Never}, -1}
 	if d.Known {
 		k.days = inactiveFor(d.Since, asOf)
 	}
@@ -131,7 +128,8 @@ func inactiveFor(since, asOf time.Time) int {
 	return int((age - 1) / (24 * time.Hour))
 }
 
-func (c ageCounts) list() []AgeCount {
+// List gives the counts in the order of days.
+func (c AgeCounts) List() []AgeCount {
 	out := make([]AgeCount, 0, len(c))
 	for k, n := range c {
 		out = append(out, AgeCount{k.Guest, k.Enabled, k.Licensed, k.Synced, k.Never, k.days, n})

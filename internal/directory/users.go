@@ -42,25 +42,25 @@ type UserPage struct {
 	Next     string            // skip token; empty: this was the last page
 }
 
-// users is a question, put to one snapshot.
+// users is a question about one snapshot.
 type users struct {
-	UserPage
-	walk
+	page  UserPage
+	walk  walk
 	query UserQuery
 }
 
 // put readies a question for a snapshot.
 func (rd *Reader) putUsers(ctx context.Context, snap Snapshot, q UserQuery) (users, error) {
-	u := users{UserPage: UserPage{Snapshot: snap, Cutoff: q.Before.UTC()}, query: q}
-	if w := snap.Withheld("users"); w != nil {
+	u := users{page: UserPage{Snapshot: snap, Cutoff: q.Before.UTC()}, query: q}
+	if w := snap.WhyUndisclosed("users"); w != nil {
 		return u, &entra.Error{Code: w.Code, Doing: "answer from the directory's snapshot", Why: w.Message, Remedy: "then take a new one with POST /api/snapshot"}
 	}
 	if q.Before.IsZero() {
-		u.Cutoff = snap.AsOf.Add(-time.Duration(q.Days) * 24 * time.Hour)
+		u.page.Cutoff = snap.AsOf.Add(-time.Duration(q.Days) * 24 * time.Hour)
 	}
-	known := Range{Partition: knownUsers}
+	known := Range{Partition: KnownUsers}
 	if q.State == Inactive {
-		known.Below = u.Cutoff.Format(keyTime)
+		known.Below = u.page.Cutoff.Format(KeyTime)
 	}
 	if !q.NewSince.IsZero() {
 		if q.State != Inactive || !q.Before.IsZero() {
@@ -70,8 +70,8 @@ func (rd *Reader) putUsers(ctx context.Context, snap Snapshot, q UserQuery) (use
 		if err != nil {
 			return u, err
 		}
-		u.Since = since
-		known.From = since.Add(-time.Duration(q.Days) * 24 * time.Hour).Format(keyTime)
+		u.page.Since = since
+		known.From = since.Add(-time.Duration(q.Days) * 24 * time.Hour).Format(KeyTime)
 	}
 	for name, want := range map[string]*bool{"Guest": q.Guest, "AccountEnabled": q.Enabled, "Licensed": q.Licensed, "Synced": q.Synced, "NeverSignedIn": q.Never} {
 		if want != nil {
@@ -79,19 +79,19 @@ func (rd *Reader) putUsers(ctx context.Context, snap Snapshot, q UserQuery) (use
 		}
 	}
 	unknown := known
-	unknown.Partition, unknown.From, unknown.Below = unknownUsers, "", ""
-	u.segments = map[string][]Range{Inactive: {known}, Unknown: {unknown}, "": {known, unknown}}[q.State]
+	unknown.Partition, unknown.From, unknown.Below = UnknownUsers, "", ""
+	u.walk.segments = map[string][]Range{Inactive: {known}, Unknown: {unknown}, "": {known, unknown}}[q.State]
 	excluded, err := rd.excluded(ctx, snap, q.Exclude)
 	u.walk.store, u.walk.snap, u.walk.columns = rd.store, snap, userColumns
 	if q.Before.IsZero() && q.NewSince.IsZero() {
 		u.walk.expected = func(ctx context.Context) (int64, error) { return rd.countUsers(ctx, snap, q) }
 	}
-	u.keep = func(row Row) (bool, error) { return !excluded[userID(row.Key)], nil }
+	u.walk.keep = func(row Row) (bool, error) { return !excluded[UserIDOf(row.Key)], nil }
 	return u, err
 }
 
-// userID is the id in the key of a user's row.
-func userID(key string) string {
+// UserIDOf is the id in the key of a user's row.
+func UserIDOf(key string) string {
 	if at := strings.IndexByte(key, '_'); at >= 0 {
 		return key[at+1:]
 	}
@@ -114,12 +114,12 @@ func (rd *Reader) Users(ctx context.Context, q UserQuery, top int, count bool, t
 		if err != nil {
 			return UserPage{}, rd.gone(snap, err)
 		}
-		u.Count = &n
+		u.page.Count = &n
 	}
-	read := u.page
+	read := u.walk.page
 	if q.Order != (Order{}) && q.Order != (Order{By: "inactiveSinceDateTime"}) {
 		read = func(ctx context.Context, from place, top int) ([]Row, place, bool, error) {
-			return u.sorted(ctx, q.Order, q.Order.By, from, top)
+			return u.walk.sorted(ctx, q.Order, q.Order.By, from, top)
 		}
 	}
 	rows, at, more, err := read(ctx, from, top)
@@ -127,12 +127,12 @@ func (rd *Reader) Users(ctx context.Context, q UserQuery, top int, count bool, t
 		return UserPage{}, rd.gone(snap, err)
 	}
 	for _, row := range rows {
-		u.Rows = append(u.Rows, u.stated(row))
+		u.page.Rows = append(u.page.Rows, u.stated(row))
 	}
 	if more {
-		u.Next = skiptoken.Seal(snap.TokenKey, at)
+		u.page.Next = skiptoken.Seal(snap.TokenKey, at)
 	}
-	return u.UserPage, nil
+	return u.page, nil
 }
 
 // begin finds the place and snapshot of a token, or those of a first page.
@@ -154,7 +154,7 @@ func (rd *Reader) EachUser(ctx context.Context, q UserQuery, yield func(UserRow)
 	if err != nil {
 		return rd.gone(snap, err)
 	}
-	return rd.gone(snap, u.all(ctx, false, func(row Row) error {
+	return rd.gone(snap, u.walk.all(ctx, false, func(row Row) error {
 		answer, err := readUserRow(u.stated(row))
 		if err != nil {
 			return fmt.Errorf("read user %s of the snapshot: %w", row.Key, err)
@@ -166,9 +166,9 @@ func (rd *Reader) EachUser(ctx context.Context, q UserQuery, yield func(UserRow)
 // stated puts the state, which depends on the question, into a row's document.
 func (u users) stated(row Row) json.RawMessage {
 	state := Unknown
-	if since, err := time.Parse(keyTime, row.Key[:min(len(row.Key), len(keyTime))]); err == nil {
+	if since, err := time.Parse(KeyTime, row.Key[:min(len(row.Key), len(KeyTime))]); err == nil {
 		state = Active
-		if since.Before(u.Cutoff) {
+		if since.Before(u.page.Cutoff) {
 			state = Inactive
 		}
 	}
@@ -178,10 +178,10 @@ func (u users) stated(row Row) json.RawMessage {
 // count is the number of all rows: from the snapshot's counts where the question is one of whole days, else by counting.
 func (u users) count(ctx context.Context, rd *Reader) (int64, error) {
 	if u.query.Before.IsZero() && len(u.query.Exclude) == 0 && u.query.NewSince.IsZero() {
-		return rd.countUsers(ctx, u.Snapshot, u.query)
+		return rd.countUsers(ctx, u.page.Snapshot, u.query)
 	}
 	var n int64
-	err := u.all(ctx, true, func(Row) error { n++; return nil })
+	err := u.walk.all(ctx, true, func(Row) error { n++; return nil })
 	return n, err
 }
 
@@ -213,7 +213,7 @@ func (q UserQuery) counts(c AgeCount) bool {
 }
 
 func (rd *Reader) ageCounts(ctx context.Context, snap Snapshot) ([]AgeCount, error) {
-	row, err := rd.store.Row(ctx, snap.ID, summaries, "users", snap.checked(summaries))
+	row, err := rd.store.Row(ctx, snap.ID, Summaries, userCounts, snap.Checked(Summaries))
 	if err != nil {
 		return nil, err
 	}
@@ -264,14 +264,14 @@ func (rd *Reader) exclude(ctx context.Context, snap Snapshot, item string, into 
 			continue
 		}
 		if g.Unknown {
-			w := snap.Withheld("group " + g.ID)
+			w := snap.WhyUndisclosed("group " + g.ID)
 			return &entra.Error{Code: w.Code, Doing: "leave out the members of group " + item, Why: w.Message, Remedy: "then take a new snapshot with POST /api/snapshot"}
 		}
-		for row, err := range rd.store.Rows(ctx, snap.ID, snap.rows(Range{Partition: readMembers, From: g.ID + "_", Below: g.ID + "`"})) {
+		for row, err := range rd.store.Rows(ctx, snap.ID, snap.Checking(Range{Partition: ReadMembers, From: g.ID + "_", Below: g.ID + "`"})) {
 			if err != nil {
 				return err
 			}
-			into[userID(row.Key)] = true
+			into[UserIDOf(row.Key)] = true
 		}
 		return nil
 	}
@@ -287,11 +287,11 @@ func (rd *Reader) exclude(ctx context.Context, snap Snapshot, item string, into 
 // findUser finds a user's id, given the id or the principal name; ErrNoRow where there is none.
 func (rd *Reader) findUser(ctx context.Context, snap Snapshot, idOrName string) (string, error) {
 	if strings.Contains(idOrName, "@") {
-		row, err := rd.store.Row(ctx, snap.ID, readNames, strings.ToLower(idOrName), snap.checked(readNames))
+		row, err := rd.store.Row(ctx, snap.ID, ReadNames, strings.ToLower(idOrName), snap.Checked(ReadNames))
 		return string(row.Doc), err
 	}
 	id := strings.ToLower(idOrName)
-	_, err := rd.store.Row(ctx, snap.ID, readUsers, id, snap.checked(readUsers))
+	_, err := rd.store.Row(ctx, snap.ID, ReadUsers, id, snap.Checked(ReadUsers))
 	return id, err
 }
 

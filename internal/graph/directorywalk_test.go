@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
 )
@@ -14,12 +14,16 @@ import (
 const unsupported = `{"error":{"code":"Request_UnsupportedQuery","message":"Unsupported Query."}}`
 
 func TestACollectionIsCountedByItsIndexInPlainText(t *testing.T) {
-	for phase, path := range map[directory.Phase]string{
-		directory.PhaseUsers: "/v1.0/users/$count", directory.PhasePlainUsers: "/v1.0/users/$count", directory.PhaseApps: "/v1.0/applications/$count",
-		directory.PhasePrincipals: "/v1.0/servicePrincipals/$count", directory.PhaseGroups: "/v1.0/groups/g1/transitiveMembers/microsoft.graph.user/$count",
+	for phase, path := range map[string]string{
+		collections.Users: "/v1.0/users/$count", collections.UsersWithoutActivity: "/v1.0/users/$count", collections.Applications: "/v1.0/applications/$count",
+		collections.ServicePrincipals: "/v1.0/servicePrincipals/$count", collections.GroupMembers: "/v1.0/groups/g1/transitiveMembers/microsoft.graph.user/$count",
 	} {
+		q := about(phase)
+		if q.Collection.ByGroup() {
+			q.Group = "g1"
+		}
 		s := newScript(t, status(400, nil, unsupported), status(400, nil, unsupported), body("\xef\xbb\xbf16992\r\n"))
-		n, err := graph.NewDirectory(s.client(t, nil)).Count(t.Context(), directory.Query{Phase: phase, Group: map[bool]string{true: "g1"}[phase == directory.PhaseGroups]})
+		n, err := graph.NewDirectory(s.client(t, nil)).Count(t.Context(), q)
 		require.NoError(t, err)
 		require.EqualValues(t, 16992, n)
 		require.Equal(t, 3, s.asked(), "it is asked again before a refusal is believed")
@@ -42,18 +46,18 @@ func TestACountThatIsRefusedOrNoNumberIsAnError(t *testing.T) {
 		`the answer is "many", which is no number`: {body("many"), entra.CodeBrokenAnswer},
 		`the answer is "-1", which is no number`:   {body("-1"), entra.CodeBrokenAnswer},
 	} {
-		_, err := graph.NewDirectory(newScript(t, c.answer).client(t, nil)).Count(t.Context(), directory.Query{Phase: directory.PhaseUsers})
+		_, err := graph.NewDirectory(newScript(t, c.answer).client(t, nil)).Count(t.Context(), about(collections.Users))
 		require.ErrorContains(t, err, text)
 		require.Equal(t, c.code, entra.CodeOf(err), text)
 	}
 }
 
 func TestObjectsAreAskedForByTheirIDs(t *testing.T) {
-	for phase, fields := range map[directory.Phase]string{directory.PhaseUsers: "id", directory.PhasePlainUsers: "id",
-		directory.PhaseApps:       "id,appId,displayName,tags,passwordCredentials,keyCredentials",
-		directory.PhasePrincipals: "id,appId,displayName,tags,passwordCredentials,keyCredentials"} {
+	for phase, fields := range map[string]string{collections.Users: "id", collections.UsersWithoutActivity: "id",
+		collections.Applications:      "id,appId,displayName,tags,passwordCredentials,keyCredentials",
+		collections.ServicePrincipals: "id,appId,displayName,tags,passwordCredentials,keyCredentials"} {
 		s := newScript(t, body(`{"value":[{"id":"b"}]}`))
-		page, err := graph.NewDirectory(s.client(t, nil)).Named(t.Context(), directory.Query{Phase: phase}, []string{"a", "b", "o'c"})
+		page, err := graph.NewDirectory(s.client(t, nil)).Named(t.Context(), about(phase), []string{"a", "b", "o'c"})
 		require.NoError(t, err)
 		require.Len(t, page.Items, 1)
 		page.Free()
@@ -61,4 +65,10 @@ func TestObjectsAreAskedForByTheirIDs(t *testing.T) {
 		require.Equal(t, fields, s.requests[0].URL.Query().Get("$select"))
 		require.NotContains(t, s.requests[0].URL.RequestURI(), "+", "a blank is %20")
 	}
+}
+
+// about asks for a collection by its word.
+func about(word string) collections.Query {
+	c, _ := collections.All().Of(word)
+	return collections.Query{Collection: c}
 }

@@ -7,7 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/logs"
@@ -20,13 +20,13 @@ func TestEveryRequestAsksForEveryMemberOfEnums(t *testing.T) {
 	of := graph.NewDirectory(client)
 	_, err := read(t.Context(), client, logs.SignInsInteractiveUser)
 	require.NoError(t, err)
-	_, err = of.Objects(t.Context(), directory.Query{Phase: directory.PhaseUsers}, "")
+	_, err = of.Objects(t.Context(), about(collections.Users), "")
 	require.NoError(t, err)
-	_, err = of.Objects(t.Context(), directory.Query{Phase: directory.PhaseUsers}, graphs.URL+"/v1.0/users?$skiptoken=a")
+	_, err = of.Objects(t.Context(), about(collections.Users), graphs.URL+"/v1.0/users?$skiptoken=a")
 	require.NoError(t, err)
 	prober := graph.Prober{Logs: client, Directory: of}
 	require.NoError(t, prober.ProbeStream(t.Context(), logs.SignInsInteractiveUser))
-	require.NoError(t, prober.ProbeDirectory(t.Context(), directory.PhaseApps))
+	require.NoError(t, prober.ProbeDirectory(t.Context(), about(collections.Applications).Collection))
 	_, _, err = prober.RiskDisclosed(t.Context())
 	require.NoError(t, err)
 	_, err = client.Now(t.Context())
@@ -133,7 +133,7 @@ func TestAMarkBeforeAnErrorOrTheDirectoryIsGoneBy(t *testing.T) {
 	_, err := read(t.Context(), graphs.client(t, nil), logs.SignInsInteractiveUser)
 	require.Equal(t, entra.CodeLicence, entra.CodeOf(err))
 	graphs = newScript(t, body(mark+onePage))
-	page, err := graph.NewDirectory(graphs.client(t, nil)).Objects(t.Context(), directory.Query{Phase: directory.PhaseApps}, "")
+	page, err := graph.NewDirectory(graphs.client(t, nil)).Objects(t.Context(), about(collections.Applications), "")
 	require.NoError(t, err)
 	require.Len(t, page.Items, 2)
 }

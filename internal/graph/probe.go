@@ -12,7 +12,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/preflight"
@@ -67,14 +67,11 @@ func (p *Prober) oneOf(s entra.Stream, age time.Duration) (request, error) {
 }
 
 // ProbeDirectory is preflight.Tenant's.
-func (p *Prober) ProbeDirectory(ctx context.Context, phase directory.Phase) error {
-	l := listings[phase]
-	l.query = top.ReplaceAllString(l.query, "$$top=1")
-	// One object of a collection is far from what Graph spaces requests for keyCredentials for.
-	r := request{doing: "read " + string(phase) + " from Graph", url: p.Directory.base.String() + address(l, ""), permission: l.permission,
-		wait: freely, licence: "this needs Microsoft Entra ID P1 or P2"}
-	if l.reporting {
-		r.wait = p.Directory.cfg.Limiter.Wait
+func (p *Prober) ProbeDirectory(ctx context.Context, c *collections.Collection) error {
+	r := p.Directory.request("read "+c.Word+" from Graph", c)
+	r.url = p.Directory.address(collections.Query{Collection: c}, top.ReplaceAllString(c.Query, "$$top=1"))
+	if !c.Reporting {
+		r.wait = freely // one object is far from what Graph spaces requests for keyCredentials for
 	}
 	return p.Directory.probe(ctx, r)
 }

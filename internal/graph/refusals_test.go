@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/logs"
@@ -139,7 +139,7 @@ func (p played) ask(t *testing.T, graphs *script, silent bool) error {
 		}
 	})
 	if p.place == graph.OfDir {
-		_, err := graph.NewDirectory(client).Objects(t.Context(), directory.Query{Phase: directory.PhaseApps}, "")
+		_, err := graph.NewDirectory(client).Objects(t.Context(), about(collections.Applications), "")
 		return err
 	}
 	var last error

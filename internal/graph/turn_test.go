@@ -15,7 +15,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/logs"
 )
@@ -168,7 +168,7 @@ func TestNoRequestArrivesWithoutATurn(t *testing.T) {
 		"directory": func(t *testing.T, c *graph.Client) int {
 			objects, link := 0, ""
 			for {
-				page, err := graph.NewDirectory(c).Objects(t.Context(), directory.Query{Phase: directory.PhaseUsers}, link)
+				page, err := graph.NewDirectory(c).Objects(t.Context(), about(collections.Users), link)
 				require.NoError(t, err)
 				objects += len(page.Items)
 				page.Free()

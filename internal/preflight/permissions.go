@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/entraledger/entraledger/internal/directory/collections"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 )
@@ -20,22 +21,58 @@ type Permission struct {
 	Instead []string
 	// Alternative: it takes the place of another one where a tenant asks for it; nothing misses it by itself.
 	Alternative bool
+	bySetting   bool
 	needed      func(streams []entra.Stream, groups bool) bool
 }
 
-// Permissions lists all of them, the indispensable first. Source: learn.microsoft.com/graph/permissions-reference, and the pages of
-// the requests that package graph makes.
-func Permissions() []Permission {
-	always := func([]entra.Stream, bool) bool { return true }
-	out := []Permission{
-		{Name: logs.AuditLog, For: "all logs" + except(logs.AuditLog) + "; sign-in activity of users; reports of credential and application use",
-			Without: "nothing is archived; who is inactive is unknown; no credential is reported as unused", needed: always},
-		{Name: "User.Read.All", For: "users of the snapshot", Without: "`inactive-users` can't answer", needed: always},
-		{Name: "Application.Read.All", For: "applications and service principals with their credentials and owners", Without: "`expiring-credentials` can't answer", needed: always},
-		{Name: "GroupMember.Read.All", For: "members of the groups in `SNAPSHOT_GROUPS`; needed only where that is set", Without: "`exclude` refuses these groups",
-			needed: func(_ []entra.Stream, groups bool) bool { return groups }},
+// Permissions lists all of them, the indispensable first. Source:
+// learn.microsoft.com/graph/permissions-reference, and the pages of the requests that package graph
+// makes.
+func Permissions() []Permission { return permissions(collections.All()) }
+
+func permissions(of collections.List) []Permission {
+	out := ofCollections(of)
+	for i, p := range out {
+		if p.Name == logs.AuditLog {
+			out[i].For = "all logs" + except(logs.AuditLog) + "; " + p.For
+			out[i].Without = "nothing is archived; " + p.Without
+		}
 	}
 	return append(out, ofLogs()...)
+}
+
+// ofCollections are the permissions that collections of the directory ask for, those that only a
+// setting asks for last.
+func ofCollections(of collections.List) (out []Permission) {
+	for _, c := range of {
+		for _, p := range c.Permissions {
+			at := slices.IndexFunc(out, func(o Permission) bool { return o.Name == p.Name })
+			if at < 0 {
+				needed := func(_ []entra.Stream, groups bool) bool { return groups || !p.Setting }
+				out = append(out, Permission{Name: p.Name, For: p.For, Without: p.Without, bySetting: p.Setting, needed: needed})
+				continue
+			}
+			out[at].For = joined(out[at].For, p.For)
+			out[at].Without = joined(out[at].Without, p.Without)
+		}
+	}
+	slices.SortStableFunc(out, func(a, b Permission) int { return rank(a) - rank(b) })
+	return out
+}
+
+func rank(p Permission) int {
+	if p.bySetting {
+		return 1
+	}
+	return 0
+}
+
+// joined adds a text to others, unless it is one of them.
+func joined(texts, more string) string {
+	if slices.Contains(strings.Split(texts, "; "), more) {
+		return texts
+	}
+	return texts + "; " + more
 }
 
 // except names the logs that another permission reads.
@@ -109,7 +146,13 @@ func each(name func(*logs.Log) string, describe func(of []*logs.Log) Permission)
 
 // Needed are the permissions for some streams; groups: SNAPSHOT_GROUPS names any.
 func Needed(streams []entra.Stream, groups bool) []Permission {
-	return slices.DeleteFunc(Permissions(), func(p Permission) bool { return p.Alternative || !p.needed(streams, groups) })
+	return needed(collections.All(), streams, groups)
+}
+
+func needed(of collections.List, streams []entra.Stream, groups bool) []Permission {
+	return slices.DeleteFunc(permissions(of), func(p Permission) bool {
+		return p.Alternative || !p.needed(streams, groups)
+	})
 }
 
 // Role is an Azure role that the app's identity has.

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 )
@@ -28,7 +28,7 @@ type Tenant interface {
 	// ProbeStream asks for one record of a stream.
 	ProbeStream(ctx context.Context, s entra.Stream) error
 	// ProbeDirectory asks for one object of a collection of the directory.
-	ProbeDirectory(ctx context.Context, p directory.Phase) error
+	ProbeDirectory(ctx context.Context, c *collections.Collection) error
 }
 
 // Storage is the storage account.
@@ -69,11 +69,20 @@ type Config struct {
 	Blobs   Blobs // nil: none are configured
 	Streams []entra.Stream
 	Groups  bool // groups' members are read, too
+	// Collections are what a snapshot reads; nil: collections.All.
+	Collections collections.List
 	// Callers tells whether somebody verifies who calls an HTTP function; nil: a key is all that is
 	// asked for.
 	Callers func() error
 	Clock   func() time.Time
 	AtOnce  int // checks that are made at the same time; 0: 4
+}
+
+func (cfg Config) collections() collections.List {
+	if cfg.Collections == nil {
+		return collections.All()
+	}
+	return cfg.Collections
 }
 
 // part is a check to be made.
@@ -132,7 +141,7 @@ func parts(cfg Config) []part {
 		out = append(out, part{name: "blobs", probe: cfg.Blobs.ProbeBlobs,
 			consequence: "the heads of the logs of seals lie in the tables only, where whoever can write them can rewrite them"})
 	}
-	for _, p := range Needed(cfg.Streams, cfg.Groups) {
+	for _, p := range needed(cfg.collections(), cfg.Streams, cfg.Groups) {
 		out = append(out, part{name: "permission " + p.Name, probe: func(ctx context.Context) error { return cfg.permission(ctx, p) },
 			consequence: strings.ReplaceAll(p.Without, "`", ""), optional: p.Optional, fine: "the app's token carries it"})
 	}
@@ -140,21 +149,12 @@ func parts(cfg Config) []part {
 		out = append(out, part{name: streamCheck(s), probe: func(ctx context.Context) error { return cfg.Tenant.ProbeStream(ctx, s) },
 			consequence: "this log is not archived, and what Graph forgets of it is lost; the other logs are archived"})
 	}
-	collections := []struct {
-		phase       directory.Phase
-		consequence string
-		optional    bool
-	}{
-		{directory.PhaseUsers, "who is inactive is unknown: users are listed without their sign-in activity", true},
-		{directory.PhasePlainUsers, "inactive-users can't answer", false},
-		{directory.PhaseApps, "expiring-credentials can't answer", false},
-		{directory.PhasePrincipals, "expiring-credentials can't answer", false},
-		{directory.PhaseUse, "no credential is reported as unused: when they were last used is not known", true},
-		{directory.PhaseAppUse, "when an application was last used is not known", true},
-	}
-	for _, c := range collections {
-		out = append(out, part{name: "directory " + string(c.phase), probe: func(ctx context.Context) error { return cfg.Tenant.ProbeDirectory(ctx, c.phase) },
-			consequence: c.consequence, optional: c.optional})
+	for _, c := range cfg.collections() {
+		if c.ByGroup() {
+			continue // which groups there are is a setting's matter
+		}
+		out = append(out, part{name: "directory " + c.Word, consequence: c.Consequence, optional: c.Optional,
+			probe: func(ctx context.Context) error { return cfg.Tenant.ProbeDirectory(ctx, c) }})
 	}
 	return out
 }

@@ -11,7 +11,7 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
-	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/tables"
 )
@@ -44,7 +44,7 @@ func takeSnapshot(ctx context.Context, j job) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	s := directory.NewSnapshotter(graph.NewDirectory(client), store, store, directory.Options{}, time.Now, log)
+	s := snapshots.NewSnapshotter(graph.NewDirectory(client), store, store, snapshots.Options{}, time.Now, log)
 	report, err := s.Run(ctx, j.Limit, true)
 	if err != nil {
 		return outcome{}, fmt.Errorf("take a snapshot: %w", err)

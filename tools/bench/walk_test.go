@@ -15,6 +15,7 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/tools/bench/discard"
@@ -40,7 +41,7 @@ func TestAHundredThousandUsersAreWalkedWhileASnapshotLands(t *testing.T) {
 	require.NoError(t, err)
 	take := func() {
 		began := time.Now()
-		report, err := directory.NewSnapshotter(graph.NewDirectory(client), store, store, directory.Options{}, tenant.Now, slog.New(slog.DiscardHandler)).
+		report, err := snapshots.NewSnapshotter(graph.NewDirectory(client), store, store, snapshots.Options{}, tenant.Now, slog.New(slog.DiscardHandler)).
 			Run(context.WithoutCancel(t.Context()), 10*time.Minute, true)
 		require.NoError(t, err)
 		require.True(t, report.Finished)

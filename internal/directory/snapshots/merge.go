@@ -1,21 +1,23 @@
-package directory
+package snapshots
 
 import (
 	"iter"
 	"strings"
+
+	"github.com/entraledger/entraledger/internal/directory"
 )
 
 // merged walks through a partition in the order of its keys beside another walk in the same order, so that what belongs
 // together is joined without holding either in memory.
 type merged struct {
-	next func() (Row, error, bool)
+	next func() (directory.Row, error, bool)
 	stop func()
-	row  Row
+	row  directory.Row
 	err  error
 	ok   bool
 }
 
-func newMerged(rows iter.Seq2[Row, error]) *merged {
+func newMerged(rows iter.Seq2[directory.Row, error]) *merged {
 	m := &merged{}
 	m.next, m.stop = iter.Pull2(rows)
 	m.row, m.err, m.ok = m.next()
@@ -23,7 +25,7 @@ func newMerged(rows iter.Seq2[Row, error]) *merged {
 }
 
 // of yields the rows whose key is the prefix or begins with it and an underscore. Prefixes have to come in order.
-func (m *merged) of(prefix string, take func(Row) error) error {
+func (m *merged) of(prefix string, take func(directory.Row) error) error {
 	for m.ok && m.err == nil {
 		first, _, _ := strings.Cut(m.row.Key, "_")
 		if first > prefix {

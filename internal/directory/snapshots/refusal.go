@@ -1,4 +1,4 @@
-package directory
+package snapshots
 
 import (
 	"context"
@@ -7,6 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
@@ -22,33 +24,38 @@ func unforeseen(err error) bool {
 	return !errors.As(err, new(notKept)) && errors.As(err, new(*entra.Error)) && slices.Contains(codes, entra.CodeOf(err))
 }
 
+// refused tells whether an error of reading a collection says that the tenant refuses it.
+func refused(c *collections.Collection, err error) bool {
+	return refusal(err) || c.AnyRefusal && unforeseen(err)
+}
+
 // refusalLasts is how long the tenant must refuse what it has disclosed before that is believed. A
 // licence has been seen to be missing for a moment. Runs are shorter, so two of them are refused.
 const refusalLasts = time.Hour
 
-// doubted ends a run that was refused what the tenant had disclosed. It is no failure.
-type doubted struct{ error }
+// unbelieved ends a run that was refused what the tenant had disclosed. It is no failure.
+type unbelieved struct{ error }
 
-func (e doubted) Unwrap() error { return e.error }
+func (e unbelieved) Unwrap() error { return e.error }
 
-// withhold notes that the tenant does not disclose something, as soon as that is believed; until
-// then its error is a doubted.
-func (r *reading) withhold(ctx context.Context, what string, err error) error {
+// undisclose records that the tenant does not disclose something, as soon as that is believed;
+// until then its error is an unbelieved.
+func (r *reading) undisclose(ctx context.Context, what string, err error) error {
 	since := r.now()
-	if r.Doubt != nil && r.Doubt.What == what {
-		since = r.Doubt.Since
+	if r.snap.Doubt != nil && r.snap.Doubt.What == what {
+		since = r.snap.Doubt.Since
 	}
 	if !believed(r.had(what), since, r.now()) {
-		r.Doubt = &Doubt{What: what, Since: since, Code: entra.CodeOf(err), Message: err.Error()}
-		r.log.WarnContext(ctx, "a refusal is not believed yet", "resource", what, "since", stamp(since), "error", err.Error())
+		r.snap.Doubt = &directory.Doubt{What: what, Since: since, Code: entra.CodeOf(err), Message: err.Error()}
+		r.maker.log.WarnContext(ctx, "a refusal is not believed yet", "resource", what, "since", stamp(since), "error", err.Error())
 		if err := r.save(ctx); err != nil {
 			return err
 		}
-		return doubted{fmt.Errorf("%s is refused since %s, and was disclosed before, so it is asked for again until %s: %w",
+		return unbelieved{fmt.Errorf("%s is refused since %s, and was disclosed before, so it is asked for again until %s: %w",
 			what, stamp(since), stamp(since.Add(refusalLasts)), err)}
 	}
-	r.log.WarnContext(ctx, "a refusal is believed", "resource", what, "since", stamp(since), "error", err.Error())
-	r.Doubt = nil
+	r.maker.log.WarnContext(ctx, "a refusal is believed", "resource", what, "since", stamp(since), "error", err.Error())
+	r.snap.Doubt = nil
 	r.undisclosed(what, err)
 	return nil
 }
@@ -61,21 +68,21 @@ func believed(had bool, since, now time.Time) bool {
 
 // had tells whether the tenant has disclosed something to this walk, or to the snapshot before.
 func (r *reading) had(what string) bool {
-	if r.Walk.Pages > 0 || r.Walk.First > 0 {
+	if r.snap.Walk.Pages > 0 || r.snap.Walk.First > 0 {
 		return true
 	}
 	b := r.before
-	if b.ID == "" || b.Withheld(what) != nil {
+	if b.ID == "" || b.WhyUndisclosed(what) != nil {
 		return false
 	}
-	for _, g := range r.Groups {
+	for _, g := range r.snap.Groups {
 		if what == "group "+g.ID {
-			return slices.ContainsFunc(b.Groups, func(o Group) bool { return o.ID == g.ID && !o.Unknown })
+			return slices.ContainsFunc(b.Groups, func(o directory.Group) bool { return o.ID == g.ID && !o.Unknown })
 		}
 	}
 	return true
 }
 
 func (r *reading) undisclosed(what string, err error) {
-	r.Undisclosed = append(r.Undisclosed, Undisclosed{What: what, Code: entra.CodeOf(err), Message: err.Error()})
+	r.snap.Undisclosed = append(r.snap.Undisclosed, directory.Undisclosed{What: what, Code: entra.CodeOf(err), Message: err.Error()})
 }

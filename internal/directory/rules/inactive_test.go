@@ -1,4 +1,4 @@
-package directory_test
+package rules_test
 
 import (
 	"testing"
@@ -6,7 +6,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/rules"
 )
 
 func at(text string) time.Time {
@@ -20,51 +20,51 @@ func at(text string) time.Time {
 var now = at("2026-11-21T12:00:00Z")
 
 func TestSinceWhenAUserIsInactive(t *testing.T) {
-	disclosed := directory.Evidence{Disclosed: true}
+	disclosed := rules.Evidence{Disclosed: true}
 	cases := []struct {
 		name     string
 		user     string // without its id
-		evidence directory.Evidence
+		evidence rules.Evidence
 		known    bool
 		since    string
-		by       directory.Basis
+		by       rules.Basis
 		never    bool
 		says     string
 	}{
 		{"signed in", `"signInActivity":{"lastSuccessfulSignInDateTime":"2026-11-01T08:00:00Z","lastSignInDateTime":"2026-11-20T08:00:00Z"}`,
-			disclosed, true, "2026-11-01T08:00:00Z", directory.BySuccess, false, "1 November 2026"},
+			disclosed, true, "2026-11-01T08:00:00Z", rules.BySuccess, false, "1 November 2026"},
 		{"the archive knows a newer success", `"signInActivity":{"lastSuccessfulSignInDateTime":"2026-11-01T08:00:00Z"}`,
-			directory.Evidence{Disclosed: true, Archived: at("2026-11-20T08:00:00Z")}, true, "2026-11-20T08:00:00Z", directory.ByArchive, false, "archive"},
+			rules.Evidence{Disclosed: true, Archived: at("2026-11-20T08:00:00Z")}, true, "2026-11-20T08:00:00Z", rules.ByArchive, false, "archive"},
 		{"the archive knows an older one", `"signInActivity":{"lastSuccessfulSignInDateTime":"2026-11-01T08:00:00Z"}`,
-			directory.Evidence{Disclosed: true, Archived: at("2026-10-20T08:00:00Z")}, true, "2026-11-01T08:00:00Z", directory.BySuccess, false, ""},
-		{"never, and new", `"createdDateTime":"2026-11-15T00:00:00Z"`, disclosed, true, "2026-11-15T00:00:00Z", directory.ByCreation, true, "never signed in"},
+			rules.Evidence{Disclosed: true, Archived: at("2026-10-20T08:00:00Z")}, true, "2026-11-01T08:00:00Z", rules.BySuccess, false, ""},
+		{"never, and new", `"createdDateTime":"2026-11-15T00:00:00Z"`, disclosed, true, "2026-11-15T00:00:00Z", rules.ByCreation, true, "never signed in"},
 		{"never, null everywhere", `"createdDateTime":"2025-01-01T00:00:00Z","signInActivity":{"lastSuccessfulSignInDateTime":null,"lastSignInDateTime":null}`,
-			disclosed, true, "2025-01-01T00:00:00Z", directory.ByCreation, true, ""},
-		{"never, the property is null", `"createdDateTime":"2025-01-01T00:00:00Z","signInActivity":null`, disclosed, true, "2025-01-01T00:00:00Z", directory.ByCreation, true, ""},
+			disclosed, true, "2025-01-01T00:00:00Z", rules.ByCreation, true, ""},
+		{"never, the property is null", `"createdDateTime":"2025-01-01T00:00:00Z","signInActivity":null`, disclosed, true, "2025-01-01T00:00:00Z", rules.ByCreation, true, ""},
 		{"never, empty texts", `"createdDateTime":"2025-01-01T00:00:00Z","signInActivity":{"lastSuccessfulSignInDateTime":"","lastSignInDateTime":""}`,
-			disclosed, true, "2025-01-01T00:00:00Z", directory.ByCreation, true, ""},
+			disclosed, true, "2025-01-01T00:00:00Z", rules.ByCreation, true, ""},
 		{"never, year 1", `"createdDateTime":"2025-01-01T00:00:00Z","signInActivity":{"lastSuccessfulSignInDateTime":"0001-01-01T00:00:00Z","lastSignInDateTime":"0001-01-01T00:00:00Z","lastSignInRequestId":""}`,
-			disclosed, true, "2025-01-01T00:00:00Z", directory.ByCreation, true, ""},
+			disclosed, true, "2025-01-01T00:00:00Z", rules.ByCreation, true, ""},
 		{"failed attempts only, account from before successes were recorded", `"createdDateTime":"2020-01-01T00:00:00Z","signInActivity":{"lastSignInDateTime":"2026-11-20T08:00:00Z"}`,
-			disclosed, true, "2023-12-01T00:00:00Z", directory.ByNoSuccess, true, "failed"},
+			disclosed, true, "2023-12-01T00:00:00Z", rules.ByNoSuccess, true, "failed"},
 		{"failed attempts only, newer account", `"createdDateTime":"2026-08-01T00:00:00Z","signInActivity":{"lastNonInteractiveSignInDateTime":"2026-11-20T08:00:00Z"}`,
-			disclosed, true, "2026-08-01T00:00:00Z", directory.ByCreation, true, "failed"},
+			disclosed, true, "2026-08-01T00:00:00Z", rules.ByCreation, true, "failed"},
 		{"last success before December 2023", `"createdDateTime":"2020-01-01T00:00:00Z","signInActivity":{"lastSignInDateTime":"2023-05-01T08:00:00Z","lastNonInteractiveSignInDateTime":"2023-06-01T08:00:00Z"}`,
-			disclosed, true, "2023-06-01T08:00:00Z", directory.ByAttempt, false, "before Microsoft recorded"},
-		{"an account of old without a date", `"createdDateTime":null`, disclosed, true, "2018-06-01T00:00:00Z", directory.ByOldAccount, true, "June 2018"},
+			disclosed, true, "2023-06-01T08:00:00Z", rules.ByAttempt, false, "before Microsoft recorded"},
+		{"an account of old without a date", `"createdDateTime":null`, disclosed, true, "2018-06-01T00:00:00Z", rules.ByOldAccount, true, "June 2018"},
 		{"a guest who never accepted", `"userType":"Guest","createdDateTime":"2026-02-01T00:00:00Z","externalUserState":"PendingAcceptance"`,
-			disclosed, true, "2026-02-01T00:00:00Z", directory.ByCreation, true, "never accepted"},
-		{"nothing disclosed", `"createdDateTime":"2020-01-01T00:00:00Z"`, directory.Evidence{Withheld: "the tenant has no P1 licence"}, false, "", directory.ByNothing, false, "P1"},
-		{"nothing disclosed, and no word why", `"createdDateTime":"2020-01-01T00:00:00Z"`, directory.Evidence{}, false, "", directory.ByNothing, false, "does not disclose"},
-		{"nothing disclosed, but archived", `"createdDateTime":"2020-01-01T00:00:00Z"`, directory.Evidence{Archived: at("2026-11-20T08:00:00Z")},
-			true, "2026-11-20T08:00:00Z", directory.ByArchive, false, "archive"},
-		{"another time zone", `"signInActivity":{"lastSuccessfulSignInDateTime":"2026-11-01T01:00:00+02:00"}`, disclosed, true, "2026-10-31T23:00:00Z", directory.BySuccess, false, "31 October"},
+			disclosed, true, "2026-02-01T00:00:00Z", rules.ByCreation, true, "never accepted"},
+		{"nothing disclosed", `"createdDateTime":"2020-01-01T00:00:00Z"`, rules.Evidence{WhyNot: "the tenant has no P1 licence"}, false, "", rules.ByNothing, false, "P1"},
+		{"nothing disclosed, and no word why", `"createdDateTime":"2020-01-01T00:00:00Z"`, rules.Evidence{}, false, "", rules.ByNothing, false, "does not disclose"},
+		{"nothing disclosed, but archived", `"createdDateTime":"2020-01-01T00:00:00Z"`, rules.Evidence{Archived: at("2026-11-20T08:00:00Z")},
+			true, "2026-11-20T08:00:00Z", rules.ByArchive, false, "archive"},
+		{"another time zone", `"signInActivity":{"lastSuccessfulSignInDateTime":"2026-11-01T01:00:00+02:00"}`, disclosed, true, "2026-10-31T23:00:00Z", rules.BySuccess, false, "31 October"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			u, err := directory.ParseUser([]byte(`{"id":"u",` + c.user + `}`))
+			u, err := rules.ParseUser([]byte(`{"id":"u",` + c.user + `}`))
 			require.NoError(t, err)
-			d := directory.Decide(u, c.evidence)
+			d := rules.Decide(u, c.evidence)
 			require.Equal(t, c.known, d.Known)
 			if c.known {
 				require.Equal(t, at(c.since), d.Since)
@@ -78,7 +78,7 @@ func TestSinceWhenAUserIsInactive(t *testing.T) {
 }
 
 func TestTheBoundaryBelongsToTheActive(t *testing.T) {
-	d := directory.Decision{Known: true, Since: at("2026-08-23T12:00:00Z")}
+	d := rules.Decision{Known: true, Since: at("2026-08-23T12:00:00Z")}
 	cutoff := now.Add(-90 * 24 * time.Hour)
 	require.Equal(t, cutoff, d.Since)
 	require.False(t, d.Inactive(cutoff))
@@ -88,12 +88,12 @@ func TestTheBoundaryBelongsToTheActive(t *testing.T) {
 }
 
 func TestAUserIsReadAsGraphHasIt(t *testing.T) {
-	u, err := directory.ParseUser([]byte(`{"id":"u1","userPrincipalName":"a@b","displayName":"=Ä","mail":null,"accountEnabled":true,"userType":"Member",
+	u, err := rules.ParseUser([]byte(`{"id":"u1","userPrincipalName":"a@b","displayName":"=Ä","mail":null,"accountEnabled":true,"userType":"Member",
 		"createdDateTime":"2020-01-02T03:04:05Z","assignedLicenses":[{"disabledPlans":[],"skuId":"s1"},{"skuId":"s2"}],"onPremisesSyncEnabled":true,"department":"X"}`))
 	require.NoError(t, err)
-	require.Equal(t, directory.User{ID: "u1", UserPrincipalName: "a@b", DisplayName: "=Ä", Department: "X", UserType: "Member", Enabled: true,
+	require.Equal(t, rules.User{ID: "u1", UserPrincipalName: "a@b", DisplayName: "=Ä", Department: "X", UserType: "Member", Enabled: true,
 		Created: at("2020-01-02T03:04:05Z"), Licences: []string{"s1", "s2"}, Synced: true}, u)
 	require.True(t, u.Activity.None())
-	_, err = directory.ParseUser([]byte(`{"displayName":"x"}`))
-	require.ErrorIs(t, err, directory.ErrNoUser)
+	_, err = rules.ParseUser([]byte(`{"displayName":"x"}`))
+	require.ErrorIs(t, err, rules.ErrNoUser)
 }

@@ -1,4 +1,4 @@
-package directory
+package snapshots
 
 import (
 	"context"
@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"hash/maphash"
 	"time"
+
+	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
+	"github.com/entraledger/entraledger/internal/directory/rules"
 )
 
 // atOnce is how many rows are gathered before they are written.
@@ -14,7 +18,7 @@ const atOnce = 2000
 // decide applies the rules to what was read and writes the rows of the answers. All that it depends on is kept with the
 // snapshot, so a run that is killed here is done over with the same rows.
 func (r *reading) decide(ctx context.Context) error {
-	r.Decides++
+	r.snap.Decides++
 	if err := r.save(ctx); err != nil {
 		return err
 	}
@@ -27,10 +31,10 @@ func (r *reading) decide(ctx context.Context) error {
 	// Whoever wrote the rows, and in however many runs: what is there now is what the answers are
 	// from.
 	var err error
-	if r.Sums, err = r.store.Sums(ctx, r.ID); err != nil {
+	if r.snap.Sums, err = r.maker.store.Sums(ctx, r.snap.ID); err != nil {
 		return err
 	}
-	r.Phase, r.Stage, r.Finished = PhaseDone, Whole, r.now()
+	r.snap.Phase, r.snap.Stage, r.snap.Finished = directory.PhaseDone, directory.Whole, r.now()
 	if err := r.step(ctx); err != nil {
 		return err
 	}
@@ -41,7 +45,7 @@ func (r *reading) decide(ctx context.Context) error {
 // batches gathers rows by partition and writes them in lots.
 type batches struct {
 	r    *reading
-	rows map[string][]Row
+	rows map[string][]directory.Row
 	// written are hashes of the keys of each partition, where an earlier attempt may have left
 	// other rows; else nil.
 	written map[string]map[uint64]struct{}
@@ -49,8 +53,8 @@ type batches struct {
 }
 
 func (r *reading) batches(partitions ...string) *batches {
-	b := &batches{r: r, rows: make(map[string][]Row), seed: maphash.MakeSeed()}
-	if r.Decides > 1 {
+	b := &batches{r: r, rows: make(map[string][]directory.Row), seed: maphash.MakeSeed()}
+	if r.snap.Decides > 1 {
 		b.written = make(map[string]map[uint64]struct{})
 		for _, partition := range partitions {
 			b.written[partition] = make(map[uint64]struct{})
@@ -59,7 +63,7 @@ func (r *reading) batches(partitions ...string) *batches {
 	return b
 }
 
-func (b *batches) add(ctx context.Context, partition string, row Row) error {
+func (b *batches) add(ctx context.Context, partition string, row directory.Row) error {
 	if b.written != nil {
 		b.written[partition][maphash.String(b.seed, row.Key)] = struct{}{}
 	}
@@ -76,7 +80,7 @@ func (b *batches) flush(ctx context.Context, partition string) error {
 	}
 	rows := b.rows[partition]
 	b.rows[partition] = rows[:0]
-	return b.r.store.Put(ctx, b.r.ID, partition, rows)
+	return b.r.maker.store.Put(ctx, b.r.snap.ID, partition, rows)
 }
 
 // sweep removes what an earlier attempt wrote under other keys: a write of a run that was overtaken
@@ -84,7 +88,7 @@ func (b *batches) flush(ctx context.Context, partition string) error {
 func (b *batches) sweep(ctx context.Context) error {
 	for partition, written := range b.written {
 		var strays []string
-		for row, err := range b.r.store.Rows(ctx, b.r.ID, Range{Partition: partition, KeysOnly: true}) {
+		for row, err := range b.r.maker.store.Rows(ctx, b.r.snap.ID, directory.Range{Partition: partition, KeysOnly: true}) {
 			if err != nil {
 				return err
 			}
@@ -92,7 +96,7 @@ func (b *batches) sweep(ctx context.Context) error {
 				strays = append(strays, row.Key)
 			}
 		}
-		if err := b.r.store.Delete(ctx, b.r.ID, partition, strays); err != nil {
+		if err := b.r.maker.store.Delete(ctx, b.r.snap.ID, partition, strays); err != nil {
 			return err
 		}
 	}
@@ -109,21 +113,21 @@ func (b *batches) done(ctx context.Context) error {
 }
 
 func (r *reading) decideUsers(ctx context.Context) error {
-	successes := newMerged(r.store.Rows(ctx, r.ID, Range{Partition: readSuccesses}))
+	successes := newMerged(r.maker.store.Rows(ctx, r.snap.ID, directory.Range{Partition: directory.ReadSuccesses}))
 	defer successes.stop()
-	out, counts := r.batches(knownUsers, unknownUsers), make(ageCounts)
-	for row, err := range r.store.Rows(ctx, r.ID, Range{Partition: readUsers}) {
+	out, counts := r.batches(directory.KnownUsers, directory.UnknownUsers), make(directory.AgeCounts)
+	for row, err := range r.maker.store.Rows(ctx, r.snap.ID, directory.Range{Partition: directory.ReadUsers}) {
 		if err != nil {
 			return err
 		}
-		var u userRead
+		var u directory.UserRead
 		if err := json.Unmarshal(row.Doc, &u); err != nil {
 			return fmt.Errorf("read user %s of the snapshot: %w", row.Key, err)
 		}
-		e := Evidence{}
-		e.Disclosed, e.Withheld = r.disclosed(u)
-		if err := successes.of(row.Key, func(s Row) error {
-			at, err := time.Parse(keyTime, string(s.Doc))
+		e := rules.Evidence{}
+		e.Disclosed, e.WhyNot = r.snap.Disclosed(u)
+		if err := successes.of(row.Key, func(s directory.Row) error {
+			at, err := time.Parse(directory.KeyTime, string(s.Doc))
 			if err == nil && at.After(e.Archived) {
 				e.Archived = at
 			}
@@ -131,9 +135,9 @@ func (r *reading) decideUsers(ctx context.Context) error {
 		}); err != nil {
 			return err
 		}
-		d := Decide(u.User, e)
-		counts.add(u.User, d, r.AsOf)
-		partition, decided := userRow(u.User, d, e, r.AsOf)
+		d := rules.Decide(u.User, e)
+		counts.Add(u.User, d, r.snap.AsOf)
+		partition, decided := directory.StoredUser(u.User, d, e, r.snap.AsOf)
 		if err := out.add(ctx, partition, decided); err != nil {
 			return err
 		}
@@ -141,30 +145,31 @@ func (r *reading) decideUsers(ctx context.Context) error {
 	if err := out.done(ctx); err != nil {
 		return err
 	}
-	return r.store.Put(ctx, r.ID, summaries, []Row{document("users", counts.list())})
+	return r.maker.store.Put(ctx, r.snap.ID, directory.Summaries, []directory.Row{directory.CountsOfUsers(counts)})
 }
 
 // decideCredentials goes through the holders application by application, so that what stands on the application and on
 // its service principal comes together.
 func (r *reading) decideCredentials(ctx context.Context) error {
-	r.Credentials = 0
-	d := &credentialsDecided{reading: r, uses: newMerged(r.store.Rows(ctx, r.ID, Range{Partition: readUse})), out: r.batches(credentials)}
+	r.snap.Credentials = 0
+	uses := newMerged(r.maker.store.Rows(ctx, r.snap.ID, directory.Range{Partition: directory.ReadUse}))
+	d := &credentialsDecided{reading: r, uses: uses, out: r.batches(directory.Credentials)}
 	defer d.uses.stop()
-	for row, err := range r.store.Rows(ctx, r.ID, Range{Partition: readHolders}) {
+	for row, err := range r.maker.store.Rows(ctx, r.snap.ID, directory.Range{Partition: directory.ReadApps}) {
 		if err != nil {
 			return err
 		}
-		var h Holder
-		if err := json.Unmarshal(row.Doc, &h); err != nil {
+		var app rules.App
+		if err := json.Unmarshal(row.Doc, &app); err != nil {
 			return fmt.Errorf("read holder %s of the snapshot: %w", row.Key, err)
 		}
-		if h.AppID != d.appID {
+		if app.AppID != d.appID {
 			if err := d.finish(ctx); err != nil {
 				return err
 			}
-			d.appID = h.AppID
+			d.appID = app.AppID
 		}
-		d.holders = append(d.holders, h)
+		d.apps = append(d.apps, app)
 	}
 	if err := d.finish(ctx); err != nil {
 		return err
@@ -172,27 +177,27 @@ func (r *reading) decideCredentials(ctx context.Context) error {
 	if err := d.out.done(ctx); err != nil {
 		return err
 	}
-	return r.store.Put(ctx, r.ID, summaries, []Row{document("credentials", d.all)})
+	return r.maker.store.Put(ctx, r.snap.ID, directory.Summaries, []directory.Row{directory.EndsOfCredentials(d.all)})
 }
 
-// credentialsDecided gathers the holders of one application after the other.
+// credentialsDecided gathers one application after the other: it, and its service principals.
 type credentialsDecided struct {
-	*reading
+	reading *reading
 	uses    *merged
 	out     *batches
 	appID   string
-	holders []Holder
-	all     []endOf
+	apps    []rules.App
+	all     []directory.CredentialEnd
 }
 
 // finish writes the credentials of the application that was gathered.
 func (d *credentialsDecided) finish(ctx context.Context) error {
-	if len(d.holders) == 0 {
+	if len(d.apps) == 0 {
 		return nil
 	}
 	used := make(map[string]time.Time)
-	err := d.uses.of(d.appID, func(row Row) error {
-		var u useRead
+	err := d.uses.of(d.appID, func(row directory.Row) error {
+		var u rules.Use
 		if err := json.Unmarshal(row.Doc, &u); err != nil {
 			return fmt.Errorf("read use %s of the snapshot: %w", row.Key, err)
 		}
@@ -202,26 +207,15 @@ func (d *credentialsDecided) finish(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	for _, c := range joinedWithUse(d.holders, used, d.Withheld("credentialUse") == nil, d.AsOf) {
-		d.Credentials++
-		d.all = append(d.all, endOfCredential(c))
-		if err := d.out.add(ctx, credentials, credentialRow(c)); err != nil {
+	r := d.reading
+	disclosed := r.snap.WhyUndisclosed(collections.CredentialUse) == nil
+	for _, c := range rules.JoinedWithUse(d.apps, used, disclosed, r.snap.AsOf) {
+		r.snap.Credentials++
+		d.all = append(d.all, directory.EndOf(c))
+		if err := d.out.add(ctx, directory.Credentials, directory.StoredCredential(c)); err != nil {
 			return err
 		}
 	}
-	d.holders = d.holders[:0]
+	d.apps = d.apps[:0]
 	return nil
-}
-
-// joinedWithUse are the credentials of one application and its service principals, each once, with their last use.
-func joinedWithUse(holders []Holder, used map[string]time.Time, disclosed bool, now time.Time) []Credential {
-	var all []Credential
-	for _, h := range holders {
-		all = append(all, h.Credentials()...)
-	}
-	all = WithSuccessors(Joined(all), now)
-	for i := range all {
-		all[i].LastUsed, all[i].UseKnown = used[all[i].KeyID], disclosed
-	}
-	return all
 }

@@ -1,4 +1,4 @@
-package directory
+package rules
 
 import (
 	"fmt"
@@ -30,7 +30,7 @@ type Evidence struct {
 	// Disclosed tells whether the tenant discloses sign-in activity: it has the licence, the app the permission, and the
 	// page on which the user came had activity at all.
 	Disclosed bool
-	Withheld  string    // in words, why not
+	WhyNot    string    // in words, why not
 	Archived  time.Time // newest successful sign-in of the user in the archive; zero: none
 }
 
@@ -56,7 +56,7 @@ func Decide(u User, e Evidence) Decision {
 	case !a.LastSuccessful.IsZero():
 		return Decision{Known: true, Since: a.LastSuccessful, By: BySuccess, Reason: "the last successful sign-in was on " + a.LastSuccessful.Format(day)}
 	case !e.Disclosed:
-		why := e.Withheld
+		why := e.WhyNot
 		if why == "" {
 			why = "the tenant does not disclose sign-in activity"
 		}

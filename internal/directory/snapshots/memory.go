@@ -1,4 +1,4 @@
-package directory
+package snapshots
 
 import (
 	"context"
@@ -9,10 +9,13 @@ import (
 	"strings"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
 )
 
 // memory is what the walks through one collection have met. It is kept page by page in the
-// partition readPages, so that a walk that takes several runs knows its own links.
+// partition ReadPages, so that a walk that takes several runs knows its own links.
 type memory struct {
 	of     string              // the collection
 	nth    int64               // the walk that goes on
@@ -32,14 +35,6 @@ const (
 
 func newMemory(of string) *memory {
 	return &memory{of: of, links: make(map[uint64]struct{}), met: make(map[uint64]int64)}
-}
-
-// collection names what a query walks through.
-func (q Query) collection() string {
-	if q.Group == "" {
-		return string(q.Phase)
-	}
-	return string(q.Phase) + " " + q.Group
 }
 
 func shortHash(text string) uint64 {
@@ -120,16 +115,16 @@ func (m *memory) brought() int64 { return int64(len(m.met)) + m.beyond }
 func pageKey(of string, nth, page int64) string { return fmt.Sprintf("%s_%06d_%06d", of, nth, page) }
 
 // pageRow is how a page is remembered: eight bytes for its link and for each of its objects.
-func pageRow(of string, nth, page int64, link uint64, objects []uint64) Row {
+func pageRow(of string, nth, page int64, link uint64, objects []uint64) directory.Row {
 	doc := binary.BigEndian.AppendUint64(make([]byte, 0, 8+8*len(objects)), link)
 	for _, o := range objects {
 		doc = binary.BigEndian.AppendUint64(doc, o)
 	}
-	return Row{Key: pageKey(of, nth, page), Doc: doc}
+	return directory.Row{Key: pageKey(of, nth, page), Doc: doc}
 }
 
 // readPageRow is pageRow's inverse.
-func readPageRow(row Row) (nth, page int64, link uint64, objects []uint64, err error) {
+func readPageRow(row directory.Row) (nth, page int64, link uint64, objects []uint64, err error) {
 	_, numbers, _ := strings.Cut(row.Key, "_")
 	if _, err = fmt.Sscanf(numbers, "%06d_%06d", &nth, &page); err == nil && (len(row.Doc) < 8 || len(row.Doc)%8 != 0) {
 		err = errors.New("its length is not one of hashes")
@@ -147,20 +142,20 @@ func readPageRow(row Row) (nth, page int64, link uint64, objects []uint64, err e
 // recall readies the memory of a collection. A page that was kept after the row was saved is not in
 // it: it is read again. Where an older version began the walk, nothing tells what it met, and it is
 // begun anew.
-func (r *reading) recall(ctx context.Context, q Query) error {
-	of := q.collection()
+func (r *reading) recall(ctx context.Context, q collections.Query) error {
+	of := q.Key()
 	if r.memory != nil && r.memory.of == of {
 		return nil
 	}
 	m := newMemory(of)
 	r.memory = m
-	m.begin(r.Walk.Nth)
-	if r.Walk.Pages == 0 && r.Walk.Nth == 0 {
+	m.begin(r.snap.Walk.Nth)
+	if r.snap.Walk.Pages == 0 && r.snap.Walk.Nth == 0 {
 		return nil
 	}
 	var known int64
-	for row, err := range r.store.Rows(ctx, r.ID, Range{Partition: readPages, From: of + "_", Below: of + "`"}) {
-		if errors.Is(err, ErrNoSnapshot) {
+	for row, err := range r.maker.store.Rows(ctx, r.snap.ID, directory.Range{Partition: directory.ReadPages, From: of + "_", Below: of + "`"}) {
+		if errors.Is(err, directory.ErrNoSnapshot) {
 			break
 		}
 		if err != nil {
@@ -171,17 +166,17 @@ func (r *reading) recall(ctx context.Context, q Query) error {
 			return err
 		}
 		switch {
-		case nth < r.Walk.Nth:
+		case nth < r.snap.Walk.Nth:
 			for _, o := range objects {
 				m.meet(o, nth)
 			}
-		case nth == r.Walk.Nth && page <= r.Walk.Pages:
+		case nth == r.snap.Walk.Nth && page <= r.snap.Walk.Pages:
 			known++
 			m.add(link, objects)
 		}
 	}
-	if known < r.Walk.Pages {
-		r.log.InfoContext(ctx, "the collection is begun anew: an older version read its first pages", "collection", of)
+	if known < r.snap.Walk.Pages {
+		r.maker.log.InfoContext(ctx, "the collection is begun anew: an older version read its first pages", "collection", of)
 		r.beginAnew()
 	}
 	return nil
@@ -189,7 +184,7 @@ func (r *reading) recall(ctx context.Context, q Query) error {
 
 // beginAnew leads the walk back to the first page.
 func (r *reading) beginAnew() {
-	w := r.Walk
-	r.Link, r.Walk = "", Walk{Farthest: w.Farthest, Nth: w.Nth + 1, Lost: w.Lost, Anew: w.Anew, First: w.First}
-	r.memory.begin(r.Walk.Nth)
+	w := r.snap.Walk
+	r.snap.Link, r.snap.Walk = "", directory.Walk{Farthest: w.Farthest, Nth: w.Nth + 1, Lost: w.Lost, Anew: w.Anew, First: w.First}
+	r.memory.begin(r.snap.Walk.Nth)
 }

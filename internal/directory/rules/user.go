@@ -1,9 +1,11 @@
-// Package directory decides who is inactive and which credentials are about to expire. Its rules are pure functions of
-// what Microsoft Graph says of a user or an application, and each answer names what decided.
-package directory
+// Package rules decides who is inactive and which credentials are about to expire. Its rules are
+// pure functions of what Microsoft Graph says of a user or an application, and each answer names
+// what decided.
+package rules
 
 import (
 	"errors"
+	"strings"
 	"time"
 	"unsafe"
 
@@ -78,3 +80,24 @@ func when(v gjson.Result) time.Time {
 	}
 	return t
 }
+
+// Newest is the later of each time.
+func Newest(a, b Activity) Activity {
+	if a.LastSuccessful.After(b.LastSuccessful) {
+		b.LastSuccessful = a.LastSuccessful
+	}
+	if a.LastInteractive.After(b.LastInteractive) {
+		b.LastInteractive = a.LastInteractive
+	}
+	if a.LastNonInteractive.After(b.LastNonInteractive) {
+		b.LastNonInteractive = a.LastNonInteractive
+	}
+	return b
+}
+
+// Guest tells guests from members. Accounts from before the property existed have no type, and are
+// members.
+func (u User) Guest() bool { return IsGuest(u.UserType) }
+
+// IsGuest tells whether a userType is a guest's.
+func IsGuest(userType string) bool { return strings.EqualFold(userType, "Guest") }

@@ -1,35 +1,31 @@
-package directory
+package snapshots
 
 import (
 	"context"
 	"errors"
 	"fmt"
 
+	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// next begins a phase.
-func (r *reading) next(ctx context.Context, phase Phase) error {
-	r.Phase, r.Link, r.Position, r.Walk, r.Doubt = phase, "", "", Walk{}, nil
+// begin begins a phase.
+func (r *reading) begin(ctx context.Context, phase directory.Phase) error {
+	r.snap.Phase, r.snap.Link, r.snap.Position, r.snap.Walk, r.snap.Doubt = phase, "", "", directory.Walk{}, nil
 	return r.step(ctx)
-}
-
-// phaseAfter is the order of the phases that read a collection.
-var phaseAfter = map[Phase]Phase{
-	PhaseUsers: PhaseGroups, PhasePlainUsers: PhaseGroups, PhaseGroups: PhaseApps, PhaseApps: PhasePrincipals,
-	PhasePrincipals: PhaseUse, PhaseUse: PhaseAppUse, PhaseAppUse: PhaseArchive,
 }
 
 // walk reads the pages of a collection from where the snapshot is, and keeps each with its place,
 // until all is there as far as a second question tells. If Graph has forgotten the place, or leads
 // back to it, the collection is begun anew: what was read is written over. An error of keeping a
 // page is a notKept.
-func (r *reading) walk(ctx context.Context, q Query, keep func(context.Context, Page) error) error {
+func (r *reading) walk(ctx context.Context, q collections.Query, keep pageKeeper) error {
 	if err := r.recall(ctx, q); err != nil {
 		return notKept{err}
 	}
 	for {
-		page, err := r.source.Objects(ctx, q, r.Link)
+		page, err := r.maker.source.Objects(ctx, q, r.snap.Link)
 		if err != nil && !errors.Is(err, entra.ErrPagingLost) {
 			return err
 		}
@@ -54,10 +50,10 @@ func (r *reading) walk(ctx context.Context, q Query, keep func(context.Context, 
 
 // keepPage keeps a page and its place, and tells whether it was the last.
 func (r *reading) keepPage(
-	ctx context.Context, page Page, keep func(context.Context, Page) error,
+	ctx context.Context, page collections.Page, keep pageKeeper,
 ) (last bool, err error) {
-	r.GraphRequests++
-	r.Doubt = nil
+	r.snap.GraphRequests++
+	r.snap.Doubt = nil
 	objects := sightings(page.Items)
 	err = keep(ctx, page)
 	page.Free()
@@ -70,17 +66,17 @@ func (r *reading) keepPage(
 	}
 	link := shortHash(page.Next)
 	circle := r.memory.add(link, objects)
-	further := r.Walk.follow(len(objects) > 0)
+	further := follow(&r.snap.Walk, len(objects) > 0)
 	if circle != "" {
-		return false, fmt.Errorf("read %s from Graph: %s: %w", r.Phase, circle, entra.ErrPagingLost)
+		return false, fmt.Errorf("read %s from Graph: %s: %w", r.snap.Phase, circle, entra.ErrPagingLost)
 	}
-	row := pageRow(r.memory.of, r.Walk.Nth, r.Walk.Pages, link, objects)
-	if err := r.store.Put(ctx, r.ID, readPages, []Row{row}); err != nil {
+	row := pageRow(r.memory.of, r.snap.Walk.Nth, r.snap.Walk.Pages, link, objects)
+	if err := r.maker.store.Put(ctx, r.snap.ID, directory.ReadPages, []directory.Row{row}); err != nil {
 		return false, err
 	}
-	r.Link = page.Next
+	r.snap.Link = page.Next
 	if further {
-		r.Walk.Lost = 0
+		r.snap.Walk.Lost = 0
 		return false, r.step(ctx)
 	}
 	return false, r.save(ctx)
@@ -93,7 +89,7 @@ func (e notKept) Unwrap() error { return e.error }
 
 // follow keeps that a page was read, and tells whether the walk is further than any before it. An
 // empty page is no progress: Graph may send them without end.
-func (w *Walk) follow(full bool) (further bool) {
+func follow(w *directory.Walk, full bool) (further bool) {
 	w.Pages++
 	if full {
 		w.Full++
@@ -110,21 +106,21 @@ const maxRestarts = 5
 // restart begins the collection anew, or says that this was done too often. The next run begins it
 // anew too.
 func (r *reading) restart(ctx context.Context, lost error) error {
-	read := r.Walk.Pages
+	read := r.snap.Walk.Pages
 	r.beginAnew()
-	r.Walk.Lost++
+	r.snap.Walk.Lost++
 	r.restarts++
 	times := fmt.Sprintf("%d times in this run", r.restarts)
 	switch {
 	case r.restarts > maxRestarts:
-		r.Walk.Lost = 0
-	case r.Walk.Lost > maxRestarts:
-		times = fmt.Sprintf("%d times since it last came further, in several runs", r.Walk.Lost)
+		r.snap.Walk.Lost = 0
+	case r.snap.Walk.Lost > maxRestarts:
+		times = fmt.Sprintf("%d times since it last came further, in several runs", r.snap.Walk.Lost)
 	default:
-		r.Restarts++
+		r.snap.Restarts++
 		return r.save(ctx)
 	}
-	return &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read " + string(r.Phase) + " from Graph",
+	return &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read " + string(r.snap.Phase) + " from Graph",
 		Why:    fmt.Sprintf("its pages were lost %s, the last time after %d pages: %s", times, read, lost),
 		Remedy: "the next run begins this collection anew; if it stays, look at Microsoft 365 service health", Err: lost}
 }

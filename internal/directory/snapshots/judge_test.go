@@ -1,10 +1,12 @@
-package directory
+package snapshots
 
 import (
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/internal/directory/rules"
 )
 
 func TestTheEndOfAWalkIsWeighedByOtherWordsThanItsOwn(t *testing.T) {
@@ -125,8 +127,8 @@ func TestAPageIsRememberedAsItWas(t *testing.T) {
 
 func TestNoSignInIsEverTakenBack(t *testing.T) {
 	early, late := time.Date(2026, time.November, 1, 0, 0, 0, 0, time.UTC), time.Date(2026, time.November, 2, 0, 0, 0, 0, time.UTC)
-	require.Equal(t, Activity{LastSuccessful: late, LastInteractive: late, LastNonInteractive: early},
-		newestOf(Activity{LastSuccessful: late, LastInteractive: early, LastNonInteractive: early}, Activity{LastInteractive: late}))
+	require.Equal(t, rules.Activity{LastSuccessful: late, LastInteractive: late, LastNonInteractive: early},
+		rules.Newest(rules.Activity{LastSuccessful: late, LastInteractive: early, LastNonInteractive: early}, rules.Activity{LastInteractive: late}))
 }
 
 func TestASampleIsSpreadOverTheList(t *testing.T) {

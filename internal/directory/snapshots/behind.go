@@ -1,4 +1,4 @@
-package directory
+package snapshots
 
 import (
 	"context"
@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
@@ -29,17 +30,17 @@ func BehindOf(report Report, failed error, now time.Time, after time.Duration) (
 	}
 	cause := causeOf(report, failed)
 	if why := stalled(report.Snapshot, failed, now, after); why != "" {
-		return Stalled, behindError(cause, why)
+		return directory.Stalled, behindError(cause, why)
 	}
 	if why := overdue(report, failed, now, after); why != "" {
-		return Overdue, behindError(cause, why)
+		return directory.Overdue, behindError(cause, why)
 	}
 	return "", nil
 }
 
 // stalled tells since when a snapshot in work has made no step; empty where that is not too long.
-func stalled(snap Snapshot, failed error, now time.Time, after time.Duration) string {
-	if snap.Stage != Reading {
+func stalled(snap directory.Snapshot, failed error, now time.Time, after time.Duration) string {
+	if snap.Stage != directory.Reading {
 		return ""
 	}
 	why := fmt.Sprintf("no step since %s, at %s", stamp(snap.LastStep()), snap.Phase)
@@ -72,7 +73,7 @@ func overdue(report Report, failed error, now time.Time, after time.Duration) st
 		return ""
 	}
 	why := fmt.Sprintf("%s %s, for %s", words, stamp(since), now.Sub(since).Round(time.Minute))
-	if snap := report.Snapshot; snap.Stage == Reading {
+	if snap := report.Snapshot; snap.Stage == directory.Reading {
 		why += fmt.Sprintf(" (the one in work is at %s, its last step was at %s)", snap.Phase, stamp(snap.LastStep()))
 	}
 	return why
@@ -80,12 +81,12 @@ func overdue(report Report, failed error, now time.Time, after time.Duration) st
 
 // fromTheFuture refuses to be content with a snapshot that was begun later than now: none would be
 // taken until then.
-func fromTheFuture(snap Snapshot, now time.Time) (string, *entra.Error) {
+func fromTheFuture(snap directory.Snapshot, now time.Time) (string, *entra.Error) {
 	ahead := snap.AsOf.Sub(now)
 	if now.IsZero() || ahead <= clockSlack {
 		return "", nil
 	}
-	return Overdue, &entra.Error{Code: entra.CodeBehind, Doing: takeSnapshot,
+	return directory.Overdue, &entra.Error{Code: entra.CodeBehind, Doing: takeSnapshot,
 		Why: fmt.Sprintf("the current one says that it was begun at %s, %s after now (%s), and none is taken until then",
 			stamp(snap.AsOf), ahead.Round(time.Minute), stamp(now)),
 		Remedy: "Graph's clock was wrong then or is now; delete the row of snapshot " + snap.ID +
@@ -145,36 +146,36 @@ func (s *Snapshotter) Check(ctx context.Context, report Report, failed error, no
 	if kind == "" {
 		return failed
 	}
-	if report.Snapshot.Stage != Reading {
+	if report.Snapshot.Stage != directory.Reading {
 		return e
 	}
-	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), noteTime)
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer stop()
 	for range maxAdopted {
 		// Another run may have made a step, or ended the snapshot, meanwhile.
 		row, err := s.store.Snapshot(ctx, report.Snapshot.ID)
 		switch {
-		case errors.Is(err, ErrNoSnapshot):
+		case errors.Is(err, directory.ErrNoSnapshot):
 			return missing(report.Snapshot.ID)
 		case err != nil && failed == nil:
 			return err
 		case err != nil: // failed says why
 			return e
-		case row.Stage != Reading:
+		case row.Stage != directory.Reading:
 			return failed
 		}
 		report.Snapshot = row
 		if kind, e = BehindOf(report, failed, now, after); kind == "" {
 			return failed
 		}
-		row.Behind = &Behind{Kind: kind, At: now, Code: e.Code, Message: e.Error()}
+		row.Behind = &directory.Behind{Kind: kind, At: now, Code: e.Code, Message: e.Error()}
 		if now.IsZero() {
 			row.Behind.At = row.LastErrorAt
 		}
 		if _, err = s.store.SaveSnapshot(ctx, row); err == nil {
 			return e
 		}
-		if !errors.Is(err, ErrOvertaken) {
+		if !errors.Is(err, directory.ErrOvertaken) {
 			s.log.WarnContext(ctx, "that the snapshot is behind was not kept", "error", err.Error())
 			return e
 		}

@@ -1,4 +1,4 @@
-package directory
+package rules
 
 import (
 	"errors"
@@ -36,8 +36,8 @@ type Owner struct {
 	DisplayName       string `json:",omitempty"`
 }
 
-// Holder is an application or service principal with its credentials, as Graph has it.
-type Holder struct {
+// App is an application or service principal with its credentials, as Graph has it.
+type App struct {
 	Origin      Origin
 	ID          string // of the object
 	AppID       string
@@ -79,14 +79,14 @@ type Credential struct {
 	Successor   string    `json:",omitempty"` // key id of a newer credential beside it that is valid
 }
 
-// ErrNoHolder says that a text is neither an application nor a service principal.
-var ErrNoHolder = errors.New("it is no application or service principal: it has no id")
+// ErrNoApp says that a text is neither an application nor a service principal.
+var ErrNoApp = errors.New("it is no application or service principal: it has no id")
 
-// ParseHolder reads an application or service principal with its credentials and owners. raw must be valid JSON;
+// ParseApp reads an application or service principal with its credentials and owners. raw must be valid JSON;
 // nothing of it is kept.
-func ParseHolder(origin Origin, raw []byte) (Holder, error) {
+func ParseApp(origin Origin, raw []byte) (App, error) {
 	doc := gjson.Parse(unsafe.String(unsafe.SliceData(raw), len(raw)))
-	h := Holder{Origin: origin, ID: own(doc.Get("id")), AppID: own(doc.Get("appId")), DisplayName: own(doc.Get("displayName")), Type: own(doc.Get("servicePrincipalType"))}
+	h := App{Origin: origin, ID: own(doc.Get("id")), AppID: own(doc.Get("appId")), DisplayName: own(doc.Get("displayName")), Type: own(doc.Get("servicePrincipalType"))}
 	doc.Get("tags").ForEach(func(_, tag gjson.Result) bool {
 		h.Tags = append(h.Tags, own(tag))
 		return true
@@ -105,9 +105,22 @@ func ParseHolder(origin Origin, raw []byte) (Holder, error) {
 	}
 	h.Secrets, h.Keys = entries("passwordCredentials"), entries("keyCredentials")
 	if h.ID == "" {
-		return h, ErrNoHolder
+		return h, ErrNoApp
 	}
 	return h, nil
+}
+
+// Key is by what the snapshot keeps the object: the objects of one application are beside each
+// other.
+func (h App) Key() string { return h.AppID + "_" + string(h.Origin) + "_" + h.ID }
+
+// KeyIDs are the ids of all entries, secrets first.
+func (h App) KeyIDs() []string {
+	var out []string
+	for _, e := range slices.Concat(h.Secrets, h.Keys) {
+		out = append(out, e.KeyID)
+	}
+	return out
 }
 
 // own is a text that does not share the document's memory.
@@ -115,7 +128,7 @@ func own(v gjson.Result) string { return strings.Clone(v.String()) }
 
 // Credentials are the holder's, each once. A SAML signing certificate stands in Graph as a Sign key, a Verify key and a
 // password, all with one customKeyIdentifier, and is one certificate.
-func (h Holder) Credentials() []Credential {
+func (h App) Credentials() []Credential {
 	var out []Credential
 	byIdentifier := make(map[string]int)
 	for _, k := range h.Keys {
@@ -139,7 +152,7 @@ func (h Holder) Credentials() []Credential {
 	return out
 }
 
-func (h Holder) credential(kind Kind, e Entry) Credential {
+func (h App) credential(kind Kind, e Entry) Credential {
 	return Credential{Kind: kind, Origin: h.Origin, ObjectID: h.ID, AppID: h.AppID, DisplayName: h.DisplayName, KeyID: e.KeyID, Name: e.Name,
 		Identifier: e.Identifier, Start: e.Start, End: e.End, Owners: h.Owners, Rotates: h.rotates(e)}
 }
@@ -147,7 +160,7 @@ func (h Holder) credential(kind Kind, e Entry) Credential {
 // rotates names who renews a credential by itself. Sources: learn.microsoft.com/entra/identity/managed-identities-azure-resources
 // (certificates of managed identities), .../app-proxy (tag WindowsAzureActiveDirectoryOnPremApp), .../hybrid/connect
 // (the certificate CWAP_AuthSecret and the application ConnectSyncProvisioning).
-func (h Holder) rotates(e Entry) string {
+func (h App) rotates(e Entry) string {
 	switch {
 	case h.Type == "ManagedIdentity":
 		return "Microsoft renews the certificates of managed identities"

@@ -1,10 +1,11 @@
-package directory
+package snapshots
 
 import (
 	"context"
 	"fmt"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/directory/collections"
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
@@ -95,7 +96,7 @@ func (e ending) slack() int64 {
 
 const (
 	// maxNamed bounds how many objects are asked for by name: in four questions.
-	maxNamed = 4 * MaxNamed
+	maxNamed = 4 * collections.MaxNamed
 	// maxGone is how many may be gone by the list by id alone, which may be empty by a fault.
 	maxGone = 3
 	// maxAnew bounds how often a collection is walked again because the walk's end was not
@@ -108,31 +109,23 @@ const (
 	firstAfter = 3 * time.Hour
 )
 
-// collections names what each phase walks through, for people.
-var collections = map[Phase]string{
-	PhaseUsers: "users", PhasePlainUsers: "users", PhaseGroups: "members of group ", PhaseApps: "applications",
-	PhasePrincipals: "servicePrincipals",
-}
-
-func (q Query) name() string { return collections[q.Phase] + q.Group }
-
 // confirm tells whether the walk that has come to its end brought the whole collection, as far as
 // anything else than its own word tells. Where it did not, the collection is begun anew, and the
 // answer is no; after maxAnew times it is an error.
-func (r *reading) confirm(ctx context.Context, q Query) (bool, error) {
-	if q.Phase == PhaseUse || q.Phase == PhaseAppUse {
-		return r.confirmUse(ctx, q.Phase)
+func (r *reading) confirm(ctx context.Context, q collections.Query) (bool, error) {
+	if q.Collection.Uncounted {
+		return r.confirmUncounted(ctx, q)
 	}
 	e, missing, err := r.compare(ctx, q)
 	if err != nil {
 		return false, err
 	}
-	name, example := q.name(), ""
+	name, example := q.Title(), ""
 	var refused error
 	for {
 		v := judge(e)
 		if v != isWhole || e.Named || e.Counts {
-			r.log.InfoContext(ctx, "the end of a walk is weighed", "collection", name, "verdict", string(v),
+			r.maker.log.InfoContext(ctx, "the end of a walk is weighed", "collection", name, "verdict", string(v),
 				"brought", e.Brought, "missing", e.Missing, "asked", e.Asked, "there", e.There, "count", e.Count)
 		}
 		switch v {
@@ -143,8 +136,8 @@ func (r *reading) confirm(ctx context.Context, q Query) (bool, error) {
 			e.Asked, e.There, example, err = r.askNames(ctx, q, missing)
 		case askCount:
 			e.Counts = true
-			r.GraphRequests++
-			if e.Count, err = r.source.Count(ctx, q); refusal(err) || unforeseen(err) {
+			r.snap.GraphRequests++
+			if e.Count, err = r.maker.source.Count(ctx, q); refusal(err) || unforeseen(err) {
 				refused, e.Count, err = err, -1, nil
 			}
 		case walkTwice:
@@ -165,10 +158,10 @@ func (r *reading) confirm(ctx context.Context, q Query) (bool, error) {
 // further with each page, though these were read before: in a large tenant it takes several runs.
 func (r *reading) walkAgain(ctx context.Context, first int64) error {
 	r.beginAnew()
-	if r.Walk.First = first; first > 0 {
-		r.Walk.Farthest = 0
+	if r.snap.Walk.First = first; first > 0 {
+		r.snap.Walk.Farthest = 0
 	}
-	r.Walk.Anew++
+	r.snap.Walk.Anew++
 	return r.save(ctx)
 }
 
@@ -180,27 +173,29 @@ func (r *reading) unconfirmed(name string, e ending, refused error) {
 	if e.Count >= 0 {
 		failed.Code = entra.CodeBrokenAnswer
 		failed.Why = fmt.Sprintf("%d came in %d walks, the last of which differ, and Graph counts %d",
-			e.Brought, r.Walk.Anew+1, e.Count)
+			e.Brought, r.snap.Walk.Anew+1, e.Count)
 	}
 	r.undisclosed("all "+name, failed)
 }
 
-// confirmUse tells whether the walk through a report of use brought all of it. Graph does not count
-// reports. One that no snapshot before tells of for sure is walked until a walk brings nothing new:
-// what it lacks would pass for unused.
-func (r *reading) confirmUse(ctx context.Context, p Phase) (bool, error) {
-	if err := r.carryUse(ctx, p); err != nil {
-		return false, err
+// confirmUncounted tells whether the walk through a collection that Graph does not count, as a
+// report of use, brought all of it. One that no snapshot before tells of for sure is walked until a
+// walk brings nothing new: what it lacks would pass for unused.
+func (r *reading) confirmUncounted(ctx context.Context, q collections.Query) (bool, error) {
+	if q.Collection.Evidence == collections.ByUse {
+		if err := r.carryUse(ctx, q.Collection.Partition); err != nil {
+			return false, err
+		}
 	}
-	brought := r.memory.brought()
-	told := r.before.ID != "" && r.before.Withheld(string(p)) == nil && r.before.Withheld("all "+string(p)) == nil
+	name, brought := q.Title(), r.memory.brought()
+	told := r.told(q) && r.before.WhyUndisclosed("all "+name) == nil
 	switch {
-	case told, r.Walk.First == brought+1:
+	case told, r.snap.Walk.First == brought+1:
 		return true, nil
-	case r.Walk.First > 0 && r.Walk.Anew >= maxAnew:
-		r.undisclosed("all "+string(p), &entra.Error{Code: entra.CodeBrokenAnswer,
-			Doing:  "confirm that all " + string(p) + " was read",
-			Why:    fmt.Sprintf("each of %d walks brought more, %d in all", r.Walk.Anew+1, brought),
+	case r.snap.Walk.First > 0 && r.snap.Walk.Anew >= maxAnew:
+		r.undisclosed("all "+name, &entra.Error{Code: entra.CodeBrokenAnswer,
+			Doing:  "confirm that all " + name + " was read",
+			Why:    fmt.Sprintf("each of %d walks brought more, %d in all", r.snap.Walk.Anew+1, brought),
 			Remedy: "what did not come passes for unused until the next snapshot; look at Microsoft 365 service health"})
 		return true, nil
 	}
@@ -210,30 +205,30 @@ func (r *reading) confirmUse(ctx context.Context, p Phase) (bool, error) {
 // askNames asks for a sample of what is missing by its name, and tells how many were asked for, how
 // many of these there are, and one of them. None is asked for where Graph refuses the question.
 func (r *reading) askNames(
-	ctx context.Context, q Query, missing []absent,
+	ctx context.Context, q collections.Query, missing []absent,
 ) (asked, there int64, example string, err error) {
-	if q.Phase == PhaseGroups {
+	if q.Collection.ByID == "" {
 		return 0, 0, "", nil // members can't be asked for by id
 	}
 	missing = sample(missing, maxNamed)
 	for len(missing) > 0 {
-		some := missing[:min(MaxNamed, len(missing))]
+		some := missing[:min(collections.MaxNamed, len(missing))]
 		missing = missing[len(some):]
 		ids := make([]string, len(some))
 		for i, a := range some {
 			ids[i] = a.ID
 		}
-		r.GraphRequests++
-		page, err := r.source.Named(ctx, q, ids)
+		r.snap.GraphRequests++
+		page, err := r.maker.source.Named(ctx, q, ids)
 		if refusal(err) || unforeseen(err) {
-			r.log.WarnContext(ctx, "what is missing can't be asked for by id",
-				"collection", string(q.Phase), "error", err.Error())
+			r.maker.log.WarnContext(ctx, "what is missing can't be asked for by id",
+				"collection", q.Collection.Word, "error", err.Error())
 			return 0, 0, "", nil
 		}
 		if err != nil {
 			return 0, 0, "", err
 		}
-		n, one, err := found(q.Phase, some, page.Items)
+		n, one, err := found(q.Collection, some, page.Items)
 		page.Free()
 		if err != nil {
 			return 0, 0, "", err
@@ -249,7 +244,7 @@ func (r *reading) askNames(
 // short begins the collection anew, or says that this was done too often. What all walks brought is
 // kept. Where the snapshot before is too old, the new one is taken for what it is.
 func (r *reading) short(ctx context.Context, name string, e ending, example string) (bool, error) {
-	why := fmt.Sprintf("%d walks brought %d", r.Walk.Anew+1, e.Brought)
+	why := fmt.Sprintf("%d walks brought %d", r.snap.Walk.Anew+1, e.Brought)
 	if e.There > 0 {
 		why += fmt.Sprintf("; of %d that were there before and did not come, %d are there when asked for by id (%s)",
 			e.Missing, e.There, example)
@@ -259,7 +254,7 @@ func (r *reading) short(ctx context.Context, name string, e ending, example stri
 	failed := &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read all " + name + " from Graph", Why: why,
 		Remedy: "answers go on from the snapshot before, and the next run reads them again; " +
 			"if it stays, look at Microsoft 365 service health"}
-	r.log.WarnContext(ctx, "a walk fell short", "collection", name, "why", why)
+	r.maker.log.WarnContext(ctx, "a walk fell short", "collection", name, "why", why)
 	if e.Spent && (r.tooLate() || e.noWorse()) {
 		failed.Remedy = "what did not come is missing from answers; look at Microsoft 365 service health"
 		r.undisclosed("all "+name, failed)
@@ -277,7 +272,7 @@ func (e ending) noWorse() bool { return e.Doubted && e.There == 0 && (e.Missing 
 // tooLate tells whether there is nothing better than a snapshot that nothing confirms.
 func (r *reading) tooLate() bool {
 	if r.before.ID == "" {
-		return r.now().Sub(r.AsOf) > firstAfter
+		return r.now().Sub(r.snap.AsOf) > firstAfter
 	}
 	return r.now().Sub(r.before.AsOf) > oldEnough
 }

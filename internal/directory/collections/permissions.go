@@ -1,0 +1,17 @@
+package collections
+
+// The permissions of several collections. Source: learn.microsoft.com/graph/permissions-reference.
+var (
+	signInActivity = Permission{Name: "AuditLog.Read.All", For: "sign-in activity of users",
+		Without: "who is inactive is unknown"}
+	reportsOfUse = Permission{Name: "AuditLog.Read.All", For: "reports of credential and application use",
+		Without: "no credential is reported as unused"}
+	readUsers = Permission{Name: "User.Read.All", For: "users of the snapshot",
+		Without: "`inactive-users` can't answer"}
+	readApplications = Permission{Name: "Application.Read.All",
+		For:     "applications and service principals with their credentials and owners",
+		Without: "`expiring-credentials` can't answer"}
+	readMembers = Permission{Name: "GroupMember.Read.All",
+		For:     "members of the groups in `SNAPSHOT_GROUPS`; needed only where that is set",
+		Without: "`exclude` refuses these groups", Setting: true}
+)

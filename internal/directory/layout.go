@@ -1,0 +1,84 @@
+package directory
+
+import (
+	"encoding/json"
+	"math"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/directory/rules"
+)
+
+// The partitions of a snapshot: those of what was read, and those of what the rules made of it.
+const (
+	ReadPages     = "read-pages"     // <collection>_<walk>_<page>: hashes of the page's link and objects
+	ReadUsers     = "read-users"     // by id
+	ReadNames     = "read-names"     // ids by principal name in lower case
+	ReadMembers   = "read-members"   // <group id>_<user id>
+	ReadApps      = "read-holders"   // <app id>_<origin>_<object id>
+	ReadUse       = "read-use"       // <app id>_<key id>
+	ReadAppUse    = "read-appuse"    // by app id
+	ReadSuccesses = "read-successes" // <user id>_<hour>
+
+	KnownUsers   = "users"         // <last sign of life>_<id>
+	UnknownUsers = "users-unknown" // by id
+	Credentials  = "credentials"   // <end>_<app id>_<key id>
+	Summaries    = "summaries"
+)
+
+// The rows of partition Summaries.
+const (
+	userCounts     = "users"
+	credentialEnds = "credentials"
+)
+
+// KeyTime is how a time begins a key: seven digits, so that the order of keys is that of time.
+const KeyTime = "2006-01-02T15:04:05.0000000Z"
+
+// endless is the end of a credential that has none.
+var endless = time.Date(9999, time.December, 31, 23, 59, 59, 999_999_900, time.UTC)
+
+// Document is a row whose document is a value of ours.
+func Document(key string, v any) Row {
+	doc, err := json.Marshal(v)
+	if err != nil {
+		panic("write a document: " + err.Error()) // our own types always have a JSON form
+	}
+	return Row{Key: key, Doc: doc}
+}
+
+// CountsOfUsers is the row from which users are counted.
+func CountsOfUsers(c AgeCounts) Row { return Document(userCounts, c.List()) }
+
+// EndsOfCredentials is the row from which credentials are counted.
+func EndsOfCredentials(all []CredentialEnd) Row { return Document(credentialEnds, all) }
+
+// UserRead is a user as a snapshot keeps it until the rules are applied.
+type UserRead struct {
+	rules.User
+	// Blank is how many users the page had, if none of them came with sign-in activity: Graph has
+	// been seen to leave it out of whole pages without an error.
+	Blank int `json:",omitempty"`
+	// Earlier is what the snapshot before knew of a user on such a page.
+	Earlier rules.Activity `json:",omitzero"`
+}
+
+// Disclosed tells whether a user's missing activity means that there was none, and why not. A page
+// on which no user has any is believed unless that is too improbable by the share of users with
+// activity on the other pages.
+func (s Snapshot) Disclosed(u UserRead) (bool, string) {
+	if w := s.WhyUndisclosed("signInActivity"); w != nil {
+		return false, "the tenant does not disclose sign-in activity: " + w.Message
+	}
+	if s.Active == 0 {
+		return false, "Graph gave no sign-in activity for any user"
+	}
+	if u.Blank == 0 {
+		return true, ""
+	}
+	const improbable = 1e-6
+	share := float64(s.Active+1) / float64(s.Disclosing+2) // never quite all: the rule of succession
+	if math.Pow(1-share, float64(u.Blank)) < improbable {
+		return false, "Graph left the sign-in activity out of the whole page on which this user came"
+	}
+	return true, ""
+}

@@ -1,0 +1,276 @@
+package snapshots
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/tidwall/gjson"
+
+	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
+	"github.com/entraledger/entraledger/internal/directory/rules"
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// absent is what the snapshot before held and this one's walk did not bring: an object, or some
+// credentials of one.
+type absent struct {
+	ID   string
+	Keys []string // ids of credentials; empty: the object itself
+}
+
+// compare gathers what the end of a walk shows without a question to Graph. Rows of the snapshot
+// before that are gone tell nothing.
+func (r *reading) compare(ctx context.Context, q collections.Query) (ending, []absent, error) {
+	e := ending{Brought: r.memory.brought(), Few: r.snap.Walk.Pages == 0, Twice: r.snap.Walk.First > 0,
+		Spent: r.snap.Walk.Anew >= maxAnew, Exact: q.Collection.ByGroup()}
+	e.Same = e.Brought == r.snap.Walk.First-1 && !r.memory.lost()
+	var (
+		missing []absent
+		err     error
+	)
+	if e.First = !r.told(q); !e.First {
+		missing, err = r.missing(ctx, q)
+	}
+	if errors.Is(err, directory.ErrNoSnapshot) {
+		e.First, missing, err = true, nil, nil
+	}
+	e.Missing = int64(len(missing))
+	e.Doubted = !e.First && r.before.WhyUndisclosed("all "+q.Title()) != nil
+	return e, missing, err
+}
+
+// missing finds what did not come, by the evidence that the collection gives.
+func (r *reading) missing(ctx context.Context, q collections.Query) ([]absent, error) {
+	switch c := q.Collection; c.Evidence {
+	case collections.ByUser, collections.ByActivity:
+		return r.missingUsers(ctx, c)
+	case collections.ByMember:
+		return r.missingMembers(ctx, q)
+	case collections.ByCredential:
+		return r.missingCredentials(ctx, c)
+	}
+	return nil, nil
+}
+
+// past is a range of the snapshot before. A row of it that was changed tells nothing, and keeps no
+// new snapshot from being taken.
+func (r *reading) past(ctx context.Context, of directory.Range) directory.Range {
+	of = r.before.Checking(of)
+	of.Altered = func(err error) {
+		r.maker.log.WarnContext(ctx, "a row of the snapshot before was changed, and tells nothing", "error", err.Error())
+	}
+	return of
+}
+
+// told tells whether the snapshot before knows a collection.
+func (r *reading) told(q collections.Query) bool {
+	b := r.before
+	switch {
+	case b.ID == "", q.Collection.Evidence == collections.NoEvidence:
+		return false
+	case q.Collection.ByGroup():
+		return slices.ContainsFunc(b.Groups, func(g directory.Group) bool { return g.ID == q.Group && !g.Unknown })
+	}
+	return b.WhyUndisclosed(q.Title()) == nil
+}
+
+// missingUsers finds the users that did not come. For those who did, the newest sign-in that is
+// known counts, whichever snapshot knows it: none is ever taken back.
+func (r *reading) missingUsers(ctx context.Context, c *collections.Collection) (missing []absent, err error) {
+	all := directory.Range{Partition: c.Partition}
+	now := newMerged(r.maker.store.Rows(ctx, r.snap.ID, all))
+	defer now.stop()
+	var newer []directory.Row
+	put := func(least int) error {
+		if len(newer) < least {
+			return nil
+		}
+		rows := newer
+		newer = nil
+		return r.maker.store.Put(ctx, r.snap.ID, c.Partition, rows)
+	}
+	for row, err := range r.maker.store.Rows(ctx, r.before.ID, r.past(ctx, all)) {
+		if err != nil {
+			return nil, err
+		}
+		came := false
+		err = now.of(row.Key, func(here directory.Row) error {
+			came = true
+			if c.Evidence != collections.ByActivity {
+				return nil
+			}
+			changed, ok, err := carried(row, here)
+			if ok {
+				newer = append(newer, changed)
+			}
+			return err
+		})
+		if err == nil {
+			err = put(atOnce)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if !came {
+			missing = append(missing, absent{ID: row.Key})
+		}
+	}
+	return missing, put(1)
+}
+
+// carried gives a user's row the sign-ins that only the snapshot before knows, and tells whether
+// there are any.
+func carried(before, here directory.Row) (directory.Row, bool, error) {
+	var old, u directory.UserRead
+	for _, part := range []struct {
+		directory.Row
+		into *directory.UserRead
+	}{{before, &old}, {here, &u}} {
+		if err := json.Unmarshal(part.Doc, part.into); err != nil {
+			return here, false, fmt.Errorf("read user %s of the snapshot: %w", part.Key, err)
+		}
+	}
+	newest := rules.Newest(rules.Newest(old.Activity, old.Earlier), u.Activity)
+	if newest == u.Activity {
+		return here, false, nil
+	}
+	if u.Blank > 0 { // what this user did since is on no record: nobody can say
+		u.Earlier = newest
+	} else {
+		u.Activity = newest
+	}
+	return directory.Document(here.Key, u), true, nil
+}
+
+// missingMembers finds the members of a group that did not come.
+func (r *reading) missingMembers(ctx context.Context, q collections.Query) (missing []absent, err error) {
+	members := directory.Range{Partition: q.Collection.Partition, From: q.Group + "_", Below: q.Group + "`", KeysOnly: true}
+	for row, err := range r.maker.store.Rows(ctx, r.before.ID, r.past(ctx, members)) {
+		if err != nil {
+			return nil, err
+		}
+		id := directory.UserIDOf(row.Key)
+		if _, ok := r.memory.met[shortHash(id)]; !ok {
+			missing = append(missing, absent{ID: id})
+		}
+	}
+	return missing, nil
+}
+
+// missingCredentials finds the credentials that did not come, by the object that had them.
+func (r *reading) missingCredentials(ctx context.Context, c *collections.Collection) (missing []absent, err error) {
+	all := directory.Range{Partition: c.Partition}
+	here := make(map[string][]string) // ids of credentials by the object's key
+	for app, err := range r.apps(ctx, r.snap.ID, all, c.Origin) {
+		if err != nil {
+			return nil, err
+		}
+		here[app.Key()] = app.KeyIDs()
+	}
+	for app, err := range r.apps(ctx, r.before.ID, r.past(ctx, all), c.Origin) {
+		if err != nil {
+			return nil, err
+		}
+		lost := slices.DeleteFunc(app.KeyIDs(), func(id string) bool { return slices.Contains(here[app.Key()], id) })
+		if len(lost) > 0 {
+			missing = append(missing, absent{ID: app.ID, Keys: lost})
+		}
+	}
+	return missing, nil
+}
+
+// apps reads the applications or the service principals that a snapshot keeps.
+func (r *reading) apps(
+	ctx context.Context, id string, of directory.Range, origin rules.Origin,
+) iter.Seq2[rules.App, error] {
+	return func(yield func(rules.App, error) bool) {
+		for row, err := range r.maker.store.Rows(ctx, id, of) {
+			var app rules.App
+			if err == nil {
+				if err = json.Unmarshal(row.Doc, &app); err != nil {
+					err = fmt.Errorf("read holder %s of the snapshot: %w", row.Key, err)
+				}
+			}
+			if err == nil && app.Origin != origin {
+				continue
+			}
+			if !yield(app, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// found tells how many of the absent are there by another answer of Graph, and names one.
+func found(c *collections.Collection, some []absent, items [][]byte) (n int64, example string, err error) {
+	there := make(map[string][]byte)
+	for _, raw := range items {
+		there[strings.ToLower(gjson.GetBytes(raw, "id").Str)] = raw
+	}
+	for _, a := range some {
+		raw, ok := there[strings.ToLower(a.ID)]
+		if ok && len(a.Keys) > 0 {
+			app, err := rules.ParseApp(c.Origin, raw)
+			if err != nil {
+				return 0, "", &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read " + c.Word + " from Graph",
+					Err: err, Remedy: "the next run tries again"}
+			}
+			ok = slices.ContainsFunc(a.Keys, func(id string) bool { return slices.Contains(app.KeyIDs(), id) })
+		}
+		if ok {
+			n, example = n+1, a.ID
+		}
+	}
+	return n, example, nil
+}
+
+// carryUse keeps the uses that only the snapshot before knows: none is ever taken back, and without
+// it a credential would pass for unused.
+func (r *reading) carryUse(ctx context.Context, partition string) error {
+	if r.before.ID == "" {
+		return nil
+	}
+	uses := func(id string, of directory.Range, yield func(directory.Row, rules.Use) error) error {
+		for row, err := range r.maker.store.Rows(ctx, id, of) {
+			var u rules.Use
+			if err == nil {
+				err = json.Unmarshal(row.Doc, &u)
+			}
+			if err == nil {
+				err = yield(row, u)
+			}
+			if err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	here := make(map[string]rules.Use)
+	err := uses(r.snap.ID, directory.Range{Partition: partition}, func(row directory.Row, u rules.Use) error {
+		here[row.Key] = u
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	var newer []directory.Row
+	err = uses(r.before.ID, r.past(ctx, directory.Range{Partition: partition}), func(row directory.Row, u rules.Use) error {
+		if u.Last.After(here[row.Key].Last) {
+			newer = append(newer, directory.Row{Key: row.Key, Doc: row.Doc})
+		}
+		return nil
+	})
+	if errors.Is(err, directory.ErrNoSnapshot) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return r.maker.store.Put(ctx, r.snap.ID, partition, newer)
+}

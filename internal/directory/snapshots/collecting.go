@@ -1,0 +1,107 @@
+package snapshots
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
+)
+
+// collect reads the collection of the phase, and goes on to the next. Where the tenant refuses it,
+// the snapshot says so, and another one is read in its place if there is one.
+func (r *reading) collect(ctx context.Context, c *collections.Collection) error {
+	next := r.maker.collections.After(c)
+	if c.ByGroup() {
+		if err := r.groups(ctx, c); err != nil {
+			return err
+		}
+		return r.next(ctx, next)
+	}
+	q := collections.Query{Collection: c}
+	err := r.walk(ctx, q, r.keeper(q, nil))
+	if refused(c, err) {
+		err = r.undisclose(ctx, q.Resource(), err)
+		if instead := r.maker.collections.InPlaceOf(c); instead != nil {
+			next = instead
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return r.next(ctx, next)
+}
+
+// groups reads a collection for each group that the settings name.
+func (r *reading) groups(ctx context.Context, c *collections.Collection) error {
+	for i := range r.snap.Groups {
+		g := &r.snap.Groups[i]
+		if r.snap.Position > positionOf(i) {
+			continue
+		}
+		r.snap.Position = positionOf(i)
+		q := collections.Query{Collection: c, Group: g.ID}
+		err := r.walk(ctx, q, r.keeper(q, g))
+		if refused(c, err) {
+			if err := r.undisclose(ctx, q.Resource(), err); err != nil {
+				return err
+			}
+			g.Unknown = true
+		} else if err != nil {
+			return err
+		}
+		r.snap.Position, r.snap.Link, r.snap.Walk, r.snap.Doubt = positionOf(i+1), "", directory.Walk{}, nil
+		if err := r.step(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func positionOf(group int) string { return fmt.Sprintf("%06d", group) }
+
+// pageKeeper keeps a page of a collection.
+type pageKeeper func(context.Context, collections.Page) error
+
+// keeper keeps the pages of a query as its collection says.
+func (r *reading) keeper(q collections.Query, g *directory.Group) pageKeeper {
+	return func(ctx context.Context, page collections.Page) error {
+		kept, err := q.Collection.Keep(ctx, collections.Objects{
+			Items: page.Items, First: r.snap.Link == "", Snapshot: &r.snap, Group: g,
+			Again: func(ctx context.Context, read func([][]byte) error) error { return r.again(ctx, q, read) },
+			Came:  func(id string) { r.memory.meet(shortHash(id), r.snap.Walk.Nth) },
+		})
+		if err != nil {
+			return err
+		}
+		for _, k := range kept {
+			if err := r.maker.store.Put(ctx, r.snap.ID, k.Partition, k.Rows); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+}
+
+// again asks once more for the page that is being kept.
+func (r *reading) again(ctx context.Context, q collections.Query, read func([][]byte) error) error {
+	page, err := r.maker.source.Objects(ctx, q, r.snap.Link)
+	switch {
+	case refusal(err):
+		r.maker.log.WarnContext(ctx, "a page without any activity could not be asked for again", "error", err.Error())
+		return nil
+	case err != nil:
+		return err
+	}
+	r.snap.GraphRequests++
+	defer page.Free()
+	return read(page.Items)
+}
+
+// next begins the phase of a collection; after the last one that of the archive.
+func (r *reading) next(ctx context.Context, c *collections.Collection) error {
+	if c == nil {
+		return r.begin(ctx, directory.PhaseArchive)
+	}
+	return r.begin(ctx, directory.Phase(c.Word))
+}

@@ -1,0 +1,24 @@
+package directory
+
+import (
+	"github.com/entraledger/entraledger/internal/directory/rules"
+)
+
+// The words of credentials in questions and answers are those of the rules.
+type (
+	Kind   = rules.Kind
+	Origin = rules.Origin
+	State  = rules.State
+)
+
+// The kinds, origins and states.
+const (
+	Secret             = rules.Secret
+	Certificate        = rules.Certificate
+	OnApplication      = rules.OnApplication
+	OnServicePrincipal = rules.OnServicePrincipal
+	Expired            = rules.Expired
+	Expiring           = rules.Expiring
+	Unused             = rules.Unused
+	Valid              = rules.Valid
+)
