@@ -77,29 +77,13 @@ func Expect(from time.Time, hours []Hour) Forecast {
 	)
 	to := from.AddDate(0, 0, Week)
 	for _, h := range hours {
-		if h.Start.Before(from) || !h.Start.Before(to) {
-			continue
-		}
-		switch h.State {
-		case Awaiting:
-			f.Awaiting++
-			continue
-		case Lost:
-			f.Lost++
-			continue
-		case Missing:
-			continue
-		}
-		if !h.OfAnHour() {
-			f.impossible(h.Start)
+		if h.Start.Before(from) || !h.Start.Before(to) || !f.counts(h) {
 			continue
 		}
 		at := h.Start.UTC().Hour()
 		seen[at]++
 		sums[at] = sums[at].Add(Volume{0, float64(h.Records), float64(h.Received), float64(h.Stored)})
 		perDay[h.Start.UTC().Truncate(day)]++
-		f.There++
-		f.Counted = f.Counted.add(h.Counts)
 	}
 	f.Missing = Week*24 - f.There - f.Awaiting - f.Lost
 	for _, n := range perDay {
@@ -120,6 +104,24 @@ func Expect(from time.Time, hours []Hour) Forecast {
 	}
 	f.Why = f.why() + f.whatCannotBe()
 	return f
+}
+
+// counts adds an hour to what was found, and tells whether the forecast counts it.
+func (f *Forecast) counts(h Hour) bool {
+	switch {
+	case h.State == Awaiting:
+		f.Awaiting++
+	case h.State == Lost:
+		f.Lost++
+	case h.State == Missing:
+	case !h.OfAnHour():
+		f.impossible(h.Start)
+	default:
+		f.There++
+		f.Counted = f.Counted.add(h.Counts)
+		return true
+	}
+	return false
 }
 
 func (f *Forecast) impossible(at time.Time) {

@@ -57,11 +57,12 @@ func bandOf(days int) string {
 	return name
 }
 
-// UserSummary counts users: by age band all that the question's other parameters let through, and by type, enabled, licensed
-// and so on those that are in the asked state.
+// UserSummary counts users: by age band all that the question's other parameters let through, and by
+// type, enabled, licensed and so on those that are in the asked state.
 func (rd *Reader) UserSummary(ctx context.Context, q UserQuery) (Snapshot, int64, []Count, error) {
 	if !q.Before.IsZero() || len(q.Exclude) > 0 || !q.NewSince.IsZero() {
-		return Snapshot{}, 0, nil, refuse("the query", "a summary knows whole days only, and no exceptions", "leave out before, exclude and newSince")
+		return Snapshot{}, 0, nil, refuse("the query", "a summary knows whole days only, and no exceptions",
+			"leave out before, exclude and newSince")
 	}
 	snap, err := rd.Current(ctx)
 	if err != nil {
@@ -74,41 +75,55 @@ func (rd *Reader) UserSummary(ctx context.Context, q UserQuery) (Snapshot, int64
 	if err != nil {
 		return snap, 0, nil, rd.gone(snap, err)
 	}
+	bars := userBars()
+	anyAge := q
+	anyAge.State = ""
+	var total int64
+	for _, c := range counts {
+		if anyAge.counts(c) {
+			bars.add("ageBand", c.band(), c.Users)
+		}
+		if q.counts(c) {
+			total += c.Users
+			bars.addUsers(c)
+		}
+	}
+	return snap, total, bars.bars, nil
+}
+
+// userBars are the bars of a summary of users, all empty.
+func userBars() *counter {
 	bars := newCounter()
 	for _, b := range ageBands {
 		bars.named("ageBand", b.name)
 	}
 	bars.named("ageBand", Unknown)
 	bars.named("userType", "member", "guest")
-	bars.named("accountEnabled", "true", "false")
-	bars.named("licensed", "true", "false")
-	bars.named("onPremisesSyncEnabled", "true", "false")
-	bars.named("neverSignedIn", "true", "false")
-	anyAge := q
-	anyAge.State = ""
-	var total int64
-	for _, c := range counts {
-		if anyAge.counts(c) {
-			band := Unknown
-			if c.Days >= 0 {
-				band = bandOf(c.Days)
-			}
-			bars.add("ageBand", band, c.Users)
-		}
-		if !q.counts(c) {
-			continue
-		}
-		total += c.Users
-		userType := "member"
-		if c.Guest {
-			userType = "guest"
-		}
-		bars.add("userType", userType, c.Users)
-		for by, is := range map[string]bool{"accountEnabled": c.Enabled, "licensed": c.Licensed, "onPremisesSyncEnabled": c.Synced, "neverSignedIn": c.Never} {
-			bars.add(by, fmt.Sprint(is), c.Users)
-		}
+	for _, by := range []string{"accountEnabled", "licensed", "onPremisesSyncEnabled", "neverSignedIn"} {
+		bars.named(by, "true", "false")
 	}
-	return snap, total, bars.bars, nil
+	return bars
+}
+
+// addUsers adds users of one kind to the bars that tell kinds apart.
+func (c *counter) addUsers(of AgeCount) {
+	userType := "member"
+	if of.Guest {
+		userType = "guest"
+	}
+	c.add("userType", userType, of.Users)
+	c.add("accountEnabled", fmt.Sprint(of.Enabled), of.Users)
+	c.add("licensed", fmt.Sprint(of.Licensed), of.Users)
+	c.add("onPremisesSyncEnabled", fmt.Sprint(of.Synced), of.Users)
+	c.add("neverSignedIn", fmt.Sprint(of.Never), of.Users)
+}
+
+// band is the band by which users are counted.
+func (c AgeCount) band() string {
+	if c.Days < 0 {
+		return Unknown
+	}
+	return bandOf(c.Days)
 }
 
 // CredentialSummary counts credentials: by state all that the question's other parameters let through, and by kind, origin and owner

@@ -96,21 +96,16 @@ func ParseRecord(l *Layout, raw []byte) (Record, error) {
 	return rec.Record, rec.Err
 }
 
-// scan decodes the record that begins at a position, and returns the position after it; -1 where it is not JSON.
+// scan decodes the record that begins at a position, and returns the position after it; -1 where it
+// is not JSON.
 func (l *Layout) scan(s *scanner, at, depth int) (Parsed, int) {
+	if at >= len(s.data) || s.data[at] != '{' {
+		return scanNoObject(s, at, depth)
+	}
 	var (
 		out      Parsed
 		timeText string
 	)
-	if at >= len(s.data) || s.data[at] != '{' {
-		end := s.value(at, depth)
-		if end < 0 {
-			return out, end
-		}
-		out.Raw, out.Err = s.data[at:end:end], ErrNoObject
-		out.Hash = HashOf(out.Raw)
-		return out, end
-	}
 	out.Columns = make([]Column, 0, len(l.Columns))
 	var promoted uint64 // the bits of the properties that make columns: most others have another one
 	for i := range l.Columns {
@@ -146,17 +141,31 @@ func (l *Layout) scan(s *scanner, at, depth int) (Parsed, int) {
 	}
 	out.Raw = s.data[at:end:end]
 	out.Hash = HashOf(out.Raw)
-	if out.ID == "" {
-		out.Err = ErrNoID
-		return out, end
-	}
-	t, err := ParseTime(timeText)
-	if err != nil {
-		out.Err = fmt.Errorf("%w: %s is %s", ErrNoTime, l.TimeProperty, strconv.QuoteToASCII(Clip(timeText, 80)))
-		return out, end
-	}
-	out.Time = t.Truncate(Tick)
+	out.Time, out.Err = l.dated(out.ID, timeText)
 	return out, end
+}
+
+// scanNoObject is scan for a value that is no object.
+func scanNoObject(s *scanner, at, depth int) (out Parsed, end int) {
+	end = s.value(at, depth)
+	if end < 0 {
+		return out, end
+	}
+	out.Raw, out.Err = s.data[at:end:end], ErrNoObject
+	out.Hash = HashOf(out.Raw)
+	return out, end
+}
+
+// dated reads the time of a record, or tells why the record can't be filed.
+func (l *Layout) dated(id, text string) (time.Time, error) {
+	if id == "" {
+		return time.Time{}, ErrNoID
+	}
+	t, err := ParseTime(text)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("%w: %s is %s", ErrNoTime, l.TimeProperty, strconv.QuoteToASCII(Clip(text, 80)))
+	}
+	return t.Truncate(Tick), nil
 }
 
 // nameBit is one of 64 bits by which most names differ.

@@ -167,22 +167,10 @@ var byteOrderMark = []byte("\xef\xbb\xbf")
 func (c *Client) send(ctx context.Context, r request) (answer, error) {
 	ctx, turn, stop := withTurn(ctx, r.wait, c.cfg.Timeout)
 	defer stop()
-	target, err := url.Parse(r.url)
+	info, err := r.information()
 	if err != nil {
-		return answer{}, fmt.Errorf("read the address of a page: %w", err)
+		return answer{}, err
 	}
-	info := abstractions.NewRequestInformation()
-	info.Method = abstractions.GET
-	info.SetUri(*target)
-	info.Headers.Add("Accept", cmp.Or(r.accept, "application/json"))
-	if r.eventual {
-		info.Headers.Add("ConsistencyLevel", "eventual")
-	}
-	// Without it Graph gives newer members of enums as unknownFutureValue. A next link does not
-	// remember it. Source: learn.microsoft.com/graph/best-practices-concept, "Handling future
-	// members in evolvable enumerations".
-	info.Headers.Add("Prefer", "include-unknown-enum-members")
-
 	var (
 		got      answer
 		received bool
@@ -194,12 +182,9 @@ func (c *Client) send(ctx context.Context, r request) (answer, error) {
 			return nil, fmt.Errorf("read Graph's answer: the SDK handed over a %T", response)
 		}
 		defer resp.Body.Close()
-		body := c.takeBuffer()
-		_, err := body.ReadFrom(resp.Body)
-		if bytes.HasPrefix(body.Bytes(), byteOrderMark) {
-			body.Next(len(byteOrderMark))
-		}
-		got, received = answer{status: resp.StatusCode, header: resp.Header, body: body}, true
+		var err error
+		got, err = c.receive(resp)
+		received = true
 		return nil, err
 	})
 	info.AddRequestOptions([]abstractions.RequestOption{handler})
@@ -220,4 +205,35 @@ func (c *Client) send(ctx context.Context, r request) (answer, error) {
 		return answer{}, errors.New("read Graph's answer: there was none")
 	}
 	return got, nil
+}
+
+// information is the request as the SDK wants it, but for what is done with the answer.
+func (r request) information() (*abstractions.RequestInformation, error) {
+	target, err := url.Parse(r.url)
+	if err != nil {
+		return nil, fmt.Errorf("read the address of a page: %w", err)
+	}
+	info := abstractions.NewRequestInformation()
+	info.Method = abstractions.GET
+	info.SetUri(*target)
+	info.Headers.Add("Accept", cmp.Or(r.accept, "application/json"))
+	if r.eventual {
+		info.Headers.Add("ConsistencyLevel", "eventual")
+	}
+	// Without it Graph gives newer members of enums as unknownFutureValue. A next link does not
+	// remember it. Source: learn.microsoft.com/graph/best-practices-concept, "Handling future
+	// members in evolvable enumerations".
+	info.Headers.Add("Prefer", "include-unknown-enum-members")
+	return info, nil
+}
+
+// receive reads an answer into a buffer of the client's, which is the answer's even where there is
+// an error.
+func (c *Client) receive(resp *http.Response) (answer, error) {
+	body := c.takeBuffer()
+	_, err := body.ReadFrom(resp.Body)
+	if bytes.HasPrefix(body.Bytes(), byteOrderMark) {
+		body.Next(len(byteOrderMark))
+	}
+	return answer{status: resp.StatusCode, header: resp.Header, body: body}, err
 }
