@@ -9,7 +9,8 @@ type App struct {
 }
 
 // Measured with the benchmark's day of archiving: 1,000 and 10,000 users with a run every five
-// minutes, 1,000 users with one every fifteen, on a Wednesday, over six streams, three passes, seals.
+// minutes, 1,000 users with one every fifteen, on a Wednesday, over six streams, three passes,
+// seals.
 const (
 	graphPerDay, graphPerRun, graphPerRecord = 365.0, 7.0, 0.00356
 	tablePerDay, tablePerRun                 = 3_590.0, 42.1
@@ -105,6 +106,7 @@ func (d AppDay) LogParts() []LogPart {
 		{"requests", n, n * requestRow, "how many"},
 		{"metrics of runs", n * metricRows, n * metricRows * metricRow, ""},
 		{"performance counters", minutes * counterRows, minutes * counterRows * counterRow, ""},
-		{"starts of instances", startsPerDay * linesPerStart, startsPerDay * linesPerStart * lineOfStart, "lines of a start"},
+		{"starts of instances", startsPerDay * linesPerStart, startsPerDay * linesPerStart * lineOfStart,
+			"lines of a start"},
 	}
 }

@@ -76,12 +76,14 @@ func (p Plan) Of(d Destination, v Volume) Bill {
 	switch d {
 	case StorageAccount:
 		kept := v.Received * daysPerMonth * months / gib
-		return Bill{received, kept, received*exportGB + kept*blobGB*times.Blobs + batches/1e4*blobWrites*times.BlobWrites}
+		return Bill{received, kept,
+			received*exportGB + kept*blobGB*times.Blobs + batches/1e4*blobWrites*times.BlobWrites}
 	case LogAnalytics:
 		billed := received * BilledShare
 		interactive := max(0, min(months, InteractiveMonths)-IncludedDays/daysPerMonth)
 		longTerm := max(0, months-InteractiveMonths)
-		return Bill{billed, billed * months, billed * (analyticsGB + interactive*analyticsKeptGB + longTerm*analyticsLongGB)}
+		return Bill{billed, billed * months,
+			billed * (analyticsGB + interactive*analyticsKeptGB + longTerm*analyticsLongGB)}
 	case EventHub:
 		// Of each batch, the last 64 KB that it has begun are billed whole.
 		events := batches + v.Received*daysPerMonth/hubEvent

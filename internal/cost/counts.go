@@ -29,7 +29,8 @@ func (c Counts) within(contents, bytes int64) bool {
 	if !can(c.Records, contents) || !can(c.Versions, contents) || !can(c.Received, bytes) || !can(c.Stored, bytes) {
 		return false
 	}
-	// Contents that no read of Graph has met have bytes and are not counted, so an hour of them alone is possible.
+	// Contents that no read of Graph has met have bytes and are not counted, so an hour of them
+	// alone is possible.
 	least := max(1, c.contents())
 	return c.Received/mostOfAContent < least && c.Stored/mostOfAContent < least
 }

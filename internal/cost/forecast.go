@@ -49,7 +49,8 @@ type Forecast struct {
 
 	There, Awaiting, Missing, Lost int // hours
 
-	// Impossible counts those of the missing hours whose counts can't be, ImpossibleAt is the first.
+	// Impossible counts those of the missing hours whose counts can't be, ImpossibleAt is the
+	// first.
 	Impossible   int
 	ImpossibleAt time.Time
 
@@ -164,7 +165,8 @@ func (f *Forecast) why() string {
 	case f.There == 0:
 		return fmt.Sprintf("no hour of the last %d whole days was read", Week)
 	case !f.Known:
-		return fmt.Sprintf("of the last %d whole days only %d of %d hours count, and some hour of the day is not among them",
+		return fmt.Sprintf("of the last %d whole days only %d of %d hours count, "+
+			"and some hour of the day is not among them",
 			Week, f.There, Week*24)
 	}
 	return fmt.Sprintf("%d of %d hours are not counted: working days and weekends may be out of proportion",

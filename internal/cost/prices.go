@@ -40,7 +40,8 @@ func Prices() []Price {
 		{"tableRequests", "requests to Table Storage", tableRequests, "10,000", false},
 		{"flexConsumption", "Flex Consumption, on demand", flexGBSeconds, "GB-second; 100,000 a month are free", true},
 		{"flexExecutions", "executions", flexExecutions, "million; 250,000 a month are free", false},
-		{"logAnalyticsIngestion", "Log Analytics, ingestion", analyticsGB, "GB, the first 31 days' retention included", true},
+		{"logAnalyticsIngestion", "Log Analytics, ingestion", analyticsGB,
+			"GB, the first 31 days' retention included", true},
 		{"logAnalyticsRetention", "Log Analytics, interactive retention beyond that, up to 24 months",
 			analyticsKeptGB, "GB and month", true},
 		{"logAnalyticsLongTerm", "Log Analytics, long-term retention beyond that, up to 144 months",
@@ -69,8 +70,9 @@ const (
 
 	// IncludedDays is how long Log Analytics keeps what it took without a price for it.
 	IncludedDays = 31
-	// InteractiveMonths is how long it keeps at most what can be queried, and AnalyticsMonths how long
-	// it keeps anything. Source: learn.microsoft.com/azure/azure-monitor/logs/data-retention-configure.
+	// InteractiveMonths is how long it keeps at most what can be queried, and AnalyticsMonths how
+	// long it keeps anything. Source:
+	// learn.microsoft.com/azure/azure-monitor/logs/data-retention-configure.
 	InteractiveMonths, AnalyticsMonths = 24, 144
 )
 

@@ -40,7 +40,8 @@ func (c Condition) holds(columns []Column) bool {
 func ordered(value any) string {
 	switch v := value.(type) {
 	case time.Time:
-		return v.UTC().Format(KeyTime) // as the table keeps it; the table's year 1601 is no earlier than any that is asked for
+		// As the table keeps it. The table's year 1601 is no earlier than any that is asked for.
+		return v.UTC().Format(KeyTime)
 	case bool:
 		if v {
 			return "true"

@@ -25,8 +25,10 @@ type CredentialQuery struct {
 	Order     Order
 }
 
-// CredentialOrders are the properties by which credentials can be sorted, and where a stored credential has them.
-var credentialOrders = map[string]string{"endDateTime": "End", "appDisplayName": "DisplayName", "startDateTime": "Start", "lastUsedDateTime": "LastUsed"}
+// CredentialOrders are the properties by which credentials can be sorted, and where a stored
+// credential has them.
+var credentialOrders = map[string]string{"endDateTime": "End", "appDisplayName": "DisplayName",
+	"startDateTime": "Start", "lastUsedDateTime": "LastUsed"}
 
 // CredentialOrders are the properties by which credentials can be sorted.
 func CredentialOrders() []string {
@@ -160,7 +162,8 @@ func (c certs) wanted(row Row) (bool, error) {
 		return false, err
 	}
 	for _, out := range q.Exclude {
-		if strings.EqualFold(out, cred.AppID) || strings.EqualFold(out, cred.KeyID) || strings.EqualFold(out, cred.ObjectID) {
+		is := func(id string) bool { return strings.EqualFold(out, id) }
+		if is(cred.AppID) || is(cred.KeyID) || is(cred.ObjectID) {
 			return false, nil
 		}
 	}
@@ -176,8 +179,11 @@ func (c certs) wanted(row Row) (bool, error) {
 	return slices.Contains(q.States, state), nil
 }
 
-// Credentials answers with one page. token is empty for the first, and what the page before gave for the next.
-func (rd *Reader) Credentials(ctx context.Context, q CredentialQuery, top int, count bool, token string) (CredentialPage, error) {
+// Credentials answers with one page. token is empty for the first, and what the page before gave
+// for the next.
+func (rd *Reader) Credentials(
+	ctx context.Context, q CredentialQuery, top int, count bool, token string,
+) (CredentialPage, error) {
 	asked := question("credentials", q)
 	from, snap, err := rd.begin(ctx, token, asked)
 	if err != nil {

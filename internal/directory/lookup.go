@@ -20,54 +20,69 @@ type Application struct {
 	Credentials []CredentialRow
 }
 
-// Application finds one by its appId; an error with entra.CodeNotFound if the snapshot has no credential of it.
+// Application finds one by its appId; an error with entra.CodeNotFound if the snapshot has no
+// credential of it.
 func (rd *Reader) Application(ctx context.Context, appID string, within, unusedFor time.Duration) (Application, error) {
 	snap, err := rd.Current(ctx)
 	if err != nil {
 		return Application{}, err
 	}
 	app := Application{Snapshot: snap, AppID: strings.ToLower(appID)}
-	var holders []rules.App
-	for row, err := range rd.store.Rows(ctx, snap.ID, snap.Checking(Range{Partition: ReadApps, From: app.AppID + "_", Below: app.AppID + "`"})) {
-		if err != nil {
-			return app, rd.gone(snap, err)
-		}
-		var h rules.App
-		if err := json.Unmarshal(row.Doc, &h); err != nil {
-			return app, err
-		}
-		app.DisplayName = h.DisplayName
-		holders = append(holders, h)
+	objects, err := documents[rules.App](ctx, rd, snap, Under(ReadApps, app.AppID))
+	if err != nil {
+		return app, err
 	}
-	if len(holders) == 0 {
+	if len(objects) == 0 {
 		return app, &entra.Error{Code: entra.CodeNotFound, Doing: "find application " + clip(appID),
-			Why: "the snapshot of " + snap.AsOf.Format(time.RFC3339) + " has no credential of it", Remedy: "give the appId (client id), not the object id"}
+			Why:    "the snapshot of " + snap.AsOf.Format(time.RFC3339) + " has no credential of it",
+			Remedy: "give the appId (client id), not the object id"}
+	}
+	app.DisplayName = objects[len(objects)-1].DisplayName
+	uses, err := documents[rules.Use](ctx, rd, snap, Under(ReadUse, app.AppID))
+	if err != nil {
+		return app, err
 	}
 	used := make(map[string]time.Time)
-	for row, err := range rd.store.Rows(ctx, snap.ID, snap.Checking(Range{Partition: ReadUse, From: app.AppID + "_", Below: app.AppID + "`"})) {
-		if err != nil {
-			return app, rd.gone(snap, err)
-		}
-		var u rules.Use
-		if err := json.Unmarshal(row.Doc, &u); err != nil {
-			return app, err
-		}
+	for _, u := range uses {
 		used[u.KeyID] = u.Last
 	}
-	if row, err := rd.store.Row(ctx, snap.ID, ReadAppUse, app.AppID, snap.Checked(ReadAppUse)); err == nil {
-		var u rules.Use
-		if err := json.Unmarshal(row.Doc, &u); err != nil {
-			return app, err
-		}
-		app.LastUsed = u.Last
-	} else if !errors.Is(err, ErrNoRow) {
-		return app, rd.gone(snap, err)
+	if app.LastUsed, err = rd.lastUse(ctx, snap, app.AppID); err != nil {
+		return app, err
 	}
 	now := rd.clock().UTC()
-	for _, c := range rules.JoinedWithUse(holders, used, snap.WhyUndisclosed("credentialUse") == nil, snap.AsOf) {
+	for _, c := range rules.JoinedWithUse(objects, used, snap.WhyUndisclosed("credentialUse") == nil, snap.AsOf) {
 		app.Credentials = append(app.Credentials, answered(c, now, within, unusedFor))
 	}
 	return app, nil
+}
+
+// documents reads the documents of a range.
+func documents[T any](ctx context.Context, rd *Reader, snap Snapshot, of Range) (out []T, err error) {
+	for row, err := range rd.store.Rows(ctx, snap.ID, snap.Checking(of)) {
+		if err != nil {
+			return nil, rd.gone(snap, err)
+		}
+		var v T
+		if err := json.Unmarshal(row.Doc, &v); err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, nil
+}
+
+// lastUse is when an application was last used; zero: not known.
+func (rd *Reader) lastUse(ctx context.Context, snap Snapshot, appID string) (time.Time, error) {
+	row, err := rd.store.Row(ctx, snap.ID, ReadAppUse, appID, snap.Checked(ReadAppUse))
+	if errors.Is(err, ErrNoRow) {
+		return time.Time{}, nil
+	}
+	if err != nil {
+		return time.Time{}, rd.gone(snap, err)
+	}
+	var u rules.Use
+	err = json.Unmarshal(row.Doc, &u)
+	return u.Last, err
 }
 
 // User is all that a snapshot knows of one user.
@@ -76,7 +91,8 @@ func (rd *Reader) User(ctx context.Context, idOrName string, days int) (Snapshot
 	if err != nil {
 		return snap, nil, err
 	}
-	none := &entra.Error{Code: entra.CodeNotFound, Doing: "find user " + clip(idOrName), Why: "the snapshot of " + snap.AsOf.Format(time.RFC3339) + " has none",
+	none := &entra.Error{Code: entra.CodeNotFound, Doing: "find user " + clip(idOrName),
+		Why:    "the snapshot of " + snap.AsOf.Format(time.RFC3339) + " has none",
 		Remedy: "give the id or the user principal name"}
 	id, err := rd.findUser(ctx, snap, idOrName)
 	if err != nil {
@@ -92,7 +108,7 @@ func (rd *Reader) User(ctx context.Context, idOrName string, days int) (Snapshot
 	}
 	e := rules.Evidence{}
 	e.Disclosed, e.WhyNot = snap.Disclosed(u)
-	for row, err := range rd.store.Rows(ctx, snap.ID, snap.Checking(Range{Partition: ReadSuccesses, From: id + "_", Below: id + "`"})) {
+	for row, err := range rd.store.Rows(ctx, snap.ID, snap.Checking(Under(ReadSuccesses, id))) {
 		if err != nil {
 			return snap, nil, rd.gone(snap, err)
 		}
@@ -105,6 +121,6 @@ func (rd *Reader) User(ctx context.Context, idOrName string, days int) (Snapshot
 		}
 	}
 	_, decided := StoredUser(u.User, rules.Decide(u.User, e), e, snap.AsOf)
-	question := users{page: UserPage{Snapshot: snap, Cutoff: snap.AsOf.Add(-time.Duration(days) * 24 * time.Hour)}}
-	return snap, question.stated(decided), nil
+	asked := users{page: UserPage{Snapshot: snap, Cutoff: snap.AsOf.Add(-time.Duration(days) * 24 * time.Hour)}}
+	return snap, asked.stated(decided), nil
 }

@@ -46,7 +46,8 @@ func (rd *Reader) Current(ctx context.Context) (Snapshot, error) {
 	if err != nil {
 		return Snapshot{}, err
 	}
-	none := &entra.Error{Code: entra.CodeNoSnapshot, Doing: "answer from the directory's snapshot", Why: "there is none yet",
+	none := &entra.Error{Code: entra.CodeNoSnapshot, Doing: "answer from the directory's snapshot",
+		Why:    "there is none yet",
 		Remedy: "POST /api/snapshot takes one now; else the nightly timer does (SNAPSHOT_SCHEDULE)"}
 	for _, s := range snaps {
 		switch s.Stage {
@@ -82,7 +83,8 @@ func (rd *Reader) byID(ctx context.Context, id string) (Snapshot, error) {
 	return s, err
 }
 
-// gone explains rows that were dropped since the snapshot was looked up; other errors stay as they are.
+// gone explains rows that were dropped since the snapshot was looked up; other errors stay as they
+// are.
 func (rd *Reader) gone(snap Snapshot, err error) error {
 	if !errors.Is(err, ErrNoSnapshot) {
 		return err
@@ -91,7 +93,8 @@ func (rd *Reader) gone(snap Snapshot, err error) error {
 	delete(rd.whole, snap.ID)
 	rd.mu.Unlock()
 	return &entra.Error{Code: entra.CodeTokenExpired, Doing: "read the directory's snapshot",
-		Why: "the one of " + snap.AsOf.Format(time.RFC3339) + " is no longer kept", Remedy: "begin again without $skiptoken; newer snapshots are there"}
+		Why:    "the one of " + snap.AsOf.Format(time.RFC3339) + " is no longer kept",
+		Remedy: "begin again without $skiptoken; newer snapshots are there"}
 }
 
 // question hashes what was asked, so that a token is good for the same question only.
@@ -113,7 +116,8 @@ type Order struct {
 // maxSorted bounds how many rows are put into another order than that in which they are kept.
 const maxSorted = 5000
 
-// walk reads an answer page by page: the rows of its segments, one after the other, as far as keep takes them.
+// walk reads an answer page by page: the rows of its segments, one after the other, as far as keep
+// accepts them.
 type walk struct {
 	store    Store
 	snap     Snapshot
@@ -122,13 +126,13 @@ type walk struct {
 	// columns are those of a row as its document has them.
 	columns func(Row) ([]Column, error)
 	// expected is how many rows the segments have all together, as the snapshot counted them; nil:
-	// nobody can say.
+	// it is not known.
 	expected func(context.Context) (int64, error)
 }
 
-// take checks that a row is one that was asked for, by its document too, and tells whether to keep
-// it: by their columns, which are copies, rows are found.
-func (w walk) take(row Row, r Range) (bool, error) {
+// accept checks that a row is one that was asked for, by its document too, and tells whether to
+// keep it. The table service finds rows by their columns, which are copies.
+func (w walk) accept(row Row, r Range) (bool, error) {
 	if len(r.Where) == 0 || r.KeysOnly || w.snap.Sums == nil {
 		return w.keep(row)
 	}
@@ -137,7 +141,9 @@ func (w walk) take(row Row, r Range) (bool, error) {
 		return false, err
 	}
 	if !r.holds(columns) {
-		return false, &entra.Error{Code: entra.CodeTampered, Doing: "read row " + clip(row.Key) + " of snapshot " + w.snap.ID, Why: "its columns are not those that its document makes",
+		return false, &entra.Error{Code: entra.CodeTampered,
+			Doing:  "read row " + clip(row.Key) + " of snapshot " + w.snap.ID,
+			Why:    "its columns are not those that its document makes",
 			Remedy: "POST /api/snapshot takes a new snapshot; find out who changed the row"}
 	}
 	return w.keep(row)
@@ -164,7 +170,7 @@ func (w walk) page(ctx context.Context, from place, top int) (rows []Row, at pla
 				return nil, at, false, err
 			}
 			read++
-			ok, err := w.take(row, r)
+			ok, err := w.accept(row, r)
 			if err != nil {
 				return nil, at, false, err
 			}
@@ -202,7 +208,7 @@ func (w walk) complete(ctx context.Context, read int64) error {
 // maxTop is the most rows of a page; the table service gives no more at a time either.
 const maxTop = 999
 
-// MaxTop is maxTop, for whoever reads $top.
+// MaxTop is maxTop, for those who read $top.
 const MaxTop = maxTop
 
 // all yields every row, without pages.
@@ -216,7 +222,7 @@ func (w walk) all(ctx context.Context, keysOnly bool, yield func(Row) error) err
 				return err
 			}
 			read++
-			ok, err := w.take(row, r)
+			ok, err := w.accept(row, r)
 			if err != nil {
 				return err
 			}
@@ -231,9 +237,11 @@ func (w walk) all(ctx context.Context, keysOnly bool, yield func(Row) error) err
 	return w.complete(ctx, read)
 }
 
-// sorted reads all rows, if there are not too many, and gives the page at an offset in another order. property is the
-// path of the value in a document.
-func (w walk) sorted(ctx context.Context, order Order, property string, from place, top int) (rows []Row, at place, more bool, err error) {
+// sorted reads all rows, if there are not too many, and gives the page at an offset in another
+// order. property is the path of the value in a document.
+func (w walk) sorted(
+	ctx context.Context, order Order, property string, from place, top int,
+) (rows []Row, at place, more bool, err error) {
 	type valued struct {
 		Row
 		value gjson.Result
@@ -241,7 +249,8 @@ func (w walk) sorted(ctx context.Context, order Order, property string, from pla
 	var all []valued
 	err = w.all(ctx, false, func(row Row) error {
 		if len(all) == maxSorted {
-			return &entra.Error{Code: entra.CodeBadRequest, Doing: "sort by " + order.By, Why: fmt.Sprintf("there are more than %d rows", maxSorted),
+			return &entra.Error{Code: entra.CodeBadRequest, Doing: "sort by " + order.By,
+				Why:    fmt.Sprintf("there are more than %d rows", maxSorted),
 				Remedy: "narrow the question, leave out $orderby, or take $format=csv and sort it there"}
 		}
 		all = append(all, valued{row, gjson.GetBytes(row.Doc, property)})
@@ -259,7 +268,8 @@ func (w walk) sorted(ctx context.Context, order Order, property string, from pla
 		}
 		c := cmp.Compare(a.value.Num, b.value.Num)
 		if a.value.Type == gjson.String {
-			c = cmp.Or(cmp.Compare(strings.ToLower(a.value.Str), strings.ToLower(b.value.Str)), cmp.Compare(a.value.Str, b.value.Str))
+			c = cmp.Or(cmp.Compare(strings.ToLower(a.value.Str), strings.ToLower(b.value.Str)),
+				cmp.Compare(a.value.Str, b.value.Str))
 		}
 		if order.Desc {
 			return -c
@@ -273,8 +283,9 @@ func (w walk) sorted(ctx context.Context, order Order, property string, from pla
 	return rows, at, at.Offset < len(all), nil
 }
 
-// sinceWhen finds the moment up to which a caller has been told: the snapshot that was current at a moment, so that
-// nothing is left out that came between that snapshot and the moment. PreviousSnapshot asks for the one before.
+// sinceWhen finds the moment up to which a caller has been told: the snapshot that was current at a
+// moment, so that nothing is left out that came between that snapshot and the moment.
+// PreviousSnapshot asks for the one before.
 func (rd *Reader) sinceWhen(ctx context.Context, snap Snapshot, s NewSince) (time.Time, error) {
 	at := s.At
 	if s.Previous {
@@ -283,7 +294,8 @@ func (rd *Reader) sinceWhen(ctx context.Context, snap Snapshot, s NewSince) (tim
 	before, err := rd.store.CurrentAt(ctx, at)
 	switch {
 	case errors.Is(err, ErrNoSnapshot) && s.Previous:
-		return time.Time{}, &entra.Error{Code: entra.CodeNotFound, Doing: "find the previous snapshot", Why: "this is the first one", Remedy: "ask without newSince"}
+		return time.Time{}, &entra.Error{Code: entra.CodeNotFound, Doing: "find the previous snapshot",
+			Why: "this is the first one", Remedy: "ask without newSince"}
 	case errors.Is(err, ErrNoSnapshot):
 		return at, nil
 	}

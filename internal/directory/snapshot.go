@@ -1,7 +1,7 @@
 // Package directory answers who is inactive and which credentials are about to expire, from stored
 // snapshots of the tenant's directory. What is read is described by package collections, how by
-// snapshots, and what decides by rules; this package has the form in which a snapshot is stored, and
-// its reader.
+// snapshots, and what decides by rules; this package has the form in which a snapshot is stored,
+// and its reader.
 package directory
 
 import (
@@ -13,8 +13,8 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// Snapshot is one reading of the directory. Its row is the only thing that changes: the newest snapshot whose row says
-// that it is whole is the current one, and nobody sees another.
+// Snapshot is one reading of the directory. Its row is the only thing that changes: the newest
+// snapshot whose row says that it is whole is the current one, and no other is seen.
 type Snapshot struct {
 	ID       string    // its begin, as 20261121T020000Z
 	AsOf     time.Time // the tenant's clock at the begin; everything was read later
@@ -25,7 +25,7 @@ type Snapshot struct {
 	Phase    Phase
 	Link     string // the next page of the phase's collection; empty: its first
 	Position string // of what is read by key: a group, an hour of the archive
-	Restarts int64  // walks that had to begin anew because Graph had forgotten their place
+	Restarts int64  // walks that had to begin anew because Graph had lost their place
 	Walk     Walk   // through the phase's collection
 	Decides  int64  // runs that began to apply the rules
 
@@ -45,7 +45,7 @@ type Snapshot struct {
 
 	// StepAt is when the reading last came further, by the tenant's clock: a page was kept that no
 	// earlier walk had reached, or a phase ended. Zero: an older version wrote the row; Updated
-	// then stands for it.
+	// then counts instead.
 	StepAt time.Time
 	By     string // the run that wrote the row last, as "timer 3f9a01c2"; empty: an older version's
 
@@ -80,7 +80,7 @@ func (s Snapshot) Checking(r Range) Range {
 	return r
 }
 
-// Walk is how a walk through the pages of one collection stands. The zero value is its begin.
+// Walk is how far a walk through the pages of one collection is. The zero value is its begin.
 type Walk struct {
 	Pages    int64 `json:",omitempty"` // that were read
 	Full     int64 `json:",omitempty"` // of these, with objects
@@ -88,7 +88,8 @@ type Walk struct {
 	Nth      int64 `json:",omitempty"` // walks through this collection that were begun before it
 	Lost     int64 `json:",omitempty"` // of these, how many were lost since one last came further
 	Anew     int64 `json:",omitempty"` // of these, how many came to an end that was not believed
-	First    int64 `json:",omitempty"` // one more than what the walks before brought, if this one is to confirm it; else 0
+	// First is one more than what the walks before brought, if this one is to confirm it; else 0.
+	First int64 `json:",omitempty"`
 }
 
 // Doubt is a refusal of what the tenant had disclosed. It is believed once it has lasted.
@@ -214,8 +215,8 @@ type Condition struct {
 	Value  any
 }
 
-// Range is what is read of a partition: keys in [From, Below), an empty Below being no bound, where each of Where has a
-// condition that holds, in order, no more than Top (0: all).
+// Range is what is read of a partition: keys in [From, Below), an empty Below being no bound, where
+// each of Where has a condition that holds, in order, no more than Top (0: all).
 type Range struct {
 	Partition   string
 	From, Below string
@@ -228,13 +229,19 @@ type Range struct {
 	Altered func(error)
 }
 
+// Under is the range of a partition's keys that begin with an id and an underscore.
+func Under(partition, id string) Range {
+	return Range{Partition: partition, From: id + "_", Below: id + "`"}
+}
+
 // Store keeps snapshots.
 type Store interface {
 	// Snapshots lists what is known of snapshots, the newest first, no more than top.
 	Snapshots(ctx context.Context, top int) ([]Snapshot, error)
 	// Snapshot is one of them; ErrNoSnapshot where there is none of the id.
 	Snapshot(ctx context.Context, id string) (Snapshot, error)
-	// CurrentAt is the newest snapshot that was whole at a moment, dropped ones included; ErrNoSnapshot without one.
+	// CurrentAt is the newest snapshot that was whole at a moment, dropped ones included;
+	// ErrNoSnapshot without one.
 	CurrentAt(ctx context.Context, at time.Time) (Snapshot, error)
 	// SaveSnapshot writes a snapshot's row if it is still the one that was read; ErrOvertaken
 	// otherwise, also where the row is gone.

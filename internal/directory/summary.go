@@ -41,11 +41,13 @@ func (c *counter) named(by string, names ...string) {
 	}
 }
 
-// ageBands are the bands by which users are counted: whole days from the last sign of life, up to the next band's.
+// ageBands are the bands by which users are counted: whole days from the last sign of life, up to
+// the next band's.
 var ageBands = []struct {
 	from int
 	name string
-}{{0, "under 30 days"}, {30, "30 to 59 days"}, {60, "60 to 89 days"}, {90, "90 to 179 days"}, {180, "180 to 364 days"}, {365, "365 days and more"}}
+}{{0, "under 30 days"}, {30, "30 to 59 days"}, {60, "60 to 89 days"}, {90, "90 to 179 days"},
+	{180, "180 to 364 days"}, {365, "365 days and more"}}
 
 func bandOf(days int) string {
 	name := ageBands[0].name
@@ -57,8 +59,8 @@ func bandOf(days int) string {
 	return name
 }
 
-// UserSummary counts users: by age band all that the question's other parameters let through, and by
-// type, enabled, licensed and so on those that are in the asked state.
+// UserSummary counts users: by age band all that the question's other parameters let through, and
+// by type, enabled, licensed and so on those that are in the asked state.
 func (rd *Reader) UserSummary(ctx context.Context, q UserQuery) (Snapshot, int64, []Count, error) {
 	if !q.Before.IsZero() || len(q.Exclude) > 0 || !q.NewSince.IsZero() {
 		return Snapshot{}, 0, nil, refuse("the query", "a summary knows whole days only, and no exceptions",
@@ -126,11 +128,12 @@ func (c AgeCount) band() string {
 	return bandOf(c.Days)
 }
 
-// CredentialSummary counts credentials: by state all that the question's other parameters let through, and by kind, origin and owner
-// those that are in the asked states.
+// CredentialSummary counts credentials: by state all that the question's other parameters let
+// through, and by kind, origin and owner those that are in the asked states.
 func (rd *Reader) CredentialSummary(ctx context.Context, q CredentialQuery) (Snapshot, int64, []Count, error) {
 	if q.AppID != "" || q.Owner != "" && q.Owner != "none" || len(q.Exclude) > 0 || !q.NewSince.IsZero() {
-		return Snapshot{}, 0, nil, refuse("the query", "a summary knows no single applications, owners or exceptions", "leave out appId, owner, exclude and newSince")
+		return Snapshot{}, 0, nil, refuse("the query", "a summary knows no single applications, owners or exceptions",
+			"leave out appId, owner, exclude and newSince")
 	}
 	snap, err := rd.Current(ctx)
 	if err != nil {
@@ -151,7 +154,8 @@ func (rd *Reader) CredentialSummary(ctx context.Context, q CredentialQuery) (Sna
 	bars.named("noOwner", "true", "false")
 	var total int64
 	for _, e := range ends {
-		if q.Kind != "" && q.Kind != e.Kind || q.Origin != "" && q.Origin != e.Origin || q.Owner == "none" && !e.NoOwner {
+		if q.Kind != "" && q.Kind != e.Kind || q.Origin != "" && q.Origin != e.Origin ||
+			q.Owner == "none" && !e.NoOwner {
 			continue
 		}
 		state, _ := e.credential().Judge(now, q.Within, q.UnusedFor)

@@ -8,7 +8,7 @@ import (
 	"github.com/entraledger/entraledger/internal/skiptoken"
 )
 
-// place is where a walk through an answer stands. It travels in the skip token.
+// place is how far a walk through an answer is. It travels in the skip token.
 type place struct {
 	Snapshot string    `json:"s"`
 	Question string    `json:"q"`           // hash of what was asked: a token belongs to one question
@@ -16,7 +16,8 @@ type place struct {
 	Segment  int       `json:"g,omitempty"` // of the walk
 	After    string    `json:"k,omitempty"` // key of the last row that was given
 	Offset   int       `json:"o,omitempty"` // rows that were given, where the order is not that of keys
-	Read     int64     `json:"r,omitempty"` // rows that were read up to here, given or not; a version before does not count them
+	// Read counts the rows that were read up to here, given or not; a version before did not count.
+	Read int64 `json:"r,omitempty"`
 }
 
 // open reads a token and the snapshot that it belongs to.

@@ -10,7 +10,7 @@ import (
 	"github.com/entraledger/entraledger/internal/directory/rules"
 )
 
-// UserRow is one user in an answer. What nobody knows is left out.
+// UserRow is one user in an answer. What is not known is left out.
 type UserRow struct {
 	ID                string      `json:"id"`
 	UserPrincipalName string      `json:"userPrincipalName"`
@@ -54,9 +54,11 @@ func text(t time.Time) string {
 // userRow is the row of a decided user, and its partition.
 func StoredUser(u rules.User, d rules.Decision, e rules.Evidence, asOf time.Time) (partition string, row Row) {
 	answer := UserRow{
-		ID: u.ID, UserPrincipalName: u.UserPrincipalName, DisplayName: u.DisplayName, Mail: u.Mail, Department: u.Department, UserType: u.UserType,
-		AccountEnabled: u.Enabled, Licensed: len(u.Licences) > 0, AssignedSkuIDs: u.Licences, Synced: u.Synced, ExternalUserState: u.ExternalState,
-		Created: text(u.Created), LastSuccessful: text(u.Activity.LastSuccessful), LastInteractive: text(u.Activity.LastInteractive),
+		ID: u.ID, UserPrincipalName: u.UserPrincipalName, DisplayName: u.DisplayName, Mail: u.Mail,
+		Department: u.Department, UserType: u.UserType, AccountEnabled: u.Enabled, Licensed: len(u.Licences) > 0,
+		AssignedSkuIDs: u.Licences, Synced: u.Synced, ExternalUserState: u.ExternalState, Created: text(u.Created),
+		LastSuccessful:  text(u.Activity.LastSuccessful),
+		LastInteractive: text(u.Activity.LastInteractive),
 		LastNonInteract: text(u.Activity.LastNonInteractive), LastArchived: text(e.Archived),
 		NeverSignedIn: d.Never, DecidedBy: d.By, Reason: d.Reason,
 	}
@@ -77,8 +79,10 @@ func StoredUser(u rules.User, d rules.Decision, e rules.Evidence, asOf time.Time
 // columns are the copies beside a user's document.
 func (u UserRow) columns() []Column {
 	return []Column{
-		{"UserPrincipalName", u.UserPrincipalName}, {"DisplayName", u.DisplayName}, {"Guest", rules.IsGuest(u.UserType)}, {"AccountEnabled", u.AccountEnabled},
-		{"Licensed", u.Licensed}, {"Synced", u.Synced}, {"NeverSignedIn", u.NeverSignedIn}, {"DecidedBy", string(u.DecidedBy)}, {"Reason", u.Reason},
+		{"UserPrincipalName", u.UserPrincipalName}, {"DisplayName", u.DisplayName},
+		{"Guest", rules.IsGuest(u.UserType)}, {"AccountEnabled", u.AccountEnabled},
+		{"Licensed", u.Licensed}, {"Synced", u.Synced}, {"NeverSignedIn", u.NeverSignedIn},
+		{"DecidedBy", string(u.DecidedBy)}, {"Reason", u.Reason},
 	}
 }
 
@@ -94,8 +98,8 @@ func userColumns(row Row) ([]Column, error) {
 // kind of users that are counted together.
 type kind struct{ Guest, Enabled, Licensed, Synced, Never bool }
 
-// AgeCounts counts users by kind and by the most days after which they still count as inactive; -1 are those of whom
-// nobody knows.
+// AgeCounts counts users by kind and by the most days after which they still count as inactive; -1
+// are those of whom that is not known.
 type AgeCounts map[ageKey]int64
 
 type ageKey struct {
@@ -119,7 +123,8 @@ func (c AgeCounts) Add(u rules.User, d rules.Decision, asOf time.Time) {
 	c[k]++
 }
 
-// inactiveFor is the greatest number of days for which somebody has been inactive: on the very moment, he is still active.
+// inactiveFor is the greatest number of days for which somebody has been inactive: on the very
+// moment, he is still active.
 func inactiveFor(since, asOf time.Time) int {
 	age := asOf.Sub(since)
 	if age <= 0 {

@@ -22,14 +22,15 @@ type UserQuery struct {
 	Licensed *bool
 	Synced   *bool
 	Never    *bool    // nil: whether or not they ever signed in
-	Exclude  []string // ids and principal names of users, ids of groups that are noted with snapshots
+	Exclude  []string // ids and principal names of users, ids of groups that are read with snapshots
 	NewSince NewSince
 	Order    Order
 }
 
 // UserOrders are the properties by which users can be sorted.
 func UserOrders() []string {
-	return []string{"inactiveSinceDateTime", "userPrincipalName", "displayName", "createdDateTime", "lastSuccessfulSignInDateTime"}
+	return []string{"inactiveSinceDateTime", "userPrincipalName", "displayName", "createdDateTime",
+		"lastSuccessfulSignInDateTime"}
 }
 
 // UserPage is one page of an answer.
@@ -53,7 +54,8 @@ type users struct {
 func (rd *Reader) putUsers(ctx context.Context, snap Snapshot, q UserQuery) (users, error) {
 	u := users{page: UserPage{Snapshot: snap, Cutoff: q.Before.UTC()}, query: q}
 	if w := snap.WhyUndisclosed("users"); w != nil {
-		return u, &entra.Error{Code: w.Code, Doing: "answer from the directory's snapshot", Why: w.Message, Remedy: "then take a new one with POST /api/snapshot"}
+		return u, &entra.Error{Code: w.Code, Doing: "answer from the directory's snapshot", Why: w.Message,
+			Remedy: "then take a new one with POST /api/snapshot"}
 	}
 	if q.Before.IsZero() {
 		u.page.Cutoff = snap.AsOf.Add(-time.Duration(q.Days) * 24 * time.Hour)
@@ -64,7 +66,8 @@ func (rd *Reader) putUsers(ctx context.Context, snap Snapshot, q UserQuery) (use
 	}
 	if !q.NewSince.IsZero() {
 		if q.State != Inactive || !q.Before.IsZero() {
-			return u, refuse("newSince", "it is asked together with before, or with another state than inactive", "ask with days, and state=inactive")
+			return u, refuse("newSince", "it is asked together with before, or with another state than inactive",
+				"ask with days, and state=inactive")
 		}
 		since, err := rd.sinceWhen(ctx, snap, q.NewSince)
 		if err != nil {
@@ -73,7 +76,8 @@ func (rd *Reader) putUsers(ctx context.Context, snap Snapshot, q UserQuery) (use
 		u.page.Since = since
 		known.From = since.Add(-time.Duration(q.Days) * 24 * time.Hour).Format(KeyTime)
 	}
-	for name, want := range map[string]*bool{"Guest": q.Guest, "AccountEnabled": q.Enabled, "Licensed": q.Licensed, "Synced": q.Synced, "NeverSignedIn": q.Never} {
+	for name, want := range map[string]*bool{"Guest": q.Guest, "AccountEnabled": q.Enabled, "Licensed": q.Licensed,
+		"Synced": q.Synced, "NeverSignedIn": q.Never} {
 		if want != nil {
 			known.Where = append(known.Where, []Condition{{name, "eq", *want}})
 		}
@@ -98,7 +102,8 @@ func UserIDOf(key string) string {
 	return key
 }
 
-// Users answers with one page. token is empty for the first, and what the page before gave for the next.
+// Users answers with one page. token is empty for the first, and what the page before gave for the
+// next.
 func (rd *Reader) Users(ctx context.Context, q UserQuery, top int, count bool, token string) (UserPage, error) {
 	asked := question("users", q)
 	from, snap, err := rd.begin(ctx, token, asked)
@@ -175,7 +180,8 @@ func (u users) stated(row Row) json.RawMessage {
 	return append([]byte(`{"state":"`+state+`",`), row.Doc[1:]...)
 }
 
-// count is the number of all rows: from the snapshot's counts where the question is one of whole days, else by counting.
+// count is the number of all rows: from the snapshot's counts where the question is one of whole
+// days, else by counting.
 func (u users) count(ctx context.Context, rd *Reader) (int64, error) {
 	if u.query.Before.IsZero() && len(u.query.Exclude) == 0 && u.query.NewSince.IsZero() {
 		return rd.countUsers(ctx, u.page.Snapshot, u.query)
@@ -198,7 +204,8 @@ func (rd *Reader) countUsers(ctx context.Context, snap Snapshot, q UserQuery) (n
 
 // counts tells whether users of a kind and age are asked for.
 func (q UserQuery) counts(c AgeCount) bool {
-	for want, is := range map[*bool]bool{q.Guest: c.Guest, q.Enabled: c.Enabled, q.Licensed: c.Licensed, q.Synced: c.Synced, q.Never: c.Never} {
+	for want, is := range map[*bool]bool{q.Guest: c.Guest, q.Enabled: c.Enabled, q.Licensed: c.Licensed,
+		q.Synced: c.Synced, q.Never: c.Never} {
 		if want != nil && *want != is {
 			return false
 		}
@@ -227,14 +234,16 @@ func (rd *Reader) ageCounts(ctx context.Context, snap Snapshot) ([]AgeCount, err
 // maxExcluded bounds a list of exceptions; more are better put into a group.
 const maxExcluded = 100
 
-// excluded finds the ids of the users that a question leaves out. What is neither a user of the snapshot nor a noted group
-// is refused: a mistyped exception would have an account that somebody needs reported as inactive.
+// excluded finds the ids of the users that a question leaves out. What is neither a user of the
+// snapshot nor a group that was read is refused: a mistyped exception would have an account that
+// somebody needs reported as inactive.
 func (rd *Reader) excluded(ctx context.Context, snap Snapshot, list []string) (map[string]bool, error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
 	if len(list) > maxExcluded {
-		return nil, refuse("exclude", fmt.Sprintf("it names %d", len(list)), fmt.Sprintf("accepted are up to %d; put them into a group and name it in SNAPSHOT_GROUPS", maxExcluded))
+		return nil, refuse("exclude", fmt.Sprintf("it names %d", len(list)),
+			fmt.Sprintf("accepted are up to %d; put them into a group and name it in SNAPSHOT_GROUPS", maxExcluded))
 	}
 	name := snap.ID + "\n" + strings.Join(list, "\n")
 	rd.mu.Lock()
@@ -265,9 +274,10 @@ func (rd *Reader) exclude(ctx context.Context, snap Snapshot, item string, into 
 		}
 		if g.Unknown {
 			w := snap.WhyUndisclosed("group " + g.ID)
-			return &entra.Error{Code: w.Code, Doing: "leave out the members of group " + item, Why: w.Message, Remedy: "then take a new snapshot with POST /api/snapshot"}
+			return &entra.Error{Code: w.Code, Doing: "leave out the members of group " + item, Why: w.Message,
+				Remedy: "then take a new snapshot with POST /api/snapshot"}
 		}
-		for row, err := range rd.store.Rows(ctx, snap.ID, snap.Checking(Range{Partition: ReadMembers, From: g.ID + "_", Below: g.ID + "`"})) {
+		for row, err := range rd.store.Rows(ctx, snap.ID, snap.Checking(Under(ReadMembers, g.ID))) {
 			if err != nil {
 				return err
 			}
@@ -277,8 +287,10 @@ func (rd *Reader) exclude(ctx context.Context, snap Snapshot, item string, into 
 	}
 	id, err := rd.findUser(ctx, snap, item)
 	if errors.Is(err, ErrNoRow) {
-		return refuse("exclude", fmt.Sprintf("%q is no user of the snapshot of %s", clip(item), snap.AsOf.Format(time.RFC3339)),
-			"accepted are ids and principal names of users, and ids of the groups in SNAPSHOT_GROUPS; a group that is not there is noted with the next snapshot once it is")
+		return refuse("exclude",
+			fmt.Sprintf("%q is no user of the snapshot of %s", clip(item), snap.AsOf.Format(time.RFC3339)),
+			"accepted are ids and principal names of users, and ids of the groups in SNAPSHOT_GROUPS; "+
+				"a group that is not there is noted with the next snapshot once it is")
 	}
 	into[id] = true
 	return err

@@ -8,7 +8,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// MaxColumnBytes bounds a promoted text: columns are for looking and filtering, the record itself is always whole.
+// MaxColumnBytes bounds a promoted text: columns are for looking and filtering, the record itself
+// is always whole.
 const MaxColumnBytes = 1024
 
 // Layout is what the archive decodes of a log's records.
@@ -24,8 +25,8 @@ type Promotion struct {
 	Usual                  []string // texts that have no column
 }
 
-// promote adds the column if its value is a text with content or a whole number of 32 bits. Anything else, null
-// included, has no column: the record tells.
+// promote adds the column if its value is a text with content or a whole number of 32 bits.
+// Anything else, null included, has no column: the record tells.
 func (r *Record) promote(p *Promotion, value gjson.Result) {
 	if p.Path != "" {
 		if !value.IsObject() {

@@ -11,7 +11,8 @@ type Page struct {
 	Date    time.Time // the tenant's clock when it answered; zero where the source does not tell
 	Form    string    // the form of the records, as FormV1; empty: the source does not tell
 
-	// Free gives the records' memory back to the source, which uses it for a later page; nil: nothing to give back.
+	// Free gives the records' memory back to the source, which uses it for a later page; nil:
+	// nothing to give back.
 	Free func()
 }
 
@@ -44,6 +45,7 @@ type Query struct {
 // narrower one.
 var ErrTooWide = errors.New("the span is too wide for the source")
 
-// ErrPagingLost says that a walk through pages can't go on (the paging token expired, or the source repeats
-// itself) and has to begin again at the last record that was stored. Nothing is wrong with the stream itself.
+// ErrPagingLost says that a walk through pages can't go on (the paging token expired, or the source
+// repeats itself) and has to begin again at the last record that was stored. Nothing is wrong with
+// the stream itself.
 var ErrPagingLost = errors.New("paging was lost")

@@ -11,11 +11,12 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Tick is the archive's resolution of time: 100 ns, Table Storage's and .NET's. Graph's longest fraction has seven digits.
+// Tick is the archive's resolution of time: 100 ns, Table Storage's and .NET's. Graph's longest
+// fraction has seven digits.
 const Tick = 100 * time.Nanosecond
 
-// Key identifies a record within its stream. An id alone is not unique: the same sign-in id comes with another
-// time and result (first 50074, seconds later 0).
+// Key identifies a record within its stream. An id alone is not unique: the same sign-in id comes
+// with another time and result (first 50074, seconds later 0).
 type Key struct {
 	Time time.Time // UTC, whole Ticks
 	ID   string
@@ -41,7 +42,8 @@ type Hash [sha256.Size]byte
 // HashOf hashes a record's bytes.
 func HashOf(raw []byte) Hash { return sha256.Sum256(raw) }
 
-// Column is one promoted value of a record. Text is set for strings, Int (with IsInt) for whole numbers.
+// Column is one promoted value of a record. Text is set for strings, Int (with IsInt) for whole
+// numbers.
 type Column struct {
 	Name  string // PascalCase of Graph's property path
 	Text  string
@@ -49,8 +51,8 @@ type Column struct {
 	IsInt bool
 }
 
-// Record is one entry of a log: its bytes exactly as Graph sent them, and what was decoded from them.
-// Raw, ID and the columns' texts may alias the page that they came on.
+// Record is one entry of a log: its bytes exactly as Graph sent them, and what was decoded from
+// them. Raw, ID and the columns' texts may alias the page that they came on.
 type Record struct {
 	Key
 	Raw     []byte
@@ -77,8 +79,8 @@ type Parsed struct {
 	Err error // ErrNoObject, ErrNoID or ErrNoTime, wrapped
 }
 
-// ParseRecord decodes what the archive needs of one record and hashes it. raw must not be changed while the record
-// lives. Of repeated keys, which published beta records have, the first counts.
+// ParseRecord decodes what the archive needs of one record and hashes it. raw must not be changed
+// while the record lives. Of repeated keys, which published beta records have, the first counts.
 // Errors: ErrNotJSON, ErrNoObject, ErrNoID, ErrNoTime (wrapped, with the value).
 func ParseRecord(l *Layout, raw []byte) (Record, error) {
 	sc := &scanner{data: raw}
@@ -176,16 +178,19 @@ func nameBit[T string | []byte](name T) uint64 {
 	return 1 << ((31*len(name) + int(name[0]) + int(name[len(name)-1])) & 63)
 }
 
-// parse reads a value that was scanned. Its texts share the value's memory where they hold no escape.
+// parse reads a value that was scanned. Its texts share the value's memory where they hold no
+// escape.
 func parse(value []byte) gjson.Result {
 	return gjson.Parse(unsafe.String(unsafe.SliceData(value), len(value)))
 }
 
-// timeForms are the forms seen in Graph's answers, in published samples and in exports of other tools.
-// A form without a zone means UTC.
-var timeForms = [...]string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999", "2006-01-02T15:04:05.999999999", "2006-01-02 15:04:05.999999999Z07:00"}
+// timeForms are the forms seen in Graph's answers, in published samples and in exports of other
+// tools. A form without a zone means UTC.
+var timeForms = [...]string{time.RFC3339Nano, "2006-01-02 15:04:05.999999999", "2006-01-02T15:04:05.999999999",
+	"2006-01-02 15:04:05.999999999Z07:00"}
 
-// ParseTime reads a record's time and returns it in UTC. The zero time of .NET (year 1) is a missing time.
+// ParseTime reads a record's time and returns it in UTC. The zero time of .NET (year 1) is a
+// missing time.
 func ParseTime(text string) (time.Time, error) {
 	for _, form := range timeForms {
 		if t, err := time.Parse(form, text); err == nil {

@@ -5,8 +5,9 @@ import (
 	"fmt"
 )
 
-// The scanner checks JSON (RFC 8259) and finds properties in the same pass, because pages are megabytes and every other
-// pass over them costs as much again. Strings are not checked to be UTF-8: what Graph sent is what is kept.
+// The scanner checks JSON (RFC 8259) and finds properties in the same pass, because pages are
+// megabytes and every other pass over them costs as much again. Strings are not checked to be
+// UTF-8: what Graph sent is what is kept.
 
 // maxDepth bounds the nesting, as encoding/json does.
 const maxDepth = 10_000
@@ -16,8 +17,8 @@ type errJSON struct{ at int }
 
 func (e errJSON) Error() string { return fmt.Sprintf("the text is not JSON at byte %d", e.at) }
 
-// scanner walks over a text. Its methods take the position of a value's first byte and return the position after it, or
-// -1, with bad set to where the text is wrong.
+// scanner walks over a text. Its methods take the position of a value's first byte and return the
+// position after it, or -1, with bad set to where the text is wrong.
 type scanner struct {
 	data []byte
 	bad  int
@@ -109,8 +110,9 @@ const (
 	highs = 0x8080808080808080
 )
 
-// text skips a string. It looks at eight bytes at a time while none of them is a quote, a backslash or a control
-// character: subtracting lets the high bit of a byte show that it was zero, or below 0x20.
+// text skips a string. It looks at eight bytes at a time while none of them is a quote, a backslash
+// or a control character: subtracting lets the high bit of a byte show that it was zero, or below
+// 0x20.
 func (s *scanner) text(at int) int {
 	data := s.data
 	for at++; ; {
@@ -167,7 +169,8 @@ func (s *scanner) escape(at int) int {
 	return s.fail(at)
 }
 
-// object skips an object. member skips the value of a property, given its name without the quotes; nil: any value.
+// object skips an object. member skips the value of a property, given its name without the quotes;
+// nil: any value.
 func (s *scanner) object(at, depth int, member func(name []byte, from int) int) int {
 	if depth++; depth > maxDepth {
 		return s.fail(at)

@@ -50,13 +50,14 @@ type Client struct {
 	cfg     Config
 	base    *url.URL
 	adapter *msgraphgocore.GraphRequestAdapterBase
-	// Pages are megabytes, and the next one fits where the last one was. A sync.Pool would be empty after each
-	// garbage collection, which pages this large bring on.
+	// Pages are megabytes, and the next one fits where the last one was. A sync.Pool would be empty
+	// after each garbage collection, which pages this large bring on.
 	buffers chan *bytes.Buffer
 	largest atomic.Int64 // bytes of the largest page so far
 }
 
-// keptBuffers is how many pages' memory is kept: of each stream that is read, one being written and one being fetched.
+// keptBuffers is how many pages' memory is kept: of each stream that is read, one being written and
+// one being fetched.
 const keptBuffers = 6
 
 func (c *Client) takeBuffer() *bytes.Buffer {
@@ -157,7 +158,7 @@ type errSent struct {
 
 func (e errSent) Unwrap() error { return e.error }
 
-// byteOrderMark may stand before JSON. Source: RFC 8259, section 8.1, which lets a reader ignore
+// byteOrderMark may come before JSON. Source: RFC 8259, section 8.1, which lets a reader ignore
 // it.
 var byteOrderMark = []byte("\xef\xbb\xbf")
 

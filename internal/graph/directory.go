@@ -14,8 +14,8 @@ import (
 
 var _ snapshots.Source = (*Directory)(nil)
 
-// Directory reads the collections of the directory as raw pages. It is a Client whose Limiter is the
-// snapshot's share.
+// Directory reads the collections of the directory as raw pages. It is a Client whose Limiter is
+// the snapshot's share.
 type Directory struct {
 	*Client
 	// keys spaces requests for keyCredentials, of which Graph allows a tenant 150 a minute. Source:

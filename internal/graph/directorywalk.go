@@ -31,7 +31,8 @@ func (d *Directory) Count(ctx context.Context, q collections.Query) (int64, erro
 		text := bytes.TrimSpace(bytes.TrimPrefix(a.body.Bytes(), byteOrderMark))
 		n, err := strconv.ParseInt(string(text), 10, 64)
 		if err != nil || n < 0 {
-			return 0, r.answered(Unreadable, "", fmt.Sprintf("the answer is %q, which is no number", shorten(string(text))), nil)
+			return 0, r.answered(Unreadable, "",
+				fmt.Sprintf("the answer is %q, which is no number", shorten(string(text))), nil)
 		}
 		return n, nil
 	})

@@ -49,7 +49,8 @@ func shorten(s string) string {
 	return s
 }
 
-// retryAfter reads the header's two forms, seconds and date; zero where it is missing or can't be read.
+// retryAfter reads the header's two forms, seconds and date; zero where it is missing or can't be
+// read.
 func retryAfter(h http.Header) time.Duration {
 	text := strings.TrimSpace(h.Get("Retry-After"))
 	if seconds, err := strconv.Atoi(text); err == nil {
@@ -80,7 +81,8 @@ func (c *Client) unanswered(ctx context.Context, r request, err error) error {
 	}
 	if isCredential(err) {
 		return &entra.Error{Code: entra.CodeToken, Doing: r.doing, Why: "no token for Graph: " + firstLine(err),
-			Remedy: "check that the app has a managed identity (AZURE_CLIENT_ID names a user-assigned one), or sign in with `az login`", Err: err}
+			Remedy: "check that the app has a managed identity (AZURE_CLIENT_ID names a user-assigned one), " +
+				"or sign in with `az login`", Err: err}
 	}
 	sent, left := errors.AsType[errSent](err)
 	var op *net.OpError
@@ -94,7 +96,8 @@ func (c *Client) unanswered(ctx context.Context, r request, err error) error {
 		return r.answered(NoConnection, "", why, err)
 	case left && sent.after > c.cfg.Timeout/early:
 		took := sent.after.Round(time.Second)
-		return r.answered(Silence, "", fmt.Sprintf("the answer of %s broke off after %s (%s)", c.base.Host, took, firstLine(err)), err)
+		return r.answered(Silence, "",
+			fmt.Sprintf("the answer of %s broke off after %s (%s)", c.base.Host, took, firstLine(err)), err)
 	}
 	why := fmt.Sprintf("the answer of %s broke off (%s)", c.base.Host, firstLine(err))
 	return r.answered(NoConnection, "", why, err)

@@ -9,7 +9,8 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// unzip asks for compressed answers and reads them, at two thirds of what net/http's own reader takes.
+// unzip asks for compressed answers and reads them, at two thirds of what net/http's own reader
+// takes.
 type unzip struct {
 	base    http.RoundTripper
 	readers *sync.Pool // of *gzip.Reader
@@ -29,8 +30,8 @@ func (u unzip) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// unzipped is a body that is decompressed while it is read. It opens its reader at the first Read, because that already
-// waits for the body's first bytes.
+// unzipped is a body that is decompressed while it is read. It opens its reader at the first Read,
+// because that already waits for the body's first bytes.
 type unzipped struct {
 	zipped io.ReadCloser
 	pool   *sync.Pool

@@ -8,21 +8,21 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// ReportingCeiling is how many requests in 10 seconds Graph allows one app in one tenant for all reporting resources
-// together: auditLogs, usage reports, and users with signInActivity.
-// Source: learn.microsoft.com/graph/throttling-limits, "Identity and access reports service limits".
+// ReportingCeiling is how many requests in 10 seconds Graph allows one app in one tenant for all
+// reporting resources together: auditLogs, usage reports, and users with signInActivity. Source:
+// learn.microsoft.com/graph/throttling-limits, "Identity and access reports service limits".
 const ReportingCeiling = 5
 
-// Slots are what the processes of one app share: on Flex Consumption each timer is a process of its own, while Graph's
-// ceiling is the app's.
+// Slots are what the processes of one app share: on Flex Consumption each timer is a process of its
+// own, while Graph's ceiling is the app's.
 type Slots interface {
-	// NextSlot takes a slot that begins at from or later and that is every after the one taken before, whoever took
-	// that one, and returns when it begins.
+	// NextSlot reserves a slot that begins at from or later and that is every after the one before,
+	// whichever process reserved that one, and returns when it begins.
 	NextSlot(ctx context.Context, from time.Time, every time.Duration) (time.Time, error)
 }
 
-// Limiter spaces reporting requests evenly, so that no 10 seconds see more than the share. One Limiter serves all
-// streams of a process; with Slots it serves all processes of the app.
+// Limiter spaces reporting requests evenly, so that no 10 seconds see more than the share. One
+// Limiter serves all streams of a process; with Slots it serves all processes of the app.
 type Limiter struct {
 	rate  *rate.Limiter
 	every time.Duration
@@ -39,7 +39,8 @@ func NewLimiter(perTenSeconds int) *Limiter {
 	return &Limiter{rate: rate.NewLimiter(rate.Every(every), 1), every: every}
 }
 
-// NewSharedLimiter allows perTenSeconds requests in any 10 seconds to all processes that share slots.
+// NewSharedLimiter allows perTenSeconds requests in any 10 seconds to all processes that share
+// slots.
 func NewSharedLimiter(perTenSeconds int, slots Slots) *Limiter {
 	l := NewLimiter(perTenSeconds)
 	l.slots = slots
@@ -74,8 +75,8 @@ func (l *Limiter) Wait(ctx context.Context) error {
 	return sleep(ctx, time.Until(at))
 }
 
-// Pause holds every request of this process back for d, because Graph said that the app is over its ceiling. Another
-// process learns it from its own answer.
+// Pause holds every request of this process back for d, because Graph said that the app is over its
+// ceiling. Another process learns it from its own answer.
 func (l *Limiter) Pause(d time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

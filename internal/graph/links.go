@@ -32,7 +32,7 @@ func newWalk(first string) *walk {
 	return &walk{links: map[entra.Hash]int{linkHash(first): 1}, contents: make(map[entra.Hash]int)}
 }
 
-// came notes the records of the next page. It says why the walk does not go on; empty: it does.
+// came remembers the records of the next page. It says why the walk does not go on; empty: it does.
 func (w *walk) came(records []entra.Parsed) (why string) {
 	w.page++
 	if len(records) == 0 {
@@ -50,8 +50,8 @@ func (w *walk) came(records []entra.Parsed) (why string) {
 	return ""
 }
 
-// follow notes where the page that was read last leads. It says why the walk does not go on; empty:
-// it does.
+// follow remembers where the page that was read last leads. It says why the walk does not go on;
+// empty: it does.
 func (w *walk) follow(link string) (why string) {
 	sum := linkHash(link)
 	if earlier, ok := w.links[sum]; ok {
@@ -61,7 +61,7 @@ func (w *walk) follow(link string) (why string) {
 	return ""
 }
 
-// remember forgets everything before once it is too much: a circle is then noticed a round later.
+// remember clears everything before once it is too much: a circle is then found a round later.
 func remember(seen map[entra.Hash]int, sum entra.Hash, page int) {
 	if len(seen) >= maxWalk {
 		clear(seen)
@@ -110,7 +110,8 @@ func (c *Client) checkHost(r request, link string) error {
 		return nil
 	case len(link) > maxLink:
 		return r.ended(LeadsAway,
-			fmt.Sprintf("the link to the next page has %d bytes, more than the %d that are followed", len(link), maxLink))
+			fmt.Sprintf("the link to the next page has %d bytes, more than the %d that are followed", len(link),
+				maxLink))
 	case err != nil || u.Host != c.base.Host || u.Scheme != c.base.Scheme:
 		return r.ended(LeadsAway, fmt.Sprintf("the next page is on another host than %s", c.base.Host))
 	}

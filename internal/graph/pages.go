@@ -47,7 +47,8 @@ func Permission(s entra.Stream) string {
 	return log.Permission
 }
 
-// Ordered tells whether the stream's pages come oldest record first. Provisioning accepts $orderby but does not obey.
+// Ordered tells whether the stream's pages come oldest record first. Provisioning accepts $orderby
+// but does not obey.
 func (c *Client) Ordered(s entra.Stream) bool { return logs.Of(s).Ordered }
 
 const literal = "2006-01-02T15:04:05.0000000Z"
@@ -59,7 +60,8 @@ func (c *Client) query(q entra.Query, form string) string {
 	last := to.Add(-entra.Tick).UTC().Format(literal)
 	filter := fmt.Sprintf("%s ge %s and %s le %s", property, from.UTC().Format(literal), property, last)
 	if log.Strict {
-		filter = fmt.Sprintf("%s gt %s and %s lt %s", property, from.Add(-entra.Tick).UTC().Format(literal), property, to.UTC().Format(literal))
+		filter = fmt.Sprintf("%s gt %s and %s lt %s", property, from.Add(-entra.Tick).UTC().Format(literal), property,
+			to.UTC().Format(literal))
 	}
 	if log.EventType != "" && !log.Unfiltered {
 		filter += fmt.Sprintf(" and signInEventTypes/any(t: t eq '%s')", log.EventType)
@@ -71,7 +73,8 @@ func (c *Client) query(q entra.Query, form string) string {
 	return text
 }
 
-// escape writes a query value. Raw blanks and quotes give 400, and + is not read as a blank everywhere.
+// escape writes a query value. Raw blanks and quotes give 400, and + is not read as a blank
+// everywhere.
 func escape(value string) string { return strings.ReplaceAll(url.QueryEscape(value), "+", "%20") }
 
 // Pages reads the records of a stream dated [q.From, q.To) in one of its forms, up to 1,000 a page.
@@ -163,7 +166,8 @@ func parsePage(s entra.Stream, form string, a answer) (entra.Page, string, error
 	case errors.Is(err, entra.ErrNoList):
 		return entra.Page{}, "", err
 	case err != nil:
-		return entra.Page{}, "", fmt.Errorf("a page of %d bytes is not JSON (%s)", len(body), a.header.Get("Content-Type"))
+		return entra.Page{}, "", fmt.Errorf("a page of %d bytes is not JSON (%s)", len(body),
+			a.header.Get("Content-Type"))
 	case parts.Error:
 		return entra.Page{}, "", errors.New("a page holds an error object in place of records")
 	}

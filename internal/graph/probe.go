@@ -29,7 +29,8 @@ type Prober struct {
 // Now is preflight.Tenant's.
 func (p *Prober) Now(ctx context.Context) (time.Time, error) { return p.Logs.Now(ctx) }
 
-// Roles is preflight.Tenant's. The token is not verified: it is the app's own, fresh from its identity.
+// Roles is preflight.Tenant's. The token is not verified: it is the app's own, fresh from its
+// identity.
 func (p *Prober) Roles(ctx context.Context) ([]string, error) {
 	token, err := p.Logs.cfg.Credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{p.Logs.cfg.Scope}})
 	if err != nil {
@@ -40,11 +41,13 @@ func (p *Prober) Roles(ctx context.Context) ([]string, error) {
 	}
 	parts := strings.Split(token.Token, ".")
 	if len(parts) == 3 {
-		if text, err := base64.RawURLEncoding.DecodeString(parts[1]); err == nil && json.Unmarshal(text, &claims) == nil {
+		text, err := base64.RawURLEncoding.DecodeString(parts[1])
+		if err == nil && json.Unmarshal(text, &claims) == nil {
 			return claims.Roles, nil
 		}
 	}
-	return nil, &entra.Error{Code: entra.CodeToken, Doing: "read the app's token", Why: "it is none whose permissions can be read", Remedy: "go by the checks of the streams"}
+	return nil, &entra.Error{Code: entra.CodeToken, Doing: "read the app's token",
+		Why: "it is none whose permissions can be read", Remedy: "go by the checks of the streams"}
 }
 
 var top = regexp.MustCompile(`\$top=\d+`)
@@ -76,8 +79,9 @@ func (p *Prober) ProbeDirectory(ctx context.Context, c *collections.Collection) 
 	return p.Directory.probe(ctx, r)
 }
 
-// RiskDisclosed is preflight.Tenant's: it looks at one sign-in of the last week. Source: learn.microsoft.com/graph/api/resources/signin,
-// "riskDetail", "riskLevelAggregated", "riskLevelDuringSignIn".
+// RiskDisclosed is preflight.Tenant's: it looks at one sign-in of the last week. Source:
+// learn.microsoft.com/graph/api/resources/signin, "riskDetail", "riskLevelAggregated",
+// "riskLevelDuringSignIn".
 func (p *Prober) RiskDisclosed(ctx context.Context) (disclosed, known bool, err error) {
 	r, err := p.oneOf(logs.SignInsInteractiveUser, 7*24*time.Hour)
 	if err != nil {
@@ -97,7 +101,8 @@ func (c *Client) probe(ctx context.Context, r request) error {
 	return err
 }
 
-// first makes a request for a list, and gives texts of its first object; empty where there are none.
+// first makes a request for a list, and gives texts of its first object; empty where there are
+// none.
 func first(ctx context.Context, c *Client, r request, properties ...string) ([]string, error) {
 	return ask(ctx, c, r, func(a answer) ([]string, error) {
 		defer c.giveBuffer(a.body)

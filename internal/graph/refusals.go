@@ -129,7 +129,8 @@ var refusals = []Refusal{
 		Later: "Retry-After is obeyed. " + tryAgain,
 	}, {
 		Name: "unavailable", Statuses: []Status{408, 500, 502, 503, 504}, Place: Anywhere,
-		Becomes: entra.CodeUnavailable, Remedy: "the next run tries again; " + health, Later: "Retry-After is obeyed. " + tryAgain,
+		Becomes: entra.CodeUnavailable, Remedy: "the next run tries again; " + health,
+		Later: "Retry-After is obeyed. " + tryAgain,
 	}, {
 		Name: "refused", Statuses: []Status{405, 406, 410, 415, 501, Any4xx}, Place: Anywhere, Tries: 2,
 		Becomes: entra.CodeRefused, Remedy: askLater, Later: thin,

@@ -85,13 +85,13 @@ func retry[T any](ctx context.Context, c *Client, doing string, op func() (T, er
 		seen[more.row]++
 		total++
 		if deadline, ok := ctx.Deadline(); ok && time.Now().Add(more.after).After(deadline) {
-			return res, backoff.Permanent(more.doubted(seen[more.row], total, c.cfg.Tries))
+			return res, backoff.Permanent(more.final(seen[more.row], total, c.cfg.Tries))
 		}
 		if more.row.Becomes == entra.CodeThrottled {
 			c.cfg.Limiter.Pause(more.after)
 		}
 		if seen[more.row] >= more.row.tries(c.cfg.Tries) || total >= c.cfg.Tries+2 {
-			return res, backoff.Permanent(more.doubted(seen[more.row], total, c.cfg.Tries))
+			return res, backoff.Permanent(more.final(seen[more.row], total, c.cfg.Tries))
 		}
 		return res, err
 	},
@@ -102,9 +102,9 @@ func retry[T any](ctx context.Context, c *Client, doing string, op func() (T, er
 		}))
 }
 
-// doubted is the error where there are no more tries: the answer's own, unless it is a refusal that
-// came less often than the table asks for. Nobody may act on such a one.
-func (a *again) doubted(seen, total, tries uint) error {
+// final is the error where there are no more tries: the answer's own, unless it is a refusal that
+// came less often than the table asks for. Such a refusal must not be acted on.
+func (a *again) final(seen, total, tries uint) error {
 	if a.row.Tries == 0 || seen >= a.row.tries(tries) {
 		return a.error
 	}

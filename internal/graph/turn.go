@@ -126,6 +126,6 @@ type lastBody struct {
 
 func (b lastBody) Close() error {
 	err := b.ReadCloser.Close()
-	_ = b.conn.Close() // the answer was read, or nobody wants it
+	_ = b.conn.Close() // the answer was read, or is not wanted
 	return err
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// Check refuses properties that records of a shape do not have, operators that a property does not take and values that are
-// no value of it, and readies the tree for evaluation.
+// Check refuses properties that records of a shape do not have, operators that a property does not
+// take and values that are no value of it, and readies the tree for evaluation.
 func Check(n Node, s *Shape) error { return checker{}.check(n, s) }
 
 // checker knows the variables of the lambdas around.
@@ -67,14 +67,16 @@ func (c checker) lambda(n *Lambda, s *Shape) error {
 		return nil
 	}
 	if _, taken := c[n.Var]; taken {
-		return problem(n.Path.At, fmt.Sprintf("the variable %s stands for something already", n.Var), "take another name")
+		return problem(n.Path.At, fmt.Sprintf("the variable %s stands for something already", n.Var),
+			"take another name")
 	}
 	c[n.Var] = elem
 	defer delete(c, n.Var)
 	return c.check(n.Of, s)
 }
 
-// resolve finds what a path leads to. A path that begins with a lambda's variable leads from its element.
+// resolve finds what a path leads to. A path that begins with a lambda's variable leads from its
+// element.
 func (c checker) resolve(p *Path, s *Shape) (*Shape, error) {
 	if elem, ok := c[firstOf(p.Names)]; ok && p.Var == "" {
 		p.Var, p.Names = p.Names[0], p.Names[1:]
@@ -139,7 +141,8 @@ func (c checker) compare(n *Compare, s *Shape) error {
 		}
 	}
 	if !slices.Contains(values[found.Kind], n.Value.Kind) {
-		return problem(n.Value.At, fmt.Sprintf("%s is compared with %q", n.Path, clip(n.Value.Text)), "accepted is "+example(found.Kind))
+		return problem(n.Value.At, fmt.Sprintf("%s is compared with %q", n.Path, clip(n.Value.Text)),
+			"accepted is "+example(found.Kind))
 	}
 	return nil
 }

@@ -9,13 +9,13 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// Matches evaluates a checked filter on a record, which must be valid JSON. What a record does not have is null: equal to
-// null, different from every value, and neither smaller nor greater.
+// Matches evaluates a checked filter on a record, which must be valid JSON. What a record does not
+// have is null: equal to null, different from every value, and neither smaller nor greater.
 func Matches(n Node, record []byte) bool {
 	return eval(n, scope{doc: gjson.Parse(unsafe.String(unsafe.SliceData(record), len(record)))})
 }
 
-// scope is a record and what the variables around stand for.
+// scope is a record and what the variables around it are bound to.
 type scope struct {
 	doc   gjson.Result
 	name  string
@@ -40,7 +40,8 @@ func (s *scope) lookUp(p Path) gjson.Result {
 	return from
 }
 
-// member is the first member of a name. gjson.Get would read points and stars in a name as its own language.
+// member is the first member of a name. gjson.Get would read points and stars in a name as its own
+// language.
 func member(object gjson.Result, name string) (found gjson.Result) {
 	object.ForEach(func(key, value gjson.Result) bool {
 		if key.Str == name {
@@ -76,7 +77,8 @@ func eval(n Node, s scope) bool {
 		if got.Type != gjson.String {
 			return false
 		}
-		has := map[string]func(string, string) bool{"startswith": strings.HasPrefix, "endswith": strings.HasSuffix, "contains": strings.Contains}[n.Func]
+		has := map[string]func(string, string) bool{"startswith": strings.HasPrefix, "endswith": strings.HasSuffix,
+			"contains": strings.Contains}[n.Func]
 		return has(folded(got.Str, n.Path), folded(n.Text, Path{fold: n.Path.fold}))
 	case *Lambda:
 		return evalLambda(n, s)

@@ -12,14 +12,15 @@ const MaxLength = 16_000
 
 // problem is an error with its place in the text, counted from 1.
 func problem(at int, why, accepted string) error {
-	return &entra.Error{Code: entra.CodeBadRequest, Doing: "read $filter", Why: fmt.Sprintf("at position %d: %s", at+1, why), Remedy: accepted}
+	return &entra.Error{Code: entra.CodeBadRequest, Doing: "read $filter",
+		Why: fmt.Sprintf("at position %d: %s", at+1, why), Remedy: accepted}
 }
 
 type tokenKind int
 
 const (
 	word   tokenKind = iota // names, paths, numbers, dates, operators
-	quoted                  // a text, its quotes taken away
+	quoted                  // a text, without its quotes
 	mark                    // ( ) , :
 	end
 )
@@ -44,7 +45,8 @@ func lex(text string) ([]token, error) {
 		case c == '\'':
 			content, next, ok := unquote(text, i)
 			if !ok {
-				return nil, problem(i, "a text begins and does not end", "close it with a quote; a quote within a text is written twice")
+				return nil, problem(i, "a text begins and does not end",
+					"close it with a quote; a quote within a text is written twice")
 			}
 			out = append(out, token{quoted, content, i})
 			i = next
@@ -69,7 +71,7 @@ func lex(text string) ([]token, error) {
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-// unquote reads a text that begins with the quote at from; two quotes stand for one.
+// unquote reads a text that begins with the quote at from; two quotes mean one.
 func unquote(text string, from int) (content string, next int, ok bool) {
 	var b strings.Builder
 	for i := from + 1; i < len(text); i++ {

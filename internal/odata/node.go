@@ -1,10 +1,12 @@
-// Package odata reads the $filter language of Microsoft Graph: a text is parsed once into a tree, checked against the
-// shape of the records, evaluated on a record, and taken apart into what a table can be asked for.
+// Package odata reads the $filter language of Microsoft Graph: a text is parsed once into a tree,
+// checked against the shape of the records, evaluated on a record, and taken apart into what a
+// table can be asked for.
 package odata
 
 import "time"
 
-// Node is a part of a filter that is true or false of a record: *Logical, *Not, *Compare, *In, *Call, *Lambda.
+// Node is a part of a filter that is true or false of a record: *Logical, *Not, *Compare, *In,
+// *Call, *Lambda.
 type Node interface{ isNode() }
 
 // Logical is and, or.
@@ -53,7 +55,7 @@ func (*In) isNode()      {}
 func (*Call) isNode()    {}
 func (*Lambda) isNode()  {}
 
-// Path leads to a value of a record, or of the element that a lambda's variable stands for.
+// Path leads to a value of a record, or of the element that a lambda's variable is bound to.
 type Path struct {
 	Var   string   // empty: of the record
 	Names []string // may be empty where Var is not: the element itself

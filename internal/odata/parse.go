@@ -15,7 +15,8 @@ const maxDepth = 100
 // Parse reads a filter. Errors are *entra.Error with the position.
 func Parse(text string) (Node, error) {
 	if len(text) > MaxLength {
-		return nil, problem(MaxLength, fmt.Sprintf("it has %d bytes", len(text)), fmt.Sprintf("accepted are up to %d", MaxLength))
+		return nil, problem(MaxLength, fmt.Sprintf("it has %d bytes", len(text)),
+			fmt.Sprintf("accepted are up to %d", MaxLength))
 	}
 	tokens, err := lex(text)
 	if err != nil {
@@ -27,7 +28,8 @@ func Parse(text string) (Node, error) {
 		return nil, err
 	}
 	if t := p.peek(); t.kind != end {
-		return nil, problem(t.at, fmt.Sprintf("%q stands where the filter should end", clip(t.text)), "join conditions with and, or; close as many parentheses as are opened")
+		return nil, problem(t.at, fmt.Sprintf("%q stands where the filter should end", clip(t.text)),
+			"join conditions with and, or; close as many parentheses as are opened")
 	}
 	return n, nil
 }
@@ -130,11 +132,13 @@ func (p *parser) condition() (Node, error) {
 	t := p.peek()
 	switch {
 	case t.kind == end:
-		return nil, problem(t.at, "a condition is missing", "such as userId eq '...', or startswith(appDisplayName,'...')")
+		return nil, problem(t.at, "a condition is missing",
+			"such as userId eq '...', or startswith(appDisplayName,'...')")
 	case t.kind == quoted || t.kind == word && isLiteral(t.text):
 		return p.flipped()
 	case t.kind != word:
-		return nil, problem(t.at, fmt.Sprintf("%q stands where a condition should begin", t.text), "such as userId eq '...', or startswith(appDisplayName,'...')")
+		return nil, problem(t.at, fmt.Sprintf("%q stands where a condition should begin", t.text),
+			"such as userId eq '...', or startswith(appDisplayName,'...')")
 	}
 	if name := strings.ToLower(t.text); p.tokens[1].kind == mark && p.tokens[1].text == "(" {
 		for _, known := range functions {
@@ -170,7 +174,8 @@ func (p *parser) comparison(path Path) (Node, error) {
 		return p.list(path)
 	}
 	if op.kind != word || !isOperator(op.text) {
-		return nil, problem(op.at, fmt.Sprintf("%s stands where an operator should", op.describe()), "accepted are eq, ne, gt, ge, lt, le, in")
+		return nil, problem(op.at, fmt.Sprintf("%s stands where an operator should", op.describe()),
+			"accepted are eq, ne, gt, ge, lt, le, in")
 	}
 	v, err := p.value()
 	return &Compare{Path: path, Op: op.text, Value: v, At: op.at}, err
@@ -184,7 +189,8 @@ func (p *parser) flipped() (Node, error) {
 	}
 	op := p.next()
 	if op.kind != word || !isOperator(op.text) {
-		return nil, problem(op.at, fmt.Sprintf("%s stands where an operator should", op.describe()), "accepted are eq, ne, gt, ge, lt, le")
+		return nil, problem(op.at, fmt.Sprintf("%s stands where an operator should", op.describe()),
+			"accepted are eq, ne, gt, ge, lt, le")
 	}
 	path, err := p.path()
 	turned := map[string]string{"gt": "lt", "ge": "le", "lt": "gt", "le": "ge", "eq": "eq", "ne": "ne"}
@@ -220,7 +226,8 @@ func (p *parser) call(name string) (Node, error) {
 	}
 	t := p.next()
 	if t.kind != quoted {
-		return nil, problem(t.at, fmt.Sprintf("%s stands where the text of %s should", t.describe(), name), "accepted is a text in single quotes")
+		return nil, problem(t.at, fmt.Sprintf("%s stands where the text of %s should", t.describe(), name),
+			"accepted is a text in single quotes")
 	}
 	n := &Call{Func: name, Path: path, Text: t.text, At: at}
 	if err := p.want(")", "behind the text of "+name); err != nil {
@@ -230,7 +237,8 @@ func (p *parser) call(name string) (Node, error) {
 	if p.keyword("eq") {
 		v, err := p.value()
 		if err != nil || v.Kind != Boolean {
-			return nil, problem(v.At, name+" is compared with what is neither true nor false", "leave the comparison out")
+			return nil, problem(v.At, name+" is compared with what is neither true nor false",
+				"leave the comparison out")
 		}
 		if !v.Bool {
 			return &Not{n}, nil
@@ -253,7 +261,8 @@ func (p *parser) lambda() (Node, error) {
 	}
 	v := p.next()
 	if v.kind != word || !isName(v.text) {
-		return nil, problem(v.at, fmt.Sprintf("%s stands where the variable should", v.describe()), "such as any(t: t/id eq '...')")
+		return nil, problem(v.at, fmt.Sprintf("%s stands where the variable should", v.describe()),
+			"such as any(t: t/id eq '...')")
 	}
 	n.Var = v.text
 	if err := p.want(":", "behind the variable"); err != nil {
@@ -268,7 +277,8 @@ func (p *parser) lambda() (Node, error) {
 func (p *parser) path() (Path, error) {
 	t := p.next()
 	if t.kind != word {
-		return Path{}, problem(t.at, t.describe()+" stands where a property should", "such as userId or status/errorCode")
+		return Path{}, problem(t.at, t.describe()+" stands where a property should",
+			"such as userId or status/errorCode")
 	}
 	if fold := strings.ToLower(t.text); (fold == "tolower" || fold == "toupper") && p.is("(") {
 		inner, err := p.path()
@@ -286,7 +296,8 @@ func splitPath(text string, at int) ([]string, error) {
 	names := strings.Split(text, "/")
 	for _, name := range names {
 		if !isName(name) {
-			return nil, problem(at, fmt.Sprintf("%q is no property", clip(text)), "put texts into single quotes; parts of a path are joined by /")
+			return nil, problem(at, fmt.Sprintf("%q is no property", clip(text)),
+				"put texts into single quotes; parts of a path are joined by /")
 		}
 		at += len(name) + 1
 	}
@@ -304,7 +315,8 @@ var (
 )
 
 func isLiteral(text string) bool {
-	return text == "true" || text == "false" || text == "null" || guidForm.MatchString(text) || dateForm.MatchString(text) || numberForm.MatchString(text)
+	return text == "true" || text == "false" || text == "null" || guidForm.MatchString(text) ||
+		dateForm.MatchString(text) || numberForm.MatchString(text)
 }
 
 func (p *parser) value() (Value, error) {
@@ -314,7 +326,8 @@ func (p *parser) value() (Value, error) {
 	case t.kind == quoted:
 		v.Kind = Text
 	case t.kind != word:
-		return v, problem(t.at, t.describe()+" stands where a value should", "accepted are 'texts', numbers, times, true, false, null")
+		return v, problem(t.at, t.describe()+" stands where a value should",
+			"accepted are 'texts', numbers, times, true, false, null")
 	case t.text == "null":
 		v.Kind = Null
 	case t.text == "true" || t.text == "false":
@@ -324,13 +337,15 @@ func (p *parser) value() (Value, error) {
 	case dateForm.MatchString(t.text):
 		at, err := parseTime(t.text)
 		if err != nil {
-			return v, problem(t.at, fmt.Sprintf("%q is no time", clip(t.text)), "accepted are 2026-11-21 and 2026-11-21T14:05:10Z, with up to seven digits behind the seconds")
+			return v, problem(t.at, fmt.Sprintf("%q is no time", clip(t.text)),
+				"accepted are 2026-11-21 and 2026-11-21T14:05:10Z, with up to seven digits behind the seconds")
 		}
 		v.Kind, v.Time = Time, at
 	case numberForm.MatchString(t.text):
 		n, err := strconv.ParseFloat(t.text, 64)
 		if err != nil {
-			return v, problem(t.at, fmt.Sprintf("%q is too large a number", clip(t.text)), "accepted are numbers up to 1.7e308")
+			return v, problem(t.at, fmt.Sprintf("%q is too large a number", clip(t.text)),
+				"accepted are numbers up to 1.7e308")
 		}
 		v.Kind, v.Num = Number, n
 	default:

@@ -9,8 +9,8 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// Plan is what a store can be asked for: no record that the filter lets through is left out by it, and each that comes is
-// still to be evaluated.
+// Plan is what a store can be asked for: no record that the filter lets through is left out by it,
+// and each that comes is still to be evaluated.
 type Plan struct {
 	From, To   time.Time        // [From, To); zero: no bound
 	EventTypes []string         // of signInEventTypes/any(t: t eq '...') that all have to hold
@@ -21,16 +21,17 @@ type Plan struct {
 }
 
 // PlanFor takes a checked filter apart. columns are those that hold copies, by path. A type of
-// events that stands elsewhere than in a chain of ands at the top is an error: each type is a log
+// events elsewhere than in a chain of ands at the top is an error: each type is a log
 // of its own.
 func PlanFor(n Node, timeProperty string, columns map[string]logs.Column) (Plan, error) {
 	p := &planner{timeProperty: timeProperty, columns: columns}
-	p.take(n)
+	p.collect(n)
 	if !p.From.IsZero() && !p.To.IsZero() && !p.From.Before(p.To) {
 		p.Empty = true
 	}
 	if at, found := findEventTypes(p.Rest); found {
-		return p.Plan, problem(at, "signInEventTypes is joined with other conditions by or, not, ne or all", "ask for one type, as signInEventTypes/any(t: t eq 'servicePrincipal'), joined with the rest by and")
+		return p.Plan, problem(at, "signInEventTypes is joined with other conditions by or, not, ne or all",
+			"ask for one type, as signInEventTypes/any(t: t eq 'servicePrincipal'), joined with the rest by and")
 	}
 	return p.Plan, nil
 }
@@ -68,13 +69,13 @@ type planner struct {
 	columns      map[string]logs.Column
 }
 
-// take takes what stands in a chain of ands.
-func (p *planner) take(n Node) {
+// collect gathers the conditions of a chain of ands.
+func (p *planner) collect(n Node) {
 	switch n := n.(type) {
 	case *Logical:
 		if !n.Or {
-			p.take(n.L)
-			p.take(n.R)
+			p.collect(n.L)
+			p.collect(n.R)
 			return
 		}
 	case *Compare:
@@ -84,7 +85,8 @@ func (p *planner) take(n Node) {
 			return
 		}
 	case *Lambda:
-		if c, ok := n.Of.(*Compare); ok && !n.All && n.Path.String() == eventTypes && c.Path.Var == n.Var && len(c.Path.Names) == 0 &&
+		c, ok := n.Of.(*Compare)
+		if ok && !n.All && n.Path.String() == eventTypes && c.Path.Var == n.Var && len(c.Path.Names) == 0 &&
 			c.Op == "eq" && c.Value.Kind == Text {
 			p.EventTypes = append(p.EventTypes, c.Value.Text)
 			return
@@ -146,7 +148,8 @@ func idsOf(n Node) []string {
 	return ids
 }
 
-// column turns a part into conditions on columns of which one has to hold, if it is nothing but that.
+// column turns a part into conditions on columns of which one has to hold, if it is nothing but
+// that.
 func (p *planner) column(n Node) ([]entra.Column, bool) {
 	switch n := n.(type) {
 	case *Logical:
@@ -180,8 +183,8 @@ func (p *planner) column(n Node) ([]entra.Column, bool) {
 	return nil, false
 }
 
-// equals is the condition of a column, where the column tells as much as the record: not for texts that a column holds
-// shortened, nor for an empty text or a usual one, which have no column.
+// equals is the condition of a column, where the column tells as much as the record: not for texts
+// that a column holds shortened, nor for an empty text or a usual one, which have no column.
 func (p *planner) equals(path Path, v Value) (entra.Column, bool) {
 	column, ok := p.columns[path.String()]
 	if !ok || path.Var != "" || path.Fold != "" || path.fold {

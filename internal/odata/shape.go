@@ -32,9 +32,9 @@ type Shape struct {
 	fold   bool              // texts are compared without regard to case
 }
 
-// ParseShape reads a shape from words: name (a text), name:n (number), name:b (boolean), name:t (time), name:f (a text
-// compared without regard to case), name:* (anything), name{...} (object), name[] (list of texts), name[{...}] (list of
-// objects).
+// ParseShape reads a shape from words: name (a text), name:n (number), name:b (boolean), name:t
+// (time), name:f (a text compared without regard to case), name:* (anything), name{...} (object),
+// name[] (list of texts), name[{...}] (list of objects).
 func ParseShape(name, text string) (*Shape, error) {
 	s := &Shape{Kind: KindObject, Name: name, Fields: map[string]*Shape{}}
 	rest, err := s.readFields(strings.Fields(spaced(text)))
@@ -72,7 +72,8 @@ func (s *Shape) readFields(words []string) ([]string, error) {
 			}
 			words = rest[2:]
 		default:
-			kinds := map[string]Kind{"": KindText, "n": KindNumber, "b": KindBool, "t": KindTime, "f": KindText, "*": KindOpen}
+			kinds := map[string]Kind{"": KindText, "n": KindNumber, "b": KindBool, "t": KindTime, "f": KindText,
+				"*": KindOpen}
 			var ok bool
 			if field.Kind, ok = kinds[kind]; !ok {
 				return nil, fmt.Errorf("read the shape of %s: %q is no kind", name, kind)
@@ -114,7 +115,8 @@ func (s *Shape) find(names []string, at int) (*Shape, error) {
 		case KindOpen:
 			return s, nil
 		case KindList:
-			return nil, problem(at, fmt.Sprintf("%s is a list", s.Name), fmt.Sprintf("ask for its elements: %s/any(x: x/%s ...)", s.Name, strings.Join(names[i:], "/")))
+			return nil, problem(at, fmt.Sprintf("%s is a list", s.Name),
+				fmt.Sprintf("ask for its elements: %s/any(x: x/%s ...)", s.Name, strings.Join(names[i:], "/")))
 		case KindObject:
 		default:
 			return nil, problem(at, fmt.Sprintf("%s has no properties of its own", s.Name), "compare "+s.Name+" itself")

@@ -11,8 +11,8 @@ import (
 	"github.com/entraledger/entraledger/internal/jobs"
 )
 
-// Once makes the checks once for each version of the app, whichever process is the first, and logs what they found. What it
-// can't do hinders nothing.
+// Once makes the checks once for each version of the app, whichever process is the first, and logs
+// what they found. What it can't do hinders nothing.
 type Once struct {
 	Store   jobs.Store
 	Version string
@@ -52,14 +52,17 @@ func (o *Once) Run(ctx context.Context) {
 		case Limited:
 			level = slog.LevelWarn
 		}
-		o.Log.Log(ctx, level, "preflight", "check", c.Name, "status", string(c.Status), "code", string(c.Code), "detail", c.Detail, "consequence", c.Consequence)
+		o.Log.Log(ctx, level, "preflight", "check", c.Name, "status", string(c.Status), "code", string(c.Code),
+			"detail", c.Detail, "consequence", c.Consequence)
 	}
 	o.Log.InfoContext(ctx, "preflight done", "status", string(Worst(checks)), "version", o.Version)
 	state, err := json.Marshal(checks)
 	if err == nil {
-		_, err = o.Store.SaveJob(ctx, jobs.Job{Kind: Kind, ID: o.Version, State: state, Done: true, Created: o.Now(), Updated: o.Now()})
+		_, err = o.Store.SaveJob(ctx, jobs.Job{Kind: Kind, ID: o.Version, State: state, Done: true, Created: o.Now(),
+			Updated: o.Now()})
 	}
 	if err != nil {
-		o.Log.WarnContext(ctx, "that the preflight was made is not noted; another run makes it again", "error", err.Error())
+		o.Log.WarnContext(ctx, "that the preflight was made is not noted; another run makes it again",
+			"error", err.Error())
 	}
 }

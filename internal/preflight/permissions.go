@@ -19,7 +19,8 @@ type Permission struct {
 	Optional bool
 	// Instead are wider permissions that do as well; none of them is asked for.
 	Instead []string
-	// Alternative: it takes the place of another one where a tenant asks for it; nothing misses it by itself.
+	// Alternative: it takes the place of another one where a tenant asks for it; nothing misses it
+	// by itself.
 	Alternative bool
 	bySetting   bool
 	needed      func(streams []entra.Stream, groups bool) bool
@@ -49,7 +50,8 @@ func ofCollections(of collections.List) (out []Permission) {
 			at := slices.IndexFunc(out, func(o Permission) bool { return o.Name == p.Name })
 			if at < 0 {
 				needed := func(_ []entra.Stream, groups bool) bool { return groups || !p.Setting }
-				out = append(out, Permission{Name: p.Name, For: p.For, Without: p.Without, bySetting: p.Setting, needed: needed})
+				out = append(out, Permission{Name: p.Name, For: p.For, Without: p.Without, bySetting: p.Setting,
+					needed: needed})
 				continue
 			}
 			out[at].For = joined(out[at].For, p.For)
@@ -107,7 +109,8 @@ func ofLogs() []Permission {
 		return Permission{For: list(of, " (opt-in)"), Without: list(of, "") + ": not archived; the other logs are"}
 	})
 	alternative := each(func(l *logs.Log) string { return l.Alternative }, func(of []*logs.Log) Permission {
-		return Permission{For: fmt.Sprintf("%s, where a tenant asks for it in place of `%s`", list(of, ""), of[0].Permission),
+		return Permission{For: fmt.Sprintf("%s, where a tenant asks for it in place of `%s`", list(of, ""),
+			of[0].Permission),
 			Without: list(of, "") + ": not archived; the other logs are", Alternative: true}
 	})
 	optional := each(func(l *logs.Log) string {
@@ -163,15 +166,20 @@ type Role struct {
 	For  string
 }
 
-// Roles lists them. Source of the ids: learn.microsoft.com/azure/role-based-access-control/built-in-roles.
+// Roles lists them. Source of the ids:
+// learn.microsoft.com/azure/role-based-access-control/built-in-roles.
 func Roles() []Role {
 	const host = "the Functions host's storage account"
 	return []Role{
-		{"Storage Table Data Contributor", "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3", "the archive's storage account", "records, ledger, snapshots"},
-		{"Storage Blob Data Contributor", "ba92f5b4-2d11-453d-a403-e96b0029c9fe", "the archive's storage account", "the heads of the logs of seals"},
-		{"Storage Blob Data Owner", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b", host, "the host's leases, timers and keys, and the package"},
+		{"Storage Table Data Contributor", "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3", "the archive's storage account",
+			"records, ledger, snapshots"},
+		{"Storage Blob Data Contributor", "ba92f5b4-2d11-453d-a403-e96b0029c9fe", "the archive's storage account",
+			"the heads of the logs of seals"},
+		{"Storage Blob Data Owner", "b7e6dc6d-f1e8-4753-8033-0f276bb0955b", host,
+			"the host's leases, timers and keys, and the package"},
 		{"Storage Queue Data Contributor", "974c5e8b-45b9-4653-ba55-5f855dd0fb88", host, "the host's own bookkeeping"},
 		{"Storage Table Data Contributor", "0a9a7e1f-b9d0-4cc4-a60d-0319b160aaa3", host, "the host's own bookkeeping"},
-		{"Monitoring Metrics Publisher", "3913510d-42f4-4e42-8a64-420c390055eb", "Application Insights", "logs and metrics"},
+		{"Monitoring Metrics Publisher", "3913510d-42f4-4e42-8a64-420c390055eb", "Application Insights",
+			"logs and metrics"},
 	}
 }

@@ -1,5 +1,5 @@
-// Package preflight finds out what the app may do in its tenant and its storage account, and says in words what each missing
-// piece means.
+// Package preflight finds out what the app may do in its tenant and its storage account, and says
+// in words what each missing piece means.
 package preflight
 
 import (
@@ -23,7 +23,8 @@ type Tenant interface {
 	Now(ctx context.Context) (time.Time, error)
 	// Roles are the application permissions that the app's token carries.
 	Roles(ctx context.Context) ([]string, error)
-	// RiskDisclosed tells whether sign-ins carry their risk, which takes P2: others see "hidden". known is false where there is no sign-in.
+	// RiskDisclosed tells whether sign-ins carry their risk, which takes P2: others see "hidden".
+	// known is false where there is no sign-in.
 	RiskDisclosed(ctx context.Context) (disclosed, known bool, err error)
 	// ProbeStream asks for one record of a stream.
 	ProbeStream(ctx context.Context, s entra.Stream) error
@@ -130,7 +131,9 @@ func (p part) check(ctx context.Context) Check {
 
 func parts(cfg Config) []part {
 	out := []part{
-		{name: "clock and token", probe: cfg.clock, consequence: "without a token nothing can be read; with a clock that is wrong, tokens and signatures are refused"},
+		{name: "clock and token", probe: cfg.clock,
+			consequence: "without a token nothing can be read; " +
+				"with a clock that is wrong, tokens and signatures are refused"},
 		{name: "tables", probe: cfg.Storage.ProbeTables, consequence: "nothing can be archived or answered"},
 	}
 	if cfg.Callers != nil {
@@ -139,14 +142,18 @@ func parts(cfg Config) []part {
 	}
 	if cfg.Blobs != nil {
 		out = append(out, part{name: "blobs", probe: cfg.Blobs.ProbeBlobs,
-			consequence: "the heads of the logs of seals lie in the tables only, where whoever can write them can rewrite them"})
+			consequence: "the heads of the logs of seals lie in the tables only, " +
+				"where whoever can write them can rewrite them"})
 	}
 	for _, p := range needed(cfg.collections(), cfg.Streams, cfg.Groups) {
-		out = append(out, part{name: "permission " + p.Name, probe: func(ctx context.Context) error { return cfg.permission(ctx, p) },
-			consequence: strings.ReplaceAll(p.Without, "`", ""), optional: p.Optional, fine: "the app's token carries it"})
+		out = append(out, part{name: "permission " + p.Name,
+			probe:       func(ctx context.Context) error { return cfg.permission(ctx, p) },
+			consequence: strings.ReplaceAll(p.Without, "`", ""), optional: p.Optional,
+			fine: "the app's token carries it"})
 	}
 	for _, s := range cfg.Streams {
-		out = append(out, part{name: streamCheck(s), probe: func(ctx context.Context) error { return cfg.Tenant.ProbeStream(ctx, s) },
+		out = append(out, part{name: streamCheck(s),
+			probe:       func(ctx context.Context) error { return cfg.Tenant.ProbeStream(ctx, s) },
 			consequence: "this log is not archived, and what Graph forgets of it is lost; the other logs are archived"})
 	}
 	for _, c := range cfg.collections() {
@@ -170,7 +177,7 @@ func Worst(checks []Check) Status {
 	return worst
 }
 
-// mostOff is how far the clocks may be apart before it is worth a word; tokens stand five minutes.
+// mostOff is how far the clocks may be apart before it is worth a word; tokens allow five minutes.
 const mostOff = 2 * time.Minute
 
 func (cfg Config) clock(ctx context.Context) error {
@@ -179,7 +186,8 @@ func (cfg Config) clock(ctx context.Context) error {
 		return err
 	}
 	if off := now.Sub(cfg.Clock()).Abs(); off > mostOff {
-		return &entra.Error{Code: entra.CodeInternal, Doing: "compare the clocks", Why: fmt.Sprintf("the tenant's is %s off this machine's", off.Round(time.Second)),
+		return &entra.Error{Code: entra.CodeInternal, Doing: "compare the clocks",
+			Why:    fmt.Sprintf("the tenant's is %s off this machine's", off.Round(time.Second)),
 			Remedy: "set the machine's clock; the archive goes by the tenant's"}
 	}
 	return nil
@@ -196,8 +204,10 @@ func (cfg Config) permission(ctx context.Context, p Permission) error {
 			return nil
 		}
 	}
-	return &entra.Error{Code: entra.CodePermission, Doing: "look for " + p.Name + " in the app's token", Why: "it is not there",
-		Remedy: "grant it to the app's identity (infra/grant.sh), and restart the app: a token that was issued before lives for up to a day"}
+	return &entra.Error{Code: entra.CodePermission, Doing: "look for " + p.Name + " in the app's token",
+		Why: "it is not there",
+		Remedy: "grant it to the app's identity (infra/grant.sh), and restart the app: " +
+			"a token that was issued before lives for up to a day"}
 }
 
 // licence tells which licence the tenant shows, and what it means.
@@ -211,11 +221,14 @@ func licence(ctx context.Context, cfg Config, checks []Check) Check {
 		case checks[i].Status == OK:
 			return Check{Name: "licence", Status: OK, Detail: premium(ctx, cfg)}
 		case checks[i].Code == entra.CodeLicence:
-			return Check{Name: "licence", Status: Limited, Code: entra.CodeLicence, Detail: "the tenant has no Microsoft Entra ID P1 or P2 licence",
-				Consequence: "Graph gives audits only, and keeps them for 7 days; sign-ins and sign-in activity are not disclosed, so who is inactive is unknown"}
+			return Check{Name: "licence", Status: Limited, Code: entra.CodeLicence,
+				Detail: "the tenant has no Microsoft Entra ID P1 or P2 licence",
+				Consequence: "Graph gives audits only, and keeps them for 7 days; " +
+					"sign-ins and sign-in activity are not disclosed, so who is inactive is unknown"}
 		}
 	}
-	return Check{Name: "licence", Status: Limited, Detail: "none of the logs that need a licence could be read, so it can't be told", Consequence: "see the checks of the streams"}
+	return Check{Name: "licence", Status: Limited,
+		Detail: "none of the logs that need a licence could be read, so it can't be told", Consequence: "see the checks of the streams"}
 }
 
 // premium tells P1 from P2, as far as a sign-in of the last days does.
@@ -228,6 +241,7 @@ func premium(ctx context.Context, cfg Config) string {
 	case disclosed:
 		return "the tenant has Microsoft Entra ID P2: sign-ins carry their risk, and " + kept
 	default:
-		return "the tenant has Microsoft Entra ID P1: " + kept + ", and says hidden for the risk of sign-ins, which is archived so"
+		return "the tenant has Microsoft Entra ID P1: " + kept +
+			", and says hidden for the risk of sign-ins, which is archived so"
 	}
 }

@@ -33,15 +33,18 @@ type Groups struct {
 	More   bool
 	Span   time.Time // of the next group
 	Offset int       // groups of that span that were given already
-	// Tampered is how many records were left out because they were altered: nobody knows to which
-	// group they belong. Those of a span are counted where its first group is given, so that each
-	// is counted once on the way through all.
+	// Tampered is how many records were left out because they were altered: it is not known to
+	// which group they belong. Those of a span are counted where its first group is given, so that
+	// each is counted once on the way through all.
 	Tampered int
 }
 
-// Aggregate groups what matches by spans of time, the newest first, and within a span the most frequent first, up to top
-// groups after a place (a zero span: from the begin). A span that can't be read until a moment is an error.
-func (q Question) Aggregate(ctx context.Context, in Archive, every time.Duration, from Groups, top int, until time.Time) (Groups, error) {
+// Aggregate groups what matches by spans of time, the newest first, and within a span the most
+// frequent first, up to top groups after a place (a zero span: from the begin). A span that can't
+// be read until a moment is an error.
+func (q Question) Aggregate(
+	ctx context.Context, in Archive, every time.Duration, from Groups, top int, until time.Time,
+) (Groups, error) {
 	out := Groups{Span: from.Span, Offset: from.Offset}
 	if !q.From.Before(q.To) {
 		return out, nil
@@ -97,8 +100,10 @@ func (q Question) span(
 		return nil, 0, err
 	}
 	if late {
-		return nil, 0, &entra.Error{Code: entra.CodeUnavailable, Doing: "group " + string(q.Stream) + " from " + start.Format(time.RFC3339),
-			Why: fmt.Sprintf("%s of them could not be read in the time of one request", every), Remedy: "take a shorter aggregate, or narrow $filter"}
+		return nil, 0, &entra.Error{Code: entra.CodeUnavailable,
+			Doing: "group " + string(q.Stream) + " from " + start.Format(time.RFC3339),
+			Why: fmt.Sprintf("%s of them could not be read in the time of one request",
+				every), Remedy: "take a shorter aggregate, or narrow $filter"}
 	}
 	return found.sorted(), tampered, nil
 }

@@ -89,7 +89,7 @@ func (q Question) sets(ctx context.Context, in Archive, all span) ([]written, er
 	}
 	for cov, err := range in.Windows(ctx, q.Stream, entra.FloorHour(all.from), all.to) {
 		if entra.CodeOf(err) == entra.CodeTampered {
-			break // a row was altered: what lies behind it is asked for without columns, which takes longer
+			break // a row was altered: what comes after it is asked for without columns, which takes longer
 		}
 		if err != nil {
 			return nil, err

@@ -48,13 +48,14 @@ func (q Question) values() []archive.Value {
 	return nil
 }
 
-// Scans tells whether only a search through all records can answer: neither a begin nor the index narrows it.
+// Scans tells whether only a search through all records can answer: neither a begin nor the index
+// narrows it.
 func (q Question) Scans() bool {
 	return q.plan.Rest != nil && q.plan.From.IsZero() && q.values() == nil
 }
 
-// parts are the times that have to be searched, in the question's order: all of it, or, where the index knows the values that
-// are looked for, without the hours in which there are none.
+// parts are the times that have to be searched, in the question's order: all of it, or, where the
+// index knows the values that are looked for, without the hours in which there are none.
 func (q Question) parts(ctx context.Context, in Archive, after string) iter.Seq2[span, error] {
 	values := q.values()
 	from, to := q.from(after), q.to(after)
@@ -97,7 +98,8 @@ func (q Question) parts(ctx context.Context, in Archive, after string) iter.Seq2
 	}
 }
 
-// ahead is how many months the index is asked for at the same time: where little is found, the next ones are there already.
+// ahead is how many months the index is asked for at the same time: where little is found, the next
+// ones are there already.
 const ahead = 4
 
 // Later begins some work, and returns what waits for its result.
@@ -117,7 +119,7 @@ func Later[T any](work func() (T, error)) func() (T, error) {
 	}
 }
 
-// from and to leave out what lies before a place; the reading itself knows the place exactly.
+// from and to leave out what comes before a place; the reading itself knows the place exactly.
 func (q Question) from(after string) time.Time {
 	if at, ok := timeOf(after); ok && !q.NewestFirst && at.After(q.From) {
 		return at
@@ -169,7 +171,8 @@ func months(from, to time.Time, newestFirst bool) iter.Seq[span] {
 	}
 }
 
-// within are the parts of a time that have to be searched: the days that are not among hours, and of the others the hours.
+// within are the parts of a time that have to be searched: the days that are not among hours, and
+// of the others the hours.
 func within(all span, hours map[time.Time]archive.Hours, newestFirst bool) []span {
 	var out []span
 	for at := all.from; at.Before(all.to); {

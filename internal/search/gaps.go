@@ -50,7 +50,7 @@ func (g *Gaps) OfQuestion(ctx context.Context, q Question) ([]archive.Gap, error
 
 // Of lists the gaps of [from, to), oldest first and cut to it. A range that can have none costs no
 // request. Where a long time was purged month by month, only the last month's entry is read. What
-// Graph had forgotten when the archive began is no gap: the archive begins after it. Who gets the
+// Graph no longer had when the archive began is no gap: the archive begins after it. Who gets the
 // list must not change it.
 func (g *Gaps) Of(ctx context.Context, p archive.Progress, from, to time.Time) ([]archive.Gap, error) {
 	if p.Purged == 0 && p.Lost == 0 || !p.Started() {
@@ -94,7 +94,8 @@ func mayHaveGaps(p archive.Progress, begin time.Time) span {
 	}
 	before := max(0, int64(entra.HoursBetween(begin, p.PurgedTo))) // hours that were purged at the begin, or lost
 	if p.Purged > before || p.Purged > 0 && p.Lost >= leastPurged && p.LostFrom.Before(p.PurgedTo) {
-		month := time.Date(p.SealedTo.Year(), p.SealedTo.Month(), 1, 0, 0, 0, 0, time.UTC) // what is purged is sealed to its end
+		// what is purged is sealed to its end
+		month := time.Date(p.SealedTo.Year(), p.SealedTo.Month(), 1, 0, 0, 0, 0, time.UTC)
 		out = span{begin, latest(out.to, month)}
 	}
 	if out.from.Before(p.PurgedTo) {
@@ -138,7 +139,7 @@ func (g *Gaps) purged(ctx context.Context, s entra.Stream, all span) ([]archive.
 	return []archive.Gap{out}, nil
 }
 
-// cut leaves out what lies outside of the edges, and what was lost before the archive began.
+// cut leaves out what is outside of the edges, and what was lost before the archive began.
 func cut(all []archive.Gap, edges span, begin time.Time) []archive.Gap {
 	var out []archive.Gap
 	for _, gap := range all {
@@ -153,14 +154,14 @@ func cut(all []archive.Gap, edges span, begin time.Time) []archive.Gap {
 }
 
 // Begin is the first instant that the archive holds of a stream: after what was purged, and after
-// the part of the first hour that Graph had forgotten when the archive began. Zero: nothing was
+// the part of the first hour that Graph no longer had when the archive began. Zero: nothing was
 // read yet.
 func (g *Gaps) Begin(ctx context.Context, p archive.Progress) (time.Time, error) {
 	held, _ := p.Hours(p.LastRunAt)
 	if p.Lost == 0 || p.LostFrom.After(held) || !p.LostTo.After(held) {
 		return held, nil
 	}
-	// Neighbours that are lost are one gap: what lies behind the first hours does not change it.
+	// Neighbours that are lost are one gap: what comes after the first hours does not change it.
 	for until := held.Add(time.Hour); ; until = until.Add(day) {
 		first, err := archive.GapsOf(ctx, g.ledger, p.Stream, held, until)
 		if err != nil || len(first) == 0 || !entra.FloorHour(first[0].From).Equal(held) {

@@ -1,5 +1,5 @@
-// Package search asks the archive a question in Graph's filter language: what the tables can tell is asked of them, and the
-// rest of each record that they give.
+// Package search asks the archive a question in Graph's filter language: what the tables can tell
+// is asked of them, and the rest of each record that they give.
 package search
 
 import (
@@ -24,11 +24,11 @@ type Question struct {
 	plan        odata.Plan
 	covers      span             // the time that it is about
 	progress    archive.Progress // of its stream
-	limit       int              // about how many records will be taken; 0: all
+	limit       int              // about how many records will be read; 0: all
 }
 
-// New reads a filter; an empty one lets everything through. A type of sign-ins in it chooses the stream. Errors are
-// *entra.Error with the position in the filter.
+// New reads a filter; an empty one lets everything through. A type of sign-ins in it chooses the
+// stream. Errors are *entra.Error with the position in the filter.
 func New(s entra.Stream, shape *odata.Shape, filter string) (Question, error) {
 	q := Question{Stream: s, NewestFirst: true}
 	if filter == "" {
@@ -50,7 +50,8 @@ func New(s entra.Stream, shape *odata.Shape, filter string) (Question, error) {
 	for i, name := range q.plan.EventTypes {
 		log, ok := logs.OfEventType(name)
 		if !ok || i > 0 && log.Stream != q.Stream {
-			return q, &entra.Error{Code: entra.CodeBadRequest, Doing: "read $filter", Why: fmt.Sprintf("%q is no type of sign-ins, or one of several", entra.Clip(name, 80)),
+			return q, &entra.Error{Code: entra.CodeBadRequest, Doing: "read $filter",
+				Why:    fmt.Sprintf("%q is no type of sign-ins, or one of several", entra.Clip(name, 80)),
 				Remedy: "accepted is one of " + strings.Join(logs.EventTypes(), ", ")}
 		}
 		q.Stream = log.Stream
@@ -112,7 +113,10 @@ type Archive interface {
 
 // Each yields the records that match, and how far the search is, from a place on. An altered record
 // matches whatever the filter says of it, unless another id is asked for than its row key has.
-func (q Question) Each(ctx context.Context, from Archive, after string, yield func(rec archive.Archived, matches bool) (more bool, err error)) error {
+func (q Question) Each(
+	ctx context.Context, from Archive, after string,
+	yield func(rec archive.Archived, matches bool) (more bool, err error),
+) error {
 	for part, err := range q.parts(ctx, from, after) {
 		if err != nil {
 			return err
@@ -131,7 +135,9 @@ func (q Question) Each(ctx context.Context, from Archive, after string, yield fu
 }
 
 // read yields what is found for one question to the table, and tells whether to go on.
-func (q Question) read(ctx context.Context, from Archive, a ask, after string, yield func(archive.Archived, bool) (bool, error)) (bool, error) {
+func (q Question) read(
+	ctx context.Context, from Archive, a ask, after string, yield func(archive.Archived, bool) (bool, error),
+) (bool, error) {
 	reading := archive.Reading{Stream: q.Stream, From: a.from, To: a.to, NewestFirst: q.NewestFirst, Columns: a.columns,
 		Versions: q.Versions, After: after, Limit: q.limit}
 	for rec, err := range from.Read(ctx, reading) {
@@ -150,7 +156,7 @@ func (q Question) matches(rec archive.Archived) bool {
 	hasID := q.plan.IDs == nil || slices.Contains(q.plan.IDs, rec.Key.ID)
 	switch {
 	case rec.Tampered != "":
-		return hasID || rec.Key.ID == "" // nobody knows which record it was
+		return hasID || rec.Key.ID == "" // it is not known which record it was
 	case rec.Raw == nil:
 		return false
 	}

@@ -9,12 +9,13 @@ import (
 	"github.com/entraledger/entraledger/internal/reference"
 )
 
-// nearMiss is how many letters a word may differ from a known one to be taken for a slip of the pen. A word that is further from all
-// known ones may be newer than our list.
+// nearMiss is how many letters a word may differ from a known one to count as a misspelling. A word
+// that is further from all known ones may be newer than our list.
 const nearMiss = 2
 
-// knownWords refuses categories, services and activities of the audit log that are a slip of the pen away from a known one: as
-// texts are compared with regard to case, such a filter would find nothing, and nobody would know why.
+// knownWords refuses categories, services and activities of the audit log that are a slip of the
+// pen away from a known one: as texts are compared with regard to case, such a filter would find
+// nothing, and the caller would not know why.
 func knownWords(n odata.Node) error {
 	var err error
 	odata.Texts(n, func(path, text string, at int) {
@@ -24,12 +25,14 @@ func knownWords(n odata.Node) error {
 		}
 		list := make([]string, 0, len(known))
 		for word := range known {
-			if abs(len(word)-len(text)) <= nearMiss && (strings.EqualFold(word, text) || odata.Distance(word, text) <= nearMiss) {
+			if abs(len(word)-len(text)) <= nearMiss &&
+				(strings.EqualFold(word, text) || odata.Distance(word, text) <= nearMiss) {
 				list = append(list, word)
 			}
 		}
 		if near := odata.Nearest(text, list); near != "" {
-			err = &entra.Error{Code: entra.CodeBadRequest, Doing: "read $filter", Why: fmt.Sprintf("at position %d: no record has the %s %q", at+1, path, entra.Clip(text, 80)),
+			err = &entra.Error{Code: entra.CodeBadRequest, Doing: "read $filter",
+				Why:    fmt.Sprintf("at position %d: no record has the %s %q", at+1, path, entra.Clip(text, 80)),
 				Remedy: fmt.Sprintf("did you mean '%s'? GET /api/reference/auditActivities lists what is known", near)}
 		}
 	})

@@ -18,8 +18,8 @@ const (
 		"assignedLicenses,onPremisesSyncEnabled,externalUserState"
 )
 
-// Source: learn.microsoft.com/graph/api/user-list. 500 is the most users that Graph gives with their
-// sign-in activity; it refuses or drops more.
+// Source: learn.microsoft.com/graph/api/user-list. 500 is the most users that Graph gives with
+// their sign-in activity; it refuses or drops more.
 func users() *Collection {
 	return &Collection{
 		Word: Users, Title: "users", Resource: "signInActivity",

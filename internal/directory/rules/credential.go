@@ -11,7 +11,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Origin says on which object a credential lies.
+// Origin says which kind of object has a credential.
 type Origin string
 
 // The origins.
@@ -59,7 +59,8 @@ type Entry struct {
 	End        time.Time `json:",omitzero"`
 }
 
-// Credential is one secret or certificate: one thing that somebody has to renew, in how many entries of Graph it may stand.
+// Credential is one secret or certificate: one thing that somebody has to renew, however many
+// entries of Graph describe it.
 type Credential struct {
 	Kind        Kind
 	Origin      Origin
@@ -74,19 +75,21 @@ type Credential struct {
 	End         time.Time `json:",omitzero"`  // zero where it never ends
 	Rotates     string    `json:",omitempty"` // who renews it by itself; empty: a person has to
 	Owners      []Owner   `json:",omitempty"`
-	LastUsed    time.Time `json:",omitzero"`  // zero: not known, or never
-	UseKnown    bool      `json:",omitempty"` // the tenant's report of credential use names it, or names others and not it
-	Successor   string    `json:",omitempty"` // key id of a newer credential beside it that is valid
+	LastUsed    time.Time `json:",omitzero"` // zero: not known, or never
+	// UseKnown: the tenant's report of credential use names it, or names others and not it.
+	UseKnown  bool   `json:",omitempty"`
+	Successor string `json:",omitempty"` // key id of a newer credential beside it that is valid
 }
 
 // ErrNoApp says that a text is neither an application nor a service principal.
 var ErrNoApp = errors.New("it is no application or service principal: it has no id")
 
-// ParseApp reads an application or service principal with its credentials and owners. raw must be valid JSON;
-// nothing of it is kept.
+// ParseApp reads an application or service principal with its credentials and owners. raw must be
+// valid JSON; nothing of it is kept.
 func ParseApp(origin Origin, raw []byte) (App, error) {
 	doc := gjson.Parse(unsafe.String(unsafe.SliceData(raw), len(raw)))
-	h := App{Origin: origin, ID: own(doc.Get("id")), AppID: own(doc.Get("appId")), DisplayName: own(doc.Get("displayName")), Type: own(doc.Get("servicePrincipalType"))}
+	h := App{Origin: origin, ID: own(doc.Get("id")), AppID: own(doc.Get("appId")),
+		DisplayName: own(doc.Get("displayName")), Type: own(doc.Get("servicePrincipalType"))}
 	doc.Get("tags").ForEach(func(_, tag gjson.Result) bool {
 		h.Tags = append(h.Tags, own(tag))
 		return true
@@ -97,8 +100,8 @@ func ParseApp(origin Origin, raw []byte) (App, error) {
 	})
 	entries := func(path string) (out []Entry) {
 		doc.Get(path).ForEach(func(_, e gjson.Result) bool {
-			out = append(out, Entry{own(e.Get("keyId")), own(e.Get("displayName")), own(e.Get("customKeyIdentifier")), own(e.Get("usage")),
-				when(e.Get("startDateTime")), when(e.Get("endDateTime"))})
+			out = append(out, Entry{own(e.Get("keyId")), own(e.Get("displayName")), own(e.Get("customKeyIdentifier")),
+				own(e.Get("usage")), when(e.Get("startDateTime")), when(e.Get("endDateTime"))})
 			return true
 		})
 		return out
@@ -126,8 +129,8 @@ func (h App) KeyIDs() []string {
 // own is a text that does not share the document's memory.
 func own(v gjson.Result) string { return strings.Clone(v.String()) }
 
-// Credentials are the holder's, each once. A SAML signing certificate stands in Graph as a Sign key, a Verify key and a
-// password, all with one customKeyIdentifier, and is one certificate.
+// Credentials are the app's, each once. Graph has a SAML signing certificate as a Sign key, a
+// Verify key and a password, all with one customKeyIdentifier, and is one certificate.
 func (h App) Credentials() []Credential {
 	var out []Credential
 	byIdentifier := make(map[string]int)
@@ -153,13 +156,14 @@ func (h App) Credentials() []Credential {
 }
 
 func (h App) credential(kind Kind, e Entry) Credential {
-	return Credential{Kind: kind, Origin: h.Origin, ObjectID: h.ID, AppID: h.AppID, DisplayName: h.DisplayName, KeyID: e.KeyID, Name: e.Name,
-		Identifier: e.Identifier, Start: e.Start, End: e.End, Owners: h.Owners, Rotates: h.rotates(e)}
+	return Credential{Kind: kind, Origin: h.Origin, ObjectID: h.ID, AppID: h.AppID, DisplayName: h.DisplayName,
+		KeyID: e.KeyID, Name: e.Name, Identifier: e.Identifier, Start: e.Start, End: e.End, Owners: h.Owners, Rotates: h.rotates(e)}
 }
 
-// rotates names who renews a credential by itself. Sources: learn.microsoft.com/entra/identity/managed-identities-azure-resources
-// (certificates of managed identities), .../app-proxy (tag WindowsAzureActiveDirectoryOnPremApp), .../hybrid/connect
-// (the certificate CWAP_AuthSecret and the application ConnectSyncProvisioning).
+// rotates names who renews a credential by itself. Sources:
+// learn.microsoft.com/entra/identity/managed-identities-azure-resources (certificates of managed
+// identities), .../app-proxy (tag WindowsAzureActiveDirectoryOnPremApp), .../hybrid/connect (the
+// certificate CWAP_AuthSecret and the application ConnectSyncProvisioning).
 func (h App) rotates(e Entry) string {
 	switch {
 	case h.Type == "ManagedIdentity":
@@ -172,9 +176,9 @@ func (h App) rotates(e Entry) string {
 	return ""
 }
 
-// Joined puts the credentials of applications and of their service principals together. One that stands on both, under
-// one key id or one certificate's thumbprint, is one credential, the application's, with the owners of both. Each
-// learns its successor.
+// Joined puts the credentials of applications and of their service principals together. One that
+// both have, under one key id or one certificate's thumbprint, is one credential, the
+// application's, with the owners of both. Each learns its successor.
 func Joined(credentials []Credential) []Credential {
 	type place struct{ appID, key string }
 	var (
@@ -182,7 +186,9 @@ func Joined(credentials []Credential) []Credential {
 		seen = make(map[place]int)
 	)
 	sorted := slices.Clone(credentials)
-	slices.SortStableFunc(sorted, func(a, b Credential) int { return strings.Compare(string(a.Origin), string(b.Origin)) }) // applications first
+	slices.SortStableFunc(sorted, func(a, b Credential) int { // applications first
+		return strings.Compare(string(a.Origin), string(b.Origin))
+	})
 	for _, c := range sorted {
 		places := []place{{c.AppID, "id " + c.KeyID}}
 		if c.Kind == Certificate && c.Identifier != "" {
@@ -218,7 +224,8 @@ func union(a, b []Owner) []Owner {
 	return out
 }
 
-// WithSuccessors lets each credential of one application know the newest one beside it that is valid now and outlives it.
+// WithSuccessors lets each credential of one application know the newest one beside it that is
+// valid now and outlives it.
 func WithSuccessors(credentials []Credential, now time.Time) []Credential {
 	out := slices.Clone(credentials)
 	for i := range out {
@@ -253,8 +260,8 @@ const (
 	Valid    State = "valid"
 )
 
-// Judge tells the state of a credential now, and why: whether it ends within a time, and whether it was not used for one.
-// On the very moment of its end it has expired.
+// Judge tells the state of a credential now, and why: whether it ends within a time, and whether it
+// was not used for one. On the very moment of its end it has expired.
 func (c Credential) Judge(now time.Time, within, unusedFor time.Duration) (State, string) {
 	const day = "2 January 2006"
 	beside := ""

@@ -16,10 +16,11 @@ const (
 	ByNoSuccess  Basis = "noSuccessSinceDecember2023"   // attempts only, since successes are recorded
 	ByCreation   Basis = "createdDateTime"              // never signed in
 	ByOldAccount Basis = "createdBeforeJune2018"        // never signed in, and its creation was not recorded
-	ByNothing    Basis = "notDisclosed"                 // nobody can say
+	ByNothing    Basis = "notDisclosed"                 // it is not known
 )
 
-// When Microsoft began to record. Source: learn.microsoft.com/graph/api/resources/signinactivity and .../user.
+// When Microsoft began to record. Source: learn.microsoft.com/graph/api/resources/signinactivity
+// and .../user.
 var (
 	successesSince = time.Date(2023, time.December, 1, 0, 0, 0, 0, time.UTC)
 	creationsSince = time.Date(2018, time.June, 1, 0, 0, 0, 0, time.UTC)
@@ -27,8 +28,8 @@ var (
 
 // Evidence is what is known of a user beside the user's own record.
 type Evidence struct {
-	// Disclosed tells whether the tenant discloses sign-in activity: it has the licence, the app the permission, and the
-	// page on which the user came had activity at all.
+	// Disclosed tells whether the tenant discloses sign-in activity: it has the licence, the app
+	// the permission, and the page on which the user came had activity at all.
 	Disclosed bool
 	WhyNot    string    // in words, why not
 	Archived  time.Time // newest successful sign-in of the user in the archive; zero: none
@@ -36,25 +37,27 @@ type Evidence struct {
 
 // Decision says since when a user has been inactive.
 type Decision struct {
-	Known  bool      // false: nobody can say, and the user is neither active nor inactive
+	Known  bool      // false: it is not known, and the user is neither active nor inactive
 	Since  time.Time // the last sign of life
 	By     Basis
 	Never  bool   // no successful sign-in is known of
 	Reason string // in a sentence
 }
 
-// Decide applies the rule: the newest success decides; where a user never signed in, the account's creation does, so
-// that a new account has the same grace. Failed attempts never make an account active. What the tenant does not disclose is
-// unknown, never inactive.
+// Decide applies the rule: the newest success decides; where a user never signed in, the account's
+// creation does, so that a new account has the same grace. Failed attempts never make an account
+// active. What the tenant does not disclose is unknown, never inactive.
 func Decide(u User, e Evidence) Decision {
 	const day = "2 January 2006"
 	a := u.Activity
 	switch {
 	case e.Archived.After(a.LastSuccessful):
 		return Decision{Known: true, Since: e.Archived, By: ByArchive,
-			Reason: "the archive holds a successful sign-in of " + e.Archived.Format(day) + ", which is newer than what Graph says"}
+			Reason: "the archive holds a successful sign-in of " + e.Archived.Format(day) +
+				", which is newer than what Graph says"}
 	case !a.LastSuccessful.IsZero():
-		return Decision{Known: true, Since: a.LastSuccessful, By: BySuccess, Reason: "the last successful sign-in was on " + a.LastSuccessful.Format(day)}
+		return Decision{Known: true, Since: a.LastSuccessful, By: BySuccess,
+			Reason: "the last successful sign-in was on " + a.LastSuccessful.Format(day)}
 	case !e.Disclosed:
 		why := e.WhyNot
 		if why == "" {
@@ -71,14 +74,17 @@ func Decide(u User, e Evidence) Decision {
 		return neverSignedIn(u)
 	case attempt.Before(successesSince):
 		return Decision{Known: true, Since: attempt, By: ByAttempt,
-			Reason: "the last sign-in was on " + attempt.Format(day) + ", before Microsoft recorded whether it succeeded"}
+			Reason: "the last sign-in was on " + attempt.Format(day) +
+				", before Microsoft recorded whether it succeeded"}
 	case u.Created.Before(successesSince):
 		// Whether the account was ever used before is not recorded any more.
 		return Decision{Known: true, Since: successesSince, By: ByNoSuccess, Never: true,
-			Reason: fmt.Sprintf("no sign-in has succeeded since successes are recorded (%s); the last attempt, of %s, failed", successesSince.Format(day), attempt.Format(day))}
+			Reason: fmt.Sprintf("no sign-in has succeeded since successes are recorded (%s); "+
+				"the last attempt, of %s, failed", successesSince.Format(day), attempt.Format(day))}
 	default:
 		d := neverSignedIn(u)
-		d.Reason = fmt.Sprintf("no sign-in has succeeded since the account was created on %s; the last attempt, of %s, failed", u.Created.Format(day), attempt.Format(day))
+		d.Reason = fmt.Sprintf("no sign-in has succeeded since the account was created on %s; "+
+			"the last attempt, of %s, failed", u.Created.Format(day), attempt.Format(day))
 		return d
 	}
 }
@@ -95,7 +101,8 @@ func neverSignedIn(u User) Decision {
 	return Decision{Known: true, Since: u.Created, By: ByCreation, Never: true, Reason: reason}
 }
 
-// Inactive tells whether the last sign of life lies before a moment. On the very moment a user is still active.
+// Inactive tells whether the last sign of life was before a moment. On the very moment a user is
+// still active.
 func (d Decision) Inactive(before time.Time) bool { return d.Known && d.Since.Before(before) }
 
 // DaysInactive counts the whole days from the last sign of life to now; never negative.

@@ -25,11 +25,12 @@ func ParseUse(raw []byte) Use {
 	return u
 }
 
-// JoinedWithUse are the credentials of one application and its service principals, each once, with their last use.
-func JoinedWithUse(holders []App, used map[string]time.Time, disclosed bool, now time.Time) []Credential {
+// JoinedWithUse are the credentials of one application and its service principals, each once, with
+// their last use.
+func JoinedWithUse(apps []App, used map[string]time.Time, disclosed bool, now time.Time) []Credential {
 	var all []Credential
-	for _, h := range holders {
-		all = append(all, h.Credentials()...)
+	for _, app := range apps {
+		all = append(all, app.Credentials()...)
 	}
 	all = WithSuccessors(Joined(all), now)
 	for i := range all {

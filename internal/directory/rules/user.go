@@ -30,7 +30,8 @@ type User struct {
 	Activity          Activity  `json:",omitzero"`
 }
 
-// Activity is a user's signInActivity. Zero times are what Graph leaves out, gives as null, as an empty text or as year 1.
+// Activity is a user's signInActivity. Zero times are what Graph leaves out, gives as null, as an
+// empty text or as year 1.
 type Activity struct {
 	LastSuccessful     time.Time `json:",omitzero"` // success of either kind; recorded since 1 December 2023
 	LastInteractive    time.Time `json:",omitzero"` // attempt, successful or not
@@ -48,9 +49,10 @@ func ParseUser(raw []byte) (User, error) {
 	doc := gjson.Parse(unsafe.String(unsafe.SliceData(raw), len(raw)))
 	text := func(path string) string { return string([]byte(doc.Get(path).String())) }
 	u := User{
-		ID: text("id"), UserPrincipalName: text("userPrincipalName"), DisplayName: text("displayName"), Mail: text("mail"),
-		Department: text("department"), UserType: text("userType"), Enabled: doc.Get("accountEnabled").Bool(),
-		Created: when(doc.Get("createdDateTime")), Synced: doc.Get("onPremisesSyncEnabled").Bool(), ExternalState: text("externalUserState"),
+		ID: text("id"), UserPrincipalName: text("userPrincipalName"), DisplayName: text("displayName"),
+		Mail: text("mail"), Department: text("department"), UserType: text("userType"),
+		Enabled: doc.Get("accountEnabled").Bool(), Created: when(doc.Get("createdDateTime")),
+		Synced: doc.Get("onPremisesSyncEnabled").Bool(), ExternalState: text("externalUserState"),
 		Activity: Activity{
 			LastSuccessful:     when(doc.Get("signInActivity.lastSuccessfulSignInDateTime")),
 			LastInteractive:    when(doc.Get("signInActivity.lastSignInDateTime")),

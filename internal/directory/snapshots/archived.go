@@ -8,8 +8,8 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// lookBack is how far before a snapshot the archive is searched for newer successes than Graph's: its values are up to a
-// day old. Source: learn.microsoft.com/graph/api/resources/signinactivity.
+// lookBack is how far before a snapshot the archive is searched for newer successes than Graph's:
+// its values are up to a day old. Source: learn.microsoft.com/graph/api/resources/signinactivity.
 const lookBack = 48 * time.Hour
 
 // slice of the archive that is searched between two savings of the place.
@@ -34,7 +34,8 @@ func (r *reading) successes(ctx context.Context) error {
 		}
 		rows := make([]directory.Row, 0, len(newest))
 		for id, at := range newest {
-			rows = append(rows, directory.Row{Key: id + "_" + from.Format(directory.KeyTime), Doc: at.AppendFormat(nil, directory.KeyTime)})
+			rows = append(rows, directory.Row{
+				Key: id + "_" + from.Format(directory.KeyTime), Doc: at.AppendFormat(nil, directory.KeyTime)})
 		}
 		if err := r.maker.store.Put(ctx, r.snap.ID, directory.ReadSuccesses, rows); err != nil {
 			return err

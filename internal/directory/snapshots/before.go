@@ -41,7 +41,7 @@ func (r *reading) compare(ctx context.Context, q collections.Query) (ending, []a
 		e.First, missing, err = true, nil, nil
 	}
 	e.Missing = int64(len(missing))
-	e.Doubted = !e.First && r.before.WhyUndisclosed("all "+q.Title()) != nil
+	e.Unsure = !e.First && r.before.WhyUndisclosed("all "+q.Title()) != nil
 	return e, missing, err
 }
 
@@ -63,7 +63,8 @@ func (r *reading) missing(ctx context.Context, q collections.Query) ([]absent, e
 func (r *reading) past(ctx context.Context, of directory.Range) directory.Range {
 	of = r.before.Checking(of)
 	of.Altered = func(err error) {
-		r.maker.log.WarnContext(ctx, "a row of the snapshot before was changed, and tells nothing", "error", err.Error())
+		r.maker.log.WarnContext(ctx, "a row of the snapshot before was changed, and tells nothing",
+			"error", err.Error())
 	}
 	return of
 }
@@ -81,7 +82,7 @@ func (r *reading) told(q collections.Query) bool {
 }
 
 // missingUsers finds the users that did not come. For those who did, the newest sign-in that is
-// known counts, whichever snapshot knows it: none is ever taken back.
+// known counts, whichever snapshot knows it: none is ever lost again.
 func (r *reading) missingUsers(ctx context.Context, c *collections.Collection) (missing []absent, err error) {
 	all := directory.Range{Partition: c.Partition}
 	now := newMerged(r.maker.store.Rows(ctx, r.snap.ID, all))
@@ -140,7 +141,7 @@ func carried(before, here directory.Row) (directory.Row, bool, error) {
 	if newest == u.Activity {
 		return here, false, nil
 	}
-	if u.Blank > 0 { // what this user did since is on no record: nobody can say
+	if u.Blank > 0 { // what this user did since is on no record, so it is not known
 		u.Earlier = newest
 	} else {
 		u.Activity = newest
@@ -150,7 +151,8 @@ func carried(before, here directory.Row) (directory.Row, bool, error) {
 
 // missingMembers finds the members of a group that did not come.
 func (r *reading) missingMembers(ctx context.Context, q collections.Query) (missing []absent, err error) {
-	members := directory.Range{Partition: q.Collection.Partition, From: q.Group + "_", Below: q.Group + "`", KeysOnly: true}
+	members := directory.Under(q.Collection.Partition, q.Group)
+	members.KeysOnly = true
 	for row, err := range r.maker.store.Rows(ctx, r.before.ID, r.past(ctx, members)) {
 		if err != nil {
 			return nil, err
@@ -230,7 +232,7 @@ func found(c *collections.Collection, some []absent, items [][]byte) (n int64, e
 	return n, example, nil
 }
 
-// carryUse keeps the uses that only the snapshot before knows: none is ever taken back, and without
+// carryUse keeps the uses that only the snapshot before knows: none is ever lost again, and without
 // it a credential would pass for unused.
 func (r *reading) carryUse(ctx context.Context, partition string) error {
 	if r.before.ID == "" {
@@ -260,7 +262,8 @@ func (r *reading) carryUse(ctx context.Context, partition string) error {
 		return err
 	}
 	var newer []directory.Row
-	err = uses(r.before.ID, r.past(ctx, directory.Range{Partition: partition}), func(row directory.Row, u rules.Use) error {
+	past := r.past(ctx, directory.Range{Partition: partition})
+	err = uses(r.before.ID, past, func(row directory.Row, u rules.Use) error {
 		if u.Last.After(here[row.Key].Last) {
 			newer = append(newer, directory.Row{Key: row.Key, Doc: row.Doc})
 		}

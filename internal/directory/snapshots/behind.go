@@ -13,7 +13,7 @@ import (
 const (
 	// wholeEvery is how often a whole snapshot is expected.
 	wholeEvery = 24 * time.Hour
-	// clockSlack is how far a snapshot's begin may lie in the future.
+	// clockSlack is how far a snapshot's begin may be in the future.
 	clockSlack = 5 * time.Minute
 )
 
@@ -87,8 +87,8 @@ func fromTheFuture(snap directory.Snapshot, now time.Time) (string, *entra.Error
 		return "", nil
 	}
 	return directory.Overdue, &entra.Error{Code: entra.CodeBehind, Doing: takeSnapshot,
-		Why: fmt.Sprintf("the current one says that it was begun at %s, %s after now (%s), and none is taken until then",
-			stamp(snap.AsOf), ahead.Round(time.Minute), stamp(now)),
+		Why: fmt.Sprintf("the current one says that it was begun at %s, %s after now (%s), "+
+			"and none is taken until then", stamp(snap.AsOf), ahead.Round(time.Minute), stamp(now)),
 		Remedy: "Graph's clock was wrong then or is now; delete the row of snapshot " + snap.ID +
 			" in table snapshots, and the next run takes a new one"}
 }
@@ -141,7 +141,9 @@ func behindError(cause error, why string) *entra.Error {
 // Check gives the error of a timer's run: the run's own, or that the snapshot has come no further,
 // or become whole, for longer than after. The row of the snapshot in work then says so too, until
 // that is over. now is as for BehindOf.
-func (s *Snapshotter) Check(ctx context.Context, report Report, failed error, now time.Time, after time.Duration) error {
+func (s *Snapshotter) Check(
+	ctx context.Context, report Report, failed error, now time.Time, after time.Duration,
+) error {
 	kind, e := BehindOf(report, failed, now, after)
 	if kind == "" {
 		return failed

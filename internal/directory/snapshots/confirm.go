@@ -13,7 +13,7 @@ import (
 type ending struct {
 	Brought int64 // objects that came, each once, whichever walk of this snapshot brought them
 	First   bool  // no snapshot before tells of the collection
-	Doubted bool  // the snapshot before does, and nothing confirmed that it held all
+	Unsure  bool  // the snapshot before does, and nothing confirmed that it held all
 	Missing int64 // objects or credentials of the snapshot before that did not come
 
 	Named  bool  // what is missing was asked for by name, or can't be
@@ -83,7 +83,7 @@ func uncounted(e ending) verdict {
 
 // gone tells whether all that the snapshot before held, which held all, has come or is not there by
 // its name.
-func (e ending) gone() bool { return !e.First && !e.Doubted && e.Asked == e.Missing }
+func (e ending) gone() bool { return !e.First && !e.Unsure && e.Asked == e.Missing }
 
 // slack is by how many the tenant's count, which comes from an index that is behind, may be greater
 // than what two equal walks brought: objects are made and deleted while they go on.
@@ -165,7 +165,7 @@ func (r *reading) walkAgain(ctx context.Context, first int64) error {
 	return r.save(ctx)
 }
 
-// unconfirmed notes that nothing tells whether all was read. The error is why there is no count.
+// unconfirmed records that nothing tells whether all was read. The error is why there is no count.
 func (r *reading) unconfirmed(name string, e ending, refused error) {
 	failed := &entra.Error{Code: entra.CodeOf(refused), Err: refused, Doing: "confirm that all " + name + " were read",
 		Why:    fmt.Sprintf("%d came, and Graph does not tell how many there are", e.Brought),
@@ -194,9 +194,10 @@ func (r *reading) confirmUncounted(ctx context.Context, q collections.Query) (bo
 		return true, nil
 	case r.snap.Walk.First > 0 && r.snap.Walk.Anew >= maxAnew:
 		r.undisclosed("all "+name, &entra.Error{Code: entra.CodeBrokenAnswer,
-			Doing:  "confirm that all " + name + " was read",
-			Why:    fmt.Sprintf("each of %d walks brought more, %d in all", r.snap.Walk.Anew+1, brought),
-			Remedy: "what did not come passes for unused until the next snapshot; look at Microsoft 365 service health"})
+			Doing: "confirm that all " + name + " was read",
+			Why:   fmt.Sprintf("each of %d walks brought more, %d in all", r.snap.Walk.Anew+1, brought),
+			Remedy: "what did not come passes for unused until the next snapshot; " +
+				"look at Microsoft 365 service health"})
 		return true, nil
 	}
 	return false, r.walkAgain(ctx, brought+1)
@@ -242,7 +243,7 @@ func (r *reading) askNames(
 }
 
 // short begins the collection anew, or says that this was done too often. What all walks brought is
-// kept. Where the snapshot before is too old, the new one is taken for what it is.
+// kept. Where the snapshot before is too old, the new one is used as it is.
 func (r *reading) short(ctx context.Context, name string, e ending, example string) (bool, error) {
 	why := fmt.Sprintf("%d walks brought %d", r.snap.Walk.Anew+1, e.Brought)
 	if e.There > 0 {
@@ -267,7 +268,7 @@ func (r *reading) short(ctx context.Context, name string, e ending, example stri
 }
 
 // noWorse tells whether a walk that fell short is as good as the snapshot before, which did, too.
-func (e ending) noWorse() bool { return e.Doubted && e.There == 0 && (e.Missing == 0 || e.Asked > 0) }
+func (e ending) noWorse() bool { return e.Unsure && e.There == 0 && (e.Missing == 0 || e.Asked > 0) }
 
 // tooLate tells whether there is nothing better than a snapshot that nothing confirms.
 func (r *reading) tooLate() bool {

@@ -15,8 +15,8 @@ import (
 // atOnce is how many rows are gathered before they are written.
 const atOnce = 2000
 
-// decide applies the rules to what was read and writes the rows of the answers. All that it depends on is kept with the
-// snapshot, so a run that is killed here is done over with the same rows.
+// decide applies the rules to what was read and writes the rows of the answers. All that it depends
+// on is kept with the snapshot, so a run that is killed here is done over with the same rows.
 func (r *reading) decide(ctx context.Context) error {
 	r.snap.Decides++
 	if err := r.save(ctx); err != nil {
@@ -28,8 +28,8 @@ func (r *reading) decide(ctx context.Context) error {
 	if err := r.decideCredentials(ctx); err != nil {
 		return err
 	}
-	// Whoever wrote the rows, and in however many runs: what is there now is what the answers are
-	// from.
+	// Other runs may have written some of the rows: the sums are of what is stored, for the answers
+	// come from it.
 	var err error
 	if r.snap.Sums, err = r.maker.store.Sums(ctx, r.snap.ID); err != nil {
 		return err
@@ -88,7 +88,8 @@ func (b *batches) flush(ctx context.Context, partition string) error {
 func (b *batches) sweep(ctx context.Context) error {
 	for partition, written := range b.written {
 		var strays []string
-		for row, err := range b.r.maker.store.Rows(ctx, b.r.snap.ID, directory.Range{Partition: partition, KeysOnly: true}) {
+		keys := directory.Range{Partition: partition, KeysOnly: true}
+		for row, err := range b.r.maker.store.Rows(ctx, b.r.snap.ID, keys) {
 			if err != nil {
 				return err
 			}
@@ -148,8 +149,8 @@ func (r *reading) decideUsers(ctx context.Context) error {
 	return r.maker.store.Put(ctx, r.snap.ID, directory.Summaries, []directory.Row{directory.CountsOfUsers(counts)})
 }
 
-// decideCredentials goes through the holders application by application, so that what stands on the application and on
-// its service principal comes together.
+// decideCredentials goes through the objects application by application, so that credentials that
+// both the application and its service principal have are joined.
 func (r *reading) decideCredentials(ctx context.Context) error {
 	r.snap.Credentials = 0
 	uses := newMerged(r.maker.store.Rows(ctx, r.snap.ID, directory.Range{Partition: directory.ReadUse}))

@@ -55,7 +55,7 @@ func sightings(items [][]byte) []uint64 {
 	return out
 }
 
-// begin forgets where the walk was led; what it met stays known.
+// begin clears the links of the walk before; the objects it met stay known.
 func (m *memory) begin(nth int64) {
 	m.nth, m.stale = nth, 0
 	clear(m.links)
@@ -154,7 +154,8 @@ func (r *reading) recall(ctx context.Context, q collections.Query) error {
 		return nil
 	}
 	var known int64
-	for row, err := range r.maker.store.Rows(ctx, r.snap.ID, directory.Range{Partition: directory.ReadPages, From: of + "_", Below: of + "`"}) {
+	pages := directory.Under(directory.ReadPages, of)
+	for row, err := range r.maker.store.Rows(ctx, r.snap.ID, pages) {
 		if errors.Is(err, directory.ErrNoSnapshot) {
 			break
 		}
@@ -176,7 +177,8 @@ func (r *reading) recall(ctx context.Context, q collections.Query) error {
 		}
 	}
 	if known < r.snap.Walk.Pages {
-		r.maker.log.InfoContext(ctx, "the collection is begun anew: an older version read its first pages", "collection", of)
+		r.maker.log.InfoContext(ctx, "the collection is begun anew: an older version read its first pages",
+			"collection", of)
 		r.beginAnew()
 	}
 	return nil
@@ -185,6 +187,7 @@ func (r *reading) recall(ctx context.Context, q collections.Query) error {
 // beginAnew leads the walk back to the first page.
 func (r *reading) beginAnew() {
 	w := r.snap.Walk
-	r.snap.Link, r.snap.Walk = "", directory.Walk{Farthest: w.Farthest, Nth: w.Nth + 1, Lost: w.Lost, Anew: w.Anew, First: w.First}
+	r.snap.Link = ""
+	r.snap.Walk = directory.Walk{Farthest: w.Farthest, Nth: w.Nth + 1, Lost: w.Lost, Anew: w.Anew, First: w.First}
 	r.memory.begin(r.snap.Walk.Nth)
 }

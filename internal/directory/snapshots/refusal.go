@@ -21,7 +21,8 @@ func refusal(err error) bool {
 // unforeseen tells whether a request is refused in a way that says nothing of permissions.
 func unforeseen(err error) bool {
 	codes := []entra.Code{entra.CodeInternal, entra.CodeRefused}
-	return !errors.As(err, new(notKept)) && errors.As(err, new(*entra.Error)) && slices.Contains(codes, entra.CodeOf(err))
+	return !errors.As(err, new(notKept)) && errors.As(err, new(*entra.Error)) &&
+		slices.Contains(codes, entra.CodeOf(err))
 }
 
 // refused tells whether an error of reading a collection says that the tenant refuses it.
@@ -47,12 +48,13 @@ func (r *reading) undisclose(ctx context.Context, what string, err error) error 
 	}
 	if !believed(r.had(what), since, r.now()) {
 		r.snap.Doubt = &directory.Doubt{What: what, Since: since, Code: entra.CodeOf(err), Message: err.Error()}
-		r.maker.log.WarnContext(ctx, "a refusal is not believed yet", "resource", what, "since", stamp(since), "error", err.Error())
+		r.maker.log.WarnContext(ctx, "a refusal is not believed yet", "resource", what, "since", stamp(since),
+			"error", err.Error())
 		if err := r.save(ctx); err != nil {
 			return err
 		}
-		return unbelieved{fmt.Errorf("%s is refused since %s, and was disclosed before, so it is asked for again until %s: %w",
-			what, stamp(since), stamp(since.Add(refusalLasts)), err)}
+		return unbelieved{fmt.Errorf("%s is refused since %s, and was disclosed before, "+
+			"so it is asked for again until %s: %w", what, stamp(since), stamp(since.Add(refusalLasts)), err)}
 	}
 	r.maker.log.WarnContext(ctx, "a refusal is believed", "resource", what, "since", stamp(since), "error", err.Error())
 	r.snap.Doubt = nil
@@ -84,5 +86,6 @@ func (r *reading) had(what string) bool {
 }
 
 func (r *reading) undisclosed(what string, err error) {
-	r.snap.Undisclosed = append(r.snap.Undisclosed, directory.Undisclosed{What: what, Code: entra.CodeOf(err), Message: err.Error()})
+	r.snap.Undisclosed = append(r.snap.Undisclosed,
+		directory.Undisclosed{What: what, Code: entra.CodeOf(err), Message: err.Error()})
 }

@@ -36,14 +36,17 @@ func (r Report) Summary() string {
 	case r.Stopped && s.ID == "":
 		return "stopped before it was known what is due; the next run tries again"
 	case r.Doubt != nil:
-		return fmt.Sprintf("snapshot of %s: %d users, at %s; the next run goes on; %s", stamp(s.AsOf), s.Users, s.Phase, r.Doubt)
+		return fmt.Sprintf("snapshot of %s: %d users, at %s; the next run goes on; %s",
+			stamp(s.AsOf), s.Users, s.Phase, r.Doubt)
 	case !r.Finished && !r.Stepped:
 		return fmt.Sprintf("snapshot of %s: no step in this run, %d users, at %s; the next run tries again",
 			stamp(s.AsOf), s.Users, s.Phase)
 	case !r.Finished:
-		return fmt.Sprintf("snapshot of %s: %d users, at %s; the next run goes on", s.AsOf.Format(time.RFC3339), s.Users, s.Phase)
+		return fmt.Sprintf("snapshot of %s: %d users, at %s; the next run goes on",
+			s.AsOf.Format(time.RFC3339), s.Users, s.Phase)
 	}
-	return fmt.Sprintf("snapshot of %s is whole: %d users, %d credentials, %d requests to Graph", s.AsOf.Format(time.RFC3339), s.Users, s.Credentials, s.GraphRequests)
+	return fmt.Sprintf("snapshot of %s is whole: %d users, %d credentials, %d requests to Graph",
+		s.AsOf.Format(time.RFC3339), s.Users, s.Credentials, s.GraphRequests)
 }
 
 // other names the run that has the snapshot.

@@ -46,7 +46,7 @@ func nameRun(force bool) string {
 // where a clock was wrong, a stall must show none the less.
 func (r *reading) adopt(snap directory.Snapshot, now time.Time) {
 	r.stored = snap
-	snap.StepAt = snap.LastStep() // a note of ours would move it, where an older version wrote the row
+	snap.StepAt = snap.LastStep() // a failure that is stored would move it, where an older version wrote the row
 	if snap.StepAt.After(now) {
 		snap.StepAt = now
 	}
@@ -98,7 +98,7 @@ func (r *reading) step(ctx context.Context) error {
 	return err
 }
 
-// maxAdopted bounds how often a run goes on over what others only noted in the row.
+// maxAdopted bounds how often a run goes on over failures that others stored in the row.
 const maxAdopted = 5
 
 // save keeps how far the reading is. It is the one place where a run learns that another has taken
@@ -174,7 +174,7 @@ func sameRow(a, b directory.Snapshot) bool {
 	return errOne == nil && errTwo == nil && bytes.Equal(one, two)
 }
 
-// samePlace tells whether the reading is as far in both, whatever was noted about failures.
+// samePlace tells whether the reading is as far in both, whatever failures are stored.
 func samePlace(a, b directory.Snapshot) bool {
 	return a.Stage == b.Stage && a.Phase == b.Phase && a.Link == b.Link && a.Position == b.Position &&
 		a.Restarts == b.Restarts && a.Walk == b.Walk && a.StepAt.Equal(b.StepAt)
@@ -183,8 +183,8 @@ func samePlace(a, b directory.Snapshot) bool {
 // lastWords bounds how long a run that has ended waits for its last words to be kept.
 const lastWords = 30 * time.Second
 
-// keepFailure keeps why a run failed, for whoever asks for the state of the snapshot. That it can't is in
-// the log anyway.
+// keepFailure keeps why a run failed, for those who ask for the state of the snapshot. That it
+// can't is in the log anyway.
 func (r *reading) keepFailure(ctx context.Context, failed error) {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), lastWords)
 	defer stop()
@@ -194,7 +194,7 @@ func (r *reading) keepFailure(ctx context.Context, failed error) {
 	}
 }
 
-// outOfTime is why a run made no step within its time, with the failure that an earlier run noted
+// outOfTime is why a run made no step within its time, with the failure that an earlier run stored
 // since the last step.
 func (r *reading) outOfTime(budget time.Duration) error {
 	e := &entra.Error{Code: entra.CodeBehind, Doing: "read " + string(r.snap.Phase),
@@ -213,7 +213,7 @@ func (r *reading) outOfTime(budget time.Duration) error {
 }
 
 // withoutClock ends a run that could not ask Graph for the time. The snapshot in work, if there is
-// one, says so; the time of that note is this machine's, and decides nothing.
+// one, says so; the time of that entry is this machine's, and decides nothing.
 func (r *reading) withoutClock(ctx context.Context, failed error) (Report, error) {
 	r.beganAt = r.began
 	known, err := r.maker.store.Snapshots(ctx, listed)

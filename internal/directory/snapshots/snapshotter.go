@@ -1,5 +1,5 @@
-// Package snapshots takes snapshots of the tenant's directory, page by page over several runs if need
-// be, and confirms by second questions that nothing is missing.
+// Package snapshots takes snapshots of the tenant's directory, page by page over several runs if
+// need be, and confirms by second questions that nothing is missing.
 package snapshots
 
 import (
@@ -35,21 +35,23 @@ type Snapshotter struct {
 
 // NewSnapshotter makes a Snapshotter. The clock only measures: what the time is, the tenant says.
 func NewSnapshotter(
-	source Source, store directory.Store, archive directory.Successes, options Options, clock func() time.Time, log *slog.Logger,
+	source Source, store directory.Store, archive directory.Successes, options Options,
+	clock func() time.Time, log *slog.Logger,
 ) *Snapshotter {
 	of := options.Collections
 	if of == nil {
 		of = collections.All()
 	}
-	return &Snapshotter{source: source, store: store, archive: archive, options: options, collections: of, clock: clock, log: log}
+	return &Snapshotter{source: source, store: store, archive: archive, options: options, collections: of,
+		clock: clock, log: log}
 }
 
 // Source is the tenant's directory.
 type Source interface {
 	// Now is the tenant's clock.
 	Now(ctx context.Context) (time.Time, error)
-	// Objects reads one page of a collection: the first where link is empty. Errors are *entra.Error,
-	// entra.ErrPagingLost (the collection has to be begun anew), or the context's.
+	// Objects reads one page of a collection: the first where link is empty. Errors are
+	// *entra.Error, entra.ErrPagingLost (the collection has to be begun anew), or the context's.
 	Objects(ctx context.Context, q collections.Query, link string) (collections.Page, error)
 	// Count is how many objects a collection has, by another question than for its pages. Errors
 	// are as those of Objects.
@@ -62,7 +64,8 @@ type Source interface {
 const (
 	// abandonAfter is the age at which an unfinished snapshot is no longer worth finishing.
 	abandonAfter = 48 * time.Hour
-	// keepAtLeast is how long a snapshot stays readable after the next one came, for whoever walks through its pages.
+	// keepAtLeast is how long a snapshot stays readable after the next one came, for callers that
+	// walk through its pages.
 	keepAtLeast = time.Hour
 	// listed is how many snapshots a run looks at.
 	listed = 10
@@ -133,7 +136,9 @@ func wholeBefore(known []directory.Snapshot, but string) directory.Snapshot {
 }
 
 // work reads until the budget is over.
-func (r *reading) work(ctx context.Context, report Report, known []directory.Snapshot, budget time.Duration) (Report, error) {
+func (r *reading) work(
+	ctx context.Context, report Report, known []directory.Snapshot, budget time.Duration,
+) (Report, error) {
 	working, stop := context.WithTimeout(ctx, budget)
 	defer stop()
 	err := r.phases(working)
@@ -176,11 +181,14 @@ func budgetOver(working context.Context, err error) bool {
 		return true
 	}
 	deadline, _ := working.Deadline()
-	return time.Until(deadline) < time.Second && !errors.As(err, new(*entra.Error)) && !errors.Is(err, entra.ErrPagingLost)
+	return time.Until(deadline) < time.Second && !errors.As(err, new(*entra.Error)) &&
+		!errors.Is(err, entra.ErrPagingLost)
 }
 
 // pick finds the snapshot that is under way, or begins one.
-func (s *Snapshotter) pick(ctx context.Context, known []directory.Snapshot, run string, now time.Time, force bool) (directory.Snapshot, bool, error) {
+func (s *Snapshotter) pick(
+	ctx context.Context, known []directory.Snapshot, run string, now time.Time, force bool,
+) (snap directory.Snapshot, due bool, err error) {
 	for _, snap := range known {
 		switch {
 		case snap.Stage == directory.Reading && now.Sub(snap.AsOf) < abandonAfter:
@@ -189,26 +197,30 @@ func (s *Snapshotter) pick(ctx context.Context, known []directory.Snapshot, run 
 			if err := s.drop(ctx, snap); err != nil {
 				return snap, false, err
 			}
-		case snap.Stage == directory.Whole && now.Sub(snap.AsOf) < time.Second, snap.Stage == directory.Whole && !force && now.Sub(snap.AsOf) < s.options.Every:
+		case snap.Stage == directory.Whole && now.Sub(snap.AsOf) < time.Second,
+			snap.Stage == directory.Whole && !force && now.Sub(snap.AsOf) < s.options.Every:
 			return snap, false, nil
 		}
 		if snap.Stage == directory.Whole {
 			break
 		}
 	}
-	snap := directory.Snapshot{ID: now.UTC().Format("20060102T150405Z"), AsOf: now.UTC(), Stage: directory.Reading,
-		Phase: directory.Phase(s.collections[0].Word), TokenKey: make([]byte, 32), By: run, StepAt: now.UTC(), Updated: now}
+	snap = directory.Snapshot{ID: now.UTC().Format("20060102T150405Z"), AsOf: now.UTC(), Stage: directory.Reading,
+		Phase: directory.Phase(s.collections[0].Word), TokenKey: make([]byte, 32),
+		By: run, StepAt: now.UTC(), Updated: now}
 	_, _ = rand.Read(snap.TokenKey) // it never fails
 	for _, id := range s.options.Groups {
 		snap.Groups = append(snap.Groups, directory.Group{ID: id})
 	}
-	snap, err := s.store.SaveSnapshot(ctx, snap)
+	snap, err = s.store.SaveSnapshot(ctx, snap)
 	return snap, true, err
 }
 
-// tidy drops the rows of snapshots that nobody reads any more: all but the current one, the one before, and what was
-// current a moment ago.
-func (s *Snapshotter) tidy(ctx context.Context, known []directory.Snapshot, current directory.Snapshot, now time.Time) error {
+// tidy drops the rows of snapshots that are no longer read: all but the current one, the one
+// before, and what was current a moment ago.
+func (s *Snapshotter) tidy(
+	ctx context.Context, known []directory.Snapshot, current directory.Snapshot, now time.Time,
+) error {
 	whole := 1 // the new one is not among the known
 	var replaced time.Time
 	for _, snap := range known {
@@ -219,7 +231,7 @@ func (s *Snapshotter) tidy(ctx context.Context, known []directory.Snapshot, curr
 			// Once more: a write that was under way when the table went away made it anew.
 			err = s.store.DropRows(ctx, snap.ID)
 		case snap.Stage == directory.Reading && snap.AsOf.Before(current.AsOf):
-			err = s.drop(ctx, snap) // two runs each began one; nobody goes on with the older
+			err = s.drop(ctx, snap) // two runs each began one; no run goes on with the older
 		case snap.Stage == directory.Whole:
 			if whole++; whole > 2 && now.Sub(replaced) > keepAtLeast {
 				err = s.drop(ctx, snap)
@@ -233,7 +245,8 @@ func (s *Snapshotter) tidy(ctx context.Context, known []directory.Snapshot, curr
 	return nil
 }
 
-// drop removes a snapshot's rows before its row says so: killed between the two, it is done over, and no rows are forgotten.
+// drop removes a snapshot's rows before its row says so: killed between the two, it is done over,
+// and no rows stay behind.
 func (s *Snapshotter) drop(ctx context.Context, snap directory.Snapshot) error {
 	if err := s.store.DropRows(ctx, snap.ID); err != nil {
 		return err

@@ -17,7 +17,7 @@ func (r *reading) begin(ctx context.Context, phase directory.Phase) error {
 }
 
 // walk reads the pages of a collection from where the snapshot is, and keeps each with its place,
-// until all is there as far as a second question tells. If Graph has forgotten the place, or leads
+// until all is there as far as a second question tells. If Graph has lost the place, or leads
 // back to it, the collection is begun anew: what was read is written over. An error of keeping a
 // page is a notKept.
 func (r *reading) walk(ctx context.Context, q collections.Query, keep pageKeeper) error {
@@ -122,5 +122,6 @@ func (r *reading) restart(ctx context.Context, lost error) error {
 	}
 	return &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read " + string(r.snap.Phase) + " from Graph",
 		Why:    fmt.Sprintf("its pages were lost %s, the last time after %d pages: %s", times, read, lost),
-		Remedy: "the next run begins this collection anew; if it stays, look at Microsoft 365 service health", Err: lost}
+		Remedy: "the next run begins this collection anew; if it stays, look at Microsoft 365 service health",
+		Err:    lost}
 }
