@@ -20,7 +20,8 @@ type crowd struct {
 	users, size, blank int
 	bend               func(link string, page collections.Page) collections.Page // how it distorts its pages
 	silent             bool                                                      // no list by id has anybody
-	made               *int                                                      // users who are counted, and no walk brings
+	// users who are counted, and no walk brings
+	made *int
 }
 
 func (c crowd) Now(ctx context.Context) (time.Time, error) { return c.source.Now(ctx) }

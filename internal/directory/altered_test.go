@@ -38,7 +38,8 @@ func inVault(t *testing.T, test func(v *vault)) {
 func newVault(t *testing.T) *vault {
 	service := memstorage.New(nil)
 	h := openOn(t, small(), tables.Config{ConnectionString: service.ConnectionString(), HTTP: service.Client()})
-	client, err := aztables.NewServiceClientFromConnectionString(service.ConnectionString(), &aztables.ClientOptions{ClientOptions: policy.ClientOptions{Transport: service.Client()}})
+	client, err := aztables.NewServiceClientFromConnectionString(service.ConnectionString(),
+		&aztables.ClientOptions{ClientOptions: policy.ClientOptions{Transport: service.Client()}})
 	require.NoError(t, err)
 	v := &vault{house: h, service: service, client: client}
 	v.table = "snapshot" + h.take().ID
@@ -82,13 +83,15 @@ func (v *vault) change(table, partition, key string, how func(map[string]any)) (
 func (v *vault) put(table string, row map[string]any) {
 	body, err := json.Marshal(row)
 	require.NoError(v, err)
-	_, err = v.client.NewClient(table).UpsertEntity(v.Context(), body, &aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeReplace})
+	_, err = v.client.NewClient(table).UpsertEntity(v.Context(), body,
+		&aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeReplace})
 	require.NoError(v, err)
 }
 
 func (v *vault) remove(table, partition, key string) {
 	etag := azcore.ETagAny
-	_, err := v.client.NewClient(table).DeleteEntity(v.Context(), partition, key, &aztables.DeleteEntityOptions{IfMatch: &etag})
+	_, err := v.client.NewClient(table).DeleteEntity(v.Context(), partition, key,
+		&aztables.DeleteEntityOptions{IfMatch: &etag})
 	require.NoError(v, err)
 }
 
@@ -109,7 +112,8 @@ func (v *vault) answers(partition string) error {
 		},
 		"read-users": func() error { _, _, err := v.reader.User(ctx, user, 30); return err },
 		"read-names": func() error {
-			_, err := v.reader.Users(ctx, directory.UserQuery{Days: 30, Exclude: []string{v.first("read-names")}}, 5, false, "")
+			_, err := v.reader.Users(ctx, directory.UserQuery{Days: 30, Exclude: []string{v.first("read-names")}}, 5,
+				false, "")
 			return err
 		},
 		"read-holders": func() error {
@@ -218,7 +222,8 @@ func TestARowOfASnapshotUnderAnotherDateIsAnError(t *testing.T) {
 			v.put(v.table, row)
 			require.Equal(t, entra.CodeTampered, entra.CodeOf(v.answers(partition)))
 			if partition == "users" {
-				_, err := v.reader.Users(t.Context(), directory.UserQuery{Before: now, State: directory.Inactive}, 1, true, "")
+				_, err := v.reader.Users(t.Context(), directory.UserQuery{Before: now, State: directory.Inactive}, 1,
+					true, "")
 				require.Equal(t, entra.CodeTampered, entra.CodeOf(err), "counting reads keys alone, and checks them")
 			}
 			flaws := v.flaws()
@@ -276,7 +281,8 @@ func TestARowThatIsGoneOrIsNotFoundByItsColumnsIsMissed(t *testing.T) {
 	})
 	subtest(t, "credentials", func(t *testing.T) {
 		v := newVault(t)
-		all := directory.CredentialQuery{Within: 400 * 24 * time.Hour, UnusedFor: time.Hour, States: []directory.State{directory.Expired, directory.Expiring, directory.Unused}}
+		all := directory.CredentialQuery{Within: 400 * 24 * time.Hour, UnusedFor: time.Hour,
+			States: []directory.State{directory.Expired, directory.Expiring, directory.Unused}}
 		for _, kind := range []directory.Kind{"", directory.Secret, directory.Certificate} {
 			all.Kind = kind
 			require.NoError(t, v.everyCredential(all))
@@ -370,7 +376,8 @@ func TestASnapshotOfTheVersionBeforeAnswers(t *testing.T) {
 func (v *vault) asBefore() {
 	for _, table := range []string{v.table, "snapshots"} {
 		for _, row := range v.service.Rows(table) {
-			v.change(table, row.Partition, row.Key, func(row map[string]any) { delete(row, "Check"); delete(row, "Check@odata.type") })
+			v.change(table, row.Partition, row.Key,
+				func(row map[string]any) { delete(row, "Check"); delete(row, "Check@odata.type") })
 		}
 	}
 	snap, err := v.reader.Current(v.Context())
@@ -410,7 +417,8 @@ func (o older) Put(ctx context.Context, id, partition string, rows []directory.R
 	err := o.Store.Put(ctx, id, partition, rows)
 	if partition == "read-users" && err == nil {
 		for _, row := range rows {
-			o.v.change("snapshot"+id, partition, row.Key, func(row map[string]any) { delete(row, "Check"); delete(row, "Check@odata.type") })
+			o.v.change("snapshot"+id, partition, row.Key,
+				func(row map[string]any) { delete(row, "Check"); delete(row, "Check@odata.type") })
 		}
 	}
 	return err
@@ -442,7 +450,8 @@ func TestAChangedRowOfASnapshotThatIsBeingReadEndsIt(t *testing.T) {
 		v.tenant.Freeze(now.Add(25 * time.Hour))
 		v.table = "snapshot" + v.take().ID
 		require.Empty(v, v.flaws())
-		require.False(v, slices.Contains(v.service.TableNames(), "snapshot"+now.Add(24*time.Hour).Format("20060102T150405Z")))
+		require.False(v, slices.Contains(v.service.TableNames(),
+			"snapshot"+now.Add(24*time.Hour).Format("20060102T150405Z")))
 	})
 }
 

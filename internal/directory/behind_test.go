@@ -45,7 +45,8 @@ type night struct {
 func newNight(t *testing.T) *night { return newNightOn(t, inMemory(t)) }
 
 func newNightOn(t *testing.T, account tables.Config) *night {
-	h := openOn(t, simtenant.Config{PageSize: 20, Generate: &generate.Config{Seed: 3, Users: 50, Apps: 10, Days: 1, End: now}}, account)
+	h := openOn(t, simtenant.Config{PageSize: 20,
+		Generate: &generate.Config{Seed: 3, Users: 50, Apps: 10, Days: 1, End: now}}, account)
 	return &night{house: h, from: h.source, into: h.store, budget: time.Minute}
 }
 
@@ -58,11 +59,13 @@ func (n *night) fire(after time.Duration) (string, error) {
 // fireUntil is one whose process is told to stop when ctx ends.
 func (n *night) fireUntil(ctx context.Context, after time.Duration) (funchost.Result, error) {
 	n.tenant.Freeze(now.Add(after))
-	return snapshotdirectory.Run(snapshotdirectory.Config{Snapshotter: n.snapshotter(), Budget: n.budget, AlertAfter: alertAfter})(ctx)
+	return snapshotdirectory.Run(snapshotdirectory.Config{Snapshotter: n.snapshotter(), Budget: n.budget,
+		AlertAfter: alertAfter})(ctx)
 }
 
 func (n *night) snapshotter() *snapshots.Snapshotter {
-	return snapshots.NewSnapshotter(n.from, n.into, n.archive, snapshots.Options{Every: 12 * time.Hour}, n.tenant.Now, slog.New(slog.DiscardHandler))
+	return snapshots.NewSnapshotter(n.from, n.into, n.archive, snapshots.Options{Every: 12 * time.Hour}, n.tenant.Now,
+		slog.New(slog.DiscardHandler))
 }
 
 // shown is what GET /api/snapshot says of the newest snapshot.
@@ -143,7 +146,8 @@ type refusing struct {
 	all bool
 }
 
-var errRefused = &entra.Error{Code: entra.CodePermission, Doing: "write to table snapshot", Why: "acme.table.core.windows.net refuses access (AuthorizationFailure)",
+var errRefused = &entra.Error{Code: entra.CodePermission, Doing: "write to table snapshot",
+	Why:    "acme.table.core.windows.net refuses access (AuthorizationFailure)",
 	Remedy: "give the app's identity the role Storage Table Data Contributor"}
 
 func (s refusing) Put(context.Context, string, string, []directory.Row) error { return errRefused }
@@ -232,8 +236,9 @@ var causes = []struct {
 		n.budget = 20 * time.Millisecond
 		n.from = pages{n.source, func(ctx context.Context, _ collections.Query, _ string) (collections.Page, error) { return hung(ctx) }}
 	},
-		code:  entra.CodeBehind,
-		words: noStep + "; the last cause: read users: the run's time of 20ms ended before it came any further; " + raiseBudget},
+		code: entra.CodeBehind,
+		words: noStep + "; the last cause: read users: the run's time of 20ms ended before it came any further; " +
+			raiseBudget},
 	{name: "empty pages without end", bring: func(n *night) {
 		n.budget = 50 * time.Millisecond
 		at := 0
@@ -243,8 +248,9 @@ var causes = []struct {
 			return pageOf("", fmt.Sprint("page", at)), nil
 		}}
 	},
-		code:  entra.CodeBehind,
-		words: noStep + "; the last cause: read users: the run's time of 50ms ended before it came any further; " + raiseBudget},
+		code: entra.CodeBehind,
+		words: noStep + "; the last cause: read users: the run's time of 50ms ended before it came any further; " +
+			raiseBudget},
 	{name: "the storage refuses rows", bring: func(n *night) { n.into = refusing{Store: n.store} },
 		early: "write to table snapshot: acme.table.core.windows.net refuses access",
 		code:  entra.CodePermission,
@@ -264,7 +270,8 @@ var causes = []struct {
 				return hung(ctx)
 			}
 			refused, n.budget = true, 20*time.Millisecond
-			return collections.Page{}, &entra.Error{Code: entra.CodeUnavailable, Doing: "read users from Graph", Why: "Graph answers 503", Remedy: "wait"}
+			return collections.Page{}, &entra.Error{Code: entra.CodeUnavailable, Doing: "read users from Graph",
+				Why: "Graph answers 503", Remedy: "wait"}
 		}}
 	},
 		early: "read users from Graph: Graph answers 503",
@@ -399,7 +406,8 @@ func TestWithoutAWholeSnapshotTheTimerFailsAlthoughItMakesSteps(t *testing.T) {
 }
 
 func TestTheAgeOfTheWholeSnapshotCountsOnlyWhereTimersRan(t *testing.T) {
-	reading := directory.Snapshot{ID: "x", Stage: directory.Reading, Phase: collections.Applications, AsOf: now, StepAt: now.Add(4 * time.Hour)}
+	reading := directory.Snapshot{ID: "x", Stage: directory.Reading, Phase: collections.Applications, AsOf: now,
+		StepAt: now.Add(4 * time.Hour)}
 	for name, c := range map[string]struct {
 		report snapshots.Report
 		now    time.Duration
@@ -466,7 +474,8 @@ func TestARowInWorkThatIsMissingOrStrangeIsNamed(t *testing.T) {
 func TestAnOlderVersionsRowIsReadAndItsAgeCountsFromItsLastWrite(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n := newNight(t)
-		older := directory.Snapshot{ID: "20261121T120000Z", AsOf: now, Stage: directory.Reading, Phase: collections.Users, TokenKey: make([]byte, 32),
+		older := directory.Snapshot{ID: "20261121T120000Z", AsOf: now, Stage: directory.Reading,
+			Phase: collections.Users, TokenKey: make([]byte, 32),
 			Updated: now.Add(time.Hour), LastError: "read users from Graph: 503"}
 		_, err := n.store.SaveSnapshot(t.Context(), older)
 		require.NoError(t, err)

@@ -56,7 +56,8 @@ func TestPagesThatGoRoundEndTheWalkWhateverTheirLinksSay(t *testing.T) {
 
 				times = 1000
 				_, err := n.fire(day)
-				require.ErrorContains(t, err, "read "+string(phase)+" from Graph: its pages were lost 6 times in this run, the last time after")
+				require.ErrorContains(t, err,
+					"read "+string(phase)+" from Graph: its pages were lost 6 times in this run, the last time after")
 				if fresh {
 					require.ErrorContains(t, err, "the pages bring only what they brought before")
 				} else {
@@ -101,7 +102,8 @@ func TestAWalkThatAnOlderVersionBeganIsBegunAnew(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n := newNight(t)
 		n.from = n.instant()
-		older := directory.Snapshot{ID: "20261121T120000Z", AsOf: now, Stage: directory.Reading, Phase: collections.Users, TokenKey: make([]byte, 32),
+		older := directory.Snapshot{ID: "20261121T120000Z", AsOf: now, Stage: directory.Reading,
+			Phase: collections.Users, TokenKey: make([]byte, 32),
 			Updated: now, Link: "20", Users: 20, Walk: directory.Walk{Pages: 1, Full: 1, Farthest: 1}}
 		_, err := n.store.SaveSnapshot(t.Context(), older)
 		require.NoError(t, err)
@@ -166,7 +168,8 @@ func TestOfTwoRunsAtOnceOnARoughWalkOneGoesOnAtEveryWrite(t *testing.T) {
 			n.from = n.rough()
 			left := write
 			n.into = between{n.store, &left, func() {
-				second := snapshots.NewSnapshotter(n.from, n.store, n.archive, snapshots.Options{}, n.tenant.Now, slog.New(slog.DiscardHandler))
+				second := snapshots.NewSnapshotter(n.from, n.store, n.archive, snapshots.Options{}, n.tenant.Now,
+					slog.New(slog.DiscardHandler))
 				report, err := second.Run(t.Context(), time.Minute, true)
 				require.NoError(t, err, "write %d", write)
 				require.True(t, report.Finished, "write %d", write)

@@ -112,7 +112,8 @@ func TestAWalkThatEndsEarlyIsNotTheWhole(t *testing.T) {
 func addApps(t *simtenant.Tenant, count int) {
 	for i := range count {
 		for c, s := range map[string]entra.Stream{"a": simtenant.Applications, "p": simtenant.ServicePrincipals} {
-			t.AddObject(s, fmt.Appendf(nil, `{"id":"%s%02d","appId":"%s-app%02d","passwordCredentials":[{"keyId":"%s-key%02d","endDateTime":"2027-01-01T00:00:00Z"}]}`, c, i, c, i, c, i))
+			t.AddObject(s, fmt.Appendf(nil,
+				`{"id":"%s%02d","appId":"%s-app%02d","passwordCredentials":[{"keyId":"%s-key%02d","endDateTime":"2027-01-01T00:00:00Z"}]}`, c, i, c, i, c, i))
 		}
 	}
 }
@@ -197,7 +198,8 @@ func TestWhereManyAreGoneASampleIsAskedForAndTheRestCounted(t *testing.T) {
 		}
 		h.tenant.Freeze(now.Add(day))
 		require.EqualValues(t, 600, h.take().Users)
-		require.Equal(t, []string{"/v1.0/users", "/v1.0/users", "/v1.0/users", "/v1.0/users", countUsers}, h.asked.heard())
+		require.Equal(t, []string{"/v1.0/users", "/v1.0/users", "/v1.0/users", "/v1.0/users", countUsers},
+			h.asked.heard())
 	})
 }
 
@@ -241,7 +243,8 @@ func TestWhereIDsCannotBeAskedForTheCountDecides(t *testing.T) {
 		n := newNight(t)
 		n.whole(0)
 		n.asked.heard()
-		n.tenant.Inject(simtenant.Fault{Kind: simtenant.Refused, Status: http.StatusNotImplemented, Question: simtenant.ForIDs})
+		n.tenant.Inject(simtenant.Fault{Kind: simtenant.Refused, Status: http.StatusNotImplemented,
+			Question: simtenant.ForIDs})
 		n.tenant.RemoveObject(simtenant.Users, gjson.GetBytes(n.tenant.Objects(simtenant.Users)[0], "id").Str)
 		n.whole(day)
 		require.Contains(t, n.asked.heard(), countUsers)
@@ -262,7 +265,8 @@ func TestACredentialThatIsLeftOutIsAskedForByItsApplication(t *testing.T) {
 			}
 			left--
 			for i, raw := range page.Items {
-				page.Items[i] = fmt.Appendf(nil, `{"id":%q,"appId":%q,"passwordCredentials":[]}`, gjson.GetBytes(raw, "id").Str, gjson.GetBytes(raw, "appId").Str)
+				page.Items[i] = fmt.Appendf(nil, `{"id":%q,"appId":%q,"passwordCredentials":[]}`,
+					gjson.GetBytes(raw, "id").Str, gjson.GetBytes(raw, "appId").Str)
 			}
 			return page, nil
 		}}
@@ -302,16 +306,19 @@ func TestMembersOfAGroupWhoAreGoneAreCounted(t *testing.T) {
 		snap := h.take()
 		require.Zero(t, left)
 		require.EqualValues(t, 30, snap.Groups[0].Members)
-		require.Equal(t, []string{"/v1.0/groups/" + group + "/transitiveMembers/microsoft.graph.user/$count"}, h.asked.heard())
+		require.Equal(t, []string{"/v1.0/groups/" + group + "/transitiveMembers/microsoft.graph.user/$count"},
+			h.asked.heard())
 	})
 }
 
 func TestASignInThatGraphNoLongerGivesStillCounts(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n := newQuickNight(t)
-		n.tenant.AddObject(simtenant.Users, []byte(`{"id":"anna","userPrincipalName":"anna@x","createdDateTime":"2020-01-01T00:00:00Z","signInActivity":{"lastSuccessfulSignInDateTime":"2026-11-20T00:00:00Z"}}`))
+		n.tenant.AddObject(simtenant.Users,
+			[]byte(`{"id":"anna","userPrincipalName":"anna@x","createdDateTime":"2020-01-01T00:00:00Z","signInActivity":{"lastSuccessfulSignInDateTime":"2026-11-20T00:00:00Z"}}`))
 		n.whole(0)
-		n.tenant.ChangeObject(simtenant.Users, "anna", []byte(`{"id":"anna","userPrincipalName":"anna@x","createdDateTime":"2020-01-01T00:00:00Z"}`))
+		n.tenant.ChangeObject(simtenant.Users,
+			"anna", []byte(`{"id":"anna","userPrincipalName":"anna@x","createdDateTime":"2020-01-01T00:00:00Z"}`))
 		for night := range 3 {
 			n.whole(time.Duration(night+1) * day)
 			_, row, err := n.reader.User(t.Context(), "anna", 90)

@@ -108,7 +108,8 @@ func TestCredentialsAreFilteredBySide(t *testing.T) {
 			"one app":      {directory.CredentialQuery{AppID: all[3].AppID}, func(c directory.CredentialRow) bool { return c.AppID == all[3].AppID }},
 			"without some": {directory.CredentialQuery{Exclude: []string{all[0].AppID, all[5].KeyID}}, func(c directory.CredentialRow) bool { return c.AppID != all[0].AppID && c.KeyID != all[5].KeyID }},
 			"somebody's": {directory.CredentialQuery{Owner: owned.Owners[0].UserPrincipalName}, func(c directory.CredentialRow) bool {
-				return slices.ContainsFunc(c.Owners, func(o directory.OwnerRow) bool { return o.ID == owned.Owners[0].ID })
+				return slices.ContainsFunc(c.Owners,
+					func(o directory.OwnerRow) bool { return o.ID == owned.Owners[0].ID })
 			}},
 		} {
 			var want []directory.CredentialRow
@@ -149,7 +150,8 @@ func TestAnApplicationAndAUserAreLookedUp(t *testing.T) {
 	})
 }
 
-// TestANewSinceOfTheLastRunNeitherMissesNorRepeats asks as a weekly flow does, with the moment of its run before.
+// TestANewSinceOfTheLastRunNeitherMissesNorRepeats asks as a weekly flow does, with the moment of
+// its run before.
 func TestANewSinceOfTheLastRunNeitherMissesNorRepeats(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		h := open(t, small())
@@ -178,7 +180,8 @@ func TestANewSinceOfTheLastRunNeitherMissesNorRepeats(t *testing.T) {
 		for id, times := range reported {
 			require.Equal(t, 1, times, id)
 		}
-		require.Len(t, h.users(directory.UserQuery{Days: 90, State: directory.Inactive}, 999), len(reported), "together they are all")
+		require.Len(t, h.users(directory.UserQuery{Days: 90, State: directory.Inactive}, 999), len(reported),
+			"together they are all")
 	})
 }
 
@@ -214,7 +217,8 @@ func TestMembersOfANotedGroupAreLeftOut(t *testing.T) {
 		h.tenant.Freeze(now.Add(time.Hour))
 		report, err := h.run(t.Context(), true)
 		require.NoError(t, err)
-		require.Contains(t, report.Summary(), "group "+group+" is refused since 2026-11-21T13:00:00Z, and was disclosed before, so it is asked for again until 2026-11-21T14:00:00Z")
+		require.Contains(t, report.Summary(),
+			"group "+group+" is refused since 2026-11-21T13:00:00Z, and was disclosed before, so it is asked for again until 2026-11-21T14:00:00Z")
 		require.Len(t, inactiveIDs(group), len(all)-(len(all)+2)/3, "the snapshot before answers")
 		h.tenant.Freeze(now.Add(2 * time.Hour))
 		h.take()
@@ -242,14 +246,16 @@ func TestRowsAreSortedAsAsked(t *testing.T) {
 		h.take()
 		for _, by := range directory.UserOrders() {
 			for _, desc := range []bool{false, true} {
-				rows := h.users(directory.UserQuery{Days: 60, State: directory.Inactive, Order: directory.Order{By: by, Desc: desc}}, 50)
+				rows := h.users(directory.UserQuery{Days: 60, State: directory.Inactive,
+					Order: directory.Order{By: by, Desc: desc}}, 50)
 				require.Len(t, rows, len(h.users(directory.UserQuery{Days: 60, State: directory.Inactive}, 999)))
 				if by == "inactiveSinceDateTime" {
 					require.Equal(t, !desc, rows[0].InactiveSince < rows[len(rows)-1].InactiveSince)
 				}
 			}
 		}
-		rows := h.credentials(directory.CredentialQuery{UnusedFor: day, Order: directory.Order{By: "appDisplayName"}}, 20)
+		rows := h.credentials(directory.CredentialQuery{UnusedFor: day, Order: directory.Order{By: "appDisplayName"}},
+			20)
 		require.True(t, slices.IsSortedFunc(rows, func(a, b directory.CredentialRow) int {
 			return strings.Compare(strings.ToLower(a.AppName), strings.ToLower(b.AppName))
 		}))
@@ -289,7 +295,8 @@ func TestTwoRunsAtOnceMakeOneSnapshot(t *testing.T) {
 func TestARunWithoutTimeGoesOnLater(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		h := open(t, made())
-		h.tenant.Inject(simtenant.Fault{Kind: simtenant.Slow, Stream: simtenant.Applications, Delay: time.Hour, Count: 1})
+		h.tenant.Inject(simtenant.Fault{Kind: simtenant.Slow, Stream: simtenant.Applications, Delay: time.Hour,
+			Count: 1})
 		ctx, stop := context.WithTimeout(t.Context(), 3*time.Second)
 		defer stop()
 		_, err := h.run(ctx, false)
@@ -309,7 +316,8 @@ func TestARunWithoutTimeGoesOnLater(t *testing.T) {
 
 func TestFaultsOfGraphDelayASnapshotAndChangeNothing(t *testing.T) {
 	t.Parallel()
-	three := simtenant.Config{PageSize: 70, Generate: &generate.Config{Seed: 3, Users: 160, Apps: 30, Days: 1, End: now}} // three pages of users
+	three := simtenant.Config{PageSize: 70,
+		Generate: &generate.Config{Seed: 3, Users: 160, Apps: 30, Days: 1, End: now}} // three pages of users
 	for _, kind := range simtenant.Kinds() {
 		if slices.Contains([]simtenant.Kind{simtenant.NoLicence, simtenant.NoPermission, simtenant.ClockSkew, simtenant.Slow, simtenant.BlankActivity}, kind) {
 			continue // they have tests of their own, or change what the tenant says

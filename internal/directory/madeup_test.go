@@ -126,8 +126,9 @@ func TestThePreflightReportsAMadeUpCollectionAndItsPermission(t *testing.T) {
 		h := open(t, small())
 		for _, refused := range []bool{false, true} {
 			h.asked.Handler = withDevices{h.tenant, refused}
-			checks := preflight.Run(t.Context(), preflight.Config{Tenant: &graph.Prober{Logs: h.source.Client, Directory: h.source}, Storage: storage{},
-				Clock: h.tenant.Now, Collections: withMadeUp()})
+			checks := preflight.Run(t.Context(),
+				preflight.Config{Tenant: &graph.Prober{Logs: h.source.Client, Directory: h.source}, Storage: storage{},
+					Clock: h.tenant.Now, Collections: withMadeUp()})
 			of := func(name string) preflight.Check {
 				at := slices.IndexFunc(checks, func(c preflight.Check) bool { return c.Name == name })
 				require.GreaterOrEqual(t, at, 0, name)

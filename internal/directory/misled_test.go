@@ -102,7 +102,8 @@ func TestAnEmptyListForIDsThatExistIsFoundOutByTheCount(t *testing.T) {
 		require.EqualValues(t, 1300, snap.Users)
 		require.Empty(t, snap.Undisclosed)
 		require.Equal(t, 4, h.tenant.Happened(simtenant.EndsEmpty))
-		require.Equal(t, []string{"/v1.0/users", "/v1.0/users", "/v1.0/users", "/v1.0/users", countUsers}, h.asked.heard())
+		require.Equal(t, []string{"/v1.0/users", "/v1.0/users", "/v1.0/users", "/v1.0/users", countUsers},
+			h.asked.heard())
 		require.Len(t, h.users(directory.UserQuery{Days: 30}, 999), 1300)
 	})
 }
@@ -111,8 +112,10 @@ func TestOneObjectThatIsThereIsEnoughToSeeThatAWalkFellShort(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n := newNight(t)
 		n.whole(0)
-		n.tenant.Inject(simtenant.Fault{Kind: simtenant.EndsShort, Stream: simtenant.Users, Page: 2, Records: 20, Count: 1})
-		n.tenant.Inject(simtenant.Fault{Kind: simtenant.EndsShort, Stream: simtenant.Users, Question: simtenant.ForIDs, Records: 1})
+		n.tenant.Inject(simtenant.Fault{Kind: simtenant.EndsShort, Stream: simtenant.Users, Page: 2, Records: 20,
+			Count: 1})
+		n.tenant.Inject(simtenant.Fault{Kind: simtenant.EndsShort, Stream: simtenant.Users, Question: simtenant.ForIDs,
+			Records: 1})
 		n.whole(day)
 		require.Equal(t, 2, n.tenant.Happened(simtenant.EndsShort))
 		require.Equal(t, 50, n.everybody())
@@ -124,7 +127,8 @@ func TestIDsThatCannotBeAskedForNowFailTheRunAndTheOlderSnapshotAnswers(t *testi
 		n := newNight(t)
 		older := n.whole(0)
 		n.tenant.Inject(simtenant.Fault{Kind: simtenant.EndsShort, Stream: simtenant.Users, Page: 2, Count: 1})
-		n.tenant.Inject(simtenant.Fault{Kind: simtenant.TooManyRequests, Stream: simtenant.Users, Question: simtenant.ForIDs})
+		n.tenant.Inject(simtenant.Fault{Kind: simtenant.TooManyRequests, Stream: simtenant.Users,
+			Question: simtenant.ForIDs})
 		_, err := n.fire(day)
 		require.ErrorContains(t, err, "read users by id from Graph: Graph answers 429")
 		snap, err := n.reader.Current(t.Context())
@@ -138,8 +142,9 @@ func TestIDsThatCannotBeAskedForNowFailTheRunAndTheOlderSnapshotAnswers(t *testi
 
 func TestASnapshotStaysBelowEveryCeilingOfGraph(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		h := open(t, simtenant.Config{PageSize: 1, RequestsPer10s: graph.ReportingCeiling, UnitsPer10s: 3500, KeysPerMinute: 150,
-			Generate: &generate.Config{Seed: 3, Users: 20, Apps: 100, Days: 1, End: now}})
+		h := open(t, simtenant.Config{PageSize: 1, RequestsPer10s: graph.ReportingCeiling, UnitsPer10s: 3500,
+			KeysPerMinute: 150,
+			Generate:      &generate.Config{Seed: 3, Users: 20, Apps: 100, Days: 1, End: now}})
 		h.source = h.directory(h.wire, token{h.wire}, graph.ReportingCeiling)
 		began := time.Now()
 		snap := h.take()

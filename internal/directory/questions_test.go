@@ -49,7 +49,8 @@ type quick struct{ *night }
 func (q quick) Now(ctx context.Context) (time.Time, error) { return q.source.Now(ctx) }
 
 func (q quick) all(phase string) [][]byte {
-	s := map[string]entra.Stream{collections.Users: simtenant.Users, collections.UsersWithoutActivity: simtenant.Users, collections.Applications: simtenant.Applications,
+	s := map[string]entra.Stream{collections.Users: simtenant.Users, collections.UsersWithoutActivity: simtenant.Users,
+		collections.Applications:      simtenant.Applications,
 		collections.ServicePrincipals: simtenant.ServicePrincipals, collections.CredentialUse: simtenant.CredentialUse, collections.ApplicationUse: simtenant.PrincipalUse}
 	return q.tenant.Objects(s[phase])
 }

@@ -59,7 +59,8 @@ func (s successes) Successes(_ context.Context, from, to time.Time, yield func(s
 type token struct{ wire http.RoundTripper }
 
 func (c token) GetToken(ctx context.Context, _ policy.TokenRequestOptions) (azcore.AccessToken, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, endpoint+simtenant.IdentityPath+"?api-version=2019-08-01&resource=graph", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet,
+		endpoint+simtenant.IdentityPath+"?api-version=2019-08-01&resource=graph", nil)
 	if err != nil {
 		return azcore.AccessToken{}, err
 	}
@@ -101,7 +102,8 @@ func openOn(t *testing.T, cfg simtenant.Config, account tables.Config) *house {
 
 // directory is the tenant's directory for an app with an identity, which asks for so many reports.
 func (h *house) directory(wire *http.Transport, identity azcore.TokenCredential, perTenSeconds int) *graph.Directory {
-	client, err := graph.New(graph.Config{Endpoint: endpoint, Scope: "graph", Credential: identity, Limiter: graph.NewLimiter(perTenSeconds),
+	client, err := graph.New(graph.Config{Endpoint: endpoint, Scope: "graph", Credential: identity,
+		Limiter: graph.NewLimiter(perTenSeconds),
 		Version: "test", Log: slog.New(slog.DiscardHandler), Transport: wire, BackOff: time.Millisecond, Tries: 4})
 	require.NoError(h, err)
 	return graph.NewDirectory(client)
@@ -117,7 +119,8 @@ func (h *house) run(ctx context.Context, force bool) (snapshots.Report, error) {
 	if h.bend != nil {
 		source = h.bend
 	}
-	s := snapshots.NewSnapshotter(source, store, h.archive, snapshots.Options{Groups: h.groups, Every: 12 * time.Hour}, h.tenant.Now, slog.New(slog.DiscardHandler))
+	s := snapshots.NewSnapshotter(source, store, h.archive, snapshots.Options{Groups: h.groups, Every: 12 * time.Hour},
+		h.tenant.Now, slog.New(slog.DiscardHandler))
 	return s.Run(ctx, time.Minute, force)
 }
 
@@ -179,7 +182,8 @@ func TestASnapshotAnswersAsTheRulesDecide(t *testing.T) {
 		h := openOn(t, made(), account(t))
 		snap := h.take()
 		require.EqualValues(t, 1300, snap.Users)
-		require.EqualValues(t, 3+1+1+2+2+3, snap.GraphRequests, "no page more than the allowed sizes need, reports of use twice, and three counts")
+		require.EqualValues(t, 3+1+1+2+2+3, snap.GraphRequests,
+			"no page more than the allowed sizes need, reports of use twice, and three counts")
 		require.Empty(t, snap.Undisclosed)
 		for _, days := range []int{1, 30, 90, 365} {
 			cutoff := now.AddDate(0, 0, -days)
@@ -203,7 +207,8 @@ func TestASnapshotAnswersAsTheRulesDecide(t *testing.T) {
 					}
 				}
 			}
-			page, err := h.reader.Users(t.Context(), directory.UserQuery{Days: days, State: directory.Inactive}, 1, true, "")
+			page, err := h.reader.Users(t.Context(), directory.UserQuery{Days: days, State: directory.Inactive}, 1,
+				true, "")
 			require.NoError(t, err)
 			require.EqualValues(t, len(want), *page.Count)
 		}
@@ -263,7 +268,8 @@ func TestWhatTheTenantDoesNotDiscloseIsUnknownNeverInactive(t *testing.T) {
 			require.Len(t, unknown, 1300)
 			require.Contains(t, unknown[0].Reason, "does not disclose")
 			require.Nil(t, unknown[0].DaysInactive)
-			page, err := h.reader.Credentials(t.Context(), directory.CredentialQuery{States: []directory.State{directory.Unused}, UnusedFor: day}, 10, false, "")
+			page, err := h.reader.Credentials(t.Context(),
+				directory.CredentialQuery{States: []directory.State{directory.Unused}, UnusedFor: day}, 10, false, "")
 			require.NoError(t, err)
 			require.Empty(t, page.Rows, "without the report of use, nothing is unused")
 		}
@@ -275,7 +281,8 @@ func TestAPageWithoutAnyActivityIsAskedForAgainAndThenNotBelieved(t *testing.T) 
 		h := open(t, made())
 		h.tenant.Inject(simtenant.Fault{Kind: simtenant.BlankActivity, After: 1, Count: 1})
 		h.take()
-		require.Empty(t, h.users(directory.UserQuery{Days: 1, State: directory.Unknown}, 999), "the second answer was whole")
+		require.Empty(t, h.users(directory.UserQuery{Days: 1, State: directory.Unknown}, 999),
+			"the second answer was whole")
 
 		h.tenant.ClearFaults()
 		h.tenant.Inject(simtenant.Fault{Kind: simtenant.BlankActivity, After: 1, Count: 2})
@@ -295,7 +302,8 @@ func TestOneUserWhoNeverSignedInOnTheLastPageIsBelieved(t *testing.T) {
 			if n == 500 {
 				activity = ""
 			}
-			h.tenant.AddObject(simtenant.Users, fmt.Appendf(nil, `{"id":"u%03d","userPrincipalName":"u%03d@x","createdDateTime":"2020-01-01T00:00:00Z"%s}`, n, n, activity))
+			h.tenant.AddObject(simtenant.Users,
+				fmt.Appendf(nil, `{"id":"u%03d","userPrincipalName":"u%03d@x","createdDateTime":"2020-01-01T00:00:00Z"%s}`, n, n, activity))
 		}
 		h.take()
 		inactive := h.users(directory.UserQuery{Days: 90, State: directory.Inactive}, 10)
@@ -359,7 +367,8 @@ func (f failing) DropRows(ctx context.Context, id string) error {
 
 func TestKilledAtAnyWriteTheOldSnapshotStaysAndTheNextRunGoesOn(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
-		h := open(t, simtenant.Config{PageSize: 80, Generate: &generate.Config{Seed: 3, Users: 90, Apps: 10, Days: 1, End: now}}) // two pages of users
+		h := open(t, simtenant.Config{PageSize: 80,
+			Generate: &generate.Config{Seed: 3, Users: 90, Apps: 10, Days: 1, End: now}}) // two pages of users
 		current := h.take()
 		want := h.users(directory.UserQuery{Days: 30}, 999)
 		at := now
@@ -378,7 +387,8 @@ func TestKilledAtAnyWriteTheOldSnapshotStaysAndTheNextRunGoesOn(t *testing.T) {
 			}
 			seen, err := h.reader.Current(t.Context())
 			require.NoError(t, err)
-			require.True(t, seen.ID == current.ID || seen.Phase == directory.PhaseDone, "only the old one or a whole one is seen")
+			require.True(t, seen.ID == current.ID || seen.Phase == directory.PhaseDone,
+				"only the old one or a whole one is seen")
 			if seen.ID == current.ID {
 				seen = h.take()
 			}

@@ -24,8 +24,8 @@ import (
 	"github.com/entraledger/entraledger/internal/tables"
 )
 
-// told is when a process is told to stop: within one of the calls that it makes to the tenant and to
-// the storage account.
+// told is when a process is told to stop: within one of the calls that it makes to the tenant and
+// to the storage account.
 type told struct {
 	mu   sync.Mutex
 	left int // calls until then
@@ -219,7 +219,8 @@ func TestASnapshotByHandThatIsStoppedGoesOnWithItsLink(t *testing.T) {
 		subtest(t, fmt.Sprint(at), func(t *testing.T) {
 			n, told := newStopped(t)
 			host := funchost.New(slog.New(slog.DiscardHandler))
-			byHand := &snapshot.Function{Snapshotter: n.snapshotter(), Reader: n.reader, Jobs: n.store, Now: n.tenant.Now, Slice: time.Minute}
+			byHand := &snapshot.Function{Snapshotter: n.snapshotter(), Reader: n.reader, Jobs: n.store,
+				Now: n.tenant.Now, Slice: time.Minute}
 			host.HTTP("/api/snapshot", byHand, http.MethodPost)
 			host.HTTP("/api/snapshot/{job}", byHand, http.MethodGet)
 			ask := func(ctx context.Context, method, path string) *httptest.ResponseRecorder {

@@ -71,7 +71,8 @@ func TestOfTwoRunsAtOnceOneGoesOnAndTheOtherSaysWhichAtEveryWrite(t *testing.T) 
 			n.from = n.instant()
 			left, other := write, ""
 			n.into = between{n.store, &left, func() {
-				second := snapshots.NewSnapshotter(n.from, n.store, n.archive, snapshots.Options{}, n.tenant.Now, slog.New(slog.DiscardHandler))
+				second := snapshots.NewSnapshotter(n.from, n.store, n.archive, snapshots.Options{}, n.tenant.Now,
+					slog.New(slog.DiscardHandler))
 				report, err := second.Run(t.Context(), time.Minute, true)
 				require.NoError(t, err, "write %d", write)
 				require.True(t, report.Finished, "write %d", write)
@@ -82,7 +83,8 @@ func TestOfTwoRunsAtOnceOneGoesOnAndTheOtherSaysWhichAtEveryWrite(t *testing.T) 
 			if over = left > 0; over {
 				require.Contains(t, summary, "is whole: 50 users")
 			} else {
-				require.Contains(t, summary, "another run ("+other+") goes on with snapshot 20261121T120000Z: at done", "write %d", write)
+				require.Contains(t, summary, "another run ("+other+") goes on with snapshot 20261121T120000Z: at done",
+					"write %d", write)
 				require.Regexp(t, `^request [0-9a-f]{8}$`, other)
 			}
 			snaps, err := n.reader.State(t.Context())
@@ -176,7 +178,8 @@ func TestOfTwoSnapshotsBegunAtOnceTheOlderIsDropped(t *testing.T) {
 		n := newNight(t)
 		n.begin()
 		id := n.shown().ID
-		later := directory.Snapshot{ID: "20261121T120001Z", AsOf: now.Add(time.Second), Stage: directory.Reading, Phase: collections.Users, TokenKey: make([]byte, 32)}
+		later := directory.Snapshot{ID: "20261121T120001Z", AsOf: now.Add(time.Second), Stage: directory.Reading,
+			Phase: collections.Users, TokenKey: make([]byte, 32)}
 		_, err := n.store.SaveSnapshot(t.Context(), later)
 		require.NoError(t, err)
 		require.NoError(t, n.store.Put(t.Context(), id, "read-users", []directory.Row{{Key: "u"}}))

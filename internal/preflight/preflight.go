@@ -228,7 +228,8 @@ func licence(ctx context.Context, cfg Config, checks []Check) Check {
 		}
 	}
 	return Check{Name: "licence", Status: Limited,
-		Detail: "none of the logs that need a licence could be read, so it can't be told", Consequence: "see the checks of the streams"}
+		Detail:      "none of the logs that need a licence could be read, so it can't be told",
+		Consequence: "see the checks of the streams"}
 }
 
 // premium tells P1 from P2, as far as a sign-in of the last days does.

@@ -157,7 +157,8 @@ func (h App) Credentials() []Credential {
 
 func (h App) credential(kind Kind, e Entry) Credential {
 	return Credential{Kind: kind, Origin: h.Origin, ObjectID: h.ID, AppID: h.AppID, DisplayName: h.DisplayName,
-		KeyID: e.KeyID, Name: e.Name, Identifier: e.Identifier, Start: e.Start, End: e.End, Owners: h.Owners, Rotates: h.rotates(e)}
+		KeyID: e.KeyID, Name: e.Name, Identifier: e.Identifier, Start: e.Start, End: e.End,
+		Owners: h.Owners, Rotates: h.rotates(e)}
 }
 
 // rotates names who renews a credential by itself. Sources:
