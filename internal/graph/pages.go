@@ -83,11 +83,11 @@ func escape(value string) string { return strings.ReplaceAll(url.QueryEscape(val
 //
 //   - *entra.Error, with CodeRefused, CodePermission, CodeLicence, CodeNotFound or CodeToken only
 //     where Graph said so more than once;
-//   - entra.ErrPagingLost: begin again at the last record stored. The walk came back to where it had
-//     been, by a link or by the records of a page, or went through too many empty pages, or its token
-//     is not good any more;
-//   - of a query that is Divisible, entra.ErrTooWide, in an *entra.Error with CodeUnavailable: Graph
-//     answered 504 or 408, or did not answer for Config.Timeout, or ended the connection after more
+//   - entra.ErrPagingLost: begin again at the last record stored. The walk came back to where it
+//     had been, by a link or by the records of a page, or went through too many empty pages, or its
+//     token is not good any more;
+//   - of a query that is Divisible, entra.ErrTooWide, in an *entra.Error with CodeUnavailable:
+//     Graph answered 504 or 408, or did not answer for Config.Timeout, or ended the connection after more
 //     than a third of it. Nothing was tried again: the same span would be as wide. Of another query
 //     these count as any failure of the service;
 //   - the context's.
