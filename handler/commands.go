@@ -67,7 +67,10 @@ func openArchive(getenv func(string) string, stderr io.Writer) (*streams.Known, 
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	store, heads, err := outside{}.storage(cfg, getenv, log)
-	return streams.New(cfg.Streams, store), store, heads, err
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	return streams.New(cfg.Streams, store.Archive), store.Evidence(), heads, nil
 }
 
 func verifyCommand(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (int, error) {

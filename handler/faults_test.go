@@ -16,6 +16,7 @@ import (
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // route says by which addresses a collector reaches Graph and the tables; empty: directly.
@@ -29,7 +30,7 @@ func (s *system) collector(by route) *archive.Collector {
 	}
 	if by.tables != "" {
 		var err error
-		store, err = tables.New(tables.Config{ConnectionString: by.tables, Retries: 1, HTTP: &http.Client{Timeout: 3 * time.Second}})
+		store, err = tablestest.New(tables.Config{ConnectionString: by.tables, Retries: 1, HTTP: &http.Client{Timeout: 3 * time.Second}})
 		require.NoError(s, err)
 	}
 	source, err := graph.New(graph.Config{

@@ -37,7 +37,7 @@ func reindexCommand(ctx context.Context, args []string, getenv func(string) stri
 	if err != nil {
 		return 1, err
 	}
-	archived, err := streams.New(cfg.Streams, store).All(ctx)
+	archived, err := streams.New(cfg.Streams, store.Archive).All(ctx)
 	if err != nil {
 		return 1, err
 	}
@@ -47,7 +47,7 @@ func reindexCommand(ctx context.Context, args []string, getenv func(string) stri
 	}
 	const forEver = 365 * 24 * time.Hour
 	for _, s := range asked {
-		report, err := archive.UpdateIndex(ctx, store, archive.Execution{ID: uuid.NewString(), Work: "handler reindex"}, s, *again, time.Now().Add(forEver))
+		report, err := archive.UpdateIndex(ctx, store.Searched(), archive.Execution{ID: uuid.NewString(), Work: "handler reindex"}, s, *again, time.Now().Add(forEver))
 		if err != nil {
 			return 1, err
 		}

@@ -25,7 +25,7 @@ import (
 
 // newRepairer makes the archive's Repairer. A repair asks Graph for nothing, so that it can be made
 // while Graph does not answer; a simulated tenant has a time of its own.
-func newRepairer(cfg settings.Settings, source *graph.Client, store *tables.Store, heads archive.Heads) *archive.Repairer {
+func newRepairer(cfg settings.Settings, source *graph.Client, store *tables.Account, heads archive.Heads) *archive.Repairer {
 	clock := func(ctx context.Context) (time.Time, error) {
 		if simulated(cfg.GraphEndpoint) {
 			return source.Now(ctx)
@@ -37,12 +37,12 @@ func newRepairer(cfg settings.Settings, source *graph.Client, store *tables.Stor
 		now, _, err := archive.Clocks{Storage: at, Machine: time.Now()}.Agreed()
 		return now, err
 	}
-	return archive.NewRepairer(store, heads, cfg.Backfill, clock, time.Now)
+	return archive.NewRepairer(store.Evidence(), heads, cfg.Backfill, clock, time.Now)
 }
 
 // wireRepair adds the function that makes a row of progress anew.
-func wireRepair(host *funchost.Host, cfg settings.Settings, known *streams.Known, repairer *archive.Repairer, store *tables.Store) {
-	mend := &repair.Function{Repairer: repairer, Jobs: store, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
+func wireRepair(host *funchost.Host, cfg settings.Settings, known *streams.Known, repairer *archive.Repairer, store *tables.Account) {
+	mend := &repair.Function{Repairer: repairer, Jobs: store.Jobs, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
 	host.HTTP("/api/repair", mend, http.MethodGet, http.MethodPost)
 	host.HTTP("/api/repair/{job}", mend, http.MethodGet)
 }
@@ -73,7 +73,7 @@ func repairCommand(ctx context.Context, args []string, getenv func(string) strin
 	}
 	w := archive.Repairing{Stream: entra.Stream(strings.TrimSpace(*name)), Plan: *plan,
 		By: archive.Execution{ID: uuid.NewString(), Work: "handler repair"}}
-	if err := streams.New(cfg.Streams, store).Check(ctx, w.Stream); err != nil {
+	if err := streams.New(cfg.Streams, store.Archive).Check(ctx, w.Stream); err != nil {
 		return 1, err
 	}
 	identity, err := credential(cfg, getenv, getenv("AZURE_CLIENT_ID"))

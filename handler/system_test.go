@@ -30,6 +30,7 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/preflight"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 const envelope = `{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"ScheduleStatus":null,"IsPastDue":false}},"Metadata":{"sys":{"MethodName":"archivelogs"}}}`
@@ -39,7 +40,7 @@ type system struct {
 	*testing.T
 	tenant *simtenant.Tenant
 	graph  *httptest.Server
-	store  *tables.Store
+	store  *tablestest.Store
 	heads  *blobs.Store
 	env    map[string]string
 	log    lockedBuffer // of what runs in the test's own process
@@ -61,7 +62,7 @@ func newSystemOn(t *testing.T, account string, cfg simtenant.Config) *system {
 	require.NoError(t, err)
 	graph := httptest.NewServer(tenant)
 	t.Cleanup(graph.Close)
-	store, err := tables.New(tables.Config{ConnectionString: account})
+	store, err := tablestest.New(tables.Config{ConnectionString: account})
 	require.NoError(t, err)
 	heads, err := blobs.New(blobs.Config{ConnectionString: account})
 	require.NoError(t, err)

@@ -81,8 +81,8 @@ func wire(
 	if err != nil {
 		return nil, err
 	}
-	collector := archive.NewCollector(source, store, heads, archive.Options{Backfill: cfg.Backfill, Passes: cfg.Passes, AlertAfter: cfg.AlertAfter,
-		Parallel: out.AtOnce, Writers: out.AtOnce, Simulated: simulated(cfg.GraphEndpoint)}, time.Now, log)
+	collector := archive.NewCollector(source, store.Archive, heads, archive.Options{Backfill: cfg.Backfill, Passes: cfg.Passes,
+		AlertAfter: cfg.AlertAfter, Parallel: out.AtOnce, Writers: out.AtOnce, Simulated: simulated(cfg.GraphEndpoint)}, time.Now, log)
 
 	clocks := timekeeper(cfg, source, store, log)
 	host := funchost.New(log)
@@ -94,49 +94,49 @@ func wire(
 		probed.AtOnce = out.AtOnce
 		return preflight.Run(ctx, probed)
 	}
-	once := &preflight.Once{Store: store, Version: version, Checks: checks, Now: time.Now, Log: log}
+	once := &preflight.Once{Store: store.Jobs, Version: version, Checks: checks, Now: time.Now, Log: log}
 	host.Timer(archivelogs.Name, archivelogs.Run(archivelogs.Config{Preflight: once.Run, Collector: collector, Streams: cfg.Streams,
 		Budget: cfg.RunBudget, AlertAfter: cfg.AlertAfter}))
-	known := streams.New(cfg.Streams, store)
+	known := streams.New(cfg.Streams, store.Archive)
 	wireLedger(host, cfg, known, collector, store, heads)
 	host.HTTP("/api/preflight", &preflightfunction.Function{Run: checks, Binary: program, Cloud: cfg.Cloud.Name,
 		Graph: cfg.GraphEndpoint, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
-	wireDirectory(host, cfg, snapshots.NewSnapshotter(timedTenant{graph.NewDirectory(snapshotSource), clocks}, store, store,
+	wireDirectory(host, cfg, snapshots.NewSnapshotter(timedTenant{graph.NewDirectory(snapshotSource), clocks}, store.Directory, store.Views,
 		snapshots.Options{Groups: cfg.SnapshotGroups, Every: snapshotEvery}, time.Now, log), store)
 	wireReading(host, cfg, known, store)
-	purger := archive.NewPurger(store, heads, cfg.Retention)
+	purger := archive.NewPurger(store.Archive, heads, cfg.Retention)
 	host.Timer(purgearchive.Name, purgearchive.Run(purgearchive.Config{Purger: purger, Clock: clocks.Now, Streams: known, Budget: cfg.RunBudget,
 		Retire: func(ctx context.Context, s entra.Stream) error {
 			return collector.Retire(ctx, archive.Execution{ID: uuid.NewString(), Work: purgearchive.Name}, s, cfg.RunBudget)
 		}}))
-	host.Timer(indexarchive.Name, indexarchive.Run(indexarchive.Config{Store: store, Streams: known, Budget: cfg.RunBudget}))
+	host.Timer(indexarchive.Name, indexarchive.Run(indexarchive.Config{Store: store.Searched(), Streams: known, Budget: cfg.RunBudget}))
 	wireRepair(host, cfg, known, newRepairer(cfg, source, store, heads), store)
 	host.HTTP("/api/purge", &purge.Function{Purger: purger, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
 	return host, nil
 }
 
 // wireLedger adds the functions that show what the archive holds, prove it, and collect by hand.
-func wireLedger(host *funchost.Host, cfg settings.Settings, known *streams.Known, collector *archive.Collector, store *tables.Store, heads archive.Heads) {
-	cover := &coverage.Function{Ledger: store, Gaps: search.NewGaps(store), Stalled: cfg.AlertAfter, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL}
+func wireLedger(host *funchost.Host, cfg settings.Settings, known *streams.Known, collector *archive.Collector, store *tables.Account, heads archive.Heads) {
+	cover := &coverage.Function{Ledger: store.Archive, Gaps: search.NewGaps(store.Archive), Stalled: cfg.AlertAfter, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL}
 	host.HTTP("/api/coverage", cover, http.MethodGet)
 	host.HTTP("/api/coverage/{stream}", cover, http.MethodGet)
-	host.HTTP("/api/cost", &cost.Function{Ledger: store, Streams: known, Retention: cfg.Retention, RequestsPer10s: cfg.ArchiveRequestsPer10s,
+	host.HTTP("/api/cost", &cost.Function{Ledger: store.Archive, Streams: known, Retention: cfg.Retention, RequestsPer10s: cfg.ArchiveRequestsPer10s,
 		Simulated: simulated(cfg.GraphEndpoint), Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
-	check := &verify.Function{Evidence: store, Heads: heads, Jobs: store, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
+	check := &verify.Function{Evidence: store.Evidence(), Heads: heads, Jobs: store.Jobs, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
 	host.HTTP("/api/verify", check, http.MethodGet)
 	host.HTTP("/api/verify/{job}", check, http.MethodGet)
-	byHand := &collect.Function{Collector: collector, Jobs: store, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
+	byHand := &collect.Function{Collector: collector, Jobs: store.Jobs, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
 	host.HTTP("/api/collect", byHand, http.MethodPost)
 	host.HTTP("/api/collect/{job}", byHand, http.MethodGet)
 }
 
 // wireReading adds the functions that read the archive back.
-func wireReading(host *funchost.Host, cfg settings.Settings, known *streams.Known, store *tables.Store) {
-	gaps := search.NewGaps(store)
-	read := &logs.Function{Archive: store, Streams: known, Gaps: gaps, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
+func wireReading(host *funchost.Host, cfg settings.Settings, known *streams.Known, store *tables.Account) {
+	gaps := search.NewGaps(store.Archive)
+	read := &logs.Function{Archive: store.Searched(), Streams: known, Gaps: gaps, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
 	host.HTTP("/api/auditLogs/{collection}", read, http.MethodGet)
 	host.HTTP("/api/auditLogs/{collection}/{id}", read, http.MethodGet)
-	files := &downloads.Function{Archive: store, Streams: known, Gaps: gaps, Now: time.Now, BaseURL: cfg.PublicBaseURL}
+	files := &downloads.Function{Archive: store.Searched(), Streams: known, Gaps: gaps, Now: time.Now, BaseURL: cfg.PublicBaseURL}
 	host.HTTP("/api/downloads", files, http.MethodGet)
 	host.HTTP("/api/downloads/{name}", files, http.MethodGet)
 	host.HTTP("/api/reference/{list}", &reference.Function{Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
@@ -147,7 +147,7 @@ func wireReading(host *funchost.Host, cfg settings.Settings, known *streams.Know
 }
 
 // timekeeper tells the time by which something is read, dropped or called old.
-func timekeeper(cfg settings.Settings, source *graph.Client, store *tables.Store, log *slog.Logger) archive.Timekeeper {
+func timekeeper(cfg settings.Settings, source *graph.Client, store *tables.Account, log *slog.Logger) archive.Timekeeper {
 	out := archive.Timekeeper{Graph: source.Now, Storage: store.Now, Machine: time.Now, Log: log}
 	if simulated(cfg.GraphEndpoint) {
 		out.Storage = nil
@@ -177,7 +177,7 @@ func (o outside) graphClient(
 }
 
 // preflightOf is what is looked at before anything else.
-func preflightOf(cfg settings.Settings, tenant preflight.Tenant, store *tables.Store, heads archive.Heads) preflight.Config {
+func preflightOf(cfg settings.Settings, tenant preflight.Tenant, store *tables.Account, heads archive.Heads) preflight.Config {
 	out := preflight.Config{Tenant: tenant, Storage: store, Streams: cfg.Streams, Groups: len(cfg.SnapshotGroups) > 0, Clock: time.Now}
 	if blobs, ok := heads.(*blobs.Store); ok {
 		out.Blobs = blobs
@@ -198,10 +198,10 @@ func preflightOf(cfg settings.Settings, tenant preflight.Tenant, store *tables.S
 const snapshotEvery = 12 * time.Hour
 
 // wireDirectory adds the functions that take and read snapshots of the directory.
-func wireDirectory(host *funchost.Host, cfg settings.Settings, snapshotter *snapshots.Snapshotter, store *tables.Store) {
-	reader := directory.NewReader(store, time.Now)
+func wireDirectory(host *funchost.Host, cfg settings.Settings, snapshotter *snapshots.Snapshotter, store *tables.Account) {
+	reader := directory.NewReader(store.Directory, time.Now)
 	host.Timer(snapshotdirectory.Name, snapshotdirectory.Run(snapshotdirectory.Config{Snapshotter: snapshotter, Budget: cfg.RunBudget, AlertAfter: cfg.AlertAfter}))
-	byHand := &snapshot.Function{Snapshotter: snapshotter, Reader: reader, Jobs: store, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
+	byHand := &snapshot.Function{Snapshotter: snapshotter, Reader: reader, Jobs: store.Jobs, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
 	host.HTTP("/api/snapshot", byHand, http.MethodGet, http.MethodPost)
 	host.HTTP("/api/snapshot/{job}", byHand, http.MethodGet)
 	inactive := &inactiveusers.Function{Reader: reader, BaseURL: cfg.PublicBaseURL}
@@ -217,7 +217,7 @@ func wireDirectory(host *funchost.Host, cfg settings.Settings, snapshotter *snap
 // storage is the archive's account: its tables, and its blobs for the heads of the logs.
 func (o outside) storage(
 	cfg settings.Settings, getenv func(string) string, log *slog.Logger,
-) (*tables.Store, archive.Heads, error) {
+) (*tables.Account, archive.Heads, error) {
 	clientID := cfg.StorageClientID
 	if clientID == "" {
 		clientID = getenv("AZURE_CLIENT_ID")

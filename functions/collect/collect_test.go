@@ -25,6 +25,7 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 func TestMain(m *testing.M) { azuritetest.Main(m) }
@@ -46,7 +47,7 @@ func held(t *testing.T, slice time.Duration) (*httptest.Server, func()) {
 }
 
 func heldFor(t *testing.T, tenant archive.Source, slice time.Duration) (*httptest.Server, func()) {
-	store, err := tables.New(tables.Config{ConnectionString: azuritetest.Account(t)})
+	store, err := tablestest.New(tables.Config{ConnectionString: azuritetest.Account(t)})
 	require.NoError(t, err)
 	other := archive.Lease{Execution: archive.Execution{ID: "4711", Work: "archivelogs"}, Fence: 1, Length: archive.LeaseLength, Base: now, Stamp: now}
 	begin := now.Truncate(time.Hour).Add(-3 * time.Hour)

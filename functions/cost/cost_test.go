@@ -22,6 +22,7 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 var (
@@ -43,14 +44,14 @@ func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
 // lab is a ledger, and the function that asks it.
 type lab struct {
 	*testing.T
-	store    *tables.Store
+	store    *tablestest.Store
 	requests *counting
 }
 
 func newLab(t *testing.T) *lab {
 	service := memstorage.New(func() time.Time { return now })
 	counted := &counting{RoundTripper: service}
-	store, err := tables.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: &http.Client{Transport: counted}})
+	store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: &http.Client{Transport: counted}})
 	require.NoError(t, err)
 	return &lab{T: t, store: store, requests: counted}
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 func TestMain(m *testing.M) { azuritetest.Main(m) }
@@ -35,7 +36,7 @@ func serve(t *testing.T) *httptest.Server {
 
 // serving is serve where only some streams are collected.
 func serving(t *testing.T, collected ...entra.Stream) *httptest.Server {
-	store, err := tables.New(tables.Config{ConnectionString: azuritetest.Account(t)})
+	store, err := tablestest.New(tables.Config{ConnectionString: azuritetest.Account(t)})
 	require.NoError(t, err)
 	begin := now.Truncate(time.Hour).Add(-10 * time.Hour)
 	p := archive.Progress{Stream: logs.Provisioning, Run: "r", Begin: begin, Backfilled: begin.Add(3 * time.Hour),

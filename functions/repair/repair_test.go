@@ -24,6 +24,7 @@ import (
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 const slice = 20 * time.Second
@@ -39,7 +40,7 @@ func (quiet) Pages(context.Context, entra.Query) iter.Seq2[entra.Page, error] {
 
 // slow is an archive of which each day takes some time to be verified.
 type slow struct {
-	*tables.Store
+	*tablestest.Store
 	takes time.Duration
 }
 
@@ -52,14 +53,14 @@ func (s slow) Inspect(ctx context.Context, stream entra.Stream, from, to time.Ti
 // where it waits.
 type ledger struct {
 	*testing.T
-	store *tables.Store
+	store *tablestest.Store
 	host  *funchost.Host
 }
 
 func inBubble(t *testing.T, takes time.Duration, test func(l *ledger)) {
 	synctest.Test(t, func(t *testing.T) {
 		service := memstorage.New(time.Now)
-		store, err := tables.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: service.Client()})
+		store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: service.Client()})
 		require.NoError(t, err)
 		both := []entra.Stream{logs.DirectoryAudits, logs.Provisioning}
 		collector := archive.NewCollector(quiet{}, store, nil, archive.Options{Backfill: 4 * 24 * time.Hour}, time.Now, slog.New(slog.DiscardHandler))

@@ -22,6 +22,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // lab is an archive in memory. Graph, the storage service and the machine have one clock each, and
@@ -30,7 +31,7 @@ type lab struct {
 	*testing.T
 	service                 *memstorage.Service
 	tenant                  *forgetful
-	store                   *tables.Store // of a process that is never killed
+	store                   *tablestest.Store // of a process that is never killed
 	heads                   *shelf
 	options                 archive.Options
 	graph, storage, machine time.Duration // by which the clocks are ahead
@@ -123,9 +124,9 @@ func (w *wire) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // process is a store of its own for one process.
-func (l *lab) process() (*tables.Store, *wire) {
+func (l *lab) process() (*tablestest.Store, *wire) {
 	w := &wire{service: l.service}
-	store, err := tables.New(tables.Config{ConnectionString: l.service.ConnectionString(), HTTP: &http.Client{Transport: w}})
+	store, err := tablestest.New(tables.Config{ConnectionString: l.service.ConnectionString(), HTTP: &http.Client{Transport: w}})
 	require.NoError(l, err)
 	return store, w
 }

@@ -14,13 +14,13 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/seal"
-	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // dying is a Store whose process is killed at its n-th write: the write is stored or not, its answer is never heard, and
 // nothing after it happens.
 type dying struct {
-	*tables.Store
+	*tablestest.Store
 	mu      sync.Mutex
 	writes  int
 	records int // writes of records
@@ -179,11 +179,11 @@ func TestKilledAtAnyWriteOfPassesAndSealsTheNextRunsEndTheSame(t *testing.T) {
 	early.at(t, prepared, nil, start, options)
 	early.at(t, prepared, nil, start.Add(5*time.Minute), options)
 	state := account.Snapshot()
-	prepare := func(t *testing.T) *tables.Store {
+	prepare := func(t *testing.T) *tablestest.Store {
 		account.Restore(state)
 		return storeOf(t, account)
 	}
-	final := func(t *testing.T, store *tables.Store, heads *shelf) archive.Progress {
+	final := func(t *testing.T, store *tablestest.Store, heads *shelf) archive.Progress {
 		for minutes := range 3 {
 			late.at(t, store, heads, start.Add(due+time.Duration(5+5*minutes)*time.Minute), options)
 		}

@@ -12,6 +12,7 @@ import (
 	"github.com/entraledger/entraledger/internal/blobs"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // This file has every call of the explorer to the code that it explores.
@@ -37,13 +38,13 @@ func withSteadyRetries(ctx context.Context) context.Context {
 
 // process is what one process of the app has: its own store, and no memory of what others did.
 type process struct {
-	store *tables.Store
+	store *tablestest.Store
 	heads *blobs.Store
 }
 
 func newProcess(connection string, transport http.RoundTripper) process {
 	client := &http.Client{Transport: transport}
-	store, err := tables.New(tables.Config{ConnectionString: connection, HTTP: client})
+	store, err := tablestest.New(tables.Config{ConnectionString: connection, HTTP: client})
 	if err != nil {
 		panic(err) // the connection string is the explorer's own
 	}

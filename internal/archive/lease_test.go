@@ -15,7 +15,7 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/seal"
-	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // background is a run beside the test's own.
@@ -28,7 +28,7 @@ type background struct {
 }
 
 // start begins a run with the budget of a timer, with a machine's clock that is off by some time.
-func (l *lab) start(store *tables.Store, source archive.Source, off, budget time.Duration) *background {
+func (l *lab) start(store *tablestest.Store, source archive.Source, off, budget time.Duration) *background {
 	b := &background{by: execution(), done: make(chan struct{})}
 	c := archive.NewCollector(source, store, l.heads, l.options, func() time.Time { return time.Now().Add(off) }, l.logger())
 	go func() {
@@ -249,7 +249,7 @@ func TestAPurgeAndACollectorTellEachOtherApart(t *testing.T) {
 // unheard carries out the first commit, or not, and ends the process's work before the answer
 // comes.
 type unheard struct {
-	*tables.Store
+	*tablestest.Store
 	stored bool
 	end    func()
 }

@@ -22,6 +22,7 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // shelf keeps heads in memory.
@@ -233,10 +234,10 @@ func TestATenantThatKeepsSevenDaysIsReadOnceMoreBeforeItForgets(t *testing.T) {
 }
 
 // sealedArchive is an archive of records over some time whose windows are all sealed.
-func sealedArchive(t *testing.T, n int, over time.Duration) (*tenant, *tables.Store, *shelf, *aztables.ServiceClient) {
+func sealedArchive(t *testing.T, n int, over time.Duration) (*tenant, *tablestest.Store, *shelf, *aztables.ServiceClient) {
 	tn, heads, account := newTenant(), &shelf{}, memstorage.New(nil)
 	account.Limits.DeleteTakes = 0
-	store, err := tables.New(tables.Config{ConnectionString: account.ConnectionString(), HTTP: account.Client()})
+	store, err := tablestest.New(tables.Config{ConnectionString: account.ConnectionString(), HTTP: account.Client()})
 	require.NoError(t, err)
 	service, err := aztables.NewServiceClientFromConnectionString(account.ConnectionString(),
 		&aztables.ClientOptions{ClientOptions: policy.ClientOptions{Transport: account.Client()}})

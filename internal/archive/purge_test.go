@@ -12,10 +12,11 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // clumsy is a store whose months can't be dropped.
-type clumsy struct{ *tables.Store }
+type clumsy struct{ *tablestest.Store }
 
 var errClumsy = errors.New("the table can't be dropped now")
 
@@ -30,13 +31,13 @@ var (
 )
 
 // verified verifies everything, and gives the whole result.
-func verified(t *testing.T, store *tables.Store, heads archive.Heads) archive.Verification {
+func verified(t *testing.T, store *tablestest.Store, heads archive.Heads) archive.Verification {
 	v := archive.Verification{Streams: []entra.Stream{stream}}
 	require.NoError(t, v.Work(t.Context(), store, heads, time.Now().Add(time.Minute)))
 	return v
 }
 
-func readBack(t *testing.T, store *tables.Store) (n int) {
+func readBack(t *testing.T, store *tablestest.Store) (n int) {
 	for rec, err := range store.Read(t.Context(), archive.Reading{Stream: stream, From: october, To: december, NewestFirst: true}) {
 		require.NoError(t, err)
 		if rec.Raw != nil {

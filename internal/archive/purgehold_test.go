@@ -11,6 +11,7 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // keep35 drops what is older than the least retention.
@@ -101,7 +102,7 @@ func TestAPurgeThatIsKilledAtAnyWriteIsFinishedByTheNextOne(t *testing.T) {
 			for _, stored := range []bool{false, true} {
 				l.service.Restore(ready)
 				l.heads.heads = l.heads.heads[:heads]
-				var store *tables.Store
+				var store *tablestest.Store
 				store, w = l.process()
 				w.diesAt, w.stored = at, stored
 				_, err := l.purge(store, keep35)

@@ -14,6 +14,7 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // TestOfTwoRepairsAtOnceOneRepairs: the other finds nothing left.
@@ -180,7 +181,7 @@ func TestARepairGoesOnWhereItsLastSliceEnded(t *testing.T) {
 }
 
 // slowEvidence takes ten seconds for each day.
-type slowEvidence struct{ *tables.Store }
+type slowEvidence struct{ *tablestest.Store }
 
 func (s slowEvidence) Inspect(ctx context.Context, stream entra.Stream, from, to time.Time) iter.Seq2[archive.Inspected, error] {
 	time.Sleep(10 * time.Second)
@@ -188,8 +189,8 @@ func (s slowEvidence) Inspect(ctx context.Context, stream entra.Stream, from, to
 }
 
 // losing is a store that hears no first answer to a write.
-func (l *lab) losing() *tables.Store {
-	store, err := tables.New(tables.Config{ConnectionString: l.service.ConnectionString(), HTTP: &http.Client{Transport: &deaf{wire: &wire{service: l.service}}}})
+func (l *lab) losing() *tablestest.Store {
+	store, err := tablestest.New(tables.Config{ConnectionString: l.service.ConnectionString(), HTTP: &http.Client{Transport: &deaf{wire: &wire{service: l.service}}}})
 	require.NoError(l, err)
 	return store
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/streams"
-	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // requireHandedOver checks that a timer's run ended well although it was stopped.
@@ -94,7 +94,7 @@ func TestAStoppedRunOfArchivelogsIsHandedOverOnlyAfterAStepAndNotBehind(t *testi
 
 // stoppedIndexer is told to stop when it comes to a day.
 type stoppedIndexer struct {
-	*tables.Store
+	*tablestest.Store
 	left int // days until then
 	stop context.CancelFunc
 	err  error // what else is wrong with that day
@@ -143,7 +143,7 @@ func TestAStoppedRunOfIndexarchiveIsHandedOverOnlyAfterADay(t *testing.T) {
 
 // stoppedPurger is told to stop when it drops a month, before or after.
 type stoppedPurger struct {
-	*tables.Store
+	*tablestest.Store
 	before, after context.CancelFunc
 }
 

@@ -14,6 +14,7 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // stoppedWire is the connection of a process that is told to stop during one of its requests.
@@ -77,7 +78,7 @@ func (l *lab) stoppedAt(at int, late, carried bool) {
 	ctx, stop := context.WithCancel(l.Context())
 	defer stop()
 	w := &stoppedWire{wire: wire{service: l.service}, at: at, after: after, carried: carried, stop: stop}
-	store, err := tables.New(tables.Config{ConnectionString: l.service.ConnectionString(), HTTP: &http.Client{Transport: w}})
+	store, err := tablestest.New(tables.Config{ConnectionString: l.service.ConnectionString(), HTTP: &http.Client{Transport: w}})
 	require.NoError(l, err)
 	report, err := l.collector(store, l.tenant).Run(ctx, execution(), []entra.Stream{stream}, short)
 	require.Error(l, ctx.Err(), "the run makes so many requests")

@@ -20,6 +20,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 const (
@@ -124,11 +125,11 @@ func record(s entra.Stream, id string, ago time.Duration, content string) string
 
 func execution() archive.Execution { return archivetest.Execution() }
 
-func newStore(t *testing.T) *tables.Store { return storeOf(t, memstorage.New(nil)) }
+func newStore(t *testing.T) *tablestest.Store { return storeOf(t, memstorage.New(nil)) }
 
 // storeOf is a store of a process of its own in an account.
-func storeOf(t *testing.T, account *memstorage.Service) *tables.Store {
-	store, err := tables.New(tables.Config{ConnectionString: account.ConnectionString(), HTTP: account.Client()})
+func storeOf(t *testing.T, account *memstorage.Service) *tablestest.Store {
+	store, err := tablestest.New(tables.Config{ConnectionString: account.ConnectionString(), HTTP: account.Client()})
 	require.NoError(t, err)
 	return store
 }
@@ -151,7 +152,7 @@ func collectWith(t *testing.T, source archive.Source, store archive.Store, o arc
 
 // stored reads back all hours in which the tenant has a record: current contents and earlier ones,
 // each sorted.
-func stored(t *testing.T, store *tables.Store, tn *tenant, s entra.Stream) (current, earlier []string) {
+func stored(t *testing.T, store *tablestest.Store, tn *tenant, s entra.Stream) (current, earlier []string) {
 	hours := make(map[time.Time]bool)
 	for _, raw := range tn.records[s] {
 		hours[entra.FloorHour(timeOf(s, raw))] = true
@@ -177,7 +178,7 @@ func sorted(texts []string) []string {
 	return slices.Compact(out)
 }
 
-func progress(t *testing.T, store *tables.Store, s entra.Stream) archive.Progress {
+func progress(t *testing.T, store *tablestest.Store, s entra.Stream) archive.Progress {
 	p, err := store.Progress(t.Context(), s)
 	require.NoError(t, err)
 	return p
@@ -185,7 +186,7 @@ func progress(t *testing.T, store *tables.Store, s entra.Stream) archive.Progres
 
 // checkLedger compares the totals of the progress row with the coverage rows, and those with the
 // tables.
-func checkLedger(t *testing.T, store *tables.Store, s entra.Stream) {
+func checkLedger(t *testing.T, store *tablestest.Store, s entra.Stream) {
 	t.Helper()
 	p := progress(t, store, s)
 	var sum archive.Tally

@@ -14,11 +14,11 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // slowStore is a store of a process whose every request takes a while, so that others come between.
-func (l *lab) slowStore(seed uint64) *tables.Store {
+func (l *lab) slowStore(seed uint64) *tablestest.Store {
 	store, w := l.process()
 	var mu sync.Mutex // several requests are under way
 	random := rand.New(rand.NewPCG(seed, 1))

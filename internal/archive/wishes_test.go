@@ -9,7 +9,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
-	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // TestAWishThatWasForAnEarlierHolderMakesNobodyYield: who wished has had its turn, or is gone.
@@ -61,18 +61,18 @@ func TestARunThatLostAStreamBeforeItsFirstCommitIsNotFinished(t *testing.T) {
 // TestAPurgeAndAnIndexWaitOnWhereAnotherIsQuicker: between their look and their first commit
 // another execution takes the stream.
 func TestAPurgeAndAnIndexWaitOnWhereAnotherIsQuicker(t *testing.T) {
-	purge := func(l *lab, store *tables.Store) error {
+	purge := func(l *lab, store *tablestest.Store) error {
 		months, err := archive.NewPurger(store, l.heads, archive.Retention{Default: archive.LeastRetention}).Run(l.Context(), execution(), stream, time.Now())
 		require.NotEmpty(l, months)
 		return err
 	}
-	index := func(l *lab, store *tables.Store) error {
+	index := func(l *lab, store *tablestest.Store) error {
 		report, err := archive.UpdateIndex(l.Context(), store, execution(), stream, false, time.Now().Add(8*time.Minute))
 		require.Positive(l, report.Days)
 		require.False(l, report.Left)
 		return err
 	}
-	for name, work := range map[string]func(*lab, *tables.Store) error{"purge": purge, "index": index} {
+	for name, work := range map[string]func(*lab, *tablestest.Store) error{"purge": purge, "index": index} {
 		t.Run(name, func(t *testing.T) {
 			inLab(t, func(l *lab) {
 				l.tenant.fill(stream, start.Add(-2*days), start.Add(days), time.Hour)

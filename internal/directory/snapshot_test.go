@@ -24,6 +24,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 func TestMain(m *testing.M) { azuritetest.Main(m) }
@@ -33,7 +34,7 @@ type house struct {
 	*testing.T
 	tenant  *simtenant.Tenant
 	asked   *questions
-	store   *tables.Store
+	store   *tablestest.Store
 	reader  *directory.Reader
 	archive successes
 	groups  []string
@@ -91,7 +92,7 @@ func openOn(t *testing.T, cfg simtenant.Config, account tables.Config) *house {
 	require.NoError(t, err)
 	tenant.Freeze(cfg.Now)
 	asked := &questions{Handler: tenant}
-	store, err := tables.New(account)
+	store, err := tablestest.New(account)
 	require.NoError(t, err)
 	h := &house{T: t, tenant: tenant, asked: asked, store: store, archive: successes{}}
 	h.wire = serve(t, asked)

@@ -22,6 +22,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // told is when a process is told to stop: within one of the calls that it makes to the tenant and
@@ -96,7 +97,7 @@ func (w toldWire) RoundTrip(req *http.Request) (*http.Response, error) {
 func newStopped(t *testing.T) (*night, *told) {
 	account, calls := memstorage.New(nil), &told{}
 	n := newNightOn(t, tables.Config{ConnectionString: account.ConnectionString(), HTTP: account.Client()})
-	store, err := tables.New(tables.Config{ConnectionString: account.ConnectionString(),
+	store, err := tablestest.New(tables.Config{ConnectionString: account.ConnectionString(),
 		HTTP: &http.Client{Transport: toldWire{account.Client().Transport, calls}}})
 	require.NoError(t, err)
 	n.from, n.into = toldSource{n.source, calls}, store

@@ -14,6 +14,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 func TestMain(m *testing.M) { azuritetest.Main(m) }
@@ -21,7 +22,7 @@ func TestMain(m *testing.M) { azuritetest.Main(m) }
 type state struct{ To, At int }
 
 func newRunner(t *testing.T) *jobs.Runner[state] {
-	store, err := tables.New(tables.Config{ConnectionString: azuritetest.Account(t)})
+	store, err := tablestest.New(tables.Config{ConnectionString: azuritetest.Account(t)})
 	require.NoError(t, err)
 	return &jobs.Runner[state]{Kind: "count", Store: store, Now: time.Now, Slice: time.Minute, Work: func(_ context.Context, s state) (state, bool, error) {
 		s.At++
@@ -106,7 +107,7 @@ type found struct {
 // TestASliceThatIsCutLeavesTheJobAsItWas also where the work had changed what the state refers to:
 // the next slice would count it twice.
 func TestASliceThatIsCutLeavesTheJobAsItWas(t *testing.T) {
-	store, err := tables.New(tables.Config{ConnectionString: azuritetest.Account(t)})
+	store, err := tablestest.New(tables.Config{ConnectionString: azuritetest.Account(t)})
 	require.NoError(t, err)
 	cut := false
 	ctx, end := context.WithCancel(t.Context())

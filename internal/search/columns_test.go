@@ -19,11 +19,12 @@ import (
 	"github.com/entraledger/entraledger/internal/odata"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // archiveOf is a store with a ledger that the test writes.
 type archiveOf struct {
-	*tables.Store
+	*tablestest.Store
 	ledger *rows
 }
 
@@ -52,7 +53,7 @@ func TestAColumnIsAskedForOnlyWhereTheRowsHaveIt(t *testing.T) {
 	require.Equal(t, 2, log.Since("ClientAppUsed"))
 	service := memstorage.New(time.Now)
 	asked := &filters{RoundTripper: service}
-	store, err := tables.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: &http.Client{Transport: asked}})
+	store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: &http.Client{Transport: asked}})
 	require.NoError(t, err)
 	ledger := &rows{}
 	var want []string

@@ -2,13 +2,13 @@ package tables
 
 import (
 	"context"
-	"errors"
 	"math"
 	"slices"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
 // The service gives the oldest rows first only. So a reading that gives the newest first takes
@@ -16,11 +16,11 @@ import (
 // there were so far. What was read of a slice that proves to have too many is held until what is
 // newer was given, as far as there is room for it; beyond that only its bounds are.
 const (
-	sliceRows  = 8 * pageRows // the most rows that a slice is meant to have: nearly all of its pages are full
-	sliceBytes = 16 << 20     // of a slice's rows; more are not held at once
-	heldBytes  = 16 << 20     // of the beginnings of slices that had too many
-	tolerance  = 1.25         // how many times more rows than it was meant to have a slice is read to its end with
-	growth     = 8            // how many times longer than one slice the next one is at most
+	sliceRows  = 8 * rows.PageRows // the most rows that a slice is meant to have: nearly all of its pages are full
+	sliceBytes = 16 << 20          // of a slice's rows; more are not held at once
+	heldBytes  = 16 << 20          // of the beginnings of slices that had too many
+	tolerance  = 1.25              // how many times more rows than it was meant to have a slice is read to its end with
+	growth     = 8                 // how many times longer than one slice the next one is at most
 )
 
 // span is a range of row keys, [from, below), that is left to be given.
@@ -99,30 +99,31 @@ func (b *backward) cut(of span) (string, error) {
 // fetch reads the rows of a span. Where they are too many it is not whole: its parts are left to be
 // given instead.
 func (b *backward) fetch(ctx context.Context, s *span) (whole bool, err error) {
-	whole, s.rows = true, [][]byte{}
-	err = b.page(ctx, s.from, s.below, pageRows, func(rows [][]byte, more bool) error {
-		for _, row := range rows {
+	s.rows = [][]byte{}
+	query, err := b.query(s.from, s.below, rows.PageRows)
+	if err != nil {
+		return true, err
+	}
+	for page, err := range b.client.Pages(ctx, b.table, query) {
+		if err != nil {
+			return true, err
+		}
+		for _, row := range page.Rows {
 			s.bytes += len(row)
 		}
-		s.rows = append(s.rows, rows...)
-		if !more || !b.tooMany(s) {
-			return nil
+		s.rows = append(s.rows, page.Rows...)
+		if !page.More || !b.tooMany(s) {
+			continue
 		}
 		at, key := b.lastRecord(s)
 		if key == "" {
-			return nil // there is no place to cut it
+			continue // there is no place to cut it
 		}
 		b.split(*s, at, key)
-		whole = false
-		return errCutShort
-	})
-	if errors.Is(err, errCutShort) {
-		err = nil
+		return false, nil
 	}
-	if whole && err == nil {
-		b.measure(len(s.rows), s.from, s.below)
-	}
-	return whole, err
+	b.measure(len(s.rows), s.from, s.below)
+	return true, nil
 }
 
 // tooMany tells whether to read on in a slice of which there is more.
@@ -166,21 +167,21 @@ func (b *backward) split(s span, at int, key string) {
 }
 
 // measure chooses how long the next slice is by what one had.
-func (b *backward) measure(rows int, from, below string) {
+func (b *backward) measure(n int, from, below string) {
 	took := between(from, below)
 	if took == 0 {
 		return // rows of one moment say nothing of others
 	}
-	if rows >= b.aim/2 {
+	if n >= b.aim/2 {
 		b.aim = min(2*b.aim, sliceRows)
 	}
 	// A little less than whole pages, so that few slices need one more for a few rows.
 	wanted := float64(b.aim) - 2*math.Sqrt(float64(b.aim))
 	next := growth * float64(took)
-	if rows > 0 {
-		next = min(next, wanted/float64(rows)*float64(took))
+	if n > 0 {
+		next = min(next, wanted/float64(n)*float64(took))
 	}
-	if rows < fewInSlice && rows < b.aim/4 {
+	if n < fewInSlice && n < b.aim/4 {
 		next = max(next, 2*float64(took))
 	}
 	b.width = time.Duration(min(max(next, float64(entra.Tick)), float64(longestSlice)))
@@ -197,10 +198,10 @@ func between(from, below string) time.Duration {
 }
 
 // giveAll gives the records of rows, the newest first.
-func (b *backward) giveAll(ctx context.Context, rows [][]byte) error {
+func (b *backward) giveAll(ctx context.Context, all [][]byte) error {
 	var g group
-	for i := len(rows) - 1; i >= 0; i-- {
-		g.read(rows[i])
+	for i := len(all) - 1; i >= 0; i-- {
+		g.read(all[i])
 		g.begin()
 		if g.last().isPart() && i > 0 {
 			continue // its record's first row comes next
@@ -215,16 +216,16 @@ func (b *backward) giveAll(ctx context.Context, rows [][]byte) error {
 
 // giveReversed gives the record of rows that were read from the last to the first, after those of
 // them that are parts of none.
-func (b *backward) giveReversed(ctx context.Context, rows []fetchedRow) error {
-	slices.Reverse(rows)
+func (b *backward) giveReversed(ctx context.Context, of []fetchedRow) error {
+	slices.Reverse(of)
 	n := 1
-	for n < len(rows) && rows[n].isPartOf(&rows[0]) {
+	for n < len(of) && of[n].isPartOf(&of[0]) {
 		n++
 	}
-	for i := len(rows) - 1; i >= n; i-- {
-		if err := b.giveRecord(ctx, rows[i:i+1]); err != nil {
+	for i := len(of) - 1; i >= n; i-- {
+		if err := b.giveRecord(ctx, of[i:i+1]); err != nil {
 			return err
 		}
 	}
-	return b.giveRecord(ctx, rows[:n])
+	return b.giveRecord(ctx, of[:n])
 }

@@ -17,6 +17,7 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // intruder writes to the tables past the store.
@@ -123,7 +124,7 @@ var badRows = map[string]badRow{
 
 // tampered has records "a", "b" and "c" of one hour, "d" of the next, with b's row altered, and an
 // altered row beside it.
-func tampered(t *testing.T, c badRow) (*tables.Store, *counted, map[string]entra.Record) {
+func tampered(t *testing.T, c badRow) (*tablestest.Store, *counted, map[string]entra.Record) {
 	store, service := newMemory(t)
 	recs := map[string]entra.Record{}
 	for i, id := range []string{"a", "b", "c", "d"} {
@@ -183,7 +184,7 @@ func TestABadRowIsNamedAndTheReadingGoesOn(t *testing.T) {
 }
 
 // inspected checks that Inspect goes on over the row, and names it.
-func inspected(t *testing.T, store *tables.Store, recs map[string]entra.Record, c badRow) {
+func inspected(t *testing.T, store *tablestest.Store, recs map[string]entra.Record, c badRow) {
 	var intact, bad []string
 	hours := map[time.Time]int{}
 	for row, err := range store.Inspect(t.Context(), window.Stream, hour.Add(-time.Hour), hour.Add(2*time.Hour)) {
@@ -272,7 +273,7 @@ func TestARecordWithoutItsDictionaryIsNamed(t *testing.T) {
 			rows := service.Rows("dictionaries")
 			require.Len(t, rows, 1)
 			spoil(past, past.get("dictionaries", rows[0].Partition, rows[0].Key))
-			fresh, err := tables.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: service.Client()})
+			fresh, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: service.Client()})
 			require.NoError(t, err)
 			for row, err := range fresh.Inspect(t.Context(), window.Stream, hour, hour.Add(time.Hour)) {
 				require.NoError(t, err)

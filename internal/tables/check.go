@@ -4,9 +4,10 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"strconv"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
 // Rows that were computed have a column Check: the first bytes of a SHA-256 over where the row
@@ -50,7 +51,7 @@ const (
 func compareCheck(row gjson.Result, want []byte) checkState {
 	column := row.Get(checkColumn)
 	switch {
-	case !given(column):
+	case !rows.Given(column):
 		return unchecked
 	case column.Str == base64.StdEncoding.EncodeToString(want):
 		return agrees
@@ -58,35 +59,5 @@ func compareCheck(row gjson.Result, want []byte) checkState {
 	return differs
 }
 
-// given tells whether a row has a column: one that was asked for and is not there may come as null.
-func given(column gjson.Result) bool { return column.Exists() && column.Type != gjson.Null }
-
 // number64 is a check as a number, for sums that do not depend on an order.
 func number64(check []byte) uint64 { return binary.BigEndian.Uint64(check) }
-
-// chunksOf are the bytes in the columns Record, Record1, ... of a row; false where they can't be
-// read.
-func chunksOf(row gjson.Result) (data []byte, ok bool) {
-	for i := range chunksPerRow {
-		column := row.Get(chunkName(i))
-		if !given(column) {
-			break
-		}
-		chunk, err := base64.StdEncoding.DecodeString(column.Str)
-		if err != nil || column.Type != gjson.String {
-			return nil, false
-		}
-		data = append(data, chunk...)
-	}
-	return data, true
-}
-
-// wholeNumber reads a column that holds a whole number, as Edm.Int32 or as a text.
-func wholeNumber(column gjson.Result) (int64, bool) {
-	text := column.Raw
-	if column.Type == gjson.String {
-		text = column.Str
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	return n, err == nil
-}

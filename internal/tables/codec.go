@@ -6,6 +6,8 @@ import (
 	"sync"
 
 	"github.com/klauspost/compress/zstd"
+
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
 // The values of the column Codec.
@@ -17,14 +19,17 @@ const (
 // maxRecordBytes bounds what a row may claim to hold once decompressed.
 const maxRecordBytes = 256 << 20
 
+// codec compresses what rows hold, and reads it back.
 type codec struct {
-	encoder *zstd.Encoder // without a dictionary
-	decoder *zstd.Decoder
-	scratch sync.Pool // of *[]byte: compressed bytes live only until they are written into their row
+	client       *rows.Client  // has the dictionaries
+	encoder      *zstd.Encoder // without a dictionary
+	decoder      *zstd.Decoder
+	dictionaries dictionaries
+	scratch      sync.Pool // of *[]byte: compressed bytes live only until they are written into their row
 }
 
-func newCodec() (*codec, error) {
-	c := &codec{}
+func newCodec(client *rows.Client) (*codec, error) {
+	c := &codec{client: client}
 	var err error
 	if c.encoder, err = newEncoder(); err != nil {
 		return nil, err
@@ -36,8 +41,8 @@ func newCodec() (*codec, error) {
 	return c, nil
 }
 
-// encode compresses a record, with a dictionary's encoder or, where it is nil, without one. data is good until free is
-// called.
+// encode compresses a record, with a dictionary's encoder or, where it is nil, without one. data is
+// good until free is called.
 func (c *codec) encode(with *zstd.Encoder, raw []byte) (data []byte, name string, free func()) {
 	if with == nil {
 		with = c.encoder
@@ -52,7 +57,7 @@ func (c *codec) encode(with *zstd.Encoder, raw []byte) (data []byte, name string
 }
 
 // decode gives a record's bytes back.
-func (s *Store) decode(ctx context.Context, table string, data []byte, name string) ([]byte, error) {
+func (c *codec) decode(ctx context.Context, table string, data []byte, name string) ([]byte, error) {
 	switch name {
 	case codecNone:
 		return data, nil
@@ -61,7 +66,7 @@ func (s *Store) decode(ctx context.Context, table string, data []byte, name stri
 		if err := head.Decode(data); err != nil {
 			return nil, fmt.Errorf("read the head of a compressed record: %w", err)
 		}
-		decoder, err := s.decoderFor(ctx, table, head.DictionaryID)
+		decoder, err := c.decoderFor(ctx, table, head.DictionaryID)
 		if err != nil {
 			return nil, err
 		}
@@ -72,7 +77,7 @@ func (s *Store) decode(ctx context.Context, table string, data []byte, name stri
 }
 
 // decodedSize is the length of the record without decompressing it.
-func (s *Store) decodedSize(ctx context.Context, table string, data []byte, name string) (int64, error) {
+func (c *codec) decodedSize(ctx context.Context, table string, data []byte, name string) (int64, error) {
 	if name == codecNone {
 		return int64(len(data)), nil
 	}
@@ -81,8 +86,19 @@ func (s *Store) decodedSize(ctx context.Context, table string, data []byte, name
 		return 0, fmt.Errorf("read the head of a compressed record: %w", err)
 	}
 	if !h.HasFCS {
-		whole, err := s.decode(ctx, table, data, name)
+		whole, err := c.decode(ctx, table, data, name)
 		return int64(len(whole)), err
 	}
 	return int64(h.FrameContentSize), nil
+}
+
+// document adds a document, compressed, to a row, and returns how many bytes of it did not fit.
+func (c *codec) document(b *rows.Builder, doc []byte) int {
+	data, name, free := c.encode(nil, doc)
+	defer free()
+	b.Text("Codec", name)
+	if chunks := (len(data) + rows.MaxProperty - 1) / rows.MaxProperty; chunks > 1 {
+		b.Int32("Chunks", int32(chunks))
+	}
+	return len(b.Chunks(data))
 }

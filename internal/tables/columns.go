@@ -7,6 +7,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
 // columnCheck compares the promoted columns of rows with those that their records make.
@@ -29,16 +30,16 @@ func (c *columnCheck) set(rec entra.Record, row *fetchedRow) (set int, foreign s
 	latest, fits, next, found := 0, true, 0, 0
 	for i := range row.columns {
 		col := &row.columns[i]
-		since := c.since[string(col.name)]
+		since := c.since[string(col.Name)]
 		if since == 0 {
-			if foreign == "" && !isOwn(col.name) {
-				foreign = string(col.name)
+			if foreign == "" && !isOwn(col.Name) {
+				foreign = string(col.Name)
 			}
 			continue
 		}
 		// A row mostly has its columns in the order in which the record makes them.
-		at := indexOfColumn(rec.Columns, col.name, next)
-		if at < 0 || !col.equals(rec.Columns[at]) {
+		at := indexOfColumn(rec.Columns, col.Name, next)
+		if at < 0 || !holds(col, rec.Columns[at]) {
 			fits = false
 			continue
 		}
@@ -85,24 +86,24 @@ func indexOfColumn(columns []entra.Column, name []byte, guess int) int {
 
 // isGUIDColumn tells whether a column is stored as a GUID.
 func isGUIDColumn(col entra.Column) bool {
-	return strings.HasSuffix(col.Name, "Id") && isGUID(col.Text)
+	return strings.HasSuffix(col.Name, "Id") && rows.IsGUID(col.Text)
 }
 
-// equals tells whether a column is stored as the record makes it, in value and kind: the table
+// holds tells whether a column is stored as the record makes it, in value and kind: the table
 // service finds no text where a GUID or a number is asked for.
-func (c *column) equals(want entra.Column) bool {
-	edm := string(bytes.Trim(c.edm, `"`))
+func holds(c *rows.Column, want entra.Column) bool {
+	edm := string(bytes.Trim(c.EDM, `"`))
 	switch {
 	case want.IsInt:
-		return (edm == "" || edm == "Edm.Int32") && string(c.value) == strconv.Itoa(int(want.Int))
+		return (edm == "" || edm == "Edm.Int32") && string(c.Value) == strconv.Itoa(int(want.Int))
 	case isGUIDColumn(want):
-		return edm == "Edm.Guid" && string(c.plain()) == want.Text
+		return edm == "Edm.Guid" && string(c.Plain()) == want.Text
 	case edm != "" && edm != "Edm.String":
 		return false
 	}
-	if plain := c.plain(); plain != nil {
+	if plain := c.Plain(); plain != nil {
 		return string(plain) == want.Text
 	}
-	text, ok := c.text()
+	text, ok := c.Text()
 	return ok && text == want.Text
 }

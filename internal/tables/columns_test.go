@@ -14,12 +14,13 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // TestARowTellsWithWhichColumnsItWasWritten, and that somebody changed them.
 func TestARowTellsWithWhichColumnsItWasWritten(t *testing.T) {
 	service := memstorage.New(time.Now)
-	store, err := tables.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: service.Client()})
+	store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: service.Client()})
 	require.NoError(t, err)
 	raw := fmt.Sprintf(`{"id":"a","createdDateTime":%q,"userId":"7f34741d-e1d0-47a5-a7e1-d5e4c53083a4","userPrincipalName":"zoë@contoso.example",
 		"status":{"errorCode":50126},"clientAppUsed":"IMAP4","riskState":"none","sessionId":"005ab1c2-9c9f-4a19-8d04-91b9e8bd19e4"}`, hour.Format(time.RFC3339))

@@ -8,7 +8,7 @@ import (
 )
 
 // Contents is archive.Store's: one query over the keys' span.
-func (s *Store) Contents(ctx context.Context, w entra.Window, keys []entra.Key) (map[entra.Key][]byte, error) {
+func (a *Archive) Contents(ctx context.Context, w entra.Window, keys []entra.Key) (map[entra.Key][]byte, error) {
 	out := make(map[entra.Key][]byte, len(keys))
 	if len(keys) == 0 {
 		return out, nil
@@ -16,7 +16,7 @@ func (s *Store) Contents(ctx context.Context, w entra.Window, keys []entra.Key) 
 	wanted := make(map[string]entra.Key, len(keys))
 	first, last := keys[0].Time, keys[0].Time
 	for _, k := range keys {
-		wanted[s.RowKey(k)] = k
+		wanted[a.RowKey(k)] = k
 		if k.Time.Before(first) {
 			first = k.Time
 		}
@@ -25,14 +25,14 @@ func (s *Store) Contents(ctx context.Context, w entra.Window, keys []entra.Key) 
 		}
 	}
 	from, below := timeRange(first, last)
-	return out, s.recordsIn(ctx, w, from, below, func(_ place, rows []fetchedRow) error {
-		key, ok := wanted[rows[0].RowKey]
+	return out, a.recordsIn(ctx, w, from, below, func(_ place, of []fetchedRow) error {
+		key, ok := wanted[of[0].RowKey]
 		if !ok {
 			return nil
 		}
-		raw, err := s.rawOf(ctx, w, rows)
-		if entra.CodeOf(err) == entra.CodeTampered && err != nil {
-			return nil // who wants to replace it is told
+		raw, err := a.codec.rawOf(ctx, w, of)
+		if err != nil && entra.CodeOf(err) == entra.CodeTampered {
+			return nil // Apply names it where it is to be replaced
 		}
 		if err != nil {
 			return err
@@ -43,11 +43,11 @@ func (s *Store) Contents(ctx context.Context, w entra.Window, keys []entra.Key) 
 }
 
 // History is archive.Store's. A record's versions follow its current row.
-func (s *Store) History(ctx context.Context, w entra.Window) (map[string]archive.History, error) {
+func (a *Archive) History(ctx context.Context, w entra.Window) (map[string]archive.History, error) {
 	out := make(map[string]archive.History)
 	var current []byte
-	return out, s.records(ctx, w, func(at place, rows []fetchedRow) error {
-		raw, err := s.rawOf(ctx, w, rows)
+	return out, a.records(ctx, w, func(at place, of []fetchedRow) error {
+		raw, err := a.codec.rawOf(ctx, w, of)
 		if err != nil {
 			return err
 		}
@@ -55,13 +55,13 @@ func (s *Store) History(ctx context.Context, w entra.Window) (map[string]archive
 			current = raw
 			return nil
 		}
-		key := recordKey(rows[0].RowKey, at)
+		key := recordKey(of[0].RowKey, at)
 		h, ok := out[key]
 		if !ok {
 			h = archive.History{Current: current, Earlier: make(map[entra.Hash][]byte)}
 			out[key] = h
 		}
-		h.Earlier[entra.Hash(rows[0].Hash)] = raw // which has this hash
+		h.Earlier[entra.Hash(of[0].Hash)] = raw // which has this hash
 		return nil
 	})
 }

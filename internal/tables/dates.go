@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/seal"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
 // dates are when a content was read first, and in which spells it was its record's current one.
@@ -22,20 +23,20 @@ type dates struct {
 // back more often the oldest spells are joined.
 const maxSpells = 400
 
-func (d dates) describe(b *rowBuilder) {
-	b.time("FirstSeen", d.first)
+func (d dates) describe(b *rows.Builder) {
+	b.Time("FirstSeen", d.first)
 	if !d.superseded.IsZero() {
-		b.time("Superseded", d.superseded)
+		b.Time("Superseded", d.superseded)
 	}
 	if d.came.IsZero() {
 		return
 	}
-	b.time("Came", d.came)
+	b.Time("Came", d.came)
 	texts := make([]string, len(d.spells))
 	for i, s := range d.spells {
 		texts[i] = times(s.From, s.To)
 	}
-	b.text("Spells", strings.Join(texts, " "))
+	b.Text("Spells", strings.Join(texts, " "))
 }
 
 func (d dates) supersededAt(t time.Time) dates {
@@ -89,7 +90,38 @@ func (row fetchedRow) leaf(at place) (seal.Leaf, error) {
 	if err != nil {
 		return seal.Leaf{}, fmt.Errorf("read row %s: %w", row.RowKey, err)
 	}
-	l := seal.Leaf{Key: recordKey(row.RowKey, at), FirstSeen: row.FirstSeen, Superseded: row.Superseded, Came: row.Came, Spells: spells}
+	l := seal.Leaf{Key: recordKey(row.RowKey, at), FirstSeen: row.FirstSeen, Superseded: row.Superseded, Came: row.Came,
+		Spells: spells}
 	copy(l.Hash[:], row.Hash)
 	return l, nil
+}
+
+// times joins times by slashes; a zero one is empty.
+func times(all ...time.Time) string {
+	out := make([]string, len(all))
+	for i, t := range all {
+		if !t.IsZero() {
+			out[i] = t.UTC().Format(rows.TimeFormat)
+		}
+	}
+	return strings.Join(out, "/")
+}
+
+func parseTimes(text string, n int) ([]time.Time, error) {
+	parts := strings.Split(text, "/")
+	if len(parts) != n {
+		return nil, fmt.Errorf("read %q: it is not %d times", text, n)
+	}
+	out := make([]time.Time, n)
+	for i, part := range parts {
+		if part == "" {
+			continue
+		}
+		t, err := time.Parse(rows.TimeFormat, part)
+		if err != nil {
+			return nil, fmt.Errorf("read %q: %w", text, err)
+		}
+		out[i] = t
+	}
+	return out, nil
 }

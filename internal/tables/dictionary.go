@@ -1,6 +1,7 @@
 package tables
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/binary"
@@ -11,16 +12,16 @@ import (
 	"strconv"
 	"sync"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/klauspost/compress/zstd"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
-// A dictionary is what the records of one table have in common: the tenant's policies, applications and the shape of the
-// JSON. A record that is compressed against it takes a fifth of what it takes alone. It is made of the first
-// records of its table and kept in the table of dictionaries, under the number that each frame bears; without it the
-// frames can't be read, so it is never changed.
+// A dictionary is what the records of one table have in common: the tenant's policies, applications
+// and the shape of the JSON. A record that is compressed against it takes a fifth of what it takes
+// alone. It is made of the first records of its table and kept in the table of dictionaries, under
+// the number that each frame has; without it the frames can't be read, so it is never changed.
 type dictionary struct {
 	id      uint32
 	content []byte
@@ -29,16 +30,16 @@ type dictionary struct {
 }
 
 const (
-	dictionaryTable = "dictionaries"
-	// dictionaryBytes fits one property. Twice as much makes rows 3 % smaller, and compressing a tenth slower: the
-	// encoder copies its dictionary for every record.
+	// dictionaryBytes fits one property. Twice as much makes rows 3 % smaller, and compressing a
+	// tenth slower: the encoder copies its dictionary for every record.
 	dictionaryBytes = 32 << 10
-	// sampleBytes bounds what one record gives, so that a few large ones do not make up the dictionary.
+	// sampleBytes bounds what one record gives, so that a few large ones do not make up the
+	// dictionary.
 	sampleBytes = 8 << 10
 )
 
-// dictionaryID is derived from the content, so that a changed dictionary shows. Numbers below 32,768 and from 2^31 on are
-// reserved by the Zstandard format (RFC 8878, section 5).
+// dictionaryID is derived from the content, so that a changed dictionary shows. Numbers below
+// 32,768 and from 2^31 on are reserved by the Zstandard format (RFC 8878, section 5).
 func dictionaryID(content []byte) uint32 {
 	sum := sha256.Sum256(content)
 	return 1<<15 + binary.BigEndian.Uint32(sum[:])%(1<<31-1<<15)
@@ -68,7 +69,8 @@ func newEncoder(options ...zstd.EOption) (*zstd.Encoder, error) {
 }
 
 func newDecoder(options ...zstd.DOption) (*zstd.Decoder, error) {
-	decoder, err := zstd.NewReader(nil, append([]zstd.DOption{zstd.WithDecoderMaxMemory(maxRecordBytes), zstd.WithDecoderConcurrency(0)}, options...)...)
+	decoder, err := zstd.NewReader(nil,
+		append([]zstd.DOption{zstd.WithDecoderMaxMemory(maxRecordBytes), zstd.WithDecoderConcurrency(0)}, options...)...)
 	if err != nil {
 		return nil, fmt.Errorf("make the decompressor: %w", err)
 	}
@@ -81,7 +83,8 @@ type dictionaries struct {
 	byTable sync.Map // table name -> *tableDictionary
 }
 
-// tableDictionary is the dictionary that a table's next records are compressed against, or what it will be made of.
+// tableDictionary is the dictionary that a table's next records are compressed against, or what it
+// will be made of.
 type tableDictionary struct {
 	turn    chan struct{} // held while it is looked for or made, which takes requests
 	asked   bool          // the table of dictionaries was looked at
@@ -89,16 +92,16 @@ type tableDictionary struct {
 	sample  []byte
 }
 
-// encoderFor is the encoder for records of a window: with the table's dictionary, or, while too little was seen to make
-// one, nil for none. recs are what it may be made of.
-func (s *Store) encoderFor(ctx context.Context, w entra.Window, recs ...entra.Record) (*zstd.Encoder, error) {
+// encoderFor is the encoder for records of a window: with the table's dictionary, or, while too
+// little was seen to make one, nil for none. recs are what it may be made of.
+func (c *codec) encoderFor(ctx context.Context, w entra.Window, recs ...entra.Record) (*zstd.Encoder, error) {
 	table := TableName(w)
-	known, _ := s.dictionaries.byTable.LoadOrStore(table, &tableDictionary{turn: make(chan struct{}, 1)})
+	known, _ := c.dictionaries.byTable.LoadOrStore(table, &tableDictionary{turn: make(chan struct{}, 1)})
 	t := known.(*tableDictionary)
 	t.turn <- struct{}{}
 	defer func() { <-t.turn }()
 	if !t.asked {
-		d, err := s.storedDictionary(ctx, table)
+		d, err := c.storedDictionary(ctx, table)
 		if err != nil {
 			return nil, err
 		}
@@ -112,7 +115,7 @@ func (s *Store) encoderFor(ctx context.Context, w entra.Window, recs ...entra.Re
 		if len(t.sample) < dictionaryBytes {
 			continue
 		}
-		d, err := s.keepDictionary(ctx, table, slices.Clone(t.sample[:dictionaryBytes]))
+		d, err := c.keepDictionary(ctx, table, slices.Clone(t.sample[:dictionaryBytes]))
 		if err != nil {
 			return nil, err
 		}
@@ -127,18 +130,17 @@ func (s *Store) encoderFor(ctx context.Context, w entra.Window, recs ...entra.Re
 func dictionaryKey(id uint32) string { return fmt.Sprintf("%010d", id) }
 
 // keepDictionary stores a dictionary before the first record that needs it.
-func (s *Store) keepDictionary(ctx context.Context, table string, content []byte) (*dictionary, error) {
+func (c *codec) keepDictionary(ctx context.Context, table string, content []byte) (*dictionary, error) {
 	d, err := newDictionary(content)
 	if err != nil {
 		return nil, err
 	}
-	b := newRow(table, dictionaryKey(d.id), 2*dictionaryBytes)
-	b.binary("Dictionary", content)
-	action := aztables.TransactionAction{ActionType: aztables.TransactionTypeInsertReplace, Entity: b.done().body}
-	if err := s.submit(ctx, dictionaryTable, []aztables.TransactionAction{action}); err != nil {
+	b := rows.NewEntity(table, dictionaryKey(d.id), 2*dictionaryBytes)
+	b.Binary("Dictionary", content)
+	if err := c.client.Submit(ctx, dictionaryTable, rows.Action{Kind: rows.Put, Row: b.Done().Body}); err != nil {
 		return nil, err
 	}
-	s.dictionaries.byID.Store(d.id, d)
+	c.dictionaries.byID.Store(d.id, d)
 	return d, nil
 }
 
@@ -148,53 +150,67 @@ type dictionaryRow struct {
 }
 
 // dictionary checks that the row's content is what its number says.
-func (s *Store) dictionary(table string, body []byte) (*dictionary, error) {
+func (c *codec) dictionary(table string, body []byte) (*dictionary, error) {
 	var row dictionaryRow
 	err := json.Unmarshal(body, &row)
 	if err != nil || dictionaryKey(dictionaryID(row.Dictionary)) != row.RowKey {
 		return nil, &entra.Error{Code: entra.CodeTampered, Doing: "read dictionary " + row.RowKey + " of table " + table,
-			Why: "its bytes were changed, and no record that needs it can be read", Remedy: "restore the row from a copy; nothing was written"}
+			Why:    "its bytes were changed, and no record that needs it can be read",
+			Remedy: "restore the row from a copy; nothing was written"}
 	}
 	d, err := newDictionary(row.Dictionary)
 	if err == nil {
-		s.dictionaries.byID.Store(d.id, d)
+		c.dictionaries.byID.Store(d.id, d)
 	}
 	return d, err
 }
 
 // storedDictionary is a table's first dictionary; nil where there is none yet.
-func (s *Store) storedDictionary(ctx context.Context, table string) (*dictionary, error) {
+func (c *codec) storedDictionary(ctx context.Context, table string) (*dictionary, error) {
 	var first *dictionary
-	err := s.query(ctx, dictionaryTable, table, "0", "~", "", func(body []byte) error {
-		d, err := s.dictionary(table, body)
-		if first == nil {
-			first = d
+	for body, err := range c.client.Scan(ctx, dictionaryTable, rows.Query{Filter: rows.In(table, "0", "~")}) {
+		if err != nil {
+			return first, err
 		}
-		return err
-	})
-	return first, err
+		d, err := c.dictionary(table, body)
+		if err != nil {
+			return cmp.Or(first, d), err
+		}
+		first = cmp.Or(first, d)
+	}
+	return first, nil
 }
 
 // decoderFor is the decoder for a frame of a table's record.
-func (s *Store) decoderFor(ctx context.Context, table string, id uint32) (*zstd.Decoder, error) {
+func (c *codec) decoderFor(ctx context.Context, table string, id uint32) (*zstd.Decoder, error) {
 	if id == 0 {
-		return s.codec.decoder, nil
+		return c.decoder, nil
 	}
-	if d, ok := s.dictionaries.byID.Load(id); ok {
+	if d, ok := c.dictionaries.byID.Load(id); ok {
 		return d.(*dictionary).decoder, nil
 	}
-	got, err := s.service.NewClient(dictionaryTable).GetEntity(ctx, table, dictionaryKey(id), nil)
-	if isCode(err, "TableNotFound", "ResourceNotFound") {
+	got, err := c.client.Get(ctx, dictionaryTable, table, dictionaryKey(id), "read dictionary "+dictionaryKey(id))
+	if rows.IsMissing(err) {
 		return nil, &entra.Error{Code: entra.CodeTampered, Doing: "read a record of table " + table,
 			Why:    "dictionary " + strconv.FormatUint(uint64(id), 10) + ", which it needs, is not in table " + dictionaryTable,
 			Remedy: "restore the row from a copy"}
 	}
 	if err != nil {
-		return nil, s.explain("read dictionary "+dictionaryKey(id), err)
+		return nil, err
 	}
-	d, err := s.dictionary(table, got.Value)
+	d, err := c.dictionary(table, got.Body)
 	if err != nil {
 		return nil, err
 	}
 	return d.decoder, nil
+}
+
+// dropDictionary deletes the dictionaries of a table that was dropped. A record that comes for it
+// after all must not be compressed against what is gone.
+func (c *codec) dropDictionary(ctx context.Context, table string) error {
+	if err := c.client.DropRows(ctx, dictionaryTable, table, ""); err != nil {
+		return err
+	}
+	c.dictionaries.byTable.Delete(table)
+	return nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // likeEachOther makes records that share what a tenant's policies put into each of its sign-ins.
@@ -32,7 +33,7 @@ func likeEachOther(t *testing.T, n int) []entra.Record {
 
 func TestADictionaryShrinksRecordsAndIsReadByAnotherProcess(t *testing.T) {
 	account := azuritetest.Account(t)
-	store, err := tables.New(tables.Config{ConnectionString: account})
+	store, err := tablestest.New(tables.Config{ConnectionString: account})
 	require.NoError(t, err)
 	recs := likeEachOther(t, 100)
 	w := recs[0].Window(logs.SignInsInteractiveUser)
@@ -47,7 +48,7 @@ func TestADictionaryShrinksRecordsAndIsReadByAnotherProcess(t *testing.T) {
 	require.NoError(t, err)
 	require.Less(t, 2*after.StoredBytes, before.StoredBytes)
 
-	other, err := tables.New(tables.Config{ConnectionString: account})
+	other, err := tablestest.New(tables.Config{ConnectionString: account})
 	require.NoError(t, err)
 	current, _ := contents(t, other)
 	require.Len(t, current, 100, "records with and without the dictionary")
@@ -63,7 +64,7 @@ func TestADictionaryShrinksRecordsAndIsReadByAnotherProcess(t *testing.T) {
 
 func TestATamperedOrLostDictionaryIsSaidInOneLine(t *testing.T) {
 	account := azuritetest.Account(t)
-	store, err := tables.New(tables.Config{ConnectionString: account})
+	store, err := tablestest.New(tables.Config{ConnectionString: account})
 	require.NoError(t, err)
 	recs := likeEachOther(t, 80)
 	w := recs[0].Window(logs.SignInsInteractiveUser)
@@ -86,7 +87,7 @@ func TestATamperedOrLostDictionaryIsSaidInOneLine(t *testing.T) {
 	require.NoError(t, err)
 
 	readAll := func() error {
-		other, err := tables.New(tables.Config{ConnectionString: account})
+		other, err := tablestest.New(tables.Config{ConnectionString: account})
 		require.NoError(t, err)
 		for _, err := range other.Records(t.Context(), w) {
 			if err != nil {

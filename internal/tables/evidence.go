@@ -14,6 +14,7 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/seal"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
 // What verify reads of the ledger: every row as it is, with what is wrong with it.
@@ -33,65 +34,43 @@ func ofReading(ctx context.Context, err error) bool {
 	return ctx.Err() != nil || code != entra.CodeInternal && code != entra.CodeTampered && code != entra.CodeNotFound
 }
 
-// rowHead is what every row has, whatever else is wrong with it.
-type rowHead struct {
-	key     string
-	written time.Time
-}
-
-func headOf(body []byte) rowHead {
-	row := gjson.ParseBytes(body)
-	written, _ := time.Parse(time.RFC3339Nano, row.Get("Timestamp").String())
-	return rowHead{row.Get("RowKey").String(), written}
+// writtenAt is the service's stamp of a row, whatever else is wrong with it.
+func writtenAt(body []byte) time.Time {
+	written, _ := time.Parse(time.RFC3339Nano, gjson.GetBytes(body, "Timestamp").String())
+	return written
 }
 
 // LedgerRows is archive.Evidence's.
-func (s *Store) LedgerRows(ctx context.Context, stream entra.Stream, from, to time.Time) iter.Seq2[archive.LedgerRow,
-	error] {
-	first, below := "0", ":" // what follows the digits
+func (a *Archive) LedgerRows(ctx context.Context, stream entra.Stream,
+	from, to time.Time) iter.Seq2[archive.LedgerRow, error] {
+	first, below := "0", afterDigits
 	if !from.IsZero() {
 		first = from.UTC().Format(entra.HourFormat)
 	}
 	if !to.IsZero() {
 		below = to.UTC().Format(entra.HourFormat)
 	}
-	return s.eachRow(ctx, stream, first, below, ledgerRow)
-}
-
-// eachRow yields what rows of a stream's ledger say.
-func (s *Store) eachRow(ctx context.Context, stream entra.Stream, first, below string, of func(entra.Stream,
-	[]byte) archive.LedgerRow) iter.Seq2[archive.LedgerRow, error] {
-	return func(yield func(archive.LedgerRow, error) bool) {
-		stopped := errors.New("the reader has enough")
-		err := s.query(ctx, coverageTable, string(stream), first, below, "", func(body []byte) error {
-			if !yield(of(stream, body), nil) {
-				return stopped
-			}
-			return nil
-		})
-		if err != nil && !errors.Is(err, stopped) {
-			yield(archive.LedgerRow{}, err)
-		}
-	}
+	all := a.client.Scan(ctx, coverageTable, rows.Query{Filter: rows.In(string(stream), first, below)})
+	return decoded(all, func(body []byte) (archive.LedgerRow, error) { return ledgerRow(stream, body), nil })
 }
 
 func ledgerRow(stream entra.Stream, body []byte) archive.LedgerRow {
-	head := headOf(body)
-	out := archive.LedgerRow{Key: head.key, Written: head.written}
+	key := rows.KeyOf(body).Row
+	out := archive.LedgerRow{Key: key, Written: writtenAt(body)}
 	cov, err := decodeCoverage(stream, body)
-	if err == nil && cov.Start.Format(entra.HourFormat) != head.key {
-		err = fmt.Errorf("its key %q is not an hour", head.key)
+	if err == nil && cov.Start.Format(entra.HourFormat) != key {
+		err = fmt.Errorf("its key %q is not an hour", key)
 	}
 	out.Coverage, out.Read = cov, err == nil
-	out.Problem = coverageKinds.wrong(body)
+	out.Problem = coverageKinds.Wrong(body)
 	if out.Problem == "" && cov.SealedRevision > 0 && !gjson.GetBytes(body, "Enriched").Exists() {
 		out.Problem = "it has no column Enriched, and one that came later than that"
 	}
 	if err != nil {
 		out.Problem = problemOf(err)
-		start, wrong := time.Parse(entra.HourFormat, head.key)
+		start, wrong := time.Parse(entra.HourFormat, key)
 		if wrong != nil { // it may lie among the rows of the hour that it begins with
-			start, _ = time.Parse(entra.HourFormat, head.key[:min(len(head.key), len("2006-01-02T15"))])
+			start, _ = time.Parse(entra.HourFormat, key[:min(len(key), len("2006-01-02T15"))])
 		}
 		out.Coverage = archive.Coverage{Window: entra.Window{Stream: stream, Start: start}}
 	}
@@ -99,28 +78,18 @@ func ledgerRow(stream entra.Stream, body []byte) archive.LedgerRow {
 }
 
 // LogRows is archive.Evidence's.
-func (s *Store) LogRows(ctx context.Context, stream entra.Stream, from int64) iter.Seq2[archive.LogRow, error] {
-	return func(yield func(archive.LogRow, error) bool) {
-		stopped := errors.New("the reader has enough")
-		first := sealMark
-		if from > 0 {
-			first = sealKey(from)
-		}
-		err := s.query(ctx, coverageTable, string(stream), first, sealMark+"~", "", func(body []byte) error {
-			if !yield(logRow(stream, body), nil) {
-				return stopped
-			}
-			return nil
-		})
-		if err != nil && !errors.Is(err, stopped) {
-			yield(archive.LogRow{}, err)
-		}
+func (a *Archive) LogRows(ctx context.Context, stream entra.Stream, from int64) iter.Seq2[archive.LogRow, error] {
+	filter := wholeLog(stream)
+	if from > 0 {
+		filter = logFilter(stream, from)
 	}
+	all := a.client.Scan(ctx, coverageTable, rows.Query{Filter: filter})
+	return decoded(all, func(body []byte) (archive.LogRow, error) { return logRow(stream, body), nil })
 }
 
 func logRow(stream entra.Stream, body []byte) archive.LogRow {
 	entry, err := decodeSeal(stream, body)
-	out := archive.LogRow{Seal: entry, Key: headOf(body).key, Read: err == nil, Problem: sealKinds.wrong(body)}
+	out := archive.LogRow{Seal: entry, Key: rows.KeyOf(body).Row, Read: err == nil, Problem: sealKinds.Wrong(body)}
 	number, wrong := strconv.ParseInt(strings.TrimPrefix(out.Key, sealMark), 10, 64)
 	if wrong != nil || sealKey(number) != out.Key {
 		number, out.Read, out.Problem = -1, false, "its key is none of an entry"
@@ -138,81 +107,105 @@ func logRow(stream entra.Stream, body []byte) archive.LogRow {
 }
 
 // Guards is archive.Evidence's.
-func (s *Store) Guards(ctx context.Context, stream entra.Stream) (archive.Guards, error) {
-	var out archive.Guards
-	filter := fmt.Sprintf("PartitionKey eq %s and (RowKey lt '0' or RowKey ge ':' and RowKey lt '%s' or RowKey ge '%s~')", quote(string(stream)), sealMark, sealMark)
-	asking, page := withListing(ctx)
-	flaw := func(row, detail string) {
-		if detail != "" {
-			out.Flaws = append(out.Flaws, archive.Flaw{Difference: archive.DiffLedger, Table: coverageTable, Row: row,
-				Detail: detail})
+func (a *Archive) Guards(ctx context.Context, stream entra.Stream) (archive.Guards, error) {
+	var (
+		found    guards
+		answered time.Time
+	)
+	filter := fmt.Sprintf("PartitionKey eq %s and (RowKey lt '0' or RowKey ge '%s' and RowKey lt '%s' or RowKey ge '%s~')",
+		rows.Quote(string(stream)), afterDigits, sealMark, sealMark)
+	query := rows.Query{Filter: filter, Answered: &answered}
+	for body, err := range a.client.Scan(ctx, coverageTable, query) {
+		if err != nil {
+			return found.out, err
 		}
+		found.add(stream, body, answered)
 	}
-	err := s.list(asking, coverageTable, filter, "", func(body []byte) error {
-		head := headOf(body)
-		number, isRevision := strings.CutPrefix(head.key, revisionMark)
-		switch {
-		case head.key == progressKey:
-			flaw(head.key, progressKinds.wrong(body))
-		case head.key == leaseKey:
-			flaw(head.key, leaseKinds.wrong(body))
-			row, err := decodeLease(stream, body)
-			if err != nil {
-				flaw(head.key, problemOf(err))
-				return nil
-			}
-			out.HasLease, out.Lease = true, row.lease(page.date)
-		case head.key == wishKey:
-			flaw(head.key, wishKinds.wrong(body))
-		case isRevision:
-			flaw(head.key, revisionKinds.wrong(body))
-			n, err := strconv.ParseInt(number, 10, 64)
-			if err != nil || revisionMark+strconv.FormatInt(n, 10) != head.key {
-				flaw(head.key, "its key is none of a revision")
-				return nil
-			}
-			out.Revisions = append(out.Revisions, n)
-		case head.key == indexedMark: // Flaws looks at it
-		default:
-			flaw(head.key, "it is not a row that Entra Ledger writes")
+	return found.out, nil
+}
+
+// guards gathers what is wrong with the rows of a ledger that are neither of hours nor of its log.
+type guards struct{ out archive.Guards }
+
+func (g *guards) flaw(row, detail string) {
+	if detail != "" {
+		g.out.Flaws = append(g.out.Flaws, archive.Flaw{Difference: archive.DiffLedger, Table: coverageTable, Row: row,
+			Detail: detail})
+	}
+}
+
+// add looks at a row that was read at a time of the service's clock.
+func (g *guards) add(stream entra.Stream, body []byte, at time.Time) {
+	key := rows.KeyOf(body).Row
+	switch {
+	case key == progressKey:
+		g.flaw(key, progressKinds.Wrong(body))
+	case key == leaseKey:
+		g.flaw(key, leaseKinds.Wrong(body))
+		row, err := decodeLease(stream, body)
+		if err != nil {
+			g.flaw(key, problemOf(err))
+			return
 		}
-		return nil
-	})
-	return out, err
+		g.out.HasLease, g.out.Lease = true, row.lease(at)
+	case key == wishKey:
+		g.flaw(key, wishKinds.Wrong(body))
+	case strings.HasPrefix(key, revisionMark):
+		g.flaw(key, revisionKinds.Wrong(body))
+		n, err := strconv.ParseInt(strings.TrimPrefix(key, revisionMark), 10, 64)
+		if err != nil || revisionMark+strconv.FormatInt(n, 10) != key {
+			g.flaw(key, "its key is none of a revision")
+			return
+		}
+		g.out.Revisions = append(g.out.Revisions, n)
+	case key == indexedMark: // Flaws looks at it
+	default:
+		g.flaw(key, "it is not a row that Entra Ledger writes")
+	}
+}
+
+// readLists are the rows of lists of seals, by the keys of the lists' first rows, and what is wrong
+// with them.
+type readLists struct {
+	rows  map[string][]listRow
+	wrong map[string]string
 }
 
 // KeptLists is archive.Evidence's: a query of the lists of each month.
-func (s *Store) KeptLists(ctx context.Context, stream entra.Stream, from, to time.Time,
+func (a *Archive) KeptLists(ctx context.Context, stream entra.Stream, from, to time.Time,
 	seals []seal.Seal) (map[int64]archive.SealList, error) {
-	rows := make(map[string][]listRow) // by key of the first
-	wrong := make(map[string]string)
-	err := s.eachMonth(stream, from, to, func(table, first, below string) error {
-		month := leavesTable(entra.Window{Start: partitionMonth(first)})
-		return s.query(ctx, month, string(stream), first, below, "", func(body []byte) error {
-			row, err := parseListRow(body)
-			key, _, _ := strings.Cut(row.key, partMark)
-			rows[key] = append(rows[key], row)
-			if text := listKinds.wrong(body); text != "" {
-				wrong[key] = text
-			}
+	read := readLists{rows: make(map[string][]listRow), wrong: make(map[string]string)}
+	for month := range monthsOf(stream, from, to) {
+		table := leavesTable(entra.Window{Start: partitionMonth(month.first)})
+		query := rows.Query{Filter: rows.In(string(stream), month.first, month.below)}
+		for body, err := range a.client.Scan(ctx, table, query) {
 			if err != nil {
-				wrong[key] = problemOf(err)
+				return nil, err
 			}
-			return nil
-		})
-	})
-	if err != nil {
-		return nil, err
+			read.add(body)
+		}
 	}
 	out := make(map[int64]archive.SealList, len(seals))
 	for _, sealed := range seals {
-		list, err := s.keptList(ctx, sealed, rows, wrong)
+		list, err := a.keptList(ctx, sealed, read)
 		if err != nil {
 			return nil, err
 		}
 		out[sealed.Number] = list
 	}
 	return out, nil
+}
+
+func (r readLists) add(body []byte) {
+	row, err := parseListRow(body)
+	key, _, _ := strings.Cut(row.key, partMark)
+	r.rows[key] = append(r.rows[key], row)
+	if text := listKinds.Wrong(body); text != "" {
+		r.wrong[key] = text
+	}
+	if err != nil {
+		r.wrong[key] = problemOf(err)
+	}
 }
 
 // partitionMonth is the time with which a partition's key begins.
@@ -222,35 +215,22 @@ func partitionMonth(partition string) time.Time {
 }
 
 // keptList puts the list of a seal together from rows that were read.
-func (s *Store) keptList(ctx context.Context, sealed seal.Seal, rows map[string][]listRow,
-	wrong map[string]string) (archive.SealList, error) {
+func (a *Archive) keptList(ctx context.Context, sealed seal.Seal, read readLists) (archive.SealList, error) {
 	key := listKey(sealed)
-	if len(rows[key]) == 0 {
+	if len(read.rows[key]) == 0 {
 		key = leavesKey(sealed) // of a version before
 	}
-	if len(rows[key]) == 0 {
+	if len(read.rows[key]) == 0 {
 		return archive.SealList{}, nil
 	}
 	out := archive.SealList{Row: key}
 	var parts []archive.KeptList
 	for n := 0; key != ""; n++ {
-		of := rows[key]
-		switch {
-		case n > wholeListEvery:
-			out.Problem = "it goes on from too many others"
-		case !wholeList(of):
-			out.Problem = fmt.Sprintf("%d rows of %s are there, and %d were written", len(of), key, partsOf(of))
-		case of[0].parts == 0:
-			out.Problem = "it does not say how many rows it has"
-		case (of[0].datesCodec == "") != (len(of[0].dates) == 0):
-			out.Problem = "it has one of Dates and DatesCodec"
-		default:
-			out.Problem = wrong[key]
-		}
-		if out.Problem != "" {
+		of := read.rows[key]
+		if out.Problem = read.problem(key, n); out.Problem != "" {
 			return out, nil
 		}
-		list, err := s.parseList(ctx, sealed.Window, of)
+		list, err := a.parseList(ctx, sealed.Window, of)
 		if err != nil && ofReading(ctx, err) {
 			return out, err
 		}
@@ -267,9 +247,25 @@ func (s *Store) keptList(ctx context.Context, sealed seal.Seal, rows map[string]
 	return out, nil
 }
 
-func partsOf(rows []listRow) int {
-	if len(rows) == 0 {
+// problem says what is wrong with the rows of a list, from which n others go on; empty: nothing.
+func (r readLists) problem(key string, n int) string {
+	of := r.rows[key]
+	switch {
+	case n > wholeListEvery:
+		return "it goes on from too many others"
+	case !wholeList(of):
+		return fmt.Sprintf("%d rows of %s are there, and %d were written", len(of), key, partsOf(of))
+	case of[0].parts == 0:
+		return "it does not say how many rows it has"
+	case (of[0].datesCodec == "") != (len(of[0].dates) == 0):
+		return "it has one of Dates and DatesCodec"
+	}
+	return r.wrong[key]
+}
+
+func partsOf(of []listRow) int {
+	if len(of) == 0 {
 		return 1
 	}
-	return max(1, rows[0].parts)
+	return max(1, of[0].parts)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"hash/maphash"
+	"iter"
 	"maps"
 	"slices"
 	"strings"
@@ -16,6 +17,7 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
 // Flaws of the index. The days by which searches go are indexed anew from the bytes of their
@@ -35,52 +37,34 @@ type hourSeals struct {
 // verifies the log names them.
 func (f *flaws) lastSeals(ctx context.Context) (map[time.Time]hourSeals, error) {
 	out := make(map[time.Time]hourSeals)
-	return out, f.query(ctx, coverageTable, string(f.stream), sealMark, sealMark+"~", "RowKey,Hour,Leaves,SealedAt",
-		func(body []byte) error {
-			var row struct {
-				Hour     string
-				Leaves   number
-				SealedAt time.Time
-			}
-			if json.Unmarshal(body, &row) != nil {
-				return nil
-			}
-			hour, err := time.Parse(entra.HourFormat, row.Hour)
-			if err != nil {
-				return nil
-			}
-			was := out[hour]
-			out[hour] = hourSeals{last: row.SealedAt, most: max(was.most, int64(row.Leaves)), latest: int64(row.Leaves)}
-			return nil
-		})
+	query := rows.Query{Filter: wholeLog(f.stream), Columns: "RowKey,Hour,Leaves,SealedAt"}
+	for body, err := range f.in.client.Scan(ctx, coverageTable, query) {
+		if err != nil {
+			return out, err
+		}
+		var row struct {
+			Hour     string
+			Leaves   rows.Number
+			SealedAt time.Time
+		}
+		if json.Unmarshal(body, &row) != nil {
+			continue
+		}
+		hour, err := time.Parse(entra.HourFormat, row.Hour)
+		if err != nil {
+			continue
+		}
+		was := out[hour]
+		out[hour] = hourSeals{last: row.SealedAt, most: max(was.most, int64(row.Leaves)), latest: int64(row.Leaves)}
+	}
+	return out, nil
 }
 
 // indexedUpTo looks at the row that says how far the index was brought.
 func (f *flaws) indexedUpTo(ctx context.Context) error {
-	wrong := func() (why string, err error) {
-		// The row first: the log only grows.
-		var entries int64
-		state := unchecked
-		filter := "PartitionKey eq " + quote(string(f.stream)) + " and RowKey eq " + quote(indexedMark)
-		if err := f.list(ctx, coverageTable, filter, "", func(body []byte) error {
-			entries,
-				state = parseIndexed(f.stream, body)
-			return nil
-		}); err != nil {
-			return "", err
-		}
-		if state == differs {
-			return "it is not what was written, so no search goes by the index; " + indexAgain, nil
-		}
-		err = f.readProgress(ctx)
-		if f.progress.Started() && entries > f.progress.Seals {
-			why = "it knows more entries than the log has, so no search goes by the index; " + indexAgain
-		}
-		return why, err
-	}
-	why, err := wrong()
+	why, err := f.indexedTooFar(ctx)
 	if err == nil && why != "" {
-		why, err = wrong()
+		why, err = f.indexedTooFar(ctx)
 	}
 	if err != nil || why == "" {
 		return err
@@ -88,12 +72,35 @@ func (f *flaws) indexedUpTo(ctx context.Context) error {
 	return f.found(archive.DiffDerived, coverageTable, indexedMark, time.Time{}, "%s", why)
 }
 
+// indexedTooFar says what is wrong with the row that says how far the index was brought; empty:
+// nothing.
+func (f *flaws) indexedTooFar(ctx context.Context) (why string, err error) {
+	// The row first: the log only grows.
+	var entries int64
+	state := unchecked
+	query := rows.Query{Filter: rows.Of(string(f.stream), indexedMark)}
+	for body, err := range f.in.client.Scan(ctx, coverageTable, query) {
+		if err != nil {
+			return "", err
+		}
+		entries, state = parseIndexed(f.stream, body)
+	}
+	if state == differs {
+		return "it is not what was written, so no search goes by the index; " + indexAgain, nil
+	}
+	err = f.readProgress(ctx)
+	if f.progress.Started() && entries > f.progress.Seals {
+		why = "it knows more entries than the log has, so no search goes by the index; " + indexAgain
+	}
+	return why, err
+}
+
 // heldRow is a row of the index as it is stored: hashes of its key and of what it holds.
 type heldRow struct{ key, content uint64 }
 
 // monthIndex is what is held of the index of one month.
 type monthIndex struct {
-	*flaws
+	of       *flaws // the search that it is part of
 	table    string
 	month    time.Time
 	from, to time.Time
@@ -106,9 +113,9 @@ type monthIndex struct {
 
 // index names what is wrong with the index of the days of [from, to), within one month.
 func (f *flaws) index(ctx context.Context, month, from, to time.Time, log map[time.Time]hourSeals) error {
-	m := &monthIndex{flaws: f, table: indexTable(month), month: month, from: from.Truncate(24 * time.Hour), to: to,
-		seed: maphash.MakeSeed(),
-		days: make(map[time.Time]indexedDay), checked: make(map[time.Time]bool), rows: make(map[time.Time][]heldRow), log: log}
+	m := &monthIndex{of: f, table: indexTable(month), month: month, from: from.Truncate(24 * time.Hour), to: to,
+		seed: maphash.MakeSeed(), days: make(map[time.Time]indexedDay), checked: make(map[time.Time]bool),
+		rows: make(map[time.Time][]heldRow), log: log}
 	if err := m.read(ctx); err != nil || len(m.days) == 0 {
 		return err
 	}
@@ -127,57 +134,78 @@ func (f *flaws) index(ctx context.Context, month, from, to time.Time, log map[ti
 
 // read reads the month's rows, and names those that are not what was written.
 func (m *monthIndex) read(ctx context.Context) error {
-	return m.query(ctx, m.table, string(m.stream), "", "~", "", func(body []byte) error {
-		key := gjson.GetBytes(body, "RowKey").Str
-		day, ok := dayOf(m.month, key)
-		if !ok {
-			if m.from.After(m.month) {
-				return nil // it is named with the month's first day
-			}
-			return m.found(archive.DiffAdded, m.table, key, time.Time{},
-				"its key is not one that Entra Ledger writes, and nothing reads it")
+	for body, err := range m.all(ctx) {
+		if err != nil {
+			return err
 		}
-		if day.Before(m.from) || !day.Before(m.to) {
-			return nil
+		if err := m.take(ctx, body); err != nil {
+			return err
 		}
-		if strings.HasPrefix(key, dayMark) {
-			_, of, state := parseIndexedDay(m.table, m.stream, body)
-			if state == differs {
-				return m.again(ctx, key, day)
-			}
-			m.days[day], m.checked[day] = of, state == agrees
-			return nil
+	}
+	return nil
+}
+
+// all yields the stream's rows of the month.
+func (m *monthIndex) all(ctx context.Context) iter.Seq2[[]byte, error] {
+	return m.of.in.client.Scan(ctx, m.table, rows.Query{Filter: rows.In(string(m.of.stream), "", "~")})
+}
+
+// take reads one row of the month.
+func (m *monthIndex) take(ctx context.Context, body []byte) error {
+	key := rows.KeyOf(body).Row
+	day, ok := dayOf(m.month, key)
+	if !ok {
+		if m.from.After(m.month) {
+			return nil // it is named with the month's first day
 		}
-		row, state := parseIndexRow(m.table, m.stream, body)
+		return m.of.found(archive.DiffAdded, m.table, key, time.Time{},
+			"its key is not one that Entra Ledger writes, and nothing reads it")
+	}
+	if day.Before(m.from) || !day.Before(m.to) {
+		return nil
+	}
+	if strings.HasPrefix(key, dayMark) {
+		_, of, state := parseIndexedDay(m.table, m.of.stream, body)
 		if state == differs {
 			return m.again(ctx, key, day)
 		}
-		m.rows[day] = append(m.rows[day], m.hold(row))
+		m.days[day], m.checked[day] = of, state == agrees
 		return nil
-	})
+	}
+	row, state := parseIndexRow(m.table, m.of.stream, body)
+	if state == differs {
+		return m.again(ctx, key, day)
+	}
+	m.rows[day] = append(m.rows[day], m.hold(row))
+	return nil
 }
 
 // again looks once more at a row that is not what was written, and names it.
 func (m *monthIndex) again(ctx context.Context, key string, day time.Time) error {
-	return m.one(ctx, key, func(body []byte) error {
-		var state checkState
-		if strings.HasPrefix(key, dayMark) {
-			_, _, state = parseIndexedDay(m.table, m.stream, body)
-		} else {
-			_, state = parseIndexRow(m.table, m.stream, body)
-		}
-		if state != differs {
-			return nil
-		}
-		return m.found(archive.DiffDerived, m.table, key, day,
-			"it is not what was written, so the day is searched whole; %s", indexAgain)
-	})
+	body, err := m.one(ctx, key)
+	if err != nil || body == nil {
+		return err
+	}
+	var state checkState
+	if strings.HasPrefix(key, dayMark) {
+		_, _, state = parseIndexedDay(m.table, m.of.stream, body)
+	} else {
+		_, state = parseIndexRow(m.table, m.of.stream, body)
+	}
+	if state != differs {
+		return nil
+	}
+	return m.of.found(archive.DiffDerived, m.table, key, day,
+		"it is not what was written, so the day is searched whole; %s", indexAgain)
 }
 
-// one reads one row, if it is there.
-func (m *monthIndex) one(ctx context.Context, key string, take func(body []byte) error) error {
-	filter := "PartitionKey eq " + quote(string(m.stream)) + " and RowKey eq " + quote(key)
-	return m.list(ctx, m.table, filter, "", take)
+// one reads one row; nil where it is not there.
+func (m *monthIndex) one(ctx context.Context, key string) ([]byte, error) {
+	query := rows.Query{Filter: rows.Of(string(m.of.stream), key)}
+	for body, err := range m.of.in.client.Scan(ctx, m.table, query) {
+		return body, err
+	}
+	return nil, nil
 }
 
 func (m *monthIndex) hold(row indexRow) heldRow {
@@ -191,14 +219,14 @@ func (m *monthIndex) hold(row indexRow) heldRow {
 // good are the days by which searches go, with the seals that they have now. A day that has others
 // than the index says is among them only if a search would go by it all the same.
 func (m *monthIndex) good(ctx context.Context) (map[time.Time]archive.IndexedDay, error) {
-	search, err := archive.NewSearch(ctx, m.Store, m.stream)
+	search, err := archive.NewSearch(ctx, m.searched(), m.of.stream)
 	if entra.CodeOf(err) == entra.CodeTampered || err == nil && search == nil {
 		return nil, nil // the ledger is what is wrong, or nothing goes by the index
 	}
 	if err != nil {
 		return nil, err
 	}
-	states, err := archive.IndexableDays(ctx, m.Store, m.stream, m.month, m.month.AddDate(0, 1, 0))
+	states, err := archive.IndexableDays(ctx, m.of.in.archive, m.of.stream, m.month, m.month.AddDate(0, 1, 0))
 	if entra.CodeOf(err) == entra.CodeTampered {
 		return nil, nil
 	}
@@ -210,20 +238,24 @@ func (m *monthIndex) good(ctx context.Context) (map[time.Time]archive.IndexedDay
 	return states, err
 }
 
+// searched is what a search would ask.
+func (m *monthIndex) searched() Searched {
+	return Searched{Archive: m.of.in.archive, Views: m.of.in.views}
+}
+
 // stillGood tells whether a day's row of the index is as it was read, and is gone by.
 func (m *monthIndex) stillGood(ctx context.Context, day time.Time) (bool, error) {
 	now, err := m.good(ctx)
 	if err != nil {
 		return false, err
 	}
-	is := false
-	err = m.one(ctx, dayMark+day.Format("02"), func(body []byte) error {
-		_, of, state := parseIndexedDay(m.table, m.stream, body)
-		is = state != differs && of == m.days[day]
-		return nil
-	})
+	body, err := m.one(ctx, dayMark+day.Format("02"))
+	if err != nil || body == nil {
+		return false, err
+	}
+	_, is, parsed := parseIndexedDay(m.table, m.of.stream, body)
 	state, used := now[day]
-	return is && used && state == m.days[day].IndexedDay, err
+	return parsed != differs && is == m.days[day] && used && state == m.days[day].IndexedDay, nil
 }
 
 // day compares the rows of a day with those that its records make.
@@ -242,17 +274,7 @@ func (m *monthIndex) day(ctx context.Context, day time.Time, now archive.Indexed
 	stored := m.rows[day]
 	slices.SortFunc(stored, func(a, b heldRow) int { return cmp.Compare(a.key, b.key) })
 	wanted := made.sealed.rows(day.Format("02"))
-	var lacking []indexRow
-	for _, want := range wanted {
-		held := m.hold(want)
-		at, there := slices.BinarySearchFunc(stored, held.key, func(r heldRow,
-			key uint64) int {
-			return cmp.Compare(r.key, key)
-		})
-		if !there || stored[at].content != held.content {
-			lacking = append(lacking, want)
-		}
-	}
+	lacking := m.lacking(wanted, stored)
 	wrong := make(map[string]string) // by row
 	for _, want := range lacking {
 		if err := m.lacks(ctx, want, wrong); err != nil {
@@ -262,12 +284,25 @@ func (m *monthIndex) day(ctx context.Context, day time.Time, now archive.Indexed
 	if err := m.extras(ctx, day, made, stored, wrong); err != nil {
 		return err
 	}
-	if is := newIndexedDay(m.table, m.stream, now,
-		wanted); len(lacking) == 0 && made.whole && m.checked[day] && (is.rows != row.rows || is.sum != row.sum) {
-		wrong[dayMark+day.Format("02")] = fmt.Sprintf("it says that the day has %d rows, and its records make %d, or others; %s",
-			row.rows, is.rows, indexAgain)
+	is := newIndexedDay(m.table, m.of.stream, now, wanted)
+	if len(lacking) == 0 && made.whole && m.checked[day] && (is.rows != row.rows || is.sum != row.sum) {
+		wrong[dayMark+day.Format("02")] = fmt.Sprintf(
+			"it says that the day has %d rows, and its records make %d, or others; %s", row.rows, is.rows, indexAgain)
 	}
 	return m.name(ctx, day, wrong)
+}
+
+// lacking are the rows that are not stored as they are wanted. stored is in the order of keys.
+func (m *monthIndex) lacking(wanted []indexRow, stored []heldRow) (out []indexRow) {
+	byKey := func(r heldRow, key uint64) int { return cmp.Compare(r.key, key) }
+	for _, want := range wanted {
+		held := m.hold(want)
+		at, there := slices.BinarySearchFunc(stored, held.key, byKey)
+		if !there || stored[at].content != held.content {
+			out = append(out, want)
+		}
+	}
+	return out
 }
 
 // name yields what is wrong with rows of a day, if the day is still what was compared.
@@ -279,7 +314,7 @@ func (m *monthIndex) name(ctx context.Context, day time.Time, wrong map[string]s
 		return err
 	}
 	for _, key := range slices.Sorted(maps.Keys(wrong)) {
-		if err := m.found(archive.DiffDerived, m.table, key, day, "%s", wrong[key]); err != nil {
+		if err := m.of.found(archive.DiffDerived, m.table, key, day, "%s", wrong[key]); err != nil {
 			return err
 		}
 	}
@@ -294,39 +329,38 @@ func (m *monthIndex) otherSeals(ctx context.Context, day time.Time) error {
 		return err
 	}
 	key := dayMark + day.Format("02")
-	return m.one(ctx, key, func(body []byte) error {
-		_, of, parsed := parseIndexedDay(m.table, m.stream, body)
-		state, used := now[day]
-		if !used || parsed == differs || of.IndexedDay == state {
-			return nil
-		}
-		return m.found(archive.DiffDerived, m.table, key, day,
-			"it says that the day was indexed as of entry %d of the log and %d seals, and the ledger has entry %d and %d; %s",
-			of.LastSeal, of.Seals, state.LastSeal, state.Seals, indexAgain)
-	})
+	body, err := m.one(ctx, key)
+	if err != nil || body == nil {
+		return err
+	}
+	_, of, parsed := parseIndexedDay(m.table, m.of.stream, body)
+	state, used := now[day]
+	if !used || parsed == differs || of.IndexedDay == state {
+		return nil
+	}
+	return m.of.found(archive.DiffDerived, m.table, key, day,
+		"it says that the day was indexed as of entry %d of the log and %d seals, and the ledger has entry %d and %d; %s",
+		of.LastSeal, of.Seals, state.LastSeal, state.Seals, indexAgain)
 }
 
 // lacks looks once more at a row that has not all that the day's records make.
 func (m *monthIndex) lacks(ctx context.Context, want indexRow, wrong map[string]string) error {
-	there, hides := false, true
-	err := m.one(ctx, want.key, func(body []byte) error {
-		row, state := parseIndexRow(m.table, m.stream, body)
-		there = true
-		if state == differs {
-			hides = false // it is named already, and believed by nobody
-			return nil
-		}
-		_, hides = want.with(row)
-		return nil
-	})
-	switch {
-	case err != nil || !hides:
-	case !there:
+	body, err := m.one(ctx, want.key)
+	if err != nil {
+		return err
+	}
+	if body == nil {
 		wrong[want.key] = "the row is not there, and searches by it miss records; " + indexAgain
-	default:
+		return nil
+	}
+	row, state := parseIndexRow(m.table, m.of.stream, body)
+	if state == differs {
+		return nil // it is named already, and no search believes it
+	}
+	if _, hides := want.with(row); hides {
 		wrong[want.key] = "it lacks records that the day has, and searches by it miss them; " + indexAgain
 	}
-	return err
+	return nil
 }
 
 // madeIndex is the index of a day, made from its records.
@@ -337,37 +371,45 @@ type madeIndex struct {
 	gaps   bool      // one could not be read
 }
 
-// make indexes a day anew from the rows' columns: that these are what the records make, verify finds
-// out where it reads the records, and they need not be read twice.
+// make indexes a day anew from the rows' columns: that these are what the records make, verify
+// finds out where it reads the records, and they need not be read twice.
 func (m *monthIndex) make(ctx context.Context, day time.Time) (*madeIndex, error) {
-	out := &madeIndex{sealed: newDayIndex(m.stream), all: newDayIndex(m.stream), whole: true}
-	columns := "PartitionKey,RowKey,Id,FirstSeen," + strings.Join(out.all.columns, ",")
-	table := TableName(entra.Window{Stream: m.stream, Start: day})
-	err := m.queryRange(ctx, table, day.Format(entra.HourFormat), day.AddDate(0, 0, 1).Format(entra.HourFormat), columns, func(body []byte) error {
-		row, ok := textColumns(body)
-		at, err := parseRowKey(row["RowKey"])
-		hour, when := time.Parse(entra.HourFormat, row["PartitionKey"])
-		seen, dated := parseTick(row["FirstSeen"])
-		switch {
-		case err == nil && at.part > 0:
-			return nil
-		case !ok || err != nil || when != nil || !dated:
-			out.whole, out.gaps = false, true // whoever verifies the records names it
-			return nil
+	out := &madeIndex{sealed: newDayIndex(m.of.stream), all: newDayIndex(m.of.stream), whole: true}
+	table := TableName(entra.Window{Stream: m.of.stream, Start: day})
+	query := rows.Query{Filter: rows.Spanning(day.Format(entra.HourFormat), day.AddDate(0, 0, 1).Format(entra.HourFormat)),
+		Columns: "PartitionKey,RowKey,Id,FirstSeen," + strings.Join(out.all.columns, ",")}
+	for body, err := range m.of.in.client.Scan(ctx, table, query) {
+		if err != nil {
+			return out, err
 		}
-		if !at.whole {
-			at.key.ID = row["Id"]
-		}
-		column := func(name string) string { return row[name] }
-		out.all.add(at.key.ID, at.key.Time.Hour(), column)
-		if seen.After(m.log[hour].last) {
-			out.whole = false
-			return nil
-		}
-		out.sealed.add(at.key.ID, at.key.Time.Hour(), column)
-		return nil
-	})
-	return out, err
+		out.add(body, m.log)
+	}
+	return out, nil
+}
+
+// add adds a content by its columns.
+func (d *madeIndex) add(body []byte, log map[time.Time]hourSeals) {
+	row, ok := textColumns(body)
+	at, err := parseRowKey(row["RowKey"])
+	hour, when := time.Parse(entra.HourFormat, row["PartitionKey"])
+	seen, dated := rows.ParseTick(row["FirstSeen"])
+	switch {
+	case err == nil && at.part > 0:
+		return
+	case !ok || err != nil || when != nil || !dated:
+		d.whole, d.gaps = false, true // whoever verifies the records names it
+		return
+	}
+	if !at.whole {
+		at.key.ID = row["Id"]
+	}
+	column := func(name string) string { return row[name] }
+	d.all.add(at.key.ID, at.key.Time.Hour(), column)
+	if seen.After(log[hour].last) {
+		d.whole = false
+		return
+	}
+	d.sealed.add(at.key.ID, at.key.Time.Hour(), column)
 }
 
 // textColumns reads the columns of a row; ok is false where one is no text.
@@ -384,23 +426,6 @@ func textColumns(body []byte) (row map[string]string, ok bool) {
 		return true
 	})
 	return row, ok
-}
-
-func newDayIndex(stream entra.Stream) *dayIndex {
-	return &dayIndex{columns: logs.Of(stream).IndexedColumns(), values: make(map[string]archive.Hours),
-		ids: make(map[string][]byte)}
-}
-
-// addRecord adds a record by what its bytes say.
-func (d *dayIndex) addRecord(rec entra.Record) {
-	d.add(rec.ID, rec.Time.Hour(), func(name string) string {
-		for _, col := range rec.Columns {
-			if col.Name == name && !col.IsInt {
-				return col.Text
-			}
-		}
-		return ""
-	})
 }
 
 // extras finds the rows of a day that have more than its records make.
@@ -427,25 +452,29 @@ func (m *monthIndex) extras(ctx context.Context, day time.Time, made *madeIndex,
 	if len(suspects) == 0 {
 		return nil
 	}
-	return m.query(ctx, m.table, string(m.stream), "", "~", "", func(body []byte) error {
-		key := gjson.GetBytes(body, "RowKey").Str
-		if !suspects[maphash.String(m.seed, key)] {
-			return nil
+	for body, err := range m.all(ctx) {
+		if err != nil {
+			return err
 		}
-		row, state := parseIndexRow(m.table, m.stream, body)
-		want, ok := wanted[maphash.String(m.seed, key)]
+		key := rows.KeyOf(body).Row
+		hash := maphash.String(m.seed, key)
+		if !suspects[hash] {
+			continue
+		}
+		row, state := parseIndexRow(m.table, m.of.stream, body)
+		want, ok := wanted[hash]
 		if row.ids != nil && !ok {
 			want.ids = []byte{}
 		}
 		if _, more := row.with(want); state != differs && more && m.known(key) {
 			wrong[key] = "it has more than the day's records make: it hides nothing, and no run wrote it"
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 // known tells whether a key is one that this version writes: a later one may index more columns.
 func (m *monthIndex) known(key string) bool {
 	column, _, _ := strings.Cut(key, "!")
-	return column+"!" == idMark || slices.Contains(logs.Of(m.stream).IndexedColumns(), column)
+	return column+"!" == idMark || slices.Contains(logs.Of(m.of.stream).IndexedColumns(), column)
 }

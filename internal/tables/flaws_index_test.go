@@ -22,19 +22,20 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // account is a storage account in memory, into which somebody else writes, too.
 type account struct {
 	*testing.T
 	service *memstorage.Service
-	store   *tables.Store
+	store   *tablestest.Store
 	client  *aztables.ServiceClient
 }
 
 func newAccount(t *testing.T) *account {
 	service := memstorage.New(func() time.Time { return present })
-	store, err := tables.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: service.Client()})
+	store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: service.Client()})
 	require.NoError(t, err)
 	client, err := aztables.NewServiceClientFromConnectionString(service.ConnectionString(), &aztables.ClientOptions{ClientOptions: policy.ClientOptions{Transport: service.Client()}})
 	require.NoError(t, err)
@@ -456,8 +457,8 @@ type betweenRequests struct {
 	do        func(context.Context)
 }
 
-func (b *betweenRequests) store(t *testing.T) *tables.Store {
-	store, err := tables.New(tables.Config{ConnectionString: b.service.ConnectionString(), HTTP: &http.Client{Transport: b}})
+func (b *betweenRequests) store(t *testing.T) *tablestest.Store {
+	store, err := tablestest.New(tables.Config{ConnectionString: b.service.ConnectionString(), HTTP: &http.Client{Transport: b}})
 	require.NoError(t, err)
 	return store
 }

@@ -2,15 +2,12 @@ package tables
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
-	"github.com/tidwall/gjson"
-
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
 // Rows among the records that lie where no hour of the archive is. Nothing that reads an hour would
@@ -19,10 +16,14 @@ import (
 // outOfMonth names the rows of a month's table whose partition lies before or behind the month.
 func (f *flaws) outOfMonth(ctx context.Context, table string, month time.Time) error {
 	first, end := month.Format(entra.HourFormat), month.AddDate(0, 1, 0).Format(entra.HourFormat)
-	other := func(partition, key string) error { return f.misplaced(table, partition, key) }
-	for _, filter := range []string{"PartitionKey lt " + quote(first), "PartitionKey ge " + quote(end)} {
-		if err := f.keysOf(ctx, table, filter, other); err != nil {
-			return err
+	for _, filter := range []string{"PartitionKey lt " + rows.Quote(first), "PartitionKey ge " + rows.Quote(end)} {
+		for key, err := range f.in.client.Keys(ctx, table, filter) {
+			if err != nil {
+				return err
+			}
+			if err := f.misplaced(table, key.Partition, key.Row); err != nil {
+				return err
+			}
 		}
 	}
 	if f.purgedAndWatched(month) {
@@ -79,7 +80,7 @@ func (f *flaws) outOfTime(ctx context.Context, table string, month time.Time) er
 			return err
 		}
 	}
-	now, err := f.Now(ctx)
+	now, err := f.in.client.Now(ctx, coverageTable)
 	if err != nil {
 		return err
 	}
@@ -107,10 +108,7 @@ func (f *flaws) beforeBegin(ctx context.Context, table string, hour time.Time, k
 	if begin := f.progress.Begin; err != nil || begin.IsZero() || !hour.Before(entra.FloorHour(begin)) {
 		return err
 	}
-	known := false
-	filter := fmt.Sprintf("PartitionKey eq %s and RowKey eq %s", quote(string(f.stream)),
-		quote(hour.Format(entra.HourFormat)))
-	err = f.keysOf(ctx, coverageTable, filter, func(string, string) error { known = true; return nil })
+	known, err := f.in.client.Any(ctx, coverageTable, rows.Of(string(f.stream), hour.Format(entra.HourFormat)))
 	if err != nil || known {
 		return err
 	}
@@ -123,45 +121,44 @@ func (f *flaws) beforeBegin(ctx context.Context, table string, hour time.Time, k
 // an hour has more than a page of them goes on behind it.
 func (f *flaws) hoursOf(ctx context.Context, table string, from, to time.Time, hour func(time.Time, string) error,
 	other func(partition, key string) error) error {
-	low, below := "ge "+quote(from.Format(entra.HourFormat)), to.Format(entra.HourFormat)
+	low, below := "ge "+rows.Quote(from.Format(entra.HourFormat)), to.Format(entra.HourFormat)
 	if !to.Equal(entra.FloorHour(to)) {
 		below += "~"
 	}
-	for {
-		filter := fmt.Sprintf("PartitionKey %s and PartitionKey lt %s", low, quote(below))
-		columns, top, n := "PartitionKey,RowKey", int32(keysAtOnce), 0
-		enough, last := errors.New("enough"), ""
-		err := f.listWith(ctx, table, &aztables.ListEntitiesOptions{Filter: &filter, Select: &columns, Top: &top},
-			func(body []byte) error {
-				row := gjson.ParseBytes(body)
-				partition, key := row.Get("PartitionKey").Str, row.Get("RowKey").Str
-				start, err := time.Parse(entra.HourFormat, partition)
-				isHour := err == nil && start.Format(entra.HourFormat) == partition
-				n++
-				switch {
-				case isHour && partition == last:
-					if n >= keysAtOnce {
-						return enough
-					}
-					return nil
-				case isHour:
-					if last = partition; hour != nil {
-						return hour(start, key)
-					}
-				case other != nil:
-					return other(partition, key)
+	for more := true; more; {
+		filter := fmt.Sprintf("PartitionKey %s and PartitionKey lt %s", low, rows.Quote(below))
+		n, last := 0, ""
+		more = false
+		for key, err := range f.in.client.Keys(ctx, table, filter) {
+			if err != nil {
+				return err
+			}
+			n++
+			start, isHour := exactHour(key.Partition)
+			switch {
+			case isHour && key.Partition == last:
+				more = n >= rows.PageRows
+			case isHour:
+				if last = key.Partition; hour != nil {
+					err = hour(start, key.Row)
 				}
-				return nil
-			})
-		if err == nil || errors.Is(err, errNoTable) {
-			return nil
+			case other != nil:
+				err = other(key.Partition, key.Row)
+			}
+			if err != nil {
+				return err
+			}
+			if more {
+				break
+			}
 		}
-		if !errors.Is(err, enough) {
-			return err
-		}
-		low = "gt " + quote(last)
+		low = "gt " + rows.Quote(last)
 	}
+	return nil
 }
 
-// keysAtOnce is how many keys a page has.
-const keysAtOnce = 1000
+// exactHour reads the key of a partition, which has to be written as an hour is.
+func exactHour(partition string) (time.Time, bool) {
+	start, err := time.Parse(entra.HourFormat, partition)
+	return start, err == nil && start.Format(entra.HourFormat) == partition
+}

@@ -11,41 +11,25 @@ import (
 	"strings"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
 // SnapshotFlaws is archive.Beside's: rows of snapshots that are not what was written, are gone, or
 // were added. All of them are replaced by the next snapshot.
-func (s *Store) SnapshotFlaws(ctx context.Context) iter.Seq2[archive.Flaw, error] {
-	return s.findings(func(f *flaws) error { return f.snapshots(ctx) })
+func (b *Beside) SnapshotFlaws(ctx context.Context) iter.Seq2[archive.Flaw, error] {
+	return b.findings(func(f *flaws) error { return f.snapshots(ctx) })
 }
 
 // neverDropped is how many of the newest whole snapshots keep their rows, whatever runs.
 const neverDropped = 2
 
 func (f *flaws) snapshots(ctx context.Context) error {
-	var known []directory.Snapshot
-	ids := make(map[string]bool) // of all rows, whether they can be read or not
-	err := f.list(ctx, snapshotsTable, "PartitionKey ge ''", "", func(body []byte) error {
-		row := gjson.ParseBytes(body)
-		partition, key := row.Get("PartitionKey").Str, row.Get("RowKey").Str
-		if partition != snapshotsPartition {
-			return f.found(archive.DiffAdded, snapshotsTable, partition+" "+key, time.Time{},
-				"its partition is not one that Entra Ledger writes, and nothing reads it")
-		}
-		ids[idOfSnapshot(key)] = true
-		snap, err := f.parseSnapshot(ctx, body)
-		if err == nil {
-			known = append(known, snap)
-			return nil
-		}
-		return f.notASnapshot(key, err)
-	})
+	known, ids, err := f.knownSnapshots(ctx)
 	if err != nil {
 		return err
 	}
@@ -64,13 +48,43 @@ func (f *flaws) snapshots(ctx context.Context) error {
 	return f.withoutRow(ctx, ids)
 }
 
+// knownSnapshots reads the snapshots' own rows, and names those that are not what was written. ids
+// are of all rows, whether they can be read or not.
+func (f *flaws) knownSnapshots(ctx context.Context) (known []directory.Snapshot, ids map[string]bool, err error) {
+	ids = make(map[string]bool)
+	for body, err := range f.in.client.Scan(ctx, snapshotsTable, rows.Query{Filter: "PartitionKey ge ''"}) {
+		if err != nil {
+			return nil, nil, err
+		}
+		key := rows.KeyOf(body)
+		if key.Partition != snapshotsPartition {
+			err := f.found(archive.DiffAdded, snapshotsTable, key.Partition+" "+key.Row, time.Time{},
+				"its partition is not one that Entra Ledger writes, and nothing reads it")
+			if err != nil {
+				return nil, nil, err
+			}
+			continue
+		}
+		ids[idOfSnapshot(key.Row)] = true
+		snap, err := f.in.directory.parseSnapshot(ctx, body)
+		if err == nil {
+			known = append(known, snap)
+			continue
+		}
+		if err := f.notASnapshot(key.Row, err); err != nil {
+			return nil, nil, err
+		}
+	}
+	return known, ids, nil
+}
+
 // idOfSnapshot is the id of the snapshot whose row has a key.
 func idOfSnapshot(key string) string {
-	n, ok := wholeNumber(gjson.Result{Type: gjson.String, Str: strings.TrimLeft(key, "0")})
+	n, ok := rows.WholeNumber(gjson.Result{Type: gjson.String, Str: strings.TrimLeft(key, "0")})
 	if !ok {
 		return ""
 	}
-	return time.Unix(9_999_999_999-n, 0).UTC().Format(snapshotID)
+	return beganAt(n).Format(snapshotID)
 }
 
 // notASnapshot names a snapshot's row that is not what was written; other errors stay as they are.
@@ -86,7 +100,7 @@ func (f *flaws) notASnapshot(key string, err error) error {
 // withoutRow names the tables of snapshots of which the table of snapshots has no row: a row is
 // there before its table, and stays.
 func (f *flaws) withoutRow(ctx context.Context, ids map[string]bool) error {
-	names, err := f.tableNames(ctx)
+	names, err := f.in.tableNames(ctx)
 	if err != nil {
 		return err
 	}
@@ -96,12 +110,12 @@ func (f *flaws) withoutRow(ctx context.Context, ids map[string]bool) error {
 		if !ok || wrong != nil || ids[id] {
 			continue
 		}
-		_, err := f.service.NewClient(snapshotsTable).GetEntity(ctx, snapshotsPartition, snapshotKey(began), nil)
+		_, err := f.in.client.Get(ctx, snapshotsTable, snapshotsPartition, snapshotKey(began), "read snapshot "+id)
 		if err == nil {
 			continue // it was begun a moment ago
 		}
-		if !isCode(err, "TableNotFound", "ResourceNotFound") {
-			return f.explain("read snapshot "+id, err)
+		if !rows.IsMissing(err) {
+			return err
 		}
 		err = f.found(archive.DiffDerived, snapshotsTable, snapshotKey(began), time.Time{},
 			"the row of snapshot %s is not there, and its table %s is; answers are from another one", id, name)
@@ -116,21 +130,26 @@ func (f *flaws) withoutRow(ctx context.Context, ids map[string]bool) error {
 // there.
 func (f *flaws) snapshotRows(ctx context.Context, snap directory.Snapshot, must bool) error {
 	table, sums, named := snapshotTable(snap.ID), make(rowSums), make(map[string]bool)
-	err := f.listWith(ctx, table, &aztables.ListEntitiesOptions{}, func(body []byte) error {
-		row := gjson.ParseBytes(body)
-		partition, key := row.Get("PartitionKey").Str, row.Get("RowKey").Str
-		sums.add(partition, row.Get(checkColumn))
-		why, err := f.snapshotRow(ctx, table, partition, body, snap)
-		if err != nil || why == "" {
+	gone := false
+	for body, err := range f.in.client.Scan(ctx, table, rows.Query{MustExist: true}) {
+		if errors.Is(err, rows.ErrNoTable) {
+			gone = true
+			break
+		}
+		if err != nil {
 			return err
 		}
-		named[partition] = true
-		return f.found(archive.DiffDerived, table, partition+" "+key, time.Time{},
-			"%s; the next snapshot replaces it (POST /api/snapshot)", why)
-	})
-	gone := errors.Is(err, errNoTable)
-	if err != nil && !gone {
-		return err
+		key := rows.KeyOf(body)
+		sums.add(key.Partition, gjson.GetBytes(body, checkColumn))
+		why, err := f.snapshotRow(ctx, table, key.Partition, body, snap)
+		if err == nil && why != "" {
+			named[key.Partition] = true
+			err = f.found(archive.DiffDerived, table, key.Partition+" "+key.Row, time.Time{},
+				"%s; the next snapshot replaces it (POST /api/snapshot)", why)
+		}
+		if err != nil {
+			return err
+		}
 	}
 	if snap.Stage != directory.Whole || gone && !must {
 		return nil
@@ -138,7 +157,7 @@ func (f *flaws) snapshotRows(ctx context.Context, snap directory.Snapshot, must 
 	if !gone && (snap.Sums == nil || maps.Equal(snap.Sums, sums.sums())) {
 		return nil
 	}
-	now, err := f.Snapshot(ctx, snap.ID) // it may have been dropped meanwhile
+	now, err := f.in.directory.Snapshot(ctx, snap.ID) // it may have been dropped meanwhile
 	if err != nil || now.Stage != directory.Whole {
 		return ignoreTampered(err) // which is named already
 	}
@@ -152,7 +171,7 @@ func (f *flaws) snapshotRows(ctx context.Context, snap directory.Snapshot, must 
 // snapshotRow says what is wrong with a row of a snapshot; empty: nothing.
 func (f *flaws) snapshotRow(ctx context.Context, table, partition string, body []byte,
 	snap directory.Snapshot) (string, error) {
-	row, doc, err := f.parseDocument(ctx, table, partition, body)
+	row, doc, err := f.in.directory.parseDocument(ctx, table, partition, body)
 	var e *entra.Error
 	switch {
 	case ctx.Err() != nil || errors.As(err, &e) && e.Code != entra.CodeTampered:

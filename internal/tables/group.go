@@ -1,6 +1,10 @@
 package tables
 
-import "slices"
+import (
+	"slices"
+
+	"github.com/entraledger/entraledger/internal/tables/rows"
+)
 
 // group gathers the rows of one record after the other from rows in the order of their keys. Its
 // rows are used again by the next record.
@@ -16,7 +20,7 @@ func (g *group) read(body []byte) {
 		g.next.PartitionKey = g.all[0].PartitionKey
 	}
 	if !g.next.scan(body, true) {
-		g.next.mark(column{name: []byte("RowKey")}, false)
+		g.next.mark(rows.Column{Name: []byte("RowKey")}, false)
 	}
 }
 
@@ -53,17 +57,17 @@ func (g *group) last() *fetchedRow { return &g.all[g.used-1] }
 
 func (g *group) rows() []fetchedRow { return g.all[:g.used] }
 
-// drop forgets the record.
+// drop drops the record.
 func (g *group) drop() { g.used = 0 }
 
 // keepRows copies rows, so that they outlive the group's next record.
-func keepRows(rows []fetchedRow) []fetchedRow {
-	out := slices.Clone(rows)
+func keepRows(read []fetchedRow) []fetchedRow {
+	out := slices.Clone(read)
 	for i := range out {
 		row := &out[i]
 		row.columns = slices.Clone(row.columns)
 		row.Hash, row.data, row.buffer = slices.Clone(row.Hash), slices.Clone(row.data), nil
-		row.ETag, _ = row.etag.text()
+		row.ETag, _ = row.etag.Text()
 	}
 	return out
 }

@@ -12,14 +12,17 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
-var _ archive.Evidence = (*Store)(nil)
+// errEnough says that no more is wanted.
+var errEnough = errors.New("the reader has enough")
 
 // Inspect is archive.Evidence's.
-func (s *Store) Inspect(ctx context.Context, stream entra.Stream, from, to time.Time) iter.Seq2[archive.Inspected, error] {
+func (a *Archive) Inspect(ctx context.Context, stream entra.Stream,
+	from, to time.Time) iter.Seq2[archive.Inspected, error] {
 	return func(yield func(archive.Inspected, error) bool) {
-		err := s.inspectAll(ctx, stream, from, to, func(got archive.Inspected, _ entra.Record) error {
+		err := a.inspectAll(ctx, stream, from, to, func(got archive.Inspected, _ entra.Record) error {
 			if !yield(got, nil) {
 				return errEnough
 			}
@@ -33,33 +36,23 @@ func (s *Store) Inspect(ctx context.Context, stream entra.Stream, from, to time.
 
 // inspectAll is Inspect, with the record that was read of each content; it is empty where the
 // content has a Problem. Both are good until yield returns.
-func (s *Store) inspectAll(ctx context.Context, stream entra.Stream, from, to time.Time, yield func(archive.Inspected, entra.Record) error) error {
-	in := inspection{stream: stream, from: from, to: to, unpacker: unpacker{store: s}, check: newColumnCheck(stream), yield: yield}
-	return s.eachMonth(stream, from, to, func(table, first, below string) error {
-		in.table = table
-		if err := s.queryRange(ctx, table, first, below, "", func(body []byte) error { return in.take(ctx, body) }); err != nil {
+func (a *Archive) inspectAll(ctx context.Context, stream entra.Stream, from, to time.Time,
+	yield func(archive.Inspected, entra.Record) error) error {
+	in := inspection{stream: stream, from: from, to: to, unpacker: unpacker{codec: a.codec},
+		check: newColumnCheck(stream), yield: yield}
+	for month := range monthsOf(stream, from, to) {
+		in.table = month.table
+		for body, err := range a.client.Scan(ctx, month.table, rows.Query{Filter: month.filter()}) {
+			if err != nil {
+				return err
+			}
+			if err := in.take(ctx, body); err != nil {
+				return err
+			}
+		}
+		if err := in.flush(ctx); err != nil {
 			return err
 		}
-		return in.flush(ctx)
-	})
-}
-
-// eachMonth calls read with the table of each month of [from, to), and the partitions of it: from
-// first up to below.
-func (s *Store) eachMonth(stream entra.Stream, from, to time.Time, read func(table, first, below string) error) error {
-	for start := entra.FloorHour(from); start.Before(to); {
-		end := time.Date(start.Year(), start.Month()+1, 1, 0, 0, 0, 0, time.UTC)
-		if end.After(to) {
-			end = to
-		}
-		below := end.UTC().Format(entra.HourFormat)
-		if end.After(entra.FloorHour(end)) {
-			below += "~"
-		}
-		if err := read(TableName(entra.Window{Stream: stream, Start: start}), start.Format(entra.HourFormat), below); err != nil {
-			return err
-		}
-		start = end
 	}
 	return nil
 }
@@ -104,16 +97,15 @@ const keptBuffer = 1 << 20
 
 // inspect recomputes everything that the rows of one record say of it. An error is one of reading,
 // not of what was read.
-func (in *inspection) inspect(ctx context.Context, rows []fetchedRow) (out archive.Inspected, rec entra.Record, err error) {
-	first := &rows[0]
+func (in *inspection) inspect(ctx context.Context,
+	of []fetchedRow) (out archive.Inspected, rec entra.Record, err error) {
+	first := &of[0]
 	out = archive.Inspected{Row: first.RowKey, Hour: sortsInto(first.PartitionKey, in.from, in.to),
 		Leaf: seal.Leaf{Key: first.RowKey, FirstSeen: first.FirstSeen, Superseded: first.Superseded, Came: first.Came}}
 	copy(out.Hash[:], first.Hash)
-	for i := range rows {
-		out.Stored += rows[i].storedSize()
-	}
+	out.Stored = sizeOf(of)
 	out.Spells, _ = parseSpells(first.Spells) // examine names those that can't be read
-	at, problem := examine(rows)
+	at, problem := examine(of)
 	if problem != "" {
 		if at.isVersion {
 			out.Key = recordKey(first.RowKey, at)
@@ -122,7 +114,7 @@ func (in *inspection) inspect(ctx context.Context, rows []fetchedRow) (out archi
 		return out, rec, nil
 	}
 	out.Key = recordKey(first.RowKey, at)
-	raw, problem, err := in.unpacker.unpack(ctx, in.table, data(rows), first.Codec, in.raw[:0])
+	raw, problem, err := in.unpacker.unpack(ctx, in.table, data(of), first.Codec, in.raw[:0])
 	if problem != "" || err != nil {
 		out.Problem, out.Needs = problem, in.unpacker.needs
 		return out, rec, err

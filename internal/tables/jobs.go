@@ -9,70 +9,68 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/jobs"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
-const jobsTable = "jobs"
-
-var _ jobs.Store = (*Store)(nil)
+// Jobs keeps what HTTP functions work on in several requests. PartitionKey is the kind of job,
+// RowKey its id.
+type Jobs struct {
+	client *rows.Client
+	codec  *codec
+}
 
 type jobRow struct {
 	Done                           bool
 	Created, Updated, WorkingUntil time.Time
 }
 
+// jobKey is the row key of a job: what a caller sends as an id may hold what a key may not.
+func jobKey(id string) string { return url.QueryEscape(id) }
+
 // Job is jobs.Store's.
-func (s *Store) Job(ctx context.Context, kind, id string) (jobs.Job, error) {
-	// A key may hold no slash or the like; what a caller sends as an id may.
-	got, err := s.service.NewClient(jobsTable).GetEntity(ctx, kind, url.QueryEscape(id), nil)
-	if isCode(err, "TableNotFound", "ResourceNotFound") {
+func (j *Jobs) Job(ctx context.Context, kind, id string) (jobs.Job, error) {
+	got, err := j.client.Get(ctx, jobsTable, kind, jobKey(id), "read job "+id)
+	if rows.IsMissing(err) {
 		return jobs.Job{}, jobs.NotFound(kind, id)
 	}
 	if err != nil {
-		return jobs.Job{}, s.explain("read job "+id, err)
+		return jobs.Job{}, err
 	}
 	var row jobRow
-	if err := json.Unmarshal(got.Value, &row); err != nil {
+	if err := json.Unmarshal(got.Body, &row); err != nil {
 		return jobs.Job{}, fmt.Errorf("read job %s: %w", id, err)
 	}
-	whole, err := parseWholeRow(got.Value)
+	whole, err := parseWholeRow(got.Body)
 	if err != nil {
 		return jobs.Job{}, err
 	}
-	state, err := s.decode(ctx, jobsTable, data([]fetchedRow{whole}), whole.Codec)
+	state, err := j.codec.decode(ctx, jobsTable, whole.data, whole.Codec)
 	if err != nil {
 		return jobs.Job{}, fmt.Errorf("read job %s: %w", id, err)
 	}
 	return jobs.Job{Kind: kind, ID: id, State: state, Done: row.Done, Created: row.Created, Updated: row.Updated,
-		WorkingUntil: row.WorkingUntil, Revision: string(got.ETag)}, nil
+		WorkingUntil: row.WorkingUntil, Revision: got.Revision}, nil
 }
 
 // SaveJob is jobs.Store's.
-func (s *Store) SaveJob(ctx context.Context, j jobs.Job) (jobs.Job, error) {
-	b := newRow(j.Kind, url.QueryEscape(j.ID), len(j.State)+1024)
-	b.bool("Done", j.Done)
-	b.time("Created", j.Created)
-	b.time("Updated", j.Updated)
-	b.time("WorkingUntil", orYear1601(j.WorkingUntil))
-	state, codecName, free := s.codec.encode(nil, j.State)
+func (j *Jobs) SaveJob(ctx context.Context, job jobs.Job) (jobs.Job, error) {
+	b := rows.NewEntity(job.Kind, jobKey(job.ID), len(job.State)+1024)
+	b.Bool("Done", job.Done)
+	b.Time("Created", job.Created)
+	b.Time("Updated", job.Updated)
+	b.Time("WorkingUntil", rows.Storable(job.WorkingUntil))
+	state, codecName, free := j.codec.encode(nil, job.State)
 	defer free()
-	b.text("Codec", codecName)
-	if rest := b.chunks(state); len(rest) > 0 {
-		return j, fmt.Errorf("write job %s: its state has %d bytes", j.ID, len(j.State))
+	b.Text("Codec", codecName)
+	if rest := b.Chunks(state); len(rest) > 0 {
+		return job, fmt.Errorf("write job %s: its state has %d bytes", job.ID, len(job.State))
 	}
-	revision, err := s.replace(ctx, jobsTable, "write job "+j.ID, b.done().body, j.Revision)
-	if errors.Is(err, errRowMoved) {
-		return j, jobs.ErrMoved
+	revision, err := j.client.Replace(ctx, jobsTable, "write job "+job.ID, b.Done().Body, job.Revision)
+	if errors.Is(err, rows.ErrMoved) {
+		return job, jobs.ErrMoved
 	}
 	if err == nil {
-		j.Revision = revision
+		job.Revision = revision
 	}
-	return j, err
-}
-
-// orYear1601 is a time that Table Storage can hold.
-func orYear1601(t time.Time) time.Time {
-	if t.IsZero() {
-		return time.Date(1601, 1, 1, 0, 0, 0, 0, time.UTC)
-	}
-	return t
+	return job, err
 }

@@ -12,13 +12,14 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
 // TestEveryColumnOfTheLedgerIsOfAKnownKind: of all that is read of a row, the filled value that the
 // kinds are made of has the column.
 func TestEveryColumnOfTheLedgerIsOfAKnownKind(t *testing.T) {
 	for _, c := range []struct {
-		kinds kinds
+		kinds rows.Kinds
 		row   any
 	}{{coverageKinds, coverageRow{}}, {progressKinds, progressRow{}}, {sealKinds, sealRow{}}, {leaseKinds,
 		leaseRow{}}} {

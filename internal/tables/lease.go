@@ -5,99 +5,96 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
-
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
-)
-
-const (
-	// leaseKey is the row of a stream's lease among its coverage rows. It sorts between the hours
-	// and the progress row, so that one query of few rows gives both as they are at one moment.
-	leaseKey = "lease"
-	// wishKey is the row in which those who wait for the lease leave their mark.
-	wishKey = "lease!wish"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
 // encodeLease writes a lease. When it was written is the row's Timestamp, which the service sets:
 // no clock of ours ages it.
 func encodeLease(stream entra.Stream, l archive.Lease) []byte {
-	b := newRow(string(stream), leaseKey, 512)
-	b.text("Fence", fmt.Sprint(l.Fence))
-	b.text("Holder", l.ID)
-	b.text("Work", clip(l.Work))
+	b := rows.NewEntity(string(stream), leaseKey, 512)
+	b.Text("Fence", fmt.Sprint(l.Fence))
+	b.Text("Holder", l.ID)
+	b.Text("Work", rows.Clip(l.Work))
 	if !l.Base.IsZero() { // the table has no year 1
-		b.time("Base", l.Base)
-		b.time("Stamp", l.Stamp)
+		b.Time("Base", l.Base)
+		b.Time("Stamp", l.Stamp)
 	}
-	b.int32("Seconds", int32(l.Length/time.Second))
-	return b.done().body
+	b.Int32("Seconds", int32(l.Length/time.Second))
+	return b.Done().Body
 }
 
 type leaseRow struct {
 	Holder, Work           string
-	Fence                  number
+	Fence                  rows.Number
 	Base, Stamp, Timestamp time.Time
 	Seconds                int32
 }
 
 // State is archive.LeaseStore's.
-func (s *Store) State(ctx context.Context, stream entra.Stream) (archive.Progress, archive.Lease, error) {
-	return s.sound(ctx, stream, leaseKey)
+func (a *Archive) State(ctx context.Context, stream entra.Stream) (archive.Progress, archive.Lease, error) {
+	return a.sound(ctx, stream, leaseKey)
 }
 
 // Progress is archive.Store's.
-func (s *Store) Progress(ctx context.Context, stream entra.Stream) (archive.Progress, error) {
-	p, _, err := s.sound(ctx, stream, progressKey)
+func (a *Archive) Progress(ctx context.Context, stream entra.Stream) (archive.Progress, error) {
+	p, _, err := a.sound(ctx, stream, progressKey)
 	return p, err
 }
 
 // howToRestore is what to do about a progress row that can't be used.
 func howToRestore(stream entra.Stream) string {
-	return fmt.Sprintf("restore the row from a copy, or have it rebuilt from ledger and log: handler repair --stream %s, or POST /api/repair; "+
-		"until then nothing of this stream is archived or answered, and the other streams go on", stream)
+	return fmt.Sprintf("restore the row from a copy, or have it rebuilt from ledger and log: handler repair --stream %s, "+
+		"or POST /api/repair; until then nothing of this stream is archived or answered, and the other streams go on", stream)
 }
 
 // sound reads the rows of a stream from first on, and checks that the progress row is the one that
 // was committed last. Only where it is not does it ask more than once.
-func (s *Store) sound(ctx context.Context, stream entra.Stream, first string) (archive.Progress, archive.Lease, error) {
-	p, l, last, err := s.state(ctx, stream, first)
+func (a *Archive) sound(ctx context.Context, stream entra.Stream,
+	first string) (archive.Progress, archive.Lease, error) {
+	p, l, last, err := a.state(ctx, stream, first)
 	if err != nil || p.Revision > 0 && p.Revision == last {
 		return p, l, err
 	}
 	if p.Revision == 0 {
-		if begun, err := s.hasLedger(ctx, stream); err != nil || !begun {
+		if begun, err := a.hasLedger(ctx, stream); err != nil || !begun {
 			return p, l, err
 		}
 	}
 	// Another execution may have begun the stream between the two looks.
-	if p, l, last, err = s.state(ctx, stream, first); err != nil || p.Revision > 0 && p.Revision == last {
+	if p, l, last, err = a.state(ctx, stream, first); err != nil || p.Revision > 0 && p.Revision == last {
 		return p, l, err
 	}
 	if p.Revision > 0 {
 		return archive.Progress{Stream: stream}, l, broken(progressKey, stream, howToRestore(stream),
-			fmt.Errorf("it has revision %d, and the last commit was of %d: it is another stream's, or an old copy", p.Revision, last))
+			fmt.Errorf("it has revision %d, and the last commit was of %d: it is another stream's, or an old copy",
+				p.Revision, last))
 	}
-	return p, l, &entra.Error{Code: entra.CodeTampered, Doing: fmt.Sprintf("read row %s of table %s, partition %s", progressKey, coverageTable, stream),
-		Why: "it is not there, though the stream has a ledger", Remedy: howToRestore(stream)}
+	return p, l, &entra.Error{Code: entra.CodeTampered,
+		Doing: fmt.Sprintf("read row %s of table %s, partition %s", progressKey, coverageTable, stream),
+		Why:   "it is not there, though the stream has a ledger", Remedy: howToRestore(stream)}
 }
 
 // state reads the progress row, the revision that was committed last (0 where there is none), and,
 // from leaseKey on, the lease.
-func (s *Store) state(ctx context.Context, stream entra.Stream, first string) (archive.Progress, archive.Lease, int64, error) {
+func (a *Archive) state(ctx context.Context, stream entra.Stream,
+	first string) (p archive.Progress, l archive.Lease, last int64, err error) {
+	p = archive.Progress{Stream: stream}
+	none := p
 	var (
-		p     = archive.Progress{Stream: stream}
-		lease leaseRow
-		last  int64
+		lease    leaseRow
+		answered time.Time
 	)
-	asking, page := withListing(ctx)
-	err := s.query(asking, coverageTable, string(stream), first, revisionMark+"~", "", func(body []byte) (err error) {
+	query := rows.Query{Filter: rows.In(string(stream), first, revisionMark+"~"), Answered: &answered}
+	for body, err := range a.client.Scan(ctx, coverageTable, query) {
+		if err != nil {
+			return none, l, 0, err
+		}
 		key, err := keyOf(stream, body)
 		switch {
 		case err != nil:
@@ -110,12 +107,11 @@ func (s *Store) state(ctx context.Context, stream entra.Stream, first string) (a
 				err = broken(key, stream, "delete the row", err)
 			}
 		}
-		return err
-	})
-	if err != nil {
-		return archive.Progress{Stream: stream}, archive.Lease{}, 0, err
+		if err != nil {
+			return none, l, 0, err
+		}
 	}
-	return p, lease.lease(page.date), last, nil
+	return p, lease.lease(answered), last, nil
 }
 
 func keyOf(stream entra.Stream, body []byte) (string, error) {
@@ -164,80 +160,43 @@ func (row leaseRow) check() error {
 
 // broken is the error of a row of the ledger that can't be read.
 func broken(row string, stream entra.Stream, remedy string, err error) error {
-	return &entra.Error{Code: entra.CodeTampered, Doing: fmt.Sprintf("read row %s of table %s, partition %s", row, coverageTable, stream),
-		Why: fmt.Sprintf("it is not what Entra Ledger writes (%v)", err), Remedy: remedy, Err: err}
+	return &entra.Error{Code: entra.CodeTampered,
+		Doing: fmt.Sprintf("read row %s of table %s, partition %s", row, coverageTable, stream),
+		Why:   fmt.Sprintf("it is not what Entra Ledger writes (%v)", err), Remedy: remedy, Err: err}
 }
 
 // hasLedger tells whether a stream without a progress row has a ledger: to begin anew beside one
-// would count everything twice. Who waits leaves a mark where there is none, too.
-func (s *Store) hasLedger(ctx context.Context, stream entra.Stream) (bool, error) {
-	filter := fmt.Sprintf("PartitionKey eq %s and RowKey ne %s", quote(string(stream)), quote(wishKey))
-	columns, one := "RowKey", int32(1)
-	options := &aztables.ListEntitiesOptions{Filter: &filter, Select: &columns, Top: &one}
-	err := s.listWith(ctx, coverageTable, options, func([]byte) error { return errFound })
-	if errors.Is(err, errNoTable) {
-		err = nil
-	}
-	return errors.Is(err, errFound), ignoring(err, errFound)
+// would count everything twice. An execution that waits leaves a mark where there is none, too.
+func (a *Archive) hasLedger(ctx context.Context, stream entra.Stream) (bool, error) {
+	return a.client.Any(ctx, coverageTable, fmt.Sprintf("PartitionKey eq %s and RowKey ne %s",
+		rows.Quote(string(stream)), rows.Quote(wishKey)))
 }
 
-// ignoring is an error, unless it is the one that is ignored.
-func ignoring(err, ignored error) error {
-	if errors.Is(err, ignored) {
-		return nil
-	}
-	return err
-}
-
-var errFound = errors.New("found")
-
-// Wish is archive.LeaseStore's. The mark of whoever asks last is kept: one is enough to make a
-// holder yield.
-func (s *Store) Wish(ctx context.Context, stream entra.Stream, by archive.Execution) error {
-	b := newRow(string(stream), wishKey, 256)
-	b.text("Holder", by.ID)
-	b.text("Work", clip(by.Work))
-	return s.submit(ctx, coverageTable, []aztables.TransactionAction{{ActionType: aztables.TransactionTypeInsertReplace, Entity: b.done().body}})
+// Wish is archive.LeaseStore's. The newest mark is kept: one is enough to make an execution give up
+// the lease.
+func (a *Archive) Wish(ctx context.Context, stream entra.Stream, by archive.Execution) error {
+	b := rows.NewEntity(string(stream), wishKey, 256)
+	b.Text("Holder", by.ID)
+	b.Text("Work", rows.Clip(by.Work))
+	return a.client.Submit(ctx, coverageTable, rows.Action{Kind: rows.Put, Row: b.Done().Body})
 }
 
 // Wished is archive.LeaseStore's.
-func (s *Store) Wished(ctx context.Context, stream entra.Stream) (archive.Wish, error) {
-	var answer *http.Response
-	got, err := s.service.NewClient(coverageTable).GetEntity(policy.WithCaptureResponse(ctx, &answer), string(stream), wishKey, nil)
-	if isCode(err, "TableNotFound", "ResourceNotFound") {
+func (a *Archive) Wished(ctx context.Context, stream entra.Stream) (archive.Wish, error) {
+	got, err := a.client.Get(ctx, coverageTable, string(stream), wishKey, "look who waits for "+string(stream))
+	if rows.IsMissing(err) {
 		return archive.Wish{}, nil
 	}
 	if err != nil {
-		return archive.Wish{}, s.explain("look who waits for "+string(stream), err)
+		return archive.Wish{}, err
 	}
 	var row struct {
 		Holder, Work string
 		Timestamp    time.Time
 	}
-	if err := json.Unmarshal(got.Value, &row); err != nil {
+	if err := json.Unmarshal(got.Body, &row); err != nil {
 		return archive.Wish{}, broken(wishKey, stream, "delete the row", err)
 	}
-	return archive.Wish{Execution: archive.Execution{ID: row.Holder, Work: row.Work}, Age: dateOf(answer).Sub(row.Timestamp)}, nil
-}
-
-// Now is the storage service's clock: the Date of an answer.
-func (s *Store) Now(ctx context.Context) (time.Time, error) {
-	var answer *http.Response
-	_, err := s.service.NewClient(coverageTable).GetEntity(policy.WithCaptureResponse(ctx, &answer), "now", "now", nil)
-	if err != nil && !isCode(err, "TableNotFound", "ResourceNotFound") {
-		return time.Time{}, s.explain("ask the storage service for the time", err)
-	}
-	return dateOf(answer), nil
-}
-
-// dateOf is the service's clock, as its answer has it.
-func dateOf(answer *http.Response) time.Time {
-	if answer == nil {
-		return time.Time{}
-	}
-	date, err := http.ParseTime(answer.Header.Get("Date"))
-	if err != nil {
-		return time.Time{}
-	}
-	return date
+	return archive.Wish{Execution: archive.Execution{ID: row.Holder, Work: row.Work},
+		Age: got.Answered.Sub(row.Timestamp)}, nil
 }

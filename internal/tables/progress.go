@@ -10,71 +10,91 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
+// encodeProgress writes the row of how a stream stands.
 func encodeProgress(p archive.Progress) ([]byte, error) {
-	out := properties{}
-	out.text("Stream", string(p.Stream))
-	out.time("Begin", p.Begin)
-	out.time("Backfilled", p.Backfilled)
-	out.time("FrontierBegin", p.FrontierBegin)
-	out.time("Watermark", p.Watermark)
-	out.time("ReadingFrom", p.ReadingFrom)
-	out.time("ReadingTo", p.ReadingTo)
-	out.text("Passed", encodePassed(p.Passed))
-	out.time("SealedTo", p.SealedTo)
-	out.time("SealedAt", p.SealedAt)
-	out.number("Seals", p.Seals)
-	out.number("Heads", p.Heads)
-	out.number("Reopened", p.Reopened)
-	out.time("ReopenedFrom", p.ReopenedFrom)
-	out.number("WindowsComplete", p.WindowsComplete)
-	out.number("Changed", p.Changed)
-	out.number("Late", p.Late)
-	out.text("Lateness", encodeLateness(p.Lateness))
-	out.number("Quarantined", p.Quarantined)
-	out.number("Records", p.Records)
-	out.number("Versions", p.Versions)
-	out.number("Bytes", p.Bytes)
-	out.number("StoredBytes", p.StoredBytes)
-	out.time("LastRunAt", p.LastRunAt)
-	out.time("LastSuccessAt", p.LastSuccessAt)
-	out.number("ClockOffsetSeconds", int64(p.ClockOffset/time.Second))
-	out.time("LastErrorAt", p.LastErrorAt)
-	out.text("LastErrorCode", string(p.LastErrorCode))
-	out.text("LastError", clip(p.LastError))
-	out.number("Doubts", p.Doubts)
-	out.time("DoubtFrom", p.DoubtFrom)
-	out.time("DoubtTo", p.DoubtTo)
-	out.number("Lost", p.Lost)
-	out.time("LostFrom", p.LostFrom)
-	out.time("LostTo", p.LostTo)
-	out.number("Unsealed", p.Unsealed)
-	out.time("UnsealedFrom", p.UnsealedFrom)
-	out.time("UnsealedTo", p.UnsealedTo)
-	if p.Recounted {
-		out["Recounted"] = true
-	}
-	out.text("Suspects", encodeSuspects(p.Suspects))
-	out.text("Drops", encodeDrops(p.Drops))
-	out.number("Purged", p.Purged)
-	out.time("PurgedTo", p.PurgedTo)
-	out.number("Thin", p.Thin)
-	out.time("ThinFrom", p.ThinFrom)
-	out.time("ThinTo", p.ThinTo)
-	out.number("Awaits", p.Awaits)
-	out.time("AwaitsFrom", p.AwaitsFrom)
-	out.time("AwaitsTo", p.AwaitsTo)
-	out.time("EnrichedTo", p.EnrichedTo)
-	out.time("RefusedSince", p.RefusedSince)
-	out.time("PoorSince", p.PoorSince)
-	out.number("WidthSeconds", int64(p.Width/time.Second))
-	out.time("NarrowSince", p.NarrowSince)
-	out.time("SteppedAt", p.SteppedAt)
-	out.time("BackfilledAt", p.BackfilledAt)
-	out.text("Run", p.Run)
-	out.number("Revision", p.Revision)
-	return out.entity(string(p.Stream), progressKey)
+	out := rows.Properties{}
+	out.Text("Stream", string(p.Stream))
+	addReach(out, p)
+	addCounts(out, p)
+	addSpans(out, p)
+	addRuns(out, p)
+	out.Number("Revision", p.Revision)
+	return out.Entity(string(p.Stream), progressKey)
+}
+
+// addReach adds how far the stream was read, passed and sealed.
+func addReach(out rows.Properties, p archive.Progress) {
+	out.Time("Begin", p.Begin)
+	out.Time("Backfilled", p.Backfilled)
+	out.Time("FrontierBegin", p.FrontierBegin)
+	out.Time("Watermark", p.Watermark)
+	out.Time("ReadingFrom", p.ReadingFrom)
+	out.Time("ReadingTo", p.ReadingTo)
+	out.Text("Passed", encodePassed(p.Passed))
+	out.Time("SealedTo", p.SealedTo)
+	out.Time("SealedAt", p.SealedAt)
+	out.Time("BackfilledAt", p.BackfilledAt)
+	out.Time("EnrichedTo", p.EnrichedTo)
+	out.Number("WidthSeconds", int64(p.Width/time.Second))
+	out.Time("NarrowSince", p.NarrowSince)
+}
+
+// addCounts adds what the stream has.
+func addCounts(out rows.Properties, p archive.Progress) {
+	out.Number("Seals", p.Seals)
+	out.Number("Heads", p.Heads)
+	out.Number("WindowsComplete", p.WindowsComplete)
+	out.Number("Changed", p.Changed)
+	out.Number("Late", p.Late)
+	out.Text("Lateness", encodeLateness(p.Lateness))
+	out.Number("Quarantined", p.Quarantined)
+	out.Number("Records", p.Records)
+	out.Number("Versions", p.Versions)
+	out.Number("Bytes", p.Bytes)
+	out.Number("StoredBytes", p.StoredBytes)
+	out.Flag("Recounted", p.Recounted)
+}
+
+// addSpans adds the hours that are not, or no longer, as they should be.
+func addSpans(out rows.Properties, p archive.Progress) {
+	out.Number("Reopened", p.Reopened)
+	out.Time("ReopenedFrom", p.ReopenedFrom)
+	out.Number("Doubts", p.Doubts)
+	out.Time("DoubtFrom", p.DoubtFrom)
+	out.Time("DoubtTo", p.DoubtTo)
+	out.Number("Lost", p.Lost)
+	out.Time("LostFrom", p.LostFrom)
+	out.Time("LostTo", p.LostTo)
+	out.Number("Unsealed", p.Unsealed)
+	out.Time("UnsealedFrom", p.UnsealedFrom)
+	out.Time("UnsealedTo", p.UnsealedTo)
+	out.Text("Suspects", encodeSuspects(p.Suspects))
+	out.Text("Drops", encodeDrops(p.Drops))
+	out.Number("Purged", p.Purged)
+	out.Time("PurgedTo", p.PurgedTo)
+	out.Number("Thin", p.Thin)
+	out.Time("ThinFrom", p.ThinFrom)
+	out.Time("ThinTo", p.ThinTo)
+	out.Number("Awaits", p.Awaits)
+	out.Time("AwaitsFrom", p.AwaitsFrom)
+	out.Time("AwaitsTo", p.AwaitsTo)
+}
+
+// addRuns adds what the last runs met.
+func addRuns(out rows.Properties, p archive.Progress) {
+	out.Text("Run", p.Run)
+	out.Time("LastRunAt", p.LastRunAt)
+	out.Time("LastSuccessAt", p.LastSuccessAt)
+	out.Number("ClockOffsetSeconds", int64(p.ClockOffset/time.Second))
+	out.Time("LastErrorAt", p.LastErrorAt)
+	out.Text("LastErrorCode", string(p.LastErrorCode))
+	out.Text("LastError", rows.Clip(p.LastError))
+	out.Time("SteppedAt", p.SteppedAt)
+	out.Time("RefusedSince", p.RefusedSince)
+	out.Time("PoorSince", p.PoorSince)
 }
 
 // encodePassed writes the marks of the passes: "3h0m0s=2026-11-21T11:00:00Z 24h0m0s=...".
@@ -127,14 +147,14 @@ func decodeLateness(text string) (archive.Lateness, error) {
 }
 
 type progressRow struct {
-	Doubts, Lost, Purged                           number
+	Doubts, Lost, Purged                           rows.Number
 	DoubtFrom, DoubtTo, LostFrom, LostTo, PurgedTo time.Time
 	SteppedAt, BackfilledAt                        time.Time
-	Thin, Awaits, WidthSeconds                     number
+	Thin, Awaits, WidthSeconds                     rows.Number
 	ThinFrom, ThinTo, AwaitsFrom, AwaitsTo         time.Time
 	EnrichedTo, RefusedSince, PoorSince            time.Time
 	NarrowSince                                    time.Time
-	Unsealed                                       number
+	Unsealed                                       rows.Number
 	UnsealedFrom, UnsealedTo                       time.Time
 	Recounted                                      bool
 	Suspects, Drops                                string
@@ -142,14 +162,14 @@ type progressRow struct {
 
 	Begin, Backfilled, FrontierBegin, Watermark time.Time
 	ReadingFrom, ReadingTo                      time.Time
-	WindowsComplete, Quarantined                number
-	Records, Versions, Bytes, StoredBytes       number
+	WindowsComplete, Quarantined                rows.Number
+	Records, Versions, Bytes, StoredBytes       rows.Number
 	LastRunAt, LastSuccessAt, LastErrorAt       time.Time
-	ClockOffsetSeconds, Revision                number
+	ClockOffsetSeconds, Revision                rows.Number
 	LastErrorCode, LastError, Run               string
 	Passed, Lateness                            string
 	SealedTo, SealedAt, ReopenedFrom            time.Time
-	Seals, Heads, Reopened, Changed, Late       number
+	Seals, Heads, Reopened, Changed, Late       rows.Number
 }
 
 func (row progressRow) progress(s entra.Stream) (archive.Progress, error) {
@@ -165,8 +185,10 @@ func (row progressRow) progress(s entra.Stream) (archive.Progress, error) {
 		Stream: s, Begin: row.Begin, Backfilled: row.Backfilled, FrontierBegin: row.FrontierBegin, Watermark: row.Watermark,
 		ReadingFrom: row.ReadingFrom, ReadingTo: row.ReadingTo,
 		WindowsComplete: int64(row.WindowsComplete), Quarantined: int64(row.Quarantined),
-		Tally:     archive.Tally{Records: int64(row.Records), Versions: int64(row.Versions), Bytes: int64(row.Bytes), StoredBytes: int64(row.StoredBytes)},
-		LastRunAt: row.LastRunAt, LastSuccessAt: row.LastSuccessAt, ClockOffset: time.Duration(row.ClockOffsetSeconds) * time.Second,
+		Tally: archive.Tally{Records: int64(row.Records), Versions: int64(row.Versions), Bytes: int64(row.Bytes),
+			StoredBytes: int64(row.StoredBytes)},
+		LastRunAt: row.LastRunAt, LastSuccessAt: row.LastSuccessAt,
+		ClockOffset: time.Duration(row.ClockOffsetSeconds) * time.Second,
 		LastErrorAt: row.LastErrorAt, LastErrorCode: entra.Code(row.LastErrorCode), LastError: row.LastError,
 		Run: row.Run, Revision: int64(row.Revision),
 		Passed: passed, SealedTo: row.SealedTo, SealedAt: row.SealedAt, Seals: int64(row.Seals), Heads: int64(row.Heads),
@@ -244,36 +266,6 @@ func encodeDrops(all []archive.Drop) string {
 	return strings.Join(out, " ")
 }
 
-// times joins times by slashes; a zero one is empty.
-func times(all ...time.Time) string {
-	out := make([]string, len(all))
-	for i, t := range all {
-		if !t.IsZero() {
-			out[i] = t.UTC().Format(timeFormat)
-		}
-	}
-	return strings.Join(out, "/")
-}
-
-func parseTimes(text string, n int) ([]time.Time, error) {
-	parts := strings.Split(text, "/")
-	if len(parts) != n {
-		return nil, fmt.Errorf("read %q: it is not %d times", text, n)
-	}
-	out := make([]time.Time, n)
-	for i, part := range parts {
-		if part == "" {
-			continue
-		}
-		t, err := time.Parse(timeFormat, part)
-		if err != nil {
-			return nil, fmt.Errorf("read %q: %w", text, err)
-		}
-		out[i] = t
-	}
-	return out, nil
-}
-
 // more adds to a progress what versions without leases do not have.
 func (row progressRow) more(p *archive.Progress) error {
 	p.Doubts, p.DoubtFrom, p.DoubtTo = int64(row.Doubts), row.DoubtFrom, row.DoubtTo
@@ -283,7 +275,8 @@ func (row progressRow) more(p *archive.Progress) error {
 	p.Thin, p.ThinFrom, p.ThinTo = int64(row.Thin), row.ThinFrom, row.ThinTo
 	p.Awaits, p.AwaitsFrom, p.AwaitsTo = int64(row.Awaits), row.AwaitsFrom, row.AwaitsTo
 	p.EnrichedTo, p.RefusedSince, p.PoorSince = row.EnrichedTo, row.RefusedSince, row.PoorSince
-	p.Unsealed, p.UnsealedFrom, p.UnsealedTo, p.Recounted = int64(row.Unsealed), row.UnsealedFrom, row.UnsealedTo, row.Recounted
+	p.Unsealed, p.UnsealedFrom, p.UnsealedTo = int64(row.Unsealed), row.UnsealedFrom, row.UnsealedTo
+	p.Recounted = row.Recounted
 	p.Width, p.NarrowSince = time.Duration(row.WidthSeconds)*time.Second, row.NarrowSince
 	for _, text := range strings.Fields(row.Suspects) {
 		text, compared := strings.CutSuffix(text, comparedMark)
@@ -291,7 +284,8 @@ func (row progressRow) more(p *archive.Progress) error {
 		if err != nil {
 			return err
 		}
-		p.Suspects = append(p.Suspects, archive.Suspect{From: t[0], To: t[1], Committed: t[2], Next: t[3], Since: t[4], Compared: compared})
+		p.Suspects = append(p.Suspects,
+			archive.Suspect{From: t[0], To: t[1], Committed: t[2], Next: t[3], Since: t[4], Compared: compared})
 	}
 	for _, text := range strings.Fields(row.Drops) {
 		t, err := parseTimes(text, 2)

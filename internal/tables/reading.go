@@ -10,18 +10,13 @@ import (
 	"time"
 	"unsafe"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
-
-var _ archive.Records = (*Store)(nil)
-
-// pageRows is how many rows the service gives in one answer.
-const pageRows = 1000
 
 // The table service says nothing while it searches. So a reading with a filter on columns goes
 // through slices of time, each followed by how far the reading is. Slices grow where little is
@@ -30,13 +25,14 @@ const (
 	firstSlice    = time.Hour
 	firstFiltered = 24 * time.Hour
 	longestSlice  = 31 * 24 * time.Hour
-	fewInSlice    = pageRows / 4 // fewer make the next slice longer
+	fewInSlice    = rows.PageRows / 4 // fewer make the next slice longer
 )
 
 // Read is archive.Records's.
-func (s *Store) Read(ctx context.Context, r archive.Reading) iter.Seq2[archive.Archived, error] {
+func (a *Archive) Read(ctx context.Context, r archive.Reading) iter.Seq2[archive.Archived, error] {
 	return func(yield func(archive.Archived, error) bool) {
-		read := &reading{store: s, asked: r, yield: yield, width: firstSlice, unpacker: unpacker{store: s}, check: newColumnCheck(r.Stream)}
+		read := &reading{client: a.client, asked: r, yield: yield, width: firstSlice, unpacker: unpacker{codec: a.codec},
+			check: newColumnCheck(r.Stream)}
 		if len(r.Columns) > 0 {
 			read.width = firstFiltered // little is expected
 		}
@@ -59,15 +55,12 @@ func (s *Store) Read(ctx context.Context, r archive.Reading) iter.Seq2[archive.A
 	}
 }
 
-// errEnough says that whoever reads wants no more.
-var errEnough = errors.New("the reader has enough")
-
 // timeKey bounds row keys by a time.
-func timeKey(t time.Time) string { return t.UTC().Format(timeFormat) }
+func timeKey(t time.Time) string { return t.UTC().Format(rows.TimeFormat) }
 
 // reading is what is left to be read: row keys in [low, high).
 type reading struct {
-	store     *Store
+	client    *rows.Client
 	asked     archive.Reading
 	low, high string
 	width     time.Duration // of the next slice
@@ -87,7 +80,7 @@ func (r *reading) bounds() error {
 
 // keyTime is the time with which a bound begins.
 func keyTime(bound string) (time.Time, error) {
-	if t, ok := parseTick(bound[:min(len(bound), len(timeFormat))]); ok && len(bound) >= len(timeFormat) {
+	if t, ok := rows.ParseTick(bound[:min(len(bound), len(rows.TimeFormat))]); ok && len(bound) >= len(rows.TimeFormat) {
 		return t, nil
 	}
 	if hour, ok := parseHour(bound[:min(len(bound), len(entra.HourFormat))]); ok { // of a row whose key is none of ours
@@ -103,9 +96,9 @@ func monthOf(t time.Time) time.Time { return time.Date(t.Year(), t.Month(), 1, 0
 // or earlier versions, and because only the row after it tells that a record is whole.
 func (r *reading) firstTop() int {
 	if r.asked.Limit <= 0 {
-		return pageRows
+		return rows.PageRows
 	}
-	return min(pageRows, r.asked.Limit+r.asked.Limit/8+2)
+	return min(rows.PageRows, r.asked.Limit+r.asked.Limit/8+2)
 }
 
 // forward reads the oldest first, as the service gives them.
@@ -125,7 +118,7 @@ func (r *reading) forward(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if r.low, top = next, pageRows; found < fewInSlice {
+		if r.low, top = next, rows.PageRows; found < fewInSlice {
 			r.width = min(2*r.width, longestSlice)
 		}
 		if err := r.give(archive.Archived{Place: r.low}); err != nil {
@@ -146,63 +139,54 @@ func earlier(a, b time.Time) time.Time {
 // rows it read and how far it came.
 func (r *reading) ahead(ctx context.Context, below string, top int) (found int, next string, err error) {
 	var open group
-	next = below
-	err = r.page(ctx, r.low, below, top, func(rows [][]byte, more bool) error {
-		found += len(rows)
-		for _, body := range rows {
+	query, err := r.query(r.low, below, top)
+	if err != nil {
+		return 0, below, err
+	}
+	for page, err := range r.client.Pages(ctx, r.table, query) {
+		if err != nil {
+			return found, below, err
+		}
+		found += len(page.Rows)
+		for _, body := range page.Rows {
 			if open.takes(body) {
 				continue
 			}
 			if err := r.flush(ctx, &open); err != nil {
-				return err
+				return found, below, err
 			}
 			open.begin()
 		}
-		if first := open.first(); top < pageRows && more && first != nil && first.RowKey > r.low && first.isInPlace() {
-			next = first.RowKey // its parts may follow
-			return errCutShort
+		first := open.first()
+		if top < rows.PageRows && page.More && first != nil && first.RowKey > r.low && first.isInPlace() {
+			return found, first.RowKey, nil // its parts may follow
 		}
-		return nil
-	})
-	if errors.Is(err, errCutShort) {
-		return found, next, nil
 	}
-	if err == nil {
-		err = r.flush(ctx, &open)
-	}
-	return found, next, err
+	return found, below, r.flush(ctx, &open)
 }
 
-// errCutShort ends a query before all of its pages are read.
-var errCutShort = errors.New("the first page is enough")
-
-// page reads the rows with keys in [from, below), all of one month, page by page. A month without a
-// table has none.
-func (r *reading) page(ctx context.Context, from, below string, top int, yield func(rows [][]byte, more bool) error) error {
+// query asks for the rows with keys in [from, below), all of one month. A month without a table has
+// none.
+func (r *reading) query(from, below string, top int) (rows.Query, error) {
 	begin, err := keyTime(from)
 	if err != nil {
-		return err
+		return rows.Query{}, err
 	}
 	last, err := keyTime(below)
 	if err != nil {
-		return err
+		return rows.Query{}, err
 	}
 	if below == timeKey(last) {
 		last = last.Add(-entra.Tick)
 	}
-	filter := fmt.Sprintf("PartitionKey ge %s and PartitionKey le %s and RowKey ge %s and RowKey lt %s%s", quote(begin.Format(entra.HourFormat)),
-		quote(last.Format(entra.HourFormat)), quote(from), quote(below), columnFilter(r.asked.Columns))
-	options := &aztables.ListEntitiesOptions{Filter: &filter}
-	if top < pageRows {
-		rows := int32(top)
-		options.Top = &rows
-	}
 	r.table = TableName(entra.Window{Stream: r.asked.Stream, Start: begin})
-	err = r.store.eachPage(ctx, r.table, options, yield)
-	if errors.Is(err, errNoTable) {
-		return nil
+	out := rows.Query{Filter: fmt.Sprintf("PartitionKey ge %s and PartitionKey le %s and RowKey ge %s and RowKey lt %s%s",
+		rows.Quote(begin.Format(entra.HourFormat)), rows.Quote(last.Format(entra.HourFormat)),
+		rows.Quote(from), rows.Quote(below), columnFilter(r.asked.Columns))}
+	if top < rows.PageRows {
+		out.Top = top
 	}
-	return err
+	return out, nil
 }
 
 func (r *reading) give(rec archive.Archived) error {
@@ -222,8 +206,8 @@ func (r *reading) flush(ctx context.Context, g *group) error {
 }
 
 // giveRecord gives the record of rows, if it was asked for.
-func (r *reading) giveRecord(ctx context.Context, rows []fetchedRow) error {
-	rec, wanted, err := r.record(ctx, rows)
+func (r *reading) giveRecord(ctx context.Context, of []fetchedRow) error {
+	rec, wanted, err := r.record(ctx, of)
 	if err != nil || !wanted {
 		return err
 	}
@@ -233,19 +217,20 @@ func (r *reading) giveRecord(ctx context.Context, rows []fetchedRow) error {
 // record puts a record together from its rows. An earlier version is wanted only where the reading
 // is about them. Of rows that are not in their hour's partition, only those are met that a query
 // happens to give; verification names them all.
-func (r *reading) record(ctx context.Context, rows []fetchedRow) (rec archive.Archived, wanted bool, err error) {
-	first := &rows[0]
+func (r *reading) record(ctx context.Context, of []fetchedRow) (rec archive.Archived, wanted bool, err error) {
+	first := &of[0]
 	if strings.Contains(first.RowKey, versionMark) && !r.asked.Versions {
 		return rec, false, nil
 	}
-	if len(r.asked.Columns) > 0 && first.Parts > len(rows) { // the others have no columns, so the filter left them out
-		if rows, err = r.allParts(ctx, rows); err != nil {
+	if len(r.asked.Columns) > 0 && first.Parts > len(of) { // the others have no columns, so the filter left them out
+		if of, err = r.allParts(ctx, of); err != nil {
 			return rec, false, err
 		}
-		first = &rows[0]
+		first = &of[0]
 	}
-	at, problem := examine(rows)
-	rec = archive.Archived{Key: at.key, FirstSeen: first.FirstSeen, Superseded: first.Superseded, Row: first.RowKey, Place: r.place(first)}
+	at, problem := examine(of)
+	rec = archive.Archived{Key: at.key, FirstSeen: first.FirstSeen, Superseded: first.Superseded, Row: first.RowKey,
+		Place: r.place(first)}
 	switch {
 	case rec.Key.Time.IsZero():
 		rec.Key.Time = r.hourOf(first)
@@ -254,7 +239,7 @@ func (r *reading) record(ctx context.Context, rows []fetchedRow) (rec archive.Ar
 	}
 	var raw []byte
 	if problem == "" {
-		if raw, problem, err = r.unpacker.unpack(ctx, r.table, data(rows), first.Codec, nil); err != nil {
+		if raw, problem, err = r.unpacker.unpack(ctx, r.table, data(of), first.Codec, nil); err != nil {
 			return rec, false, err
 		}
 	}
@@ -301,7 +286,7 @@ func quickKey(raw []byte, timeProperty string) entra.Key {
 	// compared only.
 	text := unsafe.String(unsafe.SliceData(raw), len(raw))
 	id := gjson.Get(text, "id")
-	t, ok := parseTick(gjson.Get(text, timeProperty).Str)
+	t, ok := rows.ParseTick(gjson.Get(text, timeProperty).Str)
 	if id.Type != gjson.String || !ok {
 		return entra.Key{}
 	}
@@ -345,7 +330,7 @@ func parseHour(text string) (time.Time, bool) {
 	if len(text) != len(entra.HourFormat) {
 		return time.Time{}, false
 	}
-	return parseTick(text + ":00:00Z")
+	return rows.ParseTick(text + ":00:00Z")
 }
 
 // sortsInto is the last hour of [from, to) whose partition does not come after one with any key;
@@ -361,33 +346,35 @@ func sortsInto(partition string, from, to time.Time) time.Time {
 	return first.Add(time.Duration(max(0, n-1)) * time.Hour)
 }
 
-func (r *reading) allParts(ctx context.Context, rows []fetchedRow) ([]fetchedRow, error) {
-	first := rows[0]
-	filter := fmt.Sprintf("PartitionKey eq %s and RowKey ge %s and RowKey lt %s", quote(first.PartitionKey),
-		quote(first.RowKey+partMark), quote(first.RowKey+partMark+"~"))
+// allParts reads the other rows of a record, of which the first was read.
+func (r *reading) allParts(ctx context.Context, of []fetchedRow) ([]fetchedRow, error) {
+	first := of[0]
 	out := []fetchedRow{first}
-	err := r.store.list(ctx, r.table, filter, "", func(body []byte) error {
+	query := rows.Query{Filter: rows.In(first.PartitionKey, first.RowKey+partMark, first.RowKey+partMark+"~")}
+	for body, err := range r.client.Scan(ctx, r.table, query) {
+		if err != nil {
+			return out, err
+		}
 		var row fetchedRow
 		row.scan(body, true)
 		out = append(out, row)
-		return nil
-	})
-	return out, err
+	}
+	return out, nil
 }
 
 // columnFilter writes conditions on columns in the filter language of the table service.
 func columnFilter(all [][]entra.Column) string {
 	var b strings.Builder
-	for _, any := range all {
+	for _, group := range all {
 		var or []string
-		for _, col := range any {
+		for _, col := range group {
 			switch {
 			case col.IsInt:
 				or = append(or, fmt.Sprintf("%s eq %d", col.Name, col.Int))
 			case isGUIDColumn(col):
-				or = append(or, col.Name+" eq guid"+quote(col.Text))
+				or = append(or, col.Name+" eq guid"+rows.Quote(col.Text))
 			default:
-				or = append(or, col.Name+" eq "+quote(col.Text))
+				or = append(or, col.Name+" eq "+rows.Quote(col.Text))
 			}
 		}
 		b.WriteString(" and (" + strings.Join(or, " or ") + ")")

@@ -16,6 +16,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // counted is a table service in memory that counts the queries and the rows that they give.
@@ -32,15 +33,15 @@ func (c *counted) RoundTrip(req *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-func newMemory(t *testing.T) (*tables.Store, *counted) {
+func newMemory(t *testing.T) (*tablestest.Store, *counted) {
 	service := &counted{Service: memstorage.New(time.Now)}
-	store, err := tables.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: &http.Client{Transport: service}})
+	store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: &http.Client{Transport: service}})
 	require.NoError(t, err)
 	return store, service
 }
 
 // archived stores records, each in its hour.
-func archived(t *testing.T, store *tables.Store, recs ...entra.Record) {
+func archived(t *testing.T, store *tablestest.Store, recs ...entra.Record) {
 	byHour := make(map[entra.Window][]entra.Record)
 	for _, rec := range recs {
 		w := rec.Window(window.Stream)
@@ -61,7 +62,7 @@ func record(t *testing.T, id string, at time.Time, userID string) entra.Record {
 }
 
 // read gives the records of a reading, page by page, each going on where the page before ended.
-func read(t *testing.T, store *tables.Store, r archive.Reading, page int) []archive.Archived {
+func read(t *testing.T, store *tablestest.Store, r archive.Reading, page int) []archive.Archived {
 	var out []archive.Archived
 	for more := true; more; {
 		more = false
@@ -156,7 +157,7 @@ func TestAPageOfAHundredAsksForFewRows(t *testing.T) {
 
 // mixed is an archive with everything that makes places difficult: records of one moment, earlier
 // versions, records of several rows, ids that are cut, hours without records, and two months.
-func mixed(t *testing.T, store *tables.Store, random *rand.Rand, n int) (from, to time.Time) {
+func mixed(t *testing.T, store *tablestest.Store, random *rand.Rand, n int) (from, to time.Time) {
 	from = time.Date(2026, 10, 31, 20, 0, 0, 0, time.UTC)
 	to = from.Add(9 * time.Hour)
 	var recs []entra.Record
@@ -229,7 +230,7 @@ func TestPagesOfEverySizeGiveWhatAPlainScanGives(t *testing.T) {
 }
 
 // checkBounds reads ranges that begin and end anywhere, and by columns.
-func checkBounds(t *testing.T, store *tables.Store, random *rand.Rand, from, to time.Time, versions bool) {
+func checkBounds(t *testing.T, store *tablestest.Store, random *rand.Rand, from, to time.Time, versions bool) {
 	whole := read(t, store, archive.Reading{Stream: window.Stream, From: from, To: to, Versions: versions}, all)
 	for range 10 {
 		a := from.Add(time.Duration(random.Int64N(int64(to.Sub(from)))).Truncate(entra.Tick))

@@ -7,72 +7,90 @@ import (
 	"fmt"
 	"iter"
 	"strings"
+	"sync/atomic"
 	"time"
-
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/seal"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
+// Archive keeps records, their ledger with its log of seals, and the quarantine.
+type Archive struct {
+	client  *rows.Client
+	codec   *codec
+	derived monthDropper
+	commits atomic.Int64 // made by this process; numbers their marks
+}
+
+// monthDropper is what is derived from records, as far as a purge has to drop it with them.
+type monthDropper interface {
+	dropMonth(ctx context.Context, stream entra.Stream, month time.Time) error
+}
+
+// refused is an error of the kernel as the archive's users know it.
+func refused(err error) error {
+	no, ok := errors.AsType[*rows.Refused](err)
+	switch {
+	case !ok:
+		return err
+	case errors.Is(no, rows.ErrExists):
+		return fmt.Errorf("%s: %w", no.Doing, archive.ErrExists)
+	case errors.Is(no, rows.ErrMoved), errors.Is(no, rows.ErrNoRow):
+		return fmt.Errorf("%s: %w", no.Doing, archive.ErrMoved)
+	}
+	return err
+}
+
 // RowKey is archive.Store's.
-func (*Store) RowKey(k entra.Key) string {
+func (*Archive) RowKey(k entra.Key) string {
 	key, _ := rowKey(k)
 	return key
 }
 
 // Insert is archive.Store's. The records' sizes are checked before anything is written.
-func (s *Store) Insert(ctx context.Context, w entra.Window, recs []entra.Record, seen time.Time) (archive.Contents, error) {
+func (a *Archive) Insert(ctx context.Context, w entra.Window, recs []entra.Record,
+	seen time.Time) (archive.Contents, error) {
 	var added archive.Contents
-	with, err := s.encoderFor(ctx, w, recs...)
+	with, err := a.codec.encoderFor(ctx, w, recs...)
 	if err != nil {
 		return added, err
 	}
-	batches := make([]batch, 0, len(recs))
+	batches := make([]rows.Batch, 0, len(recs))
 	for _, rec := range recs {
-		enc, err := s.codec.encodeRecord(with, w, rec, dates{first: seen})
+		enc, err := a.codec.encodeRecord(with, w, rec, dates{first: seen})
 		if err != nil {
 			return archive.Contents{}, err
 		}
-		batches = append(batches, enc.batch(aztables.TransactionTypeAdd))
+		batches = append(batches, enc.batch(rows.Insert))
 		added.Records++
 		added.Bytes += int64(len(rec.Raw))
 		added.StoredBytes += enc.stored()
-		added.Sum.Add(archive.SumOf(enc.lines[0].rowKey, rec.Hash))
+		added.Sum.Add(archive.SumOf(enc.lines[0].Key, rec.Hash))
 	}
-	return added, s.submitAll(ctx, TableName(w), batches)
+	return added, refused(a.client.SubmitAll(ctx, TableName(w), batches))
 }
 
-func (e encoded) batch(kind aztables.TransactionType) batch {
-	b := batch{size: e.size, mixed: kind != aztables.TransactionTypeAdd}
-	for _, l := range e.lines {
-		b.actions = append(b.actions, aztables.TransactionAction{ActionType: kind, Entity: l.body})
-	}
-	return b
-}
-
-func (e encoded) stored() int64 {
-	var sum int64
-	for _, l := range e.lines {
-		sum += l.stored
-	}
-	return sum
-}
+// storedColumns are what tells whether a record is stored, and with which contents.
+const storedColumns = "RowKey,Hash,Id,FirstSeen,Came"
 
 // Stored is archive.Store's: a query of keys and hashes only.
-func (s *Store) Stored(ctx context.Context, w entra.Window, first, last entra.Key) (map[entra.Key]archive.Stored, error) {
+func (a *Archive) Stored(ctx context.Context, w entra.Window,
+	first, last entra.Key) (map[entra.Key]archive.Stored, error) {
 	out := make(map[entra.Key]archive.Stored)
 	from, below := timeRange(first.Time, last.Time)
-	err := s.query(ctx, TableName(w), partitionKey(w), from, below, "RowKey,Hash,Id,FirstSeen,Came", func(body []byte) error {
-		row, err := parseRow(body)
+	query := rows.Query{Filter: rows.In(partitionKey(w), from, below), Columns: storedColumns}
+	for body, err := range a.client.Scan(ctx, TableName(w), query) {
 		if err != nil {
-			return err
+			return out, err
 		}
-		at, err := parseRowKey(row.RowKey)
-		if err != nil || at.part > 0 {
-			return err
+		row, at, err := parseFirst(body)
+		if err != nil {
+			return out, err
+		}
+		if at.part > 0 {
+			continue
 		}
 		if !at.whole {
 			at.key.ID = row.ID
@@ -85,30 +103,41 @@ func (s *Store) Stored(ctx context.Context, w entra.Window, first, last entra.Ke
 			copy(has.Current[:], row.Hash)
 		}
 		out[at.key] = has
-		return nil
-	})
-	return out, err
+	}
+	return out, nil
 }
 
-// Apply is archive.Store's. Each change is one transaction's part that is written whole or not at all.
-func (s *Store) Apply(ctx context.Context, w entra.Window, changes []archive.Change, seen time.Time) (archive.Contents, error) {
+// parseFirst reads a row without the record's bytes, and its key.
+func parseFirst(body []byte) (fetchedRow, place, error) {
+	row, err := parseRow(body)
+	if err != nil {
+		return row, place{}, err
+	}
+	at, err := parseRowKey(row.RowKey)
+	return row, at, err
+}
+
+// Apply is archive.Store's. Each change is one transaction's part that is written whole or not at
+// all.
+func (a *Archive) Apply(ctx context.Context, w entra.Window, changes []archive.Change,
+	seen time.Time) (archive.Contents, error) {
 	var sum archive.Contents
-	superseded, err := s.superseded(ctx, w, changes)
+	fetched, err := a.superseded(ctx, w, changes)
 	if err != nil {
 		return sum, err
 	}
-	batches := make([]batch, 0, len(changes))
+	batches := make([]rows.Batch, 0, len(changes))
 	for _, change := range changes {
 		var (
-			b     batch
+			b     rows.Batch
 			added archive.Contents
 			err   error
 		)
 		switch change.Kind {
 		case archive.InsertCurrent, archive.KeepVersion:
-			b, added, err = s.insertion(ctx, w, change, seen)
+			b, added, err = a.insertion(ctx, w, change, seen)
 		case archive.Supersede:
-			b, added, err = s.supersede(ctx, w, change, seen, superseded)
+			b, added, err = a.supersede(ctx, w, change, seen, fetched)
 		}
 		if err != nil {
 			return archive.Contents{}, err
@@ -120,10 +149,12 @@ func (s *Store) Apply(ctx context.Context, w entra.Window, changes []archive.Cha
 		sum.StoredBytes += added.StoredBytes
 		sum.Sum.Add(added.Sum)
 	}
-	return sum, s.submitAll(ctx, TableName(w), batches)
+	return sum, refused(a.client.SubmitAll(ctx, TableName(w), batches))
 }
 
-func (s *Store) insertion(ctx context.Context, w entra.Window, change archive.Change, seen time.Time) (batch, archive.Contents, error) {
+// insertion inserts a content, as the current one or as an earlier version.
+func (a *Archive) insertion(ctx context.Context, w entra.Window, change archive.Change,
+	seen time.Time) (rows.Batch, archive.Contents, error) {
 	var added archive.Contents
 	added.Records, added.Bytes = 1, int64(len(change.Record.Raw))
 	when := dates{first: seen}
@@ -133,183 +164,98 @@ func (s *Store) insertion(ctx context.Context, w entra.Window, change archive.Ch
 			when.superseded = seen
 		}
 	}
-	with, err := s.encoderFor(ctx, w, change.Record)
+	with, err := a.codec.encoderFor(ctx, w, change.Record)
 	if err != nil {
-		return batch{}, added, err
+		return rows.Batch{}, added, err
 	}
-	enc, err := s.codec.encodeRecord(with, w, change.Record, when)
+	enc, err := a.codec.encodeRecord(with, w, change.Record, when)
 	if err != nil {
-		return batch{}, added, err
+		return rows.Batch{}, added, err
 	}
 	added.StoredBytes = enc.stored()
-	added.Sum = archive.SumOf(s.RowKey(change.Record.Key), change.Record.Hash)
-	return enc.batch(aztables.TransactionTypeAdd), added, nil
-}
-
-// supersede keeps the current row as an earlier version and puts the new content in its place, if nobody else was
-// quicker.
-func (s *Store) supersede(ctx context.Context, w entra.Window, change archive.Change, seen time.Time, fetched map[string][]fetchedRow) (batch, archive.Contents, error) {
-	var err error
-	rk, _ := rowKey(change.Record.Key)
-	rows, ok := fetched[rk]
-	if !ok {
-		rows, err = s.rowsOf(ctx, w, rk)
-	}
-	if err != nil {
-		return batch{}, archive.Contents{}, err
-	}
-	was, err := s.decodeRecord(ctx, w, rows)
-	if entra.CodeOf(err) == entra.CodeTampered && err != nil {
-		return batch{}, archive.Contents{}, &archive.Altered{Key: change.Record.Key, Hash: change.Record.Hash, Err: err}
-	}
-	if err != nil {
-		return batch{}, archive.Contents{}, fmt.Errorf("read %s in table %s: %w", rk, TableName(w), err)
-	}
-	if was.Hash != change.Was {
-		return batch{}, archive.Contents{}, archive.ErrMoved
-	}
-	with, err := s.encoderFor(ctx, w)
-	if err != nil {
-		return batch{}, archive.Contents{}, err
-	}
-	old, err := s.codec.encodeRecord(with, w, was, rows[0].dates().supersededAt(seen))
-	if errors.Is(err, archive.ErrTooLarge) {
-		// It was small enough when it was stored; the dictionary since made is none for it. The new
-		// content can't take its place.
-		return batch{}, archive.Contents{}, &archive.TooLarge{Key: change.Record.Key, Hash: change.Record.Hash, Size: len(was.Raw)}
-	}
-	if err != nil {
-		return batch{}, archive.Contents{}, err
-	}
-	var again []fetchedRow
-	when := dates{first: seen}
-	if change.Again {
-		if again, err = s.rowsOf(ctx, w, versionKey(rk, change.Record.Hash)); err != nil {
-			return batch{}, archive.Contents{}, err
-		}
-		when = again[0].dates().cameAgain(seen)
-	}
-	current, err := s.codec.encodeRecord(with, w, change.Record, when)
-	if err != nil {
-		return batch{}, archive.Contents{}, err
-	}
-	// Adding the earlier version is refused where somebody else has superseded the same content: that, and not only
-	// the ETag, which Azurite does not look at for a replacement within a transaction, keeps two runs apart.
-	b := old.batch(aztables.TransactionTypeAdd)
-	b.replace(current, rows)
-	b.drop(again)
-	if b.size >= maxTransaction-operationOverhead {
-		// Old and new content together do not fit one transaction, so they can't change places in one.
-		return batch{}, archive.Contents{}, &archive.TooLarge{Key: change.Record.Key, Hash: change.Record.Hash, Size: b.size}
-	}
-	added := archive.Contents{}
-	added.StoredBytes = old.stored() + current.stored() - sizeOf(rows) - sizeOf(again)
-	if again == nil {
-		added.Versions, added.Bytes, added.Sum = 1, int64(len(change.Record.Raw)), archive.SumOf(rk, change.Record.Hash)
-	}
-	return b, added, nil
-}
-
-// replace puts a record's rows in the place of those that were read, if they are still there as
-// they were.
-func (b *batch) replace(with encoded, rows []fetchedRow) {
-	for i, l := range with.lines {
-		action := aztables.TransactionAction{ActionType: aztables.TransactionTypeAdd, Entity: l.body}
-		if i < len(rows) {
-			etag := azcore.ETag(rows[i].ETag)
-			action.ActionType, action.IfMatch = aztables.TransactionTypeUpdateReplace, &etag
-		}
-		b.actions = append(b.actions, action)
-	}
-	b.size += with.size
-	b.mixed = true
-	if len(rows) > len(with.lines) {
-		b.drop(rows[len(with.lines):])
-	}
+	added.Sum = archive.SumOf(a.RowKey(change.Record.Key), change.Record.Hash)
+	return enc.batch(rows.Insert), added, nil
 }
 
 // Restamp is archive.Store's.
-func (s *Store) Restamp(ctx context.Context, w entra.Window, contents []seal.Leaf, seen time.Time) error {
-	client := s.service.NewClient(TableName(w))
+func (a *Archive) Restamp(ctx context.Context, w entra.Window, contents []seal.Leaf, seen time.Time) error {
+	table, partition := TableName(w), partitionKey(w)
+	read := func(key string) (rows.Row, error) {
+		return a.client.Get(ctx, table, partition, key, "read row "+key+" of table "+table)
+	}
 	for _, l := range contents {
 		key := l.Key
-		got, err := client.GetEntity(ctx, partitionKey(w), key, nil)
-		if err == nil {
-			var row fetchedRow
-			if row, err = parseRow(got.Value); err == nil && !bytes.Equal(row.Hash, l.Hash[:]) {
-				key = versionKey(l.Key, l.Hash)
-				got, err = client.GetEntity(ctx, partitionKey(w), key, nil)
+		got, err := read(key)
+		if err != nil {
+			return refused(err)
+		}
+		row, err := parseRow(got.Body)
+		if err != nil {
+			return fmt.Errorf("read row %s of table %s: %w", key, table, err)
+		}
+		if !bytes.Equal(row.Hash, l.Hash[:]) {
+			key = versionKey(l.Key, l.Hash)
+			if got, err = read(key); err != nil {
+				return refused(err)
 			}
 		}
+		b := rows.NewEntity(partition, key, 128)
+		b.Time("FirstSeen", seen)
+		err = a.client.Merge(ctx, table, "date row "+key+" of table "+table, b.Done().Body, got.Revision)
 		if err != nil {
-			return s.explain("read row "+key+" of table "+TableName(w), err)
-		}
-		b := newRow(partitionKey(w), key, 128)
-		b.time("FirstSeen", seen)
-		_, err = client.UpdateEntity(ctx, b.done().body, &aztables.UpdateEntityOptions{IfMatch: &got.ETag, UpdateMode: aztables.UpdateModeMerge})
-		if err != nil {
-			return s.explain("date row "+key+" of table "+TableName(w), err)
+			return refused(err)
 		}
 	}
 	return nil
 }
 
-// drop adds the deletion of rows.
-func (b *batch) drop(rows []fetchedRow) {
-	for _, row := range rows {
-		etag := azcore.ETag(row.ETag)
-		b.actions = append(b.actions, aztables.TransactionAction{ActionType: aztables.TransactionTypeDelete, IfMatch: &etag,
-			Entity: newRow(row.PartitionKey, row.RowKey, 256).done().body})
-		b.size += operationOverhead
-	}
-}
-
-func sizeOf(rows []fetchedRow) int64 {
-	var sum int64
-	for _, row := range rows {
-		sum += row.storedSize()
-	}
-	return sum
-}
-
 // rowsOf reads the rows of the record whose first row has the key.
-func (s *Store) rowsOf(ctx context.Context, w entra.Window, first string) ([]fetchedRow, error) {
-	var rows []fetchedRow
+func (a *Archive) rowsOf(ctx context.Context, w entra.Window, first string) ([]fetchedRow, error) {
+	var out []fetchedRow
 	for n, count := 0, 1; n < count; n++ {
 		key := first
 		if n > 0 {
 			key = partKey(first, n)
 		}
-		got, err := s.service.NewClient(TableName(w)).GetEntity(ctx, partitionKey(w), key, nil)
+		got, err := a.client.Get(ctx, TableName(w), partitionKey(w), key, "read row "+key+" of table "+TableName(w))
 		if err != nil {
-			return nil, s.explain("read row "+key+" of table "+TableName(w), err)
+			return nil, refused(err)
 		}
-		row, err := parseWholeRow(got.Value)
+		row, err := parseWholeRow(got.Body)
 		if err != nil {
 			return nil, err
 		}
 		if n == 0 {
 			count = max(1, row.Parts)
 		}
-		row.ETag = string(got.ETag)
-		rows = append(rows, row)
+		row.ETag = got.Revision
+		out = append(out, row)
 	}
-	return rows, nil
+	return out, nil
+}
+
+// sizeOf is the size of rows as the table counts them.
+func sizeOf(of []fetchedRow) int64 {
+	var sum int64
+	for _, row := range of {
+		sum += row.storedSize()
+	}
+	return sum
 }
 
 // Count is archive.Store's.
-func (s *Store) Count(ctx context.Context, w entra.Window) (archive.Contents, error) {
+func (a *Archive) Count(ctx context.Context, w entra.Window) (archive.Contents, error) {
 	var sum archive.Contents
-	err := s.records(ctx, w, func(at place, rows []fetchedRow) error {
+	err := a.records(ctx, w, func(at place, of []fetchedRow) error {
 		if at.isVersion {
 			sum.Versions++
 		} else {
 			sum.Records++
 		}
-		size, err := s.decodedSize(ctx, TableName(w), data(rows), rows[0].Codec)
+		size, err := a.codec.decodedSize(ctx, TableName(w), data(of), of[0].Codec)
 		sum.Bytes += size
-		sum.StoredBytes += sizeOf(rows)
-		sum.Sum.Add(contentSum(rows[0], at))
+		sum.StoredBytes += sizeOf(of)
+		sum.Sum.Add(contentSum(of[0], at))
 		return err
 	})
 	return sum, err
@@ -330,42 +276,105 @@ func recordKey(key string, at place) string {
 	return key
 }
 
+// sumColumns are what is summed up of a content.
+const sumColumns = "PartitionKey,RowKey,Hash"
+
 // StoredByHour is archive.Store's: a query of keys and hashes, which costs nothing for a month
 // without a table.
-func (s *Store) StoredByHour(ctx context.Context, stream entra.Stream, from, to time.Time) (map[time.Time]archive.HourContents, error) {
+func (a *Archive) StoredByHour(ctx context.Context, stream entra.Stream,
+	from, to time.Time) (map[time.Time]archive.HourContents, error) {
 	out := make(map[time.Time]archive.HourContents)
-	err := s.eachMonth(stream, from, to, func(table, first, below string) error {
-		return s.queryRange(ctx, table, first, below, "PartitionKey,RowKey,Hash", func(body []byte) error {
-			row, err := parseRow(body)
-			if err != nil {
-				return err
-			}
-			at, err := parseRowKey(row.RowKey)
-			if err != nil || at.part > 0 {
-				return err
-			}
-			if len(row.Hash) != len(entra.Hash{}) {
-				return fmt.Errorf("read row %s of table %s: its hash has %d bytes", row.RowKey, table, len(row.Hash))
-			}
-			hour := entra.FloorHour(at.key.Time)
-			sum := out[hour]
-			sum.Count++
-			sum.Sum.Add(contentSum(row, at))
-			out[hour] = sum
-			return nil
-		})
+	err := a.eachContent(ctx, stream, from, to, sumColumns, func(table string, row fetchedRow, at place) error {
+		if len(row.Hash) != len(entra.Hash{}) {
+			return fmt.Errorf("read row %s of table %s: its hash has %d bytes", row.RowKey, table, len(row.Hash))
+		}
+		hour := entra.FloorHour(at.key.Time)
+		sum := out[hour]
+		sum.Count++
+		sum.Sum.Add(contentSum(row, at))
+		out[hour] = sum
+		return nil
 	})
 	return out, err
 }
 
+// leafColumns are what is sealed of a content.
+const leafColumns = "PartitionKey,RowKey,Hash,FirstSeen,Superseded,Came,Spells"
+
+// Leaves is archive.Store's: a query of keys, hashes and dates.
+func (a *Archive) Leaves(ctx context.Context, stream entra.Stream,
+	from, to time.Time) (map[time.Time][]seal.Leaf, error) {
+	out := make(map[time.Time][]seal.Leaf)
+	err := a.eachContent(ctx, stream, from, to, leafColumns, func(_ string, row fetchedRow, at place) error {
+		l, err := row.leaf(at)
+		if err != nil {
+			return err
+		}
+		hour := entra.FloorHour(at.key.Time)
+		out[hour] = append(out[hour], l)
+		return nil
+	})
+	return out, err
+}
+
+// eachContent yields the first row of each content of [from, to), with some of its columns.
+func (a *Archive) eachContent(ctx context.Context, stream entra.Stream, from, to time.Time, columns string,
+	yield func(table string, row fetchedRow, at place) error) error {
+	for month := range monthsOf(stream, from, to) {
+		for body, err := range a.client.Scan(ctx, month.table, rows.Query{Filter: month.filter(), Columns: columns}) {
+			if err != nil {
+				return err
+			}
+			row, at, err := parseFirst(body)
+			if err != nil {
+				return err
+			}
+			if at.part > 0 {
+				continue
+			}
+			if err := yield(month.table, row, at); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// recordMonth is what a span of time has of one month's table: the partitions of [first, below).
+type recordMonth struct{ table, first, below string }
+
+func (m recordMonth) filter() string { return rows.Spanning(m.first, m.below) }
+
+// monthsOf yields the months of [from, to).
+func monthsOf(stream entra.Stream, from, to time.Time) iter.Seq[recordMonth] {
+	return func(yield func(recordMonth) bool) {
+		for start := entra.FloorHour(from); start.Before(to); {
+			end := time.Date(start.Year(), start.Month()+1, 1, 0, 0, 0, 0, time.UTC)
+			if end.After(to) {
+				end = to
+			}
+			below := end.UTC().Format(entra.HourFormat)
+			if end.After(entra.FloorHour(end)) {
+				below += "~"
+			}
+			table := TableName(entra.Window{Stream: stream, Start: start})
+			if !yield(recordMonth{table, start.Format(entra.HourFormat), below}) {
+				return
+			}
+			start = end
+		}
+	}
+}
+
 // records yields every record of a window with its rows, earlier versions included, in the order of
 // their keys. The rows are good until yield returns.
-func (s *Store) records(ctx context.Context, w entra.Window, yield func(place, []fetchedRow) error) error {
-	return s.recordsIn(ctx, w, "0", "~", yield)
+func (a *Archive) records(ctx context.Context, w entra.Window, yield func(place, []fetchedRow) error) error {
+	return a.recordsIn(ctx, w, "0", "~", yield)
 }
 
 // recordsIn is records for the row keys of [from, below).
-func (s *Store) recordsIn(ctx context.Context, w entra.Window, from, below string, yield func(place, []fetchedRow) error) error {
+func (a *Archive) recordsIn(ctx context.Context, w entra.Window, from, below string,
+	yield func(place, []fetchedRow) error) error {
 	var open group
 	flush := func() error {
 		defer open.drop()
@@ -383,18 +392,17 @@ func (s *Store) recordsIn(ctx context.Context, w entra.Window, from, below strin
 		}
 		return yield(at, open.rows())
 	}
-	err := s.query(ctx, TableName(w), partitionKey(w), from, below, "", func(body []byte) error {
+	for body, err := range a.client.Scan(ctx, TableName(w), rows.Query{Filter: rows.In(partitionKey(w), from, below)}) {
+		if err != nil {
+			return err
+		}
 		if open.takes(body) {
-			return nil
+			continue
 		}
 		if err := flush(); err != nil {
 			return err
 		}
 		open.begin()
-		return nil
-	})
-	if err != nil {
-		return err
 	}
 	return flush()
 }
@@ -406,21 +414,21 @@ type StoredRecord struct {
 	Superseded time.Time // when a later content took its place; zero for the current one
 }
 
-// Records reads a window back in the order of time, earlier versions included. It stops at the first error.
-func (s *Store) Records(ctx context.Context, w entra.Window) iter.Seq2[StoredRecord, error] {
+// Records reads a window back in the order of time, earlier versions included. It stops at the
+// first error.
+func (a *Archive) Records(ctx context.Context, w entra.Window) iter.Seq2[StoredRecord, error] {
 	return func(yield func(StoredRecord, error) bool) {
-		stopped := errors.New("the reader has enough")
-		err := s.records(ctx, w, func(_ place, rows []fetchedRow) error {
-			rec, err := s.decodeRecord(ctx, w, rows)
+		err := a.records(ctx, w, func(_ place, of []fetchedRow) error {
+			rec, err := a.codec.decodeRecord(ctx, w, of)
 			if err != nil {
 				return fmt.Errorf("read table %s: %w", TableName(w), err)
 			}
-			if !yield(StoredRecord{Record: rec, FirstSeen: rows[0].FirstSeen, Superseded: rows[0].Superseded}, nil) {
-				return stopped
+			if !yield(StoredRecord{Record: rec, FirstSeen: of[0].FirstSeen, Superseded: of[0].Superseded}, nil) {
+				return errEnough
 			}
 			return nil
 		})
-		if err != nil && !errors.Is(err, stopped) {
+		if err != nil && !errors.Is(err, errEnough) {
 			yield(StoredRecord{}, err)
 		}
 	}

@@ -8,28 +8,32 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-
-	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
+	"time"
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/seal"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
-
-var _ archive.RepairStore = (*Store)(nil)
 
 // mostRevisions bounds the rows of revisions that one transaction takes away.
 const mostRevisions = 90
 
 // Remains is archive.RepairStore's.
-func (s *Store) Remains(ctx context.Context, stream entra.Stream) (archive.Remains, error) {
+func (a *Archive) Remains(ctx context.Context, stream entra.Stream) (archive.Remains, error) {
 	out := archive.Remains{Progress: archive.Progress{Stream: stream}}
-	var lease leaseRow
-	asking, page := withListing(ctx)
-	err := s.query(asking, coverageTable, string(stream), leaseKey, revisionMark+"~", "", func(body []byte) error {
+	var (
+		lease    leaseRow
+		answered time.Time
+	)
+	query := rows.Query{Filter: rows.In(string(stream), leaseKey, revisionMark+"~"), Answered: &answered}
+	for body, err := range a.client.Scan(ctx, coverageTable, query) {
+		if err != nil {
+			return out, err
+		}
 		key, err := keyOf(stream, body)
 		if err != nil {
-			return err
+			return out, err
 		}
 		switch {
 		case key == leaseKey:
@@ -50,41 +54,40 @@ func (s *Store) Remains(ctx context.Context, stream entra.Stream) (archive.Remai
 				out.Revision = max(out.Revision, n)
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		return out, err
 	}
-	out.Lease = lease.lease(page.date)
-	out.Begun, err = out.HasProgress, nil
-	if !out.Begun {
-		out.Begun, err = s.hasLedger(ctx, stream)
+	out.Lease = lease.lease(answered)
+	out.Begun = out.HasProgress
+	if out.Begun {
+		return out, nil
 	}
+	var err error
+	out.Begun, err = a.hasLedger(ctx, stream)
 	return out, err
 }
 
 // seedMark begins the key of a row of a revision that is made where there is none, so that one of
-// several repairs can take it away. Each seed has a key of its own, and sorts before what a commit
-// writes: who reads the revision meanwhile does not see it.
+// several repairs can delete it. Each seed has a key of its own, and sorts before what a commit
+// writes: a reader of the revision does not see it.
 const seedMark = revisionMark + "0"
 
 // seed makes sure that there is something to be taken away that nobody else has taken since the
 // look. ErrMoved: look again.
-func (s *Store) seed(ctx context.Context, found archive.Remains) error {
+func (a *Archive) seed(ctx context.Context, found archive.Remains) error {
 	stream := string(found.Progress.Stream)
-	var actions []aztables.TransactionAction
+	var actions []rows.Action
 	switch {
 	case len(found.Revisions) == 0 && len(found.Seeds) == 0:
 		key := fmt.Sprintf("%s%09d", seedMark, rand.IntN(1e9))
-		actions = append(actions, aztables.TransactionAction{ActionType: aztables.TransactionTypeAdd, Entity: newRow(stream, key, 128).done().body})
+		actions = append(actions, rows.Action{Kind: rows.Insert, Row: rows.NewEntity(stream, key, 128).Done().Body})
 	case len(found.Revisions) == 0 || len(found.Seeds) == 0:
 		return nil
 	default: // another repair was quicker
 		for _, key := range found.Seeds {
-			actions = append(actions, aztables.TransactionAction{ActionType: aztables.TransactionTypeDelete, Entity: newRow(stream, key, 128).done().body})
+			actions = append(actions, rows.Deletion(stream, key, ""))
 		}
 	}
-	if err := s.submit(ctx, coverageTable, actions); err != nil && !errors.Is(err, archive.ErrMoved) && !errors.Is(err, archive.ErrExists) {
+	err := a.client.Submit(ctx, coverageTable, actions...)
+	if err != nil && !errors.Is(err, rows.ErrMoved) && !errors.Is(err, rows.ErrExists) {
 		return err
 	}
 	return fmt.Errorf("take away the revision of %s: %w", stream, archive.ErrMoved)
@@ -92,32 +95,33 @@ func (s *Store) seed(ctx context.Context, found archive.Remains) error {
 
 // Rebuild is archive.RepairStore's. Of two that find the same rows of revisions, the second finds
 // nothing to take away.
-func (s *Store) Rebuild(ctx context.Context, l archive.Lease, found archive.Remains,
-	p *archive.Progress, seals []seal.Seal) (archive.Remains, error) {
+func (a *Archive) Rebuild(ctx context.Context, l archive.Lease, found archive.Remains, p *archive.Progress,
+	seals []seal.Seal) (archive.Remains, error) {
 	stream := found.Progress.Stream
 	if n := len(found.Revisions) + len(found.Seeds); n > mostRevisions {
 		return found, &entra.Error{Code: entra.CodeTampered, Doing: "repair " + string(stream),
 			Why:    fmt.Sprintf("there are %d rows %s<n> of it in table %s, and one is written", n, revisionMark, coverageTable),
 			Remedy: "delete all of them but one"}
 	}
-	if err := s.seed(ctx, found); err != nil {
+	if err := a.seed(ctx, found); err != nil {
 		return found, err
 	}
 	// A commit that is under way since before is of a lower revision, whatever it was.
-	next := archive.Progress{Stream: stream, Revision: max(found.Revision, found.Progress.Revision, found.Lease.ReadAt.Unix()) + 1}
-	mark := fmt.Sprintf("%s %d", l.ID, s.commits.Add(1))
+	last := max(found.Revision, found.Progress.Revision, found.Lease.ReadAt.Unix())
+	next := archive.Progress{Stream: stream, Revision: last + 1}
+	mark := a.nextMark(l)
 	actions, err := rebuilding(l, found, next, mark, p, seals)
 	if err != nil {
 		return found, err
 	}
-	err = s.submit(ctx, coverageTable, actions)
-	if errors.Is(err, archive.ErrMoved) || errors.Is(err, archive.ErrExists) {
-		err = s.whoCommitted(ctx, next, mark, nil)
+	err = a.client.Submit(ctx, coverageTable, actions...)
+	if errors.Is(err, rows.ErrMoved) || errors.Is(err, rows.ErrExists) {
+		err = a.whoCommitted(ctx, next, mark, nil)
 	}
 	if err != nil {
 		return found, err
 	}
-	found.Seeds, found.Revisions, found.Revision = nil, []string{revisionMark + strconv.FormatInt(next.Revision, 10)}, next.Revision
+	found.Seeds, found.Revisions, found.Revision = nil, []string{revisionKey(next)}, next.Revision
 	found.Begun, found.HasLease, found.LeaseWrong = true, true, ""
 	if p != nil {
 		found.HasProgress, found.ProgressWrong, found.Progress = true, "", *p
@@ -127,16 +131,14 @@ func (s *Store) Rebuild(ctx context.Context, l archive.Lease, found archive.Rema
 }
 
 // rebuilding is the transaction of a Rebuild.
-func rebuilding(l archive.Lease, found archive.Remains, next archive.Progress, mark string,
-	p *archive.Progress, seals []seal.Seal) (out []aztables.TransactionAction, err error) {
-	add := func(kind aztables.TransactionType, body []byte) {
-		out = append(out, aztables.TransactionAction{ActionType: kind, Entity: body})
-	}
+func rebuilding(l archive.Lease, found archive.Remains, next archive.Progress, mark string, p *archive.Progress,
+	seals []seal.Seal) (out []rows.Action, err error) {
+	add := func(kind rows.ActionKind, body []byte) { out = append(out, rows.Action{Kind: kind, Row: body}) }
 	for _, key := range slices.Concat(found.Revisions, found.Seeds) {
-		add(aztables.TransactionTypeDelete, newRow(string(next.Stream), key, 128).done().body)
+		out = append(out, rows.Deletion(string(next.Stream), key, ""))
 	}
-	add(aztables.TransactionTypeAdd, revisionRow(next, mark))
-	add(aztables.TransactionTypeInsertReplace, encodeLease(next.Stream, l))
+	add(rows.Insert, revisionRow(next, mark))
+	add(rows.Put, encodeLease(next.Stream, l))
 	if p != nil {
 		rebuilt := *p
 		rebuilt.Revision = next.Revision
@@ -144,10 +146,10 @@ func rebuilding(l archive.Lease, found archive.Remains, next archive.Progress, m
 		if err != nil {
 			return nil, err
 		}
-		add(aztables.TransactionTypeInsertReplace, body)
+		add(rows.Put, body)
 	}
 	for _, entry := range seals {
-		add(aztables.TransactionTypeAdd, encodeSeal(entry))
+		add(rows.Insert, encodeSeal(entry))
 	}
 	return out, nil
 }

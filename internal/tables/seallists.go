@@ -11,23 +11,13 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/seal"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
-
-// leavesTable holds, for each seal of a month, what was sealed: it is dropped with the month.
-func leavesTable(w entra.Window) string { return "leaves" + w.Start.UTC().Format("200601") }
-
-// leavesKey begins the key of a seal's list. The whole key has the root, too: what an execution
-// that lost the stream keeps of an entry that it never commits does not touch the list of the entry
-// that was.
-func leavesKey(s seal.Seal) string {
-	return s.Start.UTC().Format(entra.HourFormat) + sealMark + fmt.Sprintf("%010d", s.Number)
-}
 
 // rootMark begins the part of the key that names the root.
 const rootMark = "!r"
@@ -46,7 +36,7 @@ const (
 	keptHash = 8
 	// maxDates bounds the dates beside a list: they take one column. They name a row whose dates
 	// were changed; that some were, the seal's second root tells.
-	maxDates = maxProperty
+	maxDates = rows.MaxProperty
 	// wholeListEvery is how many seals of an hour come to one whose list is whole: the others may
 	// have only what was added to the one before.
 	wholeListEvery = 8
@@ -54,32 +44,34 @@ const (
 
 // KeepLeaves is archive.Store's. Lists of one row go in few transactions; of a longer one the first
 // row, which vouches for the others, comes when they are there.
-func (s *Store) KeepLeaves(ctx context.Context, lists []archive.SealedList) error {
-	small := make(map[string][]aztables.TransactionAction)
+func (a *Archive) KeepLeaves(ctx context.Context, lists []archive.SealedList) error {
+	small := make(map[string][]rows.Action)
 	for _, l := range lists {
 		if len(l.Leaves) == 0 {
 			continue
 		}
-		lines := s.listRows(l)
-		if table := leavesTable(l.Seal.Window); len(lines) == 1 && len(lines[0].body) < maxTransaction/maxOperations {
-			small[table] = append(small[table], aztables.TransactionAction{ActionType: aztables.TransactionTypeAdd, Entity: lines[0].body})
+		lines, table := a.listRows(l), leavesTable(l.Seal.Window)
+		if len(lines) == 1 && len(lines[0].Body) < rows.MaxTransaction/rows.MaxOperations {
+			small[table] = append(small[table], rows.Action{Kind: rows.Insert, Row: lines[0].Body})
 			continue
 		}
-		if err := s.addList(ctx, leavesTable(l.Seal.Window), lines); err != nil {
-			return err
+		for n := len(lines) - 1; n >= 0; n-- {
+			if err := a.keep(ctx, table, rows.Action{Kind: rows.Insert, Row: lines[n].Body}); err != nil {
+				return err
+			}
 		}
 	}
 	for _, table := range slices.Sorted(maps.Keys(small)) {
-		for some := range slices.Chunk(small[table], maxOperations) {
-			err := s.submit(ctx, table, some)
-			if !errors.Is(err, archive.ErrExists) {
+		for some := range slices.Chunk(small[table], rows.MaxOperations) {
+			err := a.client.Submit(ctx, table, some...)
+			if !errors.Is(err, rows.ErrExists) {
 				if err != nil {
 					return err
 				}
 				continue
 			}
 			for _, one := range some { // a run that died has kept some of them
-				if err := s.submit(ctx, table, []aztables.TransactionAction{one}); err != nil && !errors.Is(err, archive.ErrExists) {
+				if err := a.keep(ctx, table, one); err != nil {
 					return err
 				}
 			}
@@ -88,24 +80,23 @@ func (s *Store) KeepLeaves(ctx context.Context, lists []archive.SealedList) erro
 	return nil
 }
 
-// addList adds a list's rows, last first. The key names the content, so rows of it that a run that
-// died has written are these.
-func (s *Store) addList(ctx context.Context, table string, lines []line) error {
-	for n := len(lines) - 1; n >= 0; n-- {
-		err := s.submitLastFirst(ctx, table, aztables.TransactionTypeAdd, lines[n:n+1])
-		if err != nil && !errors.Is(err, archive.ErrExists) {
-			return err
-		}
+// keep inserts a row of a list. The key names the content, so a row that is there already, of a run
+// that died, is this one.
+func (a *Archive) keep(ctx context.Context, table string, row rows.Action) error {
+	err := a.client.Submit(ctx, table, row)
+	if errors.Is(err, rows.ErrExists) {
+		return nil
 	}
-	return nil
+	return err
 }
 
 // listRows are the rows of a list. One that goes on from another one has the records of which
 // contents came, each with all of them; what the two have in common is kept once.
-func (s *Store) listRows(l archive.SealedList) []line {
+func (a *Archive) listRows(l archive.SealedList) []rows.Entity {
 	kept, after := l.Leaves, ""
 	if l.Before != nil {
-		if added := addedTo(l.Before.Leaves, l.Leaves); 2*len(added) < len(l.Leaves) && l.Before.Times%wholeListEvery != 0 {
+		added := addedTo(l.Before.Leaves, l.Leaves)
+		if 2*len(added) < len(l.Leaves) && l.Before.Times%wholeListEvery != 0 {
 			kept, after = added, listKey(l.Before.Seal)
 		}
 	}
@@ -116,21 +107,21 @@ func (s *Store) listRows(l archive.SealedList) []line {
 			dates = append(append(dates, leaf.DatesAt(l.Seal.SealedAt)...), '\n')
 		}
 	}
-	data, codecName, free := s.codec.encode(nil, list)
+	data, codecName, free := a.codec.encode(nil, list)
 	defer free()
-	when, datesCodec, freeDates := s.codec.encode(nil, dates)
+	when, datesCodec, freeDates := a.codec.encode(nil, dates)
 	defer freeDates()
-	return bigRows(string(l.Seal.Stream), listKey(l.Seal), data, func(b *rowBuilder, first bool) {
+	return bigRows(string(l.Seal.Stream), listKey(l.Seal), data, func(b *rows.Builder, first bool) {
 		if !first {
 			return
 		}
-		b.text("Codec", codecName)
+		b.Text("Codec", codecName)
 		if after != "" {
-			b.text("After", after)
+			b.Text("After", after)
 		}
 		if len(dates) > 0 && len(when) <= maxDates {
-			b.text("DatesCodec", datesCodec)
-			b.binary("Dates", when)
+			b.Text("DatesCodec", datesCodec)
+			b.Binary("Dates", when)
 		}
 	})
 }
@@ -165,43 +156,45 @@ func sameLeaves(a, b []seal.Leaf) bool {
 }
 
 // KeptLeaves is archive.Store's.
-func (s *Store) KeptLeaves(ctx context.Context, sealed seal.Seal) (archive.KeptList, bool, error) {
+func (a *Archive) KeptLeaves(ctx context.Context, sealed seal.Seal) (archive.KeptList, bool, error) {
 	var own, older []listRow
 	// A version before wrote the key without the root.
 	from, key := leavesKey(sealed), listKey(sealed)
-	err := s.queryLists(ctx, sealed, from, func(row listRow) {
+	all, err := a.queryLists(ctx, sealed, from)
+	for _, row := range all {
 		switch {
 		case strings.HasPrefix(row.key, key):
 			own = append(own, row)
 		case !strings.HasPrefix(row.key, from+rootMark):
 			older = append(older, row)
 		}
-	})
-	if len(own) == 0 { // one of a version before may lie beside the seal's own, of an entry that was never committed
+	}
+	if len(own) == 0 { // one of a version before may be beside the seal's own, of an entry that was never committed
 		own = older
 	}
 	if err != nil || !wholeList(own) {
 		return archive.KeptList{}, false, err
 	}
-	return s.listOf(ctx, sealed, own)
+	return a.listOf(ctx, sealed, own)
 }
 
 // listOf is the list of rows, and of those that it goes on from; ok is false where one is not
 // there.
-func (s *Store) listOf(ctx context.Context, sealed seal.Seal, rows []listRow) (out archive.KeptList, ok bool, err error) {
-	if out, err = s.parseList(ctx, sealed.Window, rows); err != nil {
+func (a *Archive) listOf(ctx context.Context, sealed seal.Seal,
+	of []listRow) (out archive.KeptList, ok bool, err error) {
+	if out, err = a.parseList(ctx, sealed.Window, of); err != nil {
 		return out, false, err
 	}
-	after := rows[0].after
+	after := of[0].after
 	for n := 0; after != ""; n++ {
-		var before []listRow
-		if err := s.queryLists(ctx, sealed, after, func(row listRow) { before = append(before, row) }); err != nil {
+		before, err := a.queryLists(ctx, sealed, after)
+		if err != nil {
 			return out, false, err
 		}
 		if !wholeList(before) || n > wholeListEvery {
 			return out, false, nil
 		}
-		base, err := s.parseList(ctx, sealed.Window, before)
+		base, err := a.parseList(ctx, sealed.Window, before)
 		if err != nil {
 			return out, false, err
 		}
@@ -210,15 +203,20 @@ func (s *Store) listOf(ctx context.Context, sealed seal.Seal, rows []listRow) (o
 	return out, true, nil
 }
 
-// queryLists yields the rows of a seal's month whose keys begin so.
-func (s *Store) queryLists(ctx context.Context, sealed seal.Seal, from string, yield func(listRow)) error {
-	return s.query(ctx, leavesTable(sealed.Window), string(sealed.Stream), from, from+"~", "", func(body []byte) error {
-		row, err := parseListRow(body)
-		if err == nil {
-			yield(row)
+// queryLists reads the rows of a seal's month whose keys begin so.
+func (a *Archive) queryLists(ctx context.Context, sealed seal.Seal, from string) (out []listRow, err error) {
+	query := rows.Query{Filter: rows.In(string(sealed.Stream), from, from+"~")}
+	for body, err := range a.client.Scan(ctx, leavesTable(sealed.Window), query) {
+		if err != nil {
+			return out, err
 		}
-		return err
-	})
+		row, err := parseListRow(body)
+		if err != nil {
+			return out, err
+		}
+		out = append(out, row)
+	}
+	return out, nil
 }
 
 // listRow is one row of a list.
@@ -263,8 +261,8 @@ func parseListRow(body []byte) (listRow, error) {
 		}
 		return true
 	})
-	for i := range chunksPerRow {
-		row.data = append(row.data, chunks[chunkName(i)]...)
+	for i := range rows.ChunksPerRow {
+		row.data = append(row.data, chunks[rows.ChunkName(i)]...)
 	}
 	if err != nil {
 		return row, fmt.Errorf("read row %s of a list of seals: %w", row.key, err)
@@ -272,15 +270,15 @@ func parseListRow(body []byte) (listRow, error) {
 	return row, nil
 }
 
-func wholeList(rows []listRow) bool { return len(rows) > 0 && len(rows) == max(1, rows[0].parts) }
+func wholeList(of []listRow) bool { return len(of) > 0 && len(of) == max(1, of[0].parts) }
 
 // parseList reads a list from its rows.
-func (s *Store) parseList(ctx context.Context, w entra.Window, rows []listRow) (out archive.KeptList, err error) {
+func (a *Archive) parseList(ctx context.Context, w entra.Window, of []listRow) (out archive.KeptList, err error) {
 	var data []byte
-	for _, row := range rows {
+	for _, row := range of {
 		data = append(data, row.data...)
 	}
-	list, err := s.decode(ctx, leavesTable(w), data, rows[0].codec)
+	list, err := a.codec.decode(ctx, leavesTable(w), data, of[0].codec)
 	if err != nil {
 		return out, fmt.Errorf("read what was sealed of %s: %w", w, err)
 	}
@@ -294,15 +292,16 @@ func (s *Store) parseList(ctx context.Context, w entra.Window, rows []listRow) (
 		out.Leaves = append(out.Leaves, leaf)
 		list = list[min(end+1, len(list)):]
 	}
-	if rows[0].datesCodec == "" {
+	if of[0].datesCodec == "" {
 		return out, nil
 	}
-	dates, err := s.decode(ctx, leavesTable(w), rows[0].dates, rows[0].datesCodec)
+	dates, err := a.codec.decode(ctx, leavesTable(w), of[0].dates, of[0].datesCodec)
 	if err != nil {
 		return out, fmt.Errorf("read the dates of what was sealed of %s: %w", w, err)
 	}
 	if out.Dates = strings.Split(strings.TrimSuffix(string(dates), "\n"), "\n"); len(out.Dates) != len(out.Leaves) {
-		return out, fmt.Errorf("read the dates of what was sealed of %s: there are %d for %d contents", w, len(out.Dates), len(out.Leaves))
+		return out, fmt.Errorf("read the dates of what was sealed of %s: there are %d for %d contents",
+			w, len(out.Dates), len(out.Leaves))
 	}
 	return out, nil
 }

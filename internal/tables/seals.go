@@ -3,7 +3,6 @@ package tables
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"iter"
 	"strconv"
@@ -12,27 +11,27 @@ import (
 
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/seal"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
-func sealKey(number int64) string { return fmt.Sprintf("%s%010d", sealMark, number) }
-
-// encodeSeal is an entry of a stream's log; it lies in the ledger's table, so that it comes and goes with its commit.
+// encodeSeal is an entry of a stream's log; it is in the ledger's table, so that it comes and goes
+// with its commit.
 func encodeSeal(s seal.Seal) []byte {
-	b := newRow(string(s.Stream), sealKey(s.Number), 1024)
-	b.text("Hour", s.Start.UTC().Format(entra.HourFormat))
-	b.text("Leaves", fmt.Sprint(s.Leaves))
-	b.binary("Root", s.Root[:])
-	b.time("SealedAt", s.SealedAt)
+	b := rows.NewEntity(string(s.Stream), sealKey(s.Number), 1024)
+	b.Text("Hour", s.Start.UTC().Format(entra.HourFormat))
+	b.Text("Leaves", fmt.Sprint(s.Leaves))
+	b.Binary("Root", s.Root[:])
+	b.Time("SealedAt", s.SealedAt)
 	if remark := s.Remark(); remark != "" {
-		b.text("Reason", remark)
+		b.Text("Reason", remark)
 	}
-	b.binary("Stored", seal.EncodeHashes(s.Stored))
-	return b.done().body
+	b.Binary("Stored", seal.EncodeHashes(s.Stored))
+	return b.Done().Body
 }
 
 type sealRow struct {
 	RowKey, Hour, Reason string
-	Leaves               number
+	Leaves               rows.Number
 	Root, Stored         []byte
 	SealedAt             time.Time
 }
@@ -66,76 +65,78 @@ func decodeSeal(stream entra.Stream, body []byte) (seal.Seal, error) {
 }
 
 // Seal is archive.Store's.
-func (s *Store) Seal(ctx context.Context, stream entra.Stream, entry int64) (seal.Seal, error) {
-	got, err := s.service.NewClient(coverageTable).GetEntity(ctx, string(stream), sealKey(entry), nil)
-	if isCode(err, "TableNotFound", "ResourceNotFound") {
-		return seal.Seal{}, &entra.Error{Code: entra.CodeTampered, Doing: fmt.Sprintf("read entry %d of the log of %s", entry, stream),
+func (a *Archive) Seal(ctx context.Context, stream entra.Stream, entry int64) (seal.Seal, error) {
+	doing := fmt.Sprintf("read entry %d of the log of %s", entry, stream)
+	got, err := a.client.Get(ctx, coverageTable, string(stream), sealKey(entry), doing)
+	if rows.IsMissing(err) {
+		return seal.Seal{}, &entra.Error{Code: entra.CodeTampered, Doing: doing,
 			Why: "it is not there, and nothing ever takes an entry away", Remedy: "restore the row from a copy"}
 	}
 	if err != nil {
-		return seal.Seal{}, s.explain(fmt.Sprintf("read entry %d of the log of %s", entry, stream), err)
+		return seal.Seal{}, err
 	}
-	return decodeSeal(stream, got.Value)
+	return decodeSeal(stream, got.Body)
 }
 
 // LogSize is archive.Store's.
-func (s *Store) LogSize(ctx context.Context, stream entra.Stream, most int64) (int64, error) {
-	var size int64
-	next := func(from int64) error {
-		size = from
-		return s.query(ctx, coverageTable, string(stream), sealKey(from), sealMark+"~", "RowKey", func(body []byte) error {
-			row, err := parseRow(body)
-			if err == nil && row.RowKey == sealKey(size) {
-				size++
-			}
-			return err
-		})
-	}
-	err := next(max(0, most-1))
+func (a *Archive) LogSize(ctx context.Context, stream entra.Stream, most int64) (int64, error) {
+	size, err := a.countLog(ctx, stream, max(0, most-1))
 	if err == nil && most > 0 && size < most {
-		err = next(0) // the last one is not there: how far it goes has to be counted
+		size, err = a.countLog(ctx, stream, 0) // the last one is not there: how far it goes has to be counted
 	}
 	return size, err
 }
 
-// Seals lists a stream's log in order.
-func (s *Store) Seals(ctx context.Context, stream entra.Stream) iter.Seq2[seal.Seal, error] {
-	return func(yield func(seal.Seal, error) bool) {
-		stopped := errors.New("the reader has enough")
-		err := s.query(ctx, coverageTable, string(stream), sealMark, sealMark+"~", "", func(body []byte) error {
-			entry, err := decodeSeal(stream, body)
-			if err == nil && !yield(entry, nil) {
-				return stopped
-			}
-			return err
-		})
-		if err != nil && !errors.Is(err, stopped) {
-			yield(seal.Seal{}, err)
+// countLog counts the entries from a number on, as far as none is missing.
+func (a *Archive) countLog(ctx context.Context, stream entra.Stream, from int64) (int64, error) {
+	size := from
+	for body, err := range a.client.Scan(ctx, coverageTable, rows.Query{Filter: logFilter(stream, from),
+		Columns: "RowKey"}) {
+		if err != nil {
+			return size, err
+		}
+		row, err := parseRow(body)
+		if err != nil {
+			return size, err
+		}
+		if row.RowKey == sealKey(size) {
+			size++
 		}
 	}
+	return size, nil
 }
 
-// Leaves is archive.Store's: a query of keys, hashes and dates.
-func (s *Store) Leaves(ctx context.Context, stream entra.Stream, from, to time.Time) (map[time.Time][]seal.Leaf, error) {
-	out := make(map[time.Time][]seal.Leaf)
-	err := s.eachMonth(stream, from, to, func(table, first, below string) error {
-		return s.queryRange(ctx, table, first, below, "PartitionKey,RowKey,Hash,FirstSeen,Superseded,Came,Spells", func(body []byte) error {
-			row, err := parseRow(body)
-			if err != nil {
-				return err
-			}
-			at, err := parseRowKey(row.RowKey)
-			if err != nil || at.part > 0 {
-				return err
-			}
-			l, err := row.leaf(at)
-			if err != nil {
-				return err
-			}
-			hour := entra.FloorHour(at.key.Time)
-			out[hour] = append(out[hour], l)
-			return nil
-		})
-	})
-	return out, err
+// logFilter filters the entries of a stream's log from a number on.
+func logFilter(stream entra.Stream, from int64) string {
+	return rows.In(string(stream), sealKey(from), sealMark+"~")
+}
+
+// wholeLog filters all rows among a stream's log.
+func wholeLog(stream entra.Stream) string { return rows.In(string(stream), sealMark, sealMark+"~") }
+
+// Seals lists a stream's log in order.
+func (a *Archive) Seals(ctx context.Context, stream entra.Stream) iter.Seq2[seal.Seal, error] {
+	all := a.client.Scan(ctx, coverageTable, rows.Query{Filter: wholeLog(stream)})
+	return decoded(all, func(body []byte) (seal.Seal, error) { return decodeSeal(stream, body) })
+}
+
+// SealedSince is archive.Indexed's.
+func (a *Archive) SealedSince(ctx context.Context, stream entra.Stream, entry int64) ([]time.Time, error) {
+	var out []time.Time
+	query := rows.Query{Filter: logFilter(stream, entry), Columns: "RowKey,Hour"}
+	for body, err := range a.client.Scan(ctx, coverageTable, query) {
+		if err != nil {
+			return out, err
+		}
+		var row struct{ Hour string }
+		if err := json.Unmarshal(body, &row); err != nil {
+			return out, fmt.Errorf("read the log of %s: %w", stream, err)
+		}
+		hour, err := time.Parse(entra.HourFormat, row.Hour)
+		out = append(out, hour)
+		if err != nil {
+			return out, err
+		}
+	}
+	return out, nil
 }

@@ -10,91 +10,88 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
-const slotsTable = "slots"
+const (
+	slotsPartition = "graph"
+	// tries bounds how often a row that somebody else was quicker to write is written again. Few
+	// processes share one row, and each writes it every few seconds.
+	tries = 50
+	// slotPause is the longest pause before the next try.
+	slotPause = 20 * time.Millisecond
+)
 
-// slotTries bounds how often a slot that somebody else was quicker to take is asked for again. Few processes share one
-// row, and each takes a slot every few seconds.
-const slotTries = 50
-
-// Slots hands out points in time to all processes that work with the archive: one row whose ETag decides who was first.
+// Slots gives points in time to all processes that work with the account: one row whose ETag
+// decides who was first.
 type Slots struct {
-	store *Store
-	name  string
+	client *rows.Client
+	name   string
 
-	mu   sync.Mutex
-	next time.Time // as this process saw the row last
-	etag string
+	mu       sync.Mutex
+	next     time.Time // as this process saw the row last
+	revision string
 }
 
-// Slots are the ones of a name.
-func (s *Store) Slots(name string) *Slots { return &Slots{store: s, name: name} }
-
 // NextSlot is graph.Slots's.
-func (l *Slots) NextSlot(ctx context.Context, from time.Time, every time.Duration) (time.Time, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	for range slotTries {
-		if l.etag == "" {
-			if err := l.read(ctx); err != nil {
+func (s *Slots) NextSlot(ctx context.Context, from time.Time, every time.Duration) (time.Time, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for range tries {
+		if s.revision == "" {
+			if err := s.read(ctx); err != nil {
 				return time.Time{}, err
 			}
 		}
 		slot := from
-		if l.next.After(slot) {
-			slot = l.next
+		if s.next.After(slot) {
+			slot = s.next
 		}
-		// Table Storage keeps ticks of 100 ns; rounding up never lets two slots come closer than they may.
-		next := slot.Add(every + entra.Tick).Truncate(entra.Tick)
-		err := l.write(ctx, next)
+		// Table Storage keeps ticks of 100 ns; rounding up never lets two slots come closer than
+		// they may.
+		err := s.write(ctx, slot.Add(every+entra.Tick).Truncate(entra.Tick))
 		if err == nil {
 			return slot, nil
 		}
-		if !errors.Is(err, errSlotTaken) {
+		if !errors.Is(err, rows.ErrMoved) {
 			return time.Time{}, err
 		}
-		l.etag = ""
+		s.revision = ""
 		select {
 		case <-ctx.Done():
 			return time.Time{}, ctx.Err()
-		case <-time.After(rand.N(20 * time.Millisecond)):
+		case <-time.After(rand.N(slotPause)):
 		}
 	}
 	return time.Time{}, &entra.Error{Code: entra.CodeUnavailable, Doing: "take a turn for a request to Graph",
-		Why: fmt.Sprintf("other processes were quicker %d times", slotTries), Remedy: "the next run tries again"}
+		Why: fmt.Sprintf("other processes were quicker %d times", tries), Remedy: "the next run tries again"}
 }
 
-var errSlotTaken = errors.New("another process took the slot")
-
-// read learns how far the slots are taken; a row that is not there is made by write.
-func (l *Slots) read(ctx context.Context) error {
-	got, err := l.store.service.NewClient(slotsTable).GetEntity(ctx, "graph", l.name, nil)
-	if isCode(err, "TableNotFound", "ResourceNotFound") {
-		l.next, l.etag = time.Time{}, ""
+// read learns up to where slots are given; a row that is not there is made by write.
+func (s *Slots) read(ctx context.Context) error {
+	got, err := s.client.Get(ctx, slotsTable, slotsPartition, s.name, "read the row of slots")
+	if rows.IsMissing(err) {
+		s.next, s.revision = time.Time{}, ""
 		return nil
-	}
-	if err != nil {
-		return l.store.explain("read the row of slots", err)
-	}
-	var row struct{ Next time.Time }
-	if err := json.Unmarshal(got.Value, &row); err != nil {
-		return fmt.Errorf("read the row of slots: %w", err)
-	}
-	l.next, l.etag = row.Next, string(got.ETag)
-	return nil
-}
-
-func (l *Slots) write(ctx context.Context, next time.Time) error {
-	b := newRow("graph", l.name, 256)
-	b.time("Next", next)
-	etag, err := l.store.replace(ctx, slotsTable, "write the row of slots", b.done().body, l.etag)
-	if errors.Is(err, errRowMoved) {
-		return errSlotTaken
 	}
 	if err != nil {
 		return err
 	}
-	l.next, l.etag = next, etag
+	var row struct{ Next time.Time }
+	if err := json.Unmarshal(got.Body, &row); err != nil {
+		return fmt.Errorf("read the row of slots: %w", err)
+	}
+	s.next, s.revision = row.Next, got.Revision
+	return nil
+}
+
+func (s *Slots) write(ctx context.Context, next time.Time) error {
+	b := rows.NewEntity(slotsPartition, s.name, 256)
+	b.Time("Next", next)
+	revision, err := s.client.Replace(ctx, slotsTable, "write the row of slots", b.Done().Body, s.revision)
+	if err != nil {
+		return err
+	}
+	s.next, s.revision = next, revision
 	return nil
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/dev/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 func TestSlotsOfSeveralProcessesNeverComeCloser(t *testing.T) {
@@ -22,7 +23,7 @@ func TestSlotsOfSeveralProcessesNeverComeCloser(t *testing.T) {
 		group sync.WaitGroup
 	)
 	for range processes {
-		store, err := tables.New(tables.Config{ConnectionString: account})
+		store, err := tablestest.New(tables.Config{ConnectionString: account})
 		require.NoError(t, err)
 		mine := store.Slots("archive")
 		group.Go(func() {

@@ -11,11 +11,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
 // The check of a row of a snapshot has three parts: of its key, of its document and of the columns
@@ -54,9 +54,9 @@ func columnsOf(columns []directory.Column) []byte {
 	for _, col := range columns {
 		switch v := col.Value.(type) {
 		case string:
-			out[col.Name] = clip(v)
+			out[col.Name] = rows.Clip(v)
 		case time.Time:
-			out[col.Name] = orYear1601(v).UTC().Format(timeFormat)
+			out[col.Name] = rows.Storable(v).UTC().Format(rows.TimeFormat)
 		default:
 			out[col.Name] = fmt.Sprint(v)
 		}
@@ -73,8 +73,7 @@ func columnsIn(row gjson.Result) []byte {
 			return true
 		}
 		switch {
-		case name.Str == "PartitionKey", name.Str == "RowKey", name.Str == "Timestamp", strings.HasPrefix(name.Str,
-			"odata."),
+		case name.Str == "PartitionKey", name.Str == "RowKey", name.Str == "Timestamp", strings.HasPrefix(name.Str, "odata."),
 			name.Str == "Codec", name.Str == "Chunks", name.Str == checkColumn, strings.HasPrefix(name.Str, "Record"):
 			return true
 		}
@@ -83,7 +82,7 @@ func columnsIn(row gjson.Result) []byte {
 	})
 	for name, is := range times {
 		if at, err := time.Parse(time.RFC3339Nano, out[name]); is && err == nil {
-			out[name] = at.UTC().Format(timeFormat)
+			out[name] = at.UTC().Format(rows.TimeFormat)
 		}
 	}
 	return canonical(out)
@@ -94,7 +93,7 @@ func columnsIn(row gjson.Result) []byte {
 func checkRead(table, partition string, body []byte, doc []byte, withDoc, must bool) string {
 	row := gjson.ParseBytes(body)
 	key, column := row.Get("RowKey").Str, row.Get(checkColumn)
-	if !given(column) {
+	if !rows.Given(column) {
 		if must {
 			return "it has no check, though it was written with one"
 		}
@@ -115,7 +114,8 @@ func checkRead(table, partition string, body []byte, doc []byte, withDoc, must b
 // alteredRow is the error about a row of a snapshot that is not what was written.
 func alteredRow(table, partition, key, why string) error {
 	return &entra.Error{Code: entra.CodeTampered,
-		Doing: "read row " + clip(key) + " of table " + table + ", partition " + partition, Why: why, Err: directory.ErrAltered,
+		Doing: "read row " + rows.Clip(key) + " of table " + table + ", partition " + partition, Why: why,
+		Err:    directory.ErrAltered,
 		Remedy: "POST /api/snapshot takes a new snapshot; find out who changed the row"}
 }
 
@@ -145,7 +145,8 @@ func (r rowSums) add(partition string, check gjson.Result) {
 		r[partition] = of
 	}
 	of.Rows++
-	if bytes, err := base64.StdEncoding.DecodeString(check.Str); given(check) && err == nil && len(bytes) == wholeCheck {
+	if bytes, err := base64.StdEncoding.DecodeString(check.Str); rows.Given(check) && err == nil &&
+		len(bytes) == wholeCheck {
 		of.sum.add(bytes)
 		return
 	}
@@ -162,17 +163,17 @@ func (r rowSums) sums() map[string]directory.RowSum {
 }
 
 // Sums is directory.Store's: a query of keys and checks.
-func (s *Store) Sums(ctx context.Context, id string) (map[string]directory.RowSum, error) {
-	columns, sums := "PartitionKey,RowKey,"+checkColumn, make(rowSums)
-	err := s.listWith(ctx, snapshotTable(id), &aztables.ListEntitiesOptions{Select: &columns}, func(body []byte) error {
+func (d *Directory) Sums(ctx context.Context, id string) (map[string]directory.RowSum, error) {
+	sums := make(rowSums)
+	query := rows.Query{Columns: "PartitionKey,RowKey," + checkColumn}
+	for body, err := range d.client.Scan(ctx, snapshotTable(id), query) {
+		if err != nil {
+			return sums.sums(), err
+		}
 		row := gjson.ParseBytes(body)
 		sums.add(row.Get("PartitionKey").Str, row.Get(checkColumn))
-		return nil
-	})
-	if err == errNoTable {
-		err = nil
 	}
-	return sums.sums(), err
+	return sums.sums(), nil
 }
 
 // snapshotRowCheck is the check of a snapshot's own row.

@@ -16,10 +16,11 @@ import (
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 func TestDocumentsComeBackInOrderWhateverTheirSizeAndKeys(t *testing.T) {
-	store, err := tables.New(tables.Config{ConnectionString: azuritetest.Account(t)})
+	store, err := tablestest.New(tables.Config{ConnectionString: azuritetest.Account(t)})
 	require.NoError(t, err)
 	const id = "20261121T020000Z"
 	large := make([]byte, 200<<10) // does not compress, so it takes several chunks
@@ -61,7 +62,7 @@ func TestDocumentsComeBackInOrderWhateverTheirSizeAndKeys(t *testing.T) {
 }
 
 func TestTheSnapshotOfAMomentIsTheOneThatWasWholeThen(t *testing.T) {
-	store, err := tables.New(tables.Config{ConnectionString: azuritetest.Account(t)})
+	store, err := tablestest.New(tables.Config{ConnectionString: azuritetest.Account(t)})
 	require.NoError(t, err)
 	_, err = store.CurrentAt(t.Context(), time.Now())
 	require.ErrorIs(t, err, directory.ErrNoSnapshot)
@@ -98,7 +99,7 @@ func TestASecretIsMadeOnceForAllProcesses(t *testing.T) {
 	account := azuritetest.Account(t)
 	var first []byte
 	for n := range 3 {
-		store, err := tables.New(tables.Config{ConnectionString: account})
+		store, err := tablestest.New(tables.Config{ConnectionString: account})
 		require.NoError(t, err)
 		secret, err := store.Secret(t.Context(), "logs")
 		require.NoError(t, err)
@@ -149,7 +150,7 @@ func TestASnapshotsRowThatIsGarbageIsNamed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			account := azuritetest.Account(t)
-			store, err := tables.New(tables.Config{ConnectionString: account})
+			store, err := tablestest.New(tables.Config{ConnectionString: account})
 			require.NoError(t, err)
 			garbageRow(t, account, key, c.columns)
 			_, one := store.Snapshot(t.Context(), "20261121T120000Z")
@@ -162,7 +163,7 @@ func TestASnapshotsRowThatIsGarbageIsNamed(t *testing.T) {
 		})
 	}
 	account := azuritetest.Account(t)
-	store, err := tables.New(tables.Config{ConnectionString: account})
+	store, err := tablestest.New(tables.Config{ConnectionString: account})
 	require.NoError(t, err)
 	garbageRow(t, account, "latest", map[string]any{})
 	_, err = store.Snapshots(t.Context(), 10)
@@ -172,7 +173,7 @@ func TestASnapshotsRowThatIsGarbageIsNamed(t *testing.T) {
 
 func TestWhenASnapshotMadeAStepIsAColumnThatMayBeAbsent(t *testing.T) {
 	account := azuritetest.Account(t)
-	store, err := tables.New(tables.Config{ConnectionString: account})
+	store, err := tablestest.New(tables.Config{ConnectionString: account})
 	require.NoError(t, err)
 	service, err := aztables.NewServiceClientFromConnectionString(account, nil)
 	require.NoError(t, err)
@@ -197,7 +198,7 @@ func TestWhenASnapshotMadeAStepIsAColumnThatMayBeAbsent(t *testing.T) {
 }
 
 func TestRowsThatAreDeletedTwiceAreGone(t *testing.T) {
-	store, err := tables.New(tables.Config{ConnectionString: azuritetest.Account(t)})
+	store, err := tablestest.New(tables.Config{ConnectionString: azuritetest.Account(t)})
 	require.NoError(t, err)
 	const id = "20261121T020000Z"
 	require.NoError(t, store.Delete(t.Context(), id, "p", []string{"a"}), "no table")

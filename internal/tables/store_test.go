@@ -21,6 +21,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 func TestMain(m *testing.M) { azuritetest.Main(m) }
@@ -31,8 +32,8 @@ var (
 	seen   = hour.Add(time.Hour)
 )
 
-func newStore(t *testing.T) *tables.Store {
-	store, err := tables.New(tables.Config{ConnectionString: azuritetest.Account(t)})
+func newStore(t *testing.T) *tablestest.Store {
+	store, err := tablestest.New(tables.Config{ConnectionString: azuritetest.Account(t)})
 	require.NoError(t, err)
 	return store
 }
@@ -46,7 +47,7 @@ func signIn(t *testing.T, id string, n int, content string) entra.Record {
 }
 
 // contents reads the window back: the current contents in order, then the earlier ones.
-func contents(t *testing.T, store *tables.Store) (current, earlier []string) {
+func contents(t *testing.T, store *tablestest.Store) (current, earlier []string) {
 	for rec, err := range store.Records(t.Context(), window) {
 		require.NoError(t, err)
 		if rec.Superseded.IsZero() {
@@ -88,7 +89,7 @@ func TestInsertingWhatIsThereIsRefused(t *testing.T) {
 }
 
 // apply carries out one change of record "a" against what is stored.
-func apply(t *testing.T, store *tables.Store, rec entra.Record) archive.Contents {
+func apply(t *testing.T, store *tablestest.Store, rec entra.Record) archive.Contents {
 	stored, err := store.Stored(t.Context(), window, rec.Key, rec.Key)
 	require.NoError(t, err)
 	has := stored[rec.Key]
@@ -260,7 +261,7 @@ func TestQuarantineKeepsBytesOfAnySizeOnce(t *testing.T) {
 
 func TestATableThatWentAwayIsMadeAgain(t *testing.T) {
 	account := azuritetest.Account(t)
-	store, err := tables.New(tables.Config{ConnectionString: account})
+	store, err := tablestest.New(tables.Config{ConnectionString: account})
 	require.NoError(t, err)
 	service, err := aztables.NewServiceClientFromConnectionString(account, nil)
 	require.NoError(t, err)
@@ -275,7 +276,7 @@ func TestATableThatWentAwayIsMadeAgain(t *testing.T) {
 }
 
 // between stands between the store and Azurite: answer may answer in Azurite's place, or hand on with forward.
-func between(t *testing.T, retries int32, answer func(w http.ResponseWriter, r *http.Request, forward http.Handler)) *tables.Store {
+func between(t *testing.T, retries int32, answer func(w http.ResponseWriter, r *http.Request, forward http.Handler)) *tablestest.Store {
 	account := azuritetest.Account(t)
 	endpoint := account[strings.Index(account, "TableEndpoint=")+len("TableEndpoint="):]
 	endpoint, _, _ = strings.Cut(endpoint, ";")
@@ -285,7 +286,7 @@ func between(t *testing.T, retries int32, answer func(w http.ResponseWriter, r *
 	forward := httputil.NewSingleHostReverseProxy(target)
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, r, forward) }))
 	t.Cleanup(server.Close)
-	store, err := tables.New(tables.Config{ConnectionString: strings.Replace(account, target.String(), server.URL, 1), Retries: retries})
+	store, err := tablestest.New(tables.Config{ConnectionString: strings.Replace(account, target.String(), server.URL, 1), Retries: retries})
 	require.NoError(t, err)
 	return store
 }
@@ -346,7 +347,7 @@ func TestAWriteWhoseAnswerWasLostIsRecognised(t *testing.T) {
 }
 
 func TestAnAccountThatCantBeReachedIsNamedByItsSetting(t *testing.T) {
-	store, err := tables.New(tables.Config{Retries: -1,
+	store, err := tablestest.New(tables.Config{Retries: -1,
 		ConnectionString: "DefaultEndpointsProtocol=http;AccountName=x;AccountKey=c2VjcmV0;TableEndpoint=http://127.0.0.1:1/x"})
 	require.NoError(t, err)
 	_, err = store.Progress(t.Context(), window.Stream)
@@ -361,9 +362,9 @@ func TestAnAccountThatCantBeReachedIsNamedByItsSetting(t *testing.T) {
 }
 
 func TestAConnectionStringThatIsNoneIsNotRepeated(t *testing.T) {
-	_, err := tables.New(tables.Config{ConnectionString: "AccountKey=c2VjcmV0"})
+	_, err := tablestest.New(tables.Config{ConnectionString: "AccountKey=c2VjcmV0"})
 	require.ErrorContains(t, err, "ARCHIVE_STORAGE")
 	require.NotContains(t, err.Error(), "c2VjcmV0")
-	_, err = tables.New(tables.Config{ServiceURI: "http://acme.table.core.windows.net"})
+	_, err = tablestest.New(tables.Config{ServiceURI: "http://acme.table.core.windows.net"})
 	require.ErrorContains(t, err, "https://<account>")
 }

@@ -11,10 +11,11 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 func TestStreamsWithALedgerAreFoundByAnyOfItsRows(t *testing.T) {
-	store, err := tables.New(tables.Config{ConnectionString: azuritetest.Account(t)})
+	store, err := tablestest.New(tables.Config{ConnectionString: azuritetest.Account(t)})
 	require.NoError(t, err)
 	got, err := store.Archived(t.Context())
 	require.NoError(t, err, "there is no table yet")

@@ -4,34 +4,32 @@ import (
 	"context"
 	"encoding/base64"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/tidwall/gjson"
 	"golang.org/x/sync/errgroup"
 
-	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
-var _ directory.Successes = (*Store)(nil)
+// success is a sign-in that succeeded.
+type success struct {
+	user string
+	at   time.Time
+}
 
 // Successes is directory.Successes's, of each user at least the newest of an hour. It reads several
 // hours at the same time.
-func (s *Store) Successes(ctx context.Context, from, to time.Time, yield func(userID string, at time.Time)) error {
-	type success struct {
-		id string
-		at time.Time
-	}
+func (v *Views) Successes(ctx context.Context, from, to time.Time, yield func(userID string, at time.Time)) error {
 	found := make(chan []success)
 	group, reading := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		hours, inner := errgroup.WithContext(reading)
-		hours.SetLimit(writers)
+		hours.SetLimit(rows.Writers)
 		defer close(found)
 		for _, log := range logs.All() {
 			if !log.SignsIn {
@@ -39,22 +37,7 @@ func (s *Store) Successes(ctx context.Context, from, to time.Time, yield func(us
 			}
 			for start := entra.FloorHour(from); start.Before(to); start = start.Add(time.Hour) {
 				hours.Go(func() error {
-					var all []success
-					err := s.hourSuccesses(inner, entra.Window{Stream: log.Stream, Start: start}, func(id string,
-						at time.Time) {
-						if !at.Before(from) && at.Before(to) {
-							all = append(all, success{id, at})
-						}
-					})
-					if err != nil {
-						return err
-					}
-					select {
-					case found <- all:
-						return nil
-					case <-inner.Done():
-						return inner.Err()
-					}
+					return v.sendSuccesses(inner, entra.Window{Stream: log.Stream, Start: start}, from, to, found)
 				})
 			}
 		}
@@ -62,18 +45,37 @@ func (s *Store) Successes(ctx context.Context, from, to time.Time, yield func(us
 	})
 	for all := range found {
 		for _, one := range all {
-			yield(one.id, one.at)
+			yield(one.user, one.at)
 		}
 	}
 	return group.Wait()
+}
+
+// sendSuccesses sends those of an hour that are dated [from, to).
+func (v *Views) sendSuccesses(ctx context.Context, w entra.Window, from, to time.Time, found chan<- []success) error {
+	var all []success
+	err := v.hourSuccesses(ctx, w, func(user string, at time.Time) {
+		if !at.Before(from) && at.Before(to) {
+			all = append(all, success{user, at})
+		}
+	})
+	if err != nil {
+		return err
+	}
+	select {
+	case found <- all:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // signInColumns are what is read of a sign-in: the columns that find it, and the record that they
 // are checked against.
 var signInColumns = func() string {
 	names := []string{"PartitionKey", "RowKey", "UserId", "Hash", "Codec", "Parts"}
-	for i := range chunksPerRow {
-		names = append(names, chunkName(i))
+	for i := range rows.ChunksPerRow {
+		names = append(names, rows.ChunkName(i))
 	}
 	return strings.Join(names, ",")
 }()
@@ -86,11 +88,11 @@ const heldAtMost = 8 << 20
 // Columns find them, and the bytes of the newest of each user, which decide, are compared with the
 // columns. Where they do not agree the hour is read by its records alone. An earlier version of a
 // record is no sign-in of its own.
-func (s *Store) hourSuccesses(ctx context.Context, w entra.Window, yield func(string, time.Time)) error {
+func (v *Views) hourSuccesses(ctx context.Context, w entra.Window, yield func(string, time.Time)) error {
 	held, size, altered := make(map[string]gjson.Result), 0, ""
 	flush := func() error {
 		for user, row := range held {
-			rec, err := s.signIn(ctx, w, row)
+			rec, err := v.signIn(ctx, w, row)
 			if err != nil {
 				return err
 			}
@@ -104,77 +106,92 @@ func (s *Store) hourSuccesses(ctx context.Context, w entra.Window, yield func(st
 		size = 0
 		return nil
 	}
-	filter := fmt.Sprintf("PartitionKey eq '%s' and (ErrorCode eq 0)", partitionKey(w))
-	options := &aztables.ListEntitiesOptions{Filter: &filter, Select: &signInColumns}
-	err := s.listWith(ctx, TableName(w), options, func(body []byte) error {
+	query := rows.Query{Filter: "PartitionKey eq " + rows.Quote(partitionKey(w)) + " and (ErrorCode eq 0)",
+		Columns: signInColumns}
+	for body, err := range v.client.Scan(ctx, TableName(w), query) {
+		if err != nil {
+			return err
+		}
 		row := gjson.ParseBytes(body)
 		user := row.Get("UserId").Str
 		if user == "" || strings.Contains(row.Get("RowKey").Str, versionMark) {
-			return nil
+			continue
 		}
 		size += len(body) - len(held[user].Raw)
 		if held[user] = row; size > heldAtMost {
-			return flush()
+			if err := flush(); err != nil {
+				return err
+			}
 		}
-		return nil
-	})
-	if err == nil {
-		err = flush()
 	}
-	if errors.Is(err, errNoTable) {
-		return nil
-	}
-	if err != nil || altered == "" {
+	if err := flush(); err != nil || altered == "" {
 		return err
 	}
 	slog.WarnContext(ctx, "a sign-in is not what its columns say: its hour is read by its records", "table",
-		TableName(w), "hour", partitionKey(w), "row", clip(altered))
-	return s.successesByRecord(ctx, w, yield)
+		TableName(w), "hour", partitionKey(w), "row", rows.Clip(altered))
+	return v.successesByRecord(ctx, w, yield)
 }
 
 // successesByRecord reads every record of an hour. One that can't be read tells nothing.
-func (s *Store) successesByRecord(ctx context.Context, w entra.Window, yield func(string, time.Time)) error {
-	return s.query(ctx, TableName(w), partitionKey(w), "0", "~", signInColumns, func(body []byte) error {
+func (v *Views) successesByRecord(ctx context.Context, w entra.Window, yield func(string, time.Time)) error {
+	query := rows.Query{Filter: rows.In(partitionKey(w), "0", "~"), Columns: signInColumns}
+	for body, err := range v.client.Scan(ctx, TableName(w), query) {
+		if err != nil {
+			return err
+		}
 		row := gjson.ParseBytes(body)
 		if key := row.Get("RowKey").Str; strings.Contains(key, versionMark) || strings.Contains(key, partMark) {
-			return nil
+			continue
 		}
-		rec, err := s.signIn(ctx, w, row)
-		if user, ok := succeeded(rec); err == nil && ok {
+		rec, err := v.signIn(ctx, w, row)
+		if err != nil {
+			return err
+		}
+		if user, ok := succeeded(rec); ok {
 			yield(user, rec.Time)
 		}
-		return err
-	})
+	}
+	return nil
 }
 
 // signIn reads the record of a row; the zero record where its bytes are not those that were
 // written. An error is one of reading.
-func (s *Store) signIn(ctx context.Context, w entra.Window, row gjson.Result) (entra.Record, error) {
-	key := row.Get("RowKey").Str
-	data, ok := chunksOf(row)
-	if parts, _ := wholeNumber(row.Get("Parts")); parts > 1 {
-		err := s.query(ctx, TableName(w), partitionKey(w), key+partMark, key+`"`, "", func(body []byte) error {
-			more, good := chunksOf(gjson.ParseBytes(body))
-			data, ok = append(data, more...), ok && good
-			return nil
-		})
-		if err != nil {
-			return entra.Record{}, err
-		}
+func (v *Views) signIn(ctx context.Context, w entra.Window, row gjson.Result) (entra.Record, error) {
+	data, ok, err := v.recordBytes(ctx, w, row)
+	if err != nil || !ok {
+		return entra.Record{}, err
 	}
-	if !ok {
-		return entra.Record{}, nil
-	}
-	raw, err := s.decode(ctx, TableName(w), data, row.Get("Codec").Str)
-	if code := entra.CodeOf(err); err != nil && (ctx.Err() != nil || code != entra.CodeInternal && code != entra.CodeTampered) {
+	raw, err := v.codec.decode(ctx, TableName(w), data, row.Get("Codec").Str)
+	code := entra.CodeOf(err)
+	if err != nil && (ctx.Err() != nil || code != entra.CodeInternal && code != entra.CodeTampered) {
 		return entra.Record{}, err
 	}
 	rec, wrong := logs.ParseRecord(w.Stream, raw)
 	hash := base64.StdEncoding.EncodeToString(rec.Hash[:])
-	if own, _ := rowKey(rec.Key); err != nil || wrong != nil || own != key || row.Get("Hash").Str != hash {
+	own, _ := rowKey(rec.Key)
+	if errors.Join(err, wrong) != nil || own != row.Get("RowKey").Str || row.Get("Hash").Str != hash {
 		return entra.Record{}, nil
 	}
 	return rec, nil
+}
+
+// recordBytes are the bytes of a record, of which the first row was read; not ok where they can't
+// be read.
+func (v *Views) recordBytes(ctx context.Context, w entra.Window, first gjson.Result) (data []byte, ok bool, err error) {
+	data, ok = rows.ChunksOf(first)
+	if parts, _ := rows.WholeNumber(first.Get("Parts")); parts <= 1 {
+		return data, ok, nil
+	}
+	key := first.Get("RowKey").Str
+	query := rows.Query{Filter: rows.In(partitionKey(w), key+partMark, key+`"`)} // what follows the exclamation mark
+	for body, err := range v.client.Scan(ctx, TableName(w), query) {
+		if err != nil {
+			return nil, false, err
+		}
+		more, good := rows.ChunksOf(gjson.ParseBytes(body))
+		data, ok = append(data, more...), ok && good
+	}
+	return data, ok, nil
 }
 
 // succeeded tells whether a sign-in succeeded, and whose it is.

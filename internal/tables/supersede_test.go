@@ -13,6 +13,7 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // requests counts what goes to the service.
@@ -30,7 +31,7 @@ func (r *requests) RoundTrip(req *http.Request) (*http.Response, error) {
 // fifty, not a request a record.
 func TestManyRecordsAreSupersededByFewRequests(t *testing.T) {
 	counted := &requests{RoundTripper: memstorage.New(time.Now)}
-	store, err := tables.New(tables.Config{ConnectionString: memstorage.New(time.Now).ConnectionString(), HTTP: &http.Client{Transport: counted}})
+	store, err := tablestest.New(tables.Config{ConnectionString: memstorage.New(time.Now).ConnectionString(), HTTP: &http.Client{Transport: counted}})
 	require.NoError(t, err)
 	var old []entra.Record
 	var changes []archive.Change

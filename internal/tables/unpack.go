@@ -14,9 +14,11 @@ import (
 // unpacker decompresses records. It asks once for a dictionary that can't be used, not for each
 // record that needs it.
 type unpacker struct {
-	store    *Store
+	codec    *codec
 	unusable map[string]bool // dictionaries, as needs names them
-	needs    string          // the dictionary without which the last record could not be read, as table!number; empty: none
+	// needs is the dictionary without which the last record could not be read, as table!number;
+	// empty: none.
+	needs string
 }
 
 // decoderMargin is how much larger than a record the memory for it has to be, for the decompressor
@@ -27,7 +29,8 @@ const notAsWritten = "its bytes can't be decompressed: they are not those that w
 
 // unpack decompresses what the rows of a record hold behind dst, in whose memory if there is enough
 // of it. problem says in a sentence why that can't be done; an error is one of reading.
-func (u *unpacker) unpack(ctx context.Context, table string, data []byte, codec string, dst []byte) (raw []byte, problem string, err error) {
+func (u *unpacker) unpack(ctx context.Context, table string, data []byte, codec string,
+	dst []byte) (raw []byte, problem string, err error) {
 	u.needs = ""
 	switch codec {
 	case codecNone:
@@ -44,7 +47,8 @@ func (u *unpacker) unpack(ctx context.Context, table string, data []byte, codec 
 	if problem != "" || err != nil {
 		return dst, problem, err
 	}
-	if size := int64(head.FrameContentSize); head.HasFCS && size < maxRecordBytes && int64(cap(dst)-len(dst)) < size+decoderMargin {
+	size := int64(head.FrameContentSize)
+	if head.HasFCS && size < maxRecordBytes && int64(cap(dst)-len(dst)) < size+decoderMargin {
 		dst = append(make([]byte, 0, int64(len(dst))+size+decoderMargin), dst...)
 	}
 	if raw, err = decoder.DecodeAll(data, dst); err != nil {
@@ -54,16 +58,17 @@ func (u *unpacker) unpack(ctx context.Context, table string, data []byte, codec 
 }
 
 // decoder is the decoder for the frames of a dictionary; 0: for those without one.
-func (u *unpacker) decoder(ctx context.Context, table string, id uint32) (decoder *zstd.Decoder, problem string, err error) {
+func (u *unpacker) decoder(ctx context.Context, table string,
+	id uint32) (decoder *zstd.Decoder, problem string, err error) {
 	if id == 0 {
-		return u.store.codec.decoder, "", nil
+		return u.codec.decoder, "", nil
 	}
-	if d, ok := u.store.dictionaries.byID.Load(id); ok {
+	if d, ok := u.codec.dictionaries.byID.Load(id); ok {
 		return d.(*dictionary).decoder, "", nil
 	}
 	needs := table + "!" + dictionaryKey(id)
 	if !u.unusable[needs] {
-		decoder, err := u.store.decoderFor(ctx, table, id)
+		decoder, err := u.codec.decoderFor(ctx, table, id)
 		if entra.CodeOf(err) != entra.CodeTampered {
 			return decoder, "", err
 		}
@@ -72,7 +77,8 @@ func (u *unpacker) decoder(ctx context.Context, table string, id uint32) (decode
 		u.unusable = make(map[string]bool)
 	}
 	u.unusable[needs], u.needs = true, needs
-	return nil, fmt.Sprintf("dictionary %s of table %s, which it needs, is missing or was altered", dictionaryKey(id), table), nil
+	return nil, fmt.Sprintf("dictionary %s of table %s, which it needs, is missing or was altered", dictionaryKey(id),
+		table), nil
 }
 
 // isPartOf tells whether a row holds more of the record whose first row has the key.
@@ -87,10 +93,10 @@ func (row *fetchedRow) isPart() bool {
 }
 
 // examine says what is wrong with a record's rows without looking at the record; empty: nothing.
-func examine(rows []fetchedRow) (at place, problem string) {
-	first, count := &rows[0], len(rows)
-	for i := range rows {
-		if bad := rows[i].bad; bad != "" && problem == "" {
+func examine(of []fetchedRow) (at place, problem string) {
+	first, count := &of[0], len(of)
+	for i := range of {
+		if bad := of[i].bad; bad != "" && problem == "" {
 			problem = fmt.Sprintf("its column %s is not of the kind that Entra Ledger writes", entra.Clip(bad, 80))
 		}
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/entraledger/entraledger/functions/inactiveusers"
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // answerTime is what a page of inactive users costs at one size of tenant.
@@ -86,7 +87,7 @@ func measureAnswer(ctx context.Context, users int, asOf time.Time) (answerTime, 
 	server := httptest.NewServer(ranges{users: users, asOf: asOf, snapshot: row})
 	defer server.Close()
 	timed := &timedTransport{base: &http.Transport{MaxIdleConnsPerHost: 4}}
-	store, err := tables.New(tables.Config{HTTP: &http.Client{Transport: timed},
+	store, err := tablestest.New(tables.Config{HTTP: &http.Client{Transport: timed},
 		ConnectionString: fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=bench;AccountKey=%s;TableEndpoint=%s/bench;", benchKey, server.URL)})
 	if err != nil {
 		return answerTime{}, err

@@ -20,6 +20,7 @@ import (
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 func TestMain(m *testing.M) { azuritetest.Main(m) }
@@ -31,7 +32,7 @@ func TestMicrosoftsTypedBuildersReadTheArchive(t *testing.T) {
 	j.Tables = azuritetest.Account(t)
 	_, err := pipeline(context.Background(), j)
 	require.NoError(t, err)
-	store, err := tables.New(tables.Config{ConnectionString: j.Tables})
+	store, err := tablestest.New(tables.Config{ConnectionString: j.Tables})
 	require.NoError(t, err)
 	loseAnHour(t, store) // the builders must not mind what is said of it beside the records
 	read := &logs.Function{Archive: store, Streams: streams.New([]entra.Stream{tenantlogs.SignInsInteractiveUser}, store), Gaps: search.NewGaps(store),
@@ -65,7 +66,7 @@ func TestMicrosoftsTypedBuildersReadTheArchive(t *testing.T) {
 }
 
 // loseAnHour makes the ledger say that an hour was lost.
-func loseAnHour(t *testing.T, store *tables.Store) {
+func loseAnHour(t *testing.T, store *tablestest.Store) {
 	p, err := store.Progress(t.Context(), tenantlogs.SignInsInteractiveUser)
 	require.NoError(t, err)
 	w := entra.WindowOf(p.Stream, p.Begin.Add(2*time.Hour))

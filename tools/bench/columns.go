@@ -16,6 +16,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 	"github.com/entraledger/entraledger/tools/bench/discard"
 )
 
@@ -60,7 +61,7 @@ func (p plan) measureColumns(ctx context.Context) ([]rowSize, error) {
 func meanRow(ctx context.Context, g *generate.Generator, log *logs.Log, n, set int) (stored, received float64, err error) {
 	site := httptest.NewServer(discard.NewKeepingAll("coverage", "dictionaries", "secrets", "quarantine"))
 	defer site.Close()
-	store, err := tables.New(tables.Config{HTTP: http.DefaultClient,
+	store, err := tablestest.New(tables.Config{HTTP: http.DefaultClient,
 		ConnectionString: fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;TableEndpoint=%s/%[1]s;", benchAccount, benchKey, site.URL)})
 	if err != nil {
 		return 0, 0, err

@@ -18,6 +18,7 @@ import (
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 	"github.com/entraledger/entraledger/tools/bench/discard"
 )
 
@@ -92,7 +93,7 @@ func measureDay(ctx context.Context, d day, seed uint64, now time.Time) (day, er
 type walk struct {
 	tenant         *simtenant.Tenant
 	source         archive.Source
-	store          *tables.Store
+	store          *tablestest.Store
 	asked, counted *countingTransport
 	connection     string // of the store
 	out            *written
@@ -121,7 +122,7 @@ func newWalk(ctx context.Context, tenant *simtenant.Tenant) (w walk, stop func()
 	if err != nil {
 		return w, stop, err
 	}
-	w.store, err = tables.New(tables.Config{HTTP: &http.Client{Transport: w.counted}, ConnectionString: w.connection})
+	w.store, err = tablestest.New(tables.Config{HTTP: &http.Client{Transport: w.counted}, ConnectionString: w.connection})
 	return w, stop, err
 }
 
@@ -162,7 +163,7 @@ func (w walk) once(ctx context.Context) (string, error) {
 }
 
 // tallyOf sums up what the store's ledger says.
-func tallyOf(ctx context.Context, store *tables.Store) (sum archive.Tally) {
+func tallyOf(ctx context.Context, store *tablestest.Store) (sum archive.Tally) {
 	for _, stream := range logs.DefaultStreams() {
 		p, err := store.Progress(ctx, stream)
 		if err != nil {

@@ -17,7 +17,7 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
-	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // past is what the thirty days before the first run cost: to read them once, to read again what no
@@ -178,7 +178,7 @@ func (a *pastArchive) forgetEnriched(ctx context.Context) error {
 }
 
 // sealsOf counts the entries of all logs of seals.
-func sealsOf(ctx context.Context, store *tables.Store) (n int64) {
+func sealsOf(ctx context.Context, store *tablestest.Store) (n int64) {
 	for _, stream := range logs.DefaultStreams() {
 		p, err := store.Progress(ctx, stream)
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // pipeline is Entra Ledger's own way: one run of the collector over one stream, as the timer function makes it.
@@ -26,7 +27,7 @@ func pipeline(ctx context.Context, j job) (outcome, error) {
 		return outcome{}, err
 	}
 	counted := newCountingTransport()
-	store, err := tables.New(tables.Config{ConnectionString: j.Tables, HTTP: &http.Client{Transport: counted}})
+	store, err := tablestest.New(tables.Config{ConnectionString: j.Tables, HTTP: &http.Client{Transport: counted}})
 	if err != nil {
 		return outcome{}, err
 	}

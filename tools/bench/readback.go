@@ -14,6 +14,7 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // The aims of reading back.
@@ -62,7 +63,7 @@ func (p plan) measureReadback(ctx context.Context) ([]readback, error) {
 	if err := server.read(&connection); err != nil {
 		return nil, fmt.Errorf("start the table server: %w", err)
 	}
-	store, err := tables.New(tables.Config{ConnectionString: connection})
+	store, err := tablestest.New(tables.Config{ConnectionString: connection})
 	if err != nil {
 		return nil, err
 	}
@@ -88,7 +89,7 @@ func (p plan) measureReadback(ctx context.Context) ([]readback, error) {
 // readBack reads an archive in one way.
 func readBack(ctx context.Context, j job) (outcome, error) {
 	counted := newCountingTransport()
-	store, err := tables.New(tables.Config{ConnectionString: j.Tables, HTTP: &http.Client{Transport: counted}})
+	store, err := tablestest.New(tables.Config{ConnectionString: j.Tables, HTTP: &http.Client{Transport: counted}})
 	if err != nil {
 		return outcome{}, err
 	}
@@ -114,7 +115,7 @@ func readBack(ctx context.Context, j job) (outcome, error) {
 }
 
 // walkPages reads page after page, as a client does that follows the links.
-func walkPages(ctx context.Context, store *tables.Store, j job) (int64, error) {
+func walkPages(ctx context.Context, store *tablestest.Store, j job) (int64, error) {
 	q, err := search.New(logs.SignInsInteractiveUser, nil, "")
 	if err != nil {
 		return 0, err
@@ -134,7 +135,7 @@ func walkPages(ctx context.Context, store *tables.Store, j job) (int64, error) {
 	return records, nil
 }
 
-func verifyAll(ctx context.Context, store *tables.Store) (int64, error) {
+func verifyAll(ctx context.Context, store *tablestest.Store) (int64, error) {
 	v := archive.Verification{Streams: []entra.Stream{logs.SignInsInteractiveUser}}
 	if err := v.Work(ctx, store, nil, time.Now().Add(time.Hour)); err != nil {
 		return 0, err

@@ -26,6 +26,7 @@ import (
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // readTime is what the first page of a search costs in an archive of a year.
@@ -64,7 +65,7 @@ func (p plan) measureReading(ctx context.Context) ([]readTime, *downloadTime, er
 		return nil, nil, fmt.Errorf("start the table server: %w", err)
 	}
 	counted := newCountingTransport()
-	store, err := tables.New(tables.Config{ConnectionString: connection, HTTP: &http.Client{Transport: counted}})
+	store, err := tablestest.New(tables.Config{ConnectionString: connection, HTTP: &http.Client{Transport: counted}})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -140,7 +141,7 @@ func measureDownload(ctx context.Context, address string, tenant *simtenant.Tena
 	return out, lines.Err()
 }
 
-func logsAt(store *tables.Store, stream entra.Stream, now func() time.Time) http.Handler {
+func logsAt(store *tablestest.Store, stream entra.Stream, now func() time.Time) http.Handler {
 	known, gaps := streams.New([]entra.Stream{stream}, store), search.NewGaps(store)
 	read := &logs.Function{Archive: store, Streams: known, Gaps: gaps, Now: now, Slice: time.Minute}
 	mux := http.NewServeMux()
@@ -178,7 +179,7 @@ func fetch(ctx context.Context, address string, noFilter bool) ([]byte, error) {
 }
 
 // fillArchive archives some days, lets them have their passes and seals, and indexes them.
-func fillArchive(ctx context.Context, store *tables.Store, stream entra.Stream, records, days int, seed uint64, now time.Time) (*simtenant.Tenant, error) {
+func fillArchive(ctx context.Context, store *tablestest.Store, stream entra.Stream, records, days int, seed uint64, now time.Time) (*simtenant.Tenant, error) {
 	tenant, err := simtenant.New(simtenant.Config{IdentityHeader: identityHeader, TokenLifetime: 24 * time.Hour, Retention: time.Duration(2*days) * 24 * time.Hour, Now: now,
 		Generate: &generate.Config{Seed: seed, Users: readUsers, Apps: 60, Days: days, Policies: 2, End: now, Exactly: map[entra.Stream]int{stream: records}}})
 	if err != nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // A schedule is what reading costs while time passes: a run every five minutes over a stream of 60,000 events an hour.
@@ -142,7 +143,7 @@ func runPasses(ctx context.Context, folder, connection string, begin time.Time) 
 		return schedule{}, err
 	}
 	defer stop()
-	store, err := tables.New(tables.Config{ConnectionString: connection})
+	store, err := tablestest.New(tables.Config{ConnectionString: connection})
 	if err != nil {
 		return schedule{}, err
 	}

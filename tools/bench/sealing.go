@@ -20,6 +20,7 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // sealing is what the seals of a day cost, of all that its archiving costs: in a tenant in which
@@ -97,7 +98,7 @@ func measureSealing(ctx context.Context, users int, restless bool, seed uint64, 
 	defer stop()
 	service := memstorage.New(tenant.Now)
 	counted := &sealingTransport{service: service}
-	if w.store, err = tables.New(tables.Config{HTTP: &http.Client{Transport: counted}, ConnectionString: service.ConnectionString()}); err != nil {
+	if w.store, err = tablestest.New(tables.Config{HTTP: &http.Client{Transport: counted}, ConnectionString: service.ConnectionString()}); err != nil {
 		return out, err
 	}
 	if restless {
@@ -119,7 +120,7 @@ func measureSealing(ctx context.Context, users int, restless bool, seed uint64, 
 }
 
 // index indexes the first day, which is settled, and sums up what that takes.
-func (s *sealing) index(ctx context.Context, store *tables.Store, service *memstorage.Service, begin time.Time) error {
+func (s *sealing) index(ctx context.Context, store *tablestest.Store, service *memstorage.Service, begin time.Time) error {
 	for _, stream := range logs.DefaultStreams() {
 		_, err := archive.UpdateIndex(ctx, store, archive.Execution{ID: "bench", Work: "bench"}, stream, false, time.Now().Add(time.Minute))
 		if err != nil {
@@ -171,7 +172,7 @@ func comeLate(tenant *simtenant.Tenant, begin time.Time) error {
 }
 
 // add takes what was counted to the figures, or, for -1, away.
-func (s *sealing) add(ctx context.Context, store *tables.Store, service *memstorage.Service, counted *sealingTransport, sign int64) {
+func (s *sealing) add(ctx context.Context, store *tablestest.Store, service *memstorage.Service, counted *sealingTransport, sign int64) {
 	tally := tallyOf(ctx, store)
 	s.Records += sign * tally.Records
 	s.RecordBytes += sign * tally.StoredBytes

@@ -14,6 +14,7 @@ import (
 	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // The directory of which a snapshot is taken.
@@ -40,7 +41,7 @@ func takeSnapshot(ctx context.Context, j job) (outcome, error) {
 		return outcome{}, err
 	}
 	counted := newCountingTransport()
-	store, err := tables.New(tables.Config{ConnectionString: j.Tables, HTTP: &http.Client{Transport: counted}})
+	store, err := tablestest.New(tables.Config{ConnectionString: j.Tables, HTTP: &http.Client{Transport: counted}})
 	if err != nil {
 		return outcome{}, err
 	}

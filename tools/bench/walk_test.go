@@ -18,6 +18,7 @@ import (
 	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 	"github.com/entraledger/entraledger/tools/bench/discard"
 )
 
@@ -37,7 +38,7 @@ func TestAHundredThousandUsersAreWalkedWhileASnapshotLands(t *testing.T) {
 	require.NoError(t, err)
 	server := httptest.NewServer(discard.NewKeepingAll("snapshots", "coverage"))
 	defer server.Close()
-	store, err := tables.New(tables.Config{ConnectionString: fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=bench;AccountKey=%s;TableEndpoint=%s/bench;", benchKey, server.URL)})
+	store, err := tablestest.New(tables.Config{ConnectionString: fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=bench;AccountKey=%s;TableEndpoint=%s/bench;", benchKey, server.URL)})
 	require.NoError(t, err)
 	take := func() {
 		began := time.Now()

@@ -19,6 +19,7 @@ import (
 	"github.com/entraledger/entraledger/internal/jobs"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // TestTheArchivesStoreWorksAlikeOnBoth goes through the ways in which internal/tables asks: a
@@ -28,7 +29,7 @@ func TestTheArchivesStoreWorksAlikeOnBoth(t *testing.T) {
 	at := time.Date(2026, 11, 21, 14, 30, 0, 0, time.UTC)
 	forBoth(t, func(t *testing.T, a account) {
 		ctx := t.Context()
-		store, err := tables.New(tables.Config{ConnectionString: a.text, HTTP: a.client})
+		store, err := tablestest.New(tables.Config{ConnectionString: a.text, HTTP: a.client})
 		require.NoError(t, err)
 		n, err := store.InQuarantine(ctx, logs.Provisioning)
 		require.NoError(t, err)

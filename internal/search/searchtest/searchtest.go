@@ -17,11 +17,12 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // Archive is a store with records. Those that its maps name are read as altered ones; keys are ids.
 type Archive struct {
-	*tables.Store
+	*tablestest.Store
 	Altered   map[string]string // why
 	AlteredIn entra.Stream      // only there; empty: everywhere
 	NoKey     map[string]bool   // altered, and their row keys tell nothing
@@ -32,7 +33,7 @@ type Archive struct {
 // New makes an archive of JSON objects, each with its time, of a day that was read whole.
 func New(t testing.TB, s entra.Stream, begin time.Time, objects ...map[string]any) *Archive {
 	service := memstorage.New(time.Now)
-	store, err := tables.New(tables.Config{ConnectionString: service.ConnectionString(),
+	store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(),
 		HTTP: &http.Client{Transport: service}})
 	require.NoError(t, err)
 	a := &Archive{Store: store, begin: begin, Altered: map[string]string{}, NoKey: map[string]bool{},

@@ -1,6 +1,6 @@
-// Package rows is the kernel of the adapters for Table Storage: a client, rows, transactions, paging
-// and errors. It knows the service and its limits, and nothing of what the rows mean. Nothing else
-// imports aztables.
+// Package rows is the kernel of the adapters for Table Storage: a client, rows, transactions,
+// paging and errors. It knows the service and its limits, and nothing of what the rows mean.
+// Nothing else imports aztables.
 package rows
 
 import (
@@ -76,8 +76,9 @@ func New(cfg Config) (*Client, error) {
 	}
 	u, err := url.Parse(cfg.ServiceURI)
 	if err != nil || u.Scheme != "https" || u.Host == "" {
-		return nil, fmt.Errorf("read ARCHIVE_STORAGE__tableServiceUri %q: accepted is https://<account>.table.core.windows.net",
-			cfg.ServiceURI)
+		return nil,
+			fmt.Errorf("read ARCHIVE_STORAGE__tableServiceUri %q: accepted is https://<account>.table.core.windows.net",
+				cfg.ServiceURI)
 	}
 	service, err := aztables.NewServiceClient(strings.TrimRight(cfg.ServiceURI, "/"), cfg.Credential, options)
 	if err != nil {

@@ -13,7 +13,11 @@ import (
 const (
 	binaryType = "Edm.Binary"
 	guidType   = "Edm.Guid"
+	int64Type  = "Edm.Int64"
 	timeType   = "Edm.DateTime"
+
+	// typeMark ends the name of the member that gives a column's type.
+	typeMark = "@odata.type"
 
 	quotedBinary = `"` + binaryType + `"`
 	quotedGUID   = `"` + guidType + `"`

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 	"unicode/utf16"
@@ -19,8 +20,8 @@ type Entity struct {
 	Stored int64
 }
 
-// Builder writes an entity's JSON and counts its size in the table: 4 bytes, 2 for each character of
-// the keys, and for each property 8, 2 for each character of its name, and its value.
+// Builder writes an entity's JSON and counts its size in the table: 4 bytes, 2 for each character
+// of the keys, and for each property 8, 2 for each character of its name, and its value.
 type Builder struct {
 	key    string
 	body   []byte
@@ -42,7 +43,7 @@ func (b *Builder) name(name, edmType string) {
 	b.body = append(b.body, ',', '"')
 	if edmType != "" {
 		b.body = append(b.body, name...)
-		b.body = append(b.body, `@odata.type":"`...)
+		b.body = append(b.body, typeMark+`":"`...)
 		b.body = append(b.body, edmType...)
 		b.body = append(b.body, `","`...)
 	}
@@ -174,12 +175,16 @@ type Properties map[string]any
 // Number adds an Edm.Int64.
 func (p Properties) Number(name string, n int64) {
 	if n != 0 {
-		p[name] = aztables.EDMInt64(n)
+		p.Must(name, n)
 	}
 }
 
 // Must adds an Edm.Int64 even where it is 0.
-func (p Properties) Must(name string, n int64) { p[name] = aztables.EDMInt64(n) }
+func (p Properties) Must(name string, n int64) { p.typed(name, int64Type, aztables.EDMInt64(n)) }
+
+func (p Properties) typed(name, edmType string, value any) {
+	p[name], p[name+typeMark] = value, edmType
+}
 
 // Int adds an Edm.Int32.
 func (p Properties) Int(name string, n int) {
@@ -191,7 +196,7 @@ func (p Properties) Int(name string, n int) {
 // Time adds an Edm.DateTime.
 func (p Properties) Time(name string, t time.Time) {
 	if !t.IsZero() {
-		p[name] = aztables.EDMDateTime(t.UTC())
+		p.typed(name, timeType, aztables.EDMDateTime(t.UTC()))
 	}
 }
 
@@ -212,14 +217,15 @@ func (p Properties) Flag(name string, is bool) {
 // Binary adds an Edm.Binary; none where data is nil.
 func (p Properties) Binary(name string, data []byte) {
 	if data != nil {
-		p[name] = aztables.EDMBinary(data)
+		p.typed(name, binaryType, aztables.EDMBinary(data))
 	}
 }
 
 // Entity is the JSON for the wire.
 func (p Properties) Entity(partition, row string) ([]byte, error) {
-	e := aztables.EDMEntity{Entity: aztables.Entity{PartitionKey: partition, RowKey: row}, Properties: p}
-	body, err := json.Marshal(e)
+	out := maps.Clone(p)
+	out["PartitionKey"], out["RowKey"] = partition, row
+	body, err := json.Marshal(out)
 	if err != nil {
 		return nil, fmt.Errorf("write row %s: %w", row, err)
 	}

@@ -60,7 +60,8 @@ type failure struct {
 }
 
 // failureOf finds status and code of a refused request. The answer to a transaction is 202 even
-// where it failed; the real status and code are in the answer to the operation that did not succeed.
+// where it failed; the real status and code are in the answer to the operation that did not
+// succeed.
 func failureOf(err error) (failure, bool) {
 	re, ok := errors.AsType[*azcore.ResponseError](err)
 	if !ok {

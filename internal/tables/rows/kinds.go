@@ -15,7 +15,7 @@ func eachColumn(body []byte, yield func(name, edmType string, value gjson.Result
 	types := make(map[string]string)
 	row := gjson.ParseBytes(body)
 	row.ForEach(func(name, v gjson.Result) bool {
-		if of, ok := strings.CutSuffix(name.Str, "@odata.type"); ok {
+		if of, ok := strings.CutSuffix(name.Str, typeMark); ok {
 			types[of] = v.Str
 		}
 		return true

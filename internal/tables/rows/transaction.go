@@ -57,13 +57,15 @@ type transaction struct {
 
 type transactionKey struct{}
 
-// withTransaction makes the SDK's next transaction under the context carry these actions. standIn is
-// what the SDK is given to encode; the result is replaced.
-func withTransaction(ctx context.Context, table string, actions []Action) (sending context.Context, standIn []aztables.TransactionAction) {
+// withTransaction makes the SDK's next transaction under the context carry these actions. standIn
+// is what the SDK is given to encode; the result is replaced.
+func withTransaction(ctx context.Context, table string,
+	actions []Action) (sending context.Context, standIn []aztables.TransactionAction) {
 	if len(actions) == 0 {
 		return ctx, nil
 	}
-	standIn = []aztables.TransactionAction{{ActionType: aztables.TransactionTypeAdd, Entity: []byte(`{"PartitionKey":"","RowKey":""}`)}}
+	standIn = []aztables.TransactionAction{{ActionType: aztables.TransactionTypeAdd,
+		Entity: []byte(`{"PartitionKey":"","RowKey":""}`)}}
 	return context.WithValue(ctx, transactionKey{}, transaction{table: table, actions: actions}), standIn
 }
 

@@ -36,7 +36,8 @@ func (c *Client) Merge(ctx context.Context, table, doing string, row []byte, rev
 func (c *Client) update(ctx context.Context, table, doing string, row []byte, revision string,
 	mode aztables.UpdateMode) (string, error) {
 	etag := azcore.ETag(revision)
-	updated, err := c.service.NewClient(table).UpdateEntity(ctx, row, &aztables.UpdateEntityOptions{IfMatch: &etag, UpdateMode: mode})
+	updated, err := c.service.NewClient(table).UpdateEntity(ctx, row, &aztables.UpdateEntityOptions{IfMatch: &etag,
+		UpdateMode: mode})
 	if isCode(err, updateConditionNotSatisfied, conditionNotMet, resourceNotFound, tableNotFound) {
 		return "", &Refused{Kind: ErrMoved, Doing: doing}
 	}
@@ -112,7 +113,8 @@ func pack(batches []Batch) [][]Action {
 }
 
 // SubmitAll writes batches in as few transactions as the limits allow, several at the same time.
-// Each batch is written whole or not at all. Errors are Submit's; others may then have been written.
+// Each batch is written whole or not at all. Errors are Submit's; others may then have been
+// written.
 func (c *Client) SubmitAll(ctx context.Context, table string, batches []Batch) error {
 	transactions := pack(batches)
 	if len(transactions) == 1 {

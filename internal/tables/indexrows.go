@@ -2,25 +2,21 @@ package tables
 
 import (
 	"bytes"
-	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/tidwall/gjson"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
-
-var _ archive.IndexStore = (*Store)(nil)
 
 // The index of a month is a table; PartitionKey is the stream. RowKey is <column>!<value>!<day> for
 // a value of a column, whose Hours says in which hours of the day it is there, and
@@ -36,8 +32,6 @@ const (
 	idBytes     = idHashBytes + 1
 )
 
-func indexTable(month time.Time) string { return "index" + month.UTC().Format("200601") }
-
 func idHash(id string) (bucket string, hash []byte) {
 	sum := sha256.Sum256([]byte(id))
 	return fmt.Sprintf("%02d", sum[0]%idBuckets), sum[1 : 1+idHashBytes]
@@ -48,6 +42,11 @@ type dayIndex struct {
 	columns []string
 	values  map[string]archive.Hours // by <column>!<value>
 	ids     map[string][]byte        // by bucket
+}
+
+func newDayIndex(stream entra.Stream) *dayIndex {
+	return &dayIndex{columns: logs.Of(stream).IndexedColumns(), values: make(map[string]archive.Hours),
+		ids: make(map[string][]byte)}
 }
 
 // take adds a content. Of one that can't be read only the id is known, as its key has it.
@@ -68,9 +67,21 @@ func (d *dayIndex) add(id string, hour int, column func(name string) string) {
 	d.ids[bucket] = append(append(d.ids[bucket], hash...), byte(hour))
 	for _, name := range d.columns {
 		if text := column(name); text != "" {
-			d.values[name+"!"+escape(entra.Clip(text, maxIDLength))] |= 1 << hour
+			d.values[name+"!"+rows.Escape(entra.Clip(text, maxIDLength))] |= 1 << hour
 		}
 	}
+}
+
+// addRecord adds a record by what its bytes say.
+func (d *dayIndex) addRecord(rec entra.Record) {
+	d.add(rec.ID, rec.Time.Hour(), func(name string) string {
+		for _, col := range rec.Columns {
+			if col.Name == name && !col.IsInt {
+				return col.Text
+			}
+		}
+		return ""
+	})
 }
 
 // indexRow is a row of the index: its key, and what it holds.
@@ -93,15 +104,15 @@ func (r indexRow) check(table string, stream entra.Stream) []byte {
 }
 
 func (r indexRow) encode(table string, stream entra.Stream) ([]byte, error) {
-	b := newRow(string(stream), r.key, len(r.ids)*4/3+256)
+	b := rows.NewEntity(string(stream), r.key, len(r.ids)*4/3+256)
 	if r.ids == nil {
-		b.int32("Hours", int32(r.hours))
+		b.Int32("Hours", int32(r.hours))
 	}
-	if rest := b.chunks(r.ids); len(rest) > 0 {
+	if rest := b.Chunks(r.ids); len(rest) > 0 {
 		return nil, fmt.Errorf("index row %s of %s: its ids take %d bytes too many", r.key, stream, len(rest))
 	}
-	b.binary(checkColumn, r.check(table, stream))
-	return b.done().body, nil
+	b.Binary(checkColumn, r.check(table, stream))
+	return b.Done().Body, nil
 }
 
 // parseIndexRow reads a row that was written by encode. Nothing of one that differs from its check
@@ -110,7 +121,7 @@ func parseIndexRow(table string, stream entra.Stream, body []byte) (indexRow, ch
 	row := gjson.ParseBytes(body)
 	out := indexRow{key: row.Get("RowKey").Str}
 	if strings.HasPrefix(out.key, idMark) {
-		ids, ok := chunksOf(row)
+		ids, ok := rows.ChunksOf(row)
 		if !ok || len(ids)%idBytes != 0 {
 			return out, differs
 		}
@@ -118,7 +129,7 @@ func parseIndexRow(table string, stream entra.Stream, body []byte) (indexRow, ch
 			out.ids = []byte{}
 		}
 	} else {
-		hours, ok := wholeNumber(row.Get("Hours"))
+		hours, ok := rows.WholeNumber(row.Get("Hours"))
 		if !ok || hours < 0 || hours >= 1<<24 {
 			return out, differs
 		}
@@ -187,17 +198,18 @@ func newIndexedDay(table string, stream entra.Stream, state archive.IndexedDay, 
 }
 
 func (d indexedDay) check(table string, stream entra.Stream, key string) []byte {
-	return checkOf(table, string(stream), key, fmt.Append([]byte("day"), d.LastSeal, " ", d.Seals, " ", d.rows, " ", d.sum))
+	content := fmt.Append([]byte("day"), d.LastSeal, " ", d.Seals, " ", d.rows, " ", d.sum)
+	return checkOf(table, string(stream), key, content)
 }
 
 func (d indexedDay) encode(table string, stream entra.Stream, key string) []byte {
-	b := newRow(string(stream), key, 256)
-	b.text("LastSeal", fmt.Sprint(d.LastSeal))
-	b.text("Seals", fmt.Sprint(d.Seals))
-	b.int32("Rows", int32(d.rows))
-	b.binary("Sum", binary.BigEndian.AppendUint64(nil, d.sum))
-	b.binary(checkColumn, d.check(table, stream, key))
-	return b.done().body
+	b := rows.NewEntity(string(stream), key, 256)
+	b.Text("LastSeal", fmt.Sprint(d.LastSeal))
+	b.Text("Seals", fmt.Sprint(d.Seals))
+	b.Int32("Rows", int32(d.rows))
+	b.Binary("Sum", binary.BigEndian.AppendUint64(nil, d.sum))
+	b.Binary(checkColumn, d.check(table, stream, key))
+	return b.Done().Body
 }
 
 // parseIndexedDay reads a row that was written by encode, or by a version before.
@@ -205,15 +217,15 @@ func parseIndexedDay(table string, stream entra.Stream, body []byte) (key string
 	row := gjson.ParseBytes(body)
 	key = row.Get("RowKey").Str
 	var ok, more bool
-	out.LastSeal, ok = wholeNumber(row.Get("LastSeal"))
-	out.Seals, more = wholeNumber(row.Get("Seals"))
+	out.LastSeal, ok = rows.WholeNumber(row.Get("LastSeal"))
+	out.Seals, more = rows.WholeNumber(row.Get("Seals"))
 	if ok = ok && more; !ok || out.LastSeal < 0 || out.Seals < 0 {
 		return key, out, differs
 	}
-	if !given(row.Get(checkColumn)) {
+	if !rows.Given(row.Get(checkColumn)) {
 		return key, out, unchecked
 	}
-	rows, ok := wholeNumber(row.Get("Rows"))
+	rows, ok := rows.WholeNumber(row.Get("Rows"))
 	sum, err := base64.StdEncoding.DecodeString(row.Get("Sum").Str)
 	if !ok || err != nil || len(sum) != checkBytes {
 		return key, out, differs
@@ -222,86 +234,24 @@ func parseIndexedDay(table string, stream entra.Stream, body []byte) (key string
 	return key, out, compareCheck(row, out.check(table, stream, key))
 }
 
-// IndexDay is archive.IndexStore's.
-func (s *Store) IndexDay(ctx context.Context, d archive.Day, state archive.IndexedDay, again bool) (int, error) {
-	found := newDayIndex(d.Stream)
-	if err := s.inspectAll(ctx, d.Stream, d.Start, d.Start.AddDate(0, 0, 1), found.take); err != nil {
-		return 0, err
-	}
-	day, index := d.Start.Format("02"), indexTable(d.Start)
-	rows := found.rows(day)
-	err := archive.ErrExists
-	if !again {
-		err = s.addToIndex(ctx, index, d.Stream, rows)
-	}
-	if errors.Is(err, archive.ErrExists) {
-		err = s.growIndex(ctx, index, d.Stream, rows)
-	}
-	if err != nil {
-		return 0, err
-	}
-	// The day is said to be indexed once all of it is there.
-	body := newIndexedDay(index, d.Stream, state, rows).encode(index, d.Stream, dayMark+day)
-	return len(found.values), s.submit(ctx, index, []aztables.TransactionAction{{ActionType: aztables.TransactionTypeInsertReplace, Entity: body}})
+// indexedCheck is the check of the row that says how far the index was brought.
+func indexedCheck(stream entra.Stream, entries int64) []byte {
+	return checkOf(coverageTable, string(stream), indexedMark, fmt.Append(nil, entries))
 }
 
-// addToIndex adds rows of a day that was not indexed yet.
-func (s *Store) addToIndex(ctx context.Context, index string, stream entra.Stream, rows []indexRow) error {
-	if len(rows) == 0 {
-		return nil
+// parseIndexed reads the row that says how far the index was brought.
+func parseIndexed(stream entra.Stream, body []byte) (entries int64, state checkState) {
+	row := gjson.ParseBytes(body)
+	entries, ok := rows.WholeNumber(row.Get("Entries"))
+	if !ok || entries < 0 {
+		return 0, differs
 	}
-	batches := make([]batch, 0, len(rows))
-	for _, row := range rows {
-		body, err := row.encode(index, stream)
-		if err != nil {
-			return err
-		}
-		batches = append(batches, batch{actions: []aztables.TransactionAction{{ActionType: aztables.TransactionTypeAdd, Entity: body}}, size: len(body) + operationOverhead})
-	}
-	return s.submitAll(ctx, index, batches)
+	return entries, compareCheck(row, indexedCheck(stream, entries))
 }
 
-// growIndex adds what rows hold to those that may be there, one by one, each if it is still as it
-// was read.
-func (s *Store) growIndex(ctx context.Context, index string, stream entra.Stream, rows []indexRow) error {
-	group, growing := errgroup.WithContext(ctx)
-	group.SetLimit(writers)
-	for _, row := range rows {
-		group.Go(func() error {
-			for range slotTries {
-				err := s.growRow(growing, index, stream, row)
-				if !errors.Is(err, errRowMoved) {
-					return err
-				}
-			}
-			return &entra.Error{Code: entra.CodeUnavailable, Doing: "index row " + row.key, Why: "others change it again and again", Remedy: "the next run tries again"}
-		})
-	}
-	return group.Wait()
-}
-
-func (s *Store) growRow(ctx context.Context, index string, stream entra.Stream, row indexRow) error {
-	got, err := s.service.NewClient(index).GetEntity(ctx, string(stream), row.key, nil)
-	etag, grown := "", true
-	switch {
-	case isCode(err, "TableNotFound", "ResourceNotFound"):
-	case err != nil:
-		return s.explain("read row "+row.key+" of table "+index, err)
-	default:
-		other, state := parseIndexRow(index, stream, got.Value)
-		if state != differs { // else nothing of it is worth keeping
-			row, grown = row.with(other)
-			grown = grown || state == unchecked
-		}
-		etag = string(got.ETag)
-	}
-	if !grown {
-		return nil
-	}
-	body, err := row.encode(index, stream)
-	if err != nil {
-		return err
-	}
-	_, err = s.replace(ctx, index, "index row "+row.key, body, etag)
-	return err
+// dayOf is the day at the end of a row key of the index.
+func dayOf(month time.Time, rowKey string) (time.Time, bool) {
+	at := strings.LastIndexByte(rowKey, '!')
+	day, err := time.Parse(monthFormat+"02", month.Format(monthFormat)+rowKey[at+1:])
+	return day, err == nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
 // noise is a text of n bytes that does not compress well.
@@ -33,15 +34,15 @@ func signIn(t *testing.T, id, when, extra string) entra.Record {
 	return rec
 }
 
-// offline is a store that a test asks for nothing that is on the other side.
-func offline(t *testing.T) *Store {
-	store, err := New(Config{ConnectionString: "UseDevelopmentStorage=true"})
+// offline is a codec that a test asks for nothing that is on the other side.
+func offline(t *testing.T) *codec {
+	account, err := New(Config{ConnectionString: "UseDevelopmentStorage=true"})
 	require.NoError(t, err)
-	return store
+	return account.Archive.codec
 }
 
 func TestARecordSurvivesItsRowsByteForByte(t *testing.T) {
-	store := offline(t)
+	codec := offline(t)
 	seen := at("2026-11-21T15:00:00.1234567Z")
 	cases := []struct {
 		name  string
@@ -54,30 +55,31 @@ func TestARecordSurvivesItsRowsByteForByte(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			rec := signIn(t, strings.Repeat("i", 10), "2026-11-21T14:05:10Z", noise(c.size))
-			enc, err := store.codec.encodeRecord(nil, rec.Window(logs.SignInsInteractiveUser), rec, dates{first: seen})
+			enc, err := codec.encodeRecord(nil, rec.Window(logs.SignInsInteractiveUser), rec, dates{first: seen})
 			require.NoError(t, err)
 			require.Equal(t, c.parts, len(enc.lines))
-			require.Less(t, enc.size, maxTransaction, "a record is written in one transaction")
-			var rows []fetchedRow
+			batchOf := enc.batch(rows.Insert)
+			require.Less(t, batchOf.Size, rows.MaxTransaction, "a record is written in one transaction")
+			var read []fetchedRow
 			for _, l := range enc.lines {
-				require.LessOrEqual(t, l.stored, int64(maxEntity))
+				require.LessOrEqual(t, l.Stored, int64(rows.MaxEntity))
 				var entity aztables.EDMEntity
-				require.NoError(t, json.Unmarshal(l.body, &entity), "the SDK understands the row")
+				require.NoError(t, json.Unmarshal(l.Body, &entity), "the SDK understands the row")
 				for name, value := range entity.Properties {
 					if b, ok := value.(aztables.EDMBinary); ok {
-						require.LessOrEqual(t, len(b), maxProperty, name)
+						require.LessOrEqual(t, len(b), rows.MaxProperty, name)
 					}
 				}
-				row, err := parseWholeRow(l.body)
+				row, err := parseWholeRow(l.Body)
 				require.NoError(t, err)
-				require.Equal(t, l.stored, row.storedSize(), "a row's size is counted alike when written and when read")
-				rows = append(rows, row)
+				require.Equal(t, l.Stored, row.storedSize(), "a row's size is counted alike when written and when read")
+				read = append(read, row)
 			}
-			got, err := store.decodeRecord(t.Context(), rec.Window(logs.SignInsInteractiveUser), rows)
+			got, err := codec.decodeRecord(t.Context(), rec.Window(logs.SignInsInteractiveUser), read)
 			require.NoError(t, err)
 			require.Equal(t, rec.Raw, got.Raw)
-			require.Equal(t, seen, rows[0].FirstSeen)
-			size, err := store.decodedSize(t.Context(), "", data(rows), rows[0].Codec)
+			require.Equal(t, seen, read[0].FirstSeen)
+			size, err := codec.decodedSize(t.Context(), "", data(read), read[0].Codec)
 			require.NoError(t, err)
 			require.EqualValues(t, len(rec.Raw), size)
 		})
@@ -85,39 +87,20 @@ func TestARecordSurvivesItsRowsByteForByte(t *testing.T) {
 }
 
 func TestARecordThatDoesNotFitATransactionIsRefusedWhole(t *testing.T) {
-	store := offline(t)
+	codec := offline(t)
 	rec := signIn(t, "big", "2026-11-21T14:05:10Z", noise(6<<20))
-	_, err := store.codec.encodeRecord(nil, rec.Window(logs.SignInsInteractiveUser), rec, dates{first: time.Now()})
+	_, err := codec.encodeRecord(nil, rec.Window(logs.SignInsInteractiveUser), rec, dates{first: time.Now()})
 	require.ErrorIs(t, err, archive.ErrTooLarge)
 }
 
 func TestARowThatWasAlteredIsNoticed(t *testing.T) {
-	store := offline(t)
+	codec := offline(t)
 	rec, other := signIn(t, "a", "2026-11-21T14:05:10Z", "1"), signIn(t, "a", "2026-11-21T14:05:10Z", "2")
 	other.Hash = rec.Hash
-	enc, err := store.codec.encodeRecord(nil, rec.Window(logs.SignInsInteractiveUser), other, dates{first: time.Now()})
+	enc, err := codec.encodeRecord(nil, rec.Window(logs.SignInsInteractiveUser), other, dates{first: time.Now()})
 	require.NoError(t, err)
-	row, err := parseWholeRow(enc.lines[0].body)
+	row, err := parseWholeRow(enc.lines[0].Body)
 	require.NoError(t, err)
-	_, err = store.decodeRecord(t.Context(), rec.Window(logs.SignInsInteractiveUser), []fetchedRow{row})
+	_, err = codec.decodeRecord(t.Context(), rec.Window(logs.SignInsInteractiveUser), []fetchedRow{row})
 	require.ErrorContains(t, err, "altered")
-}
-
-func TestTransactionsKeepTheServicesLimits(t *testing.T) {
-	var batches []batch
-	for i := range 1000 {
-		b := batch{size: 100 << (i % 12)}
-		for range 1 + i%3 {
-			b.actions = append(b.actions, aztables.TransactionAction{})
-		}
-		batches = append(batches, b)
-	}
-	total := 0
-	for _, actions := range pack(batches) {
-		require.LessOrEqual(t, len(actions), maxOperations)
-		total += len(actions)
-	}
-	require.Equal(t, 1999, total)
-	large := []batch{{actions: make([]aztables.TransactionAction, 1), size: 3 << 20}, {actions: make([]aztables.TransactionAction, 1), size: 3 << 20}}
-	require.Len(t, pack(large), 2)
 }

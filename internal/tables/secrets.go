@@ -1,0 +1,55 @@
+package tables
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/entraledger/entraledger/internal/tables/rows"
+)
+
+const (
+	secretsPartition = "secret"
+	secretBytes      = 32
+)
+
+// Secrets are random bytes that all processes of the app share.
+type Secrets struct {
+	client *rows.Client
+	known  sync.Map // name -> []byte
+}
+
+// Secret is 32 random bytes, made when they are first asked for. They sign what callers bring back,
+// such as skip tokens. Who can read the archive's tables can read them, and gains nothing by it.
+func (s *Secrets) Secret(ctx context.Context, name string) ([]byte, error) {
+	if known, ok := s.known.Load(name); ok {
+		return known.([]byte), nil
+	}
+	for range 2 {
+		got, err := s.client.Get(ctx, secretsTable, secretsPartition, name, "read secret "+name)
+		if err == nil {
+			var row struct{ Secret []byte }
+			if err := json.Unmarshal(got.Body, &row); err != nil || len(row.Secret) != secretBytes {
+				return nil, fmt.Errorf("read secret %s: its row is not as it was written", name)
+			}
+			s.known.Store(name, row.Secret)
+			return row.Secret, nil
+		}
+		if !rows.IsMissing(err) {
+			return nil, err
+		}
+		made := make([]byte, secretBytes)
+		_, _ = rand.Read(made) // it never fails
+		b := rows.NewEntity(secretsPartition, name, 256)
+		b.Binary("Secret", made)
+		// Another process may be quicker: then its secret counts.
+		_, err = s.client.Replace(ctx, secretsTable, "write secret "+name, b.Done().Body, "")
+		if err != nil && !errors.Is(err, rows.ErrMoved) {
+			return nil, err
+		}
+	}
+	return nil, fmt.Errorf("read secret %s: it was made and is not there", name)
+}
