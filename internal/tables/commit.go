@@ -94,7 +94,7 @@ func (a *Archive) whoCommitted(ctx context.Context, p archive.Progress, mark str
 	return fmt.Errorf("commit the coverage of %s: %w", p.Stream, archive.ErrMoved)
 }
 
-// logIsFree tells an entry of the log that is there already, while nobody has committed since, from
+// logIsFree tells an entry of the log that is there already, though no commit was made since, from
 // a commit that came too late.
 func (a *Archive) logIsFree(ctx context.Context, p archive.Progress, seals []seal.Seal) error {
 	if len(seals) == 0 {

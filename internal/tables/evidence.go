@@ -69,7 +69,7 @@ func ledgerRow(stream entra.Stream, body []byte) archive.LedgerRow {
 	if err != nil {
 		out.Problem = problemOf(err)
 		start, wrong := time.Parse(entra.HourFormat, key)
-		if wrong != nil { // it may lie among the rows of the hour that it begins with
+		if wrong != nil { // it may be among the rows of the hour that it begins with
 			start, _ = time.Parse(entra.HourFormat, key[:min(len(key), len("2006-01-02T15"))])
 		}
 		out.Coverage = archive.Coverage{Window: entra.Window{Stream: stream, Start: start}}

@@ -81,8 +81,8 @@ func (f *flaws) found(d archive.Difference, table, row string, hour time.Time, f
 		Detail: fmt.Sprintf(format, args...)})
 }
 
-// readProgress reads how the stream stands. A row that can't be read is named by whoever verifies
-// the ledger.
+// readProgress reads the stream's progress. A row that can't be read is named by the check of the
+// ledger.
 func (f *flaws) readProgress(ctx context.Context) error {
 	p, err := f.in.archive.Progress(ctx, f.stream)
 	if err != nil && entra.CodeOf(err) != entra.CodeTampered {

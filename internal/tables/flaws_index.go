@@ -33,8 +33,8 @@ type hourSeals struct {
 	latest int64     // those that the last one lists
 }
 
-// lastSeals reads when each hour was sealed last. Entries that can't be read are left out; whoever
-// verifies the log names them.
+// lastSeals reads when each hour was sealed last. Entries that can't be read are left out; the
+// check of the log names them.
 func (f *flaws) lastSeals(ctx context.Context) (map[time.Time]hourSeals, error) {
 	out := make(map[time.Time]hourSeals)
 	query := rows.Query{Filter: wholeLog(f.stream), Columns: "RowKey,Hour,Leaves,SealedAt"}
@@ -397,7 +397,7 @@ func (d *madeIndex) add(body []byte, log map[time.Time]hourSeals) {
 	case err == nil && at.part > 0:
 		return
 	case !ok || err != nil || when != nil || !dated:
-		d.whole, d.gaps = false, true // whoever verifies the records names it
+		d.whole, d.gaps = false, true // the check of the records names it
 		return
 	}
 	if !at.whole {

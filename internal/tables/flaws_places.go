@@ -10,10 +10,10 @@ import (
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
-// Rows among the records that lie where no hour of the archive is. Nothing that reads an hour would
-// meet them.
+// Rows among the records that are in no hour of the archive. Nothing that reads an hour would find
+// them.
 
-// outOfMonth names the rows of a month's table whose partition lies before or behind the month.
+// outOfMonth names the rows of a month's table whose partition is before or after the month.
 func (f *flaws) outOfMonth(ctx context.Context, table string, month time.Time) error {
 	first, end := month.Format(entra.HourFormat), month.AddDate(0, 1, 0).Format(entra.HourFormat)
 	for _, filter := range []string{"PartitionKey lt " + rows.Quote(first), "PartitionKey ge " + rows.Quote(end)} {
@@ -59,9 +59,9 @@ func (f *flaws) leftOfPurge(ctx context.Context, table string, month time.Time) 
 	}, nil)
 }
 
-// outOfTime names what lies before the archive's begin, or behind its watermark: hours that it
-// can't have, and rows whose partition is no hour. What lies between is met by whoever inspects the
-// records.
+// outOfTime names what is before the archive's begin, or after its watermark: hours that it can't
+// have, and rows whose partition is no hour. What is between is found where the records are
+// inspected.
 func (f *flaws) outOfTime(ctx context.Context, table string, month time.Time) error {
 	if f.progress.Begin.IsZero() {
 		return nil // how far the archive reaches is not known yet
@@ -102,7 +102,7 @@ func (f *flaws) outOfTime(ctx context.Context, table string, month time.Time) er
 }
 
 // beforeBegin names an hour with rows before the archive's begin, unless the ledger has it: then
-// the begin is what is wrong, and whoever verifies the ledger says so.
+// the begin is what is wrong, and the check of the ledger says so.
 func (f *flaws) beforeBegin(ctx context.Context, table string, hour time.Time, key string) error {
 	err := f.readProgress(ctx)
 	if begin := f.progress.Begin; err != nil || begin.IsZero() || !hour.Before(entra.FloorHour(begin)) {

@@ -70,7 +70,7 @@ const (
 	wishKey = "lease!wish"
 	// indexedMark is the row that says how far the index was brought.
 	indexedMark = "indexed"
-	// progressKey is how the stream stands.
+	// progressKey is the stream's progress.
 	progressKey = "progress"
 	// revisionMark begins the key of the row that has the progress row's revision.
 	revisionMark = "revision!"

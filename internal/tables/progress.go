@@ -13,7 +13,7 @@ import (
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
-// encodeProgress writes the row of how a stream stands.
+// encodeProgress writes the row of a stream's progress.
 func encodeProgress(p archive.Progress) ([]byte, error) {
 	out := rows.Properties{}
 	out.Text("Stream", string(p.Stream))

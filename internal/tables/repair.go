@@ -70,8 +70,8 @@ func (a *Archive) Remains(ctx context.Context, stream entra.Stream) (archive.Rem
 // writes: a reader of the revision does not see it.
 const seedMark = revisionMark + "0"
 
-// seed makes sure that there is something to be taken away that nobody else has taken since the
-// look. ErrMoved: look again.
+// seed makes sure that there is a row to delete that no other repair has deleted since the look.
+// ErrMoved: look again.
 func (a *Archive) seed(ctx context.Context, found archive.Remains) error {
 	stream := string(found.Progress.Stream)
 	var actions []rows.Action

@@ -23,7 +23,7 @@ type Secrets struct {
 }
 
 // Secret is 32 random bytes, made when they are first asked for. They sign what callers bring back,
-// such as skip tokens. Who can read the archive's tables can read them, and gains nothing by it.
+// such as skip tokens. A reader of the archive's tables can read them, and gains nothing by it.
 func (s *Secrets) Secret(ctx context.Context, name string) ([]byte, error) {
 	if known, ok := s.known.Load(name); ok {
 		return known.([]byte), nil

@@ -15,7 +15,7 @@ import (
 
 const (
 	slotsPartition = "graph"
-	// tries bounds how often a row that somebody else was quicker to write is written again. Few
+	// tries bounds how often a write is repeated that another process was quicker to make. Few
 	// processes share one row, and each writes it every few seconds.
 	tries = 50
 	// slotPause is the longest pause before the next try.
@@ -23,7 +23,7 @@ const (
 )
 
 // Slots gives points in time to all processes that work with the account: one row whose ETag
-// decides who was first.
+// decides which was first.
 type Slots struct {
 	client *rows.Client
 	name   string

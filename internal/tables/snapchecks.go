@@ -19,7 +19,7 @@ import (
 )
 
 // The check of a row of a snapshot has three parts: of its key, of its document and of the columns
-// beside it, each together with the key. So whoever reads a part of a row can check that part.
+// beside it, each together with the key. So a reader of a part of a row can check that part.
 const (
 	keyCheck     = 4
 	docCheck     = 6

@@ -113,7 +113,7 @@ func (d *Directory) parseSnapshot(ctx context.Context, body []byte) (directory.S
 	return snap, nil
 }
 
-// checkSnapshot looks at what everybody relies on.
+// checkSnapshot checks what all readers rely on.
 func checkSnapshot(snap directory.Snapshot, key string) error {
 	began, err := time.Parse(snapshotID, snap.ID)
 	switch {

@@ -12,8 +12,8 @@ import (
 )
 
 // Archived lists the streams that have a ledger, whether they are still collected or not, in the
-// order of logs.All. Any row of a ledger counts: one whose progress row somebody took away is not
-// hidden by that.
+// order of logs.All. Any row of a ledger counts: one whose progress row was deleted is not hidden
+// by that.
 func (a *Archive) Archived(ctx context.Context) ([]entra.Stream, error) {
 	all := logs.Streams()
 	has := make([]bool, len(all))

@@ -50,7 +50,7 @@ func (a *Archive) superseded(ctx context.Context, w entra.Window,
 }
 
 // supersede keeps the current row as an earlier version and writes the new content in its place, if
-// nobody else was quicker.
+// the row is still the one that was read.
 func (a *Archive) supersede(ctx context.Context, w entra.Window, change archive.Change, seen time.Time,
 	fetched map[string][]fetchedRow) (rows.Batch, archive.Contents, error) {
 	none := func(err error) (rows.Batch, archive.Contents, error) { return rows.Batch{}, archive.Contents{}, err }
@@ -121,8 +121,8 @@ func (a *Archive) currentOf(ctx context.Context, w entra.Window, change archive.
 }
 
 // exchange inserts the old content as an earlier version, replaces the current rows by those of the
-// next one, and deletes the rows of the version that it was. Inserting is refused where somebody
-// else has superseded the same content: that, and not only the ETag, which Azurite does not look at
+// next one, and deletes the rows of the version that it was. Inserting is refused where another
+// run has superseded the same content: that, and not only the ETag, which Azurite does not look at
 // for a replacement within a transaction, keeps two runs apart.
 func exchange(old, next encoded, current, again []fetchedRow) rows.Batch {
 	b := old.batch(rows.Insert)
