@@ -311,8 +311,8 @@ func firstDifference(want, got []byte) string {
 	}
 	was, is := strings.Split(string(want), "\n"), strings.Split(string(got), "\n")
 	at := 0
-	for at < min(len(was), len(is)) && was[at] == is[at] {
-		at++
+	for at < min(len(was), len(is)) && (was[at] == is[at] || ofLength(was[at]) && ofLength(is[at])) {
+		at++ // a length differs because of what follows it, which says more
 	}
 	var out strings.Builder
 	heading := at
@@ -332,6 +332,8 @@ func firstDifference(want, got []byte) string {
 	}
 	return out.String()
 }
+
+func ofLength(line string) bool { return strings.HasPrefix(line, "Content-Length: ") }
 
 // aroundDifference is a line, or of a long one the part where the first line that differs does.
 func aroundDifference(line string, was, is []string, at int) string {
