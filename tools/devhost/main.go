@@ -8,22 +8,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
 	"path/filepath"
-	"syscall"
 
+	"github.com/entraledger/entraledger/internal/dev/command"
 	"github.com/entraledger/entraledger/internal/dev/devhost"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-}
+func main() { command.Main("", run) }
 
 const usage = `devhost runs a custom-handler app as the Azure Functions host 4.x does.
 
@@ -31,7 +22,7 @@ Usage: devhost [--app DIR] [--settings FILE] [flags]
 
 `
 
-func run(ctx context.Context, args []string, stdout io.Writer) error {
+func run(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	opts := devhost.Options{Out: stdout}
 	flags := flag.NewFlagSet("devhost", flag.ContinueOnError)
 	flags.SetOutput(io.Discard) // a wrong flag is one line, not a page

@@ -12,7 +12,7 @@ import (
 
 func TestHelpFitsAScreen(t *testing.T) {
 	var out bytes.Buffer
-	require.NoError(t, run(t.Context(), []string{"--help"}, &out))
+	require.NoError(t, run(t.Context(), []string{"--help"}, &out, &out))
 	require.Contains(t, out.String(), "-no-timers")
 	require.LessOrEqual(t, strings.Count(out.String(), "\n"), 30)
 }
@@ -35,7 +35,7 @@ func TestWrongUseIsOneClearLine(t *testing.T) {
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			var out bytes.Buffer
-			err := run(t.Context(), c.args, &out)
+			err := run(t.Context(), c.args, &out, &out)
 			require.ErrorContains(t, err, c.want)
 			require.NotContains(t, err.Error(), "\n")
 			require.Empty(t, out.String())

@@ -7,72 +7,78 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
-	"os/signal"
-	"syscall"
 
 	"github.com/entraledger/entraledger/internal/dev/azurite"
+	"github.com/entraledger/entraledger/internal/dev/command"
 	"github.com/entraledger/entraledger/internal/pack"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
-	if err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
+func main() { command.Main("", run) }
+
+// order is what the arguments ask for. A file that is not named is not made.
+type order struct {
+	layout                   pack.Options
+	zip, release, sbom, sums string
 }
 
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
-	var o pack.Options
+	o, err := readArguments(args, stderr)
+	if err != nil {
+		return err
+	}
+	if err := pack.Layout(ctx, o.layout); err != nil {
+		return err
+	}
+	fmt.Fprintln(stdout, "laid out", o.layout.Out)
+	return o.makeFiles(ctx, stdout)
+}
+
+func readArguments(args []string, stderr io.Writer) (o order, err error) {
 	flags := flag.NewFlagSet("pack", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.Root, "root", "", "the repository's `folder`; empty: looked for upwards from here")
-	flags.StringVar(&o.Out, "out", "dist/app", "`folder` to lay the app out in; replaced where it exists")
-	flags.StringVar(&o.GOOS, "goos", "", "operating `system` to build for; empty: this machine's")
-	flags.StringVar(&o.GOARCH, "goarch", "", "`processor` to build for; empty: this machine's")
-	flags.StringVar(&o.Version, "version", "", "`version` that the handler logs; empty: what git describe says")
-	file := flags.String("zip", "", "`file` to pack the layout into as well")
-	release := flags.String("release", "", "`file` to pack the zip into as well, with infra/ and docs/, for who deploys it")
-	sbom := flags.String("sbom", "", "`file` for a software bill of materials of the handler")
-	sums := flags.String("sums", "", "`file` for the SHA-256 of all these files; that of the handler goes beside it")
+	flags.StringVar(&o.layout.Root, "root", "", "the repository's `folder`; empty: looked for upwards from here")
+	flags.StringVar(&o.layout.Out, "out", "dist/app", "`folder` to lay the app out in; replaced where it exists")
+	flags.StringVar(&o.layout.GOOS, "goos", "", "operating `system` to build for; empty: this machine's")
+	flags.StringVar(&o.layout.GOARCH, "goarch", "", "`processor` to build for; empty: this machine's")
+	flags.StringVar(&o.layout.Version, "version", "", "`version` that the handler logs; empty: what git describe says")
+	flags.StringVar(&o.zip, "zip", "", "`file` to pack the layout into as well")
+	flags.StringVar(&o.release, "release", "",
+		"`file` to pack the zip into as well, with infra/ and docs/, for who deploys it")
+	flags.StringVar(&o.sbom, "sbom", "", "`file` for a software bill of materials of the handler")
+	flags.StringVar(&o.sums, "sums", "",
+		"`file` for the SHA-256 of all these files; that of the handler goes beside it")
 	if err := flags.Parse(args); err != nil {
-		return err
+		return o, err
 	}
 	if flags.NArg() > 0 {
-		return fmt.Errorf("read arguments: %q is not a flag; see pack --help", flags.Arg(0))
+		return o, fmt.Errorf("read arguments: %q is not a flag; see pack --help", flags.Arg(0))
 	}
-	if *release != "" && *file == "" {
-		return errors.New("read arguments: --release needs --zip, whose file it packs")
+	if o.release != "" && o.zip == "" {
+		return o, errors.New("read arguments: --release needs --zip, whose file it packs")
 	}
-	if o.Root == "" {
-		root, err := azurite.Root()
-		if err != nil {
-			return err
-		}
-		o.Root = root
+	if o.layout.Root == "" {
+		o.layout.Root, err = azurite.Root()
 	}
-	o.Legal = *file != "" || *release != ""
-	if err := pack.Layout(ctx, o); err != nil {
-		return err
-	}
-	fmt.Fprintln(stdout, "laid out", o.Out)
+	o.layout.Legal = o.zip != "" || o.release != ""
+	return o, err
+}
+
+// makeFiles makes what is named beside the layout. The sums come last: they are of all the others.
+func (o order) makeFiles(ctx context.Context, stdout io.Writer) error {
 	var made []string
 	for _, part := range []struct {
 		file string
-		make func(file string) error
+		make func() error
 	}{
-		{*file, func(file string) error { return pack.Zip(o.Out, file) }},
-		{*release, func(out string) error { return pack.Release(o.Root, o.Out, *file, out) }},
-		{*sbom, func(file string) error { return pack.SBOM(ctx, o, file) }},
-		{*sums, func(file string) error { return pack.Sums(o.Out, file, made...) }},
+		{o.zip, func() error { return pack.Zip(o.layout.Out, o.zip) }},
+		{o.release, func() error { return pack.Release(o.layout.Root, o.layout.Out, o.zip, o.release) }},
+		{o.sbom, func() error { return pack.SBOM(ctx, o.layout, o.sbom) }},
+		{o.sums, func() error { return pack.Sums(o.layout.Out, o.sums, made...) }},
 	} {
 		if part.file == "" {
 			continue
 		}
-		if err := part.make(part.file); err != nil {
+		if err := part.make(); err != nil {
 			return err
 		}
 		made = append(made, part.file)

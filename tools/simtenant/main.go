@@ -9,25 +9,16 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/dev/command"
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout, os.Stderr); err != nil && !errors.Is(err, flag.ErrHelp) {
-		fmt.Fprintln(os.Stderr, "simtenant:", err)
-		os.Exit(1)
-	}
-}
+func main() { command.Main("simtenant: ", run) }
 
 type options struct {
 	listen   string

@@ -40,7 +40,8 @@ var activities = []activity{
 func (g *Generator) audit(w *writer, r *rand, at time.Time, i int, attributes bool) {
 	a, by, target := pick(r, activities), pick(r, g.users), pick(r, g.users)
 	if attributes {
-		a = activity{"Update attribute values for a user", "AttributeManagement", "Core Directory", "Update", "User", false, []string{"Engineering.Project"}}
+		a = activity{"Update attribute values for a user", "AttributeManagement", "Core Directory", "Update", "User",
+			false, []string{"Engineering.Project"}}
 	}
 	if i%rarely == 71 {
 		a.operation = "Restore"
@@ -68,6 +69,18 @@ func (g *Generator) audit(w *writer, r *rand, at time.Time, i int, attributes bo
 	w.str("loggedByService", a.service)
 	w.str("operationType", a.operation)
 	w.str("userAgent", by.device.agent)
+	g.initiatedBy(w, r, a, by)
+	w.open("targetResources", '[')
+	g.target(w, r, a, target)
+	if a.target == "Group" && a.operation != "Add" {
+		g.target(w, r, activity{target: "User"}, target)
+	}
+	w.raw("]")
+	w.raw(`,"additionalDetails":[{"key":"User-Agent","value":"` + by.device.agent + `"}]}`)
+}
+
+// initiatedBy is the application or the user who acted; the other member is null.
+func (g *Generator) initiatedBy(w *writer, r *rand, a activity, by user) {
 	w.open("initiatedBy", '{')
 	if a.byApp {
 		p := pick(r, g.apps)
@@ -87,13 +100,6 @@ func (g *Generator) audit(w *writer, r *rand, at time.Time, i int, attributes bo
 		w.nulls("userType", "homeTenantId", "homeTenantName")
 	}
 	w.raw("}}")
-	w.open("targetResources", '[')
-	g.target(w, r, a, target)
-	if a.target == "Group" && a.operation != "Add" {
-		g.target(w, r, activity{target: "User"}, target)
-	}
-	w.raw("]")
-	w.raw(`,"additionalDetails":[{"key":"User-Agent","value":"` + by.device.agent + `"}]}`)
 }
 
 func (g *Generator) target(w *writer, r *rand, a activity, u user) {
@@ -142,6 +148,13 @@ func (g *Generator) provisioning(w *writer, r *rand, at time.Time, i int) {
 	if i%rarely == 41 {
 		action = "restore"
 	}
+	status := "success"
+	if failed {
+		status = "failure"
+	}
+	if i%rarely == 83 {
+		failed, status = false, "deferred"
+	}
 	w.raw("{")
 	w.guid("id", r)
 	w.time("activityDateTime", at)
@@ -153,36 +166,24 @@ func (g *Generator) provisioning(w *writer, r *rand, at time.Time, i int) {
 	w.num("durationInMilliseconds", 200+r.below(4000))
 	w.raw(`,"servicePrincipal":{"id":"` + a.principal + `","displayName":`)
 	w.quote(a.name)
-	w.raw(`},"sourceSystem":{"id":"` + a.resourceID + `","displayName":"Microsoft Entra ID","details":{}},"targetSystem":{"id":"` + a.id + `","displayName":`)
+	w.raw(`},"sourceSystem":{"id":"` + a.resourceID + `","displayName":"Microsoft Entra ID","details":{}}`)
+	w.raw(`,"targetSystem":{"id":"` + a.id + `","displayName":`)
 	w.quote(a.name)
-	w.raw(`,"details":{"ApplicationId":"` + a.id + `","ServicePrincipalId":"` + a.principal + `"}},"initiatedBy":{"id":"","displayName":"Azure AD Provisioning Service","initiatorType":"system"}`)
+	w.raw(`,"details":{"ApplicationId":"` + a.id + `","ServicePrincipalId":"` + a.principal + `"}}`)
+	w.raw(`,"initiatedBy":{"id":"","displayName":"Azure AD Provisioning Service","initiatorType":"system"}`)
 	g.identity(w, "sourceIdentity", u, `{"odatatype":"User","DisplayName":`)
-	g.identity(w, "targetIdentity", u, `{"odatatype":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User","DisplayName":`)
-	status := "success"
-	if failed {
-		status = "failure"
-	}
-	if i%rarely == 83 {
-		failed, status = false, "deferred"
-	}
+	g.identity(w, "targetIdentity", u,
+		`{"odatatype":"urn:ietf:params:scim:schemas:extension:enterprise:2.0:User","DisplayName":`)
 	w.raw(`,"provisioningStatusInfo":{"status":"` + status + `","errorInformation":`)
 	if failed {
-		w.raw(`{"errorCode":"SystemForCrossDomainIdentityManagementServiceIncompatible","reason":"Message: the target returned HTTP status code 409. This operation was retried 2 times. It will be retried again after this date.","additionalDetails":null,"errorCategory":"nonServiceFailure","recommendedAction":"https://go.microsoft.com/fwlink/?linkid=2212020"}}`)
+		w.raw(provisioningError + "}")
 	} else {
 		w.raw("null}")
 	}
-	w.open("provisioningSteps", '[')
-	for k, step := range []string{"import", "matching", "processing", "export"} {
-		w.item()
-		w.str("name", []string{"EntryImport", "EntryImportByMatchingProperty", "EntrySynchronizationScoping", "EntryExportUpdate"}[k])
-		w.str("provisioningStepType", step)
-		w.str("status", map[bool]string{true: "failure", false: "success"}[failed && step == "export"])
-		w.str("description", fmt.Sprintf("Step %d of user '%s' (%s)", k+1, u.upn, action))
-		w.raw(`,"details":{"ReportableIdentifier":"` + u.upn + `","Active":"True"}}`)
-	}
-	w.raw("]")
+	provisioningSteps(w, u, action, failed)
 	w.open("modifiedProperties", '[')
-	for _, name := range []string{"displayName", "mail", "department", "active", "emails[type eq \"work\"].value"}[:2+r.below(4)] {
+	properties := []string{"displayName", "mail", "department", "active", "emails[type eq \"work\"].value"}
+	for _, name := range properties[:2+r.below(4)] {
 		w.item()
 		w.str("displayName", name)
 		w.nulls("oldValue")
@@ -190,6 +191,25 @@ func (g *Generator) provisioning(w *writer, r *rand, at time.Time, i int) {
 		w.raw("}")
 	}
 	w.raw("]}")
+}
+
+const provisioningError = `{"errorCode":"SystemForCrossDomainIdentityManagementServiceIncompatible",` +
+	`"reason":"Message: the target returned HTTP status code 409. This operation was retried 2 times. ` +
+	`It will be retried again after this date.","additionalDetails":null,"errorCategory":"nonServiceFailure",` +
+	`"recommendedAction":"https://go.microsoft.com/fwlink/?linkid=2212020"}`
+
+func provisioningSteps(w *writer, u user, action string, failed bool) {
+	names := []string{"EntryImport", "EntryImportByMatchingProperty", "EntrySynchronizationScoping", "EntryExportUpdate"}
+	w.open("provisioningSteps", '[')
+	for k, step := range []string{"import", "matching", "processing", "export"} {
+		w.item()
+		w.str("name", names[k])
+		w.str("provisioningStepType", step)
+		w.str("status", map[bool]string{true: "failure", false: "success"}[failed && step == "export"])
+		w.str("description", fmt.Sprintf("Step %d of user '%s' (%s)", k+1, u.upn, action))
+		w.raw(`,"details":{"ReportableIdentifier":"` + u.upn + `","Active":"True"}}`)
+	}
+	w.raw("]")
 }
 
 func (g *Generator) identity(w *writer, name string, u user, details string) {

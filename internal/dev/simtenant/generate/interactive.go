@@ -18,26 +18,13 @@ const rarely = 350
 // interactive is a signIn as beta has it: whole seconds, every property. Source of the properties
 // and their order: the API's own answers, as published in its reference.
 func (g *Generator) interactive(w *writer, r *rand, at time.Time, i int) {
-	second := i%repeats == 1
 	idSource := r
-	if second || i%repeats == 0 { // both have the first one's id and user
+	if i%repeats < 2 { // both have the first one's id and user
 		idSource = newRand(g.cfg.Seed, "repeated", i/repeats)
 	}
 	id := guid(idSource)
-	u, a, o := pick(idSource, g.active), pick(idSource, g.apps), newOutcome(r)
-	switch {
-	case second:
-		o = outcomes[0]
-	case i%repeats == 0:
-		o = outcomes[2]
-	}
-	strong := o.strong() || r.below(5) < 2
-	if o.code == 0 && strong && r.below(3) > 0 {
-		o.details = "MFA requirement satisfied by claim in the token"
-	}
-	if i%rarely == 9 {
-		o.access = "notEvaluated"
-	}
+	u, a := pick(idSource, g.active), pick(idSource, g.apps)
+	o, strong := interactiveOutcome(r, i)
 	w.raw("{")
 	w.str("id", id)
 	w.time("createdDateTime", at)
@@ -75,6 +62,21 @@ func (g *Generator) interactive(w *writer, r *rand, at time.Time, i int) {
 	w.nulls("mfaDetail", "authenticationAppDeviceDetails", "globalSecureAccessIpAddress")
 	w.lit("isThroughGlobalSecureAccess", "false")
 	w.raw(`,"conditionalAccessAudiences":[],"appliedEventListeners":[],"authenticationAppPolicyEvaluationDetails":[]`)
+	g.circumstances(w, r, at, interactiveSignIn{u, a, o, strong, i})
+}
+
+// interactiveSignIn is what the parts of a record go by.
+type interactiveSignIn struct {
+	user    user
+	app     app
+	outcome outcome
+	strong  bool
+	i       int
+}
+
+// circumstances are the members that are objects and lists: the device, the place, policies, steps.
+func (g *Generator) circumstances(w *writer, r *rand, at time.Time, s interactiveSignIn) {
+	u, a, o, strong, i := s.user, s.app, s.outcome, s.strong, s.i
 	w.protection(r, u)
 	status(w, o)
 	deviceDetail(w, u)
@@ -85,6 +87,25 @@ func (g *Generator) interactive(w *writer, r *rand, at time.Time, i int) {
 	w.steps(r, at, o, strong)
 	w.demands(r, o, strong)
 	w.raw(`,"privateLinkDetails":{"policyId":"","policyName":"","resourceId":"","policyTenantId":""}}`)
+}
+
+// interactiveOutcome tells also whether strong authentication took place.
+func interactiveOutcome(r *rand, i int) (o outcome, strong bool) {
+	o = newOutcome(r)
+	switch i % repeats {
+	case 0:
+		o = outcomes[2]
+	case 1:
+		o = outcomes[0]
+	}
+	strong = o.strong() || r.below(5) < 2
+	if o.code == 0 && strong && r.below(3) > 0 {
+		o.details = "MFA requirement satisfied by claim in the token"
+	}
+	if i%rarely == 9 {
+		o.access = "notEvaluated"
+	}
+	return o, strong
 }
 
 // seldom is a member that hardly any record has, or the usual one.

@@ -209,15 +209,21 @@ func (g *Generator) workload(w *writer, r *rand, at time.Time, managed bool) {
 	w.str("incomingTokenType", "none")
 	w.str("authenticationProtocol", "none")
 	w.nulls("federatedCredentialId", "sessionId", "deviceDetail")
-	if managed {
-		w.lit("managedServiceIdentity", `{"msiType":"systemAssigned","associatedResourceId":"/subscriptions/`+tenantID+`/resourcegroups/ops/providers/Microsoft.Web/sites/`+ascii(a.name)+`","federatedTokenId":"","federatedTokenIssuer":""}`)
-	} else {
-		w.lit("managedServiceIdentity", `{"msiType":"none","associatedResourceId":"","federatedTokenId":"","federatedTokenIssuer":""}`)
-	}
+	w.managedServiceIdentity(a, managed)
 	w.lit("agent", `{"agentType":"notAgentic","parentAppId":"","agentSubjectType":"notAgentic"}`)
 	status(w, o)
 	location(w, r, places[3])
 	w.lit("appliedConditionalAccessPolicies", "[]")
 	w.raw(`,"authenticationProcessingDetails":[{"key":"Azure AD App Authentication Library","value":"Family: MSAL Library: MSAL.NET 4.66.1 Platform: .NET"}]`)
 	w.raw(`,"authenticationDetails":[],"networkLocationDetails":[]}`)
+}
+
+func (w *writer) managedServiceIdentity(a app, managed bool) {
+	kind, resource := "none", ""
+	if managed {
+		kind = "systemAssigned"
+		resource = "/subscriptions/" + tenantID + "/resourcegroups/ops/providers/Microsoft.Web/sites/" + ascii(a.name)
+	}
+	w.lit("managedServiceIdentity", `{"msiType":"`+kind+`","associatedResourceId":"`+resource+
+		`","federatedTokenId":"","federatedTokenIssuer":""}`)
 }
