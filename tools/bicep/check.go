@@ -46,7 +46,8 @@ func check(p *project, stdout io.Writer) error {
 	if os.Getenv("CI") != "" {
 		return errors.New("check infra/: nothing was found, but the committed templates and snapshots were not judged")
 	}
-	fmt.Fprintf(stdout, "bicep: no warnings by Bicep %s; only %s can judge the committed templates and snapshots\n", p.bicep.version, pinned())
+	fmt.Fprintf(stdout, "bicep: no warnings by Bicep %s; only %s can judge the committed templates and snapshots\n",
+		p.bicep.version, pinned())
 	return nil
 }
 

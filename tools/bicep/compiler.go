@@ -38,7 +38,8 @@ func (c compiler) explain(err error) error {
 	if err == nil || c.isPinned() {
 		return err
 	}
-	return fmt.Errorf("%w\n(this is Bicep %s at %s; the project is made with %s: az bicep install --version v%s, or BICEP=<path>)",
+	return fmt.Errorf("%w\n(this is Bicep %s at %s; the project is made with %s: az bicep install --version "+
+		"v%s, or BICEP=<path>)",
 		err, c.version, c.path, pinned(), pinned())
 }
 
@@ -81,7 +82,8 @@ func findCompiler(ctx context.Context, root string) (compiler, error) {
 	if first != nil {
 		return *first, nil
 	}
-	return compiler{}, fmt.Errorf("find the Bicep compiler: there is none at %s; run az bicep install --version v%s, or take release v%s "+
+	return compiler{}, fmt.Errorf("find the Bicep compiler: there is none at %s; run az bicep install --version "+
+		"v%s, or take release v%s "+
 		"of the project Azure/bicep and name its program with BICEP=<path>",
 		strings.Join(places, ", "), pinned(), pinned())
 }

@@ -30,7 +30,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return fmt.Errorf("read arguments: %q is none of check, write and audit, with --root alone behind it", args)
 	}
 	if !isFile(filepath.Join(*root, "infra", "bicepconfig.json")) {
-		return errors.New("find infra/bicepconfig.json: it is not here; run this in the repository's folder, or name that with --root")
+		return errors.New("find infra/bicepconfig.json: it is not here; run this in the repository's folder, or " +
+			"name that with --root")
 	}
 	bicep, err := findCompiler(ctx, *root)
 	if err != nil {

@@ -122,7 +122,8 @@ func snapshotText(text, open string) string {
 func newTestProject(t *testing.T) string {
 	root := t.TempDir()
 	for name, text := range map[string]string{
-		"bicepconfig.json":           "{\n  \"extensions\": { \"microsoftGraphV1\": \"br:registry.example/extensions/microsoftgraph/v1.0:1.0.0\" }\n}\n",
+		"bicepconfig.json": "{\n  \"extensions\": { \"microsoftGraphV1\": " +
+			"\"br:registry.example/extensions/microsoftgraph/v1.0:1.0.0\" }\n}\n",
 		"main.bicep":                 "param name string\nparam  size int\n",
 		"upgrade.bicep":              "param name string\n",
 		"modules/app.bicep":          "param name string\n",

@@ -33,7 +33,8 @@ func run(ctx context.Context, args []string, stdout, _ io.Writer) error {
 	flags.StringVar(&opts.FunctionKey, "function-key", "devfunctionkey", "`key` for authLevel function")
 	flags.StringVar(&opts.MasterKey, "master-key", "devmasterkey", "`key` for authLevel admin and /admin")
 	flags.BoolVar(&opts.RawLogs, "raw-logs", false, "print the handler's lines as they are")
-	flags.DurationVar(&opts.Grace, "grace", 0, "at shutdown SIGTERM this long before SIGKILL (the real host sends none, the platform may)")
+	flags.DurationVar(&opts.Grace, "grace", 0,
+		"at shutdown SIGTERM this long before SIGKILL (the real host sends none, the platform may)")
 	flags.BoolVar(&opts.NoTimers, "no-timers", false, "run timers only by POST /admin/functions/<Name>")
 	flags.BoolVar(&opts.HangOnEmpty, "hang", false, "hang on an empty answer as Azure does, instead of failing it")
 	switch err := flags.Parse(args); {

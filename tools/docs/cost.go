@@ -15,7 +15,8 @@ import (
 // What a user leaves in the logs, as assumed, and what was measured of it (make bench, "a day of
 // archiving", on a Wednesday with 1,000 and 10,000 users).
 const (
-	// A day: 4 interactive and 25 non-interactive sign-ins, the rest audits, provisioning and workloads.
+	// A day: 4 interactive and 25 non-interactive sign-ins, the rest audits, provisioning and
+	// workloads.
 	recordsPerUser = 30.7
 	recordLogs     = 6.0 // that they are in
 	receivedBytes  = 5_765.0
@@ -116,7 +117,8 @@ func (d deployment) plan() cost.Plan { return cost.Plan{Months: keptMonths, Redu
 
 func (d deployment) volume() cost.Volume {
 	records := d.users * recordsPerUser
-	return cost.Volume{Logs: recordLogs, Records: records, Received: records * receivedBytes, Stored: records * storedBytes}
+	return cost.Volume{Logs: recordLogs, Records: records, Received: records * receivedBytes,
+		Stored: records * storedBytes}
 }
 
 func (d deployment) app() cost.App {

@@ -10,7 +10,8 @@ import (
 	"github.com/entraledger/entraledger/internal/cost"
 )
 
-// TestTheDocsSayWhatTheCodeSays fails where a setting, a permission or a figure changed and docs/ did not.
+// TestTheDocsSayWhatTheCodeSays fails where a setting, a permission or a figure changed and docs/
+// did not.
 func TestTheDocsSayWhatTheCodeSays(t *testing.T) {
 	const folder = "../../docs"
 	made, err := pages("../..", folder)
@@ -35,9 +36,12 @@ func TestTheModelCountsWhatItSays(t *testing.T) {
 	require.NoError(t, err)
 	require.Len(t, all, 3)
 	small, standard, large := all[0], all[1], all[2]
-	require.Equal(t, []any{512.0, cost.LRS, 15.0}, []any{small.memoryMB, small.redundancy, small.minutes}, "infra/parameters/small.json")
-	require.Equal(t, []any{512.0, cost.ZRS, 5.0}, []any{standard.memoryMB, standard.redundancy, standard.minutes}, "infra/main.bicep")
-	require.Equal(t, []any{2048.0, cost.ZRS, 5.0}, []any{large.memoryMB, large.redundancy, large.minutes}, "infra/parameters/large.json")
+	require.Equal(t, []any{512.0, cost.LRS, 15.0}, []any{small.memoryMB, small.redundancy, small.minutes},
+		"infra/parameters/small.json")
+	require.Equal(t, []any{512.0, cost.ZRS, 5.0}, []any{standard.memoryMB, standard.redundancy, standard.minutes},
+		"infra/main.bicep")
+	require.Equal(t, []any{2048.0, cost.ZRS, 5.0}, []any{large.memoryMB, large.redundancy, large.minutes},
+		"infra/parameters/large.json")
 	require.InDelta(t, 307_000, standard.volume().Records, 1)
 	require.Less(t, large.does().GraphRequests, 34_560.0, "the largest tenant fits the archive's share")
 	_, storage := standard.storage()
@@ -57,7 +61,8 @@ func TestTheModelCountsWhatItSays(t *testing.T) {
 
 func TestAScheduleThatTheModelDoesNotKnowIsRefused(t *testing.T) {
 	d := deployment{}
-	values := map[string]string{"instanceMemoryMB": "512", "archiveRedundancy": "Standard_ZRS", "archiveSchedule": "0 7 * * * *"}
+	values := map[string]string{"instanceMemoryMB": "512", "archiveRedundancy": "Standard_ZRS",
+		"archiveSchedule": "0 7 * * * *"}
 	require.ErrorContains(t, d.read("../..", values), `archiveSchedule is "0 7 * * * *"`)
 	d.parameters = "none.json"
 	require.ErrorContains(t, d.read("../..", values), "infra/parameters/none.json")

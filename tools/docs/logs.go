@@ -30,7 +30,8 @@ func yes(v bool) string {
 // streamTable says of each log where it comes from, what it takes to read it, and where it is kept.
 func streamTable() string {
 	var b strings.Builder
-	b.WriteString("| stream | what it holds | Graph's collection | forms | permission | P1 or P2 | opt-in | table, of a month |\n" +
+	b.WriteString("| stream | what it holds | Graph's collection | forms | permission | P1 or P2 | opt-in | " +
+		"table, of a month |\n" +
 		"| --- | --- | --- | --- | --- | --- | --- | --- |\n")
 	for _, l := range logs.All() {
 		collection, permission := code(l.Collection), code(l.Permission)
@@ -68,7 +69,8 @@ func columnTables() string {
 		fmt.Fprintf(&b, "\n%s:\n\n| column | copy of | but not of | indexed | since set |\n", code(names...))
 		b.WriteString("| --- | --- | --- | --- | ---: |\n")
 		for _, c := range l.Columns {
-			fmt.Fprintf(&b, "| %s | %s | %s | %s | %d |\n", code(c.Name), code(c.Path), code(c.Usual...), yes(c.Indexed), max(c.Since, 1))
+			fmt.Fprintf(&b, "| %s | %s | %s | %s | %d |\n", code(c.Name), code(c.Path), code(c.Usual...),
+				yes(c.Indexed), max(c.Since, 1))
 		}
 	}
 	b.WriteString("\n")
@@ -78,7 +80,8 @@ func columnTables() string {
 // collectionTable says how each log is asked for.
 func collectionTable() string {
 	var b strings.Builder
-	b.WriteString("| collection | `$filter` | stream | in order of | groups of `aggregate` are by |\n| --- | --- | --- | --- | --- |\n")
+	b.WriteString("| collection | `$filter` | stream | in order of | groups of `aggregate` are by |\n| --- | " +
+		"--- | --- | --- | --- |\n")
 	for _, l := range logs.All() {
 		var filters []string
 		if l.Unfiltered {
@@ -87,7 +90,8 @@ func collectionTable() string {
 		if l.EventType != "" {
 			filters = append(filters, code("signInEventTypes/any(t: t eq '"+l.EventType+"')"))
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", code(l.Collection), strings.Join(filters, " or "), code(string(l.Stream)),
+		fmt.Fprintf(&b, "| %s | %s | %s | %s | %s |\n", code(l.Collection), strings.Join(filters, " or "),
+			code(string(l.Stream)),
 			code(l.TimeProperty), code(l.GroupedBy...))
 	}
 	return b.String()

@@ -30,8 +30,8 @@ type archived struct {
 	failure string // why a run failed, or why the backfill is not done; empty where all is well
 }
 
-// run fires once, and again while a run that succeeded leaves backfill to do. A run that failed, or that brought nothing,
-// is the last.
+// run fires once, and again while a run that succeeded leaves backfill to do. A run that failed, or
+// that brought nothing, is the last.
 func (a archiving) run(ctx context.Context) (archived, error) {
 	track := newTracking()
 	before := int64(-1)
@@ -80,7 +80,8 @@ func (a archiving) follow(ctx context.Context, track *tracking) (outcome, error)
 		case end := <-result:
 			return end.outcome, end.err
 		case <-tick.C:
-			// One look that fails is not worth a word: the next comes soon, and the last one counts.
+			// One look that fails is not worth a word: the next comes soon, and the last one
+			// counts.
 			if streams, err := a.ask(ctx); err == nil {
 				a.screen.show(a.now(), track.add(a.now(), streams))
 			}

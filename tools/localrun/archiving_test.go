@@ -43,15 +43,19 @@ func TestTheTimerIsFiredAgainWhileBackfillIsLeft(t *testing.T) {
 		fired   int
 		failure string
 	}{
-		"done at once":    {script{outcomes: []outcome{good}, streams: []streamState{{Status: "current"}}}, 1, ""},
-		"done after two":  {script{outcomes: []outcome{good}, streams: []streamState{left(5), {Status: "current", Done: 9}}}, 2, ""},
-		"a run fails":     {script{outcomes: []outcome{good, bad}, streams: []streamState{left(5), left(6)}}, 2, "answered 500"},
-		"nothing is done": {script{outcomes: []outcome{good}, streams: []streamState{left(5), left(5)}}, 2, "a run brought nothing"},
+		"done at once": {script{outcomes: []outcome{good}, streams: []streamState{{Status: "current"}}}, 1, ""},
+		"done after two": {script{outcomes: []outcome{good},
+			streams: []streamState{left(5), {Status: "current", Done: 9}}}, 2, ""},
+		"a run fails": {script{outcomes: []outcome{good, bad}, streams: []streamState{left(5), left(6)}}, 2,
+			"answered 500"},
+		"nothing is done": {script{outcomes: []outcome{good}, streams: []streamState{left(5), left(5)}}, 2,
+			"a run brought nothing"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			result := c.script.archive(t, &bytes.Buffer{})
 			require.Equal(t, c.fired, c.script.fired)
-			require.True(t, strings.HasPrefix(result.failure, c.failure) && (c.failure != "" || result.failure == ""), result.failure)
+			require.True(t, strings.HasPrefix(result.failure, c.failure) && (c.failure != "" || result.failure == ""),
+				result.failure)
 		})
 	}
 }
@@ -99,7 +103,8 @@ func TestOnlyWarningsAndErrorsReachTheScreen(t *testing.T) {
 		require.Len(t, part, n)
 	}
 	require.Equal(t, 3, strings.Count(file.String(), "\n"))
-	require.Equal(t, "05:00:01.000 Warning     handler  throttled\n05:00:02.000 Error       host     died\n", shown.String())
+	require.Equal(t, "05:00:01.000 Warning     handler  throttled\n05:00:02.000 Error       host     died\n",
+		shown.String())
 	l.muted.Store(true)
 	_, err := l.Write([]byte("05:00:03.000 Error       host     stopped\n"))
 	require.NoError(t, err)

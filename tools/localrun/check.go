@@ -33,7 +33,8 @@ func checkPort(port int, what, flag string) error {
 	}
 	l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
-		return fmt.Errorf("listen on port %d of 127.0.0.1 for %s: it is in use; end what uses it, another make run perhaps, or give another with %s", port, what, flag)
+		return fmt.Errorf("listen on port %d of 127.0.0.1 for %s: it is in use; end what uses it, another make "+
+			"run perhaps, or give another with %s", port, what, flag)
 	}
 	return l.Close()
 }

@@ -68,7 +68,8 @@ func (c coverage) directory(ctx context.Context) (directoryState, error) {
 			Count int64
 		}
 	}
-	for path, into := range map[string]any{"inactive-users/summary": &users, "expiring-credentials/summary?state=all": &all, "expiring-credentials/summary": &expiring} {
+	for path, into := range map[string]any{"inactive-users/summary": &users,
+		"expiring-credentials/summary?state=all": &all, "expiring-credentials/summary": &expiring} {
 		if err := c.get(ctx, "/api/"+path, into); err != nil {
 			return directoryState{}, err
 		}

@@ -9,7 +9,8 @@ import (
 	"sync/atomic"
 )
 
-// logs writes every line of devhost and the handler to a file, and shows the warnings and errors on the screen.
+// logs writes every line of devhost and the handler to a file, and shows the warnings and errors on
+// the screen.
 type logs struct {
 	mu      sync.Mutex
 	file    io.Writer
@@ -38,8 +39,8 @@ func (l *logs) Write(p []byte) (int, error) {
 	}
 }
 
-// matters tells whether a line of devhost, "15:04:05.000 Warning     handler  ...", is a warning or an error. That the
-// requests are above Graph's ceiling is meant: see requestShares.
+// matters tells whether a line of devhost, "15:04:05.000 Warning     handler  ...", is a warning or
+// an error. That the requests are above Graph's ceiling is meant: see requestShares.
 func matters(line string) bool {
 	fields := strings.Fields(line)
 	return len(fields) > 3 && (fields[1] == "Warning" || fields[1] == "Error") && fields[3] != "GRAPH_REQUESTS_PER_10S"

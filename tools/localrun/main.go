@@ -1,5 +1,6 @@
-// Command localrun is make run: it sets up Azurite, a simulated tenant and the Functions host's stand-in, archives the
-// tenant's logs with the real handler, shows how that goes, and serves until it is stopped.
+// Command localrun is make run: it sets up Azurite, a simulated tenant and the Functions host's
+// stand-in, archives the tenant's logs with the real handler, shows how that goes, and serves until
+// it is stopped.
 package main
 
 import (
@@ -17,7 +18,8 @@ import (
 )
 
 func main() {
-	// Linux ends a child with the thread that started it, so the main thread, which lives as long as we do, starts Azurite.
+	// Linux ends a child with the thread that started it, so the main thread, which lives as long
+	// as we do, starts Azurite.
 	runtime.LockOSThread()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// After the first Ctrl-C the second ends us at once.
@@ -51,7 +53,8 @@ func localrun(ctx context.Context, args []string, stdout *os.File, stderr io.Wri
 	if ctx.Err() == nil {
 		return err
 	}
-	// What failed because somebody asked us to stop is no failure, but a run that --once waits for was not finished.
+	// What failed because somebody asked us to stop is no failure, but a run that --once waits for
+	// was not finished.
 	out.say("Stopped.")
 	if o.once && err != nil {
 		return errors.New("stopped before the run was finished")

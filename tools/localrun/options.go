@@ -32,7 +32,8 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	var o options
 	flags := flag.NewFlagSet("localrun", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	flags.StringVar(&o.records, "records", "", "serve the records of this `folder` (<stream>.jsonl) instead of a generated tenant")
+	flags.StringVar(&o.records, "records", "",
+		"serve the records of this `folder` (<stream>.jsonl) instead of a generated tenant")
 	flags.StringVar(&o.backfill, "backfill", "", "how far back to archive, as 30d (default: --days; 5000d with --records)")
 	flags.BoolVar(&o.once, "once", false, "end after the summary; fails where the run failed")
 	flags.IntVar(&o.port, "port", 7071, "`port` of the Functions host's stand-in; 0: a free one")
@@ -55,12 +56,14 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 func (o *options) check() error {
 	if o.records != "" {
 		if info, err := os.Stat(o.records); err != nil || !info.IsDir() {
-			return fmt.Errorf("read --records %s: it is no folder; name one that holds files such as signIns.interactiveUser.jsonl", o.records)
+			return fmt.Errorf("read --records %s: it is no folder; name one that holds files such as "+
+				"signIns.interactiveUser.jsonl", o.records)
 		}
 	}
 	t := o.tenant
 	if t.users < 1 || t.apps < 1 || t.policies < 0 || t.days < 1 || t.days > mostBackfillDays {
-		return fmt.Errorf("read arguments: a tenant needs --users and --apps of 1 or more, --policies of 0 or more and --days of 1 to %d", mostBackfillDays)
+		return fmt.Errorf("read arguments: a tenant needs --users and --apps of 1 or more, --policies of 0 or "+
+			"more and --days of 1 to %d", mostBackfillDays)
 	}
 	for _, port := range []int{o.port, o.tables, o.blobs} {
 		if port < 0 || port > 65535 {

@@ -17,8 +17,8 @@ const (
 	pollEvery    = 500 * time.Millisecond
 )
 
-// serve archives once, prints the summary and serves until ctx ends or, with --once, at once. Everything has ended when
-// it returns.
+// serve archives once, prints the summary and serves until ctx ends or, with --once, at once.
+// Everything has ended when it returns.
 func (s *stack) serve(ctx context.Context) error {
 	defer s.close()
 	var group run.Group
@@ -61,7 +61,8 @@ func addWatch(group *run.Group, ended <-chan struct{}, why string) {
 	}, func(error) { close(stop) })
 }
 
-// work archives and prints the summary. Its error is a run that failed, with --once; without, what can't go on.
+// work archives and prints the summary. Its error is a run that failed, with --once; without, what
+// can't go on.
 func (s *stack) work(ctx context.Context) error {
 	select {
 	case <-s.host.Ready():
@@ -69,7 +70,8 @@ func (s *stack) work(ctx context.Context) error {
 		return ctx.Err()
 	}
 	began := time.Now()
-	a := archiving{ask: newCoverage(s.host.URL()).read, fire: s.fire("archivelogs"), screen: s.screen, now: time.Now, every: pollEvery}
+	a := archiving{ask: newCoverage(s.host.URL()).read, fire: s.fire("archivelogs"), screen: s.screen, now: time.Now,
+		every: pollEvery}
 	result, err := a.run(ctx)
 	s.screen.rest()
 	if err != nil {

@@ -14,7 +14,8 @@ type handlerSettings struct {
 	backfill       string
 }
 
-// requestShares lift the handler's own limit: the simulated tenant has no ceiling unless it is told to.
+// requestShares lift the handler's own limit: the simulated tenant has no ceiling unless it is told
+// to.
 const requestShares = "2000,2000"
 
 // schedule is when the timer fires while a local run serves.
@@ -26,13 +27,15 @@ const nightly = "0 */10 1-6 * * *"
 // indexing is when sealed days are indexed while a local run serves.
 const indexing = "0 20 * * * *"
 
-// purging is when months that are past the archive's retention are dropped while a local run serves.
+// purging is when months that are past the archive's retention are dropped while a local run
+// serves.
 const purging = "0 30 3 * * *"
 
-// environment is the handler's environment: ours without what names another tenant or another storage account, and
-// with the settings of the local run.
+// environment is the handler's environment: ours without what names another tenant or another
+// storage account, and with the settings of the local run.
 func (s handlerSettings) environment(ours []string) []string {
-	foreign := []string{"ARCHIVE_STORAGE", "AZURE_", "AzureWebJobs", "FUNCTIONS_", "GRAPH_", "HTTP_AUTHORIZATION", "IDENTITY_", "MSI_", "PUBLIC_BASE_URL"}
+	foreign := []string{"ARCHIVE_STORAGE", "AZURE_", "AzureWebJobs", "FUNCTIONS_", "GRAPH_", "HTTP_AUTHORIZATION",
+		"IDENTITY_", "MSI_", "PUBLIC_BASE_URL"}
 	settings := []string{
 		"ARCHIVE_BACKFILL=" + s.backfill,
 		"ARCHIVE_SCHEDULE=" + schedule,

@@ -24,8 +24,8 @@ type stack struct {
 	logFile *os.File
 }
 
-// setUp installs and builds what is missing and starts what the handler talks to. Where it fails, nothing is left
-// running.
+// setUp installs and builds what is missing and starts what the handler talks to. Where it fails,
+// nothing is left running.
 func setUp(ctx context.Context, root string, o options, out screen) (_ *stack, err error) {
 	s := &stack{options: o, screen: out}
 	defer func() {
@@ -46,7 +46,8 @@ func setUp(ctx context.Context, root string, o options, out screen) (_ *stack, e
 	}
 	s.logs = &logs{file: s.logFile, screen: out}
 	out.say("Starting Azurite and the tenant ...")
-	if s.azurite, err = azurite.Start(ctx, azurite.Options{Root: root, Port: o.tables, Blobs: true, BlobPort: o.blobs}); err != nil {
+	if s.azurite, err = azurite.Start(ctx, azurite.Options{Root: root, Port: o.tables, Blobs: true,
+		BlobPort: o.blobs}); err != nil {
 		return nil, err
 	}
 	if s.tenant, err = startTenant(o); err != nil {

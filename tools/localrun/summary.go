@@ -45,9 +45,12 @@ func (s summary) print(w io.Writer) {
 		fmt.Fprintf(w, "The run failed: %s\n", s.failure)
 		verdict = "Nevertheless archived"
 	}
-	fmt.Fprintf(w, "%s %s records and %s earlier versions of them in %v.\n", verdict, grouped(total), grouped(versions), s.took.Round(100*time.Millisecond))
+	fmt.Fprintf(w, "%s %s records and %s earlier versions of them in %v.\n", verdict, grouped(total), grouped(versions),
+		s.took.Round(100*time.Millisecond))
 	if d := s.directory; d.failure == "" {
-		fmt.Fprintf(w, "Snapshot of the directory: %s users, of whom %s have been inactive for 90 days; %s credentials, of which %s expire within 30 days.\n",
+		fmt.Fprintf(w,
+			"Snapshot of the directory: %s users, of whom %s have been inactive for 90 days; %s credentials, of "+
+				"which %s expire within 30 days.\n",
 			grouped(d.users), grouped(d.inactive), grouped(d.credentials), grouped(d.expiring))
 	}
 	if !s.serving {
@@ -55,20 +58,28 @@ func (s summary) print(w io.Writer) {
 	}
 	fmt.Fprintf(w, "\nTry:\n  curl -s -H 'x-functions-key: %s' '%s/api/coverage'\n", functionKey, s.base)
 	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' '%s/api/coverage/%s?$top=24'\n", functionKey, s.base, s.fullest())
-	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' '%s/api/inactive-users?days=90&enabled=true&$top=5'\n", functionKey, s.base)
-	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' '%s/api/expiring-credentials?withinDays=30&$top=5'\n", functionKey, s.base)
-	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' -G '%s/api/auditLogs/signIns' --data-urlencode '$filter=status/errorCode ne 0' --data-urlencode '$top=2'\n", functionKey, s.base)
+	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' '%s/api/inactive-users?days=90&enabled=true&$top=5'\n",
+		functionKey, s.base)
+	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' '%s/api/expiring-credentials?withinDays=30&$top=5'\n",
+		functionKey, s.base)
+	fmt.Fprintf(w,
+		"  curl -s -H 'x-functions-key: %s' -G '%s/api/auditLogs/signIns' --data-urlencode "+
+			"'$filter=status/errorCode ne 0' --data-urlencode '$top=2'\n", functionKey, s.base)
 	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' -o audits.csv '%s/api/downloads/AuditLogs'\n", functionKey, s.base)
-	fmt.Fprintf(w, "  curl -i -X POST -H 'x-functions-key: %s' -H 'Content-Type: application/json' -d '{\"input\":\"\"}' '%s/admin/functions/archivelogs'\n", masterKey, s.base)
+	fmt.Fprintf(w,
+		"  curl -i -X POST -H 'x-functions-key: %s' -H 'Content-Type: application/json' -d '{\"input\":\"\"}' "+
+			"'%s/admin/functions/archivelogs'\n", masterKey, s.base)
 	s.printExplorer(w)
-	fmt.Fprintln(w, "\nServing; the timer fires every 5 minutes; the handler's log is .local/handler.log. Ctrl-C stops everything.")
+	fmt.Fprintln(w,
+		"\nServing; the timer fires every 5 minutes; the handler's log is .local/handler.log. Ctrl-C stops everything.")
 }
 
 func (s summary) streamTable() string {
 	t := table.NewWriter()
 	t.SetStyle(table.StyleLight)
 	t.Style().Format.Header = text.FormatDefault
-	t.AppendHeader(table.Row{"stream", "from", "watermark", "windows", "missing", "records", "versions", "raw MB", "stored MB", "ratio", "quarantined", "last error"})
+	t.AppendHeader(table.Row{"stream", "from", "watermark", "windows", "missing", "records", "versions", "raw MB",
+		"stored MB", "ratio", "quarantined", "last error"})
 	numbers := []table.ColumnConfig{}
 	for column := 4; column <= 11; column++ {
 		numbers = append(numbers, table.ColumnConfig{Number: column, Align: text.AlignRight, AlignHeader: text.AlignRight})
@@ -79,7 +90,8 @@ func (s summary) streamTable() string {
 		if st.LastError != nil {
 			code = st.LastError.Code
 		}
-		t.AppendRow(table.Row{st.Stream, shortTime(st.Begin), shortTime(st.Watermark), grouped(st.Done), grouped(st.Missing), grouped(st.Records), grouped(st.Versions),
+		t.AppendRow(table.Row{st.Stream, shortTime(st.Begin), shortTime(st.Watermark), grouped(st.Done),
+			grouped(st.Missing), grouped(st.Records), grouped(st.Versions),
 			megabytes(st.Bytes), megabytes(st.StoredBytes), ratio(st.Bytes, st.StoredBytes), grouped(st.Quarantined), code})
 	}
 	return t.Render()
@@ -106,11 +118,13 @@ func (s summary) printExplorer(w io.Writer) {
 	fmt.Fprintln(w, ".")
 }
 
-// examples are two tables that exist: the newest month of the interactive sign-ins, and the coverage.
+// examples are two tables that exist: the newest month of the interactive sign-ins, and the
+// coverage.
 func (s summary) examples() []string {
 	var names []string
 	ofSignIns := tenantlogs.Of(tenantlogs.SignInsInteractiveUser).Table
-	months := slices.DeleteFunc(slices.Clone(s.tables), func(name string) bool { return !strings.HasPrefix(name, ofSignIns) })
+	months := slices.DeleteFunc(slices.Clone(s.tables),
+		func(name string) bool { return !strings.HasPrefix(name, ofSignIns) })
 	if len(months) > 0 {
 		names = append(names, months[len(months)-1])
 	}

@@ -12,11 +12,13 @@ func summaryOf(serving bool) summary {
 	return summary{
 		streams: []streamState{
 			{Stream: "directoryAudits", Begin: "2026-10-22T05:00:00Z", Watermark: "2026-11-21T05:00:00Z", Done: 720},
-			{Stream: "signIns.interactiveUser", Done: 700, Missing: 20, Records: 41234, Versions: 43, Bytes: 210_000_000, StoredBytes: 30_000_000, Quarantined: 2,
+			{Stream: "signIns.interactiveUser", Done: 700, Missing: 20, Records: 41234, Versions: 43,
+				Bytes: 210_000_000, StoredBytes: 30_000_000, Quarantined: 2,
 				LastError: &struct{ DateTime, Code, Message string }{"2026-11-21T05:00:00Z", "pageBroken", "read page: it is cut"}},
 		},
 		took: 61_234 * time.Millisecond, base: "http://127.0.0.1:7071", tablePort: emulatorPort, storage: "AccountName=x;",
-		tables: []string{"coverage", "directoryaudits202611", "signinsinteractive202610", "signinsinteractive202611", "signinsnoninteractive202611"}, serving: serving,
+		tables: []string{"coverage", "directoryaudits202611", "signinsinteractive202610", "signinsinteractive202611",
+			"signinsnoninteractive202611"}, serving: serving,
 	}
 }
 

@@ -52,7 +52,8 @@ func unpack(t *testing.T, file string) string {
 func packed(t *testing.T, root, goos, goarch string, published bool) string {
 	folder := t.TempDir()
 	in := func(name string) string { return filepath.Join(folder, name) }
-	args := []string{"--root", root, "--out", in("app"), "--zip", in("entraledger.zip"), "--release", in("entraledger-release.zip"),
+	args := []string{"--root", root, "--out", in("app"), "--zip", in("entraledger.zip"), "--release",
+		in("entraledger-release.zip"),
 		"--goos", goos, "--goarch", goarch, "--version", "v1.2.3"}
 	if published {
 		args = append(args, "--sbom", in("entraledger.cdx.json"), "--sums", in("SHA256SUMS"))
@@ -62,7 +63,8 @@ func packed(t *testing.T, root, goos, goarch string, published bool) string {
 	return folder
 }
 
-// asked is a request to each HTTP function, and the answers that show that it works. {user} is a user's id.
+// asked is a request to each HTTP function, and the answers that show that it works. {user} is a
+// user's id.
 var asked = map[string][]string{
 	"collect":             {"POST /api/collect 200 202"},
 	"cost":                {"GET /api/cost 200", "GET /api/cost?retentionMonths=none 400"},
@@ -82,7 +84,8 @@ var asked = map[string][]string{
 	"verify":              {"GET /api/verify 200 202"},
 }
 
-// TestThePackageUnpacksToAnAppWhoseFunctionsAllAnswer takes the release apart as an administrator and Azure do, and runs what is in it.
+// TestThePackageUnpacksToAnAppWhoseFunctionsAllAnswer takes the release apart as an administrator
+// and Azure do, and runs what is in it.
 func TestThePackageUnpacksToAnAppWhoseFunctionsAllAnswer(t *testing.T) {
 	root, err := azurite.Root()
 	require.NoError(t, err)
@@ -97,13 +100,15 @@ func TestThePackageUnpacksToAnAppWhoseFunctionsAllAnswer(t *testing.T) {
 	require.NoError(t, err)
 	graph := httptest.NewServer(tenant)
 	defer graph.Close()
-	settings := map[string]string{"ARCHIVE_STORAGE": azuritetest.Account(t), "GRAPH_ENDPOINT": graph.URL, "GRAPH_REQUESTS_PER_10S": "100000,100000",
-		"IDENTITY_ENDPOINT": graph.URL + simtenant.IdentityPath, "IDENTITY_HEADER": "simtenant",
+	settings := map[string]string{"ARCHIVE_STORAGE": azuritetest.Account(t), "GRAPH_ENDPOINT": graph.URL,
+		"GRAPH_REQUESTS_PER_10S": "100000,100000",
+		"IDENTITY_ENDPOINT":      graph.URL + simtenant.IdentityPath, "IDENTITY_HEADER": "simtenant",
 		"ARCHIVE_SCHEDULE": "0 */5 * * * *", "SNAPSHOT_SCHEDULE": "0 */10 1-6 * * *", "INDEX_SCHEDULE": "0 20 * * * *", "PURGE_SCHEDULE": "0 30 3 * * *"}
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	require.NoError(t, err)
 	defer log.Close()
-	host, err := devhost.Load(devhost.Options{AppRoot: app, Listen: "127.0.0.1:0", Settings: settings, NoTimers: true, Out: log})
+	host, err := devhost.Load(devhost.Options{AppRoot: app, Listen: "127.0.0.1:0", Settings: settings, NoTimers: true,
+		Out: log})
 	require.NoError(t, err)
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)

@@ -21,7 +21,8 @@ import (
 )
 
 // files are those of a release.
-var files = []string{"handler.sha256", "entraledger.cdx.json", "entraledger.zip", "entraledger-release.zip", "SHA256SUMS"}
+var files = []string{"handler.sha256", "entraledger.cdx.json", "entraledger.zip", "entraledger-release.zip",
+	"SHA256SUMS"}
 
 // copied is the repository in another folder, without what git ignores.
 func copied(t *testing.T, root string) string {
@@ -54,7 +55,8 @@ func TestARelease(t *testing.T) {
 			require.NotContains(t, string(first), root, name)
 		}
 	})
-	t.Run("passes the documented commands, and altered it doesn't", func(t *testing.T) { documentedCommands(t, root, released) })
+	t.Run("passes the documented commands, and altered it doesn't",
+		func(t *testing.T) { documentedCommands(t, root, released) })
 	t.Run("says which binary is in it", func(t *testing.T) {
 		binary, err := os.ReadFile(filepath.Join(unpack(t, filepath.Join(released, "entraledger.zip")), "handler"))
 		require.NoError(t, err)
@@ -65,7 +67,8 @@ func TestARelease(t *testing.T) {
 	t.Run("lists each module of the binary, with its licence", func(t *testing.T) { modulesAreListed(t, released) })
 	t.Run("holds what deploys it, and nothing for developers", func(t *testing.T) {
 		unpacked := filepath.Join(unpack(t, filepath.Join(released, "entraledger-release.zip")), pack.Released)
-		for _, name := range []string{"entraledger.zip", "LICENSE", "README.md", pack.Notices, "docs/deploy.md", "infra/azuredeploy.json", "infra/portal.json",
+		for _, name := range []string{"entraledger.zip", "LICENSE", "README.md", pack.Notices, "docs/deploy.md",
+			"infra/azuredeploy.json", "infra/portal.json",
 			"infra/upgrade.json", "infra/release.txt", "infra/grant.sh", "infra/deploy.sh", "infra/destroy.sh", "infra/main.bicep"} {
 			require.FileExists(t, filepath.Join(unpacked, name))
 		}

@@ -71,7 +71,8 @@ func TestAReleaseIsNamedEverywhereByOneCommand(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, said, "(before: v0.9.1)")
 	require.NotContains(t, said, "warning")
-	want := strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(before, "v0.9.10", "ten"), "v0.9.1", "v1.0.0"), "ten", "v0.9.10")
+	want := strings.ReplaceAll(strings.ReplaceAll(strings.ReplaceAll(before, "v0.9.10", "ten"), "v0.9.1", "v1.0.0"),
+		"ten", "v0.9.10")
 	require.Equal(t, want, contents(t, root))
 	_, err = release(t, root, "v1.0.0")
 	require.NoError(t, err, "it may be done again until it is tagged")

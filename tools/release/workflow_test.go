@@ -49,7 +49,8 @@ func TestEachJobOfAReleaseHasOnlyTheRightsOfItsWork(t *testing.T) {
 	names := regexp.MustCompile(`(?m)^  (\w+):\n`).FindAllStringSubmatch(text[strings.Index(text, "\njobs:\n"):], -1)
 	require.Len(t, jobs, 4)
 	want := map[string][]string{
-		"test": {"contents: read"}, "build": {"contents: read"}, "attest": {"id-token: write", "attestations: write"}, "publish": {"contents: write"},
+		"test": {"contents: read"}, "build": {"contents: read"}, "attest": {"id-token: write",
+			"attestations: write"}, "publish": {"contents: write"},
 	}
 	block := regexp.MustCompile(`(?m)^    permissions:\n((?:      \S.*\n)+)`)
 	for i, job := range jobs {
@@ -67,7 +68,8 @@ func TestEachJobOfAReleaseHasOnlyTheRightsOfItsWork(t *testing.T) {
 		}
 	}
 	require.Contains(t, text, `"$GITHUB_REF_NAME" != "$(cat infra/release.txt)"`)
-	for _, file := range []string{"entraledger.zip", "entraledger-release.zip", "entraledger.cdx.json", "handler.sha256", "SHA256SUMS"} {
+	for _, file := range []string{"entraledger.zip", "entraledger-release.zip", "entraledger.cdx.json",
+		"handler.sha256", "SHA256SUMS"} {
 		require.GreaterOrEqual(t, strings.Count(text, "dist/"+file), 2, "%s is handed over and published", file)
 	}
 }
@@ -154,18 +156,20 @@ func script(t *testing.T, step string) string {
 	return strings.Join(lines, "")
 }
 
-// runStep runs a script as the workflow does, for the tag v1.2.3, with a gh in place of GitHub's. It
-// returns what gh was asked.
+// runStep runs a script as the workflow does, for the tag v1.2.3, with a gh in place of GitHub's.
+// It returns what gh was asked.
 func runStep(t *testing.T, script, gh string) (asked string, err error) {
 	folder := t.TempDir()
-	for name, text := range map[string]string{"infra/release.txt": "v1.2.3\n", "bin/gh": "#!/bin/sh\necho \"$*\" >> asked\n" + gh} {
+	for name, text := range map[string]string{"infra/release.txt": "v1.2.3\n",
+		"bin/gh": "#!/bin/sh\necho \"$*\" >> asked\n" + gh} {
 		file := filepath.Join(folder, name)
 		require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
 		require.NoError(t, os.WriteFile(file, []byte(text), 0o755))
 	}
 	cmd := exec.CommandContext(t.Context(), "bash", "-e", "-c", script)
 	cmd.Dir = folder
-	cmd.Env = append(os.Environ(), "PATH="+filepath.Join(folder, "bin")+":"+os.Getenv("PATH"), "GITHUB_REF_NAME=v1.2.3", "GH_REPO=contoso/ledger")
+	cmd.Env = append(os.Environ(), "PATH="+filepath.Join(folder, "bin")+":"+os.Getenv("PATH"), "GITHUB_REF_NAME=v1.2.3",
+		"GH_REPO=contoso/ledger")
 	out, err := cmd.CombinedOutput()
 	t.Logf("%s", out)
 	text, _ := os.ReadFile(filepath.Join(folder, "asked")) // gh may not have been asked
@@ -205,7 +209,8 @@ func TestTheDraftOfAFailedPublishIsDroppedFirst(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(asked), "\n")
 	require.Len(t, lines, 3)
 	require.Contains(t, lines[0], "select(.draft and .tag_name == env.GITHUB_REF_NAME)")
-	require.Equal(t, []string{"api --method DELETE repos/contoso/ledger/releases/11", "api --method DELETE repos/contoso/ledger/releases/12"}, lines[1:])
+	require.Equal(t, []string{"api --method DELETE repos/contoso/ledger/releases/11",
+		"api --method DELETE repos/contoso/ledger/releases/12"}, lines[1:])
 	asked, err = runStep(t, drop, "")
 	require.NoError(t, err)
 	require.Equal(t, 1, strings.Count(asked, "\n"), "there was none")

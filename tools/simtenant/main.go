@@ -45,7 +45,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return fmt.Errorf("listen on %s: %w; end what uses the port, or choose another with --listen", o.listen, err)
 	}
 	fmt.Fprintf(stdout, "simtenant listening on http://%s\n", listener.Addr())
-	fmt.Fprintf(stdout, "its clock: %s; token endpoint: %s; controls: /_sim/faults /_sim/requests /_sim/records/<stream> /_sim/clock\n",
+	fmt.Fprintf(stdout,
+		"its clock: %s; token endpoint: %s; controls: /_sim/faults /_sim/requests /_sim/records/<stream> /_sim/clock\n",
 		tenant.Now().Format(time.RFC3339), simtenant.IdentityPath)
 	server := &http.Server{Handler: tenant, ReadHeaderTimeout: 10 * time.Second}
 	context.AfterFunc(ctx, func() { _ = server.Close() })
@@ -61,26 +62,31 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	flags := flag.NewFlagSet("simtenant", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.listen, "listen", "127.0.0.1:7080", "`address` on loopback; port 0 takes a free one")
-	flags.StringVar(&o.tenant.Records, "records", "", "serve the records of a `folder` (files named after their stream) instead of made-up ones")
+	flags.StringVar(&o.tenant.Records, "records", "",
+		"serve the records of a `folder` (files named after their stream) instead of made-up ones")
 	flags.Uint64Var(&o.generate.Seed, "seed", 1, "of the made-up records")
 	flags.IntVar(&o.generate.Users, "users", 300, "of the made-up tenant")
 	flags.IntVar(&o.generate.Apps, "apps", 40, "of the made-up tenant")
 	flags.IntVar(&o.generate.Days, "days", 30, "that the records span")
 	flags.IntVar(&o.generate.Policies, "policies", 12, "Conditional Access policies in each sign-in")
 	flags.IntVar(&o.signIns, "signins", 0, "exactly so many interactive sign-ins")
-	flags.StringVar(&now, "now", "", "the tenant's clock at the start, as 2026-11-21T14:00:00Z; default: the real time, or after the newest record")
-	flags.DurationVar(&o.tenant.Retention, "retention", 0, "how long the tenant keeps records (default 720h, or all of --records)")
+	flags.StringVar(&now, "now", "",
+		"the tenant's clock at the start, as 2026-11-21T14:00:00Z; default: the real time, or after the newest record")
+	flags.DurationVar(&o.tenant.Retention, "retention", 0,
+		"how long the tenant keeps records (default 720h, or all of --records)")
 	flags.IntVar(&o.tenant.PageSize, "page-size", 0, "the most records of a page, below what $top asks for; 0: $top")
 	flags.IntVar(&o.tenant.RequestsPer10s, "requests-per-10s", 0, "ceiling of reporting requests; 0: none")
 	flags.BoolVar(&o.tenant.NoRetryAfter, "no-retry-after", false, "a 429 comes without Retry-After")
 	flags.BoolVar(&o.tenant.NoGzip, "no-gzip", false, "never compress")
 	flags.StringVar(&o.tenant.IdentityHeader, "identity-header", "simtenant", "`secret` of the token endpoint")
-	flags.BoolVar(&o.tenant.OtherSpelling, "other-spelling", false, "v1.0 writes equal values otherwise than beta: times, numbers, letters")
-	flags.Func("fault", "`KIND[,NAME=VALUE...]`, repeatable; names: "+faultNames()+"; kinds: "+kinds(), func(text string) error {
-		f, err := readFault(text)
-		o.faults = append(o.faults, f)
-		return err
-	})
+	flags.BoolVar(&o.tenant.OtherSpelling, "other-spelling", false,
+		"v1.0 writes equal values otherwise than beta: times, numbers, letters")
+	flags.Func("fault", "`KIND[,NAME=VALUE...]`, repeatable; names: "+faultNames()+"; kinds: "+kinds(),
+		func(text string) error {
+			f, err := readFault(text)
+			o.faults = append(o.faults, f)
+			return err
+		})
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}

@@ -16,7 +16,8 @@ import (
 	"time"
 )
 
-// DevelopmentAccount and DevelopmentKey are what Microsoft publishes for every emulator; they open nothing else.
+// DevelopmentAccount and DevelopmentKey are what Microsoft publishes for every emulator; they open
+// nothing else.
 const (
 	DevelopmentAccount = "devstoreaccount1"
 	DevelopmentKey     = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
@@ -119,7 +120,8 @@ func (s *service) await(ctx context.Context) error {
 		}
 		select {
 		case <-s.done:
-			return fmt.Errorf("start Azurite: it ended at once; run it by hand to see why: node_modules/.bin/azurite-%s in tools/azurite", s.name)
+			return fmt.Errorf("start Azurite: it ended at once; run it by hand to see why: "+
+				"node_modules/.bin/azurite-%s in tools/azurite", s.name)
 		case <-ctx.Done():
 			return fmt.Errorf("start Azurite: it does not answer on port %d: %w", s.port, ctx.Err())
 		case <-tick.C:
@@ -133,7 +135,8 @@ func (s *Server) address() string { return s.tables.address() }
 
 // ConnectionString opens an account.
 func (s *Server) ConnectionString(account string) string {
-	text := fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;TableEndpoint=http://%s/%s", account, key(account), s.address(), account)
+	text := fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;TableEndpoint=http://%s/%s",
+		account, key(account), s.address(), account)
 	if s.blobs != nil {
 		text += fmt.Sprintf(";BlobEndpoint=http://%s/%s", s.blobs.address(), account)
 	}

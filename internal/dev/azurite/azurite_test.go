@@ -19,7 +19,8 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/azurite"
 )
 
-// parentVariable makes the test binary a program that starts Azurite, prints its pid and waits to be killed.
+// parentVariable makes the test binary a program that starts Azurite, prints its pid and waits to
+// be killed.
 const parentVariable = "ENTRALEDGER_TEST_PARENT"
 
 func TestMain(m *testing.M) {

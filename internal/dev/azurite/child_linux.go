@@ -5,8 +5,9 @@ import (
 	"syscall"
 )
 
-// endWithParent makes the kernel end Azurite when the program that started it is gone, however it went. It stands
-// in a process group of its own, so that a Ctrl-C reaches only the program, which stops things in order.
+// endWithParent makes the kernel end Azurite when the program that started it is gone, however it
+// went. It stands in a process group of its own, so that a Ctrl-C reaches only the program, which
+// stops things in order.
 func endWithParent(cmd *exec.Cmd) {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
 }

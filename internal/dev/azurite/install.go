@@ -10,7 +10,8 @@ import (
 	"path/filepath"
 )
 
-// Installed tells whether root/tools/azurite holds a complete installation that is not older than its lockfile.
+// Installed tells whether root/tools/azurite holds a complete installation that is not older than
+// its lockfile.
 func Installed(root string) bool {
 	dir := installDir(root)
 	wanted, err := os.Stat(filepath.Join(dir, "package-lock.json"))

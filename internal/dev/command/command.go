@@ -12,8 +12,8 @@ import (
 	"syscall"
 )
 
-// Main runs a tool until it has ended. Its context ends with an interrupt or SIGTERM. An error is one line on standard
-// error, behind prefix, and exit code 1; flag.ErrHelp is none.
+// Main runs a tool until it has ended. Its context ends with an interrupt or SIGTERM. An error is
+// one line on standard error, behind prefix, and exit code 1; flag.ErrHelp is none.
 func Main(prefix string, run func(ctx context.Context, args []string, stdout, stderr io.Writer) error) {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)

@@ -97,7 +97,8 @@ func (h *Host) acceptRun(w http.ResponseWriter, r *http.Request, f *function) {
 	}
 	t := h.timers[f.name]
 	if t == nil {
-		answer(w, http.StatusBadRequest, map[string]string{"message": f.name + " is no enabled timer function; call an HTTP function by its route"})
+		answer(w, http.StatusBadRequest,
+			map[string]string{"message": f.name + " is no enabled timer function; call an HTTP function by its route"})
 		return
 	}
 	h.background(func() { h.runTimer(h.life, t, "manual") })

@@ -99,7 +99,9 @@ func (a *app) readHost(h hostJSON) (problems []error) {
 	default:
 		d, err := parseTimeSpan(h.FunctionTimeout)
 		if err != nil || d <= 0 {
-			problems = append(problems, Problem{"host.json", fmt.Sprintf("functionTimeout %q is not understood", h.FunctionTimeout), `write hh:mm:ss, or "-1" for none`})
+			problems = append(problems, Problem{"host.json",
+				fmt.Sprintf("functionTimeout %q is not understood",
+					h.FunctionTimeout), `write hh:mm:ss, or "-1" for none`})
 		}
 		a.timeout = d
 	}
@@ -117,23 +119,27 @@ func (a *app) readHandler(raw json.RawMessage, env environment) (problems []erro
 		refuse("customHandler is missing or has an unknown shape", `write "customHandler": {"description": {"defaultExecutablePath": "handler"}, "enableProxyingHttpRequest": true}`)
 		return problems
 	}
-	for _, key := range unknownKeys(raw, "description", "enableForwardingHttpRequest", "enableProxyingHttpRequest", "initializationTimeout") {
+	for _, key := range unknownKeys(raw, "description", "enableForwardingHttpRequest", "enableProxyingHttpRequest",
+		"initializationTimeout") {
 		refuse(fmt.Sprintf("customHandler.%s is not known here", key), "remove it")
 	}
 	if c.EnableForwardingHTTPRequest && !c.EnableProxyingHTTPRequest {
-		refuse("customHandler.enableForwardingHttpRequest is the old, buffering mode", "set enableProxyingHttpRequest instead")
+		refuse("customHandler.enableForwardingHttpRequest is the old, buffering mode",
+			"set enableProxyingHttpRequest instead")
 	} else if !c.EnableProxyingHTTPRequest {
 		refuse("customHandler.enableProxyingHttpRequest is not set, so HTTP would arrive in envelopes", "set it to true")
 	}
 	if c.InitializationTimeout != "" {
 		d, err := parseTimeSpan(c.InitializationTimeout)
 		if err != nil || d <= 0 {
-			refuse(fmt.Sprintf("customHandler.initializationTimeout %q is not understood", c.InitializationTimeout), "write hh:mm:ss")
+			refuse(fmt.Sprintf("customHandler.initializationTimeout %q is not understood", c.InitializationTimeout),
+				"write hh:mm:ss")
 		}
 		a.initTimeout = d
 	}
 	if c.Description == nil || c.Description.DefaultExecutablePath == "" {
-		refuse("customHandler.description.defaultExecutablePath is missing", "name the program to start, relative to host.json")
+		refuse("customHandler.description.defaultExecutablePath is missing",
+			"name the program to start, relative to host.json")
 		return problems
 	}
 	var sections map[string]json.RawMessage
@@ -164,7 +170,8 @@ func findExecutable(root, name string) (path, what, remedy string) {
 	if err != nil {
 		found, lookErr := exec.LookPath(name)
 		if lookErr != nil {
-			return "", fmt.Sprintf("executable %q is neither beside host.json nor on PATH", name), "build it: go build -o " + name + " ./handler"
+			return "", fmt.Sprintf("executable %q is neither beside host.json nor on PATH",
+				name), "build it: go build -o " + name + " ./handler"
 		}
 		// A relative hit would be resolved against the working directory, not against ours.
 		if found, err = filepath.Abs(found); err != nil {
@@ -176,7 +183,8 @@ func findExecutable(root, name string) (path, what, remedy string) {
 		return "", fmt.Sprintf("executable %q is a folder", name), "name a program"
 	}
 	if runtime.GOOS != "windows" && info.Mode()&0o111 == 0 {
-		return "", fmt.Sprintf("executable %q has no execute bit, and nothing in Azure repairs that", name), "run chmod +x " + name
+		return "", fmt.Sprintf("executable %q has no execute bit, and nothing in Azure repairs that",
+			name), "run chmod +x " + name
 	}
 	return path, "", ""
 }

@@ -100,7 +100,8 @@ func TestAHandlerThatDiesAtItsStartIsQuotedAndStopsTheHost(t *testing.T) {
 func TestAHandlerThatNeverListensIsAStartFailure(t *testing.T) {
 	t.Parallel()
 	r := start(t, setup{mode: "never listens", files: map[string]string{
-		"host.json":          strings.Replace(goodHost, `"enableProxying`, `"initializationTimeout":"00:00:00.2","enableProxying`, 1),
+		"host.json": strings.Replace(goodHost, `"enableProxying`,
+			`"initializationTimeout":"00:00:00.2","enableProxying`, 1),
 		"Tick/function.json": fiveMinute,
 	}})
 	require.ErrorContains(t, r.end(t), "it did not answer within initializationTimeout")
@@ -123,7 +124,9 @@ func TestATriggerWaitsForASlowHandler(t *testing.T) {
 
 func TestFunctionTimeoutKillsTheHandlerAndAllItsRuns(t *testing.T) {
 	t.Parallel()
-	r := startReady(t, setup{mode: "hang", files: map[string]string{"Tick/function.json": fiveMinute, "Tock/function.json": fiveMinute}})
+	r := startReady(t,
+		setup{mode: "hang", files: map[string]string{"Tick/function.json": fiveMinute,
+			"Tock/function.json": fiveMinute}})
 	runs := make(chan Invocation, 2)
 	run := func(name string) {
 		inv, _ := r.Trigger(t.Context(), name)

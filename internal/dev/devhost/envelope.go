@@ -54,7 +54,8 @@ func (c timerCall) body() ([]byte, error) {
 		}
 	}
 	metadata := map[string]any{
-		"sys": sysInfo{MethodName: c.function, UtcNow: c.now.UTC().Format("2006-01-02T15:04:05.9999999Z07:00"), RandGuid: c.guid},
+		"sys": sysInfo{MethodName: c.function, UtcNow: c.now.UTC().Format("2006-01-02T15:04:05.9999999Z07:00"),
+			RandGuid: c.guid},
 	}
 	if c.retry != nil {
 		metadata["RetryContext"] = *c.retry

@@ -91,7 +91,8 @@ func (h *Host) exchange(ctx context.Context, name, id string, body []byte) verdi
 
 func (h *Host) post(ctx context.Context, name, id string, body []byte) (*http.Response, []byte, error) {
 	// The plain reader hides its length, so that the body goes out chunked.
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+h.super.address()+"/"+name, io.NopCloser(bytes.NewReader(body)))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+h.super.address()+"/"+name,
+		io.NopCloser(bytes.NewReader(body)))
 	if err != nil {
 		return nil, nil, err
 	}
@@ -118,7 +119,9 @@ func (h *Host) limit(p *process, name, id string) (release func()) {
 	go func() {
 		select {
 		case <-fires:
-			h.log.host(levelError, "%s [%s] exceeded functionTimeout %v: killing the handler, all its running invocations fail", name, id, h.app.timeout)
+			h.log.host(levelError,
+				"%s [%s] exceeded functionTimeout %v: killing the handler, all its running invocations "+
+					"fail", name, id, h.app.timeout)
 			p.kill(whyTimeout)
 		case <-done:
 		}

@@ -123,7 +123,8 @@ func plain(value json.RawMessage) string {
 }
 
 func quoteIfNeeded(text string) string {
-	if text == "" || strings.ContainsAny(text, " \t\n\"") && !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") {
+	if text == "" || strings.ContainsAny(text, " \t\n\"") && !strings.HasPrefix(text, "{") &&
+		!strings.HasPrefix(text, "[") {
 		return fmt.Sprintf("%q", text)
 	}
 	return text

@@ -90,10 +90,12 @@ func (h *Host) noteHTTP(inv Invocation, r *http.Request, status int, failure str
 	h.outcomes.end(inv)
 	took := inv.Finished.Sub(inv.Started).Milliseconds()
 	if failure == "" {
-		h.log.host(levelInformation, "Executed %s (%s %s -> %d, Id=%s, Duration=%dms)", inv.Function, r.Method, r.URL.EscapedPath(), status, inv.ID, took)
+		h.log.host(levelInformation, "Executed %s (%s %s -> %d, Id=%s, Duration=%dms)", inv.Function, r.Method,
+			r.URL.EscapedPath(), status, inv.ID, took)
 		return
 	}
-	h.log.host(levelError, "Executed %s (%s %s -> %d, Id=%s, Duration=%dms): %s", inv.Function, r.Method, r.URL.EscapedPath(), status, inv.ID, took, failure)
+	h.log.host(levelError, "Executed %s (%s %s -> %d, Id=%s, Duration=%dms): %s", inv.Function, r.Method,
+		r.URL.EscapedPath(), status, inv.ID, took, failure)
 }
 
 // retrying repeats a request whose connection failed, as the host does: ten

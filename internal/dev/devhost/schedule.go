@@ -17,7 +17,8 @@ type schedule struct {
 	every time.Duration
 }
 
-const cronHelp = "write 6 fields, {second} {minute} {hour} {day} {month} {day-of-week}, such as \"0 */5 * * * *\", or an interval such as \"00:05:00\""
+const cronHelp = "write 6 fields, {second} {minute} {hour} {day} {month} {day-of-week}, such as \"0 */5 * * * " +
+	"*\", or an interval such as \"00:05:00\""
 
 // parseSchedule reads NCRONTAB with 6 fields (5 mean second 0), or a TimeSpan.
 func parseSchedule(text string) (schedule, error) {

@@ -135,13 +135,16 @@ func (s *supervisor) run(ctx context.Context) error {
 			s.log.host(levelWarning, "%s; restarting it, not counted as an error", cause)
 			continue
 		case stayDown:
-			s.log.host(levelError, "%s; the host does not restart a handler that exits with 0, every later invocation fails with connection refused", cause)
+			s.log.host(levelError,
+				"%s; the host does not restart a handler that exits with 0, every later invocation fails with "+
+					"connection refused", cause)
 			s.open()
 			<-ctx.Done()
 			return nil
 		}
 		if crashes.note(s.clock.Now()) {
-			return fmt.Errorf("keep the handler running: %s; that was failure %d, each within 30 min of the one before, and the host stops: correct the handler", cause, crashes.n)
+			return fmt.Errorf("keep the handler running: %s; that was failure %d, each within 30 min of the one "+
+				"before, and the host stops: correct the handler", cause, crashes.n)
 		}
 		s.log.host(levelError, "%s; restarting it (failure %d of %d)", cause, crashes.n, mostCrashes)
 	}
@@ -246,7 +249,8 @@ func (s *supervisor) readiness() (<-chan struct{}, *process) {
 	return s.ready, s.current
 }
 
-var errNeverReady = errors.New("wait for the handler: it was not ready within 4 times initializationTimeout, and the host stops")
+var errNeverReady = errors.New("wait for the handler: it was not ready within 4 times initializationTimeout, " +
+	"and the host stops")
 
 // await holds a trigger back until the handler is ready and returns the process
 // it will speak to. The limit is four times initializationTimeout.

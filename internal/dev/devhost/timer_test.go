@@ -98,7 +98,8 @@ func TestAChangedScheduleMakesNoPastDueRun(t *testing.T) {
 	r.stop()
 	require.NoError(t, r.end(t))
 
-	later := startReady(t, setup{mode: "good", change: scheduled, root: r.root, now: at(47, 0), settings: map[string]string{"Schedule": "0 */7 * * * *"}})
+	later := startReady(t, setup{mode: "good", change: scheduled, root: r.root, now: at(47, 0),
+		settings: map[string]string{"Schedule": "0 */7 * * * *"}})
 	later.clock.reach(t, at(49, 0))
 	later.out.await(t, "Executed Tick (Succeeded")
 	require.Equal(t, []string{"schedule"}, reasons(later.out.String()))

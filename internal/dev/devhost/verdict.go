@@ -23,28 +23,33 @@ type verdict struct {
 func judge(status int, header http.Header, body []byte) verdict {
 	switch {
 	case status >= 300 && status < 400:
-		return failed("answered %d to %q: the host's client follows redirects, so another address would answer for the function; never redirect an invocation", status, header.Get("Location"))
+		return failed("answered %d to %q: the host's client follows redirects, so another address would answer "+
+			"for the function; never redirect an invocation", status, header.Get("Location"))
 	case status >= 400:
-		return failed("answered %d %s: the host ignores body and Logs of such an answer; log the reason to stdout%s", status, http.StatusText(status), quoted(body))
+		return failed("answered %d %s: the host ignores body and Logs of such an answer; log the reason to stdout%s",
+			status, http.StatusText(status), quoted(body))
 	case status < 200:
 		return failed("answered %d, which is no final status", status)
 	}
 	trimmed := bytes.TrimSpace(body)
 	if status == http.StatusNoContent || len(trimmed) == 0 || string(trimmed) == "null" {
-		v := failed("answered %d with %s: the real host would hang here until functionTimeout and then kill the process; answer {} at least", status, emptiness(trimmed))
+		v := failed("answered %d with %s: the real host would hang here until functionTimeout and then kill the "+
+			"process; answer {} at least", status, emptiness(trimmed))
 		v.hangs = true
 		return v
 	}
 	contentType := header.Get("Content-Type")
 	if mediaType, _, err := mime.ParseMediaType(contentType); err != nil || mediaType != "application/json" {
-		return failed("Invalid HttpResponseMessage: answered %d with Content-Type %q; set application/json before WriteHeader", status, contentType)
+		return failed("Invalid HttpResponseMessage: answered %d with Content-Type %q; set application/json "+
+			"before WriteHeader", status, contentType)
 	}
 	return judgeBody(trimmed)
 }
 
 func judgeBody(body []byte) verdict {
 	if body[0] != '{' && json.Valid(body) {
-		return failed("answered JSON that is not an object; answer {\"Outputs\":{},\"Logs\":[],\"ReturnValue\":null}%s", quoted(body))
+		return failed("answered JSON that is not an object; answer {\"Outputs\":{},\"Logs\":[],\"ReturnValue\":null}%s",
+			quoted(body))
 	}
 	var answer struct {
 		Outputs     map[string]json.RawMessage

@@ -41,7 +41,8 @@ func (r *rig) do(t *testing.T, method, path, body string, header ...string) (*ht
 
 func TestKeysRoutesAndMethodsAreCheckedBeforeTheHandler(t *testing.T) {
 	t.Parallel()
-	r := startReady(t, setup{mode: "good", files: webApp(), change: func(o *Options) { o.FunctionKey, o.MasterKey = "fk", "mk" }})
+	r := startReady(t, setup{mode: "good", files: webApp(),
+		change: func(o *Options) { o.FunctionKey, o.MasterKey = "fk", "mk" }})
 	cases := []struct {
 		name, method, path, key string
 		want                    int
@@ -100,7 +101,8 @@ func TestARequestPassesUnchangedWithTheHostsHeaders(t *testing.T) {
 
 	require.Equal(t, []string{"--set", "hello"}, seen.Args, "%NAME% in arguments is expanded")
 	require.Equal(t, canonical(t, r.root), canonical(t, seen.Dir))
-	for _, name := range []string{"FUNCTIONS_CUSTOMHANDLER_PORT", "FUNCTIONS_CUSTOMHANDLER_WORKER_ID", "FUNCTIONS_APP_ROOT_PATH", "FUNCTIONS_HTTPWORKER_PORT", "FUNCTIONS_HTTPWORKER_ID"} {
+	for _, name := range []string{"FUNCTIONS_CUSTOMHANDLER_PORT", "FUNCTIONS_CUSTOMHANDLER_WORKER_ID",
+		"FUNCTIONS_APP_ROOT_PATH", "FUNCTIONS_HTTPWORKER_PORT", "FUNCTIONS_HTTPWORKER_ID"} {
 		require.True(t, slices.ContainsFunc(seen.Env, func(e string) bool { return strings.HasPrefix(e, name+"=") }), name)
 	}
 }
@@ -206,7 +208,8 @@ func TestTheAdminRoutesWantTheMasterKey(t *testing.T) {
 	var list []map[string]any
 	require.NoError(t, json.Unmarshal([]byte(body), &list))
 	require.Len(t, list, 5)
-	for path, want := range map[string]int{"/admin/functions/Nothing": 404, "/admin/functions/Keyed": 400, "/admin/functions/Tick": 202} {
+	for path, want := range map[string]int{"/admin/functions/Nothing": 404, "/admin/functions/Keyed": 400,
+		"/admin/functions/Tick": 202} {
 		resp, body := r.do(t, "POST", path, `{"input":""}`, master...)
 		require.Equal(t, want, resp.StatusCode, body)
 	}

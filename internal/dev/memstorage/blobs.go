@@ -64,7 +64,8 @@ func (s *Service) putBlob(r *Request, path string) Answer {
 		return blobFault(http.StatusConflict, "BlobAlreadyExists", "The specified blob already exists.")
 	case match != "" && (!exists || match != "*" && match != b.etag()):
 		return blobFault(http.StatusPreconditionFailed, "ConditionNotMet", "The condition of a header is not met.")
-	case r.header.Get("X-Ms-Blob-Type") != "BlockBlob" && !slices.Contains(rawHeader(r.header, "x-ms-blob-type"), "BlockBlob"):
+	case r.header.Get("X-Ms-Blob-Type") != "BlockBlob" &&
+		!slices.Contains(rawHeader(r.header, "x-ms-blob-type"), "BlockBlob"):
 		return blobFault(http.StatusBadRequest, "MissingRequiredHeader", "A mandatory HTTP header is not specified.")
 	}
 	put := blob{content: slices.Clone(r.body), contentType: blobType(r.header), stamp: s.nextStamp()}

@@ -30,7 +30,8 @@ func (t *Tenant) refuse(w http.ResponseWriter, r *http.Request, p *problem) {
 		} `json:"error"`
 	}
 	body.Error.Code, body.Error.Message = p.code, p.message
-	body.Error.Inner = inner{t.Now().Format("2006-01-02T15:04:05"), w.Header().Get("request-id"), w.Header().Get("client-request-id")}
+	body.Error.Inner = inner{t.Now().Format("2006-01-02T15:04:05"), w.Header().Get("request-id"),
+		w.Header().Get("client-request-id")}
 	text, err := json.Marshal(body)
 	if err != nil {
 		text = []byte(`{"error":{"code":"UnknownError","message":""}}`)

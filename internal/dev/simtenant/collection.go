@@ -61,7 +61,8 @@ func (t *Tenant) serveRoot(w http.ResponseWriter, r *http.Request) {
 
 func (t *Tenant) serveUnknown(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
-	t.refuse(w, r, &problem{http.StatusBadRequest, "BadRequest", fmt.Sprintf("Resource not found for the segment '%s'.", parts[len(parts)-1])})
+	t.refuse(w, r, &problem{http.StatusBadRequest, "BadRequest",
+		fmt.Sprintf("Resource not found for the segment '%s'.", parts[len(parts)-1])})
 }
 
 // serveCollection answers one page, or the fault that is due.
@@ -71,7 +72,8 @@ func (t *Tenant) serveCollection(w http.ResponseWriter, r *http.Request, c colle
 	noted, over := t.arrive(q.stream, r)
 	defer func() { t.answered(noted, answered.status) }()
 	if r.Method != http.MethodGet {
-		t.refuse(answered, r, &problem{http.StatusMethodNotAllowed, "Request_BadRequest", "Specified HTTP method is not allowed for the request target."})
+		t.refuse(answered, r, &problem{http.StatusMethodNotAllowed, "Request_BadRequest",
+			"Specified HTTP method is not allowed for the request target."})
 		return
 	}
 	if denied := t.authorize(r, c.log.Permission); denied != nil {
@@ -143,10 +145,13 @@ func (t *Tenant) readQuery(r *http.Request, c collection) (query, *problem) {
 		case "top":
 			top, err := strconv.Atoi(text)
 			if err != nil || top < 1 {
-				return bad("BadRequest", fmt.Sprintf("Invalid value '%s' for $top query option found. The $top query option requires a non-negative integer value.", text))
+				return bad("BadRequest",
+					fmt.Sprintf("Invalid value '%s' for $top query option found. The $top query option requires "+
+						"a non-negative integer value.", text))
 			}
 			if top > maxTop {
-				return bad("BadRequest", fmt.Sprintf("Invalid page size specified: '%d'. Must be between 1 and %d inclusive.", top, maxTop))
+				return bad("BadRequest",
+					fmt.Sprintf("Invalid page size specified: '%d'. Must be between 1 and %d inclusive.", top, maxTop))
 			}
 			q.top = top
 		case "orderby":
@@ -159,10 +164,14 @@ func (t *Tenant) readQuery(r *http.Request, c collection) (query, *problem) {
 			q.fields = strings.Split(text, ",")
 		case "count":
 			if q.count = text == "true"; q.count && c.schema.noCount {
-				return bad("BadRequest", "Query option 'Count' is not allowed. To allow it, set the 'AllowedQueryOptions' property on EnableQueryAttribute or QueryValidationSettings.")
+				return bad("BadRequest",
+					"Query option 'Count' is not allowed. To allow it, set the 'AllowedQueryOptions' property "+
+						"on EnableQueryAttribute or QueryValidationSettings.")
 			}
 		case "skip":
-			return bad("BadRequest", "Query option 'Skip' is not allowed. To allow it, set the 'AllowedQueryOptions' property on EnableQueryAttribute or QueryValidationSettings.")
+			return bad("BadRequest",
+				"Query option 'Skip' is not allowed. To allow it, set the 'AllowedQueryOptions' property on "+
+					"EnableQueryAttribute or QueryValidationSettings.")
 		case "skiptoken":
 			var ok bool
 			if q.from, ok = t.openToken(text); !ok {

@@ -125,13 +125,18 @@ type listing struct {
 func (t *Tenant) addDirectory(mux *http.ServeMux) {
 	members := listing{collection: GroupMembers, top: 100, max: 999, units: 5, permission: "GroupMember.Read.All"}
 	for path, l := range map[string]listing{
-		"/v1.0/users":                                    {collection: Users, top: 100, max: 999, units: 2, permission: "User.Read.All"},
-		"/v1.0/applications":                             {collection: Applications, top: 100, max: 999, units: 2, permission: "Application.Read.All"},
-		"/v1.0/servicePrincipals":                        {collection: ServicePrincipals, top: 100, max: 999, units: 1, permission: "Application.Read.All"},
-		"/beta/reports/appCredentialSignInActivities":    {collection: CredentialUse, top: 200, max: 999, reporting: true, permission: "AuditLog.Read.All"},
-		"/beta/reports/servicePrincipalSignInActivities": {collection: PrincipalUse, top: 200, max: 999, reporting: true, permission: "AuditLog.Read.All"},
-		"/v1.0/groups/{group}/transitiveMembers":         members,
-		"/v1.0/groups/{group}/transitiveMembers/{kind}":  members,
+		"/v1.0/users": {collection: Users, top: 100, max: 999, units: 2,
+			permission: "User.Read.All"},
+		"/v1.0/applications": {collection: Applications, top: 100, max: 999, units: 2,
+			permission: "Application.Read.All"},
+		"/v1.0/servicePrincipals": {collection: ServicePrincipals, top: 100, max: 999, units: 1,
+			permission: "Application.Read.All"},
+		"/beta/reports/appCredentialSignInActivities": {collection: CredentialUse, top: 200, max: 999,
+			reporting: true, permission: "AuditLog.Read.All"},
+		"/beta/reports/servicePrincipalSignInActivities": {collection: PrincipalUse, top: 200, max: 999,
+			reporting: true, permission: "AuditLog.Read.All"},
+		"/v1.0/groups/{group}/transitiveMembers":        members,
+		"/v1.0/groups/{group}/transitiveMembers/{kind}": members,
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { t.serveDirectory(w, r, l) })
 		if !l.reporting {
@@ -180,13 +185,15 @@ func (t *Tenant) readListQuery(r *http.Request, l listing) (listQuery, *problem)
 		case "$top":
 			top, err := strconv.Atoi(text)
 			if err != nil || top < 1 || top > q.max {
-				return bad("Request_UnsupportedQuery", fmt.Sprintf("Invalid page size specified: '%s'. Must be between 1 and %d inclusive.", text, q.max))
+				return bad("Request_UnsupportedQuery",
+					fmt.Sprintf("Invalid page size specified: '%s'. Must be between 1 and %d inclusive.", text, q.max))
 			}
 			q.top = top
 		case "$skiptoken":
 			var ok bool
 			if q.from, ok = t.openToken(text); !ok {
-				return bad("Directory_ExpiredPageToken", "The specified page token value has expired and can no longer be included in your request.")
+				return bad("Directory_ExpiredPageToken",
+					"The specified page token value has expired and can no longer be included in your request.")
 			}
 		default:
 			return bad("Request_UnsupportedQuery", "Unsupported Query.")

@@ -14,7 +14,8 @@ import (
 )
 
 func directory(t *testing.T) *client {
-	return serve(t, simtenant.Config{Now: now, Generate: &generate.Config{Seed: 1, Users: 1200, Apps: 60, Days: 2, End: now}})
+	return serve(t,
+		simtenant.Config{Now: now, Generate: &generate.Config{Seed: 1, Users: 1200, Apps: 60, Days: 2, End: now}})
 }
 
 func TestUsersComeInPagesAsLargeAsGraphAllows(t *testing.T) {
@@ -33,7 +34,8 @@ func TestUsersComeInPagesAsLargeAsGraphAllows(t *testing.T) {
 		}
 		require.Len(t, seen, len(records))
 	}
-	for _, path := range []string{"/v1.0/users?$top=501&$select=id,signInActivity", "/v1.0/users?$top=1000", "/v1.0/users?$skip=3", "/v1.0/users?$expand=owners"} {
+	for _, path := range []string{"/v1.0/users?$top=501&$select=id,signInActivity", "/v1.0/users?$top=1000",
+		"/v1.0/users?$skip=3", "/v1.0/users?$expand=owners"} {
 		status, _, _ := c.get(path)
 		require.Equal(t, http.StatusBadRequest, status, path)
 	}
@@ -73,14 +75,16 @@ func TestTheDirectoryHasEveryQuirkOfGraph(t *testing.T) {
 		quirks["created "+u.Get("createdDateTime").Type.String()]++
 	}
 	require.Len(t, names, 1200, "no two have the same name")
-	for _, want := range []string{"success false ", "success true null", `success true ""`, `success true "000`, `success true "202`,
+	for _, want := range []string{"success false ", "success true null", `success true ""`, `success true "000`,
+		`success true "202`,
 		"state PendingAcceptance", "state Accepted", "created Null", "created String"} {
 		require.NotZero(t, quirks[want], "%s of %v", want, quirks)
 	}
 	triples, endless := 0, 0
 	for _, raw := range c.tenant.Objects(simtenant.ServicePrincipals) {
 		require.True(t, gjson.ValidBytes(raw), "%s", raw)
-		if len(gjson.GetBytes(raw, "keyCredentials").Array()) == 2 && len(gjson.GetBytes(raw, "passwordCredentials").Array()) == 1 {
+		if len(gjson.GetBytes(raw, "keyCredentials").Array()) == 2 &&
+			len(gjson.GetBytes(raw, "passwordCredentials").Array()) == 1 {
 			triples++
 		}
 	}

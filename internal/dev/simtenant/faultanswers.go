@@ -10,13 +10,15 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-const html = "<!DOCTYPE html><html><head><title>Service unavailable</title></head><body>Our services aren't available right now</body></html>"
+const html = "<!DOCTYPE html><html><head><title>Service unavailable</title></head><body>Our services aren't " +
+	"available right now</body></html>"
 
 // refusals are the errors of the kinds that refuse.
 var refusals = map[Kind]problem{
 	TooManyRequests: {429, "TooManyRequests", "Too Many Requests"},
-	UnknownThrottle: {429, "UnknownError", "This request is throttled. Please try again after the value specified in the " +
-		"Retry-After header. CorrelationId: 6f1c"},
+	UnknownThrottle: {429, "UnknownError",
+		"This request is throttled. Please try again after the value specified in the " +
+			"Retry-After header. CorrelationId: 6f1c"},
 	ServerError:      {500, "InternalServerError", "Error processing response from backend service."},
 	SkipTokenExpired: {400, "", "Token not found: token is either invalid or expired"},
 	SkipTokenNull:    {400, "UnknownError", "Invalid Skip Token, skip token is null"},
@@ -28,7 +30,8 @@ var refusals = map[Kind]problem{
 }
 
 func missing(permission string) string {
-	return "The principal does not have required Microsoft Graph permission(s): " + permission + " to call this API. For more " +
+	return "The principal does not have required Microsoft Graph permission(s): " +
+		permission + " to call this API. For more " +
 		"information about Microsoft Graph permissions, please visit https://learn.microsoft.com/graph/permissions-overview."
 }
 

@@ -41,10 +41,11 @@ const (
 
 // The kinds of fault that mislead a reader who believes one answer.
 const (
-	EndsShort        Kind = "ends-short"      // a page is cut to Records, half of them by default, and has no next link
-	EndsEmpty        Kind = "ends-empty"      // a page has no records and no next link, though records follow
-	LeavesOut        Kind = "leaves-out"      // Records, one by default, are missing in the middle of a page
-	LinkCycle        Kind = "link-cycle"      // the link of Page, default 3, is the one that led to page Back, the page before
+	EndsShort Kind = "ends-short" // a page is cut to Records, half of them by default, and has no next link
+	EndsEmpty Kind = "ends-empty" // a page has no records and no next link, though records follow
+	LeavesOut Kind = "leaves-out" // Records, one by default, are missing in the middle of a page
+	// the link of Page, default 3, is the one that led to page Back, the page before
+	LinkCycle        Kind = "link-cycle"
 	FreshCycle       Kind = "fresh-cycle"     // likewise, but no two links are equal
 	WideSpan         Kind = "wide-span"       // 504 with Body, after Delay, where the filter spans more than Span
 	TooFarBack       Kind = "too-far-back"    // 400 with Code where the filter begins more than Span ago

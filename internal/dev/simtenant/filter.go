@@ -100,7 +100,8 @@ func lex(text string) ([]token, error) {
 			i = end
 		default:
 			end := i
-			for end < len(text) && strings.IndexByte(" \t(),'", text[end]) < 0 && !(text[end] == ':' && end+1 < len(text) && text[end+1] == ' ') {
+			for end < len(text) && strings.IndexByte(" \t(),'", text[end]) < 0 &&
+				!(text[end] == ':' && end+1 < len(text) && text[end+1] == ' ') {
 				end++
 			}
 			// t:t/id has its colon without a blank.

@@ -296,7 +296,8 @@ func TestSignInsCarryConditionalAccessPoliciesOnlyForWhoMayReadThem(t *testing.T
 			}
 			status, _, body = c.get("/" + version + "/auditLogs/signIns/" + records[0].Get("id").Str)
 			require.Equal(t, 200, status)
-			require.Equal(t, name != "none", gjson.GetBytes(body, "appliedConditionalAccessPolicies").Exists(), "%s %s", name, version)
+			require.Equal(t, name != "none", gjson.GetBytes(body, "appliedConditionalAccessPolicies").Exists(), "%s %s",
+				name, version)
 		}
 	}
 }

@@ -36,7 +36,8 @@ func (t *Tenant) serveToken(w http.ResponseWriter, r *http.Request) {
 	}
 	token, until := t.issue()
 	writeJSON(w, http.StatusOK, map[string]string{
-		"access_token": token, "expires_on": strconv.FormatInt(until.Unix(), 10), "resource": q.Get("resource"), "token_type": "Bearer",
+		"access_token": token, "expires_on": strconv.FormatInt(until.Unix(),
+			10), "resource": q.Get("resource"), "token_type": "Bearer",
 	})
 }
 
@@ -110,9 +111,11 @@ func (t *Tenant) authorize(r *http.Request, needed ...string) *problem {
 	t.mu.Unlock()
 	switch {
 	case !known && strings.Count(bearer, ".") != 2:
-		return &problem{http.StatusUnauthorized, "InvalidAuthenticationToken", "CompactToken parsing failed with error code: 80049217"}
+		return &problem{http.StatusUnauthorized, "InvalidAuthenticationToken",
+			"CompactToken parsing failed with error code: 80049217"}
 	case !known || time.Now().After(token.until):
-		return &problem{http.StatusUnauthorized, "InvalidAuthenticationToken", "Access token has expired or is not yet valid."}
+		return &problem{http.StatusUnauthorized, "InvalidAuthenticationToken",
+			"Access token has expired or is not yet valid."}
 	}
 	for _, p := range needed {
 		if !slices.Contains(token.roles, p) {

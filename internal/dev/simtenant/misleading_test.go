@@ -242,7 +242,8 @@ func TestAWideSpanIsNotAnsweredUntilTheCallerHangsUp(t *testing.T) {
 		}
 		ended <- err
 	}()
-	require.Eventually(t, func() bool { return c.tenant.Happened(simtenant.WideSpan) == 1 }, 10*time.Second, time.Millisecond)
+	require.Eventually(t, func() bool { return c.tenant.Happened(simtenant.WideSpan) == 1 }, 10*time.Second,
+		time.Millisecond)
 	select {
 	case err := <-ended:
 		require.Fail(t, "it was answered", "%v", err)
@@ -351,7 +352,8 @@ func TestLinksAreLong(t *testing.T) {
 func TestARecordStandsOnAPageInBothForms(t *testing.T) {
 	c := ten(t)
 	path := strings.Replace(oldestFirst, "$top=2", "$top=5", 1)
-	for kind, rich := range map[simtenant.Kind][]bool{simtenant.ThinThenRich: {false, true}, simtenant.RichThenThin: {true, false}} {
+	for kind, rich := range map[simtenant.Kind][]bool{simtenant.ThinThenRich: {false, true},
+		simtenant.RichThenThin: {true, false}} {
 		for _, version := range []string{"/beta", "/v1.0"} {
 			c.inject(simtenant.Fault{Kind: kind, Count: 1})
 			_, _, body := c.get(strings.Replace(path, "/beta", version, 1))

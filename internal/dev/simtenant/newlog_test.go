@@ -22,7 +22,8 @@ import (
 // riskDetections is a log that nobody has described to the tenant elsewhere.
 func riskDetections() *logs.Log {
 	return &logs.Log{
-		Stream: "riskDetections", Collection: "riskDetections", Unfiltered: true, Forms: []string{entra.FormV1, entra.FormBeta},
+		Stream: "riskDetections", Collection: "riskDetections", Unfiltered: true, Forms: []string{entra.FormV1,
+			entra.FormBeta},
 		TimeProperty: "detectedDateTime", Ordered: true, Permission: "IdentityRiskEvent.Read.All",
 		Shape: "detectedDateTime:t id riskLevel user{id displayName} detections[{name}] score:n",
 	}
@@ -32,7 +33,8 @@ func riskDetections() *logs.Log {
 func newLogServer(t *testing.T, l *logs.Log) func(path string, options ...string) (int, string) {
 	var lines []byte
 	for i := range 10 {
-		lines = fmt.Appendf(lines, `{"id":"r%d","detectedDateTime":"2026-11-21T10:%02d:00Z","riskLevel":"level%d",`, i, i, i%2)
+		lines = fmt.Appendf(lines, `{"id":"r%d","detectedDateTime":"2026-11-21T10:%02d:00Z","riskLevel":"level%d",`, i,
+			i, i%2)
 		lines = fmt.Appendf(lines, `"user":{"id":"u%d"},"score":1.50}`+"\n", i)
 	}
 	folder := t.TempDir()

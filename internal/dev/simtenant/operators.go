@@ -46,15 +46,16 @@ var auditSchema = schema{typeName: "microsoft.graph.directoryAudit", takes: map[
 	"category": filtered, "result": filtered, "operationType": filtered,
 }}
 
-var provisioningSchema = schema{typeName: "microsoft.graph.provisioningObjectSummary", noCount: true, takes: map[string]string{
-	"activityDateTime": "eq gt lt", "durationInMilliseconds": "eq gt lt",
-	"id": "eq contains", "tenantId": "eq contains", "jobId": "eq contains", "changeId": "eq contains", "cycleId": "eq contains",
-	"provisioningAction": "eq contains", "provisioningStatusInfo/status": "eq contains", "initiatedBy/displayName": "eq contains",
-	"sourceSystem/displayName": "eq contains", "targetSystem/displayName": "eq contains",
-	"sourceIdentity/id": "eq contains", "sourceIdentity/displayName": "eq contains", "sourceIdentity/identityType": "eq contains",
-	"targetIdentity/id": "eq contains", "targetIdentity/displayName": "eq contains", "targetIdentity/identityType": "eq contains",
-	"servicePrincipal/id": equal, "servicePrincipal/name": equal, "servicePrincipal/displayName": equal,
-}}
+var provisioningSchema = schema{typeName: "microsoft.graph.provisioningObjectSummary", noCount: true,
+	takes: map[string]string{
+		"activityDateTime": "eq gt lt", "durationInMilliseconds": "eq gt lt",
+		"id": "eq contains", "tenantId": "eq contains", "jobId": "eq contains", "changeId": "eq contains", "cycleId": "eq contains",
+		"provisioningAction": "eq contains", "provisioningStatusInfo/status": "eq contains", "initiatedBy/displayName": "eq contains",
+		"sourceSystem/displayName": "eq contains", "targetSystem/displayName": "eq contains",
+		"sourceIdentity/id": "eq contains", "sourceIdentity/displayName": "eq contains", "sourceIdentity/identityType": "eq contains",
+		"targetIdentity/id": "eq contains", "targetIdentity/displayName": "eq contains", "targetIdentity/identityType": "eq contains",
+		"servicePrincipal/id": equal, "servicePrincipal/name": equal, "servicePrincipal/displayName": equal,
+	}}
 
 // schemas are those of the collections whose operators are documented.
 var schemas = map[string]schema{

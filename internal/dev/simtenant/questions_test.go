@@ -50,7 +50,8 @@ func TestACollectionIsCounted(t *testing.T) {
 
 func TestACountIsRefusedWhereItIsNotAskedForAsTextFromTheIndex(t *testing.T) {
 	c := directory(t)
-	for _, path := range []string{countOfUsers, "/v1.0/applications/$count", "/v1.0/servicePrincipals/$count", "/v1.0/groups/g/transitiveMembers/microsoft.graph.user/$count"} {
+	for _, path := range []string{countOfUsers, "/v1.0/applications/$count", "/v1.0/servicePrincipals/$count",
+		"/v1.0/groups/g/transitiveMembers/microsoft.graph.user/$count"} {
 		status, _, body := c.get(path, "Accept", "text/plain")
 		require.Equal(t, http.StatusBadRequest, status, path)
 		require.Equal(t, "Request_UnsupportedQuery", gjson.GetBytes(body, "error.code").Str)
@@ -81,7 +82,8 @@ func (c *client) byIDs(path string, ids ...string) (int, []byte) {
 
 func TestObjectsAreHadByTheirIDsFifteenAtMost(t *testing.T) {
 	c := directory(t)
-	for path, collection := range map[string]entra.Stream{"/v1.0/users": simtenant.Users, "/v1.0/applications": simtenant.Applications, "/v1.0/servicePrincipals": simtenant.ServicePrincipals} {
+	for path, collection := range map[string]entra.Stream{"/v1.0/users": simtenant.Users,
+		"/v1.0/applications": simtenant.Applications, "/v1.0/servicePrincipals": simtenant.ServicePrincipals} {
 		c.tenant.AddObject(collection, []byte(`{"id":"o'c"}`))
 		all := c.tenant.Objects(collection)
 		ids := []string{"o'c", "nobody"}
@@ -97,7 +99,8 @@ func TestObjectsAreHadByTheirIDsFifteenAtMost(t *testing.T) {
 		require.Equal(t, "Request_UnsupportedQuery", gjson.GetBytes(body, "error.code").Str)
 		require.Contains(t, gjson.GetBytes(body, "error.message").Str, "16. Max allowed: 15")
 	}
-	for _, filter := range []string{"id in ()", "id in ('a'", "id in 'a'", "id in ('a' 'b')", "id in ('a',)", "id in ('a'),", "id in (a)", "mail in ('a')", "id eq 'a'", ""} {
+	for _, filter := range []string{"id in ()", "id in ('a'", "id in 'a'", "id in ('a' 'b')", "id in ('a',)",
+		"id in ('a'),", "id in (a)", "mail in ('a')", "id eq 'a'", ""} {
 		status, _, _ := c.get(query("/v1.0/users", "$filter", filter))
 		require.Equal(t, http.StatusBadRequest, status, filter)
 	}
@@ -118,16 +121,22 @@ func TestFaultsOfQuestions(t *testing.T) {
 		found int    // by id
 	}{
 		"out of order altogether": {simtenant.Fault{Kind: simtenant.Unavailable}, 503, 503, 503, "", 0},
-		"a count is refused":      {simtenant.Fault{Kind: simtenant.UnsupportedQuery, Question: simtenant.ForCount}, 200, 400, 200, "", 1},
-		"a count is throttled":    {simtenant.Fault{Kind: simtenant.TooManyRequests, Question: simtenant.ForCount}, 200, 429, 200, "", 1},
-		"a count is too great":    {simtenant.Fault{Kind: simtenant.WrongCount, Records: 40}, 200, 200, 200, "41", 1},
-		"a count is too small":    {simtenant.Fault{Kind: simtenant.WrongCount, Records: -40}, 200, 200, 200, "0", 1},
-		"a count is a page":       {simtenant.Fault{Kind: simtenant.HTMLPage, Question: simtenant.ForCount}, 200, 200, 200, "<!DOCTYPE", 1},
-		"ids are not implemented": {simtenant.Fault{Kind: simtenant.Refused, Status: 501, Question: simtenant.ForIDs}, 200, 200, 501, "1", 0},
-		"ids find nothing":        {simtenant.Fault{Kind: simtenant.EndsEmpty, Question: simtenant.ForIDs}, 200, 200, 200, "1", 0},
-		"a page is empty":         {simtenant.Fault{Kind: simtenant.EndsEmpty}, 200, 200, 200, "1", 1},
-		"a page breaks":           {simtenant.Fault{Kind: simtenant.ServerError, Question: simtenant.ForPage}, 500, 200, 200, "1", 1},
-		"no licence":              {simtenant.Fault{Kind: simtenant.NoLicence}, 200, 200, 200, "1", 1},
+		"a count is refused": {simtenant.Fault{Kind: simtenant.UnsupportedQuery, Question: simtenant.ForCount},
+			200, 400, 200, "", 1},
+		"a count is throttled": {simtenant.Fault{Kind: simtenant.TooManyRequests, Question: simtenant.ForCount}, 200,
+			429, 200, "", 1},
+		"a count is too great": {simtenant.Fault{Kind: simtenant.WrongCount, Records: 40}, 200, 200, 200, "41", 1},
+		"a count is too small": {simtenant.Fault{Kind: simtenant.WrongCount, Records: -40}, 200, 200, 200, "0", 1},
+		"a count is a page": {simtenant.Fault{Kind: simtenant.HTMLPage, Question: simtenant.ForCount}, 200, 200,
+			200, "<!DOCTYPE", 1},
+		"ids are not implemented": {simtenant.Fault{Kind: simtenant.Refused, Status: 501, Question: simtenant.ForIDs},
+			200, 200, 501, "1", 0},
+		"ids find nothing": {simtenant.Fault{Kind: simtenant.EndsEmpty, Question: simtenant.ForIDs}, 200, 200,
+			200, "1", 0},
+		"a page is empty": {simtenant.Fault{Kind: simtenant.EndsEmpty}, 200, 200, 200, "1", 1},
+		"a page breaks": {simtenant.Fault{Kind: simtenant.ServerError, Question: simtenant.ForPage}, 500, 200,
+			200, "1", 1},
+		"no licence": {simtenant.Fault{Kind: simtenant.NoLicence}, 200, 200, 200, "1", 1},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := serve(t, simtenant.Config{Now: now})
@@ -146,7 +155,8 @@ func TestFaultsOfQuestions(t *testing.T) {
 			require.Len(t, gjson.GetBytes(found, "value").Array(), c.found)
 		})
 	}
-	for _, f := range []simtenant.Fault{{Kind: simtenant.EndsEmpty, Question: simtenant.ForCount}, {Kind: simtenant.WrongCount, Question: simtenant.ForIDs},
+	for _, f := range []simtenant.Fault{{Kind: simtenant.EndsEmpty, Question: simtenant.ForCount},
+		{Kind: simtenant.WrongCount, Question: simtenant.ForIDs},
 		{Kind: simtenant.ServerError, Question: "why"}} {
 		require.ErrorContains(t, f.Check(), "does not happen to question")
 	}
@@ -168,7 +178,8 @@ func TestQuestionsCountButNotAgainstTheReportingCeiling(t *testing.T) {
 
 func TestEachRequestToTheDirectoryCostsItsUnits(t *testing.T) {
 	c := serve(t, simtenant.Config{Now: now})
-	for path, want := range map[string]string{"/v1.0/users": "2", "/v1.0/users?$select=id": "1", "/v1.0/users?$top=5&$select=id": "1",
+	for path, want := range map[string]string{"/v1.0/users": "2", "/v1.0/users?$select=id": "1",
+		"/v1.0/users?$top=5&$select=id":     "1",
 		"/v1.0/applications?$expand=owners": "3", "/v1.0/servicePrincipals": "1", "/v1.0/groups/g/transitiveMembers?$select=id": "4",
 		"/beta/reports/appCredentialSignInActivities": ""} {
 		_, header, _ := c.get(path)
@@ -193,7 +204,8 @@ func TestTheDirectorysCeilingsAreKept(t *testing.T) {
 			tenant.ServeHTTP(w, r)
 			return w
 		}
-		token = gjson.GetBytes(get("/msi/token?api-version=2019-08-01&resource=graph", "X-IDENTITY-HEADER", "simtenant").Body.Bytes(), "access_token").Str
+		token = gjson.GetBytes(get("/msi/token?api-version=2019-08-01&resource=graph", "X-IDENTITY-HEADER",
+			"simtenant").Body.Bytes(), "access_token").Str
 		statuses := func(n int, path string) map[int]int {
 			out := map[int]int{}
 			for range n {
@@ -207,7 +219,8 @@ func TestTheDirectorysCeilingsAreKept(t *testing.T) {
 		require.Equal(t, map[int]int{200: 10, 429: 2}, statuses(12, countOfUsers), "two units each")
 		time.Sleep(10 * time.Second)
 		require.Equal(t, map[int]int{200: 3, 429: 1}, statuses(4, "/v1.0/servicePrincipals?$select=id,keyCredentials"))
-		require.Equal(t, map[int]int{200: 1}, statuses(1, "/v1.0/servicePrincipals?$select=id"), "without keys there are units left")
+		require.Equal(t, map[int]int{200: 1}, statuses(1, "/v1.0/servicePrincipals?$select=id"),
+			"without keys there are units left")
 		time.Sleep(time.Minute)
 		require.Equal(t, map[int]int{200: 1}, statuses(1, "/v1.0/servicePrincipals?$select=id,keyCredentials"))
 	})

@@ -37,7 +37,8 @@ func TestWhatIsNoJSONIsServedAsItIs(t *testing.T) {
 	for cut := range len(whole) {
 		require.Equal(t, whole[:cut], string(form{rule: r, spell: true}.append(nil, []byte(whole[:cut]))))
 	}
-	for _, text := range []string{`{"gone":1}}`, `{"gone":1,}`, `{"gone" 1}`, `{gone:1}`, `{"gone":}`, `nonsense {"gone":1}`} {
+	for _, text := range []string{`{"gone":1}}`, `{"gone":1,}`, `{"gone" 1}`, `{gone:1}`, `{"gone":}`,
+		`nonsense {"gone":1}`} {
 		require.Equal(t, text, string(form{rule: r}.append(nil, []byte(text))), text)
 	}
 }

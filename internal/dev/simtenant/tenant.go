@@ -20,7 +20,8 @@ type Config struct {
 	Generate *generate.Config // records that are made up
 	Records  string           // instead: a folder with files named after their stream, one record a line
 
-	Now       time.Time     // the tenant's clock at the start; zero: the real time, or shortly after the newest line of Records
+	// the tenant's clock at the start; zero: the real time, or shortly after the newest line of Records
+	Now       time.Time
 	Retention time.Duration // how long the tenant keeps a record; default 30 days, or long enough for all of Records
 
 	PageSize          int           // the most records of a page, whatever $top says; 0: $top
@@ -77,7 +78,8 @@ func newTenant(cfg Config, known []*logs.Log) (*Tenant, error) {
 	}
 	t := &Tenant{cfg: cfg, known: known, logs: make(map[entra.Stream]*log), counts: make(map[entra.Stream]*Counter),
 		happened: make(map[Kind]int), tokens: make(map[string]pass), withheld: make(map[string]bool)}
-	t.units, t.keys = ceiling{most: cfg.UnitsPer10s, per: 10 * time.Second}, ceiling{most: cfg.KeysPerMinute, per: time.Minute}
+	t.units, t.keys = ceiling{most: cfg.UnitsPer10s, per: 10 * time.Second}, ceiling{most: cfg.KeysPerMinute,
+		per: time.Minute}
 	for _, l := range known {
 		kept, err := newLog(l, cfg)
 		if err != nil {
@@ -144,7 +146,8 @@ func (t *Tenant) readRecords() error {
 		}
 	}
 	if newest.IsZero() {
-		return fmt.Errorf("read records from %s: there is no file with lines named after a stream, such as %s.jsonl", t.cfg.Records, logs.SignInsInteractiveUser)
+		return fmt.Errorf("read records from %s: there is no file with lines named after a stream, such as %s.jsonl",
+			t.cfg.Records, logs.SignInsInteractiveUser)
 	}
 	if t.cfg.Now.IsZero() {
 		t.cfg.Now = newest.Add(2 * time.Hour)

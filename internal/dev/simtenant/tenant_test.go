@@ -43,7 +43,8 @@ func serve(t *testing.T, cfg simtenant.Config) *client {
 	server := httptest.NewServer(tenant)
 	t.Cleanup(server.Close)
 	c := &client{T: t, Server: server, tenant: tenant}
-	status, _, body := c.get("/msi/token?api-version=2019-08-01&resource=https%3A%2F%2Fgraph.microsoft.com", "X-IDENTITY-HEADER", "simtenant")
+	status, _, body := c.get("/msi/token?api-version=2019-08-01&resource=https%3A%2F%2Fgraph.microsoft.com",
+		"X-IDENTITY-HEADER", "simtenant")
 	require.Equal(t, 200, status)
 	c.token = gjson.GetBytes(body, "access_token").Str
 	require.NotEmpty(t, gjson.GetBytes(body, "expires_on").Str)
@@ -138,7 +139,9 @@ func TestRecordsOfAFolderAreServedByteForByte(t *testing.T) {
 }
 
 func made(t *testing.T) *client {
-	return serve(t, simtenant.Config{Now: now, Generate: &generate.Config{Seed: 1, Users: 60, Apps: 10, Days: 40, Policies: 3, End: now}})
+	return serve(t,
+		simtenant.Config{Now: now, Generate: &generate.Config{Seed: 1, Users: 60, Apps: 10, Days: 40, Policies: 3,
+			End: now}})
 }
 
 func TestAWalkHandsOutEachRecordOnceInTheOrderAskedFor(t *testing.T) {
@@ -193,7 +196,8 @@ func TestLateAndChangedRecordsShowWhenTheirTimeHasCome(t *testing.T) {
 	require.Equal(t, before+1, c.tenant.Count(s))
 	require.Equal(t, 1, c.tenant.Change(s, "there", record("there", 5*time.Hour, "2")))
 	c.tenant.Freeze(now.Add(90 * time.Minute))
-	got, _ := c.all(query(paths[s], "$top", "50", "$filter", "createdDateTime ge "+now.Add(-6*time.Hour).Format(time.RFC3339)))
+	got, _ := c.all(query(paths[s], "$top", "50", "$filter",
+		"createdDateTime ge "+now.Add(-6*time.Hour).Format(time.RFC3339)))
 	require.Contains(t, got, string(record("late", 5*time.Hour, "1")))
 	require.Contains(t, got, string(record("there", 5*time.Hour, "2")))
 	require.NotContains(t, got, string(record("there", 5*time.Hour, "1")))
@@ -208,22 +212,28 @@ func TestRefusalsAreGraphs(t *testing.T) {
 		message string
 	}{
 		{"/v1.0/auditLogs/nothing", 400, "BadRequest", "Resource not found for the segment 'nothing'."},
-		{query(signInsV1, "$top", "1001"), 400, "BadRequest", "Invalid page size specified: '1001'. Must be between 1 and 1000 inclusive."},
+		{query(signInsV1, "$top", "1001"), 400, "BadRequest",
+			"Invalid page size specified: '1001'. Must be between 1 and 1000 inclusive."},
 		{query(signInsV1, "$top", "0"), 400, "BadRequest", "$top"},
 		{query(signInsV1, "$skip", "5"), 400, "BadRequest", "Query option 'Skip' is not allowed."},
 		{query(signInsV1, "$filter", "signInEventTypes/any(t: t eq 'interactiveUser')"), 400, "BadRequest",
 			"Could not find a property named 'signInEventTypes' on type 'microsoft.graph.signIn'"},
-		{query(signInsV1, "$filter", "shoeSize eq 45"), 400, "BadRequest", "Could not find a property named 'shoeSize' on type 'microsoft.graph.signIn'"},
+		{query(signInsV1, "$filter", "shoeSize eq 45"), 400, "BadRequest",
+			"Could not find a property named 'shoeSize' on type 'microsoft.graph.signIn'"},
 		{query(signInsV1, "$filter", "appId startsWith 'x'"), 400, "BadRequest", "Invalid filter clause"},
 		{query(signInsV1, "$filter", "startswith(appId,'x')"), 400, "BadRequest", "Invalid filter clause"},
 		{query(signInsV1, "$filter", "userId eq 'x"), 400, "BadRequest", "Invalid filter clause"},
 		{query(signInsV1, "$filter", "(userId eq 'x'"), 400, "BadRequest", "Invalid filter clause"},
 		{query(signInsV1, "$filter", strings.Repeat("(", 5000)), 400, "BadRequest", "nested too deeply"},
-		{query("/beta/auditLogs/signIns", "$filter", "signInEventTypes/any(t: t eq 'nonInteractiveUser') and signInEventTypes/any(t: t eq 'servicePrincipal')"), 400, "BadRequest", "mixed"},
-		{query(paths[logs.Provisioning], "$filter", "activityDateTime ge 2026-11-01T00:00:00Z"), 400, "BadRequest", "Invalid filter clause"},
+		{query("/beta/auditLogs/signIns", "$filter",
+			"signInEventTypes/any(t: t eq 'nonInteractiveUser') and signInEventTypes/any(t: t eq "+
+				"'servicePrincipal')"), 400, "BadRequest", "mixed"},
+		{query(paths[logs.Provisioning], "$filter", "activityDateTime ge 2026-11-01T00:00:00Z"), 400, "BadRequest",
+			"Invalid filter clause"},
 		{query(paths[logs.Provisioning], "$count", "true"), 400, "BadRequest", "Count"},
 		{query(signInsV1, "$orderby", "appId"), 400, "BadRequest", "$orderby"},
-		{query(signInsV1, "$skiptoken", strings.Repeat("0", 64)), 400, "", "Token not found: token is either invalid or expired"},
+		{query(signInsV1, "$skiptoken", strings.Repeat("0", 64)), 400, "",
+			"Token not found: token is either invalid or expired"},
 		{"/v1.0/auditLogs/signIns/none", 404, "Request_ResourceNotFound", "Resource 'none' does not exist"},
 	}
 	for _, ca := range cases {
@@ -242,7 +252,8 @@ func TestRefusalsAreGraphs(t *testing.T) {
 func TestTokensAreAskedForAndExpire(t *testing.T) {
 	c := made(t)
 	good := c.token
-	for token, message := range map[string]string{"": "Access token is empty.", "x": "CompactToken parsing failed with error code: 80049217",
+	for token, message := range map[string]string{"": "Access token is empty.",
+		"x":     "CompactToken parsing failed with error code: 80049217",
 		"a.b.c": "Access token has expired or is not yet valid."} {
 		c.token = token
 		status, _, body := c.get(paths[logs.DirectoryAudits])
@@ -274,7 +285,8 @@ func TestSkipTokensLiveForTenMinutesOfTheTenantsClock(t *testing.T) {
 }
 
 func TestTheCeilingIsKeptOverTenSeconds(t *testing.T) {
-	c := serve(t, simtenant.Config{Now: now, RequestsPer10s: 5, Generate: &generate.Config{Seed: 1, Users: 5, Apps: 2, Days: 2, Policies: 1, End: now}})
+	c := serve(t, simtenant.Config{Now: now, RequestsPer10s: 5,
+		Generate: &generate.Config{Seed: 1, Users: 5, Apps: 2, Days: 2, Policies: 1, End: now}})
 	statuses := map[int]int{}
 	var after string
 	for range 8 {

@@ -11,7 +11,8 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/azurite"
 )
 
-// accountsPerServer is how many tests of one binary can ask for an account; Azurite learns the names at its start.
+// accountsPerServer is how many tests of one binary can ask for an account; Azurite learns the
+// names at its start.
 const accountsPerServer = 400
 
 // shared is the test binary's Azurite, started by the first test that needs it.
@@ -31,7 +32,8 @@ func Main(m *testing.M) {
 	os.Exit(code)
 }
 
-// Account is the connection string of an account that no other test uses. The test fails where Azurite can't start.
+// Account is the connection string of an account that no other test uses. The test fails where
+// Azurite can't start.
 func Account(t testing.TB) string {
 	t.Helper()
 	shared.Lock()
@@ -45,8 +47,8 @@ func Account(t testing.TB) string {
 	return shared.server.ConnectionString(name(shared.next))
 }
 
-// start starts Azurite from a thread that lives as long as the test binary: the kernel ends a child with the thread that
-// started it.
+// start starts Azurite from a thread that lives as long as the test binary: the kernel ends a child
+// with the thread that started it.
 func start(t testing.TB) *azurite.Server {
 	t.Helper()
 	type started struct {

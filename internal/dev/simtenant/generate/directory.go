@@ -61,7 +61,8 @@ func (g *Generator) AppendUser(dst []byte, k int) []byte {
 	w.lit("externalUserState", state)
 	w.raw(`,"assignedLicenses":[`)
 	if !guest && !r.oneIn(5) {
-		w.raw(`{"disabledPlans":[],"skuId":"` + pick(r, []string{"05e9a617-0261-4cee-bb44-138d3ef5d965", "06ebc4ee-1bb5-47dd-8120-11324bc54e06"}) + `"}`)
+		w.raw(`{"disabledPlans":[],"skuId":"` + pick(r, []string{"05e9a617-0261-4cee-bb44-138d3ef5d965",
+			"06ebc4ee-1bb5-47dd-8120-11324bc54e06"}) + `"}`)
 	}
 	w.raw("]")
 	if a != (lastSignIns{}) {
@@ -80,7 +81,8 @@ func (g *Generator) activeSince(r *rand) lastSignIns {
 }
 
 // inactiveSince makes up one of the ways not to sign in, and the quirks with which Graph shows it.
-func (g *Generator) inactiveSince(r *rand, created time.Time, guest bool, state string) (lastSignIns, time.Time, bool, string) {
+func (g *Generator) inactiveSince(r *rand, created time.Time, guest bool, state string) (lastSignIns, time.Time, bool,
+	string) {
 	end := g.cfg.End
 	switch r.below(10) {
 	case 0: // never, and no longer new

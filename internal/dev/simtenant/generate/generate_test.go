@@ -61,8 +61,10 @@ func TestOneSeedMakesOneTenant(t *testing.T) {
 func TestSizesAreThoseOfRealRecords(t *testing.T) {
 	g := generate.New(config())
 	ranges := map[entra.Stream][2]int{
-		logs.SignInsInteractiveUser: {7500, 9500}, logs.SignInsNonInteractiveUser: {7000, 9000}, logs.SignInsServicePrincipal: {1700, 2300},
-		logs.SignInsManagedIdentity: {1700, 2400}, logs.DirectoryAudits: {800, 1700}, logs.Provisioning: {2000, 4000}, logs.CustomSecurityAttributeAudits: {800, 1700},
+		logs.SignInsInteractiveUser: {7500, 9500}, logs.SignInsNonInteractiveUser: {7000,
+			9000}, logs.SignInsServicePrincipal: {1700, 2300},
+		logs.SignInsManagedIdentity: {1700, 2400}, logs.DirectoryAudits: {800, 1700}, logs.Provisioning: {2000,
+			4000}, logs.CustomSecurityAttributeAudits: {800, 1700},
 	}
 	for s, want := range ranges {
 		sum, n := 0, min(g.Len(s), 10_000)
@@ -88,7 +90,8 @@ func TestPeopleStayTheSameAndAnIdComesTwiceWithAnotherResult(t *testing.T) {
 		names[id] = name
 	}
 	require.Greater(t, len(names), 150)
-	first, second := gjson.ParseBytes(g.Append(nil, logs.SignInsInteractiveUser, 400)), gjson.ParseBytes(g.Append(nil, logs.SignInsInteractiveUser, 401))
+	first, second := gjson.ParseBytes(g.Append(nil, logs.SignInsInteractiveUser, 400)), gjson.ParseBytes(g.Append(nil,
+		logs.SignInsInteractiveUser, 401))
 	require.Equal(t, first.Get("id").Str, second.Get("id").Str)
 	require.EqualValues(t, 50074, first.Get("status.errorCode").Int())
 	require.EqualValues(t, 0, second.Get("status.errorCode").Int())

@@ -154,7 +154,8 @@ func (w *writer) risk(r *rand, i int) {
 		level, state, types = "high", "atRisk", `["attackerInTheMiddle"]`
 	case r.oneIn(70):
 		level, state = pick(r, []string{"low", "medium", "high"}), pick(r, []string{"atRisk", "remediated", "dismissed"})
-		types = pick(r, []string{`["unfamiliarFeatures"]`, `["anonymizedIPAddress"]`, `["unlikelyTravel","unfamiliarFeatures"]`})
+		types = pick(r, []string{`["unfamiliarFeatures"]`, `["anonymizedIPAddress"]`,
+			`["unlikelyTravel","unfamiliarFeatures"]`})
 	}
 	w.str("riskDetail", seldom(i, 129, "userChangedPasswordOnPremises", "none"))
 	w.strs(level, "riskLevelAggregated", "riskLevelDuringSignIn")
@@ -181,8 +182,10 @@ func (w *writer) tenants(u user) {
 // principal is of the service principal that a user's sign-in has not.
 func (w *writer) principal() {
 	w.strs("", "servicePrincipalName", "servicePrincipalId")
-	w.nulls("federatedCredentialId", "servicePrincipalCredentialKeyId", "servicePrincipalCredentialThumbprint", "azureResourceId")
-	w.lit("managedServiceIdentity", `{"msiType":"none","associatedResourceId":"","federatedTokenId":"","federatedTokenIssuer":""}`)
+	w.nulls("federatedCredentialId", "servicePrincipalCredentialKeyId", "servicePrincipalCredentialThumbprint",
+		"azureResourceId")
+	w.lit("managedServiceIdentity",
+		`{"msiType":"none","associatedResourceId":"","federatedTokenId":"","federatedTokenIssuer":""}`)
 	w.lit("agent", `{"agentType":"notAgentic","parentAppId":"","agentSubjectType":"notAgentic"}`)
 }
 
@@ -214,7 +217,8 @@ func (w *writer) protection(r *rand, u user) {
 	}
 	w.nulls("appTokenProtectionStatus")
 	w.str("signInTokenProtectionStatus", bound)
-	w.raw(fmt.Sprintf(`,"tokenProtectionStatusDetails":{"signInSessionStatus":%q,"signInSessionStatusCode":%d}`, bound, code))
+	w.raw(fmt.Sprintf(`,"tokenProtectionStatusDetails":{"signInSessionStatus":%q,"signInSessionStatusCode":%d}`, bound,
+		code))
 }
 
 // places are the named locations of the address.
@@ -224,7 +228,8 @@ func (w *writer) places(r *rand, u user) {
 	case u.guest || r.oneIn(3):
 		w.lit("networkLocationDetails", "[]")
 	case r.oneIn(4):
-		w.raw(`,"networkLocationDetails":[{"networkType":"namedNetwork","networkNames":["Branch offices","` + u.place.country + `"]}]`)
+		w.raw(`,"networkLocationDetails":[{"networkType":"namedNetwork","networkNames":["Branch offices","` +
+			u.place.country + `"]}]`)
 	default:
 		w.raw(`,"networkLocationDetails":[{"networkType":"trustedNamedLocation","networkNames":["Head office"]}]`)
 	}
@@ -239,12 +244,14 @@ func (w *writer) processing(r *rand, a app) {
 		w.raw(`,{"key":"Oauth Scope Info","value":"[\"User.Read\",\"openid\",\"profile\"]"}`)
 	}
 	if r.oneIn(4) {
-		w.raw(`,{"key":"Azure AD App Authentication Library","value":"Family: MSAL Library: MSAL.JS 3.27.0 Platform: ` + a.id[:4] + `"}`)
+		w.raw(`,{"key":"Azure AD App Authentication Library","value":"Family: MSAL Library: MSAL.JS 3.27.0 Platform: ` +
+			a.id[:4] + `"}`)
 	}
 	w.raw("]")
 }
 
-var secondSteps = []string{"Mobile app notification", "Mobile app notification", "Text message", "OATH verification code",
+var secondSteps = []string{"Mobile app notification", "Mobile app notification", "Text message",
+	"OATH verification code",
 	"Previously satisfied"}
 
 // steps are what the user did to prove who it is.

@@ -54,8 +54,10 @@ func location(w *writer, r *rand, p place) {
 	w.raw(`,"geoCoordinates":{"altitude":null,"latitude":` + p.latitude + `,"longitude":` + p.longitude + `}}`)
 }
 
-var policyNames = []string{"Global - All apps - Require MFA for all users", "Global - All apps - Block legacy authentication",
-	"Corporate - Office 365 - Require compliant device", "Admins - All apps - Require MFA", "Global - All apps - Block access from unknown countries",
+var policyNames = []string{"Global - All apps - Require MFA for all users",
+	"Global - All apps - Block legacy authentication",
+	"Corporate - Office 365 - Require compliant device", "Admins - All apps - Require MFA", "Global - All apps " +
+		"- Block access from unknown countries",
 	"Mobile - Office 365 - Require approved client app", "Browsers - All apps - Sign-in frequency", "Guests - All apps - Require MFA",
 	"Global - Intranet - Terms of use", "Global - All apps - Block device code flow", "Admins - Azure - Require phishing-resistant MFA",
 	"Unmanaged devices - Office 365 - Session controls"}
@@ -70,7 +72,8 @@ func newPolicies(seed uint64, n int) []policy {
 	out := make([]policy, n)
 	for k := range out {
 		r := newRand(seed, "policy", k)
-		out[k] = policy{id: guid(r), name: fmt.Sprintf("CA%03d - %s", k+1, policyNames[k%len(policyNames)]), grant: `["Mfa","RequireCompliantDevice"]`, session: "[]"}
+		out[k] = policy{id: guid(r), name: fmt.Sprintf("CA%03d - %s", k+1, policyNames[k%len(policyNames)]),
+			grant: `["Mfa","RequireCompliantDevice"]`, session: "[]"}
 		if r.oneIn(3) {
 			out[k].grant, out[k].session = "[]", `["SignInFrequency"]`
 		}
