@@ -21,6 +21,8 @@ unlocked=false  # a lock that was lifted just now may still be felt
 out=          # what the last call answered
 failure=      # why it failed, in one line
 expects=      # the type of its JSON, where the name of the command does not tell
+wants=        # a jq expression that is asked of the next answer, with $location, $name and $asked
+got=          # what it gave, a line each; what is not there gives no line if the expression says so
 calls=0
 errors=/dev/null  # the file with what the last call said on its standard error
 
@@ -66,13 +68,21 @@ type_of() {
 }
 
 # is_answer: whether what was asked for as JSON is that, and whole. A proxy answers in HTML, and a
-# broken connection in half an answer or none, with exit code 0.
+# broken connection in half an answer or none, with exit code 0. Sets kind to its type ("resource"
+# for an object with an id or a value), and got to what was wanted of it: jq takes longer to start
+# than to read, so it is started once for each answer.
 is_answer() {
   local type
+  kind='' got=''
   case " $* " in *" --output json "*) ;; *) return 0 ;; esac
   type=${expects:-$(type_of "$@")}
-  # shellcheck disable=SC2016 # jq's variable
-  jq -se --arg type "$type" 'length == 1 and (.[0] | type) == $type' <<<"$out" >/dev/null 2>&1 && return 0
+  got=$(jq -rs --arg location "${location:-}" --arg name "${name:-}" --arg asked "${asked:-}" 'if length != 1 then "none" else .[0]
+    | (if type == "object" and (has("id") or has("value")) then "resource" else type end), ('"${wants:-empty}"'), "." end' <<<"$out" 2>/dev/null) || got=
+  kind=${got%%$'\n'*}
+  got=${got#"$kind"$'\n'}
+  got=${got%.}       # without it, bash would drop empty lines at the end
+  got=${got%$'\n'}
+  [ "${kind/resource/object}" != "$type" ] || return 0
   failure="az answered no JSON $type: $(tr -s ' \n\r\t' ' ' <<<"${out:0:80}")"
   return 1
 }
@@ -100,7 +110,7 @@ get() {
   local n
   for n in 1 2; do
     if attempt rest --method get --url "$1?api-version=$2" --output json; then
-      jq -e 'has("id") or has("value")' <<<"$out" >/dev/null ||
+      [ "$kind" = resource ] ||
         stop "reading ${1##*/providers/} failed: az answered no resource" "$(remedy_for_json)"
       return 0
     fi
@@ -108,7 +118,7 @@ get() {
       "$(remedy_for "you need the role Reader at least; run it again when you have it")"
     [ "$n" = 2 ] || nap $((pause / 2))
   done
-  out=null
+  out=null got=''
 }
 
 # must_get does the same for what is known to be there.
@@ -182,15 +192,16 @@ remedy_for_json() { echo "run it again; if it stays so, try the newest az (az up
 least_az=2.60.0   # the first with what Flex Consumption takes: its list of regions, and config-zip to an app with an identity
 signed_in() {
   local version
-  call_json "asking az for its version" "install the Azure CLI anew, or use Azure Cloud Shell" version
-  version=$(field '."azure-cli"')
+  wants='."azure-cli" // empty' call_json "asking az for its version" \
+    "install the Azure CLI anew, or use Azure Cloud Shell" version
+  version=$got
   [[ $version =~ ^[0-9.]+$ ]] || version=0
   ! older "$version" "$least_az" || stop "az is version $version, and Flex Consumption takes $least_az or later" \
     "run az upgrade, or use Azure Cloud Shell"
-  attempt account show --output json || stop "az is not signed in, or can't tell. It says: $failure" \
+  wants='.id, .environmentName, .user.type, .user.name, .name' attempt account show --output json || stop "az is not signed in, or can't tell. It says: $failure" \
     "run az login (and az account set --subscription <name>)"
   local account
-  mapfile -t account < <(jq -r '.id, .environmentName, .user.type, .user.name, .name' <<<"$out")
+  mapfile -t account <<<"$got"
   subscription=${account[0]} cloud=${account[1]} who=${account[2]} who_name=${account[3]}
   say "   subscription: ${account[4]} ($subscription), $cloud"
   say "   signed in as: $who_name"
@@ -204,10 +215,12 @@ signed_in() {
 # list_resources sets resources (what the group holds, as JSON with types in lower case) and
 # resource_lines: type, name of the deployment, part, id.
 list_resources() {
-  call_json "listing the resources of $group" \
+  wants='map(.type |= ascii_downcase | .tags = (.tags // {})) | tojson, (.[] | [.type, .tags.entraledger // "", .tags.part // "", .id] | @tsv)' \
+    call_json "listing the resources of $group" \
     "you need the role Reader on $group at least" resource list --resource-group "$group"
-  resources=$(jq -c 'map(.type |= ascii_downcase | .tags = (.tags // {}))' <<<"$out")
-  resource_lines=$(jq -r '.[] | [.type, .tags.entraledger // "", .tags.part // "", .id] | @tsv' <<<"$resources")
+  resources=${got%%$'\n'*}
+  resource_lines=${got#"$resources"}
+  resource_lines=${resource_lines#$'\n'}
 }
 
 # ours <type> [part]: ids of the deployment's resources of a type.

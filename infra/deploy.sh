@@ -80,25 +80,26 @@ check_inputs() {
 check_place() {
   step "Looking at the subscription"
   signed_in
-  call_json "listing the regions" "run az login again" account list-locations
-  jq -e --arg location "$location" 'any(.[]; .name == $location)' <<<"$out" >/dev/null ||
+  # shellcheck disable=SC2016 # jq's variable
+  local offered='any(.[]; .name == $location)'
+  wants=$offered call_json "listing the regions" "run az login again" account list-locations
+  [ "$got" = true ] ||
     stop "'$location' is no region of this subscription" "az account list-locations --query '[].name' lists them"
-  call_json "listing the regions of Flex Consumption" \
+  wants=$offered call_json "listing the regions of Flex Consumption" \
     "try the newest az (az upgrade), or Azure Cloud Shell" functionapp list-flexconsumption-locations
-  jq -e --arg location "$location" 'any(.[]; .name == $location)' <<<"$out" >/dev/null ||
+  [ "$got" = true ] ||
     stop "Flex Consumption is not offered in $location" "choose one of: $(field 'map(.name) | join(" ")')"
   say "   $location offers Flex Consumption"
 }
 
 find_group() {
-  get "/subscriptions/$subscription/resourceGroups/$group" 2021-04-01
-  there=$(field .location)
+  wants='.location // empty' get "/subscriptions/$subscription/resourceGroups/$group" 2021-04-01
+  there=$got
 }
 
 # The app and its archive stay where they are. The group's region decides for what is new.
 check_location() {
-  local place what
-  place=$(jq -r .place "$scratch/kept") what=$(jq -r .placed "$scratch/kept")
+  local place=$kept_place what=$kept_placed
   if [ -z "$place" ]; then
     place=$there what="the resource group $group"
   fi
@@ -114,18 +115,20 @@ check_rights() {
     say "   not looked at (--skip-rights-check)"
     return
   fi
-  local me scope held
+  local me scope held conditions
   if [ "$who" = user ]; then
-    call_json "asking who you are" "run az login again; or --skip-rights-check" ad signed-in-user show
+    wants='.id // empty' call_json "asking who you are" "run az login again; or --skip-rights-check" ad signed-in-user show
   else
-    call_json "asking who you are" \
+    wants='.id // empty' call_json "asking who you are" \
       "give the service principal the right to read itself; or --skip-rights-check" ad sp show --id "$who_name"
   fi
-  me=$(field .id)
+  me=$got
   scope="/subscriptions/$subscription${there:+/resourceGroups/$group}"
-  call_json "reading your roles at $scope" "ask for the role Reader; or --skip-rights-check" \
+  wants='any(.[]; (.condition // "") != ""), (.[]?.roleDefinitionName // empty)' \
+    call_json "reading your roles at $scope" "ask for the role Reader; or --skip-rights-check" \
     role assignment list --assignee "$me" --scope "$scope" --include-inherited --include-groups
-  held=$(field '.[]?.roleDefinitionName')
+  conditions=${got%%$'\n'*} held=${got#*$'\n'}
+  [ "$held" != "$got" ] || held=
   if grep -qx Owner <<<"$held"; then
     say "   Owner"
   elif grep -qx Contributor <<<"$held" && grep -qx "User Access Administrator" <<<"$held"; then
@@ -137,7 +140,7 @@ check_rights() {
     stop "you may not deploy and assign roles at $scope: you have $(tr '\n' ',' <<<"${held:-no role}" | sed 's/,$//')" \
       "ask for Owner, or Contributor with User Access Administrator; --skip-rights-check if a custom role of yours has both"
   fi
-  if jq -e 'any(.[]; (.condition // "") != "")' <<<"$out" >/dev/null; then
+  if [ "$conditions" = true ]; then
     say "   A condition limits what you may assign, and can't be judged here: it has to allow Storage Blob Data Owner and Contributor, Storage Queue"
     say "   and Table Data Contributor, and Monitoring Metrics Publisher (docs/permissions.md). If it does not, the deployment fails and says so."
   fi
@@ -152,9 +155,10 @@ check_lock_right() {
 register_providers() {
   step "Looking at resource providers"
   local provider registered
-  call_json "listing the resource providers" \
+  wants='[.[] | select(.registrationState == "Registered") | .namespace | ascii_downcase] | join(" ")' \
+    call_json "listing the resource providers" \
     "you need the role Reader on the subscription" provider list --query "[].{namespace: namespace, registrationState: registrationState}"
-  registered=$(field '[.[] | select(.registrationState == "Registered") | .namespace | ascii_downcase] | join(" ")')
+  registered=$got
   # Flex Consumption wants Microsoft.App, though the template does not name it.
   for provider in Microsoft.Web Microsoft.App Microsoft.Storage Microsoft.Insights Microsoft.OperationalInsights Microsoft.ManagedIdentity Microsoft.Network; do
     [[ " $registered " == *" ${provider,,} "* ]] && continue
@@ -171,12 +175,12 @@ check_redundancy() {
   local redundancy
   redundancy=$(parameter archiveRedundancy)
   [ -z "$archive_id" ] || [ "$(jq -r '.sku.name' "$scratch/state.archive")" != "$redundancy" ] || return 0
-  call_json "asking which redundancy $location offers" "you need the role Reader on the subscription" \
-    rest --method get --url "/subscriptions/$subscription/providers/Microsoft.Storage/skus?api-version=$api_storage"
-  local offered
   # shellcheck disable=SC2016 # jq's variable
-  offered=$(field '[.value[] | select(.kind == "StorageV2" and ((.restrictions // []) == []) and any(.locations[]; ascii_downcase == $location)) | .name]
-    | unique | map(select(test("^Standard_(LRS|ZRS|GRS|RAGRS|GZRS|RAGZRS)$"))) | join(" ")' --arg location "$location")
+  wants='[.value[] | select(.kind == "StorageV2" and ((.restrictions // []) == []) and any(.locations[]; ascii_downcase == $location)) | .name]
+    | unique | map(select(test("^Standard_(LRS|ZRS|GRS|RAGRS|GZRS|RAGZRS)$"))) | join(" ")' \
+    call_json "asking which redundancy $location offers" "you need the role Reader on the subscription" \
+    rest --method get --url "/subscriptions/$subscription/providers/Microsoft.Storage/skus?api-version=$api_storage"
+  local offered=$got
   [[ " $offered " == *" $redundancy "* ]] ||
     stop "$location does not offer $redundancy for the archive" \
       "add --set archiveRedundancy=<one of: ${offered:-none is offered to this subscription}>, or choose another region"
@@ -224,8 +228,8 @@ make_group() {
 # before an address in a file.
 decide() {
   # shellcheck disable=SC2016 # jq's variables
-  merge "$(jq -cn --arg name "$name" --arg location "$location" --argjson locked "$heads_locked" --arg package "$package" --arg release "$wanted" '
-    {$name, $location, headsLocked: $locked} + (if $package != "" then {packageUri: ""} else {} end) + (if $release != "" then {$release} else {} end)')"
+  merge '{$name, $location, headsLocked: $locked} + (if $package != "" then {packageUri: ""} else {} end) + (if $release != "" then {$release} else {} end)' \
+    --arg name "$name" --arg location "$location" --argjson locked "$heads_locked" --arg package "$package" --arg release "$wanted"
 }
 
 template_arguments() { printf '%s\n' --resource-group "$group" --name "$deployment" --template-file "$template" --parameters "@$scratch/parameters.json"; }
@@ -255,10 +259,11 @@ look_ahead() {
 deploy_template() {
   local arguments limit=3600 tries=2
   mapfile -t arguments < <(template_arguments)
-  call_json "the deployment" \
+  wants='.properties.outputs? // {} | map_values(.value?) | .appName, .apiUrl, .principalId, .archiveAccount, .grantCommand, .graphPermissions[]? | . // ""' \
+    call_json "the deployment" \
     "when it is mended, run this again: what is there stays and is gone on with" deployment group create "${arguments[@]}"
   local told
-  mapfile -t told < <(jq -r '.properties.outputs // {} | map_values(.value) | .appName, .apiUrl, .principalId, .archiveAccount, .grantCommand, .graphPermissions[]? | . // ""' <<<"$out")
+  mapfile -t told <<<"$got"
   app=${told[0]} api=${told[1]} principal=${told[2]} archive=${told[3]} grant_command=${told[4]} permissions=("${told[@]:5}")
   if [ -z "$app" ] || [ -z "$api" ]; then stop "the deployment told neither the app's name nor its address" \
     "run this again; if it stays so, please report it"; fi

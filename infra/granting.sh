@@ -5,9 +5,9 @@
 microsoft_graph=00000003-0000-0000-c000-000000000000
 
 find_graph() {
-  call_json "asking az for the address of Microsoft Graph" "run az login again" cloud show
-  graph=$(field '.endpoints?.microsoftGraphResourceId? | strings')
-  graph=${graph%/}
+  wants='.endpoints?.microsoftGraphResourceId? | strings' \
+    call_json "asking az for the address of Microsoft Graph" "run az login again" cloud show
+  graph=${got%/}
   [[ $graph == https://* ]] || stop "az tells no address of Microsoft Graph" \
     "run az login again, or az cloud set --name AzureCloud|AzureUSGovernment|AzureChinaCloud"
 }
@@ -18,23 +18,25 @@ find_graph() {
 may_grant() {
   [ "$who" = user ] || return 1
   find_graph
-  attempt rest --method get --url "$graph/v1.0/me/transitiveMemberOf/microsoft.graph.directoryRole?\$select=roleTemplateId&\$count=true" \
+  wants='.value[]?.roleTemplateId? // empty' attempt rest --method get --url "$graph/v1.0/me/transitiveMemberOf/microsoft.graph.directoryRole?\$select=roleTemplateId&\$count=true" \
     --headers ConsistencyLevel=eventual --output json || return 1
-  [[ $(field '.value[]?.roleTemplateId?') =~ e8611ab8-c189-46e8-94e1-60213ab1f814|62e90394-69f5-4237-9190-012177145e10 ]]
+  [[ $got =~ e8611ab8-c189-46e8-94e1-60213ab1f814|62e90394-69f5-4237-9190-012177145e10 ]]
 }
 
 # find_roles <permission> ...: sets graph_object (the object id of Microsoft Graph's service
 # principal) and roles ("<id> <permission>" a line).
 find_roles() {
   [ -n "${graph:-}" ] || find_graph
-  call_json "reading Microsoft Graph's service principal" \
+  # shellcheck disable=SC2016 # jq's variable
+  asked="$*" wants='(.id? | strings // ""), (.appRoles[]? | select((.value | IN($asked | split(" ")[])) and ((.allowedMemberTypes // ["Application"]) | index("Application"))) | .id + " " + .value)' \
+    call_json "reading Microsoft Graph's service principal" \
     "sign in to the tenant with az login --tenant <tenant>" ad sp show --id "$microsoft_graph"
-  graph_object=$(field '.id? | strings')
+  graph_object=${got%%$'\n'*}
+  roles=${got#"$graph_object"}
+  roles=${roles#$'\n'}
   [ -n "$graph_object" ] || stop "az does not tell Microsoft Graph's service principal" \
     "sign in to the tenant with az login --tenant <tenant>, and run this again"
   local permission found
-  # shellcheck disable=SC2016 # jq's variable
-  roles=$(field '.appRoles[]? | select((.value | IN($ARGS.positional[])) and ((.allowedMemberTypes // ["Application"]) | index("Application"))) | .id + " " + .value' --args "$@")
   found=" $(cut -d ' ' -f 2 <<<"$roles" | tr '\n' ' ')"
   for permission in "$@"; do
     [[ $found == *" $permission "* ]] ||
@@ -48,8 +50,9 @@ find_roles() {
 find_granted() {
   local fresh=true
   has=
-  attempt rest --method get --url "$graph/v1.0/servicePrincipals/$principal/appRoleAssignments?\$top=999" --output json || return 1
-  has=$(field '.value[]?.appRoleId?')
+  wants='.value[]?.appRoleId? // empty' \
+    attempt rest --method get --url "$graph/v1.0/servicePrincipals/$principal/appRoleAssignments?\$top=999" --output json || return 1
+  has=$got
 }
 
 # print_grants <principal> <permission> ...: the commands for somebody who may, for what is missing.

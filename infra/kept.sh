@@ -32,12 +32,15 @@ read_state() {
     keep_listed vnet "$api_network" Microsoft.Network/virtualNetworks network
   fi
   printf '%s\n' "$resources" >"$scratch/state.resources"
-  local slurps=()
-  for piece in $state_pieces; do slurps+=(--slurpfile "$piece" "$scratch/state.$piece"); done
-  jq -n "${slurps[@]}" --arg name "$name" \
-    "{name: \$name} + ($(for piece in $state_pieces; do printf '{%s: $%s[0]} + ' "$piece" "$piece"; done) {})" |
-    jq -f kept.jq >"$scratch/kept"
-  read -r heads_locked bare < <(jq -r '"\(.heads_locked) \(.bare)"' "$scratch/kept")
+  local slurps=() parts='' told
+  for piece in $state_pieces; do
+    slurps+=(--slurpfile "$piece" "$scratch/state.$piece")
+    parts+="{$piece: \$${piece}[0]} + "
+  done
+  told=$(jq -nr "${slurps[@]}" --arg name "$name" "{name: \$name} + ($parts {}) | $(<kept.jq)
+    | .heads_locked, .bare, .place, .placed, (.kept | keys | join(\" \")), tojson")
+  { read -r heads_locked && read -r bare && read -r kept_place && read -r kept_placed && read -r kept_names && read -r kept; } <<<"$told"
+  printf '%s\n' "$kept" >"$scratch/kept"
 }
 
 # keep_listed <piece> <API version> <type> <part>: what the listing named has to be read.
@@ -70,15 +73,17 @@ check_tags() {
 # The newest deployment of the whole template, from here or from the portal. Deployments of modules
 # have other parameters.
 read_history() {
-  call_json "reading the deployments of $group" \
-    "you need the role Reader on $group at least" deployment group list --resource-group "$group"
-  out=$(jq -c --arg name "$name" 'map(select((.properties.parameters.name.value // "ledger") == $name
+  local told
+  # shellcheck disable=SC2016 # jq's variable
+  wants='map(select((.properties.parameters.name.value // "ledger") == $name
       and (.properties.parameters | type) == "object" and (.properties.parameters | has("headsImmutableDays") and has("entraClientId"))))
-    | sort_by(.properties.timestamp) | last' <<<"$out")
+    | sort_by(.properties.timestamp) | last
+    | tojson, (.name // ""), (.properties.provisioningState // ""), (.properties.outputs.appName.value // "")' \
+    call_json "reading the deployments of $group" \
+    "you need the role Reader on $group at least" deployment group list --resource-group "$group"
+  mapfile -t told <<<"$got"
+  out=${told[0]} before=${told[1]} before_state=${told[2]} before_app=${told[3]}
   keep history
-  before=$(field .name)
-  before_state=$(field .properties.provisioningState)
-  before_app=$(field .properties.outputs.appName.value)
 }
 
 # check_history: what was deployed and is not listed was taken away, or the listing is not whole.
@@ -176,31 +181,45 @@ read_given() {
   done
 }
 
-# merge <values that the script decides, as JSON>: makes the file of parameters that is deployed.
+# merge <the values that the script decides, as a jq expression> <options of jq for it>: makes the
+# file of parameters that is deployed, and reads what is to be said of them.
+declare -A values   # of the parameters, or the template's defaults; more than one line each has none
 merge() {
-  jq -n --slurpfile kept "$scratch/kept" --slurpfile file "$scratch/file" --slurpfile sets "$scratch/sets" --slurpfile template "$template" --argjson decided "$1" '
-    $kept[0] * {} | {kept, by_hand, closed, settings, own_names, told_entra, heads_locked, file: $file[0], sets: $sets[0], template: $template[0], decided: $decided}' |
-    jq -f merge.jq >"$scratch/merged"
-  jq '{"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#", contentVersion: "1.0.0.0", parameters}' \
-    "$scratch/merged" >"$scratch/parameters.json"
+  local decided=$1 line name value
+  shift
+  # shellcheck disable=SC2016 # jq's variables
+  jq -nr --slurpfile kept "$scratch/kept" --slurpfile file "$scratch/file" --slurpfile sets "$scratch/sets" --slurpfile template "$template" "$@" '
+    $kept[0] * {} | {kept, by_hand, closed, settings, own_names, told_entra, heads_locked, file: $file[0], sets: $sets[0], template: $template[0], decided: ('"$decided"')}
+    | '"$(<merge.jq)"'
+    | tojson,
+      ({"$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentParameters.json#", contentVersion: "1.0.0.0", parameters} | tojson),
+      "\(.unknown | length) \(.refused | length) \(.differences + .by_hand | length)",
+      (.parameters as $given | $template[0].parameters | keys[] as $name
+        | (if $given | has($name) then $given[$name].value else .[$name].defaultValue end)
+        | [$name, if type == "string" then . else tojson end] | @tsv),
+      "",
+      (.stays[], (if .differences != [] then "would change:", .differences[] else empty end),
+        (if .by_hand != [] then "was made by hand, has no parameter, and would be written over:", .by_hand[] else empty end) | "   " + .)' \
+    >"$scratch/told"
+  {
+    read -r line
+    printf '%s\n' "$line" >"$scratch/merged"
+    read -r line
+    printf '%s\n' "$line" >"$scratch/parameters.json"
+    read -r unknown refused changes
+    while IFS=$'\t' read -r name value && [ -n "$name" ]; do values[$name]=$value; done
+    cat >"$scratch/said"
+  } <"$scratch/told"
 }
 
 # parameter <name>: its value in the deployment, or the template's default where that is a value.
-parameter() {
-  jq -r --slurpfile template "$template" --arg name "$1" '
-    if .parameters | has($name) then .parameters[$name].value else $template[0].parameters[$name].defaultValue end
-    | if type == "string" then . else tojson end' "$scratch/parameters.json"
-}
+parameter() { printf '%s\n' "${values[$1]}"; }
 
 check_differences() {
   step "Comparing what is there with what you gave"
-  local unknown
-  unknown=$(jq -r '.unknown | join(" ")' "$scratch/merged")
-  [ -z "$unknown" ] ||
-    stop "the template has no parameter $unknown" "it has: $(jq -r '.parameters | keys | join(" ")' "$template")"
-  local refused
-  refused=$(jq -r '.refused | join("; ")' "$scratch/merged")
-  [ -z "$refused" ] || stop "$refused" "mend that in --set or the file of --parameters, and run this again"
+  [ "$unknown" -eq 0 ] ||
+    stop "the template has no parameter $(jq -r '.unknown | join(" ")' "$scratch/merged")" "it has: $(jq -r '.parameters | keys | join(" ")' "$template")"
+  [ "$refused" -eq 0 ] || stop "$(jq -r '.refused | join("; ")' "$scratch/merged")" "mend that in --set or the file of --parameters, and run this again"
   [ "$bare" = false ] ||
     stop "the app has a setting AzureWebJobsStorage, a connection string: the host goes by it before its identity, and the account's keys are off" \
       "take it away: az functionapp config appsettings delete --resource-group $group --name $app --setting-names AzureWebJobsStorage; then run this again"
@@ -208,11 +227,9 @@ check_differences() {
     say "   nothing is there yet"
     return
   fi
-  say "   stays as it is: $(jq -r '.kept | keys | join(" ")' "$scratch/kept")"
-  jq -r '.stays[], (if .differences != [] then "would change:", .differences[] else empty end),
-    (if .by_hand != [] then "was made by hand, has no parameter, and would be written over:", .by_hand[] else empty end) | "   " + .' \
-    "$scratch/merged" | tee "$scratch/said"
-  ! grep -qE '^   (would change|was made by hand.*):$' "$scratch/said" || [ "$overwrite" = true ] ||
+  say "   stays as it is: $kept_names"
+  cat "$scratch/said"
+  [ "$changes" -eq 0 ] || [ "$overwrite" = true ] ||
     stop "what you gave is not what is there (see above)" \
       "leave out what should stay as it is; or add --overwrite-settings, if you mean to change it"
 }

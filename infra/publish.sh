@@ -85,35 +85,35 @@ ask() {
 read_key() {
   local fresh=true tries=2
   key=
-  if attempt functionapp keys list --resource-group "$group" --name "$app" --output json; then
-    key=$(field '.functionKeys?.default? | strings')
+  if wants='.functionKeys?.default? | strings' attempt functionapp keys list --resource-group "$group" --name "$app" --output json; then
+    key=$got
     [ -n "$key" ] || said="the app has no function key named default"
   else
     said="its keys can't be read: $failure"
   fi
 }
 
-# is_preflight: whether the body is the app's own. The platform's page for an app without code, a
-# proxy's for signing in, and half an answer have status 200 as well.
-is_preflight() {
-  jq -es 'length == 1 and (.[0] | type == "object" and (.value | type == "array" and length > 0 and all(.[]; (.name | type == "string") and (.status | type == "string"))))' \
-    <<<"$body" >/dev/null 2>&1
+# read_preflight sets preflight to whether the body is the app's own, and sum and running to what
+# runs: an older app tells neither, and is taken as it is. The platform's page for an app without
+# code, a proxy's for signing in, and half an answer have status 200 as well.
+read_preflight() {
+  read -r preflight sum running < <(jq -rs '
+    (length == 1 and (.[0] | type == "object" and (.value | type == "array" and length > 0 and all(.[]; (.name | type == "string") and (.status | type == "string")))))
+    as $own | "\($own) " + if $own then .[0] | "\(.binarySha256 // "-") \(.version // "-")" else "- -" end' <<<"$body" 2>/dev/null || echo "false - -")
 }
 
 # answers <how often>: asks the preflight until it answers as it should, for five minutes at most.
 # Sets said to what is wrong.
 answers() {
-  local n sum running end=$((SECONDS + 300))
+  local n preflight sum running end=$((SECONDS + 300))
   for ((n = 1; n <= $1 && SECONDS < end; n++)); do
     [ -n "$key" ] || read_key
     if [ -n "$key" ]; then
       ask preflight
       case $status in
         200)
-          # An older app tells neither, and is taken as it is.
-          read -r sum running < <(jq -r '"\(.binarySha256 // "-") \(.version // "-")"' <<<"$body" 2>/dev/null ||
-            echo "- -")
-          if ! is_preflight; then
+          read_preflight
+          if [ "$preflight" != true ]; then
             said="something else than the app answers with 200: $(head -c 100 <<<"$body" | tr -s '[:cntrl:][:space:]' ' ')"
           elif [ "$sum" != - ] && [ -n "$binary" ] && [ "$sum" != "$binary" ]; then
             said="another build runs still: SHA-256 $sum, and not $binary"
@@ -143,11 +143,11 @@ answers() {
 # missing_functions sets missing to the names of functions that the app should have and has not.
 missing_functions() {
   missing=
-  if ! attempt functionapp function list --resource-group "$group" --name "$app" --output json; then
+  if ! wants='.[]? | .name? | strings | split("/") | last' attempt functionapp function list --resource-group "$group" --name "$app" --output json; then
     say "   its functions can't be listed: $failure"
     return
   fi
-  field '.[]? | .name? | strings | split("/") | last' | sort >"$scratch/there"
+  printf '%s' "${got:+$got$'\n'}" | sort >"$scratch/there"
   if [ -n "$functions" ]; then
     missing=$(comm -23 <(printf '%s\n' "$functions") "$scratch/there" | tr '\n' ' ')
   elif ! [ -s "$scratch/there" ]; then
@@ -156,9 +156,13 @@ missing_functions() {
   say "   functions: $(grep -c . "$scratch/there" || true) are there${missing:+, missing: $missing}"
 }
 
+# show_checks sets failed to how many checks failed.
 show_checks() {
-  jq -r '(.value[]? | "\(.status)  \(.name): \(.detail)"),
-    ([(.version // empty), (.binarySha256 // empty | "SHA-256 of the program " + .)] | join(", ") | select(. != "") | "running: " + .) | "   " + .' <<<"$body"
+  local shown
+  shown=$(jq -r '([.value[]? | select(.status == "failed")] | length), ((.value[]? | "\(.status)  \(.name): \(.detail)"),
+    ([(.version // empty), (.binarySha256 // empty | "SHA-256 of the program " + .)] | join(", ") | select(. != "") | "running: " + .) | "   " + .)' <<<"$body")
+  failed=${shown%%$'\n'*}
+  say "${shown#*$'\n'}"
 }
 
 # try_out asks the app, and tries what helped others where it does not answer.
@@ -182,7 +186,7 @@ try_out() {
     return
   fi
   show_checks
-  if jq -e '[.value[]? | select(.status == "failed")] | length > 0' <<<"$body" >/dev/null; then
+  if [ "$failed" -gt 0 ]; then
     say "   The app runs. What failed above says what is missing; after a grant, restart the app: az functionapp restart --resource-group $group --name $app"
   else
     say "   The app runs, and reaches everything."
