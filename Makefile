@@ -8,6 +8,7 @@ KQL := tools/kql/node_modules/.package-lock.json
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GITLEAKS := github.com/zricethezav/gitleaks/v8@v8.30.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
+GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 # make run RECORDS=../shared/samples, make run USERS=1000 DAYS=7, ...
 FLAGS = $(if $(RECORDS),--records $(RECORDS)) $(if $(USERS),--users $(USERS)) $(if $(APPS),--apps $(APPS)) \
@@ -17,7 +18,7 @@ FLAGS = $(if $(RECORDS),--records $(RECORDS)) $(if $(USERS),--users $(USERS)) $(
 	$(if $(ONCE),--once)
 
 .DEFAULT_GOAL := help
-.PHONY: help run test soak bench docs infra package dist release deploy destroy lint audit setup clean
+.PHONY: help run check test soak bench docs infra package dist release deploy destroy lint audit setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -29,20 +30,39 @@ run: ## archive a simulated tenant here and serve (RECORDS= USERS= APPS= DAYS= P
 	@$(GO) build -o $(BIN)/localrun ./tools/localrun
 	@exec $(BIN)/localrun $(FLAGS)
 
+GOFMT = files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go' | sort -u | while read -r f; do [ -f "$$f" ] && echo "$$f"; done)); \
+	if [ -n "$$files" ]; then echo "gofmt these:"; echo "$$files"; exit 1; fi
+
+# What make check leaves out: the journeys (handler), the scripts (infra), the packages that are built and unpacked
+# (tools/pack), and the tests that go thousands of ways or read large archives. Azurite's place is taken by the service
+# in memory (-short). Binaries without debugging information are linked in two thirds of the time.
+CHECKED = $$($(GO) list ./... | grep -v -e /handler$$ -e /infra$$ -e /tools/pack$$ -e /dev/azurite$$)
+LONG = TestExplorer|TestEveryChangedCell|KilledAtAnyWrite|AtEveryWrite|RoughWalk|TestAWalk(ThatEndsEarly|HandsOut)|TestAShortWalkAndKills|TestWhatConfirmingABusyPast|TestPagesOfEverySize|TestASnapshotAnswersAsTheRules|TestARow(ThatIsGone|OfASnapshot)|TestEveryFaultLeavesItsTrace
+# What differs from main, committed or not; where nothing does, what the last commit changed.
+SINCE = $$(base=$$(git merge-base HEAD main 2>/dev/null || git merge-base HEAD origin/main); \
+	if [ -z "$$(git status --porcelain)" ] && [ "$$base" = "$$(git rev-parse HEAD)" ]; then echo HEAD~1; else echo "$$base"; fi)
+
+check: ## in a minute: formatting, vet, linters on what differs from main, and the tests that need neither Azurite nor long
+	@$(GOFMT)
+	$(GO) vet ./...
+	$(GO) run $(GOLANGCI) run --new-from-merge-base "$(SINCE)" ./...
+	$(GO) test -short -vet=off -ldflags='-s -w' -skip '$(LONG)' $(CHECKED)
+
 # All orders of the requests of two runs with one step out of turn are about 5,500; EXPLORER more are random ones.
-EXPLORER ?= 2000
-# The race detector makes a test four to six times slower. In these packages it looks at the tests in which several runs,
-# processes or requests are at work at once, or one is killed; in all others at every test. The scripts in infra are bash,
-# which it can't see.
-HEAVY = ./internal/archive ./internal/directory
-RACED = Two|AtOnce|Beside|Together|Overtak|Killed|TestExplorerRuns|TestASignal|TestAClient|TestWhateverHappens|TestAThirtyDay|TestAStreamThatFails
+EXPLORER ?= 1000
+# The race detector makes a test four to six times slower. It looks at the small packages in which much happens at once
+# (LIGHT), and elsewhere at the tests in which several runs, processes or requests are at work at once (RACED).
+# What is killed at each of its writes runs alone. Each test runs once, but TestExplorerRuns: both ways.
+LIGHT = /(blobs|jobs|graph|search|streams|funchost|web|dev/devhost|dev/memstorage|functions/collect)$$
+RACED = AtOnce|Beside[A-Z]|Together|Overtak|TwoRuns|TwoProcesses|KilledInTheMiddle|TestASignal|TestAClient|TestWhateverHappens|TestAThirtyDay|TestAStreamThatFails
+RACED_IN = $$(grep -rlE --include='*_test.go' '^func Test\w*($(subst Test,,$(RACED)))' \
+	--exclude-dir=node_modules --exclude-dir=bench internal functions handler infra tools | xargs -n 1 dirname | sort -u | sed 's|^|./|' | grep -vE '$(LIGHT)')
 
 test: $(AZURITE) $(GRAPHCLIENT) $(KQL) ## run every test; the race detector is on wherever several things happen at once
 	node --test tools/kql/check.test.mjs
-	GOGC=400 EXPLORER=$(EXPLORER) $(GO) test -timeout 20m $(HEAVY)
-	$(GO) test -race -timeout 20m -p 3 $$($(GO) list ./... | grep -v -e /handler$$ -e /infra$$ -e /internal/archive$$ -e /internal/directory$$)
-	$(GO) test -race -timeout 30m -run '$(RACED)' -skip 'TestExplorerEvery|TestEveryChangedCell' $(HEAVY) ./handler
-	$(GO) test -timeout 20m -skip '$(RACED)' ./handler ./infra
+	GOGC=400 EXPLORER=$(EXPLORER) $(GO) test -timeout 20m -skip '$(RACED)' $$($(GO) list ./... | grep -vE '$(LIGHT)')
+	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -E '$(LIGHT)')
+	$(GO) test -race -timeout 30m -run '$(RACED)|TestExplorerRuns' $(RACED_IN)
 
 # SEEDS and FOR bound the walk over random faults, whichever ends first.
 SEEDS ?= 1000
@@ -93,8 +113,7 @@ destroy: ## take the app out of your subscription, and keep the archive (RG= NAM
 SCRIPTS = git ls-files --cached --others --exclude-standard '*.sh' .ci/run | sort -u | while read -r f; do [ -f "$$f" ] && echo "$$f"; done
 
 lint: $(KQL) ## check formatting, go vet, staticcheck, Bicep, scripts, KQL, and that no secret was committed
-	@files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go' | sort -u | while read -r f; do [ -f "$$f" ] && echo "$$f"; done)); \
-		if [ -n "$$files" ]; then echo "gofmt these:"; echo "$$files"; exit 1; fi
+	@$(GOFMT)
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
 	$(GO) run ./tools/bicep check

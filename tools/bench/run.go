@@ -14,6 +14,46 @@ import (
 // run carries out the plan, one measured process at a time.
 func (p plan) run(ctx context.Context) (report, error) {
 	r := report{At: time.Now().UTC(), Machine: machine(), Seed: p.seed, Records: p.records}
+	for _, part := range []struct {
+		asked   bool
+		measure func(context.Context, *report) error
+	}{
+		{true, p.measurePrograms},
+		{slices.Contains(p.programs, "pipeline"), p.measureFlatness},
+		{p.schedules, into(p.measureSchedules, func(r *report) *[]schedule { return &r.Schedules })},
+		{p.seals, into(p.measureSealing, func(r *report) *[]sealing { return &r.Sealing })},
+		{p.days, into(p.measureDays, func(r *report) *[]day { return &r.Days })},
+		{p.past, into(p.measurePast, func(r *report) *[]past { return &r.Past })},
+		{p.past, into(p.measureColumns, func(r *report) *[]rowSize { return &r.Columns })},
+		{p.reading > 0, func(ctx context.Context, r *report) (err error) {
+			r.Reading, r.Download, err = p.measureReading(ctx)
+			return err
+		}},
+		{p.verify > 0, into(p.measureReadback, func(r *report) *[]readback { return &r.Readback })},
+		{p.directory, into(p.measureAnswers, func(r *report) *[]answerTime { return &r.Answers })},
+		{p.directory, into(p.measureSnapshot, func(r *report) **snapshotFigure { return &r.Snapshot })},
+	} {
+		if !part.asked {
+			continue
+		}
+		if err := part.measure(ctx, &r); err != nil {
+			return r, err
+		}
+	}
+	r.Aims = r.judge()
+	return r, nil
+}
+
+// into puts what is measured into its place in the report.
+func into[T any](measure func(context.Context) (T, error), place func(*report) *T) func(context.Context, *report) error {
+	return func(ctx context.Context, r *report) (err error) {
+		*place(r), err = measure(ctx)
+		return err
+	}
+}
+
+// measurePrograms measures the floor, and each program into each table server.
+func (p plan) measurePrograms(ctx context.Context, r *report) error {
 	err := p.withTenant(ctx, p.records, func(at addresses) error {
 		progress("floor: scan and compress")
 		got, err := measure(ctx, p.job("floor", at, at.Tables))
@@ -34,58 +74,13 @@ func (p plan) run(ctx context.Context) (report, error) {
 		}
 		return nil
 	})
-	if err != nil {
-		return r, err
-	}
 	shareStoredBytes(r.Figures)
-	if slices.Contains(p.programs, "pipeline") {
-		if r.Flat, err = p.flatness(ctx, r); err != nil {
-			return r, err
-		}
-	}
-	if p.schedules {
-		if r.Schedules, err = p.measureSchedules(ctx); err != nil {
-			return r, err
-		}
-	}
-	if p.seals {
-		if r.Sealing, err = p.measureSealing(ctx); err != nil {
-			return r, err
-		}
-	}
-	if p.days {
-		if r.Days, err = p.measureDays(ctx); err != nil {
-			return r, err
-		}
-	}
-	if p.past {
-		if r.Past, err = p.measurePast(ctx); err != nil {
-			return r, err
-		}
-		if r.Columns, err = p.measureColumns(ctx); err != nil {
-			return r, err
-		}
-	}
-	if p.reading > 0 {
-		if r.Reading, r.Download, err = p.measureReading(ctx); err != nil {
-			return r, err
-		}
-	}
-	if p.verify > 0 {
-		if r.Readback, err = p.measureReadback(ctx); err != nil {
-			return r, err
-		}
-	}
-	if p.directory {
-		if r.Answers, err = p.measureAnswers(ctx); err != nil {
-			return r, err
-		}
-		if r.Snapshot, err = p.measureSnapshot(ctx); err != nil {
-			return r, err
-		}
-	}
-	r.Aims = r.judge()
-	return r, nil
+	return err
+}
+
+func (p plan) measureFlatness(ctx context.Context, r *report) (err error) {
+	r.Flat, err = p.flatness(ctx, *r)
+	return err
 }
 
 // flatness measures the pipeline's memory at sizes that are powers of ten apart.

@@ -101,7 +101,7 @@ func TestAHandlerThatNeverListensIsAStartFailure(t *testing.T) {
 	t.Parallel()
 	r := start(t, setup{mode: "never listens", files: map[string]string{
 		"host.json": strings.Replace(goodHost, `"enableProxying`,
-			`"initializationTimeout":"00:00:00.2","enableProxying`, 1),
+			`"initializationTimeout":"00:00:01","enableProxying`, 1),
 		"Tick/function.json": fiveMinute,
 	}})
 	require.ErrorContains(t, r.end(t), "it did not answer within initializationTimeout")

@@ -198,20 +198,7 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request, name string) {
 		writeFault(w, fault{http.StatusNotImplemented, "NotImplemented", err.Error()})
 		return
 	}
-	s.mu.Lock()
-	t, ok := s.tables[name]
-	var keys []key
-	found := map[key]row{}
-	if ok {
-		from := key{asked.Get("NextPartitionKey"), asked.Get("NextRowKey")}
-		for k, r := range t.rows {
-			if !k.less(from) && matches(func(property string) string { return text(r.properties[property]) }) {
-				keys = append(keys, k)
-				found[k] = r
-			}
-		}
-	}
-	s.mu.Unlock()
+	keys, found := s.meant(name, key{asked.Get("NextPartitionKey"), asked.Get("NextRowKey")}, matches)
 	sort.Slice(keys, func(i, j int) bool { return keys[i].less(keys[j]) })
 	limit := 1000
 	if top, err := strconv.Atoi(asked.Get("$top")); err == nil && top > 0 && top < limit {
@@ -234,6 +221,24 @@ func (s *Server) query(w http.ResponseWriter, r *http.Request, name string) {
 		return
 	}
 	writeJSON(w, http.StatusOK, body)
+}
+
+// meant finds the rows of a table from a place on that a filter lets through, in no order.
+func (s *Server) meant(name string, from key, matches condition) (keys []key, found map[key]row) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found = map[key]row{}
+	t, ok := s.tables[name]
+	if !ok {
+		return nil, found
+	}
+	for k, r := range t.rows {
+		if !k.less(from) && matches(func(property string) string { return text(r.properties[property]) }) {
+			keys = append(keys, k)
+			found[k] = r
+		}
+	}
+	return keys, found
 }
 
 // text is the value of a JSON string, empty for anything else.
