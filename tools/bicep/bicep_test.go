@@ -160,17 +160,20 @@ func TestWhatTheCompilerSaysFails(t *testing.T) {
 		{"a deployment that can't be evaluated", func(p *played) { p.Open = "a condition is open" },
 			"a condition is open"},
 		{"a resource of an extension", func(p *played) {
-			p.Contents = map[string]string{"main.bicep": `{"resources": {"m": {"template": {"imports": {"graph": 1}, "extensions": {}}}}}`}
+			p.Contents = map[string]string{"main.bicep": `{"resources": {"m": {"template": {"imports": ` +
+				`{"graph": 1}, "extensions": {}}}}}`}
 		}, "infra/azuredeploy.json: /resources/m/template/imports: the portal can't deploy"},
 		{"bad parameters that are taken", func(p *played) { p.Fails = "" },
 			`entry 1: name=bad: not refused with "not accepted"`},
 		{"bad parameters that a resource refuses", func(p *played) { p.Where = "resource 'x' at line '3'" },
 			"entry 1: refused by a module or a resource"},
 		{"bad parameters that a module's variable refuses", func(p *played) {
-			p.Contents = map[string]string{"main.bicep": `{"variables": {}, "resources": {"m": {"properties": {"template": {"variables": {"checked": ""}}}}}}`}
+			p.Contents = map[string]string{"main.bicep": `{"variables": {}, "resources": {"m": {"properties": ` +
+				`{"template": {"variables": {"checked": ""}}}}}}`}
 		}, "entry 1: refused by a module or a resource"},
 		{"bad parameters that some variable of that name refuses", func(p *played) {
-			p.Contents = map[string]string{"main.bicep": `{"variables": {"checked": ""}, "resources": [{"template": {"variables": {"checked": ""}}}]}`}
+			p.Contents = map[string]string{"main.bicep": `{"variables": {"checked": ""}, "resources": ` +
+				`[{"template": {"variables": {"checked": ""}}}]}`}
 		}, "entry 1: refused by a module or a resource"},
 	} {
 		t.Run(c.what, func(t *testing.T) {
@@ -184,7 +187,8 @@ func TestWhatTheCompilerSaysFails(t *testing.T) {
 
 func TestBadParametersAreRefusedByTheCompilerToo(t *testing.T) {
 	root := newTestProject(t)
-	list := `[{ "template": "upgrade.bicep", "parameters": { "a": { "value": 1, "says": "odd" }, "b": { "value": [true, "it's"], "says": "" } } }]`
+	list := `[{ "template": "upgrade.bicep", "parameters": { "a": { "value": 1, "says": "odd" }, "b": { ` +
+		`"value": [true, "it's"], "says": "" } } }]`
 	putFile(t, root, "snapshots/refused.json", list)
 	// The played linter speaks of the second line, which is that of a; nothing is said against b.
 	_, err := runPlayed(t, root,

@@ -128,7 +128,8 @@ func newTestProject(t *testing.T) string {
 		"upgrade.bicep":              "param name string\n",
 		"modules/app.bicep":          "param name string\n",
 		"snapshots/small.bicepparam": "using '../main.bicep'\n",
-		"snapshots/refused.json":     `[{ "template": "main.bicep", "parameters": { "name": { "value": "bad", "says": "not accepted" } } }]`,
+		"snapshots/refused.json": `[{ "template": "main.bicep", "parameters": { "name": { "value": "bad", ` +
+			`"says": "not accepted" } } }]`,
 	} {
 		putFile(t, root, name, text)
 	}

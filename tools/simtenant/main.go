@@ -90,16 +90,22 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	if err := flags.Parse(args); err != nil {
 		return o, err
 	}
+	err := o.complete(now)
+	return o, err
+}
+
+// complete checks the options, and works out those that follow from others.
+func (o *options) complete(now string) error {
 	if now != "" {
 		at, err := time.Parse(time.RFC3339, now)
 		if err != nil {
-			return o, fmt.Errorf("read --now %q: accepted is a time such as 2026-11-21T14:00:00Z", now)
+			return fmt.Errorf("read --now %q: accepted is a time such as 2026-11-21T14:00:00Z", now)
 		}
 		o.tenant.Now = at
 	}
 	host, _, err := net.SplitHostPort(o.listen)
 	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-		return o, fmt.Errorf("read --listen %q: accepted is 127.0.0.1:<port>", o.listen)
+		return fmt.Errorf("read --listen %q: accepted is 127.0.0.1:<port>", o.listen)
 	}
 	if o.signIns > 0 {
 		o.generate.Exactly = map[entra.Stream]int{logs.SignInsInteractiveUser: o.signIns}
@@ -107,5 +113,5 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	if o.tenant.Records == "" {
 		o.tenant.Generate = &o.generate
 	}
-	return o, nil
+	return nil
 }

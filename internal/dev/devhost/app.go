@@ -116,7 +116,9 @@ func (a *app) readHandler(raw json.RawMessage, env environment) (problems []erro
 	}
 	var c handlerJSON
 	if err := json.Unmarshal(raw, &c); err != nil {
-		refuse("customHandler is missing or has an unknown shape", `write "customHandler": {"description": {"defaultExecutablePath": "handler"}, "enableProxyingHttpRequest": true}`)
+		refuse("customHandler is missing or has an unknown shape",
+			`write "customHandler": {"description": {"defaultExecutablePath": "handler"}, `+
+				`"enableProxyingHttpRequest": true}`)
 		return problems
 	}
 	for _, key := range unknownKeys(raw, "description", "enableForwardingHttpRequest", "enableProxyingHttpRequest",

@@ -208,5 +208,7 @@ func TestConsoleOutputIsShownWithTheHostsLevels(t *testing.T) {
 		r.out.await(t, line+"\n")
 	}
 	raw := startReady(t, setup{mode: "print", change: func(o *Options) { o.RawLogs = true }})
-	raw.out.await(t, "\n"+`{"time":"2026-11-20T10:00:00.5Z","level":"WARN","msg":"page late","stream":"signIns","n":3,"why":"two words"}`+"\n")
+	raw.out.await(t,
+		"\n"+`{"time":"2026-11-20T10:00:00.5Z","level":"WARN","msg":"page late","stream":"signIns","n":3,`+
+			`"why":"two words"}`+"\n")
 }

@@ -34,7 +34,8 @@ func playHandler(mode string) {
 	case "slow start":
 		time.Sleep(200 * time.Millisecond)
 	case "print":
-		fmt.Println(`{"time":"2026-11-20T10:00:00.5Z","level":"WARN","msg":"page late","stream":"signIns","n":3,"why":"two words"}`)
+		fmt.Println(`{"time":"2026-11-20T10:00:00.5Z","level":"WARN","msg":"page late","stream":"signIns","n":3,` +
+			`"why":"two words"}`)
 		fmt.Println("plain line")
 		fmt.Fprintln(os.Stderr, "a WARNing of sorts")
 		fmt.Fprintln(os.Stderr, "broken pipe")

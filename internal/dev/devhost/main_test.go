@@ -166,9 +166,12 @@ func (c *console) awaitCount(t *testing.T, text string, n int) {
 }
 
 const (
-	goodHost   = `{"version":"2.0","functionTimeout":"00:10:00","customHandler":{"description":{"defaultExecutablePath":"handler","arguments":["--set","%GREETING%"]},"enableProxyingHttpRequest":true}}`
+	goodHost = `{"version":"2.0","functionTimeout":"00:10:00",` +
+		`"customHandler":{"description":{"defaultExecutablePath":"handler","arguments":["--set","%GREETING%"]},` +
+		`"enableProxyingHttpRequest":true}}`
 	fiveMinute = `{"bindings":[{"type":"timerTrigger","direction":"in","name":"timer","schedule":"%Schedule%"}]}`
-	anyHTTP    = `{"bindings":[{"type":"httpTrigger","direction":"in","name":"req","authLevel":"anonymous","route":"v1/things/{id?}"},{"type":"http","direction":"out","name":"res"}]}`
+	anyHTTP    = `{"bindings":[{"type":"httpTrigger","direction":"in","name":"req","authLevel":"anonymous",` +
+		`"route":"v1/things/{id?}"},{"type":"http","direction":"out","name":"res"}]}`
 )
 
 // appFiles writes an app whose executable is this test binary.

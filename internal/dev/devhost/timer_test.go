@@ -149,7 +149,8 @@ func TestAFailedRunMovesTheScheduleOn(t *testing.T) {
 func TestRunOnStartupFiresAtTheStart(t *testing.T) {
 	t.Parallel()
 	r := startReady(t, setup{mode: "good", change: scheduled, files: map[string]string{
-		"Tick/function.json": `{"bindings":[{"type":"timerTrigger","direction":"in","name":"timer","schedule":"0 */5 * * * *","runOnStartup":true}]}`,
+		"Tick/function.json": `{"bindings":[{"type":"timerTrigger","direction":"in","name":"timer",` +
+			`"schedule":"0 */5 * * * *","runOnStartup":true}]}`,
 	}})
 	r.out.await(t, "Executed Tick (Succeeded")
 	r.clock.reach(t, at(5, 0))

@@ -52,7 +52,9 @@ func (t *Tenant) setHeaders(w http.ResponseWriter, r *http.Request) {
 	h.Set("request-id", id)
 	h.Set("client-request-id", client)
 	h.Set("Strict-Transport-Security", "max-age=31536000")
-	h.Set("x-ms-ags-diagnostic", `{"ServerInfo":{"DataCenter":"West Europe","Slice":"E","Ring":"5","ScaleUnit":"006","RoleInstance":"AM1PEPF000201"}}`)
+	h.Set("x-ms-ags-diagnostic",
+		`{"ServerInfo":{"DataCenter":"West Europe","Slice":"E","Ring":"5","ScaleUnit":"006",`+
+			`"RoleInstance":"AM1PEPF000201"}}`)
 	h.Set("Date", t.Now().Add(t.skew()).Format(http.TimeFormat))
 }
 

@@ -164,14 +164,10 @@ func (t *Tenant) readQuery(r *http.Request, c collection) (query, *problem) {
 			q.fields = strings.Split(text, ",")
 		case "count":
 			if q.count = text == "true"; q.count && c.schema.noCount {
-				return bad("BadRequest",
-					"Query option 'Count' is not allowed. To allow it, set the 'AllowedQueryOptions' property "+
-						"on EnableQueryAttribute or QueryValidationSettings.")
+				return bad("BadRequest", notAllowed("Count"))
 			}
 		case "skip":
-			return bad("BadRequest",
-				"Query option 'Skip' is not allowed. To allow it, set the 'AllowedQueryOptions' property on "+
-					"EnableQueryAttribute or QueryValidationSettings.")
+			return bad("BadRequest", notAllowed("Skip"))
 		case "skiptoken":
 			var ok bool
 			if q.from, ok = t.openToken(text); !ok {
@@ -183,6 +179,11 @@ func (t *Tenant) readQuery(r *http.Request, c collection) (query, *problem) {
 		q.from = t.beginWalk()
 	}
 	return q, nil
+}
+
+func notAllowed(option string) string {
+	return "Query option '" + option + "' is not allowed. To allow it, set the 'AllowedQueryOptions' property on " +
+		"EnableQueryAttribute or QueryValidationSettings."
 }
 
 func (t *Tenant) readFilter(q *query, text string) error {

@@ -20,7 +20,8 @@ type Config struct {
 	Generate *generate.Config // records that are made up
 	Records  string           // instead: a folder with files named after their stream, one record a line
 
-	// the tenant's clock at the start; zero: the real time, or shortly after the newest line of Records
+	// the tenant's clock at the start; zero: the real time, or shortly after the newest line of
+	// Records
 	Now       time.Time
 	Retention time.Duration // how long the tenant keeps a record; default 30 days, or long enough for all of Records
 

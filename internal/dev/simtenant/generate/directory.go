@@ -291,7 +291,8 @@ func (g *Generator) PrincipalUse(k int) []byte {
 	w.raw("{")
 	w.str("id", base64.StdEncoding.EncodeToString([]byte(g.apps[k].id)))
 	w.str("appId", g.apps[k].id)
-	w.raw(`,"delegatedClientSignInActivity":{"lastSignInDateTime":null,"lastSignInRequestId":null},"lastSignInActivity":{"lastSignInDateTime":` + last +
+	w.raw(`,"delegatedClientSignInActivity":{"lastSignInDateTime":null,"lastSignInRequestId":null},` +
+		`"lastSignInActivity":{"lastSignInDateTime":` + last +
 		`,"lastSignInRequestId":"Aggregated"}}`)
 	return w.b
 }

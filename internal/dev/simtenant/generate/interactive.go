@@ -239,7 +239,8 @@ func (w *writer) places(r *rand, u user) {
 func (w *writer) processing(r *rand, a app) {
 	truth := func(n int) string { return map[bool]string{false: "False", true: "True"}[r.oneIn(n)] }
 	w.raw(`,"authenticationProcessingDetails":[{"key":"Login Hint Present","value":"` + truth(2) +
-		`"},{"key":"Legacy TLS (TLS 1.0, 1.1, 3DES)","value":"` + truth(150) + `"},{"key":"Is CAE Token","value":"` + truth(4) + `"}`)
+		`"},{"key":"Legacy TLS (TLS 1.0, 1.1, 3DES)",` +
+		`"value":"` + truth(150) + `"},{"key":"Is CAE Token","value":"` + truth(4) + `"}`)
 	if r.oneIn(3) {
 		w.raw(`,{"key":"Oauth Scope Info","value":"[\"User.Read\",\"openid\",\"profile\"]"}`)
 	}

@@ -58,8 +58,10 @@ var policyNames = []string{"Global - All apps - Require MFA for all users",
 	"Global - All apps - Block legacy authentication",
 	"Corporate - Office 365 - Require compliant device", "Admins - All apps - Require MFA", "Global - All apps " +
 		"- Block access from unknown countries",
-	"Mobile - Office 365 - Require approved client app", "Browsers - All apps - Sign-in frequency", "Guests - All apps - Require MFA",
-	"Global - Intranet - Terms of use", "Global - All apps - Block device code flow", "Admins - Azure - Require phishing-resistant MFA",
+	"Mobile - Office 365 - Require approved client " +
+		"app", "Browsers - All apps - Sign-in frequency", "Guests - All apps - Require MFA",
+	"Global - Intranet - Terms of use", "Global - All apps - Block device code flow", "Admins - Azure - Require " +
+		"phishing-resistant MFA",
 	"Unmanaged devices - Office 365 - Session controls"}
 
 // policy is a Conditional Access policy: what stays the same in all sign-ins.
@@ -112,9 +114,12 @@ func (g *Generator) policies(w *writer, r *rand, o outcome, i int) {
 		switch result {
 		case "success", "failure":
 			w.str("conditionsSatisfied", "application,users,"+p.conditions)
-			w.raw(`,"conditionsNotSatisfied":"none","includeRulesSatisfied":[{"conditionalAccessCondition":"users","ruleSatisfied":"allUsers"}],"excludeRulesSatisfied":[]`)
+			w.raw(`,"conditionsNotSatisfied":"none",` +
+				`"includeRulesSatisfied":[{"conditionalAccessCondition":"users","ruleSatisfied":"allUsers"}],` +
+				`"excludeRulesSatisfied":[]`)
 		case "notEnabled":
-			w.raw(`,"conditionsSatisfied":"none","conditionsNotSatisfied":"none","includeRulesSatisfied":[],"excludeRulesSatisfied":[]`)
+			w.raw(`,"conditionsSatisfied":"none","conditionsNotSatisfied":"none","includeRulesSatisfied":[],` +
+				`"excludeRulesSatisfied":[]`)
 		default:
 			w.str("conditionsSatisfied", "application,users")
 			w.str("conditionsNotSatisfied", p.conditions)
@@ -163,9 +168,15 @@ func (g *Generator) nonInteractive(w *writer, r *rand, at time.Time, i int) {
 	location(w, r, u.place)
 	g.policies(w, r, o, 0)
 	w.places(r, u)
-	w.raw(`,"authenticationProcessingDetails":[{"key":"Legacy TLS (TLS 1.0, 1.1, 3DES)","value":"False"},{"key":"Oauth Scope Info","value":"[\"User.Read\",\"Mail.ReadWrite\",\"offline_access\"]"},{"key":"Is CAE Token","value":"True"}]`)
-	w.raw(`,"authenticationDetails":[{"authenticationStepDateTime":"` + at.Format(time.RFC3339) + `","authenticationMethod":"Previously satisfied","authenticationMethodDetail":null,"succeeded":true,"authenticationStepResultDetail":"First factor requirement satisfied by claim in the token","authenticationStepRequirement":"Primary authentication"}]`)
-	w.raw(`,"authenticationRequirementPolicies":[],"sessionLifetimePolicies":[],"privateLinkDetails":{"policyId":"","policyName":"","resourceId":"","policyTenantId":""}}`)
+	w.raw(`,"authenticationProcessingDetails":[{"key":"Legacy TLS (TLS 1.0, 1.1, 3DES)","value":"False"},` +
+		`{"key":"Oauth Scope Info","value":"[\"User.Read\",\"Mail.ReadWrite\",\"offline_access\"]"},{"key":"Is ` +
+		`CAE Token","value":"True"}]`)
+	w.raw(`,"authenticationDetails":[{"authenticationStepDateTime":"` + at.Format(time.RFC3339) +
+		`","authenticationMethod":"Previously satisfied","authenticationMethodDetail":null,"succeeded":true,` +
+		`"authenticationStepResultDetail":"First factor requirement satisfied by claim in the token",` +
+		`"authenticationStepRequirement":"Primary authentication"}]`)
+	w.raw(`,"authenticationRequirementPolicies":[],"sessionLifetimePolicies":[],` +
+		`"privateLinkDetails":{"policyId":"","policyName":"","resourceId":"","policyTenantId":""}}`)
 }
 
 // workload is a sign-in of a service principal or a managed identity as beta has it: no user.
@@ -217,7 +228,8 @@ func (g *Generator) workload(w *writer, r *rand, at time.Time, managed bool) {
 	status(w, o)
 	location(w, r, places[3])
 	w.lit("appliedConditionalAccessPolicies", "[]")
-	w.raw(`,"authenticationProcessingDetails":[{"key":"Azure AD App Authentication Library","value":"Family: MSAL Library: MSAL.NET 4.66.1 Platform: .NET"}]`)
+	w.raw(`,"authenticationProcessingDetails":[{"key":"Azure AD App Authentication Library","value":"Family: ` +
+		`MSAL Library: MSAL.NET 4.66.1 Platform: .NET"}]`)
 	w.raw(`,"authenticationDetails":[],"networkLocationDetails":[]}`)
 }
 
