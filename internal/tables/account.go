@@ -71,15 +71,15 @@ type Searched struct {
 // Searched joins what a search asks.
 func (a *Account) Searched() Searched { return Searched{a.Archive, a.Views, a.Secrets} }
 
-// Evidence is what a verification and a repair read: the archive, and all that is beside it.
+// Evidence is what a verification and a repair read: the archive, and its audit.
 type Evidence struct {
 	*Archive
-	*Beside
+	*Audit
 }
 
 // Evidence joins what a verification and a repair read.
 func (a *Account) Evidence() Evidence {
-	return Evidence{a.Archive, &Beside{client: a.client, archive: a.Archive, views: a.Views, directory: a.Directory}}
+	return Evidence{a.Archive, &Audit{client: a.client, archive: a.Archive, views: a.Views, directory: a.Directory}}
 }
 
 // What the users of the account declare.
@@ -87,7 +87,7 @@ var (
 	_ archive.PurgeStore  = (*Archive)(nil)
 	_ archive.Records     = (*Archive)(nil)
 	_ archive.Index       = (*Views)(nil)
-	_ archive.Beside      = (*Beside)(nil)
+	_ archive.Beside      = (*Audit)(nil)
 	_ archive.RepairStore = Evidence{}
 	_ archive.Prover      = Evidence{}
 	_ archive.IndexStore  = Searched{}

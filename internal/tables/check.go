@@ -10,10 +10,10 @@ import (
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
-// Rows that were computed have a column Check: the first bytes of a SHA-256 over the row's place and
-// content. A reader sees that such a row was changed, moved or copied, and does without it. The check
-// is no secret: a row with a forged one is found by verify alone. A row of a version before has none,
-// and is believed.
+// Rows that were computed have a column Check: the first bytes of a SHA-256 over the row's place
+// and content. A reader sees that such a row was changed, moved or copied, and does without it. The
+// check is no secret: a row with a forged one is found by verify alone. A row of a version before
+// has none, and is believed.
 const checkColumn = "Check"
 
 // checkBytes is how much of the SHA-256 a check has.

@@ -41,7 +41,7 @@ func writtenAt(body []byte) time.Time {
 }
 
 // LedgerRows is archive.Evidence's.
-func (a *Archive) LedgerRows(ctx context.Context, stream entra.Stream,
+func (u *Audit) LedgerRows(ctx context.Context, stream entra.Stream,
 	from, to time.Time) iter.Seq2[archive.LedgerRow, error] {
 	first, below := "0", afterDigits
 	if !from.IsZero() {
@@ -50,7 +50,7 @@ func (a *Archive) LedgerRows(ctx context.Context, stream entra.Stream,
 	if !to.IsZero() {
 		below = to.UTC().Format(entra.HourFormat)
 	}
-	all := a.client.Scan(ctx, coverageTable, rows.Query{Filter: rows.In(string(stream), first, below)})
+	all := u.client.Scan(ctx, coverageTable, rows.Query{Filter: rows.In(string(stream), first, below)})
 	return decoded(all, func(body []byte) (archive.LedgerRow, error) { return ledgerRow(stream, body), nil })
 }
 
@@ -78,12 +78,12 @@ func ledgerRow(stream entra.Stream, body []byte) archive.LedgerRow {
 }
 
 // LogRows is archive.Evidence's.
-func (a *Archive) LogRows(ctx context.Context, stream entra.Stream, from int64) iter.Seq2[archive.LogRow, error] {
+func (u *Audit) LogRows(ctx context.Context, stream entra.Stream, from int64) iter.Seq2[archive.LogRow, error] {
 	filter := wholeLog(stream)
 	if from > 0 {
 		filter = logFilter(stream, from)
 	}
-	all := a.client.Scan(ctx, coverageTable, rows.Query{Filter: filter})
+	all := u.client.Scan(ctx, coverageTable, rows.Query{Filter: filter})
 	return decoded(all, func(body []byte) (archive.LogRow, error) { return logRow(stream, body), nil })
 }
 
@@ -107,7 +107,7 @@ func logRow(stream entra.Stream, body []byte) archive.LogRow {
 }
 
 // Guards is archive.Evidence's.
-func (a *Archive) Guards(ctx context.Context, stream entra.Stream) (archive.Guards, error) {
+func (u *Audit) Guards(ctx context.Context, stream entra.Stream) (archive.Guards, error) {
 	var (
 		found    guards
 		answered time.Time
@@ -115,7 +115,7 @@ func (a *Archive) Guards(ctx context.Context, stream entra.Stream) (archive.Guar
 	filter := fmt.Sprintf("PartitionKey eq %s and (RowKey lt '0' or RowKey ge '%s' and RowKey lt '%s' or RowKey ge '%s~')",
 		rows.Quote(string(stream)), afterDigits, sealMark, sealMark)
 	query := rows.Query{Filter: filter, Answered: &answered}
-	for body, err := range a.client.Scan(ctx, coverageTable, query) {
+	for body, err := range u.client.Scan(ctx, coverageTable, query) {
 		if err != nil {
 			return found.out, err
 		}
@@ -172,13 +172,13 @@ type readLists struct {
 }
 
 // KeptLists is archive.Evidence's: a query of the lists of each month.
-func (a *Archive) KeptLists(ctx context.Context, stream entra.Stream, from, to time.Time,
+func (u *Audit) KeptLists(ctx context.Context, stream entra.Stream, from, to time.Time,
 	seals []seal.Seal) (map[int64]archive.SealList, error) {
 	read := readLists{rows: make(map[string][]listRow), wrong: make(map[string]string)}
 	for month := range monthsOf(stream, from, to) {
 		table := leavesTable(entra.Window{Start: partitionMonth(month.first)})
 		query := rows.Query{Filter: rows.In(string(stream), month.first, month.below)}
-		for body, err := range a.client.Scan(ctx, table, query) {
+		for body, err := range u.client.Scan(ctx, table, query) {
 			if err != nil {
 				return nil, err
 			}
@@ -187,7 +187,7 @@ func (a *Archive) KeptLists(ctx context.Context, stream entra.Stream, from, to t
 	}
 	out := make(map[int64]archive.SealList, len(seals))
 	for _, sealed := range seals {
-		list, err := a.keptList(ctx, sealed, read)
+		list, err := u.keptList(ctx, sealed, read)
 		if err != nil {
 			return nil, err
 		}
@@ -215,7 +215,7 @@ func partitionMonth(partition string) time.Time {
 }
 
 // keptList puts the list of a seal together from rows that were read.
-func (a *Archive) keptList(ctx context.Context, sealed seal.Seal, read readLists) (archive.SealList, error) {
+func (u *Audit) keptList(ctx context.Context, sealed seal.Seal, read readLists) (archive.SealList, error) {
 	key := listKey(sealed)
 	if len(read.rows[key]) == 0 {
 		key = leavesKey(sealed) // of a version before
@@ -230,7 +230,7 @@ func (a *Archive) keptList(ctx context.Context, sealed seal.Seal, read readLists
 		if out.Problem = read.problem(key, n); out.Problem != "" {
 			return out, nil
 		}
-		list, err := a.parseList(ctx, sealed.Window, of)
+		list, err := u.archive.parseList(ctx, sealed.Window, of)
 		if err != nil && ofReading(ctx, err) {
 			return out, err
 		}

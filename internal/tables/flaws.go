@@ -15,11 +15,11 @@ import (
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
-// Beside finds what is wrong with rows beside the records and the ledger: of the index, the
-// quarantine, dictionaries, snapshots, and rows where nothing looks. What is wrong is yielded, and
-// ends nothing. Each is looked at once more before it is, so that a run that writes meanwhile is no
-// flaw.
-type Beside struct {
+// Audit reads what is stored as it is, with what is wrong with it: the records and the ledger row
+// by row, and flaws of what is beside them: of the index, the quarantine, dictionaries, snapshots,
+// and rows where nothing looks. Such a flaw is yielded, and ends nothing. Each is looked at once
+// more before it is, so that a run that writes meanwhile is no flaw.
+type Audit struct {
 	client    *rows.Client
 	archive   *Archive
 	views     *Views
@@ -29,8 +29,8 @@ type Beside struct {
 // Flaws is archive.Beside's. With a span, they are those of the days of [from, to): of its index,
 // which is read month by month, so a month costs little more than a day. Without a span they are
 // those that are about no time: quarantine, dictionaries, and rows where nothing looks.
-func (b *Beside) Flaws(ctx context.Context, stream entra.Stream, from, to time.Time) iter.Seq2[archive.Flaw, error] {
-	return b.findings(func(f *flaws) error {
+func (u *Audit) Flaws(ctx context.Context, stream entra.Stream, from, to time.Time) iter.Seq2[archive.Flaw, error] {
+	return u.findings(func(f *flaws) error {
 		f.stream = stream
 		if err := f.readProgress(ctx); err != nil {
 			return err
@@ -44,14 +44,14 @@ func (b *Beside) Flaws(ctx context.Context, stream entra.Stream, from, to time.T
 
 // StrayFlaws are the partitions of tables of Entra Ledger that are no known stream's. Other tables
 // are not its own.
-func (b *Beside) StrayFlaws(ctx context.Context) iter.Seq2[archive.Flaw, error] {
-	return b.findings(func(f *flaws) error { return f.strays(ctx) })
+func (u *Audit) StrayFlaws(ctx context.Context) iter.Seq2[archive.Flaw, error] {
+	return u.findings(func(f *flaws) error { return f.strays(ctx) })
 }
 
 // findings runs a search for flaws.
-func (b *Beside) findings(search func(*flaws) error) iter.Seq2[archive.Flaw, error] {
+func (u *Audit) findings(search func(*flaws) error) iter.Seq2[archive.Flaw, error] {
 	return func(yield func(archive.Flaw, error) bool) {
-		f := &flaws{in: b, yield: func(flaw archive.Flaw) error {
+		f := &flaws{in: u, yield: func(flaw archive.Flaw) error {
 			if !yield(flaw, nil) {
 				return errEnough
 			}
@@ -64,13 +64,13 @@ func (b *Beside) findings(search func(*flaws) error) iter.Seq2[archive.Flaw, err
 }
 
 // tableNames lists the account's tables.
-func (b *Beside) tableNames(ctx context.Context) ([]string, error) {
-	return b.client.Tables(ctx, "list the tables of the account", "", "")
+func (u *Audit) tableNames(ctx context.Context) ([]string, error) {
+	return u.client.Tables(ctx, "list the tables of the account", "", "")
 }
 
 // flaws is a search for flaws.
 type flaws struct {
-	in       *Beside
+	in       *Audit
 	stream   entra.Stream
 	progress archive.Progress // zero where its row can't be read
 	yield    func(archive.Flaw) error

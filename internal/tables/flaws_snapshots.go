@@ -21,8 +21,8 @@ import (
 
 // SnapshotFlaws is archive.Beside's: rows of snapshots that are not what was written, are gone, or
 // were added. All of them are replaced by the next snapshot.
-func (b *Beside) SnapshotFlaws(ctx context.Context) iter.Seq2[archive.Flaw, error] {
-	return b.findings(func(f *flaws) error { return f.snapshots(ctx) })
+func (u *Audit) SnapshotFlaws(ctx context.Context) iter.Seq2[archive.Flaw, error] {
+	return u.findings(func(f *flaws) error { return f.snapshots(ctx) })
 }
 
 // neverDropped is how many of the newest whole snapshots keep their rows, whatever runs.

@@ -19,10 +19,10 @@ import (
 var errEnough = errors.New("the reader has enough")
 
 // Inspect is archive.Evidence's.
-func (a *Archive) Inspect(ctx context.Context, stream entra.Stream,
+func (u *Audit) Inspect(ctx context.Context, stream entra.Stream,
 	from, to time.Time) iter.Seq2[archive.Inspected, error] {
 	return func(yield func(archive.Inspected, error) bool) {
-		err := a.inspectAll(ctx, stream, from, to, func(got archive.Inspected, _ entra.Record) error {
+		err := u.archive.inspectAll(ctx, stream, from, to, func(got archive.Inspected, _ entra.Record) error {
 			if !yield(got, nil) {
 				return errEnough
 			}

@@ -9,7 +9,7 @@ type Store struct {
 	*tables.Account
 	*tables.Archive
 	*tables.Views
-	*tables.Beside
+	*tables.Audit
 	*tables.Directory
 	*tables.Jobs
 	*tables.Secrets
@@ -21,6 +21,6 @@ func New(cfg tables.Config) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{Account: account, Archive: account.Archive, Views: account.Views, Beside: account.Evidence().Beside,
+	return &Store{Account: account, Archive: account.Archive, Views: account.Views, Audit: account.Evidence().Audit,
 		Directory: account.Directory, Jobs: account.Jobs, Secrets: account.Secrets}, nil
 }
