@@ -22,8 +22,8 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // playHandler makes the test binary be the handler, so that a test can kill a real process.
@@ -252,7 +252,7 @@ func TestTheHandlerListensOnLoopbackOnly(t *testing.T) {
 	port := freePort(t)
 	done := make(chan error, 1)
 	go func() {
-		done <- serve(ctx, port, funchost.New(slog.New(slog.DiscardHandler)), slog.New(slog.DiscardHandler))
+		done <- serve(ctx, port, web.New(slog.New(slog.DiscardHandler)), slog.New(slog.DiscardHandler))
 	}()
 	require.Eventually(t, func() bool {
 		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))

@@ -16,11 +16,11 @@ import (
 	"github.com/entraledger/entraledger/functions/repair"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // newRepairer makes the archive's Repairer. A repair asks Graph for nothing, so that it can be made
@@ -41,7 +41,7 @@ func newRepairer(cfg settings.Settings, source *graph.Client, store *tables.Stor
 }
 
 // wireRepair adds the function that makes a row of progress anew.
-func wireRepair(host *funchost.Host, cfg settings.Settings, known *streams.Known, repairer *archive.Repairer, store *tables.Store) {
+func wireRepair(host *web.Host, cfg settings.Settings, known *streams.Known, repairer *archive.Repairer, store *tables.Store) {
 	mend := &repair.Function{Repairer: repairer, Jobs: store, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
 	host.HTTP("/api/repair", mend, http.MethodGet, http.MethodPost)
 	host.HTTP("/api/repair/{job}", mend, http.MethodGet)

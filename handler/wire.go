@@ -34,13 +34,13 @@ import (
 	"github.com/entraledger/entraledger/internal/blobs"
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/preflight"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // requestSlice is how long one HTTP request works on what takes several: well below the 230 seconds after which Azure's
@@ -50,7 +50,7 @@ const requestSlice = 20 * time.Second
 // wire makes the clients and the functions. It sends nothing: the host is waiting for the port to open.
 func wire(
 	cfg settings.Settings, program preflight.Binary, getenv func(string) string, log *slog.Logger,
-) (*funchost.Host, error) {
+) (*web.Host, error) {
 	if sum := cfg.ArchiveRequestsPer10s + cfg.SnapshotRequestsPer10s; sum > graph.ReportingCeiling {
 		log.Warn("GRAPH_REQUESTS_PER_10S is above what Graph allows", "requests", sum, "ceiling", graph.ReportingCeiling)
 	}
@@ -74,7 +74,7 @@ func wire(
 		Simulated: simulated(cfg.GraphEndpoint)}, time.Now, log)
 
 	clocks := timekeeper(cfg, source, store, log)
-	host := funchost.New(log)
+	host := web.New(log)
 	if cfg.RequireRoles {
 		host.RequireRoles(cfg.Authenticated)
 	}
@@ -103,7 +103,7 @@ func wire(
 }
 
 // wireLedger adds the functions that show what the archive holds, prove it, and collect by hand.
-func wireLedger(host *funchost.Host, cfg settings.Settings, known *streams.Known, collector *archive.Collector, store *tables.Store, heads archive.Heads) {
+func wireLedger(host *web.Host, cfg settings.Settings, known *streams.Known, collector *archive.Collector, store *tables.Store, heads archive.Heads) {
 	cover := &coverage.Function{Ledger: store, Gaps: search.NewGaps(store), Stalled: cfg.AlertAfter, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL}
 	host.HTTP("/api/coverage", cover, http.MethodGet)
 	host.HTTP("/api/coverage/{stream}", cover, http.MethodGet)
@@ -118,7 +118,7 @@ func wireLedger(host *funchost.Host, cfg settings.Settings, known *streams.Known
 }
 
 // wireReading adds the functions that read the archive back.
-func wireReading(host *funchost.Host, cfg settings.Settings, known *streams.Known, store *tables.Store) {
+func wireReading(host *web.Host, cfg settings.Settings, known *streams.Known, store *tables.Store) {
 	gaps := search.NewGaps(store)
 	read := &logs.Function{Archive: store, Streams: known, Gaps: gaps, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
 	host.HTTP("/api/auditLogs/{collection}", read, http.MethodGet)
@@ -171,7 +171,7 @@ func preflightOf(cfg settings.Settings, tenant preflight.Tenant, store *tables.S
 			if cfg.Authenticated {
 				return nil
 			}
-			return funchost.AuthenticationOff()
+			return web.AuthenticationOff()
 		}
 	}
 	return out
@@ -182,7 +182,7 @@ func preflightOf(cfg settings.Settings, tenant preflight.Tenant, store *tables.S
 const snapshotEvery = 12 * time.Hour
 
 // wireDirectory adds the functions that take and read snapshots of the directory.
-func wireDirectory(host *funchost.Host, cfg settings.Settings, snapshotter *directory.Snapshotter, store *tables.Store) {
+func wireDirectory(host *web.Host, cfg settings.Settings, snapshotter *directory.Snapshotter, store *tables.Store) {
 	reader := directory.NewReader(store, time.Now)
 	host.Timer(snapshotdirectory.Name, snapshotdirectory.Run(snapshotdirectory.Config{Snapshotter: snapshotter, Budget: cfg.RunBudget, AlertAfter: cfg.AlertAfter}))
 	byHand := &snapshot.Function{Snapshotter: snapshotter, Reader: reader, Jobs: store, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}

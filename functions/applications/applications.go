@@ -5,8 +5,8 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // Function answers GET /api/applications/{id}; the id is the appId.
@@ -28,7 +28,7 @@ type application struct {
 // ServeHTTP answers with the application's credentials.
 func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	const day = 24 * time.Hour
-	p := answer.ReadParameters(r, "withinDays", "unusedDays")
+	p := web.ReadParameters(r, "withinDays", "unusedDays")
 	within, unused := p.Int("withinDays", 30, 0, 3650), p.Int("unusedDays", 30, 1, 3650)
 	err := p.Err()
 	var app directory.Application
@@ -36,9 +36,9 @@ func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		app, err = f.Reader.Application(r.Context(), r.PathValue("id"), time.Duration(within)*day, time.Duration(unused)*day)
 	}
 	if err != nil {
-		answer.Error(w, r, err)
+		web.Error(w, r, err)
 		return
 	}
-	answer.JSON(w, http.StatusOK, application{answer.BaseURL(r, f.BaseURL) + "/api/$metadata#applications/$entity", answer.Time(app.Snapshot.AsOf),
-		app.Snapshot.Undisclosed, app.AppID, app.DisplayName, answer.Time(app.LastUsed), app.Credentials})
+	web.JSON(w, http.StatusOK, application{web.BaseURL(r, f.BaseURL) + "/api/$metadata#applications/$entity", web.Time(app.Snapshot.AsOf),
+		app.Snapshot.Undisclosed, app.AppID, app.DisplayName, web.Time(app.LastUsed), app.Credentials})
 }

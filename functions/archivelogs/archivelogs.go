@@ -11,7 +11,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // Name is the function's, and its folder's.
@@ -31,8 +31,8 @@ type Config struct {
 
 // Run makes the function: one run of the collector. The platform kills without notice, so the run ends itself well
 // before functionTimeout. An archive that has fallen behind fails the invocation, which is what the platform alerts on.
-func Run(cfg Config) funchost.Timer {
-	return func(ctx context.Context) (funchost.Result, error) {
+func Run(cfg Config) web.Timer {
+	return func(ctx context.Context) (web.Result, error) {
 		cfg.Preflight(ctx)
 		working, stop := context.WithTimeout(ctx, cfg.Budget+writeGrace)
 		defer stop()
@@ -43,13 +43,13 @@ func Run(cfg Config) funchost.Timer {
 		if err == nil {
 			err = behind(report, cfg.AlertAfter)
 		}
-		return funchost.Result{Summary: report.Summary()}, err
+		return web.Result{Summary: report.Summary()}, err
 	}
 }
 
 // stopped is how a run ends that was stopped before its end: as any other where a stream has failed,
 // or is too far behind.
-func stopped(report archive.Report, err error, most time.Duration) (funchost.Result, error) {
+func stopped(report archive.Report, err error, most time.Duration) (web.Result, error) {
 	failed := entra.Without(err, context.Canceled)
 	if failed == nil {
 		known := report // of a stream whose state was not read before the stop nothing is
@@ -57,9 +57,9 @@ func stopped(report archive.Report, err error, most time.Duration) (funchost.Res
 		failed = behind(known, most)
 	}
 	if failed != nil {
-		return funchost.Result{Summary: report.Summary()}, failed
+		return web.Result{Summary: report.Summary()}, failed
 	}
-	return funchost.Stopped(Name, report.Summary(), report.Stepped())
+	return web.Stopped(Name, report.Summary(), report.Stepped())
 }
 
 // behind is the error of the stream that has fallen behind most.

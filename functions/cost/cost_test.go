@@ -18,10 +18,10 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 var (
@@ -85,7 +85,7 @@ func (l *lab) serve(collected ...entra.Stream) http.Handler {
 }
 
 func (l *lab) serveWith(keep archive.Retention, collected ...entra.Stream) http.Handler {
-	host := funchost.New(slog.New(slog.DiscardHandler))
+	host := web.New(slog.New(slog.DiscardHandler))
 	host.HTTP("/api/cost", &cost.Function{Ledger: l.store, Streams: streams.New(collected, l.store), Retention: keep, RequestsPer10s: 4,
 		Now: func() time.Time { return now }, BaseURL: "https://ledger.example"}, http.MethodGet)
 	return host

@@ -11,8 +11,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/entraledger/entraledger/internal/archive"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // Name is the function's, and its folder's.
@@ -26,11 +26,11 @@ type Config struct {
 }
 
 // Run makes the function.
-func Run(cfg Config) funchost.Timer {
-	return func(ctx context.Context) (funchost.Result, error) {
+func Run(cfg Config) web.Timer {
+	return func(ctx context.Context) (web.Result, error) {
 		all, err := cfg.Streams.All(ctx)
 		if err != nil {
-			return funchost.Ended(ctx, Name, "", false, err)
+			return web.Ended(ctx, Name, "", false, err)
 		}
 		until := time.Now().Add(cfg.Budget)
 		var (
@@ -58,6 +58,6 @@ func Run(cfg Config) funchost.Timer {
 		if total.Left {
 			errs = append(errs, ctx.Err()) // a stop may have ended the wait for a stream
 		}
-		return funchost.Ended(ctx, Name, line, total.Days > 0, errors.Join(errs...))
+		return web.Ended(ctx, Name, line, total.Days > 0, errors.Join(errs...))
 	}
 }

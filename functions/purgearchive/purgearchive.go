@@ -13,8 +13,8 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // Name is the function's, and its folder's.
@@ -30,8 +30,8 @@ type Config struct {
 }
 
 // Run makes the function. One stream's failure is its own; the invocation then fails.
-func Run(cfg Config) funchost.Timer {
-	return func(ctx context.Context) (funchost.Result, error) {
+func Run(cfg Config) web.Timer {
+	return func(ctx context.Context) (web.Result, error) {
 		done, err := cfg.purges(ctx)
 		kept, lines := false, []string{}
 		for _, p := range done {
@@ -41,7 +41,7 @@ func Run(cfg Config) funchost.Timer {
 		if len(lines) == 0 && err == nil {
 			lines = []string{"nothing is past its retention"}
 		}
-		return funchost.Ended(ctx, Name, strings.Join(lines, "; "), kept, err)
+		return web.Ended(ctx, Name, strings.Join(lines, "; "), kept, err)
 	}
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/directory"
-	"github.com/entraledger/entraledger/internal/funchost"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // Name is the function's, and its folder's.
@@ -23,16 +23,16 @@ type Config struct {
 // Run makes the function. Its schedule fires several times a night: a large tenant takes more than
 // one run, and a run that finds the snapshot done does nothing. A budget's end is no failure by
 // itself; no step for AlertAfter is, whatever the cause.
-func Run(cfg Config) funchost.Timer {
-	return func(ctx context.Context) (funchost.Result, error) {
+func Run(cfg Config) web.Timer {
+	return func(ctx context.Context) (web.Result, error) {
 		report, err := cfg.Snapshotter.Run(ctx, cfg.Budget, false)
 		if report.Stopped {
 			err = nil // it is none of the snapshot's
 		}
 		err = cfg.Snapshotter.Check(ctx, report, err, report.Now, cfg.AlertAfter)
 		if err == nil && report.Stopped && !report.Finished {
-			return funchost.Stopped(Name, report.Summary(), report.Stepped)
+			return web.Stopped(Name, report.Summary(), report.Stepped)
 		}
-		return funchost.Result{Summary: report.Summary()}, err
+		return web.Result{Summary: report.Summary()}, err
 	}
 }

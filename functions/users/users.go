@@ -5,8 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // Function answers GET /api/users/{id}; the id may be a user principal name.
@@ -23,7 +23,7 @@ type envelope struct {
 
 // ServeHTTP answers with the user's row.
 func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p := answer.ReadParameters(r, "days")
+	p := web.ReadParameters(r, "days")
 	days := p.Int("days", 90, 1, 3650)
 	err := p.Err()
 	var (
@@ -34,8 +34,8 @@ func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		snap, row, err = f.Reader.User(r.Context(), r.PathValue("id"), days)
 	}
 	if err != nil {
-		answer.Error(w, r, err)
+		web.Error(w, r, err)
 		return
 	}
-	answer.Entity(w, envelope{answer.BaseURL(r, f.BaseURL) + "/api/$metadata#users/$entity", answer.Time(snap.AsOf), snap.Undisclosed}, row)
+	web.Entity(w, envelope{web.BaseURL(r, f.BaseURL) + "/api/$metadata#users/$entity", web.Time(snap.AsOf), snap.Undisclosed}, row)
 }

@@ -22,8 +22,8 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 const (
@@ -54,7 +54,7 @@ func (n *night) fire(after time.Duration) (string, error) {
 }
 
 // fireUntil is one whose process is told to stop when ctx ends.
-func (n *night) fireUntil(ctx context.Context, after time.Duration) (funchost.Result, error) {
+func (n *night) fireUntil(ctx context.Context, after time.Duration) (web.Result, error) {
 	n.tenant.Freeze(now.Add(after))
 	return snapshotdirectory.Run(snapshotdirectory.Config{Snapshotter: n.snapshotter(), Budget: n.budget, AlertAfter: alertAfter})(ctx)
 }

@@ -18,8 +18,8 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // told is when a process is told to stop: within one of the calls that it makes to the tenant and to
@@ -216,7 +216,7 @@ func TestASnapshotByHandThatIsStoppedGoesOnWithItsLink(t *testing.T) {
 	for _, at := range []int{1, 2, 6, 20} {
 		subtest(t, fmt.Sprint(at), func(t *testing.T) {
 			n, told := newStopped(t)
-			host := funchost.New(slog.New(slog.DiscardHandler))
+			host := web.New(slog.New(slog.DiscardHandler))
 			byHand := &snapshot.Function{Snapshotter: n.snapshotter(), Reader: n.reader, Jobs: n.store, Now: n.tenant.Now, Slice: time.Minute}
 			host.HTTP("/api/snapshot", byHand, http.MethodPost)
 			host.HTTP("/api/snapshot/{job}", byHand, http.MethodGet)

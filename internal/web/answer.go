@@ -1,5 +1,4 @@
-// Package answer writes HTTP answers in the shape of Microsoft Graph and maps errors to statuses, in this one place.
-package answer
+package web
 
 import (
 	"bytes"

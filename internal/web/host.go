@@ -1,6 +1,7 @@
-// Package funchost speaks the Azure Functions host's custom-handler protocol with enableProxyingHttpRequest: timers
-// come as a JSON envelope on POST /<function>, HTTP functions as plain HTTP on /api/. Nothing else knows the envelope.
-package funchost
+// Package web is the app's one way over HTTP. It speaks the Azure Functions host's custom-handler protocol with
+// enableProxyingHttpRequest (timers come as a JSON envelope on POST /<function>, HTTP functions as plain HTTP on /api/),
+// reads requests, and writes answers in the shape of Microsoft Graph.
+package web
 
 import (
 	"context"
@@ -13,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
@@ -71,15 +71,15 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				panic(cause)
 			}
 			h.log.ErrorContext(r.Context(), "panic", "path", r.URL.Path, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
-			answer.Error(w, r, &entra.Error{Code: entra.CodeInternal, Doing: "answer the request", Why: "the program has a fault here"})
+			Error(w, r, &entra.Error{Code: entra.CodeInternal, Doing: "answer the request", Why: "the program has a fault here"})
 		}
 	}()
 	switch {
 	case len(r.RequestURI) > maxURL:
-		answer.Error(w, r, &entra.Error{Code: entra.CodeTooLarge, Doing: "read the request", Why: fmt.Sprintf("its address has %d characters", len(r.RequestURI)),
+		Error(w, r, &entra.Error{Code: entra.CodeTooLarge, Doing: "read the request", Why: fmt.Sprintf("its address has %d characters", len(r.RequestURI)),
 			Remedy: fmt.Sprintf("at most are %d", maxURL)})
 	case r.URL.Path == "/":
-		answer.JSON(w, http.StatusOK, map[string]string{"status": "ready"})
+		JSON(w, http.StatusOK, map[string]string{"status": "ready"})
 	case strings.HasPrefix(r.URL.Path, "/api/"):
 		h.serveRoute(w, r)
 	default:
@@ -91,7 +91,7 @@ func (h *Host) serveRoute(w http.ResponseWriter, r *http.Request) {
 	_, pattern := h.routes.Handler(r)
 	methods, ok := h.verbs[pattern]
 	if !ok {
-		answer.Error(w, r, &entra.Error{Code: entra.CodeNotFound, Doing: "find " + r.URL.Path, Why: "there is no such function"})
+		Error(w, r, &entra.Error{Code: entra.CodeNotFound, Doing: "find " + r.URL.Path, Why: "there is no such function"})
 		return
 	}
 	verb := r.Method
@@ -100,12 +100,12 @@ func (h *Host) serveRoute(w http.ResponseWriter, r *http.Request) {
 	}
 	if !slices.Contains(methods, verb) {
 		w.Header().Set("Allow", strings.Join(methods, ", "))
-		answer.Error(w, r, &entra.Error{Code: entra.CodeNotAllowed, Doing: "answer " + r.Method + " " + r.URL.Path,
+		Error(w, r, &entra.Error{Code: entra.CodeNotAllowed, Doing: "answer " + r.Method + " " + r.URL.Path,
 			Why: "this function takes " + strings.Join(methods, ", ")})
 		return
 	}
 	if err := h.authorize(r); err != nil {
-		answer.Error(w, r, err)
+		Error(w, r, err)
 		return
 	}
 	h.routes.ServeHTTP(w, r)
@@ -138,7 +138,7 @@ func (h *Host) serveInvocation(w http.ResponseWriter, r *http.Request, function 
 		// The host ignores the body of a failed invocation: the log is where the reason is read.
 		h.log.ErrorContext(r.Context(), "invocation failed", "function", function, "took", took, "code", entra.CodeOf(err),
 			"error", err.Error(), "stopped", ctx.Err() != nil)
-		answer.Error(w, r, err)
+		Error(w, r, err)
 		return
 	}
 	line, message := result.Summary, "invocation done"
@@ -146,12 +146,12 @@ func (h *Host) serveInvocation(w http.ResponseWriter, r *http.Request, function 
 		line, message = "stopped, because this process ends; the next run goes on from there: "+line, "invocation handed over"
 	}
 	h.log.InfoContext(r.Context(), message, "function", function, "took", took, "summary", line)
-	answer.JSON(w, http.StatusOK, invocationResult{Outputs: map[string]any{}, Logs: []string{line}})
+	JSON(w, http.StatusOK, invocationResult{Outputs: map[string]any{}, Logs: []string{line}})
 }
 
 func (h *Host) refuse(w http.ResponseWriter, r *http.Request, function string, err error) {
 	h.log.ErrorContext(r.Context(), "invocation refused", "function", function, "error", err.Error())
-	answer.Error(w, r, err)
+	Error(w, r, err)
 }
 
 // invocationResult is the answer to an envelope; ReturnValue stays null.

@@ -1,4 +1,4 @@
-package answer_test
+package web_test
 
 import (
 	"net/http/httptest"
@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 func TestTheHeaderNamesTheNewestGapsAndIsShortAndASCII(t *testing.T) {
@@ -19,7 +19,7 @@ func TestTheHeaderNamesTheNewestGapsAndIsShortAndASCII(t *testing.T) {
 		gaps = append(gaps, archive.Gap{From: begin.AddDate(0, i, 0), To: begin.AddDate(0, i+1, 0), Reason: "purged by a rule with an ü,\r\nand " + strings.Repeat("more ü ", 100)})
 	}
 	w := httptest.NewRecorder()
-	answer.SetGaps(w, gaps)
+	web.SetGaps(w, gaps)
 	text := w.Header().Get("x-entraledger-gaps")
 	require.Less(t, len(text), 1000)
 	require.True(t, strings.HasPrefix(text, "2030-01-01T00:00:00Z/2030-02-01T00:00:00Z purged by a rule with an ?,??and "), text)
@@ -27,6 +27,6 @@ func TestTheHeaderNamesTheNewestGapsAndIsShortAndASCII(t *testing.T) {
 	require.NotRegexp(t, `[^ -~]`, text)
 
 	w = httptest.NewRecorder()
-	answer.SetGaps(w, nil)
+	web.SetGaps(w, nil)
 	require.Empty(t, w.Header())
 }

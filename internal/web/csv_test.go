@@ -1,4 +1,4 @@
-package answer_test
+package web_test
 
 import (
 	"net/http"
@@ -7,8 +7,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 type inner struct {
@@ -23,7 +23,7 @@ type row struct {
 
 func TestCSVIsSafeForExcel(t *testing.T) {
 	w := httptest.NewRecorder()
-	require.NoError(t, answer.CSV(w, "rows.csv", []row{
+	require.NoError(t, web.CSV(w, "rows.csv", []row{
 		{"plain", 1, nil},
 		{"=HYPERLINK(\"http://x\")", -2, &inner{"a,b\nc"}},
 		{"@cmd", 0, &inner{"-1"}},
@@ -34,15 +34,15 @@ func TestCSVIsSafeForExcel(t *testing.T) {
 
 func TestWhoAsksForCSVGetsIt(t *testing.T) {
 	for query, want := range map[string]bool{"": false, "?$format=csv": true, "?$format=json": false} {
-		got, err := answer.WantsCSV(httptest.NewRequest(http.MethodGet, "/api/coverage"+query, nil))
+		got, err := web.WantsCSV(httptest.NewRequest(http.MethodGet, "/api/coverage"+query, nil))
 		require.NoError(t, err)
 		require.Equal(t, want, got)
 	}
 	r := httptest.NewRequest(http.MethodGet, "/api/coverage", nil)
 	r.Header.Set("Accept", "text/csv")
-	got, err := answer.WantsCSV(r)
+	got, err := web.WantsCSV(r)
 	require.NoError(t, err)
 	require.True(t, got)
-	_, err = answer.WantsCSV(httptest.NewRequest(http.MethodGet, "/api/coverage?$format=xml", nil))
+	_, err = web.WantsCSV(httptest.NewRequest(http.MethodGet, "/api/coverage?$format=xml", nil))
 	require.Equal(t, entra.CodeBadRequest, entra.CodeOf(err))
 }

@@ -1,4 +1,4 @@
-package funchost_test
+package web_test
 
 import (
 	"context"
@@ -11,8 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/answer"
-	"github.com/entraledger/entraledger/internal/funchost"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // principal is the header that App Service puts in for a caller with roles.
@@ -21,10 +20,10 @@ func principal(claims string) string {
 }
 
 func TestWithEntraAuthenticationACallerNeedsTheRoleForWhatItDoes(t *testing.T) {
-	host := funchost.New(funchost.NewLogger(io.Discard, nil))
-	host.HTTP("/api/snapshot", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer.JSON(w, 200, map[string]string{"done": "yes"}) }),
+	host := web.New(web.NewLogger(io.Discard, nil))
+	host.HTTP("/api/snapshot", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { web.JSON(w, 200, map[string]string{"done": "yes"}) }),
 		http.MethodGet, http.MethodPost)
-	host.Timer("archivelogs", func(context.Context) (funchost.Result, error) { return funchost.Result{Summary: "done"}, nil })
+	host.Timer("archivelogs", func(context.Context) (web.Result, error) { return web.Result{Summary: "done"}, nil })
 	host.RequireRoles(true)
 	server := httptest.NewServer(host)
 	defer server.Close()
@@ -75,12 +74,12 @@ func TestWithEntraAuthenticationACallerNeedsTheRoleForWhatItDoes(t *testing.T) {
 // TestWithoutAppServicesAuthenticationNobodyIsBelievedAndTimersRunOn sends what the platform would
 // have taken out.
 func TestWithoutAppServicesAuthenticationNobodyIsBelievedAndTimersRunOn(t *testing.T) {
-	host := funchost.New(funchost.NewLogger(io.Discard, nil))
+	host := web.New(web.NewLogger(io.Discard, nil))
 	for _, path := range []string{"/api/snapshot", "/api/preflight"} {
 		host.HTTP(path, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was let through") }), http.MethodGet, http.MethodPost)
 	}
 	ran := 0
-	host.Timer("archivelogs", func(context.Context) (funchost.Result, error) { ran++; return funchost.Result{Summary: "done"}, nil })
+	host.Timer("archivelogs", func(context.Context) (web.Result, error) { ran++; return web.Result{Summary: "done"}, nil })
 	host.RequireRoles(false)
 	server := httptest.NewServer(host)
 	defer server.Close()
