@@ -66,7 +66,7 @@ func openArchive(getenv func(string) string, stderr io.Writer) (*streams.Known, 
 		return nil, nil, nil, err
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	store, heads, err := storage(cfg, getenv, log)
+	store, heads, err := outside{}.storage(cfg, getenv, log)
 	return streams.New(cfg.Streams, store), store, heads, err
 }
 

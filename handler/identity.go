@@ -13,6 +13,16 @@ import (
 	"github.com/entraledger/entraledger/internal/settings"
 )
 
+// credential is who the app is.
+func (o outside) credential(
+	cfg settings.Settings, getenv func(string) string, clientID string,
+) (azcore.TokenCredential, error) {
+	if o.Identity != nil {
+		return o.Identity, nil
+	}
+	return credential(cfg, getenv, clientID)
+}
+
 // credential is the managed identity in Azure, where the platform sets IDENTITY_ENDPOINT, and whatever the developer is
 // signed in with elsewhere.
 func credential(cfg settings.Settings, getenv func(string) string, clientID string) (azcore.TokenCredential, error) {

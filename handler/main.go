@@ -50,7 +50,7 @@ func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writ
 	if err != nil {
 		return fail(stderr, err)
 	}
-	app, err := wire(cfg, program, getenv, log)
+	app, err := wire(cfg, program, getenv, log, outside{})
 	if err != nil {
 		return fail(stderr, err)
 	}

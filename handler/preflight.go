@@ -29,7 +29,7 @@ func preflightCommand(ctx context.Context, args []string, getenv func(string) st
 		return 1, err
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	store, heads, err := storage(cfg, getenv, log)
+	store, heads, err := outside{}.storage(cfg, getenv, log)
 	if err != nil {
 		return 1, err
 	}
@@ -37,7 +37,7 @@ func preflightCommand(ctx context.Context, args []string, getenv func(string) st
 	if err != nil {
 		return 1, err
 	}
-	tenant, err := graphClient(cfg, identity, graph.NewLimiter(cfg.ArchiveRequestsPer10s), log)
+	tenant, err := outside{}.graphClient(cfg, identity, graph.NewLimiter(cfg.ArchiveRequestsPer10s), log)
 	if err != nil {
 		return 1, err
 	}

@@ -67,7 +67,7 @@ func repairCommand(ctx context.Context, args []string, getenv func(string) strin
 		return 1, err
 	}
 	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	store, heads, err := storage(cfg, getenv, log)
+	store, heads, err := outside{}.storage(cfg, getenv, log)
 	if err != nil {
 		return 1, err
 	}
@@ -80,7 +80,7 @@ func repairCommand(ctx context.Context, args []string, getenv func(string) strin
 	if err != nil {
 		return 1, err
 	}
-	source, err := graphClient(cfg, identity, graph.NewSharedLimiter(cfg.ArchiveRequestsPer10s, store.Slots("archive")), log)
+	source, err := outside{}.graphClient(cfg, identity, graph.NewSharedLimiter(cfg.ArchiveRequestsPer10s, store.Slots("archive")), log)
 	if err != nil {
 		return 1, err
 	}

@@ -47,31 +47,40 @@ import (
 // load balancer gives up, and the 120 of Power Automate.
 const requestSlice = 20 * time.Second
 
+// outside is how the program reaches what is not part of it. The zero value is what runs in Azure.
+type outside struct {
+	Graph    http.RoundTripper      // of requests to Graph; nil: net/http's default
+	Storage  *http.Client           // of requests to tables and blobs; nil: their packages' own
+	Identity azcore.TokenCredential // of all requests; nil: the managed identity, or the developer's
+	Parallel int                    // streams that are read at the same time; 0: the archive's default
+}
+
 // wire makes the clients and the functions. It sends nothing: the host is waiting for the port to open.
 func wire(
-	cfg settings.Settings, program preflight.Binary, getenv func(string) string, log *slog.Logger,
+	cfg settings.Settings, program preflight.Binary, getenv func(string) string, log *slog.Logger, out outside,
 ) (*web.Host, error) {
 	if sum := cfg.ArchiveRequestsPer10s + cfg.SnapshotRequestsPer10s; sum > graph.ReportingCeiling {
 		log.Warn("GRAPH_REQUESTS_PER_10S is above what Graph allows", "requests", sum, "ceiling", graph.ReportingCeiling)
 	}
-	identity, err := credential(cfg, getenv, getenv("AZURE_CLIENT_ID"))
+	identity, err := out.credential(cfg, getenv, getenv("AZURE_CLIENT_ID"))
 	if err != nil {
 		return nil, err
 	}
-	store, heads, err := storage(cfg, getenv, log)
+	store, heads, err := out.storage(cfg, getenv, log)
 	if err != nil {
 		return nil, err
 	}
-	source, err := graphClient(cfg, identity, graph.NewSharedLimiter(cfg.ArchiveRequestsPer10s, store.Slots("archive")), log)
+	source, err := out.graphClient(cfg, identity, graph.NewSharedLimiter(cfg.ArchiveRequestsPer10s, store.Slots("archive")), log)
 	if err != nil {
 		return nil, err
 	}
-	snapshotSource, err := graphClient(cfg, identity, graph.NewSharedLimiter(cfg.SnapshotRequestsPer10s, store.Slots("snapshot")), log)
+	snapshotLimiter := graph.NewSharedLimiter(cfg.SnapshotRequestsPer10s, store.Slots("snapshot"))
+	snapshotSource, err := out.graphClient(cfg, identity, snapshotLimiter, log)
 	if err != nil {
 		return nil, err
 	}
 	collector := archive.NewCollector(source, store, heads, archive.Options{Backfill: cfg.Backfill, Passes: cfg.Passes, AlertAfter: cfg.AlertAfter,
-		Simulated: simulated(cfg.GraphEndpoint)}, time.Now, log)
+		Parallel: out.Parallel, Simulated: simulated(cfg.GraphEndpoint)}, time.Now, log)
 
 	clocks := timekeeper(cfg, source, store, log)
 	host := web.New(log)
@@ -156,8 +165,11 @@ func (t timedTenant) Now(ctx context.Context) (time.Time, error) { return t.cloc
 func simulated(endpoint string) bool { return strings.HasPrefix(endpoint, "http://") }
 
 // graphClient is a client of Microsoft Graph with a share of its ceiling.
-func graphClient(cfg settings.Settings, identity azcore.TokenCredential, limiter *graph.Limiter, log *slog.Logger) (*graph.Client, error) {
-	return graph.New(graph.Config{Endpoint: cfg.GraphEndpoint, Scope: cfg.GraphScope, Credential: identity, Limiter: limiter, Version: version, Log: log})
+func (o outside) graphClient(
+	cfg settings.Settings, identity azcore.TokenCredential, limiter *graph.Limiter, log *slog.Logger,
+) (*graph.Client, error) {
+	return graph.New(graph.Config{Endpoint: cfg.GraphEndpoint, Scope: cfg.GraphScope, Credential: identity, Limiter: limiter,
+		Version: version, Transport: o.Graph, Log: log})
 }
 
 // preflightOf is what is looked at before anything else.
@@ -199,26 +211,31 @@ func wireDirectory(host *web.Host, cfg settings.Settings, snapshotter *directory
 }
 
 // storage is the archive's account: its tables, and its blobs for the heads of the logs.
-func storage(cfg settings.Settings, getenv func(string) string, log *slog.Logger) (*tables.Store, archive.Heads, error) {
+func (o outside) storage(
+	cfg settings.Settings, getenv func(string) string, log *slog.Logger,
+) (*tables.Store, archive.Heads, error) {
 	clientID := cfg.StorageClientID
 	if clientID == "" {
 		clientID = getenv("AZURE_CLIENT_ID")
 	}
-	identity, err := credential(cfg, getenv, clientID)
+	identity, err := o.credential(cfg, getenv, clientID)
 	if err != nil {
 		return nil, nil, err
 	}
-	store, err := tables.New(tables.Config{ConnectionString: cfg.StorageConnection, ServiceURI: cfg.StorageURI, Credential: identity})
+	store, err := tables.New(tables.Config{ConnectionString: cfg.StorageConnection, ServiceURI: cfg.StorageURI,
+		Credential: identity, HTTP: o.Storage})
 	if err != nil {
 		return nil, nil, err
 	}
-	heads, err := headStore(cfg, identity, log)
+	heads, err := o.headStore(cfg, identity, log)
 	return store, heads, err
 }
 
 // headStore is where the heads of the logs go. A connection string without blobs, as a test's may be, means none.
-func headStore(cfg settings.Settings, identity azcore.TokenCredential, log *slog.Logger) (archive.Heads, error) {
-	where := blobs.Config{ConnectionString: cfg.StorageConnection, Credential: identity}
+func (o outside) headStore(
+	cfg settings.Settings, identity azcore.TokenCredential, log *slog.Logger,
+) (archive.Heads, error) {
+	where := blobs.Config{ConnectionString: cfg.StorageConnection, Credential: identity, HTTP: o.Storage}
 	if cfg.StorageURI != "" {
 		uri, err := blobs.ServiceURI(cfg.StorageURI)
 		if err != nil {
