@@ -83,7 +83,7 @@ func wire(
 		Parallel: out.Parallel, Simulated: simulated(cfg.GraphEndpoint)}, time.Now, log)
 
 	clocks := timekeeper(cfg, source, store, log)
-	host := web.New(log)
+	host, _ := web.Serve(log, cfg.PublicBaseURL)
 	if cfg.RequireRoles {
 		host.RequireRoles(cfg.Authenticated)
 	}
@@ -206,8 +206,7 @@ func wireDirectory(host *web.Host, cfg settings.Settings, snapshotter *directory
 	expiring := &expiringcredentials.Function{Reader: reader, BaseURL: cfg.PublicBaseURL}
 	host.HTTP("/api/expiring-credentials", expiring, http.MethodGet)
 	host.HTTP("/api/expiring-credentials/{view}", expiring, http.MethodGet)
-	host.HTTP("/api/users/{id}", &users.Function{Reader: reader, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
-	host.HTTP("/api/applications/{id}", &applications.Function{Reader: reader, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
+	_ = host.Add(applications.New(reader), users.New(reader))
 }
 
 // storage is the archive's account: its tables, and its blobs for the heads of the logs.

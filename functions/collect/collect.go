@@ -16,11 +16,11 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
 	"github.com/entraledger/entraledger/internal/streams"
-	"github.com/entraledger/entraledger/internal/web"
 )
 
 // Kind is the kind of its jobs.
@@ -71,12 +71,12 @@ const maxBody = 64 << 10
 // ServeHTTP starts a collection or goes on with one.
 func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := f.serve(w, r); err != nil {
-		web.Error(w, r, err)
+		answer.Error(w, r, err)
 	}
 }
 
 func (f *Function) serve(w http.ResponseWriter, r *http.Request) error {
-	if err := web.CheckParameters(r); err != nil {
+	if err := answer.CheckParameters(r); err != nil {
 		return err
 	}
 	id := r.PathValue("job")
@@ -122,7 +122,7 @@ func (f *Function) read(ctx context.Context, body io.Reader) (state, error) {
 			q.Set(name, value)
 		}
 	}
-	span, err := web.ReadRange(q, f.Now())
+	span, err := answer.ReadRange(q, f.Now())
 	if err != nil {
 		return state{}, err
 	}
@@ -135,7 +135,7 @@ func (f *Function) read(ctx context.Context, body io.Reader) (state, error) {
 // collected reads names of streams. One that is archived and not collected any more is refused by
 // what it is.
 func (f *Function) collected(ctx context.Context, names []string) ([]entra.Stream, error) {
-	out, err := web.Streams(names, f.Streams.Collected())
+	out, err := answer.Streams(names, f.Streams.Collected())
 	if err == nil {
 		return out, nil
 	}
@@ -206,7 +206,7 @@ func (s *state) book(report archive.Report) {
 		d.Unchanged += r.Unchanged
 		d.Rejected += r.Quarantined
 		d.Sealed += int64(r.Sealed)
-		d.Reached, d.Error, d.Waiting = web.Time(r.Reached), "", ""
+		d.Reached, d.Error, d.Waiting = answer.Time(r.Reached), "", ""
 		if r.Err != nil {
 			d.Error = r.Err.Error()
 		}
@@ -224,7 +224,7 @@ type collection struct {
 }
 
 func (f *Function) answer(w http.ResponseWriter, r *http.Request, job jobs.Job, s state) {
-	base := web.BaseURL(r, f.BaseURL)
+	base := answer.BaseURL(r, f.BaseURL)
 	out := collection{Context: base + "/api/$metadata#collection", Status: "done", Message: s.Failed, Value: s.Done}
 	if out.Value == nil {
 		out.Value = []streamDone{}
@@ -232,10 +232,10 @@ func (f *Function) answer(w http.ResponseWriter, r *http.Request, job jobs.Job, 
 	switch {
 	case !job.Done:
 		out.Status = "running"
-		web.Accepted(w, base+"/api/collect/"+url.PathEscape(job.ID), out)
+		answer.Accepted(w, base+"/api/collect/"+url.PathEscape(job.ID), out)
 		return
 	case s.Failed != "":
 		out.Status = "failed"
 	}
-	web.JSON(w, http.StatusOK, out)
+	answer.JSON(w, http.StatusOK, out)
 }

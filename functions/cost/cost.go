@@ -7,10 +7,10 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/cost"
 	"github.com/entraledger/entraledger/internal/streams"
-	"github.com/entraledger/entraledger/internal/web"
 )
 
 // Function answers GET /api/cost.
@@ -33,12 +33,12 @@ const (
 // ServeHTTP answers with the forecast.
 func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := f.serve(w, r); err != nil {
-		web.Error(w, r, err)
+		answer.Error(w, r, err)
 	}
 }
 
 func (f *Function) serve(w http.ResponseWriter, r *http.Request) error {
-	q := web.ReadParameters(r, "retentionMonths", "redundancy", "instanceMemoryMB", "$format")
+	q := answer.ReadParameters(r, "retentionMonths", "redundancy", "instanceMemoryMB", "$format")
 	asCSV := q.CSV(r)
 	keep := retention{q.Int("retentionMonths", 0, 1, mostMonths), f.Retention}
 	redundancy := cost.Redundancy(q.Choice("redundancy", string(cost.Redundancies()[0]), redundancies()...))
@@ -56,10 +56,10 @@ func (f *Function) serve(w http.ResponseWriter, r *http.Request) error {
 	app := cost.App{Runs: runsPerDay, MemoryMB: float64(memory), RequestsPer10s: float64(f.RequestsPer10s)}
 	out := forecastOf(logs, from, keep, redundancy, app)
 	if asCSV {
-		return web.CSV(w, "cost.csv", out.Value)
+		return answer.CSV(w, "cost.csv", out.Value)
 	}
-	out.Context, out.AsOf = web.BaseURL(r, f.BaseURL)+"/api/$metadata#cost", web.Time(f.Now())
-	web.JSON(w, http.StatusOK, out)
+	out.Context, out.AsOf = answer.BaseURL(r, f.BaseURL)+"/api/$metadata#cost", answer.Time(f.Now())
+	answer.JSON(w, http.StatusOK, out)
 	return nil
 }
 
@@ -150,7 +150,7 @@ func (r *row) because(reason string) {
 // forecastOf is the answer.
 func forecastOf(logs []ledgerOf, from time.Time, keep retention, redundancy cost.Redundancy, app cost.App) forecast {
 	times := redundancy.Times()
-	out := forecast{From: web.Time(from), To: web.Time(from.AddDate(0, 0, cost.Week)), Currency: "USD",
+	out := forecast{From: answer.Time(from), To: answer.Time(from.AddDate(0, 0, cost.Week)), Currency: "USD",
 		PricesAsOf: cost.AsOf, Prices: prices(), Redundancy: redundancy, MemoryMB: int(app.MemoryMB),
 		Multiples: multiples{times.Tables, times.Blobs, times.BlobWrites},
 		Notes:     append([]string{keep.note(logs)}, notes()...), Count: len(logs), Value: []row{}}

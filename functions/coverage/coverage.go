@@ -13,11 +13,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/streams"
-	"github.com/entraledger/entraledger/internal/web"
 )
 
 // Function answers GET /api/coverage and GET /api/coverage/{stream}.
@@ -66,7 +66,7 @@ type stream struct {
 	LateMore     int64          `json:"lateOver7Days"`
 	LastRun      string         `json:"lastRunDateTime,omitempty"`
 	LastError    *lastError     `json:"lastError,omitempty"`
-	Gaps         []web.Gap      `json:"gaps,omitempty"`
+	Gaps         []answer.Gap   `json:"gaps,omitempty"`
 }
 
 type lastError struct {
@@ -107,23 +107,23 @@ type window struct {
 
 // ServeHTTP answers for all streams, or with the hours of one.
 func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	asCSV, err := web.WantsCSV(r)
+	asCSV, err := answer.WantsCSV(r)
 	if err == nil && r.PathValue("stream") != "" {
 		err = f.windows(w, r, asCSV)
 	} else if err == nil {
 		err = f.streams(w, r, asCSV)
 	}
 	if err != nil {
-		web.Error(w, r, err)
+		answer.Error(w, r, err)
 	}
 }
 
 func (f *Function) streams(w http.ResponseWriter, r *http.Request, asCSV bool) error {
-	if err := web.CheckParameters(r, "$format"); err != nil {
+	if err := answer.CheckParameters(r, "$format"); err != nil {
 		return err
 	}
-	now, base := f.Now(), web.BaseURL(r, f.BaseURL)
-	list := web.List[stream]{Context: base + "/api/$metadata#coverage", AsOf: web.Time(now), Value: []stream{}}
+	now, base := f.Now(), answer.BaseURL(r, f.BaseURL)
+	list := answer.List[stream]{Context: base + "/api/$metadata#coverage", AsOf: answer.Time(now), Value: []stream{}}
 	all, err := f.Streams.All(r.Context())
 	if err != nil {
 		return err
@@ -144,26 +144,26 @@ func (f *Function) streams(w http.ResponseWriter, r *http.Request, asCSV bool) e
 		list.Value = append(list.Value, row)
 	}
 	if asCSV {
-		return web.CSV(w, "coverage.csv", list.Value)
+		return answer.CSV(w, "coverage.csv", list.Value)
 	}
 	count := len(list.Value)
 	list.Count = &count
-	web.JSON(w, http.StatusOK, list)
+	answer.JSON(w, http.StatusOK, list)
 	return nil
 }
 
 // unreadable is the row of a stream of which the archive can't say how far it is.
 func (f *Function) unreadable(s entra.Stream, now time.Time, err error) stream {
 	return stream{Stream: s, Status: archive.StatusFailing, Collected: f.Streams.Collects(s),
-		LastError: &lastError{DateTime: web.Time(now), Code: entra.CodeOf(err), Message: err.Error()}}
+		LastError: &lastError{DateTime: answer.Time(now), Code: entra.CodeOf(err), Message: err.Error()}}
 }
 
 func (f *Function) rowOf(ctx context.Context, p archive.Progress, now time.Time) (stream, error) {
 	row := stream{
-		Stream: p.Stream, Status: p.Status(now, f.Stalled), Collected: f.Streams.Collects(p.Stream), Watermark: web.Time(p.Watermark),
+		Stream: p.Stream, Status: p.Status(now, f.Stalled), Collected: f.Streams.Collects(p.Stream), Watermark: answer.Time(p.Watermark),
 		InDoubt: p.Doubts, Records: p.Records, Versions: p.Versions, Quarantined: p.Quarantined,
-		Bytes: p.Bytes, StoredBytes: p.StoredBytes, LastRun: web.Time(p.LastRunAt), SealedTo: web.Time(p.SealedUntil()), SettledTo: web.Time(p.SettledUntil()), Unsealed: p.Unsealed, Seals: p.Seals,
-		Purged: p.Purged, PurgedTo: web.Time(p.PurgedTo),
+		Bytes: p.Bytes, StoredBytes: p.StoredBytes, LastRun: answer.Time(p.LastRunAt), SealedTo: answer.Time(p.SealedUntil()), SettledTo: answer.Time(p.SettledUntil()), Unsealed: p.Unsealed, Seals: p.Seals,
+		Purged: p.Purged, PurgedTo: answer.Time(p.PurgedTo),
 		Changed: p.Changed, Thin: p.Thin, Awaits: p.Awaits, Late: p.Late, Late3h: p.Lateness[0], Late24h: p.Lateness[1], Late48h: p.Lateness[2], Late7d: p.Lateness[3], LateMore: p.Lateness[4],
 	}
 	if p.Started() {
@@ -172,7 +172,7 @@ func (f *Function) rowOf(ctx context.Context, p archive.Progress, now time.Time)
 		}
 	}
 	if p.LastError != "" {
-		row.LastError = &lastError{DateTime: web.Time(p.LastErrorAt), Code: p.LastErrorCode, Message: p.LastError}
+		row.LastError = &lastError{DateTime: answer.Time(p.LastErrorAt), Code: p.LastErrorCode, Message: p.LastError}
 	}
 	if !row.Collected {
 		// Nothing is expected of it: neither that it goes on, nor that its last run had no error.
@@ -181,7 +181,7 @@ func (f *Function) rowOf(ctx context.Context, p archive.Progress, now time.Time)
 		return row, nil
 	}
 	if err := p.Stalled(p.TenantTime(now), f.Stalled, nil); err != nil && !p.LastErrorAt.After(p.LastSuccessAt) {
-		row.LastError = &lastError{DateTime: web.Time(now), Code: entra.CodeOf(err), Message: err.Error()}
+		row.LastError = &lastError{DateTime: answer.Time(now), Code: entra.CodeOf(err), Message: err.Error()}
 	}
 	return row, nil
 }
@@ -213,10 +213,10 @@ func (f *Function) held(ctx context.Context, row *stream, p archive.Progress, no
 	} else {
 		end = entra.FloorHour(p.Watermark)
 	}
-	row.Begin, row.BackfilledTo = web.Time(begin), web.Time(p.Backfilled)
-	row.Complete, row.NextLoss = web.Time(p.CompleteUntil()), web.Time(p.NextLoss())
+	row.Begin, row.BackfilledTo = answer.Time(begin), answer.Time(p.Backfilled)
+	row.Complete, row.NextLoss = answer.Time(p.CompleteUntil()), answer.Time(p.NextLoss())
 	row.Missing = p.WindowsMissing(end)
-	row.Gaps = web.Gaps(gaps)
+	row.Gaps = answer.Gaps(gaps)
 	notThere := row.Missing
 	for _, g := range gaps {
 		n := int64(entra.HoursBetween(g.From, g.To.Add(time.Hour-entra.Tick)))
@@ -243,7 +243,7 @@ func (f *Function) windows(w http.ResponseWriter, r *http.Request, asCSV bool) e
 	if err := f.Streams.Check(r.Context(), s); err != nil {
 		return err
 	}
-	if err := web.CheckParameters(r, "from", "to", "status", "$top", "$format"); err != nil {
+	if err := answer.CheckParameters(r, "from", "to", "status", "$top", "$format"); err != nil {
 		return err
 	}
 	now := f.Now()
@@ -257,8 +257,8 @@ func (f *Function) windows(w http.ResponseWriter, r *http.Request, asCSV bool) e
 	if err != nil {
 		return err
 	}
-	base := web.BaseURL(r, f.BaseURL)
-	list := web.List[window]{Context: base + "/api/$metadata#coverage/windows", AsOf: web.Time(now), Value: []window{}}
+	base := answer.BaseURL(r, f.BaseURL)
+	list := answer.List[window]{Context: base + "/api/$metadata#coverage/windows", AsOf: answer.Time(now), Value: []window{}}
 	for cov, err := range archive.EveryHour(r.Context(), f.Ledger, s, q.from, q.to) {
 		if err != nil {
 			return err
@@ -268,7 +268,7 @@ func (f *Function) windows(w http.ResponseWriter, r *http.Request, asCSV bool) e
 		}
 		if len(list.Value) == q.top {
 			next := r.URL.Query()
-			for name, value := range map[string]string{"from": web.Time(cov.Start), "to": web.Time(q.to), "$top": strconv.Itoa(q.top)} {
+			for name, value := range map[string]string{"from": answer.Time(cov.Start), "to": answer.Time(q.to), "$top": strconv.Itoa(q.top)} {
 				next.Set(name, value)
 			}
 			next.Del("code") // the caller's key is no part of a link
@@ -278,9 +278,9 @@ func (f *Function) windows(w http.ResponseWriter, r *http.Request, asCSV bool) e
 		list.Value = append(list.Value, windowOf(&p, cov, f.Streams.Collects(s)))
 	}
 	if asCSV {
-		return web.CSV(w, "coverage-"+name+".csv", list.Value)
+		return answer.CSV(w, "coverage-"+name+".csv", list.Value)
 	}
-	web.JSON(w, http.StatusOK, list)
+	answer.JSON(w, http.StatusOK, list)
 	return nil
 }
 
@@ -293,11 +293,11 @@ func windowOf(p *archive.Progress, c archive.Coverage, collected bool) window {
 	if c.HasSum {
 		sum = hex.EncodeToString(c.Sum[:])
 	}
-	return window{Sum: sum, Revision: c.Revision, Unconfirmed: c.Unconfirmed + c.Unmet, LostFrom: web.Time(c.LostFrom), LostTo: web.Time(c.LostTo),
-		Start: web.Time(c.Start), End: web.Time(c.End()), Status: c.Word(), Reason: reason, Passes: c.Passes,
+	return window{Sum: sum, Revision: c.Revision, Unconfirmed: c.Unconfirmed + c.Unmet, LostFrom: answer.Time(c.LostFrom), LostTo: answer.Time(c.LostTo),
+		Start: answer.Time(c.Start), End: answer.Time(c.End()), Status: c.Word(), Reason: reason, Passes: c.Passes,
 		Records: c.Records, Versions: c.Versions, Bytes: c.Bytes, StoredBytes: c.StoredBytes,
 		Fetched: c.Fetched, New: c.New, Changed: c.Changed, Enriched: c.Enriched, Form: c.Form, Thin: c.Thin(), Unchanged: c.Unchanged, Quarantined: c.Quarantined, Late: c.Late, Seals: c.Seals,
-		FirstRead: web.Time(c.FirstReadAt), LastRead: web.Time(c.LastReadAt),
+		FirstRead: answer.Time(c.FirstReadAt), LastRead: answer.Time(c.LastReadAt),
 	}
 }
 
@@ -314,7 +314,7 @@ func readQuery(q url.Values, now, from, to time.Time, asCSV bool) (query, error)
 	if asCSV {
 		out.top = math.MaxInt
 	}
-	span, err := web.ReadRange(q, now)
+	span, err := answer.ReadRange(q, now)
 	if err != nil {
 		return out, err
 	}

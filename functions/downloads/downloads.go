@@ -11,13 +11,13 @@ import (
 	"strings"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/export"
 	"github.com/entraledger/entraledger/internal/odata"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/streams"
-	"github.com/entraledger/entraledger/internal/web"
 )
 
 // Function answers GET /api/downloads and GET /api/downloads/{name}.
@@ -46,26 +46,26 @@ func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = f.file(w, r)
 	}
 	if err != nil {
-		web.Error(w, r, err)
+		answer.Error(w, r, err)
 	}
 }
 
 func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
-	if err := web.ReadParameters(r).Err(); err != nil {
+	if err := answer.ReadParameters(r).Err(); err != nil {
 		return err
 	}
 	archived, err := f.Streams.All(r.Context())
 	if err != nil {
 		return err
 	}
-	base := web.BaseURL(r, f.BaseURL)
-	out := web.List[offer]{Context: base + "/api/$metadata#downloads", AsOf: web.Time(f.Now()), Value: []offer{}}
+	base := answer.BaseURL(r, f.BaseURL)
+	out := answer.List[offer]{Context: base + "/api/$metadata#downloads", AsOf: answer.Time(f.Now()), Value: []offer{}}
 	for _, file := range export.Files() {
 		if slices.Contains(archived, file.Stream) {
 			out.Value = append(out.Value, offer{file.Name, file.Stream, base + "/api/downloads/" + file.Name, file.Names()})
 		}
 	}
-	web.JSON(w, http.StatusOK, out)
+	answer.JSON(w, http.StatusOK, out)
 	return nil
 }
 
@@ -87,12 +87,12 @@ func (f *Function) file(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	web.SetGaps(w, gaps) // a file has no other place for it
+	answer.SetGaps(w, gaps) // a file has no other place for it
 	return f.stream(w, r, file, q, format)
 }
 
 func (f *Function) read(r *http.Request, file export.File) (search.Question, string, error) {
-	p := web.ReadParameters(r, "from", "to", "$filter", "format")
+	p := answer.ReadParameters(r, "from", "to", "$filter", "format")
 	format := p.Choice("format", "csv", "csv", "json", "ndjson")
 	from, to := p.Time("from"), p.Time("to")
 	if !from.IsZero() && !to.IsZero() && !from.Before(to) {
@@ -180,7 +180,7 @@ func (o *output) begin(r *http.Request) {
 	h.Add("Vary", "Accept-Encoding")
 	// How many records were altered is known at the end. The Functions host drops trailers: the
 	// rows tell it, too.
-	h.Set("Trailer", web.TamperedHeader)
+	h.Set("Trailer", answer.TamperedHeader)
 	o.to = o.response
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		h.Set("Content-Encoding", "gzip")

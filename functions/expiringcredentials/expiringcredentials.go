@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/directory"
-	"github.com/entraledger/entraledger/internal/web"
 )
 
 // Function answers GET /api/expiring-credentials and GET /api/expiring-credentials/summary.
@@ -33,26 +33,26 @@ type list struct {
 	Undisclosed []directory.Undisclosed `json:"undisclosed,omitempty"`
 	Count       *int64                  `json:"@odata.count,omitempty"`
 	NextLink    string                  `json:"@odata.nextLink,omitempty"`
-	Value       []web.Selected          `json:"value"`
+	Value       []answer.Selected       `json:"value"`
 }
 
 // ServeHTTP answers with a page, a file or a summary.
 func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	web.Views(w, r, "expiring-credentials", f.list, f.summary)
+	answer.Views(w, r, "expiring-credentials", f.list, f.summary)
 }
 
 var filters = []string{"withinDays", "state", "kind", "origin", "appId", "owner", "unusedDays", "exclude", "newSince"}
 
 func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
-	p := web.ReadParameters(r, slices.Concat(filters, web.ListParameters())...)
+	p := answer.ReadParameters(r, slices.Concat(filters, answer.ListParameters())...)
 	q := readQuery(p)
-	l := p.ReadList(r, directory.MaxTop, web.Names[directory.CredentialRow](), directory.CredentialOrders())
+	l := p.ReadList(r, directory.MaxTop, answer.Names[directory.CredentialRow](), directory.CredentialOrders())
 	q.Order.By, q.Order.Desc = l.By, l.Desc
 	if p.Err() != nil {
 		return p.Err()
 	}
 	if l.CSV {
-		file := web.NewFile[directory.CredentialRow](w, "expiring-credentials.csv", l.Fields)
+		file := answer.NewFile[directory.CredentialRow](w, "expiring-credentials.csv", l.Fields)
 		return file.End(f.Reader.EachCredential(r.Context(), q, file.Row))
 	}
 	page, err := f.Reader.Credentials(r.Context(), q, l.Top, l.Count, l.Token)
@@ -60,21 +60,21 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	out := list{
-		Context: web.BaseURL(r, f.BaseURL) + "/api/$metadata#expiringCredentials", AsOf: web.Time(page.Snapshot.AsOf), Now: web.Time(page.Now),
-		NewSince: web.Time(page.Since), Undisclosed: page.Snapshot.Undisclosed, Count: page.Count, Value: []web.Selected{},
+		Context: answer.BaseURL(r, f.BaseURL) + "/api/$metadata#expiringCredentials", AsOf: answer.Time(page.Snapshot.AsOf), Now: answer.Time(page.Now),
+		NewSince: answer.Time(page.Since), Undisclosed: page.Snapshot.Undisclosed, Count: page.Count, Value: []answer.Selected{},
 	}
 	for _, row := range page.Rows {
-		out.Value = append(out.Value, web.Selected{Object: row, Fields: l.Fields})
+		out.Value = append(out.Value, answer.Selected{Object: row, Fields: l.Fields})
 	}
 	if page.Next != "" {
-		out.NextLink = web.NextLink(r, f.BaseURL, page.Next)
+		out.NextLink = answer.NextLink(r, f.BaseURL, page.Next)
 	}
-	web.JSON(w, http.StatusOK, out)
+	answer.JSON(w, http.StatusOK, out)
 	return nil
 }
 
 // readQuery reads what both views take.
-func readQuery(p *web.Parameters) directory.CredentialQuery {
+func readQuery(p *answer.Parameters) directory.CredentialQuery {
 	q := directory.CredentialQuery{
 		Within: time.Duration(p.Int("withinDays", defaultWithin, 0, maxDays)) * day, UnusedFor: time.Duration(p.Int("unusedDays", defaultUnused, 1, maxDays)) * day,
 		AppID: p.Text("appId"), Owner: p.Text("owner"), Exclude: p.List("exclude"),
@@ -109,7 +109,7 @@ type summary struct {
 }
 
 func (f *Function) summary(w http.ResponseWriter, r *http.Request) error {
-	p := web.ReadParameters(r, slices.Concat(filters, []string{"$format"})...)
+	p := answer.ReadParameters(r, slices.Concat(filters, []string{"$format"})...)
 	q := readQuery(p)
 	asCSV := p.CSV(r)
 	if p.Err() != nil {
@@ -120,10 +120,10 @@ func (f *Function) summary(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if asCSV {
-		return web.CSV(w, "expiring-credentials-summary.csv", counts)
+		return answer.CSV(w, "expiring-credentials-summary.csv", counts)
 	}
-	web.JSON(w, http.StatusOK, summary{
-		Context: web.BaseURL(r, f.BaseURL) + "/api/$metadata#expiringCredentialsSummary", AsOf: web.Time(snap.AsOf), Undisclosed: snap.Undisclosed,
+	answer.JSON(w, http.StatusOK, summary{
+		Context: answer.BaseURL(r, f.BaseURL) + "/api/$metadata#expiringCredentialsSummary", AsOf: answer.Time(snap.AsOf), Undisclosed: snap.Undisclosed,
 		Total: total, Value: counts,
 	})
 	return nil

@@ -7,8 +7,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/directory"
-	"github.com/entraledger/entraledger/internal/web"
 )
 
 // Function answers GET /api/inactive-users and GET /api/inactive-users/summary.
@@ -37,15 +37,15 @@ type list struct {
 
 // ServeHTTP answers with a page, a file or a summary.
 func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	web.Views(w, r, "inactive-users", f.list, f.summary)
+	answer.Views(w, r, "inactive-users", f.list, f.summary)
 }
 
 var filters = []string{"days", "before", "userType", "enabled", "licensed", "synced", "neverSignedIn", "state", "exclude", "newSince"}
 
 func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
-	p := web.ReadParameters(r, slices.Concat(filters, web.ListParameters())...)
+	p := answer.ReadParameters(r, slices.Concat(filters, answer.ListParameters())...)
 	q := readQuery(p)
-	l := p.ReadList(r, directory.MaxTop, web.Names[directory.UserRow](), directory.UserOrders())
+	l := p.ReadList(r, directory.MaxTop, answer.Names[directory.UserRow](), directory.UserOrders())
 	q.Order.By, q.Order.Desc = l.By, l.Desc
 	if p.Err() != nil {
 		return p.Err()
@@ -58,31 +58,31 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	out := list{
-		Context: web.BaseURL(r, f.BaseURL) + "/api/$metadata#inactiveUsers", AsOf: web.Time(page.Snapshot.AsOf), Before: web.Time(page.Cutoff),
-		NewSince: web.Time(page.Since), Undisclosed: page.Snapshot.Undisclosed, Count: page.Count, Value: page.Rows,
+		Context: answer.BaseURL(r, f.BaseURL) + "/api/$metadata#inactiveUsers", AsOf: answer.Time(page.Snapshot.AsOf), Before: answer.Time(page.Cutoff),
+		NewSince: answer.Time(page.Since), Undisclosed: page.Snapshot.Undisclosed, Count: page.Count, Value: page.Rows,
 	}
 	if l.Fields != nil {
 		for i, row := range out.Value {
-			out.Value[i] = web.Project(row, l.Fields)
+			out.Value[i] = answer.Project(row, l.Fields)
 		}
 	}
 	if out.Value == nil {
 		out.Value = []json.RawMessage{}
 	}
 	if page.Next != "" {
-		out.NextLink = web.NextLink(r, f.BaseURL, page.Next)
+		out.NextLink = answer.NextLink(r, f.BaseURL, page.Next)
 	}
-	web.JSON(w, http.StatusOK, out)
+	answer.JSON(w, http.StatusOK, out)
 	return nil
 }
 
 func (f *Function) file(w http.ResponseWriter, r *http.Request, q directory.UserQuery, fields []string) error {
-	file := web.NewFile[directory.UserRow](w, "inactive-users.csv", fields)
+	file := answer.NewFile[directory.UserRow](w, "inactive-users.csv", fields)
 	return file.End(f.Reader.EachUser(r.Context(), q, file.Row))
 }
 
 // readQuery reads what both views take.
-func readQuery(p *web.Parameters) directory.UserQuery {
+func readQuery(p *answer.Parameters) directory.UserQuery {
 	q := directory.UserQuery{
 		Days: p.Int("days", defaultDays, 1, maxDays), Before: p.Time("before"),
 		Enabled: p.Flag("enabled"), Licensed: p.Flag("licensed"), Synced: p.Flag("synced"), Exclude: p.List("exclude"),
@@ -122,7 +122,7 @@ type summary struct {
 }
 
 func (f *Function) summary(w http.ResponseWriter, r *http.Request) error {
-	p := web.ReadParameters(r, slices.Concat(filters, []string{"$format"})...)
+	p := answer.ReadParameters(r, slices.Concat(filters, []string{"$format"})...)
 	q := readQuery(p)
 	asCSV := p.CSV(r)
 	if p.Err() != nil {
@@ -133,11 +133,11 @@ func (f *Function) summary(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if asCSV {
-		return web.CSV(w, "inactive-users-summary.csv", counts)
+		return answer.CSV(w, "inactive-users-summary.csv", counts)
 	}
-	web.JSON(w, http.StatusOK, summary{
-		Context: web.BaseURL(r, f.BaseURL) + "/api/$metadata#inactiveUsersSummary", AsOf: web.Time(snap.AsOf),
-		Before: web.Time(snap.AsOf.Add(-time.Duration(q.Days) * 24 * time.Hour)), Undisclosed: snap.Undisclosed, Total: total, Value: counts,
+	answer.JSON(w, http.StatusOK, summary{
+		Context: answer.BaseURL(r, f.BaseURL) + "/api/$metadata#inactiveUsersSummary", AsOf: answer.Time(snap.AsOf),
+		Before: answer.Time(snap.AsOf.Add(-time.Duration(q.Days) * 24 * time.Hour)), Undisclosed: snap.Undisclosed, Total: total, Value: counts,
 	})
 	return nil
 }

@@ -8,11 +8,11 @@ import (
 	"strings"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/odata"
 	"github.com/entraledger/entraledger/internal/search"
-	"github.com/entraledger/entraledger/internal/web"
 )
 
 // spans are what the parameter aggregate accepts, as the portal does.
@@ -54,7 +54,7 @@ func (f *Function) aggregate(w http.ResponseWriter, r *http.Request, q query) er
 	}
 	if page.More {
 		body = append(body, `"@odata.nextLink":`...)
-		body = strconv.AppendQuote(body, web.NextLink(r, f.BaseURL, next(groupPlace{page.Span, page.Offset})))
+		body = strconv.AppendQuote(body, answer.NextLink(r, f.BaseURL, next(groupPlace{page.Span, page.Offset})))
 		body = append(body, ',')
 	}
 	body = append(body, `"value":[`...)
@@ -64,7 +64,7 @@ func (f *Function) aggregate(w http.ResponseWriter, r *http.Request, q query) er
 		}
 		body = about.append(body, g, spans[q.aggregate])
 	}
-	web.Raw(w, append(body, "]}"...))
+	answer.Raw(w, append(body, "]}"...))
 	return nil
 }
 
@@ -111,11 +111,11 @@ func (d groups) append(body []byte, g search.Group, every time.Duration) []byte 
 	name := func(name string) { body = append(append(append(body, '"'), name...), `":`...) }
 	text := func(key, value string) {
 		name(key)
-		body = append(web.AppendText(body, value), ',')
+		body = append(answer.AppendText(body, value), ',')
 	}
 	body = append(body, '{')
-	text("aggregatedStartDateTime", web.Time(g.Start))
-	text("aggregatedEndDateTime", web.Time(g.Start.Add(every)))
+	text("aggregatedStartDateTime", answer.Time(g.Start))
+	text("aggregatedEndDateTime", answer.Time(g.Start.Add(every)))
 	for _, k := range g.Keys {
 		if d.numbers[k.Name] {
 			name(path.Base(k.Name))
@@ -125,8 +125,8 @@ func (d groups) append(body []byte, g search.Group, every time.Duration) []byte 
 			text(path.Base(k.Name), k.Value)
 		}
 	}
-	text(d.first, web.Time(g.First))
-	text(d.last, web.Time(g.Last))
+	text(d.first, answer.Time(g.First))
+	text(d.last, answer.Time(g.Last))
 	name(d.count)
 	return append(strconv.AppendInt(body, g.Count, 10), '}')
 }

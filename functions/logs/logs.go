@@ -12,13 +12,13 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/skiptoken"
 	"github.com/entraledger/entraledger/internal/streams"
-	"github.com/entraledger/entraledger/internal/web"
 )
 
 // Archive is what the function reads.
@@ -57,7 +57,7 @@ func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = f.list(w, r)
 	}
 	if err != nil {
-		web.Error(w, r, err)
+		answer.Error(w, r, err)
 	}
 }
 
@@ -89,7 +89,7 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 	}
 	if page.More {
 		body = append(body, `"@odata.nextLink":`...)
-		body = strconv.AppendQuote(body, web.NextLink(r, f.BaseURL, next(page.After)))
+		body = strconv.AppendQuote(body, answer.NextLink(r, f.BaseURL, next(page.After)))
 		body = append(body, ',')
 	}
 	switch {
@@ -106,7 +106,7 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 		}
 		body = append(body, q.project(rec)...)
 	}
-	web.Raw(w, append(body, "]}"...))
+	answer.Raw(w, append(body, "]}"...))
 	return nil
 }
 
@@ -154,16 +154,16 @@ func (f *Function) gaps(ctx context.Context, q query) func() ([]archive.Gap, err
 // begin begins the answer. What is not there any more, and how many records were altered, stands in
 // a header, and in an annotation, which clients of Graph ignore.
 func (f *Function) begin(w http.ResponseWriter, r *http.Request, q query, missing func() ([]archive.Gap, error), tampered int) ([]byte, error) {
-	about := web.BaseURL(r, f.BaseURL) + "/api/$metadata#auditLogs/" + q.collection
+	about := answer.BaseURL(r, f.BaseURL) + "/api/$metadata#auditLogs/" + q.collection
 	body := append([]byte(`{"@odata.context":`), strconv.Quote(about)+`,`...)
-	web.SetTampered(w.Header(), tampered)
-	body = web.AppendTamperedCount(body, tampered)
+	answer.SetTampered(w.Header(), tampered)
+	body = answer.AppendTamperedCount(body, tampered)
 	gaps, err := missing()
 	if err != nil || len(gaps) == 0 {
 		return body, err
 	}
-	web.SetGaps(w, gaps)
-	list, err := json.Marshal(web.Gaps(gaps))
+	answer.SetGaps(w, gaps)
+	list, err := json.Marshal(answer.Gaps(gaps))
 	return append(append(append(body, `"@entraledger.gaps":`...), list...), ','), err
 }
 
@@ -183,17 +183,17 @@ func (q query) project(rec archive.Archived) []byte {
 	if rec.Tampered != "" {
 		fields := q.fields
 		if fields != nil {
-			fields = append(slices.Clone(fields), web.TamperedAnnotation, web.RowKeyAnnotation)
+			fields = append(slices.Clone(fields), answer.TamperedAnnotation, answer.RowKeyAnnotation)
 		}
-		return web.Project(web.Tampered(rec, logs.Of(q.Stream).TimeProperty), fields)
+		return answer.Project(answer.Tampered(rec, logs.Of(q.Stream).TimeProperty), fields)
 	}
-	raw := web.Project(rec.Raw, q.fields)
+	raw := answer.Project(rec.Raw, q.fields)
 	if !q.Versions || !gjson.ParseBytes(raw).IsObject() {
 		return raw
 	}
-	about := `{"@entraledger.firstSeenDateTime":` + strconv.Quote(web.Time(rec.FirstSeen))
+	about := `{"@entraledger.firstSeenDateTime":` + strconv.Quote(answer.Time(rec.FirstSeen))
 	if !rec.Superseded.IsZero() {
-		about += `,"@entraledger.supersededDateTime":` + strconv.Quote(web.Time(rec.Superseded))
+		about += `,"@entraledger.supersededDateTime":` + strconv.Quote(answer.Time(rec.Superseded))
 	}
 	if len(raw) > 2 {
 		about += ","

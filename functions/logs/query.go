@@ -9,11 +9,11 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/odata"
 	"github.com/entraledger/entraledger/internal/search"
-	"github.com/entraledger/entraledger/internal/web"
 )
 
 // query is a request, read.
@@ -36,7 +36,7 @@ func (f *Function) readQuery(r *http.Request, accepted ...string) (query, error)
 			Remedy: "there are " + strings.Join(slices.Sorted(maps.Keys(logs.Collections())), ", ")}
 	}
 	stream := log.Stream
-	p := web.ReadParameters(r, accepted...)
+	p := answer.ReadParameters(r, accepted...)
 	q.top = p.Int("$top", defaultTop, 1, maxTop)
 	q.count = p.Choice("$count", "false", "true", "false") == "true"
 	versions := p.Choice("versions", "current", "current", "all") == "all"
@@ -68,7 +68,7 @@ func (f *Function) readQuery(r *http.Request, accepted ...string) (query, error)
 	return q, err
 }
 
-func selected(p *web.Parameters, shape *odata.Shape) ([]string, error) {
+func selected(p *answer.Parameters, shape *odata.Shape) ([]string, error) {
 	fields := p.List("$select")
 	for _, name := range fields {
 		if _, ok := shape.Fields[name]; ok {

@@ -6,10 +6,10 @@ import (
 	"slices"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
-	"github.com/entraledger/entraledger/internal/web"
 )
 
 // one answers with one record, as it is now. An id does not say when its record is from, so the
@@ -38,8 +38,8 @@ func (f *Function) one(w http.ResponseWriter, r *http.Request, id string) error 
 			return err
 		}
 		if found != nil {
-			web.SetTampered(w.Header(), s.altered)
-			web.Raw(w, q.project(*found))
+			answer.SetTampered(w.Header(), s.altered)
+			answer.Raw(w, q.project(*found))
 			return nil
 		}
 		missing, err := f.Gaps.OfQuestion(r.Context(), q.Question)
@@ -48,12 +48,12 @@ func (f *Function) one(w http.ResponseWriter, r *http.Request, id string) error 
 		}
 		gaps = append(gaps, missing...)
 	}
-	web.SetTampered(w.Header(), s.altered)
+	answer.SetTampered(w.Header(), s.altered)
 	if err := s.tampered(); err != nil {
 		return err
 	}
 	slices.SortStableFunc(gaps, func(a, b archive.Gap) int { return a.From.Compare(b.From) })
-	web.SetGaps(w, gaps)
+	answer.SetGaps(w, gaps)
 	return s.notThere(q.collection, gaps)
 }
 
@@ -149,7 +149,7 @@ func (s *sought) notThere(collection string, gaps []archive.Gap) error {
 		if i > 0 {
 			out.Why += "; "
 		}
-		out.Why += fmt.Sprintf("%s to %s, %s", web.Time(g.From), web.Time(g.To), g.Reason)
+		out.Why += fmt.Sprintf("%s to %s, %s", answer.Time(g.From), answer.Time(g.To), g.Reason)
 	}
 	if more := len(gaps) - gapsInMessage; more > 0 {
 		out.Why += fmt.Sprintf("; and %d more", more)

@@ -7,8 +7,8 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/preflight"
-	"github.com/entraledger/entraledger/internal/web"
 )
 
 // Function answers GET /api/preflight.
@@ -34,17 +34,17 @@ type report struct {
 
 // ServeHTTP makes the checks, which takes up to a minute: they keep to the ceiling of Graph's reports.
 func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := web.ReadParameters(r).Err(); err != nil {
-		web.Error(w, r, err)
+	if err := answer.ReadParameters(r).Err(); err != nil {
+		answer.Error(w, r, err)
 		return
 	}
 	checks := f.Run(r.Context())
 	if err := r.Context().Err(); err != nil { // what failed for that says nothing
-		web.Error(w, r, err)
+		answer.Error(w, r, err)
 		return
 	}
-	web.JSON(w, http.StatusOK, report{
-		Context: web.BaseURL(r, f.BaseURL) + "/api/$metadata#preflight", AsOf: web.Time(f.Now()),
+	answer.JSON(w, http.StatusOK, report{
+		Context: answer.BaseURL(r, f.BaseURL) + "/api/$metadata#preflight", AsOf: answer.Time(f.Now()),
 		Status: preflight.Worst(checks), Value: checks,
 		Version: f.Binary.Version, SHA256: f.Binary.SHA256, Cloud: f.Cloud, Graph: f.Graph,
 	})

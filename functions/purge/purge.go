@@ -5,10 +5,10 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/streams"
-	"github.com/entraledger/entraledger/internal/web"
 )
 
 // Function answers GET /api/purge.
@@ -32,12 +32,12 @@ type month struct {
 // ServeHTTP answers with the plan.
 func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := f.serve(w, r); err != nil {
-		web.Error(w, r, err)
+		answer.Error(w, r, err)
 	}
 }
 
 func (f *Function) serve(w http.ResponseWriter, r *http.Request) error {
-	p := web.ReadParameters(r, "stream")
+	p := answer.ReadParameters(r, "stream")
 	if p.Err() != nil {
 		return p.Err()
 	}
@@ -45,12 +45,12 @@ func (f *Function) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	asked, err := web.Streams(p.List("stream"), archived)
+	asked, err := answer.Streams(p.List("stream"), archived)
 	if err != nil {
 		return err
 	}
 	now := f.Now()
-	out := web.List[month]{Context: web.BaseURL(r, f.BaseURL) + "/api/$metadata#purge", AsOf: web.Time(now), Value: []month{}}
+	out := answer.List[month]{Context: answer.BaseURL(r, f.BaseURL) + "/api/$metadata#purge", AsOf: answer.Time(now), Value: []month{}}
 	for _, s := range asked {
 		months, err := f.Purger.Plan(r.Context(), s, now)
 		if entra.CodeOf(err) == entra.CodeTampered && err != nil && len(asked) > 1 {
@@ -64,6 +64,6 @@ func (f *Function) serve(w http.ResponseWriter, r *http.Request) error {
 			out.Value = append(out.Value, month{m.Stream, m.Month.Format("2006-01"), m.Records, m.StoredBytes, m.Rule, m.Kept == "", m.Kept})
 		}
 	}
-	web.JSON(w, http.StatusOK, out)
+	answer.JSON(w, http.StatusOK, out)
 	return nil
 }

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/reference"
-	"github.com/entraledger/entraledger/internal/web"
 )
 
 // Function answers GET /api/reference/auditActivities and GET /api/reference/errorCodes.
@@ -21,12 +21,12 @@ type Function struct {
 // ServeHTTP answers with a list.
 func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := f.serve(w, r); err != nil {
-		web.Error(w, r, err)
+		answer.Error(w, r, err)
 	}
 }
 
 func (f *Function) serve(w http.ResponseWriter, r *http.Request) error {
-	p := web.ReadParameters(r, "search", "service", "category", "$format")
+	p := answer.ReadParameters(r, "search", "service", "category", "$format")
 	asCSV := p.CSV(r)
 	if p.Err() != nil {
 		return p.Err()
@@ -63,8 +63,8 @@ func (f *Function) serve(w http.ResponseWriter, r *http.Request) error {
 
 func list[T any](f *Function, w http.ResponseWriter, r *http.Request, name string, rows []T, asCSV bool) error {
 	if asCSV {
-		return web.CSV(w, name+".csv", rows)
+		return answer.CSV(w, name+".csv", rows)
 	}
-	web.JSON(w, http.StatusOK, web.List[T]{Context: web.BaseURL(r, f.BaseURL) + "/api/$metadata#reference/" + name, AsOf: web.Time(f.Now()), Value: rows})
+	answer.JSON(w, http.StatusOK, answer.List[T]{Context: answer.BaseURL(r, f.BaseURL) + "/api/$metadata#reference/" + name, AsOf: answer.Time(f.Now()), Value: rows})
 	return nil
 }

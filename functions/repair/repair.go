@@ -13,11 +13,11 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
 	"github.com/entraledger/entraledger/internal/streams"
-	"github.com/entraledger/entraledger/internal/web"
 )
 
 // Kind is the kind of its jobs.
@@ -39,7 +39,7 @@ const maxBody = 64 << 10
 // ServeHTTP plans a repair, starts one, or goes on with one.
 func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := f.serve(w, r); err != nil {
-		web.Error(w, r, err)
+		answer.Error(w, r, err)
 	}
 }
 
@@ -55,7 +55,7 @@ func (f *Function) serve(w http.ResponseWriter, r *http.Request) error {
 		err error
 	)
 	if id := r.PathValue("job"); id != "" {
-		if err := web.CheckParameters(r); err != nil {
+		if err := answer.CheckParameters(r); err != nil {
 			return err
 		}
 		job, s, err = runner.Continue(r.Context(), id)
@@ -77,11 +77,11 @@ func (f *Function) read(w http.ResponseWriter, r *http.Request) (archive.Repairi
 	out := archive.Repairing{Plan: r.Method != http.MethodPost, By: archive.Execution{ID: uuid.NewString(), Work: r.Method + " /api/repair"}}
 	name := r.URL.Query().Get("stream")
 	if out.Plan {
-		if err := web.CheckParameters(r, "stream"); err != nil {
+		if err := answer.CheckParameters(r, "stream"); err != nil {
 			return out, err
 		}
 	} else {
-		if err := web.CheckParameters(r); err != nil {
+		if err := answer.CheckParameters(r); err != nil {
 			return out, err
 		}
 		var err error
@@ -139,11 +139,11 @@ type repairing struct {
 }
 
 func (f *Function) answer(w http.ResponseWriter, r *http.Request, job jobs.Job, s archive.Repairing) {
-	base, p := web.BaseURL(r, f.BaseURL), s.Rebuilt
+	base, p := answer.BaseURL(r, f.BaseURL), s.Rebuilt
 	out := repairing{Context: base + "/api/$metadata#repair", Status: "repaired", Stream: s.Stream, Wrong: s.Wrong,
 		Windows: s.Verification.Windows, Records: s.Verification.Records, Rows: s.Rows, Entries: p.Seals,
-		Begin: web.Time(p.Begin), BackfilledTo: web.Time(p.Backfilled), Watermark: web.Time(p.Watermark),
-		SettledTo: web.Time(p.SealedTo), PurgedTo: web.Time(p.PurgedTo), Stored: p.Records, Versions: p.Versions}
+		Begin: answer.Time(p.Begin), BackfilledTo: answer.Time(p.Backfilled), Watermark: answer.Time(p.Watermark),
+		SettledTo: answer.Time(p.SealedTo), PurgedTo: answer.Time(p.PurgedTo), Stored: p.Records, Versions: p.Versions}
 	if out.Wrong == nil {
 		out.Wrong = []string{}
 	}
@@ -153,10 +153,10 @@ func (f *Function) answer(w http.ResponseWriter, r *http.Request, job jobs.Job, 
 	switch {
 	case !job.Done:
 		out.Status = "running"
-		web.Accepted(w, base+"/api/repair/"+url.PathEscape(job.ID), out)
+		answer.Accepted(w, base+"/api/repair/"+url.PathEscape(job.ID), out)
 		return
 	case s.Plan:
 		out.Status = "planned"
 	}
-	web.JSON(w, http.StatusOK, out)
+	answer.JSON(w, http.StatusOK, out)
 }

@@ -7,10 +7,10 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
-	"github.com/entraledger/entraledger/internal/web"
 )
 
 // Kind is the kind of its jobs.
@@ -58,23 +58,23 @@ func failureOf(s directory.Snapshot) *failure {
 	case s.Stage == directory.Whole:
 		return nil
 	case s.Behind != nil:
-		return &failure{web.Time(s.Behind.At), s.Behind.Code, s.Behind.Message}
+		return &failure{answer.Time(s.Behind.At), s.Behind.Code, s.Behind.Message}
 	case s.LastError == "":
 		return nil
 	case s.LastErrorAt.IsZero(): // an older version noted it
-		return &failure{web.Time(s.Updated), entra.CodeInternal, s.LastError}
+		return &failure{answer.Time(s.Updated), entra.CodeInternal, s.LastError}
 	}
-	return &failure{web.Time(s.LastErrorAt), s.LastErrorCode, s.LastError}
+	return &failure{answer.Time(s.LastErrorAt), s.LastErrorCode, s.LastError}
 }
 
 func rowOf(s directory.Snapshot) row {
-	r := row{ID: s.ID, Status: s.Status(), AsOf: web.Time(s.AsOf), Finished: web.Time(s.Finished), Phase: s.Phase, Users: s.Users, Applications: s.Applications,
+	r := row{ID: s.ID, Status: s.Status(), AsOf: answer.Time(s.AsOf), Finished: answer.Time(s.Finished), Phase: s.Phase, Users: s.Users, Applications: s.Applications,
 		Principals: s.Principals, Credentials: s.Credentials, GraphRequests: s.GraphRequests, Undisclosed: s.Undisclosed, LastError: s.LastError, LastFailure: failureOf(s)}
 	if r.LastFailure != nil {
 		r.LastError = r.LastFailure.Message
 	}
 	if s.Stage == directory.Reading {
-		r.LastStep = web.Time(s.LastStep())
+		r.LastStep = answer.Time(s.LastStep())
 	}
 	if r.Undisclosed == nil {
 		r.Undisclosed = []directory.Undisclosed{}
@@ -90,7 +90,7 @@ type state struct {
 
 // ServeHTTP starts a snapshot, goes on with one, or lists them.
 func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	err := web.ReadParameters(r).Err()
+	err := answer.ReadParameters(r).Err()
 	switch {
 	case err != nil:
 	case r.Method == http.MethodPost || r.PathValue("job") != "":
@@ -99,7 +99,7 @@ func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = f.list(w, r)
 	}
 	if err != nil {
-		web.Error(w, r, err)
+		answer.Error(w, r, err)
 	}
 }
 
@@ -108,11 +108,11 @@ func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	list := web.List[row]{Context: web.BaseURL(r, f.BaseURL) + "/api/$metadata#snapshots", AsOf: web.Time(f.Now()), Value: []row{}}
+	list := answer.List[row]{Context: answer.BaseURL(r, f.BaseURL) + "/api/$metadata#snapshots", AsOf: answer.Time(f.Now()), Value: []row{}}
 	for _, s := range snaps {
 		list.Value = append(list.Value, rowOf(s))
 	}
-	web.JSON(w, http.StatusOK, list)
+	answer.JSON(w, http.StatusOK, list)
 	return nil
 }
 
@@ -131,17 +131,17 @@ func (f *Function) work(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	base := web.BaseURL(r, f.BaseURL)
+	base := answer.BaseURL(r, f.BaseURL)
 	out := struct {
 		Context string `json:"@odata.context"`
 		row
 	}{base + "/api/$metadata#snapshots/$entity", rowOf(s.Snapshot)}
 	if !job.Done {
 		out.Status = "running"
-		web.Accepted(w, base+"/api/snapshot/"+url.PathEscape(job.ID), out)
+		answer.Accepted(w, base+"/api/snapshot/"+url.PathEscape(job.ID), out)
 		return nil
 	}
-	web.JSON(w, http.StatusOK, out)
+	answer.JSON(w, http.StatusOK, out)
 	return nil
 }
 

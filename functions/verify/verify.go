@@ -8,11 +8,11 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
 	"github.com/entraledger/entraledger/internal/streams"
-	"github.com/entraledger/entraledger/internal/web"
 )
 
 // Kind is the kind of its jobs.
@@ -41,7 +41,7 @@ func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		err = f.proceed(w, r, job)
 	}
 	if err != nil {
-		web.Error(w, r, err)
+		answer.Error(w, r, err)
 	}
 }
 
@@ -54,18 +54,18 @@ func (f *Function) runner() *jobs.Runner[archive.Verification] {
 }
 
 func (f *Function) start(w http.ResponseWriter, r *http.Request) error {
-	if err := web.CheckParameters(r, "stream", "from", "to"); err != nil {
+	if err := answer.CheckParameters(r, "stream", "from", "to"); err != nil {
 		return err
 	}
 	archived, err := f.Streams.All(r.Context())
 	if err != nil {
 		return err
 	}
-	asked, err := web.Streams(r.URL.Query()["stream"], archived)
+	asked, err := answer.Streams(r.URL.Query()["stream"], archived)
 	if err != nil {
 		return err
 	}
-	span, err := web.ReadRange(r.URL.Query(), f.Now())
+	span, err := answer.ReadRange(r.URL.Query(), f.Now())
 	if err != nil {
 		return err
 	}
@@ -78,7 +78,7 @@ func (f *Function) start(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (f *Function) proceed(w http.ResponseWriter, r *http.Request, id string) error {
-	if err := web.CheckParameters(r); err != nil {
+	if err := answer.CheckParameters(r); err != nil {
 		return err
 	}
 	job, v, err := f.runner().Continue(r.Context(), id)
@@ -151,7 +151,7 @@ type verification struct {
 }
 
 func (f *Function) answer(w http.ResponseWriter, r *http.Request, job jobs.Job, v archive.Verification) {
-	base := web.BaseURL(r, f.BaseURL)
+	base := answer.BaseURL(r, f.BaseURL)
 	out := verification{Context: base + "/api/$metadata#verification", Status: "intact", Percent: 100,
 		Windows: v.Windows, Records: v.Records,
 		Counts: v.Counts, Heads: []head{}, Purges: []purge{}, Repairs: []repair{}, Unnamed: v.More, Ranges: []stretch{}, Unranged: v.MoreOf, Findings: []finding{}}
@@ -162,29 +162,29 @@ func (f *Function) answer(w http.ResponseWriter, r *http.Request, job jobs.Job, 
 		out.Heads = append(out.Heads, head{h.Stream, h.Size, h.Root.String()})
 	}
 	for _, p := range v.Purges {
-		out.Purges = append(out.Purges, purge{p.Stream, web.Time(p.From), web.Time(p.To),
-			web.Time(p.PurgedAt), p.Rule, p.Hours, p.Contents})
+		out.Purges = append(out.Purges, purge{p.Stream, answer.Time(p.From), answer.Time(p.To),
+			answer.Time(p.PurgedAt), p.Rule, p.Hours, p.Contents})
 	}
 	for _, p := range v.Repairs {
-		out.Repairs = append(out.Repairs, repair{p.Stream, web.Time(p.RepairedAt), p.Entry, p.What})
+		out.Repairs = append(out.Repairs, repair{p.Stream, answer.Time(p.RepairedAt), p.Entry, p.What})
 	}
 	for _, r := range v.Ranges {
-		out.Ranges = append(out.Ranges, stretch{r.Difference, r.Stream, web.Time(r.From), web.Time(r.To),
+		out.Ranges = append(out.Ranges, stretch{r.Difference, r.Stream, answer.Time(r.From), answer.Time(r.To),
 			r.Hours, r.Detail})
 	}
 	for _, d := range v.Findings {
-		out.Findings = append(out.Findings, finding{d.Difference, d.Stream, web.Time(d.Hour), d.Table, d.Row,
+		out.Findings = append(out.Findings, finding{d.Difference, d.Stream, answer.Time(d.Hour), d.Table, d.Row,
 			d.Detail})
 	}
 	switch {
 	case !job.Done:
 		out.Status, out.Percent = "running", percent(v)
-		web.Accepted(w, base+"/api/verify/"+url.PathEscape(job.ID), out)
+		answer.Accepted(w, base+"/api/verify/"+url.PathEscape(job.ID), out)
 		return
 	case !v.Intact():
 		out.Status = "differs"
 	}
-	web.JSON(w, http.StatusOK, out)
+	answer.JSON(w, http.StatusOK, out)
 }
 
 // percent counts the streams as equal parts.
@@ -198,7 +198,7 @@ func percent(v archive.Verification) int64 {
 }
 
 func (f *Function) prove(w http.ResponseWriter, r *http.Request) error {
-	if err := web.CheckParameters(r, "stream", "id", "dateTime"); err != nil {
+	if err := answer.CheckParameters(r, "stream", "id", "dateTime"); err != nil {
 		return err
 	}
 	q := r.URL.Query()
@@ -206,7 +206,7 @@ func (f *Function) prove(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	asked, err := web.Streams(q["stream"], archived)
+	asked, err := answer.Streams(q["stream"], archived)
 	if err != nil {
 		return err
 	}
@@ -219,6 +219,6 @@ func (f *Function) prove(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	web.JSON(w, http.StatusOK, proof)
+	answer.JSON(w, http.StatusOK, proof)
 	return nil
 }

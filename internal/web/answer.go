@@ -56,24 +56,14 @@ func JSON(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(body.Bytes()) // a caller that went away needs no answer
 }
 
-// Entity writes one object: what is said of the answer, and then the object's own properties. Neither may be empty.
-func Entity(w http.ResponseWriter, about any, object json.RawMessage) {
-	head, err := json.Marshal(about)
-	if err != nil {
-		JSON(w, http.StatusOK, about) // which answers with the reason
-		return
-	}
-	JSON(w, http.StatusOK, json.RawMessage(slices.Concat(head[:len(head)-1], []byte(","), object[1:])))
-}
-
 // AppendText appends a JSON text.
 func AppendText(dst []byte, text string) []byte {
 	body, _ := json.Marshal(text) // a text always has a JSON form
 	return append(dst, body...)
 }
 
-// Raw writes a body that is JSON already, byte for byte.
-func Raw(w http.ResponseWriter, body []byte) {
+// writeRaw writes a body that is JSON already, byte for byte.
+func writeRaw(w http.ResponseWriter, body []byte) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(http.StatusOK)
@@ -92,16 +82,22 @@ type errorBody struct {
 	} `json:"error"`
 }
 
-// Error writes err as Graph's error object. An error that nobody put into words is shown as internal: its text is
-// for the log only.
-func Error(w http.ResponseWriter, r *http.Request, err error) {
-	if err != nil && r.Context().Err() != nil { // a caller that went away reads no answer
-		stop := err
-		if err = entra.Without(err, context.Canceled); err == nil {
-			err = &entra.Error{Code: entra.CodeUnavailable, Doing: "answer the request", Why: "this process ends",
-				Remedy: "ask again", Err: stop}
-		}
+// told is the error that is told of a request: of one that was stopped, what failed by itself, or else that it was stopped.
+func told(r *http.Request, err error) error {
+	if err == nil || r.Context().Err() == nil {
+		return err
 	}
+	if failed := entra.Without(err, context.Canceled); failed != nil {
+		return failed
+	}
+	return &entra.Error{Code: entra.CodeUnavailable, Doing: "answer the request", Why: "this process ends", Remedy: "ask again",
+		Err: err}
+}
+
+// Error writes err as Graph's error object. An error that nobody put into words is shown as internal: its text is
+// for the log only. It returns the status.
+func Error(w http.ResponseWriter, r *http.Request, err error) int {
+	err = told(r, err)
 	var body errorBody
 	code := entra.CodeOf(err)
 	body.Error.Code, body.Error.Message = code, err.Error()
@@ -121,15 +117,7 @@ func Error(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", "300")
 	}
 	JSON(w, status, body)
-}
-
-// List is a collection as Graph has it.
-type List[T any] struct {
-	Context  string `json:"@odata.context"`
-	AsOf     string `json:"asOfDateTime"`
-	Count    *int   `json:"@odata.count,omitempty"`
-	NextLink string `json:"@odata.nextLink,omitempty"`
-	Value    []T    `json:"value"`
+	return status
 }
 
 // Time writes a time as Graph does; the zero time is empty, and its key then left out.

@@ -15,11 +15,8 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/web/router"
 )
-
-// Timer is the work of a timer function; an error fails the invocation. ctx ends when the process is
-// to end: whether the run is handed over then, or has failed, the function says.
-type Timer func(ctx context.Context) (Result, error)
 
 // maxEnvelope bounds an invocation's body; a timer's is below 1 KB.
 const maxEnvelope = 1 << 20
@@ -29,23 +26,59 @@ const maxURL = 256 << 10
 
 // Host routes what the Functions host sends. It is an http.Handler.
 type Host struct {
-	log    *slog.Logger
-	timers map[string]Timer
-	routes *http.ServeMux
-	verbs  map[string][]string // by pattern
+	log       *slog.Logger
+	base      string // of links; empty: as forwarded
+	timers    map[string]Timer
+	functions map[string]*served
+	routes    router.Router
 
 	requireRoles  bool // of callers
 	authenticated bool // App Service has verified who calls
 
 	stopping context.Context // ends with Stop
 	stop     context.CancelFunc
+
+	patterns *http.ServeMux
+	verbs    map[string][]string // by pattern
 }
 
 // New makes a Host without functions.
 func New(log *slog.Logger) *Host {
-	h := &Host{log: log, timers: make(map[string]Timer), routes: http.NewServeMux(), verbs: make(map[string][]string)}
+	h := &Host{log: log, timers: make(map[string]Timer), functions: make(map[string]*served),
+		patterns: http.NewServeMux(), verbs: make(map[string][]string)}
 	h.stopping, h.stop = context.WithCancel(context.Background())
 	return h
+}
+
+// Serve makes a Host of functions. base is the public address for links, without a slash at the end; empty: as the host
+// forwarded it.
+func Serve(log *slog.Logger, base string, functions ...Function) (*Host, error) {
+	h := New(log)
+	h.base = base
+	return h, h.Add(functions...)
+}
+
+// Add adds functions.
+func (h *Host) Add(functions ...Function) error {
+	for _, f := range functions {
+		b, err := f.Binding()
+		if err != nil {
+			return err
+		}
+		if !b.HTTP {
+			h.timers[f.Name] = f.Timer
+			continue
+		}
+		if h.functions[f.Name], err = newServed(f, b); err != nil {
+			return err
+		}
+	}
+	var routes []router.Route
+	for name, s := range h.functions {
+		routes = append(routes, router.Route{Function: name, Template: s.template, Methods: s.binding.Methods})
+	}
+	h.routes = router.New(routes)
+	return nil
 }
 
 // Stop cancels the runs of timers, those under way and those to come. HTTP functions answer on.
@@ -57,7 +90,7 @@ func (h *Host) Timer(function string, run Timer) { h.timers[function] = run }
 // HTTP adds an HTTP function: pattern is a path of net/http's ServeMux, /api included, without a method.
 func (h *Host) HTTP(pattern string, handler http.Handler, methods ...string) {
 	h.verbs[pattern] = methods
-	h.routes.Handle(pattern, handler)
+	h.patterns.Handle(pattern, handler)
 }
 
 // ServeHTTP answers the host. It never panics, and every answer has a JSON body: an empty 2xx would hang the
@@ -80,15 +113,21 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			Remedy: fmt.Sprintf("at most are %d", maxURL)})
 	case r.URL.Path == "/":
 		JSON(w, http.StatusOK, map[string]string{"status": "ready"})
-	case strings.HasPrefix(r.URL.Path, "/api/"):
+	case isRoute(r.URL.Path):
 		h.serveRoute(w, r)
 	default:
 		h.serveInvocation(w, r, strings.TrimPrefix(r.URL.Path, "/"))
 	}
 }
 
-func (h *Host) serveRoute(w http.ResponseWriter, r *http.Request) {
-	_, pattern := h.routes.Handler(r)
+// isRoute tells an HTTP function's path from an invocation of a timer. As all literals of a route it is compared without
+// case.
+func isRoute(path string) bool {
+	return len(path) > len(prefix) && strings.EqualFold(path[:len(prefix)+1], "/"+prefix)
+}
+
+func (h *Host) serveOld(w http.ResponseWriter, r *http.Request) {
+	_, pattern := h.patterns.Handler(r)
 	methods, ok := h.verbs[pattern]
 	if !ok {
 		Error(w, r, &entra.Error{Code: entra.CodeNotFound, Doing: "find " + r.URL.Path, Why: "there is no such function"})
@@ -104,11 +143,15 @@ func (h *Host) serveRoute(w http.ResponseWriter, r *http.Request) {
 			Why: "this function takes " + strings.Join(methods, ", ")})
 		return
 	}
-	if err := h.authorize(r); err != nil {
+	role := RoleOperate
+	if verb == http.MethodGet {
+		role = RoleRead
+	}
+	if err := h.authorize(r, role); err != nil {
 		Error(w, r, err)
 		return
 	}
-	h.routes.ServeHTTP(w, r)
+	h.patterns.ServeHTTP(w, r)
 }
 
 func (h *Host) serveInvocation(w http.ResponseWriter, r *http.Request, function string) {

@@ -1,0 +1,174 @@
+package answer
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// statuses are the HTTP statuses of the error codes. Power Automate repeats 408, 429 and 5xx by itself, so what will
+// not get better without a person is 4xx.
+var statuses = map[entra.Code]int{
+	entra.CodeBadRequest:      http.StatusBadRequest,
+	entra.CodeNotFound:        http.StatusNotFound,
+	entra.CodeNotAllowed:      http.StatusMethodNotAllowed,
+	entra.CodeConflict:        http.StatusConflict,
+	entra.CodeUnauthenticated: http.StatusUnauthorized,
+	entra.CodeRole:            http.StatusForbidden,
+	entra.CodeAuthentication:  http.StatusServiceUnavailable,
+	entra.CodeToken:           http.StatusForbidden,
+	entra.CodePermission:      http.StatusForbidden,
+	entra.CodeLicence:         http.StatusForbidden,
+	entra.CodeThrottled:       http.StatusTooManyRequests,
+	entra.CodeUnavailable:     http.StatusServiceUnavailable,
+	entra.CodeBrokenAnswer:    http.StatusBadGateway,
+	entra.CodeTampered:        http.StatusConflict,
+	entra.CodeBehind:          http.StatusServiceUnavailable,
+	entra.CodeNoSnapshot:      http.StatusServiceUnavailable,
+	entra.CodeTokenExpired:    http.StatusGone,
+	entra.CodeTooLarge:        http.StatusRequestURITooLong,
+	entra.CodeRefused:         http.StatusBadGateway,
+	entra.CodeInternal:        http.StatusInternalServerError,
+}
+
+// JSON writes v with its content type and length.
+func JSON(w http.ResponseWriter, status int, v any) {
+	var body bytes.Buffer
+	enc := json.NewEncoder(&body)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		body.Reset()
+		body.WriteString(`{"error":{"code":"internalError","message":"the answer could not be written"}}`)
+		status = http.StatusInternalServerError
+	}
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(body.Len()))
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes()) // a caller that went away needs no answer
+}
+
+// Entity writes one object: what is said of the answer, and then the object's own properties. Neither may be empty.
+func Entity(w http.ResponseWriter, about any, object json.RawMessage) {
+	head, err := json.Marshal(about)
+	if err != nil {
+		JSON(w, http.StatusOK, about) // which answers with the reason
+		return
+	}
+	JSON(w, http.StatusOK, json.RawMessage(slices.Concat(head[:len(head)-1], []byte(","), object[1:])))
+}
+
+// AppendText appends a JSON text.
+func AppendText(dst []byte, text string) []byte {
+	body, _ := json.Marshal(text) // a text always has a JSON form
+	return append(dst, body...)
+}
+
+// Raw writes a body that is JSON already, byte for byte.
+func Raw(w http.ResponseWriter, body []byte) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+	w.WriteHeader(http.StatusOK)
+	_, _ = w.Write(body) // a caller that went away needs no answer
+}
+
+type errorBody struct {
+	Error struct {
+		Code       entra.Code `json:"code"`
+		Message    string     `json:"message"`
+		InnerError struct {
+			Date            string `json:"date"`
+			RequestID       string `json:"request-id,omitempty"`
+			ClientRequestID string `json:"client-request-id,omitempty"`
+		} `json:"innerError"`
+	} `json:"error"`
+}
+
+// Error writes err as Graph's error object. An error that nobody put into words is shown as internal: its text is
+// for the log only.
+func Error(w http.ResponseWriter, r *http.Request, err error) {
+	if err != nil && r.Context().Err() != nil { // a caller that went away reads no answer
+		stop := err
+		if err = entra.Without(err, context.Canceled); err == nil {
+			err = &entra.Error{Code: entra.CodeUnavailable, Doing: "answer the request", Why: "this process ends",
+				Remedy: "ask again", Err: stop}
+		}
+	}
+	var body errorBody
+	code := entra.CodeOf(err)
+	body.Error.Code, body.Error.Message = code, err.Error()
+	if e, ok := errors.AsType[*entra.Error](err); ok {
+		body.Error.Message = e.Error()
+	} else {
+		body.Error.Message = "something failed inside Entra Ledger; the app's log has the reason under this request id"
+	}
+	body.Error.InnerError.Date = time.Now().UTC().Format("2006-01-02T15:04:05")
+	body.Error.InnerError.RequestID = r.Header.Get("X-Azure-Functions-InvocationId")
+	body.Error.InnerError.ClientRequestID = r.Header.Get("client-request-id")
+	status := statuses[code]
+	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", "10")
+	}
+	if code == entra.CodeNoSnapshot || code == entra.CodeAuthentication {
+		w.Header().Set("Retry-After", "300")
+	}
+	JSON(w, status, body)
+}
+
+// List is a collection as Graph has it.
+type List[T any] struct {
+	Context  string `json:"@odata.context"`
+	AsOf     string `json:"asOfDateTime"`
+	Count    *int   `json:"@odata.count,omitempty"`
+	NextLink string `json:"@odata.nextLink,omitempty"`
+	Value    []T    `json:"value"`
+}
+
+// Time writes a time as Graph does; the zero time is empty, and its key then left out.
+func Time(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.RFC3339Nano)
+}
+
+// BaseURL is the public address of this app without a slash at the end: configured, or what the host forwarded. Host
+// itself is 127.0.0.1 behind the Functions host.
+func BaseURL(r *http.Request, configured string) string {
+	if configured != "" {
+		return configured
+	}
+	u := url.URL{Scheme: "http", Host: r.Host}
+	if host := r.Header.Get("X-Forwarded-Host"); host != "" {
+		u.Host = host
+	}
+	if scheme := r.Header.Get("X-Forwarded-Proto"); scheme == "https" || scheme == "http" {
+		u.Scheme = scheme
+	}
+	return u.String()
+}
+
+// CheckParameters refuses query parameters that the function does not know, naming those that it does. The host's own
+// key parameters are let through.
+func CheckParameters(r *http.Request, accepted ...string) error {
+	for name := range r.URL.Query() {
+		if name == "code" || name == "clientId" || slices.Contains(accepted, name) {
+			continue
+		}
+		known := "none"
+		if len(accepted) > 0 {
+			known = strings.Join(accepted, ", ")
+		}
+		return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: "unknown parameter " + strconv.Quote(name),
+			Remedy: "accepted are: " + known}
+	}
+	return nil
+}

@@ -1,0 +1,67 @@
+package answer
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// GapsHeader says which parts of what was asked for the archive does not have, and why. It is
+// absent where it has all.
+const GapsHeader = "X-EntraLedger-Gaps"
+
+const (
+	gapsInHeader   = 3
+	reasonInHeader = 200 // characters
+)
+
+// Gap is a part of the time of which the archive does not have the records.
+type Gap struct {
+	Start  string `json:"startDateTime"`
+	End    string `json:"endDateTime"`
+	Reason string `json:"reason"`
+}
+
+// String is a gap in one line, as it stands in a cell.
+func (g Gap) String() string { return g.Start + "/" + g.End + " " + g.Reason }
+
+// Gaps writes gaps as they stand in answers.
+func Gaps(gaps []archive.Gap) []Gap {
+	var out []Gap
+	for _, g := range gaps {
+		out = append(out, Gap{Time(g.From), Time(g.To), g.Reason})
+	}
+	return out
+}
+
+// SetGaps sets the header: the newest few, in printable ASCII, less than a kilobyte in all.
+func SetGaps(w http.ResponseWriter, gaps []archive.Gap) {
+	if len(gaps) == 0 {
+		return
+	}
+	var parts []string
+	for i := len(gaps) - 1; i >= max(0, len(gaps)-gapsInHeader); i-- {
+		g := gaps[i]
+		span := g.From.UTC().Format(time.RFC3339) + "/" + g.To.UTC().Format(time.RFC3339)
+		parts = append(parts, span+" "+entra.Clip(printable(g.Reason), reasonInHeader))
+	}
+	text := strings.Join(parts, "; ")
+	if more := len(gaps) - len(parts); more > 0 {
+		text += fmt.Sprintf("; and %d more", more)
+	}
+	w.Header().Set(GapsHeader, text)
+}
+
+// printable replaces what a header can't hold.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' || r > '~' {
+			return '?'
+		}
+		return r
+	}, text)
+}

@@ -1,0 +1,63 @@
+package answer
+
+import (
+	"net/http"
+	"strconv"
+
+	"github.com/entraledger/entraledger/internal/archive"
+)
+
+// TamperedHeader says how many records of an answer were altered since they were written. Lists
+// leave it out where none was; downloads send it as a trailer.
+const TamperedHeader = "X-EntraLedger-Tampered"
+
+// Annotations of a record that was altered. A term has one type: the number in a whole answer is
+// another term.
+const (
+	TamperedAnnotation      = "@entraledger.tampered"      // one sentence: what is wrong with it
+	RowKeyAnnotation        = "@entraledger.rowKey"        // where it lies
+	TamperedCountAnnotation = "@entraledger.tamperedCount" // of a list: how many
+)
+
+// SetTampered sets the header.
+func SetTampered(h http.Header, n int) {
+	if n > 0 {
+		h.Set(TamperedHeader, strconv.Itoa(n))
+	}
+}
+
+// AppendTamperedCount appends the annotation of a list, with a comma behind it; nothing where no
+// record was altered.
+func AppendTamperedCount(dst []byte, n int) []byte {
+	if n == 0 {
+		return dst
+	}
+	return append(strconv.AppendInt(append(dst, `"`+TamperedCountAnnotation+`":`...), int64(n), 10), ',')
+}
+
+// Tampered is the object that stands for an altered record, in place of its bytes: of the record
+// only what its row key tells, id and time; what the key does not tell is left out. None of the
+// row's other cells is shown, for each may be what was altered.
+func Tampered(rec archive.Archived, timeProperty string) []byte {
+	out := []byte{'{'}
+	if rec.Key.ID != "" {
+		out = appendMember(out, "id", rec.Key.ID)
+	}
+	if !rec.Key.Time.IsZero() {
+		out = appendMember(out, timeProperty, Time(rec.Key.Time))
+	}
+	return append(AppendAnnotations(out, rec), '}')
+}
+
+// AppendAnnotations appends what is said of an altered record to an object that is not closed yet.
+func AppendAnnotations(object []byte, rec archive.Archived) []byte {
+	object = appendMember(object, TamperedAnnotation, rec.Tampered)
+	return appendMember(object, RowKeyAnnotation, rec.Row)
+}
+
+func appendMember(object []byte, name, value string) []byte {
+	if object[len(object)-1] != '{' {
+		object = append(object, ',')
+	}
+	return AppendText(append(AppendText(object, name), ':'), value)
+}
