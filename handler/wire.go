@@ -200,13 +200,7 @@ func wireDirectory(host *web.Host, cfg settings.Settings, snapshotter *directory
 	byHand := &snapshot.Function{Snapshotter: snapshotter, Reader: reader, Jobs: store, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
 	host.HTTP("/api/snapshot", byHand, http.MethodGet, http.MethodPost)
 	host.HTTP("/api/snapshot/{job}", byHand, http.MethodGet)
-	inactive := &inactiveusers.Function{Reader: reader, BaseURL: cfg.PublicBaseURL}
-	host.HTTP("/api/inactive-users", inactive, http.MethodGet)
-	host.HTTP("/api/inactive-users/{view}", inactive, http.MethodGet)
-	expiring := &expiringcredentials.Function{Reader: reader, BaseURL: cfg.PublicBaseURL}
-	host.HTTP("/api/expiring-credentials", expiring, http.MethodGet)
-	host.HTTP("/api/expiring-credentials/{view}", expiring, http.MethodGet)
-	_ = host.Add(applications.New(reader), users.New(reader))
+	_ = host.Add(applications.New(reader), users.New(reader), inactiveusers.New(reader), expiringcredentials.New(reader))
 }
 
 // storage is the archive's account: its tables, and its blobs for the heads of the logs.

@@ -39,7 +39,7 @@ type function struct{ snapshot Snapshot }
 type application struct {
 	Context     string                    `json:"@odata.context" text:"What this is"`
 	AsOf        string                    `json:"asOfDateTime" text:"As of when"`
-	Undisclosed []directory.Undisclosed   `json:"undisclosed,omitempty" text:"What the tenant did not disclose to the snapshot"`
+	Undisclosed []directory.Undisclosed   `json:"undisclosed,omitempty" text:"What the tenant did not disclose"`
 	AppID       string                    `json:"appId" text:"Client ID"`
 	DisplayName string                    `json:"appDisplayName" text:"Name"`
 	LastUsed    string                    `json:"lastUsedDateTime,omitempty" text:"Last use, by the report of the tenant"`

@@ -40,7 +40,7 @@ type function struct{ snapshot Snapshot }
 type about struct {
 	Context     string                  `json:"@odata.context" text:"What this is"`
 	AsOf        string                  `json:"asOfDateTime" text:"As of when"`
-	Undisclosed []directory.Undisclosed `json:"undisclosed,omitempty" text:"What the tenant did not disclose to the snapshot"`
+	Undisclosed []directory.Undisclosed `json:"undisclosed,omitempty" text:"What the tenant did not disclose"`
 }
 
 // get answers with the user's row.

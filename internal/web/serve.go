@@ -67,7 +67,7 @@ func (s *served) unknown(word string) error {
 // serveOperation answers, or writes and logs the error.
 func (h *Host) serveOperation(w http.ResponseWriter, r Request, function string, o *Operation) {
 	begun := &begin{ResponseWriter: w}
-	answer, err := o.answer(r.http.Context(), r)
+	answer, err := o.answer(r.http.Context(), &r)
 	if err == nil {
 		err = answer.write(begun, r)
 	}
@@ -83,9 +83,9 @@ func (h *Host) serveOperation(w http.ResponseWriter, r Request, function string,
 }
 
 // answer reads the query and asks the function.
-func (o *Operation) answer(ctx context.Context, r Request) (Answer, error) {
+func (o *Operation) answer(ctx context.Context, r *Request) (Answer, error) {
 	if o.Find != nil {
-		if err := o.Find(ctx, r); err != nil {
+		if err := o.Find(ctx, *r); err != nil {
 			return Answer{}, err
 		}
 	}
@@ -95,11 +95,11 @@ func (o *Operation) answer(ctx context.Context, r Request) (Answer, error) {
 	}
 	if name := r.Query.missing(); name != "" {
 		if o.Incomplete != nil {
-			return Answer{}, o.Incomplete(ctx, r)
+			return Answer{}, o.Incomplete(ctx, *r)
 		}
 		return Answer{}, Refuse(name+" is missing", fmt.Sprintf("give %s: %s", name, r.Query.parameter(name).Text))
 	}
-	return o.Do(ctx, r)
+	return o.Do(ctx, *r)
 }
 
 // fail writes an error and logs it, once. What the caller can mend is logged with its code alone: the caller has the
