@@ -95,8 +95,8 @@ func wire(
 		Budget: cfg.RunBudget, AlertAfter: cfg.AlertAfter}))
 	known := streams.New(cfg.Streams, store)
 	wireLedger(host, cfg, known, collector, store, heads)
-	host.HTTP("/api/preflight", &preflightfunction.Function{Run: checks, Binary: program, Cloud: cfg.Cloud.Name,
-		Graph: cfg.GraphEndpoint, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
+	_ = host.Add(preflightfunction.New(preflightfunction.Config{Run: checks, Binary: program, Cloud: cfg.Cloud.Name,
+		Graph: cfg.GraphEndpoint, Now: time.Now}))
 	wireDirectory(host, cfg, directory.NewSnapshotter(timedTenant{graph.NewDirectory(snapshotSource), clocks}, store, store,
 		directory.Options{Groups: cfg.SnapshotGroups, Every: snapshotEvery}, time.Now, log), store)
 	wireReading(host, cfg, known, store)
@@ -107,7 +107,7 @@ func wire(
 		}}))
 	host.Timer(indexarchive.Name, indexarchive.Run(indexarchive.Config{Store: store, Streams: known, Budget: cfg.RunBudget}))
 	wireRepair(host, cfg, known, newRepairer(cfg, source, store, heads), store)
-	host.HTTP("/api/purge", &purge.Function{Purger: purger, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
+	_ = host.Add(purge.New(purge.Config{Purger: purger, Streams: known, Now: time.Now}))
 	return host, nil
 }
 
@@ -135,7 +135,7 @@ func wireReading(host *web.Host, cfg settings.Settings, known *streams.Known, st
 	files := &downloads.Function{Archive: store, Streams: known, Gaps: gaps, Now: time.Now, BaseURL: cfg.PublicBaseURL}
 	host.HTTP("/api/downloads", files, http.MethodGet)
 	host.HTTP("/api/downloads/{name}", files, http.MethodGet)
-	host.HTTP("/api/reference/{list}", &reference.Function{Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
+	_ = host.Add(reference.New(time.Now))
 	for _, version := range versionedlogs.Versions() {
 		host.HTTP("/api/"+version+"/auditLogs/{collection}", read, http.MethodGet)
 		host.HTTP("/api/"+version+"/auditLogs/{collection}/{id}", read, http.MethodGet)
