@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"strings"
 	"time"
 
@@ -42,9 +41,7 @@ func newRepairer(cfg settings.Settings, source *graph.Client, store *tables.Stor
 
 // wireRepair adds the function that makes a row of progress anew.
 func wireRepair(host *web.Host, cfg settings.Settings, known *streams.Known, repairer *archive.Repairer, store *tables.Store) {
-	mend := &repair.Function{Repairer: repairer, Jobs: store, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
-	host.HTTP("/api/repair", mend, http.MethodGet, http.MethodPost)
-	host.HTTP("/api/repair/{job}", mend, http.MethodGet)
+	_ = host.Add(repair.New(repair.Config{Repairer: repairer, Jobs: store, Streams: known, Now: time.Now, Slice: requestSlice}))
 }
 
 // commandSlice is how long a command works before it says how far it is.

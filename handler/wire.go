@@ -118,12 +118,8 @@ func wireLedger(host *web.Host, cfg settings.Settings, known *streams.Known, col
 	host.HTTP("/api/coverage/{stream}", cover, http.MethodGet)
 	host.HTTP("/api/cost", &cost.Function{Ledger: store, Streams: known, Retention: cfg.Retention, RequestsPer10s: cfg.ArchiveRequestsPer10s,
 		Simulated: simulated(cfg.GraphEndpoint), Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
-	check := &verify.Function{Evidence: store, Heads: heads, Jobs: store, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
-	host.HTTP("/api/verify", check, http.MethodGet)
-	host.HTTP("/api/verify/{job}", check, http.MethodGet)
-	byHand := &collect.Function{Collector: collector, Jobs: store, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
-	host.HTTP("/api/collect", byHand, http.MethodPost)
-	host.HTTP("/api/collect/{job}", byHand, http.MethodGet)
+	_ = host.Add(verify.New(verify.Config{Evidence: store, Heads: heads, Jobs: store, Streams: known, Now: time.Now, Slice: requestSlice}),
+		collect.New(collect.Config{Collector: collector, Jobs: store, Streams: known, Now: time.Now, Slice: requestSlice}))
 }
 
 // wireReading adds the functions that read the archive back.
@@ -197,9 +193,7 @@ const snapshotEvery = 12 * time.Hour
 func wireDirectory(host *web.Host, cfg settings.Settings, snapshotter *directory.Snapshotter, store *tables.Store) {
 	reader := directory.NewReader(store, time.Now)
 	host.Timer(snapshotdirectory.Name, snapshotdirectory.Run(snapshotdirectory.Config{Snapshotter: snapshotter, Budget: cfg.RunBudget, AlertAfter: cfg.AlertAfter}))
-	byHand := &snapshot.Function{Snapshotter: snapshotter, Reader: reader, Jobs: store, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
-	host.HTTP("/api/snapshot", byHand, http.MethodGet, http.MethodPost)
-	host.HTTP("/api/snapshot/{job}", byHand, http.MethodGet)
+	_ = host.Add(snapshot.New(snapshot.Config{Snapshotter: snapshotter, Reader: reader, Jobs: store, Now: time.Now, Slice: requestSlice}))
 	_ = host.Add(applications.New(reader), users.New(reader), inactiveusers.New(reader), expiringcredentials.New(reader))
 }
 

@@ -55,10 +55,9 @@ func heldFor(t *testing.T, tenant archive.Source, slice time.Duration) (*httptes
 	require.NoError(t, err)
 	which := []entra.Stream{logs.DirectoryAudits, logs.Provisioning}
 	collector := archive.NewCollector(tenant, store, nil, archive.Options{Simulated: true, Backfill: time.Hour}, func() time.Time { return now }, slog.New(slog.DiscardHandler))
-	host := web.New(slog.New(slog.DiscardHandler))
-	function := &collect.Function{Collector: collector, Jobs: store, Streams: streams.New(which, store), Now: func() time.Time { return now }, Slice: slice}
-	host.HTTP("/api/collect", function, http.MethodPost)
-	host.HTTP("/api/collect/{job}", function, http.MethodGet)
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "", collect.New(collect.Config{Collector: collector, Jobs: store,
+		Streams: streams.New(which, store), Now: func() time.Time { return now }, Slice: slice}))
+	require.NoError(t, err)
 	server := httptest.NewServer(host)
 	t.Cleanup(server.Close)
 	return server, func() {

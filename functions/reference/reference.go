@@ -53,7 +53,9 @@ func (row) Open() string {
 // list answers with the list that the path names.
 func (f function) list(_ context.Context, r web.Request) (web.Answer, error) {
 	search := strings.ToLower(r.Query.Text("search"))
-	has := func(texts ...string) bool { return strings.Contains(strings.ToLower(strings.Join(texts, "\t")), search) }
+	has := func(texts ...string) bool {
+		return strings.Contains(strings.ToLower(strings.Join(texts, "\t")), search)
+	}
 	switch name := r.Path("list"); name {
 	case activities:
 		is := func(parameter, value string) bool {

@@ -68,10 +68,10 @@ func inBubble(t *testing.T, takes time.Duration, test func(l *ledger)) {
 		known := streams.New(both, store)
 		clock := func(context.Context) (time.Time, error) { return time.Now(), nil }
 		repairer := archive.NewRepairer(slow{store, takes}, nil, 0, clock, time.Now)
-		l := &ledger{t, store, web.New(slog.New(slog.DiscardHandler))}
-		function := &repair.Function{Repairer: repairer, Jobs: store, Streams: known, Now: time.Now, BaseURL: "http://here", Slice: slice}
-		l.host.HTTP("/api/repair", function, http.MethodGet, http.MethodPost)
-		l.host.HTTP("/api/repair/{job}", function, http.MethodGet)
+		host, err := web.Serve(slog.New(slog.DiscardHandler), "http://here", repair.New(repair.Config{Repairer: repairer,
+			Jobs: store, Streams: known, Now: time.Now, Slice: slice}))
+		require.NoError(t, err)
+		l := &ledger{t, store, host}
 		l.host.HTTP("/api/coverage", &coverage.Function{Ledger: store, Gaps: search.NewGaps(store), Streams: known, Now: time.Now}, http.MethodGet)
 		test(l)
 	})

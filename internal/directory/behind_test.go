@@ -79,8 +79,9 @@ type shown struct {
 func (n *night) shown() shown {
 	n.Helper()
 	w := httptest.NewRecorder()
-	f := &snapshot.Function{Reader: n.reader, Now: n.tenant.Now}
-	f.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/snapshot", nil))
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "", snapshot.New(snapshot.Config{Reader: n.reader, Now: n.tenant.Now}))
+	require.NoError(n, err)
+	host.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/snapshot", nil))
 	require.Equal(n, http.StatusOK, w.Code, "%s", w.Body)
 	var list struct{ Value []shown }
 	require.NoError(n, json.Unmarshal(w.Body.Bytes(), &list))

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 	"time"
 )
 
@@ -59,6 +60,11 @@ func (r Request) Link(values map[string]string) string {
 		next.Set(name, value)
 	}
 	return r.base + r.http.URL.EscapedPath() + "?" + next.Encode()
+}
+
+// JobAddress is where a job of a kind is asked for: the kind is the function's name.
+func (r Request) JobAddress(kind, id string) string {
+	return r.base + "/api/" + kind + "/" + url.PathEscape(id)
 }
 
 // Range reads the parameters from and to, as FromTo declares them.
