@@ -113,11 +113,10 @@ func wire(
 
 // wireLedger adds the functions that show what the archive holds, prove it, and collect by hand.
 func wireLedger(host *web.Host, cfg settings.Settings, known *streams.Known, collector *archive.Collector, store *tables.Store, heads archive.Heads) {
-	cover := &coverage.Function{Ledger: store, Gaps: search.NewGaps(store), Stalled: cfg.AlertAfter, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL}
-	host.HTTP("/api/coverage", cover, http.MethodGet)
-	host.HTTP("/api/coverage/{stream}", cover, http.MethodGet)
-	host.HTTP("/api/cost", &cost.Function{Ledger: store, Streams: known, Retention: cfg.Retention, RequestsPer10s: cfg.ArchiveRequestsPer10s,
-		Simulated: simulated(cfg.GraphEndpoint), Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
+	_ = host.Add(
+		coverage.New(coverage.Config{Ledger: store, Gaps: search.NewGaps(store), Stalled: cfg.AlertAfter, Streams: known, Now: time.Now}),
+		cost.New(cost.Config{Ledger: store, Streams: known, Retention: cfg.Retention, RequestsPer10s: cfg.ArchiveRequestsPer10s,
+			Simulated: simulated(cfg.GraphEndpoint), Now: time.Now}))
 	_ = host.Add(verify.New(verify.Config{Evidence: store, Heads: heads, Jobs: store, Streams: known, Now: time.Now, Slice: requestSlice}),
 		collect.New(collect.Config{Collector: collector, Jobs: store, Streams: known, Now: time.Now, Slice: requestSlice}))
 }

@@ -73,13 +73,21 @@ type streamDone struct {
 	Fetched   int64        `json:"fetched" text:"Fetched"`
 	New       int64        `json:"new" text:"New"`
 	Changed   int64        `json:"changed" text:"Changed"`
-	Enriched  int64        `json:"enriched" text:"Came in a richer form with equal values"`
+	Enriched  int64        `json:"enriched"`
 	Unchanged int64        `json:"unchanged" text:"Unchanged"`
 	Rejected  int64        `json:"quarantined" text:"Quarantined"`
 	Sealed    int64        `json:"windowsSealed" text:"Windows Sealed"`
 	Reached   string       `json:"reachedDateTime,omitempty" text:"How far it came"`
-	Waiting   string       `json:"waitingFor,omitempty" text:"Which execution has the log"`
+	Waiting   string       `json:"waitingFor,omitempty"`
 	Error     string       `json:"error,omitempty" text:"Why it failed"`
+}
+
+// Texts are those that are too long for their line.
+func (streamDone) Texts() map[string]string {
+	return map[string]string{
+		"enriched":   "Came in a richer form: all that the record had is in it, with equal values",
+		"waitingFor": "Which execution has the log; this one goes on when it is free",
+	}
 }
 
 func (cfg Config) runner() *jobs.Runner[state] {

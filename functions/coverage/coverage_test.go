@@ -57,11 +57,9 @@ func serving(t *testing.T, collected ...entra.Stream) *httptest.Server {
 	_, err = store.Commit(t.Context(), archive.Lease{}, p, rows, nil)
 	require.NoError(t, err)
 
-	host := web.New(slog.New(slog.DiscardHandler))
-	function := &coverage.Function{Ledger: store, Gaps: search.NewGaps(store),
-		Streams: streams.New(collected, store), Now: func() time.Time { return now }}
-	host.HTTP("/api/coverage", function, http.MethodGet)
-	host.HTTP("/api/coverage/{stream}", function, http.MethodGet)
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "", coverage.New(coverage.Config{Ledger: store, Gaps: search.NewGaps(store),
+		Streams: streams.New(collected, store), Now: func() time.Time { return now }}))
+	require.NoError(t, err)
 	server := httptest.NewServer(host)
 	t.Cleanup(server.Close)
 	return server

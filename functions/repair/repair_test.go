@@ -69,10 +69,10 @@ func inBubble(t *testing.T, takes time.Duration, test func(l *ledger)) {
 		clock := func(context.Context) (time.Time, error) { return time.Now(), nil }
 		repairer := archive.NewRepairer(slow{store, takes}, nil, 0, clock, time.Now)
 		host, err := web.Serve(slog.New(slog.DiscardHandler), "http://here", repair.New(repair.Config{Repairer: repairer,
-			Jobs: store, Streams: known, Now: time.Now, Slice: slice}))
+			Jobs: store, Streams: known, Now: time.Now, Slice: slice}),
+			coverage.New(coverage.Config{Ledger: store, Gaps: search.NewGaps(store), Streams: known, Now: time.Now}))
 		require.NoError(t, err)
 		l := &ledger{t, store, host}
-		l.host.HTTP("/api/coverage", &coverage.Function{Ledger: store, Gaps: search.NewGaps(store), Streams: known, Now: time.Now}, http.MethodGet)
 		test(l)
 	})
 }

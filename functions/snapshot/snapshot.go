@@ -55,7 +55,7 @@ func New(cfg Config) web.Function {
 // row is one snapshot. Keys without a value are left out.
 type row struct {
 	ID            string                  `json:"id" text:"Its begin"`
-	Status        string                  `json:"status" text:"reading, failing, stalled, whole or dropped; running"`
+	Status        string                  `json:"status"`
 	AsOf          string                  `json:"asOfDateTime" text:"As of when"`
 	Finished      string                  `json:"finishedDateTime,omitempty" text:"When it became whole"`
 	Phase         directory.Phase         `json:"phase" text:"What is read at the moment"`
@@ -66,8 +66,17 @@ type row struct {
 	GraphRequests int64                   `json:"graphRequests" text:"Pages read from Graph"`
 	Undisclosed   []directory.Undisclosed `json:"undisclosed" text:"What the tenant did not disclose to the snapshot"`
 	LastStep      string                  `json:"lastStepDateTime,omitempty" text:"When the reading last came further"`
-	LastError     string                  `json:"lastError,omitempty" text:"The message of lastFailure"`
+	LastError     string                  `json:"lastError,omitempty"`
 	LastFailure   *failure                `json:"lastFailure,omitempty" text:"Why it comes no further"`
+}
+
+// Texts are those that are too long for their line.
+func (row) Texts() map[string]string {
+	return map[string]string{
+		"status": "reading, failing (the last run failed or made no step, or no snapshot has become whole for too long), stalled " +
+			"(no step for ARCHIVE_ALERT_AFTER), whole, dropped; running as an answer to a request that goes on",
+		"lastError": "Why the last run failed, or why the timer fails: the message of lastFailure",
+	}
 }
 
 // failure is why a snapshot comes no further, as coverage tells it of a stream.

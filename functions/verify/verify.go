@@ -130,7 +130,14 @@ type purge struct {
 	PurgedAt string       `json:"purgedDateTime" text:"When"`
 	Rule     string       `json:"rule" text:"By which rule"`
 	Hours    int64        `json:"windows" text:"Hours"`
-	Contents int64        `json:"contents" text:"Records and earlier versions; 0: not counted"`
+	Contents int64        `json:"contents"`
+}
+
+// Texts are those that are too long for their line.
+func (purge) Texts() map[string]string {
+	return map[string]string{
+		"contents": "Records and earlier versions; 0 where a version before did not count them",
+	}
 }
 
 // repair is a progress row that was made anew, as the log says.
@@ -152,8 +159,15 @@ type about struct {
 	Purges   []purge                      `json:"purges" text:"What was dropped, as the log says"`
 	Repairs  []repair                     `json:"repairs" text:"Rows of progress that were made anew, as the log says"`
 	Unnamed  int64                        `json:"findingsNotListed" text:"Findings beyond those listed"`
-	Ranges   []stretch                    `json:"ranges" text:"Hours that are not sealed, or missing"`
+	Ranges   []stretch                    `json:"ranges"`
 	Unranged int64                        `json:"rangesNotListed" text:"Hours beyond those of the ranges listed"`
+}
+
+// Texts are those that are too long for their line.
+func (about) Texts() map[string]string {
+	return map[string]string{
+		"ranges": "Hours of which there is no sign of tampering, and that are not sealed, or missing",
+	}
 }
 
 func answerOf(r web.Request, job jobs.Job, v archive.Verification, err error) (web.Answer, error) {
