@@ -12,13 +12,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // exitDiffers is the exit code of a verification that found something.
@@ -90,7 +90,7 @@ func verifyCommand(ctx context.Context, args []string, getenv func(string) strin
 	if err != nil {
 		return 1, err
 	}
-	asked, err := answer.Streams(names, archived)
+	asked, err := web.Streams(names, archived)
 	if err != nil {
 		return 1, err
 	}
@@ -100,7 +100,7 @@ func verifyCommand(ctx context.Context, args []string, getenv func(string) strin
 			query[name] = []string{value}
 		}
 	}
-	span, err := answer.ReadRange(query, time.Now())
+	span, err := web.ReadRange(query, time.Now())
 	if err != nil {
 		return 1, err
 	}

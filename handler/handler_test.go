@@ -251,8 +251,10 @@ func TestTheHandlerListensOnLoopbackOnly(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	port := freePort(t)
 	done := make(chan error, 1)
+	app, err := web.Serve(slog.New(slog.DiscardHandler), "")
+	require.NoError(t, err)
 	go func() {
-		done <- serve(ctx, port, web.New(slog.New(slog.DiscardHandler)), slog.New(slog.DiscardHandler))
+		done <- serve(ctx, port, app, slog.New(slog.DiscardHandler))
 	}()
 	require.Eventually(t, func() bool {
 		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))

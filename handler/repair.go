@@ -12,14 +12,12 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/entraledger/entraledger/functions/repair"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
-	"github.com/entraledger/entraledger/internal/web"
 )
 
 // newRepairer makes the archive's Repairer. A repair asks Graph for nothing, so that it can be made
@@ -37,11 +35,6 @@ func newRepairer(cfg settings.Settings, source *graph.Client, store *tables.Stor
 		return now, err
 	}
 	return archive.NewRepairer(store, heads, cfg.Backfill, clock, time.Now)
-}
-
-// wireRepair adds the function that makes a row of progress anew.
-func wireRepair(host *web.Host, cfg settings.Settings, known *streams.Known, repairer *archive.Repairer, store *tables.Store) {
-	_ = host.Add(repair.New(repair.Config{Repairer: repairer, Jobs: store, Streams: known, Now: time.Now, Slice: requestSlice}))
 }
 
 // commandSlice is how long a command works before it says how far it is.

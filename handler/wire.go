@@ -9,31 +9,11 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/google/uuid"
 
-	"github.com/entraledger/entraledger/functions/applications"
-	"github.com/entraledger/entraledger/functions/archivelogs"
-	"github.com/entraledger/entraledger/functions/collect"
-	"github.com/entraledger/entraledger/functions/cost"
-	"github.com/entraledger/entraledger/functions/coverage"
-	"github.com/entraledger/entraledger/functions/downloads"
-	"github.com/entraledger/entraledger/functions/expiringcredentials"
-	"github.com/entraledger/entraledger/functions/inactiveusers"
-	"github.com/entraledger/entraledger/functions/indexarchive"
-	"github.com/entraledger/entraledger/functions/logs"
-	preflightfunction "github.com/entraledger/entraledger/functions/preflight"
-	"github.com/entraledger/entraledger/functions/purge"
-	"github.com/entraledger/entraledger/functions/purgearchive"
-	"github.com/entraledger/entraledger/functions/reference"
-	"github.com/entraledger/entraledger/functions/snapshot"
-	"github.com/entraledger/entraledger/functions/snapshotdirectory"
-	"github.com/entraledger/entraledger/functions/users"
-	"github.com/entraledger/entraledger/functions/verify"
-	"github.com/entraledger/entraledger/functions/versionedlogs"
+	"github.com/entraledger/entraledger/functions"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/blobs"
 	"github.com/entraledger/entraledger/internal/directory"
-	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/preflight"
 	"github.com/entraledger/entraledger/internal/search"
@@ -59,82 +39,58 @@ type outside struct {
 func wire(
 	cfg settings.Settings, program preflight.Binary, getenv func(string) string, log *slog.Logger, out outside,
 ) (*web.Host, error) {
+	parts, err := clients(cfg, getenv, log, out)
+	if err != nil {
+		return nil, err
+	}
+	parts.Binary = program
+	host, err := web.Serve(log, cfg.PublicBaseURL, functions.All(parts)...)
+	if cfg.RequireRoles && err == nil {
+		host.RequireRoles(cfg.Authenticated)
+	}
+	return host, err
+}
+
+// clients makes what the functions work with.
+func clients(
+	cfg settings.Settings, getenv func(string) string, log *slog.Logger, out outside,
+) (parts functions.Parts, err error) {
 	if sum := cfg.ArchiveRequestsPer10s + cfg.SnapshotRequestsPer10s; sum > graph.ReportingCeiling {
 		log.Warn("GRAPH_REQUESTS_PER_10S is above what Graph allows", "requests", sum, "ceiling", graph.ReportingCeiling)
 	}
 	identity, err := out.credential(cfg, getenv, getenv("AZURE_CLIENT_ID"))
 	if err != nil {
-		return nil, err
+		return parts, err
 	}
 	store, heads, err := out.storage(cfg, getenv, log)
 	if err != nil {
-		return nil, err
+		return parts, err
 	}
 	source, err := out.graphClient(cfg, identity, graph.NewSharedLimiter(cfg.ArchiveRequestsPer10s, store.Slots("archive")), log)
 	if err != nil {
-		return nil, err
+		return parts, err
 	}
 	snapshotLimiter := graph.NewSharedLimiter(cfg.SnapshotRequestsPer10s, store.Slots("snapshot"))
 	snapshotSource, err := out.graphClient(cfg, identity, snapshotLimiter, log)
 	if err != nil {
-		return nil, err
+		return parts, err
 	}
-	collector := archive.NewCollector(source, store, heads, archive.Options{Backfill: cfg.Backfill, Passes: cfg.Passes, AlertAfter: cfg.AlertAfter,
-		Parallel: out.Parallel, Simulated: simulated(cfg.GraphEndpoint)}, time.Now, log)
-
 	clocks := timekeeper(cfg, source, store, log)
-	host, _ := web.Serve(log, cfg.PublicBaseURL)
-	if cfg.RequireRoles {
-		host.RequireRoles(cfg.Authenticated)
-	}
-	checks := func(ctx context.Context) []preflight.Check {
+	parts = functions.Parts{Settings: cfg, Simulated: simulated(cfg.GraphEndpoint), Slice: requestSlice, Now: time.Now,
+		Clock: clocks.Now, Ledger: store, Records: store, Evidence: store, Index: store, Jobs: store, Heads: heads,
+		Streams: streams.New(cfg.Streams, store), Gaps: search.NewGaps(store),
+		Purger: archive.NewPurger(store, heads, cfg.Retention), Repairer: newRepairer(cfg, source, store, heads),
+		Snapshots: directory.NewReader(store, time.Now)}
+	parts.Collector = archive.NewCollector(source, store, heads, archive.Options{Backfill: cfg.Backfill, Passes: cfg.Passes,
+		AlertAfter: cfg.AlertAfter, Parallel: out.Parallel, Simulated: parts.Simulated}, time.Now, log)
+	parts.Snapshotter = directory.NewSnapshotter(timedTenant{graph.NewDirectory(snapshotSource), clocks}, store, store,
+		directory.Options{Groups: cfg.SnapshotGroups, Every: snapshotEvery}, time.Now, log)
+	parts.Checks = func(ctx context.Context) []preflight.Check {
 		return preflight.Run(ctx, preflightOf(cfg, &graph.Prober{Logs: source, Directory: graph.NewDirectory(source)}, store, heads))
 	}
-	once := &preflight.Once{Store: store, Version: version, Checks: checks, Now: time.Now, Log: log}
-	host.Timer(archivelogs.Name, archivelogs.Run(archivelogs.Config{Preflight: once.Run, Collector: collector, Streams: cfg.Streams,
-		Budget: cfg.RunBudget, AlertAfter: cfg.AlertAfter}))
-	known := streams.New(cfg.Streams, store)
-	wireLedger(host, cfg, known, collector, store, heads)
-	_ = host.Add(preflightfunction.New(preflightfunction.Config{Run: checks, Binary: program, Cloud: cfg.Cloud.Name,
-		Graph: cfg.GraphEndpoint, Now: time.Now}))
-	wireDirectory(host, cfg, directory.NewSnapshotter(timedTenant{graph.NewDirectory(snapshotSource), clocks}, store, store,
-		directory.Options{Groups: cfg.SnapshotGroups, Every: snapshotEvery}, time.Now, log), store)
-	wireReading(host, cfg, known, store)
-	purger := archive.NewPurger(store, heads, cfg.Retention)
-	host.Timer(purgearchive.Name, purgearchive.Run(purgearchive.Config{Purger: purger, Clock: clocks.Now, Streams: known, Budget: cfg.RunBudget,
-		Retire: func(ctx context.Context, s entra.Stream) error {
-			return collector.Retire(ctx, archive.Execution{ID: uuid.NewString(), Work: purgearchive.Name}, s, cfg.RunBudget)
-		}}))
-	host.Timer(indexarchive.Name, indexarchive.Run(indexarchive.Config{Store: store, Streams: known, Budget: cfg.RunBudget}))
-	wireRepair(host, cfg, known, newRepairer(cfg, source, store, heads), store)
-	_ = host.Add(purge.New(purge.Config{Purger: purger, Streams: known, Now: time.Now}))
-	return host, nil
-}
-
-// wireLedger adds the functions that show what the archive holds, prove it, and collect by hand.
-func wireLedger(host *web.Host, cfg settings.Settings, known *streams.Known, collector *archive.Collector, store *tables.Store, heads archive.Heads) {
-	_ = host.Add(
-		coverage.New(coverage.Config{Ledger: store, Gaps: search.NewGaps(store), Stalled: cfg.AlertAfter, Streams: known, Now: time.Now}),
-		cost.New(cost.Config{Ledger: store, Streams: known, Retention: cfg.Retention, RequestsPer10s: cfg.ArchiveRequestsPer10s,
-			Simulated: simulated(cfg.GraphEndpoint), Now: time.Now}))
-	_ = host.Add(verify.New(verify.Config{Evidence: store, Heads: heads, Jobs: store, Streams: known, Now: time.Now, Slice: requestSlice}),
-		collect.New(collect.Config{Collector: collector, Jobs: store, Streams: known, Now: time.Now, Slice: requestSlice}))
-}
-
-// wireReading adds the functions that read the archive back.
-func wireReading(host *web.Host, cfg settings.Settings, known *streams.Known, store *tables.Store) {
-	gaps := search.NewGaps(store)
-	read := &logs.Function{Archive: store, Streams: known, Gaps: gaps, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
-	host.HTTP("/api/auditLogs/{collection}", read, http.MethodGet)
-	host.HTTP("/api/auditLogs/{collection}/{id}", read, http.MethodGet)
-	files := &downloads.Function{Archive: store, Streams: known, Gaps: gaps, Now: time.Now, BaseURL: cfg.PublicBaseURL}
-	host.HTTP("/api/downloads", files, http.MethodGet)
-	host.HTTP("/api/downloads/{name}", files, http.MethodGet)
-	_ = host.Add(reference.New(time.Now))
-	for _, version := range versionedlogs.Versions() {
-		host.HTTP("/api/"+version+"/auditLogs/{collection}", read, http.MethodGet)
-		host.HTTP("/api/"+version+"/auditLogs/{collection}/{id}", read, http.MethodGet)
-	}
+	once := &preflight.Once{Store: store, Version: version, Checks: parts.Checks, Now: time.Now, Log: log}
+	parts.Preflight = once.Run
+	return parts, nil
 }
 
 // timekeeper tells the time by which something is read, dropped or called old.
@@ -187,14 +143,6 @@ func preflightOf(cfg settings.Settings, tenant preflight.Tenant, store *tables.S
 // snapshotEvery is the age from which a snapshot is taken anew: less than a day, so that a timer that comes early does not
 // put it off to the next night, and more than a night.
 const snapshotEvery = 12 * time.Hour
-
-// wireDirectory adds the functions that take and read snapshots of the directory.
-func wireDirectory(host *web.Host, cfg settings.Settings, snapshotter *directory.Snapshotter, store *tables.Store) {
-	reader := directory.NewReader(store, time.Now)
-	host.Timer(snapshotdirectory.Name, snapshotdirectory.Run(snapshotdirectory.Config{Snapshotter: snapshotter, Budget: cfg.RunBudget, AlertAfter: cfg.AlertAfter}))
-	_ = host.Add(snapshot.New(snapshot.Config{Snapshotter: snapshotter, Reader: reader, Jobs: store, Now: time.Now, Slice: requestSlice}))
-	_ = host.Add(applications.New(reader), users.New(reader), inactiveusers.New(reader), expiringcredentials.New(reader))
-}
 
 // storage is the archive's account: its tables, and its blobs for the heads of the logs.
 func (o outside) storage(

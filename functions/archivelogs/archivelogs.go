@@ -3,6 +3,7 @@ package archivelogs
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"slices"
 	"time"
@@ -13,6 +14,9 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/web"
 )
+
+//go:embed function.json
+var trigger []byte
 
 // Name is the function's, and its folder's.
 const Name = "archivelogs"
@@ -29,22 +33,23 @@ type Config struct {
 	AlertAfter time.Duration // how far behind a stream may be before the invocation fails
 }
 
-// Run makes the function: one run of the collector. The platform kills without notice, so the run ends itself well
+// New makes the function.
+func New(cfg Config) web.Function { return web.Function{Name: Name, Trigger: trigger, Timer: cfg.run} }
+
+// run is one run of the collector. The platform kills without notice, so the run ends itself well
 // before functionTimeout. An archive that has fallen behind fails the invocation, which is what the platform alerts on.
-func Run(cfg Config) web.Timer {
-	return func(ctx context.Context) (web.Result, error) {
-		cfg.Preflight(ctx)
-		working, stop := context.WithTimeout(ctx, cfg.Budget+writeGrace)
-		defer stop()
-		report, err := cfg.Collector.Run(working, archive.Execution{ID: uuid.NewString(), Work: Name}, cfg.Streams, cfg.Budget)
-		if ctx.Err() != nil && !report.Finished {
-			return stopped(report, err, cfg.AlertAfter)
-		}
-		if err == nil {
-			err = behind(report, cfg.AlertAfter)
-		}
-		return web.Result{Summary: report.Summary()}, err
+func (cfg Config) run(ctx context.Context) (web.Result, error) {
+	cfg.Preflight(ctx)
+	working, stop := context.WithTimeout(ctx, cfg.Budget+writeGrace)
+	defer stop()
+	report, err := cfg.Collector.Run(working, archive.Execution{ID: uuid.NewString(), Work: Name}, cfg.Streams, cfg.Budget)
+	if ctx.Err() != nil && !report.Finished {
+		return stopped(report, err, cfg.AlertAfter)
 	}
+	if err == nil {
+		err = behind(report, cfg.AlertAfter)
+	}
+	return web.Result{Summary: report.Summary()}, err
 }
 
 // stopped is how a run ends that was stopped before its end: as any other where a stream has failed,

@@ -3,6 +3,7 @@ package indexarchive
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"sync"
@@ -15,6 +16,9 @@ import (
 	"github.com/entraledger/entraledger/internal/web"
 )
 
+//go:embed function.json
+var trigger []byte
+
 // Name is the function's, and its folder's.
 const Name = "indexarchive"
 
@@ -25,39 +29,40 @@ type Config struct {
 	Budget  time.Duration // for which a run works; the next goes on
 }
 
-// Run makes the function.
-func Run(cfg Config) web.Timer {
-	return func(ctx context.Context) (web.Result, error) {
-		all, err := cfg.Streams.All(ctx)
-		if err != nil {
-			return web.Ended(ctx, Name, "", false, err)
-		}
-		until := time.Now().Add(cfg.Budget)
-		var (
-			total   archive.IndexReport
-			reports = make([]archive.IndexReport, len(all))
-			errs    = make([]error, len(all))
-			indexes sync.WaitGroup
-		)
-		// Side by side: one whose stream another execution has holds up no other.
-		for i, s := range all {
-			indexes.Go(func() {
-				reports[i], errs[i] = archive.UpdateIndex(ctx, cfg.Store, archive.Execution{ID: uuid.NewString(), Work: Name}, s, false, until)
-			})
-		}
-		indexes.Wait()
-		for _, report := range reports {
-			total.Days += report.Days
-			total.Values += report.Values
-			total.Left = total.Left || report.Left
-		}
-		line := fmt.Sprintf("%d days indexed with %d values", total.Days, total.Values)
-		if total.Left {
-			line += "; the next run goes on"
-		}
-		if total.Left {
-			errs = append(errs, ctx.Err()) // a stop may have ended the wait for a stream
-		}
-		return web.Ended(ctx, Name, line, total.Days > 0, errors.Join(errs...))
+// New makes the function.
+func New(cfg Config) web.Function { return web.Function{Name: Name, Trigger: trigger, Timer: cfg.run} }
+
+// run is one run.
+func (cfg Config) run(ctx context.Context) (web.Result, error) {
+	all, err := cfg.Streams.All(ctx)
+	if err != nil {
+		return web.Ended(ctx, Name, "", false, err)
 	}
+	until := time.Now().Add(cfg.Budget)
+	var (
+		total   archive.IndexReport
+		reports = make([]archive.IndexReport, len(all))
+		errs    = make([]error, len(all))
+		indexes sync.WaitGroup
+	)
+	// Side by side: one whose stream another execution has holds up no other.
+	for i, s := range all {
+		indexes.Go(func() {
+			reports[i], errs[i] = archive.UpdateIndex(ctx, cfg.Store, archive.Execution{ID: uuid.NewString(), Work: Name}, s, false, until)
+		})
+	}
+	indexes.Wait()
+	for _, report := range reports {
+		total.Days += report.Days
+		total.Values += report.Values
+		total.Left = total.Left || report.Left
+	}
+	line := fmt.Sprintf("%d days indexed with %d values", total.Days, total.Values)
+	if total.Left {
+		line += "; the next run goes on"
+	}
+	if total.Left {
+		errs = append(errs, ctx.Err()) // a stop may have ended the wait for a stream
+	}
+	return web.Ended(ctx, Name, line, total.Days > 0, errors.Join(errs...))
 }

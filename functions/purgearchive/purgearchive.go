@@ -3,6 +3,7 @@ package purgearchive
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"strings"
@@ -17,6 +18,9 @@ import (
 	"github.com/entraledger/entraledger/internal/web"
 )
 
+//go:embed function.json
+var trigger []byte
+
 // Name is the function's, and its folder's.
 const Name = "purgearchive"
 
@@ -29,20 +33,21 @@ type Config struct {
 	Budget  time.Duration
 }
 
-// Run makes the function. One stream's failure is its own; the invocation then fails.
-func Run(cfg Config) web.Timer {
-	return func(ctx context.Context) (web.Result, error) {
-		done, err := cfg.purges(ctx)
-		kept, lines := false, []string{}
-		for _, p := range done {
-			kept = kept || p.months > 0
-			lines = append(lines, p.lines...)
-		}
-		if len(lines) == 0 && err == nil {
-			lines = []string{"nothing is past its retention"}
-		}
-		return web.Ended(ctx, Name, strings.Join(lines, "; "), kept, err)
+// New makes the function.
+func New(cfg Config) web.Function { return web.Function{Name: Name, Trigger: trigger, Timer: cfg.run} }
+
+// run is one run. One stream's failure is its own; the invocation then fails.
+func (cfg Config) run(ctx context.Context) (web.Result, error) {
+	done, err := cfg.purges(ctx)
+	kept, lines := false, []string{}
+	for _, p := range done {
+		kept = kept || p.months > 0
+		lines = append(lines, p.lines...)
 	}
+	if len(lines) == 0 && err == nil {
+		lines = []string{"nothing is past its retention"}
+	}
+	return web.Ended(ctx, Name, strings.Join(lines, "; "), kept, err)
 }
 
 // purged is what became of a stream's months that are past their retention.

@@ -70,8 +70,8 @@ func TestAStoppedRunOfArchivelogsIsHandedOverOnlyAfterAStepAndNotBehind(t *testi
 				require.NoError(l, err)
 				time.Sleep(10 * time.Hour)
 				run := func(ctx context.Context) (web.Result, error) {
-					return archivelogs.Run(archivelogs.Config{Preflight: func(context.Context) {}, Collector: l.collector(l.store, l.tenant),
-						Streams: []entra.Stream{stream}, Budget: budget, AlertAfter: c.alert})(ctx)
+					return archivelogs.New(archivelogs.Config{Preflight: func(context.Context) {}, Collector: l.collector(l.store, l.tenant),
+						Streams: []entra.Stream{stream}, Budget: budget, AlertAfter: c.alert}).Timer(ctx)
 				}
 				ctx, stop := context.WithCancel(l.Context())
 				pages := 0
@@ -120,7 +120,7 @@ func TestAStoppedRunOfIndexarchiveIsHandedOverOnlyAfterADay(t *testing.T) {
 			ctx, stop := context.WithCancel(l.Context())
 			defer stop()
 			store := &stoppedIndexer{l.store, left, stop, failed}
-			return indexarchive.Run(indexarchive.Config{Store: store, Streams: streams.New([]entra.Stream{stream}, nil), Budget: budget})(ctx)
+			return indexarchive.New(indexarchive.Config{Store: store, Streams: streams.New([]entra.Stream{stream}, nil), Budget: budget}).Timer(ctx)
 		}
 		result, err := run(0, nil)
 		requireNothingDone(l, "indexarchive", result, err)
@@ -133,7 +133,7 @@ func TestAStoppedRunOfIndexarchiveIsHandedOverOnlyAfterADay(t *testing.T) {
 		holdIt(l)
 		ctx, stop := context.WithCancel(l.Context())
 		time.AfterFunc(10*time.Second, stop)
-		result, err = indexarchive.Run(indexarchive.Config{Store: l.store, Streams: streams.New([]entra.Stream{stream}, nil), Budget: budget})(ctx)
+		result, err = indexarchive.New(indexarchive.Config{Store: l.store, Streams: streams.New([]entra.Stream{stream}, nil), Budget: budget}).Timer(ctx)
 		requireNothingDone(l, "indexarchive", result, err)
 		time.Sleep(archive.LeaseLength)
 		result, err = run(1000, nil)
@@ -161,8 +161,8 @@ func TestAStoppedRunOfPurgearchiveIsHandedOverOnlyAfterAMonth(t *testing.T) {
 		l.sealOctober()
 		run := func(ctx context.Context, before, after context.CancelFunc) (web.Result, error) {
 			purger := archive.NewPurger(&stoppedPurger{l.store, before, after}, l.heads, archive.Retention{Default: archive.LeastRetention})
-			return purgearchive.Run(purgearchive.Config{Purger: purger, Streams: streams.New([]entra.Stream{stream}, nil), Budget: budget,
-				Clock: func(context.Context) (time.Time, error) { return time.Now(), nil }})(ctx)
+			return purgearchive.New(purgearchive.Config{Purger: purger, Streams: streams.New([]entra.Stream{stream}, nil), Budget: budget,
+				Clock: func(context.Context) (time.Time, error) { return time.Now(), nil }}).Timer(ctx)
 		}
 		nothing := func() {}
 		ctx, stop := context.WithCancel(l.Context())
@@ -179,7 +179,7 @@ func TestAStoppedRunOfPurgearchiveIsHandedOverOnlyAfterAMonth(t *testing.T) {
 		// The clock is the first that is asked.
 		ctx, stop = context.WithCancel(l.Context())
 		stop()
-		result, err = purgearchive.Run(purgearchive.Config{Budget: budget, Clock: func(ctx context.Context) (time.Time, error) { return time.Time{}, ctx.Err() }})(ctx)
+		result, err = purgearchive.New(purgearchive.Config{Budget: budget, Clock: func(ctx context.Context) (time.Time, error) { return time.Time{}, ctx.Err() }}).Timer(ctx)
 		requireNothingDone(l, "purgearchive", result, err)
 	})
 }

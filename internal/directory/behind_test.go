@@ -56,7 +56,7 @@ func (n *night) fire(after time.Duration) (string, error) {
 // fireUntil is one whose process is told to stop when ctx ends.
 func (n *night) fireUntil(ctx context.Context, after time.Duration) (web.Result, error) {
 	n.tenant.Freeze(now.Add(after))
-	return snapshotdirectory.Run(snapshotdirectory.Config{Snapshotter: n.snapshotter(), Budget: n.budget, AlertAfter: alertAfter})(ctx)
+	return snapshotdirectory.New(snapshotdirectory.Config{Snapshotter: n.snapshotter(), Budget: n.budget, AlertAfter: alertAfter}).Timer(ctx)
 }
 
 func (n *night) snapshotter() *directory.Snapshotter {

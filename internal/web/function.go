@@ -7,8 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strings"
-
-	"github.com/entraledger/entraledger/internal/web/router"
 )
 
 // Function is one function of the app, declared once in its package. What makers of flows and readers of the docs are
@@ -133,16 +131,7 @@ func (b Binding) optional() string {
 type served struct {
 	Function
 	binding  Binding
-	optional string
-	template router.Template
-}
-
-func newServed(f Function, b Binding) (*served, error) {
-	template, err := router.Parse(prefix + b.Route)
-	if err != nil {
-		return nil, fmt.Errorf("serve %s: %w", f.Name, err)
-	}
-	return &served{Function: f, binding: b, optional: b.optional(), template: template}, nil
+	optional string // parameter of the route
 }
 
 // find returns the operation of a request, and the methods of all that fit its path.

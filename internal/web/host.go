@@ -10,7 +10,6 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
-	"slices"
 	"strings"
 	"time"
 
@@ -37,61 +36,36 @@ type Host struct {
 
 	stopping context.Context // ends with Stop
 	stop     context.CancelFunc
-
-	patterns *http.ServeMux
-	verbs    map[string][]string // by pattern
-}
-
-// New makes a Host without functions.
-func New(log *slog.Logger) *Host {
-	h := &Host{log: log, timers: make(map[string]Timer), functions: make(map[string]*served),
-		patterns: http.NewServeMux(), verbs: make(map[string][]string)}
-	h.stopping, h.stop = context.WithCancel(context.Background())
-	return h
 }
 
 // Serve makes a Host of functions. base is the public address for links, without a slash at the end; empty: as the host
 // forwarded it.
 func Serve(log *slog.Logger, base string, functions ...Function) (*Host, error) {
-	h := New(log)
-	h.base = base
-	return h, h.Add(functions...)
-}
-
-// Add adds functions.
-func (h *Host) Add(functions ...Function) error {
+	h := &Host{log: log, base: base, timers: make(map[string]Timer), functions: make(map[string]*served)}
+	h.stopping, h.stop = context.WithCancel(context.Background())
+	var routes []router.Route
 	for _, f := range functions {
 		b, err := f.Binding()
 		if err != nil {
-			return err
+			return nil, err
 		}
 		if !b.HTTP {
 			h.timers[f.Name] = f.Timer
 			continue
 		}
-		if h.functions[f.Name], err = newServed(f, b); err != nil {
-			return err
+		template, err := router.Parse(prefix + b.Route)
+		if err != nil {
+			return nil, fmt.Errorf("serve %s: %w", f.Name, err)
 		}
-	}
-	var routes []router.Route
-	for name, s := range h.functions {
-		routes = append(routes, router.Route{Function: name, Template: s.template, Methods: s.binding.Methods})
+		h.functions[f.Name] = &served{Function: f, binding: b, optional: b.optional()}
+		routes = append(routes, router.Route{Function: f.Name, Template: template, Methods: b.Methods})
 	}
 	h.routes = router.New(routes)
-	return nil
+	return h, nil
 }
 
 // Stop cancels the runs of timers, those under way and those to come. HTTP functions answer on.
 func (h *Host) Stop() { h.stop() }
-
-// Timer adds a timer function under its folder's name.
-func (h *Host) Timer(function string, run Timer) { h.timers[function] = run }
-
-// HTTP adds an HTTP function: pattern is a path of net/http's ServeMux, /api included, without a method.
-func (h *Host) HTTP(pattern string, handler http.Handler, methods ...string) {
-	h.verbs[pattern] = methods
-	h.patterns.Handle(pattern, handler)
-}
 
 // ServeHTTP answers the host. It never panics, and every answer has a JSON body: an empty 2xx would hang the
 // invocation until functionTimeout.
@@ -124,34 +98,6 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // case.
 func isRoute(path string) bool {
 	return len(path) > len(prefix) && strings.EqualFold(path[:len(prefix)+1], "/"+prefix)
-}
-
-func (h *Host) serveOld(w http.ResponseWriter, r *http.Request) {
-	_, pattern := h.patterns.Handler(r)
-	methods, ok := h.verbs[pattern]
-	if !ok {
-		Error(w, r, &entra.Error{Code: entra.CodeNotFound, Doing: "find " + r.URL.Path, Why: "there is no such function"})
-		return
-	}
-	verb := r.Method
-	if verb == http.MethodHead {
-		verb = http.MethodGet
-	}
-	if !slices.Contains(methods, verb) {
-		w.Header().Set("Allow", strings.Join(methods, ", "))
-		Error(w, r, &entra.Error{Code: entra.CodeNotAllowed, Doing: "answer " + r.Method + " " + r.URL.Path,
-			Why: "this function takes " + strings.Join(methods, ", ")})
-		return
-	}
-	role := RoleOperate
-	if verb == http.MethodGet {
-		role = RoleRead
-	}
-	if err := h.authorize(r, role); err != nil {
-		Error(w, r, err)
-		return
-	}
-	h.patterns.ServeHTTP(w, r)
 }
 
 func (h *Host) serveInvocation(w http.ResponseWriter, r *http.Request, function string) {

@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -23,6 +22,17 @@ import (
 const timerBody = `{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"ScheduleStatus":null,"IsPastDue":true}},
 	"Metadata":{"sys":"{\"MethodName\":\"archivelogs\"}","RetryContext":{"RetryCount":2,"MaxRetryCount":4}}}`
 
+// timer is a timer function.
+func timer(name string, run web.Timer) web.Function {
+	return web.Function{Name: name, Timer: run, Trigger: []byte(`{"bindings":[{"type":"timerTrigger","name":"timer"}]}`)}
+}
+
+// function is an HTTP function with a route and its methods.
+func function(name, route, methods string, operations ...web.Operation) web.Function {
+	return web.Function{Name: name, Operations: operations, Trigger: []byte(`{"bindings":[{"type":"httpTrigger","route":"` +
+		route + `","methods":[` + methods + `],"authLevel":"function"},{"type":"http","direction":"out"}]}`)}
+}
+
 // serve runs a host with one timer and one HTTP function over a real socket and returns its log too.
 func serve(t *testing.T, run web.Timer) (*httptest.Server, *bytes.Buffer) {
 	server, _, log := serveHost(t, run)
@@ -31,15 +41,15 @@ func serve(t *testing.T, run web.Timer) (*httptest.Server, *bytes.Buffer) {
 
 func serveHost(t *testing.T, run web.Timer) (*httptest.Server, *web.Host, *bytes.Buffer) {
 	var log bytes.Buffer
-	host := web.New(web.NewLogger(&log, slog.LevelInfo))
-	host.Timer("archivelogs", run)
-	host.HTTP("/api/things/{id}", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.PathValue("id") == "panic" {
+	things := func(_ context.Context, r web.Request) (web.Answer, error) {
+		if r.Path("id") == "panic" {
 			panic("a fault")
 		}
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"id":"`+r.PathValue("id")+`"}`)
-	}), http.MethodGet)
+		return web.Object(map[string]string{"id": r.Path("id")}), nil
+	}
+	host, err := web.Serve(web.NewLogger(&log, slog.LevelInfo), "", timer("archivelogs", run),
+		function("things", "things/{id}", `"get"`, web.Operation{Role: web.RoleRead, Do: things}))
+	require.NoError(t, err)
 	server := httptest.NewServer(host)
 	t.Cleanup(server.Close)
 	return server, host, &log

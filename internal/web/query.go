@@ -148,6 +148,18 @@ func (q Query) OrderBy(name string) (by string, desc bool) {
 	return words[0], len(words) == 2 && words[1] == "desc"
 }
 
+// OrderedBy reads an order whose properties depend on what is asked for.
+func (q Query) OrderedBy(p Parameter) (by string, desc bool, err error) {
+	if q.Has(p.Name) {
+		err = p.check(q.values.Get(p.Name))
+	}
+	if err != nil {
+		return "", false, err
+	}
+	by, desc = q.OrderBy(p.Name)
+	return by, desc, nil
+}
+
 // Refuse is the error of parameters that don't go together.
 func Refuse(why, remedy string) error {
 	return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: why, Remedy: remedy}

@@ -19,7 +19,7 @@ func (h *Host) serveRoute(w http.ResponseWriter, r *http.Request) {
 	m, ok := h.routes.Find(verb, r.URL.EscapedPath())
 	f := h.functions[m.Route.Function]
 	if f == nil {
-		h.serveOld(w, r)
+		h.fail(w, r, "", &entra.Error{Code: entra.CodeNotFound, Doing: "find " + r.URL.Path, Why: "there is no such function"})
 		return
 	}
 	o, methods := f.find(verb, m.Values)
