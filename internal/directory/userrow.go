@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -135,8 +136,22 @@ func (c ageCounts) list() []AgeCount {
 	for k, n := range c {
 		out = append(out, AgeCount{k.Guest, k.Enabled, k.Licensed, k.Synced, k.Never, k.days, n})
 	}
-	slices.SortFunc(out, func(a, b AgeCount) int { return a.Days - b.Days })
+	// The order is total: what is stored does not depend on the order of a map.
+	slices.SortFunc(out, func(a, b AgeCount) int {
+		return cmp.Or(cmp.Compare(a.Days, b.Days), falseFirst(a.Guest, b.Guest), falseFirst(a.Enabled, b.Enabled),
+			falseFirst(a.Licensed, b.Licensed), falseFirst(a.Synced, b.Synced), falseFirst(a.Never, b.Never))
+	})
 	return out
+}
+
+func falseFirst(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
 }
 
 // readUserRow reads a row's document.

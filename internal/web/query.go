@@ -212,15 +212,18 @@ type Range struct{ From, To time.Time }
 // ReadRange reads the parameters from and to. A range that ends before it begins, or begins in the future, is refused.
 func ReadRange(q url.Values, now time.Time) (Range, error) {
 	var out Range
-	for name, into := range map[string]*time.Time{"from": &out.From, "to": &out.To} {
-		if !q.Has(name) {
+	for _, end := range []struct { // of two that can't be read, the first is named
+		name string
+		into *time.Time
+	}{{"from", &out.From}, {"to", &out.To}} {
+		if !q.Has(end.name) {
 			continue
 		}
-		t, err := time.Parse(time.RFC3339, q.Get(name))
+		t, err := time.Parse(time.RFC3339, q.Get(end.name))
 		if err != nil {
-			return out, badRange(name, q.Get(name), wantsInstant)
+			return out, badRange(end.name, q.Get(end.name), wantsInstant)
 		}
-		*into = t.UTC()
+		*end.into = t.UTC()
 	}
 	// A day of grace: the clocks of the tenant, the machine and the caller need not agree.
 	if out.From.After(now.Add(24 * time.Hour)) {
