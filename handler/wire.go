@@ -32,7 +32,8 @@ type outside struct {
 	Graph    http.RoundTripper      // of requests to Graph; nil: net/http's default
 	Storage  *http.Client           // of requests to tables and blobs; nil: their packages' own
 	Identity azcore.TokenCredential // of all requests; nil: the managed identity, or the developer's
-	Parallel int                    // streams that are read at the same time; 0: the archive's default
+	AtOnce   int                    // streams, windows and checks that are worked on at a time; 0: as their packages have it
+	Steady   bool                   // pauses before Graph is asked again are not spread at random
 }
 
 // wire makes the clients and the functions. It sends nothing: the host is waiting for the port to open.
@@ -82,11 +83,13 @@ func clients(
 		Purger: archive.NewPurger(store, heads, cfg.Retention), Repairer: newRepairer(cfg, source, store, heads),
 		Snapshots: directory.NewReader(store, time.Now)}
 	parts.Collector = archive.NewCollector(source, store, heads, archive.Options{Backfill: cfg.Backfill, Passes: cfg.Passes,
-		AlertAfter: cfg.AlertAfter, Parallel: out.Parallel, Simulated: parts.Simulated}, time.Now, log)
+		AlertAfter: cfg.AlertAfter, Parallel: out.AtOnce, Writers: out.AtOnce, Simulated: parts.Simulated}, time.Now, log)
 	parts.Snapshotter = directory.NewSnapshotter(timedTenant{graph.NewDirectory(snapshotSource), clocks}, store, store,
 		directory.Options{Groups: cfg.SnapshotGroups, Every: snapshotEvery}, time.Now, log)
 	parts.Checks = func(ctx context.Context) []preflight.Check {
-		return preflight.Run(ctx, preflightOf(cfg, &graph.Prober{Logs: source, Directory: graph.NewDirectory(source)}, store, heads))
+		probed := preflightOf(cfg, &graph.Prober{Logs: source, Directory: graph.NewDirectory(source)}, store, heads)
+		probed.AtOnce = out.AtOnce
+		return preflight.Run(ctx, probed)
 	}
 	once := &preflight.Once{Store: store, Version: version, Checks: parts.Checks, Now: time.Now, Log: log}
 	parts.Preflight = once.Run
@@ -120,7 +123,7 @@ func (o outside) graphClient(
 	cfg settings.Settings, identity azcore.TokenCredential, limiter *graph.Limiter, log *slog.Logger,
 ) (*graph.Client, error) {
 	return graph.New(graph.Config{Endpoint: cfg.GraphEndpoint, Scope: cfg.GraphScope, Credential: identity, Limiter: limiter,
-		Version: version, Transport: o.Graph, Log: log})
+		Version: version, Transport: o.Graph, Steady: o.Steady, Log: log})
 }
 
 // preflightOf is what is looked at before anything else.

@@ -21,6 +21,7 @@ type Options struct {
 	Lag      time.Duration   // records younger than this are left to the next run; default 5 minutes: what Graph needs as a rule
 	Overlap  time.Duration   // how much of what was read the frontier reads again; default 2 minutes
 	Parallel int             // streams that are read at the same time; bounds the memory for pages; default 3
+	Writers  int             // windows of one page that are written at the same time; default 4
 	Passes   []time.Duration // ages at which windows are read again, up to MaxPasses; default 3 h, 24 h, 7 d
 	Turn     int             // pages a stream may read of its backfill before the next stream's turn; default 25
 
@@ -35,6 +36,7 @@ func (o Options) withDefaults() Options {
 	o.Lag = orElse(o.Lag, 5*time.Minute)
 	o.Overlap = orElse(o.Overlap, 2*time.Minute)
 	o.Parallel = orElse(o.Parallel, 3)
+	o.Writers = orElse(o.Writers, groupWriters)
 	o.Turn = orElse(o.Turn, 25)
 	if o.Passes == nil {
 		o.Passes = []time.Duration{3 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}

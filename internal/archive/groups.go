@@ -13,7 +13,7 @@ import (
 )
 
 const (
-	// groupWriters is how many windows of one page are written at the same time.
+	// groupWriters is how many windows of one page are written at the same time, by default.
 	groupWriters = 4
 	// compareTries bounds how often a window is compared again because somebody else wrote in between.
 	compareTries = 5
@@ -56,7 +56,7 @@ func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, 
 	results := make([]groupResult, len(groups))
 	tooLarge := make([][]Rejected, len(groups))
 	writers, writing := errgroup.WithContext(ctx)
-	writers.SetLimit(groupWriters)
+	writers.SetLimit(rd.options.Writers)
 	// In the order of time, so that a run is the same whenever it is repeated.
 	windows := slices.SortedFunc(maps.Keys(groups), func(a, b entra.Window) int { return a.Start.Compare(b.Start) })
 	for i, w := range windows {

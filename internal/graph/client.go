@@ -36,6 +36,7 @@ type Config struct {
 	Transport http.RoundTripper
 	Tries     uint          // of one request, where Refusals has no other number; 0: 5
 	BackOff   time.Duration // before the second try, doubling; 0: 2 s
+	Steady    bool          // pauses between tries are not spread at random
 	Timeout   time.Duration // of one try, without its wait for a turn; 0: 90 s
 }
 

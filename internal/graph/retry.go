@@ -66,6 +66,9 @@ func ask[T any](ctx context.Context, c *Client, r request, read func(answer) (T,
 func retry[T any](ctx context.Context, c *Client, doing string, op func() (T, error)) (T, error) {
 	pauses := backoff.NewExponentialBackOff()
 	pauses.InitialInterval, pauses.Multiplier, pauses.MaxInterval = c.cfg.BackOff, 2, 32*c.cfg.BackOff
+	if c.cfg.Steady {
+		pauses.RandomizationFactor = 0
+	}
 	var (
 		seen  = make(map[*Refusal]uint)
 		total uint

@@ -73,6 +73,7 @@ type Config struct {
 	// asked for.
 	Callers func() error
 	Clock   func() time.Time
+	AtOnce  int // checks that are made at the same time; 0: 4
 }
 
 // part is a check to be made.
@@ -87,7 +88,7 @@ type part struct {
 // streamCheck is the name of a stream's check, by which the licence is told.
 func streamCheck(s entra.Stream) string { return "stream " + string(s) }
 
-// atOnce is how many checks are made at the same time.
+// atOnce is how many checks are made at the same time, by default.
 const atOnce = 4
 
 // Run makes all checks. What fails is a result and no error.
@@ -95,7 +96,7 @@ func Run(ctx context.Context, cfg Config) []Check {
 	parts := parts(cfg)
 	out := make([]Check, len(parts))
 	var group errgroup.Group
-	group.SetLimit(atOnce)
+	group.SetLimit(cmp.Or(cfg.AtOnce, atOnce))
 	for i, p := range parts {
 		group.Go(func() error {
 			out[i] = p.check(ctx)
