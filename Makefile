@@ -54,7 +54,7 @@ soak: $(AZURITE) $(GRAPHCLIENT) ## random faults over many seeds, large archives
 bench: $(AZURITE) ## measure the pipeline beside the obvious program (ARGS=... for its flags)
 	cd tools/bench && $(GO) run . $(ARGS)
 
-docs: ## write the parts of docs/ that come from the code
+docs: ## write the parts of docs/ that come from the code, and the connector
 	$(GO) run ./tools/docs
 
 infra: ## format the Bicep, and write what comes from it: the compiled templates and the snapshots

@@ -42,8 +42,15 @@ type application struct {
 	Undisclosed []directory.Undisclosed   `json:"undisclosed,omitempty" text:"What the tenant did not disclose"`
 	AppID       string                    `json:"appId" text:"Client ID"`
 	DisplayName string                    `json:"appDisplayName" text:"Name"`
-	LastUsed    string                    `json:"lastUsedDateTime,omitempty" text:"Last use, by the report of the tenant"`
+	LastUsed    string                    `json:"lastUsedDateTime,omitempty"`
 	Credentials []directory.CredentialRow `json:"credentials" text:"All of its credentials"`
+}
+
+// Texts are those that are too long for their line.
+func (application) Texts() map[string]string {
+	return map[string]string{
+		"lastUsedDateTime": "Last use by anybody, by the report of the tenant",
+	}
 }
 
 // get answers with the application's credentials.

@@ -55,9 +55,9 @@ func New(cfg Config) web.Function {
 
 // request is the body of a POST; everything may be left out.
 type request struct {
-	Streams []string `json:"streams" text:"Which logs; all by default"`
-	From    string   `json:"from" text:"Read again from"`
-	To      string   `json:"to" text:"Read again up to"`
+	Streams []string `json:"streams,omitempty" text:"Which logs; all by default"`
+	From    string   `json:"from,omitempty" text:"Read again from" format:"date-time"`
+	To      string   `json:"to,omitempty" text:"Read again up to" format:"date-time"`
 }
 
 // state is a collection between two slices.

@@ -42,9 +42,9 @@ type multiples struct {
 
 // bill is what a month costs. What is not known, or not kept, is left out.
 type bill struct {
-	GB     *float64 `json:"gbPerMonth,omitempty" text:"What comes in, in the destination's own gigabytes"`
+	GB     *float64 `json:"gbPerMonth,omitempty" always:"true" text:"What comes in, in the destination's own gigabytes"`
 	KeptGB *float64 `json:"keptGB,omitempty" text:"What is kept after the months of the log; absent where nothing is kept"`
-	USD    *float64 `json:"usdPerMonth,omitempty" text:"US dollars"`
+	USD    *float64 `json:"usdPerMonth,omitempty" always:"true" text:"US dollars"`
 }
 
 // destination sums up the logs, and what they share.

@@ -136,7 +136,7 @@ type window struct {
 	Fetched     int64               `json:"fetched" text:"Fetched"`
 	New         int64               `json:"new" text:"New"`
 	Changed     int64               `json:"changed" text:"Changed"`
-	Enriched    int64               `json:"enriched" text:"Came in a richer form, with equal values"`
+	Enriched    int64               `json:"enriched"`
 	Unchanged   int64               `json:"unchanged" text:"Unchanged"`
 	Quarantined int64               `json:"quarantined" text:"Quarantined"`
 	Late        int64               `json:"late" text:"Late"`
@@ -158,7 +158,8 @@ func (window) Texts() map[string]string {
 		"status":      "complete, sealed, settled, reopened, partial, missing, lost, purged",
 		"reason":      "Why it is not complete or not there, why it is sealed again, or that it has no sum",
 		"unconfirmed": "Contents that a run stored before it died, and that Graph did not show again",
-		"contentSum":  "Sum over all contents that are counted, in hexadecimal",
+		"enriched":    "Came in a richer form: all that the record had is in it, with equal values",
+		"contentSum":  "Sum over all contents that are counted, in hexadecimal digits; absent where a version before counted them",
 	}
 }
 

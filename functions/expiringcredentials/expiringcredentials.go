@@ -47,7 +47,7 @@ func New(snapshot Snapshot) web.Function {
 		{
 			Given: "view", Word: "summary", ID: "SummarizeCredentials", Summary: "Count credentials",
 			Text: "Counts by state, kind, origin and owner, for charts.", Role: web.RoleRead,
-			Parameters: append(filters(), web.Format()),
+			Parameters: append(web.Refusing(filters(), "appId", "exclude", "newSince"), web.Format()),
 			Answers: web.Shape{Name: "expiringCredentialsSummary", Is: aboutCounts{}, Rows: directory.Count{}, AsOf: true,
 				Text: "Bars of charts"},
 			Do: f.summary,

@@ -44,7 +44,7 @@ func New(snapshot Snapshot) web.Function {
 		{
 			Given: "view", Word: "summary", ID: "SummarizeInactiveUsers", Summary: "Count inactive users",
 			Text: "Counts by age band, type, enabled, licensed and so on, for charts.", Role: web.RoleRead,
-			Parameters: append(filters(), web.Format()),
+			Parameters: append(web.Refusing(filters(), "before", "exclude", "newSince"), web.Format()),
 			Answers: web.Shape{Name: "inactiveUsersSummary", Is: aboutCounts{}, Rows: directory.Count{}, AsOf: true,
 				Text: "Bars of charts"},
 			Do: f.summary,

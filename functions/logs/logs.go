@@ -100,7 +100,7 @@ const searchHeader = "X-EntraLedger-Search"
 // about is what a list says of itself. What is not there any more, and how many records were altered, stands in a header,
 // and in an annotation, which clients of Graph ignore.
 type about struct {
-	Tampered int       `json:"@entraledger.tamperedCount,omitempty"`
+	Tampered int64     `json:"@entraledger.tamperedCount,omitempty"`
 	Gaps     []web.Gap `json:"@entraledger.gaps,omitempty"`
 }
 
@@ -238,7 +238,7 @@ func begin(
 	if err == nil {
 		web.SetGaps(r.Header, gaps)
 	}
-	return web.List[json.RawMessage]{Of: "auditLogs/" + q.collection, About: about{tampered, web.Gaps(gaps)}}, err
+	return web.List[json.RawMessage]{Of: "auditLogs/" + q.collection, About: about{int64(tampered), web.Gaps(gaps)}}, err
 }
 
 // count is the number of all records; nil where counting them takes too long.

@@ -30,7 +30,14 @@ type CredentialRow struct {
 	SelfRotating  bool       `json:"selfRotating" text:"Whether it is renewed without a person"`
 	NoOwner       bool       `json:"noOwner" text:"Whether nobody owns it"`
 	Owners        []OwnerRow `json:"owners" text:"Owners of application and service principal"`
-	OwnersAddress string     `json:"ownersUserPrincipalNames" text:"Their sign-in names, with semicolons between"`
+	OwnersAddress string     `json:"ownersUserPrincipalNames"`
+}
+
+// Texts are those that are too long for their line.
+func (CredentialRow) Texts() map[string]string {
+	return map[string]string{
+		"ownersUserPrincipalNames": "Their sign-in names, with semicolons between: a list of addresses",
+	}
 }
 
 // OwnerRow is an owner in an answer.

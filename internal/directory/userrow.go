@@ -26,13 +26,21 @@ type UserRow struct {
 	LastSuccessful    string   `json:"lastSuccessfulSignInDateTime,omitempty" text:"Last successful sign-in, by Graph"`
 	LastInteractive   string   `json:"lastSignInDateTime,omitempty" text:"Last interactive attempt"`
 	LastNonInteract   string   `json:"lastNonInteractiveSignInDateTime,omitempty" text:"Last non-interactive attempt"`
-	LastArchived      string   `json:"lastArchivedSignInDateTime,omitempty" text:"Newest success in the archive"`
+	LastArchived      string   `json:"lastArchivedSignInDateTime,omitempty"`
 	InactiveSince     string   `json:"inactiveSinceDateTime,omitempty" text:"The last sign of life"`
 	DaysInactive      *int     `json:"daysInactive,omitempty" text:"Whole days since then"`
 	NeverSignedIn     bool     `json:"neverSignedIn" text:"No successful sign-in is known of"`
-	State             string   `json:"state,omitempty" text:"active, inactive or unknown" enum:"active,inactive,unknown"`
+	State             string   `json:"state,omitempty" always:"true" enum:"active,inactive,unknown"`
 	DecidedBy         Basis    `json:"decidedBy" text:"Which timestamp or rule decided"`
 	Reason            string   `json:"reason" text:"Why, in a sentence"`
+}
+
+// Texts are those that are too long for their line.
+func (UserRow) Texts() map[string]string {
+	return map[string]string{
+		"lastArchivedSignInDateTime": "Newest successful sign-in in the archive",
+		"state":                      "active, inactive or unknown",
+	}
 }
 
 // The states of a user.

@@ -24,8 +24,15 @@ type Proof struct {
 
 	// When the content was there, as Leaf.DatesAt has it, and its path in the dates' tree; absent
 	// where the seal does not cover them.
-	Dates      string   `json:"dates,omitempty" text:"First seen, current from and to; absent for old seals"`
+	Dates      string   `json:"dates,omitempty"`
 	DatesProof []string `json:"datesProof,omitempty" text:"From the record to the seal"`
+}
+
+// Texts are those that are too long for their line.
+func (Proof) Texts() map[string]string {
+	return map[string]string{
+		"dates": "When the record was first seen, and from when to when it was current; absent for seals without dates",
+	}
 }
 
 // ErrNotSealed says that a record is not part of a seal.

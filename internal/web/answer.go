@@ -71,16 +71,30 @@ func writeRaw(w http.ResponseWriter, body []byte) {
 }
 
 type errorBody struct {
-	Error struct {
-		Code       entra.Code `json:"code"`
-		Message    string     `json:"message"`
-		InnerError struct {
-			Date            string `json:"date"`
-			RequestID       string `json:"request-id,omitempty"`
-			ClientRequestID string `json:"client-request-id,omitempty"`
-		} `json:"innerError"`
-	} `json:"error"`
+	Error errorOf `json:"error" text:"What failed"`
 }
+
+type errorOf struct {
+	Code       entra.Code `json:"code"`
+	Message    string     `json:"message" text:"What failed, why, and what to do, in one sentence"`
+	InnerError innerError `json:"innerError" text:"Where to look"`
+}
+
+// Texts are those that are too long for their line.
+func (errorOf) Texts() map[string]string {
+	return map[string]string{
+		"code": "What has to happen next: badRequest, notFound, noSnapshot, skipTokenExpired, permissionMissing, ...",
+	}
+}
+
+type innerError struct {
+	Date            string `json:"date" text:"When"`
+	RequestID       string `json:"request-id,omitempty" text:"Under which the app logged the reason"`
+	ClientRequestID string `json:"client-request-id,omitempty" text:"As the caller sent it"`
+}
+
+// ErrorShape is the body of an answer that is an error, for those who describe it.
+func ErrorShape() any { return errorBody{} }
 
 // told is the error that is told of a request: of one that was stopped, what failed by itself, or else that it was stopped.
 func told(r *http.Request, err error) error {

@@ -40,6 +40,7 @@ type Parameter struct {
 	Number      bool // the words are whole numbers
 
 	Required bool
+	Refused  bool   // the function knows it, and refuses it in words of its own: nobody is told of it
 	Repeated bool   // it may be given several times
 	Wants    string // what a refusal says is accepted; empty: what the kind says
 }
@@ -81,6 +82,15 @@ func Format() Parameter {
 }
 
 const defaultTop = 100
+
+// Refusing declares parameters of which the function refuses some in its own words.
+func Refusing(all []Parameter, names ...string) []Parameter {
+	out := slices.Clone(all)
+	for i := range out {
+		out[i].Refused = slices.Contains(names, out[i].Name)
+	}
+	return out
+}
 
 // Top declares how many rows a page has.
 func Top(most int, text string) Parameter { return Whole("$top", defaultTop, 1, most, text) }
