@@ -1,4 +1,5 @@
-// Package functions lists the functions of the app. Each is declared in its own folder, beside its function.json.
+// Package functions lists the functions of the app. Each is declared in its own folder, beside its
+// function.json.
 package functions
 
 import (
@@ -38,7 +39,8 @@ import (
 	"github.com/entraledger/entraledger/internal/web"
 )
 
-// Parts are what the functions work with. Of functions that are only to be described it may be empty.
+// Parts are what the functions work with. Of functions that are only to be described it may be
+// empty.
 type Parts struct {
 	Settings  settings.Settings
 	Simulated bool             // the tenant has a time of its own
@@ -119,7 +121,8 @@ func (p Parts) purgearchive() purgearchive.Config {
 		by := archive.Execution{ID: uuid.NewString(), Work: purgearchive.Name}
 		return p.Collector.Retire(ctx, by, s, p.Settings.RunBudget)
 	}
-	return purgearchive.Config{Purger: p.Purger, Retire: retire, Clock: p.Clock, Streams: p.Streams, Budget: p.Settings.RunBudget}
+	return purgearchive.Config{Purger: p.Purger, Retire: retire, Clock: p.Clock, Streams: p.Streams,
+		Budget: p.Settings.RunBudget}
 }
 
 func (p Parts) snapshot() snapshot.Config {
@@ -127,9 +130,11 @@ func (p Parts) snapshot() snapshot.Config {
 }
 
 func (p Parts) snapshotdirectory() snapshotdirectory.Config {
-	return snapshotdirectory.Config{Snapshotter: p.Snapshotter, Budget: p.Settings.RunBudget, AlertAfter: p.Settings.AlertAfter}
+	return snapshotdirectory.Config{Snapshotter: p.Snapshotter, Budget: p.Settings.RunBudget,
+		AlertAfter: p.Settings.AlertAfter}
 }
 
 func (p Parts) verify() verify.Config {
-	return verify.Config{Evidence: p.Evidence, Heads: p.Heads, Jobs: p.Jobs, Streams: p.Streams, Now: p.Now, Slice: p.Slice}
+	return verify.Config{Evidence: p.Evidence, Heads: p.Heads, Jobs: p.Jobs, Streams: p.Streams, Now: p.Now,
+		Slice: p.Slice}
 }

@@ -221,17 +221,9 @@ func checkCommand(_ context.Context, args []string, _ func(string) string, stdou
 	if err := json.Unmarshal(body, &proof); err != nil {
 		return 1, fmt.Errorf("check a proof: %s is not one: %w", file, err)
 	}
-	var trusted *seal.Head
-	if *headFile != "" {
-		text, err := os.ReadFile(*headFile)
-		if err != nil {
-			return 1, fmt.Errorf("check a proof: %w", err)
-		}
-		head, err := seal.ParseHead(text)
-		if err != nil {
-			return 1, err
-		}
-		trusted = &head
+	trusted, err := trustedHead(*headFile)
+	if err != nil {
+		return 1, err
 	}
 	s, err := seal.Check(proof, trusted)
 	if err != nil {
@@ -247,4 +239,17 @@ func checkCommand(_ context.Context, args []string, _ func(string) string, stdou
 		fmt.Fprintf(stdout, "the log's head is the proof's own; compare it with the blob in entraledger-heads (--head):\n%s", proof.Head)
 	}
 	return 0, nil
+}
+
+// trustedHead reads a head that the caller trusts; nil where no file is named.
+func trustedHead(file string) (*seal.Head, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("check a proof: %w", err)
+	}
+	head, err := seal.ParseHead(text)
+	return &head, err
 }

@@ -23,8 +23,8 @@ import (
 	"github.com/entraledger/entraledger/internal/web"
 )
 
-// requestSlice is how long one HTTP request works on what takes several: well below the 230 seconds after which Azure's
-// load balancer gives up, and the 120 of Power Automate.
+// requestSlice is how long one HTTP request works on what takes several: well below the 230 seconds
+// after which Azure's load balancer gives up, and the 120 of Power Automate.
 const requestSlice = 20 * time.Second
 
 // outside is how the program reaches what is not part of it. The zero value is what runs in Azure.
@@ -32,11 +32,12 @@ type outside struct {
 	Graph    http.RoundTripper      // of requests to Graph; nil: net/http's default
 	Storage  *http.Client           // of requests to tables and blobs; nil: their packages' own
 	Identity azcore.TokenCredential // of all requests; nil: the managed identity, or the developer's
-	AtOnce   int                    // streams, windows and checks that are worked on at a time; 0: as their packages have it
+	AtOnce   int                    // streams, windows and checks at a time; 0: as their packages have it
 	Steady   bool                   // pauses before Graph is asked again are not spread at random
 }
 
-// wire makes the clients and the functions. It sends nothing: the host is waiting for the port to open.
+// wire makes the clients and the functions. It sends nothing: the host is waiting for the port to
+// open.
 func wire(
 	cfg settings.Settings, program preflight.Binary, getenv func(string) string, log *slog.Logger, out outside,
 ) (*web.Host, error) {
@@ -67,7 +68,8 @@ func clients(
 	if err != nil {
 		return parts, err
 	}
-	source, err := out.graphClient(cfg, identity, graph.NewSharedLimiter(cfg.ArchiveRequestsPer10s, store.Slots("archive")), log)
+	limiter := graph.NewSharedLimiter(cfg.ArchiveRequestsPer10s, store.Slots("archive"))
+	source, err := out.graphClient(cfg, identity, limiter, log)
 	if err != nil {
 		return parts, err
 	}
@@ -82,8 +84,9 @@ func clients(
 		Streams: streams.New(cfg.Streams, store), Gaps: search.NewGaps(store),
 		Purger: archive.NewPurger(store, heads, cfg.Retention), Repairer: newRepairer(cfg, source, store, heads),
 		Snapshots: directory.NewReader(store, time.Now)}
-	parts.Collector = archive.NewCollector(source, store, heads, archive.Options{Backfill: cfg.Backfill, Passes: cfg.Passes,
-		AlertAfter: cfg.AlertAfter, Parallel: out.AtOnce, Writers: out.AtOnce, Simulated: parts.Simulated}, time.Now, log)
+	parts.Collector = archive.NewCollector(source, store, heads, archive.Options{Backfill: cfg.Backfill,
+		Passes: cfg.Passes, AlertAfter: cfg.AlertAfter, Parallel: out.AtOnce, Writers: out.AtOnce,
+		Simulated: parts.Simulated}, time.Now, log)
 	parts.Snapshotter = directory.NewSnapshotter(timedTenant{graph.NewDirectory(snapshotSource), clocks}, store, store,
 		directory.Options{Groups: cfg.SnapshotGroups, Every: snapshotEvery}, time.Now, log)
 	parts.Checks = func(ctx context.Context) []preflight.Check {
@@ -122,13 +125,16 @@ func simulated(endpoint string) bool { return strings.HasPrefix(endpoint, "http:
 func (o outside) graphClient(
 	cfg settings.Settings, identity azcore.TokenCredential, limiter *graph.Limiter, log *slog.Logger,
 ) (*graph.Client, error) {
-	return graph.New(graph.Config{Endpoint: cfg.GraphEndpoint, Scope: cfg.GraphScope, Credential: identity, Limiter: limiter,
-		Version: version, Transport: o.Graph, Steady: o.Steady, Log: log})
+	return graph.New(graph.Config{Endpoint: cfg.GraphEndpoint, Scope: cfg.GraphScope, Credential: identity,
+		Limiter: limiter, Version: version, Transport: o.Graph, Steady: o.Steady, Log: log})
 }
 
 // preflightOf is what is looked at before anything else.
-func preflightOf(cfg settings.Settings, tenant preflight.Tenant, store *tables.Store, heads archive.Heads) preflight.Config {
-	out := preflight.Config{Tenant: tenant, Storage: store, Streams: cfg.Streams, Groups: len(cfg.SnapshotGroups) > 0, Clock: time.Now}
+func preflightOf(
+	cfg settings.Settings, tenant preflight.Tenant, store *tables.Store, heads archive.Heads,
+) preflight.Config {
+	out := preflight.Config{Tenant: tenant, Storage: store, Streams: cfg.Streams,
+		Groups: len(cfg.SnapshotGroups) > 0, Clock: time.Now}
 	if blobs, ok := heads.(*blobs.Store); ok {
 		out.Blobs = blobs
 	}
@@ -143,8 +149,8 @@ func preflightOf(cfg settings.Settings, tenant preflight.Tenant, store *tables.S
 	return out
 }
 
-// snapshotEvery is the age from which a snapshot is taken anew: less than a day, so that a timer that comes early does not
-// put it off to the next night, and more than a night.
+// snapshotEvery is the age from which a snapshot is taken anew: less than a day, so that a timer
+// that comes early does not put it off to the next night, and more than a night.
 const snapshotEvery = 12 * time.Hour
 
 // storage is the archive's account: its tables, and its blobs for the heads of the logs.
@@ -168,7 +174,8 @@ func (o outside) storage(
 	return store, heads, err
 }
 
-// headStore is where the heads of the logs go. A connection string without blobs, as a test's may be, means none.
+// headStore is where the heads of the logs go. A connection string without blobs, as a test's may
+// be, means none.
 func (o outside) headStore(
 	cfg settings.Settings, identity azcore.TokenCredential, log *slog.Logger,
 ) (archive.Heads, error) {

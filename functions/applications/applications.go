@@ -1,4 +1,5 @@
-// Package applications is the HTTP function that tells all that the snapshot knows of one application's credentials.
+// Package applications is the HTTP function that tells all that the snapshot knows of one
+// application's credentials.
 package applications
 
 import (

@@ -60,8 +60,8 @@ type destination struct {
 // Texts are those that are too long for their line.
 func (destination) Texts() map[string]string {
 	return map[string]string{
-		"status": "measured, partial (some hours or logs are left out), unknown (no amount is given), notOffered (no logs are " +
-			"kept there for so long: no amount is given)",
+		"status": "measured, partial (some hours or logs are left out), unknown (no amount is given), " +
+			"notOffered (no logs are kept there for so long: no amount is given)",
 		"withoutStreams": "Logs that are left out, because no day of them is known or they can't be kept there for so long",
 	}
 }

@@ -38,7 +38,8 @@ func New(cfg Config) web.Function {
 		"for as long as ARCHIVE_RETENTION says of each log")
 	months.Default = ""
 	months.Note = "The amounts are of a month after that. 12 where `ARCHIVE_RETENTION` keeps a log for ever"
-	memory := web.Choice("instanceMemoryMB", defaultMemory, "Memory of an instance of the app", defaultMemory, "2048", "4096")
+	memory := web.Choice("instanceMemoryMB", defaultMemory, "Memory of an instance of the app",
+		defaultMemory, "2048", "4096")
 	memory.Number = true
 	return web.Function{Name: "cost", Trigger: trigger, Operations: []web.Operation{{
 		ID: "ForecastCost", Summary: "What the logs cost a month",

@@ -1,4 +1,5 @@
-// Package coverage is the HTTP function that tells what the archive holds, stream by stream and hour by hour.
+// Package coverage is the HTTP function that tells what the archive holds, stream by stream and
+// hour by hour.
 package coverage
 
 import (
@@ -32,8 +33,8 @@ type Config struct {
 const maxTop = 1000
 
 // statuses are what the parameter status accepts.
-var statuses = []archive.WindowState{archive.WindowComplete, archive.WindowSealed, archive.WindowSettled, archive.WindowReopened,
-	archive.WindowPartial, archive.WindowMissing, archive.WindowLost, archive.WindowPurged}
+var statuses = []archive.WindowState{archive.WindowComplete, archive.WindowSealed, archive.WindowSettled,
+	archive.WindowReopened, archive.WindowPartial, archive.WindowMissing, archive.WindowLost, archive.WindowPurged}
 
 // New makes the function.
 func New(cfg Config) web.Function {
@@ -159,7 +160,8 @@ func (window) Texts() map[string]string {
 		"reason":      "Why it is not complete or not there, why it is sealed again, or that it has no sum",
 		"unconfirmed": "Contents that a run stored before it died, and that Graph did not show again",
 		"enriched":    "Came in a richer form: all that the record had is in it, with equal values",
-		"contentSum":  "Sum over all contents that are counted, in hexadecimal digits; absent where a version before counted them",
+		"contentSum": "Sum over all contents that are counted, in hexadecimal digits; " +
+			"absent where a version before counted them",
 	}
 }
 
@@ -198,11 +200,14 @@ func (cfg Config) unreadable(s entra.Stream, now time.Time, err error) stream {
 
 func (cfg Config) rowOf(ctx context.Context, p archive.Progress, now time.Time) (stream, error) {
 	row := stream{
-		Stream: p.Stream, Status: p.Status(now, cfg.Stalled), Collected: cfg.Streams.Collects(p.Stream), Watermark: web.Time(p.Watermark),
-		InDoubt: p.Doubts, Records: p.Records, Versions: p.Versions, Quarantined: p.Quarantined,
-		Bytes: p.Bytes, StoredBytes: p.StoredBytes, LastRun: web.Time(p.LastRunAt), SealedTo: web.Time(p.SealedUntil()), SettledTo: web.Time(p.SettledUntil()), Unsealed: p.Unsealed, Seals: p.Seals,
+		Stream: p.Stream, Status: p.Status(now, cfg.Stalled), Collected: cfg.Streams.Collects(p.Stream),
+		Watermark: web.Time(p.Watermark),
+		InDoubt:   p.Doubts, Records: p.Records, Versions: p.Versions, Quarantined: p.Quarantined,
+		Bytes: p.Bytes, StoredBytes: p.StoredBytes, LastRun: web.Time(p.LastRunAt),
+		SealedTo: web.Time(p.SealedUntil()), SettledTo: web.Time(p.SettledUntil()), Unsealed: p.Unsealed, Seals: p.Seals,
 		Purged: p.Purged, PurgedTo: web.Time(p.PurgedTo),
-		Changed: p.Changed, Thin: p.Thin, Awaits: p.Awaits, Late: p.Late, Late3h: p.Lateness[0], Late24h: p.Lateness[1], Late48h: p.Lateness[2], Late7d: p.Lateness[3], LateMore: p.Lateness[4],
+		Changed: p.Changed, Thin: p.Thin, Awaits: p.Awaits, Late: p.Late, Late3h: p.Lateness[0],
+		Late24h: p.Lateness[1], Late48h: p.Lateness[2], Late7d: p.Lateness[3], LateMore: p.Lateness[4],
 	}
 	if p.Started() {
 		if err := cfg.held(ctx, &row, p, now); err != nil {
@@ -318,10 +323,12 @@ func windowOf(p *archive.Progress, c archive.Coverage, collected bool) window {
 	if c.HasSum {
 		sum = hex.EncodeToString(c.Sum[:])
 	}
-	return window{Sum: sum, Revision: c.Revision, Unconfirmed: c.Unconfirmed + c.Unmet, LostFrom: web.Time(c.LostFrom), LostTo: web.Time(c.LostTo),
+	return window{Sum: sum, Revision: c.Revision, Unconfirmed: c.Unconfirmed + c.Unmet,
+		LostFrom: web.Time(c.LostFrom), LostTo: web.Time(c.LostTo),
 		Start: web.Time(c.Start), End: web.Time(c.End()), Status: c.Word(), Reason: reason, Passes: c.Passes,
 		Records: c.Records, Versions: c.Versions, Bytes: c.Bytes, StoredBytes: c.StoredBytes,
-		Fetched: c.Fetched, New: c.New, Changed: c.Changed, Enriched: c.Enriched, Form: c.Form, Thin: c.Thin(), Unchanged: c.Unchanged, Quarantined: c.Quarantined, Late: c.Late, Seals: c.Seals,
+		Fetched: c.Fetched, New: c.New, Changed: c.Changed, Enriched: c.Enriched, Form: c.Form, Thin: c.Thin(),
+		Unchanged: c.Unchanged, Quarantined: c.Quarantined, Late: c.Late, Seals: c.Seals,
 		FirstRead: web.Time(c.FirstReadAt), LastRead: web.Time(c.LastReadAt),
 	}
 }

@@ -1,5 +1,5 @@
-// Package downloads is the HTTP function that hands out the files which the Entra portal offers, without the portal's
-// limits.
+// Package downloads is the HTTP function that hands out the files which the Entra portal offers,
+// without the portal's limits.
 package downloads
 
 import (
@@ -86,8 +86,8 @@ func (cfg Config) find(ctx context.Context, r web.Request) error {
 	name := r.Path("name")
 	file, ok := export.Find(name)
 	if !ok {
-		return &entra.Error{Code: entra.CodeNotFound, Doing: "find download " + entra.Clip(name, 80), Why: "there is no such file",
-			Remedy: "GET /api/downloads lists them"}
+		return &entra.Error{Code: entra.CodeNotFound, Doing: "find download " + entra.Clip(name, 80),
+			Why: "there is no such file", Remedy: "GET /api/downloads lists them"}
 	}
 	return cfg.Streams.Check(ctx, file.Stream)
 }
@@ -127,7 +127,8 @@ func (cfg Config) question(ctx context.Context, p web.Query, file export.File) (
 	}
 	if q.Stream != file.Stream {
 		return q, &entra.Error{Code: entra.CodeBadRequest, Doing: "read $filter",
-			Why: "it asks for another type of sign-ins than the file's", Remedy: "leave signInEventTypes out, or take another file"}
+			Why:    "it asks for another type of sign-ins than the file's",
+			Remedy: "leave signInEventTypes out, or take another file"}
 	}
 	progress, err := cfg.Archive.Progress(ctx, file.Stream)
 	if err != nil {

@@ -29,7 +29,8 @@ type output struct {
 	altered  int // records that were altered, among them
 }
 
-// head writes what stands before the first row. That a caller has gone away shows in the context, not in these errors.
+// head writes what stands before the first row. That a caller has gone away shows in the context,
+// not in these errors.
 func (o *output) head() {
 	switch o.format {
 	case "csv":
@@ -42,8 +43,8 @@ func (o *output) head() {
 	}
 }
 
-// record writes the rows of a record. In JSON a record stands as it was received; where it makes several rows, each is an
-// object of the columns.
+// record writes the rows of a record. In JSON a record stands as it was received; where it makes
+// several rows, each is an object of the columns.
 func (o *output) record(raw []byte) error {
 	if o.format != "csv" && o.file.Each == "" {
 		return o.object(raw)

@@ -1,5 +1,5 @@
-// Package expiringcredentials is the HTTP function that tells which secrets and certificates have expired, expire soon, or
-// are not used.
+// Package expiringcredentials is the HTTP function that tells which secrets and certificates have
+// expired, expire soon, or are not used.
 package expiringcredentials
 
 import (
@@ -20,7 +20,8 @@ type Snapshot interface {
 	Credentials(ctx context.Context, q directory.CredentialQuery, top int, count bool, token string) (
 		directory.CredentialPage, error)
 	EachCredential(ctx context.Context, q directory.CredentialQuery, row func(directory.CredentialRow) error) error
-	CredentialSummary(ctx context.Context, q directory.CredentialQuery) (directory.Snapshot, int64, []directory.Count, error)
+	CredentialSummary(ctx context.Context, q directory.CredentialQuery) (
+		directory.Snapshot, int64, []directory.Count, error)
 }
 
 const (
@@ -40,8 +41,8 @@ func New(snapshot Snapshot) web.Function {
 			Role: web.RoleRead,
 			Parameters: slices.Concat(filters(),
 				web.ListParameters(directory.MaxTop, web.Names[directory.CredentialRow](), directory.CredentialOrders())),
-			Answers: web.Shape{Name: "expiringCredentials", Is: about{}, Rows: directory.CredentialRow{}, AsOf: true, Count: true,
-				Pages: true, Text: "Credentials, by their end"},
+			Answers: web.Shape{Name: "expiringCredentials", Is: about{}, Rows: directory.CredentialRow{}, AsOf: true,
+				Count: true, Pages: true, Text: "Credentials, by their end"},
 			Do: f.list,
 		},
 		{

@@ -1,4 +1,5 @@
-// Package inactiveusers is the HTTP function that tells who has stopped signing in, and why it says so.
+// Package inactiveusers is the HTTP function that tells who has stopped signing in, and why it says
+// so.
 package inactiveusers
 
 import (
@@ -37,8 +38,8 @@ func New(snapshot Snapshot) web.Function {
 			Text: "Users who show no sign of life, with the timestamp or rule that decided.", Role: web.RoleRead,
 			Parameters: slices.Concat(filters(),
 				web.ListParameters(directory.MaxTop, web.Names[directory.UserRow](), directory.UserOrders())),
-			Answers: web.Shape{Name: "inactiveUsers", Is: about{}, Rows: directory.UserRow{}, AsOf: true, Count: true, Pages: true,
-				Text: "Users, the longest inactive first"},
+			Answers: web.Shape{Name: "inactiveUsers", Is: about{}, Rows: directory.UserRow{}, AsOf: true, Count: true,
+				Pages: true, Text: "Users, the longest inactive first"},
 			Do: f.list,
 		},
 		{
@@ -59,7 +60,8 @@ func filters() []web.Parameter {
 		"somebody needs must not be reported for a mistyped exception"
 	since := web.Moment("newSince", "previous", "Only what is new since a moment (2026-11-14T07:00:00Z), "+
 		"or since the snapshot before this one (previous)")
-	since.Note = "Give the moment of your last call: the snapshot that was current then counts, so nobody is missed or told twice"
+	since.Note = "Give the moment of your last call: the snapshot that was current then counts, " +
+		"so nobody is missed or told twice"
 	days := web.Whole("days", defaultDays, 1, maxDays, "Without a sign of life for so many days")
 	days.Note = "Counted from `asOfDateTime`"
 	return []web.Parameter{
@@ -81,9 +83,16 @@ type function struct{ snapshot Snapshot }
 
 // about is what the list says of itself.
 type about struct {
-	Before      string                  `json:"inactiveBeforeDateTime" text:"Who shows no sign of life since then is inactive"`
+	Before      string                  `json:"inactiveBeforeDateTime"`
 	NewSince    string                  `json:"newSinceDateTime,omitempty" text:"What was asked for is newer"`
 	Undisclosed []directory.Undisclosed `json:"undisclosed,omitempty" text:"What the tenant did not disclose"`
+}
+
+// Texts are those that are too long for their line.
+func (about) Texts() map[string]string {
+	return map[string]string{
+		"inactiveBeforeDateTime": "Who shows no sign of life since then is inactive",
+	}
 }
 
 // list answers with a page, or a file.
@@ -145,9 +154,16 @@ func question(p web.Query) (directory.UserQuery, error) {
 
 // aboutCounts is what the summary says of itself.
 type aboutCounts struct {
-	Before      string                  `json:"inactiveBeforeDateTime" text:"Who shows no sign of life since then is inactive"`
+	Before      string                  `json:"inactiveBeforeDateTime"`
 	Undisclosed []directory.Undisclosed `json:"undisclosed,omitempty" text:"What the tenant did not disclose"`
 	Total       int64                   `json:"total" text:"Users in the asked state"`
+}
+
+// Texts are those that are too long for their line.
+func (aboutCounts) Texts() map[string]string {
+	return map[string]string{
+		"inactiveBeforeDateTime": "Who shows no sign of life since then is inactive",
+	}
 }
 
 // summary answers with counts.

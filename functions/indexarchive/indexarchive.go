@@ -1,4 +1,5 @@
-// Package indexarchive is the timer function that indexes the days that are sealed, so that searches over years are quick.
+// Package indexarchive is the timer function that indexes the days that are sealed, so that
+// searches over years are quick.
 package indexarchive
 
 import (
@@ -48,7 +49,8 @@ func (cfg Config) run(ctx context.Context) (web.Result, error) {
 	// Side by side: one whose stream another execution has holds up no other.
 	for i, s := range all {
 		indexes.Go(func() {
-			reports[i], errs[i] = archive.UpdateIndex(ctx, cfg.Store, archive.Execution{ID: uuid.NewString(), Work: Name}, s, false, until)
+			by := archive.Execution{ID: uuid.NewString(), Work: Name}
+			reports[i], errs[i] = archive.UpdateIndex(ctx, cfg.Store, by, s, false, until)
 		})
 	}
 	indexes.Wait()

@@ -1,4 +1,5 @@
-// Package logs is the HTTP function that reads the archive back in Microsoft Graph's own query language.
+// Package logs is the HTTP function that reads the archive back in Microsoft Graph's own query
+// language.
 package logs
 
 import (
@@ -60,8 +61,9 @@ func New(cfg Config) web.Function {
 		ID: "ListLogs", Summary: "Read the archived logs",
 		Text: "Records of any age, in Microsoft Graph's own query language.", Role: web.RoleRead,
 		Path: []web.Parameter{collection}, Parameters: listParameters(),
-		Answers: web.Shape{Name: "records", Is: about{}, Rows: row{}, Count: true, Pages: true, Text: "Records, the newest first"},
-		Find:    find, Do: cfg.list,
+		Answers: web.Shape{Name: "records", Is: about{}, Rows: row{}, Count: true, Pages: true,
+			Text: "Records, the newest first"},
+		Find: find, Do: cfg.list,
 	}, one}}
 }
 
@@ -77,28 +79,31 @@ func collections() []string {
 }
 
 func listParameters() []web.Parameter {
-	filter := web.Text("$filter", "Graph's filter language, such as status/errorCode eq 50126 and createdDateTime ge 2026-11-01")
-	filter.Note = "`eq ne gt ge lt le in`, `and or not`, parentheses, `startswith endswith contains`, `tolower toupper`, " +
-		"`any all` over lists, paths (`status/errorCode`), times, dates, GUIDs, numbers, `true false null`. " +
-		"Texts are compared as in Graph: with regard to case, but for `provisioningStatusInfo/status`"
+	filter := web.Text("$filter", "Graph's filter language, such as status/errorCode eq 50126 "+
+		"and createdDateTime ge 2026-11-01")
+	filter.Note = "`eq ne gt ge lt le in`, `and or not`, parentheses, `startswith endswith contains`, " +
+		"`tolower toupper`, `any all` over lists, paths (`status/errorCode`), times, dates, GUIDs, numbers, " +
+		"`true false null`. Texts are compared as in Graph: with regard to case, but for `provisioningStatusInfo/status`"
 	order := web.Text("$orderby", "createdDateTime (sign-ins) or activityDateTime, and asc or desc after it")
 	order.Note = "Newest first by default"
 	count := web.Count()
 	count.Note = "Left out where counting takes longer than 20 seconds"
 	versions := web.Choice("versions", "", "all gives earlier contents of changed records, too", "current", "all")
-	versions.Note = "Each record then says when it was first seen, and when another content took its place (`@entraledger...`)"
-	aggregate := web.Choice("aggregate", "", "Groups of sign-ins that are not interactive, in place of records", "1h", "6h", "24h")
+	versions.Note = "Each record then says when it was first seen, and when another content took its place " +
+		"(`@entraledger...`)"
+	aggregate := web.Choice("aggregate", "", "Groups of sign-ins that are not interactive, in place of records",
+		"1h", "6h", "24h")
 	aggregate.Note = "By the properties in the table above, as the portal shows them. Each with count, first and last time"
 	return []web.Parameter{filter, order, web.Top(maxTop, "Records of a page"), web.Select(nil), count, web.SkipToken(),
 		versions, aggregate}
 }
 
-// searchHeader says that a page is shorter than was asked for because searching took too long (partial), or that only a
-// search through all records can answer (scan).
+// searchHeader says that a page is shorter than was asked for because searching took too long
+// (partial), or that only a search through all records can answer (scan).
 const searchHeader = "X-EntraLedger-Search"
 
-// about is what a list says of itself. What is not there any more, and how many records were altered, stands in a header,
-// and in an annotation, which clients of Graph ignore.
+// about is what a list says of itself. What is not there any more, and how many records were
+// altered, stands in a header, and in an annotation, which clients of Graph ignore.
 type about struct {
 	Tampered int64     `json:"@entraledger.tamperedCount,omitempty"`
 	Gaps     []web.Gap `json:"@entraledger.gaps,omitempty"`
@@ -109,14 +114,15 @@ func (about) Texts() map[string]string {
 	return map[string]string{
 		"@entraledger.tamperedCount": "How many records of this page were altered since they were written, or could not be " +
 			"counted into groups for that; absent where none was",
-		"@entraledger.gaps": "What the archive does not have of the time that was asked for, and why; absent where it has all",
+		"@entraledger.gaps": "What the archive does not have of the time that was asked for, and why; " +
+			"absent where it has all",
 	}
 }
 
 // row is a record of a list.
 type row struct {
 	Tampered string `json:"@entraledger.tampered,omitempty"`
-	RowKey   string `json:"@entraledger.rowKey,omitempty" text:"Row key of a record that was altered; absent on all others"`
+	RowKey   string `json:"@entraledger.rowKey,omitempty" text:"Row key of a record that was altered; else absent"`
 }
 
 // Open says what a row is.
@@ -126,8 +132,10 @@ func (row) Open() string {
 
 // Texts say what the annotations are.
 func (row) Texts() map[string]string {
-	return map[string]string{"@entraledger.tampered": "What is wrong with a record that was altered; it then has no other " +
-		"properties than id and time. Absent on all others"}
+	return map[string]string{
+		"@entraledger.tampered": "What is wrong with a record that was altered; it then has no other properties than id " +
+			"and time. Absent on all others",
+	}
 }
 
 // record is one by itself.
@@ -179,7 +187,8 @@ func (cfg Config) list(ctx context.Context, r web.Request) (web.Answer, error) {
 	return answer(r, out)
 }
 
-// answer is the list, to its last brace: what a client of Graph compares byte for byte has no line's end.
+// answer is the list, to its last brace: what a client of Graph compares byte for byte has no
+// line's end.
 func answer(r web.Request, list web.List[json.RawMessage]) (web.Answer, error) {
 	body, err := list.JSON(r.Context(list.Of))
 	return web.Raw(body), err
@@ -196,8 +205,8 @@ func indexed(s entra.Stream) []string {
 	return out
 }
 
-// stand finds where the walk through a question's answer stands, by the request's skip token, and gives what writes the
-// token of its next page.
+// stand finds where the walk through a question's answer stands, by the request's skip token, and
+// gives what writes the token of its next page.
 func stand[P any](
 	ctx context.Context, cfg Config, r web.Request, question string,
 ) (at P, next func(P) string, err error) {

@@ -32,8 +32,8 @@ func logOf(r web.Request) (*logs.Log, error) {
 	name := r.Path("collection")
 	log, ok := logs.Collections()[name]
 	if !ok {
-		return nil, &entra.Error{Code: entra.CodeNotFound, Doing: "find auditLogs/" + entra.Clip(name, 80), Why: "there is no such log",
-			Remedy: "there are " + strings.Join(slices.Sorted(maps.Keys(logs.Collections())), ", ")}
+		return nil, &entra.Error{Code: entra.CodeNotFound, Doing: "find auditLogs/" + entra.Clip(name, 80),
+			Why: "there is no such log", Remedy: "there are " + strings.Join(slices.Sorted(maps.Keys(logs.Collections())), ", ")}
 	}
 	return log, nil
 }
@@ -105,6 +105,7 @@ func selected(p web.Query, shape *odata.Shape) ([]string, error) {
 
 // question hashes what was asked: a token is good for the same question only, with whatever $top.
 func (q query) question() string {
-	sum := sha256.Sum256([]byte(strings.Join([]string{q.collection, q.filter, fmt.Sprint(q.NewestFirst, q.Versions)}, "\n")))
+	asked := []string{q.collection, q.filter, fmt.Sprint(q.NewestFirst, q.Versions)}
+	sum := sha256.Sum256([]byte(strings.Join(asked, "\n")))
 	return base64.RawURLEncoding.EncodeToString(sum[:9])
 }

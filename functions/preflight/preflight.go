@@ -1,5 +1,5 @@
-// Package preflight is the HTTP function that tells what the app may do in its tenant and its storage account, and what
-// each missing piece means.
+// Package preflight is the HTTP function that tells what the app may do in its tenant and its
+// storage account, and what each missing piece means.
 package preflight
 
 import (

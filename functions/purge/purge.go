@@ -1,4 +1,5 @@
-// Package purge is the HTTP function that tells what the next run of purgearchive would drop, and drops nothing.
+// Package purge is the HTTP function that tells what the next run of purgearchive would drop, and
+// drops nothing.
 package purge
 
 import (

@@ -1,4 +1,5 @@
-// Package purgearchive is the timer function that drops months which are past the archive's own retention.
+// Package purgearchive is the timer function that drops months which are past the archive's own
+// retention.
 package purgearchive
 
 import (
@@ -93,7 +94,8 @@ func (cfg Config) purge(ctx context.Context, s entra.Stream, now time.Time) (out
 		}
 		switch {
 		case m.TakenBack > 0:
-			out.lines = append(out.lines, fmt.Sprintf("sealed %d hours of %s of %s again that an interrupted purge had begun to drop: %s", m.TakenBack, month, s, m.Kept))
+			out.lines = append(out.lines, fmt.Sprintf("sealed %d hours of %s of %s again that an interrupted purge "+
+				"had begun to drop: %s", m.TakenBack, month, s, m.Kept))
 		case m.Dropped:
 			out.lines = append(out.lines, fmt.Sprintf("dropped %s of %s (%d records)", month, s, m.Records))
 		case m.Kept != "":

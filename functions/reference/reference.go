@@ -1,4 +1,5 @@
-// Package reference is the HTTP function that tells what the audit log records, and what error codes of sign-ins mean.
+// Package reference is the HTTP function that tells what the audit log records, and what error
+// codes of sign-ins mean.
 package reference
 
 import (

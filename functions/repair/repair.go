@@ -103,7 +103,8 @@ func refuse(why string, plan bool) error {
 	if plan {
 		accepted = "?stream=directoryAudits"
 	}
-	return &entra.Error{Code: entra.CodeBadRequest, Doing: "read what to repair", Why: why, Remedy: "accepted is " + accepted}
+	return &entra.Error{Code: entra.CodeBadRequest, Doing: "read what to repair", Why: why,
+		Remedy: "accepted is " + accepted}
 }
 
 // repairing is the answer.

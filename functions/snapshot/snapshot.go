@@ -1,4 +1,5 @@
-// Package snapshot is the HTTP function that takes a snapshot of the directory now, and tells how it stands with snapshots.
+// Package snapshot is the HTTP function that takes a snapshot of the directory now, and tells how
+// it stands with snapshots.
 package snapshot
 
 import (
@@ -73,8 +74,8 @@ type row struct {
 // Texts are those that are too long for their line.
 func (row) Texts() map[string]string {
 	return map[string]string{
-		"status": "reading, failing (the last run failed or made no step, or no snapshot has become whole for too long), stalled " +
-			"(no step for ARCHIVE_ALERT_AFTER), whole, dropped; running as an answer to a request that goes on",
+		"status": "reading, failing (the last run failed or made no step, or no snapshot has become whole for too long), " +
+			"stalled (no step for ARCHIVE_ALERT_AFTER), whole, dropped; running as an answer to a request that goes on",
 		"lastError": "Why the last run failed, or why the timer fails: the message of lastFailure",
 	}
 }
@@ -103,8 +104,9 @@ func failureOf(s directory.Snapshot) *failure {
 }
 
 func rowOf(s directory.Snapshot) row {
-	r := row{ID: s.ID, Status: s.Status(), AsOf: web.Time(s.AsOf), Finished: web.Time(s.Finished), Phase: s.Phase, Users: s.Users, Applications: s.Applications,
-		Principals: s.Principals, Credentials: s.Credentials, GraphRequests: s.GraphRequests, Undisclosed: s.Undisclosed, LastError: s.LastError, LastFailure: failureOf(s)}
+	r := row{ID: s.ID, Status: s.Status(), AsOf: web.Time(s.AsOf), Finished: web.Time(s.Finished),
+		Phase: s.Phase, Users: s.Users, Applications: s.Applications, Principals: s.Principals, Credentials: s.Credentials,
+		GraphRequests: s.GraphRequests, Undisclosed: s.Undisclosed, LastError: s.LastError, LastFailure: failureOf(s)}
 	if r.LastFailure != nil {
 		r.LastError = r.LastFailure.Message
 	}
@@ -168,7 +170,8 @@ func answerOf(r web.Request, job jobs.Job, s state, err error) (web.Answer, erro
 	return web.Object(out), nil
 }
 
-// slice goes on with the snapshot. Only the first one begins one: what is asked for is one snapshot, whoever finishes it.
+// slice goes on with the snapshot. Only the first one begins one: what is asked for is one
+// snapshot, whoever finishes it.
 func (cfg Config) slice(ctx context.Context, s state) (state, bool, error) {
 	if s.Begun {
 		snaps, err := cfg.Reader.State(ctx)
@@ -183,7 +186,8 @@ func (cfg Config) slice(ctx context.Context, s state) (state, bool, error) {
 		}
 	}
 	report, err := cfg.Snapshotter.Run(ctx, cfg.Slice, true)
-	if cut := report.Stopped && report.Snapshot.ID != ""; err != nil && !cut { // what was begun goes on with the next slice
+	// What was begun goes on with the next slice.
+	if cut := report.Stopped && report.Snapshot.ID != ""; err != nil && !cut {
 		return s, false, err
 	}
 	s.Begun, s.Snapshot = true, report.Snapshot

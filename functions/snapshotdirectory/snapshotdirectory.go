@@ -1,5 +1,5 @@
-// Package snapshotdirectory is the timer function that notes every user's sign-in activity and every credential of an
-// application.
+// Package snapshotdirectory is the timer function that notes every user's sign-in activity and
+// every credential of an application.
 package snapshotdirectory
 
 import (

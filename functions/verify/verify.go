@@ -1,4 +1,5 @@
-// Package verify is the HTTP function that recomputes the archive and names what differs, and proves single records.
+// Package verify is the HTTP function that recomputes the archive and names what differs, and
+// proves single records.
 package verify
 
 import (

@@ -1,5 +1,5 @@
-// Package versionedlogs is the HTTP function logs at other addresses: clients of Microsoft Graph put a version before the
-// path. Such a client's base address is this app's, with /api behind it.
+// Package versionedlogs is the HTTP function logs at other addresses: clients of Microsoft Graph
+// put a version before the path. Such a client's base address is this app's, with /api behind it.
 package versionedlogs
 
 import (
@@ -15,7 +15,8 @@ import (
 //go:embed function.json
 var trigger []byte
 
-// versions are the segments that stand before auditLogs. Both give the same: the records as they were received.
+// versions are the segments that stand before auditLogs. Both give the same: the records as they
+// were received.
 var versions = []string{"v1.0", "beta"}
 
 // New makes the function. It is no part of the connector, which has logs.

@@ -15,8 +15,8 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// statuses are the HTTP statuses of the error codes. Power Automate repeats 408, 429 and 5xx by itself, so what will
-// not get better without a person is 4xx.
+// statuses are the HTTP statuses of the error codes. Power Automate repeats 408, 429 and 5xx by
+// itself, so what will not get better without a person is 4xx.
 var statuses = map[entra.Code]int{
 	entra.CodeBadRequest:      http.StatusBadRequest,
 	entra.CodeNotFound:        http.StatusNotFound,
@@ -96,7 +96,8 @@ type innerError struct {
 // ErrorShape is the body of an answer that is an error, for those who describe it.
 func ErrorShape() any { return errorBody{} }
 
-// told is the error that is told of a request: of one that was stopped, what failed by itself, or else that it was stopped.
+// told is the error that is told of a request: of one that was stopped, what failed by itself, or
+// else that it was stopped.
 func told(r *http.Request, err error) error {
 	if err == nil || r.Context().Err() == nil {
 		return err
@@ -104,12 +105,12 @@ func told(r *http.Request, err error) error {
 	if failed := entra.Without(err, context.Canceled); failed != nil {
 		return failed
 	}
-	return &entra.Error{Code: entra.CodeUnavailable, Doing: "answer the request", Why: "this process ends", Remedy: "ask again",
-		Err: err}
+	return &entra.Error{Code: entra.CodeUnavailable, Doing: "answer the request", Why: "this process ends",
+		Remedy: "ask again", Err: err}
 }
 
-// Error writes err as Graph's error object. An error that nobody put into words is shown as internal: its text is
-// for the log only. It returns the status.
+// Error writes err as Graph's error object. An error that nobody put into words is shown as
+// internal: its text is for the log only. It returns the status.
 func Error(w http.ResponseWriter, r *http.Request, err error) int {
 	err = told(r, err)
 	var body errorBody
@@ -142,8 +143,8 @@ func Time(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// BaseURL is the public address of this app without a slash at the end: configured, or what the host forwarded. Host
-// itself is 127.0.0.1 behind the Functions host.
+// BaseURL is the public address of this app without a slash at the end: configured, or what the
+// host forwarded. Host itself is 127.0.0.1 behind the Functions host.
 func BaseURL(r *http.Request, configured string) string {
 	if configured != "" {
 		return configured
@@ -158,8 +159,8 @@ func BaseURL(r *http.Request, configured string) string {
 	return u.String()
 }
 
-// CheckParameters refuses query parameters that the function does not know, naming those that it does. The host's own
-// key parameters are let through.
+// CheckParameters refuses query parameters that the function does not know, naming those that it
+// does. The host's own key parameters are let through.
 func CheckParameters(r *http.Request, accepted ...string) error {
 	for name := range r.URL.Query() {
 		if name == "code" || name == "clientId" || slices.Contains(accepted, name) {
@@ -169,8 +170,8 @@ func CheckParameters(r *http.Request, accepted ...string) error {
 		if len(accepted) > 0 {
 			known = strings.Join(accepted, ", ")
 		}
-		return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: "unknown parameter " + strconv.Quote(name),
-			Remedy: "accepted are: " + known}
+		return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query",
+			Why: "unknown parameter " + strconv.Quote(name), Remedy: "accepted are: " + known}
 	}
 	return nil
 }

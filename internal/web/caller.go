@@ -12,15 +12,16 @@ import (
 // Role is an app role.
 type Role string
 
-// App roles that a caller's token needs where Microsoft Entra authentication stands before the app. They belong to the app
-// registration that infra/ names with entraClientId.
+// App roles that a caller's token needs where Microsoft Entra authentication stands before the app.
+// They belong to the app registration that infra/ names with entraClientId.
 const (
 	RoleRead    Role = "Ledger.Read"    // every question
 	RoleOperate Role = "Ledger.Operate" // also what makes the app work: to collect, to take a snapshot
 )
 
-// principalHeader is what App Service's authentication puts in for a caller whose token it has verified; it takes out what a caller
-// sends under this name. Source: learn.microsoft.com/azure/app-service/configure-authentication-user-identities.
+// principalHeader is what App Service's authentication puts in for a caller whose token it has
+// verified; it takes out what a caller sends under this name. Source:
+// learn.microsoft.com/azure/app-service/configure-authentication-user-identities.
 const principalHeader = "X-MS-CLIENT-PRINCIPAL"
 
 // RequireRoles makes every HTTP function ask for an app role. A caller is believed only where App
@@ -49,13 +50,16 @@ func (h *Host) authorize(r *http.Request, role Role) error {
 	}
 	roles, ok := rolesOf(r.Header.Get(principalHeader))
 	if !ok {
-		return &entra.Error{Code: entra.CodeUnauthenticated, Doing: "find out who asks", Why: "the request carries no Microsoft Entra identity",
-			Remedy: "send a token for this app (Authorization: Bearer), beside the function key; HTTP_AUTHORIZATION is entra here"}
+		return &entra.Error{Code: entra.CodeUnauthenticated, Doing: "find out who asks",
+			Why: "the request carries no Microsoft Entra identity",
+			Remedy: "send a token for this app (Authorization: Bearer), beside the function key; " +
+				"HTTP_AUTHORIZATION is entra here"}
 	}
 	if slices.Contains(roles, string(RoleOperate)) || slices.Contains(roles, string(role)) {
 		return nil
 	}
-	return &entra.Error{Code: entra.CodeRole, Doing: "answer " + r.Method + " " + r.URL.Path, Why: "the caller lacks an app role",
+	return &entra.Error{Code: entra.CodeRole, Doing: "answer " + r.Method + " " + r.URL.Path,
+		Why:    "the caller lacks an app role",
 		Remedy: "assign " + string(role) + " to it, in the enterprise application of this app"}
 }
 

@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// Table writes rows as CSV, one after the other, with a header of their JSON names, in UTF-8 with a byte order mark, which
-// Excel needs. A struct within a row becomes columns of its own, named like lastError.message; a list stands in one cell.
+// Table writes rows as CSV, one after the other, with a header of their JSON names, in UTF-8 with a
+// byte order mark, which Excel needs. A struct within a row becomes columns of its own, named like
+// lastError.message; a list stands in one cell.
 type Table[T any] struct {
 	w      http.ResponseWriter
 	out    *csv.Writer
@@ -58,8 +59,8 @@ func (t *Table[T]) write(record []string) {
 // Close ends the file.
 func (t *Table[T]) Close() { t.out.Flush() }
 
-// File answers with rows as they are read. It begins with the first one, so that what fails before is answered as an
-// error. fields are the top-level names that are wanted; none means all.
+// File answers with rows as they are read. It begins with the first one, so that what fails before
+// is answered as an error. fields are the top-level names that are wanted; none means all.
 func File[T any](name string, fields []string, each func(row func(T) error) error) Answer {
 	return Stream(func(w http.ResponseWriter, _ *http.Request) error {
 		var table *Table[T]

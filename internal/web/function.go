@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Function is one function of the app, declared once in its package. What makers of flows and readers of the docs are
-// told of it is made from this.
+// Function is one function of the app, declared once in its package. What makers of flows and
+// readers of the docs are told of it is made from this.
 type Function struct {
 	Name       string      // its folder's
 	Trigger    []byte      // its function.json, in which alone routes, methods and the level of its key stand
@@ -18,12 +18,12 @@ type Function struct {
 	Timer      Timer       // of a timer
 }
 
-// Timer is the work of a timer function; an error fails the invocation. ctx ends when the process is
-// to end: whether the run is handed over then, or has failed, the function says.
+// Timer is the work of a timer function; an error fails the invocation. ctx ends when the process
+// is to end: whether the run is handed over then, or has failed, the function says.
 type Timer func(ctx context.Context) (Result, error)
 
-// Operation is one question that is asked of an HTTP function. Of those with the request's method, the one is asked whose
-// Given and Word fit the request.
+// Operation is one question that is asked of an HTTP function. Of those with the request's method,
+// the one is asked whose Given and Word fit the request.
 type Operation struct {
 	Method string // empty: GET
 	Given  string // the optional parameter of the route that the request has; empty: it has none
@@ -41,7 +41,8 @@ type Operation struct {
 	BodyText   string
 	Answers    Shape
 
-	// Find looks for what the path names, before the query is read; nil: there is nothing to look for.
+	// Find looks for what the path names, before the query is read; nil: there is nothing to look
+	// for.
 	Find func(context.Context, Request) error
 	// Incomplete is the error where a required parameter is missing; nil: one that names it.
 	Incomplete func(context.Context, Request) error

@@ -1,6 +1,7 @@
-// Package web is the app's one way over HTTP. It speaks the Azure Functions host's custom-handler protocol with
-// enableProxyingHttpRequest (timers come as a JSON envelope on POST /<function>, HTTP functions as plain HTTP on /api/),
-// reads requests, and writes answers in the shape of Microsoft Graph.
+// Package web is the app's one way over HTTP. It speaks the Azure Functions host's custom-handler
+// protocol with enableProxyingHttpRequest (timers come as a JSON envelope on POST /<function>, HTTP
+// functions as plain HTTP on /api/), reads requests, and writes answers in the shape of Microsoft
+// Graph.
 package web
 
 import (
@@ -38,8 +39,8 @@ type Host struct {
 	stop     context.CancelFunc
 }
 
-// Serve makes a Host of functions. base is the public address for links, without a slash at the end; empty: as the host
-// forwarded it.
+// Serve makes a Host of functions. base is the public address for links, without a slash at the
+// end; empty: as the host forwarded it.
 func Serve(log *slog.Logger, base string, functions ...Function) (*Host, error) {
 	h := &Host{log: log, base: base, timers: make(map[string]Timer), functions: make(map[string]*served)}
 	h.stopping, h.stop = context.WithCancel(context.Background())
@@ -67,8 +68,8 @@ func Serve(log *slog.Logger, base string, functions ...Function) (*Host, error) 
 // Stop cancels the runs of timers, those under way and those to come. HTTP functions answer on.
 func (h *Host) Stop() { h.stop() }
 
-// ServeHTTP answers the host. It never panics, and every answer has a JSON body: an empty 2xx would hang the
-// invocation until functionTimeout.
+// ServeHTTP answers the host. It never panics, and every answer has a JSON body: an empty 2xx would
+// hang the invocation until functionTimeout.
 func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := r.Header.Get("X-Azure-Functions-InvocationId")
 	r = r.WithContext(WithInvocation(r.Context(), id))
@@ -77,14 +78,15 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if cause == http.ErrAbortHandler {
 				panic(cause)
 			}
-			h.log.ErrorContext(r.Context(), "panic", "path", r.URL.Path, "cause", fmt.Sprint(cause), "stack", string(debug.Stack()))
+			h.log.ErrorContext(r.Context(), "panic", "path", r.URL.Path, "cause", fmt.Sprint(cause),
+				"stack", string(debug.Stack()))
 			Error(w, r, &entra.Error{Code: entra.CodeInternal, Doing: "answer the request", Why: "the program has a fault here"})
 		}
 	}()
 	switch {
 	case len(r.RequestURI) > maxURL:
-		Error(w, r, &entra.Error{Code: entra.CodeTooLarge, Doing: "read the request", Why: fmt.Sprintf("its address has %d characters", len(r.RequestURI)),
-			Remedy: fmt.Sprintf("at most are %d", maxURL)})
+		Error(w, r, &entra.Error{Code: entra.CodeTooLarge, Doing: "read the request",
+			Why: fmt.Sprintf("its address has %d characters", len(r.RequestURI)), Remedy: fmt.Sprintf("at most are %d", maxURL)})
 	case r.URL.Path == "/":
 		JSON(w, http.StatusOK, map[string]string{"status": "ready"})
 	case isRoute(r.URL.Path):
@@ -94,8 +96,8 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isRoute tells an HTTP function's path from an invocation of a timer. As all literals of a route it is compared without
-// case.
+// isRoute tells an HTTP function's path from an invocation of a timer. As all literals of a route
+// it is compared without case.
 func isRoute(path string) bool {
 	return len(path) > len(prefix) && strings.EqualFold(path[:len(prefix)+1], "/"+prefix)
 }
@@ -103,12 +105,14 @@ func isRoute(path string) bool {
 func (h *Host) serveInvocation(w http.ResponseWriter, r *http.Request, function string) {
 	run, ok := h.timers[function]
 	if !ok {
-		h.refuse(w, r, function, &entra.Error{Code: entra.CodeNotFound, Doing: "invoke " + function, Why: "there is no such function"})
+		h.refuse(w, r, function, &entra.Error{Code: entra.CodeNotFound, Doing: "invoke " + function,
+			Why: "there is no such function"})
 		return
 	}
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
-		h.refuse(w, r, function, &entra.Error{Code: entra.CodeNotAllowed, Doing: "invoke " + function, Why: "a timer is invoked with POST"})
+		h.refuse(w, r, function, &entra.Error{Code: entra.CodeNotAllowed, Doing: "invoke " + function,
+			Why: "a timer is invoked with POST"})
 		return
 	}
 	envelope, err := readEnvelope(http.MaxBytesReader(w, r.Body, maxEnvelope))
@@ -117,7 +121,8 @@ func (h *Host) serveInvocation(w http.ResponseWriter, r *http.Request, function 
 		return
 	}
 	start := time.Now()
-	h.log.InfoContext(r.Context(), "invocation begins", "function", function, "pastDue", envelope.pastDue(), "retry", envelope.retry())
+	h.log.InfoContext(r.Context(), "invocation begins", "function", function, "pastDue", envelope.pastDue(),
+		"retry", envelope.retry())
 	ctx, end := context.WithCancel(r.Context())
 	defer end()
 	defer context.AfterFunc(h.stopping, end)()

@@ -13,8 +13,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// List is a collection as Graph has it, with the keys in this order. T is a row: its JSON keys are the columns of the
-// file that the same list is given as, and the properties that $select takes.
+// List is a collection as Graph has it, with the keys in this order. T is a row: its JSON keys are
+// the columns of the file that the same list is given as, and the properties that $select takes.
 type List[T any] struct {
 	Of       string    // what it is of, in @odata.context
 	AsOf     time.Time // zero: the list does not say

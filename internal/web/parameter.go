@@ -25,8 +25,8 @@ const (
 	KindFormat              // json or csv
 )
 
-// Parameter is declared once: what it accepts is checked before the function sees the request, and what is said of it in
-// the docs and the connector is made from it.
+// Parameter is declared once: what it accepts is checked before the function sees the request, and
+// what is said of it in the docs and the connector is made from it.
 type Parameter struct {
 	Name string
 	Text string // what it means, without a full stop
@@ -95,7 +95,8 @@ func Refusing(all []Parameter, names ...string) []Parameter {
 // Top declares how many rows a page has.
 func Top(most int, text string) Parameter { return Whole("$top", defaultTop, 1, most, text) }
 
-// Select declares the properties that are wanted. accepted are all of them; nil: they depend on what is asked for.
+// Select declares the properties that are wanted. accepted are all of them; nil: they depend on
+// what is asked for.
 func Select(accepted []string) Parameter {
 	p := Text("$select", "Properties that are wanted, with commas between")
 	if accepted != nil {
@@ -112,8 +113,8 @@ func SkipToken() Parameter {
 	return Text("$skiptoken", "Taken from @odata.nextLink; never made by hand")
 }
 
-// ListParameters declares what every list takes beside its own filters. fields are the accepted properties, orders those
-// that it is ordered by.
+// ListParameters declares what every list takes beside its own filters. fields are the accepted
+// properties, orders those that it is ordered by.
 func ListParameters(mostTop int, fields, orders []string) []Parameter {
 	order := Parameter{Name: "$orderby", Kind: KindOrder, Accepted: orders,
 		Text: "One of " + strings.Join(orders, ", ") + ", and asc or desc after it"}

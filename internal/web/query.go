@@ -12,7 +12,8 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// Query is a request's query. Reading a parameter that the operation does not declare is a fault of the program.
+// Query is a request's query. Reading a parameter that the operation does not declare is a fault of
+// the program.
 type Query struct {
 	declared []Parameter
 	values   url.Values
@@ -24,8 +25,8 @@ func readQuery(r *http.Request, declared []Parameter) (Query, error) {
 	q := Query{declared: declared}
 	var err error
 	if q.values, err = url.ParseQuery(r.URL.RawQuery); err != nil {
-		return q, &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: "it is not encoded as a URL has to be",
-			Remedy: "write % as %25, and & within a value as %26"}
+		return q, &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query",
+			Why: "it is not encoded as a URL has to be", Remedy: "write % as %25, and & within a value as %26"}
 	}
 	var names []string
 	for _, p := range declared {
@@ -185,7 +186,8 @@ func (q Query) ListQuery() ListQuery {
 	return l
 }
 
-// Streams reads names of streams: each may hold several, with commas between. None means all that are archived.
+// Streams reads names of streams: each may hold several, with commas between. None means all that
+// are archived.
 func Streams(names []string, archived []entra.Stream) ([]entra.Stream, error) {
 	var out []entra.Stream
 	for _, list := range names {
@@ -209,7 +211,8 @@ func Streams(names []string, archived []entra.Stream) ([]entra.Stream, error) {
 // Range is a range of time, [From, To). What was not given is zero.
 type Range struct{ From, To time.Time }
 
-// ReadRange reads the parameters from and to. A range that ends before it begins, or begins in the future, is refused.
+// ReadRange reads the parameters from and to. A range that ends before it begins, or begins in the
+// future, is refused.
 func ReadRange(q url.Values, now time.Time) (Range, error) {
 	var out Range
 	for _, end := range []struct { // of two that can't be read, the first is named
@@ -238,5 +241,6 @@ func ReadRange(q url.Values, now time.Time) (Range, error) {
 const wantsInstant = "accepted is a time such as 2026-11-21T14:00:00Z"
 
 func badRange(name, value, remedy string) error {
-	return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the range", Why: fmt.Sprintf("%s is %q", name, value), Remedy: remedy}
+	return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the range",
+		Why: fmt.Sprintf("%s is %q", name, value), Remedy: remedy}
 }

@@ -21,13 +21,14 @@ func Raw(body []byte) Answer {
 	return Answer{func(w http.ResponseWriter, _ Request) error { writeRaw(w, body); return nil }}
 }
 
-// Stream answers by writing. An error before the first byte is answered as one; after it the connection is cut, because
-// half a file must not look like a whole one.
+// Stream answers by writing. An error before the first byte is answered as one; after it the
+// connection is cut, because half a file must not look like a whole one.
 func Stream(write func(w http.ResponseWriter, r *http.Request) error) Answer {
 	return Answer{func(w http.ResponseWriter, r Request) error { return write(w, r.http) }}
 }
 
-// Entity answers with one object: what is said of the answer, and then the object's own properties. Neither may be empty.
+// Entity answers with one object: what is said of the answer, and then the object's own properties.
+// Neither may be empty.
 func Entity(about any, object json.RawMessage) Answer {
 	return Answer{func(w http.ResponseWriter, _ Request) error {
 		head, err := json.Marshal(about)
@@ -39,8 +40,8 @@ func Entity(about any, object json.RawMessage) Answer {
 	}}
 }
 
-// Later tells how far a job is, and where the answer will be: at the function's address with the job's id behind it.
-// Power Automate and the Azure SDKs ask there again by themselves.
+// Later tells how far a job is, and where the answer will be: at the function's address with the
+// job's id behind it. Power Automate and the Azure SDKs ask there again by themselves.
 func Later(location string, v any) Answer {
 	return Answer{func(w http.ResponseWriter, _ Request) error {
 		w.Header().Set("Location", location)

@@ -51,7 +51,8 @@ func (r Request) ReadBody(into any) error {
 // NextLink is the address of the next page: this request's, with a skip token.
 func (r Request) NextLink(token string) string { return r.Link(map[string]string{"$skiptoken": token}) }
 
-// Link is this request's address with other values of parameters. The caller's key is no part of it.
+// Link is this request's address with other values of parameters. The caller's key is no part of
+// it.
 func (r Request) Link(values map[string]string) string {
 	next := r.http.URL.Query()
 	next.Del("code")

@@ -19,7 +19,8 @@ func (h *Host) serveRoute(w http.ResponseWriter, r *http.Request) {
 	m, ok := h.routes.Find(verb, r.URL.EscapedPath())
 	f := h.functions[m.Route.Function]
 	if f == nil {
-		h.fail(w, r, "", &entra.Error{Code: entra.CodeNotFound, Doing: "find " + r.URL.Path, Why: "there is no such function"})
+		h.fail(w, r, "", &entra.Error{Code: entra.CodeNotFound, Doing: "find " + r.URL.Path,
+			Why: "there is no such function"})
 		return
 	}
 	o, methods := f.find(verb, m.Values)
@@ -44,7 +45,8 @@ func (h *Host) serveRoute(w http.ResponseWriter, r *http.Request) {
 	h.serveOperation(w, request, f.Name, o)
 }
 
-// roleOf is the role that a request needs. A path that names nothing is asked for as what the function has.
+// roleOf is the role that a request needs. A path that names nothing is asked for as what the
+// function has.
 func (s *served) roleOf(o *Operation, verb string) Role {
 	if o != nil {
 		return o.Role
@@ -102,8 +104,8 @@ func (o *Operation) answer(ctx context.Context, r *Request) (Answer, error) {
 	return o.Do(ctx, *r)
 }
 
-// fail writes an error and logs it, once. What the caller can mend is logged with its code alone: the caller has the
-// words, and they may name somebody.
+// fail writes an error and logs it, once. What the caller can mend is logged with its code alone:
+// the caller has the words, and they may name somebody.
 func (h *Host) fail(w http.ResponseWriter, r *http.Request, function string, err error) {
 	err = told(r, err) // a caller that went away reads no answer
 	status := Error(w, r, err)

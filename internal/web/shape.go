@@ -1,7 +1,7 @@
 package web
 
-// Shape says what an operation answers. Each key is described where it is declared, in the tags of the struct's field:
-// json has its name, text what it means, enum the values that it may have.
+// Shape says what an operation answers. Each key is described where it is declared, in the tags of
+// the struct's field: json has its name, text what it means, enum the values that it may have.
 type Shape struct {
 	Name  string // of the definition in the connector
 	Is    any    // a struct: the object; of a list, the keys that are its own; nil: it has none

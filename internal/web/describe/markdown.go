@@ -89,7 +89,8 @@ func parameterTable(b *strings.Builder, o web.Operation) {
 	}
 }
 
-// mostListed is how many words a cell lists; $select takes every column, and they are listed below it.
+// mostListed is how many words a cell lists; $select takes every column, and they are listed below
+// it.
 const mostListed = 12
 
 func accepted(p web.Parameter) string {

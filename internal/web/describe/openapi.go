@@ -52,7 +52,8 @@ func head() object {
 		{"swagger", "2.0"},
 		{"info", object{
 			{"title", "Entra Ledger"}, {"version", "1.0"},
-			{"description", "Who is inactive, which credentials expire, and what the archive of the Entra logs holds and can prove."},
+			{"description", "Who is inactive, which credentials expire, and what the archive of the Entra logs holds " +
+				"and can prove."},
 			{"license", object{{"name", "MIT"}}},
 		}},
 		{"host", "your-function-app.azurewebsites.net"},
@@ -154,7 +155,8 @@ func valueOf(text string, number bool) any {
 }
 
 func (s *schemas) responses(o web.Operation) (object, error) {
-	failed := member{"default", object{{"description", "An error, in the shape of Microsoft Graph"}, {"schema", reference("error")}}}
+	failed := member{"default", object{{"description", "An error, in the shape of Microsoft Graph"},
+		{"schema", reference("error")}}}
 	if len(o.Answers.File) > 0 {
 		return object{{"200", object{{"description", "The file"}, {"schema", object{{"type", "file"}}}}}, failed}, nil
 	}

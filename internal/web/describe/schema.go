@@ -1,5 +1,5 @@
-// Package describe makes from the declarations of functions what people and flows are told of them: the connector's
-// OpenAPI and the docs' tables.
+// Package describe makes from the declarations of functions what people and flows are told of them:
+// the connector's OpenAPI and the docs' tables.
 package describe
 
 import (
@@ -101,7 +101,8 @@ func plain(t reflect.Type) reflect.Type {
 	return t
 }
 
-// schemas makes schemas of Go types. A type with an exported name is described once, under its own name.
+// schemas makes schemas of Go types. A type with an exported name is described once, under its own
+// name.
 type schemas struct {
 	definitions object
 	named       map[reflect.Type]string

@@ -33,8 +33,9 @@ type Match struct {
 	Values map[string]string // of its parameters; those that are optional and not given are absent
 }
 
-// Find returns the first route that takes the path and the method. Where only the method is another one, ok is false
-// and the match is of the first route that takes the path; where none takes it, the match has no function.
+// Find returns the first route that takes the path and the method. Where only the method is another
+// one, ok is false and the match is of the first route that takes the path; where none takes it,
+// the match has no function.
 func (r Router) Find(method, escapedPath string) (m Match, ok bool) {
 	parts, readable := Split(escapedPath)
 	if !readable {

@@ -1,5 +1,5 @@
-// Package router finds the function of a request as the Azure Functions host does: routes are tried in the order of the
-// functions' names, and not by how specific they are.
+// Package router finds the function of a request as the Azure Functions host does: routes are tried
+// in the order of the functions' names, and not by how specific they are.
 package router
 
 import (
@@ -107,7 +107,8 @@ func isInteger(bits int) func(string) bool {
 	}
 }
 
-// match tests the parts of a path, and gives the values of the parameters. Literal text is compared without case.
+// match tests the parts of a path, and gives the values of the parameters. Literal text is compared
+// without case.
 func (t Template) match(parts []string) (map[string]string, bool) {
 	values := make(map[string]string)
 	for i, s := range t {
