@@ -53,7 +53,7 @@ EXPLORER ?= 1000
 # The race detector makes a test four to six times slower. It looks at the small packages in which much happens at once
 # (LIGHT), and elsewhere at the tests in which several runs, processes or requests are at work at once (RACED).
 # What is killed at each of its writes runs alone. Each test runs once, but TestExplorerRuns: both ways.
-LIGHT = /(blobs|jobs|graph|search|streams|funchost|web|dev/devhost|dev/memstorage|functions/collect)$$
+LIGHT = /(blobs|jobs|graph|search|streams|web|dev/devhost|dev/memstorage|functions/collect)$$
 RACED = AtOnce|Beside[A-Z]|Together|Overtak|TwoRuns|TwoProcesses|KilledInTheMiddle|TestASignal|TestAClient|TestWhateverHappens|TestAThirtyDay|TestAStreamThatFails
 RACED_IN = $$(grep -rlE --include='*_test.go' '^func Test\w*($(subst Test,,$(RACED)))' \
 	--exclude-dir=node_modules --exclude-dir=bench internal functions handler infra tools | xargs -n 1 dirname | sort -u | sed 's|^|./|' | grep -vE '$(LIGHT)')
@@ -74,7 +74,7 @@ soak: $(AZURITE) $(GRAPHCLIENT) ## random faults over many seeds, large archives
 bench: $(AZURITE) ## measure the pipeline beside the obvious program (ARGS=... for its flags)
 	cd tools/bench && $(GO) run . $(ARGS)
 
-docs: ## write the parts of docs/ that come from the code
+docs: ## write the parts of docs/ that come from the code, and the connector
 	$(GO) run ./tools/docs
 
 infra: ## format the Bicep, and write what comes from it: the compiled templates and the snapshots

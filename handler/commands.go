@@ -12,13 +12,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // exitDiffers is the exit code of a verification that found something.
@@ -93,7 +93,7 @@ func verifyCommand(ctx context.Context, args []string, getenv func(string) strin
 	if err != nil {
 		return 1, err
 	}
-	asked, err := answer.Streams(names, archived)
+	asked, err := web.Streams(names, archived)
 	if err != nil {
 		return 1, err
 	}
@@ -103,7 +103,7 @@ func verifyCommand(ctx context.Context, args []string, getenv func(string) strin
 			query[name] = []string{value}
 		}
 	}
-	span, err := answer.ReadRange(query, time.Now())
+	span, err := web.ReadRange(query, time.Now())
 	if err != nil {
 		return 1, err
 	}
@@ -224,17 +224,9 @@ func checkCommand(_ context.Context, args []string, _ func(string) string, stdou
 	if err := json.Unmarshal(body, &proof); err != nil {
 		return 1, fmt.Errorf("check a proof: %s is not one: %w", file, err)
 	}
-	var trusted *seal.Head
-	if *headFile != "" {
-		text, err := os.ReadFile(*headFile)
-		if err != nil {
-			return 1, fmt.Errorf("check a proof: %w", err)
-		}
-		head, err := seal.ParseHead(text)
-		if err != nil {
-			return 1, err
-		}
-		trusted = &head
+	trusted, err := trustedHead(*headFile)
+	if err != nil {
+		return 1, err
 	}
 	s, err := seal.Check(proof, trusted)
 	if err != nil {
@@ -250,4 +242,17 @@ func checkCommand(_ context.Context, args []string, _ func(string) string, stdou
 		fmt.Fprintf(stdout, "the log's head is the proof's own; compare it with the blob in entraledger-heads (--head):\n%s", proof.Head)
 	}
 	return 0, nil
+}
+
+// trustedHead reads a head that the caller trusts; nil where no file is named.
+func trustedHead(file string) (*seal.Head, error) {
+	if file == "" {
+		return nil, nil
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("check a proof: %w", err)
+	}
+	head, err := seal.ParseHead(text)
+	return &head, err
 }

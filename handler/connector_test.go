@@ -20,6 +20,7 @@ import (
 	"github.com/go-openapi/validate"
 	"github.com/stretchr/testify/require"
 
+	"github.com/entraledger/entraledger/functions"
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/logs"
@@ -121,29 +122,20 @@ func TestTheConnectorIsWhatPowerPlatformTakes(t *testing.T) {
 	require.Contains(t, string(text), `"name": "x-functions-key"`)
 }
 
-// TestEveryHTTPFunctionIsPartOfTheConnector reads the routes of the functions' folders.
+// TestEveryHTTPFunctionIsPartOfTheConnector but those at Graph's own addresses, and those that take the app's master key:
+// they are an operator's, and no flow should have it.
 func TestEveryHTTPFunctionIsPartOfTheConnector(t *testing.T) {
 	described := map[string]bool{}
 	for _, op := range operations(connector(t)) {
 		described[strings.Split(op.path, "/")[1]] = true
 	}
-	folders, err := os.ReadDir("../functions")
-	require.NoError(t, err)
 	routes := 0
-	for _, folder := range folders {
-		text, err := os.ReadFile("../functions/" + folder.Name() + "/function.json")
+	for _, f := range functions.All(functions.Parts{}) {
+		b, err := f.Binding()
 		require.NoError(t, err)
-		var function struct {
-			Bindings []struct{ Type, Route, AuthLevel string }
-		}
-		require.NoError(t, json.Unmarshal(text, &function))
-		for _, b := range function.Bindings {
-			// Records lie at Graph's own addresses as well, for clients of Graph. What takes the app's
-			// master key is an operator's: no flow should have it.
-			if b.Type == "httpTrigger" && !strings.HasPrefix(b.Route, "{version}/") && b.AuthLevel != "admin" {
-				routes++
-				require.True(t, described[strings.Split(b.Route, "/")[0]], "%s is not described", b.Route)
-			}
+		if b.HTTP && !strings.HasPrefix(b.Route, "{version}/") && b.Level != "admin" {
+			routes++
+			require.True(t, described[strings.Split(b.Route, "/")[0]], "%s is not described", b.Route)
 		}
 	}
 	require.Len(t, described, routes)

@@ -22,8 +22,8 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // playHandler makes the test binary be the handler, so that a test can kill a real process.
@@ -251,8 +251,10 @@ func TestTheHandlerListensOnLoopbackOnly(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	port := freePort(t)
 	done := make(chan error, 1)
+	app, err := web.Serve(slog.New(slog.DiscardHandler), "")
+	require.NoError(t, err)
 	go func() {
-		done <- serve(ctx, port, funchost.New(slog.New(slog.DiscardHandler)), slog.New(slog.DiscardHandler))
+		done <- serve(ctx, port, app, slog.New(slog.DiscardHandler))
 	}()
 	require.Eventually(t, func() bool {
 		conn, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", port))

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -24,6 +25,7 @@ import (
 	tenantlogs "github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // archivedSystem is a tenant whose logs are all archived.
@@ -327,11 +329,10 @@ func TestSignInsAreGroupedAsThePortalDoes(t *testing.T) {
 // through everything all the same.
 func TestASearchThatTakesLongAnswersWithWhatItHas(t *testing.T) {
 	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 14, Users: 30, Days: 6}}, "signIns.interactiveUser")
-	read := &logs.Function{Archive: s.store, Streams: streams.New([]entra.Stream{tenantlogs.SignInsInteractiveUser}, s.store),
-		Gaps: search.NewGaps(s.store), Now: s.tenant.Now, Slice: time.Nanosecond}
-	mux := http.NewServeMux()
-	mux.Handle("/api/auditLogs/{collection}", read)
-	server := httptest.NewServer(mux)
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "", logs.New(logs.Config{Archive: s.store, Gaps: search.NewGaps(s.store),
+		Streams: streams.New([]entra.Stream{tenantlogs.SignInsInteractiveUser}, s.store), Now: s.tenant.Now, Slice: time.Nanosecond}))
+	require.NoError(t, err)
+	server := httptest.NewServer(host)
 	defer server.Close()
 	query := "/api/auditLogs/signIns?$top=1000&$filter=" + url.QueryEscape("startswith(userDisplayName,'A')")
 	want := pages(t, p.url+query, "")

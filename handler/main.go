@@ -15,9 +15,9 @@ import (
 	"syscall"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/preflight"
 	"github.com/entraledger/entraledger/internal/settings"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // version is set by the linker.
@@ -39,7 +39,7 @@ func main() {
 
 // run serves until ctx ends or it can't, and returns the exit code.
 func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writer) int {
-	log := funchost.NewLogger(stdout, slog.LevelInfo)
+	log := web.NewLogger(stdout, slog.LevelInfo)
 	slog.SetDefault(log)
 	program, err := preflight.ReadBinary(version)
 	log.Info("starting", "version", program.Version, "binarySha256", program.SHA256)
@@ -82,7 +82,7 @@ const maxHeader = 16 << 20
 
 // serve listens on loopback: the host dials 127.0.0.1, and nobody else should. When ctx ends, runs
 // of timers hand over to the next ones, and answers have a moment to be completed.
-func serve(ctx context.Context, port int, app *funchost.Host, log *slog.Logger) error {
+func serve(ctx context.Context, port int, app *web.Host, log *slog.Logger) error {
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
 		return fmt.Errorf("listen on port %d of 127.0.0.1 (FUNCTIONS_CUSTOMHANDLER_PORT): %w", port, err)

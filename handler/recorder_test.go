@@ -28,9 +28,9 @@ import (
 
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/preflight"
 	"github.com/entraledger/entraledger/internal/settings"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // recordedDir holds what the program answered, stored and logged when it was recorded.
@@ -147,7 +147,7 @@ func (r *recorder) start() {
 	getenv := func(name string) string { return r.env[name] }
 	cfg, err := settings.Load(getenv)
 	require.NoError(r, err)
-	logger := funchost.NewLogger(&r.log, slog.LevelInfo)
+	logger := web.NewLogger(&r.log, slog.LevelInfo)
 	slog.SetDefault(logger)
 	r.app, err = wire(cfg, preflight.Binary{Version: "1.2.3", SHA256: strings.Repeat("ab", 32)}, getenv, logger, outside{
 		Graph: r, Storage: r.account.Client(), Identity: tenantIdentity{r}, AtOnce: 1, Steady: true})

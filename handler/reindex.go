@@ -10,10 +10,10 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // reindexCommand indexes the sealed days of streams.
@@ -41,7 +41,7 @@ func reindexCommand(ctx context.Context, args []string, getenv func(string) stri
 	if err != nil {
 		return 1, err
 	}
-	asked, err := answer.Streams(names, archived)
+	asked, err := web.Streams(names, archived)
 	if err != nil {
 		return 1, err
 	}

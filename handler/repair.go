@@ -7,16 +7,13 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net/http"
 	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/entraledger/entraledger/functions/repair"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/internal/streams"
@@ -38,13 +35,6 @@ func newRepairer(cfg settings.Settings, source *graph.Client, store *tables.Acco
 		return now, err
 	}
 	return archive.NewRepairer(store.Evidence(), heads, cfg.Backfill, clock, time.Now)
-}
-
-// wireRepair adds the function that makes a row of progress anew.
-func wireRepair(host *funchost.Host, cfg settings.Settings, known *streams.Known, repairer *archive.Repairer, store *tables.Account) {
-	mend := &repair.Function{Repairer: repairer, Jobs: store.Jobs, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
-	host.HTTP("/api/repair", mend, http.MethodGet, http.MethodPost)
-	host.HTTP("/api/repair/{job}", mend, http.MethodGet)
 }
 
 // commandSlice is how long a command works before it says how far it is.

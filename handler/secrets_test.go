@@ -12,8 +12,8 @@ import (
 
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // identityHeader is the secret of the simulated token endpoint, unlike any other text.
@@ -59,7 +59,7 @@ func (s *system) watch(what string, output func() string) {
 
 // logger is for what a test runs in its own process, at the level at which most is said.
 func (s *system) logger() *slog.Logger {
-	return funchost.NewLogger(&s.log, slog.LevelDebug)
+	return web.NewLogger(&s.log, slog.LevelDebug)
 }
 
 func TestASecretInALogWouldBeFound(t *testing.T) {

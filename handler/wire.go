@@ -9,43 +9,23 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
-	"github.com/google/uuid"
 
-	"github.com/entraledger/entraledger/functions/applications"
-	"github.com/entraledger/entraledger/functions/archivelogs"
-	"github.com/entraledger/entraledger/functions/collect"
-	"github.com/entraledger/entraledger/functions/cost"
-	"github.com/entraledger/entraledger/functions/coverage"
-	"github.com/entraledger/entraledger/functions/downloads"
-	"github.com/entraledger/entraledger/functions/expiringcredentials"
-	"github.com/entraledger/entraledger/functions/inactiveusers"
-	"github.com/entraledger/entraledger/functions/indexarchive"
-	"github.com/entraledger/entraledger/functions/logs"
-	preflightfunction "github.com/entraledger/entraledger/functions/preflight"
-	"github.com/entraledger/entraledger/functions/purge"
-	"github.com/entraledger/entraledger/functions/purgearchive"
-	"github.com/entraledger/entraledger/functions/reference"
-	"github.com/entraledger/entraledger/functions/snapshot"
-	"github.com/entraledger/entraledger/functions/snapshotdirectory"
-	"github.com/entraledger/entraledger/functions/users"
-	"github.com/entraledger/entraledger/functions/verify"
-	"github.com/entraledger/entraledger/functions/versionedlogs"
+	"github.com/entraledger/entraledger/functions"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/blobs"
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/directory/snapshots"
-	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/preflight"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
-// requestSlice is how long one HTTP request works on what takes several: well below the 230 seconds after which Azure's
-// load balancer gives up, and the 120 of Power Automate.
+// requestSlice is how long one HTTP request works on what takes several: well below the 230 seconds
+// after which Azure's load balancer gives up, and the 120 of Power Automate.
 const requestSlice = 20 * time.Second
 
 // outside is how the program reaches what is not part of it. The zero value is what runs in Azure.
@@ -53,97 +33,71 @@ type outside struct {
 	Graph    http.RoundTripper      // of requests to Graph; nil: net/http's default
 	Storage  *http.Client           // of requests to tables and blobs; nil: their packages' own
 	Identity azcore.TokenCredential // of all requests; nil: the managed identity, or the developer's
-	AtOnce   int                    // streams, windows and checks that are worked on at a time; 0: as their packages have it
+	AtOnce   int                    // streams, windows and checks at a time; 0: as their packages have it
 	Steady   bool                   // pauses before Graph is asked again are not spread at random
 }
 
-// wire makes the clients and the functions. It sends nothing: the host is waiting for the port to open.
+// wire makes the clients and the functions. It sends nothing: the host is waiting for the port to
+// open.
 func wire(
 	cfg settings.Settings, program preflight.Binary, getenv func(string) string, log *slog.Logger, out outside,
-) (*funchost.Host, error) {
+) (*web.Host, error) {
+	parts, err := clients(cfg, getenv, log, out)
+	if err != nil {
+		return nil, err
+	}
+	parts.Binary = program
+	host, err := web.Serve(log, cfg.PublicBaseURL, functions.All(parts)...)
+	if cfg.RequireRoles && err == nil {
+		host.RequireRoles(cfg.Authenticated)
+	}
+	return host, err
+}
+
+// clients makes what the functions work with.
+func clients(
+	cfg settings.Settings, getenv func(string) string, log *slog.Logger, out outside,
+) (parts functions.Parts, err error) {
 	if sum := cfg.ArchiveRequestsPer10s + cfg.SnapshotRequestsPer10s; sum > graph.ReportingCeiling {
 		log.Warn("GRAPH_REQUESTS_PER_10S is above what Graph allows", "requests", sum, "ceiling", graph.ReportingCeiling)
 	}
 	identity, err := out.credential(cfg, getenv, getenv("AZURE_CLIENT_ID"))
 	if err != nil {
-		return nil, err
+		return parts, err
 	}
 	store, heads, err := out.storage(cfg, getenv, log)
 	if err != nil {
-		return nil, err
+		return parts, err
 	}
-	source, err := out.graphClient(cfg, identity, graph.NewSharedLimiter(cfg.ArchiveRequestsPer10s, store.Slots("archive")), log)
+	limiter := graph.NewSharedLimiter(cfg.ArchiveRequestsPer10s, store.Slots("archive"))
+	source, err := out.graphClient(cfg, identity, limiter, log)
 	if err != nil {
-		return nil, err
+		return parts, err
 	}
 	snapshotLimiter := graph.NewSharedLimiter(cfg.SnapshotRequestsPer10s, store.Slots("snapshot"))
 	snapshotSource, err := out.graphClient(cfg, identity, snapshotLimiter, log)
 	if err != nil {
-		return nil, err
+		return parts, err
 	}
-	collector := archive.NewCollector(source, store.Archive, heads, archive.Options{Backfill: cfg.Backfill, Passes: cfg.Passes,
-		AlertAfter: cfg.AlertAfter, Parallel: out.AtOnce, Writers: out.AtOnce, Simulated: simulated(cfg.GraphEndpoint)}, time.Now, log)
-
 	clocks := timekeeper(cfg, source, store, log)
-	host := funchost.New(log)
-	if cfg.RequireRoles {
-		host.RequireRoles(cfg.Authenticated)
-	}
-	checks := func(ctx context.Context) []preflight.Check {
+	parts = functions.Parts{Settings: cfg, Simulated: simulated(cfg.GraphEndpoint), Slice: requestSlice, Now: time.Now,
+		Clock: clocks.Now, Ledger: store.Archive, Records: store.Searched(), Evidence: store.Evidence(),
+		Index: store.Searched(), Jobs: store.Jobs, Heads: heads, Streams: streams.New(cfg.Streams, store.Archive),
+		Gaps: search.NewGaps(store.Archive), Purger: archive.NewPurger(store.Archive, heads, cfg.Retention),
+		Repairer: newRepairer(cfg, source, store, heads), Snapshots: directory.NewReader(store.Directory, time.Now)}
+	parts.Collector = archive.NewCollector(source, store.Archive, heads, archive.Options{Backfill: cfg.Backfill,
+		Passes: cfg.Passes, AlertAfter: cfg.AlertAfter, Parallel: out.AtOnce, Writers: out.AtOnce,
+		Simulated: parts.Simulated}, time.Now, log)
+	parts.Snapshotter = snapshots.NewSnapshotter(timedTenant{graph.NewDirectory(snapshotSource), clocks}, store.Directory,
+		store.Views, snapshots.Options{Groups: cfg.SnapshotGroups, Every: snapshotEvery}, time.Now, log)
+	parts.Checks = func(ctx context.Context) []preflight.Check {
 		probed := preflightOf(cfg, &graph.Prober{Logs: source, Directory: graph.NewDirectory(source)}, store, heads)
 		probed.AtOnce = out.AtOnce
 		return preflight.Run(ctx, probed)
 	}
-	once := &preflight.Once{Store: store.Jobs, Version: version, Checks: checks, Now: time.Now, Log: log}
-	host.Timer(archivelogs.Name, archivelogs.Run(archivelogs.Config{Preflight: once.Run, Collector: collector, Streams: cfg.Streams,
-		Budget: cfg.RunBudget, AlertAfter: cfg.AlertAfter}))
-	known := streams.New(cfg.Streams, store.Archive)
-	wireLedger(host, cfg, known, collector, store, heads)
-	host.HTTP("/api/preflight", &preflightfunction.Function{Run: checks, Binary: program, Cloud: cfg.Cloud.Name,
-		Graph: cfg.GraphEndpoint, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
-	wireDirectory(host, cfg, snapshots.NewSnapshotter(timedTenant{graph.NewDirectory(snapshotSource), clocks}, store.Directory, store.Views,
-		snapshots.Options{Groups: cfg.SnapshotGroups, Every: snapshotEvery}, time.Now, log), store)
-	wireReading(host, cfg, known, store)
-	purger := archive.NewPurger(store.Archive, heads, cfg.Retention)
-	host.Timer(purgearchive.Name, purgearchive.Run(purgearchive.Config{Purger: purger, Clock: clocks.Now, Streams: known, Budget: cfg.RunBudget,
-		Retire: func(ctx context.Context, s entra.Stream) error {
-			return collector.Retire(ctx, archive.Execution{ID: uuid.NewString(), Work: purgearchive.Name}, s, cfg.RunBudget)
-		}}))
-	host.Timer(indexarchive.Name, indexarchive.Run(indexarchive.Config{Store: store.Searched(), Streams: known, Budget: cfg.RunBudget}))
-	wireRepair(host, cfg, known, newRepairer(cfg, source, store, heads), store)
-	host.HTTP("/api/purge", &purge.Function{Purger: purger, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
-	return host, nil
-}
-
-// wireLedger adds the functions that show what the archive holds, prove it, and collect by hand.
-func wireLedger(host *funchost.Host, cfg settings.Settings, known *streams.Known, collector *archive.Collector, store *tables.Account, heads archive.Heads) {
-	cover := &coverage.Function{Ledger: store.Archive, Gaps: search.NewGaps(store.Archive), Stalled: cfg.AlertAfter, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL}
-	host.HTTP("/api/coverage", cover, http.MethodGet)
-	host.HTTP("/api/coverage/{stream}", cover, http.MethodGet)
-	host.HTTP("/api/cost", &cost.Function{Ledger: store.Archive, Streams: known, Retention: cfg.Retention, RequestsPer10s: cfg.ArchiveRequestsPer10s,
-		Simulated: simulated(cfg.GraphEndpoint), Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
-	check := &verify.Function{Evidence: store.Evidence(), Heads: heads, Jobs: store.Jobs, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
-	host.HTTP("/api/verify", check, http.MethodGet)
-	host.HTTP("/api/verify/{job}", check, http.MethodGet)
-	byHand := &collect.Function{Collector: collector, Jobs: store.Jobs, Streams: known, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
-	host.HTTP("/api/collect", byHand, http.MethodPost)
-	host.HTTP("/api/collect/{job}", byHand, http.MethodGet)
-}
-
-// wireReading adds the functions that read the archive back.
-func wireReading(host *funchost.Host, cfg settings.Settings, known *streams.Known, store *tables.Account) {
-	gaps := search.NewGaps(store.Archive)
-	read := &logs.Function{Archive: store.Searched(), Streams: known, Gaps: gaps, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
-	host.HTTP("/api/auditLogs/{collection}", read, http.MethodGet)
-	host.HTTP("/api/auditLogs/{collection}/{id}", read, http.MethodGet)
-	files := &downloads.Function{Archive: store.Searched(), Streams: known, Gaps: gaps, Now: time.Now, BaseURL: cfg.PublicBaseURL}
-	host.HTTP("/api/downloads", files, http.MethodGet)
-	host.HTTP("/api/downloads/{name}", files, http.MethodGet)
-	host.HTTP("/api/reference/{list}", &reference.Function{Now: time.Now, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
-	for _, version := range versionedlogs.Versions() {
-		host.HTTP("/api/"+version+"/auditLogs/{collection}", read, http.MethodGet)
-		host.HTTP("/api/"+version+"/auditLogs/{collection}/{id}", read, http.MethodGet)
-	}
+	once := &preflight.Once{Store: store.Jobs, Version: version, Checks: parts.Checks, Now: time.Now, Log: log}
+	parts.Preflight = once.Run
+	return parts, nil
 }
 
 // timekeeper tells the time by which something is read, dropped or called old.
@@ -172,13 +126,16 @@ func simulated(endpoint string) bool { return strings.HasPrefix(endpoint, "http:
 func (o outside) graphClient(
 	cfg settings.Settings, identity azcore.TokenCredential, limiter *graph.Limiter, log *slog.Logger,
 ) (*graph.Client, error) {
-	return graph.New(graph.Config{Endpoint: cfg.GraphEndpoint, Scope: cfg.GraphScope, Credential: identity, Limiter: limiter,
-		Version: version, Transport: o.Graph, Steady: o.Steady, Log: log})
+	return graph.New(graph.Config{Endpoint: cfg.GraphEndpoint, Scope: cfg.GraphScope, Credential: identity,
+		Limiter: limiter, Version: version, Transport: o.Graph, Steady: o.Steady, Log: log})
 }
 
 // preflightOf is what is looked at before anything else.
-func preflightOf(cfg settings.Settings, tenant preflight.Tenant, store *tables.Account, heads archive.Heads) preflight.Config {
-	out := preflight.Config{Tenant: tenant, Storage: store, Streams: cfg.Streams, Groups: len(cfg.SnapshotGroups) > 0, Clock: time.Now}
+func preflightOf(
+	cfg settings.Settings, tenant preflight.Tenant, store *tables.Account, heads archive.Heads,
+) preflight.Config {
+	out := preflight.Config{Tenant: tenant, Storage: store, Streams: cfg.Streams,
+		Groups: len(cfg.SnapshotGroups) > 0, Clock: time.Now}
 	if blobs, ok := heads.(*blobs.Store); ok {
 		out.Blobs = blobs
 	}
@@ -187,32 +144,15 @@ func preflightOf(cfg settings.Settings, tenant preflight.Tenant, store *tables.A
 			if cfg.Authenticated {
 				return nil
 			}
-			return funchost.AuthenticationOff()
+			return web.AuthenticationOff()
 		}
 	}
 	return out
 }
 
-// snapshotEvery is the age from which a snapshot is taken anew: less than a day, so that a timer that comes early does not
-// put it off to the next night, and more than a night.
+// snapshotEvery is the age from which a snapshot is taken anew: less than a day, so that a timer
+// that comes early does not put it off to the next night, and more than a night.
 const snapshotEvery = 12 * time.Hour
-
-// wireDirectory adds the functions that take and read snapshots of the directory.
-func wireDirectory(host *funchost.Host, cfg settings.Settings, snapshotter *snapshots.Snapshotter, store *tables.Account) {
-	reader := directory.NewReader(store.Directory, time.Now)
-	host.Timer(snapshotdirectory.Name, snapshotdirectory.Run(snapshotdirectory.Config{Snapshotter: snapshotter, Budget: cfg.RunBudget, AlertAfter: cfg.AlertAfter}))
-	byHand := &snapshot.Function{Snapshotter: snapshotter, Reader: reader, Jobs: store.Jobs, Now: time.Now, BaseURL: cfg.PublicBaseURL, Slice: requestSlice}
-	host.HTTP("/api/snapshot", byHand, http.MethodGet, http.MethodPost)
-	host.HTTP("/api/snapshot/{job}", byHand, http.MethodGet)
-	inactive := &inactiveusers.Function{Reader: reader, BaseURL: cfg.PublicBaseURL}
-	host.HTTP("/api/inactive-users", inactive, http.MethodGet)
-	host.HTTP("/api/inactive-users/{view}", inactive, http.MethodGet)
-	expiring := &expiringcredentials.Function{Reader: reader, BaseURL: cfg.PublicBaseURL}
-	host.HTTP("/api/expiring-credentials", expiring, http.MethodGet)
-	host.HTTP("/api/expiring-credentials/{view}", expiring, http.MethodGet)
-	host.HTTP("/api/users/{id}", &users.Function{Reader: reader, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
-	host.HTTP("/api/applications/{id}", &applications.Function{Reader: reader, BaseURL: cfg.PublicBaseURL}, http.MethodGet)
-}
 
 // storage is the archive's account: its tables, and its blobs for the heads of the logs.
 func (o outside) storage(
@@ -235,7 +175,8 @@ func (o outside) storage(
 	return store, heads, err
 }
 
-// headStore is where the heads of the logs go. A connection string without blobs, as a test's may be, means none.
+// headStore is where the heads of the logs go. A connection string without blobs, as a test's may
+// be, means none.
 func (o outside) headStore(
 	cfg settings.Settings, identity azcore.TokenCredential, log *slog.Logger,
 ) (archive.Heads, error) {

@@ -3,6 +3,7 @@ package archivelogs
 
 import (
 	"context"
+	_ "embed"
 	"fmt"
 	"slices"
 	"time"
@@ -11,8 +12,11 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
+	"github.com/entraledger/entraledger/internal/web"
 )
+
+//go:embed function.json
+var trigger []byte
 
 // Name is the function's, and its folder's.
 const Name = "archivelogs"
@@ -29,37 +33,40 @@ type Config struct {
 	AlertAfter time.Duration // how far behind a stream may be before the invocation fails
 }
 
-// Run makes the function: one run of the collector. The platform kills without notice, so the run ends itself well
-// before functionTimeout. An archive that has fallen behind fails the invocation, which is what the platform alerts on.
-func Run(cfg Config) funchost.Timer {
-	return func(ctx context.Context) (funchost.Result, error) {
-		cfg.Preflight(ctx)
-		working, stop := context.WithTimeout(ctx, cfg.Budget+writeGrace)
-		defer stop()
-		report, err := cfg.Collector.Run(working, archive.Execution{ID: uuid.NewString(), Work: Name}, cfg.Streams, cfg.Budget)
-		if ctx.Err() != nil && !report.Finished {
-			return stopped(report, err, cfg.AlertAfter)
-		}
-		if err == nil {
-			err = behind(report, cfg.AlertAfter)
-		}
-		return funchost.Result{Summary: report.Summary()}, err
+// New makes the function.
+func New(cfg Config) web.Function { return web.Function{Name: Name, Trigger: trigger, Timer: cfg.run} }
+
+// run is one run of the collector. The platform kills without notice, so the run ends itself well
+// before functionTimeout. An archive that has fallen behind fails the invocation, which is what the
+// platform alerts on.
+func (cfg Config) run(ctx context.Context) (web.Result, error) {
+	cfg.Preflight(ctx)
+	working, stop := context.WithTimeout(ctx, cfg.Budget+writeGrace)
+	defer stop()
+	report, err := cfg.Collector.Run(working, archive.Execution{ID: uuid.NewString(), Work: Name}, cfg.Streams, cfg.Budget)
+	if ctx.Err() != nil && !report.Finished {
+		return stopped(report, err, cfg.AlertAfter)
 	}
+	if err == nil {
+		err = behind(report, cfg.AlertAfter)
+	}
+	return web.Result{Summary: report.Summary()}, err
 }
 
-// stopped is how a run ends that was stopped before its end: as any other where a stream has failed,
-// or is too far behind.
-func stopped(report archive.Report, err error, most time.Duration) (funchost.Result, error) {
+// stopped is how a run ends that was stopped before its end: as any other where a stream has
+// failed, or is too far behind.
+func stopped(report archive.Report, err error, most time.Duration) (web.Result, error) {
 	failed := entra.Without(err, context.Canceled)
 	if failed == nil {
 		known := report // of a stream whose state was not read before the stop nothing is
-		known.Streams = slices.DeleteFunc(slices.Clone(report.Streams), func(r archive.StreamReport) bool { return r.Watermark.IsZero() })
+		known.Streams = slices.DeleteFunc(slices.Clone(report.Streams),
+			func(r archive.StreamReport) bool { return r.Watermark.IsZero() })
 		failed = behind(known, most)
 	}
 	if failed != nil {
-		return funchost.Result{Summary: report.Summary()}, failed
+		return web.Result{Summary: report.Summary()}, failed
 	}
-	return funchost.Stopped(Name, report.Summary(), report.Stepped())
+	return web.Stopped(Name, report.Summary(), report.Stepped())
 }
 
 // behind is the error of the stream that has fallen behind most.
@@ -74,6 +81,8 @@ func behind(report archive.Report, most time.Duration) error {
 		return nil
 	}
 	return &entra.Error{Code: entra.CodeBehind, Doing: "keep up with " + string(worst.Stream),
-		Why:    fmt.Sprintf("it is archived up to %s, %s ago", worst.Watermark.Format(time.RFC3339), report.Now.Sub(worst.Watermark).Round(time.Minute)),
-		Remedy: "the next runs go on; if it stays, raise ARCHIVE_RUN_BUDGET, or the archive's share in GRAPH_REQUESTS_PER_10S if this app has the ceiling to itself; ARCHIVE_ALERT_AFTER says when this fails"}
+		Why: fmt.Sprintf("it is archived up to %s, %s ago", worst.Watermark.Format(time.RFC3339),
+			report.Now.Sub(worst.Watermark).Round(time.Minute)),
+		Remedy: "the next runs go on; if it stays, raise ARCHIVE_RUN_BUDGET, or the archive's share in " +
+			"GRAPH_REQUESTS_PER_10S if this app has the ceiling to itself; ARCHIVE_ALERT_AFTER says when this fails"}
 }

@@ -1,13 +1,11 @@
-// Package collect is the HTTP function that does by hand what the timer does, for the case that timers stall, and that
-// reads a range of hours again.
+// Package collect is the HTTP function that does by hand what the timer does, for the case that
+// timers stall, and that reads a range of hours again.
 package collect
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
+	_ "embed"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -16,31 +14,50 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
 	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/web"
 )
+
+//go:embed function.json
+var trigger []byte
 
 // Kind is the kind of its jobs.
 const Kind = "collect"
 
-// Function answers POST /api/collect and GET /api/collect/{job}.
-type Function struct {
+// Config of the function.
+type Config struct {
 	Collector *archive.Collector
 	Jobs      jobs.Store
 	Streams   *streams.Known
 	Now       func() time.Time
-	BaseURL   string        // of links; empty: as forwarded
 	Slice     time.Duration // how long one request works
+}
+
+// New makes the function.
+func New(cfg Config) web.Function {
+	answers := web.Shape{Name: "collection", Is: about{}, Rows: streamDone{}, Text: "One row a log", Later: true}
+	return web.Function{Name: "collect", Trigger: trigger, Operations: []web.Operation{
+		{
+			Method: http.MethodPost, ID: "Collect", Summary: "Read the logs now",
+			Text: "Does what the timer does, or reads a range of hours again.", Role: web.RoleOperate,
+			Body: request{}, BodyText: "What to read; everything may be left out", Answers: answers, Do: cfg.start,
+		},
+		{
+			Given: "job", ID: "ContinueCollection", Summary: "Go on with a collection",
+			Text: "Does the next part of a collection that was started.", Hidden: true, Role: web.RoleRead,
+			Path: []web.Parameter{web.Text("job", "From Location")}, Answers: answers, Do: cfg.proceed,
+		},
+	}}
 }
 
 // request is the body of a POST; everything may be left out.
 type request struct {
-	Streams []string `json:"streams"`
-	From    string   `json:"from"`
-	To      string   `json:"to"`
+	Streams []string `json:"streams,omitempty" text:"Which logs; all by default"`
+	From    string   `json:"from,omitempty" text:"Read again from" format:"date-time"`
+	To      string   `json:"to,omitempty" text:"Read again up to" format:"date-time"`
 }
 
 // state is a collection between two slices.
@@ -52,67 +69,57 @@ type state struct {
 }
 
 type streamDone struct {
-	Stream    entra.Stream `json:"stream"`
-	Fetched   int64        `json:"fetched"`
-	New       int64        `json:"new"`
-	Changed   int64        `json:"changed"`
+	Stream    entra.Stream `json:"stream" text:"Which log"`
+	Fetched   int64        `json:"fetched" text:"Fetched"`
+	New       int64        `json:"new" text:"New"`
+	Changed   int64        `json:"changed" text:"Changed"`
 	Enriched  int64        `json:"enriched"`
-	Unchanged int64        `json:"unchanged"`
-	Rejected  int64        `json:"quarantined"`
-	Sealed    int64        `json:"windowsSealed"`
-	Reached   string       `json:"reachedDateTime,omitempty"`
+	Unchanged int64        `json:"unchanged" text:"Unchanged"`
+	Rejected  int64        `json:"quarantined" text:"Quarantined"`
+	Sealed    int64        `json:"windowsSealed" text:"Windows Sealed"`
+	Reached   string       `json:"reachedDateTime,omitempty" text:"How far it came"`
 	Waiting   string       `json:"waitingFor,omitempty"`
-	Error     string       `json:"error,omitempty"`
+	Error     string       `json:"error,omitempty" text:"Why it failed"`
 }
 
-// maxBody bounds a request's body.
-const maxBody = 64 << 10
-
-// ServeHTTP starts a collection or goes on with one.
-func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := f.serve(w, r); err != nil {
-		answer.Error(w, r, err)
+// Texts are those that are too long for their line.
+func (streamDone) Texts() map[string]string {
+	return map[string]string{
+		"enriched":   "Came in a richer form: all that the record had is in it, with equal values",
+		"waitingFor": "Which execution has the log; this one goes on when it is free",
 	}
 }
 
-func (f *Function) serve(w http.ResponseWriter, r *http.Request) error {
-	if err := answer.CheckParameters(r); err != nil {
-		return err
-	}
-	id := r.PathValue("job")
-	runner := &jobs.Runner[state]{Kind: Kind, Store: f.Jobs, Now: f.Now, Slice: f.Slice, Work: f.work}
-	var (
-		job jobs.Job
-		s   state
-		err error
-	)
-	if id != "" {
-		job, s, err = runner.Continue(r.Context(), id)
-	} else {
-		if s, err = f.read(r.Context(), http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
-			return err
-		}
-		job, s, err = runner.Start(r.Context(), s)
-	}
+func (cfg Config) runner() *jobs.Runner[state] {
+	return &jobs.Runner[state]{Kind: Kind, Store: cfg.Jobs, Now: cfg.Now, Slice: cfg.Slice, Work: cfg.work}
+}
+
+func (cfg Config) start(ctx context.Context, r web.Request) (web.Answer, error) {
+	s, err := cfg.read(ctx, r)
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
-	f.answer(w, r, job, s)
-	return nil
+	job, s, err := cfg.runner().Start(ctx, s)
+	return answerOf(r, job, s, err)
 }
 
-func (f *Function) read(ctx context.Context, body io.Reader) (state, error) {
+func (cfg Config) proceed(ctx context.Context, r web.Request) (web.Answer, error) {
+	job, s, err := cfg.runner().Continue(ctx, r.Path("job"))
+	return answerOf(r, job, s, err)
+}
+
+// read reads which collection is asked for.
+func (cfg Config) read(ctx context.Context, r web.Request) (state, error) {
 	refuse := func(why string) (state, error) {
 		return state{}, &entra.Error{Code: entra.CodeBadRequest, Doing: "read the body", Why: why,
-			Remedy: `accepted is nothing, or {"streams": ["directoryAudits"], "from": "2026-11-21T00:00:00Z", "to": "2026-11-22T00:00:00Z"}, each of which may be left out`}
+			Remedy: `accepted is nothing, or {"streams": ["directoryAudits"], "from": "2026-11-21T00:00:00Z", ` +
+				`"to": "2026-11-22T00:00:00Z"}, each of which may be left out`}
 	}
 	var asked request
-	dec := json.NewDecoder(body)
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&asked); err != nil && !errors.Is(err, io.EOF) {
+	if err := r.ReadBody(&asked); err != nil {
 		return refuse(err.Error())
 	}
-	which, err := f.collected(ctx, asked.Streams)
+	which, err := cfg.collected(ctx, asked.Streams)
 	if err != nil {
 		return state{}, err
 	}
@@ -122,7 +129,7 @@ func (f *Function) read(ctx context.Context, body io.Reader) (state, error) {
 			q.Set(name, value)
 		}
 	}
-	span, err := answer.ReadRange(q, f.Now())
+	span, err := web.ReadRange(q, cfg.Now())
 	if err != nil {
 		return state{}, err
 	}
@@ -134,14 +141,14 @@ func (f *Function) read(ctx context.Context, body io.Reader) (state, error) {
 
 // collected reads names of streams. One that is archived and not collected any more is refused by
 // what it is.
-func (f *Function) collected(ctx context.Context, names []string) ([]entra.Stream, error) {
-	out, err := answer.Streams(names, f.Streams.Collected())
+func (cfg Config) collected(ctx context.Context, names []string) ([]entra.Stream, error) {
+	out, err := web.Streams(names, cfg.Streams.Collected())
 	if err == nil {
 		return out, nil
 	}
 	for _, name := range names {
 		s := entra.Stream(strings.TrimSpace(name))
-		if !f.Streams.Collects(s) && f.Streams.Check(ctx, s) == nil {
+		if !cfg.Streams.Collects(s) && cfg.Streams.Check(ctx, s) == nil {
 			return nil, streams.NotCollected(s)
 		}
 	}
@@ -150,16 +157,17 @@ func (f *Function) collected(ctx context.Context, names []string) ([]entra.Strea
 
 // work does one slice: a run as the timer makes it, or the next part of the range. Each slice is an
 // execution of its own: another one may have the streams between two.
-func (f *Function) work(ctx context.Context, s state) (state, bool, error) {
+func (cfg Config) work(ctx context.Context, s state) (state, bool, error) {
 	by := archive.Execution{ID: uuid.NewString(), Work: "POST /api/collect"}
 	if s.From.IsZero() {
-		report, err := f.Collector.Run(ctx, by, s.Streams, f.Slice)
+		report, err := cfg.Collector.Run(ctx, by, s.Streams, cfg.Slice)
 		s.book(report)
 		return s.ended(ctx, report.Finished, err)
 	}
-	report, err := f.Collector.Range(ctx, by, s.Streams, s.From, s.To, f.Slice)
+	report, err := cfg.Collector.Range(ctx, by, s.Streams, s.From, s.To, cfg.Slice)
 	s.book(report)
-	// The streams go on together from where the slowest one is; what another has read already costs a re-read.
+	// The streams go on together from where the slowest one is; what another has read already costs
+	// a re-read.
 	var next time.Time
 	for _, r := range report.Streams {
 		reached := r.Reached
@@ -176,8 +184,8 @@ func (f *Function) work(ctx context.Context, s state) (state, bool, error) {
 	return s.ended(ctx, next.IsZero(), err)
 }
 
-// ended keeps why a collection failed: asking again does not change it. A slice that was cut, by its
-// caller or the end of the process, has not failed for that: the next one goes on.
+// ended keeps why a collection failed: asking again does not change it. A slice that was cut, by
+// its caller or the end of the process, has not failed for that: the next one goes on.
 func (s state) ended(ctx context.Context, finished bool, err error) (state, bool, error) {
 	if err != nil && len(s.Done) == 0 {
 		return s, false, err // nothing was done: the next request tries again
@@ -206,7 +214,7 @@ func (s *state) book(report archive.Report) {
 		d.Unchanged += r.Unchanged
 		d.Rejected += r.Quarantined
 		d.Sealed += int64(r.Sealed)
-		d.Reached, d.Error, d.Waiting = answer.Time(r.Reached), "", ""
+		d.Reached, d.Error, d.Waiting = web.Time(r.Reached), "", ""
 		if r.Err != nil {
 			d.Error = r.Err.Error()
 		}
@@ -216,26 +224,24 @@ func (s *state) book(report archive.Report) {
 	}
 }
 
-type collection struct {
-	Context string       `json:"@odata.context"`
-	Status  string       `json:"status"` // running, done, failed
-	Message string       `json:"message,omitempty"`
-	Value   []streamDone `json:"value"`
+// about is what the answer says of itself.
+type about struct {
+	Status  string `json:"status" text:"running, done or failed"`
+	Message string `json:"message,omitempty" text:"Why it failed"`
 }
 
-func (f *Function) answer(w http.ResponseWriter, r *http.Request, job jobs.Job, s state) {
-	base := answer.BaseURL(r, f.BaseURL)
-	out := collection{Context: base + "/api/$metadata#collection", Status: "done", Message: s.Failed, Value: s.Done}
-	if out.Value == nil {
-		out.Value = []streamDone{}
+func answerOf(r web.Request, job jobs.Job, s state, err error) (web.Answer, error) {
+	if err != nil {
+		return web.Answer{}, err
+	}
+	list := func(status string) web.List[streamDone] {
+		return web.List[streamDone]{Of: "collection", About: about{status, s.Failed}, Value: s.Done}
 	}
 	switch {
 	case !job.Done:
-		out.Status = "running"
-		answer.Accepted(w, base+"/api/collect/"+url.PathEscape(job.ID), out)
-		return
+		return list("running").Later(r.JobAddress(Kind, job.ID)), nil
 	case s.Failed != "":
-		out.Status = "failed"
+		return list("failed").Answer(), nil
 	}
-	answer.JSON(w, http.StatusOK, out)
+	return list("done").Answer(), nil
 }

@@ -21,11 +21,11 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/dev/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 func TestMain(m *testing.M) { azuritetest.Main(m) }
@@ -56,10 +56,9 @@ func heldFor(t *testing.T, tenant archive.Source, slice time.Duration) (*httptes
 	require.NoError(t, err)
 	which := []entra.Stream{logs.DirectoryAudits, logs.Provisioning}
 	collector := archive.NewCollector(tenant, store, nil, archive.Options{Simulated: true, Backfill: time.Hour}, func() time.Time { return now }, slog.New(slog.DiscardHandler))
-	host := funchost.New(slog.New(slog.DiscardHandler))
-	function := &collect.Function{Collector: collector, Jobs: store, Streams: streams.New(which, store), Now: func() time.Time { return now }, Slice: slice}
-	host.HTTP("/api/collect", function, http.MethodPost)
-	host.HTTP("/api/collect/{job}", function, http.MethodGet)
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "", collect.New(collect.Config{Collector: collector, Jobs: store,
+		Streams: streams.New(which, store), Now: func() time.Time { return now }, Slice: slice}))
+	require.NoError(t, err)
 	server := httptest.NewServer(host)
 	t.Cleanup(server.Close)
 	return server, func() {

@@ -8,85 +8,110 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// forecast is the answer of /api/cost.
+// forecast is what the answer says of all logs.
 type forecast struct {
-	Context         string          `json:"@odata.context"`
-	AsOf            string          `json:"asOfDateTime"`
-	From            string          `json:"startDateTime"` // of the days that it goes by
-	To              string          `json:"endDateTime"`
-	Currency        string          `json:"currency"`
-	PricesAsOf      string          `json:"pricesAsOf"`
-	RetentionMonths int             `json:"retentionMonths"` // of logs that the setting does not name
+	From            string          `json:"startDateTime" text:"First of the days that it goes by"`
+	To              string          `json:"endDateTime" text:"End of the days that it goes by"`
+	Currency        string          `json:"currency" text:"USD"`
+	PricesAsOf      string          `json:"pricesAsOf" text:"Month in which the prices were looked up"`
+	RetentionMonths int             `json:"retentionMonths"`
 	RetentionFrom   string          `json:"retentionFrom"`
-	Redundancy      cost.Redundancy `json:"redundancy"`
+	Redundancy      cost.Redundancy `json:"redundancy" text:"Of the storage accounts"`
 	Multiples       multiples       `json:"redundancyMultiples"`
-	MemoryMB        int             `json:"instanceMemoryMB"`
-	Destinations    []destination   `json:"destinations"`
-	Prices          []price         `json:"prices"`
-	Notes           []string        `json:"notes"`
-	Count           int             `json:"@odata.count"`
-	Value           []row           `json:"value"`
+	MemoryMB        int             `json:"instanceMemoryMB" text:"Memory of an instance of the app"`
+	Destinations    []destination   `json:"destinations" text:"All logs together, by destination"`
+	Prices          []price         `json:"prices" text:"List prices that it reckons with"`
+	Notes           []string        `json:"notes" text:"What the amounts rest on, and what is not in them"`
+}
+
+// Texts are those that are too long for their line.
+func (forecast) Texts() map[string]string {
+	return map[string]string{
+		"retentionMonths":     "For how many months logs are kept that ARCHIVE_RETENTION does not name",
+		"retentionFrom":       "query (asked for), setting (ARCHIVE_RETENTION), assumed (it is kept for ever)",
+		"redundancyMultiples": "How much more the redundancy costs than LRS, of which the prices are",
+	}
 }
 
 // multiples say how much more the redundancy costs than LRS, of which the prices are.
 type multiples struct {
-	Tables     float64 `json:"tableStorage"`
-	Blobs      float64 `json:"blobStorage"`
-	BlobWrites float64 `json:"blobWrites"`
+	Tables     float64 `json:"tableStorage" text:"Of the price of Table Storage"`
+	Blobs      float64 `json:"blobStorage" text:"Of the price of Blob Storage"`
+	BlobWrites float64 `json:"blobWrites" text:"Of the price of writes to it"`
 }
 
 // bill is what a month costs. What is not known, or not kept, is left out.
 type bill struct {
-	GB     *float64 `json:"gbPerMonth,omitempty"`
-	KeptGB *float64 `json:"keptGB,omitempty"`
-	USD    *float64 `json:"usdPerMonth,omitempty"`
+	GB     *float64 `json:"gbPerMonth,omitempty" always:"true" text:"What comes in, in the destination's own gigabytes"`
+	KeptGB *float64 `json:"keptGB,omitempty" text:"What is kept after the months of the log; absent where nothing is kept"`
+	USD    *float64 `json:"usdPerMonth,omitempty" always:"true" text:"US dollars"`
 }
 
 // destination sums up the logs, and what they share.
 type destination struct {
-	Destination cost.Destination `json:"destination"`
+	Destination cost.Destination `json:"destination" text:"archive, storageAccount, logAnalytics, eventHub"`
 	Status      string           `json:"status"`
-	Reason      string           `json:"reason,omitempty"`
+	Reason      string           `json:"reason,omitempty" text:"Why it is not known, or what is left out"`
 	*bill
-	Shared  []part         `json:"shared"`
+	Shared  []part         `json:"shared" text:"What all logs share there"`
 	Without []entra.Stream `json:"withoutStreams"`
 }
 
+// Texts are those that are too long for their line.
+func (destination) Texts() map[string]string {
+	return map[string]string{
+		"status": "measured, partial (some hours or logs are left out), unknown (no amount is given), " +
+			"notOffered (no logs are kept there for so long: no amount is given)",
+		"withoutStreams": "Logs that are left out, because no day of them is known or they can't be kept there for so long",
+	}
+}
+
 type part struct {
-	Name string  `json:"name"`
-	USD  float64 `json:"usdPerMonth"`
+	Name string  `json:"name" text:"As flexConsumption"`
+	USD  float64 `json:"usdPerMonth" text:"US dollars"`
 }
 
 type price struct {
-	Name   string  `json:"name"`
-	What   string  `json:"what"`
-	USD    float64 `json:"usd"`
-	Per    string  `json:"per"`
-	Source string  `json:"source"`
+	Name   string  `json:"name" text:"As logAnalyticsIngestion"`
+	What   string  `json:"what" text:"Of what"`
+	USD    float64 `json:"usd" text:"US dollars"`
+	Per    string  `json:"per" text:"For how much"`
+	Source string  `json:"source" text:"publicPages, memory"`
 }
 
 // row is a log. Keys without a value are left out.
 type row struct {
-	Stream          entra.Stream `json:"stream"`
+	Stream          entra.Stream `json:"stream" text:"Which log"`
 	Collected       bool         `json:"collected"`
 	Status          string       `json:"status"`
-	Reason          string       `json:"reason,omitempty"`
-	RetentionMonths int          `json:"retentionMonths"`
+	Reason          string       `json:"reason,omitempty" text:"Why it is not known, or what is left out"`
+	RetentionMonths int          `json:"retentionMonths" text:"For how many months it is kept"`
 	RetentionFrom   string       `json:"retentionFrom"`
-	WholeDays       *int         `json:"daysCounted,omitempty"`
-	There           *int         `json:"windowsCounted,omitempty"`
-	Awaiting        *int         `json:"windowsAwaiting,omitempty"`
+	WholeDays       *int         `json:"daysCounted,omitempty" text:"Whole days of which every hour counts"`
+	There           *int         `json:"windowsCounted,omitempty" text:"Hours that count"`
+	Awaiting        *int         `json:"windowsAwaiting,omitempty" text:"Hours that await a second read"`
 	Missing         *int         `json:"windowsMissing,omitempty"`
-	Lost            *int         `json:"windowsLost,omitempty"`
-	RecordsPerDay   *float64     `json:"recordsPerDay,omitempty"`
+	Lost            *int         `json:"windowsLost,omitempty" text:"Hours that are lost for good, whole or in part"`
+	RecordsPerDay   *float64     `json:"recordsPerDay,omitempty" text:"Records a day"`
 	BytesPerRecord  *int64       `json:"bytesPerRecord,omitempty"`
-	StoredPerRecord *int64       `json:"storedBytesPerRecord,omitempty"`
-	BytesFrom       string       `json:"bytesFrom,omitempty"`
-	HeldGB          *float64     `json:"heldGB,omitempty"` // that the archive has of it now
-	Archive         *bill        `json:"archive,omitempty"`
-	StorageAccount  *bill        `json:"storageAccount,omitempty"`
-	LogAnalytics    *bill        `json:"logAnalytics,omitempty"`
-	EventHub        *bill        `json:"eventHub,omitempty"`
+	StoredPerRecord *int64       `json:"storedBytesPerRecord,omitempty" text:"Bytes of its row in Table Storage"`
+	BytesFrom       string       `json:"bytesFrom,omitempty" text:"Where the bytes are from: ledger"`
+	HeldGB          *float64     `json:"heldGB,omitempty" text:"What the archive has of it now, seals and index included"`
+	Archive         *bill        `json:"archive,omitempty" text:"What it costs here"`
+	StorageAccount  *bill        `json:"storageAccount,omitempty" text:"What it costs in a storage account"`
+	LogAnalytics    *bill        `json:"logAnalytics,omitempty" text:"What it costs in Log Analytics"`
+	EventHub        *bill        `json:"eventHub,omitempty" text:"What it costs at an Event Hub"`
+}
+
+// Texts are those that are too long for their line.
+func (row) Texts() map[string]string {
+	return map[string]string{
+		"collected":      "Whether it is still read from the tenant: ARCHIVE_STREAMS names it",
+		"status":         "measured, partial (some hours are left out), unknown (no amount is given), notCollected",
+		"retentionFrom":  "query (asked for), setting (ARCHIVE_RETENTION), assumed (it is kept for ever)",
+		"windowsMissing": "Hours that were not read, are in doubt, or of which the ledger counts what can't be",
+		"bytesPerRecord": "Bytes that Graph sends for a record or an earlier version of one",
+	}
 }
 
 func billOf(b cost.Bill, keeps bool) *bill {

@@ -2,26 +2,28 @@
 package cost
 
 import (
+	"context"
+	_ "embed"
 	"math"
-	"net/http"
-	"strconv"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/cost"
 	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
-// Function answers GET /api/cost.
-type Function struct {
+//go:embed function.json
+var trigger []byte
+
+// Config of the function.
+type Config struct {
 	Ledger         archive.Ledger
 	Streams        *streams.Known
 	Retention      archive.Retention // for how long the archive keeps what
 	RequestsPer10s int               // the archive's share of Graph's ceiling
 	Simulated      bool              // the tenant has a time of its own, which may be later than ours
 	Now            func() time.Time
-	BaseURL        string // of links; empty: as forwarded
 }
 
 // What infra/ deploys unless told otherwise, and what the app can't ask for.
@@ -30,37 +32,44 @@ const (
 	runsPerDay    = 288 // of archivelogs, every five minutes
 )
 
-// ServeHTTP answers with the forecast.
-func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := f.serve(w, r); err != nil {
-		answer.Error(w, r, err)
-	}
+// New makes the function.
+func New(cfg Config) web.Function {
+	months := web.Whole("retentionMonths", 0, 1, mostMonths, "For how many months everything is kept; without it, "+
+		"for as long as ARCHIVE_RETENTION says of each log")
+	months.Default = ""
+	months.Note = "The amounts are of a month after that. 12 where `ARCHIVE_RETENTION` keeps a log for ever"
+	memory := web.Choice("instanceMemoryMB", defaultMemory, "Memory of an instance of the app",
+		defaultMemory, "2048", "4096")
+	memory.Number = true
+	return web.Function{Name: "cost", Trigger: trigger, Operations: []web.Operation{{
+		ID: "ForecastCost", Summary: "What the logs cost a month",
+		Text: "Gigabytes and US dollars a month by log, in this archive and at each destination of diagnostic settings: " +
+			"a forecast from the last seven whole days.",
+		Role: web.RoleRead,
+		Parameters: []web.Parameter{
+			months,
+			web.Choice("redundancy", redundancies()[0], "Of the archive's storage account, and of one for diagnostic settings",
+				redundancies()...),
+			memory,
+			web.Format(),
+		},
+		Answers: web.Shape{Name: "cost", Is: forecast{}, Rows: row{}, AsOf: true, Count: true, Text: "One row a log"},
+		Do:      cfg.forecasts,
+	}}}
 }
 
-func (f *Function) serve(w http.ResponseWriter, r *http.Request) error {
-	q := answer.ReadParameters(r, "retentionMonths", "redundancy", "instanceMemoryMB", "$format")
-	asCSV := q.CSV(r)
-	keep := retention{q.Int("retentionMonths", 0, 1, mostMonths), f.Retention}
-	redundancy := cost.Redundancy(q.Choice("redundancy", string(cost.Redundancies()[0]), redundancies()...))
-	memory, err := strconv.Atoi(q.Choice("instanceMemoryMB", defaultMemory, defaultMemory, "2048", "4096"))
-	if q.Err() != nil {
-		return q.Err()
-	}
+// forecasts answers with the forecast.
+func (cfg Config) forecasts(ctx context.Context, r web.Request) (web.Answer, error) {
+	logs, from, err := cfg.read(ctx)
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
-	logs, from, err := f.read(r.Context())
-	if err != nil {
-		return err
-	}
-	app := cost.App{Runs: runsPerDay, MemoryMB: float64(memory), RequestsPer10s: float64(f.RequestsPer10s)}
-	out := forecastOf(logs, from, keep, redundancy, app)
-	if asCSV {
-		return answer.CSV(w, "cost.csv", out.Value)
-	}
-	out.Context, out.AsOf = answer.BaseURL(r, f.BaseURL)+"/api/$metadata#cost", answer.Time(f.Now())
-	answer.JSON(w, http.StatusOK, out)
-	return nil
+	app := cost.App{Runs: runsPerDay, MemoryMB: float64(r.Query.Int("instanceMemoryMB")),
+		RequestsPer10s: float64(cfg.RequestsPer10s)}
+	keep := retention{r.Query.Int("retentionMonths"), cfg.Retention}
+	about, rows := forecastOf(logs, from, keep, cost.Redundancy(r.Query.Text("redundancy")), app)
+	return web.List[row]{Of: "cost", AsOf: cfg.Now(), About: about, Count: new(int64(len(rows))), Value: rows,
+		File: "cost"}.Answer(), nil
 }
 
 func redundancies() []string {
@@ -147,15 +156,20 @@ func (r *row) because(reason string) {
 	r.Reason += reason
 }
 
-// forecastOf is the answer.
-func forecastOf(logs []ledgerOf, from time.Time, keep retention, redundancy cost.Redundancy, app cost.App) forecast {
+// forecastOf is the answer: what is said of all logs, and a row for each.
+func forecastOf(
+	logs []ledgerOf, from time.Time, keep retention, redundancy cost.Redundancy, app cost.App,
+) (forecast, []row) {
 	times := redundancy.Times()
-	out := forecast{From: answer.Time(from), To: answer.Time(from.AddDate(0, 0, cost.Week)), Currency: "USD",
+	out := forecast{From: web.Time(from), To: web.Time(from.AddDate(0, 0, cost.Week)), Currency: "USD",
 		PricesAsOf: cost.AsOf, Prices: prices(), Redundancy: redundancy, MemoryMB: int(app.MemoryMB),
 		Multiples: multiples{times.Tables, times.Blobs, times.BlobWrites},
-		Notes:     append([]string{keep.note(logs)}, notes()...), Count: len(logs), Value: []row{}}
+		Notes:     append([]string{keep.note(logs)}, notes()...)}
 	out.RetentionMonths, out.RetentionFrom = keep.of("")
-	var sums []*sum
+	var (
+		sums []*sum
+		rows []row
+	)
 	for _, d := range cost.Destinations() {
 		sums = append(sums, newSum(d))
 	}
@@ -165,7 +179,7 @@ func forecastOf(logs []ledgerOf, from time.Time, keep retention, redundancy cost
 		plan := cost.Plan{Months: months, Redundancy: redundancy}
 		r := rowOf(l, plan)
 		r.RetentionMonths, r.RetentionFrom = months, source
-		out.Value = append(out.Value, r)
+		rows = append(rows, r)
 		for _, s := range sums {
 			s.add(l, plan, r.Status)
 		}
@@ -173,5 +187,5 @@ func forecastOf(logs []ledgerOf, from time.Time, keep retention, redundancy cost
 	for _, s := range sums {
 		out.Destinations = append(out.Destinations, s.destination(app))
 	}
-	return out
+	return out, rows
 }

@@ -18,11 +18,11 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 var (
@@ -86,9 +86,13 @@ func (l *lab) serve(collected ...entra.Stream) http.Handler {
 }
 
 func (l *lab) serveWith(keep archive.Retention, collected ...entra.Stream) http.Handler {
-	host := funchost.New(slog.New(slog.DiscardHandler))
-	host.HTTP("/api/cost", &cost.Function{Ledger: l.store, Streams: streams.New(collected, l.store), Retention: keep, RequestsPer10s: 4,
-		Now: func() time.Time { return now }, BaseURL: "https://ledger.example"}, http.MethodGet)
+	return l.app(cost.Config{Ledger: l.store, Streams: streams.New(collected, l.store), Retention: keep, RequestsPer10s: 4,
+		Now: func() time.Time { return now }})
+}
+
+func (l *lab) app(cfg cost.Config) http.Handler {
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "https://ledger.example", cost.New(cfg))
+	require.NoError(l, err)
 	return host
 }
 
@@ -259,8 +263,8 @@ func TestARowOfProgressThatCannotBeUsedHoldsUpNoOtherLog(t *testing.T) {
 	l := newLab(t)
 	l.log(logs.Provisioning, nil)
 	l.log(logs.DirectoryAudits, nil)
-	function := &cost.Function{Ledger: oneIsBroken{l.store, logs.DirectoryAudits}, RequestsPer10s: 4,
-		Streams: streams.New([]entra.Stream{logs.DirectoryAudits, logs.Provisioning}, nil), Now: func() time.Time { return now }}
+	function := l.app(cost.Config{Ledger: oneIsBroken{l.store, logs.DirectoryAudits}, RequestsPer10s: 4,
+		Streams: streams.New([]entra.Stream{logs.DirectoryAudits, logs.Provisioning}, nil), Now: func() time.Time { return now }})
 	_, answer := get(t, function, "/api/cost")
 	row := named(t, answer["value"], "stream", "directoryAudits")
 	require.Equal(t, "unknown", row["status"])
@@ -309,8 +313,8 @@ func TestATenantWithATimeOfItsOwnMayBeAhead(t *testing.T) {
 	l := newLab(t)
 	l.log(logs.Provisioning, nil)
 	l.ran(logs.Provisioning, func(p *archive.Progress) { p.ClockOffset, p.LastRunAt = 24*time.Hour, now.Add(24*time.Hour) })
-	function := &cost.Function{Ledger: l.store, Streams: streams.New([]entra.Stream{logs.Provisioning}, nil), RequestsPer10s: 4,
-		Simulated: true, Now: func() time.Time { return now }}
+	function := l.app(cost.Config{Ledger: l.store, Streams: streams.New([]entra.Stream{logs.Provisioning}, nil), RequestsPer10s: 4,
+		Simulated: true, Now: func() time.Time { return now }})
 	_, answer := get(t, function, "/api/cost")
 	require.Equal(t, "2026-11-22T00:00:00Z", answer["endDateTime"])
 }

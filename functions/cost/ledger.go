@@ -29,21 +29,21 @@ func (l *ledgerOf) held(plan cost.Plan) (cost.Bill, bool) {
 }
 
 // read asks the ledger of each log for its progress and its last hours.
-func (f *Function) read(ctx context.Context) (logs []ledgerOf, from time.Time, err error) {
-	all, err := f.Streams.All(ctx)
+func (cfg Config) read(ctx context.Context) (logs []ledgerOf, from time.Time, err error) {
+	all, err := cfg.Streams.All(ctx)
 	if err != nil {
 		return nil, from, err
 	}
 	for _, s := range all {
-		l := ledgerOf{stream: s, collected: f.Streams.Collects(s)}
-		if l.progress, l.err = f.Ledger.Progress(ctx, s); l.err != nil && entra.CodeOf(l.err) != entra.CodeTampered {
+		l := ledgerOf{stream: s, collected: cfg.Streams.Collects(s)}
+		if l.progress, l.err = cfg.Ledger.Progress(ctx, s); l.err != nil && entra.CodeOf(l.err) != entra.CodeTampered {
 			return nil, from, l.err // of a row that was changed the other logs know nothing
 		}
 		logs = append(logs, l)
 	}
-	from, to := cost.Span(f.tenantTime(logs))
+	from, to := cost.Span(cfg.tenantTime(logs))
 	for i := range logs {
-		if err := f.forecast(ctx, &logs[i], from, to); err != nil {
+		if err := cfg.forecast(ctx, &logs[i], from, to); err != nil {
 			return nil, from, err
 		}
 	}
@@ -53,15 +53,15 @@ func (f *Function) read(ctx context.Context) (logs []ledgerOf, from time.Time, e
 // tenantTime is now by the tenant's clock, as the last run of a collected log knew it. A row that
 // is ahead of the time moves nothing: the last run of a log is over, and a tenant that is not
 // simulated has no later time than this machine.
-func (f *Function) tenantTime(logs []ledgerOf) time.Time {
-	now := f.Now()
+func (cfg Config) tenantTime(logs []ledgerOf) time.Time {
+	now := cfg.Now()
 	var last *archive.Progress
 	for i := range logs {
 		l := &logs[i]
 		at := l.progress.TenantTime(now)
 		switch {
 		case l.err != nil || !l.collected:
-		case at.After(now) && !f.Simulated, l.progress.LastRunAt.After(at.Add(clocksApart)):
+		case at.After(now) && !cfg.Simulated, l.progress.LastRunAt.After(at.Add(clocksApart)):
 		case last == nil || l.progress.LastRunAt.After(last.LastRunAt):
 			last = &l.progress
 		}
@@ -76,13 +76,13 @@ func (f *Function) tenantTime(logs []ledgerOf) time.Time {
 const clocksApart = 5 * time.Minute
 
 // forecast asks the ledger for the hours of a log.
-func (f *Function) forecast(ctx context.Context, l *ledgerOf, from, to time.Time) error {
+func (cfg Config) forecast(ctx context.Context, l *ledgerOf, from, to time.Time) error {
 	if l.err != nil {
 		return nil
 	}
 	var hours []cost.Hour
 	if l.progress.Started() {
-		for cov, err := range f.Ledger.Windows(ctx, l.stream, from, to) {
+		for cov, err := range cfg.Ledger.Windows(ctx, l.stream, from, to) {
 			if err != nil && entra.CodeOf(err) != entra.CodeTampered {
 				return err
 			}

@@ -51,8 +51,8 @@ func (r retention) note(logs []ledgerOf) string {
 			forever = append(forever, l.stream)
 		}
 	}
-	const said = "Each log is kept for as long as ARCHIVE_RETENTION says, here and elsewhere, in whole months rounded up; " +
-		"legal holds are not reckoned."
+	const said = "Each log is kept for as long as ARCHIVE_RETENTION says, here and elsewhere, in whole months rounded " +
+		"up; legal holds are not reckoned."
 	if len(forever) == 0 {
 		return said
 	}

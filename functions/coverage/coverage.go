@@ -1,178 +1,221 @@
-// Package coverage is the HTTP function that tells what the archive holds, stream by stream and hour by hour.
+// Package coverage is the HTTP function that tells what the archive holds, stream by stream and
+// hour by hour.
 package coverage
 
 import (
 	"context"
+	_ "embed"
 	"encoding/hex"
 	"fmt"
-	"math"
-	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
-// Function answers GET /api/coverage and GET /api/coverage/{stream}.
-type Function struct {
+//go:embed function.json
+var trigger []byte
+
+// Config of the function.
+type Config struct {
 	Ledger  archive.Ledger
 	Gaps    *search.Gaps
 	Stalled time.Duration // how long a stream may stand still before it is called failing
 	Streams *streams.Known
 	Now     func() time.Time
-	BaseURL string // of links; empty: as forwarded
+}
+
+const maxTop = 1000
+
+// statuses are what the parameter status accepts.
+var statuses = []archive.WindowState{archive.WindowComplete, archive.WindowSealed, archive.WindowSettled,
+	archive.WindowReopened, archive.WindowPartial, archive.WindowMissing, archive.WindowLost, archive.WindowPurged}
+
+// New makes the function.
+func New(cfg Config) web.Function {
+	return web.Function{Name: "coverage", Trigger: trigger, Operations: []web.Operation{
+		{
+			ID: "ListCoverage", Summary: "What the archive holds",
+			Text: "One row for each log: up to when it is complete, and what is missing.", Role: web.RoleRead,
+			Parameters: []web.Parameter{web.Format()},
+			Answers:    web.Shape{Name: "coverage", Rows: stream{}, AsOf: true, Count: true, Text: "One row a log"},
+			Do:         cfg.streams,
+		},
+		{
+			Given: "stream", ID: "ListCoverageOfStream", Summary: "What the archive holds of a log",
+			Text: "One row for each hour of a log.", Role: web.RoleRead,
+			Path:       []web.Parameter{web.Text("stream", "One of the archived logs, such as directoryAudits")},
+			Parameters: hourParameters(),
+			Answers:    web.Shape{Name: "windows", Rows: window{}, AsOf: true, Pages: true, Text: "One row an hour"},
+			Find:       cfg.find, Do: cfg.windows,
+		},
+	}}
+}
+
+func hourParameters() []web.Parameter {
+	status := web.Words("status", "", "complete, sealed, settled, reopened, partial, missing, lost, purged, "+
+		"or several with commas between")
+	for _, s := range statuses {
+		status.Accepted = append(status.Accepted, string(s))
+	}
+	status.Wants = fmt.Sprintf("one or several of %v, with commas between", statuses)
+	return append(web.FromTo("First hour", "Up to"), status, web.Top(maxTop, "Rows of a page"), web.Format())
 }
 
 // stream is one row of /api/coverage. Keys without a value are left out.
 type stream struct {
-	Stream       entra.Stream   `json:"stream"`
-	Status       archive.Status `json:"status"`
+	Stream       entra.Stream   `json:"stream" text:"Which log"`
+	Status       archive.Status `json:"status" text:"notStarted, failing, backfilling, current"`
 	Collected    bool           `json:"collected"`
-	Begin        string         `json:"beginDateTime,omitempty"`
-	Watermark    string         `json:"watermarkDateTime,omitempty"`
-	BackfilledTo string         `json:"backfilledToDateTime,omitempty"`
+	Begin        string         `json:"beginDateTime,omitempty" text:"First moment that the archive holds"`
+	Watermark    string         `json:"watermarkDateTime,omitempty" text:"Newest that is read"`
+	BackfilledTo string         `json:"backfilledToDateTime,omitempty" text:"How far the backfill has come"`
 	Complete     string         `json:"completeUntilDateTime,omitempty"`
 	NextLoss     string         `json:"nextLossDateTime,omitempty"`
-	SealedTo     string         `json:"sealedUntilDateTime,omitempty"`
-	SettledTo    string         `json:"settledUntilDateTime,omitempty"`
-	Unsealed     int64          `json:"windowsUnsealed"`
-	Seals        int64          `json:"seals"`
-	Done         int64          `json:"windowsDone"`
-	Missing      int64          `json:"windowsMissing"`
-	Lost         int64          `json:"windowsLost"`
+	SealedTo     string         `json:"sealedUntilDateTime,omitempty" text:"Sealed up to here"`
+	SettledTo    string         `json:"settledUntilDateTime,omitempty" text:"Sealed after the last pass up to here"`
+	Unsealed     int64          `json:"windowsUnsealed" text:"Hours that wait to be sealed, or to be sealed again"`
+	Seals        int64          `json:"seals" text:"Seals"`
+	Done         int64          `json:"windowsDone" text:"Hours that are there"`
+	Missing      int64          `json:"windowsMissing" text:"Hours that are still to be read"`
+	Lost         int64          `json:"windowsLost" text:"Hours that are lost for good, whole or in part"`
 	InDoubt      int64          `json:"windowsInDoubt"`
-	Purged       int64          `json:"windowsPurged"`
+	Purged       int64          `json:"windowsPurged" text:"Hours that were dropped by ARCHIVE_RETENTION"`
 	PurgedTo     string         `json:"purgedUntilDateTime,omitempty"`
-	Records      int64          `json:"records"`
-	Versions     int64          `json:"versions"`
-	Quarantined  int64          `json:"quarantined"`
-	Bytes        int64          `json:"bytes"`
-	StoredBytes  int64          `json:"storedBytes"`
-	Changed      int64          `json:"changed"`
-	Thin         int64          `json:"windowsThin"`
-	Awaits       int64          `json:"windowsAwaiting"`
-	Late         int64          `json:"late"`
-	Late3h       int64          `json:"lateUpTo3Hours"`
-	Late24h      int64          `json:"lateUpTo24Hours"`
-	Late48h      int64          `json:"lateUpTo48Hours"`
-	Late7d       int64          `json:"lateUpTo7Days"`
-	LateMore     int64          `json:"lateOver7Days"`
-	LastRun      string         `json:"lastRunDateTime,omitempty"`
-	LastError    *lastError     `json:"lastError,omitempty"`
-	Gaps         []answer.Gap   `json:"gaps,omitempty"`
+	Records      int64          `json:"records" text:"Records"`
+	Versions     int64          `json:"versions" text:"Versions"`
+	Quarantined  int64          `json:"quarantined" text:"Quarantined"`
+	Bytes        int64          `json:"bytes" text:"Bytes"`
+	StoredBytes  int64          `json:"storedBytes" text:"Stored Bytes"`
+	Changed      int64          `json:"changed" text:"Changed"`
+	Thin         int64          `json:"windowsThin" text:"Hours with records in a poorer form than Graph has"`
+	Awaits       int64          `json:"windowsAwaiting" text:"Hours that were read once and await a second read"`
+	Late         int64          `json:"late" text:"Late"`
+	Late3h       int64          `json:"lateUpTo3Hours" text:"Late Up To3 Hours"`
+	Late24h      int64          `json:"lateUpTo24Hours" text:"Late Up To24 Hours"`
+	Late48h      int64          `json:"lateUpTo48Hours" text:"Late Up To48 Hours"`
+	Late7d       int64          `json:"lateUpTo7Days" text:"Late Up To7 Days"`
+	LateMore     int64          `json:"lateOver7Days" text:"Late Over7 Days"`
+	LastRun      string         `json:"lastRunDateTime,omitempty" text:"Last run"`
+	LastError    *lastError     `json:"lastError,omitempty" text:"Why it fails"`
+	Gaps         []web.Gap      `json:"gaps,omitempty" text:"What is not there between the begin and now, and why"`
+}
+
+// Texts are those that are too long for their line.
+func (stream) Texts() map[string]string {
+	return map[string]string{
+		"collected":             "Whether it is still read from the tenant: ARCHIVE_STREAMS names it",
+		"completeUntilDateTime": "Complete from the begin up to here, but for the gaps",
+		"nextLossDateTime":      "When Graph forgets the oldest hour that is missing",
+		"windowsInDoubt":        "Hours that Graph is asked for again, because rows and ledger differ",
+		"purgedUntilDateTime":   "Everything before was dropped by ARCHIVE_RETENTION",
+	}
 }
 
 type lastError struct {
-	DateTime string     `json:"dateTime"`
-	Code     entra.Code `json:"code"`
-	Message  string     `json:"message"`
+	DateTime string     `json:"dateTime" text:"When"`
+	Code     entra.Code `json:"code" text:"As a code"`
+	Message  string     `json:"message" text:"What failed, why, and what to do"`
 }
 
 // window is one row of /api/coverage/{stream}.
 type window struct {
-	Start       string              `json:"startDateTime"`
-	End         string              `json:"endDateTime"`
+	Start       string              `json:"startDateTime" text:"First moment of the hour"`
+	End         string              `json:"endDateTime" text:"First moment after it"`
 	Status      archive.WindowState `json:"status"`
 	Reason      string              `json:"reason,omitempty"`
-	Passes      int                 `json:"passes"`
-	Records     int64               `json:"records"`
-	Versions    int64               `json:"versions"`
-	Bytes       int64               `json:"bytes"`
-	StoredBytes int64               `json:"storedBytes"`
-	Fetched     int64               `json:"fetched"`
-	New         int64               `json:"new"`
-	Changed     int64               `json:"changed"`
+	Passes      int                 `json:"passes" text:"Passes"`
+	Records     int64               `json:"records" text:"Records"`
+	Versions    int64               `json:"versions" text:"Versions"`
+	Bytes       int64               `json:"bytes" text:"Bytes"`
+	StoredBytes int64               `json:"storedBytes" text:"Stored Bytes"`
+	Fetched     int64               `json:"fetched" text:"Fetched"`
+	New         int64               `json:"new" text:"New"`
+	Changed     int64               `json:"changed" text:"Changed"`
 	Enriched    int64               `json:"enriched"`
-	Unchanged   int64               `json:"unchanged"`
-	Quarantined int64               `json:"quarantined"`
-	Late        int64               `json:"late"`
-	Seals       int64               `json:"seals"`
+	Unchanged   int64               `json:"unchanged" text:"Unchanged"`
+	Quarantined int64               `json:"quarantined" text:"Quarantined"`
+	Late        int64               `json:"late" text:"Late"`
+	Seals       int64               `json:"seals" text:"Seals"`
 	Unconfirmed int64               `json:"unconfirmed"`
-	LostFrom    string              `json:"lostFromDateTime,omitempty"`
-	LostTo      string              `json:"lostToDateTime,omitempty"`
+	LostFrom    string              `json:"lostFromDateTime,omitempty" text:"Of this part of the hour nothing is known"`
+	LostTo      string              `json:"lostToDateTime,omitempty" text:"End of that part"`
 	Sum         string              `json:"contentSum,omitempty"`
-	Revision    int64               `json:"revision"`
-	Form        string              `json:"form,omitempty"`
-	Thin        bool                `json:"thin"`
-	FirstRead   string              `json:"firstReadDateTime,omitempty"`
-	LastRead    string              `json:"lastReadDateTime,omitempty"`
+	Revision    int64               `json:"revision" text:"How often what the hour holds has changed"`
+	Form        string              `json:"form,omitempty" text:"Poorest form of the records: v1.0 or beta"`
+	Thin        bool                `json:"thin" text:"Records may be stored in a poorer form than Graph has"`
+	FirstRead   string              `json:"firstReadDateTime,omitempty" text:"First read"`
+	LastRead    string              `json:"lastReadDateTime,omitempty" text:"Last read"`
 }
 
-// ServeHTTP answers for all streams, or with the hours of one.
-func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	asCSV, err := answer.WantsCSV(r)
-	if err == nil && r.PathValue("stream") != "" {
-		err = f.windows(w, r, asCSV)
-	} else if err == nil {
-		err = f.streams(w, r, asCSV)
-	}
-	if err != nil {
-		answer.Error(w, r, err)
+// Texts are those that are too long for their line.
+func (window) Texts() map[string]string {
+	return map[string]string{
+		"status":      "complete, sealed, settled, reopened, partial, missing, lost, purged",
+		"reason":      "Why it is not complete or not there, why it is sealed again, or that it has no sum",
+		"unconfirmed": "Contents that a run stored before it died, and that Graph did not show again",
+		"enriched":    "Came in a richer form: all that the record had is in it, with equal values",
+		"contentSum": "Sum over all contents that are counted, in hexadecimal digits; " +
+			"absent where a version before counted them",
 	}
 }
 
-func (f *Function) streams(w http.ResponseWriter, r *http.Request, asCSV bool) error {
-	if err := answer.CheckParameters(r, "$format"); err != nil {
-		return err
-	}
-	now, base := f.Now(), answer.BaseURL(r, f.BaseURL)
-	list := answer.List[stream]{Context: base + "/api/$metadata#coverage", AsOf: answer.Time(now), Value: []stream{}}
-	all, err := f.Streams.All(r.Context())
+// streams answers with a row for each stream.
+func (cfg Config) streams(ctx context.Context, _ web.Request) (web.Answer, error) {
+	now := cfg.Now()
+	list := web.List[stream]{Of: "coverage", AsOf: now, File: "coverage"}
+	all, err := cfg.Streams.All(ctx)
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
 	for _, s := range all {
-		p, err := f.Ledger.Progress(r.Context(), s)
+		p, err := cfg.Ledger.Progress(ctx, s)
 		if entra.CodeOf(err) == entra.CodeTampered && err != nil {
-			list.Value = append(list.Value, f.unreadable(s, now, err))
+			list.Value = append(list.Value, cfg.unreadable(s, now, err))
 			continue
 		}
 		if err != nil {
-			return err
+			return web.Answer{}, err
 		}
-		row, err := f.rowOf(r.Context(), p, now)
+		row, err := cfg.rowOf(ctx, p, now)
 		if err != nil {
-			return err
+			return web.Answer{}, err
 		}
 		list.Value = append(list.Value, row)
 	}
-	if asCSV {
-		return answer.CSV(w, "coverage.csv", list.Value)
-	}
-	count := len(list.Value)
-	list.Count = &count
-	answer.JSON(w, http.StatusOK, list)
-	return nil
+	list.Count = new(int64(len(list.Value)))
+	return list.Answer(), nil
 }
 
 // unreadable is the row of a stream of which the archive can't say how far it is.
-func (f *Function) unreadable(s entra.Stream, now time.Time, err error) stream {
-	return stream{Stream: s, Status: archive.StatusFailing, Collected: f.Streams.Collects(s),
-		LastError: &lastError{DateTime: answer.Time(now), Code: entra.CodeOf(err), Message: err.Error()}}
+func (cfg Config) unreadable(s entra.Stream, now time.Time, err error) stream {
+	return stream{Stream: s, Status: archive.StatusFailing, Collected: cfg.Streams.Collects(s),
+		LastError: &lastError{DateTime: web.Time(now), Code: entra.CodeOf(err), Message: err.Error()}}
 }
 
-func (f *Function) rowOf(ctx context.Context, p archive.Progress, now time.Time) (stream, error) {
+func (cfg Config) rowOf(ctx context.Context, p archive.Progress, now time.Time) (stream, error) {
 	row := stream{
-		Stream: p.Stream, Status: p.Status(now, f.Stalled), Collected: f.Streams.Collects(p.Stream), Watermark: answer.Time(p.Watermark),
-		InDoubt: p.Doubts, Records: p.Records, Versions: p.Versions, Quarantined: p.Quarantined,
-		Bytes: p.Bytes, StoredBytes: p.StoredBytes, LastRun: answer.Time(p.LastRunAt), SealedTo: answer.Time(p.SealedUntil()), SettledTo: answer.Time(p.SettledUntil()), Unsealed: p.Unsealed, Seals: p.Seals,
-		Purged: p.Purged, PurgedTo: answer.Time(p.PurgedTo),
-		Changed: p.Changed, Thin: p.Thin, Awaits: p.Awaits, Late: p.Late, Late3h: p.Lateness[0], Late24h: p.Lateness[1], Late48h: p.Lateness[2], Late7d: p.Lateness[3], LateMore: p.Lateness[4],
+		Stream: p.Stream, Status: p.Status(now, cfg.Stalled), Collected: cfg.Streams.Collects(p.Stream),
+		Watermark: web.Time(p.Watermark),
+		InDoubt:   p.Doubts, Records: p.Records, Versions: p.Versions, Quarantined: p.Quarantined,
+		Bytes: p.Bytes, StoredBytes: p.StoredBytes, LastRun: web.Time(p.LastRunAt),
+		SealedTo: web.Time(p.SealedUntil()), SettledTo: web.Time(p.SettledUntil()), Unsealed: p.Unsealed, Seals: p.Seals,
+		Purged: p.Purged, PurgedTo: web.Time(p.PurgedTo),
+		Changed: p.Changed, Thin: p.Thin, Awaits: p.Awaits, Late: p.Late, Late3h: p.Lateness[0],
+		Late24h: p.Lateness[1], Late48h: p.Lateness[2], Late7d: p.Lateness[3], LateMore: p.Lateness[4],
 	}
 	if p.Started() {
-		if err := f.held(ctx, &row, p, now); err != nil {
+		if err := cfg.held(ctx, &row, p, now); err != nil {
 			return row, err
 		}
 	}
 	if p.LastError != "" {
-		row.LastError = &lastError{DateTime: answer.Time(p.LastErrorAt), Code: p.LastErrorCode, Message: p.LastError}
+		row.LastError = &lastError{DateTime: web.Time(p.LastErrorAt), Code: p.LastErrorCode, Message: p.LastError}
 	}
 	if !row.Collected {
 		// Nothing is expected of it: neither that it goes on, nor that its last run had no error.
@@ -180,16 +223,16 @@ func (f *Function) rowOf(ctx context.Context, p archive.Progress, now time.Time)
 		row.Status = p.Status(now, 0)
 		return row, nil
 	}
-	if err := p.Stalled(p.TenantTime(now), f.Stalled, nil); err != nil && !p.LastErrorAt.After(p.LastSuccessAt) {
-		row.LastError = &lastError{DateTime: answer.Time(now), Code: entra.CodeOf(err), Message: err.Error()}
+	if err := p.Stalled(p.TenantTime(now), cfg.Stalled, nil); err != nil && !p.LastErrorAt.After(p.LastSuccessAt) {
+		row.LastError = &lastError{DateTime: web.Time(now), Code: entra.CodeOf(err), Message: err.Error()}
 	}
 	return row, nil
 }
 
 // end is the end of a stream's hours: of the one that holds now, or, where the stream is not
 // collected any more, of the last one that was read.
-func (f *Function) end(p *archive.Progress, now time.Time) time.Time {
-	if p.Started() && !f.Streams.Collects(p.Stream) {
+func (cfg Config) end(p *archive.Progress, now time.Time) time.Time {
+	if p.Started() && !cfg.Streams.Collects(p.Stream) {
 		return entra.FloorHour(p.Watermark.Add(time.Hour - entra.Tick))
 	}
 	_, end := p.Known(now)
@@ -198,13 +241,13 @@ func (f *Function) end(p *archive.Progress, now time.Time) time.Time {
 
 // held says what of the hours is there, and what is not: every hour from the begin on that has
 // ended is done, missing or lost, or was purged while a hold kept an earlier one.
-func (f *Function) held(ctx context.Context, row *stream, p archive.Progress, now time.Time) error {
-	begin, err := f.Gaps.Begin(ctx, p)
+func (cfg Config) held(ctx context.Context, row *stream, p archive.Progress, now time.Time) error {
+	begin, err := cfg.Gaps.Begin(ctx, p)
 	if err != nil {
 		return err
 	}
-	end := f.end(&p, now)
-	gaps, err := f.Gaps.Of(ctx, p, begin, end)
+	end := cfg.end(&p, now)
+	gaps, err := cfg.Gaps.Of(ctx, p, begin, end)
 	if err != nil {
 		return err
 	}
@@ -213,10 +256,10 @@ func (f *Function) held(ctx context.Context, row *stream, p archive.Progress, no
 	} else {
 		end = entra.FloorHour(p.Watermark)
 	}
-	row.Begin, row.BackfilledTo = answer.Time(begin), answer.Time(p.Backfilled)
-	row.Complete, row.NextLoss = answer.Time(p.CompleteUntil()), answer.Time(p.NextLoss())
+	row.Begin, row.BackfilledTo = web.Time(begin), web.Time(p.Backfilled)
+	row.Complete, row.NextLoss = web.Time(p.CompleteUntil()), web.Time(p.NextLoss())
 	row.Missing = p.WindowsMissing(end)
-	row.Gaps = answer.Gaps(gaps)
+	row.Gaps = web.Gaps(gaps)
 	notThere := row.Missing
 	for _, g := range gaps {
 		n := int64(entra.HoursBetween(g.From, g.To.Add(time.Hour-entra.Tick)))
@@ -229,59 +272,46 @@ func (f *Function) held(ctx context.Context, row *stream, p archive.Progress, no
 	return nil
 }
 
-const (
-	defaultTop = 100
-	maxTop     = 1000
-)
+// find looks for the stream that the path names.
+func (cfg Config) find(ctx context.Context, r web.Request) error {
+	return cfg.Streams.Check(ctx, entra.Stream(r.Path("stream")))
+}
 
-// statuses are what the parameter status accepts.
-var statuses = []archive.WindowState{archive.WindowComplete, archive.WindowSealed, archive.WindowSettled, archive.WindowReopened, archive.WindowPartial, archive.WindowMissing, archive.WindowLost, archive.WindowPurged}
-
-func (f *Function) windows(w http.ResponseWriter, r *http.Request, asCSV bool) error {
-	name := r.PathValue("stream")
-	s := entra.Stream(name)
-	if err := f.Streams.Check(r.Context(), s); err != nil {
-		return err
-	}
-	if err := answer.CheckParameters(r, "from", "to", "status", "$top", "$format"); err != nil {
-		return err
-	}
-	now := f.Now()
-	p, err := f.Ledger.Progress(r.Context(), s)
+// windows answers with the hours of a stream.
+func (cfg Config) windows(ctx context.Context, r web.Request) (web.Answer, error) {
+	now, s := cfg.Now(), entra.Stream(r.Path("stream"))
+	p, err := cfg.Ledger.Progress(ctx, s)
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
-	first, _ := p.Known(now)
-	end := f.end(&p, now)
-	q, err := readQuery(r.URL.Query(), now, first, end, asCSV)
+	from, _ := p.Known(now)
+	to := cfg.end(&p, now)
+	span, err := r.Range(now)
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
-	base := answer.BaseURL(r, f.BaseURL)
-	list := answer.List[window]{Context: base + "/api/$metadata#coverage/windows", AsOf: answer.Time(now), Value: []window{}}
-	for cov, err := range archive.EveryHour(r.Context(), f.Ledger, s, q.from, q.to) {
+	if span.From.After(from) {
+		from = span.From
+	}
+	if !span.To.IsZero() && span.To.Before(to) {
+		to = span.To
+	}
+	top, asked := r.Query.Int("$top"), r.Query.List("status")
+	list := web.List[window]{Of: "coverage/windows", AsOf: now, File: "coverage-" + string(s)}
+	for cov, err := range archive.EveryHour(ctx, cfg.Ledger, s, from, to) {
 		if err != nil {
-			return err
+			return web.Answer{}, err
 		}
-		if len(q.statuses) > 0 && !slices.Contains(q.statuses, cov.Word()) {
+		if len(asked) > 0 && !slices.Contains(asked, string(cov.Word())) {
 			continue
 		}
-		if len(list.Value) == q.top {
-			next := r.URL.Query()
-			for name, value := range map[string]string{"from": answer.Time(cov.Start), "to": answer.Time(q.to), "$top": strconv.Itoa(q.top)} {
-				next.Set(name, value)
-			}
-			next.Del("code") // the caller's key is no part of a link
-			list.NextLink = base + "/api/coverage/" + url.PathEscape(name) + "?" + next.Encode()
+		if len(list.Value) == top && !r.Query.CSV() { // a file is not cut into pages
+			list.NextLink = r.Link(map[string]string{"from": web.Time(cov.Start), "to": web.Time(to), "$top": strconv.Itoa(top)})
 			break
 		}
-		list.Value = append(list.Value, windowOf(&p, cov, f.Streams.Collects(s)))
+		list.Value = append(list.Value, windowOf(&p, cov, cfg.Streams.Collects(s)))
 	}
-	if asCSV {
-		return answer.CSV(w, "coverage-"+name+".csv", list.Value)
-	}
-	answer.JSON(w, http.StatusOK, list)
-	return nil
+	return list.Answer(), nil
 }
 
 // windowOf is a row. Of a stream that is not collected any more nothing is read by the next run.
@@ -293,54 +323,12 @@ func windowOf(p *archive.Progress, c archive.Coverage, collected bool) window {
 	if c.HasSum {
 		sum = hex.EncodeToString(c.Sum[:])
 	}
-	return window{Sum: sum, Revision: c.Revision, Unconfirmed: c.Unconfirmed + c.Unmet, LostFrom: answer.Time(c.LostFrom), LostTo: answer.Time(c.LostTo),
-		Start: answer.Time(c.Start), End: answer.Time(c.End()), Status: c.Word(), Reason: reason, Passes: c.Passes,
+	return window{Sum: sum, Revision: c.Revision, Unconfirmed: c.Unconfirmed + c.Unmet,
+		LostFrom: web.Time(c.LostFrom), LostTo: web.Time(c.LostTo),
+		Start: web.Time(c.Start), End: web.Time(c.End()), Status: c.Word(), Reason: reason, Passes: c.Passes,
 		Records: c.Records, Versions: c.Versions, Bytes: c.Bytes, StoredBytes: c.StoredBytes,
-		Fetched: c.Fetched, New: c.New, Changed: c.Changed, Enriched: c.Enriched, Form: c.Form, Thin: c.Thin(), Unchanged: c.Unchanged, Quarantined: c.Quarantined, Late: c.Late, Seals: c.Seals,
-		FirstRead: answer.Time(c.FirstReadAt), LastRead: answer.Time(c.LastReadAt),
+		Fetched: c.Fetched, New: c.New, Changed: c.Changed, Enriched: c.Enriched, Form: c.Form, Thin: c.Thin(),
+		Unchanged: c.Unchanged, Quarantined: c.Quarantined, Late: c.Late, Seals: c.Seals,
+		FirstRead: web.Time(c.FirstReadAt), LastRead: web.Time(c.LastReadAt),
 	}
-}
-
-// query is what is asked of one stream's hours.
-type query struct {
-	from, to time.Time
-	statuses []archive.WindowState // empty: all
-	top      int
-}
-
-// readQuery reads from, to, status and $top; what is not given is what the ledger has. A file is not cut into pages.
-func readQuery(q url.Values, now, from, to time.Time, asCSV bool) (query, error) {
-	out := query{from: from, to: to, top: defaultTop}
-	if asCSV {
-		out.top = math.MaxInt
-	}
-	span, err := answer.ReadRange(q, now)
-	if err != nil {
-		return out, err
-	}
-	if span.From.After(from) {
-		out.from = span.From
-	}
-	if !span.To.IsZero() && span.To.Before(to) {
-		out.to = span.To
-	}
-	refuse := func(name, accepted string) error {
-		return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: fmt.Sprintf("%s is %q", name, q.Get(name)), Remedy: "accepted is " + accepted}
-	}
-	if q.Has("status") {
-		for text := range strings.SplitSeq(q.Get("status"), ",") {
-			if !slices.Contains(statuses, archive.WindowState(text)) {
-				return out, refuse("status", fmt.Sprintf("one or several of %v, with commas between", statuses))
-			}
-			out.statuses = append(out.statuses, archive.WindowState(text))
-		}
-	}
-	if q.Has("$top") {
-		top, err := strconv.Atoi(q.Get("$top"))
-		if err != nil || top < 1 || top > maxTop {
-			return out, refuse("$top", fmt.Sprintf("a whole number from 1 to %d", maxTop))
-		}
-		out.top = top
-	}
-	return out, nil
 }

@@ -17,12 +17,12 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/dev/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 func TestMain(m *testing.M) { azuritetest.Main(m) }
@@ -58,11 +58,9 @@ func serving(t *testing.T, collected ...entra.Stream) *httptest.Server {
 	_, err = store.Commit(t.Context(), archive.Lease{}, p, rows, nil)
 	require.NoError(t, err)
 
-	host := funchost.New(slog.New(slog.DiscardHandler))
-	function := &coverage.Function{Ledger: store, Gaps: search.NewGaps(store),
-		Streams: streams.New(collected, store), Now: func() time.Time { return now }}
-	host.HTTP("/api/coverage", function, http.MethodGet)
-	host.HTTP("/api/coverage/{stream}", function, http.MethodGet)
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "", coverage.New(coverage.Config{Ledger: store, Gaps: search.NewGaps(store),
+		Streams: streams.New(collected, store), Now: func() time.Time { return now }}))
+	require.NoError(t, err)
 	server := httptest.NewServer(host)
 	t.Cleanup(server.Close)
 	return server

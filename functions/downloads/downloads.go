@@ -1,9 +1,11 @@
-// Package downloads is the HTTP function that hands out the files which the Entra portal offers, without the portal's limits.
+// Package downloads is the HTTP function that hands out the files which the Entra portal offers,
+// without the portal's limits.
 package downloads
 
 import (
 	"compress/gzip"
 	"context"
+	_ "embed"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -11,115 +13,131 @@ import (
 	"strings"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/export"
 	"github.com/entraledger/entraledger/internal/odata"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
-// Function answers GET /api/downloads and GET /api/downloads/{name}.
-type Function struct {
+//go:embed function.json
+var trigger []byte
+
+// Config of the function.
+type Config struct {
 	Archive search.Archive
 	Streams *streams.Known
 	Gaps    *search.Gaps
 	Now     func() time.Time
-	BaseURL string // of links; empty: as forwarded
+}
+
+// New makes the function.
+func New(cfg Config) web.Function {
+	to := web.Moment("to", "", "First moment that is not part of it")
+	return web.Function{Name: "downloads", Trigger: trigger, Operations: []web.Operation{
+		{
+			ID: "ListDownloads", Summary: "Which files there are",
+			Text: "The files that the portal offers, with their columns.", Role: web.RoleRead,
+			Answers: web.Shape{Name: "downloads", Rows: offer{}, AsOf: true, Text: "The files"},
+			Do:      cfg.list,
+		},
+		{
+			Given: "name", ID: "Download", Summary: "Download a file",
+			Text: "One of the files that the portal offers, of any length, oldest row first.", Role: web.RoleRead,
+			Path: []web.Parameter{web.Text("name", "Such as AuditLogs or InteractiveSignIns")},
+			Parameters: []web.Parameter{
+				web.Moment("from", "", "First moment: a date or time"), to,
+				web.Text("$filter", "Graph's filter language"),
+				web.Choice("format", "csv", "Of the file", "csv", "json", "ndjson"),
+			},
+			Answers: web.Shape{File: []string{"text/csv", "application/json", "application/x-ndjson"}},
+			Find:    cfg.find, Do: cfg.file,
+		},
+	}}
 }
 
 // offer is one row of the list of files.
 type offer struct {
-	Name    string       `json:"name"`
-	Stream  entra.Stream `json:"stream"`
-	Address string       `json:"address"`
-	Columns []string     `json:"columns"`
+	Name    string       `json:"name" text:"Of the file"`
+	Stream  entra.Stream `json:"stream" text:"The log that it is of"`
+	Address string       `json:"address" text:"Where it is had"`
+	Columns []string     `json:"columns" text:"Its columns"`
 }
 
-// ServeHTTP lists the files, or hands one out.
-func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var err error
-	if r.PathValue("name") == "" {
-		err = f.list(w, r)
-	} else {
-		err = f.file(w, r)
-	}
+// list answers with the files of the archived logs.
+func (cfg Config) list(ctx context.Context, r web.Request) (web.Answer, error) {
+	archived, err := cfg.Streams.All(ctx)
 	if err != nil {
-		answer.Error(w, r, err)
+		return web.Answer{}, err
 	}
-}
-
-func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
-	if err := answer.ReadParameters(r).Err(); err != nil {
-		return err
-	}
-	archived, err := f.Streams.All(r.Context())
-	if err != nil {
-		return err
-	}
-	base := answer.BaseURL(r, f.BaseURL)
-	out := answer.List[offer]{Context: base + "/api/$metadata#downloads", AsOf: answer.Time(f.Now()), Value: []offer{}}
+	out := web.List[offer]{Of: "downloads", AsOf: cfg.Now()}
 	for _, file := range export.Files() {
 		if slices.Contains(archived, file.Stream) {
-			out.Value = append(out.Value, offer{file.Name, file.Stream, base + "/api/downloads/" + file.Name, file.Names()})
+			out.Value = append(out.Value, offer{file.Name, file.Stream, r.Base() + "/api/downloads/" + file.Name, file.Names()})
 		}
 	}
-	answer.JSON(w, http.StatusOK, out)
-	return nil
+	return out.Answer(), nil
 }
 
-func (f *Function) file(w http.ResponseWriter, r *http.Request) error {
-	name := r.PathValue("name")
+// find looks for the file that the path names.
+func (cfg Config) find(ctx context.Context, r web.Request) error {
+	name := r.Path("name")
 	file, ok := export.Find(name)
 	if !ok {
-		return &entra.Error{Code: entra.CodeNotFound, Doing: "find download " + entra.Clip(name, 80), Why: "there is no such file",
-			Remedy: "GET /api/downloads lists them"}
+		return &entra.Error{Code: entra.CodeNotFound, Doing: "find download " + entra.Clip(name, 80),
+			Why: "there is no such file", Remedy: "GET /api/downloads lists them"}
 	}
-	if err := f.Streams.Check(r.Context(), file.Stream); err != nil {
-		return err
-	}
-	q, format, err := f.read(r, file)
-	if err != nil {
-		return err
-	}
-	gaps, err := f.Gaps.OfQuestion(r.Context(), q)
-	if err != nil {
-		return err
-	}
-	answer.SetGaps(w, gaps) // a file has no other place for it
-	return f.stream(w, r, file, q, format)
+	return cfg.Streams.Check(ctx, file.Stream)
 }
 
-func (f *Function) read(r *http.Request, file export.File) (search.Question, string, error) {
-	p := answer.ReadParameters(r, "from", "to", "$filter", "format")
-	format := p.Choice("format", "csv", "csv", "json", "ndjson")
+// file answers with a file.
+func (cfg Config) file(ctx context.Context, r web.Request) (web.Answer, error) {
+	file, _ := export.Find(r.Path("name")) // it was found
+	q, err := cfg.question(ctx, r.Query, file)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	gaps, err := cfg.Gaps.OfQuestion(ctx, q)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	web.SetGaps(r.Header, gaps) // a file has no other place for it
+	format := r.Query.Text("format")
+	return web.Stream(func(w http.ResponseWriter, r *http.Request) error {
+		return cfg.stream(&output{response: w, file: file, format: format}, r, q)
+	}), nil
+}
+
+// question reads which records are asked for.
+func (cfg Config) question(ctx context.Context, p web.Query, file export.File) (search.Question, error) {
 	from, to := p.Time("from"), p.Time("to")
 	if !from.IsZero() && !to.IsZero() && !from.Before(to) {
-		p.Refuse("to is not later than from", "accepted are times such as from=2026-11-20 and to=2026-11-21, of which the second is not part of the file")
-	}
-	if p.Err() != nil {
-		return search.Question{}, "", p.Err()
+		return search.Question{}, web.Refuse("to is not later than from",
+			"accepted are times such as from=2026-11-20 and to=2026-11-21, of which the second is not part of the file")
 	}
 	shape, err := odata.ShapeOf(file.Stream)
 	if err != nil {
-		return search.Question{}, "", err
+		return search.Question{}, err
 	}
 	q, err := search.New(file.Stream, shape, p.Text("$filter"))
 	if err != nil {
-		return q, "", err
+		return q, err
 	}
 	if q.Stream != file.Stream {
-		return q, "", &entra.Error{Code: entra.CodeBadRequest, Doing: "read $filter", Why: "it asks for another type of sign-ins than the file's", Remedy: "leave signInEventTypes out, or take another file"}
+		return q, &entra.Error{Code: entra.CodeBadRequest, Doing: "read $filter",
+			Why:    "it asks for another type of sign-ins than the file's",
+			Remedy: "leave signInEventTypes out, or take another file"}
 	}
-	progress, err := f.Archive.Progress(r.Context(), file.Stream)
+	progress, err := cfg.Archive.Progress(ctx, file.Stream)
 	if err != nil {
-		return q, "", err
+		return q, err
 	}
 	q.NewestFirst = false // so that a file that broke off goes on where its last row is
-	q.Within(progress, f.Now())
+	q.Within(progress, cfg.Now())
 	q.Narrow(from, to)
-	return q, format, nil
+	return q, nil
 }
 
 // flushEvery is after how many records what is written is sent: the caller sees that it goes on.
@@ -128,8 +146,7 @@ const flushEvery = 2000
 // stream writes the file while the archive is read, in the order of time. A file that breaks off
 // cuts the connection, so that nobody takes a part for the whole; it is asked for again from the
 // time of the last row. An altered record is a row that says so, and the file goes on.
-func (f *Function) stream(w http.ResponseWriter, r *http.Request, file export.File, q search.Question, format string) error {
-	out := &output{response: w, file: file, format: format}
+func (cfg Config) stream(out *output, r *http.Request, q search.Question) error {
 	// What goes wrong before the first record can still be answered.
 	started := false
 	begin := func() {
@@ -137,7 +154,7 @@ func (f *Function) stream(w http.ResponseWriter, r *http.Request, file export.Fi
 		out.begin(r)
 	}
 	records := 0
-	err := q.Each(r.Context(), f.Archive, "", func(rec archive.Archived, matches bool) (bool, error) {
+	err := q.Each(r.Context(), cfg.Archive, "", func(rec archive.Archived, matches bool) (bool, error) {
 		if !started {
 			begin()
 		}
@@ -152,25 +169,26 @@ func (f *Function) stream(w http.ResponseWriter, r *http.Request, file export.Fi
 		}
 		return true, out.record(rec.Raw)
 	})
-	if err != nil && !started {
+	if err != nil {
+		if started {
+			out.flushZip()
+		}
 		return err
 	}
 	if !started {
 		begin()
 	}
-	if err != nil {
-		out.breakOff(r.Context(), err)
-	}
 	out.end()
 	if out.altered > 0 {
 		slog.WarnContext(r.Context(), "a download has records that were altered since they were written",
-			"file", file.Name, "tampered", out.altered)
+			"file", out.file.Name, "tampered", out.altered)
 	}
 	return nil
 }
 
 // contentTypes of the formats.
-var contentTypes = map[string]string{"csv": "text/csv; charset=utf-8", "json": "application/json; charset=utf-8", "ndjson": "application/x-ndjson; charset=utf-8"}
+var contentTypes = map[string]string{"csv": "text/csv; charset=utf-8", "json": "application/json; charset=utf-8",
+	"ndjson": "application/x-ndjson; charset=utf-8"}
 
 // begin writes the head of the answer, and of the file.
 func (o *output) begin(r *http.Request) {
@@ -180,7 +198,7 @@ func (o *output) begin(r *http.Request) {
 	h.Add("Vary", "Accept-Encoding")
 	// How many records were altered is known at the end. The Functions host drops trailers: the
 	// rows tell it, too.
-	h.Set("Trailer", answer.TamperedHeader)
+	h.Set("Trailer", web.TamperedHeader)
 	o.to = o.response
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
 		h.Set("Content-Encoding", "gzip")
@@ -191,12 +209,9 @@ func (o *output) begin(r *http.Request) {
 	o.head()
 }
 
-// breakOff cuts the connection.
-func (o *output) breakOff(ctx context.Context, err error) {
+// flushZip hands on what is compressed so far, before the connection is cut.
+func (o *output) flushZip() {
 	if o.zip != nil {
 		_ = o.zip.Flush() // a caller that went away needs no answer
 	}
-	_ = http.NewResponseController(o.response).Flush() // likewise
-	slog.WarnContext(ctx, "a download broke off", "error", err.Error())
-	panic(http.ErrAbortHandler)
 }

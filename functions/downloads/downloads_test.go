@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -23,6 +24,7 @@ import (
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/search/searchtest"
 	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 var begin = time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
@@ -39,13 +41,12 @@ func signIn(id string, minute int) map[string]any {
 
 func serve(t *testing.T, a *searchtest.Archive) string {
 	known := streams.New([]entra.Stream{stream}, nil)
-	files := &downloads.Function{Archive: a, Streams: known, Gaps: search.NewGaps(a), Now: a.Now}
-	mux := http.NewServeMux()
-	mux.Handle("/downloads/{name}", files)
-	mux.Handle("/downloads", files)
-	server := httptest.NewServer(mux)
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "", downloads.New(downloads.Config{Archive: a, Streams: known,
+		Gaps: search.NewGaps(a), Now: a.Now}))
+	require.NoError(t, err)
+	server := httptest.NewServer(host)
 	t.Cleanup(server.Close)
-	return server.URL + "/downloads"
+	return server.URL + "/api/downloads"
 }
 
 // get reads a file to its end; its trailer is there then.

@@ -11,10 +11,10 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/export"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // output writes a file in one of its formats.
@@ -29,7 +29,8 @@ type output struct {
 	altered  int // records that were altered, among them
 }
 
-// head writes what stands before the first row. That a caller has gone away shows in the context, not in these errors.
+// head writes what stands before the first row. That a caller has gone away shows in the context,
+// not in these errors.
 func (o *output) head() {
 	switch o.format {
 	case "csv":
@@ -42,8 +43,8 @@ func (o *output) head() {
 	}
 }
 
-// record writes the rows of a record. In JSON a record stands as it was received; where it makes several rows, each is an
-// object of the columns.
+// record writes the rows of a record. In JSON a record stands as it was received; where it makes
+// several rows, each is an object of the columns.
 func (o *output) record(raw []byte) error {
 	if o.format != "csv" && o.file.Each == "" {
 		return o.object(raw)
@@ -65,16 +66,16 @@ func (o *output) tampered(rec archive.Archived) error {
 	case o.format == "csv":
 		return o.csv.Write(harmless(cells))
 	case o.file.Each == "":
-		return o.object(answer.Tampered(rec, logs.Of(o.file.Stream).TimeProperty))
+		return o.object(web.Tampered(rec, logs.Of(o.file.Stream).TimeProperty))
 	}
 	last := len(cells) - 1
 	body := object(o.file.Names()[:last], cells[:last])
-	return o.object(append(answer.AppendAnnotations(body[:len(body)-1], rec), '}'))
+	return o.object(append(web.AppendAnnotations(body[:len(body)-1], rec), '}'))
 }
 
 func harmless(cells []string) []string {
 	for i := range cells {
-		cells[i] = answer.Harmless(cells[i])
+		cells[i] = web.Harmless(cells[i])
 	}
 	return cells
 }
@@ -141,5 +142,5 @@ func (o *output) end() {
 	if o.zip != nil {
 		_ = o.zip.Close() // likewise
 	}
-	o.response.Header().Set(answer.TamperedHeader, strconv.Itoa(o.altered)) // the trailer that was announced
+	o.response.Header().Set(web.TamperedHeader, strconv.Itoa(o.altered)) // the trailer that was announced
 }

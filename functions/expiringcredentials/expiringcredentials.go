@@ -1,20 +1,27 @@
-// Package expiringcredentials is the HTTP function that tells which secrets and certificates have expired, expire soon, or
-// are not used.
+// Package expiringcredentials is the HTTP function that tells which secrets and certificates have
+// expired, expire soon, or are not used.
 package expiringcredentials
 
 import (
-	"net/http"
+	"context"
+	_ "embed"
 	"slices"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
-// Function answers GET /api/expiring-credentials and GET /api/expiring-credentials/summary.
-type Function struct {
-	Reader  *directory.Reader
-	BaseURL string // of links; empty: as forwarded
+//go:embed function.json
+var trigger []byte
+
+// Snapshot is what the function reads.
+type Snapshot interface {
+	Credentials(ctx context.Context, q directory.CredentialQuery, top int, count bool, token string) (
+		directory.CredentialPage, error)
+	EachCredential(ctx context.Context, q directory.CredentialQuery, row func(directory.CredentialRow) error) error
+	CredentialSummary(ctx context.Context, q directory.CredentialQuery) (
+		directory.Snapshot, int64, []directory.Count, error)
 }
 
 const (
@@ -24,107 +31,123 @@ const (
 	day           = 24 * time.Hour
 )
 
-// list is the answer: Graph's shape, and what the snapshot can and can't tell.
-type list struct {
-	Context     string                  `json:"@odata.context"`
-	AsOf        string                  `json:"asOfDateTime"`
-	Now         string                  `json:"statesAtDateTime"`
-	NewSince    string                  `json:"newSinceDateTime,omitempty"`
-	Undisclosed []directory.Undisclosed `json:"undisclosed,omitempty"`
-	Count       *int64                  `json:"@odata.count,omitempty"`
-	NextLink    string                  `json:"@odata.nextLink,omitempty"`
-	Value       []answer.Selected       `json:"value"`
+// New makes the function.
+func New(snapshot Snapshot) web.Function {
+	f := function{snapshot}
+	return web.Function{Name: "expiringcredentials", Trigger: trigger, Operations: []web.Operation{
+		{
+			ID: "ListExpiringCredentials", Summary: "Which credentials expire",
+			Text: "Secrets and certificates of applications by state, each once, with owners and successors.",
+			Role: web.RoleRead,
+			Parameters: slices.Concat(filters(),
+				web.ListParameters(directory.MaxTop, web.Names[directory.CredentialRow](), directory.CredentialOrders())),
+			Answers: web.Shape{Name: "expiringCredentials", Is: about{}, Rows: directory.CredentialRow{}, AsOf: true,
+				Count: true, Pages: true, Text: "Credentials, by their end"},
+			Do: f.list,
+		},
+		{
+			Given: "view", Word: "summary", ID: "SummarizeCredentials", Summary: "Count credentials",
+			Text: "Counts by state, kind, origin and owner, for charts.", Role: web.RoleRead,
+			Parameters: append(web.Refusing(filters(), "appId", "exclude", "newSince"), web.Format()),
+			Answers: web.Shape{Name: "expiringCredentialsSummary", Is: aboutCounts{}, Rows: directory.Count{}, AsOf: true,
+				Text: "Bars of charts"},
+			Do: f.summary,
+		},
+	}}
 }
 
-// ServeHTTP answers with a page, a file or a summary.
-func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	answer.Views(w, r, "expiring-credentials", f.list, f.summary)
+// filters are what both views take.
+func filters() []web.Parameter {
+	state := web.Words("state", string(directory.Expiring),
+		"expired, expiring, unused, valid, several with commas between, or all", string(directory.Expired),
+		string(directory.Expiring), string(directory.Unused), string(directory.Valid), "all")
+	state.Note = "The first that fits"
+	since := web.Moment("newSince", "previous", "Only what is new since a moment (2026-11-14T07:00:00Z), "+
+		"or since the snapshot before this one (previous)")
+	since.Note = "New is what came into its state since then, or was made since"
+	unused := web.Whole("unusedDays", defaultUnused, 1, maxDays, "Unused for so many days")
+	unused.Note = "By the tenant's report of use, or since it began"
+	return []web.Parameter{
+		web.Whole("withinDays", defaultWithin, 0, maxDays, "Expiring within so many days"),
+		state,
+		web.Choice("kind", "all", "Secrets, certificates or both",
+			string(directory.Secret), string(directory.Certificate), "all"),
+		web.Choice("origin", "all", "On applications, service principals or both",
+			string(directory.OnApplication), string(directory.OnServicePrincipal), "all"),
+		web.Text("appId", "Client ID of one application"),
+		web.Text("owner", "ID or sign-in name of an owner, or none"),
+		unused,
+		web.Text("exclude", "Client IDs, object IDs or key IDs, with commas between"),
+		since,
+	}
 }
 
-var filters = []string{"withinDays", "state", "kind", "origin", "appId", "owner", "unusedDays", "exclude", "newSince"}
+type function struct{ snapshot Snapshot }
 
-func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
-	p := answer.ReadParameters(r, slices.Concat(filters, answer.ListParameters())...)
-	q := readQuery(p)
-	l := p.ReadList(r, directory.MaxTop, answer.Names[directory.CredentialRow](), directory.CredentialOrders())
+// about is what the list says of itself.
+type about struct {
+	Now         string                  `json:"statesAtDateTime" text:"The moment for which states are told"`
+	NewSince    string                  `json:"newSinceDateTime,omitempty" text:"What was asked for is newer"`
+	Undisclosed []directory.Undisclosed `json:"undisclosed,omitempty" text:"What the tenant did not disclose"`
+}
+
+// list answers with a page, or a file.
+func (f function) list(ctx context.Context, r web.Request) (web.Answer, error) {
+	q, l := question(r.Query), r.Query.ListQuery()
 	q.Order.By, q.Order.Desc = l.By, l.Desc
-	if p.Err() != nil {
-		return p.Err()
+	if r.Query.CSV() {
+		return web.File("expiring-credentials.csv", l.Fields, func(row func(directory.CredentialRow) error) error {
+			return f.snapshot.EachCredential(ctx, q, row)
+		}), nil
 	}
-	if l.CSV {
-		file := answer.NewFile[directory.CredentialRow](w, "expiring-credentials.csv", l.Fields)
-		return file.End(f.Reader.EachCredential(r.Context(), q, file.Row))
-	}
-	page, err := f.Reader.Credentials(r.Context(), q, l.Top, l.Count, l.Token)
+	page, err := f.snapshot.Credentials(ctx, q, l.Top, l.Count, l.Token)
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
-	out := list{
-		Context: answer.BaseURL(r, f.BaseURL) + "/api/$metadata#expiringCredentials", AsOf: answer.Time(page.Snapshot.AsOf), Now: answer.Time(page.Now),
-		NewSince: answer.Time(page.Since), Undisclosed: page.Snapshot.Undisclosed, Count: page.Count, Value: []answer.Selected{},
-	}
+	out := web.List[web.Selected]{Of: "expiringCredentials", AsOf: page.Snapshot.AsOf, Count: page.Count,
+		About: about{web.Time(page.Now), web.Time(page.Since), page.Snapshot.Undisclosed}}
 	for _, row := range page.Rows {
-		out.Value = append(out.Value, answer.Selected{Object: row, Fields: l.Fields})
+		out.Value = append(out.Value, web.Selected{Object: row, Fields: l.Fields})
 	}
 	if page.Next != "" {
-		out.NextLink = answer.NextLink(r, f.BaseURL, page.Next)
+		out.NextLink = r.NextLink(page.Next)
 	}
-	answer.JSON(w, http.StatusOK, out)
-	return nil
+	return out.Answer(), nil
 }
 
-// readQuery reads what both views take.
-func readQuery(p *answer.Parameters) directory.CredentialQuery {
+// question reads what both views take.
+func question(p web.Query) directory.CredentialQuery {
 	q := directory.CredentialQuery{
-		Within: time.Duration(p.Int("withinDays", defaultWithin, 0, maxDays)) * day, UnusedFor: time.Duration(p.Int("unusedDays", defaultUnused, 1, maxDays)) * day,
+		Within: time.Duration(p.Int("withinDays")) * day, UnusedFor: time.Duration(p.Int("unusedDays")) * day,
 		AppID: p.Text("appId"), Owner: p.Text("owner"), Exclude: p.List("exclude"),
 	}
-	states := []string{string(directory.Expiring)}
-	if p.Has("state") {
-		states = p.Words("state", string(directory.Expired), string(directory.Expiring), string(directory.Unused), string(directory.Valid), "all")
-	}
-	for _, s := range states {
-		if s == "all" {
-			q.States = nil
-			break
+	if states := p.List("state"); !slices.Contains(states, "all") {
+		for _, s := range states {
+			q.States = append(q.States, directory.State(s))
 		}
-		q.States = append(q.States, directory.State(s))
 	}
-	if kind := p.Choice("kind", "all", string(directory.Secret), string(directory.Certificate), "all"); kind != "all" {
+	if kind := p.Text("kind"); kind != "all" {
 		q.Kind = directory.Kind(kind)
 	}
-	if origin := p.Choice("origin", "all", string(directory.OnApplication), string(directory.OnServicePrincipal), "all"); origin != "all" {
+	if origin := p.Text("origin"); origin != "all" {
 		q.Origin = directory.Origin(origin)
 	}
-	q.NewSince.At, q.NewSince.Previous = p.Since("newSince", "previous")
+	q.NewSince.At, q.NewSince.Previous = p.Time("newSince"), p.Is("newSince")
 	return q
 }
 
-type summary struct {
-	Context     string                  `json:"@odata.context"`
-	AsOf        string                  `json:"asOfDateTime"`
-	Undisclosed []directory.Undisclosed `json:"undisclosed,omitempty"`
-	Total       int64                   `json:"total"`
-	Value       []directory.Count       `json:"value"`
+// aboutCounts is what the summary says of itself.
+type aboutCounts struct {
+	Undisclosed []directory.Undisclosed `json:"undisclosed,omitempty" text:"What the tenant did not disclose"`
+	Total       int64                   `json:"total" text:"Credentials in the asked states"`
 }
 
-func (f *Function) summary(w http.ResponseWriter, r *http.Request) error {
-	p := answer.ReadParameters(r, slices.Concat(filters, []string{"$format"})...)
-	q := readQuery(p)
-	asCSV := p.CSV(r)
-	if p.Err() != nil {
-		return p.Err()
-	}
-	snap, total, counts, err := f.Reader.CredentialSummary(r.Context(), q)
+// summary answers with counts.
+func (f function) summary(ctx context.Context, r web.Request) (web.Answer, error) {
+	snap, total, counts, err := f.snapshot.CredentialSummary(ctx, question(r.Query))
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
-	if asCSV {
-		return answer.CSV(w, "expiring-credentials-summary.csv", counts)
-	}
-	answer.JSON(w, http.StatusOK, summary{
-		Context: answer.BaseURL(r, f.BaseURL) + "/api/$metadata#expiringCredentialsSummary", AsOf: answer.Time(snap.AsOf), Undisclosed: snap.Undisclosed,
-		Total: total, Value: counts,
-	})
-	return nil
+	return web.List[directory.Count]{Of: "expiringCredentialsSummary", AsOf: snap.AsOf, Value: counts,
+		About: aboutCounts{snap.Undisclosed, total}, File: "expiring-credentials-summary"}.Answer(), nil
 }

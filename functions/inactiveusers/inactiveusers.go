@@ -1,20 +1,26 @@
-// Package inactiveusers is the HTTP function that tells who has stopped signing in, and why it says so.
+// Package inactiveusers is the HTTP function that tells who has stopped signing in, and why it says
+// so.
 package inactiveusers
 
 import (
+	"context"
+	_ "embed"
 	"encoding/json"
-	"net/http"
 	"slices"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
-// Function answers GET /api/inactive-users and GET /api/inactive-users/summary.
-type Function struct {
-	Reader  *directory.Reader
-	BaseURL string // of links; empty: as forwarded
+//go:embed function.json
+var trigger []byte
+
+// Snapshot is what the function reads.
+type Snapshot interface {
+	Users(ctx context.Context, q directory.UserQuery, top int, count bool, token string) (directory.UserPage, error)
+	EachUser(ctx context.Context, q directory.UserQuery, row func(directory.UserRow) error) error
+	UserSummary(ctx context.Context, q directory.UserQuery) (directory.Snapshot, int64, []directory.Count, error)
 }
 
 const (
@@ -23,121 +29,154 @@ const (
 	maxDays = 3650
 )
 
-// list is the answer: Graph's shape, and what the snapshot can and can't tell.
-type list struct {
-	Context     string                  `json:"@odata.context"`
-	AsOf        string                  `json:"asOfDateTime"`
+// New makes the function.
+func New(snapshot Snapshot) web.Function {
+	f := function{snapshot}
+	return web.Function{Name: "inactiveusers", Trigger: trigger, Operations: []web.Operation{
+		{
+			ID: "ListInactiveUsers", Summary: "Who is inactive",
+			Text: "Users who show no sign of life, with the timestamp or rule that decided.", Role: web.RoleRead,
+			Parameters: slices.Concat(filters(),
+				web.ListParameters(directory.MaxTop, web.Names[directory.UserRow](), directory.UserOrders())),
+			Answers: web.Shape{Name: "inactiveUsers", Is: about{}, Rows: directory.UserRow{}, AsOf: true, Count: true,
+				Pages: true, Text: "Users, the longest inactive first"},
+			Do: f.list,
+		},
+		{
+			Given: "view", Word: "summary", ID: "SummarizeInactiveUsers", Summary: "Count inactive users",
+			Text: "Counts by age band, type, enabled, licensed and so on, for charts.", Role: web.RoleRead,
+			Parameters: append(web.Refusing(filters(), "before", "exclude", "newSince"), web.Format()),
+			Answers: web.Shape{Name: "inactiveUsersSummary", Is: aboutCounts{}, Rows: directory.Count{}, AsOf: true,
+				Text: "Bars of charts"},
+			Do: f.summary,
+		},
+	}}
+}
+
+// filters are what both views take.
+func filters() []web.Parameter {
+	exclude := web.Text("exclude", "IDs or sign-in names of users, and IDs of noted groups, with commas between")
+	exclude.Note = "The groups are those of `SNAPSHOT_GROUPS`. Up to 100. What is neither is refused: an account that " +
+		"somebody needs must not be reported for a mistyped exception"
+	since := web.Moment("newSince", "previous", "Only what is new since a moment (2026-11-14T07:00:00Z), "+
+		"or since the snapshot before this one (previous)")
+	since.Note = "Give the moment of your last call: the snapshot that was current then counts, " +
+		"so nobody is missed or told twice"
+	days := web.Whole("days", defaultDays, 1, maxDays, "Without a sign of life for so many days")
+	days.Note = "Counted from `asOfDateTime`"
+	return []web.Parameter{
+		days,
+		web.Moment("before", "", "Instead of days: since before a date or time"),
+		web.Choice("userType", "all", "Members, guests or both", "member", "guest", "all"),
+		web.Flag("enabled", "Whether the account may sign in"),
+		web.Flag("licensed", "Whether it has a licence"),
+		web.Flag("synced", "Whether it is synchronised from on-premises"),
+		web.Choice("neverSignedIn", "include", "Those who never signed in", "include", "only", "exclude"),
+		web.Choice("state", directory.Inactive, "Inactive users, those of whom nobody knows, or all",
+			directory.Inactive, directory.Unknown, "all"),
+		exclude,
+		since,
+	}
+}
+
+type function struct{ snapshot Snapshot }
+
+// about is what the list says of itself.
+type about struct {
 	Before      string                  `json:"inactiveBeforeDateTime"`
-	NewSince    string                  `json:"newSinceDateTime,omitempty"`
-	Undisclosed []directory.Undisclosed `json:"undisclosed,omitempty"`
-	Count       *int64                  `json:"@odata.count,omitempty"`
-	NextLink    string                  `json:"@odata.nextLink,omitempty"`
-	Value       []json.RawMessage       `json:"value"`
+	NewSince    string                  `json:"newSinceDateTime,omitempty" text:"What was asked for is newer"`
+	Undisclosed []directory.Undisclosed `json:"undisclosed,omitempty" text:"What the tenant did not disclose"`
 }
 
-// ServeHTTP answers with a page, a file or a summary.
-func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	answer.Views(w, r, "inactive-users", f.list, f.summary)
+// Texts are those that are too long for their line.
+func (about) Texts() map[string]string {
+	return map[string]string{
+		"inactiveBeforeDateTime": "Who shows no sign of life since then is inactive",
+	}
 }
 
-var filters = []string{"days", "before", "userType", "enabled", "licensed", "synced", "neverSignedIn", "state", "exclude", "newSince"}
-
-func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
-	p := answer.ReadParameters(r, slices.Concat(filters, answer.ListParameters())...)
-	q := readQuery(p)
-	l := p.ReadList(r, directory.MaxTop, answer.Names[directory.UserRow](), directory.UserOrders())
-	q.Order.By, q.Order.Desc = l.By, l.Desc
-	if p.Err() != nil {
-		return p.Err()
-	}
-	if l.CSV {
-		return f.file(w, r, q, l.Fields)
-	}
-	page, err := f.Reader.Users(r.Context(), q, l.Top, l.Count, l.Token)
+// list answers with a page, or a file.
+func (f function) list(ctx context.Context, r web.Request) (web.Answer, error) {
+	q, err := question(r.Query)
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
-	out := list{
-		Context: answer.BaseURL(r, f.BaseURL) + "/api/$metadata#inactiveUsers", AsOf: answer.Time(page.Snapshot.AsOf), Before: answer.Time(page.Cutoff),
-		NewSince: answer.Time(page.Since), Undisclosed: page.Snapshot.Undisclosed, Count: page.Count, Value: page.Rows,
+	l := r.Query.ListQuery()
+	q.Order.By, q.Order.Desc = l.By, l.Desc
+	if r.Query.CSV() {
+		return web.File("inactive-users.csv", l.Fields, func(row func(directory.UserRow) error) error {
+			return f.snapshot.EachUser(ctx, q, row)
+		}), nil
 	}
-	if l.Fields != nil {
-		for i, row := range out.Value {
-			out.Value[i] = answer.Project(row, l.Fields)
-		}
+	page, err := f.snapshot.Users(ctx, q, l.Top, l.Count, l.Token)
+	if err != nil {
+		return web.Answer{}, err
 	}
-	if out.Value == nil {
-		out.Value = []json.RawMessage{}
+	out := web.List[json.RawMessage]{Of: "inactiveUsers", AsOf: page.Snapshot.AsOf, Count: page.Count, Value: page.Rows,
+		About: about{web.Time(page.Cutoff), web.Time(page.Since), page.Snapshot.Undisclosed}}
+	for i, row := range out.Value {
+		out.Value[i] = web.Project(row, l.Fields)
 	}
 	if page.Next != "" {
-		out.NextLink = answer.NextLink(r, f.BaseURL, page.Next)
+		out.NextLink = r.NextLink(page.Next)
 	}
-	answer.JSON(w, http.StatusOK, out)
-	return nil
+	return out.Answer(), nil
 }
 
-func (f *Function) file(w http.ResponseWriter, r *http.Request, q directory.UserQuery, fields []string) error {
-	file := answer.NewFile[directory.UserRow](w, "inactive-users.csv", fields)
-	return file.End(f.Reader.EachUser(r.Context(), q, file.Row))
-}
-
-// readQuery reads what both views take.
-func readQuery(p *answer.Parameters) directory.UserQuery {
-	q := directory.UserQuery{
-		Days: p.Int("days", defaultDays, 1, maxDays), Before: p.Time("before"),
-		Enabled: p.Flag("enabled"), Licensed: p.Flag("licensed"), Synced: p.Flag("synced"), Exclude: p.List("exclude"),
-	}
+// question reads what both views take.
+func question(p web.Query) (directory.UserQuery, error) {
+	q := directory.UserQuery{Days: p.Int("days"), Before: p.Time("before"), Enabled: p.Flag("enabled"),
+		Licensed: p.Flag("licensed"), Synced: p.Flag("synced"), Exclude: p.List("exclude"), State: p.Text("state")}
 	if p.Has("days") && p.Has("before") {
-		p.Refuse("both days and before are given", "give one of the two")
+		return q, web.Refuse("both days and before are given", "give one of the two")
 	}
 	if p.Has("before") {
 		q.Days = 0
 	}
-	switch p.Choice("userType", "all", "member", "guest", "all") {
+	switch p.Text("userType") {
 	case "member":
 		q.Guest = new(false)
 	case "guest":
 		q.Guest = new(true)
 	}
-	switch p.Choice("neverSignedIn", "include", "include", "only", "exclude") {
+	switch p.Text("neverSignedIn") {
 	case "only":
 		q.Never = new(true)
 	case "exclude":
 		q.Never = new(false)
 	}
-	if q.State = p.Choice("state", directory.Inactive, directory.Inactive, directory.Unknown, "all"); q.State == "all" {
+	if q.State == "all" {
 		q.State = ""
 	}
-	q.NewSince.At, q.NewSince.Previous = p.Since("newSince", "previous")
-	return q
+	q.NewSince.At, q.NewSince.Previous = p.Time("newSince"), p.Is("newSince")
+	return q, nil
 }
 
-type summary struct {
-	Context     string                  `json:"@odata.context"`
-	AsOf        string                  `json:"asOfDateTime"`
+// aboutCounts is what the summary says of itself.
+type aboutCounts struct {
 	Before      string                  `json:"inactiveBeforeDateTime"`
-	Undisclosed []directory.Undisclosed `json:"undisclosed,omitempty"`
-	Total       int64                   `json:"total"`
-	Value       []directory.Count       `json:"value"`
+	Undisclosed []directory.Undisclosed `json:"undisclosed,omitempty" text:"What the tenant did not disclose"`
+	Total       int64                   `json:"total" text:"Users in the asked state"`
 }
 
-func (f *Function) summary(w http.ResponseWriter, r *http.Request) error {
-	p := answer.ReadParameters(r, slices.Concat(filters, []string{"$format"})...)
-	q := readQuery(p)
-	asCSV := p.CSV(r)
-	if p.Err() != nil {
-		return p.Err()
+// Texts are those that are too long for their line.
+func (aboutCounts) Texts() map[string]string {
+	return map[string]string{
+		"inactiveBeforeDateTime": "Who shows no sign of life since then is inactive",
 	}
-	snap, total, counts, err := f.Reader.UserSummary(r.Context(), q)
+}
+
+// summary answers with counts.
+func (f function) summary(ctx context.Context, r web.Request) (web.Answer, error) {
+	q, err := question(r.Query)
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
-	if asCSV {
-		return answer.CSV(w, "inactive-users-summary.csv", counts)
+	snap, total, counts, err := f.snapshot.UserSummary(ctx, q)
+	if err != nil {
+		return web.Answer{}, err
 	}
-	answer.JSON(w, http.StatusOK, summary{
-		Context: answer.BaseURL(r, f.BaseURL) + "/api/$metadata#inactiveUsersSummary", AsOf: answer.Time(snap.AsOf),
-		Before: answer.Time(snap.AsOf.Add(-time.Duration(q.Days) * 24 * time.Hour)), Undisclosed: snap.Undisclosed, Total: total, Value: counts,
-	})
-	return nil
+	before := snap.AsOf.Add(-time.Duration(q.Days) * 24 * time.Hour)
+	return web.List[directory.Count]{Of: "inactiveUsersSummary", AsOf: snap.AsOf, Value: counts,
+		About: aboutCounts{web.Time(before), snap.Undisclosed, total}, File: "inactive-users-summary"}.Answer(), nil
 }

@@ -1,8 +1,10 @@
-// Package indexarchive is the timer function that indexes the days that are sealed, so that searches over years are quick.
+// Package indexarchive is the timer function that indexes the days that are sealed, so that
+// searches over years are quick.
 package indexarchive
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"sync"
@@ -11,9 +13,12 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/entraledger/entraledger/internal/archive"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/web"
 )
+
+//go:embed function.json
+var trigger []byte
 
 // Name is the function's, and its folder's.
 const Name = "indexarchive"
@@ -25,39 +30,41 @@ type Config struct {
 	Budget  time.Duration // for which a run works; the next goes on
 }
 
-// Run makes the function.
-func Run(cfg Config) funchost.Timer {
-	return func(ctx context.Context) (funchost.Result, error) {
-		all, err := cfg.Streams.All(ctx)
-		if err != nil {
-			return funchost.Ended(ctx, Name, "", false, err)
-		}
-		until := time.Now().Add(cfg.Budget)
-		var (
-			total   archive.IndexReport
-			reports = make([]archive.IndexReport, len(all))
-			errs    = make([]error, len(all))
-			indexes sync.WaitGroup
-		)
-		// Side by side: one whose stream another execution has holds up no other.
-		for i, s := range all {
-			indexes.Go(func() {
-				reports[i], errs[i] = archive.UpdateIndex(ctx, cfg.Store, archive.Execution{ID: uuid.NewString(), Work: Name}, s, false, until)
-			})
-		}
-		indexes.Wait()
-		for _, report := range reports {
-			total.Days += report.Days
-			total.Values += report.Values
-			total.Left = total.Left || report.Left
-		}
-		line := fmt.Sprintf("%d days indexed with %d values", total.Days, total.Values)
-		if total.Left {
-			line += "; the next run goes on"
-		}
-		if total.Left {
-			errs = append(errs, ctx.Err()) // a stop may have ended the wait for a stream
-		}
-		return funchost.Ended(ctx, Name, line, total.Days > 0, errors.Join(errs...))
+// New makes the function.
+func New(cfg Config) web.Function { return web.Function{Name: Name, Trigger: trigger, Timer: cfg.run} }
+
+// run is one run.
+func (cfg Config) run(ctx context.Context) (web.Result, error) {
+	all, err := cfg.Streams.All(ctx)
+	if err != nil {
+		return web.Ended(ctx, Name, "", false, err)
 	}
+	until := time.Now().Add(cfg.Budget)
+	var (
+		total   archive.IndexReport
+		reports = make([]archive.IndexReport, len(all))
+		errs    = make([]error, len(all))
+		indexes sync.WaitGroup
+	)
+	// Side by side: one whose stream another execution has holds up no other.
+	for i, s := range all {
+		indexes.Go(func() {
+			by := archive.Execution{ID: uuid.NewString(), Work: Name}
+			reports[i], errs[i] = archive.UpdateIndex(ctx, cfg.Store, by, s, false, until)
+		})
+	}
+	indexes.Wait()
+	for _, report := range reports {
+		total.Days += report.Days
+		total.Values += report.Values
+		total.Left = total.Left || report.Left
+	}
+	line := fmt.Sprintf("%d days indexed with %d values", total.Days, total.Values)
+	if total.Left {
+		line += "; the next run goes on"
+	}
+	if total.Left {
+		errs = append(errs, ctx.Err()) // a stop may have ended the wait for a stream
+	}
+	return web.Ended(ctx, Name, line, total.Days > 0, errors.Join(errs...))
 }

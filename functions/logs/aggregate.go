@@ -1,18 +1,18 @@
 package logs
 
 import (
+	"context"
 	"fmt"
-	"net/http"
 	"path"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/odata"
 	"github.com/entraledger/entraledger/internal/search"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // spans are what the parameter aggregate accepts, as the portal does.
@@ -25,47 +25,43 @@ type groupPlace struct {
 }
 
 // aggregate answers with groups in place of records.
-func (f *Function) aggregate(w http.ResponseWriter, r *http.Request, q query) error {
+func (cfg Config) aggregate(ctx context.Context, r web.Request, q query) (web.Answer, error) {
 	log := logs.Of(q.Stream)
 	if log.GroupedBy == nil {
-		return &entra.Error{Code: entra.CodeBadRequest, Doing: "group " + string(q.Stream),
-			Why:    "only " + grouped() + " are grouped, as in the portal",
-			Remedy: "ask for one of them (sign-ins with $filter=signInEventTypes/any(t: t eq 'nonInteractiveUser')), or without aggregate"}
+		return web.Answer{}, &entra.Error{Code: entra.CodeBadRequest, Doing: "group " + string(q.Stream),
+			Why: "only " + grouped() + " are grouped, as in the portal",
+			Remedy: "ask for one of them (sign-ins with $filter=signInEventTypes/any(t: t eq 'nonInteractiveUser')), " +
+				"or without aggregate"}
 	}
-	about, err := describe(log)
+	describes, err := describe(log)
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
 	if q.Versions || q.fields != nil || q.count || !q.NewestFirst {
-		return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: "groups come the newest first, whole and of current records", Remedy: "leave $orderby, $select, $count and versions out"}
+		return web.Answer{}, web.Refuse("groups come the newest first, whole and of current records",
+			"leave $orderby, $select, $count and versions out")
 	}
-	at, next, err := stand[groupPlace](f, r, q.question()+q.aggregate)
+	at, next, err := stand[groupPlace](ctx, cfg, r, q.question()+q.aggregate)
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
-	gaps := f.gaps(r.Context(), q)
-	page, err := q.Aggregate(r.Context(), f.Archive, spans[q.aggregate], search.Groups{Span: at.Span, Offset: at.Offset}, q.top, time.Now().Add(f.Slice))
+	gaps, span := cfg.gaps(ctx, q), spans[q.aggregate]
+	page, err := q.Aggregate(ctx, cfg.Archive, span, search.Groups{Span: at.Span, Offset: at.Offset}, q.top,
+		time.Now().Add(cfg.Slice))
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
-	body, err := f.begin(w, r, q, gaps, page.Tampered)
+	out, err := begin(r, q, gaps, page.Tampered)
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
 	if page.More {
-		body = append(body, `"@odata.nextLink":`...)
-		body = strconv.AppendQuote(body, answer.NextLink(r, f.BaseURL, next(groupPlace{page.Span, page.Offset})))
-		body = append(body, ',')
+		out.NextLink = r.NextLink(next(groupPlace{page.Span, page.Offset}))
 	}
-	body = append(body, `"value":[`...)
-	for i, g := range page.Groups {
-		if i > 0 {
-			body = append(body, ',')
-		}
-		body = about.append(body, g, spans[q.aggregate])
+	for _, g := range page.Groups {
+		out.Value = append(out.Value, describes.append(nil, g, span))
 	}
-	answer.Raw(w, append(body, "]}"...))
-	return nil
+	return answer(r, out)
 }
 
 // grouped names the logs that have groups.
@@ -111,11 +107,11 @@ func (d groups) append(body []byte, g search.Group, every time.Duration) []byte 
 	name := func(name string) { body = append(append(append(body, '"'), name...), `":`...) }
 	text := func(key, value string) {
 		name(key)
-		body = append(answer.AppendText(body, value), ',')
+		body = append(web.AppendText(body, value), ',')
 	}
 	body = append(body, '{')
-	text("aggregatedStartDateTime", answer.Time(g.Start))
-	text("aggregatedEndDateTime", answer.Time(g.Start.Add(every)))
+	text("aggregatedStartDateTime", web.Time(g.Start))
+	text("aggregatedEndDateTime", web.Time(g.Start.Add(every)))
 	for _, k := range g.Keys {
 		if d.numbers[k.Name] {
 			name(path.Base(k.Name))
@@ -125,8 +121,8 @@ func (d groups) append(body []byte, g search.Group, every time.Duration) []byte 
 			text(path.Base(k.Name), k.Value)
 		}
 	}
-	text(d.first, answer.Time(g.First))
-	text(d.last, answer.Time(g.Last))
+	text(d.first, web.Time(g.First))
+	text(d.last, web.Time(g.Last))
 	name(d.count)
 	return append(strconv.AppendInt(body, g.Count, 10), '}')
 }

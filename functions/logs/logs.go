@@ -1,10 +1,11 @@
-// Package logs is the HTTP function that reads the archive back in Microsoft Graph's own query language.
+// Package logs is the HTTP function that reads the archive back in Microsoft Graph's own query
+// language.
 package logs
 
 import (
 	"context"
+	_ "embed"
 	"encoding/json"
-	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,14 +13,17 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/skiptoken"
 	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/web"
 )
+
+//go:embed function.json
+var trigger []byte
 
 // Archive is what the function reads.
 type Archive interface {
@@ -28,86 +32,166 @@ type Archive interface {
 	Secret(ctx context.Context, name string) ([]byte, error)
 }
 
-// Function answers GET /api/auditLogs/{collection} and GET /api/auditLogs/{collection}/{id}.
-type Function struct {
+// Config of the function.
+type Config struct {
 	Archive Archive
 	Streams *streams.Known
 	Gaps    *search.Gaps
 	Now     func() time.Time
-	BaseURL string        // of links; empty: as forwarded
 	Slice   time.Duration // how long one request searches; what is found by then is answered, with a link to the rest
 }
 
 const (
-	defaultTop = 100
 	maxTop     = 1000
 	secretName = "logs"
 )
 
-// searchHeader says that a page is shorter than was asked for because searching took too long (partial), or that only a search
-// through all records can answer (scan).
+// New makes the function.
+func New(cfg Config) web.Function {
+	// A flow chooses among the logs that every archive has.
+	collection := web.Choice("collection", "", "directoryAudits, signIns or provisioning", collections()...)
+	one := web.Operation{
+		Given: "id", ID: "GetLogRecord", Summary: "One archived record", Text: "One record by its id.", Role: web.RoleRead,
+		Path:       []web.Parameter{collection, web.Text("id", "ID of the record")},
+		Parameters: []web.Parameter{web.Select(nil)},
+		Answers:    web.Shape{Name: "record", Is: record{}},
+		Find:       find, Do: cfg.one,
+	}
+	return web.Function{Name: "logs", Trigger: trigger, Operations: []web.Operation{{
+		ID: "ListLogs", Summary: "Read the archived logs",
+		Text: "Records of any age, in Microsoft Graph's own query language.", Role: web.RoleRead,
+		Path: []web.Parameter{collection}, Parameters: listParameters(),
+		Answers: web.Shape{Name: "records", Is: about{}, Rows: row{}, Count: true, Pages: true,
+			Text: "Records, the newest first"},
+		Find: find, Do: cfg.list,
+	}, one}}
+}
+
+// collections are those that every archive has.
+func collections() []string {
+	var out []string
+	for _, l := range logs.All() {
+		if !l.OptIn && !slices.Contains(out, l.Collection) {
+			out = append(out, l.Collection)
+		}
+	}
+	return out
+}
+
+func listParameters() []web.Parameter {
+	filter := web.Text("$filter", "Graph's filter language, such as status/errorCode eq 50126 "+
+		"and createdDateTime ge 2026-11-01")
+	filter.Note = "`eq ne gt ge lt le in`, `and or not`, parentheses, `startswith endswith contains`, " +
+		"`tolower toupper`, `any all` over lists, paths (`status/errorCode`), times, dates, GUIDs, numbers, " +
+		"`true false null`. Texts are compared as in Graph: with regard to case, but for `provisioningStatusInfo/status`"
+	order := web.Text("$orderby", "createdDateTime (sign-ins) or activityDateTime, and asc or desc after it")
+	order.Note = "Newest first by default"
+	count := web.Count()
+	count.Note = "Left out where counting takes longer than 20 seconds"
+	versions := web.Choice("versions", "", "all gives earlier contents of changed records, too", "current", "all")
+	versions.Note = "Each record then says when it was first seen, and when another content took its place " +
+		"(`@entraledger...`)"
+	aggregate := web.Choice("aggregate", "", "Groups of sign-ins that are not interactive, in place of records",
+		"1h", "6h", "24h")
+	aggregate.Note = "By the properties in the table above, as the portal shows them. Each with count, first and last time"
+	return []web.Parameter{filter, order, web.Top(maxTop, "Records of a page"), web.Select(nil), count, web.SkipToken(),
+		versions, aggregate}
+}
+
+// searchHeader says that a page is shorter than was asked for because searching took too long
+// (partial), or that only a search through all records can answer (scan).
 const searchHeader = "X-EntraLedger-Search"
 
-// ServeHTTP answers with a page of records, or with one record.
-func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	var err error
-	if id := r.PathValue("id"); id != "" {
-		err = f.one(w, r, id)
-	} else {
-		err = f.list(w, r)
-	}
-	if err != nil {
-		answer.Error(w, r, err)
+// about is what a list says of itself. What is not there any more, and how many records were
+// altered, stands in a header, and in an annotation, which clients of Graph ignore.
+type about struct {
+	Tampered int64     `json:"@entraledger.tamperedCount,omitempty"`
+	Gaps     []web.Gap `json:"@entraledger.gaps,omitempty"`
+}
+
+// Texts say what the annotations are.
+func (about) Texts() map[string]string {
+	return map[string]string{
+		"@entraledger.tamperedCount": "How many records of this page were altered since they were written, or could not be " +
+			"counted into groups for that; absent where none was",
+		"@entraledger.gaps": "What the archive does not have of the time that was asked for, and why; " +
+			"absent where it has all",
 	}
 }
 
-func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
-	q, err := f.readQuery(r, "$filter", "$orderby", "$top", "$select", "$count", "$skiptoken", "versions", "aggregate")
+// row is a record of a list.
+type row struct {
+	Tampered string `json:"@entraledger.tampered,omitempty"`
+	RowKey   string `json:"@entraledger.rowKey,omitempty" text:"Row key of a record that was altered; else absent"`
+}
+
+// Open says what a row is.
+func (row) Open() string {
+	return "A record exactly as Microsoft Graph sent it, or what stands for one that was altered"
+}
+
+// Texts say what the annotations are.
+func (row) Texts() map[string]string {
+	return map[string]string{
+		"@entraledger.tampered": "What is wrong with a record that was altered; it then has no other properties than id " +
+			"and time. Absent on all others",
+	}
+}
+
+// record is one by itself.
+type record struct{}
+
+// Open says what it is.
+func (record) Open() string { return "A record exactly as Microsoft Graph sent it" }
+
+// list answers with a page of records, or of groups.
+func (cfg Config) list(ctx context.Context, r web.Request) (web.Answer, error) {
+	q, err := cfg.readQuery(ctx, r)
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
 	if q.aggregate != "" {
-		return f.aggregate(w, r, q)
+		return cfg.aggregate(ctx, r, q)
 	}
-	after, next, err := stand[string](f, r, q.question()) // the key of the last record
+	after, next, err := stand[string](ctx, cfg, r, q.question()) // the key of the last record
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
-	gaps := f.gaps(r.Context(), q)
-	page, err := q.Page(r.Context(), f.Archive, after, q.top, time.Now().Add(f.Slice))
+	gaps := cfg.gaps(ctx, q)
+	page, err := q.Page(ctx, cfg.Archive, after, q.top, time.Now().Add(cfg.Slice))
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
-	body, err := f.begin(w, r, q, gaps, page.Tampered)
+	out, err := begin(r, q, gaps, page.Tampered)
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
 	if q.count && after == "" {
-		if body, err = f.appendCount(r.Context(), body, q); err != nil {
-			return err
+		if out.Count, err = cfg.count(ctx, q); err != nil {
+			return web.Answer{}, err
 		}
 	}
 	if page.More {
-		body = append(body, `"@odata.nextLink":`...)
-		body = strconv.AppendQuote(body, answer.NextLink(r, f.BaseURL, next(page.After)))
-		body = append(body, ',')
+		out.NextLink = r.NextLink(next(page.After))
 	}
 	switch {
 	case page.TimedOut:
-		w.Header().Set(searchHeader, "partial; follow @odata.nextLink, or narrow the time")
+		r.Header.Set(searchHeader, "partial; follow @odata.nextLink, or narrow the time")
 	case q.Scans():
-		w.Header().Set(searchHeader, "scan; quicker with a begin of the time in $filter, or with eq or in on one of: "+
+		r.Header.Set(searchHeader, "scan; quicker with a begin of the time in $filter, or with eq or in on one of: "+
 			strings.Join(indexed(q.Stream), ", "))
 	}
-	body = append(body, `"value":[`...)
-	for i, rec := range page.Records {
-		if i > 0 {
-			body = append(body, ',')
-		}
-		body = append(body, q.project(rec)...)
+	for _, rec := range page.Records {
+		out.Value = append(out.Value, q.project(rec))
 	}
-	answer.Raw(w, append(body, "]}"...))
-	return nil
+	return answer(r, out)
+}
+
+// answer is the list, to its last brace: what a client of Graph compares byte for byte has no
+// line's end.
+func answer(r web.Request, list web.List[json.RawMessage]) (web.Answer, error) {
+	body, err := list.JSON(r.Context(list.Of))
+	return web.Raw(body), err
 }
 
 // indexed are the properties by which the index finds records.
@@ -121,16 +205,19 @@ func indexed(s entra.Stream) []string {
 	return out
 }
 
-// stand finds where the walk through a question's answer stands, by the request's skip token, and gives what writes the token of its next page.
-func stand[P any](f *Function, r *http.Request, question string) (at P, next func(P) string, err error) {
+// stand finds where the walk through a question's answer stands, by the request's skip token, and
+// gives what writes the token of its next page.
+func stand[P any](
+	ctx context.Context, cfg Config, r web.Request, question string,
+) (at P, next func(P) string, err error) {
 	// A token is good for one question.
 	type walk struct {
 		Question string `json:"q"`
 		At       P      `json:"at"`
 	}
-	secret, err := f.Archive.Secret(r.Context(), secretName)
+	secret, err := cfg.Archive.Secret(ctx, secretName)
 	next = func(at P) string { return skiptoken.Seal(secret, walk{question, at}) }
-	token := r.URL.Query().Get("$skiptoken")
+	token := r.Query.Text("$skiptoken")
 	if err != nil || token == "" {
 		return at, next, err
 	}
@@ -146,34 +233,30 @@ func stand[P any](f *Function, r *http.Request, question string) (at P, next fun
 }
 
 // gaps asks what the archive does not have of the question's time while its page is searched, and
-// gives what waits for the answer.
-func (f *Function) gaps(ctx context.Context, q query) func() ([]archive.Gap, error) {
-	return search.Later(func() ([]archive.Gap, error) { return f.Gaps.OfQuestion(ctx, q.Question) })
+// gives what waits for the web.
+func (cfg Config) gaps(ctx context.Context, q query) func() ([]archive.Gap, error) {
+	return search.Later(func() ([]archive.Gap, error) { return cfg.Gaps.OfQuestion(ctx, q.Question) })
 }
 
-// begin begins the answer. What is not there any more, and how many records were altered, stands in
-// a header, and in an annotation, which clients of Graph ignore.
-func (f *Function) begin(w http.ResponseWriter, r *http.Request, q query, missing func() ([]archive.Gap, error), tampered int) ([]byte, error) {
-	about := answer.BaseURL(r, f.BaseURL) + "/api/$metadata#auditLogs/" + q.collection
-	body := append([]byte(`{"@odata.context":`), strconv.Quote(about)+`,`...)
-	answer.SetTampered(w.Header(), tampered)
-	body = answer.AppendTamperedCount(body, tampered)
+// begin begins the list.
+func begin(
+	r web.Request, q query, missing func() ([]archive.Gap, error), tampered int,
+) (web.List[json.RawMessage], error) {
+	web.SetTampered(r.Header, tampered)
 	gaps, err := missing()
-	if err != nil || len(gaps) == 0 {
-		return body, err
+	if err == nil {
+		web.SetGaps(r.Header, gaps)
 	}
-	answer.SetGaps(w, gaps)
-	list, err := json.Marshal(answer.Gaps(gaps))
-	return append(append(append(body, `"@entraledger.gaps":`...), list...), ','), err
+	return web.List[json.RawMessage]{Of: "auditLogs/" + q.collection, About: about{int64(tampered), web.Gaps(gaps)}}, err
 }
 
-// appendCount adds the number of all records, unless counting them takes too long.
-func (f *Function) appendCount(ctx context.Context, body []byte, q query) ([]byte, error) {
-	n, whole, err := q.Count(ctx, f.Archive, time.Now().Add(f.Slice))
+// count is the number of all records; nil where counting them takes too long.
+func (cfg Config) count(ctx context.Context, q query) (*int64, error) {
+	n, whole, err := q.Count(ctx, cfg.Archive, time.Now().Add(cfg.Slice))
 	if err != nil || !whole {
-		return body, err
+		return nil, err
 	}
-	return append(body, `"@odata.count":`+strconv.FormatInt(n, 10)+`,`...), nil
+	return &n, nil
 }
 
 // project is a record as it is answered: as received, or only what was selected, with what the
@@ -183,17 +266,17 @@ func (q query) project(rec archive.Archived) []byte {
 	if rec.Tampered != "" {
 		fields := q.fields
 		if fields != nil {
-			fields = append(slices.Clone(fields), answer.TamperedAnnotation, answer.RowKeyAnnotation)
+			fields = append(slices.Clone(fields), web.TamperedAnnotation, web.RowKeyAnnotation)
 		}
-		return answer.Project(answer.Tampered(rec, logs.Of(q.Stream).TimeProperty), fields)
+		return web.Project(web.Tampered(rec, logs.Of(q.Stream).TimeProperty), fields)
 	}
-	raw := answer.Project(rec.Raw, q.fields)
+	raw := web.Project(rec.Raw, q.fields)
 	if !q.Versions || !gjson.ParseBytes(raw).IsObject() {
 		return raw
 	}
-	about := `{"@entraledger.firstSeenDateTime":` + strconv.Quote(answer.Time(rec.FirstSeen))
+	about := `{"@entraledger.firstSeenDateTime":` + strconv.Quote(web.Time(rec.FirstSeen))
 	if !rec.Superseded.IsZero() {
-		about += `,"@entraledger.supersededDateTime":` + strconv.Quote(answer.Time(rec.Superseded))
+		about += `,"@entraledger.supersededDateTime":` + strconv.Quote(web.Time(rec.Superseded))
 	}
 	if len(raw) > 2 {
 		about += ","

@@ -1,19 +1,19 @@
 package logs
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
 	"maps"
-	"net/http"
 	"slices"
 	"strings"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/odata"
 	"github.com/entraledger/entraledger/internal/search"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // query is a request, read.
@@ -27,48 +27,67 @@ type query struct {
 	aggregate  string // empty: records
 }
 
-// readQuery reads a request for a collection.
-func (f *Function) readQuery(r *http.Request, accepted ...string) (query, error) {
-	q := query{collection: r.PathValue("collection")}
-	log, ok := logs.Collections()[q.collection]
+// logOf is the log that the path names.
+func logOf(r web.Request) (*logs.Log, error) {
+	name := r.Path("collection")
+	log, ok := logs.Collections()[name]
 	if !ok {
-		return q, &entra.Error{Code: entra.CodeNotFound, Doing: "find auditLogs/" + entra.Clip(q.collection, 80), Why: "there is no such log",
-			Remedy: "there are " + strings.Join(slices.Sorted(maps.Keys(logs.Collections())), ", ")}
+		return nil, &entra.Error{Code: entra.CodeNotFound, Doing: "find auditLogs/" + entra.Clip(name, 80),
+			Why: "there is no such log", Remedy: "there are " + strings.Join(slices.Sorted(maps.Keys(logs.Collections())), ", ")}
 	}
-	stream := log.Stream
-	p := answer.ReadParameters(r, accepted...)
-	q.top = p.Int("$top", defaultTop, 1, maxTop)
-	q.count = p.Choice("$count", "false", "true", "false") == "true"
-	versions := p.Choice("versions", "current", "current", "all") == "all"
-	q.aggregate = p.Choice("aggregate", "", "1h", "6h", "24h")
-	by, desc := p.OrderBy(logs.Of(stream).TimeProperty)
-	if p.Err() != nil {
-		return q, p.Err()
+	return log, nil
+}
+
+// find looks for the log that the path names.
+func find(_ context.Context, r web.Request) error {
+	_, err := logOf(r)
+	return err
+}
+
+// readQuery reads a request for a collection.
+func (cfg Config) readQuery(ctx context.Context, r web.Request) (query, error) {
+	q := query{collection: r.Path("collection")}
+	log, err := logOf(r)
+	if err != nil {
+		return q, err
 	}
+	q.top, q.count = r.Query.Int("$top"), r.Query.Text("$count") == "true"
+	q.aggregate = r.Query.Text("aggregate")
+	order := web.Parameter{Name: "$orderby", Kind: web.KindOrder, Accepted: []string{log.TimeProperty}}
+	by, desc, err := r.Query.OrderedBy(order)
+	if err != nil {
+		return q, err
+	}
+	if q.filter = r.Query.Text("$filter"); r.Query.Has("$filter") && q.filter == "" {
+		return q, web.Refuse("$filter is empty", "give a condition, or leave it out")
+	}
+	q, err = cfg.asked(ctx, r, q, log.Stream)
+	q.Versions, q.NewestFirst = r.Query.Text("versions") == "all", by == "" || desc
+	return q, err
+}
+
+// asked reads what depends on the log: which records, and which of their properties.
+func (cfg Config) asked(ctx context.Context, r web.Request, q query, stream entra.Stream) (query, error) {
 	shape, err := odata.ShapeOf(stream)
 	if err != nil {
 		return q, err
 	}
-	if q.fields, err = selected(p, shape); err != nil {
+	if q.fields, err = selected(r.Query, shape); err != nil {
 		return q, err
-	}
-	if q.filter = p.Text("$filter"); p.Has("$filter") && q.filter == "" {
-		p.Refuse("$filter is empty", "give a condition, or leave it out")
-		return q, p.Err()
 	}
 	if q.Question, err = search.New(stream, shape, q.filter); err != nil {
 		return q, err
 	}
-	q.Versions, q.NewestFirst = versions, by == "" || desc
-	if err := f.Streams.Check(r.Context(), q.Stream); err != nil {
+	q.NewestFirst = true
+	if err := cfg.Streams.Check(ctx, q.Stream); err != nil {
 		return q, err
 	}
-	progress, err := f.Archive.Progress(r.Context(), q.Stream)
-	q.Within(progress, f.Now())
+	progress, err := cfg.Archive.Progress(ctx, q.Stream)
+	q.Within(progress, cfg.Now())
 	return q, err
 }
 
-func selected(p *answer.Parameters, shape *odata.Shape) ([]string, error) {
+func selected(p web.Query, shape *odata.Shape) ([]string, error) {
 	fields := p.List("$select")
 	for _, name := range fields {
 		if _, ok := shape.Fields[name]; ok {
@@ -78,13 +97,15 @@ func selected(p *answer.Parameters, shape *odata.Shape) ([]string, error) {
 		if near := odata.Nearest(name, shape.Names()); near != "" {
 			remedy = "did you mean " + near + "?"
 		}
-		return nil, &entra.Error{Code: entra.CodeBadRequest, Doing: "read $select", Why: "there is no property " + entra.Clip(name, 80), Remedy: remedy}
+		return nil, &entra.Error{Code: entra.CodeBadRequest, Doing: "read $select",
+			Why: "there is no property " + entra.Clip(name, 80), Remedy: remedy}
 	}
 	return fields, nil
 }
 
 // question hashes what was asked: a token is good for the same question only, with whatever $top.
 func (q query) question() string {
-	sum := sha256.Sum256([]byte(strings.Join([]string{q.collection, q.filter, fmt.Sprint(q.NewestFirst, q.Versions)}, "\n")))
+	asked := []string{q.collection, q.filter, fmt.Sprint(q.NewestFirst, q.Versions)}
+	sum := sha256.Sum256([]byte(strings.Join(asked, "\n")))
 	return base64.RawURLEncoding.EncodeToString(sum[:9])
 }

@@ -1,68 +1,77 @@
 package logs
 
 import (
+	"context"
 	"fmt"
-	"net/http"
 	"slices"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // one answers with one record, as it is now. An id does not say when its record is from, so the
 // archive is searched, the newest first, for as long as one request may take. An altered record is
 // the answer only where no other content with the id can be read.
-func (f *Function) one(w http.ResponseWriter, r *http.Request, id string) error {
-	q, err := f.readQuery(r, "$select")
+func (cfg Config) one(ctx context.Context, r web.Request) (web.Answer, error) {
+	q, err := cfg.readOne(ctx, r)
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
-	types, err := f.types(r, q)
+	types, err := cfg.types(ctx, q)
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
-	s := &sought{id: id, end: time.Now().Add(f.Slice), slice: f.Slice}
+	s := &sought{id: r.Path("id"), end: time.Now().Add(cfg.Slice), slice: cfg.Slice}
 	var gaps []archive.Gap
 	for _, q.Stream = range types {
-		progress, err := f.Archive.Progress(r.Context(), q.Stream)
+		progress, err := cfg.Archive.Progress(ctx, q.Stream)
 		if err != nil {
-			return err
+			return web.Answer{}, err
 		}
-		q.Within(progress, f.Now())
-		q.OnlyID(id)
-		found, err := f.find(r, q, s)
+		q.Within(progress, cfg.Now())
+		q.OnlyID(s.id)
+		found, err := cfg.search(ctx, q, s)
 		if err != nil {
-			return err
+			return web.Answer{}, err
 		}
 		if found != nil {
-			answer.SetTampered(w.Header(), s.altered)
-			answer.Raw(w, q.project(*found))
-			return nil
+			web.SetTampered(r.Header, s.altered)
+			return web.Raw(q.project(*found)), nil
 		}
-		missing, err := f.Gaps.OfQuestion(r.Context(), q.Question)
+		missing, err := cfg.Gaps.OfQuestion(ctx, q.Question)
 		if err != nil {
-			return err
+			return web.Answer{}, err
 		}
 		gaps = append(gaps, missing...)
 	}
-	answer.SetTampered(w.Header(), s.altered)
+	web.SetTampered(r.Header, s.altered)
 	if err := s.tampered(); err != nil {
-		return err
+		return web.Answer{}, err
 	}
 	slices.SortStableFunc(gaps, func(a, b archive.Gap) int { return a.From.Compare(b.From) })
-	answer.SetGaps(w, gaps)
-	return s.notThere(q.collection, gaps)
+	web.SetGaps(r.Header, gaps)
+	return web.Answer{}, s.notThere(q.collection, gaps)
+}
+
+// readOne reads a request for one record of a collection.
+func (cfg Config) readOne(ctx context.Context, r web.Request) (query, error) {
+	q := query{collection: r.Path("collection")}
+	log, err := logOf(r)
+	if err != nil {
+		return q, err
+	}
+	return cfg.asked(ctx, r, q, log.Stream)
 }
 
 // types are the streams that may have the record.
-func (f *Function) types(r *http.Request, q query) ([]entra.Stream, error) {
+func (cfg Config) types(ctx context.Context, q query) ([]entra.Stream, error) {
 	if logs.Of(q.Stream).EventType == "" {
 		return []entra.Stream{q.Stream}, nil
 	}
-	all, err := f.Streams.All(r.Context())
+	all, err := cfg.Streams.All(ctx)
 	other := func(s entra.Stream) bool { return logs.Of(s).Collection != q.collection }
 	return slices.DeleteFunc(slices.Clone(all), other), err
 }
@@ -89,9 +98,9 @@ func (s *sought) meet(of entra.Stream, rec archive.Archived) {
 	}
 }
 
-// find searches one stream; nil where it has none that can be given.
-func (f *Function) find(r *http.Request, q query, s *sought) (found *archive.Archived, err error) {
-	err = q.Each(r.Context(), f.Archive, "", func(rec archive.Archived, matches bool) (bool, error) {
+// search searches one stream; nil where it has none that can be given.
+func (cfg Config) search(ctx context.Context, q query, s *sought) (found *archive.Archived, err error) {
+	err = q.Each(ctx, cfg.Archive, "", func(rec archive.Archived, matches bool) (bool, error) {
 		switch {
 		case matches && rec.Tampered != "":
 			s.meet(q.Stream, rec)
@@ -149,7 +158,7 @@ func (s *sought) notThere(collection string, gaps []archive.Gap) error {
 		if i > 0 {
 			out.Why += "; "
 		}
-		out.Why += fmt.Sprintf("%s to %s, %s", answer.Time(g.From), answer.Time(g.To), g.Reason)
+		out.Why += fmt.Sprintf("%s to %s, %s", web.Time(g.From), web.Time(g.To), g.Reason)
 	}
 	if more := len(gaps) - gapsInMessage; more > 0 {
 		out.Why += fmt.Sprintf("; and %d more", more)

@@ -2,6 +2,7 @@ package logs_test
 
 import (
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -18,6 +19,7 @@ import (
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/search/searchtest"
 	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 var begin = time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
@@ -30,13 +32,12 @@ func signIn(id string, minute int) map[string]any {
 
 // serve serves an archive's logs.
 func serve(t *testing.T, a *searchtest.Archive, slice time.Duration, of ...entra.Stream) string {
-	read := &logs.Function{Archive: a, Streams: streams.New(of, nil), Gaps: search.NewGaps(a), Now: a.Now, Slice: slice}
-	mux := http.NewServeMux()
-	mux.Handle("/auditLogs/{collection}", read)
-	mux.Handle("/auditLogs/{collection}/{id}", read)
-	server := httptest.NewServer(mux)
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "", logs.New(logs.Config{Archive: a, Streams: streams.New(of, nil),
+		Gaps: search.NewGaps(a), Now: a.Now, Slice: slice}))
+	require.NoError(t, err)
+	server := httptest.NewServer(host)
 	t.Cleanup(server.Close)
-	return server.URL + "/auditLogs/signIns"
+	return server.URL + "/api/auditLogs/signIns"
 }
 
 func get(t *testing.T, address string) (*http.Response, gjson.Result) {

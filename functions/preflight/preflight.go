@@ -1,51 +1,55 @@
-// Package preflight is the HTTP function that tells what the app may do in its tenant and its storage account, and what each
-// missing piece means.
+// Package preflight is the HTTP function that tells what the app may do in its tenant and its
+// storage account, and what each missing piece means.
 package preflight
 
 import (
 	"context"
-	"net/http"
+	_ "embed"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/preflight"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
-// Function answers GET /api/preflight.
-type Function struct {
-	Run     func(context.Context) []preflight.Check
-	Binary  preflight.Binary
-	Cloud   string
-	Graph   string // endpoint
-	Now     func() time.Time
-	BaseURL string // of links; empty: as forwarded
+//go:embed function.json
+var trigger []byte
+
+// Config of the function.
+type Config struct {
+	Run    func(context.Context) []preflight.Check
+	Binary preflight.Binary
+	Cloud  string
+	Graph  string // endpoint
+	Now    func() time.Time
 }
 
-type report struct {
-	Context string            `json:"@odata.context"`
-	AsOf    string            `json:"asOfDateTime"`
-	Status  preflight.Status  `json:"status"` // the worst of the checks'
-	Version string            `json:"version"`
-	SHA256  string            `json:"binarySha256,omitempty"`
-	Cloud   string            `json:"cloud"`
-	Graph   string            `json:"graphEndpoint"`
-	Value   []preflight.Check `json:"value"`
+// New makes the function.
+func New(cfg Config) web.Function {
+	return web.Function{Name: "preflight", Trigger: trigger, Operations: []web.Operation{{
+		ID: "Preflight", Summary: "Check permissions, licence, storage and clock",
+		Text: "What the app may do in its tenant and its storage account, and what each missing piece means. " +
+			"It takes up to a minute.",
+		Role:    web.RoleRead,
+		Answers: web.Shape{Name: "preflight", Is: about{}, Rows: preflight.Check{}, AsOf: true, Text: "The checks"},
+		Do:      cfg.check,
+	}}}
 }
 
-// ServeHTTP makes the checks, which takes up to a minute: they keep to the ceiling of Graph's reports.
-func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := answer.ReadParameters(r).Err(); err != nil {
-		answer.Error(w, r, err)
-		return
+// about is what the list says of itself.
+type about struct {
+	Status  preflight.Status `json:"status" text:"The worst of the checks: ok, limited or failed" enum:"ok,limited,failed"`
+	Version string           `json:"version" text:"Which version answers"`
+	SHA256  string           `json:"binarySha256,omitempty" text:"SHA-256 of the program that answers, in hexadecimal"`
+	Cloud   string           `json:"cloud" text:"Which of Microsoft's clouds"`
+	Graph   string           `json:"graphEndpoint" text:"Address of Microsoft Graph"`
+}
+
+// check makes the checks, which takes up to a minute: they keep to the ceiling of Graph's reports.
+func (cfg Config) check(ctx context.Context, _ web.Request) (web.Answer, error) {
+	checks := cfg.Run(ctx)
+	if err := ctx.Err(); err != nil { // what failed for that says nothing
+		return web.Answer{}, err
 	}
-	checks := f.Run(r.Context())
-	if err := r.Context().Err(); err != nil { // what failed for that says nothing
-		answer.Error(w, r, err)
-		return
-	}
-	answer.JSON(w, http.StatusOK, report{
-		Context: answer.BaseURL(r, f.BaseURL) + "/api/$metadata#preflight", AsOf: answer.Time(f.Now()),
-		Status: preflight.Worst(checks), Value: checks,
-		Version: f.Binary.Version, SHA256: f.Binary.SHA256, Cloud: f.Cloud, Graph: f.Graph,
-	})
+	return web.List[preflight.Check]{Of: "preflight", AsOf: cfg.Now(), Value: checks,
+		About: about{preflight.Worst(checks), cfg.Binary.Version, cfg.Binary.SHA256, cfg.Cloud, cfg.Graph}}.Answer(), nil
 }

@@ -1,69 +1,77 @@
-// Package purge is the HTTP function that tells what the next run of purgearchive would drop, and drops nothing.
+// Package purge is the HTTP function that tells what the next run of purgearchive would drop, and
+// drops nothing.
 package purge
 
 import (
-	"net/http"
+	"context"
+	_ "embed"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
-// Function answers GET /api/purge.
-type Function struct {
+//go:embed function.json
+var trigger []byte
+
+// Config of the function.
+type Config struct {
 	Purger  *archive.Purger
 	Streams *streams.Known
 	Now     func() time.Time
-	BaseURL string // of links; empty: as forwarded
+}
+
+// New makes the function.
+func New(cfg Config) web.Function {
+	return web.Function{Name: "purge", Trigger: trigger, Operations: []web.Operation{{
+		ID: "PlanPurge", Summary: "What would be purged",
+		Text: "Months that are past ARCHIVE_RETENTION, and whether the next run drops them. Nothing is dropped by asking.",
+		Role: web.RoleRead,
+		Parameters: []web.Parameter{
+			web.Text("stream", "One or several logs, with commas between; all by default"),
+		},
+		Answers: web.Shape{Name: "purge", Rows: month{}, AsOf: true, Text: "Months that are past their retention"},
+		Do:      cfg.plan,
+	}}}
 }
 
 type month struct {
-	Stream      entra.Stream `json:"stream"`
-	Month       string       `json:"month,omitempty"`
-	Records     int64        `json:"records"`
-	StoredBytes int64        `json:"storedBytes"`
-	Rule        string       `json:"rule"`
-	Dropped     bool         `json:"willBeDropped"`
-	Kept        string       `json:"keptBecause,omitempty"`
+	Stream      entra.Stream `json:"stream" text:"Which log"`
+	Month       string       `json:"month,omitempty" text:"As 2026-10"`
+	Records     int64        `json:"records" text:"Records and earlier versions"`
+	StoredBytes int64        `json:"storedBytes" text:"What they take"`
+	Rule        string       `json:"rule" text:"By which it is past its retention"`
+	Dropped     bool         `json:"willBeDropped" text:"Whether the next run of purgearchive drops it"`
+	Kept        string       `json:"keptBecause,omitempty" text:"Why it is kept"`
 }
 
-// ServeHTTP answers with the plan.
-func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := f.serve(w, r); err != nil {
-		answer.Error(w, r, err)
-	}
-}
-
-func (f *Function) serve(w http.ResponseWriter, r *http.Request) error {
-	p := answer.ReadParameters(r, "stream")
-	if p.Err() != nil {
-		return p.Err()
-	}
-	archived, err := f.Streams.All(r.Context())
+// plan answers with the months.
+func (cfg Config) plan(ctx context.Context, r web.Request) (web.Answer, error) {
+	archived, err := cfg.Streams.All(ctx)
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
-	asked, err := answer.Streams(p.List("stream"), archived)
+	asked, err := web.Streams(r.Query.List("stream"), archived)
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
-	now := f.Now()
-	out := answer.List[month]{Context: answer.BaseURL(r, f.BaseURL) + "/api/$metadata#purge", AsOf: answer.Time(now), Value: []month{}}
+	now := cfg.Now()
+	out := web.List[month]{Of: "purge", AsOf: now}
 	for _, s := range asked {
-		months, err := f.Purger.Plan(r.Context(), s, now)
+		months, err := cfg.Purger.Plan(ctx, s, now)
 		if entra.CodeOf(err) == entra.CodeTampered && err != nil && len(asked) > 1 {
 			out.Value = append(out.Value, month{Stream: s, Kept: err.Error()}) // the others are told all the same
 			continue
 		}
 		if err != nil {
-			return err
+			return web.Answer{}, err
 		}
 		for _, m := range months {
-			out.Value = append(out.Value, month{m.Stream, m.Month.Format("2006-01"), m.Records, m.StoredBytes, m.Rule, m.Kept == "", m.Kept})
+			out.Value = append(out.Value, month{m.Stream, m.Month.Format("2006-01"), m.Records, m.StoredBytes, m.Rule,
+				m.Kept == "", m.Kept})
 		}
 	}
-	answer.JSON(w, http.StatusOK, out)
-	return nil
+	return out.Answer(), nil
 }

@@ -1,8 +1,10 @@
-// Package purgearchive is the timer function that drops months which are past the archive's own retention.
+// Package purgearchive is the timer function that drops months which are past the archive's own
+// retention.
 package purgearchive
 
 import (
 	"context"
+	_ "embed"
 	"errors"
 	"fmt"
 	"strings"
@@ -13,9 +15,12 @@ import (
 
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/web"
 )
+
+//go:embed function.json
+var trigger []byte
 
 // Name is the function's, and its folder's.
 const Name = "purgearchive"
@@ -29,20 +34,21 @@ type Config struct {
 	Budget  time.Duration
 }
 
-// Run makes the function. One stream's failure is its own; the invocation then fails.
-func Run(cfg Config) funchost.Timer {
-	return func(ctx context.Context) (funchost.Result, error) {
-		done, err := cfg.purges(ctx)
-		kept, lines := false, []string{}
-		for _, p := range done {
-			kept = kept || p.months > 0
-			lines = append(lines, p.lines...)
-		}
-		if len(lines) == 0 && err == nil {
-			lines = []string{"nothing is past its retention"}
-		}
-		return funchost.Ended(ctx, Name, strings.Join(lines, "; "), kept, err)
+// New makes the function.
+func New(cfg Config) web.Function { return web.Function{Name: Name, Trigger: trigger, Timer: cfg.run} }
+
+// run is one run. One stream's failure is its own; the invocation then fails.
+func (cfg Config) run(ctx context.Context) (web.Result, error) {
+	done, err := cfg.purges(ctx)
+	kept, lines := false, []string{}
+	for _, p := range done {
+		kept = kept || p.months > 0
+		lines = append(lines, p.lines...)
 	}
+	if len(lines) == 0 && err == nil {
+		lines = []string{"nothing is past its retention"}
+	}
+	return web.Ended(ctx, Name, strings.Join(lines, "; "), kept, err)
 }
 
 // purged is what became of a stream's months that are past their retention.
@@ -88,7 +94,8 @@ func (cfg Config) purge(ctx context.Context, s entra.Stream, now time.Time) (out
 		}
 		switch {
 		case m.TakenBack > 0:
-			out.lines = append(out.lines, fmt.Sprintf("sealed %d hours of %s of %s again that an interrupted purge had begun to drop: %s", m.TakenBack, month, s, m.Kept))
+			out.lines = append(out.lines, fmt.Sprintf("sealed %d hours of %s of %s again that an interrupted purge "+
+				"had begun to drop: %s", m.TakenBack, month, s, m.Kept))
 		case m.Dropped:
 			out.lines = append(out.lines, fmt.Sprintf("dropped %s of %s (%d records)", month, s, m.Records))
 		case m.Kept != "":

@@ -1,70 +1,92 @@
-// Package reference is the HTTP function that tells what the audit log records, and what error codes of sign-ins mean.
+// Package reference is the HTTP function that tells what the audit log records, and what error
+// codes of sign-ins mean.
 package reference
 
 import (
-	"net/http"
+	"context"
+	_ "embed"
 	"strconv"
 	"strings"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/reference"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
-// Function answers GET /api/reference/auditActivities and GET /api/reference/errorCodes.
-type Function struct {
-	Now     func() time.Time
-	BaseURL string // of links; empty: as forwarded
+//go:embed function.json
+var trigger []byte
+
+const (
+	activities = "auditActivities"
+	errorCodes = "errorCodes"
+)
+
+// New makes the function. now is the machine's clock.
+func New(now func() time.Time) web.Function {
+	f := function{now}
+	list := web.Choice("list", "", "auditActivities or errorCodes", activities, errorCodes)
+	return web.Function{Name: "reference", Trigger: trigger, Operations: []web.Operation{{
+		ID: "ListReference", Summary: "Known activities or error codes",
+		Text: "What the audit log records (auditActivities), or what error codes of sign-ins mean (errorCodes).",
+		Role: web.RoleRead, Path: []web.Parameter{list},
+		Parameters: []web.Parameter{
+			web.Text("search", "Words that stand in a row"),
+			web.Text("service", "Of activities: the service"),
+			web.Text("category", "Of activities: the category"),
+			web.Format(),
+		},
+		Answers: web.Shape{Name: "reference", Rows: row{}, AsOf: true, Text: "Rows"},
+		Do:      f.list,
+	}}}
 }
 
-// ServeHTTP answers with a list.
-func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := f.serve(w, r); err != nil {
-		answer.Error(w, r, err)
-	}
+type function struct{ now func() time.Time }
+
+// row stands for either list's.
+type row struct{}
+
+// Open says what a row is.
+func (row) Open() string {
+	return "An activity (service, category, activity) or an error code (errorCode, name, status, meaning, remedy)"
 }
 
-func (f *Function) serve(w http.ResponseWriter, r *http.Request) error {
-	p := answer.ReadParameters(r, "search", "service", "category", "$format")
-	asCSV := p.CSV(r)
-	if p.Err() != nil {
-		return p.Err()
-	}
+// list answers with the list that the path names.
+func (f function) list(_ context.Context, r web.Request) (web.Answer, error) {
+	search := strings.ToLower(r.Query.Text("search"))
 	has := func(texts ...string) bool {
-		return strings.Contains(strings.ToLower(strings.Join(texts, "\t")), strings.ToLower(p.Text("search")))
+		return strings.Contains(strings.ToLower(strings.Join(texts, "\t")), search)
 	}
-	switch name := r.PathValue("list"); name {
-	case "auditActivities":
-		rows := []reference.Activity{}
+	switch name := r.Path("list"); name {
+	case activities:
+		is := func(parameter, value string) bool {
+			return !r.Query.Has(parameter) || strings.EqualFold(value, r.Query.Text(parameter))
+		}
+		var rows []reference.Activity
 		for _, a := range reference.Activities() {
-			if has(a.Service, a.Category, a.Activity) && (!p.Has("service") || strings.EqualFold(a.Service, p.Text("service"))) &&
-				(!p.Has("category") || strings.EqualFold(a.Category, p.Text("category"))) {
+			if has(a.Service, a.Category, a.Activity) && is("service", a.Service) && is("category", a.Category) {
 				rows = append(rows, a)
 			}
 		}
-		return list(f, w, r, name, rows, asCSV)
-	case "errorCodes":
+		return listOf(name, f.now(), rows), nil
+	case errorCodes:
 		all, err := reference.ErrorCodes()
 		if err != nil {
-			return err
+			return web.Answer{}, err
 		}
-		rows := []reference.ErrorCode{}
+		var rows []reference.ErrorCode
 		for _, c := range all {
 			if has(strconv.Itoa(c.Code), c.Name, c.Status, c.Meaning, c.Remedy) {
 				rows = append(rows, c)
 			}
 		}
-		return list(f, w, r, name, rows, asCSV)
+		return listOf(name, f.now(), rows), nil
 	default:
-		return &entra.Error{Code: entra.CodeNotFound, Doing: "find reference/" + entra.Clip(name, 80), Why: "there is no such list", Remedy: "there are auditActivities and errorCodes"}
+		return web.Answer{}, &entra.Error{Code: entra.CodeNotFound, Doing: "find reference/" + entra.Clip(name, 80),
+			Why: "there is no such list", Remedy: "there are auditActivities and errorCodes"}
 	}
 }
 
-func list[T any](f *Function, w http.ResponseWriter, r *http.Request, name string, rows []T, asCSV bool) error {
-	if asCSV {
-		return answer.CSV(w, name+".csv", rows)
-	}
-	answer.JSON(w, http.StatusOK, answer.List[T]{Context: answer.BaseURL(r, f.BaseURL) + "/api/$metadata#reference/" + name, AsOf: answer.Time(f.Now()), Value: rows})
-	return nil
+func listOf[T any](name string, asOf time.Time, rows []T) web.Answer {
+	return web.List[T]{Of: "reference/" + name, AsOf: asOf, Value: rows, File: name}.Answer()
 }

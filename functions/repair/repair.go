@@ -4,108 +4,98 @@ package repair
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"io"
+	_ "embed"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
 	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/web"
 )
+
+//go:embed function.json
+var trigger []byte
 
 // Kind is the kind of its jobs.
 const Kind = "repair"
 
-// Function answers GET /api/repair, POST /api/repair and GET /api/repair/{job}.
-type Function struct {
+// Config of the function.
+type Config struct {
 	Repairer *archive.Repairer
 	Jobs     jobs.Store
 	Streams  *streams.Known
 	Now      func() time.Time
-	BaseURL  string        // of links; empty: as forwarded
 	Slice    time.Duration // how long one request works
 }
 
-// maxBody bounds a request's body.
-const maxBody = 64 << 10
-
-// ServeHTTP plans a repair, starts one, or goes on with one.
-func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if err := f.serve(w, r); err != nil {
-		answer.Error(w, r, err)
-	}
+// New makes the function. No flow should have the master key, so it is no part of the connector.
+func New(cfg Config) web.Function {
+	answers := web.Shape{Name: "repair", Is: repairing{}, Later: true}
+	stream := web.Text("stream", "The log whose row of progress is looked at")
+	stream.Required = true
+	return web.Function{Name: "repair", Trigger: trigger, Operations: []web.Operation{
+		{
+			Summary: "What a repair would make", Text: "What is wrong with a row of progress. Nothing is written by asking.",
+			Role: web.RoleRead, Parameters: []web.Parameter{stream}, Answers: answers, Do: cfg.plan,
+			Incomplete: func(context.Context, web.Request) error { return refuse("no stream is named", true) },
+		},
+		{
+			Method: http.MethodPost, Summary: "Make a row of progress anew", Text: "The body names the log.",
+			Role: web.RoleOperate, Body: request{}, BodyText: "Which log", Answers: answers, Do: cfg.repair,
+		},
+		{
+			Given: "job", Summary: "Go on with a repair", Text: "Does the next part of a repair that was started.",
+			Role: web.RoleRead, Hidden: true, Path: []web.Parameter{web.Text("job", "From Location")}, Answers: answers,
+			Do: cfg.proceed,
+		},
+	}}
 }
 
-func (f *Function) serve(w http.ResponseWriter, r *http.Request) error {
-	runner := &jobs.Runner[archive.Repairing]{Kind: Kind, Store: f.Jobs, Now: f.Now, Slice: f.Slice,
+// request is the body of a POST.
+type request struct {
+	Stream string `json:"stream" text:"The log whose row of progress is made anew"`
+}
+
+func (cfg Config) runner() *jobs.Runner[archive.Repairing] {
+	return &jobs.Runner[archive.Repairing]{Kind: Kind, Store: cfg.Jobs, Now: cfg.Now, Slice: cfg.Slice,
 		Work: func(ctx context.Context, s archive.Repairing) (archive.Repairing, bool, error) {
-			err := f.Repairer.Work(ctx, &s, time.Now().Add(f.Slice))
+			err := cfg.Repairer.Work(ctx, &s, time.Now().Add(cfg.Slice))
 			return s, s.Done, err
 		}}
-	var (
-		job jobs.Job
-		s   archive.Repairing
-		err error
-	)
-	if id := r.PathValue("job"); id != "" {
-		if err := answer.CheckParameters(r); err != nil {
-			return err
-		}
-		job, s, err = runner.Continue(r.Context(), id)
-	} else {
-		if s, err = f.read(w, r); err != nil {
-			return err
-		}
-		job, s, err = runner.Start(r.Context(), s)
-	}
-	if err != nil {
-		return err
-	}
-	f.answer(w, r, job, s)
-	return nil
 }
 
-// read reads which stream is asked for: a plan's in the query, a repair's in the body.
-func (f *Function) read(w http.ResponseWriter, r *http.Request) (archive.Repairing, error) {
-	out := archive.Repairing{Plan: r.Method != http.MethodPost, By: archive.Execution{ID: uuid.NewString(), Work: r.Method + " /api/repair"}}
-	name := r.URL.Query().Get("stream")
-	if out.Plan {
-		if err := answer.CheckParameters(r, "stream"); err != nil {
-			return out, err
-		}
-	} else {
-		if err := answer.CheckParameters(r); err != nil {
-			return out, err
-		}
-		var err error
-		if name, err = readBody(http.MaxBytesReader(w, r.Body, maxBody)); err != nil {
-			return out, err
-		}
-	}
-	if name == "" {
-		return out, refuse("no stream is named", out.Plan)
-	}
-	out.Stream = entra.Stream(name)
-	return out, f.Streams.Check(r.Context(), out.Stream)
+func (cfg Config) plan(ctx context.Context, r web.Request) (web.Answer, error) {
+	return cfg.start(ctx, r, r.Query.Text("stream"), true)
 }
 
-func readBody(body io.Reader) (string, error) {
-	var asked struct {
-		Stream string `json:"stream"`
+func (cfg Config) repair(ctx context.Context, r web.Request) (web.Answer, error) {
+	var asked request
+	if err := r.ReadBody(&asked); err != nil {
+		return web.Answer{}, refuse(err.Error(), false)
 	}
-	dec := json.NewDecoder(body)
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(&asked); err != nil && !errors.Is(err, io.EOF) {
-		return "", refuse(err.Error(), false)
+	if asked.Stream == "" {
+		return web.Answer{}, refuse("no stream is named", false)
 	}
-	return asked.Stream, nil
+	return cfg.start(ctx, r, asked.Stream, false)
+}
+
+func (cfg Config) start(ctx context.Context, r web.Request, stream string, plan bool) (web.Answer, error) {
+	asked := archive.Repairing{Stream: entra.Stream(stream), Plan: plan,
+		By: archive.Execution{ID: uuid.NewString(), Work: r.Method() + " /api/repair"}}
+	if err := cfg.Streams.Check(ctx, asked.Stream); err != nil {
+		return web.Answer{}, err
+	}
+	job, s, err := cfg.runner().Start(ctx, asked)
+	return answerOf(r, job, s, err)
+}
+
+func (cfg Config) proceed(ctx context.Context, r web.Request) (web.Answer, error) {
+	job, s, err := cfg.runner().Continue(ctx, r.Path("job"))
+	return answerOf(r, job, s, err)
 }
 
 func refuse(why string, plan bool) error {
@@ -113,37 +103,41 @@ func refuse(why string, plan bool) error {
 	if plan {
 		accepted = "?stream=directoryAudits"
 	}
-	return &entra.Error{Code: entra.CodeBadRequest, Doing: "read what to repair", Why: why, Remedy: "accepted is " + accepted}
+	return &entra.Error{Code: entra.CodeBadRequest, Doing: "read what to repair", Why: why,
+		Remedy: "accepted is " + accepted}
 }
 
 // repairing is the answer.
 type repairing struct {
-	Context string       `json:"@odata.context"`
-	Status  string       `json:"status"` // running, planned, repaired
-	Stream  entra.Stream `json:"stream"`
-	Wrong   []string     `json:"wrong"`
-	Windows int64        `json:"windowsVerified"`
-	Records int64        `json:"recordsVerified"`
+	Context string       `json:"@odata.context" text:"What this is"`
+	Status  string       `json:"status" text:"running, planned or repaired"`
+	Stream  entra.Stream `json:"stream" text:"Which log"`
+	Wrong   []string     `json:"wrong" text:"What was found"`
+	Windows int64        `json:"windowsVerified" text:"Hours of this log"`
+	Records int64        `json:"recordsVerified" text:"Records of this log"`
 
-	Rows         int64  `json:"rows"` // of hours; 0 where the row of progress is kept
-	Entries      int64  `json:"entries"`
-	Begin        string `json:"beginDateTime,omitempty"`
-	BackfilledTo string `json:"backfilledToDateTime,omitempty"`
-	Watermark    string `json:"watermarkDateTime,omitempty"`
-	SettledTo    string `json:"settledUntilDateTime,omitempty"`
-	PurgedTo     string `json:"purgedUntilDateTime,omitempty"`
-	Stored       int64  `json:"records"`
-	Versions     int64  `json:"versions"`
-	Entry        *int64 `json:"entry,omitempty"` // number of the log's entry that says so
-	Reason       string `json:"reason,omitempty"`
+	Rows         int64  `json:"rows" text:"Hours that the row is made from; 0 where the row is kept"`
+	Entries      int64  `json:"entries" text:"Entries of the log"`
+	Begin        string `json:"beginDateTime,omitempty" text:"First moment that the archive holds"`
+	BackfilledTo string `json:"backfilledToDateTime,omitempty" text:"How far the backfill has come"`
+	Watermark    string `json:"watermarkDateTime,omitempty" text:"Newest that is read"`
+	SettledTo    string `json:"settledUntilDateTime,omitempty" text:"Sealed after the last pass up to here"`
+	PurgedTo     string `json:"purgedUntilDateTime,omitempty" text:"Everything before was dropped"`
+	Stored       int64  `json:"records" text:"Records"`
+	Versions     int64  `json:"versions" text:"Versions"`
+	Entry        *int64 `json:"entry,omitempty" text:"Entry of the log that says so"`
+	Reason       string `json:"reason,omitempty" text:"What it says"`
 }
 
-func (f *Function) answer(w http.ResponseWriter, r *http.Request, job jobs.Job, s archive.Repairing) {
-	base, p := answer.BaseURL(r, f.BaseURL), s.Rebuilt
-	out := repairing{Context: base + "/api/$metadata#repair", Status: "repaired", Stream: s.Stream, Wrong: s.Wrong,
+func answerOf(r web.Request, job jobs.Job, s archive.Repairing, err error) (web.Answer, error) {
+	if err != nil {
+		return web.Answer{}, err
+	}
+	p := s.Rebuilt
+	out := repairing{Context: r.Context("repair"), Status: "repaired", Stream: s.Stream, Wrong: s.Wrong,
 		Windows: s.Verification.Windows, Records: s.Verification.Records, Rows: s.Rows, Entries: p.Seals,
-		Begin: answer.Time(p.Begin), BackfilledTo: answer.Time(p.Backfilled), Watermark: answer.Time(p.Watermark),
-		SettledTo: answer.Time(p.SealedTo), PurgedTo: answer.Time(p.PurgedTo), Stored: p.Records, Versions: p.Versions}
+		Begin: web.Time(p.Begin), BackfilledTo: web.Time(p.Backfilled), Watermark: web.Time(p.Watermark),
+		SettledTo: web.Time(p.SealedTo), PurgedTo: web.Time(p.PurgedTo), Stored: p.Records, Versions: p.Versions}
 	if out.Wrong == nil {
 		out.Wrong = []string{}
 	}
@@ -153,10 +147,9 @@ func (f *Function) answer(w http.ResponseWriter, r *http.Request, job jobs.Job, 
 	switch {
 	case !job.Done:
 		out.Status = "running"
-		answer.Accepted(w, base+"/api/repair/"+url.PathEscape(job.ID), out)
-		return
+		return web.Later(r.JobAddress(Kind, job.ID), out), nil
 	case s.Plan:
 		out.Status = "planned"
 	}
-	answer.JSON(w, http.StatusOK, out)
+	return web.Object(out), nil
 }

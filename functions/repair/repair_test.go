@@ -19,12 +19,12 @@ import (
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 const slice = 20 * time.Second
@@ -54,7 +54,7 @@ func (s slow) Inspect(ctx context.Context, stream entra.Stream, from, to time.Ti
 type ledger struct {
 	*testing.T
 	store *tablestest.Store
-	host  *funchost.Host
+	host  *web.Host
 }
 
 func inBubble(t *testing.T, takes time.Duration, test func(l *ledger)) {
@@ -69,11 +69,11 @@ func inBubble(t *testing.T, takes time.Duration, test func(l *ledger)) {
 		known := streams.New(both, store)
 		clock := func(context.Context) (time.Time, error) { return time.Now(), nil }
 		repairer := archive.NewRepairer(slow{store, takes}, nil, 0, clock, time.Now)
-		l := &ledger{t, store, funchost.New(slog.New(slog.DiscardHandler))}
-		function := &repair.Function{Repairer: repairer, Jobs: store, Streams: known, Now: time.Now, BaseURL: "http://here", Slice: slice}
-		l.host.HTTP("/api/repair", function, http.MethodGet, http.MethodPost)
-		l.host.HTTP("/api/repair/{job}", function, http.MethodGet)
-		l.host.HTTP("/api/coverage", &coverage.Function{Ledger: store, Gaps: search.NewGaps(store), Streams: known, Now: time.Now}, http.MethodGet)
+		host, err := web.Serve(slog.New(slog.DiscardHandler), "http://here", repair.New(repair.Config{Repairer: repairer,
+			Jobs: store, Streams: known, Now: time.Now, Slice: slice}),
+			coverage.New(coverage.Config{Ledger: store, Gaps: search.NewGaps(store), Streams: known, Now: time.Now}))
+		require.NoError(t, err)
+		l := &ledger{t, store, host}
 		test(l)
 	})
 }

@@ -1,55 +1,91 @@
-// Package snapshot is the HTTP function that takes a snapshot of the directory now, and tells how it stands with snapshots.
+// Package snapshot is the HTTP function that takes a snapshot of the directory now, and tells how
+// it stands with snapshots.
 package snapshot
 
 import (
 	"context"
+	_ "embed"
 	"net/http"
-	"net/url"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
+	"github.com/entraledger/entraledger/internal/web"
 )
+
+//go:embed function.json
+var trigger []byte
 
 // Kind is the kind of its jobs.
 const Kind = "snapshot"
 
-// Function answers GET and POST /api/snapshot, and GET /api/snapshot/{job}.
-type Function struct {
+// Config of the function.
+type Config struct {
 	Snapshotter *snapshots.Snapshotter
 	Reader      *directory.Reader
 	Jobs        jobs.Store
 	Now         func() time.Time
-	BaseURL     string        // of links; empty: as forwarded
 	Slice       time.Duration // how long one request works
+}
+
+// New makes the function.
+func New(cfg Config) web.Function {
+	state := web.Shape{Name: "snapshotState", Is: answer{}, Later: true}
+	return web.Function{Name: "snapshot", Trigger: trigger, Operations: []web.Operation{
+		{
+			ID: "ListSnapshots", Summary: "How it stands with snapshots",
+			Text: "The latest snapshots of the directory, the newest first.", Role: web.RoleRead,
+			Answers: web.Shape{Name: "snapshots", Rows: row{}, AsOf: true, Text: "Snapshots, the newest first"},
+			Do:      cfg.list,
+		},
+		{
+			Method: http.MethodPost, ID: "TakeSnapshot", Summary: "Take a snapshot now",
+			Text: "Reads the directory; what takes longer than 20 seconds is answered with 202 and goes on while Location " +
+				"is asked.",
+			Role: web.RoleOperate, Answers: state, Do: cfg.start,
+		},
+		{
+			Given: "job", ID: "ContinueSnapshot", Summary: "Go on with a snapshot",
+			Text: "Does the next part of a snapshot that was started.", Hidden: true, Role: web.RoleRead,
+			Path: []web.Parameter{web.Text("job", "From Location")}, Answers: state, Do: cfg.proceed,
+		},
+	}}
 }
 
 // row is one snapshot. Keys without a value are left out.
 type row struct {
-	ID            string                  `json:"id"`
+	ID            string                  `json:"id" text:"Its begin"`
 	Status        string                  `json:"status"`
-	AsOf          string                  `json:"asOfDateTime"`
-	Finished      string                  `json:"finishedDateTime,omitempty"`
-	Phase         directory.Phase         `json:"phase"`
-	Users         int64                   `json:"users"`
-	Applications  int64                   `json:"applicationsWithCredentials"`
-	Principals    int64                   `json:"servicePrincipalsWithCredentials"`
-	Credentials   int64                   `json:"credentials"`
-	GraphRequests int64                   `json:"graphRequests"`
-	Undisclosed   []directory.Undisclosed `json:"undisclosed"`
-	LastStep      string                  `json:"lastStepDateTime,omitempty"` // while it is read
-	LastError     string                  `json:"lastError,omitempty"`        // lastFailure's message
-	LastFailure   *failure                `json:"lastFailure,omitempty"`
+	AsOf          string                  `json:"asOfDateTime" text:"As of when"`
+	Finished      string                  `json:"finishedDateTime,omitempty" text:"When it became whole"`
+	Phase         directory.Phase         `json:"phase" text:"What is read at the moment"`
+	Users         int64                   `json:"users" text:"Users read"`
+	Applications  int64                   `json:"applicationsWithCredentials" text:"Applications"`
+	Principals    int64                   `json:"servicePrincipalsWithCredentials" text:"Service principals"`
+	Credentials   int64                   `json:"credentials" text:"Credentials"`
+	GraphRequests int64                   `json:"graphRequests" text:"Pages read from Graph"`
+	Undisclosed   []directory.Undisclosed `json:"undisclosed" text:"What the tenant did not disclose to the snapshot"`
+	LastStep      string                  `json:"lastStepDateTime,omitempty" text:"When the reading last came further"`
+	LastError     string                  `json:"lastError,omitempty"`
+	LastFailure   *failure                `json:"lastFailure,omitempty" text:"Why it comes no further"`
+}
+
+// Texts are those that are too long for their line.
+func (row) Texts() map[string]string {
+	return map[string]string{
+		"status": "reading, failing (the last run failed or made no step, or no snapshot has become whole for too long), " +
+			"stalled (no step for ARCHIVE_ALERT_AFTER), whole, dropped; running as an answer to a request that goes on",
+		"lastError": "Why the last run failed, or why the timer fails: the message of lastFailure",
+	}
 }
 
 // failure is why a snapshot comes no further, as coverage tells it of a stream.
 type failure struct {
-	DateTime string     `json:"dateTime"`
-	Code     entra.Code `json:"code"`
-	Message  string     `json:"message"`
+	DateTime string     `json:"dateTime" text:"When"`
+	Code     entra.Code `json:"code" text:"As a code"`
+	Message  string     `json:"message" text:"What failed, why, and what to do"`
 }
 
 // failureOf is what the timer says that fails, else why the last run failed; nil where neither
@@ -59,23 +95,24 @@ func failureOf(s directory.Snapshot) *failure {
 	case s.Stage == directory.Whole:
 		return nil
 	case s.Behind != nil:
-		return &failure{answer.Time(s.Behind.At), s.Behind.Code, s.Behind.Message}
+		return &failure{web.Time(s.Behind.At), s.Behind.Code, s.Behind.Message}
 	case s.LastError == "":
 		return nil
 	case s.LastErrorAt.IsZero(): // an older version noted it
-		return &failure{answer.Time(s.Updated), entra.CodeInternal, s.LastError}
+		return &failure{web.Time(s.Updated), entra.CodeInternal, s.LastError}
 	}
-	return &failure{answer.Time(s.LastErrorAt), s.LastErrorCode, s.LastError}
+	return &failure{web.Time(s.LastErrorAt), s.LastErrorCode, s.LastError}
 }
 
 func rowOf(s directory.Snapshot) row {
-	r := row{ID: s.ID, Status: s.Status(), AsOf: answer.Time(s.AsOf), Finished: answer.Time(s.Finished), Phase: s.Phase, Users: s.Users, Applications: s.Applications,
-		Principals: s.Principals, Credentials: s.Credentials, GraphRequests: s.GraphRequests, Undisclosed: s.Undisclosed, LastError: s.LastError, LastFailure: failureOf(s)}
+	r := row{ID: s.ID, Status: s.Status(), AsOf: web.Time(s.AsOf), Finished: web.Time(s.Finished),
+		Phase: s.Phase, Users: s.Users, Applications: s.Applications, Principals: s.Principals, Credentials: s.Credentials,
+		GraphRequests: s.GraphRequests, Undisclosed: s.Undisclosed, LastError: s.LastError, LastFailure: failureOf(s)}
 	if r.LastFailure != nil {
 		r.LastError = r.LastFailure.Message
 	}
 	if s.Stage == directory.Reading {
-		r.LastStep = answer.Time(s.LastStep())
+		r.LastStep = web.Time(s.LastStep())
 	}
 	if r.Undisclosed == nil {
 		r.Undisclosed = []directory.Undisclosed{}
@@ -89,67 +126,56 @@ type state struct {
 	Snapshot directory.Snapshot
 }
 
-// ServeHTTP starts a snapshot, goes on with one, or lists them.
-func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	err := answer.ReadParameters(r).Err()
-	switch {
-	case err != nil:
-	case r.Method == http.MethodPost || r.PathValue("job") != "":
-		err = f.work(w, r)
-	default:
-		err = f.list(w, r)
-	}
-	if err != nil {
-		answer.Error(w, r, err)
-	}
+// answer is one snapshot, as an object.
+type answer struct {
+	Context string `json:"@odata.context" text:"What this is"`
+	row
 }
 
-func (f *Function) list(w http.ResponseWriter, r *http.Request) error {
-	snaps, err := f.Reader.State(r.Context())
+// list answers with the latest snapshots.
+func (cfg Config) list(ctx context.Context, _ web.Request) (web.Answer, error) {
+	snaps, err := cfg.Reader.State(ctx)
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
-	list := answer.List[row]{Context: answer.BaseURL(r, f.BaseURL) + "/api/$metadata#snapshots", AsOf: answer.Time(f.Now()), Value: []row{}}
+	list := web.List[row]{Of: "snapshots", AsOf: cfg.Now()}
 	for _, s := range snaps {
 		list.Value = append(list.Value, rowOf(s))
 	}
-	answer.JSON(w, http.StatusOK, list)
-	return nil
+	return list.Answer(), nil
 }
 
-func (f *Function) work(w http.ResponseWriter, r *http.Request) error {
-	runner := &jobs.Runner[state]{Kind: Kind, Store: f.Jobs, Now: f.Now, Slice: f.Slice, Work: f.slice}
-	var (
-		job jobs.Job
-		s   state
-		err error
-	)
-	if id := r.PathValue("job"); id != "" {
-		job, s, err = runner.Continue(r.Context(), id)
-	} else {
-		job, s, err = runner.Start(r.Context(), state{})
-	}
+func (cfg Config) runner() *jobs.Runner[state] {
+	return &jobs.Runner[state]{Kind: Kind, Store: cfg.Jobs, Now: cfg.Now, Slice: cfg.Slice, Work: cfg.slice}
+}
+
+func (cfg Config) start(ctx context.Context, r web.Request) (web.Answer, error) {
+	job, s, err := cfg.runner().Start(ctx, state{})
+	return answerOf(r, job, s, err)
+}
+
+func (cfg Config) proceed(ctx context.Context, r web.Request) (web.Answer, error) {
+	job, s, err := cfg.runner().Continue(ctx, r.Path("job"))
+	return answerOf(r, job, s, err)
+}
+
+func answerOf(r web.Request, job jobs.Job, s state, err error) (web.Answer, error) {
 	if err != nil {
-		return err
+		return web.Answer{}, err
 	}
-	base := answer.BaseURL(r, f.BaseURL)
-	out := struct {
-		Context string `json:"@odata.context"`
-		row
-	}{base + "/api/$metadata#snapshots/$entity", rowOf(s.Snapshot)}
+	out := answer{r.Context("snapshots/$entity"), rowOf(s.Snapshot)}
 	if !job.Done {
 		out.Status = "running"
-		answer.Accepted(w, base+"/api/snapshot/"+url.PathEscape(job.ID), out)
-		return nil
+		return web.Later(r.JobAddress(Kind, job.ID), out), nil
 	}
-	answer.JSON(w, http.StatusOK, out)
-	return nil
+	return web.Object(out), nil
 }
 
-// slice goes on with the snapshot. Only the first one begins one: what is asked for is one snapshot, whoever finishes it.
-func (f *Function) slice(ctx context.Context, s state) (state, bool, error) {
+// slice goes on with the snapshot. Only the first one begins one: what is asked for is one
+// snapshot, whoever finishes it.
+func (cfg Config) slice(ctx context.Context, s state) (state, bool, error) {
 	if s.Begun {
-		snaps, err := f.Reader.State(ctx)
+		snaps, err := cfg.Reader.State(ctx)
 		if err != nil {
 			return s, false, err
 		}
@@ -160,8 +186,9 @@ func (f *Function) slice(ctx context.Context, s state) (state, bool, error) {
 			}
 		}
 	}
-	report, err := f.Snapshotter.Run(ctx, f.Slice, true)
-	if cut := report.Stopped && report.Snapshot.ID != ""; err != nil && !cut { // what was begun goes on with the next slice
+	report, err := cfg.Snapshotter.Run(ctx, cfg.Slice, true)
+	// What was begun goes on with the next slice.
+	if cut := report.Stopped && report.Snapshot.ID != ""; err != nil && !cut {
 		return s, false, err
 	}
 	s.Begun, s.Snapshot = true, report.Snapshot

@@ -1,14 +1,18 @@
-// Package snapshotdirectory is the timer function that notes every user's sign-in activity and every credential of an
-// application.
+// Package snapshotdirectory is the timer function that notes every user's sign-in activity and
+// every credential of an application.
 package snapshotdirectory
 
 import (
 	"context"
+	_ "embed"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/directory/snapshots"
-	"github.com/entraledger/entraledger/internal/funchost"
+	"github.com/entraledger/entraledger/internal/web"
 )
+
+//go:embed function.json
+var trigger []byte
 
 // Name is the function's, and its folder's.
 const Name = "snapshotdirectory"
@@ -20,19 +24,20 @@ type Config struct {
 	AlertAfter  time.Duration // without a step, or a day and that without a whole snapshot, before the invocation fails
 }
 
-// Run makes the function. Its schedule fires several times a night: a large tenant takes more than
+// New makes the function.
+func New(cfg Config) web.Function { return web.Function{Name: Name, Trigger: trigger, Timer: cfg.run} }
+
+// run is one run. Its schedule fires several times a night: a large tenant takes more than
 // one run, and a run that finds the snapshot done does nothing. A budget's end is no failure by
 // itself; no step for AlertAfter is, whatever the cause.
-func Run(cfg Config) funchost.Timer {
-	return func(ctx context.Context) (funchost.Result, error) {
-		report, err := cfg.Snapshotter.Run(ctx, cfg.Budget, false)
-		if report.Stopped {
-			err = nil // it is none of the snapshot's
-		}
-		err = cfg.Snapshotter.Check(ctx, report, err, report.Now, cfg.AlertAfter)
-		if err == nil && report.Stopped && !report.Finished {
-			return funchost.Stopped(Name, report.Summary(), report.Stepped)
-		}
-		return funchost.Result{Summary: report.Summary()}, err
+func (cfg Config) run(ctx context.Context) (web.Result, error) {
+	report, err := cfg.Snapshotter.Run(ctx, cfg.Budget, false)
+	if report.Stopped {
+		err = nil // it is none of the snapshot's
 	}
+	err = cfg.Snapshotter.Check(ctx, report, err, report.Now, cfg.AlertAfter)
+	if err == nil && report.Stopped && !report.Finished {
+		return web.Stopped(Name, report.Summary(), report.Stepped)
+	}
+	return web.Result{Summary: report.Summary()}, err
 }

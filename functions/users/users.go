@@ -2,40 +2,52 @@
 package users
 
 import (
+	"context"
+	_ "embed"
 	"encoding/json"
-	"net/http"
 
-	"github.com/entraledger/entraledger/internal/answer"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
-// Function answers GET /api/users/{id}; the id may be a user principal name.
-type Function struct {
-	Reader  *directory.Reader
-	BaseURL string // of links; empty: as forwarded
+//go:embed function.json
+var trigger []byte
+
+// Snapshot is what the function reads.
+type Snapshot interface {
+	User(ctx context.Context, id string, days int) (directory.Snapshot, json.RawMessage, error)
 }
 
-type envelope struct {
-	Context     string                  `json:"@odata.context"`
-	AsOf        string                  `json:"asOfDateTime"`
-	Undisclosed []directory.Undisclosed `json:"undisclosed,omitempty"`
+// New makes the function.
+func New(snapshot Snapshot) web.Function {
+	f := function{snapshot}
+	return web.Function{Name: "users", Trigger: trigger, Operations: []web.Operation{{
+		ID: "GetUser", Summary: "One user with all evidence", Text: "All that the snapshot knows of one user.",
+		Role:       web.RoleRead,
+		Path:       []web.Parameter{web.Text("id", "Object ID or user principal name")},
+		Parameters: []web.Parameter{web.Whole("days", 90, 1, 3650, "Inactive after so many days")},
+		Answers: web.Shape{Name: "userEvidence", Is: struct {
+			about
+			directory.UserRow
+		}{}},
+		Do: f.get,
+	}}}
 }
 
-// ServeHTTP answers with the user's row.
-func (f *Function) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	p := answer.ReadParameters(r, "days")
-	days := p.Int("days", 90, 1, 3650)
-	err := p.Err()
-	var (
-		snap directory.Snapshot
-		row  json.RawMessage
-	)
-	if err == nil {
-		snap, row, err = f.Reader.User(r.Context(), r.PathValue("id"), days)
-	}
+type function struct{ snapshot Snapshot }
+
+// about stands before the user's own properties.
+type about struct {
+	Context     string                  `json:"@odata.context" text:"What this is"`
+	AsOf        string                  `json:"asOfDateTime" text:"As of when"`
+	Undisclosed []directory.Undisclosed `json:"undisclosed,omitempty" text:"What the tenant did not disclose"`
+}
+
+// get answers with the user's row.
+func (f function) get(ctx context.Context, r web.Request) (web.Answer, error) {
+	snap, row, err := f.snapshot.User(ctx, r.Path("id"), r.Query.Int("days"))
 	if err != nil {
-		answer.Error(w, r, err)
-		return
+		return web.Answer{}, err
 	}
-	answer.Entity(w, envelope{answer.BaseURL(r, f.BaseURL) + "/api/$metadata#users/$entity", answer.Time(snap.AsOf), snap.Undisclosed}, row)
+	return web.Entity(about{r.Context("users/$entity"), web.Time(snap.AsOf), snap.Undisclosed}, row), nil
 }

@@ -1,6 +1,39 @@
-// Package versionedlogs names the addresses at which functions/logs answers as well: clients of Microsoft Graph put a version
-// before the path. Such a client's base address is this app's, with /api behind it.
+// Package versionedlogs is the HTTP function logs at other addresses: clients of Microsoft Graph
+// put a version before the path. Such a client's base address is this app's, with /api behind it.
 package versionedlogs
 
-// Versions are the segments that stand before auditLogs. Both give the same: the records as they were received.
-func Versions() []string { return []string{"v1.0", "beta"} }
+import (
+	"context"
+	_ "embed"
+	"slices"
+
+	"github.com/entraledger/entraledger/functions/logs"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/web"
+)
+
+//go:embed function.json
+var trigger []byte
+
+// versions are the segments that stand before auditLogs. Both give the same: the records as they
+// were received.
+var versions = []string{"v1.0", "beta"}
+
+// New makes the function. It is no part of the connector, which has logs.
+func New(cfg logs.Config) web.Function {
+	f := logs.New(cfg)
+	f.Name, f.Trigger = "versionedlogs", trigger
+	for i := range f.Operations {
+		o := &f.Operations[i]
+		find := o.Find
+		o.ID = ""
+		o.Path = append([]web.Parameter{web.Choice("version", "", "Both give the same", versions...)}, o.Path...)
+		o.Find = func(ctx context.Context, r web.Request) error {
+			if !slices.Contains(versions, r.Path("version")) {
+				return &entra.Error{Code: entra.CodeNotFound, Doing: "find " + r.Address(), Why: "there is no such function"}
+			}
+			return find(ctx, r)
+		}
+	}
+	return f
+}

@@ -12,10 +12,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/preflight"
 	"github.com/entraledger/entraledger/internal/settings"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 const root = "../.."
@@ -238,5 +238,5 @@ func TestTheAppRolesAreThoseThatTheHandlerAsksFor(t *testing.T) {
 		require.ElementsMatch(t, []string{"User", "Application"}, r.AllowedMemberTypes)
 		values = append(values, r.Value)
 	}
-	require.ElementsMatch(t, []string{funchost.RoleRead, funchost.RoleOperate}, values)
+	require.ElementsMatch(t, []string{string(web.RoleRead), string(web.RoleOperate)}, values)
 }

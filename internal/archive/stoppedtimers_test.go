@@ -13,13 +13,13 @@ import (
 	"github.com/entraledger/entraledger/functions/purgearchive"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // requireHandedOver checks that a timer's run ended well although it was stopped.
-func requireHandedOver(l *lab, summary string, result funchost.Result, err error) {
+func requireHandedOver(l *lab, summary string, result web.Result, err error) {
 	l.Helper()
 	require.NoError(l, err)
 	require.True(l, result.HandedOver)
@@ -27,7 +27,7 @@ func requireHandedOver(l *lab, summary string, result funchost.Result, err error
 }
 
 // requireNothingDone checks that it failed, because it was stopped before it could do anything.
-func requireNothingDone(l *lab, function string, result funchost.Result, err error) {
+func requireNothingDone(l *lab, function string, result web.Result, err error) {
 	l.Helper()
 	require.False(l, result.HandedOver)
 	require.Equal(l, entra.CodeUnavailable, entra.CodeOf(err))
@@ -36,7 +36,7 @@ func requireNothingDone(l *lab, function string, result funchost.Result, err err
 }
 
 // requireDone checks that the run after it did the rest.
-func requireDone(l *lab, summary string, result funchost.Result, err error) {
+func requireDone(l *lab, summary string, result web.Result, err error) {
 	l.Helper()
 	require.NoError(l, err)
 	require.False(l, result.HandedOver)
@@ -47,18 +47,18 @@ func TestAStoppedRunOfArchivelogsIsHandedOverOnlyAfterAStepAndNotBehind(t *testi
 	for name, c := range map[string]struct {
 		page  int           // that the stop comes in
 		alert time.Duration // ARCHIVE_ALERT_AFTER
-		check func(*lab, funchost.Result, error)
+		check func(*lab, web.Result, error)
 	}{
-		"at the first page": {1, 24 * time.Hour, func(l *lab, r funchost.Result, err error) { requireNothingDone(l, "archivelogs", r, err) }},
-		"at the third page": {3, 24 * time.Hour, func(l *lab, r funchost.Result, err error) {
+		"at the first page": {1, 24 * time.Hour, func(l *lab, r web.Result, err error) { requireNothingDone(l, "archivelogs", r, err) }},
+		"at the third page": {3, 24 * time.Hour, func(l *lab, r web.Result, err error) {
 			requireHandedOver(l, "1 streams, 2 pages: 200 records fetched", r, err)
 		}},
-		"at the third page, and still behind": {3, 3 * time.Hour, func(l *lab, r funchost.Result, err error) {
+		"at the third page, and still behind": {3, 3 * time.Hour, func(l *lab, r web.Result, err error) {
 			require.False(l, r.HandedOver)
 			require.Equal(l, entra.CodeBehind, entra.CodeOf(err))
 			require.ErrorContains(l, err, "keep up with "+string(stream))
 		}},
-		"at the first page, and behind": {1, 3 * time.Hour, func(l *lab, _ funchost.Result, err error) {
+		"at the first page, and behind": {1, 3 * time.Hour, func(l *lab, _ web.Result, err error) {
 			require.Equal(l, entra.CodeBehind, entra.CodeOf(err))
 		}},
 	} {
@@ -69,9 +69,9 @@ func TestAStoppedRunOfArchivelogsIsHandedOverOnlyAfterAStepAndNotBehind(t *testi
 				_, err := l.run()
 				require.NoError(l, err)
 				time.Sleep(10 * time.Hour)
-				run := func(ctx context.Context) (funchost.Result, error) {
-					return archivelogs.Run(archivelogs.Config{Preflight: func(context.Context) {}, Collector: l.collector(l.store, l.tenant),
-						Streams: []entra.Stream{stream}, Budget: budget, AlertAfter: c.alert})(ctx)
+				run := func(ctx context.Context) (web.Result, error) {
+					return archivelogs.New(archivelogs.Config{Preflight: func(context.Context) {}, Collector: l.collector(l.store, l.tenant),
+						Streams: []entra.Stream{stream}, Budget: budget, AlertAfter: c.alert}).Timer(ctx)
 				}
 				ctx, stop := context.WithCancel(l.Context())
 				pages := 0
@@ -116,11 +116,11 @@ func TestAStoppedRunOfIndexarchiveIsHandedOverOnlyAfterADay(t *testing.T) {
 		time.Sleep(20 * days)
 		_, err = l.run()
 		require.NoError(l, err)
-		run := func(left int, failed error) (funchost.Result, error) {
+		run := func(left int, failed error) (web.Result, error) {
 			ctx, stop := context.WithCancel(l.Context())
 			defer stop()
 			store := &stoppedIndexer{l.store, left, stop, failed}
-			return indexarchive.Run(indexarchive.Config{Store: store, Streams: streams.New([]entra.Stream{stream}, nil), Budget: budget})(ctx)
+			return indexarchive.New(indexarchive.Config{Store: store, Streams: streams.New([]entra.Stream{stream}, nil), Budget: budget}).Timer(ctx)
 		}
 		result, err := run(0, nil)
 		requireNothingDone(l, "indexarchive", result, err)
@@ -133,7 +133,7 @@ func TestAStoppedRunOfIndexarchiveIsHandedOverOnlyAfterADay(t *testing.T) {
 		holdIt(l)
 		ctx, stop := context.WithCancel(l.Context())
 		time.AfterFunc(10*time.Second, stop)
-		result, err = indexarchive.Run(indexarchive.Config{Store: l.store, Streams: streams.New([]entra.Stream{stream}, nil), Budget: budget})(ctx)
+		result, err = indexarchive.New(indexarchive.Config{Store: l.store, Streams: streams.New([]entra.Stream{stream}, nil), Budget: budget}).Timer(ctx)
 		requireNothingDone(l, "indexarchive", result, err)
 		time.Sleep(archive.LeaseLength)
 		result, err = run(1000, nil)
@@ -159,10 +159,10 @@ func (s *stoppedPurger) DropMonth(ctx context.Context, stream entra.Stream, mont
 func TestAStoppedRunOfPurgearchiveIsHandedOverOnlyAfterAMonth(t *testing.T) {
 	inNovember(t, func(l *lab) {
 		l.sealOctober()
-		run := func(ctx context.Context, before, after context.CancelFunc) (funchost.Result, error) {
+		run := func(ctx context.Context, before, after context.CancelFunc) (web.Result, error) {
 			purger := archive.NewPurger(&stoppedPurger{l.store, before, after}, l.heads, archive.Retention{Default: archive.LeastRetention})
-			return purgearchive.Run(purgearchive.Config{Purger: purger, Streams: streams.New([]entra.Stream{stream}, nil), Budget: budget,
-				Clock: func(context.Context) (time.Time, error) { return time.Now(), nil }})(ctx)
+			return purgearchive.New(purgearchive.Config{Purger: purger, Streams: streams.New([]entra.Stream{stream}, nil), Budget: budget,
+				Clock: func(context.Context) (time.Time, error) { return time.Now(), nil }}).Timer(ctx)
 		}
 		nothing := func() {}
 		ctx, stop := context.WithCancel(l.Context())
@@ -179,7 +179,7 @@ func TestAStoppedRunOfPurgearchiveIsHandedOverOnlyAfterAMonth(t *testing.T) {
 		// The clock is the first that is asked.
 		ctx, stop = context.WithCancel(l.Context())
 		stop()
-		result, err = purgearchive.Run(purgearchive.Config{Budget: budget, Clock: func(ctx context.Context) (time.Time, error) { return time.Time{}, ctx.Err() }})(ctx)
+		result, err = purgearchive.New(purgearchive.Config{Budget: budget, Clock: func(ctx context.Context) (time.Time, error) { return time.Time{}, ctx.Err() }}).Timer(ctx)
 		requireNothingDone(l, "purgearchive", result, err)
 	})
 }

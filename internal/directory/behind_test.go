@@ -24,8 +24,8 @@ import (
 	"github.com/entraledger/entraledger/internal/directory/collections"
 	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 const (
@@ -57,10 +57,9 @@ func (n *night) fire(after time.Duration) (string, error) {
 }
 
 // fireUntil is one whose process is told to stop when ctx ends.
-func (n *night) fireUntil(ctx context.Context, after time.Duration) (funchost.Result, error) {
+func (n *night) fireUntil(ctx context.Context, after time.Duration) (web.Result, error) {
 	n.tenant.Freeze(now.Add(after))
-	return snapshotdirectory.Run(snapshotdirectory.Config{Snapshotter: n.snapshotter(), Budget: n.budget,
-		AlertAfter: alertAfter})(ctx)
+	return snapshotdirectory.New(snapshotdirectory.Config{Snapshotter: n.snapshotter(), Budget: n.budget, AlertAfter: alertAfter}).Timer(ctx)
 }
 
 func (n *night) snapshotter() *snapshots.Snapshotter {
@@ -84,8 +83,9 @@ type shown struct {
 func (n *night) shown() shown {
 	n.Helper()
 	w := httptest.NewRecorder()
-	f := &snapshot.Function{Reader: n.reader, Now: n.tenant.Now}
-	f.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/snapshot", nil))
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "", snapshot.New(snapshot.Config{Reader: n.reader, Now: n.tenant.Now}))
+	require.NoError(n, err)
+	host.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/snapshot", nil))
 	require.Equal(n, http.StatusOK, w.Code, "%s", w.Body)
 	var list struct{ Value []shown }
 	require.NoError(n, json.Unmarshal(w.Body.Bytes(), &list))

@@ -11,35 +11,42 @@ import (
 
 // CredentialRow is one credential in an answer. What is not known is left out.
 type CredentialRow struct {
-	KeyID         string     `json:"keyId"`
-	Kind          Kind       `json:"kind"`
-	State         State      `json:"state"`
-	Reason        string     `json:"reason"`
-	AppID         string     `json:"appId"`
-	AppName       string     `json:"appDisplayName"`
-	Origin        Origin     `json:"origin"`
-	ObjectID      string     `json:"objectId"`
-	Name          string     `json:"displayName,omitempty"`
-	Identifier    string     `json:"customKeyIdentifier,omitempty"`
-	SAML          bool       `json:"samlSigning"`
-	Start         string     `json:"startDateTime,omitempty"`
-	End           string     `json:"endDateTime,omitempty"`
-	DaysLeft      *int       `json:"daysLeft,omitempty"`
-	LastUsed      string     `json:"lastUsedDateTime,omitempty"`
-	UseKnown      bool       `json:"useKnown"`
-	Successor     string     `json:"successorKeyId,omitempty"`
-	HasSuccessor  bool       `json:"hasSuccessor"`
-	SelfRotating  bool       `json:"selfRotating"`
-	NoOwner       bool       `json:"noOwner"`
-	Owners        []OwnerRow `json:"owners"`
+	KeyID         string     `json:"keyId" text:"ID of the credential"`
+	Kind          Kind       `json:"kind" text:"secret or certificate" enum:"secret,certificate"`
+	State         State      `json:"state" text:"expired, expiring, unused or valid" enum:"expired,expiring,unused,valid"`
+	Reason        string     `json:"reason" text:"Why, in a sentence"`
+	AppID         string     `json:"appId" text:"Client ID of the application"`
+	AppName       string     `json:"appDisplayName" text:"Name of the application"`
+	Origin        Origin     `json:"origin" text:"Where it lies" enum:"application,servicePrincipal"`
+	ObjectID      string     `json:"objectId" text:"ID of the object on which it lies"`
+	Name          string     `json:"displayName,omitempty" text:"Name of the credential"`
+	Identifier    string     `json:"customKeyIdentifier,omitempty" text:"A certificate's thumbprint, in base64 as a rule"`
+	SAML          bool       `json:"samlSigning" text:"Whether it signs SAML tokens"`
+	Start         string     `json:"startDateTime,omitempty" text:"Valid from"`
+	End           string     `json:"endDateTime,omitempty" text:"Valid to; absent where it never ends"`
+	DaysLeft      *int       `json:"daysLeft,omitempty" text:"Whole days up to its end; negative once it has ended"`
+	LastUsed      string     `json:"lastUsedDateTime,omitempty" text:"Last use, by the report of the tenant"`
+	UseKnown      bool       `json:"useKnown" text:"Whether the tenant has the report of use"`
+	Successor     string     `json:"successorKeyId,omitempty" text:"A newer valid credential beside it"`
+	HasSuccessor  bool       `json:"hasSuccessor" text:"Whether there is one"`
+	SelfRotating  bool       `json:"selfRotating" text:"Whether it is renewed without a person"`
+	NoOwner       bool       `json:"noOwner" text:"Whether nobody owns it"`
+	Owners        []OwnerRow `json:"owners" text:"Owners of application and service principal"`
 	OwnersAddress string     `json:"ownersUserPrincipalNames"`
+}
+
+// Texts are those that are too long for their line.
+func (CredentialRow) Texts() map[string]string {
+	return map[string]string{
+		"ownersUserPrincipalNames": "Their sign-in names, with semicolons between: a list of addresses",
+	}
 }
 
 // OwnerRow is an owner in an answer.
 type OwnerRow struct {
-	ID                string `json:"id"`
-	UserPrincipalName string `json:"userPrincipalName,omitempty"`
-	DisplayName       string `json:"displayName,omitempty"`
+	ID                string `json:"id" text:"Object ID"`
+	UserPrincipalName string `json:"userPrincipalName,omitempty" text:"Sign-in name"`
+	DisplayName       string `json:"displayName,omitempty" text:"Name"`
 }
 
 // String is how an owner is written in a cell of a table.

@@ -173,9 +173,9 @@ type Group struct {
 type Undisclosed struct {
 	// signInActivity, credentialUse, applicationUse, users, applications, servicePrincipals, group
 	// <id>; and "all users" or the like, where nothing confirms that what was read is all there is
-	What    string     `json:"resource"`
-	Code    entra.Code `json:"code"`
-	Message string     `json:"message"`
+	What    string     `json:"resource" text:"What the tenant did not disclose: signInActivity, credentialUse, ..."`
+	Code    entra.Code `json:"code" text:"Why, as a code"`
+	Message string     `json:"message" text:"Why, and what to do"`
 }
 
 // WhyUndisclosed tells why something is not disclosed; nil where it is.

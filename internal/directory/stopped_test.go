@@ -20,9 +20,9 @@ import (
 	"github.com/entraledger/entraledger/internal/directory/collections"
 	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // told is when a process is told to stop: within one of the calls that it makes to the tenant and
@@ -219,11 +219,9 @@ func TestASnapshotByHandThatIsStoppedGoesOnWithItsLink(t *testing.T) {
 	for _, at := range []int{1, 2, 6, 20} {
 		subtest(t, fmt.Sprint(at), func(t *testing.T) {
 			n, told := newStopped(t)
-			host := funchost.New(slog.New(slog.DiscardHandler))
-			byHand := &snapshot.Function{Snapshotter: n.snapshotter(), Reader: n.reader, Jobs: n.store,
-				Now: n.tenant.Now, Slice: time.Minute}
-			host.HTTP("/api/snapshot", byHand, http.MethodPost)
-			host.HTTP("/api/snapshot/{job}", byHand, http.MethodGet)
+			host, err := web.Serve(slog.New(slog.DiscardHandler), "", snapshot.New(snapshot.Config{Snapshotter: n.snapshotter(),
+				Reader: n.reader, Jobs: n.store, Now: n.tenant.Now, Slice: time.Minute}))
+			require.NoError(t, err)
 			ask := func(ctx context.Context, method, path string) *httptest.ResponseRecorder {
 				w := httptest.NewRecorder()
 				host.ServeHTTP(w, httptest.NewRequest(method, path, nil).WithContext(ctx))

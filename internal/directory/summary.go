@@ -10,9 +10,9 @@ import (
 
 // Count is one bar of a chart.
 type Count struct {
-	By    string `json:"by"`   // ageBand, userType, accountEnabled, licensed, ...
-	Name  string `json:"name"` // the bar's
-	Count int64  `json:"count"`
+	By    string `json:"by" text:"What is counted by: ageBand, userType, state, ..."`
+	Name  string `json:"name" text:"The bar"`
+	Count int64  `json:"count" text:"How many"`
 }
 
 // counter counts bars in the order in which they were named first.

@@ -12,28 +12,36 @@ import (
 
 // UserRow is one user in an answer. What is not known is left out.
 type UserRow struct {
-	ID                string      `json:"id"`
-	UserPrincipalName string      `json:"userPrincipalName"`
-	DisplayName       string      `json:"displayName,omitempty"`
-	Mail              string      `json:"mail,omitempty"`
-	Department        string      `json:"department,omitempty"`
-	UserType          string      `json:"userType,omitempty"`
-	AccountEnabled    bool        `json:"accountEnabled"`
-	Licensed          bool        `json:"licensed"`
-	AssignedSkuIDs    []string    `json:"assignedSkuIds"`
-	Synced            bool        `json:"onPremisesSyncEnabled"`
-	ExternalUserState string      `json:"externalUserState,omitempty"`
-	Created           string      `json:"createdDateTime,omitempty"`
-	LastSuccessful    string      `json:"lastSuccessfulSignInDateTime,omitempty"`
-	LastInteractive   string      `json:"lastSignInDateTime,omitempty"`
-	LastNonInteract   string      `json:"lastNonInteractiveSignInDateTime,omitempty"`
+	ID                string      `json:"id" text:"Object ID"`
+	UserPrincipalName string      `json:"userPrincipalName" text:"Sign-in name"`
+	DisplayName       string      `json:"displayName,omitempty" text:"Name"`
+	Mail              string      `json:"mail,omitempty" text:"Mail address"`
+	Department        string      `json:"department,omitempty" text:"Department"`
+	UserType          string      `json:"userType,omitempty" text:"Member or Guest"`
+	AccountEnabled    bool        `json:"accountEnabled" text:"Whether the account may sign in"`
+	Licensed          bool        `json:"licensed" text:"Whether it has a licence"`
+	AssignedSkuIDs    []string    `json:"assignedSkuIds" text:"Products of its licences"`
+	Synced            bool        `json:"onPremisesSyncEnabled" text:"Whether it is synchronised from on-premises"`
+	ExternalUserState string      `json:"externalUserState,omitempty" text:"Of a guest: PendingAcceptance or Accepted"`
+	Created           string      `json:"createdDateTime,omitempty" text:"When it was created"`
+	LastSuccessful    string      `json:"lastSuccessfulSignInDateTime,omitempty" text:"Last successful sign-in, by Graph"`
+	LastInteractive   string      `json:"lastSignInDateTime,omitempty" text:"Last interactive attempt"`
+	LastNonInteract   string      `json:"lastNonInteractiveSignInDateTime,omitempty" text:"Last non-interactive attempt"`
 	LastArchived      string      `json:"lastArchivedSignInDateTime,omitempty"`
-	InactiveSince     string      `json:"inactiveSinceDateTime,omitempty"`
-	DaysInactive      *int        `json:"daysInactive,omitempty"`
-	NeverSignedIn     bool        `json:"neverSignedIn"`
-	State             string      `json:"state,omitempty"` // active, inactive, unknown; depends on the question
-	DecidedBy         rules.Basis `json:"decidedBy"`
-	Reason            string      `json:"reason"`
+	InactiveSince     string      `json:"inactiveSinceDateTime,omitempty" text:"The last sign of life"`
+	DaysInactive      *int        `json:"daysInactive,omitempty" text:"Whole days since then"`
+	NeverSignedIn     bool        `json:"neverSignedIn" text:"No successful sign-in is known of"`
+	State             string      `json:"state,omitempty" always:"true" enum:"active,inactive,unknown"`
+	DecidedBy         rules.Basis `json:"decidedBy" text:"Which timestamp or rule decided"`
+	Reason            string      `json:"reason" text:"Why, in a sentence"`
+}
+
+// Texts are those that are too long for their line.
+func (UserRow) Texts() map[string]string {
+	return map[string]string{
+		"lastArchivedSignInDateTime": "Newest successful sign-in in the archive",
+		"state":                      "active, inactive or unknown",
+	}
 }
 
 // The states of a user.

@@ -56,11 +56,18 @@ const (
 
 // Check is one thing that was looked at.
 type Check struct {
-	Name        string     `json:"name"`
-	Status      Status     `json:"status"`
-	Code        entra.Code `json:"code,omitempty"`
-	Detail      string     `json:"detail"`
-	Consequence string     `json:"consequence,omitempty"` // what it means for the archive or the answers
+	Name        string     `json:"name" text:"What was looked at"`
+	Status      Status     `json:"status" enum:"ok,limited,failed"`
+	Code        entra.Code `json:"code,omitempty" text:"Why, as a code"`
+	Detail      string     `json:"detail" text:"What was found, and what to do"`
+	Consequence string     `json:"consequence,omitempty" text:"What it means"`
+}
+
+// Texts are those that are too long for their line.
+func (Check) Texts() map[string]string {
+	return map[string]string{
+		"status": "ok; limited: the app works without it, and says so; failed",
+	}
 }
 
 // Config says what is looked at.

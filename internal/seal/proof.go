@@ -13,19 +13,26 @@ import (
 // Proof shows that one record was part of a window when it was sealed, and the seal part of the stream's log at its head.
 // It needs nothing of the archive to be checked: docs/proof.md has the rules.
 type Proof struct {
-	RecordText  string   `json:"record"`     // its bytes as Graph sent them
-	RecordHash  string   `json:"recordHash"` // hex SHA-256 of its bytes
-	Leaf        int64    `json:"leaf"`       // its place among the window's records, from 0
-	WindowProof []string `json:"windowProof"`
-	Seal        string   `json:"seal"`  // the log entry's text
-	Entry       int64    `json:"entry"` // its place in the log, from 0
-	LogProof    []string `json:"logProof"`
-	Head        string   `json:"head"` // checkpoint
+	RecordText  string   `json:"record" text:"The record as Graph sent it"`
+	RecordHash  string   `json:"recordHash" text:"Its SHA-256"`
+	Leaf        int64    `json:"leaf" text:"Its place in the hour"`
+	WindowProof []string `json:"windowProof" text:"From the record to the seal"`
+	Seal        string   `json:"seal" text:"The seal"`
+	Entry       int64    `json:"entry" text:"The seal's place in the log"`
+	LogProof    []string `json:"logProof" text:"From the seal to the head"`
+	Head        string   `json:"head" text:"The head of the log"`
 
 	// When the content was there, as Leaf.DatesAt has it, and its path in the dates' tree; absent
 	// where the seal does not cover them.
 	Dates      string   `json:"dates,omitempty"`
-	DatesProof []string `json:"datesProof,omitempty"`
+	DatesProof []string `json:"datesProof,omitempty" text:"From the record to the seal"`
+}
+
+// Texts are those that are too long for their line.
+func (Proof) Texts() map[string]string {
+	return map[string]string{
+		"dates": "When the record was first seen, and from when to when it was current; absent for seals without dates",
+	}
 }
 
 // ErrNotSealed says that a record is not part of a seal.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"sync/atomic"
@@ -16,6 +17,7 @@ import (
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // answerTime is what a page of inactive users costs at one size of tenant.
@@ -92,7 +94,12 @@ func measureAnswer(ctx context.Context, users int, asOf time.Time) (answerTime, 
 	if err != nil {
 		return answerTime{}, err
 	}
-	app := httptest.NewServer(&inactiveusers.Function{Reader: directory.NewReader(store, func() time.Time { return asOf })})
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "",
+		inactiveusers.New(directory.NewReader(store, func() time.Time { return asOf })))
+	if err != nil {
+		return answerTime{}, err
+	}
+	app := httptest.NewServer(host)
 	defer app.Close()
 	out := answerTime{Users: users, Pages: answerPages}
 	first := app.URL + "/api/inactive-users?days=30&$top=100"

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/functions/logs"
+	"github.com/entraledger/entraledger/functions/versionedlogs"
 	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/dev/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
@@ -21,6 +23,7 @@ import (
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 func TestMain(m *testing.M) { azuritetest.Main(m) }
@@ -35,11 +38,11 @@ func TestMicrosoftsTypedBuildersReadTheArchive(t *testing.T) {
 	store, err := tablestest.New(tables.Config{ConnectionString: j.Tables})
 	require.NoError(t, err)
 	loseAnHour(t, store) // the builders must not mind what is said of it beside the records
-	read := &logs.Function{Archive: store, Streams: streams.New([]entra.Stream{tenantlogs.SignInsInteractiveUser}, store), Gaps: search.NewGaps(store),
-		Now: time.Now, Slice: time.Minute} // the clock that the collector had, too: its distance from the tenant's is noted
-	mux := http.NewServeMux()
-	mux.HandleFunc("/api/v1.0/auditLogs/{collection}", read.ServeHTTP)
-	server := httptest.NewServer(mux)
+	// The clock is the one that the collector had, too: its distance from the tenant's is noted.
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "", versionedlogs.New(logs.Config{Archive: store, Now: time.Now,
+		Streams: streams.New([]entra.Stream{tenantlogs.SignInsInteractiveUser}, store), Gaps: search.NewGaps(store), Slice: time.Minute}))
+	require.NoError(t, err)
+	server := httptest.NewServer(host)
 	defer server.Close()
 
 	ids := func(j job) (out []string) {

@@ -16,8 +16,8 @@ import (
 
 	"github.com/entraledger/entraledger/functions/archivelogs"
 	"github.com/entraledger/entraledger/internal/archive"
-	"github.com/entraledger/entraledger/internal/funchost"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // written counts what the app writes to its standard output, as it is written on Azure: one line
@@ -36,14 +36,16 @@ func (w *written) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-func (w *written) logger() *slog.Logger { return funchost.NewLogger(w, slog.LevelInfo) }
+func (w *written) logger() *slog.Logger { return web.NewLogger(w, slog.LevelInfo) }
 
 // invoke runs the timer function archivelogs as the Functions host does, with a collector, and
 // returns the line that it answers.
 func invoke(ctx context.Context, collector *archive.Collector, log *slog.Logger) (line string, err error) {
-	host := funchost.New(log)
-	host.Timer(archivelogs.Name, archivelogs.Run(archivelogs.Config{Collector: collector, Streams: logs.DefaultStreams(),
+	host, err := web.Serve(log, "", archivelogs.New(archivelogs.Config{Collector: collector, Streams: logs.DefaultStreams(),
 		Preflight: func(context.Context) {}, Budget: 10 * time.Minute, AlertAfter: 3 * time.Hour}))
+	if err != nil {
+		return "", err
+	}
 	envelope := strings.NewReader(`{"Data":{"timer":{}},"Metadata":{}}`)
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, "/"+archivelogs.Name, envelope)
 	if err != nil {

@@ -27,6 +27,7 @@ import (
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // readTime is what the first page of a search costs in an archive of a year.
@@ -82,7 +83,11 @@ func (p plan) measureReading(ctx context.Context) ([]readTime, *downloadTime, er
 			break
 		}
 	}
-	app := httptest.NewServer(logsAt(store, stream, tenant.Now))
+	host, err := logsAt(store, stream, tenant.Now)
+	if err != nil {
+		return nil, nil, err
+	}
+	app := httptest.NewServer(host)
 	defer app.Close()
 	at := old.Get("createdDateTime").Str
 	var out []readTime
@@ -141,14 +146,11 @@ func measureDownload(ctx context.Context, address string, tenant *simtenant.Tena
 	return out, lines.Err()
 }
 
-func logsAt(store *tablestest.Store, stream entra.Stream, now func() time.Time) http.Handler {
+func logsAt(store *tablestest.Store, stream entra.Stream, now func() time.Time) (http.Handler, error) {
 	known, gaps := streams.New([]entra.Stream{stream}, store), search.NewGaps(store)
-	read := &logs.Function{Archive: store, Streams: known, Gaps: gaps, Now: now, Slice: time.Minute}
-	mux := http.NewServeMux()
-	mux.HandleFunc("/api/auditLogs/{collection}", read.ServeHTTP)
-	files := &downloads.Function{Archive: store, Streams: known, Gaps: gaps, Now: now}
-	mux.HandleFunc("/api/downloads/{name}", files.ServeHTTP)
-	return mux
+	return web.Serve(slog.New(slog.DiscardHandler), "",
+		logs.New(logs.Config{Archive: store, Streams: known, Gaps: gaps, Now: now, Slice: time.Minute}),
+		downloads.New(downloads.Config{Archive: store, Streams: known, Gaps: gaps, Now: now}))
 }
 
 func fetch(ctx context.Context, address string, noFilter bool) ([]byte, error) {

@@ -19,6 +19,7 @@ import (
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
+	"github.com/entraledger/entraledger/internal/web"
 	"github.com/entraledger/entraledger/tools/bench/discard"
 )
 
@@ -49,7 +50,9 @@ func TestAHundredThousandUsersAreWalkedWhileASnapshotLands(t *testing.T) {
 		t.Logf("a snapshot of %d users took %s and %d requests to Graph", report.Snapshot.Users, time.Since(began).Round(time.Second), report.Snapshot.GraphRequests)
 	}
 	take()
-	app := httptest.NewServer(&inactiveusers.Function{Reader: directory.NewReader(store, tenant.Now)})
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "", inactiveusers.New(directory.NewReader(store, tenant.Now)))
+	require.NoError(t, err)
+	app := httptest.NewServer(host)
 	defer app.Close()
 	walk := func(want int, halfway func()) {
 		seen := make(map[string]bool, want)

@@ -23,6 +23,14 @@ func TestTheDocsSayWhatTheCodeSays(t *testing.T) {
 	}
 }
 
+func TestTheConnectorSaysWhatTheCodeSays(t *testing.T) {
+	want, err := connector()
+	require.NoError(t, err)
+	have, err := os.ReadFile(filepath.Join("..", "..", connectorFile))
+	require.NoError(t, err)
+	require.Equal(t, want, string(have), "the connector is not as the code has it: run make docs")
+}
+
 func TestAPageWithoutAMarkIsRefused(t *testing.T) {
 	_, err := insert("# Settings\n", section{"settings.md", "settings", "x"})
 	require.ErrorContains(t, err, "docs/settings.md")

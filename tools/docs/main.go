@@ -1,5 +1,6 @@
 // Docs writes the parts of docs/ that come from the code: settings, permissions, the logs with
-// their tables and files, and what everything costs. Run it as make docs; a test fails where they
+// their tables and files, the HTTP functions, and what everything costs; and the definition of the
+// connector. Run it as make docs; a test fails where they
 // have drifted apart.
 package main
 
@@ -10,8 +11,10 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/entraledger/entraledger/functions"
 	"github.com/entraledger/entraledger/internal/preflight"
 	"github.com/entraledger/entraledger/internal/settings"
+	"github.com/entraledger/entraledger/internal/web/describe"
 )
 
 // section is a part of a file, between two marks that name it.
@@ -27,6 +30,15 @@ func sections(root string) ([]section, error) {
 		return nil, err
 	}
 	costs := costTables{of}
+	all := functions.All(functions.Parts{})
+	overview, err := describe.Overview(all)
+	if err != nil {
+		return nil, err
+	}
+	reference, err := describe.Reference(all)
+	if err != nil {
+		return nil, err
+	}
 	return []section{
 		{"settings.md", "settings", settings.Markdown(settings.All())},
 		{"settings.md", "schedules", settings.Markdown(settings.Schedules())},
@@ -35,6 +47,8 @@ func sections(root string) ([]section, error) {
 		{"permissions.md", "roles", roles()},
 		{"tables.md", "streams", streamTable()},
 		{"tables.md", "columns", columnTables()},
+		{"http.md", "functions", overview},
+		{"http.md", "reference", reference},
 		{"http.md", "collections", collectionTable()},
 		{"http.md", "files", fileTable()},
 		{"runbook.md", "refusals", refusalTable()},
@@ -109,6 +123,13 @@ func main() {
 	folder := flag.String("docs", "docs", "the folder whose files are written")
 	flag.Parse()
 	made, err := pages(".", *folder)
+	var definition string
+	if err == nil {
+		definition, err = connector()
+	}
+	if err == nil {
+		err = os.WriteFile(connectorFile, []byte(definition), 0o644)
+	}
 	if err == nil {
 		for name, text := range made {
 			if err = os.WriteFile(filepath.Join(*folder, name), []byte(text), 0o644); err != nil {

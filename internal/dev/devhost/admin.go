@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/entraledger/entraledger/internal/web/router"
 )
 
 // ServeHTTP is the public listener: the host's own routes first, then the app's.
@@ -17,7 +19,7 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer h.work.Done()
-	parts, ok := splitPath(r.URL.EscapedPath())
+	parts, ok := router.Split(r.URL.EscapedPath())
 	switch {
 	case !ok:
 		w.WriteHeader(http.StatusBadRequest)
@@ -26,7 +28,7 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case strings.EqualFold(parts[0], "admin"):
 		h.serveAdmin(w, r, parts[1:])
 	default:
-		f := h.routes.find(r.Method, r.URL.EscapedPath())
+		f := h.find(r.Method, r.URL.EscapedPath())
 		if f == nil {
 			w.WriteHeader(http.StatusNotFound)
 			return

@@ -130,6 +130,6 @@ func TestAFunctionCanBeDisabledInItsFileOrBySetting(t *testing.T) {
 	h, err := Load(Options{AppRoot: root, Environ: []string{"AzureWebJobs.B.Disabled=true"}})
 	require.NoError(t, err)
 	require.Empty(t, h.timers)
-	require.Nil(t, h.routes.find("GET", "/api/b"))
-	require.NotNil(t, h.routes.find("GET", "/api/c"))
+	require.Nil(t, h.find("GET", "/api/b"))
+	require.NotNil(t, h.find("GET", "/api/c"))
 }

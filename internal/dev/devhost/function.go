@@ -8,6 +8,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/entraledger/entraledger/internal/web/router"
 )
 
 // function is one folder with a function.json.
@@ -28,7 +30,7 @@ type timerTrigger struct {
 }
 
 type httpTrigger struct {
-	template  template
+	template  router.Template
 	path      string // as in function.json, with the prefix
 	methods   []string
 	authLevel string
@@ -212,7 +214,7 @@ func (f *function) readHTTP(b bindingJSON, all []bindingJSON, prefix string, env
 		refuse(fmt.Sprintf("route %q conflicts with the host's own routes", path), "begin it with another word than admin or runtime")
 	}
 	path = strings.TrimPrefix(prefix+"/"+path, "/")
-	parsed, err := parseTemplate(path)
+	parsed, err := router.Parse(path)
 	if err != nil {
 		refuse(err.Error(), "correct the route")
 	}
@@ -226,7 +228,7 @@ func (f *function) readHTTP(b bindingJSON, all []bindingJSON, prefix string, env
 func routeConflicts(functions []*function) (problems []error) {
 	for i, f := range functions {
 		for _, other := range functions[:i] {
-			if f.http == nil || other.http == nil || f.http.template.shape() != other.http.template.shape() {
+			if f.http == nil || other.http == nil || f.http.template.Shape() != other.http.template.Shape() {
 				continue
 			}
 			shared := len(f.http.methods) == 0 || len(other.http.methods) == 0 ||

@@ -14,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/entraledger/entraledger/internal/web/router"
 )
 
 // Options says what to run and how. Only AppRoot is required.
@@ -62,7 +64,7 @@ type Host struct {
 	opts      Options
 	app       *app
 	log       *journal
-	routes    router
+	routes    router.Router
 	timers    map[string]*timer
 	store     *statusStore
 	outcomes  *outcomes
@@ -254,6 +256,26 @@ func (h *Host) Trigger(ctx context.Context, function string) (Invocation, error)
 	case <-ctx.Done():
 		return Invocation{}, fmt.Errorf("trigger %s: %w", function, ctx.Err())
 	}
+}
+
+// newRouter holds the routes of the functions that are not disabled.
+func newRouter(functions []*function) router.Router {
+	var routes []router.Route
+	for _, f := range functions {
+		if f.http != nil && !f.disabled {
+			routes = append(routes, router.Route{Function: f.name, Template: f.http.template, Methods: f.http.methods})
+		}
+	}
+	return router.New(routes)
+}
+
+// find returns nil for an unknown path and for a method that is not listed: the host answers 404 to both.
+func (h *Host) find(method, escapedPath string) *function {
+	m, ok := h.routes.Find(method, escapedPath)
+	if !ok {
+		return nil
+	}
+	return h.function(m.Route.Function)
 }
 
 // function finds a function by name, without regard to case.

@@ -166,34 +166,6 @@ func TestATimerEnvelopeIsWhatTheHostSends(t *testing.T) {
 	require.NotContains(t, string(bare), "RetryContext")
 }
 
-func TestARouteMatchesAsAspNetMatches(t *testing.T) {
-	var functions []*function
-	for _, r := range []struct{ name, route string }{
-		{"all", "api/{*rest}"}, {"item", "api/v1/users/{id}"}, {"me", "api/v1/users/me"}, {"number", "api/v1/users/{n:int}"},
-		{"optional", "api/report/{month?}"}, {"odata", "api/logs/get(period='D7')"},
-	} {
-		parsed, err := parseTemplate(r.route)
-		require.NoError(t, err)
-		functions = append(functions, &function{name: r.name, http: &httpTrigger{template: parsed, methods: []string{"GET"}}})
-	}
-	routes := newRouter(functions)
-	for path, want := range map[string]string{
-		"/api/v1/users/me": "me", "/API/v1/Users/ME": "me", "/api/v1/users/12": "number", "/api/v1/users/99999999999": "item",
-		"/api/v1/users/a%2Fb": "item", "/api/v1/users/a/b": "all", "/api/v1/users/": "all", "/api/report": "optional",
-		"/api/report/2026-11": "optional", "/api/report/2026-11/": "optional", "/api/report/a/b": "all",
-		"/api/logs/get(period='D7')": "odata", "/api": "all", "/other": "", "/": "",
-	} {
-		f := routes.find("GET", path)
-		if want == "" {
-			require.Nil(t, f, path)
-			continue
-		}
-		require.NotNil(t, f, path)
-		require.Equal(t, want, f.name, path)
-	}
-	require.Nil(t, routes.find("POST", "/api/v1/users/me"), "a method that is not listed is 404")
-}
-
 func TestConsoleLinesGetTheHostsLevel(t *testing.T) {
 	require.Equal(t, levelInformation, consoleLevel(false, "error of sorts"))
 	require.Equal(t, levelError, consoleLevel(true, "boom"))

@@ -1,4 +1,4 @@
-package funchost
+package web
 
 import (
 	"context"
@@ -19,8 +19,9 @@ func Invocation(ctx context.Context) string {
 	return id
 }
 
-// NewLogger writes one JSON object a line. The host does not tie a handler's lines to invocations, so the invocation's
-// id stands in each. w is stdout: the host takes every line of stderr for an error.
+// NewLogger writes one JSON object a line. The host does not tie a handler's lines to invocations,
+// so the invocation's id stands in each. w is stdout: the host takes every line of stderr for an
+// error.
 func NewLogger(w io.Writer, level slog.Leveler) *slog.Logger {
 	return slog.New(withInvocation{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})})
 }

@@ -1,4 +1,4 @@
-package funchost_test
+package web_test
 
 import (
 	"encoding/json"

@@ -1,4 +1,4 @@
-package funchost_test
+package web_test
 
 import (
 	"context"
@@ -11,8 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/answer"
-	"github.com/entraledger/entraledger/internal/funchost"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // principal is the header that App Service puts in for a caller with roles.
@@ -20,11 +19,21 @@ func principal(claims string) string {
 	return base64.StdEncoding.EncodeToString([]byte(`{"auth_typ":"aad","name_typ":"name","role_typ":"http://schemas.microsoft.com/ws/2008/06/identity/claims/role","claims":[` + claims + `]}`))
 }
 
+// snapshot is a function that answers a question, and makes the app work.
+func snapshot(do func(context.Context, web.Request) (web.Answer, error)) web.Function {
+	return function("snapshot", "snapshot/{view?}", `"get","post"`, web.Operation{Role: web.RoleRead, Do: do},
+		web.Operation{Method: http.MethodPost, Role: web.RoleOperate, Do: do},
+		web.Operation{Given: "view", Word: "whole", Role: web.RoleRead, Do: do},
+		web.Operation{Given: "view", Word: "whole", Method: http.MethodPost, Role: web.RoleOperate, Do: do})
+}
+
 func TestWithEntraAuthenticationACallerNeedsTheRoleForWhatItDoes(t *testing.T) {
-	host := funchost.New(funchost.NewLogger(io.Discard, nil))
-	host.HTTP("/api/snapshot", http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { answer.JSON(w, 200, map[string]string{"done": "yes"}) }),
-		http.MethodGet, http.MethodPost)
-	host.Timer("archivelogs", func(context.Context) (funchost.Result, error) { return funchost.Result{Summary: "done"}, nil })
+	do := func(context.Context, web.Request) (web.Answer, error) {
+		return web.Object(map[string]string{"done": "yes"}), nil
+	}
+	host, err := web.Serve(web.NewLogger(io.Discard, nil), "", snapshot(do),
+		timer("archivelogs", func(context.Context) (web.Result, error) { return web.Result{Summary: "done"}, nil }))
+	require.NoError(t, err)
 	host.RequireRoles(true)
 	server := httptest.NewServer(host)
 	defer server.Close()
@@ -75,16 +84,18 @@ func TestWithEntraAuthenticationACallerNeedsTheRoleForWhatItDoes(t *testing.T) {
 // TestWithoutAppServicesAuthenticationNobodyIsBelievedAndTimersRunOn sends what the platform would
 // have taken out.
 func TestWithoutAppServicesAuthenticationNobodyIsBelievedAndTimersRunOn(t *testing.T) {
-	host := funchost.New(funchost.NewLogger(io.Discard, nil))
-	for _, path := range []string{"/api/snapshot", "/api/preflight"} {
-		host.HTTP(path, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("it was let through") }), http.MethodGet, http.MethodPost)
+	through := func(context.Context, web.Request) (web.Answer, error) {
+		t.Error("it was let through")
+		return web.Answer{}, nil
 	}
 	ran := 0
-	host.Timer("archivelogs", func(context.Context) (funchost.Result, error) { ran++; return funchost.Result{Summary: "done"}, nil })
+	host, err := web.Serve(web.NewLogger(io.Discard, nil), "", snapshot(through),
+		timer("archivelogs", func(context.Context) (web.Result, error) { ran++; return web.Result{Summary: "done"}, nil }))
+	require.NoError(t, err)
 	host.RequireRoles(false)
 	server := httptest.NewServer(host)
 	defer server.Close()
-	for _, path := range []string{"/api/snapshot", "/api/preflight"} {
+	for _, path := range []string{"/api/snapshot", "/api/snapshot/of-no-kind"} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			req, err := http.NewRequestWithContext(t.Context(), method, server.URL+path, nil)
 			require.NoError(t, err)

@@ -1,4 +1,4 @@
-package funchost
+package web
 
 import (
 	"encoding/base64"
@@ -9,15 +9,19 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// App roles that a caller's token needs where Microsoft Entra authentication stands before the app. They belong to the app
-// registration that infra/ names with entraClientId.
+// Role is an app role.
+type Role string
+
+// App roles that a caller's token needs where Microsoft Entra authentication stands before the app.
+// They belong to the app registration that infra/ names with entraClientId.
 const (
-	RoleRead    = "Ledger.Read"    // every question
-	RoleOperate = "Ledger.Operate" // also what makes the app work: to collect, to take a snapshot
+	RoleRead    Role = "Ledger.Read"    // every question
+	RoleOperate Role = "Ledger.Operate" // also what makes the app work: to collect, to take a snapshot
 )
 
-// principalHeader is what App Service's authentication puts in for a caller whose token it has verified; it takes out what a caller
-// sends under this name. Source: learn.microsoft.com/azure/app-service/configure-authentication-user-identities.
+// principalHeader is what App Service's authentication puts in for a caller whose token it has
+// verified; it takes out what a caller sends under this name. Source:
+// learn.microsoft.com/azure/app-service/configure-authentication-user-identities.
 const principalHeader = "X-MS-CLIENT-PRINCIPAL"
 
 // RequireRoles makes every HTTP function ask for an app role. A caller is believed only where App
@@ -36,8 +40,8 @@ func AuthenticationOff() error {
 			"or set HTTP_AUTHORIZATION to key; timers run on meanwhile"}
 }
 
-// authorize refuses a caller without the role for a method.
-func (h *Host) authorize(r *http.Request) error {
+// authorize refuses a caller without the role. Who may make the app work may ask it, too.
+func (h *Host) authorize(r *http.Request, role Role) error {
 	if !h.requireRoles {
 		return nil
 	}
@@ -46,18 +50,17 @@ func (h *Host) authorize(r *http.Request) error {
 	}
 	roles, ok := rolesOf(r.Header.Get(principalHeader))
 	if !ok {
-		return &entra.Error{Code: entra.CodeUnauthenticated, Doing: "find out who asks", Why: "the request carries no Microsoft Entra identity",
-			Remedy: "send a token for this app (Authorization: Bearer), beside the function key; HTTP_AUTHORIZATION is entra here"}
+		return &entra.Error{Code: entra.CodeUnauthenticated, Doing: "find out who asks",
+			Why: "the request carries no Microsoft Entra identity",
+			Remedy: "send a token for this app (Authorization: Bearer), beside the function key; " +
+				"HTTP_AUTHORIZATION is entra here"}
 	}
-	accepted := []string{RoleOperate}
-	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		accepted = append(accepted, RoleRead)
-	}
-	if slices.ContainsFunc(roles, func(role string) bool { return slices.Contains(accepted, role) }) {
+	if slices.Contains(roles, string(RoleOperate)) || slices.Contains(roles, string(role)) {
 		return nil
 	}
-	return &entra.Error{Code: entra.CodeRole, Doing: "answer " + r.Method + " " + r.URL.Path, Why: "the caller lacks an app role",
-		Remedy: "assign " + accepted[len(accepted)-1] + " to it, in the enterprise application of this app"}
+	return &entra.Error{Code: entra.CodeRole, Doing: "answer " + r.Method + " " + r.URL.Path,
+		Why:    "the caller lacks an app role",
+		Remedy: "assign " + string(role) + " to it, in the enterprise application of this app"}
 }
 
 // rolesOf reads the roles out of the header; ok is false where it names nobody.

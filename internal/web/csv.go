@@ -1,4 +1,4 @@
-package answer
+package web
 
 import (
 	"encoding/csv"
@@ -7,28 +7,12 @@ import (
 	"net/http"
 	"reflect"
 	"slices"
-	"strconv"
 	"strings"
-
-	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// WantsCSV tells whether the caller asks for CSV: $format=csv, or Accept: text/csv. Another $format is refused.
-func WantsCSV(r *http.Request) (bool, error) {
-	switch format := r.URL.Query().Get("$format"); format {
-	case "csv":
-		return true, nil
-	case "json":
-		return false, nil
-	case "":
-		return strings.HasPrefix(r.Header.Get("Accept"), "text/csv"), nil
-	default:
-		return false, &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: "$format is " + strconv.Quote(format), Remedy: "accepted are json and csv"}
-	}
-}
-
-// Table writes rows as CSV, one after the other, with a header of their JSON names, in UTF-8 with a byte order mark, which
-// Excel needs. A struct within a row becomes columns of its own, named like lastError.message; a list stands in one cell.
+// Table writes rows as CSV, one after the other, with a header of their JSON names, in UTF-8 with a
+// byte order mark, which Excel needs. A struct within a row becomes columns of its own, named like
+// lastError.message; a list stands in one cell.
 type Table[T any] struct {
 	w      http.ResponseWriter
 	out    *csv.Writer
@@ -72,47 +56,32 @@ func (t *Table[T]) write(record []string) {
 	_ = t.out.Write(kept) // likewise
 }
 
-// Close ends the file. After an error the connection is cut: half a file must not look like a whole one.
-func (t *Table[T]) Close(err error) {
-	t.out.Flush()
-	if err != nil {
-		_ = http.NewResponseController(t.w).Flush() // likewise
-		panic(http.ErrAbortHandler)
-	}
-}
+// Close ends the file.
+func (t *Table[T]) Close() { t.out.Flush() }
 
-// File is a Table that begins with its first row, so that what fails before can still be answered as an error.
-type File[T any] struct {
-	w      http.ResponseWriter
-	name   string
-	fields []string
-	table  *Table[T]
-}
-
-// NewFile makes a File; nothing is written yet.
-func NewFile[T any](w http.ResponseWriter, name string, fields []string) *File[T] {
-	return &File[T]{w: w, name: name, fields: fields}
-}
-
-// Row writes one row.
-func (f *File[T]) Row(row T) error {
-	if f.table == nil {
-		f.table = NewTable[T](f.w, f.name, f.fields)
-	}
-	f.table.Row(row)
-	return nil
-}
-
-// End ends the file. It gives err back where nothing has been written, and cuts the connection otherwise.
-func (f *File[T]) End(err error) error {
-	if f.table == nil {
-		if err != nil {
-			return err
+// File answers with rows as they are read. It begins with the first one, so that what fails before
+// is answered as an error. fields are the top-level names that are wanted; none means all.
+func File[T any](name string, fields []string, each func(row func(T) error) error) Answer {
+	return Stream(func(w http.ResponseWriter, _ *http.Request) error {
+		var table *Table[T]
+		begin := func() {
+			if table == nil {
+				table = NewTable[T](w, name, fields)
+			}
 		}
-		f.table = NewTable[T](f.w, f.name, f.fields)
-	}
-	f.table.Close(err)
-	return nil
+		err := each(func(row T) error {
+			begin()
+			table.Row(row)
+			return nil
+		})
+		if err == nil {
+			begin()
+		}
+		if table != nil {
+			table.Close()
+		}
+		return err
+	})
 }
 
 // CSV writes rows that are all there.
@@ -121,7 +90,7 @@ func CSV[T any](w http.ResponseWriter, file string, rows []T) error {
 	for _, row := range rows {
 		t.Row(row)
 	}
-	t.Close(nil)
+	t.Close()
 	return nil
 }
 

@@ -1,5 +1,4 @@
-// Package answer writes HTTP answers in the shape of Microsoft Graph and maps errors to statuses, in this one place.
-package answer
+package web
 
 import (
 	"bytes"
@@ -16,8 +15,8 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// statuses are the HTTP statuses of the error codes. Power Automate repeats 408, 429 and 5xx by itself, so what will
-// not get better without a person is 4xx.
+// statuses are the HTTP statuses of the error codes. Power Automate repeats 408, 429 and 5xx by
+// itself, so what will not get better without a person is 4xx.
 var statuses = map[entra.Code]int{
 	entra.CodeBadRequest:      http.StatusBadRequest,
 	entra.CodeNotFound:        http.StatusNotFound,
@@ -57,24 +56,14 @@ func JSON(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(body.Bytes()) // a caller that went away needs no answer
 }
 
-// Entity writes one object: what is said of the answer, and then the object's own properties. Neither may be empty.
-func Entity(w http.ResponseWriter, about any, object json.RawMessage) {
-	head, err := json.Marshal(about)
-	if err != nil {
-		JSON(w, http.StatusOK, about) // which answers with the reason
-		return
-	}
-	JSON(w, http.StatusOK, json.RawMessage(slices.Concat(head[:len(head)-1], []byte(","), object[1:])))
-}
-
 // AppendText appends a JSON text.
 func AppendText(dst []byte, text string) []byte {
 	body, _ := json.Marshal(text) // a text always has a JSON form
 	return append(dst, body...)
 }
 
-// Raw writes a body that is JSON already, byte for byte.
-func Raw(w http.ResponseWriter, body []byte) {
+// writeRaw writes a body that is JSON already, byte for byte.
+func writeRaw(w http.ResponseWriter, body []byte) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(http.StatusOK)
@@ -82,27 +71,48 @@ func Raw(w http.ResponseWriter, body []byte) {
 }
 
 type errorBody struct {
-	Error struct {
-		Code       entra.Code `json:"code"`
-		Message    string     `json:"message"`
-		InnerError struct {
-			Date            string `json:"date"`
-			RequestID       string `json:"request-id,omitempty"`
-			ClientRequestID string `json:"client-request-id,omitempty"`
-		} `json:"innerError"`
-	} `json:"error"`
+	Error errorOf `json:"error" text:"What failed"`
 }
 
-// Error writes err as Graph's error object. An error that nobody put into words is shown as internal: its text is
-// for the log only.
-func Error(w http.ResponseWriter, r *http.Request, err error) {
-	if err != nil && r.Context().Err() != nil { // a caller that went away reads no answer
-		stop := err
-		if err = entra.Without(err, context.Canceled); err == nil {
-			err = &entra.Error{Code: entra.CodeUnavailable, Doing: "answer the request", Why: "this process ends",
-				Remedy: "ask again", Err: stop}
-		}
+type errorOf struct {
+	Code       entra.Code `json:"code"`
+	Message    string     `json:"message" text:"What failed, why, and what to do, in one sentence"`
+	InnerError innerError `json:"innerError" text:"Where to look"`
+}
+
+// Texts are those that are too long for their line.
+func (errorOf) Texts() map[string]string {
+	return map[string]string{
+		"code": "What has to happen next: badRequest, notFound, noSnapshot, skipTokenExpired, permissionMissing, ...",
 	}
+}
+
+type innerError struct {
+	Date            string `json:"date" text:"When"`
+	RequestID       string `json:"request-id,omitempty" text:"Under which the app logged the reason"`
+	ClientRequestID string `json:"client-request-id,omitempty" text:"As the caller sent it"`
+}
+
+// ErrorShape is the body of an answer that is an error, for those who describe it.
+func ErrorShape() any { return errorBody{} }
+
+// told is the error that is told of a request: of one that was stopped, what failed by itself, or
+// else that it was stopped.
+func told(r *http.Request, err error) error {
+	if err == nil || r.Context().Err() == nil {
+		return err
+	}
+	if failed := entra.Without(err, context.Canceled); failed != nil {
+		return failed
+	}
+	return &entra.Error{Code: entra.CodeUnavailable, Doing: "answer the request", Why: "this process ends",
+		Remedy: "ask again", Err: err}
+}
+
+// Error writes err as Graph's error object. An error that nobody put into words is shown as
+// internal: its text is for the log only. It returns the status.
+func Error(w http.ResponseWriter, r *http.Request, err error) int {
+	err = told(r, err)
 	var body errorBody
 	code := entra.CodeOf(err)
 	body.Error.Code, body.Error.Message = code, err.Error()
@@ -122,15 +132,7 @@ func Error(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", "300")
 	}
 	JSON(w, status, body)
-}
-
-// List is a collection as Graph has it.
-type List[T any] struct {
-	Context  string `json:"@odata.context"`
-	AsOf     string `json:"asOfDateTime"`
-	Count    *int   `json:"@odata.count,omitempty"`
-	NextLink string `json:"@odata.nextLink,omitempty"`
-	Value    []T    `json:"value"`
+	return status
 }
 
 // Time writes a time as Graph does; the zero time is empty, and its key then left out.
@@ -141,8 +143,8 @@ func Time(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// BaseURL is the public address of this app without a slash at the end: configured, or what the host forwarded. Host
-// itself is 127.0.0.1 behind the Functions host.
+// BaseURL is the public address of this app without a slash at the end: configured, or what the
+// host forwarded. Host itself is 127.0.0.1 behind the Functions host.
 func BaseURL(r *http.Request, configured string) string {
 	if configured != "" {
 		return configured
@@ -157,8 +159,8 @@ func BaseURL(r *http.Request, configured string) string {
 	return u.String()
 }
 
-// CheckParameters refuses query parameters that the function does not know, naming those that it does. The host's own
-// key parameters are let through.
+// CheckParameters refuses query parameters that the function does not know, naming those that it
+// does. The host's own key parameters are let through.
 func CheckParameters(r *http.Request, accepted ...string) error {
 	for name := range r.URL.Query() {
 		if name == "code" || name == "clientId" || slices.Contains(accepted, name) {
@@ -168,8 +170,8 @@ func CheckParameters(r *http.Request, accepted ...string) error {
 		if len(accepted) > 0 {
 			known = strings.Join(accepted, ", ")
 		}
-		return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: "unknown parameter " + strconv.Quote(name),
-			Remedy: "accepted are: " + known}
+		return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query",
+			Why: "unknown parameter " + strconv.Quote(name), Remedy: "accepted are: " + known}
 	}
 	return nil
 }

@@ -1,4 +1,4 @@
-package funchost
+package web
 
 import (
 	"encoding/json"
@@ -23,8 +23,8 @@ func readEnvelope(body io.Reader) (envelope, error) {
 	return e, nil
 }
 
-// decode reads a value of Data or Metadata. The host writes everything but objects as a JSON text within a JSON
-// string, and a string therefore twice.
+// decode reads a value of Data or Metadata. The host writes everything but objects as a JSON text
+// within a JSON string, and a string therefore twice.
 func decode(raw json.RawMessage, into any) error {
 	var text string
 	if json.Unmarshal(raw, &text) == nil && json.Valid([]byte(text)) {
@@ -33,7 +33,8 @@ func decode(raw json.RawMessage, into any) error {
 	return json.Unmarshal(raw, into)
 }
 
-// pastDue tells whether a timer fires late. The binding's name is free, so every value is looked at.
+// pastDue tells whether a timer fires late. The binding's name is free, so every value is looked
+// at.
 func (e envelope) pastDue() bool {
 	for _, raw := range e.Data {
 		var timer struct{ IsPastDue bool }

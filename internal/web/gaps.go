@@ -1,4 +1,4 @@
-package answer
+package web
 
 import (
 	"fmt"
@@ -21,9 +21,9 @@ const (
 
 // Gap is a part of the time of which the archive does not have the records.
 type Gap struct {
-	Start  string `json:"startDateTime"`
-	End    string `json:"endDateTime"`
-	Reason string `json:"reason"`
+	Start  string `json:"startDateTime" text:"First moment that is not there"`
+	End    string `json:"endDateTime" text:"First moment after it"`
+	Reason string `json:"reason" text:"Whether it was purged, when and by which rule, or lost for good"`
 }
 
 // String is a gap in one line, as it stands in a cell.
@@ -39,7 +39,7 @@ func Gaps(gaps []archive.Gap) []Gap {
 }
 
 // SetGaps sets the header: the newest few, in printable ASCII, less than a kilobyte in all.
-func SetGaps(w http.ResponseWriter, gaps []archive.Gap) {
+func SetGaps(h http.Header, gaps []archive.Gap) {
 	if len(gaps) == 0 {
 		return
 	}
@@ -53,7 +53,7 @@ func SetGaps(w http.ResponseWriter, gaps []archive.Gap) {
 	if more := len(gaps) - len(parts); more > 0 {
 		text += fmt.Sprintf("; and %d more", more)
 	}
-	w.Header().Set(GapsHeader, text)
+	h.Set(GapsHeader, text)
 }
 
 // printable replaces what a header can't hold.

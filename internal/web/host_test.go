@@ -1,4 +1,4 @@
-package funchost_test
+package web_test
 
 import (
 	"bytes"
@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -16,30 +15,41 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/funchost"
+	"github.com/entraledger/entraledger/internal/web"
 )
 
 // timerBody is what the host sends for a timer, double encoding included.
 const timerBody = `{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"ScheduleStatus":null,"IsPastDue":true}},
 	"Metadata":{"sys":"{\"MethodName\":\"archivelogs\"}","RetryContext":{"RetryCount":2,"MaxRetryCount":4}}}`
 
+// timer is a timer function.
+func timer(name string, run web.Timer) web.Function {
+	return web.Function{Name: name, Timer: run, Trigger: []byte(`{"bindings":[{"type":"timerTrigger","name":"timer"}]}`)}
+}
+
+// function is an HTTP function with a route and its methods.
+func function(name, route, methods string, operations ...web.Operation) web.Function {
+	return web.Function{Name: name, Operations: operations, Trigger: []byte(`{"bindings":[{"type":"httpTrigger","route":"` +
+		route + `","methods":[` + methods + `],"authLevel":"function"},{"type":"http","direction":"out"}]}`)}
+}
+
 // serve runs a host with one timer and one HTTP function over a real socket and returns its log too.
-func serve(t *testing.T, run funchost.Timer) (*httptest.Server, *bytes.Buffer) {
+func serve(t *testing.T, run web.Timer) (*httptest.Server, *bytes.Buffer) {
 	server, _, log := serveHost(t, run)
 	return server, log
 }
 
-func serveHost(t *testing.T, run funchost.Timer) (*httptest.Server, *funchost.Host, *bytes.Buffer) {
+func serveHost(t *testing.T, run web.Timer) (*httptest.Server, *web.Host, *bytes.Buffer) {
 	var log bytes.Buffer
-	host := funchost.New(funchost.NewLogger(&log, slog.LevelInfo))
-	host.Timer("archivelogs", run)
-	host.HTTP("/api/things/{id}", http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.PathValue("id") == "panic" {
+	things := func(_ context.Context, r web.Request) (web.Answer, error) {
+		if r.Path("id") == "panic" {
 			panic("a fault")
 		}
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = io.WriteString(w, `{"id":"`+r.PathValue("id")+`"}`)
-	}), http.MethodGet)
+		return web.Object(map[string]string{"id": r.Path("id")}), nil
+	}
+	host, err := web.Serve(web.NewLogger(&log, slog.LevelInfo), "", timer("archivelogs", run),
+		function("things", "things/{id}", `"get"`, web.Operation{Role: web.RoleRead, Do: things}))
+	require.NoError(t, err)
 	server := httptest.NewServer(host)
 	t.Cleanup(server.Close)
 	return server, host, &log
@@ -58,14 +68,14 @@ func call(t *testing.T, server *httptest.Server, method, path, body string) (int
 	return resp.StatusCode, resp.Header, answer
 }
 
-func ok(context.Context) (funchost.Result, error) {
-	return funchost.Result{Summary: "six streams done"}, nil
+func ok(context.Context) (web.Result, error) {
+	return web.Result{Summary: "six streams done"}, nil
 }
 
 func TestATimerThatWorkedAnswersWithItsSummary(t *testing.T) {
 	var invocation string
-	server, log := serve(t, func(ctx context.Context) (funchost.Result, error) {
-		invocation = funchost.Invocation(ctx)
+	server, log := serve(t, func(ctx context.Context) (web.Result, error) {
+		invocation = web.Invocation(ctx)
 		return ok(ctx)
 	})
 	status, _, answer := call(t, server, http.MethodPost, "/archivelogs", timerBody)
@@ -80,8 +90,8 @@ func TestATimerThatWorkedAnswersWithItsSummary(t *testing.T) {
 }
 
 func TestATimerThatFailedAnswersNo2xxAndLoggedWhy(t *testing.T) {
-	server, log := serve(t, func(context.Context) (funchost.Result, error) {
-		return funchost.Result{}, &entra.Error{Code: entra.CodeThrottled, Doing: "read x", Why: "429", Remedy: "wait"}
+	server, log := serve(t, func(context.Context) (web.Result, error) {
+		return web.Result{}, &entra.Error{Code: entra.CodeThrottled, Doing: "read x", Why: "429", Remedy: "wait"}
 	})
 	status, _, answer := call(t, server, http.MethodPost, "/archivelogs", timerBody)
 	require.Equal(t, http.StatusTooManyRequests, status)
@@ -90,8 +100,8 @@ func TestATimerThatFailedAnswersNo2xxAndLoggedWhy(t *testing.T) {
 }
 
 func TestAnUnforeseenErrorIsLoggedAndNotShown(t *testing.T) {
-	server, log := serve(t, func(context.Context) (funchost.Result, error) {
-		return funchost.Result{}, errors.New("AccountKey=abc")
+	server, log := serve(t, func(context.Context) (web.Result, error) {
+		return web.Result{}, errors.New("AccountKey=abc")
 	})
 	status, _, answer := call(t, server, http.MethodPost, "/archivelogs", timerBody)
 	require.Equal(t, http.StatusInternalServerError, status)
@@ -136,7 +146,7 @@ func TestWhatTheHostShouldNeverSendGetsAClearAnswer(t *testing.T) {
 }
 
 func TestAPanicInATimerFailsTheInvocationAndNotTheProcess(t *testing.T) {
-	server, log := serve(t, func(context.Context) (funchost.Result, error) { panic("a fault") })
+	server, log := serve(t, func(context.Context) (web.Result, error) { panic("a fault") })
 	status, _, _ := call(t, server, http.MethodPost, "/archivelogs", timerBody)
 	require.Equal(t, http.StatusInternalServerError, status)
 	require.Contains(t, log.String(), "a fault")
@@ -146,9 +156,9 @@ func TestAPanicInATimerFailsTheInvocationAndNotTheProcess(t *testing.T) {
 
 // stoppedRun is a timer's run that is under way when the process is told to end, with what it then
 // comes to; it returns the answer, and what was logged.
-func stoppedRun(t *testing.T, end func(context.Context) (funchost.Result, error)) (int, map[string]any, string) {
+func stoppedRun(t *testing.T, end func(context.Context) (web.Result, error)) (int, map[string]any, string) {
 	running := make(chan struct{})
-	server, host, log := serveHost(t, func(ctx context.Context) (funchost.Result, error) {
+	server, host, log := serveHost(t, func(ctx context.Context) (web.Result, error) {
 		close(running)
 		<-ctx.Done()
 		return end(ctx)
@@ -168,9 +178,9 @@ func stoppedRun(t *testing.T, end func(context.Context) (funchost.Result, error)
 // TestAStoppedRunThatKeptSomethingIsHandedOver also where what it was doing then failed for nothing
 // but the stop.
 func TestAStoppedRunThatKeptSomethingIsHandedOver(t *testing.T) {
-	status, answer, log := stoppedRun(t, func(ctx context.Context) (funchost.Result, error) {
+	status, answer, log := stoppedRun(t, func(ctx context.Context) (web.Result, error) {
 		err := errors.Join(fmt.Errorf("read x: %w", ctx.Err()), ctx.Err())
-		return funchost.Ended(ctx, "archivelogs", "3 of 6 streams", true, err)
+		return web.Ended(ctx, "archivelogs", "3 of 6 streams", true, err)
 	})
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "stopped, because this process ends; the next run goes on from there: 3 of 6 streams", answer["Logs"].([]any)[0])
@@ -179,8 +189,8 @@ func TestAStoppedRunThatKeptSomethingIsHandedOver(t *testing.T) {
 }
 
 func TestAStoppedRunThatKeptNothingFails(t *testing.T) {
-	status, answer, log := stoppedRun(t, func(ctx context.Context) (funchost.Result, error) {
-		return funchost.Ended(ctx, "archivelogs", "", false, fmt.Errorf("read x: %w", ctx.Err()))
+	status, answer, log := stoppedRun(t, func(ctx context.Context) (web.Result, error) {
+		return web.Ended(ctx, "archivelogs", "", false, fmt.Errorf("read x: %w", ctx.Err()))
 	})
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, log, `"msg":"invocation failed"`)
@@ -195,8 +205,8 @@ func TestWhatFailedBesideAStopStaysAFailure(t *testing.T) {
 	tampered := &entra.Error{Code: entra.CodeTampered, Doing: "index directoryAudits", Why: "somebody changed the row of progress"}
 	for name, beside := range map[string]error{"alone": nil, "beside a stop": context.Canceled, "beside a stop in words": fmt.Errorf("index provisioning: %w", context.Canceled)} {
 		t.Run(name, func(t *testing.T) {
-			status, answer, log := stoppedRun(t, func(ctx context.Context) (funchost.Result, error) {
-				return funchost.Ended(ctx, "indexarchive", "2 days indexed", true, errors.Join(beside, tampered))
+			status, answer, log := stoppedRun(t, func(ctx context.Context) (web.Result, error) {
+				return web.Ended(ctx, "indexarchive", "2 days indexed", true, errors.Join(beside, tampered))
 			})
 			require.Equal(t, http.StatusConflict, status)
 			require.Equal(t, tampered.Error(), answer["error"].(map[string]any)["message"])
@@ -209,8 +219,8 @@ func TestWhatFailedBesideAStopStaysAFailure(t *testing.T) {
 
 // TestWithoutAStopAnErrorStaysWhatItIs also where it says that something was cancelled.
 func TestWithoutAStopAnErrorStaysWhatItIs(t *testing.T) {
-	server, log := serve(t, func(ctx context.Context) (funchost.Result, error) {
-		return funchost.Ended(ctx, "archivelogs", "", true, fmt.Errorf("read x: %w", context.Canceled))
+	server, log := serve(t, func(ctx context.Context) (web.Result, error) {
+		return web.Ended(ctx, "archivelogs", "", true, fmt.Errorf("read x: %w", context.Canceled))
 	})
 	status, _, _ := call(t, server, http.MethodPost, "/archivelogs", timerBody)
 	require.Equal(t, http.StatusInternalServerError, status)

@@ -1,4 +1,4 @@
-package answer
+package web
 
 import (
 	"net/http"

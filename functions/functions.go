@@ -1,0 +1,141 @@
+// Package functions lists the functions of the app. Each is declared in its own folder, beside its
+// function.json.
+package functions
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/entraledger/entraledger/functions/applications"
+	"github.com/entraledger/entraledger/functions/archivelogs"
+	"github.com/entraledger/entraledger/functions/collect"
+	"github.com/entraledger/entraledger/functions/cost"
+	"github.com/entraledger/entraledger/functions/coverage"
+	"github.com/entraledger/entraledger/functions/downloads"
+	"github.com/entraledger/entraledger/functions/expiringcredentials"
+	"github.com/entraledger/entraledger/functions/inactiveusers"
+	"github.com/entraledger/entraledger/functions/indexarchive"
+	"github.com/entraledger/entraledger/functions/logs"
+	preflightfunction "github.com/entraledger/entraledger/functions/preflight"
+	"github.com/entraledger/entraledger/functions/purge"
+	"github.com/entraledger/entraledger/functions/purgearchive"
+	"github.com/entraledger/entraledger/functions/reference"
+	"github.com/entraledger/entraledger/functions/repair"
+	"github.com/entraledger/entraledger/functions/snapshot"
+	"github.com/entraledger/entraledger/functions/snapshotdirectory"
+	"github.com/entraledger/entraledger/functions/users"
+	"github.com/entraledger/entraledger/functions/verify"
+	"github.com/entraledger/entraledger/functions/versionedlogs"
+	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/snapshots"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/jobs"
+	"github.com/entraledger/entraledger/internal/preflight"
+	"github.com/entraledger/entraledger/internal/search"
+	"github.com/entraledger/entraledger/internal/settings"
+	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/web"
+)
+
+// Parts are what the functions work with. Of functions that are only to be described it may be
+// empty.
+type Parts struct {
+	Settings  settings.Settings
+	Simulated bool             // the tenant has a time of its own
+	Binary    preflight.Binary // which program this is
+	Slice     time.Duration    // how long one request works on what takes several
+	Now       func() time.Time
+	Clock     func(context.Context) (time.Time, error) // one that can be trusted
+
+	Ledger   archive.Ledger
+	Records  logs.Archive
+	Evidence archive.Prover
+	Index    archive.IndexStore
+	Jobs     jobs.Store
+	Heads    archive.Heads // nil: none are kept
+
+	Streams     *streams.Known
+	Gaps        *search.Gaps
+	Collector   *archive.Collector
+	Purger      *archive.Purger
+	Repairer    *archive.Repairer
+	Snapshotter *snapshots.Snapshotter
+	Snapshots   *directory.Reader
+	Checks      func(context.Context) []preflight.Check
+	Preflight   func(context.Context) // once, before the first run of a version
+}
+
+// All are the functions, one a line.
+func All(p Parts) []web.Function {
+	return []web.Function{
+		applications.New(p.Snapshots),
+		archivelogs.New(p.archivelogs()),
+		collect.New(collect.Config{Collector: p.Collector, Jobs: p.Jobs, Streams: p.Streams, Now: p.Now, Slice: p.Slice}),
+		cost.New(p.cost()),
+		coverage.New(p.coverage()),
+		downloads.New(downloads.Config{Archive: p.Records, Streams: p.Streams, Gaps: p.Gaps, Now: p.Now}),
+		expiringcredentials.New(p.Snapshots),
+		inactiveusers.New(p.Snapshots),
+		indexarchive.New(indexarchive.Config{Store: p.Index, Streams: p.Streams, Budget: p.Settings.RunBudget}),
+		logs.New(p.logs()),
+		preflightfunction.New(p.preflight()),
+		purge.New(purge.Config{Purger: p.Purger, Streams: p.Streams, Now: p.Now}),
+		purgearchive.New(p.purgearchive()),
+		reference.New(p.Now),
+		repair.New(repair.Config{Repairer: p.Repairer, Jobs: p.Jobs, Streams: p.Streams, Now: p.Now, Slice: p.Slice}),
+		snapshot.New(p.snapshot()),
+		snapshotdirectory.New(p.snapshotdirectory()),
+		users.New(p.Snapshots),
+		verify.New(p.verify()),
+		versionedlogs.New(p.logs()),
+	}
+}
+
+func (p Parts) archivelogs() archivelogs.Config {
+	return archivelogs.Config{Preflight: p.Preflight, Collector: p.Collector, Streams: p.Settings.Streams,
+		Budget: p.Settings.RunBudget, AlertAfter: p.Settings.AlertAfter}
+}
+
+func (p Parts) cost() cost.Config {
+	return cost.Config{Ledger: p.Ledger, Streams: p.Streams, Retention: p.Settings.Retention,
+		RequestsPer10s: p.Settings.ArchiveRequestsPer10s, Simulated: p.Simulated, Now: p.Now}
+}
+
+func (p Parts) coverage() coverage.Config {
+	return coverage.Config{Ledger: p.Ledger, Gaps: p.Gaps, Stalled: p.Settings.AlertAfter, Streams: p.Streams, Now: p.Now}
+}
+
+func (p Parts) logs() logs.Config {
+	return logs.Config{Archive: p.Records, Streams: p.Streams, Gaps: p.Gaps, Now: p.Now, Slice: p.Slice}
+}
+
+func (p Parts) preflight() preflightfunction.Config {
+	return preflightfunction.Config{Run: p.Checks, Binary: p.Binary, Cloud: p.Settings.Cloud.Name,
+		Graph: p.Settings.GraphEndpoint, Now: p.Now}
+}
+
+func (p Parts) purgearchive() purgearchive.Config {
+	retire := func(ctx context.Context, s entra.Stream) error {
+		by := archive.Execution{ID: uuid.NewString(), Work: purgearchive.Name}
+		return p.Collector.Retire(ctx, by, s, p.Settings.RunBudget)
+	}
+	return purgearchive.Config{Purger: p.Purger, Retire: retire, Clock: p.Clock, Streams: p.Streams,
+		Budget: p.Settings.RunBudget}
+}
+
+func (p Parts) snapshot() snapshot.Config {
+	return snapshot.Config{Snapshotter: p.Snapshotter, Reader: p.Snapshots, Jobs: p.Jobs, Now: p.Now, Slice: p.Slice}
+}
+
+func (p Parts) snapshotdirectory() snapshotdirectory.Config {
+	return snapshotdirectory.Config{Snapshotter: p.Snapshotter, Budget: p.Settings.RunBudget,
+		AlertAfter: p.Settings.AlertAfter}
+}
+
+func (p Parts) verify() verify.Config {
+	return verify.Config{Evidence: p.Evidence, Heads: p.Heads, Jobs: p.Jobs, Streams: p.Streams, Now: p.Now,
+		Slice: p.Slice}
+}

@@ -1,0 +1,59 @@
+package functions_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/functions"
+	"github.com/entraledger/entraledger/internal/web"
+)
+
+// TestEveryFolderIsAFunctionOfItsName compares the folders that are packed for the host with the list that is served, and
+// what the program embeds with what the host reads.
+func TestEveryFolderIsAFunctionOfItsName(t *testing.T) {
+	files, err := filepath.Glob("*/function.json")
+	require.NoError(t, err)
+	onDisk := map[string]string{}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		onDisk[filepath.Dir(file)] = string(text)
+	}
+	declared := map[string]string{}
+	for _, f := range functions.All(functions.Parts{}) {
+		require.NotContains(t, declared, f.Name)
+		declared[f.Name] = string(f.Trigger)
+	}
+	require.Equal(t, onDisk, declared)
+}
+
+// TestEveryFunctionIsDeclaredAsWhatItsTriggerIs a timer with its work, or questions with a role, a text and a body each,
+// of methods that the host lets through.
+func TestEveryFunctionIsDeclaredAsWhatItsTriggerIs(t *testing.T) {
+	for _, f := range functions.All(functions.Parts{}) {
+		b, err := f.Binding()
+		require.NoError(t, err)
+		if !b.HTTP {
+			require.NotNil(t, f.Timer, f.Name)
+			require.Empty(t, f.Operations, f.Name)
+			continue
+		}
+		require.Nil(t, f.Timer, f.Name)
+		require.NotEmpty(t, f.Operations, f.Name)
+		for _, o := range f.Operations {
+			where := f.Name + " " + o.Verb() + " " + b.Address(o)
+			require.Contains(t, b.Methods, o.Verb(), where)
+			require.NotEmpty(t, o.Summary, where)
+			require.NotEmpty(t, o.Text, where)
+			require.NotNil(t, o.Do, where)
+			want := web.RoleRead
+			if o.Verb() != "GET" {
+				want = web.RoleOperate
+			}
+			require.Equal(t, want, o.Role, where)
+		}
+	}
+}

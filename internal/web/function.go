@@ -1,0 +1,165 @@
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// Function is one function of the app, declared once in its package. What makers of flows and
+// readers of the docs are told of it is made from this.
+type Function struct {
+	Name       string      // its folder's
+	Trigger    []byte      // its function.json, in which alone routes, methods and the level of its key stand
+	Operations []Operation // of an HTTP function: what can be asked of it
+	Timer      Timer       // of a timer
+}
+
+// Timer is the work of a timer function; an error fails the invocation. ctx ends when the process
+// is to end: whether the run is handed over then, or has failed, the function says.
+type Timer func(ctx context.Context) (Result, error)
+
+// Operation is one question that is asked of an HTTP function. Of those with the request's method,
+// the one is asked whose Given and Word fit the request.
+type Operation struct {
+	Method string // empty: GET
+	Given  string // the optional parameter of the route that the request has; empty: it has none
+	Word   string // the value that it has; empty: any other
+
+	ID      string // in the connector; empty: it is not part of the connector
+	Summary string // a few words
+	Text    string // one sentence or two
+	Hidden  bool   // makers of flows don't see it: the platform asks it by itself
+	Role    Role
+
+	Path       []Parameter // of the route
+	Parameters []Parameter // of the query
+	Body       any         // a struct, read with Request.ReadBody; nil: it has none
+	BodyText   string
+	Answers    Shape
+
+	// Find looks for what the path names, before the query is read; nil: there is nothing to look
+	// for.
+	Find func(context.Context, Request) error
+	// Incomplete is the error where a required parameter is missing; nil: one that names it.
+	Incomplete func(context.Context, Request) error
+	// Do answers. An error is written and logged by this package alone.
+	Do func(context.Context, Request) (Answer, error)
+}
+
+// Verb is the operation's method.
+func (o *Operation) Verb() string {
+	if o.Method == "" {
+		return http.MethodGet
+	}
+	return o.Method
+}
+
+// fits tells whether the operation is the one for the values of a route's parameters.
+func (o *Operation) fits(values map[string]string, optional string) bool {
+	if optional == "" {
+		return true
+	}
+	value := values[optional]
+	if o.Given == "" || value == "" {
+		return o.Given == "" && value == ""
+	}
+	return o.Word == "" || o.Word == value
+}
+
+// Binding is what the host is told of a function.
+type Binding struct {
+	Route   string   // without the prefix; empty for a timer
+	Methods []string // upper case
+	Level   string   // of the key: anonymous, function or admin
+	HTTP    bool
+}
+
+// prefix stands before every route: the host's default.
+const prefix = "api/"
+
+// Binding reads the function's trigger.
+func (f *Function) Binding() (Binding, error) {
+	var file struct {
+		Bindings []struct {
+			Type, Route, AuthLevel string
+			Methods                []string
+		}
+	}
+	if err := json.Unmarshal(f.Trigger, &file); err != nil {
+		return Binding{}, fmt.Errorf("read function.json of %s: %w", f.Name, err)
+	}
+	for _, b := range file.Bindings {
+		switch b.Type {
+		case "timerTrigger":
+			return Binding{}, nil
+		case "httpTrigger":
+			out := Binding{Route: b.Route, Level: b.AuthLevel, HTTP: true}
+			for _, m := range b.Methods {
+				out.Methods = append(out.Methods, strings.ToUpper(m))
+			}
+			return out, nil
+		}
+	}
+	return Binding{}, fmt.Errorf("read function.json of %s: it has no trigger that this app knows", f.Name)
+}
+
+// Address is the path of an operation, as in `users/{id}`.
+func (b Binding) Address(o Operation) string {
+	head, optional, ok := strings.Cut(b.Route, "/{"+b.optional()+"?}")
+	switch {
+	case !ok || o.Given == "":
+		return head + optional
+	case o.Word != "":
+		return head + "/" + o.Word
+	}
+	return head + "/{" + o.Given + "}"
+}
+
+// optional is the name of the route's optional parameter; empty: it has none.
+func (b Binding) optional() string {
+	last := b.Route[strings.LastIndexByte(b.Route, '/')+1:]
+	if name, ok := strings.CutSuffix(last, "?}"); ok {
+		return strings.TrimPrefix(name, "{")
+	}
+	return ""
+}
+
+// served is an HTTP function with its route.
+type served struct {
+	Function
+	binding  Binding
+	optional string // parameter of the route
+}
+
+// find returns the operation of a request, and the methods of all that fit its path.
+func (s *served) find(verb string, values map[string]string) (found *Operation, methods []string) {
+	literal := slices.ContainsFunc(s.Operations, func(o Operation) bool {
+		return o.Word != "" && o.Word == values[s.optional]
+	})
+	for i := range s.Operations {
+		o := &s.Operations[i]
+		if !o.fits(values, s.optional) || literal && o.Word == "" {
+			continue
+		}
+		methods = append(methods, o.Verb())
+		if o.Verb() == verb && found == nil {
+			found = o
+		}
+	}
+	return found, methods
+}
+
+// words are the values of the optional parameter that the function knows.
+func (s *served) words() []string {
+	var out []string
+	for _, o := range s.Operations {
+		if o.Word != "" {
+			out = append(out, o.Word)
+		}
+	}
+	return out
+}

@@ -1,0 +1,156 @@
+// Package web is the app's one way over HTTP. It speaks the Azure Functions host's custom-handler
+// protocol with enableProxyingHttpRequest (timers come as a JSON envelope on POST /<function>, HTTP
+// functions as plain HTTP on /api/), reads requests, and writes answers in the shape of Microsoft
+// Graph.
+package web
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/web/router"
+)
+
+// maxEnvelope bounds an invocation's body; a timer's is below 1 KB.
+const maxEnvelope = 1 << 20
+
+// maxURL bounds a request's address; nothing that is asked for needs as much.
+const maxURL = 256 << 10
+
+// Host routes what the Functions host sends. It is an http.Handler.
+type Host struct {
+	log       *slog.Logger
+	base      string // of links; empty: as forwarded
+	timers    map[string]Timer
+	functions map[string]*served
+	routes    router.Router
+
+	requireRoles  bool // of callers
+	authenticated bool // App Service has verified who calls
+
+	stopping context.Context // ends with Stop
+	stop     context.CancelFunc
+}
+
+// Serve makes a Host of functions. base is the public address for links, without a slash at the
+// end; empty: as the host forwarded it.
+func Serve(log *slog.Logger, base string, functions ...Function) (*Host, error) {
+	h := &Host{log: log, base: base, timers: make(map[string]Timer), functions: make(map[string]*served)}
+	h.stopping, h.stop = context.WithCancel(context.Background())
+	var routes []router.Route
+	for _, f := range functions {
+		b, err := f.Binding()
+		if err != nil {
+			return nil, err
+		}
+		if !b.HTTP {
+			h.timers[f.Name] = f.Timer
+			continue
+		}
+		template, err := router.Parse(prefix + b.Route)
+		if err != nil {
+			return nil, fmt.Errorf("serve %s: %w", f.Name, err)
+		}
+		h.functions[f.Name] = &served{Function: f, binding: b, optional: b.optional()}
+		routes = append(routes, router.Route{Function: f.Name, Template: template, Methods: b.Methods})
+	}
+	h.routes = router.New(routes)
+	return h, nil
+}
+
+// Stop cancels the runs of timers, those under way and those to come. HTTP functions answer on.
+func (h *Host) Stop() { h.stop() }
+
+// ServeHTTP answers the host. It never panics, and every answer has a JSON body: an empty 2xx would
+// hang the invocation until functionTimeout.
+func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	id := r.Header.Get("X-Azure-Functions-InvocationId")
+	r = r.WithContext(WithInvocation(r.Context(), id))
+	defer func() {
+		if cause := recover(); cause != nil {
+			if cause == http.ErrAbortHandler {
+				panic(cause)
+			}
+			h.log.ErrorContext(r.Context(), "panic", "path", r.URL.Path, "cause", fmt.Sprint(cause),
+				"stack", string(debug.Stack()))
+			Error(w, r, &entra.Error{Code: entra.CodeInternal, Doing: "answer the request", Why: "the program has a fault here"})
+		}
+	}()
+	switch {
+	case len(r.RequestURI) > maxURL:
+		Error(w, r, &entra.Error{Code: entra.CodeTooLarge, Doing: "read the request",
+			Why: fmt.Sprintf("its address has %d characters", len(r.RequestURI)), Remedy: fmt.Sprintf("at most are %d", maxURL)})
+	case r.URL.Path == "/":
+		JSON(w, http.StatusOK, map[string]string{"status": "ready"})
+	case isRoute(r.URL.Path):
+		h.serveRoute(w, r)
+	default:
+		h.serveInvocation(w, r, strings.TrimPrefix(r.URL.Path, "/"))
+	}
+}
+
+// isRoute tells an HTTP function's path from an invocation of a timer. As all literals of a route
+// it is compared without case.
+func isRoute(path string) bool {
+	return len(path) > len(prefix) && strings.EqualFold(path[:len(prefix)+1], "/"+prefix)
+}
+
+func (h *Host) serveInvocation(w http.ResponseWriter, r *http.Request, function string) {
+	run, ok := h.timers[function]
+	if !ok {
+		h.refuse(w, r, function, &entra.Error{Code: entra.CodeNotFound, Doing: "invoke " + function,
+			Why: "there is no such function"})
+		return
+	}
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		h.refuse(w, r, function, &entra.Error{Code: entra.CodeNotAllowed, Doing: "invoke " + function,
+			Why: "a timer is invoked with POST"})
+		return
+	}
+	envelope, err := readEnvelope(http.MaxBytesReader(w, r.Body, maxEnvelope))
+	if err != nil {
+		h.refuse(w, r, function, &entra.Error{Code: entra.CodeBadRequest, Doing: "invoke " + function, Err: err})
+		return
+	}
+	start := time.Now()
+	h.log.InfoContext(r.Context(), "invocation begins", "function", function, "pastDue", envelope.pastDue(),
+		"retry", envelope.retry())
+	ctx, end := context.WithCancel(r.Context())
+	defer end()
+	defer context.AfterFunc(h.stopping, end)()
+	result, err := run(ctx)
+	took := time.Since(start).Round(time.Millisecond).String()
+	if err != nil {
+		// The host ignores the body of a failed invocation: the log is where the reason is read.
+		h.log.ErrorContext(r.Context(), "invocation failed", "function", function, "took", took, "code", entra.CodeOf(err),
+			"error", err.Error(), "stopped", ctx.Err() != nil)
+		Error(w, r, err)
+		return
+	}
+	line, message := result.Summary, "invocation done"
+	if result.HandedOver {
+		line, message = "stopped, because this process ends; the next run goes on from there: "+line, "invocation handed over"
+	}
+	h.log.InfoContext(r.Context(), message, "function", function, "took", took, "summary", line)
+	JSON(w, http.StatusOK, invocationResult{Outputs: map[string]any{}, Logs: []string{line}})
+}
+
+func (h *Host) refuse(w http.ResponseWriter, r *http.Request, function string, err error) {
+	h.log.ErrorContext(r.Context(), "invocation refused", "function", function, "error", err.Error())
+	Error(w, r, err)
+}
+
+// invocationResult is the answer to an envelope; ReturnValue stays null.
+type invocationResult struct {
+	Outputs     map[string]any
+	Logs        []string
+	ReturnValue json.RawMessage
+}

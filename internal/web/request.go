@@ -1,0 +1,72 @@
+package web
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+// Request is what a function is asked. Its query has been checked by what the operation declares.
+type Request struct {
+	Query  Query
+	Header http.Header // of the answer, also where it is an error
+
+	http   *http.Request
+	writer http.ResponseWriter
+	path   map[string]string
+	base   string
+}
+
+// Method is the request's, as it was sent.
+func (r Request) Method() string { return r.http.Method }
+
+// Address is the path, as it was sent.
+func (r Request) Address() string { return r.http.URL.Path }
+
+// Path is a parameter of the route; empty where it is optional and not given.
+func (r Request) Path(name string) string { return r.path[name] }
+
+// Base is the public address of this app, without a slash at the end.
+func (r Request) Base() string { return r.base }
+
+// Context is the @odata.context of an answer.
+func (r Request) Context(of string) string { return r.base + "/api/$metadata#" + of }
+
+// maxBody bounds a request's body.
+const maxBody = 64 << 10
+
+// ReadBody reads a JSON body. An empty one is no error, an unknown key is one.
+func (r Request) ReadBody(into any) error {
+	dec := json.NewDecoder(http.MaxBytesReader(r.writer, r.http.Body, maxBody))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(into); err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	return nil
+}
+
+// NextLink is the address of the next page: this request's, with a skip token.
+func (r Request) NextLink(token string) string { return r.Link(map[string]string{"$skiptoken": token}) }
+
+// Link is this request's address with other values of parameters. The caller's key is no part of
+// it.
+func (r Request) Link(values map[string]string) string {
+	next := r.http.URL.Query()
+	next.Del("code")
+	next.Del("clientId")
+	for name, value := range values {
+		next.Set(name, value)
+	}
+	return r.base + r.http.URL.EscapedPath() + "?" + next.Encode()
+}
+
+// JobAddress is where a job of a kind is asked for: the kind is the function's name.
+func (r Request) JobAddress(kind, id string) string {
+	return r.base + "/api/" + kind + "/" + url.PathEscape(id)
+}
+
+// Range reads the parameters from and to, as FromTo declares them.
+func (r Request) Range(now time.Time) (Range, error) { return ReadRange(r.Query.values, now) }

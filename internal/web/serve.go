@@ -1,0 +1,142 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// serveRoute answers a request for an HTTP function.
+func (h *Host) serveRoute(w http.ResponseWriter, r *http.Request) {
+	verb := r.Method
+	if verb == http.MethodHead {
+		verb = http.MethodGet
+	}
+	m, ok := h.routes.Find(verb, r.URL.EscapedPath())
+	f := h.functions[m.Route.Function]
+	if f == nil {
+		h.fail(w, r, "", &entra.Error{Code: entra.CodeNotFound, Doing: "find " + r.URL.Path,
+			Why: "there is no such function"})
+		return
+	}
+	o, methods := f.find(verb, m.Values)
+	if len(methods) == 0 {
+		methods = f.binding.Methods
+	}
+	if !ok || o == nil && !slices.Contains(methods, verb) {
+		w.Header().Set("Allow", strings.Join(methods, ", "))
+		h.fail(w, r, f.Name, &entra.Error{Code: entra.CodeNotAllowed, Doing: "answer " + r.Method + " " + r.URL.Path,
+			Why: "this function takes " + strings.Join(methods, ", ")})
+		return
+	}
+	if err := h.authorize(r, f.roleOf(o, verb)); err != nil {
+		h.fail(w, r, f.Name, err)
+		return
+	}
+	if o == nil {
+		h.fail(w, r, f.Name, f.unknown(m.Values[f.optional]))
+		return
+	}
+	request := Request{Header: w.Header(), http: r, writer: w, path: m.Values, base: BaseURL(r, h.base)}
+	h.serveOperation(w, request, f.Name, o)
+}
+
+// roleOf is the role that a request needs. A path that names nothing is asked for as what the
+// function has.
+func (s *served) roleOf(o *Operation, verb string) Role {
+	if o != nil {
+		return o.Role
+	}
+	i := slices.IndexFunc(s.Operations, func(o Operation) bool { return o.Verb() == verb })
+	return s.Operations[max(0, i)].Role
+}
+
+// unknown is the error of a word in the path that the function does not know.
+func (s *served) unknown(word string) error {
+	of, _, _ := strings.Cut(s.binding.Route, "/{")
+	var known []string
+	for _, word := range s.words() {
+		known = append(known, of+"/"+word)
+	}
+	return &entra.Error{Code: entra.CodeNotFound, Doing: "find " + of + "/" + word, Why: "there is no such view",
+		Remedy: "there is " + strings.Join(known, ", ")}
+}
+
+// serveOperation answers, or writes and logs the error.
+func (h *Host) serveOperation(w http.ResponseWriter, r Request, function string, o *Operation) {
+	begun := &begin{ResponseWriter: w}
+	answer, err := o.answer(r.http.Context(), &r)
+	if err == nil {
+		err = answer.write(begun, r)
+	}
+	switch {
+	case err == nil:
+	case begun.begun:
+		_ = http.NewResponseController(w).Flush() // a caller that went away needs no answer
+		h.log.WarnContext(r.http.Context(), "a download broke off", "error", err.Error())
+		panic(http.ErrAbortHandler)
+	default:
+		h.fail(w, r.http, function, err)
+	}
+}
+
+// answer reads the query and asks the function.
+func (o *Operation) answer(ctx context.Context, r *Request) (Answer, error) {
+	if o.Find != nil {
+		if err := o.Find(ctx, *r); err != nil {
+			return Answer{}, err
+		}
+	}
+	var err error
+	if r.Query, err = readQuery(r.http, o.Parameters); err != nil {
+		return Answer{}, err
+	}
+	if name := r.Query.missing(); name != "" {
+		if o.Incomplete != nil {
+			return Answer{}, o.Incomplete(ctx, *r)
+		}
+		return Answer{}, Refuse(name+" is missing", fmt.Sprintf("give %s: %s", name, r.Query.parameter(name).Text))
+	}
+	return o.Do(ctx, *r)
+}
+
+// fail writes an error and logs it, once. What the caller can mend is logged with its code alone:
+// the caller has the words, and they may name somebody.
+func (h *Host) fail(w http.ResponseWriter, r *http.Request, function string, err error) {
+	err = told(r, err) // a caller that went away reads no answer
+	status := Error(w, r, err)
+	attributes := []any{"function", function, "method", r.Method, "status", status, "code", entra.CodeOf(err)}
+	switch {
+	case status < http.StatusInternalServerError:
+		h.log.InfoContext(r.Context(), "request refused", attributes...)
+	case status == http.StatusInternalServerError:
+		h.log.ErrorContext(r.Context(), "request failed", append(attributes, "error", err.Error())...)
+	default:
+		h.log.WarnContext(r.Context(), "request failed", append(attributes, "error", err.Error())...)
+	}
+}
+
+// begin knows whether the answer has begun.
+type begin struct {
+	http.ResponseWriter
+	begun bool
+}
+
+// Unwrap is for http.ResponseController.
+func (b *begin) Unwrap() http.ResponseWriter { return b.ResponseWriter }
+
+// WriteHeader is http.ResponseWriter's.
+func (b *begin) WriteHeader(status int) {
+	b.begun = true
+	b.ResponseWriter.WriteHeader(status)
+}
+
+// Write is http.ResponseWriter's.
+func (b *begin) Write(p []byte) (int, error) {
+	b.begun = true
+	return b.ResponseWriter.Write(p)
+}
