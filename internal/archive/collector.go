@@ -32,8 +32,8 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	o.Backfill = orElse(o.Backfill, 30*24*time.Hour)
-	o.Lag = orElse(o.Lag, 5*time.Minute)
+	o.Backfill = orElse(o.Backfill, DefaultBackfill)
+	o.Lag = orElse(o.Lag, DefaultLag)
 	o.Overlap = orElse(o.Overlap, 2*time.Minute)
 	o.Parallel = orElse(o.Parallel, 3)
 	o.Writers = orElse(o.Writers, groupWriters)
@@ -55,14 +55,14 @@ func orElse[T int | time.Duration](v, fallback T) T {
 type Collector struct {
 	source  Source
 	store   Store
-	heads   Heads
+	heads   HeadWriter
 	options Options
 	clock   func() time.Time
 	log     *slog.Logger
 }
 
 // NewCollector makes a Collector. heads is nil where there is no place for them. clock is the machine's; it is only compared with the tenant's.
-func NewCollector(source Source, store Store, heads Heads, options Options, clock func() time.Time, log *slog.Logger) *Collector {
+func NewCollector(source Source, store Store, heads HeadWriter, options Options, clock func() time.Time, log *slog.Logger) *Collector {
 	return &Collector{source: source, store: store, heads: heads, options: options.withDefaults(), clock: clock, log: log}
 }
 
@@ -164,7 +164,7 @@ func (c *Collector) run(ctx context.Context, by Execution, streams []entra.Strea
 	runs := make([]*streamRun, len(streams))
 	for i, s := range streams {
 		runs[i] = &streamRun{Collector: c, stream: s, id: by, began: began, ctx: ctx, reading: reading, span: unorderedSpan,
-			busy: make(chan struct{}, 1), touched: make(map[time.Time]touch)}
+			busy: make(chan struct{}, 1)}
 	}
 	opened := c.openAll(ctx, runs)
 	if report.Now, err = c.agree(ctx, asked, opened); err != nil {

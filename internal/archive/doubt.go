@@ -89,7 +89,7 @@ func (rd *read) unexplained(w *row) bool {
 // cannotCount leaves an hour in doubt of which a row is not what was written. Everything else goes
 // on.
 func (rd *read) cannotCount(w *row, why error) error {
-	rd.tampered = why
+	rd.sealer.Tampered = why
 	w.uncounted()
 	return nil
 }

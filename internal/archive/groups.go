@@ -75,7 +75,7 @@ func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, 
 	for i, w := range windows {
 		row := rd.row(w.Start)
 		if results[i].tampered != nil {
-			rd.tampered = results[i].tampered
+			rd.sealer.Tampered = results[i].tampered
 		}
 		row.meet(rd.store.RowKey, groups[w], results[i].recount)
 		rd.note(row, groups[w], tooLarge[i])

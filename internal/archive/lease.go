@@ -33,6 +33,8 @@ const (
 	// LateWrites is how long after the loss of a lease a write of its holder may still be carried
 	// out: four tries of 60 seconds with their pauses, and a margin.
 	LateWrites = 10 * time.Minute
+	// lastWords is how long an execution that was stopped may take to write how it ended.
+	lastWords = 10 * time.Second
 )
 
 // Execution is one run of a timer, or one slice of a job.

@@ -102,6 +102,12 @@ func (c *Coverage) Whole() bool { return c.State.IsRead() && (!c.InPart() || c.S
 // lost tells whether some of the window is lost for good.
 func (c *Coverage) lost() bool { return c.State == WindowLost || c.InPart() && c.State != WindowPurged }
 
+// DefaultBackfill is how far back the first run of a stream reaches where nobody says.
+const DefaultBackfill = 30 * 24 * time.Hour
+
+// DefaultLag is how long a record may take to show: what Graph needs as a rule.
+const DefaultLag = 5 * time.Minute
+
 // Tally is what rows hold or what a write added.
 type Tally struct {
 	Records, Versions, Bytes, StoredBytes int64
@@ -338,4 +344,11 @@ func (l *Lateness) add(o Lateness) {
 	for i := range l {
 		l[i] += o[i]
 	}
+}
+
+// Drop is a month whose records a purge has begun to drop, and after that watches for what may
+// still arrive.
+type Drop struct {
+	Month   time.Time
+	Dropped time.Time // zero: not yet
 }

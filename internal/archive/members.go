@@ -11,6 +11,8 @@ import (
 
 // sealLists gives what was kept beside a seal.
 type sealLists interface {
+	// KeptLeaves gives back what was kept beside a seal; ok is false where nothing is, or not all.
+	// An error that is none of reading says that what is kept is not what is written.
 	KeptLeaves(ctx context.Context, s seal.Seal) (list KeptList, ok bool, err error)
 }
 

@@ -25,9 +25,28 @@ type Source interface {
 	Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page, error]
 }
 
-// Store keeps records, the ledger and what could not be filed.
-type Store interface {
-	LeaseStore
+// SealReader reads a stream's log of seals, and what was kept beside them.
+type SealReader interface {
+	// Seal reads one entry of a stream's log.
+	Seal(ctx context.Context, s entra.Stream, number int64) (seal.Seal, error)
+	sealLists
+}
+
+// SealingStore is where seals are made of what is stored.
+type SealingStore interface {
+	SealReader
+	// Windows lists the coverage rows of [from, to) in order.
+	Windows(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[Coverage, error]
+	// Leaves lists what is stored of the windows of [from, to), by their start, in no particular order.
+	Leaves(ctx context.Context, s entra.Stream, from, to time.Time) (map[time.Time][]seal.Leaf, error)
+	// KeepLeaves keeps, beside seals of one stream, what they list: it tells a seal's members, and
+	// names a record that is altered or missing later. What another execution keeps of an entry
+	// with the same number does not touch it.
+	KeepLeaves(ctx context.Context, lists []SealedList) error
+}
+
+// RecordStore is where records are stored, window by window.
+type RecordStore interface {
 	// RowKey is the key of a record's row: the Key of its leaf.
 	RowKey(k entra.Key) string
 	// Insert stores new records of one window, no key twice. If any of them is there already it fails with
@@ -52,30 +71,29 @@ type Store interface {
 	// Restamp gives contents of a window a later FirstSeen, if they are still as they were read;
 	// ErrMoved otherwise.
 	Restamp(ctx context.Context, w entra.Window, contents []seal.Leaf, seen time.Time) error
+}
+
+// QuarantineStore keeps what can't be filed.
+type QuarantineStore interface {
 	// Quarantine keeps bytes that can't be filed. The same bytes are kept once.
 	Quarantine(ctx context.Context, s entra.Stream, rejected []Rejected, seen time.Time) error
 	// InQuarantine counts a stream's records in quarantine.
 	InQuarantine(ctx context.Context, s entra.Stream) (int64, error)
+}
 
+// Store is where streams are collected into: records, what could not be filed, the ledger, and the
+// log of seals.
+type Store interface {
+	RecordStore
+	QuarantineStore
+	LeaseStore
+	SealingStore
 	// Progress reads a stream's row; a zero row with the stream's name where there is none.
 	Progress(ctx context.Context, s entra.Stream) (Progress, error)
-	// Windows lists the coverage rows of [from, to) in order.
-	Windows(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[Coverage, error]
-	// Leaves lists what is stored of the windows of [from, to), by their start, in no particular order.
-	Leaves(ctx context.Context, s entra.Stream, from, to time.Time) (map[time.Time][]seal.Leaf, error)
-	// Seal reads one entry of a stream's log.
-	Seal(ctx context.Context, s entra.Stream, number int64) (seal.Seal, error)
 	// LogSize counts the entries of a stream's log from the first on, as far as none is missing.
 	// most is how many there should be: where that one is there and none follows, nothing is
 	// counted.
 	LogSize(ctx context.Context, s entra.Stream, most int64) (int64, error)
-	// KeepLeaves keeps, beside seals of one stream, what they list: it tells a seal's members, and
-	// names a record that is altered or missing later. What another execution keeps of an entry
-	// with the same number does not touch it.
-	KeepLeaves(ctx context.Context, lists []SealedList) error
-	// KeptLeaves gives back what was kept beside a seal; ok is false where nothing is, or not all.
-	// An error that is none of reading says that what is kept is not what is written.
-	KeptLeaves(ctx context.Context, s seal.Seal) (list KeptList, ok bool, err error)
 }
 
 // SealedList is what is kept beside a seal.
@@ -95,26 +113,38 @@ type SealedBefore struct {
 	Times  int64
 }
 
-// Heads keeps the heads of the logs where whoever can write the tables can't rewrite them.
-type Heads interface {
+// HeadWriter keeps the heads of the logs where whoever can write the tables can't rewrite them.
+type HeadWriter interface {
 	// PutHead writes a head once. One of the same stream and size that says otherwise gives an error with
 	// entra.CodeTampered.
 	PutHead(ctx context.Context, h seal.Head) error
+}
+
+// HeadLister reads the heads of the logs.
+type HeadLister interface {
 	// Heads lists a stream's heads by size.
 	Heads(ctx context.Context, s entra.Stream) iter.Seq2[seal.Head, error]
+}
+
+// Heads writes and reads the heads of the logs.
+type Heads interface {
+	HeadWriter
+	HeadLister
 }
 
 // MaxCommit is how many coverage rows and log entries fit one commit: Table Storage takes 100 operations in a transaction, and the
 // progress row, its guard and the lease need four.
 const MaxCommit = 96
 
-// Errors of a Store that ask for another look rather than for help.
+// Errors of a RecordStore that ask for another look rather than for help.
 var (
 	ErrExists = errors.New("record is stored already")
-	ErrMoved  = errors.New("row was changed by somebody else")
 	// ErrTooLarge says that a record can't be stored whole; it goes to quarantine.
 	ErrTooLarge = errors.New("record is too large to be stored whole")
 )
+
+// ErrMoved says that a row is not as it was read: another execution, or a late request, changed it.
+var ErrMoved = errors.New("row was changed by somebody else")
 
 // TooLarge names the record that Insert or Apply refused. Nothing of the call was stored.
 type TooLarge struct {

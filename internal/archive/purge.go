@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"iter"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -49,9 +47,14 @@ func (r Retention) held(s entra.Stream, from, to time.Time) (Hold, bool) {
 	return Hold{}, false
 }
 
-// PurgeStore is a Store whose months can be dropped.
+// PurgeStore is where months can be dropped.
 type PurgeStore interface {
-	Store
+	LeaseStore
+	SealingStore
+	// Progress reads a stream's row; a zero row with the stream's name where there is none.
+	Progress(ctx context.Context, s entra.Stream) (Progress, error)
+	// Count sums up what is stored of a window.
+	Count(ctx context.Context, w entra.Window) (Contents, error)
 	// Months lists the months of which a stream has a table, in order.
 	Months(ctx context.Context, s entra.Stream) ([]time.Time, error)
 	// DropMonth removes a month's records first, and then what was kept beside them: index, lists
@@ -61,13 +64,6 @@ type PurgeStore interface {
 	DropQuarantined(ctx context.Context, s entra.Stream, before time.Time) (int64, error)
 	// Seals lists a stream's log in order.
 	Seals(ctx context.Context, s entra.Stream) iter.Seq2[seal.Seal, error]
-}
-
-// Drop is a month whose records a purge has begun to drop, and after that watches for what may
-// still arrive.
-type Drop struct {
-	Month   time.Time
-	Dropped time.Time // zero: not yet
 }
 
 // sweepAfter is how long after a drop the month is dropped once more: what an indexer or a
@@ -90,21 +86,14 @@ type PurgeMonth struct {
 // Purger drops months that are past their retention.
 type Purger struct {
 	store     PurgeStore
-	heads     Heads // nil: none
+	heads     HeadWriter // nil: none
 	retention Retention
 }
 
 // NewPurger makes a Purger.
-func NewPurger(store PurgeStore, heads Heads, retention Retention) *Purger {
+func NewPurger(store PurgeStore, heads HeadWriter, retention Retention) *Purger {
 	return &Purger{store: store, heads: heads, retention: retention}
 }
-
-const (
-	// purged begins the reason of a log entry that says that a window's records were dropped.
-	purged = "purged: "
-	// stopped begins the reason of one that takes such an entry back.
-	stopped = "purge stopped, "
-)
 
 // Plan lists the months of a stream that are past their retention at a moment, and changes nothing.
 func (p *Purger) Plan(ctx context.Context, s entra.Stream, now time.Time) ([]PurgeMonth, error) {
@@ -368,7 +357,7 @@ func (w *purging) record(ctx context.Context, m PurgeMonth) error {
 		if !slices.ContainsFunc(p.Drops, func(d Drop) bool { return d.Month.Equal(m.Month) }) {
 			p.Drops = append(slices.Clone(p.Drops), Drop{Month: m.Month})
 		}
-		log := &storeLog{ctx, w.store, m.Stream, make(map[int64]seal.Seal)}
+		log := newStoreLog(ctx, w.store, m.Stream)
 		seals := make([]seal.Seal, len(rows))
 		for i := range rows {
 			was := rows[i]
@@ -407,59 +396,4 @@ func (w *purging) putHead(ctx context.Context) error {
 	}
 	p.Heads = p.Seals
 	return w.commit(ctx, p, nil, nil)
-}
-
-// Purge is what the log says of months that were dropped.
-type Purge struct {
-	Stream   entra.Stream
-	From, To time.Time // first hour, and the end of the last
-	PurgedAt time.Time
-	Rule     string
-	Hours    int64
-	Contents int64 // records and earlier versions; 0 where a version before did not count them
-}
-
-// purgedCount stands between the rule and the number of contents.
-const purgedCount = "; contents: "
-
-// ruleOf takes an entry's reason apart.
-func ruleOf(s seal.Seal) (rule string, contents int64) {
-	rule, count, _ := strings.Cut(strings.TrimPrefix(s.Reason, purged), purgedCount)
-	contents, _ = strconv.ParseInt(count, 10, 64) // an entry of a version before has none
-	return rule, contents
-}
-
-// wasPurged tells whether an entry of the log says that its window's records were dropped.
-func wasPurged(s seal.Seal) bool { return strings.HasPrefix(s.Reason, purged) && s.Leaves == 0 }
-
-// takenBack tells whether a purge of an hour was stopped, and how many of its contents were left
-// then.
-func (v *Verifier) takenBack(s seal.Seal) (left int64, ok bool) {
-	of := v.log.byHour[s.Start]
-	next := slices.IndexFunc(of, func(o seal.Seal) bool { return o.Number > s.Number })
-	if next < 0 || !strings.HasPrefix(of[next].Reason, stopped) {
-		return 0, false
-	}
-	return of[next].Leaves, true
-}
-
-// Purges lists what was dropped, as the log has it.
-func (v *Verifier) Purges() []Purge {
-	var out []Purge
-	for _, s := range v.log.purges {
-		rule, contents := ruleOf(s)
-		if left, stopped := v.takenBack(s); stopped {
-			if contents -= left; contents <= 0 {
-				continue // nothing of it was dropped
-			}
-		}
-		if n := len(out) - 1; n >= 0 && out[n].PurgedAt.Equal(s.SealedAt) && out[n].Rule == rule && !s.Start.After(out[n].To.Add(31*24*time.Hour)) {
-			out[n].To = s.Window.End()
-			out[n].Hours++
-			out[n].Contents += contents
-			continue
-		}
-		out = append(out, Purge{Stream: s.Stream, From: s.Start, To: s.Window.End(), PurgedAt: s.SealedAt, Rule: rule, Hours: 1, Contents: contents})
-	}
-	return out
 }

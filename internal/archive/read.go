@@ -377,7 +377,7 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 		chunk := make([]Coverage, n)
 		for i, w := range rows[:n] {
 			if w.now.revise(w.was); w.now.Revision != w.was.Revision || w.was.Doubt && !w.now.Doubt {
-				rd.touch(w.was, w.now, w.asked)
+				rd.sealer.Changed(w.was, w.now, w.asked)
 			}
 			chunk[i] = w.now
 			p.addToWindow(w.was, w.now)

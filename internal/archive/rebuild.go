@@ -120,8 +120,7 @@ func (f *hourFacts) cursors(p *Progress, backfill time.Duration) {
 	if len(f.read) > 0 {
 		begin = f.read[0].from
 	}
-	lag := Options{}.withDefaults().Lag
-	p.FrontierBegin = later(entra.FloorHour(f.seen.Add(-lag)), begin)
+	p.FrontierBegin = later(entra.FloorHour(f.seen.Add(-DefaultLag)), begin)
 	p.Watermark = f.read.from(p.FrontierBegin)
 	if begin.IsZero() || !begin.Before(p.FrontierBegin) {
 		p.Backfilled = entra.FloorHour(p.FrontierBegin.Add(-backfill))
@@ -209,7 +208,7 @@ func (r *Repairer) rebuiltLog(ctx context.Context, p *Progress) error {
 			heads = append(heads, h)
 		}
 	}
-	log := &storeLog{ctx, r.store, p.Stream, make(map[int64]seal.Seal)}
+	log := newStoreLog(ctx, r.store, p.Stream)
 	for _, h := range slices.Backward(heads) {
 		is, err := seal.HeadOf(log, p.Stream, h.Size)
 		if err != nil {

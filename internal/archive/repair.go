@@ -1,9 +1,11 @@
 package archive
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -61,10 +63,18 @@ func (r Remains) keeps() bool {
 	return r.HasProgress && r.ProgressWrong == "" && len(r.Revisions) == 1 && len(r.Seeds) == 0 && p.Revision > 0 && p.Revision == r.Revision
 }
 
-// RepairStore is a Store whose row of progress can be made anew.
+// RepairStore is where a stream's row of progress can be made anew.
 type RepairStore interface {
-	PurgeStore
+	LeaseStore
 	Evidence
+	// Seal reads one entry of a stream's log.
+	Seal(ctx context.Context, s entra.Stream, number int64) (seal.Seal, error)
+	// Seals lists a stream's log in order.
+	Seals(ctx context.Context, s entra.Stream) iter.Seq2[seal.Seal, error]
+	// Months lists the months of which a stream has a table, in order.
+	Months(ctx context.Context, s entra.Stream) ([]time.Time, error)
+	// InQuarantine counts a stream's records in quarantine.
+	InQuarantine(ctx context.Context, s entra.Stream) (int64, error)
 	// Remains reads what is there of a stream's progress, revision and lease.
 	Remains(ctx context.Context, s entra.Stream) (Remains, error)
 	// Rebuild commits where a Commit can't: it writes the lease, and, where they are given, the row
@@ -87,7 +97,7 @@ type Repairer struct {
 // there yet; clock is one that can be trusted; machine is this machine's.
 func NewRepairer(store RepairStore, heads Heads, backfill time.Duration,
 	clock func(context.Context) (time.Time, error), machine func() time.Time) *Repairer {
-	backfill = Options{Backfill: backfill}.withDefaults().Backfill
+	backfill = cmp.Or(backfill, DefaultBackfill)
 	return &Repairer{store: store, heads: heads, backfill: backfill, clock: clock, machine: machine}
 }
 
@@ -107,29 +117,6 @@ type Repairing struct {
 	Entry        int64    // number of the log's entry that says so
 	Reason       string   // of it
 	Done         bool
-}
-
-// repaired begins the reason of a log entry that says that the row of progress was made anew.
-const repaired = "repaired: "
-
-// Repair is what the log says of a row of progress that was made anew.
-type Repair struct {
-	Stream     entra.Stream
-	RepairedAt time.Time
-	Entry      int64
-	What       string
-}
-
-// wasRepaired tells whether an entry of the log says that the row of progress was made anew. Such
-// an entry is no seal of the hour that it names.
-func wasRepaired(s seal.Seal) bool { return strings.HasPrefix(s.Reason, repaired) && s.Leaves == 0 }
-
-// RepairOf is what such an entry says; ok is false for every other one.
-func RepairOf(s seal.Seal) (out Repair, ok bool) {
-	if !wasRepaired(s) {
-		return out, false
-	}
-	return Repair{Stream: s.Stream, RepairedAt: s.SealedAt, Entry: s.Number, What: strings.TrimPrefix(s.Reason, repaired)}, true
 }
 
 // Work repairs until all is done, ctx ends, or the time comes. Errors: entra.CodeConflict where
@@ -299,7 +286,7 @@ func (r *Repairer) finish(ctx context.Context, w *Repairing, h *holding) error {
 	if err != nil {
 		return err
 	}
-	log := &storeLog{ctx, r.store, w.Stream, make(map[int64]seal.Seal)}
+	log := newStoreLog(ctx, r.store, w.Stream)
 	// Nothing can have been stored of the hour after this one, so the entry says nothing of
 	// records.
 	note := seal.Seal{Window: entra.Window{Stream: w.Stream, Start: entra.FloorHour(now.UTC()).Add(time.Hour)}, Root: seal.Root(nil),
@@ -325,13 +312,6 @@ func (r *Repairer) finish(ctx context.Context, w *Repairing, h *holding) error {
 	return err
 }
 
-// holdsUp tells whether a finding has to be mended before a repair. What the repair makes anew does
-// not, nor what can be computed again.
-func (f Finding) holdsUp() bool {
-	ours := f.Table == ledgerTable && (f.Row == progressRow || strings.HasPrefix(f.Row, leaseRow) || strings.HasPrefix(f.Row, revisionRows))
-	return f.Difference.IsTampering() && f.Difference != DiffDerived && !ours
-}
-
 // revisionRows begins the keys of the rows that bear a revision.
 const revisionRows = "revision!"
 
@@ -351,10 +331,10 @@ func (w *Repairing) refusal() error {
 		if f.Difference.IsTampering() && f.Difference != DiffDerived {
 			listed++
 		}
-		if !f.holdsUp() {
+		if !holdsUp(f) {
 			continue
 		}
-		if named = append(named, f.text()); len(named) > mostNamed {
+		if named = append(named, textOf(f)); len(named) > mostNamed {
 			named[mostNamed] = "..."
 			break
 		}
@@ -371,8 +351,15 @@ func (w *Repairing) refusal() error {
 			"no row of progress was written"}
 }
 
-// text is a finding in one line.
-func (f Finding) text() string {
+// holdsUp tells whether a finding has to be mended before a repair. What the repair makes anew does
+// not, nor what can be computed again.
+func holdsUp(f Finding) bool {
+	ours := f.Table == ledgerTable && (f.Row == progressRow || strings.HasPrefix(f.Row, leaseRow) || strings.HasPrefix(f.Row, revisionRows))
+	return f.Difference.IsTampering() && f.Difference != DiffDerived && !ours
+}
+
+// textOf is a finding in one line.
+func textOf(f Finding) string {
 	where := strings.TrimSpace(f.Table + " " + f.Row)
 	if !f.Hour.IsZero() {
 		where = strings.TrimSpace(f.Hour.Format(entra.HourFormat) + " " + where)

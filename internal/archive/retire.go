@@ -97,7 +97,7 @@ func (r *streamRun) giveUp(ctx context.Context, s span) error {
 // note counts a change of a window by this run.
 func (r *streamRun) note(now *Coverage, was Coverage) {
 	if now.revise(was); now.Revision != was.Revision {
-		r.touch(was, *now, false)
+		r.sealer.Changed(was, *now, false)
 	}
 }
 

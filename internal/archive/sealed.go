@@ -4,7 +4,6 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/seal"
 )
 
 // An hour is sealed when it was read completely the first time, or as far as it can be, and settled
@@ -62,37 +61,6 @@ func (c *Coverage) revise(was Coverage) {
 			c.reopen(knownChanged)
 		}
 	}
-}
-
-// touch is what a run has done to a window since it was sealed last.
-type touch struct {
-	added Sum  // over the contents that it has stored
-	asked bool // it has counted the window anew, against all that Graph has of it
-}
-
-// touch notes what this run does to a window.
-func (r *streamRun) touch(was, now Coverage, asked bool) {
-	t := r.touched[now.Start]
-	if asked || t.asked {
-		r.touched[now.Start] = touch{asked: true}
-		return
-	}
-	t.added.Add(now.Sum)
-	t.added.Sub(was.Sum)
-	r.touched[now.Start] = t
-}
-
-// explains tells whether what a window holds is what its last seal lists and what this run has
-// stored since, or was held against Graph.
-func (r *streamRun) explains(hour time.Time, before *SealedBefore, leaves []seal.Leaf) bool {
-	t, ok := r.touched[hour]
-	if !ok || t.asked {
-		return ok
-	}
-	if before != nil {
-		t.added.Add(sumOf(before.Leaves))
-	}
-	return t.added == sumOf(leaves)
 }
 
 // SettledUntil is up to when every window that was read is settled; zero: none is.

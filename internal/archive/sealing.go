@@ -2,7 +2,7 @@ package archive
 
 import (
 	"context"
-	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -22,9 +22,13 @@ const (
 // storeLog is a stream's log, with entries that are about to be written.
 type storeLog struct {
 	ctx    context.Context
-	store  Store
+	store  SealReader
 	stream entra.Stream
 	known  map[int64]seal.Seal
+}
+
+func newStoreLog(ctx context.Context, store SealReader, stream entra.Stream) *storeLog {
+	return &storeLog{ctx, store, stream, make(map[int64]seal.Seal)}
 }
 
 // Seal is seal.Log's.
@@ -39,47 +43,47 @@ func (l *storeLog) Seal(number int64) (seal.Seal, error) {
 	return s, err
 }
 
-// seal fixes the roots of the windows that were read, and of those that changed after they were
-// sealed. Then it settles those that have had their last pass, and puts the log's head where the
-// tables' writers can't change it.
-func (r *streamRun) seal(ctx context.Context) error {
-	if !r.progress.Started() {
-		return nil
-	}
-	if err := r.sealRead(ctx); err != nil {
-		return err
-	}
-	if err := r.settle(ctx); err != nil {
-		return err
-	}
-	if err := r.putHead(ctx); err != nil {
-		return err
-	}
-	return r.tampered
+// Sealer seals the hours of one stream for an execution that has the stream's lease.
+type Sealer struct {
+	store    SealingStore
+	heads    HeadWriter // nil: none
+	writer   *holding
+	progress *Progress // of the execution: it is moved on by each commit
+	until    time.Time // when sealing ends, by the machine's clock
+	log      *slog.Logger
+
+	// changed are the windows that the execution has changed since they were sealed last.
+	changed map[time.Time]change
+
+	Sealed   int   // windows so far
+	Tampered error // of an hour that is not what was sealed, or can't be counted; it stays as it is
 }
 
-// sealGrace is how long after a run's budget what it has read may still be sealed: what is left
-// changed and not sealed is read again by the next run.
-const sealGrace = 20 * time.Second
+// NewSealer makes a Sealer. heads is nil where there is no place for them; progress is the
+// execution's; until is when sealing ends, by the machine's clock.
+func NewSealer(store SealingStore, heads HeadWriter, writer *holding, progress *Progress, until time.Time, log *slog.Logger) *Sealer {
+	return &Sealer{store: store, heads: heads, writer: writer, progress: progress, until: until, log: log, changed: make(map[time.Time]change)}
+}
 
-// sealRead seals the windows that are read and not sealed as they are. Those in which a run that
+// SealRead seals the windows that are read and not sealed as they are. Those in which a run that
 // was stopped may still have a write under way wait, and those that were tampered with stay as they
-// are. Who has to leave the stream to another execution still seals again what was sealed before.
-func (r *streamRun) sealRead(ctx context.Context) error {
-	for from := r.progress.UnsealedFrom; r.progress.Unsealed > 0; {
-		rows, err := r.toSeal(ctx, from, r.hold.yields() || r.done)
+// are. An execution that another one waits for still seals again what was sealed before; again: so
+// does this one, and no other window. The error is errYielded where another one waits.
+func (s *Sealer) SealRead(ctx context.Context, again bool) error {
+	for from := s.progress.UnsealedFrom; s.progress.Unsealed > 0; {
+		rows, err := s.toSeal(ctx, from, s.writer.yields() || again)
 		if err != nil {
 			return err
 		}
-		if late, ok := r.reading.Deadline(); len(rows) == 0 || ctx.Err() != nil || ok && time.Since(late) > sealGrace {
+		if len(rows) == 0 || ctx.Err() != nil || time.Now().After(s.until) {
 			break
 		}
 		from = rows[len(rows)-1].End()
-		if err := r.sealRows(ctx, rows); err != nil {
+		if err := s.sealRows(ctx, rows); err != nil {
 			return err
 		}
 	}
-	if r.hold.yields() {
+	if s.writer.yields() {
 		return errYielded
 	}
 	return nil
@@ -87,9 +91,9 @@ func (r *streamRun) sealRead(ctx context.Context) error {
 
 // toSeal lists windows from a time on that can be sealed, as many as fit a commit. again: only
 // those that were sealed before.
-func (r *streamRun) toSeal(ctx context.Context, from time.Time, again bool) (rows []Coverage, _ error) {
-	p, leaves := &r.progress, int64(0)
-	for cov, err := range r.store.Windows(ctx, r.stream, from, p.UnsealedTo) {
+func (s *Sealer) toSeal(ctx context.Context, from time.Time, again bool) (rows []Coverage, _ error) {
+	p, leaves := s.progress, int64(0)
+	for cov, err := range s.store.Windows(ctx, p.Stream, from, p.UnsealedTo) {
 		if err != nil {
 			return nil, err
 		}
@@ -106,24 +110,24 @@ func (r *streamRun) toSeal(ctx context.Context, from time.Time, again bool) (row
 
 // sealBatch is what one commit seals.
 type sealBatch struct {
-	run   *streamRun
-	log   *storeLog
-	at    time.Time
-	p     Progress
-	rows  []Coverage
-	seals []seal.Seal
-	lists []SealedList
+	sealer *Sealer
+	log    *storeLog
+	at     time.Time
+	p      Progress
+	rows   []Coverage
+	seals  []seal.Seal
+	lists  []SealedList
 }
 
 // sealRows seals windows in one commit.
-func (r *streamRun) sealRows(ctx context.Context, rows []Coverage) error {
-	if !r.hold.taken() {
-		if err := r.hold.take(ctx); err != nil { // what a seal lists is kept before the seal is committed
+func (s *Sealer) sealRows(ctx context.Context, rows []Coverage) error {
+	if !s.writer.taken() {
+		if err := s.writer.take(ctx); err != nil { // what a seal lists is kept before the seal is committed
 			return err
 		}
 	}
-	b := &sealBatch{run: r, log: &storeLog{ctx, r.store, r.stream, make(map[int64]seal.Seal)}, at: r.hold.stamp(), p: r.progress}
-	stored, err := r.leavesOf(ctx, rows)
+	b := &sealBatch{sealer: s, log: newStoreLog(ctx, s.store, s.progress.Stream), at: s.writer.stamp(), p: *s.progress}
+	stored, err := s.leavesOf(ctx, rows)
 	if err != nil {
 		return err
 	}
@@ -138,17 +142,17 @@ func (r *streamRun) sealRows(ctx context.Context, rows []Coverage) error {
 	if len(b.seals) > 0 {
 		b.p.SealedAt = b.at
 	}
-	if err := r.store.KeepLeaves(ctx, b.lists); err != nil {
+	if err := s.store.KeepLeaves(ctx, b.lists); err != nil {
 		return err
 	}
-	saved, err := r.hold.commit(ctx, b.p, b.rows, b.seals)
+	saved, err := s.writer.commit(ctx, b.p, b.rows, b.seals)
 	if err != nil {
 		return err
 	}
-	r.progress = saved
-	r.sealed += len(b.seals)
-	for _, s := range b.seals {
-		delete(r.touched, s.Start)
+	*s.progress = saved
+	s.Sealed += len(b.seals)
+	for _, made := range b.seals {
+		delete(s.changed, made.Start)
 	}
 	return nil
 }
@@ -157,12 +161,12 @@ func (r *streamRun) sealRows(ctx context.Context, rows []Coverage) error {
 // changed and this run does not know why, is not sealed but in doubt from then on: Graph is asked
 // for it. One that was tampered with stays as it is, and everything else goes on.
 func (b *sealBatch) add(ctx context.Context, was Coverage, leaves []seal.Leaf) error {
-	r, now := b.run, was
-	before, err := r.lastSeal(b.log, was, leaves)
+	s, now := b.sealer, was
+	before, err := s.lastSeal(b.log, was, leaves)
 	switch {
 	case entra.CodeOf(err) == entra.CodeTampered && err != nil:
-		r.tampered = err
-		r.log.ErrorContext(ctx, "an hour is not what was sealed; it is not sealed again", "stream", r.stream,
+		s.Tampered = err
+		s.log.ErrorContext(ctx, "an hour is not what was sealed; it is not sealed again", "stream", was.Stream,
 			"hour", was.Start.Format(entra.HourFormat), "error", err.Error())
 		return nil
 	case err != nil:
@@ -171,7 +175,7 @@ func (b *sealBatch) add(ctx context.Context, was Coverage, leaves []seal.Leaf) e
 		now.Doubt = true
 	case before.is(&was, leaves, b.at):
 		now.sealedAs(leaves)
-	case (was.Seals > 0 || was.Start.Before(b.p.SealedTo)) && !r.explains(was.Start, before, leaves):
+	case (was.Seals > 0 || was.Start.Before(b.p.SealedTo)) && !s.explains(was.Start, before, leaves):
 		now.Doubt = true
 	default:
 		list, err := sealRow(b.log, b.p.Seals, &now, leaves, before, b.at)
@@ -231,7 +235,7 @@ func appendSeal(log *storeLog, number int64, s seal.Seal, leaves []seal.Leaf, be
 // lastSeal is a window's last seal; nil where it has none, or one that vouches for nothing. It is
 // an error with entra.CodeTampered where what was sealed is not there any more: to seal the window
 // again would cover up what was done to it.
-func (r *streamRun) lastSeal(log *storeLog, cov Coverage, leaves []seal.Leaf) (*SealedBefore, error) {
+func (s *Sealer) lastSeal(log *storeLog, cov Coverage, leaves []seal.Leaf) (*SealedBefore, error) {
 	if cov.Seals == 0 {
 		return nil, nil
 	}
@@ -239,7 +243,7 @@ func (r *streamRun) lastSeal(log *storeLog, cov Coverage, leaves []seal.Leaf) (*
 	if err != nil || wasPurged(last) {
 		return nil, err
 	}
-	members, err := membersOf(log.ctx, r.store, last, leaves)
+	members, err := membersOf(log.ctx, s.store, last, leaves)
 	if err != nil {
 		return nil, err
 	}
@@ -255,46 +259,15 @@ func (b *SealedBefore) is(cov *Coverage, leaves []seal.Leaf, now time.Time) bool
 	return seal.Root(then) == b.Seal.Root && (!b.Seal.Dated || seal.DatesRoot(then, now) == b.Seal.Dates)
 }
 
-// Words of what is not known of a window, as they stand in the reasons of seals.
-const (
-	nothingKnown    = "nothing is known of it from "
-	unconfirmedText = "unconfirmed: "
-	unmetText       = " that two reads of the whole hour did not meet"
-)
-
-// known says what of a window is known, and what it holds that nobody confirmed; empty where all is
-// known.
-func (c *Coverage) known() string {
-	var parts []string
-	if c.InPart() {
-		parts = append(parts, fmt.Sprintf(nothingKnown+"%s to %s: Graph had forgotten that part", c.LostFrom.UTC().Format(time.RFC3339Nano), c.LostTo.UTC().Format(time.RFC3339Nano)))
-	}
-	if c.Unconfirmed > 0 {
-		parts = append(parts, fmt.Sprintf("%d "+unconfirmedText+"a run stored them and died, and Graph could not be asked again", c.Unconfirmed))
-	}
-	if c.Unmet > 0 {
-		parts = append(parts, fmt.Sprintf("%d"+unmetText, c.Unmet))
-	}
-	if text := c.ReadsDiffer(); text != "" {
-		parts = append(parts, text)
-	}
-	return strings.Join(parts, "; ")
-}
-
-// tellsUnknown tells whether the reason of a seal says that something is not known of its window.
-func tellsUnknown(reason string) bool {
-	return strings.Contains(reason, nothingKnown) || strings.Contains(reason, unconfirmedText) || strings.Contains(reason, unmetText)
-}
-
 // leavesOf reads what is stored of windows; those that follow each other take one query.
-func (r *streamRun) leavesOf(ctx context.Context, rows []Coverage) (map[time.Time][]seal.Leaf, error) {
+func (s *Sealer) leavesOf(ctx context.Context, rows []Coverage) (map[time.Time][]seal.Leaf, error) {
 	out := make(map[time.Time][]seal.Leaf)
 	for i := 0; i < len(rows); {
 		end := i + 1
 		for end < len(rows) && rows[end].Start.Equal(rows[end-1].End()) {
 			end++
 		}
-		leaves, err := r.store.Leaves(ctx, r.stream, rows[i].Start, rows[end-1].End())
+		leaves, err := s.store.Leaves(ctx, s.progress.Stream, rows[i].Start, rows[end-1].End())
 		if err != nil {
 			return nil, err
 		}
@@ -304,22 +277,22 @@ func (r *streamRun) leavesOf(ctx context.Context, rows []Coverage) (map[time.Tim
 	return out, nil
 }
 
-// putHead writes the log's head outside the tables. Where the process ends before it, the next run
+// PutHead writes the log's head outside the tables. Where the process ends before it, the next run
 // writes it.
-func (r *streamRun) putHead(ctx context.Context) error {
-	err := putHead(ctx, r.store, r.heads, r.progress)
-	if err == nil && r.heads != nil {
-		r.progress.Heads = r.progress.Seals // the run's end writes it
+func (s *Sealer) PutHead(ctx context.Context) error {
+	err := putHead(ctx, s.store, s.heads, *s.progress)
+	if err == nil && s.heads != nil {
+		s.progress.Heads = s.progress.Seals // the run's end writes it
 	}
 	return err
 }
 
 // putHead writes the head of a log that has grown since its last one.
-func putHead(ctx context.Context, store Store, heads Heads, p Progress) error {
+func putHead(ctx context.Context, store SealReader, heads HeadWriter, p Progress) error {
 	if heads == nil || p.Seals == p.Heads {
 		return nil
 	}
-	head, err := seal.HeadOf(&storeLog{ctx, store, p.Stream, make(map[int64]seal.Seal)}, p.Stream, p.Seals)
+	head, err := seal.HeadOf(newStoreLog(ctx, store, p.Stream), p.Stream, p.Seals)
 	if err != nil {
 		return err
 	}

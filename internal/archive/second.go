@@ -23,8 +23,6 @@ const (
 	// as full as may be, of which none begins where one of the first walk did.
 	secondRecords = 4950
 	secondSpan    = 12 * 24 * time.Hour
-	// forgottenMark stands among the reads in the place of one that could not be made.
-	forgottenMark = "forgotten"
 	// quietTail is the shortest stretch without a record at the end of a walk that is asked for
 	// once more, by a question that begins with the last record.
 	quietTail = time.Hour

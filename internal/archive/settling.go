@@ -3,62 +3,36 @@ package archive
 import (
 	"context"
 	"time"
-
-	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// settle marks the windows that have had their last pass, as far as all before them have. It does
-// not go beyond an hour in doubt, one that awaits a read, or one that is not sealed as it is.
-func (r *streamRun) settle(ctx context.Context) error {
-	if p := &r.progress; p.Backfilling() || p.SealedTo.IsZero() {
-		return nil
+// Settle marks windows up to limit that have had their last pass, as far as all before them have,
+// as many as fit a commit. It does not go beyond an hour in doubt, or one that is not sealed as it
+// is. once are windows that have to be read again before that, because they were read a single
+// time; done tells that none is left.
+func (s *Sealer) Settle(ctx context.Context, limit time.Time) (once []Coverage, done bool, _ error) {
+	if s.writer.yields() {
+		return nil, false, errYielded
 	}
-	for limit := r.passedAll(); r.progress.SealedTo.Before(limit) && !r.outOfTime(ctx); {
-		if r.hold.yields() {
-			return errYielded
-		}
-		due, err := r.toSettle(ctx, limit)
-		if err != nil {
-			return err
-		}
-		if len(due.rows) == 0 && len(due.once) > 0 {
-			if err := r.confirmOnce(ctx, due.once); err != nil {
-				return err
-			}
-			if err := r.sealRead(ctx); err != nil { // of some it is known now that no reads agree
-				return err
-			}
-			continue
-		}
-		if len(due.rows) == 0 && !due.to.After(r.progress.SealedTo) {
-			return nil
-		}
-		p := r.progress
-		for i, was := range due.rows {
-			due.rows[i].State = WindowSealed
-			p.addToWindow(was, due.rows[i])
-		}
-		p.SealedTo = later(due.to, p.SealedTo)
-		if p, err = r.hold.commit(ctx, p, due.rows, nil); err != nil {
-			return err
-		}
-		r.progress = p
+	due, err := s.toSettle(ctx, limit)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case len(due.rows) == 0 && len(due.once) > 0:
+		return due.once, false, nil
+	case len(due.rows) == 0 && !due.to.After(s.progress.SealedTo):
+		return nil, true, nil
 	}
-	return nil
-}
-
-// passedAll is up to when every pass has been made, and no run that was stopped may still write.
-func (r *streamRun) passedAll() time.Time {
-	p, limit := &r.progress, r.now
-	for _, age := range r.ages() {
-		limit = earlier(limit, entra.FloorHour(p.Passed.At(age)))
+	p := *s.progress
+	for i, was := range due.rows {
+		due.rows[i].State = WindowSealed
+		p.addToWindow(was, due.rows[i])
 	}
-	for _, s := range p.Suspects {
-		if from := later(s.span().from, p.SealedTo); s.To.After(p.SealedTo) {
-			limit = earlier(limit, from)
-		}
+	p.SealedTo = later(due.to, p.SealedTo)
+	if p, err = s.writer.commit(ctx, p, due.rows, nil); err != nil {
+		return nil, false, err
 	}
-	return limit
+	*s.progress = p
+	return nil, false, nil
 }
 
 // dueToSettle are windows that can be settled, or must be read again before that.
@@ -68,9 +42,9 @@ type dueToSettle struct {
 	once []Coverage // read a single time
 }
 
-func (r *streamRun) toSettle(ctx context.Context, limit time.Time) (dueToSettle, error) {
+func (s *Sealer) toSettle(ctx context.Context, limit time.Time) (dueToSettle, error) {
 	due := dueToSettle{to: limit}
-	for cov, err := range r.store.Windows(ctx, r.stream, r.progress.SealedTo, limit) {
+	for cov, err := range s.store.Windows(ctx, s.progress.Stream, s.progress.SealedTo, limit) {
 		if err != nil {
 			return due, err
 		}

@@ -21,8 +21,6 @@ const (
 	walkPages = 100
 	// lostWalks is how often in a row paging may be lost without a step forward.
 	lostWalks = 3
-	// lastWords is how long a run that was stopped may take to write how it ended.
-	lastWords = 10 * time.Second
 )
 
 // streamRun is one stream's part of a run.
@@ -41,9 +39,8 @@ type streamRun struct {
 	progress Progress
 	started  Progress // as the run found it
 	aborted  []span   // reads of this run that stored rows and were not committed to their end
-	// touched are the windows that this run has changed since they were sealed last.
-	touched map[time.Time]touch
-	span    time.Duration
+	sealer   *Sealer  // from open on
+	span     time.Duration
 	// form is the form that the source is asked for: empty is the richest, another one that it is
 	// refused, for richRefused. askable is the oldest time that Graph takes, tooFar what it says to
 	// earlier ones; zero: it refused none.
@@ -60,11 +57,9 @@ type streamRun struct {
 	pages, reads int
 	commits      int // of what was read
 	err          error
-	tampered     error // of an hour in doubt that can't be counted
-	cause        error // of a stop that is no failure by itself: held, yielded, out of time
-	unknown      bool  // the last execution was stopped, or of a version before
-	done         bool  // nothing more is done for the stream in this run
-	sealed       int
+	cause        error     // of a stop that is no failure by itself: held, yielded, out of time
+	unknown      bool      // the last execution was stopped, or of a version before
+	done         bool      // nothing more is done for the stream in this run
 	reached      time.Time // of a range
 	rangeDone    bool
 }
@@ -131,6 +126,7 @@ func (r *streamRun) caughtUp() bool { return r.progress.Started() && !r.progress
 // open takes over the stream where the last execution stood.
 func (r *streamRun) open(ctx context.Context, h *holding, p Progress) error {
 	r.hold, r.progress, r.started = h, p, p
+	r.sealer = r.newSealer()
 	last := h.begin(r.now)
 	if last.Fence == 0 && !p.SteppedAt.IsZero() {
 		r.log.WarnContext(ctx, "the stream's lease row was not there; a new lease is taken", "stream", r.stream)
@@ -405,12 +401,12 @@ func (r *streamRun) quarantined(ctx context.Context) func(before int64) int64 {
 // sealLast seals again what this run has changed, where it ends before it came to that: to the next
 // run it is a change that it knows nothing of.
 func (r *streamRun) sealLast(ctx context.Context) {
-	if !r.progress.Started() || len(r.touched) == 0 || errors.Is(r.cause, ErrMoved) {
+	if !r.progress.Started() || !r.sealer.HasChanges() || errors.Is(r.cause, ErrMoved) {
 		return
 	}
-	err := r.sealRead(ctx)
+	err := r.sealer.SealRead(ctx, r.done)
 	if err == nil || errors.Is(err, errYielded) {
-		err = r.putHead(ctx)
+		err = r.sealer.PutHead(ctx)
 	}
 	if errors.Is(err, ErrMoved) {
 		r.cause = err // what this process knows of the ledger is old
@@ -460,7 +456,10 @@ func (r *streamRun) lastWords(p Progress) Progress {
 
 func (r *streamRun) report() StreamReport {
 	out := StreamReport{Stream: r.stream, Pages: r.pages, Reads: r.reads, Commits: r.commits, Balance: r.balance,
-		Watermark: r.progress.Watermark, Backfilled: r.progress.Backfilled, CaughtUp: r.caughtUp(), Sealed: r.sealed, Reached: r.reached, RangeDone: r.rangeDone, Err: r.err}
+		Watermark: r.progress.Watermark, Backfilled: r.progress.Backfilled, CaughtUp: r.caughtUp(), Reached: r.reached, RangeDone: r.rangeDone, Err: r.err}
+	if r.sealer != nil {
+		out.Sealed = r.sealer.Sealed
+	}
 	var held *Held
 	if errors.As(r.cause, &held) && !r.rangeDone { // what is left of a range that was read is the other's
 		out.Overtaken, out.By = true, held.By.Execution

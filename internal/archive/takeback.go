@@ -28,7 +28,7 @@ func (w *purging) takeBack(ctx context.Context, m *PurgeMonth) error {
 			return nil // the drop may still be carried out: what is left is known after that
 		}
 		p := w.progress
-		log := &storeLog{ctx, w.store, m.Stream, make(map[int64]seal.Seal)}
+		log := newStoreLog(ctx, w.store, m.Stream)
 		seals := make([]seal.Seal, len(rows))
 		for i := range rows {
 			was := rows[i]

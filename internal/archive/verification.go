@@ -157,7 +157,7 @@ func (v *Verification) addRange(f Finding) {
 }
 
 // Work verifies until all is done, ctx ends, or the time comes. It changes nothing but v.
-func (v *Verification) Work(ctx context.Context, evidence Evidence, heads Heads, until time.Time) error {
+func (v *Verification) Work(ctx context.Context, evidence Evidence, heads HeadLister, until time.Time) error {
 	for !v.Done() && time.Now().Before(until) {
 		if err := v.stream(ctx, evidence, heads, until); err != nil {
 			return fmt.Errorf("verify %s: %w", v.Streams[v.At], err)
@@ -167,7 +167,7 @@ func (v *Verification) Work(ctx context.Context, evidence Evidence, heads Heads,
 }
 
 // stream goes on with one stream. Its log is read anew each time: a few requests for a year.
-func (v *Verification) stream(ctx context.Context, evidence Evidence, heads Heads, until time.Time) error {
+func (v *Verification) stream(ctx context.Context, evidence Evidence, heads HeadLister, until time.Time) error {
 	verifier, err := v.open(ctx, evidence, heads)
 	if err != nil {
 		return err
@@ -198,7 +198,7 @@ func (v *Verification) stream(ctx context.Context, evidence Evidence, heads Head
 }
 
 // open begins a stream, or goes on with it.
-func (v *Verification) open(ctx context.Context, evidence Evidence, heads Heads) (*Verifier, error) {
+func (v *Verification) open(ctx context.Context, evidence Evidence, heads HeadLister) (*Verifier, error) {
 	if !v.Next.IsZero() {
 		return resumeVerifier(ctx, evidence, v.Streams[v.At], false)
 	}

@@ -85,7 +85,7 @@ const looksAtOnce = 6
 
 // NewVerifier reads a stream's log and its ledger whole, recomputes them, and compares the log with
 // every head outside the tables. heads may be nil.
-func NewVerifier(ctx context.Context, evidence Evidence, heads Heads, stream entra.Stream) (*Verifier, error) {
+func NewVerifier(ctx context.Context, evidence Evidence, heads HeadLister, stream entra.Stream) (*Verifier, error) {
 	v, err := resumeVerifier(ctx, evidence, stream, true)
 	if err != nil {
 		return nil, err

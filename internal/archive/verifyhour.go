@@ -80,12 +80,12 @@ func (v *Verifier) hours(ctx context.Context, from, to time.Time) iter.Seq2[hour
 }
 
 // hour is an hour before its rows are read.
-func (v *Verifier) hour(start time.Time, ledger map[time.Time]LedgerRow, lists map[int64]SealList) hour {
+func (v *Verifier) hour(start time.Time, rows map[time.Time]LedgerRow, lists map[int64]SealList) hour {
 	h := hour{seals: v.log.byHour[start], lists: lists}
 	h.stored.altered, h.stored.rows, h.stored.sized = make(map[string]bool), make(map[string]string), true
 	h.stored.set = logs.Of(v.stream).ColumnSet()
 	h.cov = Coverage{Window: entra.Window{Stream: v.stream, Start: start}, State: WindowMissing}
-	if h.row = ledger[start]; h.row.Read {
+	if h.row = rows[start]; h.row.Read {
 		h.there, h.cov = true, h.row.Coverage
 	}
 	return h

@@ -172,7 +172,7 @@ func (v *Verifier) checkLog() {
 }
 
 // checkHeads compares the log with every head outside the tables.
-func (v *Verifier) checkHeads(ctx context.Context, heads Heads) error {
+func (v *Verifier) checkHeads(ctx context.Context, heads HeadLister) error {
 	var (
 		most           seal.Head
 		long, other    int64 // heads that say more, and heads of another root
@@ -236,7 +236,7 @@ type headReader interface {
 }
 
 // readHead compares the newest head's text with its name.
-func (v *Verifier) readHead(ctx context.Context, heads Heads, newest seal.Head) error {
+func (v *Verifier) readHead(ctx context.Context, heads HeadLister, newest seal.Head) error {
 	reader, ok := heads.(headReader)
 	if !ok || newest.Size == 0 {
 		return nil

@@ -3,14 +3,10 @@ package archive
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/seal"
 )
-
-// isTakenBack tells whether an entry takes one of a purge back.
-func isTakenBack(s seal.Seal) bool { return strings.HasPrefix(s.Reason, stopped) }
 
 // held are the seals of what an hour still holds: those after its last purge. whole is false where
 // one of them can't be trusted.
