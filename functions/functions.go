@@ -55,7 +55,7 @@ type Parts struct {
 	Evidence archive.Prover
 	Index    archive.IndexStore
 	Jobs     jobs.Store
-	Heads    archive.Heads // nil: none are kept
+	Heads    archive.HeadLister // nil: none are kept
 
 	Streams     *streams.Known
 	Gaps        *search.Gaps

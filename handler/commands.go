@@ -60,7 +60,7 @@ func command(ctx context.Context, args []string, getenv func(string) string, std
 }
 
 // openArchive opens the archive for reading.
-func openArchive(getenv func(string) string, stderr io.Writer) (*streams.Known, archive.Prover, archive.Heads, error) {
+func openArchive(getenv func(string) string, stderr io.Writer) (*streams.Known, archive.Prover, logHeads, error) {
 	cfg, err := settings.Load(getenv)
 	if err != nil {
 		return nil, nil, nil, err

@@ -22,7 +22,7 @@ import (
 
 // newRepairer makes the archive's Repairer. A repair asks Graph for nothing, so that it can be made
 // while Graph does not answer; a simulated tenant has a time of its own.
-func newRepairer(cfg settings.Settings, source *graph.Client, store *tables.Account, heads archive.Heads) *archive.Repairer {
+func newRepairer(cfg settings.Settings, source *graph.Client, store *tables.Account, heads logHeads) *archive.Repairer {
 	clock := func(ctx context.Context) (time.Time, error) {
 		if simulated(cfg.GraphEndpoint) {
 			return source.Now(ctx)

@@ -132,7 +132,7 @@ func (o outside) graphClient(
 
 // preflightOf is what is looked at before anything else.
 func preflightOf(
-	cfg settings.Settings, tenant preflight.Tenant, store *tables.Account, heads archive.Heads,
+	cfg settings.Settings, tenant preflight.Tenant, store *tables.Account, heads logHeads,
 ) preflight.Config {
 	out := preflight.Config{Tenant: tenant, Storage: store, Streams: cfg.Streams,
 		Groups: len(cfg.SnapshotGroups) > 0, Clock: time.Now}
@@ -154,10 +154,16 @@ func preflightOf(
 // that comes early does not put it off to the next night, and more than a night.
 const snapshotEvery = 12 * time.Hour
 
+// logHeads keeps and reads the heads of the logs of seals; nil: there is no place for them.
+type logHeads interface {
+	archive.HeadWriter
+	archive.HeadLister
+}
+
 // storage is the archive's account: its tables, and its blobs for the heads of the logs.
 func (o outside) storage(
 	cfg settings.Settings, getenv func(string) string, log *slog.Logger,
-) (*tables.Account, archive.Heads, error) {
+) (*tables.Account, logHeads, error) {
 	clientID := cfg.StorageClientID
 	if clientID == "" {
 		clientID = getenv("AZURE_CLIENT_ID")
@@ -179,7 +185,7 @@ func (o outside) storage(
 // be, means none.
 func (o outside) headStore(
 	cfg settings.Settings, identity azcore.TokenCredential, log *slog.Logger,
-) (archive.Heads, error) {
+) (logHeads, error) {
 	where := blobs.Config{ConnectionString: cfg.StorageConnection, Credential: identity, HTTP: o.Storage}
 	if cfg.StorageURI != "" {
 		uri, err := blobs.ServiceURI(cfg.StorageURI)

@@ -153,7 +153,7 @@ func (cfg Config) stream(out *output, r *http.Request, q search.Question) error 
 		started = true
 		out.begin(r)
 	}
-	records := 0
+	written := 0
 	err := q.Each(r.Context(), cfg.Archive, "", func(rec archive.Archived, matches bool) (bool, error) {
 		if !started {
 			begin()
@@ -161,7 +161,7 @@ func (cfg Config) stream(out *output, r *http.Request, q search.Question) error 
 		if !matches {
 			return true, nil
 		}
-		if records++; records%flushEvery == 0 {
+		if written++; written%flushEvery == 0 {
 			out.flush()
 		}
 		if rec.Tampered != "" {

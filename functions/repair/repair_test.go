@@ -49,15 +49,15 @@ func (s slow) Inspect(ctx context.Context, stream entra.Stream, from, to time.Ti
 	return s.Store.Inspect(ctx, stream, from, to)
 }
 
-// ledger is an app whose archive has two streams without a record. In a bubble its time passes only
+// bubble is an app whose archive has two streams without a record. In a bubble its time passes only
 // where it waits.
-type ledger struct {
+type bubble struct {
 	*testing.T
 	store *tablestest.Store
 	host  *web.Host
 }
 
-func inBubble(t *testing.T, takes time.Duration, test func(l *ledger)) {
+func inBubble(t *testing.T, takes time.Duration, test func(l *bubble)) {
 	synctest.Test(t, func(t *testing.T) {
 		service := memstorage.New(time.Now)
 		store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: service.Client()})
@@ -73,12 +73,12 @@ func inBubble(t *testing.T, takes time.Duration, test func(l *ledger)) {
 			Jobs: store, Streams: known, Now: time.Now, Slice: slice}),
 			coverage.New(coverage.Config{Ledger: store, Gaps: search.NewGaps(store), Streams: known, Now: time.Now}))
 		require.NoError(t, err)
-		l := &ledger{t, store, host}
+		l := &bubble{t, store, host}
 		test(l)
 	})
 }
 
-func (l *ledger) ask(method, address, body string) (int, map[string]any) {
+func (l *bubble) ask(method, address, body string) (int, map[string]any) {
 	w := httptest.NewRecorder()
 	l.host.ServeHTTP(w, httptest.NewRequestWithContext(l.Context(), method, strings.TrimPrefix(address, "http://here"), strings.NewReader(body)))
 	require.NotContains(l, w.Body.String(), "null")
@@ -91,7 +91,7 @@ func (l *ledger) ask(method, address, body string) (int, map[string]any) {
 }
 
 // breaks puts an old copy of the progress row in its place.
-func (l *ledger) breaks() archive.Progress {
+func (l *bubble) breaks() archive.Progress {
 	p, lease, err := l.store.State(l.Context(), logs.DirectoryAudits)
 	require.NoError(l, err)
 	found, err := l.store.Remains(l.Context(), logs.DirectoryAudits)
@@ -103,7 +103,7 @@ func (l *ledger) breaks() archive.Progress {
 
 // TestARepairThatTakesLongIsAJobThatEachRequestDoesAPartOf, a plan likewise.
 func TestARepairThatTakesLongIsAJobThatEachRequestDoesAPartOf(t *testing.T) {
-	inBubble(t, 9*time.Second, func(l *ledger) {
+	inBubble(t, 9*time.Second, func(l *bubble) {
 		was := l.breaks()
 		for _, asked := range []struct{ method, path, body, status string }{
 			{http.MethodGet, "/api/repair?stream=directoryAudits", "", "planned"},
@@ -136,7 +136,7 @@ func TestARepairThatTakesLongIsAJobThatEachRequestDoesAPartOf(t *testing.T) {
 
 // TestCoverageShowsAStreamWhoseProgressCantBeUsedAsFailing, and the others as ever.
 func TestCoverageShowsAStreamWhoseProgressCantBeUsedAsFailing(t *testing.T) {
-	inBubble(t, 0, func(l *ledger) {
+	inBubble(t, 0, func(l *bubble) {
 		_, whole := l.ask(http.MethodGet, "/api/coverage", "")
 		l.breaks()
 		status, answer := l.ask(http.MethodGet, "/api/coverage", "")

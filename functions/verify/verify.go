@@ -26,7 +26,7 @@ const Kind = "verify"
 // Config of the function.
 type Config struct {
 	Evidence archive.Prover
-	Heads    archive.Heads // nil: none are kept
+	Heads    archive.HeadLister // nil: none are kept
 	Jobs     jobs.Store
 	Streams  *streams.Known
 	Now      func() time.Time

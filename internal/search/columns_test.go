@@ -55,12 +55,12 @@ func TestAColumnIsAskedForOnlyWhereTheRowsHaveIt(t *testing.T) {
 	asked := &filters{RoundTripper: service}
 	store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: &http.Client{Transport: asked}})
 	require.NoError(t, err)
-	ledger := &rows{}
+	hours := &rows{}
 	var want []string
 	for i, set := range []int{1, 0, 2, -1, 2, 2} { // -1: the ledger has no row; 0: it does not say
 		w := entra.Window{Stream: stream, Start: newest.Add(time.Duration(i) * time.Hour)}
 		if i == 4 { // an hour without a record
-			ledger.all = append(ledger.all, archive.Coverage{Window: w, State: archive.WindowComplete})
+			hours.all = append(hours.all, archive.Coverage{Window: w, State: archive.WindowComplete})
 			continue
 		}
 		var recs []entra.Record
@@ -80,7 +80,7 @@ func TestAColumnIsAskedForOnlyWhereTheRowsHaveIt(t *testing.T) {
 		_, err := store.Insert(t.Context(), w, recs, newest.Add(days))
 		require.NoError(t, err)
 		if set >= 0 {
-			ledger.all = append(ledger.all, archive.Coverage{Window: w, State: archive.WindowComplete, Records: 2, ColumnSet: set})
+			hours.all = append(hours.all, archive.Coverage{Window: w, State: archive.WindowComplete, Records: 2, ColumnSet: set})
 		}
 	}
 	shape, err := odata.ShapeOf(stream)
@@ -92,7 +92,7 @@ func TestAColumnIsAskedForOnlyWhereTheRowsHaveIt(t *testing.T) {
 		q.NewestFirst = newestFirst
 		q.Within(p, newest.Add(6*time.Hour))
 		asked.asked = nil
-		page, err := q.Page(t.Context(), archiveOf{store, ledger}, "", 100, time.Now().Add(time.Minute))
+		page, err := q.Page(t.Context(), archiveOf{store, hours}, "", 100, time.Now().Add(time.Minute))
 		require.NoError(t, err)
 		var got []string
 		for _, rec := range page.Records {
@@ -111,22 +111,22 @@ func TestAColumnIsAskedForOnlyWhereTheRowsHaveIt(t *testing.T) {
 		require.Positive(t, without, "%q", asked.asked)
 	}
 	// A row of the ledger that can't be read leaves nothing out either.
-	for broken := range ledger.all {
-		ledger.broken = ledger.all[broken].Start
+	for broken := range hours.all {
+		hours.broken = hours.all[broken].Start
 		q, err := search.New(stream, shape, "clientAppUsed eq 'IMAP4'")
 		require.NoError(t, err)
 		q.Within(p, newest.Add(6*time.Hour))
-		page, err := q.Page(t.Context(), archiveOf{store, ledger}, "", 100, time.Now().Add(time.Minute))
+		page, err := q.Page(t.Context(), archiveOf{store, hours}, "", 100, time.Now().Add(time.Minute))
 		require.NoError(t, err)
 		require.Len(t, page.Records, len(want))
 	}
-	ledger.broken = time.Time{}
+	hours.broken = time.Time{}
 	// A usual value has no column anywhere, so nothing is asked for it.
 	q, err := search.New(stream, shape, "clientAppUsed eq 'Browser'")
 	require.NoError(t, err)
 	q.Within(p, newest.Add(6*time.Hour))
 	asked.asked = nil
-	page, err := q.Page(t.Context(), archiveOf{store, ledger}, "", 100, time.Now().Add(time.Minute))
+	page, err := q.Page(t.Context(), archiveOf{store, hours}, "", 100, time.Now().Add(time.Minute))
 	require.NoError(t, err)
 	require.Len(t, page.Records, 5)
 	require.NotContains(t, strings.Join(asked.asked, " "), "ClientAppUsed")
