@@ -28,15 +28,20 @@ import (
 	"github.com/entraledger/entraledger/functions/users"
 	"github.com/entraledger/entraledger/functions/verify"
 	"github.com/entraledger/entraledger/functions/versionedlogs"
-	"github.com/entraledger/entraledger/internal/archive"
+	archivecollect "github.com/entraledger/entraledger/internal/collect"
+	"github.com/entraledger/entraledger/internal/derive"
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/preflight"
+	archivepurge "github.com/entraledger/entraledger/internal/purge"
+	archiverepair "github.com/entraledger/entraledger/internal/repair"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/internal/streams"
+	archiveverify "github.com/entraledger/entraledger/internal/verify"
 	"github.com/entraledger/entraledger/internal/web"
 )
 
@@ -50,18 +55,18 @@ type Parts struct {
 	Now       func() time.Time
 	Clock     func(context.Context) (time.Time, error) // one that can be trusted
 
-	Ledger   archive.Ledger
+	Ledger   ledger.Reader
 	Records  logs.Archive
-	Evidence archive.Prover
-	Index    archive.IndexStore
+	Evidence archiveverify.Prover
+	Index    derive.Store
 	Jobs     jobs.Store
-	Heads    archive.HeadLister // nil: none are kept
+	Heads    archiveverify.HeadLister // nil: none are kept
 
 	Streams     *streams.Known
 	Gaps        *search.Gaps
-	Collector   *archive.Collector
-	Purger      *archive.Purger
-	Repairer    *archive.Repairer
+	Collector   *archivecollect.Collector
+	Purger      *archivepurge.Purger
+	Repairer    *archiverepair.Repairer
 	Snapshotter *snapshots.Snapshotter
 	Snapshots   *directory.Reader
 	Checks      func(context.Context) []preflight.Check
@@ -119,7 +124,7 @@ func (p Parts) preflight() preflightfunction.Config {
 
 func (p Parts) purgearchive() purgearchive.Config {
 	retire := func(ctx context.Context, s entra.Stream) error {
-		by := archive.Execution{ID: uuid.NewString(), Work: purgearchive.Name}
+		by := ledger.Execution{ID: uuid.NewString(), Work: purgearchive.Name}
 		return p.Collector.Retire(ctx, by, s, p.Settings.RunBudget)
 	}
 	return purgearchive.Config{Purger: p.Purger, Retire: retire, Clock: p.Clock, Streams: p.Streams,

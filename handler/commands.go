@@ -12,12 +12,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/verify"
 	"github.com/entraledger/entraledger/internal/web"
 )
 
@@ -60,7 +60,7 @@ func command(ctx context.Context, args []string, getenv func(string) string, std
 }
 
 // openArchive opens the archive for reading.
-func openArchive(getenv func(string) string, stderr io.Writer) (*streams.Known, archive.Prover, logHeads, error) {
+func openArchive(getenv func(string) string, stderr io.Writer) (*streams.Known, verify.Prover, logHeads, error) {
 	cfg, err := settings.Load(getenv)
 	if err != nil {
 		return nil, nil, nil, err
@@ -107,7 +107,7 @@ func verifyCommand(ctx context.Context, args []string, getenv func(string) strin
 	if err != nil {
 		return 1, err
 	}
-	v := archive.Verification{Streams: asked, From: span.From, To: span.To}
+	v := verify.Verification{Streams: asked, From: span.From, To: span.To}
 	for !v.Done() {
 		if err := v.Work(ctx, evidence, heads, time.Now().Add(5*time.Second)); err != nil {
 			return 1, err
@@ -119,7 +119,7 @@ func verifyCommand(ctx context.Context, args []string, getenv func(string) strin
 	return printVerification(stdout, v), nil
 }
 
-func printVerification(out io.Writer, v archive.Verification) int {
+func printVerification(out io.Writer, v verify.Verification) int {
 	for _, f := range v.Findings {
 		fmt.Fprintf(out, "%-8s %s: %s\n", f.Difference, whereOf(f), f.Detail)
 	}
@@ -147,12 +147,12 @@ func printVerification(out io.Writer, v archive.Verification) int {
 		verdict, code = "DIFFERS: what is stored is not what was written", exitDiffers
 	}
 	fmt.Fprintf(out, "%d hours, %d records: %s (%d hours not sealed yet, %d missing)\n", v.Windows, v.Records, verdict,
-		v.Counts[archive.DiffUnsealed], v.Counts[archive.DiffMissing])
+		v.Counts[verify.DiffUnsealed], v.Counts[verify.DiffMissing])
 	return code
 }
 
 // whereOf is where a finding is: stream, hour, table and row, as far as it has them.
-func whereOf(f archive.Finding) string {
+func whereOf(f verify.Finding) string {
 	var parts []string
 	if f.Stream != "" {
 		parts = append(parts, string(f.Stream))
@@ -189,7 +189,7 @@ func proveCommand(ctx context.Context, args []string, getenv func(string) string
 	if err != nil {
 		return 1, err
 	}
-	proof, err := archive.Prove(ctx, evidence, stream, *id, when)
+	proof, err := verify.Prove(ctx, evidence, stream, *id, when)
 	if err != nil {
 		return 1, err
 	}

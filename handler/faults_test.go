@@ -8,8 +8,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
-	"github.com/entraledger/entraledger/internal/archive/archivetest"
+	"github.com/entraledger/entraledger/internal/collect"
+	"github.com/entraledger/entraledger/internal/dev/archivetest"
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/entra"
@@ -17,13 +17,14 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
+	"github.com/entraledger/entraledger/internal/verify"
 )
 
 // route says by which addresses a collector reaches Graph and the tables; empty: directly.
 type route struct{ graph, tables string }
 
 // collector is what wire makes of the archive, in this process and with clients that do not wait long.
-func (s *system) collector(by route) *archive.Collector {
+func (s *system) collector(by route) *collect.Collector {
 	store := s.store
 	if by.graph == "" {
 		by.graph = s.graph.URL
@@ -39,12 +40,12 @@ func (s *system) collector(by route) *archive.Collector {
 	})
 	require.NoError(s, err)
 	// The simulated tenant's clock is the real one but for what a test adds to it.
-	return archive.NewCollector(source, archivetest.Later{Store: store}, s.heads, archive.Options{Backfill: 5 * 24 * time.Hour, Simulated: true}, s.tenant.Now, s.logger())
+	return collect.New(source, archivetest.Later{Store: store}, s.heads, collect.Options{Backfill: 5 * 24 * time.Hour, Simulated: true}, s.tenant.Now, s.logger())
 }
 
 // requireIntact verifies everything that is archived of streams: nothing may differ from what was sealed.
 func (s *system) requireIntact(streams ...entra.Stream) (seals int64) {
-	v := archive.Verification{Streams: streams}
+	v := verify.Verification{Streams: streams}
 	require.NoError(s, v.Work(s.Context(), s.store, s.heads, time.Now().Add(time.Minute)))
 	require.True(s, v.Done())
 	require.True(s, v.Intact(), "%+v", v.Findings)

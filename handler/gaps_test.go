@@ -15,10 +15,10 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
@@ -160,7 +160,7 @@ func TestWhatWasPurgedOrLostAnswersWithItsReason(t *testing.T) {
 func outage(s *system, stream entra.Stream) string {
 	for cov, err := range s.store.Windows(s.Context(), stream, gapsBegin, gapsBegin.AddDate(0, 1, 0)) {
 		require.NoError(s, err)
-		if cov.State == archive.WindowLost || cov.InPart() {
+		if cov.State == ledger.WindowLost || cov.InPart() {
 			from := cov.Start
 			if cov.InPart() {
 				from = cov.LostFrom
@@ -194,10 +194,10 @@ func coverageOfGaps(t *testing.T, s *system, p *process) {
 		for cov, err := range s.store.Windows(t.Context(), stream, gapsBegin.AddDate(0, -2, 0), now) {
 			require.NoError(t, err)
 			switch {
-			case cov.State == archive.WindowPurged:
+			case cov.State == ledger.WindowPurged:
 				purged++
 				require.True(t, cov.Start.Before(november))
-			case cov.State == archive.WindowLost || cov.InPart():
+			case cov.State == ledger.WindowLost || cov.InPart():
 				lost++
 			case cov.Whole():
 				done++

@@ -10,10 +10,11 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/archive"
-	"github.com/entraledger/entraledger/internal/archive/archivetest"
+	"github.com/entraledger/entraledger/internal/collect"
+	"github.com/entraledger/entraledger/internal/dev/archivetest"
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
@@ -108,7 +109,7 @@ func TestWhereThreeReadsOfAnHourDifferItIsSealedAsUnconfirmedWithTheCounts(t *te
 	p := m.start()
 	for i, stream := range m.streams {
 		cov := m.window(stream, at)
-		require.Equal(m, archive.WindowSealed, cov.State, stream)
+		require.Equal(m, ledger.WindowSealed, cov.State, stream)
 		require.EqualValues(m, 12, cov.Records, "%s: what any read has met is kept", stream)
 		want := []string{"unconfirmed: its reads differ, they met 11, 9, 10 records", "unconfirmed: its reads differ, they met 9, 10, 12 records"}[i%2]
 		require.Equal(m, want, cov.ReadsDiffer(), stream)
@@ -210,7 +211,7 @@ func TestABackfillOfAYearEndsWhereGraphCanBeAsked(t *testing.T) {
 		require.False(m, p.Backfilling(), stream)
 		require.False(m, p.Begin.Before(entra.FloorHour(m.begin.Add(-takes))), "%s begins at %s", stream, p.Begin)
 		require.WithinDuration(m, m.begin.Add(-takes), p.Begin, 24*hour, stream)
-		require.Equal(m, archive.StatusCurrent, p.Status(m.tenant.Now(), 0), stream)
+		require.Equal(m, ledger.StatusCurrent, p.Status(m.tenant.Now(), 0), stream)
 	}
 	out := m.requireTruthOrSaid()
 	require.Zero(m, out.unconfirmed+out.lost)
@@ -252,7 +253,7 @@ func pauseForAHundredDays(t *testing.T, streams ...entra.Stream) {
 		require.Contains(m, text, "Graph refused to be asked for times so far back: ", "%v", row)
 	}
 	for _, stream := range m.streams {
-		gaps, err := archive.GapsOf(m.Context(), m.store, stream, m.begin, m.begin.Add(pause))
+		gaps, err := ledger.GapsOf(m.Context(), m.store, stream, m.begin, m.begin.Add(pause))
 		require.NoError(m, err)
 		require.WithinDuration(m, stopped, gaps[0].From, 10*time.Minute, stream)
 		require.WithinDuration(m, m.begin.Add(pause-takes), gaps[len(gaps)-1].To, 12*hour, stream)
@@ -324,7 +325,7 @@ func TestOneRefusalInARowOfGoodAnswersFailsNothingAndOneThatLastsDoes(t *testing
 	for _, s := range report.Streams {
 		require.Contains(m, []entra.Code{entra.CodeLicence, entra.CodePermission, entra.CodeRefused, entra.CodeNotFound}, entra.CodeOf(s.Err), s.Stream)
 		p := m.progress(s.Stream)
-		require.Equal(m, archive.StatusFailing, p.Status(m.tenant.Now(), 0), s.Stream)
+		require.Equal(m, ledger.StatusFailing, p.Status(m.tenant.Now(), 0), s.Stream)
 	}
 	m.tenant.ClearFaults()
 	m.runs(since+2*hour, 1)
@@ -335,7 +336,7 @@ func TestOneRefusalInARowOfGoodAnswersFailsNothingAndOneThatLastsDoes(t *testing
 	m.Logf("%d requests in 60 runs", m.logRequests())
 }
 
-func (m *misled) runReport(after time.Duration) (archive.Report, error) {
+func (m *misled) runReport(after time.Duration) (collect.Report, error) {
 	m.tenant.Freeze(m.begin.Add(after))
 	return m.collector(archivetest.Later{Store: m.store}).Run(m.Context(), archivetest.Execution(), m.streams, runBudget)
 }
@@ -355,6 +356,6 @@ func (m *misled) requireBorne() {
 	m.Helper()
 	for _, stream := range m.streams {
 		p := m.progress(stream)
-		require.Equal(m, archive.StatusCurrent, p.Status(m.tenant.Now(), 0), stream)
+		require.Equal(m, ledger.StatusCurrent, p.Status(m.tenant.Now(), 0), stream)
 	}
 }

@@ -9,19 +9,21 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
-	"github.com/entraledger/entraledger/internal/archive/archivetest"
+	"github.com/entraledger/entraledger/internal/collect"
+	"github.com/entraledger/entraledger/internal/dev/archivetest"
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/verify"
 )
 
 // misled is an archive of every log, of a tenant that misleads a reader who believes one answer.
 type misled struct {
 	*versions
-	options archive.Options
+	options collect.Options
 	timeout time.Duration // of one request, in this process
 	also    bool          // the tenant has shown records that it does not show any more
 }
@@ -45,15 +47,15 @@ func newMisled(t *testing.T, seed uint64, records int, backfill time.Duration) *
 			Exactly: exactly, End: upgradeBegin.Add(30 * hour)}}, logs.Streams()...)
 	v.env["ARCHIVE_BACKFILL"], v.env["ARCHIVE_PASSES"] = fmt.Sprintf("%dh", backfill/hour), "3h"
 	return &misled{versions: v, timeout: 2 * time.Second,
-		options: archive.Options{Backfill: backfill, Passes: []time.Duration{3 * hour}, Simulated: true}}
+		options: collect.Options{Backfill: backfill, Passes: []time.Duration{3 * hour}, Simulated: true}}
 }
 
 // collector is what wire makes of the archive, in this process and without long pauses.
-func (m *misled) collector(store archive.Store) *archive.Collector {
+func (m *misled) collector(store collect.Store) *collect.Collector {
 	source, err := graph.New(graph.Config{Endpoint: m.graph.URL, Scope: "https://graph.microsoft.com/.default", Credential: m,
 		Limiter: graph.NewLimiter(100_000), BackOff: time.Millisecond, Timeout: m.timeout, Log: m.logger()})
 	require.NoError(m, err)
-	return archive.NewCollector(source, store, m.heads, m.options, time.Now, m.logger())
+	return collect.New(source, store, m.heads, m.options, time.Now, m.logger())
 }
 
 // run is one run of the timer at a time after the begin, long after the one before has ended or
@@ -160,7 +162,7 @@ func (m *misled) requireTruthOrSaid() (out outcome) {
 	m.Helper()
 	until := m.tenant.Now().Add(-6 * time.Minute)
 	for _, stream := range m.streams {
-		p, rows := m.progress(stream), make(map[time.Time]archive.Coverage)
+		p, rows := m.progress(stream), make(map[time.Time]ledger.Coverage)
 		for _, cov := range m.windows(stream) {
 			rows[cov.Start] = cov
 			if cov.ReadsDiffer() != "" {
@@ -182,7 +184,7 @@ func (m *misled) requireTruthOrSaid() (out outcome) {
 			case m.also && isSubset(records, got[at]):
 			case at.Before(p.Begin):
 				out.before++
-			case cov.State == archive.WindowLost || cov.InPart():
+			case cov.State == ledger.WindowLost || cov.InPart():
 				require.NotEmpty(m, p.WhyNotRead(cov))
 				out.lost++
 			case cov.ReadsDiffer() != "":
@@ -244,7 +246,7 @@ func (m *misled) requireExact() {
 		return
 	}
 	// What only a killed run has met is kept, and said to be unconfirmed.
-	v := archive.Verification{Streams: m.streams}
+	v := verify.Verification{Streams: m.streams}
 	require.NoError(m, v.Work(m.Context(), m.store, m.heads, time.Now().Add(time.Minute)))
 	require.True(m, v.Done())
 	for _, f := range v.Findings {

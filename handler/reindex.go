@@ -10,7 +10,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/derive"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/web"
@@ -47,7 +48,7 @@ func reindexCommand(ctx context.Context, args []string, getenv func(string) stri
 	}
 	const forEver = 365 * 24 * time.Hour
 	for _, s := range asked {
-		report, err := archive.UpdateIndex(ctx, store.Searched(), archive.Execution{ID: uuid.NewString(), Work: "handler reindex"}, s, *again, time.Now().Add(forEver))
+		report, err := derive.Update(ctx, store.Searched(), ledger.Execution{ID: uuid.NewString(), Work: "handler reindex"}, s, *again, time.Now().Add(forEver))
 		if err != nil {
 			return 1, err
 		}

@@ -12,9 +12,11 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/clocks"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/ledger"
+	archiverepair "github.com/entraledger/entraledger/internal/repair"
 	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
@@ -22,7 +24,7 @@ import (
 
 // newRepairer makes the archive's Repairer. A repair asks Graph for nothing, so that it can be made
 // while Graph does not answer; a simulated tenant has a time of its own.
-func newRepairer(cfg settings.Settings, source *graph.Client, store *tables.Account, heads logHeads) *archive.Repairer {
+func newRepairer(cfg settings.Settings, source *graph.Client, store *tables.Account, heads logHeads) *archiverepair.Repairer {
 	clock := func(ctx context.Context) (time.Time, error) {
 		if simulated(cfg.GraphEndpoint) {
 			return source.Now(ctx)
@@ -31,10 +33,10 @@ func newRepairer(cfg settings.Settings, source *graph.Client, store *tables.Acco
 		if err != nil {
 			return time.Time{}, err
 		}
-		now, _, err := archive.Clocks{Storage: at, Machine: time.Now()}.Agreed()
+		now, _, err := clocks.Readings{Storage: at, Machine: time.Now()}.Agreed()
 		return now, err
 	}
-	return archive.NewRepairer(store.Evidence(), heads, cfg.Backfill, clock, time.Now)
+	return archiverepair.New(store.Evidence(), heads, cfg.Backfill, clock, time.Now)
 }
 
 // commandSlice is how long a command works before it says how far it is.
@@ -61,8 +63,8 @@ func repairCommand(ctx context.Context, args []string, getenv func(string) strin
 	if err != nil {
 		return 1, err
 	}
-	w := archive.Repairing{Stream: entra.Stream(strings.TrimSpace(*name)), Plan: *plan,
-		By: archive.Execution{ID: uuid.NewString(), Work: "handler repair"}}
+	w := archiverepair.Repairing{Stream: entra.Stream(strings.TrimSpace(*name)), Plan: *plan,
+		By: ledger.Execution{ID: uuid.NewString(), Work: "handler repair"}}
 	if err := streams.New(cfg.Streams, store.Archive).Check(ctx, w.Stream); err != nil {
 		return 1, err
 	}
@@ -92,7 +94,7 @@ func repairCommand(ctx context.Context, args []string, getenv func(string) strin
 	return 0, nil
 }
 
-func printRepair(out io.Writer, w archive.Repairing) {
+func printRepair(out io.Writer, w archiverepair.Repairing) {
 	for _, text := range w.Wrong {
 		fmt.Fprintf(out, "%s: %s\n", w.Stream, text)
 	}

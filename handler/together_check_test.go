@@ -11,8 +11,8 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/tables"
@@ -319,7 +319,7 @@ func (w *together) finish() {
 
 // tenMinutesPass lets time pass for the tenant and for the storage service.
 func (w *together) tenMinutesPass() {
-	w.now = w.now.Add(archive.LateWrites + time.Minute)
+	w.now = w.now.Add(ledger.LateWrites + time.Minute)
 	w.tenant.Freeze(w.now)
 	w.lateWritesArrive()
 }
@@ -362,7 +362,7 @@ func (w *together) requireTruth() {
 
 // ledgerSum is what the rows of a ledger sum up to.
 type ledgerSum struct {
-	archive.Tally
+	ledger.Tally
 	complete, purged, reopened, doubts, lost int64
 }
 
@@ -397,10 +397,10 @@ func (w *together) requireHours(stream entra.Stream) (sum ledgerSum) {
 		where := fmt.Sprintf("%s %s %+v", stream, cov.Start, cov)
 		has := stored[cov.Start]
 		delete(stored, cov.Start)
-		counted := archive.Tally{Records: cov.Records, Versions: cov.Versions, Bytes: cov.Bytes, StoredBytes: cov.StoredBytes}
+		counted := ledger.Tally{Records: cov.Records, Versions: cov.Versions, Bytes: cov.Bytes, StoredBytes: cov.StoredBytes}
 		require.False(w, cov.Doubt, where)
-		require.NotEqual(w, archive.WindowReopened, cov.State, where)
-		require.False(w, cov.InPart() || cov.State == archive.WindowLost, where)
+		require.NotEqual(w, ledger.WindowReopened, cov.State, where)
+		require.False(w, cov.InPart() || cov.State == ledger.WindowLost, where)
 		require.Zero(w, cov.Unconfirmed+cov.Unmet, where)
 		require.Equal(w, counted.Records+counted.Versions, has.Count, where)
 		require.True(w, cov.HasSum && cov.Sum == has.Sum, where)
@@ -408,12 +408,12 @@ func (w *together) requireHours(stream entra.Stream) (sum ledgerSum) {
 		if has.Count > 0 {
 			is, err := w.store.Count(w.Context(), cov.Window)
 			require.NoError(w, err)
-			require.Equal(w, archive.Tally{Records: is.Records, Versions: is.Versions, Bytes: is.Bytes, StoredBytes: is.StoredBytes}, counted, where)
+			require.Equal(w, ledger.Tally{Records: is.Records, Versions: is.Versions, Bytes: is.Bytes, StoredBytes: is.StoredBytes}, counted, where)
 		}
 		sum.Records, sum.Versions = sum.Records+counted.Records, sum.Versions+counted.Versions
 		sum.Bytes, sum.StoredBytes = sum.Bytes+counted.Bytes, sum.StoredBytes+counted.StoredBytes
-		for n, yes := range map[*int64]bool{&sum.complete: cov.Whole(), &sum.purged: cov.State == archive.WindowPurged,
-			&sum.reopened: cov.State == archive.WindowReopened, &sum.doubts: cov.Doubt, &sum.lost: cov.InPart() || cov.State == archive.WindowLost} {
+		for n, yes := range map[*int64]bool{&sum.complete: cov.Whole(), &sum.purged: cov.State == ledger.WindowPurged,
+			&sum.reopened: cov.State == ledger.WindowReopened, &sum.doubts: cov.Doubt, &sum.lost: cov.InPart() || cov.State == ledger.WindowLost} {
 			if yes {
 				*n++
 			}

@@ -21,9 +21,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
@@ -152,7 +152,7 @@ func (w *together) instance(i int, work string) *process {
 }
 
 // holds tells whether a lease is one of an instance that stands still, or died with it.
-func (w *together) holds(p *process, stream entra.Stream, lease archive.Lease) bool {
+func (w *together) holds(p *process, stream entra.Stream, lease ledger.Lease) bool {
 	w.noting.Lock()
 	defer w.noting.Unlock()
 	known := slices.Contains(w.left, leftLease{stream, lease.Fence})
@@ -428,7 +428,7 @@ func (w *together) lateWritesArrive() {
 			end := at + len(layout)
 			since, err := time.Parse(layout, suspect[at:end])
 			require.NoError(w, err)
-			suspects[i] = suspect[:at] + since.Add(-archive.LateWrites).Format(layout) + suspect[end:]
+			suspects[i] = suspect[:at] + since.Add(-ledger.LateWrites).Format(layout) + suspect[end:]
 		}
 		require.True(w, w.merge(stream, "progress", etag, map[string]any{"Suspects": strings.Join(suspects, " ")}), "somebody works")
 	}

@@ -7,10 +7,10 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
@@ -113,7 +113,7 @@ func (v *versions) requireRich(thin map[entra.Stream][]string) {
 		enriched, again := int64(0), 0
 		for _, cov := range v.windows(stream) {
 			require.False(v, cov.Thin(), "%s is %q", cov.Window, cov.Form)
-			require.NotEqual(v, archive.WindowReopened, cov.State, "%s", cov.Window)
+			require.NotEqual(v, ledger.WindowReopened, cov.State, "%s", cov.Window)
 			if enriched += cov.Enriched; cov.Seals > 1 {
 				again++
 			}

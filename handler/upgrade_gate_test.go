@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
@@ -124,7 +124,7 @@ func cross(t *testing.T, before string, newIsLate bool) {
 	v.at(20*time.Minute, now)
 	v.lateWritesArrived()
 	v.at(30*time.Minute, now)
-	require.Equal(t, archive.WindowSealed, v.window(logs.SignInsServicePrincipal, at).State)
+	require.Equal(t, ledger.WindowSealed, v.window(logs.SignInsServicePrincipal, at).State)
 
 	v.put("late", at, time.Time{}, "late")
 	v.tenant.Freeze(v.begin.Add(2 * hour))

@@ -12,10 +12,11 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/verify"
 )
 
 // drain fires both versions at once, as when a platform drains an instance while the next one
@@ -119,7 +120,7 @@ func mendHarmed(t *testing.T, before string) {
 	for _, stream := range v.streams {
 		p, sealed := v.progress(stream), int64(0)
 		for _, cov := range v.windows(stream) {
-			require.True(v, cov.State == archive.WindowSealed || !cov.Start.Before(p.SealedTo), "%s is %s", cov.Window, cov.State)
+			require.True(v, cov.State == ledger.WindowSealed || !cov.Start.Before(p.SealedTo), "%s is %s", cov.Window, cov.State)
 			sealed += cov.Seals
 		}
 		require.Equal(v, sealed, p.Seals, "every entry is of an hour")
@@ -166,7 +167,7 @@ func nameHarmed(t *testing.T, before string) {
 	named := 0
 	for _, f := range findings {
 		finding := f.(map[string]any)
-		if finding["difference"] == string(archive.DiffAdded) {
+		if finding["difference"] == string(verify.DiffAdded) {
 			named++
 			require.Equal(t, entra.FloorHour(at).Format(time.RFC3339), finding["startDateTime"])
 			require.Contains(t, finding["rowKey"], "stranger")
@@ -204,7 +205,7 @@ func comeBack(t *testing.T, before string) {
 	}
 	_, answer := show(old, "B")
 	require.Contains(t, fmt.Sprint(answer), "is not what is stored now")
-	require.Equal(t, archive.WindowReopened, v.window(stream, at).State)
+	require.Equal(t, ledger.WindowReopened, v.window(stream, at).State)
 
 	now := v.start()
 	v.at(after, now)
@@ -248,7 +249,7 @@ func mendPurge(t *testing.T, before string) {
 	require.GreaterOrEqual(t, status, 400, "%v", body)
 	old.stop()
 	purged := v.window(stream, v.begin.Add(-13*day))
-	require.Equal(t, archive.WindowPurged, purged.State)
+	require.Equal(t, ledger.WindowPurged, purged.State)
 	stored, err := v.store.Count(t.Context(), purged.Window)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, stored.Records, "the log says that it was purged, and it is there")
@@ -257,7 +258,7 @@ func mendPurge(t *testing.T, before string) {
 	now := v.start()
 	require.Contains(t, v.purge(now), "of 2024-02 of signIns.servicePrincipal again that an interrupted purge had begun to drop")
 	require.Zero(t, v.progress(stream).Purged)
-	require.Equal(t, archive.WindowSealed, v.window(stream, v.begin.Add(-13*day)).State)
+	require.Equal(t, ledger.WindowSealed, v.window(stream, v.begin.Add(-13*day)).State)
 	v.at(25*day, now)
 	v.lateWritesArrived()
 	v.at(25*day+10*time.Minute, now)
@@ -270,7 +271,7 @@ func mendPurge(t *testing.T, before string) {
 	delete(v.env, "ARCHIVE_HOLD")
 	now = v.start()
 	require.Contains(t, v.purge(now), "dropped 2024-02 of signIns.servicePrincipal")
-	require.Equal(t, archive.WindowPurged, v.window(stream, v.begin.Add(-13*day)).State)
+	require.Equal(t, ledger.WindowPurged, v.window(stream, v.begin.Add(-13*day)).State)
 	v.requireLedger()
 	v.requireVerified(now)
 	purges := v.progress(stream).Purged

@@ -6,8 +6,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
@@ -104,7 +104,7 @@ func (v *versions) requireSealedEarly() {
 				continue
 			}
 			require.True(v, cov.Sealed(), "%s is %s, revision %d, sealed %d", cov.Window, cov.State, cov.Revision, cov.SealedRevision)
-			if cov.State == archive.WindowComplete && cov.Records > 0 {
+			if cov.State == ledger.WindowComplete && cov.Records > 0 {
 				require.True(v, dated[cov.LastSeal], "%s", cov.Window)
 				early++
 			}

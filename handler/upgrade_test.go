@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
@@ -138,7 +138,7 @@ func (v *versions) requireSums(stream entra.Stream, from int64) {
 	v.Helper()
 	sealed := 0
 	for _, cov := range v.windows(stream) {
-		if cov.State == archive.WindowSealed && cov.LastSeal >= from {
+		if cov.State == ledger.WindowSealed && cov.LastSeal >= from {
 			require.True(v, cov.HasSum, "%s", cov.Window)
 			sealed++
 		}

@@ -16,12 +16,13 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
+	"github.com/entraledger/entraledger/internal/verify"
 )
 
 const (
@@ -140,7 +141,7 @@ func (v *versions) requireVerified(handlers ...*process) {
 		status, answer := p.ask(http.MethodGet, "/api/verify", "")
 		require.Equal(v, http.StatusOK, status)
 		require.Equal(v, "intact", answer["status"], "%v", answer["value"])
-		require.NotContains(v, answer["differences"], string(archive.DiffUnconfirmed), "%v", answer["value"])
+		require.NotContains(v, answer["differences"], string(verify.DiffUnconfirmed), "%v", answer["value"])
 	}
 }
 
@@ -209,7 +210,7 @@ func (v *versions) current(stream entra.Stream) (out []entra.Record) {
 	return out
 }
 
-func (v *versions) storedByHour(stream entra.Stream) map[time.Time]archive.HourContents {
+func (v *versions) storedByHour(stream entra.Stream) map[time.Time]ledger.HourContents {
 	stored, err := v.store.StoredByHour(v.Context(), stream, v.begin.AddDate(0, -1, 0), v.begin.AddDate(0, 2, 0))
 	require.NoError(v, err)
 	return stored
@@ -221,7 +222,7 @@ func (v *versions) requireLedger() {
 	v.Helper()
 	for _, stream := range v.streams {
 		stored := v.storedByHour(stream)
-		p, sum := v.progress(stream), archive.Progress{}
+		p, sum := v.progress(stream), ledger.Progress{}
 		var log []seal.Seal
 		for entry, err := range v.store.Seals(v.Context(), stream) {
 			require.NoError(v, err)
@@ -235,9 +236,9 @@ func (v *versions) requireLedger() {
 			sum.Bytes, sum.StoredBytes = sum.Bytes+cov.Bytes, sum.StoredBytes+cov.StoredBytes
 			sum.Changed, sum.Late = sum.Changed+cov.Changed, sum.Late+cov.Late
 			sum.WindowsComplete += count(cov.Whole())
-			sum.Reopened += count(cov.State == archive.WindowReopened)
-			sum.Lost += count(cov.State == archive.WindowLost || cov.InPart())
-			sum.Purged += count(cov.State == archive.WindowPurged)
+			sum.Reopened += count(cov.State == ledger.WindowReopened)
+			sum.Lost += count(cov.State == ledger.WindowLost || cov.InPart())
+			sum.Purged += count(cov.State == ledger.WindowPurged)
 		}
 		require.Empty(v, stored, "%s: hours with records and without a row", stream)
 		want := []any{sum.Tally, sum.Changed, sum.Late, sum.WindowsComplete, sum.Reopened, sum.Lost, sum.Purged, int64(0)}
@@ -254,7 +255,7 @@ func count(yes bool) int64 {
 }
 
 // requireRow compares one row with what is stored of its hour and with its seal.
-func (v *versions) requireRow(cov archive.Coverage, stored archive.HourContents, log []seal.Seal) {
+func (v *versions) requireRow(cov ledger.Coverage, stored ledger.HourContents, log []seal.Seal) {
 	v.Helper()
 	require.False(v, cov.Doubt, "%s", cov.Window)
 	require.Zero(v, cov.Unconfirmed+cov.Unmet, "%s", cov.Window)
@@ -266,23 +267,23 @@ func (v *versions) requireRow(cov archive.Coverage, stored archive.HourContents,
 	if stored.Count > 0 {
 		has, err := v.store.Count(v.Context(), cov.Window)
 		require.NoError(v, err)
-		counted := archive.Tally{Records: cov.Records, Versions: cov.Versions, Bytes: cov.Bytes, StoredBytes: cov.StoredBytes}
+		counted := ledger.Tally{Records: cov.Records, Versions: cov.Versions, Bytes: cov.Bytes, StoredBytes: cov.StoredBytes}
 		require.Equal(v, has.Tally, counted, "%s", cov.Window)
 	}
-	if cov.State == archive.WindowSealed {
+	if cov.State == ledger.WindowSealed {
 		last := log[cov.LastSeal]
 		require.Equal(v, cov.Window, last.Window)
 		require.Equal(v, stored.Count, last.Leaves, "%s: contents that are stored, and sealed", cov.Window)
 	}
 }
 
-func (v *versions) progress(stream entra.Stream) archive.Progress {
+func (v *versions) progress(stream entra.Stream) ledger.Progress {
 	p, err := v.store.Progress(v.Context(), stream)
 	require.NoError(v, err)
 	return p
 }
 
-func (v *versions) windows(stream entra.Stream) (out []archive.Coverage) {
+func (v *versions) windows(stream entra.Stream) (out []ledger.Coverage) {
 	for cov, err := range v.store.Windows(v.Context(), stream, v.begin.AddDate(0, -2, 0), v.begin.AddDate(0, 2, 0)) {
 		require.NoError(v, err)
 		out = append(out, cov)
@@ -291,13 +292,13 @@ func (v *versions) windows(stream entra.Stream) (out []archive.Coverage) {
 }
 
 // window is the row of the hour of a time.
-func (v *versions) window(stream entra.Stream, at time.Time) archive.Coverage {
+func (v *versions) window(stream entra.Stream, at time.Time) ledger.Coverage {
 	for cov, err := range v.store.Windows(v.Context(), stream, entra.FloorHour(at), entra.FloorHour(at).Add(time.Hour)) {
 		require.NoError(v, err)
 		return cov
 	}
 	require.Fail(v, "there is no row", "%s %s", stream, at)
-	return archive.Coverage{}
+	return ledger.Coverage{}
 }
 
 func (v *versions) ledgerTable() *aztables.Client {
@@ -342,7 +343,7 @@ func (v *versions) lateWritesArrived() {
 			parts := strings.Split(span, "/")
 			since, err := time.Parse(time.RFC3339Nano, strings.TrimSuffix(parts[4], "!")) // "!": it was compared once
 			require.NoError(v, err)
-			parts[4] = since.Add(-archive.LateWrites).Format("2006-01-02T15:04:05.0000000Z")
+			parts[4] = since.Add(-ledger.LateWrites).Format("2006-01-02T15:04:05.0000000Z")
 			spans[i] = strings.Join(parts, "/")
 		}
 		v.edit(stream, "progress", map[string]any{"Suspects": strings.Join(spans, " ")})

@@ -11,16 +11,20 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 
 	"github.com/entraledger/entraledger/functions"
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/blobs"
+	"github.com/entraledger/entraledger/internal/clocks"
+	archivecollect "github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/preflight"
+	archivepurge "github.com/entraledger/entraledger/internal/purge"
+	"github.com/entraledger/entraledger/internal/sealing"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
+	archiveverify "github.com/entraledger/entraledger/internal/verify"
 	"github.com/entraledger/entraledger/internal/web"
 )
 
@@ -83,9 +87,9 @@ func clients(
 	parts = functions.Parts{Settings: cfg, Simulated: simulated(cfg.GraphEndpoint), Slice: requestSlice, Now: time.Now,
 		Clock: clocks.Now, Ledger: store.Archive, Records: store.Searched(), Evidence: store.Evidence(),
 		Index: store.Searched(), Jobs: store.Jobs, Heads: heads, Streams: streams.New(cfg.Streams, store.Archive),
-		Gaps: search.NewGaps(store.Archive), Purger: archive.NewPurger(store.Archive, heads, cfg.Retention),
+		Gaps: search.NewGaps(store.Archive), Purger: archivepurge.New(store.Archive, heads, cfg.Retention),
 		Repairer: newRepairer(cfg, source, store, heads), Snapshots: directory.NewReader(store.Directory, time.Now)}
-	parts.Collector = archive.NewCollector(source, store.Archive, heads, archive.Options{Backfill: cfg.Backfill,
+	parts.Collector = archivecollect.New(source, store.Archive, heads, archivecollect.Options{Backfill: cfg.Backfill,
 		Passes: cfg.Passes, AlertAfter: cfg.AlertAfter, Parallel: out.AtOnce, Writers: out.AtOnce,
 		Simulated: parts.Simulated}, time.Now, log)
 	parts.Snapshotter = snapshots.NewSnapshotter(timedTenant{graph.NewDirectory(snapshotSource), clocks}, store.Directory,
@@ -101,8 +105,8 @@ func clients(
 }
 
 // timekeeper tells the time by which something is read, dropped or called old.
-func timekeeper(cfg settings.Settings, source *graph.Client, store *tables.Account, log *slog.Logger) archive.Timekeeper {
-	out := archive.Timekeeper{Graph: source.Now, Storage: store.Now, Machine: time.Now, Log: log}
+func timekeeper(cfg settings.Settings, source *graph.Client, store *tables.Account, log *slog.Logger) clocks.Timekeeper {
+	out := clocks.Timekeeper{Graph: source.Now, Storage: store.Now, Machine: time.Now, Log: log}
 	if simulated(cfg.GraphEndpoint) {
 		out.Storage = nil
 	}
@@ -112,7 +116,7 @@ func timekeeper(cfg settings.Settings, source *graph.Client, store *tables.Accou
 // timedTenant is the tenant's directory with a clock that can be trusted.
 type timedTenant struct {
 	*graph.Directory
-	clocks archive.Timekeeper
+	clocks clocks.Timekeeper
 }
 
 // Now is snapshots.Source's.
@@ -156,8 +160,8 @@ const snapshotEvery = 12 * time.Hour
 
 // logHeads keeps and reads the heads of the logs of seals; nil: there is no place for them.
 type logHeads interface {
-	archive.HeadWriter
-	archive.HeadLister
+	sealing.HeadWriter
+	archiveverify.HeadLister
 }
 
 // storage is the archive's account: its tables, and its blobs for the heads of the logs.

@@ -10,8 +10,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/web"
 )
 
@@ -27,7 +28,7 @@ const writeGrace = 45 * time.Second
 // Config of the function.
 type Config struct {
 	Preflight  func(context.Context) // goes before a run
-	Collector  *archive.Collector
+	Collector  *collect.Collector
 	Streams    []entra.Stream
 	Budget     time.Duration // for which a run asks Graph for pages
 	AlertAfter time.Duration // how far behind a stream may be before the invocation fails
@@ -43,7 +44,7 @@ func (cfg Config) run(ctx context.Context) (web.Result, error) {
 	cfg.Preflight(ctx)
 	working, stop := context.WithTimeout(ctx, cfg.Budget+writeGrace)
 	defer stop()
-	report, err := cfg.Collector.Run(working, archive.Execution{ID: uuid.NewString(), Work: Name}, cfg.Streams, cfg.Budget)
+	report, err := cfg.Collector.Run(working, ledger.Execution{ID: uuid.NewString(), Work: Name}, cfg.Streams, cfg.Budget)
 	if ctx.Err() != nil && !report.Finished {
 		return stopped(report, err, cfg.AlertAfter)
 	}
@@ -55,12 +56,12 @@ func (cfg Config) run(ctx context.Context) (web.Result, error) {
 
 // stopped is how a run ends that was stopped before its end: as any other where a stream has
 // failed, or is too far behind.
-func stopped(report archive.Report, err error, most time.Duration) (web.Result, error) {
+func stopped(report collect.Report, err error, most time.Duration) (web.Result, error) {
 	failed := entra.Without(err, context.Canceled)
 	if failed == nil {
 		known := report // of a stream whose state was not read before the stop nothing is
 		known.Streams = slices.DeleteFunc(slices.Clone(report.Streams),
-			func(r archive.StreamReport) bool { return r.Watermark.IsZero() })
+			func(r collect.StreamReport) bool { return r.Watermark.IsZero() })
 		failed = behind(known, most)
 	}
 	if failed != nil {
@@ -70,8 +71,8 @@ func stopped(report archive.Report, err error, most time.Duration) (web.Result, 
 }
 
 // behind is the error of the stream that has fallen behind most.
-func behind(report archive.Report, most time.Duration) error {
-	var worst *archive.StreamReport
+func behind(report collect.Report, most time.Duration) error {
+	var worst *collect.StreamReport
 	for i, r := range report.Streams {
 		if !r.Overtaken && report.Now.Sub(r.Watermark) > most && (worst == nil || r.Watermark.Before(worst.Watermark)) {
 			worst = &report.Streams[i]

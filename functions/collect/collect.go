@@ -14,9 +14,10 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/web"
 )
@@ -29,7 +30,7 @@ const Kind = "collect"
 
 // Config of the function.
 type Config struct {
-	Collector *archive.Collector
+	Collector *collect.Collector
 	Jobs      jobs.Store
 	Streams   *streams.Known
 	Now       func() time.Time
@@ -158,7 +159,7 @@ func (cfg Config) collected(ctx context.Context, names []string) ([]entra.Stream
 // work does one slice: a run as the timer makes it, or the next part of the range. Each slice is an
 // execution of its own: another one may have the streams between two.
 func (cfg Config) work(ctx context.Context, s state) (state, bool, error) {
-	by := archive.Execution{ID: uuid.NewString(), Work: "POST /api/collect"}
+	by := ledger.Execution{ID: uuid.NewString(), Work: "POST /api/collect"}
 	if s.From.IsZero() {
 		report, err := cfg.Collector.Run(ctx, by, s.Streams, cfg.Slice)
 		s.book(report)
@@ -199,7 +200,7 @@ func (s state) ended(ctx context.Context, finished bool, err error) (state, bool
 	return s, finished || err != nil, nil
 }
 
-func (s *state) book(report archive.Report) {
+func (s *state) book(report collect.Report) {
 	for _, r := range report.Streams {
 		i := slices.IndexFunc(s.Done, func(d streamDone) bool { return d.Stream == r.Stream })
 		if i < 0 {

@@ -18,9 +18,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/functions/collect"
-	"github.com/entraledger/entraledger/internal/archive"
+	archivecollect "github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/dev/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
@@ -46,16 +47,16 @@ func held(t *testing.T, slice time.Duration) (*httptest.Server, func()) {
 	return heldFor(t, quiet{}, slice)
 }
 
-func heldFor(t *testing.T, tenant archive.Source, slice time.Duration) (*httptest.Server, func()) {
+func heldFor(t *testing.T, tenant archivecollect.Source, slice time.Duration) (*httptest.Server, func()) {
 	store, err := tablestest.New(tables.Config{ConnectionString: azuritetest.Account(t)})
 	require.NoError(t, err)
-	other := archive.Lease{Execution: archive.Execution{ID: "4711", Work: "archivelogs"}, Fence: 1, Length: archive.LeaseLength, Base: now, Stamp: now}
+	other := ledger.Lease{Execution: ledger.Execution{ID: "4711", Work: "archivelogs"}, Fence: 1, Length: ledger.LeaseLength, Base: now, Stamp: now}
 	begin := now.Truncate(time.Hour).Add(-3 * time.Hour)
-	p, err := store.Commit(t.Context(), other, archive.Progress{Stream: logs.DirectoryAudits, Begin: begin, Backfilled: begin, FrontierBegin: begin,
+	p, err := store.Commit(t.Context(), other, ledger.Progress{Stream: logs.DirectoryAudits, Begin: begin, Backfilled: begin, FrontierBegin: begin,
 		Watermark: now.Truncate(time.Hour), SealedTo: begin, SteppedAt: now, BackfilledAt: now, LastRunAt: now}, nil, nil)
 	require.NoError(t, err)
 	which := []entra.Stream{logs.DirectoryAudits, logs.Provisioning}
-	collector := archive.NewCollector(tenant, store, nil, archive.Options{Simulated: true, Backfill: time.Hour}, func() time.Time { return now }, slog.New(slog.DiscardHandler))
+	collector := archivecollect.New(tenant, store, nil, archivecollect.Options{Simulated: true, Backfill: time.Hour}, func() time.Time { return now }, slog.New(slog.DiscardHandler))
 	host, err := web.Serve(slog.New(slog.DiscardHandler), "", collect.New(collect.Config{Collector: collector, Jobs: store,
 		Streams: streams.New(which, store), Now: func() time.Time { return now }, Slice: slice}))
 	require.NoError(t, err)

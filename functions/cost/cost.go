@@ -7,8 +7,9 @@ import (
 	"math"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/cost"
+	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/purge"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/web"
 )
@@ -18,11 +19,11 @@ var trigger []byte
 
 // Config of the function.
 type Config struct {
-	Ledger         archive.Ledger
+	Ledger         ledger.Reader
 	Streams        *streams.Known
-	Retention      archive.Retention // for how long the archive keeps what
-	RequestsPer10s int               // the archive's share of Graph's ceiling
-	Simulated      bool              // the tenant has a time of its own, which may be later than ours
+	Retention      purge.Retention // for how long the archive keeps what
+	RequestsPer10s int             // the archive's share of Graph's ceiling
+	Simulated      bool            // the tenant has a time of its own, which may be later than ours
 	Now            func() time.Time
 }
 

@@ -15,10 +15,11 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/functions/cost"
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/purge"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
@@ -59,13 +60,13 @@ func newLab(t *testing.T) *lab {
 // log writes the ledger of a log: for each of the last days, from seven days ago on, 24 hours with
 // ten records of 1,000 bytes, of which 300 are stored; change may make another hour of one, and
 // false leaves it out.
-func (l *lab) log(s entra.Stream, change func(i int, c *archive.Coverage) bool) {
+func (l *lab) log(s entra.Stream, change func(i int, c *ledger.Coverage) bool) {
 	begin := today.AddDate(0, 0, -7)
-	p := archive.Progress{Stream: s, Begin: begin, Backfilled: begin, FrontierBegin: begin, Watermark: now.Add(-6 * time.Minute),
-		LastRunAt: now.Add(-time.Minute), LastSuccessAt: now.Add(-time.Minute), Tally: archive.Tally{Records: 2_000_000, Bytes: 2e9, StoredBytes: 6e8}}
-	var rows []archive.Coverage
+	p := ledger.Progress{Stream: s, Begin: begin, Backfilled: begin, FrontierBegin: begin, Watermark: now.Add(-6 * time.Minute),
+		LastRunAt: now.Add(-time.Minute), LastSuccessAt: now.Add(-time.Minute), Tally: ledger.Tally{Records: 2_000_000, Bytes: 2e9, StoredBytes: 6e8}}
+	var rows []ledger.Coverage
 	for i := range 7*24 + 14 {
-		c := archive.Coverage{Window: entra.Window{Stream: s, Start: begin.Add(time.Duration(i) * time.Hour)}, State: archive.WindowComplete,
+		c := ledger.Coverage{Window: entra.Window{Stream: s, Start: begin.Add(time.Duration(i) * time.Hour)}, State: ledger.WindowComplete,
 			Passes: 2, Records: 10, Bytes: 10_000, StoredBytes: 3_000}
 		if change == nil || change(i, &c) {
 			rows = append(rows, c)
@@ -74,7 +75,7 @@ func (l *lab) log(s entra.Stream, change func(i int, c *archive.Coverage) bool) 
 	for len(rows) > 0 {
 		n := min(90, len(rows))
 		var err error
-		p, err = l.store.Commit(l.Context(), archive.Lease{}, p, rows[:n], nil)
+		p, err = l.store.Commit(l.Context(), ledger.Lease{}, p, rows[:n], nil)
 		require.NoError(l, err)
 		rows = rows[n:]
 	}
@@ -82,10 +83,10 @@ func (l *lab) log(s entra.Stream, change func(i int, c *archive.Coverage) bool) 
 
 // serve makes the app, in which some logs are collected.
 func (l *lab) serve(collected ...entra.Stream) http.Handler {
-	return l.serveWith(archive.Retention{}, collected...)
+	return l.serveWith(purge.Retention{}, collected...)
 }
 
-func (l *lab) serveWith(keep archive.Retention, collected ...entra.Stream) http.Handler {
+func (l *lab) serveWith(keep purge.Retention, collected ...entra.Stream) http.Handler {
 	return l.app(cost.Config{Ledger: l.store, Streams: streams.New(collected, l.store), Retention: keep, RequestsPer10s: 4,
 		Now: func() time.Time { return now }})
 }
@@ -97,11 +98,11 @@ func (l *lab) app(cfg cost.Config) http.Handler {
 }
 
 // ran changes a log's row of progress.
-func (l *lab) ran(s entra.Stream, change func(p *archive.Progress)) {
+func (l *lab) ran(s entra.Stream, change func(p *ledger.Progress)) {
 	p, err := l.store.Progress(l.Context(), s)
 	require.NoError(l, err)
 	change(&p)
-	_, err = l.store.Commit(l.Context(), archive.Lease{}, p, nil, nil)
+	_, err = l.store.Commit(l.Context(), ledger.Lease{}, p, nil, nil)
 	require.NoError(l, err)
 }
 
@@ -203,8 +204,8 @@ func TestAnEmptyArchiveGetsNothingInvented(t *testing.T) {
 func TestALogOfWhichNothingIsKnownIsNamedAndLeftOut(t *testing.T) {
 	l := newLab(t)
 	l.log(logs.Provisioning, nil)
-	l.log(logs.DirectoryAudits, func(i int, c *archive.Coverage) bool {
-		c.State, c.Passes = archive.WindowPartial, 1
+	l.log(logs.DirectoryAudits, func(i int, c *ledger.Coverage) bool {
+		c.State, c.Passes = ledger.WindowPartial, 1
 		return true
 	})
 	_, answer := get(t, l.serve(logs.DirectoryAudits, logs.Provisioning), "/api/cost")
@@ -219,10 +220,10 @@ func TestALogOfWhichNothingIsKnownIsNamedAndLeftOut(t *testing.T) {
 
 func TestGapsAndDoubtsAreSaidAndDoNotMakeTheLogLookQuiet(t *testing.T) {
 	l := newLab(t)
-	l.log(logs.Provisioning, func(i int, c *archive.Coverage) bool {
+	l.log(logs.Provisioning, func(i int, c *ledger.Coverage) bool {
 		switch {
 		case i < 24:
-			*c = archive.Coverage{Window: c.Window, State: archive.WindowLost}
+			*c = ledger.Coverage{Window: c.Window, State: ledger.WindowLost}
 		case i < 36:
 			c.Doubt = true
 		case i < 40:
@@ -276,7 +277,7 @@ func TestARowOfProgressThatCannotBeUsedHoldsUpNoOtherLog(t *testing.T) {
 func TestTheDaysEndByTheTenantsClock(t *testing.T) {
 	l := newLab(t)
 	l.log(logs.Provisioning, nil)
-	l.ran(logs.Provisioning, func(p *archive.Progress) {
+	l.ran(logs.Provisioning, func(p *ledger.Progress) {
 		p.ClockOffset, p.LastRunAt = -15*time.Hour, now.Add(-15*time.Hour-time.Minute)
 	})
 	_, answer := get(t, l.serve(logs.Provisioning), "/api/cost")
@@ -288,18 +289,18 @@ func TestARowOfProgressThatIsOutOfTimeMovesNoDays(t *testing.T) {
 	const month = 30 * 24 * time.Hour
 	for name, c := range map[string]struct {
 		collected []entra.Stream
-		change    func(p *archive.Progress)
+		change    func(p *ledger.Progress)
 	}{
-		"of a log that is not collected any more": {[]entra.Stream{logs.Provisioning}, func(p *archive.Progress) { p.ClockOffset, p.LastRunAt = -15*time.Hour, now.Add(-16*time.Hour) }},
-		"whose clock is ahead":                    {[]entra.Stream{logs.Provisioning, logs.DirectoryAudits}, func(p *archive.Progress) { p.ClockOffset, p.LastRunAt = month, now.Add(month) }},
-		"whose last run is not over yet":          {[]entra.Stream{logs.Provisioning, logs.DirectoryAudits}, func(p *archive.Progress) { p.ClockOffset, p.LastRunAt = -month, now.Add(month) }},
-		"that is old":                             {[]entra.Stream{logs.Provisioning, logs.DirectoryAudits}, func(p *archive.Progress) { p.ClockOffset, p.LastRunAt = -month, now.Add(-month) }},
+		"of a log that is not collected any more": {[]entra.Stream{logs.Provisioning}, func(p *ledger.Progress) { p.ClockOffset, p.LastRunAt = -15*time.Hour, now.Add(-16*time.Hour) }},
+		"whose clock is ahead":                    {[]entra.Stream{logs.Provisioning, logs.DirectoryAudits}, func(p *ledger.Progress) { p.ClockOffset, p.LastRunAt = month, now.Add(month) }},
+		"whose last run is not over yet":          {[]entra.Stream{logs.Provisioning, logs.DirectoryAudits}, func(p *ledger.Progress) { p.ClockOffset, p.LastRunAt = -month, now.Add(month) }},
+		"that is old":                             {[]entra.Stream{logs.Provisioning, logs.DirectoryAudits}, func(p *ledger.Progress) { p.ClockOffset, p.LastRunAt = -month, now.Add(-month) }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
 			l.log(logs.Provisioning, nil)
 			l.log(logs.DirectoryAudits, nil)
-			l.ran(logs.Provisioning, func(p *archive.Progress) { p.LastRunAt = now.Add(-17 * time.Hour) })
+			l.ran(logs.Provisioning, func(p *ledger.Progress) { p.LastRunAt = now.Add(-17 * time.Hour) })
 			l.ran(logs.DirectoryAudits, c.change)
 			_, answer := get(t, l.serve(c.collected...), "/api/cost")
 			require.Equal(t, "2026-11-21T00:00:00Z", answer["endDateTime"])
@@ -312,7 +313,7 @@ func TestARowOfProgressThatIsOutOfTimeMovesNoDays(t *testing.T) {
 func TestATenantWithATimeOfItsOwnMayBeAhead(t *testing.T) {
 	l := newLab(t)
 	l.log(logs.Provisioning, nil)
-	l.ran(logs.Provisioning, func(p *archive.Progress) { p.ClockOffset, p.LastRunAt = 24*time.Hour, now.Add(24*time.Hour) })
+	l.ran(logs.Provisioning, func(p *ledger.Progress) { p.ClockOffset, p.LastRunAt = 24*time.Hour, now.Add(24*time.Hour) })
 	function := l.app(cost.Config{Ledger: l.store, Streams: streams.New([]entra.Stream{logs.Provisioning}, nil), RequestsPer10s: 4,
 		Simulated: true, Now: func() time.Time { return now }})
 	_, answer := get(t, function, "/api/cost")
@@ -321,7 +322,7 @@ func TestATenantWithATimeOfItsOwnMayBeAhead(t *testing.T) {
 
 func TestCountsThatCannotBeAreNamedAndNotReckonedWith(t *testing.T) {
 	l := newLab(t)
-	l.log(logs.Provisioning, func(i int, c *archive.Coverage) bool {
+	l.log(logs.Provisioning, func(i int, c *ledger.Coverage) bool {
 		switch i {
 		case 30:
 			c.Bytes, c.StoredBytes, c.Records = -1_000_000, -1_000_000_000_000, -10
@@ -330,7 +331,7 @@ func TestCountsThatCannotBeAreNamedAndNotReckonedWith(t *testing.T) {
 		}
 		return true
 	})
-	l.ran(logs.Provisioning, func(p *archive.Progress) { p.StoredBytes = -1 })
+	l.ran(logs.Provisioning, func(p *ledger.Progress) { p.StoredBytes = -1 })
 	ask := func(collected entra.Stream) (row, answer map[string]any) {
 		_, answer = get(t, l.serve(collected), "/api/cost")
 		return named(t, answer["value"], "stream", "provisioning"), answer
@@ -354,7 +355,7 @@ func TestEachLogIsKeptAsLongAsTheSettingSays(t *testing.T) {
 	l.log(logs.Provisioning, nil)
 	l.log(logs.DirectoryAudits, nil)
 	const day = 24 * time.Hour
-	months := func(keep archive.Retention, query string) map[string]any {
+	months := func(keep purge.Retention, query string) map[string]any {
 		_, answer := get(t, l.serveWith(keep, logs.Provisioning, logs.DirectoryAudits), "/api/cost"+query)
 		out := map[string]any{"": []any{answer["retentionMonths"], answer["retentionFrom"]}, "note": answer["notes"].([]any)[0]}
 		for _, s := range []string{"provisioning", "directoryAudits"} {
@@ -365,18 +366,18 @@ func TestEachLogIsKeptAsLongAsTheSettingSays(t *testing.T) {
 		}
 		return out
 	}
-	forever := months(archive.Retention{}, "")
+	forever := months(purge.Retention{}, "")
 	require.Equal(t, []any{12.0, "assumed"}, forever["provisioning"])
 	require.Contains(t, forever["note"], "It keeps [provisioning directoryAudits] for ever: 12 months are assumed")
 
-	keep := archive.Retention{Default: 730 * day, By: map[entra.Stream]time.Duration{logs.DirectoryAudits: 400 * day}}
+	keep := purge.Retention{Default: 730 * day, By: map[entra.Stream]time.Duration{logs.DirectoryAudits: 400 * day}}
 	got := months(keep, "")
 	require.Equal(t, []any{24.0, "setting"}, got[""])
 	require.Equal(t, []any{24.0, "setting"}, got["provisioning"])
 	require.Equal(t, []any{14.0, "setting"}, got["directoryAudits"], "400 days are 13 months and some days")
 	require.NotContains(t, got["note"], "for ever")
 
-	mixed := months(archive.Retention{Default: 0, By: map[entra.Stream]time.Duration{logs.DirectoryAudits: 35 * day}}, "")
+	mixed := months(purge.Retention{Default: 0, By: map[entra.Stream]time.Duration{logs.DirectoryAudits: 35 * day}}, "")
 	require.Equal(t, []any{2.0, "setting"}, mixed["directoryAudits"])
 	require.Contains(t, mixed["note"], "It keeps [provisioning] for ever")
 
@@ -389,7 +390,7 @@ func TestWhatLogAnalyticsDoesNotKeepForSoLongHasNoAmount(t *testing.T) {
 	l := newLab(t)
 	l.log(logs.Provisioning, nil)
 	l.log(logs.DirectoryAudits, nil)
-	longest := archive.Retention{By: map[entra.Stream]time.Duration{logs.DirectoryAudits: 36_500 * 24 * time.Hour}}
+	longest := purge.Retention{By: map[entra.Stream]time.Duration{logs.DirectoryAudits: 36_500 * 24 * time.Hour}}
 	app := l.serveWith(longest, logs.Provisioning, logs.DirectoryAudits)
 	_, answer := get(t, app, "/api/cost")
 	audits := named(t, answer["value"], "stream", "directoryAudits")
@@ -464,13 +465,13 @@ func TestABadQuestionIsAnsweredWithWhatIsAccepted(t *testing.T) {
 
 // oneIsBroken is a ledger in which somebody changed a log's row of progress.
 type oneIsBroken struct {
-	archive.Ledger
+	ledger.Reader
 	stream entra.Stream
 }
 
-func (b oneIsBroken) Progress(ctx context.Context, s entra.Stream) (archive.Progress, error) {
+func (b oneIsBroken) Progress(ctx context.Context, s entra.Stream) (ledger.Progress, error) {
 	if s == b.stream {
-		return archive.Progress{}, &entra.Error{Code: entra.CodeTampered, Doing: "read row progress", Why: "somebody changed it"}
+		return ledger.Progress{}, &entra.Error{Code: entra.CodeTampered, Doing: "read row progress", Why: "somebody changed it"}
 	}
-	return b.Ledger.Progress(ctx, s)
+	return b.Reader.Progress(ctx, s)
 }

@@ -4,16 +4,16 @@ import (
 	"context"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/cost"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 )
 
 // ledgerOf is what the ledger says of a log.
 type ledgerOf struct {
 	stream    entra.Stream
 	collected bool
-	progress  archive.Progress
+	progress  ledger.Progress
 	err       error // why its row of progress can't be used; nil: it can
 	expect    cost.Forecast
 }
@@ -55,7 +55,7 @@ func (cfg Config) read(ctx context.Context) (logs []ledgerOf, from time.Time, er
 // simulated has no later time than this machine.
 func (cfg Config) tenantTime(logs []ledgerOf) time.Time {
 	now := cfg.Now()
-	var last *archive.Progress
+	var last *ledger.Progress
 	for i := range logs {
 		l := &logs[i]
 		at := l.progress.TenantTime(now)
@@ -97,12 +97,12 @@ func (cfg Config) forecast(ctx context.Context, l *ledgerOf, from, to time.Time)
 }
 
 // hourOf is an hour as the forecast takes it. One that was purged says nothing any more.
-func hourOf(c archive.Coverage) cost.Hour {
+func hourOf(c ledger.Coverage) cost.Hour {
 	h := cost.Hour{Start: c.Start,
 		Counts: cost.Counts{Records: c.Records, Versions: c.Versions, Received: c.Bytes, Stored: c.StoredBytes}}
 	switch {
-	case c.Doubt || c.State == archive.WindowPurged:
-	case c.State == archive.WindowLost || c.InPart():
+	case c.Doubt || c.State == ledger.WindowPurged:
+	case c.State == ledger.WindowLost || c.InPart():
 		h.State = cost.Lost
 	case c.State.IsRead():
 		h.State = cost.There

@@ -4,8 +4,8 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/purge"
 )
 
 // Where the months come from for which a log is kept.
@@ -23,7 +23,7 @@ const (
 // retention says for how long logs are kept.
 type retention struct {
 	asked int // months, for every log; 0: as the setting says
-	rule  archive.Retention
+	rule  purge.Retention
 }
 
 // of returns for how many months a log is kept, and where that comes from. An empty stream means

@@ -11,8 +11,8 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/web"
@@ -23,7 +23,7 @@ var trigger []byte
 
 // Config of the function.
 type Config struct {
-	Ledger  archive.Ledger
+	Ledger  ledger.Reader
 	Gaps    *search.Gaps
 	Stalled time.Duration // how long a stream may stand still before it is called failing
 	Streams *streams.Known
@@ -33,8 +33,8 @@ type Config struct {
 const maxTop = 1000
 
 // statuses are what the parameter status accepts.
-var statuses = []archive.WindowState{archive.WindowComplete, archive.WindowSealed, archive.WindowSettled,
-	archive.WindowReopened, archive.WindowPartial, archive.WindowMissing, archive.WindowLost, archive.WindowPurged}
+var statuses = []ledger.WindowState{ledger.WindowComplete, ledger.WindowSealed, ledger.WindowSettled,
+	ledger.WindowReopened, ledger.WindowPartial, ledger.WindowMissing, ledger.WindowLost, ledger.WindowPurged}
 
 // New makes the function.
 func New(cfg Config) web.Function {
@@ -69,41 +69,41 @@ func hourParameters() []web.Parameter {
 
 // stream is one row of /api/coverage. Keys without a value are left out.
 type stream struct {
-	Stream       entra.Stream   `json:"stream" text:"Which log"`
-	Status       archive.Status `json:"status" text:"notStarted, failing, backfilling, current"`
-	Collected    bool           `json:"collected"`
-	Begin        string         `json:"beginDateTime,omitempty" text:"First moment that the archive holds"`
-	Watermark    string         `json:"watermarkDateTime,omitempty" text:"Newest that is read"`
-	BackfilledTo string         `json:"backfilledToDateTime,omitempty" text:"How far the backfill has come"`
-	Complete     string         `json:"completeUntilDateTime,omitempty"`
-	NextLoss     string         `json:"nextLossDateTime,omitempty"`
-	SealedTo     string         `json:"sealedUntilDateTime,omitempty" text:"Sealed up to here"`
-	SettledTo    string         `json:"settledUntilDateTime,omitempty" text:"Sealed after the last pass up to here"`
-	Unsealed     int64          `json:"windowsUnsealed" text:"Hours that wait to be sealed, or to be sealed again"`
-	Seals        int64          `json:"seals" text:"Seals"`
-	Done         int64          `json:"windowsDone" text:"Hours that are there"`
-	Missing      int64          `json:"windowsMissing" text:"Hours that are still to be read"`
-	Lost         int64          `json:"windowsLost" text:"Hours that are lost for good, whole or in part"`
-	InDoubt      int64          `json:"windowsInDoubt"`
-	Purged       int64          `json:"windowsPurged" text:"Hours that were dropped by ARCHIVE_RETENTION"`
-	PurgedTo     string         `json:"purgedUntilDateTime,omitempty"`
-	Records      int64          `json:"records" text:"Records"`
-	Versions     int64          `json:"versions" text:"Versions"`
-	Quarantined  int64          `json:"quarantined" text:"Quarantined"`
-	Bytes        int64          `json:"bytes" text:"Bytes"`
-	StoredBytes  int64          `json:"storedBytes" text:"Stored Bytes"`
-	Changed      int64          `json:"changed" text:"Changed"`
-	Thin         int64          `json:"windowsThin" text:"Hours with records in a poorer form than Graph has"`
-	Awaits       int64          `json:"windowsAwaiting" text:"Hours that were read once and await a second read"`
-	Late         int64          `json:"late" text:"Late"`
-	Late3h       int64          `json:"lateUpTo3Hours" text:"Late Up To3 Hours"`
-	Late24h      int64          `json:"lateUpTo24Hours" text:"Late Up To24 Hours"`
-	Late48h      int64          `json:"lateUpTo48Hours" text:"Late Up To48 Hours"`
-	Late7d       int64          `json:"lateUpTo7Days" text:"Late Up To7 Days"`
-	LateMore     int64          `json:"lateOver7Days" text:"Late Over7 Days"`
-	LastRun      string         `json:"lastRunDateTime,omitempty" text:"Last run"`
-	LastError    *lastError     `json:"lastError,omitempty" text:"Why it fails"`
-	Gaps         []web.Gap      `json:"gaps,omitempty" text:"What is not there between the begin and now, and why"`
+	Stream       entra.Stream  `json:"stream" text:"Which log"`
+	Status       ledger.Status `json:"status" text:"notStarted, failing, backfilling, current"`
+	Collected    bool          `json:"collected"`
+	Begin        string        `json:"beginDateTime,omitempty" text:"First moment that the archive holds"`
+	Watermark    string        `json:"watermarkDateTime,omitempty" text:"Newest that is read"`
+	BackfilledTo string        `json:"backfilledToDateTime,omitempty" text:"How far the backfill has come"`
+	Complete     string        `json:"completeUntilDateTime,omitempty"`
+	NextLoss     string        `json:"nextLossDateTime,omitempty"`
+	SealedTo     string        `json:"sealedUntilDateTime,omitempty" text:"Sealed up to here"`
+	SettledTo    string        `json:"settledUntilDateTime,omitempty" text:"Sealed after the last pass up to here"`
+	Unsealed     int64         `json:"windowsUnsealed" text:"Hours that wait to be sealed, or to be sealed again"`
+	Seals        int64         `json:"seals" text:"Seals"`
+	Done         int64         `json:"windowsDone" text:"Hours that are there"`
+	Missing      int64         `json:"windowsMissing" text:"Hours that are still to be read"`
+	Lost         int64         `json:"windowsLost" text:"Hours that are lost for good, whole or in part"`
+	InDoubt      int64         `json:"windowsInDoubt"`
+	Purged       int64         `json:"windowsPurged" text:"Hours that were dropped by ARCHIVE_RETENTION"`
+	PurgedTo     string        `json:"purgedUntilDateTime,omitempty"`
+	Records      int64         `json:"records" text:"Records"`
+	Versions     int64         `json:"versions" text:"Versions"`
+	Quarantined  int64         `json:"quarantined" text:"Quarantined"`
+	Bytes        int64         `json:"bytes" text:"Bytes"`
+	StoredBytes  int64         `json:"storedBytes" text:"Stored Bytes"`
+	Changed      int64         `json:"changed" text:"Changed"`
+	Thin         int64         `json:"windowsThin" text:"Hours with records in a poorer form than Graph has"`
+	Awaits       int64         `json:"windowsAwaiting" text:"Hours that were read once and await a second read"`
+	Late         int64         `json:"late" text:"Late"`
+	Late3h       int64         `json:"lateUpTo3Hours" text:"Late Up To3 Hours"`
+	Late24h      int64         `json:"lateUpTo24Hours" text:"Late Up To24 Hours"`
+	Late48h      int64         `json:"lateUpTo48Hours" text:"Late Up To48 Hours"`
+	Late7d       int64         `json:"lateUpTo7Days" text:"Late Up To7 Days"`
+	LateMore     int64         `json:"lateOver7Days" text:"Late Over7 Days"`
+	LastRun      string        `json:"lastRunDateTime,omitempty" text:"Last run"`
+	LastError    *lastError    `json:"lastError,omitempty" text:"Why it fails"`
+	Gaps         []web.Gap     `json:"gaps,omitempty" text:"What is not there between the begin and now, and why"`
 }
 
 // Texts are those that are too long for their line.
@@ -125,32 +125,32 @@ type lastError struct {
 
 // window is one row of /api/coverage/{stream}.
 type window struct {
-	Start       string              `json:"startDateTime" text:"First moment of the hour"`
-	End         string              `json:"endDateTime" text:"First moment after it"`
-	Status      archive.WindowState `json:"status"`
-	Reason      string              `json:"reason,omitempty"`
-	Passes      int                 `json:"passes" text:"Passes"`
-	Records     int64               `json:"records" text:"Records"`
-	Versions    int64               `json:"versions" text:"Versions"`
-	Bytes       int64               `json:"bytes" text:"Bytes"`
-	StoredBytes int64               `json:"storedBytes" text:"Stored Bytes"`
-	Fetched     int64               `json:"fetched" text:"Fetched"`
-	New         int64               `json:"new" text:"New"`
-	Changed     int64               `json:"changed" text:"Changed"`
-	Enriched    int64               `json:"enriched"`
-	Unchanged   int64               `json:"unchanged" text:"Unchanged"`
-	Quarantined int64               `json:"quarantined" text:"Quarantined"`
-	Late        int64               `json:"late" text:"Late"`
-	Seals       int64               `json:"seals" text:"Seals"`
-	Unconfirmed int64               `json:"unconfirmed"`
-	LostFrom    string              `json:"lostFromDateTime,omitempty" text:"Of this part of the hour nothing is known"`
-	LostTo      string              `json:"lostToDateTime,omitempty" text:"End of that part"`
-	Sum         string              `json:"contentSum,omitempty"`
-	Revision    int64               `json:"revision" text:"How often what the hour holds has changed"`
-	Form        string              `json:"form,omitempty" text:"Poorest form of the records: v1.0 or beta"`
-	Thin        bool                `json:"thin" text:"Records may be stored in a poorer form than Graph has"`
-	FirstRead   string              `json:"firstReadDateTime,omitempty" text:"First read"`
-	LastRead    string              `json:"lastReadDateTime,omitempty" text:"Last read"`
+	Start       string             `json:"startDateTime" text:"First moment of the hour"`
+	End         string             `json:"endDateTime" text:"First moment after it"`
+	Status      ledger.WindowState `json:"status"`
+	Reason      string             `json:"reason,omitempty"`
+	Passes      int                `json:"passes" text:"Passes"`
+	Records     int64              `json:"records" text:"Records"`
+	Versions    int64              `json:"versions" text:"Versions"`
+	Bytes       int64              `json:"bytes" text:"Bytes"`
+	StoredBytes int64              `json:"storedBytes" text:"Stored Bytes"`
+	Fetched     int64              `json:"fetched" text:"Fetched"`
+	New         int64              `json:"new" text:"New"`
+	Changed     int64              `json:"changed" text:"Changed"`
+	Enriched    int64              `json:"enriched"`
+	Unchanged   int64              `json:"unchanged" text:"Unchanged"`
+	Quarantined int64              `json:"quarantined" text:"Quarantined"`
+	Late        int64              `json:"late" text:"Late"`
+	Seals       int64              `json:"seals" text:"Seals"`
+	Unconfirmed int64              `json:"unconfirmed"`
+	LostFrom    string             `json:"lostFromDateTime,omitempty" text:"Of this part of the hour nothing is known"`
+	LostTo      string             `json:"lostToDateTime,omitempty" text:"End of that part"`
+	Sum         string             `json:"contentSum,omitempty"`
+	Revision    int64              `json:"revision" text:"How often what the hour holds has changed"`
+	Form        string             `json:"form,omitempty" text:"Poorest form of the records: v1.0 or beta"`
+	Thin        bool               `json:"thin" text:"Records may be stored in a poorer form than Graph has"`
+	FirstRead   string             `json:"firstReadDateTime,omitempty" text:"First read"`
+	LastRead    string             `json:"lastReadDateTime,omitempty" text:"Last read"`
 }
 
 // Texts are those that are too long for their line.
@@ -194,11 +194,11 @@ func (cfg Config) streams(ctx context.Context, _ web.Request) (web.Answer, error
 
 // unreadable is the row of a stream of which the archive can't say how far it is.
 func (cfg Config) unreadable(s entra.Stream, now time.Time, err error) stream {
-	return stream{Stream: s, Status: archive.StatusFailing, Collected: cfg.Streams.Collects(s),
+	return stream{Stream: s, Status: ledger.StatusFailing, Collected: cfg.Streams.Collects(s),
 		LastError: &lastError{DateTime: web.Time(now), Code: entra.CodeOf(err), Message: err.Error()}}
 }
 
-func (cfg Config) rowOf(ctx context.Context, p archive.Progress, now time.Time) (stream, error) {
+func (cfg Config) rowOf(ctx context.Context, p ledger.Progress, now time.Time) (stream, error) {
 	row := stream{
 		Stream: p.Stream, Status: p.Status(now, cfg.Stalled), Collected: cfg.Streams.Collects(p.Stream),
 		Watermark: web.Time(p.Watermark),
@@ -231,7 +231,7 @@ func (cfg Config) rowOf(ctx context.Context, p archive.Progress, now time.Time) 
 
 // end is the end of a stream's hours: of the one that holds now, or, where the stream is not
 // collected any more, of the last one that was read.
-func (cfg Config) end(p *archive.Progress, now time.Time) time.Time {
+func (cfg Config) end(p *ledger.Progress, now time.Time) time.Time {
 	if p.Started() && !cfg.Streams.Collects(p.Stream) {
 		return entra.FloorHour(p.Watermark.Add(time.Hour - entra.Tick))
 	}
@@ -241,7 +241,7 @@ func (cfg Config) end(p *archive.Progress, now time.Time) time.Time {
 
 // held says what of the hours is there, and what is not: every hour from the begin on that has
 // ended is done, missing or lost, or was purged while a hold kept an earlier one.
-func (cfg Config) held(ctx context.Context, row *stream, p archive.Progress, now time.Time) error {
+func (cfg Config) held(ctx context.Context, row *stream, p ledger.Progress, now time.Time) error {
 	begin, err := cfg.Gaps.Begin(ctx, p)
 	if err != nil {
 		return err
@@ -264,7 +264,7 @@ func (cfg Config) held(ctx context.Context, row *stream, p archive.Progress, now
 	for _, g := range gaps {
 		n := int64(entra.HoursBetween(g.From, g.To.Add(time.Hour-entra.Tick)))
 		notThere += n
-		if g.State == archive.WindowLost {
+		if g.State == ledger.WindowLost {
 			row.Lost += n
 		}
 	}
@@ -298,7 +298,7 @@ func (cfg Config) windows(ctx context.Context, r web.Request) (web.Answer, error
 	}
 	top, asked := r.Query.Int("$top"), r.Query.List("status")
 	list := web.List[window]{Of: "coverage/windows", AsOf: now, File: "coverage-" + string(s)}
-	for cov, err := range archive.EveryHour(ctx, cfg.Ledger, s, from, to) {
+	for cov, err := range ledger.EveryHour(ctx, cfg.Ledger, s, from, to) {
 		if err != nil {
 			return web.Answer{}, err
 		}
@@ -315,9 +315,9 @@ func (cfg Config) windows(ctx context.Context, r web.Request) (web.Answer, error
 }
 
 // windowOf is a row. Of a stream that is not collected any more nothing is read by the next run.
-func windowOf(p *archive.Progress, c archive.Coverage, collected bool) window {
+func windowOf(p *ledger.Progress, c ledger.Coverage, collected bool) window {
 	sum, reason := "", p.WhyNotRead(c)
-	if !collected && (c.State == archive.WindowMissing || c.State == archive.WindowPartial && !c.InPart()) {
+	if !collected && (c.State == ledger.WindowMissing || c.State == ledger.WindowPartial && !c.InPart()) {
 		reason = "it was not read when the stream was taken out of ARCHIVE_STREAMS"
 	}
 	if c.HasSum {

@@ -14,9 +14,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/functions/coverage"
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/dev/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/streams"
@@ -39,23 +39,23 @@ func serving(t *testing.T, collected ...entra.Stream) *httptest.Server {
 	store, err := tablestest.New(tables.Config{ConnectionString: azuritetest.Account(t)})
 	require.NoError(t, err)
 	begin := now.Truncate(time.Hour).Add(-10 * time.Hour)
-	p := archive.Progress{Stream: logs.Provisioning, Run: "r", Begin: begin, Backfilled: begin.Add(3 * time.Hour),
+	p := ledger.Progress{Stream: logs.Provisioning, Run: "r", Begin: begin, Backfilled: begin.Add(3 * time.Hour),
 		FrontierBegin: begin.Add(5 * time.Hour), Watermark: now.Add(-5 * time.Minute), WindowsComplete: 8,
-		Tally: archive.Tally{Records: 80, Bytes: 800, StoredBytes: 200}, LastRunAt: now.Add(-time.Minute), LastSuccessAt: now.Add(-time.Hour),
+		Tally: ledger.Tally{Records: 80, Bytes: 800, StoredBytes: 200}, LastRunAt: now.Add(-time.Minute), LastSuccessAt: now.Add(-time.Hour),
 		LastErrorAt: now.Add(-time.Minute), LastErrorCode: entra.CodeThrottled, LastError: "read provisioning: 429; wait"}
-	var rows []archive.Coverage
+	var rows []ledger.Coverage
 	for i := range 11 {
 		if i == 3 || i == 4 {
 			continue
 		}
-		state := archive.WindowComplete
+		state := ledger.WindowComplete
 		if i == 10 {
-			state = archive.WindowPartial
+			state = ledger.WindowPartial
 		}
-		rows = append(rows, archive.Coverage{Window: entra.Window{Stream: p.Stream, Start: begin.Add(time.Duration(i) * time.Hour)}, State: state,
+		rows = append(rows, ledger.Coverage{Window: entra.Window{Stream: p.Stream, Start: begin.Add(time.Duration(i) * time.Hour)}, State: state,
 			Passes: 1, Records: 10, FirstReadAt: now})
 	}
-	_, err = store.Commit(t.Context(), archive.Lease{}, p, rows, nil)
+	_, err = store.Commit(t.Context(), ledger.Lease{}, p, rows, nil)
 	require.NoError(t, err)
 
 	host, err := web.Serve(slog.New(slog.DiscardHandler), "", coverage.New(coverage.Config{Ledger: store, Gaps: search.NewGaps(store),

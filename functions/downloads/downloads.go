@@ -13,10 +13,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/export"
 	"github.com/entraledger/entraledger/internal/odata"
+	"github.com/entraledger/entraledger/internal/records"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/web"
@@ -154,7 +154,7 @@ func (cfg Config) stream(out *output, r *http.Request, q search.Question) error 
 		out.begin(r)
 	}
 	written := 0
-	err := q.Each(r.Context(), cfg.Archive, "", func(rec archive.Archived, matches bool) (bool, error) {
+	err := q.Each(r.Context(), cfg.Archive, "", func(rec records.Archived, matches bool) (bool, error) {
 		if !started {
 			begin()
 		}

@@ -17,10 +17,10 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/functions/downloads"
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/export"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/records"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/search/searchtest"
 	"github.com/entraledger/entraledger/internal/streams"
@@ -129,7 +129,7 @@ func TestEveryFileHasTheColumnAndSaysThatNothingWasAltered(t *testing.T) {
 		names := of.Names()
 		require.Equal(t, "entraledger.tampered", names[len(names)-1])
 		require.Len(t, names, len(of.Columns)+1, of.Name)
-		row := of.TamperedRow(archive.Archived{Key: entra.Key{ID: "b", Time: begin}, Tampered: why, Row: rowKey})
+		row := of.TamperedRow(records.Archived{Key: entra.Key{ID: "b", Time: begin}, Tampered: why, Row: rowKey})
 		require.Len(t, row, len(names), of.Name)
 		id := slices.IndexFunc(of.Columns, func(c logs.FileColumn) bool { return c.Path == "id" })
 		require.Equal(t, "b", row[id], of.Name)

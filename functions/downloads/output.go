@@ -11,9 +11,9 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/export"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/records"
 	"github.com/entraledger/entraledger/internal/web"
 )
 
@@ -59,7 +59,7 @@ func (o *output) record(raw []byte) error {
 
 // tampered writes the row of a record that was altered. In JSON it is the object that lists have;
 // in a file of elements with the file's own names for id and time, by which it is joined.
-func (o *output) tampered(rec archive.Archived) error {
+func (o *output) tampered(rec records.Archived) error {
 	o.altered++
 	cells := o.file.TamperedRow(rec)
 	switch {

@@ -12,7 +12,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/derive"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/web"
 )
@@ -25,7 +26,7 @@ const Name = "indexarchive"
 
 // Config of the function.
 type Config struct {
-	Store   archive.IndexStore
+	Store   derive.Store
 	Streams *streams.Known
 	Budget  time.Duration // for which a run works; the next goes on
 }
@@ -41,16 +42,16 @@ func (cfg Config) run(ctx context.Context) (web.Result, error) {
 	}
 	until := time.Now().Add(cfg.Budget)
 	var (
-		total   archive.IndexReport
-		reports = make([]archive.IndexReport, len(all))
+		total   derive.Report
+		reports = make([]derive.Report, len(all))
 		errs    = make([]error, len(all))
 		indexes sync.WaitGroup
 	)
 	// Side by side: one whose stream another execution has holds up no other.
 	for i, s := range all {
 		indexes.Go(func() {
-			by := archive.Execution{ID: uuid.NewString(), Work: Name}
-			reports[i], errs[i] = archive.UpdateIndex(ctx, cfg.Store, by, s, false, until)
+			by := ledger.Execution{ID: uuid.NewString(), Work: Name}
+			reports[i], errs[i] = derive.Update(ctx, cfg.Store, by, s, false, until)
 		})
 	}
 	indexes.Wait()

@@ -13,9 +13,10 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/records"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/skiptoken"
 	"github.com/entraledger/entraledger/internal/streams"
@@ -234,13 +235,13 @@ func stand[P any](
 
 // gaps asks what the archive does not have of the question's time while its page is searched, and
 // gives what waits for the web.
-func (cfg Config) gaps(ctx context.Context, q query) func() ([]archive.Gap, error) {
-	return search.Later(func() ([]archive.Gap, error) { return cfg.Gaps.OfQuestion(ctx, q.Question) })
+func (cfg Config) gaps(ctx context.Context, q query) func() ([]ledger.Gap, error) {
+	return search.Later(func() ([]ledger.Gap, error) { return cfg.Gaps.OfQuestion(ctx, q.Question) })
 }
 
 // begin begins the list.
 func begin(
-	r web.Request, q query, missing func() ([]archive.Gap, error), tampered int,
+	r web.Request, q query, missing func() ([]ledger.Gap, error), tampered int,
 ) (web.List[json.RawMessage], error) {
 	web.SetTampered(r.Header, tampered)
 	gaps, err := missing()
@@ -262,7 +263,7 @@ func (cfg Config) count(ctx context.Context, q query) (*int64, error) {
 // project is a record as it is answered: as received, or only what was selected, with what the
 // archive adds for versions. In place of an altered one stands what is known of it. Its dates are
 // not: they may be what was altered.
-func (q query) project(rec archive.Archived) []byte {
+func (q query) project(rec records.Archived) []byte {
 	if rec.Tampered != "" {
 		fields := q.fields
 		if fields != nil {

@@ -6,9 +6,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/records"
 	"github.com/entraledger/entraledger/internal/web"
 )
 
@@ -25,7 +26,7 @@ func (cfg Config) one(ctx context.Context, r web.Request) (web.Answer, error) {
 		return web.Answer{}, err
 	}
 	s := &sought{id: r.Path("id"), end: time.Now().Add(cfg.Slice), slice: cfg.Slice}
-	var gaps []archive.Gap
+	var gaps []ledger.Gap
 	for _, q.Stream = range types {
 		progress, err := cfg.Archive.Progress(ctx, q.Stream)
 		if err != nil {
@@ -51,7 +52,7 @@ func (cfg Config) one(ctx context.Context, r web.Request) (web.Answer, error) {
 	if err := s.tampered(); err != nil {
 		return web.Answer{}, err
 	}
-	slices.SortStableFunc(gaps, func(a, b archive.Gap) int { return a.From.Compare(b.From) })
+	slices.SortStableFunc(gaps, func(a, b ledger.Gap) int { return a.From.Compare(b.From) })
 	web.SetGaps(r.Header, gaps)
 	return web.Answer{}, s.notThere(q.collection, gaps)
 }
@@ -87,7 +88,7 @@ type sought struct {
 }
 
 // meet counts an altered record.
-func (s *sought) meet(of entra.Stream, rec archive.Archived) {
+func (s *sought) meet(of entra.Stream, rec records.Archived) {
 	s.altered++
 	first := &s.unknown
 	if rec.Key.ID == s.id {
@@ -99,8 +100,8 @@ func (s *sought) meet(of entra.Stream, rec archive.Archived) {
 }
 
 // search searches one stream; nil where it has none that can be given.
-func (cfg Config) search(ctx context.Context, q query, s *sought) (found *archive.Archived, err error) {
-	err = q.Each(ctx, cfg.Archive, "", func(rec archive.Archived, matches bool) (bool, error) {
+func (cfg Config) search(ctx context.Context, q query, s *sought) (found *records.Archived, err error) {
+	err = q.Each(ctx, cfg.Archive, "", func(rec records.Archived, matches bool) (bool, error) {
 		switch {
 		case matches && rec.Tampered != "":
 			s.meet(q.Stream, rec)
@@ -140,7 +141,7 @@ const gapsInMessage = 3
 
 // notThere says that there is no record. From when one would be, its id does not tell: it may be of
 // a time that is gone, or a row whose key does not tell its id any more.
-func (s *sought) notThere(collection string, gaps []archive.Gap) error {
+func (s *sought) notThere(collection string, gaps []ledger.Gap) error {
 	out := &entra.Error{Code: entra.CodeNotFound, Doing: "find record " + entra.Clip(s.id, 80),
 		Why: "the archive has none of it in " + collection, Remedy: "GET /api/coverage says what the archive holds"}
 	if s.altered > 0 {

@@ -7,8 +7,8 @@ import (
 	_ "embed"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/purge"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/web"
 )
@@ -18,7 +18,7 @@ var trigger []byte
 
 // Config of the function.
 type Config struct {
-	Purger  *archive.Purger
+	Purger  *purge.Purger
 	Streams *streams.Known
 	Now     func() time.Time
 }

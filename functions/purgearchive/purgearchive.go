@@ -13,8 +13,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/purge"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/web"
 )
@@ -27,7 +28,7 @@ const Name = "purgearchive"
 
 // Config of the function.
 type Config struct {
-	Purger  *archive.Purger
+	Purger  *purge.Purger
 	Retire  func(context.Context, entra.Stream) error // seals what a stream holds that is not collected any more
 	Clock   func(context.Context) (time.Time, error)  // one that can be trusted: by it months are dropped
 	Streams *streams.Known
@@ -86,7 +87,7 @@ func (cfg Config) purge(ctx context.Context, s entra.Stream, now time.Time) (out
 	if !cfg.Streams.Collects(s) {
 		err = cfg.Retire(ctx, s)
 	}
-	months, purging := cfg.Purger.Run(ctx, archive.Execution{ID: uuid.NewString(), Work: Name}, s, now)
+	months, purging := cfg.Purger.Run(ctx, ledger.Execution{ID: uuid.NewString(), Work: Name}, s, now)
 	for _, m := range months {
 		month := m.Month.Format("2006-01")
 		if m.Dropped || m.TakenBack > 0 {

@@ -10,9 +10,10 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
+	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/repair"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/web"
 )
@@ -25,7 +26,7 @@ const Kind = "repair"
 
 // Config of the function.
 type Config struct {
-	Repairer *archive.Repairer
+	Repairer *repair.Repairer
 	Jobs     jobs.Store
 	Streams  *streams.Known
 	Now      func() time.Time
@@ -60,9 +61,9 @@ type request struct {
 	Stream string `json:"stream" text:"The log whose row of progress is made anew"`
 }
 
-func (cfg Config) runner() *jobs.Runner[archive.Repairing] {
-	return &jobs.Runner[archive.Repairing]{Kind: Kind, Store: cfg.Jobs, Now: cfg.Now, Slice: cfg.Slice,
-		Work: func(ctx context.Context, s archive.Repairing) (archive.Repairing, bool, error) {
+func (cfg Config) runner() *jobs.Runner[repair.Repairing] {
+	return &jobs.Runner[repair.Repairing]{Kind: Kind, Store: cfg.Jobs, Now: cfg.Now, Slice: cfg.Slice,
+		Work: func(ctx context.Context, s repair.Repairing) (repair.Repairing, bool, error) {
 			err := cfg.Repairer.Work(ctx, &s, time.Now().Add(cfg.Slice))
 			return s, s.Done, err
 		}}
@@ -84,8 +85,8 @@ func (cfg Config) repair(ctx context.Context, r web.Request) (web.Answer, error)
 }
 
 func (cfg Config) start(ctx context.Context, r web.Request, stream string, plan bool) (web.Answer, error) {
-	asked := archive.Repairing{Stream: entra.Stream(stream), Plan: plan,
-		By: archive.Execution{ID: uuid.NewString(), Work: r.Method() + " /api/repair"}}
+	asked := repair.Repairing{Stream: entra.Stream(stream), Plan: plan,
+		By: ledger.Execution{ID: uuid.NewString(), Work: r.Method() + " /api/repair"}}
 	if err := cfg.Streams.Check(ctx, asked.Stream); err != nil {
 		return web.Answer{}, err
 	}
@@ -129,7 +130,7 @@ type repairing struct {
 	Reason       string `json:"reason,omitempty" text:"What it says"`
 }
 
-func answerOf(r web.Request, job jobs.Job, s archive.Repairing, err error) (web.Answer, error) {
+func answerOf(r web.Request, job jobs.Job, s repair.Repairing, err error) (web.Answer, error) {
 	if err != nil {
 		return web.Answer{}, err
 	}

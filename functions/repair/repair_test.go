@@ -16,14 +16,17 @@ import (
 
 	"github.com/entraledger/entraledger/functions/coverage"
 	"github.com/entraledger/entraledger/functions/repair"
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
+	archiverepair "github.com/entraledger/entraledger/internal/repair"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
+	"github.com/entraledger/entraledger/internal/verify"
 	"github.com/entraledger/entraledger/internal/web"
 )
 
@@ -44,7 +47,7 @@ type slow struct {
 	takes time.Duration
 }
 
-func (s slow) Inspect(ctx context.Context, stream entra.Stream, from, to time.Time) iter.Seq2[archive.Inspected, error] {
+func (s slow) Inspect(ctx context.Context, stream entra.Stream, from, to time.Time) iter.Seq2[verify.Inspected, error] {
 	time.Sleep(s.takes)
 	return s.Store.Inspect(ctx, stream, from, to)
 }
@@ -63,12 +66,12 @@ func inBubble(t *testing.T, takes time.Duration, test func(l *bubble)) {
 		store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: service.Client()})
 		require.NoError(t, err)
 		both := []entra.Stream{logs.DirectoryAudits, logs.Provisioning}
-		collector := archive.NewCollector(quiet{}, store, nil, archive.Options{Backfill: 4 * 24 * time.Hour}, time.Now, slog.New(slog.DiscardHandler))
-		_, err = collector.Run(t.Context(), archive.Execution{ID: "a run", Work: "archivelogs"}, both, time.Minute)
+		collector := collect.New(quiet{}, store, nil, collect.Options{Backfill: 4 * 24 * time.Hour}, time.Now, slog.New(slog.DiscardHandler))
+		_, err = collector.Run(t.Context(), ledger.Execution{ID: "a run", Work: "archivelogs"}, both, time.Minute)
 		require.NoError(t, err)
 		known := streams.New(both, store)
 		clock := func(context.Context) (time.Time, error) { return time.Now(), nil }
-		repairer := archive.NewRepairer(slow{store, takes}, nil, 0, clock, time.Now)
+		repairer := archiverepair.New(slow{store, takes}, nil, 0, clock, time.Now)
 		host, err := web.Serve(slog.New(slog.DiscardHandler), "http://here", repair.New(repair.Config{Repairer: repairer,
 			Jobs: store, Streams: known, Now: time.Now, Slice: slice}),
 			coverage.New(coverage.Config{Ledger: store, Gaps: search.NewGaps(store), Streams: known, Now: time.Now}))
@@ -91,7 +94,7 @@ func (l *bubble) ask(method, address, body string) (int, map[string]any) {
 }
 
 // breaks puts an old copy of the progress row in its place.
-func (l *bubble) breaks() archive.Progress {
+func (l *bubble) breaks() ledger.Progress {
 	p, lease, err := l.store.State(l.Context(), logs.DirectoryAudits)
 	require.NoError(l, err)
 	found, err := l.store.Remains(l.Context(), logs.DirectoryAudits)

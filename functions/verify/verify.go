@@ -9,11 +9,11 @@ import (
 	"slices"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/verify"
 	"github.com/entraledger/entraledger/internal/web"
 )
 
@@ -25,8 +25,8 @@ const Kind = "verify"
 
 // Config of the function.
 type Config struct {
-	Evidence archive.Prover
-	Heads    archive.HeadLister // nil: none are kept
+	Evidence verify.Prover
+	Heads    verify.HeadLister // nil: none are kept
 	Jobs     jobs.Store
 	Streams  *streams.Known
 	Now      func() time.Time
@@ -62,9 +62,9 @@ func New(cfg Config) web.Function {
 	}}
 }
 
-func (cfg Config) runner() *jobs.Runner[archive.Verification] {
-	return &jobs.Runner[archive.Verification]{Kind: Kind, Store: cfg.Jobs, Now: cfg.Now, Slice: cfg.Slice,
-		Work: func(ctx context.Context, v archive.Verification) (archive.Verification, bool, error) {
+func (cfg Config) runner() *jobs.Runner[verify.Verification] {
+	return &jobs.Runner[verify.Verification]{Kind: Kind, Store: cfg.Jobs, Now: cfg.Now, Slice: cfg.Slice,
+		Work: func(ctx context.Context, v verify.Verification) (verify.Verification, bool, error) {
 			err := v.Work(ctx, cfg.Evidence, cfg.Heads, time.Now().Add(cfg.Slice))
 			return v, v.Done(), err
 		}}
@@ -88,7 +88,7 @@ func (cfg Config) start(ctx context.Context, r web.Request) (web.Answer, error) 
 	if err != nil {
 		return web.Answer{}, err
 	}
-	job, v, err := cfg.runner().Start(ctx, archive.Verification{Streams: asked, From: span.From, To: span.To})
+	job, v, err := cfg.runner().Start(ctx, verify.Verification{Streams: asked, From: span.From, To: span.To})
 	return answerOf(r, job, v, err)
 }
 
@@ -99,22 +99,22 @@ func (cfg Config) proceed(ctx context.Context, r web.Request) (web.Answer, error
 
 // finding is one row of the answer.
 type finding struct {
-	Difference archive.Difference `json:"difference" text:"altered, removed, added, log, ledger, derived, unconfirmed"`
-	Stream     entra.Stream       `json:"stream" text:"Which log"`
-	Hour       string             `json:"startDateTime,omitempty" text:"In which hour"`
-	Table      string             `json:"table,omitempty" text:"In which table; absent: the table of the records"`
-	Row        string             `json:"rowKey,omitempty" text:"In which row"`
-	Detail     string             `json:"detail" text:"In a sentence"`
+	Difference verify.Difference `json:"difference" text:"altered, removed, added, log, ledger, derived, unconfirmed"`
+	Stream     entra.Stream      `json:"stream" text:"Which log"`
+	Hour       string            `json:"startDateTime,omitempty" text:"In which hour"`
+	Table      string            `json:"table,omitempty" text:"In which table; absent: the table of the records"`
+	Row        string            `json:"rowKey,omitempty" text:"In which row"`
+	Detail     string            `json:"detail" text:"In a sentence"`
 }
 
 // stretch is a range of hours of which one thing is to be said that is no sign of tampering.
 type stretch struct {
-	Difference archive.Difference `json:"difference" text:"unsealed or missing"`
-	Stream     entra.Stream       `json:"stream" text:"Which log"`
-	From       string             `json:"startDateTime" text:"First hour"`
-	To         string             `json:"endDateTime" text:"End of the last"`
-	Hours      int64              `json:"windows" text:"Hours"`
-	Detail     string             `json:"detail" text:"In a sentence"`
+	Difference verify.Difference `json:"difference" text:"unsealed or missing"`
+	Stream     entra.Stream      `json:"stream" text:"Which log"`
+	From       string            `json:"startDateTime" text:"First hour"`
+	To         string            `json:"endDateTime" text:"End of the last"`
+	Hours      int64             `json:"windows" text:"Hours"`
+	Detail     string            `json:"detail" text:"In a sentence"`
 }
 
 type head struct {
@@ -151,17 +151,17 @@ type repair struct {
 
 // about is what the answer says of itself.
 type about struct {
-	Status   string                       `json:"status" text:"running, intact or differs"`
-	Percent  int64                        `json:"percentComplete" text:"How far it is"`
-	Windows  int64                        `json:"windowsVerified" text:"Hours"`
-	Records  int64                        `json:"recordsVerified" text:"Records"`
-	Counts   map[archive.Difference]int64 `json:"differences" text:"How many findings of each kind"`
-	Heads    []head                       `json:"heads" text:"Heads of the logs"`
-	Purges   []purge                      `json:"purges" text:"What was dropped, as the log says"`
-	Repairs  []repair                     `json:"repairs" text:"Rows of progress that were made anew, as the log says"`
-	Unnamed  int64                        `json:"findingsNotListed" text:"Findings beyond those listed"`
-	Ranges   []stretch                    `json:"ranges"`
-	Unranged int64                        `json:"rangesNotListed" text:"Hours beyond those of the ranges listed"`
+	Status   string                      `json:"status" text:"running, intact or differs"`
+	Percent  int64                       `json:"percentComplete" text:"How far it is"`
+	Windows  int64                       `json:"windowsVerified" text:"Hours"`
+	Records  int64                       `json:"recordsVerified" text:"Records"`
+	Counts   map[verify.Difference]int64 `json:"differences" text:"How many findings of each kind"`
+	Heads    []head                      `json:"heads" text:"Heads of the logs"`
+	Purges   []purge                     `json:"purges" text:"What was dropped, as the log says"`
+	Repairs  []repair                    `json:"repairs" text:"Rows of progress that were made anew, as the log says"`
+	Unnamed  int64                       `json:"findingsNotListed" text:"Findings beyond those listed"`
+	Ranges   []stretch                   `json:"ranges"`
+	Unranged int64                       `json:"rangesNotListed" text:"Hours beyond those of the ranges listed"`
 }
 
 // Texts are those that are too long for their line.
@@ -171,7 +171,7 @@ func (about) Texts() map[string]string {
 	}
 }
 
-func answerOf(r web.Request, job jobs.Job, v archive.Verification, err error) (web.Answer, error) {
+func answerOf(r web.Request, job jobs.Job, v verify.Verification, err error) (web.Answer, error) {
 	if err != nil {
 		return web.Answer{}, err
 	}
@@ -188,7 +188,7 @@ func answerOf(r web.Request, job jobs.Job, v archive.Verification, err error) (w
 	return out.Answer(), nil
 }
 
-func findings(v archive.Verification) []finding {
+func findings(v verify.Verification) []finding {
 	var out []finding
 	for _, d := range v.Findings {
 		out = append(out, finding{d.Difference, d.Stream, web.Time(d.Hour), d.Table, d.Row, d.Detail})
@@ -196,11 +196,11 @@ func findings(v archive.Verification) []finding {
 	return out
 }
 
-func aboutOf(v archive.Verification, status string, percent int64) about {
+func aboutOf(v verify.Verification, status string, percent int64) about {
 	out := about{Status: status, Percent: percent, Windows: v.Windows, Records: v.Records, Counts: v.Counts,
 		Heads: []head{}, Purges: []purge{}, Repairs: []repair{}, Unnamed: v.More, Ranges: []stretch{}, Unranged: v.MoreOf}
 	if out.Counts == nil {
-		out.Counts = map[archive.Difference]int64{}
+		out.Counts = map[verify.Difference]int64{}
 	}
 	for _, h := range v.Heads {
 		out.Heads = append(out.Heads, head{h.Stream, h.Size, h.Root.String()})
@@ -219,7 +219,7 @@ func aboutOf(v archive.Verification, status string, percent int64) about {
 }
 
 // percent counts the streams as equal parts.
-func percent(v archive.Verification) int64 {
+func percent(v verify.Verification) int64 {
 	n := int64(len(v.Streams))
 	part := int64(0)
 	if !v.Next.IsZero() && v.Left > 0 {
@@ -238,7 +238,7 @@ func (cfg Config) prove(ctx context.Context, r web.Request) (web.Answer, error) 
 	if err != nil || len(asked) != 1 {
 		return web.Answer{}, notOne(archived)
 	}
-	proof, err := archive.Prove(ctx, cfg.Evidence, asked[0], r.Query.Text("id"), when)
+	proof, err := verify.Prove(ctx, cfg.Evidence, asked[0], r.Query.Text("id"), when)
 	if err != nil {
 		return web.Answer{}, err
 	}

@@ -25,9 +25,10 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blockblob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/seal"
+	"github.com/entraledger/entraledger/internal/sealing"
+	"github.com/entraledger/entraledger/internal/verify"
 )
 
 // Container is where the heads lie.
@@ -46,13 +47,16 @@ type Config struct {
 	HTTP             *http.Client // nil: the SDK's
 }
 
-// Store is an archive.Heads over Blob Storage. It is safe for concurrent use.
+// Store keeps the heads of logs in Blob Storage. It is safe for concurrent use.
 type Store struct {
 	container *container.Client
 	created   atomic.Bool
 }
 
-var _ archive.Heads = (*Store)(nil)
+var (
+	_ sealing.HeadWriter = (*Store)(nil)
+	_ verify.HeadLister  = (*Store)(nil)
+)
 
 // ErrNoBlobs says that a connection string names no blob service.
 var ErrNoBlobs = errors.New("the connection string has no BlobEndpoint")
@@ -115,7 +119,7 @@ func parseBlobName(name string) (seal.Head, error) {
 	return h, nil
 }
 
-// PutHead is archive.Heads's.
+// PutHead is sealing.HeadWriter's.
 func (s *Store) PutHead(ctx context.Context, h seal.Head) error {
 	doing := fmt.Sprintf("write the head of %s, size %d, to container %s", h.Stream, h.Size, Container)
 	if err := s.ensure(ctx); err != nil {
@@ -154,7 +158,7 @@ func (s *Store) ensure(ctx context.Context) error {
 	return nil
 }
 
-// Heads is archive.Heads's.
+// Heads is verify.HeadLister's.
 func (s *Store) Heads(ctx context.Context, stream entra.Stream) iter.Seq2[seal.Head, error] {
 	return s.list(ctx, string(stream)+"/")
 }

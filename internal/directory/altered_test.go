@@ -14,11 +14,11 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/verify"
 )
 
 // vault is a house into whose tables somebody else writes, too.
@@ -47,7 +47,7 @@ func newVault(t *testing.T) *vault {
 	return v
 }
 
-func (v *vault) flaws() (out []archive.Flaw) {
+func (v *vault) flaws() (out []verify.Flaw) {
 	for flaw, err := range v.store.SnapshotFlaws(v.Context()) {
 		require.NoError(v, err)
 		require.NotEmpty(v, flaw.Detail)
@@ -194,7 +194,7 @@ func TestARowOfASnapshotThatWasChangedIsAnErrorAndIsNamed(t *testing.T) {
 				require.Contains(t, err.Error(), key)
 				rows := []string{}
 				for _, flaw := range v.flaws() {
-					require.Equal(t, archive.DiffDerived, flaw.Difference)
+					require.Equal(t, verify.DiffDerived, flaw.Difference)
 					require.Equal(t, v.table, flaw.Table)
 					rows = append(rows, flaw.Row)
 				}

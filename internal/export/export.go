@@ -8,9 +8,9 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/records"
 )
 
 // File is one of the files.
@@ -39,7 +39,7 @@ func (f File) Rows(record gjson.Result, yield func([]string) error) error {
 
 // TamperedRow is the one row of a record that was altered: what its row key tells of its id and
 // time, and why it can't be given. How many elements it had is not known.
-func (f File) TamperedRow(rec archive.Archived) []string {
+func (f File) TamperedRow(rec records.Archived) []string {
 	out := make([]string, len(f.Columns)+1)
 	for i, c := range f.Columns {
 		for path := range strings.SplitSeq(c.Path, "|") {

@@ -9,9 +9,9 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/records"
 )
 
 // Group is how many records of one kind there were in a span of time, as the portal shows sign-ins
@@ -84,7 +84,7 @@ func (q Question) span(
 	found := grouping{start: start, names: logs.Of(q.Stream).GroupedBy, groups: make(map[string]*Group)}
 	q.Narrow(start, start.Add(every))
 	late := false
-	err = q.Each(ctx, in, "", func(rec archive.Archived, matches bool) (bool, error) {
+	err = q.Each(ctx, in, "", func(rec records.Archived, matches bool) (bool, error) {
 		if late = time.Now().After(until); late {
 			return false, nil
 		}
@@ -116,7 +116,7 @@ type grouping struct {
 }
 
 // add counts a record.
-func (g grouping) add(rec archive.Archived) {
+func (g grouping) add(rec records.Archived) {
 	doc := gjson.ParseBytes(rec.Raw)
 	keys := make([]Key, len(g.names))
 	var id strings.Builder

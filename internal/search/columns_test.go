@@ -12,9 +12,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/odata"
 	"github.com/entraledger/entraledger/internal/search"
@@ -28,7 +28,7 @@ type archiveOf struct {
 	ledger *rows
 }
 
-func (a archiveOf) Windows(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[archive.Coverage, error] {
+func (a archiveOf) Windows(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[ledger.Coverage, error] {
 	return a.ledger.Windows(ctx, s, from, to)
 }
 
@@ -60,7 +60,7 @@ func TestAColumnIsAskedForOnlyWhereTheRowsHaveIt(t *testing.T) {
 	for i, set := range []int{1, 0, 2, -1, 2, 2} { // -1: the ledger has no row; 0: it does not say
 		w := entra.Window{Stream: stream, Start: newest.Add(time.Duration(i) * time.Hour)}
 		if i == 4 { // an hour without a record
-			hours.all = append(hours.all, archive.Coverage{Window: w, State: archive.WindowComplete})
+			hours.all = append(hours.all, ledger.Coverage{Window: w, State: ledger.WindowComplete})
 			continue
 		}
 		var recs []entra.Record
@@ -80,12 +80,12 @@ func TestAColumnIsAskedForOnlyWhereTheRowsHaveIt(t *testing.T) {
 		_, err := store.Insert(t.Context(), w, recs, newest.Add(days))
 		require.NoError(t, err)
 		if set >= 0 {
-			hours.all = append(hours.all, archive.Coverage{Window: w, State: archive.WindowComplete, Records: 2, ColumnSet: set})
+			hours.all = append(hours.all, ledger.Coverage{Window: w, State: ledger.WindowComplete, Records: 2, ColumnSet: set})
 		}
 	}
 	shape, err := odata.ShapeOf(stream)
 	require.NoError(t, err)
-	p := archive.Progress{Stream: stream, Begin: newest, Backfilled: newest, FrontierBegin: newest, Watermark: newest.Add(6 * time.Hour), LastRunAt: newest.Add(6 * time.Hour)}
+	p := ledger.Progress{Stream: stream, Begin: newest, Backfilled: newest, FrontierBegin: newest, Watermark: newest.Add(6 * time.Hour), LastRunAt: newest.Add(6 * time.Hour)}
 	for _, newestFirst := range []bool{true, false} {
 		q, err := search.New(stream, shape, "clientAppUsed eq 'IMAP4'")
 		require.NoError(t, err)

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/derive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 )
@@ -23,23 +23,23 @@ const (
 )
 
 // values are those of which a record must have one, if the index knows them.
-func (q Question) values() []archive.Value {
+func (q Question) values() []derive.Value {
 	if len(q.plan.IDs) > 0 && len(q.plan.IDs) <= maxValues {
-		var out []archive.Value
+		var out []derive.Value
 		for _, id := range q.plan.IDs {
-			out = append(out, archive.Value{Text: id})
+			out = append(out, derive.Value{Text: id})
 		}
 		return out
 	}
 	indexed := logs.Of(q.Stream).IndexedColumns()
 	for _, any := range q.plan.Columns {
-		var out []archive.Value
+		var out []derive.Value
 		for _, col := range any {
 			if !slices.Contains(indexed, col.Name) || col.IsInt {
 				out = nil
 				break
 			}
-			out = append(out, archive.Value{Column: col.Name, Text: col.Text})
+			out = append(out, derive.Value{Column: col.Name, Text: col.Text})
 		}
 		if len(out) > 0 && len(out) <= maxValues {
 			return out
@@ -60,10 +60,10 @@ func (q Question) parts(ctx context.Context, in Archive, after string) iter.Seq2
 	values := q.values()
 	from, to := q.from(after), q.to(after)
 	return func(yield func(span, error) bool) {
-		var index *archive.Search
+		var index *derive.Search
 		if values != nil && to.Sub(from) >= worthIt {
 			var err error
-			if index, err = archive.NewSearch(ctx, in, q.Stream); err != nil {
+			if index, err = derive.NewSearch(ctx, in, q.Stream); err != nil {
 				yield(span{}, err)
 				return
 			}
@@ -77,10 +77,10 @@ func (q Question) parts(ctx context.Context, in Archive, after string) iter.Seq2
 		ctx, stop := context.WithCancel(ctx)
 		defer stop()
 		all := slices.Collect(months(from, to, q.NewestFirst))
-		asked := make([]func() (map[time.Time]archive.Hours, error), 0, len(all))
+		asked := make([]func() (map[time.Time]derive.Hours, error), 0, len(all))
 		for i, month := range all {
 			for n := len(asked); n < len(all) && n < i+ahead; n++ {
-				asked = append(asked, Later(func() (map[time.Time]archive.Hours, error) {
+				asked = append(asked, Later(func() (map[time.Time]derive.Hours, error) {
 					return index.Hours(ctx, values, all[n].from, all[n].to)
 				}))
 			}
@@ -173,7 +173,7 @@ func months(from, to time.Time, newestFirst bool) iter.Seq[span] {
 
 // within are the parts of a time that have to be searched: the days that are not among hours, and
 // of the others the hours.
-func within(all span, hours map[time.Time]archive.Hours, newestFirst bool) []span {
+func within(all span, hours map[time.Time]derive.Hours, newestFirst bool) []span {
 	var out []span
 	for at := all.from; at.Before(all.to); {
 		end := at.Truncate(time.Hour).Add(time.Hour)

@@ -5,8 +5,8 @@ import (
 	"sync"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 )
 
 const (
@@ -23,10 +23,10 @@ const (
 // purged, or lost for good. What the ledger says of a range is remembered until the stream's counts
 // change.
 type Gaps struct {
-	ledger archive.Ledger
+	ledger ledger.Reader
 
 	mu    sync.Mutex
-	known map[gapsAsked][]archive.Gap
+	known map[gapsAsked][]ledger.Gap
 }
 
 // gapsAsked is a range, and all that its gaps depend on.
@@ -38,13 +38,13 @@ type gapsAsked struct {
 }
 
 // NewGaps makes a Gaps.
-func NewGaps(l archive.Ledger) *Gaps {
-	return &Gaps{ledger: l, known: make(map[gapsAsked][]archive.Gap)}
+func NewGaps(l ledger.Reader) *Gaps {
+	return &Gaps{ledger: l, known: make(map[gapsAsked][]ledger.Gap)}
 }
 
 // OfQuestion lists the gaps of the time that a question is about; without a time in its filter, of
 // all that the ledger speaks for.
-func (g *Gaps) OfQuestion(ctx context.Context, q Question) ([]archive.Gap, error) {
+func (g *Gaps) OfQuestion(ctx context.Context, q Question) ([]ledger.Gap, error) {
 	return g.Of(ctx, q.progress, q.covers.from, q.covers.to)
 }
 
@@ -52,7 +52,7 @@ func (g *Gaps) OfQuestion(ctx context.Context, q Question) ([]archive.Gap, error
 // request. Where a long time was purged month by month, only the last month's entry is read. What
 // Graph no longer had when the archive began is no gap: the archive begins after it. Who gets the
 // list must not change it.
-func (g *Gaps) Of(ctx context.Context, p archive.Progress, from, to time.Time) ([]archive.Gap, error) {
+func (g *Gaps) Of(ctx context.Context, p ledger.Progress, from, to time.Time) ([]ledger.Gap, error) {
 	if p.Purged == 0 && p.Lost == 0 || !p.Started() {
 		return nil, nil
 	}
@@ -87,7 +87,7 @@ func (g *Gaps) Of(ctx context.Context, p archive.Progress, from, to time.Time) (
 
 // mayHaveGaps is the part of what the archive holds that has to be looked at: where hours are lost,
 // or, where a hold had kept an earlier month, all that is old enough to be purged.
-func mayHaveGaps(p archive.Progress, begin time.Time) span {
+func mayHaveGaps(p ledger.Progress, begin time.Time) span {
 	out := span{p.LostFrom, p.LostTo}
 	if p.Lost == 0 {
 		out = span{}
@@ -105,46 +105,46 @@ func mayHaveGaps(p archive.Progress, begin time.Time) span {
 }
 
 // read asks the ledger.
-func (g *Gaps) read(ctx context.Context, s entra.Stream, prefix, rest span) ([]archive.Gap, error) {
+func (g *Gaps) read(ctx context.Context, s entra.Stream, prefix, rest span) ([]ledger.Gap, error) {
 	switch {
 	case prefix.empty():
-		return archive.GapsOf(ctx, g.ledger, s, rest.from, rest.to)
+		return ledger.GapsOf(ctx, g.ledger, s, rest.from, rest.to)
 	case rest.empty():
 		return g.purged(ctx, s, prefix)
 	case rest.to.Sub(prefix.from) <= namedByMonth:
-		return archive.GapsOf(ctx, g.ledger, s, prefix.from, rest.to)
+		return ledger.GapsOf(ctx, g.ledger, s, prefix.from, rest.to)
 	}
 	out, err := g.purged(ctx, s, prefix)
 	if err != nil {
 		return nil, err
 	}
-	more, err := archive.GapsOf(ctx, g.ledger, s, rest.from, rest.to)
+	more, err := ledger.GapsOf(ctx, g.ledger, s, rest.from, rest.to)
 	return append(out, more...), err
 }
 
 // purged names the purges of a time that is purged to its end.
-func (g *Gaps) purged(ctx context.Context, s entra.Stream, all span) ([]archive.Gap, error) {
+func (g *Gaps) purged(ctx context.Context, s entra.Stream, all span) ([]ledger.Gap, error) {
 	if all.to.Sub(all.from) <= namedByMonth {
-		return archive.GapsOf(ctx, g.ledger, s, all.from, all.to)
+		return ledger.GapsOf(ctx, g.ledger, s, all.from, all.to)
 	}
-	last, err := archive.GapsOf(ctx, g.ledger, s, all.to.Add(-1), all.to)
+	last, err := ledger.GapsOf(ctx, g.ledger, s, all.to.Add(-1), all.to)
 	if err != nil {
 		return nil, err
 	}
-	out := archive.Gap{From: all.from, To: all.to, State: archive.WindowPurged,
+	out := ledger.Gap{From: all.from, To: all.to, State: ledger.WindowPurged,
 		Reason: "purged by ARCHIVE_RETENTION, month by month"}
-	if len(last) > 0 && last[0].State == archive.WindowPurged {
+	if len(last) > 0 && last[0].State == ledger.WindowPurged {
 		out.Reason = "month by month, the last one " + last[0].Reason
 	}
-	return []archive.Gap{out}, nil
+	return []ledger.Gap{out}, nil
 }
 
 // cut leaves out what is outside of the edges, and what was lost before the archive began.
-func cut(all []archive.Gap, edges span, begin time.Time) []archive.Gap {
-	var out []archive.Gap
+func cut(all []ledger.Gap, edges span, begin time.Time) []ledger.Gap {
+	var out []ledger.Gap
 	for _, gap := range all {
 		in := span{gap.From, gap.To}.within(edges)
-		if in.empty() || gap.State == archive.WindowLost && entra.FloorHour(gap.From).Equal(begin) {
+		if in.empty() || gap.State == ledger.WindowLost && entra.FloorHour(gap.From).Equal(begin) {
 			continue
 		}
 		gap.From, gap.To = in.from, in.to
@@ -156,14 +156,14 @@ func cut(all []archive.Gap, edges span, begin time.Time) []archive.Gap {
 // Begin is the first instant that the archive holds of a stream: after what was purged, and after
 // the part of the first hour that Graph no longer had when the archive began. Zero: nothing was
 // read yet.
-func (g *Gaps) Begin(ctx context.Context, p archive.Progress) (time.Time, error) {
+func (g *Gaps) Begin(ctx context.Context, p ledger.Progress) (time.Time, error) {
 	held, _ := p.Hours(p.LastRunAt)
 	if p.Lost == 0 || p.LostFrom.After(held) || !p.LostTo.After(held) {
 		return held, nil
 	}
 	// Neighbours that are lost are one gap: what comes after the first hours does not change it.
 	for until := held.Add(time.Hour); ; until = until.Add(day) {
-		first, err := archive.GapsOf(ctx, g.ledger, p.Stream, held, until)
+		first, err := ledger.GapsOf(ctx, g.ledger, p.Stream, held, until)
 		if err != nil || len(first) == 0 || !entra.FloorHour(first[0].From).Equal(held) {
 			return held, err
 		}

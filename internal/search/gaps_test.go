@@ -8,31 +8,31 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/search"
 )
 
 // rows is a ledger's coverage rows in order, and counts what is read of them.
 type rows struct {
-	all           []archive.Coverage
+	all           []ledger.Coverage
 	queries, read int
 	broken        time.Time // the hour of a row that was altered
 }
 
-func (l *rows) Progress(context.Context, entra.Stream) (archive.Progress, error) {
-	return archive.Progress{}, nil
+func (l *rows) Progress(context.Context, entra.Stream) (ledger.Progress, error) {
+	return ledger.Progress{}, nil
 }
 
-func (l *rows) Windows(_ context.Context, _ entra.Stream, from, to time.Time) iter.Seq2[archive.Coverage, error] {
+func (l *rows) Windows(_ context.Context, _ entra.Stream, from, to time.Time) iter.Seq2[ledger.Coverage, error] {
 	l.queries++
-	return func(yield func(archive.Coverage, error) bool) {
+	return func(yield func(ledger.Coverage, error) bool) {
 		for _, c := range l.all {
 			if c.End().After(from) && c.Start.Before(to) {
 				l.read++
 				if c.Start.Equal(l.broken) {
-					yield(archive.Coverage{}, &entra.Error{Code: entra.CodeTampered, Doing: "read the row", Why: "it was altered"})
+					yield(ledger.Coverage{}, &entra.Error{Code: entra.CodeTampered, Doing: "read the row", Why: "it was altered"})
 					return
 				}
 				if !yield(c, nil) {
@@ -50,18 +50,18 @@ var (
 
 // ledgerOf makes hourly rows from begin to newest in the state that stateOf says, and the progress
 // that sums them up.
-func ledgerOf(begin, purgedTo time.Time, stateOf func(time.Time) archive.WindowState) (*rows, archive.Progress) {
+func ledgerOf(begin, purgedTo time.Time, stateOf func(time.Time) ledger.WindowState) (*rows, ledger.Progress) {
 	l := &rows{}
-	p := archive.Progress{Stream: logs.Provisioning, Begin: begin, Backfilled: newest, FrontierBegin: newest, Watermark: newest, LastRunAt: newest,
+	p := ledger.Progress{Stream: logs.Provisioning, Begin: begin, Backfilled: newest, FrontierBegin: newest, Watermark: newest, LastRunAt: newest,
 		SealedTo: newest.AddDate(0, 0, -7), PurgedTo: purgedTo}
 	for at := begin; at.Before(newest); at = at.Add(time.Hour) {
-		c := archive.Coverage{Window: entra.Window{Stream: logs.Provisioning, Start: at}, State: stateOf(at)}
+		c := ledger.Coverage{Window: entra.Window{Stream: logs.Provisioning, Start: at}, State: stateOf(at)}
 		switch c.State {
-		case archive.WindowPurged:
+		case ledger.WindowPurged:
 			p.Purged++
 			c.PurgedAt = time.Date(at.Year(), at.Month()+2, 10, 3, 30, 0, 0, time.UTC)
 			c.Reason = "purged: ARCHIVE_RETENTION of provisioning is 35 days; contents: 5"
-		case archive.WindowLost:
+		case ledger.WindowLost:
 			if p.Lost++; p.LostFrom.IsZero() {
 				p.LostFrom = at
 			}
@@ -72,7 +72,7 @@ func ledgerOf(begin, purgedTo time.Time, stateOf func(time.Time) archive.WindowS
 	return l, p
 }
 
-func gapsOf(t *testing.T, g *search.Gaps, p archive.Progress, from, to time.Time) (texts []string) {
+func gapsOf(t *testing.T, g *search.Gaps, p ledger.Progress, from, to time.Time) (texts []string) {
 	t.Helper()
 	gaps, err := g.Of(t.Context(), p, from, to)
 	require.NoError(t, err)
@@ -90,14 +90,14 @@ const (
 func TestARangeWithoutGapsCostsNoRequest(t *testing.T) {
 	september := january.AddDate(0, 8, 0)
 	lostFrom := september.AddDate(0, 1, 0)
-	l, p := ledgerOf(january, september, func(at time.Time) archive.WindowState {
+	l, p := ledgerOf(january, september, func(at time.Time) ledger.WindowState {
 		switch {
 		case at.Before(september):
-			return archive.WindowPurged
+			return ledger.WindowPurged
 		case at.Equal(lostFrom):
-			return archive.WindowLost
+			return ledger.WindowLost
 		}
-		return archive.WindowSealed
+		return ledger.WindowSealed
 	})
 	g := search.NewGaps(l)
 	require.Empty(t, gapsOf(t, g, p, lostFrom.AddDate(0, 0, 1), newest))
@@ -110,11 +110,11 @@ func TestARangeWithoutGapsCostsNoRequest(t *testing.T) {
 
 func TestGapsAreCutToTheRangeAndRemembered(t *testing.T) {
 	march := january.AddDate(0, 2, 0)
-	l, p := ledgerOf(january, march, func(at time.Time) archive.WindowState {
+	l, p := ledgerOf(january, march, func(at time.Time) ledger.WindowState {
 		if at.Before(march) {
-			return archive.WindowPurged
+			return ledger.WindowPurged
 		}
-		return archive.WindowSealed
+		return ledger.WindowSealed
 	})
 	g := search.NewGaps(l)
 	want := []string{
@@ -133,14 +133,14 @@ func TestGapsAreCutToTheRangeAndRemembered(t *testing.T) {
 func TestOfYearsThatWerePurgedOnlyTheLastEntryIsRead(t *testing.T) {
 	begin, october := january.AddDate(-4, 0, 0), january.AddDate(0, 9, 0)
 	lostFrom := october.AddDate(0, 0, 3)
-	l, p := ledgerOf(begin, october, func(at time.Time) archive.WindowState {
+	l, p := ledgerOf(begin, october, func(at time.Time) ledger.WindowState {
 		switch {
 		case at.Before(october):
-			return archive.WindowPurged
+			return ledger.WindowPurged
 		case !at.Before(lostFrom) && at.Before(lostFrom.Add(5*time.Hour)):
-			return archive.WindowLost
+			return ledger.WindowLost
 		}
-		return archive.WindowSealed
+		return ledger.WindowSealed
 	})
 	g := search.NewGaps(l)
 	require.Equal(t, []string{
@@ -154,21 +154,21 @@ func TestOfYearsThatWerePurgedOnlyTheLastEntryIsRead(t *testing.T) {
 
 func TestAMonthThatWasPurgedBehindOneThatAHoldKeepsIsAGap(t *testing.T) {
 	march, april := january.AddDate(0, 2, 0), january.AddDate(0, 3, 0)
-	l, p := ledgerOf(january.AddDate(0, 1, 0), time.Time{}, func(at time.Time) archive.WindowState {
+	l, p := ledgerOf(january.AddDate(0, 1, 0), time.Time{}, func(at time.Time) ledger.WindowState {
 		if !at.Before(march) && at.Before(april) {
-			return archive.WindowPurged
+			return ledger.WindowPurged
 		}
-		return archive.WindowSealed
+		return ledger.WindowSealed
 	})
 	require.Equal(t, []string{"03-01T00:00 04-01T00:00 purged on 2026-05-10" + rule}, gapsOf(t, search.NewGaps(l), p, january, newest))
 }
 
 func TestWhatWasForgottenWhenTheArchiveBeganIsNoGap(t *testing.T) {
-	l, p := ledgerOf(newest.AddDate(0, 0, -30), time.Time{}, func(at time.Time) archive.WindowState {
+	l, p := ledgerOf(newest.AddDate(0, 0, -30), time.Time{}, func(at time.Time) ledger.WindowState {
 		if at.Before(newest.AddDate(0, 0, -30).Add(27 * time.Hour)) {
-			return archive.WindowLost
+			return ledger.WindowLost
 		}
-		return archive.WindowSealed
+		return ledger.WindowSealed
 	})
 	first := &l.all[27]
 	first.LostFrom, first.LostTo = first.Start, first.Start.Add(12*time.Minute)
@@ -179,11 +179,11 @@ func TestWhatWasForgottenWhenTheArchiveBeganIsNoGap(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, first.LostTo, begin)
 
-	l, p = ledgerOf(january, january.AddDate(0, 1, 0), func(at time.Time) archive.WindowState {
+	l, p = ledgerOf(january, january.AddDate(0, 1, 0), func(at time.Time) ledger.WindowState {
 		if at.Before(january.AddDate(0, 1, 0)) {
-			return archive.WindowPurged
+			return ledger.WindowPurged
 		}
-		return archive.WindowSealed
+		return ledger.WindowSealed
 	})
 	begin, err = search.NewGaps(l).Begin(t.Context(), p)
 	require.NoError(t, err)

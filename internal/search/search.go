@@ -9,10 +9,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/derive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/odata"
+	"github.com/entraledger/entraledger/internal/records"
 )
 
 // Question is what is asked of one stream.
@@ -22,9 +24,9 @@ type Question struct {
 	NewestFirst bool
 	Versions    bool // earlier versions, too
 	plan        odata.Plan
-	covers      span             // the time that it is about
-	progress    archive.Progress // of its stream
-	limit       int              // about how many records will be read; 0: all
+	covers      span            // the time that it is about
+	progress    ledger.Progress // of its stream
+	limit       int             // about how many records will be read; 0: all
 }
 
 // New reads a filter; an empty one lets everything through. A type of sign-ins in it chooses the
@@ -70,7 +72,7 @@ func (q *Question) planFor(n odata.Node) (err error) {
 }
 
 // Within keeps the question to what the archive has, and to what the filter says of the time.
-func (q *Question) Within(p archive.Progress, now time.Time) {
+func (q *Question) Within(p ledger.Progress, now time.Time) {
 	begin, end := p.Hours(now)
 	first, _ := p.Known(now)
 	// No record is later than the last run that read; an hour more, because clocks differ a little.
@@ -106,16 +108,16 @@ func (q *Question) OnlyID(id string) { q.plan.IDs = []string{id} }
 
 // Archive is what is searched.
 type Archive interface {
-	archive.Records
-	archive.Indexed
-	archive.Ledger
+	records.Reader
+	derive.Indexed
+	ledger.Reader
 }
 
 // Each yields the records that match, and how far the search is, from a place on. An altered record
 // matches whatever the filter says of it, unless another id is asked for than its row key has.
 func (q Question) Each(
 	ctx context.Context, from Archive, after string,
-	yield func(rec archive.Archived, matches bool) (more bool, err error),
+	yield func(rec records.Archived, matches bool) (more bool, err error),
 ) error {
 	for part, err := range q.parts(ctx, from, after) {
 		if err != nil {
@@ -136,9 +138,9 @@ func (q Question) Each(
 
 // read yields what is found for one question to the table, and tells whether to go on.
 func (q Question) read(
-	ctx context.Context, from Archive, a ask, after string, yield func(archive.Archived, bool) (bool, error),
+	ctx context.Context, from Archive, a ask, after string, yield func(records.Archived, bool) (bool, error),
 ) (bool, error) {
-	reading := archive.Reading{Stream: q.Stream, From: a.from, To: a.to, NewestFirst: q.NewestFirst, Columns: a.columns,
+	reading := records.Reading{Stream: q.Stream, From: a.from, To: a.to, NewestFirst: q.NewestFirst, Columns: a.columns,
 		Versions: q.Versions, After: after, Limit: q.limit}
 	for rec, err := range from.Read(ctx, reading) {
 		if err != nil {
@@ -152,7 +154,7 @@ func (q Question) read(
 	return true, nil
 }
 
-func (q Question) matches(rec archive.Archived) bool {
+func (q Question) matches(rec records.Archived) bool {
 	hasID := q.plan.IDs == nil || slices.Contains(q.plan.IDs, rec.Key.ID)
 	switch {
 	case rec.Tampered != "":
@@ -165,7 +167,7 @@ func (q Question) matches(rec archive.Archived) bool {
 
 // Page is some records, and where the next ones begin.
 type Page struct {
-	Records  []archive.Archived
+	Records  []records.Archived
 	More     bool
 	After    string
 	TimedOut bool // it was cut short
@@ -179,7 +181,7 @@ func (q Question) Page(ctx context.Context, from Archive, after string, top int,
 	if q.plan.IDs == nil && q.plan.Rest == nil { // every record that is read is one of the page
 		q.limit = top + 1 // one more tells whether there are more
 	}
-	err := q.Each(ctx, from, after, func(rec archive.Archived, matches bool) (bool, error) {
+	err := q.Each(ctx, from, after, func(rec records.Archived, matches bool) (bool, error) {
 		if matches && len(page.Records) == top {
 			page.More = true
 			return false, nil
@@ -203,7 +205,7 @@ func (q Question) Page(ctx context.Context, from Archive, after string, top int,
 // could not be done until a moment.
 func (q Question) Count(ctx context.Context, from Archive, until time.Time) (n int64, whole bool, err error) {
 	whole = true
-	err = q.Each(ctx, from, "", func(_ archive.Archived, matches bool) (bool, error) {
+	err = q.Each(ctx, from, "", func(_ records.Archived, matches bool) (bool, error) {
 		if matches {
 			n++
 		}

@@ -11,9 +11,10 @@ import (
 	"strings"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/purge"
 )
 
 // Settings are what the handler runs with.
@@ -37,7 +38,7 @@ type Settings struct {
 	ArchiveRequestsPer10s  int // the archive's share of Graph's reporting ceiling
 	SnapshotRequestsPer10s int // the directory snapshot's
 
-	Retention archive.Retention
+	Retention purge.Retention
 
 	SnapshotGroups []string // ids of groups whose members are noted with snapshots of the directory
 
@@ -184,7 +185,7 @@ func readPasses(s *Settings, v string) error {
 		}
 		s.Passes = append(s.Passes, age)
 	}
-	if len(s.Passes) > archive.MaxPasses {
+	if len(s.Passes) > ledger.MaxPasses {
 		return fmt.Errorf("there are %d", len(s.Passes))
 	}
 	return nil
@@ -222,7 +223,7 @@ func readRetention(s *Settings, v string) error {
 			err  error
 		)
 		if text != "forever" {
-			if keep, err = duration(text, archive.LeastRetention, 36500*24*time.Hour); err != nil {
+			if keep, err = duration(text, purge.LeastRetention, 36500*24*time.Hour); err != nil {
 				return fmt.Errorf("%q is %w", part, err)
 			}
 		}
@@ -252,7 +253,7 @@ func readHolds(s *Settings, v string) error {
 		if errFrom != nil || errTo != nil || to.Before(from) {
 			return fmt.Errorf("%q is no span of days", part)
 		}
-		h := archive.Hold{From: from, To: to.AddDate(0, 0, 1)}
+		h := purge.Hold{From: from, To: to.AddDate(0, 0, 1)}
 		if name != "*" {
 			stream, err := logs.Parse(name)
 			if err != nil {

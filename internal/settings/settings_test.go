@@ -10,9 +10,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/purge"
 	"github.com/entraledger/entraledger/internal/settings"
 )
 
@@ -114,7 +114,7 @@ func TestRetentionAndHoldsAreReadByStream(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, s.Retention.Of(logs.DirectoryAudits))
 	require.Equal(t, 400*24*time.Hour, s.Retention.Of(logs.SignInsNonInteractiveUser))
-	require.Equal(t, []archive.Hold{
+	require.Equal(t, []purge.Hold{
 		{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)},
 		{Stream: logs.Provisioning, From: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)},
 	}, s.Retention.Holds)

@@ -6,11 +6,15 @@ import (
 	"context"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/derive"
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/jobs"
 	"github.com/entraledger/entraledger/internal/preflight"
+	"github.com/entraledger/entraledger/internal/purge"
+	"github.com/entraledger/entraledger/internal/records"
+	"github.com/entraledger/entraledger/internal/repair"
 	"github.com/entraledger/entraledger/internal/tables/rows"
+	"github.com/entraledger/entraledger/internal/verify"
 )
 
 // Config says where the account is.
@@ -84,13 +88,13 @@ func (a *Account) Evidence() Evidence {
 
 // What the users of the account declare.
 var (
-	_ archive.PurgeStore  = (*Archive)(nil)
-	_ archive.Records     = (*Archive)(nil)
-	_ archive.Index       = (*Views)(nil)
-	_ archive.Beside      = (*Audit)(nil)
-	_ archive.RepairStore = Evidence{}
-	_ archive.Prover      = Evidence{}
-	_ archive.IndexStore  = Searched{}
+	_ purge.Store         = (*Archive)(nil)
+	_ records.Reader      = (*Archive)(nil)
+	_ derive.Index        = (*Views)(nil)
+	_ verify.Beside       = (*Audit)(nil)
+	_ repair.Store        = Evidence{}
+	_ verify.Prover       = Evidence{}
+	_ derive.Store        = Searched{}
 	_ directory.Store     = (*Directory)(nil)
 	_ directory.Successes = (*Views)(nil)
 	_ jobs.Store          = (*Jobs)(nil)

@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/records"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
@@ -72,7 +72,7 @@ func (r *reading) backward(ctx context.Context) error {
 		if err := b.giveAll(ctx, next.rows); err != nil {
 			return err
 		}
-		if err := b.give(archive.Archived{Place: next.from}); err != nil {
+		if err := b.give(records.Archived{Place: next.from}); err != nil {
 			return err
 		}
 	}

@@ -14,8 +14,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/derive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/records"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
@@ -147,7 +148,7 @@ func TestABadRowIsNamedAndTheReadingGoesOn(t *testing.T) {
 			store, _, recs := tampered(t, c)
 			for _, newestFirst := range []bool{false, true} {
 				for _, page := range []int{1, 2, 3, all} {
-					r := archive.Reading{Stream: window.Stream, From: hour.Add(-time.Hour), To: hour.Add(2 * time.Hour), NewestFirst: newestFirst, Versions: true, Limit: min(page, 100)}
+					r := records.Reading{Stream: window.Stream, From: hour.Add(-time.Hour), To: hour.Add(2 * time.Hour), NewestFirst: newestFirst, Versions: true, Limit: min(page, 100)}
 					var intact, bad []string
 					for _, rec := range read(t, store, r, page) {
 						if rec.Tampered == "" {
@@ -218,7 +219,7 @@ func TestARecordThatLostRowsIsNamed(t *testing.T) {
 		big := signIn(t, "b", 600, noise.String())
 		archived(t, store, signIn(t, "a", 300, ""), big, signIn(t, "c", 1200, ""))
 		newIntruder(t, service).remove(tables.TableName(window), hour.Format(entra.HourFormat), store.RowKey(big.Key)+lost)
-		for _, r := range []archive.Reading{{}, {NewestFirst: true}, {Limit: 1}, {Columns: [][]entra.Column{{{Name: "UserId", Text: "u"}}}}} {
+		for _, r := range []records.Reading{{}, {NewestFirst: true}, {Limit: 1}, {Columns: [][]entra.Column{{{Name: "UserId", Text: "u"}}}}} {
 			if lost == "" && r.Columns != nil {
 				continue // what is left has no columns
 			}
@@ -280,7 +281,7 @@ func TestARecordWithoutItsDictionaryIsNamed(t *testing.T) {
 				require.Contains(t, row.Problem, "dictionary "+rows[0].Key)
 				require.Equal(t, rows[0].Partition+"!"+rows[0].Key, row.Needs)
 			}
-			got := read(t, fresh, archive.Reading{Stream: window.Stream, From: hour, To: hour.Add(time.Hour)}, all)
+			got := read(t, fresh, records.Reading{Stream: window.Stream, From: hour, To: hour.Add(time.Hour)}, all)
 			require.Len(t, got, len(recs))
 			for _, rec := range got {
 				require.Contains(t, rec.Tampered, "dictionary "+rows[0].Key)
@@ -298,7 +299,7 @@ func TestARecordThatAnAlteredColumnFindsIsNoAnswer(t *testing.T) {
 	row["UserId"] = "alice"
 	past.put(tables.TableName(window), row)
 	for _, newestFirst := range []bool{false, true} {
-		r := archive.Reading{Stream: window.Stream, From: hour, To: hour.Add(time.Hour), NewestFirst: newestFirst, Columns: [][]entra.Column{{{Name: "UserId", Text: "alice"}}}}
+		r := records.Reading{Stream: window.Stream, From: hour, To: hour.Add(time.Hour), NewestFirst: newestFirst, Columns: [][]entra.Column{{{Name: "UserId", Text: "alice"}}}}
 		found := map[string]string{}
 		for _, rec := range read(t, store, r, 1) {
 			found[rec.Key.ID] = rec.Tampered
@@ -318,10 +319,10 @@ func TestTheIndexIsMadeOfTheRecords(t *testing.T) {
 	row["UserId"] = "mallory"
 	past.put(tables.TableName(window), row)
 	day := hour.Truncate(24 * time.Hour)
-	_, err := store.IndexDay(t.Context(), archive.Day{Stream: window.Stream, Start: day}, archive.IndexedDay{}, false)
+	_, err := store.IndexDay(t.Context(), derive.Day{Stream: window.Stream, Start: day}, derive.IndexedDay{}, false)
 	require.NoError(t, err)
 	for user, known := range map[string]int{"alice": 1, "mallory": 0} {
-		hours, err := store.HoursOf(t.Context(), window.Stream, archive.Value{Column: "UserId", Text: user}, day, day.AddDate(0, 0, 1))
+		hours, err := store.HoursOf(t.Context(), window.Stream, derive.Value{Column: "UserId", Text: user}, day, day.AddDate(0, 0, 1))
 		require.NoError(t, err)
 		require.Len(t, hours, known, user)
 	}

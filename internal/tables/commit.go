@@ -7,20 +7,20 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
-// Commit is archive.LeaseStore's. The transaction deletes the row that has the revision's number
+// Commit is ledger.LeaseStore's. The transaction deletes the row that has the revision's number
 // and inserts the next: of two that try, the second finds nothing to delete. ETags would do the
 // same, but Azurite does not look at them within a transaction, and the answer to one brings none.
 // Each commit draws a mark, by which it knows itself again.
-func (a *Archive) Commit(ctx context.Context, l archive.Lease, p archive.Progress, hours []archive.Coverage,
-	seals []seal.Seal) (archive.Progress, error) {
-	if n := len(hours) + len(seals); n > archive.MaxCommit {
-		return p, fmt.Errorf("commit %d rows of %s: at most %d fit a transaction", n, p.Stream, archive.MaxCommit)
+func (a *Archive) Commit(ctx context.Context, l ledger.Lease, p ledger.Progress, hours []ledger.Coverage,
+	seals []seal.Seal) (ledger.Progress, error) {
+	if n := len(hours) + len(seals); n > ledger.MaxCommit {
+		return p, fmt.Errorf("commit %d rows of %s: at most %d fit a transaction", n, p.Stream, ledger.MaxCommit)
 	}
 	var actions []rows.Action
 	if p.Revision > 0 {
@@ -41,12 +41,12 @@ func (a *Archive) Commit(ctx context.Context, l archive.Lease, p archive.Progres
 }
 
 // nextMark is the mark of a commit: no other has it.
-func (a *Archive) nextMark(l archive.Lease) string {
+func (a *Archive) nextMark(l ledger.Lease) string {
 	return fmt.Sprintf("%s %d", l.ID, a.commits.Add(1))
 }
 
 // committed are the rows of a commit beside that of its revision.
-func committed(l archive.Lease, p archive.Progress, hours []archive.Coverage,
+func committed(l ledger.Lease, p ledger.Progress, hours []ledger.Coverage,
 	seals []seal.Seal) ([]rows.Action, error) {
 	body, err := encodeProgress(p)
 	if err != nil {
@@ -75,7 +75,7 @@ func committed(l archive.Lease, p archive.Progress, hours []archive.Coverage,
 
 // whoCommitted finds out why a commit was refused: it may have been made, its answer lost, and the
 // client's second try refused.
-func (a *Archive) whoCommitted(ctx context.Context, p archive.Progress, mark string, seals []seal.Seal) error {
+func (a *Archive) whoCommitted(ctx context.Context, p ledger.Progress, mark string, seals []seal.Seal) error {
 	got, err := a.client.Get(ctx, coverageTable, string(p.Stream), revisionKey(p),
 		"read the revision of "+string(p.Stream))
 	if err != nil && !rows.IsMissing(err) {
@@ -91,12 +91,12 @@ func (a *Archive) whoCommitted(ctx context.Context, p archive.Progress, mark str
 	if err := a.logIsFree(ctx, p, seals); err != nil {
 		return err
 	}
-	return fmt.Errorf("commit the coverage of %s: %w", p.Stream, archive.ErrMoved)
+	return fmt.Errorf("commit the coverage of %s: %w", p.Stream, ledger.ErrMoved)
 }
 
 // logIsFree tells an entry of the log that is there already, though no commit was made since, from
 // a commit that came too late.
-func (a *Archive) logIsFree(ctx context.Context, p archive.Progress, seals []seal.Seal) error {
+func (a *Archive) logIsFree(ctx context.Context, p ledger.Progress, seals []seal.Seal) error {
 	if len(seals) == 0 {
 		return nil
 	}
@@ -110,9 +110,9 @@ func (a *Archive) logIsFree(ctx context.Context, p archive.Progress, seals []sea
 		Remedy: "ask verify; nothing was written"}
 }
 
-func revisionKey(p archive.Progress) string { return revisionMark + strconv.FormatInt(p.Revision, 10) }
+func revisionKey(p ledger.Progress) string { return revisionMark + strconv.FormatInt(p.Revision, 10) }
 
-func revisionRow(p archive.Progress, mark string) []byte {
+func revisionRow(p ledger.Progress, mark string) []byte {
 	b := rows.NewEntity(string(p.Stream), revisionKey(p), 128)
 	if mark != "" {
 		b.Text("Commit", mark)

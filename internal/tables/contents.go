@@ -3,11 +3,11 @@ package tables
 import (
 	"context"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// Contents is archive.Store's: one query over the keys' span.
+// Contents is collect.Store's: one query over the keys' span.
 func (a *Archive) Contents(ctx context.Context, w entra.Window, keys []entra.Key) (map[entra.Key][]byte, error) {
 	out := make(map[entra.Key][]byte, len(keys))
 	if len(keys) == 0 {
@@ -42,9 +42,9 @@ func (a *Archive) Contents(ctx context.Context, w entra.Window, keys []entra.Key
 	})
 }
 
-// History is archive.Store's. A record's versions follow its current row.
-func (a *Archive) History(ctx context.Context, w entra.Window) (map[string]archive.History, error) {
-	out := make(map[string]archive.History)
+// History is collect.Store's. A record's versions follow its current row.
+func (a *Archive) History(ctx context.Context, w entra.Window) (map[string]collect.History, error) {
+	out := make(map[string]collect.History)
 	var current []byte
 	return out, a.records(ctx, w, func(at place, of []fetchedRow) error {
 		raw, err := a.codec.rawOf(ctx, w, of)
@@ -58,7 +58,7 @@ func (a *Archive) History(ctx context.Context, w entra.Window) (map[string]archi
 		key := recordKey(of[0].RowKey, at)
 		h, ok := out[key]
 		if !ok {
-			h = archive.History{Current: current, Earlier: make(map[entra.Hash][]byte)}
+			h = collect.History{Current: current, Earlier: make(map[entra.Hash][]byte)}
 			out[key] = h
 		}
 		h.Earlier[entra.Hash(of[0].Hash)] = raw // which has this hash

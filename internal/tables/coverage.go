@@ -7,13 +7,13 @@ import (
 	"iter"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
 // encodeCoverage writes the row of an hour; its key is the hour.
-func encodeCoverage(c archive.Coverage) ([]byte, error) {
+func encodeCoverage(c ledger.Coverage) ([]byte, error) {
 	p := rows.Properties{"State": string(c.State)}
 	p.Int("Passes", c.Passes)
 	p.Number("Fetched", c.Fetched)
@@ -48,7 +48,7 @@ func encodeCoverage(c archive.Coverage) ([]byte, error) {
 	p.Time("PurgedAt", c.PurgedAt)
 	p.Flag("Doubt", c.Doubt)
 	p.Text("Reads", c.Reads)
-	if c.Keys != (archive.Sum{}) {
+	if c.Keys != (ledger.Sum{}) {
 		p.Binary("Keys", c.Keys[:])
 	}
 	return p.Entity(string(c.Stream), c.Start.UTC().Format(entra.HourFormat))
@@ -69,17 +69,17 @@ type coverageRow struct {
 	FirstReadAt, LastReadAt                            time.Time
 }
 
-func (row coverageRow) coverage(s entra.Stream) (archive.Coverage, error) {
+func (row coverageRow) coverage(s entra.Stream) (ledger.Coverage, error) {
 	start, err := time.Parse(entra.HourFormat, row.RowKey)
 	if err != nil {
-		return archive.Coverage{}, fmt.Errorf("read coverage row %q of %s: its key is not an hour", row.RowKey, s)
+		return ledger.Coverage{}, fmt.Errorf("read coverage row %q of %s: its key is not an hour", row.RowKey, s)
 	}
-	out := archive.Coverage{
+	out := ledger.Coverage{
 		Reads:    row.Reads,
 		Revision: int64(row.Revision), SealedRevision: int64(row.SealedRevision), Form: row.Form, ColumnSet: row.ColumnSet,
 		LostFrom: row.LostFrom, LostTo: row.LostTo,
 		Unconfirmed: int64(row.Unconfirmed), Unmet: int64(row.Unmet), PurgedAt: row.PurgedAt, Doubt: row.Doubt,
-		Window: entra.Window{Stream: s, Start: start}, State: archive.WindowState(row.State), Passes: row.Passes,
+		Window: entra.Window{Stream: s, Start: start}, State: ledger.WindowState(row.State), Passes: row.Passes,
 		Fetched: int64(row.Fetched), New: int64(row.New), Changed: int64(row.Changed), Unchanged: int64(row.Unchanged),
 		Quarantined: int64(row.Quarantined), Records: int64(row.Records), Versions: int64(row.Versions),
 		Bytes: int64(row.Bytes), StoredBytes: int64(row.StoredBytes),
@@ -105,10 +105,10 @@ func (row coverageRow) coverage(s entra.Stream) (archive.Coverage, error) {
 }
 
 // decodeCoverage reads a coverage row. One that is not what is written is an error that names it.
-func decodeCoverage(stream entra.Stream, body []byte) (archive.Coverage, error) {
+func decodeCoverage(stream entra.Stream, body []byte) (ledger.Coverage, error) {
 	var (
 		row coverageRow
-		cov archive.Coverage
+		cov ledger.Coverage
 	)
 	err := json.Unmarshal(body, &row)
 	if err == nil {
@@ -125,15 +125,15 @@ func decodeCoverage(stream entra.Stream, body []byte) (archive.Coverage, error) 
 	return cov, nil
 }
 
-// Windows is archive.Store's.
+// Windows is collect.Store's.
 func (a *Archive) Windows(ctx context.Context, stream entra.Stream,
-	from, to time.Time) iter.Seq2[archive.Coverage, error] {
+	from, to time.Time) iter.Seq2[ledger.Coverage, error] {
 	below := to.UTC().Format(entra.HourFormat)
 	if to.After(entra.FloorHour(to)) {
 		below += "~" // the hour that holds to is asked for too
 	}
 	query := rows.Query{Filter: rows.In(string(stream), from.UTC().Format(entra.HourFormat), below)}
-	return decoded(a.client.Scan(ctx, coverageTable, query), func(body []byte) (archive.Coverage, error) {
+	return decoded(a.client.Scan(ctx, coverageTable, query), func(body []byte) (ledger.Coverage, error) {
 		return decodeCoverage(stream, body)
 	})
 }

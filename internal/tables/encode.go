@@ -8,7 +8,7 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables/rows"
@@ -31,7 +31,7 @@ func (c *codec) encodeRecord(with *zstd.Encoder, w entra.Window, rec entra.Recor
 	data, codecName, free := c.encode(with, rec.Raw)
 	defer free()
 	if len(data) > maxParts*bytesPerRow {
-		return encoded{}, &archive.TooLarge{Key: rec.Key, Hash: rec.Hash, Size: len(data)}
+		return encoded{}, &collect.TooLarge{Key: rec.Key, Hash: rec.Hash, Size: len(data)}
 	}
 	rk, whole := rowKey(rec.Key)
 	if !when.superseded.IsZero() {
@@ -52,7 +52,7 @@ func (c *codec) encodeRecord(with *zstd.Encoder, w entra.Window, rec entra.Recor
 		data = b.Chunks(data)
 		l := b.Done()
 		if l.Stored > rows.MaxEntity {
-			return encoded{}, &archive.TooLarge{Key: rec.Key, Hash: rec.Hash, Size: int(l.Stored)}
+			return encoded{}, &collect.TooLarge{Key: rec.Key, Hash: rec.Hash, Size: int(l.Stored)}
 		}
 		out.lines = append(out.lines, l)
 	}

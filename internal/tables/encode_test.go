@@ -11,7 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables/rows"
@@ -90,7 +90,7 @@ func TestARecordThatDoesNotFitATransactionIsRefusedWhole(t *testing.T) {
 	codec := offline(t)
 	rec := signIn(t, "big", "2026-11-21T14:05:10Z", noise(6<<20))
 	_, err := codec.encodeRecord(nil, rec.Window(logs.SignInsInteractiveUser), rec, dates{first: time.Now()})
-	require.ErrorIs(t, err, archive.ErrTooLarge)
+	require.ErrorIs(t, err, collect.ErrTooLarge)
 }
 
 func TestARowThatWasAlteredIsNoticed(t *testing.T) {

@@ -11,10 +11,11 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/tables/rows"
+	"github.com/entraledger/entraledger/internal/verify"
 )
 
 // What verify reads of the ledger: every row as it is, with what is wrong with it.
@@ -40,9 +41,9 @@ func writtenAt(body []byte) time.Time {
 	return written
 }
 
-// LedgerRows is archive.Evidence's.
+// LedgerRows is verify.Evidence's.
 func (u *Audit) LedgerRows(ctx context.Context, stream entra.Stream,
-	from, to time.Time) iter.Seq2[archive.LedgerRow, error] {
+	from, to time.Time) iter.Seq2[verify.LedgerRow, error] {
 	first, below := "0", afterDigits
 	if !from.IsZero() {
 		first = from.UTC().Format(entra.HourFormat)
@@ -51,12 +52,12 @@ func (u *Audit) LedgerRows(ctx context.Context, stream entra.Stream,
 		below = to.UTC().Format(entra.HourFormat)
 	}
 	all := u.client.Scan(ctx, coverageTable, rows.Query{Filter: rows.In(string(stream), first, below)})
-	return decoded(all, func(body []byte) (archive.LedgerRow, error) { return ledgerRow(stream, body), nil })
+	return decoded(all, func(body []byte) (verify.LedgerRow, error) { return ledgerRow(stream, body), nil })
 }
 
-func ledgerRow(stream entra.Stream, body []byte) archive.LedgerRow {
+func ledgerRow(stream entra.Stream, body []byte) verify.LedgerRow {
 	key := rows.KeyOf(body).Row
-	out := archive.LedgerRow{Key: key, Written: writtenAt(body)}
+	out := verify.LedgerRow{Key: key, Written: writtenAt(body)}
 	cov, err := decodeCoverage(stream, body)
 	if err == nil && cov.Start.Format(entra.HourFormat) != key {
 		err = fmt.Errorf("its key %q is not an hour", key)
@@ -72,24 +73,24 @@ func ledgerRow(stream entra.Stream, body []byte) archive.LedgerRow {
 		if wrong != nil { // it may be among the rows of the hour that it begins with
 			start, _ = time.Parse(entra.HourFormat, key[:min(len(key), len("2006-01-02T15"))])
 		}
-		out.Coverage = archive.Coverage{Window: entra.Window{Stream: stream, Start: start}}
+		out.Coverage = ledger.Coverage{Window: entra.Window{Stream: stream, Start: start}}
 	}
 	return out
 }
 
-// LogRows is archive.Evidence's.
-func (u *Audit) LogRows(ctx context.Context, stream entra.Stream, from int64) iter.Seq2[archive.LogRow, error] {
+// LogRows is verify.Evidence's.
+func (u *Audit) LogRows(ctx context.Context, stream entra.Stream, from int64) iter.Seq2[verify.LogRow, error] {
 	filter := wholeLog(stream)
 	if from > 0 {
 		filter = logFilter(stream, from)
 	}
 	all := u.client.Scan(ctx, coverageTable, rows.Query{Filter: filter})
-	return decoded(all, func(body []byte) (archive.LogRow, error) { return logRow(stream, body), nil })
+	return decoded(all, func(body []byte) (verify.LogRow, error) { return logRow(stream, body), nil })
 }
 
-func logRow(stream entra.Stream, body []byte) archive.LogRow {
+func logRow(stream entra.Stream, body []byte) verify.LogRow {
 	entry, err := decodeSeal(stream, body)
-	out := archive.LogRow{Seal: entry, Key: rows.KeyOf(body).Row, Read: err == nil, Problem: sealKinds.Wrong(body)}
+	out := verify.LogRow{Seal: entry, Key: rows.KeyOf(body).Row, Read: err == nil, Problem: sealKinds.Wrong(body)}
 	number, wrong := strconv.ParseInt(strings.TrimPrefix(out.Key, sealMark), 10, 64)
 	if wrong != nil || sealKey(number) != out.Key {
 		number, out.Read, out.Problem = -1, false, "its key is none of an entry"
@@ -106,8 +107,8 @@ func logRow(stream entra.Stream, body []byte) archive.LogRow {
 	return out
 }
 
-// Guards is archive.Evidence's.
-func (u *Audit) Guards(ctx context.Context, stream entra.Stream) (archive.Guards, error) {
+// Guards is verify.Evidence's.
+func (u *Audit) Guards(ctx context.Context, stream entra.Stream) (verify.Guards, error) {
 	var (
 		found    guards
 		answered time.Time
@@ -125,11 +126,11 @@ func (u *Audit) Guards(ctx context.Context, stream entra.Stream) (archive.Guards
 }
 
 // guards gathers what is wrong with the rows of a ledger that are neither of hours nor of its log.
-type guards struct{ out archive.Guards }
+type guards struct{ out verify.Guards }
 
 func (g *guards) flaw(row, detail string) {
 	if detail != "" {
-		g.out.Flaws = append(g.out.Flaws, archive.Flaw{Difference: archive.DiffLedger, Table: coverageTable, Row: row,
+		g.out.Flaws = append(g.out.Flaws, verify.Flaw{Difference: verify.DiffLedger, Table: coverageTable, Row: row,
 			Detail: detail})
 	}
 }
@@ -171,9 +172,9 @@ type readLists struct {
 	wrong map[string]string
 }
 
-// KeptLists is archive.Evidence's: a query of the lists of each month.
+// KeptLists is verify.Evidence's: a query of the lists of each month.
 func (u *Audit) KeptLists(ctx context.Context, stream entra.Stream, from, to time.Time,
-	seals []seal.Seal) (map[int64]archive.SealList, error) {
+	seals []seal.Seal) (map[int64]verify.SealList, error) {
 	read := readLists{rows: make(map[string][]listRow), wrong: make(map[string]string)}
 	for month := range monthsOf(stream, from, to) {
 		table := leavesTable(entra.Window{Start: partitionMonth(month.first)})
@@ -185,7 +186,7 @@ func (u *Audit) KeptLists(ctx context.Context, stream entra.Stream, from, to tim
 			read.add(body)
 		}
 	}
-	out := make(map[int64]archive.SealList, len(seals))
+	out := make(map[int64]verify.SealList, len(seals))
 	for _, sealed := range seals {
 		list, err := u.keptList(ctx, sealed, read)
 		if err != nil {
@@ -215,16 +216,16 @@ func partitionMonth(partition string) time.Time {
 }
 
 // keptList puts the list of a seal together from rows that were read.
-func (u *Audit) keptList(ctx context.Context, sealed seal.Seal, read readLists) (archive.SealList, error) {
+func (u *Audit) keptList(ctx context.Context, sealed seal.Seal, read readLists) (verify.SealList, error) {
 	key := listKey(sealed)
 	if len(read.rows[key]) == 0 {
 		key = leavesKey(sealed) // of a version before
 	}
 	if len(read.rows[key]) == 0 {
-		return archive.SealList{}, nil
+		return verify.SealList{}, nil
 	}
-	out := archive.SealList{Row: key}
-	var parts []archive.KeptList
+	out := verify.SealList{Row: key}
+	var parts []ledger.KeptList
 	for n := 0; key != ""; n++ {
 		of := read.rows[key]
 		if out.Problem = read.problem(key, n); out.Problem != "" {

@@ -9,10 +9,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables/rows"
+	"github.com/entraledger/entraledger/internal/verify"
 )
 
 // Audit reads what is stored as it is, with what is wrong with it: the records and the ledger row
@@ -26,10 +27,10 @@ type Audit struct {
 	directory *Directory
 }
 
-// Flaws is archive.Beside's. With a span, they are those of the days of [from, to): of its index,
+// Flaws is verify.Beside's. With a span, they are those of the days of [from, to): of its index,
 // which is read month by month, so a month costs little more than a day. Without a span they are
 // those that are about no time: quarantine, dictionaries, and rows where nothing looks.
-func (u *Audit) Flaws(ctx context.Context, stream entra.Stream, from, to time.Time) iter.Seq2[archive.Flaw, error] {
+func (u *Audit) Flaws(ctx context.Context, stream entra.Stream, from, to time.Time) iter.Seq2[verify.Flaw, error] {
 	return u.findings(func(f *flaws) error {
 		f.stream = stream
 		if err := f.readProgress(ctx); err != nil {
@@ -44,21 +45,21 @@ func (u *Audit) Flaws(ctx context.Context, stream entra.Stream, from, to time.Ti
 
 // StrayFlaws are the partitions of tables of Entra Ledger that are no known stream's. Other tables
 // are not its own.
-func (u *Audit) StrayFlaws(ctx context.Context) iter.Seq2[archive.Flaw, error] {
+func (u *Audit) StrayFlaws(ctx context.Context) iter.Seq2[verify.Flaw, error] {
 	return u.findings(func(f *flaws) error { return f.strays(ctx) })
 }
 
 // findings runs a search for flaws.
-func (u *Audit) findings(search func(*flaws) error) iter.Seq2[archive.Flaw, error] {
-	return func(yield func(archive.Flaw, error) bool) {
-		f := &flaws{in: u, yield: func(flaw archive.Flaw) error {
+func (u *Audit) findings(search func(*flaws) error) iter.Seq2[verify.Flaw, error] {
+	return func(yield func(verify.Flaw, error) bool) {
+		f := &flaws{in: u, yield: func(flaw verify.Flaw) error {
 			if !yield(flaw, nil) {
 				return errEnough
 			}
 			return nil
 		}}
 		if err := search(f); err != nil && !errors.Is(err, errEnough) {
-			yield(archive.Flaw{}, err)
+			yield(verify.Flaw{}, err)
 		}
 	}
 }
@@ -72,12 +73,12 @@ func (u *Audit) tableNames(ctx context.Context) ([]string, error) {
 type flaws struct {
 	in       *Audit
 	stream   entra.Stream
-	progress archive.Progress // zero where its row can't be read
-	yield    func(archive.Flaw) error
+	progress ledger.Progress // zero where its row can't be read
+	yield    func(verify.Flaw) error
 }
 
-func (f *flaws) found(d archive.Difference, table, row string, hour time.Time, format string, args ...any) error {
-	return f.yield(archive.Flaw{Difference: d, Table: table, Row: entra.Clip(row, rows.MaxProperty>>6), Hour: hour,
+func (f *flaws) found(d verify.Difference, table, row string, hour time.Time, format string, args ...any) error {
+	return f.yield(verify.Flaw{Difference: d, Table: table, Row: entra.Clip(row, rows.MaxProperty>>6), Hour: hour,
 		Detail: fmt.Sprintf(format, args...)})
 }
 
@@ -89,7 +90,7 @@ func (f *flaws) readProgress(ctx context.Context) error {
 		return err
 	}
 	if f.progress = p; err != nil {
-		f.progress = archive.Progress{Stream: f.stream}
+		f.progress = ledger.Progress{Stream: f.stream}
 	}
 	return nil
 }
@@ -168,7 +169,7 @@ func (f *flaws) strays(ctx context.Context) error {
 			if known(first.Partition) {
 				continue
 			}
-			err := f.found(archive.DiffAdded, name, first.Partition+" "+first.Row, time.Time{},
+			err := f.found(verify.DiffAdded, name, first.Partition+" "+first.Row, time.Time{},
 				"its partition %q is of no stream that Entra Ledger has, so nothing reads it", entra.Clip(first.Partition, 80))
 			if err != nil {
 				return err

@@ -14,10 +14,11 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/derive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables/rows"
+	"github.com/entraledger/entraledger/internal/verify"
 )
 
 // Flaws of the index. The days by which searches go are indexed anew from the bytes of their
@@ -69,7 +70,7 @@ func (f *flaws) indexedUpTo(ctx context.Context) error {
 	if err != nil || why == "" {
 		return err
 	}
-	return f.found(archive.DiffDerived, coverageTable, indexedMark, time.Time{}, "%s", why)
+	return f.found(verify.DiffDerived, coverageTable, indexedMark, time.Time{}, "%s", why)
 }
 
 // indexedTooFar says what is wrong with the row that says how far the index was brought; empty:
@@ -158,7 +159,7 @@ func (m *monthIndex) take(ctx context.Context, body []byte) error {
 		if m.from.After(m.month) {
 			return nil // it is named with the month's first day
 		}
-		return m.of.found(archive.DiffAdded, m.table, key, time.Time{},
+		return m.of.found(verify.DiffAdded, m.table, key, time.Time{},
 			"its key is not one that Entra Ledger writes, and nothing reads it")
 	}
 	if day.Before(m.from) || !day.Before(m.to) {
@@ -195,7 +196,7 @@ func (m *monthIndex) again(ctx context.Context, key string, day time.Time) error
 	if state != differs {
 		return nil
 	}
-	return m.of.found(archive.DiffDerived, m.table, key, day,
+	return m.of.found(verify.DiffDerived, m.table, key, day,
 		"it is not what was written, so the day is searched whole; %s", indexAgain)
 }
 
@@ -218,15 +219,15 @@ func (m *monthIndex) hold(row indexRow) heldRow {
 
 // good are the days by which searches go, with the seals that they have now. A day that has others
 // than the index says is among them only if a search would go by it all the same.
-func (m *monthIndex) good(ctx context.Context) (map[time.Time]archive.IndexedDay, error) {
-	search, err := archive.NewSearch(ctx, m.searched(), m.of.stream)
+func (m *monthIndex) good(ctx context.Context) (map[time.Time]derive.IndexedDay, error) {
+	search, err := derive.NewSearch(ctx, m.searched(), m.of.stream)
 	if entra.CodeOf(err) == entra.CodeTampered || err == nil && search == nil {
 		return nil, nil // the ledger is what is wrong, or nothing goes by the index
 	}
 	if err != nil {
 		return nil, err
 	}
-	states, err := archive.IndexableDays(ctx, m.of.in.archive, m.of.stream, m.month, m.month.AddDate(0, 1, 0))
+	states, err := derive.IndexableDays(ctx, m.of.in.archive, m.of.stream, m.month, m.month.AddDate(0, 1, 0))
 	if entra.CodeOf(err) == entra.CodeTampered {
 		return nil, nil
 	}
@@ -259,9 +260,9 @@ func (m *monthIndex) stillGood(ctx context.Context, day time.Time) (bool, error)
 }
 
 // day compares the rows of a day with those that its records make.
-func (m *monthIndex) day(ctx context.Context, day time.Time, now archive.IndexedDay) error {
+func (m *monthIndex) day(ctx context.Context, day time.Time, now derive.IndexedDay) error {
 	row, indexed := m.days[day]
-	if !indexed || now == (archive.IndexedDay{}) {
+	if !indexed || now == (derive.IndexedDay{}) {
 		return nil
 	}
 	if row.IndexedDay != now {
@@ -314,7 +315,7 @@ func (m *monthIndex) name(ctx context.Context, day time.Time, wrong map[string]s
 		return err
 	}
 	for _, key := range slices.Sorted(maps.Keys(wrong)) {
-		if err := m.of.found(archive.DiffDerived, m.table, key, day, "%s", wrong[key]); err != nil {
+		if err := m.of.found(verify.DiffDerived, m.table, key, day, "%s", wrong[key]); err != nil {
 			return err
 		}
 	}
@@ -338,7 +339,7 @@ func (m *monthIndex) otherSeals(ctx context.Context, day time.Time) error {
 	if !used || parsed == differs || of.IndexedDay == state {
 		return nil
 	}
-	return m.of.found(archive.DiffDerived, m.table, key, day,
+	return m.of.found(verify.DiffDerived, m.table, key, day,
 		"it says that the day was indexed as of entry %d of the log and %d seals, and the ledger has entry %d and %d; %s",
 		of.LastSeal, of.Seals, state.LastSeal, state.Seals, indexAgain)
 }

@@ -16,13 +16,15 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/derive"
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
+	"github.com/entraledger/entraledger/internal/verify"
 )
 
 // account is a storage account in memory, into which somebody else writes, too.
@@ -79,7 +81,7 @@ func (a *account) move(table, partition, key, to string) {
 	a.add(table, moved)
 }
 
-func flawsOf(t *testing.T, all iter.Seq2[archive.Flaw, error]) (out []archive.Flaw) {
+func flawsOf(t *testing.T, all iter.Seq2[verify.Flaw, error]) (out []verify.Flaw) {
 	for flaw, err := range all {
 		require.NoError(t, err)
 		require.NotEmpty(t, flaw.Detail)
@@ -89,13 +91,13 @@ func flawsOf(t *testing.T, all iter.Seq2[archive.Flaw, error]) (out []archive.Fl
 }
 
 // flaws are those of the window's stream in a day, and those that are about no time.
-func (a *account) flaws() []archive.Flaw {
+func (a *account) flaws() []verify.Flaw {
 	out := flawsOf(a.T, a.store.Flaws(a.Context(), window.Stream, time.Time{}, time.Time{}))
 	return append(out, flawsOf(a.T, a.store.Flaws(a.Context(), window.Stream, today, today.AddDate(0, 0, 1)))...)
 }
 
 // named checks that a row is named, and nothing else is.
-func (a *account) named(d archive.Difference, table, row string) {
+func (a *account) named(d verify.Difference, table, row string) {
 	a.Helper()
 	flaws := a.flaws()
 	require.NotEmpty(a, flaws)
@@ -110,7 +112,7 @@ var today = hour.Truncate(24 * time.Hour)
 var present = today.AddDate(0, 0, 20)
 
 // lease is of a holder who gave it back.
-var lease = archive.Lease{Fence: 1, Base: present, Stamp: present}
+var lease = ledger.Lease{Fence: 1, Base: present, Stamp: present}
 
 const indexTable = "index202611"
 
@@ -128,16 +130,16 @@ func recordAt(t *testing.T, hour, n int) entra.Record {
 // indexedDay is an archive of one day, sealed and indexed.
 func indexedDay(t *testing.T) *account {
 	a := newAccount(t)
-	p := archive.Progress{Stream: window.Stream, Begin: today, Backfilled: today, FrontierBegin: today, Watermark: today.AddDate(0, 0, 1),
+	p := ledger.Progress{Stream: window.Stream, Begin: today, Backfilled: today, FrontierBegin: today, Watermark: today.AddDate(0, 0, 1),
 		SealedTo: today.AddDate(0, 0, 1), Seals: 24, LastRunAt: present}
-	var rows []archive.Coverage
+	var rows []ledger.Coverage
 	var sealed []seal.Seal
 	for n := range 24 {
 		w := entra.Window{Stream: window.Stream, Start: today.Add(time.Duration(n) * time.Hour)}
 		recs := []entra.Record{recordAt(t, n, 1), recordAt(t, n, 2)}
 		_, err := a.store.Insert(t.Context(), w, recs, today.AddDate(0, 0, 1))
 		require.NoError(t, err)
-		rows = append(rows, archive.Coverage{Window: w, State: archive.WindowSealed, Seals: 1, LastSeal: int64(n), Records: 2})
+		rows = append(rows, ledger.Coverage{Window: w, State: ledger.WindowSealed, Seals: 1, LastSeal: int64(n), Records: 2})
 		sealed = append(sealed, seal.Seal{Window: w, Number: int64(n), Leaves: 2, SealedAt: today.AddDate(0, 0, 8)})
 	}
 	_, err := a.store.Commit(t.Context(), lease, p, rows, sealed)
@@ -148,26 +150,26 @@ func indexedDay(t *testing.T) *account {
 }
 
 func (a *account) index(entries int64) {
-	_, err := a.store.IndexDay(a.Context(), archive.Day{Stream: window.Stream, Start: today}, archive.IndexedDay{LastSeal: entries - 1, Seals: entries}, true)
+	_, err := a.store.IndexDay(a.Context(), derive.Day{Stream: window.Stream, Start: today}, derive.IndexedDay{LastSeal: entries - 1, Seals: entries}, true)
 	require.NoError(a, err)
 	require.NoError(a, a.store.SetIndexedUpTo(a.Context(), window.Stream, entries))
 }
 
 // finds tells whether a search by the index comes to an hour.
-func (a *account) finds(v archive.Value, hour int) bool {
-	search, err := archive.NewSearch(a.Context(), a.store, window.Stream)
+func (a *account) finds(v derive.Value, hour int) bool {
+	search, err := derive.NewSearch(a.Context(), a.store, window.Stream)
 	require.NoError(a, err)
 	if search == nil {
 		return true
 	}
-	days, err := search.Hours(a.Context(), []archive.Value{v}, today, today.AddDate(0, 0, 1))
+	days, err := search.Hours(a.Context(), []derive.Value{v}, today, today.AddDate(0, 0, 1))
 	require.NoError(a, err)
 	in, indexed := days[today]
 	return !indexed || in.Has(hour)
 }
 
 // narrows tells whether searches go by the index at all.
-func (a *account) narrows() bool { return !a.finds(archive.Value{Column: "UserId", Text: user(3)}, 4) }
+func (a *account) narrows() bool { return !a.finds(derive.Value{Column: "UserId", Text: user(3)}, 4) }
 
 func TestARowOfTheIndexThatWasChangedHidesNothingAndIsNamed(t *testing.T) {
 	userRow, idRow := "UserId!"+user(3)+"!21", ""
@@ -210,11 +212,11 @@ func TestARowOfTheIndexThatWasChangedHidesNothingAndIsNamed(t *testing.T) {
 			a.change(indexTable, string(window.Stream), c.row, c.how)
 			for hour := range 24 {
 				for n := 1; n <= 2; n++ {
-					require.True(t, a.finds(archive.Value{Text: recordAt(t, hour, n).ID}, hour), hour)
+					require.True(t, a.finds(derive.Value{Text: recordAt(t, hour, n).ID}, hour), hour)
 				}
-				require.True(t, a.finds(archive.Value{Column: "UserId", Text: user(hour)}, hour), hour)
+				require.True(t, a.finds(derive.Value{Column: "UserId", Text: user(hour)}, hour), hour)
 			}
-			a.named(archive.DiffDerived, indexTable, c.row)
+			a.named(verify.DiffDerived, indexTable, c.row)
 			a.index(24)
 			require.Empty(t, a.flaws(), "made anew")
 			require.True(t, a.narrows())
@@ -228,7 +230,7 @@ func TestARowOfTheIndexThatIsGoneOrForgedIsNamed(t *testing.T) {
 	t.Run("gone", func(t *testing.T) {
 		a := indexedDay(t)
 		a.remove(indexTable, stream, userRow)
-		a.named(archive.DiffDerived, indexTable, userRow)
+		a.named(verify.DiffDerived, indexTable, userRow)
 		a.index(24)
 		require.Empty(t, a.flaws())
 	})
@@ -237,7 +239,7 @@ func TestARowOfTheIndexThatIsGoneOrForgedIsNamed(t *testing.T) {
 		a.move(indexTable, stream, userRow, "UserId!"+user(3)+"x!21")
 		var rows []string
 		for _, flaw := range a.flaws() {
-			require.Equal(t, archive.DiffDerived, flaw.Difference)
+			require.Equal(t, verify.DiffDerived, flaw.Difference)
 			rows = append(rows, flaw.Row)
 		}
 		require.ElementsMatch(t, []string{userRow, "UserId!" + user(3) + "x!21"}, rows)
@@ -246,11 +248,11 @@ func TestARowOfTheIndexThatIsGoneOrForgedIsNamed(t *testing.T) {
 		a := indexedDay(t)
 		without := func(row map[string]any) { delete(row, "Check"); delete(row, "Check@odata.type") }
 		a.change(indexTable, stream, userRow, func(row map[string]any) { row["Hours"] = 0; without(row) })
-		require.True(t, a.finds(archive.Value{Column: "UserId", Text: user(3)}, 3), "the day's row says that each has one")
-		a.named(archive.DiffDerived, indexTable, userRow)
+		require.True(t, a.finds(derive.Value{Column: "UserId", Text: user(3)}, 3), "the day's row says that each has one")
+		a.named(verify.DiffDerived, indexTable, userRow)
 		a.change(indexTable, stream, "day!21", without)
-		require.False(t, a.finds(archive.Value{Column: "UserId", Text: user(3)}, 3), "as a version before wrote it: believed until verify")
-		a.named(archive.DiffDerived, indexTable, userRow)
+		require.False(t, a.finds(derive.Value{Column: "UserId", Text: user(3)}, 3), "as a version before wrote it: believed until verify")
+		a.named(verify.DiffDerived, indexTable, userRow)
 	})
 	t.Run("of another month", func(t *testing.T) {
 		a := indexedDay(t)
@@ -264,14 +266,14 @@ func TestARowOfTheIndexThatIsGoneOrForgedIsNamed(t *testing.T) {
 	t.Run("more than its records make", func(t *testing.T) {
 		a := indexedDay(t)
 		a.add(indexTable, map[string]any{"PartitionKey": stream, "RowKey": "UserId!nobody!21", "Hours": 7})
-		a.named(archive.DiffDerived, indexTable, "UserId!nobody!21")
+		a.named(verify.DiffDerived, indexTable, "UserId!nobody!21")
 	})
 	t.Run("a key of nobody", func(t *testing.T) {
 		a := indexedDay(t)
 		a.add(indexTable, map[string]any{"PartitionKey": stream, "RowKey": "UserId!nobody!32"})
 		flaws := flawsOf(t, a.store.Flaws(t.Context(), window.Stream, today.AddDate(0, 0, -20), today.AddDate(0, 0, 9)))
 		require.Len(t, flaws, 1)
-		require.Equal(t, archive.DiffAdded, flaws[0].Difference)
+		require.Equal(t, verify.DiffAdded, flaws[0].Difference)
 	})
 }
 
@@ -291,7 +293,7 @@ func TestHowFarTheIndexGoesIsNotBelievedUnchecked(t *testing.T) {
 			a := indexedDay(t)
 			a.change("coverage", string(window.Stream), "indexed", how)
 			require.False(t, a.narrows(), "the days are searched whole")
-			a.named(archive.DiffDerived, "coverage", "indexed")
+			a.named(verify.DiffDerived, "coverage", "indexed")
 		})
 	}
 }
@@ -312,12 +314,12 @@ func TestAnIndexOfTheVersionBeforeIsBelieved(t *testing.T) {
 	}
 	strip()
 	require.True(t, a.narrows())
-	require.True(t, a.finds(archive.Value{Column: "UserId", Text: user(3)}, 3))
+	require.True(t, a.finds(derive.Value{Column: "UserId", Text: user(3)}, 3))
 	require.Empty(t, a.flaws())
 	a.change(indexTable, string(window.Stream), "UserId!"+user(3)+"!21", func(row map[string]any) { row["Hours"] = "all" })
-	require.True(t, a.finds(archive.Value{Column: "UserId", Text: user(3)}, 3), "what can't be read is not believed")
+	require.True(t, a.finds(derive.Value{Column: "UserId", Text: user(3)}, 3), "what can't be read is not believed")
 	a.change(indexTable, string(window.Stream), "UserId!"+user(3)+"!21", func(row map[string]any) { row["Hours"] = 0 })
-	a.named(archive.DiffDerived, indexTable, "UserId!"+user(3)+"!21")
+	a.named(verify.DiffDerived, indexTable, "UserId!"+user(3)+"!21")
 	a.index(24)
 	require.Empty(t, a.flaws())
 	for _, row := range a.service.Rows(indexTable) {
@@ -337,14 +339,14 @@ func TestADayThatWaitsToBeSealedAgainIsNoFlaw(t *testing.T) {
 	require.NoError(t, err)
 	p.Seals = 25
 	w := late.Window(window.Stream)
-	_, err = a.store.Commit(t.Context(), lease, p, []archive.Coverage{{Window: w, State: archive.WindowSealed, Seals: 2, LastSeal: 24, Records: 3}},
+	_, err = a.store.Commit(t.Context(), lease, p, []ledger.Coverage{{Window: w, State: ledger.WindowSealed, Seals: 2, LastSeal: 24, Records: 3}},
 		[]seal.Seal{{Window: w, Number: 24, Leaves: 3, SealedAt: today.AddDate(0, 0, 10)}})
 	require.NoError(t, err)
 	require.Empty(t, a.flaws(), "the log tells searches of it")
-	require.True(t, a.finds(archive.Value{Text: late.ID}, 5))
+	require.True(t, a.finds(derive.Value{Text: late.ID}, 5))
 	require.NoError(t, a.store.SetIndexedUpTo(t.Context(), window.Stream, 25))
-	a.named(archive.DiffDerived, indexTable, "day!21")
-	_, err = a.store.IndexDay(t.Context(), archive.Day{Stream: window.Stream, Start: today}, archive.IndexedDay{LastSeal: 24, Seals: 25}, true)
+	a.named(verify.DiffDerived, indexTable, "day!21")
+	_, err = a.store.IndexDay(t.Context(), derive.Day{Stream: window.Stream, Start: today}, derive.IndexedDay{LastSeal: 24, Seals: 25}, true)
 	require.NoError(t, err)
 	require.Empty(t, a.flaws())
 }
@@ -360,16 +362,16 @@ func TestADayThatCannotBeIndexedAnewIsNotGoneBy(t *testing.T) {
 	require.NoError(t, err)
 	p.Doubts, p.DoubtFrom, p.DoubtTo = 1, today.Add(6*time.Hour), today.Add(7*time.Hour)
 	w := late.Window(window.Stream)
-	doubted := archive.Coverage{Window: entra.Window{Stream: window.Stream, Start: today.Add(6 * time.Hour)}, State: archive.WindowSealed, Seals: 1, LastSeal: 6, Records: 2, Doubt: true}
-	p, err = a.store.Commit(t.Context(), lease, p, []archive.Coverage{doubted}, nil)
+	doubted := ledger.Coverage{Window: entra.Window{Stream: window.Stream, Start: today.Add(6 * time.Hour)}, State: ledger.WindowSealed, Seals: 1, LastSeal: 6, Records: 2, Doubt: true}
+	p, err = a.store.Commit(t.Context(), lease, p, []ledger.Coverage{doubted}, nil)
 	require.NoError(t, err)
 	require.False(t, a.narrows(), "what is in doubt may be in no index")
 	p.Seals = 25
-	_, err = a.store.Commit(t.Context(), lease, p, []archive.Coverage{{Window: w, State: archive.WindowSealed, Seals: 2, LastSeal: 24, Records: 3}},
+	_, err = a.store.Commit(t.Context(), lease, p, []ledger.Coverage{{Window: w, State: ledger.WindowSealed, Seals: 2, LastSeal: 24, Records: 3}},
 		[]seal.Seal{{Window: w, Number: 24, Leaves: 3, SealedAt: today.AddDate(0, 0, 10)}})
 	require.NoError(t, err)
 	update := func() int {
-		report, err := archive.UpdateIndex(t.Context(), a.store, archive.Execution{ID: "x", Work: "test"}, window.Stream, false, time.Now().Add(time.Minute))
+		report, err := derive.Update(t.Context(), a.store, ledger.Execution{ID: "x", Work: "test"}, window.Stream, false, time.Now().Add(time.Minute))
 		require.NoError(t, err)
 		require.False(t, report.Left)
 		return report.Days
@@ -378,14 +380,14 @@ func TestADayThatCannotBeIndexedAnewIsNotGoneBy(t *testing.T) {
 	p, _, err = a.store.State(t.Context(), window.Stream)
 	require.NoError(t, err)
 	doubted.Doubt, p.Doubts, p.DoubtFrom, p.DoubtTo = false, 0, time.Time{}, time.Time{}
-	_, err = a.store.Commit(t.Context(), lease, p, []archive.Coverage{doubted}, nil)
+	_, err = a.store.Commit(t.Context(), lease, p, []ledger.Coverage{doubted}, nil)
 	require.NoError(t, err)
-	require.True(t, a.finds(archive.Value{Text: late.ID}, 5))
+	require.True(t, a.finds(derive.Value{Text: late.ID}, 5))
 	require.False(t, a.narrows())
 	require.Empty(t, a.flaws())
 	require.Equal(t, 1, update())
 	require.True(t, a.narrows())
-	require.True(t, a.finds(archive.Value{Text: late.ID}, 5))
+	require.True(t, a.finds(derive.Value{Text: late.ID}, 5))
 	require.Empty(t, a.flaws())
 }
 
@@ -412,10 +414,10 @@ func TestVerifyingTheIndexBesideWhoMakesItNamesNothing(t *testing.T) {
 			require.NoError(t, err)
 			p.Seals = 25
 			w := late.Window(window.Stream)
-			_, err = a.store.Commit(ctx, lease, p, []archive.Coverage{{Window: w, State: archive.WindowSealed, Seals: 2, LastSeal: 24, Records: 3}},
+			_, err = a.store.Commit(ctx, lease, p, []ledger.Coverage{{Window: w, State: ledger.WindowSealed, Seals: 2, LastSeal: 24, Records: 3}},
 				[]seal.Seal{{Window: w, Number: 24, Leaves: 3, SealedAt: today.AddDate(0, 0, 10)}})
 			require.NoError(t, err)
-			_, err = a.store.IndexDay(ctx, archive.Day{Stream: window.Stream, Start: today}, archive.IndexedDay{LastSeal: 24, Seals: 25}, true)
+			_, err = a.store.IndexDay(ctx, derive.Day{Stream: window.Stream, Start: today}, derive.IndexedDay{LastSeal: 24, Seals: 25}, true)
 			require.NoError(t, err)
 			require.NoError(t, a.store.SetIndexedUpTo(ctx, window.Stream, 25))
 		}}
@@ -432,13 +434,13 @@ func TestVerifyingTheIndexBesideAPurgeNamesNothing(t *testing.T) {
 		between := &betweenRequests{service: a.service, at: at, do: func(ctx context.Context) {
 			p, _, err := a.store.State(ctx, window.Stream)
 			require.NoError(t, err)
-			var rows []archive.Coverage
+			var rows []ledger.Coverage
 			for cov, err := range a.store.Windows(ctx, window.Stream, today, today.AddDate(0, 0, 1)) {
 				require.NoError(t, err)
-				cov.State = archive.WindowPurged
+				cov.State = ledger.WindowPurged
 				rows = append(rows, cov)
 			}
-			p.Drops = []archive.Drop{{Month: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}}
+			p.Drops = []ledger.Drop{{Month: time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)}}
 			_, err = a.store.Commit(ctx, lease, p, rows, nil)
 			require.NoError(t, err)
 			require.NoError(t, a.store.DropMonth(ctx, window.Stream, today))

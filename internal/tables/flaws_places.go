@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/tables/rows"
+	"github.com/entraledger/entraledger/internal/verify"
 )
 
 // Rows among the records that are in no hour of the archive. Nothing that reads an hour would find
@@ -33,7 +33,7 @@ func (f *flaws) outOfMonth(ctx context.Context, table string, month time.Time) e
 }
 
 func (f *flaws) misplaced(table, partition, key string) error {
-	return f.found(archive.DiffAdded, table, partition+" "+key, time.Time{},
+	return f.found(verify.DiffAdded, table, partition+" "+key, time.Time{},
 		"its partition %q is no hour of the table's month", entra.Clip(partition, 80))
 }
 
@@ -54,7 +54,7 @@ func (f *flaws) leftOfPurge(ctx context.Context, table string, month time.Time) 
 		if err := f.readProgress(ctx); err != nil || !f.purgedAndWatched(month) {
 			return err
 		}
-		return f.found(archive.DiffAdded, table, hour.Format(entra.HourFormat)+" "+key, hour,
+		return f.found(verify.DiffAdded, table, hour.Format(entra.HourFormat)+" "+key, hour,
 			"the month was purged, and the hour has rows again")
 	}, nil)
 }
@@ -96,7 +96,7 @@ func (f *flaws) outOfTime(ctx context.Context, table string, month time.Time) er
 		if !hour.After(future) {
 			return nil
 		}
-		return f.found(archive.DiffAdded, table, hour.Format(entra.HourFormat)+" "+key, hour,
+		return f.found(verify.DiffAdded, table, hour.Format(entra.HourFormat)+" "+key, hour,
 			"the hour has not come yet")
 	}, other)
 }
@@ -112,7 +112,7 @@ func (f *flaws) beforeBegin(ctx context.Context, table string, hour time.Time, k
 	if err != nil || known {
 		return err
 	}
-	return f.found(archive.DiffAdded, table, hour.Format(entra.HourFormat)+" "+key, hour,
+	return f.found(verify.DiffAdded, table, hour.Format(entra.HourFormat)+" "+key, hour,
 		"the archive begins at %s, and the ledger has no row of the hour", f.progress.Begin.Format(time.RFC3339))
 }
 

@@ -10,9 +10,9 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/tables/rows"
+	"github.com/entraledger/entraledger/internal/verify"
 )
 
 // Flaws of dictionaries and of the quarantine.
@@ -31,7 +31,7 @@ func (f *flaws) dictionaryFlaws(ctx context.Context, prefix string) error {
 		if err == nil && dictionaryKey(dictionaryID(content)) == key {
 			continue
 		}
-		err = f.found(archive.DiffAltered, dictionaryTable, table+" "+key, time.Time{},
+		err = f.found(verify.DiffAltered, dictionaryTable, table+" "+key, time.Time{},
 			"its bytes are not those whose number is its key: no record of %s that needs it can be read", table)
 		if err != nil {
 			return err
@@ -48,7 +48,7 @@ func (f *flaws) quarantine(ctx context.Context) error {
 			if again != key {
 				return nil
 			}
-			return f.found(archive.DiffAltered, quarantineTable, key, time.Time{}, "%s", why)
+			return f.found(verify.DiffAltered, quarantineTable, key, time.Time{}, "%s", why)
 		})
 		return err
 	})
@@ -67,7 +67,7 @@ func (f *flaws) quarantine(ctx context.Context) error {
 	if err != nil || there >= f.progress.Quarantined {
 		return err
 	}
-	return f.found(archive.DiffRemoved, quarantineTable, "", time.Time{},
+	return f.found(verify.DiffRemoved, quarantineTable, "", time.Time{},
 		"%d records are in quarantine, and the ledger counted %d at %s; nobody can say which are gone",
 		there, f.progress.Quarantined, f.progress.LastRunAt.Format(time.RFC3339))
 }

@@ -11,9 +11,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/verify"
 )
 
 const (
@@ -27,7 +29,7 @@ func (a *account) rejects() (keys []string) {
 	_, _ = rand.Read(large)
 	for _, raw := range [][]byte{[]byte(`{"no":"id"}`), []byte("no JSON"), large} {
 		hash := entra.HashOf(raw)
-		err := a.store.Quarantine(a.Context(), window.Stream, []archive.Rejected{{Raw: raw, Hash: hash, Reason: "record has no id"}}, present)
+		err := a.store.Quarantine(a.Context(), window.Stream, []collect.Rejected{{Raw: raw, Hash: hash, Reason: "record has no id"}}, present)
 		require.NoError(a, err)
 		keys = append(keys, hex.EncodeToString(hash[:]))
 	}
@@ -59,20 +61,20 @@ func TestARecordInQuarantineThatWasChangedIsNamed(t *testing.T) {
 			a := indexedDay(t)
 			keys := a.rejects()
 			a.change(quarantineTable, stream, keys[c.which], c.how)
-			a.named(archive.DiffAltered, quarantineTable, keys[c.which])
+			a.named(verify.DiffAltered, quarantineTable, keys[c.which])
 		})
 	}
 	t.Run("a part is gone", func(t *testing.T) {
 		a := indexedDay(t)
 		keys := a.rejects()
 		a.remove(quarantineTable, stream, keys[2]+"!p001")
-		a.named(archive.DiffAltered, quarantineTable, keys[2])
+		a.named(verify.DiffAltered, quarantineTable, keys[2])
 	})
 	t.Run("added under a key of its own", func(t *testing.T) {
 		a := indexedDay(t)
 		a.rejects()
 		a.add(quarantineTable, map[string]any{"PartitionKey": stream, "RowKey": "abc", "Codec": "none", "Parts": 1})
-		a.named(archive.DiffAltered, quarantineTable, "abc")
+		a.named(verify.DiffAltered, quarantineTable, "abc")
 	})
 }
 
@@ -80,7 +82,7 @@ func TestARecordThatIsGoneFromQuarantineIsNamedUntilTheNextRunCounts(t *testing.
 	a := indexedDay(t)
 	keys := a.rejects()
 	a.remove(quarantineTable, string(window.Stream), keys[0])
-	a.named(archive.DiffRemoved, quarantineTable, "")
+	a.named(verify.DiffRemoved, quarantineTable, "")
 }
 
 // What a purge drops of the quarantine the ledger counts until the next run.
@@ -135,7 +137,7 @@ func TestADictionaryThatWasChangedIsNamed(t *testing.T) {
 			require.Len(t, rows, 1)
 			require.Empty(t, a.flaws())
 			a.change("dictionaries", rows[0].Partition, rows[0].Key, how)
-			a.named(archive.DiffAltered, "dictionaries", rows[0].Partition+" "+rows[0].Key)
+			a.named(verify.DiffAltered, "dictionaries", rows[0].Partition+" "+rows[0].Key)
 		})
 	}
 }
@@ -146,7 +148,7 @@ func TestRowsThatLieInNoHourAreNamed(t *testing.T) {
 		t.Run(partition, func(t *testing.T) {
 			a := indexedDay(t)
 			a.add(recordTable, map[string]any{"PartitionKey": partition, "RowKey": "x"})
-			a.named(archive.DiffAdded, recordTable, partition+" x")
+			a.named(verify.DiffAdded, recordTable, partition+" x")
 		})
 	}
 }
@@ -165,7 +167,7 @@ func TestARowBehindABusyHourIsFound(t *testing.T) {
 	_, err := a.store.Insert(t.Context(), w, recs, w.End())
 	require.NoError(t, err)
 	a.add(recordTable, map[string]any{"PartitionKey": "2026-11-22T00:30", "RowKey": "x"})
-	a.named(archive.DiffAdded, recordTable, "2026-11-22T00:30 x")
+	a.named(verify.DiffAdded, recordTable, "2026-11-22T00:30 x")
 }
 
 func TestHoursThatTheArchiveCannotHaveAreNamed(t *testing.T) {
@@ -175,17 +177,17 @@ func TestHoursThatTheArchiveCannotHaveAreNamed(t *testing.T) {
 	t.Run("before its begin", func(t *testing.T) {
 		a := indexedDay(t)
 		a.add(recordTable, row("2026-11-20T23"))
-		a.named(archive.DiffAdded, recordTable, "2026-11-20T23 2026-11-20T23:00:00.0000000Z_x")
+		a.named(verify.DiffAdded, recordTable, "2026-11-20T23 2026-11-20T23:00:00.0000000Z_x")
 	})
 	t.Run("years before", func(t *testing.T) {
 		a := indexedDay(t)
 		a.add("signinsinteractive201906", row("2019-06-03T05"))
-		a.named(archive.DiffAdded, "signinsinteractive201906", "2019-06-03T05 2019-06-03T05:00:00.0000000Z_x")
+		a.named(verify.DiffAdded, "signinsinteractive201906", "2019-06-03T05 2019-06-03T05:00:00.0000000Z_x")
 	})
 	t.Run("that have not come", func(t *testing.T) {
 		a := indexedDay(t)
 		a.add("signinsinteractive299901", row("2999-01-31T05"))
-		a.named(archive.DiffAdded, "signinsinteractive299901", "2999-01-31T05 2999-01-31T05:00:00.0000000Z_x")
+		a.named(verify.DiffAdded, "signinsinteractive299901", "2999-01-31T05 2999-01-31T05:00:00.0000000Z_x")
 	})
 	t.Run("known to the ledger: its begin is what is wrong", func(t *testing.T) {
 		a := indexedDay(t)
@@ -202,14 +204,14 @@ func TestHoursThatTheArchiveCannotHaveAreNamed(t *testing.T) {
 		p, _, err := a.store.State(t.Context(), window.Stream)
 		require.NoError(t, err)
 		p.Begin, p.PurgedTo = today.AddDate(0, -2, 0), time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
-		p.Drops = []archive.Drop{{Month: time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC), Dropped: present}}
+		p.Drops = []ledger.Drop{{Month: time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC), Dropped: present}}
 		p, err = a.store.Commit(t.Context(), lease, p, nil, nil)
 		require.NoError(t, err)
 		require.Empty(t, a.flaws(), "something may still arrive")
 		p.Drops = nil
 		_, err = a.store.Commit(t.Context(), lease, p, nil, nil)
 		require.NoError(t, err)
-		a.named(archive.DiffAdded, "signinsinteractive202610", "2026-10-03T05 2026-10-03T05:00:00.0000000Z_x")
+		a.named(verify.DiffAdded, "signinsinteractive202610", "2026-10-03T05 2026-10-03T05:00:00.0000000Z_x")
 	})
 }
 
@@ -225,7 +227,7 @@ func TestPartitionsOfNoStreamAreNamed(t *testing.T) {
 	a.add("indexes", map[string]any{"PartitionKey": "p", "RowKey": "x"})
 	var got []string
 	for _, flaw := range flawsOf(t, a.store.StrayFlaws(t.Context())) {
-		require.Equal(t, archive.DiffAdded, flaw.Difference)
+		require.Equal(t, verify.DiffAdded, flaw.Difference)
 		got = append(got, flaw.Table+" "+flaw.Row)
 	}
 	require.ElementsMatch(t, []string{"coverage signIns.mine x", "coverage  y", "quarantine signIns.mine x", "index202611 signIns.mine x",
@@ -239,5 +241,5 @@ func TestFlawsAreFoundWithoutAProgressRow(t *testing.T) {
 	key := a.service.Rows(quarantineTable)[0].Key
 	a.change(quarantineTable, string(window.Stream), key, func(row map[string]any) { row["Hash"] = "AAAA" })
 	a.change("coverage", string(window.Stream), "progress", func(row map[string]any) { row["Watermark"] = "soon"; delete(row, "Watermark@odata.type") })
-	a.named(archive.DiffAltered, quarantineTable, key)
+	a.named(verify.DiffAltered, quarantineTable, key)
 }

@@ -13,15 +13,15 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/tables/rows"
+	"github.com/entraledger/entraledger/internal/verify"
 )
 
-// SnapshotFlaws is archive.Beside's: rows of snapshots that are not what was written, are gone, or
+// SnapshotFlaws is verify.Beside's: rows of snapshots that are not what was written, are gone, or
 // were added. All of them are replaced by the next snapshot.
-func (u *Audit) SnapshotFlaws(ctx context.Context) iter.Seq2[archive.Flaw, error] {
+func (u *Audit) SnapshotFlaws(ctx context.Context) iter.Seq2[verify.Flaw, error] {
 	return u.findings(func(f *flaws) error { return f.snapshots(ctx) })
 }
 
@@ -58,7 +58,7 @@ func (f *flaws) knownSnapshots(ctx context.Context) (known []directory.Snapshot,
 		}
 		key := rows.KeyOf(body)
 		if key.Partition != snapshotsPartition {
-			err := f.found(archive.DiffAdded, snapshotsTable, key.Partition+" "+key.Row, time.Time{},
+			err := f.found(verify.DiffAdded, snapshotsTable, key.Partition+" "+key.Row, time.Time{},
 				"its partition is not one that Entra Ledger writes, and nothing reads it")
 			if err != nil {
 				return nil, nil, err
@@ -93,7 +93,7 @@ func (f *flaws) notASnapshot(key string, err error) error {
 	if !errors.As(err, &e) || e.Code != entra.CodeTampered {
 		return err
 	}
-	return f.found(archive.DiffDerived, snapshotsTable, key, time.Time{},
+	return f.found(verify.DiffDerived, snapshotsTable, key, time.Time{},
 		"nobody can answer from it, nor from a snapshot before it: %s; %s", e.Why, e.Remedy)
 }
 
@@ -117,7 +117,7 @@ func (f *flaws) withoutRow(ctx context.Context, ids map[string]bool) error {
 		if !rows.IsMissing(err) {
 			return err
 		}
-		err = f.found(archive.DiffDerived, snapshotsTable, snapshotKey(began), time.Time{},
+		err = f.found(verify.DiffDerived, snapshotsTable, snapshotKey(began), time.Time{},
 			"the row of snapshot %s is not there, and its table %s is; answers are from another one", id, name)
 		if err != nil {
 			return err
@@ -144,7 +144,7 @@ func (f *flaws) snapshotRows(ctx context.Context, snap directory.Snapshot, must 
 		why, err := f.snapshotRow(ctx, table, key.Partition, body, snap)
 		if err == nil && why != "" {
 			named[key.Partition] = true
-			err = f.found(archive.DiffDerived, table, key.Partition+" "+key.Row, time.Time{},
+			err = f.found(verify.DiffDerived, table, key.Partition+" "+key.Row, time.Time{},
 				"%s; the next snapshot replaces it (POST /api/snapshot)", why)
 		}
 		if err != nil {
@@ -162,7 +162,7 @@ func (f *flaws) snapshotRows(ctx context.Context, snap directory.Snapshot, must 
 		return ignoreTampered(err) // which is named already
 	}
 	if gone {
-		return f.found(archive.DiffDerived, table, "", time.Time{},
+		return f.found(verify.DiffDerived, table, "", time.Time{},
 			"the table of a whole snapshot is not there; POST /api/snapshot takes a new one")
 	}
 	return f.otherSums(table, snap, sums.sums(), named)
@@ -218,7 +218,7 @@ func (f *flaws) otherSums(table string, snap directory.Snapshot, now map[string]
 		default:
 			continue
 		}
-		if err := f.found(archive.DiffDerived, table, partition, time.Time{},
+		if err := f.found(verify.DiffDerived, table, partition, time.Time{},
 			"%s; POST /api/snapshot takes a new one", detail); err != nil {
 			return err
 		}

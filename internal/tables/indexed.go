@@ -7,7 +7,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/derive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
@@ -15,7 +15,7 @@ import (
 // What a search asks of the index. A row that is not what was written is no error: its day is
 // searched whole, and the log has a warning.
 
-// IndexedUpTo is archive.Indexed's.
+// IndexedUpTo is derive.Indexed's.
 func (v *Views) IndexedUpTo(ctx context.Context, stream entra.Stream) (int64, error) {
 	got, err := v.client.Get(ctx, coverageTable, string(stream), indexedMark, "read how far "+string(stream)+" is indexed")
 	if rows.IsMissing(err) {
@@ -56,25 +56,25 @@ func (v *Views) eachMonth(ctx context.Context, stream entra.Stream, first, to ti
 	return nil
 }
 
-// IndexedDays is archive.Index's.
+// IndexedDays is derive.Index's.
 func (v *Views) IndexedDays(ctx context.Context, stream entra.Stream,
-	from, to time.Time) (map[time.Time]archive.KnownDay, error) {
-	out := make(map[time.Time]archive.KnownDay)
+	from, to time.Time) (map[time.Time]derive.KnownDay, error) {
+	out := make(map[time.Time]derive.KnownDay)
 	err := v.eachMonth(ctx, stream, from, to, dayMark, dayMark+"~", func(month time.Time, body []byte) bool {
 		key, of, state := parseIndexedDay(indexTable(month), stream, body)
 		day, ok := dayOf(month, key)
 		if ok && state != differs {
-			out[day] = archive.KnownDay{IndexedDay: of.IndexedDay, Checked: state == agrees}
+			out[day] = derive.KnownDay{IndexedDay: of.IndexedDay, Checked: state == agrees}
 		}
 		return ok && state != differs
 	})
 	return out, err
 }
 
-// HoursOf is archive.Index's.
-func (v *Views) HoursOf(ctx context.Context, stream entra.Stream, value archive.Value,
-	from, to time.Time) (map[time.Time]archive.Found, error) {
-	out := make(map[time.Time]archive.Found)
+// HoursOf is derive.Index's.
+func (v *Views) HoursOf(ctx context.Context, stream entra.Stream, value derive.Value,
+	from, to time.Time) (map[time.Time]derive.Found, error) {
+	out := make(map[time.Time]derive.Found)
 	prefix := value.Column + "!" + rows.Escape(entra.Clip(value.Text, maxIDLength)) + "!"
 	bucket, hash := idHash(value.Text)
 	if value.Column == "" {

@@ -12,10 +12,11 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/derive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables/rows"
+	"github.com/entraledger/entraledger/internal/verify"
 )
 
 // The index of a month is a table; PartitionKey is the stream. RowKey is <column>!<value>!<day> for
@@ -40,17 +41,17 @@ func idHash(id string) (bucket string, hash []byte) {
 // dayIndex is what a day's records hold.
 type dayIndex struct {
 	columns []string
-	values  map[string]archive.Hours // by <column>!<value>
-	ids     map[string][]byte        // by bucket
+	values  map[string]derive.Hours // by <column>!<value>
+	ids     map[string][]byte       // by bucket
 }
 
 func newDayIndex(stream entra.Stream) *dayIndex {
-	return &dayIndex{columns: logs.Of(stream).IndexedColumns(), values: make(map[string]archive.Hours),
+	return &dayIndex{columns: logs.Of(stream).IndexedColumns(), values: make(map[string]derive.Hours),
 		ids: make(map[string][]byte)}
 }
 
 // take adds a content. Of one that can't be read only the id is known, as its key has it.
-func (d *dayIndex) take(got archive.Inspected, rec entra.Record) error {
+func (d *dayIndex) take(got verify.Inspected, rec entra.Record) error {
 	if got.Problem == "" {
 		d.addRecord(rec)
 		return nil
@@ -87,8 +88,8 @@ func (d *dayIndex) addRecord(rec entra.Record) {
 // indexRow is a row of the index: its key, and what it holds.
 type indexRow struct {
 	key   string
-	hours archive.Hours // of a value
-	ids   []byte        // of a bucket
+	hours derive.Hours // of a value
+	ids   []byte       // of a bucket
 }
 
 // content is what a row's check is of.
@@ -133,7 +134,7 @@ func parseIndexRow(table string, stream entra.Stream, body []byte) (indexRow, ch
 		if !ok || hours < 0 || hours >= 1<<24 {
 			return out, differs
 		}
-		out.hours = archive.Hours(hours)
+		out.hours = derive.Hours(hours)
 	}
 	return out, compareCheck(row, out.check(table, stream))
 }
@@ -184,12 +185,12 @@ func inOrder(ids []byte) []byte {
 // indexedDay is the row that says that a day is indexed: as of which seals, and how many rows its
 // records make, with the sum of their checks.
 type indexedDay struct {
-	archive.IndexedDay
+	derive.IndexedDay
 	rows int
 	sum  uint64
 }
 
-func newIndexedDay(table string, stream entra.Stream, state archive.IndexedDay, rows []indexRow) indexedDay {
+func newIndexedDay(table string, stream entra.Stream, state derive.IndexedDay, rows []indexRow) indexedDay {
 	out := indexedDay{IndexedDay: state, rows: len(rows)}
 	for _, row := range rows {
 		out.sum += number64(row.check(table, stream))

@@ -8,28 +8,28 @@ import (
 	"iter"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/tables/rows"
+	"github.com/entraledger/entraledger/internal/verify"
 )
 
 // errEnough says that no more is wanted.
 var errEnough = errors.New("the reader has enough")
 
-// Inspect is archive.Evidence's.
+// Inspect is verify.Evidence's.
 func (u *Audit) Inspect(ctx context.Context, stream entra.Stream,
-	from, to time.Time) iter.Seq2[archive.Inspected, error] {
-	return func(yield func(archive.Inspected, error) bool) {
-		err := u.archive.inspectAll(ctx, stream, from, to, func(got archive.Inspected, _ entra.Record) error {
+	from, to time.Time) iter.Seq2[verify.Inspected, error] {
+	return func(yield func(verify.Inspected, error) bool) {
+		err := u.archive.inspectAll(ctx, stream, from, to, func(got verify.Inspected, _ entra.Record) error {
 			if !yield(got, nil) {
 				return errEnough
 			}
 			return nil
 		})
 		if err != nil && !errors.Is(err, errEnough) {
-			yield(archive.Inspected{}, err)
+			yield(verify.Inspected{}, err)
 		}
 	}
 }
@@ -37,7 +37,7 @@ func (u *Audit) Inspect(ctx context.Context, stream entra.Stream,
 // inspectAll is Inspect, with the record that was read of each content; it is empty where the
 // content has a Problem. Both are good until yield returns.
 func (a *Archive) inspectAll(ctx context.Context, stream entra.Stream, from, to time.Time,
-	yield func(archive.Inspected, entra.Record) error) error {
+	yield func(verify.Inspected, entra.Record) error) error {
 	in := inspection{stream: stream, from: from, to: to, unpacker: unpacker{codec: a.codec},
 		check: newColumnCheck(stream), yield: yield}
 	for month := range monthsOf(stream, from, to) {
@@ -66,7 +66,7 @@ type inspection struct {
 	unpacker unpacker
 	check    columnCheck
 	raw      []byte // used again by the next record
-	yield    func(archive.Inspected, entra.Record) error
+	yield    func(verify.Inspected, entra.Record) error
 }
 
 func (in *inspection) take(ctx context.Context, body []byte) error {
@@ -98,9 +98,9 @@ const keptBuffer = 1 << 20
 // inspect recomputes everything that the rows of one record say of it. An error is one of reading,
 // not of what was read.
 func (in *inspection) inspect(ctx context.Context,
-	of []fetchedRow) (out archive.Inspected, rec entra.Record, err error) {
+	of []fetchedRow) (out verify.Inspected, rec entra.Record, err error) {
 	first := &of[0]
-	out = archive.Inspected{Row: first.RowKey, Hour: sortsInto(first.PartitionKey, in.from, in.to),
+	out = verify.Inspected{Row: first.RowKey, Hour: sortsInto(first.PartitionKey, in.from, in.to),
 		Leaf: seal.Leaf{Key: first.RowKey, FirstSeen: first.FirstSeen, Superseded: first.Superseded, Came: first.Came}}
 	copy(out.Hash[:], first.Hash)
 	out.Stored = sizeOf(of)

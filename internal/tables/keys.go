@@ -7,8 +7,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
@@ -35,7 +35,7 @@ func rowKey(k entra.Key) (key string, whole bool) {
 }
 
 func versionKey(current string, h entra.Hash) string {
-	return current + versionMark + hex.EncodeToString(h[:archive.VersionHashBytes])
+	return current + versionMark + hex.EncodeToString(h[:ledger.VersionHashBytes])
 }
 
 func partKey(first string, n int) string { return fmt.Sprintf("%s%s%03d", first, partMark, n) }
@@ -68,7 +68,7 @@ func parseRowKey(rk string) (place, error) {
 	}
 	if at := strings.LastIndex(id, versionMark); at >= 0 {
 		version, err := hex.DecodeString(id[at+len(versionMark):])
-		if err != nil || len(version) != archive.VersionHashBytes {
+		if err != nil || len(version) != ledger.VersionHashBytes {
 			return place{}, fmt.Errorf("read row key %q: it names no version", rk)
 		}
 		p.isVersion = true

@@ -4,19 +4,19 @@ import (
 	"reflect"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
 // The kinds of the rows of the ledger's table are what is written of values that have everything.
 var (
-	coverageKinds = mustKinds(encodeCoverage(filled[archive.Coverage]()))
-	progressKinds = mustKinds(encodeProgress(filled[archive.Progress]()))
-	leaseKinds    = rows.KindsOf(encodeLease("x", filled[archive.Lease]()))
+	coverageKinds = mustKinds(encodeCoverage(filled[ledger.Coverage]()))
+	progressKinds = mustKinds(encodeProgress(filled[ledger.Progress]()))
+	leaseKinds    = rows.KindsOf(encodeLease("x", filled[ledger.Lease]()))
 	sealKinds     = rows.KindsOf(encodeSeal(filled[seal.Seal]()))
-	revisionKinds = rows.KindsOf(revisionRow(archive.Progress{}, "x"))
+	revisionKinds = rows.KindsOf(revisionRow(ledger.Progress{}, "x"))
 	wishKinds     = rows.Kinds{"Holder": "Edm.String", "Work": "Edm.String"}
 	listKinds     = listColumns()
 )

@@ -9,14 +9,14 @@ import (
 	"strings"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
 // encodeLease writes a lease. When it was written is the row's Timestamp, which the service sets:
 // no clock of ours ages it.
-func encodeLease(stream entra.Stream, l archive.Lease) []byte {
+func encodeLease(stream entra.Stream, l ledger.Lease) []byte {
 	b := rows.NewEntity(string(stream), leaseKey, 512)
 	b.Text("Fence", fmt.Sprint(l.Fence))
 	b.Text("Holder", l.ID)
@@ -36,13 +36,13 @@ type leaseRow struct {
 	Seconds                int32
 }
 
-// State is archive.LeaseStore's.
-func (a *Archive) State(ctx context.Context, stream entra.Stream) (archive.Progress, archive.Lease, error) {
+// State is ledger.LeaseStore's.
+func (a *Archive) State(ctx context.Context, stream entra.Stream) (ledger.Progress, ledger.Lease, error) {
 	return a.sound(ctx, stream, leaseKey)
 }
 
-// Progress is archive.Store's.
-func (a *Archive) Progress(ctx context.Context, stream entra.Stream) (archive.Progress, error) {
+// Progress is collect.Store's.
+func (a *Archive) Progress(ctx context.Context, stream entra.Stream) (ledger.Progress, error) {
 	p, _, err := a.sound(ctx, stream, progressKey)
 	return p, err
 }
@@ -56,7 +56,7 @@ func howToRestore(stream entra.Stream) string {
 // sound reads the rows of a stream from first on, and checks that the progress row is the one that
 // was committed last. Only where it is not does it ask more than once.
 func (a *Archive) sound(ctx context.Context, stream entra.Stream,
-	first string) (archive.Progress, archive.Lease, error) {
+	first string) (ledger.Progress, ledger.Lease, error) {
 	p, l, last, err := a.state(ctx, stream, first)
 	if err != nil || p.Revision > 0 && p.Revision == last {
 		return p, l, err
@@ -71,7 +71,7 @@ func (a *Archive) sound(ctx context.Context, stream entra.Stream,
 		return p, l, err
 	}
 	if p.Revision > 0 {
-		return archive.Progress{Stream: stream}, l, broken(progressKey, stream, howToRestore(stream),
+		return ledger.Progress{Stream: stream}, l, broken(progressKey, stream, howToRestore(stream),
 			fmt.Errorf("it has revision %d, and the last commit was of %d: it is another stream's, or an old copy",
 				p.Revision, last))
 	}
@@ -83,8 +83,8 @@ func (a *Archive) sound(ctx context.Context, stream entra.Stream,
 // state reads the progress row, the revision that was committed last (0 where there is none), and,
 // from leaseKey on, the lease.
 func (a *Archive) state(ctx context.Context, stream entra.Stream,
-	first string) (p archive.Progress, l archive.Lease, last int64, err error) {
-	p = archive.Progress{Stream: stream}
+	first string) (p ledger.Progress, l ledger.Lease, last int64, err error) {
+	p = ledger.Progress{Stream: stream}
 	none := p
 	var (
 		lease    leaseRow
@@ -136,8 +136,8 @@ func decodeLease(stream entra.Stream, body []byte) (leaseRow, error) {
 }
 
 // lease is the row as it was read at a time of the service's clock.
-func (row leaseRow) lease(at time.Time) archive.Lease {
-	out := archive.Lease{Execution: archive.Execution{ID: row.Holder, Work: row.Work}, Fence: int64(row.Fence),
+func (row leaseRow) lease(at time.Time) ledger.Lease {
+	out := ledger.Lease{Execution: ledger.Execution{ID: row.Holder, Work: row.Work}, Fence: int64(row.Fence),
 		Base: row.Base, Stamp: row.Stamp, Length: time.Duration(row.Seconds) * time.Second, ReadAt: at}
 	if !row.Timestamp.IsZero() {
 		out.Age = at.Sub(row.Timestamp)
@@ -150,8 +150,8 @@ func (row leaseRow) check() error {
 	switch length := time.Duration(row.Seconds) * time.Second; {
 	case row.Timestamp.IsZero():
 		return errors.New("it has no Timestamp")
-	case length < 0 || length > archive.LeaseLength:
-		return fmt.Errorf("it lasts %d seconds, and no lease is longer than %s", row.Seconds, archive.LeaseLength)
+	case length < 0 || length > ledger.LeaseLength:
+		return fmt.Errorf("it lasts %d seconds, and no lease is longer than %s", row.Seconds, ledger.LeaseLength)
 	case row.Fence < 0 || row.Fence == 0 && row.Holder != "":
 		return fmt.Errorf("its Fence is %d", row.Fence)
 	}
@@ -172,31 +172,31 @@ func (a *Archive) hasLedger(ctx context.Context, stream entra.Stream) (bool, err
 		rows.Quote(string(stream)), rows.Quote(wishKey)))
 }
 
-// Wish is archive.LeaseStore's. The newest mark is kept: one is enough to make an execution give up
+// Wish is ledger.LeaseStore's. The newest mark is kept: one is enough to make an execution give up
 // the lease.
-func (a *Archive) Wish(ctx context.Context, stream entra.Stream, by archive.Execution) error {
+func (a *Archive) Wish(ctx context.Context, stream entra.Stream, by ledger.Execution) error {
 	b := rows.NewEntity(string(stream), wishKey, 256)
 	b.Text("Holder", by.ID)
 	b.Text("Work", rows.Clip(by.Work))
 	return a.client.Submit(ctx, coverageTable, rows.Action{Kind: rows.Put, Row: b.Done().Body})
 }
 
-// Wished is archive.LeaseStore's.
-func (a *Archive) Wished(ctx context.Context, stream entra.Stream) (archive.Wish, error) {
+// Wished is ledger.LeaseStore's.
+func (a *Archive) Wished(ctx context.Context, stream entra.Stream) (ledger.Wish, error) {
 	got, err := a.client.Get(ctx, coverageTable, string(stream), wishKey, "look who waits for "+string(stream))
 	if rows.IsMissing(err) {
-		return archive.Wish{}, nil
+		return ledger.Wish{}, nil
 	}
 	if err != nil {
-		return archive.Wish{}, err
+		return ledger.Wish{}, err
 	}
 	var row struct {
 		Holder, Work string
 		Timestamp    time.Time
 	}
 	if err := json.Unmarshal(got.Body, &row); err != nil {
-		return archive.Wish{}, broken(wishKey, stream, "delete the row", err)
+		return ledger.Wish{}, broken(wishKey, stream, "delete the row", err)
 	}
-	return archive.Wish{Execution: archive.Execution{ID: row.Holder, Work: row.Work},
+	return ledger.Wish{Execution: ledger.Execution{ID: row.Holder, Work: row.Work},
 		Age: got.Answered.Sub(row.Timestamp)}, nil
 }

@@ -8,13 +8,13 @@ import (
 	"strings"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
 // encodeProgress writes the row of a stream's progress.
-func encodeProgress(p archive.Progress) ([]byte, error) {
+func encodeProgress(p ledger.Progress) ([]byte, error) {
 	out := rows.Properties{}
 	out.Text("Stream", string(p.Stream))
 	addReach(out, p)
@@ -26,7 +26,7 @@ func encodeProgress(p archive.Progress) ([]byte, error) {
 }
 
 // addReach adds how far the stream was read, passed and sealed.
-func addReach(out rows.Properties, p archive.Progress) {
+func addReach(out rows.Properties, p ledger.Progress) {
 	out.Time("Begin", p.Begin)
 	out.Time("Backfilled", p.Backfilled)
 	out.Time("FrontierBegin", p.FrontierBegin)
@@ -43,7 +43,7 @@ func addReach(out rows.Properties, p archive.Progress) {
 }
 
 // addCounts adds what the stream has.
-func addCounts(out rows.Properties, p archive.Progress) {
+func addCounts(out rows.Properties, p ledger.Progress) {
 	out.Number("Seals", p.Seals)
 	out.Number("Heads", p.Heads)
 	out.Number("WindowsComplete", p.WindowsComplete)
@@ -59,7 +59,7 @@ func addCounts(out rows.Properties, p archive.Progress) {
 }
 
 // addSpans adds the hours that are not, or no longer, as they should be.
-func addSpans(out rows.Properties, p archive.Progress) {
+func addSpans(out rows.Properties, p ledger.Progress) {
 	out.Number("Reopened", p.Reopened)
 	out.Time("ReopenedFrom", p.ReopenedFrom)
 	out.Number("Doubts", p.Doubts)
@@ -84,7 +84,7 @@ func addSpans(out rows.Properties, p archive.Progress) {
 }
 
 // addRuns adds what the last runs met.
-func addRuns(out rows.Properties, p archive.Progress) {
+func addRuns(out rows.Properties, p ledger.Progress) {
 	out.Text("Run", p.Run)
 	out.Time("LastRunAt", p.LastRunAt)
 	out.Time("LastSuccessAt", p.LastSuccessAt)
@@ -98,7 +98,7 @@ func addRuns(out rows.Properties, p archive.Progress) {
 }
 
 // encodePassed writes the marks of the passes: "3h0m0s=2026-11-21T11:00:00Z 24h0m0s=...".
-func encodePassed(p archive.Passed) string {
+func encodePassed(p ledger.Passed) string {
 	var marks []string
 	for _, mark := range p {
 		if mark.Age != 0 {
@@ -108,8 +108,8 @@ func encodePassed(p archive.Passed) string {
 	return strings.Join(marks, " ")
 }
 
-func decodePassed(text string) (archive.Passed, error) {
-	var out archive.Passed
+func decodePassed(text string) (ledger.Passed, error) {
+	var out ledger.Passed
 	for i, mark := range strings.Fields(text) {
 		age, to, _ := strings.Cut(mark, "=")
 		var err error
@@ -127,15 +127,15 @@ func decodePassed(text string) (archive.Passed, error) {
 }
 
 // encodeLateness writes the classes' counts with blanks between; nothing where all are zero.
-func encodeLateness(l archive.Lateness) string {
-	if l == (archive.Lateness{}) {
+func encodeLateness(l ledger.Lateness) string {
+	if l == (ledger.Lateness{}) {
 		return ""
 	}
 	return strings.Trim(fmt.Sprint(l), "[]")
 }
 
-func decodeLateness(text string) (archive.Lateness, error) {
-	var out archive.Lateness
+func decodeLateness(text string) (ledger.Lateness, error) {
+	var out ledger.Lateness
 	for i, count := range strings.Fields(text) {
 		n, err := strconv.ParseInt(count, 10, 64)
 		if err != nil || i >= len(out) {
@@ -172,20 +172,20 @@ type progressRow struct {
 	Seals, Heads, Reopened, Changed, Late       rows.Number
 }
 
-func (row progressRow) progress(s entra.Stream) (archive.Progress, error) {
+func (row progressRow) progress(s entra.Stream) (ledger.Progress, error) {
 	passed, err := decodePassed(row.Passed)
 	if err != nil {
-		return archive.Progress{}, err
+		return ledger.Progress{}, err
 	}
 	late, err := decodeLateness(row.Lateness)
 	if err != nil {
-		return archive.Progress{}, err
+		return ledger.Progress{}, err
 	}
-	p := archive.Progress{
+	p := ledger.Progress{
 		Stream: s, Begin: row.Begin, Backfilled: row.Backfilled, FrontierBegin: row.FrontierBegin, Watermark: row.Watermark,
 		ReadingFrom: row.ReadingFrom, ReadingTo: row.ReadingTo,
 		WindowsComplete: int64(row.WindowsComplete), Quarantined: int64(row.Quarantined),
-		Tally: archive.Tally{Records: int64(row.Records), Versions: int64(row.Versions), Bytes: int64(row.Bytes),
+		Tally: ledger.Tally{Records: int64(row.Records), Versions: int64(row.Versions), Bytes: int64(row.Bytes),
 			StoredBytes: int64(row.StoredBytes)},
 		LastRunAt: row.LastRunAt, LastSuccessAt: row.LastSuccessAt,
 		ClockOffset: time.Duration(row.ClockOffsetSeconds) * time.Second,
@@ -224,10 +224,10 @@ func (row progressRow) check(stream entra.Stream) error {
 }
 
 // decodeProgress reads a progress row. One that is not what is written is an error that names it.
-func decodeProgress(stream entra.Stream, body []byte) (archive.Progress, error) {
+func decodeProgress(stream entra.Stream, body []byte) (ledger.Progress, error) {
 	var (
 		row progressRow
-		p   = archive.Progress{Stream: stream}
+		p   = ledger.Progress{Stream: stream}
 	)
 	err := json.Unmarshal(body, &row)
 	if err == nil {
@@ -246,7 +246,7 @@ func decodeProgress(stream entra.Stream, body []byte) (archive.Progress, error) 
 const comparedMark = "!"
 
 // encodeSuspects writes a list of suspects: "from/to/committed/next/since from/to...".
-func encodeSuspects(all []archive.Suspect) string {
+func encodeSuspects(all []ledger.Suspect) string {
 	var out []string
 	for _, s := range all {
 		text := times(s.From, s.To, s.Committed, s.Next, s.Since)
@@ -258,7 +258,7 @@ func encodeSuspects(all []archive.Suspect) string {
 	return strings.Join(out, " ")
 }
 
-func encodeDrops(all []archive.Drop) string {
+func encodeDrops(all []ledger.Drop) string {
 	var out []string
 	for _, d := range all {
 		out = append(out, times(d.Month, d.Dropped))
@@ -267,7 +267,7 @@ func encodeDrops(all []archive.Drop) string {
 }
 
 // more adds to a progress what versions without leases do not have.
-func (row progressRow) more(p *archive.Progress) error {
+func (row progressRow) more(p *ledger.Progress) error {
 	p.Doubts, p.DoubtFrom, p.DoubtTo = int64(row.Doubts), row.DoubtFrom, row.DoubtTo
 	p.Purged = int64(row.Purged)
 	p.Lost, p.LostFrom, p.LostTo = int64(row.Lost), row.LostFrom, row.LostTo
@@ -285,14 +285,14 @@ func (row progressRow) more(p *archive.Progress) error {
 			return err
 		}
 		p.Suspects = append(p.Suspects,
-			archive.Suspect{From: t[0], To: t[1], Committed: t[2], Next: t[3], Since: t[4], Compared: compared})
+			ledger.Suspect{From: t[0], To: t[1], Committed: t[2], Next: t[3], Since: t[4], Compared: compared})
 	}
 	for _, text := range strings.Fields(row.Drops) {
 		t, err := parseTimes(text, 2)
 		if err != nil {
 			return err
 		}
-		p.Drops = append(p.Drops, archive.Drop{Month: t[0], Dropped: t[1]})
+		p.Drops = append(p.Drops, ledger.Drop{Month: t[0], Dropped: t[1]})
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
-// Months is archive.PurgeStore's.
+// Months is purge.Store's.
 func (a *Archive) Months(ctx context.Context, stream entra.Stream) ([]time.Time, error) {
 	prefix := logs.Of(stream).Table
 	names, err := a.client.Tables(ctx, "list the tables of "+string(stream), prefix+"0", prefix+afterDigits)
@@ -32,7 +32,7 @@ func (a *Archive) Months(ctx context.Context, stream entra.Stream) ([]time.Time,
 // afterDigits is the character after "9".
 const afterDigits = ":"
 
-// DropMonth is archive.PurgeStore's. The records go first: what is left of a drop that is killed
+// DropMonth is purge.Store's. The records go first: what is left of a drop that is killed
 // can then still be read with its dictionary, and compared with what was sealed.
 func (a *Archive) DropMonth(ctx context.Context, stream entra.Stream, month time.Time) error {
 	w := entra.Window{Stream: stream, Start: month}
@@ -48,7 +48,7 @@ func (a *Archive) DropMonth(ctx context.Context, stream entra.Stream, month time
 	return a.codec.dropDictionary(ctx, TableName(w))
 }
 
-// DropQuarantined is archive.PurgeStore's.
+// DropQuarantined is purge.Store's.
 func (a *Archive) DropQuarantined(ctx context.Context, stream entra.Stream, before time.Time) (int64, error) {
 	var keys []string
 	older := "LastSeen lt " + rows.Literal(before)

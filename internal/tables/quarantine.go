@@ -8,15 +8,15 @@ import (
 	"strings"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
-// Quarantine is archive.Store's. PartitionKey is the stream, RowKey the bytes' SHA-256. Bytes that
+// Quarantine is collect.Store's. PartitionKey is the stream, RowKey the bytes' SHA-256. Bytes that
 // need several rows are written last row first: the first row, which vouches for the others, comes
 // when they are there.
-func (a *Archive) Quarantine(ctx context.Context, stream entra.Stream, rejected []archive.Rejected,
+func (a *Archive) Quarantine(ctx context.Context, stream entra.Stream, rejected []collect.Rejected,
 	seen time.Time) error {
 	for _, r := range rejected {
 		lines := a.codec.encodeRejected(stream, r, seen)
@@ -30,7 +30,7 @@ func (a *Archive) Quarantine(ctx context.Context, stream entra.Stream, rejected 
 // inQuarantine filters a stream's rows of records in quarantine.
 func inQuarantine(stream entra.Stream) string { return rows.In(string(stream), "0", "~") }
 
-// InQuarantine is archive.Store's.
+// InQuarantine is collect.Store's.
 func (a *Archive) InQuarantine(ctx context.Context, stream entra.Stream) (int64, error) {
 	var n int64
 	query := rows.Query{Filter: inQuarantine(stream), Columns: "RowKey"}
@@ -49,7 +49,7 @@ func (a *Archive) InQuarantine(ctx context.Context, stream entra.Stream) (int64,
 	return n, nil
 }
 
-func (c *codec) encodeRejected(stream entra.Stream, r archive.Rejected, seen time.Time) []rows.Entity {
+func (c *codec) encodeRejected(stream entra.Stream, r collect.Rejected, seen time.Time) []rows.Entity {
 	data, codecName, free := c.encode(nil, r.Raw)
 	defer free()
 	key := hex.EncodeToString(r.Hash[:])

@@ -12,9 +12,9 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/records"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
@@ -28,9 +28,9 @@ const (
 	fewInSlice    = rows.PageRows / 4 // fewer make the next slice longer
 )
 
-// Read is archive.Records's.
-func (a *Archive) Read(ctx context.Context, r archive.Reading) iter.Seq2[archive.Archived, error] {
-	return func(yield func(archive.Archived, error) bool) {
+// Read is records.Reader's.
+func (a *Archive) Read(ctx context.Context, r records.Reading) iter.Seq2[records.Archived, error] {
+	return func(yield func(records.Archived, error) bool) {
 		read := &reading{client: a.client, asked: r, yield: yield, width: firstSlice, unpacker: unpacker{codec: a.codec},
 			check: newColumnCheck(r.Stream)}
 		if len(r.Columns) > 0 {
@@ -50,7 +50,7 @@ func (a *Archive) Read(ctx context.Context, r archive.Reading) iter.Seq2[archive
 			err = read.forward(ctx)
 		}
 		if err != nil && !errors.Is(err, errEnough) {
-			yield(archive.Archived{}, err)
+			yield(records.Archived{}, err)
 		}
 	}
 }
@@ -61,10 +61,10 @@ func timeKey(t time.Time) string { return t.UTC().Format(rows.TimeFormat) }
 // reading is what is left to be read: row keys in [low, high).
 type reading struct {
 	client    *rows.Client
-	asked     archive.Reading
+	asked     records.Reading
 	low, high string
 	width     time.Duration // of the next slice
-	yield     func(archive.Archived, error) bool
+	yield     func(records.Archived, error) bool
 	table     string // of what is being read
 	unpacker  unpacker
 	check     columnCheck
@@ -121,7 +121,7 @@ func (r *reading) forward(ctx context.Context) error {
 		if r.low, top = next, rows.PageRows; found < fewInSlice {
 			r.width = min(2*r.width, longestSlice)
 		}
-		if err := r.give(archive.Archived{Place: r.low}); err != nil {
+		if err := r.give(records.Archived{Place: r.low}); err != nil {
 			return err
 		}
 	}
@@ -189,7 +189,7 @@ func (r *reading) query(from, below string, top int) (rows.Query, error) {
 	return out, nil
 }
 
-func (r *reading) give(rec archive.Archived) error {
+func (r *reading) give(rec records.Archived) error {
 	if !r.yield(rec, nil) {
 		return errEnough
 	}
@@ -217,7 +217,7 @@ func (r *reading) giveRecord(ctx context.Context, of []fetchedRow) error {
 // record puts a record together from its rows. An earlier version is wanted only where the reading
 // is about them. Of rows that are not in their hour's partition, only those are met that a query
 // happens to give; verification names them all.
-func (r *reading) record(ctx context.Context, of []fetchedRow) (rec archive.Archived, wanted bool, err error) {
+func (r *reading) record(ctx context.Context, of []fetchedRow) (rec records.Archived, wanted bool, err error) {
 	first := &of[0]
 	if strings.Contains(first.RowKey, versionMark) && !r.asked.Versions {
 		return rec, false, nil
@@ -229,7 +229,7 @@ func (r *reading) record(ctx context.Context, of []fetchedRow) (rec archive.Arch
 		first = &of[0]
 	}
 	at, problem := examine(of)
-	rec = archive.Archived{Key: at.key, FirstSeen: first.FirstSeen, Superseded: first.Superseded, Row: first.RowKey,
+	rec = records.Archived{Key: at.key, FirstSeen: first.FirstSeen, Superseded: first.Superseded, Row: first.RowKey,
 		Place: r.place(first)}
 	switch {
 	case rec.Key.Time.IsZero():

@@ -11,10 +11,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/records"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
@@ -62,8 +63,8 @@ func record(t *testing.T, id string, at time.Time, userID string) entra.Record {
 }
 
 // read gives the records of a reading, page by page, each going on where the page before ended.
-func read(t *testing.T, store *tablestest.Store, r archive.Reading, page int) []archive.Archived {
-	var out []archive.Archived
+func read(t *testing.T, store *tablestest.Store, r records.Reading, page int) []records.Archived {
+	var out []records.Archived
 	for more := true; more; {
 		more = false
 		n := 0
@@ -84,7 +85,7 @@ func read(t *testing.T, store *tablestest.Store, r archive.Reading, page int) []
 	return out
 }
 
-func texts(recs []archive.Archived) []string {
+func texts(recs []records.Archived) []string {
 	out := make([]string, len(recs))
 	for i, rec := range recs {
 		out[i] = string(rec.Raw)
@@ -106,7 +107,7 @@ func TestAReadingOfAnHourCostsOneRequestForAThousandRows(t *testing.T) {
 		for _, newestFirst := range []bool{false, true} {
 			for _, from := range []time.Time{hour, hour.Add(-23 * time.Hour)} {
 				service.queries = 0
-				got := read(t, store, archive.Reading{Stream: window.Stream, From: from, To: hour.Add(time.Hour), NewestFirst: newestFirst}, all)
+				got := read(t, store, records.Reading{Stream: window.Stream, From: from, To: hour.Add(time.Hour), NewestFirst: newestFirst}, all)
 				name := fmt.Sprintf("%d rows, newest first %v, from %s", n, newestFirst, from)
 				require.Len(t, got, n, name)
 				most := max(1, (n+999)/1000)
@@ -139,7 +140,7 @@ func TestAPageOfAHundredAsksForFewRows(t *testing.T) {
 		}
 		archived(t, store, recs...)
 		service.queries = 0
-		r := archive.Reading{Stream: window.Stream, From: hour, To: hour.Add(time.Hour), NewestFirst: c.newestFirst, Limit: 101}
+		r := records.Reading{Stream: window.Stream, From: hour, To: hour.Add(time.Hour), NewestFirst: c.newestFirst, Limit: 101}
 		n := 0
 		for rec, err := range store.Read(t.Context(), r) {
 			require.NoError(t, err)
@@ -189,7 +190,7 @@ func mixed(t *testing.T, store *tablestest.Store, random *rand.Rand, n int) (fro
 			continue
 		}
 		changed := record(t, rec.ID, rec.Time, "changed")
-		_, err := store.Apply(t.Context(), rec.Window(window.Stream), []archive.Change{{Kind: archive.Supersede, Record: changed, Was: rec.Hash}}, seen.Add(time.Hour))
+		_, err := store.Apply(t.Context(), rec.Window(window.Stream), []collect.Change{{Kind: collect.Supersede, Record: changed, Was: rec.Hash}}, seen.Add(time.Hour))
 		require.NoError(t, err)
 	}
 	return from, to
@@ -216,7 +217,7 @@ func TestPagesOfEverySizeGiveWhatAPlainScanGives(t *testing.T) {
 			for _, page := range []int{1, 3, 10, all} {
 				for _, limit := range []int{0, page + 1} {
 					name := fmt.Sprintf("seed %d, versions %v, pages of %d, limit %d", seed, versions, page, limit)
-					r := archive.Reading{Stream: window.Stream, From: from, To: to, Versions: versions, Limit: min(limit, 1000)}
+					r := records.Reading{Stream: window.Stream, From: from, To: to, Versions: versions, Limit: min(limit, 1000)}
 					require.Equal(t, want, texts(read(t, store, r, page)), name)
 					r.NewestFirst = true
 					got := texts(read(t, store, r, page))
@@ -231,7 +232,7 @@ func TestPagesOfEverySizeGiveWhatAPlainScanGives(t *testing.T) {
 
 // checkBounds reads ranges that begin and end anywhere, and by columns.
 func checkBounds(t *testing.T, store *tablestest.Store, random *rand.Rand, from, to time.Time, versions bool) {
-	whole := read(t, store, archive.Reading{Stream: window.Stream, From: from, To: to, Versions: versions}, all)
+	whole := read(t, store, records.Reading{Stream: window.Stream, From: from, To: to, Versions: versions}, all)
 	for range 10 {
 		a := from.Add(time.Duration(random.Int64N(int64(to.Sub(from)))).Truncate(entra.Tick))
 		z := a.Add(time.Duration(random.Int64N(int64(to.Sub(a)))).Truncate(entra.Tick))
@@ -247,7 +248,7 @@ func checkBounds(t *testing.T, store *tablestest.Store, random *rand.Rand, from,
 			}
 		}
 		for _, newestFirst := range []bool{false, true} {
-			r := archive.Reading{Stream: window.Stream, From: a, To: z, Versions: versions, NewestFirst: newestFirst}
+			r := records.Reading{Stream: window.Stream, From: a, To: z, Versions: versions, NewestFirst: newestFirst}
 			got := texts(read(t, store, r, 1+random.IntN(50)))
 			r.Columns = [][]entra.Column{{{Name: "UserId", Text: user}}}
 			found := texts(read(t, store, r, 1+random.IntN(50)))
@@ -269,7 +270,7 @@ func TestRecordsOfOneMomentMayBeMoreThanASliceHolds(t *testing.T) {
 		recs = append(recs, record(t, fmt.Sprintf("%05d", i), hour.Add(time.Minute), "u"))
 	}
 	archived(t, store, recs...)
-	r := archive.Reading{Stream: window.Stream, From: hour, To: hour.Add(time.Hour), NewestFirst: true}
+	r := records.Reading{Stream: window.Stream, From: hour, To: hour.Add(time.Hour), NewestFirst: true}
 	service.queries = 0
 	got := read(t, store, r, all)
 	require.LessOrEqual(t, service.queries, 30)
@@ -284,7 +285,7 @@ func TestPlacesOfTheVersionBeforeStayValid(t *testing.T) {
 	store, _ := newMemory(t)
 	a, b, c := record(t, "a", hour.Add(time.Minute), "u"), record(t, "b", hour.Add(time.Minute), "u"), record(t, "c", hour.Add(2*time.Minute), "u")
 	archived(t, store, a, b, c)
-	r := archive.Reading{Stream: window.Stream, From: hour.Add(-40 * 24 * time.Hour), To: hour.Add(time.Hour)}
+	r := records.Reading{Stream: window.Stream, From: hour.Add(-40 * 24 * time.Hour), To: hour.Add(time.Hour)}
 	for place, want := range map[string][]string{
 		store.RowKey(a.Key) + `"`:            {"b", "c"},
 		store.RowKey(c.Key) + `"`:            nil,
@@ -332,7 +333,7 @@ func TestMonthsWithoutATableHaveNoRecords(t *testing.T) {
 	archived(t, store, record(t, "a", hour, "u"), record(t, "b", hour.AddDate(0, -3, 0), "u"))
 	for _, newestFirst := range []bool{false, true} {
 		service.queries = 0
-		r := archive.Reading{Stream: window.Stream, From: hour.AddDate(-1, 0, 0), To: hour.AddDate(0, 2, 0), NewestFirst: newestFirst}
+		r := records.Reading{Stream: window.Stream, From: hour.AddDate(-1, 0, 0), To: hour.AddDate(0, 2, 0), NewestFirst: newestFirst}
 		require.Len(t, read(t, store, r, all), 2)
 		require.LessOrEqual(t, service.queries, 24, "newest first %v", newestFirst)
 	}

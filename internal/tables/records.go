@@ -10,8 +10,9 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
@@ -36,23 +37,23 @@ func refused(err error) error {
 	case !ok:
 		return err
 	case errors.Is(no, rows.ErrExists):
-		return fmt.Errorf("%s: %w", no.Doing, archive.ErrExists)
+		return fmt.Errorf("%s: %w", no.Doing, collect.ErrExists)
 	case errors.Is(no, rows.ErrMoved), errors.Is(no, rows.ErrNoRow):
-		return fmt.Errorf("%s: %w", no.Doing, archive.ErrMoved)
+		return fmt.Errorf("%s: %w", no.Doing, ledger.ErrMoved)
 	}
 	return err
 }
 
-// RowKey is archive.Store's.
+// RowKey is collect.Store's.
 func (*Archive) RowKey(k entra.Key) string {
 	key, _ := rowKey(k)
 	return key
 }
 
-// Insert is archive.Store's. The records' sizes are checked before anything is written.
+// Insert is collect.Store's. The records' sizes are checked before anything is written.
 func (a *Archive) Insert(ctx context.Context, w entra.Window, recs []entra.Record,
-	seen time.Time) (archive.Contents, error) {
-	var added archive.Contents
+	seen time.Time) (ledger.Contents, error) {
+	var added ledger.Contents
 	with, err := a.codec.encoderFor(ctx, w, recs...)
 	if err != nil {
 		return added, err
@@ -61,13 +62,13 @@ func (a *Archive) Insert(ctx context.Context, w entra.Window, recs []entra.Recor
 	for _, rec := range recs {
 		enc, err := a.codec.encodeRecord(with, w, rec, dates{first: seen})
 		if err != nil {
-			return archive.Contents{}, err
+			return ledger.Contents{}, err
 		}
 		batches = append(batches, enc.batch(rows.Insert))
 		added.Records++
 		added.Bytes += int64(len(rec.Raw))
 		added.StoredBytes += enc.stored()
-		added.Sum.Add(archive.SumOf(enc.lines[0].Key, rec.Hash))
+		added.Sum.Add(ledger.SumOf(enc.lines[0].Key, rec.Hash))
 	}
 	return added, refused(a.client.SubmitAll(ctx, TableName(w), batches))
 }
@@ -75,10 +76,10 @@ func (a *Archive) Insert(ctx context.Context, w entra.Window, recs []entra.Recor
 // storedColumns are what tells whether a record is stored, and with which contents.
 const storedColumns = "RowKey,Hash,Id,FirstSeen,Came"
 
-// Stored is archive.Store's: a query of keys and hashes only.
+// Stored is collect.Store's: a query of keys and hashes only.
 func (a *Archive) Stored(ctx context.Context, w entra.Window,
-	first, last entra.Key) (map[entra.Key]archive.Stored, error) {
-	out := make(map[entra.Key]archive.Stored)
+	first, last entra.Key) (map[entra.Key]collect.Stored, error) {
+	out := make(map[entra.Key]collect.Stored)
 	from, below := timeRange(first.Time, last.Time)
 	query := rows.Query{Filter: rows.In(partitionKey(w), from, below), Columns: storedColumns}
 	for body, err := range a.client.Scan(ctx, TableName(w), query) {
@@ -117,11 +118,11 @@ func parseFirst(body []byte) (fetchedRow, place, error) {
 	return row, at, err
 }
 
-// Apply is archive.Store's. Each change is one transaction's part that is written whole or not at
+// Apply is collect.Store's. Each change is one transaction's part that is written whole or not at
 // all.
-func (a *Archive) Apply(ctx context.Context, w entra.Window, changes []archive.Change,
-	seen time.Time) (archive.Contents, error) {
-	var sum archive.Contents
+func (a *Archive) Apply(ctx context.Context, w entra.Window, changes []collect.Change,
+	seen time.Time) (ledger.Contents, error) {
+	var sum ledger.Contents
 	fetched, err := a.superseded(ctx, w, changes)
 	if err != nil {
 		return sum, err
@@ -130,17 +131,17 @@ func (a *Archive) Apply(ctx context.Context, w entra.Window, changes []archive.C
 	for _, change := range changes {
 		var (
 			b     rows.Batch
-			added archive.Contents
+			added ledger.Contents
 			err   error
 		)
 		switch change.Kind {
-		case archive.InsertCurrent, archive.KeepVersion:
+		case collect.InsertCurrent, collect.KeepVersion:
 			b, added, err = a.insertion(ctx, w, change, seen)
-		case archive.Supersede:
+		case collect.Supersede:
 			b, added, err = a.supersede(ctx, w, change, seen, fetched)
 		}
 		if err != nil {
-			return archive.Contents{}, err
+			return ledger.Contents{}, err
 		}
 		batches = append(batches, b)
 		sum.Records += added.Records
@@ -153,12 +154,12 @@ func (a *Archive) Apply(ctx context.Context, w entra.Window, changes []archive.C
 }
 
 // insertion inserts a content, as the current one or as an earlier version.
-func (a *Archive) insertion(ctx context.Context, w entra.Window, change archive.Change,
-	seen time.Time) (rows.Batch, archive.Contents, error) {
-	var added archive.Contents
+func (a *Archive) insertion(ctx context.Context, w entra.Window, change collect.Change,
+	seen time.Time) (rows.Batch, ledger.Contents, error) {
+	var added ledger.Contents
 	added.Records, added.Bytes = 1, int64(len(change.Record.Raw))
 	when := dates{first: seen}
-	if change.Kind == archive.KeepVersion {
+	if change.Kind == collect.KeepVersion {
 		added.Records, added.Versions = 0, 1
 		if when.superseded = change.Until; when.superseded.IsZero() {
 			when.superseded = seen
@@ -173,11 +174,11 @@ func (a *Archive) insertion(ctx context.Context, w entra.Window, change archive.
 		return rows.Batch{}, added, err
 	}
 	added.StoredBytes = enc.stored()
-	added.Sum = archive.SumOf(a.RowKey(change.Record.Key), change.Record.Hash)
+	added.Sum = ledger.SumOf(a.RowKey(change.Record.Key), change.Record.Hash)
 	return enc.batch(rows.Insert), added, nil
 }
 
-// Restamp is archive.Store's.
+// Restamp is collect.Store's.
 func (a *Archive) Restamp(ctx context.Context, w entra.Window, contents []seal.Leaf, seen time.Time) error {
 	table, partition := TableName(w), partitionKey(w)
 	read := func(key string) (rows.Row, error) {
@@ -243,9 +244,9 @@ func sizeOf(of []fetchedRow) int64 {
 	return sum
 }
 
-// Count is archive.Store's.
-func (a *Archive) Count(ctx context.Context, w entra.Window) (archive.Contents, error) {
-	var sum archive.Contents
+// Count is collect.Store's.
+func (a *Archive) Count(ctx context.Context, w entra.Window) (ledger.Contents, error) {
+	var sum ledger.Contents
 	err := a.records(ctx, w, func(at place, of []fetchedRow) error {
 		if at.isVersion {
 			sum.Versions++
@@ -262,10 +263,10 @@ func (a *Archive) Count(ctx context.Context, w entra.Window) (archive.Contents, 
 }
 
 // contentSum is the sum over a content, as its first row has it.
-func contentSum(row fetchedRow, at place) archive.Sum {
+func contentSum(row fetchedRow, at place) ledger.Sum {
 	var hash entra.Hash
 	copy(hash[:], row.Hash)
-	return archive.SumOf(recordKey(row.RowKey, at), hash)
+	return ledger.SumOf(recordKey(row.RowKey, at), hash)
 }
 
 // recordKey is the key of the current row of the record to which a row belongs.
@@ -279,11 +280,11 @@ func recordKey(key string, at place) string {
 // sumColumns are what is summed up of a content.
 const sumColumns = "PartitionKey,RowKey,Hash"
 
-// StoredByHour is archive.Store's: a query of keys and hashes, which costs nothing for a month
+// StoredByHour is collect.Store's: a query of keys and hashes, which costs nothing for a month
 // without a table.
 func (a *Archive) StoredByHour(ctx context.Context, stream entra.Stream,
-	from, to time.Time) (map[time.Time]archive.HourContents, error) {
-	out := make(map[time.Time]archive.HourContents)
+	from, to time.Time) (map[time.Time]ledger.HourContents, error) {
+	out := make(map[time.Time]ledger.HourContents)
 	err := a.eachContent(ctx, stream, from, to, sumColumns, func(table string, row fetchedRow, at place) error {
 		if len(row.Hash) != len(entra.Hash{}) {
 			return fmt.Errorf("read row %s of table %s: its hash has %d bytes", row.RowKey, table, len(row.Hash))
@@ -301,7 +302,7 @@ func (a *Archive) StoredByHour(ctx context.Context, stream entra.Stream,
 // leafColumns are what is sealed of a content.
 const leafColumns = "PartitionKey,RowKey,Hash,FirstSeen,Superseded,Came,Spells"
 
-// Leaves is archive.Store's: a query of keys, hashes and dates.
+// Leaves is collect.Store's: a query of keys, hashes and dates.
 func (a *Archive) Leaves(ctx context.Context, stream entra.Stream,
 	from, to time.Time) (map[time.Time][]seal.Leaf, error) {
 	out := make(map[time.Time][]seal.Leaf)

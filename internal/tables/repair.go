@@ -10,8 +10,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/repair"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
@@ -19,9 +20,9 @@ import (
 // mostRevisions bounds the rows of revisions that one transaction takes away.
 const mostRevisions = 90
 
-// Remains is archive.RepairStore's.
-func (a *Archive) Remains(ctx context.Context, stream entra.Stream) (archive.Remains, error) {
-	out := archive.Remains{Progress: archive.Progress{Stream: stream}}
+// Remains is repair.Store's.
+func (a *Archive) Remains(ctx context.Context, stream entra.Stream) (repair.Remains, error) {
+	out := repair.Remains{Progress: ledger.Progress{Stream: stream}}
 	var (
 		lease    leaseRow
 		answered time.Time
@@ -44,7 +45,7 @@ func (a *Archive) Remains(ctx context.Context, stream entra.Stream) (archive.Rem
 		case key == progressKey:
 			out.HasProgress = true
 			if out.Progress, err = decodeProgress(stream, body); err != nil {
-				out.Progress, out.ProgressWrong = archive.Progress{Stream: stream}, problemOf(err)
+				out.Progress, out.ProgressWrong = ledger.Progress{Stream: stream}, problemOf(err)
 			}
 		case strings.HasPrefix(key, seedMark):
 			out.Seeds = append(out.Seeds, key)
@@ -72,7 +73,7 @@ const seedMark = revisionMark + "0"
 
 // seed makes sure that there is a row to delete that no other repair has deleted since the look.
 // ErrMoved: look again.
-func (a *Archive) seed(ctx context.Context, found archive.Remains) error {
+func (a *Archive) seed(ctx context.Context, found repair.Remains) error {
 	stream := string(found.Progress.Stream)
 	var actions []rows.Action
 	switch {
@@ -90,13 +91,13 @@ func (a *Archive) seed(ctx context.Context, found archive.Remains) error {
 	if err != nil && !errors.Is(err, rows.ErrMoved) && !errors.Is(err, rows.ErrExists) {
 		return err
 	}
-	return fmt.Errorf("take away the revision of %s: %w", stream, archive.ErrMoved)
+	return fmt.Errorf("take away the revision of %s: %w", stream, ledger.ErrMoved)
 }
 
-// Rebuild is archive.RepairStore's. Of two that find the same rows of revisions, the second finds
+// Rebuild is repair.Store's. Of two that find the same rows of revisions, the second finds
 // nothing to take away.
-func (a *Archive) Rebuild(ctx context.Context, l archive.Lease, found archive.Remains, p *archive.Progress,
-	seals []seal.Seal) (archive.Remains, error) {
+func (a *Archive) Rebuild(ctx context.Context, l ledger.Lease, found repair.Remains, p *ledger.Progress,
+	seals []seal.Seal) (repair.Remains, error) {
 	stream := found.Progress.Stream
 	if n := len(found.Revisions) + len(found.Seeds); n > mostRevisions {
 		return found, &entra.Error{Code: entra.CodeTampered, Doing: "repair " + string(stream),
@@ -108,7 +109,7 @@ func (a *Archive) Rebuild(ctx context.Context, l archive.Lease, found archive.Re
 	}
 	// A commit that is under way since before is of a lower revision, whatever it was.
 	last := max(found.Revision, found.Progress.Revision, found.Lease.ReadAt.Unix())
-	next := archive.Progress{Stream: stream, Revision: last + 1}
+	next := ledger.Progress{Stream: stream, Revision: last + 1}
 	mark := a.nextMark(l)
 	actions, err := rebuilding(l, found, next, mark, p, seals)
 	if err != nil {
@@ -131,7 +132,7 @@ func (a *Archive) Rebuild(ctx context.Context, l archive.Lease, found archive.Re
 }
 
 // rebuilding is the transaction of a Rebuild.
-func rebuilding(l archive.Lease, found archive.Remains, next archive.Progress, mark string, p *archive.Progress,
+func rebuilding(l ledger.Lease, found repair.Remains, next ledger.Progress, mark string, p *ledger.Progress,
 	seals []seal.Seal) (out []rows.Action, err error) {
 	add := func(kind rows.ActionKind, body []byte) { out = append(out, rows.Action{Kind: kind, Row: body}) }
 	for _, key := range slices.Concat(found.Revisions, found.Seeds) {

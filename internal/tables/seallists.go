@@ -13,9 +13,10 @@ import (
 
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/seal"
+	"github.com/entraledger/entraledger/internal/sealing"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
@@ -42,9 +43,9 @@ const (
 	wholeListEvery = 8
 )
 
-// KeepLeaves is archive.Store's. Lists of one row go in few transactions; of a longer one the first
+// KeepLeaves is collect.Store's. Lists of one row go in few transactions; of a longer one the first
 // row, which vouches for the others, comes when they are there.
-func (a *Archive) KeepLeaves(ctx context.Context, lists []archive.SealedList) error {
+func (a *Archive) KeepLeaves(ctx context.Context, lists []sealing.SealedList) error {
 	small := make(map[string][]rows.Action)
 	for _, l := range lists {
 		if len(l.Leaves) == 0 {
@@ -92,7 +93,7 @@ func (a *Archive) keep(ctx context.Context, table string, row rows.Action) error
 
 // listRows are the rows of a list. One that goes on from another one has the records of which
 // contents came, each with all of them; what the two have in common is kept once.
-func (a *Archive) listRows(l archive.SealedList) []rows.Entity {
+func (a *Archive) listRows(l sealing.SealedList) []rows.Entity {
 	kept, after := l.Leaves, ""
 	if l.Before != nil {
 		added := addedTo(l.Before.Leaves, l.Leaves)
@@ -155,8 +156,8 @@ func sameLeaves(a, b []seal.Leaf) bool {
 	return slices.EqualFunc(a, b, func(x, y seal.Leaf) bool { return x.Hash == y.Hash })
 }
 
-// KeptLeaves is archive.Store's.
-func (a *Archive) KeptLeaves(ctx context.Context, sealed seal.Seal) (archive.KeptList, bool, error) {
+// KeptLeaves is collect.Store's.
+func (a *Archive) KeptLeaves(ctx context.Context, sealed seal.Seal) (ledger.KeptList, bool, error) {
 	var own, older []listRow
 	// A version before wrote the key without the root.
 	from, key := leavesKey(sealed), listKey(sealed)
@@ -173,7 +174,7 @@ func (a *Archive) KeptLeaves(ctx context.Context, sealed seal.Seal) (archive.Kep
 		own = older
 	}
 	if err != nil || !wholeList(own) {
-		return archive.KeptList{}, false, err
+		return ledger.KeptList{}, false, err
 	}
 	return a.listOf(ctx, sealed, own)
 }
@@ -181,7 +182,7 @@ func (a *Archive) KeptLeaves(ctx context.Context, sealed seal.Seal) (archive.Kep
 // listOf is the list of rows, and of those that it goes on from; ok is false where one is not
 // there.
 func (a *Archive) listOf(ctx context.Context, sealed seal.Seal,
-	of []listRow) (out archive.KeptList, ok bool, err error) {
+	of []listRow) (out ledger.KeptList, ok bool, err error) {
 	if out, err = a.parseList(ctx, sealed.Window, of); err != nil {
 		return out, false, err
 	}
@@ -273,7 +274,7 @@ func parseListRow(body []byte) (listRow, error) {
 func wholeList(of []listRow) bool { return len(of) > 0 && len(of) == max(1, of[0].parts) }
 
 // parseList reads a list from its rows.
-func (a *Archive) parseList(ctx context.Context, w entra.Window, of []listRow) (out archive.KeptList, err error) {
+func (a *Archive) parseList(ctx context.Context, w entra.Window, of []listRow) (out ledger.KeptList, err error) {
 	var data []byte
 	for _, row := range of {
 		data = append(data, row.data...)
@@ -287,7 +288,7 @@ func (a *Archive) parseList(ctx context.Context, w entra.Window, of []listRow) (
 		for end < len(list) && list[end] != '\n' {
 			end++
 		}
-		leaf := archive.KeptLeaf{Key: string(list[keptHash:end])}
+		leaf := ledger.KeptLeaf{Key: string(list[keptHash:end])}
 		copy(leaf.Hash[:], list[:keptHash])
 		out.Leaves = append(out.Leaves, leaf)
 		list = list[min(end+1, len(list)):]
@@ -307,13 +308,13 @@ func (a *Archive) parseList(ctx context.Context, w entra.Window, of []listRow) (
 }
 
 // goneOn is a list of which added has the records that have other contents than in base.
-func goneOn(base, added archive.KeptList) (out archive.KeptList) {
+func goneOn(base, added ledger.KeptList) (out ledger.KeptList) {
 	changed := make(map[string]bool, len(added.Leaves))
 	for _, l := range added.Leaves {
 		changed[l.Key] = true
 	}
 	dated := base.Dates != nil && added.Dates != nil
-	take := func(from archive.KeptList, i int) {
+	take := func(from ledger.KeptList, i int) {
 		out.Leaves = append(out.Leaves, from.Leaves[i])
 		if dated {
 			out.Dates = append(out.Dates, from.Dates[i])

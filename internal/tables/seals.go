@@ -64,7 +64,7 @@ func decodeSeal(stream entra.Stream, body []byte) (seal.Seal, error) {
 	return out, nil
 }
 
-// Seal is archive.Store's.
+// Seal is collect.Store's.
 func (a *Archive) Seal(ctx context.Context, stream entra.Stream, entry int64) (seal.Seal, error) {
 	doing := fmt.Sprintf("read entry %d of the log of %s", entry, stream)
 	got, err := a.client.Get(ctx, coverageTable, string(stream), sealKey(entry), doing)
@@ -78,7 +78,7 @@ func (a *Archive) Seal(ctx context.Context, stream entra.Stream, entry int64) (s
 	return decodeSeal(stream, got.Body)
 }
 
-// LogSize is archive.Store's.
+// LogSize is collect.Store's.
 func (a *Archive) LogSize(ctx context.Context, stream entra.Stream, most int64) (int64, error) {
 	size, err := a.countLog(ctx, stream, max(0, most-1))
 	if err == nil && most > 0 && size < most {
@@ -120,7 +120,7 @@ func (a *Archive) Seals(ctx context.Context, stream entra.Stream) iter.Seq2[seal
 	return decoded(all, func(body []byte) (seal.Seal, error) { return decodeSeal(stream, body) })
 }
 
-// SealedSince is archive.Indexed's.
+// SealedSince is derive.Indexed's.
 func (a *Archive) SealedSince(ctx context.Context, stream entra.Stream, entry int64) ([]time.Time, error) {
 	var out []time.Time
 	query := rows.Query{Filter: logFilter(stream, entry), Columns: "RowKey,Hour"}

@@ -16,9 +16,10 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/dev/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
@@ -83,21 +84,21 @@ func TestInsertingWhatIsThereIsRefused(t *testing.T) {
 	_, err := store.Insert(t.Context(), window, []entra.Record{signIn(t, "a", 1, "1")}, seen)
 	require.NoError(t, err)
 	_, err = store.Insert(t.Context(), window, []entra.Record{signIn(t, "b", 1, "1"), signIn(t, "a", 1, "2")}, seen)
-	require.ErrorIs(t, err, archive.ErrExists)
+	require.ErrorIs(t, err, collect.ErrExists)
 	current, _ := contents(t, store)
 	require.Equal(t, []string{string(signIn(t, "a", 1, "1").Raw)}, current)
 }
 
 // apply carries out one change of record "a" against what is stored.
-func apply(t *testing.T, store *tablestest.Store, rec entra.Record) archive.Contents {
+func apply(t *testing.T, store *tablestest.Store, rec entra.Record) ledger.Contents {
 	stored, err := store.Stored(t.Context(), window, rec.Key, rec.Key)
 	require.NoError(t, err)
 	has := stored[rec.Key]
 	again := false
 	for _, e := range has.Earlier {
-		again = again || [archive.VersionHashBytes]byte(e[:]) == [archive.VersionHashBytes]byte(rec.Hash[:])
+		again = again || [ledger.VersionHashBytes]byte(e[:]) == [ledger.VersionHashBytes]byte(rec.Hash[:])
 	}
-	tally, err := store.Apply(t.Context(), window, []archive.Change{{Kind: archive.Supersede, Record: rec, Was: has.Current, Again: again}}, seen.Add(time.Hour))
+	tally, err := store.Apply(t.Context(), window, []collect.Change{{Kind: collect.Supersede, Record: rec, Was: has.Current, Again: again}}, seen.Add(time.Hour))
 	require.NoError(t, err)
 	return tally
 }
@@ -119,7 +120,7 @@ func TestAChangedRecordKeepsItsEarlierContents(t *testing.T) {
 	}
 	for i, step := range steps {
 		added := apply(t, store, step.becomes)
-		total.Tally = archive.Tally{Records: total.Records + added.Records, Versions: total.Versions + added.Versions,
+		total.Tally = ledger.Tally{Records: total.Records + added.Records, Versions: total.Versions + added.Versions,
 			Bytes: total.Bytes + added.Bytes, StoredBytes: total.StoredBytes + added.StoredBytes}
 		total.Sum.Add(added.Sum)
 		current, earlier := contents(t, store)
@@ -167,26 +168,26 @@ func TestOfTwoThatSupersedeTheSameContentOneIsRefused(t *testing.T) {
 	_, err := store.Insert(t.Context(), window, []entra.Record{one}, seen)
 	require.NoError(t, err)
 	change := func(content string) error {
-		_, err := store.Apply(t.Context(), window, []archive.Change{{Kind: archive.Supersede, Record: signIn(t, "a", 1, content), Was: one.Hash}}, seen)
+		_, err := store.Apply(t.Context(), window, []collect.Change{{Kind: collect.Supersede, Record: signIn(t, "a", 1, content), Was: one.Hash}}, seen)
 		return err
 	}
 	require.NoError(t, change("2"))
 	err = change("3")
-	require.True(t, errors.Is(err, archive.ErrMoved) || errors.Is(err, archive.ErrExists), "%v", err)
+	require.True(t, errors.Is(err, ledger.ErrMoved) || errors.Is(err, collect.ErrExists), "%v", err)
 }
 
 func TestACommitCountsOnlyOnWhatWasRead(t *testing.T) {
 	store := newStore(t)
 	p, err := store.Progress(t.Context(), window.Stream)
 	require.NoError(t, err)
-	require.Equal(t, archive.Progress{Stream: window.Stream}, p)
+	require.Equal(t, ledger.Progress{Stream: window.Stream}, p)
 
 	first := p
 	first.Run, first.Watermark, first.LastError, first.ClockOffset = "run 1", hour.Add(time.Second), "it's \"quoted\" é", -90*time.Second
 	first.Records, first.Bytes = 7, 1<<40
-	rows := []archive.Coverage{{Window: window, State: archive.WindowComplete, Passes: 2, Fetched: 9, New: 7, Changed: 1, Unchanged: 1, Records: 7,
+	rows := []ledger.Coverage{{Window: window, State: ledger.WindowComplete, Passes: 2, Fetched: 9, New: 7, Changed: 1, Unchanged: 1, Records: 7,
 		Versions: 1, Bytes: 1 << 40, StoredBytes: 12, FirstReadAt: hour, LastReadAt: seen}}
-	committed, err := store.Commit(t.Context(), archive.Lease{Execution: archive.Execution{ID: "r"}}, first, rows, nil)
+	committed, err := store.Commit(t.Context(), ledger.Lease{Execution: ledger.Execution{ID: "r"}}, first, rows, nil)
 	require.NoError(t, err)
 	read, err := store.Progress(t.Context(), window.Stream)
 	require.NoError(t, err)
@@ -194,16 +195,16 @@ func TestACommitCountsOnlyOnWhatWasRead(t *testing.T) {
 
 	other := p
 	other.Run = "run 2"
-	_, err = store.Commit(t.Context(), archive.Lease{Execution: archive.Execution{ID: "r"}}, other, []archive.Coverage{{Window: window, State: archive.WindowPartial}}, nil)
-	require.ErrorIs(t, err, archive.ErrMoved, "run 2 did not see run 1's commit")
+	_, err = store.Commit(t.Context(), ledger.Lease{Execution: ledger.Execution{ID: "r"}}, other, []ledger.Coverage{{Window: window, State: ledger.WindowPartial}}, nil)
+	require.ErrorIs(t, err, ledger.ErrMoved, "run 2 did not see run 1's commit")
 	other = committed
 	other.Run = "run 2"
-	_, err = store.Commit(t.Context(), archive.Lease{Execution: archive.Execution{ID: "r"}}, other, nil, nil)
+	_, err = store.Commit(t.Context(), ledger.Lease{Execution: ledger.Execution{ID: "r"}}, other, nil, nil)
 	require.NoError(t, err)
-	_, err = store.Commit(t.Context(), archive.Lease{Execution: archive.Execution{ID: "r"}}, committed, nil, nil)
-	require.ErrorIs(t, err, archive.ErrMoved, "run 1 did not see run 2's commit")
+	_, err = store.Commit(t.Context(), ledger.Lease{Execution: ledger.Execution{ID: "r"}}, committed, nil, nil)
+	require.ErrorIs(t, err, ledger.ErrMoved, "run 1 did not see run 2's commit")
 
-	var got []archive.Coverage
+	var got []ledger.Coverage
 	for cov, err := range store.Windows(t.Context(), window.Stream, hour.Add(-time.Hour), hour.Add(time.Minute)) {
 		require.NoError(t, err)
 		got = append(got, cov)
@@ -213,15 +214,15 @@ func TestACommitCountsOnlyOnWhatWasRead(t *testing.T) {
 
 func TestALongLedgerIsReadWhole(t *testing.T) {
 	store := newStore(t)
-	p := archive.Progress{Stream: window.Stream, Run: "r"}
+	p := ledger.Progress{Stream: window.Stream, Run: "r"}
 	const hours = 2500 // three answers of a query
-	for from := 0; from < hours; from += archive.MaxCommit {
-		var rows []archive.Coverage
-		for i := from; i < min(from+archive.MaxCommit, hours); i++ {
-			rows = append(rows, archive.Coverage{Window: entra.Window{Stream: window.Stream, Start: hour.Add(time.Duration(i) * time.Hour)}, State: archive.WindowComplete})
+	for from := 0; from < hours; from += ledger.MaxCommit {
+		var rows []ledger.Coverage
+		for i := from; i < min(from+ledger.MaxCommit, hours); i++ {
+			rows = append(rows, ledger.Coverage{Window: entra.Window{Stream: window.Stream, Start: hour.Add(time.Duration(i) * time.Hour)}, State: ledger.WindowComplete})
 		}
 		var err error
-		p, err = store.Commit(t.Context(), archive.Lease{Execution: archive.Execution{ID: "r"}}, p, rows, nil)
+		p, err = store.Commit(t.Context(), ledger.Lease{Execution: ledger.Execution{ID: "r"}}, p, rows, nil)
 		require.NoError(t, err)
 	}
 	next := hour
@@ -242,9 +243,9 @@ func TestQuarantineKeepsBytesOfAnySizeOnce(t *testing.T) {
 	raws := []string{`{"broken":true}`, noise.String()}
 	for range 2 {
 		for _, raw := range raws {
-			rejected := archive.Rejected{Raw: []byte(raw), Reason: "record has no id"}
+			rejected := collect.Rejected{Raw: []byte(raw), Reason: "record has no id"}
 			copy(rejected.Hash[:], raw[1:9])
-			require.NoError(t, store.Quarantine(t.Context(), window.Stream, []archive.Rejected{rejected}, seen))
+			require.NoError(t, store.Quarantine(t.Context(), window.Stream, []collect.Rejected{rejected}, seen))
 		}
 	}
 	n, err := store.InQuarantine(t.Context(), window.Stream)
@@ -331,11 +332,11 @@ func TestAWriteWhoseAnswerWasLostIsRecognised(t *testing.T) {
 		}
 		forward.ServeHTTP(w, r)
 	})
-	p, err := store.Commit(t.Context(), archive.Lease{Execution: archive.Execution{ID: "r"}}, archive.Progress{Stream: window.Stream, Run: "r"}, nil, nil)
+	p, err := store.Commit(t.Context(), ledger.Lease{Execution: ledger.Execution{ID: "r"}}, ledger.Progress{Stream: window.Stream, Run: "r"}, nil, nil)
 	require.NoError(t, err)
 	lose.Store(true)
 	p.Records = 5
-	p, err = store.Commit(t.Context(), archive.Lease{Execution: archive.Execution{ID: "r"}}, p, []archive.Coverage{{Window: window, State: archive.WindowComplete}}, nil)
+	p, err = store.Commit(t.Context(), ledger.Lease{Execution: ledger.Execution{ID: "r"}}, p, []ledger.Coverage{{Window: window, State: ledger.WindowComplete}}, nil)
 	require.NoError(t, err)
 	got, err := store.Progress(t.Context(), window.Stream)
 	require.NoError(t, err)
@@ -343,7 +344,7 @@ func TestAWriteWhoseAnswerWasLostIsRecognised(t *testing.T) {
 
 	lose.Store(true)
 	_, err = store.Insert(t.Context(), window, []entra.Record{signIn(t, "a", 1, "1")}, seen)
-	require.ErrorIs(t, err, archive.ErrExists, "the collector compares, and finds everything there")
+	require.ErrorIs(t, err, collect.ErrExists, "the collector compares, and finds everything there")
 }
 
 func TestAnAccountThatCantBeReachedIsNamedByItsSetting(t *testing.T) {

@@ -6,9 +6,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/dev/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
@@ -22,7 +22,7 @@ func TestStreamsWithALedgerAreFoundByAnyOfItsRows(t *testing.T) {
 	require.Empty(t, got)
 	at := time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)
 	for _, s := range []entra.Stream{logs.CustomSecurityAttributeAudits, logs.SignInsInteractiveUser} {
-		_, err := store.Commit(t.Context(), archive.Lease{}, archive.Progress{Stream: s, FrontierBegin: at, Watermark: at}, nil, nil)
+		_, err := store.Commit(t.Context(), ledger.Lease{}, ledger.Progress{Stream: s, FrontierBegin: at, Watermark: at}, nil, nil)
 		require.NoError(t, err)
 	}
 	got, err = store.Archived(t.Context())

@@ -6,8 +6,9 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
@@ -18,11 +19,11 @@ const fewRows = 3
 // that a query over their span costs less than a request for each. Those that are not in it are
 // read when their turn comes.
 func (a *Archive) superseded(ctx context.Context, w entra.Window,
-	changes []archive.Change) (map[string][]fetchedRow, error) {
+	changes []collect.Change) (map[string][]fetchedRow, error) {
 	wanted := make(map[string]bool)
 	var first, last time.Time
 	for _, change := range changes {
-		if change.Kind != archive.Supersede {
+		if change.Kind != collect.Supersede {
 			continue
 		}
 		at := change.Record.Time
@@ -51,9 +52,9 @@ func (a *Archive) superseded(ctx context.Context, w entra.Window,
 
 // supersede keeps the current row as an earlier version and writes the new content in its place, if
 // the row is still the one that was read.
-func (a *Archive) supersede(ctx context.Context, w entra.Window, change archive.Change, seen time.Time,
-	fetched map[string][]fetchedRow) (rows.Batch, archive.Contents, error) {
-	none := func(err error) (rows.Batch, archive.Contents, error) { return rows.Batch{}, archive.Contents{}, err }
+func (a *Archive) supersede(ctx context.Context, w entra.Window, change collect.Change, seen time.Time,
+	fetched map[string][]fetchedRow) (rows.Batch, ledger.Contents, error) {
+	none := func(err error) (rows.Batch, ledger.Contents, error) { return rows.Batch{}, ledger.Contents{}, err }
 	rk, _ := rowKey(change.Record.Key)
 	current, was, err := a.currentOf(ctx, w, change, rk, fetched)
 	if err != nil {
@@ -65,10 +66,10 @@ func (a *Archive) supersede(ctx context.Context, w entra.Window, change archive.
 		return none(err)
 	}
 	old, err := a.codec.encodeRecord(with, w, was, current[0].dates().supersededAt(seen))
-	if errors.Is(err, archive.ErrTooLarge) {
+	if errors.Is(err, collect.ErrTooLarge) {
 		// It was small enough when it was stored; the dictionary since made is none for it. The new
 		// content can't have its place.
-		return none(&archive.TooLarge{Key: change.Record.Key, Hash: change.Record.Hash, Size: len(was.Raw)})
+		return none(&collect.TooLarge{Key: change.Record.Key, Hash: change.Record.Hash, Size: len(was.Raw)})
 	}
 	if err != nil {
 		return none(err)
@@ -87,19 +88,19 @@ func (a *Archive) supersede(ctx context.Context, w entra.Window, change archive.
 	b := exchange(old, next, current, again)
 	if b.Size >= rows.MaxTransaction-rows.Overhead {
 		// Old and new content together do not fit one transaction, so they can't change places in one.
-		return none(&archive.TooLarge{Key: change.Record.Key, Hash: change.Record.Hash, Size: b.Size})
+		return none(&collect.TooLarge{Key: change.Record.Key, Hash: change.Record.Hash, Size: b.Size})
 	}
-	added := archive.Contents{}
+	added := ledger.Contents{}
 	added.StoredBytes = old.stored() + next.stored() - sizeOf(current) - sizeOf(again)
 	if again == nil {
-		added.Versions, added.Bytes, added.Sum = 1, int64(len(change.Record.Raw)), archive.SumOf(rk, change.Record.Hash)
+		added.Versions, added.Bytes, added.Sum = 1, int64(len(change.Record.Raw)), ledger.SumOf(rk, change.Record.Hash)
 	}
 	return b, added, nil
 }
 
 // currentOf are the rows of the content that a change replaces, and its record. Errors:
-// archive.ErrMoved where it is not the one that the change was compared with, *archive.Altered.
-func (a *Archive) currentOf(ctx context.Context, w entra.Window, change archive.Change, rk string,
+// ledger.ErrMoved where it is not the one that the change was compared with, *collect.Altered.
+func (a *Archive) currentOf(ctx context.Context, w entra.Window, change collect.Change, rk string,
 	fetched map[string][]fetchedRow) ([]fetchedRow, entra.Record, error) {
 	var err error
 	of, ok := fetched[rk]
@@ -111,11 +112,11 @@ func (a *Archive) currentOf(ctx context.Context, w entra.Window, change archive.
 	was, err := a.codec.decodeRecord(ctx, w, of)
 	switch {
 	case err != nil && entra.CodeOf(err) == entra.CodeTampered:
-		return nil, was, &archive.Altered{Key: change.Record.Key, Hash: change.Record.Hash, Err: err}
+		return nil, was, &collect.Altered{Key: change.Record.Key, Hash: change.Record.Hash, Err: err}
 	case err != nil:
 		return nil, was, fmt.Errorf("read %s in table %s: %w", rk, TableName(w), err)
 	case was.Hash != change.Was:
-		return nil, was, archive.ErrMoved
+		return nil, was, ledger.ErrMoved
 	}
 	return of, was, nil
 }

@@ -9,7 +9,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/tables"
@@ -34,11 +34,11 @@ func TestManyRecordsAreSupersededByFewRequests(t *testing.T) {
 	store, err := tablestest.New(tables.Config{ConnectionString: memstorage.New(time.Now).ConnectionString(), HTTP: &http.Client{Transport: counted}})
 	require.NoError(t, err)
 	var old []entra.Record
-	var changes []archive.Change
+	var changes []collect.Change
 	for i := range 200 {
 		rec := signIn(t, fmt.Sprint(i), i, "old")
 		old = append(old, rec)
-		changes = append(changes, archive.Change{Kind: archive.Supersede, Record: signIn(t, fmt.Sprint(i), i, "new"), Was: rec.Hash})
+		changes = append(changes, collect.Change{Kind: collect.Supersede, Record: signIn(t, fmt.Sprint(i), i, "new"), Was: rec.Hash})
 	}
 	_, err = store.Insert(t.Context(), window, old, seen)
 	require.NoError(t, err)

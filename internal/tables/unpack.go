@@ -7,8 +7,8 @@ import (
 
 	"github.com/klauspost/compress/zstd"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 )
 
 // unpacker decompresses records. It asks once for a dictionary that can't be used, not for each
@@ -131,5 +131,5 @@ func examine(of []fetchedRow) (at place, problem string) {
 
 // versionOf tells whether a hash is that of the content that a row key names, where it names one.
 func (p place) versionOf(hash entra.Hash) bool {
-	return !p.isVersion || string(p.version[:archive.VersionHashBytes]) == string(hash[:archive.VersionHashBytes])
+	return !p.isVersion || string(p.version[:ledger.VersionHashBytes]) == string(hash[:ledger.VersionHashBytes])
 }

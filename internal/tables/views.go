@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/derive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
@@ -26,8 +26,8 @@ func (v *Views) dropMonth(ctx context.Context, stream entra.Stream, month time.T
 	return v.client.DropRows(ctx, indexTable(month), string(stream), "")
 }
 
-// IndexDay is archive.IndexStore's.
-func (v *Views) IndexDay(ctx context.Context, d archive.Day, state archive.IndexedDay, again bool) (int, error) {
+// IndexDay is derive.Store's.
+func (v *Views) IndexDay(ctx context.Context, d derive.Day, state derive.IndexedDay, again bool) (int, error) {
 	found := newDayIndex(d.Stream)
 	if err := v.archive.inspectAll(ctx, d.Stream, d.Start, d.Start.AddDate(0, 0, 1), found.take); err != nil {
 		return 0, err
@@ -109,7 +109,7 @@ func (v *Views) growRow(ctx context.Context, index string, stream entra.Stream, 
 	return err
 }
 
-// SetIndexedUpTo is archive.IndexStore's.
+// SetIndexedUpTo is derive.Store's.
 func (v *Views) SetIndexedUpTo(ctx context.Context, stream entra.Stream, entries int64) error {
 	b := rows.NewEntity(string(stream), indexedMark, 128)
 	b.Text("Entries", fmt.Sprint(entries))

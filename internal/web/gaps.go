@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 )
 
 // GapsHeader says which parts of what was asked for the archive does not have, and why. It is
@@ -30,7 +30,7 @@ type Gap struct {
 func (g Gap) String() string { return g.Start + "/" + g.End + " " + g.Reason }
 
 // Gaps writes gaps as they stand in answers.
-func Gaps(gaps []archive.Gap) []Gap {
+func Gaps(gaps []ledger.Gap) []Gap {
 	var out []Gap
 	for _, g := range gaps {
 		out = append(out, Gap{Time(g.From), Time(g.To), g.Reason})
@@ -39,7 +39,7 @@ func Gaps(gaps []archive.Gap) []Gap {
 }
 
 // SetGaps sets the header: the newest few, in printable ASCII, less than a kilobyte in all.
-func SetGaps(h http.Header, gaps []archive.Gap) {
+func SetGaps(h http.Header, gaps []ledger.Gap) {
 	if len(gaps) == 0 {
 		return
 	}

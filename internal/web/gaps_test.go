@@ -8,15 +8,15 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/web"
 )
 
 func TestTheHeaderNamesTheNewestGapsAndIsShortAndASCII(t *testing.T) {
-	var gaps []archive.Gap
+	var gaps []ledger.Gap
 	begin := time.Date(2026, 10, 1, 0, 0, 0, 0, time.UTC)
 	for i := range 40 {
-		gaps = append(gaps, archive.Gap{From: begin.AddDate(0, i, 0), To: begin.AddDate(0, i+1, 0), Reason: "purged by a rule with an ü,\r\nand " + strings.Repeat("more ü ", 100)})
+		gaps = append(gaps, ledger.Gap{From: begin.AddDate(0, i, 0), To: begin.AddDate(0, i+1, 0), Reason: "purged by a rule with an ü,\r\nand " + strings.Repeat("more ü ", 100)})
 	}
 	h := http.Header{}
 	web.SetGaps(h, gaps)

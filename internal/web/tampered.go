@@ -1,10 +1,9 @@
 package web
 
 import (
+	"github.com/entraledger/entraledger/internal/records"
 	"net/http"
 	"strconv"
-
-	"github.com/entraledger/entraledger/internal/archive"
 )
 
 // TamperedHeader says how many records of an answer were altered since they were written. Lists
@@ -38,7 +37,7 @@ func AppendTamperedCount(dst []byte, n int) []byte {
 // Tampered is the object that stands for an altered record, in place of its bytes: of the record
 // only what its row key tells, id and time; what the key does not tell is left out. None of the
 // row's other cells is shown, for each may be what was altered.
-func Tampered(rec archive.Archived, timeProperty string) []byte {
+func Tampered(rec records.Archived, timeProperty string) []byte {
 	out := []byte{'{'}
 	if rec.Key.ID != "" {
 		out = appendMember(out, "id", rec.Key.ID)
@@ -50,7 +49,7 @@ func Tampered(rec archive.Archived, timeProperty string) []byte {
 }
 
 // AppendAnnotations appends what is said of an altered record to an object that is not closed yet.
-func AppendAnnotations(object []byte, rec archive.Archived) []byte {
+func AppendAnnotations(object []byte, rec records.Archived) []byte {
 	object = appendMember(object, TamperedAnnotation, rec.Tampered)
 	return appendMember(object, RowKeyAnnotation, rec.Row)
 }

@@ -15,9 +15,9 @@ import (
 
 	"github.com/entraledger/entraledger/functions/logs"
 	"github.com/entraledger/entraledger/functions/versionedlogs"
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/dev/azurite/azuritetest"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	tenantlogs "github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/streams"
@@ -74,6 +74,6 @@ func loseAnHour(t *testing.T, store *tablestest.Store) {
 	require.NoError(t, err)
 	w := entra.WindowOf(p.Stream, p.Begin.Add(2*time.Hour))
 	p.Lost, p.LostFrom, p.LostTo = 1, w.Start, w.End()
-	_, err = store.Commit(t.Context(), archive.Lease{}, p, []archive.Coverage{{Window: w, State: archive.WindowLost}}, nil)
+	_, err = store.Commit(t.Context(), ledger.Lease{}, p, []ledger.Coverage{{Window: w, State: ledger.WindowLost}}, nil)
 	require.NoError(t, err)
 }

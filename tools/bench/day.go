@@ -11,11 +11,12 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
@@ -92,7 +93,7 @@ func measureDay(ctx context.Context, d day, seed uint64, now time.Time) (day, er
 // walk is a tenant, an archive, and what counts the requests to them.
 type walk struct {
 	tenant         *simtenant.Tenant
-	source         archive.Source
+	source         collect.Source
 	store          *tablestest.Store
 	asked, counted *countingTransport
 	connection     string // of the store
@@ -128,7 +129,7 @@ func newWalk(ctx context.Context, tenant *simtenant.Tenant) (w walk, stop func()
 
 // day runs the collector every few minutes, and counts from the end of the warm-up on.
 func (w walk) day(ctx context.Context, d day, begin time.Time) (day, error) {
-	var before archive.Tally
+	var before ledger.Tally
 	var cpu float64
 	perHour := 60 / d.Minutes
 	for i := range (dayWarmUp + dayHours) * perHour {
@@ -158,16 +159,16 @@ func (w walk) day(ctx context.Context, d day, begin time.Time) (day, error) {
 
 // once is a run of a day, with three passes, and the line that it answers.
 func (w walk) once(ctx context.Context) (string, error) {
-	options := archive.Options{Simulated: true, Backfill: time.Hour, Passes: []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour}}
-	return invoke(ctx, archive.NewCollector(w.source, w.store, nil, options, w.tenant.Now, w.log), w.log)
+	options := collect.Options{Simulated: true, Backfill: time.Hour, Passes: []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour}}
+	return invoke(ctx, collect.New(w.source, w.store, nil, options, w.tenant.Now, w.log), w.log)
 }
 
 // tallyOf sums up what the store's ledger says.
-func tallyOf(ctx context.Context, store *tablestest.Store) (sum archive.Tally) {
+func tallyOf(ctx context.Context, store *tablestest.Store) (sum ledger.Tally) {
 	for _, stream := range logs.DefaultStreams() {
 		p, err := store.Progress(ctx, stream)
 		if err != nil {
-			return archive.Tally{} // the run before it would have failed, too
+			return ledger.Tally{} // the run before it would have failed, too
 		}
 		sum.Records += p.Records
 		sum.Versions += p.Versions

@@ -15,7 +15,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/entraledger/entraledger/functions/archivelogs"
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/web"
 )
@@ -40,7 +40,7 @@ func (w *written) logger() *slog.Logger { return web.NewLogger(w, slog.LevelInfo
 
 // invoke runs the timer function archivelogs as the Functions host does, with a collector, and
 // returns the line that it answers.
-func invoke(ctx context.Context, collector *archive.Collector, log *slog.Logger) (line string, err error) {
+func invoke(ctx context.Context, collector *collect.Collector, log *slog.Logger) (line string, err error) {
 	host, err := web.Serve(log, "", archivelogs.New(archivelogs.Config{Collector: collector, Streams: logs.DefaultStreams(),
 		Preflight: func(context.Context) {}, Budget: 10 * time.Minute, AlertAfter: 3 * time.Hour}))
 	if err != nil {

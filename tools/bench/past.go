@@ -12,10 +12,11 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
 	"github.com/jedib0t/go-pretty/v6/table"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
@@ -51,29 +52,29 @@ func (p plan) measurePast(ctx context.Context) ([]past, error) {
 
 func measurePast(ctx context.Context, users int, seed uint64, now time.Time) (past, error) {
 	out := past{Users: users}
-	read := func(options archive.Options, source func(archive.Source) archive.Source) (*pastArchive, error) {
+	read := func(options collect.Options, source func(collect.Source) collect.Source) (*pastArchive, error) {
 		a, err := newPastArchive(ctx, users, seed, now)
 		if err != nil {
 			return nil, err
 		}
 		return a, a.run(ctx, options, source(a.source))
 	}
-	asIs := func(s archive.Source) archive.Source { return s }
+	asIs := func(s collect.Source) collect.Source { return s }
 	// The age of the pass is one that a tenant still has, so nothing needs a second read now.
-	once, err := read(archive.Options{Simulated: true, Passes: []time.Duration{3 * time.Hour, onePassMore}}, asIs)
+	once, err := read(collect.Options{Simulated: true, Passes: []time.Duration{3 * time.Hour, onePassMore}}, asIs)
 	if err != nil {
 		return out, err
 	}
 	defer once.stop()
 	out.ReadOnce, out.Records = once.asked.requests.Load(), tallyOf(ctx, once.store).Records
-	twice, err := read(archive.Options{Simulated: true}, asIs)
+	twice, err := read(collect.Options{Simulated: true}, asIs)
 	if err != nil {
 		return out, err
 	}
 	defer twice.stop()
 	out.ReadTwice = twice.asked.requests.Load()
 
-	thin, err := read(archive.Options{Simulated: true}, func(s archive.Source) archive.Source { return poorly{s} })
+	thin, err := read(collect.Options{Simulated: true}, func(s collect.Source) collect.Source { return poorly{s} })
 	if err != nil {
 		return out, err
 	}
@@ -83,7 +84,7 @@ func measurePast(ctx context.Context, users int, seed uint64, now time.Time) (pa
 	}
 	before := tallyOf(ctx, thin.store)
 	graphBefore, tablesBefore, sealsBefore, cpu := thin.asked.requests.Load(), thin.counted.requests.Load(), sealsOf(ctx, thin.store), cpuSeconds()
-	if err := thin.run(ctx, archive.Options{Simulated: true}, thin.source); err != nil {
+	if err := thin.run(ctx, collect.Options{Simulated: true}, thin.source); err != nil {
 		return out, err
 	}
 	out.EnrichGraph, out.EnrichTables = thin.asked.requests.Load()-graphBefore, thin.counted.requests.Load()-tablesBefore
@@ -95,9 +96,9 @@ func measurePast(ctx context.Context, users int, seed uint64, now time.Time) (pa
 }
 
 // poorly asks a source for the poorer form of what has two, as the version before did.
-type poorly struct{ archive.Source }
+type poorly struct{ collect.Source }
 
-// Pages is archive.Source's. The archive is not told that it is the poorer form: nothing falls
+// Pages is collect.Source's. The archive is not told that it is the poorer form: nothing falls
 // back.
 func (s poorly) Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page, error] {
 	if forms := logs.Of(q.Stream).Forms; len(forms) > 1 {
@@ -129,10 +130,10 @@ func newPastArchive(ctx context.Context, users int, seed uint64, now time.Time) 
 }
 
 // run has the collector run until nothing is left to do.
-func (a *pastArchive) run(ctx context.Context, options archive.Options, source archive.Source) error {
+func (a *pastArchive) run(ctx context.Context, options collect.Options, source collect.Source) error {
 	for n := range 40 {
-		collector := archive.NewCollector(source, a.store, nil, options, a.tenant.Now, slog.New(slog.DiscardHandler))
-		report, err := collector.Run(ctx, archive.Execution{ID: fmt.Sprint("bench ", n), Work: "bench"}, logs.DefaultStreams(), 10*time.Minute)
+		collector := collect.New(source, a.store, nil, options, a.tenant.Now, slog.New(slog.DiscardHandler))
+		report, err := collector.Run(ctx, ledger.Execution{ID: fmt.Sprint("bench ", n), Work: "bench"}, logs.DefaultStreams(), 10*time.Minute)
 		if err != nil {
 			return err
 		}

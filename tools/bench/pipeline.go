@@ -10,9 +10,10 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
@@ -31,9 +32,9 @@ func pipeline(ctx context.Context, j job) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	options := archive.Options{Simulated: true, Passes: []time.Duration{3 * time.Hour, onePassMore}}
-	collector := archive.NewCollector(source, store, nil, options, time.Now, log)
-	did, err := collector.Run(ctx, archive.Execution{ID: "bench", Work: "bench"}, []entra.Stream{logs.SignInsInteractiveUser}, j.Limit)
+	options := collect.Options{Simulated: true, Passes: []time.Duration{3 * time.Hour, onePassMore}}
+	collector := collect.New(source, store, nil, options, time.Now, log)
+	did, err := collector.Run(ctx, ledger.Execution{ID: "bench", Work: "bench"}, []entra.Stream{logs.SignInsInteractiveUser}, j.Limit)
 	if err != nil {
 		return outcome{}, fmt.Errorf("archive the sign-ins: %w", err)
 	}

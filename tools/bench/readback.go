@@ -9,12 +9,13 @@ import (
 
 	"github.com/jedib0t/go-pretty/v6/table"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/records"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
+	"github.com/entraledger/entraledger/internal/verify"
 )
 
 // The aims of reading back.
@@ -100,7 +101,7 @@ func readBack(ctx context.Context, j job) (outcome, error) {
 	case "verify":
 		got.Records, err = verifyAll(ctx, store)
 	default:
-		reading := archive.Reading{Stream: logs.SignInsInteractiveUser, From: j.Now.Add(-j.Span), To: j.Now.Add(time.Hour), NewestFirst: j.Way == "newest"}
+		reading := records.Reading{Stream: logs.SignInsInteractiveUser, From: j.Now.Add(-j.Span), To: j.Now.Add(time.Hour), NewestFirst: j.Way == "newest"}
 		for rec, failed := range store.Read(ctx, reading) {
 			if failed != nil {
 				return got, failed
@@ -136,7 +137,7 @@ func walkPages(ctx context.Context, store *tablestest.Store, j job) (int64, erro
 }
 
 func verifyAll(ctx context.Context, store *tablestest.Store) (int64, error) {
-	v := archive.Verification{Streams: []entra.Stream{logs.SignInsInteractiveUser}}
+	v := verify.Verification{Streams: []entra.Stream{logs.SignInsInteractiveUser}}
 	if err := v.Work(ctx, store, nil, time.Now().Add(time.Hour)); err != nil {
 		return 0, err
 	}

@@ -17,11 +17,13 @@ import (
 
 	"github.com/entraledger/entraledger/functions/downloads"
 	"github.com/entraledger/entraledger/functions/logs"
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/collect"
+	"github.com/entraledger/entraledger/internal/derive"
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/ledger"
 	tenantlogs "github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/streams"
@@ -198,15 +200,15 @@ func fillArchive(ctx context.Context, store *tablestest.Store, stream entra.Stre
 	if err != nil {
 		return nil, err
 	}
-	options := archive.Options{Simulated: true, Backfill: time.Duration(days+5) * 24 * time.Hour, Passes: []time.Duration{time.Hour}}
+	options := collect.Options{Simulated: true, Backfill: time.Duration(days+5) * 24 * time.Hour, Passes: []time.Duration{time.Hour}}
 	for _, later := range []time.Duration{10 * time.Minute, 2 * time.Hour, 3 * time.Hour} {
 		tenant.Freeze(now.Add(later))
-		collector := archive.NewCollector(source, store, nil, options, tenant.Now, slog.New(slog.DiscardHandler))
-		if _, err := collector.Run(ctx, archive.Execution{ID: "bench " + later.String(), Work: "bench"}, []entra.Stream{stream}, 20*time.Minute); err != nil {
+		collector := collect.New(source, store, nil, options, tenant.Now, slog.New(slog.DiscardHandler))
+		if _, err := collector.Run(ctx, ledger.Execution{ID: "bench " + later.String(), Work: "bench"}, []entra.Stream{stream}, 20*time.Minute); err != nil {
 			return nil, err
 		}
 	}
-	report, err := archive.UpdateIndex(ctx, store, archive.Execution{ID: "bench", Work: "bench"}, stream, false, time.Now().Add(20*time.Minute))
+	report, err := derive.Update(ctx, store, ledger.Execution{ID: "bench", Work: "bench"}, stream, false, time.Now().Add(20*time.Minute))
 	if err == nil && report.Days < days-2 {
 		err = fmt.Errorf("only %d days could be indexed", report.Days)
 	}

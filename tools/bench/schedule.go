@@ -15,10 +15,11 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/jedib0t/go-pretty/v6/table"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
@@ -147,10 +148,10 @@ func runPasses(ctx context.Context, folder, connection string, begin time.Time) 
 	if err != nil {
 		return schedule{}, err
 	}
-	options := archive.Options{Simulated: true, Backfill: time.Hour, Passes: []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour}}
+	options := collect.Options{Simulated: true, Backfill: time.Hour, Passes: []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour}}
 	s, err := runEveryFiveMinutes(tenant, begin, 5, 11, func(now time.Time) error {
-		collector := archive.NewCollector(source, store, nil, options, tenant.Now, slog.New(slog.DiscardHandler))
-		_, err := collector.Run(ctx, archive.Execution{ID: "bench " + now.String(), Work: "bench"}, []entra.Stream{logs.SignInsInteractiveUser}, time.Minute)
+		collector := collect.New(source, store, nil, options, tenant.Now, slog.New(slog.DiscardHandler))
+		_, err := collector.Run(ctx, ledger.Execution{ID: "bench " + now.String(), Work: "bench"}, []entra.Stream{logs.SignInsInteractiveUser}, time.Minute)
 		return err
 	})
 	s.Name = "frontier and three passes"

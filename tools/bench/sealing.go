@@ -14,10 +14,11 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/derive"
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
@@ -122,7 +123,7 @@ func measureSealing(ctx context.Context, users int, restless bool, seed uint64, 
 // index indexes the first day, which is settled, and sums up what that takes.
 func (s *sealing) index(ctx context.Context, store *tablestest.Store, service *memstorage.Service, begin time.Time) error {
 	for _, stream := range logs.DefaultStreams() {
-		_, err := archive.UpdateIndex(ctx, store, archive.Execution{ID: "bench", Work: "bench"}, stream, false, time.Now().Add(time.Minute))
+		_, err := derive.Update(ctx, store, ledger.Execution{ID: "bench", Work: "bench"}, stream, false, time.Now().Add(time.Minute))
 		if err != nil {
 			return err
 		}

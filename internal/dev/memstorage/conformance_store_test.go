@@ -14,7 +14,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
+	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
 	"github.com/entraledger/entraledger/internal/logs"
@@ -35,8 +35,8 @@ func TestTheArchivesStoreWorksAlikeOnBoth(t *testing.T) {
 		require.NoError(t, err)
 		require.Zero(t, n, "there is no table yet")
 		for _, raw := range []string{"one", "two", "one"} {
-			rejected := archive.Rejected{Raw: []byte(raw), Hash: entra.HashOf([]byte(raw)), Reason: "a test's"}
-			require.NoError(t, store.Quarantine(ctx, logs.Provisioning, []archive.Rejected{rejected}, at))
+			rejected := collect.Rejected{Raw: []byte(raw), Hash: entra.HashOf([]byte(raw)), Reason: "a test's"}
+			require.NoError(t, store.Quarantine(ctx, logs.Provisioning, []collect.Rejected{rejected}, at))
 		}
 		n, err = store.InQuarantine(ctx, logs.Provisioning)
 		require.NoError(t, err)

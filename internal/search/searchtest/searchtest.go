@@ -12,10 +12,11 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/entraledger/entraledger/internal/archive"
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/records"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
@@ -58,20 +59,20 @@ func (a *Archive) Add(t testing.TB, s entra.Stream, objects ...map[string]any) {
 func (a *Archive) Now() time.Time { return a.begin.Add(24 * time.Hour) }
 
 // Progress says that the day was read.
-func (a *Archive) Progress(_ context.Context, s entra.Stream) (archive.Progress, error) {
-	return archive.Progress{Stream: s, Begin: a.begin, Backfilled: a.begin, FrontierBegin: a.begin,
+func (a *Archive) Progress(_ context.Context, s entra.Stream) (ledger.Progress, error) {
+	return ledger.Progress{Stream: s, Begin: a.begin, Backfilled: a.begin, FrontierBegin: a.begin,
 		Watermark: a.Now(), LastRunAt: a.Now()}, nil
 }
 
-// Read is archive.Records's.
-func (a *Archive) Read(ctx context.Context, r archive.Reading) iter.Seq2[archive.Archived, error] {
-	return func(yield func(archive.Archived, error) bool) {
+// Read is records.Reader's.
+func (a *Archive) Read(ctx context.Context, r records.Reading) iter.Seq2[records.Archived, error] {
+	return func(yield func(records.Archived, error) bool) {
 		for rec, err := range a.Store.Read(ctx, r) {
 			if why := a.Failing[rec.Key.ID]; err == nil && why != nil {
-				rec, err = archive.Archived{}, why
+				rec, err = records.Archived{}, why
 			}
 			if why := a.Altered[rec.Key.ID]; err == nil && why != "" && (a.AlteredIn == "" || a.AlteredIn == r.Stream) {
-				altered := archive.Archived{Key: rec.Key, Place: rec.Place, Tampered: why, Row: rec.Row}
+				altered := records.Archived{Key: rec.Key, Place: rec.Place, Tampered: why, Row: rec.Row}
 				if a.NoKey[rec.Key.ID] {
 					altered.Key = entra.Key{}
 				}

@@ -1,0 +1,90 @@
+// Package clocks tells the time where one of three clocks may be wrong.
+package clocks
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// Tolerance is how far two clocks that agree may be apart.
+const Tolerance = 5 * time.Minute
+
+// Readings are what three clocks said at about the same moment.
+type Readings struct {
+	Graph, Storage, Machine time.Time
+}
+
+// Agreed is the time that two of the clocks agree on within five minutes: Graph's if it is one of
+// them, as records are dated by it, otherwise the storage service's. wrong names the clock that
+// says otherwise; empty where all agree. Where no two agree the error has entra.CodeConflict, and
+// nothing may be decided by any of them.
+func (c Readings) Agreed() (now time.Time, wrong string, err error) {
+	near := func(a, b time.Time) bool { return !a.IsZero() && !b.IsZero() && a.Sub(b).Abs() <= Tolerance }
+	graph, machine := near(c.Graph, c.Storage), near(c.Graph, c.Machine)
+	switch {
+	case graph && machine:
+		return c.Graph.UTC(), "", nil
+	case graph:
+		return c.Graph.UTC(), c.odd("this machine's", c.Machine, c.Graph), nil
+	case machine:
+		return c.Graph.UTC(), c.odd("the storage service's", c.Storage, c.Graph), nil
+	case near(c.Storage, c.Machine):
+		return c.Storage.UTC(), c.odd("Microsoft Graph's", c.Graph, c.Storage), nil
+	}
+	return time.Time{}, "", &entra.Error{Code: entra.CodeConflict, Doing: "tell the time",
+		Why: fmt.Sprintf("no two of three clocks agree within %s: Microsoft Graph says %s, the storage service %s, this machine %s",
+			Tolerance, said(c.Graph), said(c.Storage), said(c.Machine)),
+		Remedy: "nothing was read or moved; the next run tries again; if it stays, look at the service health of Graph and of the storage account"}
+}
+
+func (c Readings) odd(name string, t, right time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%s clock says %s, the others %s", name, said(t), said(right))
+}
+
+func said(t time.Time) string {
+	if t.IsZero() {
+		return "nothing"
+	}
+	return t.UTC().Format(time.RFC3339)
+}
+
+// Timekeeper tells the time for whatever is decided by it. Storage is nil where the tenant is a
+// simulated one with a time of its own, which counts alone then.
+type Timekeeper struct {
+	Graph, Storage func(context.Context) (time.Time, error)
+	Machine        func() time.Time
+	Log            *slog.Logger
+}
+
+// Now is the time that two of the three clocks agree on. The third is named in the log. A clock
+// that does not answer agrees with none.
+func (t Timekeeper) Now(ctx context.Context) (time.Time, error) {
+	asked, err := t.Graph(ctx)
+	if err != nil || t.Storage == nil {
+		return asked.UTC(), err
+	}
+	clocks := Readings{Graph: asked, Machine: t.Machine()}
+	if clocks.Storage, err = t.Storage(ctx); err != nil {
+		t.Log.WarnContext(ctx, "the storage service tells no time", "error", err.Error())
+	}
+	return clocks.Now(ctx, t.Log)
+}
+
+// Now is Agreed, with the clock that says otherwise named in the log.
+func (c Readings) Now(ctx context.Context, log *slog.Logger) (time.Time, error) {
+	now, wrong, err := c.Agreed()
+	if ended := ctx.Err(); ended != nil && err != nil { // a clock that was not read agrees with none
+		err = fmt.Errorf("tell the time: %w", ended)
+	}
+	if wrong != "" {
+		log.WarnContext(ctx, "a clock is wrong, and is not gone by", "clock", wrong)
+	}
+	return now, err
+}

@@ -1,0 +1,367 @@
+// Package collect copies the tenant's logs into a store: what is new, late, or changed. It knows
+// where records come from (Source) and where they go (Store).
+package collect
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/entraledger/entraledger/internal/clocks"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/sealing"
+)
+
+// Options of a Collector. Zero values mean the defaults.
+type Options struct {
+	Backfill time.Duration   // how far back the first run reaches; default 30 days
+	Lag      time.Duration   // records younger than this are left to the next run; default 5 minutes: what Graph needs as a rule
+	Overlap  time.Duration   // how much of what was read the frontier reads again; default 2 minutes
+	Parallel int             // streams that are read at the same time; bounds the memory for pages; default 3
+	Writers  int             // windows of one page that are written at the same time; default 4
+	Passes   []time.Duration // ages at which windows are read again, up to MaxPasses; default 3 h, 24 h, 7 d
+	Turn     int             // pages a stream may read of its backfill before the next stream's turn; default 25
+
+	AlertAfter time.Duration // how long a stream may stand still before a run fails for it; 0: for ever
+	// Simulated says that the source is a simulated tenant with a time of its own: it is not
+	// compared with other clocks.
+	Simulated bool
+}
+
+func (o Options) withDefaults() Options {
+	o.Backfill = orElse(o.Backfill, ledger.DefaultBackfill)
+	o.Lag = orElse(o.Lag, ledger.DefaultLag)
+	o.Overlap = orElse(o.Overlap, 2*time.Minute)
+	o.Parallel = orElse(o.Parallel, 3)
+	o.Writers = orElse(o.Writers, groupWriters)
+	o.Turn = orElse(o.Turn, 25)
+	if o.Passes == nil {
+		o.Passes = []time.Duration{3 * time.Hour, 24 * time.Hour, 7 * 24 * time.Hour}
+	}
+	return o
+}
+
+func orElse[T int | time.Duration](v, fallback T) T {
+	if v == 0 {
+		return fallback
+	}
+	return v
+}
+
+// Collector copies streams from a Source into a Store.
+type Collector struct {
+	source  Source
+	store   Store
+	heads   sealing.HeadWriter
+	options Options
+	clock   func() time.Time
+	log     *slog.Logger
+}
+
+// New makes a Collector. heads is nil where there is no place for them. clock is the machine's; it is only compared with the tenant's.
+func New(source Source, store Store, heads sealing.HeadWriter, options Options, clock func() time.Time, log *slog.Logger) *Collector {
+	return &Collector{source: source, store: store, heads: heads, options: options.withDefaults(), clock: clock, log: log}
+}
+
+// StreamReport is what a run did for one stream.
+type StreamReport struct {
+	Stream entra.Stream
+	Pages  int
+	Reads  int // walks through pages that were begun
+	// Commits counts what the run has kept for good of what it read: the next one goes on from there.
+	Commits int
+	Balance
+	Watermark  time.Time
+	Backfilled time.Time
+	Reached    time.Time        // of a range: everything before was read
+	RangeDone  bool             // nothing of the range is left
+	CaughtUp   bool             // nothing is left to backfill
+	Overtaken  bool             // another execution has the stream
+	By         ledger.Execution // which
+	Yielded    bool             // the stream was left to an execution that waited for it
+	Sealed     int              // windows, in this run
+	Err        error
+}
+
+// Report is what a run did.
+type Report struct {
+	Now      time.Time // the tenant's time at the start
+	Streams  []StreamReport
+	Finished bool // false: the budget ended first, or another execution has a stream; the next run goes on
+}
+
+// Stepped tells whether the run has kept anything that the next one goes on from.
+func (r Report) Stepped() bool {
+	return slices.ContainsFunc(r.Streams, func(s StreamReport) bool { return s.Commits > 0 })
+}
+
+// Summary is the run in one line.
+func (r Report) Summary() string {
+	var sum Balance
+	pages, failed := 0, 0
+	for _, s := range r.Streams {
+		sum.add(s.Balance)
+		pages += s.Pages
+		if s.Err != nil {
+			failed++
+		}
+	}
+	text := fmt.Sprintf("%d streams, %d pages: %d records fetched, %d new, %d changed, %d unchanged, %d quarantined",
+		len(r.Streams), pages, sum.Fetched, sum.New, sum.Changed, sum.Unchanged, sum.Quarantined)
+	if sum.Enriched > 0 {
+		text += fmt.Sprintf(", %d in a richer form", sum.Enriched)
+	}
+	if failed > 0 {
+		text += fmt.Sprintf("; %d streams failed", failed)
+	}
+	if !r.Finished {
+		text += "; more is left, the next run goes on"
+	}
+	return text
+}
+
+// Run reads the newest hours of every stream, then again what is due, seals what was read, settles
+// what has had its last pass, and spends what is left of budget on backfill, oldest window first. A
+// stream that fails does not hold up the others; the error names all that failed. A budget that
+// ends is no error, unless a stream has stood still for too long. A stream that another execution
+// has is waited for as long as the budget lasts. Cancelling ctx ends the run at once; everything
+// committed stays.
+func (c *Collector) Run(ctx context.Context, by ledger.Execution, streams []entra.Stream, budget time.Duration) (Report, error) {
+	return c.run(ctx, by, streams, budget, func(runs []*streamRun) {
+		c.each(runs, func(r *streamRun) error { return r.frontier(ctx) })
+		c.each(runs, func(r *streamRun) error { return r.passes(ctx) })
+		c.each(runs, func(r *streamRun) error { return r.seal(ctx) })
+		c.backfills(ctx, runs)
+		c.each(runs, func(r *streamRun) error { return r.confirm(ctx) })
+		c.each(runs, func(r *streamRun) error { return r.second(ctx) })
+		c.each(runs, func(r *streamRun) error { return r.enrich(ctx) })
+		c.each(runs, func(r *streamRun) error { return r.seal(ctx) })
+	})
+}
+
+// Range reads the windows of [from, to) again, as far as the archive reaches, and seals again what that changes. It
+// begins a stream that was never read. Where the budget ends first, Reached in the report tells from where to go on.
+func (c *Collector) Range(ctx context.Context, by ledger.Execution, streams []entra.Stream, from, to time.Time, budget time.Duration) (Report, error) {
+	return c.run(ctx, by, streams, budget, func(runs []*streamRun) {
+		c.each(runs, func(r *streamRun) error { return r.readRange(ctx, from, to) })
+		c.each(runs, func(r *streamRun) error { return r.seal(ctx) })
+	})
+}
+
+func (c *Collector) run(ctx context.Context, by ledger.Execution, streams []entra.Stream, budget time.Duration, work func([]*streamRun)) (Report, error) {
+	var report Report
+	asked, err := c.source.Now(ctx)
+	if err != nil {
+		return report, fmt.Errorf("ask for the tenant's time: %w", err)
+	}
+	began := time.Now()
+	// Pages are asked for only within the budget; what was asked for may still be written after it.
+	reading, stop := context.WithTimeout(ctx, budget)
+	defer stop()
+	runs := make([]*streamRun, len(streams))
+	for i, s := range streams {
+		runs[i] = &streamRun{Collector: c, stream: s, id: by, began: began, ctx: ctx, reading: reading, span: unorderedSpan,
+			busy: make(chan struct{}, 1)}
+	}
+	opened := c.openAll(ctx, runs)
+	if report.Now, err = c.agree(ctx, asked, opened); err != nil {
+		return report, err
+	}
+	c.work(ctx, runs, opened, report.Now, work)
+
+	report.Finished = ctx.Err() == nil
+	var failures []error
+	for _, r := range runs {
+		r.end(ctx)
+		report.Streams = append(report.Streams, r.report())
+		report.Finished = report.Finished && r.err == nil && r.cause == nil && r.caughtUp() && r.hold != nil
+		if r.err != nil {
+			failures = append(failures, r.err)
+		}
+	}
+	return report, joined(failures, len(streams))
+}
+
+// opening is how a stream was found.
+type opening struct {
+	hold     *ledger.Writer
+	progress ledger.Progress
+	err      error
+}
+
+// openAll reads every stream's state.
+func (c *Collector) openAll(ctx context.Context, runs []*streamRun) []opening {
+	out := make([]opening, len(runs))
+	var group errgroup.Group
+	for i, r := range runs {
+		group.Go(func() error {
+			out[i].hold, out[i].progress, out[i].err = ledger.Open(ctx, c.store, r.id, r.stream)
+			return nil
+		})
+	}
+	_ = group.Wait() // every stream keeps its own error
+	return out
+}
+
+// agree is the time that the tenant's clock, the storage service's and this machine's agree on.
+func (c *Collector) agree(ctx context.Context, asked time.Time, opened []opening) (time.Time, error) {
+	if c.options.Simulated {
+		return asked.UTC(), nil
+	}
+	clocks := clocks.Readings{Graph: asked, Machine: c.clock()}
+	for _, o := range opened {
+		var held *ledger.Held
+		switch {
+		case o.hold != nil:
+			clocks.Storage = o.hold.OpenedAt
+		case errors.As(o.err, &held):
+			clocks.Storage = held.By.ReadAt
+		}
+	}
+	return clocks.Now(ctx, c.log)
+}
+
+// work does the work on the streams that nobody else has, and on the others as soon as they are
+// free.
+func (c *Collector) work(ctx context.Context, runs []*streamRun, opened []opening, now time.Time, work func([]*streamRun)) {
+	var (
+		ready   []*streamRun
+		waiting sync.WaitGroup
+		places  = make(chan struct{}, c.options.Parallel) // each holds pages in memory
+	)
+	for i, r := range runs {
+		r.now, r.progress = now, opened[i].progress
+		if !r.found(ctx, opened[i]) {
+			continue
+		}
+		if r.hold != nil {
+			ready = append(ready, r)
+			continue
+		}
+		waiting.Go(func() {
+			var o opening
+			o.hold, o.progress, o.err = ledger.Wait(r.reading, c.store, r.id, r.stream)
+			places <- struct{}{}
+			defer func() { <-places }()
+			r.now = r.tenantNow()
+			r.began = time.Now()
+			if r.found(ctx, o) && r.hold != nil {
+				work([]*streamRun{r})
+			} else {
+				r.done = true
+			}
+		})
+	}
+	work(ready)
+	waiting.Wait()
+}
+
+// found takes a stream that is free. It is false where the stream has failed; a stream that another
+// execution has is none.
+func (r *streamRun) found(ctx context.Context, o opening) bool {
+	var held *ledger.Held
+	if errors.As(o.err, &held) {
+		r.cause = held
+		return true
+	}
+	err := o.err
+	if err == nil {
+		r.cause = nil
+		err = r.open(ctx, o.hold, o.progress)
+	}
+	r.fail(err)
+	return err == nil
+}
+
+func joined(failures []error, streams int) error {
+	if len(failures) == 0 {
+		return nil
+	}
+	lines := make([]string, len(failures))
+	for i, err := range failures {
+		lines[i] = err.Error()
+	}
+	return &entra.Error{
+		Code:  entra.CodeOf(failures[0]),
+		Doing: "archive the tenant's logs",
+		Why:   fmt.Sprintf("%d of %d streams failed: %s", len(failures), streams, strings.Join(lines, " | ")),
+		Err:   errors.Join(failures...),
+	}
+}
+
+// each does a part of the work for every stream that is not done with, several at the same time.
+func (c *Collector) each(runs []*streamRun, work func(*streamRun) error) {
+	var group errgroup.Group
+	group.SetLimit(c.options.Parallel)
+	for _, r := range runs {
+		group.Go(func() error {
+			r.turn(work)
+			return nil
+		})
+	}
+	_ = group.Wait() // every stream keeps its own error
+}
+
+// turn does a part of the work for a stream. One that is done with is given back at once: another
+// may wait for it.
+func (r *streamRun) turn(work func(*streamRun) error) {
+	r.busy <- struct{}{}
+	defer func() { <-r.busy }()
+	if r.done {
+		return
+	}
+	r.fail(work(r))
+	if r.done {
+		r.finish(r.ctx)
+	}
+}
+
+// backfills gives turns to the stream whose oldest unread window is the oldest, because that is the one that Graph
+// forgets first.
+func (c *Collector) backfills(ctx context.Context, runs []*streamRun) {
+	var (
+		mu    sync.Mutex
+		taken = make(map[*streamRun]bool)
+		group errgroup.Group
+	)
+	next := func() *streamRun {
+		mu.Lock()
+		defer mu.Unlock()
+		var (
+			oldest *streamRun
+			first  time.Time
+		)
+		for _, r := range runs {
+			if taken[r] {
+				continue
+			}
+			if from, wants := r.wantsBackfill(ctx); wants && (oldest == nil || from.Before(first)) {
+				oldest, first = r, from
+			}
+		}
+		if oldest != nil {
+			taken[oldest] = true
+		}
+		return oldest
+	}
+	for range c.options.Parallel {
+		group.Go(func() error {
+			for r := next(); r != nil; r = next() {
+				r.turn(func(r *streamRun) error { return r.backfill(ctx) })
+				mu.Lock()
+				delete(taken, r)
+				mu.Unlock()
+			}
+			return nil
+		})
+	}
+	_ = group.Wait() // every stream keeps its own error
+}

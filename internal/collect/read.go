@@ -1,0 +1,470 @@
+package collect
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/logs"
+)
+
+// read is one walk through the pages of a span.
+type read struct {
+	*streamRun
+	cursor cursor
+	asked  ledger.Span
+	limit  int // pages after which the walk ends by itself; 0: drain it
+
+	pages   int
+	start   time.Time // where the cursor stood
+	beganAt time.Time // by the machine's monotonic clock
+	pageAt  time.Time // the tenant's time when the last page came
+	sheet   map[time.Time]*row
+	known   time.Time // the sheet has every row of the ledger from here to asked.to
+	last    time.Time // the newest record time so far
+	ordered bool      // records came oldest first so far
+	stored  bool      // rows were stored since the last commit
+
+	// rich: every page came in the richest form. Where a read is about what Graph can't be asked
+	// for, gone is up to when, and goneWhy the reason.
+	rich    bool
+	gone    time.Time
+	goneWhy string
+	// lookedBack: Graph was asked once more for what lies before all that the walk had met. Where
+	// it showed something, the walk ends at cut.
+	lookedBack bool
+	cut        time.Time
+
+	lateness ledger.Lateness // not yet committed
+}
+
+// row is a window's coverage as it is in the ledger and as this read leaves it.
+type row struct {
+	was, now ledger.Coverage
+	fresh    bool // the ledger had no row when the read began: nothing should be stored
+	// recount: rows are stored that was does not count, or may be. met are the contents that this
+	// read has met there, unless it learnt too late that they would be asked for.
+	recount bool
+	met     map[ledger.Sum]bool
+	unnoted bool
+	asked   bool // it was counted anew, against all that Graph has of it
+	// began is the row as the read found it, and keys those that it has met since, where somebody
+	// will ask.
+	began ledger.Coverage
+	keys  *keySet
+}
+
+// meet notes what a page holds of an hour that has to be counted again.
+func (w *row) meet(keyOf func(entra.Key) string, recs []entra.Record, again bool) {
+	if !w.recount && !again {
+		w.unnoted = true
+		return
+	}
+
+	w.recount = true
+	if w.met == nil {
+		w.met = make(map[ledger.Sum]bool, len(recs))
+	}
+	for _, rec := range recs {
+		w.met[ledger.SumOf(keyOf(rec.Key), rec.Hash)] = true
+	}
+}
+
+// run reads, stores and commits page by page: while one page is written the next is fetched.
+func (rd *read) run(ctx context.Context) error {
+	if err := rd.begin(ctx); err != nil {
+		return err
+	}
+	pages, stop := rd.fetch()
+	defer stop()
+	for f := range pages {
+		if f.err != nil {
+			return f.err
+		}
+		rd.pages++
+		rd.streamRun.pages++
+		err := rd.take(ctx, f.page)
+		f.page.Done()
+		if err != nil {
+			return err
+		}
+		if !rd.cut.IsZero() {
+			return nil
+		}
+		if rd.limit > 0 && rd.pages >= rd.limit && rd.ordered && rd.moved() {
+			return rd.commit(ctx, rd.at(), true)
+		}
+		if rd.hold.Yields() && rd.ordered && rd.moved() {
+			if err := rd.commit(ctx, rd.at(), true); err != nil {
+				return err
+			}
+			return ledger.ErrYielded
+		}
+	}
+	if err := rd.reading.Err(); err != nil {
+		return err
+	}
+	reached := rd.asked.To
+	if rd.endsEarly() {
+		reached = rd.at()
+	}
+	if err := rd.commit(ctx, reached, true); err != nil {
+		return err
+	}
+	if rd.hold.Yields() {
+		return ledger.ErrYielded
+	}
+	return nil
+}
+
+// fetched is a page, or the error in its place.
+type fetched struct {
+	page entra.Page
+	err  error
+}
+
+// fetch walks the pages in the background, one ahead of who takes them. stop ends the walk and waits for its end.
+func (rd *read) fetch() (pages <-chan fetched, stop func()) {
+	walk, cancel := context.WithCancel(rd.reading)
+	out := make(chan fetched)
+	go func() {
+		defer close(out)
+		for page, err := range rd.source.Pages(walk, rd.query()) {
+			if err != nil {
+				out <- fetched{page, err} // a failure is heard beside a stop, too: somebody takes or drains it
+				return
+			}
+			select {
+			case out <- fetched{page: page}:
+			case <-walk.Done():
+				return
+			}
+		}
+	}()
+	return out, func() {
+		cancel()
+		for range out {
+			continue // what was fetched and not taken is fetched again by the next read
+		}
+	}
+}
+
+// query is what the source is asked for. Less than the narrowest span is not asked for.
+func (rd *read) query() entra.Query {
+	return entra.Query{Stream: rd.stream, From: rd.asked.From, To: rd.asked.To, Form: rd.form,
+		Divisible: rd.asked.To.Sub(rd.start) > rd.cursor.narrowest()}
+}
+
+// endsEarly tells whether the walk ended long before the time that it was to reach: that nothing
+// follows is believed when a question that begins with the last record has the same answer.
+func (rd *read) endsEarly() bool {
+	return rd.cursor.kind != readAgain && rd.ordered && rd.moved() && rd.asked.To.Sub(rd.at()) >= quietTail
+}
+
+// moved tells whether the walk got anywhere; one whose records all bear one time has to be drained.
+func (rd *read) moved() bool { return rd.at().After(rd.start) }
+
+// at is where the cursor stands.
+func (rd *read) at() time.Time { return rd.cursor.at(&rd.progress) }
+
+// begin notes in the ledger that a read is under way, and loads the rows of its span. The first one
+// of a run takes the stream's lease with it, before anything is written.
+func (rd *read) begin(ctx context.Context) error {
+	rd.reads++
+	rd.start, rd.beganAt = rd.at(), time.Now()
+	rd.ordered = rd.source.Ordered(rd.stream)
+	rd.sheet = make(map[time.Time]*row)
+	rd.known = entra.FloorHour(entra.Earlier(rd.asked.From, rd.start))
+	if err := rd.loadRows(ctx, rd.known, rd.asked.To); err != nil {
+		return err
+	}
+	if err := rd.missRows(ctx); err != nil {
+		return err
+	}
+	p := rd.progress
+	p.ReadingFrom, p.ReadingTo = rd.asked.From, rd.asked.To
+	for _, s := range rd.aborted {
+		p.ReadingFrom, p.ReadingTo = entra.Earlier(p.ReadingFrom, s.From), entra.Later(p.ReadingTo, s.To)
+	}
+	saved, err := rd.hold.Commit(ctx, p, nil, nil)
+	if err != nil {
+		return err
+	}
+	rd.progress = saved
+	return nil
+}
+
+// missRows looks for hours that were read and have no row any more: somebody took it away. The
+// totals still count what it did, and this read makes it anew.
+func (rd *read) missRows(ctx context.Context) error {
+	missing := 0
+	for hour := entra.FloorHour(rd.asked.From); hour.Before(rd.asked.To); hour = hour.Add(time.Hour) {
+		if _, ok := rd.sheet[hour]; !ok && rd.progress.WasRead(hour) {
+			rd.log.WarnContext(ctx, "the ledger's row of an hour that was read is not there; the hour is read anew", "stream", rd.stream, "hour", hour.Format(entra.HourFormat))
+			missing++
+		}
+	}
+	if missing == 0 {
+		return nil
+	}
+	return rd.resum(ctx, false)
+}
+
+func (rd *read) loadRows(ctx context.Context, from, to time.Time) error {
+	for cov, err := range rd.store.Windows(ctx, rd.stream, from, to) {
+		if err != nil {
+			return err
+		}
+		rd.sheet[cov.Start] = &row{was: cov, now: cov, began: cov, recount: cov.Doubt || rd.inDoubt(cov.Start)}
+	}
+	return nil
+}
+
+// inDoubt tells whether an earlier read of this run may have stored rows in an hour that it did not
+// count.
+func (r *streamRun) inDoubt(hour time.Time) bool {
+	return slices.ContainsFunc(r.aborted, func(s ledger.Span) bool { return s.Contains(hour) })
+}
+
+// take stores one page and commits how far it reaches.
+func (rd *read) take(ctx context.Context, page entra.Page) error {
+	if rd.hold.Expired() {
+		// The page was long in coming. Nothing is stored before the stream is known to be this
+		// execution's still.
+		if err := rd.hold.Acquire(ctx); err != nil {
+			return err
+		}
+	}
+	rd.pageAt = rd.tenantNow()
+	rd.stored = rd.stored || len(page.Records) > 0
+	if rd.rich = rd.rich && rd.isRich(rd.formOf(page)); rd.rich {
+		rd.progress.PoorSince = time.Time{}
+	}
+	results, err := rd.storePage(ctx, page)
+	if err != nil {
+		return err
+	}
+	balance := Balance{Fetched: int64(len(page.Records))}
+	for _, res := range results {
+		balance.New += res.balance.New
+		balance.Changed += res.balance.Changed
+		balance.Enriched += res.balance.Enriched
+		balance.Unchanged += res.balance.Unchanged
+		balance.Quarantined += res.balance.Quarantined
+		rd.book(res, rd.formOf(page))
+	}
+	if !balance.Holds() {
+		return &entra.Error{Code: entra.CodeInternal, Doing: "archive " + string(rd.stream),
+			Why:    fmt.Sprintf("the page does not balance: %+v", balance),
+			Remedy: "nothing of it was counted; please report this"}
+	}
+	rd.balance.add(balance)
+	if !rd.ordered || len(page.Records) == 0 {
+		return nil
+	}
+	return rd.commit(ctx, rd.last, false)
+}
+
+// book adds what was stored of one window to its row.
+func (rd *read) book(res groupResult, form string) {
+	w := rd.row(res.window.Start)
+	now := &w.now
+	now.Fetched += res.balance.Fetched
+	now.New += res.balance.New
+	now.Changed += res.balance.Changed
+	now.Enriched += res.balance.Enriched
+	now.Unchanged += res.balance.Unchanged
+	now.Quarantined += res.balance.Quarantined
+	if res.added != (ledger.Contents{}) {
+		noteForm(now, form, logs.Of(rd.stream).ColumnSet())
+		if p := &rd.progress; !rd.isRich(form) && !p.EnrichedTo.IsZero() {
+			p.EnrichedTo = entra.Earlier(p.EnrichedTo, now.Start) // it is to be read again
+		}
+	}
+	now.Records += res.added.Records
+	now.Versions += res.added.Versions
+	now.Bytes += res.added.Bytes
+	now.StoredBytes += res.added.StoredBytes
+	now.Sum.Add(res.added.Sum)
+	now.LastReadAt = entra.Later(now.LastReadAt, rd.now)
+	if w.was.State.IsRead() {
+		now.Late += res.balance.New
+		rd.lateness.Add(res.ages)
+	}
+	w.reopen()
+}
+
+// noteForm notes the form and the columns of what is added to an hour: the poorest of all that it
+// holds.
+func noteForm(c *ledger.Coverage, form string, columns int) {
+	if c.Counted() == 0 && c.Form == "" && c.ColumnSet == 0 {
+		c.Form, c.ColumnSet = form, columns
+		return
+	}
+	c.ColumnSet = min(c.ColumnSet, columns)
+	if c.Form != "" {
+		c.Form = logs.Of(c.Stream).Poorer(c.Form, form)
+	}
+}
+
+// reopen says of a sealed window that something came to it.
+func (w *row) reopen() {
+	if w.was.Seals == 0 {
+		return
+	}
+	fresh, changed, enriched := w.now.New-w.was.New, w.now.Changed-w.was.Changed, w.now.Enriched-w.was.Enriched
+	switch {
+	case fresh+changed > 0:
+		reason := fmt.Sprintf("%d new and %d changed records came after the seal", fresh, changed)
+		if enriched > 0 {
+			reason += fmt.Sprintf(", and %d in a richer form", enriched)
+		}
+		w.now.Reopen(reason)
+	case enriched > 0:
+		w.now.Reopen(fmt.Sprintf("%d records came in a richer form after the seal", enriched))
+	}
+}
+
+func (rd *read) row(hour time.Time) *row {
+	w, ok := rd.sheet[hour]
+	if !ok {
+		cov := ledger.Coverage{Window: entra.Window{Stream: rd.stream, Start: hour}, State: ledger.WindowPartial, FirstReadAt: rd.now, HasSum: true}
+		w = &row{now: cov, began: cov, fresh: true, recount: rd.inDoubt(hour)}
+		w.was.HasSum = true
+		rd.sheet[hour] = w
+	}
+	return w
+}
+
+// commit writes the rows that this read has changed and moves the cursor to reached, in as many transactions as the
+// rows need. Each of them is consistent by itself: a crash between two leaves a cursor behind which all is counted.
+func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
+	if reached.After(rd.asked.To) {
+		reached = rd.asked.To
+	}
+	if reached.Before(rd.at()) {
+		reached = rd.at()
+	}
+	if err := rd.lookBack(ctx, reached); err != nil {
+		return err
+	}
+	if !rd.cut.IsZero() {
+		reached, end = entra.Earlier(reached, rd.cut), true
+	}
+	passed := rd.pass(reached)
+	rows, err := rd.changedRows(ctx, passed, reached, end)
+	if err != nil {
+		return err
+	}
+	p := rd.progress
+	for first := true; first || len(rows) > 0; first = false {
+		n := min(len(rows), ledger.MaxCommit)
+		chunk := make([]ledger.Coverage, n)
+		for i, w := range rows[:n] {
+			if w.now.Revise(w.was); w.now.Revision != w.was.Revision || w.was.Doubt && !w.now.Doubt {
+				rd.sealer.Changed(w.was, w.now, w.asked)
+			}
+			chunk[i] = w.now
+			p.Apply(w.was, w.now)
+			if w.now.State != ledger.WindowPartial && w.now.End().After(rd.cursor.at(&p)) && !w.now.End().After(reached) {
+				rd.cursor.move(&p, w.now.End())
+			}
+		}
+		committed := rows[:n]
+		if rows = rows[n:]; len(rows) == 0 {
+			rd.cursor.move(&p, reached)
+			if end {
+				p.ReadingFrom, p.ReadingTo = time.Time{}, time.Time{}
+				for i, s := range rd.abortedAfter(reached) {
+					if i == 0 {
+						p.ReadingFrom, p.ReadingTo = s.From, s.To
+					}
+					p.ReadingFrom, p.ReadingTo = entra.Earlier(p.ReadingFrom, s.From), entra.Later(p.ReadingTo, s.To)
+				}
+			}
+		}
+		p.Lateness.Add(rd.lateness)
+		rd.lateness = ledger.Lateness{}
+		saved, err := rd.hold.Commit(ctx, p, chunk, nil)
+		if err != nil {
+			return err
+		}
+		for _, w := range committed {
+			w.was = w.now
+		}
+		p, rd.progress = saved, saved // the next one may fail, and the run's end writes it
+		rd.commits++
+	}
+	rd.stored = false
+	if end {
+		rd.streamRun.aborted = rd.abortedAfter(reached)
+	}
+	rd.forget(reached)
+	return nil
+}
+
+// abortedAfter is what earlier reads of this run stored behind a time, and did not count: the span
+// of a read may have shrunk since.
+func (r *streamRun) abortedAfter(reached time.Time) (left []ledger.Span) {
+	for _, s := range r.aborted {
+		if s.To.After(reached) {
+			left = append(left, ledger.Span{From: entra.Later(s.From, entra.FloorHour(reached)), To: s.To})
+		}
+	}
+	return left
+}
+
+// changedRows are the rows to be committed, in order: those with something new, and those that are
+// passed. Rows of hours in doubt are counted again where this read has met all that Graph has of
+// the hour; until then they wait.
+func (rd *read) changedRows(ctx context.Context, passed []*row, reached time.Time, end bool) ([]*row, error) {
+	isPassed := make(map[*row]bool, len(passed))
+	for _, w := range passed {
+		isPassed[w] = true
+	}
+	out := slices.Clone(passed)
+	for _, w := range rd.sheet {
+		if w.recount && (w.now != w.was || isPassed[w]) {
+			ready, err := rd.recount(ctx, w, reached, end)
+			if err != nil {
+				return nil, err
+			}
+			if !ready {
+				out = slices.DeleteFunc(out, func(o *row) bool { return o == w })
+				continue
+			}
+		}
+		if w.now != w.was && !isPassed[w] {
+			out = append(out, w)
+		}
+	}
+	// What was passed comes last, so that the cursor does not move before everything is counted.
+	slices.SortFunc(out, func(a, b *row) int {
+		if isPassed[a] != isPassed[b] {
+			if isPassed[a] {
+				return 1
+			}
+			return -1
+		}
+		return cmp.Compare(a.now.Start.Unix(), b.now.Start.Unix())
+	})
+	return out, nil
+}
+
+// forget drops rows that lie well behind the cursor, so that a read of years needs no more memory than one of a day.
+func (rd *read) forget(reached time.Time) {
+	keep := reached.Add(-24 * time.Hour)
+	if !rd.ordered || !keep.After(rd.known) {
+		return
+	}
+	rd.known = entra.FloorHour(keep)
+	for hour, w := range rd.sheet {
+		if hour.Before(rd.known) && w.now == w.was {
+			delete(rd.sheet, hour)
+		}
+	}
+}

@@ -1,0 +1,135 @@
+package collect
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
+)
+
+// Retire seals what a stream holds that is not collected any more, as soon as Graph can have
+// forgotten everything that is not archived: nothing can be added to it, and what is sealed to its
+// end is under the archive's retention. Until then it does nothing.
+func (c *Collector) Retire(ctx context.Context, by ledger.Execution, s entra.Stream, budget time.Duration) error {
+	_, err := c.run(ctx, by, []entra.Stream{s}, budget, func(runs []*streamRun) {
+		c.each(runs, func(r *streamRun) error { return r.retire(ctx) })
+		c.each(runs, func(r *streamRun) error { return r.confirm(ctx) }) // an hour in doubt would hold up the sealing for ever
+		c.each(runs, func(r *streamRun) error { return r.seal(ctx) })
+	})
+	return err
+}
+
+// retire marks what was never read as lost, and every pass as made.
+func (r *streamRun) retire(ctx context.Context) error {
+	p := &r.progress
+	if !p.Started() || r.now.Sub(p.Watermark) <= ledger.LongestRetention+24*time.Hour {
+		r.done = true
+		return nil
+	}
+	end := entra.FloorHour(p.Watermark.Add(time.Hour - entra.Tick))
+	if !p.SealedTo.Before(end) {
+		r.done = true
+		return nil
+	}
+	if p.Begin.IsZero() {
+		p.Begin = p.FrontierBegin // the backfill found nothing before it ended
+	}
+	if p.Backfilling() {
+		if err := r.giveUp(ctx, ledger.Span{From: p.Backfilled, To: p.FrontierBegin}); err != nil {
+			return err
+		}
+		p.Backfilled = p.FrontierBegin
+	}
+	if err := r.giveUp(ctx, ledger.Span{From: p.Watermark, To: end}); err != nil {
+		return err
+	}
+	p.Watermark = end
+	if err := r.giveUpReads(ctx); err != nil {
+		return err
+	}
+	ages := r.ages()
+	for _, age := range ages {
+		p.Passed.Set(age, end, ages)
+	}
+	if p.SealedTo.IsZero() {
+		p.SealedTo = p.FirstHour()
+	}
+	return nil
+}
+
+// giveUp marks a span as lost that was not read and that nobody can read any more.
+func (r *streamRun) giveUp(ctx context.Context, s ledger.Span) error {
+	known := make(map[time.Time]ledger.Coverage)
+	for cov, err := range r.store.Windows(ctx, r.stream, entra.FloorHour(s.From), s.To) {
+		if err != nil {
+			return err
+		}
+		known[cov.Start] = cov
+	}
+	p := r.progress
+	var rows []ledger.Coverage
+	for hour := entra.FloorHour(s.From); hour.Before(s.To); hour = hour.Add(time.Hour) {
+		was, ok := known[hour]
+		if !ok {
+			was = ledger.Coverage{Window: entra.Window{Stream: r.stream, Start: hour}, HasSum: true}
+		}
+		now := was
+		if now.Whole() {
+			continue
+		}
+		unread := ledger.Span{From: entra.Later(s.From, hour), To: now.End()}
+		if was.InPart() {
+			unread.From = entra.Earlier(unread.From, was.LostFrom)
+		}
+		now.Lose(unread)
+		now.State = now.StateOnceRead()
+		r.note(&now, was)
+		p.Apply(was, now)
+		rows = append(rows, now)
+	}
+	return r.commitRows(ctx, p, rows)
+}
+
+// note counts a change of a window by this run.
+func (r *streamRun) note(now *ledger.Coverage, was ledger.Coverage) {
+	if now.Revise(was); now.Revision != was.Revision {
+		r.sealer.Changed(was, *now, false)
+	}
+}
+
+// giveUpReads ends the wait of hours for a second read that nobody can make any more.
+func (r *streamRun) giveUpReads(ctx context.Context) error {
+	p := r.progress
+	var rows []ledger.Coverage
+	for was, err := range r.store.Windows(ctx, r.stream, entra.Later(p.SealedTo, p.FirstHour()), p.Watermark) {
+		if err != nil {
+			return err
+		}
+		if now := was; now.Awaits() || now.ReadOnce() {
+			if now.Reads == "" {
+				now.Reads = strconv.FormatInt(now.Records, 10)
+			}
+			now.MarkForgotten()
+			now.State = now.StateOnceRead()
+			r.note(&now, was)
+			p.Apply(was, now)
+			rows = append(rows, now)
+		}
+	}
+	return r.commitRows(ctx, p, rows)
+}
+
+// commitRows writes rows that a progress sums up, in as many transactions as they need.
+func (r *streamRun) commitRows(ctx context.Context, p ledger.Progress, rows []ledger.Coverage) (err error) {
+	for len(rows) > 0 {
+		n := min(len(rows), ledger.MaxCommit)
+		if p, err = r.hold.Commit(ctx, p, rows[:n], nil); err != nil {
+			return err
+		}
+		rows = rows[n:]
+	}
+	r.progress = p
+	return nil
+}

@@ -1,0 +1,143 @@
+package ledger_test
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
+	"github.com/entraledger/entraledger/internal/blobs"
+	"github.com/entraledger/entraledger/internal/collect"
+	"github.com/entraledger/entraledger/internal/derive"
+	"github.com/entraledger/entraledger/internal/dev/lab"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/purge"
+	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
+	"github.com/entraledger/entraledger/internal/verify"
+)
+
+// This file has every call of the explorer to the code that it explores.
+
+// exploredOptions make the archive small: few hours, one pass.
+var exploredOptions = collect.Options{
+	Backfill: 4 * time.Hour, Lag: time.Minute, Passes: []time.Duration{exploredPass}, Parallel: 1,
+}
+
+const (
+	exploredPass   = 2 * time.Hour
+	exploredBudget = 8 * time.Minute
+)
+
+// withSteadyRetries makes the SDK wait for the same time before each repetition of a request: its
+// own delays are random, but for their upper bound. A request that is not answered within a minute
+// is given up and repeated. The times are odd, so that two timers of one run seldom end at the same
+// moment: nobody decides which of them comes first.
+func withSteadyRetries(ctx context.Context) context.Context {
+	return policy.WithRetryOptions(ctx, policy.RetryOptions{
+		MaxRetries: 3, RetryDelay: time.Hour, MaxRetryDelay: 2300 * time.Millisecond, TryTimeout: 61 * time.Second})
+}
+
+// process is what one process of the app has: its own store, and no memory of what others did.
+type process struct {
+	store *tablestest.Store
+	heads *blobs.Store
+}
+
+func newProcess(connection string, transport http.RoundTripper) process {
+	client := &http.Client{Transport: transport}
+	store, err := tablestest.New(tables.Config{ConnectionString: connection, HTTP: client})
+	if err != nil {
+		panic(err) // the connection string is the explorer's own
+	}
+	heads, err := blobs.New(blobs.Config{ConnectionString: connection, HTTP: client})
+	if err != nil {
+		panic(err)
+	}
+	return process{store, heads}
+}
+
+// result is how a run ended.
+type result struct {
+	err       error
+	overtaken bool
+	left      bool // there is more to do
+}
+
+// run is something that the app does with the archive.
+type run func(ctx context.Context, p process, name string, source collect.Source, o collect.Options) result
+
+func executionOf(name string) ledger.Execution { return ledger.Execution{ID: name, Work: name} }
+
+func collected(report collect.Report, err error) result {
+	r := result{err: err, left: !report.Finished}
+	for _, s := range report.Streams {
+		r.overtaken = r.overtaken || s.Overtaken
+	}
+	return r
+}
+
+func newCollector(p process, source collect.Source, o collect.Options) *collect.Collector {
+	return collect.New(source, p.store, p.heads, o, time.Now, slog.New(slog.DiscardHandler))
+}
+
+func runCollect(ctx context.Context, p process, name string, source collect.Source, o collect.Options) result {
+	return collected(newCollector(p, source, o).Run(ctx, executionOf(name), []entra.Stream{lab.Stream}, exploredBudget))
+}
+
+// runRange reads everything again.
+func runRange(ctx context.Context, p process, name string, source collect.Source, o collect.Options) result {
+	now := time.Now().UTC()
+	c := newCollector(p, source, o)
+	return collected(c.Range(ctx, executionOf(name), []entra.Stream{lab.Stream}, now.Add(-48*time.Hour), now, exploredBudget))
+}
+
+// runPurge drops the months that ended an hour ago.
+func runPurge(ctx context.Context, p process, name string, _ collect.Source, _ collect.Options) result {
+	purger := purge.New(p.store, p.heads, purge.Retention{Default: time.Hour})
+	_, err := purger.Run(ctx, executionOf(name), lab.Stream, time.Now().UTC())
+	return result{err: err}
+}
+
+func runIndex(ctx context.Context, p process, name string, _ collect.Source, _ collect.Options) result {
+	report, err := derive.Update(ctx, p.store, executionOf(name), lab.Stream, false, time.Now().Add(exploredBudget))
+	return result{err: err, left: report.Left}
+}
+
+// runVerify compares everything with its seals.
+func runVerify(ctx context.Context, p process) (verify.Verification, error) {
+	v := verify.Verification{Streams: []entra.Stream{lab.Stream}}
+	err := v.Work(ctx, p.store, p.heads, time.Now().Add(exploredBudget))
+	return v, err
+}
+
+// ledgerState is what the ledgerState says.
+type ledgerState struct {
+	progress ledger.Progress
+	windows  []ledger.Coverage
+	heads    int64 // the size of the newest head
+}
+
+func readLedger(ctx context.Context, p process) (l ledgerState, err error) {
+	if l.progress, err = p.store.Progress(ctx, lab.Stream); err != nil {
+		return l, err
+	}
+	for cov, err := range p.store.Windows(ctx, lab.Stream, time.Now().Add(-72*time.Hour), time.Now().Add(time.Hour)) {
+		if err != nil {
+			return l, err
+		}
+		l.windows = append(l.windows, cov)
+	}
+	for head, err := range p.heads.Heads(ctx, lab.Stream) {
+		if err != nil {
+			return l, err
+		}
+		l.heads = max(l.heads, head.Size)
+	}
+	return l, nil
+}
+
+func statusOf(p ledger.Progress) ledger.Status { return p.Status(time.Now(), time.Hour) }

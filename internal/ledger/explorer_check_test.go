@@ -1,0 +1,308 @@
+package ledger_test
+
+import (
+	"context"
+	"encoding/base64"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/dev/lab"
+	"github.com/entraledger/entraledger/internal/dev/memstorage"
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/tables"
+)
+
+// stored is what the tables of records hold under one key: hashes as they stand in the rows.
+type storedKey struct {
+	current string
+	all     map[string]bool
+}
+
+// recordTables are the tables that hold the stream's records.
+func (w *world) recordTables() (out []string) {
+	prefix := tables.TableName(entra.Window{Stream: lab.Stream, Start: newMonth})
+	for _, name := range w.service.TableNames() {
+		if strings.HasPrefix(name, prefix[:len(prefix)-6]) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+func (w *world) isOfRecords(table string) bool {
+	prefix := tables.TableName(entra.Window{Stream: lab.Stream, Start: newMonth})
+	return strings.HasPrefix(table, prefix[:len(prefix)-6])
+}
+
+// remember notes every content that tables of records hold: none may ever go, but by a purge.
+func (w *world) remember(names []string) {
+	for _, name := range names {
+		if !w.isOfRecords(name) {
+			continue
+		}
+		for _, row := range w.service.Rows(name) {
+			key, _, _ := strings.Cut(row.Key, "!")
+			if w.ever[key] == nil {
+				w.ever[key] = make(map[string]bool)
+			}
+			w.ever[key][row.Raw("Hash")] = true
+		}
+	}
+}
+
+func (w *world) storedKeys() map[string]storedKey {
+	out := make(map[string]storedKey)
+	for _, name := range w.recordTables() {
+		for _, row := range w.service.Rows(name) {
+			key, version, _ := strings.Cut(row.Key, "!")
+			has := out[key]
+			if has.all == nil {
+				has.all = make(map[string]bool)
+			}
+			has.all[row.Raw("Hash")] = true
+			if version == "" {
+				has.current = row.Raw("Hash")
+			}
+			out[key] = has
+		}
+	}
+	return out
+}
+
+// storedHours counts what the tables of records hold, by hour. The explored records are small
+// enough to stand in one row, and too small to become smaller when they are compressed.
+func (w *world) storedHours() map[string]ledger.Tally {
+	out := make(map[string]ledger.Tally)
+	for _, name := range w.recordTables() {
+		for _, row := range w.service.Rows(name) {
+			t := out[row.Partition]
+			if strings.Contains(row.Key, "!") {
+				t.Versions++
+			} else {
+				t.Records++
+			}
+			raw, _ := base64.StdEncoding.DecodeString(strings.Trim(row.Raw("Record"), `"`)) // it was written as base64
+			t.Bytes += int64(len(raw))
+			t.StoredBytes += row.Size()
+			out[row.Partition] = t
+		}
+	}
+	return out
+}
+
+func (r *shownRecord) key() string { return r.at.Format("2006-01-02T15:04:05.0000000Z") + "_" + r.id }
+
+func hashText64(h entra.Hash) string {
+	return strconv.Quote(base64.StdEncoding.EncodeToString(h[:]))
+}
+
+// newest is the last position in a record's history at which it had a content; -1 where it never
+// had.
+func (r *shownRecord) newest(hash string) int {
+	for i := len(r.shows) - 1; i >= 0; i-- {
+		if hashText64(r.shows[i].hash) == hash {
+			return i
+		}
+	}
+	return -1
+}
+
+// finish lets everything come to rest, and goes on as the app would, with one run after the other.
+// Then everything has to be in order.
+func (w *world) finish(s *scenario) {
+	w.sleep(16 * time.Minute)
+	w.late = nil
+	w.calm = true
+	w.changes = nil
+	a := &actor{world: w, name: "after"}
+	p := newProcess(w.service.ConnectionString(), a)
+	ctx := withSteadyRetries(context.Background())
+	after := func(name string, run run) {
+		r := run(ctx, p, name, w.tenant, w.options)
+		if r.err != nil {
+			w.violate("error", "%s: %v", name, r.err)
+		}
+		if r.overtaken {
+			w.violate("overtaken", "%s says that it was overtaken", name)
+		}
+	}
+	after("after 1", runCollect)
+	w.checkClaims(ctx, p, s)
+	if s.purges {
+		// What a run left that was stopped is asked of the tenant before it forgets it.
+		w.sleep(ledger.LateWrites)
+		after("after the late writes", runCollect)
+		w.tenant.forget(newMonth)
+	}
+	w.tenant.show("last", time.Now().UTC().Truncate(time.Second), "A")
+	w.sleep(exploredPass + time.Hour)
+	after("after 2", runCollect)
+	after("range", runRange)
+	if s.purges {
+		after("purge", runPurge)
+		after("index", runIndex)
+		w.sleep(6 * time.Minute)
+		after("after 3", runCollect)
+	}
+	w.checkRecords(s)
+	w.checkLedger(ctx, p)
+	w.checkSeals(ctx, p)
+	if s.purges {
+		w.checkPurge()
+	}
+}
+
+// forget makes the tenant forget what is older than a time.
+func (t *truth) forget(before time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.records = slices.DeleteFunc(t.records, func(r *shownRecord) bool { return r.at.Before(before) })
+}
+
+// checkClaims holds what is stored against what the ledger claims of each window: everything that
+// the tenant showed before the window's last complete read is there, and no older content stands
+// over a newer one.
+func (w *world) checkClaims(ctx context.Context, p process, s *scenario) {
+	passed := make(map[time.Time]time.Time)
+	for cov, err := range p.store.Windows(ctx, lab.Stream, time.Now().Add(-72*time.Hour), time.Now()) {
+		if err != nil {
+			w.violate("error", "read the ledger: %v", err)
+			return
+		}
+		if cov.State.IsRead() && !(s.purges && cov.Start.Before(newMonth)) {
+			passed[cov.Start] = cov.PassedAt
+		}
+	}
+	has := w.storedKeys()
+	for _, r := range w.tenant.records {
+		claimed, want := passed[entra.FloorHour(r.at)], -1
+		for i, s := range r.shows {
+			if s.since.Before(claimed) {
+				want = i
+			}
+		}
+		if want < 0 {
+			continue
+		}
+		is := has[r.key()]
+		switch {
+		case is.current == "":
+			w.violate("lost", "%s is not there, and its window was read completely", r.id)
+		case r.newest(is.current) < want:
+			w.violate("older", "%s has content %d over content %d", r.id, r.newest(is.current), want)
+		}
+	}
+}
+
+// checkRecords: after a last reading of everything, the newest contents are current, and no content
+// is gone.
+func (w *world) checkRecords(s *scenario) {
+	has := w.storedKeys()
+	for _, r := range w.tenant.records {
+		if is := has[r.key()]; is.current != hashText64(r.shows[len(r.shows)-1].hash) {
+			w.violate("older", "%s has content %d, not the newest, after everything was read again", r.id, r.newest(is.current))
+		}
+	}
+	for key, hashes := range w.ever {
+		if s.purges && key < newMonth.Format(time.RFC3339) {
+			continue
+		}
+		for hash := range hashes {
+			if !has[key].all[hash] {
+				w.violate("gone", "a content of %s was stored and is gone", key)
+			}
+		}
+	}
+}
+
+// checkLedger: rows count what is stored, the progress row sums them up, and the stream goes on.
+func (w *world) checkLedger(ctx context.Context, p process) {
+	l, err := readLedger(ctx, p)
+	if err != nil {
+		w.violate("error", "read the ledger: %v", err)
+		return
+	}
+	stored := w.storedHours()
+	var (
+		sum                ledger.Tally
+		complete, reopened int64
+	)
+	for _, cov := range l.windows {
+		hour := cov.Start.Format(entra.HourFormat)
+		counted := ledger.Tally{
+			Records: cov.Records, Versions: cov.Versions, Bytes: cov.Bytes, StoredBytes: cov.StoredBytes}
+		if counted != stored[hour] {
+			w.violate("counts", "%s says %+v, and %+v is stored", hour, counted, stored[hour])
+		}
+		delete(stored, hour)
+		if cov.Fetched != cov.New+cov.Changed+cov.Unchanged+cov.Quarantined {
+			w.violate("balance", "%s does not balance", hour)
+		}
+		sum.Records, sum.Versions = sum.Records+counted.Records, sum.Versions+counted.Versions
+		sum.Bytes, sum.StoredBytes = sum.Bytes+counted.Bytes, sum.StoredBytes+counted.StoredBytes
+		if cov.State.IsRead() {
+			complete++
+		}
+		if cov.State == ledger.WindowReopened {
+			reopened++
+		}
+	}
+	for hour, tally := range stored {
+		w.violate("counts", "%s has %+v and no row in the ledger", hour, tally)
+	}
+	progress := l.progress
+	if sum != progress.Tally || complete != progress.WindowsComplete {
+		w.violate("totals", "the rows sum up to %+v and %d windows, the totals are %+v and %d",
+			sum, complete, progress.Tally, progress.WindowsComplete)
+	}
+	if reopened != progress.Reopened || reopened > 0 {
+		w.violate("reopened", "%d windows are to be sealed again, and the progress says %d", reopened, progress.Reopened)
+	}
+	if is := statusOf(progress); is != ledger.StatusCurrent {
+		w.violate("status", "the stream is %s", is)
+	}
+	if want := entra.FloorHour(time.Now().Add(-exploredPass)); !progress.SealedTo.Equal(want) {
+		w.violate("stuck", "the stream is sealed to %s, not %s", progress.SealedTo, want)
+	}
+	if progress.Heads != progress.Seals || l.heads != progress.Seals {
+		w.violate("heads", "%d seals, %d of them under a head, the newest head is of size %d",
+			progress.Seals, progress.Heads, l.heads)
+	}
+}
+
+// checkSeals: nothing looks as if somebody had changed it.
+func (w *world) checkSeals(ctx context.Context, p process) {
+	v, err := runVerify(ctx, p)
+	if err != nil {
+		w.violate("error", "verify: %v", err)
+		return
+	}
+	for _, f := range v.Findings {
+		if f.Difference.IsTampering() {
+			w.violate(string(f.Difference), "%s %s: %s", f.Hour.Format(entra.HourFormat), f.Row, f.Detail)
+		}
+	}
+}
+
+// checkPurge: of a purged month there is nothing left but its entries in the ledger.
+func (w *world) checkPurge() {
+	month := newMonth.AddDate(0, -1, 0)
+	gone := tables.TableName(entra.Window{Stream: lab.Stream, Start: month})
+	for _, name := range w.service.TableNames() {
+		rows := w.service.Rows(name)
+		switch {
+		case name == gone:
+			w.violate("unpurged", "table %s is still there, with %d rows", name, len(rows))
+		case strings.HasSuffix(name, month.Format("200601")):
+			// That a day is indexed, and holds nothing, may be said of a purged one.
+			rows = slices.DeleteFunc(rows, func(r memstorage.Row) bool { return strings.HasPrefix(r.Key, "day!") })
+			if len(rows) == 0 {
+				continue
+			}
+			w.violate("left", "table %s has %d rows of a purged month, the first %s", name, len(rows), rows[0].Key)
+		}
+	}
+}

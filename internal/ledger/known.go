@@ -1,0 +1,41 @@
+package ledger
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Words of what is not known of a window, as they stand in the reasons of seals.
+const (
+	nothingKnown    = "nothing is known of it from "
+	unconfirmedText = "unconfirmed: "
+	unmetText       = " that two reads of the whole hour did not meet"
+)
+
+// forgottenMark stands among the reads of a window in the place of one that could not be made.
+const forgottenMark = "forgotten"
+
+// Known says what of a window is Known, and what it holds that nobody confirmed; empty where all is
+// known.
+func (c *Coverage) Known() string {
+	var parts []string
+	if c.InPart() {
+		parts = append(parts, fmt.Sprintf(nothingKnown+"%s to %s: Graph had forgotten that part", c.LostFrom.UTC().Format(time.RFC3339Nano), c.LostTo.UTC().Format(time.RFC3339Nano)))
+	}
+	if c.Unconfirmed > 0 {
+		parts = append(parts, fmt.Sprintf("%d "+unconfirmedText+"a run stored them and died, and Graph could not be asked again", c.Unconfirmed))
+	}
+	if c.Unmet > 0 {
+		parts = append(parts, fmt.Sprintf("%d"+unmetText, c.Unmet))
+	}
+	if text := c.ReadsDiffer(); text != "" {
+		parts = append(parts, text)
+	}
+	return strings.Join(parts, "; ")
+}
+
+// NamesUnknown tells whether the reason of a seal says that something is not known of its window.
+func NamesUnknown(reason string) bool {
+	return strings.Contains(reason, nothingKnown) || strings.Contains(reason, unconfirmedText) || strings.Contains(reason, unmetText)
+}

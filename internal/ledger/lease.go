@@ -1,0 +1,376 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/seal"
+)
+
+// One execution at a time writes the ledger of a stream. Its lease is a row of the ledger's
+// partition that every commit carries; a commit of an execution that has lost it fails, because the
+// execution that took the lease has changed the revision. A lease can't stop a write of records
+// that is under way, so those do no harm by themselves: rows are added or replaced by ETag, and
+// what was read under the later stamp is current, whichever arrives last.
+
+const (
+	// LeaseLength is how long a lease lasts that is not renewed.
+	LeaseLength = 2 * time.Minute
+	// renewAfter is when a holder that had nothing to commit renews its lease.
+	renewAfter = 30 * time.Second
+	// lookAfter is how often somebody who waits looks whether the stream is free, and says that it
+	// waits.
+	lookAfter = 2 * time.Second
+	// heedAfter is how often a holder looks whether somebody waits: each look is a request.
+	heedAfter = 10 * time.Second
+	// wishLength is how long a wish counts that is not repeated.
+	wishLength = 30 * time.Second
+	// FenceGap bounds the stamps of one fence: the next one's begin so much later at least.
+	FenceGap = time.Second
+	// LateWrites is how long after the loss of a lease a write of its holder may still be carried
+	// out: four tries of 60 seconds with their pauses, and a margin.
+	LateWrites = 10 * time.Minute
+	// StopGrace is how long an execution that was stopped may take to write how it ended.
+	StopGrace = 10 * time.Second
+)
+
+// Execution is one run of a timer, or one slice of a job.
+type Execution struct {
+	ID   string // drawn for each
+	Work string // what it does, in the words that those who wait are told: "collect", "purge"
+}
+
+// Lease says who may commit to a stream's ledger.
+type Lease struct {
+	Execution
+	Fence int64 // counts the holders
+	// Base is before every stamp that the holder gives, and after all of the holders before it.
+	// Stamp is the last one that a commit vouched for.
+	Base, Stamp time.Time
+	Length      time.Duration // 0: it was given back
+
+	// As it was read: when, and how long after it was written, both by the storage service's clock
+	// alone.
+	ReadAt time.Time
+	Age    time.Duration
+}
+
+// Held tells whether somebody has the lease.
+func (l Lease) Held() bool { return l.Length > 0 && l.Age < l.Length }
+
+// Abandoned tells whether the last holder never gave the lease back.
+func (l Lease) Abandoned() bool { return l.Length > 0 }
+
+// Wish is the mark of an execution that waits for a lease.
+type Wish struct {
+	Execution
+	Age time.Duration // by the storage service's clock
+}
+
+// Held is the error of a stream that another execution works on.
+type Held struct {
+	Stream entra.Stream
+	By     Lease
+}
+
+func (e *Held) Error() string { return e.asError().Error() }
+
+// Unwrap gives the error its code.
+func (e *Held) Unwrap() error { return e.asError() }
+
+func (e *Held) asError() *entra.Error {
+	return &entra.Error{Code: entra.CodeConflict, Doing: "work on " + string(e.Stream),
+		Why:    fmt.Sprintf("%s has it (execution %s, holder %d)", e.By.Work, e.By.ID, e.By.Fence),
+		Remedy: "nothing is lost: it goes on where that one ends; a holder that died gives way after two minutes"}
+}
+
+// ErrYielded ends an execution's work on a stream because another one waits for it.
+var ErrYielded = errors.New("another execution waits for the stream")
+
+// Writer is a stream's lease in the hands of one execution. Every commit goes through it.
+type Writer struct {
+	store  LeaseStore
+	run    Execution
+	stream entra.Stream
+
+	OpenedAt time.Time     // by the storage service's clock
+	opened   time.Time     // the same moment by the machine's monotonic clock
+	Wished   chan struct{} // closed when somebody waits
+	Stop     func()        // ends the renewals
+	Ended    chan struct{} // closed when they have ended
+
+	// Of whoever works: from when on it dates what it writes, and the last date that it gave.
+	Base, given time.Time
+
+	// What follows is for the goroutine that has the turn: a commit of the work, or a renewal,
+	// which must not come between.
+	turn    chan struct{}
+	lease   Lease
+	last    Progress // as the ledger has it
+	has     bool     // a commit has taken the lease
+	isLost  bool
+	late    error     // a renewal found that an earlier commit was carried out late; the next commit's caller has to know
+	renewed time.Time // when the last commit was begun, by the machine's monotonic clock
+}
+
+// lock takes the turn; the function gives it back.
+func (h *Writer) lock() (giveBack func()) {
+	h.turn <- struct{}{}
+	return func() { <-h.turn }
+}
+
+// Saved is the progress as the ledger has it.
+func (h *Writer) Saved() Progress {
+	defer h.lock()()
+	return h.last
+}
+
+// Lost tells whether another execution has taken the lease.
+func (h *Writer) Lost() bool {
+	defer h.lock()()
+	return h.isLost
+}
+
+// Taken tells whether the lease was Taken.
+func (h *Writer) Taken() bool {
+	defer h.lock()()
+	return h.has
+}
+
+// Open reads a stream's state and proposes to take its lease, which the first commit does. now is
+// the time that the clocks agree on. Where somebody else has the lease the error is a *Held.
+func Open(ctx context.Context, store LeaseStore, run Execution, stream entra.Stream) (*Writer, Progress, error) {
+	p, lease, err := store.State(ctx, stream)
+	if err != nil {
+		return nil, p, err
+	}
+	if lease.Held() && lease.ID != run.ID { // its own, where a first commit was made unheard
+		return nil, p, &Held{Stream: stream, By: lease}
+	}
+	h := &Writer{store: store, run: run, stream: stream, lease: lease, last: p, OpenedAt: lease.ReadAt, opened: time.Now(),
+		turn: make(chan struct{}, 1), Wished: make(chan struct{}), Stop: func() {}}
+	return h, p, nil
+}
+
+// Wait opens a stream as soon as nobody has its lease, until ctx ends; it tells the holder that
+// somebody waits.
+func Wait(ctx context.Context, store LeaseStore, run Execution, stream entra.Stream) (*Writer, Progress, error) {
+	var held *Held
+	for {
+		h, p, err := Open(ctx, store, run, stream)
+		if has := held; !errors.As(err, &held) {
+			if err != nil && has != nil && ctx.Err() != nil {
+				err = has // the time was over during the look
+			}
+			return h, p, err
+		}
+		if err := store.Wish(ctx, stream, run); err != nil && ctx.Err() == nil {
+			return nil, p, err
+		}
+		if !pause(ctx, lookAfter) {
+			return nil, p, held
+		}
+	}
+}
+
+// Acquire takes a stream's lease as soon as nobody has it, until ctx ends: also where somebody else
+// is quicker between the look and the first commit. now is by what the holder dates what it writes.
+func Acquire(ctx context.Context, store LeaseStore, run Execution, stream entra.Stream, now func(*Writer) time.Time) (*Writer, Progress, error) {
+	for {
+		h, p, err := Wait(ctx, store, run, stream)
+		if err != nil {
+			return nil, p, err
+		}
+		p.Suspect(h.Begin(now(h)))
+		p, err = h.Commit(ctx, p, nil, nil)
+		if err != nil && ctx.Err() != nil {
+			// It may have been carried out unheard, and nobody should wait for a holder that has
+			// ended.
+			return h, p, errors.Join(err, h.ReleaseUnchanged(ctx))
+		}
+		if !errors.Is(err, ErrMoved) {
+			return h, p, err
+		}
+	}
+}
+
+// pause waits, and tells whether ctx is still alive.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// Begin sets from when on the holder's rows are dated: after everything that an earlier holder, or
+// a version that knew no leases, can have written.
+func (h *Writer) Begin(now time.Time) (before Lease) {
+	before = h.lease
+	base := now.UTC().Truncate(entra.Tick)
+	for _, least := range []time.Time{before.Base.Add(FenceGap), before.Stamp.Add(entra.Tick), h.last.SealedAt.Add(entra.Tick)} {
+		if base.Before(least) {
+			base = least
+		}
+	}
+	h.Base, h.given = base, base
+	h.lease = Lease{Execution: h.run, Fence: before.Fence + 1, Base: base, Stamp: base, Length: LeaseLength}
+	return before
+}
+
+// Stamp gives the next date for what is written from now on: later than all before it.
+func (h *Writer) Stamp() time.Time {
+	h.given = h.given.Add(entra.Tick)
+	return h.given
+}
+
+// Expired tells whether the lease may be another's by now, as far as this process can tell without
+// asking.
+func (h *Writer) Expired() bool {
+	defer h.lock()()
+	return h.isLost || h.has && time.Since(h.renewed) >= LeaseLength
+}
+
+// Commit writes to the ledger and renews the lease. ErrMoved: another execution has the stream; the
+// error says which.
+func (h *Writer) Commit(ctx context.Context, p Progress, rows []Coverage, seals []seal.Seal) (Progress, error) {
+	select {
+	case h.turn <- struct{}{}:
+	case <-ctx.Done():
+		return p, context.Cause(ctx)
+	}
+	defer func() { <-h.turn }()
+	// A commit vouches for what it counts: neither a renewal nor the end of a run that stops within
+	// a read does for what was written since.
+	if len(rows) > 0 || p.ReadingFrom.IsZero() {
+		h.lease.Stamp = h.given
+	}
+	if err := h.late; err != nil {
+		h.late = nil
+		return p, err
+	}
+	return h.write(ctx, p, rows, seals)
+}
+
+// write is commit for whoever has the turn.
+func (h *Writer) write(ctx context.Context, p Progress, rows []Coverage, seals []seal.Seal) (Progress, error) {
+	began := time.Now()
+	p.Revision, p.Run = h.last.Revision, h.run.ID
+	saved, err := h.store.Commit(ctx, h.lease, p, rows, seals)
+	if errors.Is(err, ErrMoved) {
+		return p, h.moved(ctx, err)
+	}
+	if err != nil {
+		return p, err
+	}
+	h.last, h.renewed, h.has = saved, began, true
+	return saved, nil
+}
+
+// moved finds out why a commit was refused. Where the lease is still this execution's, an earlier
+// commit of its own, whose answer was lost, has been carried out: the ledger is right, and what
+// this process knows of it is not.
+func (h *Writer) moved(ctx context.Context, cause error) error {
+	p, lease, err := h.store.State(ctx, h.stream)
+	switch {
+	case err != nil:
+		return err
+	case lease.ID == h.run.ID && lease.Fence == h.lease.Fence: // the first commit, too, may have been made unheard
+		h.last, h.has = p, true
+		return fmt.Errorf("%w: an earlier commit of this run was carried out late", cause)
+	}
+	h.isLost = true
+	return errors.Join(&Held{Stream: h.stream, By: lease}, cause)
+}
+
+// KeepAlive renews the lease while its holder works, and looks whether somebody waits, until release.
+func (h *Writer) KeepAlive(ctx context.Context) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	h.Ended = make(chan struct{})
+	h.Stop = func() {
+		cancel()
+		<-h.Ended
+	}
+	go func() {
+		defer close(h.Ended)
+		for pause(ctx, heedAfter) {
+			h.poll(ctx)
+		}
+	}()
+}
+
+// poll renews the lease where it is time, and looks whether somebody waits.
+func (h *Writer) poll(ctx context.Context) {
+	select {
+	case h.turn <- struct{}{}:
+		defer func() { <-h.turn }()
+	default:
+		return // a commit is under way, which renews it
+	}
+	if h.isLost || !h.has {
+		return
+	}
+	if time.Since(h.renewed) >= renewAfter {
+		if _, err := h.write(ctx, h.last, nil, nil); errors.Is(err, ErrMoved) && !h.isLost {
+			h.late = err
+		} // of what else is wrong, the next commit says it
+	}
+	// A wish from before this holder was for the one before it: whoever still waits repeats it.
+	counts := min(wishLength, time.Since(h.opened))
+	if w, err := h.store.Wished(ctx, h.stream); err == nil && w.ID != "" && w.ID != h.run.ID && w.Age < counts {
+		if !h.Yields() {
+			close(h.Wished)
+		}
+	}
+}
+
+// Yields tells whether somebody waits for the stream.
+func (h *Writer) Yields() bool {
+	select {
+	case <-h.Wished:
+		return true
+	default:
+		return false
+	}
+}
+
+// Acquire takes the lease at once, for work that writes before it commits.
+func (h *Writer) Acquire(ctx context.Context) error {
+	_, err := h.Commit(ctx, h.Saved(), nil, nil)
+	return err
+}
+
+// ReleaseUnchanged gives the lease back with the progress as the ledger has it, for work that keeps none of
+// its own.
+func (h *Writer) ReleaseUnchanged(ctx context.Context) error {
+	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), StopGrace)
+	defer stop()
+	_, err := h.Release(ctx, h.Saved())
+	if errors.Is(err, ErrMoved) && !h.Lost() {
+		_, err = h.Release(ctx, h.Saved()) // a commit of this execution's was carried out late
+	}
+	return err
+}
+
+// end makes the next commit give the lease back.
+func (h *Writer) end() {
+	defer h.lock()()
+	h.lease.Length = 0
+}
+
+// Release writes the last state and gives the lease back. A holder that can't is followed when the
+// lease ends.
+func (h *Writer) Release(ctx context.Context, p Progress) (Progress, error) {
+	h.Stop()
+	if h.Lost() {
+		return p, nil
+	}
+	h.end()
+	return h.Commit(ctx, p, nil, nil)
+}

@@ -1,0 +1,43 @@
+package sealing
+
+import (
+	"time"
+
+	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/seal"
+)
+
+// change is what an execution has done to a window since it was sealed last.
+type change struct {
+	added ledger.Sum // over the contents that it has stored
+	asked bool       // it has counted the window anew, against all that Graph has of it
+}
+
+// Changed notes what the execution does to a window. asked: it has counted the window anew, against
+// all that Graph has of it.
+func (s *Sealer) Changed(was, now ledger.Coverage, asked bool) {
+	c := s.changed[now.Start]
+	if asked || c.asked {
+		s.changed[now.Start] = change{asked: true}
+		return
+	}
+	c.added.Add(now.Sum)
+	c.added.Sub(was.Sum)
+	s.changed[now.Start] = c
+}
+
+// HasChanges tells whether the execution has changed a window since it was sealed last.
+func (s *Sealer) HasChanges() bool { return len(s.changed) > 0 }
+
+// explains tells whether what a window holds is what its last seal lists and what this execution has
+// stored since, or was held against Graph.
+func (s *Sealer) explains(hour time.Time, before *SealedBefore, leaves []seal.Leaf) bool {
+	c, ok := s.changed[hour]
+	if !ok || c.asked {
+		return ok
+	}
+	if before != nil {
+		c.added.Add(ledger.SumOfLeaves(before.Leaves))
+	}
+	return c.added == ledger.SumOfLeaves(leaves)
+}

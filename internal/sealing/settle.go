@@ -1,0 +1,77 @@
+package sealing
+
+import (
+	"context"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
+)
+
+// Settle marks windows up to limit that have had their last pass, as far as all before them have,
+// as many as fit a commit. It does not go beyond an hour in doubt, or one that is not sealed as it
+// is. once are windows that have to be read again before that, because they were read a single
+// time; done tells that none is left.
+func (s *Sealer) Settle(ctx context.Context, limit time.Time) (once []ledger.Coverage, done bool, _ error) {
+	if s.writer.Yields() {
+		return nil, false, ledger.ErrYielded
+	}
+	due, err := s.toSettle(ctx, limit)
+	switch {
+	case err != nil:
+		return nil, false, err
+	case len(due.rows) == 0 && len(due.once) > 0:
+		return due.once, false, nil
+	case len(due.rows) == 0 && !due.to.After(s.progress.SealedTo):
+		return nil, true, nil
+	}
+	p := *s.progress
+	for i, was := range due.rows {
+		due.rows[i].State = ledger.WindowSealed
+		p.Apply(was, due.rows[i])
+	}
+	p.SealedTo = entra.Later(due.to, p.SealedTo)
+	if p, err = s.writer.Commit(ctx, p, due.rows, nil); err != nil {
+		return nil, false, err
+	}
+	*s.progress = p
+	return nil, false, nil
+}
+
+// dueToSettle are windows that can be settled, or must be read again before that.
+type dueToSettle struct {
+	rows []ledger.Coverage // as many as fit a commit
+	to   time.Time         // everything before is settled with them
+	once []ledger.Coverage // read a single time
+}
+
+func (s *Sealer) toSettle(ctx context.Context, limit time.Time) (dueToSettle, error) {
+	due := dueToSettle{to: limit}
+	for cov, err := range s.store.Windows(ctx, s.progress.Stream, s.progress.SealedTo, limit) {
+		if err != nil {
+			return due, err
+		}
+		if cov.Doubt || cov.Awaits() || cov.ToSeal() {
+			due.to = entra.Earlier(due.to, cov.Start)
+			break
+		}
+		if cov.ReadOnce() {
+			due.to = entra.Earlier(due.to, cov.Start)
+			if due.once = append(due.once, cov); len(due.once) == ledger.MaxCommit {
+				break
+			}
+			continue
+		}
+		if len(due.once) > 0 {
+			break
+		}
+		if cov.State != ledger.WindowComplete && !(cov.State == ledger.WindowPartial && cov.InPart()) {
+			continue // a lost window holds nothing to vouch for
+		}
+		if due.rows = append(due.rows, cov); len(due.rows) == ledger.MaxCommit {
+			due.to = cov.End()
+			break
+		}
+	}
+	return due, nil
+}
