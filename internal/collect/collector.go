@@ -168,7 +168,7 @@ func (c *Collector) run(ctx context.Context, by ledger.Execution, streams []entr
 	defer stop()
 	runs := make([]*streamRun, len(streams))
 	for i, s := range streams {
-		runs[i] = &streamRun{Collector: c, stream: s, id: by, began: began, ctx: ctx, reading: reading, span: unorderedSpan,
+		runs[i] = &streamRun{collector: c, stream: s, id: by, began: began, ctx: ctx, reading: reading, span: unorderedSpan,
 			busy: make(chan struct{}, 1)}
 	}
 	opened := c.openAll(ctx, runs)

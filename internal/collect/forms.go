@@ -34,7 +34,7 @@ func (r *streamRun) isRich(form string) bool { return form == logs.Of(r.stream).
 // judge tells a record that came in a richer form from one that changed, and keeps a poorer one
 // from the place of a richer one.
 func (rd *read) judge(ctx context.Context, p part, changes []Change, balance *Balance) ([]Change, error) {
-	rich := rd.isRich(p.form)
+	rich := rd.run.isRich(p.form)
 	if rich && !p.older {
 		return changes, nil
 	}
@@ -47,7 +47,7 @@ func (rd *read) judge(ctx context.Context, p part, changes []Change, balance *Ba
 	if len(keys) == 0 {
 		return changes, nil
 	}
-	stored, err := rd.store.Contents(ctx, p.window, keys)
+	stored, err := rd.run.collector.store.Contents(ctx, p.window, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -146,7 +146,7 @@ func (r *streamRun) thin(ctx context.Context, from, to time.Time) ([]ledger.Span
 		spans []ledger.Span
 		apart = true
 	)
-	for cov, err := range r.store.Windows(ctx, r.stream, from, to) {
+	for cov, err := range r.collector.store.Windows(ctx, r.stream, from, to) {
 		switch n := len(spans); {
 		case err != nil:
 			return nil, err

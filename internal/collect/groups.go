@@ -53,7 +53,7 @@ func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, 
 			}
 		}
 	}
-	seen := rd.hold.Stamp()
+	seen := rd.run.hold.Stamp()
 	results := make([]groupResult, len(groups))
 	tooLarge := make([][]Rejected, len(groups))
 	writers, writing := errgroup.WithContext(ctx)
@@ -63,7 +63,7 @@ func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, 
 	for i, w := range windows {
 		recs := groups[w]
 		known := rd.row(w.Start)
-		part := part{window: w, recs: recs, form: rd.formOf(page), fresh: known.fresh && !known.recount, older: known.now.Thin() || known.now.Older() || known.recount}
+		part := part{window: w, recs: recs, form: rd.run.formOf(page), fresh: known.fresh && !known.recount, older: known.now.Thin() || known.now.Older() || known.recount}
 		writers.Go(func() error {
 			var err error
 			results[i], tooLarge[i], err = rd.storeGroup(writing, part, seen)
@@ -76,9 +76,9 @@ func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, 
 	for i, w := range windows {
 		row := rd.row(w.Start)
 		if results[i].tampered != nil {
-			rd.sealer.Tampered = results[i].tampered
+			rd.run.sealer.Tampered = results[i].tampered
 		}
-		row.meet(rd.store.RowKey, groups[w], results[i].recount)
+		row.meet(rd.run.collector.store.RowKey, groups[w], results[i].recount)
 		rd.note(row, groups[w], tooLarge[i])
 	}
 	if len(rejected) > 0 {
@@ -90,10 +90,10 @@ func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, 
 		rejected = append(rejected, more...)
 	}
 	if len(rejected) > 0 {
-		if err := rd.store.Quarantine(ctx, rd.stream, rejected, rd.now); err != nil {
+		if err := rd.run.collector.store.Quarantine(ctx, rd.run.stream, rejected, rd.run.now); err != nil {
 			return nil, err
 		}
-		rd.log.WarnContext(ctx, "records went to quarantine", "stream", rd.stream, "records", len(rejected), "reason", rejected[0].Reason)
+		rd.run.collector.log.WarnContext(ctx, "records went to quarantine", "stream", rd.run.stream, "records", len(rejected), "reason", rejected[0].Reason)
 	}
 	return results, nil
 }
@@ -113,7 +113,7 @@ func (rd *read) file(page entra.Page) (map[entra.Window][]entra.Record, []Reject
 		} else {
 			rd.last = rec.Time
 		}
-		w := rec.Window(rd.stream)
+		w := rec.Window(rd.run.stream)
 		groups[w] = append(groups[w], rec.Record)
 	}
 	return groups, rejected
@@ -131,9 +131,9 @@ func (rd *read) windowOfRejected(groups map[entra.Window][]entra.Record) entra.W
 		return at
 	}
 	if !rd.last.IsZero() {
-		return entra.WindowOf(rd.stream, rd.last)
+		return entra.WindowOf(rd.run.stream, rd.last)
 	}
-	return entra.WindowOf(rd.stream, rd.asked.From)
+	return entra.WindowOf(rd.run.stream, rd.asked.From)
 }
 
 // storeGroup stores the records of one window. Where the window should be empty they are inserted without a look; if
@@ -153,7 +153,7 @@ func (rd *read) storeGroup(ctx context.Context, p part, seen time.Time) (groupRe
 			err     error
 		)
 		if p.fresh && try == 0 && unique(recs) {
-			added, err = rd.store.Insert(ctx, w, recs, seen)
+			added, err = rd.run.collector.store.Insert(ctx, w, recs, seen)
 			balance = Balance{Fetched: int64(len(recs)), New: int64(len(recs))}
 		} else {
 			added, balance, res.ages, err = rd.compare(ctx, p, recs, seen)
@@ -197,11 +197,11 @@ func (rd *read) compare(ctx context.Context, p part, recs []entra.Record, seen t
 			last = rec.Key
 		}
 	}
-	stored, err := rd.store.Stored(ctx, p.window, first, last)
+	stored, err := rd.run.collector.store.Stored(ctx, p.window, first, last)
 	if err != nil {
 		return ledger.Contents{}, Balance{}, ledger.Lateness{}, err
 	}
-	changes, balance := reconcile(stored, recs, seen, rd.hasForms())
+	changes, balance := reconcile(stored, recs, seen, rd.run.hasForms())
 	if changes, err = rd.judge(ctx, p, changes, &balance); err != nil {
 		return ledger.Contents{}, Balance{}, ledger.Lateness{}, err
 	}
@@ -211,10 +211,10 @@ func (rd *read) compare(ctx context.Context, p part, recs []entra.Record, seen t
 	var ages ledger.Lateness
 	for _, change := range changes {
 		if change.Kind == InsertCurrent {
-			ages.Count(rd.now.Sub(change.Record.Time))
+			ages.Count(rd.run.now.Sub(change.Record.Time))
 		}
 	}
-	added, err := rd.store.Apply(ctx, p.window, changes, seen)
+	added, err := rd.run.collector.store.Apply(ctx, p.window, changes, seen)
 	return added, balance, ages, err
 }
 

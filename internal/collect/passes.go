@@ -15,7 +15,7 @@ const beforeForgotten = 6 * 24 * time.Hour
 
 // ages are the stream's passes, the latest first: its windows are the ones that Graph forgets next.
 func (r *streamRun) ages() []time.Duration {
-	out := slices.Clone(r.options.Passes)
+	out := slices.Clone(r.collector.options.Passes)
 	if r.progress.Kept() == ledger.ShortestRetention && len(out) > 0 && slices.Max(out) > beforeForgotten {
 		out = append(out, beforeForgotten)
 	}
@@ -120,7 +120,7 @@ func (r *streamRun) due(ctx context.Context, age time.Duration, from, to time.Ti
 			spans = append(spans, ledger.Span{From: start, To: end})
 		}
 	}
-	for cov, err := range r.store.Windows(ctx, r.stream, next, to) {
+	for cov, err := range r.collector.store.Windows(ctx, r.stream, next, to) {
 		if err != nil {
 			return nil, false, err
 		}

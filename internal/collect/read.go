@@ -14,7 +14,7 @@ import (
 
 // read is one walk through the pages of a span.
 type read struct {
-	*streamRun
+	run    *streamRun
 	cursor cursor
 	asked  ledger.Span
 	limit  int // pages after which the walk ends by itself; 0: drain it
@@ -74,8 +74,8 @@ func (w *row) meet(keyOf func(entra.Key) string, recs []entra.Record, again bool
 	}
 }
 
-// run reads, stores and commits page by page: while one page is written the next is fetched.
-func (rd *read) run(ctx context.Context) error {
+// walk reads, stores and commits page by page: while one page is written the next is fetched.
+func (rd *read) walk(ctx context.Context) error {
 	if err := rd.begin(ctx); err != nil {
 		return err
 	}
@@ -86,7 +86,7 @@ func (rd *read) run(ctx context.Context) error {
 			return f.err
 		}
 		rd.pages++
-		rd.streamRun.pages++
+		rd.run.pages++
 		err := rd.take(ctx, f.page)
 		f.page.Done()
 		if err != nil {
@@ -98,14 +98,14 @@ func (rd *read) run(ctx context.Context) error {
 		if rd.limit > 0 && rd.pages >= rd.limit && rd.ordered && rd.moved() {
 			return rd.commit(ctx, rd.at(), true)
 		}
-		if rd.hold.Yields() && rd.ordered && rd.moved() {
+		if rd.run.hold.Yields() && rd.ordered && rd.moved() {
 			if err := rd.commit(ctx, rd.at(), true); err != nil {
 				return err
 			}
 			return ledger.ErrYielded
 		}
 	}
-	if err := rd.reading.Err(); err != nil {
+	if err := rd.run.reading.Err(); err != nil {
 		return err
 	}
 	reached := rd.asked.To
@@ -115,7 +115,7 @@ func (rd *read) run(ctx context.Context) error {
 	if err := rd.commit(ctx, reached, true); err != nil {
 		return err
 	}
-	if rd.hold.Yields() {
+	if rd.run.hold.Yields() {
 		return ledger.ErrYielded
 	}
 	return nil
@@ -129,11 +129,11 @@ type fetched struct {
 
 // fetch walks the pages in the background, one ahead of who takes them. stop ends the walk and waits for its end.
 func (rd *read) fetch() (pages <-chan fetched, stop func()) {
-	walk, cancel := context.WithCancel(rd.reading)
+	walk, cancel := context.WithCancel(rd.run.reading)
 	out := make(chan fetched)
 	go func() {
 		defer close(out)
-		for page, err := range rd.source.Pages(walk, rd.query()) {
+		for page, err := range rd.run.collector.source.Pages(walk, rd.query()) {
 			if err != nil {
 				out <- fetched{page, err} // a failure is heard beside a stop, too: somebody takes or drains it
 				return
@@ -155,7 +155,7 @@ func (rd *read) fetch() (pages <-chan fetched, stop func()) {
 
 // query is what the source is asked for. Less than the narrowest span is not asked for.
 func (rd *read) query() entra.Query {
-	return entra.Query{Stream: rd.stream, From: rd.asked.From, To: rd.asked.To, Form: rd.form,
+	return entra.Query{Stream: rd.run.stream, From: rd.asked.From, To: rd.asked.To, Form: rd.run.form,
 		Divisible: rd.asked.To.Sub(rd.start) > rd.cursor.narrowest()}
 }
 
@@ -169,14 +169,14 @@ func (rd *read) endsEarly() bool {
 func (rd *read) moved() bool { return rd.at().After(rd.start) }
 
 // at is where the cursor stands.
-func (rd *read) at() time.Time { return rd.cursor.at(&rd.progress) }
+func (rd *read) at() time.Time { return rd.cursor.at(&rd.run.progress) }
 
 // begin notes in the ledger that a read is under way, and loads the rows of its span. The first one
 // of a run takes the stream's lease with it, before anything is written.
 func (rd *read) begin(ctx context.Context) error {
-	rd.reads++
+	rd.run.reads++
 	rd.start, rd.beganAt = rd.at(), time.Now()
-	rd.ordered = rd.source.Ordered(rd.stream)
+	rd.ordered = rd.run.collector.source.Ordered(rd.run.stream)
 	rd.sheet = make(map[time.Time]*row)
 	rd.known = entra.FloorHour(entra.Earlier(rd.asked.From, rd.start))
 	if err := rd.loadRows(ctx, rd.known, rd.asked.To); err != nil {
@@ -185,16 +185,16 @@ func (rd *read) begin(ctx context.Context) error {
 	if err := rd.missRows(ctx); err != nil {
 		return err
 	}
-	p := rd.progress
+	p := rd.run.progress
 	p.ReadingFrom, p.ReadingTo = rd.asked.From, rd.asked.To
-	for _, s := range rd.aborted {
+	for _, s := range rd.run.aborted {
 		p.ReadingFrom, p.ReadingTo = entra.Earlier(p.ReadingFrom, s.From), entra.Later(p.ReadingTo, s.To)
 	}
-	saved, err := rd.hold.Commit(ctx, p, nil, nil)
+	saved, err := rd.run.hold.Commit(ctx, p, nil, nil)
 	if err != nil {
 		return err
 	}
-	rd.progress = saved
+	rd.run.progress = saved
 	return nil
 }
 
@@ -203,23 +203,23 @@ func (rd *read) begin(ctx context.Context) error {
 func (rd *read) missRows(ctx context.Context) error {
 	missing := 0
 	for hour := entra.FloorHour(rd.asked.From); hour.Before(rd.asked.To); hour = hour.Add(time.Hour) {
-		if _, ok := rd.sheet[hour]; !ok && rd.progress.WasRead(hour) {
-			rd.log.WarnContext(ctx, "the ledger's row of an hour that was read is not there; the hour is read anew", "stream", rd.stream, "hour", hour.Format(entra.HourFormat))
+		if _, ok := rd.sheet[hour]; !ok && rd.run.progress.WasRead(hour) {
+			rd.run.collector.log.WarnContext(ctx, "the ledger's row of an hour that was read is not there; the hour is read anew", "stream", rd.run.stream, "hour", hour.Format(entra.HourFormat))
 			missing++
 		}
 	}
 	if missing == 0 {
 		return nil
 	}
-	return rd.resum(ctx, false)
+	return rd.run.resum(ctx, false)
 }
 
 func (rd *read) loadRows(ctx context.Context, from, to time.Time) error {
-	for cov, err := range rd.store.Windows(ctx, rd.stream, from, to) {
+	for cov, err := range rd.run.collector.store.Windows(ctx, rd.run.stream, from, to) {
 		if err != nil {
 			return err
 		}
-		rd.sheet[cov.Start] = &row{was: cov, now: cov, began: cov, recount: cov.Doubt || rd.inDoubt(cov.Start)}
+		rd.sheet[cov.Start] = &row{was: cov, now: cov, began: cov, recount: cov.Doubt || rd.run.inDoubt(cov.Start)}
 	}
 	return nil
 }
@@ -232,17 +232,17 @@ func (r *streamRun) inDoubt(hour time.Time) bool {
 
 // take stores one page and commits how far it reaches.
 func (rd *read) take(ctx context.Context, page entra.Page) error {
-	if rd.hold.Expired() {
+	if rd.run.hold.Expired() {
 		// The page was long in coming. Nothing is stored before the stream is known to be this
 		// execution's still.
-		if err := rd.hold.Acquire(ctx); err != nil {
+		if err := rd.run.hold.Acquire(ctx); err != nil {
 			return err
 		}
 	}
-	rd.pageAt = rd.tenantNow()
+	rd.pageAt = rd.run.tenantNow()
 	rd.stored = rd.stored || len(page.Records) > 0
-	if rd.rich = rd.rich && rd.isRich(rd.formOf(page)); rd.rich {
-		rd.progress.PoorSince = time.Time{}
+	if rd.rich = rd.rich && rd.run.isRich(rd.run.formOf(page)); rd.rich {
+		rd.run.progress.PoorSince = time.Time{}
 	}
 	results, err := rd.storePage(ctx, page)
 	if err != nil {
@@ -255,14 +255,14 @@ func (rd *read) take(ctx context.Context, page entra.Page) error {
 		balance.Enriched += res.balance.Enriched
 		balance.Unchanged += res.balance.Unchanged
 		balance.Quarantined += res.balance.Quarantined
-		rd.book(res, rd.formOf(page))
+		rd.book(res, rd.run.formOf(page))
 	}
 	if !balance.Holds() {
-		return &entra.Error{Code: entra.CodeInternal, Doing: "archive " + string(rd.stream),
+		return &entra.Error{Code: entra.CodeInternal, Doing: "archive " + string(rd.run.stream),
 			Why:    fmt.Sprintf("the page does not balance: %+v", balance),
 			Remedy: "nothing of it was counted; please report this"}
 	}
-	rd.balance.add(balance)
+	rd.run.balance.add(balance)
 	if !rd.ordered || len(page.Records) == 0 {
 		return nil
 	}
@@ -280,8 +280,8 @@ func (rd *read) book(res groupResult, form string) {
 	now.Unchanged += res.balance.Unchanged
 	now.Quarantined += res.balance.Quarantined
 	if res.added != (ledger.Contents{}) {
-		noteForm(now, form, logs.Of(rd.stream).ColumnSet())
-		if p := &rd.progress; !rd.isRich(form) && !p.EnrichedTo.IsZero() {
+		noteForm(now, form, logs.Of(rd.run.stream).ColumnSet())
+		if p := &rd.run.progress; !rd.run.isRich(form) && !p.EnrichedTo.IsZero() {
 			p.EnrichedTo = entra.Earlier(p.EnrichedTo, now.Start) // it is to be read again
 		}
 	}
@@ -290,7 +290,7 @@ func (rd *read) book(res groupResult, form string) {
 	now.Bytes += res.added.Bytes
 	now.StoredBytes += res.added.StoredBytes
 	now.Sum.Add(res.added.Sum)
-	now.LastReadAt = entra.Later(now.LastReadAt, rd.now)
+	now.LastReadAt = entra.Later(now.LastReadAt, rd.run.now)
 	if w.was.State.IsRead() {
 		now.Late += res.balance.New
 		rd.lateness.Add(res.ages)
@@ -332,8 +332,8 @@ func (w *row) reopen() {
 func (rd *read) row(hour time.Time) *row {
 	w, ok := rd.sheet[hour]
 	if !ok {
-		cov := ledger.Coverage{Window: entra.Window{Stream: rd.stream, Start: hour}, State: ledger.WindowPartial, FirstReadAt: rd.now, HasSum: true}
-		w = &row{now: cov, began: cov, fresh: true, recount: rd.inDoubt(hour)}
+		cov := ledger.Coverage{Window: entra.Window{Stream: rd.run.stream, Start: hour}, State: ledger.WindowPartial, FirstReadAt: rd.run.now, HasSum: true}
+		w = &row{now: cov, began: cov, fresh: true, recount: rd.run.inDoubt(hour)}
 		w.was.HasSum = true
 		rd.sheet[hour] = w
 	}
@@ -360,13 +360,13 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 	if err != nil {
 		return err
 	}
-	p := rd.progress
+	p := rd.run.progress
 	for first := true; first || len(rows) > 0; first = false {
 		n := min(len(rows), ledger.MaxCommit)
 		chunk := make([]ledger.Coverage, n)
 		for i, w := range rows[:n] {
 			if w.now.Revise(w.was); w.now.Revision != w.was.Revision || w.was.Doubt && !w.now.Doubt {
-				rd.sealer.Changed(w.was, w.now, w.asked)
+				rd.run.sealer.Changed(w.was, w.now, w.asked)
 			}
 			chunk[i] = w.now
 			p.Apply(w.was, w.now)
@@ -379,7 +379,7 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 			rd.cursor.move(&p, reached)
 			if end {
 				p.ReadingFrom, p.ReadingTo = time.Time{}, time.Time{}
-				for i, s := range rd.abortedAfter(reached) {
+				for i, s := range rd.run.abortedAfter(reached) {
 					if i == 0 {
 						p.ReadingFrom, p.ReadingTo = s.From, s.To
 					}
@@ -389,19 +389,19 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 		}
 		p.Lateness.Add(rd.lateness)
 		rd.lateness = ledger.Lateness{}
-		saved, err := rd.hold.Commit(ctx, p, chunk, nil)
+		saved, err := rd.run.hold.Commit(ctx, p, chunk, nil)
 		if err != nil {
 			return err
 		}
 		for _, w := range committed {
 			w.was = w.now
 		}
-		p, rd.progress = saved, saved // the next one may fail, and the run's end writes it
-		rd.commits++
+		p, rd.run.progress = saved, saved // the next one may fail, and the run's end writes it
+		rd.run.commits++
 	}
 	rd.stored = false
 	if end {
-		rd.streamRun.aborted = rd.abortedAfter(reached)
+		rd.run.aborted = rd.run.abortedAfter(reached)
 	}
 	rd.forget(reached)
 	return nil

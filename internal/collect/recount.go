@@ -45,7 +45,7 @@ func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool
 		w.now.Unconfirmed = 0
 	case !remembered && !rd.unexplained(w):
 		w.now.Unconfirmed = n
-	case w.was.Unmet != n || rd.readInThisRun(w.was):
+	case w.was.Unmet != n || rd.run.readInThisRun(w.was):
 		// One answer of Graph is not believed: the hour stays in doubt, and the next run asks once
 		// more.
 		w.uncounted()
@@ -64,15 +64,15 @@ func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool
 	w.count(hour.contents, missed, enriched)
 	// Rows are among them that nobody knows how they were written.
 	w.now.ColumnSet = 0
-	if rd.hasForms() {
+	if rd.run.hasForms() {
 		if w.now.Form = ""; rd.rich && rd.metAll(w) {
-			w.now.Form = logs.Of(rd.stream).Form()
+			w.now.Form = logs.Of(rd.run.stream).Form()
 		}
 	}
 	if w.now.Late = w.was.Late; w.was.State.IsRead() {
 		w.now.Late += max(0, w.now.New-w.was.New)
 	}
-	if !remembered && w.was.Seals == 0 && w.now.Start.Before(rd.progress.SealedTo) && w.now.Reads == "" {
+	if !remembered && w.was.Seals == 0 && w.now.Start.Before(rd.run.progress.SealedTo) && w.now.Reads == "" {
 		w.now.Reads = strconv.FormatInt(w.now.Records, 10) // that it was ever read, only the row says
 		w.now.MarkForgotten()
 	}
@@ -84,13 +84,13 @@ func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool
 // window had had its last pass, and none is known to have written there since.
 func (rd *read) unexplained(w *row) bool {
 	settled := w.was.State == ledger.WindowSealed || w.was.State == ledger.WindowReopened && w.was.Unmet > 0
-	return settled && !rd.progress.Suspected(w.now.Start, w.now.End()) && !rd.inDoubt(w.now.Start)
+	return settled && !rd.run.progress.Suspected(w.now.Start, w.now.End()) && !rd.run.inDoubt(w.now.Start)
 }
 
 // cannotCount leaves an hour in doubt of which a row is not what was written. Everything else goes
 // on.
 func (rd *read) cannotCount(w *row, why error) error {
-	rd.sealer.Tampered = why
+	rd.run.sealer.Tampered = why
 	w.uncounted()
 	return nil
 }
@@ -114,7 +114,7 @@ func (rd *read) enriched(ctx context.Context, w *row, rows ledger.Contents) (n i
 	if rows.Versions == 0 {
 		return 0, nil
 	}
-	history, err := rd.store.History(ctx, w.now.Window)
+	history, err := rd.run.collector.store.History(ctx, w.now.Window)
 	if err != nil {
 		return 0, err
 	}
@@ -183,25 +183,25 @@ func (h *hourRows) unmet(met map[ledger.Sum]bool) []seal.Leaf {
 
 // rowsOf lists an hour's rows and finds those that the ledger does not count.
 func (rd *read) rowsOf(ctx context.Context, w *row) (*hourRows, error) {
-	listed, err := rd.store.Leaves(ctx, rd.stream, w.now.Start, w.now.End())
+	listed, err := rd.run.collector.store.Leaves(ctx, rd.run.stream, w.now.Start, w.now.End())
 	if err != nil {
 		return nil, err
 	}
 	h := &hourRows{leaves: listed[w.now.Start]}
-	if h.contents, err = rd.store.Count(ctx, w.now.Window); err != nil {
+	if h.contents, err = rd.run.collector.store.Count(ctx, w.now.Window); err != nil {
 		return nil, err
 	}
 	if w.was.Seals > 0 {
-		h.extra, err = rd.notSealed(ctx, w.was, h.leaves)
+		h.extra, err = rd.run.notSealed(ctx, w.was, h.leaves)
 		return h, err
 	}
 	var before []seal.Leaf
 	for _, l := range h.leaves {
-		if l.FirstSeen.Before(rd.hold.Base) {
+		if l.FirstSeen.Before(rd.run.hold.Base) {
 			before = append(before, l)
 		}
 	}
-	if h.extra = rd.written(before); w.now.Start.Before(rd.progress.SealedTo) {
+	if h.extra = rd.run.written(before); w.now.Start.Before(rd.run.progress.SealedTo) {
 		h.extra = before // no read led to it, so that the ledger counts them tells nothing
 	}
 	rest := ledger.SumOfLeaves(before)
@@ -228,13 +228,13 @@ func (r *streamRun) written(leaves []seal.Leaf) (out []seal.Leaf) {
 // notSealed are the contents that an hour's last seal does not list, also those that the ledger has
 // counted since: who can forge a record's row can forge the ledger's.
 func (r *streamRun) notSealed(ctx context.Context, cov ledger.Coverage, leaves []seal.Leaf) ([]seal.Leaf, error) {
-	last, err := r.store.Seal(ctx, r.stream, cov.LastSeal)
+	last, err := r.collector.store.Seal(ctx, r.stream, cov.LastSeal)
 	if err != nil {
 		return nil, err
 	}
 	var members []seal.Leaf
 	if !ledger.WasPurged(last) { // what an interrupted purge has left is vouched for by nobody
-		if members, err = ledger.MembersOf(ctx, r.store, last, leaves); err != nil {
+		if members, err = ledger.MembersOf(ctx, r.collector.store, last, leaves); err != nil {
 			return nil, err
 		}
 	}
@@ -258,12 +258,12 @@ func (rd *read) reseal(ctx context.Context, w *row, extra []seal.Leaf) error {
 		return nil
 	}
 	if len(extra) > 0 {
-		last, err := rd.store.Seal(ctx, rd.stream, w.was.LastSeal)
+		last, err := rd.run.collector.store.Seal(ctx, rd.run.stream, w.was.LastSeal)
 		if err != nil {
 			return err
 		}
 		early := slices.DeleteFunc(slices.Clone(extra), func(l seal.Leaf) bool { return l.FirstSeen.After(last.SealedAt) })
-		if err := rd.store.Restamp(ctx, w.now.Window, early, rd.hold.Stamp()); err != nil {
+		if err := rd.run.collector.store.Restamp(ctx, w.now.Window, early, rd.run.hold.Stamp()); err != nil {
 			return err
 		}
 	}
@@ -280,7 +280,7 @@ func (r *streamRun) confirm(ctx context.Context) error {
 		return nil
 	}
 	var spans []ledger.Span
-	for cov, err := range r.store.Windows(ctx, r.stream, p.DoubtFrom, p.DoubtTo) {
+	for cov, err := range r.collector.store.Windows(ctx, r.stream, p.DoubtFrom, p.DoubtTo) {
 		if err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ func (r *streamRun) mend(ctx context.Context) error {
 		return nil
 	}
 	fresh := p.SteppedAt.IsZero()
-	entries, err := r.store.LogSize(ctx, r.stream, p.Seals)
+	entries, err := r.collector.store.LogSize(ctx, r.stream, p.Seals)
 	if err != nil {
 		return err
 	}
@@ -34,7 +34,7 @@ func (r *streamRun) mend(ctx context.Context) error {
 		return err
 	}
 	if entries < p.Seals {
-		r.log.WarnContext(ctx, "the ledger counted seals that were never written; they are made now", "stream", r.stream, "counted", p.Seals, "entries", entries)
+		r.collector.log.WarnContext(ctx, "the ledger counted seals that were never written; they are made now", "stream", r.stream, "counted", p.Seals, "entries", entries)
 		p.Seals = entries
 	}
 	if fresh {
@@ -64,7 +64,7 @@ func (r *streamRun) countNew(ctx context.Context) error {
 // to the first hour that was read and is not sealed.
 func (r *streamRun) resum(ctx context.Context, unsealed bool) error {
 	p := r.progress
-	rows := r.store.Windows(ctx, r.stream, time.Time{}, entra.Later(p.Watermark, p.SealedTo).Add(time.Hour))
+	rows := r.collector.store.Windows(ctx, r.stream, time.Time{}, entra.Later(p.Watermark, p.SealedTo).Add(time.Hour))
 	if err := p.Recompute(rows, unsealed); err != nil {
 		return err
 	}

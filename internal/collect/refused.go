@@ -66,7 +66,7 @@ func (c *cursor) narrowest() time.Duration {
 // until is where a read ends that begins at a time: to, or earlier where spans are narrow.
 func (r *streamRun) until(c cursor, at, to time.Time) time.Time {
 	width := r.width()
-	if !r.source.Ordered(r.stream) && (width == 0 || r.span < width) {
+	if !r.collector.source.Ordered(r.stream) && (width == 0 || r.span < width) {
 		width = r.span
 	}
 	if width == 0 {
@@ -106,7 +106,7 @@ func (r *streamRun) narrow(ctx context.Context, rd *read) {
 	p := &r.progress
 	p.Width = max((rd.asked.To.Sub(rd.start) / 2).Truncate(time.Minute), rd.cursor.narrowest())
 	p.NarrowSince = r.now
-	r.log.InfoContext(ctx, "Graph did not answer for so long a span; shorter ones are asked for", "stream", r.stream,
+	r.collector.log.InfoContext(ctx, "Graph did not answer for so long a span; shorter ones are asked for", "stream", r.stream,
 		"from", rd.asked.From, "to", rd.asked.To, "next", p.Width.String())
 }
 
@@ -127,7 +127,7 @@ func (r *streamRun) fallBack(ctx context.Context, err error) (again bool, _ erro
 		return false, err
 	}
 	r.form, r.richRefused = logs.Of(r.stream).Forms[1], err
-	r.log.WarnContext(ctx, "the richest form of a log is refused; a poorer one is read until it comes back", "stream", r.stream,
+	r.collector.log.WarnContext(ctx, "the richest form of a log is refused; a poorer one is read until it comes back", "stream", r.stream,
 		"form", r.form, "since", p.PoorSince, "error", err.Error())
 	return true, nil
 }
@@ -146,7 +146,7 @@ func (r *streamRun) chooseForm(ctx context.Context) {
 	}
 	asking, stop := context.WithTimeout(r.reading, formTimeout)
 	defer stop()
-	hour := entra.FloorHour(r.now.Add(-r.options.Lag))
+	hour := entra.FloorHour(r.now.Add(-r.collector.options.Lag))
 	err := r.ask(asking, ledger.Span{From: hour, To: hour.Add(time.Hour)})
 	if err == nil {
 		p.PoorSince = time.Time{}
@@ -156,7 +156,7 @@ func (r *streamRun) chooseForm(ctx context.Context) {
 		return
 	}
 	r.form, r.richRefused = logs.Of(r.stream).Forms[1], err
-	r.log.WarnContext(ctx, "the richest form of a log is still refused; a poorer one is read", "stream", r.stream,
+	r.collector.log.WarnContext(ctx, "the richest form of a log is still refused; a poorer one is read", "stream", r.stream,
 		"form", r.form, "since", p.PoorSince, "error", err.Error())
 }
 
@@ -183,9 +183,9 @@ func (r *streamRun) skip(ctx context.Context, c cursor, to time.Time) error {
 	if !oldest.After(at) {
 		return nil
 	}
-	r.log.WarnContext(ctx, "Graph refuses to be asked for times so far back; reading goes on from the oldest that it takes", "stream", r.stream,
+	r.collector.log.WarnContext(ctx, "Graph refuses to be asked for times so far back; reading goes on from the oldest that it takes", "stream", r.stream,
 		"from", at, "to", oldest, "error", r.tooFar.Error())
-	gone := &read{streamRun: r, cursor: c, asked: ledger.Span{From: entra.FloorHour(at), To: oldest}, rich: true, gone: oldest,
+	gone := &read{run: r, cursor: c, asked: ledger.Span{From: entra.FloorHour(at), To: oldest}, rich: true, gone: oldest,
 		goneWhy: "Graph refused to be asked for times so far back: " + entra.WhyOf(r.tooFar)}
 	if err := gone.begin(ctx); err != nil {
 		return err
@@ -252,7 +252,7 @@ func (r *streamRun) canAsk(hour time.Time) (bool, error) {
 
 // ask asks for the first page of a span, and does not look at it.
 func (r *streamRun) ask(ctx context.Context, s ledger.Span) error {
-	for page, err := range r.source.Pages(ctx, entra.Query{Stream: r.stream, From: s.From, To: s.To, Form: r.form}) {
+	for page, err := range r.collector.source.Pages(ctx, entra.Query{Stream: r.stream, From: s.From, To: s.To, Form: r.form}) {
 		if err != nil {
 			return err
 		}

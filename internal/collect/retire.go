@@ -62,7 +62,7 @@ func (r *streamRun) retire(ctx context.Context) error {
 // giveUp marks a span as lost that was not read and that nobody can read any more.
 func (r *streamRun) giveUp(ctx context.Context, s ledger.Span) error {
 	known := make(map[time.Time]ledger.Coverage)
-	for cov, err := range r.store.Windows(ctx, r.stream, entra.FloorHour(s.From), s.To) {
+	for cov, err := range r.collector.store.Windows(ctx, r.stream, entra.FloorHour(s.From), s.To) {
 		if err != nil {
 			return err
 		}
@@ -103,7 +103,7 @@ func (r *streamRun) note(now *ledger.Coverage, was ledger.Coverage) {
 func (r *streamRun) giveUpReads(ctx context.Context) error {
 	p := r.progress
 	var rows []ledger.Coverage
-	for was, err := range r.store.Windows(ctx, r.stream, entra.Later(p.SealedTo, p.FirstHour()), p.Watermark) {
+	for was, err := range r.collector.store.Windows(ctx, r.stream, entra.Later(p.SealedTo, p.FirstHour()), p.Watermark) {
 		if err != nil {
 			return err
 		}

@@ -51,7 +51,7 @@ func (rd *read) note(w *row, recs []entra.Record, rejected []Rejected) {
 // may have forgotten since.
 func (rd *read) onlyOnce(w *row) bool {
 	return rd.cursor.kind == readAgain && w.began.State == ledger.WindowComplete && w.began.Passes == 1 && w.began.Reads == "" &&
-		rd.now.Sub(w.now.Start) > ledger.ShortestRetention-time.Hour
+		rd.run.now.Sub(w.now.Start) > ledger.ShortestRetention-time.Hour
 }
 
 // metAll tells whether this read has met every record of a window that it read whole.
@@ -61,8 +61,8 @@ func (rd *read) metAll(w *row) bool {
 
 // readAgainLater tells whether a pass will still read the window, while Graph has it.
 func (rd *read) readAgainLater(w *row) bool {
-	return slices.ContainsFunc(rd.ages(), func(age time.Duration) bool {
-		return age < rd.progress.Kept() && w.now.End().Add(age).After(rd.now)
+	return slices.ContainsFunc(rd.run.ages(), func(age time.Duration) bool {
+		return age < rd.run.progress.Kept() && w.now.End().Add(age).After(rd.run.now)
 	})
 }
 
@@ -90,7 +90,7 @@ func (rd *read) agree(w *row) {
 			return
 		}
 		now.Keys = ledger.Sum{}
-		rd.log.Warn("the reads of an hour do not agree; it is sealed as unconfirmed", "stream", rd.stream, "hour", now.Start.Format(entra.HourFormat), "records", now.Reads)
+		rd.run.collector.log.Warn("the reads of an hour do not agree; it is sealed as unconfirmed", "stream", rd.run.stream, "hour", now.Start.Format(entra.HourFormat), "records", now.Reads)
 	}
 	rd.becomeRead(w)
 }
@@ -107,7 +107,7 @@ func (rd *read) becomeRead(w *row) {
 	if w.now.State == ledger.WindowLost {
 		w.now.Reason = rd.goneWhy
 	}
-	if w.now.State == ledger.WindowComplete && w.now.Start.Before(rd.progress.SealedTo) {
+	if w.now.State == ledger.WindowComplete && w.now.Start.Before(rd.run.progress.SealedTo) {
 		w.now.State, w.now.Reason = ledger.WindowReopened, "it was read for the first time after the hours around it had been sealed"
 	}
 }
@@ -193,7 +193,7 @@ func (rd *read) lookBack(ctx context.Context, reached time.Time) error {
 		return nil
 	}
 	to := entra.Earlier(rd.sinceWhen(), reached)
-	if rd.cursor.kind == readBackfill && rd.progress.Begin.IsZero() {
+	if rd.cursor.kind == readBackfill && rd.run.progress.Begin.IsZero() {
 		first, ok := rd.begins(entra.FloorHour(rd.at()), reached)
 		if !ok {
 			first = reached
@@ -210,7 +210,7 @@ func (rd *read) lookBack(ctx context.Context, reached time.Time) error {
 	wasOrdered := rd.ordered
 	rd.ordered = false // what comes now is older than the rest, and is committed with it
 	met, newest := false, time.Time{}
-	for page, err := range rd.pagesOf(ledger.Span{From: rd.asked.From, To: to}) {
+	for page, err := range rd.run.pagesOf(ledger.Span{From: rd.asked.From, To: to}) {
 		if err != nil {
 			return err
 		}
@@ -231,11 +231,11 @@ func (rd *read) lookBack(ctx context.Context, reached time.Time) error {
 		rd.cut = newest
 	}
 	if met {
-		rd.log.InfoContext(ctx, "a walk had left out its oldest records", "stream", rd.stream, "from", rd.asked.From, "to", to)
+		rd.run.collector.log.InfoContext(ctx, "a walk had left out its oldest records", "stream", rd.run.stream, "from", rd.asked.From, "to", to)
 	} else {
 		rd.ordered = wasOrdered
 	}
-	return rd.reading.Err()
+	return rd.run.reading.Err()
 }
 
 func newestOf(page entra.Page) (newest time.Time) {
@@ -249,7 +249,7 @@ func newestOf(page entra.Page) (newest time.Time) {
 
 // pagesOf asks for a span beside the walk.
 func (r *streamRun) pagesOf(s ledger.Span) iter.Seq2[entra.Page, error] {
-	return r.source.Pages(r.reading, entra.Query{Stream: r.stream, From: s.From, To: s.To, Form: r.form, Divisible: s.To.Sub(s.From) > narrowest})
+	return r.collector.source.Pages(r.reading, entra.Query{Stream: r.stream, From: s.From, To: s.To, Form: r.form, Divisible: s.To.Sub(s.From) > narrowest})
 }
 
 // awaiting lists the hours that await a read, in spans of which each is one question.
@@ -264,7 +264,7 @@ func (r *streamRun) awaiting(ctx context.Context) ([]ledger.Span, error) {
 		shrink  int64
 		longest = max(secondSpan, p.AwaitsTo.Sub(p.AwaitsFrom)/3) // a few questions for a quiet past of any length
 	)
-	for cov, err := range r.store.Windows(ctx, r.stream, entra.Later(p.AwaitsFrom, p.Readable()), p.AwaitsTo) {
+	for cov, err := range r.collector.store.Windows(ctx, r.stream, entra.Later(p.AwaitsFrom, p.Readable()), p.AwaitsTo) {
 		if err != nil {
 			return nil, err
 		}

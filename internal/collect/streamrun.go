@@ -28,13 +28,13 @@ const (
 
 // streamRun is one stream's part of a run.
 type streamRun struct {
-	*Collector
-	stream  entra.Stream
-	id      ledger.Execution
-	now     time.Time       // the tenant's time at the start of the run
-	began   time.Time       // the same moment by the machine's monotonic clock
-	ctx     context.Context // of the run
-	reading context.Context // ends with the run's budget
+	collector *Collector
+	stream    entra.Stream
+	id        ledger.Execution
+	now       time.Time       // the tenant's time at the start of the run
+	began     time.Time       // the same moment by the machine's monotonic clock
+	ctx       context.Context // of the run
+	reading   context.Context // ends with the run's budget
 
 	busy     chan struct{}  // held while something is done for the stream
 	ended    bool           // finish was called
@@ -91,16 +91,16 @@ func (r *streamRun) fail(err error) {
 	case err == nil || r.err != nil:
 	case errors.As(err, &held), errors.Is(err, ledger.ErrMoved), errors.Is(err, ledger.ErrYielded):
 		r.done, r.cause = true, err
-		r.log.InfoContext(r.ctx, "the stream is left to another execution", "stream", r.stream, "reason", err.Error())
+		r.collector.log.InfoContext(r.ctx, "the stream is left to another execution", "stream", r.stream, "reason", err.Error())
 	case over != nil:
 		r.cause = over
 	case r.bear(err):
 		r.cause, r.done = err, true
-		r.log.WarnContext(r.ctx, "the stream is refused; runs fail for it if that lasts", "stream", r.stream,
+		r.collector.log.WarnContext(r.ctx, "the stream is refused; runs fail for it if that lasts", "stream", r.stream,
 			"since", r.progress.RefusedSince, "code", entra.CodeOf(err), "error", err.Error())
 	default:
 		r.err, r.done = err, true
-		r.log.ErrorContext(r.ctx, "stream failed", "stream", r.stream, "code", entra.CodeOf(err), "error", err.Error())
+		r.collector.log.ErrorContext(r.ctx, "stream failed", "stream", r.stream, "code", entra.CodeOf(err), "error", err.Error())
 	}
 }
 
@@ -127,7 +127,7 @@ func (r *streamRun) open(ctx context.Context, h *ledger.Writer, p ledger.Progres
 	r.sealer = r.newSealer()
 	last := h.Begin(r.now)
 	if last.Fence == 0 && !p.SteppedAt.IsZero() {
-		r.log.WarnContext(ctx, "the stream's lease row was not there; a new lease is taken", "stream", r.stream)
+		r.collector.log.WarnContext(ctx, "the stream's lease row was not there; a new lease is taken", "stream", r.stream)
 	}
 	r.unknown = last.Abandoned() || last.Fence == 0 || !p.Recounted
 	if last.Abandoned() || p.SteppedAt.IsZero() {
@@ -158,11 +158,11 @@ func (r *streamRun) giveWay(ctx context.Context) {
 // frontier reads from the watermark, less the overlap, up to now, less the lag.
 func (r *streamRun) frontier(ctx context.Context) error {
 	r.chooseForm(ctx)
-	p, to := &r.progress, r.now.Add(-r.options.Lag).Truncate(entra.Tick)
+	p, to := &r.progress, r.now.Add(-r.collector.options.Lag).Truncate(entra.Tick)
 	if !p.Started() {
 		p.FrontierBegin = entra.FloorHour(to)
 		p.Watermark = p.FrontierBegin
-		p.Backfilled = entra.FloorHour(r.now.Add(-r.options.Backfill))
+		p.Backfilled = entra.FloorHour(r.now.Add(-r.collector.options.Backfill))
 		if p.Backfilled.After(p.FrontierBegin) {
 			p.Backfilled = p.FrontierBegin
 		}
@@ -182,7 +182,7 @@ func (r *streamRun) frontier(ctx context.Context) error {
 
 // backfill gives the stream one turn at the windows before its frontier.
 func (r *streamRun) backfill(ctx context.Context) error {
-	if err := r.step(ctx, r.backfillCursor(), r.progress.FrontierBegin, r.options.Turn); err != nil {
+	if err := r.step(ctx, r.backfillCursor(), r.progress.FrontierBegin, r.collector.options.Turn); err != nil {
 		return err
 	}
 	return r.second(ctx)
@@ -211,7 +211,7 @@ func (r *streamRun) frontierCursor() cursor {
 	return cursor{
 		at:      func(p *ledger.Progress) time.Time { return p.Watermark },
 		move:    func(p *ledger.Progress, t time.Time) { p.Watermark = t },
-		overlap: r.options.Overlap, floor: r.progress.FrontierBegin, kind: readFrontier,
+		overlap: r.collector.options.Overlap, floor: r.progress.FrontierBegin, kind: readFrontier,
 	}
 }
 
@@ -268,7 +268,7 @@ func (r *streamRun) lastRecordBefore(ctx context.Context, at time.Time) (time.Ti
 	end := entra.FloorHour(at).Add(time.Hour)
 	for _, back := range []time.Duration{2 * time.Hour, 24 * time.Hour, 31 * 24 * time.Hour} {
 		var last time.Time
-		for cov, err := range r.store.Windows(ctx, r.stream, entra.FloorHour(at.Add(-back)), end) {
+		for cov, err := range r.collector.store.Windows(ctx, r.stream, entra.FloorHour(at.Add(-back)), end) {
 			if err != nil {
 				return time.Time{}, err
 			}
@@ -292,7 +292,7 @@ func (r *streamRun) step(ctx context.Context, c cursor, to time.Time, pages int)
 		}
 		before := c.at(&r.progress)
 		end := r.until(c, before, to)
-		if !r.source.Ordered(r.stream) {
+		if !r.collector.source.Ordered(r.stream) {
 			pages = 0 // it has to be drained
 		}
 		from, err := r.from(ctx, c)
@@ -302,8 +302,8 @@ func (r *streamRun) step(ctx context.Context, c cursor, to time.Time, pages int)
 		if !before.Before(to) {
 			return nil // what was left lies before all that Graph takes
 		}
-		rd := &read{streamRun: r, cursor: c, asked: ledger.Span{From: from, To: end}, limit: pages, rich: true}
-		err = rd.run(ctx)
+		rd := &read{run: r, cursor: c, asked: ledger.Span{From: from, To: end}, limit: pages, rich: true}
+		err = rd.walk(ctx)
 		r.resize(rd.pages, err)
 		if err != nil && rd.stored {
 			r.aborted = append(r.aborted, ledger.Span{From: entra.FloorHour(from), To: end})
@@ -324,7 +324,7 @@ func (r *streamRun) step(ctx context.Context, c cursor, to time.Time, pages int)
 				Why:    fmt.Sprintf("paging from %s was lost %d times in a row: %v", c.at(&r.progress).Format(time.RFC3339), lost+1, err),
 				Remedy: "the next run tries again; if it stays, open a support case for Microsoft Graph", Err: err}
 		}
-		r.log.InfoContext(ctx, "paging was lost; reading on from the last record stored", "stream", r.stream, "from", c.at(&r.progress), "error", err.Error())
+		r.collector.log.InfoContext(ctx, "paging was lost; reading on from the last record stored", "stream", r.stream, "from", c.at(&r.progress), "error", err.Error())
 	}
 }
 
@@ -357,7 +357,7 @@ func (r *streamRun) finish(ctx context.Context) {
 			r.hold.Stop()
 		}
 		if r.err == nil {
-			r.err = r.progress.Stalled(r.now, r.options.AlertAfter, r.cause)
+			r.err = r.progress.Stalled(r.now, r.collector.options.AlertAfter, r.cause)
 		}
 		return
 	}
@@ -379,7 +379,7 @@ func (r *streamRun) finish(ctx context.Context) {
 	}
 	if err != nil {
 		if !errors.Is(err, ledger.ErrMoved) {
-			r.log.ErrorContext(ctx, "can't write the stream's state", "stream", r.stream, "error", err.Error())
+			r.collector.log.ErrorContext(ctx, "can't write the stream's state", "stream", r.stream, "error", err.Error())
 		}
 		return
 	}
@@ -389,7 +389,7 @@ func (r *streamRun) finish(ctx context.Context) {
 // quarantined counts what is in quarantine, unless there was nothing, and nothing can have come.
 func (r *streamRun) quarantined(ctx context.Context) func(before int64) int64 {
 	if r.started.Quarantined > 0 || r.balance.Quarantined > 0 || r.unknown {
-		if n, err := r.store.InQuarantine(ctx, r.stream); err == nil {
+		if n, err := r.collector.store.InQuarantine(ctx, r.stream); err == nil {
 			return func(int64) int64 { return n }
 		}
 	}
@@ -410,7 +410,7 @@ func (r *streamRun) sealLast(ctx context.Context) {
 		r.cause = err // what this process knows of the ledger is old
 	}
 	if err != nil {
-		r.log.WarnContext(ctx, "what changed is sealed again by the next run", "stream", r.stream, "error", err.Error())
+		r.collector.log.WarnContext(ctx, "what changed is sealed again by the next run", "stream", r.stream, "error", err.Error())
 	}
 }
 
@@ -429,13 +429,13 @@ func (r *streamRun) left() ledger.Progress {
 
 // lastWords adds to the progress how the run ended.
 func (r *streamRun) lastWords(p ledger.Progress) ledger.Progress {
-	p.LastRunAt, p.ClockOffset = r.now, r.now.Sub(r.clock()).Truncate(time.Second)
+	p.LastRunAt, p.ClockOffset = r.now, r.now.Sub(r.collector.clock()).Truncate(time.Second)
 	moved := false
 	if !errors.Is(r.cause, ledger.ErrMoved) || !p.SteppedAt.IsZero() { // the next run has to see that a version before wrote the row
 		moved = noteSteps(&p, &r.started, r.now)
 	}
 	if r.err == nil {
-		r.err = p.Stalled(r.now, r.options.AlertAfter, r.cause)
+		r.err = p.Stalled(r.now, r.collector.options.AlertAfter, r.cause)
 	}
 	if r.err == nil && !isRefusal(r.cause) && (r.cause == nil || moved) {
 		p.RefusedSince = time.Time{}

@@ -57,13 +57,13 @@ func (r *streamRun) compareSpan(ctx context.Context, s ledger.Span) error {
 // compareHours marks the hours of a span in doubt whose rows are not what the ledger counts.
 func (r *streamRun) compareHours(ctx context.Context, s ledger.Span) error {
 	known := make(map[time.Time]ledger.Coverage)
-	for cov, err := range r.store.Windows(ctx, r.stream, s.From, s.To) {
+	for cov, err := range r.collector.store.Windows(ctx, r.stream, s.From, s.To) {
 		if err != nil {
 			return err
 		}
 		known[cov.Start] = cov
 	}
-	stored, err := r.store.StoredByHour(ctx, r.stream, s.From, s.To)
+	stored, err := r.collector.store.StoredByHour(ctx, r.stream, s.From, s.To)
 	if err != nil {
 		return err
 	}

@@ -14,9 +14,9 @@ import (
 func (rd *read) sinceWhen() time.Time {
 	at := rd.pageAt
 	if at.IsZero() {
-		at = rd.tenantNow()
+		at = rd.run.tenantNow()
 	}
-	return entra.Later(rd.gone, at.Add(-max(ledger.ShortestRetention, rd.remembers)))
+	return entra.Later(rd.gone, at.Add(-max(ledger.ShortestRetention, rd.run.remembers)))
 }
 
 // saw learns from a record how far back Graph remembers.
@@ -24,8 +24,8 @@ func (rd *read) saw(t time.Time) {
 	if t.Before(rd.asked.From) || !t.Before(rd.asked.To) {
 		return
 	}
-	if age := rd.pageAt.Sub(t); age > rd.remembers {
-		rd.remembers = age
+	if age := rd.pageAt.Sub(t); age > rd.run.remembers {
+		rd.run.remembers = age
 	}
 }
 
@@ -33,12 +33,12 @@ func (rd *read) saw(t time.Time) {
 // order.
 func (rd *read) pass(reached time.Time) []*row {
 	hour := entra.FloorHour(rd.at())
-	if rd.cursor.kind == readBackfill && rd.progress.Begin.IsZero() {
+	if rd.cursor.kind == readBackfill && rd.run.progress.Begin.IsZero() {
 		first, ok := rd.begins(hour, reached)
 		if !ok {
 			return nil // before the oldest record nothing is claimed
 		}
-		rd.progress.Begin = first
+		rd.run.progress.Begin = first
 		if first.After(hour) {
 			hour = first
 		}
@@ -72,7 +72,7 @@ func (rd *read) pass(reached time.Time) []*row {
 // passRow notes that a window was read to its end.
 func (rd *read) passRow(w *row, reached time.Time) {
 	awaited := w.now.Awaits()
-	w.now.Passes, w.now.LastReadAt, w.now.PassedAt = w.now.Passes+1, entra.Later(w.now.LastReadAt, rd.now), rd.passedAt(w)
+	w.now.Passes, w.now.LastReadAt, w.now.PassedAt = w.now.Passes+1, entra.Later(w.now.LastReadAt, rd.run.now), rd.passedAt(w)
 	if !awaited {
 		w.now.Lose(rd.lost(w, reached))
 	}
@@ -89,7 +89,7 @@ func (rd *read) passRow(w *row, reached time.Time) {
 		rd.becomeRead(w)
 	}
 	if rd.rich && w.now.Thin() && rd.metAll(w) {
-		w.now.Form = logs.Of(rd.stream).Form()
+		w.now.Form = logs.Of(rd.run.stream).Form()
 	}
 }
 
@@ -124,7 +124,7 @@ func (rd *read) lost(w *row, reached time.Time) ledger.Span {
 func (rd *read) passedAt(w *row) time.Time {
 	switch {
 	case !rd.asked.From.After(w.now.Start):
-		return rd.now
+		return rd.run.now
 	case rd.cursor.kind == readAgain:
 		// The earlier part was due, too, when it was read.
 		if due := w.now.End().Add(rd.cursor.deadline); due.After(w.was.PassedAt) {
@@ -141,7 +141,7 @@ func (rd *read) passedAt(w *row) time.Time {
 // that no tenant can have forgotten, whichever is earlier. ok is false while the backfill has come
 // to neither.
 func (rd *read) begins(from, reached time.Time) (first time.Time, ok bool) {
-	remembered := entra.FloorHour(rd.now.Add(-ledger.ShortestRetention)).Add(time.Hour)
+	remembered := entra.FloorHour(rd.run.now.Add(-ledger.ShortestRetention)).Add(time.Hour)
 	first, ok = rd.firstHour()
 	if !ok && !reached.After(remembered) {
 		return time.Time{}, false

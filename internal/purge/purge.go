@@ -176,7 +176,7 @@ func (p *Purger) Run(ctx context.Context, by ledger.Execution, s entra.Stream, n
 		return nil, err
 	}
 	h.KeepAlive(ctx)
-	work := &purging{Purger: p, hold: h, progress: progress, now: now.UTC().Truncate(entra.Tick)}
+	work := &purging{purger: p, hold: h, progress: progress, now: now.UTC().Truncate(entra.Tick)}
 	months, err := work.months(ctx)
 	if releasing := h.ReleaseUnchanged(ctx); err == nil {
 		err = releasing
@@ -198,7 +198,7 @@ func (p *Purger) quarantine(ctx context.Context, s entra.Stream, now time.Time) 
 
 // purging is a purge of one stream, with its lease.
 type purging struct {
-	*Purger
+	purger   *Purger
 	hold     *ledger.Writer
 	progress ledger.Progress
 	now      time.Time
@@ -213,7 +213,7 @@ func (w *purging) commit(ctx context.Context, p ledger.Progress, rows []ledger.C
 }
 
 func (w *purging) months(ctx context.Context) ([]Month, error) {
-	months, err := w.plan(ctx, w.progress, w.now)
+	months, err := w.purger.plan(ctx, w.progress, w.now)
 	if err != nil {
 		return nil, err
 	}
@@ -269,7 +269,7 @@ func (w *purging) dropMonth(ctx context.Context, month time.Time) error {
 			return err
 		}
 	}
-	return w.store.DropMonth(ctx, w.progress.Stream, month)
+	return w.purger.store.DropMonth(ctx, w.progress.Stream, month)
 }
 
 func without(drops []ledger.Drop, month time.Time) []ledger.Drop {
@@ -299,7 +299,7 @@ func (w *purging) sweep(ctx context.Context, months []Month) error {
 		if p.Drops = without(p.Drops, d.Month); !again {
 			p.Drops = append(p.Drops, ledger.Drop{Month: d.Month, Dropped: w.now})
 			// The run that dropped the records may have died before it said so.
-			left, err := w.store.Months(ctx, p.Stream)
+			left, err := w.purger.store.Months(ctx, p.Stream)
 			if err != nil {
 				return err
 			}
@@ -318,10 +318,10 @@ func (w *purging) sweep(ctx context.Context, months []Month) error {
 // was never held, and no hold keeps it.
 func (w *purging) mayDrop(ctx context.Context, month time.Time) (bool, error) {
 	end := month.AddDate(0, 1, 0)
-	if _, held := w.retention.held(w.progress.Stream, month, end); held {
+	if _, held := w.purger.retention.held(w.progress.Stream, month, end); held {
 		return false, nil
 	}
-	for cov, err := range w.store.Windows(ctx, w.progress.Stream, month, end) {
+	for cov, err := range w.purger.store.Windows(ctx, w.progress.Stream, month, end) {
 		if err != nil {
 			return false, err
 		}
@@ -335,7 +335,7 @@ func (w *purging) mayDrop(ctx context.Context, month time.Time) (bool, error) {
 // hoursOf lists some of a month's hours in a state, as many as fit a commit with their entries.
 func (w *purging) hoursOf(ctx context.Context, month time.Time, state ledger.WindowState) ([]ledger.Coverage, error) {
 	var rows []ledger.Coverage
-	for cov, err := range w.store.Windows(ctx, w.progress.Stream, month, month.AddDate(0, 1, 0)) {
+	for cov, err := range w.purger.store.Windows(ctx, w.progress.Stream, month, month.AddDate(0, 1, 0)) {
 		if err != nil {
 			return nil, err
 		}
@@ -360,7 +360,7 @@ func (w *purging) record(ctx context.Context, m Month) error {
 		if !slices.ContainsFunc(p.Drops, func(d ledger.Drop) bool { return d.Month.Equal(m.Month) }) {
 			p.Drops = append(slices.Clone(p.Drops), ledger.Drop{Month: m.Month})
 		}
-		log := sealing.NewLog(ctx, w.store, m.Stream)
+		log := sealing.NewLog(ctx, w.purger.store, m.Stream)
 		seals := make([]seal.Seal, len(rows))
 		for i := range rows {
 			was := rows[i]
@@ -391,10 +391,10 @@ func markPurged(c *ledger.Coverage, s seal.Seal, entry int64) {
 
 func (w *purging) putHead(ctx context.Context) error {
 	p := w.progress
-	if w.heads == nil || p.Heads == p.Seals {
+	if w.purger.heads == nil || p.Heads == p.Seals {
 		return nil
 	}
-	if err := sealing.PutHead(ctx, w.store, w.heads, p); err != nil {
+	if err := sealing.PutHead(ctx, w.purger.store, w.purger.heads, p); err != nil {
 		return err
 	}
 	p.Heads = p.Seals

@@ -30,7 +30,7 @@ func (w *purging) takeBack(ctx context.Context, m *Month) error {
 			return nil // the drop may still be carried out: what is left is known after that
 		}
 		p := w.progress
-		log := sealing.NewLog(ctx, w.store, m.Stream)
+		log := sealing.NewLog(ctx, w.purger.store, m.Stream)
 		seals := make([]seal.Seal, len(rows))
 		for i := range rows {
 			was := rows[i]
@@ -53,7 +53,7 @@ func (w *purging) takeBack(ctx context.Context, m *Month) error {
 // sealedBefore finds the last seal of each hour of a month before it was purged.
 func (w *purging) sealedBefore(ctx context.Context, month time.Time) (map[time.Time]seal.Seal, error) {
 	out := make(map[time.Time]seal.Seal)
-	for s, err := range w.store.Seals(ctx, w.progress.Stream) {
+	for s, err := range w.purger.store.Seals(ctx, w.progress.Stream) {
 		if err != nil {
 			return nil, err
 		}
@@ -66,12 +66,12 @@ func (w *purging) sealedBefore(ctx context.Context, month time.Time) (map[time.T
 
 // restore makes the entry of an hour that a purge had marked as dropped, with what is left of it.
 func (w *purging) restore(ctx context.Context, log *sealing.Log, number int64, cov *ledger.Coverage, before seal.Seal) (seal.Seal, error) {
-	listed, err := w.store.Leaves(ctx, cov.Stream, cov.Start, cov.End())
+	listed, err := w.purger.store.Leaves(ctx, cov.Stream, cov.Start, cov.End())
 	if err != nil {
 		return seal.Seal{}, err
 	}
 	leaves := listed[cov.Start]
-	rows, err := w.store.Count(ctx, cov.Window)
+	rows, err := w.purger.store.Count(ctx, cov.Window)
 	if err != nil {
 		return seal.Seal{}, err
 	}
@@ -80,7 +80,7 @@ func (w *purging) restore(ctx context.Context, log *sealing.Log, number int64, c
 	if err != nil {
 		return s, err
 	}
-	if err := w.store.KeepLeaves(ctx, []sealing.SealedList{list}); err != nil {
+	if err := w.purger.store.KeepLeaves(ctx, []sealing.SealedList{list}); err != nil {
 		return s, err
 	}
 	cov.State, cov.Reason, cov.PurgedAt, cov.LastSeal = ledger.WindowSealed, s.Reason, time.Time{}, s.Number

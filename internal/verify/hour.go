@@ -170,26 +170,26 @@ func (v *Verifier) columnSet(cov ledger.Coverage) int {
 
 // judging is what is found in one hour.
 type judging struct {
-	*Verifier
-	*hour
-	found []Finding
+	verifier *Verifier
+	hour     *hour
+	found    []Finding
 	// unconfirmed is the sum over the contents that are named as such.
 	unconfirmed ledger.Sum
 }
 
 func (j *judging) add(d Difference, table, row, format string, args ...any) {
-	j.found = append(j.found, Finding{Difference: d, Stream: j.stream, Hour: j.cov.Start, Table: table, Row: row,
+	j.found = append(j.found, Finding{Difference: d, Stream: j.verifier.stream, Hour: j.hour.cov.Start, Table: table, Row: row,
 		Detail: fmt.Sprintf(format, args...)})
 }
 
 // ledgerSays adds what is wrong with the hour's row in the ledger.
 func (j *judging) ledgerSays(format string, args ...any) {
-	j.add(DiffLedger, LedgerTable, j.cov.Start.Format(entra.HourFormat), format, args...)
+	j.add(DiffLedger, LedgerTable, j.hour.cov.Start.Format(entra.HourFormat), format, args...)
 }
 
 // judge names what differs between the rows of an hour, its seals and the ledger.
 func (v *Verifier) judge(ctx context.Context, h hour) ([]Finding, error) {
-	j := &judging{Verifier: v, hour: &h, found: summed(h.stored.wrong)}
+	j := &judging{verifier: v, hour: &h, found: summed(h.stored.wrong)}
 	if h.row.Problem != "" {
 		j.ledgerSays("%s", h.row.Problem)
 	}
@@ -235,15 +235,15 @@ func summed(findings []Finding) []Finding {
 
 // rowless is about an hour without a row in the ledger.
 func (j *judging) rowless() {
-	read := j.look.known && j.look.WasRead(j.cov.Start)
-	switch n := j.stored.count(); {
+	read := j.verifier.look.known && j.verifier.look.WasRead(j.hour.cov.Start)
+	switch n := j.hour.stored.count(); {
 	case j.hour.row.Problem != "": // said already
 	case len(j.hour.seals) > 0:
 		last := j.hour.seals[len(j.hour.seals)-1]
 		j.ledgerSays("the row is not there, and the hour was sealed on %s", last.SealedAt.Format(time.RFC3339))
 	case read:
 		j.ledgerSays("the row is not there, though the hour was read")
-	case n > 0 && j.look.known && j.awaited():
+	case n > 0 && j.verifier.look.known && j.awaited():
 		j.add(DiffUnconfirmed, "", "",
 			"%d contents are there that the ledger does not count yet; the next run of archivelogs asks Graph for them", n)
 	case n > 0:
@@ -265,22 +265,22 @@ func (v *Verifier) stuck(since time.Time) bool {
 // awaited tells whether a run is about to count what is there: the hour is in doubt, or is being
 // written by one, or was by one that was stopped.
 func (j *judging) awaited() bool {
-	p, from, to := &j.look.Progress, j.cov.Start, j.cov.End()
-	if j.there && j.cov.Doubt && !(p.WasRead(from) && j.stuck(j.hour.row.Written)) {
+	p, from, to := &j.verifier.look.Progress, j.hour.cov.Start, j.hour.cov.End()
+	if j.hour.there && j.hour.cov.Doubt && !(p.WasRead(from) && j.verifier.stuck(j.hour.row.Written)) {
 		return true
 	}
-	lease := j.look.guards.Lease
-	if entra.FloorHour(p.ReadingFrom).Before(to) && from.Before(p.ReadingTo) && !j.stuck(lease.ReadAt.Add(-lease.Age)) {
+	lease := j.verifier.look.guards.Lease
+	if entra.FloorHour(p.ReadingFrom).Before(to) && from.Before(p.ReadingTo) && !j.verifier.stuck(lease.ReadAt.Add(-lease.Age)) {
 		return true
 	}
 	return slices.ContainsFunc(p.Suspects, func(s ledger.Suspect) bool {
-		return s.Span().From.Before(to) && from.Before(s.To) && !j.stuck(s.Since)
+		return s.Span().From.Before(to) && from.Before(s.To) && !j.verifier.stuck(s.Since)
 	})
 }
 
 // contents compares the rows with what the ledger counts.
 func (j *judging) contents() {
-	cov, rows := &j.cov, j.stored.contents()
+	cov, rows := &j.hour.cov, j.hour.stored.contents()
 	if cov.State == ledger.WindowPurged || cov.Agrees(rows) {
 		return
 	}
@@ -296,7 +296,7 @@ func (j *judging) contents() {
 		return // they are named
 	}
 	switch {
-	case cov.Doubt && j.awaited(), j.look.known && j.awaited() && j.explained():
+	case cov.Doubt && j.awaited(), j.verifier.look.known && j.awaited() && j.explained():
 		j.add(DiffUnconfirmed, "", "",
 			"%d contents are there, and the ledger counts %d; the next run of archivelogs asks Graph for the hour", rows.Count, counted)
 	case len(j.hour.seals) > 0 && j.sealedWhole():
@@ -314,16 +314,16 @@ func (j *judging) contents() {
 // explained tells whether what is there more than the ledger counts was written since the last
 // commit.
 func (j *judging) explained() bool {
-	cov := &j.cov
+	cov := &j.hour.cov
 	// Of some runs that were stopped nobody knows what dates they gave.
-	unknown := slices.ContainsFunc(j.look.Suspects, func(s ledger.Suspect) bool {
+	unknown := slices.ContainsFunc(j.verifier.look.Suspects, func(s ledger.Suspect) bool {
 		return s.Next.IsZero() && s.Span().From.Before(cov.End()) && cov.Start.Before(s.To)
 	})
 	if !cov.HasSum || unknown {
-		return j.stored.count() >= cov.Counted()
+		return j.hour.stored.count() >= cov.Counted()
 	}
-	rest := ledger.SumOfLeaves(j.stored.leaves)
-	for _, l := range j.stored.leaves {
+	rest := ledger.SumOfLeaves(j.hour.stored.leaves)
+	for _, l := range j.hour.stored.leaves {
 		if j.writtenSince(l) {
 			rest.Sub(ledger.SumOf(l.Key, l.Hash))
 		}
@@ -333,8 +333,8 @@ func (j *judging) explained() bool {
 
 // writtenSince tells whether a content bears a date that a run may have given and not vouched for.
 func (j *judging) writtenSince(l seal.Leaf) bool {
-	p := &j.look.Progress
-	if !p.ReadingFrom.IsZero() && l.FirstSeen.After(j.look.guards.Lease.Stamp) {
+	p := &j.verifier.look.Progress
+	if !p.ReadingFrom.IsZero() && l.FirstSeen.After(j.verifier.look.guards.Lease.Stamp) {
 		return true
 	}
 	return slices.ContainsFunc(p.Suspects, func(s ledger.Suspect) bool { return s.Wrote(l.FirstSeen) })
@@ -342,10 +342,10 @@ func (j *judging) writtenSince(l seal.Leaf) bool {
 
 // uncounted names the contents that the ledger does not count, where one can be told.
 func (j *judging) uncounted(rows ledger.HourContents, counted int64) {
-	if rows.Count == counted+1 && j.cov.HasSum {
+	if rows.Count == counted+1 && j.hour.cov.HasSum {
 		extra := rows.Sum
-		extra.Sub(j.cov.Sum)
-		for _, l := range j.stored.leaves {
+		extra.Sub(j.hour.cov.Sum)
+		for _, l := range j.hour.stored.leaves {
 			if ledger.SumOf(l.Key, l.Hash) == extra {
 				j.add(DiffAdded, "", j.rowOf(l), "it is there, and the ledger does not count it")
 				return
@@ -353,18 +353,20 @@ func (j *judging) uncounted(rows ledger.HourContents, counted int64) {
 		}
 	}
 	how := ""
-	if !j.cov.HasSum {
+	if !j.hour.cov.HasSum {
 		how = " (they were counted by a version that kept no sum)"
 	}
 	j.add(DiffAdded, "", "", "%d contents are there, and the ledger counts %d%s", rows.Count, counted, how)
 }
 
 // rowOf is the key of the row of a content.
-func (j *judging) rowOf(l seal.Leaf) string { return j.stored.rows[l.Key+"\x00"+string(l.Hash[:])] }
+func (j *judging) rowOf(l seal.Leaf) string {
+	return j.hour.stored.rows[l.Key+"\x00"+string(l.Hash[:])]
+}
 
 // state is about hours of which not all is known, or that are not sealed as they are.
 func (j *judging) state() {
-	cov := &j.cov
+	cov := &j.hour.cov
 	if text := cov.ReadsDiffer(); text != "" {
 		j.add(DiffUnconfirmed, "", "", "%s", text)
 	}

@@ -150,12 +150,12 @@ func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339Nano) }
 
 // progressCheck compares a progress row with what its rows make.
 type progressCheck struct {
-	*Verifier
-	p, is *ledger.Progress // as it is stored; as the rows make it
+	verifier *Verifier
+	p, is    *ledger.Progress // as it is stored; as the rows make it
 }
 
 func (c progressCheck) wrong(format string, args ...any) {
-	c.found(DiffLedger, LedgerTable, ProgressRow, format, args...)
+	c.verifier.found(DiffLedger, LedgerTable, ProgressRow, format, args...)
 }
 
 // checkProgress compares the progress row with the rows of the hours and the log.
@@ -230,7 +230,7 @@ func (c progressCheck) spans() {
 
 // marks are how far the stream is read, passed, settled and purged.
 func (c progressCheck) marks() {
-	p, l := c.p, &c.ledger
+	p, l := c.p, &c.verifier.ledger
 	if first := entra.FloorHour(p.Begin); !p.Begin.IsZero() && !l.firstRead.IsZero() && l.firstRead.Before(first) {
 		c.wrong("its Begin is %s, and hours from %s on were read", stamp(p.Begin), stamp(l.firstRead))
 	}
@@ -271,10 +271,10 @@ func (c progressCheck) marks() {
 
 // times are none later than the last run that had the stream.
 func (c progressCheck) times() {
-	if !c.look.guards.HasLease || c.look.guards.Lease.Base.IsZero() {
+	if !c.verifier.look.guards.HasLease || c.verifier.look.guards.Lease.Base.IsZero() {
 		return
 	}
-	p, base := c.p, c.look.guards.Lease.Base
+	p, base := c.p, c.verifier.look.guards.Lease.Base
 	for _, t := range []struct {
 		name string
 		at   time.Time
@@ -302,7 +302,7 @@ func (c progressCheck) times() {
 
 // seals are what the log has.
 func (c progressCheck) seals() {
-	p, last := c.p, c.log.sealed
+	p, last := c.p, c.verifier.log.sealed
 	if !last.SealedAt.IsZero() && !p.SealedAt.Equal(last.SealedAt) || last.SealedAt.IsZero() && !p.SealedAt.IsZero() {
 		c.wrong("its SealedAt is %s, and the last seal was made on %s", stamp(p.SealedAt), stamp(last.SealedAt))
 	}

@@ -19,7 +19,7 @@ func (j *judging) checkRow() {
 	j.times()
 	j.lostPart()
 	j.reasons()
-	if !j.cov.Doubt && j.cov.State != ledger.WindowPurged && !j.foundTampering() {
+	if !j.hour.cov.Doubt && j.hour.cov.State != ledger.WindowPurged && !j.foundTampering() {
 		j.tally()
 	}
 }
@@ -36,7 +36,7 @@ func (j *judging) foundTampering() bool {
 
 // counts balance, and none is negative.
 func (j *judging) counts() {
-	c := &j.cov
+	c := &j.hour.cov
 	for _, n := range []struct {
 		name string
 		n    int64
@@ -53,10 +53,10 @@ func (j *judging) counts() {
 			j.ledgerSays("its %s is %d", n.name, n.n)
 		}
 	}
-	if known := logs.Of(j.stream).ColumnSet(); c.ColumnSet > known {
+	if known := logs.Of(j.verifier.stream).ColumnSet(); c.ColumnSet > known {
 		j.ledgerSays("its ColumnSet is %d, and this version knows %d", c.ColumnSet, known)
 	}
-	if forms := logs.Of(j.stream).Forms; c.Form != "" && !slices.Contains(forms, c.Form) {
+	if forms := logs.Of(j.verifier.stream).Forms; c.Form != "" && !slices.Contains(forms, c.Form) {
 		j.ledgerSays("its Form is %q, and the log has %v", c.Form, forms)
 	}
 	if sum := c.New + c.Changed + c.Enriched + c.Unchanged + c.Quarantined; c.Fetched != sum {
@@ -66,14 +66,14 @@ func (j *judging) counts() {
 
 // entries compares the row with the entries of the hour.
 func (j *judging) entries() {
-	c, all := &j.cov, j.hour.seals
-	if j.log.lost == 0 && c.Seals != int64(len(all)) {
+	c, all := &j.hour.cov, j.hour.seals
+	if j.verifier.log.lost == 0 && c.Seals != int64(len(all)) {
 		j.ledgerSays("its Seals is %d, and the log has %d entries of the hour", c.Seals, len(all))
 	}
 	switch n := len(all); {
 	case n == 0 && c.Seals == 0 && c.LastSeal != 0:
 		j.ledgerSays("its LastSeal is %d, and the hour was never sealed", c.LastSeal)
-	case n > 0 && c.Seals > 0 && c.LastSeal != all[n-1].Number && j.log.lost == 0:
+	case n > 0 && c.Seals > 0 && c.LastSeal != all[n-1].Number && j.verifier.log.lost == 0:
 		j.ledgerSays("its LastSeal is %d, and the last entry of the hour is %d", c.LastSeal, all[n-1].Number)
 	}
 	switch {
@@ -86,24 +86,24 @@ func (j *judging) entries() {
 	case (c.Settled() || c.State == ledger.WindowPurged) && c.SealedRevision > 0 && c.SealedRevision < c.Revision:
 		j.ledgerSays("it is sealed, its SealedRevision is %d and its Revision %d", c.SealedRevision, c.Revision)
 	}
-	if c.Settled() && (c.Seals == 0 || len(all) == 0) && j.log.lost == 0 {
-		j.add(DiffLog, LedgerTable, j.cov.Start.Format("2006-01-02T15"),
+	if c.Settled() && (c.Seals == 0 || len(all) == 0) && j.verifier.log.lost == 0 {
+		j.add(DiffLog, LedgerTable, j.hour.cov.Start.Format("2006-01-02T15"),
 			"the ledger says that the hour is sealed, and the log has no seal of it")
 	}
 }
 
 // place compares the row's state with its place in the stream, and with its seals.
 func (j *judging) place() {
-	c, p := &j.cov, &j.look.Progress
+	c, p := &j.hour.cov, &j.verifier.look.Progress
 	last, sealed := j.last()
 	switch c.State {
 	case ledger.WindowSealed:
-		if sealed && ledger.WasPurged(last) && j.stored.count() > 0 {
+		if sealed && ledger.WasPurged(last) && j.hour.stored.count() > 0 {
 			return // said by seals
 		}
 	case ledger.WindowPurged:
 		if !sealed || !ledger.WasPurged(last) {
-			if j.log.lost == 0 {
+			if j.verifier.log.lost == 0 {
 				j.ledgerSays("it says that the hour was purged, and the log does not")
 			}
 		} else if c.Reason != last.Reason {
@@ -123,7 +123,7 @@ func (j *judging) place() {
 				len(j.hour.seals))
 		}
 	}
-	if !j.look.known || !p.Started() {
+	if !j.verifier.look.known || !p.Started() {
 		return
 	}
 	if before := c.Start.Before(p.SealedTo); before && (c.State == ledger.WindowComplete || c.Awaits()) {
@@ -139,7 +139,7 @@ func (j *judging) place() {
 // last is the hour's last entry of the log, where it can be trusted.
 func (j *judging) last() (seal.Seal, bool) {
 	n := len(j.hour.seals)
-	if n == 0 || j.log.changed[j.hour.seals[n-1].Number] {
+	if n == 0 || j.verifier.log.changed[j.hour.seals[n-1].Number] {
 		return seal.Seal{}, false
 	}
 	return j.hour.seals[n-1], true
@@ -147,12 +147,12 @@ func (j *judging) last() (seal.Seal, bool) {
 
 // times are those of a run that had the stream.
 func (j *judging) times() {
-	c := &j.cov
+	c := &j.hour.cov
 	// Of two runs the one that waited may go by the earlier time.
 	if c.PassedAt.Sub(c.LastReadAt) > time.Hour {
 		j.ledgerSays("its PassedAt is %s, and its LastReadAt %s", stamp(c.PassedAt), stamp(c.LastReadAt))
 	}
-	if g := &j.look.guards; j.look.known && g.HasLease && !g.Lease.Base.IsZero() {
+	if g := &j.verifier.look.guards; j.verifier.look.known && g.HasLease && !g.Lease.Base.IsZero() {
 		for _, t := range []struct {
 			name string
 			at   time.Time
@@ -174,14 +174,14 @@ func (j *judging) times() {
 	switch {
 	case c.PurgedAt.IsZero() && c.State == ledger.WindowPurged && c.SealedRevision > 0:
 		j.ledgerSays("it says that the hour was purged, and not when")
-	case !c.PurgedAt.IsZero() && !c.PurgedAt.Equal(at) && j.log.lost == 0:
+	case !c.PurgedAt.IsZero() && !c.PurgedAt.Equal(at) && j.verifier.log.lost == 0:
 		j.ledgerSays("its PurgedAt is %s, and the log says %s", stamp(c.PurgedAt), stamp(at))
 	}
 }
 
 // lostPart is a part of the hour.
 func (j *judging) lostPart() {
-	c := &j.cov
+	c := &j.hour.cov
 	switch from, to := c.LostFrom, c.LostTo; {
 	case from.IsZero() != to.IsZero():
 		j.ledgerSays("it has one of LostFrom and LostTo")
@@ -195,7 +195,7 @@ func (j *judging) lostPart() {
 
 // reasons compares what is not known of the hour with what its last seal says of it.
 func (j *judging) reasons() {
-	c := &j.cov
+	c := &j.hour.cov
 	last, sealed := j.last()
 	if !c.Sealed() || c.State == ledger.WindowPurged || c.SealedRevision != c.Revision || !sealed || ledger.WasPurged(last) {
 		return
@@ -215,7 +215,7 @@ func (j *judging) reasons() {
 
 // tally compares the row's counts with its rows, one by one. That their sum agrees is known.
 func (j *judging) tally() {
-	c, s := &j.cov, &j.stored
+	c, s := &j.hour.cov, &j.hour.stored
 	if c.Counted() != s.count() {
 		return // said by contents
 	}

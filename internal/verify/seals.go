@@ -14,9 +14,9 @@ import (
 func (j *judging) held() (seals []seal.Seal, whole bool) {
 	seals, whole = j.hour.seals, true
 	for i, s := range j.hour.seals {
-		if ledger.WasPurged(s) && !j.log.changed[s.Number] {
+		if ledger.WasPurged(s) && !j.verifier.log.changed[s.Number] {
 			seals, whole = j.hour.seals[i+1:], true
-		} else if j.log.changed[s.Number] {
+		} else if j.verifier.log.changed[s.Number] {
 			whole = false
 		}
 	}
@@ -36,7 +36,7 @@ func (j *judging) compareSeals() {
 	}
 	var members []seal.Leaf
 	for _, s := range seals {
-		if j.log.changed[s.Number] {
+		if j.verifier.log.changed[s.Number] {
 			continue // said already
 		}
 		listed, ok := j.members(s)
@@ -50,7 +50,7 @@ func (j *judging) compareSeals() {
 			j.dates(s, members)
 		}
 	}
-	if last := seals[len(seals)-1]; !j.log.changed[last.Number] {
+	if last := seals[len(seals)-1]; !j.verifier.log.changed[last.Number] {
 		j.strangers(last, members)
 	}
 }
@@ -58,12 +58,12 @@ func (j *judging) compareSeals() {
 // members are the contents that a seal lists. What rows say of when they came decides nothing where
 // it does not lead to the seal's root.
 func (j *judging) members(s seal.Seal) ([]seal.Leaf, bool) {
-	then := seal.LeavesAt(j.stored.leaves, s.SealedAt)
+	then := seal.LeavesAt(j.hour.stored.leaves, s.SealedAt)
 	if int64(len(then)) == s.Leaves && seal.Root(then) == s.Root {
 		return then, true
 	}
-	if list := j.lists[s.Number]; list.Row != "" && list.Problem == "" {
-		if listed, all := ledger.PickListed(list.Leaves, j.stored.leaves); all && int64(len(listed)) == s.Leaves &&
+	if list := j.hour.lists[s.Number]; list.Row != "" && list.Problem == "" {
+		if listed, all := ledger.PickListed(list.Leaves, j.hour.stored.leaves); all && int64(len(listed)) == s.Leaves &&
 			seal.Root(listed) == s.Root {
 			return listed, true
 		}
@@ -78,19 +78,19 @@ func (j *judging) sealedWhole() bool {
 		return false
 	}
 	members, ok := j.members(seals[len(seals)-1])
-	return ok && len(members) == len(j.stored.leaves)
+	return ok && len(members) == len(j.hour.stored.leaves)
 }
 
 // purgedHour is about an hour of which the log says that its records were dropped.
 func (j *judging) purgedHour(last seal.Seal) {
-	n := j.stored.count()
+	n := j.hour.stored.count()
 	dropping := false
-	for _, d := range j.look.Drops {
-		dropping = dropping || !j.cov.Start.Before(d.Month) && j.cov.Start.Before(d.Month.AddDate(0, 1, 0))
+	for _, d := range j.verifier.look.Drops {
+		dropping = dropping || !j.hour.cov.Start.Before(d.Month) && j.hour.cov.Start.Before(d.Month.AddDate(0, 1, 0))
 	}
 	switch {
-	case !j.there || j.cov.State == ledger.WindowPurged:
-		if n == 0 || dropping || !j.look.known {
+	case !j.hour.there || j.hour.cov.State == ledger.WindowPurged:
+		if n == 0 || dropping || !j.verifier.look.known {
 			return // what is left of it is being dropped
 		}
 		if j.wasSealed() {
@@ -100,11 +100,11 @@ func (j *judging) purgedHour(last seal.Seal) {
 		}
 		j.add(DiffAdded, "", "", "%d contents are there, and the hour was purged on %s", n,
 			last.SealedAt.Format(time.RFC3339))
-	case j.cov.Seals > 0 && !j.cov.Sealed(): // records came after it was purged; the ledger counts them
-	case j.cov.Doubt && j.awaited():
+	case j.hour.cov.Seals > 0 && !j.hour.cov.Sealed(): // records came after it was purged; the ledger counts them
+	case j.hour.cov.Doubt && j.awaited():
 	default:
 		j.ledgerSays("the log says that the hour was purged on %s, and the row says that it is %s",
-			last.SealedAt.Format(time.RFC3339), j.cov.State)
+			last.SealedAt.Format(time.RFC3339), j.hour.cov.State)
 	}
 }
 
@@ -122,35 +122,35 @@ func (j *judging) wasSealed() bool {
 // differ names the records that are not as they were sealed.
 func (j *judging) differ(s seal.Seal) {
 	before := len(j.found)
-	list := j.lists[s.Number]
+	list := j.hour.lists[s.Number]
 	usable := list.Row != "" && list.Problem == ""
 	if usable {
-		j.differences(s, list.Leaves, seal.LeavesAt(j.stored.leaves, s.SealedAt))
+		j.differences(s, list.Leaves, seal.LeavesAt(j.hour.stored.leaves, s.SealedAt))
 	}
 	if len(j.found) > before {
 		return
 	}
-	if then := int64(len(seal.LeavesAt(j.stored.leaves, s.SealedAt))); then < s.Leaves {
+	if then := int64(len(seal.LeavesAt(j.hour.stored.leaves, s.SealedAt))); then < s.Leaves {
 		j.add(DiffRemoved, "", "", "%d of the %d contents sealed on %s are not there, and the seal's list does not tell which", s.Leaves-then,
 			s.Leaves, s.SealedAt.Format(time.RFC3339))
 		return
 	}
-	if len(j.stored.altered) > 0 {
+	if len(j.hour.stored.altered) > 0 {
 		return
 	}
 	j.add(DiffAltered, "", "", "the %d records sealed on %s have not the root that was sealed", s.Leaves,
 		s.SealedAt.Format(time.RFC3339))
 }
 
-func (j *judging) listTable() string { return "leaves" + j.cov.Start.UTC().Format("200601") }
+func (j *judging) listTable() string { return "leaves" + j.hour.cov.Start.UTC().Format("200601") }
 
 // list compares what was kept beside a seal with what it lists.
 func (j *judging) list(s seal.Seal, members []seal.Leaf) {
-	list := j.lists[s.Number]
+	list := j.hour.lists[s.Number]
 	wrong := func(format string, args ...any) {
 		row := list.Row
 		if row == "" {
-			row = fmt.Sprintf("%sseal!%010d", j.cov.Start.UTC().Format("2006-01-02T15"), s.Number)
+			row = fmt.Sprintf("%sseal!%010d", j.hour.cov.Start.UTC().Format("2006-01-02T15"), s.Number)
 		}
 		j.add(DiffDerived, j.listTable(), row, format+"; the seal itself agrees, so it may be made again", args...)
 	}
@@ -189,7 +189,7 @@ func (j *judging) dates(s seal.Seal, members []seal.Leaf) {
 		return
 	}
 	sealedOn := s.SealedAt.Format(time.RFC3339)
-	list, before, respelled := j.lists[s.Number], len(j.found), false
+	list, before, respelled := j.hour.lists[s.Number], len(j.found), false
 	if list.Problem == "" && len(list.Dates) == len(members) {
 		for i, m := range members {
 			if is := m.DatesAt(s.SealedAt); is != list.Dates[i] {
@@ -214,9 +214,9 @@ func (j *judging) dates(s seal.Seal, members []seal.Leaf) {
 // this one that wrote the hour's row last and did not keep the spells of a content that came back.
 func (j *judging) excuse(l seal.Leaf) (Difference, string) {
 	switch {
-	case j.look.known && j.awaited() && j.look.BeingWritten(j.cov.Start, j.cov.End()):
+	case j.verifier.look.known && j.awaited() && j.verifier.look.BeingWritten(j.hour.cov.Start, j.hour.cov.End()):
 		return DiffUnconfirmed, "; a run is writing there"
-	case j.there && j.cov.SealedRevision == 0 && !j.cov.Settled() && l.Came.IsZero() && j.contentsOf(l) > 1:
+	case j.hour.there && j.hour.cov.SealedRevision == 0 && !j.hour.cov.Settled() && l.Came.IsZero() && j.contentsOf(l) > 1:
 		return DiffUnconfirmed, "; a version before, which kept no spells, may have written them"
 	}
 	return DiffAltered, ""
@@ -232,7 +232,7 @@ func (j *judging) respelled(s seal.Seal, l seal.Leaf) bool {
 
 // contentsOf counts the contents of a content's record.
 func (j *judging) contentsOf(l seal.Leaf) (n int) {
-	for _, o := range j.stored.leaves {
+	for _, o := range j.hour.stored.leaves {
 		if o.Key == l.Key {
 			n++
 		}
@@ -247,17 +247,17 @@ func (j *judging) strangers(last seal.Seal, members []seal.Leaf) {
 		listed[ledger.SumOf(l.Key, l.Hash)] = true
 	}
 	sealedOn := last.SealedAt.Format(time.RFC3339)
-	cov := &j.cov
+	cov := &j.hour.cov
 	// That an hour changed since it was sealed is believed where the ledger counts what is there.
 	stale := !cov.Sealed() || !cov.Settled() && cov.SealedRevision == 0 // a version before may have changed it
-	changed := j.there && stale && cov.HasSum && cov.Agrees(j.stored.contents()) && !j.stuck(j.hour.row.Written)
-	for _, l := range j.stored.leaves {
+	changed := j.hour.there && stale && cov.HasSum && cov.Agrees(j.hour.stored.contents()) && !j.verifier.stuck(j.hour.row.Written)
+	for _, l := range j.hour.stored.leaves {
 		since := l.FirstSeen.After(last.SealedAt)
 		switch {
 		case listed[ledger.SumOf(l.Key, l.Hash)]:
 		case since && changed:
-		case since && j.there && stale && !cov.HasSum && cov.Counted() == j.stored.count():
-		case j.there && j.look.known && j.awaited() && (cov.Doubt || since && j.writtenSince(l)):
+		case since && j.hour.there && stale && !cov.HasSum && cov.Counted() == j.hour.stored.count():
+		case j.hour.there && j.verifier.look.known && j.awaited() && (cov.Doubt || since && j.writtenSince(l)):
 			j.unconfirmed.Add(ledger.SumOf(l.Key, l.Hash))
 			j.add(DiffUnconfirmed, "", j.rowOf(l),
 				"it came after the hour was sealed on %s, and the next run of archivelogs asks Graph for it", sealedOn)
@@ -279,7 +279,7 @@ func (j *judging) differences(s seal.Seal, kept []ledger.KeptLeaf, then []seal.L
 		there[ledger.KeptLeaf{Key: l.Key, Hash: [ledger.VersionHashBytes]byte(l.Hash[:])}]++
 		keys[l.Key] = true
 	}
-	altered := j.stored.altered
+	altered := j.hour.stored.altered
 	sealedOn := " sealed on " + s.SealedAt.Format(time.RFC3339)
 	for _, k := range kept {
 		switch {
