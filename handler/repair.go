@@ -16,6 +16,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/logs"
 	archiverepair "github.com/entraledger/entraledger/internal/repair"
 	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/internal/streams"
@@ -33,7 +34,8 @@ func newRepairer(cfg settings.Settings, source *graph.Client, store *tables.Acco
 		if err != nil {
 			return time.Time{}, err
 		}
-		now, _, err := clocks.Readings{Storage: at, Machine: time.Now()}.Agreed()
+		from := logs.MicrosoftGraph()
+		now, _, err := clocks.Readings{SourceName: from.Name, SourceTitle: from.Title, Storage: at, Machine: time.Now()}.Agreed()
 		return now, err
 	}
 	return archiverepair.New(store.Evidence(), heads, cfg.Backfill, clock, time.Now)

@@ -17,6 +17,7 @@ import (
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/preflight"
 	archivepurge "github.com/entraledger/entraledger/internal/purge"
 	"github.com/entraledger/entraledger/internal/sealing"
@@ -105,8 +106,12 @@ func clients(
 }
 
 // timekeeper tells the time by which something is read, dropped or called old.
-func timekeeper(cfg settings.Settings, source *graph.Client, store *tables.Account, log *slog.Logger) clocks.Timekeeper {
-	out := clocks.Timekeeper{Graph: source.Now, Storage: store.Now, Machine: time.Now, Log: log}
+func timekeeper(
+	cfg settings.Settings, source *graph.Client, store *tables.Account, log *slog.Logger,
+) clocks.Timekeeper {
+	from := logs.MicrosoftGraph()
+	out := clocks.Timekeeper{SourceName: from.Name, SourceTitle: from.Title, Source: source.Now, Storage: store.Now,
+		Machine: time.Now, Log: log}
 	if simulated(cfg.GraphEndpoint) {
 		out.Storage = nil
 	}

@@ -15,30 +15,31 @@ const Tolerance = 5 * time.Minute
 
 // Readings are what three clocks said at about the same moment.
 type Readings struct {
-	Graph, Storage, Machine time.Time
+	SourceName, SourceTitle  string // of the source, within a sentence and in full
+	Source, Storage, Machine time.Time
 }
 
-// Agreed is the time that two of the clocks agree on within five minutes: Graph's if it is one of
+// Agreed is the time that two of the clocks agree on within five minutes: the source's if it is one of
 // them, as records are dated by it, otherwise the storage service's. wrong names the clock that
 // says otherwise; empty where all agree. Where no two agree the error has entra.CodeConflict, and
 // nothing may be decided by any of them.
 func (c Readings) Agreed() (now time.Time, wrong string, err error) {
 	near := func(a, b time.Time) bool { return !a.IsZero() && !b.IsZero() && a.Sub(b).Abs() <= Tolerance }
-	graph, machine := near(c.Graph, c.Storage), near(c.Graph, c.Machine)
+	source, machine := near(c.Source, c.Storage), near(c.Source, c.Machine)
 	switch {
-	case graph && machine:
-		return c.Graph.UTC(), "", nil
-	case graph:
-		return c.Graph.UTC(), c.odd("this machine's", c.Machine, c.Graph), nil
+	case source && machine:
+		return c.Source.UTC(), "", nil
+	case source:
+		return c.Source.UTC(), c.odd("this machine's", c.Machine, c.Source), nil
 	case machine:
-		return c.Graph.UTC(), c.odd("the storage service's", c.Storage, c.Graph), nil
+		return c.Source.UTC(), c.odd("the storage service's", c.Storage, c.Source), nil
 	case near(c.Storage, c.Machine):
-		return c.Storage.UTC(), c.odd("Microsoft Graph's", c.Graph, c.Storage), nil
+		return c.Storage.UTC(), c.odd(c.SourceTitle+"'s", c.Source, c.Storage), nil
 	}
 	return time.Time{}, "", &entra.Error{Code: entra.CodeConflict, Doing: "tell the time",
-		Why: fmt.Sprintf("no two of three clocks agree within %s: Microsoft Graph says %s, the storage service %s, this machine %s",
-			Tolerance, said(c.Graph), said(c.Storage), said(c.Machine)),
-		Remedy: "nothing was read or moved; the next run tries again; if it stays, look at the service health of Graph and of the storage account"}
+		Why: fmt.Sprintf("no two of three clocks agree within %s: %s says %s, the storage service %s, this machine %s",
+			Tolerance, c.SourceTitle, said(c.Source), said(c.Storage), said(c.Machine)),
+		Remedy: "nothing was read or moved; the next run tries again; if it stays, look at the service health of " + c.SourceName + " and of the storage account"}
 }
 
 func (c Readings) odd(name string, t, right time.Time) string {
@@ -58,19 +59,20 @@ func said(t time.Time) string {
 // Timekeeper tells the time for whatever is decided by it. Storage is nil where the tenant is a
 // simulated one with a time of its own, which counts alone then.
 type Timekeeper struct {
-	Graph, Storage func(context.Context) (time.Time, error)
-	Machine        func() time.Time
-	Log            *slog.Logger
+	SourceName, SourceTitle string // within a sentence and in full
+	Source, Storage         func(context.Context) (time.Time, error)
+	Machine                 func() time.Time
+	Log                     *slog.Logger
 }
 
 // Now is the time that two of the three clocks agree on. The third is named in the log. A clock
 // that does not answer agrees with none.
 func (t Timekeeper) Now(ctx context.Context) (time.Time, error) {
-	asked, err := t.Graph(ctx)
+	asked, err := t.Source(ctx)
 	if err != nil || t.Storage == nil {
 		return asked.UTC(), err
 	}
-	clocks := Readings{Graph: asked, Machine: t.Machine()}
+	clocks := Readings{SourceName: t.SourceName, SourceTitle: t.SourceTitle, Source: asked, Machine: t.Machine()}
 	if clocks.Storage, err = t.Storage(ctx); err != nil {
 		t.Log.WarnContext(ctx, "the storage service tells no time", "error", err.Error())
 	}

@@ -17,13 +17,14 @@ import (
 	"github.com/entraledger/entraledger/internal/clocks"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/sealing"
 )
 
 // Options of a Collector. Zero values mean the defaults.
 type Options struct {
 	Backfill time.Duration   // how far back the first run reaches; default 30 days
-	Lag      time.Duration   // records younger than this are left to the next run; default 5 minutes: what Graph needs as a rule
+	Lag      time.Duration   // records younger than this are left to the next run; default: what the source needs as a rule
 	Overlap  time.Duration   // how much of what was read the frontier reads again; default 2 minutes
 	Parallel int             // streams that are read at the same time; bounds the memory for pages; default 3
 	Writers  int             // windows of one page that are written at the same time; default 4
@@ -38,7 +39,6 @@ type Options struct {
 
 func (o Options) withDefaults() Options {
 	o.Backfill = orElse(o.Backfill, ledger.DefaultBackfill)
-	o.Lag = orElse(o.Lag, ledger.DefaultLag)
 	o.Overlap = orElse(o.Overlap, 2*time.Minute)
 	o.Parallel = orElse(o.Parallel, 3)
 	o.Writers = orElse(o.Writers, groupWriters)
@@ -172,7 +172,7 @@ func (c *Collector) run(ctx context.Context, by ledger.Execution, streams []entr
 			busy: make(chan struct{}, 1)}
 	}
 	opened := c.openAll(ctx, runs)
-	if report.Now, err = c.agree(ctx, asked, opened); err != nil {
+	if report.Now, err = c.agree(ctx, asked, opened, sourceOf(streams)); err != nil {
 		return report, err
 	}
 	c.work(ctx, runs, opened, report.Now, work)
@@ -212,21 +212,30 @@ func (c *Collector) openAll(ctx context.Context, runs []*streamRun) []opening {
 }
 
 // agree is the time that the tenant's clock, the storage service's and this machine's agree on.
-func (c *Collector) agree(ctx context.Context, asked time.Time, opened []opening) (time.Time, error) {
+func (c *Collector) agree(ctx context.Context, asked time.Time, opened []opening, source logs.Source) (time.Time, error) {
 	if c.options.Simulated {
 		return asked.UTC(), nil
 	}
-	clocks := clocks.Readings{Graph: asked, Machine: c.clock()}
+	readings := clocks.Readings{SourceName: source.Name, SourceTitle: source.Title, Source: asked,
+		Machine: c.clock()}
 	for _, o := range opened {
 		var held *ledger.Held
 		switch {
 		case o.hold != nil:
-			clocks.Storage = o.hold.OpenedAt
+			readings.Storage = o.hold.OpenedAt
 		case errors.As(o.err, &held):
-			clocks.Storage = held.By.ReadAt
+			readings.Storage = held.By.ReadAt
 		}
 	}
-	return clocks.Now(ctx, c.log)
+	return readings.Now(ctx, c.log)
+}
+
+// sourceOf is where streams come from.
+func sourceOf(streams []entra.Stream) logs.Source {
+	if len(streams) == 0 {
+		return logs.Of("").Source
+	}
+	return logs.Of(streams[0]).Source
 }
 
 // work does the work on the streams that nobody else has, and on the others as soon as they are

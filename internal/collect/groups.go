@@ -57,7 +57,7 @@ func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, 
 	results := make([]groupResult, len(groups))
 	tooLarge := make([][]Rejected, len(groups))
 	writers, writing := errgroup.WithContext(ctx)
-	writers.SetLimit(rd.options.Writers)
+	writers.SetLimit(rd.run.collector.options.Writers)
 	// In the order of time, so that a run is the same whenever it is repeated.
 	windows := slices.SortedFunc(maps.Keys(groups), func(a, b entra.Window) int { return a.Start.Compare(b.Start) })
 	for i, w := range windows {

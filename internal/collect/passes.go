@@ -16,7 +16,7 @@ const beforeForgotten = 6 * 24 * time.Hour
 // ages are the stream's passes, the latest first: its windows are the ones that Graph forgets next.
 func (r *streamRun) ages() []time.Duration {
 	out := slices.Clone(r.collector.options.Passes)
-	if r.progress.Kept() == ledger.ShortestRetention && len(out) > 0 && slices.Max(out) > beforeForgotten {
+	if r.progress.Kept() == r.source().KeepsLeast && len(out) > 0 && slices.Max(out) > beforeForgotten {
 		out = append(out, beforeForgotten)
 	}
 	slices.Sort(out)

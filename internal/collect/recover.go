@@ -83,7 +83,7 @@ func (r *streamRun) setBack(ctx context.Context) error {
 		return err
 	}
 	if last.IsZero() {
-		last = entra.FloorHour(r.now.Add(-ledger.ShortestRetention))
+		last = entra.FloorHour(r.now.Add(-r.source().KeepsLeast))
 	}
 	p.Watermark = last
 	p.FrontierBegin = entra.Earlier(p.FrontierBegin, p.Watermark)

@@ -106,7 +106,7 @@ func (r *streamRun) narrow(ctx context.Context, rd *read) {
 	p := &r.progress
 	p.Width = max((rd.asked.To.Sub(rd.start) / 2).Truncate(time.Minute), rd.cursor.narrowest())
 	p.NarrowSince = r.now
-	r.collector.log.InfoContext(ctx, "Graph did not answer for so long a span; shorter ones are asked for", "stream", r.stream,
+	r.collector.log.InfoContext(ctx, r.source().Name+" did not answer for so long a span; shorter ones are asked for", "stream", r.stream,
 		"from", rd.asked.From, "to", rd.asked.To, "next", p.Width.String())
 }
 
@@ -146,7 +146,7 @@ func (r *streamRun) chooseForm(ctx context.Context) {
 	}
 	asking, stop := context.WithTimeout(r.reading, formTimeout)
 	defer stop()
-	hour := entra.FloorHour(r.now.Add(-r.collector.options.Lag))
+	hour := entra.FloorHour(r.now.Add(-r.lag()))
 	err := r.ask(asking, ledger.Span{From: hour, To: hour.Add(time.Hour)})
 	if err == nil {
 		p.PoorSince = time.Time{}
@@ -164,7 +164,7 @@ func (r *streamRun) chooseForm(ctx context.Context) {
 // begins earlier.
 func (r *streamRun) passOver(rd *read, refusal error) (found bool, _ error) {
 	from := rd.asked.From
-	if r.tenantNow().Sub(from) <= ledger.ShortestRetention {
+	if r.tenantNow().Sub(from) <= r.source().KeepsLeast {
 		return false, nil
 	}
 	oldest, err := r.oldest(from)
@@ -183,10 +183,10 @@ func (r *streamRun) skip(ctx context.Context, c cursor, to time.Time) error {
 	if !oldest.After(at) {
 		return nil
 	}
-	r.collector.log.WarnContext(ctx, "Graph refuses to be asked for times so far back; reading goes on from the oldest that it takes", "stream", r.stream,
+	r.collector.log.WarnContext(ctx, r.source().Name+" refuses to be asked for times so far back; reading goes on from the oldest that it takes", "stream", r.stream,
 		"from", at, "to", oldest, "error", r.tooFar.Error())
 	gone := &read{run: r, cursor: c, asked: ledger.Span{From: entra.FloorHour(at), To: oldest}, rich: true, gone: oldest,
-		goneWhy: "Graph refused to be asked for times so far back: " + entra.WhyOf(r.tooFar)}
+		goneWhy: r.source().Name + " refused to be asked for times so far back: " + entra.WhyOf(r.tooFar)}
 	if err := gone.begin(ctx); err != nil {
 		return err
 	}
@@ -197,14 +197,14 @@ func (r *streamRun) skip(ctx context.Context, c cursor, to time.Time) error {
 // seven days, by halving. It is zero where Graph refuses those, too, or takes the hour now: then
 // the time is not why.
 func (r *streamRun) oldest(refused time.Time) (time.Time, error) {
-	takes, low := entra.FloorHour(r.tenantNow().Add(-ledger.ShortestRetention)).Add(2*time.Hour), entra.FloorHour(refused)
+	takes, low := entra.FloorHour(r.tenantNow().Add(-r.source().KeepsLeast)).Add(2*time.Hour), entra.FloorHour(refused)
 	if ok, err := r.canAsk(takes); err != nil || !ok {
 		return time.Time{}, err
 	}
 	if ok, err := r.canAsk(low); err != nil || ok {
 		return time.Time{}, err
 	}
-	month := entra.FloorHour(r.tenantNow().Add(-ledger.LongestRetention))
+	month := entra.FloorHour(r.tenantNow().Add(-r.source().KeepsMost))
 	for n := 0; takes.Sub(low) > time.Hour; n++ {
 		middle := entra.FloorHour(low.Add(takes.Sub(low) / 2))
 		// The likely answer comes first: what tenants keep.

@@ -24,7 +24,7 @@ func (c *Collector) Retire(ctx context.Context, by ledger.Execution, s entra.Str
 // retire marks what was never read as lost, and every pass as made.
 func (r *streamRun) retire(ctx context.Context) error {
 	p := &r.progress
-	if !p.Started() || r.now.Sub(p.Watermark) <= ledger.LongestRetention+24*time.Hour {
+	if !p.Started() || r.now.Sub(p.Watermark) <= r.source().KeepsMost+24*time.Hour {
 		r.done = true
 		return nil
 	}

@@ -51,7 +51,7 @@ func (rd *read) note(w *row, recs []entra.Record, rejected []Rejected) {
 // may have forgotten since.
 func (rd *read) onlyOnce(w *row) bool {
 	return rd.cursor.kind == readAgain && w.began.State == ledger.WindowComplete && w.began.Passes == 1 && w.began.Reads == "" &&
-		rd.run.now.Sub(w.now.Start) > ledger.ShortestRetention-time.Hour
+		rd.run.now.Sub(w.now.Start) > rd.run.source().KeepsLeast-time.Hour
 }
 
 // metAll tells whether this read has met every record of a window that it read whole.
@@ -149,7 +149,7 @@ func (r *streamRun) confirmOnce(ctx context.Context, rows []ledger.Coverage) err
 // remind asks for the last hour before a time of which there is a record, where that can tell that
 // Graph still has what follows.
 func (r *streamRun) remind(ctx context.Context, at time.Time) error {
-	if r.tenantNow().Sub(at) <= max(ledger.ShortestRetention-time.Hour, r.remembers) {
+	if r.tenantNow().Sub(at) <= max(r.source().KeepsLeast-time.Hour, r.remembers) {
 		return nil
 	}
 	last, err := r.lastRecordBefore(ctx, at)

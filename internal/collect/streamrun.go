@@ -10,6 +10,7 @@ import (
 	"github.com/entraledger/entraledger/internal/clocks"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/sealing"
 )
 
@@ -66,6 +67,12 @@ type streamRun struct {
 	reached      time.Time // of a range
 	rangeDone    bool
 }
+
+// source is what is known of where the stream comes from.
+func (r *streamRun) source() logs.Source { return logs.Of(r.stream).Source }
+
+// lag is how young records are that are left to the next run.
+func (r *streamRun) lag() time.Duration { return orElse(r.collector.options.Lag, r.source().Lag) }
 
 // tenantNow is the tenant's time.
 func (r *streamRun) tenantNow() time.Time { return r.now.Add(time.Since(r.began)) }
@@ -158,7 +165,7 @@ func (r *streamRun) giveWay(ctx context.Context) {
 // frontier reads from the watermark, less the overlap, up to now, less the lag.
 func (r *streamRun) frontier(ctx context.Context) error {
 	r.chooseForm(ctx)
-	p, to := &r.progress, r.now.Add(-r.collector.options.Lag).Truncate(entra.Tick)
+	p, to := &r.progress, r.now.Add(-r.lag()).Truncate(entra.Tick)
 	if !p.Started() {
 		p.FrontierBegin = entra.FloorHour(to)
 		p.Watermark = p.FrontierBegin
@@ -240,7 +247,7 @@ func (r *streamRun) safeFrom(ctx context.Context, c cursor, at time.Time) (time.
 	if hour := entra.FloorHour(at); hour.Before(at) && r.doubtful(hour) {
 		return hour, nil // an hour in doubt is read whole
 	}
-	if c.kind != readAgain && r.tenantNow().Sub(at) > max(ledger.ShortestRetention-time.Hour, r.remembers) {
+	if c.kind != readAgain && r.tenantNow().Sub(at) > max(r.source().KeepsLeast-time.Hour, r.remembers) {
 		last, err := r.lastRecordBefore(ctx, at)
 		switch width := r.width(); {
 		case err != nil:
@@ -320,9 +327,9 @@ func (r *streamRun) step(ctx context.Context, c cursor, to time.Time, pages int)
 			lost = 0
 		}
 		if lost+1 >= lostWalks {
-			return &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read " + string(r.stream) + " from Graph",
+			return &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read " + string(r.stream) + " from " + r.source().Name,
 				Why:    fmt.Sprintf("paging from %s was lost %d times in a row: %v", c.at(&r.progress).Format(time.RFC3339), lost+1, err),
-				Remedy: "the next run tries again; if it stays, open a support case for Microsoft Graph", Err: err}
+				Remedy: "the next run tries again; if it stays, open a support case for " + r.source().Title, Err: err}
 		}
 		r.collector.log.InfoContext(ctx, "paging was lost; reading on from the last record stored", "stream", r.stream, "from", c.at(&r.progress), "error", err.Error())
 	}

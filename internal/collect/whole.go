@@ -16,7 +16,7 @@ func (rd *read) sinceWhen() time.Time {
 	if at.IsZero() {
 		at = rd.run.tenantNow()
 	}
-	return entra.Later(rd.gone, at.Add(-max(ledger.ShortestRetention, rd.run.remembers)))
+	return entra.Later(rd.gone, at.Add(-max(rd.run.source().KeepsLeast, rd.run.remembers)))
 }
 
 // saw learns from a record how far back Graph remembers.
@@ -141,7 +141,7 @@ func (rd *read) passedAt(w *row) time.Time {
 // that no tenant can have forgotten, whichever is earlier. ok is false while the backfill has come
 // to neither.
 func (rd *read) begins(from, reached time.Time) (first time.Time, ok bool) {
-	remembered := entra.FloorHour(rd.run.now.Add(-ledger.ShortestRetention)).Add(time.Hour)
+	remembered := entra.FloorHour(rd.run.now.Add(-rd.run.source().KeepsLeast)).Add(time.Hour)
 	first, ok = rd.firstHour()
 	if !ok && !reached.After(remembered) {
 		return time.Time{}, false

@@ -60,7 +60,8 @@ func (c *Coverage) ReadsDiffer() string {
 	}
 	counts, forgotten := strings.CutSuffix(c.Reads, " "+forgottenMark)
 	if forgotten {
-		return fmt.Sprintf(unconfirmedText+"Graph had forgotten it before it could be read a second time (%s records)", counts)
+		return fmt.Sprintf(unconfirmedText+"%s had forgotten it before it could be read a second time (%s records)",
+			logs.Of(c.Stream).Source.Name, counts)
 	}
 	return fmt.Sprintf(unconfirmedText+"its reads differ, they met %s records", strings.Join(strings.Fields(counts), ", "))
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // Status says in one word how a stream stands.
@@ -91,7 +92,10 @@ type Gap struct {
 	Reason   string      // one sentence
 }
 
-const lostReason = "Graph had forgotten it when it was read; nothing can bring it back"
+// lostReason is why an hour of a stream is lost.
+func lostReason(s entra.Stream) string {
+	return logs.Of(s).Source.Name + " had forgotten it when it was read; nothing can bring it back"
+}
 
 // purgeReason says when and by which rule an hour was purged.
 func purgeReason(c Coverage) string {
@@ -117,9 +121,9 @@ func GapsOf(ctx context.Context, l Reader, s entra.Stream, from, to time.Time) (
 		case cov.State == WindowLost && cov.Reason != "":
 			g.Reason = cov.Reason
 		case cov.State == WindowLost:
-			g.Reason = lostReason
+			g.Reason = lostReason(s)
 		case cov.InPart():
-			g.From, g.To, g.State, g.Reason = cov.LostFrom, cov.LostTo, WindowLost, lostReason
+			g.From, g.To, g.State, g.Reason = cov.LostFrom, cov.LostTo, WindowLost, lostReason(s)
 		default:
 			continue
 		}
@@ -135,10 +139,11 @@ func GapsOf(ctx context.Context, l Reader, s entra.Stream, from, to time.Time) (
 // Kept is how long the tenant keeps its logs, as far as the archive can tell: a first backfill that found records
 // older than seven days says 30, anything else must be taken for 7.
 func (p *Progress) Kept() time.Duration {
-	if !p.Begin.IsZero() && p.FrontierBegin.Sub(p.Begin) > ShortestRetention+2*time.Hour {
-		return 30 * 24 * time.Hour
+	source := logs.Of(p.Stream).Source
+	if !p.Begin.IsZero() && p.FrontierBegin.Sub(p.Begin) > source.KeepsLeast+2*time.Hour {
+		return source.KeepsMost
 	}
-	return ShortestRetention
+	return source.KeepsLeast
 }
 
 // NextLoss is when Graph forgets the oldest hour that is not archived yet, if it stays so.
@@ -153,11 +158,11 @@ func (p *Progress) NextLoss() time.Time {
 func (p *Progress) WhyNotRead(c Coverage) string {
 	switch {
 	case c.Doubt:
-		return "rows and ledger differ; Graph is asked for the hour again by the next run"
+		return "rows and ledger differ; " + logs.Of(c.Stream).Source.Name + " is asked for the hour again by the next run"
 	case c.State == WindowPurged:
 		return purgeReason(c)
 	case c.State == WindowLost && c.Reason == "":
-		return lostReason
+		return lostReason(c.Stream)
 	case c.State == WindowLost:
 		return c.Reason
 	case c.InPart() || c.Unconfirmed+c.Unmet > 0 || c.readsUnconfirmed():
@@ -206,9 +211,3 @@ func EveryHour(ctx context.Context, l Reader, s entra.Stream, from, to time.Time
 		missing(to)
 	}
 }
-
-// ShortestRetention is the least time for which a tenant keeps its logs (7 days on Free).
-const ShortestRetention = 7 * 24 * time.Hour
-
-// LongestRetention is the longest time for which a tenant keeps its logs.
-const LongestRetention = 30 * 24 * time.Hour

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // Words of what is not known of a window, as they stand in the reasons of seals.
@@ -20,11 +22,14 @@ const forgottenMark = "forgotten"
 // known.
 func (c *Coverage) Known() string {
 	var parts []string
+	source := logs.Of(c.Stream).Source.Name
 	if c.InPart() {
-		parts = append(parts, fmt.Sprintf(nothingKnown+"%s to %s: Graph had forgotten that part", c.LostFrom.UTC().Format(time.RFC3339Nano), c.LostTo.UTC().Format(time.RFC3339Nano)))
+		parts = append(parts, fmt.Sprintf(nothingKnown+"%s to %s: %s had forgotten that part",
+			c.LostFrom.UTC().Format(time.RFC3339Nano), c.LostTo.UTC().Format(time.RFC3339Nano), source))
 	}
 	if c.Unconfirmed > 0 {
-		parts = append(parts, fmt.Sprintf("%d "+unconfirmedText+"a run stored them and died, and Graph could not be asked again", c.Unconfirmed))
+		parts = append(parts, fmt.Sprintf("%d "+unconfirmedText+"a run stored them and died, and %s could not be asked again",
+			c.Unconfirmed, source))
 	}
 	if c.Unmet > 0 {
 		parts = append(parts, fmt.Sprintf("%d"+unmetText, c.Unmet))

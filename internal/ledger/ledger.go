@@ -107,9 +107,6 @@ func (c *Coverage) lost() bool { return c.State == WindowLost || c.InPart() && c
 // DefaultBackfill is how far back the first run of a stream reaches where nobody says.
 const DefaultBackfill = 30 * 24 * time.Hour
 
-// DefaultLag is how long a record may take to show: what Graph needs as a rule.
-const DefaultLag = 5 * time.Minute
-
 // Tally is what rows hold or what a write added.
 type Tally struct {
 	Records, Versions, Bytes, StoredBytes int64

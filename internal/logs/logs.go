@@ -17,7 +17,8 @@ type Log struct {
 	Title  string       // what it holds, in a few words
 	OptIn  bool         // collected only where ARCHIVE_STREAMS names it
 
-	// How Graph has it.
+	// How its source has it.
+	Source       Source
 	Collection   string   // below auditLogs/, as signIns
 	EventType    string   // of sign-ins: the word of signInEventTypes
 	Unfiltered   bool     // the collection gives it without a filter by EventType
@@ -111,13 +112,13 @@ func DefaultStreams() []entra.Stream {
 	return out
 }
 
-// Of is the description of a stream. A stream that nobody described gets an empty one, by which
-// nothing can be read, stored or searched: Parse lets none in.
+// Of is the description of a stream. A stream that nobody described gets one with a source
+// alone, by which nothing can be read, stored or searched: Parse lets none in.
 func Of(s entra.Stream) *Log {
 	if l, ok := catalogue.byStream[s]; ok {
 		return l.Log
 	}
-	return &Log{Stream: s}
+	return &Log{Stream: s, Source: MicrosoftGraph()}
 }
 
 // Parse finds a stream by its exact name.

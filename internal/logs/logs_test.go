@@ -75,7 +75,7 @@ func TestADescriptionIsWhole(t *testing.T) {
 
 func TestAnUnknownStreamIsNotTakenForAnother(t *testing.T) {
 	const unknown entra.Stream = "auditlogs"
-	require.Equal(t, &logs.Log{Stream: unknown}, logs.Of(unknown))
+	require.Equal(t, &logs.Log{Stream: unknown, Source: logs.MicrosoftGraph()}, logs.Of(unknown))
 	_, err := logs.ParseRecord(unknown, []byte(`{"id":"a","activityDateTime":"2026-11-21T00:00:00Z","createdDateTime":"2026-11-21T00:00:00Z"}`))
 	require.ErrorIs(t, err, entra.ErrNoTime)
 	_, err = odata.ShapeOf(unknown)
@@ -89,4 +89,14 @@ func TestOfTwoFormsThePoorerOneCounts(t *testing.T) {
 	require.Equal(t, entra.FormBeta, log.Poorer(entra.FormBeta, entra.FormBeta))
 	require.Equal(t, "v0.9", log.Poorer(entra.FormV1, "v0.9"), "what nobody knows is poorer than all")
 	require.Equal(t, "v0.9", log.Poorer("v0.9", entra.FormV1))
+}
+
+func TestEveryLogSaysWhereItComesFromAndWhatIsPromisedOfIt(t *testing.T) {
+	for _, l := range logs.All() {
+		require.NotEmpty(t, l.Source.Name, l.Stream)
+		require.NotEmpty(t, l.Source.Title, l.Stream)
+		require.Positive(t, l.Source.Lag, l.Stream)
+		require.Positive(t, l.Source.KeepsLeast, l.Stream)
+		require.GreaterOrEqual(t, l.Source.KeepsMost, l.Source.KeepsLeast, l.Stream)
+	}
 }

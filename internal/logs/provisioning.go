@@ -9,7 +9,7 @@ const Provisioning entra.Stream = "provisioning"
 // obey. Source: learn.microsoft.com/graph/api/resources/provisioningobjectsummary.
 func provisioning() *Log {
 	return &Log{
-		Stream: Provisioning, Title: "what the provisioning service did",
+		Stream: Provisioning, Title: "what the provisioning service did", Source: MicrosoftGraph(),
 		Collection: "provisioning", Unfiltered: true, Forms: []string{entra.FormV1}, TimeProperty: "activityDateTime", Strict: true,
 		Licensed: true, Permission: AuditLog, Alternative: "ProvisioningLog.Read.All",
 		Table: "provisioning", Shape: provisioningShape,

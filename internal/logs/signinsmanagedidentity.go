@@ -9,7 +9,7 @@ const SignInsManagedIdentity entra.Stream = "signIns.managedIdentity"
 // learn.microsoft.com/entra/identity/monitoring-health/concept-managed-identity-sign-ins.
 func signInsManagedIdentity() *Log {
 	return &Log{
-		Stream: SignInsManagedIdentity, Title: "sign-ins of managed identities",
+		Stream: SignInsManagedIdentity, Title: "sign-ins of managed identities", Source: MicrosoftGraph(),
 		Collection: signIns, EventType: "managedIdentity", Forms: []string{entra.FormBeta}, TimeProperty: "createdDateTime", Ordered: true,
 		Licensed: true, Permission: AuditLog, Optional: appliedPolicies(),
 		Table: "signinsmanagedidentity", Shape: signInShape, Columns: signInColumns(),

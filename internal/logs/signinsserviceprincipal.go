@@ -9,7 +9,7 @@ const SignInsServicePrincipal entra.Stream = "signIns.servicePrincipal"
 // learn.microsoft.com/entra/identity/monitoring-health/concept-service-principal-sign-ins.
 func signInsServicePrincipal() *Log {
 	return &Log{
-		Stream: SignInsServicePrincipal, Title: "sign-ins of applications",
+		Stream: SignInsServicePrincipal, Title: "sign-ins of applications", Source: MicrosoftGraph(),
 		Collection: signIns, EventType: "servicePrincipal", Forms: []string{entra.FormBeta}, TimeProperty: "createdDateTime", Ordered: true,
 		Licensed: true, Permission: AuditLog, Optional: appliedPolicies(),
 		Table: "signinsserviceprincipal", Shape: signInShape, Columns: signInColumns(),

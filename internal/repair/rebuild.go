@@ -9,6 +9,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
 	"github.com/entraledger/entraledger/internal/sealing"
 )
@@ -122,7 +123,7 @@ func (f *hourFacts) cursors(p *ledger.Progress, backfill time.Duration) {
 	if len(f.read) > 0 {
 		begin = f.read[0].From
 	}
-	p.FrontierBegin = entra.Later(entra.FloorHour(f.seen.Add(-ledger.DefaultLag)), begin)
+	p.FrontierBegin = entra.Later(entra.FloorHour(f.seen.Add(-logs.Of(p.Stream).Source.Lag)), begin)
 	p.Watermark = f.read.from(p.FrontierBegin)
 	if begin.IsZero() || !begin.Before(p.FrontierBegin) {
 		p.Backfilled = entra.FloorHour(p.FrontierBegin.Add(-backfill))

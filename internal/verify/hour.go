@@ -177,6 +177,9 @@ type judging struct {
 	unconfirmed ledger.Sum
 }
 
+// source is how the stream's source is called.
+func (j *judging) source() string { return logs.Of(j.verifier.stream).Source.Name }
+
 func (j *judging) add(d Difference, table, row, format string, args ...any) {
 	j.found = append(j.found, Finding{Difference: d, Stream: j.verifier.stream, Hour: j.hour.cov.Start, Table: table, Row: row,
 		Detail: fmt.Sprintf(format, args...)})
@@ -245,7 +248,7 @@ func (j *judging) rowless() {
 		j.ledgerSays("the row is not there, though the hour was read")
 	case n > 0 && j.verifier.look.known && j.awaited():
 		j.add(DiffUnconfirmed, "", "",
-			"%d contents are there that the ledger does not count yet; the next run of archivelogs asks Graph for them", n)
+			"%d contents are there that the ledger does not count yet; the next run of archivelogs asks %s for them", n, j.source())
 	case n > 0:
 		j.add(DiffAdded, "", "", "%d contents are there, and the ledger does not know of the hour", n)
 	default:
@@ -298,7 +301,8 @@ func (j *judging) contents() {
 	switch {
 	case cov.Doubt && j.awaited(), j.verifier.look.known && j.awaited() && j.explained():
 		j.add(DiffUnconfirmed, "", "",
-			"%d contents are there, and the ledger counts %d; the next run of archivelogs asks Graph for the hour", rows.Count, counted)
+			"%d contents are there, and the ledger counts %d; the next run of archivelogs asks %s for the hour",
+			rows.Count, counted, j.source())
 	case len(j.hour.seals) > 0 && j.sealedWhole():
 		j.ledgerSays("all that was sealed is there, and the row counts %d contents, or others", counted)
 	case rows.Count < counted:
@@ -372,7 +376,7 @@ func (j *judging) state() {
 	}
 	if cov.Unconfirmed > 0 {
 		j.add(DiffUnconfirmed, "", "",
-			"%d contents were stored by a run that died, and Graph could not be asked for them again", cov.Unconfirmed)
+			"%d contents were stored by a run that died, and %s could not be asked for them again", cov.Unconfirmed, j.source())
 	}
 	switch {
 	case cov.Unmet > 0 && cov.Doubt:
@@ -383,7 +387,7 @@ func (j *judging) state() {
 	}
 	switch {
 	case cov.State == ledger.WindowLost:
-		j.add(DiffMissing, "", "", "Graph had forgotten the hour when it was read")
+		j.add(DiffMissing, "", "", "%s had forgotten the hour when it was read", j.source())
 	case !cov.State.IsRead() && !cov.InPart():
 		j.add(DiffMissing, "", "", "the hour was not read completely")
 	case !cov.Sealed() && cov.Seals > 0:

@@ -260,7 +260,7 @@ func (j *judging) strangers(last seal.Seal, members []seal.Leaf) {
 		case j.hour.there && j.verifier.look.known && j.awaited() && (cov.Doubt || since && j.writtenSince(l)):
 			j.unconfirmed.Add(ledger.SumOf(l.Key, l.Hash))
 			j.add(DiffUnconfirmed, "", j.rowOf(l),
-				"it came after the hour was sealed on %s, and the next run of archivelogs asks Graph for it", sealedOn)
+				"it came after the hour was sealed on %s, and the next run of archivelogs asks %s for it", sealedOn, j.source())
 		case since:
 			j.add(DiffAdded, "", j.rowOf(l),
 				"it came after the hour was sealed on %s, and the ledger does not know it", sealedOn)
