@@ -2,7 +2,6 @@ package collect
 
 import (
 	"context"
-	"slices"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -12,18 +11,6 @@ import (
 // beforeForgotten is a pass more where the tenant may keep its logs for seven days only: at seven days, some of what it
 // would read is gone.
 const beforeForgotten = 6 * 24 * time.Hour
-
-// ages are the stream's passes, the latest first: its windows are the ones that Graph forgets next.
-func (r *streamRun) ages() []time.Duration {
-	out := slices.Clone(r.collector.options.Passes)
-	if r.progress.Kept() == r.source().KeepsLeast && len(out) > 0 && slices.Max(out) > beforeForgotten {
-		out = append(out, beforeForgotten)
-	}
-	slices.Sort(out)
-	out = slices.Compact(out)
-	slices.Reverse(out)
-	return out
-}
 
 // passes reads again what is due, many windows in one read.
 func (r *streamRun) passes(ctx context.Context) error {
@@ -49,34 +36,14 @@ func (r *streamRun) passes(ctx context.Context) error {
 	return nil
 }
 
-func (r *streamRun) passCursor(age time.Duration, from time.Time) cursor {
-	inUse := r.ages()
-	return cursor{
-		at:    func(p *ledger.Progress) time.Time { return p.Passed.At(age) },
-		move:  func(p *ledger.Progress, t time.Time) { p.Passed.Set(age, t, inUse) },
-		floor: from, kind: readAgain, deadline: age,
-	}
-}
-
-// pass reads every window again that has reached an age since it was read last. Before the backfill has ended it is
-// about the windows from the first frontier on; then about all.
+// pass reads every window again that has reached an age since it was read last.
 func (r *streamRun) pass(ctx context.Context, age time.Duration) error {
 	p := &r.progress
-	from, to := p.Passed.At(age), entra.FloorHour(r.now.Add(-age))
-	if from.IsZero() {
-		from = p.FrontierBegin
-		if !p.Backfilling() {
-			from = p.FirstHour()
-		}
-	}
-	from = entra.Later(from, entra.Earlier(p.Readable(), to))
-	if read := entra.FloorHour(p.Watermark); to.After(read) {
-		to = read
-	}
-	if !from.Before(to) {
+	whole := r.next(readPass, age)
+	if !whole.From.Before(whole.To) {
 		return nil
 	}
-	due, once, err := r.due(ctx, age, from, to)
+	due, once, err := r.due(ctx, age, whole.From, whole.To)
 	if err != nil {
 		return err
 	}
@@ -99,7 +66,8 @@ func (r *streamRun) pass(ctx context.Context, age time.Duration) error {
 			c.floor = c.at(p)
 		}
 	}
-	r.passCursor(age, from).move(p, to)
+	c := r.passCursor(age, whole.From)
+	c.move(p, whole.To)
 	return nil
 }
 
@@ -154,11 +122,7 @@ func (r *streamRun) readRange(ctx context.Context, from, to time.Time) error {
 		return err
 	}
 	r.reached = from
-	c := cursor{
-		at:    func(*ledger.Progress) time.Time { return r.reached },
-		move:  func(_ *ledger.Progress, t time.Time) { r.reached = t },
-		floor: from, kind: readAgain,
-	}
+	c := cursor{kind: readRange, own: &r.reached, floor: from}
 	for r.reached.Before(to) {
 		if r.outOfTime(ctx) {
 			return r.reading.Err()

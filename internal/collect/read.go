@@ -162,7 +162,7 @@ func (rd *read) query() entra.Query {
 // endsEarly tells whether the walk ended long before the time that it was to reach: that nothing
 // follows is believed when a question that begins with the last record has the same answer.
 func (rd *read) endsEarly() bool {
-	return rd.cursor.kind != readAgain && rd.ordered && rd.moved() && rd.asked.To.Sub(rd.at()) >= quietTail
+	return !rd.cursor.kind.rereads() && rd.ordered && rd.moved() && rd.asked.To.Sub(rd.at()) >= quietTail
 }
 
 // moved tells whether the walk got anywhere; one whose records all bear one time has to be drained.

@@ -310,11 +310,8 @@ func (r *streamRun) again(ctx context.Context, s ledger.Span) error { return r.r
 // reread reads the windows of a span again. Each question begins earlier by overlap.
 func (r *streamRun) reread(ctx context.Context, s ledger.Span, overlap time.Duration) error {
 	at := s.From
-	c := cursor{
-		at:      func(*ledger.Progress) time.Time { return at },
-		move:    func(_ *ledger.Progress, t time.Time) { at = t },
-		overlap: overlap, floor: entra.Later(s.From.Add(-overlap), entra.Earlier(s.From, r.progress.Readable())), kind: readAgain,
-	}
+	c := cursor{kind: readAgain, own: &at, overlap: overlap,
+		floor: entra.Later(s.From.Add(-overlap), entra.Earlier(s.From, r.progress.Readable()))}
 	for at.Before(s.To) {
 		if r.outOfTime(ctx) {
 			return r.reading.Err()

@@ -57,7 +57,7 @@ func (r *streamRun) width() time.Duration {
 }
 
 func (c *cursor) narrowest() time.Duration {
-	if c.kind == readAgain {
+	if c.kind.rereads() {
 		return time.Hour
 	}
 	return narrowest
@@ -73,7 +73,7 @@ func (r *streamRun) until(c cursor, at, to time.Time) time.Time {
 		return to
 	}
 	end := at.Add(max(width, c.narrowest()))
-	if c.kind == readAgain {
+	if c.kind.rereads() {
 		end = entra.FloorHour(end)
 	}
 	return entra.Earlier(end, to)
@@ -146,7 +146,7 @@ func (r *streamRun) chooseForm(ctx context.Context) {
 	}
 	asking, stop := context.WithTimeout(r.reading, formTimeout)
 	defer stop()
-	hour := entra.FloorHour(r.now.Add(-r.lag()))
+	hour := entra.FloorHour(r.now.Add(-lagOf(r.stream, r.collector.options)))
 	err := r.ask(asking, ledger.Span{From: hour, To: hour.Add(time.Hour)})
 	if err == nil {
 		p.PoorSince = time.Time{}

@@ -50,7 +50,7 @@ func (rd *read) note(w *row, recs []entra.Record, rejected []Rejected) {
 // onlyOnce tells whether this is a pass over a window of which there was one read, and which Graph
 // may have forgotten since.
 func (rd *read) onlyOnce(w *row) bool {
-	return rd.cursor.kind == readAgain && w.began.State == ledger.WindowComplete && w.began.Passes == 1 && w.began.Reads == "" &&
+	return rd.cursor.kind.rereads() && w.began.State == ledger.WindowComplete && w.began.Passes == 1 && w.began.Reads == "" &&
 		rd.run.now.Sub(w.now.Start) > rd.run.source().KeepsLeast-time.Hour
 }
 
@@ -189,7 +189,7 @@ func (r *streamRun) recall(hour time.Time) error {
 // Graph had forgotten it, or that the archive begins there. What it shows is part of the walk,
 // which is then not believed beyond it.
 func (rd *read) lookBack(ctx context.Context, reached time.Time) error {
-	if rd.lookedBack || rd.cursor.kind == readAgain || !rd.gone.IsZero() {
+	if rd.lookedBack || rd.cursor.kind.rereads() || !rd.gone.IsZero() {
 		return nil
 	}
 	to := entra.Earlier(rd.sinceWhen(), reached)

@@ -71,9 +71,6 @@ type streamRun struct {
 // source is what is known of where the stream comes from.
 func (r *streamRun) source() logs.Source { return logs.Of(r.stream).Source }
 
-// lag is how young records are that are left to the next run.
-func (r *streamRun) lag() time.Duration { return orElse(r.collector.options.Lag, r.source().Lag) }
-
 // tenantNow is the tenant's time.
 func (r *streamRun) tenantNow() time.Time { return r.now.Add(time.Since(r.began)) }
 
@@ -165,7 +162,7 @@ func (r *streamRun) giveWay(ctx context.Context) {
 // frontier reads from the watermark, less the overlap, up to now, less the lag.
 func (r *streamRun) frontier(ctx context.Context) error {
 	r.chooseForm(ctx)
-	p, to := &r.progress, r.now.Add(-r.lag()).Truncate(entra.Tick)
+	p, to := &r.progress, r.next(readTail, 0).To
 	if !p.Started() {
 		p.FrontierBegin = entra.FloorHour(to)
 		p.Watermark = p.FrontierBegin
@@ -180,7 +177,7 @@ func (r *streamRun) frontier(ctx context.Context) error {
 		return r.setBack(ctx)
 	}
 	for p.Watermark.Before(to) && !r.outOfTime(ctx) {
-		if err := r.step(ctx, r.frontierCursor(), to, walkPages); err != nil {
+		if err := r.step(ctx, r.tailCursor(), to, walkPages); err != nil {
 			return err
 		}
 	}
@@ -189,45 +186,10 @@ func (r *streamRun) frontier(ctx context.Context) error {
 
 // backfill gives the stream one turn at the windows before its frontier.
 func (r *streamRun) backfill(ctx context.Context) error {
-	if err := r.step(ctx, r.backfillCursor(), r.progress.FrontierBegin, r.collector.options.Turn); err != nil {
+	if err := r.step(ctx, r.backfillCursor(), r.next(readBackfill, 0).To, r.collector.options.Turn); err != nil {
 		return err
 	}
 	return r.second(ctx)
-}
-
-// cursor is the end of what is completely read; a read moves it forward. It lies in the progress row.
-type cursor struct {
-	at       func(*ledger.Progress) time.Time
-	move     func(*ledger.Progress, time.Time)
-	overlap  time.Duration
-	floor    time.Time // no overlap reaches before it
-	kind     readKind
-	deadline time.Duration // of a pass: the age of its windows
-}
-
-// readKind says what a read is for.
-type readKind int
-
-const (
-	readFrontier readKind = iota
-	readBackfill
-	readAgain // windows that were read before: a pass, a range that somebody asked for, or hours in doubt
-)
-
-func (r *streamRun) frontierCursor() cursor {
-	return cursor{
-		at:      func(p *ledger.Progress) time.Time { return p.Watermark },
-		move:    func(p *ledger.Progress, t time.Time) { p.Watermark = t },
-		overlap: r.collector.options.Overlap, floor: r.progress.FrontierBegin, kind: readFrontier,
-	}
-}
-
-func (r *streamRun) backfillCursor() cursor {
-	return cursor{
-		at:    func(p *ledger.Progress) time.Time { return p.Backfilled },
-		move:  func(p *ledger.Progress, t time.Time) { p.Backfilled = t },
-		floor: r.progress.Backfilled, kind: readBackfill,
-	}
 }
 
 // from is where a read of the cursor begins: not before the oldest time that Graph takes.
@@ -247,7 +209,7 @@ func (r *streamRun) safeFrom(ctx context.Context, c cursor, at time.Time) (time.
 	if hour := entra.FloorHour(at); hour.Before(at) && r.doubtful(hour) {
 		return hour, nil // an hour in doubt is read whole
 	}
-	if c.kind != readAgain && r.tenantNow().Sub(at) > max(r.source().KeepsLeast-time.Hour, r.remembers) {
+	if !c.kind.rereads() && r.tenantNow().Sub(at) > max(r.source().KeepsLeast-time.Hour, r.remembers) {
 		last, err := r.lastRecordBefore(ctx, at)
 		switch width := r.width(); {
 		case err != nil:

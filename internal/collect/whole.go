@@ -46,10 +46,10 @@ func (rd *read) pass(reached time.Time) []*row {
 	var passed []*row
 	for ; !hour.Add(time.Hour).After(reached); hour = hour.Add(time.Hour) {
 		w := rd.row(hour)
-		if w.now.State.IsRead() && !w.now.InPart() && rd.cursor.kind != readAgain {
+		if w.now.State.IsRead() && !w.now.InPart() && !rd.cursor.kind.rereads() {
 			continue
 		}
-		if !rd.gone.IsZero() && rd.cursor.kind == readAgain {
+		if !rd.gone.IsZero() && rd.cursor.kind.rereads() {
 			if w.now.Awaits() {
 				rd.forgotten(w)
 			} else if !w.recount {
@@ -62,7 +62,7 @@ func (rd *read) pass(reached time.Time) []*row {
 	}
 	// The next read begins where this one stops, and may find that Graph still has the rest of the
 	// hour.
-	if from := entra.Later(rd.asked.From, rd.at()); rd.cursor.kind != readAgain && hour.Before(reached) && entra.Earlier(rd.sinceWhen(), reached).After(entra.Later(from, hour)) {
+	if from := entra.Later(rd.asked.From, rd.at()); !rd.cursor.kind.rereads() && hour.Before(reached) && entra.Earlier(rd.sinceWhen(), reached).After(entra.Later(from, hour)) {
 		w := rd.row(hour)
 		w.now.Lose(rd.lost(w, reached))
 	}
@@ -97,13 +97,13 @@ func (rd *read) passRow(w *row, reached time.Time) {
 // when it was asked for it, less what was read of the window before.
 func (rd *read) lost(w *row, reached time.Time) ledger.Span {
 	part := ledger.Span{From: entra.Later(w.now.Start, rd.asked.From), To: entra.Earlier(w.now.End(), reached)}
-	if rd.cursor.kind != readAgain {
+	if !rd.cursor.kind.rereads() {
 		part.From = entra.Later(part.From, rd.at()) // before the cursor all was read, or is noted as lost
 	}
 	now := ledger.Span{From: part.From, To: entra.Earlier(rd.sinceWhen(), part.To)}
 	before := ledger.Span{From: w.was.LostFrom, To: w.was.LostTo}
 	switch {
-	case rd.cursor.kind == readAgain && w.was.Whole():
+	case rd.cursor.kind.rereads() && w.was.Whole():
 		return ledger.Span{} // it was read when Graph still had it
 	case !w.was.InPart() && w.was.State != ledger.WindowLost:
 		return now
@@ -111,9 +111,9 @@ func (rd *read) lost(w *row, reached time.Time) ledger.Span {
 		before = ledger.Span{From: w.now.Start, To: w.now.End()}
 	}
 	switch {
-	case rd.cursor.kind == readAgain && !part.From.After(before.From) && !reached.Before(before.To):
+	case rd.cursor.kind.rereads() && !part.From.After(before.From) && !reached.Before(before.To):
 		return ledger.Span{From: entra.Later(before.From, now.From), To: entra.Earlier(before.To, now.To)} // what Graph still had of it is known now
-	case rd.cursor.kind == readAgain || !now.To.After(now.From):
+	case rd.cursor.kind.rereads() || !now.To.After(now.From):
 		return before
 	}
 	return ledger.Span{From: entra.Earlier(before.From, now.From), To: entra.Later(before.To, now.To)}
@@ -125,9 +125,9 @@ func (rd *read) passedAt(w *row) time.Time {
 	switch {
 	case !rd.asked.From.After(w.now.Start):
 		return rd.run.now
-	case rd.cursor.kind == readAgain:
+	case rd.cursor.kind.rereads():
 		// The earlier part was due, too, when it was read.
-		if due := w.now.End().Add(rd.cursor.deadline); due.After(w.was.PassedAt) {
+		if due := w.now.End().Add(rd.cursor.age); due.After(w.was.PassedAt) {
 			return due
 		}
 		return w.was.PassedAt
