@@ -44,14 +44,8 @@ type part struct {
 // storePage files a page's records by window, stores them and puts into quarantine what can't be filed.
 func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, error) {
 	groups, rejected := rd.file(page)
-	for w := range groups {
-		if w.Start.Before(rd.known) || !w.Start.Before(rd.asked.To) {
-			if _, ok := rd.sheet[w.Start]; !ok {
-				if err := rd.loadRows(ctx, w.Start, w.End()); err != nil {
-					return nil, err
-				}
-			}
-		}
+	if err := rd.loadRowsOf(ctx, groups); err != nil {
+		return nil, err
 	}
 	seen := rd.run.hold.Stamp()
 	results := make([]groupResult, len(groups))
@@ -89,13 +83,31 @@ func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, 
 	for _, more := range tooLarge {
 		rejected = append(rejected, more...)
 	}
+	return results, rd.quarantine(ctx, rejected)
+}
+
+// loadRowsOf loads the ledger's rows of windows that lie outside the span of the read.
+func (rd *read) loadRowsOf(ctx context.Context, groups map[entra.Window][]entra.Record) error {
+	for w := range groups {
+		if _, ok := rd.sheet[w.Start]; ok || !w.Start.Before(rd.known) && w.Start.Before(rd.asked.To) {
+			continue
+		}
+		if err := rd.loadRows(ctx, w.Start, w.End()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// quarantine keeps what can't be filed.
+func (rd *read) quarantine(ctx context.Context, rejected []Rejected) error {
 	if len(rejected) > 0 {
 		if err := rd.run.collector.store.Quarantine(ctx, rd.run.stream, rejected, rd.run.now); err != nil {
-			return nil, err
+			return err
 		}
 		rd.run.collector.log.WarnContext(ctx, "records went to quarantine", "stream", rd.run.stream, "records", len(rejected), "reason", rejected[0].Reason)
 	}
-	return results, nil
+	return nil
 }
 
 // file groups a page's records by window and watches their order.

@@ -363,28 +363,12 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 	p := rd.run.progress
 	for first := true; first || len(rows) > 0; first = false {
 		n := min(len(rows), ledger.MaxCommit)
-		chunk := make([]ledger.Coverage, n)
-		for i, w := range rows[:n] {
-			if w.now.Revise(w.was); w.now.Revision != w.was.Revision || w.was.Doubt && !w.now.Doubt {
-				rd.run.sealer.Changed(w.was, w.now, w.asked)
-			}
-			chunk[i] = w.now
-			p.Apply(w.was, w.now)
-			if w.now.State != ledger.WindowPartial && w.now.End().After(rd.cursor.at(&p)) && !w.now.End().After(reached) {
-				rd.cursor.move(&p, w.now.End())
-			}
-		}
 		committed := rows[:n]
+		chunk := rd.apply(committed, &p, reached)
 		if rows = rows[n:]; len(rows) == 0 {
 			rd.cursor.move(&p, reached)
 			if end {
-				p.ReadingFrom, p.ReadingTo = time.Time{}, time.Time{}
-				for i, s := range rd.run.abortedAfter(reached) {
-					if i == 0 {
-						p.ReadingFrom, p.ReadingTo = s.From, s.To
-					}
-					p.ReadingFrom, p.ReadingTo = entra.Earlier(p.ReadingFrom, s.From), entra.Later(p.ReadingTo, s.To)
-				}
+				rd.run.endReading(&p, reached)
 			}
 		}
 		p.Lateness.Add(rd.lateness)
@@ -405,6 +389,35 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 	}
 	rd.forget(reached)
 	return nil
+}
+
+// apply adds rows to the totals of a progress, and moves the cursor over the windows that they end.
+func (rd *read) apply(rows []*row, p *ledger.Progress, reached time.Time) []ledger.Coverage {
+	chunk := make([]ledger.Coverage, len(rows))
+	for i, w := range rows {
+		if w.now.Revise(w.was); w.now.Revision != w.was.Revision || w.was.Doubt && !w.now.Doubt {
+			rd.run.sealer.Changed(w.was, w.now, w.asked)
+		}
+		chunk[i] = w.now
+		p.Apply(w.was, w.now)
+		ended := w.now.State != ledger.WindowPartial && !w.now.End().After(reached)
+		if ended && w.now.End().After(rd.cursor.at(p)) {
+			rd.cursor.move(p, w.now.End())
+		}
+	}
+	return chunk
+}
+
+// endReading makes the progress say that no read is under way, but for what earlier reads of the run
+// stored behind a time, and did not count.
+func (r *streamRun) endReading(p *ledger.Progress, reached time.Time) {
+	p.ReadingFrom, p.ReadingTo = time.Time{}, time.Time{}
+	for i, s := range r.abortedAfter(reached) {
+		if i == 0 {
+			p.ReadingFrom, p.ReadingTo = s.From, s.To
+		}
+		p.ReadingFrom, p.ReadingTo = entra.Earlier(p.ReadingFrom, s.From), entra.Later(p.ReadingTo, s.To)
+	}
 }
 
 // abortedAfter is what earlier reads of this run stored behind a time, and did not count: the span

@@ -65,23 +65,32 @@ func reconcile(stored map[entra.Key]Stored, fetched []entra.Record, seen time.Ti
 			}
 			changes = append(changes, Change{Kind: KeepVersion, Record: rec})
 		}
-		switch {
-		case !has.HasFirst:
-			balance.New++
-			changes = append(changes, Change{Kind: InsertCurrent, Record: last})
-		case has.Current == last.Hash:
-			balance.Unchanged++
-		case has.Since.After(seen) && has.holds(last.Hash):
-			balance.Unchanged++
-		case has.Since.After(seen):
-			balance.Changed++
-			changes = append(changes, Change{Kind: KeepVersion, Record: last, Until: has.Since})
-		default:
-			balance.Changed++
-			changes = append(changes, Change{Kind: Supersede, Record: last, Was: has.Current, Again: has.holds(last.Hash)})
+		if change, needed := currentChange(has, last, seen, &balance); needed {
+			changes = append(changes, change)
 		}
 	}
 	return changes, balance
+}
+
+// currentChange is what makes a content the current one of its key, or keeps it where a later read
+// was quicker; needed is false where it is stored already.
+func currentChange(has Stored, last entra.Record, seen time.Time, balance *Balance) (_ Change, needed bool) {
+	switch {
+	case !has.HasFirst:
+		balance.New++
+		return Change{Kind: InsertCurrent, Record: last}, true
+	case has.Current == last.Hash:
+		balance.Unchanged++
+	case has.Since.After(seen) && has.holds(last.Hash):
+		balance.Unchanged++
+	case has.Since.After(seen):
+		balance.Changed++
+		return Change{Kind: KeepVersion, Record: last, Until: has.Since}, true
+	default:
+		balance.Changed++
+		return Change{Kind: Supersede, Record: last, Was: has.Current, Again: has.holds(last.Hash)}, true
+	}
+	return Change{}, false
 }
 
 // holds tells whether the content is stored under the key, now or as an earlier version.

@@ -39,20 +39,8 @@ func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool
 	}
 	missed := hour.unmet(w.met)
 	remembered := !rd.sinceWhen().After(w.now.Start)
-	w.now.Unconfirmed, w.now.Unmet = w.was.Unconfirmed, 0
-	switch n := int64(len(missed)); {
-	case n == 0:
-		w.now.Unconfirmed = 0
-	case !remembered && !rd.unexplained(w):
-		w.now.Unconfirmed = n
-	case w.was.Unmet != n || rd.run.readInThisRun(w.was):
-		// One answer of Graph is not believed: the hour stays in doubt, and the next run asks once
-		// more.
-		w.uncounted()
-		w.now.Unmet = n
+	if rd.staysUncounted(w, int64(len(missed)), remembered) {
 		return true, nil
-	default:
-		w.now.Unmet = n
 	}
 	enriched, err := rd.enriched(ctx, w, hour.contents)
 	if entra.CodeOf(err) == entra.CodeTampered && err != nil {
@@ -62,6 +50,34 @@ func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool
 		return false, err
 	}
 	w.count(hour.contents, missed, enriched)
+	rd.markRecounted(w, remembered)
+	w.recount, w.asked = false, true
+	return true, rd.reseal(ctx, w, hour.extra)
+}
+
+// staysUncounted tells whether an hour of which a read has not met n contents has to be asked for
+// once more. remembered: the source still had all of the hour.
+func (rd *read) staysUncounted(w *row, n int64, remembered bool) bool {
+	w.now.Unconfirmed, w.now.Unmet = w.was.Unconfirmed, 0
+	switch {
+	case n == 0:
+		w.now.Unconfirmed = 0
+	case !remembered && !rd.unexplained(w):
+		w.now.Unconfirmed = n
+	case w.was.Unmet != n || rd.run.readInThisRun(w.was):
+		// One answer of Graph is not believed: the hour stays in doubt, and the next run asks once
+		// more.
+		w.uncounted()
+		w.now.Unmet = n
+		return true
+	default:
+		w.now.Unmet = n
+	}
+	return false
+}
+
+// markRecounted notes what is known of an hour whose rows were counted anew.
+func (rd *read) markRecounted(w *row, remembered bool) {
 	// Rows are among them that nobody knows how they were written.
 	w.now.ColumnSet = 0
 	if rd.run.hasForms() {
@@ -76,8 +92,6 @@ func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool
 		w.now.Reads = strconv.FormatInt(w.now.Records, 10) // that it was ever read, only the row says
 		w.now.MarkForgotten()
 	}
-	w.recount, w.asked = false, true
-	return true, rd.reseal(ctx, w, hour.extra)
 }
 
 // unexplained tells whether contents that nobody counts can't be of a run that was stopped: the

@@ -121,6 +121,11 @@ func (v *Verifier) checkGuards() {
 			v.found(DiffLedger, LedgerTable, LeaseRow, "the row is not there, though runs have had the stream")
 		}
 	}
+	v.checkStamps(g)
+}
+
+// checkStamps compares the dates of the lease with those that were written.
+func (v *Verifier) checkStamps(g *Guards) {
 	if v.look.known && v.look.SteppedAt.IsZero() {
 		g.HasLease = false // a version that knows no leases wrote last
 	}

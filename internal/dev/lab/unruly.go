@@ -37,16 +37,21 @@ type Answer struct {
 	Form  string                             // of the records; empty: as asked
 }
 
+// next is the answer to a question.
+func (u *Unruly) next(q entra.Query) (a Answer) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.Answer != nil {
+		a = u.Answer(len(u.asked), q)
+	}
+	u.asked = append(u.asked, q)
+	return a
+}
+
 // Pages is collect.Source's.
 func (u *Unruly) Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page, error] {
 	return func(yield func(entra.Page, error) bool) {
-		u.mu.Lock()
-		var a Answer
-		if u.Answer != nil {
-			a = u.Answer(len(u.asked), q)
-		}
-		u.asked = append(u.asked, q)
-		u.mu.Unlock()
+		a := u.next(q)
 		if a.Takes > 0 {
 			select {
 			case <-time.After(a.Takes):
