@@ -25,7 +25,7 @@ import (
 type Options struct {
 	Backfill time.Duration   // how far back the first run reaches; default 30 days
 	Lag      time.Duration   // records younger than this are left to the next run; default: what the source needs as a rule
-	Overlap  time.Duration   // how much of what was read the frontier reads again; default 2 minutes
+	Overlap  time.Duration   // how much of what was read the tail reads again; default 2 minutes
 	Parallel int             // streams that are read at the same time; bounds the memory for pages; default 3
 	Writers  int             // windows of one page that are written at the same time; default 4
 	Passes   []time.Duration // ages at which windows are read again, up to MaxPasses; default 3 h, 24 h, 7 d
@@ -136,7 +136,7 @@ func (r Report) Summary() string {
 // committed stays.
 func (c *Collector) Run(ctx context.Context, by ledger.Execution, streams []entra.Stream, budget time.Duration) (Report, error) {
 	return c.run(ctx, by, streams, budget, func(runs []*streamRun) {
-		c.each(runs, func(r *streamRun) error { return r.frontier(ctx) })
+		c.each(runs, func(r *streamRun) error { return r.tail(ctx) })
 		c.each(runs, func(r *streamRun) error { return r.passes(ctx) })
 		c.each(runs, func(r *streamRun) error { return r.seal(ctx) })
 		c.backfills(ctx, runs)
@@ -182,7 +182,7 @@ func (c *Collector) run(ctx context.Context, by ledger.Execution, streams []entr
 	for _, r := range runs {
 		r.end(ctx)
 		report.Streams = append(report.Streams, r.report())
-		report.Finished = report.Finished && r.err == nil && r.cause == nil && r.caughtUp() && r.hold != nil
+		report.Finished = report.Finished && r.err == nil && r.cause == nil && r.caughtUp() && r.writer != nil
 		if r.err != nil {
 			failures = append(failures, r.err)
 		}
@@ -192,7 +192,7 @@ func (c *Collector) run(ctx context.Context, by ledger.Execution, streams []entr
 
 // opening is how a stream was found.
 type opening struct {
-	hold     *ledger.Writer
+	writer   *ledger.Writer
 	progress ledger.Progress
 	err      error
 }
@@ -203,7 +203,7 @@ func (c *Collector) openAll(ctx context.Context, runs []*streamRun) []opening {
 	var group errgroup.Group
 	for i, r := range runs {
 		group.Go(func() error {
-			out[i].hold, out[i].progress, out[i].err = ledger.Open(ctx, c.store, r.id, r.stream)
+			out[i].writer, out[i].progress, out[i].err = ledger.Open(ctx, c.store, r.id, r.stream)
 			return nil
 		})
 	}
@@ -221,8 +221,8 @@ func (c *Collector) agree(ctx context.Context, asked time.Time, opened []opening
 	for _, o := range opened {
 		var held *ledger.Held
 		switch {
-		case o.hold != nil:
-			readings.Storage = o.hold.OpenedAt
+		case o.writer != nil:
+			readings.Storage = o.writer.OpenedAt
 		case errors.As(o.err, &held):
 			readings.Storage = held.By.ReadAt
 		}
@@ -251,18 +251,18 @@ func (c *Collector) work(ctx context.Context, runs []*streamRun, opened []openin
 		if !r.found(ctx, opened[i]) {
 			continue
 		}
-		if r.hold != nil {
+		if r.writer != nil {
 			ready = append(ready, r)
 			continue
 		}
 		waiting.Go(func() {
 			var o opening
-			o.hold, o.progress, o.err = ledger.Wait(r.reading, c.store, r.id, r.stream)
+			o.writer, o.progress, o.err = ledger.Wait(r.reading, c.store, r.id, r.stream)
 			places <- struct{}{}
 			defer func() { <-places }()
 			r.now = r.tenantNow()
 			r.began = time.Now()
-			if r.found(ctx, o) && r.hold != nil {
+			if r.found(ctx, o) && r.writer != nil {
 				work([]*streamRun{r})
 			} else {
 				r.done = true
@@ -284,7 +284,7 @@ func (r *streamRun) found(ctx context.Context, o opening) bool {
 	err := o.err
 	if err == nil {
 		r.cause = nil
-		err = r.open(ctx, o.hold, o.progress)
+		err = r.open(ctx, o.writer, o.progress)
 	}
 	r.fail(err)
 	return err == nil

@@ -133,7 +133,7 @@ func TestKilledTwiceInDifferentReadsTheLedgerForgetsNeither(t *testing.T) {
 			t.Run(fmt.Sprintf("at write %d and then at write %d", first, second), func(t *testing.T) {
 				tn, store := setUp(), lab.NewStore(t)
 				_, _ = runOnce(t, tn, &dying{Store: store, at: first, stored: true}, options)
-				tn.Records[lab.Stream] = append(tn.Records[lab.Stream], lab.Record(lab.Stream, "since", -4*time.Minute, "")) // from the frontier of the second
+				tn.Records[lab.Stream] = append(tn.Records[lab.Stream], lab.Record(lab.Stream, "since", -4*time.Minute, "")) // from the tail of the second
 				tn.Clock = later
 				_, _ = lab.CollectAt(t, tn, &dying{Store: store, at: second, stored: true}, nil, options)
 				tn.At(t, store, nil, later, options)

@@ -47,7 +47,7 @@ func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, 
 	if err := rd.loadRowsOf(ctx, groups); err != nil {
 		return nil, err
 	}
-	seen := rd.run.hold.Stamp()
+	seen := rd.run.writer.Stamp()
 	results := make([]groupResult, len(groups))
 	tooLarge := make([][]Rejected, len(groups))
 	writers, writing := errgroup.WithContext(ctx)
@@ -73,7 +73,7 @@ func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, 
 			rd.run.sealer.Tampered = results[i].tampered
 		}
 		row.meet(rd.run.collector.store.RowKey, groups[w], results[i].recount)
-		rd.note(row, groups[w], tooLarge[i])
+		rd.addKeys(row, groups[w], tooLarge[i])
 	}
 	if len(rejected) > 0 {
 		res := groupResult{window: rd.windowOfRejected(groups)}
@@ -89,7 +89,7 @@ func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, 
 // loadRowsOf loads the ledger's rows of windows that lie outside the span of the read.
 func (rd *read) loadRowsOf(ctx context.Context, groups map[entra.Window][]entra.Record) error {
 	for w := range groups {
-		if _, ok := rd.sheet[w.Start]; ok || !w.Start.Before(rd.known) && w.Start.Before(rd.asked.To) {
+		if _, ok := rd.rows[w.Start]; ok || !w.Start.Before(rd.known) && w.Start.Before(rd.asked.To) {
 			continue
 		}
 		if err := rd.loadRows(ctx, w.Start, w.End()); err != nil {

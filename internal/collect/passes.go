@@ -106,7 +106,7 @@ func (r *streamRun) due(ctx context.Context, age time.Duration, from, to time.Ti
 // readRange reads the windows of [from, to) again, as far as the stream was read at all.
 func (r *streamRun) readRange(ctx context.Context, from, to time.Time) error {
 	if !r.progress.Started() {
-		if err := r.frontier(ctx); err != nil {
+		if err := r.tail(ctx); err != nil {
 			return err
 		}
 	}

@@ -23,8 +23,8 @@ type read struct {
 	start   time.Time // where the cursor stood
 	beganAt time.Time // by the machine's monotonic clock
 	pageAt  time.Time // the tenant's time when the last page came
-	sheet   map[time.Time]*row
-	known   time.Time // the sheet has every row of the ledger from here to asked.to
+	rows    map[time.Time]*row
+	known   time.Time // rows has every row of the ledger from here to asked.to
 	last    time.Time // the newest record time so far
 	ordered bool      // records came oldest first so far
 	stored  bool      // rows were stored since the last commit
@@ -48,10 +48,10 @@ type row struct {
 	fresh    bool // the ledger had no row when the read began: nothing should be stored
 	// recount: rows are stored that was does not count, or may be. met are the contents that this
 	// read has met there, unless it learnt too late that they would be asked for.
-	recount bool
-	met     map[ledger.Sum]bool
-	unnoted bool
-	asked   bool // it was counted anew, against all that Graph has of it
+	recount    bool
+	met        map[ledger.Sum]bool
+	unrecorded bool
+	asked      bool // it was counted anew, against all that Graph has of it
 	// began is the row as the read found it, and keys those that it has met since, where somebody
 	// will ask.
 	began ledger.Coverage
@@ -61,7 +61,7 @@ type row struct {
 // meet notes what a page holds of an hour that has to be counted again.
 func (w *row) meet(keyOf func(entra.Key) string, recs []entra.Record, again bool) {
 	if !w.recount && !again {
-		w.unnoted = true
+		w.unrecorded = true
 		return
 	}
 
@@ -87,7 +87,7 @@ func (rd *read) walk(ctx context.Context) error {
 		}
 		rd.pages++
 		rd.run.pages++
-		err := rd.take(ctx, f.page)
+		err := rd.commitPage(ctx, f.page)
 		f.page.Done()
 		if err != nil {
 			return err
@@ -98,7 +98,7 @@ func (rd *read) walk(ctx context.Context) error {
 		if rd.limit > 0 && rd.pages >= rd.limit && rd.ordered && rd.moved() {
 			return rd.commit(ctx, rd.at(), true)
 		}
-		if rd.run.hold.Yields() && rd.ordered && rd.moved() {
+		if rd.run.writer.Yields() && rd.ordered && rd.moved() {
 			if err := rd.commit(ctx, rd.at(), true); err != nil {
 				return err
 			}
@@ -115,7 +115,7 @@ func (rd *read) walk(ctx context.Context) error {
 	if err := rd.commit(ctx, reached, true); err != nil {
 		return err
 	}
-	if rd.run.hold.Yields() {
+	if rd.run.writer.Yields() {
 		return ledger.ErrYielded
 	}
 	return nil
@@ -177,7 +177,7 @@ func (rd *read) begin(ctx context.Context) error {
 	rd.run.reads++
 	rd.start, rd.beganAt = rd.at(), time.Now()
 	rd.ordered = rd.run.collector.source.Ordered(rd.run.stream)
-	rd.sheet = make(map[time.Time]*row)
+	rd.rows = make(map[time.Time]*row)
 	rd.known = entra.FloorHour(entra.Earlier(rd.asked.From, rd.start))
 	if err := rd.loadRows(ctx, rd.known, rd.asked.To); err != nil {
 		return err
@@ -190,7 +190,7 @@ func (rd *read) begin(ctx context.Context) error {
 	for _, s := range rd.run.aborted {
 		p.ReadingFrom, p.ReadingTo = entra.Earlier(p.ReadingFrom, s.From), entra.Later(p.ReadingTo, s.To)
 	}
-	saved, err := rd.run.hold.Commit(ctx, p, nil, nil)
+	saved, err := rd.run.writer.Commit(ctx, p, nil, nil)
 	if err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func (rd *read) begin(ctx context.Context) error {
 func (rd *read) missRows(ctx context.Context) error {
 	missing := 0
 	for hour := entra.FloorHour(rd.asked.From); hour.Before(rd.asked.To); hour = hour.Add(time.Hour) {
-		if _, ok := rd.sheet[hour]; !ok && rd.run.progress.WasRead(hour) {
+		if _, ok := rd.rows[hour]; !ok && rd.run.progress.WasRead(hour) {
 			rd.run.collector.log.WarnContext(ctx, "the ledger's row of an hour that was read is not there; the hour is read anew", "stream", rd.run.stream, "hour", hour.Format(entra.HourFormat))
 			missing++
 		}
@@ -219,7 +219,7 @@ func (rd *read) loadRows(ctx context.Context, from, to time.Time) error {
 		if err != nil {
 			return err
 		}
-		rd.sheet[cov.Start] = &row{was: cov, now: cov, began: cov, recount: cov.Doubt || rd.run.inDoubt(cov.Start)}
+		rd.rows[cov.Start] = &row{was: cov, now: cov, began: cov, recount: cov.Doubt || rd.run.inDoubt(cov.Start)}
 	}
 	return nil
 }
@@ -230,12 +230,12 @@ func (r *streamRun) inDoubt(hour time.Time) bool {
 	return slices.ContainsFunc(r.aborted, func(s ledger.Span) bool { return s.Contains(hour) })
 }
 
-// take stores one page and commits how far it reaches.
-func (rd *read) take(ctx context.Context, page entra.Page) error {
-	if rd.run.hold.Expired() {
+// commitPage stores one page and commits how far it reaches.
+func (rd *read) commitPage(ctx context.Context, page entra.Page) error {
+	if rd.run.writer.Expired() {
 		// The page was long in coming. Nothing is stored before the stream is known to be this
 		// execution's still.
-		if err := rd.run.hold.Acquire(ctx); err != nil {
+		if err := rd.run.writer.Acquire(ctx); err != nil {
 			return err
 		}
 	}
@@ -255,7 +255,7 @@ func (rd *read) take(ctx context.Context, page entra.Page) error {
 		balance.Enriched += res.balance.Enriched
 		balance.Unchanged += res.balance.Unchanged
 		balance.Quarantined += res.balance.Quarantined
-		rd.book(res, rd.run.formOf(page))
+		rd.addStored(res, rd.run.formOf(page))
 	}
 	if !balance.Holds() {
 		return &entra.Error{Code: entra.CodeInternal, Doing: "archive " + string(rd.run.stream),
@@ -269,8 +269,8 @@ func (rd *read) take(ctx context.Context, page entra.Page) error {
 	return rd.commit(ctx, rd.last, false)
 }
 
-// book adds what was stored of one window to its row.
-func (rd *read) book(res groupResult, form string) {
+// addStored adds what was stored of one window to its row.
+func (rd *read) addStored(res groupResult, form string) {
 	w := rd.row(res.window.Start)
 	now := &w.now
 	now.Fetched += res.balance.Fetched
@@ -330,12 +330,12 @@ func (w *row) reopen() {
 }
 
 func (rd *read) row(hour time.Time) *row {
-	w, ok := rd.sheet[hour]
+	w, ok := rd.rows[hour]
 	if !ok {
 		cov := ledger.Coverage{Window: entra.Window{Stream: rd.run.stream, Start: hour}, State: ledger.WindowPartial, FirstReadAt: rd.run.now, HasSum: true}
 		w = &row{now: cov, began: cov, fresh: true, recount: rd.run.inDoubt(hour)}
 		w.was.HasSum = true
-		rd.sheet[hour] = w
+		rd.rows[hour] = w
 	}
 	return w
 }
@@ -373,7 +373,7 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 		}
 		p.Lateness.Add(rd.lateness)
 		rd.lateness = ledger.Lateness{}
-		saved, err := rd.run.hold.Commit(ctx, p, chunk, nil)
+		saved, err := rd.run.writer.Commit(ctx, p, chunk, nil)
 		if err != nil {
 			return err
 		}
@@ -387,7 +387,7 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 	if end {
 		rd.run.aborted = rd.run.abortedAfter(reached)
 	}
-	rd.forget(reached)
+	rd.evict(reached)
 	return nil
 }
 
@@ -440,7 +440,7 @@ func (rd *read) changedRows(ctx context.Context, passed []*row, reached time.Tim
 		isPassed[w] = true
 	}
 	out := slices.Clone(passed)
-	for _, w := range rd.sheet {
+	for _, w := range rd.rows {
 		if w.recount && (w.now != w.was || isPassed[w]) {
 			ready, err := rd.recount(ctx, w, reached, end)
 			if err != nil {
@@ -468,16 +468,16 @@ func (rd *read) changedRows(ctx context.Context, passed []*row, reached time.Tim
 	return out, nil
 }
 
-// forget drops rows that lie well behind the cursor, so that a read of years needs no more memory than one of a day.
-func (rd *read) forget(reached time.Time) {
+// evict drops rows that lie well behind the cursor, so that a read of years needs no more memory than one of a day.
+func (rd *read) evict(reached time.Time) {
 	keep := reached.Add(-24 * time.Hour)
 	if !rd.ordered || !keep.After(rd.known) {
 		return
 	}
 	rd.known = entra.FloorHour(keep)
-	for hour, w := range rd.sheet {
+	for hour, w := range rd.rows {
 		if hour.Before(rd.known) && w.now == w.was {
-			delete(rd.sheet, hour)
+			delete(rd.rows, hour)
 		}
 	}
 }

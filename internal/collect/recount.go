@@ -26,7 +26,7 @@ func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool
 		return false, nil
 	}
 	cut := reached.Before(w.now.End()) && reached.Before(rd.asked.To) // the walk ended within the hour
-	if rd.asked.From.After(w.now.Start) || w.unnoted || cut {
+	if rd.asked.From.After(w.now.Start) || w.unrecorded || cut {
 		w.uncounted()
 		return true, nil
 	}
@@ -211,7 +211,7 @@ func (rd *read) rowsOf(ctx context.Context, w *row) (*hourRows, error) {
 	}
 	var before []seal.Leaf
 	for _, l := range h.leaves {
-		if l.FirstSeen.Before(rd.run.hold.Base) {
+		if l.FirstSeen.Before(rd.run.writer.Base) {
 			before = append(before, l)
 		}
 	}
@@ -277,7 +277,7 @@ func (rd *read) reseal(ctx context.Context, w *row, extra []seal.Leaf) error {
 			return err
 		}
 		early := slices.DeleteFunc(slices.Clone(extra), func(l seal.Leaf) bool { return l.FirstSeen.After(last.SealedAt) })
-		if err := rd.run.collector.store.Restamp(ctx, w.now.Window, early, rd.run.hold.Stamp()); err != nil {
+		if err := rd.run.collector.store.Restamp(ctx, w.now.Window, early, rd.run.writer.Stamp()); err != nil {
 			return err
 		}
 	}

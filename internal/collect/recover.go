@@ -40,7 +40,7 @@ func (r *streamRun) mend(ctx context.Context) error {
 	if fresh {
 		// A version without sums may have left rows uncounted, and may still run.
 		from := entra.Later(p.FirstHour(), p.SealedTo)
-		p.Suspects = append(p.Suspects, ledger.Suspect{From: from, To: p.Watermark, Since: r.hold.OpenedAt})
+		p.Suspects = append(p.Suspects, ledger.Suspect{From: from, To: p.Watermark, Since: r.writer.OpenedAt})
 	}
 	return nil
 }
@@ -91,7 +91,7 @@ func (r *streamRun) setBack(ctx context.Context) error {
 	for i := range p.Passed {
 		p.Passed[i].To = entra.Earlier(p.Passed[i].To, p.Watermark)
 	}
-	if p, err = r.hold.Commit(ctx, p, nil, nil); err != nil {
+	if p, err = r.writer.Commit(ctx, p, nil, nil); err != nil {
 		return err
 	}
 	r.progress = p

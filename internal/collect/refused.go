@@ -36,9 +36,9 @@ func refusals() []entra.Code {
 // isRefusal tells whether an error is a refusal of Graph's.
 func isRefusal(err error) bool { return err != nil && slices.Contains(refusals(), entra.CodeOf(err)) }
 
-// bear tells whether a refusal is not to fail the run yet: the stream had good answers, and the
+// tolerates tells whether a refusal is not to fail the run yet: the stream had good answers, and the
 // refusals have not lasted.
-func (r *streamRun) bear(err error) bool {
+func (r *streamRun) tolerates(err error) bool {
 	if !isRefusal(err) || r.started.LastSuccessAt.IsZero() {
 		return false
 	}

@@ -85,15 +85,15 @@ func (r *streamRun) giveUp(ctx context.Context, s ledger.Span) error {
 		}
 		now.Lose(unread)
 		now.State = now.StateOnceRead()
-		r.note(&now, was)
+		r.trackChange(&now, was)
 		p.Apply(was, now)
 		rows = append(rows, now)
 	}
 	return r.commitRows(ctx, p, rows)
 }
 
-// note counts a change of a window by this run.
-func (r *streamRun) note(now *ledger.Coverage, was ledger.Coverage) {
+// trackChange counts a change of a window by this run.
+func (r *streamRun) trackChange(now *ledger.Coverage, was ledger.Coverage) {
 	if now.Revise(was); now.Revision != was.Revision {
 		r.sealer.Changed(was, *now, false)
 	}
@@ -113,7 +113,7 @@ func (r *streamRun) giveUpReads(ctx context.Context) error {
 			}
 			now.MarkForgotten()
 			now.State = now.StateOnceRead()
-			r.note(&now, was)
+			r.trackChange(&now, was)
 			p.Apply(was, now)
 			rows = append(rows, now)
 		}
@@ -125,7 +125,7 @@ func (r *streamRun) giveUpReads(ctx context.Context) error {
 func (r *streamRun) commitRows(ctx context.Context, p ledger.Progress, rows []ledger.Coverage) (err error) {
 	for len(rows) > 0 {
 		n := min(len(rows), ledger.MaxCommit)
-		if p, err = r.hold.Commit(ctx, p, rows[:n], nil); err != nil {
+		if p, err = r.writer.Commit(ctx, p, rows[:n], nil); err != nil {
 			return err
 		}
 		rows = rows[n:]

@@ -15,7 +15,7 @@ const sealGrace = 20 * time.Second
 // newSealer makes what seals the stream for this run.
 func (r *streamRun) newSealer() *sealing.Sealer {
 	until, _ := r.reading.Deadline()
-	return sealing.NewSealer(r.collector.store, r.collector.heads, r.hold, &r.progress, until.Add(sealGrace), r.collector.log)
+	return sealing.NewSealer(r.collector.store, r.collector.heads, r.writer, &r.progress, until.Add(sealGrace), r.collector.log)
 }
 
 // seal fixes the roots of the windows that were read, and of those that changed after they were
@@ -44,7 +44,7 @@ func (r *streamRun) markSettled(ctx context.Context) error {
 		return nil
 	}
 	for limit := r.passedAll(); r.progress.SealedTo.Before(limit) && !r.outOfTime(ctx); {
-		once, done, err := r.sealer.Settle(ctx, limit)
+		once, done, err := r.sealer.MarkSettled(ctx, limit)
 		if err != nil || done {
 			return err
 		}

@@ -30,9 +30,9 @@ const (
 	differs = time.Minute
 )
 
-// note adds what a page holds of the window, but for what could not be stored, to the keys that
+// addKeys adds what a page holds of the window, but for what could not be stored, to the keys that
 // this read has met, where somebody will ask for them.
-func (rd *read) note(w *row, recs []entra.Record, rejected []Rejected) {
+func (rd *read) addKeys(w *row, recs []entra.Record, rejected []Rejected) {
 	asked := w.began.Awaits() || w.began.Thin() || w.recount || rd.onlyOnce(w)
 	if rd.asked.From.After(w.now.Start) || !asked {
 		return
@@ -138,7 +138,7 @@ func (r *streamRun) confirmOnce(ctx context.Context, rows []ledger.Coverage) err
 		rows[i].State, rows[i].Reads = ledger.WindowPartial, strconv.FormatInt(was.Records, 10)
 		p.Apply(was, rows[i])
 	}
-	saved, err := r.hold.Commit(ctx, p, rows, nil)
+	saved, err := r.writer.Commit(ctx, p, rows, nil)
 	if err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ func (rd *read) lookBack(ctx context.Context, reached time.Time) error {
 		more := len(page.Records) > 0
 		if more {
 			newest = newestOf(page)
-			err = rd.take(ctx, page)
+			err = rd.commitPage(ctx, page)
 		}
 		page.Done()
 		if err != nil {

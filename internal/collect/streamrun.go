@@ -39,7 +39,7 @@ type streamRun struct {
 
 	busy     chan struct{}  // held while something is done for the stream
 	ended    bool           // finish was called
-	hold     *ledger.Writer // nil: another execution has the stream
+	writer   *ledger.Writer // nil: another execution has the stream
 	progress ledger.Progress
 	started  ledger.Progress // as the run found it
 	aborted  []ledger.Span   // reads of this run that stored rows and were not committed to their end
@@ -75,7 +75,7 @@ func (r *streamRun) source() logs.Source { return logs.Of(r.stream).Source }
 func (r *streamRun) tenantNow() time.Time { return r.now.Add(time.Since(r.began)) }
 
 // storageTime is the storage service's, as the state was read with it.
-func (r *streamRun) storageTime() time.Time { return r.hold.OpenedAt.Add(time.Since(r.began)) }
+func (r *streamRun) storageTime() time.Time { return r.writer.OpenedAt.Add(time.Since(r.began)) }
 
 // fail keeps the stream's first error. A budget that ended, or a stop from outside, is none; nor is
 // another execution that has the stream, or waits for it: it goes on where this one stood.
@@ -98,7 +98,7 @@ func (r *streamRun) fail(err error) {
 		r.collector.log.InfoContext(r.ctx, "the stream is left to another execution", "stream", r.stream, "reason", err.Error())
 	case over != nil:
 		r.cause = over
-	case r.bear(err):
+	case r.tolerates(err):
 		r.cause, r.done = err, true
 		r.collector.log.WarnContext(r.ctx, "the stream is refused; runs fail for it if that lasts", "stream", r.stream,
 			"since", r.progress.RefusedSince, "code", entra.CodeOf(err), "error", err.Error())
@@ -126,10 +126,10 @@ func (r *streamRun) wantsBackfill(ctx context.Context) (from time.Time, wants bo
 func (r *streamRun) caughtUp() bool { return r.progress.Started() && !r.progress.Backfilling() }
 
 // open takes over the stream where the last execution stood.
-func (r *streamRun) open(ctx context.Context, h *ledger.Writer, p ledger.Progress) error {
-	r.hold, r.progress, r.started = h, p, p
+func (r *streamRun) open(ctx context.Context, w *ledger.Writer, p ledger.Progress) error {
+	r.writer, r.progress, r.started = w, p, p
 	r.sealer = r.newSealer()
-	last := h.Begin(r.now)
+	last := w.Begin(r.now)
 	if last.Fence == 0 && !p.SteppedAt.IsZero() {
 		r.collector.log.WarnContext(ctx, "the stream's lease row was not there; a new lease is taken", "stream", r.stream)
 	}
@@ -143,7 +143,7 @@ func (r *streamRun) open(ctx context.Context, h *ledger.Writer, p ledger.Progres
 		return err
 	}
 	r.progress.Suspect(last)
-	h.KeepAlive(ctx)
+	w.KeepAlive(ctx)
 	go r.giveWay(ctx)
 	return r.checkSuspects(ctx)
 }
@@ -152,15 +152,15 @@ func (r *streamRun) open(ctx context.Context, h *ledger.Writer, p ledger.Progres
 // has several streams, and works on a few of them at a time.
 func (r *streamRun) giveWay(ctx context.Context) {
 	select {
-	case <-r.hold.Wished:
+	case <-r.writer.Wished:
 		r.turn(func(*streamRun) error { return ledger.ErrYielded })
-	case <-r.hold.Ended:
+	case <-r.writer.Ended:
 	case <-ctx.Done():
 	}
 }
 
-// frontier reads from the watermark, less the overlap, up to now, less the lag.
-func (r *streamRun) frontier(ctx context.Context) error {
+// tail reads from the watermark, less the overlap, up to now, less the lag.
+func (r *streamRun) tail(ctx context.Context) error {
 	r.chooseForm(ctx)
 	p, to := &r.progress, r.next(readTail, 0).To
 	if !p.Started() {
@@ -206,7 +206,7 @@ func (r *streamRun) from(ctx context.Context, c cursor) (time.Time, error) {
 // cursor, it is the last record that is stored there: if Graph still shows that one, it has
 // everything after it.
 func (r *streamRun) safeFrom(ctx context.Context, c cursor, at time.Time) (time.Time, error) {
-	if hour := entra.FloorHour(at); hour.Before(at) && r.doubtful(hour) {
+	if hour := entra.FloorHour(at); hour.Before(at) && r.mayBeInDoubt(hour) {
 		return hour, nil // an hour in doubt is read whole
 	}
 	if !c.kind.rereads() && r.tenantNow().Sub(at) > max(r.source().KeepsLeast-time.Hour, r.remembers) {
@@ -225,8 +225,8 @@ func (r *streamRun) safeFrom(ctx context.Context, c cursor, at time.Time) (time.
 	return entra.Later(at.Add(-c.overlap), c.floor), nil
 }
 
-// doubtful tells whether an hour may be in doubt.
-func (r *streamRun) doubtful(hour time.Time) bool {
+// mayBeInDoubt tells whether an hour may be in doubt.
+func (r *streamRun) mayBeInDoubt(hour time.Time) bool {
 	p := &r.progress
 	return p.Doubts > 0 && !hour.Before(p.DoubtFrom) && hour.Before(p.DoubtTo) || r.inDoubt(hour)
 }
@@ -321,9 +321,9 @@ func (r *streamRun) finish(ctx context.Context) {
 		return
 	}
 	r.ended, r.done = true, true
-	if r.hold == nil || r.hold.Lost() {
-		if r.hold != nil {
-			r.hold.Stop()
+	if r.writer == nil || r.writer.Lost() {
+		if r.writer != nil {
+			r.writer.Stop()
 		}
 		if r.err == nil {
 			r.err = r.progress.Stalled(r.now, r.collector.options.AlertAfter, r.cause)
@@ -336,15 +336,15 @@ func (r *streamRun) finish(ctx context.Context) {
 	count := r.quarantined(ctx)
 	words := func(p ledger.Progress) ledger.Progress {
 		p.Quarantined = count(p.Quarantined)
-		return r.lastWords(p)
+		return r.withOutcome(p)
 	}
 	if errors.Is(r.cause, ledger.ErrMoved) {
 		r.progress = r.left()
 	}
-	saved, err := r.hold.Release(ctx, words(r.progress))
-	if errors.Is(err, ledger.ErrMoved) && !r.hold.Lost() {
+	saved, err := r.writer.Release(ctx, words(r.progress))
+	if errors.Is(err, ledger.ErrMoved) && !r.writer.Lost() {
 		r.cause = err
-		saved, err = r.hold.Release(ctx, words(r.left()))
+		saved, err = r.writer.Release(ctx, words(r.left()))
 	}
 	if err != nil {
 		if !errors.Is(err, ledger.ErrMoved) {
@@ -387,7 +387,7 @@ func (r *streamRun) sealLast(ctx context.Context) {
 // was carried out late, or a version without leases runs beside it. That one forgets which read was
 // under way, so what this run stored and did not count is suspected.
 func (r *streamRun) left() ledger.Progress {
-	p := r.hold.Saved()
+	p := r.writer.Saved()
 	for _, s := range r.aborted {
 		if s.From.Before(entra.FloorHour(p.ReadingFrom)) || s.To.After(p.ReadingTo) {
 			p.Suspects = append(slices.Clone(p.Suspects), ledger.Suspect{From: s.From, To: s.To, Since: r.storageTime()})
@@ -396,8 +396,8 @@ func (r *streamRun) left() ledger.Progress {
 	return p
 }
 
-// lastWords adds to the progress how the run ended.
-func (r *streamRun) lastWords(p ledger.Progress) ledger.Progress {
+// withOutcome adds to the progress how the run ended.
+func (r *streamRun) withOutcome(p ledger.Progress) ledger.Progress {
 	p.LastRunAt, p.ClockOffset = r.now, r.now.Sub(r.collector.clock()).Truncate(time.Second)
 	moved := false
 	if !errors.Is(r.cause, ledger.ErrMoved) || !p.SteppedAt.IsZero() { // the next run has to see that a version before wrote the row

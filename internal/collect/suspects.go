@@ -86,14 +86,14 @@ func (r *streamRun) compareHours(ctx context.Context, s ledger.Span) error {
 		now.Doubt = true
 		p.Apply(was, now)
 		if rows = append(rows, now); len(rows) == ledger.MaxCommit {
-			if p, err = r.hold.Commit(ctx, p, rows, nil); err != nil {
+			if p, err = r.writer.Commit(ctx, p, rows, nil); err != nil {
 				return err
 			}
 			r.progress, rows = p, rows[:0]
 		}
 	}
 	if len(rows) > 0 {
-		if p, err = r.hold.Commit(ctx, p, rows, nil); err != nil {
+		if p, err = r.writer.Commit(ctx, p, rows, nil); err != nil {
 			return err
 		}
 	}

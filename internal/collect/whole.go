@@ -158,7 +158,7 @@ func (rd *read) begins(from, reached time.Time) (first time.Time, ok bool) {
 // firstHour is the earliest hour in which this read stored or rejected something.
 func (rd *read) firstHour() (time.Time, bool) {
 	var first time.Time
-	for hour, w := range rd.sheet {
+	for hour, w := range rd.rows {
 		if w.now.Fetched > w.was.Fetched && !hour.Before(rd.asked.From) && (first.IsZero() || hour.Before(first)) {
 			first = hour
 		}

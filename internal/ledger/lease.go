@@ -19,18 +19,18 @@ import (
 const (
 	// LeaseLength is how long a lease lasts that is not renewed.
 	LeaseLength = 2 * time.Minute
-	// renewAfter is when a holder that had nothing to commit renews its lease.
+	// renewAfter is when a owner that had nothing to commit renews its lease.
 	renewAfter = 30 * time.Second
 	// lookAfter is how often somebody who waits looks whether the stream is free, and says that it
 	// waits.
 	lookAfter = 2 * time.Second
-	// heedAfter is how often a holder looks whether somebody waits: each look is a request.
+	// heedAfter is how often a owner looks whether somebody waits: each look is a request.
 	heedAfter = 10 * time.Second
 	// wishLength is how long a wish counts that is not repeated.
 	wishLength = 30 * time.Second
 	// FenceGap bounds the stamps of one fence: the next one's begin so much later at least.
 	FenceGap = time.Second
-	// LateWrites is how long after the loss of a lease a write of its holder may still be carried
+	// LateWrites is how long after the loss of a lease a write of its owner may still be carried
 	// out: four tries of 60 seconds with their pauses, and a margin.
 	LateWrites = 10 * time.Minute
 	// StopGrace is how long an execution that was stopped may take to write how it ended.
@@ -46,8 +46,8 @@ type Execution struct {
 // Lease says who may commit to a stream's ledger.
 type Lease struct {
 	Execution
-	Fence int64 // counts the holders
-	// Base is before every stamp that the holder gives, and after all of the holders before it.
+	Fence int64 // counts the owners
+	// Base is before every stamp that the owner gives, and after all of the owners before it.
 	// Stamp is the last one that a commit vouched for.
 	Base, Stamp time.Time
 	Length      time.Duration // 0: it was given back
@@ -187,7 +187,7 @@ func Acquire(ctx context.Context, store LeaseStore, run Execution, stream entra.
 		p.Suspect(h.Begin(now(h)))
 		p, err = h.Commit(ctx, p, nil, nil)
 		if err != nil && ctx.Err() != nil {
-			// It may have been carried out unheard, and nobody should wait for a holder that has
+			// It may have been carried out unheard, and nobody should wait for a owner that has
 			// ended.
 			return h, p, errors.Join(err, h.ReleaseUnchanged(ctx))
 		}
@@ -321,7 +321,7 @@ func (h *Writer) poll(ctx context.Context) {
 			h.late = err
 		} // of what else is wrong, the next commit says it
 	}
-	// A wish from before this holder was for the one before it: whoever still waits repeats it.
+	// A wish from before this owner was for the one before it: whoever still waits repeats it.
 	counts := min(wishLength, time.Since(h.opened))
 	if w, err := h.store.Wished(ctx, h.stream); err == nil && w.ID != "" && w.ID != h.run.ID && w.Age < counts {
 		if !h.Yields() {

@@ -25,7 +25,7 @@ func TestASecondExecutionWaitsAndThenDoesItsWork(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Tenant.Fill(lab.Stream, lab.Start.Add(-20*time.Hour), lab.Start.Add(time.Hour), 10*time.Minute)
 		l.Options.Backfill = lab.Days
-		l.Tenant.InOrder = false // it has to be drained: the holder can't yield before
+		l.Tenant.InOrder = false // it has to be drained: the owner can't yield before
 		first := l.Start(l.Store, l.Slowly(10, 10*time.Second), 0, 8*time.Minute)
 		time.Sleep(15 * time.Second)
 		require.Equal(l, first.By.ID, l.Lease().ID)

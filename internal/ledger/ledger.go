@@ -14,7 +14,7 @@ type WindowState string
 
 // The states of a window. A window without a coverage row was never read.
 const (
-	WindowPartial  WindowState = "partial"  // read in part: the frontier stands in it, or a record of it came with another window's read
+	WindowPartial  WindowState = "partial"  // read in part: the tail stands in it, or a record of it came with another window's read
 	WindowComplete WindowState = "complete" // reads that leave out no minute covered it, each while Graph still had what it read
 	WindowLost     WindowState = "lost"     // first read when Graph may have forgotten it already, and found empty
 	WindowSealed   WindowState = "sealed"   // settled: sealed, after its last pass; Coverage.Sealed tells of all others whether they are

@@ -176,7 +176,7 @@ func (p *Purger) Run(ctx context.Context, by ledger.Execution, s entra.Stream, n
 		return nil, err
 	}
 	h.KeepAlive(ctx)
-	work := &purging{purger: p, hold: h, progress: progress, now: now.UTC().Truncate(entra.Tick)}
+	work := &purging{purger: p, writer: h, progress: progress, now: now.UTC().Truncate(entra.Tick)}
 	months, err := work.months(ctx)
 	if releasing := h.ReleaseUnchanged(ctx); err == nil {
 		err = releasing
@@ -199,13 +199,13 @@ func (p *Purger) quarantine(ctx context.Context, s entra.Stream, now time.Time) 
 // purging is a purge of one stream, with its lease.
 type purging struct {
 	purger   *Purger
-	hold     *ledger.Writer
+	writer   *ledger.Writer
 	progress ledger.Progress
 	now      time.Time
 }
 
 func (w *purging) commit(ctx context.Context, p ledger.Progress, rows []ledger.Coverage, seals []seal.Seal) error {
-	saved, err := w.hold.Commit(ctx, p, rows, seals)
+	saved, err := w.writer.Commit(ctx, p, rows, seals)
 	if err == nil {
 		w.progress = saved
 	}
@@ -220,7 +220,7 @@ func (w *purging) months(ctx context.Context) ([]Month, error) {
 	first := true // every month before was dropped
 	for i := range months {
 		m := &months[i]
-		if w.hold.Yields() {
+		if w.writer.Yields() {
 			return months, ledger.ErrYielded
 		}
 		switch {
@@ -264,8 +264,8 @@ func (w *purging) drop(ctx context.Context, m *Month, first bool) error {
 
 // dropMonth drops a month if the stream is still this purge's: a drop can't be taken back.
 func (w *purging) dropMonth(ctx context.Context, month time.Time) error {
-	if w.hold.Expired() {
-		if err := w.hold.Acquire(ctx); err != nil {
+	if w.writer.Expired() {
+		if err := w.writer.Acquire(ctx); err != nil {
 			return err
 		}
 	}

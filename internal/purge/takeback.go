@@ -75,7 +75,7 @@ func (w *purging) restore(ctx context.Context, log *sealing.Log, number int64, c
 	if err != nil {
 		return seal.Seal{}, err
 	}
-	s := seal.Seal{Window: cov.Window, SealedAt: w.hold.Stamp(), Reason: fmt.Sprintf("%s%d of %d left", ledger.TakenBackMark, len(leaves), before.Leaves)}
+	s := seal.Seal{Window: cov.Window, SealedAt: w.writer.Stamp(), Reason: fmt.Sprintf("%s%d of %d left", ledger.TakenBackMark, len(leaves), before.Leaves)}
 	s, list, err := sealing.Append(log, number, s, leaves, nil)
 	if err != nil {
 		return s, err

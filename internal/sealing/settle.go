@@ -8,15 +8,15 @@ import (
 	"github.com/entraledger/entraledger/internal/ledger"
 )
 
-// Settle marks windows up to limit that have had their last pass, as far as all before them have,
+// MarkSettled marks windows up to limit that have had their last pass, as far as all before them have,
 // as many as fit a commit. It does not go beyond an hour in doubt, or one that is not sealed as it
 // is. once are windows that have to be read again before that, because they were read a single
 // time; done tells that none is left.
-func (s *Sealer) Settle(ctx context.Context, limit time.Time) (once []ledger.Coverage, done bool, _ error) {
+func (s *Sealer) MarkSettled(ctx context.Context, limit time.Time) (once []ledger.Coverage, done bool, _ error) {
 	if s.writer.Yields() {
 		return nil, false, ledger.ErrYielded
 	}
-	due, err := s.toSettle(ctx, limit)
+	due, err := s.unsettled(ctx, limit)
 	switch {
 	case err != nil:
 		return nil, false, err
@@ -38,15 +38,15 @@ func (s *Sealer) Settle(ctx context.Context, limit time.Time) (once []ledger.Cov
 	return nil, false, nil
 }
 
-// dueToSettle are windows that can be settled, or must be read again before that.
-type dueToSettle struct {
+// dueRows are windows that can be settled, or must be read again before that.
+type dueRows struct {
 	rows []ledger.Coverage // as many as fit a commit
 	to   time.Time         // everything before is settled with them
 	once []ledger.Coverage // read a single time
 }
 
-func (s *Sealer) toSettle(ctx context.Context, limit time.Time) (dueToSettle, error) {
-	due := dueToSettle{to: limit}
+func (s *Sealer) unsettled(ctx context.Context, limit time.Time) (dueRows, error) {
+	due := dueRows{to: limit}
 	for cov, err := range s.store.Windows(ctx, s.progress.Stream, s.progress.SealedTo, limit) {
 		if err != nil {
 			return due, err

@@ -48,7 +48,7 @@ func TestUnconfirmedInASealedHour(t *testing.T) {
 		l.SealIn()
 		hour := entra.FloorHour(lab.Start.Add(-20 * time.Hour))
 		late := l.Tenant.Add(lab.Stream, "late", hour.Add(7*time.Minute), "stored, not counted")
-		l.Plant(late) // dated after the last holder, so after the seal
+		l.Plant(late) // dated after the last owner, so after the seal
 		l.Dies(hour, hour.Add(time.Hour))
 		l.Tenant.Keeps = 7 * lab.Days
 		l.Until(lab.Start.Add(12 * lab.Days))

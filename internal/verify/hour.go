@@ -73,7 +73,7 @@ func (v *Verifier) hours(ctx context.Context, from, to time.Time) iter.Seq2[hour
 		for start := entra.FloorHour(from); start.Before(to); start = start.Add(time.Hour) {
 			h := v.hour(start, ledger, lists)
 			for ; more && err == nil && !row.Hour.After(start); row, err, more = rows() {
-				h.take(v, row)
+				h.add(v, row)
 			}
 			if !yield(h, err) || err != nil {
 				return
@@ -94,8 +94,8 @@ func (v *Verifier) hour(start time.Time, rows map[time.Time]LedgerRow, lists map
 	return h
 }
 
-// take adds a content.
-func (h *hour) take(v *Verifier, row Inspected) {
+// add adds a content.
+func (h *hour) add(v *Verifier, row Inspected) {
 	s := &h.stored
 	problem := row.Problem
 	switch least := v.columnSet(h.cov); {

@@ -42,12 +42,12 @@ func readLedgerRows(ctx context.Context, evidence Evidence, s entra.Stream) (out
 				continue
 			}
 		}
-		out.take(row)
+		out.add(row)
 	}
 	return out, nil
 }
 
-func (l *ledgerRead) take(row LedgerRow) {
+func (l *ledgerRead) add(row LedgerRow) {
 	if l.rows++; l.rows == 1 {
 		l.first = row.Start
 	}
@@ -143,7 +143,7 @@ func (v *Verifier) checkStamps(g *Guards) {
 			v.found(DiffLedger, LedgerTable, ProgressRow, "its Suspects name a run that was stopped on %s, and it is %s", stamp(s.Since), stamp(g.Lease.ReadAt))
 		}
 	}
-	// A holder's dates begin at its Base, a tick apart.
+	// A owner's dates begin at its Base, a tick apart.
 	if of := g.Lease.Stamp.Sub(g.Lease.Base); g.HasLease && (of < 0 || of > ledger.FenceGap) {
 		v.found(DiffLedger, LedgerTable, LeaseRow, "its Stamp is %s, and its Base %s: no holder gives such dates",
 			stamp(g.Lease.Stamp), stamp(g.Lease.Base))

@@ -68,7 +68,7 @@ func (v *Verifier) readLog(ctx context.Context) error {
 		if row.Number > l.next {
 			l.gap(v.stream, row.Number)
 		}
-		if err := l.take(v.stream, row); err != nil {
+		if err := l.add(v.stream, row); err != nil {
 			return err
 		}
 		l.next = row.Number + 1
@@ -101,8 +101,8 @@ func (l *logRead) breaks(s entra.Stream, at int64) {
 	}
 }
 
-// take adds an entry.
-func (l *logRead) take(s entra.Stream, row LogRow) error {
+// add adds an entry.
+func (l *logRead) add(s entra.Stream, row LogRow) error {
 	if row.Problem != "" {
 		l.found(s, row.Key, "entry %d: %s", row.Number, row.Problem)
 	}
