@@ -19,8 +19,8 @@ type Readings struct {
 	Source, Storage, Machine time.Time
 }
 
-// Agreed is the time that two of the clocks agree on within five minutes: the source's if it is one of
-// them, as records are dated by it, otherwise the storage service's. wrong names the clock that
+// Agreed is the time that two of the clocks agree on within five minutes: the source's if it is one
+// of them, as records are dated by it, otherwise the storage service's. wrong names the clock that
 // says otherwise; empty where all agree. Where no two agree the error has entra.CodeConflict, and
 // nothing may be decided by any of them.
 func (c Readings) Agreed() (now time.Time, wrong string, err error) {
@@ -39,7 +39,8 @@ func (c Readings) Agreed() (now time.Time, wrong string, err error) {
 	return time.Time{}, "", &entra.Error{Code: entra.CodeConflict, Doing: "tell the time",
 		Why: fmt.Sprintf("no two of three clocks agree within %s: %s says %s, the storage service %s, this machine %s",
 			Tolerance, c.SourceTitle, said(c.Source), said(c.Storage), said(c.Machine)),
-		Remedy: "nothing was read or moved; the next run tries again; if it stays, look at the service health of " + c.SourceName + " and of the storage account"}
+		Remedy: "nothing was read or moved; the next run tries again; if it stays, look at the service health of " +
+			c.SourceName + " and of the storage account"}
 }
 
 func (c Readings) odd(name string, t, right time.Time) string {

@@ -24,16 +24,19 @@ func TestReadsOfAnHourThatNoPassReadsAgainAgreeOrAreNamed(t *testing.T) {
 		questions int      // about the hour
 		words     string   // in the seal; empty: the reads agree
 	}{
-		"both show the same":                 {[]string{"abcd", "abcd"}, 2, ""},
-		"the second has more":                {[]string{"ab", "abcd", "abcd"}, 3, ""},
-		"the first has more":                 {[]string{"abcd", "bc", "abcd"}, 3, ""},
-		"the first had more":                 {[]string{"abcd", "abc", "abc"}, 3, ""},
-		"the first two differ, the third is": {[]string{"abc", "bcd", "abcd"}, 3, "unconfirmed: its reads differ, they met 3, 3, 4 records"},
-		"all differ":                         {[]string{"ab", "bc", "cd"}, 3, "unconfirmed: its reads differ, they met 2, 2, 2 records"},
-		"each has more":                      {[]string{"a", "ab", "abcd"}, 3, "unconfirmed: its reads differ, they met 1, 2, 4 records"},
-		"nothing, then all":                  {[]string{"", "abcd", "abcd"}, 3, ""},
-		"all, then nothing twice":            {[]string{"abcd", "", ""}, 3, ""},
-		"nothing twice":                      {[]string{"", ""}, 2, ""},
+		"both show the same":  {[]string{"abcd", "abcd"}, 2, ""},
+		"the second has more": {[]string{"ab", "abcd", "abcd"}, 3, ""},
+		"the first has more":  {[]string{"abcd", "bc", "abcd"}, 3, ""},
+		"the first had more":  {[]string{"abcd", "abc", "abc"}, 3, ""},
+		"the first two differ, the third is": {[]string{"abc", "bcd", "abcd"}, 3,
+			"unconfirmed: its reads differ, they met 3, 3, 4 records"},
+		"all differ": {[]string{"ab", "bc", "cd"}, 3,
+			"unconfirmed: its reads differ, they met 2, 2, 2 records"},
+		"each has more": {[]string{"a", "ab", "abcd"}, 3,
+			"unconfirmed: its reads differ, they met 1, 2, 4 records"},
+		"nothing, then all":       {[]string{"", "abcd", "abcd"}, 3, ""},
+		"all, then nothing twice": {[]string{"abcd", "", ""}, 3, ""},
+		"nothing twice":           {[]string{"", ""}, 2, ""},
 	} {
 		for _, ordered := range []bool{true, false} {
 			t.Run(name(title, "ordered", ordered), func(t *testing.T) {
@@ -209,14 +212,16 @@ func TestAnHourInDoubtThatAwaitsAReadTellsNothingFalse(t *testing.T) {
 		_, err := l.RunOf(u, 8*time.Minute)
 		require.Error(l, err)
 		u.Answer = shown
-		l.Plant(lab.Parsed(lab.Stream, lab.Record(lab.Stream, "forged", lab.Start.Sub(hourOfFour.Add(50*time.Minute)), "Graph never had it")))
+		l.Plant(lab.Parsed(lab.Stream, lab.Record(lab.Stream, "forged", lab.Start.Sub(hourOfFour.Add(50*time.Minute)),
+			"Graph never had it")))
 		l.Dies(hourOfFour, hourOfFour.Add(time.Hour))
 		time.Sleep(5 * time.Minute)
 		for range 4 {
 			_, err := l.RunOf(u, 8*time.Minute)
 			require.NoError(l, err)
 			cov := l.Hours(lab.Stream)[hourOfFour]
-			require.Empty(l, cov.ReadsDiffer(), "all reads met the same: %s, doubt %v, reads %q", cov.State, cov.Doubt, cov.Reads)
+			require.Empty(l, cov.ReadsDiffer(), "all reads met the same: %s, doubt %v, reads %q", cov.State, cov.Doubt,
+				cov.Reads)
 			time.Sleep(12 * time.Minute)
 		}
 		cov := l.Hours(lab.Stream)[hourOfFour]
@@ -239,14 +244,16 @@ func TestWhatConfirmingABusyPastCosts(t *testing.T) {
 					l.Tenant.Records = make(map[entra.Stream][]entra.Record)
 					for i := range hours * c.anHour {
 						at := hourOfFour.Add(time.Duration(i) * time.Hour / time.Duration(c.anHour))
-						l.Tenant.Records[lab.Stream] = append(l.Tenant.Records[lab.Stream], lab.Parsed(lab.Stream, lab.Record(lab.Stream, fmt.Sprintf("id-%06d", i), lab.Start.Sub(at), "")))
+						l.Tenant.Records[lab.Stream] = append(l.Tenant.Records[lab.Stream],
+							lab.Parsed(lab.Stream, lab.Record(lab.Stream, fmt.Sprintf("id-%06d", i), lab.Start.Sub(at), "")))
 					}
 					u := &lab.Unruly{Forgetful: l.Tenant}
 					before := l.Tenant.Served.Load()
 					l.RunsOf(u, 1)
 					pages, walks := l.Tenant.Served.Load()-before, count(u)
 					second := about(u.Questions(0), hourOfFour.Add(5*time.Hour))
-					l.Logf("%d records: %d requests in %d walks, %.2f requests per 1,000 records", hours*c.anHour, pages, walks, float64(pages)*1000/float64(hours*c.anHour))
+					l.Logf("%d records: %d requests in %d walks, %.2f requests per 1,000 records", hours*c.anHour, pages, walks,
+						float64(pages)*1000/float64(hours*c.anHour))
 					require.Equal(l, 2, second)
 					require.LessOrEqual(l, walks, c.most+10)
 					require.Zero(l, l.Progress(lab.Stream).Awaits)
@@ -305,7 +312,8 @@ func TestWhatAPassReadsAgainCostsNoSecondRead(t *testing.T) {
 		ordered        bool
 		most           int
 	}{
-		{9 * lab.Days, 30 * lab.Days, true, 4}, {9 * lab.Days, 30 * lab.Days, false, 4}, {7 * time.Hour, 30 * lab.Days, true, 4},
+		{9 * lab.Days, 30 * lab.Days, true, 4}, {9 * lab.Days, 30 * lab.Days, false, 4}, {7 * time.Hour, 30 * lab.Days,
+			true, 4},
 		{7 * time.Hour, 30 * lab.Days, false, 4},
 		{40 * lab.Days, 30 * lab.Days, true, 4}, {40 * lab.Days, 30 * lab.Days, false, 4},
 		{time.Hour, 6 * lab.Days, true, 1}, {time.Hour, 6 * lab.Days, false, 0}, // all of it is read again by a pass

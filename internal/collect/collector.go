@@ -66,8 +66,10 @@ type Collector struct {
 	log     *slog.Logger
 }
 
-// New makes a Collector. heads is nil where there is no place for them. clock is the machine's; it is only compared with the tenant's.
-func New(source Source, store Store, heads sealing.HeadWriter, options Options, clock func() time.Time, log *slog.Logger) *Collector {
+// New makes a Collector. heads is nil where there is no place for them. clock is the machine's; it
+// is only compared with the tenant's.
+func New(source Source, store Store, heads sealing.HeadWriter, options Options, clock func() time.Time,
+	log *slog.Logger) *Collector {
 	return &Collector{source: source, store: store, heads: heads, options: options.withDefaults(), clock: clock, log: log}
 }
 
@@ -134,7 +136,8 @@ func (r Report) Summary() string {
 // ends is no error, unless a stream has stood still for too long. A stream that another execution
 // has is waited for as long as the budget lasts. Cancelling ctx ends the run at once; everything
 // committed stays.
-func (c *Collector) Run(ctx context.Context, by ledger.Execution, streams []entra.Stream, budget time.Duration) (Report, error) {
+func (c *Collector) Run(ctx context.Context, by ledger.Execution, streams []entra.Stream,
+	budget time.Duration) (Report, error) {
 	return c.run(ctx, by, streams, budget, func(runs []*streamRun) {
 		c.each(runs, func(r *streamRun) error { return r.tail(ctx) })
 		c.each(runs, func(r *streamRun) error { return r.passes(ctx) })
@@ -147,16 +150,19 @@ func (c *Collector) Run(ctx context.Context, by ledger.Execution, streams []entr
 	})
 }
 
-// Range reads the windows of [from, to) again, as far as the archive reaches, and seals again what that changes. It
-// begins a stream that was never read. Where the budget ends first, Reached in the report tells from where to go on.
-func (c *Collector) Range(ctx context.Context, by ledger.Execution, streams []entra.Stream, from, to time.Time, budget time.Duration) (Report, error) {
+// Range reads the windows of [from, to) again, as far as the archive reaches, and seals again what
+// that changes. It begins a stream that was never read. Where the budget ends first, Reached in the
+// report tells from where to go on.
+func (c *Collector) Range(ctx context.Context, by ledger.Execution, streams []entra.Stream, from, to time.Time,
+	budget time.Duration) (Report, error) {
 	return c.run(ctx, by, streams, budget, func(runs []*streamRun) {
 		c.each(runs, func(r *streamRun) error { return r.readRange(ctx, from, to) })
 		c.each(runs, func(r *streamRun) error { return r.seal(ctx) })
 	})
 }
 
-func (c *Collector) run(ctx context.Context, by ledger.Execution, streams []entra.Stream, budget time.Duration, work func([]*streamRun)) (Report, error) {
+func (c *Collector) run(ctx context.Context, by ledger.Execution, streams []entra.Stream, budget time.Duration,
+	work func([]*streamRun)) (Report, error) {
 	var report Report
 	asked, err := c.source.Now(ctx)
 	if err != nil {
@@ -212,7 +218,8 @@ func (c *Collector) openAll(ctx context.Context, runs []*streamRun) []opening {
 }
 
 // agree is the time that the tenant's clock, the storage service's and this machine's agree on.
-func (c *Collector) agree(ctx context.Context, asked time.Time, opened []opening, source logs.Source) (time.Time, error) {
+func (c *Collector) agree(ctx context.Context, asked time.Time, opened []opening, source logs.Source) (time.Time,
+	error) {
 	if c.options.Simulated {
 		return asked.UTC(), nil
 	}
@@ -240,7 +247,8 @@ func sourceOf(streams []entra.Stream) logs.Source {
 
 // work does the work on the streams that nobody else has, and on the others as soon as they are
 // free.
-func (c *Collector) work(ctx context.Context, runs []*streamRun, opened []opening, now time.Time, work func([]*streamRun)) {
+func (c *Collector) work(ctx context.Context, runs []*streamRun, opened []opening, now time.Time,
+	work func([]*streamRun)) {
 	var (
 		ready   []*streamRun
 		waiting sync.WaitGroup
@@ -333,8 +341,8 @@ func (r *streamRun) turn(work func(*streamRun) error) {
 	}
 }
 
-// backfills gives turns to the stream whose oldest unread window is the oldest, because that is the one that Graph
-// forgets first.
+// backfills gives turns to the stream whose oldest unread window is the oldest, because that is the
+// one that Graph forgets first.
 func (c *Collector) backfills(ctx context.Context, runs []*streamRun) {
 	var (
 		mu    sync.Mutex

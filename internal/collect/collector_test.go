@@ -36,7 +36,8 @@ func TestTheFirstRunArchivesFrontierAndBackfill(t *testing.T) {
 			require.Equal(t, ledger.StatusCurrent, p.Status(lab.Start, 0))
 			require.Equal(t, lab.Start.Add(-5*time.Minute), p.Watermark)
 			require.Zero(t, p.WindowsMissing(entra.FloorHour(lab.Start)))
-			require.Equal(t, entra.FloorHour(lab.Start.Add(-499*80*time.Minute-10*time.Minute)), p.Begin, "nothing is claimed before the oldest record")
+			require.Equal(t, entra.FloorHour(lab.Start.Add(-499*80*time.Minute-10*time.Minute)), p.Begin,
+				"nothing is claimed before the oldest record")
 			require.LessOrEqual(t, tn.Served, 2*500/100+10, "few records cost few requests")
 
 			before := tn.Served
@@ -83,7 +84,10 @@ func TestTheStreamWithTheOldestUnreadWindowHasTheNextTurn(t *testing.T) {
 		require.Equal(t, sorted(tn.Records[s]), current)
 		lab.CheckLedger(t, store, s)
 	}
-	first := slices.DeleteFunc(tn.Reads[2:], func(read string) bool { return !strings.HasSuffix(read, " 2026-11-21T14:00:00Z") })
+	first := slices.DeleteFunc(tn.Reads[2:], func(read string) bool {
+		return !strings.HasSuffix(read,
+			" 2026-11-21T14:00:00Z")
+	})
 	require.True(t, slices.IsSorted(first), "oldest first, over all streams: %q", tn.Reads)
 }
 
@@ -112,7 +116,8 @@ func TestWhenTheClockJumpsBackNothingIsLostOrDoubled(t *testing.T) {
 	tn.Clock = lab.Start.Add(-6 * time.Hour)
 	_, err = runOnce(t, tn, store, collect.Options{})
 	require.Equal(t, entra.CodeConflict, entra.CodeOf(err))
-	require.ErrorContains(t, err, "the archive was marked as read up to 2026-11-21T14:25:00Z, and it is 2026-11-21T08:30:00Z: a clock was wrong")
+	require.ErrorContains(t, err,
+		"the archive was marked as read up to 2026-11-21T14:25:00Z, and it is 2026-11-21T08:30:00Z: a clock was wrong")
 	got := lab.Progress(t, store, lab.Stream)
 	require.False(t, got.Watermark.After(tn.Clock))
 	require.Equal(t, ledger.StatusFailing, got.Status(tn.Clock, 0))
@@ -139,7 +144,8 @@ func TestRecordsThatRepeatOrChangeAreKeptOnceInEachContent(t *testing.T) {
 		require.NoError(t, err)
 		current, earlier := stored(t, store, tn, lab.Stream)
 		require.Len(t, current, 3, "one current row for each id and time")
-		require.Equal(t, sorted(tn.Records[lab.Stream]), sorted(append(current, earlier...)), "every content that was served is there")
+		require.Equal(t, sorted(tn.Records[lab.Stream]), sorted(append(current, earlier...)),
+			"every content that was served is there")
 		require.Len(t, append(current, earlier...), 9, "and none twice")
 		lab.CheckLedger(t, store, lab.Stream)
 	}
@@ -148,7 +154,8 @@ func TestRecordsThatRepeatOrChangeAreKeptOnceInEachContent(t *testing.T) {
 func TestWhatCantBeFiledIsKeptInQuarantineAndCounted(t *testing.T) {
 	tn, store := lab.NewTenant(), lab.NewStore(t)
 	lab.Fill(tn, lab.Stream, 20, time.Hour)
-	bad := []string{`{"createdDateTime":"2026-11-21T14:10:00Z"}`, `{"id":"no time"}`, `["not an object"]`, `{"id":"odd time","createdDateTime":"soon"}`}
+	bad := []string{`{"createdDateTime":"2026-11-21T14:10:00Z"}`, `{"id":"no time"}`, `["not an object"]`,
+		`{"id":"odd time","createdDateTime":"soon"}`}
 	good := len(tn.Records[lab.Stream])
 	tn.Records[lab.Stream] = append(tn.Records[lab.Stream], bad...)
 	for range 2 {
@@ -301,7 +308,8 @@ func TestABudgetThatEndsIsNoErrorAndTheNextRunGoesOn(t *testing.T) {
 		}
 		return nil
 	}
-	collector := collect.New(slow{tn, 5}, store, nil, collect.Options{}, func() time.Time { return lab.Start }, slog.New(slog.DiscardHandler))
+	collector := collect.New(slow{tn, 5}, store, nil, collect.Options{}, func() time.Time { return lab.Start },
+		slog.New(slog.DiscardHandler))
 	report, err := collector.Run(t.Context(), lab.Execution(), []entra.Stream{lab.Stream}, 500*time.Millisecond)
 	require.NoError(t, err)
 	require.False(t, report.Finished)
@@ -346,7 +354,8 @@ func TestAStopFromOutsideKeepsWhatIsCommitted(t *testing.T) {
 		}
 		return nil
 	}
-	collector := collect.New(tn, store, nil, collect.Options{}, func() time.Time { return lab.Start }, slog.New(slog.DiscardHandler))
+	collector := collect.New(tn, store, nil, collect.Options{}, func() time.Time { return lab.Start },
+		slog.New(slog.DiscardHandler))
 	report, err := collector.Run(ctx, lab.Execution(), []entra.Stream{lab.Stream}, lab.Budget)
 	require.NoError(t, err)
 	require.False(t, report.Finished)

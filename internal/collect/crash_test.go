@@ -20,8 +20,8 @@ import (
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
-// dying is a Store whose process is killed at its n-th write: the write is stored or not, its answer is never heard, and
-// nothing after it happens.
+// dying is a Store whose process is killed at its n-th write: the write is stored or not, its
+// answer is never heard, and nothing after it happens.
 type dying struct {
 	*tablestest.Store
 	mu      sync.Mutex
@@ -52,13 +52,15 @@ func (d *dying) note() {
 	d.records++
 }
 
-func (d *dying) Insert(ctx context.Context, w entra.Window, recs []entra.Record, seen time.Time) (tally ledger.Contents, err error) {
+func (d *dying) Insert(ctx context.Context, w entra.Window, recs []entra.Record,
+	seen time.Time) (tally ledger.Contents, err error) {
 	d.note()
 	err = d.die(func() error { tally, err = d.Store.Insert(ctx, w, recs, seen); return err })
 	return tally, err
 }
 
-func (d *dying) Apply(ctx context.Context, w entra.Window, changes []collect.Change, seen time.Time) (tally ledger.Contents, err error) {
+func (d *dying) Apply(ctx context.Context, w entra.Window, changes []collect.Change,
+	seen time.Time) (tally ledger.Contents, err error) {
 	d.note()
 	err = d.die(func() error { tally, err = d.Store.Apply(ctx, w, changes, seen); return err })
 	return tally, err
@@ -68,7 +70,8 @@ func (d *dying) Quarantine(ctx context.Context, s entra.Stream, rejected []colle
 	return d.die(func() error { return d.Store.Quarantine(ctx, s, rejected, seen) })
 }
 
-func (d *dying) Commit(ctx context.Context, l ledger.Lease, p ledger.Progress, rows []ledger.Coverage, seals []seal.Seal) (out ledger.Progress, err error) {
+func (d *dying) Commit(ctx context.Context, l ledger.Lease, p ledger.Progress, rows []ledger.Coverage,
+	seals []seal.Seal) (out ledger.Progress, err error) {
 	err = d.die(func() error { out, err = d.Store.Commit(ctx, l, p, rows, seals); return err })
 	return out, err
 }
@@ -77,8 +80,8 @@ func (d *dying) KeepLeaves(ctx context.Context, lists []sealing.SealedList) erro
 	return d.die(func() error { return d.Store.KeepLeaves(ctx, lists) })
 }
 
-// TestKilledAtAnyWriteTheNextRunCompletesTheArchive walks every write of a run, stored and not stored, and runs again
-// with the same function: nothing may be lost, doubled or miscounted.
+// TestKilledAtAnyWriteTheNextRunCompletesTheArchive walks every write of a run, stored and not
+// stored, and runs again with the same function: nothing may be lost, doubled or miscounted.
 func TestKilledAtAnyWriteTheNextRunCompletesTheArchive(t *testing.T) {
 	tn := lab.NewTenant()
 	tn.PageSize = 7
@@ -113,8 +116,9 @@ func TestKilledAtAnyWriteTheNextRunCompletesTheArchive(t *testing.T) {
 	}
 }
 
-// TestKilledTwiceInDifferentReadsTheLedgerForgetsNeither kills a run at every write of its backfill, and the next one, twenty
-// minutes later, in the read that it begins first: the rows of both have to be counted.
+// TestKilledTwiceInDifferentReadsTheLedgerForgetsNeither kills a run at every write of its
+// backfill, and the next one, twenty minutes later, in the read that it begins first: the rows of
+// both have to be counted.
 func TestKilledTwiceInDifferentReadsTheLedgerForgetsNeither(t *testing.T) {
 	options := collect.Options{Backfill: 3 * 24 * time.Hour}
 	later := lab.Start.Add(20 * time.Minute)
@@ -133,7 +137,8 @@ func TestKilledTwiceInDifferentReadsTheLedgerForgetsNeither(t *testing.T) {
 			t.Run(fmt.Sprintf("at write %d and then at write %d", first, second), func(t *testing.T) {
 				tn, store := setUp(), lab.NewStore(t)
 				_, _ = runOnce(t, tn, &dying{Store: store, at: first, stored: true}, options)
-				tn.Records[lab.Stream] = append(tn.Records[lab.Stream], lab.Record(lab.Stream, "since", -4*time.Minute, "")) // from the tail of the second
+				// from the tail of the second
+				tn.Records[lab.Stream] = append(tn.Records[lab.Stream], lab.Record(lab.Stream, "since", -4*time.Minute, ""))
 				tn.Clock = later
 				_, _ = lab.CollectAt(t, tn, &dying{Store: store, at: second, stored: true}, nil, options)
 				tn.At(t, store, nil, later, options)
@@ -164,8 +169,8 @@ func TestTwoRunsAtOnceNeitherLoseNorDouble(t *testing.T) {
 	lab.CheckLedger(t, store, lab.Stream)
 }
 
-// TestKilledAtAnyWriteOfPassesAndSealsTheNextRunsEndTheSame walks every write of a run that reads windows again, finds
-// late and changed records, and seals, a few of them again.
+// TestKilledAtAnyWriteOfPassesAndSealsTheNextRunsEndTheSame walks every write of a run that reads
+// windows again, finds late and changed records, and seals, a few of them again.
 func TestKilledAtAnyWriteOfPassesAndSealsTheNextRunsEndTheSame(t *testing.T) {
 	const due = 13 * time.Hour
 	options := collect.Options{Backfill: 24 * time.Hour, Passes: []time.Duration{3 * time.Hour, 12 * time.Hour}}
@@ -223,7 +228,8 @@ func TestKilledAtAnyWriteOfPassesAndSealsTheNextRunsEndTheSame(t *testing.T) {
 	}
 }
 
-// TestABudgetThatEndsAtAnyPageLosesNothing walks every page of all runs: the budget ends while it is fetched.
+// TestABudgetThatEndsAtAnyPageLosesNothing walks every page of all runs: the budget ends while it
+// is fetched.
 func TestABudgetThatEndsAtAnyPageLosesNothing(t *testing.T) {
 	tn := lab.NewTenant()
 	tn.PageSize = 7
@@ -235,7 +241,8 @@ func TestABudgetThatEndsAtAnyPageLosesNothing(t *testing.T) {
 		store := lab.NewStore(t)
 		cut := lab.NewTenant()
 		cut.PageSize, cut.Records = tn.PageSize, tn.Records
-		collector := collect.New(slow{cut, page}, store, nil, options, func() time.Time { return lab.Start }, slog.New(slog.DiscardHandler))
+		collector := collect.New(slow{cut, page}, store, nil, options, func() time.Time { return lab.Start },
+			slog.New(slog.DiscardHandler))
 		report, err := collector.Run(t.Context(), lab.Execution(), []entra.Stream{lab.Stream}, 100*time.Millisecond)
 		require.NoError(t, err)
 		require.False(t, report.Finished)

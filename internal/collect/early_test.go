@@ -35,7 +35,10 @@ func shortfalls() []shortfall {
 		{"records are left out in the middle", hides(func(q entra.Query, _ int, at time.Time) bool {
 			return at.Sub(q.From.Add(q.To.Sub(q.From)/2)).Abs() < 40*time.Hour
 		})},
-		{"the oldest records are left out", hides(func(q entra.Query, _ int, at time.Time) bool { return at.Sub(q.From) < 50*time.Hour })},
+		{"the oldest records are left out", hides(func(q entra.Query, _ int,
+			at time.Time) bool {
+			return at.Sub(q.From) < 50*time.Hour
+		})},
 	}
 }
 
@@ -164,7 +167,8 @@ func shortAndKilled(l *lab.Lab, short shortfall, ordered bool, at int) {
 	l.Options.Backfill = 11 * lab.Days
 	l.Tenant.Keeps, l.Tenant.InOrder, l.Tenant.PageSize = 60*lab.Days, ordered, 8
 	l.Tenant.Fill(lab.Stream, lab.Start.Add(-11*lab.Days).Add(time.Hour), lab.Start.Add(5*lab.Days), 7*time.Hour)
-	u := &lab.Unruly{Forgetful: l.Tenant, Answer: inTurns(short, []func(int) bool{first, func(n int) bool { return n == 1 }}[at%2])}
+	u := &lab.Unruly{Forgetful: l.Tenant, Answer: inTurns(short, []func(int) bool{first,
+		func(n int) bool { return n == 1 }}[at%2])}
 	killed(l, u, at, at%2 == 0)
 	time.Sleep(2 * time.Minute) // the lease has not ended
 	one, two := l.Start(l.Store, u, 0, 8*time.Minute), l.Start(l.Store, u, 0, 8*time.Minute)

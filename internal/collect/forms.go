@@ -100,7 +100,8 @@ func (r *streamRun) enrich(ctx context.Context) error {
 	if p.Thin == 0 || r.form != "" || !p.Started() {
 		return nil
 	}
-	from := entra.Later(entra.Later(p.ThinFrom, p.EnrichedTo), entra.Later(p.Readable(), entra.FloorHour(r.now.Add(-enrichReach))))
+	from := entra.Later(entra.Later(p.ThinFrom, p.EnrichedTo),
+		entra.Later(p.Readable(), entra.FloorHour(r.now.Add(-enrichReach))))
 	to := entra.Earlier(p.ThinTo, entra.FloorHour(p.Watermark))
 	if !from.Before(to) {
 		return nil

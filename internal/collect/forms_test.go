@@ -24,7 +24,10 @@ func filledPoorly(l *lab.Lab, s entra.Stream, back, step time.Duration) *lab.Unr
 	l.Tenant.Keeps = 60 * lab.Days
 	l.Tenant.Fill(s, lab.Start.Add(-back).Add(time.Hour), lab.Start.Add(10*lab.Days), step)
 	l.Tenant.Enrich(s)
-	u := &lab.Unruly{Forgetful: l.Tenant, Answer: func(int, entra.Query) lab.Answer { return lab.Answer{Form: entra.FormV1} }}
+	u := &lab.Unruly{Forgetful: l.Tenant, Answer: func(int,
+		entra.Query) lab.Answer {
+		return lab.Answer{Form: entra.FormV1}
+	}}
 	age(l, u, s)
 	forgetForms(l, s)
 	u.Answer = nil
@@ -137,7 +140,8 @@ func TestWhatHappenedToRecordsBetweenTheForms(t *testing.T) {
 		u := filledPoorlyMore(l, 45*lab.Days)
 		all := l.Tenant.Records[lab.Stream]
 		changed, moved, gone := all[len(all)-60], all[len(all)-70], all[len(all)-80]
-		l.Tenant.Replace(lab.Stream, changed.Key, lab.Parsed(lab.Stream, strings.Replace(string(changed.Raw), `"content":""`, `"content":"other"`, 1)))
+		l.Tenant.Replace(lab.Stream, changed.Key, lab.Parsed(lab.Stream, strings.Replace(string(changed.Raw),
+			`"content":""`, `"content":"other"`, 1)))
 		hidden := func(r entra.Record) bool { return r.Key == moved.Key || r.Key == gone.Key }
 		rich(l.Tenant, lab.Stream, moved.ID, moved.Time.Add(time.Second), "")
 		u.Answer = func(int, entra.Query) lab.Answer {
@@ -190,11 +194,15 @@ func filledPoorlyMore(l *lab.Lab, back time.Duration) *lab.Unruly {
 	// All have the richer form once only.
 	for i, rec := range l.Tenant.Records[lab.Stream] {
 		if strings.Count(string(rec.Raw), lab.Beyond) == 2 {
-			l.Tenant.Records[lab.Stream][i] = lab.Parsed(lab.Stream, strings.Replace(string(rec.Raw), lab.Beyond+`"multiFactorAuthentication"`, "", 1))
+			l.Tenant.Records[lab.Stream][i] = lab.Parsed(lab.Stream,
+				strings.Replace(string(rec.Raw), lab.Beyond+`"multiFactorAuthentication"`, "", 1))
 		}
 	}
 	l.Options.Backfill = back
-	u := &lab.Unruly{Forgetful: l.Tenant, Answer: func(int, entra.Query) lab.Answer { return lab.Answer{Form: entra.FormV1} }}
+	u := &lab.Unruly{Forgetful: l.Tenant, Answer: func(int,
+		entra.Query) lab.Answer {
+		return lab.Answer{Form: entra.FormV1}
+	}}
 	age(l, u)
 	forgetForms(l, lab.Stream)
 	u.Answer = nil
@@ -266,7 +274,8 @@ func fallsBack(l *lab.Lab, s entra.Stream, out lab.Answer) {
 			require.NoError(l, err)
 			require.True(l, poor)
 			require.WithinDuration(l, time.Now(), l.Progress(s).Watermark, 15*time.Minute)
-			require.Equal(l, 1, len(questions)-len(slices.DeleteFunc(slices.Clone(questions), func(q entra.Query) bool { return !isPoor(q) })), "one probe a run: %v", questions)
+			require.Equal(l, 1, len(questions)-len(slices.DeleteFunc(slices.Clone(questions),
+				func(q entra.Query) bool { return !isPoor(q) })), "one probe a run: %v", questions)
 		}
 		time.Sleep(5 * time.Minute)
 	}
@@ -328,7 +337,8 @@ func TestAPoorPageNeverTakesARicherRecordsPlace(t *testing.T) {
 		rich(l.Tenant, lab.Stream, "changed", hour.Add(2*time.Minute), "since")
 		u.Answer = func(int, entra.Query) lab.Answer { return lab.Answer{Form: entra.FormV1} }
 		for n := range 3 {
-			_, err := l.Collector(l.Store, u).Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, hour, hour.Add(time.Hour), lab.Budget)
+			_, err := l.Collector(l.Store, u).Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, hour,
+				hour.Add(time.Hour), lab.Budget)
 			require.NoError(l, err)
 			current, earlier := contents(l, entra.WindowOf(lab.Stream, hour))
 			require.Subset(l, current, before, "run %d: what was rich is", n)
@@ -371,7 +381,8 @@ func TestTwoFormsOfOneRecordInOneWalk(t *testing.T) {
 					require.NoError(l, err)
 					current, earlier := contents(l, entra.WindowOf(lab.Stream, at))
 					require.Equal(l, []string{string(rich.Raw)}, current)
-					require.Subset(l, []string{string(lab.Poor(lab.Stream, rich).Raw)}, earlier, "it tells nothing that the richer one does not")
+					require.Subset(l, []string{string(lab.Poor(lab.Stream, rich).Raw)}, earlier,
+						"it tells nothing that the richer one does not")
 					cov := l.Hours(lab.Stream)[entra.FloorHour(at)]
 					require.Equal(l, int64(1), cov.New)
 					require.Zero(l, cov.Changed)

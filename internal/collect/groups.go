@@ -41,7 +41,8 @@ type part struct {
 	older  bool // records of it may be stored as a version before asked for them
 }
 
-// storePage files a page's records by window, stores them and puts into quarantine what can't be filed.
+// storePage files a page's records by window, stores them and puts into quarantine what can't be
+// filed.
 func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, error) {
 	groups, rejected := rd.file(page)
 	if err := rd.loadRowsOf(ctx, groups); err != nil {
@@ -57,7 +58,8 @@ func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, 
 	for i, w := range windows {
 		recs := groups[w]
 		known := rd.row(w.Start)
-		part := part{window: w, recs: recs, form: rd.run.formOf(page), fresh: known.fresh && !known.recount, older: known.now.Thin() || known.now.Older() || known.recount}
+		part := part{window: w, recs: recs, form: rd.run.formOf(page), fresh: known.fresh && !known.recount,
+			older: known.now.Thin() || known.now.Older() || known.recount}
 		writers.Go(func() error {
 			var err error
 			results[i], tooLarge[i], err = rd.storeGroup(writing, part, seen)
@@ -105,7 +107,8 @@ func (rd *read) quarantine(ctx context.Context, rejected []Rejected) error {
 		if err := rd.run.collector.store.Quarantine(ctx, rd.run.stream, rejected, rd.run.now); err != nil {
 			return err
 		}
-		rd.run.collector.log.WarnContext(ctx, "records went to quarantine", "stream", rd.run.stream, "records", len(rejected), "reason", rejected[0].Reason)
+		rd.run.collector.log.WarnContext(ctx, "records went to quarantine", "stream", rd.run.stream, "records",
+			len(rejected), "reason", rejected[0].Reason)
 	}
 	return nil
 }
@@ -131,7 +134,8 @@ func (rd *read) file(page entra.Page) (map[entra.Window][]entra.Record, []Reject
 	return groups, rejected
 }
 
-// windowOfRejected is the window in which records without a time are counted: where the read stands.
+// windowOfRejected is the window in which records without a time are counted: where the read
+// stands.
 func (rd *read) windowOfRejected(groups map[entra.Window][]entra.Record) entra.Window {
 	var at entra.Window
 	for w := range groups {
@@ -148,8 +152,9 @@ func (rd *read) windowOfRejected(groups map[entra.Window][]entra.Record) entra.W
 	return entra.WindowOf(rd.run.stream, rd.asked.From)
 }
 
-// storeGroup stores the records of one window. Where the window should be empty they are inserted without a look; if
-// something is there after all (a run that was killed, a page that came twice) they are compared like any others.
+// storeGroup stores the records of one window. Where the window should be empty they are inserted
+// without a look; if something is there after all (a run that was killed, a page that came twice)
+// they are compared like any others.
 func (rd *read) storeGroup(ctx context.Context, p part, seen time.Time) (groupResult, []Rejected, error) {
 	w, recs := p.window, p.recs
 	res := groupResult{window: w}
@@ -199,7 +204,8 @@ func (rd *read) storeGroup(ctx context.Context, p part, seen time.Time) (groupRe
 }
 
 // compare looks at what is stored under the records' keys and writes what is new or changed.
-func (rd *read) compare(ctx context.Context, p part, recs []entra.Record, seen time.Time) (ledger.Contents, Balance, ledger.Lateness, error) {
+func (rd *read) compare(ctx context.Context, p part, recs []entra.Record, seen time.Time) (ledger.Contents, Balance,
+	ledger.Lateness, error) {
 	first, last := recs[0].Key, recs[0].Key
 	for _, rec := range recs[1:] {
 		if rec.Key.Compare(first) < 0 {

@@ -21,7 +21,8 @@ func tooWide(most, takes time.Duration) func(int, entra.Query) lab.Answer {
 		case q.Divisible:
 			return lab.Answer{Takes: takes, Err: entra.ErrTooWide}
 		}
-		return lab.Answer{Takes: takes, Err: &entra.Error{Code: entra.CodeUnavailable, Doing: "read", Why: "Graph answers 504"}}
+		return lab.Answer{Takes: takes, Err: &entra.Error{Code: entra.CodeUnavailable, Doing: "read",
+			Why: "Graph answers 504"}}
 	}
 }
 
@@ -36,7 +37,8 @@ func widest(asked []entra.Query) (w time.Duration) {
 // TestWhereWideSpansTimeOutNarrowerOnesAreAskedFor: the past, the newest hours after a pause,
 // passes and second reads; what works is asked for a day long, then wide spans again.
 func TestWhereWideSpansTimeOutNarrowerOnesAreAskedFor(t *testing.T) {
-	for most, ordered := range map[time.Duration]bool{lab.Days: true, 6 * time.Hour: false, time.Hour + 10*time.Minute: true} {
+	for most, ordered := range map[time.Duration]bool{lab.Days: true, 6 * time.Hour: false,
+		time.Hour + 10*time.Minute: true} {
 		t.Run(name(most, "ordered", ordered), func(t *testing.T) {
 			lab.In(t, func(l *lab.Lab) { narrows(l, most, ordered) })
 		})
@@ -82,7 +84,8 @@ func narrows(l *lab.Lab, most time.Duration, ordered bool) {
 
 	asked = count(u)
 	from := entra.FloorHour(lab.Start.Add(-5 * lab.Days))
-	report, err := l.Collector(l.Store, u).Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, from, from.Add(4*lab.Days), 8*time.Minute)
+	report, err := l.Collector(l.Store, u).Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, from,
+		from.Add(4*lab.Days), 8*time.Minute)
 	require.NoError(l, err)
 	require.True(l, report.Streams[0].RangeDone)
 	require.LessOrEqual(l, widest(u.Questions(asked)), most)
@@ -90,7 +93,8 @@ func narrows(l *lab.Lab, most time.Duration, ordered bool) {
 	u.Answer = nil
 	time.Sleep(25 * time.Hour)
 	asked = count(u)
-	_, err = l.Collector(l.Store, u).Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, from, from.Add(4*lab.Days), 8*time.Minute)
+	_, err = l.Collector(l.Store, u).Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, from,
+		from.Add(4*lab.Days), 8*time.Minute)
 	require.NoError(l, err)
 	if ordered {
 		require.Equal(l, 4*lab.Days, widest(u.Questions(asked)), "Graph is well again")
@@ -132,7 +136,10 @@ func TestSilenceForWideSpansEatsNoTwoBudgets(t *testing.T) {
 func TestWhatIsTooWideAndCannotBeDividedIsAnError(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Tenant.Fill(lab.Stream, lab.Start.Add(-lab.Days), lab.Start, time.Hour)
-		u := &lab.Unruly{Forgetful: l.Tenant, Answer: func(int, entra.Query) lab.Answer { return lab.Answer{Err: entra.ErrTooWide} }}
+		u := &lab.Unruly{Forgetful: l.Tenant, Answer: func(int,
+			entra.Query) lab.Answer {
+			return lab.Answer{Err: entra.ErrTooWide}
+		}}
 		_, err := l.RunOf(u, 8*time.Minute)
 		require.ErrorIs(l, err, entra.ErrTooWide)
 		require.LessOrEqual(l, count(u), 5)

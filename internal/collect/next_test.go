@@ -15,7 +15,8 @@ func TestWhatIsReadNext(t *testing.T) {
 	at := func(hours int) time.Time { return time.Date(2026, 11, 1, hours, 0, 0, 0, time.UTC) }
 	now := at(480).Add(30*time.Minute + 7*time.Nanosecond)
 	span := func(from, to time.Time) ledger.Span { return ledger.Span{From: from, To: to} }
-	stream := ledger.Progress{Stream: logs.DirectoryAudits, Begin: at(10), Backfilled: at(400), FrontierBegin: at(400), Watermark: at(480)}
+	stream := ledger.Progress{Stream: logs.DirectoryAudits, Begin: at(10), Backfilled: at(400), FrontierBegin: at(400),
+		Watermark: at(480)}
 	with := func(change func(p *ledger.Progress)) ledger.Progress {
 		p := stream
 		change(&p)
@@ -29,8 +30,9 @@ func TestWhatIsReadNext(t *testing.T) {
 		want    ledger.Span
 	}{
 		"the tail, less what the source needs": {readTail, 0, stream, Options{}, span(at(480), at(480).Add(25*time.Minute))},
-		"the tail, less what an option says":   {readTail, 0, stream, Options{Lag: 10 * time.Minute}, span(at(480), at(480).Add(20*time.Minute))},
-		"nothing is left of the past":          {readBackfill, 0, stream, Options{}, span(at(400), at(400))},
+		"the tail, less what an option says": {readTail, 0, stream, Options{Lag: 10 * time.Minute},
+			span(at(480), at(480).Add(20*time.Minute))},
+		"nothing is left of the past": {readBackfill, 0, stream, Options{}, span(at(400), at(400))},
 		"the past": {readBackfill, 0, with(func(p *ledger.Progress) { p.Backfilled = at(100) }), Options{},
 			span(at(100), at(400))},
 		"a pass that was never made, after the backfill": {readPass, 3 * time.Hour, stream, Options{}, span(at(10), at(477))},

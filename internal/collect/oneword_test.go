@@ -55,7 +55,8 @@ func TestFewerPassesThanWhenTheHoursWereReadBelieveNothing(t *testing.T) {
 		age(l, u)
 		for h := from; h.Before(to); h = h.Add(time.Hour) {
 			cov := l.Hours(lab.Stream)[h]
-			require.False(l, cov.Records == 0 && cov.State == ledger.WindowSealed && cov.ReadsDiffer() == "", "%s is sealed after %d passes, with 0 records; Graph has 2 or 3 and has them for weeks", h, cov.Passes)
+			require.False(l, cov.Records == 0 && cov.State == ledger.WindowSealed && cov.ReadsDiffer() == "",
+				"%s is sealed after %d passes, with 0 records; Graph has 2 or 3 and has them for weeks", h, cov.Passes)
 		}
 	})
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/entraledger/entraledger/internal/ledger"
 )
 
-// beforeForgotten is a pass more where the tenant may keep its logs for seven days only: at seven days, some of what it
-// would read is gone.
+// beforeForgotten is a pass more where the tenant may keep its logs for seven days only: at seven
+// days, some of what it would read is gone.
 const beforeForgotten = 6 * 24 * time.Hour
 
 // passes reads again what is due, many windows in one read.
@@ -73,7 +73,8 @@ func (r *streamRun) pass(ctx context.Context, age time.Duration) error {
 
 // due lists the spans of [from, to) whose windows were last read before they had reached an age.
 // once tells whether any of them was read a single time.
-func (r *streamRun) due(ctx context.Context, age time.Duration, from, to time.Time) (_ []ledger.Span, once bool, _ error) {
+func (r *streamRun) due(ctx context.Context, age time.Duration, from, to time.Time) (_ []ledger.Span, once bool,
+	_ error) {
 	var (
 		spans []ledger.Span
 		next  = entra.FloorHour(from)
@@ -118,7 +119,8 @@ func (r *streamRun) readRange(ctx context.Context, from, to time.Time) error {
 	}
 	// This is how an operator mends what verify names: an hour with rows that nobody counted,
 	// sealed or not.
-	if err := r.compareSpan(ctx, ledger.Span{From: entra.FloorHour(from), To: entra.FloorHour(to.Add(time.Hour - entra.Tick))}); err != nil {
+	if err := r.compareSpan(ctx, ledger.Span{From: entra.FloorHour(from),
+		To: entra.FloorHour(to.Add(time.Hour - entra.Tick))}); err != nil {
 		return err
 	}
 	r.reached = from

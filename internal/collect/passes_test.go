@@ -16,15 +16,16 @@ import (
 	"github.com/entraledger/entraledger/internal/verify"
 )
 
-// arrival is a content that Graph shows from a time on; a later one under the same key takes its place.
+// arrival is a content that Graph shows from a time on; a later one under the same key takes its
+// place.
 type arrival struct {
 	key  string
 	at   time.Time
 	text string
 }
 
-// curve makes a day's records that arrive as Graph's do: 80 % within an hour, 95 % in a day, 99.8 % in two, all within
-// seven. Every tenth changes once.
+// curve makes a day's records that arrive as Graph's do: 80 % within an hour, 95 % in a day, 99.8 %
+// in two, all within seven. Every tenth changes once.
 func curve(seed uint64, n int, begin time.Time) []arrival {
 	random := rand.New(rand.NewPCG(seed, 7))
 	var out []arrival
@@ -44,7 +45,8 @@ func curve(seed uint64, n int, begin time.Time) []arrival {
 		id := fmt.Sprintf("id-%05d", i)
 		out = append(out, arrival{id, when.Add(late), lab.Record(lab.Stream, id, lab.Start.Sub(when), "first")})
 		if i%10 == 0 {
-			out = append(out, arrival{id, when.Add(late + time.Duration(random.Int64N(int64(6*time.Hour)))), lab.Record(lab.Stream, id, lab.Start.Sub(when), "changed")})
+			out = append(out, arrival{id, when.Add(late + time.Duration(random.Int64N(int64(6*time.Hour)))),
+				lab.Record(lab.Stream, id, lab.Start.Sub(when), "changed")})
 		}
 	}
 	slices.SortStableFunc(out, func(a, b arrival) int { return a.at.Compare(b.at) })
@@ -144,8 +146,8 @@ func TestARereadThatFindsNothingNewWritesOnlyItsCoverageRow(t *testing.T) {
 	lab.CheckLedger(t, store, lab.Stream)
 }
 
-// TestATenantThatKeepsSevenDaysIsReadOnceMoreBeforeItForgets: what changes after a day and is forgotten after seven is
-// there in its last content.
+// TestATenantThatKeepsSevenDaysIsReadOnceMoreBeforeItForgets: what changes after a day and is
+// forgotten after seven is there in its last content.
 func TestATenantThatKeepsSevenDaysIsReadOnceMoreBeforeItForgets(t *testing.T) {
 	tn, store := lab.NewTenant(), lab.NewStore(t)
 	lab.Fill(tn, lab.Stream, 6*24, time.Hour)
@@ -175,8 +177,10 @@ func TestARecordThatComesAfterTheSealIsKeptAndTheHourSealedAgain(t *testing.T) {
 	before := lab.Progress(t, store, lab.Stream)
 	old := lab.TimeOf(lab.Stream, tn.Records[lab.Stream][20])
 	tn.Add(lab.Stream, "very-late", lab.Start.Sub(old)-time.Second, "came after the seal")
-	collector := collect.New(tn, store, heads, collect.Options{}, func() time.Time { return tn.Clock }, slog.New(slog.DiscardHandler))
-	report, err := collector.Range(t.Context(), lab.Execution(), []entra.Stream{lab.Stream}, old.Add(-5*time.Hour), old.Add(5*time.Hour), lab.Budget)
+	collector := collect.New(tn, store, heads, collect.Options{}, func() time.Time { return tn.Clock },
+		slog.New(slog.DiscardHandler))
+	report, err := collector.Range(t.Context(), lab.Execution(), []entra.Stream{lab.Stream}, old.Add(-5*time.Hour),
+		old.Add(5*time.Hour), lab.Budget)
 	require.NoError(t, err)
 	require.EqualValues(t, 1, report.Streams[0].New)
 	require.Equal(t, 1, report.Streams[0].Sealed)
@@ -196,7 +200,8 @@ func TestARecordThatComesAfterTheSealIsKeptAndTheHourSealedAgain(t *testing.T) {
 	tn.Records[lab.Stream] = slices.Delete(tn.Records[lab.Stream], 20, 21)
 	tn.Add(lab.Stream, "even-later", lab.Start.Sub(old)-2*time.Second, "")
 	tn.Clock = tn.Clock.Add(time.Hour)
-	_, err = collector.Range(t.Context(), lab.Execution(), []entra.Stream{lab.Stream}, old.Add(-time.Hour), old.Add(time.Hour), lab.Budget)
+	_, err = collector.Range(t.Context(), lab.Execution(), []entra.Stream{lab.Stream}, old.Add(-time.Hour),
+		old.Add(time.Hour), lab.Budget)
 	require.Equal(t, entra.CodeTampered, entra.CodeOf(err), "%v", err)
 	findings, _ = lab.Verify(t, store, heads)
 	require.Len(t, lab.Tampering(findings), 1)

@@ -112,7 +112,8 @@ func TestAnUpgradeAfterAKilledRunCountsNoChange(t *testing.T) {
 						continue
 					}
 					old := lab.Poor(s, rec)
-					old.Columns = slices.DeleteFunc(slices.Clone(old.Columns), func(c entra.Column) bool { return logs.Of(s).Since(c.Name) > 1 })
+					old.Columns = slices.DeleteFunc(slices.Clone(old.Columns),
+						func(c entra.Column) bool { return logs.Of(s).Since(c.Name) > 1 })
 					l.Plant(old)
 				}
 				l.Dies(hour.Add(-time.Hour), hour.Add(5*time.Minute))
@@ -121,7 +122,8 @@ func TestAnUpgradeAfterAKilledRunCountsNoChange(t *testing.T) {
 				time.Sleep(4*time.Hour + 20*time.Minute)
 				l.RunsOf(u, 3, s)
 				cov := l.Hours(s)[hour]
-				l.Logf("%d new %d changed %d enriched %d versions, set %d", cov.New, cov.Changed, cov.Enriched, cov.Versions, cov.ColumnSet)
+				l.Logf("%d new %d changed %d enriched %d versions, set %d", cov.New, cov.Changed, cov.Enriched, cov.Versions,
+					cov.ColumnSet)
 				require.Zero(l, cov.Changed, "false changes")
 				v := lab.Verification(l)
 				require.True(l, v.Intact(), "%v", v.Counts)

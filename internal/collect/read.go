@@ -127,7 +127,8 @@ type fetched struct {
 	err  error
 }
 
-// fetch walks the pages in the background, one ahead of who takes them. stop ends the walk and waits for its end.
+// fetch walks the pages in the background, one ahead of who takes them. stop ends the walk and
+// waits for its end.
 func (rd *read) fetch() (pages <-chan fetched, stop func()) {
 	walk, cancel := context.WithCancel(rd.run.reading)
 	out := make(chan fetched)
@@ -204,7 +205,8 @@ func (rd *read) missRows(ctx context.Context) error {
 	missing := 0
 	for hour := entra.FloorHour(rd.asked.From); hour.Before(rd.asked.To); hour = hour.Add(time.Hour) {
 		if _, ok := rd.rows[hour]; !ok && rd.run.progress.WasRead(hour) {
-			rd.run.collector.log.WarnContext(ctx, "the ledger's row of an hour that was read is not there; the hour is read anew", "stream", rd.run.stream, "hour", hour.Format(entra.HourFormat))
+			rd.run.collector.log.WarnContext(ctx,
+				"the ledger's row of an hour that was read is not there; the hour is read anew", "stream", rd.run.stream, "hour", hour.Format(entra.HourFormat))
 			missing++
 		}
 	}
@@ -332,7 +334,8 @@ func (w *row) reopen() {
 func (rd *read) row(hour time.Time) *row {
 	w, ok := rd.rows[hour]
 	if !ok {
-		cov := ledger.Coverage{Window: entra.Window{Stream: rd.run.stream, Start: hour}, State: ledger.WindowPartial, FirstReadAt: rd.run.now, HasSum: true}
+		cov := ledger.Coverage{Window: entra.Window{Stream: rd.run.stream, Start: hour}, State: ledger.WindowPartial,
+			FirstReadAt: rd.run.now, HasSum: true}
 		w = &row{now: cov, began: cov, fresh: true, recount: rd.run.inDoubt(hour)}
 		w.was.HasSum = true
 		rd.rows[hour] = w
@@ -340,8 +343,9 @@ func (rd *read) row(hour time.Time) *row {
 	return w
 }
 
-// commit writes the rows that this read has changed and moves the cursor to reached, in as many transactions as the
-// rows need. Each of them is consistent by itself: a crash between two leaves a cursor behind which all is counted.
+// commit writes the rows that this read has changed and moves the cursor to reached, in as many
+// transactions as the rows need. Each of them is consistent by itself: a crash between two leaves a
+// cursor behind which all is counted.
 func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 	if reached.After(rd.asked.To) {
 		reached = rd.asked.To
@@ -408,8 +412,8 @@ func (rd *read) apply(rows []*row, p *ledger.Progress, reached time.Time) []ledg
 	return chunk
 }
 
-// endReading makes the progress say that no read is under way, but for what earlier reads of the run
-// stored behind a time, and did not count.
+// endReading makes the progress say that no read is under way, but for what earlier reads of the
+// run stored behind a time, and did not count.
 func (r *streamRun) endReading(p *ledger.Progress, reached time.Time) {
 	p.ReadingFrom, p.ReadingTo = time.Time{}, time.Time{}
 	for i, s := range r.abortedAfter(reached) {
@@ -468,7 +472,8 @@ func (rd *read) changedRows(ctx context.Context, passed []*row, reached time.Tim
 	return out, nil
 }
 
-// evict drops rows that lie well behind the cursor, so that a read of years needs no more memory than one of a day.
+// evict drops rows that lie well behind the cursor, so that a read of years needs no more memory
+// than one of a day.
 func (rd *read) evict(reached time.Time) {
 	keep := reached.Add(-24 * time.Hour)
 	if !rd.ordered || !keep.After(rd.known) {

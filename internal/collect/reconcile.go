@@ -118,7 +118,8 @@ func distinct(recs []entra.Record) []entra.Record {
 	return out
 }
 
-// unique tells whether no key occurs twice, so that the records can be inserted without a look at the store.
+// unique tells whether no key occurs twice, so that the records can be inserted without a look at
+// the store.
 func unique(recs []entra.Record) bool {
 	seen := make(map[entra.Key]struct{}, len(recs))
 	for _, rec := range recs {

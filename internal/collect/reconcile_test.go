@@ -13,7 +13,8 @@ import (
 
 // rec is a record with an id and a content, all at the same time.
 func rec(id, content string) entra.Record {
-	return entra.Record{Key: entra.Key{ID: id, Time: time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)}, Raw: []byte(content), Hash: hashOf(content)}
+	return entra.Record{Key: entra.Key{ID: id, Time: time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)},
+		Raw: []byte(content), Hash: hashOf(content)}
 }
 
 func hashOf(content string) entra.Hash { return sha256.Sum256([]byte(content)) }
@@ -49,12 +50,15 @@ func TestWhatIsFetchedIsComparedWithWhatIsStored(t *testing.T) {
 		{"an earlier content comes back", stored("2", "1"), []entra.Record{rec("a", "1")},
 			[]Change{{Kind: Supersede, Record: rec("a", "1"), Was: hashOf("2"), Again: true}}, Balance{Fetched: 1, Changed: 1}},
 		{"two contents at once: the later is current", nil, []entra.Record{rec("a", "1"), rec("a", "2")},
-			[]Change{{Kind: KeepVersion, Record: rec("a", "1")}, {Kind: InsertCurrent, Record: rec("a", "2")}}, Balance{Fetched: 2, New: 1, Changed: 1}},
-		{"two contents, both known", stored("2", "1"), []entra.Record{rec("a", "1"), rec("a", "2")}, nil, Balance{Fetched: 2, Unchanged: 2}},
+			[]Change{{Kind: KeepVersion, Record: rec("a", "1")}, {Kind: InsertCurrent, Record: rec("a",
+				"2")}}, Balance{Fetched: 2, New: 1, Changed: 1}},
+		{"two contents, both known", stored("2", "1"), []entra.Record{rec("a", "1"), rec("a", "2")}, nil,
+			Balance{Fetched: 2, Unchanged: 2}},
 		{"one content three times", nil, []entra.Record{rec("a", "1"), rec("a", "1"), rec("a", "1")},
 			[]Change{{Kind: InsertCurrent, Record: rec("a", "1")}}, Balance{Fetched: 3, New: 1, Unchanged: 2}},
 		{"there and back within a page", nil, []entra.Record{rec("a", "1"), rec("a", "2"), rec("a", "1")},
-			[]Change{{Kind: KeepVersion, Record: rec("a", "2")}, {Kind: InsertCurrent, Record: rec("a", "1")}}, Balance{Fetched: 3, New: 1, Changed: 1, Unchanged: 1}},
+			[]Change{{Kind: KeepVersion, Record: rec("a", "2")}, {Kind: InsertCurrent, Record: rec("a",
+				"1")}}, Balance{Fetched: 3, New: 1, Changed: 1, Unchanged: 1}},
 		{"a killed run left only the version", stored("", "1"), []entra.Record{rec("a", "1"), rec("a", "2")},
 			[]Change{{Kind: InsertCurrent, Record: rec("a", "2")}}, Balance{Fetched: 2, New: 1, Unchanged: 1}},
 		{"others are left alone", stored("1"), []entra.Record{rec("b", "1"), rec("a", "1")},

@@ -281,7 +281,8 @@ func (rd *read) reseal(ctx context.Context, w *row, extra []seal.Leaf) error {
 			return err
 		}
 	}
-	if w.reopen(); (w.now.Reason == "" || w.now.Reason == ledger.KnownChanged) && (w.now.Sum != w.was.Sum || len(extra) > 0) {
+	if w.reopen(); (w.now.Reason == "" || w.now.Reason == ledger.KnownChanged) &&
+		(w.now.Sum != w.was.Sum || len(extra) > 0) {
 		w.now.Reopen(fmt.Sprintf("%d contents came after the seal by a run that was stopped", len(extra)))
 	}
 	return nil
@@ -298,7 +299,8 @@ func (r *streamRun) confirm(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		ahead := cov.End().After(p.Watermark) || p.Backfilling() && !cov.Start.Before(p.Backfilled) && cov.Start.Before(p.FrontierBegin)
+		ahead := cov.End().After(p.Watermark) || p.Backfilling() && !cov.Start.Before(p.Backfilled) &&
+			cov.Start.Before(p.FrontierBegin)
 		switch n := len(spans); {
 		case !cov.Doubt || ahead || cov.State == ledger.WindowPurged || cov.Unmet > 0 && r.readInThisRun(cov):
 		case n > 0 && spans[n-1].To.Equal(cov.Start):

@@ -34,7 +34,8 @@ func (r *streamRun) mend(ctx context.Context) error {
 		return err
 	}
 	if entries < p.Seals {
-		r.collector.log.WarnContext(ctx, "the ledger counted seals that were never written; they are made now", "stream", r.stream, "counted", p.Seals, "entries", entries)
+		r.collector.log.WarnContext(ctx, "the ledger counted seals that were never written; they are made now", "stream",
+			r.stream, "counted", p.Seals, "entries", entries)
 		p.Seals = entries
 	}
 	if fresh {
@@ -96,6 +97,8 @@ func (r *streamRun) setBack(ctx context.Context) error {
 	}
 	r.progress = p
 	return &entra.Error{Code: entra.CodeConflict, Doing: "read the newest hours of " + string(r.stream),
-		Why:    fmt.Sprintf("the archive was marked as read up to %s, and it is %s: a clock was wrong", wrong.Format(time.RFC3339), r.now.Format(time.RFC3339)),
-		Remedy: fmt.Sprintf("nothing to do: the mark is set back to %s, and the next run reads from there", p.Watermark.Format(time.RFC3339))}
+		Why: fmt.Sprintf("the archive was marked as read up to %s, and it is %s: a clock was wrong",
+			wrong.Format(time.RFC3339), r.now.Format(time.RFC3339)),
+		Remedy: fmt.Sprintf("nothing to do: the mark is set back to %s, and the next run reads from there",
+			p.Watermark.Format(time.RFC3339))}
 }

@@ -152,7 +152,8 @@ func TestPagesOfBadRecordsGoToQuarantine(t *testing.T) {
 					return page
 				}
 				u := &lab.Unruly{Forgetful: l.Tenant, Before: func(q entra.Query) []entra.Page {
-					return []entra.Page{bad(entra.Page{Date: time.Now(), Form: q.Form}), {Date: time.Now()}, bad(entra.Page{Date: time.Now()})}
+					return []entra.Page{bad(entra.Page{Date: time.Now(), Form: q.Form}), {Date: time.Now()},
+						bad(entra.Page{Date: time.Now()})}
 				}}
 				age(l, u)
 				require.LessOrEqual(l, atTruth(l, lab.Stream, lab.Start.Add(-9*lab.Days)), 1)

@@ -36,8 +36,8 @@ func refusals() []entra.Code {
 // isRefusal tells whether an error is a refusal of Graph's.
 func isRefusal(err error) bool { return err != nil && slices.Contains(refusals(), entra.CodeOf(err)) }
 
-// tolerates tells whether a refusal is not to fail the run yet: the stream had good answers, and the
-// refusals have not lasted.
+// tolerates tells whether a refusal is not to fail the run yet: the stream had good answers, and
+// the refusals have not lasted.
 func (r *streamRun) tolerates(err error) bool {
 	if !isRefusal(err) || r.started.LastSuccessAt.IsZero() {
 		return false
@@ -106,7 +106,8 @@ func (r *streamRun) narrow(ctx context.Context, rd *read) {
 	p := &r.progress
 	p.Width = max((rd.asked.To.Sub(rd.start) / 2).Truncate(time.Minute), rd.cursor.narrowest())
 	p.NarrowSince = r.now
-	r.collector.log.InfoContext(ctx, r.source().Name+" did not answer for so long a span; shorter ones are asked for", "stream", r.stream,
+	r.collector.log.InfoContext(ctx, r.source().Name+" did not answer for so long a span; shorter ones are asked for",
+		"stream", r.stream,
 		"from", rd.asked.From, "to", rd.asked.To, "next", p.Width.String())
 }
 
@@ -127,7 +128,8 @@ func (r *streamRun) fallBack(ctx context.Context, err error) (again bool, _ erro
 		return false, err
 	}
 	r.form, r.richRefused = logs.Of(r.stream).Forms[1], err
-	r.collector.log.WarnContext(ctx, "the richest form of a log is refused; a poorer one is read until it comes back", "stream", r.stream,
+	r.collector.log.WarnContext(ctx, "the richest form of a log is refused; a poorer one is read until it comes back",
+		"stream", r.stream,
 		"form", r.form, "since", p.PoorSince, "error", err.Error())
 	return true, nil
 }
@@ -156,7 +158,8 @@ func (r *streamRun) chooseForm(ctx context.Context) {
 		return
 	}
 	r.form, r.richRefused = logs.Of(r.stream).Forms[1], err
-	r.collector.log.WarnContext(ctx, "the richest form of a log is still refused; a poorer one is read", "stream", r.stream,
+	r.collector.log.WarnContext(ctx, "the richest form of a log is still refused; a poorer one is read", "stream",
+		r.stream,
 		"form", r.form, "since", p.PoorSince, "error", err.Error())
 }
 
@@ -183,7 +186,8 @@ func (r *streamRun) skip(ctx context.Context, c cursor, to time.Time) error {
 	if !oldest.After(at) {
 		return nil
 	}
-	r.collector.log.WarnContext(ctx, r.source().Name+" refuses to be asked for times so far back; reading goes on from the oldest that it takes", "stream", r.stream,
+	r.collector.log.WarnContext(ctx,
+		r.source().Name+" refuses to be asked for times so far back; reading goes on from the oldest that it takes", "stream", r.stream,
 		"from", at, "to", oldest, "error", r.tooFar.Error())
 	gone := &read{run: r, cursor: c, asked: ledger.Span{From: entra.FloorHour(at), To: oldest}, rich: true, gone: oldest,
 		goneWhy: r.source().Name + " refused to be asked for times so far back: " + entra.WhyOf(r.tooFar)}
@@ -252,7 +256,8 @@ func (r *streamRun) canAsk(hour time.Time) (bool, error) {
 
 // ask asks for the first page of a span, and does not look at it.
 func (r *streamRun) ask(ctx context.Context, s ledger.Span) error {
-	for page, err := range r.collector.source.Pages(ctx, entra.Query{Stream: r.stream, From: s.From, To: s.To, Form: r.form}) {
+	for page, err := range r.collector.source.Pages(ctx, entra.Query{Stream: r.stream, From: s.From, To: s.To,
+		Form: r.form}) {
 		if err != nil {
 			return err
 		}

@@ -6,9 +6,11 @@ import (
 	"github.com/entraledger/entraledger/internal/ledger"
 )
 
-// noteSteps notes when a run moved the stream, compared with how it found it, and tells whether it did.
+// noteSteps notes when a run moved the stream, compared with how it found it, and tells whether it
+// did.
 func noteSteps(p *ledger.Progress, found *ledger.Progress, now time.Time) bool {
-	moved := p.Watermark.After(found.Watermark) || p.Passed != found.Passed || p.SealedTo.After(found.SealedTo) || p.Doubts < found.Doubts
+	moved := p.Watermark.After(found.Watermark) || p.Passed != found.Passed || p.SealedTo.After(found.SealedTo) ||
+		p.Doubts < found.Doubts
 	if moved || p.SteppedAt.IsZero() {
 		p.SteppedAt = now
 	}

@@ -15,7 +15,8 @@ import (
 func (c *Collector) Retire(ctx context.Context, by ledger.Execution, s entra.Stream, budget time.Duration) error {
 	_, err := c.run(ctx, by, []entra.Stream{s}, budget, func(runs []*streamRun) {
 		c.each(runs, func(r *streamRun) error { return r.retire(ctx) })
-		c.each(runs, func(r *streamRun) error { return r.confirm(ctx) }) // an hour in doubt would hold up the sealing for ever
+		// an hour in doubt would hold up the sealing for ever
+		c.each(runs, func(r *streamRun) error { return r.confirm(ctx) })
 		c.each(runs, func(r *streamRun) error { return r.seal(ctx) })
 	})
 	return err

@@ -86,7 +86,10 @@ func TestRetireKeepsWhatWasLostBefore(t *testing.T) {
 // forgotten.
 func TestAnUnorderedWalkThatIsLostForgetsNoRows(t *testing.T) {
 	t.Run("after full pages", func(t *testing.T) { loseWalk(t, func(s collect.Source) collect.Source { return s }) })
-	t.Run("after an empty page", func(t *testing.T) { loseWalk(t, func(s collect.Source) collect.Source { return gappy{s} }) })
+	t.Run("after an empty page", func(t *testing.T) {
+		loseWalk(t,
+			func(s collect.Source) collect.Source { return gappy{s} })
+	})
 }
 
 // The index goes by the storage service's clock alone, and every date after it is wrong for good.

@@ -15,7 +15,8 @@ const sealGrace = 20 * time.Second
 // newSealer makes what seals the stream for this run.
 func (r *streamRun) newSealer() *sealing.Sealer {
 	until, _ := r.reading.Deadline()
-	return sealing.NewSealer(r.collector.store, r.collector.heads, r.writer, &r.progress, until.Add(sealGrace), r.collector.log)
+	return sealing.NewSealer(r.collector.store, r.collector.heads, r.writer, &r.progress, until.Add(sealGrace),
+		r.collector.log)
 }
 
 // seal fixes the roots of the windows that were read, and of those that changed after they were

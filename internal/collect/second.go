@@ -50,7 +50,8 @@ func (rd *read) addKeys(w *row, recs []entra.Record, rejected []Rejected) {
 // onlyOnce tells whether this is a pass over a window of which there was one read, and which Graph
 // may have forgotten since.
 func (rd *read) onlyOnce(w *row) bool {
-	return rd.cursor.kind.rereads() && w.began.State == ledger.WindowComplete && w.began.Passes == 1 && w.began.Reads == "" &&
+	return rd.cursor.kind.rereads() && w.began.State == ledger.WindowComplete && w.began.Passes == 1 &&
+		w.began.Reads == "" &&
 		rd.run.now.Sub(w.now.Start) > rd.run.source().KeepsLeast-time.Hour
 }
 
@@ -90,7 +91,8 @@ func (rd *read) agree(w *row) {
 			return
 		}
 		now.Keys = ledger.Sum{}
-		rd.run.collector.log.Warn("the reads of an hour do not agree; it is sealed as unconfirmed", "stream", rd.run.stream, "hour", now.Start.Format(entra.HourFormat), "records", now.Reads)
+		rd.run.collector.log.Warn("the reads of an hour do not agree; it is sealed as unconfirmed", "stream", rd.run.stream,
+			"hour", now.Start.Format(entra.HourFormat), "records", now.Reads)
 	}
 	rd.becomeRead(w)
 }
@@ -231,7 +233,8 @@ func (rd *read) lookBack(ctx context.Context, reached time.Time) error {
 		rd.cut = newest
 	}
 	if met {
-		rd.run.collector.log.InfoContext(ctx, "a walk had left out its oldest records", "stream", rd.run.stream, "from", rd.asked.From, "to", to)
+		rd.run.collector.log.InfoContext(ctx, "a walk had left out its oldest records", "stream", rd.run.stream, "from",
+			rd.asked.From, "to", to)
 	} else {
 		rd.ordered = wasOrdered
 	}
@@ -249,7 +252,8 @@ func newestOf(page entra.Page) (newest time.Time) {
 
 // pagesOf asks for a span beside the walk.
 func (r *streamRun) pagesOf(s ledger.Span) iter.Seq2[entra.Page, error] {
-	return r.collector.source.Pages(r.reading, entra.Query{Stream: r.stream, From: s.From, To: s.To, Form: r.form, Divisible: s.To.Sub(s.From) > narrowest})
+	return r.collector.source.Pages(r.reading, entra.Query{Stream: r.stream, From: s.From, To: s.To, Form: r.form,
+		Divisible: s.To.Sub(s.From) > narrowest})
 }
 
 // awaiting lists the hours that await a read, in spans of which each is one question.
@@ -273,12 +277,14 @@ func (r *streamRun) awaiting(ctx context.Context) ([]ledger.Span, error) {
 		}
 		n := len(spans)
 		records += cov.Records
-		if n > 0 && spans[n-1].To.Equal(cov.Start) && records*shrink <= secondRecords && cov.End().Sub(spans[n-1].From)*time.Duration(shrink) <= longest {
+		if n > 0 && spans[n-1].To.Equal(cov.Start) && records*shrink <= secondRecords &&
+			cov.End().Sub(spans[n-1].From)*time.Duration(shrink) <= longest {
 			spans[n-1].To = cov.End()
 			continue
 		}
 		// The third read's spans differ from the second's.
-		spans, records, shrink = append(spans, ledger.Span{From: cov.Start, To: cov.End()}), cov.Records, max(1, int64(len(strings.Fields(cov.Reads))))
+		spans, records, shrink = append(spans, ledger.Span{From: cov.Start, To: cov.End()}), cov.Records, max(1,
+			int64(len(strings.Fields(cov.Reads))))
 	}
 	return spans, nil
 }

@@ -103,7 +103,8 @@ func TestAThinHourThatGetsMorePoorRecordsIsReadAgain(t *testing.T) {
 		u.Answer = func(_ int, q entra.Query) lab.Answer {
 			return lab.Answer{Form: entra.FormV1, Hides: func(_ int, r entra.Record) bool { return r.Key == gone.Key }}
 		}
-		_, err := l.Collector(l.Store, u).Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, hour, hour.Add(time.Hour), lab.Budget)
+		_, err := l.Collector(l.Store, u).Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, hour,
+			hour.Add(time.Hour), lab.Budget)
 		require.NoError(l, err)
 		u.Answer = func(int, entra.Query) lab.Answer {
 			return lab.Answer{Hides: func(_ int, r entra.Record) bool { return r.Key == gone.Key }}
@@ -134,7 +135,8 @@ func filters(l *lab.Lab, random *rand.Rand) {
 	const s = lab.Stream
 	pick := func(of ...string) string { return of[random.IntN(len(of))] }
 	long := string(slices.Repeat([]byte("x"), 1023)) + "é" + "tail"
-	values := []string{"none", "atRisk", "hidden", "", "success", "failure", "notApplied", "Browser", "IMAP4", "oAuth2", "deviceCode", long, "it''s", "5"}
+	values := []string{"none", "atRisk", "hidden", "", "success", "failure", "notApplied", "Browser", "IMAP4", "oAuth2",
+		"deviceCode", long, "it''s", "5"}
 	from := entra.FloorHour(lab.Start.Add(-3 * lab.Days))
 	p := l.Progress(s)
 	p.Stream, p.FrontierBegin, p.Begin, p.Backfilled, p.LastRunAt = s, from, from, from, lab.Start
@@ -163,7 +165,8 @@ func filters(l *lab.Lab, random *rand.Rand) {
 			truth = append(truth, rec)
 			stored := rec
 			if set < 2 && random.IntN(2) == 0 {
-				stored.Columns = slices.DeleteFunc(slices.Clone(rec.Columns), func(c entra.Column) bool { return logs.Of(s).Since(c.Name) > 1 })
+				stored.Columns = slices.DeleteFunc(slices.Clone(rec.Columns),
+					func(c entra.Column) bool { return logs.Of(s).Since(c.Name) > 1 })
 			}
 			_, err := l.Store.Insert(l.Context(), w, []entra.Record{stored}, lab.Start)
 			require.NoError(l, err)

@@ -33,9 +33,12 @@ func refused(code entra.Code, why string) func(*lab.Lab, *lab.Forgetful) {
 
 var stallings = []stalling{
 	{name: "another execution has the stream all the time", prepare: lab.HoldIt, code: entra.CodeBehind,
-		words: []string{"keep up with signIns.interactiveUser", "no run has made a step since 2026-11-21T14:35:00Z", "reindex has the stream (execution forty-two)"}},
-	{name: "no page comes within the budget", tenant: func(_ *lab.Lab, f *lab.Forgetful) { f.PageTakes = time.Hour }, code: entra.CodeBehind,
-		words: []string{"keep up with signIns.interactiveUser", "no run has made a step since", "the last run's time was over before its first step", "context deadline exceeded"}},
+		words: []string{"keep up with signIns.interactiveUser", "no run has made a step since 2026-11-21T14:35:00Z",
+			"reindex has the stream (execution forty-two)"}},
+	{name: "no page comes within the budget", tenant: func(_ *lab.Lab, f *lab.Forgetful) { f.PageTakes = time.Hour },
+		code: entra.CodeBehind,
+		words: []string{"keep up with signIns.interactiveUser", "no run has made a step since",
+			"the last run's time was over before its first step", "context deadline exceeded"}},
 	{name: "the newest hours of an unordered stream are never drained", code: entra.CodeBehind,
 		tenant: func(_ *lab.Lab, f *lab.Forgetful) { f.InOrder, f.PageSize, f.PageTakes = false, 1, 50*time.Second },
 		words:  []string{"keep up with signIns.interactiveUser", "the last run's time was over before its first step"}},
@@ -48,11 +51,15 @@ var stallings = []stalling{
 			f.PageSize, f.PageTakes = 20, 10*time.Second
 		},
 		words: []string{"keep up with signIns.interactiveUser", "the last run's time was over before its first step"}},
-	{name: "the token is refused", tenant: refused(entra.CodeToken, "Entra refuses the app a token (AADSTS7000222)"), atOnce: true, code: entra.CodeToken,
+	{name: "the token is refused", tenant: refused(entra.CodeToken, "Entra refuses the app a token (AADSTS7000222)"),
+		atOnce: true, code: entra.CodeToken,
 		words: []string{"read signIns from Graph", "AADSTS7000222"}},
-	{name: "the licence is gone", tenant: refused(entra.CodeLicence, "the tenant has no P1"), atOnce: true, borne: true, code: entra.CodeLicence, words: []string{"the tenant has no P1"}},
-	{name: "Graph throttles for ever", tenant: refused(entra.CodeThrottled, "Graph answers 429"), atOnce: true, code: entra.CodeThrottled, words: []string{"Graph answers 429"}},
-	{name: "Graph is down", tenant: refused(entra.CodeUnavailable, "Graph answers 503"), atOnce: true, code: entra.CodeUnavailable, words: []string{"Graph answers 503"}},
+	{name: "the licence is gone", tenant: refused(entra.CodeLicence, "the tenant has no P1"), atOnce: true, borne: true,
+		code: entra.CodeLicence, words: []string{"the tenant has no P1"}},
+	{name: "Graph throttles for ever", tenant: refused(entra.CodeThrottled, "Graph answers 429"), atOnce: true,
+		code: entra.CodeThrottled, words: []string{"Graph answers 429"}},
+	{name: "Graph is down", tenant: refused(entra.CodeUnavailable, "Graph answers 503"), atOnce: true,
+		code: entra.CodeUnavailable, words: []string{"Graph answers 503"}},
 	{name: "the pages go round in circles", atOnce: true, code: entra.CodeBrokenAnswer,
 		tenant: func(_ *lab.Lab, f *lab.Forgetful) {
 			f.Fails = func(entra.Stream) error {
@@ -151,7 +158,8 @@ func TestABackfillThatMakesNoStepFailsTheTimer(t *testing.T) {
 		var last error
 		for time.Since(lab.Start) < lab.Alert+40*time.Minute {
 			l.Tenant.PageTakes = 2 * time.Second
-			_, last = l.Collector(l.Store, l.Tenant).Run(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, 15*time.Second)
+			_, last = l.Collector(l.Store, l.Tenant).Run(l.Context(), lab.Execution(), []entra.Stream{lab.Stream},
+				15*time.Second)
 			p := l.Progress(lab.Stream)
 			require.WithinDuration(l, time.Now(), p.Watermark, 10*time.Minute, "the newest hours are read")
 			if time.Since(p.BackfilledAt) < lab.Alert {
@@ -181,7 +189,8 @@ func TestAStreamThatStandsStillHoldsUpNoOther(t *testing.T) {
 		l.Runs(5*time.Minute, lab.Start.Add(6*time.Minute), lab.Stream, lab.Other)
 		for time.Since(lab.Start) < lab.Alert+20*time.Minute {
 			lab.HoldIt(l)
-			_, err := l.Collector(l.Store, l.Tenant).Run(l.Context(), lab.Execution(), []entra.Stream{lab.Stream, lab.Other}, 20*time.Second)
+			_, err := l.Collector(l.Store, l.Tenant).Run(l.Context(), lab.Execution(), []entra.Stream{lab.Stream, lab.Other},
+				20*time.Second)
 			if time.Since(lab.Start) > lab.Alert+10*time.Minute {
 				require.ErrorContains(l, err, "1 of 2 streams failed: keep up with signIns.interactiveUser")
 			}

@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	// unorderedSpan is how much of an unordered stream one read asks for at first. Such a read counts only when it
-	// was drained, so the span is kept small where there are many records and doubled where there are few.
+	// unorderedSpan is how much of an unordered stream one read asks for at first. Such a read counts
+	// only when it was drained, so the span is kept small where there are many records and doubled
+	// where there are few.
 	unorderedSpan = 96 * time.Hour
 	widestSpan    = 16 * unorderedSpan
 	// spanGrowsUnder and spanShrinksOver are the pages of a read that change the span.
@@ -95,7 +96,8 @@ func (r *streamRun) fail(err error) {
 	case err == nil || r.err != nil:
 	case errors.As(err, &held), errors.Is(err, ledger.ErrMoved), errors.Is(err, ledger.ErrYielded):
 		r.done, r.cause = true, err
-		r.collector.log.InfoContext(r.ctx, "the stream is left to another execution", "stream", r.stream, "reason", err.Error())
+		r.collector.log.InfoContext(r.ctx, "the stream is left to another execution", "stream", r.stream, "reason",
+			err.Error())
 	case over != nil:
 		r.cause = over
 	case r.tolerates(err):
@@ -104,7 +106,8 @@ func (r *streamRun) fail(err error) {
 			"since", r.progress.RefusedSince, "code", entra.CodeOf(err), "error", err.Error())
 	default:
 		r.err, r.done = err, true
-		r.collector.log.ErrorContext(r.ctx, "stream failed", "stream", r.stream, "code", entra.CodeOf(err), "error", err.Error())
+		r.collector.log.ErrorContext(r.ctx, "stream failed", "stream", r.stream, "code", entra.CodeOf(err), "error",
+			err.Error())
 	}
 }
 
@@ -252,8 +255,8 @@ func (r *streamRun) lastRecordBefore(ctx context.Context, at time.Time) (time.Ti
 	return time.Time{}, nil
 }
 
-// step makes one read that moves the cursor towards to. A walk whose paging is lost begins again where the cursor
-// stands then; without any step forward it does so only a few times.
+// step makes one read that moves the cursor towards to. A walk whose paging is lost begins again
+// where the cursor stands then; without any step forward it does so only a few times.
 func (r *streamRun) step(ctx context.Context, c cursor, to time.Time, pages int) error {
 	for lost := 0; ; lost++ {
 		if err := r.skip(ctx, c, to); err != nil {
@@ -290,10 +293,12 @@ func (r *streamRun) step(ctx context.Context, c cursor, to time.Time, pages int)
 		}
 		if lost+1 >= lostWalks {
 			return &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read " + string(r.stream) + " from " + r.source().Name,
-				Why:    fmt.Sprintf("paging from %s was lost %d times in a row: %v", c.at(&r.progress).Format(time.RFC3339), lost+1, err),
+				Why: fmt.Sprintf("paging from %s was lost %d times in a row: %v", c.at(&r.progress).Format(time.RFC3339),
+					lost+1, err),
 				Remedy: "the next run tries again; if it stays, open a support case for " + r.source().Title, Err: err}
 		}
-		r.collector.log.InfoContext(ctx, "paging was lost; reading on from the last record stored", "stream", r.stream, "from", c.at(&r.progress), "error", err.Error())
+		r.collector.log.InfoContext(ctx, "paging was lost; reading on from the last record stored", "stream", r.stream,
+			"from", c.at(&r.progress), "error", err.Error())
 	}
 }
 
@@ -379,7 +384,8 @@ func (r *streamRun) sealLast(ctx context.Context) {
 		r.cause = err // what this process knows of the ledger is old
 	}
 	if err != nil {
-		r.collector.log.WarnContext(ctx, "what changed is sealed again by the next run", "stream", r.stream, "error", err.Error())
+		r.collector.log.WarnContext(ctx, "what changed is sealed again by the next run", "stream", r.stream, "error",
+			err.Error())
 	}
 }
 
@@ -400,7 +406,8 @@ func (r *streamRun) left() ledger.Progress {
 func (r *streamRun) withOutcome(p ledger.Progress) ledger.Progress {
 	p.LastRunAt, p.ClockOffset = r.now, r.now.Sub(r.collector.clock()).Truncate(time.Second)
 	moved := false
-	if !errors.Is(r.cause, ledger.ErrMoved) || !p.SteppedAt.IsZero() { // the next run has to see that a version before wrote the row
+	// the next run has to see that a version before wrote the row
+	if !errors.Is(r.cause, ledger.ErrMoved) || !p.SteppedAt.IsZero() {
 		moved = noteSteps(&p, &r.started, r.now)
 	}
 	if r.err == nil {

@@ -67,12 +67,14 @@ func TestRowsThatTwoWholeReadsDoNotMeetAreAFinding(t *testing.T) {
 		l.Tenant.Fill(lab.Stream, lab.Start.Add(-50*time.Hour), lab.Start.Add(lab.Days), 20*time.Minute)
 		l.SealIn()
 		hour := entra.FloorHour(lab.Start.Add(-20 * time.Hour))
-		forged, err := logs.ParseRecord(lab.Stream, []byte(lab.Record(lab.Stream, "forged", lab.Start.Sub(hour.Add(time.Minute)), "Graph never had it")))
+		forged, err := logs.ParseRecord(lab.Stream, []byte(lab.Record(lab.Stream, "forged",
+			lab.Start.Sub(hour.Add(time.Minute)), "Graph never had it")))
 		require.NoError(l, err)
 		first := l.Hours(lab.Stream)[hour]
 		last, err := l.Store.Seal(l.Context(), lab.Stream, first.LastSeal)
 		require.NoError(l, err)
-		_, err = l.Store.Insert(l.Context(), forged.Window(lab.Stream), []entra.Record{forged}, last.SealedAt.Add(-time.Second))
+		_, err = l.Store.Insert(l.Context(), forged.Window(lab.Stream), []entra.Record{forged},
+			last.SealedAt.Add(-time.Second))
 		require.NoError(l, err)
 		l.Dies(hour, hour.Add(time.Hour))
 		time.Sleep(3 * time.Minute)
@@ -89,7 +91,8 @@ func TestRowsThatTwoWholeReadsDoNotMeetAreAFinding(t *testing.T) {
 		require.Equal(l, ledger.WindowSealed, cov.State)
 		entry, err := l.Store.Seal(l.Context(), lab.Stream, cov.LastSeal)
 		require.NoError(l, err)
-		require.Contains(l, entry.Reason, "contents came after the seal by a run that was stopped; 1 that two reads of the whole hour did not meet")
+		require.Contains(l, entry.Reason,
+			"contents came after the seal by a run that was stopped; 1 that two reads of the whole hour did not meet")
 		findings, _ := lab.Verify(l.T, l.Store, l.Heads)
 		found := lab.Tampering(findings)
 		require.Len(l, found, 1, "%v", found)
@@ -110,7 +113,8 @@ func TestWhereGraphCanNotBeAskedAnyMoreContentsAreUnconfirmed(t *testing.T) {
 		l.Runs(5*time.Minute, lab.Start.Add(11*time.Minute))
 		hour := entra.FloorHour(lab.Start.Add(-2 * lab.Days))
 		held := l.Hours(lab.Stream)[hour]
-		lone, err := logs.ParseRecord(lab.Stream, []byte(lab.Record(lab.Stream, "lone", lab.Start.Sub(hour.Add(time.Minute)), "of a run that died")))
+		lone, err := logs.ParseRecord(lab.Stream, []byte(lab.Record(lab.Stream, "lone",
+			lab.Start.Sub(hour.Add(time.Minute)), "of a run that died")))
 		require.NoError(l, err)
 		l.Plant(lone)
 		l.Dies(hour, hour.Add(time.Hour))
@@ -128,7 +132,8 @@ func TestWhereGraphCanNotBeAskedAnyMoreContentsAreUnconfirmed(t *testing.T) {
 		findings, _ := lab.Verify(l.T, l.Store, l.Heads)
 		require.Empty(l, lab.Tampering(findings))
 		require.True(l, slices.ContainsFunc(findings, func(f verify.Finding) bool {
-			return f.Difference == verify.DiffUnconfirmed && f.Hour.Equal(hour) && strings.Contains(f.Detail, "1 contents were stored by a run that died")
+			return f.Difference == verify.DiffUnconfirmed && f.Hour.Equal(hour) &&
+				strings.Contains(f.Detail, "1 contents were stored by a run that died")
 		}))
 		p := l.Progress(lab.Stream)
 		require.Contains(l, p.WhyNotRead(cov), "1 unconfirmed")
@@ -145,7 +150,8 @@ func TestContentsThatComeBackKeepEveryEarlierSeal(t *testing.T) {
 		for _, content := range []string{"B", "A", "B", "A", "C", "B"} {
 			l.Tenant.Add(lab.Stream, "swings", hour.Add(5*time.Minute), content)
 			time.Sleep(time.Hour)
-			report, err := l.Collector(l.Store, l.Tenant).Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, hour, hour.Add(time.Hour), lab.Budget)
+			report, err := l.Collector(l.Store, l.Tenant).Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, hour,
+				hour.Add(time.Hour), lab.Budget)
 			require.NoError(l, err)
 			require.Equal(l, 1, report.Streams[0].Sealed)
 			findings, _ := lab.Verify(l.T, l.Store, l.Heads)
@@ -189,7 +195,8 @@ func TestWhatARunWritesIsNoTamperingBeforeItIsCounted(t *testing.T) {
 		l.Dies(hour, hour.Add(time.Hour))
 		findings, _ = lab.Verify(l.T, l.Store, l.Heads)
 		require.Empty(l, lab.Tampering(findings))
-		require.True(l, slices.ContainsFunc(findings, func(f verify.Finding) bool { return f.Difference == verify.DiffUnconfirmed && f.Hour.Equal(hour) }))
+		require.True(l, slices.ContainsFunc(findings,
+			func(f verify.Finding) bool { return f.Difference == verify.DiffUnconfirmed && f.Hour.Equal(hour) }))
 		time.Sleep(3 * time.Minute)
 		require.NoError(l, ignore(l.Run()))
 		findings, _ = lab.Verify(l.T, l.Store, l.Heads)

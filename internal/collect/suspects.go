@@ -47,7 +47,8 @@ func (r *streamRun) compareSpan(ctx context.Context, s ledger.Span) error {
 		if r.outOfTime(ctx) {
 			return r.reading.Err()
 		}
-		if err := r.compareHours(ctx, ledger.Span{From: part.From, To: entra.Earlier(part.From.Add(suspectsAtOnce), part.To)}); err != nil {
+		if err := r.compareHours(ctx, ledger.Span{From: part.From, To: entra.Earlier(part.From.Add(suspectsAtOnce),
+			part.To)}); err != nil {
 			return err
 		}
 	}
@@ -81,7 +82,8 @@ func (r *streamRun) compareHours(ctx context.Context, s ledger.Span) error {
 		}
 		now := was
 		if !ok {
-			now = ledger.Coverage{Window: entra.Window{Stream: r.stream, Start: hour}, State: ledger.WindowPartial, FirstReadAt: r.now, HasSum: true}
+			now = ledger.Coverage{Window: entra.Window{Stream: r.stream, Start: hour}, State: ledger.WindowPartial,
+				FirstReadAt: r.now, HasSum: true}
 		}
 		now.Doubt = true
 		p.Apply(was, now)

@@ -15,14 +15,16 @@ import (
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
-func runOnce(t *testing.T, source collect.Source, store collect.Store, o collect.Options, streams ...entra.Stream) (collect.Report, error) {
+func runOnce(t *testing.T, source collect.Source, store collect.Store, o collect.Options,
+	streams ...entra.Stream) (collect.Report, error) {
 	if len(streams) == 0 {
 		streams = []entra.Stream{lab.Stream}
 	}
 	return collectWith(t, source, archivetest.Later{Store: store}, o, streams...)
 }
 
-func collectWith(t *testing.T, source collect.Source, store collect.Store, o collect.Options, streams ...entra.Stream) (collect.Report, error) {
+func collectWith(t *testing.T, source collect.Source, store collect.Store, o collect.Options,
+	streams ...entra.Stream) (collect.Report, error) {
 	clock := func() time.Time { return lab.Start }
 	if tn, ok := source.(*lab.Tenant); ok {
 		clock = func() time.Time { return tn.Clock }

@@ -109,7 +109,8 @@ func age(l *lab.Lab, source collect.Source, streams ...entra.Stream) {
 	l.RunsOf(source, 3, streams...)
 	for _, s := range lab.OrStream(streams) {
 		p := l.Progress(s)
-		require.False(l, p.SealedTo.Before(entra.FloorHour(now)), "%s is sealed to %s; %d hours await a read from %s on", s, p.SealedTo, p.Awaits, p.AwaitsFrom)
+		require.False(l, p.SealedTo.Before(entra.FloorHour(now)), "%s is sealed to %s; %d hours await a read from %s on", s,
+			p.SealedTo, p.Awaits, p.AwaitsFrom)
 	}
 }
 

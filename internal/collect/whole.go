@@ -62,7 +62,8 @@ func (rd *read) pass(reached time.Time) []*row {
 	}
 	// The next read begins where this one stops, and may find that Graph still has the rest of the
 	// hour.
-	if from := entra.Later(rd.asked.From, rd.at()); !rd.cursor.kind.rereads() && hour.Before(reached) && entra.Earlier(rd.sinceWhen(), reached).After(entra.Later(from, hour)) {
+	if from := entra.Later(rd.asked.From, rd.at()); !rd.cursor.kind.rereads() && hour.Before(reached) &&
+		entra.Earlier(rd.sinceWhen(), reached).After(entra.Later(from, hour)) {
 		w := rd.row(hour)
 		w.now.Lose(rd.lost(w, reached))
 	}
@@ -72,7 +73,8 @@ func (rd *read) pass(reached time.Time) []*row {
 // passRow notes that a window was read to its end.
 func (rd *read) passRow(w *row, reached time.Time) {
 	awaited := w.now.Awaits()
-	w.now.Passes, w.now.LastReadAt, w.now.PassedAt = w.now.Passes+1, entra.Later(w.now.LastReadAt, rd.run.now), rd.passedAt(w)
+	w.now.Passes, w.now.LastReadAt, w.now.PassedAt = w.now.Passes+1, entra.Later(w.now.LastReadAt,
+		rd.run.now), rd.passedAt(w)
 	if !awaited {
 		w.now.Lose(rd.lost(w, reached))
 	}
@@ -112,7 +114,8 @@ func (rd *read) lost(w *row, reached time.Time) ledger.Span {
 	}
 	switch {
 	case rd.cursor.kind.rereads() && !part.From.After(before.From) && !reached.Before(before.To):
-		return ledger.Span{From: entra.Later(before.From, now.From), To: entra.Earlier(before.To, now.To)} // what Graph still had of it is known now
+		// what Graph still had of it is known now
+		return ledger.Span{From: entra.Later(before.From, now.From), To: entra.Earlier(before.To, now.To)}
 	case rd.cursor.kind.rereads() || !now.To.After(now.From):
 		return before
 	}

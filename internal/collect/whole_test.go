@@ -84,7 +84,8 @@ func threeHours(l *lab.Lab, keeps time.Duration, ordered bool) {
 		p := l.Progress(s)
 		for _, at := range []time.Time{lab.Start.Add(-keeps), out.Add(-5 * time.Minute), back.Add(-keeps)} {
 			cov := hours[entra.FloorHour(at)]
-			require.Equal(l, map[bool]ledger.WindowState{true: ledger.WindowSealed, false: ledger.WindowPartial}[sealed], cov.State, "%s", cov.Window)
+			require.Equal(l, map[bool]ledger.WindowState{true: ledger.WindowSealed, false: ledger.WindowPartial}[sealed],
+				cov.State, "%s", cov.Window)
 			require.True(l, cov.InPart(), "%s", cov.Window)
 			require.False(l, cov.Whole())
 		}
@@ -176,7 +177,8 @@ func wander(l *lab.Lab, random *rand.Rand) {
 	l.Tenant.PageSize = 10 + random.IntN(60)
 	end := lab.Start.Add(12 * lab.Days)
 	l.Options.Backfill = pick(2*lab.Days, 9*lab.Days)
-	for at := lab.Start.Add(-l.Options.Backfill - lab.Days); at.Before(end); at = at.Add(time.Duration(1 + random.Int64N(int64(3*time.Hour)))) {
+	for at := lab.Start.Add(-l.Options.Backfill - lab.Days); at.Before(end); at = at.Add(time.Duration(1 +
+		random.Int64N(int64(3*time.Hour)))) {
 		l.Tenant.Add(lab.Stream, fmt.Sprint("id-", at.UnixNano()), at.Truncate(entra.Tick), "")
 	}
 	for runs := 0; time.Now().Before(end.Add(-lab.Days)); runs++ {
@@ -185,14 +187,16 @@ func wander(l *lab.Lab, random *rand.Rand) {
 		if random.IntN(3) == 0 {
 			w.DiesAt, w.Stored = 1+random.IntN(40), random.IntN(2) == 0
 		}
-		_, err := l.Collector(store, l.Tenant).Run(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, pick(time.Minute, 10*time.Minute, 2*time.Hour))
+		_, err := l.Collector(store, l.Tenant).Run(l.Context(), lab.Execution(), []entra.Stream{lab.Stream},
+			pick(time.Minute, 10*time.Minute, 2*time.Hour))
 		if !w.Dead {
 			require.NoError(l, err)
 		}
 		if runs%3 == 0 {
 			l.CheckClaims(lab.Stream)
 		}
-		time.Sleep(pick(5*time.Minute, 5*time.Minute, time.Hour, 7*time.Hour, lab.Days, 3*lab.Days, 7*lab.Days-time.Hour, 9*lab.Days, 12*lab.Days))
+		time.Sleep(pick(5*time.Minute, 5*time.Minute, time.Hour, 7*time.Hour, lab.Days, 3*lab.Days, 7*lab.Days-time.Hour,
+			9*lab.Days, 12*lab.Days))
 	}
 	l.Tenant.PageTakes = 0
 	for range 4 {

@@ -52,7 +52,8 @@ type Hours uint32
 // Has tells whether an hour is in the set.
 func (h Hours) Has(hour int) bool { return h&(1<<hour) != 0 }
 
-// Value is something that records are looked for by: a column and what it equals, or, without a column, an id.
+// Value is something that records are looked for by: a column and what it equals, or, without a
+// column, an id.
 type Value struct{ Column, Text string }
 
 // Index is where the index lies.
@@ -60,8 +61,8 @@ type Index interface {
 	// IndexedDays lists what the index has of the days of [from, to), by their start. A day whose
 	// row is not what was written is not among them.
 	IndexedDays(ctx context.Context, s entra.Stream, from, to time.Time) (map[time.Time]KnownDay, error)
-	// HoursOf tells for the indexed days of [from, to) in which hours there may be a record with a value. A day that is not
-	// there has none.
+	// HoursOf tells for the indexed days of [from, to) in which hours there may be a record with a
+	// value. A day that is not there has none.
 	HoursOf(ctx context.Context, s entra.Stream, v Value, from, to time.Time) (map[time.Time]Found, error)
 }
 
@@ -105,7 +106,8 @@ type Report struct {
 // newest first, until a moment. With again, all of them are, whatever the index says. It has the
 // stream's lease while it works, so that no purge drops what is being indexed, and leaves it to
 // whoever waits for it.
-func Update(ctx context.Context, store Store, by ledger.Execution, s entra.Stream, again bool, until time.Time) (Report, error) {
+func Update(ctx context.Context, store Store, by ledger.Execution, s entra.Stream, again bool,
+	until time.Time) (Report, error) {
 	p, err := store.Progress(ctx, s)
 	if err != nil || !p.Started() || p.SealedTo.IsZero() {
 		return Report{}, err
@@ -115,7 +117,8 @@ func Update(ctx context.Context, store Store, by ledger.Execution, s entra.Strea
 	}
 	waiting, stop := context.WithDeadline(ctx, until)
 	defer stop()
-	h, p, err := ledger.Acquire(waiting, store, by, s, func(*ledger.Writer) time.Time { return time.Time{} }) // it dates nothing, and goes by no clock
+	// it dates nothing, and goes by no clock
+	h, p, err := ledger.Acquire(waiting, store, by, s, func(*ledger.Writer) time.Time { return time.Time{} })
 	var held *ledger.Held
 	if errors.As(err, &held) || errors.Is(waiting.Err(), context.DeadlineExceeded) && isOnlyLate(err) {
 		return Report{Left: true}, nil
@@ -130,15 +133,18 @@ func Update(ctx context.Context, store Store, by ledger.Execution, s entra.Strea
 
 // isOnlyLate tells whether taking a lease failed for nothing but that its time was over.
 func isOnlyLate(err error) bool {
-	return errors.Is(err, ledger.ErrMoved) || err != nil && entra.Without(err, context.Canceled, context.DeadlineExceeded) == nil
+	return errors.Is(err, ledger.ErrMoved) || err != nil && entra.Without(err, context.Canceled,
+		context.DeadlineExceeded) == nil
 }
 
-func indexDays(ctx context.Context, store Store, h *ledger.Writer, p ledger.Progress, again bool, until time.Time) (Report, error) {
+func indexDays(ctx context.Context, store Store, h *ledger.Writer, p ledger.Progress, again bool,
+	until time.Time) (Report, error) {
 	var report Report
 	s, upTo := p.Stream, p.Seals
 	first := p.Held().UTC().Truncate(24 * time.Hour)
 	last := p.SealedTo.UTC().Truncate(24 * time.Hour)
-	for month := time.Date(last.Year(), last.Month(), 1, 0, 0, 0, 0, time.UTC); !month.AddDate(0, 1, 0).Before(first); month = month.AddDate(0, -1, 0) {
+	for month := time.Date(last.Year(), last.Month(), 1, 0, 0, 0, 0, time.UTC); !month.AddDate(0, 1,
+		0).Before(first); month = month.AddDate(0, -1, 0) {
 		end := month.AddDate(0, 1, 0)
 		states, err := daysOf(ctx, store, s, month, end)
 		if err != nil {
@@ -178,13 +184,15 @@ func indexDays(ctx context.Context, store Store, h *ledger.Writer, p ledger.Prog
 }
 
 // IndexableDays are the days of [from, to) that can be indexed, and as of which seals.
-func IndexableDays(ctx context.Context, l ledger.Reader, s entra.Stream, from, to time.Time) (map[time.Time]IndexedDay, error) {
+func IndexableDays(ctx context.Context, l ledger.Reader, s entra.Stream, from,
+	to time.Time) (map[time.Time]IndexedDay, error) {
 	return daysOf(ctx, l, s, from, to)
 }
 
 // daysOf are the states of the whole days of [from, to): those whose hours are all sealed, or hold
 // nothing for good. A day of which anything was purged is none.
-func daysOf(ctx context.Context, l ledger.Reader, s entra.Stream, from, to time.Time) (map[time.Time]IndexedDay, error) {
+func daysOf(ctx context.Context, l ledger.Reader, s entra.Stream, from, to time.Time) (map[time.Time]IndexedDay,
+	error) {
 	states, hours := make(map[time.Time]IndexedDay), make(map[time.Time]int)
 	for cov, err := range l.Windows(ctx, s, from, to) {
 		if err != nil {
@@ -227,7 +235,8 @@ func NewSearch(ctx context.Context, store Indexed, s entra.Stream) (*Search, err
 		return nil, err
 	}
 	if entries > p.Seals { // nobody has sealed that much: the row is not what was written
-		slog.WarnContext(ctx, "the index is not used: it says that it knows more than the log has", "stream", s, "entries", entries, "log", p.Seals)
+		slog.WarnContext(ctx, "the index is not used: it says that it knows more than the log has", "stream", s, "entries",
+			entries, "log", p.Seals)
 		return nil, nil
 	}
 	hours, err := store.SealedSince(ctx, s, entries)
@@ -252,8 +261,8 @@ func (i *Search) Uses(day time.Time) bool {
 	return !i.doubts[day] && (i.until.IsZero() || day.Before(i.until))
 }
 
-// Hours tells for the days of [from, to) that the index speaks for in which hours there may be a record with any of some values.
-// A day that is not there has to be searched whole.
+// Hours tells for the days of [from, to) that the index speaks for in which hours there may be a
+// record with any of some values. A day that is not there has to be searched whole.
 func (i *Search) Hours(ctx context.Context, values []Value, from, to time.Time) (map[time.Time]Hours, error) {
 	var known map[time.Time]KnownDay
 	hours := make([]map[time.Time]Found, len(values))
@@ -279,7 +288,8 @@ func (i *Search) Hours(ctx context.Context, values []Value, from, to time.Time) 
 			case !used:
 			case found.Altered || lost:
 				if lost && !found.Altered {
-					slog.WarnContext(ctx, "a row of the index has lost its check: the day is searched whole", "stream", i.stream, "day", day)
+					slog.WarnContext(ctx, "a row of the index has lost its check: the day is searched whole", "stream", i.stream,
+						"day", day)
 				}
 				delete(out, day)
 			default:

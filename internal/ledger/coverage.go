@@ -136,8 +136,8 @@ func GapsOf(ctx context.Context, l Reader, s entra.Stream, from, to time.Time) (
 	return out, nil
 }
 
-// Kept is how long the tenant keeps its logs, as far as the archive can tell: a first backfill that found records
-// older than seven days says 30, anything else must be taken for 7.
+// Kept is how long the tenant keeps its logs, as far as the archive can tell: a first backfill that
+// found records older than seven days says 30, anything else must be taken for 7.
 func (p *Progress) Kept() time.Duration {
 	source := logs.Of(p.Stream).Source
 	if !p.Begin.IsZero() && p.FrontierBegin.Sub(p.Begin) > source.KeepsLeast+2*time.Hour {

@@ -54,5 +54,6 @@ func RepairOf(s seal.Seal) (out Repair, ok bool) {
 	if !WasRepaired(s) {
 		return out, false
 	}
-	return Repair{Stream: s.Stream, RepairedAt: s.SealedAt, Entry: s.Number, What: strings.TrimPrefix(s.Reason, RepairedMark)}, true
+	return Repair{Stream: s.Stream, RepairedAt: s.SealedAt, Entry: s.Number,
+		What: strings.TrimPrefix(s.Reason, RepairedMark)}, true
 }

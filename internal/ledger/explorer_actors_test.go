@@ -92,7 +92,8 @@ func runCollect(ctx context.Context, p process, name string, source collect.Sour
 func runRange(ctx context.Context, p process, name string, source collect.Source, o collect.Options) result {
 	now := time.Now().UTC()
 	c := newCollector(p, source, o)
-	return collected(c.Range(ctx, executionOf(name), []entra.Stream{lab.Stream}, now.Add(-48*time.Hour), now, exploredBudget))
+	return collected(c.Range(ctx, executionOf(name), []entra.Stream{lab.Stream}, now.Add(-48*time.Hour), now,
+		exploredBudget))
 }
 
 // runPurge drops the months that ended an hour ago.

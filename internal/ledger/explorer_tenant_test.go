@@ -54,7 +54,8 @@ func (t *truth) clone() *truth {
 func (t *truth) show(id string, at time.Time, content string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	raw := fmt.Sprintf(`{"id":%q,%q:%q,"content":%q}`, id, logs.Of(lab.Stream).TimeProperty, at.Format(time.RFC3339Nano), content)
+	raw := fmt.Sprintf(`{"id":%q,%q:%q,"content":%q}`, id, logs.Of(lab.Stream).TimeProperty, at.Format(time.RFC3339Nano),
+		content)
 	next := show{time.Now(), raw, entra.HashOf([]byte(raw))}
 	i, found := slices.BinarySearchFunc(t.records, shownRecord{id: id, at: at}, compareShown)
 	if !found {

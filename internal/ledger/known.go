@@ -42,5 +42,6 @@ func (c *Coverage) Known() string {
 
 // NamesUnknown tells whether the reason of a seal says that something is not known of its window.
 func NamesUnknown(reason string) bool {
-	return strings.Contains(reason, nothingKnown) || strings.Contains(reason, unconfirmedText) || strings.Contains(reason, unmetText)
+	return strings.Contains(reason, nothingKnown) || strings.Contains(reason, unconfirmedText) ||
+		strings.Contains(reason, unmetText)
 }

@@ -178,7 +178,8 @@ func Wait(ctx context.Context, store LeaseStore, run Execution, stream entra.Str
 
 // Acquire takes a stream's lease as soon as nobody has it, until ctx ends: also where somebody else
 // is quicker between the look and the first commit. now is by what the holder dates what it writes.
-func Acquire(ctx context.Context, store LeaseStore, run Execution, stream entra.Stream, now func(*Writer) time.Time) (*Writer, Progress, error) {
+func Acquire(ctx context.Context, store LeaseStore, run Execution, stream entra.Stream,
+	now func(*Writer) time.Time) (*Writer, Progress, error) {
 	for {
 		h, p, err := Wait(ctx, store, run, stream)
 		if err != nil {
@@ -214,7 +215,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 func (h *Writer) Begin(now time.Time) (before Lease) {
 	before = h.lease
 	base := now.UTC().Truncate(entra.Tick)
-	for _, least := range []time.Time{before.Base.Add(FenceGap), before.Stamp.Add(entra.Tick), h.last.SealedAt.Add(entra.Tick)} {
+	for _, least := range []time.Time{before.Base.Add(FenceGap), before.Stamp.Add(entra.Tick),
+		h.last.SealedAt.Add(entra.Tick)} {
 		if base.Before(least) {
 			base = least
 		}
@@ -289,7 +291,8 @@ func (h *Writer) moved(ctx context.Context, cause error) error {
 	return errors.Join(&Held{Stream: h.stream, By: lease}, cause)
 }
 
-// KeepAlive renews the lease while its holder works, and looks whether somebody waits, until release.
+// KeepAlive renews the lease while its holder works, and looks whether somebody waits, until
+// release.
 func (h *Writer) KeepAlive(ctx context.Context) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	h.Ended = make(chan struct{})
@@ -346,8 +349,8 @@ func (h *Writer) Acquire(ctx context.Context) error {
 	return err
 }
 
-// ReleaseUnchanged gives the lease back with the progress as the ledger has it, for work that keeps none of
-// its own.
+// ReleaseUnchanged gives the lease back with the progress as the ledger has it, for work that keeps
+// none of its own.
 func (h *Writer) ReleaseUnchanged(ctx context.Context) error {
 	ctx, stop := context.WithTimeout(context.WithoutCancel(ctx), StopGrace)
 	defer stop()

@@ -62,7 +62,8 @@ func TestAnExecutionWhoseTimeIsOverSaysWhoHasTheStream(t *testing.T) {
 		require.Equal(l, first.By, s.By, "the executions are told from each other")
 		require.NotEqual(l, first.By.ID, second.By.ID)
 		require.False(l, second.Report.Finished)
-		_, err := purge.New(l.Store, nil, purge.Retention{Default: purge.LeastRetention}).Plan(l.Context(), lab.Stream, time.Now())
+		_, err := purge.New(l.Store, nil, purge.Retention{Default: purge.LeastRetention}).Plan(l.Context(), lab.Stream,
+			time.Now())
 		require.NoError(l, err, "who only looks waits for nobody")
 		<-first.Done
 		require.NoError(l, first.Err)
@@ -93,7 +94,8 @@ func TestAHolderYieldsAtItsNextPageWhenSomebodyWishes(t *testing.T) {
 // TestALeaseThatNobodyGivesBackIsTakenOverWhenItEnds, by the storage service's clock alone: the
 // machines' and the storage service's are minutes apart.
 func TestALeaseThatNobodyGivesBackIsTakenOverWhenItEnds(t *testing.T) {
-	for _, off := range [][3]time.Duration{{}, {4 * time.Minute, -4 * time.Minute, 0}, {-4 * time.Minute, 4 * time.Minute, time.Minute}, {-3 * time.Minute, -3 * time.Minute, 3 * time.Minute}} {
+	for _, off := range [][3]time.Duration{{}, {4 * time.Minute, -4 * time.Minute, 0},
+		{-4 * time.Minute, 4 * time.Minute, time.Minute}, {-3 * time.Minute, -3 * time.Minute, 3 * time.Minute}} {
 		t.Run(fmt.Sprint(off), func(t *testing.T) {
 			lab.In(t, func(l *lab.Lab) {
 				l.Storage = off[2]
@@ -205,12 +207,14 @@ func TestAPurgeAndACollectorTellEachOtherApart(t *testing.T) {
 		defer stop()
 		_, err = derive.Update(waiting, l.Store, lab.Execution(), lab.Stream, true, time.Now().Add(10*time.Second))
 		require.NoError(l, err, "nothing is sealed, so nobody waits")
-		report, err := l.Collector(l.Store, l.Tenant).Run(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, 5*time.Second)
+		report, err := l.Collector(l.Store, l.Tenant).Run(l.Context(), lab.Execution(), []entra.Stream{lab.Stream},
+			5*time.Second)
 		require.NoError(l, err)
 		require.Equal(l, ledger.Execution{ID: "seven", Work: "purge"}, report.Streams[0].By)
 		held := &ledger.Held{Stream: lab.Stream, By: l.Lease()}
 		require.Equal(l, entra.CodeConflict, entra.CodeOf(held))
-		require.EqualError(l, held, "work on signIns.interactiveUser: purge has it (execution seven, holder "+fmt.Sprint(lease.Fence)+"); nothing is lost: it goes on where that one ends; a holder that died gives way after two minutes")
+		require.EqualError(l, held,
+			"work on signIns.interactiveUser: purge has it (execution seven, holder "+fmt.Sprint(lease.Fence)+"); nothing is lost: it goes on where that one ends; a holder that died gives way after two minutes")
 		require.False(l, errors.Is(held, ledger.ErrMoved))
 	})
 }
@@ -223,7 +227,8 @@ type unheard struct {
 	end    func()
 }
 
-func (u *unheard) Commit(ctx context.Context, l ledger.Lease, p ledger.Progress, rows []ledger.Coverage, seals []seal.Seal) (ledger.Progress, error) {
+func (u *unheard) Commit(ctx context.Context, l ledger.Lease, p ledger.Progress, rows []ledger.Coverage,
+	seals []seal.Seal) (ledger.Progress, error) {
 	if u.end == nil {
 		return u.Store.Commit(ctx, l, p, rows, seals)
 	}
@@ -251,7 +256,8 @@ func TestWorkThatIsStoppedAtItsFirstCommitLeavesTheStreamFree(t *testing.T) {
 				require.NoError(l, err)
 				ctx, end := context.WithCancel(l.Context())
 				before := l.Lease().Fence
-				_, err = derive.Update(ctx, &unheard{Store: l.Store, stored: stored, end: end}, lab.Execution(), lab.Stream, false, time.Now().Add(time.Minute))
+				_, err = derive.Update(ctx, &unheard{Store: l.Store, stored: stored, end: end}, lab.Execution(), lab.Stream,
+					false, time.Now().Add(time.Minute))
 				require.ErrorIs(l, err, context.Canceled)
 				require.Equal(l, before+1, l.Lease().Fence)
 				require.False(l, l.Lease().Held())

@@ -1,5 +1,6 @@
-// Package ledger says what the archive holds of each hour of each stream: coverage, progress, totals,
-// and the lease by which one execution at a time writes them. It knows neither sources nor tables.
+// Package ledger says what the archive holds of each hour of each stream: coverage, progress,
+// totals, and the lease by which one execution at a time writes them. It knows neither sources nor
+// tables.
 package ledger
 
 import (
@@ -37,8 +38,8 @@ type Coverage struct {
 	entra.Window
 	State  WindowState
 	Passes int // complete reads of the window
-	// PassedAt is when the last complete read began, by the tenant's clock: everything that Graph showed of the
-	// window then is here.
+	// PassedAt is when the last complete read began, by the tenant's clock: everything that Graph
+	// showed of the window then is here.
 	PassedAt time.Time
 
 	Fetched     int64 // records that Graph sent, over all reads
@@ -112,22 +113,23 @@ type Tally struct {
 	Records, Versions, Bytes, StoredBytes int64
 }
 
-// Progress is the ledger's row for one stream: how far it was read, and totals over its windows. It changes only in
-// one transaction with the coverage rows that it sums up, so that both always agree.
+// Progress is the ledger's row for one stream: how far it was read, and totals over its windows. It
+// changes only in one transaction with the coverage rows that it sums up, so that both always
+// agree.
 type Progress struct {
 	Stream entra.Stream
 
-	// The stream is read completely in [Begin, Backfilled) and in [FrontierBegin, Watermark). Backfilled grows until
-	// it meets FrontierBegin. Begin is the hour of the oldest record that Graph still had at the first backfill, or
-	// seven days before it, which no tenant forgets earlier: of the time before, nobody can say whether it was quiet
-	// or forgotten, so nothing is claimed.
+	// The stream is read completely in [Begin, Backfilled) and in [FrontierBegin, Watermark).
+	// Backfilled grows until it meets FrontierBegin. Begin is the hour of the oldest record that Graph
+	// still had at the first backfill, or seven days before it, which no tenant forgets earlier: of
+	// the time before, nobody can say whether it was quiet or forgotten, so nothing is claimed.
 	Begin         time.Time
 	Backfilled    time.Time
 	FrontierBegin time.Time
 	Watermark     time.Time
 
-	// Reading is the span of the read that is under way. Where a run finds one that it did not begin, the run before
-	// was killed in it, and rows may be stored that no coverage row counts.
+	// Reading is the span of the read that is under way. Where a run finds one that it did not begin,
+	// the run before was killed in it, and rows may be stored that no coverage row counts.
 	ReadingFrom, ReadingTo time.Time
 
 	Passed Passed // how far the windows were read again at each age
@@ -203,7 +205,8 @@ func (p *Progress) Started() bool { return !p.FrontierBegin.IsZero() }
 // WasRead tells whether an hour was read to its end.
 func (p *Progress) WasRead(hour time.Time) bool {
 	end := hour.Add(time.Hour)
-	return !hour.Before(p.FirstHour()) && !end.After(p.Backfilled) || !hour.Before(p.FrontierBegin) && !end.After(p.Watermark)
+	return !hour.Before(p.FirstHour()) && !end.After(p.Backfilled) || !hour.Before(p.FrontierBegin) &&
+		!end.After(p.Watermark)
 }
 
 // FirstHour is the first hour that the ledger speaks for.
@@ -252,7 +255,8 @@ func (p *Progress) Apply(before, after Coverage) {
 	p.WindowsComplete += one(after.Whole()) - one(before.Whole())
 	count(&p.Reopened, &p.ReopenedFrom, nil, before.State == WindowReopened, after.State == WindowReopened, after.Window)
 	count(&p.Doubts, &p.DoubtFrom, &p.DoubtTo, before.Doubt, after.Doubt, after.Window)
-	p.Purged = max(0, p.Purged+one(after.State == WindowPurged)-one(before.State == WindowPurged)) // a version before does not count them
+	// a version before does not count them
+	p.Purged = max(0, p.Purged+one(after.State == WindowPurged)-one(before.State == WindowPurged))
 	count(&p.Thin, &p.ThinFrom, &p.ThinTo, before.Thin(), after.Thin(), after.Window)
 	count(&p.Unsealed, &p.UnsealedFrom, &p.UnsealedTo, before.ToSeal(), after.ToSeal(), after.Window)
 	count(&p.Awaits, &p.AwaitsFrom, &p.AwaitsTo, before.Awaits(), after.Awaits(), after.Window)
@@ -301,7 +305,8 @@ func (p *Passed) At(age time.Duration) time.Time {
 	return time.Time{}
 }
 
-// Set moves the mark of an age. A place is taken from ages that are not among those in use where all are taken.
+// Set moves the mark of an age. A place is taken from ages that are not among those in use where
+// all are taken.
 func (p *Passed) Set(age time.Duration, to time.Time, inUse []time.Duration) {
 	free := -1
 	for i, mark := range p {
@@ -319,7 +324,8 @@ func (p *Passed) Set(age time.Duration, to time.Time, inUse []time.Duration) {
 // latenessEdges are the upper edges of the classes of Lateness; the last class has none.
 var latenessEdges = [...]time.Duration{3 * time.Hour, 24 * time.Hour, 48 * time.Hour, 7 * 24 * time.Hour}
 
-// Lateness counts late records by how old they were when they were found: an upper bound of how late Graph showed them.
+// Lateness counts late records by how old they were when they were found: an upper bound of how
+// late Graph showed them.
 type Lateness [len(latenessEdges) + 1]int64
 
 func (l *Lateness) Count(age time.Duration) {

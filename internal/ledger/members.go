@@ -51,7 +51,8 @@ func MembersOf(ctx context.Context, store MemberLists, s seal.Seal, leaves []sea
 		Remedy: "ask verify which records differ; the hour stays as it is"}
 }
 
-// PickListed finds the contents that a list names, in its order; all is false where one is not there.
+// PickListed finds the contents that a list names, in its order; all is false where one is not
+// there.
 func PickListed(kept []KeptLeaf, leaves []seal.Leaf) (listed []seal.Leaf, all bool) {
 	there := make(map[KeptLeaf]seal.Leaf, len(leaves))
 	for _, l := range leaves {

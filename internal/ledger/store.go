@@ -24,8 +24,8 @@ type LeaseStore interface {
 	Commit(ctx context.Context, l Lease, p Progress, rows []Coverage, seals []seal.Seal) (Progress, error)
 }
 
-// MaxCommit is how many coverage rows and log entries fit one commit: Table Storage takes 100 operations in a transaction, and the
-// progress row, its guard and the lease need four.
+// MaxCommit is how many coverage rows and log entries fit one commit: Table Storage takes 100
+// operations in a transaction, and the progress row, its guard and the lease need four.
 const MaxCommit = 96
 
 // ErrMoved says that a row is not as it was read: another execution, or a late request, changed it.

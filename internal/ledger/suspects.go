@@ -41,7 +41,8 @@ func (p *Progress) Suspect(last Lease) {
 	p.Suspects = append(p.Suspects, s)
 	for len(p.Suspects) > maxSuspects {
 		a, b := p.Suspects[0], p.Suspects[1]
-		joined := Suspect{From: entra.Earlier(a.From, b.From), To: entra.Later(a.To, b.To), Since: entra.Later(a.Since, b.Since)}
+		joined := Suspect{From: entra.Earlier(a.From, b.From), To: entra.Later(a.To, b.To),
+			Since: entra.Later(a.Since, b.Since)}
 		p.Suspects = append([]Suspect{joined}, p.Suspects[2:]...)
 	}
 	p.ReadingFrom, p.ReadingTo = time.Time{}, time.Time{}

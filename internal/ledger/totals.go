@@ -27,7 +27,8 @@ func (p *Progress) Recompute(rows iter.Seq2[Coverage, error], unsealed bool) err
 			return err
 		}
 		p.Apply(Coverage{}, cov)
-		if prefix = prefix && (cov.State == WindowPurged || cov.State == WindowLost); prefix && (cov.State == WindowPurged || sameMonth(cov.Start, purged)) {
+		if prefix = prefix && (cov.State == WindowPurged || cov.State == WindowLost); prefix &&
+			(cov.State == WindowPurged || sameMonth(cov.Start, purged)) {
 			purged = cov.Start // dropped, or lost in a month that was
 			p.PurgedTo = entra.Later(p.PurgedTo, cov.End())
 		}

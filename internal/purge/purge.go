@@ -22,11 +22,12 @@ type Retention struct {
 	Holds   []Hold
 }
 
-// LeastRetention is the shortest that may be set: longer than the last pass can be put off, and than Graph keeps a record,
-// so that nothing that was dropped is read again.
+// LeastRetention is the shortest that may be set: longer than the last pass can be put off, and
+// than Graph keeps a record, so that nothing that was dropped is read again.
 const LeastRetention = 35 * 24 * time.Hour
 
-// Hold keeps [From, To) of a stream, or of all, whatever the retention: somebody needs it as evidence.
+// Hold keeps [From, To) of a stream, or of all, whatever the retention: somebody needs it as
+// evidence.
 type Hold struct {
 	Stream   entra.Stream // empty: all
 	From, To time.Time
@@ -63,7 +64,8 @@ type Store interface {
 	// DropMonth removes a month's records first, and then what was kept beside them: index, lists
 	// of seals, dictionary; never an entry of the log. It can be repeated.
 	DropMonth(ctx context.Context, s entra.Stream, month time.Time) error
-	// DropQuarantined removes what has been in quarantine since before, and tells how many records there were.
+	// DropQuarantined removes what has been in quarantine since before, and tells how many records
+	// there were.
 	DropQuarantined(ctx context.Context, s entra.Stream, before time.Time) (int64, error)
 	// Seals lists a stream's log in order.
 	Seals(ctx context.Context, s entra.Stream) iter.Seq2[seal.Seal, error]
@@ -120,7 +122,8 @@ func (p *Purger) plan(ctx context.Context, progress ledger.Progress, now time.Ti
 	var out []Month
 	for _, month := range months {
 		end := month.AddDate(0, 1, 0)
-		m := Month{Stream: s, Month: month, Rule: fmt.Sprintf("ARCHIVE_RETENTION of %s is %d days", s, int(keep/(24*time.Hour)))}
+		m := Month{Stream: s, Month: month, Rule: fmt.Sprintf("ARCHIVE_RETENTION of %s is %d days", s,
+			int(keep/(24*time.Hour)))}
 		if err := p.sum(ctx, &m, end); err != nil {
 			return nil, err
 		}
@@ -314,8 +317,8 @@ func (w *purging) sweep(ctx context.Context, months []Month) error {
 	return nil
 }
 
-// mayDrop tells whether a month that is said to have been dropped was: each of its hours is purged or
-// was never held, and no hold keeps it.
+// mayDrop tells whether a month that is said to have been dropped was: each of its hours is purged
+// or was never held, and no hold keeps it.
 func (w *purging) mayDrop(ctx context.Context, month time.Time) (bool, error) {
 	end := month.AddDate(0, 1, 0)
 	if _, held := w.purger.retention.held(w.progress.Stream, month, end); held {
@@ -364,7 +367,8 @@ func (w *purging) record(ctx context.Context, m Month) error {
 		seals := make([]seal.Seal, len(rows))
 		for i := range rows {
 			was := rows[i]
-			s := seal.Seal{Window: was.Window, Root: seal.Root(nil), SealedAt: w.now, Reason: fmt.Sprintf("%s%s%s%d", ledger.PurgedMark, m.Rule, ledger.PurgedCountMark, was.Counted())}
+			s := seal.Seal{Window: was.Window, Root: seal.Root(nil), SealedAt: w.now,
+				Reason: fmt.Sprintf("%s%s%s%d", ledger.PurgedMark, m.Rule, ledger.PurgedCountMark, was.Counted())}
 			if seals[i], err = seal.Append(log, p.Seals, s); err != nil {
 				return err
 			}

@@ -57,7 +57,8 @@ func (w *purging) sealedBefore(ctx context.Context, month time.Time) (map[time.T
 		if err != nil {
 			return nil, err
 		}
-		if !ledger.WasPurged(s) && !ledger.WasRepaired(s) && !s.Start.Before(month) && s.Start.Before(month.AddDate(0, 1, 0)) {
+		if !ledger.WasPurged(s) && !ledger.WasRepaired(s) && !s.Start.Before(month) &&
+			s.Start.Before(month.AddDate(0, 1, 0)) {
 			out[s.Start] = s
 		}
 	}
@@ -65,7 +66,8 @@ func (w *purging) sealedBefore(ctx context.Context, month time.Time) (map[time.T
 }
 
 // restore makes the entry of an hour that a purge had marked as dropped, with what is left of it.
-func (w *purging) restore(ctx context.Context, log *sealing.Log, number int64, cov *ledger.Coverage, before seal.Seal) (seal.Seal, error) {
+func (w *purging) restore(ctx context.Context, log *sealing.Log, number int64, cov *ledger.Coverage,
+	before seal.Seal) (seal.Seal, error) {
 	listed, err := w.purger.store.Leaves(ctx, cov.Stream, cov.Start, cov.End())
 	if err != nil {
 		return seal.Seal{}, err
@@ -75,7 +77,8 @@ func (w *purging) restore(ctx context.Context, log *sealing.Log, number int64, c
 	if err != nil {
 		return seal.Seal{}, err
 	}
-	s := seal.Seal{Window: cov.Window, SealedAt: w.writer.Stamp(), Reason: fmt.Sprintf("%s%d of %d left", ledger.TakenBackMark, len(leaves), before.Leaves)}
+	s := seal.Seal{Window: cov.Window, SealedAt: w.writer.Stamp(),
+		Reason: fmt.Sprintf("%s%d of %d left", ledger.TakenBackMark, len(leaves), before.Leaves)}
 	s, list, err := sealing.Append(log, number, s, leaves, nil)
 	if err != nil {
 		return s, err

@@ -38,7 +38,8 @@ type Archived struct {
 
 // Reader reads the archive back.
 type Reader interface {
-	// Read yields records in order and in constant memory, and, between them, how far it is. A month that is not there has
-	// no records. An altered record is yielded as Tampered, and the reading goes on.
+	// Read yields records in order and in constant memory, and, between them, how far it is. A month
+	// that is not there has no records. An altered record is yielded as Tampered, and the reading goes
+	// on.
 	Read(ctx context.Context, r Reading) iter.Seq2[Archived, error]
 }

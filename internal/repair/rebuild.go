@@ -152,7 +152,8 @@ func (f *hourFacts) drops(p *ledger.Progress, tables []time.Time, now time.Time)
 
 // rebuilt is what a ledger's rows, its log and the heads say of a stream's progress. now is the
 // time that the clocks agree on. Nothing is written.
-func (r *Repairer) rebuilt(ctx context.Context, found Remains, now time.Time) (p ledger.Progress, rows int64, err error) {
+func (r *Repairer) rebuilt(ctx context.Context, found Remains, now time.Time) (p ledger.Progress, rows int64,
+	err error) {
 	var facts hourFacts
 	s := found.Progress.Stream
 	p = ledger.Progress{Stream: s, Recounted: true, Revision: max(1, found.Revision)}

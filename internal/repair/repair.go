@@ -70,7 +70,8 @@ func (r Remains) Wrong() (out []string) {
 // keeps tells whether the row of progress can be gone by: it is the one that was committed last.
 func (r Remains) keeps() bool {
 	p := r.Progress
-	return r.HasProgress && r.ProgressWrong == "" && len(r.Revisions) == 1 && len(r.Seeds) == 0 && p.Revision > 0 && p.Revision == r.Revision
+	return r.HasProgress && r.ProgressWrong == "" && len(r.Revisions) == 1 && len(r.Seeds) == 0 && p.Revision > 0 &&
+		p.Revision == r.Revision
 }
 
 // Store is where a stream's row of progress can be made anew.
@@ -195,7 +196,8 @@ func (r *Repairer) nothing(ctx context.Context, w *Repairing, found Remains) err
 			w.Done, w.Rebuilt, w.Entry, w.Reason = true, found.Progress, last.Entry, last.What
 			return nil
 		} else if ok {
-			out.Why += fmt.Sprintf("; the last repair was on %s (entry %d of its log)", last.RepairedAt.Format(time.RFC3339), last.Entry)
+			out.Why += fmt.Sprintf("; the last repair was on %s (entry %d of its log)", last.RepairedAt.Format(time.RFC3339),
+				last.Entry)
 		}
 	}
 	return out
@@ -248,7 +250,8 @@ func (r *Repairer) begin(ctx context.Context, w *Repairing, found Remains) (err 
 }
 
 // work does a slice under the stream's lease.
-func (r *Repairer) work(ctx context.Context, w *Repairing, h *ledger.Writer, store *repairStore, p ledger.Progress, now, until time.Time) error {
+func (r *Repairer) work(ctx context.Context, w *Repairing, h *ledger.Writer, store *repairStore, p ledger.Progress,
+	now, until time.Time) error {
 	if err := r.begin(ctx, w, store.first); err != nil || w.Done { // somebody else was quicker, or an earlier try
 		return err
 	}
@@ -299,9 +302,11 @@ func (r *Repairer) finish(ctx context.Context, w *Repairing, h *ledger.Writer) e
 	log := sealing.NewLog(ctx, r.store, w.Stream)
 	// Nothing can have been stored of the hour after this one, so the entry says nothing of
 	// records.
-	note := seal.Seal{Window: entra.Window{Stream: w.Stream, Start: entra.FloorHour(now.UTC()).Add(time.Hour)}, Root: seal.Root(nil),
+	note := seal.Seal{Window: entra.Window{Stream: w.Stream, Start: entra.FloorHour(now.UTC()).Add(time.Hour)},
+		Root:     seal.Root(nil),
 		SealedAt: h.Stamp(),
-		Reason:   fmt.Sprintf("%s%s (%s), by %s, execution %s", ledger.RepairedMark, what, strings.Join(w.Wrong, "; "), w.By.Work, w.By.ID)}
+		Reason: fmt.Sprintf("%s%s (%s), by %s, execution %s", ledger.RepairedMark, what, strings.Join(w.Wrong, "; "),
+			w.By.Work, w.By.ID)}
 	if note, err = seal.Append(log, p.Seals, note); err != nil {
 		return err
 	}
@@ -364,7 +369,8 @@ func (w *Repairing) refusal() error {
 // holdsUp tells whether a finding has to be mended before a repair. What the repair makes anew does
 // not, nor what can be computed again.
 func holdsUp(f verify.Finding) bool {
-	ours := f.Table == verify.LedgerTable && (f.Row == verify.ProgressRow || strings.HasPrefix(f.Row, verify.LeaseRow) || strings.HasPrefix(f.Row, revisionRows))
+	ours := f.Table == verify.LedgerTable && (f.Row == verify.ProgressRow || strings.HasPrefix(f.Row, verify.LeaseRow) ||
+		strings.HasPrefix(f.Row, revisionRows))
 	return f.Difference.IsTampering() && f.Difference != verify.DiffDerived && !ours
 }
 
@@ -403,7 +409,8 @@ func (s *repairStore) State(ctx context.Context, stream entra.Stream) (ledger.Pr
 }
 
 // Commit is LeaseStore's.
-func (s *repairStore) Commit(ctx context.Context, l ledger.Lease, p ledger.Progress, rows []ledger.Coverage, seals []seal.Seal) (saved ledger.Progress, err error) {
+func (s *repairStore) Commit(ctx context.Context, l ledger.Lease, p ledger.Progress, rows []ledger.Coverage,
+	seals []seal.Seal) (saved ledger.Progress, err error) {
 	if s.found.keeps() {
 		saved, err = s.Store.Commit(ctx, l, p, rows, seals)
 		s.taken = s.taken || err == nil

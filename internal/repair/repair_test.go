@@ -100,7 +100,8 @@ func TestAnArchiveThatIsRepairedGoesOnAsIfNothingHadBeen(t *testing.T) {
 	})
 	for _, j := range journeys() {
 		for i, h := range harms() {
-			if i > 0 && j.name != journeys()[0].name && !strings.Contains(h.name, "old copy") && !(j.partial && strings.Contains(h.name, "lease are gone")) {
+			if i > 0 && j.name != journeys()[0].name && !strings.Contains(h.name, "old copy") &&
+				!(j.partial && strings.Contains(h.name, "lease are gone")) {
 				continue // they differ in the first state only
 			}
 			t.Run(j.name+", "+h.name, func(t *testing.T) {

@@ -48,9 +48,11 @@ type harm struct {
 func harms() []harm {
 	return []harm{
 		{"the progress row is gone", "row progress is not there", func(l *lab.Lab) { remove(l, "progress") }},
-		{"the progress row is garbage", "it is not what Entra Ledger writes", func(l *lab.Lab) { l.Put(l.Read(lab.Stream, "progress").With("Watermark", "garbage")) }},
+		{"the progress row is garbage", "it is not what Entra Ledger writes",
+			func(l *lab.Lab) { l.Put(l.Read(lab.Stream, "progress").With("Watermark", "garbage")) }},
 		{"the progress row is empty", "", func(l *lab.Lab) {
-			l.Put(lab.Entity{"PartitionKey": l.Read(lab.Stream, "progress")["PartitionKey"], "RowKey": l.Read(lab.Stream, "progress")["RowKey"]})
+			l.Put(lab.Entity{"PartitionKey": l.Read(lab.Stream, "progress")["PartitionKey"],
+				"RowKey": l.Read(lab.Stream, "progress")["RowKey"]})
 		}},
 		{"the progress row is another stream's", "it is the row of directoryAudits", func(l *lab.Lab) {
 			l.Put(l.Read(lab.Other, "progress").With("PartitionKey", string(lab.Stream)))
@@ -67,9 +69,12 @@ func harms() []harm {
 			remove(l, revision(l))
 			l.Put(row.With("RowKey", "revision!abc"))
 		}},
-		{"there are two revision rows", "there are 2 rows revision!<n>", func(l *lab.Lab) { l.Put(l.Read(lab.Stream, revision(l)).With("RowKey", "revision!99999")) }},
-		{"the progress and the revision rows are gone", "row progress is not there", func(l *lab.Lab) { remove(l, revision(l)); remove(l, "progress") }},
-		{"progress, revision and lease are gone", "row progress is not there", func(l *lab.Lab) { remove(l, revision(l)); remove(l, "progress"); remove(l, "lease") }},
+		{"there are two revision rows", "there are 2 rows revision!<n>",
+			func(l *lab.Lab) { l.Put(l.Read(lab.Stream, revision(l)).With("RowKey", "revision!99999")) }},
+		{"the progress and the revision rows are gone", "row progress is not there",
+			func(l *lab.Lab) { remove(l, revision(l)); remove(l, "progress") }},
+		{"progress, revision and lease are gone", "row progress is not there",
+			func(l *lab.Lab) { remove(l, revision(l)); remove(l, "progress"); remove(l, "lease") }},
 		{"progress is gone and the lease is garbage", "row lease: it is not what Entra Ledger writes", func(l *lab.Lab) {
 			remove(l, "progress")
 			l.Put(l.Read(lab.Stream, "lease").With("Fence", "garbage"))
@@ -90,7 +95,8 @@ func every(l *lab.Lab, step, whole time.Duration) { everyOf(l, l.Tenant, step, w
 
 func everyOf(l *lab.Lab, source collect.Source, step, whole time.Duration) {
 	for end := time.Now().Add(whole); time.Now().Before(end); time.Sleep(step) {
-		_, err := l.Collector(l.Store, source).Run(l.Context(), lab.Execution(), []entra.Stream{lab.Stream, lab.Other}, lab.Budget)
+		_, err := l.Collector(l.Store, source).Run(l.Context(), lab.Execution(), []entra.Stream{lab.Stream, lab.Other},
+			lab.Budget)
 		require.NoError(l, err)
 	}
 }
@@ -123,26 +129,34 @@ func journeys() []journey {
 			settled(l)
 			time.Sleep(50 * lab.Days)
 			every(l, 10*time.Minute, time.Hour)
-			months, err := purge.New(l.Store, l.Heads, purge.Retention{Default: purge.LeastRetention}).Run(l.Context(), lab.Execution(), lab.Stream, time.Now())
+			months, err := purge.New(l.Store, l.Heads, purge.Retention{Default: purge.LeastRetention}).Run(l.Context(),
+				lab.Execution(), lab.Stream, time.Now())
 			require.NoError(l, err)
 			require.True(l, months[0].Dropped)
 		}},
-		{name: "hours are thin", more: true, goOn: func(l *lab.Lab) { everyOf(l, &lab.Unruly{Forgetful: l.Tenant}, 30*time.Minute, 7*time.Hour) }, begin: func(l *lab.Lab) {
+		{name: "hours are thin", more: true, goOn: func(l *lab.Lab) {
+			everyOf(l, &lab.Unruly{Forgetful: l.Tenant},
+				30*time.Minute, 7*time.Hour)
+		}, begin: func(l *lab.Lab) {
 			l.Tenant.Fill(lab.Stream, lab.Start.Add(-2*lab.Days), lab.Start.Add(3*lab.Days), 20*time.Minute)
 			l.Tenant.Fill(lab.Other, lab.Start.Add(-2*lab.Days), lab.Start.Add(3*lab.Days), 20*time.Minute)
 			l.Tenant.Enrich(lab.Stream)
-			poorly := &lab.Unruly{Forgetful: l.Tenant, Answer: func(int, entra.Query) lab.Answer { return lab.Answer{Form: entra.FormV1} }}
+			poorly := &lab.Unruly{Forgetful: l.Tenant, Answer: func(int,
+				entra.Query) lab.Answer {
+				return lab.Answer{Form: entra.FormV1}
+			}}
 			everyOf(l, poorly, 5*time.Minute, 15*time.Minute)
 			require.NotZero(l, l.Progress(lab.Stream).Thin)
 		}},
 	}
 	for _, pages := range []int64{1, 2, 5, 12, 20, 26} {
-		out = append(out, journey{name: fmt.Sprintf("the first run ends after %d pages", pages), goOn: goOn, partial: true, begin: func(l *lab.Lab) {
-			l.Tenant.PageSize = 10
-			l.Tenant.Fill(lab.Stream, lab.Start.Add(-2*lab.Days), lab.Start.Add(3*lab.Days), 12*time.Minute)
-			l.Tenant.Fill(lab.Other, lab.Start.Add(-lab.Days), lab.Start.Add(3*lab.Days), time.Hour)
-			cutAfter(l, pages)
-		}})
+		out = append(out, journey{name: fmt.Sprintf("the first run ends after %d pages", pages), goOn: goOn, partial: true,
+			begin: func(l *lab.Lab) {
+				l.Tenant.PageSize = 10
+				l.Tenant.Fill(lab.Stream, lab.Start.Add(-2*lab.Days), lab.Start.Add(3*lab.Days), 12*time.Minute)
+				l.Tenant.Fill(lab.Other, lab.Start.Add(-lab.Days), lab.Start.Add(3*lab.Days), time.Hour)
+				cutAfter(l, pages)
+			}})
 	}
 	return out
 }
@@ -168,7 +182,8 @@ func cutAfter(l *lab.Lab, pages int64) {
 func facts(l *lab.Lab) string {
 	var out strings.Builder
 	p := l.Progress(lab.Stream)
-	fmt.Fprintln(&out, p.Status(time.Now(), time.Hour), p.Begin, p.FrontierBegin, p.Backfilled, p.Watermark, p.SealedTo, p.PurgedTo, p.Records, p.Versions, p.WindowsComplete, p.Lost, p.Purged, p.Doubts, p.Awaits, p.Thin, p.Reopened)
+	fmt.Fprintln(&out, p.Status(time.Now(), time.Hour), p.Begin, p.FrontierBegin, p.Backfilled, p.Watermark, p.SealedTo,
+		p.PurgedTo, p.Records, p.Versions, p.WindowsComplete, p.Lost, p.Purged, p.Doubts, p.Awaits, p.Thin, p.Reopened)
 	for _, cov := range sortedHours(l) {
 		fmt.Fprintln(&out, cov.Start, cov.State, cov.Records, cov.Versions, cov.New, cov.Sum, cov.LostFrom, cov.LostTo)
 	}
@@ -176,7 +191,8 @@ func facts(l *lab.Lab) string {
 }
 
 func sortedHours(l *lab.Lab) (out []ledger.Coverage) {
-	for cov, err := range l.Store.Windows(l.Context(), lab.Stream, lab.Start.Add(-200*lab.Days), lab.Start.Add(200*lab.Days)) {
+	for cov, err := range l.Store.Windows(l.Context(), lab.Stream, lab.Start.Add(-200*lab.Days),
+		lab.Start.Add(200*lab.Days)) {
 		require.NoError(l, err)
 		out = append(out, cov)
 	}
@@ -199,5 +215,6 @@ func later(a, b time.Time) time.Time {
 
 // totals are the counts over the windows, and where they lie.
 func totals(p ledger.Progress) []any {
-	return []any{p.WindowsComplete, p.Lost, p.LostFrom, p.LostTo, p.Purged, p.Doubts, p.Reopened, p.ReopenedFrom, p.Changed, p.Late, p.Thin, p.Awaits, p.Quarantined, p.Unsealed}
+	return []any{p.WindowsComplete, p.Lost, p.LostFrom, p.LostTo, p.Purged, p.Doubts, p.Reopened, p.ReopenedFrom,
+		p.Changed, p.Late, p.Thin, p.Awaits, p.Quarantined, p.Unsealed}
 }

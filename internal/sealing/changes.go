@@ -29,8 +29,8 @@ func (s *Sealer) Changed(was, now ledger.Coverage, asked bool) {
 // HasChanges tells whether the execution has changed a window since it was sealed last.
 func (s *Sealer) HasChanges() bool { return len(s.changed) > 0 }
 
-// explains tells whether what a window holds is what its last seal lists and what this execution has
-// stored since, or was held against Graph.
+// explains tells whether what a window holds is what its last seal lists and what this execution
+// has stored since, or was held against Graph.
 func (s *Sealer) explains(hour time.Time, before *SealedBefore, leaves []seal.Leaf) bool {
 	c, ok := s.changed[hour]
 	if !ok || c.asked {

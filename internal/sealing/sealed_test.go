@@ -114,7 +114,8 @@ func TestListsThatGoOnFromEachOtherAreTheWholeOnes(t *testing.T) {
 			}
 			l.Tenant.Add(lab.Stream, fmt.Sprint("late-", n), hour.Add(time.Duration(3*n)*time.Minute+time.Second), "A")
 			time.Sleep(time.Hour)
-			_, err := l.Collector(l.Store, l.Tenant).Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, hour, hour.Add(time.Hour), lab.Budget)
+			_, err := l.Collector(l.Store, l.Tenant).Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, hour,
+				hour.Add(time.Hour), lab.Budget)
 			require.NoError(l, err)
 			all = append(all, l.Entry(l.HourAt(hour)))
 		}
@@ -139,7 +140,8 @@ func TestAnHourThatChangedUnseenIsAskedForBeforeItIsSealedAgain(t *testing.T) {
 				l.Tenant.Fill(lab.Stream, lab.Start.Add(-50*time.Hour), lab.Start.Add(3*lab.Days), 20*time.Minute)
 				hour := entra.FloorHour(lab.Start).Add(2 * time.Hour)
 				l.Runs(5*time.Minute, hour.Add(80*time.Minute))
-				forged, err := logs.ParseRecord(lab.Stream, []byte(lab.Record(lab.Stream, "forged", lab.Start.Sub(hour.Add(time.Minute)), "Graph never had it")))
+				forged, err := logs.ParseRecord(lab.Stream, []byte(lab.Record(lab.Stream, "forged",
+					lab.Start.Sub(hour.Add(time.Minute)), "Graph never had it")))
 				require.NoError(l, err)
 				forgeConsistently(l, forged, state)
 				seals := l.HourAt(hour).Seals
@@ -150,7 +152,8 @@ func TestAnHourThatChangedUnseenIsAskedForBeforeItIsSealedAgain(t *testing.T) {
 				require.Equal(l, seals+1, cov.Seals)
 				require.Contains(l, l.Entry(cov).Reason, "1 that two reads of the whole hour did not meet")
 				found := lab.Tampering(l.Findings())
-				require.True(l, slices.ContainsFunc(found, func(f verify.Finding) bool { return f.Difference == verify.DiffAdded && f.Hour.Equal(hour) }), "%v", found)
+				require.True(l, slices.ContainsFunc(found,
+					func(f verify.Finding) bool { return f.Difference == verify.DiffAdded && f.Hour.Equal(hour) }), "%v", found)
 			})
 		})
 	}
@@ -191,10 +194,12 @@ func TestAnHourThatWasTamperedWithHoldsUpNoOther(t *testing.T) {
 				altered = row.Key
 			}
 		}
-		body, err := json.Marshal(aztables.EDMEntity{Entity: aztables.Entity{PartitionKey: hour.Format(entra.HourFormat), RowKey: altered},
+		body, err := json.Marshal(aztables.EDMEntity{Entity: aztables.Entity{PartitionKey: hour.Format(entra.HourFormat),
+			RowKey: altered},
 			Properties: map[string]any{"Hash": aztables.EDMBinary(make([]byte, 32))}})
 		require.NoError(l, err)
-		_, err = l.Hand(lab.TableOf(hour)).UpdateEntity(l.Context(), body, &aztables.UpdateEntityOptions{UpdateMode: aztables.UpdateModeMerge})
+		_, err = l.Hand(lab.TableOf(hour)).UpdateEntity(l.Context(), body,
+			&aztables.UpdateEntityOptions{UpdateMode: aztables.UpdateModeMerge})
 		require.NoError(l, err)
 		l.Tenant.Add(lab.Stream, "late", hour.Add(6*time.Minute), "A")
 		l.Tenant.Add(lab.Stream, "late", hour.Add(66*time.Minute), "A")

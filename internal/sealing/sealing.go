@@ -16,7 +16,8 @@ import (
 )
 
 const (
-	// SealsAtOnce is how many windows are sealed in one commit: each is a coverage row and an entry of the log.
+	// SealsAtOnce is how many windows are sealed in one commit: each is a coverage row and an entry of
+	// the log.
 	SealsAtOnce = ledger.MaxCommit / 2
 	// leavesAtOnce bounds the memory for what they hold.
 	leavesAtOnce = 50_000
@@ -64,8 +65,10 @@ type Sealer struct {
 
 // NewSealer makes a Sealer. heads is nil where there is no place for them; progress is the
 // execution's; until is when sealing ends, by the machine's clock.
-func NewSealer(store Store, heads HeadWriter, writer *ledger.Writer, progress *ledger.Progress, until time.Time, log *slog.Logger) *Sealer {
-	return &Sealer{store: store, heads: heads, writer: writer, progress: progress, until: until, log: log, changed: make(map[time.Time]change)}
+func NewSealer(store Store, heads HeadWriter, writer *ledger.Writer, progress *ledger.Progress, until time.Time,
+	log *slog.Logger) *Sealer {
+	return &Sealer{store: store, heads: heads, writer: writer, progress: progress, until: until, log: log,
+		changed: make(map[time.Time]change)}
 }
 
 // SealRead seals the windows that are read and not sealed as they are. Those in which a run that
@@ -195,7 +198,8 @@ func (b *sealBatch) add(ctx context.Context, was ledger.Coverage, leaves []seal.
 }
 
 // sealRow makes the log's next entry of one window, and its coverage row.
-func sealRow(log *Log, number int64, cov *ledger.Coverage, leaves []seal.Leaf, before *SealedBefore, at time.Time) (SealedList, error) {
+func sealRow(log *Log, number int64, cov *ledger.Coverage, leaves []seal.Leaf, before *SealedBefore,
+	at time.Time) (SealedList, error) {
 	s := seal.Seal{Window: cov.Window, SealedAt: at, Reason: joinReasons(cov.Reason, cov.Known())}
 	s, list, err := Append(log, number, s, leaves, before)
 	if err != nil {
@@ -225,7 +229,8 @@ func joinReasons(reasons ...string) string {
 
 // Append makes the log's next entry over contents, and what is to be kept beside it before it
 // is committed. before is the window's last seal; nil: none.
-func Append(log *Log, number int64, s seal.Seal, leaves []seal.Leaf, before *SealedBefore) (seal.Seal, SealedList, error) {
+func Append(log *Log, number int64, s seal.Seal, leaves []seal.Leaf, before *SealedBefore) (seal.Seal, SealedList,
+	error) {
 	sealed := seal.LeavesAt(leaves, s.SealedAt)
 	s.Leaves, s.Root = int64(len(sealed)), seal.Root(sealed)
 	if s.Dated = len(sealed) > 0; s.Dated {
@@ -255,7 +260,8 @@ func (s *Sealer) lastSeal(log *Log, cov ledger.Coverage, leaves []seal.Leaf) (*S
 
 // is tells whether a seal is of what a window holds now.
 func (b *SealedBefore) is(cov *ledger.Coverage, leaves []seal.Leaf, now time.Time) bool {
-	if b == nil || len(b.Leaves) != len(leaves) || !strings.HasSuffix(b.Seal.Reason, cov.Known()) || cov.Known() == "" && ledger.NamesUnknown(b.Seal.Reason) {
+	if b == nil || len(b.Leaves) != len(leaves) || !strings.HasSuffix(b.Seal.Reason, cov.Known()) || cov.Known() == "" &&
+		ledger.NamesUnknown(b.Seal.Reason) {
 		return false
 	}
 	then := seal.LeavesAt(leaves, now)

@@ -8,10 +8,10 @@ import (
 	"github.com/entraledger/entraledger/internal/ledger"
 )
 
-// MarkSettled marks windows up to limit that have had their last pass, as far as all before them have,
-// as many as fit a commit. It does not go beyond an hour in doubt, or one that is not sealed as it
-// is. once are windows that have to be read again before that, because they were read a single
-// time; done tells that none is left.
+// MarkSettled marks windows up to limit that have had their last pass, as far as all before them
+// have, as many as fit a commit. It does not go beyond an hour in doubt, or one that is not sealed
+// as it is. once are windows that have to be read again before that, because they were read a
+// single time; done tells that none is left.
 func (s *Sealer) MarkSettled(ctx context.Context, limit time.Time) (once []ledger.Coverage, done bool, _ error) {
 	if s.writer.Yields() {
 		return nil, false, ledger.ErrYielded

@@ -15,7 +15,8 @@ type Store interface {
 	ledger.Seals
 	// Windows lists the coverage rows of [from, to) in order.
 	Windows(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[ledger.Coverage, error]
-	// Leaves lists what is stored of the windows of [from, to), by their start, in no particular order.
+	// Leaves lists what is stored of the windows of [from, to), by their start, in no particular
+	// order.
 	Leaves(ctx context.Context, s entra.Stream, from, to time.Time) (map[time.Time][]seal.Leaf, error)
 	// KeepLeaves keeps, beside seals of one stream, what they list: it tells a seal's members, and
 	// names a record that is altered or missing later. What another execution keeps of an entry
@@ -42,7 +43,7 @@ type SealedBefore struct {
 
 // HeadWriter keeps the heads of the logs where whoever can write the tables can't rewrite them.
 type HeadWriter interface {
-	// PutHead writes a head once. One of the same stream and size that says otherwise gives an error with
-	// entra.CodeTampered.
+	// PutHead writes a head once. One of the same stream and size that says otherwise gives an error
+	// with entra.CodeTampered.
 	PutHead(ctx context.Context, h seal.Head) error
 }

@@ -54,9 +54,11 @@ func fullRows(l *lab.Lab) (keys []string) {
 	p.Begin, p.Backfilled, p.FrontierBegin, p.Watermark = lab.Start, lab.Start.Add(time.Hour), lab.Start.Add(2*time.Hour), lab.Start.Add(3*time.Hour)
 	p.Passed.Set(3*time.Hour, lab.Start, nil)
 	p.Lateness[1] = 7
-	p.Suspects = []ledger.Suspect{{From: lab.Start, To: lab.Start, Committed: lab.Start, Next: lab.Start, Since: lab.Start}}
+	p.Suspects = []ledger.Suspect{{From: lab.Start, To: lab.Start, Committed: lab.Start, Next: lab.Start,
+		Since: lab.Start}}
 	p.Drops = []ledger.Drop{{Month: lab.October, Dropped: lab.Start}}
-	c.Window, c.State, c.Sum = entra.WindowOf(lab.Stream, lab.Start), ledger.WindowReopened, ledger.SumOf("a", entra.Hash{})
+	c.Window, c.State, c.Sum = entra.WindowOf(lab.Stream, lab.Start), ledger.WindowReopened, ledger.SumOf("a",
+		entra.Hash{})
 	lease.Length = time.Minute
 	s, err := seal.Append(nil, 0, seal.Seal{Window: c.Window, Leaves: 3, SealedAt: lab.Start, Reason: "because"})
 	require.NoError(l, err)
@@ -121,7 +123,8 @@ func TestEveryColumnOfTheLedgerThatIsOfAWrongKindIsNamed(t *testing.T) {
 					for _, err := range readAll(l, key) {
 						require.Error(l, err, "%s of %s is %v", name, key, value)
 						require.Equal(l, entra.CodeTampered, entra.CodeOf(err), "%v", err)
-						require.ErrorContains(l, err, fmt.Sprintf("read row %s of table coverage, partition %s", key, lab.Stream), "%s is %v", name, value)
+						require.ErrorContains(l, err, fmt.Sprintf("read row %s of table coverage, partition %s", key, lab.Stream),
+							"%s is %v", name, value)
 					}
 				}
 			}
@@ -167,7 +170,8 @@ func TestARowOfTheLedgerThatIsMissingOrGarbageStopsOnlyItsStream(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		restore := l.SealedTwo()
 		sealed, due := lab.Start.Add(-5*time.Hour).Format(entra.HourFormat), time.Now().Add(-4*time.Hour).UTC().Format(entra.HourFormat)
-		for _, key := range []string{"progress", "lease", sealed, due, fmt.Sprintf("seal!%010d", l.Progress(lab.Stream).Seals-1)} {
+		for _, key := range []string{"progress", "lease", sealed, due,
+			fmt.Sprintf("seal!%010d", l.Progress(lab.Stream).Seals-1)} {
 			for _, d := range damages(l, key, key != sealed) {
 				restore()
 				damaged(l, key, d)
@@ -185,7 +189,8 @@ func damaged(l *lab.Lab, key string, d damage) {
 		l.Put(d.row)
 	}
 	_, err := l.Run(lab.Stream, lab.Other)
-	require.True(l, l.Progress(lab.Other).Watermark.After(before.Watermark), "%s of %s: the other stream goes on", d.name, key)
+	require.True(l, l.Progress(lab.Other).Watermark.After(before.Watermark), "%s of %s: the other stream goes on",
+		d.name, key)
 	require.Less(l, l.Tenant.Served.Load()-pages, int64(60), "%s of %s", d.name, key)
 	if err != nil {
 		require.ErrorContains(l, err, "1 of 2 streams failed", "%s of %s", d.name, key)
@@ -197,9 +202,11 @@ func damaged(l *lab.Lab, key string, d damage) {
 		require.Equal(l, d.name != "another stream's", strings.Contains(l.Logged.String(), "lease row was not there"))
 	case key == "progress" || key == "lease":
 		require.Equal(l, entra.CodeTampered, entra.CodeOf(err), "%s of %s: %v", d.name, key, err)
-		require.ErrorContains(l, err, "read row "+key+" of table coverage, partition signIns.interactiveUser", "%s of %s", d.name, key)
+		require.ErrorContains(l, err, "read row "+key+" of table coverage, partition signIns.interactiveUser", "%s of %s",
+			d.name, key)
 	default:
-		require.Contains(l, fmt.Sprint(err, verifies(l), l.Logged.String()), strings.TrimLeft(strings.TrimPrefix(key, "seal!"), "0"), "%s of %s", d.name, key)
+		require.Contains(l, fmt.Sprint(err, verifies(l), l.Logged.String()),
+			strings.TrimLeft(strings.TrimPrefix(key, "seal!"), "0"), "%s of %s", d.name, key)
 	}
 	if strings.Contains(l.Logged.String(), "the hour is read anew") {
 		require.NoError(l, err)

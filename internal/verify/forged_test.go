@@ -139,7 +139,8 @@ func TestAForgedRowDoesNotRideOnAPass(t *testing.T) {
 	}
 }
 
-// TestAForgedContentDoesNotProvokeItsSeal: a pass puts the genuine one back, and so changes the hour.
+// TestAForgedContentDoesNotProvokeItsSeal: a pass puts the genuine one back, and so changes the
+// hour.
 func TestAForgedContentDoesNotProvokeItsSeal(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Options.Passes = []time.Duration{3 * time.Hour, 24 * time.Hour}
@@ -155,9 +156,11 @@ func TestAForgedContentDoesNotProvokeItsSeal(t *testing.T) {
 				genuine = r
 			}
 		}
-		rec, err := logs.ParseRecord(lab.Stream, []byte(lab.Record(lab.Stream, genuine.Key.ID, lab.Start.Sub(genuine.Time), "a past that never was")))
+		rec, err := logs.ParseRecord(lab.Stream, []byte(lab.Record(lab.Stream, genuine.Key.ID, lab.Start.Sub(genuine.Time),
+			"a past that never was")))
 		require.NoError(l, err)
-		_, err = l.Store.Apply(l.Context(), rec.Window(lab.Stream), []collect.Change{{Kind: collect.Supersede, Record: rec, Was: genuine.Hash}}, lease.Stamp)
+		_, err = l.Store.Apply(l.Context(), rec.Window(lab.Stream),
+			[]collect.Change{{Kind: collect.Supersede, Record: rec, Was: genuine.Hash}}, lease.Stamp)
 		require.NoError(l, err)
 		fake(l, "forged", hour.Add(time.Minute), lease.Stamp)
 		now := countAll(l, was)
@@ -168,7 +171,8 @@ func TestAForgedContentDoesNotProvokeItsSeal(t *testing.T) {
 		verdict(l, "before the pass")
 		l.Runs(5*time.Minute, hour.Add(6*time.Hour))
 		cov := l.HourAt(hour)
-		l.Logf("seals %d reason %q unmet %d records %d versions %d", cov.Seals, l.Entry(cov).Reason, cov.Unmet, cov.Records, cov.Versions)
+		l.Logf("seals %d reason %q unmet %d records %d versions %d", cov.Seals, l.Entry(cov).Reason, cov.Unmet, cov.Records,
+			cov.Versions)
 		require.NotEmpty(l, verdict(l, "after the pass"), "forged contents are sealed as genuine ones")
 	})
 }
@@ -263,7 +267,8 @@ func TestASuspectFromTheFutureIsNamedAndHoldsUpNothing(t *testing.T) {
 		before := l.Progress(lab.Stream).Seals
 		l.Runs(time.Hour, time.Now().Add(5*lab.Days))
 		p = l.Progress(lab.Stream)
-		l.Logf("seals %d -> %d, unsealed %d, sealed until %s, suspects %v", before, p.Seals, p.Unsealed, p.SealedUntil(), p.Suspects)
+		l.Logf("seals %d -> %d, unsealed %d, sealed until %s, suspects %v", before, p.Seals, p.Unsealed, p.SealedUntil(),
+			p.Suspects)
 		second := verdict(l, "five days later")
 		require.NotEmpty(l, append(first, second...))
 		require.Greater(l, p.Seals, before, "nothing is sealed any more, and no run fails")
@@ -274,7 +279,8 @@ func TestALeaseFromTheFutureIsNamed(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		soundArchive(l)
 		far := time.Now().Add(2 * 365 * lab.Days)
-		set(l, lab.CoverageTable, typed(typed(get(l, lab.CoverageTable, string(lab.Stream), "lease"), "Base", edmTime, at(far)), "Stamp", edmTime, at(far)))
+		set(l, lab.CoverageTable, typed(typed(get(l, lab.CoverageTable, string(lab.Stream), "lease"), "Base", edmTime,
+			at(far)), "Stamp", edmTime, at(far)))
 		first := verdict(l, "the lease is from the future")
 		l.Runs(time.Hour, time.Now().Add(2*lab.Days))
 		cov := l.HourAt(time.Now().Add(-5 * time.Hour))
@@ -285,8 +291,8 @@ func TestALeaseFromTheFutureIsNamed(t *testing.T) {
 	})
 }
 
-// TestAStrangerStaysOneWhereGraphHasForgottenTheHour: that its hour is said to be in doubt makes it no
-// content of a run that died.
+// TestAStrangerStaysOneWhereGraphHasForgottenTheHour: that its hour is said to be in doubt makes it
+// no content of a run that died.
 func TestAStrangerStaysOneWhereGraphHasForgottenTheHour(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Options.Passes = []time.Duration{3 * time.Hour, 24 * time.Hour}
@@ -360,7 +366,8 @@ func TestDatesAreNotExcusedInASettledHour(t *testing.T) {
 		for _, r := range l.Service.Rows(recordsTable) {
 			if strings.Contains(r.Key, "_changes!v") && r.Partition == midKey {
 				e := get(l, recordsTable, r.Partition, r.Key)
-				l.Logf("%s first %s superseded %s came %s spells %s", r.Key, e["FirstSeen"], e["Superseded"], e["Came"], e["Spells"])
+				l.Logf("%s first %s superseded %s came %s spells %s", r.Key, e["FirstSeen"], e["Superseded"], e["Came"],
+					e["Spells"])
 			}
 		}
 		store, _ := l.Process()
@@ -370,7 +377,8 @@ func TestDatesAreNotExcusedInASettledHour(t *testing.T) {
 	})
 }
 
-// TestABackfillBeforeTheBeginIsNoProgress: a run would fill the ledger with hours that nobody claimed.
+// TestABackfillBeforeTheBeginIsNoProgress: a run would fill the ledger with hours that nobody
+// claimed.
 func TestABackfillBeforeTheBeginIsNoProgress(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		soundArchive(l)

@@ -21,7 +21,8 @@ func TestAPlantedRowDatedAfterTheSealIsStillAFinding(t *testing.T) {
 		l.Tenant.Fill(lab.Stream, lab.Start.Add(-50*time.Hour), lab.Start.Add(lab.Days), 20*time.Minute)
 		l.SealIn()
 		hour := entra.FloorHour(lab.Start.Add(-20 * time.Hour))
-		forged, err := logs.ParseRecord(lab.Stream, []byte(lab.Record(lab.Stream, "forged", lab.Start.Sub(hour.Add(time.Minute)), "Graph never had it")))
+		forged, err := logs.ParseRecord(lab.Stream, []byte(lab.Record(lab.Stream, "forged",
+			lab.Start.Sub(hour.Add(time.Minute)), "Graph never had it")))
 		require.NoError(l, err)
 		_, err = l.Store.Insert(l.Context(), forged.Window(lab.Stream), []entra.Record{forged}, time.Now()) // after the seal
 		require.NoError(l, err)
@@ -29,7 +30,8 @@ func TestAPlantedRowDatedAfterTheSealIsStillAFinding(t *testing.T) {
 		require.False(l, v.Intact(), "named before")
 		for range 3 {
 			time.Sleep(time.Hour)
-			_, err = l.Collector(l.Store, l.Tenant).Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, hour, hour.Add(time.Hour), lab.Budget)
+			_, err = l.Collector(l.Store, l.Tenant).Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, hour,
+				hour.Add(time.Hour), lab.Budget)
 			require.NoError(l, err)
 			l.Runs(5*time.Minute, time.Now().Add(6*time.Minute))
 		}

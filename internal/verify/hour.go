@@ -109,7 +109,8 @@ func (h *hour) add(v *Verifier, row Inspected) {
 	case row.Foreign != "":
 		problem = fmt.Sprintf("it has a column %s, which this version does not write", row.Foreign)
 	case row.Raw != nil && row.Set < least:
-		problem = fmt.Sprintf("its columns are not those that its record makes (set %d): a search by them would be wrong", least)
+		problem = fmt.Sprintf("its columns are not those that its record makes (set %d): a search by them would be wrong",
+			least)
 	default:
 		if wrong := v.misdated(h.cov, row.Leaf); wrong != "" {
 			s.misdated = append(s.misdated, Finding{Difference: DiffAltered, Stream: v.stream, Hour: h.cov.Start,
@@ -181,7 +182,8 @@ type judging struct {
 func (j *judging) source() string { return logs.Of(j.verifier.stream).Source.Name }
 
 func (j *judging) add(d Difference, table, row, format string, args ...any) {
-	j.found = append(j.found, Finding{Difference: d, Stream: j.verifier.stream, Hour: j.hour.cov.Start, Table: table, Row: row,
+	j.found = append(j.found, Finding{Difference: d, Stream: j.verifier.stream, Hour: j.hour.cov.Start, Table: table,
+		Row:    row,
 		Detail: fmt.Sprintf(format, args...)})
 }
 
@@ -273,7 +275,8 @@ func (j *judging) awaited() bool {
 		return true
 	}
 	lease := j.verifier.look.guards.Lease
-	if entra.FloorHour(p.ReadingFrom).Before(to) && from.Before(p.ReadingTo) && !j.verifier.stuck(lease.ReadAt.Add(-lease.Age)) {
+	if entra.FloorHour(p.ReadingFrom).Before(to) && from.Before(p.ReadingTo) &&
+		!j.verifier.stuck(lease.ReadAt.Add(-lease.Age)) {
 		return true
 	}
 	return slices.ContainsFunc(p.Suspects, func(s ledger.Suspect) bool {

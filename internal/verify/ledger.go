@@ -87,8 +87,8 @@ func (l *ledgerRead) outside(to, horizon time.Time) []time.Time {
 	return slices.DeleteFunc(slices.Clone(l.hours), func(t time.Time) bool { return t.Before(to) || !t.After(horizon) })
 }
 
-// datesAhead is how far a holder's dates may be ahead of the storage service's clock, and of the last
-// run: runs go by clocks that agree within minutes, but a simulated tenant by one of its own.
+// datesAhead is how far a holder's dates may be ahead of the storage service's clock, and of the
+// last run: runs go by clocks that agree within minutes, but a simulated tenant by one of its own.
 const datesAhead = 31 * 24 * time.Hour
 
 // checkGuards names what is wrong with the rows beside the hours.
@@ -134,13 +134,16 @@ func (v *Verifier) checkStamps(g *Guards) {
 			stamp(v.look.SealedAt))
 		g.HasLease = false // it dates nothing
 	}
-	if now := entra.Later(g.Lease.ReadAt, entra.Later(v.look.LastRunAt, v.ledger.lastReadAt)); g.HasLease && !g.Lease.ReadAt.IsZero() && g.Lease.Base.Sub(now) > datesAhead {
-		v.found(DiffLedger, LedgerTable, LeaseRow, "its Base is %s, and it is %s: all that is written from now on is dated so",
+	if now := entra.Later(g.Lease.ReadAt, entra.Later(v.look.LastRunAt, v.ledger.lastReadAt)); g.HasLease &&
+		!g.Lease.ReadAt.IsZero() && g.Lease.Base.Sub(now) > datesAhead {
+		v.found(DiffLedger, LedgerTable, LeaseRow,
+			"its Base is %s, and it is %s: all that is written from now on is dated so",
 			stamp(g.Lease.Base), stamp(now))
 	}
 	for _, s := range v.look.Suspects {
 		if v.look.known && g.HasLease && !g.Lease.ReadAt.IsZero() && s.Since.Sub(g.Lease.ReadAt) > datesAhead {
-			v.found(DiffLedger, LedgerTable, ProgressRow, "its Suspects name a run that was stopped on %s, and it is %s", stamp(s.Since), stamp(g.Lease.ReadAt))
+			v.found(DiffLedger, LedgerTable, ProgressRow, "its Suspects name a run that was stopped on %s, and it is %s",
+				stamp(s.Since), stamp(g.Lease.ReadAt))
 		}
 	}
 	// A owner's dates begin at its Base, a tick apart.

@@ -66,7 +66,8 @@ func TestWhatIsDoneToASealedArchiveIsNamed(t *testing.T) {
 		}, []verify.Difference{verify.DiffRemoved}},
 		{"an inserted row", func(t *testing.T) (func(*testing.T), string) {
 			table, e := lab.Row(t, tn, service, 40)
-			raw := lab.Record(lab.Stream, "id-forged", lab.Start.Sub(lab.TimeOf(lab.Stream, tn.Records[lab.Stream][40])), "forged")
+			raw := lab.Record(lab.Stream, "id-forged", lab.Start.Sub(lab.TimeOf(lab.Stream, tn.Records[lab.Stream][40])),
+				"forged")
 			sum := entra.HashOf([]byte(raw))
 			e.RowKey = e.RowKey[:29] + "id-forged"
 			e.Properties["Record"], e.Properties["Hash"], e.Properties["Codec"] = aztables.EDMBinary(raw), aztables.EDMBinary(sum[:]), "none"
@@ -78,7 +79,8 @@ func TestWhatIsDoneToASealedArchiveIsNamed(t *testing.T) {
 		}, []verify.Difference{verify.DiffAdded}},
 		{"an inserted row dated after the seal", func(t *testing.T) (func(*testing.T), string) {
 			table, e := lab.Row(t, tn, service, 40)
-			raw := lab.Record(lab.Stream, "id-forged", lab.Start.Sub(lab.TimeOf(lab.Stream, tn.Records[lab.Stream][40])), "forged")
+			raw := lab.Record(lab.Stream, "id-forged", lab.Start.Sub(lab.TimeOf(lab.Stream, tn.Records[lab.Stream][40])),
+				"forged")
 			sum := entra.HashOf([]byte(raw))
 			e.RowKey = e.RowKey[:29] + "id-forged"
 			e.Properties["Record"], e.Properties["Hash"], e.Properties["Codec"] = aztables.EDMBinary(raw), aztables.EDMBinary(sum[:]), "none"

@@ -41,13 +41,15 @@ func (v *Verifier) Purges() []Purge {
 				continue // nothing of it was dropped
 			}
 		}
-		if n := len(out) - 1; n >= 0 && out[n].PurgedAt.Equal(s.SealedAt) && out[n].Rule == rule && !s.Start.After(out[n].To.Add(31*24*time.Hour)) {
+		if n := len(out) - 1; n >= 0 && out[n].PurgedAt.Equal(s.SealedAt) && out[n].Rule == rule &&
+			!s.Start.After(out[n].To.Add(31*24*time.Hour)) {
 			out[n].To = s.Window.End()
 			out[n].Hours++
 			out[n].Contents += contents
 			continue
 		}
-		out = append(out, Purge{Stream: s.Stream, From: s.Start, To: s.Window.End(), PurgedAt: s.SealedAt, Rule: rule, Hours: 1, Contents: contents})
+		out = append(out, Purge{Stream: s.Stream, From: s.Start, To: s.Window.End(), PurgedAt: s.SealedAt, Rule: rule,
+			Hours: 1, Contents: contents})
 	}
 	return out
 }

@@ -197,7 +197,8 @@ func (j *judging) lostPart() {
 func (j *judging) reasons() {
 	c := &j.hour.cov
 	last, sealed := j.last()
-	if !c.Sealed() || c.State == ledger.WindowPurged || c.SealedRevision != c.Revision || !sealed || ledger.WasPurged(last) {
+	if !c.Sealed() || c.State == ledger.WindowPurged || c.SealedRevision != c.Revision || !sealed ||
+		ledger.WasPurged(last) {
 		return
 	}
 	if c.Reason != "" && (!c.Settled() || !ledger.IsTakenBack(last) || c.Reason != last.Reason) {
@@ -207,7 +208,8 @@ func (j *judging) reasons() {
 		return // a version before did not always say it
 	}
 	if known := c.Known(); known == "" && ledger.NamesUnknown(last.Reason) {
-		j.ledgerSays("its last seal says %q, and the row knows nothing of it (LostFrom, LostTo, Unconfirmed, Unmet, Reads)", last.Reason)
+		j.ledgerSays("its last seal says %q, and the row knows nothing of it (LostFrom, LostTo, Unconfirmed, Unmet, Reads)",
+			last.Reason)
 	} else if !strings.HasSuffix(last.Reason, known) {
 		j.ledgerSays("it says %q (LostFrom, LostTo, Unconfirmed, Unmet, Reads), and its last seal does not", known)
 	}

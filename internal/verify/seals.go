@@ -131,7 +131,8 @@ func (j *judging) differ(s seal.Seal) {
 		return
 	}
 	if then := int64(len(seal.LeavesAt(j.hour.stored.leaves, s.SealedAt))); then < s.Leaves {
-		j.add(DiffRemoved, "", "", "%d of the %d contents sealed on %s are not there, and the seal's list does not tell which", s.Leaves-then,
+		j.add(DiffRemoved, "", "",
+			"%d of the %d contents sealed on %s are not there, and the seal's list does not tell which", s.Leaves-then,
 			s.Leaves, s.SealedAt.Format(time.RFC3339))
 		return
 	}
@@ -250,7 +251,8 @@ func (j *judging) strangers(last seal.Seal, members []seal.Leaf) {
 	cov := &j.hour.cov
 	// That an hour changed since it was sealed is believed where the ledger counts what is there.
 	stale := !cov.Sealed() || !cov.Settled() && cov.SealedRevision == 0 // a version before may have changed it
-	changed := j.hour.there && stale && cov.HasSum && cov.Agrees(j.hour.stored.contents()) && !j.verifier.stuck(j.hour.row.Written)
+	changed := j.hour.there && stale && cov.HasSum && cov.Agrees(j.hour.stored.contents()) &&
+		!j.verifier.stuck(j.hour.row.Written)
 	for _, l := range j.hour.stored.leaves {
 		since := l.FirstSeen.After(last.SealedAt)
 		switch {

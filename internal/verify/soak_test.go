@@ -14,7 +14,8 @@ import (
 	"github.com/entraledger/entraledger/internal/verify"
 )
 
-// TestSoakAMonthOfRecordsOneBitOneRow: in a month of 200,000 records one bit is flipped, one row deleted, one inserted.
+// TestSoakAMonthOfRecordsOneBitOneRow: in a month of 200,000 records one bit is flipped, one row
+// deleted, one inserted.
 func TestSoakAMonthOfRecordsOneBitOneRow(t *testing.T) {
 	began := time.Now()
 	tn, store, heads, service := lab.SealedArchive(t, 200_000, 29*24*time.Hour)
@@ -27,7 +28,8 @@ func TestSoakAMonthOfRecordsOneBitOneRow(t *testing.T) {
 	_, err := table.DeleteEntity(t.Context(), deleted.PartitionKey, deleted.RowKey, nil)
 	require.NoError(t, err)
 	table, inserted := lab.Row(t, tn, service, 160_000)
-	raw := lab.Record(lab.Stream, "id-forged", lab.Start.Sub(lab.TimeOf(lab.Stream, tn.Records[lab.Stream][160_000])), "forged")
+	raw := lab.Record(lab.Stream, "id-forged", lab.Start.Sub(lab.TimeOf(lab.Stream, tn.Records[lab.Stream][160_000])),
+		"forged")
 	sum := entra.HashOf([]byte(raw))
 	inserted.RowKey = inserted.RowKey[:29] + "id-forged"
 	inserted.Properties["Record"], inserted.Properties["Hash"], inserted.Properties["Codec"] = aztables.EDMBinary(raw), aztables.EDMBinary(sum[:]), "none"

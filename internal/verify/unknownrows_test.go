@@ -19,7 +19,8 @@ import (
 
 // oldRow stores a record as the version before does: without the columns of the second set.
 func oldRow(l *lab.Lab, s entra.Stream, rec entra.Record) {
-	rec.Columns = slices.DeleteFunc(slices.Clone(rec.Columns), func(c entra.Column) bool { return logs.Of(s).Since(c.Name) > 1 })
+	rec.Columns = slices.DeleteFunc(slices.Clone(rec.Columns),
+		func(c entra.Column) bool { return logs.Of(s).Since(c.Name) > 1 })
 	_, lease, err := l.Store.State(l.Context(), s)
 	require.NoError(l, err)
 	_, err = l.Store.Insert(l.Context(), rec.Window(s), []entra.Record{rec}, lease.Stamp.Add(entra.Tick))
@@ -63,7 +64,8 @@ func TestRowsOfTheVersionBeforeInAnHourOfTheNewSetAreFound(t *testing.T) {
 				}
 				stored := 0
 				for _, rec := range l.Tenant.Records[s] {
-					if rec.Time.Before(hour.Add(map[bool]time.Duration{true: 5 * time.Minute}[counted])) || rec.Time.After(hour.Add(9*time.Minute)) {
+					if rec.Time.Before(hour.Add(map[bool]time.Duration{true: 5 * time.Minute}[counted])) ||
+						rec.Time.After(hour.Add(9*time.Minute)) {
 						continue
 					}
 					oldRow(l, s, rec)

@@ -32,8 +32,8 @@ type Range struct {
 	Detail     string
 }
 
-// Verification is a comparison of a range of the archive with its seals: what is asked, how far it is, and what was found.
-// It can be stored between two slices of its work.
+// Verification is a comparison of a range of the archive with its seals: what is asked, how far it
+// is, and what was found. It can be stored between two slices of its work.
 type Verification struct {
 	Streams  []entra.Stream
 	From, To time.Time // hours; zero: as far as there is something

@@ -238,7 +238,8 @@ type Verified struct {
 	Findings []Finding
 }
 
-// inspectedAtOnce is how much is asked of the tables in one query: hours without a record then cost next to nothing.
+// inspectedAtOnce is how much is asked of the tables in one query: hours without a record then cost
+// next to nothing.
 const inspectedAtOnce = 24 * time.Hour
 
 // Verify verifies the windows of [from, to) in order and names what differs.

@@ -55,7 +55,8 @@ func proven(l *lab.Lab) (restore func()) {
 			show(l, s, "changes", mid.Add(5*time.Minute), content)
 		}
 		time.Sleep(20 * time.Minute)
-		_, err := l.Collector(l.Store, l.Tenant).Range(l.Context(), lab.Execution(), both, mid, mid.Add(time.Hour), lab.Budget)
+		_, err := l.Collector(l.Store, l.Tenant).Range(l.Context(), lab.Execution(), both, mid, mid.Add(time.Hour),
+			lab.Budget)
 		require.NoError(l, err)
 	}
 	l.Runs(3*time.Hour, lab.November.Add(30*time.Hour), both...)

@@ -39,7 +39,8 @@ func midRow(l *lab.Lab, part string) lab.Entity {
 
 // forged is a record of the hour mid that Graph never showed.
 func forged(l *lab.Lab, seen time.Time) entra.Record {
-	rec, err := logs.ParseRecord(lab.Stream, []byte(lab.Record(lab.Stream, "forged", lab.Start.Sub(mid.Add(20*time.Minute)),
+	rec, err := logs.ParseRecord(lab.Stream, []byte(lab.Record(lab.Stream, "forged",
+		lab.Start.Sub(mid.Add(20*time.Minute)),
 		"never shown")))
 	require.NoError(l, err)
 	_, err = l.Store.Insert(l.Context(), rec.Window(lab.Stream), []entra.Record{rec}, seen)
@@ -93,7 +94,8 @@ func tamperings() []tampered {
 		{"the progress row is gone", func(l *lab.Lab) { drop(l, lab.CoverageTable, string(lab.Stream), "progress") },
 			verify.DiffLedger, progress},
 		{"the progress row is another stream's", func(l *lab.Lab) {
-			set(l, lab.CoverageTable, moved(get(l, lab.CoverageTable, string(lab.Other), "progress"), string(lab.Stream), "progress"))
+			set(l, lab.CoverageTable, moved(get(l, lab.CoverageTable, string(lab.Other), "progress"), string(lab.Stream),
+				"progress"))
 		}, verify.DiffLedger, progress},
 		{"a forged row, and State=reopened", func(l *lab.Lab) {
 			forged(l, l.Progress(lab.Stream).SealedAt)
@@ -195,7 +197,8 @@ func tamperings() []tampered {
 			set(l, lab.CoverageTable, moved(get(l, lab.CoverageTable, string(lab.Stream), midKey), string(lab.Stream), far))
 		}, verify.DiffLedger, "coverage " + lab.December.AddDate(70, 0, 0).Format(entra.HourFormat)},
 		{"a row under a key that is no hour", func(l *lab.Lab) {
-			set(l, lab.CoverageTable, moved(get(l, lab.CoverageTable, string(lab.Stream), midKey), string(lab.Stream), midKey+":30"))
+			set(l, lab.CoverageTable, moved(get(l, lab.CoverageTable, string(lab.Stream), midKey), string(lab.Stream),
+				midKey+":30"))
 		}, verify.DiffLedger, hour + ":30"},
 		{"a row that is none of a ledger", func(l *lab.Lab) {
 			set(l, lab.CoverageTable, moved(get(l, lab.CoverageTable, string(lab.Stream), midKey), string(lab.Stream), "zzz"))
@@ -289,15 +292,20 @@ func tamperings() []tampered {
 			set(l, lab.CoverageTable, get(l, lab.CoverageTable, string(lab.Stream), key).With("Reason",
 				"purged: somebody asked for it"))
 		}, verify.DiffLedger, "coverage 2026-10-31T23"},
-		{"a seal's time", func(l *lab.Lab) { set(l, lab.CoverageTable, typed(sealEntry(l, 3), "SealedAt", edmTime, at(mid))) },
+		{"a seal's time", func(l *lab.Lab) {
+			set(l, lab.CoverageTable,
+				typed(sealEntry(l, 3), "SealedAt", edmTime, at(mid)))
+		},
 			verify.DiffLog, "seal!0000000003"},
 		{"a seal's root", func(l *lab.Lab) {
 			set(l, lab.CoverageTable, typed(sealEntry(l, 3), "Root", "Edm.Binary", base64.StdEncoding.EncodeToString(make([]byte,
 				32))))
 		}, verify.DiffLog, "seal!0000000003"},
-		{"a seal is garbage", func(l *lab.Lab) { set(l, lab.CoverageTable, sealEntry(l, 3).With("Hour", true)) }, verify.DiffLog,
+		{"a seal is garbage", func(l *lab.Lab) { set(l, lab.CoverageTable, sealEntry(l, 3).With("Hour", true)) },
+			verify.DiffLog,
 			"seal!0000000003"},
-		{"a seal is gone", func(l *lab.Lab) { drop(l, lab.CoverageTable, string(lab.Stream), "seal!0000000003") }, verify.DiffLog,
+		{"a seal is gone", func(l *lab.Lab) { drop(l, lab.CoverageTable, string(lab.Stream), "seal!0000000003") },
+			verify.DiffLog,
 			"seal!0000000003"},
 		{"a seal is another stream's", func(l *lab.Lab) {
 			set(l, lab.CoverageTable, moved(get(l, lab.CoverageTable, string(lab.Other), "seal!0000000003"), string(lab.Stream),

@@ -62,7 +62,8 @@ func (l *Lab) CheckClaims(s entra.Stream) {
 			require.EqualValues(l, len(shown[hour]), stored[hour].Count, "%s is called whole (%s)", cov.Window, cov.State)
 			require.Equal(l, sum, stored[hour].Sum, "%s is called whole (%s)", cov.Window, cov.State)
 		case cov.InPart():
-			require.GreaterOrEqual(l, stored[hour].Count, int64(len(known)), "%s is lost only from %s to %s", cov.Window, cov.LostFrom, cov.LostTo)
+			require.GreaterOrEqual(l, stored[hour].Count, int64(len(known)), "%s is lost only from %s to %s", cov.Window,
+				cov.LostFrom, cov.LostTo)
 		}
 		if cov.State == ledger.WindowSealed {
 			l.checkSealed(cov, seals[cov.LastSeal], len(shown[hour]))
@@ -75,7 +76,8 @@ func (l *Lab) checkSealed(cov ledger.Coverage, last seal.Seal, shown int) {
 	l.Helper()
 	require.Equal(l, cov.Start, last.Start)
 	if cov.InPart() {
-		require.Contains(l, last.Reason, fmt.Sprintf("nothing is known of it from %s to %s", cov.LostFrom.Format(time.RFC3339Nano), cov.LostTo.Format(time.RFC3339Nano)))
+		require.Contains(l, last.Reason, fmt.Sprintf("nothing is known of it from %s to %s",
+			cov.LostFrom.Format(time.RFC3339Nano), cov.LostTo.Format(time.RFC3339Nano)))
 		return
 	}
 	require.EqualValues(l, shown, last.Leaves, "%s is sealed as whole", cov.Window)

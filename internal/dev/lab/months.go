@@ -40,7 +40,8 @@ func (l *Lab) SealOctober() (contents int64) {
 	l.Runs(5*time.Minute, time.Now().Add(6*time.Minute))
 	l.Tenant.Add(Stream, "changes", Changing, "second")
 	time.Sleep(4 * time.Hour)
-	_, err := l.Collector(l.Store, l.Tenant).Range(l.Context(), Execution(), []entra.Stream{Stream}, November.Add(-2*Days), November, Budget)
+	_, err := l.Collector(l.Store, l.Tenant).Range(l.Context(), Execution(), []entra.Stream{Stream},
+		November.Add(-2*Days), November, Budget)
 	require.NoError(l, err)
 	l.Runs(5*time.Minute, time.Now().Add(11*time.Minute))
 	l.Until(December)
@@ -90,7 +91,8 @@ func CheckLedgerTotals(l *Lab) {
 	for _, cov := range l.Hours(Stream) {
 		count, err := l.Store.Count(l.Context(), cov.Window)
 		require.NoError(l, err)
-		require.Equal(l, count.Tally, ledger.Tally{Records: cov.Records, Versions: cov.Versions, Bytes: cov.Bytes, StoredBytes: cov.StoredBytes}, "%s", cov.Window)
+		require.Equal(l, count.Tally, ledger.Tally{Records: cov.Records, Versions: cov.Versions, Bytes: cov.Bytes,
+			StoredBytes: cov.StoredBytes}, "%s", cov.Window)
 		require.Equal(l, count.Sum, cov.Sum)
 		sum.Records, sum.Versions = sum.Records+cov.Records, sum.Versions+cov.Versions
 		sum.Bytes, sum.StoredBytes = sum.Bytes+cov.Bytes, sum.StoredBytes+cov.StoredBytes

@@ -33,7 +33,8 @@ func (l *Lab) Read(s entra.Stream, key string) Entity {
 func (l *Lab) Put(e Entity) {
 	body, err := json.Marshal(e)
 	require.NoError(l, err)
-	_, err = l.Hand(CoverageTable).UpsertEntity(l.Context(), body, &aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeReplace})
+	_, err = l.Hand(CoverageTable).UpsertEntity(l.Context(), body,
+		&aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeReplace})
 	require.NoError(l, err)
 }
 

@@ -49,15 +49,18 @@ func (s *Shelf) Heads(_ context.Context, stream entra.Stream) iter.Seq2[seal.Hea
 }
 
 // At runs the collector At a time.
-func (t *Tenant) At(tt *testing.T, store collect.Store, heads repair.Heads, now time.Time, o collect.Options) collect.Report {
+func (t *Tenant) At(tt *testing.T, store collect.Store, heads repair.Heads, now time.Time,
+	o collect.Options) collect.Report {
 	t.Clock = now
 	report, err := CollectAt(tt, t, store, heads, o)
 	require.NoError(tt, err)
 	return report
 }
 
-func CollectAt(t *testing.T, tn *Tenant, store collect.Store, heads repair.Heads, o collect.Options) (collect.Report, error) {
-	collector := collect.New(tn, archivetest.Later{Store: store}, heads, o, func() time.Time { return tn.Clock }, slog.New(slog.DiscardHandler))
+func CollectAt(t *testing.T, tn *Tenant, store collect.Store, heads repair.Heads, o collect.Options) (collect.Report,
+	error) {
+	collector := collect.New(tn, archivetest.Later{Store: store}, heads, o, func() time.Time { return tn.Clock },
+		slog.New(slog.DiscardHandler))
 	return collector.Run(t.Context(), Execution(), []entra.Stream{Stream}, Budget)
 }
 
@@ -90,7 +93,8 @@ func SealedArchive(t *testing.T, n int, over time.Duration) (*Tenant, *tablestes
 	require.NoError(t, err)
 	tn.PageSize = 1000
 	Fill(tn, Stream, n, (over / time.Duration(n)).Truncate(time.Second))
-	for _, now := range []time.Time{Start, Start.Add(time.Hour), Start.Add(8 * 24 * time.Hour), Start.Add(8*24*time.Hour + 5*time.Minute)} {
+	for _, now := range []time.Time{Start, Start.Add(time.Hour), Start.Add(8 * 24 * time.Hour),
+		Start.Add(8*24*time.Hour + 5*time.Minute)} {
 		tn.At(t, store, heads, now, collect.Options{})
 	}
 	require.Positive(t, Progress(t, store, Stream).Seals)
@@ -105,7 +109,8 @@ func Row(t *testing.T, tn *Tenant, service *aztables.ServiceClient, i int) (*azt
 	table := service.NewClient(tables.TableName(entra.WindowOf(Stream, when)))
 	rec, err := logs.ParseRecord(Stream, []byte(tn.Records[Stream][i]))
 	require.NoError(t, err)
-	got, err := table.GetEntity(t.Context(), when.Format(entra.HourFormat), when.Format("2006-01-02T15:04:05.0000000Z")+"_"+rec.ID, nil)
+	got, err := table.GetEntity(t.Context(), when.Format(entra.HourFormat),
+		when.Format("2006-01-02T15:04:05.0000000Z")+"_"+rec.ID, nil)
 	require.NoError(t, err)
 	var entity aztables.EDMEntity
 	require.NoError(t, entity.UnmarshalJSON(got.Value))

@@ -120,7 +120,8 @@ func (t *Tenant) Add(s entra.Stream, id string, ago time.Duration, content strin
 }
 
 func Record(s entra.Stream, id string, ago time.Duration, content string) string {
-	return fmt.Sprintf(`{"id":%q,%q:%q,"content":%q}`, id, logs.Of(s).TimeProperty, Start.Add(-ago).Format(time.RFC3339Nano), content)
+	return fmt.Sprintf(`{"id":%q,%q:%q,"content":%q}`, id, logs.Of(s).TimeProperty,
+		Start.Add(-ago).Format(time.RFC3339Nano), content)
 }
 
 func Execution() ledger.Execution { return archivetest.Execution() }
@@ -151,13 +152,16 @@ func CheckLedger(t *testing.T, store *tablestest.Store, s entra.Stream) {
 		require.NoError(t, err)
 		count, err := store.Count(t.Context(), cov.Window)
 		require.NoError(t, err)
-		require.Equal(t, count.Tally, ledger.Tally{Records: cov.Records, Versions: cov.Versions, Bytes: cov.Bytes, StoredBytes: cov.StoredBytes}, "%s", cov.Window)
+		require.Equal(t, count.Tally, ledger.Tally{Records: cov.Records, Versions: cov.Versions, Bytes: cov.Bytes,
+			StoredBytes: cov.StoredBytes}, "%s", cov.Window)
 		require.True(t, cov.HasSum, "%s", cov.Window)
 		require.Equal(t, count.Sum, cov.Sum, "%s: rows and sum", cov.Window)
 		require.False(t, cov.Doubt, "%s", cov.Window)
 		require.Equal(t, cov.New, cov.Records, "%s: what came is what is there", cov.Window)
-		require.Equal(t, cov.Fetched, cov.New+cov.Changed+cov.Enriched+cov.Unchanged+cov.Quarantined, "%s balances", cov.Window)
-		sum = ledger.Tally{Records: sum.Records + cov.Records, Versions: sum.Versions + cov.Versions, Bytes: sum.Bytes + cov.Bytes, StoredBytes: sum.StoredBytes + cov.StoredBytes}
+		require.Equal(t, cov.Fetched, cov.New+cov.Changed+cov.Enriched+cov.Unchanged+cov.Quarantined, "%s balances",
+			cov.Window)
+		sum = ledger.Tally{Records: sum.Records + cov.Records, Versions: sum.Versions + cov.Versions,
+			Bytes: sum.Bytes + cov.Bytes, StoredBytes: sum.StoredBytes + cov.StoredBytes}
 		if cov.Whole() {
 			complete++
 		}
