@@ -88,7 +88,7 @@ func clients(
 	parts = functions.Parts{Settings: cfg, Simulated: simulated(cfg.GraphEndpoint), Slice: requestSlice, Now: time.Now,
 		Clock: clocks.Now, Ledger: store.Archive, Records: store.Searched(), Evidence: store.Evidence(),
 		Index: store.Searched(), Jobs: store.Jobs, Heads: heads, Streams: streams.New(cfg.Streams, store.Archive),
-		Gaps: search.NewGaps(store.Archive), Purger: archivepurge.New(store.Archive, heads, cfg.Retention),
+		Gaps: search.NewGaps(store.Archive), Purger: archivepurge.New(store.Archive, store.Views, heads, cfg.Retention),
 		Repairer: newRepairer(cfg, source, store, heads), Snapshots: directory.NewReader(store.Directory, time.Now)}
 	parts.Collector = archivecollect.New(source, store.Archive, heads, archivecollect.Options{Backfill: cfg.Backfill,
 		Passes: cfg.Passes, AlertAfter: cfg.AlertAfter, Parallel: out.AtOnce, Writers: out.AtOnce,

@@ -26,7 +26,11 @@ func (s *stoppedPurger) DropMonth(ctx context.Context, stream entra.Stream, mont
 	if s.before(); ctx.Err() != nil {
 		return ctx.Err()
 	}
-	err := s.Store.DropMonth(ctx, stream, month)
+	return s.Store.DropMonth(ctx, stream, month)
+}
+
+func (s *stoppedPurger) DropViews(ctx context.Context, stream entra.Stream, month time.Time) error {
+	err := s.Store.DropViews(ctx, stream, month)
 	s.after()
 	return err
 }
@@ -35,7 +39,8 @@ func TestAStoppedRunOfPurgearchiveIsHandedOverOnlyAfterAMonth(t *testing.T) {
 	lab.InNovember(t, func(l *lab.Lab) {
 		l.SealOctober()
 		run := func(ctx context.Context, before, after context.CancelFunc) (web.Result, error) {
-			purger := purge.New(&stoppedPurger{l.Store, before, after}, l.Heads, purge.Retention{Default: purge.LeastRetention})
+			store := &stoppedPurger{l.Store, before, after}
+			purger := purge.New(store, store, l.Heads, purge.Retention{Default: purge.LeastRetention})
 			return purgearchive.New(purgearchive.Config{Purger: purger, Streams: streams.New([]entra.Stream{lab.Stream}, nil), Budget: lab.Budget,
 				Clock: func(context.Context) (time.Time, error) { return time.Now(), nil }}).Timer(ctx)
 		}

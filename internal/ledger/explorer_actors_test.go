@@ -98,7 +98,7 @@ func runRange(ctx context.Context, p process, name string, source collect.Source
 
 // runPurge drops the months that ended an hour ago.
 func runPurge(ctx context.Context, p process, name string, _ collect.Source, _ collect.Options) result {
-	purger := purge.New(p.store, p.heads, purge.Retention{Default: time.Hour})
+	purger := purge.New(p.store, p.store, p.heads, purge.Retention{Default: time.Hour})
 	_, err := purger.Run(ctx, executionOf(name), lab.Stream, time.Now().UTC())
 	return result{err: err}
 }

@@ -62,7 +62,7 @@ func TestAnExecutionWhoseTimeIsOverSaysWhoHasTheStream(t *testing.T) {
 		require.Equal(l, first.By, s.By, "the executions are told from each other")
 		require.NotEqual(l, first.By.ID, second.By.ID)
 		require.False(l, second.Report.Finished)
-		_, err := purge.New(l.Store, nil, purge.Retention{Default: purge.LeastRetention}).Plan(l.Context(), lab.Stream,
+		_, err := purge.New(l.Store, l.Store, nil, purge.Retention{Default: purge.LeastRetention}).Plan(l.Context(), lab.Stream,
 			time.Now())
 		require.NoError(l, err, "who only looks waits for nobody")
 		<-first.Done

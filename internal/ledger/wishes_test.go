@@ -65,7 +65,7 @@ func TestARunThatLostAStreamBeforeItsFirstCommitIsNotFinished(t *testing.T) {
 // another execution takes the stream.
 func TestAPurgeAndAnIndexWaitOnWhereAnotherIsQuicker(t *testing.T) {
 	purge := func(l *lab.Lab, store *tablestest.Store) error {
-		months, err := purge.New(store, l.Heads, purge.Retention{Default: purge.LeastRetention}).Run(l.Context(), lab.Execution(), lab.Stream, time.Now())
+		months, err := purge.New(store, store, l.Heads, purge.Retention{Default: purge.LeastRetention}).Run(l.Context(), lab.Execution(), lab.Stream, time.Now())
 		require.NotEmpty(l, months)
 		return err
 	}

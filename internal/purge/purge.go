@@ -51,6 +51,12 @@ func (r Retention) held(s entra.Stream, from, to time.Time) (Hold, bool) {
 	return Hold{}, false
 }
 
+// Views is what was computed from records, and goes with them.
+type Views interface {
+	// DropViews removes what was computed from a month's records. It can be repeated.
+	DropViews(ctx context.Context, s entra.Stream, month time.Time) error
+}
+
 // Store is where months can be dropped.
 type Store interface {
 	ledger.LeaseStore
@@ -61,8 +67,8 @@ type Store interface {
 	Count(ctx context.Context, w entra.Window) (ledger.Contents, error)
 	// Months lists the months of which a stream has a table, in order.
 	Months(ctx context.Context, s entra.Stream) ([]time.Time, error)
-	// DropMonth removes a month's records first, and then what was kept beside them: index, lists
-	// of seals, dictionary; never an entry of the log. It can be repeated.
+	// DropMonth removes a month's records first, and then what was kept beside them: lists of seals,
+	// dictionary; never an entry of the log. It can be repeated.
 	DropMonth(ctx context.Context, s entra.Stream, month time.Time) error
 	// DropQuarantined removes what has been in quarantine since before, and tells how many records
 	// there were.
@@ -91,13 +97,14 @@ type Month struct {
 // Purger drops months that are past their retention.
 type Purger struct {
 	store     Store
+	views     Views
 	heads     sealing.HeadWriter // nil: none
 	retention Retention
 }
 
 // New makes a Purger.
-func New(store Store, heads sealing.HeadWriter, retention Retention) *Purger {
-	return &Purger{store: store, heads: heads, retention: retention}
+func New(store Store, views Views, heads sealing.HeadWriter, retention Retention) *Purger {
+	return &Purger{store: store, views: views, heads: heads, retention: retention}
 }
 
 // Plan lists the months of a stream that are past their retention at a moment, and changes nothing.
@@ -272,7 +279,10 @@ func (w *purging) dropMonth(ctx context.Context, month time.Time) error {
 			return err
 		}
 	}
-	return w.purger.store.DropMonth(ctx, w.progress.Stream, month)
+	if err := w.purger.store.DropMonth(ctx, w.progress.Stream, month); err != nil {
+		return err
+	}
+	return w.purger.views.DropViews(ctx, w.progress.Stream, month)
 }
 
 func without(drops []ledger.Drop, month time.Time) []ledger.Drop {

@@ -56,7 +56,7 @@ func TestAMonthPastItsRetentionIsDroppedAndTheLogSaysSo(t *testing.T) {
 	require.NotZero(t, inOctober)
 	require.Equal(t, 600, readBack(t, store))
 	keep := purge.Retention{Default: purge.LeastRetention}
-	purger := purge.New(store, heads, keep)
+	purger := purge.New(store, store, heads, keep)
 	plan, err := purger.Plan(t.Context(), lab.Stream, lab.December)
 	require.NoError(t, err)
 	require.Len(t, plan, 1, "November is not past it")
@@ -65,7 +65,7 @@ func TestAMonthPastItsRetentionIsDroppedAndTheLogSaysSo(t *testing.T) {
 	require.Equal(t, 600, readBack(t, store), "a plan drops nothing")
 
 	// Killed between the log and the table, the archive is whole and the next run goes on.
-	_, err = purge.New(clumsy{store}, heads, keep).Run(t.Context(), lab.Execution(), lab.Stream, lab.December)
+	_, err = purge.New(clumsy{store}, clumsy{store}, heads, keep).Run(t.Context(), lab.Execution(), lab.Stream, lab.December)
 	require.ErrorIs(t, err, errClumsy)
 	v := verified(t, store, heads)
 	require.True(t, v.Intact(), "%v", v.Findings)
@@ -114,7 +114,7 @@ func TestAHoldKeepsWhatIsPastItsRetention(t *testing.T) {
 		"longer":            {purge.Retention{Default: 400 * lab.Days}, false},
 		"of another":        {purge.Retention{Default: purge.LeastRetention, Holds: []purge.Hold{{Stream: logs.Provisioning, From: hold.From, To: hold.To}}}, true},
 	} {
-		plan, err := purge.New(store, heads, c.retention).Plan(t.Context(), lab.Stream, lab.December)
+		plan, err := purge.New(store, store, heads, c.retention).Plan(t.Context(), lab.Stream, lab.December)
 		require.NoError(t, err)
 		require.Equal(t, c.dropped, len(plan) > 0 && plan[0].Kept == "", name)
 	}
@@ -122,7 +122,7 @@ func TestAHoldKeepsWhatIsPastItsRetention(t *testing.T) {
 	unsealed, store2 := lab.NewTenant(), lab.NewStore(t)
 	lab.Fill(unsealed, lab.Stream, 60, 11*time.Hour)
 	unsealed.At(t, store2, nil, lab.Start, collect.Options{})
-	plan, err := purge.New(store2, nil, purge.Retention{Default: purge.LeastRetention}).Plan(t.Context(), lab.Stream, lab.December)
+	plan, err := purge.New(store2, store2, nil, purge.Retention{Default: purge.LeastRetention}).Plan(t.Context(), lab.Stream, lab.December)
 	require.NoError(t, err)
 	require.NotEmpty(t, plan)
 	require.Equal(t, "it is not sealed to its end", plan[0].Kept)
@@ -156,12 +156,12 @@ func TestQuarantineIsPurgedByTheSameRule(t *testing.T) {
 	for at, raw := range map[time.Time][]byte{lab.December.Add(-100 * lab.Days): old, lab.December.Add(-lab.Days): recent} {
 		require.NoError(t, store.Quarantine(t.Context(), lab.Stream, []collect.Rejected{{Raw: raw, Hash: entra.HashOf(raw), Reason: "broken"}}, at))
 	}
-	_, err := purge.New(store, nil, purge.Retention{Default: purge.LeastRetention, Holds: []purge.Hold{{From: lab.October, To: lab.November}}}).Run(t.Context(), lab.Execution(), lab.Stream, lab.December)
+	_, err := purge.New(store, store, nil, purge.Retention{Default: purge.LeastRetention, Holds: []purge.Hold{{From: lab.October, To: lab.November}}}).Run(t.Context(), lab.Execution(), lab.Stream, lab.December)
 	require.NoError(t, err)
 	n, err := store.InQuarantine(t.Context(), lab.Stream)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, n, "a hold keeps all: of when they are, nobody can say")
-	_, err = purge.New(store, nil, purge.Retention{Default: purge.LeastRetention}).Run(t.Context(), lab.Execution(), lab.Stream, lab.December)
+	_, err = purge.New(store, store, nil, purge.Retention{Default: purge.LeastRetention}).Run(t.Context(), lab.Execution(), lab.Stream, lab.December)
 	require.NoError(t, err)
 	n, err = store.InQuarantine(t.Context(), lab.Stream)
 	require.NoError(t, err)

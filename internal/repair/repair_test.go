@@ -22,7 +22,7 @@ import (
 func TestEveryReaderOfAProgressRowThatCantBeGoneByFailsForItsStreamAlone(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		restore := l.SealedTwo()
-		purger := purge.New(l.Store, l.Heads, purge.Retention{Default: purge.LeastRetention})
+		purger := purge.New(l.Store, l.Store, l.Heads, purge.Retention{Default: purge.LeastRetention})
 		readers := map[string]func(s entra.Stream) error{
 			"Progress": func(s entra.Stream) error { _, err := l.Store.Progress(l.Context(), s); return err },
 			"State":    func(s entra.Stream) error { _, _, err := l.Store.State(l.Context(), s); return err },

@@ -129,7 +129,7 @@ func journeys() []journey {
 			settled(l)
 			time.Sleep(50 * lab.Days)
 			every(l, 10*time.Minute, time.Hour)
-			months, err := purge.New(l.Store, l.Heads, purge.Retention{Default: purge.LeastRetention}).Run(l.Context(),
+			months, err := purge.New(l.Store, l.Store, l.Heads, purge.Retention{Default: purge.LeastRetention}).Run(l.Context(),
 				lab.Execution(), lab.Stream, time.Now())
 			require.NoError(l, err)
 			require.True(l, months[0].Dropped)

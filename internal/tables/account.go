@@ -43,7 +43,6 @@ func New(cfg Config) (*Account, error) {
 	}
 	a := &Archive{client: client, codec: codec}
 	views := &Views{client: client, codec: codec, archive: a}
-	a.derived = views
 	return &Account{
 		Archive:   a,
 		Views:     views,

@@ -444,6 +444,7 @@ func TestVerifyingTheIndexBesideAPurgeNamesNothing(t *testing.T) {
 			_, err = a.store.Commit(ctx, lease, p, rows, nil)
 			require.NoError(t, err)
 			require.NoError(t, a.store.DropMonth(ctx, window.Stream, today))
+			require.NoError(t, a.store.DropViews(ctx, window.Stream, today))
 		}}
 		reader := between.store(t)
 		require.Empty(t, flawsOf(t, reader.Flaws(t.Context(), window.Stream, today, today.AddDate(0, 0, 1))), "before request %d", at)

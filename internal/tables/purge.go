@@ -39,9 +39,6 @@ func (a *Archive) DropMonth(ctx context.Context, stream entra.Stream, month time
 	if err := a.client.DropTable(ctx, TableName(w)); err != nil {
 		return err
 	}
-	if err := a.derived.dropMonth(ctx, stream, month); err != nil {
-		return err
-	}
 	if err := a.client.DropRows(ctx, leavesTable(w), string(stream), ""); err != nil {
 		return err
 	}

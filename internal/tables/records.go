@@ -21,13 +21,7 @@ import (
 type Archive struct {
 	client  *rows.Client
 	codec   *codec
-	derived monthDropper
 	commits atomic.Int64 // made by this process; numbers their marks
-}
-
-// monthDropper is what is derived from records, as far as a purge has to drop it with them.
-type monthDropper interface {
-	dropMonth(ctx context.Context, stream entra.Stream, month time.Time) error
 }
 
 // refused is an error of the kernel as the archive's users know it.

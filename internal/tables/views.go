@@ -21,8 +21,8 @@ type Views struct {
 	archive *Archive // has the records
 }
 
-// dropMonth is monthDropper's.
-func (v *Views) dropMonth(ctx context.Context, stream entra.Stream, month time.Time) error {
+// DropViews is purge.Views's: it drops the index of a month.
+func (v *Views) DropViews(ctx context.Context, stream entra.Stream, month time.Time) error {
 	return v.client.DropRows(ctx, indexTable(month), string(stream), "")
 }
 

@@ -57,7 +57,7 @@ func (l *Lab) SealOctober() (contents int64) {
 }
 
 func (l *Lab) Purger(store purge.Store, r purge.Retention) *purge.Purger {
-	return purge.New(store, l.Heads, r)
+	return purge.New(store, l.Store, l.Heads, r)
 }
 
 // Purge runs the Purge of a store.
