@@ -121,6 +121,7 @@ func pages(root, folder string) (map[string]string, error) {
 
 func main() {
 	folder := flag.String("docs", "docs", "the folder whose files are written")
+	definitionFile := flag.String("connector", connectorFile, "the connector's definition, which is written, too")
 	flag.Parse()
 	made, err := pages(".", *folder)
 	var definition string
@@ -128,7 +129,7 @@ func main() {
 		definition, err = connector()
 	}
 	if err == nil {
-		err = os.WriteFile(connectorFile, []byte(definition), 0o644)
+		err = os.WriteFile(*definitionFile, []byte(definition), 0o644)
 	}
 	if err == nil {
 		for name, text := range made {
