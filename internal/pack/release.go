@@ -26,7 +26,7 @@ const BinarySum = "handler.sha256"
 // released are the files of the repository that go with the app: patterns of package path, by folder.
 // Whatever else lies there, such as parameters of somebody's own, stays there.
 var released = map[string][]string{
-	"docs": {"cost.md", "deploy.md", "http.md", "permissions.md", "power-automate.md", "power-bi.md", "proof.md", "releases.md",
+	"docs": {"architecture.md", "cost.md", "deploy.md", "http.md", "permissions.md", "power-automate.md", "power-bi.md", "proof.md", "releases.md",
 		"runbook.md", "security.md", "settings.md", "storage-explorer.md", "tables.md"},
 	"infra": {"*.sh", "*.jq", "*.bicep", "modules/*.bicep", "azuredeploy.json", "portal.json", "upgrade.json",
 		"approles.json", "entraapi.json", "bicepconfig.json", "functions.txt", "release.txt",
@@ -42,7 +42,7 @@ func Release(root, layout, app, file string) error {
 		{name: path.Join(Released, "entraledger.zip"), from: app},
 		{name: path.Join(Released, Notices), from: filepath.Join(layout, Notices)},
 	}
-	for _, name := range []string{"LICENSE", "README.md"} {
+	for _, name := range []string{"CONTRIBUTING.md", "LICENSE", "README.md"} {
 		files = append(files, packed{name: path.Join(Released, name), from: filepath.Join(root, name)})
 	}
 	var missing []string

@@ -24,7 +24,7 @@ func released(t *testing.T, own ...string) ([]byte, map[string][]byte) {
 	for _, folder := range []string{"infra", "docs"} {
 		require.NoError(t, os.CopyFS(filepath.Join(root, folder), os.DirFS(filepath.Join(repository, folder))))
 	}
-	for _, name := range []string{"README.md", "LICENSE"} {
+	for _, name := range []string{"README.md", "LICENSE", "CONTRIBUTING.md"} {
 		data, err := os.ReadFile(filepath.Join(repository, name))
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(root, name), data, 0o644))

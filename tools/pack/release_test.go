@@ -30,7 +30,7 @@ func copied(t *testing.T, root string) string {
 	for _, name := range []string{"functions", "handler", "internal", "infra", "docs"} {
 		require.NoError(t, os.CopyFS(filepath.Join(elsewhere, name), os.DirFS(filepath.Join(root, name))))
 	}
-	for _, name := range []string{"go.mod", "go.sum", "host.json", "README.md", "LICENSE"} {
+	for _, name := range []string{"go.mod", "go.sum", "host.json", "README.md", "LICENSE", "CONTRIBUTING.md"} {
 		data, err := os.ReadFile(filepath.Join(root, name))
 		require.NoError(t, err)
 		require.NoError(t, os.WriteFile(filepath.Join(elsewhere, name), data, 0o644))

@@ -30,7 +30,7 @@ func Reference(functions []web.Function) (string, error) {
 		if o.ID == "" {
 			return nil
 		}
-		fmt.Fprintf(&b, "\n### %s\n\n`%s`. %s\n", o.ID, address(bound, o), o.Text)
+		fmt.Fprintf(&b, "\n### %s\n\n`%s`\n\n%s\n", o.ID, address(bound, o), sentences(o.Text))
 		parameterTable(&b, o)
 		if o.Body != nil {
 			if err := columnTable(&b, "key of the body", o.Body); err != nil {
@@ -44,6 +44,9 @@ func Reference(functions []web.Function) (string, error) {
 	})
 	return b.String() + "\n", err
 }
+
+// sentences puts each of a text on a line of its own.
+func sentences(text string) string { return strings.ReplaceAll(text, ". ", ".\n") }
 
 func each(functions []web.Function, do func(web.Function, web.Binding, web.Operation) error) error {
 	for _, f := range functions {
