@@ -20,7 +20,7 @@ import "github.com/entraledger/entraledger/internal/entra"
 
 func printJobs() *Log {
 	return &Log{
-		Stream: "printJobs", Title: "what was printed",
+		Stream: "printJobs", Title: "what was printed", Source: MicrosoftGraph(),
 		Collection: "printJobs", Unfiltered: true, Forms: []string{entra.FormBeta},
 		TimeProperty: "printedDateTime", Ordered: true, Strict: true,
 		Licensed: true, Permission: "PrintJob.Read.All", Alternative: "PrintJob.ReadBasic.All",
