@@ -25,7 +25,10 @@ const functionKey = "function-key-27ac"
 // token is how every token begins that the tenant issues: a JWT's head.
 var token = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{10,}`)
 
-// secretsIn finds what nobody may read in a log, an error or an answer.
+// secretsIn finds what must not be in a log, an error or an answer. What keeps it out: web's fail logs
+// a refusal by its code alone, and its Error shows no text of an error without a code; Link takes the
+// key out of a link; graph's checkHost sends no token to another host; settings name no value of a
+// connection string.
 func (s *system) secretsIn(text string) (found []string) {
 	for _, part := range strings.Split(s.env["ARCHIVE_STORAGE"], ";") {
 		if key, ok := strings.CutPrefix(part, "AccountKey="); ok && strings.Contains(text, key) {

@@ -8,7 +8,7 @@ import (
 // Code classes an error by what has to happen next. It is the `code` of an error answer over HTTP.
 type Code string
 
-// The codes. Their HTTP statuses stand in one place, package answer.
+// The codes. Their HTTP statuses are in one place: package web, answer.go.
 const (
 	CodeBadRequest      Code = "badRequest"         // the caller has to change the request
 	CodeNotFound        Code = "notFound"           // there is no such thing
