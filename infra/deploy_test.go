@@ -292,5 +292,5 @@ func TestTheNamesBesideTheScriptsAreTheFunctions(t *testing.T) {
 	}
 	data, err := os.ReadFile("functions.txt")
 	require.NoError(t, err)
-	require.Equal(t, names, strings.Fields(string(data)), "ls functions > infra/functions.txt")
+	require.Equal(t, names, strings.Fields(string(data)), "run make docs")
 }

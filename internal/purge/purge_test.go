@@ -45,6 +45,27 @@ func readBack(t *testing.T, store *tablestest.Store) (n int) {
 	return n
 }
 
+// views notes of which months it had to drop what was computed.
+type views struct {
+	purge.Views
+	dropped []time.Time
+}
+
+func (v *views) DropViews(ctx context.Context, s entra.Stream, month time.Time) error {
+	v.dropped = append(v.dropped, month)
+	return v.Views.DropViews(ctx, s, month)
+}
+
+func TestWhatWasComputedFromAMonthIsDroppedWithIt(t *testing.T) {
+	_, store, heads, _ := lab.SealedArchive(t, 60, 29*lab.Days)
+	computed := &views{Views: store}
+	months, err := purge.New(store, computed, heads, purge.Retention{Default: purge.LeastRetention}).
+		Run(t.Context(), lab.Execution(), lab.Stream, lab.December)
+	require.NoError(t, err)
+	require.True(t, months[0].Dropped)
+	require.Equal(t, []time.Time{lab.October}, computed.dropped)
+}
+
 func TestAMonthPastItsRetentionIsDroppedAndTheLogSaysSo(t *testing.T) {
 	tn, store, heads, _ := lab.SealedArchive(t, 600, 29*lab.Days)
 	inOctober := 0

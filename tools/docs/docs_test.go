@@ -29,6 +29,9 @@ func TestTheConnectorSaysWhatTheCodeSays(t *testing.T) {
 	have, err := os.ReadFile(filepath.Join("..", "..", connectorFile))
 	require.NoError(t, err)
 	require.Equal(t, want, string(have), "the connector is not as the code has it: run make docs")
+	have, err = os.ReadFile(filepath.Join("..", "..", functionsFile))
+	require.NoError(t, err)
+	require.Equal(t, functionNames(), string(have), "the list of functions is not as the code has it: run make docs")
 }
 
 func TestAPageWithoutAMarkIsRefused(t *testing.T) {

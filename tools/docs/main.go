@@ -1,7 +1,7 @@
 // Docs writes the parts of docs/ that come from the code: settings, permissions, the logs with
-// their tables and files, the HTTP functions, and what everything costs; and the definition of the
-// connector. Run it as make docs; a test fails where they
-// have drifted apart.
+// their tables and files, the HTTP functions, and what everything costs; the definition of the
+// connector; and the names of the functions, for the scripts that deploy them. Run it as make docs;
+// a test fails where they have drifted apart.
 package main
 
 import (
@@ -122,6 +122,7 @@ func pages(root, folder string) (map[string]string, error) {
 func main() {
 	folder := flag.String("docs", "docs", "the folder whose files are written")
 	definitionFile := flag.String("connector", connectorFile, "the connector's definition, which is written, too")
+	namesFile := flag.String("functions", functionsFile, "the list of the functions, which is written, too")
 	flag.Parse()
 	made, err := pages(".", *folder)
 	var definition string
@@ -130,6 +131,9 @@ func main() {
 	}
 	if err == nil {
 		err = os.WriteFile(*definitionFile, []byte(definition), 0o644)
+	}
+	if err == nil {
+		err = os.WriteFile(*namesFile, []byte(functionNames()), 0o644)
 	}
 	if err == nil {
 		for name, text := range made {
