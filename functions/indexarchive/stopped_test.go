@@ -26,12 +26,21 @@ type stoppedIndexer struct {
 	err  error // what else is wrong with that day
 }
 
-func (s *stoppedIndexer) IndexDay(ctx context.Context, d derive.Day, state derive.IndexedDay, again bool) (int, error) {
+// Kept is derive.Store's.
+func (s *stoppedIndexer) Kept(v derive.View) derive.Keeper { return stoppedKeeper{s.Store.Kept(v), s} }
+
+type stoppedKeeper struct {
+	derive.Keeper
+	by *stoppedIndexer
+}
+
+func (k stoppedKeeper) PutRows(ctx context.Context, d derive.Draft, made []derive.Row) (derive.Together, error) {
+	s := k.by
 	if s.left--; s.left < 0 {
 		s.stop()
-		return 0, errors.Join(ctx.Err(), s.err)
+		return derive.Together{}, errors.Join(ctx.Err(), s.err)
 	}
-	return s.Store.IndexDay(ctx, d, state, again)
+	return k.Keeper.PutRows(ctx, d, made)
 }
 
 func TestAStoppedRunOfIndexarchiveIsHandedOverOnlyAfterADay(t *testing.T) {

@@ -128,6 +128,12 @@ func (h *Writer) Saved() Progress {
 	return h.last
 }
 
+// Fence is the number of this owner among those of the stream: later ones have higher numbers.
+func (h *Writer) Fence() int64 {
+	defer h.lock()()
+	return h.lease.Fence
+}
+
 // Lost tells whether another execution has taken the lease.
 func (h *Writer) Lost() bool {
 	defer h.lock()()

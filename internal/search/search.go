@@ -109,7 +109,7 @@ func (q *Question) OnlyID(id string) { q.plan.IDs = []string{id} }
 // Archive is what is searched.
 type Archive interface {
 	records.Reader
-	derive.Indexed
+	derive.Searchable
 	ledger.Reader
 }
 

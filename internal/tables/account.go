@@ -89,7 +89,7 @@ func (a *Account) Evidence() Evidence {
 var (
 	_ purge.Store         = (*Archive)(nil)
 	_ records.Reader      = (*Archive)(nil)
-	_ derive.Index        = (*Views)(nil)
+	_ derive.Finder       = (*Views)(nil)
 	_ verify.Beside       = (*Audit)(nil)
 	_ repair.Store        = Evidence{}
 	_ verify.Prover       = Evidence{}

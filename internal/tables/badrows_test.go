@@ -319,8 +319,7 @@ func TestTheIndexIsMadeOfTheRecords(t *testing.T) {
 	row["UserId"] = "mallory"
 	past.put(tables.TableName(window), row)
 	day := hour.Truncate(24 * time.Hour)
-	_, err := store.IndexDay(t.Context(), derive.Day{Stream: window.Stream, Start: day}, derive.IndexedDay{}, false)
-	require.NoError(t, err)
+	indexDay(t, store, day, derive.Revision{})
 	for user, known := range map[string]int{"alice": 1, "mallory": 0} {
 		hours, err := store.HoursOf(t.Context(), window.Stream, derive.Value{Column: "UserId", Text: user}, day, day.AddDate(0, 0, 1))
 		require.NoError(t, err)

@@ -170,7 +170,9 @@ func (m *monthIndex) take(ctx context.Context, body []byte) error {
 		if state == differs {
 			return m.again(ctx, key, day)
 		}
-		m.days[day], m.checked[day] = of, state == agrees
+		if of.version == derive.Index().Version { // nothing goes by another one's
+			m.days[day], m.checked[day] = of, state == agrees
+		}
 		return nil
 	}
 	row, state := parseIndexRow(m.table, m.of.stream, body)
@@ -219,7 +221,7 @@ func (m *monthIndex) hold(row indexRow) heldRow {
 
 // good are the days by which searches go, with the seals that they have now. A day that has others
 // than the index says is among them only if a search would go by it all the same.
-func (m *monthIndex) good(ctx context.Context) (map[time.Time]derive.IndexedDay, error) {
+func (m *monthIndex) good(ctx context.Context) (map[time.Time]derive.Revision, error) {
 	search, err := derive.NewSearch(ctx, m.searched(), m.of.stream)
 	if entra.CodeOf(err) == entra.CodeTampered || err == nil && search == nil {
 		return nil, nil // the ledger is what is wrong, or nothing goes by the index
@@ -227,13 +229,14 @@ func (m *monthIndex) good(ctx context.Context) (map[time.Time]derive.IndexedDay,
 	if err != nil {
 		return nil, err
 	}
-	states, err := derive.IndexableDays(ctx, m.of.in.archive, m.of.stream, m.month, m.month.AddDate(0, 1, 0))
+	now, err := derive.VouchedFor(ctx, m.of.in.archive, derive.Index(), m.of.stream, m.month, m.month.AddDate(0, 1, 0))
 	if entra.CodeOf(err) == entra.CodeTampered {
 		return nil, nil
 	}
-	for day := range states {
-		if !search.Uses(day) {
-			delete(states, day)
+	states := make(map[time.Time]derive.Revision)
+	for day, is := range now {
+		if search.Uses(day) {
+			states[day] = is.Revision
 		}
 	}
 	return states, err
@@ -256,16 +259,16 @@ func (m *monthIndex) stillGood(ctx context.Context, day time.Time) (bool, error)
 	}
 	_, is, parsed := parseIndexedDay(m.table, m.of.stream, body)
 	state, used := now[day]
-	return parsed != differs && is == m.days[day] && used && state == m.days[day].IndexedDay, nil
+	return parsed != differs && is == m.days[day] && used && state == m.days[day].Revision, nil
 }
 
 // day compares the rows of a day with those that its records make.
-func (m *monthIndex) day(ctx context.Context, day time.Time, now derive.IndexedDay) error {
+func (m *monthIndex) day(ctx context.Context, day time.Time, now derive.Revision) error {
 	row, indexed := m.days[day]
-	if !indexed || now == (derive.IndexedDay{}) {
+	if !indexed || now == (derive.Revision{}) {
 		return nil
 	}
-	if row.IndexedDay != now {
+	if row.Revision != now {
 		return m.otherSeals(ctx, day)
 	}
 	made, err := m.make(ctx, day)
@@ -274,7 +277,7 @@ func (m *monthIndex) day(ctx context.Context, day time.Time, now derive.IndexedD
 	}
 	stored := m.rows[day]
 	slices.SortFunc(stored, func(a, b heldRow) int { return cmp.Compare(a.key, b.key) })
-	wanted := made.sealed.rows(day.Format("02"))
+	wanted := indexRows(day.Format("02"), made.sealed.Rows())
 	lacking := m.lacking(wanted, stored)
 	wrong := make(map[string]string) // by row
 	for _, want := range lacking {
@@ -336,7 +339,7 @@ func (m *monthIndex) otherSeals(ctx context.Context, day time.Time) error {
 	}
 	_, of, parsed := parseIndexedDay(m.table, m.of.stream, body)
 	state, used := now[day]
-	if !used || parsed == differs || of.IndexedDay == state {
+	if !used || parsed == differs || of.Revision == state {
 		return nil
 	}
 	return m.of.found(verify.DiffDerived, m.table, key, day,
@@ -366,19 +369,19 @@ func (m *monthIndex) lacks(ctx context.Context, want indexRow, wrong map[string]
 
 // madeIndex is the index of a day, made from its records.
 type madeIndex struct {
-	sealed *dayIndex // of the contents that its seals list
-	all    *dayIndex // of those that came since, too
-	whole  bool      // both are the same, and every record could be read
-	gaps   bool      // one could not be read
+	sealed *derive.DayIndex // of the contents that its seals list
+	all    *derive.DayIndex // of those that came since, too
+	whole  bool             // both are the same, and every record could be read
+	gaps   bool             // one could not be read
 }
 
 // make indexes a day anew from the rows' columns: that these are what the records make, verify
 // finds out where it reads the records, and they need not be read twice.
 func (m *monthIndex) make(ctx context.Context, day time.Time) (*madeIndex, error) {
-	out := &madeIndex{sealed: newDayIndex(m.of.stream), all: newDayIndex(m.of.stream), whole: true}
+	out := &madeIndex{sealed: derive.NewDayIndex(m.of.stream), all: derive.NewDayIndex(m.of.stream), whole: true}
 	table := TableName(entra.Window{Stream: m.of.stream, Start: day})
 	query := rows.Query{Filter: rows.Spanning(day.Format(entra.HourFormat), day.AddDate(0, 0, 1).Format(entra.HourFormat)),
-		Columns: "PartitionKey,RowKey,Id,FirstSeen," + strings.Join(out.all.columns, ",")}
+		Columns: "PartitionKey,RowKey,Id,FirstSeen," + strings.Join(out.all.Columns(), ",")}
 	for body, err := range m.of.in.client.Scan(ctx, table, query) {
 		if err != nil {
 			return out, err
@@ -405,12 +408,12 @@ func (d *madeIndex) add(body []byte, log map[time.Time]hourSeals) {
 		at.key.ID = row["Id"]
 	}
 	column := func(name string) string { return row[name] }
-	d.all.add(at.key.ID, at.key.Time.Hour(), column)
+	d.all.Add(at.key.ID, at.key.Time.Hour(), column)
 	if seen.After(log[hour].last) {
 		d.whole = false
 		return
 	}
-	d.sealed.add(at.key.ID, at.key.Time.Hour(), column)
+	d.sealed.Add(at.key.ID, at.key.Time.Hour(), column)
 }
 
 // textColumns reads the columns of a row; ok is false where one is no text.
@@ -441,7 +444,7 @@ func (m *monthIndex) extras(ctx context.Context, day time.Time, made *madeIndex,
 		}
 	}
 	wanted := make(map[uint64]indexRow)
-	for _, row := range made.all.rows(day.Format("02")) {
+	for _, row := range indexRows(day.Format("02"), made.all.Rows()) {
 		wanted[maphash.String(m.seed, row.key)] = row
 	}
 	suspects := make(map[uint64]bool)

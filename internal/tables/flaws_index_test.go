@@ -150,9 +150,24 @@ func indexedDay(t *testing.T) *account {
 }
 
 func (a *account) index(entries int64) {
-	_, err := a.store.IndexDay(a.Context(), derive.Day{Stream: window.Stream, Start: today}, derive.IndexedDay{LastSeal: entries - 1, Seals: entries}, true)
-	require.NoError(a, err)
-	require.NoError(a, a.store.SetIndexedUpTo(a.Context(), window.Stream, entries))
+	indexDay(a, a.store, today, derive.Revision{LastSeal: entries - 1, Seals: entries})
+	require.NoError(a, a.store.Kept(derive.Index()).SetMark(a.Context(), window.Stream, entries))
+}
+
+// indexDay indexes a day as it is, whatever the ledger says.
+func indexDay(t testing.TB, store *tablestest.Store, day time.Time, as derive.Revision) {
+	t.Helper()
+	view := derive.Index()
+	period, keeper := view.Period(window.Stream, day), store.Kept(view)
+	made, err := derive.Compute(t.Context(), store, view, period, []ledger.Span{{From: period.Start, To: period.End}})
+	require.NoError(t, err)
+	stamps, err := keeper.Stamps(t.Context(), window.Stream, period.Start, period.End)
+	require.NoError(t, err)
+	stamp := derive.Stamp{State: derive.StampMade, Revision: as, Version: view.Version}
+	stamp.Together, err = keeper.PutRows(t.Context(), derive.Draft{Period: period, Was: stamps[period.Start]}, made)
+	require.NoError(t, err)
+	_, err = keeper.PutStamp(t.Context(), period, stamp)
+	require.NoError(t, err)
 }
 
 // finds tells whether a search by the index comes to an hour.
@@ -344,10 +359,9 @@ func TestADayThatWaitsToBeSealedAgainIsNoFlaw(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, a.flaws(), "the log tells searches of it")
 	require.True(t, a.finds(derive.Value{Text: late.ID}, 5))
-	require.NoError(t, a.store.SetIndexedUpTo(t.Context(), window.Stream, 25))
+	require.NoError(t, a.store.Kept(derive.Index()).SetMark(t.Context(), window.Stream, 25))
 	a.named(verify.DiffDerived, indexTable, "day!21")
-	_, err = a.store.IndexDay(t.Context(), derive.Day{Stream: window.Stream, Start: today}, derive.IndexedDay{LastSeal: 24, Seals: 25}, true)
-	require.NoError(t, err)
+	indexDay(t, a.store, today, derive.Revision{LastSeal: 24, Seals: 25})
 	require.Empty(t, a.flaws())
 }
 
@@ -417,9 +431,8 @@ func TestVerifyingTheIndexBesideWhoMakesItNamesNothing(t *testing.T) {
 			_, err = a.store.Commit(ctx, lease, p, []ledger.Coverage{{Window: w, State: ledger.WindowSealed, Seals: 2, LastSeal: 24, Records: 3}},
 				[]seal.Seal{{Window: w, Number: 24, Leaves: 3, SealedAt: today.AddDate(0, 0, 10)}})
 			require.NoError(t, err)
-			_, err = a.store.IndexDay(ctx, derive.Day{Stream: window.Stream, Start: today}, derive.IndexedDay{LastSeal: 24, Seals: 25}, true)
-			require.NoError(t, err)
-			require.NoError(t, a.store.SetIndexedUpTo(ctx, window.Stream, 25))
+			indexDay(t, a.store, today, derive.Revision{LastSeal: 24, Seals: 25})
+			require.NoError(t, a.store.Kept(derive.Index()).SetMark(ctx, window.Stream, 25))
 		}}
 		reader := between.store(t)
 		require.Empty(t, flawsOf(t, reader.Flaws(t.Context(), window.Stream, today, today.AddDate(0, 0, 1))), "before request %d", at)

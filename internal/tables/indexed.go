@@ -15,7 +15,7 @@ import (
 // What a search asks of the index. A row that is not what was written is no error: its day is
 // searched whole, and the log has a warning.
 
-// IndexedUpTo is derive.Indexed's.
+// IndexedUpTo is derive.Searchable's.
 func (v *Views) IndexedUpTo(ctx context.Context, stream entra.Stream) (int64, error) {
 	got, err := v.client.Get(ctx, coverageTable, string(stream), indexedMark, "read how far "+string(stream)+" is indexed")
 	if rows.IsMissing(err) {
@@ -56,27 +56,27 @@ func (v *Views) eachMonth(ctx context.Context, stream entra.Stream, first, to ti
 	return nil
 }
 
-// IndexedDays is derive.Index's.
+// IndexedDays is derive.Finder's.
 func (v *Views) IndexedDays(ctx context.Context, stream entra.Stream,
 	from, to time.Time) (map[time.Time]derive.KnownDay, error) {
 	out := make(map[time.Time]derive.KnownDay)
 	err := v.eachMonth(ctx, stream, from, to, dayMark, dayMark+"~", func(month time.Time, body []byte) bool {
 		key, of, state := parseIndexedDay(indexTable(month), stream, body)
 		day, ok := dayOf(month, key)
-		if ok && state != differs {
-			out[day] = derive.KnownDay{IndexedDay: of.IndexedDay, Checked: state == agrees}
+		if ok && state != differs && of.version == derive.Index().Version {
+			out[day] = derive.KnownDay{Revision: of.Revision, Checked: state == agrees}
 		}
 		return ok && state != differs
 	})
 	return out, err
 }
 
-// HoursOf is derive.Index's.
+// HoursOf is derive.Finder's.
 func (v *Views) HoursOf(ctx context.Context, stream entra.Stream, value derive.Value,
 	from, to time.Time) (map[time.Time]derive.Found, error) {
 	out := make(map[time.Time]derive.Found)
-	prefix := value.Column + "!" + rows.Escape(entra.Clip(value.Text, maxIDLength)) + "!"
-	bucket, hash := idHash(value.Text)
+	prefix := value.Column + "!" + rows.Escape(derive.ClipValue(value.Text)) + "!"
+	bucket, hash := derive.IDHash(value.Text)
 	if value.Column == "" {
 		prefix = idMark + bucket + "!"
 	}
@@ -89,8 +89,8 @@ func (v *Views) HoursOf(ctx context.Context, stream entra.Stream, value derive.V
 		found, again := out[day]
 		found.Hours |= row.hours
 		for one := range slices.Chunk(row.ids, idBytes) {
-			if bytes.Equal(one[:idHashBytes], hash) {
-				found.Hours |= 1 << one[idHashBytes]
+			if bytes.Equal(one[:derive.IDHashBytes], hash) {
+				found.Hours |= 1 << one[derive.IDHashBytes]
 			}
 		}
 		found.Checked = state == agrees && (found.Checked || !again)

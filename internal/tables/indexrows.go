@@ -1,8 +1,6 @@
 package tables
 
 import (
-	"bytes"
-	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
@@ -14,9 +12,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/derive"
 	"github.com/entraledger/entraledger/internal/entra"
-	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables/rows"
-	"github.com/entraledger/entraledger/internal/verify"
 )
 
 // The index of a month is a table; PartitionKey is the stream. RowKey is <column>!<value>!<day> for
@@ -26,64 +22,10 @@ import (
 // together. In the ledger's table a row says up to which entry of the log the index was brought.
 // Each row has a check.
 const (
-	dayMark     = "day!"
-	idMark      = "id!"
-	idBuckets   = 64
-	idHashBytes = 5
-	idBytes     = idHashBytes + 1
+	dayMark = "day!"
+	idMark  = derive.IDMark
+	idBytes = derive.IDBytes
 )
-
-func idHash(id string) (bucket string, hash []byte) {
-	sum := sha256.Sum256([]byte(id))
-	return fmt.Sprintf("%02d", sum[0]%idBuckets), sum[1 : 1+idHashBytes]
-}
-
-// dayIndex is what a day's records hold.
-type dayIndex struct {
-	columns []string
-	values  map[string]derive.Hours // by <column>!<value>
-	ids     map[string][]byte       // by bucket
-}
-
-func newDayIndex(stream entra.Stream) *dayIndex {
-	return &dayIndex{columns: logs.Of(stream).IndexedColumns(), values: make(map[string]derive.Hours),
-		ids: make(map[string][]byte)}
-}
-
-// take adds a content. Of one that can't be read only the id is known, as its key has it.
-func (d *dayIndex) take(got verify.Inspected, rec entra.Record) error {
-	if got.Problem == "" {
-		d.addRecord(rec)
-		return nil
-	}
-	if at, err := parseRowKey(got.Row); err == nil && at.whole && at.part == 0 {
-		d.add(at.key.ID, at.key.Time.Hour(), func(string) string { return "" })
-	}
-	return nil
-}
-
-// add adds a content of a record. column gives the text of a column; empty: there is none.
-func (d *dayIndex) add(id string, hour int, column func(name string) string) {
-	bucket, hash := idHash(id)
-	d.ids[bucket] = append(append(d.ids[bucket], hash...), byte(hour))
-	for _, name := range d.columns {
-		if text := column(name); text != "" {
-			d.values[name+"!"+rows.Escape(entra.Clip(text, maxIDLength))] |= 1 << hour
-		}
-	}
-}
-
-// addRecord adds a record by what its bytes say.
-func (d *dayIndex) addRecord(rec entra.Record) {
-	d.add(rec.ID, rec.Time.Hour(), func(name string) string {
-		for _, col := range rec.Columns {
-			if col.Name == name && !col.IsInt {
-				return col.Text
-			}
-		}
-		return ""
-	})
-}
 
 // indexRow is a row of the index: its key, and what it holds.
 type indexRow struct {
@@ -92,13 +34,13 @@ type indexRow struct {
 	ids   []byte       // of a bucket
 }
 
-// content is what a row's check is of.
-func (r indexRow) content() []byte {
-	if r.ids == nil {
-		return binary.BigEndian.AppendUint32([]byte("hours"), uint32(r.hours))
-	}
-	return append([]byte("ids"), r.ids...)
+func newIndexRow(key string, content []byte) indexRow {
+	is := derive.ParseIndexed(content)
+	return indexRow{key: key, hours: is.Hours, ids: is.IDs}
 }
+
+// content is what a row's check is of.
+func (r indexRow) content() []byte { return derive.Indexed{Hours: r.hours, IDs: r.ids}.Content() }
 
 func (r indexRow) check(table string, stream entra.Stream) []byte {
 	return checkOf(table, string(stream), r.key, r.content())
@@ -139,59 +81,62 @@ func parseIndexRow(table string, stream entra.Stream, body []byte) (indexRow, ch
 	return out, compareCheck(row, out.check(table, stream))
 }
 
-// with adds what another row of the same key holds: what the index knows only grows, so an older
-// state of a day that is written late hides nothing.
+// with adds what another row of the same key holds.
 func (r indexRow) with(other indexRow) (sum indexRow, grown bool) {
-	sum = indexRow{key: r.key, hours: r.hours | other.hours, ids: other.ids}
-	grown = sum.hours != other.hours
-	known := make(map[[idBytes]byte]bool)
-	for one := range slices.Chunk(other.ids, idBytes) {
-		if len(one) == idBytes {
-			known[[idBytes]byte(one)] = true
-		}
-	}
-	for one := range slices.Chunk(r.ids, idBytes) {
-		if !known[[idBytes]byte(one)] {
-			sum.ids, grown = append(slices.Clip(sum.ids), one...), true
-		}
-	}
-	if r.ids != nil && sum.ids == nil {
-		sum.ids = []byte{}
-	}
-	return sum, grown
+	all, grown := derive.Indexed{Hours: r.hours, IDs: r.ids}.With(derive.Indexed{Hours: other.hours, IDs: other.ids})
+	return indexRow{key: r.key, hours: all.Hours, ids: all.IDs}, grown
 }
 
-// rows are the day's rows of the index, in the order of their keys.
-func (d *dayIndex) rows(day string) []indexRow {
-	var out []indexRow
-	for value, hours := range d.values {
-		out = append(out, indexRow{key: value + "!" + day, hours: hours})
-	}
-	for bucket, ids := range d.ids {
-		out = append(out, indexRow{key: idMark + bucket + "!" + day, ids: inOrder(ids)})
+// indexRows are a day's rows as they are stored, in the order of their keys.
+func indexRows(day string, made []derive.Row) []indexRow {
+	out := make([]indexRow, len(made))
+	for i, row := range made {
+		column, value, _ := strings.Cut(row.Key, "!")
+		out[i] = newIndexRow(column+"!"+rows.Escape(value)+"!"+day, row.Content)
 	}
 	slices.SortFunc(out, func(a, b indexRow) int { return strings.Compare(a.key, b.key) })
 	return out
 }
 
-// inOrder sorts the ids of a bucket, so that the row is the same in whatever order the records
-// came.
-func inOrder(ids []byte) []byte {
-	all := slices.Collect(slices.Chunk(ids, idBytes))
-	slices.SortFunc(all, bytes.Compare)
-	return bytes.Join(all, nil)
-}
-
-// indexedDay is the row that says that a day is indexed: as of which seals, and how many rows its
-// records make, with the sum of their checks.
+// indexedDay is the row that says that a day is indexed: as of which seals, by which version of the
+// index, and what rows its records make, with the sum of their checks. The first version says
+// nothing of itself.
 type indexedDay struct {
-	derive.IndexedDay
-	rows int
-	sum  uint64
+	derive.Revision
+	version int
+	rows    int
+	sum     uint64
 }
 
-func newIndexedDay(table string, stream entra.Stream, state derive.IndexedDay, rows []indexRow) indexedDay {
-	out := indexedDay{IndexedDay: state, rows: len(rows)}
+// versionColumn names the version of a view, where it is not the first.
+const versionColumn = "Version"
+
+// versioned adds a version to what a check is of.
+func versioned(content []byte, version int) []byte {
+	if version > 1 {
+		content = fmt.Append(content, " version ", version)
+	}
+	return content
+}
+
+// versionOf reads a version.
+func versionOf(row gjson.Result) (int, bool) {
+	column := row.Get(versionColumn)
+	if !rows.Given(column) {
+		return 1, true
+	}
+	n, ok := rows.WholeNumber(column)
+	return int(n), ok && n > 1
+}
+
+func putVersion(b *rows.Builder, version int) {
+	if version > 1 {
+		b.Int32(versionColumn, int32(version))
+	}
+}
+
+func newIndexedDay(table string, stream entra.Stream, state derive.Revision, rows []indexRow) indexedDay {
+	out := indexedDay{Revision: state, version: derive.Index().Version, rows: len(rows)}
 	for _, row := range rows {
 		out.sum += number64(row.check(table, stream))
 	}
@@ -200,13 +145,14 @@ func newIndexedDay(table string, stream entra.Stream, state derive.IndexedDay, r
 
 func (d indexedDay) check(table string, stream entra.Stream, key string) []byte {
 	content := fmt.Append([]byte("day"), d.LastSeal, " ", d.Seals, " ", d.rows, " ", d.sum)
-	return checkOf(table, string(stream), key, content)
+	return checkOf(table, string(stream), key, versioned(content, d.version))
 }
 
 func (d indexedDay) encode(table string, stream entra.Stream, key string) []byte {
 	b := rows.NewEntity(string(stream), key, 256)
 	b.Text("LastSeal", fmt.Sprint(d.LastSeal))
 	b.Text("Seals", fmt.Sprint(d.Seals))
+	putVersion(b, d.version)
 	b.Int32("Rows", int32(d.rows))
 	b.Binary("Sum", binary.BigEndian.AppendUint64(nil, d.sum))
 	b.Binary(checkColumn, d.check(table, stream, key))
@@ -217,10 +163,11 @@ func (d indexedDay) encode(table string, stream entra.Stream, key string) []byte
 func parseIndexedDay(table string, stream entra.Stream, body []byte) (key string, out indexedDay, state checkState) {
 	row := gjson.ParseBytes(body)
 	key = row.Get("RowKey").Str
-	var ok, more bool
+	var ok, more, known bool
 	out.LastSeal, ok = rows.WholeNumber(row.Get("LastSeal"))
 	out.Seals, more = rows.WholeNumber(row.Get("Seals"))
-	if ok = ok && more; !ok || out.LastSeal < 0 || out.Seals < 0 {
+	out.version, known = versionOf(row)
+	if !ok || !more || !known || out.LastSeal < 0 || out.Seals < 0 {
 		return key, out, differs
 	}
 	if !rows.Given(row.Get(checkColumn)) {
@@ -235,19 +182,33 @@ func parseIndexedDay(table string, stream entra.Stream, body []byte) (key string
 	return key, out, compareCheck(row, out.check(table, stream, key))
 }
 
-// indexedCheck is the check of the row that says how far the index was brought.
-func indexedCheck(stream entra.Stream, entries int64) []byte {
-	return checkOf(coverageTable, string(stream), indexedMark, fmt.Append(nil, entries))
+// encodeIndexed is the row that says how far the index was brought.
+func encodeIndexed(stream entra.Stream, entries int64, version int) []byte {
+	b := rows.NewEntity(string(stream), indexedMark, 128)
+	b.Text("Entries", fmt.Sprint(entries))
+	putVersion(b, version)
+	b.Binary(checkColumn, indexedCheck(stream, entries, version))
+	return b.Done().Body
 }
 
-// parseIndexed reads the row that says how far the index was brought.
+// indexedCheck is the check of the row that says how far the index was brought.
+func indexedCheck(stream entra.Stream, entries int64, version int) []byte {
+	return checkOf(coverageTable, string(stream), indexedMark, versioned(fmt.Append(nil, entries), version))
+}
+
+// parseIndexed reads the row that says how far the index was brought. What another version brought
+// is nothing.
 func parseIndexed(stream entra.Stream, body []byte) (entries int64, state checkState) {
 	row := gjson.ParseBytes(body)
 	entries, ok := rows.WholeNumber(row.Get("Entries"))
-	if !ok || entries < 0 {
+	version, known := versionOf(row)
+	if !ok || !known || entries < 0 {
 		return 0, differs
 	}
-	return entries, compareCheck(row, indexedCheck(stream, entries))
+	if state = compareCheck(row, indexedCheck(stream, entries, version)); version != derive.Index().Version {
+		entries = 0
+	}
+	return entries, state
 }
 
 // dayOf is the day at the end of a row key of the index.

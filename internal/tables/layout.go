@@ -20,6 +20,8 @@ import (
 //	quarantine          the stream       records that can't be filed (quarantine.go)
 //	dictionaries        a log's table    what its records are compressed against (dictionary.go)
 //	index<month>        the stream       in which hours a value is found (indexrows.go)
+//	views<month>        the stream       every other view (viewrows.go)
+//	views               the stream       how far each of those was brought
 //	snapshots           "directory"      the snapshots of the directory (snapshots.go)
 //	snapshot<id>        a collection     the rows of one snapshot (snapshots.go)
 //	jobs                the function     jobs of HTTP functions (jobs.go)
@@ -38,6 +40,7 @@ const (
 
 	leavesPrefix   = "leaves"
 	indexPrefix    = "index"
+	viewsPrefix    = "views"
 	snapshotPrefix = "snapshot"
 	monthFormat    = "200601"
 )
@@ -56,6 +59,9 @@ func leavesTable(w entra.Window) string { return leavesPrefix + w.Start.UTC().Fo
 
 // indexTable is the index of a month.
 func indexTable(month time.Time) string { return indexPrefix + month.UTC().Format(monthFormat) }
+
+// viewsTable has the views of a month.
+func viewsTable(month time.Time) string { return viewsPrefix + month.UTC().Format(monthFormat) }
 
 // snapshotTable holds the rows of one snapshot, so that dropping it is dropping a table.
 func snapshotTable(id string) string { return snapshotPrefix + id }

@@ -120,7 +120,7 @@ func (a *Archive) Seals(ctx context.Context, stream entra.Stream) iter.Seq2[seal
 	return decoded(all, func(body []byte) (seal.Seal, error) { return decodeSeal(stream, body) })
 }
 
-// SealedSince is derive.Indexed's.
+// SealedSince is derive.Searchable's.
 func (a *Archive) SealedSince(ctx context.Context, stream entra.Stream, entry int64) ([]time.Time, error) {
 	var out []time.Time
 	query := rows.Query{Filter: logFilter(stream, entry), Columns: "RowKey,Hour"}

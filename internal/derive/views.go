@@ -1,0 +1,8 @@
+package derive
+
+// Views are the views that the program keeps, one a line.
+func Views() []View {
+	return []View{
+		Index(),
+	}
+}
