@@ -69,8 +69,7 @@ type View struct {
 	Unit    Unit
 	When    When
 	Needs   Needs
-	// Of computes the rows of a period; their keys differ. It is pure, and keeps nothing of a content
-	// beyond the next one.
+	// Of computes the rows of a period; their keys differ. It is pure.
 	Of func(p Period, contents iter.Seq[Content]) ([]Row, error)
 	// Merge joins a row's content with the stored one, for a view whose rows only grow: a late write
 	// hides nothing of them, and they may hold more than the records do. grown tells whether the sum
@@ -97,7 +96,7 @@ type Content struct {
 	Key     entra.Key // of one with a Problem maybe zero
 	Version bool      // a later content took its place
 	Columns []entra.Column
-	Raw     []byte // exactly as received, where the view needs records
+	Raw     []byte // exactly as received, where the view needs records; good until the next content
 	Problem string // why it can't be read; empty: it is as it was received
 }
 

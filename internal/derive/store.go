@@ -68,8 +68,8 @@ type Keeper interface {
 
 // Source is where the records of views come from.
 type Source interface {
-	// ReadContents yields the contents of [from, to), each good until the next. Raw is nil where it
-	// is not needed.
+	// ReadContents yields the contents of [from, to). Raw is good until the next, and nil where it is
+	// not needed.
 	ReadContents(ctx context.Context, s entra.Stream, from, to time.Time, n Needs) iter.Seq2[Content, error]
 }
 

@@ -6,8 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
-
 	"github.com/entraledger/entraledger/internal/blobs"
 	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/derive"
@@ -32,23 +30,13 @@ const (
 	exploredBudget = 8 * time.Minute
 )
 
-// withSteadyRetries makes the SDK wait for the same time before each repetition of a request: its
-// own delays are random, but for their upper bound. A request that is not answered within a minute
-// is given up and repeated. The times are odd, so that two timers of one run seldom end at the same
-// moment: nobody decides which of them comes first.
-func withSteadyRetries(ctx context.Context) context.Context {
-	return policy.WithRetryOptions(ctx, policy.RetryOptions{
-		MaxRetries: 3, RetryDelay: time.Hour, MaxRetryDelay: 2300 * time.Millisecond, TryTimeout: 61 * time.Second})
-}
-
 // process is what one process of the app has: its own store, and no memory of what others did.
 type process struct {
 	store *tablestest.Store
 	heads *blobs.Store
 }
 
-func newProcess(connection string, transport http.RoundTripper) process {
-	client := &http.Client{Transport: transport}
+func newProcess(connection string, client *http.Client) process {
 	store, err := tablestest.New(tables.Config{ConnectionString: connection, HTTP: client})
 	if err != nil {
 		panic(err) // the connection string is the explorer's own

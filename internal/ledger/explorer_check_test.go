@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/dev/explore"
 	"github.com/entraledger/entraledger/internal/dev/lab"
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/entra"
@@ -24,7 +25,7 @@ type storedKey struct {
 // recordTables are the tables that hold the stream's records.
 func (w *world) recordTables() (out []string) {
 	prefix := tables.TableName(entra.Window{Stream: lab.Stream, Start: newMonth})
-	for _, name := range w.service.TableNames() {
+	for _, name := range w.Service.TableNames() {
 		if strings.HasPrefix(name, prefix[:len(prefix)-6]) {
 			out = append(out, name)
 		}
@@ -43,7 +44,7 @@ func (w *world) remember(names []string) {
 		if !w.isOfRecords(name) {
 			continue
 		}
-		for _, row := range w.service.Rows(name) {
+		for _, row := range w.Service.Rows(name) {
 			key, _, _ := strings.Cut(row.Key, "!")
 			if w.ever[key] == nil {
 				w.ever[key] = make(map[string]bool)
@@ -56,7 +57,7 @@ func (w *world) remember(names []string) {
 func (w *world) storedKeys() map[string]storedKey {
 	out := make(map[string]storedKey)
 	for _, name := range w.recordTables() {
-		for _, row := range w.service.Rows(name) {
+		for _, row := range w.Service.Rows(name) {
 			key, version, _ := strings.Cut(row.Key, "!")
 			has := out[key]
 			if has.all == nil {
@@ -77,7 +78,7 @@ func (w *world) storedKeys() map[string]storedKey {
 func (w *world) storedHours() map[string]ledger.Tally {
 	out := make(map[string]ledger.Tally)
 	for _, name := range w.recordTables() {
-		for _, row := range w.service.Rows(name) {
+		for _, row := range w.Service.Rows(name) {
 			t := out[row.Partition]
 			if strings.Contains(row.Key, "!") {
 				t.Versions++
@@ -93,7 +94,7 @@ func (w *world) storedHours() map[string]ledger.Tally {
 	return out
 }
 
-func (r *shownRecord) key() string { return r.at.Format("2006-01-02T15:04:05.0000000Z") + "_" + r.id }
+func keyOf(r *explore.Shown) string { return r.At.Format("2006-01-02T15:04:05.0000000Z") + "_" + r.ID }
 
 func hashText64(h entra.Hash) string {
 	return strconv.Quote(base64.StdEncoding.EncodeToString(h[:]))
@@ -101,50 +102,45 @@ func hashText64(h entra.Hash) string {
 
 // newest is the last position in a record's history at which it had a content; -1 where it never
 // had.
-func (r *shownRecord) newest(hash string) int {
-	for i := len(r.shows) - 1; i >= 0; i-- {
-		if hashText64(r.shows[i].hash) == hash {
+func newest(r *explore.Shown, hash string) int {
+	for i := len(r.Shows) - 1; i >= 0; i-- {
+		if hashText64(r.Shows[i].Hash) == hash {
 			return i
 		}
 	}
 	return -1
 }
 
-// finish lets everything come to rest, and goes on as the app would, with one run after the other.
+// finish goes on, once everything has come to rest, as the app would, with one run after the other.
 // Then everything has to be in order.
 func (w *world) finish(s *scenario) {
-	w.sleep(16 * time.Minute)
-	w.late = nil
-	w.calm = true
-	w.changes = nil
-	a := &actor{world: w, name: "after"}
-	p := newProcess(w.service.ConnectionString(), a)
-	ctx := withSteadyRetries(context.Background())
+	ctx, client := w.Calm()
+	p := w.process(client)
 	after := func(name string, run run) {
 		r := run(ctx, p, name, w.tenant, w.options)
 		if r.err != nil {
-			w.violate("error", "%s: %v", name, r.err)
+			w.Violate("error", "%s: %v", name, r.err)
 		}
 		if r.overtaken {
-			w.violate("overtaken", "%s says that it was overtaken", name)
+			w.Violate("overtaken", "%s says that it was overtaken", name)
 		}
 	}
 	after("after 1", runCollect)
 	w.checkClaims(ctx, p, s)
 	if s.purges {
 		// What a run left that was stopped is asked of the tenant before it forgets it.
-		w.sleep(ledger.LateWrites)
+		w.Sleep(ledger.LateWrites)
 		after("after the late writes", runCollect)
-		w.tenant.forget(newMonth)
+		w.tenant.Forget(newMonth)
 	}
-	w.tenant.show("last", time.Now().UTC().Truncate(time.Second), "A")
-	w.sleep(exploredPass + time.Hour)
+	w.tenant.Show("last", time.Now().UTC().Truncate(time.Second), "A")
+	w.Sleep(exploredPass + time.Hour)
 	after("after 2", runCollect)
 	after("range", runRange)
 	if s.purges {
 		after("purge", runPurge)
 		after("index", runIndex)
-		w.sleep(6 * time.Minute)
+		w.Sleep(6 * time.Minute)
 		after("after 3", runCollect)
 	}
 	w.checkRecords(s)
@@ -155,13 +151,6 @@ func (w *world) finish(s *scenario) {
 	}
 }
 
-// forget makes the tenant forget what is older than a time.
-func (t *truth) forget(before time.Time) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.records = slices.DeleteFunc(t.records, func(r *shownRecord) bool { return r.at.Before(before) })
-}
-
 // checkClaims holds what is stored against what the ledger claims of each window: everything that
 // the tenant showed before the window's last complete read is there, and no older content stands
 // over a newer one.
@@ -169,7 +158,7 @@ func (w *world) checkClaims(ctx context.Context, p process, s *scenario) {
 	passed := make(map[time.Time]time.Time)
 	for cov, err := range p.store.Windows(ctx, lab.Stream, time.Now().Add(-72*time.Hour), time.Now()) {
 		if err != nil {
-			w.violate("error", "read the ledger: %v", err)
+			w.Violate("error", "read the ledger: %v", err)
 			return
 		}
 		if cov.State.IsRead() && !(s.purges && cov.Start.Before(newMonth)) {
@@ -177,22 +166,22 @@ func (w *world) checkClaims(ctx context.Context, p process, s *scenario) {
 		}
 	}
 	has := w.storedKeys()
-	for _, r := range w.tenant.records {
-		claimed, want := passed[entra.FloorHour(r.at)], -1
-		for i, s := range r.shows {
-			if s.since.Before(claimed) {
+	for _, r := range w.tenant.Records() {
+		claimed, want := passed[entra.FloorHour(r.At)], -1
+		for i, s := range r.Shows {
+			if s.Since.Before(claimed) {
 				want = i
 			}
 		}
 		if want < 0 {
 			continue
 		}
-		is := has[r.key()]
+		is := has[keyOf(r)]
 		switch {
 		case is.current == "":
-			w.violate("lost", "%s is not there, and its window was read completely", r.id)
-		case r.newest(is.current) < want:
-			w.violate("older", "%s has content %d over content %d", r.id, r.newest(is.current), want)
+			w.Violate("lost", "%s is not there, and its window was read completely", r.ID)
+		case newest(r, is.current) < want:
+			w.Violate("older", "%s has content %d over content %d", r.ID, newest(r, is.current), want)
 		}
 	}
 }
@@ -201,9 +190,9 @@ func (w *world) checkClaims(ctx context.Context, p process, s *scenario) {
 // is gone.
 func (w *world) checkRecords(s *scenario) {
 	has := w.storedKeys()
-	for _, r := range w.tenant.records {
-		if is := has[r.key()]; is.current != hashText64(r.shows[len(r.shows)-1].hash) {
-			w.violate("older", "%s has content %d, not the newest, after everything was read again", r.id, r.newest(is.current))
+	for _, r := range w.tenant.Records() {
+		if is := has[keyOf(r)]; is.current != hashText64(r.Shows[len(r.Shows)-1].Hash) {
+			w.Violate("older", "%s has content %d, not the newest, after everything was read again", r.ID, newest(r, is.current))
 		}
 	}
 	for key, hashes := range w.ever {
@@ -212,7 +201,7 @@ func (w *world) checkRecords(s *scenario) {
 		}
 		for hash := range hashes {
 			if !has[key].all[hash] {
-				w.violate("gone", "a content of %s was stored and is gone", key)
+				w.Violate("gone", "a content of %s was stored and is gone", key)
 			}
 		}
 	}
@@ -222,7 +211,7 @@ func (w *world) checkRecords(s *scenario) {
 func (w *world) checkLedger(ctx context.Context, p process) {
 	l, err := readLedger(ctx, p)
 	if err != nil {
-		w.violate("error", "read the ledger: %v", err)
+		w.Violate("error", "read the ledger: %v", err)
 		return
 	}
 	stored := w.storedHours()
@@ -235,11 +224,11 @@ func (w *world) checkLedger(ctx context.Context, p process) {
 		counted := ledger.Tally{
 			Records: cov.Records, Versions: cov.Versions, Bytes: cov.Bytes, StoredBytes: cov.StoredBytes}
 		if counted != stored[hour] {
-			w.violate("counts", "%s says %+v, and %+v is stored", hour, counted, stored[hour])
+			w.Violate("counts", "%s says %+v, and %+v is stored", hour, counted, stored[hour])
 		}
 		delete(stored, hour)
 		if cov.Fetched != cov.New+cov.Changed+cov.Unchanged+cov.Quarantined {
-			w.violate("balance", "%s does not balance", hour)
+			w.Violate("balance", "%s does not balance", hour)
 		}
 		sum.Records, sum.Versions = sum.Records+counted.Records, sum.Versions+counted.Versions
 		sum.Bytes, sum.StoredBytes = sum.Bytes+counted.Bytes, sum.StoredBytes+counted.StoredBytes
@@ -251,24 +240,24 @@ func (w *world) checkLedger(ctx context.Context, p process) {
 		}
 	}
 	for hour, tally := range stored {
-		w.violate("counts", "%s has %+v and no row in the ledger", hour, tally)
+		w.Violate("counts", "%s has %+v and no row in the ledger", hour, tally)
 	}
 	progress := l.progress
 	if sum != progress.Tally || complete != progress.WindowsComplete {
-		w.violate("totals", "the rows sum up to %+v and %d windows, the totals are %+v and %d",
+		w.Violate("totals", "the rows sum up to %+v and %d windows, the totals are %+v and %d",
 			sum, complete, progress.Tally, progress.WindowsComplete)
 	}
 	if reopened != progress.Reopened || reopened > 0 {
-		w.violate("reopened", "%d windows are to be sealed again, and the progress says %d", reopened, progress.Reopened)
+		w.Violate("reopened", "%d windows are to be sealed again, and the progress says %d", reopened, progress.Reopened)
 	}
 	if is := statusOf(progress); is != ledger.StatusCurrent {
-		w.violate("status", "the stream is %s", is)
+		w.Violate("status", "the stream is %s", is)
 	}
 	if want := entra.FloorHour(time.Now().Add(-exploredPass)); !progress.SealedTo.Equal(want) {
-		w.violate("stuck", "the stream is sealed to %s, not %s", progress.SealedTo, want)
+		w.Violate("stuck", "the stream is sealed to %s, not %s", progress.SealedTo, want)
 	}
 	if progress.Heads != progress.Seals || l.heads != progress.Seals {
-		w.violate("heads", "%d seals, %d of them under a head, the newest head is of size %d",
+		w.Violate("heads", "%d seals, %d of them under a head, the newest head is of size %d",
 			progress.Seals, progress.Heads, l.heads)
 	}
 }
@@ -277,12 +266,12 @@ func (w *world) checkLedger(ctx context.Context, p process) {
 func (w *world) checkSeals(ctx context.Context, p process) {
 	v, err := runVerify(ctx, p)
 	if err != nil {
-		w.violate("error", "verify: %v", err)
+		w.Violate("error", "verify: %v", err)
 		return
 	}
 	for _, f := range v.Findings {
 		if f.Difference.IsTampering() {
-			w.violate(string(f.Difference), "%s %s: %s", f.Hour.Format(entra.HourFormat), f.Row, f.Detail)
+			w.Violate(string(f.Difference), "%s %s: %s", f.Hour.Format(entra.HourFormat), f.Row, f.Detail)
 		}
 	}
 }
@@ -291,18 +280,18 @@ func (w *world) checkSeals(ctx context.Context, p process) {
 func (w *world) checkPurge() {
 	month := newMonth.AddDate(0, -1, 0)
 	gone := tables.TableName(entra.Window{Stream: lab.Stream, Start: month})
-	for _, name := range w.service.TableNames() {
-		rows := w.service.Rows(name)
+	for _, name := range w.Service.TableNames() {
+		rows := w.Service.Rows(name)
 		switch {
 		case name == gone:
-			w.violate("unpurged", "table %s is still there, with %d rows", name, len(rows))
+			w.Violate("unpurged", "table %s is still there, with %d rows", name, len(rows))
 		case strings.HasSuffix(name, month.Format("200601")):
 			// That a day is indexed, and holds nothing, may be said of a purged one.
 			rows = slices.DeleteFunc(rows, func(r memstorage.Row) bool { return strings.HasPrefix(r.Key, "day!") })
 			if len(rows) == 0 {
 				continue
 			}
-			w.violate("left", "table %s has %d rows of a purged month, the first %s", name, len(rows), rows[0].Key)
+			w.Violate("left", "table %s has %d rows of a purged month, the first %s", name, len(rows), rows[0].Key)
 		}
 	}
 }

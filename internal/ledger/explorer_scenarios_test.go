@@ -2,10 +2,12 @@ package ledger_test
 
 import (
 	"context"
+	"net/http"
 	"strings"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/collect"
+	"github.com/entraledger/entraledger/internal/dev/explore"
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 )
 
@@ -14,7 +16,7 @@ type scenario struct {
 	name    string
 	options collect.Options
 	prepare func(w *world)
-	begin   func(*truth) // what the tenant shows when the runs begin; nil: nothing new
+	begin   func(*explore.Tenant) // what the tenant shows when the runs begin; nil: nothing new
 	actors  []part
 	changes []change
 	faults  int  // at most
@@ -36,7 +38,7 @@ func hourOf(hours, minutes int) time.Time {
 }
 
 func shows(id string, at time.Time, content string) change {
-	return change{id + " becomes " + content, func(t *truth) { t.show(id, at, content) }}
+	return change{id + " becomes " + content, func(t *explore.Tenant) { t.Show(id, at, content) }}
 }
 
 // Records that a tenant shows from the beginning on.
@@ -47,19 +49,19 @@ var (
 	early    = hourOf(0, 5)
 )
 
-func firstRecords(t *truth) {
-	t.show("evening", evening, "A")
-	t.show("twin", twin, "A")
-	t.show("midnight", midnight, "A")
-	t.show("early", early, "A")
-	t.show("early-too", early.Add(40*time.Minute), "A")
-	t.show("newest", hourOf(1, 10), "A")
+func firstRecords(t *explore.Tenant) {
+	t.Show("evening", evening, "A")
+	t.Show("twin", twin, "A")
+	t.Show("midnight", midnight, "A")
+	t.Show("early", early, "A")
+	t.Show("early-too", early.Add(40*time.Minute), "A")
+	t.Show("newest", hourOf(1, 10), "A")
 }
 
 var explored = []*scenario{
 	{
 		name: "first", faults: 2,
-		prepare: func(w *world) { w.sleepUntil(hourOf(1, 30)) },
+		prepare: func(w *world) { w.SleepUntil(hourOf(1, 30)) },
 		begin:   firstRecords,
 		actors:  []part{{"collect", runCollect}, {"collect too", runCollect}},
 		changes: []change{shows("twin", twin, "B"), shows("late", hourOf(-1, 50), "A")},
@@ -109,22 +111,22 @@ var explored = []*scenario{
 
 // untilPass archives everything, and stops when the windows are due to be read again.
 func untilPass(w *world) {
-	w.sleepUntil(hourOf(1, 30))
+	w.SleepUntil(hourOf(1, 30))
 	firstRecords(w.tenant)
-	w.sleep(time.Second)
+	w.Sleep(time.Second)
 	w.calmRun("first", runCollect)
-	w.sleepUntil(hourOf(1, 35))
+	w.SleepUntil(hourOf(1, 35))
 	w.calmRun("second", runCollect)
-	w.sleepUntil(hourOf(4, 10))
+	w.SleepUntil(hourOf(4, 10))
 }
 
 // untilSealed goes on until the windows are sealed.
 func untilSealed(w *world) {
 	untilPass(w)
 	w.calmRun("third", runCollect)
-	w.sleepUntil(hourOf(4, 15))
+	w.SleepUntil(hourOf(4, 15))
 	w.calmRun("fourth", runCollect)
-	w.sleepUntil(hourOf(4, 20))
+	w.SleepUntil(hourOf(4, 20))
 }
 
 // untilKilledAtSeal ends when the windows are read again, and the run is killed before it has
@@ -132,34 +134,31 @@ func untilSealed(w *world) {
 func untilKilledAtSeal(w *world) {
 	untilPass(w)
 	w.killedRun("killed", func(r *memstorage.Request) bool { return strings.HasPrefix(r.Tables()[0], "leaves") })
-	w.sleep(2 * time.Second) // the next run has something to read, and one that begins at the same moment has not
+	w.Sleep(2 * time.Second) // the next run has something to read, and one that begins at the same moment has not
 }
 
 // untilKilledInRead ends when the windows are due, and a run is killed after it has stored the
 // first page of what is new.
 func untilKilledInRead(w *world) {
 	untilPass(w)
-	w.tenant.show("late", hourOf(-1, 50), "A")
-	w.tenant.show("late-too", hourOf(0, 10), "A")
-	w.sleep(time.Second)
+	w.tenant.Show("late", hourOf(-1, 50), "A")
+	w.tenant.Show("late-too", hourOf(0, 10), "A")
+	w.Sleep(time.Second)
 	w.killedRun("killed", func(r *memstorage.Request) bool {
-		rows := w.service.Rows("signinsinteractive202610")
+		rows := w.Service.Rows("signinsinteractive202610")
 		return r.IsWrite() && r.Tables()[0] == "coverage" && len(rows) > 3
 	})
 }
 
-func (w *world) sleepUntil(t time.Time) { time.Sleep(time.Until(t)) }
-
 // calmRun is a run beside which there is no other.
-func (w *world) calmRun(name string, run run) result {
-	a := &actor{world: w, name: name}
-	p := newProcess(w.service.ConnectionString(), a)
-	return run(withSteadyRetries(context.Background()), p, name, w.tenant, w.options)
+func (w *world) calmRun(name string, run run) {
+	ctx, client := w.Calm()
+	run(ctx, w.process(client), name, w.tenant, w.options)
 }
 
 // killedRun is a run that is killed before a request.
 func (w *world) killedRun(name string, before func(*memstorage.Request) bool) {
-	ctx, cancel := context.WithCancel(withSteadyRetries(context.Background()))
-	a := &actor{world: w, name: name, cancel: cancel, dieBefore: before}
-	runCollect(ctx, newProcess(w.service.ConnectionString(), a), name, w.tenant, w.options)
+	w.KilledRun(func(ctx context.Context, client *http.Client) {
+		runCollect(ctx, w.process(client), name, w.tenant, w.options)
+	}, before)
 }

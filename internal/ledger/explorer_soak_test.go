@@ -3,32 +3,9 @@
 package ledger_test
 
 import (
-	"fmt"
-	"os"
 	"testing"
-	"time"
 
-	"github.com/stretchr/testify/require"
+	"github.com/entraledger/entraledger/internal/dev/explore"
 )
 
-// TestSoakRunsThatMeetLeaveTheArchiveInOrder goes ways that
-// TestExplorerRunsThatMeetLeaveTheArchiveInOrder does not, over all scenarios in turn, until FOR
-// has passed: make soak FOR=40m. EXPLORER_FIRST is the first seed.
-func TestSoakRunsThatMeetLeaveTheArchiveInOrder(t *testing.T) {
-	lasts, err := time.ParseDuration(os.Getenv("FOR"))
-	require.NoError(t, err, "FOR")
-	const atOnce = 200
-	ends := time.Now().Add(lasts)
-	f, ways := newFound(), 0
-	for first := numberFrom(t, "EXPLORER_FIRST", 1_000_000); time.Now().Before(ends); first += atOnce {
-		for _, s := range explored {
-			from := s.ready(t)
-			s.spread(t, first, atOnce, func(t *testing.T, seed uint64) {
-				f.add(fmt.Sprintf("%s/%d", s.name, seed), s.seeded(t, from, seed, false))
-			})
-			ways += atOnce
-		}
-	}
-	t.Logf("%d ways in %s", ways, lasts)
-	require.Empty(t, f.kinds, "%s", f)
-}
+func TestSoakRunsThatMeetLeaveTheArchiveInOrder(t *testing.T) { explore.Soak(t, scenarios()) }

@@ -3,6 +3,7 @@ package tables
 import (
 	"context"
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/derive"
@@ -61,9 +62,30 @@ func (v *Views) ReadContents(ctx context.Context, stream entra.Stream, from, to 
 // its key has it.
 func contentOf(got verify.Inspected, rec entra.Record) derive.Content {
 	at, err := parseRowKey(got.Row)
+	ownTexts(&rec)
 	c := derive.Content{Key: rec.Key, Version: at.isVersion, Columns: rec.Columns, Problem: got.Problem}
 	if got.Problem != "" && err == nil && at.whole && at.part == 0 {
 		c.Key = at.key
 	}
 	return c
+}
+
+// ownTexts gives a record's id and columns memory of their own: a view may keep them, and that of
+// the record's bytes is used again.
+func ownTexts(rec *entra.Record) {
+	size := len(rec.ID)
+	for i := range rec.Columns {
+		size += len(rec.Columns[i].Text)
+	}
+	var b strings.Builder
+	b.Grow(size)
+	own := func(text *string) {
+		from := b.Len()
+		b.WriteString(*text)
+		*text = b.String()[from:]
+	}
+	own(&rec.ID)
+	for i := range rec.Columns {
+		own(&rec.Columns[i].Text)
+	}
 }

@@ -195,7 +195,12 @@ type Forgetful struct {
 
 // Add gives the tenant a record; a content under the same key takes the place of the one before.
 func (f *Forgetful) Add(s entra.Stream, id string, at time.Time, content string) entra.Record {
-	rec, err := logs.ParseRecord(s, []byte(Record(s, id, Start.Sub(at), content)))
+	return f.AddRaw(s, Record(s, id, Start.Sub(at), content))
+}
+
+// AddRaw gives the tenant a record by its JSON.
+func (f *Forgetful) AddRaw(s entra.Stream, raw string) entra.Record {
+	rec, err := logs.ParseRecord(s, []byte(raw))
 	if err != nil {
 		panic(err) // the text is the test's own
 	}

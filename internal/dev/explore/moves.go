@@ -1,4 +1,4 @@
-package ledger_test
+package explore
 
 import (
 	"math/rand/v2"
@@ -12,7 +12,7 @@ type moveKind int
 const (
 	moveRun    moveKind = iota // execute a request and answer it
 	moveStart                  // begin another run
-	moveChange                 // the tenant shows something else
+	moveChange                 // something outside changes
 	moveLate                   // execute a request that was put aside
 	moveClock                  // time passes
 	moveLose                   // execute a request; its answer is lost
@@ -49,7 +49,7 @@ func (m move) String() string {
 }
 
 // moves lists what may be done now. The first is to go on with the run whose turn it is.
-func (w *world) moves() []move {
+func (w *World) moves() []move {
 	var out, others []move
 	for _, c := range w.pending {
 		m := move{kind: moveRun, call: c}
@@ -65,8 +65,8 @@ func (w *world) moves() []move {
 			out = append(out, move{kind: moveStart, actor: a})
 		}
 	}
-	if len(w.changes) > 0 {
-		out = append(out, move{kind: moveChange, text: w.changes[0].name})
+	if len(w.Changes) > 0 {
+		out = append(out, move{kind: moveChange, text: w.Changes[0].Name})
 	}
 	for i, c := range w.late {
 		out = append(out, move{kind: moveLate, call: c, index: i})
@@ -81,7 +81,7 @@ func (w *world) moves() []move {
 	return out
 }
 
-func (w *world) faultMoves() (out []move) {
+func (w *World) faultMoves() (out []move) {
 	for _, c := range w.pending {
 		kinds := []moveKind{moveLose}
 		if c.request.IsWrite() {
@@ -99,17 +99,17 @@ func (w *world) faultMoves() (out []move) {
 	return out
 }
 
-func (w *world) do(m move) {
+func (w *World) do(m move) {
 	if m.kind >= moveLose {
 		w.faults--
 	}
 	switch m.kind {
 	case moveRun:
 		w.current = m.call.actor
-		w.answer(m.call, outcome{answer: w.execute(m.call.request)})
+		w.answer(m.call, reply{answer: w.execute(m.call.request)})
 	case moveStart:
 		if _, ok := w.choose.(*planned); ok {
-			w.change(len(w.changes))
+			w.change(len(w.Changes))
 		}
 		w.current = m.actor
 		w.start(m.actor)
@@ -118,45 +118,45 @@ func (w *world) do(m move) {
 	case moveLate:
 		w.executeLate(m.index)
 	case moveClock:
-		w.sleep(m.time)
+		w.Sleep(m.time)
 	case moveLose:
 		w.execute(m.call.request)
-		w.answer(m.call, outcome{err: errConnection()})
+		w.answer(m.call, reply{err: errConnection()})
 	case moveAside:
 		w.late = append(w.late, m.call)
-		w.answer(m.call, outcome{err: errConnection()})
+		w.answer(m.call, reply{err: errConnection()})
 	case moveRefuse:
-		w.answer(m.call, outcome{err: errConnection()})
+		w.answer(m.call, reply{err: errConnection()})
 	case moveTwice:
 		w.late = append(w.late, m.call)
-		w.answer(m.call, outcome{answer: w.execute(m.call.request)})
+		w.answer(m.call, reply{answer: w.execute(m.call.request)})
 	case moveKill, moveLeave:
 		w.kill(m.actor, m.kind == moveKill)
 	}
 }
 
-// change makes the tenant show the next n things. Time passes before and after, so that it is clear
+// change makes the next n changes. Time passes before and after, so that it is clear
 // what came first.
-func (w *world) change(n int) {
+func (w *World) change(n int) {
 	for range n {
-		w.sleep(time.Second)
-		w.changes[0].do(w.tenant)
-		w.changes = w.changes[1:]
-		w.sleep(time.Second)
+		w.Sleep(time.Second)
+		w.Changes[0].Do()
+		w.Changes = w.Changes[1:]
+		w.Sleep(time.Second)
 	}
 }
 
 // answer takes a request from the pending ones and tells its sender what became of it.
-func (w *world) answer(c *call, o outcome) {
+func (w *World) answer(c *call, o reply) {
 	w.pending = slices.DeleteFunc(w.pending, func(p *call) bool { return p == c })
 	c.answer <- o
 }
 
-// chooser decides among moves; the first is to go on with the run whose turn it is.
-type chooser interface{ pick(moves []move) int }
+// Chooser decides among moves; the first is to go on with the run whose turn it is.
+type Chooser interface{ pick(moves []move) int }
 
 // newChooser chooses by a seed: half of the seeds wander, half make a few detours.
-func newChooser(seed uint64) (chooser, *rand.Rand) {
+func newChooser(seed uint64) (Chooser, *rand.Rand) {
 	random := rand.New(rand.NewPCG(seed, 0x6c65646765722e))
 	if random.IntN(2) == 0 {
 		stays, faulty := []float64{0.3, 0.7, 0.9, 0.96}, []float64{0.1, 0.3, 0.6}
@@ -195,8 +195,8 @@ func (r *wandering) pick(moves []move) int {
 }
 
 // planned lets one run after the other go to its end, but for a few steps at which it takes another
-// move. Most faults between runs need one or two such detours only. What the tenant is to change it
-// changes before the second run begins.
+// move. Most faults between runs need one or two such detours only. All changes come before the second
+// run begins.
 type planned struct {
 	at     map[int]int // by step: which of the other moves; one too many begins anew
 	step   int

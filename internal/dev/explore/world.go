@@ -1,4 +1,7 @@
-package ledger_test
+// Package explore goes many ways through runs that meet in one storage account in memory: whose every
+// request is a step, executed at once, late, twice or never, with a kill at any of them. What happens
+// depends on the decisions of a scheduler alone, so each way can be gone again.
+package explore
 
 import (
 	"cmp"
@@ -13,23 +16,25 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/entraledger/entraledger/internal/collect"
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 )
 
 // latest is how long after it was sent a request may still be executed.
 const latest = 5 * time.Minute
 
-// world is one exploration: an archive, the runs that work on it, and the requests that they wait
+// World is one exploration: an account, the runs that work on it, and the requests that they wait
 // for. All goroutines but the scheduler's wait in a request, or for time to pass, whenever the
-// scheduler decides; so what happens depends on its decisions only.
-type world struct {
-	service *memstorage.Service
-	tenant  *truth
-	options collect.Options
-	changes []change // of the tenant, still to come
+// scheduler decides; so what happens depends on its decisions only. It lives in a bubble of
+// testing/synctest.
+type World struct {
+	Service  *memstorage.Service
+	Executed func(tables []string) // told of each write that was carried out; nil: nobody is
+	Changes  []Change              // still to come
+
 	actors  []*actor
-	choose  chooser
+	choose  Chooser
 	verbose bool
 
 	mu      sync.Mutex
@@ -45,30 +50,61 @@ type world struct {
 	current *actor  // whose turn it is
 	faults  int     // how many may still be injected
 	steps   int
-	ever    map[string]map[string]bool // hashes that were ever stored, by record
-	broken  []violation
+	broken  []Violation
 	trace   []string
 }
 
-// change is something that the tenant shows from some moment on.
-type change struct {
-	name string
-	do   func(*truth)
+// New makes a World whose requests are executed at once, until it is explored.
+func New() *World {
+	return &World{Service: memstorage.New(time.Now), calm: true, arrived: make(chan struct{}, 1)}
 }
+
+// Change is something outside the account that is otherwise from some moment on.
+type Change struct {
+	Name string
+	Do   func()
+}
+
+// Run is something that a process of its own does with the account, by its client.
+type Run func(ctx context.Context, client *http.Client)
 
 // actor is one run in a process of its own.
 type actor struct {
-	world   *world
+	world   *World
 	index   int
 	name    string
-	run     run
+	run     Run
 	started bool
 	dead    atomic.Bool // killed: nothing that it sends gets out
 	done    atomic.Bool
 	cancel  context.CancelFunc
-	result  result
 
 	dieBefore func(*memstorage.Request) bool // a request before which a calm run is killed; nil: none
+}
+
+// Add adds a run to those that meet.
+func (w *World) Add(name string, run Run) {
+	w.actors = append(w.actors, &actor{world: w, index: len(w.actors), name: name, run: run})
+}
+
+// Calm is the client of a process beside which there is no other, and the context of its work.
+func (w *World) Calm() (context.Context, *http.Client) {
+	return withSteadyRetries(context.Background()), &http.Client{Transport: &actor{world: w}}
+}
+
+// KilledRun is a run beside which there is no other, killed before a request.
+func (w *World) KilledRun(run Run, before func(*memstorage.Request) bool) {
+	ctx, cancel := context.WithCancel(withSteadyRetries(context.Background()))
+	run(ctx, &http.Client{Transport: &actor{world: w, cancel: cancel, dieBefore: before}})
+}
+
+// withSteadyRetries makes the SDK wait for the same time before each repetition of a request: its
+// own delays are random, but for their upper bound. A request that is not answered within a minute
+// is given up and repeated. The times are odd, so that two timers of one run seldom end at the same
+// moment: nobody decides which of them comes first.
+func withSteadyRetries(ctx context.Context) context.Context {
+	return policy.WithRetryOptions(ctx, policy.RetryOptions{
+		MaxRetries: 3, RetryDelay: time.Hour, MaxRetryDelay: 2300 * time.Millisecond, TryTimeout: 61 * time.Second})
 }
 
 // call is a request that waits for the scheduler.
@@ -78,11 +114,11 @@ type call struct {
 	key       string // of the request; empty where there was no other to tell it from
 	sent      time.Time
 	abandoned atomic.Bool // the run waits for it no longer
-	answer    chan outcome
+	answer    chan reply
 }
 
-// outcome is what becomes of a request for who sent it.
-type outcome struct {
+// reply is what becomes of a request for who sent it.
+type reply struct {
 	answer memstorage.Answer
 	err    error
 }
@@ -100,7 +136,7 @@ func errConnection() error { return &net.OpError{Op: "read", Net: "tcp", Err: sy
 // RoundTrip hands a request to the scheduler and waits for what becomes of it.
 func (a *actor) RoundTrip(req *http.Request) (*http.Response, error) {
 	w := a.world
-	received, err := w.service.Receive(req)
+	received, err := w.Service.Receive(req)
 	if err != nil {
 		return nil, err
 	}
@@ -114,7 +150,7 @@ func (a *actor) RoundTrip(req *http.Request) (*http.Response, error) {
 	if w.calm {
 		return w.execute(received).Response(req), nil
 	}
-	c := &call{actor: a, request: received, sent: time.Now(), answer: make(chan outcome, 1)}
+	c := &call{actor: a, request: received, sent: time.Now(), answer: make(chan reply, 1)}
 	w.mu.Lock()
 	w.sent = append(w.sent, c)
 	w.mu.Unlock()
@@ -139,38 +175,50 @@ func (c *call) stableKey() string {
 	return c.key
 }
 
-func (w *world) signal() {
+func (w *World) signal() {
 	select {
 	case w.arrived <- struct{}{}:
 	default:
 	}
 }
 
-// execute carries out a request and remembers what the tables of records held after it.
-func (w *world) execute(r *memstorage.Request) memstorage.Answer {
+// execute carries out a request.
+func (w *World) execute(r *memstorage.Request) memstorage.Answer {
 	w.executing.Lock() // a calm run sends several requests at once
 	defer w.executing.Unlock()
 	answer := r.Execute()
-	if r.IsWrite() {
-		w.remember(r.Tables())
+	if r.IsWrite() && w.Executed != nil {
+		w.Executed(r.Tables())
 	}
 	return answer
 }
 
 // start begins an actor's run.
-func (w *world) start(a *actor) {
+func (w *World) start(a *actor) {
 	ctx, cancel := context.WithCancel(withSteadyRetries(context.Background()))
 	a.started, a.cancel = true, cancel
 	go func() {
-		p := newProcess(w.service.ConnectionString(), a)
-		a.result = a.run(ctx, p, a.name, w.tenant, w.options)
+		a.run(ctx, &http.Client{Transport: a})
 		a.done.Store(true)
 		w.signal()
 	}()
 }
 
+// Explore lets all runs come to their ends, with whatever a chooser makes of their requests and at
+// most so many faults, and then everything come to rest: what is late by then is never executed,
+// and what did not change will not.
+func (w *World) Explore(c Chooser, faults int, verbose bool) {
+	w.choose, w.faults, w.verbose, w.calm = c, faults, verbose, false
+	w.explore()
+	w.Sleep(16 * time.Minute)
+	w.late, w.calm, w.Changes = nil, true, nil
+}
+
+// Outcome is how the exploration ended.
+func (w *World) Outcome() Outcome { return Outcome{w.broken, w.trace, w.steps} }
+
 // explore runs all actors to their ends, with whatever the chooser makes of their requests.
-func (w *world) explore() {
+func (w *World) explore() {
 	const longest = 2000
 	w.start(w.actors[0])
 	w.current = w.actors[0]
@@ -179,7 +227,7 @@ func (w *world) explore() {
 		synctest.Wait()
 		w.sweep()
 		if w.steps == longest {
-			w.violate("hang", "the runs do not end within %d steps", longest)
+			w.Violate("hang", "the runs do not end within %d steps", longest)
 			w.killAll()
 			return
 		}
@@ -188,7 +236,7 @@ func (w *world) explore() {
 		}
 		if len(w.pending) == 0 && w.canWait() {
 			if idle += w.pass(time.Minute); idle > 6*time.Hour {
-				w.violate("hang", "no run has sent a request for six hours")
+				w.Violate("hang", "no run has sent a request for six hours")
 				w.killAll()
 				return
 			}
@@ -206,7 +254,7 @@ func (w *world) explore() {
 
 // sweep puts aside what nobody waits for any more, and orders what is pending by who sent what,
 // never by arrival.
-func (w *world) sweep() {
+func (w *World) sweep() {
 	w.mu.Lock()
 	all := append(w.pending, w.sent...)
 	w.sent = nil
@@ -230,18 +278,18 @@ func (w *world) sweep() {
 	slices.SortStableFunc(w.late, func(a, b *call) int { return cmp.Or(a.sent.Compare(b.sent), byKey(a, b)) })
 }
 
-func (w *world) allDone() bool {
+func (w *World) allDone() bool {
 	return !slices.ContainsFunc(w.actors, func(a *actor) bool { return !a.done.Load() })
 }
 
 // canWait tells whether a run is under way that waits for time to pass.
-func (w *world) canWait() bool {
+func (w *World) canWait() bool {
 	return slices.ContainsFunc(w.actors, func(a *actor) bool { return a.started && !a.done.Load() })
 }
 
 // pass lets time pass until something is sent, at most d, and executes what is late before it is
 // too late.
-func (w *world) pass(d time.Duration) time.Duration {
+func (w *World) pass(d time.Duration) time.Duration {
 	began := time.Now()
 	if len(w.late) > 0 {
 		if until := time.Until(w.late[0].sent.Add(latest)); until <= 0 {
@@ -262,8 +310,8 @@ func (w *world) pass(d time.Duration) time.Duration {
 	return time.Since(began)
 }
 
-// sleep lets time pass whatever is sent meanwhile.
-func (w *world) sleep(d time.Duration) {
+// Sleep lets time pass whatever is sent meanwhile.
+func (w *World) Sleep(d time.Duration) {
 	for end := time.Now().Add(d); time.Now().Before(end); {
 		next := end
 		if len(w.late) > 0 && w.late[0].sent.Add(latest).Before(end) {
@@ -277,20 +325,20 @@ func (w *world) sleep(d time.Duration) {
 }
 
 // putAside keeps a request that is executed later. A late read changes nothing.
-func (w *world) putAside(c *call) {
+func (w *World) putAside(c *call) {
 	if c.request.IsWrite() {
 		w.late = append(w.late, c)
 	}
 }
 
-func (w *world) executeLate(i int) {
+func (w *World) executeLate(i int) {
 	c := w.late[i]
 	w.late = slices.Delete(w.late, i, i+1)
 	w.execute(c.request)
 }
 
 // kill ends an actor's process. What it has sent is dropped, or executed later.
-func (w *world) kill(a *actor, drop bool) {
+func (w *World) kill(a *actor, drop bool) {
 	a.dead.Store(true)
 	keep := w.pending[:0]
 	for _, c := range w.pending {
@@ -301,13 +349,13 @@ func (w *world) kill(a *actor, drop bool) {
 		case !drop:
 			w.putAside(c)
 		}
-		c.answer <- outcome{err: errKilled{}}
+		c.answer <- reply{err: errKilled{}}
 	}
 	w.pending = keep
 	a.cancel()
 }
 
-func (w *world) killAll() {
+func (w *World) killAll() {
 	for range 100 {
 		for _, a := range w.actors {
 			if a.started && !a.done.Load() {
@@ -322,9 +370,13 @@ func (w *world) killAll() {
 	}
 }
 
-// violation is something that must not be.
-type violation struct{ kind, detail string }
+// SleepUntil lets time pass before anything runs.
+func (w *World) SleepUntil(t time.Time) { time.Sleep(time.Until(t)) }
 
-func (w *world) violate(kind, format string, args ...any) {
-	w.broken = append(w.broken, violation{kind, fmt.Sprintf(format, args...)})
+// Violation is something that must not be.
+type Violation struct{ Kind, Detail string }
+
+// Violate says that something is broken.
+func (w *World) Violate(kind, format string, args ...any) {
+	w.broken = append(w.broken, Violation{kind, fmt.Sprintf(format, args...)})
 }

@@ -1,0 +1,11 @@
+//go:build soak
+
+package derive_test
+
+import (
+	"testing"
+
+	"github.com/entraledger/entraledger/internal/dev/explore"
+)
+
+func TestSoakRunsThatMeetLeaveTheViewsAsTheLedgerHasIt(t *testing.T) { explore.Soak(t, scenarios()) }
