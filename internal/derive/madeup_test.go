@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -170,6 +171,7 @@ func TestARowThatIsAlteredOrMissingIsNotBelieved(t *testing.T) {
 			require.Empty(l, believed(view), name)
 			update(l, views, true)
 			require.Equal(l, want, believed(view), name)
+			require.Equal(l, 3, storedRows(l, view, hour), "%s: the rows of before are gone", name)
 			stamps, err = keeper.Stamps(l.Context(), lab.Stream, period.Start, period.End)
 			require.NoError(l, err)
 			stamp = stamps[hour]
@@ -181,6 +183,16 @@ func TestARowThatIsAlteredOrMissingIsNotBelieved(t *testing.T) {
 		require.Equal(l, contentRow(2, "a", "a"), believed(later)[0])
 		require.Empty(l, believed(view))
 	})
+}
+
+// storedRows counts what is stored of an hour of a view, whoever wrote it.
+func storedRows(l *lab.Lab, v derive.View, hour time.Time) (n int) {
+	for _, row := range l.Service.Rows("views" + hour.Format("200601")) {
+		if strings.HasPrefix(row.Key, "row!"+v.Name+"!"+hour.Format(entra.HourFormat)+"!") {
+			n++
+		}
+	}
+	return n
 }
 
 // TestWhenSaysFromWhenOnAPeriodIsMade: a period that is read as soon as an hour of it is sealed, one
