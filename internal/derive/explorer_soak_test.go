@@ -9,3 +9,7 @@ import (
 )
 
 func TestSoakRunsThatMeetLeaveTheViewsAsTheLedgerHasIt(t *testing.T) { explore.Soak(t, scenarios()) }
+
+func TestSoakEveryDetourLeavesTheViewsAsTheLedgerHasIt(t *testing.T) {
+	explore.EveryDetour(t, scenarios())
+}

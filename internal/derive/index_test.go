@@ -105,6 +105,7 @@ func (h hours) Windows(context.Context, entra.Stream, time.Time, time.Time) iter
 func TestThePeriodsThatTheLedgerVouchesFor(t *testing.T) {
 	settled := ledger.Coverage{State: ledger.WindowSealed, Seals: 1, Records: 2}
 	sealed := ledger.Coverage{State: ledger.WindowComplete, Seals: 1, Records: 2, Revision: 3, SealedRevision: 3}
+	changed := ledger.Coverage{State: ledger.WindowComplete, Seals: 1, Revision: 4, SealedRevision: 3}
 	for name, c := range map[string]struct {
 		hour          ledger.Coverage // the one of the day that differs
 		settled, read bool
@@ -116,7 +117,7 @@ func TestThePeriodsThatTheLedgerVouchesFor(t *testing.T) {
 		"read once":        {ledger.Coverage{State: ledger.WindowPartial, Passes: 1}, false, true, 23},
 		"to be sealed":     {ledger.Coverage{State: ledger.WindowComplete, Revision: 1}, false, true, 23},
 		"reopened":         {ledger.Coverage{State: ledger.WindowReopened, Seals: 1}, false, false, 0},
-		"changed":          {ledger.Coverage{State: ledger.WindowComplete, Seals: 1, Revision: 4, SealedRevision: 3}, false, false, 0},
+		"changed":          {changed, false, false, 0},
 		"in doubt":         {ledger.Coverage{State: ledger.WindowSealed, Seals: 1, Doubt: true}, false, false, 0},
 		"purged":           {ledger.Coverage{State: ledger.WindowPurged, Seals: 2}, false, false, 0},
 		"without a record": {ledger.Coverage{State: ledger.WindowSealed, Seals: 1}, true, true, 24},
@@ -145,7 +146,8 @@ func TestThePeriodsThatTheLedgerVouchesFor(t *testing.T) {
 		})
 	}
 	view := derive.View{Unit: derive.Day, When: derive.Settled}
-	short, err := derive.VouchedFor(t.Context(), hours{settled}, view, lab.Stream, lab.November, lab.November.AddDate(0, 0, 1))
+	end := lab.November.AddDate(0, 0, 1)
+	short, err := derive.VouchedFor(t.Context(), hours{settled}, view, lab.Stream, lab.November, end)
 	require.NoError(t, err)
 	require.Empty(t, short, "a day of which hours are missing is not settled")
 }

@@ -14,9 +14,9 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// Tenant is the tenant of an exploration, of one stream: what Graph shows at each moment, and what it showed
-// before. A page is made when it is asked for, so that one walk may see a record before a change
-// and the next record after it.
+// Tenant is the tenant of an exploration, of one stream: what Graph shows at each moment, and what
+// it showed before. A page is made when it is asked for, so that one walk may see a record before a
+// change and the next record after it.
 type Tenant struct {
 	Stream  entra.Stream
 	mu      sync.Mutex
