@@ -23,10 +23,10 @@ import (
 //	views<month>        the stream       every other view (viewrows.go)
 //	views               the stream       how far each of those was brought
 //	snapshots           "directory"      the snapshots of the directory (snapshots.go)
-//	snapshot<id>        a collection     the rows of one snapshot (snapshots.go)
+//	snapshot<id>        a collection     the rows of one snapshot (snaprows.go)
 //	jobs                the function     jobs of HTTP functions (jobs.go)
 //	slots               "graph"          the turns for requests to Graph (slots.go)
-//	secrets             "secret"         what signs links (secret.go)
+//	secrets             "secret"         what signs links (secrets.go)
 //	preflight           "probe"          nothing that lasts
 const (
 	coverageTable   = "coverage"

@@ -1,0 +1,117 @@
+package layers_test
+
+// room is a kind of package.
+type room string
+
+const (
+	program     room = "the program"
+	list        room = "the list of functions"
+	function    room = "a function"
+	adapter     room = "an adapter"
+	useCase     room = "a use case"
+	development room = "development"
+)
+
+// mayImport are the arrows between the rooms. One adapter imports no other one.
+var mayImport = map[room][]room{
+	program:     {list, function, adapter, useCase},
+	list:        {function, useCase},
+	function:    {useCase},
+	adapter:     {adapter, useCase},
+	useCase:     {useCase},
+	development: {program, list, function, adapter, useCase, development},
+}
+
+// folders are the rooms whose packages may import all that their room may: a package, or with /*
+// all below a folder.
+var folders = map[room][]string{
+	program:  {"handler"},
+	list:     {"functions"},
+	function: {"functions/*"},
+	development: {"internal/dev/*", "internal/pack", "internal/search/searchtest", "internal/tables/tablestest",
+		"tools/*"},
+}
+
+// useCases name their imports from the program, all without "internal/". What is not here is wrong,
+// and so is what is here and not used.
+var useCases = map[string]string{
+	// The words that all share.
+	"entra":     "",
+	"logs":      "entra",
+	"odata":     "entra logs",
+	"reference": "",
+	"skiptoken": "entra",
+	"streams":   "entra",
+
+	// The archive.
+	"clocks":  "entra",
+	"collect": "clocks entra ledger logs seal sealing",
+	"derive":  "entra ledger",
+	"ledger":  "entra logs seal",
+	"purge":   "entra ledger seal sealing",
+	"records": "entra",
+	"repair":  "entra ledger logs seal sealing verify",
+	"seal":    "entra logs",
+	"sealing": "entra ledger seal",
+	"verify":  "entra ledger logs seal",
+
+	// The directory.
+	"directory":             "directory/rules entra skiptoken",
+	"directory/collections": "directory directory/rules entra",
+	"directory/rules":       "entra",
+	"directory/snapshots":   "directory directory/collections directory/rules entra",
+
+	// What is asked.
+	"cost":      "",
+	"export":    "entra logs records",
+	"jobs":      "entra",
+	"preflight": "directory/collections entra jobs logs",
+	"search":    "derive entra ledger logs odata records reference",
+	"settings":  "entra ledger logs purge",
+
+	// The one way over HTTP.
+	"web":          "entra ledger records web/router",
+	"web/describe": "web",
+	"web/router":   "",
+}
+
+// adapters talk to a service. They name their imports as use cases do. What is below an adapter
+// belongs to it.
+var adapters = map[string]string{
+	"blobs": "entra seal sealing verify",
+	"graph": "directory/collections directory/snapshots entra logs preflight",
+	"tables": "collect derive directory entra jobs ledger logs preflight purge records repair seal sealing tables/rows" +
+		" verify",
+	"tables/rows": "entra",
+}
+
+// sdks are the packages of Azure's and Graph's SDKs: who may import them, and what is below them.
+// Each is named: an SDK has as few doors as it can.
+var sdks = map[string]string{
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore": "handler internal/blobs internal/dev/lab internal/graph" +
+		" internal/tables/rows tools/bench",
+	"github.com/Azure/azure-sdk-for-go/sdk/azidentity":     "handler internal/graph internal/tables/rows tools/bench",
+	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables":  "internal/dev/lab internal/tables/rows tools/bench",
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob": "internal/blobs",
+
+	"github.com/microsoft/kiota-abstractions-go":       "internal/graph tools/bench",
+	"github.com/microsoft/kiota-http-go":               "internal/graph",
+	"github.com/microsoft/kiota-serialization-json-go": "internal/graph tools/bench",
+	"github.com/microsoftgraph/msgraph-sdk-go":         "internal/graph tools/bench",
+	"github.com/microsoftgraph/msgraph-sdk-go-core":    "internal/graph tools/bench",
+}
+
+// libraries are the modules that every package may import. None of them leads to an SDK.
+var libraries = []string{
+	"github.com/cenkalti/backoff/v5",
+	"github.com/google/uuid",
+	"github.com/jedib0t/go-pretty/v6",
+	"github.com/klauspost/compress",
+	"github.com/oklog/run",
+	"github.com/robfig/cron/v3",
+	"github.com/stretchr/testify",
+	"github.com/tidwall/gjson",
+	"golang.org/x/mod",
+	"golang.org/x/sync",
+	"golang.org/x/time",
+}
