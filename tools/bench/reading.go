@@ -77,25 +77,40 @@ func (p plan) measureReading(ctx context.Context) ([]readTime, *downloadTime, er
 	if err != nil {
 		return nil, nil, fmt.Errorf("archive a year: %w", err)
 	}
-	var old gjson.Result
-	n := 0
-	for raw := range tenant.Truth(stream) {
-		if n++; n == p.reading/20 {
-			old = gjson.ParseBytes(append([]byte(nil), raw...))
-			break
-		}
-	}
 	host, err := logsAt(store, stream, tenant.Now)
 	if err != nil {
 		return nil, nil, err
 	}
 	app := httptest.NewServer(host)
 	defer app.Close()
-	at := old.Get("createdDateTime").Str
-	var out []readTime
+	out, err := measureSearches(ctx, app.URL, counted, nthOf(tenant.Truth(stream), p.reading/20))
+	if err != nil {
+		return nil, nil, err
+	}
+	progress("reading back: a file of all of it, beside the tenant's records")
+	file, err := measureDownload(ctx, app.URL+"/api/downloads/InteractiveSignIns?format=ndjson", tenant, stream)
+	return out, file, err
+}
+
+// nthOf is a copy of the nth record, counted from one.
+func nthOf(records iter.Seq[[]byte], n int) gjson.Result {
+	for raw := range records {
+		if n--; n == 0 {
+			return gjson.ParseBytes(append([]byte(nil), raw...))
+		}
+	}
+	return gjson.Result{}
+}
+
+// measureSearches asks for the first page of each search; the old record is what they look for.
+func measureSearches(
+	ctx context.Context, address string, counted *countingTransport, old gjson.Result,
+) (out []readTime, err error) {
+	at := old.Get("createdDateTime")
+	until := at.Time().Add(6 * time.Hour).Format(time.RFC3339)
 	for _, ask := range []struct{ name, filter string }{
 		{"the newest", ""},
-		{"by time, eleven months ago", "createdDateTime ge " + at + " and createdDateTime lt " + old.Get("createdDateTime").Time().Add(6*time.Hour).Format(time.RFC3339)},
+		{"by time, eleven months ago", "createdDateTime ge " + at.Str + " and createdDateTime lt " + until},
 		{"by id, eleven months ago", "id eq '" + old.Get("id").Str + "'"},
 		{"by user, over a year", "userId eq '" + old.Get("userId").Str + "'"},
 		{"by application, over a year", "appId eq '" + old.Get("appId").Str + "'"},
@@ -103,15 +118,15 @@ func (p plan) measureReading(ctx context.Context) ([]readTime, *downloadTime, er
 	} {
 		counted.requests.Store(0)
 		began := time.Now()
-		body, err := fetch(ctx, app.URL+"/api/auditLogs/signIns?"+url.Values{"$top": {fmt.Sprint(readTop)}, "$filter": {ask.filter}}.Encode(), ask.filter == "")
+		query := url.Values{"$top": {fmt.Sprint(readTop)}, "$filter": {ask.filter}}.Encode()
+		body, err := fetch(ctx, address+"/api/auditLogs/signIns?"+query, ask.filter == "")
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		out = append(out, readTime{ask.name, int(gjson.GetBytes(body, "value.#").Int()), counted.requests.Load(), time.Since(began).Seconds() * 1000})
+		found := int(gjson.GetBytes(body, "value.#").Int())
+		out = append(out, readTime{ask.name, found, counted.requests.Load(), time.Since(began).Seconds() * 1000})
 	}
-	progress("reading back: a file of all of it, beside the tenant's records")
-	file, err := measureDownload(ctx, app.URL+"/api/downloads/InteractiveSignIns?format=ndjson", tenant, stream)
-	return out, file, err
+	return out, nil
 }
 
 // measureDownload compares a file with the tenant's records line for line; lines of one moment have no order.
