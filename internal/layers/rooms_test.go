@@ -46,7 +46,7 @@ var useCases = map[string]string{
 	// The archive.
 	"clocks":  "entra",
 	"collect": "clocks entra ledger logs seal sealing",
-	"derive":  "entra ledger",
+	"derive":  "entra ledger logs",
 	"ledger":  "entra logs seal",
 	"purge":   "entra ledger seal sealing",
 	"records": "entra",
@@ -88,8 +88,8 @@ var adapters = map[string]string{
 // sdks are the packages of Azure's and Graph's SDKs: who may import them, and what is below them.
 // Each is named: an SDK has as few doors as it can.
 var sdks = map[string]string{
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore": "handler internal/blobs internal/dev/lab internal/graph" +
-		" internal/tables/rows tools/bench",
+	"github.com/Azure/azure-sdk-for-go/sdk/azcore": "handler internal/blobs internal/dev/explore internal/dev/lab" +
+		" internal/graph internal/tables/rows tools/bench",
 	"github.com/Azure/azure-sdk-for-go/sdk/azidentity":     "handler internal/graph internal/tables/rows tools/bench",
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables":  "internal/dev/lab internal/tables/rows tools/bench",
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob": "internal/blobs",
