@@ -68,7 +68,9 @@ func four(l *lab.Lab, ordered bool, shows []string) *lab.Unruly {
 			return lab.Answer{}
 		}
 		shown := shows[n-1]
-		return lab.Answer{Hides: func(_ int, r entra.Record) bool { return len(r.ID) == 1 && !strings.Contains(shown, r.ID) }}
+		return lab.Answer{Hides: func(_ int, r entra.Record) bool {
+			return len(r.ID) == 1 && !strings.Contains(shown, r.ID)
+		}}
 	}
 	return u
 }
@@ -135,7 +137,8 @@ func TestAnHourThatGraphForgotBeforeItsSecondReadSaysSo(t *testing.T) {
 		back         time.Duration // when the second read comes
 		ids          int
 	}{
-		{"abcd", "unconfirmed: Graph had forgotten it before it could be read a second time (4 records)", 30 * lab.Days, 4},
+		{"abcd", "unconfirmed: Graph had forgotten it before it could be read a second time (4 records)", 30 * lab.Days,
+			4},
 		{"", "unconfirmed: Graph had forgotten it before it could be read a second time (0 records)", 30 * lab.Days, 0},
 		{"abcd", "", 5 * lab.Days, 4},
 		{"", "", 5 * lab.Days, 0}, // it is empty, and Graph still shows what is older
@@ -182,7 +185,8 @@ func TestAnEmptyHourIsConfirmedByWhatGraphRemembers(t *testing.T) {
 				hour := hourOfFour.Add(30 * time.Hour)
 				cov, p := l.Hours(lab.Stream)[hour], l.Progress(lab.Stream)
 				cov.State, cov.Reads = ledger.WindowPartial, "0"
-				p.Awaits, p.AwaitsFrom, p.AwaitsTo, p.WindowsComplete = 1, hour, hour.Add(time.Hour), p.WindowsComplete-1
+				p.Awaits, p.AwaitsFrom, p.AwaitsTo, p.WindowsComplete = 1, hour, hour.Add(time.Hour),
+					p.WindowsComplete-1
 				l.Write(p, cov)
 				time.Sleep(6 * lab.Days)
 				words := ""
@@ -245,14 +249,16 @@ func TestWhatConfirmingABusyPastCosts(t *testing.T) {
 					for i := range hours * c.anHour {
 						at := hourOfFour.Add(time.Duration(i) * time.Hour / time.Duration(c.anHour))
 						l.Tenant.Records[lab.Stream] = append(l.Tenant.Records[lab.Stream],
-							lab.Parsed(lab.Stream, lab.Record(lab.Stream, fmt.Sprintf("id-%06d", i), lab.Start.Sub(at), "")))
+							lab.Parsed(lab.Stream, lab.Record(lab.Stream, fmt.Sprintf("id-%06d", i), lab.Start.Sub(at),
+								"")))
 					}
 					u := &lab.Unruly{Forgetful: l.Tenant}
 					before := l.Tenant.Served.Load()
 					l.RunsOf(u, 1)
 					pages, walks := l.Tenant.Served.Load()-before, count(u)
 					second := about(u.Questions(0), hourOfFour.Add(5*time.Hour))
-					l.Logf("%d records: %d requests in %d walks, %.2f requests per 1,000 records", hours*c.anHour, pages, walks,
+					l.Logf("%d records: %d requests in %d walks, %.2f requests per 1,000 records", hours*c.anHour,
+						pages, walks,
 						float64(pages)*1000/float64(hours*c.anHour))
 					require.Equal(l, 2, second)
 					require.LessOrEqual(l, walks, c.most+10)
@@ -354,6 +360,7 @@ func TestAPassThatGraphWillHaveForgottenConfirmsNothing(t *testing.T) {
 		require.NoError(l, err)
 		hours := l.Hours(lab.Stream)
 		require.Equal(l, 2, hours[entra.FloorHour(lab.Start.Add(-9*lab.Days))].Passes, "Graph keeps 30 days")
-		require.Equal(l, 1, hours[entra.FloorHour(lab.Start.Add(-3*lab.Days))].Passes, "the pass at 7 days reads it again")
+		require.Equal(l, 1, hours[entra.FloorHour(lab.Start.Add(-3*lab.Days))].Passes,
+			"the pass at 7 days reads it again")
 	})
 }

@@ -39,7 +39,8 @@ func TestWhereNoTwoClocksAgreeTheRunFailsAndNothingMoves(t *testing.T) {
 		require.NoError(l, err)
 		before := l.Progress(lab.Stream)
 		time.Sleep(time.Hour)
-		for _, off := range [][3]time.Duration{{40 * lab.Days, -time.Hour, 0}, {0, 20 * time.Minute, -20 * time.Minute}} {
+		for _, off := range [][3]time.Duration{{40 * lab.Days, -time.Hour, 0},
+			{0, 20 * time.Minute, -20 * time.Minute}} {
 			l.Graph, l.Storage, l.Machine = off[0], off[1], off[2]
 			pages := l.Tenant.Served.Load()
 			_, err = l.Run()

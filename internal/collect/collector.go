@@ -23,15 +23,16 @@ import (
 
 // Options of a Collector. Zero values mean the defaults.
 type Options struct {
-	Backfill time.Duration   // how far back the first run reaches; default 30 days
-	Lag      time.Duration   // records younger than this are left to the next run; default: what the source needs as a rule
+	Backfill time.Duration // how far back the first run reaches; default 30 days
+	// records younger than this are left to the next run; default: what the source needs as a rule
+	Lag      time.Duration
 	Overlap  time.Duration   // how much of what was read the tail reads again; default 2 minutes
 	Parallel int             // streams that are read at the same time; bounds the memory for pages; default 3
 	Writers  int             // windows of one page that are written at the same time; default 4
 	Passes   []time.Duration // ages at which windows are read again, up to MaxPasses; default 3 h, 24 h, 7 d
 	Turn     int             // pages a stream may read of its backfill before the next stream's turn; default 25
 
-	AlertAfter time.Duration // how long a stream may stand still before a run fails for it; 0: for ever
+	AlertAfter time.Duration // how long a stream may make no progress before a run fails for it; 0: without limit
 	// Simulated says that the source is a simulated tenant with a time of its own: it is not
 	// compared with other clocks.
 	Simulated bool
@@ -70,7 +71,8 @@ type Collector struct {
 // is only compared with the tenant's.
 func New(source Source, store Store, heads sealing.HeadWriter, options Options, clock func() time.Time,
 	log *slog.Logger) *Collector {
-	return &Collector{source: source, store: store, heads: heads, options: options.withDefaults(), clock: clock, log: log}
+	return &Collector{source: source, store: store, heads: heads, options: options.withDefaults(), clock: clock,
+		log: log}
 }
 
 // StreamReport is what a run did for one stream.
@@ -100,7 +102,7 @@ type Report struct {
 	Finished bool // false: the budget ended first, or another execution has a stream; the next run goes on
 }
 
-// Stepped tells whether the run has kept anything that the next one goes on from.
+// Stepped reports whether the run stored progress from which the next run continues.
 func (r Report) Stepped() bool {
 	return slices.ContainsFunc(r.Streams, func(s StreamReport) bool { return s.Commits > 0 })
 }
@@ -130,12 +132,12 @@ func (r Report) Summary() string {
 	return text
 }
 
-// Run reads the newest hours of every stream, then again what is due, seals what was read, settles
-// what has had its last pass, and spends what is left of budget on backfill, oldest window first. A
-// stream that fails does not hold up the others; the error names all that failed. A budget that
-// ends is no error, unless a stream has stood still for too long. A stream that another execution
-// has is waited for as long as the budget lasts. Cancelling ctx ends the run at once; everything
-// committed stays.
+// Run reads the newest hours of every stream, then the windows whose pass is due. It seals what was
+// read, completes windows after their last pass, and spends the rest of budget on backfill, oldest
+// window first. A failing stream does not stop the others; the error names every stream that
+// failed. An exhausted budget is an error only if a stream has made no progress for too long. A
+// stream leased by another execution is awaited while the budget lasts. Cancelling ctx ends the run
+// at once; committed work is kept.
 func (c *Collector) Run(ctx context.Context, by ledger.Execution, streams []entra.Stream,
 	budget time.Duration) (Report, error) {
 	return c.run(ctx, by, streams, budget, func(runs []*streamRun) {
@@ -151,8 +153,8 @@ func (c *Collector) Run(ctx context.Context, by ledger.Execution, streams []entr
 }
 
 // Range reads the windows of [from, to) again, as far as the archive reaches, and seals again what
-// that changes. It begins a stream that was never read. Where the budget ends first, Reached in the
-// report tells from where to go on.
+// changed. It starts a stream that was never read. If the budget ends first, the report's Reached
+// says where to continue.
 func (c *Collector) Range(ctx context.Context, by ledger.Execution, streams []entra.Stream, from, to time.Time,
 	budget time.Duration) (Report, error) {
 	return c.run(ctx, by, streams, budget, func(runs []*streamRun) {
@@ -174,7 +176,8 @@ func (c *Collector) run(ctx context.Context, by ledger.Execution, streams []entr
 	defer stop()
 	runs := make([]*streamRun, len(streams))
 	for i, s := range streams {
-		runs[i] = &streamRun{collector: c, stream: s, id: by, began: began, ctx: ctx, reading: reading, span: unorderedSpan,
+		runs[i] = &streamRun{collector: c, stream: s, id: by, began: began, ctx: ctx, reading: reading,
+			span: unorderedSpan,
 			busy: make(chan struct{}, 1)}
 	}
 	opened := c.openAll(ctx, runs)
@@ -245,8 +248,7 @@ func sourceOf(streams []entra.Stream) logs.Source {
 	return logs.Of(streams[0]).Source
 }
 
-// work does the work on the streams that nobody else has, and on the others as soon as they are
-// free.
+// work processes the streams that are free, and the others as soon as their leases are released.
 func (c *Collector) work(ctx context.Context, runs []*streamRun, opened []opening, now time.Time,
 	work func([]*streamRun)) {
 	var (
@@ -281,8 +283,8 @@ func (c *Collector) work(ctx context.Context, runs []*streamRun, opened []openin
 	waiting.Wait()
 }
 
-// found takes a stream that is free. It is false where the stream has failed; a stream that another
-// execution has is none.
+// found adds a free stream. It returns false if the stream failed; a stream leased by another
+// execution is not a failure.
 func (r *streamRun) found(ctx context.Context, o opening) bool {
 	var held *ledger.Held
 	if errors.As(o.err, &held) {
@@ -341,8 +343,8 @@ func (r *streamRun) turn(work func(*streamRun) error) {
 	}
 }
 
-// backfills gives turns to the stream whose oldest unread window is the oldest, because that is the
-// one that Graph forgets first.
+// backfills gives the next turn to the stream with the oldest unread window: Graph deletes that
+// window first.
 func (c *Collector) backfills(ctx context.Context, runs []*streamRun) {
 	var (
 		mu    sync.Mutex

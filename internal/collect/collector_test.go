@@ -67,8 +67,10 @@ func TestBackfillReadsTheOldestWindowFirstAndFrontierComesBefore(t *testing.T) {
 	require.Equal(t, "2026-11-21T14:00:00Z 2026-11-21T14:25:00Z", tn.Reads[0], "the frontier")
 	require.Equal(t, "2026-10-22T14:00:00Z 2026-11-21T14:00:00Z", tn.Reads[1], "thirty days in one read")
 	require.Equal(t, []string{
-		"2026-10-22T14:00:00Z 2026-10-27T20:20:00Z",                                              // before the oldest record, once more
-		"2026-10-27T20:59:00Z 2026-11-08T21:00:00Z", "2026-11-08T20:59:00Z 2026-11-14T14:00:00Z", // a second read of what no pass reads again
+		// before the oldest record, once more
+		"2026-10-22T14:00:00Z 2026-10-27T20:20:00Z",
+		// a second read of what no pass reads again
+		"2026-10-27T20:59:00Z 2026-11-08T21:00:00Z", "2026-11-08T20:59:00Z 2026-11-14T14:00:00Z",
 		"2026-11-21T08:20:00Z 2026-11-21T14:00:00Z", // nothing follows the last record: asked for once more
 	}, tn.Reads[2:])
 }
@@ -275,7 +277,7 @@ func TestAGapThatGraphMayHaveForgottenIsNotCalledComplete(t *testing.T) {
 	tn, store := lab.NewTenant(), lab.NewStore(t)
 	_, err := runOnce(t, tn, store, collect.Options{})
 	require.NoError(t, err)
-	tn.Clock = lab.Start.Add(20 * 24 * time.Hour) // nobody looked for 20 days, and Graph keeps 10
+	tn.Clock = lab.Start.Add(20 * 24 * time.Hour) // no run for 20 days, and Graph keeps 10
 	tn.Add(lab.Stream, "first", -10*24*time.Hour, "")
 	_, err = runOnce(t, tn, store, collect.Options{})
 	require.NoError(t, err)

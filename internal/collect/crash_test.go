@@ -138,7 +138,8 @@ func TestKilledTwiceInDifferentReadsTheLedgerForgetsNeither(t *testing.T) {
 				tn, store := setUp(), lab.NewStore(t)
 				_, _ = runOnce(t, tn, &dying{Store: store, at: first, stored: true}, options)
 				// from the tail of the second
-				tn.Records[lab.Stream] = append(tn.Records[lab.Stream], lab.Record(lab.Stream, "since", -4*time.Minute, ""))
+				tn.Records[lab.Stream] = append(tn.Records[lab.Stream], lab.Record(lab.Stream, "since", -4*time.Minute,
+					""))
 				tn.Clock = later
 				_, _ = lab.CollectAt(t, tn, &dying{Store: store, at: second, stored: true}, nil, options)
 				tn.At(t, store, nil, later, options)
@@ -158,7 +159,8 @@ func TestTwoRunsAtOnceNeitherLoseNorDouble(t *testing.T) {
 	for range 3 {
 		tn := lab.NewTenant()
 		tn.Records = records.Records
-		group.Go(func() { _, _ = collectWith(t, tn, store, collect.Options{}, lab.Stream) }) // one works, the others wait
+		// one works, the others wait
+		group.Go(func() { _, _ = collectWith(t, tn, store, collect.Options{}, lab.Stream) })
 	}
 	group.Wait()
 	_, err := runOnce(t, records, store, collect.Options{})
@@ -178,7 +180,8 @@ func TestKilledAtAnyWriteOfPassesAndSealsTheNextRunsEndTheSame(t *testing.T) {
 	for _, tn := range []*lab.Tenant{early, late} {
 		tn.PageSize = 5
 		lab.Fill(tn, lab.Stream, 12, 100*time.Minute)
-		tn.Records[lab.Stream] = append(tn.Records[lab.Stream], lab.Record(lab.Stream, "changing", 10*time.Hour, "first"))
+		tn.Records[lab.Stream] = append(tn.Records[lab.Stream], lab.Record(lab.Stream, "changing", 10*time.Hour,
+			"first"))
 	}
 	late.Add(lab.Stream, "came-late", 11*time.Hour, "")
 	late.Records[lab.Stream][12] = lab.Record(lab.Stream, "changing", 10*time.Hour, "second")

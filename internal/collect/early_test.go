@@ -30,7 +30,9 @@ func shortfalls() []shortfall {
 	return []shortfall{
 		{"page 3 has no next link", func(entra.Query) lab.Answer { return lab.Answer{Ends: 3} }},
 		{"an empty page ends it", func(entra.Query) lab.Answer { return lab.Answer{Ends: 2, Empty: true} }},
-		{"what follows the first page is left out", hides(func(_ entra.Query, i int, _ time.Time) bool { return i >= 10 })},
+		{"what follows the first page is left out", hides(func(_ entra.Query, i int, _ time.Time) bool {
+			return i >= 10
+		})},
 		{"every page is empty", hides(func(entra.Query, int, time.Time) bool { return true })},
 		{"records are left out in the middle", hides(func(q entra.Query, _ int, at time.Time) bool {
 			return at.Sub(q.From.Add(q.To.Sub(q.From)/2)).Abs() < 40*time.Hour
@@ -63,7 +65,9 @@ func inTurns(short shortfall, which func(int) bool) func(n int, q entra.Query) l
 			short[hour] = which(times[hour])
 			times[hour] += about([]entra.Query{q}, hour)
 		}
-		return lab.Answer{Hides: func(i int, r entra.Record) bool { return short[entra.FloorHour(r.Time)] && hides(i, r) }}
+		return lab.Answer{Hides: func(i int, r entra.Record) bool {
+			return short[entra.FloorHour(r.Time)] && hides(i, r)
+		}}
 	}
 }
 

@@ -11,16 +11,16 @@ import (
 )
 
 // Some logs come in two forms: the richer one has properties that the poorer one lacks. A record in
-// the richer form takes the place of the same record in the poorer one, which stays as an earlier
-// version; never the other way round.
+// the richer form replaces the same record in the poorer form, which stays as an earlier version. A
+// poorer form never replaces a richer one.
 
 // enrichReach is how far back a thin hour is read again. No tenant keeps its logs for longer.
 const enrichReach = 31 * 24 * time.Hour
 
-// hasForms tells whether Graph gives the stream in more than one form.
+// hasForms reports whether Graph returns the stream in more than one form.
 func (r *streamRun) hasForms() bool { return len(logs.Of(r.stream).Forms) > 1 }
 
-// formOf is the form of a page's records: the richest, where the source does not tell.
+// formOf is the form of a page's records: the richest if the source does not name one.
 func (r *streamRun) formOf(page entra.Page) string {
 	if page.Form == "" {
 		return logs.Of(r.stream).Form()
@@ -28,11 +28,11 @@ func (r *streamRun) formOf(page entra.Page) string {
 	return page.Form
 }
 
-// isRich tells whether a form is the richest one of the stream.
+// isRich reports whether a form is the richest one of the stream.
 func (r *streamRun) isRich(form string) bool { return form == logs.Of(r.stream).Form() }
 
-// judge tells a record that came in a richer form from one that changed, and keeps a poorer one
-// from the place of a richer one.
+// judge separates a record in a richer form from a changed record, and does not let a poorer form
+// replace a richer one.
 func (rd *read) judge(ctx context.Context, p part, changes []Change, balance *Balance) ([]Change, error) {
 	rich := rd.run.isRich(p.form)
 	if rich && !p.older {
@@ -56,7 +56,7 @@ func (rd *read) judge(ctx context.Context, p part, changes []Change, balance *Ba
 		old, ok := stored[change.Record.Key]
 		switch {
 		case change.Kind != Supersede:
-		case !ok: // its row was altered, or has moved: Apply tells
+		case !ok: // the row was altered or moved: Apply returns the error
 		case entra.HashOf(old) != change.Was:
 			return nil, ledger.ErrMoved
 		case rich && entra.Enriches(old, change.Record.Raw):
@@ -75,8 +75,8 @@ func (rd *read) judge(ctx context.Context, p part, changes []Change, balance *Ba
 	return out, nil
 }
 
-// richestLast puts the richest of several contents of one record, which came on one page, where the
-// current one stands.
+// richestLast moves the richest of several contents of one record on a page to the end, the
+// position of the current content.
 func richestLast(versions []entra.Record) []entra.Record {
 	last := len(versions) - 1
 	for i, v := range versions[:last] {
@@ -88,7 +88,7 @@ func richestLast(versions []entra.Record) []entra.Record {
 	return versions
 }
 
-// poorer tells whether b is the same record in a richer form.
+// poorer reports whether b is the same record in a richer form.
 func poorer(a, b entra.Record) bool {
 	return entra.Enriches(a.Raw, b.Raw) && !entra.Enriches(b.Raw, a.Raw)
 }

@@ -16,8 +16,8 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// filledPoorly is an archive that a version before has filled from v1.0 and sealed, of which the
-// ledger notes no form, and a tenant that has the records in beta.
+// filledPoorly returns an archive that an earlier version filled from v1.0 and sealed without forms
+// in its ledger, and a tenant that has the records in beta.
 func filledPoorly(l *lab.Lab, s entra.Stream, back, step time.Duration) *lab.Unruly {
 	l.Helper()
 	l.Options.Backfill = back

@@ -16,7 +16,7 @@ import (
 const (
 	// groupWriters is how many windows of one page are written at the same time, by default.
 	groupWriters = 4
-	// compareTries bounds how often a window is compared again because somebody else wrote in between.
+	// compareTries limits how often a window is compared again because another writer changed it.
 	compareTries = 5
 )
 
@@ -26,7 +26,7 @@ type groupResult struct {
 	balance Balance
 	added   ledger.Contents
 	ages    ledger.Lateness // how old the new records are
-	recount bool            // added does not tell all that was stored
+	recount bool            // added does not count everything that was stored
 	// tampered is about a stored row that is not what was written; what came in its place is
 	// rejected.
 	tampered error
@@ -134,8 +134,8 @@ func (rd *read) file(page entra.Page) (map[entra.Window][]entra.Record, []Reject
 	return groups, rejected
 }
 
-// windowOfRejected is the window in which records without a time are counted: where the read
-// stands.
+// windowOfRejected is the window in which records without a time are counted: the one at the
+// cursor.
 func (rd *read) windowOfRejected(groups map[entra.Window][]entra.Record) entra.Window {
 	var at entra.Window
 	for w := range groups {
@@ -183,7 +183,8 @@ func (rd *read) storeGroup(ctx context.Context, p part, seen time.Time) (groupRe
 		case err == nil:
 			balance.Quarantined += int64(len(rejected))
 			res.balance, res.added = balance, added
-			res.balance.Fetched = balance.New + balance.Changed + balance.Enriched + balance.Unchanged + balance.Quarantined
+			res.balance.Fetched = balance.New + balance.Changed + balance.Enriched + balance.Unchanged +
+				balance.Quarantined
 			return res, rejected, nil
 		case errors.As(err, &large):
 			if !setAside(&recs, &rejected, large.Key, large.Hash, large) {
@@ -236,7 +237,7 @@ func (rd *read) compare(ctx context.Context, p part, recs []entra.Record, seen t
 	return added, balance, ages, err
 }
 
-// setAside moves a record from recs to rejected, and tells whether there was one with that key and
+// setAside moves a record from recs to rejected. It returns whether a record had that key and
 // content.
 func setAside(recs *[]entra.Record, rejected *[]Rejected, key entra.Key, hash entra.Hash, reason error) bool {
 	var kept []entra.Record

@@ -46,7 +46,8 @@ func loseWalk(t *testing.T, through func(collect.Source) collect.Source) {
 			}
 			return nil
 		}
-		_, err := l.Collector(l.Store, through(l.Tenant)).Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream},
+		_, err := l.Collector(l.Store, through(l.Tenant)).Range(l.Context(), lab.Execution(),
+			[]entra.Stream{lab.Stream},
 			from, to, lab.Budget)
 		require.NoError(l, err)
 		require.True(l, lost)

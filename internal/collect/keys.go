@@ -16,7 +16,7 @@ type keySet struct {
 
 func newKeySet() *keySet { return &keySet{seen: make(map[[16]byte]struct{})} }
 
-// add notes a key. Half of its SHA-256 is enough to know it again.
+// add stores half of the key's SHA-256, enough to recognize the key.
 func (k *keySet) add(key entra.Key) {
 	text := make([]byte, 0, 128)
 	text = key.Time.UTC().AppendFormat(text, time.RFC3339Nano)
@@ -30,7 +30,7 @@ func (k *keySet) add(key entra.Key) {
 	k.sum.Add(ledger.Sum(hash))
 }
 
-// len is how many keys there are; none in a set that nobody made.
+// len is the number of keys; zero for a nil set.
 func (k *keySet) len() int64 {
 	if k == nil {
 		return 0

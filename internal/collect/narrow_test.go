@@ -48,7 +48,7 @@ func TestWhereWideSpansTimeOutNarrowerOnesAreAskedFor(t *testing.T) {
 func narrows(l *lab.Lab, most time.Duration, ordered bool) {
 	l.Options.Backfill, l.Options.Passes = 12*lab.Days, []time.Duration{3 * time.Hour, 24 * time.Hour}
 	l.Tenant.Keeps, l.Tenant.InOrder = 60*lab.Days, ordered
-	// Many hours without a record: what proves that Graph remembers lies far back.
+	// Many hours are empty: the record that proves what Graph still has is far back.
 	l.Tenant.Fill(lab.Stream, lab.Start.Add(-12*lab.Days), lab.Start.Add(30*lab.Days), 59*time.Hour)
 	u := &lab.Unruly{Forgetful: l.Tenant, Answer: tooWide(most, 0)}
 	l.RunsOf(u, 1)
@@ -70,7 +70,7 @@ func narrows(l *lab.Lab, most time.Duration, ordered bool) {
 	l.RunsOf(u, 2)
 	require.LessOrEqual(l, widest(u.Questions(asked)), most, "what works stays")
 
-	time.Sleep(40 * time.Hour) // the last record lies further back than a question may reach
+	time.Sleep(40 * time.Hour) // the last record is older than a query may reach
 	l.RunsOf(u, 2)
 	time.Sleep(10 * lab.Days) // an outage, in which the mark grows old
 	asked = count(u)
@@ -101,7 +101,7 @@ func narrows(l *lab.Lab, most time.Duration, ordered bool) {
 	}
 }
 
-// TestSilenceForWideSpansEatsNoTwoBudgets: the tenant takes 90 s to say that a span is too wide.
+// TestSilenceForWideSpansEatsNoTwoBudgets: the tenant needs 90 s to refuse a span that is too wide.
 func TestSilenceForWideSpansEatsNoTwoBudgets(t *testing.T) {
 	for _, most := range []time.Duration{lab.Days, time.Hour + 10*time.Minute} {
 		t.Run(fmt.Sprint(most), func(t *testing.T) {
@@ -117,7 +117,8 @@ func TestSilenceForWideSpansEatsNoTwoBudgets(t *testing.T) {
 					_, err := l.RunOf(u, 8*time.Minute)
 					require.NoError(l, err)
 					if runs > 0 {
-						require.LessOrEqual(l, widest(u.Questions(asked)), widths[runs-1], "the next run goes on from there")
+						require.LessOrEqual(l, widest(u.Questions(asked)), widths[runs-1],
+							"the next run goes on from there")
 					}
 					p = l.Progress(lab.Stream)
 					widths = append(widths, p.Width+2*time.Minute)

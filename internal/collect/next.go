@@ -16,11 +16,11 @@ const (
 	readTail     readKind = iota // the newest hours, from the watermark on
 	readBackfill                 // the hours before the first run, the oldest first
 	readPass                     // windows that have reached an age since they were read
-	readRange                    // windows that somebody asked for
-	readAgain                    // hours in doubt, that await a read that agrees, or came in a poorer form
+	readRange                    // windows that a caller requested
+	readAgain                    // hours in doubt, which wait for a read that agrees, or which came in a poorer form
 )
 
-// rereads tells whether the read is about windows that were read before.
+// rereads reports whether the read covers windows that were read before.
 func (k readKind) rereads() bool { return k != readTail && k != readBackfill }
 
 // cursor is the end of what is completely read; a read moves it forward.
@@ -31,10 +31,10 @@ type cursor struct {
 
 	age   time.Duration   // of a pass: the age of its windows
 	inUse []time.Duration // of a pass: the ages of all passes
-	own   *time.Time      // of a range, and of hours that are read again: where it stands; the ledger does not keep it
+	own   *time.Time      // the position of a range or of a reread; the ledger does not store it
 }
 
-// at is where the cursor stands.
+// at is the cursor's position.
 func (c *cursor) at(p *ledger.Progress) time.Time {
 	switch c.kind {
 	case readTail:
@@ -96,8 +96,7 @@ func next(kind readKind, age time.Duration, p *ledger.Progress, now time.Time, o
 // lagOf is how young records of a stream are that are left to the next run.
 func lagOf(s entra.Stream, o Options) time.Duration { return orElse(o.Lag, logs.Of(s).Source.Lag) }
 
-// agesOf are the passes of a stream, the latest first: its windows are the ones that the source
-// forgets next.
+// agesOf are the passes of a stream, the latest first: the source deletes their windows first.
 func agesOf(p *ledger.Progress, o Options) []time.Duration {
 	out := slices.Clone(o.Passes)
 	if p.Kept() == logs.Of(p.Stream).Source.KeepsLeast && len(out) > 0 && slices.Max(out) > beforeForgotten {

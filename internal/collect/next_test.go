@@ -29,23 +29,31 @@ func TestWhatIsReadNext(t *testing.T) {
 		options Options
 		want    ledger.Span
 	}{
-		"the tail, less what the source needs": {readTail, 0, stream, Options{}, span(at(480), at(480).Add(25*time.Minute))},
+		"the tail, less what the source needs": {readTail, 0, stream, Options{},
+			span(at(480), at(480).Add(25*time.Minute))},
 		"the tail, less what an option says": {readTail, 0, stream, Options{Lag: 10 * time.Minute},
 			span(at(480), at(480).Add(20*time.Minute))},
 		"nothing is left of the past": {readBackfill, 0, stream, Options{}, span(at(400), at(400))},
 		"the past": {readBackfill, 0, with(func(p *ledger.Progress) { p.Backfilled = at(100) }), Options{},
 			span(at(100), at(400))},
-		"a pass that was never made, after the backfill": {readPass, 3 * time.Hour, stream, Options{}, span(at(10), at(477))},
+		"a pass that was never made, after the backfill": {readPass, 3 * time.Hour, stream, Options{},
+			span(at(10), at(477))},
 		"a pass that was never made, during the backfill": {readPass, 3 * time.Hour,
 			with(func(p *ledger.Progress) { p.Backfilled = at(100) }), Options{}, span(at(400), at(477))},
 		"a pass goes on where it stood": {readPass, 24 * time.Hour,
-			with(func(p *ledger.Progress) { p.Passed.Set(24*time.Hour, at(450), nil) }), Options{}, span(at(450), at(456))},
+			with(func(p *ledger.Progress) {
+				p.Passed.Set(24*time.Hour, at(450), nil)
+			}), Options{}, span(at(450), at(456))},
 		"a pass reads nothing that was purged": {readPass, 24 * time.Hour,
 			with(func(p *ledger.Progress) { p.PurgedTo = at(300) }), Options{}, span(at(300), at(456))},
 		"a pass reads nothing that is being purged": {readPass, 24 * time.Hour,
-			with(func(p *ledger.Progress) { p.Drops = []ledger.Drop{{Month: at(0)}} }), Options{}, span(at(456), at(456))},
+			with(func(p *ledger.Progress) {
+				p.Drops = []ledger.Drop{{Month: at(0)}}
+			}), Options{}, span(at(456), at(456))},
 		"a pass stays behind the watermark": {readPass, time.Hour,
-			with(func(p *ledger.Progress) { p.Watermark = at(470).Add(time.Minute) }), Options{}, span(at(10), at(470))},
+			with(func(p *ledger.Progress) {
+				p.Watermark = at(470).Add(time.Minute)
+			}), Options{}, span(at(10), at(470))},
 	} {
 		require.Equal(t, c.want, next(c.kind, c.age, &c.p, now, c.options), title)
 	}

@@ -38,8 +38,8 @@ func TestABetaRecordThatIsTooLargeLeavesItsHourThin(t *testing.T) {
 	})
 }
 
-// TestFewerPassesThanWhenTheHoursWereReadBelieveNothing: an hour that was left to a pass, and the
-// pass is taken out of ARCHIVE_PASSES before it was made.
+// TestFewerPassesThanWhenTheHoursWereReadBelieveNothing: an hour waits for a pass that is removed
+// from ARCHIVE_PASSES before it runs.
 func TestFewerPassesThanWhenTheHoursWereReadBelieveNothing(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Options.Backfill, l.Options.Passes = 6*lab.Days, []time.Duration{3 * time.Hour, 24 * time.Hour, 7 * lab.Days}
@@ -47,7 +47,9 @@ func TestFewerPassesThanWhenTheHoursWereReadBelieveNothing(t *testing.T) {
 		u := &lab.Unruly{Forgetful: l.Tenant}
 		from, to := entra.FloorHour(lab.Start.Add(-4*lab.Days)), entra.FloorHour(lab.Start.Add(-3*lab.Days))
 		u.Answer = func(_ int, q entra.Query) lab.Answer {
-			return lab.Answer{Hides: func(_ int, r entra.Record) bool { return !r.Time.Before(from) && r.Time.Before(to) }}
+			return lab.Answer{Hides: func(_ int, r entra.Record) bool {
+				return !r.Time.Before(from) && r.Time.Before(to)
+			}}
 		}
 		l.RunsOf(u, 1)
 		u.Answer = nil

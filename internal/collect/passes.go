@@ -48,8 +48,8 @@ func (r *streamRun) pass(ctx context.Context, age time.Duration) error {
 		return err
 	}
 	if once && len(due) > 0 {
-		// What the pass does not meet of hours that were read once tells something only if Graph
-		// still has them.
+		// A record that the pass does not return from hours read once proves something only if
+		// Graph still has those hours.
 		if err := r.remind(ctx, due[0].From); err != nil {
 			return err
 		}
@@ -72,7 +72,7 @@ func (r *streamRun) pass(ctx context.Context, age time.Duration) error {
 }
 
 // due lists the spans of [from, to) whose windows were last read before they had reached an age.
-// once tells whether any of them was read a single time.
+// once reports whether any of them was read a single time.
 func (r *streamRun) due(ctx context.Context, age time.Duration, from, to time.Time) (_ []ledger.Span, once bool,
 	_ error) {
 	var (
@@ -117,8 +117,7 @@ func (r *streamRun) readRange(ctx context.Context, from, to time.Time) error {
 	if end := entra.FloorHour(r.progress.Watermark); to.After(end) {
 		to = end
 	}
-	// This is how an operator mends what verify names: an hour with rows that nobody counted,
-	// sealed or not.
+	// An operator repairs what verify names this way: an hour with uncounted rows, sealed or not.
 	if err := r.compareSpan(ctx, ledger.Span{From: entra.FloorHour(from),
 		To: entra.FloorHour(to.Add(time.Hour - entra.Tick))}); err != nil {
 		return err

@@ -16,8 +16,8 @@ import (
 	"github.com/entraledger/entraledger/internal/verify"
 )
 
-// arrival is a content that Graph shows from a time on; a later one under the same key takes its
-// place.
+// arrival is a content that Graph returns from a time on; a later arrival with the same key
+// replaces it.
 type arrival struct {
 	key  string
 	at   time.Time
@@ -146,8 +146,8 @@ func TestARereadThatFindsNothingNewWritesOnlyItsCoverageRow(t *testing.T) {
 	lab.CheckLedger(t, store, lab.Stream)
 }
 
-// TestATenantThatKeepsSevenDaysIsReadOnceMoreBeforeItForgets: what changes after a day and is
-// forgotten after seven is there in its last content.
+// TestATenantThatKeepsSevenDaysIsReadOnceMoreBeforeItForgets: a record that changes after one day
+// and is deleted after seven is archived in its last content.
 func TestATenantThatKeepsSevenDaysIsReadOnceMoreBeforeItForgets(t *testing.T) {
 	tn, store := lab.NewTenant(), lab.NewStore(t)
 	lab.Fill(tn, lab.Stream, 6*24, time.Hour)

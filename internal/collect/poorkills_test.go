@@ -78,12 +78,14 @@ func poorKilled(l *lab.Lab, at int, stored bool, more time.Duration) {
 		current, _ := contents(l, cov.Window)
 		thin := 0
 		for _, text := range current {
-			if !slices.Contains([]string{}, text) && string(lab.Poor(lab.Stream, lab.Parsed(lab.Stream, text)).Raw) == text {
+			if !slices.Contains([]string{}, text) &&
+				string(lab.Poor(lab.Stream, lab.Parsed(lab.Stream, text)).Raw) == text {
 				thin++
 			}
 		}
 		if !cov.Thin() {
-			require.Zero(l, thin, "%s is called %s, and %d of %d records are in v1.0's form", hour, cov.Form, thin, len(current))
+			require.Zero(l, thin, "%s is called %s, and %d of %d records are in v1.0's form", hour, cov.Form, thin,
+				len(current))
 		}
 		require.Zero(l, cov.Changed, "%s has false changes (enriched %d)", hour, cov.Enriched)
 	}
@@ -122,7 +124,8 @@ func TestAnUpgradeAfterAKilledRunCountsNoChange(t *testing.T) {
 				time.Sleep(4*time.Hour + 20*time.Minute)
 				l.RunsOf(u, 3, s)
 				cov := l.Hours(s)[hour]
-				l.Logf("%d new %d changed %d enriched %d versions, set %d", cov.New, cov.Changed, cov.Enriched, cov.Versions,
+				l.Logf("%d new %d changed %d enriched %d versions, set %d", cov.New, cov.Changed, cov.Enriched,
+					cov.Versions,
 					cov.ColumnSet)
 				require.Zero(l, cov.Changed, "false changes")
 				v := lab.Verification(l)
@@ -140,7 +143,8 @@ func TestHoursOfAShortTenantAreNotBelievedOnOneWord(t *testing.T) {
 		l.Tenant.Keeps = 7 * lab.Days
 		l.Tenant.Fill(lab.Stream, lab.Start.Add(-30*lab.Days), lab.Start.Add(20*lab.Days), 23*time.Minute)
 		u := &lab.Unruly{Forgetful: l.Tenant}
-		from, to := entra.FloorHour(lab.Start.Add(-6*lab.Days-18*time.Hour)), entra.FloorHour(lab.Start.Add(-6*lab.Days-4*time.Hour))
+		from, to := entra.FloorHour(lab.Start.Add(-6*lab.Days-18*time.Hour)),
+			entra.FloorHour(lab.Start.Add(-6*lab.Days-4*time.Hour))
 		hidden := 0
 		u.Answer = func(_ int, q entra.Query) lab.Answer {
 			if q.To.Sub(q.From) < lab.Days || q.To.Before(to) {
@@ -188,7 +192,7 @@ func TestOneThrottledQuestionIsNoRefusalOfBeta(t *testing.T) {
 		u.Answer = func(int, entra.Query) lab.Answer { return lab.Answer{Takes: 10 * time.Minute} }
 		_, err := l.RunOf(u, time.Minute) // out of time: the limiter, or one slow answer
 		require.NoError(l, err)
-		time.Sleep(2 * lab.Days) // nobody runs it
+		time.Sleep(2 * lab.Days) // no run
 		n := count(u)
 		u.Answer = func(i int, _ entra.Query) lab.Answer {
 			if i == n {

@@ -20,7 +20,7 @@ type read struct {
 	limit  int // pages after which the walk ends by itself; 0: drain it
 
 	pages   int
-	start   time.Time // where the cursor stood
+	start   time.Time // the cursor's position at the start
 	beganAt time.Time // by the machine's monotonic clock
 	pageAt  time.Time // the tenant's time when the last page came
 	rows    map[time.Time]*row
@@ -34,8 +34,8 @@ type read struct {
 	rich    bool
 	gone    time.Time
 	goneWhy string
-	// lookedBack: Graph was asked once more for what lies before all that the walk had met. Where
-	// it showed something, the walk ends at cut.
+	// lookedBack: Graph was queried once more for records before all that the walk returned. If
+	// there were some, the walk ends at cut.
 	lookedBack bool
 	cut        time.Time
 
@@ -51,14 +51,14 @@ type row struct {
 	recount    bool
 	met        map[ledger.Sum]bool
 	unrecorded bool
-	asked      bool // it was counted anew, against all that Graph has of it
-	// began is the row as the read found it, and keys those that it has met since, where somebody
-	// will ask.
+	asked      bool // it was recounted against all that Graph has of it
+	// began is the row at the start of the read; keys are those that the read returned since, if a
+	// later check needs them.
 	began ledger.Coverage
 	keys  *keySet
 }
 
-// meet notes what a page holds of an hour that has to be counted again.
+// meet records a page's keys of an hour that has to be recounted.
 func (w *row) meet(keyOf func(entra.Key) string, recs []entra.Record, again bool) {
 	if !w.recount && !again {
 		w.unrecorded = true
@@ -127,8 +127,8 @@ type fetched struct {
 	err  error
 }
 
-// fetch walks the pages in the background, one ahead of who takes them. stop ends the walk and
-// waits for its end.
+// fetch reads pages in the background, one page ahead of the consumer. stop ends the walk and waits
+// for its end.
 func (rd *read) fetch() (pages <-chan fetched, stop func()) {
 	walk, cancel := context.WithCancel(rd.run.reading)
 	out := make(chan fetched)
@@ -136,7 +136,8 @@ func (rd *read) fetch() (pages <-chan fetched, stop func()) {
 		defer close(out)
 		for page, err := range rd.run.collector.source.Pages(walk, rd.query()) {
 			if err != nil {
-				out <- fetched{page, err} // a failure is heard beside a stop, too: somebody takes or drains it
+				// a failure is delivered even after a stop: the consumer reads or drains the channel
+				out <- fetched{page, err}
 				return
 			}
 			select {
@@ -149,7 +150,7 @@ func (rd *read) fetch() (pages <-chan fetched, stop func()) {
 	return out, func() {
 		cancel()
 		for range out {
-			continue // what was fetched and not taken is fetched again by the next read
+			continue // the next read fetches again what was fetched and not consumed
 		}
 	}
 }
@@ -160,20 +161,21 @@ func (rd *read) query() entra.Query {
 		Divisible: rd.asked.To.Sub(rd.start) > rd.cursor.narrowest()}
 }
 
-// endsEarly tells whether the walk ended long before the time that it was to reach: that nothing
-// follows is believed when a question that begins with the last record has the same answer.
+// endsEarly reports whether the walk ended long before its target time. The end is accepted only if
+// a query that starts at the last record returns the same.
 func (rd *read) endsEarly() bool {
 	return !rd.cursor.kind.rereads() && rd.ordered && rd.moved() && rd.asked.To.Sub(rd.at()) >= quietTail
 }
 
-// moved tells whether the walk got anywhere; one whose records all bear one time has to be drained.
+// moved reports whether the walk advanced; a walk whose records all have the same time must be
+// drained.
 func (rd *read) moved() bool { return rd.at().After(rd.start) }
 
-// at is where the cursor stands.
+// at is the cursor's position.
 func (rd *read) at() time.Time { return rd.cursor.at(&rd.run.progress) }
 
-// begin notes in the ledger that a read is under way, and loads the rows of its span. The first one
-// of a run takes the stream's lease with it, before anything is written.
+// begin stores in the ledger that a read is in progress, and loads the rows of its span. The first
+// read of a run acquires the stream's lease in the same commit, before it writes anything else.
 func (rd *read) begin(ctx context.Context) error {
 	rd.run.reads++
 	rd.start, rd.beganAt = rd.at(), time.Now()
@@ -199,14 +201,15 @@ func (rd *read) begin(ctx context.Context) error {
 	return nil
 }
 
-// missRows looks for hours that were read and have no row any more: somebody took it away. The
-// totals still count what it did, and this read makes it anew.
+// missRows finds hours that were read and whose row was deleted. The totals still include that row;
+// this read writes it again.
 func (rd *read) missRows(ctx context.Context) error {
 	missing := 0
 	for hour := entra.FloorHour(rd.asked.From); hour.Before(rd.asked.To); hour = hour.Add(time.Hour) {
 		if _, ok := rd.rows[hour]; !ok && rd.run.progress.WasRead(hour) {
 			rd.run.collector.log.WarnContext(ctx,
-				"the ledger's row of an hour that was read is not there; the hour is read anew", "stream", rd.run.stream, "hour", hour.Format(entra.HourFormat))
+				"the ledger's row of an hour that was read is not there; the hour is read anew", "stream",
+				rd.run.stream, "hour", hour.Format(entra.HourFormat))
 			missing++
 		}
 	}
@@ -226,8 +229,8 @@ func (rd *read) loadRows(ctx context.Context, from, to time.Time) error {
 	return nil
 }
 
-// inDoubt tells whether an earlier read of this run may have stored rows in an hour that it did not
-// count.
+// inDoubt reports whether an earlier read of this run may have stored rows in an hour without
+// counting them.
 func (r *streamRun) inDoubt(hour time.Time) bool {
 	return slices.ContainsFunc(r.aborted, func(s ledger.Span) bool { return s.Contains(hour) })
 }
@@ -300,8 +303,8 @@ func (rd *read) addStored(res groupResult, form string) {
 	w.reopen()
 }
 
-// noteForm notes the form and the columns of what is added to an hour: the poorest of all that it
-// holds.
+// noteForm sets the form and the columns of what is added to an hour: the poorest form that the
+// hour has.
 func noteForm(c *ledger.Coverage, form string, columns int) {
 	if c.Counted() == 0 && c.Form == "" && c.ColumnSet == 0 {
 		c.Form, c.ColumnSet = form, columns
@@ -435,9 +438,9 @@ func (r *streamRun) abortedAfter(reached time.Time) (left []ledger.Span) {
 	return left
 }
 
-// changedRows are the rows to be committed, in order: those with something new, and those that are
-// passed. Rows of hours in doubt are counted again where this read has met all that Graph has of
-// the hour; until then they wait.
+// changedRows are the rows to commit, in order: rows with changes, and rows that the cursor passed.
+// Rows of hours in doubt are recounted once this read has returned everything that Graph has of the
+// hour; until then they wait.
 func (rd *read) changedRows(ctx context.Context, passed []*row, reached time.Time, end bool) ([]*row, error) {
 	isPassed := make(map[*row]bool, len(passed))
 	for _, w := range passed {

@@ -13,7 +13,7 @@ type Balance struct {
 	Fetched, New, Changed, Enriched, Unchanged, Quarantined int64
 }
 
-// Holds tells whether nothing was skipped in silence.
+// Holds reports whether every fetched record is accounted for.
 func (b Balance) Holds() bool {
 	return b.Fetched == b.New+b.Changed+b.Enriched+b.Unchanged+b.Quarantined
 }
@@ -93,7 +93,7 @@ func currentChange(has Stored, last entra.Record, seen time.Time, balance *Balan
 	return Change{}, false
 }
 
-// holds tells whether the content is stored under the key, now or as an earlier version.
+// holds reports whether the content is stored under the key, as the current or an earlier version.
 func (s Stored) holds(h entra.Hash) bool {
 	if s.HasFirst && s.Current == h {
 		return true
@@ -118,7 +118,7 @@ func distinct(recs []entra.Record) []entra.Record {
 	return out
 }
 
-// unique tells whether no key occurs twice, so that the records can be inserted without a look at
+// unique reports whether every key occurs once, so that the records can be inserted without reading
 // the store.
 func unique(recs []entra.Record) bool {
 	seen := make(map[entra.Key]struct{}, len(recs))

@@ -13,14 +13,14 @@ import (
 	"github.com/entraledger/entraledger/internal/seal"
 )
 
-// An hour is in doubt where its rows are not what its row in the ledger sums up: an execution died
-// between the two, or one that had lost the stream wrote late. Such an hour is neither counted nor
-// sealed before Graph was asked for the whole of it again. Rows that the read meets count as new;
-// what it does not meet stays, counted apart.
+// An hour is in doubt if its records differ from the sums in its ledger row: an execution stopped
+// between the two writes, or wrote late after it lost the lease. Such an hour is neither counted
+// nor sealed until Graph was queried for all of it again. Records that the read returns count as
+// new; the others stay and are counted apart.
 
-// recount counts an hour in doubt, if this read has met all that Graph has of it. Otherwise the
-// hour waits: until the read has come to its end, and where it began within the hour, for another
-// one. ready tells whether the row can be committed.
+// recount counts an hour in doubt if this read has returned everything that Graph has of it.
+// Otherwise the hour waits for the end of the read, or for another read if this one began within
+// the hour. ready reports whether the row can be committed.
 func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool) (ready bool, err error) {
 	if reached.Before(w.now.End()) && !end {
 		return false, nil
@@ -55,8 +55,8 @@ func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool
 	return true, rd.reseal(ctx, w, hour.extra)
 }
 
-// staysUncounted tells whether an hour of which a read has not met n contents has to be asked for
-// once more. remembered: the source still had all of the hour.
+// staysUncounted reports whether an hour with n contents that a read did not return has to be
+// queried once more. remembered: the source still had all of the hour.
 func (rd *read) staysUncounted(w *row, n int64, remembered bool) bool {
 	w.now.Unconfirmed, w.now.Unmet = w.was.Unconfirmed, 0
 	switch {
@@ -65,8 +65,8 @@ func (rd *read) staysUncounted(w *row, n int64, remembered bool) bool {
 	case !remembered && !rd.unexplained(w):
 		w.now.Unconfirmed = n
 	case w.was.Unmet != n || rd.run.readInThisRun(w.was):
-		// One answer of Graph is not believed: the hour stays in doubt, and the next run asks once
-		// more.
+		// One answer of Graph is not enough: the hour stays in doubt until the next run has queried
+		// it again.
 		w.uncounted()
 		w.now.Unmet = n
 		return true
@@ -76,9 +76,9 @@ func (rd *read) staysUncounted(w *row, n int64, remembered bool) bool {
 	return false
 }
 
-// markRecounted notes what is known of an hour whose rows were counted anew.
+// markRecounted updates the state of a recounted hour.
 func (rd *read) markRecounted(w *row, remembered bool) {
-	// Rows are among them that nobody knows how they were written.
+	// Some of the rows have an unknown writer.
 	w.now.ColumnSet = 0
 	if rd.run.hasForms() {
 		if w.now.Form = ""; rd.rich && rd.metAll(w) {
@@ -94,30 +94,30 @@ func (rd *read) markRecounted(w *row, remembered bool) {
 	}
 }
 
-// unexplained tells whether contents that nobody counts can't be of a run that was stopped: the
-// window had had its last pass, and none is known to have written there since.
+// unexplained reports whether uncounted contents cannot come from an interrupted run: the window
+// had its last pass, and no run is known to have written there since.
 func (rd *read) unexplained(w *row) bool {
 	settled := w.was.State == ledger.WindowSealed || w.was.State == ledger.WindowReopened && w.was.Unmet > 0
 	return settled && !rd.run.progress.Suspected(w.now.Start, w.now.End()) && !rd.run.inDoubt(w.now.Start)
 }
 
-// cannotCount leaves an hour in doubt of which a row is not what was written. Everything else goes
-// on.
+// cannotCount leaves an hour in doubt because one of its rows was altered. The run continues.
 func (rd *read) cannotCount(w *row, why error) error {
 	rd.run.sealer.Tampered = why
 	w.uncounted()
 	return nil
 }
 
-// readInThisRun tells whether the last read of a window was one of this run.
+// readInThisRun reports whether the last read of a window belongs to this run.
 func (r *streamRun) readInThisRun(c ledger.Coverage) bool {
 	return !c.LastReadAt.Before(r.now.Truncate(entra.Tick))
 }
 
-// uncounted takes back what was counted of an hour that stays in doubt.
+// uncounted reverts the counts of an hour that stays in doubt.
 func (w *row) uncounted() {
 	c := w.was
-	c.State, c.Passes, c.PassedAt, c.FirstReadAt, c.LastReadAt = w.now.State, w.now.Passes, w.now.PassedAt, w.now.FirstReadAt, w.now.LastReadAt
+	c.State, c.Passes, c.PassedAt, c.FirstReadAt, c.LastReadAt = w.now.State, w.now.Passes, w.now.PassedAt,
+		w.now.FirstReadAt, w.now.LastReadAt
 	c.LostFrom, c.LostTo, c.Window, c.Doubt = w.now.LostFrom, w.now.LostTo, w.now.Window, true
 	c.Reads, c.Keys = w.now.Reads, w.now.Keys
 	w.now = c
@@ -142,9 +142,8 @@ func (rd *read) enriched(ctx context.Context, w *row, rows ledger.Contents) (n i
 	return n, nil
 }
 
-// count makes the row say what is stored. Of the records fetched since the last commit, as many
-// were new as the records that are stored have grown in number. enriched are the versions that a
-// richer form has taken the place of.
+// count sets the row to what is stored. Of the records fetched since the last commit, the growth in
+// stored records counts as new. enriched are the versions that a richer form replaced.
 func (w *row) count(rows ledger.Contents, missed []seal.Leaf, enriched int64) {
 	now, was := &w.now, &w.was
 	now.Records, now.Versions, now.Bytes, now.StoredBytes = rows.Records, rows.Versions, rows.Bytes, rows.StoredBytes
@@ -170,7 +169,7 @@ func (w *row) count(rows ledger.Contents, missed []seal.Leaf, enriched int64) {
 	now.Unchanged = was.Unchanged + left
 }
 
-// hourRows is what is stored of an hour in doubt.
+// hourRows are the stored records of an hour in doubt.
 type hourRows struct {
 	contents ledger.Contents
 	leaves   []seal.Leaf
@@ -216,12 +215,12 @@ func (rd *read) rowsOf(ctx context.Context, w *row) (*hourRows, error) {
 		}
 	}
 	if h.extra = rd.run.written(before); w.now.Start.Before(rd.run.progress.SealedTo) {
-		h.extra = before // no read led to it, so that the ledger counts them tells nothing
+		h.extra = before // no read led to it, so its count in the ledger proves nothing
 	}
 	rest := ledger.SumOfLeaves(before)
 	rest.Sub(ledger.SumOfLeaves(h.extra))
 	if w.was.HasSum && rest != w.was.Sum {
-		h.extra = before // which of them were counted, nobody can say
+		h.extra = before // which of them were counted is unknown
 	}
 	return h, nil
 }
@@ -247,7 +246,7 @@ func (r *streamRun) notSealed(ctx context.Context, cov ledger.Coverage, leaves [
 		return nil, err
 	}
 	var members []seal.Leaf
-	if !ledger.WasPurged(last) { // what an interrupted purge has left is vouched for by nobody
+	if !ledger.WasPurged(last) { // the rest of an interrupted purge has no proof
 		if members, err = ledger.MembersOf(ctx, r.collector.store, last, leaves); err != nil {
 			return nil, err
 		}
@@ -276,7 +275,9 @@ func (rd *read) reseal(ctx context.Context, w *row, extra []seal.Leaf) error {
 		if err != nil {
 			return err
 		}
-		early := slices.DeleteFunc(slices.Clone(extra), func(l seal.Leaf) bool { return l.FirstSeen.After(last.SealedAt) })
+		early := slices.DeleteFunc(slices.Clone(extra), func(l seal.Leaf) bool {
+			return l.FirstSeen.After(last.SealedAt)
+		})
 		if err := rd.run.collector.store.Restamp(ctx, w.now.Window, early, rd.run.writer.Stamp()); err != nil {
 			return err
 		}
@@ -288,7 +289,7 @@ func (rd *read) reseal(ctx context.Context, w *row, extra []seal.Leaf) error {
 	return nil
 }
 
-// confirm reads the hours in doubt again, as far as the stream was read.
+// confirm reads the hours in doubt again, up to the end of the stream's last read.
 func (r *streamRun) confirm(ctx context.Context) error {
 	p := &r.progress
 	if p.Doubts == 0 {
@@ -336,7 +337,7 @@ func (r *streamRun) reread(ctx context.Context, s ledger.Span, overlap time.Dura
 		if err := r.step(ctx, c, s.To, walkPages); err != nil {
 			return err
 		}
-		// Hours are read whole, so that those in doubt can be counted.
+		// Read whole hours, so that hours in doubt can be counted.
 		if at = entra.FloorHour(at); !at.After(hour) { // it has more pages than a walk
 			if at = hour; r.outOfTime(ctx) {
 				return r.reading.Err()

@@ -9,9 +9,9 @@ import (
 	"github.com/entraledger/entraledger/internal/ledger"
 )
 
-// mend looks at what an execution before may have left wrong: one that died, or one of a version
-// without leases, which could take another's commit for its own. The progress is made to say what
-// the ledger's rows and the log do.
+// mend corrects what an earlier execution left inconsistent: one that was killed, or one of a
+// version without leases, which could commit over another's commit. It makes the progress agree
+// with the ledger's rows and the log.
 func (r *streamRun) mend(ctx context.Context) error {
 	p := &r.progress
 	if !p.Started() {
@@ -24,7 +24,8 @@ func (r *streamRun) mend(ctx context.Context) error {
 	}
 	if entries < p.Heads || entries > p.Seals {
 		return &entra.Error{Code: entra.CodeTampered, Doing: "go on with " + string(r.stream),
-			Why:    fmt.Sprintf("its log of seals has %d entries, the ledger counts %d, and a head outside the tables stands for %d", entries, p.Seals, p.Heads),
+			Why: fmt.Sprintf("its log of seals has %d entries, the ledger counts %d, and a head outside the "+
+				"tables stands for %d", entries, p.Seals, p.Heads),
 			Remedy: "nothing was written; ask verify, and restore the rows of the log from a copy"}
 	}
 	if entries == p.Seals && !fresh {
@@ -34,7 +35,8 @@ func (r *streamRun) mend(ctx context.Context) error {
 		return err
 	}
 	if entries < p.Seals {
-		r.collector.log.WarnContext(ctx, "the ledger counted seals that were never written; they are made now", "stream",
+		r.collector.log.WarnContext(ctx, "the ledger counted seals that were never written; they are made now",
+			"stream",
 			r.stream, "counted", p.Seals, "entries", entries)
 		p.Seals = entries
 	}
@@ -73,9 +75,8 @@ func (r *streamRun) resum(ctx context.Context, unsealed bool) error {
 	return nil
 }
 
-// setBack moves a watermark back that lies in the future: a clock was wrong, and everything up to
-// there was taken for read. It goes back to the last hour in which there was a record, so that what
-// came since is read after all.
+// setBack moves a watermark back that is in the future: a wrong clock marked everything up to there
+// as read. It moves to the last hour with a record, so that the records since then are read.
 func (r *streamRun) setBack(ctx context.Context) error {
 	p := r.progress
 	wrong := p.Watermark

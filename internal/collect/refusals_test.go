@@ -113,7 +113,7 @@ func lasts(l *lab.Lab, u *lab.Unruly, s entra.Stream, code entra.Code) {
 	require.WithinDuration(l, time.Now(), p.Watermark, 15*time.Minute, "the other stream goes on")
 }
 
-// TestAWalkOfEmptyPagesEnds, and tells nothing by itself.
+// TestAWalkOfEmptyPagesEnds, and proves nothing by itself.
 func TestAWalkOfEmptyPagesEnds(t *testing.T) {
 	for _, ordered := range []bool{true, false} {
 		t.Run(name("ordered", ordered), func(t *testing.T) {

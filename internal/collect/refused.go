@@ -33,11 +33,11 @@ func refusals() []entra.Code {
 	return []entra.Code{entra.CodeRefused, entra.CodeNotFound, entra.CodeLicence, entra.CodePermission}
 }
 
-// isRefusal tells whether an error is a refusal of Graph's.
+// isRefusal reports whether Graph refused the request.
 func isRefusal(err error) bool { return err != nil && slices.Contains(refusals(), entra.CodeOf(err)) }
 
-// tolerates tells whether a refusal is not to fail the run yet: the stream had good answers, and
-// the refusals have not lasted.
+// tolerates reports whether a refusal does not fail the run yet: the stream had good answers, and
+// the refusals are recent.
 func (r *streamRun) tolerates(err error) bool {
 	if !isRefusal(err) || r.started.LastSuccessAt.IsZero() {
 		return false
@@ -79,8 +79,8 @@ func (r *streamRun) until(c cursor, at, to time.Time) time.Time {
 	return entra.Earlier(end, to)
 }
 
-// recover looks at why a read ended, and tells whether another one may go on: a narrower one, one
-// that begins later, or one in a poorer form.
+// recover inspects why a read ended, and reports whether another read may continue: a narrower one,
+// one that begins later, or one in a poorer form.
 func (r *streamRun) recover(ctx context.Context, rd *read, err error) (again bool, _ error) {
 	switch {
 	case err == nil || errors.Is(err, entra.ErrPagingLost):
@@ -134,13 +134,13 @@ func (r *streamRun) fallBack(ctx context.Context, err error) (again bool, _ erro
 	return true, nil
 }
 
-// refusesForm tells whether an error may be about the form that was asked for. A ceiling is not.
+// refusesForm reports whether an error may be about the requested form. A ceiling is not.
 func refusesForm(err error) bool {
 	return slices.Contains(append(refusals(), entra.CodeUnavailable, entra.CodeBrokenAnswer), entra.CodeOf(err))
 }
 
-// chooseForm begins a run with the poorer form where the richest one has been refused for long, and
-// is refused still: it may hang, and would take all of the run's time.
+// chooseForm starts a run in the poorer form if the richest one has long been refused and still is:
+// a request for it may hang and consume the run's budget.
 func (r *streamRun) chooseForm(ctx context.Context) {
 	p := &r.progress
 	if p.PoorSince.IsZero() || !r.hasForms() || r.now.Sub(p.PoorSince) < believedAfter {
@@ -178,8 +178,8 @@ func (r *streamRun) passOver(rd *read, refusal error) (found bool, _ error) {
 	return true, nil
 }
 
-// skip moves a cursor over what Graph refuses to be asked for. What lies there is lost, unless it
-// was read before.
+// skip moves a cursor past what Graph refuses to return. That span is lost unless it was read
+// before.
 func (r *streamRun) skip(ctx context.Context, c cursor, to time.Time) error {
 	at := c.at(&r.progress)
 	oldest := entra.Earlier(r.askable, entra.FloorHour(to))
@@ -187,9 +187,11 @@ func (r *streamRun) skip(ctx context.Context, c cursor, to time.Time) error {
 		return nil
 	}
 	r.collector.log.WarnContext(ctx,
-		r.source().Name+" refuses to be asked for times so far back; reading goes on from the oldest that it takes", "stream", r.stream,
+		r.source().Name+" refuses to be asked for times so far back; reading goes on from the oldest that it takes",
+		"stream", r.stream,
 		"from", at, "to", oldest, "error", r.tooFar.Error())
-	gone := &read{run: r, cursor: c, asked: ledger.Span{From: entra.FloorHour(at), To: oldest}, rich: true, gone: oldest,
+	gone := &read{run: r, cursor: c, asked: ledger.Span{From: entra.FloorHour(at), To: oldest}, rich: true,
+		gone:    oldest,
 		goneWhy: r.source().Name + " refused to be asked for times so far back: " + entra.WhyOf(r.tooFar)}
 	if err := gone.begin(ctx); err != nil {
 		return err
@@ -197,9 +199,9 @@ func (r *streamRun) skip(ctx context.Context, c cursor, to time.Time) error {
 	return gone.commit(ctx, oldest, true)
 }
 
-// oldest finds the first hour that Graph can be asked for, between one that it refused and the last
-// seven days, by halving. It is zero where Graph refuses those, too, or takes the hour now: then
-// the time is not why.
+// oldest searches by bisection for the first hour that Graph accepts, between a refused hour and
+// the last seven days. It is zero if Graph refuses those too, or accepts the hour now: then the
+// time is not the reason.
 func (r *streamRun) oldest(refused time.Time) (time.Time, error) {
 	takes, low := entra.FloorHour(r.tenantNow().Add(-r.source().KeepsLeast)).Add(2*time.Hour), entra.FloorHour(refused)
 	if ok, err := r.canAsk(takes); err != nil || !ok {
@@ -239,8 +241,8 @@ func (r *streamRun) oldest(refused time.Time) (time.Time, error) {
 	return takes, nil
 }
 
-// canAsk tells whether Graph takes a question about an hour. It does not where it refuses two that
-// differ.
+// canAsk reports whether Graph accepts a query about an hour. Two different queries refused mean
+// no.
 func (r *streamRun) canAsk(hour time.Time) (bool, error) {
 	for _, length := range []time.Duration{time.Hour, 2 * time.Hour} {
 		err := r.ask(r.reading, ledger.Span{From: hour, To: hour.Add(length)})

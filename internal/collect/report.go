@@ -6,8 +6,8 @@ import (
 	"github.com/entraledger/entraledger/internal/ledger"
 )
 
-// noteSteps notes when a run moved the stream, compared with how it found it, and tells whether it
-// did.
+// noteSteps records when a run advanced the stream, compared with its state at the start, and
+// returns whether it did.
 func noteSteps(p *ledger.Progress, found *ledger.Progress, now time.Time) bool {
 	moved := p.Watermark.After(found.Watermark) || p.Passed != found.Passed || p.SealedTo.After(found.SealedTo) ||
 		p.Doubts < found.Doubts

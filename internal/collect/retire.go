@@ -9,13 +9,13 @@ import (
 	"github.com/entraledger/entraledger/internal/ledger"
 )
 
-// Retire seals what a stream holds that is not collected any more, as soon as Graph can have
-// forgotten everything that is not archived: nothing can be added to it, and what is sealed to its
-// end is under the archive's retention. Until then it does nothing.
+// Retire seals a stream that is not collected any more, as soon as Graph may have deleted
+// everything that is not archived. Nothing can be added then, and what is sealed falls under the
+// archive's retention. Until then it does nothing.
 func (c *Collector) Retire(ctx context.Context, by ledger.Execution, s entra.Stream, budget time.Duration) error {
 	_, err := c.run(ctx, by, []entra.Stream{s}, budget, func(runs []*streamRun) {
 		c.each(runs, func(r *streamRun) error { return r.retire(ctx) })
-		// an hour in doubt would hold up the sealing for ever
+		// an hour in doubt would block sealing without end
 		c.each(runs, func(r *streamRun) error { return r.confirm(ctx) })
 		c.each(runs, func(r *streamRun) error { return r.seal(ctx) })
 	})
@@ -60,7 +60,7 @@ func (r *streamRun) retire(ctx context.Context) error {
 	return nil
 }
 
-// giveUp marks a span as lost that was not read and that nobody can read any more.
+// giveUp marks a span as lost that was not read and cannot be read any more.
 func (r *streamRun) giveUp(ctx context.Context, s ledger.Span) error {
 	known := make(map[time.Time]ledger.Coverage)
 	for cov, err := range r.collector.store.Windows(ctx, r.stream, entra.FloorHour(s.From), s.To) {
@@ -100,11 +100,12 @@ func (r *streamRun) trackChange(now *ledger.Coverage, was ledger.Coverage) {
 	}
 }
 
-// giveUpReads ends the wait of hours for a second read that nobody can make any more.
+// giveUpReads ends the wait of hours for a second read that cannot be made any more.
 func (r *streamRun) giveUpReads(ctx context.Context) error {
 	p := r.progress
 	var rows []ledger.Coverage
-	for was, err := range r.collector.store.Windows(ctx, r.stream, entra.Later(p.SealedTo, p.FirstHour()), p.Watermark) {
+	for was, err := range r.collector.store.Windows(ctx, r.stream, entra.Later(p.SealedTo, p.FirstHour()),
+		p.Watermark) {
 		if err != nil {
 			return err
 		}

@@ -13,7 +13,7 @@ import (
 	"github.com/entraledger/entraledger/internal/ledger"
 )
 
-// A stream that is not collected any more, with an hour in doubt, is sealed and comes under
+// A stream that is not collected any more, with an hour in doubt, is sealed and falls under
 // retention.
 func TestARetiredStreamWithADoubtIsSealed(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
@@ -25,7 +25,8 @@ func TestARetiredStreamWithADoubtIsSealed(t *testing.T) {
 		l.Dies(hour, hour.Add(time.Hour))
 		l.Until(lab.Start.Add(40 * lab.Days))
 		for range 5 {
-			require.NoError(l, l.Collector(l.Store, l.Tenant).Retire(l.Context(), lab.Execution(), lab.Stream, lab.Budget))
+			require.NoError(l, l.Collector(l.Store, l.Tenant).Retire(l.Context(), lab.Execution(), lab.Stream,
+				lab.Budget))
 			time.Sleep(lab.Days)
 		}
 		p := l.Progress(lab.Stream)
@@ -54,11 +55,12 @@ func TestARetiredStreamWhoseHoursAwaitAReadIsSealed(t *testing.T) {
 		require.Zero(l, p.Awaits)
 		require.False(l, p.SealedTo.Before(p.Watermark), "sealed to %s of %s", p.SealedTo, p.Watermark)
 		require.Equal(l, asked, count(u), "Graph has forgotten it all")
-		checkReason(l, hourOfFour, "unconfirmed: Graph had forgotten it before it could be read a second time (4 records)")
+		checkReason(l, hourOfFour, "unconfirmed: Graph had forgotten it before it could be read a "+
+			"second time (4 records)")
 	})
 }
 
-// retire forgets what was lost of the last hour before.
+// retire drops what was lost of the last hour before.
 func TestRetireKeepsWhatWasLostBefore(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Tenant.Fill(lab.Stream, lab.Start.Add(-30*time.Hour), lab.Start.Add(lab.Days), 20*time.Minute)
@@ -82,8 +84,7 @@ func TestRetireKeepsWhatWasLostBefore(t *testing.T) {
 	})
 }
 
-// Paging that is lost after many pages of an unordered stream: rows of the second half are
-// forgotten.
+// Paging is lost after many pages of an unordered stream: rows of the second half are dropped.
 func TestAnUnorderedWalkThatIsLostForgetsNoRows(t *testing.T) {
 	t.Run("after full pages", func(t *testing.T) { loseWalk(t, func(s collect.Source) collect.Source { return s }) })
 	t.Run("after an empty page", func(t *testing.T) {
@@ -105,6 +106,7 @@ func TestAWrongStorageClockDatesNothing(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		_, err = l.Run()
 		require.NoError(l, err)
-		require.False(l, l.Lease().Base.After(time.Now().Add(time.Hour)), "what is written now is dated %s", l.Lease().Base)
+		require.False(l, l.Lease().Base.After(time.Now().Add(time.Hour)), "what is written now is dated %s",
+			l.Lease().Base)
 	})
 }

@@ -30,8 +30,8 @@ const (
 	differs = time.Minute
 )
 
-// addKeys adds what a page holds of the window, but for what could not be stored, to the keys that
-// this read has met, where somebody will ask for them.
+// addKeys adds a page's keys of the window to those that this read has returned, except those that
+// could not be stored, if a later check needs them.
 func (rd *read) addKeys(w *row, recs []entra.Record, rejected []Rejected) {
 	asked := w.began.Awaits() || w.began.Thin() || w.recount || rd.onlyOnce(w)
 	if rd.asked.From.After(w.now.Start) || !asked {
@@ -47,20 +47,20 @@ func (rd *read) addKeys(w *row, recs []entra.Record, rejected []Rejected) {
 	}
 }
 
-// onlyOnce tells whether this is a pass over a window of which there was one read, and which Graph
-// may have forgotten since.
+// onlyOnce reports whether this is a pass over a window that was read once and that Graph may have
+// deleted since.
 func (rd *read) onlyOnce(w *row) bool {
 	return rd.cursor.kind.rereads() && w.began.State == ledger.WindowComplete && w.began.Passes == 1 &&
 		w.began.Reads == "" &&
 		rd.run.now.Sub(w.now.Start) > rd.run.source().KeepsLeast-time.Hour
 }
 
-// metAll tells whether this read has met every record of a window that it read whole.
+// metAll reports whether this read has returned every record of a window that it read whole.
 func (rd *read) metAll(w *row) bool {
 	return !rd.asked.From.After(w.now.Start) && w.keys.len() == w.now.Records
 }
 
-// readAgainLater tells whether a pass will still read the window, while Graph has it.
+// readAgainLater reports whether a pass will read the window while Graph still has it.
 func (rd *read) readAgainLater(w *row) bool {
 	return slices.ContainsFunc(rd.run.ages(), func(age time.Duration) bool {
 		return age < rd.run.progress.Kept() && w.now.End().Add(age).After(rd.run.now)
@@ -76,7 +76,7 @@ func (rd *read) agree(w *row) {
 	switch {
 	case rd.asked.From.After(now.Start) || w.recount:
 		return // it began within the window, or what is stored of it is not counted yet
-	case met == 0 && rd.sinceWhen().After(now.Start): // that nothing is shown tells nothing
+	case met == 0 && rd.sinceWhen().After(now.Start): // an empty answer proves nothing
 		rd.forgotten(w)
 		return
 	case added == 0 && rd.metAll(w) && (len(counts) == 0 || slices.Contains(counts, count)),
@@ -91,26 +91,28 @@ func (rd *read) agree(w *row) {
 			return
 		}
 		now.Keys = ledger.Sum{}
-		rd.run.collector.log.Warn("the reads of an hour do not agree; it is sealed as unconfirmed", "stream", rd.run.stream,
+		rd.run.collector.log.Warn("the reads of an hour do not agree; it is sealed as unconfirmed", "stream",
+			rd.run.stream,
 			"hour", now.Start.Format(entra.HourFormat), "records", now.Reads)
 	}
 	rd.becomeRead(w)
 }
 
-// forgotten ends a window's wait for a read that can't be made any more.
+// forgotten ends a window's wait for a read that cannot be made any more.
 func (rd *read) forgotten(w *row) {
 	w.now.MarkForgotten()
 	rd.becomeRead(w)
 }
 
-// becomeRead makes a window complete, or lost where Graph had forgotten it.
+// becomeRead marks a window complete, or lost if Graph had deleted it.
 func (rd *read) becomeRead(w *row) {
 	w.now.State = w.now.StateOnceRead()
 	if w.now.State == ledger.WindowLost {
 		w.now.Reason = rd.goneWhy
 	}
 	if w.now.State == ledger.WindowComplete && w.now.Start.Before(rd.run.progress.SealedTo) {
-		w.now.State, w.now.Reason = ledger.WindowReopened, "it was read for the first time after the hours around it had been sealed"
+		w.now.State, w.now.Reason = ledger.WindowReopened,
+			"it was read for the first time after the hours around it had been sealed"
 	}
 }
 
@@ -148,8 +150,8 @@ func (r *streamRun) confirmOnce(ctx context.Context, rows []ledger.Coverage) err
 	return r.second(ctx)
 }
 
-// remind asks for the last hour before a time of which there is a record, where that can tell that
-// Graph still has what follows.
+// remind queries the last hour with a record before a time, if its answer can prove that Graph
+// still has what follows.
 func (r *streamRun) remind(ctx context.Context, at time.Time) error {
 	if r.tenantNow().Sub(at) <= max(r.source().KeepsLeast-time.Hour, r.remembers) {
 		return nil
@@ -187,9 +189,9 @@ func (r *streamRun) recall(hour time.Time) error {
 	return r.reading.Err()
 }
 
-// lookBack asks once more for what lies before all that a walk has met, before the ledger says that
-// Graph had forgotten it, or that the archive begins there. What it shows is part of the walk,
-// which is then not believed beyond it.
+// lookBack queries once more for records before all that a walk returned, before the ledger says
+// that Graph deleted them or that the archive begins there. A record found is part of the walk,
+// which is then not accepted beyond it.
 func (rd *read) lookBack(ctx context.Context, reached time.Time) error {
 	if rd.lookedBack || rd.cursor.kind.rereads() || !rd.gone.IsZero() {
 		return nil
@@ -268,7 +270,8 @@ func (r *streamRun) awaiting(ctx context.Context) ([]ledger.Span, error) {
 		shrink  int64
 		longest = max(secondSpan, p.AwaitsTo.Sub(p.AwaitsFrom)/3) // a few questions for a quiet past of any length
 	)
-	for cov, err := range r.collector.store.Windows(ctx, r.stream, entra.Later(p.AwaitsFrom, p.Readable()), p.AwaitsTo) {
+	for cov, err := range r.collector.store.Windows(ctx, r.stream, entra.Later(p.AwaitsFrom, p.Readable()),
+		p.AwaitsTo) {
 		if err != nil {
 			return nil, err
 		}

@@ -30,7 +30,8 @@ func TestSlipsInPairsLoseNoHours(t *testing.T) {
 				time.Sleep(12 * lab.Days)
 				u.Answer = func(n int, q entra.Query) lab.Answer {
 					if (n+shift)%3 != 0 {
-						return lab.Answer{Err: &entra.Error{Code: entra.CodeRefused, Doing: "read", Why: "UnknownError"}}
+						return lab.Answer{Err: &entra.Error{Code: entra.CodeRefused, Doing: "read",
+							Why: "UnknownError"}}
 					}
 					return lab.Answer{}
 				}
@@ -53,8 +54,8 @@ func TestSlipsInPairsLoseNoHours(t *testing.T) {
 	}
 }
 
-// TestAnOutageAfterOneReadIsNotBelieved: the newest hours' one walk ends early, then nobody runs
-// the archive until Graph has forgotten them.
+// TestAnOutageAfterOneReadIsNotBelieved: the only walk over the newest hours ends early, and no run
+// follows until Graph has deleted them.
 func TestAnOutageAfterOneReadIsNotBelieved(t *testing.T) {
 	for keeps, out := range map[time.Duration]time.Duration{7 * lab.Days: 9 * lab.Days, 30 * lab.Days: 35 * lab.Days} {
 		t.Run(fmt.Sprint(keeps), func(t *testing.T) {
@@ -67,7 +68,9 @@ func TestAnOutageAfterOneReadIsNotBelieved(t *testing.T) {
 				l.Until(lab.Start.Add(6 * time.Hour))
 				from, to := entra.FloorHour(lab.Start.Add(2*time.Hour)), entra.FloorHour(lab.Start.Add(4*time.Hour))
 				u.Answer = func(_ int, q entra.Query) lab.Answer {
-					return lab.Answer{Hides: func(_ int, r entra.Record) bool { return !r.Time.Before(from) && r.Time.Before(to) }}
+					return lab.Answer{Hides: func(_ int, r entra.Record) bool {
+						return !r.Time.Before(from) && r.Time.Before(to)
+					}}
 				}
 				l.RunsOf(u, 1)
 				u.Answer = nil
@@ -78,7 +81,8 @@ func TestAnOutageAfterOneReadIsNotBelieved(t *testing.T) {
 				for h := from; h.Before(to); h = h.Add(time.Hour) {
 					cov := l.Hours(lab.Stream)[h]
 					require.False(l, cov.Records == 0 && cov.Whole() && cov.ReadsDiffer() == "",
-						"%s: %s after %d passes, 0 records, and nothing said; the tenant had 8", h, cov.State, cov.Passes)
+						"%s: %s after %d passes, 0 records, and nothing said; the tenant had 8", h, cov.State,
+						cov.Passes)
 				}
 			})
 		})
@@ -97,8 +101,7 @@ func TestAThinHourThatGetsMorePoorRecordsIsReadAgain(t *testing.T) {
 		time.Sleep(time.Hour)
 		l.RunsOf(u, 3)
 		require.True(l, isThin(l.Hours(lab.Stream)[hour]))
-		// Beta is out, and a late record comes by a pass, or a range that somebody asks for, from
-		// v1.0.
+		// Beta is unavailable, and a late record comes from v1.0 by a pass or by a requested range.
 		rich(l.Tenant, lab.Stream, "late", hour.Add(30*time.Minute), "")
 		u.Answer = func(_ int, q entra.Query) lab.Answer {
 			return lab.Answer{Form: entra.FormV1, Hides: func(_ int, r entra.Record) bool { return r.Key == gone.Key }}
@@ -115,7 +118,8 @@ func TestAThinHourThatGetsMorePoorRecordsIsReadAgain(t *testing.T) {
 		}
 		current, _ := contents(l, entra.WindowOf(lab.Stream, hour))
 		rich := l.Tenant.Records[lab.Stream][indexOf(l.Tenant.Records[lab.Stream], "late")]
-		require.Contains(l, current, string(rich.Raw), "beta has it for ten days, and it is kept in v1.0's form: %v", current)
+		require.Contains(l, current, string(rich.Raw), "beta has it for ten days, and it is kept in v1.0's form: %v",
+			current)
 	})
 }
 

@@ -124,8 +124,8 @@ func (c stalling) check(l *lab.Lab, err error, p ledger.Progress) {
 	}
 	require.Equal(l, ledger.StatusFailing, p.Status(time.Now(), lab.Alert))
 	if c.prepare != nil {
-		// Whoever has not the stream writes nothing to its row: what is asked later says it by
-		// itself.
+		// A run without the lease does not write the stream's row: later requests answer it by
+		// themselves.
 		require.ErrorContains(l, p.Stalled(time.Now(), lab.Alert, nil), c.words[0])
 		return
 	}
@@ -189,7 +189,8 @@ func TestAStreamThatStandsStillHoldsUpNoOther(t *testing.T) {
 		l.Runs(5*time.Minute, lab.Start.Add(6*time.Minute), lab.Stream, lab.Other)
 		for time.Since(lab.Start) < lab.Alert+20*time.Minute {
 			lab.HoldIt(l)
-			_, err := l.Collector(l.Store, l.Tenant).Run(l.Context(), lab.Execution(), []entra.Stream{lab.Stream, lab.Other},
+			_, err := l.Collector(l.Store, l.Tenant).Run(l.Context(), lab.Execution(),
+				[]entra.Stream{lab.Stream, lab.Other},
 				20*time.Second)
 			if time.Since(lab.Start) > lab.Alert+10*time.Minute {
 				require.ErrorContains(l, err, "1 of 2 streams failed: keep up with signIns.interactiveUser")

@@ -19,11 +19,12 @@ import (
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
-// stoppedWire is the connection of a process that is told to stop during one of its requests.
+// stoppedWire is the connection of a process that receives a stop signal during one of its
+// requests.
 type stoppedWire struct {
 	lab.Wire
 	at      int           // the request
-	after   time.Duration // how long it takes until the stop
+	after   time.Duration // the delay until the stop
 	carried bool          // it is carried out all the same
 	stop    context.CancelFunc
 
@@ -80,7 +81,8 @@ func stoppedAt(l *lab.Lab, at int, late, carried bool) {
 	ctx, stop := context.WithCancel(l.Context())
 	defer stop()
 	w := &stoppedWire{Wire: lab.Wire{Service: l.Service}, at: at, after: after, carried: carried, stop: stop}
-	store, err := tablestest.New(tables.Config{ConnectionString: l.Service.ConnectionString(), HTTP: &http.Client{Transport: w}})
+	store, err := tablestest.New(tables.Config{ConnectionString: l.Service.ConnectionString(),
+		HTTP: &http.Client{Transport: w}})
 	require.NoError(l, err)
 	report, err := l.Collector(store, l.Tenant).Run(ctx, lab.Execution(), []entra.Stream{lab.Stream}, short)
 	require.Error(l, ctx.Err(), "the run makes so many requests")
@@ -92,7 +94,8 @@ func stoppedAt(l *lab.Lab, at int, late, carried bool) {
 	require.NotContains(l, l.Logged.String(), "level=ERROR")
 	require.False(l, l.Lease().Held(), "given back")
 	if report.Stepped() {
-		require.True(l, p.Watermark.After(before.Watermark) || p.Passed != before.Passed || p.Records > before.Records, "something was kept")
+		require.True(l, p.Watermark.After(before.Watermark) || p.Passed != before.Passed || p.Records > before.Records,
+			"something was kept")
 	}
 	time.Sleep(ledger.LateWrites)
 	report, err = l.Run()
@@ -123,7 +126,8 @@ func TestWhatFailsBesideAStopIsTheStreamsFailure(t *testing.T) {
 	})
 }
 
-// TestAStreamThatStandsStillBecauseEachRunIsStoppedFailsTheTimer as any other that stands still.
+// TestAStreamThatStandsStillBecauseEachRunIsStoppedFailsTheTimer like any other stream without
+// progress.
 func TestAStreamThatStandsStillBecauseEachRunIsStoppedFailsTheTimer(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Options.AlertAfter = lab.Alert

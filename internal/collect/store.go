@@ -16,7 +16,7 @@ import (
 type Source interface {
 	// Now is the tenant's clock. It decides what is due; the clock of the machine decides nothing.
 	Now(ctx context.Context) (time.Time, error)
-	// Ordered tells whether the stream's pages come oldest record first.
+	// Ordered reports whether the stream's pages come oldest record first.
 	Ordered(s entra.Stream) bool
 	// Pages reads the records that a query asks for. A page may be empty. The sequence ends after
 	// its first error: entra.ErrPagingLost asks for a new read from the last record stored,
@@ -40,9 +40,9 @@ type RecordStore interface {
 	// History reads the contents of the records of a window that have earlier versions, by their
 	// rows' keys.
 	History(ctx context.Context, w entra.Window) (map[string]History, error)
-	// Apply carries out changes, each whole or not at all. Nothing is overwritten that was not
-	// compared with. ErrExists and ErrMoved: somebody else wrote; compare again. A *TooLarge or
-	// *Altered names a change that can't be made.
+	// Apply executes changes, each whole or not at all. It overwrites only what was compared.
+	// ErrExists and ErrMoved: another writer changed it; compare again. A *TooLarge or *Altered
+	// names a change that cannot be made.
 	Apply(ctx context.Context, w entra.Window, changes []Change, seen time.Time) (ledger.Contents, error)
 	// Count sums up what is stored of a window.
 	Count(ctx context.Context, w entra.Window) (ledger.Contents, error)
@@ -109,7 +109,8 @@ func (e *Altered) Error() string {
 
 // Unwrap gives the error its code.
 func (e *Altered) Unwrap() error {
-	return &entra.Error{Code: entra.CodeTampered, Doing: "store another content of a record", Why: e.Error(), Err: e.Err,
+	return &entra.Error{Code: entra.CodeTampered, Doing: "store another content of a record", Why: e.Error(),
+		Err:    e.Err,
 		Remedy: "what came is in quarantine, and everything else goes on; GET /api/verify names the row"}
 }
 

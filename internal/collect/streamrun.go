@@ -46,9 +46,9 @@ type streamRun struct {
 	aborted  []ledger.Span   // reads of this run that stored rows and were not committed to their end
 	sealer   *sealing.Sealer // from open on
 	span     time.Duration
-	// form is the form that the source is asked for: empty is the richest, another one that it is
-	// refused, for richRefused. askable is the oldest time that Graph takes, tooFar what it says to
-	// earlier ones; zero: it refused none.
+	// form is the form that is requested from the source: empty is the richest; another one if
+	// richRefused is why the richest is refused. askable is the oldest time that Graph accepts,
+	// tooFar its answer to earlier ones; zero: it refused none.
 	form        string
 	richRefused error
 	askable     time.Time
@@ -78,8 +78,8 @@ func (r *streamRun) tenantNow() time.Time { return r.now.Add(time.Since(r.began)
 // storageTime is the storage service's, as the state was read with it.
 func (r *streamRun) storageTime() time.Time { return r.writer.OpenedAt.Add(time.Since(r.began)) }
 
-// fail keeps the stream's first error. A budget that ended, or a stop from outside, is none; nor is
-// another execution that has the stream, or waits for it: it goes on where this one stood.
+// fail keeps the stream's first error. An exhausted budget or an external stop is none. Neither is
+// another execution that has the lease or waits for it: it continues from this run's progress.
 func (r *streamRun) fail(err error) {
 	var (
 		held *ledger.Held
@@ -115,7 +115,7 @@ func (r *streamRun) outOfTime(ctx context.Context) bool {
 	return r.reading.Err() != nil || ctx.Err() != nil
 }
 
-// wantsBackfill tells from where on the past of the stream is still to be read.
+// wantsBackfill is the time from which the stream's past is still unread.
 func (r *streamRun) wantsBackfill(ctx context.Context) (from time.Time, wants bool) {
 	select {
 	case r.busy <- struct{}{}:
@@ -128,13 +128,14 @@ func (r *streamRun) wantsBackfill(ctx context.Context) (from time.Time, wants bo
 
 func (r *streamRun) caughtUp() bool { return r.progress.Started() && !r.progress.Backfilling() }
 
-// open takes over the stream where the last execution stood.
+// open loads the stream's progress of the last execution.
 func (r *streamRun) open(ctx context.Context, w *ledger.Writer, p ledger.Progress) error {
 	r.writer, r.progress, r.started = w, p, p
 	r.sealer = r.newSealer()
 	last := w.Begin(r.now)
 	if last.Fence == 0 && !p.SteppedAt.IsZero() {
-		r.collector.log.WarnContext(ctx, "the stream's lease row was not there; a new lease is taken", "stream", r.stream)
+		r.collector.log.WarnContext(ctx, "the stream's lease row was not there; a new lease is taken", "stream",
+			r.stream)
 	}
 	r.unknown = last.Abandoned() || last.Fence == 0 || !p.Recounted
 	if last.Abandoned() || p.SteppedAt.IsZero() {
@@ -187,7 +188,7 @@ func (r *streamRun) tail(ctx context.Context) error {
 	return r.reading.Err()
 }
 
-// backfill gives the stream one turn at the windows before its frontier.
+// backfill gives the stream one turn at the windows before its tail.
 func (r *streamRun) backfill(ctx context.Context) error {
 	if err := r.step(ctx, r.backfillCursor(), r.next(readBackfill, 0).To, r.collector.options.Turn); err != nil {
 		return err
@@ -195,7 +196,7 @@ func (r *streamRun) backfill(ctx context.Context) error {
 	return r.second(ctx)
 }
 
-// from is where a read of the cursor begins: not before the oldest time that Graph takes.
+// from is the start of a read at the cursor: never before the oldest time that Graph accepts.
 func (r *streamRun) from(ctx context.Context, c cursor) (time.Time, error) {
 	at := c.at(&r.progress)
 	from, err := r.safeFrom(ctx, c, at)
@@ -205,9 +206,9 @@ func (r *streamRun) from(ctx context.Context, c cursor) (time.Time, error) {
 	return from, err
 }
 
-// safeFrom is from where on nothing is missed. Where Graph may have forgotten what lies before the
-// cursor, it is the last record that is stored there: if Graph still shows that one, it has
-// everything after it.
+// safeFrom is the time from which nothing is missed. Where Graph may have deleted what precedes the
+// cursor, it is the last record stored there: if Graph still returns that one, it has everything
+// after it.
 func (r *streamRun) safeFrom(ctx context.Context, c cursor, at time.Time) (time.Time, error) {
 	if hour := entra.FloorHour(at); hour.Before(at) && r.mayBeInDoubt(hour) {
 		return hour, nil // an hour in doubt is read whole
@@ -228,7 +229,7 @@ func (r *streamRun) safeFrom(ctx context.Context, c cursor, at time.Time) (time.
 	return entra.Later(at.Add(-c.overlap), c.floor), nil
 }
 
-// mayBeInDoubt tells whether an hour may be in doubt.
+// mayBeInDoubt reports whether an hour may be in doubt.
 func (r *streamRun) mayBeInDoubt(hour time.Time) bool {
 	p := &r.progress
 	return p.Doubts > 0 && !hour.Before(p.DoubtFrom) && hour.Before(p.DoubtTo) || r.inDoubt(hour)
@@ -255,8 +256,8 @@ func (r *streamRun) lastRecordBefore(ctx context.Context, at time.Time) (time.Ti
 	return time.Time{}, nil
 }
 
-// step makes one read that moves the cursor towards to. A walk whose paging is lost begins again
-// where the cursor stands then; without any step forward it does so only a few times.
+// step makes one read that moves the cursor towards to. A walk that lost its paging restarts at the
+// cursor; without progress it does so only a few times.
 func (r *streamRun) step(ctx context.Context, c cursor, to time.Time, pages int) error {
 	for lost := 0; ; lost++ {
 		if err := r.skip(ctx, c, to); err != nil {
@@ -272,7 +273,7 @@ func (r *streamRun) step(ctx context.Context, c cursor, to time.Time, pages int)
 			return err
 		}
 		if !before.Before(to) {
-			return nil // what was left lies before all that Graph takes
+			return nil // the rest is older than what Graph accepts
 		}
 		rd := &read{run: r, cursor: c, asked: ledger.Span{From: from, To: end}, limit: pages, rich: true}
 		err = rd.walk(ctx)
@@ -292,8 +293,10 @@ func (r *streamRun) step(ctx context.Context, c cursor, to time.Time, pages int)
 			lost = 0
 		}
 		if lost+1 >= lostWalks {
-			return &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read " + string(r.stream) + " from " + r.source().Name,
-				Why: fmt.Sprintf("paging from %s was lost %d times in a row: %v", c.at(&r.progress).Format(time.RFC3339),
+			return &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read " + string(r.stream) + " from " +
+				r.source().Name,
+				Why: fmt.Sprintf("paging from %s was lost %d times in a row: %v",
+					c.at(&r.progress).Format(time.RFC3339),
 					lost+1, err),
 				Remedy: "the next run tries again; if it stays, open a support case for " + r.source().Title, Err: err}
 		}
@@ -312,7 +315,7 @@ func (r *streamRun) resize(pages int, err error) {
 	}
 }
 
-// end is finish for whoever does not have the stream's turn.
+// end is finish for a run without the stream's turn.
 func (r *streamRun) end(ctx context.Context) {
 	r.busy <- struct{}{}
 	defer func() { <-r.busy }()
@@ -353,7 +356,8 @@ func (r *streamRun) finish(ctx context.Context) {
 	}
 	if err != nil {
 		if !errors.Is(err, ledger.ErrMoved) {
-			r.collector.log.ErrorContext(ctx, "can't write the stream's state", "stream", r.stream, "error", err.Error())
+			r.collector.log.ErrorContext(ctx, "can't write the stream's state", "stream", r.stream, "error",
+				err.Error())
 		}
 		return
 	}
@@ -389,14 +393,15 @@ func (r *streamRun) sealLast(ctx context.Context) {
 	}
 }
 
-// left is the progress of whoever committed although this run has the lease: a commit of its own
-// was carried out late, or a version without leases runs beside it. That one forgets which read was
-// under way, so what this run stored and did not count is suspected.
+// left is the progress of another writer that committed although this run has the lease: one of its
+// own commits was applied late, or a version without leases runs beside it. That version drops the
+// read in progress, so what this run stored and did not count becomes suspect.
 func (r *streamRun) left() ledger.Progress {
 	p := r.writer.Saved()
 	for _, s := range r.aborted {
 		if s.From.Before(entra.FloorHour(p.ReadingFrom)) || s.To.After(p.ReadingTo) {
-			p.Suspects = append(slices.Clone(p.Suspects), ledger.Suspect{From: s.From, To: s.To, Since: r.storageTime()})
+			p.Suspects = append(slices.Clone(p.Suspects),
+				ledger.Suspect{From: s.From, To: s.To, Since: r.storageTime()})
 		}
 	}
 	return p
@@ -430,7 +435,8 @@ func (r *streamRun) withOutcome(p ledger.Progress) ledger.Progress {
 
 func (r *streamRun) report() StreamReport {
 	out := StreamReport{Stream: r.stream, Pages: r.pages, Reads: r.reads, Commits: r.commits, Balance: r.balance,
-		Watermark: r.progress.Watermark, Backfilled: r.progress.Backfilled, CaughtUp: r.caughtUp(), Reached: r.reached, RangeDone: r.rangeDone, Err: r.err}
+		Watermark: r.progress.Watermark, Backfilled: r.progress.Backfilled, CaughtUp: r.caughtUp(), Reached: r.reached,
+		RangeDone: r.rangeDone, Err: r.err}
 	if r.sealer != nil {
 		out.Sealed = r.sealer.Sealed
 	}

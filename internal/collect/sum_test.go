@@ -150,7 +150,8 @@ func TestContentsThatComeBackKeepEveryEarlierSeal(t *testing.T) {
 		for _, content := range []string{"B", "A", "B", "A", "C", "B"} {
 			l.Tenant.Add(lab.Stream, "swings", hour.Add(5*time.Minute), content)
 			time.Sleep(time.Hour)
-			report, err := l.Collector(l.Store, l.Tenant).Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, hour,
+			report, err := l.Collector(l.Store, l.Tenant).Range(l.Context(), lab.Execution(),
+				[]entra.Stream{lab.Stream}, hour,
 				hour.Add(time.Hour), lab.Budget)
 			require.NoError(l, err)
 			require.Equal(l, 1, report.Streams[0].Sealed)
@@ -171,7 +172,7 @@ func TestContentsThatComeBackKeepEveryEarlierSeal(t *testing.T) {
 	})
 }
 
-// emptyTable takes every row of a table away.
+// emptyTable deletes every row of a table.
 func emptyTable(l *lab.Lab, name string) {
 	rows := l.Service.Rows(name)
 	require.NotEmpty(l, rows, name)
@@ -241,7 +242,7 @@ func manyPages(l *lab.Lab, ordered bool) {
 	}
 	p.DoubtFrom, p.DoubtTo = first, first.Add(24*time.Hour)
 	l.Write(p, doubts...)
-	if ordered { // its last page has what nobody has counted
+	if ordered { // its last page has uncounted records
 		l.Plant(l.Tenant.Add(lab.Stream, "late", first.Add(59*time.Minute), ""))
 		l.Dies(first, first.Add(time.Hour))
 	}

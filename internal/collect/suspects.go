@@ -13,9 +13,9 @@ import (
 // suspectsAtOnce is how much of a span is compared between two commits.
 const suspectsAtOnce = 31 * 24 * time.Hour
 
-// checkSuspects compares rows and ledger where a run that was stopped may have written, and marks
-// the hours in doubt in which they differ. A span is checked at once, and once more when nothing of
-// the run can arrive any more; then it is forgotten.
+// checkSuspects compares rows and ledger where an interrupted run may have written, and marks the
+// hours that differ as in doubt. A span is checked at once, and again when no write of that run can
+// arrive any more; then it is dropped.
 func (r *streamRun) checkSuspects(ctx context.Context) error {
 	for i := 0; i < len(r.progress.Suspects); i++ {
 		s := r.progress.Suspects[i]
@@ -55,7 +55,7 @@ func (r *streamRun) compareSpan(ctx context.Context, s ledger.Span) error {
 	return nil
 }
 
-// compareHours marks the hours of a span in doubt whose rows are not what the ledger counts.
+// compareHours marks the hours of a span as in doubt whose rows differ from the ledger's count.
 func (r *streamRun) compareHours(ctx context.Context, s ledger.Span) error {
 	known := make(map[time.Time]ledger.Coverage)
 	for cov, err := range r.collector.store.Windows(ctx, r.stream, s.From, s.To) {

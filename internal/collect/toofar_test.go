@@ -17,7 +17,8 @@ const tooFarWords = "startTime is out of range"
 func tooFar(l *lab.Lab, age time.Duration) func(int, entra.Query) lab.Answer {
 	return func(_ int, q entra.Query) lab.Answer {
 		if q.From.Before(time.Now().Add(-age)) {
-			return lab.Answer{Err: &entra.Error{Code: entra.CodeRefused, Doing: "read " + string(q.Stream), Why: tooFarWords}}
+			return lab.Answer{Err: &entra.Error{Code: entra.CodeRefused, Doing: "read " + string(q.Stream),
+				Why: tooFarWords}}
 		}
 		return lab.Answer{}
 	}
@@ -33,7 +34,7 @@ func refusedOf(asked []entra.Query, age time.Duration, at time.Time) (n int) {
 	return n
 }
 
-// TestABackfillOfAYearBeginsWhereGraphCanBeAsked, and claims nothing of what lies before.
+// TestABackfillOfAYearBeginsWhereGraphCanBeAsked, and claims nothing about earlier hours.
 func TestABackfillOfAYearBeginsWhereGraphCanBeAsked(t *testing.T) {
 	for _, age := range []time.Duration{30 * lab.Days, 7*lab.Days + 3*time.Hour} {
 		for _, ordered := range []bool{true, false} {
@@ -45,7 +46,8 @@ func TestABackfillOfAYearBeginsWhereGraphCanBeAsked(t *testing.T) {
 					u := &lab.Unruly{Forgetful: l.Tenant, Answer: tooFar(l, age)}
 					l.RunsOf(u, 1)
 					l.Logf("%d questions", count(u))
-					require.LessOrEqual(l, count(u), map[bool]int{true: 18, false: 32}[age == 30*lab.Days], "%v", u.Questions(0))
+					require.LessOrEqual(l, count(u), map[bool]int{true: 18, false: 32}[age == 30*lab.Days], "%v",
+						u.Questions(0))
 					asked := count(u)
 					p := l.Progress(lab.Stream)
 					require.False(l, p.Backfilling())
@@ -72,8 +74,8 @@ func lostInPart(l *lab.Lab, s entra.Stream) (n int64) {
 	return n
 }
 
-// TestAPauseOfAHundredDays: what Graph can't be asked for any more is lost, with the reason, once,
-// whatever was to be done there: passes, second reads, doubts, richer forms.
+// TestAPauseOfAHundredDays: what Graph refuses as too old is marked lost once, with the reason, for
+// every kind of work: passes, second reads, hours in doubt, richer forms.
 func TestAPauseOfAHundredDays(t *testing.T) {
 	for age, ordered := range map[time.Duration]bool{30 * lab.Days: false, 7*lab.Days + 3*time.Hour: true} {
 		t.Run(name(age, "ordered", ordered), func(t *testing.T) {
@@ -127,7 +129,8 @@ func pauses(l *lab.Lab, age time.Duration, ordered bool) {
 	require.Zero(l, p.WindowsMissing(entra.FloorHour(p.Watermark)))
 	hours := l.Hours(lab.Stream)
 	cov := hours[second]
-	require.Equal(l, "unconfirmed: Graph had forgotten it before it could be read a second time ("+cov.Reads[:1]+" records)", cov.ReadsDiffer())
+	require.Equal(l, "unconfirmed: Graph had forgotten it before it could be read a second time ("+cov.Reads[:1]+
+		" records)", cov.ReadsDiffer())
 	require.EqualValues(l, 1, hours[doubt].Unconfirmed, "what the dead run stored is kept, and counted apart")
 	lostBecause(l, watermark, now.Add(-age), tooFarWords)
 	checkLedger1(l)
@@ -163,7 +166,7 @@ func indexOf(all []entra.Record, id string) int {
 	return -1
 }
 
-// checkLedger1 is checkLedger of an archive with contents that nobody confirmed.
+// checkLedger1 is checkLedger for an archive with unconfirmed contents.
 func checkLedger1(l *lab.Lab) {
 	p := l.Progress(lab.Stream)
 	var sum ledger.Tally
@@ -214,7 +217,8 @@ func TestARefusalThatIsASlipLosesNothing(t *testing.T) {
 				time.Sleep(12 * lab.Days)
 				u.Answer = func(n int, q entra.Query) lab.Answer {
 					if n%every == 0 {
-						return lab.Answer{Err: &entra.Error{Code: entra.CodeRefused, Doing: "read", Why: "UnknownError"}}
+						return lab.Answer{Err: &entra.Error{Code: entra.CodeRefused, Doing: "read",
+							Why: "UnknownError"}}
 					}
 					return lab.Answer{}
 				}

@@ -25,7 +25,7 @@ func rich(f *lab.Forgetful, s entra.Stream, id string, at time.Time, content str
 	f.Replace(s, rec.Key, lab.Parsed(s, raw))
 }
 
-// killed is a run of which the process dies at its n-th write; it tells whether it did.
+// killed runs a process that is killed at its n-th write; it returns whether it was.
 func killed(l *lab.Lab, source collect.Source, at int, stored bool, streams ...entra.Stream) bool {
 	store, w := l.Process()
 	w.DiesAt, w.Stored = at, stored
@@ -109,7 +109,8 @@ func age(l *lab.Lab, source collect.Source, streams ...entra.Stream) {
 	l.RunsOf(source, 3, streams...)
 	for _, s := range lab.OrStream(streams) {
 		p := l.Progress(s)
-		require.False(l, p.SealedTo.Before(entra.FloorHour(now)), "%s is sealed to %s; %d hours await a read from %s on", s,
+		require.False(l, p.SealedTo.Before(entra.FloorHour(now)),
+			"%s is sealed to %s; %d hours await a read from %s on", s,
 			p.SealedTo, p.Awaits, p.AwaitsFrom)
 	}
 }

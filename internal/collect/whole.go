@@ -9,8 +9,8 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// sinceWhen is from when on Graph had everything when the last page came: no tenant forgets within
-// seven days, and where it showed an older record it had all that is younger than that one.
+// sinceWhen is the time since which Graph had everything when the last page came. No tenant deletes
+// within seven days; if it returned an older record, it had everything younger than that one.
 func (rd *read) sinceWhen() time.Time {
 	at := rd.pageAt
 	if at.IsZero() {
@@ -53,7 +53,7 @@ func (rd *read) pass(reached time.Time) []*row {
 			if w.now.Awaits() {
 				rd.forgotten(w)
 			} else if !w.recount {
-				continue // it was read when Graph still took the question
+				continue // it was read while Graph still accepted the query
 			}
 		} else {
 			rd.passRow(w, reached)
@@ -70,7 +70,7 @@ func (rd *read) pass(reached time.Time) []*row {
 	return passed
 }
 
-// passRow notes that a window was read to its end.
+// passRow marks a window as read to its end.
 func (rd *read) passRow(w *row, reached time.Time) {
 	awaited := w.now.Awaits()
 	w.now.Passes, w.now.LastReadAt, w.now.PassedAt = w.now.Passes+1, entra.Later(w.now.LastReadAt,
@@ -95,12 +95,12 @@ func (rd *read) passRow(w *row, reached time.Time) {
 	}
 }
 
-// lost is the part of a window that is known to nobody after this read: what Graph had forgotten
-// when it was asked for it, less what was read of the window before.
+// lost is the part of a window that stays unknown after this read: what Graph had deleted before
+// the query, less what was read of the window before.
 func (rd *read) lost(w *row, reached time.Time) ledger.Span {
 	part := ledger.Span{From: entra.Later(w.now.Start, rd.asked.From), To: entra.Earlier(w.now.End(), reached)}
 	if !rd.cursor.kind.rereads() {
-		part.From = entra.Later(part.From, rd.at()) // before the cursor all was read, or is noted as lost
+		part.From = entra.Later(part.From, rd.at()) // everything before the cursor was read, or is marked lost
 	}
 	now := ledger.Span{From: part.From, To: entra.Earlier(rd.sinceWhen(), part.To)}
 	before := ledger.Span{From: w.was.LostFrom, To: w.was.LostTo}
@@ -122,8 +122,8 @@ func (rd *read) lost(w *row, reached time.Time) ledger.Span {
 	return ledger.Span{From: entra.Earlier(before.From, now.From), To: entra.Later(before.To, now.To)}
 }
 
-// passedAt is from when on the window has been read as a whole. One of which a part was read by an
-// earlier walk counts from then; where nobody knows when that was, from its end.
+// passedAt is the time since which the window has been read as a whole. If an earlier walk read a
+// part, it counts from that read; if its time is unknown, from the window's end.
 func (rd *read) passedAt(w *row) time.Time {
 	switch {
 	case !rd.asked.From.After(w.now.Start):
@@ -140,9 +140,9 @@ func (rd *read) passedAt(w *row) time.Time {
 	return w.now.End()
 }
 
-// begins is the first hour that the ledger speaks for: that of the oldest record, or the first one
-// that no tenant can have forgotten, whichever is earlier. ok is false while the backfill has come
-// to neither.
+// begins is the first hour that the ledger covers: that of the oldest record, or the first one that
+// no tenant can have deleted, whichever is earlier. ok is false while the backfill has reached
+// neither.
 func (rd *read) begins(from, reached time.Time) (first time.Time, ok bool) {
 	remembered := entra.FloorHour(rd.run.now.Add(-rd.run.source().KeepsLeast)).Add(time.Hour)
 	first, ok = rd.firstHour()

@@ -14,7 +14,7 @@ import (
 	"github.com/entraledger/entraledger/internal/ledger"
 )
 
-// lost is how much of the stream's time the ledger calls lost, and from when to when it lies.
+// lost is how much of the stream's time the ledger marks as lost, and from when to when.
 func lost(l *lab.Lab, s entra.Stream, from time.Time) (sum time.Duration, first, last time.Time) {
 	gaps, err := ledger.GapsOf(l.Context(), l.Store, s, from, time.Now())
 	require.NoError(l, err)
@@ -40,12 +40,12 @@ func TestHoursAreCompleteOnlyWhereGraphStillHadAllOfThem(t *testing.T) {
 	}
 }
 
-// threeHours: the hour in which the archive begins, the one that was half read before an outage
-// whose rest is forgotten, and the first that Graph still shows after it, of two streams, with 3 to
-// 22 records each that nobody can read any more.
+// threeHours: the hour in which the archive begins, the one that was half read before an outage and
+// whose rest was deleted, and the first that Graph still returns after it, of two streams, with 3
+// to 22 records each that cannot be read any more.
 func threeHours(l *lab.Lab, keeps time.Duration, ordered bool) {
 	l.Tenant.Keeps, l.Tenant.InOrder = keeps, ordered
-	sealed := keeps == 7*lab.Days // so that the test does not take long
+	sealed := keeps == 7*lab.Days // to keep the test short
 	if l.Options.Backfill = 31 * lab.Days; sealed {
 		l.Options.Backfill = 8 * lab.Days
 	} else {
@@ -84,7 +84,8 @@ func threeHours(l *lab.Lab, keeps time.Duration, ordered bool) {
 		p := l.Progress(s)
 		for _, at := range []time.Time{lab.Start.Add(-keeps), out.Add(-5 * time.Minute), back.Add(-keeps)} {
 			cov := hours[entra.FloorHour(at)]
-			require.Equal(l, map[bool]ledger.WindowState{true: ledger.WindowSealed, false: ledger.WindowPartial}[sealed],
+			require.Equal(l, map[bool]ledger.WindowState{true: ledger.WindowSealed,
+				false: ledger.WindowPartial}[sealed],
 				cov.State, "%s", cov.Window)
 			require.True(l, cov.InPart(), "%s", cov.Window)
 			require.False(l, cov.Whole())
@@ -132,7 +133,7 @@ func TestAnOutageLosesWhatTheTenantForgotAndNothingElse(t *testing.T) {
 	}
 }
 
-// goesOut is an archive that nobody works on for some time.
+// goesOut returns an archive without a run for some time.
 func goesOut(l *lab.Lab, outage time.Duration) {
 	const every = 95 * time.Minute // a record
 	l.Tenant.PageTakes, l.Options.Passes = 2*time.Second, []time.Duration{400 * lab.Days}
@@ -195,7 +196,8 @@ func wander(l *lab.Lab, random *rand.Rand) {
 		if runs%3 == 0 {
 			l.CheckClaims(lab.Stream)
 		}
-		time.Sleep(pick(5*time.Minute, 5*time.Minute, time.Hour, 7*time.Hour, lab.Days, 3*lab.Days, 7*lab.Days-time.Hour,
+		time.Sleep(pick(5*time.Minute, 5*time.Minute, time.Hour, 7*time.Hour, lab.Days, 3*lab.Days,
+			7*lab.Days-time.Hour,
 			9*lab.Days, 12*lab.Days))
 	}
 	l.Tenant.PageTakes = 0
@@ -218,7 +220,8 @@ func TestCompleteUntilStopsAtTheFirstHourThatCanStillBecomeComplete(t *testing.T
 		l.Tenant.Fill(lab.Stream, lab.Start.Add(-2*lab.Days), lab.Start.Add(lab.Days), 20*time.Minute)
 		l.Tenant.PageSize, l.Tenant.PageTakes, l.Options.Turn = 10, 20*time.Second, 2
 		l.Options.Passes = append(l.Options.Passes, 3*lab.Days) // which confirms what the backfill reads
-		_, err := l.Collector(l.Store, l.Tenant).Run(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, 90*time.Second)
+		_, err := l.Collector(l.Store, l.Tenant).Run(l.Context(), lab.Execution(), []entra.Stream{lab.Stream},
+			90*time.Second)
 		require.NoError(l, err)
 		p := l.Progress(lab.Stream)
 		require.True(l, p.Backfilling())
