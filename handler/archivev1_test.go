@@ -63,9 +63,11 @@ func (r *recorder) writeArchive() {
 	r.start()
 	broken := true
 	r.spoil = func(path string, body []byte) []byte {
-		if broken && strings.HasSuffix(path, "/auditLogs/directoryAudits") && !bytes.Contains(body, []byte(`"value":[]`)) {
+		if broken && strings.HasSuffix(path, "/auditLogs/directoryAudits") &&
+			!bytes.Contains(body, []byte(`"value":[]`)) {
 			broken = false
-			body = bytes.Replace(body, []byte(`"value":[`), []byte(`"value":[{"activityDisplayName":"it has no id"},`), 1)
+			body = bytes.Replace(body, []byte(`"value":[`), []byte(`"value":[{"activityDisplayName":"it has no id"},`),
+				1)
 		}
 		return body
 	}
@@ -91,13 +93,15 @@ func TestAnArchiveOfBeforeIsReadAndGoesOn(t *testing.T) {
 		r.file("answers.txt")
 		r.all("/api/coverage", "/api/coverage/directoryAudits?$top=1000&$format=csv",
 			"/api/coverage/signIns.interactiveUser?status=lost&$top=1",
-			auditsAt+"?$select=id,activityDateTime,result&$count=true", auditsAt+"/"+changedID, auditsAt+"/Audit_old_0001",
+			auditsAt+"?$select=id,activityDateTime,result&$count=true", auditsAt+"/"+changedID,
+			auditsAt+"/Audit_old_0001",
 			auditsAt+"?versions=all&$filter=id eq '"+changedID+"'", signInsAt+"?$top=1000&$count=true",
 			signInsAt+"?$filter=userPrincipalName ne null and createdDateTime ge 2026-10-06T12:00:00Z"+
 				"&$select=id,userPrincipalName",
 			"/api/downloads/AuditLogs", "/api/downloads/InteractiveSignIns?format=ndjson",
 			"/api/inactive-users?state=all&days=1",
-			"/api/inactive-users/summary", "/api/expiring-credentials?state=all", "/api/snapshot", "/api/purge", "/api/cost",
+			"/api/inactive-users/summary", "/api/expiring-credentials?state=all", "/api/snapshot", "/api/purge",
+			"/api/cost",
 			"/api/verify/proof?stream=directoryAudits&id="+changedID+"&dateTime=2026-10-06T09:15:00.1Z")
 		requireWhole(t, r.job("GET", "/api/verify", ""))
 		for _, timer := range []string{"archivelogs", "snapshotdirectory", "purgearchive", "indexarchive"} {

@@ -38,7 +38,8 @@ func chaos(t *testing.T, seed uint64) {
 
 	now := begin
 	for now.Before(begin.Add(9 * 24 * time.Hour)) {
-		now = now.Add([]time.Duration{5 * time.Minute, 20 * time.Minute, 3 * time.Hour, 7 * time.Hour, 26 * time.Hour}[random.IntN(5)])
+		now = now.Add([]time.Duration{5 * time.Minute, 20 * time.Minute, 3 * time.Hour, 7 * time.Hour,
+			26 * time.Hour}[random.IntN(5)])
 		history.until(now)
 		s.tenant.Freeze(now)
 		ctx, cancel := context.WithCancel(t.Context())
@@ -46,7 +47,8 @@ func chaos(t *testing.T, seed uint64) {
 		switch random.IntN(4) {
 		case 0:
 			kinds := slices.DeleteFunc(simtenant.LogKinds(), func(k simtenant.Kind) bool { return k == simtenant.Slow })
-			s.tenant.Inject(simtenant.Fault{Kind: kinds[random.IntN(len(kinds))], After: random.IntN(6), Count: 1 + random.IntN(6),
+			s.tenant.Inject(simtenant.Fault{Kind: kinds[random.IntN(len(kinds))], After: random.IntN(6),
+				Count:      1 + random.IntN(6),
 				RetryAfter: "0", Delay: time.Duration(random.IntN(600)-300) * time.Second})
 		case 1:
 			by.tables = address
@@ -106,11 +108,13 @@ func newHistory(s *system, random *rand.Rand, streams []entra.Stream, begin time
 			}
 			id := fmt.Sprintf("%s-%03d", stream, i)
 			text := func(content string) []byte {
-				return fmt.Appendf(nil, `{"id":%q,%q:%q,"content":%q}`, id, logs.Of(stream).TimeProperty, when.Format(time.RFC3339), content)
+				return fmt.Appendf(nil, `{"id":%q,%q:%q,"content":%q}`, id, logs.Of(stream).TimeProperty,
+					when.Format(time.RFC3339), content)
 			}
 			h.steps = append(h.steps, step{when.Add(late), stream, id, text("first"), false})
 			for n := range random.IntN(3) * (1 - min(1, i%6)) {
-				h.steps = append(h.steps, step{when.Add(late + time.Duration(1+n)*3*time.Hour), stream, id, text(fmt.Sprintf("change %d", n)), true})
+				h.steps = append(h.steps, step{when.Add(late + time.Duration(1+n)*3*time.Hour), stream, id,
+					text(fmt.Sprintf("change %d", n)), true})
 			}
 		}
 	}

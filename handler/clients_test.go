@@ -23,13 +23,16 @@ func TestMicrosoftsJavaScriptClientReadsTheArchive(t *testing.T) {
 	const client = "../tools/graphclient"
 	_, err := os.Stat(client + "/node_modules")
 	require.NoError(t, err, "the client is not installed: make setup")
-	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 31, Users: 60, Apps: 10, Days: 3}}, "directoryAudits,signIns.interactiveUser,provisioning")
+	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 31, Users: 60, Apps: 10, Days: 3}},
+		"directoryAudits,signIns.interactiveUser,provisioning")
 	for path, c := range map[string]struct {
 		stream entra.Stream
 		filter string
 		match  func(gjson.Result) bool
 	}{
-		"/auditLogs/signIns":         {logs.SignInsInteractiveUser, "status/errorCode ne 0", func(r gjson.Result) bool { return r.Get("status.errorCode").Int() != 0 }},
+		"/auditLogs/signIns": {logs.SignInsInteractiveUser, "status/errorCode ne 0", func(r gjson.Result) bool {
+			return r.Get("status.errorCode").Int() != 0
+		}},
 		"/auditLogs/directoryAudits": {logs.DirectoryAudits, "", func(gjson.Result) bool { return true }},
 		"/auditLogs/provisioning":    {logs.Provisioning, "", func(gjson.Result) bool { return true }},
 	} {

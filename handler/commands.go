@@ -39,7 +39,8 @@ preflight, verify, prove, reindex and repair use the archive that ARCHIVE_STORAG
 // command carries out one command and returns the exit code.
 func command(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	commands := map[string]func(context.Context, []string, func(string) string, io.Writer, io.Writer) (int, error){
-		"verify": verifyCommand, "prove": proveCommand, "check-proof": checkCommand, "reindex": reindexCommand, "repair": repairCommand, "preflight": preflightCommand,
+		"verify": verifyCommand, "prove": proveCommand, "check-proof": checkCommand, "reindex": reindexCommand,
+		"repair": repairCommand, "preflight": preflightCommand,
 	}
 	do, ok := commands[args[0]]
 	if !ok {
@@ -73,15 +74,19 @@ func openArchive(getenv func(string) string, stderr io.Writer) (*streams.Known, 
 	return streams.New(cfg.Streams, store.Archive), store.Evidence(), heads, nil
 }
 
-func verifyCommand(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (int, error) {
+func verifyCommand(
+	ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer,
+) (int, error) {
 	flags := flag.NewFlagSet("verify", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	var names []string
-	flags.Func("stream", "`stream`, or several with commas between; default: all that are archived", func(v string) error {
-		names = append(names, v)
-		return nil
-	})
-	from, to := flags.String("from", "", "first hour, as 2026-11-21T14:00:00Z"), flags.String("to", "", "end of the last hour")
+	flags.Func("stream", "`stream`, or several with commas between; default: all that are archived",
+		func(v string) error {
+			names = append(names, v)
+			return nil
+		})
+	from, to := flags.String("from", "", "first hour, as 2026-11-21T14:00:00Z"),
+		flags.String("to", "", "end of the last hour")
 	if err := flags.Parse(args); err != nil {
 		return 1, err
 	}
@@ -113,7 +118,8 @@ func verifyCommand(ctx context.Context, args []string, getenv func(string) strin
 			return 1, err
 		}
 		if !v.Done() {
-			fmt.Fprintf(stderr, "%s: %d hours and %d records verified, %d hours of this stream left\n", v.Streams[v.At], v.Windows, v.Records, v.Left)
+			fmt.Fprintf(stderr, "%s: %d hours and %d records verified, %d hours of this stream left\n", v.Streams[v.At],
+				v.Windows, v.Records, v.Left)
 		}
 	}
 	return printVerification(stdout, v), nil
@@ -127,17 +133,20 @@ func printVerification(out io.Writer, v verify.Verification) int {
 		fmt.Fprintf(out, "and %d more that are not listed\n", v.More)
 	}
 	for _, r := range v.Ranges {
-		fmt.Fprintf(out, "%-8s %s %s to %s, %d hours: %s\n", r.Difference, r.Stream, r.From.Format(entra.HourFormat), r.To.Format(entra.HourFormat), r.Hours, r.Detail)
+		fmt.Fprintf(out, "%-8s %s %s to %s, %d hours: %s\n", r.Difference, r.Stream, r.From.Format(entra.HourFormat),
+			r.To.Format(entra.HourFormat), r.Hours, r.Detail)
 	}
 	if v.MoreOf > 0 {
 		fmt.Fprintf(out, "and %d more hours that are not sealed or missing\n", v.MoreOf)
 	}
 	for _, p := range v.Purges {
-		fmt.Fprintf(out, "%-8s %s: %d hours from %s to %s, on %s: %s\n", "purged", p.Stream, p.Hours, p.From.Format(entra.HourFormat), p.To.Format(entra.HourFormat),
+		fmt.Fprintf(out, "%-8s %s: %d hours from %s to %s, on %s: %s\n", "purged", p.Stream, p.Hours,
+			p.From.Format(entra.HourFormat), p.To.Format(entra.HourFormat),
 			p.PurgedAt.Format(time.RFC3339), p.Rule)
 	}
 	for _, r := range v.Repairs {
-		fmt.Fprintf(out, "%-8s %s: entry %d, on %s: %s\n", "repaired", r.Stream, r.Entry, r.RepairedAt.Format(time.RFC3339), r.What)
+		fmt.Fprintf(out, "%-8s %s: entry %d, on %s: %s\n", "repaired", r.Stream, r.Entry,
+			r.RepairedAt.Format(time.RFC3339), r.What)
 	}
 	for _, h := range v.Heads {
 		fmt.Fprintf(out, "%-8s %s: %d seals, head %s\n", "log", h.Stream, h.Size, h.Root)
@@ -169,7 +178,9 @@ func whereOf(f verify.Finding) string {
 	return strings.Join(parts, " ")
 }
 
-func proveCommand(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (int, error) {
+func proveCommand(
+	ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer,
+) (int, error) {
 	flags := flag.NewFlagSet("prove", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	name, id := flags.String("stream", "", "the record's `stream`"), flags.String("id", "", "its `id`")
@@ -205,7 +216,7 @@ func checkCommand(_ context.Context, args []string, _ func(string) string, stdou
 	headFile := flags.String("head", "", "`file` with a head that you trust: a blob of the container entraledger-heads")
 	var file string
 	if len(args) > 0 && args[0] != "" && args[0][0] != '-' {
-		file, args = args[0], args[1:] // the flag may stand behind the file
+		file, args = args[0], args[1:] // the flag may follow the file
 	}
 	if err := flags.Parse(args); err != nil {
 		return 1, err
@@ -233,13 +244,15 @@ func checkCommand(_ context.Context, args []string, _ func(string) string, stdou
 		fmt.Fprintf(stdout, "NOT PROVED: %v\n", err)
 		return exitDiffers, nil
 	}
-	fmt.Fprintf(stdout, "proved: the record with SHA-256 %s was archived in %s and sealed on %s, as entry %d of the log\n",
+	fmt.Fprintf(stdout, "proved: the record with SHA-256 %s was archived in %s and sealed on %s, as "+
+		"entry %d of the log\n",
 		proof.RecordHash, s.Window, s.SealedAt.Format(time.RFC3339), s.Number)
 	if first, _, ok := strings.Cut(proof.Dates, " "); ok {
 		fmt.Fprintf(stdout, "it was first seen on %s\n", first)
 	}
 	if trusted == nil {
-		fmt.Fprintf(stdout, "the log's head is the proof's own; compare it with the blob in entraledger-heads (--head):\n%s", proof.Head)
+		fmt.Fprintf(stdout, "the log's head is the proof's own; compare it with the blob in "+
+			"entraledger-heads (--head):\n%s", proof.Head)
 	}
 	return 0, nil
 }

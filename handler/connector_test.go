@@ -28,8 +28,8 @@ import (
 
 const definition = "../infra/connector/apiDefinition.swagger.json"
 
-// connector is the definition, read once; every object in it takes no other properties than it names, so that an answer with one
-// that nobody described fails.
+// connector is the definition, read once; every object in it allows only the properties that it
+// names, so that an answer with an undescribed one fails.
 func connector(t *testing.T) *loads.Document {
 	doc, err := readConnector()
 	require.NoError(t, err)
@@ -122,8 +122,8 @@ func TestTheConnectorIsWhatPowerPlatformTakes(t *testing.T) {
 	require.Contains(t, string(text), `"name": "x-functions-key"`)
 }
 
-// TestEveryHTTPFunctionIsPartOfTheConnector but those at Graph's own addresses, and those that take the app's master key:
-// they are an operator's, and no flow should have it.
+// TestEveryHTTPFunctionIsPartOfTheConnector except those at Graph's own addresses, and those that
+// require the app's master key: they are an operator's, and no flow should have it.
 func TestEveryHTTPFunctionIsPartOfTheConnector(t *testing.T) {
 	described := map[string]bool{}
 	for _, op := range operations(connector(t)) {
@@ -147,7 +147,8 @@ type examples map[string]string
 // TestEveryOperationOfTheConnectorAnswersAsDescribed calls each operation with every parameter by itself, and checks the
 // answers against their schemas.
 func TestEveryOperationOfTheConnectorAnswersAsDescribed(t *testing.T) {
-	s := newSystem(t, simtenant.Config{Retention: 60 * 24 * time.Hour, Generate: &generate.Config{Seed: 5, Users: 300, Apps: 60, Days: 3}})
+	s := newSystem(t, simtenant.Config{Retention: 60 * 24 * time.Hour, Generate: &generate.Config{Seed: 5, Users: 300,
+		Apps: 60, Days: 3}})
 	s.env["ARCHIVE_STREAMS"] = "directoryAudits,signIns.interactiveUser,signIns.servicePrincipal"
 	s.env["ARCHIVE_BACKFILL"] = "20d"
 	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
@@ -174,31 +175,41 @@ func TestEveryOperationOfTheConnectorAnswersAsDescribed(t *testing.T) {
 	require.Equal(t, http.StatusServiceUnavailable, p.call(doc, byID("ListInactiveUsers"), nil, nil).status)
 	taken := p.call(doc, byID("TakeSnapshot"), nil, nil)
 	for taken.status == http.StatusAccepted {
-		taken = p.call(doc, byID("ContinueSnapshot"), examples{"job": taken.location[strings.LastIndexByte(taken.location, '/')+1:]}, nil)
+		taken = p.call(doc, byID("ContinueSnapshot"),
+			examples{"job": taken.location[strings.LastIndexByte(taken.location, '/')+1:]}, nil)
 	}
 	require.Equal(t, http.StatusOK, taken.status, "%s", taken.body)
 	first := p.call(doc, byID("ListInactiveUsers"), nil, url.Values{"days": {"1"}, "$top": {"1"}})
 	next, err := url.Parse(first.link())
 	require.NoError(t, err)
 	var app struct{ Value []struct{ AppID string } }
-	require.NoError(t, json.Unmarshal(p.call(doc, byID("ListExpiringCredentials"), nil, url.Values{"state": {"all"}}).body, &app))
+	require.NoError(t, json.Unmarshal(p.call(doc, byID("ListExpiringCredentials"), nil, url.Values{"state": {"all"}}).
+		body, &app))
 
 	costs := p.call(doc, byID("ForecastCost"), nil, nil)
 	require.Contains(t, string(costs.body), `"logAnalytics":{"gbPerMonth":`, "amounts are among what is checked")
 
 	known := map[string]examples{
-		"ProveRecord":          {"stream": "directoryAudits", "id": rec.ID, "dateTime": rec.Time.Format(time.RFC3339Nano)},
-		"ListCoverageOfStream": {"stream": "directoryAudits", "from": rec.Time.Format(time.RFC3339), "to": rec.Time.Add(time.Hour).Format(time.RFC3339), "status": "complete,sealed"},
-		"Verify":               {"stream": "directoryAudits", "from": rec.Time.Format(time.RFC3339), "to": rec.Time.Add(time.Hour).Format(time.RFC3339)},
-		"GetUser":              {"id": first.field("value.0.userPrincipalName")},
-		"GetApplication":       {"id": app.Value[0].AppID},
-		"ListInactiveUsers": {"before": "2026-08-01", "exclude": first.field("value.0.id"), "newSince": "2026-01-01T00:00:00Z", "$select": "id,reason",
+		"ProveRecord": {"stream": "directoryAudits", "id": rec.ID,
+			"dateTime": rec.Time.Format(time.RFC3339Nano)},
+		"ListCoverageOfStream": {"stream": "directoryAudits", "from": rec.Time.Format(time.RFC3339),
+			"to": rec.Time.Add(time.Hour).Format(time.RFC3339), "status": "complete,sealed"},
+		"Verify": {"stream": "directoryAudits", "from": rec.Time.Format(time.RFC3339),
+			"to": rec.Time.Add(time.Hour).Format(time.RFC3339)},
+		"GetUser":        {"id": first.field("value.0.userPrincipalName")},
+		"GetApplication": {"id": app.Value[0].AppID},
+		"ListInactiveUsers": {"before": "2026-08-01", "exclude": first.field("value.0.id"),
+			"newSince": "2026-01-01T00:00:00Z", "$select": "id,reason",
 			"$orderby": "displayName desc", "$skiptoken": next.Query().Get("$skiptoken")},
-		"ListExpiringCredentials": {"state": "expired,unused", "appId": app.Value[0].AppID, "exclude": app.Value[0].AppID, "newSince": "2026-01-01", "$select": "keyId,state",
+		"ListExpiringCredentials": {"state": "expired,unused", "appId": app.Value[0].AppID,
+			"exclude": app.Value[0].AppID, "newSince": "2026-01-01", "$select": "keyId,state",
 			"$orderby": "endDateTime desc", "owner": "none", "$skiptoken": "none"},
-		"ListLogs":             {"collection": "directoryAudits", "$filter": "category ne 'x'", "$orderby": "activityDateTime asc", "$select": "id,category", "$skiptoken": "none"},
-		"Download":             {"name": "AuditLogs", "from": rec.Time.Format(time.RFC3339), "to": "2099-01-01", "$filter": "category ne 'x'"},
-		"ListReference":        {"list": "auditActivities", "search": "password", "service": "Core Directory", "category": "UserManagement"},
+		"ListLogs": {"collection": "directoryAudits", "$filter": "category ne 'x'",
+			"$orderby": "activityDateTime asc", "$select": "id,category", "$skiptoken": "none"},
+		"Download": {"name": "AuditLogs", "from": rec.Time.Format(time.RFC3339), "to": "2099-01-01",
+			"$filter": "category ne 'x'"},
+		"ListReference": {"list": "auditActivities", "search": "password", "service": "Core Directory",
+			"category": "UserManagement"},
 		"PlanPurge":            {"stream": "directoryAudits"},
 		"ForecastCost":         {"retentionMonths": "145"}, // longer than Log Analytics keeps anything
 		"GetLogRecord":         {"collection": "directoryAudits", "id": rec.ID, "$select": "id"},
@@ -273,7 +284,7 @@ type called struct {
 
 func (c called) link() string { return c.field("@odata.nextLink") }
 
-// field finds a text by a path with points; a point within a name stands for itself where the path is that name.
+// field finds a text by a dotted path; a dot within a name is literal if the path is that name.
 func (c called) field(path string) string {
 	var v any
 	_ = json.Unmarshal(c.body, &v) // it fits its schema
@@ -334,7 +345,7 @@ func (p *process) call(doc *loads.Document, op operation, path examples, query u
 	return got
 }
 
-// requireNoNull fails where a value is null, which Parse JSON of Power Automate takes for an error.
+// requireNoNull fails if a value is null, which Parse JSON of Power Automate rejects.
 func requireNoNull(t *testing.T, v any, path string) {
 	t.Helper()
 	switch v := v.(type) {

@@ -48,12 +48,14 @@ func (s *system) behindTheHost() *hosted {
 	program, err := os.Executable()
 	require.NoError(s, err)
 	require.NoError(s, os.Symlink(program, filepath.Join(root, "handler")))
-	settings := map[string]string{playHandler: "1", "ARCHIVE_SCHEDULE": "0 */5 * * * *", "SNAPSHOT_SCHEDULE": "0 */10 1-6 * * *",
-		"INDEX_SCHEDULE": "0 20 * * * *", "PURGE_SCHEDULE": "0 30 3 * * *"}
+	settings := map[string]string{playHandler: "1", "ARCHIVE_SCHEDULE": "0 */5 * * * *",
+		"SNAPSHOT_SCHEDULE": "0 */10 1-6 * * *",
+		"INDEX_SCHEDULE":    "0 20 * * * *", "PURGE_SCHEDULE": "0 30 3 * * *"}
 	for name, value := range s.env {
 		settings[name] = value
 	}
-	host, err := devhost.Load(devhost.Options{AppRoot: root, Listen: "127.0.0.1:0", Settings: settings, NoTimers: true, Out: &s.log})
+	host, err := devhost.Load(devhost.Options{AppRoot: root, Listen: "127.0.0.1:0", Settings: settings, NoTimers: true,
+		Out: &s.log})
 	require.NoError(s, err)
 	ctx, stop := context.WithCancel(s.Context())
 	ended := make(chan error, 1)
@@ -73,7 +75,7 @@ func (s *system) behindTheHost() *hosted {
 	return h
 }
 
-// archive runs the timer archivelogs, and tells whether it succeeded.
+// archive runs the timer archivelogs, and reports whether it succeeded.
 func (h *hosted) archive() bool {
 	got, err := h.host.Trigger(h.Context(), "archivelogs")
 	require.NoError(h, err)
@@ -189,7 +191,8 @@ func TestWhatTheLogsCostAgreesWithTheTenant(t *testing.T) {
 	}
 	t.Run("records and bytes are the tenant's", func(t *testing.T) {
 		got := h.costNow()
-		require.True(t, got.To.Equal(gapsBegin.AddDate(0, 0, 2).Truncate(24*time.Hour)), "the tenant's clock decides: %s", got.To)
+		require.True(t, got.To.Equal(gapsBegin.AddDate(0, 0, 2).Truncate(24*time.Hour)),
+			"the tenant's clock decides: %s", got.To)
 		sum := 0.0
 		for _, stream := range all {
 			records, bytes := s.between(stream, got.From, got.To)

@@ -16,7 +16,8 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 )
 
-// directorySystem is a tenant with so many users, whose snapshots take as many requests as they like.
+// directorySystem is a tenant with a number of users, whose snapshots may need any number of
+// requests.
 func directorySystem(t *testing.T, users int) *system {
 	s := newSystemOnAzurite(t, simtenant.Config{Generate: &generate.Config{Seed: 9, Users: users, Apps: 100, Days: 1}})
 	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
@@ -47,8 +48,10 @@ func (p *process) get(path string, header ...string) (int, http.Header, map[stri
 
 func TestBeforeTheFirstSnapshotAnAnswerSaysWhatToDo(t *testing.T) {
 	p := directorySystem(t, 20).start()
-	for _, path := range []string{"/api/inactive-users", "/api/inactive-users/summary", "/api/expiring-credentials", "/api/expiring-credentials/summary",
-		"/api/users/somebody@contoso.example", "/api/applications/1", "/api/inactive-users?$format=csv", "/api/inactive-users?newSince=previous"} {
+	for _, path := range []string{"/api/inactive-users", "/api/inactive-users/summary", "/api/expiring-credentials",
+		"/api/expiring-credentials/summary",
+		"/api/users/somebody@contoso.example", "/api/applications/1", "/api/inactive-users?$format=csv",
+		"/api/inactive-users?newSince=previous"} {
 		status, header, answer := p.get(path)
 		require.Equal(t, http.StatusServiceUnavailable, status, path)
 		require.Equal(t, "300", header.Get("Retry-After"))
@@ -144,7 +147,8 @@ func TestAFileForExcelIsSafeAndLinksHoldNoKey(t *testing.T) {
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(string(body), "\ufeffid,reason\r\n"), "%.100s", body)
 
-	_, _, answer := p.get("/api/inactive-users?state=all&$top=3&code=secretkey&clientId=me", "X-Forwarded-Host", "ledger.example", "X-Forwarded-Proto", "https")
+	_, _, answer := p.get("/api/inactive-users?state=all&$top=3&code=secretkey&clientId=me", "X-Forwarded-Host",
+		"ledger.example", "X-Forwarded-Proto", "https")
 	link := answer["@odata.nextLink"].(string)
 	require.True(t, strings.HasPrefix(link, "https://ledger.example/api/inactive-users?"), link)
 	require.NotContains(t, link, "secretkey")
@@ -173,7 +177,8 @@ func follow(t *testing.T, p *process, users, top int, halfway func()) {
 	require.Nil(t, halfway)
 }
 
-// walkWhileASnapshotLands takes a snapshot, walks through it, and takes another one of a changed tenant meanwhile.
+// walkWhileASnapshotLands makes a snapshot, walks through it, and makes another one of a changed
+// tenant meanwhile.
 func walkWhileASnapshotLands(t *testing.T, users, top int) {
 	s := directorySystem(t, users)
 	p := s.start()

@@ -21,7 +21,7 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// download fetches a file; compressed as curl would only where it is told to.
+// download fetches a file; compressed, as curl would, only on request.
 func (p *process) download(path string, header ...string) (*http.Response, []byte) {
 	p.Helper()
 	req, err := http.NewRequest(http.MethodGet, p.url+"/api/downloads/"+path, nil)
@@ -47,7 +47,8 @@ func lines(body []byte) []string {
 
 func TestADownloadIsTheTenantsTruthLineForLine(t *testing.T) {
 	t.Parallel() // it waits most of the time
-	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 8, Users: 200, Apps: 20, Days: 4, Policies: 1}}, "")
+	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 8, Users: 200, Apps: 20, Days: 4,
+		Policies: 1}}, "")
 	for _, file := range export.Files() {
 		var truth, rows []string
 		for raw := range s.tenant.Truth(file.Stream) {
@@ -84,19 +85,22 @@ func TestADownloadIsTheTenantsTruthLineForLine(t *testing.T) {
 }
 
 func TestADownloadIsNarrowedCompressedAndRefused(t *testing.T) {
-	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 8, Users: 100, Apps: 20, Days: 3}}, "directoryAudits,signIns.interactiveUser")
+	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 8, Users: 100, Apps: 20, Days: 3}},
+		"directoryAudits,signIns.interactiveUser")
 	from := s.tenant.Now().Add(-30 * time.Hour).Truncate(time.Second)
 	to := from.Add(12 * time.Hour)
 	want := []string{}
 	for raw := range s.tenant.Truth(logs.SignInsInteractiveUser) {
 		rec := gjson.ParseBytes(raw)
-		if at := rec.Get("createdDateTime").Time(); !at.Before(from) && at.Before(to) && rec.Get("status.errorCode").Int() != 0 {
+		if at := rec.Get("createdDateTime").Time(); !at.Before(from) && at.Before(to) &&
+			rec.Get("status.errorCode").Int() != 0 {
 			want = append(want, string(raw))
 		}
 	}
 	require.NotEmpty(t, want)
 	slices.Sort(want)
-	query := url.Values{"from": {from.Format(time.RFC3339)}, "to": {to.Format(time.RFC3339)}, "$filter": {"status/errorCode ne 0"}, "format": {"ndjson"}}.Encode()
+	query := url.Values{"from": {from.Format(time.RFC3339)}, "to": {to.Format(time.RFC3339)},
+		"$filter": {"status/errorCode ne 0"}, "format": {"ndjson"}}.Encode()
 	_, body := p.download("interactivesignins?" + query)
 	require.Equal(t, want, lines(body))
 	resp, body := p.download("InteractiveSignIns?"+query, "Accept-Encoding", "gzip")
@@ -126,8 +130,9 @@ func TestADownloadIsNarrowedCompressedAndRefused(t *testing.T) {
 
 // TestAPurgeIsPlannedDoneAndVerified goes the way of an operator: what would go, then that it went, then the proof.
 func TestAPurgeIsPlannedDoneAndVerified(t *testing.T) {
-	s := newSystem(t, simtenant.Config{Now: time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC), Retention: 400 * 24 * time.Hour,
-		Generate: &generate.Config{Seed: 5, Users: 40, Days: 5, End: time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)}})
+	s := newSystem(t, simtenant.Config{Now: time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC),
+		Retention: 400 * 24 * time.Hour,
+		Generate:  &generate.Config{Seed: 5, Users: 40, Days: 5, End: time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC)}})
 	s.env["ARCHIVE_STREAMS"], s.env["ARCHIVE_BACKFILL"], s.env["ARCHIVE_RETENTION"] = "directoryAudits", "20d", "35d"
 	s.tenant.Freeze(time.Date(2026, 11, 10, 0, 0, 0, 0, time.UTC)) // so that every record is old enough to be sealed
 	p := s.start()

@@ -31,16 +31,19 @@ func (s *system) collector(by route) *collect.Collector {
 	}
 	if by.tables != "" {
 		var err error
-		store, err = tablestest.New(tables.Config{ConnectionString: by.tables, Retries: 1, HTTP: &http.Client{Timeout: 3 * time.Second}})
+		store, err = tablestest.New(tables.Config{ConnectionString: by.tables, Retries: 1,
+			HTTP: &http.Client{Timeout: 3 * time.Second}})
 		require.NoError(s, err)
 	}
 	source, err := graph.New(graph.Config{
-		Endpoint: by.graph, Scope: "https://graph.microsoft.com/.default", Credential: s, Limiter: graph.NewLimiter(100_000),
+		Endpoint: by.graph, Scope: "https://graph.microsoft.com/.default", Credential: s,
+		Limiter: graph.NewLimiter(100_000),
 		BackOff: time.Millisecond, Timeout: 2 * time.Second, Log: s.logger(),
 	})
 	require.NoError(s, err)
 	// The simulated tenant's clock is the real one but for what a test adds to it.
-	return collect.New(source, archivetest.Later{Store: store}, s.heads, collect.Options{Backfill: 5 * 24 * time.Hour, Simulated: true}, s.tenant.Now, s.logger())
+	return collect.New(source, archivetest.Later{Store: store}, s.heads, collect.Options{Backfill: 5 * 24 * time.Hour,
+		Simulated: true}, s.tenant.Now, s.logger())
 }
 
 // requireIntact verifies everything that is archived of streams: nothing may differ from what was sealed.
@@ -61,12 +64,14 @@ func TestFaultsOfGraphLoseAndDoubleNothing(t *testing.T) {
 	for _, kind := range simtenant.LogKinds() {
 		t.Run(string(kind), func(t *testing.T) {
 			t.Parallel() // it waits between tries most of the time
-			s := newSystem(t, simtenant.Config{PageSize: 40, Generate: &generate.Config{Seed: 3, Users: 50, Apps: 4, Days: 2, Policies: 1, Exactly: map[entra.Stream]int{
-				logs.SignInsInteractiveUser: 130, logs.SignInsNonInteractiveUser: 90, logs.Provisioning: 90}}})
+			s := newSystem(t, simtenant.Config{PageSize: 40, Generate: &generate.Config{Seed: 3, Users: 50, Apps: 4,
+				Days: 2, Policies: 1, Exactly: map[entra.Stream]int{
+					logs.SignInsInteractiveUser: 130, logs.SignInsNonInteractiveUser: 90, logs.Provisioning: 90}}})
 			s.tenant.Inject(simtenant.Fault{Kind: kind, After: 2, Count: 2, Delay: 3 * time.Minute, RetryAfter: "0"})
 			archive := s.collector(route{})
 			_, err := archive.Run(t.Context(), archivetest.Execution(), streams, time.Minute)
-			if !slices.Contains([]simtenant.Kind{simtenant.NoPermission, simtenant.NoLicence, simtenant.TokenExpired}, kind) {
+			if !slices.Contains([]simtenant.Kind{simtenant.NoPermission, simtenant.NoLicence, simtenant.TokenExpired},
+				kind) {
 				require.NoError(t, err)
 			}
 			require.Positive(t, s.tenant.Happened(kind))

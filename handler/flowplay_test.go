@@ -56,7 +56,8 @@ type action struct {
 func readFlow(t *testing.T, name string, app *process, started time.Time) *flow {
 	text, err := os.ReadFile("../infra/flows/" + name + ".json")
 	require.NoError(t, err)
-	f := &flow{T: t, app: app, doc: connector(t), started: started, variables: map[string]any{}, bodies: map[string]any{}}
+	f := &flow{T: t, app: app, doc: connector(t), started: started, variables: map[string]any{},
+		bodies: map[string]any{}}
 	var file struct {
 		Properties struct {
 			Description          string          `json:"description"`
@@ -99,7 +100,8 @@ func (f *flow) do(name string, a action) {
 		}
 	case "SetVariable":
 		require.Contains(f, f.variables, inputs["name"])
-		require.NotContains(f, inputs["value"], "variables('"+inputs["name"].(string)+"')", "a variable can't be set from itself")
+		require.NotContains(f, inputs["value"], "variables('"+inputs["name"].(string)+"')",
+			"a variable can't be set from itself")
 		f.variables[inputs["name"].(string)] = f.value(inputs["value"])
 	case "Compose":
 		f.bodies[name] = f.value(a.Inputs)
@@ -233,7 +235,7 @@ func (e *expression) take(text string) bool {
 	return true
 }
 
-// term is a text, a number, a word, or a call, with what is taken out of it.
+// term is a text, a number, a word, or a call, with the path that is read from it.
 func (e *expression) term() any {
 	var out any
 	switch {

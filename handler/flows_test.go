@@ -38,7 +38,7 @@ func (f *flow) inPagesOf(rows int) {
 	inputs["parameters"].(map[string]any)["$top"] = float64(rows)
 }
 
-// values asks for all rows, page by page, as somebody with curl does.
+// values requests all rows, page by page, as a person with curl does.
 func (p *process) values(path string) (rows []map[string]any) {
 	for path != "" {
 		status, _, answer := p.get(path)
@@ -70,7 +70,7 @@ func TestTheWeeklyFlowMailsEveryNewlyInactiveUserOnce(t *testing.T) {
 		require.Contains(t, body, u["userPrincipalName"].(string))
 	}
 
-	// A week in which nobody became inactive sends nothing.
+	// A week without newly inactive users sends nothing.
 	quiet := readFlow(t, "weekly-inactive-users", p, started)
 	days := quiet.definition.Parameters["days"]
 	days.DefaultValue = float64(3_650)

@@ -29,8 +29,10 @@ var gapsBegin = time.Date(2026, 11, 5, 0, 40, 0, 0, time.UTC)
 // than Graph remembers. gone is a record of October.
 func gapsSystem(t *testing.T) (s *system, p *process, gone entra.Record) {
 	s = newSystem(t, simtenant.Config{Now: gapsBegin, Retention: 30 * 24 * time.Hour,
-		Generate: &generate.Config{Seed: 41, Users: 12, Apps: 3, Days: 86, End: time.Date(2026, 12, 20, 0, 0, 0, 0, time.UTC)}})
-	s.env["ARCHIVE_STREAMS"], s.env["ARCHIVE_BACKFILL"], s.env["ARCHIVE_RETENTION"] = "directoryAudits,signIns.interactiveUser", "30d", "35d"
+		Generate: &generate.Config{Seed: 41, Users: 12, Apps: 3, Days: 86,
+			End: time.Date(2026, 12, 20, 0, 0, 0, 0, time.UTC)}})
+	s.env["ARCHIVE_STREAMS"], s.env["ARCHIVE_BACKFILL"],
+		s.env["ARCHIVE_RETENTION"] = "directoryAudits,signIns.interactiveUser", "30d", "35d"
 	s.env["ARCHIVE_ALERT_AFTER"] = "720h"
 	for raw := range s.tenant.Truth(logs.DirectoryAudits) {
 		rec, err := logs.ParseRecord(logs.DirectoryAudits, raw)
@@ -40,7 +42,8 @@ func gapsSystem(t *testing.T) (s *system, p *process, gone entra.Record) {
 		}
 	}
 	p = s.start()
-	for _, at := range []time.Time{gapsBegin, gapsBegin.AddDate(0, 0, 9), gapsBegin.AddDate(0, 0, 45), gapsBegin.AddDate(0, 0, 54)} {
+	for _, at := range []time.Time{gapsBegin, gapsBegin.AddDate(0, 0, 9), gapsBegin.AddDate(0, 0, 45),
+		gapsBegin.AddDate(0, 0, 54)} {
 		s.tenant.Freeze(at)
 		for range 2 { // the first run reads, the second one seals
 			status, body, err := p.fire()
@@ -55,7 +58,7 @@ func gapsSystem(t *testing.T) (s *system, p *process, gone entra.Record) {
 	return s, p, gone
 }
 
-// raw asks for an answer as it stands.
+// raw returns an answer's bytes.
 func (p *process) raw(path string) (*http.Response, []byte) {
 	resp, err := http.Get(p.url + path)
 	require.NoError(p, err)
@@ -80,9 +83,12 @@ func TestWhatWasPurgedOrLostAnswersWithItsReason(t *testing.T) {
 
 	t.Run("in a header and an annotation", func(t *testing.T) {
 		for filter, want := range map[string][]string{
-			"activityDateTime ge 2026-10-10 and activityDateTime lt 2026-10-20": {"2026-10-10T00:00:00Z/2026-10-20T00:00:00Z " + purged},
-			"activityDateTime ge 2026-10-20 and activityDateTime lt 2026-11-03": {"2026-10-20T00:00:00Z/2026-11-01T00:00:00Z " + purged},
-			"activityDateTime ge 2026-11-16 and activityDateTime lt 2026-11-17": {"2026-11-16T00:00:00Z/2026-11-17T00:00:00Z Graph had forgotten it"},
+			"activityDateTime ge 2026-10-10 and activityDateTime lt 2026-10-20": {
+				"2026-10-10T00:00:00Z/2026-10-20T00:00:00Z " + purged},
+			"activityDateTime ge 2026-10-20 and activityDateTime lt 2026-11-03": {
+				"2026-10-20T00:00:00Z/2026-11-01T00:00:00Z " + purged},
+			"activityDateTime ge 2026-11-16 and activityDateTime lt 2026-11-17": {
+				"2026-11-16T00:00:00Z/2026-11-17T00:00:00Z Graph had forgotten it"},
 			"activityDateTime ge 2026-11-02 and activityDateTime lt 2026-11-05": nil,
 			"activityDateTime ge 2026-12-01":                                    nil,
 			"":                                                                  {lost, purged},
@@ -119,7 +125,8 @@ func TestWhatWasPurgedOrLostAnswersWithItsReason(t *testing.T) {
 		require.Contains(t, message, purged)
 		require.Contains(t, message, "2026-11-01T00:00:00Z")
 		require.Contains(t, header.Get("x-entraledger-gaps"), purged)
-		query := url.Values{"stream": {"directoryAudits"}, "id": {gone.ID}, "dateTime": {gone.Time.Format(time.RFC3339Nano)}}
+		query := url.Values{"stream": {"directoryAudits"}, "id": {gone.ID},
+			"dateTime": {gone.Time.Format(time.RFC3339Nano)}}
 		status, answer = p.ask(http.MethodGet, "/api/verify/proof?"+query.Encode(), "")
 		require.Equal(t, http.StatusNotFound, status)
 		require.Contains(t, answer["error"].(map[string]any)["message"], purged)
@@ -128,7 +135,8 @@ func TestWhatWasPurgedOrLostAnswersWithItsReason(t *testing.T) {
 		const client = "../tools/graphclient"
 		_, err := os.Stat(client + "/node_modules")
 		require.NoError(t, err, "the client is not installed: make setup")
-		filter := "activityDateTime ge 2026-10-01 and activityDateTime lt 2026-11-02" // one page: it follows links over TLS only
+		// one page: it follows links over TLS only
+		filter := "activityDateTime ge 2026-10-01 and activityDateTime lt 2026-11-02"
 		resp, body := p.raw("/api/auditLogs/directoryAudits?$top=50&$filter=" + url.QueryEscape(filter))
 		require.NotEmpty(t, resp.Header.Values("x-entraledger-gaps"))
 		want := gjson.GetBytes(body, "value.#.id").String()
@@ -145,7 +153,8 @@ func TestWhatWasPurgedOrLostAnswersWithItsReason(t *testing.T) {
 		doc := connector(t)
 		called := 0
 		for _, op := range operations(doc) {
-			values := map[string]examples{"ListLogs": {"collection": "directoryAudits"}, "ListCoverage": {}, "ListCoverageOfStream": {"stream": "directoryAudits"}, "Verify": {}}
+			values := map[string]examples{"ListLogs": {"collection": "directoryAudits"}, "ListCoverage": {},
+				"ListCoverageOfStream": {"stream": "directoryAudits"}, "Verify": {}}
 			if path, ok := values[op.ID]; ok {
 				called++
 				require.Less(t, p.call(doc, op, path, url.Values{}).status, 300, op.ID)
@@ -203,7 +212,8 @@ func coverageOfGaps(t *testing.T, s *system, p *process) {
 				done++
 			}
 		}
-		require.Equal(t, []any{done, lost, purged, 0.0}, []any{row["windowsDone"], row["windowsLost"], row["windowsPurged"], row["windowsMissing"]})
+		require.Equal(t, []any{done, lost, purged, 0.0}, []any{row["windowsDone"], row["windowsLost"],
+			row["windowsPurged"], row["windowsMissing"]})
 		require.Equal(t, now.Sub(november).Truncate(time.Hour).Hours(), done+lost)
 		gaps := row["gaps"].([]any)
 		require.Len(t, gaps, 1, "%v", gaps)
@@ -220,8 +230,8 @@ func coverageOfGaps(t *testing.T, s *system, p *process) {
 	require.Regexp(t, `/2026-11-[0-9T:.]+Z Graph had forgotten it when it was read`, lines[1])
 }
 
-// TestTheArchiveBeginsWithWhatGraphStillHad: of the first hour a part may be forgotten. That is
-// where the archive begins, and no gap.
+// TestTheArchiveBeginsWithWhatGraphStillHad: a part of the first hour may have been deleted. The
+// archive begins there; it is no gap.
 func TestTheArchiveBeginsWithWhatGraphStillHad(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	for _, keeps := range []int{7, 30} {
@@ -245,7 +255,8 @@ func TestTheArchiveBeginsWithWhatGraphStillHad(t *testing.T) {
 			require.Equal(t, gapsBegin.Add(-5*time.Minute).Format(time.RFC3339), row["completeUntilDateTime"])
 			resp, _ := p.raw("/api/auditLogs/signIns?$top=1")
 			require.Empty(t, resp.Header.Values("x-entraledger-gaps"))
-			for cov, err := range s.store.Windows(t.Context(), logs.SignInsInteractiveUser, begin, begin.Add(time.Hour)) {
+			for cov, err := range s.store.Windows(t.Context(), logs.SignInsInteractiveUser, begin,
+				begin.Add(time.Hour)) {
 				require.NoError(t, err)
 				require.True(t, !cov.InPart() || cov.LostTo.Equal(begin), "%v: %v", begin, cov.LostTo)
 				break

@@ -36,9 +36,8 @@ func TestMain(m *testing.M) {
 	azuritetest.Main(m)
 }
 
-// TestEveryRecordOfTheSamplesLiesInTheTablesByteForByte stands a little after each time of which
-// there are samples: hours without a record cost a row of the ledger, too, and there are years of
-// them.
+// TestEveryRecordOfTheSamplesLiesInTheTablesByteForByte sets the clock shortly after each time with
+// samples: each hour without a record costs a row of the ledger, and there are years of them.
 func TestEveryRecordOfTheSamplesLiesInTheTablesByteForByte(t *testing.T) {
 	samples := simtenant.Config{Records: filepath.Join("..", "..", "shared", "samples")}
 	for stream, times := range map[entra.Stream][]struct {
@@ -72,7 +71,8 @@ func TestEveryRecordOfTheSamplesLiesInTheTablesByteForByte(t *testing.T) {
 					require.Equal(t, "current", row["status"], "%v", row)
 					require.Zero(t, row["windowsMissing"], "%v", row)
 					require.Zero(t, row["quarantined"], "%v", row)
-					require.EqualValues(t, len(s.archived(stream)), row["records"].(float64)+row["versions"].(float64), "the ledger counts what is there")
+					require.EqualValues(t, len(s.archived(stream)), row["records"].(float64)+row["versions"].(float64),
+						"the ledger counts what is there")
 				}
 				for hash := range s.archived(stream) {
 					delete(missing, hash)
@@ -148,7 +148,8 @@ func TestKilledInTheMiddleOfTheBackfillTheNextProcessLeavesTheSameTables(t *test
 	require.Equal(t, http.StatusOK, status, "%s", p.stdout)
 	s.requireArchived()
 	for _, row := range p.coverage() {
-		require.EqualValues(t, s.countStored(entra.Stream(row["stream"].(string))), row["records"].(float64)+row["versions"].(float64), "%v", row)
+		require.EqualValues(t, s.countStored(entra.Stream(row["stream"].(string))), row["records"].(float64)+
+			row["versions"].(float64), "%v", row)
 	}
 }
 
@@ -206,7 +207,8 @@ func TestAPortInUseIsOneLine(t *testing.T) {
 	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 	var out, errs bytes.Buffer
 	code := run(t.Context(), func(name string) string {
-		return map[string]string{"FUNCTIONS_CUSTOMHANDLER_PORT": port, "ARCHIVE_STORAGE": "UseDevelopmentStorage=true"}[name]
+		return map[string]string{"FUNCTIONS_CUSTOMHANDLER_PORT": port,
+			"ARCHIVE_STORAGE": "UseDevelopmentStorage=true"}[name]
 	}, &out, &errs)
 	require.Equal(t, 1, code)
 	require.Contains(t, errs.String(), port)

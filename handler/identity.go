@@ -28,7 +28,8 @@ func (o outside) credential(
 func credential(cfg settings.Settings, getenv func(string) string, clientID string) (azcore.TokenCredential, error) {
 	options := policy.ClientOptions{Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: cfg.Cloud.LoginEndpoint}}
 	if getenv("IDENTITY_ENDPOINT") == "" {
-		cred, err := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: options})
+		cred, err := azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{
+			ClientOptions: options})
 		if err != nil {
 			return nil, fmt.Errorf("find an identity: %w", err)
 		}

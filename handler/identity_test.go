@@ -12,7 +12,7 @@ import (
 	"github.com/entraledger/entraledger/internal/settings"
 )
 
-// TestARequestForATokenThatIsStoppedSaysSo, so that nobody takes it for a refusal.
+// TestARequestForATokenThatIsStoppedSaysSo: it must not look like a refusal.
 func TestARequestForATokenThatIsStoppedSaysSo(t *testing.T) {
 	asked := make(chan struct{}, 1)
 	done := make(chan struct{})

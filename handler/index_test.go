@@ -39,7 +39,8 @@ func (s *system) searches(p *process, stream entra.Stream) {
 		rec := gjson.ParseBytes(slices.Clone(raw))
 		for filter := range wanted {
 			for _, name := range []string{"userId", "userPrincipalName", "appId", "id"} {
-				if filter == fmt.Sprintf("%s eq '%s'", name, rec.Get(name).Str) || filter == fmt.Sprintf("%s in ('%s','nobody')", name, rec.Get(name).Str) {
+				if filter == fmt.Sprintf("%s eq '%s'", name, rec.Get(name).Str) ||
+					filter == fmt.Sprintf("%s in ('%s','nobody')", name, rec.Get(name).Str) {
 					wanted[filter] = append(wanted[filter], rec.Raw)
 				}
 			}
@@ -58,8 +59,10 @@ func (s *system) searches(p *process, stream entra.Stream) {
 func TestASearchFindsTheSameWithTheIndexWithoutItAndWithAWrongOne(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	stream := logs.SignInsInteractiveUser
-	s := newSystem(t, simtenant.Config{Now: time.Date(2026, 11, 6, 0, 0, 0, 0, time.UTC), Retention: 90 * 24 * time.Hour,
-		Generate: &generate.Config{Seed: 6, Users: 12, Apps: 7, Days: 20, End: time.Date(2026, 11, 6, 0, 0, 0, 0, time.UTC)}})
+	s := newSystem(t, simtenant.Config{Now: time.Date(2026, 11, 6, 0, 0, 0, 0, time.UTC),
+		Retention: 90 * 24 * time.Hour,
+		Generate: &generate.Config{Seed: 6, Users: 12, Apps: 7, Days: 20,
+			End: time.Date(2026, 11, 6, 0, 0, 0, 0, time.UTC)}})
 	s.env["ARCHIVE_STREAMS"], s.env["ARCHIVE_BACKFILL"] = string(stream), "30d"
 	s.tenant.Freeze(time.Date(2026, 11, 12, 6, 0, 0, 0, time.UTC)) // the last days are not sealed
 	p := s.start()
@@ -84,11 +87,16 @@ func TestASearchFindsTheSameWithTheIndexWithoutItAndWithAWrongOne(t *testing.T) 
 
 	// A record that comes late into a sealed day: the index of that day is no longer good, nor when it is sealed again.
 	late := time.Date(2026, 10, 25, 3, 30, 0, 0, time.UTC)
-	require.NoError(t, s.tenant.Add(stream, fmt.Appendf(nil, `{"id":"late","createdDateTime":%q,"userId":"somebody-new","status":{"errorCode":0}}`, late.Format(time.RFC3339)), time.Time{}))
+	require.NoError(t, s.tenant.Add(stream, fmt.Appendf(nil,
+		`{"id":"late","createdDateTime":%q,"userId":"somebody-new","status":{"errorCode":0}}`,
+		late.Format(time.RFC3339)), time.Time{}))
 	for range 2 { // read and reopened; sealed again
-		status, answer := p.ask(http.MethodPost, "/api/collect", fmt.Sprintf(`{"from":%q,"to":%q}`, late.Truncate(time.Hour).Format(time.RFC3339), late.Truncate(time.Hour).Add(time.Hour).Format(time.RFC3339)))
+		status, answer := p.ask(http.MethodPost, "/api/collect",
+			fmt.Sprintf(`{"from":%q,"to":%q}`, late.Truncate(time.Hour).Format(time.RFC3339),
+				late.Truncate(time.Hour).Add(time.Hour).Format(time.RFC3339)))
 		require.Equal(t, http.StatusOK, status, "%v", answer)
-		require.Len(t, pages(t, p.url+"/api/auditLogs/signIns?$filter="+url.QueryEscape("userId eq 'somebody-new'"), ""), 1)
+		require.Len(t, pages(t, p.url+"/api/auditLogs/signIns?$filter="+url.QueryEscape("userId eq 'somebody-new'"),
+			""), 1)
 		archive()
 	}
 	s.searches(p, stream)
@@ -111,6 +119,7 @@ func TestASearchFindsTheSameWithTheIndexWithoutItAndWithAWrongOne(t *testing.T) 
 	require.NoError(t, err)
 	s.searches(p, stream)
 	out.Reset()
-	require.Zero(t, command(t.Context(), []string{"reindex", "--again", "--stream", string(stream)}, s.environ, &out, &out), out.String())
+	require.Zero(t, command(t.Context(), []string{"reindex", "--again", "--stream", string(stream)}, s.environ, &out,
+		&out), out.String())
 	s.searches(p, stream)
 }

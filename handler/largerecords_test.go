@@ -33,8 +33,8 @@ func compressible(seed uint64, length int) string {
 	return strings.Repeat(word, length/len(word)+1)[:length]
 }
 
-// place is where a record ends. The store takes 2.88 MB (11 properties of 64 KiB in each of 4 rows)
-// once compressed.
+// place is where a record ends. The store accepts 2.88 MB (11 properties of 64 KiB in each of 4
+// rows) after compression.
 type place string
 
 const (
@@ -53,12 +53,16 @@ func largeRecords() []large {
 	return []large{
 		{"4 MB compressible, then others", compressible(1, 4*megabyte), compressible(2, 4*megabyte), inTable, inTable},
 		{"2.8 MB, then small", incompressible(3, 28*megabyte/10), "small", inTable, inTable},
-		{"2.8 MB, then others", incompressible(4, 28*megabyte/10), incompressible(5, 28*megabyte/10), inTable, inQuarantine},
+		{"2.8 MB, then others", incompressible(4, 28*megabyte/10), incompressible(5, 28*megabyte/10), inTable,
+			inQuarantine},
 		{"small, then 2.8 MB", "small", incompressible(6, 28*megabyte/10), inTable, inTable},
 		// The dictionary of the table may make it a few kilobytes smaller.
-		{"just too large, then 4 MB compressible", incompressible(7, 45<<16), compressible(8, 4*megabyte), inQuarantine, inTable},
-		{"3 MB, then others", incompressible(9, 3*megabyte), incompressible(10, 3*megabyte), inQuarantine, inQuarantine},
-		{"4 MB, then others", incompressible(11, 4*megabyte), incompressible(12, 4*megabyte), inQuarantine, inQuarantine},
+		{"just too large, then 4 MB compressible", incompressible(7, 45<<16), compressible(8, 4*megabyte), inQuarantine,
+			inTable},
+		{"3 MB, then others", incompressible(9, 3*megabyte), incompressible(10, 3*megabyte), inQuarantine,
+			inQuarantine},
+		{"4 MB, then others", incompressible(11, 4*megabyte), incompressible(12, 4*megabyte), inQuarantine,
+			inQuarantine},
 	}
 }
 
@@ -74,7 +78,7 @@ func TestALargeRecordIsWholeInItsTableOrWholeInQuarantine(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	for _, stream := range logs.Streams() {
 		for _, pageSize := range []int{1, 1000} {
-			// One stream in the order of time and the one without order tell enough; the soak takes
+			// One stream in the order of time and the one without order are enough; the soak runs
 			// all.
 			pair := stream == logs.DirectoryAudits && pageSize == 1000 || stream == logs.Provisioning && pageSize == 1
 			if !everyLargeRecord && !pair {
@@ -86,7 +90,8 @@ func TestALargeRecordIsWholeInItsTableOrWholeInQuarantine(t *testing.T) {
 				streams, want := []entra.Stream{stream}, make(map[string]place)
 				for n, rec := range largeRecords() {
 					at := hour.Add(time.Duration(n) * time.Second)
-					other := large{id: fmt.Sprint("other ", n), first: incompressible(uint64(n), 3000), firstIn: inTable}
+					other := large{id: fmt.Sprint("other ", n), first: incompressible(uint64(n), 3000),
+						firstIn: inTable}
 					for _, served := range []large{rec, other} {
 						raw := bulky(stream, served.id, at, served.first)
 						require.NoError(t, s.tenant.Add(stream, raw, time.Time{}))
@@ -102,7 +107,8 @@ func TestALargeRecordIsWholeInItsTableOrWholeInQuarantine(t *testing.T) {
 					want[string(raw)] = rec.laterIn
 				}
 				for range 2 { // the second time nothing is new
-					_, err = s.collector(route{}).Range(t.Context(), archivetest.Execution(), streams, hour, hour.Add(time.Hour),
+					_, err = s.collector(route{}).Range(t.Context(), archivetest.Execution(), streams, hour,
+						hour.Add(time.Hour),
 						time.Minute)
 					require.NoError(t, err)
 					s.requirePlaces(stream, hour, want)
@@ -131,8 +137,8 @@ func (s *system) requirePlaces(stream entra.Stream, hour time.Time, want map[str
 	}
 }
 
-// TestWhatAnInterruptedWriteLeftInQuarantineHidesNothing breaks off between the rows of a record
-// that takes six, and then the tenant changes the record, so that nobody completes them.
+// TestWhatAnInterruptedWriteLeftInQuarantineHidesNothing stops between the rows of a record that
+// needs six, and then the tenant changes the record, so that no run completes them.
 func TestWhatAnInterruptedWriteLeftInQuarantineHidesNothing(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	const stream = logs.SignInsInteractiveUser
@@ -143,7 +149,8 @@ func TestWhatAnInterruptedWriteLeftInQuarantineHidesNothing(t *testing.T) {
 		at := s.tenant.Now().Add(-30 * time.Hour).Truncate(time.Hour)
 		require.NoError(t, s.tenant.Add(stream, bulky(stream, "large", at, incompressible(1, 4*megabyte)), time.Time{}))
 		tables.set(serverBusy, writes, 1000)
-		_, err := s.collector(route{tables: address}).Run(t.Context(), archivetest.Execution(), []entra.Stream{stream}, time.Minute)
+		_, err := s.collector(route{tables: address}).Run(t.Context(), archivetest.Execution(), []entra.Stream{stream},
+			time.Minute)
 		if err == nil {
 			require.GreaterOrEqual(t, left, 5, "the break came between the rows")
 			return

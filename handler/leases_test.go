@@ -18,9 +18,11 @@ func (s *system) endLeases() {
 		if !lease.Held() {
 			continue
 		}
-		body, err := aztables.EDMEntity{Entity: aztables.Entity{PartitionKey: string(stream), RowKey: "lease"}, Properties: map[string]any{"Seconds": int32(1)}}.MarshalJSON()
+		body, err := aztables.EDMEntity{Entity: aztables.Entity{PartitionKey: string(stream), RowKey: "lease"},
+			Properties: map[string]any{"Seconds": int32(1)}}.MarshalJSON()
 		require.NoError(s, err)
-		_, err = service.NewClient("coverage").UpsertEntity(s.Context(), body, &aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeMerge})
+		_, err = service.NewClient("coverage").UpsertEntity(s.Context(), body,
+			&aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeMerge})
 		require.NoError(s, err)
 	}
 }

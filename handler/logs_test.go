@@ -72,8 +72,8 @@ func (s *system) graphToken() string {
 	return "Bearer " + token.Token
 }
 
-// manual are the queries of Microsoft's manual, and others by the documented operators of each property. %d and %s stand for
-// what the tenant has.
+// manual are the queries of Microsoft's manual, and others by the documented operators of each
+// property. %d and %s are filled with the tenant's values.
 func manual(sample map[string]gjson.Result) map[string][]string {
 	signIn, audit := sample["signIns"], sample["directoryAudits"]
 	text := func(rec gjson.Result, path string) string {
@@ -85,40 +85,60 @@ func manual(sample map[string]gjson.Result) map[string][]string {
 	return map[string][]string{
 		"signIns": {
 			"", "conditionalAccessStatus eq 'failure'", within + " and appId eq " + text(signIn, "appId"),
-			within + " and " + types("nonInteractiveUser"), within + " and " + types("servicePrincipal"), within + " and " + types("managedIdentity"),
+			within + " and " + types("nonInteractiveUser"), within + " and " + types("servicePrincipal"),
+			within + " and " + types("managedIdentity"),
 			"userDisplayName eq " + text(signIn, "userDisplayName"), "createdDateTime gt " + day + "T12:30:00.0Z",
 			"status/errorCode eq 50126", "appDisplayName eq 'StoreFrontStudio [wsfed enabled]'",
-			"userDisplayName eq " + text(signIn, "userDisplayName") + " and status/errorCode ne 0 and appDisplayName eq " + text(signIn, "appDisplayName"),
+			"userDisplayName eq " + text(signIn, "userDisplayName") +
+				" and status/errorCode ne 0 and appDisplayName eq " + text(signIn, "appDisplayName"),
 			types("servicePrincipal") + " and servicePrincipalId eq '00000000-0000-0000-0000-000000000000'",
-			types("servicePrincipal") + " and servicePrincipalId eq " + text(sample["servicePrincipal"], "servicePrincipalId"),
-			types("servicePrincipal") + " and resourceServicePrincipalId eq " + text(sample["servicePrincipal"], "resourceServicePrincipalId"),
-			"startswith(userPrincipalName,'a')", "startswith(userDisplayName,'Z')", "startswith(appDisplayName,'Office')", "startswith(ipAddress,'2001:')",
-			"startswith(location/city,'Z')", "startswith(location/countryOrRegion,'D')", "startswith(deviceDetail/browser,'Edge')",
-			"startswith(deviceDetail/operatingSystem,'Windows')", "id eq " + text(signIn, "id"), "correlationId eq " + text(signIn, "correlationId"),
-			"resourceId eq " + text(signIn, "resourceId"), "riskState eq 'none'", "riskLevelDuringSignIn eq 'none'", "riskEventTypes_v2/any(r: r eq 'unfamiliarFeatures')",
-			"userId eq " + text(signIn, "userId") + " or appId eq " + text(signIn, "appId"), "not (status/errorCode eq 0)",
+			types("servicePrincipal") + " and servicePrincipalId eq " +
+				text(sample["servicePrincipal"], "servicePrincipalId"),
+			types("servicePrincipal") + " and resourceServicePrincipalId eq " +
+				text(sample["servicePrincipal"], "resourceServicePrincipalId"),
+			"startswith(userPrincipalName,'a')", "startswith(userDisplayName,'Z')",
+			"startswith(appDisplayName,'Office')", "startswith(ipAddress,'2001:')",
+			"startswith(location/city,'Z')", "startswith(location/countryOrRegion,'D')",
+			"startswith(deviceDetail/browser,'Edge')",
+			"startswith(deviceDetail/operatingSystem,'Windows')", "id eq " + text(signIn, "id"), "correlationId eq " +
+				text(signIn, "correlationId"),
+			"resourceId eq " + text(signIn, "resourceId"), "riskState eq 'none'", "riskLevelDuringSignIn eq 'none'",
+			"riskEventTypes_v2/any(r: r eq 'unfamiliarFeatures')",
+			"userId eq " + text(signIn, "userId") + " or appId eq " + text(signIn, "appId"),
+			"not (status/errorCode eq 0)",
 		},
 		"directoryAudits": {
-			"", "loggedByService eq 'Conditional Access'", "loggedByService eq 'Core Directory' and operationType eq 'Update'", "loggedByService eq 'Conditional Access' and operationType eq 'Add'",
-			"loggedByService eq 'Core Directory' and activityDateTime ge " + audit.Get("activityDateTime").Str, "initiatedBy/app/displayName eq 'Azure AD Cloud Sync'",
-			"category eq 'ApplicationManagement'", "activityDateTime gt " + day, "category eq 'UserManagement' and activityDateTime gt 2019-04-18",
-			"startswith(activityDisplayName,'Add')", "correlationId eq " + text(audit, "correlationId"), "initiatedBy/user/id eq " + text(audit, "initiatedBy.user.id"),
-			"startswith(initiatedBy/user/userPrincipalName,'a')", "targetResources/any(t: t/id eq " + text(audit, "targetResources.0.id") + ")",
+			"", "loggedByService eq 'Conditional Access'",
+			"loggedByService eq 'Core Directory' and operationType eq 'Update'",
+			"loggedByService eq 'Conditional Access' and operationType eq 'Add'",
+			"loggedByService eq 'Core Directory' and activityDateTime ge " + audit.Get("activityDateTime").Str,
+			"initiatedBy/app/displayName eq 'Azure AD Cloud Sync'",
+			"category eq 'ApplicationManagement'", "activityDateTime gt " + day,
+			"category eq 'UserManagement' and activityDateTime gt 2019-04-18",
+			"startswith(activityDisplayName,'Add')", "correlationId eq " + text(audit, "correlationId"),
+			"initiatedBy/user/id eq " + text(audit, "initiatedBy.user.id"),
+			"startswith(initiatedBy/user/userPrincipalName,'a')", "targetResources/any(t: t/id eq " +
+				text(audit, "targetResources.0.id") + ")",
 			"targetResources/any(t: startswith(t/displayName, 'A'))", "id eq " + text(audit, "id"),
 		},
 		"provisioning": {
-			"", "provisioningAction eq 'create'", "provisioningStatusInfo/status eq 'success'", "durationInMilliseconds gt 500",
-			"activityDateTime gt " + day + "T00:00:00Z and activityDateTime lt " + day + "T23:59:59Z", "contains(targetIdentity/displayName,'a')",
-			"jobId eq " + text(sample["provisioning"], "jobId"), "servicePrincipal/id eq " + text(sample["provisioning"], "servicePrincipal.id"),
+			"", "provisioningAction eq 'create'", "provisioningStatusInfo/status eq 'success'",
+			"durationInMilliseconds gt 500",
+			"activityDateTime gt " + day + "T00:00:00Z and activityDateTime lt " + day + "T23:59:59Z",
+			"contains(targetIdentity/displayName,'a')",
+			"jobId eq " + text(sample["provisioning"], "jobId"), "servicePrincipal/id eq " +
+				text(sample["provisioning"], "servicePrincipal.id"),
 		},
 	}
 }
 
 func TestEveryQueryOfTheManualAnswersAsGraphDoes(t *testing.T) {
-	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 21, Users: 60, Apps: 25, Days: 4, Policies: 2}}, "")
+	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 21, Users: 60, Apps: 25, Days: 4,
+		Policies: 2}}, "")
 	token := s.graphToken()
 	sample := map[string]gjson.Result{}
-	for name, stream := range map[string]entra.Stream{"signIns": tenantlogs.SignInsInteractiveUser, "directoryAudits": tenantlogs.DirectoryAudits, "provisioning": tenantlogs.Provisioning,
+	for name, stream := range map[string]entra.Stream{"signIns": tenantlogs.SignInsInteractiveUser,
+		"directoryAudits": tenantlogs.DirectoryAudits, "provisioning": tenantlogs.Provisioning,
 		"servicePrincipal": tenantlogs.SignInsServicePrincipal} {
 		n := 0
 		for raw := range s.tenant.Truth(stream) {
@@ -173,8 +193,10 @@ func TestEveryQueryOfTheManualAnswersAsGraphDoes(t *testing.T) {
 }
 
 func TestOneRecordIsFoundByItsID(t *testing.T) {
-	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 4, Users: 20, Days: 2}}, "directoryAudits,signIns.servicePrincipal,signIns.interactiveUser")
-	for stream, collection := range map[entra.Stream]string{tenantlogs.DirectoryAudits: "directoryAudits", tenantlogs.SignInsServicePrincipal: "signIns"} {
+	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 4, Users: 20, Days: 2}},
+		"directoryAudits,signIns.servicePrincipal,signIns.interactiveUser")
+	for stream, collection := range map[entra.Stream]string{tenantlogs.DirectoryAudits: "directoryAudits",
+		tenantlogs.SignInsServicePrincipal: "signIns"} {
 		var raw []byte
 		for raw = range s.tenant.Truth(stream) {
 			break
@@ -193,10 +215,13 @@ func TestOneRecordIsFoundByItsID(t *testing.T) {
 }
 
 func TestEarlierVersionsAreThereIfAskedFor(t *testing.T) {
-	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 4, Users: 20, Days: 2}}, "signIns.interactiveUser")
+	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 4, Users: 20, Days: 2}},
+		"signIns.interactiveUser")
 	at := s.tenant.Now().Add(-30 * time.Minute).Format(time.RFC3339)
 	record := func(risk string) []byte {
-		return fmt.Appendf(nil, `{"id":"changing","createdDateTime":%q, "riskState":%q ,"status":{"errorCode":0}}`, at, risk) // with blanks that no encoder would keep
+		// with blanks that no encoder would keep
+		return fmt.Appendf(nil, `{"id":"changing","createdDateTime":%q, "riskState":%q ,"status":{"errorCode":0}}`, at,
+			risk)
 	}
 	require.NoError(t, s.tenant.Add(tenantlogs.SignInsInteractiveUser, record("none"), time.Time{}))
 	again := func(later time.Duration) { // a pass is due by then
@@ -213,7 +238,8 @@ func TestEarlierVersionsAreThereIfAskedFor(t *testing.T) {
 	require.Equal(t, []string{string(record("atRisk"))}, got)
 	got = pages(t, p.url+"/api/auditLogs/signIns"+query+"&versions=all&$top=1", "")
 	require.Len(t, got, 2)
-	require.ElementsMatch(t, []string{"atRisk", "none"}, []string{gjson.Get(got[0], "riskState").Str, gjson.Get(got[1], "riskState").Str})
+	require.ElementsMatch(t, []string{"atRisk", "none"},
+		[]string{gjson.Get(got[0], "riskState").Str, gjson.Get(got[1], "riskState").Str})
 	superseded := 0
 	for _, rec := range got {
 		require.NotEmpty(t, gjson.Get(rec, `@entraledger\.firstSeenDateTime`).Str)
@@ -226,7 +252,8 @@ func TestEarlierVersionsAreThereIfAskedFor(t *testing.T) {
 }
 
 func TestBadQuestionsToTheLogsAreRefusedInWords(t *testing.T) {
-	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 4, Users: 20, Days: 2}}, "directoryAudits,signIns.interactiveUser")
+	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 4, Users: 20, Days: 2}},
+		"directoryAudits,signIns.interactiveUser")
 	list := p.url + "/api/auditLogs/directoryAudits"
 	for query, want := range map[string]string{
 		"$top=0":                              "from 1 to 1000",
@@ -251,10 +278,13 @@ func TestBadQuestionsToTheLogsAreRefusedInWords(t *testing.T) {
 		"/api/auditLogs/nothing":      http.StatusNotFound,
 		"/api/auditLogs/provisioning": http.StatusNotFound, // not archived
 		"/api/v2.0/auditLogs/signIns": http.StatusNotFound,
-		"/api/auditLogs/signIns?$filter=" + url.QueryEscape("signInEventTypes/any(t: t eq 'a') or signInEventTypes/any(t: t eq 'b')"): http.StatusBadRequest,
-		"/api/auditLogs/signIns?$filter=" + url.QueryEscape("signInEventTypes/any(t: t eq 'robot')"):                                  http.StatusBadRequest,
-		"/api/auditLogs/signIns?$filter=" + url.QueryEscape("userId eq '"+strings.Repeat("x", 15_000)+"'"):                            http.StatusOK,
-		"/api/auditLogs/signIns?$filter=" + url.QueryEscape("userId eq '"+strings.Repeat("x", 64<<10)+"'"):                            http.StatusBadRequest,
+		"/api/auditLogs/signIns?$filter=" + url.QueryEscape("signInEventTypes/any(t: t eq 'a') or "+
+			"signInEventTypes/any(t: t eq 'b')"): http.StatusBadRequest,
+		"/api/auditLogs/signIns?$filter=" + url.QueryEscape("signInEventTypes/any(t: t eq 'robot')"): http.StatusBadRequest,
+		"/api/auditLogs/signIns?$filter=" + url.QueryEscape("userId eq '"+strings.Repeat("x", 15_000)+
+			"'"): http.StatusOK,
+		"/api/auditLogs/signIns?$filter=" + url.QueryEscape("userId eq '"+strings.Repeat("x", 64<<10)+
+			"'"): http.StatusBadRequest,
 	} {
 		status, _, answer := p.get(path)
 		require.Equal(t, want, status, "%.150s: %.300v", path, answer)
@@ -286,13 +316,15 @@ func TestBadQuestionsToTheLogsAreRefusedInWords(t *testing.T) {
 func TestSignInsAreGroupedAsThePortalDoes(t *testing.T) {
 	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 12, Users: 15, Apps: 6, Days: 2}},
 		"signIns.interactiveUser,signIns.nonInteractiveUser,signIns.servicePrincipal,signIns.managedIdentity")
-	for stream, every := range map[entra.Stream]time.Duration{tenantlogs.SignInsNonInteractiveUser: 6 * time.Hour, tenantlogs.SignInsServicePrincipal: time.Hour, tenantlogs.SignInsManagedIdentity: 24 * time.Hour} {
+	for stream, every := range map[entra.Stream]time.Duration{tenantlogs.SignInsNonInteractiveUser: 6 * time.Hour,
+		tenantlogs.SignInsServicePrincipal: time.Hour, tenantlogs.SignInsManagedIdentity: 24 * time.Hour} {
 		want := map[string]int64{}
 		for raw := range s.tenant.Truth(stream) {
 			rec := gjson.ParseBytes(raw)
 			key := rec.Get("createdDateTime").Time().Truncate(every).Format(time.RFC3339)
 			for _, name := range []string{"appId", "userId", "ipAddress"} {
-				if stream == tenantlogs.SignInsNonInteractiveUser || stream == tenantlogs.SignInsServicePrincipal && name == "ipAddress" {
+				if stream == tenantlogs.SignInsNonInteractiveUser || stream == tenantlogs.SignInsServicePrincipal &&
+					name == "ipAddress" {
 					key += "|" + rec.Get(name).String()
 				}
 			}
@@ -301,7 +333,8 @@ func TestSignInsAreGroupedAsThePortalDoes(t *testing.T) {
 			}
 			want[key+"|"+rec.Get("status.errorCode").String()+"|"+rec.Get("resourceId").String()]++
 		}
-		query := url.Values{"aggregate": {strings.TrimSuffix(every.String(), "0m0s")}, "$top": {"50"}, "$filter": {"signInEventTypes/any(t: t eq '" + strings.TrimPrefix(string(stream), "signIns.") + "')"}}
+		query := url.Values{"aggregate": {strings.TrimSuffix(every.String(), "0m0s")}, "$top": {"50"},
+			"$filter": {"signInEventTypes/any(t: t eq '" + strings.TrimPrefix(string(stream), "signIns.") + "')"}}
 		got := map[string]int64{}
 		for _, raw := range pages(t, p.url+"/api/auditLogs/signIns?"+query.Encode(), "") {
 			g := gjson.Parse(raw)
@@ -318,7 +351,8 @@ func TestSignInsAreGroupedAsThePortalDoes(t *testing.T) {
 		}
 		require.Equal(t, want, got, stream)
 	}
-	for query, want := range map[string]string{"aggregate=1h": "only signIns.nonInteractiveUser, signIns.servicePrincipal, signIns.managedIdentity are grouped", "aggregate=2h": "1h, 6h, 24h"} {
+	for query, want := range map[string]string{"aggregate=1h": "only signIns.nonInteractiveUser, " +
+		"signIns.servicePrincipal, signIns.managedIdentity are grouped", "aggregate=2h": "1h, 6h, 24h"} {
 		status, _, answer := p.get("/api/auditLogs/signIns?" + query)
 		require.Equal(t, http.StatusBadRequest, status)
 		require.Contains(t, answer["error"].(map[string]any)["message"], want)
@@ -328,9 +362,12 @@ func TestSignInsAreGroupedAsThePortalDoes(t *testing.T) {
 // TestASearchThatTakesLongAnswersWithWhatItHas gives each request no time at all: every page is cut short, and the links lead
 // through everything all the same.
 func TestASearchThatTakesLongAnswersWithWhatItHas(t *testing.T) {
-	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 14, Users: 30, Days: 6}}, "signIns.interactiveUser")
-	host, err := web.Serve(slog.New(slog.DiscardHandler), "", logs.New(logs.Config{Archive: s.store, Gaps: search.NewGaps(s.store),
-		Streams: streams.New([]entra.Stream{tenantlogs.SignInsInteractiveUser}, s.store), Now: s.tenant.Now, Slice: time.Nanosecond}))
+	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 14, Users: 30, Days: 6}},
+		"signIns.interactiveUser")
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "",
+		logs.New(logs.Config{Archive: s.store, Gaps: search.NewGaps(s.store),
+			Streams: streams.New([]entra.Stream{tenantlogs.SignInsInteractiveUser}, s.store), Now: s.tenant.Now,
+			Slice: time.Nanosecond}))
 	require.NoError(t, err)
 	server := httptest.NewServer(host)
 	defer server.Close()
@@ -341,13 +378,16 @@ func TestASearchThatTakesLongAnswersWithWhatItHas(t *testing.T) {
 	for address, header := range map[string]string{
 		server.URL + query: "partial",
 		p.url + query:      "scan",
-		p.url + "/api/auditLogs/signIns?$filter=" + url.QueryEscape("createdDateTime ge 2026-01-01 and startswith(userDisplayName,'A')"): "",
-		p.url + "/api/auditLogs/signIns?$filter=" + url.QueryEscape("userId eq 'u'"):                                                     "",
+		p.url + "/api/auditLogs/signIns?$filter=" +
+			url.QueryEscape("createdDateTime ge 2026-01-01 and startswith(userDisplayName,'A')"): "",
+		p.url + "/api/auditLogs/signIns?$filter=" +
+			url.QueryEscape("userId eq 'u'"): "",
 		p.url + "/api/auditLogs/signIns": "",
 	} {
 		resp, err := http.Get(address)
 		require.NoError(t, err)
 		require.NoError(t, resp.Body.Close())
-		require.True(t, strings.HasPrefix(resp.Header.Get("X-EntraLedger-Search"), header) && (header != "" || resp.Header.Get("X-EntraLedger-Search") == ""), "%s: %s", address, resp.Header)
+		require.True(t, strings.HasPrefix(resp.Header.Get("X-EntraLedger-Search"), header) &&
+			(header != "" || resp.Header.Get("X-EntraLedger-Search") == ""), "%s: %s", address, resp.Header)
 	}
 }

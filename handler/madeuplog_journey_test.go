@@ -43,12 +43,13 @@ func printouts() []string {
 		out[i] = fmt.Sprintf(`{"id":"job-%03d","printedDateTime":%q, "category":"UserManagment","pageCount":%d,`+
 			`"user":{"id":"user-%d","principalName":"user%[4]d@printing.example"},"printer":{"id":"printer-%d","name":"Floor %[5]d"},`+
 			`"status":{"errorCode":%[6]d,"outcome":%[7]q},"sheets":[%[8]s]}`,
-			i, printed.Add(time.Duration(i)*50*time.Minute).Format(time.RFC3339Nano), i%10, i%5, i%7, code, outcome, strings.Join(sheets, ","))
+			i, printed.Add(time.Duration(i)*50*time.Minute).Format(time.RFC3339Nano), i%10, i%5, i%7, code, outcome,
+			strings.Join(sheets, ","))
 	}
 	return out
 }
 
-// have tells of records whether a property has a value.
+// have counts the records that have a value in a property.
 func have(path, value string) func(gjson.Result) bool {
 	return func(r gjson.Result) bool { return r.Get(path).String() == value }
 }
@@ -164,10 +165,12 @@ func (s printing) seeSealed(t *testing.T) {
 		require.Equal(t, "settled", hour.(map[string]any)["status"], "%v", hour)
 	}
 	_, answer := s.p.ask(http.MethodGet, "/api/verify?stream=printJobs", "")
-	require.Equal(t, []any{"intact", float64(printedJobs)}, []any{answer["status"], answer["recordsVerified"]}, "%v", answer)
+	require.Equal(t, []any{"intact", float64(printedJobs)}, []any{answer["status"], answer["recordsVerified"]}, "%v",
+		answer)
 	require.Contains(t, s.run("verify", "--stream", "printJobs"), "log      printJobs: ")
 	job := gjson.Parse(printouts()[7])
-	proof := s.run("prove", "--stream", "printJobs", "--id", job.Get("id").Str, "--time", job.Get("printedDateTime").Str)
+	proof := s.run("prove", "--stream", "printJobs", "--id", job.Get("id").Str, "--time",
+		job.Get("printedDateTime").Str)
 	file := filepath.Join(t.TempDir(), "proof.json")
 	require.NoError(t, os.WriteFile(file, []byte(proof), 0o600))
 	require.Contains(t, s.run("check-proof", file), "proved: ")
@@ -181,10 +184,13 @@ func (s printing) seeRead(t *testing.T) {
 		"status/errorCode ne 0 and printer/id eq 'printer-3'": func(r gjson.Result) bool {
 			return r.Get("status.errorCode").Num != 0 && r.Get("printer.id").Str == "printer-3"
 		},
-		"status/outcome eq 'done'":                           have("status.outcome", "done"), // without a copy
-		"startswith(user/principalName,'user2')":             have("user.id", "user-2"),      // nested, not promoted
-		"sheets/any(s: s/side eq 'back') and pageCount gt 4": func(r gjson.Result) bool { return r.Get("sheets.#").Int() == 2 && r.Get("pageCount").Num > 4 },
-		"category eq 'UserManagment'":                        func(gjson.Result) bool { return true }, // its words are not the audit log's
+		"status/outcome eq 'done'":               have("status.outcome", "done"), // without a copy
+		"startswith(user/principalName,'user2')": have("user.id", "user-2"),      // nested, not promoted
+		"sheets/any(s: s/side eq 'back') and pageCount gt 4": func(r gjson.Result) bool {
+			return r.Get("sheets.#").Int() == 2 && r.Get("pageCount").Num > 4
+		},
+		// its words are not the audit log's
+		"category eq 'UserManagment'": func(gjson.Result) bool { return true },
 		"printedDateTime ge 2026-10-26T12:00:00Z and printedDateTime lt 2026-10-26T18:00:00Z": func(r gjson.Result) bool {
 			at := r.Get("printedDateTime").Time()
 			return !at.Before(noon) && at.Before(noon.Add(6*time.Hour))
@@ -196,13 +202,15 @@ func (s printing) seeRead(t *testing.T) {
 		slices.Reverse(records)
 		require.Equal(t, records, s.find("$filter", filter), "%s: the newest first", filter)
 	}
-	require.Equal(t, `{"id":"job-115","printer":{"id":"printer-3","name":"Floor 3"}}`, s.find("$select", "id,printer")[0])
+	require.Equal(t, `{"id":"job-115","printer":{"id":"printer-3","name":"Floor 3"}}`,
+		s.find("$select", "id,printer")[0])
 	_, body := s.p.raw("/api/auditLogs/printJobs/job-007")
 	require.Equal(t, printouts()[7], string(body))
 	_, _, answer := s.p.get("/api/beta/auditLogs/printJobs?$count=true&$top=1")
 	require.EqualValues(t, printedJobs, answer["@odata.count"])
 	const scan = "scan; quicker with a begin of the time in $filter, or with eq or in on one of: id, printer/id"
-	for filter, header := range map[string]string{"category eq 'x'": scan, "category eq 'x' and printer/id eq 'printer-1'": ""} {
+	for filter, header := range map[string]string{"category eq 'x'": scan,
+		"category eq 'x' and printer/id eq 'printer-1'": ""} {
 		resp, _ := s.p.raw("/api/auditLogs/printJobs?$filter=" + url.QueryEscape(filter))
 		require.Equal(t, header, resp.Header.Get("X-EntraLedger-Search"), filter)
 	}
@@ -236,7 +244,8 @@ func (s printing) seeGrouped(t *testing.T) {
 		require.NoError(t, err)
 		want := printoutsWhere(func(r gjson.Result) bool {
 			return r.Get("printedDateTime").Time().Truncate(24*time.Hour).Equal(day) &&
-				r.Get("printer.name").Str == g.Get("name").Str && r.Get("status.errorCode").Num == g.Get("errorCode").Num
+				r.Get("printer.name").Str == g.Get("name").Str && r.Get("status.errorCode").Num == g.Get("errorCode").
+				Num
 		})
 		require.EqualValues(t, len(want), g.Get("count").Num, raw)
 		require.LessOrEqual(t, g.Get("firstDateTime").Str, g.Get("lastDateTime").Str)
@@ -250,13 +259,14 @@ func (s printing) seeDownloaded(t *testing.T) {
 	for _, raw := range printouts() {
 		r := gjson.Parse(raw)
 		id := r.Get("id").Str
-		files = append(files, []string{r.Get("printedDateTime").Str, id, r.Get("printer.name").Str, r.Get("status.outcome").Str})
+		files = append(files, []string{r.Get("printedDateTime").Str, id, r.Get("printer.name").Str,
+			r.Get("status.outcome").Str})
 		for _, sheet := range r.Get("sheets").Array() {
 			sheets = append(sheets, []string{id, sheet.Get("number").Raw, sheet.Get("side").Str})
 		}
 	}
 	for _, rows := range [][][]string{files, sheets} {
-		for n := range rows { // the last column, which tells of altered records
+		for n := range rows { // the last column, about altered records
 			rows[n] = append(rows[n], map[bool]string{true: "entraledger.tampered"}[n == 0])
 		}
 	}
@@ -270,7 +280,8 @@ func (s printing) seeDownloaded(t *testing.T) {
 		require.Equal(t, rows, got, name)
 	}
 	_, body := s.p.download("PrintJobs?format=ndjson&$filter=" + url.QueryEscape("status/outcome eq 'jammed'"))
-	require.Equal(t, printoutsWhere(have("status.outcome", "jammed")), strings.Split(strings.TrimSpace(string(body)), "\n"))
+	require.Equal(t, printoutsWhere(have("status.outcome", "jammed")), strings.Split(strings.TrimSpace(string(body)),
+		"\n"))
 }
 
 func (s printing) seeIndexed(t *testing.T) {
@@ -287,16 +298,18 @@ func (s printing) seeIndexed(t *testing.T) {
 
 func (s printing) seeSignsOfLife(t *testing.T) {
 	n := 0
-	require.NoError(t, s.store.Successes(t.Context(), printed, printed.AddDate(0, 0, 5), func(user string, _ time.Time) {
-		require.Regexp(t, `^user-\d$`, user)
-		n++
-	}))
+	require.NoError(t, s.store.Successes(t.Context(), printed, printed.AddDate(0, 0, 5),
+		func(user string, _ time.Time) {
+			require.Regexp(t, `^user-\d$`, user)
+			n++
+		}))
 	require.Len(t, printoutsWhere(have("status.errorCode", "0")), n)
 }
 
 func (s printing) seePermissions(t *testing.T) {
 	_, checks := s.p.checks()
-	for _, name := range []string{"permission PrintJob.Read.All", "permission Printer.Read.All", "stream printJobs", "licence"} {
+	for _, name := range []string{"permission PrintJob.Read.All", "permission Printer.Read.All", "stream printJobs",
+		"licence"} {
 		require.Equal(t, "ok", checks[name]["status"], "%s: %v", name, checks[name])
 	}
 	require.NotContains(t, checks, "permission PrintJob.ReadBasic.All")

@@ -96,7 +96,8 @@ func goCommand(t *testing.T, args ...string) string {
 func TestALogTakesOneFileAndOneLine(t *testing.T) {
 	overlay := madeUpLog(t)
 	t.Run("it goes all the way of a log", func(t *testing.T) {
-		out := goCommand(t, "test", "-overlay", overlay, "-tags", "madeuplog", "-race=false", "-vet=off", "-count=1", "-timeout", "3m", "-v",
+		out := goCommand(t, "test", "-overlay", overlay, "-tags", "madeuplog", "-race=false", "-vet=off", "-count=1",
+			"-timeout", "3m", "-v",
 			"-run", "^TestTheMadeUpLog$", "./handler")
 		require.Contains(t, out, "\n--- PASS: TestTheMadeUpLog (", "it ran")
 	})
@@ -124,7 +125,8 @@ func TestALogTakesOneFileAndOneLine(t *testing.T) {
 // it.
 var printJobsDocs = map[string][]string{
 	"tables.md": {
-		"[|] `printJobs` [|] what was printed [|] `printJobs` [|] `beta` [|] `PrintJob.Read.All` or `PrintJob.ReadBasic.All`; " +
+		"[|] `printJobs` [|] what was printed [|] `printJobs` [|] `beta` [|] `PrintJob.Read.All` or " +
+			"`PrintJob.ReadBasic.All`; " +
 			"`Printer.Read.All` for more [|] yes [|]  [|] `printedjobs\\d{6}` [|]",
 		"`printJobs`:",
 		"[|] `PrinterId` [|] `printer/id` [|]  [|] yes [|] 1 [|]",
@@ -133,7 +135,8 @@ var printJobsDocs = map[string][]string{
 	"http.md": {
 		"[|] `printJobs` [|] none [|] `printJobs` [|] `printedDateTime` [|] `printer/name`, `status/errorCode` [|]",
 		"[|] `PrintJobs` [|] `printJobs` [|] a record [|] 4 [|]",
-		"[|] `PrintJobs_Sheets` [|] `printJobs` [|] an element of `sheets`, joined to `PrintJobs` by `Job ID` [|] 3 [|]",
+		"[|] `PrintJobs_Sheets` [|] `printJobs` [|] an element of `sheets`, joined to `PrintJobs` by " +
+			"`Job ID` [|] 3 [|]",
 	},
 	"permissions.md": {
 		"[|] `AuditLog.Read.All` [|] all logs but .*`printJobs`; .*",

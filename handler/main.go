@@ -23,9 +23,9 @@ import (
 // version is set by the linker.
 var version = "dev"
 
-// exitStopped is the exit code after SIGTERM or SIGINT. The Functions host takes it for an intended
+// exitStopped is the exit code after SIGTERM or SIGINT. The Functions host treats it as an intended
 // restart: it starts the handler again and counts no failure. After 0 it would not start it again,
-// and the third of any other code stops the host.
+// and the third exit with any other code stops the host.
 const exitStopped = 200
 
 func main() {
@@ -68,11 +68,11 @@ func fail(stderr io.Writer, err error) int {
 }
 
 const (
-	// answerGrace is how long answers that are under way may take once the process was told to
-	// stop: less than the five seconds that App Service gives a container by default.
+	// answerGrace is how long answers in progress may take after a stop signal: less than the five
+	// seconds that App Service gives a container by default.
 	answerGrace = 2 * time.Second
-	// stopGrace is how long everything may take: what ends its work then gives its leases back, for
-	// which it has ten seconds.
+	// stopGrace is how long the shutdown may take: stopped work then releases its leases, for which
+	// it has ten seconds.
 	stopGrace = 13 * time.Second
 )
 
@@ -80,8 +80,8 @@ const (
 // connection.
 const maxHeader = 16 << 20
 
-// serve listens on loopback: the host dials 127.0.0.1, and nobody else should. When ctx ends, runs
-// of timers hand over to the next ones, and answers have a moment to be completed.
+// serve listens on loopback: only the host, at 127.0.0.1, may connect. When ctx ends, timer runs
+// leave their work to the next ones, and answers have a moment to complete.
 func serve(ctx context.Context, port int, app *web.Host, log *slog.Logger) error {
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {

@@ -30,7 +30,7 @@ type misledDirectory struct {
 	asked  atomic.Int64 // requests for anything but tokens
 }
 
-// breakGlass is a group whose members are noted with each snapshot.
+// breakGlass is a group whose members are stored with each snapshot.
 const breakGlass = "8f1d2c3e-0000-4000-8000-000000000001"
 
 func newMisledDirectory(t *testing.T) *misledDirectory {
@@ -70,8 +70,9 @@ func (q quickly) Named(ctx context.Context, about collections.Query, ids []strin
 // snapshot goes on with a snapshot at a time after the begin, or begins one.
 func (d *misledDirectory) snapshot(after time.Duration) (snapshots.Report, error) {
 	d.tenant.Freeze(upgradeBegin.Add(after))
-	client, err := graph.New(graph.Config{Endpoint: d.graph.URL, Scope: "https://graph.microsoft.com/.default", Credential: d,
-		Limiter: graph.NewLimiter(100_000), BackOff: time.Millisecond, Timeout: 2 * time.Second, Log: d.logger()})
+	client, err := graph.New(graph.Config{Endpoint: d.graph.URL, Scope: "https://graph.microsoft.com/.default",
+		Credential: d,
+		Limiter:    graph.NewLimiter(100_000), BackOff: time.Millisecond, Timeout: 2 * time.Second, Log: d.logger()})
 	if err != nil {
 		return snapshots.Report{}, err
 	}
@@ -108,12 +109,14 @@ func (d *misledDirectory) rows() (out []string) {
 	d.Helper()
 	users := directory.UserQuery{Days: 90}
 	require.NoError(d, d.reader.EachUser(d.Context(), users, func(u directory.UserRow) error {
-		out = append(out, fmt.Sprint("user ", u.ID, " ", u.State, " ", u.Reason, " ", u.LastInteractive, " ", u.LastSuccessful))
+		out = append(out, fmt.Sprint("user ", u.ID, " ", u.State, " ", u.Reason, " ", u.LastInteractive, " ",
+			u.LastSuccessful))
 		return nil
 	}))
 	credentials := directory.CredentialQuery{Within: 30 * day, UnusedFor: 60 * day}
 	require.NoError(d, d.reader.EachCredential(d.Context(), credentials, func(c directory.CredentialRow) error {
-		out = append(out, fmt.Sprint("credential ", c.KeyID, " ", c.State, " ", c.Reason, " ", c.LastUsed, " ", c.UseKnown, " ", c.AppName))
+		out = append(out, fmt.Sprint("credential ", c.KeyID, " ", c.State, " ", c.Reason, " ", c.LastUsed, " ",
+			c.UseKnown, " ", c.AppName))
 		return nil
 	}))
 	members := directory.UserQuery{Days: 90, Exclude: []string{breakGlass}}
@@ -131,8 +134,9 @@ func (d *misledDirectory) changes() {
 	}
 	d.tenant.RemoveObject(simtenant.Applications, gjson.GetBytes(d.tenant.Objects(simtenant.Applications)[8], "id").Str)
 	for n := range 3 {
-		d.tenant.AddObject(simtenant.Users, fmt.Appendf(nil, `{"id":"new-%d","userPrincipalName":"new%d@contoso.example","accountEnabled":true,`+
-			`"createdDateTime":"2024-03-01T00:00:00Z","signInActivity":{"lastSuccessfulSignInDateTime":"2024-03-11T00:00:00Z"}}`, n, n))
+		d.tenant.AddObject(simtenant.Users, fmt.Appendf(nil,
+			`{"id":"new-%d","userPrincipalName":"new%d@contoso.example","accountEnabled":true,`+
+				`"createdDateTime":"2024-03-01T00:00:00Z","signInActivity":{"lastSuccessfulSignInDateTime":"2024-03-11T00:00:00Z"}}`, n, n))
 	}
 }
 
@@ -184,13 +188,14 @@ func misleadDirectories(t *testing.T, shift int) {
 			d.misledSnapshot(l, i+shift+2, 24*hour)
 			require.Equal(t, second, d.rows())
 			require.Less(t, d.asked.Load(), int64(300), "no walk goes round")
-			t.Logf("it happened %d times in %d requests; %s", d.tenant.Happened(l.Kind), d.asked.Load(), time.Since(began).Round(10*time.Millisecond))
+			t.Logf("it happened %d times in %d requests; %s", d.tenant.Happened(l.Kind), d.asked.Load(),
+				time.Since(began).Round(10*time.Millisecond))
 		})
 	}
 }
 
-// misledSnapshot takes a snapshot of a tenant that misleads two runs, or three, and then behaves.
-// Of two runs at once, one goes on.
+// misledSnapshot makes a snapshot of a tenant that misleads two runs, or three, and then behaves.
+// Of two runs at once, one continues.
 func (d *misledDirectory) misledSnapshot(l misleading, shift int, after time.Duration) {
 	d.Helper()
 	happened := d.tenant.Happened(l.Kind)
@@ -202,7 +207,8 @@ func (d *misledDirectory) misledSnapshot(l misleading, shift int, after time.Dur
 	}
 	d.killedAfter(int64(2+shift%3), after)
 	var runs sync.WaitGroup
-	atOnce, refuse := 1, []simtenant.Kind{simtenant.NoLicence, simtenant.NoPermission, simtenant.Refused, simtenant.UnsupportedQuery}
+	atOnce, refuse := 1, []simtenant.Kind{simtenant.NoLicence, simtenant.NoPermission, simtenant.Refused,
+		simtenant.UnsupportedQuery}
 	if !slices.Contains(refuse, l.Kind) { // one might get the refusals of both
 		atOnce += shift % 2
 	}
@@ -258,8 +264,8 @@ func (d *misledDirectory) usersOf() map[string]string {
 	return out
 }
 
-// TestWhatTheDirectoryDisclosedIsDoubtedForAnHourWhenItIsRefused: nothing fails, and what is
-// answered is the snapshot before; then it is unknown, and nobody passes for inactive.
+// TestWhatTheDirectoryDisclosedIsDoubtedForAnHourWhenItIsRefused: nothing fails, and the answers
+// come from the snapshot before; then the value is unknown, and no user counts as inactive.
 func TestWhatTheDirectoryDisclosedIsDoubtedForAnHourWhenItIsRefused(t *testing.T) {
 	t.Parallel()
 	d := newMisledDirectory(t)

@@ -18,8 +18,8 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// TestWhereEveryWalkEndsOnItsSecondPageAnOrderedLogIsReadToItsEnd: what such a walk has not met is
-// asked for from its last record on, as often as it takes.
+// TestWhereEveryWalkEndsOnItsSecondPageAnOrderedLogIsReadToItsEnd: the rest of such a walk is
+// queried from its last record on, as often as needed.
 func TestWhereEveryWalkEndsOnItsSecondPageAnOrderedLogIsReadToItsEnd(t *testing.T) {
 	for _, kind := range []simtenant.Kind{simtenant.EndsShort, simtenant.EndsEmpty} {
 		t.Run(string(kind), func(t *testing.T) {
@@ -71,7 +71,7 @@ func bearForEver(t *testing.T, shift int) {
 	})
 }
 
-// borne are the ways that no log has to be told of.
+// borne are the faults that cause no message about a log.
 func borne() []simtenant.Fault {
 	return []simtenant.Fault{
 		{Kind: simtenant.WideSpan, Span: 20 * hour, Body: "html"},
@@ -111,7 +111,8 @@ func TestWhereThreeReadsOfAnHourDifferItIsSealedAsUnconfirmedWithTheCounts(t *te
 		cov := m.window(stream, at)
 		require.Equal(m, ledger.WindowSealed, cov.State, stream)
 		require.EqualValues(m, 12, cov.Records, "%s: what any read has met is kept", stream)
-		want := []string{"unconfirmed: its reads differ, they met 11, 9, 10 records", "unconfirmed: its reads differ, they met 9, 10, 12 records"}[i%2]
+		want := []string{"unconfirmed: its reads differ, they met 11, 9, 10 records",
+			"unconfirmed: its reads differ, they met 9, 10, 12 records"}[i%2]
 		require.Equal(m, want, cov.ReadsDiffer(), stream)
 		_, body := p.raw("/api/coverage/" + string(stream) + "?from=" + at.Format(time.RFC3339) + "&$top=1")
 		require.Equal(m, want, gjson.GetBytes(body, "value.0.reason").Str, "%s", body)
@@ -138,7 +139,8 @@ func refuseBeta(t *testing.T, good bool) {
 		m.runs(0, 1)
 	}
 	for i, stream := range m.streams {
-		m.tenant.Inject(simtenant.Fault{Kind: simtenant.Refused, Form: entra.FormBeta, Stream: stream, Status: []int{400, 404, 501, 403}[i%4]})
+		m.tenant.Inject(simtenant.Fault{Kind: simtenant.Refused, Form: entra.FormBeta, Stream: stream,
+			Status: []int{400, 404, 501, 403}[i%4]})
 	}
 	if good {
 		m.runs(20*time.Minute, 4) // to 50 minutes: nothing fails
@@ -298,7 +300,8 @@ func TestOneRefusalInARowOfGoodAnswersFailsNothingAndOneThatLastsDoes(t *testing
 	m := newMisled(t, 61, 10, hour)
 	no := func() {
 		for i, stream := range m.streams {
-			f := []simtenant.Fault{{Kind: simtenant.NoLicence}, {Kind: simtenant.NoPermission}, {Kind: simtenant.UnsupportedQuery},
+			f := []simtenant.Fault{{Kind: simtenant.NoLicence}, {Kind: simtenant.NoPermission},
+				{Kind: simtenant.UnsupportedQuery},
 				{Kind: simtenant.Refused, Status: 404}}[i%4]
 			f.Stream = stream
 			m.tenant.Inject(f)
@@ -323,7 +326,8 @@ func TestOneRefusalInARowOfGoodAnswersFailsNothingAndOneThatLastsDoes(t *testing
 	report, err := m.runReport(since + hour + time.Minute)
 	require.ErrorContains(m, err, "7 of 7 streams failed")
 	for _, s := range report.Streams {
-		require.Contains(m, []entra.Code{entra.CodeLicence, entra.CodePermission, entra.CodeRefused, entra.CodeNotFound}, entra.CodeOf(s.Err), s.Stream)
+		require.Contains(m, []entra.Code{entra.CodeLicence, entra.CodePermission, entra.CodeRefused,
+			entra.CodeNotFound}, entra.CodeOf(s.Err), s.Stream)
 		p := m.progress(s.Stream)
 		require.Equal(m, ledger.StatusFailing, p.Status(m.tenant.Now(), 0), s.Stream)
 	}
@@ -338,7 +342,8 @@ func TestOneRefusalInARowOfGoodAnswersFailsNothingAndOneThatLastsDoes(t *testing
 
 func (m *misled) runReport(after time.Duration) (collect.Report, error) {
 	m.tenant.Freeze(m.begin.Add(after))
-	return m.collector(archivetest.Later{Store: m.store}).Run(m.Context(), archivetest.Execution(), m.streams, runBudget)
+	return m.collector(archivetest.Later{Store: m.store}).Run(m.Context(), archivetest.Execution(), m.streams,
+		runBudget)
 }
 
 // refusals counts the requests that were refused.

@@ -21,8 +21,8 @@ type misleading struct {
 	streams  []entra.Stream // nil: all
 }
 
-// misleadings are those ways. Refusals in every second answer are the worst that can be borne: what
-// is refused more often is not answered at all.
+// misleadings are those faults. Refusals in every second answer are the most that the program can
+// tolerate: a page that is refused more often is never returned.
 func misleadings() []misleading {
 	type fault = simtenant.Fault
 	return []misleading{
@@ -88,8 +88,10 @@ func misleadLogs(t *testing.T, first, later misleading, shift int) {
 		require.Zero(m, m.requireTruthOrSaid())
 		m.requireExact()
 		require.Less(m, m.logRequests(), 600, "no walk goes round")
-		m.Logf("%s happened %d times in %d requests, %s %d times in %d; %s", first.Kind, m.tenant.Happened(first.Kind), asked,
-			later.Kind, m.tenant.Happened(later.Kind), m.logRequests()-asked, time.Since(began).Round(10*time.Millisecond))
+		m.Logf("%s happened %d times in %d requests, %s %d times in %d; %s", first.Kind, m.tenant.Happened(first.Kind),
+			asked,
+			later.Kind, m.tenant.Happened(later.Kind), m.logRequests()-asked,
+			time.Since(began).Round(10*time.Millisecond))
 	})
 }
 

@@ -31,7 +31,7 @@ type misled struct {
 // runBudget is how long one run may take. None needs a tenth of it.
 const runBudget = 20 * time.Second
 
-// deep reaches beyond the shortest retention, so that Graph may have forgotten its begin; shallow
+// deep reaches beyond the shortest retention, so that Graph may have deleted its begin; shallow
 // costs less.
 const deep, shallow = 8 * day, 40 * hour
 
@@ -52,8 +52,9 @@ func newMisled(t *testing.T, seed uint64, records int, backfill time.Duration) *
 
 // collector is what wire makes of the archive, in this process and without long pauses.
 func (m *misled) collector(store collect.Store) *collect.Collector {
-	source, err := graph.New(graph.Config{Endpoint: m.graph.URL, Scope: "https://graph.microsoft.com/.default", Credential: m,
-		Limiter: graph.NewLimiter(100_000), BackOff: time.Millisecond, Timeout: m.timeout, Log: m.logger()})
+	source, err := graph.New(graph.Config{Endpoint: m.graph.URL, Scope: "https://graph.microsoft.com/.default",
+		Credential: m,
+		Limiter:    graph.NewLimiter(100_000), BackOff: time.Millisecond, Timeout: m.timeout, Log: m.logger()})
 	require.NoError(m, err)
 	return collect.New(source, store, m.heads, m.options, time.Now, m.logger())
 }
@@ -62,7 +63,8 @@ func (m *misled) collector(store collect.Store) *collect.Collector {
 // was killed.
 func (m *misled) run(after time.Duration) error {
 	m.tenant.Freeze(m.begin.Add(after))
-	_, err := m.collector(archivetest.Later{Store: m.store}).Run(m.Context(), archivetest.Execution(), m.streams, runBudget)
+	_, err := m.collector(archivetest.Later{Store: m.store}).Run(m.Context(), archivetest.Execution(), m.streams,
+		runBudget)
 	return err
 }
 
@@ -135,7 +137,8 @@ func refusing() []shape {
 // hiding are the shapes of faults that hide records: one answer does. What two questions hide is
 // not known to anybody.
 func hiding() []shape {
-	return []shape{{page: 1, count: 1}, {page: 2, count: 1}, {page: 1, after: 1, count: 1}, {page: -1, after: 2, count: 1},
+	return []shape{{page: 1, count: 1}, {page: 2, count: 1}, {page: 1, after: 1, count: 1},
+		{page: -1, after: 2, count: 1},
 		{after: 5, count: 1}}
 }
 
@@ -190,7 +193,8 @@ func (m *misled) requireTruthOrSaid() (out outcome) {
 			case cov.ReadsDiffer() != "":
 				out.unconfirmed++
 			default:
-				require.Equal(m, records, got[at], "%s is %s after %d passes, reads %q", cov.Window, cov.State, cov.Passes, cov.Reads)
+				require.Equal(m, records, got[at], "%s is %s after %d passes, reads %q", cov.Window, cov.State,
+					cov.Passes, cov.Reads)
 			}
 		}
 	}
@@ -221,7 +225,7 @@ func (m *misled) currentByHour(stream entra.Stream, until time.Time) map[time.Ti
 	return sortEach(out)
 }
 
-// named tells a record and its content apart from others, in a line that can be read.
+// named identifies a record and its content in a readable line.
 func named(rec entra.Record) string {
 	return fmt.Sprintf("%s %s %x of %d bytes", rec.Time.Format(time.RFC3339Nano), rec.ID, rec.Hash[:6], len(rec.Raw))
 }

@@ -18,7 +18,7 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// newToxic stands before an address on loopback.
+// newToxic is a proxy for an address on loopback.
 func newToxic(t *testing.T, name, upstream string) (*toxiproxy.Proxy, string) {
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(prometheus.NewRegistry()), zerolog.Nop())
 	proxy := toxiproxy.NewProxy(server, name, "127.0.0.1:0", upstream)
@@ -41,8 +41,9 @@ func TestANetworkThatBreaksLosesAndDoublesNothing(t *testing.T) {
 		for name, toxic := range toxics {
 			t.Run(side+" "+name, func(t *testing.T) {
 				t.Parallel() // it waits for time-outs most of the time
-				s := newSystem(t, simtenant.Config{PageSize: 20, NoGzip: true, Generate: &generate.Config{Seed: 4, Users: 20, Days: 2, Policies: 1,
-					Exactly: map[entra.Stream]int{logs.SignInsInteractiveUser: 60}}})
+				s := newSystem(t, simtenant.Config{PageSize: 20, NoGzip: true,
+					Generate: &generate.Config{Seed: 4, Users: 20, Days: 2, Policies: 1,
+						Exactly: map[entra.Stream]int{logs.SignInsInteractiveUser: 60}}})
 				var by route
 				var proxy *toxiproxy.Proxy
 				if side == "graph" {

@@ -13,7 +13,9 @@ import (
 )
 
 // preflightCommand makes the checks of GET /api/preflight and prints them; the exit code is exitDiffers if one fails.
-func preflightCommand(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (int, error) {
+func preflightCommand(
+	ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer,
+) (int, error) {
 	flags := flag.NewFlagSet("preflight", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	if err := flags.Parse(args); err != nil {
@@ -41,7 +43,8 @@ func preflightCommand(ctx context.Context, args []string, getenv func(string) st
 	if err != nil {
 		return 1, err
 	}
-	checks := preflight.Run(ctx, preflightOf(cfg, &graph.Prober{Logs: tenant, Directory: graph.NewDirectory(tenant)}, store, heads))
+	checks := preflight.Run(ctx, preflightOf(cfg, &graph.Prober{Logs: tenant, Directory: graph.NewDirectory(tenant)},
+		store, heads))
 	fmt.Fprintf(stdout, "%s, Microsoft Graph at %s\n", cfg.Cloud.Name, cfg.GraphEndpoint)
 	for _, c := range checks {
 		fmt.Fprintf(stdout, "%-8s %s: %s\n", c.Status, c.Name, c.Detail)

@@ -36,8 +36,8 @@ func (p *process) checks() (status string, checks map[string]map[string]any) {
 	return answer["status"].(string), checks
 }
 
-// TestThePreflightNamesEachPermissionTakenAway takes one away at a time: its check fails, names the permission and what its lack
-// means, and no other check does.
+// TestThePreflightNamesEachPermissionTakenAway removes one at a time: its check fails, names the
+// permission and what its lack means, and no other check does.
 func TestThePreflightNamesEachPermissionTakenAway(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 2, Users: 10, Apps: 5, Days: 1}})
@@ -49,13 +49,15 @@ func TestThePreflightNamesEachPermissionTakenAway(t *testing.T) {
 	require.Contains(t, checks["licence"]["detail"], "P2", "the generated sign-ins carry their risk")
 	require.Len(t, checks, 1+1+1+4+len(logs.DefaultStreams())+6+1)
 	taken := map[entra.Stream]string{
-		simtenant.Users: "directory users", simtenant.Applications: "directory applications", simtenant.ServicePrincipals: "directory servicePrincipals",
-		simtenant.CredentialUse: "directory credentialUse", simtenant.PrincipalUse: "directory applicationUse",
+		simtenant.Users: "directory users", simtenant.Applications: "directory applications",
+		simtenant.ServicePrincipals: "directory servicePrincipals",
+		simtenant.CredentialUse:     "directory credentialUse", simtenant.PrincipalUse: "directory applicationUse",
 	}
 	for _, stream := range logs.DefaultStreams() {
 		taken[stream] = "stream " + string(stream)
 	}
-	permissions := map[string]string{"directory applications": "Application.Read.All", "directory servicePrincipals": "Application.Read.All", "directory users": "User.Read.All"}
+	permissions := map[string]string{"directory applications": "Application.Read.All",
+		"directory servicePrincipals": "Application.Read.All", "directory users": "User.Read.All"}
 	for stream, name := range taken {
 		s.tenant.ClearFaults()
 		s.tenant.Inject(simtenant.Fault{Kind: simtenant.NoPermission, Stream: stream})
@@ -79,14 +81,16 @@ func TestThePreflightNamesEachPermissionTakenAway(t *testing.T) {
 
 // TestThePreflightTellsP1FromP2 goes by what a sign-in of the tenant says of its risk.
 func TestThePreflightTellsP1FromP2(t *testing.T) {
-	for risk, says := range map[string]string{"hidden": "Microsoft Entra ID P1:", "none": "Microsoft Entra ID P2:", "": "P1 or P2"} {
+	for risk, says := range map[string]string{"hidden": "Microsoft Entra ID P1:", "none": "Microsoft Entra ID P2:",
+		"": "P1 or P2"} {
 		folder := t.TempDir()
 		now := time.Now().UTC()
 		record := fmt.Sprintf(`{"id":"a","createdDateTime":%q,"riskDetail":%q,"riskLevelAggregated":%[2]q,"riskLevelDuringSignIn":%[2]q}`, now.Add(-2*time.Hour).Format(time.RFC3339), risk)
 		if risk == "" {
 			record = fmt.Sprintf(`{"id":"a","createdDateTime":%q}`, now.Add(-2*time.Hour).Format(time.RFC3339))
 		}
-		require.NoError(t, os.WriteFile(filepath.Join(folder, "signIns.interactiveUser.jsonl"), []byte(record+"\n"), 0o600))
+		require.NoError(t, os.WriteFile(filepath.Join(folder, "signIns.interactiveUser.jsonl"), []byte(record+"\n"),
+			0o600))
 		s := newSystem(t, simtenant.Config{Records: folder, Now: now})
 		s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
 		_, checks := s.start().checks()
@@ -95,7 +99,8 @@ func TestThePreflightTellsP1FromP2(t *testing.T) {
 	}
 }
 
-// TestEachPermissionThatIsTakenAwayIsNamed takes one out of the token at a time, as a tenant does that never granted it.
+// TestEachPermissionThatIsTakenAwayIsNamed removes one from the token at a time, like a tenant that
+// never granted it.
 func TestEachPermissionThatIsTakenAwayIsNamed(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 2, Users: 10, Apps: 5, Days: 1}})
@@ -107,8 +112,10 @@ func TestEachPermissionThatIsTakenAwayIsNamed(t *testing.T) {
 	}
 	s.env["ARCHIVE_STREAMS"] = strings.Join(streams, ",")
 	also := map[string][]string{ // what else fails for the lack of it
-		"AuditLog.Read.All": {"licence", "stream directoryAudits", "stream signIns.interactiveUser", "stream signIns.nonInteractiveUser", "stream signIns.servicePrincipal",
-			"stream signIns.managedIdentity", "stream provisioning", "directory users", "directory credentialUse", "directory applicationUse"},
+		"AuditLog.Read.All": {"licence", "stream directoryAudits", "stream signIns.interactiveUser",
+			"stream signIns.nonInteractiveUser", "stream signIns.servicePrincipal",
+			"stream signIns.managedIdentity", "stream provisioning", "directory users", "directory credentialUse",
+			"directory applicationUse"},
 		"User.Read.All":                        {"directory users", "directory usersWithoutActivity"},
 		"Application.Read.All":                 {"directory applications", "directory servicePrincipals"},
 		"GroupMember.Read.All":                 nil,
@@ -164,7 +171,8 @@ func TestWhatErrorsAskForIsAPermissionThatIsListed(t *testing.T) {
 		}
 	}
 	for name := range listed {
-		require.True(t, asked[name] || name == "Policy.Read.ConditionalAccess", name) // Graph gives less without it, and no error
+		// Graph gives less without it, and no error
+		require.True(t, asked[name] || name == "Policy.Read.ConditionalAccess", name)
 	}
 }
 
@@ -265,14 +273,15 @@ func TestThePreflightNamesTheBinaryThatRuns(t *testing.T) {
 	require.True(t, strings.HasPrefix(out, "Entra Ledger "+version+", SHA-256 "+sum+"\n"), out)
 }
 
-// TestWithEntraAndNoAuthenticationInFrontHTTPRefusesAndTheArchiveGoesOn: what stands in the header
-// could be anybody's.
+// TestWithEntraAndNoAuthenticationInFrontHTTPRefusesAndTheArchiveGoesOn: anyone could have set the
+// header.
 func TestWithEntraAndNoAuthenticationInFrontHTTPRefusesAndTheArchiveGoesOn(t *testing.T) {
 	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 2, Users: 10, Apps: 5, Days: 1}})
 	s.env["GRAPH_REQUESTS_PER_10S"], s.env["HTTP_AUTHORIZATION"] = "100000,100000", "entra"
 	p := s.start()
 	for _, path := range []string{"/api/coverage", "/api/preflight", "/api/auditLogs/signIns"} {
-		status, header, answer := p.get(path, "X-MS-CLIENT-PRINCIPAL", "eyJjbGFpbXMiOlt7InR5cCI6InJvbGVzIiwidmFsIjoiTGVkZ2VyLlJlYWQifV19")
+		status, header, answer := p.get(path, "X-MS-CLIENT-PRINCIPAL",
+			"eyJjbGFpbXMiOlt7InR5cCI6InJvbGVzIiwidmFsIjoiTGVkZ2VyLlJlYWQifV19")
 		require.Equal(t, http.StatusServiceUnavailable, status, path)
 		require.NotEmpty(t, header.Get("Retry-After"))
 		require.Equal(t, "authenticationOff", answer["error"].(map[string]any)["code"], path)
@@ -289,7 +298,8 @@ func TestWithEntraAndNoAuthenticationInFrontHTTPRefusesAndTheArchiveGoesOn(t *te
 	p = s.start()
 	status, _, answer := p.get("/api/coverage")
 	require.Equal(t, http.StatusUnauthorized, status, "%v", answer)
-	status, _, answer = p.get("/api/preflight", "X-MS-CLIENT-PRINCIPAL", "eyJjbGFpbXMiOlt7InR5cCI6InJvbGVzIiwidmFsIjoiTGVkZ2VyLlJlYWQifV19")
+	status, _, answer = p.get("/api/preflight", "X-MS-CLIENT-PRINCIPAL",
+		"eyJjbGFpbXMiOlt7InR5cCI6InJvbGVzIiwidmFsIjoiTGVkZ2VyLlJlYWQifV19")
 	require.Equal(t, http.StatusOK, status, "%v", answer)
 	require.Equal(t, "ok", answer["status"])
 	require.Contains(t, fmt.Sprint(answer), "App Service verifies who calls")

@@ -49,7 +49,8 @@ func (s *system) environ(name string) string { return s.env[name] }
 // TestAnAuditorsWay: records are archived and sealed, verified over HTTP and by command, one is proved, and the
 // proof is checked without the archive.
 func TestAnAuditorsWay(t *testing.T) {
-	s := newSystemOnAzurite(t, simtenant.Config{Retention: 60 * 24 * time.Hour, Generate: &generate.Config{Seed: 5, Users: 40, Days: 5}})
+	s := newSystemOnAzurite(t, simtenant.Config{Retention: 60 * 24 * time.Hour,
+		Generate: &generate.Config{Seed: 5, Users: 40, Days: 5}})
 	s.env["ARCHIVE_STREAMS"] = "directoryAudits"
 	s.env["ARCHIVE_BACKFILL"] = "20d"
 	s.tenant.Freeze(s.tenant.Now().Add(8 * 24 * time.Hour)) // so that every record is old enough to be sealed
@@ -95,7 +96,8 @@ func TestAnAuditorsWay(t *testing.T) {
 	require.Contains(t, out.String(), "intact")
 
 	out.Reset()
-	code = command(t.Context(), []string{"prove", "--stream", "directoryAudits", "--id", rec.ID, "--time", rec.Time.Format(time.RFC3339Nano)}, s.environ, &out, &errs)
+	code = command(t.Context(), []string{"prove", "--stream", "directoryAudits", "--id", rec.ID, "--time",
+		rec.Time.Format(time.RFC3339Nano)}, s.environ, &out, &errs)
 	require.Zero(t, code, errs.String())
 	file := filepath.Join(t.TempDir(), "proof.json")
 	require.NoError(t, os.WriteFile(file, out.Bytes(), 0o600))
@@ -111,7 +113,8 @@ func TestAnAuditorsWay(t *testing.T) {
 	require.NoError(t, os.WriteFile(headFile, text, 0o600))
 	nothing := func(string) string { return "" }
 	out.Reset()
-	require.Zero(t, command(t.Context(), []string{"check-proof", file, "--head", headFile}, nothing, &out, &errs), out.String())
+	require.Zero(t, command(t.Context(), []string{"check-proof", file, "--head", headFile}, nothing, &out, &errs),
+		out.String())
 	require.Contains(t, out.String(), "proved")
 
 	proof.RecordText = strings.Replace(proof.RecordText, "success", "failure", 1)
@@ -129,7 +132,8 @@ func TestACommandThatCantBeUnderstoodSaysWhatThereIs(t *testing.T) {
 	require.Equal(t, 1, command(t.Context(), []string{"verfiy"}, none, &out, &errs))
 	require.Contains(t, errs.String(), "handler verify")
 	require.Zero(t, command(t.Context(), []string{"help"}, none, &out, &errs))
-	for _, args := range [][]string{{"verify"}, {"prove"}, {"prove", "--stream", "directoryAudits"}, {"check-proof"}, {"check-proof", "no-such-file"}, {"verify", "--from", "x"}} {
+	for _, args := range [][]string{{"verify"}, {"prove"}, {"prove", "--stream", "directoryAudits"}, {"check-proof"},
+		{"check-proof", "no-such-file"}, {"verify", "--from", "x"}} {
 		errs.Reset()
 		require.Equal(t, 1, command(t.Context(), args, none, &out, &errs), "%v", args)
 		require.Equal(t, 1, strings.Count(errs.String(), "\n"), errs.String())
@@ -146,14 +150,16 @@ func TestCollectByHandDoesWhatTheTimerDoesAndReadsARangeAgain(t *testing.T) {
 
 	day := s.tenant.Now().Add(-48 * time.Hour).UTC().Format(time.RFC3339)
 	end := s.tenant.Now().Add(-24 * time.Hour).UTC().Format(time.RFC3339)
-	status, answer = p.ask(http.MethodPost, "/api/collect", `{"streams":["signIns.interactiveUser"],"from":"`+day+`","to":"`+end+`"}`)
+	status, answer = p.ask(http.MethodPost, "/api/collect", `{"streams":["signIns.interactiveUser"],"from":"`+day+
+		`","to":"`+end+`"}`)
 	require.Equal(t, http.StatusOK, status, "%v", answer)
 	again := answer["value"].([]any)[0].(map[string]any)
 	require.Positive(t, again["unchanged"])
 	require.Zero(t, again["new"])
 	require.Equal(t, again["fetched"], again["unchanged"])
 
-	for _, body := range []string{`{"streams":["x"]}`, `{"from":"2026-11-21T00:00:00Z"}`, `{"form":"x"}`, `[`, `{"from":"2026-11-22T00:00:00Z","to":"2026-11-21T00:00:00Z"}`} {
+	for _, body := range []string{`{"streams":["x"]}`, `{"from":"2026-11-21T00:00:00Z"}`, `{"form":"x"}`, `[`,
+		`{"from":"2026-11-22T00:00:00Z","to":"2026-11-21T00:00:00Z"}`} {
 		status, answer := p.ask(http.MethodPost, "/api/collect", body)
 		require.Equal(t, http.StatusBadRequest, status, "%s %v", body, answer)
 	}

@@ -106,7 +106,7 @@ func (r *recorder) timer(name string) {
 func (r *recorder) play() {
 	r.emptyArchive()
 
-	// An archive of one log, which then stands still for longer than Graph keeps what it has.
+	// An archive of one log without runs for longer than Graph keeps its records.
 	r.env["ARCHIVE_STREAMS"], r.env["ARCHIVE_BACKFILL"] = "directoryAudits", "6h"
 	r.start()
 	r.timer("archivelogs")
@@ -125,7 +125,8 @@ func (r *recorder) play() {
 	r.spoil = func(path string, body []byte) []byte {
 		if broken && strings.HasSuffix(path, "/auditLogs/provisioning") && !bytes.Contains(body, []byte(`"value":[]`)) {
 			broken = false
-			body = bytes.Replace(body, []byte(`"value":[`), []byte(`"value":[{"activityDisplayName":"it has no id"},`), 1)
+			body = bytes.Replace(body, []byte(`"value":[`), []byte(`"value":[{"activityDisplayName":"it has no id"},`),
+				1)
 		}
 		return body
 	}
@@ -173,7 +174,8 @@ func (r *recorder) emptyArchive() {
 	for _, target := range []string{
 		"/", "/api/coverage", "/api/coverage/directoryAudits", "/api/auditLogs/directoryAudits",
 		"/api/auditLogs/directoryAudits/none",
-		"/api/inactive-users", "/api/expiring-credentials", "/api/users/none", "/api/applications/none", "/api/snapshot",
+		"/api/inactive-users", "/api/expiring-credentials", "/api/users/none", "/api/applications/none",
+		"/api/snapshot",
 		"/api/cost", "/api/purge", "/api/verify", "/api/downloads/AuditLogs?from=2026-08-31",
 		"/api/repair?stream=directoryAudits",
 	} {
@@ -201,7 +203,7 @@ func pathOf(t *testing.T, link string) string {
 	return u.RequestURI()
 }
 
-// job asks for something that may take longer than one request, until it is done.
+// job makes a request that may need several requests, until it is done.
 func (r *recorder) job(method, target, body string) answered {
 	got := r.ask(method, target, body)
 	for range 60 {

@@ -52,8 +52,10 @@ func (r *recorder) askHost() {
 		"/api//coverage", "/api/auditLogs", "/api/auditLogs/signIns/a/b", "/api/v2.0/auditLogs/signIns",
 		"/api/coverage?"+strings.Repeat("x", 300<<10))
 	for _, target := range []string{"/api/coverage", "/api/cost", "/api/purge", "/api/preflight", "/api/inactive-users",
-		"/api/inactive-users/summary", "/api/expiring-credentials", "/api/users/x", "/api/applications/x", "/api/downloads",
-		"/api/downloads/AuditLogs", "/api/reference/errorCodes", "/api/verify", "/api/verify/x", "/api/auditLogs/signIns",
+		"/api/inactive-users/summary", "/api/expiring-credentials", "/api/users/x", "/api/applications/x",
+		"/api/downloads",
+		"/api/downloads/AuditLogs", "/api/reference/errorCodes", "/api/verify", "/api/verify/x",
+		"/api/auditLogs/signIns",
 		"/api/v1.0/auditLogs/signIns", "/api/collect/x", "/api/snapshot/x", "/api/repair/x"} {
 		r.ask("POST", target, "{}")
 	}
@@ -140,7 +142,8 @@ func (r *recorder) askRecordsWrongly() {
 		"$filter=resul eq 'x'",
 		"$filter=result eq 'a' and", "$filter=(result eq 'a'", "$filter=activityDateTime ge yesterday",
 		"$filter=result gt 5 or nothing(result)",
-		"$filter=result eq 'failure' or result eq 'failed'", "$filter=category eq 'UserManagment'", "$skip=5", "$expand=x",
+		"$filter=result eq 'failure' or result eq 'failed'", "$filter=category eq 'UserManagment'", "$skip=5",
+		"$expand=x",
 		"top=5", "$search=x",
 		"$top=1&$top=2", "$format=csv", "$filter=id eq ''",
 	} {
@@ -187,8 +190,10 @@ func (r *recorder) askDownloads() {
 		"/api/downloads/AuditLogs?from=2026-10-05&to=2026-10-06",
 		"/api/downloads/AuditLogs?from=2026-10-05T08:00:00Z&to=2026-10-05T12:00:00Z&format=json",
 		"/api/downloads/AuditLogs?from=2026-10-05T08:00:00Z&to=2026-10-05T12:00:00Z&format=ndjson",
-		"/api/downloads/AuditLogs?from=2026-08-01&to=2026-09-10", "/api/downloads/AuditLogs?$filter=result eq 'failure'",
-		"/api/downloads/InteractiveSignIns?from=2026-10-07", "/api/downloads/InteractiveSignInsAuthDetails?from=2026-10-07",
+		"/api/downloads/AuditLogs?from=2026-08-01&to=2026-09-10",
+		"/api/downloads/AuditLogs?$filter=result eq 'failure'",
+		"/api/downloads/InteractiveSignIns?from=2026-10-07",
+		"/api/downloads/InteractiveSignInsAuthDetails?from=2026-10-07",
 		"/api/downloads/NonInteractiveSignIns?from=2026-10-07T12:00:00Z",
 		"/api/downloads/NonInteractiveSignInsAuthDetails?from=2026-10-07T12:00:00Z",
 		"/api/downloads/ApplicationSignIns?from=2026-10-07", "/api/downloads/MSISignIns?from=2026-10-07",
@@ -245,7 +250,8 @@ func (r *recorder) askDirectory() {
 		users+"?days=1&neverSignedIn=exclude&$orderby=userPrincipalName desc&$select=userPrincipalName",
 		users+"?days=1&exclude="+recordedGroup+","+name+"&$select=id", users+"?exclude=nobody@contoso.example",
 		users+"?days=1&newSince=previous",
-		users+"?days=30&newSince=2026-10-05T13:00:00Z", users+"?newSince=yesterday", users+"?days=0", users+"?days=3651",
+		users+"?days=30&newSince=2026-10-05T13:00:00Z", users+"?newSince=yesterday", users+"?days=0",
+		users+"?days=3651",
 		users+"?state=x",
 		users+"?before=x", users+"?days=3&before=2026-10-01", users+"?$top=1000", users+"?$orderby=nothing",
 		users+"?$select=nothing",
@@ -283,10 +289,12 @@ func (r *recorder) askProof() {
 	r.all("/api/verify?stream=nothing", "/api/verify?from=x",
 		"/api/verify?from=2026-10-07T00:00:00Z&to=2026-10-06T00:00:00Z", "/api/verify?from=2026-10-07&to=2026-10-06",
 		"/api/verify?x=1", "/api/verify/none",
-		"/api/verify/none?x=1", "/api/verify/proof?stream=directoryAudits&id="+changedID+"&dateTime=2026-10-05T09:15:00.1Z",
+		"/api/verify/none?x=1", "/api/verify/proof?stream=directoryAudits&id="+changedID+
+			"&dateTime=2026-10-05T09:15:00.1Z",
 		"/api/verify/proof?stream=directoryAudits&id="+changedID+"&dateTime=2026-10-05T09:15:00Z",
 		"/api/verify/proof?stream=directoryAudits&id=Audit_old_0001&dateTime=2026-08-31T15:20:00.1234567Z",
-		"/api/verify/proof?stream=nothing&id=x&dateTime=2026-10-05T09:15:00Z", "/api/verify/proof?stream=directoryAudits",
+		"/api/verify/proof?stream=nothing&id=x&dateTime=2026-10-05T09:15:00Z",
+		"/api/verify/proof?stream=directoryAudits",
 		"/api/verify/proof?x=1",
 		"/api/verify/proof?stream=directoryAudits&id="+lateID+"&dateTime=yesterday")
 }
@@ -335,7 +343,7 @@ func (r *recorder) askRepair() {
 	r.job("GET", "/api/verify?stream=provisioning", "")
 }
 
-// askSnapshot takes snapshots by hand. A link into one that is not kept any more is gone then.
+// askSnapshot makes snapshots by hand. A link into one that is not kept any more is gone then.
 func (r *recorder) askSnapshot() {
 	r.file("snapshot.txt")
 	r.all("/api/snapshot", "/api/snapshot?x=1", "/api/snapshot/none")

@@ -103,7 +103,8 @@ func newRecorder(t *testing.T, dir string, tenant func(*testing.T) *simtenant.Te
 	return r
 }
 
-// clockBytes makes bytes from the time, the same whoever asks at that time for as many.
+// clockBytes derives bytes from the time: every caller that requests as many at that time gets the
+// same.
 type clockBytes struct{}
 
 func (clockBytes) Read(b []byte) (int, error) {
@@ -113,8 +114,8 @@ func (clockBytes) Read(b []byte) (int, error) {
 	return mathrand.NewChaCha8(seed).Read(b)
 }
 
-// How long Graph takes to answer, and the identity to give a token. Without it a slice of a job would
-// end in the very moment in which the next request may leave.
+// The delay of Graph's answers and of tokens. Without it a slice of a job would end in the very
+// moment in which the next request may leave.
 const (
 	answerTakes = 113 * time.Millisecond
 	tokenTakes  = 37 * time.Millisecond
@@ -142,15 +143,16 @@ func (r *recorder) RoundTrip(req *http.Request) (*http.Response, error) {
 	return out, nil
 }
 
-// start starts the program anew with the settings.
+// start restarts the program with the settings.
 func (r *recorder) start() {
 	getenv := func(name string) string { return r.env[name] }
 	cfg, err := settings.Load(getenv)
 	require.NoError(r, err)
 	logger := web.NewLogger(&r.log, slog.LevelInfo)
 	slog.SetDefault(logger)
-	r.app, err = wire(cfg, preflight.Binary{Version: "1.2.3", SHA256: strings.Repeat("ab", 32)}, getenv, logger, outside{
-		Graph: r, Storage: r.account.Client(), Identity: tenantIdentity{r}, AtOnce: 1, Steady: true})
+	r.app, err = wire(cfg, preflight.Binary{Version: "1.2.3", SHA256: strings.Repeat("ab", 32)}, getenv, logger,
+		outside{
+			Graph: r, Storage: r.account.Client(), Identity: tenantIdentity{r}, AtOnce: 1, Steady: true})
 	require.NoError(r, err)
 }
 
@@ -264,7 +266,7 @@ func (r *recorder) finish() {
 	r.settle()
 }
 
-// settle compares what was recorded with what there was, or takes its place.
+// settle compares what was recorded with what there was, or replaces it.
 func (r *recorder) settle() {
 	if dir := os.Getenv("RECORDED_TO"); dir != "" {
 		r.write(dir, func(f *recording) []byte { return f.full.Bytes() })

@@ -18,14 +18,17 @@ import (
 )
 
 // reindexCommand indexes the sealed days of streams.
-func reindexCommand(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (int, error) {
+func reindexCommand(
+	ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer,
+) (int, error) {
 	flags := flag.NewFlagSet("reindex", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	var names []string
-	flags.Func("stream", "`stream`, or several with commas between; default: all that are archived", func(v string) error {
-		names = append(names, v)
-		return nil
-	})
+	flags.Func("stream", "`stream`, or several with commas between; default: all that are archived",
+		func(v string) error {
+			names = append(names, v)
+			return nil
+		})
 	again := flags.Bool("again", false, "index the days that are indexed, too")
 	if err := flags.Parse(args); err != nil {
 		return 1, err
@@ -34,7 +37,8 @@ func reindexCommand(ctx context.Context, args []string, getenv func(string) stri
 	if err != nil {
 		return 1, err
 	}
-	store, _, err := outside{}.storage(cfg, getenv, slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
+	store, _, err := outside{}.storage(cfg, getenv,
+		slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelWarn})))
 	if err != nil {
 		return 1, err
 	}
@@ -48,7 +52,8 @@ func reindexCommand(ctx context.Context, args []string, getenv func(string) stri
 	}
 	const forEver = 365 * 24 * time.Hour
 	for _, s := range asked {
-		report, err := derive.Update(ctx, store.Searched(), ledger.Execution{ID: uuid.NewString(), Work: "handler reindex"}, s, *again, time.Now().Add(forEver))
+		report, err := derive.Update(ctx, store.Searched(),
+			ledger.Execution{ID: uuid.NewString(), Work: "handler reindex"}, s, *again, time.Now().Add(forEver))
 		if err != nil {
 			return 1, err
 		}

@@ -25,7 +25,9 @@ import (
 
 // newRepairer makes the archive's Repairer. A repair asks Graph for nothing, so that it can be made
 // while Graph does not answer; a simulated tenant has a time of its own.
-func newRepairer(cfg settings.Settings, source *graph.Client, store *tables.Account, heads logHeads) *archiverepair.Repairer {
+func newRepairer(
+	cfg settings.Settings, source *graph.Client, store *tables.Account, heads logHeads,
+) *archiverepair.Repairer {
 	clock := func(ctx context.Context) (time.Time, error) {
 		if simulated(cfg.GraphEndpoint) {
 			return source.Now(ctx)
@@ -35,7 +37,8 @@ func newRepairer(cfg settings.Settings, source *graph.Client, store *tables.Acco
 			return time.Time{}, err
 		}
 		from := logs.MicrosoftGraph()
-		now, _, err := clocks.Readings{SourceName: from.Name, SourceTitle: from.Title, Storage: at, Machine: time.Now()}.Agreed()
+		now, _, err := clocks.Readings{SourceName: from.Name, SourceTitle: from.Title, Storage: at,
+			Machine: time.Now()}.Agreed()
 		return now, err
 	}
 	return archiverepair.New(store.Evidence(), heads, cfg.Backfill, clock, time.Now)
@@ -44,8 +47,10 @@ func newRepairer(cfg settings.Settings, source *graph.Client, store *tables.Acco
 // commandSlice is how long a command works before it says how far it is.
 const commandSlice = time.Minute
 
-// repairCommand makes a stream's row of progress anew, or tells what that would make.
-func repairCommand(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) (int, error) {
+// repairCommand rebuilds a stream's row of progress, or prints what a rebuild would write.
+func repairCommand(
+	ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer,
+) (int, error) {
 	flags := flag.NewFlagSet("repair", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	name := flags.String("stream", "", "the `stream` whose row of progress is to be made anew")
@@ -74,7 +79,8 @@ func repairCommand(ctx context.Context, args []string, getenv func(string) strin
 	if err != nil {
 		return 1, err
 	}
-	source, err := outside{}.graphClient(cfg, identity, graph.NewSharedLimiter(cfg.ArchiveRequestsPer10s, store.Slots("archive")), log)
+	source, err := outside{}.graphClient(cfg, identity, graph.NewSharedLimiter(cfg.ArchiveRequestsPer10s,
+		store.Slots("archive")), log)
 	if err != nil {
 		return 1, err
 	}
@@ -89,7 +95,8 @@ func repairCommand(ctx context.Context, args []string, getenv func(string) strin
 		}
 		if !w.Done {
 			v := &w.Verification
-			fmt.Fprintf(stderr, "%s: %d hours and %d records verified, %d hours left\n", w.Stream, v.Windows, v.Records, v.Left)
+			fmt.Fprintf(stderr, "%s: %d hours and %d records verified, %d hours left\n", w.Stream, v.Windows, v.Records,
+				v.Left)
 		}
 	}
 	printRepair(stdout, w)

@@ -34,10 +34,11 @@ func (s *system) command(args ...string) (code int, stdout, stderr string) {
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }
 
-// TestAnOperatorsWayToRepair: a progress row is taken away, the timer fails and everything says
-// why; the row is made anew over HTTP and by command, and the archive goes on.
+// TestAnOperatorsWayToRepair: a progress row is deleted, the timer fails and everything says why;
+// the row is rebuilt over HTTP and by command, and the archive continues.
 func TestAnOperatorsWayToRepair(t *testing.T) {
-	s := newSystem(t, simtenant.Config{Retention: 60 * 24 * time.Hour, Generate: &generate.Config{Seed: 5, Users: 20, Days: 3}})
+	s := newSystem(t, simtenant.Config{Retention: 60 * 24 * time.Hour, Generate: &generate.Config{Seed: 5, Users: 20,
+		Days: 3}})
 	s.env["ARCHIVE_STREAMS"], s.env["ARCHIVE_BACKFILL"] = "directoryAudits,provisioning", "20d"
 	s.tenant.Freeze(s.tenant.Now().Add(8 * 24 * time.Hour))
 	p := s.start()
@@ -65,7 +66,8 @@ func TestAnOperatorsWayToRepair(t *testing.T) {
 	}
 	gone()
 	t.Run("everything says so, and the other stream goes on", func(t *testing.T) {
-		require.Contains(t, fire(http.StatusConflict), "row progress of table coverage, partition directoryAudits: it is not there")
+		require.Contains(t, fire(http.StatusConflict),
+			"row progress of table coverage, partition directoryAudits: it is not there")
 		rows := p.coverage()
 		require.Len(t, rows, 2)
 		require.Equal(t, []any{"directoryAudits", "failing"}, []any{rows[0]["stream"], rows[0]["status"]})
@@ -75,8 +77,9 @@ func TestAnOperatorsWayToRepair(t *testing.T) {
 		require.Equal(t, []any{"provisioning", "current"}, []any{rows[1]["stream"], rows[1]["status"]})
 		for path, want := range map[string]int{
 			"/api/auditLogs/directoryAudits": http.StatusConflict, "/api/downloads/AuditLogs": http.StatusConflict,
-			"/api/coverage/directoryAudits": http.StatusConflict, "/api/purge?stream=directoryAudits": http.StatusConflict,
-			"/api/auditLogs/provisioning": http.StatusOK, "/api/downloads/ProvisioningLogs": http.StatusOK,
+			"/api/coverage/directoryAudits":     http.StatusConflict,
+			"/api/purge?stream=directoryAudits": http.StatusConflict,
+			"/api/auditLogs/provisioning":       http.StatusOK, "/api/downloads/ProvisioningLogs": http.StatusOK,
 			"/api/coverage/provisioning": http.StatusOK, "/api/purge": http.StatusOK,
 		} {
 			resp, body := p.raw(path)
@@ -133,7 +136,8 @@ func TestAnOperatorsWayToRepair(t *testing.T) {
 		gone()
 		for _, row := range s.tables().rows("coverage", "directoryAudits") {
 			if row.Properties["State"] == "sealed" && row.Properties["Records"] != nil {
-				_, err := s.tables().service.NewClient("coverage").DeleteEntity(t.Context(), "directoryAudits", row.RowKey, nil)
+				_, err := s.tables().service.NewClient("coverage").DeleteEntity(t.Context(), "directoryAudits",
+					row.RowKey, nil)
 				require.NoError(t, err)
 				break
 			}
@@ -146,11 +150,13 @@ func TestAnOperatorsWayToRepair(t *testing.T) {
 		require.Equal(t, "tampered", answer["error"].(map[string]any)["code"])
 	})
 	t.Run("what can't be understood is refused", func(t *testing.T) {
-		for body, want := range map[string]int{``: 400, `{}`: 400, `{"streams":["directoryAudits"]}`: 400, `[`: 400, `{"stream":"x"}`: 404, `{"stream":"signIns.managedIdentity"}`: 404} {
+		for body, want := range map[string]int{``: 400, `{}`: 400, `{"streams":["directoryAudits"]}`: 400, `[`: 400,
+			`{"stream":"x"}`: 404, `{"stream":"signIns.managedIdentity"}`: 404} {
 			status, answer := p.ask(http.MethodPost, "/api/repair", body)
 			require.Equal(t, want, status, "%s: %v", body, answer)
 		}
-		for path, want := range map[string]int{"/api/repair": 400, "/api/repair?stream=x": 404, "/api/repair?stream=provisioning&x=1": 400, "/api/repair/nothing": 404} {
+		for path, want := range map[string]int{"/api/repair": 400, "/api/repair?stream=x": 404,
+			"/api/repair?stream=provisioning&x=1": 400, "/api/repair/nothing": 404} {
 			status, answer := p.ask(http.MethodGet, path, "")
 			require.Equal(t, want, status, "%s: %v", path, answer)
 		}

@@ -68,7 +68,8 @@ func (s *system) logger() *slog.Logger {
 func TestASecretInALogWouldBeFound(t *testing.T) {
 	s := newSystem(t, simtenant.Config{})
 	tokenOfTheTenant := s.graphToken()
-	for _, text := range []string{s.env["ARCHIVE_STORAGE"], "header " + identityHeader, "GET /api/coverage?code=" + functionKey, "Bearer " + tokenOfTheTenant,
+	for _, text := range []string{s.env["ARCHIVE_STORAGE"], "header " + identityHeader, "GET /api/coverage?code=" +
+		functionKey, "Bearer " + tokenOfTheTenant,
 		"https://x.blob.core.windows.net/a?sv=2024&sig=abc"} {
 		require.Len(t, s.secretsIn(text), 1, text)
 	}
@@ -95,13 +96,14 @@ func TestNoAnswerAndNoLogHoldsASecretWhateverFails(t *testing.T) {
 			s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
 			broken(s)
 			p := s.start()
-			paths := []string{"/api/coverage", "/api/inactive-users?state=all", "/api/expiring-credentials?state=all", "/api/auditLogs/directoryAudits", "/api/downloads",
+			paths := []string{"/api/coverage", "/api/inactive-users?state=all", "/api/expiring-credentials?state=all",
+				"/api/auditLogs/directoryAudits", "/api/downloads",
 				"/api/verify", "/api/snapshot", "/api/purge", "/api/nothing", "/api/coverage?unknown=1"}
 			switch name {
 			case "nothing":
 				paths = append(paths, "/api/preflight")
 			case "tables gone":
-				paths = paths[:1] // each takes as long as the tables are tried again
+				paths = paths[:1] // each lasts as long as the table requests are retried
 			}
 			_, _, _ = p.invoke("archivelogs") // it may fail: what it says then is looked through
 			for i, path := range paths {

@@ -16,7 +16,7 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// intendedRestart is the exit code that the Functions host takes for one:
+// intendedRestart is the host's exit code for an intended restart:
 // WorkerConstants.IntentionalRestartExitCode.
 const intendedRestart = 200
 
@@ -60,7 +60,9 @@ func (s *system) stopDuring(p *process, n int, method, path, body string) reply 
 func (s *system) signalDuring(p *process, n int, method, path, body string) reply {
 	before := len(s.tenant.Requests())
 	answered := p.begin(method, path, body)
-	require.Eventually(s, func() bool { return len(s.tenant.Requests()) >= before+n }, 30*time.Second, time.Millisecond, "%s", p.stdout)
+	require.Eventually(s, func() bool {
+		return len(s.tenant.Requests()) >= before+n
+	}, 30*time.Second, time.Millisecond, "%s", p.stdout)
 	require.NoError(s, p.cmd.Process.Signal(syscall.SIGTERM))
 	got := <-answered
 	<-p.ended
@@ -79,7 +81,7 @@ func (s *system) requireFree() {
 	}
 }
 
-// slowly makes every page take a while, so that a signal comes in the middle of one.
+// slowly delays every page, so that a signal comes in the middle of one.
 func (s *system) slowly(each time.Duration) {
 	for _, stream := range logs.DefaultStreams() {
 		s.tenant.Inject(simtenant.Fault{Kind: simtenant.Slow, Stream: stream, Delay: each})
@@ -125,8 +127,7 @@ func TestASignalInTheMiddleOfARunKeepsWhatIsCommittedAndLeavesTheStreamsFree(t *
 	}
 }
 
-// TestASignalAtTheStartOfARunFailsItAndNothingElse: were it a success, nobody would see that each run
-// is stopped.
+// TestASignalAtTheStartOfARunFailsItAndNothingElse: a success would hide that each run is stopped.
 func TestASignalAtTheStartOfARunFailsItAndNothingElse(t *testing.T) {
 	s := newSystem(t, brief())
 	s.tenant.Inject(simtenant.Fault{Kind: simtenant.Slow, Delay: 10 * time.Second})
@@ -136,7 +137,8 @@ func TestASignalAtTheStartOfARunFailsItAndNothingElse(t *testing.T) {
 		require.Equal(t, http.StatusServiceUnavailable, got.status, "%s: %s", timer, got.body)
 		require.Contains(t, got.body, "run "+timer+": it was stopped before it could do anything")
 		require.Contains(t, got.body, "the next run goes on")
-		require.Equal(t, 1, strings.Count(p.stdout.String(), `"level":"ERROR"`), "that the invocation failed: %s", p.stdout)
+		require.Equal(t, 1, strings.Count(p.stdout.String(), `"level":"ERROR"`), "that the invocation failed: %s",
+			p.stdout)
 	}
 	s.requireFree()
 	s.tenant.ClearFaults()
@@ -159,8 +161,8 @@ func TestASignalLetsAnAnswerBeCompleted(t *testing.T) {
 	require.Contains(t, got.body, `"status":"ok"`)
 }
 
-// TestASignalInTheMiddleOfACollectionByHandHandsTheJobOver cuts work that would take minutes; its
-// caller goes on with the link.
+// TestASignalInTheMiddleOfACollectionByHandHandsTheJobOver stops work that would take minutes; its
+// caller continues with the link.
 func TestASignalInTheMiddleOfACollectionByHandHandsTheJobOver(t *testing.T) {
 	s := newSystem(t, brief())
 	s.slowly(1500 * time.Millisecond)

@@ -21,7 +21,8 @@ import (
 func TestAStreamThatIsTakenOutOfARCHIVE_STREAMSIsOnlyNotCollectedAnyMore(t *testing.T) {
 	s := newSystem(t, simtenant.Config{Now: gapsBegin, Retention: 60 * 24 * time.Hour,
 		Generate: &generate.Config{Seed: 47, Users: 12, Apps: 3, Days: 12, End: gapsBegin}})
-	s.env["ARCHIVE_STREAMS"], s.env["ARCHIVE_BACKFILL"], s.env["ARCHIVE_ALERT_AFTER"] = "directoryAudits,provisioning", "20d", "30m"
+	s.env["ARCHIVE_STREAMS"], s.env["ARCHIVE_BACKFILL"], s.env["ARCHIVE_ALERT_AFTER"] = "directoryAudits,provisioning",
+		"20d", "30m"
 	fire := func(p *process, timer string) string {
 		status, body, err := p.invoke(timer)
 		require.NoError(t, err)
@@ -58,9 +59,11 @@ func TestAStreamThatIsTakenOutOfARCHIVE_STREAMSIsOnlyNotCollectedAnyMore(t *test
 	t.Run("coverage says that nothing is expected of it", func(t *testing.T) {
 		rows := p.coverage()
 		require.Len(t, rows, 2)
-		require.Equal(t, []any{"provisioning", true, "current"}, []any{rows[0]["stream"], rows[0]["collected"], rows[0]["status"]})
+		require.Equal(t, []any{"provisioning", true, "current"}, []any{rows[0]["stream"], rows[0]["collected"],
+			rows[0]["status"]})
 		row := rows[1]
-		require.Equal(t, []any{"directoryAudits", false, "current"}, []any{row["stream"], row["collected"], row["status"]}, "%v", row)
+		require.Equal(t, []any{"directoryAudits", false, "current"},
+			[]any{row["stream"], row["collected"], row["status"]}, "%v", row)
 		require.NotContains(t, row, "lastError")
 		require.NotContains(t, row, "nextLossDateTime")
 		require.Equal(t, 0.0, row["windowsMissing"])
@@ -77,11 +80,13 @@ func TestAStreamThatIsTakenOutOfARCHIVE_STREAMSIsOnlyNotCollectedAnyMore(t *test
 		require.Equal(t, "intact", answer["status"])
 		require.Len(t, answer["heads"], 2)
 		oldest := gjson.Parse(records[len(records)-1])
-		query := url.Values{"stream": {"directoryAudits"}, "id": {oldest.Get("id").Str}, "dateTime": {oldest.Get("activityDateTime").Str}}
+		query := url.Values{"stream": {"directoryAudits"}, "id": {oldest.Get("id").Str},
+			"dateTime": {oldest.Get("activityDateTime").Str}}
 		status, answer = p.ask(http.MethodGet, "/api/verify/proof?"+query.Encode(), "")
 		require.Equal(t, http.StatusOK, status, "%v", answer)
 		var out, errs bytes.Buffer
-		require.Zero(t, command(t.Context(), []string{"verify"}, s.environ, &out, &errs), "%s %s", out.String(), errs.String())
+		require.Zero(t, command(t.Context(), []string{"verify"}, s.environ, &out, &errs), "%s %s", out.String(),
+			errs.String())
 		require.Contains(t, out.String(), "log      directoryAudits:")
 	})
 	t.Run("it is indexed", func(t *testing.T) {
@@ -93,7 +98,8 @@ func TestAStreamThatIsTakenOutOfARCHIVE_STREAMSIsOnlyNotCollectedAnyMore(t *test
 	t.Run("collecting it is refused", func(t *testing.T) {
 		status, answer := p.ask(http.MethodPost, "/api/collect", `{"streams": ["directoryAudits"]}`)
 		require.Equal(t, http.StatusBadRequest, status)
-		require.Contains(t, answer["error"].(map[string]any)["message"], "it is not collected any more: ARCHIVE_STREAMS does not name it")
+		require.Contains(t, answer["error"].(map[string]any)["message"],
+			"it is not collected any more: ARCHIVE_STREAMS does not name it")
 		status, answer = p.ask(http.MethodPost, "/api/collect", `{"streams": ["signIns.interactiveUser"]}`)
 		require.Equal(t, http.StatusBadRequest, status)
 		require.Contains(t, answer["error"].(map[string]any)["message"], "is not archived")

@@ -67,10 +67,12 @@ func newSystemOn(t *testing.T, account string, cfg simtenant.Config) *system {
 	heads, err := blobs.New(blobs.Config{ConnectionString: account})
 	require.NoError(t, err)
 	// Its requests would be counted and its faults be used up: a test of its own has the preflight of a first run.
-	_, err = store.SaveJob(t.Context(), jobs.Job{Kind: preflight.Kind, ID: version, State: []byte("[]"), Done: true, Created: time.Now(), Updated: time.Now()})
+	_, err = store.SaveJob(t.Context(), jobs.Job{Kind: preflight.Kind, ID: version, State: []byte("[]"), Done: true,
+		Created: time.Now(), Updated: time.Now()})
 	require.NoError(t, err)
 	s := &system{T: t, tenant: tenant, graph: graph, store: store, heads: heads, env: map[string]string{
-		"ARCHIVE_STORAGE": account, "GRAPH_ENDPOINT": graph.URL, "GRAPH_REQUESTS_PER_10S": "100000,1", "ARCHIVE_BACKFILL": "5000d",
+		"ARCHIVE_STORAGE": account, "GRAPH_ENDPOINT": graph.URL, "GRAPH_REQUESTS_PER_10S": "100000,1",
+		"ARCHIVE_BACKFILL":  "5000d",
 		"IDENTITY_ENDPOINT": graph.URL + simtenant.IdentityPath, "IDENTITY_HEADER": identityHeader,
 	}}
 	s.watch("the log", s.log.String)
@@ -83,7 +85,8 @@ func (s *system) GetToken(ctx context.Context, _ policy.TokenRequestOptions) (az
 	var answer struct {
 		Token string `json:"access_token"`
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.env["IDENTITY_ENDPOINT"]+"?api-version=2019-08-01&resource=graph", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, s.env["IDENTITY_ENDPOINT"]+
+		"?api-version=2019-08-01&resource=graph", nil)
 	if err != nil {
 		return azcore.AccessToken{}, err
 	}
@@ -117,7 +120,8 @@ func (s *system) startBinary(path string) *process {
 	for name, value := range s.env {
 		cmd.Env = append(cmd.Env, name+"="+value)
 	}
-	p := &process{T: s.T, cmd: cmd, url: fmt.Sprintf("http://127.0.0.1:%d", port), stdout: &lockedBuffer{}, stderr: &lockedBuffer{}, ended: make(chan struct{})}
+	p := &process{T: s.T, cmd: cmd, url: fmt.Sprintf("http://127.0.0.1:%d", port), stdout: &lockedBuffer{},
+		stderr: &lockedBuffer{}, ended: make(chan struct{})}
 	cmd.Stdout, cmd.Stderr = p.stdout, p.stderr
 	require.NoError(s, cmd.Start())
 	go func() {
@@ -142,7 +146,7 @@ func (p *process) kill() {
 	<-p.ended
 }
 
-// lockedBuffer takes a process's output.
+// lockedBuffer collects a process's output.
 type lockedBuffer struct {
 	mu  sync.Mutex
 	buf bytes.Buffer

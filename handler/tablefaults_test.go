@@ -39,7 +39,7 @@ func tableFaults() []tableFault {
 	return []tableFault{serverBusy, beingDeleted, conditionLost, notStored, storedUnheard, operationFails, forbidden}
 }
 
-// badTables stands before Azurite and spoils some of the writes.
+// badTables is a proxy for Azurite that spoils some of the writes.
 type badTables struct {
 	*httptest.Server
 	forward http.Handler
@@ -52,9 +52,10 @@ type badTables struct {
 	done   int // how often it happened
 }
 
-// newBadTables stands before the system's account; its address opens the same account.
+// newBadTables is a proxy for the system's account; its address opens the same account.
 func newBadTables(s *system) (*badTables, string) {
-	endpoint, _, _ := strings.Cut(s.env["ARCHIVE_STORAGE"][strings.Index(s.env["ARCHIVE_STORAGE"], "TableEndpoint=")+len("TableEndpoint="):], ";")
+	endpoint, _, _ := strings.Cut(s.env["ARCHIVE_STORAGE"][strings.Index(s.env["ARCHIVE_STORAGE"], "TableEndpoint=")+
+		len("TableEndpoint="):], ";")
 	target, err := url.Parse(endpoint)
 	require.NoError(s, err)
 	target.Path = ""
@@ -124,9 +125,13 @@ func (b *badTables) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "multipart/mixed; boundary=batchresponse_1")
 		w.WriteHeader(http.StatusAccepted)
 		inner := `{"odata.error":{"code":"InternalError","message":{"lang":"en-US","value":"3:Server encountered an internal error."}}}`
-		fmt.Fprintf(w, "--batchresponse_1\r\nContent-Type: multipart/mixed; boundary=changesetresponse_1\r\n\r\n--changesetresponse_1\r\n"+
-			"Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\nHTTP/1.1 500 Internal Server Error\r\n"+
-			"Content-Type: application/json;odata=minimalmetadata\r\n\r\n%s\r\n--changesetresponse_1--\r\n--batchresponse_1--\r\n", inner)
+		fmt.Fprintf(w, "--batchresponse_1\r\nContent-Type: multipart/mixed; "+
+			"boundary=changesetresponse_1\r\n\r\n--changesetresponse_1\r\n"+
+			"Content-Type: application/http\r\nContent-Transfer-Encoding: binary\r\n\r\nHTTP/1.1 500 "+
+			"Internal Server Error\r\n"+
+			"Content-Type: "+
+			"application/json;odata=minimalmetadata\r\n\r\n%s\r\n--changesetresponse_1--\r\n--batchresponse_1--\r\n",
+			inner)
 	default:
 		b.forward.ServeHTTP(w, r)
 	}
@@ -140,15 +145,17 @@ func TestFaultsOfTheTablesLoseAndDoubleNothing(t *testing.T) {
 		for _, times := range []int{1, 9} {
 			t.Run(fmt.Sprintf("%s x %d", fault, times), func(t *testing.T) {
 				t.Parallel() // it waits between tries most of the time
-				s := newSystem(t, simtenant.Config{PageSize: 30, Retention: 60 * 24 * time.Hour, Generate: &generate.Config{Seed: 3, Users: 20, Days: 2,
-					Exactly: map[entra.Stream]int{logs.DirectoryAudits: 70}}})
+				s := newSystem(t, simtenant.Config{PageSize: 30, Retention: 60 * 24 * time.Hour,
+					Generate: &generate.Config{Seed: 3, Users: 20, Days: 2,
+						Exactly: map[entra.Stream]int{logs.DirectoryAudits: 70}}})
 				bad, address := newBadTables(s)
 				happened := 0
 				for i, day := range []time.Duration{0, 8 * 24 * time.Hour} {
 					s.tenant.Freeze(time.Now().UTC().Add(day).Truncate(time.Second))
 					for from := i; from < 12; from += 3 {
 						bad.set(fault, from, times)
-						_, _ = s.collector(route{tables: address}).Run(t.Context(), archivetest.Execution(), streams, time.Minute)
+						_, _ = s.collector(route{tables: address}).Run(t.Context(), archivetest.Execution(), streams,
+							time.Minute)
 						happened += bad.happened()
 					}
 					_, err := s.collector(route{}).Run(t.Context(), archivetest.Execution(), streams, time.Minute)

@@ -57,7 +57,8 @@ func (a tableAccount) alter(table string, row aztables.EDMEntity, change func(*a
 	change(&row)
 	body, err := json.Marshal(row)
 	require.NoError(a, err)
-	_, err = client.UpsertEntity(a.Context(), body, &aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeReplace})
+	_, err = client.UpsertEntity(a.Context(), body,
+		&aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeReplace})
 	require.NoError(a, err)
 	if row.RowKey != was {
 		_, err = client.DeleteEntity(a.Context(), row.PartitionKey, was, nil)
@@ -72,7 +73,7 @@ type tampered struct {
 	whole  []string // what can still be given of interactive sign-ins, sorted
 	rows   []string // row keys of those that can't, sorted
 	lost   string   // the id of one of them
-	noID   string   // the row key of the one whose key tells no id
+	noID   string   // the row key of the one whose key has no id
 	forged string   // the row key of one of which only a copied column was altered
 	user   string   // which had this value
 	others []string // sign-ins of service principals, whose dictionary was altered; sorted
@@ -216,7 +217,8 @@ func TestAlteredRecordsStandInTheirPlacesAndAllElseIsWhole(t *testing.T) {
 		marked := slices.DeleteFunc(file[1:], func(row []string) bool { return row[len(row)-1] == "" })
 		require.Len(t, marked, 5)
 		for _, row := range marked {
-			require.True(t, row[0] != "" && row[1] != "" || strings.Contains(row[len(row)-1], p.noID), "time and id: %q", row)
+			require.True(t, row[0] != "" && row[1] != "" || strings.Contains(row[len(row)-1], p.noID),
+				"time and id: %q", row)
 		}
 	})
 	t.Run("a dictionary that was altered", p.dictionary)
@@ -224,7 +226,8 @@ func TestAlteredRecordsStandInTheirPlacesAndAllElseIsWhole(t *testing.T) {
 		doc := connector(t)
 		ops := operations(doc)
 		op := ops[slices.IndexFunc(ops, func(o operation) bool { return o.ID == "ListLogs" })]
-		got := p.call(doc, op, examples{"collection": "signIns"}, url.Values{"$filter": {"userDisplayName eq 'nobody'"}})
+		got := p.call(doc, op, examples{"collection": "signIns"},
+			url.Values{"$filter": {"userDisplayName eq 'nobody'"}})
 		var v any
 		require.NoError(t, json.Unmarshal(got.body, &v))
 		requireNoNull(t, v, "ListLogs")
@@ -232,7 +235,7 @@ func TestAlteredRecordsStandInTheirPlacesAndAllElseIsWhole(t *testing.T) {
 	})
 }
 
-// placeOf is where a record stands: its time, or its row key's.
+// placeOf is a record's position: its time, or its row key's.
 func placeOf(rec string) string {
 	if row := gjson.Get(rec, `@entraledger\.rowKey`).Str; row != "" {
 		return row[:timeLength]

@@ -22,7 +22,7 @@ import (
 type togetherRecord struct {
 	stream entra.Stream
 	id     string
-	key    string // as leaves bear it
+	key    string // as in the leaves
 	at     time.Time
 	shows  []togetherShow
 }
@@ -33,9 +33,8 @@ type togetherShow struct {
 	since   time.Time
 }
 
-// clocksApart is by how much the time of a read, as the ledger has it, may be off from the time of
-// a change: the clocks of the instances, and what passes in a round while the tenant's clock
-// stands.
+// clocksApart is the possible difference between the time of a read in the ledger and the time of a
+// change: the clocks of the instances differ, and the tenant's clock does not move within a round.
 const clocksApart = 6 * time.Minute
 
 // latePasses is how old an hour may be so that what comes of it is met by a pass.
@@ -55,7 +54,8 @@ func (w *together) appears(stream entra.Stream, at time.Time) {
 // number is always the same one.
 func (w *together) shows(r *togetherRecord, content int) {
 	filler := rand64(uint64(len(r.id)*1000+content), r.id)
-	raw := fmt.Appendf(nil, `{"id":%q,%q:%q,"userId":"user-%d","content":%d,"filler":%q}`, r.id, logs.Of(r.stream).TimeProperty,
+	raw := fmt.Appendf(nil, `{"id":%q,%q:%q,"userId":"user-%d","content":%d,"filler":%q}`, r.id,
+		logs.Of(r.stream).TimeProperty,
 		r.at.Format(time.RFC3339Nano), len(filler)%5, content, filler)
 	if len(r.shows) == 0 {
 		require.NoError(w, w.tenant.Add(r.stream, raw, time.Time{}))
@@ -78,8 +78,8 @@ func rand64(seed uint64, name string) string {
 	return out.String()
 }
 
-// happens makes the tenant show new records, late ones, changes and changes back. What it shows of
-// hours that are older than the last pass waits for a range that somebody asks for.
+// happens makes the tenant return new records, late ones, changes and changes back. Changes in
+// hours that are older than the last pass wait for a requested range.
 func (w *together) happens(since time.Time, n int) {
 	from := make(map[entra.Stream]time.Time)
 	for _, stream := range w.streams {
@@ -158,14 +158,15 @@ func (w *together) changes(r *togetherRecord) {
 		newest = max(newest, s.content)
 	}
 	content := newest + 1
-	if earlier := r.shows[w.random.IntN(len(r.shows))].content; w.random.IntN(2) == 0 && earlier != r.shows[len(r.shows)-1].content {
+	if earlier := r.shows[w.random.IntN(len(r.shows))].content; w.random.IntN(2) == 0 &&
+		earlier != r.shows[len(r.shows)-1].content {
 		content = earlier
 	}
 	w.shows(r, content)
 }
 
-// quiet is between two rounds, when nobody works. What came of sealed hours is collected by hand,
-// and what is stored is held against what the tenant showed.
+// quiet runs between two rounds, without other work. It collects by hand what came of sealed hours,
+// and compares what is stored with what the tenant returned.
 func (w *together) quiet() {
 	w.lateWritesArrive()
 	// The round's timer may have been killed, or have left a stream to others. The next one comes
@@ -187,7 +188,7 @@ func (w *together) quiet() {
 	w.requireClaims()
 }
 
-// behind tells whether a stream was not read up to this round.
+// behind reports whether a stream was not read up to this round.
 func (w *together) behind() bool {
 	return slices.ContainsFunc(w.streams, func(s entra.Stream) bool {
 		p, err := w.store.Progress(w.Context(), s)
@@ -222,7 +223,8 @@ func (w *together) requireClaims() {
 		passed := make(map[time.Time]time.Time)
 		for cov, err := range w.store.Windows(w.Context(), stream, from, w.now.Add(time.Hour)) {
 			require.NoError(w, err)
-			if cov.PassedAt.After(cov.End()) { // before that, the first part of the hour may have been read long before the last
+			// before that, the first part of the hour may have been read long before the last
+			if cov.PassedAt.After(cov.End()) {
 				passed[cov.Start] = cov.PassedAt
 			}
 			if cov.Doubt {
@@ -245,7 +247,9 @@ func (w *together) requireClaims() {
 func (w *together) requireClaim(r *togetherRecord, has map[entra.Hash]seal.Leaf, passed time.Time) {
 	current := 0
 	for hash, l := range has {
-		require.True(w, slices.ContainsFunc(r.shows, func(s togetherShow) bool { return s.hash == hash }), "%s was never shown so", r.id)
+		require.True(w, slices.ContainsFunc(r.shows, func(s togetherShow) bool {
+			return s.hash == hash
+		}), "%s was never shown so", r.id)
 		w.seen[contentName(r, hash)] = true
 		if l.Superseded.IsZero() {
 			current++
@@ -266,7 +270,8 @@ func (w *together) requireClaim(r *togetherRecord, has map[entra.Hash]seal.Leaf,
 			is = i
 		}
 	}
-	require.GreaterOrEqual(w, is, want, "%s of %s: its hour was read at %s, and after that the older content is current: %+v",
+	require.GreaterOrEqual(w, is, want, "%s of %s: its hour was read at %s, and after that the older "+
+		"content is current: %+v",
 		r.id, r.at, passed, r.shows)
 }
 
@@ -296,7 +301,7 @@ func (w *together) finish() {
 	run("purgearchive")
 	run("indexarchive")
 	run("archivelogs")
-	run("purgearchive") // what was dropped is dropped once more, and then forgotten
+	run("purgearchive") // what was dropped is dropped once more, and then removed
 	for _, path := range w.orphans {
 		status, _, answer, err := p.request(http.MethodGet, path, "")
 		require.NoError(w, err)
@@ -331,7 +336,9 @@ func (w *together) requireTruth() {
 		from, current := w.readable(stream), make(map[string]entra.Hash)
 		for start := from; start.Before(w.now); start = start.AddDate(0, 0, 1) {
 			for hour := start; hour.Before(start.AddDate(0, 0, 1)); hour = hour.Add(time.Hour) {
-				if !slices.ContainsFunc(w.records, func(r *togetherRecord) bool { return r.stream == stream && entra.FloorHour(r.at).Equal(hour) }) {
+				if !slices.ContainsFunc(w.records, func(r *togetherRecord) bool {
+					return r.stream == stream && entra.FloorHour(r.at).Equal(hour)
+				}) {
 					continue
 				}
 				for rec, err := range w.store.Records(w.Context(), entra.Window{Stream: stream, Start: hour}) {
@@ -371,7 +378,8 @@ type ledgerSum struct {
 func (w *together) requireExact(stream entra.Stream) {
 	p, err := w.store.Progress(w.Context(), stream)
 	require.NoError(w, err)
-	require.Equal(w, w.requireHours(stream), ledgerSum{p.Tally, p.WindowsComplete, p.Purged, p.Reopened, p.Doubts, p.Lost}, stream)
+	require.Equal(w, w.requireHours(stream), ledgerSum{p.Tally, p.WindowsComplete, p.Purged, p.Reopened, p.Doubts,
+		p.Lost}, stream)
 	require.Empty(w, p.Suspects, stream)
 	require.Empty(w, p.Drops, stream)
 	require.Equal(w, p.Seals, p.Heads, stream)
@@ -397,7 +405,8 @@ func (w *together) requireHours(stream entra.Stream) (sum ledgerSum) {
 		where := fmt.Sprintf("%s %s %+v", stream, cov.Start, cov)
 		has := stored[cov.Start]
 		delete(stored, cov.Start)
-		counted := ledger.Tally{Records: cov.Records, Versions: cov.Versions, Bytes: cov.Bytes, StoredBytes: cov.StoredBytes}
+		counted := ledger.Tally{Records: cov.Records, Versions: cov.Versions, Bytes: cov.Bytes,
+			StoredBytes: cov.StoredBytes}
 		require.False(w, cov.Doubt, where)
 		require.NotEqual(w, ledger.WindowReopened, cov.State, where)
 		require.False(w, cov.InPart() || cov.State == ledger.WindowLost, where)
@@ -408,12 +417,14 @@ func (w *together) requireHours(stream entra.Stream) (sum ledgerSum) {
 		if has.Count > 0 {
 			is, err := w.store.Count(w.Context(), cov.Window)
 			require.NoError(w, err)
-			require.Equal(w, ledger.Tally{Records: is.Records, Versions: is.Versions, Bytes: is.Bytes, StoredBytes: is.StoredBytes}, counted, where)
+			require.Equal(w, ledger.Tally{Records: is.Records, Versions: is.Versions, Bytes: is.Bytes,
+				StoredBytes: is.StoredBytes}, counted, where)
 		}
 		sum.Records, sum.Versions = sum.Records+counted.Records, sum.Versions+counted.Versions
 		sum.Bytes, sum.StoredBytes = sum.Bytes+counted.Bytes, sum.StoredBytes+counted.StoredBytes
 		for n, yes := range map[*int64]bool{&sum.complete: cov.Whole(), &sum.purged: cov.State == ledger.WindowPurged,
-			&sum.reopened: cov.State == ledger.WindowReopened, &sum.doubts: cov.Doubt, &sum.lost: cov.InPart() || cov.State == ledger.WindowLost} {
+			&sum.reopened: cov.State == ledger.WindowReopened, &sum.doubts: cov.Doubt, &sum.lost: cov.InPart() ||
+				cov.State == ledger.WindowLost} {
 			if yes {
 				*n++
 			}
@@ -427,10 +438,12 @@ func (w *together) requireHours(stream entra.Stream) (sum ledgerSum) {
 func (w *together) requireNothingLeft(stream entra.Stream) {
 	p, err := w.store.Progress(w.Context(), stream)
 	require.NoError(w, err)
-	for month := togetherBegin.AddDate(0, -1, 1-togetherBegin.Day()).Truncate(24 * time.Hour); month.Before(p.PurgedTo); month = month.AddDate(0, 1, 0) {
+	for month := togetherBegin.AddDate(0, -1, 1-togetherBegin.Day()).
+		Truncate(24 * time.Hour); month.Before(p.PurgedTo); month = month.AddDate(0, 1, 0) {
 		table, suffix := tables.TableName(entra.Window{Stream: stream, Start: month}), month.Format("200601")
 		require.Zero(w, w.rowsOf(table, ""), "table %s", table)
-		for name, partition := range map[string]string{"index" + suffix: string(stream), "leaves" + suffix: string(stream), "dictionaries": table} {
+		for name, partition := range map[string]string{"index" + suffix: string(stream), "leaves" +
+			suffix: string(stream), "dictionaries": table} {
 			require.Zero(w, w.rowsOf(name, partition), "partition %s of table %s", partition, name)
 		}
 	}

@@ -74,9 +74,10 @@ type together struct {
 
 // togetherDid counts what happened.
 type togetherDid struct {
-	rounds, kills, freezes, records, changes, deep, collections, accepted, waitedFor, abandoned, takenOver, ranOut, doubts int
-	purgedHours, seals                                                                                                     int64
-	longestWait                                                                                                            time.Duration
+	rounds, kills, freezes, records, changes, deep, collections, accepted, waitedFor, abandoned, takenOver, ranOut,
+	doubts int
+	purgedHours, seals int64
+	longestWait        time.Duration
 }
 
 // leftLease is a lease that a killed instance did not give back.
@@ -94,8 +95,10 @@ type plan struct {
 func newTogether(t *testing.T, seed uint64, settings map[string]string) *together {
 	s := newSystem(t, simtenant.Config{Now: togetherBegin, PageSize: 7})
 	w := &together{system: s, random: rand.New(rand.NewPCG(seed, 2)), now: togetherBegin,
-		streams: []entra.Stream{logs.SignInsInteractiveUser, logs.Provisioning}, seen: make(map[string]bool), working: make(map[string]*process)}
-	maps.Copy(s.env, map[string]string{"ARCHIVE_STREAMS": "signIns.interactiveUser,provisioning", "ARCHIVE_BACKFILL": "6d",
+		streams: []entra.Stream{logs.SignInsInteractiveUser, logs.Provisioning}, seen: make(map[string]bool),
+		working: make(map[string]*process)}
+	maps.Copy(s.env, map[string]string{"ARCHIVE_STREAMS": "signIns.interactiveUser,provisioning",
+		"ARCHIVE_BACKFILL":  "6d",
 		"ARCHIVE_RETENTION": "35d", "ARCHIVE_ALERT_AFTER": "30d"})
 	maps.Copy(s.env, settings)
 	var err error
@@ -127,9 +130,10 @@ func (w *together) graphAt(skew time.Duration) string {
 		resp.Header.Set("Date", date.Add(skew).UTC().Format(http.TimeFormat))
 		return err
 	}
-	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) } // a killed instance has gone away
+	// a killed instance has gone away
+	proxy.ErrorHandler = func(http.ResponseWriter, *http.Request, error) { panic(http.ErrAbortHandler) }
 	server := httptest.NewServer(http.HandlerFunc(func(out http.ResponseWriter, r *http.Request) {
-		time.Sleep(10 * time.Millisecond) // Graph takes longer: there is something to interrupt
+		time.Sleep(10 * time.Millisecond) // Graph is slower: there is something to interrupt
 		proxy.ServeHTTP(out, r)
 	}))
 	w.Cleanup(server.Close)
@@ -151,7 +155,7 @@ func (w *together) instance(i int, work string) *process {
 	return w.started[i]
 }
 
-// holds tells whether a lease is one of an instance that stands still, or died with it.
+// holds reports whether a lease belongs to an instance that is frozen or died with it.
 func (w *together) holds(p *process, stream entra.Stream, lease ledger.Lease) bool {
 	w.noting.Lock()
 	defer w.noting.Unlock()
@@ -277,8 +281,8 @@ func (w *together) wasKilled(p *process, doing string, err error) {
 	}
 }
 
-// collect collects by hand and follows the job to its end. One whose instance is killed is begun
-// anew on the other.
+// collect collects by hand and follows the job to its end. If its instance is killed, it starts
+// again on the other.
 func (w *together) collect(i int, body string) {
 	began := time.Now()
 	for method, path := http.MethodPost, "/api/collect"; ; {
@@ -306,7 +310,8 @@ func (w *together) collect(i int, body string) {
 		switch {
 		case status == http.StatusAccepted:
 			method, path, body = http.MethodGet, location, ""
-		case status != http.StatusOK || !strings.Contains(answer, `"status":"done"`) || strings.Contains(answer, `"waitingFor"`):
+		case status != http.StatusOK || !strings.Contains(answer, `"status":"done"`) ||
+			strings.Contains(answer, `"waitingFor"`):
 			w.fail("%s %s: %d %s", method, path, status, answer)
 			return
 		default:
@@ -333,8 +338,8 @@ func (p *process) request(method, path, body string) (status int, location, answ
 	return resp.StatusCode, location, string(text), err
 }
 
-// kill kills an instance and starts another in its place. The leases that it leaves are made to end
-// within a second, so that nobody waits two minutes; not where they are to run out by themselves.
+// kill kills an instance and starts another in its place. It makes the leases left behind expire
+// within a second, to save two minutes, unless they are to expire by themselves.
 func (w *together) kill(i int, runOut bool) {
 	w.mu[i].Lock()
 	defer w.mu[i].Unlock()
@@ -351,8 +356,8 @@ func (w *together) kill(i int, runOut bool) {
 	}
 }
 
-// freeze stops an instance for longer than its leases last, and lets it go on while another has
-// taken the streams.
+// freeze stops an instance for longer than its leases last, and lets it continue after another has
+// acquired the streams.
 func (w *together) freeze(i int) {
 	p := w.started[i]
 	require.NoError(w, p.cmd.Process.Signal(syscall.SIGSTOP))
@@ -362,8 +367,8 @@ func (w *together) freeze(i int) {
 	time.Sleep(4 * time.Second) // a waiting execution looks every two seconds
 }
 
-// abandon notes the leases of an instance that stands still, and makes them end within a second:
-// Seconds of 0 would say that they were given back.
+// abandon records the leases of a frozen instance, and makes them expire within a second: Seconds
+// of 0 would mean that they were released.
 func (w *together) abandon(p *process, runOut bool) (left int) {
 	for _, stream := range w.streams {
 		for {
@@ -378,7 +383,8 @@ func (w *together) abandon(p *process, runOut bool) (left int) {
 			}
 			row, etag, ok := w.row(stream, "lease")
 			require.True(w, ok)
-			if runOut || fmt.Sprint(row["Fence"]) == fmt.Sprint(lease.Fence) && w.merge(stream, "lease", etag, map[string]any{"Seconds": 1}) {
+			if runOut || fmt.Sprint(row["Fence"]) == fmt.Sprint(lease.Fence) &&
+				w.merge(stream, "lease", etag, map[string]any{"Seconds": 1}) {
 				break
 			}
 		}
@@ -387,7 +393,7 @@ func (w *together) abandon(p *process, runOut bool) (left int) {
 	return left
 }
 
-// row reads a row of a stream's ledger as it stands in the table.
+// row reads a row of a stream's ledger from the table.
 func (w *together) row(stream entra.Stream, key string) (map[string]any, azcore.ETag, bool) {
 	got, err := w.tables.NewClient("coverage").GetEntity(w.Context(), string(stream), key, nil)
 	if err != nil {
@@ -412,8 +418,8 @@ func (w *together) merge(stream entra.Stream, key string, etag azcore.ETag, colu
 	return err == nil
 }
 
-// lateWritesArrive makes the ledger believe that every write of a killed instance has arrived,
-// which takes ten minutes by the storage service's clock. Nobody works meanwhile.
+// lateWritesArrive makes the ledger assume that every write of a killed instance has arrived, which
+// takes ten minutes by the storage service's clock. No instance works meanwhile.
 func (w *together) lateWritesArrive() {
 	const layout = "2006-01-02T15:04:05.0000000Z"
 	for _, stream := range w.streams {
@@ -430,6 +436,7 @@ func (w *together) lateWritesArrive() {
 			require.NoError(w, err)
 			suspects[i] = suspect[:at] + since.Add(-ledger.LateWrites).Format(layout) + suspect[end:]
 		}
-		require.True(w, w.merge(stream, "progress", etag, map[string]any{"Suspects": strings.Join(suspects, " ")}), "somebody works")
+		require.True(w, w.merge(stream, "progress", etag, map[string]any{"Suspects": strings.Join(suspects, " ")}),
+			"somebody works")
 	}
 }

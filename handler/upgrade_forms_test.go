@@ -17,9 +17,12 @@ import (
 // TestAnArchiveInThePoorerFormIsBroughtToTheRicher has the version before archive a tenant from
 // v1.0, whose values are partly spelt otherwise than beta's, and this one read it again.
 func TestAnArchiveInThePoorerFormIsBroughtToTheRicher(t *testing.T) {
-	streams := []entra.Stream{logs.DirectoryAudits, logs.SignInsInteractiveUser, logs.SignInsNonInteractiveUser, logs.Provisioning}
-	v := newVersionsOf(t, buildVersion(t, thinVersion), simtenant.Config{Now: upgradeBegin, PageSize: 50, Retention: 90 * 24 * time.Hour, OtherSpelling: true,
-		Generate: &generate.Config{Seed: 23, Users: 12, Apps: 3, Days: 24, End: upgradeBegin.AddDate(0, 0, 15), Policies: 2}}, streams...)
+	streams := []entra.Stream{logs.DirectoryAudits, logs.SignInsInteractiveUser, logs.SignInsNonInteractiveUser,
+		logs.Provisioning}
+	v := newVersionsOf(t, buildVersion(t, thinVersion), simtenant.Config{Now: upgradeBegin, PageSize: 50,
+		Retention: 90 * 24 * time.Hour, OtherSpelling: true,
+		Generate: &generate.Config{Seed: 23, Users: 12, Apps: 3, Days: 24, End: upgradeBegin.AddDate(0, 0, 15),
+			Policies: 2}}, streams...)
 	old := v.startBefore()
 	thin := v.archiveThin(old)
 	now := v.start()
@@ -51,7 +54,9 @@ func TestAnArchiveInThePoorerFormIsBroughtToTheRicher(t *testing.T) {
 // the version before did not ask for.
 func (v *versions) whole() *versions {
 	out := *v
-	out.streams = slices.DeleteFunc(slices.Clone(v.streams), func(s entra.Stream) bool { return s == logs.SignInsNonInteractiveUser })
+	out.streams = slices.DeleteFunc(slices.Clone(v.streams), func(s entra.Stream) bool {
+		return s == logs.SignInsNonInteractiveUser
+	})
 	return &out
 }
 
@@ -79,7 +84,7 @@ func (v *versions) archiveThin(old *process) map[entra.Stream][]string {
 }
 
 // enrichBetweenKills fires the timer, kills the process after a growing number of requests to
-// Graph, and begins anew, until one run gets to its end.
+// Graph, and restarts it, until one run reaches its end.
 func (v *versions) enrichBetweenKills(now **process) {
 	v.tenant.Freeze(v.begin.Add(2*day + 10*time.Minute))
 	for n := 3; n < 12; n += 3 {
@@ -120,7 +125,8 @@ func (v *versions) requireRich(thin map[entra.Stream][]string) {
 		}
 		require.EqualValues(v, 1, v.progress(stream).Changed, "%s: only the one that changed", stream)
 		if len(logs.Of(stream).Forms) == 1 {
-			require.LessOrEqual(v, enriched, int64(len(thin[stream])), "%s: by passes, of members of enums that the version before did not ask for", stream)
+			require.LessOrEqual(v, enriched, int64(len(thin[stream])),
+				"%s: by passes, of members of enums that the version before did not ask for", stream)
 			continue
 		}
 		require.GreaterOrEqual(v, enriched, int64(len(thin[stream])), stream)

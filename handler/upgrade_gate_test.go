@@ -18,7 +18,7 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// gate stands before a service and holds one request until it is opened.
+// gate is a proxy for a service that delays one request until it is opened.
 type gate struct {
 	*httptest.Server
 	mu    sync.Mutex
@@ -74,7 +74,7 @@ func (g *gate) bar(bars func(r *http.Request) bool) {
 	g.bars = bars
 }
 
-// tableGate stands before the system's tables; its address opens the same account.
+// tableGate is a proxy for the system's tables; its address opens the same account.
 func (s *system) tableGate() (g *gate, address string) {
 	account := s.env["ARCHIVE_STORAGE"]
 	_, rest, _ := strings.Cut(account, "TableEndpoint=")

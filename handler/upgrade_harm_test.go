@@ -25,7 +25,7 @@ func drain(t *testing.T, before string) {
 	v := newVersions(t, before, logs.SignInsServicePrincipal, logs.SignInsNonInteractiveUser)
 	old, now := v.startBefore(), v.start()
 	v.put("first", v.begin.Add(-9*day), time.Time{}, "the oldest of every stream")
-	// Each request takes a moment, so that the second one begins while the first one is at work.
+	// Each request is delayed, so that the second one begins while the first one is in progress.
 	v.tenant.Inject(simtenant.Fault{Kind: simtenant.Slow, Delay: 10 * time.Millisecond})
 	after := time.Duration(0)
 	for round := range 10 {
@@ -120,7 +120,8 @@ func mendHarmed(t *testing.T, before string) {
 	for _, stream := range v.streams {
 		p, sealed := v.progress(stream), int64(0)
 		for _, cov := range v.windows(stream) {
-			require.True(v, cov.State == ledger.WindowSealed || !cov.Start.Before(p.SealedTo), "%s is %s", cov.Window, cov.State)
+			require.True(v, cov.State == ledger.WindowSealed || !cov.Start.Before(p.SealedTo), "%s is %s", cov.Window,
+				cov.State)
 			sealed += cov.Seals
 		}
 		require.Equal(v, sealed, p.Seals, "every entry is of an hour")
@@ -138,7 +139,9 @@ func (v *versions) harm(stream entra.Stream, fewer, without time.Time) {
 	_, err := v.ledgerTable().DeleteEntity(v.Context(), string(stream), gone.Start.Format(entra.HourFormat), nil)
 	require.NoError(v, err)
 	v.edit(stream, "progress", map[string]any{"Seals": aztables.EDMInt64(p.Seals + 1),
-		"SealedTo": aztables.EDMDateTime(p.SealedTo.Add(hour)), "Records": aztables.EDMInt64(p.Records - 1 - gone.Records), "WindowsComplete": aztables.EDMInt64(p.WindowsComplete - 1)})
+		"SealedTo":        aztables.EDMDateTime(p.SealedTo.Add(hour)),
+		"Records":         aztables.EDMInt64(p.Records - 1 - gone.Records),
+		"WindowsComplete": aztables.EDMInt64(p.WindowsComplete - 1)})
 }
 
 // nameHarmed has a late write of the version before come to an hour that was sealed: no run looks
@@ -183,7 +186,7 @@ func nameHarmed(t *testing.T, before string) {
 	v.requireVerified(now)
 }
 
-// comeBack has contents come back over their seals. The version before takes the second time for a
+// comeBack has contents come back over their seals. The version before treats the second time as a
 // change of what was sealed, and fails.
 func comeBack(t *testing.T, before string) {
 	v := newVersions(t, before, logs.SignInsServicePrincipal)
@@ -256,7 +259,8 @@ func mendPurge(t *testing.T, before string) {
 
 	v.env["ARCHIVE_HOLD"] = "*=2024-02-01/2024-02-29"
 	now := v.start()
-	require.Contains(t, v.purge(now), "of 2024-02 of signIns.servicePrincipal again that an interrupted purge had begun to drop")
+	require.Contains(t, v.purge(now), "of 2024-02 of signIns.servicePrincipal again that an interrupted purge "+
+		"had begun to drop")
 	require.Zero(t, v.progress(stream).Purged)
 	require.Equal(t, ledger.WindowSealed, v.window(stream, v.begin.Add(-13*day)).State)
 	v.at(25*day, now)
@@ -287,7 +291,7 @@ func mendPurge(t *testing.T, before string) {
 	v.requireLedger()
 }
 
-// purge fires the timer that purges, and tells what it says.
+// purge fires the timer that purges, and returns its log.
 func (v *versions) purge(p *process) string {
 	v.Helper()
 	status, body, err := p.invoke("purgearchive")

@@ -11,11 +11,11 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// TestAnArchiveThatWasSealedLateIsSealedEarly has the version that seals an hour after its last
-// pass, and without dates, archive two days, this one go on, that one take over for a day, and this
-// one again.
+// TestAnArchiveThatWasSealedLateIsSealedEarly: the version that seals an hour after its last pass,
+// and without dates, archives two days; then this version; then that one for a day; then this one.
 func TestAnArchiveThatWasSealedLateIsSealedEarly(t *testing.T) {
-	v := newVersions(t, buildVersion(t, onceVersion), logs.SignInsInteractiveUser, logs.SignInsNonInteractiveUser, logs.Provisioning)
+	v := newVersions(t, buildVersion(t, onceVersion), logs.SignInsInteractiveUser, logs.SignInsNonInteractiveUser,
+		logs.Provisioning)
 	old := v.startBefore()
 	long, young := v.begin.Add(-8*day), v.begin.Add(-2*hour)
 	v.archiveSealedOnce(old, long, young)
@@ -30,7 +30,7 @@ func TestAnArchiveThatWasSealedLateIsSealedEarly(t *testing.T) {
 	v.at(2*day+10*time.Minute, now)
 	v.requireVerified(now, old)
 
-	// Back for a day: the version before adds to hours that were sealed early, and settles some.
+	// Back for a day: the version before adds to hours that were sealed early, and completes some.
 	v.change("changed in a sealed hour", changed, "B")
 	v.put("late in a sealed hour", changed.Add(time.Minute), v.begin.Add(2*day+2*hour), "late")
 	v.put("late again in a settled hour", long, v.begin.Add(2*day+2*hour), "late")
@@ -103,7 +103,8 @@ func (v *versions) requireSealedEarly() {
 			if !cov.State.IsRead() {
 				continue
 			}
-			require.True(v, cov.Sealed(), "%s is %s, revision %d, sealed %d", cov.Window, cov.State, cov.Revision, cov.SealedRevision)
+			require.True(v, cov.Sealed(), "%s is %s, revision %d, sealed %d", cov.Window, cov.State, cov.Revision,
+				cov.SealedRevision)
 			if cov.State == ledger.WindowComplete && cov.Records > 0 {
 				require.True(v, dated[cov.LastSeal], "%s", cov.Window)
 				early++

@@ -17,7 +17,9 @@ import (
 // TestAnArchiveOfTheVersionBefore has real processes of both versions work on one archive.
 func TestAnArchiveOfTheVersionBefore(t *testing.T) {
 	before := buildVersion(t, versionBefore)
-	t.Run("is upgraded, goes back for a day, and is upgraded again", func(t *testing.T) { upgradeAndRollBack(t, before) })
+	t.Run("is upgraded, goes back for a day, and is upgraded again", func(t *testing.T) {
+		upgradeAndRollBack(t, before)
+	})
 	t.Run("is right after both versions ran at the same time", func(t *testing.T) { drain(t, before) })
 	for _, newIsLate := range []bool{false, true} {
 		t.Run(fmt.Sprintf("is right after a page came late, of the new version: %v", newIsLate),
@@ -103,7 +105,7 @@ func (v *versions) upgrade(old, now *process) {
 	v.requireReadable(now)
 }
 
-// goOn has the new version archive two more days, and tells how many entries each log has then.
+// goOn lets the new version archive two more days, and returns how many entries each log has then.
 func (v *versions) goOn(old, now *process) (seals map[entra.Stream]int64) {
 	at := v.begin.Add(2*day + hour)
 	v.put("changed by the new version", at, time.Time{}, "A")
@@ -165,8 +167,7 @@ func (v *versions) rollBack(old, now *process) {
 	v.requireTruth()
 	v.requireLedger()
 	// The version before does not know that an hour can be sealed before its last pass: its own
-	// verify takes what it has added to such an hour for a stranger, until it seals it again
-	// itself.
+	// verify reports what it added to such an hour as tampering, until it seals the hour again.
 	v.requireVerified(now)
 }
 

@@ -70,8 +70,10 @@ var upgradeBegin = time.Date(2024, 3, 12, 0, 40, 0, 0, time.UTC)
 
 // newVersions makes a tenant whose records begin nine days before the first run.
 func newVersions(t *testing.T, before string, streams ...entra.Stream) *versions {
-	return newVersionsOf(t, before, simtenant.Config{Now: upgradeBegin, PageSize: 50, Retention: 90 * 24 * time.Hour, AlwaysNewer: true,
-		Generate: &generate.Config{Seed: 17, Users: 8, Apps: 3, Days: 24, End: upgradeBegin.AddDate(0, 0, 15), Policies: 1}}, streams...)
+	return newVersionsOf(t, before, simtenant.Config{Now: upgradeBegin, PageSize: 50, Retention: 90 * 24 * time.Hour,
+		AlwaysNewer: true,
+		Generate: &generate.Config{Seed: 17, Users: 8, Apps: 3, Days: 24, End: upgradeBegin.AddDate(0, 0, 15),
+			Policies: 1}}, streams...)
 }
 
 // newVersionsOf makes the archive of a tenant.
@@ -228,7 +230,8 @@ func (v *versions) requireLedger() {
 			require.NoError(v, err)
 			log = append(log, entry)
 		}
-		require.Equal(v, []int64{int64(len(log)), int64(len(log))}, []int64{p.Seals, p.Heads}, "%s: entries, seals, heads", stream)
+		require.Equal(v, []int64{int64(len(log)), int64(len(log))}, []int64{p.Seals, p.Heads},
+			"%s: entries, seals, heads", stream)
 		for _, cov := range v.windows(stream) {
 			v.requireRow(cov, stored[cov.Start], log)
 			delete(stored, cov.Start)
@@ -241,7 +244,8 @@ func (v *versions) requireLedger() {
 			sum.Purged += count(cov.State == ledger.WindowPurged)
 		}
 		require.Empty(v, stored, "%s: hours with records and without a row", stream)
-		want := []any{sum.Tally, sum.Changed, sum.Late, sum.WindowsComplete, sum.Reopened, sum.Lost, sum.Purged, int64(0)}
+		want := []any{sum.Tally, sum.Changed, sum.Late, sum.WindowsComplete, sum.Reopened, sum.Lost, sum.Purged,
+			int64(0)}
 		got := []any{p.Tally, p.Changed, p.Late, p.WindowsComplete, p.Reopened, p.Lost, p.Purged, p.Doubts}
 		require.Equal(v, want, got, "%s: the totals are the sums of the rows", stream)
 	}
@@ -260,14 +264,16 @@ func (v *versions) requireRow(cov ledger.Coverage, stored ledger.HourContents, l
 	require.False(v, cov.Doubt, "%s", cov.Window)
 	require.Zero(v, cov.Unconfirmed+cov.Unmet, "%s", cov.Window)
 	require.Equal(v, stored.Count, cov.Records+cov.Versions, "%s: contents that are stored, and counted", cov.Window)
-	require.Equal(v, cov.Fetched, cov.New+cov.Changed+cov.Enriched+cov.Unchanged+cov.Quarantined, "%s balances", cov.Window)
+	require.Equal(v, cov.Fetched, cov.New+cov.Changed+cov.Enriched+cov.Unchanged+cov.Quarantined, "%s balances",
+		cov.Window)
 	if cov.HasSum {
 		require.Equal(v, stored.Sum, cov.Sum, "%s", cov.Window)
 	}
 	if stored.Count > 0 {
 		has, err := v.store.Count(v.Context(), cov.Window)
 		require.NoError(v, err)
-		counted := ledger.Tally{Records: cov.Records, Versions: cov.Versions, Bytes: cov.Bytes, StoredBytes: cov.StoredBytes}
+		counted := ledger.Tally{Records: cov.Records, Versions: cov.Versions, Bytes: cov.Bytes,
+			StoredBytes: cov.StoredBytes}
 		require.Equal(v, has.Tally, counted, "%s", cov.Window)
 	}
 	if cov.State == ledger.WindowSealed {
@@ -293,7 +299,8 @@ func (v *versions) windows(stream entra.Stream) (out []ledger.Coverage) {
 
 // window is the row of the hour of a time.
 func (v *versions) window(stream entra.Stream, at time.Time) ledger.Coverage {
-	for cov, err := range v.store.Windows(v.Context(), stream, entra.FloorHour(at), entra.FloorHour(at).Add(time.Hour)) {
+	for cov, err := range v.store.Windows(v.Context(), stream, entra.FloorHour(at),
+		entra.FloorHour(at).Add(time.Hour)) {
 		require.NoError(v, err)
 		return cov
 	}
@@ -307,8 +314,8 @@ func (v *versions) ledgerTable() *aztables.Client {
 	return service.NewClient("coverage")
 }
 
-// edit changes columns of a row of the ledger, as a version before may have left them. A nil value
-// takes a column away.
+// edit changes columns of a row of the ledger, as an earlier version may have left them. A nil
+// value deletes a column.
 func (v *versions) edit(stream entra.Stream, row string, columns map[string]any) {
 	v.Helper()
 	table := v.ledgerTable()
@@ -323,7 +330,8 @@ func (v *versions) edit(stream entra.Stream, row string, columns map[string]any)
 	}
 	body, err := json.Marshal(entity)
 	require.NoError(v, err)
-	_, err = table.UpdateEntity(v.Context(), body, &aztables.UpdateEntityOptions{UpdateMode: aztables.UpdateModeReplace})
+	_, err = table.UpdateEntity(v.Context(), body,
+		&aztables.UpdateEntityOptions{UpdateMode: aztables.UpdateModeReplace})
 	require.NoError(v, err)
 }
 

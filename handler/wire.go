@@ -29,8 +29,8 @@ import (
 	"github.com/entraledger/entraledger/internal/web"
 )
 
-// requestSlice is how long one HTTP request works on what takes several: well below the 230 seconds
-// after which Azure's load balancer gives up, and the 120 of Power Automate.
+// requestSlice is how long one HTTP request works on a job that needs several: well below the 230
+// seconds after which Azure's load balancer gives up, and the 120 of Power Automate.
 const requestSlice = 20 * time.Second
 
 // outside is how the program reaches what is not part of it. The zero value is what runs in Azure.
@@ -64,7 +64,8 @@ func clients(
 	cfg settings.Settings, getenv func(string) string, log *slog.Logger, out outside,
 ) (parts functions.Parts, err error) {
 	if sum := cfg.ArchiveRequestsPer10s + cfg.SnapshotRequestsPer10s; sum > graph.ReportingCeiling {
-		log.Warn("GRAPH_REQUESTS_PER_10S is above what Graph allows", "requests", sum, "ceiling", graph.ReportingCeiling)
+		log.Warn("GRAPH_REQUESTS_PER_10S is above what Graph allows", "requests", sum, "ceiling",
+			graph.ReportingCeiling)
 	}
 	identity, err := out.credential(cfg, getenv, getenv("AZURE_CLIENT_ID"))
 	if err != nil {
@@ -93,7 +94,8 @@ func clients(
 	parts.Collector = archivecollect.New(source, store.Archive, heads, archivecollect.Options{Backfill: cfg.Backfill,
 		Passes: cfg.Passes, AlertAfter: cfg.AlertAfter, Parallel: out.AtOnce, Writers: out.AtOnce,
 		Simulated: parts.Simulated}, time.Now, log)
-	parts.Snapshotter = snapshots.NewSnapshotter(timedTenant{graph.NewDirectory(snapshotSource), clocks}, store.Directory,
+	parts.Snapshotter = snapshots.NewSnapshotter(timedTenant{graph.NewDirectory(snapshotSource), clocks},
+		store.Directory,
 		store.Views, snapshots.Options{Groups: cfg.SnapshotGroups, Every: snapshotEvery}, time.Now, log)
 	parts.Checks = func(ctx context.Context) []preflight.Check {
 		probed := preflightOf(cfg, &graph.Prober{Logs: source, Directory: graph.NewDirectory(source)}, store, heads)
@@ -105,7 +107,7 @@ func clients(
 	return parts, nil
 }
 
-// timekeeper tells the time by which something is read, dropped or called old.
+// timekeeper is the clock for reads, purges and ages.
 func timekeeper(
 	cfg settings.Settings, source *graph.Client, store *tables.Account, log *slog.Logger,
 ) clocks.Timekeeper {
@@ -127,7 +129,7 @@ type timedTenant struct {
 // Now is snapshots.Source's.
 func (t timedTenant) Now(ctx context.Context) (time.Time, error) { return t.clocks.Now(ctx) }
 
-// simulated tells whether the tenant is one on this machine: nothing else is reached over plain
+// simulated reports whether the tenant is one on this machine: nothing else is reached over plain
 // HTTP.
 func simulated(endpoint string) bool { return strings.HasPrefix(endpoint, "http://") }
 
@@ -159,8 +161,8 @@ func preflightOf(
 	return out
 }
 
-// snapshotEvery is the age from which a snapshot is taken anew: less than a day, so that a timer
-// that comes early does not put it off to the next night, and more than a night.
+// snapshotEvery is the age from which a new snapshot is made: less than a day, so that an early
+// timer does not put it off to the next night, and more than a night.
 const snapshotEvery = 12 * time.Hour
 
 // logHeads keeps and reads the heads of the logs of seals; nil: there is no place for them.

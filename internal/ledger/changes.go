@@ -7,21 +7,21 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// Thin tells whether records of the window may be stored in a poorer form than the richest that
-// Graph has. Of a row without a form nobody noted it: the versions of then read the poorer one.
+// Thin reports whether records of the window may be stored in a poorer form than the richest that
+// Graph has. A row without a form comes from a version that read the poorer one.
 func (c *Coverage) Thin() bool {
 	log := logs.Of(c.Stream)
 	return len(log.Forms) > 1 && c.Form != log.Form() && c.Counted() > 0 && c.State != WindowPurged
 }
 
-// Older tells whether rows of the window were written by a version before, which got the newer
-// members of enums as unknownFutureValue.
+// Older reports whether an earlier version wrote rows of the window: it received newer members of
+// enums as unknownFutureValue.
 func (c *Coverage) Older() bool {
 	return c.Counted() > 0 && c.ColumnSet < logs.Of(c.Stream).ColumnSet()
 }
 
-// Reopen notes why a sealed window has to be sealed again. One that has had its last pass leaves
-// the state in which it had.
+// Reopen stores why a sealed window has to be sealed again. A settled window returns to the state
+// before.
 func (c *Coverage) Reopen(reason string) {
 	c.Reason = reason
 	if c.State == WindowSealed || c.State == WindowPurged {
@@ -43,12 +43,12 @@ func (c *Coverage) Revise(was Coverage) {
 	}
 }
 
-// Awaits tells whether the window was read, and still needs a read that agrees.
+// Awaits reports whether the window was read, and still needs a read that agrees.
 func (c *Coverage) Awaits() bool {
 	return c.State == WindowPartial && c.Passes > 0 && !c.InPart()
 }
 
-// readsUnconfirmed tells whether its reads never agreed.
+// readsUnconfirmed reports whether its reads never agreed.
 func (c *Coverage) readsUnconfirmed() bool {
 	return c.Reads != "" && c.State.IsRead() && c.State != WindowPurged
 }
@@ -63,15 +63,16 @@ func (c *Coverage) ReadsDiffer() string {
 		return fmt.Sprintf(unconfirmedText+"%s had forgotten it before it could be read a second time (%s records)",
 			logs.Of(c.Stream).Source.Name, counts)
 	}
-	return fmt.Sprintf(unconfirmedText+"its reads differ, they met %s records", strings.Join(strings.Fields(counts), ", "))
+	return fmt.Sprintf(unconfirmedText+"its reads differ, they met %s records",
+		strings.Join(strings.Fields(counts), ", "))
 }
 
 func (c *Coverage) MarkForgotten() {
 	c.Reads, c.Keys = strings.TrimSpace(c.Reads+" "+forgottenMark), Sum{}
 }
 
-// ReadOnce tells whether the window is complete by one read only: a pass that was to confirm it is
-// none of the settings any more, or it was read by a version that believed one.
+// ReadOnce reports whether the window is complete after one read only: the pass that was to confirm
+// it was removed from the settings, or an earlier version accepted a single read.
 func (c *Coverage) ReadOnce() bool {
 	return c.State == WindowComplete && c.Passes <= 1 && c.Reads == "" && !c.InPart()
 }
@@ -79,8 +80,8 @@ func (c *Coverage) ReadOnce() bool {
 // Counted is how many contents the row counts.
 func (c *Coverage) Counted() int64 { return c.Records + c.Versions + c.Unconfirmed + c.Unmet }
 
-// Agrees tells whether rows are what the ledger counts. Where no sum was kept, their number has to
-// do.
+// Agrees reports whether rows are what the ledger counts. Without a stored sum it compares their
+// number.
 func (c *Coverage) Agrees(rows HourContents) bool {
 	return c.Counted() == rows.Count && (!c.HasSum || c.Sum == rows.Sum)
 }
@@ -96,7 +97,7 @@ func (c *Coverage) StateOnceRead() WindowState {
 	return WindowPartial
 }
 
-// Lose notes what is lost of a window.
+// Lose stores the lost part of a window.
 func (c *Coverage) Lose(s Span) {
 	if !s.To.After(s.From) {
 		s = Span{}

@@ -11,7 +11,7 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// Status says in one word how a stream stands.
+// Status is the state of a stream in one word.
 type Status string
 
 // The statuses of a stream.
@@ -22,14 +22,14 @@ const (
 	StatusCurrent     Status = "current"     // everything that Graph had is here, up to the watermark
 )
 
-// Reader is the part of a Store that tells what the archive holds.
+// Reader is the part of a Store that reads what the archive has.
 type Reader interface {
 	Progress(ctx context.Context, s entra.Stream) (Progress, error)
 	Windows(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[Coverage, error]
 }
 
-// Status is how the stream stood after its last run. A stream that has not moved for longer than
-// stalled is failing, whatever its runs said; 0: that is not asked.
+// Status is the stream's state after its last run. A stream without progress for longer than
+// stalled is failing, whatever its runs reported; 0 disables this check.
 func (p *Progress) Status(now time.Time, stalled time.Duration) Status {
 	switch {
 	case p.LastErrorAt.After(p.LastSuccessAt) || p.Stalled(p.TenantTime(now), stalled, nil) != nil:
@@ -59,7 +59,7 @@ func (p *Progress) Hours(now time.Time) (from, to time.Time) {
 	return entra.FloorHour(p.Held()), entra.FloorHour(p.TenantTime(now)).Add(time.Hour)
 }
 
-// Known is the span that the ledger speaks for: Hours, and before it what was purged.
+// Known is the span that the ledger covers: Hours, and before it what was purged.
 func (p *Progress) Known(now time.Time) (from, to time.Time) {
 	if !p.Started() {
 		return time.Time{}, time.Time{}
@@ -127,7 +127,8 @@ func GapsOf(ctx context.Context, l Reader, s entra.Stream, from, to time.Time) (
 		default:
 			continue
 		}
-		if n := len(out) - 1; n >= 0 && out[n].To.Equal(g.From) && out[n].State == g.State && out[n].Reason == g.Reason {
+		if n := len(out) - 1; n >= 0 && out[n].To.Equal(g.From) && out[n].State == g.State &&
+			out[n].Reason == g.Reason {
 			out[n].To = g.To
 			continue
 		}
@@ -136,8 +137,8 @@ func GapsOf(ctx context.Context, l Reader, s entra.Stream, from, to time.Time) (
 	return out, nil
 }
 
-// Kept is how long the tenant keeps its logs, as far as the archive can tell: a first backfill that
-// found records older than seven days says 30, anything else must be taken for 7.
+// Kept is the tenant's retention of its logs, as far as the archive knows: 30 days if a first
+// backfill found records older than seven days, otherwise 7.
 func (p *Progress) Kept() time.Duration {
 	source := logs.Of(p.Stream).Source
 	if !p.Begin.IsZero() && p.FrontierBegin.Sub(p.Begin) > source.KeepsLeast+2*time.Hour {
@@ -146,7 +147,7 @@ func (p *Progress) Kept() time.Duration {
 	return source.KeepsLeast
 }
 
-// NextLoss is when Graph forgets the oldest hour that is not archived yet, if it stays so.
+// NextLoss is when Graph deletes the oldest hour that is not archived, if nothing changes.
 func (p *Progress) NextLoss() time.Time {
 	if !p.Started() {
 		return time.Time{}
@@ -158,7 +159,8 @@ func (p *Progress) NextLoss() time.Time {
 func (p *Progress) WhyNotRead(c Coverage) string {
 	switch {
 	case c.Doubt:
-		return "rows and ledger differ; " + logs.Of(c.Stream).Source.Name + " is asked for the hour again by the next run"
+		return "rows and ledger differ; " + logs.Of(c.Stream).Source.Name +
+			" is asked for the hour again by the next run"
 	case c.State == WindowPurged:
 		return purgeReason(c)
 	case c.State == WindowLost && c.Reason == "":

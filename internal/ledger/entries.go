@@ -14,30 +14,30 @@ import (
 const (
 	// PurgedMark begins the reason of a log entry that says that a window's records were dropped.
 	PurgedMark = "purged: "
-	// TakenBackMark begins the reason of one that takes such an entry back.
+	// TakenBackMark is the prefix of the reason of an entry that reverts such an entry.
 	TakenBackMark = "purge stopped, "
 )
 
-// PurgedCountMark stands between the rule and the number of contents.
+// PurgedCountMark separates the rule from the number of contents.
 const PurgedCountMark = "; contents: "
 
-// RuleOf takes an entry's reason apart.
+// RuleOf splits an entry's reason.
 func RuleOf(s seal.Seal) (rule string, contents int64) {
 	rule, count, _ := strings.Cut(strings.TrimPrefix(s.Reason, PurgedMark), PurgedCountMark)
 	contents, _ = strconv.ParseInt(count, 10, 64) // an entry of a version before has none
 	return rule, contents
 }
 
-// WasPurged tells whether an entry of the log says that its window's records were dropped.
+// WasPurged reports whether an entry of the log records a purge of its window.
 func WasPurged(s seal.Seal) bool { return strings.HasPrefix(s.Reason, PurgedMark) && s.Leaves == 0 }
 
-// IsTakenBack tells whether an entry takes one of a purge back.
+// IsTakenBack reports whether an entry reverts one of a purge.
 func IsTakenBack(s seal.Seal) bool { return strings.HasPrefix(s.Reason, TakenBackMark) }
 
-// RepairedMark begins the reason of a log entry that says that the row of progress was made anew.
+// RepairedMark is the prefix of the reason of a log entry for a rebuilt row of progress.
 const RepairedMark = "repaired: "
 
-// Repair is what the log says of a row of progress that was made anew.
+// Repair is the log's record of a rebuilt row of progress.
 type Repair struct {
 	Stream     entra.Stream
 	RepairedAt time.Time
@@ -45,8 +45,8 @@ type Repair struct {
 	What       string
 }
 
-// WasRepaired tells whether an entry of the log says that the row of progress was made anew. Such
-// an entry is no seal of the hour that it names.
+// WasRepaired reports whether an entry of the log records a rebuilt row of progress. Such an entry
+// is no seal of the hour that it names.
 func WasRepaired(s seal.Seal) bool { return strings.HasPrefix(s.Reason, RepairedMark) && s.Leaves == 0 }
 
 // RepairOf is what such an entry says; ok is false for every other one.

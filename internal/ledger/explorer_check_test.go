@@ -16,7 +16,7 @@ import (
 	"github.com/entraledger/entraledger/internal/tables"
 )
 
-// stored is what the tables of records hold under one key: hashes as they stand in the rows.
+// stored is what the tables of records have under one key: the hashes in the rows.
 type storedKey struct {
 	current string
 	all     map[string]bool
@@ -38,7 +38,7 @@ func (w *world) isOfRecords(table string) bool {
 	return strings.HasPrefix(table, prefix[:len(prefix)-6])
 }
 
-// remember notes every content that tables of records hold: none may ever go, but by a purge.
+// remember collects every content in the tables of records: only a purge may delete one.
 func (w *world) remember(names []string) {
 	for _, name := range names {
 		if !w.isOfRecords(name) {
@@ -73,8 +73,8 @@ func (w *world) storedKeys() map[string]storedKey {
 	return out
 }
 
-// storedHours counts what the tables of records hold, by hour. The explored records are small
-// enough to stand in one row, and too small to become smaller when they are compressed.
+// storedHours counts the rows of the tables of records, by hour. The explored records are small
+// enough for one row each, and too small to shrink by compression.
 func (w *world) storedHours() map[string]ledger.Tally {
 	out := make(map[string]ledger.Tally)
 	for _, name := range w.recordTables() {
@@ -262,7 +262,7 @@ func (w *world) checkLedger(ctx context.Context, p process) {
 	}
 }
 
-// checkSeals: nothing looks as if somebody had changed it.
+// checkSeals: nothing looks like tampering.
 func (w *world) checkSeals(ctx context.Context, p process) {
 	v, err := runVerify(ctx, p)
 	if err != nil {

@@ -8,18 +8,17 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// Words of what is not known of a window, as they stand in the reasons of seals.
+// Words in the reasons of seals for what is unknown about a window.
 const (
 	nothingKnown    = "nothing is known of it from "
 	unconfirmedText = "unconfirmed: "
 	unmetText       = " that two reads of the whole hour did not meet"
 )
 
-// forgottenMark stands among the reads of a window in the place of one that could not be made.
+// forgottenMark replaces a read that could not be made in the list of a window's reads.
 const forgottenMark = "forgotten"
 
-// Known says what of a window is Known, and what it holds that nobody confirmed; empty where all is
-// known.
+// Known is the known part of a window, and its unconfirmed contents; empty if everything is known.
 func (c *Coverage) Known() string {
 	var parts []string
 	source := logs.Of(c.Stream).Source.Name
@@ -28,7 +27,8 @@ func (c *Coverage) Known() string {
 			c.LostFrom.UTC().Format(time.RFC3339Nano), c.LostTo.UTC().Format(time.RFC3339Nano), source))
 	}
 	if c.Unconfirmed > 0 {
-		parts = append(parts, fmt.Sprintf("%d "+unconfirmedText+"a run stored them and died, and %s could not be asked again",
+		parts = append(parts, fmt.Sprintf("%d "+unconfirmedText+
+			"a run stored them and died, and %s could not be asked again",
 			c.Unconfirmed, source))
 	}
 	if c.Unmet > 0 {
@@ -40,7 +40,7 @@ func (c *Coverage) Known() string {
 	return strings.Join(parts, "; ")
 }
 
-// NamesUnknown tells whether the reason of a seal says that something is not known of its window.
+// NamesUnknown reports whether the reason of a seal names something unknown about its window.
 func NamesUnknown(reason string) bool {
 	return strings.Contains(reason, nothingKnown) || strings.Contains(reason, unconfirmedText) ||
 		strings.Contains(reason, unmetText)

@@ -11,44 +11,45 @@ import (
 )
 
 // One execution at a time writes the ledger of a stream. Its lease is a row of the ledger's
-// partition that every commit carries; a commit of an execution that has lost it fails, because the
-// execution that took the lease has changed the revision. A lease can't stop a write of records
-// that is under way, so those do no harm by themselves: rows are added or replaced by ETag, and
-// what was read under the later stamp is current, whichever arrives last.
+// partition that every commit includes. A commit fails after the lease was lost, because the next
+// execution changed its revision. A lease cannot stop a write of records in progress, so such a
+// write must be harmless by itself: rows are added, or replaced by ETag, and the content read under
+// the later stamp is current, in any order of arrival.
 
 const (
 	// LeaseLength is how long a lease lasts that is not renewed.
 	LeaseLength = 2 * time.Minute
 	// renewAfter is when a owner that had nothing to commit renews its lease.
 	renewAfter = 30 * time.Second
-	// lookAfter is how often somebody who waits looks whether the stream is free, and says that it
-	// waits.
+	// lookAfter is the interval at which a waiting execution checks whether the stream is free, and
+	// repeats its request.
 	lookAfter = 2 * time.Second
-	// heedAfter is how often a owner looks whether somebody waits: each look is a request.
+	// heedAfter is the interval at which an owner checks for a waiting execution: each check costs
+	// a request.
 	heedAfter = 10 * time.Second
-	// wishLength is how long a wish counts that is not repeated.
+	// wishLength is how long a request for the lease is valid unless it is repeated.
 	wishLength = 30 * time.Second
 	// FenceGap bounds the stamps of one fence: the next one's begin so much later at least.
 	FenceGap = time.Second
 	// LateWrites is how long after the loss of a lease a write of its owner may still be carried
 	// out: four tries of 60 seconds with their pauses, and a margin.
 	LateWrites = 10 * time.Minute
-	// StopGrace is how long an execution that was stopped may take to write how it ended.
+	// StopGrace is how long a stopped execution may take to write how it ended.
 	StopGrace = 10 * time.Second
 )
 
 // Execution is one run of a timer, or one slice of a job.
 type Execution struct {
 	ID   string // drawn for each
-	Work string // what it does, in the words that those who wait are told: "collect", "purge"
+	Work string // what the owner does, as shown to waiting executions: "collect", "purge"
 }
 
 // Lease says who may commit to a stream's ledger.
 type Lease struct {
 	Execution
 	Fence int64 // counts the owners
-	// Base is before every stamp that the owner gives, and after all of the owners before it.
-	// Stamp is the last one that a commit vouched for.
+	// Base is before every stamp of this owner, and after all of the owners before it. Stamp is the
+	// last one that a commit covers.
 	Base, Stamp time.Time
 	Length      time.Duration // 0: it was given back
 
@@ -58,13 +59,13 @@ type Lease struct {
 	Age    time.Duration
 }
 
-// Held tells whether somebody has the lease.
+// Held reports whether an execution has the lease.
 func (l Lease) Held() bool { return l.Length > 0 && l.Age < l.Length }
 
-// Abandoned tells whether the last holder never gave the lease back.
+// Abandoned reports whether the last owner never released the lease.
 func (l Lease) Abandoned() bool { return l.Length > 0 }
 
-// Wish is the mark of an execution that waits for a lease.
+// Wish is the request of an execution that waits for a lease.
 type Wish struct {
 	Execution
 	Age time.Duration // by the storage service's clock
@@ -98,25 +99,26 @@ type Writer struct {
 
 	OpenedAt time.Time     // by the storage service's clock
 	opened   time.Time     // the same moment by the machine's monotonic clock
-	Wished   chan struct{} // closed when somebody waits
+	Wished   chan struct{} // closed when another execution waits
 	Stop     func()        // ends the renewals
 	Ended    chan struct{} // closed when they have ended
 
-	// Of whoever works: from when on it dates what it writes, and the last date that it gave.
+	// Of the owner: the start of its stamps, and the last stamp that it used.
 	Base, given time.Time
 
 	// What follows is for the goroutine that has the turn: a commit of the work, or a renewal,
 	// which must not come between.
-	turn    chan struct{}
-	lease   Lease
-	last    Progress // as the ledger has it
-	has     bool     // a commit has taken the lease
-	isLost  bool
-	late    error     // a renewal found that an earlier commit was carried out late; the next commit's caller has to know
+	turn   chan struct{}
+	lease  Lease
+	last   Progress // as the ledger has it
+	has    bool     // a commit has acquired the lease
+	isLost bool
+	// a renewal found that an earlier commit was carried out late; the next commit's caller has to know
+	late    error
 	renewed time.Time // when the last commit was begun, by the machine's monotonic clock
 }
 
-// lock takes the turn; the function gives it back.
+// lock acquires the turn; the function releases it.
 func (h *Writer) lock() (giveBack func()) {
 	h.turn <- struct{}{}
 	return func() { <-h.turn }
@@ -140,14 +142,14 @@ func (h *Writer) Lost() bool {
 	return h.isLost
 }
 
-// Taken tells whether the lease was Taken.
+// Taken reports whether the lease was acquired.
 func (h *Writer) Taken() bool {
 	defer h.lock()()
 	return h.has
 }
 
-// Open reads a stream's state and proposes to take its lease, which the first commit does. now is
-// the time that the clocks agree on. Where somebody else has the lease the error is a *Held.
+// Open reads a stream's state and proposes its lease, which the first commit acquires. now is the
+// time that the clocks agree on. If another execution has the lease, the error is a *Held.
 func Open(ctx context.Context, store LeaseStore, run Execution, stream entra.Stream) (*Writer, Progress, error) {
 	p, lease, err := store.State(ctx, stream)
 	if err != nil {
@@ -156,13 +158,14 @@ func Open(ctx context.Context, store LeaseStore, run Execution, stream entra.Str
 	if lease.Held() && lease.ID != run.ID { // its own, where a first commit was made unheard
 		return nil, p, &Held{Stream: stream, By: lease}
 	}
-	h := &Writer{store: store, run: run, stream: stream, lease: lease, last: p, OpenedAt: lease.ReadAt, opened: time.Now(),
-		turn: make(chan struct{}, 1), Wished: make(chan struct{}), Stop: func() {}}
+	h := &Writer{store: store, run: run, stream: stream, lease: lease, last: p, OpenedAt: lease.ReadAt,
+		opened: time.Now(),
+		turn:   make(chan struct{}, 1), Wished: make(chan struct{}), Stop: func() {}}
 	return h, p, nil
 }
 
-// Wait opens a stream as soon as nobody has its lease, until ctx ends; it tells the holder that
-// somebody waits.
+// Wait opens a stream as soon as its lease is free, until ctx ends; it requests the lease from the
+// owner.
 func Wait(ctx context.Context, store LeaseStore, run Execution, stream entra.Stream) (*Writer, Progress, error) {
 	var held *Held
 	for {
@@ -182,8 +185,9 @@ func Wait(ctx context.Context, store LeaseStore, run Execution, stream entra.Str
 	}
 }
 
-// Acquire takes a stream's lease as soon as nobody has it, until ctx ends: also where somebody else
-// is quicker between the look and the first commit. now is by what the holder dates what it writes.
+// Acquire acquires a stream's lease as soon as it is free, until ctx ends. It waits on if another
+// execution is faster between the check and the first commit. now is the clock of the owner's
+// stamps.
 func Acquire(ctx context.Context, store LeaseStore, run Execution, stream entra.Stream,
 	now func(*Writer) time.Time) (*Writer, Progress, error) {
 	for {
@@ -194,8 +198,8 @@ func Acquire(ctx context.Context, store LeaseStore, run Execution, stream entra.
 		p.Suspect(h.Begin(now(h)))
 		p, err = h.Commit(ctx, p, nil, nil)
 		if err != nil && ctx.Err() != nil {
-			// It may have been carried out unheard, and nobody should wait for a owner that has
-			// ended.
+			// The commit may have been applied although its answer was lost; nothing should wait
+			// for an owner that has ended.
 			return h, p, errors.Join(err, h.ReleaseUnchanged(ctx))
 		}
 		if !errors.Is(err, ErrMoved) {
@@ -204,7 +208,7 @@ func Acquire(ctx context.Context, store LeaseStore, run Execution, stream entra.
 	}
 }
 
-// pause waits, and tells whether ctx is still alive.
+// pause waits, and reports whether ctx is still alive.
 func pause(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
@@ -216,8 +220,8 @@ func pause(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// Begin sets from when on the holder's rows are dated: after everything that an earlier holder, or
-// a version that knew no leases, can have written.
+// Begin sets the start of the owner's stamps: after everything that an earlier owner, or a version
+// without leases, can have written.
 func (h *Writer) Begin(now time.Time) (before Lease) {
 	before = h.lease
 	base := now.UTC().Truncate(entra.Tick)
@@ -238,8 +242,8 @@ func (h *Writer) Stamp() time.Time {
 	return h.given
 }
 
-// Expired tells whether the lease may be another's by now, as far as this process can tell without
-// asking.
+// Expired reports whether another execution may have the lease by now, as far as this process knows
+// without a request.
 func (h *Writer) Expired() bool {
 	defer h.lock()()
 	return h.isLost || h.has && time.Since(h.renewed) >= LeaseLength
@@ -254,8 +258,8 @@ func (h *Writer) Commit(ctx context.Context, p Progress, rows []Coverage, seals 
 		return p, context.Cause(ctx)
 	}
 	defer func() { <-h.turn }()
-	// A commit vouches for what it counts: neither a renewal nor the end of a run that stops within
-	// a read does for what was written since.
+	// Only a commit covers what it counts: a renewal, or the end of a run that stops within a read,
+	// does not cover what was written since.
 	if len(rows) > 0 || p.ReadingFrom.IsZero() {
 		h.lease.Stamp = h.given
 	}
@@ -266,7 +270,7 @@ func (h *Writer) Commit(ctx context.Context, p Progress, rows []Coverage, seals 
 	return h.write(ctx, p, rows, seals)
 }
 
-// write is commit for whoever has the turn.
+// write is commit for a caller that has the turn.
 func (h *Writer) write(ctx context.Context, p Progress, rows []Coverage, seals []seal.Seal) (Progress, error) {
 	began := time.Now()
 	p.Revision, p.Run = h.last.Revision, h.run.ID
@@ -297,7 +301,7 @@ func (h *Writer) moved(ctx context.Context, cause error) error {
 	return errors.Join(&Held{Stream: h.stream, By: lease}, cause)
 }
 
-// KeepAlive renews the lease while its holder works, and looks whether somebody waits, until
+// KeepAlive renews the lease while its owner works, and checks for a waiting execution, until
 // release.
 func (h *Writer) KeepAlive(ctx context.Context) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(ctx))
@@ -314,7 +318,7 @@ func (h *Writer) KeepAlive(ctx context.Context) {
 	}()
 }
 
-// poll renews the lease where it is time, and looks whether somebody waits.
+// poll renews the lease if it is time, and checks for a waiting execution.
 func (h *Writer) poll(ctx context.Context) {
 	select {
 	case h.turn <- struct{}{}:
@@ -330,7 +334,8 @@ func (h *Writer) poll(ctx context.Context) {
 			h.late = err
 		} // of what else is wrong, the next commit says it
 	}
-	// A wish from before this owner was for the one before it: whoever still waits repeats it.
+	// A request from before this owner was for the one before it: an execution that still waits
+	// repeats it.
 	counts := min(wishLength, time.Since(h.opened))
 	if w, err := h.store.Wished(ctx, h.stream); err == nil && w.ID != "" && w.ID != h.run.ID && w.Age < counts {
 		if !h.Yields() {
@@ -339,7 +344,7 @@ func (h *Writer) poll(ctx context.Context) {
 	}
 }
 
-// Yields tells whether somebody waits for the stream.
+// Yields reports whether an execution waits for the stream.
 func (h *Writer) Yields() bool {
 	select {
 	case <-h.Wished:
@@ -349,7 +354,7 @@ func (h *Writer) Yields() bool {
 	}
 }
 
-// Acquire takes the lease at once, for work that writes before it commits.
+// Acquire acquires the lease at once, for work that writes before it commits.
 func (h *Writer) Acquire(ctx context.Context) error {
 	_, err := h.Commit(ctx, h.Saved(), nil, nil)
 	return err
@@ -373,8 +378,7 @@ func (h *Writer) end() {
 	h.lease.Length = 0
 }
 
-// Release writes the last state and gives the lease back. A holder that can't is followed when the
-// lease ends.
+// Release writes the last state and releases the lease. If the owner cannot, the lease expires.
 func (h *Writer) Release(ctx context.Context, p Progress) (Progress, error) {
 	h.Stop()
 	if h.Lost() {

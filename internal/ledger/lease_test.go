@@ -62,7 +62,8 @@ func TestAnExecutionWhoseTimeIsOverSaysWhoHasTheStream(t *testing.T) {
 		require.Equal(l, first.By, s.By, "the executions are told from each other")
 		require.NotEqual(l, first.By.ID, second.By.ID)
 		require.False(l, second.Report.Finished)
-		_, err := purge.New(l.Store, l.Store, nil, purge.Retention{Default: purge.LeastRetention}).Plan(l.Context(), lab.Stream,
+		_, err := purge.New(l.Store, l.Store, nil, purge.Retention{Default: purge.LeastRetention}).Plan(l.Context(),
+			lab.Stream,
 			time.Now())
 		require.NoError(l, err, "who only looks waits for nobody")
 		<-first.Done
@@ -172,7 +173,7 @@ func TestACommitUnderALeaseThatIsLostIsRefused(t *testing.T) {
 		require.NoError(l, err)
 		p, lease, err := l.Store.State(l.Context(), lab.Stream)
 		require.NoError(l, err)
-		_, err = l.Store.Commit(l.Context(), lease, p, nil, nil) // somebody else takes the stream
+		_, err = l.Store.Commit(l.Context(), lease, p, nil, nil) // another execution acquires the lease
 		require.NoError(l, err)
 		after := l.Progress(lab.Stream)
 		for _, late := range []func() error{
@@ -214,7 +215,8 @@ func TestAPurgeAndACollectorTellEachOtherApart(t *testing.T) {
 		held := &ledger.Held{Stream: lab.Stream, By: l.Lease()}
 		require.Equal(l, entra.CodeConflict, entra.CodeOf(held))
 		require.EqualError(l, held,
-			"work on signIns.interactiveUser: purge has it (execution seven, holder "+fmt.Sprint(lease.Fence)+"); nothing is lost: it goes on where that one ends; a holder that died gives way after two minutes")
+			"work on signIns.interactiveUser: purge has it (execution seven, holder "+fmt.Sprint(lease.Fence)+
+				"); nothing is lost: it goes on where that one ends; a holder that died gives way after two minutes")
 		require.False(l, errors.Is(held, ledger.ErrMoved))
 	})
 }
@@ -256,12 +258,14 @@ func TestWorkThatIsStoppedAtItsFirstCommitLeavesTheStreamFree(t *testing.T) {
 				require.NoError(l, err)
 				ctx, end := context.WithCancel(l.Context())
 				before := l.Lease().Fence
-				_, err = derive.Update(ctx, &unheard{Store: l.Store, stored: stored, end: end}, lab.Execution(), lab.Stream,
+				_, err = derive.Update(ctx, &unheard{Store: l.Store, stored: stored, end: end}, lab.Execution(),
+					lab.Stream,
 					false, time.Now().Add(time.Minute))
 				require.ErrorIs(l, err, context.Canceled)
 				require.Equal(l, before+1, l.Lease().Fence)
 				require.False(l, l.Lease().Held())
-				report, err := derive.Update(l.Context(), l.Store, lab.Execution(), lab.Stream, false, time.Now().Add(time.Second))
+				report, err := derive.Update(l.Context(), l.Store, lab.Execution(), lab.Stream, false,
+					time.Now().Add(time.Second))
 				require.NoError(l, err)
 				require.Positive(l, report.Days)
 				require.False(l, report.Left)

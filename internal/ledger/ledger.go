@@ -15,25 +15,28 @@ type WindowState string
 
 // The states of a window. A window without a coverage row was never read.
 const (
-	WindowPartial  WindowState = "partial"  // read in part: the tail stands in it, or a record of it came with another window's read
-	WindowComplete WindowState = "complete" // reads that leave out no minute covered it, each while Graph still had what it read
-	WindowLost     WindowState = "lost"     // first read when Graph may have forgotten it already, and found empty
-	WindowSealed   WindowState = "sealed"   // settled: sealed, after its last pass; Coverage.Sealed tells of all others whether they are
+	// read in part: it has the tail, or a record of it came with another window's read
+	WindowPartial WindowState = "partial"
+	// reads that leave out no minute covered it, each while Graph still had what it read
+	WindowComplete WindowState = "complete"
+	WindowLost     WindowState = "lost" // first read when Graph may have deleted it already, and found empty
+	// settled: sealed, after its last pass; for the others Coverage.Sealed reports the seal
+	WindowSealed   WindowState = "sealed"
 	WindowReopened WindowState = "reopened" // settled, and then a record of it came or changed; it is sealed again
 	WindowPurged   WindowState = "purged"   // sealed, and its records dropped after the archive's own retention
 )
 
-// Known tells whether it is one of the states of a row.
+// Known reports whether it is one of the states of a row.
 func (s WindowState) Known() bool {
 	return s.IsRead() || s == WindowPartial || s == WindowLost
 }
 
-// IsRead tells whether all of the window was read that could be.
+// IsRead reports whether everything readable of the window was read.
 func (s WindowState) IsRead() bool {
 	return s == WindowComplete || s == WindowSealed || s == WindowReopened || s == WindowPurged
 }
 
-// Coverage is the ledger's row for one window. It is written after the records that it vouches for.
+// Coverage is the ledger's row for one window. It is written after the records that it counts.
 type Coverage struct {
 	entra.Window
 	State  WindowState
@@ -47,7 +50,7 @@ type Coverage struct {
 	Changed     int64 // stored as another version of a record that was there
 	Enriched    int64 // stored in a richer form: all that the record had is in it, with equal values
 	Unchanged   int64 // there already, byte for byte
-	Quarantined int64 // could not be filed under a time and id; counted in the window at which the read stood
+	Quarantined int64 // without a usable time and id; counted in the window of the cursor
 	Late        int64 // of the new ones: stored after the window had been read completely
 
 	Records     int64 // distinct records stored
@@ -73,39 +76,39 @@ type Coverage struct {
 	Revision int64
 	// SealedRevision is the revision that the last seal is of.
 	SealedRevision int64
-	// Form is the poorest form in which its current records came, in the source's word; empty: not
-	// noted, or no record.
+	// Form is the poorest form in which its current records came, in the source's word; empty:
+	// unknown, or no record.
 	Form string
 	// Reads are the numbers of records that the reads of the whole window met, with blanks between,
 	// from the first one on, while it awaits two that agree, or where none did. Keys is the sum
 	// over the keys that the last one met.
 	Reads string
 	Keys  Sum
-	// ColumnSet is the number of the poorest set of columns that its rows were written with; 0: not
-	// noted.
+	// ColumnSet is the number of the poorest set of columns that its rows were written with; 0:
+	// unknown.
 	ColumnSet int
-	// Of [LostFrom, LostTo) nothing is known: Graph had forgotten it when it was first asked for.
-	// Zero: nothing is lost.
+	// [LostFrom, LostTo) is unknown: Graph had deleted it before the first query. Zero: nothing is
+	// lost.
 	LostFrom, LostTo time.Time
 	// Unconfirmed counts contents that no read of Graph has met: of a run that died, where Graph
 	// could not be asked again. Unmet counts those that a read of the whole window did not meet.
 	// Neither is part of Records and Versions.
 	Unconfirmed, Unmet int64
-	// Doubt says that rows and Sum differ: the window is neither counted nor sealed until Graph was
-	// asked again.
+	// Doubt: rows and Sum differ. The window is neither counted nor sealed until Graph was queried
+	// again.
 	Doubt bool
 }
 
-// InPart tells whether a part of the window is lost for good.
+// InPart reports whether a part of the window is lost for good.
 func (c *Coverage) InPart() bool { return !c.LostTo.IsZero() }
 
-// Whole tells whether the window was read from its start to its end.
+// Whole reports whether the window was read from its start to its end.
 func (c *Coverage) Whole() bool { return c.State.IsRead() && (!c.InPart() || c.State == WindowPurged) }
 
-// lost tells whether some of the window is lost for good.
+// lost reports whether some of the window is lost for good.
 func (c *Coverage) lost() bool { return c.State == WindowLost || c.InPart() && c.State != WindowPurged }
 
-// DefaultBackfill is how far back the first run of a stream reaches where nobody says.
+// DefaultBackfill is how far back the first run of a stream reaches by default.
 const DefaultBackfill = 30 * 24 * time.Hour
 
 // Tally is what rows hold or what a write added.
@@ -120,9 +123,9 @@ type Progress struct {
 	Stream entra.Stream
 
 	// The stream is read completely in [Begin, Backfilled) and in [FrontierBegin, Watermark).
-	// Backfilled grows until it meets FrontierBegin. Begin is the hour of the oldest record that Graph
-	// still had at the first backfill, or seven days before it, which no tenant forgets earlier: of
-	// the time before, nobody can say whether it was quiet or forgotten, so nothing is claimed.
+	// Backfilled grows until it meets FrontierBegin. Begin is the hour of the oldest record that
+	// Graph still had at the first backfill, or seven days before it, the shortest retention of any
+	// tenant. Earlier hours may have been quiet or deleted, so nothing is claimed about them.
 	Begin         time.Time
 	Backfilled    time.Time
 	FrontierBegin time.Time
@@ -134,22 +137,22 @@ type Progress struct {
 
 	Passed Passed // how far the windows were read again at each age
 	// Every window from Begin to SealedTo that was read is settled. Seals counts the log's entries,
-	// Heads how many of them the last head outside the tables stands for.
+	// Heads how many of them the last head outside the tables covers.
 	SealedTo     time.Time
 	SealedAt     time.Time
 	Seals, Heads int64
 	Reopened     int64     // windows to be sealed again
 	ReopenedFrom time.Time // none of them is earlier
 
-	// Doubts counts the windows in doubt, Lost those that are lost in whole or in part. None lies
-	// outside the span beside it.
+	// Doubts counts the windows in doubt, Lost those that are lost in whole or in part. All of them
+	// are inside the span beside it.
 	Doubts, Lost       int64
 	DoubtFrom, DoubtTo time.Time
 	LostFrom, LostTo   time.Time
 
-	// Unsealed counts the windows that are read and whose last seal is not of what they hold. None
-	// lies outside the span beside it. Recounted says that the totals that came with this version
-	// were made: a row that a version before wrote does not have it.
+	// Unsealed counts the windows that are read and whose last seal differs from their content. All
+	// of them are inside the span beside it. Recounted: the totals of this version were computed; a
+	// row of an earlier version lacks it.
 	Unsealed                 int64
 	UnsealedFrom, UnsealedTo time.Time
 	Recounted                bool
@@ -160,7 +163,7 @@ type Progress struct {
 	PurgedTo time.Time // everything before was dropped by the archive's own retention; zero: nothing was
 
 	// Thin counts the windows with records in a poorer form than Graph has, Awaits those that await
-	// a read that agrees with the one before. None lies outside the span beside it.
+	// a read that agrees with the one before. All of them are inside the span beside it.
 	Thin, Awaits         int64
 	ThinFrom, ThinTo     time.Time
 	AwaitsFrom, AwaitsTo time.Time
@@ -196,20 +199,20 @@ type Progress struct {
 	Revision int64  // counts the writes of the row; 0: there is none yet
 }
 
-// Backfilling tells whether hours before the frontier are still to be read.
+// Backfilling reports whether hours before the tail are still to be read.
 func (p *Progress) Backfilling() bool { return p.Backfilled.Before(p.FrontierBegin) }
 
-// Started tells whether the stream was ever read.
+// Started reports whether the stream was ever read.
 func (p *Progress) Started() bool { return !p.FrontierBegin.IsZero() }
 
-// WasRead tells whether an hour was read to its end.
+// WasRead reports whether an hour was read to its end.
 func (p *Progress) WasRead(hour time.Time) bool {
 	end := hour.Add(time.Hour)
 	return !hour.Before(p.FirstHour()) && !end.After(p.Backfilled) || !hour.Before(p.FrontierBegin) &&
 		!end.After(p.Watermark)
 }
 
-// FirstHour is the first hour that the ledger speaks for.
+// FirstHour is the first hour that the ledger covers.
 func (p *Progress) FirstHour() time.Time {
 	if !p.Begin.IsZero() {
 		return p.Begin
@@ -225,8 +228,8 @@ func (p *Progress) Held() time.Time {
 	return p.PurgedTo
 }
 
-// Readable is the first time that may be read again: what was purged, or is being purged, is not. A
-// table's deletion that is carried out late would take what was read into it.
+// Readable is the first time that may be read again: not what was purged or is being purged. A
+// table's late deletion would remove what was read into it.
 func (p *Progress) Readable() time.Time {
 	from := p.Held()
 	for _, d := range p.Drops {
@@ -253,7 +256,8 @@ func (p *Progress) Apply(before, after Coverage) {
 	p.Changed += after.Changed - before.Changed
 	p.Late += after.Late - before.Late
 	p.WindowsComplete += one(after.Whole()) - one(before.Whole())
-	count(&p.Reopened, &p.ReopenedFrom, nil, before.State == WindowReopened, after.State == WindowReopened, after.Window)
+	count(&p.Reopened, &p.ReopenedFrom, nil, before.State == WindowReopened, after.State == WindowReopened,
+		after.Window)
 	count(&p.Doubts, &p.DoubtFrom, &p.DoubtTo, before.Doubt, after.Doubt, after.Window)
 	// a version before does not count them
 	p.Purged = max(0, p.Purged+one(after.State == WindowPurged)-one(before.State == WindowPurged))
@@ -270,7 +274,7 @@ func (p *Progress) Apply(before, after Coverage) {
 func count(n *int64, from, to *time.Time, before, after bool, w entra.Window) {
 	*n += one(after) - one(before)
 	switch {
-	case *n <= 0: // a version before may have taken away what it did not know
+	case *n <= 0: // an earlier version may have dropped columns that it did not know
 		*n, *from = 0, time.Time{}
 		if to != nil {
 			*to = time.Time{}
@@ -289,7 +293,7 @@ func count(n *int64, from, to *time.Time, before, after bool, w entra.Window) {
 // MaxPasses is how many ages windows may be read again at.
 const MaxPasses = 8
 
-// Passed tells for each age how far windows were read again at it.
+// Passed returns for each age up to when windows were read again at it.
 type Passed [MaxPasses]struct {
 	Age time.Duration // 0: the place is free
 	To  time.Time
@@ -305,8 +309,8 @@ func (p *Passed) At(age time.Duration) time.Time {
 	return time.Time{}
 }
 
-// Set moves the mark of an age. A place is taken from ages that are not among those in use where
-// all are taken.
+// Set moves the mark of an age. If all places are used, it reuses one of an age that the settings
+// do not have.
 func (p *Passed) Set(age time.Duration, to time.Time, inUse []time.Duration) {
 	free := -1
 	for i, mark := range p {

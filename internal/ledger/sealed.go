@@ -10,10 +10,10 @@ import (
 // after its last pass. Both are one column in a row, because versions that seal once read it, too:
 // State says settled by the word "sealed", and an early seal by Seals.
 
-// Settled tells whether the window had its last pass.
+// Settled reports whether the window had its last pass.
 func (c *Coverage) Settled() bool { return c.State == WindowSealed }
 
-// Sealed tells whether the window's last seal is of what it holds.
+// Sealed reports whether the window's last seal matches its content.
 func (c *Coverage) Sealed() bool {
 	switch c.State {
 	case WindowSealed, WindowPurged:
@@ -25,8 +25,8 @@ func (c *Coverage) Sealed() bool {
 	return c.Seals > 0 && c.SealedRevision == c.Revision && (c.Revision > 0 || c.Counted() == 0)
 }
 
-// ToSeal tells whether the window can be sealed as it is, and is not: it was read completely, or as
-// far as it can ever be.
+// ToSeal reports whether the window can be sealed, and is not: it was read completely, or as far as
+// possible.
 func (c *Coverage) ToSeal() bool {
 	readable := c.State == WindowComplete || c.State == WindowReopened || c.State == WindowPartial && c.InPart()
 	return readable && !c.Doubt && !c.Sealed()
@@ -35,8 +35,8 @@ func (c *Coverage) ToSeal() bool {
 // WindowSettled is the word of answers for a window that is sealed and had its last pass.
 const WindowSettled WindowState = "settled"
 
-// Word is the window's state as answers have it: "sealed" and "settled" are told apart, and one
-// that changed after it was sealed is "reopened" until it is sealed again.
+// Word is the window's state in answers: "sealed" and "settled" differ, and a window that changed
+// after it was sealed is "reopened" until it is sealed again.
 func (c *Coverage) Word() WindowState {
 	switch {
 	case c.Settled():
@@ -57,7 +57,7 @@ func (p *Progress) SealedUntil() (until time.Time) {
 	if !p.Started() {
 		return until
 	}
-	if !p.Recounted { // a version before wrote the row, which settles what it seals
+	if !p.Recounted { // written by an earlier version, in which each sealed row is settled
 		return p.SealedTo
 	}
 	until = entra.FloorHour(p.CompleteUntil())

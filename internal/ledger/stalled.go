@@ -29,7 +29,8 @@ func (p *Progress) Stalled(now time.Time, most time.Duration, cause error) error
 	why := fmt.Sprintf("no run has made a step since %s, %s ago", since.Format(time.RFC3339),
 		now.Sub(since).Round(time.Minute))
 	return &entra.Error{Code: stalledCode(cause), Doing: what, Why: why + causeOf(p, cause), Err: cause,
-		Remedy: "nothing that is stored is lost; if the next runs do not move it either, look at the runs of archivelogs; ARCHIVE_ALERT_AFTER says when this fails"}
+		Remedy: "nothing that is stored is lost; if the next runs do not move it either, look at the runs of " +
+			"archivelogs; ARCHIVE_ALERT_AFTER says when this fails"}
 }
 
 func stalledCode(cause error) entra.Code {

@@ -13,18 +13,18 @@ type LeaseStore interface {
 	// State reads a stream's row and its lease as they are at one moment. A progress row that is
 	// gone while the stream has a ledger is an error with entra.CodeTampered.
 	State(ctx context.Context, s entra.Stream) (Progress, Lease, error)
-	// Wish marks that an execution waits for a stream's lease; Wished reads the newest mark, a zero
-	// one where there is none.
+	// Wish stores a request for a stream's lease; Wished reads the newest request, a zero one if
+	// there is none.
 	Wish(ctx context.Context, s entra.Stream, by Execution) error
 	Wished(ctx context.Context, s entra.Stream) (Wish, error)
 	// Commit writes coverage rows, entries of the stream's log, the lease and the progress row in
-	// one transaction, if nobody has committed since the progress row was read (ErrMoved
-	// otherwise), and returns it as it is now. Rows and entries are up to MaxCommit together. After
-	// an error other than ErrMoved it may have been written, or be written later.
+	// one transaction, unless another commit came after the progress row was read (ErrMoved), and
+	// returns the new row. Rows and entries are up to MaxCommit together. After an error other than
+	// ErrMoved the transaction may have been applied, or be applied later.
 	Commit(ctx context.Context, l Lease, p Progress, rows []Coverage, seals []seal.Seal) (Progress, error)
 }
 
-// MaxCommit is how many coverage rows and log entries fit one commit: Table Storage takes 100
+// MaxCommit is how many coverage rows and log entries fit one commit: Table Storage allows 100
 // operations in a transaction, and the progress row, its guard and the lease need four.
 const MaxCommit = 96
 

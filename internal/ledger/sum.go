@@ -32,7 +32,7 @@ func SumOf(key string, h entra.Hash) Sum {
 // Add adds another sum.
 func (s *Sum) Add(o Sum) { s.combine(o, bits.Add64) }
 
-// Sub takes another sum away.
+// Sub subtracts another sum.
 func (s *Sum) Sub(o Sum) { s.combine(o, bits.Sub64) }
 
 func (s *Sum) combine(o Sum, with func(x, y, carry uint64) (uint64, uint64)) {

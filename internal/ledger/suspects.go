@@ -11,8 +11,8 @@ import (
 // rows may lie there that no coverage row counts, and some may still arrive.
 type Suspect struct {
 	From, To time.Time
-	// What it wrote after its last commit is dated after Committed and before Next; both zero:
-	// nobody knows.
+	// Its writes after its last commit are dated after Committed and before Next; both zero:
+	// unknown.
 	Committed, Next time.Time
 	Since           time.Time // when its lease was found lost, by the storage service's clock
 	Compared        bool      // rows and ledger were compared since
@@ -23,13 +23,13 @@ const maxSuspects = 40
 
 func (s Suspect) Span() Span { return Span{entra.FloorHour(s.From), s.To} }
 
-// Wrote tells whether what is dated so may be a write of the suspect's after its last commit.
+// Wrote reports whether a write with this date may be the suspect's, after its last commit.
 func (s Suspect) Wrote(stamp time.Time) bool {
 	return s.Next.IsZero() || stamp.After(s.Committed) && stamp.Before(s.Next)
 }
 
-// Suspect adds to the progress what the last holder may have left, as its lease and the read under
-// way tell.
+// Suspect adds to the progress what the last owner may have left, from its lease and the read in
+// progress.
 func (p *Progress) Suspect(last Lease) {
 	if p.ReadingFrom.IsZero() {
 		return
@@ -48,13 +48,15 @@ func (p *Progress) Suspect(last Lease) {
 	p.ReadingFrom, p.ReadingTo = time.Time{}, time.Time{}
 }
 
-// Suspected tells whether any of the suspects may still write into [from, to).
+// Suspected reports whether any of the suspects may still write into [from, to).
 func (p *Progress) Suspected(from, to time.Time) bool {
-	return slices.ContainsFunc(p.Suspects, func(s Suspect) bool { return s.Span().From.Before(to) && from.Before(s.To) })
+	return slices.ContainsFunc(p.Suspects, func(s Suspect) bool {
+		return s.Span().From.Before(to) && from.Before(s.To)
+	})
 }
 
-// BeingWritten tells whether a run may have written into [from, to) what it has not counted: one
-// that is under way, or was stopped.
+// BeingWritten reports whether a run may have written uncounted records into [from, to): one in
+// progress, or an interrupted one.
 func (p *Progress) BeingWritten(from, to time.Time) bool {
 	return p.Suspected(from, to) || entra.FloorHour(p.ReadingFrom).Before(to) && from.Before(p.ReadingTo)
 }

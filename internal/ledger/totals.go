@@ -20,7 +20,8 @@ func (p *Progress) Recompute(rows iter.Seq2[Coverage, error], unsealed bool) err
 	p.Reopened, p.Doubts, p.Lost, p.Purged, p.Thin, p.Awaits, p.Unsealed = 0, 0, 0, 0, 0, 0, 0
 	p.UnsealedFrom, p.UnsealedTo = time.Time{}, time.Time{}
 	p.ThinFrom, p.ThinTo, p.AwaitsFrom, p.AwaitsTo = time.Time{}, time.Time{}, time.Time{}, time.Time{}
-	p.ReopenedFrom, p.DoubtFrom, p.DoubtTo, p.LostFrom, p.LostTo = time.Time{}, time.Time{}, time.Time{}, time.Time{}, time.Time{}
+	p.ReopenedFrom, p.DoubtFrom, p.DoubtTo, p.LostFrom, p.LostTo = time.Time{}, time.Time{}, time.Time{}, time.Time{},
+		time.Time{}
 	sealedTo, prefix, purged := p.SealedTo, true, time.Time{}
 	for cov, err := range rows {
 		if err != nil {

@@ -15,7 +15,8 @@ import (
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
-// TestAWishThatWasForAnEarlierHolderMakesNobodyYield: who wished has had its turn, or is gone.
+// TestAWishThatWasForAnEarlierHolderMakesNobodyYield: the sender of that request had its turn, or
+// ended.
 func TestAWishThatWasForAnEarlierHolderMakesNobodyYield(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Tenant.Fill(lab.Stream, lab.Start.Add(-lab.Days), lab.Start.Add(time.Hour), 10*time.Minute)
@@ -61,16 +62,18 @@ func TestARunThatLostAStreamBeforeItsFirstCommitIsNotFinished(t *testing.T) {
 	})
 }
 
-// TestAPurgeAndAnIndexWaitOnWhereAnotherIsQuicker: between their look and their first commit
-// another execution takes the stream.
+// TestAPurgeAndAnIndexWaitOnWhereAnotherIsQuicker: between their check and their first commit
+// another execution acquires the lease.
 func TestAPurgeAndAnIndexWaitOnWhereAnotherIsQuicker(t *testing.T) {
 	purge := func(l *lab.Lab, store *tablestest.Store) error {
-		months, err := purge.New(store, store, l.Heads, purge.Retention{Default: purge.LeastRetention}).Run(l.Context(), lab.Execution(), lab.Stream, time.Now())
+		months, err := purge.New(store, store, l.Heads, purge.Retention{Default: purge.LeastRetention}).Run(l.Context(),
+			lab.Execution(), lab.Stream, time.Now())
 		require.NotEmpty(l, months)
 		return err
 	}
 	index := func(l *lab.Lab, store *tablestest.Store) error {
-		report, err := derive.Update(l.Context(), store, lab.Execution(), lab.Stream, false, time.Now().Add(8*time.Minute))
+		report, err := derive.Update(l.Context(), store, lab.Execution(), lab.Stream, false,
+			time.Now().Add(8*time.Minute))
 		require.Positive(l, report.Days)
 		require.False(l, report.Left)
 		return err

@@ -169,7 +169,7 @@ func newChooser(seed uint64) (Chooser, *rand.Rand) {
 	return p, random
 }
 
-// wandering goes on with one run for a while, and then takes any other move.
+// wandering continues one run for a while, and then makes any other move.
 type wandering struct {
 	*rand.Rand
 	stay   float64 // how likely it goes on with the same run
@@ -198,7 +198,7 @@ func (r *wandering) pick(moves []move) int {
 // move. Most faults between runs need one or two such detours only. All changes come before the second
 // run begins.
 type planned struct {
-	at     map[int]int // by step: which of the other moves; one too many begins anew
+	at     map[int]int // by step: which of the other moves; one past the last restarts
 	step   int
 	others int // how many other moves there were at the last of these steps
 }

@@ -46,7 +46,7 @@ type World struct {
 	pending   []*call // sent and not executed
 	executing sync.Mutex
 
-	late    []*call // executed later, whoever sent them
+	late    []*call // executed later, from any sender
 	current *actor  // whose turn it is
 	faults  int     // how many may still be injected
 	steps   int
@@ -111,7 +111,7 @@ func withSteadyRetries(ctx context.Context) context.Context {
 type call struct {
 	actor     *actor
 	request   *memstorage.Request
-	key       string // of the request; empty where there was no other to tell it from
+	key       string // of the request; empty if it was the only one
 	sent      time.Time
 	abandoned atomic.Bool // the run waits for it no longer
 	answer    chan reply
@@ -167,7 +167,7 @@ func (a *actor) RoundTrip(req *http.Request) (*http.Response, error) {
 	}
 }
 
-// stableKey tells requests of one run apart by what they ask for.
+// stableKey distinguishes requests of one run by what they request.
 func (c *call) stableKey() string {
 	if c.key == "" {
 		c.key = c.request.Key()
@@ -252,7 +252,7 @@ func (w *World) explore() {
 	}
 }
 
-// sweep puts aside what nobody waits for any more, and orders what is pending by who sent what,
+// sweep drops requests without a waiting sender, and orders the pending ones by sender and request,
 // never by arrival.
 func (w *World) sweep() {
 	w.mu.Lock()
