@@ -12,7 +12,7 @@ import (
 	"github.com/entraledger/entraledger/internal/ledger"
 )
 
-// The deletion that a killed purge had sent is carried out after its hours were taken back.
+// The deletion that a killed purge had sent is executed after the purge of its hours was reverted.
 func TestALateDropDoesNotComeAfterATakingBack(t *testing.T) {
 	lab.InNovember(t, func(l *lab.Lab) {
 		l.SealOctober()
@@ -38,7 +38,7 @@ func TestALateDropDoesNotComeAfterATakingBack(t *testing.T) {
 	})
 }
 
-// An hour that was never read whole is whole after a purge that was taken back.
+// An hour that was never read whole is whole after a reverted purge.
 func TestATakenBackHourIsStillInPart(t *testing.T) {
 	lab.InNovember(t, func(l *lab.Lab) {
 		l.SealOctober()

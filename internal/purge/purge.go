@@ -26,8 +26,7 @@ type Retention struct {
 // than Graph keeps a record, so that nothing that was dropped is read again.
 const LeastRetention = 35 * 24 * time.Hour
 
-// Hold keeps [From, To) of a stream, or of all, whatever the retention: somebody needs it as
-// evidence.
+// Hold keeps [From, To) of a stream, or of all, whatever the retention: it is needed as evidence.
 type Hold struct {
 	Stream   entra.Stream // empty: all
 	From, To time.Time
@@ -70,8 +69,8 @@ type Store interface {
 	// DropMonth removes a month's records first, and then what was kept beside them: lists of seals,
 	// dictionary; never an entry of the log. It can be repeated.
 	DropMonth(ctx context.Context, s entra.Stream, month time.Time) error
-	// DropQuarantined removes what has been in quarantine since before, and tells how many records
-	// there were.
+	// DropQuarantined removes what has been in quarantine since before, and returns the number of
+	// records.
 	DropQuarantined(ctx context.Context, s entra.Stream, before time.Time) (int64, error)
 	// Seals lists a stream's log in order.
 	Seals(ctx context.Context, s entra.Stream) iter.Seq2[seal.Seal, error]
@@ -141,7 +140,8 @@ func (p *Purger) plan(ctx context.Context, progress ledger.Progress, now time.Ti
 		hold, held := p.retention.held(s, month, end)
 		switch {
 		case held:
-			m.Kept = fmt.Sprintf("ARCHIVE_HOLD keeps %s to %s", hold.From.Format(time.DateOnly), hold.To.Format(time.DateOnly))
+			m.Kept = fmt.Sprintf("ARCHIVE_HOLD keeps %s to %s", hold.From.Format(time.DateOnly),
+				hold.To.Format(time.DateOnly))
 		case !past:
 			m.Kept = "it is not past its retention any more"
 		case progress.SealedTo.Before(end):
@@ -168,11 +168,10 @@ func (p *Purger) sum(ctx context.Context, m *Month, end time.Time) error {
 	return nil
 }
 
-// Run drops the months of a plan. For each hour the log gets an entry that says when it was purged,
-// by which rule and how many contents it had, and the heads outside the tables stand for it, before
-// anything is dropped: what is gone without such an entry was removed by somebody else. A month
-// whose drop was interrupted is finished, or, where a hold keeps it now, taken back. It waits for
-// the stream's lease until ctx ends.
+// Run drops the months of a plan. First the log gets an entry for each hour, with the time, the
+// rule and the number of contents, and the heads outside the tables cover it: what is gone without
+// such an entry was removed by tampering. A month whose drop was interrupted is finished, or
+// reverted if a hold keeps it now. It waits for the stream's lease until ctx ends.
 func (p *Purger) Run(ctx context.Context, by ledger.Execution, s entra.Stream, now time.Time) ([]Month, error) {
 	progress, err := p.store.Progress(ctx, s)
 	if err != nil {
@@ -200,7 +199,7 @@ func (p *Purger) Run(ctx context.Context, by ledger.Execution, s entra.Stream, n
 // quarantine drops what has been in quarantine for longer than the retention.
 func (p *Purger) quarantine(ctx context.Context, s entra.Stream, now time.Time) error {
 	if _, held := p.retention.held(s, time.Time{}, now.Add(time.Hour)); p.retention.Of(s) == 0 || held {
-		return nil // of when a record in quarantine is, nobody can say, so a hold on any time keeps them all
+		return nil // the time of a record in quarantine is unknown, so any hold keeps them all
 	}
 	_, err := p.store.DropQuarantined(ctx, s, now.Add(-p.retention.Of(s)))
 	return err
@@ -272,7 +271,7 @@ func (w *purging) drop(ctx context.Context, m *Month, first bool) error {
 	return w.commit(ctx, p, nil, nil)
 }
 
-// dropMonth drops a month if the stream is still this purge's: a drop can't be taken back.
+// dropMonth drops a month if this purge still has the stream's lease: a drop cannot be reverted.
 func (w *purging) dropMonth(ctx context.Context, month time.Time) error {
 	if w.writer.Expired() {
 		if err := w.writer.Acquire(ctx); err != nil {
@@ -327,8 +326,8 @@ func (w *purging) sweep(ctx context.Context, months []Month) error {
 	return nil
 }
 
-// mayDrop tells whether a month that is said to have been dropped was: each of its hours is purged
-// or was never held, and no hold keeps it.
+// mayDrop reports whether a month was dropped as recorded: each of its hours is purged or was never
+// held, and no hold keeps it.
 func (w *purging) mayDrop(ctx context.Context, month time.Time) (bool, error) {
 	end := month.AddDate(0, 1, 0)
 	if _, held := w.purger.retention.held(w.progress.Stream, month, end); held {
@@ -399,7 +398,7 @@ func markPurged(c *ledger.Coverage, s seal.Seal, entry int64) {
 	c.Seals++
 	c.Records, c.Versions, c.Bytes, c.StoredBytes, c.Unconfirmed, c.Unmet = 0, 0, 0, 0, 0, 0
 	c.Sum, c.HasSum = ledger.Sum{}, true
-	c.Revision++ // what was never known of it stays noted: the purge may be taken back
+	c.Revision++ // the unknown part is kept: the purge may be reverted
 	c.SealedRevision = c.Revision
 }
 

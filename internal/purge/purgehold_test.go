@@ -175,7 +175,7 @@ func saysWhatIsLeft(l *lab.Lab, cov ledger.Coverage, reason string) {
 	require.Equal(l, last.Leaves, cov.Records+cov.Versions)
 }
 
-// namesADeletedRow: a held row that somebody deletes is a finding, by its key.
+// namesADeletedRow: deleting a held row is a finding, by its key.
 func namesADeletedRow(l *lab.Lab, hour time.Time) {
 	var key string
 	for _, r := range l.Service.Rows(lab.TableOf(hour)) {
@@ -196,7 +196,7 @@ func namesADeletedRow(l *lab.Lab, hour time.Time) {
 	}
 }
 
-// TestWhatIsTakenBackIsDroppedWhenTheHoldEnds, and taken back once.
+// TestWhatIsTakenBackIsDroppedWhenTheHoldEnds, and reverted once.
 func TestWhatIsTakenBackIsDroppedWhenTheHoldEnds(t *testing.T) {
 	lab.InNovember(t, func(l *lab.Lab) {
 		contents := l.SealOctober()
@@ -243,7 +243,8 @@ func TestATakingBackThatIsKilledAtAnyWriteIsFinishedByTheNextOne(t *testing.T) {
 			v := lab.Verification(l)
 			require.True(l, v.Intact(), "killed at write %d: %v", at, v.Findings)
 			require.Empty(l, v.Purges)
-			require.Len(l, l.Hours(lab.Stream), int(p.WindowsComplete)+1, "every hour but the one that is under way is whole")
+			require.Len(l, l.Hours(lab.Stream), int(p.WindowsComplete)+1,
+				"every hour but the one that is under way is whole")
 		}
 		require.Positive(l, contents)
 	})

@@ -21,7 +21,7 @@ import (
 // endOfHours is after every hour that a ledger can have.
 var endOfHours = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// hourFacts is what the rows of the hours tell of the cursors.
+// hourFacts is what the rows of the hours prove about the cursors.
 type hourFacts struct {
 	rows    int64
 	seen    time.Time               // when a run first read any of them
@@ -105,15 +105,15 @@ func (f *hourFacts) add(c ledger.Coverage) {
 	}
 }
 
-// bridge takes hours without a row for read that lie before one that is settled: their rows were
-// taken away, which verify names.
+// bridge counts hours without a row as read if they are before a settled one: their rows were
+// deleted, which verify names.
 func (f *hourFacts) bridge() {
 	gone := slices.DeleteFunc(slices.Clone(f.missing), func(s ledger.Span) bool { return s.To.After(f.settled) })
 	f.read, f.closed = f.read.with(gone), f.closed.with(gone)
 }
 
-// cursors sets how far the stream was read. Of an hour that was read in part nothing is claimed: it
-// is read again. A backfill of which nothing is there begins anew, backfill before the frontier.
+// cursors sets how far the stream was read. An hour that was read in part is read again. A backfill
+// without any rows restarts before the tail.
 func (f *hourFacts) cursors(p *ledger.Progress, backfill time.Duration) {
 	if f.seen.IsZero() && len(f.read) == 0 {
 		return // nothing was ever committed of it
@@ -172,7 +172,7 @@ func (r *Repairer) rebuilt(ctx context.Context, found Remains, now time.Time) (p
 	if p.Quarantined, err = r.store.InQuarantine(ctx, s); err != nil {
 		return p, 0, err
 	}
-	p.SteppedAt, p.BackfilledAt, p.LastRunAt = now, now, now // nothing came later, and nobody is late yet
+	p.SteppedAt, p.BackfilledAt, p.LastRunAt = now, now, now // nothing came later, so no read is late yet
 	p.ClockOffset = now.Sub(r.machine()).Truncate(time.Second)
 	// Rows and ledger are compared before anything that is not settled is believed.
 	from := entra.Later(p.FirstHour(), p.SealedTo)
@@ -187,7 +187,7 @@ func (r *Repairer) rebuilt(ctx context.Context, found Remains, now time.Time) (p
 	return p, facts.rows, nil
 }
 
-// rebuiltLog sets how many entries the log has, and for how many of them a head stands.
+// rebuiltLog sets how many entries the log has, and how many of them a head covers.
 func (r *Repairer) rebuiltLog(ctx context.Context, p *ledger.Progress) error {
 	for s, err := range r.store.Seals(ctx, p.Stream) {
 		if err != nil {

@@ -1,4 +1,4 @@
-// Package repair makes a stream's row of progress anew from the rows of its hours and its log.
+// Package repair rebuilds a stream's row of progress from the rows of its hours and its log.
 package repair
 
 import (
@@ -31,7 +31,7 @@ type Remains struct {
 	ProgressWrong, LeaseWrong string          // why it can't be read; empty: it can, or is not there
 	Progress                  ledger.Progress // with its stream alone where it can't be read
 	Lease                     ledger.Lease    // with the time of the look alone where it can't be read
-	Revisions                 []string        // keys of the rows that bear a revision: one, as it is written
+	Revisions                 []string        // keys of the rows that have a revision: one, as it is written
 	Revision                  int64           // the highest of them
 	Seeds                     []string        // keys of rows that a repair made in the place of one that is gone
 }
@@ -67,14 +67,14 @@ func (r Remains) Wrong() (out []string) {
 	return out
 }
 
-// keeps tells whether the row of progress can be gone by: it is the one that was committed last.
+// keeps reports whether the row of progress is usable: it is the one that was committed last.
 func (r Remains) keeps() bool {
 	p := r.Progress
 	return r.HasProgress && r.ProgressWrong == "" && len(r.Revisions) == 1 && len(r.Seeds) == 0 && p.Revision > 0 &&
 		p.Revision == r.Revision
 }
 
-// Store is where a stream's row of progress can be made anew.
+// Store is where a stream's row of progress can be rebuilt.
 type Store interface {
 	ledger.LeaseStore
 	verify.Evidence
@@ -88,14 +88,14 @@ type Store interface {
 	InQuarantine(ctx context.Context, s entra.Stream) (int64, error)
 	// Remains reads what is there of a stream's progress, revision and lease.
 	Remains(ctx context.Context, s entra.Stream) (Remains, error)
-	// Rebuild commits where a Commit can't: it writes the lease, and, where they are given, the row
-	// of progress and entries of the log, in the place of whatever is there, if nobody has
-	// committed since the look (ErrMoved otherwise). It returns what is there then. Without a row
-	// of progress the stream stays closed to everybody else.
+	// Rebuild commits where a Commit cannot: it writes the lease, and, if given, the row of
+	// progress and entries of the log over what is there, unless another commit came after the read
+	// (ErrMoved). It returns what is there then. Without a row of progress the stream stays closed
+	// to all others.
 	Rebuild(ctx context.Context, l ledger.Lease, found Remains, p *ledger.Progress, seals []seal.Seal) (Remains, error)
 }
 
-// Repairer makes a stream's row of progress anew.
+// Repairer rebuilds a stream's row of progress.
 type Repairer struct {
 	store    Store
 	heads    Heads // nil: none
@@ -120,7 +120,7 @@ type Repairing struct {
 	Plan   bool // nothing is written
 
 	Wrong        []string // what was found
-	Anew         bool     // the row of progress is made anew; otherwise it is kept, and a lease is written
+	Anew         bool     // the row of progress is rebuilt; otherwise it is kept, and a lease is written
 	Revision     int64    // of the ledger when the last slice ended; 0: none was done
 	Verification verify.Verification
 	Rows         int64           // of hours
@@ -196,14 +196,15 @@ func (r *Repairer) nothing(ctx context.Context, w *Repairing, found Remains) err
 			w.Done, w.Rebuilt, w.Entry, w.Reason = true, found.Progress, last.Entry, last.What
 			return nil
 		} else if ok {
-			out.Why += fmt.Sprintf("; the last repair was on %s (entry %d of its log)", last.RepairedAt.Format(time.RFC3339),
+			out.Why += fmt.Sprintf("; the last repair was on %s (entry %d of its log)",
+				last.RepairedAt.Format(time.RFC3339),
 				last.Entry)
 		}
 	}
 	return out
 }
 
-// plan tells what a repair would do.
+// plan computes what a repair would write.
 func (r *Repairer) plan(ctx context.Context, w *Repairing, now, until time.Time) error {
 	found, err := r.store.Remains(ctx, w.Stream)
 	if err != nil {
@@ -235,8 +236,8 @@ func (r *Repairer) wrong(ctx context.Context, found Remains) (wrong []string, an
 	return wrong, anew, nil
 }
 
-// begin begins, or begins anew where somebody has committed since the last slice: what was verified
-// before was of another state of the ledger.
+// begin begins, or restarts after a commit since the last slice: what was verified before was
+// another state of the ledger.
 func (r *Repairer) begin(ctx context.Context, w *Repairing, found Remains) (err error) {
 	if found.Revision == w.Revision && w.Wrong != nil {
 		return nil
@@ -252,7 +253,7 @@ func (r *Repairer) begin(ctx context.Context, w *Repairing, found Remains) (err 
 // work does a slice under the stream's lease.
 func (r *Repairer) work(ctx context.Context, w *Repairing, h *ledger.Writer, store *repairStore, p ledger.Progress,
 	now, until time.Time) error {
-	if err := r.begin(ctx, w, store.first); err != nil || w.Done { // somebody else was quicker, or an earlier try
+	if err := r.begin(ctx, w, store.first); err != nil || w.Done { // another repair was faster, or an earlier try
 		return err
 	}
 	found := store.first
@@ -263,7 +264,7 @@ func (r *Repairer) work(ctx context.Context, w *Repairing, h *ledger.Writer, sto
 	return r.finish(ctx, w, h)
 }
 
-// verify verifies the stream as if the row that is made anew were there.
+// verify verifies the stream as if the rebuilt row were there.
 func (r *Repairer) verify(ctx context.Context, w *Repairing, found Remains, now, until time.Time) (err error) {
 	if w.Rebuilt = found.Progress; w.Anew {
 		if w.Rebuilt, w.Rows, err = r.rebuilt(ctx, found, now); err != nil {
@@ -277,7 +278,7 @@ func (r *Repairer) verify(ctx context.Context, w *Repairing, found Remains, now,
 	return w.refusal()
 }
 
-// rebuiltEvidence is the archive with a row of progress that was made anew.
+// rebuiltEvidence is the archive with a rebuilt row of progress.
 type rebuiltEvidence struct {
 	verify.Evidence
 	progress ledger.Progress
@@ -295,7 +296,7 @@ func (r *Repairer) finish(ctx context.Context, w *Repairing, h *ledger.Writer) e
 	if !w.Anew {
 		what = "a new lease was written"
 	}
-	now, err := r.clock(ctx) // verifying may have taken long
+	now, err := r.clock(ctx) // verifying may have lasted long
 	if err != nil {
 		return err
 	}
@@ -327,7 +328,7 @@ func (r *Repairer) finish(ctx context.Context, w *Repairing, h *ledger.Writer) e
 	return err
 }
 
-// revisionRows begins the keys of the rows that bear a revision.
+// revisionRows is the key prefix of the rows that have a revision.
 const revisionRows = "revision!"
 
 // mostNamed is how many findings a refusal names.
@@ -362,14 +363,16 @@ func (w *Repairing) refusal() error {
 	}
 	return &entra.Error{Code: entra.CodeTampered, Doing: "repair " + string(w.Stream),
 		Why: "the archive is not what was sealed: " + strings.Join(named, "; "),
-		Remedy: "restore what is named from a copy, or leave it closed and ask who changed it (verify names everything); " +
+		Remedy: "restore what is named from a copy, or leave it closed and ask who changed it (verify " +
+			"names everything); " +
 			"no row of progress was written"}
 }
 
-// holdsUp tells whether a finding has to be mended before a repair. What the repair makes anew does
+// holdsUp reports whether a finding has to be fixed before a repair. What the repair rebuilds does
 // not, nor what can be computed again.
 func holdsUp(f verify.Finding) bool {
-	ours := f.Table == verify.LedgerTable && (f.Row == verify.ProgressRow || strings.HasPrefix(f.Row, verify.LeaseRow) ||
+	ours := f.Table == verify.LedgerTable && (f.Row == verify.ProgressRow ||
+		strings.HasPrefix(f.Row, verify.LeaseRow) ||
 		strings.HasPrefix(f.Row, revisionRows))
 	return f.Difference.IsTampering() && f.Difference != verify.DiffDerived && !ours
 }
@@ -388,12 +391,12 @@ func textOf(f verify.Finding) string {
 // entry for the log.
 type repairStore struct {
 	Store
-	first Remains // as it was before the lease was taken
+	first Remains // as it was before the lease was acquired
 	found Remains // as it is
 	taken bool
 }
 
-// State is LeaseStore's. A lease that can't be read is nobody's.
+// State is LeaseStore's. A lease that cannot be read counts as free.
 func (s *repairStore) State(ctx context.Context, stream entra.Stream) (ledger.Progress, ledger.Lease, error) {
 	found, err := s.Remains(ctx, stream)
 	if err != nil {
@@ -420,8 +423,7 @@ func (s *repairStore) Commit(ctx context.Context, l ledger.Lease, p ledger.Progr
 	if len(seals) > 0 {
 		row = &p
 	} else {
-		// Nothing is dated before the row is written: until then it stays known what the last run
-		// vouched for.
+		// Nothing is dated before the row is written: until then the last run's commit stays known.
 		l.Base, l.Stamp = s.first.Lease.Base, s.first.Lease.Stamp
 	}
 	found, err := s.Rebuild(ctx, l, s.found, row, seals)

@@ -55,8 +55,8 @@ func TestOfTwoRepairsAtOnceOneRepairs(t *testing.T) {
 	}
 }
 
-// TestARepairBesideARun: whoever has the lease works. A run that has it writes the row anew by
-// itself; one that comes while a repair has it commits nothing.
+// TestARepairBesideARun: only the lease's owner works. A run that has it rewrites the row itself; a
+// run that comes while a repair has it commits nothing.
 func TestARepairBesideARun(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Tenant.Fill(lab.Stream, lab.Start.Add(-2*lab.Days), lab.Start.Add(lab.Days), 10*time.Minute)
@@ -79,7 +79,8 @@ func TestARepairBesideARun(t *testing.T) {
 		require.Equal(l, entra.CodeTampered, entra.CodeOf(err), "nobody gets at it meanwhile")
 		short, stop := context.WithTimeout(l.Context(), 10*time.Second)
 		defer stop()
-		err = repairer(l, l.Store).Work(short, &repair.Repairing{Stream: lab.Stream, By: lab.Execution()}, time.Now().Add(time.Minute))
+		err = repairer(l, l.Store).Work(short, &repair.Repairing{Stream: lab.Stream, By: lab.Execution()},
+			time.Now().Add(time.Minute))
 		require.ErrorContains(l, err, "a test has it (execution "+held.By.ID)
 		require.NoError(l, repairer(l, l.Store).Work(l.Context(), held, time.Now().Add(time.Minute)))
 		require.True(l, held.Done)
@@ -112,7 +113,8 @@ func TestARepairThatIsKilledAtAnyRequestIsDoneByTheNext(t *testing.T) {
 						time.Sleep(ledger.LeaseLength)
 						_, again := repairs(l, l.Store)
 						if again != nil { // the first one was past its commit
-							require.Equal(l, entra.CodeConflict, entra.CodeOf(again), "%d %v: %v, then %v", at, carriedOut, err, again)
+							require.Equal(l, entra.CodeConflict, entra.CodeOf(again), "%d %v: %v, then %v", at,
+								carriedOut, err, again)
 							require.ErrorContains(l, again, "the last repair was on")
 						}
 						l.Progress(lab.Stream)
@@ -153,7 +155,7 @@ func TestARepairWhoseAnswersAreLostIsCarriedOutOnce(t *testing.T) {
 	}
 }
 
-// TestARepairGoesOnWhereItsLastSliceEnded: and begins anew where somebody committed in between.
+// TestARepairGoesOnWhereItsLastSliceEnded: and restarts after a commit in between.
 func TestARepairGoesOnWhereItsLastSliceEnded(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		journeys()[0].begin(l)
@@ -162,7 +164,8 @@ func TestARepairGoesOnWhereItsLastSliceEnded(t *testing.T) {
 			w, slices := &repair.Repairing{Stream: lab.Stream, By: lab.Execution(), Plan: plan}, 0
 			for ; !w.Done; slices++ {
 				hours := w.Verification.Windows
-				require.NoError(l, repairer(l, slowEvidence{l.Store}).Work(l.Context(), w, time.Now().Add(20*time.Second)))
+				require.NoError(l, repairer(l, slowEvidence{l.Store}).Work(l.Context(), w,
+					time.Now().Add(20*time.Second)))
 				require.Greater(l, w.Verification.Windows, hours)
 				time.Sleep(5 * time.Second)
 			}
@@ -183,17 +186,20 @@ func TestARepairGoesOnWhereItsLastSliceEnded(t *testing.T) {
 	})
 }
 
-// slowEvidence takes ten seconds for each day.
+// slowEvidence needs ten seconds for each day.
 type slowEvidence struct{ *tablestest.Store }
 
-func (s slowEvidence) Inspect(ctx context.Context, stream entra.Stream, from, to time.Time) iter.Seq2[verify.Inspected, error] {
+func (s slowEvidence) Inspect(
+	ctx context.Context, stream entra.Stream, from, to time.Time,
+) iter.Seq2[verify.Inspected, error] {
 	time.Sleep(10 * time.Second)
 	return s.Store.Inspect(ctx, stream, from, to)
 }
 
 // losing is a store that hears no first answer to a write.
 func losing(l *lab.Lab) *tablestest.Store {
-	store, err := tablestest.New(tables.Config{ConnectionString: l.Service.ConnectionString(), HTTP: &http.Client{Transport: &deaf{Wire: &lab.Wire{Service: l.Service}}}})
+	store, err := tablestest.New(tables.Config{ConnectionString: l.Service.ConnectionString(),
+		HTTP: &http.Client{Transport: &deaf{Wire: &lab.Wire{Service: l.Service}}}})
 	require.NoError(l, err)
 	return store
 }

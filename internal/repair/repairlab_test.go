@@ -34,7 +34,7 @@ func remove(l *lab.Lab, key string) {
 	require.NoError(l, err)
 }
 
-// revision is the key of the row that bears the stream's revision.
+// revision is the key of the row that has the stream's revision.
 func revision(l *lab.Lab) string { return fmt.Sprint("revision!", l.Progress(lab.Stream).Revision) }
 
 // harm is something that is done to the rows by which a ledger is written.
@@ -75,10 +75,11 @@ func harms() []harm {
 			func(l *lab.Lab) { remove(l, revision(l)); remove(l, "progress") }},
 		{"progress, revision and lease are gone", "row progress is not there",
 			func(l *lab.Lab) { remove(l, revision(l)); remove(l, "progress"); remove(l, "lease") }},
-		{"progress is gone and the lease is garbage", "row lease: it is not what Entra Ledger writes", func(l *lab.Lab) {
-			remove(l, "progress")
-			l.Put(l.Read(lab.Stream, "lease").With("Fence", "garbage"))
-		}},
+		{"progress is gone and the lease is garbage", "row lease: it is not what Entra Ledger writes",
+			func(l *lab.Lab) {
+				remove(l, "progress")
+				l.Put(l.Read(lab.Stream, "lease").With("Fence", "garbage"))
+			}},
 	}
 }
 
@@ -88,7 +89,7 @@ type journey struct {
 	begin   func(l *lab.Lab)
 	goOn    func(l *lab.Lab)
 	partial bool // the backfill is not over: its cursor goes back to a whole hour
-	more    bool // what is made anew leads to more than what was there
+	more    bool // the rebuilt row leads to more than what was there
 }
 
 func every(l *lab.Lab, step, whole time.Duration) { everyOf(l, l.Tenant, step, whole) }
@@ -129,8 +130,9 @@ func journeys() []journey {
 			settled(l)
 			time.Sleep(50 * lab.Days)
 			every(l, 10*time.Minute, time.Hour)
-			months, err := purge.New(l.Store, l.Store, l.Heads, purge.Retention{Default: purge.LeastRetention}).Run(l.Context(),
-				lab.Execution(), lab.Stream, time.Now())
+			months, err := purge.New(l.Store, l.Store, l.Heads, purge.Retention{Default: purge.LeastRetention}).
+				Run(l.Context(),
+					lab.Execution(), lab.Stream, time.Now())
 			require.NoError(l, err)
 			require.True(l, months[0].Dropped)
 		}},
@@ -150,7 +152,8 @@ func journeys() []journey {
 		}},
 	}
 	for _, pages := range []int64{1, 2, 5, 12, 20, 26} {
-		out = append(out, journey{name: fmt.Sprintf("the first run ends after %d pages", pages), goOn: goOn, partial: true,
+		out = append(out, journey{name: fmt.Sprintf("the first run ends after %d pages", pages), goOn: goOn,
+			partial: true,
 			begin: func(l *lab.Lab) {
 				l.Tenant.PageSize = 10
 				l.Tenant.Fill(lab.Stream, lab.Start.Add(-2*lab.Days), lab.Start.Add(3*lab.Days), 12*time.Minute)

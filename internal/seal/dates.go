@@ -9,11 +9,11 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// The second version of a leaf covers when a content was there, too: it is SHA-256(0x00 || hash of
-// the record || DatesAt). Its tree stands beside that of the first version, over the same contents
-// in the same order, so that every proof of before stays what it is.
+// The second version of a leaf also covers when a content was there: it is SHA-256(0x00 || hash of
+// the record || DatesAt). Its tree is separate from that of the first version, over the same
+// contents in the same order, so that every earlier proof stays valid.
 
-// datesFormat is how a date stands in a leaf: in UTC, whole ticks.
+// datesFormat is the format of a date in a leaf: in UTC, whole ticks.
 const datesFormat = "2006-01-02T15:04:05.0000000Z"
 
 // DatesAt says when the content was first seen, and in which spells it was its record's current one

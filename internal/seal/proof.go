@@ -59,7 +59,8 @@ func Prove(log Log, head Head, s Seal, sealed []Leaf, raw []byte, hash entra.Has
 	if err != nil {
 		return Proof{}, fmt.Errorf("prove a seal: %w", err)
 	}
-	p := Proof{RecordText: string(raw), RecordHash: hexOf(hash), Leaf: int64(at), Seal: string(s.Text()), Entry: s.Number, Head: string(head.Text()),
+	p := Proof{RecordText: string(raw), RecordHash: hexOf(hash), Leaf: int64(at), Seal: string(s.Text()),
+		Entry: s.Number, Head: string(head.Text()),
 		WindowProof: []string{}, LogProof: []string{}}
 	for _, h := range inWindow {
 		p.WindowProof = append(p.WindowProof, base64Of(h))
@@ -80,9 +81,9 @@ func Prove(log Log, head Head, s Seal, sealed []Leaf, raw []byte, hash entra.Has
 	return p, nil
 }
 
-// Check tells whether a proof holds: the record's bytes have the hash, the hash is a leaf of the seal's tree, the seal an
-// entry of the log with the head. trusted is a head that the checker has from elsewhere, the write-once blob for one; nil
-// where only the proof's own is at hand.
+// Check reports whether a proof holds: the record's bytes have the hash, the hash is a leaf of the
+// seal's tree, the seal an entry of the log with the head. trusted is a head that the checker has
+// from elsewhere, for example the write-once blob; nil if only the proof's own is available.
 func Check(p Proof, trusted *Head) (Seal, error) {
 	hash := entra.HashOf([]byte(p.RecordText))
 	if hexOf(hash) != p.RecordHash {
@@ -98,7 +99,8 @@ func Check(p Proof, trusted *Head) (Seal, error) {
 		return s, err
 	}
 	if err := tlog.CheckRecord(inWindow, s.Leaves, s.Root, p.Leaf, tlog.RecordHash(hash[:])); err != nil {
-		return s, fmt.Errorf("check the record: it is not leaf %d of the %d that were sealed: %w", p.Leaf, s.Leaves, err)
+		return s, fmt.Errorf("check the record: it is not leaf %d of the %d that were sealed: %w", p.Leaf, s.Leaves,
+			err)
 	}
 	if err := p.checkDates(s, hash); err != nil {
 		return s, err
@@ -113,14 +115,15 @@ func Check(p Proof, trusted *Head) (Seal, error) {
 	return s, p.checkLog(s, trusted)
 }
 
-// checkLog tells whether the seal is the log's entry at the head.
+// checkLog reports whether the seal is the log's entry at the head.
 func (p Proof) checkLog(s Seal, trusted *Head) error {
 	head, err := ParseHead([]byte(p.Head))
 	if err != nil {
 		return err
 	}
 	if trusted != nil && *trusted != head {
-		return fmt.Errorf("check the head: the proof is for %s of size %d with root %s, the head given is of %s, size %d, root %s",
+		return fmt.Errorf("check the head: the proof is for %s of size %d with root %s, the head given is of "+
+			"%s, size %d, root %s",
 			head.Stream, head.Size, head.Root, trusted.Stream, trusted.Size, trusted.Root)
 	}
 	if head.Stream != s.Stream {
@@ -136,8 +139,8 @@ func (p Proof) checkLog(s Seal, trusted *Head) error {
 	return nil
 }
 
-// checkDates tells whether the dates of a proof are those that were sealed. A proof without them
-// says nothing of when the record was there.
+// checkDates reports whether the dates of a proof are those that were sealed. A proof without them
+// does not prove when the record was there.
 func (p Proof) checkDates(s Seal, hash entra.Hash) error {
 	if p.Dates == "" && len(p.DatesProof) == 0 {
 		return nil

@@ -1,6 +1,7 @@
-// Package seal makes later changes of the archive evident. The records of a window are the leaves of a Merkle tree
-// (RFC 6962); its root stands in a Seal. The seals of a stream are the leaves of a second tree, the stream's log, which only
-// grows; its Head stands for everything that was ever sealed. Nothing here reads or writes anything.
+// Package seal makes later changes of the archive evident. The records of a window are the leaves
+// of a Merkle tree (RFC 6962); its root is in a Seal. The seals of a stream are the leaves of a
+// second tree, the stream's log, which only grows; its Head covers everything that was ever sealed.
+// Nothing here reads or writes anything.
 package seal
 
 import (
@@ -23,13 +24,13 @@ import (
 
 // Leaf is what the archive has stored of one content of a record.
 type Leaf struct {
-	Key        string // of the record's row; earlier contents bear their record's key too
+	Key        string // of the record's row; earlier contents have their record's key too
 	Hash       entra.Hash
 	FirstSeen  time.Time
-	Superseded time.Time // when a later content took its place; zero: it is the current one
+	Superseded time.Time // when a later content replaced it; zero: it is the current one
 
-	// A content that came back after another had taken its place: when it did last, and its spells
-	// before that. Came is zero for a content that never did: it is there since FirstSeen.
+	// A content that came back after another had replaced it: when it last came back, and its
+	// spells before that. Came is zero for one that never did: it is there since FirstSeen.
 	Came   time.Time
 	Spells []Spell
 }
@@ -45,7 +46,7 @@ func (l Leaf) Since() time.Time {
 	return l.Came
 }
 
-// currentAt tells whether the content was its record's current one at a time.
+// currentAt reports whether the content was its record's current one at a time.
 func (l Leaf) currentAt(at time.Time) bool {
 	if !l.Since().After(at) {
 		return l.Superseded.IsZero() || l.Superseded.After(at)
@@ -72,8 +73,8 @@ func LeavesAt(leaves []Leaf, at time.Time) []Leaf {
 		if c := cmp.Compare(a.Key, b.Key); c != 0 {
 			return c
 		}
-		// A content that came back after another one had replaced it bears its first date: of two that could be the
-		// current one, the one seen later is.
+		// A content that came back after another one had replaced it has its first date: of two
+		// that could be the current one, the one seen later is.
 		if a.Superseded.IsZero() != b.Superseded.IsZero() {
 			if a.Superseded.IsZero() {
 				return -1
@@ -162,17 +163,18 @@ type Seal struct {
 
 const sealTitle = "Entra Ledger seal"
 
-// Text is the entry as it stands in the log: seven lines. The log's leaf is SHA-256(0x00 || text).
+// Text is the entry's text in the log: seven lines. The log's leaf is SHA-256(0x00 || text).
 func (s Seal) Text() []byte {
-	return fmt.Appendf(nil, "%s\n%s\n%s\n%d\n%s\n%s\n%s\n", sealTitle, s.Stream, s.Start.UTC().Format(entra.HourFormat), s.Leaves, s.Root,
+	return fmt.Appendf(nil, "%s\n%s\n%s\n%d\n%s\n%s\n%s\n", sealTitle, s.Stream, s.Start.UTC().Format(entra.HourFormat),
+		s.Leaves, s.Root,
 		s.SealedAt.UTC().Format(time.RFC3339Nano), s.Remark())
 }
 
 // datesMark begins the part of a remark that has the root of the dates' tree.
 const datesMark = "dates "
 
-// Remark is the last line of an entry: the reason, and behind it the root of the dates' tree. It
-// stands there so that a version that knows no dates reads and checks the entry as any other.
+// Remark is the last line of an entry: the reason, followed by the root of the dates' tree. A
+// version without dates can thus read and check the entry like any other.
 func (s Seal) Remark() string {
 	reason := strings.Join(strings.Fields(s.Reason), " ")
 	switch {
@@ -184,7 +186,7 @@ func (s Seal) Remark() string {
 	return reason + "; " + datesMark + s.Dates.String()
 }
 
-// SetRemark takes a remark apart.
+// SetRemark parses a remark.
 func (s *Seal) SetRemark(remark string) {
 	s.Reason, s.Dates, s.Dated = remark, tlog.Hash{}, false
 	reason, root := "", remark
@@ -246,7 +248,8 @@ func (h hashes) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 			return nil, err
 		}
 		if level >= len(entry.Stored) {
-			return nil, fmt.Errorf("read the log of %s: entry %d has %d hashes, and its number asks for more", entry.Stream, entry.Number, len(entry.Stored))
+			return nil, fmt.Errorf("read the log of %s: entry %d has %d hashes, and its number asks for more",
+				entry.Stream, entry.Number, len(entry.Stored))
 		}
 		out[i] = entry.Stored[level]
 	}
@@ -261,7 +264,7 @@ func Append(log Log, number int64, s Seal) (Seal, error) {
 	return s, err
 }
 
-// Head stands for the first Size entries of a stream's log.
+// Head covers the first Size entries of a stream's log.
 type Head struct {
 	Stream entra.Stream
 	Size   int64
@@ -311,7 +314,7 @@ func EncodeHashes(list []tlog.Hash) []byte {
 	return out
 }
 
-// DecodeHashes takes them apart.
+// DecodeHashes splits them.
 func DecodeHashes(b []byte) ([]tlog.Hash, error) {
 	if len(b)%tlog.HashSize != 0 {
 		return nil, fmt.Errorf("read hashes: %d bytes are no whole number of them", len(b))
@@ -323,6 +326,6 @@ func DecodeHashes(b []byte) ([]tlog.Hash, error) {
 	return out, nil
 }
 
-// base64Of and hexOf are how hashes stand in a Proof.
+// base64Of and hexOf encode hashes in a Proof.
 func base64Of(h tlog.Hash) string { return base64.StdEncoding.EncodeToString(h[:]) }
 func hexOf(h entra.Hash) string   { return hex.EncodeToString(h[:]) }

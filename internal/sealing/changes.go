@@ -10,10 +10,10 @@ import (
 // change is what an execution has done to a window since it was sealed last.
 type change struct {
 	added ledger.Sum // over the contents that it has stored
-	asked bool       // it has counted the window anew, against all that Graph has of it
+	asked bool       // it has recounted the window, against all that Graph has of it
 }
 
-// Changed notes what the execution does to a window. asked: it has counted the window anew, against
+// Changed records the execution's change of a window. asked: it has recounted the window, against
 // all that Graph has of it.
 func (s *Sealer) Changed(was, now ledger.Coverage, asked bool) {
 	c := s.changed[now.Start]
@@ -26,11 +26,11 @@ func (s *Sealer) Changed(was, now ledger.Coverage, asked bool) {
 	s.changed[now.Start] = c
 }
 
-// HasChanges tells whether the execution has changed a window since it was sealed last.
+// HasChanges reports whether the execution has changed a window since it was sealed last.
 func (s *Sealer) HasChanges() bool { return len(s.changed) > 0 }
 
-// explains tells whether what a window holds is what its last seal lists and what this execution
-// has stored since, or was held against Graph.
+// explains reports whether the content of a window is what its last seal lists and what this
+// execution has stored since, or was compared with Graph.
 func (s *Sealer) explains(hour time.Time, before *SealedBefore, leaves []seal.Leaf) bool {
 	c, ok := s.changed[hour]
 	if !ok || c.asked {

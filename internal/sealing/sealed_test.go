@@ -28,7 +28,8 @@ func TestAnHourIsSealedWhenItWasRead(t *testing.T) {
 		hour := entra.FloorHour(lab.Start).Add(2 * time.Hour)
 		l.Runs(5*time.Minute, hour.Add(70*time.Minute+time.Second))
 		cov := l.HourAt(hour)
-		require.Equal(l, []any{ledger.WindowComplete, int64(1), ledger.WindowSealed}, []any{cov.State, cov.Seals, cov.Word()})
+		require.Equal(l, []any{ledger.WindowComplete, int64(1), ledger.WindowSealed},
+			[]any{cov.State, cov.Seals, cov.Word()})
 		s := l.Entry(cov)
 		require.True(l, s.Dated)
 		require.EqualValues(l, 3, s.Leaves)
@@ -41,7 +42,8 @@ func TestAnHourIsSealedWhenItWasRead(t *testing.T) {
 		seals := p.Seals
 		l.Runs(time.Hour, hour.Add(27*time.Hour))
 		cov = l.HourAt(hour)
-		require.Equal(l, []any{ledger.WindowSealed, int64(1), ledger.WindowSettled}, []any{cov.State, cov.Seals, cov.Word()})
+		require.Equal(l, []any{ledger.WindowSealed, int64(1), ledger.WindowSettled},
+			[]any{cov.State, cov.Seals, cov.Word()})
 		require.LessOrEqual(l, l.Progress(lab.Stream).Seals-seals, int64(28), "an entry an hour")
 		require.Empty(l, lab.Tampering(l.Findings()))
 		l.CheckClaims(lab.Stream)
@@ -61,7 +63,8 @@ func TestWhatALaterPassAddsIsSealedWithTheReason(t *testing.T) {
 		l.Tenant.Add(lab.Stream, "late", hour.Add(6*time.Minute), "A")
 		l.Runs(5*time.Minute, hour.Add(4*time.Hour+11*time.Minute))
 		cov := l.HourAt(hour)
-		require.Equal(l, []any{ledger.WindowComplete, int64(2), ledger.WindowSealed}, []any{cov.State, cov.Seals, cov.Word()})
+		require.Equal(l, []any{ledger.WindowComplete, int64(2), ledger.WindowSealed},
+			[]any{cov.State, cov.Seals, cov.Word()})
 		again := l.Entry(cov)
 		require.Equal(l, "1 new and 1 changed records came after the seal", again.Reason)
 		require.Equal(l, first.Leaves+2, again.Leaves)
@@ -96,7 +99,8 @@ func listsAre(l *lab.Lab, s seal.Seal, list ledger.KeptList) {
 	then := seal.LeavesAt(leaves[s.Start], s.SealedAt)
 	require.Len(l, list.Leaves, len(then))
 	for i, leaf := range then {
-		require.Equal(l, ledger.KeptLeaf{Key: leaf.Key, Hash: [ledger.VersionHashBytes]byte(leaf.Hash[:])}, list.Leaves[i], i)
+		require.Equal(l, ledger.KeptLeaf{Key: leaf.Key, Hash: [ledger.VersionHashBytes]byte(leaf.Hash[:])},
+			list.Leaves[i], i)
 		require.Equal(l, leaf.DatesAt(s.SealedAt), list.Dates[i], i)
 	}
 }
@@ -114,7 +118,8 @@ func TestListsThatGoOnFromEachOtherAreTheWholeOnes(t *testing.T) {
 			}
 			l.Tenant.Add(lab.Stream, fmt.Sprint("late-", n), hour.Add(time.Duration(3*n)*time.Minute+time.Second), "A")
 			time.Sleep(time.Hour)
-			_, err := l.Collector(l.Store, l.Tenant).Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, hour,
+			_, err := l.Collector(l.Store, l.Tenant).Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream},
+				hour,
 				hour.Add(time.Hour), lab.Budget)
 			require.NoError(l, err)
 			all = append(all, l.Entry(l.HourAt(hour)))
@@ -130,8 +135,8 @@ func TestListsThatGoOnFromEachOtherAreTheWholeOnes(t *testing.T) {
 	})
 }
 
-// TestAnHourThatChangedUnseenIsAskedForBeforeItIsSealedAgain: whoever can write the tables can make
-// rows, ledger and totals agree, so that they do tells nothing.
+// TestAnHourThatChangedUnseenIsAskedForBeforeItIsSealedAgain: an attacker who can write the tables
+// can make rows, ledger and totals agree, so their agreement proves nothing.
 func TestAnHourThatChangedUnseenIsAskedForBeforeItIsSealedAgain(t *testing.T) {
 	for _, state := range []ledger.WindowState{ledger.WindowComplete, ledger.WindowReopened} {
 		t.Run(string(state), func(t *testing.T) {
@@ -153,7 +158,9 @@ func TestAnHourThatChangedUnseenIsAskedForBeforeItIsSealedAgain(t *testing.T) {
 				require.Contains(l, l.Entry(cov).Reason, "1 that two reads of the whole hour did not meet")
 				found := lab.Tampering(l.Findings())
 				require.True(l, slices.ContainsFunc(found,
-					func(f verify.Finding) bool { return f.Difference == verify.DiffAdded && f.Hour.Equal(hour) }), "%v", found)
+					func(f verify.Finding) bool {
+						return f.Difference == verify.DiffAdded && f.Hour.Equal(hour)
+					}), "%v", found)
 			})
 		})
 	}
@@ -168,7 +175,8 @@ func forgeConsistently(l *lab.Lab, rec entra.Record, state ledger.WindowState) {
 	now.State, now.Reason = state, "1 new and 0 changed records came after the seal"
 	has, err := l.Store.Count(l.Context(), w)
 	require.NoError(l, err)
-	p.Records, p.Bytes, p.StoredBytes = p.Records+1, p.Bytes+has.Bytes-now.Bytes, p.StoredBytes+has.StoredBytes-now.StoredBytes
+	p.Records, p.Bytes, p.StoredBytes = p.Records+1, p.Bytes+has.Bytes-now.Bytes, p.StoredBytes+
+		has.StoredBytes-now.StoredBytes
 	p.Unsealed, p.UnsealedFrom, p.UnsealedTo = 1, w.Start, w.End()
 	if state == ledger.WindowReopened {
 		p.Reopened, p.ReopenedFrom = 1, w.Start
@@ -194,8 +202,9 @@ func TestAnHourThatWasTamperedWithHoldsUpNoOther(t *testing.T) {
 				altered = row.Key
 			}
 		}
-		body, err := json.Marshal(aztables.EDMEntity{Entity: aztables.Entity{PartitionKey: hour.Format(entra.HourFormat),
-			RowKey: altered},
+		body, err := json.Marshal(aztables.EDMEntity{
+			Entity: aztables.Entity{PartitionKey: hour.Format(entra.HourFormat),
+				RowKey: altered},
 			Properties: map[string]any{"Hash": aztables.EDMBinary(make([]byte, 32))}})
 		require.NoError(l, err)
 		_, err = l.Hand(lab.TableOf(hour)).UpdateEntity(l.Context(), body,
@@ -234,7 +243,8 @@ func TestAnHourThatIsLostInPartIsSealedAsFarAsItWasRead(t *testing.T) {
 		p := l.Progress(lab.Stream)
 		require.Equal(l, int64(1), p.Lost)
 		cov := l.HourAt(p.LostFrom)
-		require.Equal(l, []any{ledger.WindowPartial, int64(1), ledger.WindowSealed}, []any{cov.State, cov.Seals, cov.Word()})
+		require.Equal(l, []any{ledger.WindowPartial, int64(1), ledger.WindowSealed},
+			[]any{cov.State, cov.Seals, cov.Word()})
 		require.Contains(l, l.Entry(cov).Reason, "nothing is known of it from "+cov.LostFrom.Format(time.RFC3339))
 		require.Empty(l, lab.Tampering(l.Findings()))
 	})

@@ -1,5 +1,5 @@
-// Package sealing fixes what an hour holds by an entry of its stream's log, and puts the log's head
-// where whoever writes the tables can't change it.
+// Package sealing fixes the content of an hour by an entry of its stream's log, and stores the
+// log's head where a writer of the tables cannot change it.
 package sealing
 
 import (
@@ -163,9 +163,9 @@ func (s *Sealer) sealRows(ctx context.Context, rows []ledger.Coverage) error {
 	return nil
 }
 
-// add seals a window. One whose rows are not what the ledger counts, or that was sealed before and
-// changed and this run does not know why, is not sealed but in doubt from then on: Graph is asked
-// for it. One that was tampered with stays as it is, and everything else goes on.
+// add seals a window. If the rows differ from the ledger's count, or a sealed window changed
+// without a change by this run, it becomes in doubt instead: Graph is queried for it. A window that
+// was tampered with stays as it is, and the run continues.
 func (b *sealBatch) add(ctx context.Context, was ledger.Coverage, leaves []seal.Leaf) error {
 	s, now := b.sealer, was
 	before, err := s.lastSeal(b.log, was, leaves)
@@ -240,9 +240,9 @@ func Append(log *Log, number int64, s seal.Seal, leaves []seal.Leaf, before *Sea
 	return s, SealedList{Seal: s, Leaves: sealed, Before: before}, err
 }
 
-// lastSeal is a window's last seal; nil where it has none, or one that vouches for nothing. It is
-// an error with entra.CodeTampered where what was sealed is not there any more: to seal the window
-// again would cover up what was done to it.
+// lastSeal is a window's last seal; nil if it has none, or one that covers nothing. It fails with
+// entra.CodeTampered if sealed content is missing: sealing the window again would hide the
+// tampering.
 func (s *Sealer) lastSeal(log *Log, cov ledger.Coverage, leaves []seal.Leaf) (*SealedBefore, error) {
 	if cov.Seals == 0 {
 		return nil, nil
@@ -258,17 +258,18 @@ func (s *Sealer) lastSeal(log *Log, cov ledger.Coverage, leaves []seal.Leaf) (*S
 	return &SealedBefore{Seal: last, Leaves: members, Times: cov.Seals}, nil
 }
 
-// is tells whether a seal is of what a window holds now.
+// is reports whether a seal matches the window's content now.
 func (b *SealedBefore) is(cov *ledger.Coverage, leaves []seal.Leaf, now time.Time) bool {
-	if b == nil || len(b.Leaves) != len(leaves) || !strings.HasSuffix(b.Seal.Reason, cov.Known()) || cov.Known() == "" &&
-		ledger.NamesUnknown(b.Seal.Reason) {
+	if b == nil || len(b.Leaves) != len(leaves) || !strings.HasSuffix(b.Seal.Reason, cov.Known()) ||
+		cov.Known() == "" &&
+			ledger.NamesUnknown(b.Seal.Reason) {
 		return false
 	}
 	then := seal.LeavesAt(leaves, now)
 	return seal.Root(then) == b.Seal.Root && (!b.Seal.Dated || seal.DatesRoot(then, now) == b.Seal.Dates)
 }
 
-// leavesOf reads what is stored of windows; those that follow each other take one query.
+// leavesOf reads what is stored of windows; consecutive windows need one query.
 func (s *Sealer) leavesOf(ctx context.Context, rows []ledger.Coverage) (map[time.Time][]seal.Leaf, error) {
 	out := make(map[time.Time][]seal.Leaf)
 	for i := 0; i < len(rows); {

@@ -8,10 +8,9 @@ import (
 	"github.com/entraledger/entraledger/internal/ledger"
 )
 
-// MarkSettled marks windows up to limit that have had their last pass, as far as all before them
-// have, as many as fit a commit. It does not go beyond an hour in doubt, or one that is not sealed
-// as it is. once are windows that have to be read again before that, because they were read a
-// single time; done tells that none is left.
+// MarkSettled marks windows up to limit after their last pass, in order and as many as fit a
+// commit. It stops at an hour in doubt, or one without a current seal. once are windows that have
+// to be read again before that, because they were read a single time; done: none is left.
 func (s *Sealer) MarkSettled(ctx context.Context, limit time.Time) (once []ledger.Coverage, done bool, _ error) {
 	if s.writer.Yields() {
 		return nil, false, ledger.ErrYielded
@@ -66,7 +65,7 @@ func (s *Sealer) unsettled(ctx context.Context, limit time.Time) (dueRows, error
 			break
 		}
 		if cov.State != ledger.WindowComplete && !(cov.State == ledger.WindowPartial && cov.InPart()) {
-			continue // a lost window holds nothing to vouch for
+			continue // a lost window has nothing to seal
 		}
 		if due.rows = append(due.rows, cov); len(due.rows) == ledger.MaxCommit {
 			due.to = cov.End()

@@ -18,9 +18,9 @@ type Store interface {
 	// Leaves lists what is stored of the windows of [from, to), by their start, in no particular
 	// order.
 	Leaves(ctx context.Context, s entra.Stream, from, to time.Time) (map[time.Time][]seal.Leaf, error)
-	// KeepLeaves keeps, beside seals of one stream, what they list: it tells a seal's members, and
-	// names a record that is altered or missing later. What another execution keeps of an entry
-	// with the same number does not touch it.
+	// KeepLeaves stores, beside seals of one stream, what they list: the members of a seal, and the
+	// name of a record that is altered or missing later. It does not overwrite another execution's
+	// list for an entry with the same number.
 	KeepLeaves(ctx context.Context, lists []SealedList) error
 }
 
@@ -41,7 +41,7 @@ type SealedBefore struct {
 	Times  int64
 }
 
-// HeadWriter keeps the heads of the logs where whoever can write the tables can't rewrite them.
+// HeadWriter stores the heads of the logs where a writer of the tables cannot rewrite them.
 type HeadWriter interface {
 	// PutHead writes a head once. One of the same stream and size that says otherwise gives an error
 	// with entra.CodeTampered.

@@ -51,7 +51,8 @@ func fullRows(l *lab.Lab) (keys []string) {
 	full(reflect.ValueOf(&c).Elem(), &n)
 	full(reflect.ValueOf(&lease).Elem(), &n)
 	p.Stream, p.Revision, p.ClockOffset = lab.Stream, 0, time.Hour
-	p.Begin, p.Backfilled, p.FrontierBegin, p.Watermark = lab.Start, lab.Start.Add(time.Hour), lab.Start.Add(2*time.Hour), lab.Start.Add(3*time.Hour)
+	p.Begin, p.Backfilled, p.FrontierBegin, p.Watermark = lab.Start, lab.Start.Add(time.Hour),
+		lab.Start.Add(2*time.Hour), lab.Start.Add(3*time.Hour)
 	p.Passed.Set(3*time.Hour, lab.Start, nil)
 	p.Lateness[1] = 7
 	p.Suspects = []ledger.Suspect{{From: lab.Start, To: lab.Start, Committed: lab.Start, Next: lab.Start,
@@ -123,7 +124,8 @@ func TestEveryColumnOfTheLedgerThatIsOfAWrongKindIsNamed(t *testing.T) {
 					for _, err := range readAll(l, key) {
 						require.Error(l, err, "%s of %s is %v", name, key, value)
 						require.Equal(l, entra.CodeTampered, entra.CodeOf(err), "%v", err)
-						require.ErrorContains(l, err, fmt.Sprintf("read row %s of table coverage, partition %s", key, lab.Stream),
+						require.ErrorContains(l, err, fmt.Sprintf("read row %s of table coverage, partition %s", key,
+							lab.Stream),
 							"%s is %v", name, value)
 					}
 				}
@@ -137,7 +139,7 @@ func TestEveryColumnOfTheLedgerThatIsOfAWrongKindIsNamed(t *testing.T) {
 // damage is one thing that is done to a row.
 type damage struct {
 	name string
-	row  lab.Entity // in its place; nil: the row is taken away
+	row  lab.Entity // in its place; nil: the row is deleted
 }
 
 // damages of a row: missing, empty, another stream's, and, if asked for, each column left out, and
@@ -169,7 +171,8 @@ func damages(l *lab.Lab, key string, columns bool) []damage {
 func TestARowOfTheLedgerThatIsMissingOrGarbageStopsOnlyItsStream(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		restore := l.SealedTwo()
-		sealed, due := lab.Start.Add(-5*time.Hour).Format(entra.HourFormat), time.Now().Add(-4*time.Hour).UTC().Format(entra.HourFormat)
+		sealed, due := lab.Start.Add(-5*time.Hour).Format(entra.HourFormat),
+			time.Now().Add(-4*time.Hour).UTC().Format(entra.HourFormat)
 		for _, key := range []string{"progress", "lease", sealed, due,
 			fmt.Sprintf("seal!%010d", l.Progress(lab.Stream).Seals-1)} {
 			for _, d := range damages(l, key, key != sealed) {
@@ -202,7 +205,8 @@ func damaged(l *lab.Lab, key string, d damage) {
 		require.Equal(l, d.name != "another stream's", strings.Contains(l.Logged.String(), "lease row was not there"))
 	case key == "progress" || key == "lease":
 		require.Equal(l, entra.CodeTampered, entra.CodeOf(err), "%s of %s: %v", d.name, key, err)
-		require.ErrorContains(l, err, "read row "+key+" of table coverage, partition signIns.interactiveUser", "%s of %s",
+		require.ErrorContains(l, err, "read row "+key+" of table coverage, partition signIns.interactiveUser",
+			"%s of %s",
 			d.name, key)
 	default:
 		require.Contains(l, fmt.Sprint(err, verifies(l), l.Logged.String()),

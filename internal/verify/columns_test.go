@@ -15,8 +15,8 @@ import (
 	"github.com/entraledger/entraledger/internal/verify"
 )
 
-// TestAColumnThatWasTakenAwayIsNamed: a search by it would find nothing, and nobody would know why.
-// Where the hour's rows were written before there was the column, it may be absent.
+// TestAColumnThatWasTakenAwayIsNamed: a search by it would find nothing, without any reason given.
+// If the hour's rows were written before the column existed, it may be absent.
 func TestAColumnThatWasTakenAwayIsNamed(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		at := lab.Start.Add(-5 * time.Hour)
@@ -41,7 +41,8 @@ func TestAColumnThatWasTakenAwayIsNamed(t *testing.T) {
 		delete(row, "ClientAppUsed")
 		body, err := json.Marshal(row)
 		require.NoError(l, err)
-		_, err = table.UpsertEntity(l.Context(), body, &aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeReplace})
+		_, err = table.UpsertEntity(l.Context(), body,
+			&aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeReplace})
 		require.NoError(l, err)
 		findings, _ = lab.Verify(l.T, l.Store, l.Heads)
 		require.Len(l, lab.Tampering(findings), 1)

@@ -42,7 +42,7 @@ type Beside interface {
 // Inspected is one content of a record as its rows are now.
 type Inspected struct {
 	seal.Leaf
-	Hour    time.Time // of the window that it lies in
+	Hour    time.Time // of the window that it is in
 	Row     string    // its row key
 	Problem string    // what is wrong with the row by itself; empty: nothing
 	Raw     []byte    // the record, where it could be read: good until the next row, which may use its memory again
@@ -50,7 +50,7 @@ type Inspected struct {
 	Set int
 	// Foreign is a column that this version does not write; a later one may. Empty: it has none.
 	Foreign string
-	// Stored is the size of its rows as the table counts them; 0: not told.
+	// Stored is the size of its rows by the table's count; 0: unknown.
 	Stored int64
 	// Needs names the dictionary without which the row can't be read, as table!number, where that
 	// is the problem.
@@ -78,7 +78,7 @@ type LogRow struct {
 type Guards struct {
 	Lease     ledger.Lease
 	HasLease  bool    // it is there and can be read
-	Revisions []int64 // of the rows that bear the progress row's revision
+	Revisions []int64 // of the rows that have the progress row's revision
 	Flaws     []Flaw
 }
 

@@ -17,7 +17,7 @@ import (
 	"github.com/entraledger/entraledger/internal/verify"
 )
 
-// Somebody who can write every table, but no head, makes rows, sums and totals agree.
+// An attacker who can write every table, but no head, makes rows, sums and totals agree.
 
 // sumUp makes the totals follow a row.
 func sumUp(p *ledger.Progress, was, now ledger.Coverage) {
@@ -68,7 +68,8 @@ func countAll(l *lab.Lab, c ledger.Coverage) ledger.Coverage {
 	c.New, c.Fetched, c.Late = c.New+more, c.Fetched+more, c.Late+more
 	ver := has.Versions - c.Versions
 	c.Changed, c.Fetched = c.Changed+ver, c.Fetched+ver
-	c.Records, c.Versions, c.Bytes, c.StoredBytes, c.Sum, c.HasSum = has.Records, has.Versions, has.Bytes, has.StoredBytes, has.Sum, true
+	c.Records, c.Versions, c.Bytes, c.StoredBytes, c.Sum, c.HasSum = has.Records, has.Versions, has.Bytes,
+		has.StoredBytes, has.Sum, true
 	return c
 }
 
@@ -81,7 +82,8 @@ func verdict(l *lab.Lab, what string) []verify.Finding {
 
 // fake stores a record that Graph never had, as first seen at a time; zero: after the last run's.
 func fake(l *lab.Lab, id string, at time.Time, seen time.Time) entra.Record {
-	rec, err := logs.ParseRecord(lab.Stream, []byte(lab.Record(lab.Stream, id, lab.Start.Sub(at), "Graph never had it")))
+	rec, err := logs.ParseRecord(lab.Stream, []byte(lab.Record(lab.Stream, id, lab.Start.Sub(at),
+		"Graph never had it")))
 	require.NoError(l, err)
 	if seen.IsZero() {
 		l.Plant(rec)
@@ -156,7 +158,8 @@ func TestAForgedContentDoesNotProvokeItsSeal(t *testing.T) {
 				genuine = r
 			}
 		}
-		rec, err := logs.ParseRecord(lab.Stream, []byte(lab.Record(lab.Stream, genuine.Key.ID, lab.Start.Sub(genuine.Time),
+		rec, err := logs.ParseRecord(lab.Stream, []byte(lab.Record(lab.Stream, genuine.Key.ID,
+			lab.Start.Sub(genuine.Time),
 			"a past that never was")))
 		require.NoError(l, err)
 		_, err = l.Store.Apply(l.Context(), rec.Window(lab.Stream),
@@ -171,7 +174,8 @@ func TestAForgedContentDoesNotProvokeItsSeal(t *testing.T) {
 		verdict(l, "before the pass")
 		l.Runs(5*time.Minute, hour.Add(6*time.Hour))
 		cov := l.HourAt(hour)
-		l.Logf("seals %d reason %q unmet %d records %d versions %d", cov.Seals, l.Entry(cov).Reason, cov.Unmet, cov.Records,
+		l.Logf("seals %d reason %q unmet %d records %d versions %d", cov.Seals, l.Entry(cov).Reason, cov.Unmet,
+			cov.Records,
 			cov.Versions)
 		require.NotEmpty(l, verdict(l, "after the pass"), "forged contents are sealed as genuine ones")
 	})
@@ -223,7 +227,8 @@ func TestManySpellsOfOneContentExcuseNoOther(t *testing.T) {
 			e := get(l, table, r.Partition, r.Key)
 			if n++; n == 1 {
 				seen := plain(e, "FirstSeen")
-				e = typed(e, "Came", edmTime, seen).With("Spells", strings.TrimSpace(strings.Repeat(seen+"/"+seen+" ", 400)))
+				e = typed(e, "Came", edmTime, seen).With("Spells",
+					strings.TrimSpace(strings.Repeat(seen+"/"+seen+" ", 400)))
 			} else {
 				e = typed(e, "FirstSeen", edmTime, at(hour.Add(-5*lab.Days)))
 			}
@@ -250,7 +255,8 @@ func TestAForgedDropDropsNoHeldMonth(t *testing.T) {
 		_, err := l.Purge(l.Store, hold)
 		l.Logf("error %v", err)
 		_, _ = l.Run()
-		require.NotEmpty(l, l.Service.Rows(lab.TableOf(lab.Start)), "a held month was dropped (verify before: %v)", found)
+		require.NotEmpty(l, l.Service.Rows(lab.TableOf(lab.Start)), "a held month was dropped (verify before: %v)",
+			found)
 	})
 }
 
@@ -267,7 +273,8 @@ func TestASuspectFromTheFutureIsNamedAndHoldsUpNothing(t *testing.T) {
 		before := l.Progress(lab.Stream).Seals
 		l.Runs(time.Hour, time.Now().Add(5*lab.Days))
 		p = l.Progress(lab.Stream)
-		l.Logf("seals %d -> %d, unsealed %d, sealed until %s, suspects %v", before, p.Seals, p.Unsealed, p.SealedUntil(),
+		l.Logf("seals %d -> %d, unsealed %d, sealed until %s, suspects %v", before, p.Seals, p.Unsealed,
+			p.SealedUntil(),
 			p.Suspects)
 		second := verdict(l, "five days later")
 		require.NotEmpty(l, append(first, second...))
@@ -291,8 +298,8 @@ func TestALeaseFromTheFutureIsNamed(t *testing.T) {
 	})
 }
 
-// TestAStrangerStaysOneWhereGraphHasForgottenTheHour: that its hour is said to be in doubt makes it
-// no content of a run that died.
+// TestAStrangerStaysOneWhereGraphHasForgottenTheHour: marking its hour as in doubt does not make it
+// a content of a killed run.
 func TestAStrangerStaysOneWhereGraphHasForgottenTheHour(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Options.Passes = []time.Duration{3 * time.Hour, 24 * time.Hour}
@@ -314,7 +321,8 @@ func TestAStrangerStaysOneWhereGraphHasForgottenTheHour(t *testing.T) {
 		l.Runs(5*time.Minute, time.Now().Add(11*time.Minute))
 		cov := l.HourAt(hour)
 		l.Logf("%s seals %d unconfirmed %d %q", cov.State, cov.Seals, cov.Unconfirmed, l.Entry(cov).Reason)
-		require.NotEmpty(l, verdict(l, "after the run"), "what verify called added is sealed, and no tampering any more")
+		require.NotEmpty(l, verdict(l, "after the run"),
+			"what verify called added is sealed, and no tampering any more")
 	})
 }
 
@@ -330,7 +338,8 @@ func TestAnAlteredRowHidesNoRemovedOnes(t *testing.T) {
 				continue
 			}
 			if n++; n == 1 {
-				set(l, lab.TableOf(hour), get(l, lab.TableOf(hour), r.Partition, r.Key).With("UserPrincipalName", "x@example.com"))
+				set(l, lab.TableOf(hour), get(l, lab.TableOf(hour), r.Partition, r.Key).With("UserPrincipalName",
+					"x@example.com"))
 			} else {
 				drop(l, lab.TableOf(hour), r.Partition, r.Key)
 			}
@@ -377,7 +386,7 @@ func TestDatesAreNotExcusedInASettledHour(t *testing.T) {
 	})
 }
 
-// TestABackfillBeforeTheBeginIsNoProgress: a run would fill the ledger with hours that nobody
+// TestABackfillBeforeTheBeginIsNoProgress: a run would fill the ledger with hours that no read
 // claimed.
 func TestABackfillBeforeTheBeginIsNoProgress(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {

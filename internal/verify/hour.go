@@ -34,7 +34,7 @@ type storedHour struct {
 	sized             bool
 	set               int // the lowest set of columns that a row can be of
 	wrong             []Finding
-	misdated          []Finding       // rows that bear a date that no run can have given
+	misdated          []Finding       // rows with a date that no run can have written
 	altered           map[string]bool // by key of the record
 }
 
@@ -109,7 +109,8 @@ func (h *hour) add(v *Verifier, row Inspected) {
 	case row.Foreign != "":
 		problem = fmt.Sprintf("it has a column %s, which this version does not write", row.Foreign)
 	case row.Raw != nil && row.Set < least:
-		problem = fmt.Sprintf("its columns are not those that its record makes (set %d): a search by them would be wrong",
+		problem = fmt.Sprintf("its columns are not those that its record makes (set %d): a search by "+
+			"them would be wrong",
 			least)
 	default:
 		if wrong := v.misdated(h.cov, row.Leaf); wrong != "" {
@@ -145,7 +146,7 @@ func (h *hour) add(v *Verifier, row Inspected) {
 // dictionaryTable is how findings name the table of the dictionaries.
 const dictionaryTable = "dictionaries"
 
-// misdated says where a content bears a date that no run can have given it.
+// misdated reports where a content has a date that no run can have written.
 func (v *Verifier) misdated(cov ledger.Coverage, l seal.Leaf) string {
 	g := &v.look.guards
 	if !v.look.known || !g.HasLease || g.Lease.Stamp.IsZero() || v.look.BeingWritten(cov.Start, cov.End()) {
@@ -250,7 +251,8 @@ func (j *judging) rowless() {
 		j.ledgerSays("the row is not there, though the hour was read")
 	case n > 0 && j.verifier.look.known && j.awaited():
 		j.add(DiffUnconfirmed, "", "",
-			"%d contents are there that the ledger does not count yet; the next run of archivelogs asks %s for them", n, j.source())
+			"%d contents are there that the ledger does not count yet; the next run of archivelogs asks %s for them", n,
+			j.source())
 	case n > 0:
 		j.add(DiffAdded, "", "", "%d contents are there, and the ledger does not know of the hour", n)
 	default:
@@ -261,14 +263,14 @@ func (j *judging) rowless() {
 // stuckAfter is for how long runs may go on without asking Graph for what one before them left.
 const stuckAfter = 24 * time.Hour
 
-// stuck tells whether runs have succeeded for long since a time: what was to be asked of Graph then
-// would have been.
+// stuck reports whether runs have succeeded for long since a time: they would have queried Graph
+// for what was due then.
 func (v *Verifier) stuck(since time.Time) bool {
 	return v.look.LastSuccessAt.Sub(since) > stuckAfter
 }
 
-// awaited tells whether a run is about to count what is there: the hour is in doubt, or is being
-// written by one, or was by one that was stopped.
+// awaited reports whether a run will count the records: the hour is in doubt, or a run writes it,
+// or a stopped run wrote it.
 func (j *judging) awaited() bool {
 	p, from, to := &j.verifier.look.Progress, j.hour.cov.Start, j.hour.cov.End()
 	if j.hour.there && j.hour.cov.Doubt && !(p.WasRead(from) && j.verifier.stuck(j.hour.row.Written)) {
@@ -318,11 +320,10 @@ func (j *judging) contents() {
 	}
 }
 
-// explained tells whether what is there more than the ledger counts was written since the last
-// commit.
+// explained reports whether the uncounted records were written since the last commit.
 func (j *judging) explained() bool {
 	cov := &j.hour.cov
-	// Of some runs that were stopped nobody knows what dates they gave.
+	// The dates of some stopped runs are unknown.
 	unknown := slices.ContainsFunc(j.verifier.look.Suspects, func(s ledger.Suspect) bool {
 		return s.Next.IsZero() && s.Span().From.Before(cov.End()) && cov.Start.Before(s.To)
 	})
@@ -338,7 +339,7 @@ func (j *judging) explained() bool {
 	return rest == cov.Sum
 }
 
-// writtenSince tells whether a content bears a date that a run may have given and not vouched for.
+// writtenSince reports whether a content has a date that a run may have used without a commit.
 func (j *judging) writtenSince(l seal.Leaf) bool {
 	p := &j.verifier.look.Progress
 	if !p.ReadingFrom.IsZero() && l.FirstSeen.After(j.verifier.look.guards.Lease.Stamp) {
@@ -347,7 +348,7 @@ func (j *judging) writtenSince(l seal.Leaf) bool {
 	return slices.ContainsFunc(p.Suspects, func(s ledger.Suspect) bool { return s.Wrote(l.FirstSeen) })
 }
 
-// uncounted names the contents that the ledger does not count, where one can be told.
+// uncounted names the contents that the ledger does not count, if one can be identified.
 func (j *judging) uncounted(rows ledger.HourContents, counted int64) {
 	if rows.Count == counted+1 && j.hour.cov.HasSum {
 		extra := rows.Sum
@@ -379,12 +380,14 @@ func (j *judging) state() {
 	}
 	if cov.Unconfirmed > 0 {
 		j.add(DiffUnconfirmed, "", "",
-			"%d contents were stored by a run that died, and %s could not be asked for them again", cov.Unconfirmed, j.source())
+			"%d contents were stored by a run that died, and %s could not be asked for them again", cov.Unconfirmed,
+			j.source())
 	}
 	switch {
 	case cov.Unmet > 0 && cov.Doubt:
 		j.add(DiffUnconfirmed, "", "",
-			"%d contents are there that a read of the whole hour did not meet; the next run of archivelogs asks once more", cov.Unmet)
+			"%d contents are there that a read of the whole hour did not meet; the next run of "+
+				"archivelogs asks once more", cov.Unmet)
 	case cov.Unmet > 0:
 		j.add(DiffAdded, "", "", "%d contents are there that two reads of the whole hour did not meet", cov.Unmet)
 	}

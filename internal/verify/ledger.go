@@ -87,8 +87,8 @@ func (l *ledgerRead) outside(to, horizon time.Time) []time.Time {
 	return slices.DeleteFunc(slices.Clone(l.hours), func(t time.Time) bool { return t.Before(to) || !t.After(horizon) })
 }
 
-// datesAhead is how far a holder's dates may be ahead of the storage service's clock, and of the
-// last run: runs go by clocks that agree within minutes, but a simulated tenant by one of its own.
+// datesAhead is how far an owner's dates may be ahead of the storage service's clock, and of the
+// last run: the clocks of runs agree within minutes, but a simulated tenant has its own.
 const datesAhead = 31 * 24 * time.Hour
 
 // checkGuards names what is wrong with the rows beside the hours.
@@ -142,7 +142,8 @@ func (v *Verifier) checkStamps(g *Guards) {
 	}
 	for _, s := range v.look.Suspects {
 		if v.look.known && g.HasLease && !g.Lease.ReadAt.IsZero() && s.Since.Sub(g.Lease.ReadAt) > datesAhead {
-			v.found(DiffLedger, LedgerTable, ProgressRow, "its Suspects name a run that was stopped on %s, and it is %s",
+			v.found(DiffLedger, LedgerTable, ProgressRow,
+				"its Suspects name a run that was stopped on %s, and it is %s",
 				stamp(s.Since), stamp(g.Lease.ReadAt))
 		}
 	}
@@ -246,7 +247,7 @@ func (c progressCheck) marks() {
 		l.firstRead.Before(p.FrontierBegin) {
 		c.wrong("it has no Begin, and hours from %s on were read", stamp(l.firstRead))
 	}
-	// A clock that was wrong may have taken hours for read that had not come.
+	// A wrong clock may have marked future hours as read.
 	ahead := l.lastReadAt.After(p.LastRunAt)
 	if end := l.lastRead.Add(time.Hour); !l.lastRead.IsZero() && end.After(p.Watermark) && !ahead {
 		c.wrong("its Watermark is %s, and the hour that ends at %s was read", stamp(p.Watermark), stamp(end))

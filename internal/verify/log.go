@@ -19,7 +19,7 @@ type logRead struct {
 	changed map[int64]bool  // entries that can't be trusted
 	lost    int64           // entries that are not there or can't be read
 	purges  []seal.Seal     // entries that say that records were dropped
-	repairs []ledger.Repair // what entries say of a progress row that was made anew
+	repairs []ledger.Repair // what entries say of a rebuilt progress row
 	newest  time.Time       // when the last entry was made
 	sealed  seal.Seal       // the last one that a collector made
 	wrong   []Finding
@@ -97,7 +97,8 @@ func (l *logRead) breaks(s entra.Stream, at int64) {
 	if !l.broken {
 		l.broken, l.sound = true, at
 		l.found(s, logKey(at),
-			"from entry %d on, the log can't be computed as a whole: the entries that follow are compared with their own hashes only", at)
+			"from entry %d on, the log can't be computed as a whole: the entries that follow are compared with "+
+				"their own hashes only", at)
 	}
 }
 
@@ -154,7 +155,7 @@ func (l *logRead) keep(s seal.Seal) {
 	}
 }
 
-// Repairs lists when the stream's progress row was made anew, as the log has it.
+// Repairs lists when the stream's progress row was rebuilt, from the log.
 func (v *Verifier) Repairs() []ledger.Repair { return v.log.repairs }
 
 // checkLog names what is wrong with the log itself, and where the ledger counts otherwise.

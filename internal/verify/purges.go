@@ -20,7 +20,7 @@ type Purge struct {
 	Contents int64 // records and earlier versions; 0 where a version before did not count them
 }
 
-// takenBack tells whether a purge of an hour was stopped, and how many of its contents were left
+// takenBack reports whether a purge of an hour was stopped, and how many of its contents were left
 // then.
 func (v *Verifier) takenBack(s seal.Seal) (left int64, ok bool) {
 	of := v.log.byHour[s.Start]

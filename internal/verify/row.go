@@ -24,7 +24,7 @@ func (j *judging) checkRow() {
 	}
 }
 
-// foundTampering tells whether a record of the hour is not what it was.
+// foundTampering reports whether a record of the hour was altered.
 func (j *judging) foundTampering() bool {
 	for _, f := range j.found {
 		if f.Difference.IsTampering() && f.Table != LedgerTable && f.Difference != DiffDerived {
@@ -208,7 +208,8 @@ func (j *judging) reasons() {
 		return // a version before did not always say it
 	}
 	if known := c.Known(); known == "" && ledger.NamesUnknown(last.Reason) {
-		j.ledgerSays("its last seal says %q, and the row knows nothing of it (LostFrom, LostTo, Unconfirmed, Unmet, Reads)",
+		j.ledgerSays("its last seal says %q, and the row knows nothing of it (LostFrom, LostTo, "+
+			"Unconfirmed, Unmet, Reads)",
 			last.Reason)
 	} else if !strings.HasSuffix(last.Reason, known) {
 		j.ledgerSays("it says %q (LostFrom, LostTo, Unconfirmed, Unmet, Reads), and its last seal does not", known)

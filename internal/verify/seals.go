@@ -71,7 +71,7 @@ func (j *judging) members(s seal.Seal) ([]seal.Leaf, bool) {
 	return nil, false
 }
 
-// sealedWhole tells whether the rows are what the last seal lists, and nothing else.
+// sealedWhole reports whether the rows are what the last seal lists, and nothing else.
 func (j *judging) sealedWhole() bool {
 	seals, whole := j.held()
 	if !whole || len(seals) == 0 {
@@ -95,7 +95,8 @@ func (j *judging) purgedHour(last seal.Seal) {
 		}
 		if j.wasSealed() {
 			j.add(DiffUnconfirmed, "", "",
-				"%d contents are left of an hour that was purged on %s: the drop was interrupted", n, last.SealedAt.Format(time.RFC3339))
+				"%d contents are left of an hour that was purged on %s: the drop was interrupted", n,
+				last.SealedAt.Format(time.RFC3339))
 			return
 		}
 		j.add(DiffAdded, "", "", "%d contents are there, and the hour was purged on %s", n,
@@ -108,7 +109,7 @@ func (j *judging) purgedHour(last seal.Seal) {
 	}
 }
 
-// wasSealed tells whether all that is there was part of the last seal before a purge.
+// wasSealed reports whether all stored contents were part of the last seal before a purge.
 func (j *judging) wasSealed() bool {
 	for i := len(j.hour.seals) - 1; i >= 0; i-- {
 		if s := j.hour.seals[i]; !ledger.WasPurged(s) {
@@ -181,7 +182,8 @@ func (j *judging) list(s seal.Seal, members []seal.Leaf) {
 }
 
 // manySpells is how many spells a row keeps at most: of a content that came back more often, the
-// dates of early seals can't be told any more. The other contents' still can, by the seal's list.
+// dates of early seals cannot be computed any more. Those of the other contents still can, by the
+// seal's list.
 const manySpells = 400
 
 // dates compares the dates of what a seal lists with those that it covers.
@@ -200,31 +202,34 @@ func (j *judging) dates(s seal.Seal, members []seal.Leaf) {
 				}
 				kind, how := j.excuse(m)
 				j.add(kind, "", j.rowOf(m),
-					"its dates FirstSeen, Superseded, Came or Spells say %q, and %q was sealed on %s%s", is, list.Dates[i], sealedOn, how)
+					"its dates FirstSeen, Superseded, Came or Spells say %q, and %q was sealed on %s%s", is,
+					list.Dates[i], sealedOn, how)
 			}
 		}
 	}
 	if len(j.found) == before && !respelled {
 		kind, how := j.excuse(seal.Leaf{})
 		j.add(kind, "", "",
-			"the dates (FirstSeen, Superseded, Came, Spells) of its contents are not those that were sealed on %s%s", sealedOn, how)
+			"the dates (FirstSeen, Superseded, Came, Spells) of its contents are not those that were sealed on %s%s",
+			sealedOn, how)
 	}
 }
 
-// excuse tells whether dates that differ may be a run's that writes there, or a version's before
-// this one that wrote the hour's row last and did not keep the spells of a content that came back.
+// excuse reports whether different dates may come from a run that writes there, or from an earlier
+// version that wrote the hour's row last and did not keep the spells of a content that came back.
 func (j *judging) excuse(l seal.Leaf) (Difference, string) {
 	switch {
 	case j.verifier.look.known && j.awaited() && j.verifier.look.BeingWritten(j.hour.cov.Start, j.hour.cov.End()):
 		return DiffUnconfirmed, "; a run is writing there"
-	case j.hour.there && j.hour.cov.SealedRevision == 0 && !j.hour.cov.Settled() && l.Came.IsZero() && j.contentsOf(l) > 1:
+	case j.hour.there && j.hour.cov.SealedRevision == 0 && !j.hour.cov.Settled() && l.Came.IsZero() &&
+		j.contentsOf(l) > 1:
 		return DiffUnconfirmed, "; a version before, which kept no spells, may have written them"
 	}
 	return DiffAltered, ""
 }
 
-// respelled tells whether a version that covers no dates, and kept no spells, has sealed the hour
-// after a seal: then it may have changed those of a record with several contents.
+// respelled reports whether a version without dates and spells has sealed the hour after a seal:
+// then it may have changed those of a record with several contents.
 func (j *judging) respelled(s seal.Seal, l seal.Leaf) bool {
 	return j.contentsOf(l) > 1 && slices.ContainsFunc(j.hour.seals, func(o seal.Seal) bool {
 		return o.Number > s.Number && !o.Dated && o.Leaves > 0
@@ -262,7 +267,8 @@ func (j *judging) strangers(last seal.Seal, members []seal.Leaf) {
 		case j.hour.there && j.verifier.look.known && j.awaited() && (cov.Doubt || since && j.writtenSince(l)):
 			j.unconfirmed.Add(ledger.SumOf(l.Key, l.Hash))
 			j.add(DiffUnconfirmed, "", j.rowOf(l),
-				"it came after the hour was sealed on %s, and the next run of archivelogs asks %s for it", sealedOn, j.source())
+				"it came after the hour was sealed on %s, and the next run of archivelogs asks %s for it", sealedOn,
+				j.source())
 		case since:
 			j.add(DiffAdded, "", j.rowOf(l),
 				"it came after the hour was sealed on %s, and the ledger does not know it", sealedOn)

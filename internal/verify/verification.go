@@ -58,7 +58,7 @@ type Verification struct {
 	row inARow
 }
 
-// Intact tells whether nothing was found that only a change of what was written explains.
+// Intact reports whether no finding proves tampering.
 func (v *Verification) Intact() bool {
 	for d, n := range v.Counts {
 		if n > 0 && d.IsTampering() {
@@ -68,7 +68,7 @@ func (v *Verification) Intact() bool {
 	return true
 }
 
-// Done tells whether all streams were verified.
+// Done reports whether all streams were verified.
 func (v *Verification) Done() bool { return v.At >= len(v.Streams) }
 
 func (v *Verification) add(findings []Finding) {
@@ -167,7 +167,7 @@ func (v *Verification) Work(ctx context.Context, evidence Evidence, heads HeadLi
 	return nil
 }
 
-// stream goes on with one stream. Its log is read anew each time: a few requests for a year.
+// stream continues with one stream. It reads the log again each time: a few requests for a year.
 func (v *Verification) stream(ctx context.Context, evidence Evidence, heads HeadLister, until time.Time) error {
 	verifier, err := v.open(ctx, evidence, heads)
 	if err != nil {

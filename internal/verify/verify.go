@@ -40,7 +40,7 @@ const (
 	DiffDerived Difference = "derived"
 )
 
-// IsTampering tells whether the difference can only come from a change of what was written.
+// IsTampering reports whether the difference can only come from tampering.
 func (d Difference) IsTampering() bool {
 	return d != DiffUnsealed && d != DiffMissing && d != DiffUnconfirmed
 }
@@ -77,7 +77,7 @@ type Verifier struct {
 	evidence Evidence
 	stream   entra.Stream
 	look     look
-	steady   bool // nobody committed while log and ledger were read
+	steady   bool // no commit came while log and ledger were read
 	log      logRead
 	ledger   ledgerRead
 	findings []Finding // about the stream
@@ -163,7 +163,7 @@ func lookOnce(ctx context.Context, evidence Evidence, stream entra.Stream) (l lo
 	return l, err
 }
 
-// same tells whether nobody committed between two looks.
+// same reports whether no commit came between two reads.
 func (l *look) same(o look) bool {
 	return l.known == o.known && l.Revision == o.Revision && l.Run == o.Run && slices.Equal(l.guards.Revisions,
 		o.guards.Revisions)
@@ -255,7 +255,7 @@ func (v *Verifier) Verify(ctx context.Context, from, to time.Time) iter.Seq2[Ver
 	}
 }
 
-// span verifies the windows of one query, and tells whether to go on.
+// span verifies the windows of one query, and reports whether to continue.
 func (v *Verifier) span(ctx context.Context, from, to time.Time, yield func(Verified, error) bool) bool {
 	for h, err := range v.hours(ctx, from, to) {
 		var findings []Finding
@@ -275,13 +275,13 @@ func (v *Verifier) span(ctx context.Context, from, to time.Time, yield func(Veri
 	return true
 }
 
-// worthALook tells whether findings may come from what was written meanwhile.
+// worthALook reports whether findings may come from a write in the meantime.
 func worthALook(findings []Finding) bool {
 	return slices.ContainsFunc(findings, func(f Finding) bool { return f.Difference.IsTampering() })
 }
 
-// lookAgain verifies an hour once more, until nobody has committed while it was read: then what is
-// found is not of a run that writes.
+// lookAgain verifies an hour again until no commit comes while it is read: then no finding comes
+// from a run in progress.
 func (v *Verifier) lookAgain(ctx context.Context, h hour, findings []Finding) (hour, []Finding, error) {
 	was, last := v.look, ""
 	defer func() { v.look = was }()

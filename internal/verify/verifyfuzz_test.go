@@ -26,35 +26,44 @@ import (
 // decidesNothing are the cells of which a change is not always named, with the reason. Each change
 // that is not named has to be of one of them, and has to leave every answer as it was.
 var decidesNothing = map[string]string{
-	"hour.Passes":                 "how often the hour was read is history: nothing that is stored tells it; 1 or more is asked for",
-	"hour.FirstReadAt":            "history: nothing but the coverage answer shows it",
-	"hour.LastReadAt":             "history: that it is not before PassedAt and not after the last run is compared",
-	"hour.PassedAt":               "an earlier one has Graph asked once more; that it is not later than LastReadAt is compared",
-	"hour.ColumnSet":              "a lower one has records compared more closely; that no row is of a lower set is compared",
-	"hour.SealedRevision":         "none is of a version before that wrote the row again; of an hour that is settled or purged State says the same",
-	"hour.Enriched":               "without it, it is what is missing from the sum, which is compared",
-	"hour.Revision":               "of an hour that was never sealed it says nothing",
-	"hour.Sum":                    "of an hour that holds nothing, whose count says so, it may be absent; of others it is named",
-	"quarantine.Parts":            "a record of one row needs none",
-	"quarantine.Reason":           "words: why the bytes could not be filed",
-	"quarantine.LastSeen":         "history: from then on the retention of the bytes counts, which are proved by their key",
-	"quarantine!dropped.":         "it excuses a count of the quarantine until the next run; without it the count is compared",
-	"index day.":                  "the index is not asked of a day that it does not know",
-	"index day.Check":             "a row without one is of a version before",
-	"indexed.":                    "the index is not asked then",
-	"indexed.Check":               "a row without one is of a version before",
-	"lease.Fence":                 "the next holder's is one more, whatever it is",
-	"lease.Holder":                "who had the stream last, for those who wait",
-	"lease.Work":                  "likewise",
-	"lease.Seconds":               "a lease ends two minutes after its Timestamp at most, which the service sets",
-	"progress.BackfilledAt":       "history: it decides when the timer fails for a stream that stands still",
-	"progress.SteppedAt":          "likewise",
-	"progress.LastRunAt":          "history, for the status; that no later one is told than a run can have had is compared",
-	"progress.LastSuccessAt":      "likewise",
-	"progress.EnrichedTo":         "an earlier one has Graph asked once more",
-	"progress.FrontierBegin":      "a later one has the hours before it read once more",
-	"progress.Backfilled":         "an earlier one has the hours after it read once more",
-	"progress.Passed":             "an earlier one has Graph asked once more; a later one than the last run could have reached is named",
+	"hour.Passes": "how often the hour was read is history: nothing that is stored tells it; 1 or " +
+		"more is asked for",
+	"hour.FirstReadAt": "history: nothing but the coverage answer shows it",
+	"hour.LastReadAt":  "history: that it is not before PassedAt and not after the last run is compared",
+	"hour.PassedAt": "an earlier one has Graph asked once more; that it is not later than " +
+		"LastReadAt is compared",
+	"hour.ColumnSet": "a lower one has records compared more closely; that no row is of a " +
+		"lower set is compared",
+	"hour.SealedRevision": "none is of a version before that wrote the row again; of an hour that is settled " +
+		"or purged State says the same",
+	"hour.Enriched": "without it, it is what is missing from the sum, which is compared",
+	"hour.Revision": "of an hour that was never sealed it says nothing",
+	"hour.Sum": "of an hour that holds nothing, whose count says so, it may be absent; of " +
+		"others it is named",
+	"quarantine.Parts":  "a record of one row needs none",
+	"quarantine.Reason": "words: why the bytes could not be filed",
+	"quarantine.LastSeen": "history: from then on the retention of the bytes counts, which are " +
+		"proved by their key",
+	"quarantine!dropped.": "it excuses a count of the quarantine until the next run; without it the " +
+		"count is compared",
+	"index day.":            "the index is not asked of a day that it does not know",
+	"index day.Check":       "a row without one is of a version before",
+	"indexed.":              "the index is not asked then",
+	"indexed.Check":         "a row without one is of a version before",
+	"lease.Fence":           "the next holder's is one more, whatever it is",
+	"lease.Holder":          "who had the stream last, for those who wait",
+	"lease.Work":            "likewise",
+	"lease.Seconds":         "a lease ends two minutes after its Timestamp at most, which the service sets",
+	"progress.BackfilledAt": "history: it decides when the timer fails for a stream that stands still",
+	"progress.SteppedAt":    "likewise",
+	"progress.LastRunAt": "history, for the status; that no later one is told than a run can " +
+		"have had is compared",
+	"progress.LastSuccessAt": "likewise",
+	"progress.EnrichedTo":    "an earlier one has Graph asked once more",
+	"progress.FrontierBegin": "a later one has the hours before it read once more",
+	"progress.Backfilled":    "an earlier one has the hours after it read once more",
+	"progress.Passed": "an earlier one has Graph asked once more; a later one than the last run could " +
+		"have reached is named",
 	"progress.Heads":              "a lower one has the head written once more",
 	"progress.Quarantined":        "every run counts what is in quarantine anew",
 	"progress.Lateness":           "statistics of how late Graph showed records",
@@ -71,12 +80,13 @@ var decidesNothing = map[string]string{
 	"signinsinteractive.Record":   "likewise",
 	"directoryaudits.Record":      "likewise",
 	"revision.Commit":             "only the run that wrote it looks at it, to know its own commit",
-	"index.Check":                 "a row without one is of a version before, and its hours are compared with the records",
+	"index.Check": "a row without one is of a version before, and its hours are " +
+		"compared with the records",
 }
 
-// TestEveryChangedCellIsNamed: a random cell of a sealed archive is changed, taken away or made one
-// of another type, or its row is taken away, and verify names the place; or what it decides is
-// nothing, and then every answer is the same as before.
+// TestEveryChangedCellIsNamed: a random cell of a sealed archive is changed, deleted or given
+// another type, or its row is deleted. verify names the place, or the cell decides nothing and
+// every answer is the same as before.
 func TestEveryChangedCellIsNamed(t *testing.T) {
 	lab.InAt(t, lab.November.Add(5*time.Hour), func(l *lab.Lab) {
 		restore := proven(l)
@@ -121,7 +131,7 @@ type fuzzing struct {
 type cellChange struct {
 	table    string
 	row      memstorage.Row
-	column   string // empty: the row was taken away
+	column   string // empty: the row was deleted
 	how      string
 	from, to string
 }
@@ -177,17 +187,18 @@ func (c cellChange) kind() string {
 var totalOf = map[string]string{"Revision": "Unsealed", "SealedRevision": "Unsealed", "Form": "Thin",
 	"Doubt": "Doubts", "Reads": "Awaits", "State": "Windows"}
 
-// names tells whether a finding is about the row that was changed.
+// names reports whether a finding is about the row that was changed.
 func (c cellChange) names(d verify.Finding) bool {
 	hour := c.row.Key[:min(len(c.row.Key), 13)]
 	of := strings.HasPrefix(c.table, "signins") || strings.HasPrefix(c.table, "directoryaudits")
 	switch {
-	case of: // the row, or the hour where the row can't be told
+	case of: // the row, or the hour if the row cannot be identified
 		return strings.HasPrefix(c.row.Key, d.Row) || strings.HasPrefix(d.Row, strings.Split(c.row.Key, "!")[0]) ||
 			d.Row == "" && d.Hour.Format(entra.HourFormat) == c.row.Partition
 	case c.kind() == "hour":
 		total := cmp.Or(totalOf[c.column], c.column)
-		return d.Table == lab.CoverageTable && (d.Row == hour || d.Row == "progress" && strings.Contains(d.Detail, total)) ||
+		return d.Table == lab.CoverageTable && (d.Row == hour || d.Row == "progress" &&
+			strings.Contains(d.Detail, total)) ||
 			d.Hour.Format(entra.HourFormat) == hour
 	case c.column == "Quarantined" && d.Table == "quarantine":
 		return true

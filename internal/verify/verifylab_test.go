@@ -43,7 +43,8 @@ func proven(l *lab.Lab) (restore func()) {
 	}
 	l.Options.Backfill, l.Tenant.Keeps = 8*time.Hour, 30*lab.Days
 	for _, s := range both {
-		for at, n := lab.November.Add(-3*time.Hour), 0; at.Before(lab.November.Add(26 * time.Hour)); at, n = at.Add(100*time.Minute), n+1 {
+		for at, n := lab.November.Add(-3*time.Hour), 0; at.Before(lab.November.Add(26 * time.Hour)); at,
+			n = at.Add(100*time.Minute), n+1 {
 			show(l, s, fmt.Sprintf("id-%03d", n), at.Add(time.Minute), words(2500))
 		}
 		show(l, s, "changes", mid.Add(5*time.Minute), "A")
@@ -85,7 +86,8 @@ func proven(l *lab.Lab) (restore func()) {
 func show(l *lab.Lab, s entra.Stream, id string, at time.Time, content string) {
 	raw := fmt.Sprintf(`{"id":%q,%q:%q,"content":%q,"userId":"1a2b3c4d-0000-4000-8000-00000000000%d","userPrincipalName":"u%d@example.com","ipAddress":"192.0.2.1",`+
 		`"status":{"errorCode":%d},"activityDisplayName":"Add user","category":"UserManagement","correlationId":"c-1"}`,
-		id, logs.Of(s).TimeProperty, at.UTC().Format(time.RFC3339Nano), content, len(id)%3, len(content)%3, 50000+len(content)%7)
+		id, logs.Of(s).TimeProperty, at.UTC().Format(time.RFC3339Nano), content, len(id)%3, len(content)%3,
+		50000+len(content)%7)
 	rec, err := logs.ParseRecord(s, []byte(raw))
 	require.NoError(l, err)
 	if l.Tenant.Records == nil {
@@ -96,7 +98,7 @@ func show(l *lab.Lab, s entra.Stream, id string, at time.Time, content string) {
 	l.Tenant.Records[s] = slices.Insert(all, place, rec)
 }
 
-// loseAnHour adds an hour that Graph had forgotten to the end of a stream, and counts a record in
+// loseAnHour adds an hour that Graph had deleted to the end of a stream, and counts a record in
 // quarantine.
 func loseAnHour(l *lab.Lab, s entra.Stream) {
 	p := l.Progress(s)

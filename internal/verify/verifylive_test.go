@@ -20,7 +20,7 @@ import (
 	"github.com/entraledger/entraledger/internal/verify"
 )
 
-// slowStore is a store of a process whose every request takes a while, so that others come between.
+// slowStore is a store of a process whose every request is slow, so that others come between.
 func slowStore(l *lab.Lab, seed uint64) *tablestest.Store {
 	store, w := l.Process()
 	var mu sync.Mutex // several requests are under way
@@ -48,7 +48,8 @@ func works(l *lab.Lab) (done chan error) {
 				if _, err := c.Run(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, lab.Budget); err != nil {
 					return err
 				}
-				if _, err := c.Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, lab.November.Add(40*time.Hour),
+				if _, err := c.Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream},
+					lab.November.Add(40*time.Hour),
 					lab.November.Add(41*time.Hour), lab.Budget); err != nil {
 					return err
 				}
@@ -77,7 +78,8 @@ func TestVerifyBesideRunsAndPurgesFindsNothing(t *testing.T) {
 		l.Tenant.Fill(lab.Stream, lab.November.Add(-4*time.Hour), lab.November.Add(50*time.Hour), 20*time.Minute)
 		l.Runs(3*time.Hour, lab.November.Add(60*time.Hour))
 		l.Until(lab.December)
-		_, err := l.Collector(l.Store, l.Tenant).Run(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, 10*time.Minute)
+		_, err := l.Collector(l.Store, l.Tenant).Run(l.Context(), lab.Execution(), []entra.Stream{lab.Stream},
+			10*time.Minute)
 		require.NoError(l, err)
 		done := works(l)
 		verified, slices := 0, 0

@@ -28,8 +28,8 @@ func named(v verify.Verification, d verify.Difference, text string) bool {
 	})
 }
 
-// TestNoMarkOfTheLedgerExcusesAForgedRowForGood: an hour in doubt, or one that changed, is about to
-// be asked for; once runs have succeeded for a day without that, it is not.
+// TestNoMarkOfTheLedgerExcusesAForgedRowForGood: an hour in doubt, or one that changed, waits for a
+// query; once runs have succeeded for a day without it, it is not excused.
 func TestNoMarkOfTheLedgerExcusesAForgedRowForGood(t *testing.T) {
 	lab.InAt(t, lab.November.Add(5*time.Hour), func(l *lab.Lab) {
 		restore := proven(l)

@@ -19,7 +19,7 @@ import (
 	"github.com/entraledger/entraledger/internal/verify"
 )
 
-// tampering is one thing that somebody who can write every table does, and how verify names it.
+// tampering is one change by an attacker who can write every table, and how verify names it.
 type tampered struct {
 	name string
 	do   func(l *lab.Lab)
@@ -94,7 +94,8 @@ func tamperings() []tampered {
 		{"the progress row is gone", func(l *lab.Lab) { drop(l, lab.CoverageTable, string(lab.Stream), "progress") },
 			verify.DiffLedger, progress},
 		{"the progress row is another stream's", func(l *lab.Lab) {
-			set(l, lab.CoverageTable, moved(get(l, lab.CoverageTable, string(lab.Other), "progress"), string(lab.Stream),
+			set(l, lab.CoverageTable, moved(get(l, lab.CoverageTable, string(lab.Other), "progress"),
+				string(lab.Stream),
 				"progress"))
 		}, verify.DiffLedger, progress},
 		{"a forged row, and State=reopened", func(l *lab.Lab) {
@@ -116,8 +117,10 @@ func tamperings() []tampered {
 			cov := l.Hours(lab.Stream)[mid]
 			cov.Sum.Add(ledger.SumOf(l.Store.RowKey(rec.Key), rec.Hash))
 			hourRow(l, func(e lab.Entity) lab.Entity {
-				return typed(typed(typed(typed(e, "Sum", "Edm.Binary", base64.StdEncoding.EncodeToString(cov.Sum[:])), "Records",
-					edmInt64, fmt.Sprint(cov.Records+1)), "New", edmInt64, fmt.Sprint(cov.New+1)), "Fetched", edmInt64, fmt.Sprint(cov.Fetched+1))
+				return typed(typed(typed(typed(e, "Sum", "Edm.Binary", base64.StdEncoding.EncodeToString(cov.Sum[:])),
+					"Records",
+					edmInt64, fmt.Sprint(cov.Records+1)), "New", edmInt64, fmt.Sprint(cov.New+1)), "Fetched", edmInt64,
+					fmt.Sprint(cov.Fetched+1))
 			})
 		}, verify.DiffAdded, "_forged"},
 		{"Suspects over a forged row", func(l *lab.Lab) {
@@ -130,7 +133,9 @@ func tamperings() []tampered {
 			set(l, recordsTable, midRow(l, "_large").With("UserPrincipalName",
 				"other@example.com"))
 		}, verify.DiffAltered, "_large"},
-		{"an extra column of a record", func(l *lab.Lab) { set(l, recordsTable, midRow(l, "_large").With("Surplus", "x")) },
+		{"an extra column of a record", func(l *lab.Lab) {
+			set(l, recordsTable, midRow(l, "_large").With("Surplus", "x"))
+		},
 			verify.DiffAltered, "_large"},
 		{"FirstSeen is set earlier", func(l *lab.Lab) {
 			set(l, recordsTable, typed(midRow(l, "_large"), "FirstSeen", edmTime, at(mid.Add(-time.Hour))))
@@ -163,10 +168,12 @@ func tamperings() []tampered {
 		{"an hour is partial", inHour("State", "", "partial"), verify.DiffLedger, hour},
 		{"Begin is earlier", inProgress("Begin", edmTime, at(lab.November.Add(-20*time.Hour))), verify.DiffLedger,
 			"coverage 2026-10-31T04"},
-		{"Begin is later", inProgress("Begin", edmTime, at(lab.November.Add(2*time.Hour))), verify.DiffLedger, progress},
+		{"Begin is later", inProgress("Begin", edmTime, at(lab.November.Add(2*time.Hour))), verify.DiffLedger,
+			progress},
 		{"Watermark is later", inProgress("Watermark", edmTime, at(lab.November.Add(40*time.Hour))), verify.DiffLedger,
 			"coverage 2026-11-02T0"},
-		{"Watermark is earlier", inProgress("Watermark", edmTime, at(lab.November.Add(15*time.Hour))), verify.DiffLedger,
+		{"Watermark is earlier", inProgress("Watermark", edmTime, at(lab.November.Add(15*time.Hour))),
+			verify.DiffLedger,
 			progress},
 		{"Watermark is in the future", inProgress("Watermark", edmTime, at(lab.December.Add(48*time.Hour))),
 			verify.DiffLedger, progress},
@@ -188,20 +195,23 @@ func tamperings() []tampered {
 				mid.Add(-time.Hour).Format(entra.HourFormat)), string(lab.Stream), midKey))
 		}, verify.DiffLedger, hour},
 		{"the row of an hour is another stream's", func(l *lab.Lab) {
-			set(l, lab.CoverageTable, moved(get(l, lab.CoverageTable, string(lab.Other), midKey), string(lab.Stream), midKey))
+			set(l, lab.CoverageTable, moved(get(l, lab.CoverageTable, string(lab.Other), midKey), string(lab.Stream),
+				midKey))
 		}, verify.DiffLedger, hour},
 		{"the row of an hour is garbage", func(l *lab.Lab) { inHour("Fetched", "", true)(l) }, verify.DiffLedger, hour},
 		{"an extra column of an hour", inHour("Surplus", "", "x"), verify.DiffLedger, hour},
 		{"an hour in the future", func(l *lab.Lab) {
 			far := lab.December.AddDate(70, 0, 0).Format(entra.HourFormat)
-			set(l, lab.CoverageTable, moved(get(l, lab.CoverageTable, string(lab.Stream), midKey), string(lab.Stream), far))
+			set(l, lab.CoverageTable, moved(get(l, lab.CoverageTable, string(lab.Stream), midKey), string(lab.Stream),
+				far))
 		}, verify.DiffLedger, "coverage " + lab.December.AddDate(70, 0, 0).Format(entra.HourFormat)},
 		{"a row under a key that is no hour", func(l *lab.Lab) {
 			set(l, lab.CoverageTable, moved(get(l, lab.CoverageTable, string(lab.Stream), midKey), string(lab.Stream),
 				midKey+":30"))
 		}, verify.DiffLedger, hour + ":30"},
 		{"a row that is none of a ledger", func(l *lab.Lab) {
-			set(l, lab.CoverageTable, moved(get(l, lab.CoverageTable, string(lab.Stream), midKey), string(lab.Stream), "zzz"))
+			set(l, lab.CoverageTable, moved(get(l, lab.CoverageTable, string(lab.Stream), midKey), string(lab.Stream),
+				"zzz"))
 		}, verify.DiffLedger, "coverage zzz"},
 		{"Sum of an hour", func(l *lab.Lab) {
 			sum := ledger.SumOf("a", entra.Hash{})
@@ -219,13 +229,16 @@ func tamperings() []tampered {
 		{"PassedAt of an hour", inHour("PassedAt", edmTime, at(lab.December)), verify.DiffLedger, hour},
 		{"LastReadAt of an hour", inHour("LastReadAt", edmTime, at(lab.December.Add(24*time.Hour))), verify.DiffLedger,
 			hour},
-		{"the lease is gone", func(l *lab.Lab) { drop(l, lab.CoverageTable, string(lab.Stream), "lease") }, verify.DiffLedger,
+		{"the lease is gone", func(l *lab.Lab) {
+			drop(l, lab.CoverageTable, string(lab.Stream), "lease")
+		}, verify.DiffLedger,
 			"coverage lease"},
 		{"the lease is garbage", func(l *lab.Lab) {
 			set(l, lab.CoverageTable, get(l, lab.CoverageTable, string(lab.Stream), "lease").With("Seconds", 9999))
 		}, verify.DiffLedger, "coverage lease"},
 		{"the lease is an old one", func(l *lab.Lab) {
-			set(l, lab.CoverageTable, typed(typed(get(l, lab.CoverageTable, string(lab.Stream), "lease"), "Base", edmTime,
+			set(l, lab.CoverageTable, typed(typed(get(l, lab.CoverageTable, string(lab.Stream), "lease"), "Base",
+				edmTime,
 				at(mid)), "Stamp", edmTime, at(mid)))
 		}, verify.DiffLedger, "coverage lease"},
 		{"the revision row is gone", func(l *lab.Lab) {
@@ -266,7 +279,8 @@ func tamperings() []tampered {
 			raw := []byte(lab.Record(lab.Stream, "large", lab.Start.Sub(mid.Add(9*time.Minute)), "forged"))
 			hash := entra.HashOf(raw)
 			set(l, recordsTable, typed(typed(midRow(l, "_large"), "Record", "Edm.Binary",
-				base64.StdEncoding.EncodeToString(raw)).With("Codec", "none"), "Hash", "Edm.Binary", base64.StdEncoding.EncodeToString(hash[:])).With("Record1", nil))
+				base64.StdEncoding.EncodeToString(raw)).With("Codec", "none"), "Hash", "Edm.Binary",
+				base64.StdEncoding.EncodeToString(hash[:])).With("Record1", nil))
 		}, verify.DiffAltered, "_large"},
 		{"a record of another stream", func(l *lab.Lab) {
 			r := recordRow(l, lab.Other, "_large")
@@ -298,8 +312,9 @@ func tamperings() []tampered {
 		},
 			verify.DiffLog, "seal!0000000003"},
 		{"a seal's root", func(l *lab.Lab) {
-			set(l, lab.CoverageTable, typed(sealEntry(l, 3), "Root", "Edm.Binary", base64.StdEncoding.EncodeToString(make([]byte,
-				32))))
+			set(l, lab.CoverageTable, typed(sealEntry(l, 3), "Root", "Edm.Binary",
+				base64.StdEncoding.EncodeToString(make([]byte,
+					32))))
 		}, verify.DiffLog, "seal!0000000003"},
 		{"a seal is garbage", func(l *lab.Lab) { set(l, lab.CoverageTable, sealEntry(l, 3).With("Hour", true)) },
 			verify.DiffLog,
@@ -308,7 +323,8 @@ func tamperings() []tampered {
 			verify.DiffLog,
 			"seal!0000000003"},
 		{"a seal is another stream's", func(l *lab.Lab) {
-			set(l, lab.CoverageTable, moved(get(l, lab.CoverageTable, string(lab.Other), "seal!0000000003"), string(lab.Stream),
+			set(l, lab.CoverageTable, moved(get(l, lab.CoverageTable, string(lab.Other), "seal!0000000003"),
+				string(lab.Stream),
 				"seal!0000000003"))
 		}, verify.DiffLog, "seal!0000000003"},
 		{"a seal stands twice", func(l *lab.Lab) {
@@ -319,7 +335,9 @@ func tamperings() []tampered {
 		{"the log is cut, and the ledger counts less", func(l *lab.Lab) {
 			cutLog(l, 2)
 			n := fmt.Sprint(l.Progress(lab.Stream).Seals - 2)
-			progressRow(l, func(e lab.Entity) lab.Entity { return typed(typed(e, "Seals", edmInt64, n), "Heads", edmInt64, n) })
+			progressRow(l, func(e lab.Entity) lab.Entity {
+				return typed(typed(e, "Seals", edmInt64, n), "Heads", edmInt64, n)
+			})
 		}, verify.DiffLog, "the head of size"},
 		{"the log is written anew from an entry on", func(l *lab.Lab) { rewriteLog(l) }, verify.DiffLog,
 			"do not have the root"},
@@ -342,7 +360,8 @@ func tamperings() []tampered {
 		{"a record is in quarantine under another key", func(l *lab.Lab) {
 			rows := l.Service.Rows("quarantine")
 			r := rows[slices.IndexFunc(rows, func(r memstorage.Row) bool { return !strings.Contains(r.Key, "!") })]
-			set(l, "quarantine", get(l, "quarantine", r.Partition, r.Key).With("RowKey", strings.Repeat("0", len(r.Key))))
+			set(l, "quarantine", get(l, "quarantine", r.Partition, r.Key).With("RowKey",
+				strings.Repeat("0", len(r.Key))))
 		}, verify.DiffAltered, "quarantine"},
 	}
 	return cases
@@ -362,7 +381,7 @@ func list(l *lab.Lab) (key [3]string) {
 	return key
 }
 
-// cutLog takes the newest entries of the log away.
+// cutLog deletes the newest entries of the log.
 func cutLog(l *lab.Lab, n int64) {
 	for size := l.Progress(lab.Stream).Seals; n > 0; n-- {
 		size--
@@ -375,7 +394,7 @@ type forgedLog []seal.Seal
 
 func (f forgedLog) Seal(n int64) (seal.Seal, error) { return f[n], nil }
 
-// rewriteLog writes the log anew with another reason in an entry, all hashes right.
+// rewriteLog rewrites the log with another reason in an entry, all hashes right.
 func rewriteLog(l *lab.Lab) {
 	var all forgedLog
 	for s, err := range l.Store.Seals(l.Context(), lab.Stream) {

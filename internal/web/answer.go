@@ -96,8 +96,8 @@ type innerError struct {
 // ErrorShape is the body of an answer that is an error, for those who describe it.
 func ErrorShape() any { return errorBody{} }
 
-// told is the error that is told of a request: of one that was stopped, what failed by itself, or
-// else that it was stopped.
+// told is the error that is returned for a request: for a stopped one, its own failure, or else
+// that it was stopped.
 func told(r *http.Request, err error) error {
 	if err == nil || r.Context().Err() == nil {
 		return err
@@ -109,8 +109,8 @@ func told(r *http.Request, err error) error {
 		Remedy: "ask again", Err: err}
 }
 
-// Error writes err as Graph's error object. An error that nobody put into words is shown as
-// internal: its text is for the log only. It returns the status.
+// Error writes err as Graph's error object. An error that is no *entra.Error is shown as internal:
+// its text is only in the log. It returns the status.
 func Error(w http.ResponseWriter, r *http.Request, err error) int {
 	err = told(r, err)
 	var body errorBody

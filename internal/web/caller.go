@@ -12,21 +12,21 @@ import (
 // Role is an app role.
 type Role string
 
-// App roles that a caller's token needs where Microsoft Entra authentication stands before the app.
+// App roles that a caller's token needs if Microsoft Entra authentication is in front of the app.
 // They belong to the app registration that infra/ names with entraClientId.
 const (
 	RoleRead    Role = "Ledger.Read"    // every question
-	RoleOperate Role = "Ledger.Operate" // also what makes the app work: to collect, to take a snapshot
+	RoleOperate Role = "Ledger.Operate" // also what starts work: to collect, to make a snapshot
 )
 
-// principalHeader is what App Service's authentication puts in for a caller whose token it has
-// verified; it takes out what a caller sends under this name. Source:
+// principalHeader is set by App Service's authentication for a caller whose token it has verified;
+// it removes the header from a caller's request. Source:
 // learn.microsoft.com/azure/app-service/configure-authentication-user-identities.
 const principalHeader = "X-MS-CLIENT-PRINCIPAL"
 
-// RequireRoles makes every HTTP function ask for an app role. A caller is believed only where App
-// Service's authentication stands in front (authenticated): without it, a caller could write the
-// header, so every HTTP function refuses. Timers run on.
+// RequireRoles makes every HTTP function require an app role. Callers are accepted only behind App
+// Service's authentication (authenticated): without it, a caller could write the header, so every
+// HTTP function refuses. Timers still run.
 func (h *Host) RequireRoles(authenticated bool) {
 	h.requireRoles, h.authenticated = true, authenticated
 }
@@ -63,7 +63,7 @@ func (h *Host) authorize(r *http.Request, role Role) error {
 		Remedy: "assign " + string(role) + " to it, in the enterprise application of this app"}
 }
 
-// rolesOf reads the roles out of the header; ok is false where it names nobody.
+// rolesOf reads the roles in the header; ok is false if it names no caller.
 func rolesOf(header string) (roles []string, ok bool) {
 	data, err := base64.StdEncoding.DecodeString(header)
 	if err != nil {

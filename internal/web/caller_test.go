@@ -46,10 +46,13 @@ func TestWithEntraAuthenticationACallerNeedsTheRoleForWhatItDoes(t *testing.T) {
 	}{
 		{"nobody", "GET", "", 401, `"unauthenticated"`},
 		{"a header that can't be read", "GET", "%%%", 401, `"unauthenticated"`},
-		{"a header that is no principal", "GET", base64.StdEncoding.EncodeToString([]byte("{}")), 401, `"unauthenticated"`},
+		{"a header that is no principal", "GET", base64.StdEncoding.EncodeToString([]byte("{}")), 401,
+			`"unauthenticated"`},
 		{"without a role", "GET", principal(somebody), 403, "Ledger.Read"},
 		{"a reader asks", "GET", principal(somebody + `,{"typ":"roles","val":"Ledger.Read"}`), 200, "yes"},
-		{"a reader under the long name of the claim", "GET", principal(`{"typ":"http://schemas.microsoft.com/ws/2008/06/identity/claims/role","val":"Ledger.Read"}`), 200, "yes"},
+		{"a reader under the long name of the claim", "GET",
+			principal(`{"typ":"http://schemas.microsoft.com/ws/2008/06/identity/claims/role","val":"Ledger.Read"}`),
+			200, "yes"},
 		{"a reader makes it work", "POST", principal(`{"typ":"roles","val":"Ledger.Read"}`), 403, "Ledger.Operate"},
 		{"an operator asks", "GET", principal(`{"typ":"roles","val":"Ledger.Operate"}`), 200, "yes"},
 		{"an operator makes it work", "POST", principal(`{"typ":"roles","val":"Ledger.Operate"}`), 200, "yes"},
@@ -82,7 +85,7 @@ func TestWithEntraAuthenticationACallerNeedsTheRoleForWhatItDoes(t *testing.T) {
 }
 
 // TestWithoutAppServicesAuthenticationNobodyIsBelievedAndTimersRunOn sends what the platform would
-// have taken out.
+// have removed.
 func TestWithoutAppServicesAuthenticationNobodyIsBelievedAndTimersRunOn(t *testing.T) {
 	through := func(context.Context, web.Request) (web.Answer, error) {
 		t.Error("it was let through")
@@ -90,7 +93,10 @@ func TestWithoutAppServicesAuthenticationNobodyIsBelievedAndTimersRunOn(t *testi
 	}
 	ran := 0
 	host, err := web.Serve(web.NewLogger(io.Discard, nil), "", snapshot(through),
-		timer("archivelogs", func(context.Context) (web.Result, error) { ran++; return web.Result{Summary: "done"}, nil }))
+		timer("archivelogs", func(context.Context) (web.Result, error) {
+			ran++
+			return web.Result{Summary: "done"}, nil
+		}))
 	require.NoError(t, err)
 	host.RequireRoles(false)
 	server := httptest.NewServer(host)

@@ -12,7 +12,7 @@ import (
 
 // Table writes rows as CSV, one after the other, with a header of their JSON names, in UTF-8 with a
 // byte order mark, which Excel needs. A struct within a row becomes columns of its own, named like
-// lastError.message; a list stands in one cell.
+// lastError.message; a list is one cell.
 type Table[T any] struct {
 	w      http.ResponseWriter
 	out    *csv.Writer
@@ -148,7 +148,7 @@ func harmless(text string, kind reflect.Kind) string {
 	return text
 }
 
-// Harmless keeps a spreadsheet from taking a text for a formula.
+// Harmless keeps a spreadsheet from reading a text as a formula.
 func Harmless(text string) string {
 	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
 		return "'" + text

@@ -33,8 +33,8 @@ func decode(raw json.RawMessage, into any) error {
 	return json.Unmarshal(raw, into)
 }
 
-// pastDue tells whether a timer fires late. The binding's name is free, so every value is looked
-// at.
+// pastDue reports whether a timer fires late. The binding's name is free, so every value is
+// checked.
 func (e envelope) pastDue() bool {
 	for _, raw := range e.Data {
 		var timer struct{ IsPastDue bool }

@@ -9,11 +9,11 @@ import (
 	"strings"
 )
 
-// Function is one function of the app, declared once in its package. What makers of flows and
-// readers of the docs are told of it is made from this.
+// Function is one function of the app, declared once in its package. The connector and the docs are
+// generated from it.
 type Function struct {
 	Name       string      // its folder's
-	Trigger    []byte      // its function.json, in which alone routes, methods and the level of its key stand
+	Trigger    []byte      // its function.json, the only place of routes, methods and the level of its key
 	Operations []Operation // of an HTTP function: what can be asked of it
 	Timer      Timer       // of a timer
 }
@@ -58,7 +58,7 @@ func (o *Operation) Verb() string {
 	return o.Method
 }
 
-// fits tells whether the operation is the one for the values of a route's parameters.
+// fits reports whether the operation is the one for the values of a route's parameters.
 func (o *Operation) fits(values map[string]string, optional string) bool {
 	if optional == "" {
 		return true
@@ -70,7 +70,7 @@ func (o *Operation) fits(values map[string]string, optional string) bool {
 	return o.Word == "" || o.Word == value
 }
 
-// Binding is what the host is told of a function.
+// Binding is a function's declaration for the host.
 type Binding struct {
 	Route   string   // without the prefix; empty for a timer
 	Methods []string // upper case
@@ -78,7 +78,7 @@ type Binding struct {
 	HTTP    bool
 }
 
-// prefix stands before every route: the host's default.
+// prefix precedes every route: the host's default.
 const prefix = "api/"
 
 // Binding reads the function's trigger.

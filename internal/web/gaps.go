@@ -26,10 +26,10 @@ type Gap struct {
 	Reason string `json:"reason" text:"Whether it was purged, when and by which rule, or lost for good"`
 }
 
-// String is a gap in one line, as it stands in a cell.
+// String is a gap in one line, for a cell.
 func (g Gap) String() string { return g.Start + "/" + g.End + " " + g.Reason }
 
-// Gaps writes gaps as they stand in answers.
+// Gaps writes gaps for answers.
 func Gaps(gaps []ledger.Gap) []Gap {
 	var out []Gap
 	for _, g := range gaps {

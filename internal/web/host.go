@@ -80,13 +80,15 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			}
 			h.log.ErrorContext(r.Context(), "panic", "path", r.URL.Path, "cause", fmt.Sprint(cause),
 				"stack", string(debug.Stack()))
-			Error(w, r, &entra.Error{Code: entra.CodeInternal, Doing: "answer the request", Why: "the program has a fault here"})
+			Error(w, r, &entra.Error{Code: entra.CodeInternal, Doing: "answer the request",
+				Why: "the program has a fault here"})
 		}
 	}()
 	switch {
 	case len(r.RequestURI) > maxURL:
 		Error(w, r, &entra.Error{Code: entra.CodeTooLarge, Doing: "read the request",
-			Why: fmt.Sprintf("its address has %d characters", len(r.RequestURI)), Remedy: fmt.Sprintf("at most are %d", maxURL)})
+			Why:    fmt.Sprintf("its address has %d characters", len(r.RequestURI)),
+			Remedy: fmt.Sprintf("at most are %d", maxURL)})
 	case r.URL.Path == "/":
 		JSON(w, http.StatusOK, map[string]string{"status": "ready"})
 	case isRoute(r.URL.Path):
@@ -96,8 +98,8 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isRoute tells an HTTP function's path from an invocation of a timer. As all literals of a route
-// it is compared without case.
+// isRoute distinguishes an HTTP function's path from an invocation of a timer. It ignores case, as
+// in all literals of a route.
 func isRoute(path string) bool {
 	return len(path) > len(prefix) && strings.EqualFold(path[:len(prefix)+1], "/"+prefix)
 }
@@ -130,14 +132,16 @@ func (h *Host) serveInvocation(w http.ResponseWriter, r *http.Request, function 
 	took := time.Since(start).Round(time.Millisecond).String()
 	if err != nil {
 		// The host ignores the body of a failed invocation: the log is where the reason is read.
-		h.log.ErrorContext(r.Context(), "invocation failed", "function", function, "took", took, "code", entra.CodeOf(err),
+		h.log.ErrorContext(r.Context(), "invocation failed", "function", function, "took", took, "code",
+			entra.CodeOf(err),
 			"error", err.Error(), "stopped", ctx.Err() != nil)
 		Error(w, r, err)
 		return
 	}
 	line, message := result.Summary, "invocation done"
 	if result.HandedOver {
-		line, message = "stopped, because this process ends; the next run goes on from there: "+line, "invocation handed over"
+		line, message = "stopped, because this process ends; the next run goes on from there: "+line,
+			"invocation handed over"
 	}
 	h.log.InfoContext(r.Context(), message, "function", function, "took", took, "summary", line)
 	JSON(w, http.StatusOK, invocationResult{Outputs: map[string]any{}, Logs: []string{line}})

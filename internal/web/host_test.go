@@ -29,8 +29,9 @@ func timer(name string, run web.Timer) web.Function {
 
 // function is an HTTP function with a route and its methods.
 func function(name, route, methods string, operations ...web.Operation) web.Function {
-	return web.Function{Name: name, Operations: operations, Trigger: []byte(`{"bindings":[{"type":"httpTrigger","route":"` +
-		route + `","methods":[` + methods + `],"authLevel":"function"},{"type":"http","direction":"out"}]}`)}
+	return web.Function{Name: name, Operations: operations,
+		Trigger: []byte(`{"bindings":[{"type":"httpTrigger","route":"` +
+			route + `","methods":[` + methods + `],"authLevel":"function"},{"type":"http","direction":"out"}]}`)}
 }
 
 // serve runs a host with one timer and one HTTP function over a real socket and returns its log too.
@@ -80,7 +81,8 @@ func TestATimerThatWorkedAnswersWithItsSummary(t *testing.T) {
 	})
 	status, _, answer := call(t, server, http.MethodPost, "/archivelogs", timerBody)
 	require.Equal(t, http.StatusOK, status)
-	require.Equal(t, map[string]any{"Outputs": map[string]any{}, "Logs": []any{"six streams done"}, "ReturnValue": nil}, answer)
+	require.Equal(t, map[string]any{"Outputs": map[string]any{}, "Logs": []any{"six streams done"}, "ReturnValue": nil},
+		answer)
 	require.Equal(t, "5c2e", invocation)
 	for line := range strings.Lines(log.String()) {
 		require.Contains(t, line, `"invocationId":"5c2e"`)
@@ -125,7 +127,8 @@ func TestWhatTheHostShouldNeverSendGetsAClearAnswer(t *testing.T) {
 		{"Data is a text", "POST", "/archivelogs", `{"Data":"x"}`, 400, "envelope"},
 		{"timer as a text", "POST", "/archivelogs", `{"Data":{"timer":"{\"IsPastDue\":false}"}}`, 200, ""},
 		{"no Metadata", "POST", "/archivelogs", `{"Data":{"timer":null}}`, 200, ""},
-		{"huge body", "POST", "/archivelogs", `{"Data":{"timer":"` + strings.Repeat("x", 2<<20) + `"}}`, 400, "envelope"},
+		{"huge body", "POST", "/archivelogs", `{"Data":{"timer":"` + strings.Repeat("x", 2<<20) + `"}}`, 400,
+			"envelope"},
 		{"unknown route", "GET", "/api/nothing", "", 404, "no such function"},
 		{"wrong method", "POST", "/api/things/7", "", 405, "GET"},
 		{"HTTP function", "GET", "/api/things/7", "", 200, ""},
@@ -154,8 +157,8 @@ func TestAPanicInATimerFailsTheInvocationAndNotTheProcess(t *testing.T) {
 	require.Equal(t, http.StatusOK, status)
 }
 
-// stoppedRun is a timer's run that is under way when the process is told to end, with what it then
-// comes to; it returns the answer, and what was logged.
+// stoppedRun is a timer's run in progress when the process receives a stop signal, with its result;
+// it returns the answer, and what was logged.
 func stoppedRun(t *testing.T, end func(context.Context) (web.Result, error)) (int, map[string]any, string) {
 	running := make(chan struct{})
 	server, host, log := serveHost(t, func(ctx context.Context) (web.Result, error) {
@@ -183,7 +186,8 @@ func TestAStoppedRunThatKeptSomethingIsHandedOver(t *testing.T) {
 		return web.Ended(ctx, "archivelogs", "3 of 6 streams", true, err)
 	})
 	require.Equal(t, http.StatusOK, status)
-	require.Equal(t, "stopped, because this process ends; the next run goes on from there: 3 of 6 streams", answer["Logs"].([]any)[0])
+	require.Equal(t, "stopped, because this process ends; the next run goes on from there: 3 of 6 streams",
+		answer["Logs"].([]any)[0])
 	require.Contains(t, log, `"msg":"invocation handed over"`)
 	require.NotContains(t, log, `"level":"ERROR"`)
 }
@@ -194,7 +198,8 @@ func TestAStoppedRunThatKeptNothingFails(t *testing.T) {
 	})
 	require.Equal(t, http.StatusServiceUnavailable, status)
 	require.Contains(t, log, `"msg":"invocation failed"`)
-	for _, says := range []string{"run archivelogs: it was stopped before it could do anything", "the next run goes on"} {
+	for _, says := range []string{"run archivelogs: it was stopped before it could do anything",
+		"the next run goes on"} {
 		require.Contains(t, answer["error"].(map[string]any)["message"], says)
 		require.Contains(t, log, says)
 	}
@@ -202,8 +207,10 @@ func TestAStoppedRunThatKeptNothingFails(t *testing.T) {
 
 // TestWhatFailedBesideAStopStaysAFailure, in its own words alone.
 func TestWhatFailedBesideAStopStaysAFailure(t *testing.T) {
-	tampered := &entra.Error{Code: entra.CodeTampered, Doing: "index directoryAudits", Why: "somebody changed the row of progress"}
-	for name, beside := range map[string]error{"alone": nil, "beside a stop": context.Canceled, "beside a stop in words": fmt.Errorf("index provisioning: %w", context.Canceled)} {
+	tampered := &entra.Error{Code: entra.CodeTampered, Doing: "index directoryAudits",
+		Why: "somebody changed the row of progress"}
+	for name, beside := range map[string]error{"alone": nil, "beside a stop": context.Canceled,
+		"beside a stop in words": fmt.Errorf("index provisioning: %w", context.Canceled)} {
 		t.Run(name, func(t *testing.T) {
 			status, answer, log := stoppedRun(t, func(ctx context.Context) (web.Result, error) {
 				return web.Ended(ctx, "indexarchive", "2 days indexed", true, errors.Join(beside, tampered))

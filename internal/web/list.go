@@ -14,11 +14,11 @@ import (
 )
 
 // List is a collection as Graph has it, with the keys in this order. T is a row: its JSON keys are
-// the columns of the file that the same list is given as, and the properties that $select takes.
+// the columns of the CSV file of the same list, and the properties that $select accepts.
 type List[T any] struct {
 	Of       string    // what it is of, in @odata.context
 	AsOf     time.Time // zero: the list does not say
-	About    any       // a struct whose keys stand behind these; nil: there are none
+	About    any       // a struct whose keys follow these; nil: there are none
 	Count    *int64    // of all rows
 	NextLink string
 	Value    []T
@@ -51,7 +51,7 @@ func (l List[T]) Later(location string) Answer {
 	}}
 }
 
-// JSON is the list as JSON. A row that is JSON already stands in it byte for byte.
+// JSON is the list as JSON. A row that is JSON already is kept byte for byte.
 func (l List[T]) JSON(context string) ([]byte, error) {
 	about, err := encode(context)
 	if err != nil {
@@ -101,7 +101,7 @@ func rowJSON(row any) ([]byte, error) {
 	return encode(row)
 }
 
-// encode is v as JSON in which <, > and & stand as they are.
+// encode is v as JSON with <, > and & unescaped.
 func encode(v any) ([]byte, error) {
 	var body bytes.Buffer
 	enc := json.NewEncoder(&body)

@@ -20,8 +20,7 @@ func Invocation(ctx context.Context) string {
 }
 
 // NewLogger writes one JSON object a line. The host does not tie a handler's lines to invocations,
-// so the invocation's id stands in each. w is stdout: the host takes every line of stderr for an
-// error.
+// so each has the invocation's id. w is stdout: the host reads every line of stderr as an error.
 func NewLogger(w io.Writer, level slog.Leveler) *slog.Logger {
 	return slog.New(withInvocation{slog.NewJSONHandler(w, &slog.HandlerOptions{Level: level})})
 }

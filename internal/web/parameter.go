@@ -35,12 +35,12 @@ type Parameter struct {
 
 	Accepted    []string
 	Least, Most int
-	Word        string // that stands for a moment
+	Word        string // that means a moment
 	Default     string
 	Number      bool // the words are whole numbers
 
 	Required bool
-	Refused  bool   // the function knows it, and refuses it in words of its own: nobody is told of it
+	Refused  bool   // the function refuses it with its own message; it is not documented
 	Repeated bool   // it may be given several times
 	Wants    string // what a refusal says is accepted; empty: what the kind says
 }
@@ -66,7 +66,7 @@ func Words(name, preset, text string, accepted ...string) Parameter {
 	return Parameter{Name: name, Text: text, Kind: KindWords, Accepted: accepted, Default: preset}
 }
 
-// Moment declares a date or a time. word stands for one; empty: none does.
+// Moment declares a date or a time. word means one; empty: there is no such word.
 func Moment(name, word, text string) Parameter {
 	return Parameter{Name: name, Text: text, Kind: KindTime, Word: word}
 }
@@ -113,7 +113,7 @@ func SkipToken() Parameter {
 	return Text("$skiptoken", "Taken from @odata.nextLink; never made by hand")
 }
 
-// ListParameters declares what every list takes beside its own filters. fields are the accepted
+// ListParameters declares what every list accepts beside its own filters. fields are the accepted
 // properties, orders those that it is ordered by.
 func ListParameters(mostTop int, fields, orders []string) []Parameter {
 	order := Parameter{Name: "$orderby", Kind: KindOrder, Accepted: orders,
@@ -143,7 +143,8 @@ func (p Parameter) check(value string) error {
 		fits = p.orders(value)
 	case KindFormat:
 		if value != "" && !slices.Contains(p.Accepted, value) {
-			return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: p.Name + " is " + strconv.Quote(value),
+			return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: p.Name + " is " +
+				strconv.Quote(value),
 				Remedy: "accepted are " + strings.Join(p.Accepted, " and ")}
 		}
 	}
@@ -197,6 +198,7 @@ func (p Parameter) refuse(value, accepted string) error {
 	if len(value) > longestShown {
 		value = value[:longestShown] + "..."
 	}
-	return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: fmt.Sprintf("%s is %q", p.Name, value),
+	return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query",
+		Why:    fmt.Sprintf("%s is %q", p.Name, value),
 		Remedy: "accepted is " + accepted}
 }

@@ -47,7 +47,8 @@ func readQuery(r *http.Request, declared []Parameter) (Query, error) {
 			}
 		}
 		if p.Kind == KindFormat {
-			q.csv = q.values.Get(p.Name) == "csv" || !q.Has(p.Name) && strings.HasPrefix(r.Header.Get("Accept"), "text/csv")
+			q.csv = q.values.Get(p.Name) == "csv" || !q.Has(p.Name) &&
+				strings.HasPrefix(r.Header.Get("Accept"), "text/csv")
 		}
 	}
 	return q, nil
@@ -71,10 +72,10 @@ func (q Query) parameter(name string) Parameter {
 	return q.declared[i]
 }
 
-// CSV tells whether the caller asks for a file: $format=csv, or Accept: text/csv.
+// CSV reports whether the caller requests a file: $format=csv, or Accept: text/csv.
 func (q Query) CSV() bool { return q.csv }
 
-// Has tells whether a parameter was given.
+// Has reports whether a parameter was given.
 func (q Query) Has(name string) bool { return q.values.Has(name) }
 
 // Text is a parameter as it was given, or its default.
@@ -125,7 +126,7 @@ func (q Query) Time(name string) time.Time {
 	return t
 }
 
-// Is tells whether a moment is given by the parameter's word.
+// Is reports whether a moment is given by the parameter's word.
 func (q Query) Is(name string) bool {
 	p := q.parameter(name)
 	return p.Word != "" && q.values.Get(name) == p.Word
@@ -140,7 +141,7 @@ func readTime(text string) (time.Time, bool) {
 	return time.Time{}, false
 }
 
-// OrderBy reads a property, and whether desc stands after it; empty where no order is asked for.
+// OrderBy reads a property, and whether desc follows it; empty if no order is requested.
 func (q Query) OrderBy(name string) (by string, desc bool) {
 	words := strings.Fields(q.Text(name))
 	if len(words) == 0 {
@@ -166,7 +167,7 @@ func Refuse(why, remedy string) error {
 	return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: why, Remedy: remedy}
 }
 
-// ListQuery is what every list takes beside its own filters.
+// ListQuery is what every list accepts beside its own filters.
 type ListQuery struct {
 	Top    int
 	Fields []string // of $select; nil: all
@@ -195,7 +196,8 @@ func Streams(names []string, archived []entra.Stream) ([]entra.Stream, error) {
 			s := entra.Stream(strings.TrimSpace(name))
 			if !slices.Contains(archived, s) {
 				return nil, &entra.Error{Code: entra.CodeBadRequest, Doing: "read the streams",
-					Why: strconv.Quote(string(s)) + " is not archived", Remedy: fmt.Sprintf("archived are %v", archived)}
+					Why:    strconv.Quote(string(s)) + " is not archived",
+					Remedy: fmt.Sprintf("archived are %v", archived)}
 			}
 			if !slices.Contains(out, s) {
 				out = append(out, s)

@@ -40,8 +40,8 @@ func Entity(about any, object json.RawMessage) Answer {
 	}}
 }
 
-// Later tells how far a job is, and where the answer will be: at the function's address with the
-// job's id behind it. Power Automate and the Azure SDKs ask there again by themselves.
+// Later reports how far a job is, and where the answer will be: the function's address followed by
+// the job's id. Power Automate and the Azure SDKs poll there by themselves.
 func Later(location string, v any) Answer {
 	return Answer{func(w http.ResponseWriter, _ Request) error {
 		w.Header().Set("Location", location)

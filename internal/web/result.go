@@ -14,16 +14,17 @@ type Result struct {
 	HandedOver bool
 }
 
-// Stopped is how a timer's run ends that was stopped before its end. It is handed over if it kept
-// anything that the next run goes on from. Otherwise it fails: nobody would see work that stands
-// still because each of its runs is stopped.
+// Stopped is how a timer's run ends that was stopped before its end. It is handed over if it stored
+// progress for the next run. Otherwise it fails: a success would hide that each run is stopped
+// without progress.
 func Stopped(function, summary string, kept bool) (Result, error) {
 	if kept {
 		return Result{Summary: summary, HandedOver: true}, nil
 	}
 	return Result{Summary: summary}, &entra.Error{Code: entra.CodeUnavailable, Doing: "run " + function,
-		Why:    "it was stopped before it could do anything, because this process ends",
-		Remedy: "nothing is lost, and the next run goes on; if that lasts, find out why the platform ends the app so often"}
+		Why: "it was stopped before it could do anything, because this process ends",
+		Remedy: "nothing is lost, and the next run goes on; if that lasts, find out why the platform " +
+			"ends the app so often"}
 }
 
 // Ended is how a timer's run ends that may have been stopped, which its error then says in part or

@@ -104,8 +104,8 @@ func (o *Operation) answer(ctx context.Context, r *Request) (Answer, error) {
 	return o.Do(ctx, *r)
 }
 
-// fail writes an error and logs it, once. What the caller can mend is logged with its code alone:
-// the caller has the words, and they may name somebody.
+// fail writes an error and logs it, once. For an error that the caller can correct, only the code
+// is logged: the caller has the text, which may name a person.
 func (h *Host) fail(w http.ResponseWriter, r *http.Request, function string, err error) {
 	err = told(r, err) // a caller that went away reads no answer
 	status := Error(w, r, err)

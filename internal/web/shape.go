@@ -11,7 +11,7 @@ type Shape struct {
 	Count bool   // all rows may be counted
 	Pages bool   // it comes in pages
 
-	Later bool     // what takes long is answered with 202
+	Later bool     // slow requests are answered with 202
 	File  []string // content types: it is a file
 }
 

@@ -14,7 +14,7 @@ const TamperedHeader = "X-EntraLedger-Tampered"
 // another term.
 const (
 	TamperedAnnotation      = "@entraledger.tampered"      // one sentence: what is wrong with it
-	RowKeyAnnotation        = "@entraledger.rowKey"        // where it lies
+	RowKeyAnnotation        = "@entraledger.rowKey"        // its hour
 	TamperedCountAnnotation = "@entraledger.tamperedCount" // of a list: how many
 )
 
@@ -34,9 +34,9 @@ func AppendTamperedCount(dst []byte, n int) []byte {
 	return append(strconv.AppendInt(append(dst, `"`+TamperedCountAnnotation+`":`...), int64(n), 10), ',')
 }
 
-// Tampered is the object that stands for an altered record, in place of its bytes: of the record
-// only what its row key tells, id and time; what the key does not tell is left out. None of the
-// row's other cells is shown, for each may be what was altered.
+// Tampered is the object in place of an altered record: only the id and the time from its row key;
+// what the key does not have is left out. None of the row's other cells is shown, because each may
+// be what was altered.
 func Tampered(rec records.Archived, timeProperty string) []byte {
 	out := []byte{'{'}
 	if rec.Key.ID != "" {

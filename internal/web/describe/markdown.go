@@ -8,7 +8,7 @@ import (
 	"github.com/entraledger/entraledger/internal/web"
 )
 
-// Overview is a table of all that can be asked, with the key and the role that it takes.
+// Overview is a table of all HTTP operations, with the key and the role that each requires.
 func Overview(functions []web.Function) (string, error) {
 	var b strings.Builder
 	b.WriteString("| ask | for | key | app role |\n| --- | --- | --- | --- |\n")
@@ -23,7 +23,7 @@ func Overview(functions []web.Function) (string, error) {
 	return b.String(), err
 }
 
-// Reference says of each operation of the connector what it takes and what it answers.
+// Reference lists for each operation of the connector its parameters and its answer.
 func Reference(functions []web.Function) (string, error) {
 	var b strings.Builder
 	err := each(functions, func(_ web.Function, bound web.Binding, o web.Operation) error {
@@ -92,8 +92,8 @@ func parameterTable(b *strings.Builder, o web.Operation) {
 	}
 }
 
-// mostListed is how many words a cell lists; $select takes every column, and they are listed below
-// it.
+// mostListed is how many words a cell lists; $select accepts every column, and they are listed
+// below it.
 const mostListed = 12
 
 func accepted(p web.Parameter) string {

@@ -9,7 +9,7 @@ import (
 	"github.com/entraledger/entraledger/internal/web"
 )
 
-// OpenAPI is the connector's definition, in OpenAPI 2.0, which is what Power Platform takes.
+// OpenAPI is the connector's definition, in OpenAPI 2.0, which Power Platform requires.
 func OpenAPI(functions []web.Function) ([]byte, error) {
 	s := &schemas{named: make(map[reflect.Type]string)}
 	if err := s.name("error", reflect.TypeOf(web.ErrorShape())); err != nil {
@@ -32,7 +32,8 @@ func OpenAPI(functions []web.Function) ([]byte, error) {
 			paths = paths.with("/"+b.Address(o), member{lower(o.Verb()), described})
 		}
 	}
-	text, err := json.MarshalIndent(append(head(), member{"paths", paths}, member{"definitions", s.definitions}), "", "  ")
+	text, err := json.MarshalIndent(append(head(), member{"paths", paths}, member{"definitions", s.definitions}), "",
+		"  ")
 	return append(text, '\n'), err
 }
 
@@ -166,7 +167,8 @@ func (s *schemas) responses(o web.Operation) (object, error) {
 	}
 	out := object{{"200", object{{"description", "OK"}, {"schema", schema}}}}
 	if o.Answers.Later {
-		out = append(out, member{"202", object{{"description", "It goes on; ask again at Location"}, {"schema", schema}}})
+		out = append(out, member{"202", object{{"description", "It goes on; ask again at Location"},
+			{"schema", schema}}})
 	}
 	return append(out, failed), nil
 }
@@ -195,7 +197,8 @@ func listColumns(o web.Operation) ([]column, error) {
 	text := reflect.TypeFor[string]()
 	all := []column{{name: "@odata.context", text: "What this is", required: true, of: text}}
 	if o.Answers.AsOf {
-		all = append(all, column{name: "asOfDateTime", text: "As of when", required: true, of: text, format: "date-time"})
+		all = append(all, column{name: "asOfDateTime", text: "As of when", required: true, of: text,
+			format: "date-time"})
 	}
 	if o.Answers.Is != nil {
 		about, err := columns(reflect.TypeOf(o.Answers.Is))
@@ -212,7 +215,8 @@ func listColumns(o web.Operation) ([]column, error) {
 		all = append(all, c)
 	}
 	if o.Answers.Pages {
-		all = append(all, column{name: "@odata.nextLink", text: "Address of the next page; absent on the last", of: text})
+		all = append(all, column{name: "@odata.nextLink", text: "Address of the next page; absent on the last",
+			of: text})
 	}
 	return append(all, column{name: "value", text: o.Answers.Text, required: true,
 		of: reflect.SliceOf(reflect.TypeOf(o.Answers.Rows))}), nil

@@ -1,5 +1,5 @@
-// Package describe makes from the declarations of functions what people and flows are told of them:
-// the connector's OpenAPI and the docs' tables.
+// Package describe generates from the declarations of functions the connector's OpenAPI and the
+// docs' tables.
 package describe
 
 import (
@@ -54,7 +54,7 @@ type column struct {
 	format   string
 }
 
-// columns are the keys of a struct in their order. What is embedded stands among them.
+// columns are the keys of a struct in their order. Those of embedded structs are included.
 func columns(t reflect.Type) ([]column, error) {
 	var out []column
 	texts := map[string]string{}
@@ -187,7 +187,7 @@ func (s *schemas) define(name string, body object) error {
 	return nil
 }
 
-// inline is a struct's schema where it stands.
+// inline is a struct's schema at its place of use.
 func (s *schemas) inline(t reflect.Type) (object, error) {
 	all, err := columns(t)
 	if err != nil {

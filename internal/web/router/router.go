@@ -33,9 +33,9 @@ type Match struct {
 	Values map[string]string // of its parameters; those that are optional and not given are absent
 }
 
-// Find returns the first route that takes the path and the method. Where only the method is another
-// one, ok is false and the match is of the first route that takes the path; where none takes it,
-// the match has no function.
+// Find returns the first route that matches the path and the method. If only the method differs, ok
+// is false and the match is of the first route for the path; if no route has the path, the match
+// has no function.
 func (r Router) Find(method, escapedPath string) (m Match, ok bool) {
 	parts, readable := Split(escapedPath)
 	if !readable {

@@ -17,7 +17,7 @@ type Segment struct {
 	Literal  string // lower case; empty for a parameter
 	Name     string
 	Optional bool
-	Rest     bool // takes all that is left of the path
+	Rest     bool // matches the rest of the path
 
 	constraint string // as it is written
 	accepts    func(string) bool
