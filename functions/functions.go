@@ -51,7 +51,7 @@ type Parts struct {
 	Settings  settings.Settings
 	Simulated bool             // the tenant has a time of its own
 	Binary    preflight.Binary // which program this is
-	Slice     time.Duration    // how long one request works on what takes several
+	Slice     time.Duration    // how long one request works on a job that needs several
 	Now       func() time.Time
 	Clock     func(context.Context) (time.Time, error) // one that can be trusted
 
@@ -78,7 +78,8 @@ func All(p Parts) []web.Function {
 	return []web.Function{
 		applications.New(p.Snapshots),
 		archivelogs.New(p.archivelogs()),
-		collect.New(collect.Config{Collector: p.Collector, Jobs: p.Jobs, Streams: p.Streams, Now: p.Now, Slice: p.Slice}),
+		collect.New(collect.Config{Collector: p.Collector, Jobs: p.Jobs, Streams: p.Streams, Now: p.Now,
+			Slice: p.Slice}),
 		cost.New(p.cost()),
 		coverage.New(p.coverage()),
 		downloads.New(downloads.Config{Archive: p.Records, Streams: p.Streams, Gaps: p.Gaps, Now: p.Now}),
@@ -110,7 +111,8 @@ func (p Parts) cost() cost.Config {
 }
 
 func (p Parts) coverage() coverage.Config {
-	return coverage.Config{Ledger: p.Ledger, Gaps: p.Gaps, Stalled: p.Settings.AlertAfter, Streams: p.Streams, Now: p.Now}
+	return coverage.Config{Ledger: p.Ledger, Gaps: p.Gaps, Stalled: p.Settings.AlertAfter, Streams: p.Streams,
+		Now: p.Now}
 }
 
 func (p Parts) logs() logs.Config {

@@ -1,4 +1,4 @@
-// Package applications is the HTTP function that tells all that the snapshot knows of one
+// Package applications is the HTTP function that returns everything that the snapshot has about one
 // application's credentials.
 package applications
 
@@ -62,6 +62,7 @@ func (f function) get(ctx context.Context, r web.Request) (web.Answer, error) {
 	if err != nil {
 		return web.Answer{}, err
 	}
-	return web.Object(application{r.Context("applications/$entity"), web.Time(app.Snapshot.AsOf), app.Snapshot.Undisclosed,
+	return web.Object(application{r.Context("applications/$entity"), web.Time(app.Snapshot.AsOf),
+		app.Snapshot.Undisclosed,
 		app.AppID, app.DisplayName, web.Time(app.LastUsed), app.Credentials}), nil
 }

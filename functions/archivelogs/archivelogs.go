@@ -22,7 +22,7 @@ var trigger []byte
 // Name is the function's, and its folder's.
 const Name = "archivelogs"
 
-// writeGrace is how long pages that came within the budget may take to be written.
+// writeGrace is the time to write pages that came within the budget.
 const writeGrace = 45 * time.Second
 
 // Config of the function.
@@ -44,7 +44,8 @@ func (cfg Config) run(ctx context.Context) (web.Result, error) {
 	cfg.Preflight(ctx)
 	working, stop := context.WithTimeout(ctx, cfg.Budget+writeGrace)
 	defer stop()
-	report, err := cfg.Collector.Run(working, ledger.Execution{ID: uuid.NewString(), Work: Name}, cfg.Streams, cfg.Budget)
+	report, err := cfg.Collector.Run(working, ledger.Execution{ID: uuid.NewString(), Work: Name}, cfg.Streams,
+		cfg.Budget)
 	if ctx.Err() != nil && !report.Finished {
 		return stopped(report, err, cfg.AlertAfter)
 	}

@@ -62,7 +62,8 @@ func (destination) Texts() map[string]string {
 	return map[string]string{
 		"status": "measured, partial (some hours or logs are left out), unknown (no amount is given), " +
 			"notOffered (no logs are kept there for so long: no amount is given)",
-		"withoutStreams": "Logs that are left out, because no day of them is known or they can't be kept there for so long",
+		"withoutStreams": "Logs that are left out, because no day of them is known or they can't be kept " +
+			"there for so long",
 	}
 }
 
@@ -139,23 +140,28 @@ func prices() []price {
 	return out
 }
 
-// notes say what the amounts rest on, beside the hours.
+// notes are the assumptions of the amounts, beside the hours.
 func notes() []string {
 	return []string{
 		"Forecast for a month in which every day is like the mean of the last seven whole days (UTC), " +
 			"after the months in which everything was kept. Bytes are sums of the ledger, not a sample.",
 		"List prices in US dollars of regions such as East US, as known in " + cost.AsOf + ": " +
-			"source says whether public pages have the same, or memory alone. Look yours up: azure.microsoft.com/pricing.",
-		fmt.Sprintf("Free grants of Flex Consumption (%.0f GB-seconds and %.0f executions a month, which all apps of the "+
+			"source says whether public pages have the same, or memory alone. Look yours up: " +
+			"azure.microsoft.com/pricing.",
+		fmt.Sprintf("Free grants of Flex Consumption (%.0f GB-seconds and %.0f executions a month, "+
+			"which all apps of the "+
 			"subscription share) are taken off. The free GB that some accounts have of Log Analytics are not.",
 			cost.FreeGBSeconds, cost.FreeExecutions),
-		"Reckoned with a run every five minutes. Not in it: the directory's snapshot (10 seconds a night for 500 users), " +
+		"Reckoned with a run every five minutes. Not in it: the directory's snapshot (10 seconds a " +
+			"night for 500 users), " +
 			"HTTP calls, alerts, private endpoints, auditArchiveAccess.",
 		"Storage is counted in GB of 2^30 bytes, Azure Monitor and Event Hubs in GB of 10^9. " +
 			"An Event Hub keeps nothing: what reads it and keeps it costs extra.",
-		fmt.Sprintf("Diagnostic settings are reckoned with the bytes that Graph sends, Log Analytics with %.0f %% of them. "+
+		fmt.Sprintf("Diagnostic settings are reckoned with the bytes that Graph sends, Log Analytics with "+
+			"%.0f %% of them. "+
 			"Microsoft's own example has 2 KB for an audit and 11.5 KB for a sign-in.", 100*cost.BilledShare),
-		fmt.Sprintf("Log Analytics keeps records that can be queried for %d months at most, which is reckoned with first, "+
+		fmt.Sprintf("Log Analytics keeps records that can be queried for %d months at most, which is "+
+			"reckoned with first, "+
 			"and for %d months in all: what is beyond is found by search jobs only, whose price is not in it.",
 			cost.InteractiveMonths, cost.AnalyticsMonths),
 	}

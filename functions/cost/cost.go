@@ -1,4 +1,4 @@
-// Package cost is the HTTP function that tells what the logs cost a month, here and elsewhere.
+// Package cost is the HTTP function that computes what the logs cost a month, here and elsewhere.
 package cost
 
 import (
@@ -27,7 +27,7 @@ type Config struct {
 	Now            func() time.Time
 }
 
-// What infra/ deploys unless told otherwise, and what the app can't ask for.
+// What infra/ deploys by default, and what the app cannot read.
 const (
 	defaultMemory = "512"
 	runsPerDay    = 288 // of archivelogs, every five minutes
@@ -44,12 +44,14 @@ func New(cfg Config) web.Function {
 	memory.Number = true
 	return web.Function{Name: "cost", Trigger: trigger, Operations: []web.Operation{{
 		ID: "ForecastCost", Summary: "What the logs cost a month",
-		Text: "Gigabytes and US dollars a month by log, in this archive and at each destination of diagnostic settings: " +
+		Text: "Gigabytes and US dollars a month by log, in this archive and at each destination of " +
+			"diagnostic settings: " +
 			"a forecast from the last seven whole days.",
 		Role: web.RoleRead,
 		Parameters: []web.Parameter{
 			months,
-			web.Choice("redundancy", redundancies()[0], "Of the archive's storage account, and of one for diagnostic settings",
+			web.Choice("redundancy", redundancies()[0],
+				"Of the archive's storage account, and of one for diagnostic settings",
 				redundancies()...),
 			memory,
 			web.Format(),

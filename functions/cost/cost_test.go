@@ -52,7 +52,8 @@ type lab struct {
 func newLab(t *testing.T) *lab {
 	service := memstorage.New(func() time.Time { return now })
 	counted := &counting{RoundTripper: service}
-	store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: &http.Client{Transport: counted}})
+	store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(),
+		HTTP: &http.Client{Transport: counted}})
 	require.NoError(t, err)
 	return &lab{T: t, store: store, requests: counted}
 }
@@ -62,11 +63,14 @@ func newLab(t *testing.T) *lab {
 // false leaves it out.
 func (l *lab) log(s entra.Stream, change func(i int, c *ledger.Coverage) bool) {
 	begin := today.AddDate(0, 0, -7)
-	p := ledger.Progress{Stream: s, Begin: begin, Backfilled: begin, FrontierBegin: begin, Watermark: now.Add(-6 * time.Minute),
-		LastRunAt: now.Add(-time.Minute), LastSuccessAt: now.Add(-time.Minute), Tally: ledger.Tally{Records: 2_000_000, Bytes: 2e9, StoredBytes: 6e8}}
+	p := ledger.Progress{Stream: s, Begin: begin, Backfilled: begin, FrontierBegin: begin,
+		Watermark: now.Add(-6 * time.Minute),
+		LastRunAt: now.Add(-time.Minute), LastSuccessAt: now.Add(-time.Minute),
+		Tally: ledger.Tally{Records: 2_000_000, Bytes: 2e9, StoredBytes: 6e8}}
 	var rows []ledger.Coverage
 	for i := range 7*24 + 14 {
-		c := ledger.Coverage{Window: entra.Window{Stream: s, Start: begin.Add(time.Duration(i) * time.Hour)}, State: ledger.WindowComplete,
+		c := ledger.Coverage{Window: entra.Window{Stream: s, Start: begin.Add(time.Duration(i) * time.Hour)},
+			State:  ledger.WindowComplete,
 			Passes: 2, Records: 10, Bytes: 10_000, StoredBytes: 3_000}
 		if change == nil || change(i, &c) {
 			rows = append(rows, c)
@@ -87,8 +91,9 @@ func (l *lab) serve(collected ...entra.Stream) http.Handler {
 }
 
 func (l *lab) serveWith(keep purge.Retention, collected ...entra.Stream) http.Handler {
-	return l.app(cost.Config{Ledger: l.store, Streams: streams.New(collected, l.store), Retention: keep, RequestsPer10s: 4,
-		Now: func() time.Time { return now }})
+	return l.app(cost.Config{Ledger: l.store, Streams: streams.New(collected, l.store), Retention: keep,
+		RequestsPer10s: 4,
+		Now:            func() time.Time { return now }})
 }
 
 func (l *lab) app(cfg cost.Config) http.Handler {
@@ -136,19 +141,25 @@ func TestTheForecastSaysWhatItRestsOn(t *testing.T) {
 	status, answer := get(t, l.serve(logs.Provisioning), "/api/cost?code=key")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "https://ledger.example/api/$metadata#cost", answer["@odata.context"])
-	require.Equal(t, []any{"2026-11-14T00:00:00Z", "2026-11-21T00:00:00Z", "2026-11-21T14:30:00Z", "USD", 12.0, "ZRS", 512.0, 1.0},
-		[]any{answer["startDateTime"], answer["endDateTime"], answer["asOfDateTime"], answer["currency"], answer["retentionMonths"], answer["redundancy"], answer["instanceMemoryMB"], answer["@odata.count"]})
-	require.Equal(t, map[string]any{"tableStorage": 1.25, "blobStorage": 1.25, "blobWrites": 1.25}, answer["redundancyMultiples"])
+	require.Equal(t, []any{"2026-11-14T00:00:00Z", "2026-11-21T00:00:00Z", "2026-11-21T14:30:00Z", "USD", 12.0, "ZRS",
+		512.0, 1.0},
+		[]any{answer["startDateTime"], answer["endDateTime"], answer["asOfDateTime"], answer["currency"],
+			answer["retentionMonths"], answer["redundancy"], answer["instanceMemoryMB"], answer["@odata.count"]})
+	require.Equal(t, map[string]any{"tableStorage": 1.25, "blobStorage": 1.25, "blobWrites": 1.25},
+		answer["redundancyMultiples"])
 	require.NotEmpty(t, answer["notes"])
-	require.Equal(t, map[string]any{"name": "logAnalyticsIngestion", "what": "Log Analytics, ingestion", "usd": 2.3, "per": "GB, the first 31 days' retention included", "source": "publicPages"},
+	require.Equal(t, map[string]any{"name": "logAnalyticsIngestion", "what": "Log Analytics, ingestion", "usd": 2.3,
+		"per": "GB, the first 31 days' retention included", "source": "publicPages"},
 		named(t, answer["prices"], "name", "logAnalyticsIngestion"))
 	row := answer["value"].([]any)[0].(map[string]any)
 	require.Equal(t, []any{"provisioning", true, "measured", 7.0, 168.0, 0.0, 0.0, 0.0, 240.0, 1000.0, 300.0, "ledger"},
-		[]any{row["stream"], row["collected"], row["status"], row["daysCounted"], row["windowsCounted"], row["windowsAwaiting"], row["windowsMissing"], row["windowsLost"],
+		[]any{row["stream"], row["collected"], row["status"], row["daysCounted"], row["windowsCounted"],
+			row["windowsAwaiting"], row["windowsMissing"], row["windowsLost"],
 			row["recordsPerDay"], row["bytesPerRecord"], row["storedBytesPerRecord"], row["bytesFrom"]})
 	require.NotContains(t, row, "reason")
 	require.InDelta(t, (6e8+2e6*66)/(1<<30), row["heldGB"], 1e-4)
-	require.Equal(t, map[string]any{"gbPerMonth": 0.0073, "usdPerMonth": 0.0021}, row["eventHub"], "an Event Hub keeps nothing")
+	require.Equal(t, map[string]any{"gbPerMonth": 0.0073, "usdPerMonth": 0.0021}, row["eventHub"],
+		"an Event Hub keeps nothing")
 	for _, name := range []string{"archive", "storageAccount", "logAnalytics", "eventHub"} {
 		require.Equal(t, "measured", named(t, answer["destinations"], "destination", name)["status"])
 	}
@@ -175,7 +186,8 @@ func TestParametersChangeThePlan(t *testing.T) {
 	require.Greater(t, dear, cheap)
 	flex := func(query string) any {
 		_, answer := get(t, app, "/api/cost"+query)
-		return named(t, named(t, answer["destinations"], "destination", "archive")["shared"], "name", "flexConsumption")["usdPerMonth"]
+		return named(t, named(t, answer["destinations"], "destination", "archive")["shared"], "name",
+			"flexConsumption")["usdPerMonth"]
 	}
 	require.Zero(t, flex(""), "the free grant")
 	require.Greater(t, flex("?instanceMemoryMB=4096"), flex("?instanceMemoryMB=2048"))
@@ -187,7 +199,8 @@ func TestAnEmptyArchiveGetsNothingInvented(t *testing.T) {
 	for _, item := range answer["value"].([]any) {
 		row := item.(map[string]any)
 		require.Equal(t, []any{"unknown", "it was never read"}, []any{row["status"], row["reason"]})
-		for _, absent := range []string{"recordsPerDay", "bytesPerRecord", "bytesFrom", "archive", "storageAccount", "logAnalytics", "eventHub", "heldGB"} {
+		for _, absent := range []string{"recordsPerDay", "bytesPerRecord", "bytesFrom", "archive", "storageAccount",
+			"logAnalytics", "eventHub", "heldGB"} {
 			require.NotContains(t, row, absent)
 		}
 	}
@@ -210,7 +223,8 @@ func TestALogOfWhichNothingIsKnownIsNamedAndLeftOut(t *testing.T) {
 	})
 	_, answer := get(t, l.serve(logs.DirectoryAudits, logs.Provisioning), "/api/cost")
 	audits := named(t, answer["value"], "stream", "directoryAudits")
-	require.Equal(t, []any{"unknown", 0.0, 168.0, 0.0}, []any{audits["status"], audits["windowsCounted"], audits["windowsAwaiting"], audits["windowsMissing"]})
+	require.Equal(t, []any{"unknown", 0.0, 168.0, 0.0}, []any{audits["status"], audits["windowsCounted"],
+		audits["windowsAwaiting"], audits["windowsMissing"]})
 	require.Contains(t, audits["reason"], "await a second read")
 	d := named(t, answer["destinations"], "destination", "logAnalytics")
 	require.Equal(t, []any{"partial", []any{"directoryAudits"}}, []any{d["status"], d["withoutStreams"]})
@@ -235,7 +249,9 @@ func TestGapsAndDoubtsAreSaidAndDoNotMakeTheLogLookQuiet(t *testing.T) {
 	})
 	_, answer := get(t, l.serve(logs.Provisioning), "/api/cost")
 	row := answer["value"].([]any)[0].(map[string]any)
-	require.Equal(t, []any{"partial", 5.0, 120.0, 20.0, 28.0, 240.0}, []any{row["status"], row["daysCounted"], row["windowsCounted"], row["windowsMissing"], row["windowsLost"], row["recordsPerDay"]})
+	require.Equal(t, []any{"partial", 5.0, 120.0, 20.0, 28.0, 240.0},
+		[]any{row["status"], row["daysCounted"], row["windowsCounted"], row["windowsMissing"], row["windowsLost"],
+			row["recordsPerDay"]})
 	require.Contains(t, row["reason"], "48 of 168 hours are not counted")
 	require.Equal(t, "partial", named(t, answer["destinations"], "destination", "archive")["status"])
 }
@@ -265,7 +281,9 @@ func TestARowOfProgressThatCannotBeUsedHoldsUpNoOtherLog(t *testing.T) {
 	l.log(logs.Provisioning, nil)
 	l.log(logs.DirectoryAudits, nil)
 	function := l.app(cost.Config{Ledger: oneIsBroken{l.store, logs.DirectoryAudits}, RequestsPer10s: 4,
-		Streams: streams.New([]entra.Stream{logs.DirectoryAudits, logs.Provisioning}, nil), Now: func() time.Time { return now }})
+		Streams: streams.New([]entra.Stream{logs.DirectoryAudits, logs.Provisioning}, nil), Now: func() time.Time {
+			return now
+		}})
 	_, answer := get(t, function, "/api/cost")
 	row := named(t, answer["value"], "stream", "directoryAudits")
 	require.Equal(t, "unknown", row["status"])
@@ -282,7 +300,8 @@ func TestTheDaysEndByTheTenantsClock(t *testing.T) {
 	})
 	_, answer := get(t, l.serve(logs.Provisioning), "/api/cost")
 	require.Equal(t, "2026-11-20T00:00:00Z", answer["endDateTime"])
-	require.Equal(t, []any{"partial", 24.0}, []any{answer["value"].([]any)[0].(map[string]any)["status"], answer["value"].([]any)[0].(map[string]any)["windowsMissing"]})
+	require.Equal(t, []any{"partial", 24.0}, []any{answer["value"].([]any)[0].(map[string]any)["status"],
+		answer["value"].([]any)[0].(map[string]any)["windowsMissing"]})
 }
 
 func TestARowOfProgressThatIsOutOfTimeMovesNoDays(t *testing.T) {
@@ -291,10 +310,21 @@ func TestARowOfProgressThatIsOutOfTimeMovesNoDays(t *testing.T) {
 		collected []entra.Stream
 		change    func(p *ledger.Progress)
 	}{
-		"of a log that is not collected any more": {[]entra.Stream{logs.Provisioning}, func(p *ledger.Progress) { p.ClockOffset, p.LastRunAt = -15*time.Hour, now.Add(-16*time.Hour) }},
-		"whose clock is ahead":                    {[]entra.Stream{logs.Provisioning, logs.DirectoryAudits}, func(p *ledger.Progress) { p.ClockOffset, p.LastRunAt = month, now.Add(month) }},
-		"whose last run is not over yet":          {[]entra.Stream{logs.Provisioning, logs.DirectoryAudits}, func(p *ledger.Progress) { p.ClockOffset, p.LastRunAt = -month, now.Add(month) }},
-		"that is old":                             {[]entra.Stream{logs.Provisioning, logs.DirectoryAudits}, func(p *ledger.Progress) { p.ClockOffset, p.LastRunAt = -month, now.Add(-month) }},
+		"of a log that is not collected any more": {[]entra.Stream{logs.Provisioning}, func(p *ledger.Progress) {
+			p.ClockOffset, p.LastRunAt = -15*time.Hour, now.Add(-16*time.Hour)
+		}},
+		"whose clock is ahead": {[]entra.Stream{logs.Provisioning, logs.DirectoryAudits},
+			func(p *ledger.Progress) {
+				p.ClockOffset, p.LastRunAt = month, now.Add(month)
+			}},
+		"whose last run is not over yet": {[]entra.Stream{logs.Provisioning, logs.DirectoryAudits},
+			func(p *ledger.Progress) {
+				p.ClockOffset, p.LastRunAt = -month, now.Add(month)
+			}},
+		"that is old": {[]entra.Stream{logs.Provisioning, logs.DirectoryAudits},
+			func(p *ledger.Progress) {
+				p.ClockOffset, p.LastRunAt = -month, now.Add(-month)
+			}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := newLab(t)
@@ -313,9 +343,12 @@ func TestARowOfProgressThatIsOutOfTimeMovesNoDays(t *testing.T) {
 func TestATenantWithATimeOfItsOwnMayBeAhead(t *testing.T) {
 	l := newLab(t)
 	l.log(logs.Provisioning, nil)
-	l.ran(logs.Provisioning, func(p *ledger.Progress) { p.ClockOffset, p.LastRunAt = 24*time.Hour, now.Add(24*time.Hour) })
-	function := l.app(cost.Config{Ledger: l.store, Streams: streams.New([]entra.Stream{logs.Provisioning}, nil), RequestsPer10s: 4,
-		Simulated: true, Now: func() time.Time { return now }})
+	l.ran(logs.Provisioning, func(p *ledger.Progress) {
+		p.ClockOffset, p.LastRunAt = 24*time.Hour, now.Add(24*time.Hour)
+	})
+	function := l.app(cost.Config{Ledger: l.store, Streams: streams.New([]entra.Stream{logs.Provisioning}, nil),
+		RequestsPer10s: 4,
+		Simulated:      true, Now: func() time.Time { return now }})
 	_, answer := get(t, function, "/api/cost")
 	require.Equal(t, "2026-11-22T00:00:00Z", answer["endDateTime"])
 }
@@ -337,8 +370,10 @@ func TestCountsThatCannotBeAreNamedAndNotReckonedWith(t *testing.T) {
 		return named(t, answer["value"], "stream", "provisioning"), answer
 	}
 	row, _ := ask(logs.Provisioning)
-	require.Equal(t, []any{"partial", 166.0, 2.0, 240.0, 1000.0}, []any{row["status"], row["windowsCounted"], row["windowsMissing"], row["recordsPerDay"], row["bytesPerRecord"]})
-	require.Contains(t, row["reason"], "of 2 of them the ledger counts less than nothing or more than an hour can hold, the first at 2026-11-15T06:00:00Z")
+	require.Equal(t, []any{"partial", 166.0, 2.0, 240.0, 1000.0},
+		[]any{row["status"], row["windowsCounted"], row["windowsMissing"], row["recordsPerDay"], row["bytesPerRecord"]})
+	require.Contains(t, row["reason"], "of 2 of them the ledger counts less than nothing or more than an hour can "+
+		"hold, the first at 2026-11-15T06:00:00Z")
 	require.Contains(t, row["reason"], "heldGB is left out")
 	require.NotContains(t, row, "heldGB")
 
@@ -347,7 +382,8 @@ func TestCountsThatCannotBeAreNamedAndNotReckonedWith(t *testing.T) {
 	require.Contains(t, row["reason"], "ARCHIVE_STREAMS does not name it")
 	require.NotContains(t, row, "archive")
 	require.Contains(t, named(t, answer["destinations"], "destination", "archive")["withoutStreams"], "provisioning")
-	require.NotContains(t, named(t, answer["destinations"], "destination", "eventHub")["withoutStreams"], "provisioning", "it is not sent anywhere")
+	require.NotContains(t, named(t, answer["destinations"], "destination", "eventHub")["withoutStreams"],
+		"provisioning", "it is not sent anywhere")
 }
 
 func TestEachLogIsKeptAsLongAsTheSettingSays(t *testing.T) {
@@ -357,7 +393,8 @@ func TestEachLogIsKeptAsLongAsTheSettingSays(t *testing.T) {
 	const day = 24 * time.Hour
 	months := func(keep purge.Retention, query string) map[string]any {
 		_, answer := get(t, l.serveWith(keep, logs.Provisioning, logs.DirectoryAudits), "/api/cost"+query)
-		out := map[string]any{"": []any{answer["retentionMonths"], answer["retentionFrom"]}, "note": answer["notes"].([]any)[0]}
+		out := map[string]any{"": []any{answer["retentionMonths"], answer["retentionFrom"]},
+			"note": answer["notes"].([]any)[0]}
 		for _, s := range []string{"provisioning", "directoryAudits"} {
 			row := named(t, answer["value"], "stream", s)
 			out[s] = []any{row["retentionMonths"], row["retentionFrom"]}
@@ -395,7 +432,8 @@ func TestWhatLogAnalyticsDoesNotKeepForSoLongHasNoAmount(t *testing.T) {
 	_, answer := get(t, app, "/api/cost")
 	audits := named(t, answer["value"], "stream", "directoryAudits")
 	require.Equal(t, []any{"measured", 1_200.0}, []any{audits["status"], audits["retentionMonths"]})
-	require.Equal(t, "logAnalytics is left out: Log Analytics keeps records for 144 months (12 years) at most, and 1200 are asked for", audits["reason"])
+	require.Equal(t, "logAnalytics is left out: Log Analytics keeps records for 144 months (12 years) at most, and "+
+		"1200 are asked for", audits["reason"])
 	require.NotContains(t, audits, "logAnalytics")
 	require.Contains(t, audits, "storageAccount")
 	d := named(t, answer["destinations"], "destination", "logAnalytics")
@@ -403,10 +441,12 @@ func TestWhatLogAnalyticsDoesNotKeepForSoLongHasNoAmount(t *testing.T) {
 	require.Contains(t, d["reason"], "144 months (12 years) at most")
 	require.Equal(t, "measured", named(t, answer["destinations"], "destination", "archive")["status"])
 	ledger := func(answer map[string]any) float64 {
-		return named(t, named(t, answer["destinations"], "destination", "archive")["shared"], "name", "ledger")["usdPerMonth"].(float64)
+		return named(t, named(t, answer["destinations"], "destination", "archive")["shared"], "name",
+			"ledger")["usdPerMonth"].(float64)
 	}
 	_, ofAYear := get(t, app, "/api/cost?retentionMonths=12")
-	require.InEpsilon(t, 100*ledger(ofAYear), ledger(answer), 0.01, "the ledger is kept for as long as the log that is kept longest")
+	require.InEpsilon(t, 100*ledger(ofAYear), ledger(answer), 0.01,
+		"the ledger is kept for as long as the log that is kept longest")
 
 	_, answer = get(t, app, "/api/cost?retentionMonths=145")
 	d = named(t, answer["destinations"], "destination", "logAnalytics")
@@ -437,7 +477,8 @@ func TestTheFileHasALineForEachLogAndNoZeroForWhatIsNotKnown(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(ask(app, "/api/cost?$format=csv").Body.String()), "\r\n")
 	require.Len(t, lines, 3)
 	require.Contains(t, lines[0], "logAnalytics.usdPerMonth")
-	require.Contains(t, lines[2], "directoryAudits,true,unknown,it was never read,12,assumed,0,0,0,168,0,,,,,,,,,,,,,,,,,", "%s", lines[2])
+	require.Contains(t, lines[2], "directoryAudits,true,unknown,it was never "+
+		"read,12,assumed,0,0,0,168,0,,,,,,,,,,,,,,,,,", "%s", lines[2])
 }
 
 func TestABadQuestionIsAnsweredWithWhatIsAccepted(t *testing.T) {
@@ -463,7 +504,7 @@ func TestABadQuestionIsAnsweredWithWhatIsAccepted(t *testing.T) {
 	}
 }
 
-// oneIsBroken is a ledger in which somebody changed a log's row of progress.
+// oneIsBroken is a ledger in which a log's row of progress was altered.
 type oneIsBroken struct {
 	ledger.Reader
 	stream entra.Stream
@@ -471,7 +512,8 @@ type oneIsBroken struct {
 
 func (b oneIsBroken) Progress(ctx context.Context, s entra.Stream) (ledger.Progress, error) {
 	if s == b.stream {
-		return ledger.Progress{}, &entra.Error{Code: entra.CodeTampered, Doing: "read row progress", Why: "somebody changed it"}
+		return ledger.Progress{}, &entra.Error{Code: entra.CodeTampered, Doing: "read row progress",
+			Why: "somebody changed it"}
 	}
 	return b.Reader.Progress(ctx, s)
 }

@@ -96,7 +96,7 @@ func (cfg Config) forecast(ctx context.Context, l *ledgerOf, from, to time.Time)
 	return nil
 }
 
-// hourOf is an hour as the forecast takes it. One that was purged says nothing any more.
+// hourOf is an hour for the forecast. A purged one has no data any more.
 func hourOf(c ledger.Coverage) cost.Hour {
 	h := cost.Hour{Start: c.Start,
 		Counts: cost.Counts{Records: c.Records, Versions: c.Versions, Received: c.Bytes, Stored: c.StoredBytes}}

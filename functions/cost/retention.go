@@ -17,7 +17,7 @@ const (
 
 const (
 	assumedMonths = 12
-	mostMonths    = 1_200 // ARCHIVE_RETENTION takes 36,500 days
+	mostMonths    = 1_200 // ARCHIVE_RETENTION accepts 36,500 days
 )
 
 // retention says for how long logs are kept.
@@ -40,7 +40,7 @@ func (r retention) of(s entra.Stream) (months int, from string) {
 	return (days*12 + 364) / 365, fromSetting
 }
 
-// note says it in words.
+// note puts it in words.
 func (r retention) note(logs []ledgerOf) string {
 	if r.asked > 0 {
 		return fmt.Sprintf("Everything is kept for %d months, as retentionMonths asks.", r.asked)
@@ -51,7 +51,8 @@ func (r retention) note(logs []ledgerOf) string {
 			forever = append(forever, l.stream)
 		}
 	}
-	const said = "Each log is kept for as long as ARCHIVE_RETENTION says, here and elsewhere, in whole months rounded " +
+	const said = "Each log is kept for as long as ARCHIVE_RETENTION says, here and elsewhere, in " +
+		"whole months rounded " +
 		"up; legal holds are not reckoned."
 	if len(forever) == 0 {
 		return said

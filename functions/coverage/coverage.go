@@ -1,4 +1,4 @@
-// Package coverage is the HTTP function that tells what the archive holds, stream by stream and
+// Package coverage is the HTTP function that returns what the archive has, stream by stream and
 // hour by hour.
 package coverage
 
@@ -25,7 +25,7 @@ var trigger []byte
 type Config struct {
 	Ledger  ledger.Reader
 	Gaps    *search.Gaps
-	Stalled time.Duration // how long a stream may stand still before it is called failing
+	Stalled time.Duration // how long a stream may make no progress before it is called failing
 	Streams *streams.Known
 	Now     func() time.Time
 }
@@ -204,7 +204,8 @@ func (cfg Config) rowOf(ctx context.Context, p ledger.Progress, now time.Time) (
 		Watermark: web.Time(p.Watermark),
 		InDoubt:   p.Doubts, Records: p.Records, Versions: p.Versions, Quarantined: p.Quarantined,
 		Bytes: p.Bytes, StoredBytes: p.StoredBytes, LastRun: web.Time(p.LastRunAt),
-		SealedTo: web.Time(p.SealedUntil()), SettledTo: web.Time(p.SettledUntil()), Unsealed: p.Unsealed, Seals: p.Seals,
+		SealedTo: web.Time(p.SealedUntil()), SettledTo: web.Time(p.SettledUntil()), Unsealed: p.Unsealed,
+		Seals:  p.Seals,
 		Purged: p.Purged, PurgedTo: web.Time(p.PurgedTo),
 		Changed: p.Changed, Thin: p.Thin, Awaits: p.Awaits, Late: p.Late, Late3h: p.Lateness[0],
 		Late24h: p.Lateness[1], Late48h: p.Lateness[2], Late7d: p.Lateness[3], LateMore: p.Lateness[4],
@@ -306,7 +307,8 @@ func (cfg Config) windows(ctx context.Context, r web.Request) (web.Answer, error
 			continue
 		}
 		if len(list.Value) == top && !r.Query.CSV() { // a file is not cut into pages
-			list.NextLink = r.Link(map[string]string{"from": web.Time(cov.Start), "to": web.Time(to), "$top": strconv.Itoa(top)})
+			list.NextLink = r.Link(map[string]string{"from": web.Time(cov.Start), "to": web.Time(to),
+				"$top": strconv.Itoa(top)})
 			break
 		}
 		list.Value = append(list.Value, windowOf(&p, cov, cfg.Streams.Collects(s)))

@@ -75,7 +75,8 @@ func (cfg Config) list(ctx context.Context, r web.Request) (web.Answer, error) {
 	out := web.List[offer]{Of: "downloads", AsOf: cfg.Now()}
 	for _, file := range export.Files() {
 		if slices.Contains(archived, file.Stream) {
-			out.Value = append(out.Value, offer{file.Name, file.Stream, r.Base() + "/api/downloads/" + file.Name, file.Names()})
+			out.Value = append(out.Value, offer{file.Name, file.Stream, r.Base() + "/api/downloads/" + file.Name,
+				file.Names()})
 		}
 	}
 	return out.Answer(), nil
@@ -144,8 +145,8 @@ func (cfg Config) question(ctx context.Context, p web.Query, file export.File) (
 const flushEvery = 2000
 
 // stream writes the file while the archive is read, in the order of time. A file that breaks off
-// cuts the connection, so that nobody takes a part for the whole; it is asked for again from the
-// time of the last row. An altered record is a row that says so, and the file goes on.
+// cuts the connection, so that no client accepts a part as the whole; the client continues from the
+// time of the last row. An altered record becomes a row that says so, and the file continues.
 func (cfg Config) stream(out *output, r *http.Request, q search.Question) error {
 	// What goes wrong before the first record can still be answered.
 	started := false
@@ -196,8 +197,8 @@ func (o *output) begin(r *http.Request) {
 	h.Set("Content-Type", contentTypes[o.format])
 	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", o.file.Name+"."+o.format))
 	h.Add("Vary", "Accept-Encoding")
-	// How many records were altered is known at the end. The Functions host drops trailers: the
-	// rows tell it, too.
+	// The number of altered records is known only at the end. The Functions host drops trailers, so
+	// the rows have it, too.
 	h.Set("Trailer", web.TamperedHeader)
 	o.to = o.response
 	if strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {

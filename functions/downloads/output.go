@@ -29,8 +29,8 @@ type output struct {
 	altered  int // records that were altered, among them
 }
 
-// head writes what stands before the first row. That a caller has gone away shows in the context,
-// not in these errors.
+// head writes what precedes the first row. A caller that has disconnected shows in the context, not
+// in these errors.
 func (o *output) head() {
 	switch o.format {
 	case "csv":
@@ -43,8 +43,8 @@ func (o *output) head() {
 	}
 }
 
-// record writes the rows of a record. In JSON a record stands as it was received; where it makes
-// several rows, each is an object of the columns.
+// record writes the rows of a record. JSON has a record as it was received; if it makes several
+// rows, each is an object of the columns.
 func (o *output) record(raw []byte) error {
 	if o.format != "csv" && o.file.Each == "" {
 		return o.object(raw)
@@ -133,7 +133,7 @@ func (o *output) flush() {
 	_ = http.NewResponseController(o.response).Flush() // likewise
 }
 
-// end writes what stands behind the last row.
+// end writes what follows the last row.
 func (o *output) end() {
 	if o.format == "json" {
 		_, _ = io.WriteString(o.to, "]\n") // likewise

@@ -1,5 +1,5 @@
-// Package expiringcredentials is the HTTP function that tells which secrets and certificates have
-// expired, expire soon, or are not used.
+// Package expiringcredentials is the HTTP function that lists the secrets and certificates that
+// have expired, expire soon, or are not used.
 package expiringcredentials
 
 import (
@@ -40,7 +40,8 @@ func New(snapshot Snapshot) web.Function {
 			Text: "Secrets and certificates of applications by state, each once, with owners and successors.",
 			Role: web.RoleRead,
 			Parameters: slices.Concat(filters(),
-				web.ListParameters(directory.MaxTop, web.Names[directory.CredentialRow](), directory.CredentialOrders())),
+				web.ListParameters(directory.MaxTop, web.Names[directory.CredentialRow](),
+					directory.CredentialOrders())),
 			Answers: web.Shape{Name: "expiringCredentials", Is: about{}, Rows: directory.CredentialRow{}, AsOf: true,
 				Count: true, Pages: true, Text: "Credentials, by their end"},
 			Do: f.list,
@@ -49,14 +50,15 @@ func New(snapshot Snapshot) web.Function {
 			Given: "view", Word: "summary", ID: "SummarizeCredentials", Summary: "Count credentials",
 			Text: "Counts by state, kind, origin and owner, for charts.", Role: web.RoleRead,
 			Parameters: append(web.Refusing(filters(), "appId", "exclude", "newSince"), web.Format()),
-			Answers: web.Shape{Name: "expiringCredentialsSummary", Is: aboutCounts{}, Rows: directory.Count{}, AsOf: true,
+			Answers: web.Shape{Name: "expiringCredentialsSummary", Is: aboutCounts{}, Rows: directory.Count{},
+				AsOf: true,
 				Text: "Bars of charts"},
 			Do: f.summary,
 		},
 	}}
 }
 
-// filters are what both views take.
+// filters are what both views accept.
 func filters() []web.Parameter {
 	state := web.Words("state", string(directory.Expiring),
 		"expired, expiring, unused, valid, several with commas between, or all", string(directory.Expired),
@@ -115,7 +117,7 @@ func (f function) list(ctx context.Context, r web.Request) (web.Answer, error) {
 	return out.Answer(), nil
 }
 
-// question reads what both views take.
+// question reads what both views accept.
 func question(p web.Query) directory.CredentialQuery {
 	q := directory.CredentialQuery{
 		Within: time.Duration(p.Int("withinDays")) * day, UnusedFor: time.Duration(p.Int("unusedDays")) * day,

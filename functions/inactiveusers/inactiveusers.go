@@ -1,5 +1,5 @@
-// Package inactiveusers is the HTTP function that tells who has stopped signing in, and why it says
-// so.
+// Package inactiveusers is the HTTP function that lists the users who have stopped signing in, with
+// the reason.
 package inactiveusers
 
 import (
@@ -53,10 +53,11 @@ func New(snapshot Snapshot) web.Function {
 	}}
 }
 
-// filters are what both views take.
+// filters are what both views accept.
 func filters() []web.Parameter {
 	exclude := web.Text("exclude", "IDs or sign-in names of users, and IDs of noted groups, with commas between")
-	exclude.Note = "The groups are those of `SNAPSHOT_GROUPS`. Up to 100. What is neither is refused: an account that " +
+	exclude.Note = "The groups are those of `SNAPSHOT_GROUPS`. Up to 100. What is neither is " +
+		"refused: an account that " +
 		"somebody needs must not be reported for a mistyped exception"
 	since := web.Moment("newSince", "previous", "Only what is new since a moment (2026-11-14T07:00:00Z), "+
 		"or since the snapshot before this one (previous)")
@@ -123,7 +124,7 @@ func (f function) list(ctx context.Context, r web.Request) (web.Answer, error) {
 	return out.Answer(), nil
 }
 
-// question reads what both views take.
+// question reads what both views accept.
 func question(p web.Query) (directory.UserQuery, error) {
 	q := directory.UserQuery{Days: p.Int("days"), Before: p.Time("before"), Enabled: p.Flag("enabled"),
 		Licensed: p.Flag("licensed"), Synced: p.Flag("synced"), Exclude: p.List("exclude"), State: p.Text("state")}

@@ -18,7 +18,7 @@ import (
 	"github.com/entraledger/entraledger/internal/web"
 )
 
-// stoppedIndexer is told to stop when it comes to a day.
+// stoppedIndexer receives a stop signal when it reaches a day.
 type stoppedIndexer struct {
 	*tablestest.Store
 	left int // days until then
@@ -55,20 +55,23 @@ func TestAStoppedRunOfIndexarchiveIsHandedOverOnlyAfterADay(t *testing.T) {
 			ctx, stop := context.WithCancel(l.Context())
 			defer stop()
 			store := &stoppedIndexer{l.Store, left, stop, failed}
-			return indexarchive.New(indexarchive.Config{Store: store, Streams: streams.New([]entra.Stream{lab.Stream}, nil), Budget: lab.Budget}).Timer(ctx)
+			return indexarchive.New(indexarchive.Config{Store: store, Streams: streams.New([]entra.Stream{lab.Stream},
+				nil), Budget: lab.Budget}).Timer(ctx)
 		}
 		result, err := run(0, nil)
 		lab.RequireNothingDone(l, "indexarchive", result, err)
 		result, err = run(2, nil)
 		lab.RequireHandedOver(l, "2 days indexed", result, err)
-		failed := &entra.Error{Code: entra.CodeTampered, Doing: "index a day", Why: "somebody changed the row of progress"}
+		failed := &entra.Error{Code: entra.CodeTampered, Doing: "index a day",
+			Why: "somebody changed the row of progress"}
 		_, err = run(2, failed)
 		require.EqualError(l, err, failed.Error(), "what failed by itself, alone")
 		require.False(l, l.Lease().Held())
 		lab.HoldIt(l)
 		ctx, stop := context.WithCancel(l.Context())
 		time.AfterFunc(10*time.Second, stop)
-		result, err = indexarchive.New(indexarchive.Config{Store: l.Store, Streams: streams.New([]entra.Stream{lab.Stream}, nil), Budget: lab.Budget}).Timer(ctx)
+		result, err = indexarchive.New(indexarchive.Config{Store: l.Store,
+			Streams: streams.New([]entra.Stream{lab.Stream}, nil), Budget: lab.Budget}).Timer(ctx)
 		lab.RequireNothingDone(l, "indexarchive", result, err)
 		time.Sleep(ledger.LeaseLength)
 		result, err = run(1000, nil)

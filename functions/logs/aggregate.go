@@ -18,7 +18,7 @@ import (
 // spans are what the parameter aggregate accepts, as the portal does.
 var spans = map[string]time.Duration{"1h": time.Hour, "6h": 6 * time.Hour, "24h": 24 * time.Hour}
 
-// groupPlace is where a walk through groups stands.
+// groupPlace is the position of a walk through groups.
 type groupPlace struct {
 	Span   time.Time `json:"s"`
 	Offset int       `json:"o"`
@@ -77,7 +77,7 @@ func grouped() string {
 
 // groups is how the groups of a log are written.
 type groups struct {
-	first, last, count string          // names of what is told of each
+	first, last, count string          // names of the values of each
 	numbers            map[string]bool // the properties that are numbers
 }
 

@@ -52,7 +52,8 @@ func New(cfg Config) web.Function {
 	// A flow chooses among the logs that every archive has.
 	collection := web.Choice("collection", "", "directoryAudits, signIns or provisioning", collections()...)
 	one := web.Operation{
-		Given: "id", ID: "GetLogRecord", Summary: "One archived record", Text: "One record by its id.", Role: web.RoleRead,
+		Given: "id", ID: "GetLogRecord", Summary: "One archived record", Text: "One record by its id.",
+		Role:       web.RoleRead,
 		Path:       []web.Parameter{collection, web.Text("id", "ID of the record")},
 		Parameters: []web.Parameter{web.Select(nil)},
 		Answers:    web.Shape{Name: "record", Is: record{}},
@@ -84,7 +85,8 @@ func listParameters() []web.Parameter {
 		"and createdDateTime ge 2026-11-01")
 	filter.Note = "`eq ne gt ge lt le in`, `and or not`, parentheses, `startswith endswith contains`, " +
 		"`tolower toupper`, `any all` over lists, paths (`status/errorCode`), times, dates, GUIDs, numbers, " +
-		"`true false null`. Texts are compared as in Graph: with regard to case, but for `provisioningStatusInfo/status`"
+		"`true false null`. Texts are compared as in Graph: with regard to case, but for " +
+		"`provisioningStatusInfo/status`"
 	order := web.Text("$orderby", "createdDateTime (sign-ins) or activityDateTime, and asc or desc after it")
 	order.Note = "Newest first by default"
 	count := web.Count()
@@ -94,17 +96,18 @@ func listParameters() []web.Parameter {
 		"(`@entraledger...`)"
 	aggregate := web.Choice("aggregate", "", "Groups of sign-ins that are not interactive, in place of records",
 		"1h", "6h", "24h")
-	aggregate.Note = "By the properties in the table above, as the portal shows them. Each with count, first and last time"
+	aggregate.Note = "By the properties in the table above, as the portal shows them. Each with count, " +
+		"first and last time"
 	return []web.Parameter{filter, order, web.Top(maxTop, "Records of a page"), web.Select(nil), count, web.SkipToken(),
 		versions, aggregate}
 }
 
-// searchHeader says that a page is shorter than was asked for because searching took too long
-// (partial), or that only a search through all records can answer (scan).
+// searchHeader says that a page is shorter than requested because the search was slow (partial), or
+// that only a search through all records can answer (scan).
 const searchHeader = "X-EntraLedger-Search"
 
-// about is what a list says of itself. What is not there any more, and how many records were
-// altered, stands in a header, and in an annotation, which clients of Graph ignore.
+// about is what a list reports about itself. A header, and an annotation that clients of Graph
+// ignore, say what is not there any more, and how many records were altered.
 type about struct {
 	Tampered int64     `json:"@entraledger.tamperedCount,omitempty"`
 	Gaps     []web.Gap `json:"@entraledger.gaps,omitempty"`
@@ -113,7 +116,8 @@ type about struct {
 // Texts say what the annotations are.
 func (about) Texts() map[string]string {
 	return map[string]string{
-		"@entraledger.tamperedCount": "How many records of this page were altered since they were written, or could not be " +
+		"@entraledger.tamperedCount": "How many records of this page were altered since they were " +
+			"written, or could not be " +
 			"counted into groups for that; absent where none was",
 		"@entraledger.gaps": "What the archive does not have of the time that was asked for, and why; " +
 			"absent where it has all",
@@ -134,7 +138,8 @@ func (row) Open() string {
 // Texts say what the annotations are.
 func (row) Texts() map[string]string {
 	return map[string]string{
-		"@entraledger.tampered": "What is wrong with a record that was altered; it then has no other properties than id " +
+		"@entraledger.tampered": "What is wrong with a record that was altered; it then has no other " +
+			"properties than id " +
 			"and time. Absent on all others",
 	}
 }
@@ -206,8 +211,8 @@ func indexed(s entra.Stream) []string {
 	return out
 }
 
-// stand finds where the walk through a question's answer stands, by the request's skip token, and
-// gives what writes the token of its next page.
+// stand reads the position of the walk through a question's answer from the request's skip token,
+// and returns the function that writes the token of its next page.
 func stand[P any](
 	ctx context.Context, cfg Config, r web.Request, question string,
 ) (at P, next func(P) string, err error) {
@@ -248,10 +253,11 @@ func begin(
 	if err == nil {
 		web.SetGaps(r.Header, gaps)
 	}
-	return web.List[json.RawMessage]{Of: "auditLogs/" + q.collection, About: about{int64(tampered), web.Gaps(gaps)}}, err
+	return web.List[json.RawMessage]{Of: "auditLogs/" + q.collection, About: about{int64(tampered), web.Gaps(gaps)}},
+		err
 }
 
-// count is the number of all records; nil where counting them takes too long.
+// count is the number of all records; nil if counting them would last too long.
 func (cfg Config) count(ctx context.Context, q query) (*int64, error) {
 	n, whole, err := q.Count(ctx, cfg.Archive, time.Now().Add(cfg.Slice))
 	if err != nil || !whole {
@@ -260,9 +266,9 @@ func (cfg Config) count(ctx context.Context, q query) (*int64, error) {
 	return &n, nil
 }
 
-// project is a record as it is answered: as received, or only what was selected, with what the
-// archive adds for versions. In place of an altered one stands what is known of it. Its dates are
-// not: they may be what was altered.
+// project is a record in an answer: as received, or only what was selected, with what the archive
+// adds for versions. An altered one is replaced by what is known of it. Its dates are left out:
+// they may be what was altered.
 func (q query) project(rec records.Archived) []byte {
 	if rec.Tampered != "" {
 		fields := q.fields

@@ -13,9 +13,9 @@ import (
 	"github.com/entraledger/entraledger/internal/web"
 )
 
-// one answers with one record, as it is now. An id does not say when its record is from, so the
-// archive is searched, the newest first, for as long as one request may take. An altered record is
-// the answer only where no other content with the id can be read.
+// one answers with one record, as it is now. An id does not have the record's time, so the archive
+// is searched, the newest first, for as long as one request may last. An altered record is the
+// answer only if no other content with the id can be read.
 func (cfg Config) one(ctx context.Context, r web.Request) (web.Answer, error) {
 	q, err := cfg.readOne(ctx, r)
 	if err != nil {
@@ -81,10 +81,10 @@ func (cfg Config) types(ctx context.Context, q query) ([]entra.Stream, error) {
 type sought struct {
 	id      string
 	end     time.Time     // when the search has to end
-	slice   time.Duration // how long it takes then
+	slice   time.Duration // how long the search may last then
 	altered int
 	known   string // the first one whose row key has the id; empty: none
-	unknown string // the first one whose row key tells no id; empty: none
+	unknown string // the first one whose row key has no id; empty: none
 }
 
 // meet counts an altered record.
@@ -139,8 +139,8 @@ func (s *sought) tampered() error {
 // gapsInMessage is how many gaps an error names.
 const gapsInMessage = 3
 
-// notThere says that there is no record. From when one would be, its id does not tell: it may be of
-// a time that is gone, or a row whose key does not tell its id any more.
+// notThere says that there is no record. Its id does not have a time: it may be of a time that is
+// gone, or its row key may not have its id any more.
 func (s *sought) notThere(collection string, gaps []ledger.Gap) error {
 	out := &entra.Error{Code: entra.CodeNotFound, Doing: "find record " + entra.Clip(s.id, 80),
 		Why: "the archive has none of it in " + collection, Remedy: "GET /api/coverage says what the archive holds"}

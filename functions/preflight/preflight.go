@@ -1,5 +1,5 @@
-// Package preflight is the HTTP function that tells what the app may do in its tenant and its
-// storage account, and what each missing piece means.
+// Package preflight is the HTTP function that returns what the app may do in its tenant and its
+// storage account, and what each missing permission means.
 package preflight
 
 import (
@@ -44,12 +44,14 @@ type about struct {
 	Graph   string           `json:"graphEndpoint" text:"Address of Microsoft Graph"`
 }
 
-// check makes the checks, which takes up to a minute: they keep to the ceiling of Graph's reports.
+// check runs the checks, up to a minute: they respect the ceiling of Graph's reports.
 func (cfg Config) check(ctx context.Context, _ web.Request) (web.Answer, error) {
 	checks := cfg.Run(ctx)
 	if err := ctx.Err(); err != nil { // what failed for that says nothing
 		return web.Answer{}, err
 	}
 	return web.List[preflight.Check]{Of: "preflight", AsOf: cfg.Now(), Value: checks,
-		About: about{preflight.Worst(checks), cfg.Binary.Version, cfg.Binary.SHA256, cfg.Cloud, cfg.Graph}}.Answer(), nil
+			About: about{preflight.Worst(checks), cfg.Binary.Version, cfg.Binary.SHA256, cfg.Cloud,
+				cfg.Graph}}.Answer(),
+		nil
 }

@@ -1,4 +1,4 @@
-// Package purge is the HTTP function that tells what the next run of purgearchive would drop, and
+// Package purge is the HTTP function that returns what the next run of purgearchive would drop, and
 // drops nothing.
 package purge
 
@@ -27,7 +27,8 @@ type Config struct {
 func New(cfg Config) web.Function {
 	return web.Function{Name: "purge", Trigger: trigger, Operations: []web.Operation{{
 		ID: "PlanPurge", Summary: "What would be purged",
-		Text: "Months that are past ARCHIVE_RETENTION, and whether the next run drops them. Nothing is dropped by asking.",
+		Text: "Months that are past ARCHIVE_RETENTION, and whether the next run drops them. Nothing is " +
+			"dropped by asking.",
 		Role: web.RoleRead,
 		Parameters: []web.Parameter{
 			web.Text("stream", "One or several logs, with commas between; all by default"),
@@ -62,7 +63,7 @@ func (cfg Config) plan(ctx context.Context, r web.Request) (web.Answer, error) {
 	for _, s := range asked {
 		months, err := cfg.Purger.Plan(ctx, s, now)
 		if entra.CodeOf(err) == entra.CodeTampered && err != nil && len(asked) > 1 {
-			out.Value = append(out.Value, month{Stream: s, Kept: err.Error()}) // the others are told all the same
+			out.Value = append(out.Value, month{Stream: s, Kept: err.Error()}) // the others are returned all the same
 			continue
 		}
 		if err != nil {

@@ -55,7 +55,7 @@ func (cfg Config) run(ctx context.Context) (web.Result, error) {
 // purged is what became of a stream's months that are past their retention.
 type purged struct {
 	lines  []string
-	months int // that were dropped, or taken back
+	months int // that were dropped, or whose purge was reverted
 }
 
 func (cfg Config) purges(ctx context.Context) ([]purged, error) {

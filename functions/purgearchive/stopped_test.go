@@ -16,7 +16,7 @@ import (
 	"github.com/entraledger/entraledger/internal/web"
 )
 
-// stoppedPurger is told to stop when it drops a month, before or after.
+// stoppedPurger receives a stop signal when it drops a month, before or after.
 type stoppedPurger struct {
 	*tablestest.Store
 	before, after context.CancelFunc
@@ -41,7 +41,8 @@ func TestAStoppedRunOfPurgearchiveIsHandedOverOnlyAfterAMonth(t *testing.T) {
 		run := func(ctx context.Context, before, after context.CancelFunc) (web.Result, error) {
 			store := &stoppedPurger{l.Store, before, after}
 			purger := purge.New(store, store, l.Heads, purge.Retention{Default: purge.LeastRetention})
-			return purgearchive.New(purgearchive.Config{Purger: purger, Streams: streams.New([]entra.Stream{lab.Stream}, nil), Budget: lab.Budget,
+			return purgearchive.New(purgearchive.Config{Purger: purger, Streams: streams.New([]entra.Stream{lab.Stream},
+				nil), Budget: lab.Budget,
 				Clock: func(context.Context) (time.Time, error) { return time.Now(), nil }}).Timer(ctx)
 		}
 		nothing := func() {}
@@ -59,7 +60,10 @@ func TestAStoppedRunOfPurgearchiveIsHandedOverOnlyAfterAMonth(t *testing.T) {
 		// The clock is the first that is asked.
 		ctx, stop = context.WithCancel(l.Context())
 		stop()
-		result, err = purgearchive.New(purgearchive.Config{Budget: lab.Budget, Clock: func(ctx context.Context) (time.Time, error) { return time.Time{}, ctx.Err() }}).Timer(ctx)
+		result, err = purgearchive.New(purgearchive.Config{Budget: lab.Budget,
+			Clock: func(ctx context.Context) (time.Time, error) {
+				return time.Time{}, ctx.Err()
+			}}).Timer(ctx)
 		lab.RequireNothingDone(l, "purgearchive", result, err)
 	})
 }

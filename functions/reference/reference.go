@@ -1,4 +1,4 @@
-// Package reference is the HTTP function that tells what the audit log records, and what error
+// Package reference is the HTTP function that lists what the audit log records, and what error
 // codes of sign-ins mean.
 package reference
 
@@ -43,7 +43,7 @@ func New(now func() time.Time) web.Function {
 
 type function struct{ now func() time.Time }
 
-// row stands for either list's.
+// row is one of either list.
 type row struct{}
 
 // Open says what a row is.

@@ -1,5 +1,5 @@
-// Package repair is the HTTP function that makes a stream's row of progress anew, from the rows of
-// its hours and its log, or tells what that would make. It asks for the master key.
+// Package repair is the HTTP function that rebuilds a stream's row of progress from the rows of its
+// hours and its log, or returns what a rebuild would write. It requires the master key.
 package repair
 
 import (
@@ -40,7 +40,8 @@ func New(cfg Config) web.Function {
 	stream.Required = true
 	return web.Function{Name: "repair", Trigger: trigger, Operations: []web.Operation{
 		{
-			Summary: "What a repair would make", Text: "What is wrong with a row of progress. Nothing is written by asking.",
+			Summary: "What a repair would make", Text: "What is wrong with a row of progress. Nothing is " +
+				"written by asking.",
 			Role: web.RoleRead, Parameters: []web.Parameter{stream}, Answers: answers, Do: cfg.plan,
 			Incomplete: func(context.Context, web.Request) error { return refuse("no stream is named", true) },
 		},

@@ -41,7 +41,7 @@ func (quiet) Pages(context.Context, entra.Query) iter.Seq2[entra.Page, error] {
 	return func(func(entra.Page, error) bool) {}
 }
 
-// slow is an archive of which each day takes some time to be verified.
+// slow is an archive of which each day needs some time to be verified.
 type slow struct {
 	*tablestest.Store
 	takes time.Duration
@@ -63,17 +63,20 @@ type bubble struct {
 func inBubble(t *testing.T, takes time.Duration, test func(l *bubble)) {
 	synctest.Test(t, func(t *testing.T) {
 		service := memstorage.New(time.Now)
-		store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: service.Client()})
+		store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(),
+			HTTP: service.Client()})
 		require.NoError(t, err)
 		both := []entra.Stream{logs.DirectoryAudits, logs.Provisioning}
-		collector := collect.New(quiet{}, store, nil, collect.Options{Backfill: 4 * 24 * time.Hour}, time.Now, slog.New(slog.DiscardHandler))
+		collector := collect.New(quiet{}, store, nil, collect.Options{Backfill: 4 * 24 * time.Hour}, time.Now,
+			slog.New(slog.DiscardHandler))
 		_, err = collector.Run(t.Context(), ledger.Execution{ID: "a run", Work: "archivelogs"}, both, time.Minute)
 		require.NoError(t, err)
 		known := streams.New(both, store)
 		clock := func(context.Context) (time.Time, error) { return time.Now(), nil }
 		repairer := archiverepair.New(slow{store, takes}, nil, 0, clock, time.Now)
-		host, err := web.Serve(slog.New(slog.DiscardHandler), "http://here", repair.New(repair.Config{Repairer: repairer,
-			Jobs: store, Streams: known, Now: time.Now, Slice: slice}),
+		host, err := web.Serve(slog.New(slog.DiscardHandler), "http://here",
+			repair.New(repair.Config{Repairer: repairer,
+				Jobs: store, Streams: known, Now: time.Now, Slice: slice}),
 			coverage.New(coverage.Config{Ledger: store, Gaps: search.NewGaps(store), Streams: known, Now: time.Now}))
 		require.NoError(t, err)
 		l := &bubble{t, store, host}
@@ -83,7 +86,8 @@ func inBubble(t *testing.T, takes time.Duration, test func(l *bubble)) {
 
 func (l *bubble) ask(method, address, body string) (int, map[string]any) {
 	w := httptest.NewRecorder()
-	l.host.ServeHTTP(w, httptest.NewRequestWithContext(l.Context(), method, strings.TrimPrefix(address, "http://here"), strings.NewReader(body)))
+	l.host.ServeHTTP(w, httptest.NewRequestWithContext(l.Context(), method, strings.TrimPrefix(address, "http://here"),
+		strings.NewReader(body)))
 	require.NotContains(l, w.Body.String(), "null")
 	var answer map[string]any
 	require.NoError(l, json.Unmarshal(w.Body.Bytes(), &answer), "%s", w.Body)
@@ -126,7 +130,8 @@ func TestARepairThatTakesLongIsAJobThatEachRequestDoesAPartOf(t *testing.T) {
 			require.Len(l, answer["wrong"], 1)
 			require.Contains(l, answer["wrong"].([]any)[0], "row progress has revision ")
 			require.Equal(l, was.Begin.Format(time.RFC3339), answer["beginDateTime"])
-			require.EqualValues(l, was.Seals, answer["entries"].(float64)-float64(strings.Count(asked.status, "repaired")))
+			require.EqualValues(l, was.Seals, answer["entries"].(float64)-float64(strings.Count(asked.status,
+				"repaired")))
 		}
 		is, err := l.store.Progress(l.Context(), logs.DirectoryAudits)
 		require.NoError(l, err)

@@ -1,5 +1,5 @@
-// Package snapshot is the HTTP function that takes a snapshot of the directory now, and tells how
-// it stands with snapshots.
+// Package snapshot is the HTTP function that makes a snapshot of the directory now, and returns the
+// state of the snapshots.
 package snapshot
 
 import (
@@ -42,7 +42,8 @@ func New(cfg Config) web.Function {
 		},
 		{
 			Method: http.MethodPost, ID: "TakeSnapshot", Summary: "Take a snapshot now",
-			Text: "Reads the directory; what takes longer than 20 seconds is answered with 202 and goes on while Location " +
+			Text: "Reads the directory; what takes longer than 20 seconds is answered with 202 and goes " +
+				"on while Location " +
 				"is asked.",
 			Role: web.RoleOperate, Answers: state, Do: cfg.start,
 		},
@@ -75,13 +76,14 @@ type row struct {
 // Texts are those that are too long for their line.
 func (row) Texts() map[string]string {
 	return map[string]string{
-		"status": "reading, failing (the last run failed or made no step, or no snapshot has become whole for too long), " +
+		"status": "reading, failing (the last run failed or made no step, or no snapshot has become " +
+			"whole for too long), " +
 			"stalled (no step for ARCHIVE_ALERT_AFTER), whole, dropped; running as an answer to a request that goes on",
 		"lastError": "Why the last run failed, or why the timer fails: the message of lastFailure",
 	}
 }
 
-// failure is why a snapshot comes no further, as coverage tells it of a stream.
+// failure is why a snapshot makes no progress, as in coverage's answer about a stream.
 type failure struct {
 	DateTime string     `json:"dateTime" text:"When"`
 	Code     entra.Code `json:"code" text:"As a code"`
@@ -98,7 +100,7 @@ func failureOf(s directory.Snapshot) *failure {
 		return &failure{web.Time(s.Behind.At), s.Behind.Code, s.Behind.Message}
 	case s.LastError == "":
 		return nil
-	case s.LastErrorAt.IsZero(): // an older version noted it
+	case s.LastErrorAt.IsZero(): // an older version wrote it
 		return &failure{web.Time(s.Updated), entra.CodeInternal, s.LastError}
 	}
 	return &failure{web.Time(s.LastErrorAt), s.LastErrorCode, s.LastError}
@@ -106,7 +108,8 @@ func failureOf(s directory.Snapshot) *failure {
 
 func rowOf(s directory.Snapshot) row {
 	r := row{ID: s.ID, Status: s.Status(), AsOf: web.Time(s.AsOf), Finished: web.Time(s.Finished),
-		Phase: s.Phase, Users: s.Users, Applications: s.Applications, Principals: s.Principals, Credentials: s.Credentials,
+		Phase: s.Phase, Users: s.Users, Applications: s.Applications, Principals: s.Principals,
+		Credentials:   s.Credentials,
 		GraphRequests: s.GraphRequests, Undisclosed: s.Undisclosed, LastError: s.LastError, LastFailure: failureOf(s)}
 	if r.LastFailure != nil {
 		r.LastError = r.LastFailure.Message
@@ -171,8 +174,8 @@ func answerOf(r web.Request, job jobs.Job, s state, err error) (web.Answer, erro
 	return web.Object(out), nil
 }
 
-// slice goes on with the snapshot. Only the first one begins one: what is asked for is one
-// snapshot, whoever finishes it.
+// slice continues the snapshot. Only the first one starts one: the request is for one snapshot,
+// whichever run finishes it.
 func (cfg Config) slice(ctx context.Context, s state) (state, bool, error) {
 	if s.Begun {
 		snaps, err := cfg.Reader.State(ctx)

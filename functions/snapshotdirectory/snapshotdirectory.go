@@ -1,4 +1,4 @@
-// Package snapshotdirectory is the timer function that notes every user's sign-in activity and
+// Package snapshotdirectory is the timer function that stores every user's sign-in activity and
 // every credential of an application.
 package snapshotdirectory
 
@@ -27,9 +27,9 @@ type Config struct {
 // New makes the function.
 func New(cfg Config) web.Function { return web.Function{Name: Name, Trigger: trigger, Timer: cfg.run} }
 
-// run is one run. Its schedule fires several times a night: a large tenant takes more than
-// one run, and a run that finds the snapshot done does nothing. A budget's end is no failure by
-// itself; no step for AlertAfter is, whatever the cause.
+// run is one run. Its schedule fires several times a night: a large tenant needs more than one run,
+// and a run that finds the snapshot done does nothing. An exhausted budget is no failure by itself;
+// no progress for AlertAfter is, whatever the cause.
 func (cfg Config) run(ctx context.Context) (web.Result, error) {
 	report, err := cfg.Snapshotter.Run(ctx, cfg.Budget, false)
 	if report.Stopped {

@@ -1,4 +1,4 @@
-// Package users is the HTTP function that tells all that the snapshot knows of one user.
+// Package users is the HTTP function that returns everything that the snapshot has about one user.
 package users
 
 import (
@@ -36,7 +36,7 @@ func New(snapshot Snapshot) web.Function {
 
 type function struct{ snapshot Snapshot }
 
-// about stands before the user's own properties.
+// about precedes the user's own properties.
 type about struct {
 	Context     string                  `json:"@odata.context" text:"What this is"`
 	AsOf        string                  `json:"asOfDateTime" text:"As of when"`

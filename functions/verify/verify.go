@@ -42,7 +42,8 @@ func New(cfg Config) web.Function {
 	return web.Function{Name: "verify", Trigger: trigger, Operations: []web.Operation{
 		{
 			ID: "Verify", Summary: "Verify the archive",
-			Text: "Compares what is stored with the seals; what takes longer than 20 seconds is answered with 202 and goes " +
+			Text: "Compares what is stored with the seals; what takes longer than 20 seconds is answered " +
+				"with 202 and goes " +
 				"on while Location is asked.",
 			Role: web.RoleRead, Parameters: slices.Concat([]web.Parameter{which}, web.FromTo("From", "Up to")),
 			Answers: answers, Do: cfg.start,
@@ -50,7 +51,8 @@ func New(cfg Config) web.Function {
 		{
 			Given: "job", Word: "proof", ID: "ProveRecord", Summary: "Prove one record",
 			Text: "What a third party needs to check that a record is part of the archive.", Role: web.RoleRead,
-			Parameters: []web.Parameter{required(web.Text("stream", "The log")), required(web.Text("id", "ID of the record")),
+			Parameters: []web.Parameter{required(web.Text("stream", "The log")),
+				required(web.Text("id", "ID of the record")),
 				required(web.Text("dateTime", "Time of the record"))},
 			Answers: web.Shape{Name: "proof", Is: seal.Proof{}}, Incomplete: cfg.notOne, Do: cfg.prove,
 		},
@@ -141,7 +143,7 @@ func (purge) Texts() map[string]string {
 	}
 }
 
-// repair is a progress row that was made anew, as the log says.
+// repair is a rebuilt progress row, from the log.
 type repair struct {
 	Stream     entra.Stream `json:"stream" text:"Which log"`
 	RepairedAt string       `json:"repairedDateTime" text:"When"`
@@ -198,7 +200,8 @@ func findings(v verify.Verification) []finding {
 
 func aboutOf(v verify.Verification, status string, percent int64) about {
 	out := about{Status: status, Percent: percent, Windows: v.Windows, Records: v.Records, Counts: v.Counts,
-		Heads: []head{}, Purges: []purge{}, Repairs: []repair{}, Unnamed: v.More, Ranges: []stretch{}, Unranged: v.MoreOf}
+		Heads: []head{}, Purges: []purge{}, Repairs: []repair{}, Unnamed: v.More, Ranges: []stretch{},
+		Unranged: v.MoreOf}
 	if out.Counts == nil {
 		out.Counts = map[verify.Difference]int64{}
 	}
@@ -213,7 +216,8 @@ func aboutOf(v verify.Verification, status string, percent int64) about {
 		out.Repairs = append(out.Repairs, repair{p.Stream, web.Time(p.RepairedAt), p.Entry, p.What})
 	}
 	for _, r := range v.Ranges {
-		out.Ranges = append(out.Ranges, stretch{r.Difference, r.Stream, web.Time(r.From), web.Time(r.To), r.Hours, r.Detail})
+		out.Ranges = append(out.Ranges, stretch{r.Difference, r.Stream, web.Time(r.From), web.Time(r.To), r.Hours,
+			r.Detail})
 	}
 	return out
 }

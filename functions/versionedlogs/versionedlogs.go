@@ -15,8 +15,8 @@ import (
 //go:embed function.json
 var trigger []byte
 
-// versions are the segments that stand before auditLogs. Both give the same: the records as they
-// were received.
+// versions are the segments that precede auditLogs. Both return the same: the records as they were
+// received.
 var versions = []string{"v1.0", "beta"}
 
 // New makes the function. It is no part of the connector, which has logs.
@@ -30,7 +30,8 @@ func New(cfg logs.Config) web.Function {
 		o.Path = append([]web.Parameter{web.Choice("version", "", "Both give the same", versions...)}, o.Path...)
 		o.Find = func(ctx context.Context, r web.Request) error {
 			if !slices.Contains(versions, r.Path("version")) {
-				return &entra.Error{Code: entra.CodeNotFound, Doing: "find " + r.Address(), Why: "there is no such function"}
+				return &entra.Error{Code: entra.CodeNotFound, Doing: "find " + r.Address(),
+					Why: "there is no such function"}
 			}
 			return find(ctx, r)
 		}

@@ -1,5 +1,6 @@
-// Package blobs keeps the heads of the archive's logs as blobs that are written once. With an immutability policy on the
-// container (infra/ sets one) nobody can change or delete them, not even who can write the tables. Nothing else imports azblob.
+// Package blobs stores the heads of the archive's logs as blobs that are written once. With an
+// immutability policy on the container (infra/ sets one) they cannot be changed or deleted, even by
+// a writer of the tables. Nothing else imports azblob.
 package blobs
 
 import (
@@ -39,7 +40,7 @@ const developmentStorage = "DefaultEndpointsProtocol=http;AccountName=devstoreac
 	"AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;" +
 	"BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1"
 
-// Config says where the archive lies. Either ConnectionString is set, or ServiceURI and Credential.
+// Config is the archive's location. Either ConnectionString is set, or ServiceURI and Credential.
 type Config struct {
 	ConnectionString string
 	ServiceURI       string // https://<account>.blob.core.windows.net
@@ -65,7 +66,8 @@ var ErrNoBlobs = errors.New("the connection string has no BlobEndpoint")
 func New(cfg Config) (*Store, error) {
 	options := &azblob.ClientOptions{ClientOptions: policy.ClientOptions{
 		Telemetry: policy.TelemetryOptions{ApplicationID: "entraledger"},
-		Retry:     policy.RetryOptions{MaxRetries: 2, RetryDelay: 500 * time.Millisecond, MaxRetryDelay: 10 * time.Second, TryTimeout: 60 * time.Second},
+		Retry: policy.RetryOptions{MaxRetries: 2, RetryDelay: 500 * time.Millisecond,
+			MaxRetryDelay: 10 * time.Second, TryTimeout: 60 * time.Second},
 	}}
 	if cfg.HTTP != nil {
 		options.Transport = cfg.HTTP
@@ -114,7 +116,8 @@ func parseBlobName(name string) (seal.Head, error) {
 	h := seal.Head{Stream: entra.Stream(stream), Size: n}
 	if !found || err != nil || errRoot != nil || copy(h.Root[:], hash) != len(h.Root) {
 		return h, &entra.Error{Code: entra.CodeTampered, Doing: "read the heads in container " + Container,
-			Why: fmt.Sprintf("the name of blob %s is not <stream>/<size>-<root>", name), Remedy: "find out who wrote it; heads are never overwritten"}
+			Why:    fmt.Sprintf("the name of blob %s is not <stream>/<size>-<root>", name),
+			Remedy: "find out who wrote it; heads are never overwritten"}
 	}
 	return h, nil
 }
@@ -130,16 +133,19 @@ func (s *Store) PutHead(ctx context.Context, h seal.Head) error {
 			return err
 		}
 		if had != h {
-			return &entra.Error{Code: entra.CodeTampered, Doing: doing, Why: "there is another head of that size, which was written before: the log was rewritten",
+			return &entra.Error{Code: entra.CodeTampered, Doing: doing,
+				Why:    "there is another head of that size, which was written before: the log was rewritten",
 				Remedy: "ask verify what differs; nothing was written"}
 		}
 		return nil
 	}
 	_, err := s.container.NewBlockBlobClient(blobName(h)).UploadBuffer(ctx, h.Text(), &blockblob.UploadBufferOptions{
-		HTTPHeaders:      &blob.HTTPHeaders{BlobContentType: to.Ptr("text/plain; charset=utf-8")},
-		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfNoneMatch: to.Ptr(azcore.ETagAny)}},
+		HTTPHeaders: &blob.HTTPHeaders{BlobContentType: to.Ptr("text/plain; charset=utf-8")},
+		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{
+			IfNoneMatch: to.Ptr(azcore.ETagAny)}},
 	})
-	if bloberror.HasCode(err, bloberror.BlobAlreadyExists, bloberror.ConditionNotMet, bloberror.BlobImmutableDueToPolicy) {
+	if bloberror.HasCode(err, bloberror.BlobAlreadyExists, bloberror.ConditionNotMet,
+		bloberror.BlobImmutableDueToPolicy) {
 		return nil // its name says the same, and so does it
 	}
 	return explain(doing, err)
@@ -206,14 +212,16 @@ func explain(doing string, err error) error {
 		return nil
 	}
 	e := &entra.Error{Code: entra.CodeUnavailable, Doing: doing, Err: err, Why: "the blob service does not answer",
-		Remedy: "check ARCHIVE_STORAGE (or ARCHIVE_STORAGE__tableServiceUri, whose account is meant) and the network; the next run tries again"}
+		Remedy: "check ARCHIVE_STORAGE (or ARCHIVE_STORAGE__tableServiceUri, whose account is meant) and the " +
+			"network; the next run tries again"}
 	refused, ok := errors.AsType[*azcore.ResponseError](err)
 	switch {
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("%s: %w", doing, err)
 	case !ok:
 	case refused.StatusCode == 401 || refused.StatusCode == 403:
-		e.Code, e.Why = entra.CodePermission, "Blob Storage answers "+strconv.Itoa(refused.StatusCode)+" "+refused.ErrorCode
+		e.Code, e.Why = entra.CodePermission, "Blob Storage answers "+strconv.Itoa(refused.StatusCode)+" "+
+			refused.ErrorCode
 		e.Remedy = "give the app's identity the role Storage Blob Data Contributor on the account"
 	default:
 		e.Why = "Blob Storage answers " + strconv.Itoa(refused.StatusCode) + " " + refused.ErrorCode

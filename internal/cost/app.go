@@ -42,7 +42,7 @@ const (
 type AppDay struct {
 	app           App
 	GraphRequests float64
-	TableRequests float64 // each request to Graph takes its turn through one, too
+	TableRequests float64 // each request to Graph waits for its turn through one, too
 	Executions    float64
 	Seconds       float64 // that instances work
 	records       float64
@@ -67,7 +67,7 @@ func (d AppDay) Requests() float64 {
 	return d.TableRequests * daysPerMonth / 1e4 * tableRequests
 }
 
-// Compute is what Flex Consumption costs a month, free grants taken off.
+// Compute is what Flex Consumption costs a month, after the free grants.
 func (d AppDay) Compute() float64 {
 	gbSeconds := d.Seconds * daysPerMonth * d.app.MemoryMB / 1024
 	executions := d.Executions * daysPerMonth
@@ -99,7 +99,7 @@ func (d AppDay) LogParts() []LogPart {
 		minutes = d.app.Runs * 10
 	}
 	return []LogPart{
-		// A text stands in its row twice: as the message, and as the format of it.
+		// A text is in its row twice: as the message, and as the format of it.
 		{"lines of standard output", n * outLines, n * (2*outBytes + outLines*aroundRow), "lines, and their bytes"},
 		{"the host's lines about a run", n * hostLines, n * (2*(hostBytes+answerBytes) + hostLines*aroundRow),
 			"lines, and the answer's bytes"},

@@ -51,7 +51,7 @@ const (
 
 	batchesPerDay = 288.0     // of a log: diagnostic settings write one each five minutes
 	hubEvent      = 64 << 10  // bytes that are billed as one event
-	hubUnit       = 1_000_000 // bytes a second that a throughput unit takes
+	hubUnit       = 1_000_000 // bytes a second of one throughput unit
 	peakOverMean  = 3.0       // of the busiest minutes; assumed
 )
 

@@ -12,7 +12,7 @@ import (
 const month = 365.0 / 12
 
 func TestEachDestinationBillsInItsOwnGigabytes(t *testing.T) {
-	// A million records a day of 10,000 bytes, of which 934 are stored, 1,000 with what stands beside.
+	// A million records a day of 10,000 bytes, of which 934 are stored, 1,000 with keys and dates.
 	v := cost.Volume{Logs: 1, Records: 1e6, Received: 1e10, Stored: 934e6}
 	const received, stored = 10 * month, 1e9 * month / (1 << 30)
 	year := func(r cost.Redundancy) cost.Plan { return cost.Plan{Months: 12, Redundancy: r} }
@@ -23,20 +23,29 @@ func TestEachDestinationBillsInItsOwnGigabytes(t *testing.T) {
 		plan            cost.Plan
 		gb, kept, price float64
 	}{
-		{"this archive, LRS", cost.Archive, year(cost.LRS), stored, 12 * stored, 12*stored*0.045 + 22_400*month/1e4*0.00036},
-		{"this archive, ZRS", cost.Archive, year(cost.ZRS), stored, 12 * stored, 12*stored*0.045*1.25 + 22_400*month/1e4*0.00036},
-		{"this archive for a month", cost.Archive, cost.Plan{Months: 1, Redundancy: cost.LRS}, stored, stored, stored*0.045 + 22_400*month/1e4*0.00036},
+		{"this archive, LRS", cost.Archive, year(cost.LRS), stored, 12 * stored, 12*stored*0.045 +
+			22_400*month/1e4*0.00036},
+		{"this archive, ZRS", cost.Archive, year(cost.ZRS), stored, 12 * stored, 12*stored*0.045*1.25 +
+			22_400*month/1e4*0.00036},
+		{"this archive for a month", cost.Archive, cost.Plan{Months: 1, Redundancy: cost.LRS}, stored, stored,
+			stored*0.045 + 22_400*month/1e4*0.00036},
 		{"a storage account", cost.StorageAccount, year(cost.LRS), received, 12 * received * 1e9 / (1 << 30),
 			received*0.25 + 12*received*1e9/(1<<30)*0.0208 + 288*month/1e4*0.05},
 		{"a storage account, GRS", cost.StorageAccount, year(cost.GRS), received, 12 * received * 1e9 / (1 << 30),
 			received*0.25 + 12*received*1e9/(1<<30)*0.0208*2.2 + 288*month/1e4*0.05*2},
-		{"Log Analytics for a year", cost.LogAnalytics, year(cost.ZRS), 0.75 * received, 12 * 0.75 * received, 0.75 * received * (2.30 + (12-31/month)*0.10)},
-		{"Log Analytics for a month, which is included", cost.LogAnalytics, cost.Plan{Months: 1}, 0.75 * received, 0.75 * received, 0.75 * received * 2.30},
-		{"Log Analytics for two years", cost.LogAnalytics, cost.Plan{Months: 24}, billed, 24 * billed, billed * (2.30 + interactive)},
-		{"Log Analytics for longer than can be queried", cost.LogAnalytics, cost.Plan{Months: 84}, billed, 84 * billed, billed * (2.30 + interactive + 60*0.02)},
-		{"Log Analytics for as long as it keeps anything", cost.LogAnalytics, cost.Plan{Months: 144}, billed, 144 * billed, billed * (2.30 + interactive + 120*0.02)},
+		{"Log Analytics for a year", cost.LogAnalytics, year(cost.ZRS), 0.75 * received, 12 * 0.75 * received,
+			0.75 * received * (2.30 + (12-31/month)*0.10)},
+		{"Log Analytics for a month, which is included", cost.LogAnalytics, cost.Plan{Months: 1}, 0.75 * received,
+			0.75 * received, 0.75 * received * 2.30},
+		{"Log Analytics for two years", cost.LogAnalytics, cost.Plan{Months: 24}, billed, 24 * billed,
+			billed * (2.30 + interactive)},
+		{"Log Analytics for longer than can be queried", cost.LogAnalytics, cost.Plan{Months: 84}, billed, 84 * billed,
+			billed * (2.30 + interactive + 60*0.02)},
+		{"Log Analytics for as long as it keeps anything", cost.LogAnalytics, cost.Plan{Months: 144}, billed,
+			144 * billed, billed * (2.30 + interactive + 120*0.02)},
 		{"Log Analytics for longer than that", cost.LogAnalytics, cost.Plan{Months: 145}, 0, 0, 0},
-		{"an Event Hub keeps nothing", cost.EventHub, year(cost.ZRS), received, 0, received*0.25 + (1e10/65536+288)*month/1e6*0.028},
+		{"an Event Hub keeps nothing", cost.EventHub, year(cost.ZRS), received, 0, received*0.25 +
+			(1e10/65536+288)*month/1e6*0.028},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
@@ -55,12 +64,14 @@ func TestOnlyLogAnalyticsKeepsNothingForEver(t *testing.T) {
 			require.Empty(t, cost.Plan{Months: 1_200}.Refusal(d), d)
 		}
 	}
-	require.Equal(t, "Log Analytics keeps records for 144 months (12 years) at most, and 145 are asked for", cost.Plan{Months: 145}.Refusal(cost.LogAnalytics))
+	require.Equal(t, "Log Analytics keeps records for 144 months (12 years) at most, and 145 are asked for",
+		cost.Plan{Months: 145}.Refusal(cost.LogAnalytics))
 }
 
 func TestLogsTogetherCostWhatEachCosts(t *testing.T) {
 	plan := cost.Plan{Months: 12, Redundancy: cost.ZRS}
-	busy, quiet := cost.Volume{Logs: 1, Records: 1e6, Received: 1e10, Stored: 1e9}, cost.Volume{Logs: 1, Records: 3, Received: 3e3, Stored: 1e3}
+	busy, quiet := cost.Volume{Logs: 1, Records: 1e6, Received: 1e10, Stored: 1e9},
+		cost.Volume{Logs: 1, Records: 3, Received: 3e3, Stored: 1e3}
 	for _, d := range cost.Destinations() {
 		require.InDelta(t, plan.Of(d, busy).USD+plan.Of(d, quiet).USD, plan.Of(d, busy.Add(quiet)).USD, 1e-9, d)
 	}
@@ -89,11 +100,13 @@ func TestWhatTheLogsShareStandsApart(t *testing.T) {
 	require.Empty(t, shared(cost.StorageAccount, 1e10))
 	require.Empty(t, shared(cost.LogAnalytics, 1e10))
 	require.InDelta(t, 730*0.015, shared(cost.EventHub, 1e9)["throughputUnits"], 1e-9)
-	require.InDelta(t, 3*730*0.015, shared(cost.EventHub, 86_400e6*0.7)["throughputUnits"], 1e-9, "a unit takes 1 MB a second, and the busiest minutes are three times the mean")
+	require.InDelta(t, 3*730*0.015, shared(cost.EventHub, 86_400e6*0.7)["throughputUnits"], 1e-9,
+		"a unit takes 1 MB a second, and the busiest minutes are three times the mean")
 	ours := shared(cost.Archive, 1e10)
 	require.Len(t, ours, 4)
 	does := app.Day(1e6)
-	require.InDelta(t, does.Requests(), ours["tableRequests"]+plan.Of(cost.Archive, cost.Volume{Records: 1e6, Stored: 0}).USD-
+	require.InDelta(t, does.Requests(), ours["tableRequests"]+
+		plan.Of(cost.Archive, cost.Volume{Records: 1e6, Stored: 0}).USD-
 		plan.Held(0, 1_000_000).USD*365, 1e-6, "all requests are either a log's own or shared")
 	require.Equal(t, does.Compute(), ours["flexConsumption"])
 	require.Equal(t, does.Logs(), ours["appLogs"])
@@ -121,7 +134,8 @@ func TestADayOfTheAppIsAsMeasured(t *testing.T) {
 }
 
 func TestTheAppsOwnLogsSayWhatOfThemWasMeasured(t *testing.T) {
-	every5, every15 := cost.App{Runs: 288, MemoryMB: 512, RequestsPer10s: 4}.Day(30_700), cost.App{Runs: 96, MemoryMB: 512, RequestsPer10s: 4}.Day(30_700)
+	every5, every15 := cost.App{Runs: 288, MemoryMB: 512, RequestsPer10s: 4}.Day(30_700),
+		cost.App{Runs: 96, MemoryMB: 512, RequestsPer10s: 4}.Day(30_700)
 	require.Len(t, every5.LogParts(), 6)
 	require.InDelta(t, 2*349, every5.LogParts()[0].Rows, 1e-9)
 	require.Contains(t, every5.LogParts()[0].Measured, "bytes")

@@ -17,11 +17,11 @@ const (
 	mostOfAContent = 256 << 20
 )
 
-// OfAnHour tells whether one hour of a log can hold so much. What an hour can't hold is either
-// changed by somebody or miscounted.
+// OfAnHour reports whether one hour of a log can have these counts. If not, they were altered or
+// miscounted.
 func (c Counts) OfAnHour() bool { return c.within(mostOfAnHour, mostBytesOfAnHour) }
 
-// OfALog tells whether a log can hold so much, however long it was archived.
+// OfALog reports whether a log can have these counts, however long it was archived.
 func (c Counts) OfALog() bool { return c.within(mostOfALog, mostBytesOfALog) }
 
 func (c Counts) within(contents, bytes int64) bool {

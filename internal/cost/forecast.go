@@ -12,7 +12,7 @@ type State int
 const (
 	Missing  State = iota // not read to its end yet, or in doubt
 	Awaiting              // read once; a second read has to agree
-	Lost                  // the tenant had forgotten it, or a part of it, before it was read
+	Lost                  // the tenant had deleted it, or a part of it, before it was read
 	There                 // read completely: it counts
 )
 
@@ -57,7 +57,7 @@ type Forecast struct {
 	Counted Counts // of the hours that count
 }
 
-// Whole tells whether no hour is left out.
+// Whole reports whether no hour is left out.
 func (f Forecast) Whole() bool { return f.Known && f.Awaiting+f.Missing+f.Lost == 0 }
 
 // Span is the last whole days before a moment, in UTC.
@@ -107,7 +107,7 @@ func Expect(from time.Time, hours []Hour) Forecast {
 	return f
 }
 
-// counts adds an hour to what was found, and tells whether the forecast counts it.
+// counts adds an hour to what was found, and reports whether the forecast counts it.
 func (f *Forecast) counts(h Hour) bool {
 	switch {
 	case h.State == Awaiting:

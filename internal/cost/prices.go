@@ -68,7 +68,7 @@ const (
 	daysPerMonth  = 365.0 / 12
 	hoursPerMonth = 730.0
 
-	// IncludedDays is how long Log Analytics keeps what it took without a price for it.
+	// IncludedDays is how long Log Analytics keeps ingested data at no extra price.
 	IncludedDays = 31
 	// InteractiveMonths is how long it keeps at most what can be queried, and AnalyticsMonths how
 	// long it keeps anything. Source:
@@ -79,7 +79,7 @@ const (
 // Redundancy says how many copies a storage account keeps, and where.
 type Redundancy string
 
-// The redundancies that infra/ takes, without "Standard_".
+// The redundancies that infra/ accepts, without "Standard_".
 const (
 	LRS    Redundancy = "LRS"
 	ZRS    Redundancy = "ZRS"

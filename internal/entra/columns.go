@@ -26,7 +26,7 @@ type Promotion struct {
 }
 
 // promote adds the column if its value is a text with content or a whole number of 32 bits.
-// Anything else, null included, has no column: the record tells.
+// Anything else, null included, has no column: only the record has it.
 func (r *Record) promote(p *Promotion, value gjson.Result) {
 	if p.Path != "" {
 		if !value.IsObject() {

@@ -88,7 +88,7 @@ func (o *outline) add(at, depth int) int {
 	switch {
 	case at < len(s.data) && s.data[at] == '{':
 		end = s.object(at, depth, func(name []byte, from int) int {
-			// A name is a slice of the text. Its capacity tells where it begins.
+			// A name is a slice of the text. Its capacity gives its start.
 			begin := cap(s.data) - cap(name)
 			o.spans = append(o.spans, span{begin - 1, begin + len(name) + 1, 1})
 			return o.add(from, depth+1)
@@ -165,7 +165,7 @@ func (m *matcher) match() bool {
 // value compares two values; objects and lists later.
 func (m *matcher) value(v pair) bool {
 	a, b := m.poor.raw(v.poor), m.rich.raw(v.rich)
-	// Large values are not compared as bytes: at each depth anew, that would not be linear.
+	// Large values are not compared as bytes: repeated at each depth, that would not be linear.
 	if m.poor.spans[v.poor].size <= smallSize && bytes.Equal(a, b) {
 		return true
 	}
@@ -232,8 +232,8 @@ func (m *matcher) index(object int) {
 	}
 }
 
-// find is the slot of a name, or the free one where it belongs. The hash has a random seed: nobody
-// can choose names that all meet in one slot.
+// find is the slot of a name, or the free one where it belongs. The hash has a random seed, so that
+// an attacker cannot choose names that all meet in one slot.
 func (m *matcher) find(name []byte) *slot {
 	mask := len(m.slots) - 1
 	for i := int(maphash.Bytes(seed, name)) & mask; ; i = (i + 1) & mask {
@@ -329,8 +329,8 @@ func codeUnit(escape []byte) rune {
 	return unit
 }
 
-// instant is the time that a text is. Other than ParseTime it takes the year 1, for two forms of it
-// are equal too, and nothing that time.Parse would round or guess.
+// instant is a text's time. Unlike ParseTime it accepts the year 1, because two forms of it are
+// equal too, and nothing that time.Parse would round or guess.
 func instant(text []byte) (time.Time, bool) {
 	const shape, maxFraction = "0000-00-00T00:00:00", 9
 	if len(text) < len(shape) {

@@ -77,7 +77,7 @@ func (n *tree) render(blanks bool) []byte {
 
 func textOf(t *testing.T, raw string) string {
 	if utf8.ValidString(raw) && !strings.Contains(raw, `\`) {
-		return raw[1 : len(raw)-1] // encoding/json would take most of the tests' time
+		return raw[1 : len(raw)-1] // encoding/json would use most of the tests' time
 	}
 	var text string
 	require.NoError(t, json.Unmarshal([]byte(raw), &text))

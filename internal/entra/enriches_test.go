@@ -160,7 +160,7 @@ func TestARichRecordHoldsAllThatThePoorOneSays(t *testing.T) {
 	}
 }
 
-// TestNoTextMakesTheComparisonSlow has texts on which a quadratic comparison would take minutes.
+// TestNoTextMakesTheComparisonSlow has texts on which a quadratic comparison would last minutes.
 func TestNoTextMakesTheComparisonSlow(t *testing.T) {
 	const many = 100_000
 	object := func(forward bool, name string) string {

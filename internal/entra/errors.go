@@ -13,8 +13,8 @@ const (
 	CodeBadRequest      Code = "badRequest"         // the caller has to change the request
 	CodeNotFound        Code = "notFound"           // there is no such thing
 	CodeNotAllowed      Code = "methodNotAllowed"   // wrong method
-	CodeConflict        Code = "conflict"           // somebody else is changing it; try again
-	CodeUnauthenticated Code = "unauthenticated"    // nobody is known to ask
+	CodeConflict        Code = "conflict"           // another caller is changing it; try again
+	CodeUnauthenticated Code = "unauthenticated"    // the caller is unknown
 	CodeRole            Code = "roleMissing"        // the caller lacks an app role
 	CodeAuthentication  Code = "authenticationOff"  // nothing checks callers although the app relies on it
 	CodeToken           Code = "tokenRefused"       // the identity or its token is not accepted
@@ -29,10 +29,10 @@ const (
 	CodeNoSnapshot      Code = "noSnapshot"         // the directory has not been read yet
 	CodeTokenExpired    Code = "skipTokenExpired"   // what the link leads to is no longer kept
 	CodeTooLarge        Code = "requestTooLarge"    // the request is longer than anybody needs
-	CodeInternal        Code = "internalError"      // a fault of ours, or one that nobody foresaw
+	CodeInternal        Code = "internalError"      // a fault of ours, or an unforeseen one
 )
 
-// Error tells a person in one line what failed, why, and what to do.
+// Error says in one line what failed, why, and what to do.
 type Error struct {
 	Code   Code
 	Doing  string // what failed, lower-case verb first: "read signIns.interactiveUser from Graph"

@@ -2,7 +2,7 @@ package entra
 
 import "github.com/tidwall/gjson"
 
-// HasMore tells whether a record has a member, at its top, that another one lacks: it came in a
+// HasMore reports whether a record has a member, at its top, that another one lacks: it came in a
 // richer form, or something was added to it since. What is not a JSON object has none.
 func HasMore(record, other []byte) bool {
 	names := make(map[string]bool)

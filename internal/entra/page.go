@@ -8,15 +8,15 @@ import (
 // Page is one answer of a source: its records in the order in which they came.
 type Page struct {
 	Records []Parsed
-	Date    time.Time // the tenant's clock when it answered; zero where the source does not tell
-	Form    string    // the form of the records, as FormV1; empty: the source does not tell
+	Date    time.Time // the tenant's clock when it answered; zero if the source does not report it
+	Form    string    // the form of the records, as FormV1; empty: the source does not report it
 
 	// Free gives the records' memory back to the source, which uses it for a later page; nil:
 	// nothing to give back.
 	Free func()
 }
 
-// Done tells the source that nothing of the page is used any more.
+// Done releases the page: none of it is used any more.
 func (p Page) Done() {
 	if p.Free != nil {
 		p.Free()

@@ -158,7 +158,7 @@ func scanNoObject(s *scanner, at, depth int) (out Parsed, end int) {
 	return out, end
 }
 
-// dated reads the time of a record, or tells why the record can't be filed.
+// dated reads the time of a record, or returns why the record has no usable time.
 func (l *Layout) dated(id, text string) (time.Time, error) {
 	if id == "" {
 		return time.Time{}, ErrNoID

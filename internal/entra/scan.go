@@ -17,7 +17,7 @@ type errJSON struct{ at int }
 
 func (e errJSON) Error() string { return fmt.Sprintf("the text is not JSON at byte %d", e.at) }
 
-// scanner walks over a text. Its methods take the position of a value's first byte and return the
+// scanner scans a text. Its methods expect the position of a value's first byte and return the
 // position after it, or -1, with bad set to where the text is wrong.
 type scanner struct {
 	data []byte

@@ -17,7 +17,7 @@ import (
 // pageOf wraps a text as the only record of a page.
 func pageOf(record string) []byte { return []byte(`{"@odata.nextLink":"n","value":[` + record + `]}`) }
 
-// requireLikeJSON checks that the scanner takes what encoding/json takes.
+// requireLikeJSON checks that the scanner accepts what encoding/json accepts.
 func requireLikeJSON(t *testing.T, text string) {
 	valid := json.Valid([]byte(text))
 	_, err := logs.ParseRecord(logs.DirectoryAudits, []byte(text))
@@ -28,11 +28,16 @@ func requireLikeJSON(t *testing.T, text string) {
 }
 
 var texts = []string{
-	``, ` `, `{}`, `[]`, ` { } `, `{"a":1}`, `{"a":1,}`, `{"a":1 "b":2}`, `{"a" 1}`, `{a:1}`, `{"a":}`, `{,}`, `[1,]`, `[,]`, `[1 2]`, `{"a":[1,{"b":[]}]}`,
-	`"x"`, `"`, `"\`, `"\"`, `"\\"`, `"\u12"`, `"\u12aF"`, `"\u12ag"`, `"\x"`, "\"\x01\"", "\"\t\"", `"é😀"`, "\"\xff\"", `"1234567"`, `"12345678"`, `"1234567\"9"`, `"123456789012345\n"`, "\"12345678\x1f\"",
-	`0`, `-0`, `-`, `01`, `1.`, `.5`, `1.5`, `1e`, `1e5`, `1E+5`, `1e-`, `1.5e-07`, `--1`, `+1`, `1x`, `0x1`, `NaN`, `Infinity`,
-	`true`, `tru`, `truex`, `false`, `null`, `nul`, `nullnull`, `{"a":null}{}`, `{"a":1}]`, `{"a":1`, `[[[[`, `{"a":{"a":{"a":{`, "{\"a\":\v1}", "\u00a0{}", `{"":""}`, `{"a":"b","a":"c"}`,
-	strings.Repeat("[", 9000) + strings.Repeat("]", 9000), `{"a":` + strings.Repeat(`{"a":`, 500) + `1` + strings.Repeat("}", 501),
+	``, ` `, `{}`, `[]`, ` { } `, `{"a":1}`, `{"a":1,}`, `{"a":1 "b":2}`, `{"a" 1}`, `{a:1}`, `{"a":}`, `{,}`, `[1,]`,
+	`[,]`, `[1 2]`, `{"a":[1,{"b":[]}]}`,
+	`"x"`, `"`, `"\`, `"\"`, `"\\"`, `"\u12"`, `"\u12aF"`, `"\u12ag"`, `"\x"`, "\"\x01\"", "\"\t\"", `"é😀"`, "\"\xff\"",
+	`"1234567"`, `"12345678"`, `"1234567\"9"`, `"123456789012345\n"`, "\"12345678\x1f\"",
+	`0`, `-0`, `-`, `01`, `1.`, `.5`, `1.5`, `1e`, `1e5`, `1E+5`, `1e-`, `1.5e-07`, `--1`, `+1`, `1x`, `0x1`, `NaN`,
+	`Infinity`,
+	`true`, `tru`, `truex`, `false`, `null`, `nul`, `nullnull`, `{"a":null}{}`, `{"a":1}]`, `{"a":1`, `[[[[`,
+	`{"a":{"a":{"a":{`, "{\"a\":\v1}", "\u00a0{}", `{"":""}`, `{"a":"b","a":"c"}`,
+	strings.Repeat("[", 9000) + strings.Repeat("]", 9000), `{"a":` + strings.Repeat(`{"a":`, 500) + `1` +
+		strings.Repeat("}", 501),
 }
 
 func TestTheScannerTakesWhatIsJSON(t *testing.T) {
@@ -54,7 +59,8 @@ func TestATextNestedWithoutEndIsRefused(t *testing.T) {
 }
 
 func TestEveryBrokenSampleIsNoticed(t *testing.T) {
-	file, err := os.Open(filepath.Join("..", "..", "..", "shared", "samples", string(logs.SignInsInteractiveUser)+".jsonl"))
+	file, err := os.Open(filepath.Join("..", "..", "..", "shared", "samples", string(logs.SignInsInteractiveUser)+
+		".jsonl"))
 	require.NoError(t, err)
 	defer file.Close()
 	line, err := bufio.NewReader(file).ReadString('\n')

@@ -15,8 +15,8 @@ type PageParts struct {
 // usualPage is how many records a page has as a rule.
 const usualPage = 1000
 
-// ScanPage takes a page of a log apart. Nothing is copied: the records alias body. Errors: the text
-// is not a JSON object, or ErrNoList.
+// ScanPage splits a page of a log. Nothing is copied: the records alias body. Errors: the text is
+// not a JSON object, or ErrNoList.
 func ScanPage(layout *Layout, body []byte) (PageParts, error) {
 	var (
 		s     = &scanner{data: body}

@@ -19,9 +19,9 @@ type File struct {
 	logs.File
 }
 
-// TamperedColumn is the last column of every file: why a record can't be given. It is there in
-// every file, because whoever reads one with fixed columns would break at a file that has one more;
-// it is the last, because the others are the portal's.
+// TamperedColumn is the last column of every file: why a record is missing. It is in every file,
+// because a reader with fixed columns would fail on a file with one more. It is the last, because
+// the others are the portal's.
 const TamperedColumn = "entraledger.tampered"
 
 // Rows makes the rows of a record: the texts of its columns.
@@ -37,8 +37,8 @@ func (f File) Rows(record gjson.Result, yield func([]string) error) error {
 	return nil
 }
 
-// TamperedRow is the one row of a record that was altered: what its row key tells of its id and
-// time, and why it can't be given. How many elements it had is not known.
+// TamperedRow is the one row of an altered record: the id and time from its row key, and why it is
+// missing. Its number of elements is unknown.
 func (f File) TamperedRow(rec records.Archived) []string {
 	out := make([]string, len(f.Columns)+1)
 	for i, c := range f.Columns {
@@ -76,7 +76,8 @@ func find(record, element gjson.Result, paths string) gjson.Result {
 	return gjson.Result{}
 }
 
-// text is a value as it stands in a cell: lists of texts with commas between, everything else that is no simple value as JSON.
+// text is a value in a cell: lists of texts separated by commas, everything else that is no simple
+// value as JSON.
 func text(v gjson.Result) string {
 	if v.IsArray() {
 		var parts []string

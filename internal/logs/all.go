@@ -6,7 +6,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// catalogue is made once: pages and records ask it a thousand times a second. Nobody changes it.
+// catalogue is made once: pages and records read it a thousand times a second. It is never changed.
 var catalogue = newIndex(
 	directoryAudits(),
 	signInsInteractiveUser(),
@@ -33,7 +33,9 @@ func newIndex(all ...*Log) index {
 		layout := &entra.Layout{TimeProperty: l.TimeProperty}
 		for _, c := range l.Columns {
 			property, path, _ := strings.Cut(c.Path, "/")
-			layout.Columns = append(layout.Columns, entra.Promotion{Property: property, Path: strings.ReplaceAll(path, "/", "."), Column: c.Name, Usual: c.Usual})
+			layout.Columns = append(layout.Columns,
+				entra.Promotion{Property: property, Path: strings.ReplaceAll(path, "/", "."), Column: c.Name,
+					Usual: c.Usual})
 		}
 		out.byStream[l.Stream] = described{l, layout}
 	}

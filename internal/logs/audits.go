@@ -29,8 +29,8 @@ func auditColumns() []Column {
 }
 
 // AuditTargets, AuditProperties and AuditDetails are how many targets, properties of each, and
-// additional details have columns in the portal's audit file; what a record has beyond stands as
-// JSON in the last column.
+// additional details have columns in the portal's audit file; the rest of a record is JSON in the
+// last column.
 const (
 	AuditTargets    = 3
 	AuditProperties = 5
@@ -56,17 +56,22 @@ func auditFile() []FileColumn {
 	}
 	for t := range AuditTargets {
 		target, path := fmt.Sprintf("Target%d", t+1), fmt.Sprintf("targetResources.%d.", t)
-		out = append(out, FileColumn{Name: target + "Type", Path: path + "type"}, FileColumn{Name: target + "DisplayName", Path: path + "displayName"},
-			FileColumn{Name: target + "ObjectId", Path: path + "id"}, FileColumn{Name: target + "UserPrincipalName", Path: path + "userPrincipalName"})
+		out = append(out, FileColumn{Name: target + "Type", Path: path + "type"},
+			FileColumn{Name: target + "DisplayName", Path: path + "displayName"},
+			FileColumn{Name: target + "ObjectId", Path: path + "id"}, FileColumn{Name: target + "UserPrincipalName",
+				Path: path + "userPrincipalName"})
 		for p := range AuditProperties {
-			property, path := fmt.Sprintf("%sModifiedProperty%d", target, p+1), fmt.Sprintf("%smodifiedProperties.%d.", path, p)
-			out = append(out, FileColumn{Name: property + "Name", Path: path + "displayName"}, FileColumn{Name: property + "OldValue", Path: path + "oldValue"},
+			property, path := fmt.Sprintf("%sModifiedProperty%d", target, p+1),
+				fmt.Sprintf("%smodifiedProperties.%d.", path, p)
+			out = append(out, FileColumn{Name: property + "Name", Path: path + "displayName"},
+				FileColumn{Name: property + "OldValue", Path: path + "oldValue"},
 				FileColumn{Name: property + "NewValue", Path: path + "newValue"})
 		}
 	}
 	for d := range AuditDetails {
 		detail, path := fmt.Sprintf("AdditionalDetail%d", d+1), fmt.Sprintf("additionalDetails.%d.", d)
-		out = append(out, FileColumn{Name: detail + "Key", Path: path + "key"}, FileColumn{Name: detail + "Value", Path: path + "value"})
+		out = append(out, FileColumn{Name: detail + "Key", Path: path + "key"},
+			FileColumn{Name: detail + "Value", Path: path + "value"})
 	}
 	return append(out, FileColumn{Name: "Beyond", As: AsBeyond})
 }

@@ -37,7 +37,7 @@ type Log struct {
 	Columns    []Column // promoted ones
 	GroupedBy  []string // the properties by which the portal groups its records; empty: it does not
 	KnownWords bool     // its categories, services and activities are those of package reference
-	SignsIn    bool     // a record may tell that a user signed in
+	SignsIn    bool     // a record may prove that a user signed in
 
 	Files []File // that the portal offers for download
 }
@@ -55,8 +55,8 @@ type Column struct {
 	Name    string // of the column: PascalCase, as ErrorCode
 	Since   int    // the first set of columns that has it; 0 counts as 1
 	Indexed bool   // records are looked for by it over long times: who did it
-	// Usual are values that have no column, because most records have one of them: nobody looks for
-	// records by those, and they would cost the most.
+	// Usual are values without a column, because most records have one of them: no search filters
+	// by those, and they would cost the most.
 	Usual []string
 }
 
@@ -67,8 +67,8 @@ type File struct {
 	Columns []FileColumn
 }
 
-// FileColumn is one column of a file. Path leads into the record, or, where it begins with a point,
-// into the element of the list; alternatives stand with | between, of which the first that is there
+// FileColumn is one column of a file. Path leads into the record, or, if it begins with a point,
+// into the element of the list; alternatives are separated by |, and the first that is there
 // counts.
 type FileColumn struct {
 	Name string
@@ -112,8 +112,8 @@ func DefaultStreams() []entra.Stream {
 	return out
 }
 
-// Of is the description of a stream. A stream that nobody described gets one with a source
-// alone, by which nothing can be read, stored or searched: Parse lets none in.
+// Of is the description of a stream. An unknown stream gets one with a source alone, by which
+// nothing can be read, stored or searched: Parse lets none in.
 func Of(s entra.Stream) *Log {
 	if l, ok := catalogue.byStream[s]; ok {
 		return l.Log
@@ -167,7 +167,7 @@ func EventTypes() []string {
 	return out
 }
 
-// IsSignIns tells whether the log's records are Graph signIn objects.
+// IsSignIns reports whether the log's records are Graph signIn objects.
 func (l *Log) IsSignIns() bool { return l.Collection == signIns }
 
 // Form is the richest form in which Graph gives the log's records.
@@ -234,7 +234,7 @@ func ParseRecord(s entra.Stream, raw []byte) (entra.Record, error) {
 	return entra.ParseRecord(layoutOf(s), raw)
 }
 
-// ScanPage takes a page of a stream apart; errors are entra.ScanPage's.
+// ScanPage splits a page of a stream; errors are entra.ScanPage's.
 func ScanPage(s entra.Stream, body []byte) (entra.PageParts, error) {
 	return entra.ScanPage(layoutOf(s), body)
 }

@@ -23,15 +23,16 @@ func TestStreamsAreKnownByTheirExactNames(t *testing.T) {
 	require.NotContains(t, logs.DefaultStreams(), logs.CustomSecurityAttributeAudits)
 }
 
-// TestWhatIsStoredForEverKeepsItsName: names of streams and tables stand in every archive.
+// TestWhatIsStoredForEverKeepsItsName: names of streams and tables are part of every archive.
 func TestWhatIsStoredForEverKeepsItsName(t *testing.T) {
 	got := map[entra.Stream]string{}
 	for _, l := range logs.All() {
 		got[l.Stream] = l.Table
 	}
 	require.Equal(t, map[entra.Stream]string{
-		"directoryAudits": "directoryaudits", "signIns.interactiveUser": "signinsinteractive", "signIns.nonInteractiveUser": "signinsnoninteractive",
-		"signIns.servicePrincipal": "signinsserviceprincipal", "signIns.managedIdentity": "signinsmanagedidentity",
+		"directoryAudits": "directoryaudits", "signIns.interactiveUser": "signinsinteractive",
+		"signIns.nonInteractiveUser": "signinsnoninteractive",
+		"signIns.servicePrincipal":   "signinsserviceprincipal", "signIns.managedIdentity": "signinsmanagedidentity",
 		"provisioning": "provisioning", "customSecurityAttributeAudits": "customsecurityattributeaudits",
 	}, got)
 }

@@ -6,7 +6,7 @@ import "time"
 type Source struct {
 	Name  string        // within a sentence
 	Title string        // in full
-	Lag   time.Duration // how long a record takes to show, as a rule
+	Lag   time.Duration // how long a record usually needs to appear
 	// No tenant keeps a record for less than KeepsLeast, or for longer than KeepsMost.
 	KeepsLeast, KeepsMost time.Duration
 }

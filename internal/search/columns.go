@@ -89,7 +89,7 @@ func (q Question) sets(ctx context.Context, in Archive, all span) ([]written, er
 	}
 	for cov, err := range in.Windows(ctx, q.Stream, entra.FloorHour(all.from), all.to) {
 		if entra.CodeOf(err) == entra.CodeTampered {
-			break // a row was altered: what comes after it is asked for without columns, which takes longer
+			break // a row was altered: what comes after it is queried without columns, which is slower
 		}
 		if err != nil {
 			return nil, err
@@ -99,7 +99,7 @@ func (q Question) sets(ctx context.Context, in Archive, all span) ([]written, er
 			last = out[n].to
 		}
 		if cov.Start.After(last) {
-			add(earliest(cov.Start), 1) // the ledger does not tell
+			add(earliest(cov.Start), 1) // the ledger does not have it
 		}
 		set := max(1, cov.ColumnSet)
 		if cov.Records+cov.Versions+cov.Unconfirmed+cov.Unmet == 0 && !cov.Doubt {

@@ -32,7 +32,7 @@ func (a archiveOf) Windows(ctx context.Context, s entra.Stream, from, to time.Ti
 	return a.ledger.Windows(ctx, s, from, to)
 }
 
-// filters notes the filters of the queries that it hands on.
+// filters records the filters of the queries that it hands on.
 type filters struct {
 	http.RoundTripper
 	asked []string
@@ -53,7 +53,8 @@ func TestAColumnIsAskedForOnlyWhereTheRowsHaveIt(t *testing.T) {
 	require.Equal(t, 2, log.Since("ClientAppUsed"))
 	service := memstorage.New(time.Now)
 	asked := &filters{RoundTripper: service}
-	store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: &http.Client{Transport: asked}})
+	store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(),
+		HTTP: &http.Client{Transport: asked}})
 	require.NoError(t, err)
 	hours := &rows{}
 	var want []string
@@ -66,7 +67,8 @@ func TestAColumnIsAskedForOnlyWhereTheRowsHaveIt(t *testing.T) {
 		var recs []entra.Record
 		for n, client := range []string{"Browser", "IMAP4"} {
 			id := fmt.Sprintf("%d-%d", i, n)
-			raw := fmt.Sprintf(`{"id":%q,"createdDateTime":%q,"clientAppUsed":%q}`, id, w.Start.Add(time.Duration(n)*time.Minute).Format(time.RFC3339), client)
+			raw := fmt.Sprintf(`{"id":%q,"createdDateTime":%q,"clientAppUsed":%q}`, id,
+				w.Start.Add(time.Duration(n)*time.Minute).Format(time.RFC3339), client)
 			rec, err := logs.ParseRecord(stream, []byte(raw))
 			require.NoError(t, err)
 			if set < 2 {
@@ -80,12 +82,14 @@ func TestAColumnIsAskedForOnlyWhereTheRowsHaveIt(t *testing.T) {
 		_, err := store.Insert(t.Context(), w, recs, newest.Add(days))
 		require.NoError(t, err)
 		if set >= 0 {
-			hours.all = append(hours.all, ledger.Coverage{Window: w, State: ledger.WindowComplete, Records: 2, ColumnSet: set})
+			hours.all = append(hours.all, ledger.Coverage{Window: w, State: ledger.WindowComplete, Records: 2,
+				ColumnSet: set})
 		}
 	}
 	shape, err := odata.ShapeOf(stream)
 	require.NoError(t, err)
-	p := ledger.Progress{Stream: stream, Begin: newest, Backfilled: newest, FrontierBegin: newest, Watermark: newest.Add(6 * time.Hour), LastRunAt: newest.Add(6 * time.Hour)}
+	p := ledger.Progress{Stream: stream, Begin: newest, Backfilled: newest, FrontierBegin: newest,
+		Watermark: newest.Add(6 * time.Hour), LastRunAt: newest.Add(6 * time.Hour)}
 	for _, newestFirst := range []bool{true, false} {
 		q, err := search.New(stream, shape, "clientAppUsed eq 'IMAP4'")
 		require.NoError(t, err)

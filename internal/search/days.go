@@ -18,7 +18,7 @@ const (
 	// worthIt is the shortest time for which the index is asked.
 	worthIt = 3 * day
 	day     = 24 * time.Hour
-	// maxValues bounds for how many values the index is asked: each takes a query a month.
+	// maxValues limits for how many values the index is queried: each needs a query a month.
 	maxValues = 10
 )
 
@@ -48,7 +48,7 @@ func (q Question) values() []derive.Value {
 	return nil
 }
 
-// Scans tells whether only a search through all records can answer: neither a begin nor the index
+// Scans reports whether only a search through all records can answer: neither a begin nor the index
 // narrows it.
 func (q Question) Scans() bool {
 	return q.plan.Rest != nil && q.plan.From.IsZero() && q.values() == nil

@@ -19,8 +19,8 @@ const (
 	mostRemembered = 256
 )
 
-// Gaps tells of which parts of a range the archive does not have the records, and why: they were
-// purged, or lost for good. What the ledger says of a range is remembered until the stream's counts
+// Gaps returns the parts of a range whose records the archive does not have, and why: they were
+// purged, or lost for good. The ledger's answer for a range is cached until the stream's counts
 // change.
 type Gaps struct {
 	ledger ledger.Reader
@@ -42,8 +42,8 @@ func NewGaps(l ledger.Reader) *Gaps {
 	return &Gaps{ledger: l, known: make(map[gapsAsked][]ledger.Gap)}
 }
 
-// OfQuestion lists the gaps of the time that a question is about; without a time in its filter, of
-// all that the ledger speaks for.
+// OfQuestion lists the gaps of the question's time; without a time in its filter, of all that the
+// ledger covers.
 func (g *Gaps) OfQuestion(ctx context.Context, q Question) ([]ledger.Gap, error) {
 	return g.Of(ctx, q.progress, q.covers.from, q.covers.to)
 }

@@ -1,5 +1,5 @@
-// Package search asks the archive a question in Graph's filter language: what the tables can tell
-// is asked of them, and the rest of each record that they give.
+// Package search answers a question in Graph's filter language from the archive: the tables
+// evaluate what they can, and the rest is evaluated on each record that they return.
 package search
 
 import (
@@ -64,7 +64,7 @@ func New(s entra.Stream, shape *odata.Shape, filter string) (Question, error) {
 	return q, err
 }
 
-// planFor takes a filter apart for the question's stream.
+// planFor parses a filter for the question's stream.
 func (q *Question) planFor(n odata.Node) (err error) {
 	log := logs.Of(q.Stream)
 	q.plan, err = odata.PlanFor(n, log.TimeProperty, log.ColumnPaths())
@@ -136,7 +136,7 @@ func (q Question) Each(
 	return nil
 }
 
-// read yields what is found for one question to the table, and tells whether to go on.
+// read yields what one query to the table finds, and reports whether to continue.
 func (q Question) read(
 	ctx context.Context, from Archive, a ask, after string, yield func(records.Archived, bool) (bool, error),
 ) (bool, error) {
@@ -179,7 +179,7 @@ type Page struct {
 func (q Question) Page(ctx context.Context, from Archive, after string, top int, until time.Time) (Page, error) {
 	page := Page{After: after}
 	if q.plan.IDs == nil && q.plan.Rest == nil { // every record that is read is one of the page
-		q.limit = top + 1 // one more tells whether there are more
+		q.limit = top + 1 // one more shows whether there are more
 	}
 	err := q.Each(ctx, from, after, func(rec records.Archived, matches bool) (bool, error) {
 		if matches && len(page.Records) == top {

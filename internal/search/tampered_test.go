@@ -33,8 +33,7 @@ func asked(t *testing.T, a *searchtest.Archive, filter string, newestFirst bool)
 	return q
 }
 
-// ids reads all pages: a record's id, or ? where its key tells none, with ! behind it where it was
-// altered.
+// ids reads all pages: a record's id, or ? if its key has none, followed by ! if it was altered.
 func ids(t *testing.T, a *searchtest.Archive, q search.Question, top int) (out []string, tampered int) {
 	t.Helper()
 	var page search.Page
@@ -59,8 +58,8 @@ func ids(t *testing.T, a *searchtest.Archive, q search.Question, top int) (out [
 	return out, tampered
 }
 
-// TestAnAlteredRecordStandsInItsPlaceWhateverAFilterSaysOfIt: nobody can ask its bytes, and what
-// was altered must not be able to hide itself.
+// TestAnAlteredRecordStandsInItsPlaceWhateverAFilterSaysOfIt: its bytes cannot be evaluated, and an
+// alteration must not be able to hide itself.
 func TestAnAlteredRecordStandsInItsPlaceWhateverAFilterSaysOfIt(t *testing.T) {
 	a := searchtest.New(t, logs.SignInsNonInteractiveUser, newest,
 		signIn("a", 1, "x"), signIn("b", 2, "x"), signIn("c", 62, "x"), signIn("d", 63, "y"), signIn("e", 200, "x"))
@@ -107,7 +106,7 @@ func TestAnAlteredRecordStandsInItsPlaceWhateverAFilterSaysOfIt(t *testing.T) {
 }
 
 // TestAGroupLeavesAlteredRecordsOutAndEachIsToldOnce walks through groups one by one: a span that
-// is read twice tells its altered records once, and so does one in which nothing else is.
+// is read twice reports its altered records once, and so does one with nothing else.
 func TestAGroupLeavesAlteredRecordsOutAndEachIsToldOnce(t *testing.T) {
 	a := searchtest.New(t, logs.SignInsNonInteractiveUser, newest,
 		signIn("a", 1, "x"), signIn("b", 2, "y"), signIn("c", 3, "y"), signIn("d", 4, "x"),

@@ -40,12 +40,12 @@ type Settings struct {
 
 	Retention purge.Retention
 
-	SnapshotGroups []string // ids of groups whose members are noted with snapshots of the directory
+	SnapshotGroups []string // ids of groups whose members are stored with snapshots of the directory
 
 	PublicBaseURL string // without a slash at the end; empty: from X-Forwarded-Host
 
 	RequireRoles  bool // callers of HTTP functions need an app role
-	Authenticated bool // App Service says that its authentication stands in front of the app
+	Authenticated bool // App Service reports that its authentication is in front of the app
 }
 
 // Cloud is one of Microsoft's clouds.
@@ -84,11 +84,13 @@ func Load(getenv func(string) string) (Settings, error) {
 			if setting.Name == "ARCHIVE_STORAGE" {
 				shown = "(not shown)"
 			}
-			errs = append(errs, fmt.Errorf("setting %s is %s: %w; accepted is %s", setting.Name, shown, err, setting.Accepts))
+			errs = append(errs, fmt.Errorf("setting %s is %s: %w; accepted is %s", setting.Name, shown, err,
+				setting.Accepts))
 		}
 	}
 	if (s.StorageConnection == "") == (s.StorageURI == "") && len(errs) == 0 {
-		errs = append(errs, errors.New("setting ARCHIVE_STORAGE__tableServiceUri is needed (https://<account>.table.core.windows.net), "+
+		errs = append(errs, errors.New("setting ARCHIVE_STORAGE__tableServiceUri is needed "+
+			"(https://<account>.table.core.windows.net), "+
 			"or ARCHIVE_STORAGE with a connection string for Azurite; one of the two"))
 	}
 	if s.GraphEndpoint == "" {

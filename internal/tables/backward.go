@@ -11,10 +11,10 @@ import (
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
-// The service gives the oldest rows first only. So a reading that gives the newest first takes
-// slices of time, of which it holds each whole. How long the next one is follows from how many rows
-// there were so far. What was read of a slice that proves to have too many is held until what is
-// newer was given, as far as there is room for it; beyond that only its bounds are.
+// The service returns only the oldest rows first. So a reading with the newest first reads slices
+// of time, each held in memory as a whole. The length of the next one follows from the number of
+// rows so far. If a slice has too many rows, what was read of it is held until what is newer was
+// returned, as far as there is room for it; beyond that only its bounds are.
 const (
 	sliceRows  = 8 * rows.PageRows // the most rows that a slice is meant to have: nearly all of its pages are full
 	sliceBytes = 16 << 20          // of a slice's rows; more are not held at once
@@ -126,7 +126,7 @@ func (b *backward) fetch(ctx context.Context, s *span) (whole bool, err error) {
 	return true, nil
 }
 
-// tooMany tells whether to read on in a slice of which there is more.
+// tooMany reports whether to read on in a slice of which there is more.
 func (b *backward) tooMany(s *span) bool {
 	switch {
 	case s.bytes > sliceBytes || float64(len(s.rows)) > tolerance*sliceRows:

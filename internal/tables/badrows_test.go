@@ -28,7 +28,8 @@ type intruder struct {
 }
 
 func newIntruder(t *testing.T, of *counted) intruder {
-	service, err := aztables.NewServiceClientFromConnectionString(of.ConnectionString(), &aztables.ClientOptions{ClientOptions: policy.ClientOptions{Transport: of.Client()}})
+	service, err := aztables.NewServiceClientFromConnectionString(of.ConnectionString(),
+		&aztables.ClientOptions{ClientOptions: policy.ClientOptions{Transport: of.Client()}})
 	require.NoError(t, err)
 	return intruder{t, service}
 }
@@ -47,7 +48,8 @@ func (i intruder) get(table, partition, key string) map[string]any {
 func (i intruder) put(table string, row map[string]any) {
 	body, err := json.Marshal(row)
 	require.NoError(i.t, err)
-	_, err = i.service.NewClient(table).UpsertEntity(i.t.Context(), body, &aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeReplace})
+	_, err = i.service.NewClient(table).UpsertEntity(i.t.Context(), body,
+		&aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeReplace})
 	require.NoError(i.t, err)
 }
 
@@ -56,7 +58,7 @@ func (i intruder) remove(table, partition, key string) {
 	require.NoError(i.t, err)
 }
 
-// set changes columns of a row; nil takes one away with its type.
+// set changes columns of a row; nil deletes one with its type.
 func set(values ...any) func(row map[string]any) {
 	return func(row map[string]any) {
 		for i := 0; i < len(values); i += 2 {
@@ -75,36 +77,46 @@ func bytesOf(n int) string { return base64.StdEncoding.EncodeToString(make([]byt
 
 const forgedTime = "2026-11-21T14:10:00.0000000Z"
 
-// badRow is one kind of alteration of the row of record "b", which stands between "a" and "c".
+// badRow is one kind of alteration of the row of record "b", which is between "a" and "c".
 type badRow struct {
 	change  func(row map[string]any)
 	problem string // a part of what is said of it
 	foreign bool   // it is not said of the row by itself
-	gone    bool   // the row stands where Read does not meet it: only Inspect says so
+	gone    bool   // the row is where Read does not find it: only Inspect reports it
 }
 
 var badRows = map[string]badRow{
-	"hash of three bytes":       {change: set("Hash", bytesOf(3), "Hash@odata.type", "Edm.Binary"), problem: "column Hash has 3 bytes"},
-	"hash of another content":   {change: set("Hash", bytesOf(32), "Hash@odata.type", "Edm.Binary"), problem: "its bytes"},
-	"hash that is no binary":    {change: set("Hash", "%%%", "Hash@odata.type", nil), problem: "column Hash is not of the kind"},
-	"no hash":                   {change: set("Hash", nil), problem: "column Hash has 0 bytes"},
-	"codec of a later version":  {change: set("Codec", "brotli"), problem: `codec is "brotli"`},
-	"no codec":                  {change: set("Codec", nil), problem: `codec is ""`},
-	"codec that is a number":    {change: set("Codec", 7), problem: "column Codec is not of the kind"},
-	"bytes that are no frame":   {change: set("Record", bytesOf(40), "Record@odata.type", "Edm.Binary"), problem: "can't be decompressed"},
-	"no bytes":                  {change: set("Record", nil), problem: "can't be decompressed"},
-	"bytes that are a text":     {change: set("Record", "a text!", "Record@odata.type", nil), problem: "column Record is not of the kind"},
-	"a second piece":            {change: set("Record1", bytesOf(5), "Record1@odata.type", "Edm.Binary"), problem: "its bytes"},
-	"a piece after a gap":       {change: set("Record5", bytesOf(5), "Record5@odata.type", "Edm.Binary"), problem: "column Record5 is not of the kind"},
-	"parts -1":                  {change: set("Parts", -1), problem: "Parts says -1"},
-	"parts 1":                   {change: set("Parts", 1), problem: "Parts says 1"},
-	"parts 3":                   {change: set("Parts", 3), problem: "Parts says 3"},
-	"parts 10^9":                {change: set("Parts", 1_000_000_000), problem: "Parts says 1000000000"},
-	"parts that are a text":     {change: set("Parts", "two"), problem: "column Parts is not of the kind"},
-	"first seen a number":       {change: set("FirstSeen", nil, "FirstSeen", 5), problem: "column FirstSeen is not of the kind"},
-	"first seen no time":        {change: set("FirstSeen", "yesterday", "FirstSeen@odata.type", nil), problem: "column FirstSeen is not of the kind"},
-	"never seen":                {change: set("FirstSeen", nil), problem: "no column FirstSeen"},
-	"superseded":                {change: set("Superseded", forgedTime, "Superseded@odata.type", "Edm.DateTime"), problem: "Superseded"},
+	"hash of three bytes": {change: set("Hash", bytesOf(3), "Hash@odata.type", "Edm.Binary"),
+		problem: "column Hash has 3 bytes"},
+	"hash of another content": {change: set("Hash", bytesOf(32), "Hash@odata.type", "Edm.Binary"),
+		problem: "its bytes"},
+	"hash that is no binary": {change: set("Hash", "%%%", "Hash@odata.type", nil),
+		problem: "column Hash is not of the kind"},
+	"no hash":                  {change: set("Hash", nil), problem: "column Hash has 0 bytes"},
+	"codec of a later version": {change: set("Codec", "brotli"), problem: `codec is "brotli"`},
+	"no codec":                 {change: set("Codec", nil), problem: `codec is ""`},
+	"codec that is a number":   {change: set("Codec", 7), problem: "column Codec is not of the kind"},
+	"bytes that are no frame": {change: set("Record", bytesOf(40), "Record@odata.type", "Edm.Binary"),
+		problem: "can't be decompressed"},
+	"no bytes": {change: set("Record", nil), problem: "can't be decompressed"},
+	"bytes that are a text": {change: set("Record", "a text!", "Record@odata.type", nil),
+		problem: "column Record is not of the kind"},
+	"a second piece": {change: set("Record1", bytesOf(5), "Record1@odata.type", "Edm.Binary"),
+		problem: "its bytes"},
+	"a piece after a gap": {change: set("Record5", bytesOf(5), "Record5@odata.type", "Edm.Binary"),
+		problem: "column Record5 is not of the kind"},
+	"parts -1":              {change: set("Parts", -1), problem: "Parts says -1"},
+	"parts 1":               {change: set("Parts", 1), problem: "Parts says 1"},
+	"parts 3":               {change: set("Parts", 3), problem: "Parts says 3"},
+	"parts 10^9":            {change: set("Parts", 1_000_000_000), problem: "Parts says 1000000000"},
+	"parts that are a text": {change: set("Parts", "two"), problem: "column Parts is not of the kind"},
+	"first seen a number": {change: set("FirstSeen", nil, "FirstSeen", 5),
+		problem: "column FirstSeen is not of the kind"},
+	"first seen no time": {change: set("FirstSeen", "yesterday", "FirstSeen@odata.type", nil),
+		problem: "column FirstSeen is not of the kind"},
+	"never seen": {change: set("FirstSeen", nil), problem: "no column FirstSeen"},
+	"superseded": {change: set("Superseded", forgedTime, "Superseded@odata.type", "Edm.DateTime"),
+		problem: "Superseded"},
 	"spells that are garbage":   {change: set("Spells", "garbage"), problem: "column Spells"},
 	"spells that are a number":  {change: set("Spells", 1.5), problem: "column Spells is not of the kind"},
 	"came at no time":           {change: set("Came", true), problem: "column Came is not of the kind"},
@@ -115,12 +127,14 @@ var badRows = map[string]badRow{
 	"a key with half a time":    {change: set("RowKey", "2026-11-21T14:1x"), problem: "its key is not one"},
 	"a key with no time":        {change: set("RowKey", "2026-11-3"), problem: "its key is not one", gone: true},
 	"a version's key":           {change: set("RowKey", forgedTime+"_b!v0102030405060708"), problem: "earlier version"},
-	"a version's key, too long": {change: set("RowKey", forgedTime+"_b!v"+strings.Repeat("ab", 20)), problem: "its key is not one"},
-	"a part without a record":   {change: set("RowKey", forgedTime+"_b!p001"), problem: "first row of its record"},
-	"a part of no number":       {change: set("RowKey", forgedTime+"_b!p-01"), problem: "its key is not one"},
-	"another hour's key":        {change: set("RowKey", "2026-11-21T16:10:00.0000000Z_b"), problem: "not its hour", gone: true},
-	"a partition that is none":  {change: set("PartitionKey", "2026-11-21T14:30"), problem: "not its hour", gone: true},
-	"a partition of letters":    {change: set("PartitionKey", "2026-11-21T14x"), problem: "not its hour", gone: true},
+	"a version's key, too long": {change: set("RowKey", forgedTime+"_b!v"+strings.Repeat("ab", 20)),
+		problem: "its key is not one"},
+	"a part without a record": {change: set("RowKey", forgedTime+"_b!p001"), problem: "first row of its record"},
+	"a part of no number":     {change: set("RowKey", forgedTime+"_b!p-01"), problem: "its key is not one"},
+	"another hour's key": {change: set("RowKey", "2026-11-21T16:10:00.0000000Z_b"), problem: "not its hour",
+		gone: true},
+	"a partition that is none": {change: set("PartitionKey", "2026-11-21T14:30"), problem: "not its hour", gone: true},
+	"a partition of letters":   {change: set("PartitionKey", "2026-11-21T14x"), problem: "not its hour", gone: true},
 }
 
 // tampered has records "a", "b" and "c" of one hour, "d" of the next, with b's row altered, and an
@@ -129,7 +143,8 @@ func tampered(t *testing.T, c badRow) (*tablestest.Store, *counted, map[string]e
 	store, service := newMemory(t)
 	recs := map[string]entra.Record{}
 	for i, id := range []string{"a", "b", "c", "d"} {
-		recs[id] = record(t, id, hour.Add([]time.Duration{5 * time.Minute, 10 * time.Minute, 20 * time.Minute, 70 * time.Minute}[i]), strings.Repeat("u", 400))
+		recs[id] = record(t, id, hour.Add([]time.Duration{5 * time.Minute, 10 * time.Minute, 20 * time.Minute,
+			70 * time.Minute}[i]), strings.Repeat("u", 400))
 		archived(t, store, recs[id])
 	}
 	past := newIntruder(t, service)
@@ -148,7 +163,8 @@ func TestABadRowIsNamedAndTheReadingGoesOn(t *testing.T) {
 			store, _, recs := tampered(t, c)
 			for _, newestFirst := range []bool{false, true} {
 				for _, page := range []int{1, 2, 3, all} {
-					r := records.Reading{Stream: window.Stream, From: hour.Add(-time.Hour), To: hour.Add(2 * time.Hour), NewestFirst: newestFirst, Versions: true, Limit: min(page, 100)}
+					r := records.Reading{Stream: window.Stream, From: hour.Add(-time.Hour), To: hour.Add(2 * time.Hour),
+						NewestFirst: newestFirst, Versions: true, Limit: min(page, 100)}
 					var intact, bad []string
 					for _, rec := range read(t, store, r, page) {
 						if rec.Tampered == "" {
@@ -198,7 +214,8 @@ func inspected(t *testing.T, store *tablestest.Store, recs map[string]entra.Reco
 		}
 		bad = append(bad, row.Problem)
 	}
-	want := []string{store.RowKey(recs["a"].Key), store.RowKey(recs["b"].Key), store.RowKey(recs["c"].Key), store.RowKey(recs["d"].Key)}
+	want := []string{store.RowKey(recs["a"].Key), store.RowKey(recs["b"].Key), store.RowKey(recs["c"].Key),
+		store.RowKey(recs["d"].Key)}
 	if !c.foreign {
 		want = slices.Delete(want, 1, 2)
 		require.Len(t, bad, 1)
@@ -210,7 +227,8 @@ func inspected(t *testing.T, store *tablestest.Store, recs map[string]entra.Reco
 
 // TestARecordThatLostRowsIsNamed, the first one or a later one.
 func TestARecordThatLostRowsIsNamed(t *testing.T) {
-	for lost, problem := range map[string]string{"": "the first row of its record is not there", "!p001": "it has 1 rows, and its column Parts says 2"} {
+	for lost, problem := range map[string]string{"": "the first row of its record is not there",
+		"!p001": "it has 1 rows, and its column Parts says 2"} {
 		store, service := newMemory(t)
 		var noise strings.Builder
 		for i := range 120_000 {
@@ -218,8 +236,10 @@ func TestARecordThatLostRowsIsNamed(t *testing.T) {
 		}
 		big := signIn(t, "b", 600, noise.String())
 		archived(t, store, signIn(t, "a", 300, ""), big, signIn(t, "c", 1200, ""))
-		newIntruder(t, service).remove(tables.TableName(window), hour.Format(entra.HourFormat), store.RowKey(big.Key)+lost)
-		for _, r := range []records.Reading{{}, {NewestFirst: true}, {Limit: 1}, {Columns: [][]entra.Column{{{Name: "UserId", Text: "u"}}}}} {
+		newIntruder(t, service).remove(tables.TableName(window), hour.Format(entra.HourFormat), store.RowKey(big.Key)+
+			lost)
+		for _, r := range []records.Reading{{}, {NewestFirst: true}, {Limit: 1},
+			{Columns: [][]entra.Column{{{Name: "UserId", Text: "u"}}}}} {
 			if lost == "" && r.Columns != nil {
 				continue // what is left has no columns
 			}
@@ -256,7 +276,10 @@ func TestARecordWithoutItsDictionaryIsNamed(t *testing.T) {
 			row["Dictionary"] = bytesOf(32 << 10)
 			past.put("dictionaries", row)
 		},
-		"of no bytes": func(past intruder, row map[string]any) { delete(row, "Dictionary"); past.put("dictionaries", row) },
+		"of no bytes": func(past intruder, row map[string]any) {
+			delete(row, "Dictionary")
+			past.put("dictionaries", row)
+		},
 		"a number": func(past intruder, row map[string]any) {
 			delete(row, "Dictionary@odata.type")
 			row["Dictionary"] = 5
@@ -274,7 +297,8 @@ func TestARecordWithoutItsDictionaryIsNamed(t *testing.T) {
 			rows := service.Rows("dictionaries")
 			require.Len(t, rows, 1)
 			spoil(past, past.get("dictionaries", rows[0].Partition, rows[0].Key))
-			fresh, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: service.Client()})
+			fresh, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(),
+				HTTP: service.Client()})
 			require.NoError(t, err)
 			for row, err := range fresh.Inspect(t.Context(), window.Stream, hour, hour.Add(time.Hour)) {
 				require.NoError(t, err)
@@ -295,11 +319,13 @@ func TestARecordThatAnAlteredColumnFindsIsNoAnswer(t *testing.T) {
 	store, service := newMemory(t)
 	archived(t, store, record(t, "a", hour.Add(time.Minute), "alice"), record(t, "b", hour.Add(2*time.Minute), "bob"))
 	past := newIntruder(t, service)
-	row := past.get(tables.TableName(window), hour.Format(entra.HourFormat), hour.Add(2*time.Minute).Format("2006-01-02T15:04:05.0000000Z")+"_b")
+	row := past.get(tables.TableName(window), hour.Format(entra.HourFormat),
+		hour.Add(2*time.Minute).Format("2006-01-02T15:04:05.0000000Z")+"_b")
 	row["UserId"] = "alice"
 	past.put(tables.TableName(window), row)
 	for _, newestFirst := range []bool{false, true} {
-		r := records.Reading{Stream: window.Stream, From: hour, To: hour.Add(time.Hour), NewestFirst: newestFirst, Columns: [][]entra.Column{{{Name: "UserId", Text: "alice"}}}}
+		r := records.Reading{Stream: window.Stream, From: hour, To: hour.Add(time.Hour), NewestFirst: newestFirst,
+			Columns: [][]entra.Column{{{Name: "UserId", Text: "alice"}}}}
 		found := map[string]string{}
 		for _, rec := range read(t, store, r, 1) {
 			found[rec.Key.ID] = rec.Tampered
@@ -315,13 +341,15 @@ func TestTheIndexIsMadeOfTheRecords(t *testing.T) {
 	store, service := newMemory(t)
 	archived(t, store, record(t, "a", hour.Add(time.Minute), "alice"))
 	past := newIntruder(t, service)
-	row := past.get(tables.TableName(window), hour.Format(entra.HourFormat), hour.Add(time.Minute).Format("2006-01-02T15:04:05.0000000Z")+"_a")
+	row := past.get(tables.TableName(window), hour.Format(entra.HourFormat),
+		hour.Add(time.Minute).Format("2006-01-02T15:04:05.0000000Z")+"_a")
 	row["UserId"] = "mallory"
 	past.put(tables.TableName(window), row)
 	day := hour.Truncate(24 * time.Hour)
 	indexDay(t, store, day, derive.Revision{})
 	for user, known := range map[string]int{"alice": 1, "mallory": 0} {
-		hours, err := store.HoursOf(t.Context(), window.Stream, derive.Value{Column: "UserId", Text: user}, day, day.AddDate(0, 0, 1))
+		hours, err := store.HoursOf(t.Context(), window.Stream, derive.Value{Column: "UserId", Text: user}, day,
+			day.AddDate(0, 0, 1))
 		require.NoError(t, err)
 		require.Len(t, hours, known, user)
 	}

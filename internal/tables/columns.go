@@ -89,8 +89,8 @@ func isGUIDColumn(col entra.Column) bool {
 	return strings.HasSuffix(col.Name, "Id") && rows.IsGUID(col.Text)
 }
 
-// holds tells whether a column is stored as the record makes it, in value and kind: the table
-// service finds no text where a GUID or a number is asked for.
+// holds reports whether a column is stored as the record makes it, in value and kind: a query for a
+// GUID or a number does not find a text.
 func holds(c *rows.Column, want entra.Column) bool {
 	edm := string(bytes.Trim(c.EDM, `"`))
 	switch {

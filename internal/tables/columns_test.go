@@ -17,7 +17,7 @@ import (
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
-// TestARowTellsWithWhichColumnsItWasWritten, and that somebody changed them.
+// TestARowTellsWithWhichColumnsItWasWritten, and that they were altered.
 func TestARowTellsWithWhichColumnsItWasWritten(t *testing.T) {
 	service := memstorage.New(time.Now)
 	store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: service.Client()})
@@ -36,18 +36,19 @@ func TestARowTellsWithWhichColumnsItWasWritten(t *testing.T) {
 	require.Less(t, len(old.Columns), len(rec.Columns))
 	for name, c := range map[string]struct {
 		written entra.Record
-		change  map[string]any // of the row's columns; nil takes one away
+		change  map[string]any // of the row's columns; nil deletes one
 		set     int
 		foreign string
 	}{
-		"all":                         {rec, nil, 2, ""},
-		"of a version before":         {old, nil, 1, ""},
-		"a later one is not there":    {rec, map[string]any{"SessionId": nil}, 0, ""},
-		"one of the first set":        {rec, map[string]any{"UserPrincipalName": nil}, 0, ""},
-		"another text":                {rec, map[string]any{"UserPrincipalName": "zoe@contoso.example"}, 0, ""},
-		"another number":              {rec, map[string]any{"ErrorCode": 0}, 0, ""},
-		"a number as a text":          {rec, map[string]any{"ErrorCode": "50126"}, 0, ""},
-		"a GUID as a text":            {rec, map[string]any{"UserId": "7f34741d-e1d0-47a5-a7e1-d5e4c53083a4", "UserId@odata.type": nil}, 0, ""},
+		"all":                      {rec, nil, 2, ""},
+		"of a version before":      {old, nil, 1, ""},
+		"a later one is not there": {rec, map[string]any{"SessionId": nil}, 0, ""},
+		"one of the first set":     {rec, map[string]any{"UserPrincipalName": nil}, 0, ""},
+		"another text":             {rec, map[string]any{"UserPrincipalName": "zoe@contoso.example"}, 0, ""},
+		"another number":           {rec, map[string]any{"ErrorCode": 0}, 0, ""},
+		"a number as a text":       {rec, map[string]any{"ErrorCode": "50126"}, 0, ""},
+		"a GUID as a text": {rec, map[string]any{"UserId": "7f34741d-e1d0-47a5-a7e1-d5e4c53083a4",
+			"UserId@odata.type": nil}, 0, ""},
 		"a usual value":               {rec, map[string]any{"RiskState": "none"}, 0, ""},
 		"another GUID":                {rec, map[string]any{"UserId": "7f34741d-e1d0-47a5-a7e1-d5e4c53083a5"}, 0, ""},
 		"one that is nobody's":        {rec, map[string]any{"Comment": "looked at"}, 2, "Comment"},
@@ -75,7 +76,8 @@ func TestARowTellsWithWhichColumnsItWasWritten(t *testing.T) {
 
 // changeRow writes the window's only row again, with other columns.
 func changeRow(t *testing.T, service *memstorage.Service, change map[string]any) {
-	client, err := aztables.NewServiceClientFromConnectionString(service.ConnectionString(), &aztables.ClientOptions{ClientOptions: policy.ClientOptions{Transport: service.Client()}})
+	client, err := aztables.NewServiceClientFromConnectionString(service.ConnectionString(),
+		&aztables.ClientOptions{ClientOptions: policy.ClientOptions{Transport: service.Client()}})
 	require.NoError(t, err)
 	table := client.NewClient(tables.TableName(window))
 	page, err := table.NewListEntitiesPager(nil).NextPage(t.Context())
@@ -93,6 +95,7 @@ func changeRow(t *testing.T, service *memstorage.Service, change map[string]any)
 	}
 	body, err := json.Marshal(row)
 	require.NoError(t, err)
-	_, err = table.UpsertEntity(t.Context(), body, &aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeReplace})
+	_, err = table.UpsertEntity(t.Context(), body,
+		&aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeReplace})
 	require.NoError(t, err)
 }

@@ -94,8 +94,8 @@ func (a *Archive) whoCommitted(ctx context.Context, p ledger.Progress, mark stri
 	return fmt.Errorf("commit the coverage of %s: %w", p.Stream, ledger.ErrMoved)
 }
 
-// logIsFree tells an entry of the log that is there already, though no commit was made since, from
-// a commit that came too late.
+// logIsFree distinguishes an entry of the log that is there already, although no commit was made
+// since, from a late commit.
 func (a *Archive) logIsFree(ctx context.Context, p ledger.Progress, seals []seal.Seal) error {
 	if len(seals) == 0 {
 		return nil

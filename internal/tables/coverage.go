@@ -19,7 +19,7 @@ func encodeCoverage(c ledger.Coverage) ([]byte, error) {
 	p.Number("Fetched", c.Fetched)
 	p.Number("New", c.New)
 	p.Number("Changed", c.Changed)
-	// It is there even where it is 0: a row that lacks it is of a version that took it away.
+	// It is there even if it is 0: a row without it was written by a version that dropped it.
 	p.Must("Enriched", c.Enriched)
 	p.Number("Unchanged", c.Unchanged)
 	p.Number("Quarantined", c.Quarantined)
@@ -76,8 +76,9 @@ func (row coverageRow) coverage(s entra.Stream) (ledger.Coverage, error) {
 	}
 	out := ledger.Coverage{
 		Reads:    row.Reads,
-		Revision: int64(row.Revision), SealedRevision: int64(row.SealedRevision), Form: row.Form, ColumnSet: row.ColumnSet,
-		LostFrom: row.LostFrom, LostTo: row.LostTo,
+		Revision: int64(row.Revision), SealedRevision: int64(row.SealedRevision), Form: row.Form,
+		ColumnSet: row.ColumnSet,
+		LostFrom:  row.LostFrom, LostTo: row.LostTo,
 		Unconfirmed: int64(row.Unconfirmed), Unmet: int64(row.Unmet), PurgedAt: row.PurgedAt, Doubt: row.Doubt,
 		Window: entra.Window{Stream: s, Start: start}, State: ledger.WindowState(row.State), Passes: row.Passes,
 		Fetched: int64(row.Fetched), New: int64(row.New), Changed: int64(row.Changed), Unchanged: int64(row.Unchanged),
@@ -89,7 +90,7 @@ func (row coverageRow) coverage(s entra.Stream) (ledger.Coverage, error) {
 	if row.Enriched != nil {
 		out.Enriched = int64(*row.Enriched)
 	} else {
-		// A version before took the column away, and kept the sum.
+		// An earlier version dropped the column, and kept the sum.
 		out.Enriched = max(0, out.Fetched-out.New-out.Changed-out.Unchanged-out.Quarantined)
 	}
 	if n := copy(out.Keys[:], row.Keys); n != len(row.Keys) || n > 0 && n < len(out.Keys) {

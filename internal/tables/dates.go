@@ -15,7 +15,7 @@ import (
 type dates struct {
 	first      time.Time
 	came       time.Time // when it came back last; zero: it never did
-	superseded time.Time // when a later content took its place; zero: it is the current one
+	superseded time.Time // when a later content replaced it; zero: it is the current one
 	spells     []seal.Spell
 }
 

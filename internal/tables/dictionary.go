@@ -19,9 +19,9 @@ import (
 )
 
 // A dictionary is what the records of one table have in common: the tenant's policies, applications
-// and the shape of the JSON. A record that is compressed against it takes a fifth of what it takes
-// alone. It is made of the first records of its table and kept in the table of dictionaries, under
-// the number that each frame has; without it the frames can't be read, so it is never changed.
+// and the shape of the JSON. A record compressed against it has a fifth of its size without it. It
+// is made of the first records of its table and stored in the table of dictionaries, under the
+// number that each frame has. Without it the frames cannot be read, so it is never changed.
 type dictionary struct {
 	id      uint32
 	content []byte
@@ -70,7 +70,8 @@ func newEncoder(options ...zstd.EOption) (*zstd.Encoder, error) {
 
 func newDecoder(options ...zstd.DOption) (*zstd.Decoder, error) {
 	decoder, err := zstd.NewReader(nil,
-		append([]zstd.DOption{zstd.WithDecoderMaxMemory(maxRecordBytes), zstd.WithDecoderConcurrency(0)}, options...)...)
+		append([]zstd.DOption{zstd.WithDecoderMaxMemory(maxRecordBytes), zstd.WithDecoderConcurrency(0)},
+			options...)...)
 	if err != nil {
 		return nil, fmt.Errorf("make the decompressor: %w", err)
 	}
@@ -86,7 +87,7 @@ type dictionaries struct {
 // tableDictionary is the dictionary that a table's next records are compressed against, or what it
 // will be made of.
 type tableDictionary struct {
-	turn    chan struct{} // held while it is looked for or made, which takes requests
+	turn    chan struct{} // locked while it is read or made, which needs requests
 	asked   bool          // the table of dictionaries was looked at
 	current *dictionary
 	sample  []byte
@@ -154,7 +155,8 @@ func (c *codec) dictionary(table string, body []byte) (*dictionary, error) {
 	var row dictionaryRow
 	err := json.Unmarshal(body, &row)
 	if err != nil || dictionaryKey(dictionaryID(row.Dictionary)) != row.RowKey {
-		return nil, &entra.Error{Code: entra.CodeTampered, Doing: "read dictionary " + row.RowKey + " of table " + table,
+		return nil, &entra.Error{Code: entra.CodeTampered, Doing: "read dictionary " + row.RowKey + " of table " +
+			table,
 			Why:    "its bytes were changed, and no record that needs it can be read",
 			Remedy: "restore the row from a copy; nothing was written"}
 	}
@@ -192,7 +194,8 @@ func (c *codec) decoderFor(ctx context.Context, table string, id uint32) (*zstd.
 	got, err := c.client.Get(ctx, dictionaryTable, table, dictionaryKey(id), "read dictionary "+dictionaryKey(id))
 	if rows.IsMissing(err) {
 		return nil, &entra.Error{Code: entra.CodeTampered, Doing: "read a record of table " + table,
-			Why:    "dictionary " + strconv.FormatUint(uint64(id), 10) + ", which it needs, is not in table " + dictionaryTable,
+			Why: "dictionary " + strconv.FormatUint(uint64(id), 10) + ", which it needs, is not in table " +
+				dictionaryTable,
 			Remedy: "restore the row from a copy"}
 	}
 	if err != nil {

@@ -118,8 +118,8 @@ func bigRows(partition, key string, data []byte, describe func(b *rows.Builder, 
 	return lines
 }
 
-// submitLastFirst writes rows one by one: the first row, which vouches for the others, comes when
-// they are there.
+// submitLastFirst writes rows one by one: the first row, which marks the record as whole, comes
+// last.
 func submitLastFirst(ctx context.Context, client *rows.Client, table string, kind rows.ActionKind,
 	lines []rows.Entity) error {
 	for n := len(lines) - 1; n >= 0; n-- {

@@ -29,7 +29,7 @@ func problemOf(err error) string {
 	return "it is not what Entra Ledger writes (" + err.Error() + ")"
 }
 
-// ofReading tells an error of the connection from one that says that what was read is wrong.
+// ofReading distinguishes an error of the connection from one that says that the content is wrong.
 func ofReading(ctx context.Context, err error) bool {
 	code := entra.CodeOf(err)
 	return ctx.Err() != nil || code != entra.CodeInternal && code != entra.CodeTampered && code != entra.CodeNotFound
@@ -113,7 +113,8 @@ func (u *Audit) Guards(ctx context.Context, stream entra.Stream) (verify.Guards,
 		found    guards
 		answered time.Time
 	)
-	filter := fmt.Sprintf("PartitionKey eq %s and (RowKey lt '0' or RowKey ge '%s' and RowKey lt '%s' or RowKey ge '%s~')",
+	filter := fmt.Sprintf("PartitionKey eq %s and (RowKey lt '0' or RowKey ge '%s' and RowKey lt '%s' "+
+		"or RowKey ge '%s~')",
 		rows.Quote(string(stream)), afterDigits, sealMark, sealMark)
 	query := rows.Query{Filter: filter, Answered: &answered}
 	for body, err := range u.client.Scan(ctx, coverageTable, query) {

@@ -133,7 +133,7 @@ func (row *fetchedRow) takeOwn(col rows.Column) {
 	row.columns = append(row.columns, col)
 }
 
-// codecIn is the value of the column Codec; those that are known take no memory.
+// codecIn is the value of the column Codec; known values allocate nothing.
 func codecIn(c rows.Column) (string, bool) {
 	switch string(c.Plain()) {
 	case codecZstd:

@@ -170,7 +170,8 @@ func (f *flaws) strays(ctx context.Context) error {
 				continue
 			}
 			err := f.found(verify.DiffAdded, name, first.Partition+" "+first.Row, time.Time{},
-				"its partition %q is of no stream that Entra Ledger has, so nothing reads it", entra.Clip(first.Partition, 80))
+				"its partition %q is of no stream that Entra Ledger has, so nothing reads it",
+				entra.Clip(first.Partition, 80))
 			if err != nil {
 				return err
 			}
@@ -179,7 +180,7 @@ func (f *flaws) strays(ctx context.Context) error {
 	return nil
 }
 
-// partitionsOf tells which partitions a table may have; nil for a table that is looked at
+// partitionsOf lists the partitions that a table may have; nil for a table that is checked
 // elsewhere, or is not Entra Ledger's.
 func partitionsOf(table string) func(partition string) bool {
 	if table == dictionaryTable {

@@ -37,8 +37,7 @@ func (f *flaws) misplaced(table, partition, key string) error {
 		"its partition %q is no hour of the table's month", entra.Clip(partition, 80))
 }
 
-// purgedAndWatched tells whether a month was purged, and the time is over in which something may
-// still have arrived.
+// purgedAndWatched reports whether a month was purged, and no late write can arrive any more.
 func (f *flaws) purgedAndWatched(month time.Time) bool {
 	for _, drop := range f.progress.Drops {
 		if drop.Month.Equal(month) {

@@ -108,7 +108,7 @@ func (f *flaws) quarantined(ctx context.Context, from, below string,
 			if before == open.key && at == partKey(open.key, open.n) {
 				open.n, open.data, open.bad = open.n+1, append(open.data, chunk...), open.bad || !ok
 			}
-			continue // else it was left by a write that ended before its first row: nothing vouches for it
+			continue // else it was left by a write that ended before its first row: it is no record
 		}
 		if err := flush(); err != nil {
 			return n, err
@@ -153,7 +153,7 @@ func (f *flaws) rejectedFlaw(ctx context.Context, of rejectedRows) (string, erro
 	return "", nil
 }
 
-// droppedSince tells whether something of the quarantine was dropped since a moment, or shortly
+// droppedSince reports whether something of the quarantine was dropped since a moment, or shortly
 // before, by the service's clock.
 func (f *flaws) droppedSince(ctx context.Context, moment time.Time) (dropped bool, err error) {
 	query := rows.Query{Filter: rows.In(string(f.stream), droppedMark, droppedMark+"~"), Columns: "Timestamp"}

@@ -23,13 +23,14 @@ const (
 	quarantineTable = "quarantine"
 )
 
-// rejects puts records into quarantine, one of which takes two rows, and counts them as a run does.
+// rejects puts records into quarantine, one of which needs two rows, and counts them as a run does.
 func (a *account) rejects() (keys []string) {
 	large := make([]byte, 800<<10) // does not compress
 	_, _ = rand.Read(large)
 	for _, raw := range [][]byte{[]byte(`{"no":"id"}`), []byte("no JSON"), large} {
 		hash := entra.HashOf(raw)
-		err := a.store.Quarantine(a.Context(), window.Stream, []collect.Rejected{{Raw: raw, Hash: hash, Reason: "record has no id"}}, present)
+		err := a.store.Quarantine(a.Context(), window.Stream,
+			[]collect.Rejected{{Raw: raw, Hash: hash, Reason: "record has no id"}}, present)
 		require.NoError(a, err)
 		keys = append(keys, hex.EncodeToString(hash[:]))
 	}
@@ -48,8 +49,12 @@ func TestARecordInQuarantineThatWasChangedIsNamed(t *testing.T) {
 		which int
 		how   func(map[string]any)
 	}{
-		"its bytes":       {0, func(row map[string]any) { row["Record"] = base64.StdEncoding.EncodeToString([]byte(`{"no":"iD"}`)) }},
-		"its hash":        {0, func(row map[string]any) { row["Hash"] = base64.StdEncoding.EncodeToString(make([]byte, 32)) }},
+		"its bytes": {0, func(row map[string]any) {
+			row["Record"] = base64.StdEncoding.EncodeToString([]byte(`{"no":"iD"}`))
+		}},
+		"its hash": {0, func(row map[string]any) {
+			row["Hash"] = base64.StdEncoding.EncodeToString(make([]byte, 32))
+		}},
 		"its codec":       {1, func(row map[string]any) { row["Codec"] = "zstd" }},
 		"its parts":       {2, func(row map[string]any) { row["Parts"] = 1 }},
 		"more parts":      {1, func(row map[string]any) { row["Parts"] = 2 }},
@@ -106,27 +111,31 @@ func TestWhatAPurgeDropsOfTheQuarantineIsNoFlaw(t *testing.T) {
 	}
 }
 
-// Parts without a first row are left by a run that was killed: nothing vouches for them.
+// Parts without a first row are left by a killed run: they are no record.
 func TestPartsThatAKillLeftInQuarantineAreNoFlaw(t *testing.T) {
 	a := indexedDay(t)
 	a.rejects()
 	key := strings.Repeat("ab", 32)
-	a.add(quarantineTable, map[string]any{"PartitionKey": string(window.Stream), "RowKey": key + "!p001", "Record": "x"})
+	a.add(quarantineTable, map[string]any{"PartitionKey": string(window.Stream), "RowKey": key + "!p001",
+		"Record": "x"})
 	require.Empty(t, a.flaws())
 }
 
 func TestADictionaryThatWasChangedIsNamed(t *testing.T) {
 	for name, how := range map[string]func(map[string]any){
-		"other bytes": func(row map[string]any) { row["Dictionary"] = base64.StdEncoding.EncodeToString([]byte("other")) },
-		"no bytes":    func(row map[string]any) { delete(row, "Dictionary"); delete(row, "Dictionary@odata.type") },
-		"garbage":     func(row map[string]any) { row["Dictionary"] = 7; delete(row, "Dictionary@odata.type") },
+		"other bytes": func(row map[string]any) {
+			row["Dictionary"] = base64.StdEncoding.EncodeToString([]byte("other"))
+		},
+		"no bytes": func(row map[string]any) { delete(row, "Dictionary"); delete(row, "Dictionary@odata.type") },
+		"garbage":  func(row map[string]any) { row["Dictionary"] = 7; delete(row, "Dictionary@odata.type") },
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := indexedDay(t)
 			w := entra.Window{Stream: window.Stream, Start: today.AddDate(0, 0, 1)}
 			var recs []entra.Record
 			for n := range 40 {
-				raw := fmt.Sprintf(`{"id":"d-%d","createdDateTime":%q,"content":%q}`, n, w.Start.Add(time.Duration(n)*time.Second).Format(time.RFC3339), strings.Repeat("x", 2000))
+				raw := fmt.Sprintf(`{"id":"d-%d","createdDateTime":%q,"content":%q}`, n,
+					w.Start.Add(time.Duration(n)*time.Second).Format(time.RFC3339), strings.Repeat("x", 2000))
 				rec, err := logs.ParseRecord(w.Stream, []byte(raw))
 				require.NoError(t, err)
 				recs = append(recs, rec)
@@ -142,9 +151,10 @@ func TestADictionaryThatWasChangedIsNamed(t *testing.T) {
 	}
 }
 
-// Those within what was read are met by whoever inspects the records.
+// The inspection of records finds those within what was read.
 func TestRowsThatLieInNoHourAreNamed(t *testing.T) {
-	for _, partition := range []string{"2026-11-20T14:30", "2026-11-2", "2026-11-22T14x", "2026-10-31T23", "2026-12-01T00", "", "zzz", "2026-11-22T24"} {
+	for _, partition := range []string{"2026-11-20T14:30", "2026-11-2", "2026-11-22T14x", "2026-10-31T23",
+		"2026-12-01T00", "", "zzz", "2026-11-22T24"} {
 		t.Run(partition, func(t *testing.T) {
 			a := indexedDay(t)
 			a.add(recordTable, map[string]any{"PartitionKey": partition, "RowKey": "x"})
@@ -159,7 +169,8 @@ func TestARowBehindABusyHourIsFound(t *testing.T) {
 	w := entra.Window{Stream: window.Stream, Start: today.AddDate(0, 0, 1)}
 	var recs []entra.Record
 	for n := range 2500 {
-		raw := fmt.Sprintf(`{"id":"b-%04d","createdDateTime":%q}`, n, w.Start.Add(time.Duration(n)*time.Second).Format(time.RFC3339))
+		raw := fmt.Sprintf(`{"id":"b-%04d","createdDateTime":%q}`, n, w.Start.Add(time.Duration(n)*time.Second).
+			Format(time.RFC3339))
 		rec, err := logs.ParseRecord(w.Stream, []byte(raw))
 		require.NoError(t, err)
 		recs = append(recs, rec)
@@ -230,16 +241,20 @@ func TestPartitionsOfNoStreamAreNamed(t *testing.T) {
 		require.Equal(t, verify.DiffAdded, flaw.Difference)
 		got = append(got, flaw.Table+" "+flaw.Row)
 	}
-	require.ElementsMatch(t, []string{"coverage signIns.mine x", "coverage  y", "quarantine signIns.mine x", "index202611 signIns.mine x",
+	require.ElementsMatch(t, []string{"coverage signIns.mine x", "coverage  y", "quarantine signIns.mine x",
+		"index202611 signIns.mine x",
 		"leaves202611 signIns.mine x", "dictionaries signIns.mine x"}, got)
 }
 
-// What was not read yet, or can't be, is named by whoever verifies the ledger.
+// The verification of the ledger names what was not read yet, or cannot be.
 func TestFlawsAreFoundWithoutAProgressRow(t *testing.T) {
 	a := indexedDay(t)
 	a.rejects()
 	key := a.service.Rows(quarantineTable)[0].Key
 	a.change(quarantineTable, string(window.Stream), key, func(row map[string]any) { row["Hash"] = "AAAA" })
-	a.change("coverage", string(window.Stream), "progress", func(row map[string]any) { row["Watermark"] = "soon"; delete(row, "Watermark@odata.type") })
+	a.change("coverage", string(window.Stream), "progress", func(row map[string]any) {
+		row["Watermark"] = "soon"
+		delete(row, "Watermark@odata.type")
+	})
 	a.named(verify.DiffAltered, quarantineTable, key)
 }

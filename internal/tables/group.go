@@ -24,8 +24,8 @@ func (g *group) read(body []byte) {
 	}
 }
 
-// takes reads a row and adds it to the record that is gathered, if it is of it. If not, begin makes
-// it the first of the next one.
+// takes reads a row and adds it to the record that is being gathered if it belongs to it. If not,
+// begin makes it the first row of the next one.
 func (g *group) takes(body []byte) bool {
 	g.read(body)
 	if g.used > 0 && !g.next.isPartOf(&g.all[0]) {

@@ -24,7 +24,8 @@ const (
 	maxIDLength = 300
 )
 
-// rowKey is the key of a record's current row. whole tells whether the id can be read back from it.
+// rowKey is the key of a record's current row. whole reports whether the id can be read back from
+// it.
 func rowKey(k entra.Key) (key string, whole bool) {
 	id := rows.Escape(k.ID)
 	if len(id) <= maxIDLength {

@@ -49,8 +49,10 @@ func (a *Archive) Progress(ctx context.Context, stream entra.Stream) (ledger.Pro
 
 // howToRestore is what to do about a progress row that can't be used.
 func howToRestore(stream entra.Stream) string {
-	return fmt.Sprintf("restore the row from a copy, or have it rebuilt from ledger and log: handler repair --stream %s, "+
-		"or POST /api/repair; until then nothing of this stream is archived or answered, and the other streams go on", stream)
+	return fmt.Sprintf("restore the row from a copy, or have it rebuilt from ledger and log: handler "+
+		"repair --stream %s, "+
+		"or POST /api/repair; until then nothing of this stream is archived or answered, and the other streams go on",
+		stream)
 }
 
 // sound reads the rows of a stream from first on, and checks that the progress row is the one that
@@ -145,7 +147,7 @@ func (row leaseRow) lease(at time.Time) ledger.Lease {
 	return out
 }
 
-// check tells what is wrong with a lease whose columns are all of their kinds.
+// check returns what is wrong with a lease whose columns all have their kinds.
 func (row leaseRow) check() error {
 	switch length := time.Duration(row.Seconds) * time.Second; {
 	case row.Timestamp.IsZero():
@@ -165,15 +167,15 @@ func broken(row string, stream entra.Stream, remedy string, err error) error {
 		Why:   fmt.Sprintf("it is not what Entra Ledger writes (%v)", err), Remedy: remedy, Err: err}
 }
 
-// hasLedger tells whether a stream without a progress row has a ledger: to begin anew beside one
-// would count everything twice. An execution that waits leaves a mark where there is none, too.
+// hasLedger reports whether a stream without a progress row has a ledger: a new progress beside one
+// would count everything twice. A waiting execution leaves a request even without a ledger.
 func (a *Archive) hasLedger(ctx context.Context, stream entra.Stream) (bool, error) {
 	return a.client.Any(ctx, coverageTable, fmt.Sprintf("PartitionKey eq %s and RowKey ne %s",
 		rows.Quote(string(stream)), rows.Quote(wishKey)))
 }
 
-// Wish is ledger.LeaseStore's. The newest mark is kept: one is enough to make an execution give up
-// the lease.
+// Wish is ledger.LeaseStore's. Only the newest request is kept: one is enough to make an execution
+// release the lease.
 func (a *Archive) Wish(ctx context.Context, stream entra.Stream, by ledger.Execution) error {
 	b := rows.NewEntity(string(stream), wishKey, 256)
 	b.Text("Holder", by.ID)

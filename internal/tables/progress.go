@@ -182,7 +182,8 @@ func (row progressRow) progress(s entra.Stream) (ledger.Progress, error) {
 		return ledger.Progress{}, err
 	}
 	p := ledger.Progress{
-		Stream: s, Begin: row.Begin, Backfilled: row.Backfilled, FrontierBegin: row.FrontierBegin, Watermark: row.Watermark,
+		Stream: s, Begin: row.Begin, Backfilled: row.Backfilled, FrontierBegin: row.FrontierBegin,
+		Watermark:   row.Watermark,
 		ReadingFrom: row.ReadingFrom, ReadingTo: row.ReadingTo,
 		WindowsComplete: int64(row.WindowsComplete), Quarantined: int64(row.Quarantined),
 		Tally: ledger.Tally{Records: int64(row.Records), Versions: int64(row.Versions), Bytes: int64(row.Bytes),
@@ -191,15 +192,16 @@ func (row progressRow) progress(s entra.Stream) (ledger.Progress, error) {
 		ClockOffset: time.Duration(row.ClockOffsetSeconds) * time.Second,
 		LastErrorAt: row.LastErrorAt, LastErrorCode: entra.Code(row.LastErrorCode), LastError: row.LastError,
 		Run: row.Run, Revision: int64(row.Revision),
-		Passed: passed, SealedTo: row.SealedTo, SealedAt: row.SealedAt, Seals: int64(row.Seals), Heads: int64(row.Heads),
+		Passed: passed, SealedTo: row.SealedTo, SealedAt: row.SealedAt, Seals: int64(row.Seals),
+		Heads:    int64(row.Heads),
 		Reopened: int64(row.Reopened), ReopenedFrom: row.ReopenedFrom,
 		Changed: int64(row.Changed), Late: int64(row.Late), Lateness: late,
 	}
 	return p, row.more(&p)
 }
 
-// check tells what is wrong with a row whose columns are all of their kinds. A run that began with
-// such a row would read the archive anew, or for ever.
+// check returns what is wrong with a row whose columns all have their kinds. A run that began with
+// such a row would read the archive again, or without end.
 func (row progressRow) check(stream entra.Stream) error {
 	started := !row.FrontierBegin.IsZero()
 	switch {

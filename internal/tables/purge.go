@@ -59,7 +59,7 @@ func (a *Archive) DropQuarantined(ctx context.Context, stream entra.Stream, befo
 		}
 	}
 	if len(keys) > 0 {
-		// Verify must not take what is dropped for removed: until the next run the ledger counts
+		// verify must not report what is dropped as removed: until the next run the ledger counts
 		// it.
 		mark := rows.NewEntity(string(stream), droppedMark, 128).Done().Body
 		if err := a.client.Submit(ctx, quarantineTable, rows.Action{Kind: rows.Put, Row: mark}); err != nil {

@@ -14,8 +14,8 @@ import (
 )
 
 // Quarantine is collect.Store's. PartitionKey is the stream, RowKey the bytes' SHA-256. Bytes that
-// need several rows are written last row first: the first row, which vouches for the others, comes
-// when they are there.
+// need several rows are written last row first: the first row, which marks them as whole, comes
+// last.
 func (a *Archive) Quarantine(ctx context.Context, stream entra.Stream, rejected []collect.Rejected,
 	seen time.Time) error {
 	for _, r := range rejected {
@@ -86,7 +86,7 @@ func (a *Archive) Quarantined(ctx context.Context, stream entra.Stream) iter.Seq
 			case !isPart && len(open) > 0:
 				err = missingParts(open)
 			case isPart && (len(open) == 0 || row.RowKey != partKey(open[0].RowKey, len(open))):
-				continue // left by a write that ended before its first row: nothing vouches for it
+				continue // left by a write that ended before its first row: it is no record
 			}
 			if err != nil {
 				yield(QuarantinedRecord{}, err)

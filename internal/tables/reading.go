@@ -31,8 +31,9 @@ const (
 // Read is records.Reader's.
 func (a *Archive) Read(ctx context.Context, r records.Reading) iter.Seq2[records.Archived, error] {
 	return func(yield func(records.Archived, error) bool) {
-		read := &reading{client: a.client, asked: r, yield: yield, width: firstSlice, unpacker: unpacker{codec: a.codec},
-			check: newColumnCheck(r.Stream)}
+		read := &reading{client: a.client, asked: r, yield: yield, width: firstSlice,
+			unpacker: unpacker{codec: a.codec},
+			check:    newColumnCheck(r.Stream)}
 		if len(r.Columns) > 0 {
 			read.width = firstFiltered // little is expected
 		}
@@ -80,7 +81,8 @@ func (r *reading) bounds() error {
 
 // keyTime is the time with which a bound begins.
 func keyTime(bound string) (time.Time, error) {
-	if t, ok := rows.ParseTick(bound[:min(len(bound), len(rows.TimeFormat))]); ok && len(bound) >= len(rows.TimeFormat) {
+	if t, ok := rows.ParseTick(bound[:min(len(bound), len(rows.TimeFormat))]); ok &&
+		len(bound) >= len(rows.TimeFormat) {
 		return t, nil
 	}
 	if hour, ok := parseHour(bound[:min(len(bound), len(entra.HourFormat))]); ok { // of a row whose key is none of ours
@@ -89,11 +91,11 @@ func keyTime(bound string) (time.Time, error) {
 	return time.Time{}, fmt.Errorf("read place %q: it begins with no time", entra.Clip(bound, 80))
 }
 
-// monthOf is the first moment of the month in which t lies.
+// monthOf is the start of t's month.
 func monthOf(t time.Time) time.Time { return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC) }
 
-// firstTop is how many rows to ask for first: a few more than records, because some rows are parts
-// or earlier versions, and because only the row after it tells that a record is whole.
+// firstTop is how many rows to request first: a few more than records, because some rows are parts
+// or earlier versions, and because only the row after it shows that a record is whole.
 func (r *reading) firstTop() int {
 	if r.asked.Limit <= 0 {
 		return rows.PageRows
@@ -180,7 +182,8 @@ func (r *reading) query(from, below string, top int) (rows.Query, error) {
 		last = last.Add(-entra.Tick)
 	}
 	r.table = TableName(entra.Window{Stream: r.asked.Stream, Start: begin})
-	out := rows.Query{Filter: fmt.Sprintf("PartitionKey ge %s and PartitionKey le %s and RowKey ge %s and RowKey lt %s%s",
+	out := rows.Query{Filter: fmt.Sprintf("PartitionKey ge %s and PartitionKey le %s and RowKey ge %s "+
+		"and RowKey lt %s%s",
 		rows.Quote(begin.Format(entra.HourFormat)), rows.Quote(last.Format(entra.HourFormat)),
 		rows.Quote(from), rows.Quote(below), columnFilter(r.asked.Columns))}
 	if top < rows.PageRows {
@@ -280,7 +283,7 @@ func (r *reading) examineRecord(at place, first *fetchedRow, raw []byte) string 
 	return ""
 }
 
-// quickKey is a record's key as far as its first id and time tell.
+// quickKey is a record's key as far as its first id and time show it.
 func quickKey(raw []byte, timeProperty string) entra.Key {
 	// Without a copy of the record: nothing of the results outlives it but the id, which is
 	// compared only.

@@ -36,7 +36,8 @@ func (c *counted) RoundTrip(req *http.Request) (*http.Response, error) {
 
 func newMemory(t *testing.T) (*tablestest.Store, *counted) {
 	service := &counted{Service: memstorage.New(time.Now)}
-	store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: &http.Client{Transport: service}})
+	store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(),
+		HTTP: &http.Client{Transport: service}})
 	require.NoError(t, err)
 	return store, service
 }
@@ -56,7 +57,8 @@ func archived(t *testing.T, store *tablestest.Store, recs ...entra.Record) {
 
 // record is one of a moment.
 func record(t *testing.T, id string, at time.Time, userID string) entra.Record {
-	raw := fmt.Sprintf(`{"id":%q,"createdDateTime":%q,"userId":%q,"status":{"errorCode":%d}}`, id, at.UTC().Format(time.RFC3339Nano), userID, len(id)%3)
+	raw := fmt.Sprintf(`{"id":%q,"createdDateTime":%q,"userId":%q,"status":{"errorCode":%d}}`, id,
+		at.UTC().Format(time.RFC3339Nano), userID, len(id)%3)
 	rec, err := logs.ParseRecord(window.Stream, []byte(raw))
 	require.NoError(t, err)
 	return rec
@@ -101,13 +103,15 @@ func TestAReadingOfAnHourCostsOneRequestForAThousandRows(t *testing.T) {
 		store, service := newMemory(t)
 		var recs []entra.Record
 		for i := range n {
-			recs = append(recs, record(t, fmt.Sprintf("%05d", i), hour.Add(time.Duration(i)*time.Hour/time.Duration(n)), "u"))
+			recs = append(recs, record(t, fmt.Sprintf("%05d", i), hour.Add(time.Duration(i)*time.Hour/time.Duration(n)),
+				"u"))
 		}
 		archived(t, store, recs...)
 		for _, newestFirst := range []bool{false, true} {
 			for _, from := range []time.Time{hour, hour.Add(-23 * time.Hour)} {
 				service.queries = 0
-				got := read(t, store, records.Reading{Stream: window.Stream, From: from, To: hour.Add(time.Hour), NewestFirst: newestFirst}, all)
+				got := read(t, store, records.Reading{Stream: window.Stream, From: from, To: hour.Add(time.Hour),
+					NewestFirst: newestFirst}, all)
 				name := fmt.Sprintf("%d rows, newest first %v, from %s", n, newestFirst, from)
 				require.Len(t, got, n, name)
 				most := max(1, (n+999)/1000)
@@ -123,7 +127,7 @@ func TestAReadingOfAnHourCostsOneRequestForAThousandRows(t *testing.T) {
 	}
 }
 
-// TestAPageOfAHundredAsksForFewRows, as the functions ask: one more tells that there are more.
+// TestAPageOfAHundredAsksForFewRows, as the functions do: one more shows whether there are more.
 func TestAPageOfAHundredAsksForFewRows(t *testing.T) {
 	for _, c := range []struct {
 		inHour      int
@@ -136,11 +140,13 @@ func TestAPageOfAHundredAsksForFewRows(t *testing.T) {
 		store, service := newMemory(t)
 		var recs []entra.Record
 		for i := range c.inHour {
-			recs = append(recs, record(t, fmt.Sprintf("%05d", i), hour.Add(time.Duration(i)*time.Hour/time.Duration(c.inHour)), "u"))
+			recs = append(recs, record(t, fmt.Sprintf("%05d", i),
+				hour.Add(time.Duration(i)*time.Hour/time.Duration(c.inHour)), "u"))
 		}
 		archived(t, store, recs...)
 		service.queries = 0
-		r := records.Reading{Stream: window.Stream, From: hour, To: hour.Add(time.Hour), NewestFirst: c.newestFirst, Limit: 101}
+		r := records.Reading{Stream: window.Stream, From: hour, To: hour.Add(time.Hour), NewestFirst: c.newestFirst,
+			Limit: 101}
 		n := 0
 		for rec, err := range store.Read(t.Context(), r) {
 			require.NoError(t, err)
@@ -165,7 +171,8 @@ func mixed(t *testing.T, store *tablestest.Store, random *rand.Rand, n int) (fro
 	for i := range n {
 		at := from.Add(time.Duration(random.Int64N(int64(to.Sub(from)))).Truncate(entra.Tick))
 		if random.IntN(3) == 0 {
-			at = at.Truncate(time.Hour).Add(time.Duration(random.IntN(2)) * (time.Hour - entra.Tick)) // bounds, and many at once
+			// bounds, and many at once
+			at = at.Truncate(time.Hour).Add(time.Duration(random.IntN(2)) * (time.Hour - entra.Tick))
 		}
 		id := fmt.Sprintf("id %d", i)
 		switch random.IntN(50) {
@@ -176,7 +183,8 @@ func mixed(t *testing.T, store *tablestest.Store, random *rand.Rand, n int) (fro
 			for j := range 100_000 {
 				fmt.Fprintf(&noise, "%x", uint32((i+j)*2654435761))
 			}
-			raw := fmt.Sprintf(`{"id":%q,"createdDateTime":%q,"content":%q}`, id, at.Format(time.RFC3339Nano), noise.String())
+			raw := fmt.Sprintf(`{"id":%q,"createdDateTime":%q,"content":%q}`, id, at.Format(time.RFC3339Nano),
+				noise.String())
 			rec, err := logs.ParseRecord(window.Stream, []byte(raw))
 			require.NoError(t, err)
 			recs = append(recs, rec)
@@ -190,7 +198,8 @@ func mixed(t *testing.T, store *tablestest.Store, random *rand.Rand, n int) (fro
 			continue
 		}
 		changed := record(t, rec.ID, rec.Time, "changed")
-		_, err := store.Apply(t.Context(), rec.Window(window.Stream), []collect.Change{{Kind: collect.Supersede, Record: changed, Was: rec.Hash}}, seen.Add(time.Hour))
+		_, err := store.Apply(t.Context(), rec.Window(window.Stream),
+			[]collect.Change{{Kind: collect.Supersede, Record: changed, Was: rec.Hash}}, seen.Add(time.Hour))
 		require.NoError(t, err)
 	}
 	return from, to
@@ -217,7 +226,8 @@ func TestPagesOfEverySizeGiveWhatAPlainScanGives(t *testing.T) {
 			for _, page := range []int{1, 3, 10, all} {
 				for _, limit := range []int{0, page + 1} {
 					name := fmt.Sprintf("seed %d, versions %v, pages of %d, limit %d", seed, versions, page, limit)
-					r := records.Reading{Stream: window.Stream, From: from, To: to, Versions: versions, Limit: min(limit, 1000)}
+					r := records.Reading{Stream: window.Stream, From: from, To: to, Versions: versions,
+						Limit: min(limit, 1000)}
 					require.Equal(t, want, texts(read(t, store, r, page)), name)
 					r.NewestFirst = true
 					got := texts(read(t, store, r, page))
@@ -283,7 +293,8 @@ func TestRecordsOfOneMomentMayBeMoreThanASliceHolds(t *testing.T) {
 // TestPlacesOfTheVersionBeforeStayValid: they are in tokens that callers hold.
 func TestPlacesOfTheVersionBeforeStayValid(t *testing.T) {
 	store, _ := newMemory(t)
-	a, b, c := record(t, "a", hour.Add(time.Minute), "u"), record(t, "b", hour.Add(time.Minute), "u"), record(t, "c", hour.Add(2*time.Minute), "u")
+	a, b, c := record(t, "a", hour.Add(time.Minute), "u"), record(t, "b", hour.Add(time.Minute), "u"),
+		record(t, "c", hour.Add(2*time.Minute), "u")
 	archived(t, store, a, b, c)
 	r := records.Reading{Stream: window.Stream, From: hour.Add(-40 * 24 * time.Hour), To: hour.Add(time.Hour)}
 	for place, want := range map[string][]string{
@@ -333,7 +344,8 @@ func TestMonthsWithoutATableHaveNoRecords(t *testing.T) {
 	archived(t, store, record(t, "a", hour, "u"), record(t, "b", hour.AddDate(0, -3, 0), "u"))
 	for _, newestFirst := range []bool{false, true} {
 		service.queries = 0
-		r := records.Reading{Stream: window.Stream, From: hour.AddDate(-1, 0, 0), To: hour.AddDate(0, 2, 0), NewestFirst: newestFirst}
+		r := records.Reading{Stream: window.Stream, From: hour.AddDate(-1, 0, 0), To: hour.AddDate(0, 2, 0),
+			NewestFirst: newestFirst}
 		require.Len(t, read(t, store, r, all), 2)
 		require.LessOrEqual(t, service.queries, 24, "newest first %v", newestFirst)
 	}

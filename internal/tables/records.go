@@ -67,7 +67,7 @@ func (a *Archive) Insert(ctx context.Context, w entra.Window, recs []entra.Recor
 	return added, refused(a.client.SubmitAll(ctx, TableName(w), batches))
 }
 
-// storedColumns are what tells whether a record is stored, and with which contents.
+// storedColumns are the columns that show whether a record is stored, and with which contents.
 const storedColumns = "RowKey,Hash,Id,FirstSeen,Came"
 
 // Stored is collect.Store's: a query of keys and hashes only.
@@ -378,7 +378,8 @@ func (a *Archive) recordsIn(ctx context.Context, w entra.Window, from, below str
 		}
 		for i := range open.rows() {
 			if row := &open.rows()[i]; row.bad != "" {
-				return alteredRecord(w, row.RowKey, fmt.Errorf("its column %s is not of the kind that is written", row.bad))
+				return alteredRecord(w, row.RowKey, fmt.Errorf("its column %s is not of the kind that is written",
+					row.bad))
 			}
 		}
 		at, err := parseRowKey(open.first().RowKey)
@@ -406,7 +407,7 @@ func (a *Archive) recordsIn(ctx context.Context, w entra.Window, from, below str
 type StoredRecord struct {
 	entra.Record
 	FirstSeen  time.Time
-	Superseded time.Time // when a later content took its place; zero for the current one
+	Superseded time.Time // when a later content replaced it; zero for the current one
 }
 
 // Records reads a window back in the order of time, earlier versions included. It stops at the

@@ -17,7 +17,7 @@ import (
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
-// mostRevisions bounds the rows of revisions that one transaction takes away.
+// mostRevisions limits the rows of revisions that one transaction deletes.
 const mostRevisions = 90
 
 // Remains is repair.Store's.
@@ -94,14 +94,15 @@ func (a *Archive) seed(ctx context.Context, found repair.Remains) error {
 	return fmt.Errorf("take away the revision of %s: %w", stream, ledger.ErrMoved)
 }
 
-// Rebuild is repair.Store's. Of two that find the same rows of revisions, the second finds
-// nothing to take away.
+// Rebuild is repair.Store's. Of two that find the same rows of revisions, the second finds nothing
+// to delete.
 func (a *Archive) Rebuild(ctx context.Context, l ledger.Lease, found repair.Remains, p *ledger.Progress,
 	seals []seal.Seal) (repair.Remains, error) {
 	stream := found.Progress.Stream
 	if n := len(found.Revisions) + len(found.Seeds); n > mostRevisions {
 		return found, &entra.Error{Code: entra.CodeTampered, Doing: "repair " + string(stream),
-			Why:    fmt.Sprintf("there are %d rows %s<n> of it in table %s, and one is written", n, revisionMark, coverageTable),
+			Why: fmt.Sprintf("there are %d rows %s<n> of it in table %s, and one is written", n, revisionMark,
+				coverageTable),
 			Remedy: "delete all of them but one"}
 	}
 	if err := a.seed(ctx, found); err != nil {

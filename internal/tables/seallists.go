@@ -32,19 +32,19 @@ func listKey(s seal.Seal) string {
 }
 
 const (
-	// keptHash is how much of a hash a kept leaf has: enough to tell records of a window apart. The
-	// proof is the root.
+	// keptHash is how much of a hash a kept leaf has: enough to distinguish the records of a
+	// window. The proof is the root.
 	keptHash = 8
-	// maxDates bounds the dates beside a list: they take one column. They name a row whose dates
-	// were changed; that some were, the seal's second root tells.
+	// maxDates limits the dates beside a list to one column. They name a row whose dates were
+	// changed; the seal's second root proves that some were.
 	maxDates = rows.MaxProperty
 	// wholeListEvery is how many seals of an hour come to one whose list is whole: the others may
 	// have only what was added to the one before.
 	wholeListEvery = 8
 )
 
-// KeepLeaves is collect.Store's. Lists of one row go in few transactions; of a longer one the first
-// row, which vouches for the others, comes when they are there.
+// KeepLeaves is sealing.Store's. Lists of one row need few transactions; of a longer one the first
+// row, which marks it as whole, comes last.
 func (a *Archive) KeepLeaves(ctx context.Context, lists []sealing.SealedList) error {
 	small := make(map[string][]rows.Action)
 	for _, l := range lists {

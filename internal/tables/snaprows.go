@@ -16,8 +16,8 @@ import (
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
-// docColumns are the columns of a row whose document is one chunk, as nearly all are; Chunks tells
-// the others. What is not asked for does not travel.
+// docColumns are the columns of a row whose document is one chunk, as nearly all are; Chunks marks
+// the others. Unrequested columns are not transferred.
 const docColumns = "RowKey,Codec,Chunks,Record," + checkColumn
 
 // docRow is a row with a document.
@@ -204,7 +204,7 @@ func rangeFilter(r directory.Range) string {
 // Row is directory.Store's.
 func (d *Directory) Row(ctx context.Context, id, partition, key string, checked bool) (directory.Row, error) {
 	table := snapshotTable(id)
-	// The filter, not the address, takes the key: a caller may ask for any text.
+	// The key is in the filter, not in the address: a caller may request any text.
 	one := directory.Range{Partition: partition, From: key, Below: key + "!", Top: 1, Checked: checked}
 	for row, err := range d.Rows(ctx, id, one) {
 		if err != nil {

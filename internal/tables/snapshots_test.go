@@ -23,11 +23,14 @@ func TestDocumentsComeBackInOrderWhateverTheirSizeAndKeys(t *testing.T) {
 	store, err := tablestest.New(tables.Config{ConnectionString: azuritetest.Account(t)})
 	require.NoError(t, err)
 	const id = "20261121T020000Z"
-	large := make([]byte, 200<<10) // does not compress, so it takes several chunks
+	large := make([]byte, 200<<10) // does not compress, so it needs several chunks
 	_, _ = rand.Read(large)
-	rows := []directory.Row{{Key: "b", Doc: large}, {Key: "a#/?'é~", Doc: []byte("odd"), Columns: []directory.Column{{Name: "At", Value: time.Time{}}, {Name: "Text", Value: strings.Repeat("x", 5000)}}}}
+	rows := []directory.Row{{Key: "b", Doc: large},
+		{Key: "a#/?'é~", Doc: []byte("odd"), Columns: []directory.Column{{Name: "At", Value: time.Time{}},
+			{Name: "Text", Value: strings.Repeat("x", 5000)}}}}
 	for n := range 1205 { // more than one page, and more than one transaction
-		rows = append(rows, directory.Row{Key: fmt.Sprintf("c%05d", n), Doc: fmt.Appendf(nil, "%d", n), Columns: []directory.Column{{Name: "Even", Value: n%2 == 0}}})
+		rows = append(rows, directory.Row{Key: fmt.Sprintf("c%05d", n), Doc: fmt.Appendf(nil, "%d", n),
+			Columns: []directory.Column{{Name: "Even", Value: n%2 == 0}}})
 	}
 	require.NoError(t, store.Put(t.Context(), id, "p", rows))
 	require.NoError(t, store.Put(t.Context(), id, "p", rows[:3]), "written over")
@@ -48,7 +51,8 @@ func TestDocumentsComeBackInOrderWhateverTheirSizeAndKeys(t *testing.T) {
 	require.Equal(t, all, read(directory.Range{KeysOnly: true}))
 	require.Equal(t, all[:7], read(directory.Range{Top: 7}))
 	require.Equal(t, []string{"c00003", "c00004"}, read(directory.Range{From: "c00003", Below: "c00005"}))
-	require.Len(t, read(directory.Range{Where: [][]directory.Condition{{{Column: "Even", Op: "eq", Value: true}}}}), 603)
+	require.Len(t, read(directory.Range{Where: [][]directory.Condition{{{Column: "Even", Op: "eq", Value: true}}}}),
+		603)
 	row, err := store.Row(t.Context(), id, "p", "a#/?'é~", false)
 	require.NoError(t, err)
 	require.Equal(t, "odd", string(row.Doc))
@@ -69,7 +73,8 @@ func TestTheSnapshotOfAMomentIsTheOneThatWasWholeThen(t *testing.T) {
 	begin := time.Date(2026, 11, 20, 2, 0, 0, 0, time.UTC)
 	for day := range 3 {
 		at := begin.AddDate(0, 0, day)
-		snap := directory.Snapshot{ID: at.Format("20060102T150405Z"), AsOf: at, Stage: directory.Whole, Finished: at.Add(time.Hour)}
+		snap := directory.Snapshot{ID: at.Format("20060102T150405Z"), AsOf: at, Stage: directory.Whole,
+			Finished: at.Add(time.Hour)}
 		saved, err := store.SaveSnapshot(t.Context(), snap)
 		require.NoError(t, err)
 		_, err = store.SaveSnapshot(t.Context(), snap)
@@ -80,7 +85,8 @@ func TestTheSnapshotOfAMomentIsTheOneThatWasWholeThen(t *testing.T) {
 		_, err = store.SaveSnapshot(t.Context(), saved)
 		require.ErrorIs(t, err, directory.ErrOvertaken, "it was changed since it was read")
 	}
-	for after, want := range map[time.Duration]int{time.Hour: 0, 25*time.Hour - 1: 0, 25 * time.Hour: 1, 1000 * time.Hour: 2} {
+	for after, want := range map[time.Duration]int{time.Hour: 0, 25*time.Hour - 1: 0, 25 * time.Hour: 1,
+		1000 * time.Hour: 2} {
 		snap, err := store.CurrentAt(t.Context(), begin.Add(after))
 		require.NoError(t, err)
 		require.Equal(t, begin.AddDate(0, 0, want), snap.AsOf, after)
@@ -114,12 +120,13 @@ func TestASecretIsMadeOnceForAllProcesses(t *testing.T) {
 	}
 }
 
-// garbageRow writes a row of table snapshots as somebody's tool might.
+// garbageRow writes a row of table snapshots as a foreign tool might.
 func garbageRow(t *testing.T, account, key string, columns map[string]any) {
 	service, err := aztables.NewServiceClientFromConnectionString(account, nil)
 	require.NoError(t, err)
 	_, _ = service.CreateTable(t.Context(), "snapshots", nil) // it may be there
-	body, err := json.Marshal(aztables.EDMEntity{Entity: aztables.Entity{PartitionKey: "directory", RowKey: key}, Properties: columns})
+	body, err := json.Marshal(aztables.EDMEntity{Entity: aztables.Entity{PartitionKey: "directory", RowKey: key},
+		Properties: columns})
 	require.NoError(t, err)
 	_, err = service.NewClient("snapshots").UpsertEntity(t.Context(), body, nil)
 	require.NoError(t, err)
@@ -129,24 +136,32 @@ func TestASnapshotsRowThatIsGarbageIsNamed(t *testing.T) {
 	const (
 		key    = "8204737599" // of 20261121T120000Z
 		named  = "read row 8204737599 of table snapshots (snapshot 20261121T120000Z): "
-		remedy = "; if a newer version of the app wrote it, deploy that one; else delete the row and table snapshot20261121T120000Z, and the next run takes a new snapshot"
+		remedy = "; if a newer version of the app wrote it, deploy that one; else delete the row and table " +
+			"snapshot20261121T120000Z, and the next run takes a new snapshot"
 	)
 	document := func(text string) map[string]any { return map[string]any{"Codec": "none", "Record": []byte(text)} }
 	for name, c := range map[string]struct {
 		columns map[string]any
 		words   string
 	}{
-		"no columns":           {map[string]any{}, "it has no document"},
-		"no document":          {map[string]any{"Codec": "none"}, "it has no document"},
-		"no JSON":              {document("{"), "unexpected end of JSON input"},
-		"null":                 {document("null"), `it says that it is snapshot ""`},
-		"of another type":      {document(`{"ID":7}`), "json: cannot unmarshal number into Go struct field Snapshot.ID of type string"},
-		"another's":            {document(`{"ID":"20261120T120000Z","AsOf":"2026-11-20T12:00:00Z","Stage":"whole"}`), "it says that it is snapshot 20261120T120000Z, whose key is 8204823999"},
-		"a strange stage":      {document(`{"ID":"20261121T120000Z","AsOf":"2026-11-21T12:00:00Z","Stage":"frozen"}`), `its stage is "frozen"`},
-		"without a begin":      {document(`{"ID":"20261121T120000Z","Stage":"whole"}`), "it has no begin"},
-		"a newer codec":        {map[string]any{"Codec": "lz9", "Record": []byte("x")}, `read row 8204737599 of snapshots: decode a record: unknown codec "lz9"; a newer version of Entra Ledger wrote it`},
-		"no zstd":              {map[string]any{"Codec": "zstd", "Record": []byte("not compressed")}, "read row 8204737599 of snapshots: read the head of a compressed record: invalid input: magic number mismatch"},
-		"chunks that are lost": {map[string]any{"Codec": "none", "Chunks": int32(3), "Record": []byte("{")}, "unexpected end of JSON input"},
+		"no columns":  {map[string]any{}, "it has no document"},
+		"no document": {map[string]any{"Codec": "none"}, "it has no document"},
+		"no JSON":     {document("{"), "unexpected end of JSON input"},
+		"null":        {document("null"), `it says that it is snapshot ""`},
+		"of another type": {document(`{"ID":7}`),
+			"json: cannot unmarshal number into Go struct field Snapshot.ID of type string"},
+		"another's": {document(`{"ID":"20261120T120000Z","AsOf":"2026-11-20T12:00:00Z","Stage":"whole"}`),
+			"it says that it is snapshot 20261120T120000Z, whose key is 8204823999"},
+		"a strange stage": {document(`{"ID":"20261121T120000Z","AsOf":"2026-11-21T12:00:00Z","Stage":"frozen"}`),
+			`its stage is "frozen"`},
+		"without a begin": {document(`{"ID":"20261121T120000Z","Stage":"whole"}`), "it has no begin"},
+		"a newer codec": {map[string]any{"Codec": "lz9", "Record": []byte("x")},
+			`read row 8204737599 of snapshots: decode a record: unknown codec "lz9"; a newer version of Entra Ledger wrote it`},
+		"no zstd": {map[string]any{"Codec": "zstd", "Record": []byte("not compressed")},
+			"read row 8204737599 of snapshots: read the head of a compressed record: invalid input: " +
+				"magic number mismatch"},
+		"chunks that are lost": {map[string]any{"Codec": "none", "Chunks": int32(3), "Record": []byte("{")},
+			"unexpected end of JSON input"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			account := azuritetest.Account(t)
@@ -168,7 +183,8 @@ func TestASnapshotsRowThatIsGarbageIsNamed(t *testing.T) {
 	garbageRow(t, account, "latest", map[string]any{})
 	_, err = store.Snapshots(t.Context(), 10)
 	require.EqualError(t, err, "read row latest of table snapshots: it has no document; "+
-		"if a newer version of the app wrote it, deploy that one; else delete the row, and the next run takes a new snapshot")
+		"if a newer version of the app wrote it, deploy that one; else delete the row, and the next run "+
+		"takes a new snapshot")
 }
 
 func TestWhenASnapshotMadeAStepIsAColumnThatMayBeAbsent(t *testing.T) {
@@ -182,7 +198,8 @@ func TestWhenASnapshotMadeAStepIsAColumnThatMayBeAbsent(t *testing.T) {
 	saved, err := store.SaveSnapshot(t.Context(), snap)
 	require.NoError(t, err)
 	require.Equal(t, at.Add(time.Hour), saved.LastStep(), "an older version's last write stands for it")
-	saved.StepAt, saved.By, saved.Behind = at.Add(time.Minute), "timer 1", &directory.Behind{Kind: directory.Stalled, Message: "no step"}
+	saved.StepAt, saved.By, saved.Behind = at.Add(time.Minute), "timer 1",
+		&directory.Behind{Kind: directory.Stalled, Message: "no step"}
 	_, err = store.SaveSnapshot(t.Context(), saved)
 	require.NoError(t, err)
 	read, err := store.Snapshot(t.Context(), snap.ID)

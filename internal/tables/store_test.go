@@ -41,7 +41,8 @@ func newStore(t *testing.T) *tablestest.Store {
 
 // signIn is a record of the window, n seconds after its start.
 func signIn(t *testing.T, id string, n int, content string) entra.Record {
-	raw := fmt.Sprintf(`{"id":%q,"createdDateTime":%q,"userId":"u","content":%q}`, id, hour.Add(time.Duration(n)*time.Second).Format(time.RFC3339), content)
+	raw := fmt.Sprintf(`{"id":%q,"createdDateTime":%q,"userId":"u","content":%q}`, id,
+		hour.Add(time.Duration(n)*time.Second).Format(time.RFC3339), content)
 	rec, err := logs.ParseRecord(window.Stream, []byte(raw))
 	require.NoError(t, err)
 	return rec
@@ -98,7 +99,8 @@ func apply(t *testing.T, store *tablestest.Store, rec entra.Record) ledger.Conte
 	for _, e := range has.Earlier {
 		again = again || [ledger.VersionHashBytes]byte(e[:]) == [ledger.VersionHashBytes]byte(rec.Hash[:])
 	}
-	tally, err := store.Apply(t.Context(), window, []collect.Change{{Kind: collect.Supersede, Record: rec, Was: has.Current, Again: again}}, seen.Add(time.Hour))
+	tally, err := store.Apply(t.Context(), window,
+		[]collect.Change{{Kind: collect.Supersede, Record: rec, Was: has.Current, Again: again}}, seen.Add(time.Hour))
 	require.NoError(t, err)
 	return tally
 }
@@ -134,7 +136,8 @@ func TestAChangedRecordKeepsItsEarlierContents(t *testing.T) {
 	for rec, err := range store.Records(t.Context(), window) {
 		require.NoError(t, err)
 		if rec.ID == "a" {
-			require.Equal(t, rec.Hash == one.Hash, rec.FirstSeen.Equal(seen), "each content knows when it was first seen")
+			require.Equal(t, rec.Hash == one.Hash, rec.FirstSeen.Equal(seen),
+				"each content knows when it was first seen")
 		}
 	}
 }
@@ -168,7 +171,8 @@ func TestOfTwoThatSupersedeTheSameContentOneIsRefused(t *testing.T) {
 	_, err := store.Insert(t.Context(), window, []entra.Record{one}, seen)
 	require.NoError(t, err)
 	change := func(content string) error {
-		_, err := store.Apply(t.Context(), window, []collect.Change{{Kind: collect.Supersede, Record: signIn(t, "a", 1, content), Was: one.Hash}}, seen)
+		_, err := store.Apply(t.Context(), window,
+			[]collect.Change{{Kind: collect.Supersede, Record: signIn(t, "a", 1, content), Was: one.Hash}}, seen)
 		return err
 	}
 	require.NoError(t, change("2"))
@@ -183,9 +187,11 @@ func TestACommitCountsOnlyOnWhatWasRead(t *testing.T) {
 	require.Equal(t, ledger.Progress{Stream: window.Stream}, p)
 
 	first := p
-	first.Run, first.Watermark, first.LastError, first.ClockOffset = "run 1", hour.Add(time.Second), "it's \"quoted\" é", -90*time.Second
+	first.Run, first.Watermark, first.LastError, first.ClockOffset = "run 1", hour.Add(time.Second),
+		"it's \"quoted\" é", -90*time.Second
 	first.Records, first.Bytes = 7, 1<<40
-	rows := []ledger.Coverage{{Window: window, State: ledger.WindowComplete, Passes: 2, Fetched: 9, New: 7, Changed: 1, Unchanged: 1, Records: 7,
+	rows := []ledger.Coverage{{Window: window, State: ledger.WindowComplete, Passes: 2, Fetched: 9, New: 7, Changed: 1,
+		Unchanged: 1, Records: 7,
 		Versions: 1, Bytes: 1 << 40, StoredBytes: 12, FirstReadAt: hour, LastReadAt: seen}}
 	committed, err := store.Commit(t.Context(), ledger.Lease{Execution: ledger.Execution{ID: "r"}}, first, rows, nil)
 	require.NoError(t, err)
@@ -195,7 +201,8 @@ func TestACommitCountsOnlyOnWhatWasRead(t *testing.T) {
 
 	other := p
 	other.Run = "run 2"
-	_, err = store.Commit(t.Context(), ledger.Lease{Execution: ledger.Execution{ID: "r"}}, other, []ledger.Coverage{{Window: window, State: ledger.WindowPartial}}, nil)
+	_, err = store.Commit(t.Context(), ledger.Lease{Execution: ledger.Execution{ID: "r"}}, other,
+		[]ledger.Coverage{{Window: window, State: ledger.WindowPartial}}, nil)
 	require.ErrorIs(t, err, ledger.ErrMoved, "run 2 did not see run 1's commit")
 	other = committed
 	other.Run = "run 2"
@@ -219,7 +226,8 @@ func TestALongLedgerIsReadWhole(t *testing.T) {
 	for from := 0; from < hours; from += ledger.MaxCommit {
 		var rows []ledger.Coverage
 		for i := from; i < min(from+ledger.MaxCommit, hours); i++ {
-			rows = append(rows, ledger.Coverage{Window: entra.Window{Stream: window.Stream, Start: hour.Add(time.Duration(i) * time.Hour)}, State: ledger.WindowComplete})
+			rows = append(rows, ledger.Coverage{Window: entra.Window{Stream: window.Stream,
+				Start: hour.Add(time.Duration(i) * time.Hour)}, State: ledger.WindowComplete})
 		}
 		var err error
 		p, err = store.Commit(t.Context(), ledger.Lease{Execution: ledger.Execution{ID: "r"}}, p, rows, nil)
@@ -276,8 +284,10 @@ func TestATableThatWentAwayIsMadeAgain(t *testing.T) {
 	require.Len(t, current, 1)
 }
 
-// between stands between the store and Azurite: answer may answer in Azurite's place, or hand on with forward.
-func between(t *testing.T, retries int32, answer func(w http.ResponseWriter, r *http.Request, forward http.Handler)) *tablestest.Store {
+// between is a proxy for Azurite: answer may answer in Azurite's place, or hand on with forward.
+func between(
+	t *testing.T, retries int32, answer func(w http.ResponseWriter, r *http.Request, forward http.Handler),
+) *tablestest.Store {
 	account := azuritetest.Account(t)
 	endpoint := account[strings.Index(account, "TableEndpoint=")+len("TableEndpoint="):]
 	endpoint, _, _ = strings.Cut(endpoint, ";")
@@ -285,9 +295,12 @@ func between(t *testing.T, retries int32, answer func(w http.ResponseWriter, r *
 	require.NoError(t, err)
 	target.Path = ""
 	forward := httputil.NewSingleHostReverseProxy(target)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, r, forward) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer(w, r, forward)
+	}))
 	t.Cleanup(server.Close)
-	store, err := tablestest.New(tables.Config{ConnectionString: strings.Replace(account, target.String(), server.URL, 1), Retries: retries})
+	store, err := tablestest.New(tables.Config{ConnectionString: strings.Replace(account, target.String(), server.URL,
+		1), Retries: retries})
 	require.NoError(t, err)
 	return store
 }
@@ -332,11 +345,13 @@ func TestAWriteWhoseAnswerWasLostIsRecognised(t *testing.T) {
 		}
 		forward.ServeHTTP(w, r)
 	})
-	p, err := store.Commit(t.Context(), ledger.Lease{Execution: ledger.Execution{ID: "r"}}, ledger.Progress{Stream: window.Stream, Run: "r"}, nil, nil)
+	p, err := store.Commit(t.Context(), ledger.Lease{Execution: ledger.Execution{ID: "r"}},
+		ledger.Progress{Stream: window.Stream, Run: "r"}, nil, nil)
 	require.NoError(t, err)
 	lose.Store(true)
 	p.Records = 5
-	p, err = store.Commit(t.Context(), ledger.Lease{Execution: ledger.Execution{ID: "r"}}, p, []ledger.Coverage{{Window: window, State: ledger.WindowComplete}}, nil)
+	p, err = store.Commit(t.Context(), ledger.Lease{Execution: ledger.Execution{ID: "r"}}, p,
+		[]ledger.Coverage{{Window: window, State: ledger.WindowComplete}}, nil)
 	require.NoError(t, err)
 	got, err := store.Progress(t.Context(), window.Stream)
 	require.NoError(t, err)

@@ -132,7 +132,7 @@ func (v *Views) hourSuccesses(ctx context.Context, w entra.Window, yield func(st
 	return v.successesByRecord(ctx, w, yield)
 }
 
-// successesByRecord reads every record of an hour. One that can't be read tells nothing.
+// successesByRecord reads every record of an hour. An unreadable one is skipped.
 func (v *Views) successesByRecord(ctx context.Context, w entra.Window, yield func(string, time.Time)) error {
 	query := rows.Query{Filter: rows.In(partitionKey(w), "0", "~"), Columns: signInColumns}
 	for body, err := range v.client.Scan(ctx, TableName(w), query) {
@@ -194,7 +194,7 @@ func (v *Views) recordBytes(ctx context.Context, w entra.Window, first gjson.Res
 	return data, ok, nil
 }
 
-// succeeded tells whether a sign-in succeeded, and whose it is.
+// succeeded reports whether a sign-in succeeded, and its user.
 func succeeded(rec entra.Record) (user string, ok bool) {
 	for _, col := range rec.Columns {
 		switch col.Name {

@@ -33,7 +33,7 @@ type signedIn struct {
 	content      string
 }
 
-// newest is when each user last signed in, as a snapshot is told.
+// newest is when each user last signed in, as in a snapshot.
 func (a *account) newest() map[string]int {
 	out := make(map[string]int)
 	err := a.store.Successes(a.Context(), hour, hour.Add(time.Hour), func(id string, at time.Time) {
@@ -54,10 +54,11 @@ func (a *account) rowOf(second int) (key string) {
 }
 
 func TestTheNewestSuccessIsWhatItsRecordSays(t *testing.T) {
-	noise := make([]byte, 900<<10) // does not compress: the record takes several rows
+	noise := make([]byte, 900<<10) // does not compress: the record needs several rows
 	_, _ = rand.Read(noise)
 	const anna, bert, cleo = "00000000-0000-0000-0000-00000000000a", "bert", "cleo"
-	signed := []signedIn{{anna, 1, 0, ""}, {bert, 2, 0, ""}, {anna, 3, 0, ""}, {bert, 4, 50126, ""}, {cleo, 5, 0, hex.EncodeToString(noise)}}
+	signed := []signedIn{{anna, 1, 0, ""}, {bert, 2, 0, ""}, {anna, 3, 0, ""}, {bert, 4, 50126, ""},
+		{cleo, 5, 0, hex.EncodeToString(noise)}}
 	want := map[string]int{anna: 3, bert: 2, cleo: 5}
 	begin := func(t *testing.T) *account {
 		a := newAccount(t)
@@ -72,14 +73,25 @@ func TestTheNewestSuccessIsWhatItsRecordSays(t *testing.T) {
 		want   map[string]int
 	}{
 		"a failure as a success": {4, func(row map[string]any) { row["ErrorCode"] = 0 }, want},
-		"another's":              {3, func(row map[string]any) { row["UserId"] = "dora"; delete(row, "UserId@odata.type") }, want},
+		"another's": {3, func(row map[string]any) {
+			row["UserId"] = "dora"
+			delete(row, "UserId@odata.type")
+		}, want},
 		"other bytes": {3, func(row map[string]any) {
 			row["Codec"], row["Record"] = "none", base64.StdEncoding.EncodeToString([]byte(`{}`))
 		}, map[string]int{anna: 1, bert: 2, cleo: 5}},
-		"no bytes":         {3, func(row map[string]any) { delete(row, "Record"); delete(row, "Record@odata.type") }, map[string]int{anna: 1, bert: 2, cleo: 5}},
-		"another hash":     {3, func(row map[string]any) { row["Hash"] = "AAAA" }, map[string]int{anna: 1, bert: 2, cleo: 5}},
-		"too few parts":    {5, func(row map[string]any) { row["Parts"] = 1 }, map[string]int{anna: 3, bert: 2}},
-		"a hidden success": {3, func(row map[string]any) { row["ErrorCode"] = 50126 }, map[string]int{anna: 1, bert: 2, cleo: 5}}, // only verify sees it
+		"no bytes": {3, func(row map[string]any) {
+			delete(row, "Record")
+			delete(row, "Record@odata.type")
+		}, map[string]int{anna: 1, bert: 2, cleo: 5}},
+		"another hash": {3, func(row map[string]any) {
+			row["Hash"] = "AAAA"
+		}, map[string]int{anna: 1, bert: 2, cleo: 5}},
+		"too few parts": {5, func(row map[string]any) { row["Parts"] = 1 }, map[string]int{anna: 3, bert: 2}},
+		// only verify sees it
+		"a hidden success": {3, func(row map[string]any) {
+			row["ErrorCode"] = 50126
+		}, map[string]int{anna: 1, bert: 2, cleo: 5}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			a := begin(t)
@@ -95,7 +107,7 @@ func TestTheNewestSuccessIsWhatItsRecordSays(t *testing.T) {
 	})
 }
 
-// Of an hour with more than is held at once the newest is told all the same.
+// The newest is returned even from an hour with more than is held at once.
 func TestTheNewestSuccessOfABusyHourIsTold(t *testing.T) {
 	a := newAccount(t)
 	var in []signedIn

@@ -21,8 +21,8 @@ type unpacker struct {
 	needs string
 }
 
-// decoderMargin is how much larger than a record the memory for it has to be, for the decompressor
-// to take its quick way.
+// decoderMargin is how much larger than a record its buffer has to be, for the decompressor's fast
+// path.
 const decoderMargin = 32
 
 const notAsWritten = "its bytes can't be decompressed: they are not those that were written"
@@ -81,13 +81,13 @@ func (u *unpacker) decoder(ctx context.Context, table string,
 		table), nil
 }
 
-// isPartOf tells whether a row holds more of the record whose first row has the key.
+// isPartOf reports whether a row is a further part of the record whose first row has the key.
 func (row *fetchedRow) isPartOf(first *fetchedRow) bool {
 	key, ok := strings.CutPrefix(row.RowKey, first.RowKey)
 	return ok && strings.HasPrefix(key, partMark) && row.PartitionKey == first.PartitionKey
 }
 
-// isPart tells whether a row is none of a record's first.
+// isPart reports whether a row is not the first of a record.
 func (row *fetchedRow) isPart() bool {
 	return strings.Contains(row.RowKey, partMark)
 }
@@ -129,7 +129,7 @@ func examine(of []fetchedRow) (at place, problem string) {
 	return at, ""
 }
 
-// versionOf tells whether a hash is that of the content that a row key names, where it names one.
+// versionOf reports whether a hash is that of the content that a row key names, if it names one.
 func (p place) versionOf(hash entra.Hash) bool {
 	return !p.isVersion || string(p.version[:ledger.VersionHashBytes]) == string(hash[:ledger.VersionHashBytes])
 }

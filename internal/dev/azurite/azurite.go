@@ -30,7 +30,7 @@ type Options struct {
 	Blobs    bool      // start the blob service, too
 	BlobPort int       // of the blob service; 0: a free one
 	Accounts []string  // beside the development account; each is a store of its own
-	Log      io.Writer // nil: nowhere
+	Log      io.Writer // nil: discarded
 }
 
 // Server is a running Azurite. Everything is held in memory and ends with it.
@@ -48,7 +48,7 @@ type service struct {
 	done chan struct{} // closed when the process has ended
 }
 
-// startWithin is how long Azurite may take until it accepts connections.
+// startWithin is how long Azurite may need until it accepts connections.
 const startWithin = 60 * time.Second
 
 // Start starts Azurite and waits until it answers.
@@ -92,7 +92,8 @@ func startService(o Options, name string, port int) (*service, error) {
 	if port, err = choosePort(port); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command("node", script, "--disableTelemetry", "--silent", "--inMemoryPersistence", "--skipApiVersionCheck",
+	cmd := exec.Command("node", script, "--disableTelemetry", "--silent", "--inMemoryPersistence",
+		"--skipApiVersionCheck",
 		"--"+name+"Host", "127.0.0.1", "--"+name+"Port", strconv.Itoa(port))
 	cmd.Env = append(os.Environ(), "AZURITE_ACCOUNTS="+accounts(o.Accounts))
 	cmd.Stdout, cmd.Stderr = o.Log, o.Log
@@ -172,11 +173,12 @@ func accounts(names []string) string {
 	return list
 }
 
-// choosePort finds a free port, or tells who asked for one that it is taken.
+// choosePort finds a free port, or reports that the requested one is used.
 func choosePort(port int) (int, error) {
 	listener, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 	if err != nil {
-		return 0, fmt.Errorf("start Azurite: port %d of 127.0.0.1 is in use; end what uses it, another Azurite perhaps", port)
+		return 0, fmt.Errorf("start Azurite: port %d of 127.0.0.1 is in use; end what uses it, another Azurite perhaps",
+			port)
 	}
 	defer listener.Close()
 	return listener.Addr().(*net.TCPAddr).Port, nil

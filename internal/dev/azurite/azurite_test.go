@@ -41,7 +41,8 @@ func TestTheDevelopmentAccountTakesTablesAndNamesThem(t *testing.T) {
 	server, err := azurite.Start(t.Context(), azurite.Options{})
 	require.NoError(t, err)
 	t.Cleanup(server.Stop)
-	service, err := aztables.NewServiceClientFromConnectionString(server.ConnectionString(azurite.DevelopmentAccount), nil)
+	service, err := aztables.NewServiceClientFromConnectionString(server.ConnectionString(azurite.DevelopmentAccount),
+		nil)
 	require.NoError(t, err)
 	for _, name := range []string{"provisioning202611", "coverage"} {
 		_, err = service.CreateTable(t.Context(), name, nil)
@@ -113,7 +114,7 @@ func TestOnLinuxAzuriteDiesWithAParentThatIsKilled(t *testing.T) {
 	require.Eventually(t, func() bool { return gone(pid) }, 10*time.Second, 20*time.Millisecond)
 }
 
-// gone tells whether a process has ended; a zombie that nobody has reaped has.
+// gone reports whether a process has ended; an unreaped zombie has.
 func gone(pid int) bool {
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"path/filepath"
 )
 
-// Installed tells whether root/tools/azurite holds a complete installation that is not older than
+// Installed reports whether root/tools/azurite has a complete installation that is not older than
 // its lockfile.
 func Installed(root string) bool {
 	dir := installDir(root)

@@ -50,7 +50,7 @@ func sign(req *http.Request, account string, now time.Time) error {
 	}
 	date := now.UTC().Format(http.TimeFormat)
 	mac := hmac.New(sha256.New, secret)
-	// The account stands twice: once as such, once as the first part of the emulator's path.
+	// The account is there twice: once as such, once as the first part of the emulator's path.
 	fmt.Fprintf(mac, "%s\n/%s%s", date, account, req.URL.EscapedPath())
 	req.Header.Set("x-ms-date", date)
 	req.Header.Set("x-ms-version", "2019-02-02")

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Problem is one reason why the host would not take the app.
+// Problem is one reason why the host would not load the app.
 type Problem struct {
 	File   string // relative to the app root
 	What   string
@@ -87,7 +87,8 @@ func loadApp(root string, env environment) (*app, error) {
 
 func (a *app) readHost(h hostJSON) (problems []error) {
 	if h.Version != "2.0" {
-		problems = append(problems, Problem{"host.json", fmt.Sprintf("version is %q", h.Version), `write "version": "2.0"`})
+		problems = append(problems, Problem{"host.json", fmt.Sprintf("version is %q", h.Version),
+			`write "version": "2.0"`})
 	}
 	if p := h.Extensions.HTTP.RoutePrefix; p != nil {
 		a.routePrefix = strings.Trim(*p, "/")
@@ -129,7 +130,8 @@ func (a *app) readHandler(raw json.RawMessage, env environment) (problems []erro
 		refuse("customHandler.enableForwardingHttpRequest is the old, buffering mode",
 			"set enableProxyingHttpRequest instead")
 	} else if !c.EnableProxyingHTTPRequest {
-		refuse("customHandler.enableProxyingHttpRequest is not set, so HTTP would arrive in envelopes", "set it to true")
+		refuse("customHandler.enableProxyingHttpRequest is not set, so HTTP would arrive in envelopes",
+			"set it to true")
 	}
 	if c.InitializationTimeout != "" {
 		d, err := parseTimeSpan(c.InitializationTimeout)
@@ -146,7 +148,8 @@ func (a *app) readHandler(raw json.RawMessage, env environment) (problems []erro
 	}
 	var sections map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &sections); err == nil {
-		for _, key := range unknownKeys(sections["description"], "defaultExecutablePath", "arguments", "workingDirectory") {
+		for _, key := range unknownKeys(sections["description"], "defaultExecutablePath", "arguments",
+			"workingDirectory") {
 			refuse(fmt.Sprintf("customHandler.description.%s is not known here", key), "remove it")
 		}
 	}

@@ -2,8 +2,8 @@ package devhost
 
 import "time"
 
-// Clock is where schedules, retries and timeouts take their time from, so that
-// a test can move a day ahead at once. Process starts are always real time.
+// Clock is the time source of schedules, retries and timeouts, so that a test can move a day ahead
+// at once. Process starts are always real time.
 type Clock interface {
 	Now() time.Time
 	// After delivers once, d from now. stop releases it early and may be

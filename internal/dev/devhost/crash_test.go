@@ -145,7 +145,7 @@ func TestFunctionTimeoutKillsTheHandlerAndAllItsRuns(t *testing.T) {
 	require.Contains(t, r.out.String(), "restarting it, not counted as an error")
 }
 
-// awaitMarks waits until the handler noted n envelopes.
+// awaitMarks waits until the handler has received n envelopes.
 func (r *rig) awaitMarks(t *testing.T, n int) {
 	t.Helper()
 	require.Eventually(t, func() bool {

@@ -232,7 +232,7 @@ func start(t *testing.T, s setup) *rig {
 	settings := map[string]string{
 		"Schedule": "0 */5 * * * *", "GREETING": "hello", "DEVHOST_TEST_HANDLER": s.mode,
 		"DEVHOST_TEST_MARK": filepath.Join(s.root, "mark"),
-		// The race detector sleeps a second at every exit unless told not to.
+		// The race detector sleeps a second at every exit by default.
 		"GORACE": "atexit_sleep_ms=0",
 		// Under -cover a child complains on stderr where it has no folder for this.
 		"GOCOVERDIR": t.TempDir(),
@@ -317,7 +317,7 @@ type request struct {
 	}
 }
 
-// requests reads every envelope the handler noted, in order.
+// requests reads every envelope of the handler, in order.
 func (r *rig) requests(t *testing.T) (list []request) {
 	t.Helper()
 	data, err := os.ReadFile(filepath.Join(r.root, "mark"))

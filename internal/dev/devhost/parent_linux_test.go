@@ -18,7 +18,8 @@ func TestTheHandlerDoesNotOutliveAKilledHost(t *testing.T) {
 	require.NoError(t, err)
 	out := newConsole()
 	host := exec.Command(self)
-	host.Env = append(os.Environ(), "DEVHOST_TEST_HOST="+appFiles(t, map[string]string{"Tick/function.json": fiveMinute}))
+	host.Env = append(os.Environ(), "DEVHOST_TEST_HOST="+
+		appFiles(t, map[string]string{"Tick/function.json": fiveMinute}))
 	host.Stdout, host.WaitDelay = out, time.Second
 	require.NoError(t, host.Start())
 	out.await(t, "handler ready")
@@ -30,7 +31,7 @@ func TestTheHandlerDoesNotOutliveAKilledHost(t *testing.T) {
 	require.Eventually(t, func() bool { return gone(pid) }, 10*time.Second, 5*time.Millisecond)
 }
 
-// gone counts a dead process that nobody has reaped as gone.
+// gone counts a dead but unreaped process as gone.
 func gone(pid int) bool {
 	stat, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	return err != nil || regexp.MustCompile(`\) [ZX] `).Match(stat)

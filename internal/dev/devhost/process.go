@@ -77,7 +77,7 @@ func exitCode(cmd *exec.Cmd) int {
 
 func (p *process) pid() int { return p.cmd.Process.Pid }
 
-// kill ends the process at once and notes why; the first reason stays.
+// kill ends the process at once and stores why; the first reason stays.
 func (p *process) kill(why string) {
 	p.note(why)
 	_ = p.cmd.Process.Kill() // it fails only where the process is gone already

@@ -165,7 +165,7 @@ func newWatch(clock Clock, limit time.Duration, cut func()) *watch {
 func (w *watch) touch() { w.last.Store(w.clock.Now().UnixNano()) }
 func (w *watch) stop()  { close(w.done) }
 
-// recorder notes the status and every byte that passes.
+// recorder records the status and every byte that passes.
 type recorder struct {
 	http.ResponseWriter
 	touch  func()

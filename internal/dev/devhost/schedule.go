@@ -80,8 +80,8 @@ func (s schedule) monitored(now time.Time) bool {
 	return true
 }
 
-// parseTimeSpan reads .NET's [d.]hh:mm[:ss[.fffffff]]. It refuses hours over 23,
-// which .NET would take for days ("24:00:00" is 24 days there).
+// parseTimeSpan reads .NET's [d.]hh:mm[:ss[.fffffff]]. It refuses hours over 23, which .NET would
+// read as days ("24:00:00" is 24 days there).
 func parseTimeSpan(text string) (time.Duration, error) {
 	pattern := regexp.MustCompile(`^(?:(\d{1,5})\.)?(\d{1,2}):(\d{1,2})(?::(\d{1,2})(?:\.(\d{1,7}))?)?$`)
 	m := pattern.FindStringSubmatch(strings.TrimSpace(text))
@@ -101,5 +101,6 @@ func parseTimeSpan(text string) (time.Duration, error) {
 		return 0, fmt.Errorf("read time span %q: minutes and seconds end at 59", text)
 	}
 	ticks := number((m[5] + "0000000")[:7])
-	return days*24*time.Hour + hours*time.Hour + minutes*time.Minute + seconds*time.Second + ticks*100*time.Nanosecond, nil
+	return days*24*time.Hour + hours*time.Hour + minutes*time.Minute + seconds*time.Second + ticks*100*time.Nanosecond,
+		nil
 }

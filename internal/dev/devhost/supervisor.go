@@ -24,7 +24,7 @@ type crashCount struct {
 	last time.Time
 }
 
-// note counts a failure and tells whether the host gives up.
+// note counts a failure and reports whether the host gives up.
 func (c *crashCount) note(at time.Time) (stop bool) {
 	if at.Sub(c.last) > crashWindow {
 		c.n = 0
@@ -43,7 +43,7 @@ const (
 	stayDown
 )
 
-// Exit codes that the host does not take for a crash. Source: WorkerConstants of
+// Exit codes that the host does not count as a crash. Source: WorkerConstants of
 // Azure/azure-functions-host.
 const (
 	exitSuccess            = 0
@@ -152,7 +152,7 @@ func (s *supervisor) run(ctx context.Context) error {
 
 // life is one process from its start to its end.
 func (s *supervisor) life(ctx context.Context) (reaction, string) {
-	// Whoever saw the process end finds the gate shut and waits for the next one.
+	// A request that saw the process end finds the gate shut and waits for the next one.
 	p, err := s.launch.start(s.log, s.shut)
 	if err != nil {
 		return restartCounted, err.Error()
@@ -179,8 +179,8 @@ func (s *supervisor) life(ctx context.Context) (reaction, string) {
 	return react(p.code, p.reason() == whyTimeout), p.obituary()
 }
 
-// awaitAnswer polls GET / until any HTTP answer arrives. It returns false when
-// the process ended, was ended because it took too long, or ctx ended.
+// awaitAnswer polls GET / until any HTTP answer arrives. It returns false when the process ended,
+// was killed because it was too slow, or ctx ended.
 func (s *supervisor) awaitAnswer(ctx context.Context, p *process) bool {
 	ctx, cancel := context.WithTimeout(ctx, s.initTimeout)
 	defer cancel()

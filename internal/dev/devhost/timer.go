@@ -12,7 +12,7 @@ type timer struct {
 	turn     chan struct{} // holds one token: two runs never overlap
 
 	mu        sync.Mutex
-	status    *Status // nil until the host noted one
+	status    *Status // nil until the host stored one
 	monitored bool
 }
 
@@ -63,7 +63,7 @@ func (h *Host) loop(ctx context.Context, t *timer) {
 	}
 }
 
-// begin applies the past-due rules and notes the status of a first start.
+// begin applies the past-due rules and stores the status of a first start.
 func (h *Host) begin(t *timer) (startPlan, error) {
 	now, s := h.opts.Clock.Now(), t.function.timer.schedule
 	if !t.monitored {

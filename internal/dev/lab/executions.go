@@ -32,7 +32,7 @@ func (l *Lab) Start(store *tablestest.Store, source collect.Source, off, budget 
 	return b
 }
 
-// Slowly is a tenant of its own over the same records: every page takes a while.
+// Slowly is a tenant of its own over the same records: every page is slow.
 func (l *Lab) Slowly(pageSize int, takes time.Duration) *Forgetful {
 	f := *l.Tenant
 	f.PageSize, f.PageTakes = pageSize, takes
@@ -45,10 +45,10 @@ func (l *Lab) Lease() ledger.Lease {
 	return lease
 }
 
-// Alert is how long a stream may stand still in these tests.
+// Alert is how long a stream may make no progress in these tests.
 const Alert = 3 * time.Hour
 
-// HoldIt takes the stream as an execution that never gives it back.
+// HoldIt acquires the stream as an execution that never releases it.
 func HoldIt(l *Lab) {
 	p, lease, err := l.Store.State(l.Context(), Stream)
 	require.NoError(l, err)

@@ -18,7 +18,7 @@ func (l *Lab) Entry(cov ledger.Coverage) seal.Seal {
 	return s
 }
 
-// hourOfStart is the hour before the first run's end; it was read by the backfill or the frontier.
+// hourOfStart is the hour before the first run's end; it was read by the backfill or at the tail.
 func (l *Lab) HourAt(at time.Time) ledger.Coverage {
 	cov, ok := l.Hours(Stream)[entra.FloorHour(at)]
 	require.True(l, ok, "%s", at)
@@ -59,10 +59,12 @@ func (l *Lab) CheckClaims(s entra.Stream) {
 			for _, rec := range shown[hour] {
 				sum.Add(ledger.SumOf(l.Store.RowKey(rec.Key), rec.Hash))
 			}
-			require.EqualValues(l, len(shown[hour]), stored[hour].Count, "%s is called whole (%s)", cov.Window, cov.State)
+			require.EqualValues(l, len(shown[hour]), stored[hour].Count, "%s is called whole (%s)", cov.Window,
+				cov.State)
 			require.Equal(l, sum, stored[hour].Sum, "%s is called whole (%s)", cov.Window, cov.State)
 		case cov.InPart():
-			require.GreaterOrEqual(l, stored[hour].Count, int64(len(known)), "%s is lost only from %s to %s", cov.Window,
+			require.GreaterOrEqual(l, stored[hour].Count, int64(len(known)), "%s is lost only from %s to %s",
+				cov.Window,
 				cov.LostFrom, cov.LostTo)
 		}
 		if cov.State == ledger.WindowSealed {

@@ -29,7 +29,7 @@ import (
 )
 
 // Lab is an archive in memory. Graph, the storage service and the machine have one clock each, and
-// each may be wrong by some time. Time passes only where somebody waits.
+// each may be wrong by some time. Time passes only while a caller waits.
 type Lab struct {
 	*testing.T
 	Service                 *memstorage.Service
@@ -48,9 +48,13 @@ func In(t *testing.T, test func(l *Lab)) { InAt(t, Start, test) }
 func InAt(t *testing.T, at time.Time, test func(l *Lab)) {
 	t.Parallel() // nothing is shared
 	synctest.Test(t, func(t *testing.T) {
-		l := &Lab{T: t, Heads: &Shelf{}, Options: collect.Options{Backfill: 2 * Days, Passes: []time.Duration{3 * time.Hour}}}
+		l := &Lab{T: t, Heads: &Shelf{}, Options: collect.Options{Backfill: 2 * Days,
+			Passes: []time.Duration{3 * time.Hour}}}
 		l.Service = memstorage.New(func() time.Time { return time.Now().Add(l.Storage) })
-		l.Tenant = &Forgetful{Keeps: 30 * Days, InOrder: true, PageSize: 100, Served: &atomic.Int64{}, clock: func() time.Time { return time.Now().Add(l.Graph).UTC() }}
+		l.Tenant = &Forgetful{Keeps: 30 * Days, InOrder: true, PageSize: 100, Served: &atomic.Int64{},
+			clock: func() time.Time {
+				return time.Now().Add(l.Graph).UTC()
+			}}
 		l.Store, _ = l.Process()
 		l.Until(at)
 		test(l)
@@ -123,14 +127,17 @@ func (w *Wire) RoundTrip(req *http.Request) (*http.Response, error) {
 // Process is a store of its own for one Process.
 func (l *Lab) Process() (*tablestest.Store, *Wire) {
 	w := &Wire{Service: l.Service}
-	store, err := tablestest.New(tables.Config{ConnectionString: l.Service.ConnectionString(), HTTP: &http.Client{Transport: w}})
+	store, err := tablestest.New(tables.Config{ConnectionString: l.Service.ConnectionString(),
+		HTTP: &http.Client{Transport: w}})
 	require.NoError(l, err)
 	return store, w
 }
 
 // Collector works on a store with the lab's clocks. Its log is the lab's.
 func (l *Lab) Collector(store collect.Store, source collect.Source) *collect.Collector {
-	return collect.New(source, store, l.Heads, l.Options, func() time.Time { return time.Now().Add(l.Machine) }, l.logger())
+	return collect.New(source, store, l.Heads, l.Options, func() time.Time {
+		return time.Now().Add(l.Machine)
+	}, l.logger())
 }
 
 // logger writes what an operator sees.
@@ -180,8 +187,8 @@ func (l *Lab) Hours(s entra.Stream) map[time.Time]ledger.Coverage {
 	return out
 }
 
-// Forgetful is a tenant that shows a record from its time on, and forgets it at exactly one age.
-// Each page is made when it is asked for.
+// Forgetful is a tenant that returns a record from its time on, and deletes it at exactly one age.
+// Each page is made on request.
 type Forgetful struct {
 	Keeps     time.Duration
 	InOrder   bool
@@ -193,7 +200,7 @@ type Forgetful struct {
 	Served    *atomic.Int64
 }
 
-// Add gives the tenant a record; a content under the same key takes the place of the one before.
+// Add gives the tenant a record; a content under the same key replaces the one before.
 func (f *Forgetful) Add(s entra.Stream, id string, at time.Time, content string) entra.Record {
 	return f.AddRaw(s, Record(s, id, Start.Sub(at), content))
 }

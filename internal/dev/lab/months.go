@@ -31,8 +31,8 @@ var Changing = November.Add(-3 * time.Hour).Add(time.Minute)
 // InNovember is a lab some hours after the months have changed.
 func InNovember(t *testing.T, test func(l *Lab)) { InAt(t, November.Add(5*time.Hour), test) }
 
-// SealOctober archives and seals some days around the change of the months, and goes on to when
-// October is past its retention. It tells how many contents October has.
+// SealOctober archives and seals some days around the change of the months, and continues until
+// October is past its retention. It returns how many contents October has.
 func (l *Lab) SealOctober() (contents int64) {
 	l.Options.Backfill = 12 * time.Hour
 	l.Tenant.Fill(Stream, November.Add(-6*time.Hour), November.Add(30*time.Hour), 20*time.Minute)

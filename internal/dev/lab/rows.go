@@ -41,7 +41,8 @@ func (l *Lab) Put(e Entity) {
 // Columns are the names of a row's own Columns.
 func (e Entity) Columns() (names []string) {
 	for name := range e {
-		if !strings.Contains(name, "odata.") && !slices.Contains([]string{"PartitionKey", "RowKey", "Timestamp"}, name) {
+		if !strings.Contains(name, "odata.") && !slices.Contains([]string{"PartitionKey", "RowKey", "Timestamp"},
+			name) {
 			names = append(names, name)
 		}
 	}
@@ -80,7 +81,7 @@ func (l *Lab) SealedTwo() func() {
 	return func() { l.Service.Restore(ready) }
 }
 
-// Hand is somebody who can write every table.
+// Hand is an attacker who can write every table.
 func (l *Lab) Hand(table string) *aztables.Client {
 	service, err := aztables.NewServiceClientFromConnectionString(l.Service.ConnectionString(),
 		&aztables.ClientOptions{ClientOptions: policy.ClientOptions{Transport: &http.Client{Transport: l.Service}}})
@@ -90,8 +91,8 @@ func (l *Lab) Hand(table string) *aztables.Client {
 
 func TableOf(at time.Time) string { return tables.TableName(entra.WindowOf(Stream, at)) }
 
-// Plant stores a record as a run does that dies before it counts it, under a stamp after the last
-// holder's.
+// Plant stores a record like a run that is killed before it counts it, under a stamp after the last
+// owner's.
 func (l *Lab) Plant(rec entra.Record) {
 	_, lease, err := l.Store.State(l.Context(), Stream)
 	require.NoError(l, err)
@@ -99,8 +100,8 @@ func (l *Lab) Plant(rec entra.Record) {
 	require.NoError(l, err)
 }
 
-// Dies says in the ledger that a run was killed while it read a span: its lease is taken, and it
-// never gives it back.
+// Dies makes the ledger show that a run was killed while it read a span: it acquired its lease and
+// never released it.
 func (l *Lab) Dies(from, to time.Time) {
 	p, lease, err := l.Store.State(l.Context(), Stream)
 	require.NoError(l, err)

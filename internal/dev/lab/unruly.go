@@ -33,7 +33,7 @@ type Answer struct {
 	Takes time.Duration                      // to answer; the asker may lose patience
 	Ends  int                                // the walk has no next link after so many pages; 0: as many as there are
 	Empty bool                               // an empty page comes then
-	Hides func(i int, rec entra.Record) bool // tells whether the i-th record is left out
+	Hides func(i int, rec entra.Record) bool // reports whether the i-th record is left out
 	Form  string                             // of the records; empty: as asked
 }
 

@@ -109,9 +109,8 @@ func checkBatch(ops []operation) (int, *fault) {
 // fixedHeaders are the same for every part of an answer.
 const fixedHeaders = "X-Content-Type-Options: nosniff\r\nCache-Control: no-cache\r\nDataServiceVersion: 3.0;\r\n"
 
-// batchAnswer is 202 whatever became of the transaction: the real status stands in the answer's
-// parts. A transaction that failed has one part only, whose message begins with the index of the
-// operation.
+// batchAnswer is 202 whatever the transaction's result: the real status is in the answer's parts. A
+// transaction that failed has one part only, whose message begins with the index of the operation.
 func batchAnswer(ops []operation, done []*row, index int, failed *fault) Answer {
 	const boundary, inner = "batchresponse_memory", "changesetresponse_memory"
 	var out bytes.Buffer

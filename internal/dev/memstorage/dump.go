@@ -29,8 +29,8 @@ type dumpedBlob struct {
 	Bytes []byte `json:"bytes,omitempty"`
 }
 
-// Dump writes all that the account holds, in order, one line for each table, row, container and blob.
-// A row has the types of its columns, and neither ETag nor Timestamp: a load makes them anew.
+// Dump writes the account's content, in order, one line for each table, row, container and blob. A
+// row has the types of its columns, and neither ETag nor Timestamp: a load makes new ones.
 func (s *Service) Dump(w io.Writer) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

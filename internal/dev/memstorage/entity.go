@@ -68,7 +68,8 @@ func parseEntity(body []byte) (*row, *fault) {
 	var failed *fault
 	doc.ForEach(func(name, value gjson.Result) bool {
 		switch {
-		case strings.HasPrefix(name.Str, "odata.") || strings.HasSuffix(name.Str, "@odata.type") || name.Str == "Timestamp" ||
+		case strings.HasPrefix(name.Str, "odata.") || strings.HasSuffix(name.Str, "@odata.type") ||
+			name.Str == "Timestamp" ||
 			value.Type == gjson.Null:
 		case name.Str == "PartitionKey":
 			out.partition = value.Str
@@ -212,7 +213,7 @@ func (r *row) size() int {
 	return size
 }
 
-// decodedLen is how many bytes a base64 text stands for.
+// decodedLen is the number of bytes in a base64 text.
 func decodedLen(text string) int {
 	return base64.StdEncoding.DecodedLen(len(text)) - strings.Count(text[max(0, len(text)-2):], "=")
 }

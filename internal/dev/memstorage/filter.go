@@ -179,7 +179,7 @@ func (r *row) get(name string) (any, bool) {
 	return nil, false
 }
 
-// compare tells whether two values are of kinds that can be compared, and how they are ordered.
+// compare reports whether two values are of kinds that can be compared, and how they are ordered.
 func compare(got, want any) (int, bool) {
 	switch g := got.(type) {
 	case string:

@@ -71,15 +71,15 @@ func (s *Service) Receive(req *http.Request) (*Request, error) {
 	return r, nil
 }
 
-// isRowWrite tells whether the request writes one row: everything but reads and what is about whole
-// tables.
+// isRowWrite reports whether the request writes one row: everything but reads and what is about
+// whole tables.
 func (r *Request) isRowWrite() bool {
 	return r.method != http.MethodGet && !strings.HasPrefix(r.path, "Tables")
 }
 
 var address = regexp.MustCompile(`^(\w+)\(PartitionKey='((?:[^']|'')*)',\s*RowKey='((?:[^']|'')*)'\)$`)
 
-// parseAddress takes the address of a row apart.
+// parseAddress parses the address of a row.
 func parseAddress(path string) (table, partition, key string, ok bool) {
 	m := address.FindStringSubmatch(path)
 	if m == nil {
@@ -105,7 +105,8 @@ func parseOperation(method, path string, header http.Header, body []byte) operat
 	case o.method == http.MethodPost && !addressed:
 		o.table = strings.TrimSuffix(path, "()")
 		o.row, o.refused = parseEntity(body)
-		if o.refused == nil && !(gjson.GetBytes(body, "PartitionKey").Exists() && gjson.GetBytes(body, "RowKey").Exists()) {
+		if o.refused == nil && !(gjson.GetBytes(body, "PartitionKey").Exists() &&
+			gjson.GetBytes(body, "RowKey").Exists()) {
 			o.refused = propertiesMissing
 		}
 	case (o.method == http.MethodPut || o.method == http.MethodPatch) && addressed:

@@ -183,7 +183,7 @@ func (s *Service) nextStamp() time.Time {
 // tick is the resolution of Table Storage.
 const tick = 100 * time.Nanosecond
 
-// isBlob tells which of the two services a host names.
+// isBlob returns which of the two services a host names.
 func isBlob(host string) bool { return strings.Contains(host, ".blob.") }
 
 // Row is an entity as the account holds it, for checks that look at the state without a request.

@@ -145,7 +145,7 @@ func (s *Service) apply(ops []operation) (done []*row, index int, failed *fault)
 	return done, 0, nil
 }
 
-// apply carries one write out on rows that nobody else uses.
+// apply executes one write on rows that no other request uses.
 func (o operation) apply(rows []*row, stamp time.Time) ([]*row, *row, *fault) {
 	at, found := slices.BinarySearchFunc(rows, o.row, compareKeys)
 	switch {

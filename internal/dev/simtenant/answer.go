@@ -60,7 +60,7 @@ func (t *Tenant) setHeaders(w http.ResponseWriter, r *http.Request) {
 
 const jsonType = "application/json;odata.metadata=minimal;odata.streaming=true;IEEE754Compatible=false;charset=utf-8"
 
-// send writes a body, compressed where the caller takes it.
+// send writes a body, compressed if the caller accepts it.
 func (t *Tenant) send(w http.ResponseWriter, r *http.Request, body []byte) {
 	w.Header().Set("Content-Type", jsonType)
 	if t.cfg.NoGzip || !strings.Contains(r.Header.Get("Accept-Encoding"), "gzip") {
@@ -75,7 +75,7 @@ func (t *Tenant) send(w http.ResponseWriter, r *http.Request, body []byte) {
 	zippers.Put(zip)
 }
 
-// zippers are *gzip.Writer, each of which takes more memory than most answers.
+// zippers are *gzip.Writer, each of which uses more memory than most answers.
 var zippers = sync.Pool{New: func() any {
 	zip, err := gzip.NewWriterLevel(nil, gzip.BestSpeed)
 	if err != nil {

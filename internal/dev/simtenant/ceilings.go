@@ -15,13 +15,14 @@ type ceiling struct {
 	used []use
 }
 
-// use is what one request took of a ceiling.
+// use is one request's share of a ceiling.
 type use struct {
 	at   time.Time
 	cost int
 }
 
-// take takes a request's cost of a ceiling, and tells whether it is over it: then nothing is taken.
+// take charges a request's cost to a ceiling, and reports whether it is over it: then nothing is
+// charged.
 func (c *ceiling) take(now time.Time, cost int) (over bool) {
 	if c.most == 0 {
 		return false
@@ -53,8 +54,9 @@ func (l listing) unitsOf(r *http.Request) int {
 	return max(1, cost)
 }
 
-// overUnits takes a request's resource units, which the answer tells, and tells whether there were
-// enough. keys is set where the request asks for keyCredentials, which have a ceiling of their own.
+// overUnits charges a request's resource units, which the answer names, and reports whether there
+// were enough. keys is set if the request selects keyCredentials, which have a ceiling of their
+// own.
 func (t *Tenant) overUnits(w http.ResponseWriter, r *http.Request, l listing, keys bool) bool {
 	if l.units == 0 {
 		return false // a report
@@ -70,7 +72,7 @@ func (t *Tenant) overUnits(w http.ResponseWriter, r *http.Request, l listing, ke
 	return t.units.take(now, cost)
 }
 
-// selectsKeys tells whether a request asks for keyCredentials.
+// selectsKeys reports whether a request selects keyCredentials.
 func selectsKeys(r *http.Request) bool {
 	return slices.Contains(strings.Split(r.URL.Query().Get("$select"), ","), "keyCredentials")
 }

@@ -11,8 +11,8 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// plan is a filter taken apart: what selects the stream and the time, and what is left to be asked
-// of each record.
+// plan is a parsed filter: what selects the stream and the time, and what is evaluated on each
+// record.
 type plan struct {
 	from, to time.Time // both included
 	types    []string  // of signInEventTypes
@@ -24,7 +24,7 @@ var (
 	maxTime = time.Unix(1<<33, 0).UTC()
 )
 
-// planFilter takes the chain of ands at the top of a filter apart.
+// planFilter splits the chain of ands at the top of a filter.
 func planFilter(l *logs.Log, n node) plan {
 	p := plan{from: minTime, to: maxTime}
 	p.take(l.TimeProperty, n)
@@ -97,7 +97,7 @@ func (p *plan) matches(raw []byte) bool {
 	return true
 }
 
-// scope is an element of a list and the variable that stands for it.
+// scope is an element of a list and the variable that names it.
 type scope struct {
 	variable string
 	element  gjson.Result

@@ -32,7 +32,8 @@ var refusals = map[Kind]problem{
 func missing(permission string) string {
 	return "The principal does not have required Microsoft Graph permission(s): " +
 		permission + " to call this API. For more " +
-		"information about Microsoft Graph permissions, please visit https://learn.microsoft.com/graph/permissions-overview."
+		"information about Microsoft Graph permissions, please visit " +
+		"https://learn.microsoft.com/graph/permissions-overview."
 }
 
 // refused are the errors of Refused, by status.
@@ -70,7 +71,7 @@ func (f *Fault) refusal() (problem, bool) {
 	return p, ok
 }
 
-// Check tells what of a fault can't be played.
+// Check returns what of a fault cannot be played.
 func (f *Fault) Check() error {
 	if f.Form != "" && f.Form != entra.FormBeta && f.Form != entra.FormV1 {
 		return fmt.Errorf("form %q is none of beta, v1.0", f.Form)
@@ -128,7 +129,7 @@ func answerHTML(w http.ResponseWriter, status int) {
 	_, _ = w.Write([]byte(html)) // a caller that went away needs no answer
 }
 
-// wait takes the fault's delay, or until the caller goes away.
+// wait lasts for the fault's delay, or until the caller disconnects.
 func (f *Fault) wait(r *http.Request) {
 	timer := time.NewTimer(f.Delay)
 	defer timer.Stop()

@@ -52,24 +52,28 @@ const (
 	UnsupportedQuery Kind = "400-unsupported" // 400 with Code, Request_UnsupportedQuery by default
 	Refused          Kind = "refused"         // Status, 400 by default, with Code
 	LongLinks        Kind = "long-links"      // a skip token has Bytes, 16 KiB by default
-	ThinThenRich     Kind = "thin-then-rich"  // Records, one by default, stand in v1.0's form and in beta's on one page
+	ThinThenRich     Kind = "thin-then-rich"  // Records, one by default, are in v1.0's form and in beta's on one page
 	RichThenThin     Kind = "rich-then-thin"  // likewise, in the other order
 	OtherTime        Kind = "other-time"      // the record ID, or each, is dated later by Delay; set Form
-	WrongCount       Kind = "wrong-count"     // /$count is off by Records, one by default, less where that is below zero
+	// /$count is off by Records, one by default, less where that is below zero
+	WrongCount Kind = "wrong-count"
 )
 
 // Kinds lists the kinds of fault that a reader notices, or that change nothing for one who reads
 // on.
 func Kinds() []Kind {
-	return []Kind{TooManyRequests, UnknownThrottle, ServerError, BadGateway, Unavailable, GatewayTimeout, Reset, CutJSON,
-		SplicedError, HTMLPage, Slow, SkipTokenExpired, SkipTokenNull, SkipTokenInvalid, SameNextLink, EmptyPage, ShortPage,
+	return []Kind{TooManyRequests, UnknownThrottle, ServerError, BadGateway, Unavailable, GatewayTimeout, Reset,
+		CutJSON,
+		SplicedError, HTMLPage, Slow, SkipTokenExpired, SkipTokenNull, SkipTokenInvalid, SameNextLink, EmptyPage,
+		ShortPage,
 		RepeatRecords, SamePageTwice, Unordered, NoLicence, NoPermission, TokenExpired, ClockSkew, BlankActivity}
 }
 
-// MisleadingKinds lists the kinds of fault by which one answer, taken at its word, means something
+// MisleadingKinds lists the kinds of fault by which one answer, read literally, means something
 // that is not so.
 func MisleadingKinds() []Kind {
-	return []Kind{EndsShort, EndsEmpty, LeavesOut, LinkCycle, FreshCycle, WideSpan, TooFarBack, UnsupportedQuery, Refused,
+	return []Kind{EndsShort, EndsEmpty, LeavesOut, LinkCycle, FreshCycle, WideSpan, TooFarBack, UnsupportedQuery,
+		Refused,
 		LongLinks, ThinThenRich, RichThenThin, OtherTime, WrongCount}
 }
 

@@ -41,14 +41,14 @@ func (t *Tenant) serveToken(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// pass is what a token stands for.
+// pass is what a token grants.
 type pass struct {
 	until time.Time // in real time
 	roles []string
 }
 
-// permissions are what the tenant grants the app until one is taken away: all that its logs and its
-// directory take.
+// permissions are what the tenant grants the app until one is removed: all that its logs and its
+// directory need.
 func (t *Tenant) permissions() []string {
 	out := []string{"User.Read.All", "Application.Read.All", "GroupMember.Read.All"}
 	for _, l := range t.known {
@@ -62,7 +62,7 @@ func (t *Tenant) permissions() []string {
 }
 
 // issue makes a token that looks like a JWT, with the app's permissions as its roles, and that
-// nobody could verify.
+// cannot be verified.
 func (t *Tenant) issue() (token string, until time.Time) {
 	part := func(text []byte) string { return base64.RawURLEncoding.EncodeToString(text) }
 	until = time.Now().Add(t.cfg.TokenLifetime)
@@ -76,8 +76,7 @@ func (t *Tenant) issue() (token string, until time.Time) {
 	return token, until
 }
 
-// Withhold takes a permission away, or gives it back: tokens that are issued from now on are
-// without it.
+// Withhold removes a permission, or restores it: tokens that are issued from now on are without it.
 func (t *Tenant) Withhold(permission string, away bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -125,8 +124,8 @@ func (t *Tenant) authorize(r *http.Request, needed ...string) *problem {
 	return nil
 }
 
-// blind tells whether a request's token has none of the permissions that disclose the property of a
-// log's optional permission. Graph then leaves it out, without an error.
+// blind reports whether a request's token has none of the permissions that disclose the property of
+// a log's optional permission. Graph then leaves it out, without an error.
 func (t *Tenant) blind(r *http.Request, l *logs.Log) bool {
 	if l.Optional == nil {
 		return false

@@ -149,7 +149,7 @@ type view struct {
 	added  []added
 }
 
-// view takes the bounds from the tenant's clock and retention. The caller holds the lock.
+// view reads the bounds from the tenant's clock and retention. The caller holds the lock.
 func (t *Tenant) view(s entra.Stream) view {
 	l, now := t.logs[s], t.now()
 	v := view{base: l.base, hi: l.base.Len()}

@@ -107,7 +107,8 @@ func all10() []string { return strings.Fields("r0 r1 r2 r3 r4 r5 r6 r7 r8 r9") }
 
 func TestAWalkEndsEarly(t *testing.T) {
 	everywhere(t, func(t *testing.T, c *client, path string, stream entra.Stream) {
-		for kind, want := range map[simtenant.Kind]string{simtenant.EndsShort: "r0 r1 r2", simtenant.EndsEmpty: "r0 r1"} {
+		for kind, want := range map[simtenant.Kind]string{simtenant.EndsShort: "r0 r1 r2",
+			simtenant.EndsEmpty: "r0 r1"} {
 			c.inject(simtenant.Fault{Kind: kind, Stream: stream, Page: 2, Count: 2})
 			for range 2 {
 				got := c.walk(path, 20)
@@ -275,7 +276,7 @@ func TestTooFarBackIsRefusedOnlyWhereItIsSwitchedOn(t *testing.T) {
 func TestQueriesAndLicencesAreRefusedNowAndThen(t *testing.T) {
 	everywhere(t, func(t *testing.T, c *client, path string, stream entra.Stream) {
 		if stream == simtenant.Users {
-			path += "?$select=id,signInActivity" // a plain list of users takes no licence
+			path += "?$select=id,signInActivity" // a plain list of users needs no licence
 		}
 		for _, ca := range []struct {
 			fault  simtenant.Fault
@@ -300,7 +301,8 @@ func TestQueriesAndLicencesAreRefusedNowAndThen(t *testing.T) {
 				return out
 			}
 			n := ca.status
-			require.Equal(t, []int{200, 200, n, 200, 200, n, 200}, statuses(simtenant.Fault{Every: 3}, 7), "once in three")
+			require.Equal(t, []int{200, 200, n, 200, 200, n, 200}, statuses(simtenant.Fault{Every: 3}, 7),
+				"once in three")
 			require.Equal(t, []int{200, n, n, 200}, statuses(simtenant.Fault{After: 1, Count: 2}, 4), "two in a row")
 			require.Equal(t, []int{200, 200}, statuses(simtenant.Fault{Page: -1}, 2), "first pages are spared")
 			c.inject(simtenant.Fault{Kind: ca.fault.Kind, Stream: stream, Page: -1, After: 1, Count: 1})
@@ -402,7 +404,8 @@ func TestV1DatesARecordOtherwise(t *testing.T) {
 func TestAFaultThatCantBePlayedIsRefused(t *testing.T) {
 	c := ten(t)
 	for _, body := range []string{
-		`{"kind":"nothing"}`, `{"kind":"refused","status":200}`, `{"kind":"refused","form":"v2"}`, `{"kind":"wide-span","body":"pdf"}`,
+		`{"kind":"nothing"}`, `{"kind":"refused","status":200}`, `{"kind":"refused","form":"v2"}`,
+		`{"kind":"wide-span","body":"pdf"}`,
 	} {
 		resp, err := http.Post(c.URL+"/_sim/faults", "application/json", strings.NewReader(body))
 		require.NoError(t, err)

@@ -19,7 +19,7 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// riskDetections is a log that nobody has described to the tenant elsewhere.
+// riskDetections is a log that is described to the tenant only here.
 func riskDetections() *logs.Log {
 	return &logs.Log{
 		Stream: "riskDetections", Collection: "riskDetections", Unfiltered: true, Forms: []string{entra.FormV1,
@@ -99,7 +99,8 @@ func TestALogIsInV1OnlyWhereItHasThatFormAndStrictLogsKnowNeitherGeNorLe(t *test
 	status, _ := get("/v1.0/auditLogs/riskDetections")
 	require.Equal(t, 400, status)
 	for operator, want := range map[string]int{"ge": 400, "gt": 200} {
-		status, body := get("/beta/auditLogs/riskDetections", "$filter", "detectedDateTime "+operator+" 2026-11-21T10:03:00Z")
+		status, body := get("/beta/auditLogs/riskDetections", "$filter", "detectedDateTime "+operator+
+			" 2026-11-21T10:03:00Z")
 		require.Equal(t, want, status, body)
 	}
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/entraledger/entraledger/internal/odata"
 )
 
-// schema is which operators each property of a type takes in a $filter, as the API reference lists
-// them, with those that Microsoft's manual or existing tools use beside. A property that is not
+// schema is which operators each property of a type accepts in a $filter, as the API reference
+// lists them, and those that Microsoft's manual or existing tools also use. A property that is not
 // here is unknown.
 type schema struct {
 	typeName string
@@ -25,12 +25,15 @@ const (
 
 var signInSchema = schema{typeName: "microsoft.graph.signIn", takes: map[string]string{
 	"createdDateTime": "eq le ge lt gt",
-	"id":              equal, "appId": equal, "clientAppUsed": equal, "conditionalAccessStatus": equal, "correlationId": equal,
-	"originalRequestId": equal, "resourceDisplayName": equal, "resourceId": equal, "resourceOwnerTenantId": equal, "appOwnerTenantId": equal,
-	"riskDetail": equal, "riskLevelAggregated": equal, "riskLevelDuringSignIn": equal, "riskState": equal,
+	"id":              equal, "appId": equal, "clientAppUsed": equal, "conditionalAccessStatus": equal,
+	"correlationId":     equal,
+	"originalRequestId": equal, "resourceDisplayName": equal, "resourceId": equal, "resourceOwnerTenantId": equal,
+	"appOwnerTenantId": equal,
+	"riskDetail":       equal, "riskLevelAggregated": equal, "riskLevelDuringSignIn": equal, "riskState": equal,
 	"status/errorCode": "eq ne", "tokenIssuerName": equal, "userId": equal, "conditionalAccessAudiences": equal,
 	"resourceServicePrincipalId": equal,
-	"appDisplayName":             starts, "ipAddress": starts, "userDisplayName": starts, "userPrincipalName": starts, "userAgent": starts,
+	"appDisplayName":             starts, "ipAddress": starts, "userDisplayName": starts, "userPrincipalName": starts,
+	"userAgent":          starts,
 	"servicePrincipalId": starts, "servicePrincipalName": starts, "authenticationRequirement": starts,
 	"riskEventTypes_v2": "any eq startswith", "deviceDetail/browser": starts, "deviceDetail/operatingSystem": starts,
 	"location/city": starts, "location/state": starts, "location/countryOrRegion": starts,
@@ -40,8 +43,9 @@ var signInSchema = schema{typeName: "microsoft.graph.signIn", takes: map[string]
 var auditSchema = schema{typeName: "microsoft.graph.directoryAudit", takes: map[string]string{
 	"activityDateTime": "eq ge le lt gt", "id": equal,
 	"activityDisplayName": starts, "initiatedBy/user/userPrincipalName": starts,
-	"correlationId": equal, "loggedByService": equal, "initiatedBy/user/id": equal, "initiatedBy/user/displayName": equal,
-	"initiatedBy/app/appId": equal, "initiatedBy/app/displayName": equal,
+	"correlationId": equal, "loggedByService": equal, "initiatedBy/user/id": equal,
+	"initiatedBy/user/displayName": equal,
+	"initiatedBy/app/appId":        equal, "initiatedBy/app/displayName": equal,
 	"targetResources": "any", "targetResources/id": equal, "targetResources/displayName": starts,
 	"category": filtered, "result": filtered, "operationType": filtered,
 }}
@@ -49,12 +53,16 @@ var auditSchema = schema{typeName: "microsoft.graph.directoryAudit", takes: map[
 var provisioningSchema = schema{typeName: "microsoft.graph.provisioningObjectSummary", noCount: true,
 	takes: map[string]string{
 		"activityDateTime": "eq gt lt", "durationInMilliseconds": "eq gt lt",
-		"id": "eq contains", "tenantId": "eq contains", "jobId": "eq contains", "changeId": "eq contains", "cycleId": "eq contains",
-		"provisioningAction": "eq contains", "provisioningStatusInfo/status": "eq contains", "initiatedBy/displayName": "eq contains",
+		"id": "eq contains", "tenantId": "eq contains", "jobId": "eq contains", "changeId": "eq contains",
+		"cycleId":            "eq contains",
+		"provisioningAction": "eq contains", "provisioningStatusInfo/status": "eq contains",
+		"initiatedBy/displayName":  "eq contains",
 		"sourceSystem/displayName": "eq contains", "targetSystem/displayName": "eq contains",
-		"sourceIdentity/id": "eq contains", "sourceIdentity/displayName": "eq contains", "sourceIdentity/identityType": "eq contains",
-		"targetIdentity/id": "eq contains", "targetIdentity/displayName": "eq contains", "targetIdentity/identityType": "eq contains",
-		"servicePrincipal/id": equal, "servicePrincipal/name": equal, "servicePrincipal/displayName": equal,
+		"sourceIdentity/id": "eq contains", "sourceIdentity/displayName": "eq contains",
+		"sourceIdentity/identityType": "eq contains",
+		"targetIdentity/id":           "eq contains", "targetIdentity/displayName": "eq contains",
+		"targetIdentity/identityType": "eq contains",
+		"servicePrincipal/id":         equal, "servicePrincipal/name": equal, "servicePrincipal/displayName": equal,
 	}}
 
 // schemas are those of the collections whose operators are documented.
@@ -63,7 +71,7 @@ var schemas = map[string]schema{
 	"provisioning": provisioningSchema,
 }
 
-// schemaOf is the schema of a log's collection. One that is not documented takes what its shape
+// schemaOf is the schema of a log's collection. An undocumented one accepts what its shape
 // suggests: comparisons on the time that dates a record, equality and beginnings of texts.
 func schemaOf(l *logs.Log) (schema, error) {
 	if known, ok := schemas[l.Collection]; ok {
@@ -93,8 +101,8 @@ func (s schema) addTexts(prefix string, shape *odata.Shape) {
 	}
 }
 
-// check refuses properties that the type has not and operators that the property does not take. in
-// is the variable and the list of an any() around n; form is the version's.
+// check refuses properties that the type does not have and operators that the property does not
+// accept. in is the variable and the list of an any() around n; form is the version's.
 func (s schema) check(n node, in *anyOf, form *rule) error {
 	switch n := n.(type) {
 	case logical:

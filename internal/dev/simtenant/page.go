@@ -26,8 +26,8 @@ func (t *Tenant) page(r *http.Request, q query, fault *Fault) []byte {
 	return t.finishPage(r, head, w, q.from, t.pageSize(q.top, fault), fault)
 }
 
-// pager hands out the elements of a collection: up to top of them, with commas between. It tells
-// how many there were, where the walk stands then, and whether there is more.
+// pager writes the elements of a collection: up to top of them, separated by commas. It returns how
+// many there were, the position of the walk then, and whether there is more.
 type pager interface {
 	take(list []byte, from position, top int) (out []byte, n int, at position, more bool)
 }

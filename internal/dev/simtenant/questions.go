@@ -25,12 +25,12 @@ const (
 // Questions lists them all.
 func Questions() []Question { return []Question{ForPage, ForCount, ForIDs} }
 
-// maxIDs is how many values an "in" takes. Source: developer.microsoft.com/graph/known-issues,
+// maxIDs is how many values an "in" accepts. Source: developer.microsoft.com/graph/known-issues,
 // "Some limitations apply to query parameters".
 const maxIDs = 15
 
 // readIDs reads a filter of the form id in ('...','...'): all that the directory's collections
-// take here.
+// accept here.
 func readIDs(text string) (map[string]bool, *problem) {
 	bad := func(message string) (map[string]bool, *problem) {
 		return nil, &problem{http.StatusBadRequest, "Request_UnsupportedQuery", message}
@@ -55,7 +55,8 @@ func readIDs(text string) (map[string]bool, *problem) {
 	case len(values)%2 == 0:
 		return bad("Unsupported Query.")
 	case asked > maxIDs:
-		return bad(fmt.Sprintf("Too many child clauses specified in search filter expression containing 'OR' operators: "+
+		return bad(fmt.Sprintf("Too many child clauses specified in search filter expression "+
+			"containing 'OR' operators: "+
 			"%d. Max allowed: %d.", asked, maxIDs))
 	}
 	return ids, nil
@@ -129,13 +130,13 @@ func (t *Tenant) counted(collection entra.Stream, group string) int {
 	return n
 }
 
-// ofActivity tells whether a fault refuses the sign-in activity of users, and by that nothing that
-// is asked without it.
+// ofActivity reports whether a fault refuses the sign-in activity of users, but no request without
+// it.
 func (f *Fault) ofActivity() bool {
 	return f != nil && f.Question == "" && (f.Kind == NoLicence || f.Kind == NoPermission)
 }
 
-// hits tells whether a fault of its kind can happen to a question, and is meant to.
+// hits reports whether a fault of its kind can happen to a question, and is meant to.
 func (f *Fault) hits(q Question) bool {
 	switch {
 	case q == "":
@@ -155,5 +156,6 @@ func (f *Fault) hits(q Question) bool {
 // pageKinds are the kinds of fault that change a page.
 var pageKinds = []Kind{SkipTokenExpired, SkipTokenNull, SkipTokenInvalid, SameNextLink, EmptyPage, ShortPage,
 	RepeatRecords,
-	SamePageTwice, Unordered, BlankActivity, EndsShort, EndsEmpty, LeavesOut, LinkCycle, FreshCycle, LongLinks, ThinThenRich,
+	SamePageTwice, Unordered, BlankActivity, EndsShort, EndsEmpty, LeavesOut, LinkCycle, FreshCycle, LongLinks,
+	ThinThenRich,
 	RichThenThin, OtherTime}

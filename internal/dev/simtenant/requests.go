@@ -29,7 +29,7 @@ type Counter struct {
 // maxRequests bounds the memory for Requests.
 const maxRequests = 20_000
 
-// arrive notes a reporting request when it comes, and tells whether the last ten seconds had as
+// arrive records a reporting request when it comes, and reports whether the last ten seconds had as
 // many before it as the tenant allows.
 func (t *Tenant) arrive(s entra.Stream, r *http.Request) (noted *Request, over bool) {
 	t.mu.Lock()
@@ -46,7 +46,7 @@ func (t *Tenant) arrive(s entra.Stream, r *http.Request) (noted *Request, over b
 	return noted, over
 }
 
-// answered notes the status that a request got.
+// answered records the status that a request got.
 func (t *Tenant) answered(r *Request, status int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -73,7 +73,7 @@ func versionOf(r *http.Request) string {
 	return version
 }
 
-// prefersMembers tells whether a request asks for every member of evolvable enums.
+// prefersMembers reports whether a request prefers every member of evolvable enums.
 func prefersMembers(r *http.Request) bool {
 	for _, line := range r.Header.Values("Prefer") {
 		for wish := range strings.SplitSeq(line, ",") {

@@ -179,8 +179,8 @@ func (r *rewriter) object(of *rule, depth int) bool {
 // text looks at bytes as a string; it is gone with them.
 func text(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// skipValue is the position after the value at a position; -1 where there is none. It takes some
-// texts for JSON that are not: a record's garbage stays garbage.
+// skipValue is the position after the value at a position; -1 if there is none. It accepts some
+// invalid JSON: a record's garbage stays garbage.
 func skipValue(raw []byte, at int) int {
 	if at >= len(raw) {
 		return -1

@@ -54,7 +54,7 @@ type Tenant struct {
 
 	mu       sync.Mutex
 	offset   time.Duration // the tenant's clock less the real one
-	frozen   time.Time     // a clock that stands; zero: it runs
+	frozen   time.Time     // a clock that does not run; zero: it runs
 	faults   []*Fault
 	happened map[Kind]int
 	walks    walks
@@ -63,8 +63,8 @@ type Tenant struct {
 	units    ceiling
 	keys     ceiling
 	tokens   map[string]pass
-	withheld map[string]bool // permissions that were taken away
-	granted  []string        // those that were given beside what the logs take
+	withheld map[string]bool // permissions that were removed
+	granted  []string        // those that were granted beside what the logs need
 	issued   int
 }
 
@@ -198,7 +198,8 @@ func (t *Tenant) Add(s entra.Stream, raw []byte, visibleAt time.Time) error {
 	return nil
 }
 
-// Change replaces the content of records that were added under an id and tells how many there were.
+// Change replaces the content of records that were added under an id and returns how many there
+// were.
 func (t *Tenant) Change(s entra.Stream, id string, raw []byte) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -10,16 +10,15 @@ import (
 	"time"
 )
 
-// position is where a walk stands: a place in the log, or, where there is no order of time, how
-// many were handed out as the place's index; and which page of which walk comes next. The first
-// page is 1.
+// position is where a walk is: a place in the log, or, without an order of time, how many records
+// were returned as the place's index; and which page of which walk comes next. The first page is 1.
 type position struct {
 	place place
 	page  int
 	walk  uint32
 }
 
-// walking tells whether the position was reached by a next link.
+// walking reports whether the position was reached by a next link.
 func (p position) walking() bool { return p.page > 1 }
 
 // walks are what the tenant remembers of the walks through its collections: when each began, and,

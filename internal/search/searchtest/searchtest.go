@@ -26,7 +26,7 @@ type Archive struct {
 	*tablestest.Store
 	Altered   map[string]string // why
 	AlteredIn entra.Stream      // only there; empty: everywhere
-	NoKey     map[string]bool   // altered, and their row keys tell nothing
+	NoKey     map[string]bool   // altered, and their row keys have nothing
 	Failing   map[string]error  // with which the reading ends there
 	begin     time.Time
 }

@@ -20,7 +20,7 @@ import (
 	"golang.org/x/sync/singleflight"
 )
 
-// developmentStorage is what UseDevelopmentStorage=true stands for: Azurite on its default port,
+// developmentStorage is the meaning of UseDevelopmentStorage=true: Azurite on its default port,
 // with the account and key that Microsoft publishes for it.
 const developmentStorage = "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;" +
 	"AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;" +

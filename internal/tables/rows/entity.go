@@ -59,7 +59,7 @@ func (b *Builder) Text(name, value string) {
 	b.stored += 4 + 2*int64(units(value))
 }
 
-// GUID adds an Edm.Guid, which takes 16 bytes where a text would take 76. value is one for which
+// GUID adds an Edm.Guid, which has 16 bytes where a text would have 76. value is one for which
 // IsGUID is true.
 func (b *Builder) GUID(name, value string) {
 	b.name(name, guidType)
@@ -67,8 +67,8 @@ func (b *Builder) GUID(name, value string) {
 	b.stored += 16
 }
 
-// IsGUID tells whether a text is a GUID in small letters: any other spelling would not come back as
-// it was.
+// IsGUID reports whether a text is a GUID in small letters: any other spelling would not come back
+// as it was.
 func IsGUID(text string) bool {
 	if len(text) != 36 {
 		return false
@@ -119,7 +119,7 @@ func (b *Builder) Binary(name string, value []byte) {
 	b.stored += 4 + int64(len(value))
 }
 
-// Chunks adds as much of the bytes as a row takes, in the columns of ChunkName, and returns the
+// Chunks adds as much of the bytes as fits a row, in the columns of ChunkName, and returns the
 // rest.
 func (b *Builder) Chunks(data []byte) []byte {
 	for i := 0; i < ChunksPerRow && len(data) > 0; i++ {
@@ -130,7 +130,7 @@ func (b *Builder) Chunks(data []byte) []byte {
 	return data
 }
 
-// chunkName begins the names of the columns of bytes that may take more than one.
+// chunkName is the prefix of the columns of bytes that may need more than one.
 const chunkName = "Record"
 
 // ChunkName is Record, Record1, Record2, ...

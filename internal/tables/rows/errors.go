@@ -39,7 +39,7 @@ func (e *Refused) Error() string { return e.Doing + ": " + e.Kind.Error() }
 // Unwrap makes errors.Is(err, ErrMoved) and the like true.
 func (e *Refused) Unwrap() error { return e.Kind }
 
-// IsMissing tells whether an error says that there is no such row, or no table for it.
+// IsMissing reports whether an error says that there is no such row, or no table for it.
 func IsMissing(err error) bool { return errors.Is(err, ErrNoRow) || errors.Is(err, ErrNoTable) }
 
 // Codes of the table service.
@@ -134,7 +134,8 @@ func (c *Client) explain(doing string, err error) error {
 		e.Remedy = "check that the app has a managed identity, or sign in with `az login`"
 	case isNetwork(err):
 		e.Code, e.Why = entra.CodeUnavailable, fmt.Sprintf("%s can't be reached (%s)", c.host, firstLine(err))
-		e.Remedy = "check ARCHIVE_STORAGE and the network rules of the storage account; nothing is lost, the next run goes on"
+		e.Remedy = "check ARCHIVE_STORAGE and the network rules of the storage account; nothing is lost, " +
+			"the next run goes on"
 	}
 	return e
 }
@@ -167,7 +168,7 @@ func (c *Client) explainAnswer(doing string, f failure, err error) error {
 	return e
 }
 
-// isCredential tells whether no token could be had.
+// isCredential reports whether no token could be acquired.
 func isCredential(err error) bool {
 	if _, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); ok {
 		return true

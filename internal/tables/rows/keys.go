@@ -28,9 +28,9 @@ var isPlain = func() (is [256]bool) {
 	return is
 }()
 
-// Escape writes a text so that it can stand in a key: everything that Table Storage forbids (/ \ #
-// ? and control characters) or advises against (% +), blanks, quotes, the exclamation mark and
-// whatever is not ASCII becomes ~ and two hexadecimal digits for each byte.
+// Escape makes a text valid in a key: everything that Table Storage forbids (/ \ # ? and control
+// characters) or advises against (% +), blanks, quotes, the exclamation mark and whatever is not
+// ASCII becomes ~ and two hexadecimal digits for each byte.
 func Escape(text string) string {
 	first := 0
 	for first < len(text) && isPlain[text[first]] {

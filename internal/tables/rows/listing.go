@@ -11,10 +11,9 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/runtime"
 )
 
-// The SDK decodes every row of a query's answer into a map and encodes it anew, which costs more
-// than all that is done with the rows. So the rows are taken out of the answer by a policy of its
-// pipeline, and the SDK is handed the rest: address, authentication, retries and continuation stay
-// the SDK's.
+// The SDK decodes every row of a query's answer into a map and encodes it again, which costs more
+// than all other work on the rows. So a policy of its pipeline removes the rows from the answer,
+// and the SDK gets the rest: address, authentication, retries and continuation stay the SDK's.
 
 // listing is the rows of one page of a query, and the service's clock when it answered.
 type listing struct {
@@ -31,8 +30,8 @@ func withListing(ctx context.Context) (context.Context, *listing) {
 	return context.WithValue(ctx, listingKey{}, l), l
 }
 
-// listingPolicy is the policy that takes the rows. It runs within the retries, so an answer that
-// breaks off is asked for again.
+// listingPolicy is the policy that removes the rows. It runs within the retries, so an answer that
+// breaks off is requested again.
 type listingPolicy struct{}
 
 func (listingPolicy) Do(req *policy.Request) (*http.Response, error) {

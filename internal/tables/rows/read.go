@@ -124,7 +124,7 @@ func (c *Client) Scan(ctx context.Context, table string, q Query) iter.Seq2[[]by
 	}
 }
 
-// Any tells whether a query has a row.
+// Any reports whether a query has a row.
 func (c *Client) Any(ctx context.Context, table, filter string) (bool, error) {
 	for _, err := range c.Scan(ctx, table, Query{Filter: filter, Columns: "RowKey", Top: 1}) {
 		return err == nil, err

@@ -3,8 +3,8 @@ package rows
 import "time"
 
 // ParseTick reads a time as rows and their keys have it: RFC 3339 in UTC, with up to seven Digits
-// of a fraction. Each record has three of them, and time.Parse takes five times as long. False: it
-// is another form, or no time.
+// of a fraction. Each record has three of them, and time.Parse is five times slower. False: it is
+// another form, or no time.
 func ParseTick[T string | []byte](text T) (time.Time, bool) {
 	const whole = len("2006-01-02T15:04:05")
 	if len(text) < whole+1 || len(text) > len(TimeFormat) || text[len(text)-1] != 'Z' ||

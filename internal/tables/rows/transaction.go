@@ -15,10 +15,10 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// The SDK decodes every row of a transaction into a map and encodes it anew, which costs more than
-// everything else that is done for a record together. So a transaction's body is written here, in
-// the SDK's format, and put in place of the SDK's by a policy of its pipeline; address,
-// authentication, retries and the reading of the answer stay the SDK's.
+// The SDK decodes every row of a transaction into a map and encodes it again, which costs more than
+// all other work on a record. So a transaction's body is written here, in the SDK's format, and a
+// policy of its pipeline replaces the SDK's body with it; address, authentication, retries and the
+// reading of the answer stay the SDK's.
 
 // ActionKind says what is done with a row.
 type ActionKind int

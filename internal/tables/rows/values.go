@@ -7,7 +7,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Given tells whether a row has a column: one that was asked for and is not there may come as null.
+// Given reports whether a row has a column: a requested column that is not there may come as null.
 func Given(column gjson.Result) bool { return column.Exists() && column.Type != gjson.Null }
 
 // ChunksOf are the bytes in the columns Record, Record1, ... of a row; false where they can't be

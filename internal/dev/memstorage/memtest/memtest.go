@@ -25,7 +25,7 @@ func Serve(t testing.TB, service *memstorage.Service) string {
 	tables := httptest.NewServer(service)
 	t.Cleanup(tables.Close)
 	blobs := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		r.Host = "memory.blob.example" // the service tells its two halves by the host
+		r.Host = "memory.blob.example" // the service distinguishes its two halves by the host
 		service.ServeHTTP(w, r)
 	}))
 	t.Cleanup(blobs.Close)

@@ -67,7 +67,8 @@ func (g *Generator) AppendUser(dst []byte, k int) []byte {
 	w.raw("]")
 	if a != (lastSignIns{}) {
 		w.raw(`,"signInActivity":{"lastSignInDateTime":` + a.interactive + `,"lastSignInRequestId":"` + guid(r) +
-			`","lastNonInteractiveSignInDateTime":` + a.nonInteractive + `,"lastNonInteractiveSignInRequestId":"","lastSuccessfulSignInDateTime":` +
+			`","lastNonInteractiveSignInDateTime":` + a.nonInteractive +
+			`,"lastNonInteractiveSignInRequestId":"","lastSuccessfulSignInDateTime":` +
 			a.successful + `,"lastSuccessfulSignInRequestId":""}`)
 	}
 	w.raw("}")
@@ -89,7 +90,7 @@ func (g *Generator) inactiveSince(r *rand, created time.Time, guest bool, state 
 		return lastSignIns{}, created, guest, state
 	case 1: // never, and new
 		return lastSignIns{}, end.Add(-time.Duration(1+r.below(30)) * day), guest, state
-	case 2: // somebody tried, and failed
+	case 2: // an attempt that failed
 		attempt := end.Add(-time.Duration(r.below(60)) * day)
 		return lastSignIns{quoted(attempt), "null", "null"}, end.Add(-400 * day), guest, state
 	case 3: // a success from before successes were recorded

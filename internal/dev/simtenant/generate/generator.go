@@ -130,12 +130,12 @@ func (g *Generator) Append(dst []byte, s entra.Stream, i int) []byte {
 	return w.b
 }
 
-// rand is a counter-based generator (splitmix64): cheap to begin anew for each record.
+// rand is a counter-based generator (splitmix64): cheap to seed for each record.
 type rand struct{ state uint64 }
 
 func newRand(seed uint64, name string, i int) *rand {
 	h := fnv.New64a()
-	_, _ = h.Write([]byte(name)) // a hash takes every byte
+	_, _ = h.Write([]byte(name)) // a hash covers every byte
 	r := &rand{seed*0x9e3779b97f4a7c15 ^ h.Sum64() ^ uint64(i)*0xbf58476d1ce4e5b9}
 	r.next()
 	return r

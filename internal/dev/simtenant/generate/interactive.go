@@ -89,7 +89,7 @@ func (g *Generator) circumstances(w *writer, r *rand, at time.Time, s interactiv
 	w.raw(`,"privateLinkDetails":{"policyId":"","policyName":"","resourceId":"","policyTenantId":""}}`)
 }
 
-// interactiveOutcome tells also whether strong authentication took place.
+// interactiveOutcome also returns whether strong authentication was done.
 func interactiveOutcome(r *rand, i int) (o outcome, strong bool) {
 	o = newOutcome(r)
 	switch i % repeats {
@@ -153,7 +153,8 @@ func (w *writer) risk(r *rand, i int) {
 	case i%rarely == 105:
 		level, state, types = "high", "atRisk", `["attackerInTheMiddle"]`
 	case r.oneIn(70):
-		level, state = pick(r, []string{"low", "medium", "high"}), pick(r, []string{"atRisk", "remediated", "dismissed"})
+		level, state = pick(r, []string{"low", "medium", "high"}),
+			pick(r, []string{"atRisk", "remediated", "dismissed"})
 		types = pick(r, []string{`["unfamiliarFeatures"]`, `["anonymizedIPAddress"]`,
 			`["unlikelyTravel","unfamiliarFeatures"]`})
 	}
@@ -259,7 +260,8 @@ var secondSteps = []string{"Mobile app notification", "Mobile app notification",
 func (w *writer) steps(r *rand, at time.Time, o outcome, strong bool) {
 	method, detail := "Password", `"Password in the cloud"`
 	if o.code == 0 && r.oneIn(4) {
-		method, detail = pick(r, []string{"Windows Hello for Business", "FIDO2 security key", "X.509 Certificate"}), "null"
+		method, detail = pick(r, []string{"Windows Hello for Business", "FIDO2 security key", "X.509 Certificate"}),
+			"null"
 	}
 	done, result := "true", "Correct password"
 	switch {
@@ -271,7 +273,8 @@ func (w *writer) steps(r *rand, at time.Time, o outcome, strong bool) {
 	stamp := at.Format(time.RFC3339)
 	w.raw(`,"authenticationDetails":[{"authenticationStepDateTime":"` + stamp + `","authenticationMethod":"` + method)
 	w.raw(`","authenticationMethodDetail":` + detail + `,"succeeded":` + done)
-	w.raw(`,"authenticationStepResultDetail":"` + result + `","authenticationStepRequirement":"Primary authentication"}`)
+	w.raw(`,"authenticationStepResultDetail":"` + result +
+		`","authenticationStepRequirement":"Primary authentication"}`)
 	if strong && o.code != 50126 {
 		second, result := pick(r, secondSteps), "MFA completed in Azure AD"
 		switch {

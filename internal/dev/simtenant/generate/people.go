@@ -35,7 +35,8 @@ const (
 var (
 	firstNames = []string{"Adele", "Alex", "Diego", "Isaiah", "Joni", "Lee", "Lynne", "Megan", "Miriam", "Nestor",
 		"Patti", "Pradeep",
-		"Zoë", "José", "Björn", "Łukasz", "Chloé", "Ngọc", "Seán", "Ólafur", "Søren", "花子", "Андрей", "Ελένη", "Ana\u0301"}
+		"Zoë", "José", "Björn", "Łukasz", "Chloé", "Ngọc", "Seán", "Ólafur", "Søren", "花子", "Андрей", "Ελένη",
+		"Ana\u0301"}
 	lastNames = []string{"Vance", "Wilber", "Siciliani", "Langer", "Sherman", "Gu", "Robbins", "Bowen", "Graham",
 		"Wilke", "Fernandez",
 		"Gupta", "Müller", "Núñez", "Çelik", "山田", "O'Connor", "d’Arcy", "von der Heide", "Østergård 🚀"}
@@ -65,7 +66,8 @@ var (
 	}
 	appNames = []string{"Office 365 Exchange Online", "Microsoft Teams", "Azure Portal",
 		"SharePoint Online Web Client Extensibility", "Microsoft Graph PowerShell",
-		"Contoso Payroll", "StoreFrontStudio [wsfed enabled]", "Salesforce", "ServiceNow", "Backup Runner", "HR Sync – Production", "One Outlook Web"}
+		"Contoso Payroll", "StoreFrontStudio [wsfed enabled]", "Salesforce", "ServiceNow", "Backup Runner",
+		"HR Sync – Production", "One Outlook Web"}
 	resources = []string{"Microsoft Graph", "Windows Azure Active Directory", "Office 365 SharePoint Online",
 		"Azure Key Vault", "Azure Storage", "Office 365 Management APIs"}
 )
@@ -92,7 +94,7 @@ func newUser(r *rand, k int) user {
 	return u
 }
 
-// ascii is a name as it stands in an address: small letters, whatever is none of them left out.
+// ascii is a name in an address: small letters, everything else left out.
 func ascii(name string) string {
 	out := strings.Map(func(c rune) rune {
 		if c >= 'a' && c <= 'z' {
