@@ -25,14 +25,14 @@ import (
 )
 
 // archiveV1 is an archive that an earlier version wrote, as memstorage's Dump has it: two logs with
-// sealed hours, heads and index, a month that was purged, time that was lost, a record that changed,
-// one in quarantine, and a snapshot of the directory. Archives like it are in use, so it is not
-// written anew: what reads it has to go on reading it. A form of rows that is new gets a file of its
-// own beside it, which
+// sealed hours, heads and index, a month that was purged, time that was lost, a record that
+// changed, one in quarantine, and a snapshot of the directory. Archives like it are in use, so it
+// is never rewritten: its readers must continue to read it. A new form of rows gets its own file
+// beside it, which
 //
 //	WRITE_ARCHIVE=testdata/archive-v2.txt.gz go test ./handler -run TestAnArchiveOfBefore
 //
-// writes. What is answered from it may be recorded anew, by RECORD=1, where answers are to change.
+// writes. Its answers may be recorded again, by RECORD=1, if answers are to change.
 const (
 	archiveV1        = "testdata/archive-v1.txt.gz"
 	archiveV1Answers = "testdata/archive-v1"

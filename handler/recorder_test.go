@@ -36,17 +36,17 @@ import (
 // recordedDir holds what the program answered, stored and logged when it was recorded.
 const recordedDir = "testdata/recorded"
 
-// TestRecorded plays some weeks of a small tenant with the whole program and asks every function. Each
-// answer, each row and blob at the end, and each line of the log must be what was recorded, byte for
-// byte.
+// TestRecorded plays some weeks of a small tenant with the whole program and calls every function.
+// Each answer, each row and blob at the end, and each line of the log must be what was recorded,
+// byte for byte.
 //
-//	RECORD=1 go test ./handler -run TestRecorded             records anew: look at the difference
+//	RECORD=1 go test ./handler -run TestRecorded             records again: look at the difference
 //	RECORDED_TO=dir go test ./handler -run TestRecorded      also writes everything, not shortened, to dir
 //
-// All of it runs in a bubble of package synctest, whose clock stands while anybody works. Graph and
+// All of it runs in a bubble of package synctest, whose clock stops while anything works. Graph and
 // the storage account are handlers that are called in place of sockets. Random bytes are made from
-// the bubble's clock, so that they do not depend on who asks first. One stream, window or check is
-// worked on at a time, and pauses before Graph is asked again are not spread at random.
+// the bubble's clock, so that they do not depend on the order of callers. It works on one stream,
+// window or check at a time, and pauses before Graph is queried again are not spread at random.
 func TestRecorded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRecorder(t, recordedDir, recordedTenant)

@@ -38,8 +38,7 @@ type cloud struct {
 	env    []string
 }
 
-// newCloud is a subscription in which everything is as it should be; change takes something of it
-// away.
+// newCloud is a subscription in its right state; change removes something from it.
 func newCloud(t *testing.T, change func(*subscription)) *cloud {
 	t.Parallel()
 	c := &cloud{T: t, folder: t.TempDir()}
@@ -50,7 +49,8 @@ func newCloud(t *testing.T, change func(*subscription)) *cloud {
 	// Az is a script that waits for another program, as the packages have it.
 	require.NoError(t, os.Mkdir(filepath.Join(c.folder, "bin"), 0o700))
 	require.NoError(t, os.Symlink(self, filepath.Join(c.folder, "bin", "az")))
-	require.NoError(t, os.WriteFile(filepath.Join(c.folder, "az"), []byte("#!/bin/bash\n\"${0%/*}/bin/az\" \"$@\"\nexit $?\n"), 0o700))
+	require.NoError(t, os.WriteFile(filepath.Join(c.folder, "az"),
+		[]byte("#!/bin/bash\n\"${0%/*}/bin/az\" \"$@\"\nexit $?\n"), 0o700))
 	c.file("ca.pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: api.Certificate().Raw})))
 	c.packed("app.zip", "a program")
 	s := subscription{Az: "2.77.0", Bicep: "0.49.2", Cloud: "AzureCloud", Locations: []string{"westeurope", "westus",
@@ -98,7 +98,7 @@ func digest(text string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// serve is the app: what it answers stands in the state.
+// serve is the app: its answers are in the state.
 func (c *cloud) serve(w http.ResponseWriter, r *http.Request) {
 	s := c.state()
 	switch {

@@ -23,7 +23,7 @@ var kinds = map[string]fault{
 		`token is expired."}})`},
 }
 
-// everything is a deployment of which each default would take something back.
+// everything is a deployment of which each default would revert something.
 var everything = []string{"--set", "network=private", "--set", "auditArchiveAccess=true", "--set",
 	"hold=*=2026-01-01/2026-03-31",
 	"--set", "entraClientId=0a1b2c3d-0000-0000-0000-00000000000e", "--set", `alertEmails=["a@b.example"]`, "--set",
@@ -65,7 +65,7 @@ func TestNoAnswerThatIsNoneMakesADeploymentTakeSomethingBack(t *testing.T) {
 }
 
 // perCall gives each call its number and a kind of fault, and all that read resources that none is
-// found. All of each together would take minutes.
+// found. All of each together would last minutes.
 func perCall(calls []string) func(yield func(int, string) bool) {
 	names := slices.Sorted(maps.Keys(kinds))
 	return func(yield func(int, string) bool) {
@@ -82,7 +82,8 @@ func perCall(calls []string) func(yield func(int, string) bool) {
 func TestWhatIsNotFoundForGoodIsNoReasonToWriteDefaults(t *testing.T) {
 	for _, part := range []string{"sites/" + appName + "?", "authsettingsV2", "blobServices/default?",
 		archiveName("ledger-x1y2z3w4",
-			arm{"archiveAccountName": ""}) + "?", "/locks?", "workspaces/", "actionGroups/", "virtualNetworks/", "scheduledQueryRules?"} {
+			arm{"archiveAccountName": ""}) + "?", "/locks?", "workspaces/", "actionGroups/", "virtualNetworks/",
+		"scheduledQueryRules?"} {
 		t.Run(part, func(t *testing.T) {
 			c := afterDeploying(t, everything...)
 			c.change(func(s *subscription) {
@@ -116,7 +117,8 @@ func TestAnAppWithoutItsTagsIsNotTakenForNone(t *testing.T) {
 			before := c.state().Settings
 			out, code := c.deploy("--overwrite-settings")
 			require.Equal(t, 1, code, out)
-			require.Contains(t, out, "az tag update --operation merge --resource-id "+id+" --tags entraledger=ledger part=")
+			require.Contains(t, out, "az tag update --operation merge --resource-id "+id+
+				" --tags entraledger=ledger part=")
 			require.Equal(t, before, c.state().Settings)
 		})
 	}
@@ -139,7 +141,7 @@ func TestAListThatDoesNotHaveTheAppIsNotBelieved(t *testing.T) {
 	require.Equal(t, 1, code, out)
 	require.Contains(t, out,
 		"the app "+appName+" is there, and Azure's list of the resources of rg-ledger does not have it")
-	// Where the app is gone as well, nothing is left, and somebody has to say so.
+	// If the app is gone as well, nothing is left, and the script has to say so.
 	c.change(func(s *subscription) { delete(s.Resources, strings.ToLower(app)) })
 	out, code = c.deploy()
 	require.Equal(t, 1, code, out)
@@ -153,8 +155,10 @@ func TestAnAppWhoseArchiveIsElsewhereGetsNoNewOne(t *testing.T) {
 	})
 	out, code := c.deploy("--overwrite-settings")
 	require.Equal(t, 1, code, out)
-	require.Contains(t, out, appName+" writes the archive stmovedaway, and rg-ledger has no storage account of that name")
-	require.Equal(t, "https://stmovedaway.table.core.windows.net/", c.state().Settings["ARCHIVE_STORAGE__tableServiceUri"])
+	require.Contains(t, out, appName+" writes the archive stmovedaway, and rg-ledger has no storage "+
+		"account of that name")
+	require.Equal(t, "https://stmovedaway.table.core.windows.net/",
+		c.state().Settings["ARCHIVE_STORAGE__tableServiceUri"])
 	c.change(func(s *subscription) { delete(s.Settings, "ARCHIVE_STORAGE__tableServiceUri") })
 	out, code = c.deploy("--overwrite-settings")
 	require.Equal(t, 1, code, out)
@@ -179,7 +183,8 @@ func TestAuthenticationThatAFailedDeploymentDidNotComeToIsGoneOnWith(t *testing.
 	// From Entra to a key alone it goes on purpose only.
 	off("Failed")
 	c.change(func(s *subscription) {
-		delete(s.Deployments[len(s.Deployments)-1]["properties"].(arm)["parameters"].(arm)["entraClientId"].(arm), "value")
+		delete(s.Deployments[len(s.Deployments)-1]["properties"].(arm)["parameters"].(arm)["entraClientId"].(arm),
+			"value")
 	})
 	out, code := c.deploy()
 	require.Equal(t, 1, code, out)

@@ -52,7 +52,8 @@ func TestOtherSettingsTakeNoNamesOfTheTemplateAndNoSecondSpelling(t *testing.T) 
 func TestOfSecretsOfWhichOneBeginsAnotherNothingIsShown(t *testing.T) {
 	c := afterDeploying(t)
 	c.change(func(s *subscription) {
-		s.Settings["A1"], s.Settings["B1"], s.Settings["C1"], s.Settings["D1"] = "pass", "password-123456", "xyz", "a.b*[c]\\d"
+		s.Settings["A1"], s.Settings["B1"], s.Settings["C1"], s.Settings["D1"] = "pass", "password-123456", "xyz",
+			"a.b*[c]\\d"
 	})
 	out := c.deployed()
 	for _, part := range []string{"pass]", "word-123456", "xyz", "a.b*"} {
@@ -127,7 +128,8 @@ const called = ". ./common.sh; . ./azure.sh; begin; pause=0; group=rg-ledger\n"
 func TestACallThatTakesTooLongIsEndedWithAllThatItStarted(t *testing.T) {
 	c := newCloud(t, nil)
 	// As the packages have it: a script that waits for another program, which writes late.
-	stub := "#!/bin/bash\ncase $1 in slow) sh -c 'echo $$ >\"" + c.folder + "/pid\"; sleep 60; echo late' ;; *) echo right ;; esac\nexit $?\n"
+	stub := "#!/bin/bash\ncase $1 in slow) sh -c 'echo $$ >\"" + c.folder +
+		"/pid\"; sleep 60; echo late' ;; *) echo right ;; esac\nexit $?\n"
 	require.NoError(t, os.WriteFile(filepath.Join(c.folder, "az"), []byte(stub), 0o700))
 	out := c.bash(called + `limit=1 tries=1; attempt slow || echo "$failure"
 	  pid=$(<"` + c.folder + `/pid"); for n in {1..500}; do kill -0 "$pid" 2>/dev/null || break; sleep 0.01; done
@@ -153,8 +155,11 @@ func TestWhatASubstringOfAnErrorSaysIsNoProofThatNothingIsThere(t *testing.T) {
 	c := newCloud(t, nil)
 	for text, none := range map[string]string{
 		"ResourceNotFound: The Resource was not found.": "none", "(ResourceGroupNotFound) could not be found": "none",
-		"ContainerNotFound: The specified container does not exist.": "none", "SubscriptionNotFound: could not be found": "no",
-		"InvalidResourceType: not found": "no", "AuthorizationFailed: ResourceNotFound": "no", "ResourceNotFoundElsewhere: x": "no"} {
+		"ContainerNotFound: The specified container does not exist.": "none",
+		"SubscriptionNotFound: could not be found":                   "no",
+		"InvalidResourceType: not found":                             "no",
+		"AuthorizationFailed: ResourceNotFound":                      "no",
+		"ResourceNotFoundElsewhere: x":                               "no"} {
 		out := c.bash(called + "failure='" + text + "'; if none; then echo none; else echo no; fi")
 		require.Equal(t, none, strings.TrimSpace(out), text)
 	}
@@ -180,7 +185,7 @@ func TestABicepThatDoesNotTellItsVersionIsTakenForAnOldOne(t *testing.T) {
 
 func TestAnEndOfInputIsANo(t *testing.T) {
 	c := newCloud(t, nil)
-	// There is no terminal in a test: confirm is told that there is one.
+	// There is no terminal in a test: confirm is made to see one.
 	out := c.bash(`. ./common.sh; yes=false; begin; eval "$(declare -f confirm | sed 's/-t 0/1 = 1/')"; confirm "Deploy this?" </dev/null 2>&1 || true`)
 	require.Contains(t, out, "STOP: you said no")
 	require.NotContains(t, out, "the script ended before its work did")

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// other has a value for each parameter of the template that is not its default: what nobody gives
-// again has to stay.
+// other has a value for each parameter of the template that is not its default: a value that is not
+// given again has to stay.
 var other = map[string]any{
 	"tags": arm{"costCenter": "4711"}, "streams": []any{"directoryAudits", "customSecurityAttributeAudits"},
 	"backfill": "7d", "passes": "3h,6h", "retention": "400d",
@@ -34,10 +34,10 @@ var other = map[string]any{
 	"cloud":                  "AzureUSGovernment",
 }
 
-// decided are the parameters that each deployment decides anew.
+// decided are the parameters that each deployment decides again.
 var decided = []string{"name", "location", "release", "packageUri", "headsLocked"}
 
-// parameters are what the last deployment was given or took as default.
+// parameters are the parameters of the last deployment, given or default.
 func (c *cloud) parameters() arm {
 	s := c.state()
 	out := arm{}
@@ -76,7 +76,7 @@ func TestASecondDeploymentWithFewerParametersTakesNothingBack(t *testing.T) {
 		require.Equal(t, settings, c.state().Settings)
 		require.Equal(t, first, c.parameters())
 	}
-	// A map is added to, and a value that was not there before is none that is taken back.
+	// A map is added to, and a value that was not there before is not reverted.
 	c.deployed("--set", `tags={"owner":"ada"}`, "--set", `otherSettings={"NEW":"yes"}`)
 	require.Equal(t, arm{"costCenter": "4711", "owner": "ada"}, c.parameters()["tags"])
 	settings["NEW"] = "yes"
@@ -89,12 +89,14 @@ func TestTheScriptKnowsTheSettingsOfTheTemplate(t *testing.T) {
 	text, err := os.ReadFile("azuredeploy.json")
 	require.NoError(t, err)
 	pairs, names := map[string]string{}, map[string]bool{}
-	for _, m := range regexp.MustCompile(`"name": "([A-Z0-9_]+)",\s+"value": "\[([^"]*)\]"`).FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile(`"name": "([A-Z0-9_]+)",\s+"value": "\[([^"]*)\]"`).
+		FindAllStringSubmatch(string(text), -1) {
 		parameter := regexp.MustCompile(`parameters\('(\w+)'\)`).FindStringSubmatch(m[2])
 		require.NotNil(t, parameter, m[2])
 		pairs[parameter[1]] = m[1]
 	}
-	for _, m := range regexp.MustCompile(`createObject\('name', '(\w+)', 'value'`).FindAllStringSubmatch(string(text), -1) {
+	for _, m := range regexp.MustCompile(`createObject\('name', '(\w+)', 'value'`).FindAllStringSubmatch(string(text),
+		-1) {
 		names[m[1]] = true
 	}
 	require.Equal(t, parameterSettings, pairs, "the played template")
@@ -170,7 +172,8 @@ func TestWhatWasMadeByHandAndHasNoParameterStopsTheCall(t *testing.T) {
 	}{
 		{"always-ready instances", func(p func(kind, name string) arm) {
 			p("Microsoft.Web/sites",
-				"func-ledger-x1y2z3w4")["functionAppConfig"].(arm)["scaleAndConcurrency"].(arm)["alwaysReady"] = []any{arm{"name": "http", "instanceCount": 1.0}}
+				"func-ledger-x1y2z3w4")["functionAppConfig"].(arm)["scaleAndConcurrency"].(arm)["alwaysReady"] = []any{
+				arm{"name": "http", "instanceCount": 1.0}}
 		}, "always-ready instances"},
 		{"a subnet of the company's", func(p func(kind, name string) arm) {
 			p("Microsoft.Web/sites", "func-ledger-x1y2z3w4")["virtualNetworkSubnetId"] = subID +
@@ -205,7 +208,8 @@ func TestWhatWasMadeByHandAndHasNoParameterStopsTheCall(t *testing.T) {
 			p("Microsoft.Insights/scheduledQueryRules", "alert-archive-stale-ledger-x1y2z3w4")["enabled"] = false
 		}, "the alert alert-archive-stale-ledger-x1y2z3w4 is switched off"},
 		{"an alert is muted", func(p func(kind, name string) arm) {
-			p("Microsoft.Insights/scheduledQueryRules", "alert-archive-stale-ledger-x1y2z3w4")["muteActionsDuration"] = "PT4H"
+			p("Microsoft.Insights/scheduledQueryRules",
+				"alert-archive-stale-ledger-x1y2z3w4")["muteActionsDuration"] = "PT4H"
 		}, "is muted for PT4H"},
 		{"another threshold", func(p func(kind, name string) arm) {
 			p("Microsoft.Insights/scheduledQueryRules",
@@ -240,14 +244,16 @@ func TestWhatWasMadeByHandAndHasNoParameterStopsTheCall(t *testing.T) {
 }
 
 func TestWhatWasMadeByHandOnTheAppsAuthenticationNetworkAndIdentityStopsTheCall(t *testing.T) {
-	app, vnet := provider("Microsoft.Web/sites", appName), provider("Microsoft.Network/virtualNetworks", "vnet-ledger-x1y2z3w4")
+	app, vnet := provider("Microsoft.Web/sites", appName), provider("Microsoft.Network/virtualNetworks",
+		"vnet-ledger-x1y2z3w4")
 	cases := []struct {
 		name   string
 		change func(get func(id string) arm)
 		says   string
 	}{
 		{"paths", func(get func(id string) arm) {
-			get(app + "/config/authsettingsV2")["properties"].(arm)["globalValidation"] = arm{"excludedPaths": []any{"/api/x"}}
+			get(app + "/config/authsettingsV2")["properties"].(arm)["globalValidation"] = arm{
+				"excludedPaths": []any{"/api/x"}}
 		}, "paths that the authentication leaves out"},
 		{"applications", func(get func(id string) arm) {
 			ad := get(app + "/config/authsettingsV2")["properties"].(arm)["identityProviders"].(arm)["azureActiveDirectory"].(arm)
@@ -273,17 +279,21 @@ func TestWhatWasMadeByHandOnTheAppsAuthenticationNetworkAndIdentityStopsTheCall(
 		{"a NAT gateway", func(get func(id string) arm) {
 			get(vnet)["properties"].(arm)["subnets"].([]any)[0].(arm)["properties"].(arm)["natGateway"] = arm{"id": "x"}
 		}, "gateways, routes or service endpoints"},
-		{"a tag of one resource", func(get func(id string) arm) { get(archiveID)["tags"].(arm)["dataClass"] = "secret" },
+		{"a tag of one resource", func(get func(id string) arm) {
+			get(archiveID)["tags"].(arm)["dataClass"] = "secret"
+		},
 			"the tag dataClass, which is not the same everywhere (stledgerx1y2z3w4a: secret)"},
 	}
 	for _, m := range cases {
 		t.Run(m.name, func(t *testing.T) {
-			c := afterDeploying(t, "--set", "network=private", "--set", "entraClientId=0a1b2c3d-0000-0000-0000-00000000000e",
+			c := afterDeploying(t, "--set", "network=private", "--set",
+				"entraClientId=0a1b2c3d-0000-0000-0000-00000000000e",
 				"--set", `tags={"costCenter":"4711"}`)
 			c.change(func(s *subscription) {
 				for _, r := range s.Resources {
 					if tags, has := r["tags"].(arm); has {
-						tags["hidden-link: /app-insights-resource-id"] = r["id"] // each its own; nobody's to decide
+						// each its own; not for the user to decide
+						tags["hidden-link: /app-insights-resource-id"] = r["id"]
 					}
 				}
 				m.change(s.get)
@@ -292,7 +302,8 @@ func TestWhatWasMadeByHandOnTheAppsAuthenticationNetworkAndIdentityStopsTheCall(
 			out, code := c.deploy()
 			require.Equal(t, 1, code, out)
 			require.Contains(t, out, m.says)
-			require.Equal(t, 1, strings.Count(out[strings.Index(out, "was made by hand"):strings.Index(out, "STOP")], "\n   "), out)
+			require.Equal(t, 1, strings.Count(out[strings.Index(out, "was made by hand"):strings.Index(out, "STOP")],
+				"\n   "), out)
 			require.Equal(t, before.Resources, c.state().Resources)
 		})
 	}
@@ -415,7 +426,7 @@ func TestASecondAppOnTheSameArchiveTakesItAsItIs(t *testing.T) {
 		"softDeleteDays": 90.0, "headsLocked": true} {
 		require.Equal(t, value, now[name], name)
 	}
-	// The first app is taken away, and may not take the archive along.
+	// The first app is removed, and may not remove the archive with it.
 	out, code := c.destroy("--delete-archive", "stledgerx1y2z3w4a")
 	require.Equal(t, 1, code)
 	require.Contains(t, out, "is the archive of another app by now")

@@ -9,7 +9,7 @@ import (
 )
 
 // TestAnAppThatDoesNotRunAfterASuccessIsMendedByWhatHelpedOthers breaks the app in each way that
-// public reports tell of, and lets one remedy help. Each is tried once, in its order.
+// public reports describe, and lets one remedy help. Each is tried once, in its order.
 func TestAnAppThatDoesNotRunAfterASuccessIsMendedByWhatHelpedOthers(t *testing.T) {
 	cases := []struct {
 		name     string
@@ -161,12 +161,13 @@ func TestWhoMayNotGrantGetsTheCommandsForWhoMay(t *testing.T) {
 	require.Contains(t, out, "Privileged Role Administrator")
 	require.Contains(t, out, "entraledger/infra/grant.sh --app func-ledger-x1y2z3w4")
 	require.Contains(t, out,
-		"az rest --method POST --url 'https://graph.microsoft.com/v1.0/servicePrincipals/"+principal+"/appRoleAssignments'")
+		"az rest --method POST --url 'https://graph.microsoft.com/v1.0/servicePrincipals/"+principal+
+			"/appRoleAssignments'")
 	require.Contains(t, out, `"appRoleId":"role-of-AuditLog.Read.All"`)
 	require.Contains(t, out, "# User.Read.All")
 	require.Equal(t, "package", c.state().App.Code)
 	require.Zero(t, c.state().App.Restarts, "nothing was granted")
-	// Somebody did it: there is nothing to hand on.
+	// It was done by hand: there is nothing to hand on.
 	c.change(func(s *subscription) {
 		for _, permission := range graphRoles {
 			s.Granted = append(s.Granted, "role-of-"+permission)

@@ -142,8 +142,7 @@ func TestEachMistakeStopsAtItsStepWithTheRemedyAndRunningAgainGoesOn(t *testing.
 // way.
 type beginnings struct{ seen sync.Map }
 
-// first tells whether no run began in this state before. What the log says of the past decides
-// nothing.
+// first reports whether no run began in this state before. The log of the past decides nothing.
 func (b *beginnings) first(c *cloud) bool {
 	s := c.state()
 	s.Log, s.Host = nil, "the-host-of-the-app"
@@ -154,7 +153,7 @@ func (b *beginnings) first(c *cloud) bool {
 	return !before
 }
 
-// mend takes the mistakes out of a state, and leaves what was made so far.
+// mend removes the mistakes from a state, and leaves what was made so far.
 func mend(s *subscription) {
 	s.SignedOut, s.Cloud, s.Az, s.Bicep, s.Faults, s.Unregistered = false, "AzureCloud", "2.77.0", "0.49.2", nil, nil
 	s.Roles, s.Principal = []role{{Name: "Owner"}}, false
@@ -183,7 +182,7 @@ func TestRightsThatSufficeAndConditionsThatCantBeJudged(t *testing.T) {
 		out := c.deployed("--set", "lockArchive=false")
 		require.Contains(t, out, "A condition limits what you may assign, and can't be judged here")
 		require.Empty(t, c.state().below("/locks/"))
-		// It was given once: nobody asks for a lock that the deployer may not make.
+		// It was given once: the script does not request a lock that the deployer may not make.
 		c.deployed()
 	})
 	t.Run("a role of the company's own", func(t *testing.T) {

@@ -24,7 +24,7 @@ func (c *cloud) destroy(args ...string) (string, int) {
 	return c.run("destroy.sh", append([]string{"--resource-group", "rg-ledger", "--yes"}, args...)...)
 }
 
-// names are what is left: resources, and what lies on the archive.
+// names are what is left: resources, and locks on the archive.
 func (c *cloud) names() (out []string) {
 	for _, r := range c.state().Resources {
 		out = append(out, r["name"].(string))

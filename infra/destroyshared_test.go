@@ -59,7 +59,7 @@ func TestAStorageAccountThatMayHoldRecordsIsDeletedOnlyWhereItIsSpeltOut(t *test
 
 const firstPrincipal = "22222222-2222-3333-4444-555555555555"
 
-// twoApps is a subscription with an app and a second one that took its archive over. The first one
+// twoApps is a subscription with an app and a second one that adopted its archive. The first one
 // has an identity of its own.
 func twoApps(t *testing.T, second ...string) *cloud {
 	c := toDestroy(t, func(s *subscription) {

@@ -123,7 +123,7 @@ type answers struct {
 	steps   map[string]map[string]any // values of the controls, by step
 }
 
-// filled is a form that somebody has filled in.
+// filled is a completed form.
 type filled struct {
 	refused map[string]string // messages, by place
 	notes   map[string]string // boxes that are shown: text, by place
@@ -246,7 +246,7 @@ func (a answers) request(c formControl) (any, error) {
 	return answer, nil
 }
 
-// standard is the value of a control that nobody has touched: lists name theirs by label.
+// standard is the value of an untouched control: lists name theirs by label.
 func (a answers) standard(c formControl) (any, error) {
 	value, err := a.evaluate(c.DefaultValue)
 	if err != nil || c.Type == "Microsoft.Common.TextBox" {

@@ -13,10 +13,11 @@ import (
 	"strings"
 )
 
-// The expressions of the portal's forms, as far as infra/portal.json uses them. What they mean:
+// The expressions of the portal's forms, as far as infra/portal.json uses them. Source:
 // learn.microsoft.com/azure/azure-resource-manager/managed-applications/create-uidefinition-functions.
-// Two things are stricter than documented: every argument is evaluated before its function is called,
-// because the portal's or does not stop early, and what a function can't take is an error.
+// Two things are stricter than documented: every argument is evaluated before its function is
+// called, because the portal's or does not stop early, and an argument that a function does not
+// accept is an error.
 
 // expression is a node of a parsed expression.
 type expression struct {

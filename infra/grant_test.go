@@ -104,8 +104,8 @@ func TestGrantRefusesWhatCantBeMeant(t *testing.T) {
 	require.Empty(t, c.state().Granted)
 }
 
-// TestTheRegistrationAsksForVersion2TokensAndItsScopeIsTheOneInTheDocs reads what docs/security.md
-// tells to send.
+// TestTheRegistrationAsksForVersion2TokensAndItsScopeIsTheOneInTheDocs reads the request in
+// docs/security.md.
 func TestTheRegistrationAsksForVersion2TokensAndItsScopeIsTheOneInTheDocs(t *testing.T) {
 	data, err := os.ReadFile("entraapi.json")
 	require.NoError(t, err)
@@ -140,7 +140,8 @@ func TestEveryChapterThatIsNamedIsThere(t *testing.T) {
 	for _, file := range append(files, "azuredeploy.json") {
 		text, err := os.ReadFile(file)
 		require.NoError(t, err)
-		for _, m := range regexp.MustCompile(`docs/runbook\.md, \\*"([^"\\]+)\\*"`).FindAllStringSubmatch(string(text), -1) {
+		for _, m := range regexp.MustCompile(`docs/runbook\.md, \\*"([^"\\]+)\\*"`).FindAllStringSubmatch(string(text),
+			-1) {
 			named++
 			require.Contains(t, string(runbook), "\n## "+m[1]+"\n", file)
 		}

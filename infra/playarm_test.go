@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// get gives a resource, by the id that ARM takes in any case.
+// get returns a resource by its id; like ARM, it ignores case.
 func (s subscription) get(id string) arm { return s.Resources[strings.ToLower(id)] }
 
 func (s *subscription) put(id string, r arm) arm {
@@ -51,8 +51,8 @@ func typeOf(id string) string {
 	return out
 }
 
-// locked says whether a lock keeps something from being deleted: what lies below what it is on, and
-// a private endpoint of it. Locks themselves can be deleted.
+// locked reports whether a lock prevents a deletion: of resources below the locked one, and of a
+// private endpoint of it. Locks themselves can be deleted.
 func (s *subscription) locked(id string) bool {
 	id = strings.ToLower(id)
 	if strings.Contains(id, "/microsoft.authorization/locks/") {
@@ -246,7 +246,8 @@ func (s *subscription) graph(method, address, body string) (any, error) {
 		return nil, fmt.Errorf("Bad Request: %s", body)
 	}
 	if slices.Contains(s.Granted, grant.AppRoleID) {
-		return nil, fmt.Errorf("Bad Request({\"error\":{\"code\":\"Request_BadRequest\",\"message\":\"Permission being assigned already exists on the object\"}})")
+		return nil, fmt.Errorf("Bad Request({\"error\":{\"code\":\"Request_BadRequest\",\"message\":\"Permission " +
+			"being assigned already exists on the object\"}})")
 	}
 	s.Granted = append(s.Granted, grant.AppRoleID)
 	return arm{}, nil

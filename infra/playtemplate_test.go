@@ -21,8 +21,7 @@ func tags(p arm, part string) arm {
 
 func provider(kind, name string) string { return rgID + "/providers/" + kind + "/" + name }
 
-// write makes a resource, or writes over the one that is there: what it had and this has not stays
-// nowhere.
+// write makes a resource, or replaces the one that is there: what only the old one had is lost.
 func (s *subscription) write(id string, p arm, part string, more arm) arm {
 	r := arm{"type": typeOf(id), "tags": tags(p, part), "location": p["location"]}
 	for k, v := range more {
@@ -49,7 +48,8 @@ func (s *subscription) makeMonitoring(base string, p arm) error {
 
 func (s *subscription) makeStorage(base string, p arm) error {
 	short := strings.ReplaceAll(base, "-", "")
-	network := arm{"publicNetworkAccess": "Enabled", "networkAcls": arm{"defaultAction": "Allow", "bypass": "AzureServices", "ipRules": []any{}}}
+	network := arm{"publicNetworkAccess": "Enabled",
+		"networkAcls": arm{"defaultAction": "Allow", "bypass": "AzureServices", "ipRules": []any{}}}
 	if p["network"] == "private" {
 		network = arm{"publicNetworkAccess": "Disabled", "networkAcls": arm{"defaultAction": "Deny",
 			"ipRules": []any{}}}
@@ -74,7 +74,8 @@ func (s *subscription) makeStorage(base string, p arm) error {
 				"The policy is locked, and an unlocked one was to be put.")
 		}
 		s.put(heads, arm{"properties": arm{"hasImmutabilityPolicy": true,
-			"immutabilityPolicy": arm{"properties": arm{"immutabilityPeriodSinceCreationInDays": p["headsImmutableDays"], "state": "Unlocked"}}}})
+			"immutabilityPolicy": arm{"properties": arm{
+				"immutabilityPeriodSinceCreationInDays": p["headsImmutableDays"], "state": "Unlocked"}}}})
 	}
 	if p["lockArchive"] == true {
 		if slices.ContainsFunc(s.Roles,
@@ -89,7 +90,8 @@ func (s *subscription) makeStorage(base string, p arm) error {
 	if p["auditArchiveAccess"] == true {
 		for _, service := range []string{"blobServices", "tableServices"} {
 			s.put(id+"/"+service+"/default/providers/Microsoft.Insights/diagnosticSettings/access",
-				arm{"properties": arm{"workspaceId": provider("Microsoft.OperationalInsights/workspaces", "log-"+base)}})
+				arm{"properties": arm{"workspaceId": provider("Microsoft.OperationalInsights/workspaces",
+					"log-"+base)}})
 		}
 	}
 	for _, r := range []string{"table", "blob"} {
@@ -117,7 +119,7 @@ func (s *subscription) makeNetwork(base string, p arm) error {
 		arm{"properties": arm{"addressSpace": arm{"addressPrefixes": []any{p["networkAddressPrefix"]}},
 			"subnets": []any{arm{"name": "app", "properties": arm{}}, arm{"name": "endpoints", "properties": arm{}}}}})
 	zone, ownTags := provider("Microsoft.Network/privateDnsZones", "privatelink.blob.core.windows.net"), maps.Clone(p)
-	ownTags["tags"] = arm{} // zones don't take every tag
+	ownTags["tags"] = arm{} // zones do not accept every tag
 	s.write(zone, ownTags, "network", nil)
 	s.write(zone+"/virtualNetworkLinks/link-blob-"+base, ownTags, "network", nil)
 	s.write(provider("Microsoft.Network/privateEndpoints", "pep-archive-blob-"+base), p, "network",
@@ -135,7 +137,8 @@ func settingsOf(base string, p arm) map[string]string {
 		"AzureWebJobsStorage__tableServiceUri":      "https://host.table",
 		"APPLICATIONINSIGHTS_CONNECTION_STRING":     "InstrumentationKey=1",
 		"APPLICATIONINSIGHTS_AUTHENTICATION_STRING": "ClientId=client-of-id;Authorization=AAD",
-		"AZURE_CLIENT_ID":                           "client-of-id", "ARCHIVE_STORAGE__clientId": "client-of-id", "HTTP_AUTHORIZATION": "key",
+		"AZURE_CLIENT_ID":                           "client-of-id", "ARCHIVE_STORAGE__clientId": "client-of-id",
+		"HTTP_AUTHORIZATION":               "key",
 		"ARCHIVE_STORAGE__tableServiceUri": "https://" + archiveName(base, p) + ".table.core.windows.net/"}
 	if p["entraClientId"] != "" {
 		out["HTTP_AUTHORIZATION"] = "entra"
@@ -183,8 +186,9 @@ func (s *subscription) makeApp(base string, p arm) error {
 		subnet = provider("Microsoft.Network/virtualNetworks", "vnet-"+base) + "/subnets/app"
 	}
 	s.write(id, p, "app",
-		arm{"identity": arm{"type": "UserAssigned", "userAssignedIdentities": arm{provider("Microsoft.ManagedIdentity/userAssignedIdentities", "id-"+base): arm{
-			"principalId": principal, "clientId": "client-of-id"}}}, "properties": arm{"defaultHostName": s.Host,
+		arm{"identity": arm{"type": "UserAssigned",
+			"userAssignedIdentities": arm{provider("Microsoft.ManagedIdentity/userAssignedIdentities", "id-"+base): arm{
+				"principalId": principal, "clientId": "client-of-id"}}}, "properties": arm{"defaultHostName": s.Host,
 			"virtualNetworkSubnetId": subnet,
 			"functionAppConfig": arm{"scaleAndConcurrency": arm{"instanceMemoryMB": p["instanceMemoryMB"],
 				"maximumInstanceCount": p["maximumInstanceCount"], "alwaysReady": nil, "triggers": nil}}}})

@@ -112,7 +112,8 @@ func TestThePortalsForm(t *testing.T) {
 func checkSchema(raw []byte, f *formDefinition, _ *deployTemplate) error {
 	file := filepath.Join("..", "..", "shared", "facts", "schemas", "uiFormDefinition.schema.json")
 	if _, err := os.Stat(file); err != nil {
-		return fmt.Errorf("find Microsoft's schema of forms: %w; it lies in facts/schemas of the folder shared, beside this checkout", err)
+		return fmt.Errorf("find Microsoft's schema of forms: %w; it lies in facts/schemas of the folder shared, "+
+			"beside this checkout", err)
 	}
 	schema, err := jsonschema.NewCompiler().Compile(file)
 	if err != nil {
@@ -131,7 +132,7 @@ func checkSchema(raw []byte, f *formDefinition, _ *deployTemplate) error {
 // checkHelp finds controls that ask without a label or help, and refusals that don't say what to do.
 func checkHelp(raw []byte, f *formDefinition, _ *deployTemplate) (err error) {
 	release, err := os.ReadFile("release.txt")
-	// Pages of the release that the form deploys: those of main may tell of another one.
+	// Pages of the release that the form deploys: those of main may describe another one.
 	links := regexp.MustCompile(`entraledger/(?:blob|tree|raw)/([^/]+)/([^)\s"]+)`).FindAllSubmatch(raw, -1)
 	if len(links) == 0 {
 		err = errors.Join(err, errors.New("no link leads to a page"))
@@ -243,13 +244,15 @@ func checkOutputs(_ []byte, f *formDefinition, t *deployTemplate) error {
 	return nil
 }
 
-// checkLists compares lists to choose from with what a parameter allows, and what nobody touched with its default.
+// checkLists compares lists to choose from with what a parameter allows, and the untouched value
+// with its default.
 func checkLists(_ []byte, f *formDefinition, t *deployTemplate) error {
 	for place, allowed := range map[string][]any{
 		"archive.redundancy":  t.Parameters["archiveRedundancy"].AllowedValues,
 		"access.network":      t.Parameters["network"].AllowedValues,
 		"logs.streams":        t.Parameters["streams"].AllowedValues,
-		"archive.lockArchive": {true, false}, "archive.auditArchiveAccess": {true, false}, "basics.size": {"small", "large"},
+		"archive.lockArchive": {true, false}, "archive.auditArchiveAccess": {true, false},
+		"basics.size": {"small", "large"},
 	} {
 		var offered []any
 		for _, choice := range f.control(place).Constraints.AllowedValues {
@@ -285,7 +288,8 @@ func sameValues(a, b []any) bool {
 
 // checkProviders compares what the form asks Azure about with what the template makes.
 func checkProviders(raw []byte, f *formDefinition, t *deployTemplate) error {
-	wanted := map[string]bool{"microsoft.app": true} // Flex Consumption needs it, and no resource of the template is its
+	// Flex Consumption needs it, and no resource of the template is its
+	wanted := map[string]bool{"microsoft.app": true}
 	for name := range t.types {
 		provider, _, _ := strings.Cut(strings.ToLower(name), "/")
 		if provider != "microsoft.resources" && provider != "microsoft.authorization" { // of every subscription
@@ -304,7 +308,8 @@ func checkProviders(raw []byte, f *formDefinition, t *deployTemplate) error {
 			return err
 		}
 		if slices.Sort(asked); !slices.Equal(asked, slices.Sorted(maps.Keys(wanted))) {
-			return fmt.Errorf("the form looks at %v, and the template needs %v", asked, slices.Sorted(maps.Keys(wanted)))
+			return fmt.Errorf("the form looks at %v, and the template needs %v", asked,
+				slices.Sorted(maps.Keys(wanted)))
 		}
 	}
 	for _, name := range f.control("basics.resourceScope").Location.ResourceTypes {
@@ -358,12 +363,14 @@ func checkSizes(_ []byte, f *formDefinition, t *deployTemplate) error {
 func TestLinksToThePortalOpenTheReleasesFiles(t *testing.T) {
 	release, err := os.ReadFile("release.txt")
 	require.NoError(t, err)
-	files := "https://raw.githubusercontent.com/entraledger/entraledger/" + strings.TrimSpace(string(release)) + "/infra/"
+	files := "https://raw.githubusercontent.com/entraledger/entraledger/" + strings.TrimSpace(string(release)) +
+		"/infra/"
 	found := make(map[string]int)
 	for _, page := range []string{"../README.md", "../docs/deploy.md"} {
 		data, err := os.ReadFile(page)
 		require.NoError(t, err)
-		for _, link := range regexp.MustCompile(`https://portal\.azure\.(?:com|us|cn)/[^)\s"<]*`).FindAllString(string(data), -1) {
+		for _, link := range regexp.MustCompile(`https://portal\.azure\.(?:com|us|cn)/[^)\s"<]*`).
+			FindAllString(string(data), -1) {
 			_, rest, ok := strings.Cut(link, "/#create/Microsoft.Template/uri/")
 			require.True(t, ok, "%s: %s", page, link)
 			template, form, hasForm := strings.Cut(rest, "/uiFormDefinitionUri/")
@@ -380,7 +387,8 @@ func TestLinksToThePortalOpenTheReleasesFiles(t *testing.T) {
 			}
 			require.Equal(t, hasForm, form != "", link)
 			if hasForm {
-				require.Equal(t, files+"azuredeploy.json/"+files+"portal.json", decoded(t, template)+"/"+decoded(t, form))
+				require.Equal(t, files+"azuredeploy.json/"+files+"portal.json", decoded(t, template)+"/"+
+					decoded(t, form))
 			}
 		}
 	}

@@ -46,7 +46,8 @@ func fine() answers {
 			askProviders: object{"value": registered},
 			askRegions:   object{"value": []any{object{"name": "West Europe"}, object{"name": "UK West"}}},
 			askExisting: object{"value": []any{
-				tagged("rg-other", "Microsoft.Web/sites"), tagged("rg-ledger", "Microsoft.OperationalInsights/workspaces"),
+				tagged("rg-other", "Microsoft.Web/sites"),
+				tagged("rg-ledger", "Microsoft.OperationalInsights/workspaces"),
 			}},
 			askSkus: object{"value": []any{
 				sku("Standard_LRS", "westeurope", nil), sku("Standard_ZRS", "West Europe", []any{}),
@@ -84,7 +85,8 @@ var textCases = []struct {
 		[]string{"", "*=2026-01-01/2026-03-31", "directoryAudits=2026-02-28/2026-02-28",
 			"*=2024-02-29/2026-12-31, signIns.servicePrincipal=2025-04-30/2025-05-01"},
 		[]string{"*", "2026-01-01/2026-03-31", "*=2026-03-31/2026-01-01", "*=2026-02-29/2026-03-31",
-			"*=2026-04-31/2026-05-31", "*=2026-13-01/2026-14-01", "*=2026-1-1/2026-3-31", "audits=2026-01-01/2026-03-31",
+			"*=2026-04-31/2026-05-31", "*=2026-13-01/2026-14-01", "*=2026-1-1/2026-3-31",
+			"audits=2026-01-01/2026-03-31",
 			"*=2026-01-01", "*=2026-01-01/2026-03-31,", "*=2026-01-01/2026-01-31,*=2026-03-01/2026-02-01"}},
 	{"logs.snapshotGroups", "SNAPSHOT_GROUPS",
 		[]string{"", playedID, playedID + ", " + strings.ToUpper(playedID), listOf(20)},
@@ -97,7 +99,8 @@ var textCases = []struct {
 			"10.90.0.0", "192.169.1.0/24"}},
 	{"access.entraClientId", "", []string{"", playedID, strings.ToUpper(playedID)},
 		[]string{"ledger", "{" + playedID[1:35] + "}", playedID + "0", strings.ReplaceAll(playedID, "-", "")}},
-	{"access.tags", "", []string{"", "team=identity", "team=identity & access, cost centre=4711,url=https://a.example/b?c"},
+	{"access.tags", "", []string{"", "team=identity",
+		"team=identity & access, cost centre=4711,url=https://a.example/b?c"},
 		[]string{"team", "team=", "=identity", "a=b=c", `a="b"`, `a=b\`, "a=b,,c=d", "a=b,", "a?=b", "a =b"}},
 }
 
@@ -179,8 +182,8 @@ func both(first, second func(answers)) func(answers) {
 	}
 }
 
-// stopCases are subscriptions that are not as they should be: where the form stops (empty: nowhere),
-// with which message, and which note.
+// stopCases are subscriptions in a wrong state: where the form stops (empty: nowhere), with which
+// message, and which note.
 var stopCases = []struct {
 	name               string
 	change             func(answers)
@@ -197,11 +200,15 @@ var stopCases = []struct {
 		"needs the resource provider Microsoft.App", ""},
 	{"another provider is not registered", unregistered("microsoft.insights", "NotRegistered"), "basics.name",
 		"note above", "for p in microsoft.insights; do"},
-	{"to register takes rights, and the note says so", unregistered("microsoft.insights", "NotRegistered"), "basics.name",
+	{"to register takes rights, and the note says so", unregistered("microsoft.insights", "NotRegistered"),
+		"basics.name",
 		"note above", "It takes Contributor or Owner of the subscription, not of the resource group alone"},
-	{"Microsoft.Network is not registered, and no network is wanted", unregistered("Microsoft.Network", "NotRegistered"), "", "", ""},
-	{"Microsoft.Network is not registered, and a network is wanted", both(unregistered("Microsoft.Network", "NotRegistered"), privately),
-		"access.networkAddressPrefix", "Microsoft.Network is not registered", "--namespace Microsoft.Network. It takes Contributor or Owner of the subscription"},
+	{"Microsoft.Network is not registered, and no network is wanted",
+		unregistered("Microsoft.Network", "NotRegistered"), "", "", ""},
+	{"Microsoft.Network is not registered, and a network is wanted",
+		both(unregistered("Microsoft.Network", "NotRegistered"), privately),
+		"access.networkAddressPrefix", "Microsoft.Network is not registered",
+		"--namespace Microsoft.Network. It takes Contributor or Owner of the subscription"},
 	{"a network is wanted", privately, "", "", ""},
 	{"a network is wanted, and providers can't be read", both(unread(askProviders), privately), "", "", ""},
 	{"one that nobody needs is not registered", unregistered("Microsoft.Bing", "Unregistered"), "", "", ""},
@@ -249,7 +256,7 @@ func checkStops(_ []byte, f *formDefinition, _ *deployTemplate) error {
 	return nil
 }
 
-// filledIn are forms that somebody filled in, for a small and a large tenant, and what comes of them.
+// filledIn are completed forms, for a small and a large tenant, and their results.
 func filledIn() []struct{ choices, outputs object } {
 	every := []any{}
 	for _, s := range logs.Streams() {
@@ -261,19 +268,25 @@ func filledIn() []struct{ choices, outputs object } {
 			"archive.redundancy": "Standard_LRS", "archive.lockArchive": false,
 		}, object{
 			"name": "led", "location": "westeurope", "streams": []any{"directoryAudits"}, "backfill": "0d",
-			"archiveRedundancy": "Standard_LRS", "lockArchive": false, "instanceMemoryMB": 512.0, "alertEmails": []any{},
-			"snapshotGroups": []any{}, "tags": object{}, "hold": "", "network": "public", "networkAddressPrefix": "10.90.0.0/24",
+			"archiveRedundancy": "Standard_LRS", "lockArchive": false, "instanceMemoryMB": 512.0,
+			"alertEmails":    []any{},
+			"snapshotGroups": []any{}, "tags": object{}, "hold": "", "network": "public",
+			"networkAddressPrefix": "10.90.0.0/24",
 		}},
 		{object{
 			"basics.name": "a1b2c3d4e5f", "basics.size": "large", "basics.alertEmails": "it@contoso.com, a@b.cd",
 			"basics.alertAfter": "24h", "logs.streams": every, "logs.retention": "forever, provisioning=400d",
 			"logs.hold":           "*=2026-01-01/2026-03-31, provisioning=2026-05-01/2026-05-01",
 			"logs.snapshotGroups": playedID + " , " + playedID, "archive.headsImmutableDays": "2555",
-			"archive.auditArchiveAccess": true, "access.network": "private", "access.networkAddressPrefix": "172.16.0.0/24",
-			"access.entraClientId": playedID, "access.tags": "cost centre=4711, url=https://a.example/b?c ,team=i & a",
+			"archive.auditArchiveAccess": true, "access.network": "private",
+			"access.networkAddressPrefix": "172.16.0.0/24",
+			"access.entraClientId":        playedID,
+			"access.tags":                 "cost centre=4711, url=https://a.example/b?c ,team=i & a",
 		}, object{
-			"name": "a1b2c3d4e5f", "streams": every, "alertEmails": []any{"it@contoso.com", "a@b.cd"}, "alertAfter": "24h",
-			"retention": "forever,provisioning=400d", "hold": "*=2026-01-01/2026-03-31,provisioning=2026-05-01/2026-05-01",
+			"name": "a1b2c3d4e5f", "streams": every, "alertEmails": []any{"it@contoso.com", "a@b.cd"},
+			"alertAfter":     "24h",
+			"retention":      "forever,provisioning=400d",
+			"hold":           "*=2026-01-01/2026-03-31,provisioning=2026-05-01/2026-05-01",
 			"snapshotGroups": []any{playedID, playedID}, "headsImmutableDays": 2555.0, "auditArchiveAccess": true,
 			"network": "private", "networkAddressPrefix": "172.16.0.0/24", "entraClientId": playedID,
 			"instanceMemoryMB": 2048.0, "logDailyCapGb": 5.0,
@@ -308,7 +321,8 @@ func checkChoices(_ []byte, f *formDefinition, t *deployTemplate) error {
 // everyListIsRead asks the app whether it understands each value that can be chosen.
 func everyListIsRead(f *formDefinition) error {
 	for place, setting := range map[string]string{
-		"logs.backfill": "ARCHIVE_BACKFILL", "basics.alertAfter": "ARCHIVE_ALERT_AFTER", "logs.streams": "ARCHIVE_STREAMS",
+		"logs.backfill": "ARCHIVE_BACKFILL", "basics.alertAfter": "ARCHIVE_ALERT_AFTER",
+		"logs.streams": "ARCHIVE_STREAMS",
 	} {
 		for _, choice := range f.control(place).Constraints.AllowedValues {
 			if err := readByTheApp(setting, fmt.Sprint(choice.Value)); err != nil {

@@ -154,7 +154,7 @@ func operation(category, detail string, ago time.Duration) happening {
 	return happening{"_LogOperation", row{"Category": category, "Detail": detail}, ago, 1}
 }
 
-// fires tells whether a rule fires after something happened: its query sees the rows of its window.
+// fires reports whether a rule fires after an event: its query sees the rows of its window.
 func fires(t *testing.T, rule *predicted, happened []happening) bool {
 	now := time.Date(2026, 11, 26, 12, 0, 0, 0, time.UTC)
 	window := time.Duration(minutes[textOf(rule.at("windowSize"))]) * time.Minute

@@ -8,17 +8,18 @@ import (
 	"strings"
 )
 
-// taken are the members of siteConfig that Flex Consumption takes; it refuses the others of other
+// taken are the members of siteConfig that Flex Consumption accepts; it refuses the others of other
 // plans (ftpsState, alwaysOn, linuxFxVersion, use32BitWorkerProcess, netFrameworkVersion,
 // preWarmedInstanceCount, functionAppScaleLimit, functionsRuntimeScaleMonitoringEnabled) with
 // "Site.SiteConfig... for Flex Consumption sites is invalid".
 var taken = []string{"appSettings", "http20Enabled", "minTlsVersion", "remoteDebuggingEnabled", "scmMinTlsVersion"}
 
-// refused are settings that Flex Consumption refuses or that stand in the way of an identity.
-// Source: learn.microsoft.com, "Flex Consumption plan deprecated properties and settings".
+// refused are settings that Flex Consumption refuses or that conflict with an identity. Source:
+// learn.microsoft.com, "Flex Consumption plan deprecated properties and settings".
 var refused = []string{"FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_WORKER_RUNTIME_VERSION",
 	"FUNCTIONS_EXTENSION_VERSION", "FUNCTIONS_WORKER_PROCESS_COUNT",
-	"FUNCTIONS_MAX_HTTP_CONCURRENCY", "AzureWebJobsStorage", "AzureWebJobsDashboard", "SCM_DO_BUILD_DURING_DEPLOYMENT", "ENABLE_ORYX_BUILD", "TZ"}
+	"FUNCTIONS_MAX_HTTP_CONCURRENCY", "AzureWebJobsStorage", "AzureWebJobsDashboard", "SCM_DO_BUILD_DURING_DEPLOYMENT",
+	"ENABLE_ORYX_BUILD", "TZ"}
 
 var appRules = map[string]rule{
 	"the plan and the app are of Flex Consumption": func(s *snapshot) (out []string) {
@@ -32,8 +33,9 @@ var appRules = map[string]rule{
 		}
 		out = append(out, want(plan, "reserved", true)...)
 		out = append(out, wantAll(app, map[string]any{"serverFarmId": textOf(plan.ID),
-			"functionAppConfig.runtime.name":    "custom",
-			"functionAppConfig.runtime.version": "1.0", "functionAppConfig.deployment.storage.type": "blobContainer"})...)
+			"functionAppConfig.runtime.name":            "custom",
+			"functionAppConfig.runtime.version":         "1.0",
+			"functionAppConfig.deployment.storage.type": "blobContainer"})...)
 		memory, _ := app.at("functionAppConfig.scaleAndConcurrency.instanceMemoryMB").(float64)
 		instances, _ := app.at("functionAppConfig.scaleAndConcurrency.maximumInstanceCount").(float64)
 		if !slices.Contains([]float64{512, 2048, 4096}, memory) || instances < 40 || instances > 1000 {
@@ -141,8 +143,10 @@ var appRules = map[string]rule{
 		}
 		// The compiler does not evaluate a secure parameter: of what is kept, only the form can be
 		// seen.
-		const kept = "filter(map(items(parameters('otherSettings')), lambda('other', createObject('name', lambdaVariables('other').key, " +
-			"'value', lambdaVariables('other').value))), lambda('kept', not(contains(variables('ownNames'), toLower(lambdaVariables('kept').name)))))"
+		const kept = "filter(map(items(parameters('otherSettings')), lambda('other', createObject('name', " +
+			"lambdaVariables('other').key, " +
+			"'value', lambdaVariables('other').value))), lambda('kept', not(contains(variables('ownNames'), " +
+			"toLower(lambdaVariables('kept').name)))))"
 		list := s.one(sites).list("siteConfig.appSettings")
 		if _, others := s.one(sites).settings(); !slices.Equal(others, []open{kept}) ||
 			list[len(list)-1] != open(kept) {

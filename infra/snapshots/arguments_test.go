@@ -132,8 +132,8 @@ type nothing struct{}
 
 var unseen = nothing{}
 
-// TestEveryParameterOfEveryCaseReachesWhatItIsFor compares what was given, or is the default, with
-// what stands in the resources; and each parameter has a case with a value of its own.
+// TestEveryParameterOfEveryCaseReachesWhatItIsFor compares each given or default value with the
+// resources; and each parameter has a case with a value of its own.
 func TestEveryParameterOfEveryCaseReachesWhatItIsFor(t *testing.T) {
 	chosen := map[string]map[string]bool{}
 	for name, c := range cases {

@@ -45,7 +45,7 @@ var (
 	word    = regexp.MustCompile(`^[A-Za-z_]\w*`)
 )
 
-// take gives what matches at the place where the reading is, and goes behind it.
+// take returns what matches at the reading position, and moves past it.
 func (e *evaluator) take(form *regexp.Regexp) (string, bool) {
 	found := form.FindString(e.text[e.at:])
 	e.at += len(found)
@@ -184,7 +184,7 @@ func resourceID(args []any) any {
 	return id
 }
 
-// textOf is a value within a text; what is open stands in angle brackets.
+// textOf is a value within a text; an open value is in angle brackets.
 func textOf(v any) string {
 	if o, ok := v.(open); ok {
 		return "<" + string(o) + ">"
@@ -205,10 +205,12 @@ func TestExpressionsAreEvaluatedAsFarAsTheyCanBe(t *testing.T) {
 		"[createArray('a')[1]]":            open("createArray('a')[1]"),
 		"[concat(createArray('a'), filter(x(), lambda('y', 1)))]": []any{"a",
 			open("filter(x(), lambda('y', 1))")},
-		"[createObject('name', 'N', 'value', reference('/id', '1').clientId)]":             map[string]any{"name": "N", "value": open("reference('/id', '1').clientId")},
+		"[createObject('name', 'N', 'value', reference('/id', '1').clientId)]": map[string]any{"name": "N",
+			"value": open("reference('/id', '1').clientId")},
 		"[format('x={0}', reference('/id', '1').a[0].b)]":                                  "x=<reference('/id', '1').a[0].b>",
 		"[resourceId('s', 'g', 'A.B/c', format('z.{0}', environment().suffixes.storage))]": "/subscriptions/s/resourceGroups/g/providers/A.B/c/z.core.example",
-		"[resourceId('s', 'g', 'A.B/c', guid('x'))]":                                       open("resourceId('s', 'g', 'A.B/c', guid('x'))"),
+		"[resourceId('s', 'g', 'A.B/c', guid('x'))]": open("resourceId('s', " +
+			"'g', 'A.B/c', guid('x'))"),
 	} {
 		got, err := e.value(text)
 		require.NoError(t, err)

@@ -37,7 +37,7 @@ const (
 	grants      = "Microsoft.Graph/appRoleAssignedTo@v1.0"
 )
 
-// put sets what stands at a path of members. A nil value takes it away.
+// put sets the value at a path of members. A nil value deletes it.
 func put(members map[string]any, path string, v any) {
 	first, rest, deeper := strings.Cut(path, ".")
 	if !deeper {

@@ -15,8 +15,8 @@ import (
 // row is a row of a table by column: texts, truths, times, nil where there is none.
 type row = map[string]any
 
-// kql evaluates a query, as far as the alerts' queries go; whether a query is right KQL at all,
-// Microsoft's language service tells (tools/kql). What is not known here is a panic.
+// kql evaluates a query, as far as the alerts' queries go; whether a query is valid KQL,
+// Microsoft's language service checks (tools/kql). It panics on what it does not know.
 type kql struct {
 	tokens []string
 	tables map[string][]row
@@ -148,7 +148,7 @@ func (k *kql) source() (rows []row) {
 	return append(rows, k.tables[name]...)
 }
 
-// summarize takes the earliest of each group; without groups there is one row.
+// summarize keeps the earliest of each group; without groups there is one row.
 func (k *kql) summarize(rows []row) (out []row) {
 	name, by := "min_", ""
 	if k.tokens[0] != "min" {
@@ -208,7 +208,7 @@ func (k *kql) comparison() valueOf {
 	return func(r row) any { return compare(left(r), right(r)) }
 }
 
-// Comparisons of texts don't look at capitals, but for ==. has takes whole words.
+// Comparisons of texts ignore case, except for ==. has matches whole words.
 var comparisons = map[string]func(a, b any) bool{
 	"==":        func(a, b any) bool { return a == b },
 	"=~":        func(a, b any) bool { return strings.EqualFold(a.(string), b.(string)) },

@@ -7,12 +7,12 @@ import (
 	"strings"
 )
 
-// kindOf is what a type of resources must look like: its version, its name, and whether it takes
-// tags, and which part it is of.
+// kindOf is the required form of a type of resources: its version, its name, whether it accepts
+// tags, and its part.
 type kindOf struct {
 	version string
 	name    *regexp.Regexp // of the last part of the name
-	parts   []string       // the parts whose tag it may bear; none: it takes no tags
+	parts   []string       // the parts whose tag it may have; none: it accepts no tags
 	region  string         // where it is: "here", "global", or empty where it has no place of its own
 }
 
@@ -32,8 +32,8 @@ var kinds = map[string]kindOf{
 	policies:    {"2025-06-01", form(`default`), nil, ""},
 	locks:       {"2020-05-01", form(`[A-Za-z0-9._()-]{0,89}[A-Za-z0-9_()-]`), nil, ""},
 	roles:       {"2022-04-01", form(`<guid\('.+', reference\('.+'\)\.principalId, '[0-9a-f-]{36}'\)>`), nil, ""},
-	// Only the first 32 characters of an app's name tell its host from another's in the storage
-	// they share.
+	// Only the first 32 characters of an app's name distinguish its host from another's in the
+	// storage they share.
 	sites:      {"2025-03-01", form(`[A-Za-z0-9][A-Za-z0-9-]{0,30}[A-Za-z0-9]`), []string{"app"}, "here"},
 	plans:      {"2025-03-01", form(`[A-Za-z0-9-]{1,40}`), []string{"app"}, "here"},
 	configs:    {"2025-03-01", form(`authsettingsV2|appsettings`), nil, ""},
@@ -110,7 +110,7 @@ var nameRules = map[string]rule{
 				out = append(out, fmt.Sprintf("%s %s has the tags %v", r.Type, r.name(), r.Tags))
 			}
 		}
-		// A DNS zone takes no blanks and no leading digits in names of tags, and 15 tags at most.
+		// A DNS zone accepts no blanks and no leading digits in names of tags, and 15 tags at most.
 		for _, r := range slices.Concat(s.of(zones), s.of(zoneLinks)) {
 			if len(r.Tags) != 2 {
 				out = append(out, fmt.Sprintf("%s has the tags %v", r.name(), r.Tags))

@@ -123,7 +123,7 @@ func subnetsFit(s *snapshot) (out []string) {
 	for _, v := range subnets {
 		r := &predicted{Properties: v.(map[string]any)}
 		part, err := netip.ParsePrefix(textOf(r.at("properties.addressPrefix")))
-		// 40 instances and what Azure keeps for itself take a /26.
+		// 40 instances and Azure's reserved addresses need a /26.
 		if err != nil || !whole.Contains(part.Addr()) || part.Bits() < whole.Bits() || part.Bits() > 26 {
 			out = append(out, fmt.Sprintf("the subnet %v is %v of %v", r.at("name"), part, whole))
 		}
@@ -132,7 +132,8 @@ func subnetsFit(s *snapshot) (out []string) {
 	if ranges[0].Overlaps(ranges[1]) {
 		out = append(out, "the subnets overlap")
 	}
-	app, behind := &predicted{Properties: subnets[0].(map[string]any)}, &predicted{Properties: subnets[1].(map[string]any)}
+	app, behind := &predicted{Properties: subnets[0].(map[string]any)},
+		&predicted{Properties: subnets[1].(map[string]any)}
 	delegations := app.list("properties.delegations")
 	if len(delegations) != 1 {
 		return append(out, "the app's subnet is not delegated")

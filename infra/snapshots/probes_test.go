@@ -12,7 +12,7 @@ var probes = map[string]map[string]probe{
 	"main.bicep": mainProbes(),
 	"upgrade.bicep": {
 		"appName": func(s *snapshot, _ any) any { return strings.Split(s.one(configs).name(), "/")[0] },
-		// Of the package's address alone; where that is given, the release is nowhere.
+		// Only of the package's address; if that is given, the release is nowhere else.
 		"release": func(s *snapshot, _ any) any {
 			return releaseIn(textOf(s.one(packages).at("packageUri")))
 		},
@@ -94,8 +94,9 @@ func enabledLogs(r *predicted) []any {
 
 // settingOf are the parameters that become a setting as they are; a list with commas between.
 var settingOf = map[string]string{"cloud": "AZURE_CLOUD", "streams": "ARCHIVE_STREAMS", "backfill": "ARCHIVE_BACKFILL",
-	"passes": "ARCHIVE_PASSES", "retention": "ARCHIVE_RETENTION", "hold": "ARCHIVE_HOLD", "alertAfter": "ARCHIVE_ALERT_AFTER",
-	"runBudget": "ARCHIVE_RUN_BUDGET", "archiveSchedule": "ARCHIVE_SCHEDULE", "snapshotSchedule": "SNAPSHOT_SCHEDULE",
+	"passes": "ARCHIVE_PASSES", "retention": "ARCHIVE_RETENTION", "hold": "ARCHIVE_HOLD",
+	"alertAfter": "ARCHIVE_ALERT_AFTER",
+	"runBudget":  "ARCHIVE_RUN_BUDGET", "archiveSchedule": "ARCHIVE_SCHEDULE", "snapshotSchedule": "SNAPSHOT_SCHEDULE",
 	"indexSchedule": "INDEX_SCHEDULE", "purgeSchedule": "PURGE_SCHEDULE", "snapshotGroups": "SNAPSHOT_GROUPS",
 	"graphRequests": "GRAPH_REQUESTS_PER_10S", "publicBaseUrl": "PUBLIC_BASE_URL"}
 
@@ -208,7 +209,7 @@ func everywhere(s *snapshot, kinds map[string][]string, wanted any) any {
 	return seen
 }
 
-// tagsOfAll is wanted where every resource that takes any tag has these, the tags of the first that
+// tagsOfAll is wanted if every resource that accepts any tag has these, the tags of the first that
 // has others otherwise. The deployment's own win.
 func tagsOfAll(s *snapshot, wanted any) any {
 	for i := range s.Resources {

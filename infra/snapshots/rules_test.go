@@ -11,7 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// rule is what must be true of every case. It tells what is not.
+// rule is what must be true of every case. It returns the violations.
 type rule func(s *snapshot) []string
 
 // rules are all of them, by what they promise.
@@ -23,7 +23,7 @@ func rules() map[string]rule {
 	return out
 }
 
-// want tells where a resource's property is not as it has to be.
+// want reports a resource's property with another value than required.
 func want(r *predicted, path string, wanted any) []string {
 	if got := r.at(path); !reflect.DeepEqual(got, wanted) {
 		return []string{fmt.Sprintf("%s: %s is %v, not %v", r.name(), path, got, wanted)}
@@ -40,7 +40,7 @@ func wantAll(r *predicted, wanted map[string]any) []string {
 	return out
 }
 
-// wantCount tells where a case has another number of resources of a type.
+// wantCount reports a case with another number of resources of a type.
 func wantCount(s *snapshot, kind string, wanted int) []string {
 	if got := len(s.of(kind)); got != wanted {
 		return []string{fmt.Sprintf("%s: there are %d, not %d", kind, got, wanted)}
@@ -57,8 +57,8 @@ func TestEveryCaseKeepsEveryRule(t *testing.T) {
 	}
 }
 
-// TestEveryRuleSeesWhatBreaksIt breaks a case, one resource at a time: the rule that is about it
-// has to tell.
+// TestEveryRuleSeesWhatBreaksIt breaks a case, one resource at a time: the rule for it must report
+// it.
 func TestEveryRuleSeesWhatBreaksIt(t *testing.T) {
 	all, tried := rules(), map[string]bool{}
 	for _, m := range slices.Concat(securityBreaks, appBreaks, nameBreaks, networkBreaks, monitoringBreaks) {
@@ -73,14 +73,14 @@ func TestEveryRuleSeesWhatBreaksIt(t *testing.T) {
 	}
 }
 
-// breaking is a change to a case that a rule has to see. do tells whether there was something to
+// breaking is a change to a case that a rule has to see. do reports whether there was something to
 // change.
 type breaking struct {
 	rule, name, what string
 	do               func(s *snapshot) bool
 }
 
-// set changes a property of every resource of a type; path as in at. A nil value takes it away.
+// set changes a property of every resource of a type; path as in at. A nil value deletes it.
 func set(kind, path string, v any) func(*snapshot) bool {
 	return func(s *snapshot) bool {
 		found := s.of(kind)
@@ -105,7 +105,7 @@ func change(kind string, do func(r *predicted)) func(*snapshot) bool {
 	}
 }
 
-// drop takes away the first resource of a type whose name ends so.
+// drop deletes the first resource of a type whose name ends so.
 func drop(kind, ending string) func(*snapshot) bool {
 	return func(s *snapshot) bool {
 		i := slices.IndexFunc(s.Resources, func(r predicted) bool {
@@ -140,7 +140,7 @@ func setting(name, value string) func(*snapshot) bool {
 	})
 }
 
-// unset takes a setting away.
+// unset deletes a setting.
 func unset(name string) func(*snapshot) bool {
 	return change(sites, func(r *predicted) {
 		list := slices.DeleteFunc(r.list("siteConfig.appSettings"), func(v any) bool {

@@ -1,6 +1,6 @@
-// Package snapshots_test reads what the compiler predicts for each set of parameters: what would
-// stand in Azure. No compiler is needed for it; make lint proves that the predictions are what the
-// compiler makes of the templates.
+// Package snapshots_test reads what the compiler predicts for each set of parameters: the resources
+// in Azure. It needs no compiler; make lint proves that the predictions are what the compiler makes
+// of the templates.
 package snapshots_test
 
 import (
@@ -192,7 +192,7 @@ func (s *snapshot) of(kind string) []*predicted {
 	return out
 }
 
-// isApp tells whether the case deploys main.bicep.
+// isApp reports whether the case deploys main.bicep.
 func (s *snapshot) isApp() bool { return s.template == "" }
 
 // name is a resource's name as text.
@@ -201,7 +201,7 @@ func (r *predicted) name() string { return textOf(r.Name) }
 // last is the last part of its name: app-package of st.../default/app-package.
 func (r *predicted) last() string { return r.name()[strings.LastIndex(r.name(), "/")+1:] }
 
-// at is what stands at a path of members of the resource's properties, nil where there is nothing.
+// at is the value at a path of members of the resource's properties, nil if there is none.
 func (r *predicted) at(path string) any {
 	var v any = r.Properties
 	for part := range strings.SplitSeq(path, ".") {

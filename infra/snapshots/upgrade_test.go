@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// failure is what fail() came to: of an upgrade's settings, only where that branch is taken.
+// failure is the message of fail(): of an upgrade's settings, only in the branch that is used.
 type failure string
 
 // upgradeOf are the functions of the expression for an upgrade's settings, for an app that has
@@ -34,7 +34,7 @@ func upgradeOf(current map[string]any) map[string]func(args []any) any {
 		"split": func(args []any) any {
 			text, isText := args[0].(string)
 			if !isText {
-				return nil // in a branch that is not taken
+				return nil // in a branch that is not used
 			}
 			var out []any
 			for part := range strings.SplitSeq(text, args[1].(string)) {
@@ -84,7 +84,8 @@ func TestAnUpgradeKeepsEverySettingAndAddsThoseThatAreMissing(t *testing.T) {
 			map[string]any{hostStorage: "https://sthost.blob.core.windows.net"},
 			map[string]any{"AzureWebJobsStorage__accountName": "sthost"}, ""},
 		{"an app in another cloud, where the name would not do", "AzureUSGovernment",
-			map[string]any{hostStorage: "https://sthost.blob.core.usgovcloudapi.net"}, map[string]any{"AZURE_CLOUD": "AzureUSGovernment"}, ""},
+			map[string]any{hostStorage: "https://sthost.blob.core.usgovcloudapi.net"},
+			map[string]any{"AZURE_CLOUD": "AzureUSGovernment"}, ""},
 		{"an app with a name that was set by hand", "AzureCloud",
 			map[string]any{hostStorage: "https://sthost.blob.core.windows.net/",
 				"AzureWebJobsStorage__accountName": "stother"}, nil, ""},
@@ -94,7 +95,8 @@ func TestAnUpgradeKeepsEverySettingAndAddsThoseThatAreMissing(t *testing.T) {
 				"MY_OWN": "x"}, nil, ""},
 		{"an app with a bare AzureWebJobsStorage", "AzureCloud",
 			map[string]any{"AzureWebJobsStorage": "UseDevelopmentStorage=true"}, nil,
-			"the app has the setting AzureWebJobsStorage, which goes before its identity: remove it, and deploy this again"},
+			"the app has the setting AzureWebJobsStorage, which goes before its identity: remove it, and " +
+				"deploy this again"},
 		{"an app of somebody else", "AzureCloud", map[string]any{"ARCHIVE_STORAGE__tableServiceUri": nil}, nil,
 			"func-x is no app of Entra Ledger: it has no setting ARCHIVE_STORAGE__tableServiceUri"},
 	} {

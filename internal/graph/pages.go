@@ -47,8 +47,8 @@ func Permission(s entra.Stream) string {
 	return log.Permission
 }
 
-// Ordered tells whether the stream's pages come oldest record first. Provisioning accepts $orderby
-// but does not obey.
+// Ordered reports whether the stream's pages come oldest record first. Provisioning accepts
+// $orderby but does not obey.
 func (c *Client) Ordered(s entra.Stream) bool { return logs.Of(s).Ordered }
 
 const literal = "2006-01-02T15:04:05.0000000Z"

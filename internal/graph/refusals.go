@@ -176,7 +176,7 @@ func (f *Refusal) tries(otherwise uint) uint {
 	return f.Tries
 }
 
-// names tells whether the row is about a status and a code. A class of statuses has those that no
+// names reports whether the row is about a status and a code. A class of statuses has those that no
 // row before names.
 func (f *Refusal) names(s Status, code string) bool {
 	class := AnyStatus
@@ -190,7 +190,7 @@ func (f *Refusal) names(s Status, code string) bool {
 		(len(f.Codes) == 0 || slices.Contains(f.Codes, code))
 }
 
-// at tells whether the request is one of a place.
+// at reports whether the request is one of a place.
 func (r request) at(p Place) bool {
 	switch p {
 	case LaterPage:

@@ -123,7 +123,7 @@ func (b *breaker) serve(conn *net.TCPConn) {
 	}
 }
 
-// arrived notes a request, the n-th of its connection, and tells whether its connection breaks.
+// arrived notes a request, the n-th of its connection, and reports whether its connection breaks.
 func (b *breaker) arrived(n int) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -183,8 +183,9 @@ func TestNoRequestArrivesWithoutATurn(t *testing.T) {
 			t.Run(name+" with "+how, func(t *testing.T) {
 				handed := &turns{}
 				server := newBreaker(t, how, handed.now, pagesOf("/next", pages))
-				client, err := graph.New(graph.Config{Endpoint: server.address(), Credential: token("x"), Limiter: handed.limiter(),
-					Log: slog.New(slog.DiscardHandler), BackOff: time.Millisecond})
+				client, err := graph.New(graph.Config{Endpoint: server.address(), Credential: token("x"),
+					Limiter: handed.limiter(),
+					Log:     slog.New(slog.DiscardHandler), BackOff: time.Millisecond})
 				require.NoError(t, err)
 				require.Equal(t, pages, read(t, client), "broken requests are tried again")
 				server.mu.Lock()
@@ -230,8 +231,9 @@ func TestHTTP2IsNotSpoken(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, resp.Body.Close())
 	require.Equal(t, "HTTP/2.0", protocol, "the server offers it")
-	client, err := graph.New(graph.Config{Endpoint: server.URL, Credential: token("x"), Limiter: graph.NewLimiter(100_000),
-		Log: slog.New(slog.DiscardHandler), Transport: server.Client().Transport})
+	client, err := graph.New(graph.Config{Endpoint: server.URL, Credential: token("x"),
+		Limiter: graph.NewLimiter(100_000),
+		Log:     slog.New(slog.DiscardHandler), Transport: server.Client().Transport})
 	require.NoError(t, err)
 	records, err := read(t.Context(), client, logs.DirectoryAudits)
 	require.NoError(t, err)

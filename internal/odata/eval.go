@@ -142,7 +142,7 @@ func compare(got gjson.Result, p Path, op string, want Value) bool {
 	return c <= 0
 }
 
-// order compares what a record has with a literal, and tells whether the two can be compared.
+// order compares what a record has with a literal, and reports whether the two can be compared.
 func order(got gjson.Result, p Path, want Value) (c int, comparable bool) {
 	switch want.Kind {
 	case Text:

@@ -86,9 +86,10 @@ func TestFiltersLetThrough(t *testing.T) {
 		"riskEventTypes_v2/all(r: r eq 'x')":                       true, // of none, all
 		"appliedConditionalAccessPolicies/any(p: p/result eq 'success' and p/enforcedGrantControls/any(c: c eq 'Block'))":    true,
 		"appliedConditionalAccessPolicies/any(p: p/result eq 'notApplied' and p/enforcedGrantControls/any(c: c eq 'Block'))": false,
-		"appliedConditionalAccessPolicies/any(p: p/id eq 'p2' and status/errorCode eq 50126)":                                true, // the record within
-		"userDisplayName eq 'a' or userDisplayName eq 'b' and isInteractive eq true or status/errorCode eq 50126":            true,
-		"(userDisplayName eq 'a' or isInteractive eq true) and status/errorCode eq 1":                                        false,
+		// the record within
+		"appliedConditionalAccessPolicies/any(p: p/id eq 'p2' and status/errorCode eq 50126)":                     true,
+		"userDisplayName eq 'a' or userDisplayName eq 'b' and isInteractive eq true or status/errorCode eq 50126": true,
+		"(userDisplayName eq 'a' or isInteractive eq true) and status/errorCode eq 1":                             false,
 		"not not isInteractive eq true":    true,
 		"authenticationProtocol eq 'ropc'": true,
 	} {
@@ -96,35 +97,39 @@ func TestFiltersLetThrough(t *testing.T) {
 		require.Equal(t, want, odata.Matches(n, []byte(signIn)), text)
 	}
 	status := read(t, logs.Provisioning, "provisioningStatusInfo/status eq 'Success'")
-	require.True(t, odata.Matches(status, []byte(`{"provisioningStatusInfo":{"status":"success"}}`)), "the one property without regard to case")
+	require.True(t, odata.Matches(status, []byte(`{"provisioningStatusInfo":{"status":"success"}}`)),
+		"the one property without regard to case")
 }
 
 func TestWhatIsWrongIsNamedWithItsPlace(t *testing.T) {
 	for text, want := range map[string]string{
-		"":                                  "at position 1: a condition is missing",
-		"userId":                            "at position 7: the end stands where an operator should",
-		"userId eq":                         "at position 10: the end stands where a value should",
-		"userId eq abc":                     `at position 11: "abc" is no value; put texts into single quotes`,
-		"userId eq 'abc":                    "at position 11: a text begins and does not end",
-		"userId == 'abc'":                   `"==" stands where an operator should; accepted are eq`,
-		"(userId eq 'a'":                    "at position 15: ) is missing for the ( at position 1",
-		"userId eq 'a')":                    `at position 14: ")" stands where the filter should end`,
-		"userId eq 'a' userId eq 'b'":       `"userId" stands where the filter should end`,
-		"userld eq 'a'":                     "at position 1: there is no property userld; did you mean userId?",
-		"status/errorcode eq 1":             "at position 8: there is no property errorcode of status; did you mean errorCode?",
-		"status eq 1":                       "status can't be compared with a value; status has properties: additionalDetails, errorCode",
-		"status/errorCode eq '0'":           `at position 21: status/errorCode is compared with "0"; accepted is a number`,
-		"isInteractive eq 'true'":           "accepted is true or false",
-		"isInteractive gt true":             "isInteractive can't be compared with gt; isInteractive takes eq, ne",
-		"userId gt 'a'":                     "userId can't be compared with gt; userId takes eq, ne, in",
-		"userId eq 5":                       "accepted is a text in single quotes",
-		"createdDateTime ge yesterday":      `"yesterday" is no value`,
-		"createdDateTime ge 2026-13-45":     `"2026-13-45" is no time`,
-		"startswith(status/errorCode,'5')":  "startswith takes a text, which status/errorCode is not",
-		"startswith(userId, 5)":             "stands where the text of startswith should",
-		"startswith(userId)":                ", is missing between the property and the text",
-		"signInEventTypes eq 'x'":           "signInEventTypes takes any(x: ...)",
-		"riskEventTypes_v2/x eq 'x'":        "riskEventTypes_v2 is a list; ask for its elements: riskEventTypes_v2/any(x: x/x ...)",
+		"":                            "at position 1: a condition is missing",
+		"userId":                      "at position 7: the end stands where an operator should",
+		"userId eq":                   "at position 10: the end stands where a value should",
+		"userId eq abc":               `at position 11: "abc" is no value; put texts into single quotes`,
+		"userId eq 'abc":              "at position 11: a text begins and does not end",
+		"userId == 'abc'":             `"==" stands where an operator should; accepted are eq`,
+		"(userId eq 'a'":              "at position 15: ) is missing for the ( at position 1",
+		"userId eq 'a')":              `at position 14: ")" stands where the filter should end`,
+		"userId eq 'a' userId eq 'b'": `"userId" stands where the filter should end`,
+		"userld eq 'a'":               "at position 1: there is no property userld; did you mean userId?",
+		"status/errorcode eq 1": "at position 8: there is no property errorcode of status; did " +
+			"you mean errorCode?",
+		"status eq 1": "status can't be compared with a value; status has properties: " +
+			"additionalDetails, errorCode",
+		"status/errorCode eq '0'":          `at position 21: status/errorCode is compared with "0"; accepted is a number`,
+		"isInteractive eq 'true'":          "accepted is true or false",
+		"isInteractive gt true":            "isInteractive can't be compared with gt; isInteractive takes eq, ne",
+		"userId gt 'a'":                    "userId can't be compared with gt; userId takes eq, ne, in",
+		"userId eq 5":                      "accepted is a text in single quotes",
+		"createdDateTime ge yesterday":     `"yesterday" is no value`,
+		"createdDateTime ge 2026-13-45":    `"2026-13-45" is no time`,
+		"startswith(status/errorCode,'5')": "startswith takes a text, which status/errorCode is not",
+		"startswith(userId, 5)":            "stands where the text of startswith should",
+		"startswith(userId)":               ", is missing between the property and the text",
+		"signInEventTypes eq 'x'":          "signInEventTypes takes any(x: ...)",
+		"riskEventTypes_v2/x eq 'x'": "riskEventTypes_v2 is a list; ask for its elements: " +
+			"riskEventTypes_v2/any(x: x/x ...)",
 		"userId/any(t: t eq 'x')":           "userId is no list",
 		"signInEventTypes/any(t t eq 'x')":  ": is missing behind the variable",
 		"signInEventTypes/any(t: x eq 'x')": "there is no property x",
@@ -149,7 +154,8 @@ func TestWhatIsWrongIsNamedWithItsPlace(t *testing.T) {
 // columns are those that hold copies of a sign-in.
 var columns = map[string]logs.Column{
 	"userId": {Name: "UserId"}, "appDisplayName": {Name: "AppDisplayName"}, "status/errorCode": {Name: "ErrorCode"},
-	"userPrincipalName": {Name: "UserPrincipalName"}, "authenticationProtocol": {Name: "AuthenticationProtocol", Usual: []string{"none"}},
+	"userPrincipalName": {Name: "UserPrincipalName"}, "authenticationProtocol": {Name: "AuthenticationProtocol",
+		Usual: []string{"none"}},
 }
 
 func TestAPlanAsksForWhatTheFilterSays(t *testing.T) {
@@ -160,19 +166,27 @@ func TestAPlanAsksForWhatTheFilterSays(t *testing.T) {
 	}
 	one := func(name, text string) []entra.Column { return []entra.Column{{Name: name, Text: text}} }
 	for text, want := range map[string]odata.Plan{
-		"createdDateTime ge 2026-11-20T00:00:00Z and createdDateTime le 2026-11-21T00:00:00Z": {From: at("2026-11-20T00:00:00Z"), To: at("2026-11-21T00:00:00.0000001Z")},
-		"createdDateTime lt 2026-11-20T00:00:00Z and userId eq 'u'":                           {To: at("2026-11-20T00:00:00Z"), Columns: [][]entra.Column{one("UserId", "u")}},
-		"createdDateTime gt 2026-11-21T00:00:00Z and createdDateTime lt 2026-11-20T00:00:00Z": {From: at("2026-11-21T00:00:00Z").Add(1), To: at("2026-11-20T00:00:00Z"), Empty: true},
-		"userId eq 'a' or userId eq 'b'":                                                      {Columns: [][]entra.Column{{{Name: "UserId", Text: "a"}, {Name: "UserId", Text: "b"}}}},
-		"userId in ('a','b') and status/errorCode eq 0":                                       {Columns: [][]entra.Column{{{Name: "UserId", Text: "a"}, {Name: "UserId", Text: "b"}}, {{Name: "ErrorCode", IsInt: true}}}},
-		"userId eq 'a' or isInteractive eq true":                                              {},
-		"userId eq 'a' and isInteractive eq true or userId eq 'b'":                            {Columns: [][]entra.Column{{{Name: "UserId", Text: "a"}, {Name: "UserId", Text: "b"}}}},
+		"createdDateTime ge 2026-11-20T00:00:00Z and createdDateTime le 2026-11-21T00:00:00Z": {
+			From: at("2026-11-20T00:00:00Z"), To: at("2026-11-21T00:00:00.0000001Z")},
+		"createdDateTime lt 2026-11-20T00:00:00Z and userId eq 'u'": {
+			To: at("2026-11-20T00:00:00Z"), Columns: [][]entra.Column{one("UserId", "u")}},
+		"createdDateTime gt 2026-11-21T00:00:00Z and createdDateTime lt 2026-11-20T00:00:00Z": {
+			From: at("2026-11-21T00:00:00Z").Add(1), To: at("2026-11-20T00:00:00Z"), Empty: true},
+		"userId eq 'a' or userId eq 'b'": {
+			Columns: [][]entra.Column{{{Name: "UserId", Text: "a"}, {Name: "UserId", Text: "b"}}}},
+		"userId in ('a','b') and status/errorCode eq 0": {
+			Columns: [][]entra.Column{{{Name: "UserId", Text: "a"}, {Name: "UserId", Text: "b"}},
+				{{Name: "ErrorCode", IsInt: true}}}},
+		"userId eq 'a' or isInteractive eq true": {},
+		"userId eq 'a' and isInteractive eq true or userId eq 'b'": {
+			Columns: [][]entra.Column{{{Name: "UserId", Text: "a"}, {Name: "UserId", Text: "b"}}}},
 		"not (userId eq 'a')":            {},
 		"userId ne 'a' and userId eq ''": {},
 		"tolower(userId) eq 'a'":         {},
 		"status/errorCode eq 0.5":        {},
-		"signInEventTypes/any(t: t eq 'servicePrincipal') and userId eq 'u'": {EventTypes: []string{"servicePrincipal"}, Columns: [][]entra.Column{one("UserId", "u")}},
-		"createdDateTime ge 2026-11-20 or userId eq 'a'":                     {},
+		"signInEventTypes/any(t: t eq 'servicePrincipal') and userId eq 'u'": {EventTypes: []string{"servicePrincipal"},
+			Columns: [][]entra.Column{one("UserId", "u")}},
+		"createdDateTime ge 2026-11-20 or userId eq 'a'": {},
 	} {
 		got, err := odata.PlanFor(read(t, logs.SignInsInteractiveUser, text), "createdDateTime", columns)
 		require.NoError(t, err)
@@ -182,12 +196,14 @@ func TestAPlanAsksForWhatTheFilterSays(t *testing.T) {
 }
 
 func TestATypeOfEventsChoosesTheLogAndNothingElse(t *testing.T) {
-	plan, err := odata.PlanFor(read(t, logs.SignInsInteractiveUser, "signInEventTypes/any(t: t eq 'interactiveUser') and status/errorCode eq 50126"), "createdDateTime", columns)
+	plan, err := odata.PlanFor(read(t, logs.SignInsInteractiveUser,
+		"signInEventTypes/any(t: t eq 'interactiveUser') and status/errorCode eq 50126"), "createdDateTime", columns)
 	require.NoError(t, err)
 	require.Equal(t, []string{"interactiveUser"}, plan.EventTypes)
 	require.True(t, odata.Matches(plan.Rest, []byte(signIn)), "v1.0 gives records without the property")
 	for _, text := range []string{
-		"signInEventTypes/any(t: t eq 'a') or signInEventTypes/any(t: t eq 'b')", "not signInEventTypes/any(t: t eq 'a')",
+		"signInEventTypes/any(t: t eq 'a') or signInEventTypes/any(t: t eq 'b')",
+		"not signInEventTypes/any(t: t eq 'a')",
 		"signInEventTypes/any(t: t ne 'a')", "signInEventTypes/all(t: t eq 'a') and userId eq 'u'",
 	} {
 		_, err := odata.PlanFor(read(t, logs.SignInsInteractiveUser, text), "createdDateTime", columns)
@@ -195,7 +211,7 @@ func TestATypeOfEventsChoosesTheLogAndNothingElse(t *testing.T) {
 	}
 }
 
-// passes tells whether a record is among those that a plan asks for, as a table would.
+// passes reports whether a record is among those that a plan asks for, as a table would.
 func passes(p odata.Plan, rec *entra.Record) bool {
 	if !p.From.IsZero() && rec.Time.Before(p.From) || !p.To.IsZero() && !rec.Time.Before(p.To) {
 		return false
@@ -204,7 +220,8 @@ func passes(p odata.Plan, rec *entra.Record) bool {
 		held := false
 		for _, one := range any {
 			for _, col := range rec.Columns {
-				held = held || col.Name == one.Name && col.IsInt == one.IsInt && col.Int == one.Int && col.Text == one.Text
+				held = held || col.Name == one.Name && col.IsInt == one.IsInt && col.Int == one.Int &&
+					col.Text == one.Text
 			}
 		}
 		if !held {
@@ -216,7 +233,8 @@ func passes(p odata.Plan, rec *entra.Record) bool {
 
 // TestAPlanLeavesOutNothingThatTheFilterLetsThrough makes up filters from what records hold, and compares.
 func TestAPlanLeavesOutNothingThatTheFilterLetsThrough(t *testing.T) {
-	g := generate.New(generate.Config{Seed: 5, Users: 30, Apps: 10, Days: 3, Policies: 3, End: time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)})
+	g := generate.New(generate.Config{Seed: 5, Users: 30, Apps: 10, Days: 3, Policies: 3,
+		End: time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)})
 	s := logs.SignInsInteractiveUser
 	var records []entra.Record
 	for i := range g.Len(s) {
@@ -247,9 +265,11 @@ func TestAPlanLeavesOutNothingThatTheFilterLetsThrough(t *testing.T) {
 		case 0:
 			return "userId eq " + quote("userId")
 		case 1:
-			return "createdDateTime " + []string{"ge", "le", "gt", "lt", "eq"}[r.IntN(5)] + " " + rec.Get("createdDateTime").Str
+			return "createdDateTime " + []string{"ge", "le", "gt", "lt", "eq"}[r.IntN(5)] + " " +
+				rec.Get("createdDateTime").Str
 		case 2:
-			return fmt.Sprintf("status/errorCode %s %d", []string{"eq", "ne", "gt"}[r.IntN(3)], rec.Get("status.errorCode").Int())
+			return fmt.Sprintf("status/errorCode %s %d", []string{"eq", "ne", "gt"}[r.IntN(3)],
+				rec.Get("status.errorCode").Int())
 		case 3:
 			return "userPrincipalName in (" + quote("userPrincipalName") + ",'nobody')"
 		case 4:
@@ -319,7 +339,8 @@ func known(t *testing.T, v gjson.Result, s *odata.Shape, path string) {
 }
 
 func FuzzParse(f *testing.F) {
-	for _, text := range []string{"userId eq 'a' and not (status/errorCode in (1,2))", "a/any(t: t/b eq 2026-11-21T00:00:00Z)", "startswith(x,'''')", "1 lt a or tolower(b) eq ''"} {
+	for _, text := range []string{"userId eq 'a' and not (status/errorCode in (1,2))",
+		"a/any(t: t/b eq 2026-11-21T00:00:00Z)", "startswith(x,'''')", "1 lt a or tolower(b) eq ''"} {
 		f.Add(text)
 	}
 	s := shape(f, logs.SignInsInteractiveUser)

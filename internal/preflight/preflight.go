@@ -23,7 +23,7 @@ type Tenant interface {
 	Now(ctx context.Context) (time.Time, error)
 	// Roles are the application permissions that the app's token carries.
 	Roles(ctx context.Context) ([]string, error)
-	// RiskDisclosed tells whether sign-ins carry their risk, which takes P2: others see "hidden".
+	// RiskDisclosed reports whether sign-ins carry their risk, which takes P2: others see "hidden".
 	// known is false where there is no sign-in.
 	RiskDisclosed(ctx context.Context) (disclosed, known bool, err error)
 	// ProbeStream asks for one record of a stream.
@@ -79,8 +79,8 @@ type Config struct {
 	Groups  bool // groups' members are read, too
 	// Collections are what a snapshot reads; nil: collections.All.
 	Collections collections.List
-	// Callers tells whether somebody verifies who calls an HTTP function; nil: a key is all that is
-	// asked for.
+	// Callers reports whether somebody verifies who calls an HTTP function; nil: a key is all that
+	// is asked for.
 	Callers func() error
 	Clock   func() time.Time
 	AtOnce  int // checks that are made at the same time; 0: 4

@@ -62,7 +62,7 @@ func (c *columnCheck) set(rec entra.Record, row *fetchedRow) (set int, foreign s
 	return set, foreign
 }
 
-// isOwn tells whether a column is one of those that describe a record's row.
+// isOwn reports whether a column is one of those that describe a record's row.
 func isOwn(name []byte) bool {
 	switch string(name) {
 	case "Id", "Hash", "Codec", "FirstSeen", "Superseded", "Came", "Spells", "Parts":
@@ -84,7 +84,7 @@ func indexOfColumn(columns []entra.Column, name []byte, guess int) int {
 	return -1
 }
 
-// isGUIDColumn tells whether a column is stored as a GUID.
+// isGUIDColumn reports whether a column is stored as a GUID.
 func isGUIDColumn(col entra.Column) bool {
 	return strings.HasSuffix(col.Name, "Id") && rows.IsGUID(col.Text)
 }

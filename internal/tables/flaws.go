@@ -194,7 +194,7 @@ func partitionsOf(table string) func(partition string) bool {
 	return func(partition string) bool { return slices.Contains(logs.Streams(), entra.Stream(partition)) }
 }
 
-// isRecordTable tells whether a table is one of records.
+// isRecordTable reports whether a table is one of records.
 func isRecordTable(name string) bool {
 	return slices.ContainsFunc(logs.All(), func(l *logs.Log) bool {
 		_, ok := monthOfTable(name, l.Table)

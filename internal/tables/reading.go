@@ -312,7 +312,7 @@ func (r *reading) place(first *fetchedRow) string {
 	return timeKey(hour.Add(time.Hour))
 }
 
-// isInPlace tells whether a row is in the partition of the hour with which its key begins.
+// isInPlace reports whether a row is in the partition of the hour with which its key begins.
 func (row *fetchedRow) isInPlace() bool {
 	_, ok := parseHour(row.PartitionKey)
 	return ok && strings.HasPrefix(row.RowKey, row.PartitionKey)

@@ -37,7 +37,7 @@ const (
 	aimGrowth   = 1.25 // most that a page may cost at a million users over one at a thousand
 )
 
-// timedTransport measures how long the table server takes, its answer's body included.
+// timedTransport measures the time of the table server, its answer's body included.
 type timedTransport struct {
 	base     http.RoundTripper
 	nanos    atomic.Int64
@@ -150,9 +150,11 @@ func (r report) printAnswers(out io.Writer) {
 	if len(r.Answers) == 0 {
 		return
 	}
-	t := newTable(out, "A page of 100 inactive users", "users", "ms", "of which tables", "of which our own", "table requests")
+	t := newTable(out, "A page of 100 inactive users", "users", "ms", "of which tables", "of which our own",
+		"table requests")
 	for _, a := range r.Answers {
-		t.AppendRow(table.Row{grouped(int64(a.Users)), fmt.Sprintf("%.2f", a.Millis), fmt.Sprintf("%.2f", a.Tables), fmt.Sprintf("%.2f", a.Own), fmt.Sprintf("%.2f", a.Requests)})
+		t.AppendRow(table.Row{grouped(int64(a.Users)), fmt.Sprintf("%.2f", a.Millis), fmt.Sprintf("%.2f", a.Tables),
+			fmt.Sprintf("%.2f", a.Own), fmt.Sprintf("%.2f", a.Requests)})
 	}
 	t.Render()
 	fmt.Fprintln(out)

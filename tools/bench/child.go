@@ -15,8 +15,8 @@ import (
 	"github.com/entraledger/entraledger/internal/directory"
 )
 
-// A job is what a child process is told: one line of JSON on its standard input. The input then stays open for as
-// long as the parent lives, so that a parent that was killed takes its children with it.
+// A job is the order for a child process: one line of JSON on its standard input. The input then
+// stays open while the parent lives, so that its children end when the parent is killed.
 type job struct {
 	Role     string        `json:"role"`
 	Records  int           `json:"records"`

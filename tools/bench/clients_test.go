@@ -38,9 +38,11 @@ func TestMicrosoftsTypedBuildersReadTheArchive(t *testing.T) {
 	store, err := tablestest.New(tables.Config{ConnectionString: j.Tables})
 	require.NoError(t, err)
 	loseAnHour(t, store) // the builders must not mind what is said of it beside the records
-	// The clock is the one that the collector had, too: its distance from the tenant's is noted.
-	host, err := web.Serve(slog.New(slog.DiscardHandler), "", versionedlogs.New(logs.Config{Archive: store, Now: time.Now,
-		Streams: streams.New([]entra.Stream{tenantlogs.SignInsInteractiveUser}, store), Gaps: search.NewGaps(store), Slice: time.Minute}))
+	// The clock is the one that the collector had, too: its distance from the tenant's is stored.
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "",
+		versionedlogs.New(logs.Config{Archive: store, Now: time.Now,
+			Streams: streams.New([]entra.Stream{tenantlogs.SignInsInteractiveUser}, store), Gaps: search.NewGaps(store),
+			Slice: time.Minute}))
 	require.NoError(t, err)
 	server := httptest.NewServer(host)
 	defer server.Close()

@@ -27,12 +27,13 @@ import (
 // passes, seals. The passes are at 1, 2 and 3 hours, so that all of them fall into the hours that are simulated; at which
 // age an hour is read again does not change what it costs. docs/cost.md rests on it.
 type day struct {
-	Users         int     `json:"users"`
-	Minutes       int     `json:"minutes"` // from run to run
-	Runs          int     `json:"runs"`
-	Records       int64   `json:"records"`
-	GraphRequests int64   `json:"graphRequests"`
-	TableRequests int64   `json:"tableRequests"` // without the turns that several processes take for Graph: one for each Graph request
+	Users         int   `json:"users"`
+	Minutes       int   `json:"minutes"` // from run to run
+	Runs          int   `json:"runs"`
+	Records       int64 `json:"records"`
+	GraphRequests int64 `json:"graphRequests"`
+	// without the waits of several processes for their turn: one for each Graph request
+	TableRequests int64   `json:"tableRequests"`
 	ReceivedBytes float64 `json:"receivedBytesPerRecord"`
 	StoredBytes   float64 `json:"storedBytesPerRecord"`
 	CPUSeconds    float64 `json:"cpuSeconds"` // of the tenant and the table server, too
@@ -64,7 +65,8 @@ const (
 
 func (p plan) measureDays(ctx context.Context) ([]day, error) {
 	var out []day
-	for _, d := range []day{{Users: 100, Minutes: 5}, {Users: 1_000, Minutes: 5}, {Users: 10_000, Minutes: 5}, {Users: 1_000, Minutes: 15}} {
+	for _, d := range []day{{Users: 100, Minutes: 5}, {Users: 1_000, Minutes: 5}, {Users: 10_000, Minutes: 5},
+		{Users: 1_000, Minutes: 15}} {
 		progress(fmt.Sprintf("a day of %s users: a run every %d minutes", grouped(int64(d.Users)), d.Minutes))
 		got, err := measureDay(ctx, d, p.seed, p.now)
 		if err != nil {
@@ -77,8 +79,10 @@ func (p plan) measureDays(ctx context.Context) ([]day, error) {
 
 func measureDay(ctx context.Context, d day, seed uint64, now time.Time) (day, error) {
 	begin := now.Truncate(24*time.Hour).AddDate(0, 0, -3) // the day that the seed is made for is a Saturday
-	tenant, err := simtenant.New(simtenant.Config{IdentityHeader: identityHeader, TokenLifetime: 24 * time.Hour, Now: begin,
-		Generate: &generate.Config{Seed: seed, Users: d.Users, Apps: d.Users / 20, Days: 2, End: begin.Add(36 * time.Hour), Policies: 6, Exactly: perDay(d.Users)}})
+	tenant, err := simtenant.New(simtenant.Config{IdentityHeader: identityHeader, TokenLifetime: 24 * time.Hour,
+		Now: begin,
+		Generate: &generate.Config{Seed: seed, Users: d.Users, Apps: d.Users / 20, Days: 2,
+			End: begin.Add(36 * time.Hour), Policies: 6, Exactly: perDay(d.Users)}})
 	if err != nil {
 		return d, err
 	}
@@ -116,14 +120,17 @@ func newWalk(ctx context.Context, tenant *simtenant.Tenant) (w walk, stop func()
 		return w, stop, err
 	}
 	w = walk{tenant: tenant, asked: newCountingTransport(), counted: newCountingTransport(), out: new(written),
-		connection: fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;TableEndpoint=%s/%[1]s;", benchAccount, benchKey, site.URL)}
+		connection: fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;TableEndpoint=%s/%[1]s;",
+			benchAccount, benchKey, site.URL)}
 	w.log = w.out.logger()
-	w.source, err = graph.New(graph.Config{Endpoint: server.URL, Scope: "bench", Credential: anyToken(token), Limiter: graph.NewLimiter(unlimited),
+	w.source, err = graph.New(graph.Config{Endpoint: server.URL, Scope: "bench", Credential: anyToken(token),
+		Limiter:   graph.NewLimiter(unlimited),
 		Transport: w.asked, Version: "bench", Log: w.log})
 	if err != nil {
 		return w, stop, err
 	}
-	w.store, err = tablestest.New(tables.Config{HTTP: &http.Client{Transport: w.counted}, ConnectionString: w.connection})
+	w.store, err = tablestest.New(tables.Config{HTTP: &http.Client{Transport: w.counted},
+		ConnectionString: w.connection})
 	return w, stop, err
 }
 
@@ -159,7 +166,8 @@ func (w walk) day(ctx context.Context, d day, begin time.Time) (day, error) {
 
 // once is a run of a day, with three passes, and the line that it answers.
 func (w walk) once(ctx context.Context) (string, error) {
-	options := collect.Options{Simulated: true, Backfill: time.Hour, Passes: []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour}}
+	options := collect.Options{Simulated: true, Backfill: time.Hour, Passes: []time.Duration{time.Hour, 2 * time.Hour,
+		3 * time.Hour}}
 	return invoke(ctx, collect.New(w.source, w.store, nil, options, w.tenant.Now, w.log), w.log)
 }
 
@@ -182,10 +190,13 @@ func (r report) printDays(out io.Writer) {
 	if len(r.Days) == 0 {
 		return
 	}
-	t := newTable(out, "A day of archiving: all streams, three passes", "users", "minutes from run to run", "records", "Graph requests", "table requests",
-		"bytes received a record", "bytes stored a record", "CPU s (all sides)", "log lines", "log bytes", "bytes of summaries")
+	t := newTable(out, "A day of archiving: all streams, three passes", "users", "minutes from run to run", "records",
+		"Graph requests", "table requests",
+		"bytes received a record", "bytes stored a record", "CPU s (all sides)", "log lines", "log bytes",
+		"bytes of summaries")
 	for _, d := range r.Days {
-		t.AppendRow(table.Row{grouped(int64(d.Users)), d.Minutes, grouped(d.Records), grouped(d.GraphRequests), grouped(d.TableRequests),
+		t.AppendRow(table.Row{grouped(int64(d.Users)), d.Minutes, grouped(d.Records), grouped(d.GraphRequests),
+			grouped(d.TableRequests),
 			fmt.Sprintf("%.0f", d.ReceivedBytes), fmt.Sprintf("%.0f", d.StoredBytes), fmt.Sprintf("%.0f", d.CPUSeconds),
 			grouped(d.LogLines), grouped(d.LogBytes), grouped(d.SummaryBytes)})
 	}

@@ -40,7 +40,8 @@ type past struct {
 func (p plan) measurePast(ctx context.Context) ([]past, error) {
 	var out []past
 	for _, users := range []int{50, 1_000} {
-		progress(fmt.Sprintf("the past of %s users: read once, confirmed, brought to the richer form", grouped(int64(users))))
+		progress(fmt.Sprintf("the past of %s users: read once, confirmed, brought to the richer form",
+			grouped(int64(users))))
 		f, err := measurePast(ctx, users, p.seed, p.now)
 		if err != nil {
 			return nil, fmt.Errorf("the past of %d users: %w", users, err)
@@ -83,22 +84,25 @@ func measurePast(ctx context.Context, users int, seed uint64, now time.Time) (pa
 		return out, err
 	}
 	before := tallyOf(ctx, thin.store)
-	graphBefore, tablesBefore, sealsBefore, cpu := thin.asked.requests.Load(), thin.counted.requests.Load(), sealsOf(ctx, thin.store), cpuSeconds()
+	graphBefore, tablesBefore, sealsBefore, cpu := thin.asked.requests.Load(), thin.counted.requests.Load(),
+		sealsOf(ctx, thin.store), cpuSeconds()
 	if err := thin.run(ctx, collect.Options{Simulated: true}, thin.source); err != nil {
 		return out, err
 	}
-	out.EnrichGraph, out.EnrichTables = thin.asked.requests.Load()-graphBefore, thin.counted.requests.Load()-tablesBefore
+	out.EnrichGraph, out.EnrichTables = thin.asked.requests.Load()-graphBefore,
+		thin.counted.requests.Load()-tablesBefore
 	out.SealedAgain, out.EnrichCPU = sealsOf(ctx, thin.store)-sealsBefore, cpuSeconds()-cpu
 	after := tallyOf(ctx, thin.store)
 	out.Enriched = after.Versions - before.Versions
-	out.RowBytes, out.EnrichedTo = ratio(float64(before.StoredBytes), float64(before.Records)), ratio(float64(after.StoredBytes), float64(after.Records))
+	out.RowBytes, out.EnrichedTo = ratio(float64(before.StoredBytes), float64(before.Records)),
+		ratio(float64(after.StoredBytes), float64(after.Records))
 	return out, nil
 }
 
 // poorly asks a source for the poorer form of what has two, as the version before did.
 type poorly struct{ collect.Source }
 
-// Pages is collect.Source's. The archive is not told that it is the poorer form: nothing falls
+// Pages is collect.Source's. The archive does not see that it is the poorer form: nothing falls
 // back.
 func (s poorly) Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page, error] {
 	if forms := logs.Of(q.Stream).Forms; len(forms) > 1 {
@@ -107,7 +111,7 @@ func (s poorly) Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page, 
 	return s.Source.Pages(ctx, q)
 }
 
-// pastArchive is a tenant whose clock stands, and an archive of it.
+// pastArchive is a tenant whose clock does not move, and an archive of it.
 type pastArchive struct {
 	walk
 	stop func()
@@ -118,8 +122,10 @@ func newPastArchive(ctx context.Context, users int, seed uint64, now time.Time) 
 	for _, stream := range logs.Streams() {
 		exactly[stream] = max(1, int(perUserAndDay[stream]*float64(users)*29))
 	}
-	tenant, err := simtenant.New(simtenant.Config{IdentityHeader: identityHeader, TokenLifetime: 24 * time.Hour, Now: now,
-		Generate: &generate.Config{Seed: seed, Users: users, Apps: max(5, users/20), Days: 29, End: now.Add(-time.Hour), Policies: 6, Exactly: exactly}})
+	tenant, err := simtenant.New(simtenant.Config{IdentityHeader: identityHeader, TokenLifetime: 24 * time.Hour,
+		Now: now,
+		Generate: &generate.Config{Seed: seed, Users: users, Apps: max(5, users/20), Days: 29, End: now.Add(-time.Hour),
+			Policies: 6, Exactly: exactly}})
 	if err != nil {
 		return nil, err
 	}
@@ -133,7 +139,8 @@ func newPastArchive(ctx context.Context, users int, seed uint64, now time.Time) 
 func (a *pastArchive) run(ctx context.Context, options collect.Options, source collect.Source) error {
 	for n := range 40 {
 		collector := collect.New(source, a.store, nil, options, a.tenant.Now, slog.New(slog.DiscardHandler))
-		report, err := collector.Run(ctx, ledger.Execution{ID: fmt.Sprint("bench ", n), Work: "bench"}, logs.DefaultStreams(), 10*time.Minute)
+		report, err := collector.Run(ctx, ledger.Execution{ID: fmt.Sprint("bench ", n), Work: "bench"},
+			logs.DefaultStreams(), 10*time.Minute)
 		if err != nil {
 			return err
 		}
@@ -148,7 +155,7 @@ func (a *pastArchive) run(ctx context.Context, options collect.Options, source c
 	return fmt.Errorf("read the past: it is not done after 20 runs")
 }
 
-// forgetEnriched takes from the ledger what the version before does not write: how far everything
+// forgetEnriched removes from the ledger what the version before does not write: how far everything
 // was read in the richest form.
 func (a *pastArchive) forgetEnriched(ctx context.Context) error {
 	service, err := aztables.NewServiceClientFromConnectionString(a.connection, nil)
@@ -171,7 +178,8 @@ func (a *pastArchive) forgetEnriched(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if _, err := coverage.UpsertEntity(ctx, body, &aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeReplace}); err != nil {
+		if _, err := coverage.UpsertEntity(ctx, body,
+			&aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeReplace}); err != nil {
 			return err
 		}
 	}
@@ -194,18 +202,22 @@ func (r report) printPast(out io.Writer) {
 	if len(r.Past) == 0 {
 		return
 	}
-	t := newTable(out, "The thirty days before the first run, all streams: read once, and confirmed by a second read", "users", "records", "Graph requests, once",
+	t := newTable(out, "The thirty days before the first run, all streams: read once, and confirmed by a second read",
+		"users", "records", "Graph requests, once",
 		"confirmed", "per 1,000 records, once", "confirmed")
 	for _, p := range r.Past {
 		per := func(n int64) string { return fmt.Sprintf("%.2f", ratio(float64(n)*1000, float64(p.Records))) }
-		t.AppendRow(table.Row{grouped(int64(p.Users)), grouped(p.Records), grouped(p.ReadOnce), grouped(p.ReadTwice), per(p.ReadOnce), per(p.ReadTwice)})
+		t.AppendRow(table.Row{grouped(int64(p.Users)), grouped(p.Records), grouped(p.ReadOnce), grouped(p.ReadTwice),
+			per(p.ReadOnce), per(p.ReadTwice)})
 	}
 	t.Render()
 	fmt.Fprintln(out)
-	t = newTable(out, "An archive of thirty days in v1.0, brought to beta", "users", "records enriched", "hours sealed again", "Graph requests", "table requests",
+	t = newTable(out, "An archive of thirty days in v1.0, brought to beta", "users", "records enriched",
+		"hours sealed again", "Graph requests", "table requests",
 		"CPU s (all sides)", "bytes stored a record, before", "after")
 	for _, p := range r.Past {
-		t.AppendRow(table.Row{grouped(int64(p.Users)), grouped(p.Enriched), grouped(p.SealedAgain), grouped(p.EnrichGraph), grouped(p.EnrichTables),
+		t.AppendRow(table.Row{grouped(int64(p.Users)), grouped(p.Enriched), grouped(p.SealedAgain),
+			grouped(p.EnrichGraph), grouped(p.EnrichTables),
 			fmt.Sprintf("%.0f", p.EnrichCPU), fmt.Sprintf("%.0f", p.RowBytes), fmt.Sprintf("%.0f", p.EnrichedTo)})
 	}
 	t.Render()

@@ -34,7 +34,8 @@ func pipeline(ctx context.Context, j job) (outcome, error) {
 	}
 	options := collect.Options{Simulated: true, Passes: []time.Duration{3 * time.Hour, onePassMore}}
 	collector := collect.New(source, store, nil, options, time.Now, log)
-	did, err := collector.Run(ctx, ledger.Execution{ID: "bench", Work: "bench"}, []entra.Stream{logs.SignInsInteractiveUser}, j.Limit)
+	did, err := collector.Run(ctx, ledger.Execution{ID: "bench", Work: "bench"},
+		[]entra.Stream{logs.SignInsInteractiveUser}, j.Limit)
 	if err != nil {
 		return outcome{}, fmt.Errorf("archive the sign-ins: %w", err)
 	}
@@ -53,8 +54,8 @@ func pipeline(ctx context.Context, j job) (outcome, error) {
 // needs a second read in the run that is measured: what that costs is a row of its own.
 const onePassMore = 30*24*time.Hour - time.Hour
 
-// unlimited is a share of Graph's ceiling that no run reaches: the benchmark measures the work, not the waiting, and
-// the simulated tenant throttles nobody here.
+// unlimited is a share of Graph's ceiling that no run reaches: the benchmark measures the work, not
+// the waiting, and the simulated tenant does not throttle here.
 const unlimited = 1_000_000
 
 // newSource is the Graph client as the handler wires it.

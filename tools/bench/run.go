@@ -45,7 +45,9 @@ func (p plan) run(ctx context.Context) (report, error) {
 }
 
 // into puts what is measured into its place in the report.
-func into[T any](measure func(context.Context) (T, error), place func(*report) *T) func(context.Context, *report) error {
+func into[T any](
+	measure func(context.Context) (T, error), place func(*report) *T,
+) func(context.Context, *report) error {
 	return func(ctx context.Context, r *report) (err error) {
 		*place(r), err = measure(ctx)
 		return err
@@ -167,8 +169,8 @@ func (p plan) withTenant(ctx context.Context, records int, work func(addresses) 
 	return work(at)
 }
 
-// shareStoredBytes tells the size of a row, which only the discarding server counts, for Azurite too: a program
-// writes the same rows to both.
+// shareStoredBytes copies the size of a row, which only the discarding server counts, to Azurite: a
+// program writes the same rows to both.
 func shareStoredBytes(figures []figure) {
 	for i := range figures {
 		for _, f := range figures {

@@ -52,7 +52,8 @@ type sealingTransport struct {
 // RoundTrip is http.RoundTripper's.
 func (t *sealingTransport) RoundTrip(req *http.Request) (*http.Response, error) {
 	path, _ := url.PathUnescape(req.URL.Path)
-	seals := strings.Contains(path, "/leaves") || strings.Contains(path, "RowKey='seal!") || strings.Contains(req.URL.Query().Get("$select"), "Spells")
+	seals := strings.Contains(path, "/leaves") || strings.Contains(path, "RowKey='seal!") ||
+		strings.Contains(req.URL.Query().Get("$select"), "Spells")
 	if req.Body != nil && strings.HasSuffix(path, "$batch") {
 		body, err := io.ReadAll(req.Body)
 		if err != nil {
@@ -87,8 +88,10 @@ func (p plan) measureSealing(ctx context.Context) ([]sealing, error) {
 func measureSealing(ctx context.Context, users int, restless bool, seed uint64, now time.Time) (sealing, error) {
 	out := sealing{Users: users, Restless: restless}
 	begin := now.Truncate(24*time.Hour).AddDate(0, 0, -3)
-	tenant, err := simtenant.New(simtenant.Config{IdentityHeader: identityHeader, TokenLifetime: 24 * time.Hour, Now: begin,
-		Generate: &generate.Config{Seed: seed, Users: users, Apps: users / 20, Days: 2, End: begin.Add(36 * time.Hour), Policies: 6, Exactly: perDay(users)}})
+	tenant, err := simtenant.New(simtenant.Config{IdentityHeader: identityHeader, TokenLifetime: 24 * time.Hour,
+		Now: begin,
+		Generate: &generate.Config{Seed: seed, Users: users, Apps: users / 20, Days: 2, End: begin.Add(36 * time.Hour),
+			Policies: 6, Exactly: perDay(users)}})
 	if err != nil {
 		return out, err
 	}
@@ -99,7 +102,8 @@ func measureSealing(ctx context.Context, users int, restless bool, seed uint64, 
 	defer stop()
 	service := memstorage.New(tenant.Now)
 	counted := &sealingTransport{service: service}
-	if w.store, err = tablestest.New(tables.Config{HTTP: &http.Client{Transport: counted}, ConnectionString: service.ConnectionString()}); err != nil {
+	if w.store, err = tablestest.New(tables.Config{HTTP: &http.Client{Transport: counted},
+		ConnectionString: service.ConnectionString()}); err != nil {
 		return out, err
 	}
 	if restless {
@@ -120,10 +124,13 @@ func measureSealing(ctx context.Context, users int, restless bool, seed uint64, 
 	return out, out.index(ctx, w.store, service, begin)
 }
 
-// index indexes the first day, which is settled, and sums up what that takes.
-func (s *sealing) index(ctx context.Context, store *tablestest.Store, service *memstorage.Service, begin time.Time) error {
+// index indexes the first day, which is settled, and measures the work.
+func (s *sealing) index(
+	ctx context.Context, store *tablestest.Store, service *memstorage.Service, begin time.Time,
+) error {
 	for _, stream := range logs.DefaultStreams() {
-		_, err := derive.Update(ctx, store, ledger.Execution{ID: "bench", Work: "bench"}, stream, false, time.Now().Add(time.Minute))
+		_, err := derive.Update(ctx, store, ledger.Execution{ID: "bench", Work: "bench"}, stream, false,
+			time.Now().Add(time.Minute))
 		if err != nil {
 			return err
 		}
@@ -172,8 +179,10 @@ func comeLate(tenant *simtenant.Tenant, begin time.Time) error {
 	return nil
 }
 
-// add takes what was counted to the figures, or, for -1, away.
-func (s *sealing) add(ctx context.Context, store *tablestest.Store, service *memstorage.Service, counted *sealingTransport, sign int64) {
+// add adds the counts to the figures, or, for -1, subtracts them.
+func (s *sealing) add(
+	ctx context.Context, store *tablestest.Store, service *memstorage.Service, counted *sealingTransport, sign int64,
+) {
 	tally := tallyOf(ctx, store)
 	s.Records += sign * tally.Records
 	s.RecordBytes += sign * tally.StoredBytes
@@ -200,16 +209,21 @@ func (r report) printSealing(out io.Writer) {
 	if len(r.Sealing) == 0 {
 		return
 	}
-	t := newTable(out, "The seals of a day: every hour in the run that has read it, and again when a pass adds something", "users", "late records", "records",
-		"seals", "table requests", "of them for seals", "bytes stored", "of them for seals", "rows of records", "index bytes a record")
+	t := newTable(out, "The seals of a day: every hour in the run that has read it, and again when a "+
+		"pass adds something", "users", "late records", "records",
+		"seals", "table requests", "of them for seals", "bytes stored", "of them for seals", "rows of records",
+		"index bytes a record")
 	for _, s := range r.Sealing {
 		late := "none"
 		if s.Restless {
 			late = "one an hour before each pass"
 		}
-		t.AppendRow(table.Row{grouped(int64(s.Users)), late, grouped(s.Records), grouped(s.Seals), grouped(s.TableRequests),
-			fmt.Sprintf("%s (%.1f %%)", grouped(s.SealingRequests), 100*ratio(float64(s.SealingRequests), float64(s.TableRequests))), grouped(s.StoredBytes),
-			fmt.Sprintf("%s (%.1f %%)", grouped(s.SealingBytes), 100*ratio(float64(s.SealingBytes), float64(s.StoredBytes))),
+		t.AppendRow(table.Row{grouped(int64(s.Users)), late, grouped(s.Records), grouped(s.Seals),
+			grouped(s.TableRequests),
+			fmt.Sprintf("%s (%.1f %%)", grouped(s.SealingRequests),
+				100*ratio(float64(s.SealingRequests), float64(s.TableRequests))), grouped(s.StoredBytes),
+			fmt.Sprintf("%s (%.1f %%)", grouped(s.SealingBytes),
+				100*ratio(float64(s.SealingBytes), float64(s.StoredBytes))),
 			grouped(s.RecordBytes), fmt.Sprintf("%.0f", ratio(float64(s.IndexBytes), float64(s.IndexedRecords)))})
 	}
 	t.Render()

@@ -43,12 +43,13 @@ type counts struct {
 // identityHeader is the secret of the tenant's token endpoint.
 const identityHeader = "bench"
 
-// newTenant is a simulated tenant with so many interactive sign-ins in 29 days, none of them in the last hour, which a
-// collector may leave to its next run. Its clock stands.
+// newTenant is a simulated tenant with a number of interactive sign-ins in 29 days, none of them in
+// the last hour, which a collector may leave to its next run. Its clock does not move.
 func newTenant(j job) (*simtenant.Tenant, error) {
 	tenant, err := simtenant.New(simtenant.Config{
 		Generate: &generate.Config{
-			Seed: j.Seed, Users: cmp.Or(j.Users, 2000), Apps: cmp.Or(j.Apps, 60), Days: 29, Policies: 12, End: j.Now.Add(-time.Hour),
+			Seed: j.Seed, Users: cmp.Or(j.Users, 2000), Apps: cmp.Or(j.Apps, 60), Days: 29, Policies: 12,
+			End:     j.Now.Add(-time.Hour),
 			Exactly: map[entra.Stream]int{logs.SignInsInteractiveUser: j.Records},
 		},
 		Now: j.Now, NoGzip: !j.Gzip, IdentityHeader: identityHeader,
@@ -91,7 +92,8 @@ func serve(ctx context.Context, j job, out io.Writer) error {
 	}
 	answer := addresses{
 		Graph: sites[0], Identity: sites[0] + simtenant.IdentityPath, Header: identityHeader, Control: sites[2],
-		Tables: fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;TableEndpoint=%s/%[1]s;", benchAccount, benchKey, sites[1]),
+		Tables: fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;TableEndpoint=%s/%[1]s;",
+			benchAccount, benchKey, sites[1]),
 	}
 	if err := json.NewEncoder(out).Encode(answer); err != nil {
 		return fmt.Errorf("tell the addresses: %w", err)
@@ -106,7 +108,8 @@ func serveBulk(ctx context.Context, _ job, out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	connection := fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;TableEndpoint=%s/%[1]s;", benchAccount, benchKey, site)
+	connection := fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=%s;AccountKey=%s;TableEndpoint=%s/%[1]s;",
+		benchAccount, benchKey, site)
 	if err := json.NewEncoder(out).Encode(connection); err != nil {
 		return fmt.Errorf("tell the address: %w", err)
 	}

@@ -17,19 +17,19 @@ import (
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
-// The directory of which a snapshot is taken.
+// The directory of the snapshot.
 const (
 	snapshotUsers = 100_000
 	snapshotApps  = 20_000
 	aimSnapshotMB = 150.0
 )
 
-// snapshotFigure is a whole snapshot, taken in one run.
+// snapshotFigure is a whole snapshot, made in one run.
 type snapshotFigure struct {
 	Users         int64   `json:"users"`
 	Credentials   int64   `json:"credentials"`
 	GraphRequests int64   `json:"graphRequests"`
-	Reporting     float64 `json:"secondsAtTheShare"` // that the reporting requests among them take at one request in ten seconds
+	Reporting     float64 `json:"secondsAtTheShare"` // the time of its reporting requests at one request in ten seconds
 	outcome
 }
 
@@ -58,8 +58,10 @@ func takeSnapshot(ctx context.Context, j job) (outcome, error) {
 }
 
 func (p plan) measureSnapshot(ctx context.Context) (*snapshotFigure, error) {
-	progress(fmt.Sprintf("snapshot of %s users and %s applications -> azurite", grouped(snapshotUsers), grouped(snapshotApps)))
-	server, err := startChild(ctx, job{Role: "server", Records: 1, Users: snapshotUsers, Apps: snapshotApps, Seed: p.seed, Gzip: p.gzip, Now: p.now})
+	progress(fmt.Sprintf("snapshot of %s users and %s applications -> azurite", grouped(snapshotUsers),
+		grouped(snapshotApps)))
+	server, err := startChild(ctx, job{Role: "server", Records: 1, Users: snapshotUsers, Apps: snapshotApps,
+		Seed: p.seed, Gzip: p.gzip, Now: p.now})
 	if err != nil {
 		return nil, err
 	}
@@ -83,7 +85,8 @@ func (p plan) measureSnapshot(ctx context.Context) (*snapshotFigure, error) {
 	}
 	f := &snapshotFigure{outcome: got}
 	if got.Snapshot != nil {
-		f.Users, f.Credentials, f.GraphRequests = got.Snapshot.Users, got.Snapshot.Credentials, got.Snapshot.GraphRequests
+		f.Users, f.Credentials, f.GraphRequests = got.Snapshot.Users, got.Snapshot.Credentials,
+			got.Snapshot.GraphRequests
 		// Users come 500 a page and count against the reporting ceiling, as the reports of use do; applications do not.
 		f.Reporting = 10 * float64(f.GraphRequests-2*(snapshotApps+998)/999)
 	}
@@ -95,8 +98,10 @@ func (r report) printSnapshot(out io.Writer) {
 		return
 	}
 	s := r.Snapshot
-	t := newTable(out, "A snapshot of the directory -> azurite, in one run", "users", "credentials", "s", "CPU s", "peak MB", "Graph requests", "table requests", "min at one reporting request in 10 s")
-	t.AppendRow(table.Row{grouped(s.Users), grouped(s.Credentials), fmt.Sprintf("%.0f", s.Seconds), fmt.Sprintf("%.1f", s.CPUSeconds), fmt.Sprintf("%.0f", s.PeakMB),
+	t := newTable(out, "A snapshot of the directory -> azurite, in one run", "users", "credentials", "s", "CPU s",
+		"peak MB", "Graph requests", "table requests", "min at one reporting request in 10 s")
+	t.AppendRow(table.Row{grouped(s.Users), grouped(s.Credentials), fmt.Sprintf("%.0f", s.Seconds),
+		fmt.Sprintf("%.1f", s.CPUSeconds), fmt.Sprintf("%.0f", s.PeakMB),
 		grouped(s.GraphRequests), grouped(s.TableRequests), fmt.Sprintf("%.0f", s.Reporting/60)})
 	t.Render()
 	fmt.Fprintln(out)

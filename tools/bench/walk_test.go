@@ -23,19 +23,22 @@ import (
 	"github.com/entraledger/entraledger/tools/bench/discard"
 )
 
-// TestAHundredThousandUsersAreWalkedWhileASnapshotLands follows every link over HTTP, and takes another snapshot of a changed
-// tenant halfway. The table server remembers everything and finds ranges of keys as Table Storage does.
+// TestAHundredThousandUsersAreWalkedWhileASnapshotLands follows every link over HTTP, and makes
+// another snapshot of a changed tenant halfway. The table server keeps everything and finds ranges
+// of keys as Table Storage does.
 func TestAHundredThousandUsersAreWalkedWhileASnapshotLands(t *testing.T) {
 	const users, top = 100_000, 999
 	end := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
-	tenant, err := simtenant.New(simtenant.Config{IdentityHeader: identityHeader, Now: end, Generate: &generate.Config{Seed: 3, Users: users, Apps: 50, Days: 1, End: end}})
+	tenant, err := simtenant.New(simtenant.Config{IdentityHeader: identityHeader, Now: end,
+		Generate: &generate.Config{Seed: 3, Users: users, Apps: 50, Days: 1, End: end}})
 	require.NoError(t, err)
 	tenant.Freeze(end)
 	site := httptest.NewServer(tenant)
 	defer site.Close()
 	token, err := fetchToken(t.Context(), job{Identity: site.URL + simtenant.IdentityPath, Header: identityHeader})
 	require.NoError(t, err)
-	client, err := graph.New(graph.Config{Endpoint: site.URL, Scope: "bench", Credential: anyToken(token), Limiter: graph.NewLimiter(unlimited), Version: "bench", Log: slog.New(slog.DiscardHandler)})
+	client, err := graph.New(graph.Config{Endpoint: site.URL, Scope: "bench", Credential: anyToken(token),
+		Limiter: graph.NewLimiter(unlimited), Version: "bench", Log: slog.New(slog.DiscardHandler)})
 	require.NoError(t, err)
 	server := httptest.NewServer(discard.NewKeepingAll("snapshots", "coverage"))
 	defer server.Close()
@@ -43,11 +46,13 @@ func TestAHundredThousandUsersAreWalkedWhileASnapshotLands(t *testing.T) {
 	require.NoError(t, err)
 	take := func() {
 		began := time.Now()
-		report, err := snapshots.NewSnapshotter(graph.NewDirectory(client), store, store, snapshots.Options{}, tenant.Now, slog.New(slog.DiscardHandler)).
+		report, err := snapshots.NewSnapshotter(graph.NewDirectory(client), store, store, snapshots.Options{},
+			tenant.Now, slog.New(slog.DiscardHandler)).
 			Run(context.WithoutCancel(t.Context()), 10*time.Minute, true)
 		require.NoError(t, err)
 		require.True(t, report.Finished)
-		t.Logf("a snapshot of %d users took %s and %d requests to Graph", report.Snapshot.Users, time.Since(began).Round(time.Second), report.Snapshot.GraphRequests)
+		t.Logf("a snapshot of %d users took %s and %d requests to Graph", report.Snapshot.Users,
+			time.Since(began).Round(time.Second), report.Snapshot.GraphRequests)
 	}
 	take()
 	host, err := web.Serve(slog.New(slog.DiscardHandler), "", inactiveusers.New(directory.NewReader(store, tenant.Now)))
@@ -56,7 +61,8 @@ func TestAHundredThousandUsersAreWalkedWhileASnapshotLands(t *testing.T) {
 	defer app.Close()
 	walk := func(want int, halfway func()) {
 		seen := make(map[string]bool, want)
-		for next := fmt.Sprintf("%s/api/inactive-users?state=all&days=1&$top=%d&$select=id", app.URL, top); next != ""; {
+		for next := fmt.Sprintf("%s/api/inactive-users?state=all&days=1&$top=%d&$select=id", app.URL,
+			top); next != ""; {
 			body, err := fetch(t.Context(), next, false)
 			require.NoError(t, err)
 			for _, id := range gjson.GetBytes(body, "value.#.id").Array() {

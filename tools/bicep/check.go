@@ -13,9 +13,8 @@ import (
 	"strings"
 )
 
-// check tells every warning and every file that is not as the compiler makes it. With another
-// version than the pinned one it can't judge those files: it says so, and fails in CI, where that
-// must not go unseen.
+// check reports every warning and every file that differs from the compiler's output. With another
+// version than the pinned one it cannot compare those files: it says so, and fails in CI.
 func check(p *project, stdout io.Writer) error {
 	problems, err := p.warnings()
 	if err != nil {
@@ -133,7 +132,7 @@ var ageing = regexp.MustCompile(`("use-recent-api-versions":\s*\{\s*"level":\s*)
 // withAgeing is a configuration in which that rule is on.
 func withAgeing(config string) string { return ageing.ReplaceAllString(config, `${1}"warning"`) }
 
-// audit tells which API versions are older than two years where the compiler knows newer ones. Its
+// audit lists the API versions that are older than two years if the compiler knows newer ones. Its
 // configuration is withAgeing.
 func audit(p *project, stdout io.Writer) error {
 	problems, err := p.warnings()

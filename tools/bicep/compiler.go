@@ -30,7 +30,7 @@ type compiler struct {
 	start   func(ctx context.Context, home string) (*session, error)
 }
 
-// isPinned tells whether the committed files can be judged with it.
+// isPinned reports whether the committed files can be compared with its output.
 func (c compiler) isPinned() bool { return c.version == pinned() }
 
 // explain adds to an error that another version than the pinned one may be its cause.

@@ -1,6 +1,6 @@
 // Command bicep runs the Bicep compiler over infra/: check fails on any warning and on any file
-// that is not as the compiler makes it, write makes those files, audit tells which API versions
-// have aged. All of it works on a copy in a temporary folder.
+// that differs from the compiler's output, write makes those files, audit lists the API versions
+// that have aged. All of it works on a copy in a temporary folder.
 package main
 
 import (

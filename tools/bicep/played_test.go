@@ -48,7 +48,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-// serve answers until nobody asks any more.
+// serve answers until the requests end.
 func (p played) serve(in io.Reader, out io.Writer) {
 	s := &session{out: bufio.NewReader(in)}
 	for {

@@ -67,8 +67,8 @@ func (p *project) taken() ([]string, error) {
 	return out, nil
 }
 
-// refuse gives what is said against each parameter: by the compiler, which knows types, lengths and
-// allowed values, or, if it finds nothing, by the evaluation, which comes to fail(). early tells
+// refuse returns the error for each parameter: from the compiler, which knows types, lengths and
+// allowed values, or, if it finds nothing, from the evaluation, which reaches fail(). early reports
 // whether that is before anything is made: in one of the template's own variables.
 func (p *project) refuse(r refusal, own map[string]bool) (said map[string]string, early bool, err error) {
 	names := slices.Sorted(maps.Keys(r.Parameters))

@@ -16,9 +16,8 @@ import (
 	"sync"
 )
 
-// session is a compiler that runs and answers JSON-RPC: one process for all files, because reading
-// the types of Azure's resources takes it longer than everything else. Calls go one after the
-// other.
+// session is a running compiler that answers JSON-RPC: one process for all files, because reading
+// the types of Azure's resources needs most of its time. Calls are sequential.
 type session struct {
 	in    io.WriteCloser
 	out   *bufio.Reader
@@ -30,7 +29,7 @@ type session struct {
 func startProcess(ctx context.Context, path, home string) (*session, error) {
 	var stderr bytes.Buffer
 	process := exec.CommandContext(ctx, path, "jsonrpc", "--stdio")
-	// Profiling its own code pays for no process this short: without it, it takes a third less.
+	// Profiling its own code is no gain for a process this short: without it, it is a third faster.
 	process.Env = append(os.Environ(), "HOME="+home, "DOTNET_TieredPGO=0")
 	process.Stderr = &stderr
 	in, err := process.StdinPipe()

@@ -85,7 +85,7 @@ func readJSON(file string, into any) error {
 
 var everyMinutes = regexp.MustCompile(`^0 \*/(\d+) \* \* \* \*$`)
 
-// read takes the values of the template's parameters, but for those that the file has.
+// read reads the values of the template's parameters, except those that the file has.
 func (d *deployment) read(root string, values map[string]string) error {
 	if d.parameters != "" {
 		var file struct {
@@ -107,7 +107,8 @@ func (d *deployment) read(root string, values map[string]string) error {
 	d.redundancy = cost.Redundancy(strings.TrimPrefix(values["archiveRedundancy"], "Standard_"))
 	found := everyMinutes.FindStringSubmatch(values["archiveSchedule"])
 	if found == nil {
-		return fmt.Errorf("archiveSchedule is %q: the model knows runs every so many minutes only", values["archiveSchedule"])
+		return fmt.Errorf("archiveSchedule is %q: the model knows runs every so many minutes only",
+			values["archiveSchedule"])
 	}
 	d.minutes, err = strconv.ParseFloat(found[1], 64)
 	return err

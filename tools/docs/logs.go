@@ -9,7 +9,7 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// exampleMonth stands in the names of tables.
+// exampleMonth is part of the names of tables.
 const exampleMonth = "202611"
 
 // code are words as code, with commas between.
@@ -27,7 +27,7 @@ func yes(v bool) string {
 	return ""
 }
 
-// streamTable says of each log where it comes from, what it takes to read it, and where it is kept.
+// streamTable lists for each log its source, the permission to read it, and where it is stored.
 func streamTable() string {
 	var b strings.Builder
 	b.WriteString("| stream | what it holds | Graph's collection | forms | permission | P1 or P2 | opt-in | " +

@@ -7,7 +7,7 @@ import (
 	"strconv"
 )
 
-// checkMachine tells in one line what is missing before anything is started.
+// checkMachine returns in one line what is missing before anything is started.
 func checkMachine(o options) error {
 	for _, need := range []struct{ program, remedy string }{
 		{"go", "install Go 1.26 or later (go.dev/dl)"},

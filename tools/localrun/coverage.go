@@ -41,7 +41,7 @@ type coverage struct {
 }
 
 func newCoverage(base string) coverage {
-	// A proxy of the environment must not stand between us and loopback.
+	// A proxy of the environment must not be used for loopback.
 	return coverage{base: base, client: &http.Client{Timeout: 30 * time.Second, Transport: &http.Transport{}}}
 }
 

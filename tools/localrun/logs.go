@@ -39,8 +39,8 @@ func (l *logs) Write(p []byte) (int, error) {
 	}
 }
 
-// matters tells whether a line of devhost, "15:04:05.000 Warning     handler  ...", is a warning or
-// an error. That the requests are above Graph's ceiling is meant: see requestShares.
+// matters reports whether a line of devhost, "15:04:05.000 Warning     handler  ...", is a warning
+// or an error. Requests above Graph's ceiling are intended: see requestShares.
 func matters(line string) bool {
 	fields := strings.Fields(line)
 	return len(fields) > 3 && (fields[1] == "Warning" || fields[1] == "Error") && fields[3] != "GRAPH_REQUESTS_PER_10S"

@@ -1,6 +1,6 @@
-// Command localrun is make run: it sets up Azurite, a simulated tenant and the Functions host's
-// stand-in, archives the tenant's logs with the real handler, shows how that goes, and serves until
-// it is stopped.
+// Command localrun is make run: it sets up Azurite, a simulated tenant and the stand-in for the
+// Functions host, archives the tenant's logs with the real handler, shows the progress, and serves
+// until it is stopped.
 package main
 
 import (
@@ -53,8 +53,8 @@ func localrun(ctx context.Context, args []string, stdout *os.File, stderr io.Wri
 	if ctx.Err() == nil {
 		return err
 	}
-	// What failed because somebody asked us to stop is no failure, but a run that --once waits for
-	// was not finished.
+	// A failure caused by a stop signal is no failure, but a run that --once waits for was not
+	// finished.
 	out.say("Stopped.")
 	if o.once && err != nil {
 		return errors.New("stopped before the run was finished")

@@ -13,7 +13,7 @@ type options struct {
 	records  string // a folder of records; empty: a generated tenant
 	backfill string // ARCHIVE_BACKFILL; empty: by the source of the records
 	once     bool
-	port     int // of the Functions host's stand-in
+	port     int // of the stand-in for the Functions host
 	tables   int // port of Azurite's tables
 	blobs    int // port of its blobs
 	tenant   tenantOptions
@@ -25,7 +25,7 @@ type tenantOptions struct {
 	seed                        uint64
 }
 
-// mostBackfillDays is the longest ARCHIVE_BACKFILL that the handler takes.
+// mostBackfillDays is the longest ARCHIVE_BACKFILL that the handler accepts.
 const mostBackfillDays = 7300
 
 func readOptions(args []string, stderr io.Writer) (options, error) {
@@ -34,7 +34,8 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	flags.SetOutput(stderr)
 	flags.StringVar(&o.records, "records", "",
 		"serve the records of this `folder` (<stream>.jsonl) instead of a generated tenant")
-	flags.StringVar(&o.backfill, "backfill", "", "how far back to archive, as 30d (default: --days; 5000d with --records)")
+	flags.StringVar(&o.backfill, "backfill", "", "how far back to archive, as 30d (default: --days; "+
+		"5000d with --records)")
 	flags.BoolVar(&o.once, "once", false, "end after the summary; fails where the run failed")
 	flags.IntVar(&o.port, "port", 7071, "`port` of the Functions host's stand-in; 0: a free one")
 	flags.IntVar(&o.tables, "table-port", 10002, "`port` of Azurite's tables; 0: a free one")

@@ -19,10 +19,10 @@ type standing struct {
 	total   int64         // windows, done and missing
 	rate    float64       // records a second
 	left    time.Duration // until all windows are done
-	hasLeft bool          // false while there is nothing to tell the time left from
+	hasLeft bool          // false while the remaining time cannot be computed
 }
 
-// add notes how the stream stands at a time and answers with its rates.
+// add stores the stream's state at a time and returns its rates.
 func (p *pace) add(at time.Time, state streamState) standing {
 	p.seen = append(p.seen, sample{at, state.Done, state.Records})
 	// One sample older than the span stays, so that the span is covered.
@@ -66,7 +66,7 @@ func done(states []streamState) (sum int64) {
 	return sum
 }
 
-// unfinished tells whether a stream is left for a further run.
+// unfinished reports whether a stream is left for a further run.
 func unfinished(states []streamState) bool {
 	for _, s := range states {
 		if s.Status == backfilling {

@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// handlerGrace is how long the handler may take to stop by itself.
+	// handlerGrace is how long the handler may need to stop by itself.
 	handlerGrace = 3 * time.Second
 	pollEvery    = 500 * time.Millisecond
 )
@@ -89,8 +89,10 @@ func (s *stack) work(ctx context.Context) error {
 		return err
 	}
 	summary{
-		streams: result.streams, directory: directory, failure: result.failure, took: time.Since(began), base: s.host.URL(),
-		tables: tables, tablePort: s.azurite.Port, storage: s.azurite.ConnectionString(azurite.DevelopmentAccount), serving: !s.options.once,
+		streams: result.streams, directory: directory, failure: result.failure, took: time.Since(began),
+		base:   s.host.URL(),
+		tables: tables, tablePort: s.azurite.Port, storage: s.azurite.ConnectionString(azurite.DevelopmentAccount),
+		serving: !s.options.once,
 	}.print(s.screen.writer())
 	if s.options.once && result.failure != "" {
 		return fmt.Errorf("archive the logs: %s", result.failure)
@@ -109,7 +111,7 @@ func (s *stack) fire(timer string) func(context.Context) (outcome, error) {
 	}
 }
 
-// snapshot takes a snapshot of the directory, and asks it the two questions.
+// snapshot makes a snapshot of the directory, and sends the two requests about it.
 func (s *stack) snapshot(ctx context.Context) (directoryState, error) {
 	s.screen.say("Taking a snapshot of the directory ...")
 	out, err := s.fire("snapshotdirectory")(ctx)

@@ -14,14 +14,13 @@ type handlerSettings struct {
 	backfill       string
 }
 
-// requestShares lift the handler's own limit: the simulated tenant has no ceiling unless it is told
-// to.
+// requestShares lift the handler's own limit: the simulated tenant has no ceiling by default.
 const requestShares = "2000,2000"
 
 // schedule is when the timer fires while a local run serves.
 const schedule = "0 */5 * * * *"
 
-// nightly is when snapshots of the directory are taken while a local run serves.
+// nightly is when snapshots of the directory are made while a local run serves.
 const nightly = "0 */10 1-6 * * *"
 
 // indexing is when sealed days are indexed while a local run serves.
@@ -50,8 +49,12 @@ func (s handlerSettings) environment(ours []string) []string {
 	}
 	env := slices.DeleteFunc(slices.Clone(ours), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
-		isOurs := slices.ContainsFunc(settings, func(setting string) bool { return strings.HasPrefix(setting, name+"=") })
-		return isOurs || slices.ContainsFunc(foreign, func(prefix string) bool { return strings.HasPrefix(name, prefix) })
+		isOurs := slices.ContainsFunc(settings, func(setting string) bool {
+			return strings.HasPrefix(setting, name+"=")
+		})
+		return isOurs || slices.ContainsFunc(foreign, func(prefix string) bool {
+			return strings.HasPrefix(name, prefix)
+		})
 	})
 	return append(env, settings...)
 }

@@ -79,7 +79,7 @@ func install(ctx context.Context, root string, out screen) error {
 	return nil
 }
 
-// close ends what was started. The handler is gone by then, so nobody misses the rest.
+// close ends what was started. The handler is gone by then, so nothing needs the rest.
 func (s *stack) close() {
 	if s.tenant != nil {
 		s.tenant.stop()

@@ -57,7 +57,8 @@ func (s summary) print(w io.Writer) {
 		return
 	}
 	fmt.Fprintf(w, "\nTry:\n  curl -s -H 'x-functions-key: %s' '%s/api/coverage'\n", functionKey, s.base)
-	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' '%s/api/coverage/%s?$top=24'\n", functionKey, s.base, s.fullest())
+	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' '%s/api/coverage/%s?$top=24'\n", functionKey, s.base,
+		s.fullest())
 	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' '%s/api/inactive-users?days=90&enabled=true&$top=5'\n",
 		functionKey, s.base)
 	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' '%s/api/expiring-credentials?withinDays=30&$top=5'\n",
@@ -65,7 +66,8 @@ func (s summary) print(w io.Writer) {
 	fmt.Fprintf(w,
 		"  curl -s -H 'x-functions-key: %s' -G '%s/api/auditLogs/signIns' --data-urlencode "+
 			"'$filter=status/errorCode ne 0' --data-urlencode '$top=2'\n", functionKey, s.base)
-	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' -o audits.csv '%s/api/downloads/AuditLogs'\n", functionKey, s.base)
+	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' -o audits.csv '%s/api/downloads/AuditLogs'\n", functionKey,
+		s.base)
 	fmt.Fprintf(w,
 		"  curl -i -X POST -H 'x-functions-key: %s' -H 'Content-Type: application/json' -d '{\"input\":\"\"}' "+
 			"'%s/admin/functions/archivelogs'\n", masterKey, s.base)
@@ -82,7 +84,8 @@ func (s summary) streamTable() string {
 		"stored MB", "ratio", "quarantined", "last error"})
 	numbers := []table.ColumnConfig{}
 	for column := 4; column <= 11; column++ {
-		numbers = append(numbers, table.ColumnConfig{Number: column, Align: text.AlignRight, AlignHeader: text.AlignRight})
+		numbers = append(numbers, table.ColumnConfig{Number: column, Align: text.AlignRight,
+			AlignHeader: text.AlignRight})
 	}
 	t.SetColumnConfigs(numbers)
 	for _, st := range s.streams {
@@ -92,7 +95,8 @@ func (s summary) streamTable() string {
 		}
 		t.AppendRow(table.Row{st.Stream, shortTime(st.Begin), shortTime(st.Watermark), grouped(st.Done),
 			grouped(st.Missing), grouped(st.Records), grouped(st.Versions),
-			megabytes(st.Bytes), megabytes(st.StoredBytes), ratio(st.Bytes, st.StoredBytes), grouped(st.Quarantined), code})
+			megabytes(st.Bytes), megabytes(st.StoredBytes), ratio(st.Bytes, st.StoredBytes), grouped(st.Quarantined),
+			code})
 	}
 	return t.Render()
 }
@@ -147,7 +151,7 @@ func shortTime(text string) string {
 
 func megabytes(bytes int64) string { return fmt.Sprintf("%.1f", float64(bytes)/1e6) }
 
-// ratio is how many raw bytes one stored byte stands for.
+// ratio is the number of raw bytes for each stored byte.
 func ratio(raw, stored int64) string {
 	if stored <= 0 {
 		return "-"

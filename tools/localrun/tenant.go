@@ -14,7 +14,7 @@ import (
 
 // tenant is the simulated tenant, served on a free port of 127.0.0.1.
 type tenant struct {
-	endpoint       string // Microsoft Graph's stand-in
+	endpoint       string // the stand-in for Microsoft Graph
 	identity       string // its token endpoint
 	identityHeader string
 	done           chan struct{} // closed when it serves no longer
@@ -24,14 +24,15 @@ type tenant struct {
 // identityHeader is what the token endpoint asks for.
 const identityHeader = "localrun"
 
-// tenantStopWithin is how long answers that are under way may take when everything ends.
+// tenantStopWithin is how long answers in progress may last when everything ends.
 const tenantStopWithin = time.Second
 
 func startTenant(o options) (*tenant, error) {
 	config := simtenant.Config{Records: o.records, IdentityHeader: identityHeader}
 	if o.records == "" {
 		config.Generate = &generate.Config{
-			Seed: o.tenant.seed, Users: o.tenant.users, Apps: o.tenant.apps, Days: o.tenant.days, Policies: o.tenant.policies,
+			Seed: o.tenant.seed, Users: o.tenant.users, Apps: o.tenant.apps, Days: o.tenant.days,
+			Policies: o.tenant.policies,
 		}
 	}
 	simulated, err := simtenant.New(config)

@@ -47,8 +47,8 @@ func unpack(t *testing.T, file string) string {
 	return folder
 }
 
-// packed builds a package of a repository, and returns the folder that it lies in. published: with
-// all that a release has.
+// packed builds a package of a repository, and returns its folder. published: with all that a
+// release has.
 func packed(t *testing.T, root, goos, goarch string, published bool) string {
 	folder := t.TempDir()
 	in := func(name string) string { return filepath.Join(folder, name) }
@@ -84,15 +84,16 @@ var asked = map[string][]string{
 	"verify":              {"GET /api/verify 200 202"},
 }
 
-// TestThePackageUnpacksToAnAppWhoseFunctionsAllAnswer takes the release apart as an administrator
-// and Azure do, and runs what is in it.
+// TestThePackageUnpacksToAnAppWhoseFunctionsAllAnswer unpacks the release as an administrator and
+// Azure do, and runs what is in it.
 func TestThePackageUnpacksToAnAppWhoseFunctionsAllAnswer(t *testing.T) {
 	root, err := azurite.Root()
 	require.NoError(t, err)
 	release := filepath.Join(packed(t, root, runtime.GOOS, runtime.GOARCH, false), "entraledger-release.zip")
 	unpacked := filepath.Join(unpack(t, release), pack.Released)
 	app := unpack(t, filepath.Join(unpacked, "entraledger.zip"))
-	help, err := exec.CommandContext(t.Context(), filepath.Join(unpacked, "infra", "deploy.sh"), "--help").CombinedOutput()
+	help, err := exec.CommandContext(t.Context(), filepath.Join(unpacked, "infra", "deploy.sh"), "--help").
+		CombinedOutput()
 	require.NoError(t, err, string(help))
 	require.Contains(t, string(help), "--resource-group")
 
@@ -103,7 +104,8 @@ func TestThePackageUnpacksToAnAppWhoseFunctionsAllAnswer(t *testing.T) {
 	settings := map[string]string{"ARCHIVE_STORAGE": azuritetest.Account(t), "GRAPH_ENDPOINT": graph.URL,
 		"GRAPH_REQUESTS_PER_10S": "100000,100000",
 		"IDENTITY_ENDPOINT":      graph.URL + simtenant.IdentityPath, "IDENTITY_HEADER": "simtenant",
-		"ARCHIVE_SCHEDULE": "0 */5 * * * *", "SNAPSHOT_SCHEDULE": "0 */10 1-6 * * *", "INDEX_SCHEDULE": "0 20 * * * *", "PURGE_SCHEDULE": "0 30 3 * * *"}
+		"ARCHIVE_SCHEDULE": "0 */5 * * * *", "SNAPSHOT_SCHEDULE": "0 */10 1-6 * * *", "INDEX_SCHEDULE": "0 20 * * * *",
+		"PURGE_SCHEDULE": "0 30 3 * * *"}
 	log, err := os.Create(filepath.Join(t.TempDir(), "log"))
 	require.NoError(t, err)
 	defer log.Close()

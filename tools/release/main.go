@@ -1,6 +1,6 @@
 // Command release prepares a release: it checks the version, and writes it to every file that names
-// the release that is deployed. Run it as make release VERSION=v1.2.3, which then makes the
-// templates anew.
+// the release that is deployed. Run it as make release VERSION=v1.2.3, which then rebuilds the
+// templates.
 package main
 
 import (

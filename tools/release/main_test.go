@@ -18,7 +18,8 @@ func repository(t *testing.T) string {
 		cmd := exec.Command("git", arguments...)
 		cmd.Dir = folder
 		cmd.Env = append(os.Environ(), "GIT_CONFIG_GLOBAL=/dev/null", "GIT_CONFIG_SYSTEM=/dev/null",
-			"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a", "GIT_COMMITTER_EMAIL=a@example.com")
+			"GIT_AUTHOR_NAME=a", "GIT_AUTHOR_EMAIL=a@example.com", "GIT_COMMITTER_NAME=a",
+			"GIT_COMMITTER_EMAIL=a@example.com")
 		out, err := cmd.CombinedOutput()
 		require.NoError(t, err, "%s", out)
 	}
@@ -124,8 +125,8 @@ func TestWithoutItsOriginATagThatMayExistThereIsAWarning(t *testing.T) {
 	require.Contains(t, said, "warning: whether v2.0.0 was released from elsewhere can't be told")
 }
 
-// TestThisRepositorysFilesNameTheReleaseThatTheProgramWouldReplace fails where one of them was
-// forgotten.
+// TestThisRepositorysFilesNameTheReleaseThatTheProgramWouldReplace fails if one of them was left
+// out.
 func TestThisRepositorysFilesNameTheReleaseThatTheProgramWouldReplace(t *testing.T) {
 	root := filepath.Join("..", "..")
 	text, err := os.ReadFile(filepath.Join(root, current))

@@ -89,7 +89,8 @@ func TestEveryFileOfAReleaseIsAttested(t *testing.T) {
 		got = append(got, strings.Join(inputs, ", "))
 	}
 	require.ElementsMatch(t, []string{"subject-checksums: dist/SHA256SUMS", "subject-checksums: dist/handler.sha256",
-		"subject-path: dist/SHA256SUMS", "subject-path: dist/entraledger.zip, sbom-path: dist/entraledger.cdx.json"}, got)
+		"subject-path: dist/SHA256SUMS", "subject-path: dist/entraledger.zip, sbom-path: dist/entraledger.cdx.json"},
+		got)
 	require.Equal(t, len(got), strings.Count(text, "actions/attest@"))
 }
 
@@ -117,7 +118,8 @@ func TestTheTestsFindTheSharedFolderBesideThisRepository(t *testing.T) {
 		require.Equal(t, strings.Count(job, "-file: "), strings.Count(job, "-file: main/go.mod"))
 	}
 	// The job that tests has both, the other one runs no tests.
-	require.Equal(t, []string{"this in main", "${{ github.repository_owner }}/shared in shared", "this in main"}, places)
+	require.Equal(t, []string{"this in main", "${{ github.repository_owner }}/shared in shared", "this in main"},
+		places)
 	require.Contains(t, jobs[0], "timeout-minutes: 60\n")
 	require.Contains(t, jobs[0], "run: .ci/run\n")
 	require.NotContains(t, jobs[1], ".ci/run")
@@ -176,8 +178,8 @@ func runStep(t *testing.T, script, gh string) (asked string, err error) {
 	return string(text), err
 }
 
-// TestOnlyAPublishedReleaseIsInTheWayOfANewOne: a draft that a failed publish left is none, and
-// where GitHub does not tell, nothing is built.
+// TestOnlyAPublishedReleaseIsInTheWayOfANewOne: a draft that a failed publish left is not, and
+// without an answer from GitHub nothing is built.
 func TestOnlyAPublishedReleaseIsInTheWayOfANewOne(t *testing.T) {
 	check := script(t, "the tag is the version that the files name, and is new")
 	for name, c := range map[string]struct {
@@ -198,8 +200,7 @@ func TestOnlyAPublishedReleaseIsInTheWayOfANewOne(t *testing.T) {
 	}
 }
 
-// TestTheDraftOfAFailedPublishIsDroppedFirst: which of two drafts would be published, nobody could
-// say.
+// TestTheDraftOfAFailedPublishIsDroppedFirst: which of two drafts would be published is undefined.
 func TestTheDraftOfAFailedPublishIsDroppedFirst(t *testing.T) {
 	text := workflow(t, "release.yml")
 	drop := script(t, "drop the draft that a failed try left")

@@ -66,8 +66,8 @@ func (s schedule) next(after time.Time) time.Time {
 	return after.UTC().Add(s.every)
 }
 
-// monitored tells whether the host keeps a status for this schedule: it does
-// not where occurrences can be less than a minute apart.
+// monitored reports whether the host keeps a status for this schedule: it does not where
+// occurrences can be less than a minute apart.
 func (s schedule) monitored(now time.Time) bool {
 	at := s.next(now)
 	for range 5 {

@@ -126,7 +126,7 @@ func parseOperation(method, path string, header http.Header, body []byte) operat
 	return o
 }
 
-// IsWrite tells whether the request may change the state.
+// IsWrite reports whether the request may change the state.
 func (r *Request) IsWrite() bool { return r.method != http.MethodGet && r.method != http.MethodHead }
 
 // Tables names the tables that the request reads or writes; none where it is about blobs.

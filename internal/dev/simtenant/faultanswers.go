@@ -88,7 +88,7 @@ func (f *Fault) Check() error {
 	return nil
 }
 
-// answerInstead carries out the faults that answer in place of a page, and tells whether it did.
+// answerInstead carries out the faults that answer in place of a page, and reports whether it did.
 func (t *Tenant) answerInstead(w http.ResponseWriter, r *http.Request, f *Fault) bool {
 	if f.RetryAfter != "" {
 		w.Header().Set("Retry-After", f.RetryAfter)
@@ -139,7 +139,7 @@ func (f *Fault) wait(r *http.Request) {
 	}
 }
 
-// spoil carries out the faults that spoil a page's bytes, and tells whether it did.
+// spoil carries out the faults that spoil a page's bytes, and reports whether it did.
 func (t *Tenant) spoil(w http.ResponseWriter, r *http.Request, f *Fault, body []byte) bool {
 	switch f.Kind {
 	case Reset:

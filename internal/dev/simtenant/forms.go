@@ -45,7 +45,8 @@ var betaOnly = map[string][]string{
 var newerMembers = map[string]map[string]string{
 	"signIns": {
 		"riskDetail": "adminConfirmedServicePrincipalCompromised adminDismissedAllRiskForServicePrincipal " +
-			"m365DAdminDismissedDetection userChangedPasswordOnPremises adminDismissedRiskForSignIn adminConfirmedAccountSafe",
+			"m365DAdminDismissedDetection userChangedPasswordOnPremises adminDismissedRiskForSignIn " +
+			"adminConfirmedAccountSafe",
 		"incomingTokenType":       "remoteDesktopToken refreshToken",
 		"authenticationProtocol":  "authenticationTransfer nativeAuth",
 		"crossTenantAccessType":   "passthrough",
@@ -172,7 +173,7 @@ func (r *rule) clone() *rule {
 	return out
 }
 
-// leaves tells whether a property, as a filter names it, is left out.
+// leaves reports whether a property, as a filter names it, is left out.
 func (r *rule) leaves(path string) bool {
 	for name := range strings.SplitSeq(path, "/") {
 		if r == nil {
@@ -185,7 +186,8 @@ func (r *rule) leaves(path string) bool {
 	return false
 }
 
-// servedIn tells whether Graph has a log in a version: beta has all, v1.0 those that have its form.
+// servedIn reports whether Graph has a log in a version: beta has all, v1.0 those that have its
+// form.
 func servedIn(l *logs.Log, version string) bool {
 	return version == entra.FormBeta || slices.Contains(l.Forms, version)
 }

@@ -85,8 +85,8 @@ func prefersMembers(r *http.Request) bool {
 	return false
 }
 
-// overCeiling tells whether the ten seconds before now have seen as many reporting requests as the
-// tenant allows. The caller holds the lock.
+// overCeiling reports whether the ten seconds before now have seen as many reporting requests as
+// the tenant allows. The caller holds the lock.
 func (t *Tenant) overCeiling(now time.Time) bool {
 	if t.cfg.RequestsPer10s == 0 {
 		return false

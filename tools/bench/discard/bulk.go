@@ -27,7 +27,7 @@ type bulkPartition struct {
 
 func newBulk() *bulk { return &bulk{partitions: make(map[string]*bulkPartition)} }
 
-// put carries out one write, and tells whether it is refused because the row is there.
+// put executes one write, and reports whether it is refused because the row is there.
 func (b *bulk) put(op operation) *fault {
 	at := op.target.key
 	if at.partition == "" {
@@ -75,7 +75,8 @@ func (p *bulkPartition) sorted() []string {
 	return p.keys
 }
 
-// bulkFilter is a filter taken apart: bounds of the keys, and groups of conditions of which each has to have one that holds.
+// bulkFilter is a parsed filter: bounds of the keys, and groups of conditions of which each has to
+// have one that holds.
 type bulkFilter struct {
 	partition, row bounds
 	groups         [][]comparison
@@ -140,7 +141,9 @@ func parseBulkFilter(filter string) (bulkFilter, error) {
 
 func (f bulkFilter) matches(body []byte) bool {
 	for _, group := range f.groups {
-		if !slices.ContainsFunc(group, func(c comparison) bool { return c.holds(gjson.GetBytes(body, c.property).String()) }) {
+		if !slices.ContainsFunc(group, func(c comparison) bool {
+			return c.holds(gjson.GetBytes(body, c.property).String())
+		}) {
 			return false
 		}
 	}
@@ -150,7 +153,8 @@ func (f bulkFilter) matches(body []byte) bool {
 // page finds up to limit rows from a place on, and where the next ones begin.
 func (b *bulk) page(f bulkFilter, from key, limit int) (rows [][]byte, next key, more bool) {
 	names := b.sorted()
-	for i := sort.SearchStrings(names, max(f.partition.from, from.partition)); i < len(names) && f.partition.holds(names[i]); i++ {
+	for i := sort.SearchStrings(names, max(f.partition.from, from.partition)); i < len(names) &&
+		f.partition.holds(names[i]); i++ {
 		p := b.partitions[names[i]]
 		keys, low := p.sorted(), f.row.from
 		if names[i] == from.partition {

@@ -10,7 +10,7 @@ import (
 // 'text'.
 type comparison struct{ property, operator, value string }
 
-// condition tells whether an entity, given by its properties' texts, is meant.
+// condition reports whether an entity, given by its properties' texts, matches.
 type condition func(get func(property string) string) bool
 
 // parseFilter reads comparisons of texts joined by "and" and "or", with parentheses. Anything else
@@ -58,7 +58,7 @@ func (p *filterParser) joined(word string, term func() condition) condition {
 // textTerm is one comparison; a quote within the text is doubled.
 var textTerm = regexp.MustCompile(`^\s*(\w+)\s+(eq|ne|ge|gt|le|lt)\s+'((?:[^']|'')*)'`)
 
-// term reads one comparison, or what stands in parentheses.
+// term reads one comparison, or a parenthesis.
 func (p *filterParser) term() condition {
 	if rest, ok := strings.CutPrefix(strings.TrimLeft(p.rest, " "), "("); ok {
 		p.rest = rest

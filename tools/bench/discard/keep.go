@@ -33,7 +33,7 @@ type table struct {
 // apply carries out operations on one table, all or none, and returns each one's new ETag (empty for discarded
 // ones), or the index and the fault of the first that failed.
 func (s *Server) apply(ops []operation) (tags []string, index int, failed *fault) {
-	sizes := make([]int64, len(ops)) // measured before the lock is taken: it is most of the work
+	sizes := make([]int64, len(ops)) // measured before locking: it is most of the work
 	for i, op := range ops {
 		if op.method != http.MethodDelete {
 			sizes[i] = entitySize(op.body)
@@ -143,7 +143,8 @@ func precondition(op operation, old row, exists bool) *fault {
 	case op.ifMatch != "" && !exists:
 		return &fault{http.StatusNotFound, "ResourceNotFound", "The specified resource does not exist."}
 	case op.ifMatch != "" && op.ifMatch != "*" && op.ifMatch != old.etag:
-		return &fault{http.StatusPreconditionFailed, "UpdateConditionNotSatisfied", "The update condition specified in the request was not satisfied."}
+		return &fault{http.StatusPreconditionFailed, "UpdateConditionNotSatisfied",
+			"The update condition specified in the request was not satisfied."}
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
-// Package discard is a table server that accepts records and forgets them, so that a benchmark measures its clients
-// and not a database. Named tables are remembered, because a program that reads its
-// own state back would otherwise begin anew for ever. It speaks as much of Table Storage's protocol as aztables uses.
+// Package discard is a table server that accepts records and discards them, so that a benchmark
+// measures its clients and not a database. Named tables are kept, because a program that reads its
+// own state back would otherwise restart without end. It speaks as much of Table Storage's protocol
+// as aztables uses.
 package discard
 
 import (
@@ -39,7 +40,8 @@ type Server struct {
 	etags  int64
 }
 
-// New makes a server that remembers the tables of these names (in lower case) and forgets the entities of all others.
+// New makes a server that keeps the tables of these names (in lower case) and discards the entities
+// of all others.
 func New(keep ...string) *Server {
 	return &Server{keep: keep, tables: map[string]*table{}}
 }
@@ -252,7 +254,8 @@ func tableNotFound() fault {
 }
 
 func (f fault) body(prefix string) []byte {
-	return fmt.Appendf(nil, `{"odata.error":{"code":%q,"message":{"lang":"en-US","value":%q}}}`, f.code, prefix+f.message)
+	return fmt.Appendf(nil, `{"odata.error":{"code":%q,"message":{"lang":"en-US","value":%q}}}`, f.code,
+		prefix+f.message)
 }
 
 func writeFault(w http.ResponseWriter, f fault) {

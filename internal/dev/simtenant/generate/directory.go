@@ -8,7 +8,7 @@ import (
 
 const day = 24 * time.Hour
 
-// dormant tells whether a person has stopped signing in, or never began: such a person has no
+// dormant reports whether a person has stopped signing in, or never began: such a person has no
 // sign-in in the logs.
 func dormant(k int) bool { return k%7 == 3 }
 

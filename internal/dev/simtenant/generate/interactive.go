@@ -116,7 +116,7 @@ func seldom(i, at int, rare, usual string) string {
 	return usual
 }
 
-// strong tells whether the outcome came of a demand for strong authentication.
+// strong reports whether the outcome came of a demand for strong authentication.
 func (o outcome) strong() bool { return o.code == 50074 || o.code == 50076 || o.code == 500121 }
 
 // clientApp is a protocol of old once in a while.
@@ -210,7 +210,7 @@ func (w *writer) session(r *rand, u user, i int, incoming string) {
 	w.guid("sessionId", r)
 }
 
-// protection tells whether tokens are bound to the device.
+// protection reports whether tokens are bound to the device.
 func (w *writer) protection(r *rand, u user) {
 	bound, code := "unbound", pick(r, []int{1002, 1003, 1008})
 	if u.device.id != "" && r.oneIn(3) {
