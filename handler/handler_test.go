@@ -36,9 +36,9 @@ func TestMain(m *testing.M) {
 	azuritetest.Main(m)
 }
 
-// TestEveryRecordOfTheSamplesLiesInTheTablesByteForByte sets the clock shortly after each time with
+// TestEveryRecordOfTheSamplesIsInTheTablesByteForByte sets the clock shortly after each time with
 // samples: each hour without a record costs a row of the ledger, and there are years of them.
-func TestEveryRecordOfTheSamplesLiesInTheTablesByteForByte(t *testing.T) {
+func TestEveryRecordOfTheSamplesIsInTheTablesByteForByte(t *testing.T) {
 	samples := simtenant.Config{Records: filepath.Join("..", "..", "shared", "samples")}
 	for stream, times := range map[entra.Stream][]struct {
 		year  int

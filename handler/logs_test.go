@@ -359,9 +359,9 @@ func TestSignInsAreGroupedAsThePortalDoes(t *testing.T) {
 	}
 }
 
-// TestASearchThatTakesLongAnswersWithWhatItHas gives each request no time at all: every page is cut short, and the links lead
-// through everything all the same.
-func TestASearchThatTakesLongAnswersWithWhatItHas(t *testing.T) {
+// TestASlowSearchAnswersWithWhatItHas gives each request no time at all: every page is cut short,
+// and the links lead through everything all the same.
+func TestASlowSearchAnswersWithWhatItHas(t *testing.T) {
 	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 14, Users: 30, Days: 6}},
 		"signIns.interactiveUser")
 	host, err := web.Serve(slog.New(slog.DiscardHandler), "",

@@ -315,7 +315,7 @@ func (s printing) seePermissions(t *testing.T) {
 	require.NotContains(t, checks, "permission PrintJob.ReadBasic.All")
 	require.NotContains(t, checks, "permission Policy.Read.ConditionalAccess", "no stream asks for it")
 	for _, name := range []string{"PrintJob.Read.All", "Printer.Read.All"} {
-		s.tenant.Withhold(name, true)
+		s.tenant.Revoke(name, true)
 	}
 	p := s.start() // a process keeps its token
 	defer p.kill()

@@ -36,9 +36,9 @@ func (p *process) checks() (status string, checks map[string]map[string]any) {
 	return answer["status"].(string), checks
 }
 
-// TestThePreflightNamesEachPermissionTakenAway removes one at a time: its check fails, names the
+// TestThePreflightNamesEachRevokedPermission removes one at a time: its check fails, names the
 // permission and what its lack means, and no other check does.
-func TestThePreflightNamesEachPermissionTakenAway(t *testing.T) {
+func TestThePreflightNamesEachRevokedPermission(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 2, Users: 10, Apps: 5, Days: 1}})
 	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
@@ -99,9 +99,9 @@ func TestThePreflightTellsP1FromP2(t *testing.T) {
 	}
 }
 
-// TestEachPermissionThatIsTakenAwayIsNamed removes one from the token at a time, like a tenant that
-// never granted it.
-func TestEachPermissionThatIsTakenAwayIsNamed(t *testing.T) {
+// TestEachRevokedPermissionIsNamed removes one from the token at a time, like a tenant that never
+// granted it.
+func TestEachRevokedPermissionIsNamed(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 2, Users: 10, Apps: 5, Days: 1}})
 	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
@@ -125,8 +125,8 @@ func TestEachPermissionThatIsTakenAwayIsNamed(t *testing.T) {
 	require.Len(t, also, len(preflight.Needed(logs.Streams(), true)))
 	for _, permission := range preflight.Needed(logs.Streams(), true) {
 		t.Run(permission.Name, func(t *testing.T) {
-			s.tenant.Withhold(permission.Name, true)
-			defer s.tenant.Withhold(permission.Name, false)
+			s.tenant.Revoke(permission.Name, true)
+			defer s.tenant.Revoke(permission.Name, false)
 			p := s.start() // a process keeps its token
 			_, checks := p.checks()
 			p.kill()
@@ -184,7 +184,7 @@ func TestTheFirstTimerRunMakesThePreflightAndLogsItOnce(t *testing.T) {
 	require.NoError(t, err)
 	_, err = service.DeleteTable(t.Context(), "jobs", nil)
 	require.NoError(t, err)
-	s.tenant.Withhold("Policy.Read.ConditionalAccess", true)
+	s.tenant.Revoke("Policy.Read.ConditionalAccess", true)
 	p := s.start()
 	for range 2 {
 		p.invoke("archivelogs")
@@ -242,7 +242,7 @@ func TestAWiderPermissionThanTheOneThatIsAskedForIsFine(t *testing.T) {
 	for _, wider := range []string{"Policy.Read.All", "Policy.ReadWrite.ConditionalAccess"} {
 		s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 2, Users: 10, Apps: 5, Days: 1}})
 		s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
-		s.tenant.Withhold("Policy.Read.ConditionalAccess", true)
+		s.tenant.Revoke("Policy.Read.ConditionalAccess", true)
 		_, checks := s.start().checks()
 		require.Equal(t, "limited", checks[check]["status"])
 		require.Contains(t, checks[check]["consequence"], "appliedConditionalAccessPolicies")

@@ -229,10 +229,10 @@ func (r *recorder) askCost() {
 func (r *recorder) askPreflight() {
 	r.file("preflight.txt")
 	r.all("/api/preflight", "/api/preflight?x=1")
-	r.tenant.Withhold("AuditLog.Read.All", true)
+	r.tenant.Revoke("AuditLog.Read.All", true)
 	r.tenant.RevokeTokens()
 	r.all("/api/preflight")
-	r.tenant.Withhold("AuditLog.Read.All", false)
+	r.tenant.Revoke("AuditLog.Read.All", false)
 	r.tenant.RevokeTokens()
 }
 

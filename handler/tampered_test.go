@@ -150,9 +150,8 @@ func split(records []string) (whole, rows []string) {
 	return whole, rows
 }
 
-// TestAlteredRecordsStandInTheirPlacesAndAllElseIsWhole goes through every answer that gives
-// records.
-func TestAlteredRecordsStandInTheirPlacesAndAllElseIsWhole(t *testing.T) {
+// TestAlteredRecordsAreListedAndAllOthersAreWhole goes through every answer that gives records.
+func TestAlteredRecordsAreListedAndAllOthersAreWhole(t *testing.T) {
 	p := newTampered(t)
 	const path = "/api/auditLogs/signIns"
 	t.Run("lists, in both orders and pages of any length", func(t *testing.T) {

@@ -274,7 +274,7 @@ func TestWithoutAPackageTheTemplateDeploysTheReleaseAndAnOlderOneIsGoneBackTo(t 
 	require.Equal(t, 3, c.state().App.Publishes)
 }
 
-func TestNobodyToAskMeansNothingIsDone(t *testing.T) {
+func TestWithoutATerminalNothingIsDone(t *testing.T) {
 	c := newCloud(t, nil)
 	out, code := c.run("deploy.sh", "--resource-group", "rg-ledger", "--location", "westeurope", "--package", "app.zip")
 	require.Equal(t, 1, code)

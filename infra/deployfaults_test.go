@@ -30,10 +30,10 @@ var everything = []string{"--set", "network=private", "--set", "auditArchiveAcce
 	"headsImmutableDays=2555", "--set", "softDeleteDays=90", "--set", "archiveRedundancy=Standard_GZRS", "--set",
 	"logRetentionDays=90", "--set", "archiveAccountName=stledgerx1y2z3w4a", "--set", `tags={"costCenter":"4711"}`}
 
-// TestNoAnswerThatIsNoneMakesADeploymentTakeSomethingBack lets each call up to the deployment fail
-// once, in each of these ways. The run comes to the same parameters as without, or stops before it
+// TestNoFailedQueryMakesADeploymentRevertSomething lets each call up to the deployment fail once,
+// in each of these ways. The run comes to the same parameters as without, or stops before it
 // changes anything.
-func TestNoAnswerThatIsNoneMakesADeploymentTakeSomethingBack(t *testing.T) {
+func TestNoFailedQueryMakesADeploymentRevertSomething(t *testing.T) {
 	plain := afterDeploying(t, everything...)
 	first := plain.parameters()
 	plain.deployed()

@@ -57,9 +57,8 @@ func (c *cloud) parameterFile(values map[string]any) string {
 	return c.file("mine.json", string(data))
 }
 
-// TestASecondDeploymentWithFewerParametersTakesNothingBack compares every parameter of the
-// template.
-func TestASecondDeploymentWithFewerParametersTakesNothingBack(t *testing.T) {
+// TestASecondDeploymentWithFewerParametersRevertsNothing compares every parameter of the template.
+func TestASecondDeploymentWithFewerParametersRevertsNothing(t *testing.T) {
 	template, err := readCompiled("azuredeploy.json")
 	require.NoError(t, err)
 	for name, d := range template.Parameters {
@@ -342,7 +341,7 @@ func TestAFailedFirstDeploymentIsGoneOnWith(t *testing.T) {
 		"stledgerx1y2z3w4a")+"/blobServices/default/containers/entraledger-heads")))
 }
 
-func TestWhatNoDeploymentTakesAwayIsSaid(t *testing.T) {
+func TestWhatNoDeploymentRemovesIsListed(t *testing.T) {
 	c := newCloud(t, nil)
 	c.deployed("--set", "auditArchiveAccess=true")
 	c.change(func(s *subscription) {

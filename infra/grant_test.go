@@ -36,9 +36,9 @@ func TestTheScriptGrantsWhatIsMissingAndNoMore(t *testing.T) {
 	require.Contains(t, out, "grant.sh --print --principal")
 }
 
-// TestAGrantThatSomebodyMadeMeanwhileIsNoFailure: what was granted was read before, and Microsoft
+// TestAGrantThatWasMadeMeanwhileIsNoFailure: what was granted was read before, and Microsoft
 // Graph's copies are not always of one time.
-func TestAGrantThatSomebodyMadeMeanwhileIsNoFailure(t *testing.T) {
+func TestAGrantThatWasMadeMeanwhileIsNoFailure(t *testing.T) {
 	c := newCloud(t, func(s *subscription) {
 		s.Granted = []string{"role-of-AuditLog.Read.All"}
 		s.Faults = []fault{{Call: "appRoleAssignments?", Answers: `{"value": []}`, Times: 1}}

@@ -50,15 +50,22 @@ func held(t *testing.T, slice time.Duration) (*httptest.Server, func()) {
 func heldFor(t *testing.T, tenant archivecollect.Source, slice time.Duration) (*httptest.Server, func()) {
 	store, err := tablestest.New(tables.Config{ConnectionString: azuritetest.Account(t)})
 	require.NoError(t, err)
-	other := ledger.Lease{Execution: ledger.Execution{ID: "4711", Work: "archivelogs"}, Fence: 1, Length: ledger.LeaseLength, Base: now, Stamp: now}
+	other := ledger.Lease{Execution: ledger.Execution{ID: "4711", Work: "archivelogs"}, Fence: 1,
+		Length: ledger.LeaseLength, Base: now, Stamp: now}
 	begin := now.Truncate(time.Hour).Add(-3 * time.Hour)
-	p, err := store.Commit(t.Context(), other, ledger.Progress{Stream: logs.DirectoryAudits, Begin: begin, Backfilled: begin, FrontierBegin: begin,
-		Watermark: now.Truncate(time.Hour), SealedTo: begin, SteppedAt: now, BackfilledAt: now, LastRunAt: now}, nil, nil)
+	p, err := store.Commit(t.Context(), other, ledger.Progress{Stream: logs.DirectoryAudits, Begin: begin,
+		Backfilled: begin, TailBegin: begin,
+		Watermark: now.Truncate(time.Hour), SealedTo: begin, SteppedAt: now, BackfilledAt: now, LastRunAt: now}, nil,
+		nil)
 	require.NoError(t, err)
 	which := []entra.Stream{logs.DirectoryAudits, logs.Provisioning}
-	collector := archivecollect.New(tenant, store, nil, archivecollect.Options{Simulated: true, Backfill: time.Hour}, func() time.Time { return now }, slog.New(slog.DiscardHandler))
-	host, err := web.Serve(slog.New(slog.DiscardHandler), "", collect.New(collect.Config{Collector: collector, Jobs: store,
-		Streams: streams.New(which, store), Now: func() time.Time { return now }, Slice: slice}))
+	collector := archivecollect.New(tenant, store, nil, archivecollect.Options{Simulated: true, Backfill: time.Hour},
+		func() time.Time {
+			return now
+		}, slog.New(slog.DiscardHandler))
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "",
+		collect.New(collect.Config{Collector: collector, Jobs: store,
+			Streams: streams.New(which, store), Now: func() time.Time { return now }, Slice: slice}))
 	require.NoError(t, err)
 	server := httptest.NewServer(host)
 	t.Cleanup(server.Close)
@@ -180,7 +187,8 @@ func TestASliceThatIsCutLeavesTheJobToTheNextOne(t *testing.T) {
 
 				where(tenant).Store(nil)
 				for range 30 {
-					if resp, answer = ask(t, http.MethodGet, server.URL+next.Path, ""); resp.StatusCode != http.StatusAccepted {
+					if resp, answer = ask(t, http.MethodGet, server.URL+next.Path,
+						""); resp.StatusCode != http.StatusAccepted {
 						break
 					}
 				}

@@ -63,7 +63,7 @@ func newLab(t *testing.T) *lab {
 // false leaves it out.
 func (l *lab) log(s entra.Stream, change func(i int, c *ledger.Coverage) bool) {
 	begin := today.AddDate(0, 0, -7)
-	p := ledger.Progress{Stream: s, Begin: begin, Backfilled: begin, FrontierBegin: begin,
+	p := ledger.Progress{Stream: s, Begin: begin, Backfilled: begin, TailBegin: begin,
 		Watermark: now.Add(-6 * time.Minute),
 		LastRunAt: now.Add(-time.Minute), LastSuccessAt: now.Add(-time.Minute),
 		Tally: ledger.Tally{Records: 2_000_000, Bytes: 2e9, StoredBytes: 6e8}}
@@ -232,7 +232,7 @@ func TestALogOfWhichNothingIsKnownIsNamedAndLeftOut(t *testing.T) {
 	require.Equal(t, provisioning["logAnalytics"].(map[string]any)["gbPerMonth"], d["gbPerMonth"])
 }
 
-func TestGapsAndDoubtsAreSaidAndDoNotMakeTheLogLookQuiet(t *testing.T) {
+func TestGapsAndHoursInDoubtAreListedAndDoNotMakeTheLogLookQuiet(t *testing.T) {
 	l := newLab(t)
 	l.log(logs.Provisioning, func(i int, c *ledger.Coverage) bool {
 		switch {

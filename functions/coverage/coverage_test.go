@@ -40,9 +40,11 @@ func serving(t *testing.T, collected ...entra.Stream) *httptest.Server {
 	require.NoError(t, err)
 	begin := now.Truncate(time.Hour).Add(-10 * time.Hour)
 	p := ledger.Progress{Stream: logs.Provisioning, Run: "r", Begin: begin, Backfilled: begin.Add(3 * time.Hour),
-		FrontierBegin: begin.Add(5 * time.Hour), Watermark: now.Add(-5 * time.Minute), WindowsComplete: 8,
-		Tally: ledger.Tally{Records: 80, Bytes: 800, StoredBytes: 200}, LastRunAt: now.Add(-time.Minute), LastSuccessAt: now.Add(-time.Hour),
-		LastErrorAt: now.Add(-time.Minute), LastErrorCode: entra.CodeThrottled, LastError: "read provisioning: 429; wait"}
+		TailBegin: begin.Add(5 * time.Hour), Watermark: now.Add(-5 * time.Minute), WindowsComplete: 8,
+		Tally: ledger.Tally{Records: 80, Bytes: 800, StoredBytes: 200}, LastRunAt: now.Add(-time.Minute),
+		LastSuccessAt: now.Add(-time.Hour),
+		LastErrorAt:   now.Add(-time.Minute), LastErrorCode: entra.CodeThrottled,
+		LastError: "read provisioning: 429; wait"}
 	var rows []ledger.Coverage
 	for i := range 11 {
 		if i == 3 || i == 4 {
@@ -52,14 +54,16 @@ func serving(t *testing.T, collected ...entra.Stream) *httptest.Server {
 		if i == 10 {
 			state = ledger.WindowPartial
 		}
-		rows = append(rows, ledger.Coverage{Window: entra.Window{Stream: p.Stream, Start: begin.Add(time.Duration(i) * time.Hour)}, State: state,
+		rows = append(rows, ledger.Coverage{Window: entra.Window{Stream: p.Stream,
+			Start: begin.Add(time.Duration(i) * time.Hour)}, State: state,
 			Passes: 1, Records: 10, FirstReadAt: now})
 	}
 	_, err = store.Commit(t.Context(), ledger.Lease{}, p, rows, nil)
 	require.NoError(t, err)
 
-	host, err := web.Serve(slog.New(slog.DiscardHandler), "", coverage.New(coverage.Config{Ledger: store, Gaps: search.NewGaps(store),
-		Streams: streams.New(collected, store), Now: func() time.Time { return now }}))
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "",
+		coverage.New(coverage.Config{Ledger: store, Gaps: search.NewGaps(store),
+			Streams: streams.New(collected, store), Now: func() time.Time { return now }}))
 	require.NoError(t, err)
 	server := httptest.NewServer(host)
 	t.Cleanup(server.Close)
@@ -82,7 +86,7 @@ func get(t *testing.T, server *httptest.Server, path string) (int, map[string]an
 	return resp.StatusCode, answer
 }
 
-func TestCoverageTellsHowEachStreamStands(t *testing.T) {
+func TestCoverageReportsTheStateOfEachStream(t *testing.T) {
 	status, answer := get(t, serve(t), "/api/coverage?code=key")
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "https://ledger.example/api/$metadata#coverage", answer["@odata.context"])
@@ -91,12 +95,18 @@ func TestCoverageTellsHowEachStreamStands(t *testing.T) {
 	rows := answer["value"].([]any)
 	require.Equal(t, map[string]any{
 		"stream": "provisioning", "status": "failing",
-		"beginDateTime": "2026-11-21T04:00:00Z", "backfilledToDateTime": "2026-11-21T07:00:00Z", "watermarkDateTime": "2026-11-21T14:25:00Z",
-		"collected": true, "windowsDone": 8.0, "windowsMissing": 2.0, "windowsLost": 0.0, "windowsThin": 0.0, "windowsAwaiting": 0.0, "windowsInDoubt": 0.0, "windowsPurged": 0.0, "windowsUnsealed": 0.0, "records": 80.0, "versions": 0.0, "quarantined": 0.0, "bytes": 800.0, "storedBytes": 200.0,
-		"completeUntilDateTime": "2026-11-21T07:00:00Z", "nextLossDateTime": "2026-11-28T07:00:00Z", "seals": 0.0, "changed": 0.0, "late": 0.0,
-		"lateUpTo3Hours": 0.0, "lateUpTo24Hours": 0.0, "lateUpTo48Hours": 0.0, "lateUpTo7Days": 0.0, "lateOver7Days": 0.0,
+		"beginDateTime": "2026-11-21T04:00:00Z", "backfilledToDateTime": "2026-11-21T07:00:00Z",
+		"watermarkDateTime": "2026-11-21T14:25:00Z",
+		"collected":         true, "windowsDone": 8.0, "windowsMissing": 2.0, "windowsLost": 0.0, "windowsThin": 0.0,
+		"windowsAwaiting": 0.0, "windowsInDoubt": 0.0, "windowsPurged": 0.0, "windowsUnsealed": 0.0,
+		"records": 80.0, "versions": 0.0, "quarantined": 0.0, "bytes": 800.0, "storedBytes": 200.0,
+		"completeUntilDateTime": "2026-11-21T07:00:00Z", "nextLossDateTime": "2026-11-28T07:00:00Z", "seals": 0.0,
+		"changed": 0.0, "late": 0.0,
+		"lateUpTo3Hours": 0.0, "lateUpTo24Hours": 0.0, "lateUpTo48Hours": 0.0, "lateUpTo7Days": 0.0,
+		"lateOver7Days":   0.0,
 		"lastRunDateTime": "2026-11-21T14:29:00Z",
-		"lastError":       map[string]any{"dateTime": "2026-11-21T14:29:00Z", "code": "throttled", "message": "read provisioning: 429; wait"},
+		"lastError": map[string]any{"dateTime": "2026-11-21T14:29:00Z", "code": "throttled",
+			"message": "read provisioning: 429; wait"},
 	}, rows[0])
 	require.Equal(t, "notStarted", rows[1].(map[string]any)["status"])
 	require.NotContains(t, rows[1], "watermarkDateTime")
@@ -110,7 +120,8 @@ func TestEveryHourIsListedTheMissingOnesToo(t *testing.T) {
 	for _, row := range answer["value"].([]any) {
 		states = append(states, row.(map[string]any)["status"].(string))
 	}
-	require.Equal(t, strings.Fields("complete complete complete missing missing complete complete complete complete complete partial"), states)
+	require.Equal(t, strings.Fields("complete complete complete missing missing complete complete complete "+
+		"complete complete partial"), states)
 
 	// Page by page, by the next link alone, it is the same list.
 	var paged []string
@@ -153,7 +164,8 @@ func TestHoursThatAVersionBeforeHasCountedSayThatTheyHaveNoSum(t *testing.T) {
 	rows := answer["value"].([]any)
 	require.Len(t, rows, 8)
 	for _, row := range rows {
-		require.Equal(t, "it was counted by a version that kept no sum over its contents", row.(map[string]any)["reason"])
+		require.Equal(t, "it was counted by a version that kept no sum over its contents",
+			row.(map[string]any)["reason"])
 		require.NotContains(t, row, "contentSum")
 	}
 }
@@ -176,7 +188,8 @@ func TestAStreamThatIsNotCollectedAnyMoreIsNotFailing(t *testing.T) {
 
 func TestCoverageAsCSVHasOneLineForEachRow(t *testing.T) {
 	server := serve(t)
-	for path, lines := range map[string]int{"/api/coverage?$format=csv": 3, "/api/coverage/provisioning?$format=csv": 12} {
+	for path, lines := range map[string]int{"/api/coverage?$format=csv": 3,
+		"/api/coverage/provisioning?$format=csv": 12} {
 		resp, err := http.Get(server.URL + path)
 		require.NoError(t, err)
 		body, err := io.ReadAll(resp.Body)

@@ -90,13 +90,13 @@ func (cfg Config) purge(ctx context.Context, s entra.Stream, now time.Time) (out
 	months, purging := cfg.Purger.Run(ctx, ledger.Execution{ID: uuid.NewString(), Work: Name}, s, now)
 	for _, m := range months {
 		month := m.Month.Format("2006-01")
-		if m.Dropped || m.TakenBack > 0 {
+		if m.Dropped || m.Reverted > 0 {
 			out.months++
 		}
 		switch {
-		case m.TakenBack > 0:
+		case m.Reverted > 0:
 			out.lines = append(out.lines, fmt.Sprintf("sealed %d hours of %s of %s again that an interrupted purge "+
-				"had begun to drop: %s", m.TakenBack, month, s, m.Kept))
+				"had begun to drop: %s", m.Reverted, month, s, m.Kept))
 		case m.Dropped:
 			out.lines = append(out.lines, fmt.Sprintf("dropped %s of %s (%d records)", month, s, m.Records))
 		case m.Kept != "":

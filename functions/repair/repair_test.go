@@ -135,7 +135,7 @@ func TestARepairThatTakesLongIsAJobThatEachRequestDoesAPartOf(t *testing.T) {
 		}
 		is, err := l.store.Progress(l.Context(), logs.DirectoryAudits)
 		require.NoError(l, err)
-		require.Equal(l, was.FrontierBegin, is.FrontierBegin)
+		require.Equal(l, was.TailBegin, is.TailBegin)
 		status, answer := l.ask(http.MethodPost, "/api/repair", `{"stream":"directoryAudits"}`)
 		require.Equal(l, http.StatusConflict, status, "%v", answer)
 		require.Equal(l, "conflict", answer["error"].(map[string]any)["code"])

@@ -146,7 +146,7 @@ func (c *Collector) Run(ctx context.Context, by ledger.Execution, streams []entr
 		c.each(runs, func(r *streamRun) error { return r.seal(ctx) })
 		c.backfills(ctx, runs)
 		c.each(runs, func(r *streamRun) error { return r.confirm(ctx) })
-		c.each(runs, func(r *streamRun) error { return r.second(ctx) })
+		c.each(runs, func(r *streamRun) error { return r.secondReads(ctx) })
 		c.each(runs, func(r *streamRun) error { return r.enrich(ctx) })
 		c.each(runs, func(r *streamRun) error { return r.seal(ctx) })
 	})

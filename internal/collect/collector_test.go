@@ -19,7 +19,7 @@ import (
 	"github.com/entraledger/entraledger/internal/ledger"
 )
 
-func TestTheFirstRunArchivesFrontierAndBackfill(t *testing.T) {
+func TestTheFirstRunArchivesTailAndBackfill(t *testing.T) {
 	for _, shuffled := range []bool{false, true} {
 		t.Run(fmt.Sprintf("shuffled=%v", shuffled), func(t *testing.T) {
 			tn, store := lab.NewTenant(), lab.NewStore(t)
@@ -59,7 +59,7 @@ func TestAnEmptyTenantHasNothingMissing(t *testing.T) {
 	require.Equal(t, 4, tn.Served, "of the past twice: that it is empty is not believed on one word")
 }
 
-func TestBackfillReadsTheOldestWindowFirstAndFrontierComesBefore(t *testing.T) {
+func TestBackfillReadsTheOldestWindowFirstAfterTheTail(t *testing.T) {
 	tn, store := lab.NewTenant(), lab.NewStore(t)
 	lab.Fill(tn, lab.Stream, 100, 6*time.Hour)
 	_, err := runOnce(t, tn, store, collect.Options{})
@@ -93,7 +93,7 @@ func TestTheStreamWithTheOldestUnreadWindowHasTheNextTurn(t *testing.T) {
 	require.True(t, slices.IsSorted(first), "oldest first, over all streams: %q", tn.Reads)
 }
 
-func TestTheFrontierGoesOnWhereItStood(t *testing.T) {
+func TestTheTailContinuesAtItsLastPosition(t *testing.T) {
 	tn, store := lab.NewTenant(), lab.NewStore(t)
 	_, err := runOnce(t, tn, store, collect.Options{})
 	require.NoError(t, err)
@@ -273,7 +273,7 @@ func TestPagesOutOfOrderAreStillStoredWhole(t *testing.T) {
 	lab.CheckLedger(t, store, lab.Stream)
 }
 
-func TestAGapThatGraphMayHaveForgottenIsNotCalledComplete(t *testing.T) {
+func TestAGapThatGraphMayHaveDeletedIsNotCalledComplete(t *testing.T) {
 	tn, store := lab.NewTenant(), lab.NewStore(t)
 	_, err := runOnce(t, tn, store, collect.Options{})
 	require.NoError(t, err)

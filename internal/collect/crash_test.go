@@ -116,10 +116,10 @@ func TestKilledAtAnyWriteTheNextRunCompletesTheArchive(t *testing.T) {
 	}
 }
 
-// TestKilledTwiceInDifferentReadsTheLedgerForgetsNeither kills a run at every write of its
-// backfill, and the next one, twenty minutes later, in the read that it begins first: the rows of
-// both have to be counted.
-func TestKilledTwiceInDifferentReadsTheLedgerForgetsNeither(t *testing.T) {
+// TestAfterTwoKillsInDifferentReadsTheLedgerKeepsBoth kills a run at every write of its backfill,
+// and the next one, twenty minutes later, in the read that it begins first: the rows of both have
+// to be counted.
+func TestAfterTwoKillsInDifferentReadsTheLedgerKeepsBoth(t *testing.T) {
 	options := collect.Options{Backfill: 3 * 24 * time.Hour}
 	later := lab.Start.Add(20 * time.Minute)
 	setUp := func() *lab.Tenant {

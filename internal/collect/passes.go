@@ -25,7 +25,7 @@ func (r *streamRun) passes(ctx context.Context) error {
 	if err := r.confirm(ctx); err != nil {
 		return err
 	}
-	if err := r.second(ctx); err != nil {
+	if err := r.secondReads(ctx); err != nil {
 		return err
 	}
 	for _, age := range r.ages() {
@@ -50,7 +50,7 @@ func (r *streamRun) pass(ctx context.Context, age time.Duration) error {
 	if once && len(due) > 0 {
 		// A record that the pass does not return from hours read once proves something only if
 		// Graph still has those hours.
-		if err := r.remind(ctx, due[0].From); err != nil {
+		if err := r.proveRetention(ctx, due[0].From); err != nil {
 			return err
 		}
 	}

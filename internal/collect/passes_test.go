@@ -146,9 +146,9 @@ func TestARereadThatFindsNothingNewWritesOnlyItsCoverageRow(t *testing.T) {
 	lab.CheckLedger(t, store, lab.Stream)
 }
 
-// TestATenantThatKeepsSevenDaysIsReadOnceMoreBeforeItForgets: a record that changes after one day
+// TestATenantThatKeepsSevenDaysIsReadOnceMoreBeforeItDeletes: a record that changes after one day
 // and is deleted after seven is archived in its last content.
-func TestATenantThatKeepsSevenDaysIsReadOnceMoreBeforeItForgets(t *testing.T) {
+func TestATenantThatKeepsSevenDaysIsReadOnceMoreBeforeItDeletes(t *testing.T) {
 	tn, store := lab.NewTenant(), lab.NewStore(t)
 	lab.Fill(tn, lab.Stream, 6*24, time.Hour)
 	all := slices.Clone(tn.Records[lab.Stream])

@@ -185,7 +185,7 @@ func (rd *read) begin(ctx context.Context) error {
 	if err := rd.loadRows(ctx, rd.known, rd.asked.To); err != nil {
 		return err
 	}
-	if err := rd.missRows(ctx); err != nil {
+	if err := rd.findMissingRows(ctx); err != nil {
 		return err
 	}
 	p := rd.run.progress
@@ -201,9 +201,9 @@ func (rd *read) begin(ctx context.Context) error {
 	return nil
 }
 
-// missRows finds hours that were read and whose row was deleted. The totals still include that row;
-// this read writes it again.
-func (rd *read) missRows(ctx context.Context) error {
+// findMissingRows finds hours that were read and whose row was deleted. The totals still include
+// that row; this read writes it again.
+func (rd *read) findMissingRows(ctx context.Context) error {
 	missing := 0
 	for hour := entra.FloorHour(rd.asked.From); hour.Before(rd.asked.To); hour = hour.Add(time.Hour) {
 		if _, ok := rd.rows[hour]; !ok && rd.run.progress.WasRead(hour) {
@@ -285,7 +285,7 @@ func (rd *read) addStored(res groupResult, form string) {
 	now.Unchanged += res.balance.Unchanged
 	now.Quarantined += res.balance.Quarantined
 	if res.added != (ledger.Contents{}) {
-		noteForm(now, form, logs.Of(rd.run.stream).ColumnSet())
+		setForm(now, form, logs.Of(rd.run.stream).ColumnSet())
 		if p := &rd.run.progress; !rd.run.isRich(form) && !p.EnrichedTo.IsZero() {
 			p.EnrichedTo = entra.Earlier(p.EnrichedTo, now.Start) // it is to be read again
 		}
@@ -303,9 +303,9 @@ func (rd *read) addStored(res groupResult, form string) {
 	w.reopen()
 }
 
-// noteForm sets the form and the columns of what is added to an hour: the poorest form that the
-// hour has.
-func noteForm(c *ledger.Coverage, form string, columns int) {
+// setForm sets the form and the columns of what is added to an hour: the poorest form that the hour
+// has.
+func setForm(c *ledger.Coverage, form string, columns int) {
 	if c.Counted() == 0 && c.Form == "" && c.ColumnSet == 0 {
 		c.Form, c.ColumnSet = form, columns
 		return

@@ -81,7 +81,7 @@ func (rd *read) markRecounted(w *row, remembered bool) {
 	// Some of the rows have an unknown writer.
 	w.now.ColumnSet = 0
 	if rd.run.hasForms() {
-		if w.now.Form = ""; rd.rich && rd.metAll(w) {
+		if w.now.Form = ""; rd.rich && rd.returnedAll(w) {
 			w.now.Form = logs.Of(rd.run.stream).Form()
 		}
 	}
@@ -301,7 +301,7 @@ func (r *streamRun) confirm(ctx context.Context) error {
 			return err
 		}
 		ahead := cov.End().After(p.Watermark) || p.Backfilling() && !cov.Start.Before(p.Backfilled) &&
-			cov.Start.Before(p.FrontierBegin)
+			cov.Start.Before(p.TailBegin)
 		switch n := len(spans); {
 		case !cov.Doubt || ahead || cov.State == ledger.WindowPurged || cov.Unmet > 0 && r.readInThisRun(cov):
 		case n > 0 && spans[n-1].To.Equal(cov.Start):
@@ -311,7 +311,7 @@ func (r *streamRun) confirm(ctx context.Context) error {
 		}
 	}
 	for _, s := range spans {
-		if err := r.remind(ctx, s.From); err != nil {
+		if err := r.proveRetention(ctx, s.From); err != nil {
 			return err
 		}
 		if err := r.again(ctx, s); err != nil {

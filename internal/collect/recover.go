@@ -9,10 +9,10 @@ import (
 	"github.com/entraledger/entraledger/internal/ledger"
 )
 
-// mend corrects what an earlier execution left inconsistent: one that was killed, or one of a
-// version without leases, which could commit over another's commit. It makes the progress agree
-// with the ledger's rows and the log.
-func (r *streamRun) mend(ctx context.Context) error {
+// repairProgress corrects what an earlier execution left inconsistent: one that was killed, or one
+// of a version without leases, which could commit over another's commit. It makes the progress
+// agree with the ledger's rows and the log.
+func (r *streamRun) repairProgress(ctx context.Context) error {
 	p := &r.progress
 	if !p.Started() {
 		return nil
@@ -88,8 +88,8 @@ func (r *streamRun) setBack(ctx context.Context) error {
 		last = entra.FloorHour(r.now.Add(-r.source().KeepsLeast))
 	}
 	p.Watermark = last
-	p.FrontierBegin = entra.Earlier(p.FrontierBegin, p.Watermark)
-	p.Backfilled = entra.Earlier(p.Backfilled, p.FrontierBegin)
+	p.TailBegin = entra.Earlier(p.TailBegin, p.Watermark)
+	p.Backfilled = entra.Earlier(p.Backfilled, p.TailBegin)
 	for i := range p.Passed {
 		p.Passed[i].To = entra.Earlier(p.Passed[i].To, p.Watermark)
 	}

@@ -6,9 +6,9 @@ import (
 	"github.com/entraledger/entraledger/internal/ledger"
 )
 
-// noteSteps records when a run advanced the stream, compared with its state at the start, and
+// recordSteps records when a run advanced the stream, compared with its state at the start, and
 // returns whether it did.
-func noteSteps(p *ledger.Progress, found *ledger.Progress, now time.Time) bool {
+func recordSteps(p *ledger.Progress, found *ledger.Progress, now time.Time) bool {
 	moved := p.Watermark.After(found.Watermark) || p.Passed != found.Passed || p.SealedTo.After(found.SealedTo) ||
 		p.Doubts < found.Doubts
 	if moved || p.SteppedAt.IsZero() {

@@ -139,7 +139,7 @@ func (r *streamRun) open(ctx context.Context, w *ledger.Writer, p ledger.Progres
 	}
 	r.unknown = last.Abandoned() || last.Fence == 0 || !p.Recounted
 	if last.Abandoned() || p.SteppedAt.IsZero() {
-		if err := r.mend(ctx); err != nil {
+		if err := r.repairProgress(ctx); err != nil {
 			return err
 		}
 	}
@@ -156,7 +156,7 @@ func (r *streamRun) open(ctx context.Context, w *ledger.Writer, p ledger.Progres
 // has several streams, and works on a few of them at a time.
 func (r *streamRun) giveWay(ctx context.Context) {
 	select {
-	case <-r.writer.Wished:
+	case <-r.writer.Requested:
 		r.turn(func(*streamRun) error { return ledger.ErrYielded })
 	case <-r.writer.Ended:
 	case <-ctx.Done():
@@ -168,11 +168,11 @@ func (r *streamRun) tail(ctx context.Context) error {
 	r.chooseForm(ctx)
 	p, to := &r.progress, r.next(readTail, 0).To
 	if !p.Started() {
-		p.FrontierBegin = entra.FloorHour(to)
-		p.Watermark = p.FrontierBegin
+		p.TailBegin = entra.FloorHour(to)
+		p.Watermark = p.TailBegin
 		p.Backfilled = entra.FloorHour(r.now.Add(-r.collector.options.Backfill))
-		if p.Backfilled.After(p.FrontierBegin) {
-			p.Backfilled = p.FrontierBegin
+		if p.Backfilled.After(p.TailBegin) {
+			p.Backfilled = p.TailBegin
 		}
 		p.EnrichedTo = p.Backfilled
 		p.Recounted = true
@@ -193,7 +193,7 @@ func (r *streamRun) backfill(ctx context.Context) error {
 	if err := r.step(ctx, r.backfillCursor(), r.next(readBackfill, 0).To, r.collector.options.Turn); err != nil {
 		return err
 	}
-	return r.second(ctx)
+	return r.secondReads(ctx)
 }
 
 // from is the start of a read at the cursor: never before the oldest time that Graph accepts.
@@ -219,7 +219,7 @@ func (r *streamRun) safeFrom(ctx context.Context, c cursor, at time.Time) (time.
 		case err != nil:
 			return last, err
 		case !last.IsZero() && width > 0 && at.Sub(last) > width:
-			if err := r.recall(last); err != nil { // no question may reach so far
+			if err := r.queryHour(last); err != nil { // no question may reach so far
 				return last, err
 			}
 		case !last.IsZero():
@@ -413,7 +413,7 @@ func (r *streamRun) withOutcome(p ledger.Progress) ledger.Progress {
 	moved := false
 	// the next run has to see that a version before wrote the row
 	if !errors.Is(r.cause, ledger.ErrMoved) || !p.SteppedAt.IsZero() {
-		moved = noteSteps(&p, &r.started, r.now)
+		moved = recordSteps(&p, &r.started, r.now)
 	}
 	if r.err == nil {
 		r.err = p.Stalled(r.now, r.collector.options.AlertAfter, r.cause)

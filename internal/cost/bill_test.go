@@ -88,7 +88,7 @@ func TestALogThatIsNotCollectedAnyMoreCostsWhatIsKeptOfIt(t *testing.T) {
 	require.Equal(t, cost.Bill{GB: 0, KeptGB: 1000.0 / 1024, USD: 1000.0 / 1024 * 0.045 * 1.25}, got)
 }
 
-func TestWhatTheLogsShareStandsApart(t *testing.T) {
+func TestSharedCostsAreListedApart(t *testing.T) {
 	plan, app := cost.Plan{Months: 12, Redundancy: cost.ZRS}, cost.App{Runs: 288, MemoryMB: 512, RequestsPer10s: 4}
 	shared := func(d cost.Destination, received float64) map[string]float64 {
 		out := map[string]float64{}
@@ -143,7 +143,7 @@ func TestTheAppsOwnLogsSayWhatOfThemWasMeasured(t *testing.T) {
 	require.InDelta(t, 0.8, every5.Logs(), 0.2)
 }
 
-func TestEveryPriceHasANameAndStandsOnce(t *testing.T) {
+func TestEveryPriceHasANameAndIsDefinedOnce(t *testing.T) {
 	seen := map[string]bool{}
 	for _, p := range cost.Prices() {
 		require.False(t, seen[p.Name], p.Name)

@@ -21,7 +21,8 @@ var (
 func week(but func(i int, h *cost.Hour) bool) []cost.Hour {
 	var out []cost.Hour
 	for i := range cost.Week * 24 {
-		h := cost.Hour{Start: from.Add(time.Duration(i) * time.Hour), State: cost.There, Counts: cost.Counts{Records: 10}}
+		h := cost.Hour{Start: from.Add(time.Duration(i) * time.Hour), State: cost.There,
+			Counts: cost.Counts{Records: 10}}
 		if at := h.Start.Hour(); at >= 8 && at < 20 {
 			h.Records = 100
 		}
@@ -54,18 +55,28 @@ func TestADayIsExpectedFromWhatTheHoursSay(t *testing.T) {
 	}{
 		{"all hours", week(nil), perDay, 7, 168, 0, 0, 0, ""},
 		{"none", nil, -1, 0, 0, 0, 168, 0, "no hour of the last 7 whole days was read"},
-		{"all await a second read", week(func(_ int, h *cost.Hour) bool { h.State = cost.Awaiting; return true }), -1, 0, 0, 168, 0, 0,
+		{"all await a second read", week(func(_ int, h *cost.Hour) bool {
+			h.State = cost.Awaiting
+			return true
+		}), -1, 0, 0, 168, 0, 0,
 			"168 were read once and await a second read"},
-		{"behind since the evening of the fourth day", week(func(i int, _ *cost.Hour) bool { return i < 3*24+20 }), perDay, 3, 92, 0, 76, 0, "76 of 168 hours are not counted"},
-		{"every night is missing but one", week(func(i int, h *cost.Hour) bool { return i < 24 || h.Records == 100 }), perDay, 1, 24 + 6*12, 0, 6 * 12, 0, "72 of 168"},
-		{"no night is there", week(func(_ int, h *cost.Hour) bool { return h.Records == 100 }), -1, 0, 84, 0, 84, 0, "some hour of the day is not among them"},
+		{"behind since the evening of the fourth day", week(func(i int, _ *cost.Hour) bool {
+			return i < 3*24+20
+		}), perDay, 3, 92, 0, 76, 0, "76 of 168 hours are not counted"},
+		{"every night is missing but one", week(func(i int, h *cost.Hour) bool {
+			return i < 24 || h.Records == 100
+		}), perDay, 1, 24 + 6*12, 0, 6 * 12, 0, "72 of 168"},
+		{"no night is there", week(func(_ int, h *cost.Hour) bool {
+			return h.Records == 100
+		}), -1, 0, 84, 0, 84, 0, "some hour of the day is not among them"},
 		{"a day is lost", week(func(i int, h *cost.Hour) bool {
 			if i >= 144 {
 				h.State, h.Records = cost.Lost, 0
 			}
 			return true
 		}), perDay, 6, 144, 0, 0, 24, "24 of 168"},
-		{"one day more than seven", append(week(nil), cost.Hour{Start: from.AddDate(0, 0, 7), State: cost.There, Counts: cost.Counts{Records: 1e9}},
+		{"one day more than seven", append(week(nil), cost.Hour{Start: from.AddDate(0, 0, 7), State: cost.There,
+			Counts: cost.Counts{Records: 1e9}},
 			cost.Hour{Start: from.Add(-time.Hour), State: cost.There, Counts: cost.Counts{Records: 1e9}}),
 			perDay, 7, 168, 0, 0, 0, ""},
 		{"a quiet log", week(func(_ int, h *cost.Hour) bool {
@@ -77,7 +88,8 @@ func TestADayIsExpectedFromWhatTheHoursSay(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f := cost.Expect(from, c.hours)
 			require.Equal(t, c.records >= 0, f.Known)
-			require.Equal(t, []int{c.days, c.there, c.awaiting, c.missing, c.lost}, []int{f.WholeDays, f.There, f.Awaiting, f.Missing, f.Lost})
+			require.Equal(t, []int{c.days, c.there, c.awaiting, c.missing, c.lost},
+				[]int{f.WholeDays, f.There, f.Awaiting, f.Missing, f.Lost})
 			require.Equal(t, c.why == "", f.Why == "")
 			require.Contains(t, f.Why, c.why)
 			require.Equal(t, c.why == "", f.Whole())
@@ -92,7 +104,7 @@ func TestADayIsExpectedFromWhatTheHoursSay(t *testing.T) {
 	}
 }
 
-func TestAnHourThatCannotBeIsTakenForNotRead(t *testing.T) {
+func TestAnImpossibleHourCountsAsNotRead(t *testing.T) {
 	const most = math.MaxInt64
 	for name, spoil := range map[string]func(c *cost.Counts){
 		"records below nothing":           func(c *cost.Counts) { c.Records = -10 },
@@ -117,7 +129,8 @@ func TestAnHourThatCannotBeIsTakenForNotRead(t *testing.T) {
 			require.Equal(t, []int{166, 2, 2}, []int{f.There, f.Missing, f.Impossible})
 			require.InDelta(t, 1320, f.Day.Records, 1e-6, "of the five days that have the hour")
 			require.Contains(t, f.Why, "2 of 168 hours are not counted")
-			require.Contains(t, f.Why, "of 2 of them the ledger counts less than nothing or more than an hour can hold, the first at 2026-11-16T02:00:00Z")
+			require.Contains(t, f.Why, "of 2 of them the ledger counts less than nothing or more than an hour can "+
+				"hold, the first at 2026-11-16T02:00:00Z")
 
 			f = cost.Expect(from, week(func(_ int, h *cost.Hour) bool { spoil(&h.Counts); return true }))
 			require.False(t, f.Known)

@@ -40,7 +40,7 @@ var texts = []string{
 		strings.Repeat("}", 501),
 }
 
-func TestTheScannerTakesWhatIsJSON(t *testing.T) {
+func TestTheScannerAcceptsWhatIsJSON(t *testing.T) {
 	for _, text := range texts {
 		requireLikeJSON(t, text)
 	}

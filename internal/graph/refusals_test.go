@@ -73,7 +73,9 @@ func answering(name string, statuses ...int) map[graph.Status][]http.HandlerFunc
 	return out
 }
 
-func with(all map[graph.Status][]http.HandlerFunc, s graph.Status, more ...http.HandlerFunc) map[graph.Status][]http.HandlerFunc {
+func with(
+	all map[graph.Status][]http.HandlerFunc, s graph.Status, more ...http.HandlerFunc,
+) map[graph.Status][]http.HandlerFunc {
 	if all == nil {
 		all = make(map[graph.Status][]http.HandlerFunc)
 	}
@@ -84,45 +86,71 @@ func with(all map[graph.Status][]http.HandlerFunc, s graph.Status, more ...http.
 // linkTo is a page whose next link is an address; %s in it is the server's.
 func linkTo(address, records string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		body(fmt.Sprintf(`{"@odata.nextLink":%q,"value":[%s]}`, strings.ReplaceAll(address, "%s", "http://"+r.Host), records))(w, r)
+		body(fmt.Sprintf(`{"@odata.nextLink":%q,"value":[%s]}`, strings.ReplaceAll(address, "%s", "http://"+r.Host),
+			records))(w, r)
 	}
 }
 
 var plays = []played{
-	{row: "lost token", answers: answering("UnknownError", 400), place: graph.LaterPage, tries: 1, is: entra.ErrPagingLost, code: entra.CodeInternal,
+	{row: "lost token", answers: answering("UnknownError", 400), place: graph.LaterPage, tries: 1,
+		is: entra.ErrPagingLost, code: entra.CodeInternal,
 		says: []string{"Graph answers 400 UnknownError (what Graph says)"}},
-	{row: "bad request", answers: answering("UnknownError", 400), place: graph.FirstPage, tries: 3, code: entra.CodeRefused,
+	{row: "bad request", answers: answering("UnknownError", 400), place: graph.FirstPage, tries: 3,
+		code: entra.CodeRefused,
 		says: []string{"Graph answers 400 UnknownError (what Graph says)", "support case"}},
-	{row: "bad request", answers: answering("Request_UnsupportedQuery", 400), place: graph.OfDir, tries: 3, code: entra.CodeRefused},
-	{row: "token", answers: answering("InvalidAuthenticationToken", 401), place: graph.LaterPage, tries: 2, code: entra.CodeToken, says: []string{"AZURE_CLOUD"}},
-	{row: "licence", answers: answering(premium, 403), place: graph.FirstPage, tries: 3, code: entra.CodeLicence, says: []string{"P1 or P2", "ARCHIVE_STREAMS"}},
-	{row: "licence of the directory", answers: answering(premium, 403), place: graph.OfDir, tries: 3, code: entra.CodeLicence, says: []string{"P1 or P2"}},
-	{row: "permission", answers: answering("Authorization_RequestDenied", 403), place: graph.FirstPage, tries: 2, code: entra.CodePermission,
+	{row: "bad request", answers: answering("Request_UnsupportedQuery", 400), place: graph.OfDir, tries: 3,
+		code: entra.CodeRefused},
+	{row: "token", answers: answering("InvalidAuthenticationToken", 401), place: graph.LaterPage, tries: 2,
+		code: entra.CodeToken, says: []string{"AZURE_CLOUD"}},
+	{row: "licence", answers: answering(premium, 403), place: graph.FirstPage, tries: 3, code: entra.CodeLicence,
+		says: []string{"P1 or P2", "ARCHIVE_STREAMS"}},
+	{row: "licence of the directory", answers: answering(premium, 403), place: graph.OfDir, tries: 3,
+		code: entra.CodeLicence, says: []string{"P1 or P2"}},
+	{row: "permission", answers: answering("Authorization_RequestDenied", 403), place: graph.FirstPage, tries: 2,
+		code: entra.CodePermission,
 		says: []string{"AuditLog.Read.All"}},
-	{row: "permission", answers: answering("Authorization_RequestDenied", 403), place: graph.OfDir, tries: 2, code: entra.CodePermission,
+	{row: "permission", answers: answering("Authorization_RequestDenied", 403), place: graph.OfDir, tries: 2,
+		code: entra.CodePermission,
 		says: []string{"Application.Read.All"}},
-	{row: "not found", answers: answering("UnknownError", 404), place: graph.LaterPage, tries: 2, code: entra.CodeNotFound, says: []string{"ARCHIVE_STREAMS"}},
-	{row: "not in the directory", answers: answering("UnknownError", 404), place: graph.OfDir, tries: 2, code: entra.CodeNotFound},
-	{row: "too wide", answers: with(answering("UnknownError", 408, 504), graph.Silence, hang, endAfter(slow), cutAfter(slow)), place: graph.Divisible, tries: 1,
-		code: entra.CodeUnavailable, is: entra.ErrTooWide, says: []string{"24h0m0s from 2026-11-20T14:00:00Z on", "narrower"}},
-	{row: "throttled", answers: answering("TooManyRequests", 429), place: graph.FirstPage, tries: 5, code: entra.CodeThrottled, says: []string{"GRAPH_REQUESTS_PER_10S"}},
-	{row: "unavailable", answers: answering("UnknownError", 408, 500, 502, 503, 504), place: graph.LaterPage, tries: 5, code: entra.CodeUnavailable,
+	{row: "not found", answers: answering("UnknownError", 404), place: graph.LaterPage, tries: 2,
+		code: entra.CodeNotFound, says: []string{"ARCHIVE_STREAMS"}},
+	{row: "not in the directory", answers: answering("UnknownError", 404), place: graph.OfDir, tries: 2,
+		code: entra.CodeNotFound},
+	{row: "too wide", answers: with(answering("UnknownError", 408, 504), graph.Silence, hang, endAfter(slow),
+		cutAfter(slow)), place: graph.Divisible, tries: 1,
+		code: entra.CodeUnavailable, is: entra.ErrTooWide, says: []string{"24h0m0s from 2026-11-20T14:00:00Z on",
+			"narrower"}},
+	{row: "throttled", answers: answering("TooManyRequests", 429), place: graph.FirstPage, tries: 5,
+		code: entra.CodeThrottled, says: []string{"GRAPH_REQUESTS_PER_10S"}},
+	{row: "unavailable", answers: answering("UnknownError", 408, 500, 502, 503, 504), place: graph.LaterPage, tries: 5,
+		code: entra.CodeUnavailable,
 		says: []string{"service health"}},
-	{row: "unavailable", answers: answering("UnknownError", 500, 502, 503), place: graph.Divisible, tries: 5, code: entra.CodeUnavailable},
-	{row: "refused", answers: with(answering("resyncRequired", 405, 406, 410, 415, 501), graph.Any4xx, failing(402, "x"), failing(422, "x"), failing(451, "x")),
+	{row: "unavailable", answers: answering("UnknownError", 500, 502, 503), place: graph.Divisible, tries: 5,
+		code: entra.CodeUnavailable},
+	{row: "refused", answers: with(answering("resyncRequired", 405, 406, 410, 415, 501), graph.Any4xx,
+		failing(402, "x"), failing(422, "x"), failing(451, "x")),
 		place: graph.LaterPage, tries: 2, code: entra.CodeRefused, says: []string{"what Graph says", "support case"}},
 	{row: "refused", answers: answering("resyncRequired", 410), place: graph.OfDir, tries: 2, code: entra.CodeRefused},
-	{row: "other failures", answers: with(nil, graph.Any5xx, failing(507, "x"), failing(520, "")), place: graph.FirstPage, tries: 5, code: entra.CodeUnavailable},
-	{row: "broken", answers: with(nil, graph.Unreadable, body("{"), body("")), place: graph.FirstPage, tries: 5, code: entra.CodeBrokenAnswer, says: []string{"not JSON"}},
-	{row: "no answer of Graph", answers: with(nil, graph.AnyStatus, status(302, map[string]string{"Location": "https://elsewhere.example"}, ""), failing(204, "x"),
-		status(206, nil, onePage)), place: graph.FirstPage, tries: 5, code: entra.CodeBrokenAnswer, says: []string{"GRAPH_ENDPOINT"}},
-	{row: "no answer", answers: with(with(nil, graph.NoConnection, cutAfter(0), endAfter(0)), graph.Silence, hang), place: graph.FirstPage, tries: 5,
+	{row: "other failures", answers: with(nil, graph.Any5xx, failing(507, "x"), failing(520, "")),
+		place: graph.FirstPage, tries: 5, code: entra.CodeUnavailable},
+	{row: "broken", answers: with(nil, graph.Unreadable, body("{"), body("")), place: graph.FirstPage, tries: 5,
+		code: entra.CodeBrokenAnswer, says: []string{"not JSON"}},
+	{row: "no answer of Graph", answers: with(nil, graph.AnyStatus,
+		status(302, map[string]string{"Location": "https://elsewhere.example"}, ""), failing(204, "x"),
+		status(206, nil, onePage)), place: graph.FirstPage, tries: 5, code: entra.CodeBrokenAnswer,
+		says: []string{"GRAPH_ENDPOINT"}},
+	{row: "no answer", answers: with(with(nil, graph.NoConnection, cutAfter(0), endAfter(0)), graph.Silence, hang),
+		place: graph.FirstPage, tries: 5,
 		code: entra.CodeUnavailable, says: []string{"GRAPH_ENDPOINT"}},
-	{row: "no answer", answers: with(nil, graph.NoConnection, cutAfter(0), endAfter(0)), place: graph.Divisible, tries: 5, code: entra.CodeUnavailable},
-	{row: "circle", answers: with(nil, graph.LeadsBack, linkTo("%s/v1.0/auditLogs/directoryAudits?$skiptoken=2", `{"id":"2"}`)), place: graph.LaterPage, tries: 1,
+	{row: "no answer", answers: with(nil, graph.NoConnection, cutAfter(0), endAfter(0)), place: graph.Divisible,
+		tries: 5, code: entra.CodeUnavailable},
+	{row: "circle", answers: with(nil, graph.LeadsBack, linkTo("%s/v1.0/auditLogs/directoryAudits?$skiptoken=2",
+		`{"id":"2"}`)), place: graph.LaterPage, tries: 1,
 		is: entra.ErrPagingLost, code: entra.CodeInternal, says: []string{"page 2 leads back to page 2"}},
-	{row: "leads away", answers: with(nil, graph.LeadsAway, linkTo("https://graph.microsoft.com.evil.example/x", ""), linkTo("//evil.example/x", ""), linkTo("http://[::1", ""),
-		linkTo("%s/x?"+strings.Repeat("y", 70_000), "")), place: graph.LaterPage, tries: 1, code: entra.CodeBrokenAnswer, says: []string{"no token was sent there"}},
+	{row: "leads away", answers: with(nil, graph.LeadsAway, linkTo("https://graph.microsoft.com.evil.example/x", ""),
+		linkTo("//evil.example/x", ""), linkTo("http://[::1", ""),
+		linkTo("%s/x?"+strings.Repeat("y", 70_000), "")), place: graph.LaterPage, tries: 1,
+		code: entra.CodeBrokenAnswer, says: []string{"no token was sent there"}},
 }
 
 const (
@@ -143,7 +171,8 @@ func (p played) ask(t *testing.T, graphs *script, silent bool) error {
 		return err
 	}
 	var last error
-	for page, err := range client.Pages(t.Context(), entra.Query{Stream: logs.DirectoryAudits, From: from, To: to, Divisible: p.place == graph.Divisible}) {
+	for page, err := range client.Pages(t.Context(), entra.Query{Stream: logs.DirectoryAudits, From: from, To: to,
+		Divisible: p.place == graph.Divisible}) {
 		require.NoError(t, last, "the error comes last")
 		page.Done()
 		last = err
@@ -155,7 +184,8 @@ func (p played) run(t *testing.T, row graph.Refusal, s graph.Status, answer http
 	t.Parallel() // most of it is waiting
 	steps, before := []http.HandlerFunc{answer}, 0
 	if p.place == graph.LaterPage {
-		steps, before = slices.Insert(steps, 0, linkTo("%s/v1.0/auditLogs/directoryAudits?$skiptoken=2", `{"id":"1"}`)), 1
+		steps, before = slices.Insert(steps, 0, linkTo("%s/v1.0/auditLogs/directoryAudits?$skiptoken=2", `{"id":"1"}`)),
+			1
 	}
 	graphs := newScript(t, steps...)
 	err := p.ask(t, graphs, s == graph.Silence)
@@ -195,7 +225,9 @@ func TestEachRowOfTheTableOfRefusalsIsWhatHappens(t *testing.T) {
 			require.Contains(t, rows[p.row].Statuses, s, p.row)
 			delete(open, part{p.row, s})
 			for i, answer := range answers {
-				t.Run(fmt.Sprintf("%s, %d to %s, %d", p.row, s, p.place, i), func(t *testing.T) { p.run(t, rows[p.row], s, answer) })
+				t.Run(fmt.Sprintf("%s, %d to %s, %d", p.row, s, p.place, i), func(t *testing.T) {
+					p.run(t, rows[p.row], s, answer)
+				})
 			}
 		}
 	}
@@ -210,7 +242,8 @@ func TestAHostThatCantBeReachedIsTriedAgain(t *testing.T) {
 			return nil, &net.OpError{Op: "dial", Err: errors.New("no route")}
 		}}
 	})
-	for _, err := range client.Pages(t.Context(), entra.Query{Stream: logs.DirectoryAudits, From: from, To: to, Divisible: true}) {
+	for _, err := range client.Pages(t.Context(), entra.Query{Stream: logs.DirectoryAudits, From: from, To: to,
+		Divisible: true}) {
 		require.Equal(t, entra.CodeUnavailable, entra.CodeOf(err))
 		require.ErrorContains(t, err, "can't be reached (no route)")
 		require.NotErrorIs(t, err, entra.ErrTooWide)
@@ -219,7 +252,8 @@ func TestAHostThatCantBeReachedIsTriedAgain(t *testing.T) {
 }
 
 func TestAnswersOfDifferentKindsCountEachForThemselves(t *testing.T) {
-	good, denied, busy, down, bad := body(onePage), failing(403, "x"), failing(429, "x"), failing(503, "x"), failing(400, "UnknownError")
+	good, denied, busy, down, bad := body(onePage), failing(403, "x"), failing(429, "x"), failing(503, "x"),
+		failing(400, "UnknownError")
 	cases := []struct {
 		name    string
 		tries   uint
@@ -228,20 +262,29 @@ func TestAnswersOfDifferentKindsCountEachForThemselves(t *testing.T) {
 		code    entra.Code // empty: the page comes
 		says    string
 	}{
-		{"403, 429 and 403 are two 403s", 5, []http.HandlerFunc{denied, busy, denied, good}, 3, entra.CodePermission, ""},
-		{"one of each is none", 5, []http.HandlerFunc{denied, bad, busy, down, failing(404, "x"), failing(410, "x"), good}, 7, "", ""},
+		{"403, 429 and 403 are two 403s", 5, []http.HandlerFunc{denied, busy, denied, good}, 3, entra.CodePermission,
+			""},
+		{"one of each is none", 5, []http.HandlerFunc{denied, bad, busy, down, failing(404, "x"), failing(410, "x"),
+			good}, 7, "", ""},
 		{"two 400s are not three", 5, []http.HandlerFunc{bad, down, bad, down, good}, 5, "", ""},
-		{"three 400s are, whatever comes between", 5, []http.HandlerFunc{bad, down, bad, denied, bad, good}, 5, entra.CodeRefused, ""},
-		{"all tries are bounded", 5, []http.HandlerFunc{busy, down, busy, down, busy, down, busy, good}, 7, entra.CodeThrottled, ""},
-		{"what came once is not believed at the end either", 5, []http.HandlerFunc{busy, down, busy, down, busy, down, denied, good}, 7,
+		{"three 400s are, whatever comes between", 5, []http.HandlerFunc{bad, down, bad, denied, bad, good}, 5,
+			entra.CodeRefused, ""},
+		{"all tries are bounded", 5, []http.HandlerFunc{busy, down, busy, down, busy, down, busy, good}, 7,
+			entra.CodeThrottled, ""},
+		{"what came once is not believed at the end either", 5, []http.HandlerFunc{busy, down, busy, down, busy, down,
+			denied, good}, 7,
 			entra.CodeUnavailable, "Graph answers 403 x (what Graph says), but only in 1 of 7 tries"},
-		{"two 400s at the end are not three", 5, []http.HandlerFunc{bad, down, busy, down, busy, down, bad, good}, 7, entra.CodeUnavailable, "only in 2 of 7 tries"},
-		{"a refusal is doubted where little else is", 1, []http.HandlerFunc{bad, bad, bad, good}, 3, entra.CodeRefused, ""},
+		{"two 400s at the end are not three", 5, []http.HandlerFunc{bad, down, busy, down, busy, down, bad, good}, 7,
+			entra.CodeUnavailable, "only in 2 of 7 tries"},
+		{"a refusal is doubted where little else is", 1, []http.HandlerFunc{bad, bad, bad, good}, 3, entra.CodeRefused,
+			""},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
 			graphs := newScript(t, c.answers...)
-			_, err := read(t.Context(), graphs.client(t, func(cfg *graph.Config) { cfg.Tries = c.tries }), logs.DirectoryAudits)
+			_, err := read(t.Context(), graphs.client(t, func(cfg *graph.Config) {
+				cfg.Tries = c.tries
+			}), logs.DirectoryAudits)
 			require.Len(t, graphs.requests, c.asked)
 			if c.code == "" {
 				require.NoError(t, err)
@@ -253,9 +296,10 @@ func TestAnswersOfDifferentKindsCountEachForThemselves(t *testing.T) {
 	}
 }
 
-func TestEachPageIsCountedAnew(t *testing.T) {
+func TestEachPageIsCountedAgain(t *testing.T) {
 	denied := failing(403, "x")
-	graphs := newScript(t, denied, linkTo("%s/v1.0/x?2", `{"id":"1"}`), denied, linkTo("%s/v1.0/x?3", `{"id":"2"}`), denied, body(`{"value":[{"id":"3"}]}`))
+	graphs := newScript(t, denied, linkTo("%s/v1.0/x?2", `{"id":"1"}`), denied, linkTo("%s/v1.0/x?3", `{"id":"2"}`),
+		denied, body(`{"value":[{"id":"3"}]}`))
 	records, err := read(t.Context(), graphs.client(t, nil), logs.DirectoryAudits)
 	require.NoError(t, err)
 	require.Len(t, records, 3)
@@ -264,7 +308,8 @@ func TestEachPageIsCountedAnew(t *testing.T) {
 func TestASpanThatIsTooWideIsSaidOfALaterPageToo(t *testing.T) {
 	graphs := newScript(t, linkTo("%s/v1.0/x?2", `{"id":"1"}`), failing(504, "x"))
 	records := 0
-	for page, err := range graphs.client(t, nil).Pages(t.Context(), entra.Query{Stream: logs.DirectoryAudits, From: from, To: to, Divisible: true}) {
+	for page, err := range graphs.client(t, nil).Pages(t.Context(),
+		entra.Query{Stream: logs.DirectoryAudits, From: from, To: to, Divisible: true}) {
 		records += len(page.Records)
 		if records == 0 || err != nil {
 			require.ErrorIs(t, err, entra.ErrTooWide)

@@ -141,7 +141,7 @@ func GapsOf(ctx context.Context, l Reader, s entra.Stream, from, to time.Time) (
 // backfill found records older than seven days, otherwise 7.
 func (p *Progress) Kept() time.Duration {
 	source := logs.Of(p.Stream).Source
-	if !p.Begin.IsZero() && p.FrontierBegin.Sub(p.Begin) > source.KeepsLeast+2*time.Hour {
+	if !p.Begin.IsZero() && p.TailBegin.Sub(p.Begin) > source.KeepsLeast+2*time.Hour {
 		return source.KeepsMost
 	}
 	return source.KeepsLeast
@@ -177,7 +177,7 @@ func (p *Progress) WhyNotRead(c Coverage) string {
 		return "the last run failed: " + p.LastError
 	case c.Awaits():
 		return "it was read once; the next run reads it again, because nothing is believed on one word"
-	case !c.End().After(p.FrontierBegin):
+	case !c.End().After(p.TailBegin):
 		return "the backfill has come to " + p.Backfilled.Format(time.RFC3339) + " and goes on with every run"
 	case c.End().After(p.Watermark):
 		return "the hour is read up to " + p.Watermark.Format(time.RFC3339) + "; the next run goes on"

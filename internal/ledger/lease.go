@@ -21,14 +21,14 @@ const (
 	LeaseLength = 2 * time.Minute
 	// renewAfter is when a owner that had nothing to commit renews its lease.
 	renewAfter = 30 * time.Second
-	// lookAfter is the interval at which a waiting execution checks whether the stream is free, and
-	// repeats its request.
-	lookAfter = 2 * time.Second
-	// heedAfter is the interval at which an owner checks for a waiting execution: each check costs
-	// a request.
-	heedAfter = 10 * time.Second
-	// wishLength is how long a request for the lease is valid unless it is repeated.
-	wishLength = 30 * time.Second
+	// waiterInterval is the interval at which a waiting execution checks whether the stream is
+	// free, and repeats its request.
+	waiterInterval = 2 * time.Second
+	// ownerInterval is the interval at which an owner checks for a waiting execution: each check
+	// costs a request.
+	ownerInterval = 10 * time.Second
+	// requestLength is how long a request for the lease is valid unless it is repeated.
+	requestLength = 30 * time.Second
 	// FenceGap bounds the stamps of one fence: the next one's begin so much later at least.
 	FenceGap = time.Second
 	// LateWrites is how long after the loss of a lease a write of its owner may still be carried
@@ -65,8 +65,8 @@ func (l Lease) Held() bool { return l.Length > 0 && l.Age < l.Length }
 // Abandoned reports whether the last owner never released the lease.
 func (l Lease) Abandoned() bool { return l.Length > 0 }
 
-// Wish is the request of an execution that waits for a lease.
-type Wish struct {
+// LeaseRequest is the request of an execution that waits for a lease.
+type LeaseRequest struct {
 	Execution
 	Age time.Duration // by the storage service's clock
 }
@@ -97,11 +97,11 @@ type Writer struct {
 	run    Execution
 	stream entra.Stream
 
-	OpenedAt time.Time     // by the storage service's clock
-	opened   time.Time     // the same moment by the machine's monotonic clock
-	Wished   chan struct{} // closed when another execution waits
-	Stop     func()        // ends the renewals
-	Ended    chan struct{} // closed when they have ended
+	OpenedAt  time.Time     // by the storage service's clock
+	opened    time.Time     // the same moment by the machine's monotonic clock
+	Requested chan struct{} // closed when another execution waits
+	Stop      func()        // ends the renewals
+	Ended     chan struct{} // closed when they have ended
 
 	// Of the owner: the start of its stamps, and the last stamp that it used.
 	Base, given time.Time
@@ -119,7 +119,7 @@ type Writer struct {
 }
 
 // lock acquires the turn; the function releases it.
-func (h *Writer) lock() (giveBack func()) {
+func (h *Writer) lock() (release func()) {
 	h.turn <- struct{}{}
 	return func() { <-h.turn }
 }
@@ -160,7 +160,7 @@ func Open(ctx context.Context, store LeaseStore, run Execution, stream entra.Str
 	}
 	h := &Writer{store: store, run: run, stream: stream, lease: lease, last: p, OpenedAt: lease.ReadAt,
 		opened: time.Now(),
-		turn:   make(chan struct{}, 1), Wished: make(chan struct{}), Stop: func() {}}
+		turn:   make(chan struct{}, 1), Requested: make(chan struct{}), Stop: func() {}}
 	return h, p, nil
 }
 
@@ -176,10 +176,10 @@ func Wait(ctx context.Context, store LeaseStore, run Execution, stream entra.Str
 			}
 			return h, p, err
 		}
-		if err := store.Wish(ctx, stream, run); err != nil && ctx.Err() == nil {
+		if err := store.RequestLease(ctx, stream, run); err != nil && ctx.Err() == nil {
 			return nil, p, err
 		}
-		if !pause(ctx, lookAfter) {
+		if !pause(ctx, waiterInterval) {
 			return nil, p, held
 		}
 	}
@@ -312,7 +312,7 @@ func (h *Writer) KeepAlive(ctx context.Context) {
 	}
 	go func() {
 		defer close(h.Ended)
-		for pause(ctx, heedAfter) {
+		for pause(ctx, ownerInterval) {
 			h.poll(ctx)
 		}
 	}()
@@ -336,10 +336,10 @@ func (h *Writer) poll(ctx context.Context) {
 	}
 	// A request from before this owner was for the one before it: an execution that still waits
 	// repeats it.
-	counts := min(wishLength, time.Since(h.opened))
-	if w, err := h.store.Wished(ctx, h.stream); err == nil && w.ID != "" && w.ID != h.run.ID && w.Age < counts {
+	counts := min(requestLength, time.Since(h.opened))
+	if w, err := h.store.LatestRequest(ctx, h.stream); err == nil && w.ID != "" && w.ID != h.run.ID && w.Age < counts {
 		if !h.Yields() {
-			close(h.Wished)
+			close(h.Requested)
 		}
 	}
 }
@@ -347,7 +347,7 @@ func (h *Writer) poll(ctx context.Context) {
 // Yields reports whether an execution waits for the stream.
 func (h *Writer) Yields() bool {
 	select {
-	case <-h.Wished:
+	case <-h.Requested:
 		return true
 	default:
 		return false

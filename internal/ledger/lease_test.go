@@ -32,7 +32,7 @@ func TestASecondExecutionWaitsAndThenDoesItsWork(t *testing.T) {
 		second := l.Start(l.Store, l.Tenant, 0, 8*time.Minute)
 		time.Sleep(5 * time.Second)
 		require.Equal(l, first.By.ID, l.Lease().ID, "two have not the stream at once")
-		wish, err := l.Store.Wished(l.Context(), lab.Stream)
+		wish, err := l.Store.LatestRequest(l.Context(), lab.Stream)
 		require.NoError(l, err)
 		require.Equal(l, second.By, wish.Execution, "whoever waits says so")
 		<-first.Done
@@ -71,7 +71,7 @@ func TestAnExecutionWhoseTimeIsOverSaysWhoHasTheStream(t *testing.T) {
 	})
 }
 
-func TestAHolderYieldsAtItsNextPageWhenSomebodyWishes(t *testing.T) {
+func TestAnOwnerYieldsAtItsNextPageWhenAnotherExecutionRequestsTheLease(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Tenant.Fill(lab.Stream, lab.Start.Add(-2*lab.Days), lab.Start.Add(time.Hour), 5*time.Minute)
 		first := l.Start(l.Store, l.Slowly(50, 10*time.Second), 0, 20*time.Minute)
@@ -92,9 +92,9 @@ func TestAHolderYieldsAtItsNextPageWhenSomebodyWishes(t *testing.T) {
 	})
 }
 
-// TestALeaseThatNobodyGivesBackIsTakenOverWhenItEnds, by the storage service's clock alone: the
+// TestALeaseThatIsNotReleasedIsAcquiredWhenItExpires, by the storage service's clock alone: the
 // machines' and the storage service's are minutes apart.
-func TestALeaseThatNobodyGivesBackIsTakenOverWhenItEnds(t *testing.T) {
+func TestALeaseThatIsNotReleasedIsAcquiredWhenItExpires(t *testing.T) {
 	for _, off := range [][3]time.Duration{{}, {4 * time.Minute, -4 * time.Minute, 0},
 		{-4 * time.Minute, 4 * time.Minute, time.Minute}, {-3 * time.Minute, -3 * time.Minute, 3 * time.Minute}} {
 		t.Run(fmt.Sprint(off), func(t *testing.T) {
@@ -131,9 +131,9 @@ func TestALeaseThatNobodyGivesBackIsTakenOverWhenItEnds(t *testing.T) {
 	}
 }
 
-// TestAHolderThatStoodStillCommitsNothingAfterItLostTheStream: its connection hangs for longer than
+// TestAnOwnerThatWasFrozenCommitsNothingAfterItLostTheLease: its connection hangs for longer than
 // its lease.
-func TestAHolderThatStoodStillCommitsNothingAfterItLostTheStream(t *testing.T) {
+func TestAnOwnerThatWasFrozenCommitsNothingAfterItLostTheLease(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Tenant.Fill(lab.Stream, lab.Start.Add(-15*time.Hour), lab.Start.Add(time.Hour), 10*time.Minute)
 		store, w := l.Process()

@@ -122,14 +122,14 @@ type Tally struct {
 type Progress struct {
 	Stream entra.Stream
 
-	// The stream is read completely in [Begin, Backfilled) and in [FrontierBegin, Watermark).
-	// Backfilled grows until it meets FrontierBegin. Begin is the hour of the oldest record that
-	// Graph still had at the first backfill, or seven days before it, the shortest retention of any
+	// The stream is read completely in [Begin, Backfilled) and in [TailBegin, Watermark).
+	// Backfilled grows until it meets TailBegin. Begin is the hour of the oldest record that Graph
+	// still had at the first backfill, or seven days before it, the shortest retention of any
 	// tenant. Earlier hours may have been quiet or deleted, so nothing is claimed about them.
-	Begin         time.Time
-	Backfilled    time.Time
-	FrontierBegin time.Time
-	Watermark     time.Time
+	Begin      time.Time
+	Backfilled time.Time
+	TailBegin  time.Time
+	Watermark  time.Time
 
 	// Reading is the span of the read that is under way. Where a run finds one that it did not begin,
 	// the run before was killed in it, and rows may be stored that no coverage row counts.
@@ -200,15 +200,15 @@ type Progress struct {
 }
 
 // Backfilling reports whether hours before the tail are still to be read.
-func (p *Progress) Backfilling() bool { return p.Backfilled.Before(p.FrontierBegin) }
+func (p *Progress) Backfilling() bool { return p.Backfilled.Before(p.TailBegin) }
 
 // Started reports whether the stream was ever read.
-func (p *Progress) Started() bool { return !p.FrontierBegin.IsZero() }
+func (p *Progress) Started() bool { return !p.TailBegin.IsZero() }
 
 // WasRead reports whether an hour was read to its end.
 func (p *Progress) WasRead(hour time.Time) bool {
 	end := hour.Add(time.Hour)
-	return !hour.Before(p.FirstHour()) && !end.After(p.Backfilled) || !hour.Before(p.FrontierBegin) &&
+	return !hour.Before(p.FirstHour()) && !end.After(p.Backfilled) || !hour.Before(p.TailBegin) &&
 		!end.After(p.Watermark)
 }
 

@@ -13,10 +13,10 @@ type LeaseStore interface {
 	// State reads a stream's row and its lease as they are at one moment. A progress row that is
 	// gone while the stream has a ledger is an error with entra.CodeTampered.
 	State(ctx context.Context, s entra.Stream) (Progress, Lease, error)
-	// Wish stores a request for a stream's lease; Wished reads the newest request, a zero one if
-	// there is none.
-	Wish(ctx context.Context, s entra.Stream, by Execution) error
-	Wished(ctx context.Context, s entra.Stream) (Wish, error)
+	// RequestLease stores a request for a stream's lease; LatestRequest reads the newest one, a zero
+	// one if there is none.
+	RequestLease(ctx context.Context, s entra.Stream, by Execution) error
+	LatestRequest(ctx context.Context, s entra.Stream) (LeaseRequest, error)
 	// Commit writes coverage rows, entries of the stream's log, the lease and the progress row in
 	// one transaction, unless another commit came after the progress row was read (ErrMoved), and
 	// returns the new row. Rows and entries are up to MaxCommit together. After an error other than

@@ -74,7 +74,7 @@ func TestADescriptionIsWhole(t *testing.T) {
 	}
 }
 
-func TestAnUnknownStreamIsNotTakenForAnother(t *testing.T) {
+func TestAnUnknownStreamIsNotConfusedWithAnother(t *testing.T) {
 	const unknown entra.Stream = "auditlogs"
 	require.Equal(t, &logs.Log{Stream: unknown, Source: logs.MicrosoftGraph()}, logs.Of(unknown))
 	_, err := logs.ParseRecord(unknown, []byte(`{"id":"a","activityDateTime":"2026-11-21T00:00:00Z","createdDateTime":"2026-11-21T00:00:00Z"}`))

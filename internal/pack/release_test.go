@@ -53,12 +53,13 @@ func released(t *testing.T, own ...string) ([]byte, map[string][]byte) {
 	return data, files
 }
 
-// TestAReleaseHoldsNothingOfSomebodysOwn: what lies beside the files of the repository changes not a
-// byte.
-func TestAReleaseHoldsNothingOfSomebodysOwn(t *testing.T) {
+// TestAReleaseHasNoPersonalFiles: what lies beside the files of the repository changes not a byte.
+func TestAReleaseHasNoPersonalFiles(t *testing.T) {
 	clean, _ := released(t)
-	own, files := released(t, "infra/parameters/contoso.json", "infra/parameters/small.json.bak", "infra/contoso.json", "infra/.env", "infra/deploy.sh~",
-		"infra/flows/contoso.json", "infra/connector/contoso.json", "infra/mine/deploy.sh", "docs/contoso.md", "docs/notes/contoso.md")
+	own, files := released(t, "infra/parameters/contoso.json", "infra/parameters/small.json.bak", "infra/contoso.json",
+		"infra/.env", "infra/deploy.sh~",
+		"infra/flows/contoso.json", "infra/connector/contoso.json", "infra/mine/deploy.sh", "docs/contoso.md",
+		"docs/notes/contoso.md")
 	require.True(t, bytes.Equal(clean, own))
 	require.Greater(t, len(files), 40)
 	for name, text := range files {

@@ -89,7 +89,7 @@ type Month struct {
 	Rule        string // by which it is dropped
 	Kept        string // why it is kept all the same; empty: it is dropped
 	Dropped     bool
-	TakenBack   int64 // hours that an earlier purge had begun to drop, and that are sealed again as they are
+	Reverted    int64 // hours that an earlier purge had begun to drop, and that are sealed again as they are
 	begun       bool  // an earlier purge has begun to drop it
 }
 
@@ -237,7 +237,7 @@ func (w *purging) months(ctx context.Context) ([]Month, error) {
 			err = w.drop(ctx, m, first)
 		case m.begun:
 			first = false
-			err = w.takeBack(ctx, m)
+			err = w.revert(ctx, m)
 		default:
 			first = false
 		}

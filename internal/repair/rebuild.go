@@ -123,15 +123,15 @@ func (f *hourFacts) cursors(p *ledger.Progress, backfill time.Duration) {
 	if len(f.read) > 0 {
 		begin = f.read[0].From
 	}
-	p.FrontierBegin = entra.Later(entra.FloorHour(f.seen.Add(-logs.Of(p.Stream).Source.Lag)), begin)
-	p.Watermark = f.read.from(p.FrontierBegin)
-	if begin.IsZero() || !begin.Before(p.FrontierBegin) {
-		p.Backfilled = entra.FloorHour(p.FrontierBegin.Add(-backfill))
+	p.TailBegin = entra.Later(entra.FloorHour(f.seen.Add(-logs.Of(p.Stream).Source.Lag)), begin)
+	p.Watermark = f.read.from(p.TailBegin)
+	if begin.IsZero() || !begin.Before(p.TailBegin) {
+		p.Backfilled = entra.FloorHour(p.TailBegin.Add(-backfill))
 		p.EnrichedTo = p.Backfilled
 		return
 	}
 	p.Begin, p.EnrichedTo = begin, begin
-	if p.Backfilled = entra.Earlier(f.read.from(begin), p.FrontierBegin); !p.Backfilling() {
+	if p.Backfilled = entra.Earlier(f.read.from(begin), p.TailBegin); !p.Backfilling() {
 		p.SealedTo = entra.Earlier(f.closed.from(begin), p.Watermark)
 	}
 }
@@ -196,7 +196,7 @@ func (r *Repairer) rebuiltLog(ctx context.Context, p *ledger.Progress) error {
 		if s.Number != p.Seals {
 			break // verify names what is not there
 		}
-		if p.Seals++; !ledger.WasPurged(s) && !ledger.WasRepaired(s) && !ledger.IsTakenBack(s) {
+		if p.Seals++; !ledger.WasPurged(s) && !ledger.WasRepaired(s) && !ledger.IsReverted(s) {
 			p.SealedAt = s.SealedAt
 		}
 	}

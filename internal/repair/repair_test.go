@@ -51,9 +51,11 @@ func TestEveryReaderOfAProgressRowThatCantBeGoneByFailsForItsStreamAlone(t *test
 				require.Error(l, err, "%s: %s", h.name, name)
 				require.Equal(l, entra.CodeTampered, entra.CodeOf(err), "%s: %s: %v", h.name, name, err)
 				require.NotContains(l, err.Error(), "\n")
-				require.ErrorContains(l, err, "of table coverage, partition signIns.interactiveUser", "%s: %s", h.name, name)
+				require.ErrorContains(l, err, "of table coverage, partition signIns.interactiveUser", "%s: %s", h.name,
+					name)
 				if !strings.Contains(h.name, "garbage") || strings.HasPrefix(h.name, "the progress") {
-					require.ErrorContains(l, err, "handler repair --stream signIns.interactiveUser", "%s: %s", h.name, name)
+					require.ErrorContains(l, err, "handler repair --stream signIns.interactiveUser", "%s: %s", h.name,
+						name)
 				}
 				require.NoError(l, read(lab.Other), "%s: %s", h.name, name)
 			}
@@ -65,8 +67,9 @@ func TestEveryReaderOfAProgressRowThatCantBeGoneByFailsForItsStreamAlone(t *test
 func TestAStreamThatHasNoLedgerHasAZeroProgress(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		require.Equal(l, ledger.Progress{Stream: lab.Stream}, l.Progress(lab.Stream))
-		require.NoError(l, l.Store.Wish(l.Context(), lab.Stream, lab.Execution()))
-		require.Equal(l, ledger.Progress{Stream: lab.Stream}, l.Progress(lab.Stream), "somebody who waits begins no ledger")
+		require.NoError(l, l.Store.RequestLease(l.Context(), lab.Stream, lab.Execution()))
+		require.Equal(l, ledger.Progress{Stream: lab.Stream}, l.Progress(lab.Stream),
+			"somebody who waits begins no ledger")
 		_, err := repairs(l, l.Store)
 		require.Equal(l, entra.CodeConflict, entra.CodeOf(err))
 		require.ErrorContains(l, err, "the stream has no ledger")
@@ -159,8 +162,8 @@ func repaired(l *lab.Lab, j journey, h harm) {
 	require.ErrorContains(l, err, fmt.Sprintf("(entry %d of its log)", w.Entry))
 }
 
-// TestWhatIsMadeAnewIsWhatWasThere: cursors to the hour, and all totals.
-func TestWhatIsMadeAnewIsWhatWasThere(t *testing.T) {
+// TestARebuiltProgressRowEqualsTheOldOne: cursors to the hour, and all totals.
+func TestARebuiltProgressRowEqualsTheOldOne(t *testing.T) {
 	for _, j := range journeys() {
 		t.Run(j.name, func(t *testing.T) {
 			lab.In(t, func(l *lab.Lab) {
@@ -171,7 +174,7 @@ func TestWhatIsMadeAnewIsWhatWasThere(t *testing.T) {
 				require.NoError(l, err)
 				is := l.Progress(lab.Stream)
 				require.Equal(l, was.Begin, is.Begin)
-				require.Equal(l, was.FrontierBegin, is.FrontierBegin)
+				require.Equal(l, was.TailBegin, is.TailBegin)
 				require.Equal(l, entra.FloorHour(was.Watermark), is.Watermark)
 				if !j.partial {
 					require.Equal(l, was.Backfilled, is.Backfilled)
@@ -203,8 +206,12 @@ func TestARepairRefusesWhatVerifyFinds(t *testing.T) {
 			"an hour's row is gone":    func() { remove(l, partition) },
 			"an hour's row is garbage": func() { l.Put(l.Read(lab.Stream, partition).With("State", "garbage")) },
 			"an entry is gone":         func() { remove(l, "seal!0000000003") },
-			"an entry is changed":      func() { l.Put(l.Read(lab.Stream, "seal!0000000003").With("Hour", "2026-11-20T03")) },
-			"the log's end is gone":    func() { remove(l, fmt.Sprintf("seal!%010d", l.Heads.All[len(l.Heads.All)-1].Size-1)) },
+			"an entry is changed": func() {
+				l.Put(l.Read(lab.Stream, "seal!0000000003").With("Hour", "2026-11-20T03"))
+			},
+			"the log's end is gone": func() {
+				remove(l, fmt.Sprintf("seal!%010d", l.Heads.All[len(l.Heads.All)-1].Size-1))
+			},
 		} {
 			l.Service.Restore(ready)
 			do()
@@ -293,8 +300,8 @@ func TestTheEntryOfARepairIsNoSealOfItsHour(t *testing.T) {
 	})
 }
 
-// TestARowOfProgressThatSaysWhatRowsAndLogDoNotIsMadeAnew, where it was committed like any other.
-func TestARowOfProgressThatSaysWhatRowsAndLogDoNotIsMadeAnew(t *testing.T) {
+// TestAProgressRowThatContradictsRowsAndLogIsRebuilt, where it was committed like any other.
+func TestAProgressRowThatContradictsRowsAndLogIsRebuilt(t *testing.T) {
 	for name, change := range map[string]func(p *ledger.Progress){
 		"Begin":    func(p *ledger.Progress) { p.Begin = p.Begin.Add(3 * time.Hour) },
 		"Records":  func(p *ledger.Progress) { p.Records = 5 },

@@ -185,7 +185,7 @@ func cutAfter(l *lab.Lab, pages int64) {
 func facts(l *lab.Lab) string {
 	var out strings.Builder
 	p := l.Progress(lab.Stream)
-	fmt.Fprintln(&out, p.Status(time.Now(), time.Hour), p.Begin, p.FrontierBegin, p.Backfilled, p.Watermark, p.SealedTo,
+	fmt.Fprintln(&out, p.Status(time.Now(), time.Hour), p.Begin, p.TailBegin, p.Backfilled, p.Watermark, p.SealedTo,
 		p.PurgedTo, p.Records, p.Versions, p.WindowsComplete, p.Lost, p.Purged, p.Doubts, p.Awaits, p.Thin, p.Reopened)
 	for _, cov := range sortedHours(l) {
 		fmt.Fprintln(&out, cov.Start, cov.State, cov.Records, cov.Versions, cov.New, cov.Sum, cov.LostFrom, cov.LostTo)

@@ -88,7 +88,7 @@ func TestAColumnIsAskedForOnlyWhereTheRowsHaveIt(t *testing.T) {
 	}
 	shape, err := odata.ShapeOf(stream)
 	require.NoError(t, err)
-	p := ledger.Progress{Stream: stream, Begin: newest, Backfilled: newest, FrontierBegin: newest,
+	p := ledger.Progress{Stream: stream, Begin: newest, Backfilled: newest, TailBegin: newest,
 		Watermark: newest.Add(6 * time.Hour), LastRunAt: newest.Add(6 * time.Hour)}
 	for _, newestFirst := range []bool{true, false} {
 		q, err := search.New(stream, shape, "clientAppUsed eq 'IMAP4'")

@@ -32,7 +32,8 @@ func (l *rows) Windows(_ context.Context, _ entra.Stream, from, to time.Time) it
 			if c.End().After(from) && c.Start.Before(to) {
 				l.read++
 				if c.Start.Equal(l.broken) {
-					yield(ledger.Coverage{}, &entra.Error{Code: entra.CodeTampered, Doing: "read the row", Why: "it was altered"})
+					yield(ledger.Coverage{}, &entra.Error{Code: entra.CodeTampered, Doing: "read the row",
+						Why: "it was altered"})
 					return
 				}
 				if !yield(c, nil) {
@@ -52,7 +53,8 @@ var (
 // that sums them up.
 func ledgerOf(begin, purgedTo time.Time, stateOf func(time.Time) ledger.WindowState) (*rows, ledger.Progress) {
 	l := &rows{}
-	p := ledger.Progress{Stream: logs.Provisioning, Begin: begin, Backfilled: newest, FrontierBegin: newest, Watermark: newest, LastRunAt: newest,
+	p := ledger.Progress{Stream: logs.Provisioning, Begin: begin, Backfilled: newest, TailBegin: newest,
+		Watermark: newest, LastRunAt: newest,
 		SealedTo: newest.AddDate(0, 0, -7), PurgedTo: purgedTo}
 	for at := begin; at.Before(newest); at = at.Add(time.Hour) {
 		c := ledger.Coverage{Window: entra.Window{Stream: logs.Provisioning, Start: at}, State: stateOf(at)}
@@ -149,7 +151,8 @@ func TestOfYearsThatWerePurgedOnlyTheLastEntryIsRead(t *testing.T) {
 	}, gapsOf(t, g, p, begin, newest))
 	require.LessOrEqual(t, l.queries, 2)
 	require.LessOrEqual(t, l.read, 6, "hours are not read one by one")
-	require.Equal(t, []string{"07-01T00:00 08-01T00:00 purged on 2026-09-10" + rule}, gapsOf(t, g, p, january.AddDate(0, 6, 0), january.AddDate(0, 7, 0)))
+	require.Equal(t, []string{"07-01T00:00 08-01T00:00 purged on 2026-09-10" + rule},
+		gapsOf(t, g, p, january.AddDate(0, 6, 0), january.AddDate(0, 7, 0)))
 }
 
 func TestAMonthThatWasPurgedBehindOneThatAHoldKeepsIsAGap(t *testing.T) {
@@ -160,10 +163,11 @@ func TestAMonthThatWasPurgedBehindOneThatAHoldKeepsIsAGap(t *testing.T) {
 		}
 		return ledger.WindowSealed
 	})
-	require.Equal(t, []string{"03-01T00:00 04-01T00:00 purged on 2026-05-10" + rule}, gapsOf(t, search.NewGaps(l), p, january, newest))
+	require.Equal(t, []string{"03-01T00:00 04-01T00:00 purged on 2026-05-10" + rule},
+		gapsOf(t, search.NewGaps(l), p, january, newest))
 }
 
-func TestWhatWasForgottenWhenTheArchiveBeganIsNoGap(t *testing.T) {
+func TestWhatWasDeletedWhenTheArchiveBeganIsNoGap(t *testing.T) {
 	l, p := ledgerOf(newest.AddDate(0, 0, -30), time.Time{}, func(at time.Time) ledger.WindowState {
 		if at.Before(newest.AddDate(0, 0, -30).Add(27 * time.Hour)) {
 			return ledger.WindowLost

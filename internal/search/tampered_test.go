@@ -58,9 +58,9 @@ func ids(t *testing.T, a *searchtest.Archive, q search.Question, top int) (out [
 	return out, tampered
 }
 
-// TestAnAlteredRecordStandsInItsPlaceWhateverAFilterSaysOfIt: its bytes cannot be evaluated, and an
-// alteration must not be able to hide itself.
-func TestAnAlteredRecordStandsInItsPlaceWhateverAFilterSaysOfIt(t *testing.T) {
+// TestAnAlteredRecordIsListedWhateverTheFilterIs: its bytes cannot be evaluated, and an alteration
+// must not be able to hide itself.
+func TestAnAlteredRecordIsListedWhateverTheFilterIs(t *testing.T) {
 	a := searchtest.New(t, logs.SignInsNonInteractiveUser, newest,
 		signIn("a", 1, "x"), signIn("b", 2, "x"), signIn("c", 62, "x"), signIn("d", 63, "y"), signIn("e", 200, "x"))
 	a.Altered["b"], a.Altered["c"], a.Altered["e"] = "why", "why", "why"
@@ -105,9 +105,9 @@ func TestAnAlteredRecordStandsInItsPlaceWhateverAFilterSaysOfIt(t *testing.T) {
 	}
 }
 
-// TestAGroupLeavesAlteredRecordsOutAndEachIsToldOnce walks through groups one by one: a span that
+// TestAGroupLeavesAlteredRecordsOutAndReportsEachOnce walks through groups one by one: a span that
 // is read twice reports its altered records once, and so does one with nothing else.
-func TestAGroupLeavesAlteredRecordsOutAndEachIsToldOnce(t *testing.T) {
+func TestAGroupLeavesAlteredRecordsOutAndReportsEachOnce(t *testing.T) {
 	a := searchtest.New(t, logs.SignInsNonInteractiveUser, newest,
 		signIn("a", 1, "x"), signIn("b", 2, "y"), signIn("c", 3, "y"), signIn("d", 4, "x"),
 		signIn("e", 61, "x"), signIn("f", 130, "x"), signIn("g", 131, "z"), signIn("h", 300, "x"))

@@ -24,7 +24,7 @@ func (l *ledgers) Archived(context.Context) ([]entra.Stream, error) {
 	return l.has, l.err
 }
 
-func TestStreamsThatHaveALedgerStandBehindThoseThatAreCollected(t *testing.T) {
+func TestStreamsWithALedgerFollowThoseThatAreCollected(t *testing.T) {
 	l := &ledgers{has: []entra.Stream{logs.DirectoryAudits, logs.Provisioning}}
 	k := streams.New([]entra.Stream{logs.SignInsInteractiveUser, logs.Provisioning}, l)
 	for range 3 {

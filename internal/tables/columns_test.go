@@ -17,8 +17,8 @@ import (
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
-// TestARowTellsWithWhichColumnsItWasWritten, and that they were altered.
-func TestARowTellsWithWhichColumnsItWasWritten(t *testing.T) {
+// TestARowHasTheColumnSetThatItWasWrittenWith, and that they were altered.
+func TestARowHasTheColumnSetThatItWasWrittenWith(t *testing.T) {
 	service := memstorage.New(time.Now)
 	store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: service.Client()})
 	require.NoError(t, err)

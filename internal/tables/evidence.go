@@ -150,8 +150,8 @@ func (g *guards) add(stream entra.Stream, body []byte, at time.Time) {
 			return
 		}
 		g.out.HasLease, g.out.Lease = true, row.lease(at)
-	case key == wishKey:
-		g.flaw(key, wishKinds.Wrong(body))
+	case key == requestKey:
+		g.flaw(key, requestKinds.Wrong(body))
 	case strings.HasPrefix(key, revisionMark):
 		g.flaw(key, revisionKinds.Wrong(body))
 		n, err := strconv.ParseInt(strings.TrimPrefix(key, revisionMark), 10, 64)

@@ -39,7 +39,8 @@ func newAccount(t *testing.T) *account {
 	service := memstorage.New(func() time.Time { return present })
 	store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(), HTTP: service.Client()})
 	require.NoError(t, err)
-	client, err := aztables.NewServiceClientFromConnectionString(service.ConnectionString(), &aztables.ClientOptions{ClientOptions: policy.ClientOptions{Transport: service.Client()}})
+	client, err := aztables.NewServiceClientFromConnectionString(service.ConnectionString(),
+		&aztables.ClientOptions{ClientOptions: policy.ClientOptions{Transport: service.Client()}})
 	require.NoError(t, err)
 	return &account{t, service, store, client}
 }
@@ -50,12 +51,15 @@ func (a *account) change(table, partition, key string, how func(map[string]any))
 	require.NoError(a, err, "%s %s %s", table, partition, key)
 	row := make(map[string]any)
 	require.NoError(a, json.Unmarshal(got.Value, &row))
-	maps.DeleteFunc(row, func(name string, _ any) bool { return name == "Timestamp" || strings.HasPrefix(name, "odata.") })
+	maps.DeleteFunc(row, func(name string, _ any) bool {
+		return name == "Timestamp" || strings.HasPrefix(name, "odata.")
+	})
 	how(row)
 	body, err := json.Marshal(row)
 	require.NoError(a, err)
 	etag := azcore.ETagAny
-	_, err = a.client.NewClient(table).UpdateEntity(a.Context(), body, &aztables.UpdateEntityOptions{IfMatch: &etag, UpdateMode: aztables.UpdateModeReplace})
+	_, err = a.client.NewClient(table).UpdateEntity(a.Context(), body, &aztables.UpdateEntityOptions{IfMatch: &etag,
+		UpdateMode: aztables.UpdateModeReplace})
 	require.NoError(a, err)
 }
 
@@ -102,7 +106,8 @@ func (a *account) named(d verify.Difference, table, row string) {
 	flaws := a.flaws()
 	require.NotEmpty(a, flaws)
 	for _, flaw := range flaws {
-		require.Equal(a, []string{string(d), table, row}, []string{string(flaw.Difference), flaw.Table, flaw.Row}, "%+v", flaws)
+		require.Equal(a, []string{string(d), table, row}, []string{string(flaw.Difference), flaw.Table, flaw.Row},
+			"%+v", flaws)
 	}
 }
 
@@ -120,7 +125,8 @@ const indexTable = "index202611"
 func user(hour int) string { return fmt.Sprintf("00000000-0000-0000-0000-%012d", hour) }
 
 func recordAt(t *testing.T, hour, n int) entra.Record {
-	raw := fmt.Sprintf(`{"id":"id-%d-%d","createdDateTime":%q,"userId":%q,"appId":"app","status":{"errorCode":0}}`, hour, n,
+	raw := fmt.Sprintf(`{"id":"id-%d-%d","createdDateTime":%q,"userId":%q,"appId":"app","status":{"errorCode":0}}`,
+		hour, n,
 		today.Add(time.Duration(hour)*time.Hour+time.Duration(n)*time.Second).Format(time.RFC3339), user(hour))
 	rec, err := logs.ParseRecord(window.Stream, []byte(raw))
 	require.NoError(t, err)
@@ -130,8 +136,9 @@ func recordAt(t *testing.T, hour, n int) entra.Record {
 // indexedDay is an archive of one day, sealed and indexed.
 func indexedDay(t *testing.T) *account {
 	a := newAccount(t)
-	p := ledger.Progress{Stream: window.Stream, Begin: today, Backfilled: today, FrontierBegin: today, Watermark: today.AddDate(0, 0, 1),
-		SealedTo: today.AddDate(0, 0, 1), Seals: 24, LastRunAt: present}
+	p := ledger.Progress{Stream: window.Stream, Begin: today, Backfilled: today, TailBegin: today,
+		Watermark: today.AddDate(0, 0, 1),
+		SealedTo:  today.AddDate(0, 0, 1), Seals: 24, LastRunAt: present}
 	var rows []ledger.Coverage
 	var sealed []seal.Seal
 	for n := range 24 {
@@ -139,7 +146,8 @@ func indexedDay(t *testing.T) *account {
 		recs := []entra.Record{recordAt(t, n, 1), recordAt(t, n, 2)}
 		_, err := a.store.Insert(t.Context(), w, recs, today.AddDate(0, 0, 1))
 		require.NoError(t, err)
-		rows = append(rows, ledger.Coverage{Window: w, State: ledger.WindowSealed, Seals: 1, LastSeal: int64(n), Records: 2})
+		rows = append(rows, ledger.Coverage{Window: w, State: ledger.WindowSealed, Seals: 1, LastSeal: int64(n),
+			Records: 2})
 		sealed = append(sealed, seal.Seal{Window: w, Number: int64(n), Leaves: 2, SealedAt: today.AddDate(0, 0, 8)})
 	}
 	_, err := a.store.Commit(t.Context(), lease, p, rows, sealed)
@@ -213,12 +221,18 @@ func TestARowOfTheIndexThatWasChangedHidesNothingAndIsNamed(t *testing.T) {
 		"ids that are no multiple": {idRow, func(row map[string]any) {
 			row["Record"] = "AAAA"
 		}},
-		"ids of another type": {idRow, func(row map[string]any) { row["Record"] = 7; delete(row, "Record@odata.type") }},
-		"ids taken away":      {idRow, func(row map[string]any) { delete(row, "Record"); delete(row, "Record@odata.type") }},
-		"the day's entry":     {"day!21", set("LastSeal", "9")},
-		"the day's seals":     {"day!21", set("Seals", "many")},
-		"the day's rows":      {"day!21", set("Rows", 1)},
-		"the day's sum":       {"day!21", func(row map[string]any) { row["Sum"] = "AAAAAAAAAAA=" }},
+		"ids of another type": {idRow, func(row map[string]any) {
+			row["Record"] = 7
+			delete(row, "Record@odata.type")
+		}},
+		"ids taken away": {idRow, func(row map[string]any) {
+			delete(row, "Record")
+			delete(row, "Record@odata.type")
+		}},
+		"the day's entry": {"day!21", set("LastSeal", "9")},
+		"the day's seals": {"day!21", set("Seals", "many")},
+		"the day's rows":  {"day!21", set("Rows", 1)},
+		"the day's sum":   {"day!21", func(row map[string]any) { row["Sum"] = "AAAAAAAAAAA=" }},
 	}
 	for name, c := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -263,10 +277,12 @@ func TestARowOfTheIndexThatIsGoneOrForgedIsNamed(t *testing.T) {
 		a := indexedDay(t)
 		without := func(row map[string]any) { delete(row, "Check"); delete(row, "Check@odata.type") }
 		a.change(indexTable, stream, userRow, func(row map[string]any) { row["Hours"] = 0; without(row) })
-		require.True(t, a.finds(derive.Value{Column: "UserId", Text: user(3)}, 3), "the day's row says that each has one")
+		require.True(t, a.finds(derive.Value{Column: "UserId", Text: user(3)}, 3),
+			"the day's row says that each has one")
 		a.named(verify.DiffDerived, indexTable, userRow)
 		a.change(indexTable, stream, "day!21", without)
-		require.False(t, a.finds(derive.Value{Column: "UserId", Text: user(3)}, 3), "as a version before wrote it: believed until verify")
+		require.False(t, a.finds(derive.Value{Column: "UserId", Text: user(3)}, 3),
+			"as a version before wrote it: believed until verify")
 		a.named(verify.DiffDerived, indexTable, userRow)
 	})
 	t.Run("of another month", func(t *testing.T) {
@@ -325,13 +341,18 @@ func TestAnIndexOfTheVersionBeforeIsBelieved(t *testing.T) {
 				}
 			})
 		}
-		a.change("coverage", string(window.Stream), "indexed", func(row map[string]any) { delete(row, "Check"); delete(row, "Check@odata.type") })
+		a.change("coverage", string(window.Stream), "indexed", func(row map[string]any) {
+			delete(row, "Check")
+			delete(row, "Check@odata.type")
+		})
 	}
 	strip()
 	require.True(t, a.narrows())
 	require.True(t, a.finds(derive.Value{Column: "UserId", Text: user(3)}, 3))
 	require.Empty(t, a.flaws())
-	a.change(indexTable, string(window.Stream), "UserId!"+user(3)+"!21", func(row map[string]any) { row["Hours"] = "all" })
+	a.change(indexTable, string(window.Stream), "UserId!"+user(3)+"!21", func(row map[string]any) {
+		row["Hours"] = "all"
+	})
 	require.True(t, a.finds(derive.Value{Column: "UserId", Text: user(3)}, 3), "what can't be read is not believed")
 	a.change(indexTable, string(window.Stream), "UserId!"+user(3)+"!21", func(row map[string]any) { row["Hours"] = 0 })
 	a.named(verify.DiffDerived, indexTable, "UserId!"+user(3)+"!21")
@@ -354,7 +375,8 @@ func TestADayThatWaitsToBeSealedAgainIsNoFlaw(t *testing.T) {
 	require.NoError(t, err)
 	p.Seals = 25
 	w := late.Window(window.Stream)
-	_, err = a.store.Commit(t.Context(), lease, p, []ledger.Coverage{{Window: w, State: ledger.WindowSealed, Seals: 2, LastSeal: 24, Records: 3}},
+	_, err = a.store.Commit(t.Context(), lease, p,
+		[]ledger.Coverage{{Window: w, State: ledger.WindowSealed, Seals: 2, LastSeal: 24, Records: 3}},
 		[]seal.Seal{{Window: w, Number: 24, Leaves: 3, SealedAt: today.AddDate(0, 0, 10)}})
 	require.NoError(t, err)
 	require.Empty(t, a.flaws(), "the log tells searches of it")
@@ -376,16 +398,19 @@ func TestADayThatCannotBeIndexedAnewIsNotGoneBy(t *testing.T) {
 	require.NoError(t, err)
 	p.Doubts, p.DoubtFrom, p.DoubtTo = 1, today.Add(6*time.Hour), today.Add(7*time.Hour)
 	w := late.Window(window.Stream)
-	doubted := ledger.Coverage{Window: entra.Window{Stream: window.Stream, Start: today.Add(6 * time.Hour)}, State: ledger.WindowSealed, Seals: 1, LastSeal: 6, Records: 2, Doubt: true}
+	doubted := ledger.Coverage{Window: entra.Window{Stream: window.Stream, Start: today.Add(6 * time.Hour)},
+		State: ledger.WindowSealed, Seals: 1, LastSeal: 6, Records: 2, Doubt: true}
 	p, err = a.store.Commit(t.Context(), lease, p, []ledger.Coverage{doubted}, nil)
 	require.NoError(t, err)
 	require.False(t, a.narrows(), "what is in doubt may be in no index")
 	p.Seals = 25
-	_, err = a.store.Commit(t.Context(), lease, p, []ledger.Coverage{{Window: w, State: ledger.WindowSealed, Seals: 2, LastSeal: 24, Records: 3}},
+	_, err = a.store.Commit(t.Context(), lease, p,
+		[]ledger.Coverage{{Window: w, State: ledger.WindowSealed, Seals: 2, LastSeal: 24, Records: 3}},
 		[]seal.Seal{{Window: w, Number: 24, Leaves: 3, SealedAt: today.AddDate(0, 0, 10)}})
 	require.NoError(t, err)
 	update := func() int {
-		report, err := derive.Update(t.Context(), a.store, ledger.Execution{ID: "x", Work: "test"}, window.Stream, false, time.Now().Add(time.Minute))
+		report, err := derive.Update(t.Context(), a.store, ledger.Execution{ID: "x", Work: "test"}, window.Stream,
+			false, time.Now().Add(time.Minute))
 		require.NoError(t, err)
 		require.False(t, report.Left)
 		return report.Days
@@ -428,14 +453,16 @@ func TestVerifyingTheIndexBesideWhoMakesItNamesNothing(t *testing.T) {
 			require.NoError(t, err)
 			p.Seals = 25
 			w := late.Window(window.Stream)
-			_, err = a.store.Commit(ctx, lease, p, []ledger.Coverage{{Window: w, State: ledger.WindowSealed, Seals: 2, LastSeal: 24, Records: 3}},
+			_, err = a.store.Commit(ctx, lease, p,
+				[]ledger.Coverage{{Window: w, State: ledger.WindowSealed, Seals: 2, LastSeal: 24, Records: 3}},
 				[]seal.Seal{{Window: w, Number: 24, Leaves: 3, SealedAt: today.AddDate(0, 0, 10)}})
 			require.NoError(t, err)
 			indexDay(t, a.store, today, derive.Revision{LastSeal: 24, Seals: 25})
 			require.NoError(t, a.store.Kept(derive.Index()).SetMark(ctx, window.Stream, 25))
 		}}
 		reader := between.store(t)
-		require.Empty(t, flawsOf(t, reader.Flaws(t.Context(), window.Stream, today, today.AddDate(0, 0, 1))), "before request %d", at)
+		require.Empty(t, flawsOf(t, reader.Flaws(t.Context(), window.Stream, today, today.AddDate(0, 0, 1))),
+			"before request %d", at)
 		require.True(t, between.done || at >= between.asked, "%d of %d", at, between.asked)
 	}
 }
@@ -460,8 +487,10 @@ func TestVerifyingTheIndexBesideAPurgeNamesNothing(t *testing.T) {
 			require.NoError(t, a.store.DropViews(ctx, window.Stream, today))
 		}}
 		reader := between.store(t)
-		require.Empty(t, flawsOf(t, reader.Flaws(t.Context(), window.Stream, today, today.AddDate(0, 0, 1))), "before request %d", at)
-		require.Empty(t, flawsOf(t, reader.Flaws(t.Context(), window.Stream, time.Time{}, time.Time{})), "before request %d", at)
+		require.Empty(t, flawsOf(t, reader.Flaws(t.Context(), window.Stream, today, today.AddDate(0, 0, 1))),
+			"before request %d", at)
+		require.Empty(t, flawsOf(t, reader.Flaws(t.Context(), window.Stream, time.Time{}, time.Time{})),
+			"before request %d", at)
 	}
 }
 
@@ -474,7 +503,8 @@ type betweenRequests struct {
 }
 
 func (b *betweenRequests) store(t *testing.T) *tablestest.Store {
-	store, err := tablestest.New(tables.Config{ConnectionString: b.service.ConnectionString(), HTTP: &http.Client{Transport: b}})
+	store, err := tablestest.New(tables.Config{ConnectionString: b.service.ConnectionString(),
+		HTTP: &http.Client{Transport: b}})
 	require.NoError(t, err)
 	return store
 }

@@ -24,9 +24,9 @@ func (g *group) read(body []byte) {
 	}
 }
 
-// takes reads a row and adds it to the record that is being gathered if it belongs to it. If not,
+// adds reads a row and adds it to the record that is being gathered if it belongs to it. If not,
 // begin makes it the first row of the next one.
-func (g *group) takes(body []byte) bool {
+func (g *group) adds(body []byte) bool {
 	g.read(body)
 	if g.used > 0 && !g.next.isPartOf(&g.all[0]) {
 		return false

@@ -70,7 +70,7 @@ type inspection struct {
 }
 
 func (in *inspection) take(ctx context.Context, body []byte) error {
-	if in.open.takes(body) {
+	if in.open.adds(body) {
 		return nil
 	}
 	if err := in.flush(ctx); err != nil {

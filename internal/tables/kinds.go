@@ -17,7 +17,7 @@ var (
 	leaseKinds    = rows.KindsOf(encodeLease("x", filled[ledger.Lease]()))
 	sealKinds     = rows.KindsOf(encodeSeal(filled[seal.Seal]()))
 	revisionKinds = rows.KindsOf(revisionRow(ledger.Progress{}, "x"))
-	wishKinds     = rows.Kinds{"Holder": "Edm.String", "Work": "Edm.String"}
+	requestKinds  = rows.Kinds{"Holder": "Edm.String", "Work": "Edm.String"}
 	listKinds     = listColumns()
 )
 

@@ -67,10 +67,13 @@ func TestEveryColumnHasItsPlaceInTheTableOfProofs(t *testing.T) {
 	list := slices.DeleteFunc(slices.Collect(maps.Keys(listKinds)),
 		func(name string) bool { return strings.HasPrefix(name, "Record") && name != "Record" })
 	for table, want := range map[string][]string{
-		"coverage, hours": slices.Collect(maps.Keys(coverageKinds)), "coverage, `progress`": slices.Collect(maps.Keys(progressKinds)),
-		"coverage, `lease`": slices.Collect(maps.Keys(leaseKinds)), "coverage, `lease!wish`": slices.Collect(maps.Keys(wishKinds)),
-		"coverage, `revision!`": slices.Collect(maps.Keys(revisionKinds)), "coverage, `seal!`": slices.Collect(maps.Keys(sealKinds)),
-		"leaves": list, "records": slices.Collect(maps.Keys(records)),
+		"coverage, hours":        slices.Collect(maps.Keys(coverageKinds)),
+		"coverage, `progress`":   slices.Collect(maps.Keys(progressKinds)),
+		"coverage, `lease`":      slices.Collect(maps.Keys(leaseKinds)),
+		"coverage, `lease!wish`": slices.Collect(maps.Keys(requestKinds)),
+		"coverage, `revision!`":  slices.Collect(maps.Keys(revisionKinds)),
+		"coverage, `seal!`":      slices.Collect(maps.Keys(sealKinds)),
+		"leaves":                 list, "records": slices.Collect(maps.Keys(records)),
 	} {
 		for _, name := range want {
 			require.True(t, documented[table][name], "docs/proof.md has no line for column %s of %s", name, table)

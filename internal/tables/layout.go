@@ -72,8 +72,8 @@ const (
 	// leaseKey is the stream's lease. It sorts between the hours and the progress row, so that one
 	// query of few rows gives both as they are at one moment.
 	leaseKey = "lease"
-	// wishKey is the mark of an execution that waits for the lease.
-	wishKey = "lease!wish"
+	// requestKey is the mark of an execution that waits for the lease.
+	requestKey = "lease!wish"
 	// indexedMark is the row that says how far the index was brought.
 	indexedMark = "indexed"
 	// progressKey is the stream's progress.

@@ -171,34 +171,34 @@ func broken(row string, stream entra.Stream, remedy string, err error) error {
 // would count everything twice. A waiting execution leaves a request even without a ledger.
 func (a *Archive) hasLedger(ctx context.Context, stream entra.Stream) (bool, error) {
 	return a.client.Any(ctx, coverageTable, fmt.Sprintf("PartitionKey eq %s and RowKey ne %s",
-		rows.Quote(string(stream)), rows.Quote(wishKey)))
+		rows.Quote(string(stream)), rows.Quote(requestKey)))
 }
 
-// Wish is ledger.LeaseStore's. Only the newest request is kept: one is enough to make an execution
-// release the lease.
-func (a *Archive) Wish(ctx context.Context, stream entra.Stream, by ledger.Execution) error {
-	b := rows.NewEntity(string(stream), wishKey, 256)
+// RequestLease is ledger.LeaseStore's. Only the newest request is kept: one is enough to make an
+// execution release the lease.
+func (a *Archive) RequestLease(ctx context.Context, stream entra.Stream, by ledger.Execution) error {
+	b := rows.NewEntity(string(stream), requestKey, 256)
 	b.Text("Holder", by.ID)
 	b.Text("Work", rows.Clip(by.Work))
 	return a.client.Submit(ctx, coverageTable, rows.Action{Kind: rows.Put, Row: b.Done().Body})
 }
 
-// Wished is ledger.LeaseStore's.
-func (a *Archive) Wished(ctx context.Context, stream entra.Stream) (ledger.Wish, error) {
-	got, err := a.client.Get(ctx, coverageTable, string(stream), wishKey, "look who waits for "+string(stream))
+// LatestRequest is ledger.LeaseStore's.
+func (a *Archive) LatestRequest(ctx context.Context, stream entra.Stream) (ledger.LeaseRequest, error) {
+	got, err := a.client.Get(ctx, coverageTable, string(stream), requestKey, "look who waits for "+string(stream))
 	if rows.IsMissing(err) {
-		return ledger.Wish{}, nil
+		return ledger.LeaseRequest{}, nil
 	}
 	if err != nil {
-		return ledger.Wish{}, err
+		return ledger.LeaseRequest{}, err
 	}
 	var row struct {
 		Holder, Work string
 		Timestamp    time.Time
 	}
 	if err := json.Unmarshal(got.Body, &row); err != nil {
-		return ledger.Wish{}, broken(wishKey, stream, "delete the row", err)
+		return ledger.LeaseRequest{}, broken(requestKey, stream, "delete the row", err)
 	}
-	return ledger.Wish{Execution: ledger.Execution{ID: row.Holder, Work: row.Work},
+	return ledger.LeaseRequest{Execution: ledger.Execution{ID: row.Holder, Work: row.Work},
 		Age: got.Answered.Sub(row.Timestamp)}, nil
 }

@@ -29,7 +29,7 @@ func encodeProgress(p ledger.Progress) ([]byte, error) {
 func addReach(out rows.Properties, p ledger.Progress) {
 	out.Time("Begin", p.Begin)
 	out.Time("Backfilled", p.Backfilled)
-	out.Time("FrontierBegin", p.FrontierBegin)
+	out.Time("FrontierBegin", p.TailBegin)
 	out.Time("Watermark", p.Watermark)
 	out.Time("ReadingFrom", p.ReadingFrom)
 	out.Time("ReadingTo", p.ReadingTo)
@@ -182,7 +182,7 @@ func (row progressRow) progress(s entra.Stream) (ledger.Progress, error) {
 		return ledger.Progress{}, err
 	}
 	p := ledger.Progress{
-		Stream: s, Begin: row.Begin, Backfilled: row.Backfilled, FrontierBegin: row.FrontierBegin,
+		Stream: s, Begin: row.Begin, Backfilled: row.Backfilled, TailBegin: row.FrontierBegin,
 		Watermark:   row.Watermark,
 		ReadingFrom: row.ReadingFrom, ReadingTo: row.ReadingTo,
 		WindowsComplete: int64(row.WindowsComplete), Quarantined: int64(row.Quarantined),

@@ -151,7 +151,7 @@ func (r *reading) ahead(ctx context.Context, below string, top int) (found int, 
 		}
 		found += len(page.Rows)
 		for _, body := range page.Rows {
-			if open.takes(body) {
+			if open.adds(body) {
 				continue
 			}
 			if err := r.flush(ctx, &open); err != nil {

@@ -392,7 +392,7 @@ func (a *Archive) recordsIn(ctx context.Context, w entra.Window, from, below str
 		if err != nil {
 			return err
 		}
-		if open.takes(body) {
+		if open.adds(body) {
 			continue
 		}
 		if err := flush(); err != nil {

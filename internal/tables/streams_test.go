@@ -22,7 +22,8 @@ func TestStreamsWithALedgerAreFoundByAnyOfItsRows(t *testing.T) {
 	require.Empty(t, got)
 	at := time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)
 	for _, s := range []entra.Stream{logs.CustomSecurityAttributeAudits, logs.SignInsInteractiveUser} {
-		_, err := store.Commit(t.Context(), ledger.Lease{}, ledger.Progress{Stream: s, FrontierBegin: at, Watermark: at}, nil, nil)
+		_, err := store.Commit(t.Context(), ledger.Lease{}, ledger.Progress{Stream: s, TailBegin: at, Watermark: at},
+			nil, nil)
 		require.NoError(t, err)
 	}
 	got, err = store.Archived(t.Context())

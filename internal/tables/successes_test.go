@@ -108,7 +108,7 @@ func TestTheNewestSuccessIsWhatItsRecordSays(t *testing.T) {
 }
 
 // The newest is returned even from an hour with more than is held at once.
-func TestTheNewestSuccessOfABusyHourIsTold(t *testing.T) {
+func TestTheNewestSuccessOfABusyHourIsReturned(t *testing.T) {
 	a := newAccount(t)
 	var in []signedIn
 	want := make(map[string]int)

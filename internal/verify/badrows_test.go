@@ -51,7 +51,7 @@ func fullRows(l *lab.Lab) (keys []string) {
 	full(reflect.ValueOf(&c).Elem(), &n)
 	full(reflect.ValueOf(&lease).Elem(), &n)
 	p.Stream, p.Revision, p.ClockOffset = lab.Stream, 0, time.Hour
-	p.Begin, p.Backfilled, p.FrontierBegin, p.Watermark = lab.Start, lab.Start.Add(time.Hour),
+	p.Begin, p.Backfilled, p.TailBegin, p.Watermark = lab.Start, lab.Start.Add(time.Hour),
 		lab.Start.Add(2*time.Hour), lab.Start.Add(3*time.Hour)
 	p.Passed.Set(3*time.Hour, lab.Start, nil)
 	p.Lateness[1] = 7

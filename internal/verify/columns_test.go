@@ -15,9 +15,9 @@ import (
 	"github.com/entraledger/entraledger/internal/verify"
 )
 
-// TestAColumnThatWasTakenAwayIsNamed: a search by it would find nothing, without any reason given.
-// If the hour's rows were written before the column existed, it may be absent.
-func TestAColumnThatWasTakenAwayIsNamed(t *testing.T) {
+// TestADeletedColumnIsNamed: a search by it would find nothing, without any reason given. If the
+// hour's rows were written before the column existed, it may be absent.
+func TestADeletedColumnIsNamed(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		at := lab.Start.Add(-5 * time.Hour)
 		raw := fmt.Sprintf(`{"id":"legacy","createdDateTime":%q,"clientAppUsed":"IMAP4"}`, at.Format(time.RFC3339))

@@ -298,9 +298,9 @@ func TestALeaseFromTheFutureIsNamed(t *testing.T) {
 	})
 }
 
-// TestAStrangerStaysOneWhereGraphHasForgottenTheHour: marking its hour as in doubt does not make it
-// a content of a killed run.
-func TestAStrangerStaysOneWhereGraphHasForgottenTheHour(t *testing.T) {
+// TestAForgedRowIsNamedAfterGraphDeletedItsHour: marking its hour as in doubt does not make it a
+// content of a killed run.
+func TestAForgedRowIsNamedAfterGraphDeletedItsHour(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Options.Passes = []time.Duration{3 * time.Hour, 24 * time.Hour}
 		l.Tenant.Keeps = 7 * lab.Days

@@ -244,7 +244,7 @@ func (c progressCheck) marks() {
 		c.wrong("its Begin is %s, and hours from %s on were read", stamp(p.Begin), stamp(l.firstRead))
 	}
 	if p.Begin.IsZero() && p.Recounted && !l.firstRead.IsZero() && l.firstRead.Before(p.Backfilled) &&
-		l.firstRead.Before(p.FrontierBegin) {
+		l.firstRead.Before(p.TailBegin) {
 		c.wrong("it has no Begin, and hours from %s on were read", stamp(l.firstRead))
 	}
 	// A wrong clock may have marked future hours as read.
@@ -299,7 +299,7 @@ func (c progressCheck) times() {
 		}
 	}
 	for _, mark := range p.Passed {
-		if mark.Age != 0 && mark.To.After(entra.Later(base.Add(-mark.Age), p.FrontierBegin)) {
+		if mark.Age != 0 && mark.To.After(entra.Later(base.Add(-mark.Age), p.TailBegin)) {
 			c.wrong("its mark of the pass at %s is %s, and no run has begun after %s", mark.Age, stamp(mark.To),
 				stamp(base))
 		}

@@ -150,7 +150,7 @@ func (l *logRead) keep(s seal.Seal) {
 		if !l.changed[s.Number] {
 			l.purges = append(l.purges, s)
 		}
-	case !ledger.IsTakenBack(s):
+	case !ledger.IsReverted(s):
 		l.sealed = s
 	}
 }

@@ -20,12 +20,12 @@ type Purge struct {
 	Contents int64 // records and earlier versions; 0 where a version before did not count them
 }
 
-// takenBack reports whether a purge of an hour was stopped, and how many of its contents were left
+// reverted reports whether a purge of an hour was stopped, and how many of its contents were left
 // then.
-func (v *Verifier) takenBack(s seal.Seal) (left int64, ok bool) {
+func (v *Verifier) reverted(s seal.Seal) (left int64, ok bool) {
 	of := v.log.byHour[s.Start]
 	next := slices.IndexFunc(of, func(o seal.Seal) bool { return o.Number > s.Number })
-	if next < 0 || !strings.HasPrefix(of[next].Reason, ledger.TakenBackMark) {
+	if next < 0 || !strings.HasPrefix(of[next].Reason, ledger.RevertedMark) {
 		return 0, false
 	}
 	return of[next].Leaves, true
@@ -36,7 +36,7 @@ func (v *Verifier) Purges() []Purge {
 	var out []Purge
 	for _, s := range v.log.purges {
 		rule, contents := ledger.RuleOf(s)
-		if left, stopped := v.takenBack(s); stopped {
+		if left, stopped := v.reverted(s); stopped {
 			if contents -= left; contents <= 0 {
 				continue // nothing of it was dropped
 			}

@@ -201,10 +201,10 @@ func (j *judging) reasons() {
 		ledger.WasPurged(last) {
 		return
 	}
-	if c.Reason != "" && (!c.Settled() || !ledger.IsTakenBack(last) || c.Reason != last.Reason) {
+	if c.Reason != "" && (!c.Settled() || !ledger.IsReverted(last) || c.Reason != last.Reason) {
 		j.ledgerSays("it has a Reason to be sealed again, and is sealed as it is")
 	}
-	if ledger.IsTakenBack(last) || !last.Dated && c.SealedRevision == 0 {
+	if ledger.IsReverted(last) || !last.Dated && c.SealedRevision == 0 {
 		return // a version before did not always say it
 	}
 	if known := c.Known(); known == "" && ledger.NamesUnknown(last.Reason) {

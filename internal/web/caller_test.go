@@ -84,9 +84,9 @@ func TestWithEntraAuthenticationACallerNeedsTheRoleForWhatItDoes(t *testing.T) {
 	require.Equal(t, 200, resp.StatusCode)
 }
 
-// TestWithoutAppServicesAuthenticationNobodyIsBelievedAndTimersRunOn sends what the platform would
-// have removed.
-func TestWithoutAppServicesAuthenticationNobodyIsBelievedAndTimersRunOn(t *testing.T) {
+// TestWithoutAppServicesAuthenticationEveryCallerIsRefusedAndTimersRun sends what the platform
+// would have removed.
+func TestWithoutAppServicesAuthenticationEveryCallerIsRefusedAndTimersRun(t *testing.T) {
 	through := func(context.Context, web.Request) (web.Answer, error) {
 		t.Error("it was let through")
 		return web.Answer{}, nil

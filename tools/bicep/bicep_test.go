@@ -24,7 +24,7 @@ func TestTheCompilerIsLookedForWhereItMayBe(t *testing.T) {
 	require.Equal(t, []string{"/my/bicep"}, candidates("/src/main", get, onPath))
 }
 
-func TestWhoHasNoCompilerIsToldHowToGetOne(t *testing.T) {
+func TestWithoutACompilerTheMessageSaysHowToGetOne(t *testing.T) {
 	root := newTestProject(t)
 	t.Setenv("BICEP", filepath.Join(root, "nothing"))
 	err := run(t.Context(), []string{"check", "--root", root}, nil, nil)
@@ -106,7 +106,7 @@ func TestWhatWasWrittenIsAsItHasToBe(t *testing.T) {
 	require.Empty(t, out, "nothing is written twice")
 }
 
-func TestEachDriftIsToldAndMended(t *testing.T) {
+func TestEachDriftIsReportedAndCorrected(t *testing.T) {
 	for _, d := range []struct {
 		what, file, text, says string
 	}{
@@ -139,7 +139,7 @@ func TestEachDriftIsToldAndMended(t *testing.T) {
 	}
 }
 
-func TestASnapshotThatBelongsToNoParametersIsTold(t *testing.T) {
+func TestASnapshotWithoutParametersIsReported(t *testing.T) {
 	root := newTestProject(t)
 	putFile(t, root, "snapshots/gone.snapshot.json", "{}\n")
 	_, err := runPlayed(t, root, played{Version: pinned(), Fails: "bad"}, "check")
@@ -156,7 +156,9 @@ func TestWhatTheCompilerSaysFails(t *testing.T) {
 		{"a warning", func(p *played) { p.Warnings = map[string]string{"app.bicep": "that is\nodd"} },
 			"\ninfra/modules/app.bicep:2:5: a-rule: that is odd"},
 		{"a warning about parameters",
-			func(p *played) { p.Warnings = map[string]string{"small.bicepparam": "odd"} }, "infra/snapshots/small.bicepparam:2:5: a-rule: odd"},
+			func(p *played) {
+				p.Warnings = map[string]string{"small.bicepparam": "odd"}
+			}, "infra/snapshots/small.bicepparam:2:5: a-rule: odd"},
 		{"a deployment that can't be evaluated", func(p *played) { p.Open = "a condition is open" },
 			"a condition is open"},
 		{"a resource of an extension", func(p *played) {
@@ -198,7 +200,7 @@ func TestBadParametersAreRefusedByTheCompilerToo(t *testing.T) {
 	require.Equal(t, `{'a b': '1', cost: {}}`, literal(map[string]any{"cost": map[string]any{}, "a b": "1"}))
 }
 
-func TestAnotherVersionOnlyTellsWarnings(t *testing.T) {
+func TestAnotherVersionOnlyReportsWarnings(t *testing.T) {
 	root, other := newTestProject(t), played{Version: "0.99.0", Fails: "bad"}
 	putFile(t, root, "azuredeploy.json", "{\"old\": 1}\n")
 	t.Setenv("CI", "")

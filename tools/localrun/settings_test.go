@@ -10,14 +10,16 @@ import (
 	"github.com/entraledger/entraledger/internal/settings"
 )
 
-func TestTheHandlerGetsTheLocalRunsSettingsAndNobodyElses(t *testing.T) {
+func TestTheHandlerGetsOnlyTheLocalRunsSettings(t *testing.T) {
 	local := handlerSettings{
-		storage: "UseDevelopmentStorage=true", graph: "http://127.0.0.1:7080", identity: "http://127.0.0.1:7080/msi/token",
+		storage: "UseDevelopmentStorage=true", graph: "http://127.0.0.1:7080",
+		identity:       "http://127.0.0.1:7080/msi/token",
 		identityHeader: "secret", backfill: "30d",
 	}
 	env := local.environment([]string{
 		"PATH=/usr/bin", "ARCHIVE_STREAMS=provisioning", "ARCHIVE_STORAGE=production", "AZURE_CLIENT_SECRET=production",
-		"ARCHIVE_STORAGE__tableServiceUri=https://production.table.core.windows.net", "IDENTITY_SERVER_THUMBPRINT=production",
+		"ARCHIVE_STORAGE__tableServiceUri=https://production.table.core.windows.net",
+		"IDENTITY_SERVER_THUMBPRINT=production",
 	})
 	values := map[string]string{}
 	for _, entry := range env {

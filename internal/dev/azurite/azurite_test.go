@@ -37,7 +37,7 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func TestTheDevelopmentAccountTakesTablesAndNamesThem(t *testing.T) {
+func TestTheDevelopmentAccountAcceptsTablesAndNamesThem(t *testing.T) {
 	server, err := azurite.Start(t.Context(), azurite.Options{})
 	require.NoError(t, err)
 	t.Cleanup(server.Stop)

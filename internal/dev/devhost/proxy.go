@@ -42,7 +42,7 @@ func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, f *function
 		if !complete && failure == "" {
 			failure = h.explain(ctx, p, errors.New("the answer broke off"))
 		}
-		h.noteHTTP(inv, r, out.status, failure)
+		h.recordHTTP(inv, r, out.status, failure)
 	}()
 	if err != nil {
 		h.giveUp(err)
@@ -55,7 +55,7 @@ func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, f *function
 		Rewrite:       func(pr *httputil.ProxyRequest) { h.rewrite(pr, inv.ID, watch.touch) },
 		Transport:     retrying{next: h.transport},
 		FlushInterval: -1,
-		ErrorLog:      log.New(io.Discard, "", 0), // noteHTTP says it, with the invocation
+		ErrorLog:      log.New(io.Discard, "", 0), // recordHTTP says it, with the invocation
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
 			status := http.StatusInternalServerError
 			if errors.Is(context.Cause(ctx), errQuiet) {
@@ -83,8 +83,8 @@ func (h *Host) rewrite(pr *httputil.ProxyRequest, id string, touch func()) {
 	}
 }
 
-// noteHTTP logs the path only: the query may hold a key.
-func (h *Host) noteHTTP(inv Invocation, r *http.Request, status int, failure string) {
+// recordHTTP logs the path only: the query may hold a key.
+func (h *Host) recordHTTP(inv Invocation, r *http.Request, status int, failure string) {
 	inv.Finished = h.opts.Clock.Now()
 	inv.Succeeded, inv.Cause = failure == "", failure
 	h.outcomes.end(inv)

@@ -103,7 +103,9 @@ func TestARequestPassesUnchangedWithTheHostsHeaders(t *testing.T) {
 	require.Equal(t, canonical(t, r.root), canonical(t, seen.Dir))
 	for _, name := range []string{"FUNCTIONS_CUSTOMHANDLER_PORT", "FUNCTIONS_CUSTOMHANDLER_WORKER_ID",
 		"FUNCTIONS_APP_ROOT_PATH", "FUNCTIONS_HTTPWORKER_PORT", "FUNCTIONS_HTTPWORKER_ID"} {
-		require.True(t, slices.ContainsFunc(seen.Env, func(e string) bool { return strings.HasPrefix(e, name+"=") }), name)
+		require.True(t, slices.ContainsFunc(seen.Env, func(e string) bool {
+			return strings.HasPrefix(e, name+"=")
+		}), name)
 	}
 }
 
@@ -167,7 +169,7 @@ func TestSilenceFor230SecondsIsCutOff(t *testing.T) {
 	r.out.await(t, "silent ends") // the handler sees its caller go
 }
 
-func TestEveryByteStartsTheSilenceAnew(t *testing.T) {
+func TestEveryByteRestartsTheSilence(t *testing.T) {
 	t.Parallel()
 	clock, cut := newManualClock(), make(chan time.Time, 1)
 	w := newWatch(clock, quietLimit, func() { cut <- clock.Now() })

@@ -87,7 +87,7 @@ func TestASnapshotIsNotChangedByWhatComesAfterIt(t *testing.T) {
 	require.Equal(t, "404 TableNotFound", outcome(err))
 }
 
-func TestEveryWriteHasAnETagOfItsOwnWhileTheClockStands(t *testing.T) {
+func TestEveryWriteHasAnETagOfItsOwnWhileTheClockIsStopped(t *testing.T) {
 	now := time.Date(2026, 11, 21, 14, 30, 0, 0, time.UTC)
 	a := open(t, memstorage.New(func() time.Time { return now }))
 	require.NotEqual(t, a.add(t, "p", "1"), a.add(t, "p", "2"))

@@ -67,7 +67,8 @@ func (t *Tenant) newDirectory(g *generate.Generator) {
 	if g == nil {
 		return
 	}
-	users, apps, principals, use := t.directory[Users], t.directory[Applications], t.directory[ServicePrincipals], t.directory[CredentialUse]
+	users, apps, principals, use := t.directory[Users], t.directory[Applications], t.directory[ServicePrincipals],
+		t.directory[CredentialUse]
 	users.count, users.made = g.Users(), func(i int) []byte { return g.AppendUser(nil, i) }
 	apps.count, apps.made = g.Apps(), func(i int) []byte { return g.AppendApplication(nil, i) }
 	principals.count, principals.made = g.Apps(), func(i int) []byte { return g.AppendPrincipal(nil, i) }
@@ -234,7 +235,7 @@ func (t *Tenant) serveDirectory(w http.ResponseWriter, r *http.Request, l listin
 	}
 	fault := t.due(request{stream: l.collection, version: versionOf(r), question: q.question(), position: q.from})
 	if fault.ofActivity() && l.collection == Users && !q.activity {
-		t.takeBack(fault) // without sign-in activity the list is had without licence
+		t.undo(fault) // without sign-in activity the list is had without licence
 		fault = nil
 	}
 	if fault != nil && t.answerInstead(answered, r, fault) {

@@ -176,8 +176,8 @@ func (t *Tenant) due(r request) *Fault {
 	return nil
 }
 
-// takeBack uncounts a fault that made no difference to a page.
-func (t *Tenant) takeBack(f *Fault) {
+// undo uncounts a fault that made no difference to a page.
+func (t *Tenant) undo(f *Fault) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	f.of.seen--

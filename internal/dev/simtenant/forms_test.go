@@ -79,7 +79,8 @@ func TestV1HasOfASignInWhatItKnowsWithTheSameTexts(t *testing.T) {
 		require.ElementsMatch(t, v1Properties, names(poor))
 		require.Subset(t, names(whole), v1Properties)
 		require.Subset(t, names(whole), betaProperties)
-		require.ElementsMatch(t, []string{"id", "displayName", "enforcedGrantControls", "enforcedSessionControls", "result"},
+		require.ElementsMatch(t, []string{"id", "displayName", "enforcedGrantControls", "enforcedSessionControls",
+			"result"},
 			names(poor.Get("appliedConditionalAccessPolicies.0")))
 		require.Contains(t, names(whole.Get("appliedConditionalAccessPolicies.0")), "conditionsNotSatisfied")
 		require.NotContains(t, names(poor.Get("deviceDetail")), "browserId")
@@ -145,16 +146,20 @@ func TestTruthIsOfTheLogsOwnForm(t *testing.T) {
 // generator makes up.
 var rareMembers = map[entra.Stream]map[string]string{
 	logs.SignInsInteractiveUser: {
-		"riskDetail": "userChangedPasswordOnPremises", "conditionalAccessStatus": "notEvaluated", "signInIdentifierType": "passkey",
-		"userType": "externalMember", "incomingTokenType": "refreshToken", "crossTenantAccessType": "passthrough",
-		"authenticationProtocol": "nativeAuth", "tokenIssuerType": "AzureADBackupAuth", "riskEventTypes_v2.0": "attackerInTheMiddle",
+		"riskDetail": "userChangedPasswordOnPremises", "conditionalAccessStatus": "notEvaluated",
+		"signInIdentifierType": "passkey",
+		"userType":             "externalMember", "incomingTokenType": "refreshToken",
+		"crossTenantAccessType":  "passthrough",
+		"authenticationProtocol": "nativeAuth", "tokenIssuerType": "AzureADBackupAuth",
+		"riskEventTypes_v2.0": "attackerInTheMiddle",
 	},
 	logs.DirectoryAudits: {"operationType": "Restore", "result": "partialSuccess"},
 	logs.Provisioning:    {"provisioningAction": "restore", "provisioningStatusInfo.status": "deferred"},
 }
 
 func TestNewMembersOfEnumsComeOnlyToThoseWhoPreferThem(t *testing.T) {
-	exactly := map[entra.Stream]int{logs.SignInsInteractiveUser: 1000, logs.DirectoryAudits: 1000, logs.Provisioning: 1000}
+	exactly := map[entra.Stream]int{logs.SignInsInteractiveUser: 1000, logs.DirectoryAudits: 1000,
+		logs.Provisioning: 1000}
 	c := serve(t, simtenant.Config{Now: now, Generate: &generate.Config{
 		Seed: 1, Users: 2, Apps: 2, Days: 20, Policies: 1, End: now, Exactly: exactly}})
 	get := func(form string, s entra.Stream, prefer string) []gjson.Result {
@@ -226,7 +231,8 @@ func TestV1CantBeAskedForWhatItLacks(t *testing.T) {
 	} {
 		status, _, body := c.get(query(signInsV1, "$filter", filter))
 		require.Equal(t, 400, status, filter)
-		require.Contains(t, string(body), "Could not find a property named '"+property+"' on type 'microsoft.graph.signIn'")
+		require.Contains(t, string(body), "Could not find a property named '"+property+
+			"' on type 'microsoft.graph.signIn'")
 		status, _, _ = c.get(query("/beta/auditLogs/signIns", "$filter", filter))
 		require.Equal(t, 200, status, filter)
 	}
@@ -279,7 +285,7 @@ func TestSignInsCarryConditionalAccessPoliciesOnlyForWhoMayReadThem(t *testing.T
 		return gjson.GetBytes(body, "access_token").Str
 	}
 	tokens["narrow"] = renew()
-	c.tenant.Withhold("Policy.Read.ConditionalAccess", true)
+	c.tenant.Revoke("Policy.Read.ConditionalAccess", true)
 	tokens["none"] = renew()
 	c.tenant.Grant("Policy.Read.All")
 	tokens["wide"] = renew()
@@ -291,7 +297,8 @@ func TestSignInsCarryConditionalAccessPoliciesOnlyForWhoMayReadThem(t *testing.T
 			records := gjson.GetBytes(body, "value").Array()
 			require.Len(t, records, 5)
 			for _, rec := range records {
-				require.Equal(t, name != "none", rec.Get("appliedConditionalAccessPolicies").Exists(), "%s %s", name, version)
+				require.Equal(t, name != "none", rec.Get("appliedConditionalAccessPolicies").Exists(), "%s %s", name,
+					version)
 				require.True(t, rec.Get("conditionalAccessStatus").Exists())
 			}
 			status, _, body = c.get("/" + version + "/auditLogs/signIns/" + records[0].Get("id").Str)

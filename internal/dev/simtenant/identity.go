@@ -68,7 +68,7 @@ func (t *Tenant) issue() (token string, until time.Time) {
 	until = time.Now().Add(t.cfg.TokenLifetime)
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	roles := slices.DeleteFunc(append(t.permissions(), t.granted...), func(p string) bool { return t.withheld[p] })
+	roles := slices.DeleteFunc(append(t.permissions(), t.granted...), func(p string) bool { return t.revoked[p] })
 	claims, _ := json.Marshal(map[string]any{"exp": until.Unix(), "roles": roles}) // it never fails
 	token = part([]byte(`{"typ":"JWT","alg":"none"}`)) + "." + part(claims) + "." + rand.Text()
 	t.tokens[token] = pass{until, roles}
@@ -76,11 +76,11 @@ func (t *Tenant) issue() (token string, until time.Time) {
 	return token, until
 }
 
-// Withhold removes a permission, or restores it: tokens that are issued from now on are without it.
-func (t *Tenant) Withhold(permission string, away bool) {
+// Revoke removes a permission, or restores it: tokens that are issued from now on are without it.
+func (t *Tenant) Revoke(permission string, away bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.withheld[permission] = away
+	t.revoked[permission] = away
 }
 
 // Grant gives a permission to the app that it would not have by itself: to tokens that are issued

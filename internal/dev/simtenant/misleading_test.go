@@ -351,7 +351,7 @@ func TestLinksAreLong(t *testing.T) {
 	})
 }
 
-func TestARecordStandsOnAPageInBothForms(t *testing.T) {
+func TestAPageMayHaveARecordInBothForms(t *testing.T) {
 	c := ten(t)
 	path := strings.Replace(oldestFirst, "$top=2", "$top=5", 1)
 	for kind, rich := range map[simtenant.Kind][]bool{simtenant.ThinThenRich: {false, true},

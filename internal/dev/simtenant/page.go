@@ -44,7 +44,7 @@ func (t *Tenant) finishPage(r *http.Request, head []byte, from pager, begin posi
 	p := cut{begin: begin}
 	p.list, p.n, p.at, p.more = from.take(make([]byte, 0, 64<<10), begin, top)
 	if fault != nil && !fault.bend(from, &p) {
-		t.takeBack(fault)
+		t.undo(fault)
 		fault = nil
 	}
 	if p.more {

@@ -81,7 +81,7 @@ func (t *Tenant) serveCount(w http.ResponseWriter, r *http.Request, l listing) {
 	}
 	fault := t.due(request{stream: l.collection, version: versionOf(r), question: ForCount, position: t.beginWalk()})
 	if fault.ofActivity() && l.collection == Users {
-		t.takeBack(fault)
+		t.undo(fault)
 		fault = nil
 	}
 	if fault != nil && t.answerInstead(answered, r, fault) {

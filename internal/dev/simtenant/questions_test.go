@@ -34,8 +34,10 @@ func TestACollectionIsCounted(t *testing.T) {
 	c.tenant.RemoveObject(simtenant.Users, gjson.GetBytes(c.tenant.Objects(simtenant.Users)[3], "id").Str)
 	c.tenant.RemoveObject(simtenant.Users, "whom nobody knows")
 	for path, want := range map[string]int{
-		countOfUsers: len(c.tenant.Objects(simtenant.Users)), "/v1.0/applications/$count": 60, "/v1.0/servicePrincipals/$count": 60,
-		"/v1.0/groups/g0/transitiveMembers/microsoft.graph.user/$count": 3, "/v1.0/groups/g1/transitiveMembers/$count": 2,
+		countOfUsers: len(c.tenant.Objects(simtenant.Users)), "/v1.0/applications/$count": 60,
+		"/v1.0/servicePrincipals/$count":                                60,
+		"/v1.0/groups/g0/transitiveMembers/microsoft.graph.user/$count": 3,
+		"/v1.0/groups/g1/transitiveMembers/$count":                      2,
 		"/v1.0/groups/g2/transitiveMembers/microsoft.graph.user/$count": 0,
 	} {
 		status, body := c.counted(path)
@@ -63,7 +65,7 @@ func TestACountIsRefusedWhereItIsNotAskedForAsTextFromTheIndex(t *testing.T) {
 	status, _ := c.counted("/beta/reports/appCredentialSignInActivities/$count")
 	require.Equal(t, http.StatusBadRequest, status, "reports aren't counted")
 
-	c.tenant.Withhold("User.Read.All", true)
+	c.tenant.Revoke("User.Read.All", true)
 	_, _, body := c.get("/msi/token?api-version=2019-08-01&resource=graph", "X-IDENTITY-HEADER", "simtenant")
 	c.token = gjson.GetBytes(body, "access_token").Str
 	status, text := c.counted(countOfUsers)
@@ -180,7 +182,8 @@ func TestEachRequestToTheDirectoryCostsItsUnits(t *testing.T) {
 	c := serve(t, simtenant.Config{Now: now})
 	for path, want := range map[string]string{"/v1.0/users": "2", "/v1.0/users?$select=id": "1",
 		"/v1.0/users?$top=5&$select=id":     "1",
-		"/v1.0/applications?$expand=owners": "3", "/v1.0/servicePrincipals": "1", "/v1.0/groups/g/transitiveMembers?$select=id": "4",
+		"/v1.0/applications?$expand=owners": "3", "/v1.0/servicePrincipals": "1",
+		"/v1.0/groups/g/transitiveMembers?$select=id": "4",
 		"/beta/reports/appCredentialSignInActivities": ""} {
 		_, header, _ := c.get(path)
 		require.Equal(t, want, header.Get("x-ms-resource-unit"), path)

@@ -63,7 +63,7 @@ type Tenant struct {
 	units    ceiling
 	keys     ceiling
 	tokens   map[string]pass
-	withheld map[string]bool // permissions that were removed
+	revoked  map[string]bool // permissions that were removed
 	granted  []string        // those that were granted beside what the logs need
 	issued   int
 }
@@ -78,7 +78,7 @@ func newTenant(cfg Config, known []*logs.Log) (*Tenant, error) {
 		cfg.IdentityHeader = "simtenant"
 	}
 	t := &Tenant{cfg: cfg, known: known, logs: make(map[entra.Stream]*log), counts: make(map[entra.Stream]*Counter),
-		happened: make(map[Kind]int), tokens: make(map[string]pass), withheld: make(map[string]bool)}
+		happened: make(map[Kind]int), tokens: make(map[string]pass), revoked: make(map[string]bool)}
 	t.units, t.keys = ceiling{most: cfg.UnitsPer10s, per: 10 * time.Second}, ceiling{most: cfg.KeysPerMinute,
 		per: time.Minute}
 	for _, l := range known {

@@ -60,7 +60,7 @@ func (a *Archive) Now() time.Time { return a.begin.Add(24 * time.Hour) }
 
 // Progress says that the day was read.
 func (a *Archive) Progress(_ context.Context, s entra.Stream) (ledger.Progress, error) {
-	return ledger.Progress{Stream: s, Begin: a.begin, Backfilled: a.begin, FrontierBegin: a.begin,
+	return ledger.Progress{Stream: s, Begin: a.begin, Backfilled: a.begin, TailBegin: a.begin,
 		Watermark: a.Now(), LastRunAt: a.Now()}, nil
 }
 

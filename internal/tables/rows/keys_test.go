@@ -17,8 +17,9 @@ import (
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
-func TestAnEscapedTextCanStandInAKeyAndComesBack(t *testing.T) {
-	for _, text := range []string{"", "plain-text_1.2:3@,()", `a/b\c#d?e%f+g'h`, "tab\tnul\u0000del\u007f", "é 漢 😀", "~", "~41", "!v",
+func TestAnEscapedTextIsValidInAKeyAndComesBack(t *testing.T) {
+	for _, text := range []string{"", "plain-text_1.2:3@,()", `a/b\c#d?e%f+g'h`, "tab\tnul\u0000del\u007f", "é 漢 😀",
+		"~", "~41", "!v",
 		" ", string([]byte{0xff, 0xfe})} {
 		key := rows.Escape(text)
 		require.False(t, strings.ContainsFunc(key, func(r rune) bool {
@@ -35,14 +36,16 @@ func TestAnEscapedTextCanStandInAKeyAndComesBack(t *testing.T) {
 }
 
 func TestTimesAreReadAsRowsHaveThem(t *testing.T) {
-	for _, text := range []string{"2026-11-21T14:05:10Z", "2026-11-21T14:05:10.1Z", "2026-11-21T14:05:10.1234567Z", "2028-02-29T00:00:00Z"} {
+	for _, text := range []string{"2026-11-21T14:05:10Z", "2026-11-21T14:05:10.1Z", "2026-11-21T14:05:10.1234567Z",
+		"2028-02-29T00:00:00Z"} {
 		want, err := time.Parse(time.RFC3339Nano, text)
 		require.NoError(t, err)
 		got, ok := rows.ParseTick(text)
 		require.True(t, ok, text)
 		require.Equal(t, want, got)
 	}
-	for _, text := range []string{"", "2026-11-21", "2026-13-21T14:05:10Z", "2026-02-30T14:05:10Z", "2026-11-21T24:05:10Z",
+	for _, text := range []string{"", "2026-11-21", "2026-13-21T14:05:10Z", "2026-02-30T14:05:10Z",
+		"2026-11-21T24:05:10Z",
 		"2026-11-21T14:05:10+01:00", "2026-11-21T14:05:10.Z", "2026-11-21T14:05:10.12345678Z", "2026-11-21 14:05:10Z"} {
 		_, ok := rows.ParseTick(text)
 		require.False(t, ok, text)
@@ -68,7 +71,9 @@ func TestJSONIsScannedAsFarAsItIsWhole(t *testing.T) {
 	}
 	all, ok := rows.Elements([]byte(`[ {"a":1}, "b,]" ,3 ]`), nil)
 	require.True(t, ok)
-	require.True(t, slices.EqualFunc(all, []string{`{"a":1}`, `"b,]"`, "3"}, func(b []byte, s string) bool { return string(b) == s }))
+	require.True(t, slices.EqualFunc(all, []string{`{"a":1}`, `"b,]"`, "3"}, func(b []byte, s string) bool {
+		return string(b) == s
+	}))
 	for _, text := range []string{"", "{}", "[1", "[1,", `["a]`} {
 		_, ok := rows.Elements([]byte(text), nil)
 		require.False(t, ok, text)

@@ -65,7 +65,7 @@ func texts(t *testing.T, c *rows.Client, q rows.Query) (out []string) {
 	return out
 }
 
-func TestWhatIsNotThereIsTold(t *testing.T) {
+func TestMissingThingsAreReported(t *testing.T) {
 	forBoth(t, func(t *testing.T, c *rows.Client) {
 		ctx := t.Context()
 		got, err := c.Get(ctx, table, partition, "a", "read a")
@@ -209,7 +209,8 @@ func TestPartitionsAreListedByTheirFirstRows(t *testing.T) {
 			require.NoError(t, err)
 			keys = append(keys, key)
 		}
-		require.Equal(t, []rows.Key{{Partition: "b'", Row: "1"}, {Partition: "b'", Row: "2"}, {Partition: "c", Row: "1"},
+		require.Equal(t, []rows.Key{{Partition: "b'", Row: "1"}, {Partition: "b'", Row: "2"},
+			{Partition: "c", Row: "1"},
 			{Partition: "c", Row: "2"}}, keys)
 	})
 }
@@ -284,7 +285,7 @@ func TestColumnsComeBackAsTheyWereWritten(t *testing.T) {
 	})
 }
 
-func TestTheServiceIsProbedAndTellsTheTime(t *testing.T) {
+func TestTheServiceIsProbedAndReturnsTheTime(t *testing.T) {
 	forBoth(t, func(t *testing.T, c *rows.Client) {
 		require.NoError(t, c.Probe(t.Context(), table))
 		require.Empty(t, texts(t, c, rows.Query{}), "nothing is left")
@@ -303,7 +304,9 @@ func between(t *testing.T, retries int32,
 	require.NoError(t, err)
 	forward := httputil.NewSingleHostReverseProxy(target)
 	forward.Transport = memory
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { answer(w, r, forward) }))
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		answer(w, r, forward)
+	}))
 	t.Cleanup(server.Close)
 	here, err := url.Parse(server.URL)
 	require.NoError(t, err)

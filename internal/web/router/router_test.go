@@ -93,12 +93,14 @@ func TestRequestsGoWhereTheRealHostSendsThem(t *testing.T) {
 	require.Greater(t, refused, 15)
 }
 
-func TestTheFirstByNameIsTakenAndNotTheMoreSpecific(t *testing.T) {
+func TestTheFirstRouteByNameMatchesAndNotTheMoreSpecificOne(t *testing.T) {
 	var host struct{ O map[string]string }
 	transcript(t, "index-05-route-order", &host)
 	found := router.New([]router.Route{
-		route(t, "zone", "api/y/one", "GET"), route(t, "zlit", "api/x/lit", "GET"), route(t, "zget", "api/z/{a}", "GET"),
-		route(t, "apost", "api/z/{b}", "POST"), route(t, "acatch", "api/y/{*rest}", "GET"), route(t, "aparam", "api/x/{p}", "GET"),
+		route(t, "zone", "api/y/one", "GET"), route(t, "zlit", "api/x/lit", "GET"),
+		route(t, "zget", "api/z/{a}", "GET"),
+		route(t, "apost", "api/z/{b}", "POST"), route(t, "acatch", "api/y/{*rest}", "GET"),
+		route(t, "aparam", "api/x/{p}", "GET"),
 	})
 	require.Len(t, host.O, 3)
 	for path, want := range host.O {
@@ -130,7 +132,7 @@ func TestLiteralsAreComparedWithoutCaseAndValuesKeepTheirs(t *testing.T) {
 	require.Equal(t, map[string]string{"version": "beta", "collection": "signIns", "id": "a/b"}, m.Values)
 }
 
-func TestAPathWithAnotherMethodIsToldFromAnUnknownOne(t *testing.T) {
+func TestAPathWithAnotherMethodDiffersFromAnUnknownPath(t *testing.T) {
 	found := router.New([]router.Route{route(t, "things", "api/things/{id?}", "GET")})
 	m, ok := found.Find("POST", "/api/things")
 	require.False(t, ok)
@@ -163,7 +165,7 @@ func TestConstraintsAcceptWhatAspNetAccepts(t *testing.T) {
 	}
 }
 
-func TestARouteThatTheHostWouldNotTakeIsRefused(t *testing.T) {
+func TestARouteThatTheHostWouldRefuseIsRefused(t *testing.T) {
 	for template, says := range map[string]string{
 		"bad/{unclosed": `part "{unclosed" is not understood`,
 		"u/{x:nope}":    `constraint "nope" is unknown here`,

@@ -50,7 +50,8 @@ func batch(t *testing.T, kind aztables.TransactionType, partition string, n int)
 	for i := range actions {
 		actions[i] = aztables.TransactionAction{
 			ActionType: kind,
-			Entity:     entity(t, partition, fmt.Sprintf("row'%03d", i), map[string]any{"Text": "ä\r\n--changeset_", "N": i}),
+			Entity: entity(t, partition, fmt.Sprintf("row'%03d", i),
+				map[string]any{"Text": "ä\r\n--changeset_", "N": i}),
 		}
 	}
 	return actions
@@ -84,13 +85,14 @@ func TestATableIsCreatedOnceAndListed(t *testing.T) {
 	require.Equal(t, "TableNotFound", name)
 }
 
-func TestRecordsAreCountedAndForgotten(t *testing.T) {
+func TestRecordsAreCountedAndDiscarded(t *testing.T) {
 	server, service := connect(t)
 	client := service.NewClient("records")
 	ctx := context.Background()
 	_, err := client.CreateTable(ctx, nil)
 	require.NoError(t, err)
-	for _, kind := range []aztables.TransactionType{aztables.TransactionTypeAdd, aztables.TransactionTypeInsertReplace, aztables.TransactionTypeInsertMerge} {
+	for _, kind := range []aztables.TransactionType{aztables.TransactionTypeAdd, aztables.TransactionTypeInsertReplace,
+		aztables.TransactionTypeInsertMerge} {
 		_, err = client.SubmitTransaction(ctx, batch(t, kind, "p", 100), nil)
 		require.NoError(t, err)
 	}
@@ -120,7 +122,8 @@ func TestStoredBytesFollowTheServicesFormula(t *testing.T) {
 	_, err := client.CreateTable(context.Background(), nil)
 	require.NoError(t, err)
 	_, err = client.UpsertEntity(context.Background(), entity(t, "pp", "r", map[string]any{
-		"S": "äb", "I": 7, "L": "7", "L@odata.type": "Edm.Int64", "B": "AAECAw==", "B@odata.type": "Edm.Binary", "T": true,
+		"S": "äb", "I": 7, "L": "7", "L@odata.type": "Edm.Int64", "B": "AAECAw==", "B@odata.type": "Edm.Binary",
+		"T": true,
 	}), nil)
 	require.NoError(t, err)
 	const keys, names = 4 + 2*3, 5 * (8 + 2)
@@ -190,7 +193,8 @@ func TestARangeOfKeysIsQueried(t *testing.T) {
 	for _, c := range cases {
 		require.Equal(t, c.want, pages(t, client, c.filter, c.top), c.filter)
 	}
-	_, err = client.NewListEntitiesPager(&aztables.ListEntitiesOptions{Filter: to.Ptr("N gt 3 or N lt 2")}).NextPage(ctx)
+	_, err = client.NewListEntitiesPager(&aztables.ListEntitiesOptions{Filter: to.Ptr("N gt 3 or N lt 2")}).
+		NextPage(ctx)
 	status, _ := code(t, err)
 	require.Equal(t, 501, status)
 }
@@ -206,7 +210,8 @@ func TestAKeptRowIsReplacedOnlyIfItIsTheOneThatWasRead(t *testing.T) {
 	replace := func(row string, tag azcore.ETag) error {
 		_, err := client.SubmitTransaction(ctx, []aztables.TransactionAction{
 			{ActionType: aztables.TransactionTypeAdd, Entity: entity(t, "p", row, nil)},
-			{ActionType: aztables.TransactionTypeUpdateReplace, IfMatch: &tag, Entity: entity(t, "p", "r", map[string]any{"N": 2})},
+			{ActionType: aztables.TransactionTypeUpdateReplace, IfMatch: &tag,
+				Entity: entity(t, "p", "r", map[string]any{"N": 2})},
 		}, nil)
 		return err
 	}

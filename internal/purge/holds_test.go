@@ -196,17 +196,17 @@ func namesADeletedRow(l *lab.Lab, hour time.Time) {
 	}
 }
 
-// TestWhatIsTakenBackIsDroppedWhenTheHoldEnds, and reverted once.
-func TestWhatIsTakenBackIsDroppedWhenTheHoldEnds(t *testing.T) {
+// TestARevertedPurgeIsDroppedWhenTheHoldEnds, and reverted once.
+func TestARevertedPurgeIsDroppedWhenTheHoldEnds(t *testing.T) {
 	lab.InNovember(t, func(l *lab.Lab) {
 		contents := l.SealOctober()
 		interrupt(l)
 		months, err := l.Purge(l.Store, heldOctober())
 		require.NoError(l, err)
-		require.Positive(l, months[0].TakenBack)
+		require.Positive(l, months[0].Reverted)
 		again, err := l.Purge(l.Store, heldOctober())
 		require.NoError(l, err)
-		require.Zero(l, again[0].TakenBack, "once")
+		require.Zero(l, again[0].Reverted, "once")
 		seals := l.Progress(lab.Stream).Seals
 		_, err = l.Purge(l.Store, heldOctober())
 		require.NoError(l, err)
@@ -215,8 +215,8 @@ func TestWhatIsTakenBackIsDroppedWhenTheHoldEnds(t *testing.T) {
 	})
 }
 
-// TestATakingBackThatIsKilledAtAnyWriteIsFinishedByTheNextOne as a drop is.
-func TestATakingBackThatIsKilledAtAnyWriteIsFinishedByTheNextOne(t *testing.T) {
+// TestARevertThatIsKilledAtAnyWriteIsFinishedByTheNextRun as a drop is.
+func TestARevertThatIsKilledAtAnyWriteIsFinishedByTheNextRun(t *testing.T) {
 	lab.InNovember(t, func(l *lab.Lab) {
 		contents := l.SealOctober()
 		interrupt(l)

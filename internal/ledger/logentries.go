@@ -14,8 +14,8 @@ import (
 const (
 	// PurgedMark begins the reason of a log entry that says that a window's records were dropped.
 	PurgedMark = "purged: "
-	// TakenBackMark is the prefix of the reason of an entry that reverts such an entry.
-	TakenBackMark = "purge stopped, "
+	// RevertedMark is the prefix of the reason of an entry that reverts such an entry.
+	RevertedMark = "purge stopped, "
 )
 
 // PurgedCountMark separates the rule from the number of contents.
@@ -31,8 +31,8 @@ func RuleOf(s seal.Seal) (rule string, contents int64) {
 // WasPurged reports whether an entry of the log records a purge of its window.
 func WasPurged(s seal.Seal) bool { return strings.HasPrefix(s.Reason, PurgedMark) && s.Leaves == 0 }
 
-// IsTakenBack reports whether an entry reverts one of a purge.
-func IsTakenBack(s seal.Seal) bool { return strings.HasPrefix(s.Reason, TakenBackMark) }
+// IsReverted reports whether an entry reverts one of a purge.
+func IsReverted(s seal.Seal) bool { return strings.HasPrefix(s.Reason, RevertedMark) }
 
 // RepairedMark is the prefix of the reason of a log entry for a rebuilt row of progress.
 const RepairedMark = "repaired: "

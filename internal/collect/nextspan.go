@@ -62,7 +62,7 @@ func (c *cursor) move(p *ledger.Progress, t time.Time) {
 }
 
 func (r *streamRun) tailCursor() cursor {
-	return cursor{kind: readTail, overlap: r.collector.options.Overlap, floor: r.progress.FrontierBegin}
+	return cursor{kind: readTail, overlap: r.collector.options.Overlap, floor: r.progress.TailBegin}
 }
 
 func (r *streamRun) backfillCursor() cursor {
@@ -80,11 +80,11 @@ func next(kind readKind, age time.Duration, p *ledger.Progress, now time.Time, o
 	case readTail:
 		return ledger.Span{From: p.Watermark, To: now.Add(-lagOf(p.Stream, o)).Truncate(entra.Tick)}
 	case readBackfill:
-		return ledger.Span{From: p.Backfilled, To: p.FrontierBegin}
+		return ledger.Span{From: p.Backfilled, To: p.TailBegin}
 	}
 	from, to := p.Passed.At(age), entra.FloorHour(now.Add(-age))
 	if from.IsZero() { // before the backfill has ended, a pass is about the windows from the first tail on
-		from = p.FrontierBegin
+		from = p.TailBegin
 		if !p.Backfilling() {
 			from = p.FirstHour()
 		}

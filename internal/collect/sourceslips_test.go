@@ -54,9 +54,9 @@ func TestSlipsInPairsLoseNoHours(t *testing.T) {
 	}
 }
 
-// TestAnOutageAfterOneReadIsNotBelieved: the only walk over the newest hours ends early, and no run
-// follows until Graph has deleted them.
-func TestAnOutageAfterOneReadIsNotBelieved(t *testing.T) {
+// TestOneReadBeforeAnOutageDoesNotConfirmAnHour: the only walk over the newest hours ends early,
+// and no run follows until Graph has deleted them.
+func TestOneReadBeforeAnOutageDoesNotConfirmAnHour(t *testing.T) {
 	for keeps, out := range map[time.Duration]time.Duration{7 * lab.Days: 9 * lab.Days, 30 * lab.Days: 35 * lab.Days} {
 		t.Run(fmt.Sprint(keeps), func(t *testing.T) {
 			lab.In(t, func(l *lab.Lab) {
@@ -125,9 +125,9 @@ func TestAThinHourThatGetsMorePoorRecordsIsReadAgain(t *testing.T) {
 
 const day20 = 12 * time.Hour
 
-// TestFiltersFindWhatTheTruthHas: random records in hours of random sets, with versions, duplicates
-// of keys and long values; random filters, page sizes and orders.
-func TestFiltersFindWhatTheTruthHas(t *testing.T) {
+// TestFiltersFindEveryRecordOfTheTenant: random records in hours of random sets, with versions,
+// duplicates of keys and long values; random filters, page sizes and orders.
+func TestFiltersFindEveryRecordOfTheTenant(t *testing.T) {
 	for seed := range uint64(6) {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {
 			lab.In(t, func(l *lab.Lab) { filters(l, rand.New(rand.NewPCG(seed, 9))) })
@@ -143,7 +143,7 @@ func filters(l *lab.Lab, random *rand.Rand) {
 		"deviceCode", long, "it''s", "5"}
 	from := entra.FloorHour(lab.Start.Add(-3 * lab.Days))
 	p := l.Progress(s)
-	p.Stream, p.FrontierBegin, p.Begin, p.Backfilled, p.LastRunAt = s, from, from, from, lab.Start
+	p.Stream, p.TailBegin, p.Begin, p.Backfilled, p.LastRunAt = s, from, from, from, lab.Start
 	p.Watermark = lab.Start
 	_, lease, err := l.Store.State(l.Context(), s)
 	require.NoError(l, err)

@@ -110,9 +110,9 @@ func notYet(hours map[time.Time]ledger.Coverage) (n int64) {
 	return n
 }
 
-// TestAnOutageLosesWhatTheTenantForgotAndNothingElse: not a minute more than up to the first record
-// that it still shows.
-func TestAnOutageLosesWhatTheTenantForgotAndNothingElse(t *testing.T) {
+// TestAnOutageLosesWhatTheTenantDeletedAndNothingElse: not a minute more than up to the first
+// record that it still shows.
+func TestAnOutageLosesWhatTheTenantDeletedAndNothingElse(t *testing.T) {
 	const week, month = 7 * lab.Days, 30 * lab.Days
 	for _, c := range []struct {
 		outage, keeps time.Duration
@@ -143,18 +143,18 @@ func goesOut(l *lab.Lab, outage time.Duration) {
 	begun, _, _ := lost(l, lab.Stream, lab.Start.Add(-200*lab.Days))
 	require.LessOrEqual(l, begun, time.Hour, "of the hour in which it begins")
 	time.Sleep(outage)
-	forgotten := time.Now().Add(-l.Tenant.Keeps)
+	stopAwaiting := time.Now().Add(-l.Tenant.Keeps)
 	l.Runs(5*time.Minute, time.Now().Add(11*time.Minute))
 	l.CheckClaims(lab.Stream)
 	sum, first, last := lost(l, lab.Stream, entra.FloorHour(watermark))
-	if !forgotten.After(watermark) {
+	if !stopAwaiting.After(watermark) {
 		require.Zero(l, sum, "Graph still had everything: %s to %s", first, last)
 		return
 	}
 	require.Equal(l, watermark, first)
 	require.Equal(l, last.Sub(first), sum)
-	require.False(l, last.Before(forgotten))
-	require.LessOrEqual(l, last.Sub(forgotten), every+time.Minute)
+	require.False(l, last.Before(stopAwaiting))
+	require.LessOrEqual(l, last.Sub(stopAwaiting), every+time.Minute)
 	p := l.Progress(lab.Stream)
 	require.Equal(l, p.Watermark, p.CompleteUntil())
 }

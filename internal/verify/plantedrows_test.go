@@ -24,13 +24,15 @@ func TestAPlantedRowDatedAfterTheSealIsStillAFinding(t *testing.T) {
 		forged, err := logs.ParseRecord(lab.Stream, []byte(lab.Record(lab.Stream, "forged",
 			lab.Start.Sub(hour.Add(time.Minute)), "Graph never had it")))
 		require.NoError(l, err)
-		_, err = l.Store.Insert(l.Context(), forged.Window(lab.Stream), []entra.Record{forged}, time.Now()) // after the seal
+		// after the seal
+		_, err = l.Store.Insert(l.Context(), forged.Window(lab.Stream), []entra.Record{forged}, time.Now())
 		require.NoError(l, err)
 		v := lab.Verification(l)
 		require.False(l, v.Intact(), "named before")
 		for range 3 {
 			time.Sleep(time.Hour)
-			_, err = l.Collector(l.Store, l.Tenant).Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream}, hour,
+			_, err = l.Collector(l.Store, l.Tenant).Range(l.Context(), lab.Execution(), []entra.Stream{lab.Stream},
+				hour,
 				hour.Add(time.Hour), lab.Budget)
 			require.NoError(l, err)
 			l.Runs(5*time.Minute, time.Now().Add(6*time.Minute))
@@ -78,7 +80,8 @@ func TestAListOfAVersionBeforeHidesNone(t *testing.T) {
 			if old, _, is := strings.Cut(r.Key, "!r"); is && strings.HasPrefix(r.Key, hour.Format(entra.HourFormat)) {
 				// a draining version before was killed, or refused, between its list and its commit
 				e := aztables.EDMEntity{Entity: aztables.Entity{PartitionKey: r.Partition, RowKey: old},
-					Properties: map[string]any{"Parts": int32(1), "Codec": "", "Record": aztables.EDMBinary("12345678key\n")}}
+					Properties: map[string]any{"Parts": int32(1), "Codec": "",
+						"Record": aztables.EDMBinary("12345678key\n")}}
 				body, err := json.Marshal(e)
 				require.NoError(l, err)
 				_, err = l.Hand(table).AddEntity(l.Context(), body, nil)

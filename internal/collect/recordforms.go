@@ -31,9 +31,9 @@ func (r *streamRun) formOf(page entra.Page) string {
 // isRich reports whether a form is the richest one of the stream.
 func (r *streamRun) isRich(form string) bool { return form == logs.Of(r.stream).Form() }
 
-// judge separates a record in a richer form from a changed record, and does not let a poorer form
-// replace a richer one.
-func (rd *read) judge(ctx context.Context, p part, changes []Change, balance *Balance) ([]Change, error) {
+// compareForms separates a record in a richer form from a changed record, and does not let a poorer
+// form replace a richer one.
+func (rd *read) compareForms(ctx context.Context, p part, changes []Change, balance *Balance) ([]Change, error) {
 	rich := rd.run.isRich(p.form)
 	if rich && !p.older {
 		return changes, nil

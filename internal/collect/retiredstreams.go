@@ -35,19 +35,19 @@ func (r *streamRun) retire(ctx context.Context) error {
 		return nil
 	}
 	if p.Begin.IsZero() {
-		p.Begin = p.FrontierBegin // the backfill found nothing before it ended
+		p.Begin = p.TailBegin // the backfill found nothing before it ended
 	}
 	if p.Backfilling() {
-		if err := r.giveUp(ctx, ledger.Span{From: p.Backfilled, To: p.FrontierBegin}); err != nil {
+		if err := r.markLost(ctx, ledger.Span{From: p.Backfilled, To: p.TailBegin}); err != nil {
 			return err
 		}
-		p.Backfilled = p.FrontierBegin
+		p.Backfilled = p.TailBegin
 	}
-	if err := r.giveUp(ctx, ledger.Span{From: p.Watermark, To: end}); err != nil {
+	if err := r.markLost(ctx, ledger.Span{From: p.Watermark, To: end}); err != nil {
 		return err
 	}
 	p.Watermark = end
-	if err := r.giveUpReads(ctx); err != nil {
+	if err := r.stopAwaitingReads(ctx); err != nil {
 		return err
 	}
 	ages := r.ages()
@@ -60,8 +60,8 @@ func (r *streamRun) retire(ctx context.Context) error {
 	return nil
 }
 
-// giveUp marks a span as lost that was not read and cannot be read any more.
-func (r *streamRun) giveUp(ctx context.Context, s ledger.Span) error {
+// markLost marks a span as lost that was not read and cannot be read any more.
+func (r *streamRun) markLost(ctx context.Context, s ledger.Span) error {
 	known := make(map[time.Time]ledger.Coverage)
 	for cov, err := range r.collector.store.Windows(ctx, r.stream, entra.FloorHour(s.From), s.To) {
 		if err != nil {
@@ -100,8 +100,8 @@ func (r *streamRun) trackChange(now *ledger.Coverage, was ledger.Coverage) {
 	}
 }
 
-// giveUpReads ends the wait of hours for a second read that cannot be made any more.
-func (r *streamRun) giveUpReads(ctx context.Context) error {
+// stopAwaitingReads ends the wait of hours for a second read that cannot be made any more.
+func (r *streamRun) stopAwaitingReads(ctx context.Context) error {
 	p := r.progress
 	var rows []ledger.Coverage
 	for was, err := range r.collector.store.Windows(ctx, r.stream, entra.Later(p.SealedTo, p.FirstHour()),

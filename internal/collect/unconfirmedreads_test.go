@@ -38,9 +38,9 @@ func TestABetaRecordThatIsTooLargeLeavesItsHourThin(t *testing.T) {
 	})
 }
 
-// TestFewerPassesThanWhenTheHoursWereReadBelieveNothing: an hour waits for a pass that is removed
-// from ARCHIVE_PASSES before it runs.
-func TestFewerPassesThanWhenTheHoursWereReadBelieveNothing(t *testing.T) {
+// TestHoursOfAPassThatWasRemovedFromTheSettingsAwaitASecondRead: an hour waits for a pass that is
+// removed from ARCHIVE_PASSES before it runs.
+func TestHoursOfAPassThatWasRemovedFromTheSettingsAwaitASecondRead(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Options.Backfill, l.Options.Passes = 6*lab.Days, []time.Duration{3 * time.Hour, 24 * time.Hour, 7 * lab.Days}
 		l.Tenant.Fill(lab.Stream, lab.Start.Add(-20*lab.Days), lab.Start.Add(20*lab.Days), 23*time.Minute)

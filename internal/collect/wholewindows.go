@@ -19,8 +19,8 @@ func (rd *read) sinceWhen() time.Time {
 	return entra.Later(rd.gone, at.Add(-max(rd.run.source().KeepsLeast, rd.run.remembers)))
 }
 
-// saw learns from a record how far back Graph remembers.
-func (rd *read) saw(t time.Time) {
+// sawTime learns from a record how far back Graph remembers.
+func (rd *read) sawTime(t time.Time) {
 	if t.Before(rd.asked.From) || !t.Before(rd.asked.To) {
 		return
 	}
@@ -51,7 +51,7 @@ func (rd *read) pass(reached time.Time) []*row {
 		}
 		if !rd.gone.IsZero() && rd.cursor.kind.rereads() {
 			if w.now.Awaits() {
-				rd.forgotten(w)
+				rd.stopAwaiting(w)
 			} else if !w.recount {
 				continue // it was read while Graph still accepted the query
 			}
@@ -79,7 +79,7 @@ func (rd *read) passRow(w *row, reached time.Time) {
 		w.now.Lose(rd.lost(w, reached))
 	}
 	switch {
-	case rd.onlyOnce(w) && rd.sinceWhen().After(w.now.Start) && (w.now.Records == 0 || !rd.metAll(w)):
+	case rd.onlyOnce(w) && rd.sinceWhen().After(w.now.Start) && (w.now.Records == 0 || !rd.returnedAll(w)):
 		w.now.Reads = strconv.FormatInt(w.began.Records, 10)
 		w.now.MarkForgotten() // this pass came too late to confirm anything
 	case w.now.State.IsRead():
@@ -88,9 +88,9 @@ func (rd *read) passRow(w *row, reached time.Time) {
 	case w.now.StateOnceRead() == ledger.WindowComplete && !rd.readAgainLater(w):
 		w.now.State, w.now.Reads = ledger.WindowPartial, strconv.FormatInt(w.now.Records, 10)
 	default:
-		rd.becomeRead(w)
+		rd.markRead(w)
 	}
-	if rd.rich && w.now.Thin() && rd.metAll(w) {
+	if rd.rich && w.now.Thin() && rd.returnedAll(w) {
 		w.now.Form = logs.Of(rd.run.stream).Form()
 	}
 }

@@ -29,13 +29,13 @@ func filledPoorly(l *lab.Lab, s entra.Stream, back, step time.Duration) *lab.Unr
 		return lab.Answer{Form: entra.FormV1}
 	}}
 	age(l, u, s)
-	forgetForms(l, s)
+	dropForms(l, s)
 	u.Answer = nil
 	return u
 }
 
-// forgetForms makes the ledger what a version before leaves: every second hour has no form.
-func forgetForms(l *lab.Lab, s entra.Stream) {
+// dropForms makes the ledger what a version before leaves: every second hour has no form.
+func dropForms(l *lab.Lab, s entra.Stream) {
 	l.Helper()
 	p := l.Progress(s)
 	var rows []ledger.Coverage
@@ -204,7 +204,7 @@ func filledPoorlyMore(l *lab.Lab, back time.Duration) *lab.Unruly {
 		return lab.Answer{Form: entra.FormV1}
 	}}
 	age(l, u)
-	forgetForms(l, lab.Stream)
+	dropForms(l, lab.Stream)
 	u.Answer = nil
 	return u
 }
@@ -320,8 +320,8 @@ func TestWhereBothFormsAreRefusedTheErrorIsBetas(t *testing.T) {
 	})
 }
 
-// TestAPoorPageNeverTakesARicherRecordsPlace, whether the record is the same or has changed since.
-func TestAPoorPageNeverTakesARicherRecordsPlace(t *testing.T) {
+// TestAPoorPageNeverReplacesARicherRecord, whether the record is the same or has changed since.
+func TestAPoorPageNeverReplacesARicherRecord(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Options.Backfill = lab.Days
 		hour := entra.FloorHour(lab.Start.Add(-5 * time.Hour))

@@ -15,12 +15,11 @@ import (
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
-// TestAWishThatWasForAnEarlierHolderMakesNobodyYield: the sender of that request had its turn, or
-// ended.
-func TestAWishThatWasForAnEarlierHolderMakesNobodyYield(t *testing.T) {
+// TestALeaseRequestForAnEarlierOwnerIsIgnored: the sender of that request had its turn, or ended.
+func TestALeaseRequestForAnEarlierOwnerIsIgnored(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Tenant.Fill(lab.Stream, lab.Start.Add(-lab.Days), lab.Start.Add(time.Hour), 10*time.Minute)
-		require.NoError(l, l.Store.Wish(l.Context(), lab.Stream, ledger.Execution{ID: "gone", Work: "purge"}))
+		require.NoError(l, l.Store.RequestLease(l.Context(), lab.Stream, ledger.Execution{ID: "gone", Work: "purge"}))
 		time.Sleep(3 * time.Second)
 		next := l.Start(l.Store, l.Slowly(20, 2*time.Second), 0, 8*time.Minute)
 		<-next.Done

@@ -11,9 +11,9 @@ import (
 	"github.com/entraledger/entraledger/internal/sealing"
 )
 
-// takeBack seals the hours again, as they are, that an interrupted purge has marked as dropped in a
+// revert seals the hours again, as they are, that an interrupted purge has marked as dropped in a
 // month that is kept now.
-func (w *purging) takeBack(ctx context.Context, m *Month) error {
+func (w *purging) revert(ctx context.Context, m *Month) error {
 	before, err := w.sealedBefore(ctx, m.Month)
 	if err != nil {
 		return err
@@ -26,7 +26,9 @@ func (w *purging) takeBack(ctx context.Context, m *Month) error {
 		if len(rows) == 0 {
 			break
 		}
-		if slices.ContainsFunc(rows, func(c ledger.Coverage) bool { return w.now.Sub(c.PurgedAt) < ledger.LateWrites }) {
+		if slices.ContainsFunc(rows, func(c ledger.Coverage) bool {
+			return w.now.Sub(c.PurgedAt) < ledger.LateWrites
+		}) {
 			return nil // the drop may still be carried out: what is left is known after that
 		}
 		p := w.progress
@@ -45,7 +47,7 @@ func (w *purging) takeBack(ctx context.Context, m *Month) error {
 		if err := w.commit(ctx, p, rows, seals); err != nil {
 			return err
 		}
-		m.TakenBack += int64(len(rows))
+		m.Reverted += int64(len(rows))
 	}
 	return w.putHead(ctx)
 }
@@ -78,7 +80,7 @@ func (w *purging) restore(ctx context.Context, log *sealing.Log, number int64, c
 		return seal.Seal{}, err
 	}
 	s := seal.Seal{Window: cov.Window, SealedAt: w.writer.Stamp(),
-		Reason: fmt.Sprintf("%s%d of %d left", ledger.TakenBackMark, len(leaves), before.Leaves)}
+		Reason: fmt.Sprintf("%s%d of %d left", ledger.RevertedMark, len(leaves), before.Leaves)}
 	s, list, err := sealing.Append(log, number, s, leaves, nil)
 	if err != nil {
 		return s, err

@@ -15,7 +15,7 @@ func TestWhatIsReadNext(t *testing.T) {
 	at := func(hours int) time.Time { return time.Date(2026, 11, 1, hours, 0, 0, 0, time.UTC) }
 	now := at(480).Add(30*time.Minute + 7*time.Nanosecond)
 	span := func(from, to time.Time) ledger.Span { return ledger.Span{From: from, To: to} }
-	stream := ledger.Progress{Stream: logs.DirectoryAudits, Begin: at(10), Backfilled: at(400), FrontierBegin: at(400),
+	stream := ledger.Progress{Stream: logs.DirectoryAudits, Begin: at(10), Backfilled: at(400), TailBegin: at(400),
 		Watermark: at(480)}
 	with := func(change func(p *ledger.Progress)) ledger.Progress {
 		p := stream
@@ -63,9 +63,9 @@ func TestATenantThatMayKeepSevenDaysIsReadBeforeTheyAreOver(t *testing.T) {
 	begin := time.Date(2026, 11, 1, 0, 0, 0, 0, time.UTC)
 	day := 24 * time.Hour
 	ages := Options{Passes: []time.Duration{3 * time.Hour, 7 * day, day}}
-	short := ledger.Progress{Stream: logs.DirectoryAudits, Begin: begin, FrontierBegin: begin.Add(7 * day)}
+	short := ledger.Progress{Stream: logs.DirectoryAudits, Begin: begin, TailBegin: begin.Add(7 * day)}
 	require.Equal(t, []time.Duration{7 * day, 6 * day, day, 3 * time.Hour}, agesOf(&short, ages))
-	long := ledger.Progress{Stream: logs.DirectoryAudits, Begin: begin, FrontierBegin: begin.Add(29 * day)}
+	long := ledger.Progress{Stream: logs.DirectoryAudits, Begin: begin, TailBegin: begin.Add(29 * day)}
 	require.Equal(t, []time.Duration{7 * day, day, 3 * time.Hour}, agesOf(&long, ages))
 	require.Empty(t, agesOf(&short, Options{}))
 }

@@ -19,7 +19,8 @@ func put(t *testing.T, table *aztables.Client, entity aztables.EDMEntity) {
 	delete(entity.Properties, "Timestamp")
 	body, err := entity.MarshalJSON()
 	require.NoError(t, err)
-	_, err = table.UpsertEntity(t.Context(), body, &aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeReplace})
+	_, err = table.UpsertEntity(t.Context(), body,
+		&aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeReplace})
 	require.NoError(t, err)
 }
 
@@ -51,7 +52,8 @@ func TestWhatIsDoneToASealedArchiveIsNamed(t *testing.T) {
 			was, hash, codec := e.Properties["Record"], e.Properties["Hash"], e.Properties["Codec"]
 			forged := []byte(tn.Records[lab.Stream][18][:len(tn.Records[lab.Stream][18])-1] + ` }`)
 			sum := entra.HashOf(forged)
-			e.Properties["Record"], e.Properties["Hash"], e.Properties["Codec"] = aztables.EDMBinary(forged), aztables.EDMBinary(sum[:]), "none"
+			e.Properties["Record"], e.Properties["Hash"], e.Properties["Codec"] = aztables.EDMBinary(forged),
+				aztables.EDMBinary(sum[:]), "none"
 			put(t, table, e)
 			return func(t *testing.T) {
 				e.Properties["Record"], e.Properties["Hash"], e.Properties["Codec"] = was, hash, codec
@@ -66,11 +68,13 @@ func TestWhatIsDoneToASealedArchiveIsNamed(t *testing.T) {
 		}, []verify.Difference{verify.DiffRemoved}},
 		{"an inserted row", func(t *testing.T) (func(*testing.T), string) {
 			table, e := lab.Row(t, tn, service, 40)
-			raw := lab.Record(lab.Stream, "id-forged", lab.Start.Sub(lab.TimeOf(lab.Stream, tn.Records[lab.Stream][40])),
+			raw := lab.Record(lab.Stream, "id-forged",
+				lab.Start.Sub(lab.TimeOf(lab.Stream, tn.Records[lab.Stream][40])),
 				"forged")
 			sum := entra.HashOf([]byte(raw))
 			e.RowKey = e.RowKey[:29] + "id-forged"
-			e.Properties["Record"], e.Properties["Hash"], e.Properties["Codec"] = aztables.EDMBinary(raw), aztables.EDMBinary(sum[:]), "none"
+			e.Properties["Record"], e.Properties["Hash"], e.Properties["Codec"] = aztables.EDMBinary(raw),
+				aztables.EDMBinary(sum[:]), "none"
 			put(t, table, e)
 			return func(t *testing.T) {
 				_, err := table.DeleteEntity(t.Context(), e.PartitionKey, e.RowKey, nil)
@@ -79,11 +83,13 @@ func TestWhatIsDoneToASealedArchiveIsNamed(t *testing.T) {
 		}, []verify.Difference{verify.DiffAdded}},
 		{"an inserted row dated after the seal", func(t *testing.T) (func(*testing.T), string) {
 			table, e := lab.Row(t, tn, service, 40)
-			raw := lab.Record(lab.Stream, "id-forged", lab.Start.Sub(lab.TimeOf(lab.Stream, tn.Records[lab.Stream][40])),
+			raw := lab.Record(lab.Stream, "id-forged",
+				lab.Start.Sub(lab.TimeOf(lab.Stream, tn.Records[lab.Stream][40])),
 				"forged")
 			sum := entra.HashOf([]byte(raw))
 			e.RowKey = e.RowKey[:29] + "id-forged"
-			e.Properties["Record"], e.Properties["Hash"], e.Properties["Codec"] = aztables.EDMBinary(raw), aztables.EDMBinary(sum[:]), "none"
+			e.Properties["Record"], e.Properties["Hash"], e.Properties["Codec"] = aztables.EDMBinary(raw),
+				aztables.EDMBinary(sum[:]), "none"
 			e.Properties["FirstSeen"] = aztables.EDMDateTime(tn.Clock.Add(time.Hour))
 			put(t, table, e)
 			return func(t *testing.T) {

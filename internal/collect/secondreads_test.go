@@ -130,8 +130,8 @@ func checkReason(l *lab.Lab, hour time.Time, words string) {
 	require.IsType(l, seal.Seal{}, last)
 }
 
-// TestAnHourThatGraphForgotBeforeItsSecondReadSaysSo: what is empty then confirms nothing.
-func TestAnHourThatGraphForgotBeforeItsSecondReadSaysSo(t *testing.T) {
+// TestAnHourThatGraphDeletedBeforeItsSecondReadSaysSo: what is empty then confirms nothing.
+func TestAnHourThatGraphDeletedBeforeItsSecondReadSaysSo(t *testing.T) {
 	for _, c := range []struct {
 		shows, words string
 		back         time.Duration // when the second read comes
@@ -206,9 +206,9 @@ func TestAnEmptyHourIsConfirmedByWhatGraphRemembers(t *testing.T) {
 	}
 }
 
-// TestAnHourInDoubtThatAwaitsAReadTellsNothingFalse: of an hour that holds a row that Graph never
+// TestAnHourInDoubtThatAwaitsAReadReportsNothingFalse: of an hour that holds a row that Graph never
 // had, both are still to be asked.
-func TestAnHourInDoubtThatAwaitsAReadTellsNothingFalse(t *testing.T) {
+func TestAnHourInDoubtThatAwaitsAReadReportsNothingFalse(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		u := four(l, true, []string{"abcd", "abcd"})
 		shown := u.Answer
@@ -350,9 +350,9 @@ func TestWhatAPassReadsAgainCostsNoSecondRead(t *testing.T) {
 	}
 }
 
-// TestAPassThatGraphWillHaveForgottenConfirmsNothing: an hour that only such a pass would read
-// again has its second read now.
-func TestAPassThatGraphWillHaveForgottenConfirmsNothing(t *testing.T) {
+// TestAPassAfterGraphsRetentionConfirmsNothing: an hour that only such a pass would read again has
+// its second read now.
+func TestAPassAfterGraphsRetentionConfirmsNothing(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Options.Backfill, l.Options.Passes = 20*lab.Days, []time.Duration{3 * time.Hour, 7 * lab.Days, 60 * lab.Days}
 		l.Tenant.Fill(lab.Stream, lab.Start.Add(-20*lab.Days), lab.Start, 6*time.Hour)

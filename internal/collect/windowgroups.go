@@ -122,7 +122,7 @@ func (rd *read) file(page entra.Page) (map[entra.Window][]entra.Record, []Reject
 			rejected = append(rejected, Rejected{Raw: rec.Raw, Hash: rec.Hash, Reason: rec.Err.Error()})
 			continue
 		}
-		rd.saw(rec.Time)
+		rd.sawTime(rec.Time)
 		if rec.Time.Before(rd.last) {
 			rd.ordered = false
 		} else {
@@ -221,7 +221,7 @@ func (rd *read) compare(ctx context.Context, p part, recs []entra.Record, seen t
 		return ledger.Contents{}, Balance{}, ledger.Lateness{}, err
 	}
 	changes, balance := reconcile(stored, recs, seen, rd.run.hasForms())
-	if changes, err = rd.judge(ctx, p, changes, &balance); err != nil {
+	if changes, err = rd.compareForms(ctx, p, changes, &balance); err != nil {
 		return ledger.Contents{}, Balance{}, ledger.Lateness{}, err
 	}
 	if len(changes) == 0 {

@@ -55,8 +55,8 @@ func (rd *read) onlyOnce(w *row) bool {
 		rd.run.now.Sub(w.now.Start) > rd.run.source().KeepsLeast-time.Hour
 }
 
-// metAll reports whether this read has returned every record of a window that it read whole.
-func (rd *read) metAll(w *row) bool {
+// returnedAll reports whether this read has returned every record of a window that it read whole.
+func (rd *read) returnedAll(w *row) bool {
 	return !rd.asked.From.After(w.now.Start) && w.keys.len() == w.now.Records
 }
 
@@ -77,13 +77,13 @@ func (rd *read) agree(w *row) {
 	case rd.asked.From.After(now.Start) || w.recount:
 		return // it began within the window, or what is stored of it is not counted yet
 	case met == 0 && rd.sinceWhen().After(now.Start): // an empty answer proves nothing
-		rd.forgotten(w)
+		rd.stopAwaiting(w)
 		return
-	case added == 0 && rd.metAll(w) && (len(counts) == 0 || slices.Contains(counts, count)),
+	case added == 0 && rd.returnedAll(w) && (len(counts) == 0 || slices.Contains(counts, count)),
 		len(counts) > 1 && w.keys.digest() == now.Keys:
 		now.Reads, now.Keys = "", ledger.Sum{}
 	case added == 0 && rd.sinceWhen().After(now.Start):
-		rd.forgotten(w)
+		rd.stopAwaiting(w)
 		return
 	default:
 		now.Reads, now.Keys = strings.Join(append(counts, count), " "), w.keys.digest()
@@ -95,17 +95,17 @@ func (rd *read) agree(w *row) {
 			rd.run.stream,
 			"hour", now.Start.Format(entra.HourFormat), "records", now.Reads)
 	}
-	rd.becomeRead(w)
+	rd.markRead(w)
 }
 
-// forgotten ends a window's wait for a read that cannot be made any more.
-func (rd *read) forgotten(w *row) {
+// stopAwaiting ends a window's wait for a read that cannot be made any more.
+func (rd *read) stopAwaiting(w *row) {
 	w.now.MarkForgotten()
-	rd.becomeRead(w)
+	rd.markRead(w)
 }
 
-// becomeRead marks a window complete, or lost if Graph had deleted it.
-func (rd *read) becomeRead(w *row) {
+// markRead marks a window complete, or lost if Graph had deleted it.
+func (rd *read) markRead(w *row) {
 	w.now.State = w.now.StateOnceRead()
 	if w.now.State == ledger.WindowLost {
 		w.now.Reason = rd.goneWhy
@@ -116,14 +116,14 @@ func (rd *read) becomeRead(w *row) {
 	}
 }
 
-// second reads the hours again that await a read that agrees.
-func (r *streamRun) second(ctx context.Context) error {
+// secondReads reads the hours again that await a read that agrees.
+func (r *streamRun) secondReads(ctx context.Context) error {
 	for n := range mostReads {
 		spans, err := r.awaiting(ctx)
 		if err != nil || len(spans) == 0 {
 			return err
 		}
-		if err := r.remind(ctx, spans[0].From); err != nil {
+		if err := r.proveRetention(ctx, spans[0].From); err != nil {
 			return err
 		}
 		for _, s := range spans {
@@ -147,12 +147,12 @@ func (r *streamRun) confirmOnce(ctx context.Context, rows []ledger.Coverage) err
 		return err
 	}
 	r.progress = saved
-	return r.second(ctx)
+	return r.secondReads(ctx)
 }
 
-// remind queries the last hour with a record before a time, if its answer can prove that Graph
-// still has what follows.
-func (r *streamRun) remind(ctx context.Context, at time.Time) error {
+// proveRetention queries the last hour with a record before a time, if its answer can prove that
+// Graph still has what follows.
+func (r *streamRun) proveRetention(ctx context.Context, at time.Time) error {
 	if r.tenantNow().Sub(at) <= max(r.source().KeepsLeast-time.Hour, r.remembers) {
 		return nil
 	}
@@ -160,11 +160,11 @@ func (r *streamRun) remind(ctx context.Context, at time.Time) error {
 	if err != nil || last.IsZero() {
 		return err
 	}
-	return r.recall(last)
+	return r.queryHour(last)
 }
 
-// recall asks whether Graph still shows a record of an hour.
-func (r *streamRun) recall(hour time.Time) error {
+// queryHour asks whether Graph still shows a record of an hour.
+func (r *streamRun) queryHour(hour time.Time) error {
 	whole := ledger.Span{From: hour, To: hour.Add(time.Hour)}
 	for page, err := range r.pagesOf(whole) {
 		if entra.CodeOf(err) == entra.CodeRefused && err != nil {

@@ -84,9 +84,9 @@ func once(short shortfall, n int) func(int, entra.Query) lab.Answer {
 	}
 }
 
-// TestAWalkThatEndsEarlyIsNotBelieved, in the first reading of the past, in the second one, in the
+// TestAWalkThatEndsEarlyIsQueriedAgain, in the first reading of the past, in the second one, in the
 // newest hours after an outage, once or in every second question about an hour.
-func TestAWalkThatEndsEarlyIsNotBelieved(t *testing.T) {
+func TestAWalkThatEndsEarlyIsQueriedAgain(t *testing.T) {
 	for i, short := range shortfalls() {
 		for when, answers := range map[string]func() func(int, entra.Query) lab.Answer{
 			"in the first walk":       func() func(int, entra.Query) lab.Answer { return once(short, 0) },

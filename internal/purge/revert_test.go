@@ -13,7 +13,7 @@ import (
 )
 
 // The deletion that a killed purge had sent is executed after the purge of its hours was reverted.
-func TestALateDropDoesNotComeAfterATakingBack(t *testing.T) {
+func TestALateDropDoesNotFollowARevertedPurge(t *testing.T) {
 	lab.InNovember(t, func(l *lab.Lab) {
 		l.SealOctober()
 		store, w := l.Process()
@@ -39,7 +39,7 @@ func TestALateDropDoesNotComeAfterATakingBack(t *testing.T) {
 }
 
 // An hour that was never read whole is whole after a reverted purge.
-func TestATakenBackHourIsStillInPart(t *testing.T) {
+func TestAnHourOfARevertedPurgeIsStillInPart(t *testing.T) {
 	lab.InNovember(t, func(l *lab.Lab) {
 		l.SealOctober()
 		hour := lab.November.Add(-2 * time.Hour)

@@ -106,7 +106,7 @@ func TestAnUpgradeAfterAKilledRunCountsNoChange(t *testing.T) {
 				}
 				u := &lab.Unruly{Forgetful: l.Tenant}
 				l.RunsOf(u, 2, s)
-				forgetForms(l, s)
+				dropForms(l, s)
 				l.Until(hour.Add(12 * time.Minute))
 				// The version before stored the first four and died.
 				for _, rec := range l.Tenant.Records[s] {
@@ -135,9 +135,9 @@ func TestAnUpgradeAfterAKilledRunCountsNoChange(t *testing.T) {
 	}
 }
 
-// TestHoursOfAShortTenantAreNotBelievedOnOneWord: a tenant that keeps seven days; hours that were
-// six days old when the backfill read them have no later read that can still see them.
-func TestHoursOfAShortTenantAreNotBelievedOnOneWord(t *testing.T) {
+// TestOneReadDoesNotConfirmHoursOfATenantWithShortRetention: a tenant that keeps seven days; hours
+// that were six days old when the backfill read them have no later read that can still see them.
+func TestOneReadDoesNotConfirmHoursOfATenantWithShortRetention(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Options.Backfill, l.Options.Passes = 30*lab.Days, nil
 		l.Tenant.Keeps = 7 * lab.Days

@@ -15,7 +15,7 @@ import (
 
 // A stream that is not collected any more, with an hour in doubt, is sealed and falls under
 // retention.
-func TestARetiredStreamWithADoubtIsSealed(t *testing.T) {
+func TestARetiredStreamWithAnHourInDoubtIsSealed(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Tenant.Fill(lab.Stream, lab.Start.Add(-30*time.Hour), lab.Start.Add(lab.Days), 20*time.Minute)
 		l.Options.Backfill = lab.Days
@@ -85,7 +85,7 @@ func TestRetireKeepsWhatWasLostBefore(t *testing.T) {
 }
 
 // Paging is lost after many pages of an unordered stream: rows of the second half are dropped.
-func TestAnUnorderedWalkThatIsLostForgetsNoRows(t *testing.T) {
+func TestAnUnorderedWalkThatIsLostDropsNoRows(t *testing.T) {
 	t.Run("after full pages", func(t *testing.T) { loseWalk(t, func(s collect.Source) collect.Source { return s }) })
 	t.Run("after an empty page", func(t *testing.T) {
 		loseWalk(t,

@@ -263,7 +263,8 @@ func TestARunThatLeavesTheStreamSealsWhatItChanged(t *testing.T) {
 		u := &lab.Unruly{Forgetful: l.Tenant}
 		u.Answer = func(_ int, q entra.Query) lab.Answer {
 			if !q.From.After(hour) && q.To.After(hour) { // the pass
-				require.NoError(l, l.Store.Wish(l.Context(), lab.Stream, ledger.Execution{ID: "waits", Work: "a test"}))
+				require.NoError(l, l.Store.RequestLease(l.Context(), lab.Stream,
+					ledger.Execution{ID: "waits", Work: "a test"}))
 				return lab.Answer{Takes: 15 * time.Second}
 			}
 			return lab.Answer{}
