@@ -83,7 +83,7 @@ func (r *recorder) writeArchive() {
 }
 
 // TestAnArchiveOfBeforeIsReadAndGoesOn asks for what an earlier version wrote, verifies it, and has
-// the archive go on from there.
+// the archive continue from there.
 func TestAnArchiveOfBeforeIsReadAndGoesOn(t *testing.T) {
 	if path := os.Getenv("WRITE_ARCHIVE"); path != "" {
 		writeArchive(t, path)

@@ -67,7 +67,7 @@ func (q quickly) Named(ctx context.Context, about collections.Query, ids []strin
 	return graph.NewDirectory(q.Client).Named(ctx, about, ids)
 }
 
-// snapshot goes on with a snapshot at a time after the begin, or begins one.
+// snapshot continues with a snapshot at a time after the begin, or begins one.
 func (d *misledDirectory) snapshot(after time.Duration) (snapshots.Report, error) {
 	d.tenant.Freeze(upgradeBegin.Add(after))
 	client, err := graph.New(graph.Config{Endpoint: d.graph.URL, Scope: "https://graph.microsoft.com/.default",
@@ -81,7 +81,7 @@ func (d *misledDirectory) snapshot(after time.Duration) (snapshots.Report, error
 	return by.Run(d.Context(), runBudget, false)
 }
 
-// finish goes on until the snapshot is whole.
+// finish continues until the snapshot is whole.
 func (d *misledDirectory) finish(after time.Duration) directory.Snapshot {
 	d.Helper()
 	for n := range time.Duration(4) {

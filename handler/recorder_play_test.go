@@ -112,7 +112,7 @@ func (r *recorder) play() {
 	r.timer("archivelogs")
 	r.timer("indexarchive")
 
-	// It goes on with all logs.
+	// It continues with all logs.
 	r.until(time.Date(2026, 10, 5, 12, 10, 0, 0, time.UTC))
 	r.env["ARCHIVE_BACKFILL"] = "1d"
 	r.env["SNAPSHOT_GROUPS"] = recordedGroup

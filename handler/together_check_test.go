@@ -301,7 +301,7 @@ func (w *together) finish() {
 	run("purgearchive")
 	run("indexarchive")
 	run("archivelogs")
-	run("purgearchive") // what was dropped is dropped once more, and then removed
+	run("purgearchive") // what was dropped is dropped again, and then removed
 	for _, path := range w.orphans {
 		status, _, answer, err := p.request(http.MethodGet, path, "")
 		require.NoError(w, err)

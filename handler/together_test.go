@@ -352,7 +352,7 @@ func (w *together) kill(i int, runOut bool) {
 	if runOut {
 		w.did.ranOut += left
 	} else {
-		w.abandon(p, false) // a commit that was under way has arrived by now
+		w.abandon(p, false) // a commit that was in progress has arrived by now
 	}
 }
 

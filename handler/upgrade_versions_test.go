@@ -91,7 +91,7 @@ func newVersionsOf(t *testing.T, before string, cfg simtenant.Config, streams ..
 
 func (v *versions) startBefore() *process { return v.startBinary(v.before) }
 
-// stop ends a process that has no work under way.
+// stop ends a process that has no work in progress.
 func (p *process) stop() { p.kill() }
 
 // put makes every stream show a record from a time on.

@@ -180,7 +180,7 @@ func TestAuthenticationThatAFailedDeploymentDidNotComeToIsGoneOnWith(t *testing.
 	c.deployed()
 	require.Equal(t, "entra", c.state().Settings["HTTP_AUTHORIZATION"])
 	require.Equal(t, client, c.parameters()["entraClientId"])
-	// From Entra to a key alone it goes on purpose only.
+	// From Entra to a key alone: only if the deployer says so.
 	off("Failed")
 	c.change(func(s *subscription) {
 		delete(s.Deployments[len(s.Deployments)-1]["properties"].(arm)["parameters"].(arm)["entraClientId"].(arm),

@@ -219,7 +219,7 @@ func TestWhatPassesByItselfIsTriedAgain(t *testing.T) {
 	for _, f := range c.state().Faults {
 		require.Zero(t, f.Times, f.Call)
 	}
-	// What lasts ends in one STOP, and is not tried for ever.
+	// What lasts ends in one STOP, and is not tried forever.
 	c.change(func(s *subscription) { s.Faults = []fault{{Call: "resource list", Says: texts[0], Times: -1}} })
 	out, code := c.deploy()
 	require.Equal(t, 1, code)

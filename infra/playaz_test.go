@@ -39,7 +39,7 @@ type role struct{ Name, Condition string }
 // arm is a resource as ARM gives it; the key that it is stored under is its id in lower case.
 type arm = map[string]any
 
-// fault makes calls that contain Call fail Times times (-1: for ever), before they do anything, or
+// fault makes calls that contain Call fail Times times (-1: forever), before they do anything, or
 // after it. With Answers the call succeeds, and az prints that; with Until it waits for that file,
 // and then does what it was asked for. With Nth it is that call of the log, and no other.
 type fault struct {

@@ -167,8 +167,8 @@ func (cfg Config) work(ctx context.Context, s state) (state, bool, error) {
 	}
 	report, err := cfg.Collector.Range(ctx, by, s.Streams, s.From, s.To, cfg.Slice)
 	s.book(report)
-	// The streams go on together from where the slowest one is; what another has read already costs
-	// a re-read.
+	// The streams continue together from where the slowest one is; what another has read already
+	// costs a re-read.
 	var next time.Time
 	for _, r := range report.Streams {
 		reached := r.Reached
@@ -186,7 +186,7 @@ func (cfg Config) work(ctx context.Context, s state) (state, bool, error) {
 }
 
 // ended keeps why a collection failed: asking again does not change it. A slice that was cut, by
-// its caller or the end of the process, has not failed for that: the next one goes on.
+// its caller or the end of the process, has not failed for that: the next one continues.
 func (s state) ended(ctx context.Context, finished bool, err error) (state, bool, error) {
 	if err != nil && len(s.Done) == 0 {
 		return s, false, err // nothing was done: the next request tries again

@@ -97,7 +97,7 @@ func row(t *testing.T, answer map[string]any, i int) map[string]any {
 }
 
 // TestAJobWaitsForAStreamThatAnotherExecutionHas: it is answered with 202, says who has the stream,
-// and goes on when it is free.
+// and continues when it is free.
 func TestAJobWaitsForAStreamThatAnotherExecutionHas(t *testing.T) {
 	for name, body := range map[string]string{
 		"as the timer": "",
@@ -198,7 +198,7 @@ func TestASliceThatIsCutLeavesTheJobToTheNextOne(t *testing.T) {
 	}
 }
 
-// TestAFirstSliceThatIsCutAtItsBeginMakesNoJob: nothing was done that another could go on from.
+// TestAFirstSliceThatIsCutAtItsBeginMakesNoJob: nothing was done that another could continue from.
 func TestAFirstSliceThatIsCutAtItsBeginMakesNoJob(t *testing.T) {
 	tenant := &cutting{}
 	server, _ := heldFor(t, tenant, time.Second)

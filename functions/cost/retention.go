@@ -12,7 +12,7 @@ import (
 const (
 	fromQuery   = "query"   // retentionMonths
 	fromSetting = "setting" // ARCHIVE_RETENTION
-	fromNowhere = "assumed" // ARCHIVE_RETENTION keeps it for ever, of which there is no month after
+	fromNowhere = "assumed" // ARCHIVE_RETENTION keeps it forever, of which there is no month after
 )
 
 const (

@@ -219,7 +219,7 @@ func (cfg Config) rowOf(ctx context.Context, p ledger.Progress, now time.Time) (
 		row.LastError = &lastError{DateTime: web.Time(p.LastErrorAt), Code: p.LastErrorCode, Message: p.LastError}
 	}
 	if !row.Collected {
-		// Nothing is expected of it: neither that it goes on, nor that its last run had no error.
+		// Nothing is expected of it: neither that it continues, nor that its last run had no error.
 		p.LastErrorAt, row.NextLoss = time.Time{}, ""
 		row.Status = p.Status(now, 0)
 		return row, nil

@@ -135,13 +135,13 @@ func (cfg Config) question(ctx context.Context, p web.Query, file export.File) (
 	if err != nil {
 		return q, err
 	}
-	q.NewestFirst = false // so that a file that broke off goes on where its last row is
+	q.NewestFirst = false // so that a file that broke off continues where its last row is
 	q.Within(progress, cfg.Now())
 	q.Narrow(from, to)
 	return q, nil
 }
 
-// flushEvery is after how many records what is written is sent: the caller sees that it goes on.
+// flushEvery is after how many records what is written is sent: the caller sees that it continues.
 const flushEvery = 2000
 
 // stream writes the file while the archive is read, in the order of time. A file that breaks off

@@ -28,7 +28,7 @@ const Name = "indexarchive"
 type Config struct {
 	Store   derive.Store
 	Streams *streams.Known
-	Budget  time.Duration // for which a run works; the next goes on
+	Budget  time.Duration // for which a run works; the next continues
 }
 
 // New makes the function.

@@ -125,7 +125,7 @@ func rowOf(s directory.Snapshot) row {
 
 // state is a snapshot that was asked for, between two slices.
 type state struct {
-	Begun    bool // the first slice has begun one, or found one under way
+	Begun    bool // the first slice has begun one, or found one in progress
 	Snapshot directory.Snapshot
 }
 
@@ -190,7 +190,7 @@ func (cfg Config) slice(ctx context.Context, s state) (state, bool, error) {
 		}
 	}
 	report, err := cfg.Snapshotter.Run(ctx, cfg.Slice, true)
-	// What was begun goes on with the next slice.
+	// What was begun continues with the next slice.
 	if cut := report.Stopped && report.Snapshot.ID != ""; err != nil && !cut {
 		return s, false, err
 	}

@@ -64,7 +64,7 @@ func exit(code int) string {
 	return fmt.Sprintf(hostsWords.ended, "/home/site/wwwroot/handler", code, code)
 }
 
-// tryingAgain is the line that the handler logs before it asks Graph once more.
+// tryingAgain is the line that the handler logs before it asks Graph again.
 func tryingAgain(code entra.Code) string {
 	var b bytes.Buffer
 	slog.New(slog.NewJSONHandler(&b, nil)).Info("trying again", "doing", "read signIns.interactiveUser", "code", code,

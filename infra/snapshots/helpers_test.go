@@ -67,7 +67,7 @@ func (s *snapshot) account(which string) string {
 	return ""
 }
 
-// one is the only resource of a type, an empty one where there is none.
+// one is the only resource of a type, an empty one if there is none.
 func (s *snapshot) one(kind string) *predicted {
 	if found := s.of(kind); len(found) == 1 {
 		return found[0]

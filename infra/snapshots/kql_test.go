@@ -12,7 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// row is a row of a table by column: texts, truths, times, nil where there is none.
+// row is a row of a table by column: texts, truths, times, nil if there is none.
 type row = map[string]any
 
 // kql evaluates a query, as far as the alerts' queries go; whether a query is valid KQL,

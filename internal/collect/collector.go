@@ -80,7 +80,8 @@ type StreamReport struct {
 	Stream entra.Stream
 	Pages  int
 	Reads  int // walks through pages that were begun
-	// Commits counts what the run has kept for good of what it read: the next one goes on from there.
+	// Commits counts what the run has kept for good of what it read: the next one continues from
+	// there.
 	Commits int
 	Balance
 	Watermark  time.Time
@@ -99,7 +100,7 @@ type StreamReport struct {
 type Report struct {
 	Now      time.Time // the tenant's time at the start
 	Streams  []StreamReport
-	Finished bool // false: the budget ended first, or another execution has a stream; the next run goes on
+	Finished bool // false: the budget ended first, or another execution has a stream; the next run continues
 }
 
 // Stepped reports whether the run stored progress from which the next run continues.

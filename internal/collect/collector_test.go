@@ -67,11 +67,11 @@ func TestBackfillReadsTheOldestWindowFirstAfterTheTail(t *testing.T) {
 	require.Equal(t, "2026-11-21T14:00:00Z 2026-11-21T14:25:00Z", tn.Reads[0], "the frontier")
 	require.Equal(t, "2026-10-22T14:00:00Z 2026-11-21T14:00:00Z", tn.Reads[1], "thirty days in one read")
 	require.Equal(t, []string{
-		// before the oldest record, once more
+		// before the oldest record, again
 		"2026-10-22T14:00:00Z 2026-10-27T20:20:00Z",
 		// a second read of what no pass reads again
 		"2026-10-27T20:59:00Z 2026-11-08T21:00:00Z", "2026-11-08T20:59:00Z 2026-11-14T14:00:00Z",
-		"2026-11-21T08:20:00Z 2026-11-21T14:00:00Z", // nothing follows the last record: asked for once more
+		"2026-11-21T08:20:00Z 2026-11-21T14:00:00Z", // nothing follows the last record: asked for again
 	}, tn.Reads[2:])
 }
 

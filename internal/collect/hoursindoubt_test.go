@@ -103,9 +103,8 @@ func TestRowsThatTwoWholeReadsDoNotMeetAreAFinding(t *testing.T) {
 
 func ignore(_ collect.Report, err error) error { return err }
 
-// TestWhereGraphCanNotBeAskedAnyMoreContentsAreUnconfirmed: counted apart, and sealed with that
-// word.
-func TestWhereGraphCanNotBeAskedAnyMoreContentsAreUnconfirmed(t *testing.T) {
+// TestContentsThatGraphRefusesAsTooOldAreUnconfirmed: counted apart, and sealed with that word.
+func TestContentsThatGraphRefusesAsTooOldAreUnconfirmed(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Tenant.Keeps = 7 * lab.Days
 		l.Tenant.Fill(lab.Stream, lab.Start.Add(-3*lab.Days), lab.Start.Add(9*lab.Days), 45*time.Minute)

@@ -34,8 +34,8 @@ type read struct {
 	rich    bool
 	gone    time.Time
 	goneWhy string
-	// lookedBack: Graph was queried once more for records before all that the walk returned. If
-	// there were some, the walk ends at cut.
+	// lookedBack: Graph was queried again for records before all that the walk returned. If there
+	// were some, the walk ends at cut.
 	lookedBack bool
 	cut        time.Time
 
@@ -415,7 +415,7 @@ func (rd *read) apply(rows []*row, p *ledger.Progress, reached time.Time) []ledg
 	return chunk
 }
 
-// endReading makes the progress say that no read is under way, but for what earlier reads of the
+// endReading makes the progress say that no read is in progress, but for what earlier reads of the
 // run stored behind a time, and did not count.
 func (r *streamRun) endReading(p *ledger.Progress, reached time.Time) {
 	p.ReadingFrom, p.ReadingTo = time.Time{}, time.Time{}

@@ -123,7 +123,7 @@ func (r *streamRun) enrich(ctx context.Context) error {
 	return r.seal(ctx)
 }
 
-// enrichSpan reads the windows of a span again, and those once more of which it did not meet all
+// enrichSpan reads the windows of a span again, and those again of which it did not meet all
 // records: that Graph does not show one in the richest form is not believed on one word.
 func (r *streamRun) enrichSpan(ctx context.Context, whole ledger.Span) error {
 	todo := []ledger.Span{whole}

@@ -361,8 +361,9 @@ func TestAPoorPageNeverReplacesARicherRecord(t *testing.T) {
 	})
 }
 
-// TestTwoFormsOfOneRecordInOneWalk, on one page in both orders and on two.
-func TestTwoFormsOfOneRecordInOneWalk(t *testing.T) {
+// TestTwoFormsOfOneRecordInOneWalkStoreTheRicherOneAsCurrent, on one page in both orders and on
+// two.
+func TestTwoFormsOfOneRecordInOneWalkStoreTheRicherOneAsCurrent(t *testing.T) {
 	for _, size := range []int{1, 2} {
 		for _, richFirst := range []bool{true, false} {
 			t.Run(name("pages of", size, "rich first", richFirst), func(t *testing.T) {

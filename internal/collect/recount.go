@@ -56,7 +56,7 @@ func (rd *read) recount(ctx context.Context, w *row, reached time.Time, end bool
 }
 
 // staysUncounted reports whether an hour with n contents that a read did not return has to be
-// queried once more. remembered: the source still had all of the hour.
+// queried again. remembered: the source still had all of the hour.
 func (rd *read) staysUncounted(w *row, n int64, remembered bool) bool {
 	w.now.Unconfirmed, w.now.Unmet = w.was.Unconfirmed, 0
 	switch {

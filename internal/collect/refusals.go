@@ -227,7 +227,7 @@ func (r *streamRun) oldest(refused time.Time) (time.Time, error) {
 			low = middle
 		}
 	}
-	// Slips come in clusters: what is to be given up is asked for once more, in other words.
+	// Slips come in clusters: what is to be given up is asked for again, in other words.
 	first := entra.FloorHour(refused)
 	for _, hour := range []time.Time{takes.Add(-time.Hour), entra.FloorHour(first.Add(takes.Sub(first) / 2)), first} {
 		err := r.ask(r.reading, ledger.Span{From: hour, To: hour.Add(3 * time.Hour)})

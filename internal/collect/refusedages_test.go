@@ -74,9 +74,10 @@ func lostInPart(l *lab.Lab, s entra.Stream) (n int64) {
 	return n
 }
 
-// TestAPauseOfAHundredDays: what Graph refuses as too old is marked lost once, with the reason, for
-// every kind of work: passes, second reads, hours in doubt, richer forms.
-func TestAPauseOfAHundredDays(t *testing.T) {
+// TestAfterAPauseOfAHundredDaysTheOldestHoursAreMarkedLost: what Graph refuses as too old is marked
+// lost once, with the reason, for every kind of work: passes, second reads, hours in doubt, richer
+// forms.
+func TestAfterAPauseOfAHundredDaysTheOldestHoursAreMarkedLost(t *testing.T) {
 	for age, ordered := range map[time.Duration]bool{30 * lab.Days: false, 7*lab.Days + 3*time.Hour: true} {
 		t.Run(name(age, "ordered", ordered), func(t *testing.T) {
 			lab.In(t, func(l *lab.Lab) { pauses(l, age, ordered) })
@@ -205,8 +206,8 @@ func TestALogThatIsRefusedAltogetherClaimsNothingLost(t *testing.T) {
 	})
 }
 
-// TestARefusalThatIsASlipLosesNothing: some questions are refused, whatever their time.
-func TestARefusalThatIsASlipLosesNothing(t *testing.T) {
+// TestASingleWrongRefusalLosesNothing: some questions are refused, whatever their time.
+func TestASingleWrongRefusalLosesNothing(t *testing.T) {
 	for _, every := range []int{2, 3, 5} {
 		t.Run(name("each", every), func(t *testing.T) {
 			lab.In(t, func(l *lab.Lab) {

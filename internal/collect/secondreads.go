@@ -24,7 +24,7 @@ const (
 	secondRecords = 4950
 	secondSpan    = 12 * 24 * time.Hour
 	// quietTail is the shortest stretch without a record at the end of a walk that is asked for
-	// once more, by a question that begins with the last record.
+	// again, by a question that begins with the last record.
 	quietTail = time.Hour
 	// differs is by how much a question differs from one of the same hours that was asked before.
 	differs = time.Minute
@@ -189,9 +189,9 @@ func (r *streamRun) queryHour(hour time.Time) error {
 	return r.reading.Err()
 }
 
-// lookBack queries once more for records before all that a walk returned, before the ledger says
-// that Graph deleted them or that the archive begins there. A record found is part of the walk,
-// which is then not accepted beyond it.
+// lookBack queries again for records before all that a walk returned, before the ledger says that
+// Graph deleted them or that the archive begins there. A record found is part of the walk, which is
+// then not accepted beyond it.
 func (rd *read) lookBack(ctx context.Context, reached time.Time) error {
 	if rd.lookedBack || rd.cursor.kind.rereads() || !rd.gone.IsZero() {
 		return nil

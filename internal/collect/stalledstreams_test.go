@@ -178,9 +178,9 @@ func TestABackfillThatMakesNoStepFailsTheTimer(t *testing.T) {
 	})
 }
 
-// TestAStreamThatStandsStillHoldsUpNoOther: the timer's error names the one, and the others are
+// TestAStreamWithoutProgressDelaysNoOther: the timer's error names the one, and the others are
 // read.
-func TestAStreamThatStandsStillHoldsUpNoOther(t *testing.T) {
+func TestAStreamWithoutProgressDelaysNoOther(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Options.AlertAfter, l.Options.Backfill = lab.Alert, 5*time.Hour
 		for _, s := range []entra.Stream{lab.Stream, lab.Other} {

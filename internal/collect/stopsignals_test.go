@@ -25,7 +25,7 @@ type stoppedWire struct {
 	lab.Wire
 	at      int           // the request
 	after   time.Duration // the delay until the stop
-	carried bool          // it is carried out all the same
+	carried bool          // it is executed all the same
 	stop    context.CancelFunc
 
 	counting sync.Mutex
@@ -126,9 +126,9 @@ func TestWhatFailsBesideAStopIsTheStreamsFailure(t *testing.T) {
 	})
 }
 
-// TestAStreamThatStandsStillBecauseEachRunIsStoppedFailsTheTimer like any other stream without
+// TestAStreamWithoutProgressBecauseEachRunIsStoppedFailsTheTimer like any other stream without
 // progress.
-func TestAStreamThatStandsStillBecauseEachRunIsStoppedFailsTheTimer(t *testing.T) {
+func TestAStreamWithoutProgressBecauseEachRunIsStoppedFailsTheTimer(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Options.AlertAfter = lab.Alert
 		l.Tenant.Fill(lab.Stream, lab.Start.Add(-2*lab.Days), lab.Start.Add(lab.Days), 10*time.Minute)

@@ -68,7 +68,7 @@ type Store interface {
 	QuarantineStore
 	ledger.LeaseStore
 	sealing.Store
-	// Progress reads a stream's row; a zero row with the stream's name where there is none.
+	// Progress reads a stream's row; a zero row with the stream's name if there is none.
 	Progress(ctx context.Context, s entra.Stream) (ledger.Progress, error)
 	// LogSize counts the entries of a stream's log from the first on, as far as none is missing.
 	// most is how many there should be: where that one is there and none follows, nothing is

@@ -236,7 +236,7 @@ func (r *streamRun) mayBeInDoubt(hour time.Time) bool {
 }
 
 // lastRecordBefore is the start of the last hour before a time of which a record is stored, up to a
-// month back; zero where there is none.
+// month back; zero if there is none.
 func (r *streamRun) lastRecordBefore(ctx context.Context, at time.Time) (time.Time, error) {
 	end := entra.FloorHour(at).Add(time.Hour)
 	for _, back := range []time.Duration{2 * time.Hour, 24 * time.Hour, 31 * 24 * time.Hour} {

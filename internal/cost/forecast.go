@@ -132,7 +132,7 @@ func (f *Forecast) impossible(at time.Time) {
 	}
 }
 
-// whatCannotBe goes on with the sentence where counts can't be.
+// whatCannotBe continues with the sentence where counts can't be.
 func (f *Forecast) whatCannotBe() string {
 	if f.Impossible == 0 {
 		return ""
@@ -143,7 +143,7 @@ func (f *Forecast) whatCannotBe() string {
 }
 
 // BytesPerContent are the mean bytes of a record or an earlier version of one: as received, and of
-// its row; false where there is none.
+// its row; false if there is none.
 func (f *Forecast) BytesPerContent() (received, stored int64, ok bool) {
 	n := f.Counted.contents()
 	if n == 0 {

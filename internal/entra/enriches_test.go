@@ -203,7 +203,7 @@ func TestNoTextMakesTheComparisonSlow(t *testing.T) {
 	}
 }
 
-// oracle is the rule once more, slowly, over what encoding/json decodes.
+// oracle is the rule again, slowly, over what encoding/json decodes.
 func oracle(poor, rich any) bool {
 	switch a := poor.(type) {
 	case map[string]any:

@@ -45,7 +45,7 @@ type Query struct {
 // narrower one.
 var ErrTooWide = errors.New("the span is too wide for the source")
 
-// ErrPagingLost says that a walk through pages can't go on (the paging token expired, or the source
-// repeats itself) and has to begin again at the last record that was stored. Nothing is wrong with
-// the stream itself.
+// ErrPagingLost says that a walk through pages can't continue (the paging token expired, or the
+// source repeats itself) and has to begin again at the last record that was stored. Nothing is
+// wrong with the stream itself.
 var ErrPagingLost = errors.New("paging was lost")

@@ -19,7 +19,7 @@ const (
 	maxWalk = 10_000
 )
 
-// walk remembers where a walk through pages has been, to notice that it does not go on.
+// walk remembers where a walk through pages has been, to notice that it does not continue.
 type walk struct {
 	page     int                // the number of the page that was read last; the first is 1
 	empty    int                // how many empty pages came last, in a row
@@ -32,7 +32,8 @@ func newWalk(first string) *walk {
 	return &walk{links: map[entra.Hash]int{linkHash(first): 1}, contents: make(map[entra.Hash]int)}
 }
 
-// came remembers the records of the next page. It says why the walk does not go on; empty: it does.
+// came remembers the records of the next page. It says why the walk does not continue; empty: it
+// does.
 func (w *walk) came(records []entra.Parsed) (why string) {
 	w.page++
 	if len(records) == 0 {
@@ -50,7 +51,7 @@ func (w *walk) came(records []entra.Parsed) (why string) {
 	return ""
 }
 
-// follow remembers where the page that was read last leads. It says why the walk does not go on;
+// follow remembers where the page that was read last leads. It says why the walk does not continue;
 // empty: it does.
 func (w *walk) follow(link string) (why string) {
 	sum := linkHash(link)

@@ -24,7 +24,7 @@ const (
 	Unreadable   Status = -1 // 200 with a page that can't be read
 	Silence      Status = -2 // no answer, or only a part, until Config.Timeout; or an end after a third of it
 	NoConnection Status = -3 // no connection, or one that ended sooner
-	LeadsBack    Status = -4 // the walk does not go on
+	LeadsBack    Status = -4 // the walk does not continue
 	LeadsAway    Status = -5 // the next link can't be followed
 )
 

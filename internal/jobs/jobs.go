@@ -32,7 +32,7 @@ type Job struct {
 
 // Store keeps jobs.
 type Store interface {
-	// Job reads one; an error with entra.CodeNotFound where there is none.
+	// Job reads one; an error with entra.CodeNotFound if there is none.
 	Job(ctx context.Context, kind, id string) (Job, error)
 	// SaveJob writes a job, if it is still the one that was read; ErrMoved otherwise.
 	SaveJob(ctx context.Context, j Job) (Job, error)
@@ -92,7 +92,7 @@ func (r *Runner[S]) Continue(ctx context.Context, id string) (Job, S, error) {
 	next, done, err := r.slice(ctx, state)
 	if err != nil {
 		job.WorkingUntil = time.Time{}
-		// Not the state once more: what it refers to may be half changed.
+		// Not the state again: what it refers to may be half changed.
 		_, saving := r.store(ctx, job)
 		return job, state, errors.Join(err, saving)
 	}
@@ -128,5 +128,6 @@ func (r *Runner[S]) store(ctx context.Context, job Job) (Job, error) {
 
 // NotFound is the error of a job that is not there.
 func NotFound(kind, id string) error {
-	return &entra.Error{Code: entra.CodeNotFound, Doing: "find job " + id + " of " + kind, Why: "there is none", Remedy: "start it anew with /api/" + kind}
+	return &entra.Error{Code: entra.CodeNotFound, Doing: "find job " + id + " of " + kind, Why: "there is none",
+		Remedy: "start it anew with /api/" + kind}
 }

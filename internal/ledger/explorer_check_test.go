@@ -207,7 +207,7 @@ func (w *world) checkRecords(s *scenario) {
 	}
 }
 
-// checkLedger: rows count what is stored, the progress row sums them up, and the stream goes on.
+// checkLedger: rows count what is stored, the progress row sums them up, and the stream continues.
 func (w *world) checkLedger(ctx context.Context, p process) {
 	l, err := readLedger(ctx, p)
 	if err != nil {

@@ -120,7 +120,7 @@ func untilPass(w *world) {
 	w.SleepUntil(hourOf(4, 10))
 }
 
-// untilSealed goes on until the windows are sealed.
+// untilSealed continues until the windows are sealed.
 func untilSealed(w *world) {
 	untilPass(w)
 	w.calmRun("third", runCollect)

@@ -31,8 +31,8 @@ const (
 	requestLength = 30 * time.Second
 	// FenceGap bounds the stamps of one fence: the next one's begin so much later at least.
 	FenceGap = time.Second
-	// LateWrites is how long after the loss of a lease a write of its owner may still be carried
-	// out: four tries of 60 seconds with their pauses, and a margin.
+	// LateWrites is how long after the loss of a lease a write of its owner may still be executed:
+	// four tries of 60 seconds with their pauses, and a margin.
 	LateWrites = 10 * time.Minute
 	// StopGrace is how long a stopped execution may take to write how it ended.
 	StopGrace = 10 * time.Second
@@ -113,7 +113,8 @@ type Writer struct {
 	last   Progress // as the ledger has it
 	has    bool     // a commit has acquired the lease
 	isLost bool
-	// a renewal found that an earlier commit was carried out late; the next commit's caller has to know
+	// a renewal found that an earlier commit was executed late; the next commit's caller has to
+	// know
 	late    error
 	renewed time.Time // when the last commit was begun, by the machine's monotonic clock
 }
@@ -286,8 +287,8 @@ func (h *Writer) write(ctx context.Context, p Progress, rows []Coverage, seals [
 }
 
 // moved finds out why a commit was refused. Where the lease is still this execution's, an earlier
-// commit of its own, whose answer was lost, has been carried out: the ledger is right, and what
-// this process knows of it is not.
+// commit of its own, whose answer was lost, has been executed: the ledger is right, and what this
+// process knows of it is not.
 func (h *Writer) moved(ctx context.Context, cause error) error {
 	p, lease, err := h.store.State(ctx, h.stream)
 	switch {
@@ -324,7 +325,7 @@ func (h *Writer) poll(ctx context.Context) {
 	case h.turn <- struct{}{}:
 		defer func() { <-h.turn }()
 	default:
-		return // a commit is under way, which renews it
+		return // a commit is in progress, which renews it
 	}
 	if h.isLost || !h.has {
 		return
@@ -367,7 +368,7 @@ func (h *Writer) ReleaseUnchanged(ctx context.Context) error {
 	defer stop()
 	_, err := h.Release(ctx, h.Saved())
 	if errors.Is(err, ErrMoved) && !h.Lost() {
-		_, err = h.Release(ctx, h.Saved()) // a commit of this execution's was carried out late
+		_, err = h.Release(ctx, h.Saved()) // a commit of this execution's was executed late
 	}
 	return err
 }

@@ -30,7 +30,7 @@ func TestALeaseRequestForAnEarlierOwnerIsIgnored(t *testing.T) {
 }
 
 // TestARunThatLostAStreamBeforeItsFirstCommitIsNotFinished: it has read nothing of what it was to
-// read, though nothing is left to backfill. A job goes on.
+// read, though nothing is left to backfill. A job continues.
 func TestARunThatLostAStreamBeforeItsFirstCommitIsNotFinished(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Tenant.Fill(lab.Stream, lab.Start.Add(-lab.Days), lab.Start.Add(lab.Days), 10*time.Minute)

@@ -131,8 +131,8 @@ type Progress struct {
 	TailBegin  time.Time
 	Watermark  time.Time
 
-	// Reading is the span of the read that is under way. Where a run finds one that it did not begin,
-	// the run before was killed in it, and rows may be stored that no coverage row counts.
+	// Reading is the span of the read that is in progress. Where a run finds one that it did not
+	// begin, the run before was killed in it, and rows may be stored that no coverage row counts.
 	ReadingFrom, ReadingTo time.Time
 
 	Passed Passed // how far the windows were read again at each age

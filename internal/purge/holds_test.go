@@ -122,7 +122,7 @@ func interrupt(l *lab.Lab) {
 	_, err := l.Purge(store, lab.Keep35)
 	require.Error(l, err)
 	require.True(l, w.Dead)
-	time.Sleep(ledger.LateWrites) // the drop may still be carried out
+	time.Sleep(ledger.LateWrites) // the drop may still be executed
 }
 
 // TestAHoldAfterAnInterruptedPurgeProtectsWhatIsStillThere: the hours say what is left of them and

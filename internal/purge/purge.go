@@ -17,7 +17,7 @@ import (
 
 // Retention says how long the archive keeps a month, and what it must not drop.
 type Retention struct {
-	Default time.Duration                  // 0: for ever
+	Default time.Duration                  // 0: forever
 	By      map[entra.Stream]time.Duration // in place of Default
 	Holds   []Hold
 }
@@ -32,7 +32,7 @@ type Hold struct {
 	From, To time.Time
 }
 
-// Of is how long a stream's months are kept; 0 is for ever.
+// Of is how long a stream's months are kept; 0 is forever.
 func (r Retention) Of(s entra.Stream) time.Duration {
 	if d, ok := r.By[s]; ok {
 		return d
@@ -60,7 +60,7 @@ type Views interface {
 type Store interface {
 	ledger.LeaseStore
 	sealing.Store
-	// Progress reads a stream's row; a zero row with the stream's name where there is none.
+	// Progress reads a stream's row; a zero row with the stream's name if there is none.
 	Progress(ctx context.Context, s entra.Stream) (ledger.Progress, error)
 	// Count sums up what is stored of a window.
 	Count(ctx context.Context, w entra.Window) (ledger.Contents, error)
@@ -76,8 +76,8 @@ type Store interface {
 	Seals(ctx context.Context, s entra.Stream) iter.Seq2[seal.Seal, error]
 }
 
-// sweepAfter is how long after a drop the month is dropped once more: what an indexer or a
-// collector had under way when it lost the stream has arrived by then.
+// sweepAfter is how long after a drop the month is dropped again: what an indexer or a collector
+// had in progress when it lost the stream has arrived by then.
 const sweepAfter = ledger.LateWrites
 
 // Month is a month that is past its retention.
@@ -191,7 +191,7 @@ func (p *Purger) Run(ctx context.Context, by ledger.Execution, s entra.Stream, n
 		err = releasing
 	}
 	if errors.Is(err, ledger.ErrYielded) {
-		err = nil // the next run goes on
+		err = nil // the next run continues
 	}
 	return months, errors.Join(err, p.quarantine(ctx, s, now))
 }
@@ -288,8 +288,8 @@ func without(drops []ledger.Drop, month time.Time) []ledger.Drop {
 	return slices.DeleteFunc(slices.Clone(drops), func(d ledger.Drop) bool { return d.Month.Equal(month) })
 }
 
-// sweep finishes drops that were interrupted after the records were gone, and drops months once
-// more into which something may have arrived since.
+// sweep finishes drops that were interrupted after the records were gone, and drops months again
+// into which something may have arrived since.
 func (w *purging) sweep(ctx context.Context, months []Month) error {
 	for _, d := range w.progress.Drops {
 		there := slices.ContainsFunc(months, func(m Month) bool { return m.Month.Equal(d.Month) })

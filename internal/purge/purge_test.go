@@ -36,7 +36,8 @@ func verified(t *testing.T, store *tablestest.Store, heads repair.Heads) verify.
 }
 
 func readBack(t *testing.T, store *tablestest.Store) (n int) {
-	for rec, err := range store.Read(t.Context(), records.Reading{Stream: lab.Stream, From: lab.October, To: lab.December, NewestFirst: true}) {
+	for rec, err := range store.Read(t.Context(), records.Reading{Stream: lab.Stream, From: lab.October,
+		To: lab.December, NewestFirst: true}) {
 		require.NoError(t, err)
 		if rec.Raw != nil {
 			n++
@@ -85,8 +86,9 @@ func TestAMonthPastItsRetentionIsDroppedAndTheLogSaysSo(t *testing.T) {
 	require.Empty(t, plan[0].Kept)
 	require.Equal(t, 600, readBack(t, store), "a plan drops nothing")
 
-	// Killed between the log and the table, the archive is whole and the next run goes on.
-	_, err = purge.New(clumsy{store}, clumsy{store}, heads, keep).Run(t.Context(), lab.Execution(), lab.Stream, lab.December)
+	// Killed between the log and the table, the archive is whole and the next run continues.
+	_, err = purge.New(clumsy{store}, clumsy{store}, heads, keep).Run(t.Context(), lab.Execution(), lab.Stream,
+		lab.December)
 	require.ErrorIs(t, err, errClumsy)
 	v := verified(t, store, heads)
 	require.True(t, v.Intact(), "%v", v.Findings)
@@ -128,12 +130,15 @@ func TestAHoldKeepsWhatIsPastItsRetention(t *testing.T) {
 		retention purge.Retention
 		dropped   bool
 	}{
-		"of all":            {purge.Retention{Default: purge.LeastRetention, Holds: []purge.Hold{hold}}, false},
-		"of the stream":     {purge.Retention{Default: purge.LeastRetention, Holds: []purge.Hold{{Stream: lab.Stream, From: hold.From, To: hold.To}}}, false},
-		"for ever":          {purge.Retention{}, false},
-		"for ever for this": {purge.Retention{Default: purge.LeastRetention, By: map[entra.Stream]time.Duration{lab.Stream: 0}}, false},
-		"longer":            {purge.Retention{Default: 400 * lab.Days}, false},
-		"of another":        {purge.Retention{Default: purge.LeastRetention, Holds: []purge.Hold{{Stream: logs.Provisioning, From: hold.From, To: hold.To}}}, true},
+		"of all": {purge.Retention{Default: purge.LeastRetention, Holds: []purge.Hold{hold}}, false},
+		"of the stream": {purge.Retention{Default: purge.LeastRetention,
+			Holds: []purge.Hold{{Stream: lab.Stream, From: hold.From, To: hold.To}}}, false},
+		"for ever": {purge.Retention{}, false},
+		"for ever for this": {purge.Retention{Default: purge.LeastRetention,
+			By: map[entra.Stream]time.Duration{lab.Stream: 0}}, false},
+		"longer": {purge.Retention{Default: 400 * lab.Days}, false},
+		"of another": {purge.Retention{Default: purge.LeastRetention,
+			Holds: []purge.Hold{{Stream: logs.Provisioning, From: hold.From, To: hold.To}}}, true},
 	} {
 		plan, err := purge.New(store, store, heads, c.retention).Plan(t.Context(), lab.Stream, lab.December)
 		require.NoError(t, err)
@@ -143,7 +148,8 @@ func TestAHoldKeepsWhatIsPastItsRetention(t *testing.T) {
 	unsealed, store2 := lab.NewTenant(), lab.NewStore(t)
 	lab.Fill(unsealed, lab.Stream, 60, 11*time.Hour)
 	unsealed.At(t, store2, nil, lab.Start, collect.Options{})
-	plan, err := purge.New(store2, store2, nil, purge.Retention{Default: purge.LeastRetention}).Plan(t.Context(), lab.Stream, lab.December)
+	plan, err := purge.New(store2, store2, nil, purge.Retention{Default: purge.LeastRetention}).Plan(t.Context(),
+		lab.Stream, lab.December)
 	require.NoError(t, err)
 	require.NotEmpty(t, plan)
 	require.Equal(t, "it is not sealed to its end", plan[0].Kept)
@@ -174,15 +180,20 @@ func TestADropThatNoLogKnowsIsTampering(t *testing.T) {
 func TestQuarantineIsPurgedByTheSameRule(t *testing.T) {
 	store := lab.NewStore(t)
 	old, recent := []byte("not json"), []byte("not json either")
-	for at, raw := range map[time.Time][]byte{lab.December.Add(-100 * lab.Days): old, lab.December.Add(-lab.Days): recent} {
-		require.NoError(t, store.Quarantine(t.Context(), lab.Stream, []collect.Rejected{{Raw: raw, Hash: entra.HashOf(raw), Reason: "broken"}}, at))
+	for at, raw := range map[time.Time][]byte{lab.December.Add(-100 * lab.Days): old,
+		lab.December.Add(-lab.Days): recent} {
+		require.NoError(t, store.Quarantine(t.Context(), lab.Stream,
+			[]collect.Rejected{{Raw: raw, Hash: entra.HashOf(raw), Reason: "broken"}}, at))
 	}
-	_, err := purge.New(store, store, nil, purge.Retention{Default: purge.LeastRetention, Holds: []purge.Hold{{From: lab.October, To: lab.November}}}).Run(t.Context(), lab.Execution(), lab.Stream, lab.December)
+	_, err := purge.New(store, store, nil, purge.Retention{Default: purge.LeastRetention,
+		Holds: []purge.Hold{{From: lab.October, To: lab.November}}}).Run(t.Context(), lab.Execution(), lab.Stream,
+		lab.December)
 	require.NoError(t, err)
 	n, err := store.InQuarantine(t.Context(), lab.Stream)
 	require.NoError(t, err)
 	require.EqualValues(t, 2, n, "a hold keeps all: of when they are, nobody can say")
-	_, err = purge.New(store, store, nil, purge.Retention{Default: purge.LeastRetention}).Run(t.Context(), lab.Execution(), lab.Stream, lab.December)
+	_, err = purge.New(store, store, nil, purge.Retention{Default: purge.LeastRetention}).Run(t.Context(),
+		lab.Execution(), lab.Stream, lab.December)
 	require.NoError(t, err)
 	n, err = store.InQuarantine(t.Context(), lab.Stream)
 	require.NoError(t, err)

@@ -29,7 +29,7 @@ func (w *purging) revert(ctx context.Context, m *Month) error {
 		if slices.ContainsFunc(rows, func(c ledger.Coverage) bool {
 			return w.now.Sub(c.PurgedAt) < ledger.LateWrites
 		}) {
-			return nil // the drop may still be carried out: what is left is known after that
+			return nil // the drop may still be executed: what is left is known after that
 		}
 		p := w.progress
 		log := sealing.NewLog(ctx, w.purger.store, m.Stream)

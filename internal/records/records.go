@@ -28,7 +28,7 @@ type Archived struct {
 	Raw        []byte // exactly as received; nil: no record lies between the last Place and this one
 	FirstSeen  time.Time
 	Superseded time.Time // of an earlier version: when a later content took its place
-	Place      string    // where a reading goes on after this record
+	Place      string    // where a reading continues after this record
 	// Tampered says in one sentence why the record can't be given: its row is not what was written.
 	// Raw is nil then, and the dates may be wrong; the key is the row's as far as it has one, Row
 	// its row key. Empty: it is as it was received.
@@ -38,8 +38,8 @@ type Archived struct {
 
 // Reader reads the archive back.
 type Reader interface {
-	// Read yields records in order and in constant memory, and, between them, how far it is. A month
-	// that is not there has no records. An altered record is yielded as Tampered, and the reading goes
-	// on.
+	// Read yields records in order and in constant memory, and, between them, how far it is. A
+	// month that is not there has no records. An altered record is yielded as Tampered, and the
+	// reading continues.
 	Read(ctx context.Context, r Reading) iter.Seq2[Archived, error]
 }

@@ -15,7 +15,7 @@ import (
 )
 
 // A row of progress sums up what the rows of the hours and the log say, so it can be made from
-// them. What only it knew is left open, and found out by the next runs: which read was under way,
+// them. What only it knew is left open, and found out by the next runs: which read was in progress,
 // which passes were made, when a run last succeeded.
 
 // endOfHours is after every hour that a ledger can have.

@@ -167,8 +167,8 @@ func (r *Repairer) Work(ctx context.Context, w *Repairing, until time.Time) erro
 	return errors.Join(err, h.ReleaseUnchanged(ctx))
 }
 
-// pause ends a slice and keeps the lease for the next one. A renewal that was under way may have
-// been carried out.
+// pause ends a slice and keeps the lease for the next one. A renewal that was in progress may have
+// been executed.
 func (r *Repairer) pause(ctx context.Context, w *Repairing, h *ledger.Writer) error {
 	h.Stop()
 	found, err := r.store.Remains(ctx, w.Stream)

@@ -90,8 +90,8 @@ func TestARepairBesideARun(t *testing.T) {
 	})
 }
 
-// TestARepairThatIsKilledAtAnyRequestIsDoneByTheNext: before the request is carried out, or after
-// it with its answer lost.
+// TestARepairThatIsKilledAtAnyRequestIsDoneByTheNext: before the request is executed, or after it
+// with its answer lost.
 func TestARepairThatIsKilledAtAnyRequestIsDoneByTheNext(t *testing.T) {
 	for _, h := range harms() {
 		t.Run(h.name, func(t *testing.T) {

@@ -83,7 +83,7 @@ func harms() []harm {
 	}
 }
 
-// journey is an archive in some state, and how it goes on.
+// journey is an archive in some state, and how it continues.
 type journey struct {
 	name    string
 	begin   func(l *lab.Lab)

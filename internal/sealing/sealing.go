@@ -72,9 +72,9 @@ func NewSealer(store Store, heads HeadWriter, writer *ledger.Writer, progress *l
 }
 
 // SealRead seals the windows that are read and not sealed as they are. Those in which a run that
-// was stopped may still have a write under way wait, and those that were tampered with stay as they
-// are. An execution that another one waits for still seals again what was sealed before; again: so
-// does this one, and no other window. The error is errYielded where another one waits.
+// was stopped may still have a write in progress wait, and those that were tampered with stay as
+// they are. An execution that another one waits for still seals again what was sealed before;
+// again: so does this one, and no other window. The error is errYielded where another one waits.
 func (s *Sealer) SealRead(ctx context.Context, again bool) error {
 	for from := s.progress.UnsealedFrom; s.progress.Unsealed > 0; {
 		rows, err := s.toSeal(ctx, from, s.writer.Yields() || again)

@@ -29,7 +29,7 @@ type SealedList struct {
 	Seal   seal.Seal
 	Leaves []seal.Leaf // in the order of its tree
 	// Before is the window's last seal, of which only what is added to it may be kept; nil: there
-	// is none that it goes on from.
+	// is none that it continues from.
 	Before *SealedBefore
 }
 

@@ -143,7 +143,7 @@ func (b *backward) tooMany(s *span) bool {
 }
 
 // lastRecord is the last place where a span can be cut: before a record's first row, with its key;
-// empty where there is none.
+// empty if there is none.
 func (b *backward) lastRecord(s *span) (at int, key string) {
 	var row fetchedRow
 	for at = len(s.rows) - 1; at > 0; at-- {

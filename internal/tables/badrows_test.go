@@ -200,7 +200,7 @@ func TestABadRowIsNamedAndTheReadingGoesOn(t *testing.T) {
 	}
 }
 
-// inspected checks that Inspect goes on over the row, and names it.
+// inspected checks that Inspect continues over the row, and names it.
 func inspected(t *testing.T, store *tablestest.Store, recs map[string]entra.Record, c badRow) {
 	var intact, bad []string
 	hours := map[time.Time]int{}
@@ -266,7 +266,7 @@ func TestARecordThatLostRowsIsNamed(t *testing.T) {
 	}
 }
 
-// TestARecordWithoutItsDictionaryIsNamed, and the reading goes on.
+// TestARecordWithoutItsDictionaryIsNamed, and the reading continues.
 func TestARecordWithoutItsDictionaryIsNamed(t *testing.T) {
 	for name, spoil := range map[string]func(past intruder, row map[string]any){
 		"deleted": func(past intruder, row map[string]any) {

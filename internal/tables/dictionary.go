@@ -167,7 +167,7 @@ func (c *codec) dictionary(table string, body []byte) (*dictionary, error) {
 	return d, err
 }
 
-// storedDictionary is a table's first dictionary; nil where there is none yet.
+// storedDictionary is a table's first dictionary; nil if there is none yet.
 func (c *codec) storedDictionary(ctx context.Context, table string) (*dictionary, error) {
 	var first *dictionary
 	for body, err := range c.client.Scan(ctx, dictionaryTable, rows.Query{Filter: rows.In(table, "0", "~")}) {

@@ -249,7 +249,7 @@ func (u *Audit) keptList(ctx context.Context, sealed seal.Seal, read readLists) 
 	return out, nil
 }
 
-// problem says what is wrong with the rows of a list, from which n others go on; empty: nothing.
+// problem says what is wrong with the rows of a list, from which n others continue; empty: nothing.
 func (r readLists) problem(key string, n int) string {
 	of := r.rows[key]
 	switch {

@@ -18,8 +18,8 @@ import (
 
 // Audit reads what is stored as it is, with what is wrong with it: the records and the ledger row
 // by row, and flaws of what is beside them: of the index, the quarantine, dictionaries, snapshots,
-// and rows where nothing looks. Such a flaw is yielded, and ends nothing. Each is looked at once
-// more before it is, so that a run that writes meanwhile is no flaw.
+// and rows where nothing looks. Such a flaw is yielded, and ends nothing. Each is looked at again
+// before it is, so that a run that writes meanwhile is no flaw.
 type Audit struct {
 	client    *rows.Client
 	archive   *Archive

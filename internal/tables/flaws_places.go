@@ -117,7 +117,7 @@ func (f *flaws) beforeBegin(ctx context.Context, table string, hour time.Time, k
 
 // hoursOf yields each hour of [from, to), within one month, that has rows, with the key of the
 // first, and each row whose partition is no hour. Either may be nil. It reads keys alone, and where
-// an hour has more than a page of them goes on behind it.
+// an hour has more than a page of them continues behind it.
 func (f *flaws) hoursOf(ctx context.Context, table string, from, to time.Time, hour func(time.Time, string) error,
 	other func(partition, key string) error) error {
 	low, below := "ge "+rows.Quote(from.Format(entra.HourFormat)), to.Format(entra.HourFormat)

@@ -44,7 +44,7 @@ func (g *group) begin() {
 	g.used++
 }
 
-// first is the first row; nil where there is none.
+// first is the first row; nil if there is none.
 func (g *group) first() *fetchedRow {
 	if g.used == 0 {
 		return nil

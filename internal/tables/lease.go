@@ -82,7 +82,7 @@ func (a *Archive) sound(ctx context.Context, stream entra.Stream,
 		Why:   "it is not there, though the stream has a ledger", Remedy: howToRestore(stream)}
 }
 
-// state reads the progress row, the revision that was committed last (0 where there is none), and,
+// state reads the progress row, the revision that was committed last (0 if there is none), and,
 // from leaseKey on, the lease.
 func (a *Archive) state(ctx context.Context, stream entra.Stream,
 	first string) (p ledger.Progress, l ledger.Lease, last int64, err error) {

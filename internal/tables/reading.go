@@ -296,7 +296,7 @@ func quickKey(raw []byte, timeProperty string) entra.Key {
 	return entra.Key{Time: t, ID: id.Str}
 }
 
-// place is where the reading goes on after a record. A row that is not where it belongs is met
+// place is where the reading continues after a record. A row that is not where it belongs is met
 // before or after all rows of its partition's hour, so the place is a bound of that.
 func (r *reading) place(first *fetchedRow) string {
 	switch {
@@ -337,7 +337,7 @@ func parseHour(text string) (time.Time, bool) {
 }
 
 // sortsInto is the last hour of [from, to) whose partition does not come after one with any key;
-// the first where there is none.
+// the first if there is none.
 func sortsInto(partition string, from, to time.Time) time.Time {
 	if hour, ok := parseHour(partition); ok {
 		return hour

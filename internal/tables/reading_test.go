@@ -64,7 +64,7 @@ func record(t *testing.T, id string, at time.Time, userID string) entra.Record {
 	return rec
 }
 
-// read gives the records of a reading, page by page, each going on where the page before ended.
+// read gives the records of a reading, page by page, each continuing where the page before ended.
 func read(t *testing.T, store *tablestest.Store, r records.Reading, page int) []records.Archived {
 	var out []records.Archived
 	for more := true; more; {

@@ -66,7 +66,7 @@ func (a *Archive) Remains(ctx context.Context, stream entra.Stream) (repair.Rema
 	return out, err
 }
 
-// seedMark begins the key of a row of a revision that is made where there is none, so that one of
+// seedMark begins the key of a row of a revision that is made if there is none, so that one of
 // several repairs can delete it. Each seed has a key of its own, and sorts before what a commit
 // writes: a reader of the revision does not see it.
 const seedMark = revisionMark + "0"
@@ -108,7 +108,7 @@ func (a *Archive) Rebuild(ctx context.Context, l ledger.Lease, found repair.Rema
 	if err := a.seed(ctx, found); err != nil {
 		return found, err
 	}
-	// A commit that is under way since before is of a lower revision, whatever it was.
+	// A commit that is in progress since before is of a lower revision, whatever it was.
 	last := max(found.Revision, found.Progress.Revision, found.Lease.ReadAt.Unix())
 	next := ledger.Progress{Stream: stream, Revision: last + 1}
 	mark := a.nextMark(l)

@@ -91,7 +91,7 @@ func (a *Archive) keep(ctx context.Context, table string, row rows.Action) error
 	return err
 }
 
-// listRows are the rows of a list. One that goes on from another one has the records of which
+// listRows are the rows of a list. One that continues from another one has the records of which
 // contents came, each with all of them; what the two have in common is kept once.
 func (a *Archive) listRows(l sealing.SealedList) []rows.Entity {
 	kept, after := l.Leaves, ""
@@ -179,7 +179,7 @@ func (a *Archive) KeptLeaves(ctx context.Context, sealed seal.Seal) (ledger.Kept
 	return a.listOf(ctx, sealed, own)
 }
 
-// listOf is the list of rows, and of those that it goes on from; ok is false where one is not
+// listOf is the list of rows, and of those that it continues from; ok is false where one is not
 // there.
 func (a *Archive) listOf(ctx context.Context, sealed seal.Seal,
 	of []listRow) (out ledger.KeptList, ok bool, err error) {
@@ -223,7 +223,7 @@ func (a *Archive) queryLists(ctx context.Context, sealed seal.Seal, from string)
 // listRow is one row of a list.
 type listRow struct {
 	key, codec string
-	after      string // key of the list that it goes on from
+	after      string // key of the list that it continues from
 	parts      int
 	data       []byte
 	dates      []byte

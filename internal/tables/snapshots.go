@@ -87,7 +87,7 @@ func (d *Directory) encodeSnapshot(snap directory.Snapshot) ([]byte, error) {
 }
 
 // parseSnapshot reads a snapshot's row. One that can't be understood is an error that names it: no
-// run can go on with it, nor an answer be made from it.
+// run can continue with it, nor an answer be made from it.
 func (d *Directory) parseSnapshot(ctx context.Context, body []byte) (directory.Snapshot, error) {
 	row, doc, err := d.parseDocument(ctx, snapshotsTable, snapshotsPartition, body)
 	var snap directory.Snapshot
@@ -104,7 +104,8 @@ func (d *Directory) parseSnapshot(ctx context.Context, body []byte) (directory.S
 		err = checkSnapshot(snap, row.RowKey)
 	}
 	snap.Revision = row.ETag
-	if errors.As(err, new(*entra.Error)) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+	if errors.As(err, new(*entra.Error)) || errors.Is(err, context.Canceled) ||
+		errors.Is(err, context.DeadlineExceeded) {
 		return snap, err
 	}
 	if err != nil {

@@ -167,7 +167,7 @@ func damages(l *lab.Lab, key string, columns bool) []damage {
 }
 
 // TestARowOfTheLedgerThatIsMissingOrGarbageStopsOnlyItsStream: it is named, nothing panics, and the
-// others go on.
+// others continue.
 func TestARowOfTheLedgerThatIsMissingOrGarbageStopsOnlyItsStream(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		restore := l.SealedTwo()

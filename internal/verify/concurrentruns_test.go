@@ -23,7 +23,7 @@ import (
 // slowStore is a store of a process whose every request is slow, so that others come between.
 func slowStore(l *lab.Lab, seed uint64) *tablestest.Store {
 	store, w := l.Process()
-	var mu sync.Mutex // several requests are under way
+	var mu sync.Mutex // several requests are in progress
 	random := rand.New(rand.NewPCG(seed, 1))
 	w.Before = func(*memstorage.Request) {
 		mu.Lock()
@@ -71,7 +71,7 @@ func works(l *lab.Lab) (done chan error) {
 }
 
 // TestVerifyBesideRunsAndPurgesFindsNothing: verify reads while others collect, seal, purge and
-// index, is killed between any two hours, and goes on.
+// index, is killed between any two hours, and continues.
 func TestVerifyBesideRunsAndPurgesFindsNothing(t *testing.T) {
 	lab.InAt(t, lab.November.Add(5*time.Hour), func(l *lab.Lab) {
 		l.Options.Backfill, l.Tenant.Keeps = 8*time.Hour, 60*lab.Days
@@ -99,7 +99,7 @@ func TestVerifyBesideRunsAndPurgesFindsNothing(t *testing.T) {
 				}
 				require.NoError(l, v.Work(l.Context(), store, l.Heads, time.Now().Add(length)))
 				slices++
-				body, err := json.Marshal(v) // it is killed, and another process goes on
+				body, err := json.Marshal(v) // it is killed, and another process continues
 				require.NoError(l, err)
 				v = verify.Verification{}
 				require.NoError(l, json.Unmarshal(body, &v))

@@ -260,7 +260,7 @@ func (j *judging) rowless() {
 	}
 }
 
-// stuckAfter is for how long runs may go on without asking Graph for what one before them left.
+// stuckAfter is for how long runs may continue without asking Graph for what one before them left.
 const stuckAfter = 24 * time.Hour
 
 // stuck reports whether runs have succeeded for long since a time: they would have queried Graph

@@ -46,7 +46,7 @@ func TestAPlantedRowDatedAfterTheSealIsStillAFinding(t *testing.T) {
 
 // 1b. What a run stored in a sealed hour before it died, where Graph can't be asked any more, is
 // unconfirmed.
-func TestUnconfirmedInASealedHour(t *testing.T) {
+func TestAPlantedRowInASealedHourBecomesUnconfirmed(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Tenant.Fill(lab.Stream, lab.Start.Add(-50*time.Hour), lab.Start.Add(2*lab.Days), 20*time.Minute)
 		l.SealIn()
@@ -65,7 +65,7 @@ func TestUnconfirmedInASealedHour(t *testing.T) {
 }
 
 // 2b. A list of a version before beside the seal's own blinds both.
-func TestAListOfAVersionBeforeHidesNone(t *testing.T) {
+func TestASealListOfAnEarlierVersionHidesNoPlantedRow(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		l.Tenant.Fill(lab.Stream, lab.Start.Add(-50*time.Hour), lab.Start.Add(lab.Days), 20*time.Minute)
 		l.SealIn()

@@ -414,8 +414,8 @@ func rewriteLog(l *lab.Lab) {
 	}
 }
 
-// TestEveryTamperingIsNamedWithItsPlace: and verify goes on, with the other stream and the rest of
-// this one.
+// TestEveryTamperingIsNamedWithItsPlace: and verify continues, with the other stream and the rest
+// of this one.
 func TestEveryTamperingIsNamedWithItsPlace(t *testing.T) {
 	lab.InAt(t, lab.November.Add(5*time.Hour), func(l *lab.Lab) {
 		restore := proven(l)

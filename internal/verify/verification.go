@@ -198,7 +198,7 @@ func (v *Verification) stream(ctx context.Context, evidence Evidence, heads Head
 	return nil
 }
 
-// open begins a stream, or goes on with it.
+// open begins a stream, or continues with it.
 func (v *Verification) open(ctx context.Context, evidence Evidence, heads HeadLister) (*Verifier, error) {
 	if !v.Next.IsZero() {
 		return resumeVerifier(ctx, evidence, v.Streams[v.At], false)

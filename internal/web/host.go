@@ -65,7 +65,7 @@ func Serve(log *slog.Logger, base string, functions ...Function) (*Host, error) 
 	return h, nil
 }
 
-// Stop cancels the runs of timers, those under way and those to come. HTTP functions answer on.
+// Stop cancels the runs of timers, those in progress and those to come. HTTP functions answer on.
 func (h *Host) Stop() { h.stop() }
 
 // ServeHTTP answers the host. It never panics, and every answer has a JSON body: an empty 2xx would

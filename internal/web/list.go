@@ -40,7 +40,7 @@ func (l List[T]) Answer() Answer {
 	}}
 }
 
-// Later is the list of a job that is under way.
+// Later is the list of a job that is in progress.
 func (l List[T]) Later(location string) Answer {
 	return Answer{func(w http.ResponseWriter, r Request) error {
 		body, err := l.JSON(r.Context(l.Of))

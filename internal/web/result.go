@@ -9,7 +9,7 @@ import (
 // Result is how a timer's run ended that did not fail.
 type Result struct {
 	Summary string // one line for people
-	// HandedOver says that the run was stopped before its end, and that the next one goes on from
+	// HandedOver says that the run was stopped before its end, and that the next one continues from
 	// what it has kept.
 	HandedOver bool
 }

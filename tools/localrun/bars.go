@@ -36,10 +36,11 @@ func (s *barScreen) show(_ time.Time, streams []standing) {
 	}
 	for _, st := range streams {
 		message := fmt.Sprintf("%-27s %15s windows %9s records %7s/s %10s", st.state.Stream,
-			grouped(st.state.Done)+"/"+grouped(st.total), grouped(st.state.Records), grouped(int64(st.rate)), timeLeft(st))
+			grouped(st.state.Done)+"/"+grouped(st.total), grouped(st.state.Records), grouped(int64(st.rate)),
+			timeLeft(st))
 		tracker := s.trackers[st.state.Stream]
 		if tracker == nil {
-			// A stream that is done for now goes on when the next hour is over.
+			// A stream that is done for now continues when the next hour is over.
 			tracker = &progress.Tracker{Message: message, AutoStopDisabled: true}
 			s.trackers[st.state.Stream] = tracker
 			s.bars.AppendTracker(tracker)

@@ -31,7 +31,7 @@ func newScreen(out *os.File, bars bool) screen {
 	return &lineScreen{out: out}
 }
 
-// lineEvery is how often a stream that goes on gets a line.
+// lineEvery is how often a stream that continues gets a line.
 const lineEvery = 3 * time.Second
 
 // lineScreen prints one aligned line for each stream that changed.

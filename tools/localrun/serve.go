@@ -62,7 +62,7 @@ func addWatch(group *run.Group, ended <-chan struct{}, why string) {
 }
 
 // work archives and prints the summary. Its error is a run that failed, with --once; without, what
-// can't go on.
+// can't continue.
 func (s *stack) work(ctx context.Context) error {
 	select {
 	case <-s.host.Ready():

@@ -20,7 +20,7 @@ func Execution() ledger.Execution {
 }
 
 // Later is a store for runs that begin long after the one before has ended or was killed: its lease
-// has expired, and none of its writes is under way any more.
+// has expired, and none of its writes is in progress any more.
 type Later struct{ collect.Store }
 
 // State is ledger.LeaseStore's.

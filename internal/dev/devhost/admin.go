@@ -89,8 +89,7 @@ func (h *Host) serveAdminFunction(w http.ResponseWriter, r *http.Request, parts 
 	}
 }
 
-// acceptRun answers 202 and runs the function in the background, after a run
-// that is going on.
+// acceptRun answers 202 and runs the function in the background, after a run in progress.
 func (h *Host) acceptRun(w http.ResponseWriter, r *http.Request, f *function) {
 	var body struct{ Input any }
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&body); err != nil {

@@ -29,12 +29,13 @@ type Options struct {
 	FunctionKey string // default devfunctionkey
 	MasterKey   string // default devmasterkey
 
-	Out         io.Writer     // logs of host and handler; nil discards them
-	RawLogs     bool          // print the handler's lines as they are
-	Grace       time.Duration // SIGTERM this long before SIGKILL at shutdown; the real host sends none, the platform may
-	NoTimers    bool          // run timer functions only on request
-	HangOnEmpty bool          // hang on an empty answer until functionTimeout, as the real host does
-	Clock       Clock         // default SystemClock
+	Out     io.Writer // logs of host and handler; nil discards them
+	RawLogs bool      // print the handler's lines as they are
+	// SIGTERM this long before SIGKILL at shutdown; the real host sends none, the platform may
+	Grace       time.Duration
+	NoTimers    bool  // run timer functions only on request
+	HangOnEmpty bool  // hang on an empty answer until functionTimeout, as the real host does
+	Clock       Clock // default SystemClock
 }
 
 func (o Options) withDefaults() Options {
@@ -128,7 +129,8 @@ var errStopped = errors.New("devhost is shutting down")
 func (h *Host) Run(ctx context.Context) error {
 	listener, err := net.Listen("tcp", h.opts.Listen)
 	if err != nil {
-		return fmt.Errorf("listen on %s: %w; stop what uses the port or choose another with --listen", h.opts.Listen, err)
+		return fmt.Errorf("listen on %s: %w; stop what uses the port or choose another with --listen", h.opts.Listen,
+			err)
 	}
 	h.mu.Lock()
 	h.url = "http://" + listener.Addr().String()
@@ -219,7 +221,8 @@ func (h *Host) announce() {
 		}
 		h.log.write(line)
 	}
-	h.log.write(fmt.Sprintf("  keys: x-functions-key: %s (function), %s (master)", h.opts.FunctionKey, h.opts.MasterKey))
+	h.log.write(fmt.Sprintf("  keys: x-functions-key: %s (function), %s (master)", h.opts.FunctionKey,
+		h.opts.MasterKey))
 }
 
 // URL is the public base address, such as http://127.0.0.1:7071; empty until
@@ -234,13 +237,13 @@ func (h *Host) URL() string {
 // It stays open where that never happens: wait for Run's error beside it.
 func (h *Host) Ready() <-chan struct{} { return h.ready }
 
-// Trigger runs a timer function now, as the admin route does, and waits for its
-// outcome. A failed run is an Invocation with Succeeded false, not an error.
-// Where ctx ends first, the run goes on.
+// Trigger runs a timer function now, as the admin route does, and waits for its outcome. A failed
+// run is an Invocation with Succeeded false, not an error. Where ctx ends first, the run continues.
 func (h *Host) Trigger(ctx context.Context, function string) (Invocation, error) {
 	f := h.function(function)
 	if f == nil || h.timers[f.name] == nil {
-		return Invocation{}, fmt.Errorf("trigger %s: it is no enabled timer function; see GET /admin/functions", function)
+		return Invocation{}, fmt.Errorf("trigger %s: it is no enabled timer function; see GET /admin/functions",
+			function)
 	}
 	outcome := make(chan Invocation, 1)
 	started := h.background(func() {

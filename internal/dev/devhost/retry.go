@@ -50,7 +50,7 @@ func (r retryJSON) policy() (*retryPolicy, error) {
 	return nil, fmt.Errorf("retry strategy %q is unknown; write fixedDelay or exponentialBackoff", r.Strategy)
 }
 
-// again reports whether to try once more after `failures` failed tries.
+// again reports whether to try again after `failures` failed tries.
 func (p *retryPolicy) again(failures int) bool {
 	return p != nil && (p.max < 0 || failures <= p.max)
 }

@@ -174,7 +174,7 @@ func (s *supervisor) life(ctx context.Context) (reaction, string) {
 		p.end(whyShutdown, s.grace)
 	}
 	<-p.exited
-	s.shut() // once more: it may have ended just before open
+	s.shut() // again: it may have ended just before open
 	s.onExit()
 	return react(p.code, p.reason() == whyTimeout), p.obituary()
 }

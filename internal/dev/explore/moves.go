@@ -18,7 +18,7 @@ const (
 	moveLose                   // execute a request; its answer is lost
 	moveAside                  // a request is executed later; its sender hears of a broken connection
 	moveRefuse                 // a request is never executed; likewise
-	moveTwice                  // a request is executed and answered, and once more later
+	moveTwice                  // a request is executed and answered, and again later
 	moveKill                   // a run's process is killed, and what it has sent never executed
 	moveLeave                  // a run's process is killed, and what it has sent executed later
 )
@@ -172,7 +172,7 @@ func newChooser(seed uint64) (Chooser, *rand.Rand) {
 // wandering continues one run for a while, and then makes any other move.
 type wandering struct {
 	*rand.Rand
-	stay   float64 // how likely it goes on with the same run
+	stay   float64 // how likely it continues with the same run
 	faulty float64 // how likely it looks for a fault where it does not
 }
 

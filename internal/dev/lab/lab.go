@@ -88,7 +88,7 @@ type Wire struct {
 	Mu      sync.Mutex
 	Writes  int
 	DiesAt  int  // the write before whose answer the process is killed; 0: never
-	Stored  bool // that write is carried out
+	Stored  bool // that write is executed
 	Dead    bool
 	Before  func(*memstorage.Request) // asked before each request; nil: nothing
 }

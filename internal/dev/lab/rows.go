@@ -112,7 +112,7 @@ func (l *Lab) Dies(from, to time.Time) {
 	require.NoError(l, err)
 }
 
-// SealIn lets the timer go on until everything up to start is sealed.
+// SealIn lets the timer continue until everything up to start is sealed.
 func (l *Lab) SealIn() {
 	l.Runs(5*time.Minute, time.Now().Add(11*time.Minute))
 	time.Sleep(4 * time.Hour)

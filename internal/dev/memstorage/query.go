@@ -58,9 +58,9 @@ func (s *Service) readOne(name string, at *row, selected []string) Answer {
 	return a
 }
 
-// page finds up to limit rows from index at on, and the row at which the next page begins; nil
-// where there is none. The service ends a page at its own limits too, so a page may be short, or
-// empty, and still have a next one.
+// page finds up to limit rows from index at on, and the row at which the next page begins; nil if
+// there is none. The service ends a page at its own limits too, so a page may be short, or empty,
+// and still have a next one.
 func (s *Service) page(rows []*row, at int, within keyBound, meant filter, limit int) (found []*row, next *row) {
 	if low, _ := slices.BinarySearchFunc(rows, &row{partition: within.from}, compareKeys); low > at {
 		at = low

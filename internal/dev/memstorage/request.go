@@ -14,7 +14,7 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// Request is one request to the service, read and not yet carried out.
+// Request is one request to the service, read and not yet executed.
 type Request struct {
 	service *Service
 	method  string
@@ -41,7 +41,7 @@ type operation struct {
 // maxBody is the most that a request's body may have.
 const maxBody = 4 << 20
 
-// Receive reads a request. Its body is read whole; nothing is carried out.
+// Receive reads a request. Its body is read whole; nothing is executed.
 func (s *Service) Receive(req *http.Request) (*Request, error) {
 	r := &Request{service: s, method: req.Method, header: req.Header, query: req.URL.Query()}
 	r.path = strings.TrimPrefix(req.URL.Path, "/")

@@ -22,7 +22,7 @@ const (
 	blobHost  = "memory.blob.core.example"
 )
 
-// Limits of a Service's answers. They may be changed while no request is under way.
+// Limits of a Service's answers. They may be changed while no request is in progress.
 type Limits struct {
 	PageEntities int           // entities of one page of a query; 0: 1,000, as the service has it
 	PageScan     int           // entities that are looked at for one page: it may be short, or empty; 0: all

@@ -11,7 +11,7 @@ import (
 )
 
 // cut is a page that was cut from a collection: its elements with commas between and their number,
-// where it began, and where the walk goes on if there is more.
+// where it began, and where the walk continues if there is more.
 type cut struct {
 	begin position
 	list  []byte
@@ -28,8 +28,8 @@ func (f *Fault) pageSize(top int) int {
 	return top
 }
 
-// bend changes the elements of a page, where the walk goes on, or both. It is false where the fault
-// makes no difference to this page.
+// bend changes the elements of a page, where the walk continues, or both. It is false where the
+// fault makes no difference to this page.
 func (f *Fault) bend(from pager, p *cut) bool {
 	switch f.Kind {
 	case EmptyPage:

@@ -27,7 +27,7 @@ const (
 	SkipTokenNull    Kind = "skiptoken-null"
 	SkipTokenInvalid Kind = "skiptoken-invalid"
 	SameNextLink     Kind = "same-nextlink"
-	EmptyPage        Kind = "empty-page" // no records, and a next link; without Count the links are new for ever
+	EmptyPage        Kind = "empty-page" // no records, and a next link; without Count the links are new forever
 	ShortPage        Kind = "short-page" // a third of the records, and a next link
 	RepeatRecords    Kind = "repeat-records"
 	SamePageTwice    Kind = "same-page-twice"

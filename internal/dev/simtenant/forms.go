@@ -132,7 +132,7 @@ func lacking(full, thin *odata.Shape) *rule {
 	return out
 }
 
-// member is the rule of a member, made where there is none.
+// member is the rule of a member, made if there is none.
 func (r *rule) member(name string) *rule {
 	if r.members == nil {
 		r.members = make(map[string]*rule)

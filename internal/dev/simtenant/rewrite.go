@@ -219,7 +219,7 @@ func skipValue(raw []byte, at int) int {
 
 var afterScalar = []byte(",}] \t\r\n")
 
-// skipString is the position after the string at a position; -1 where there is none.
+// skipString is the position after the string at a position; -1 if there is none.
 func skipString(raw []byte, at int) int {
 	if at >= len(raw) || raw[at] != '"' {
 		return -1

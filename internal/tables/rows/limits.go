@@ -14,7 +14,7 @@ const (
 	PageRows = 1000
 	// Overhead is what is written around one row in a transaction: boundary, request line, headers.
 	Overhead = 700
-	// Writers is how many transactions one call has under way at the same time.
+	// Writers is how many transactions one call has in progress at the same time.
 	Writers = 4
 
 	// maxMixed bounds a transaction that does more than insert: Azurite refuses a replacement in a
