@@ -122,8 +122,8 @@ func requireWhole(t *testing.T, got answered) {
 	require.NotEmpty(t, gjson.Get(got.body, "purges").Array())
 }
 
-// openArchiveV1 starts the program on the archive, a day after it was written last. It is called in a
-// bubble.
+// openArchiveV1 starts the program on the archive, a day after it was written last. It is called in
+// a bubble.
 func openArchiveV1(t *testing.T) *recorder {
 	r := newRecorder(t, archiveV1Answers, archiveV1Tenant)
 	require.NoError(t, r.account.Load(strings.NewReader(archiveV1Dump(t))))
@@ -160,7 +160,8 @@ func writeArchive(t *testing.T, path string) {
 	})
 }
 
-// TestTheCommandVerifiesAnArchiveOfBefore and finds a byte that was changed in each kind of its rows.
+// TestTheCommandVerifiesAnArchiveOfBefore and finds a byte that was changed in each kind of its
+// rows.
 func TestTheCommandVerifiesAnArchiveOfBefore(t *testing.T) {
 	whole := archiveV1Dump(t)
 	code, says := verifyDump(t, whole)

@@ -26,8 +26,8 @@ func TestWhateverHappensTheArchiveEndsAsTheTenant(t *testing.T) {
 	}
 }
 
-// chaos lets nine days pass in which records come late and change, while Graph, the tables and the process fail in ways
-// that the seed decides. Then it compares the archive with the tenant.
+// chaos lets nine days pass in which records come late and change, while Graph, the tables and the
+// process fail in ways that the seed decides. Then it compares the archive with the tenant.
 func chaos(t *testing.T, seed uint64) {
 	random := rand.New(rand.NewPCG(seed, 1))
 	begin := time.Date(2026, 11, 2, 8, 0, 0, 0, time.UTC)
@@ -96,7 +96,8 @@ type step struct {
 	change bool
 }
 
-// newHistory makes up a day of records: most come within the hour, some within days; every sixth changes, once or twice.
+// newHistory makes up a day of records: most come within the hour, some within days; every sixth
+// changes, once or twice.
 func newHistory(s *system, random *rand.Rand, streams []entra.Stream, begin time.Time) *history {
 	h := &history{system: s, shown: make(map[entra.Hash]bool), newest: make(map[string]entra.Hash)}
 	for _, stream := range streams {
@@ -137,8 +138,8 @@ func (h *history) until(now time.Time) {
 	}
 }
 
-// requireVersions checks that the current content of each record is the last that was shown, and that every earlier one was
-// shown at some time.
+// requireVersions checks that the current content of each record is the last that was shown, and
+// that every earlier one was shown at some time.
 func (h *history) requireVersions(stream entra.Stream) {
 	current := 0
 	for hour := range h.hours(stream) {

@@ -17,8 +17,9 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// TestMicrosoftsJavaScriptClientReadsTheArchive runs @microsoft/microsoft-graph-client with its page iterator: only its base
-// address is not Graph's. (msgraph-sdk-go's typed builders do so in tools/bench, a module of its own for their sake.)
+// TestMicrosoftsJavaScriptClientReadsTheArchive runs @microsoft/microsoft-graph-client with its
+// page iterator: only its base address is not Graph's. (msgraph-sdk-go's typed builders do so in
+// tools/bench, a module of its own for their sake.)
 func TestMicrosoftsJavaScriptClientReadsTheArchive(t *testing.T) {
 	const client = "../tools/graphclient"
 	_, err := os.Stat(client + "/node_modules")

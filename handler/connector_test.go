@@ -144,8 +144,8 @@ func TestEveryHTTPFunctionIsPartOfTheConnector(t *testing.T) {
 // examples are values for the parameters that need one, and for those that can't be made up.
 type examples map[string]string
 
-// TestEveryOperationOfTheConnectorAnswersAsDescribed calls each operation with every parameter by itself, and checks the
-// answers against their schemas.
+// TestEveryOperationOfTheConnectorAnswersAsDescribed calls each operation with every parameter by
+// itself, and checks the answers against their schemas.
 func TestEveryOperationOfTheConnectorAnswersAsDescribed(t *testing.T) {
 	s := newSystem(t, simtenant.Config{Retention: 60 * 24 * time.Hour, Generate: &generate.Config{Seed: 5, Users: 300,
 		Apps: 60, Days: 3}})

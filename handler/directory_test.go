@@ -155,7 +155,8 @@ func TestAFileForExcelIsSafeAndLinksHoldNoKey(t *testing.T) {
 	require.NotContains(t, p.stdout.String(), "secretkey")
 }
 
-// follow goes through all pages of all users over HTTP, as Power Automate's pagination does, and calls halfway once.
+// follow goes through all pages of all users over HTTP, as Power Automate's pagination does, and
+// calls halfway once.
 func follow(t *testing.T, p *process, users, top int, halfway func()) {
 	seen := make(map[string]bool, users)
 	next := fmt.Sprintf("%s/api/inactive-users?state=all&days=1&$top=%d&$select=id", p.url, top)

@@ -128,7 +128,8 @@ func TestADownloadIsNarrowedCompressedAndRefused(t *testing.T) {
 	}
 }
 
-// TestAPurgeIsPlannedDoneAndVerified goes the way of an operator: what would go, then that it went, then the proof.
+// TestAPurgeIsPlannedDoneAndVerified goes the way of an operator: what would go, then that it went,
+// then the proof.
 func TestAPurgeIsPlannedDoneAndVerified(t *testing.T) {
 	s := newSystem(t, simtenant.Config{Now: time.Date(2026, 11, 2, 0, 0, 0, 0, time.UTC),
 		Retention: 400 * 24 * time.Hour,

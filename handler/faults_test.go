@@ -23,7 +23,8 @@ import (
 // route says by which addresses a collector reaches Graph and the tables; empty: directly.
 type route struct{ graph, tables string }
 
-// collector is what wire makes of the archive, in this process and with clients that do not wait long.
+// collector is what wire makes of the archive, in this process and with clients that do not wait
+// long.
 func (s *system) collector(by route) *collect.Collector {
 	store := s.store
 	if by.graph == "" {
@@ -46,7 +47,8 @@ func (s *system) collector(by route) *collect.Collector {
 		Simulated: true}, s.tenant.Now, s.logger())
 }
 
-// requireIntact verifies everything that is archived of streams: nothing may differ from what was sealed.
+// requireIntact verifies everything that is archived of streams: nothing may differ from what was
+// sealed.
 func (s *system) requireIntact(streams ...entra.Stream) (seals int64) {
 	v := verify.Verification{Streams: streams}
 	require.NoError(s, v.Work(s.Context(), s.store, s.heads, time.Now().Add(time.Minute)))

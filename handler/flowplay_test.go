@@ -15,8 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// flow plays a cloud flow of infra/flows as Power Automate does, as far as these flows go: it runs their actions and works out their
-// expressions. What it does not know fails the test.
+// flow plays a cloud flow of infra/flows as Power Automate does, as far as these flows go: it runs
+// their actions and works out their expressions. What it does not know fails the test.
 type flow struct {
 	*testing.T
 	definition struct {

@@ -13,8 +13,9 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 )
 
-// flowSystem is a tenant with a snapshot of its directory: among others, three users who have been inactive for 90 days since this week,
-// and three secrets that have come within 30 days of their end today.
+// flowSystem is a tenant with a snapshot of its directory: among others, three users who have been
+// inactive for 90 days since this week, and three secrets that have come within 30 days of their
+// end today.
 func flowSystem(t *testing.T) *process {
 	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 9, Users: 40, Apps: 10, Days: 1}})
 	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"

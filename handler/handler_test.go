@@ -114,7 +114,8 @@ func TestAThirtyDayBackfillOfASmallTenantCostsFewRequests(t *testing.T) {
 	require.Empty(t, p.stderr.String())
 }
 
-// TestKilledInTheMiddleOfTheBackfillTheNextProcessLeavesTheSameTables kills the process without notice, several times.
+// TestKilledInTheMiddleOfTheBackfillTheNextProcessLeavesTheSameTables kills the process without
+// notice, several times.
 func TestKilledInTheMiddleOfTheBackfillTheNextProcessLeavesTheSameTables(t *testing.T) {
 	t.Parallel() // it waits most of the time
 	s := newSystem(t, brief())

@@ -23,8 +23,8 @@ func (o outside) credential(
 	return credential(cfg, getenv, clientID)
 }
 
-// credential is the managed identity in Azure, where the platform sets IDENTITY_ENDPOINT, and whatever the developer is
-// signed in with elsewhere.
+// credential is the managed identity in Azure, where the platform sets IDENTITY_ENDPOINT, and
+// whatever the developer is signed in with elsewhere.
 func credential(cfg settings.Settings, getenv func(string) string, clientID string) (azcore.TokenCredential, error) {
 	options := policy.ClientOptions{Cloud: cloud.Configuration{ActiveDirectoryAuthorityHost: cfg.Cloud.LoginEndpoint}}
 	if getenv("IDENTITY_ENDPOINT") == "" {

@@ -85,7 +85,8 @@ func TestASearchFindsTheSameWithTheIndexWithoutItAndWithAWrongOne(t *testing.T) 
 	require.Equal(t, http.StatusOK, status)
 	require.Equal(t, "0 days indexed with 0 values", body["Logs"].([]any)[0])
 
-	// A record that comes late into a sealed day: the index of that day is no longer good, nor when it is sealed again.
+	// A record that comes late into a sealed day: the index of that day is no longer good, nor when
+	// it is sealed again.
 	late := time.Date(2026, 10, 25, 3, 30, 0, 0, time.UTC)
 	require.NoError(t, s.tenant.Add(stream, fmt.Appendf(nil,
 		`{"id":"late","createdDateTime":%q,"userId":"somebody-new","status":{"errorCode":0}}`,

@@ -166,7 +166,8 @@ func TestWhatAnInterruptedWriteLeftInQuarantineHidesNothing(t *testing.T) {
 		found := false
 		for rec, err := range s.store.Quarantined(t.Context(), stream) {
 			require.NoError(t, err, "broken off after %d writes", writes)
-			// Where the run broke off later, while it sealed, the hour was done, and is not read again yet.
+			// Where the run broke off later, while it sealed, the hour was done, and is not read
+			// again yet.
 			found = found || string(rec.Raw) == string(later) || string(rec.Raw) == string(first)
 		}
 		require.True(t, found)

@@ -1,5 +1,6 @@
-// Command handler is the Azure Functions custom handler of Entra Ledger: settings, clients, functions, serve. It is the
-// one place where the adapters meet. With an argument it verifies the archive or a proof and ends: handler help.
+// Command handler is the Azure Functions custom handler of Entra Ledger: settings, clients,
+// functions, serve. It is the one place where the adapters meet. With an argument it verifies the
+// archive or a proof and ends: handler help.
 package main
 
 import (
@@ -76,8 +77,8 @@ const (
 	stopGrace = 13 * time.Second
 )
 
-// maxHeader lets a request with a query of megabytes reach the adapter, which refuses it in words; net/http would cut the
-// connection.
+// maxHeader lets a request with a query of megabytes reach the adapter, which refuses it in words;
+// net/http would cut the connection.
 const maxHeader = 16 << 20
 
 // serve listens on loopback: only the host, at 127.0.0.1, may connect. When ctx ends, timer runs

@@ -12,7 +12,8 @@ import (
 	"github.com/entraledger/entraledger/internal/settings"
 )
 
-// preflightCommand makes the checks of GET /api/preflight and prints them; the exit code is exitDiffers if one fails.
+// preflightCommand makes the checks of GET /api/preflight and prints them; the exit code is
+// exitDiffers if one fails.
 func preflightCommand(
 	ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer,
 ) (int, error) {

@@ -148,7 +148,8 @@ func TestEachRevokedPermissionIsNamed(t *testing.T) {
 	}
 }
 
-// TestWhatErrorsAskForIsAPermissionThatIsListed keeps the list in step with the requests that Graph's adapter makes.
+// TestWhatErrorsAskForIsAPermissionThatIsListed keeps the list in step with the requests that
+// Graph's adapter makes.
 func TestWhatErrorsAskForIsAPermissionThatIsListed(t *testing.T) {
 	listed := map[string]bool{}
 	for _, p := range preflight.Permissions() {
@@ -176,8 +177,8 @@ func TestWhatErrorsAskForIsAPermissionThatIsListed(t *testing.T) {
 	}
 }
 
-// TestTheFirstTimerRunMakesThePreflightAndLogsItOnce looks at the log of the first run of a version, of the second, and of
-// another process.
+// TestTheFirstTimerRunMakesThePreflightAndLogsItOnce looks at the log of the first run of a
+// version, of the second, and of another process.
 func TestTheFirstTimerRunMakesThePreflightAndLogsItOnce(t *testing.T) {
 	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 2, Users: 10, Apps: 5, Days: 1}})
 	service, err := aztables.NewServiceClientFromConnectionString(s.env["ARCHIVE_STORAGE"], nil)

@@ -46,8 +46,8 @@ func (p *process) ask(method, path, body string) (int, map[string]any) {
 // environ reads the environment that the handler's process has.
 func (s *system) environ(name string) string { return s.env[name] }
 
-// TestAnAuditorsWay: records are archived and sealed, verified over HTTP and by command, one is proved, and the
-// proof is checked without the archive.
+// TestAnAuditorsWay: records are archived and sealed, verified over HTTP and by command, one is
+// proved, and the proof is checked without the archive.
 func TestAnAuditorsWay(t *testing.T) {
 	s := newSystemOnAzurite(t, simtenant.Config{Retention: 60 * 24 * time.Hour,
 		Generate: &generate.Config{Seed: 5, Users: 40, Days: 5}})

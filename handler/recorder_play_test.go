@@ -216,8 +216,8 @@ func (r *recorder) job(method, target, body string) answered {
 	return got
 }
 
-// alter changes the longest binary column of the first row of a table whose key has a text in it, and
-// leaves everything else as it is.
+// alter changes the longest binary column of the first row of a table whose key has a text in it,
+// and leaves everything else as it is.
 func (r *recorder) alter(table, key string) {
 	for _, row := range r.rows(table) {
 		if !strings.Contains(row.Get("RowKey").Str, key) {

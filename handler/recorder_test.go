@@ -177,8 +177,8 @@ func (r *recorder) until(at time.Time) {
 	time.Sleep(time.Until(at))
 }
 
-// ask sends one request to the program and records what comes back. Each comes a second after the one
-// before, so that no two get the same random bytes. Headers are given as "Name: value".
+// ask sends one request to the program and records what comes back. Each comes a second after the
+// one before, so that no two get the same random bytes. Headers are given as "Name: value".
 func (r *recorder) ask(method, target, body string, headers ...string) answered {
 	time.Sleep(time.Second)
 	r.called++
@@ -210,7 +210,8 @@ func (r *recorder) ask(method, target, body string, headers ...string) answered 
 	return out
 }
 
-// encoded is a target as a client sends it: blanks and quotes of filters are written plainly in tests.
+// encoded is a target as a client sends it: blanks and quotes of filters are written plainly in
+// tests.
 func encoded(target string) string {
 	return strings.NewReplacer(" ", "%20", `"`, "%22", "<", "%3C", ">", "%3E").Replace(target)
 }
@@ -353,8 +354,8 @@ func aroundDifference(line string, was, is []string, at int) string {
 	return strings.ToValidUTF8(line[from:min(len(line), from+most)], "") + " ..."
 }
 
-// shownRows is how many rows of a partition are kept whole; of those behind it there are keys, and the
-// half of a SHA-256.
+// shownRows is how many rows of a partition are kept whole; of those behind it there are keys, and
+// the half of a SHA-256.
 const shownRows = 12
 
 // recordStorage records tables and blobs.

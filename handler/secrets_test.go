@@ -50,8 +50,8 @@ func (s *system) secretsIn(text string) (found []string) {
 	return found
 }
 
-// watch looks through everything that was written once the test is over: each test of this package is so one of secrets, the
-// whole matrix of faults among them.
+// watch looks through everything that was written once the test is over: each test of this package
+// is so one of secrets, the whole matrix of faults among them.
 func (s *system) watch(what string, output func() string) {
 	s.Cleanup(func() {
 		if found := s.secretsIn(output()); len(found) > 0 {
@@ -76,7 +76,8 @@ func TestASecretInALogWouldBeFound(t *testing.T) {
 	require.Empty(t, s.secretsIn(`{"level":"INFO","msg":"invocation done","summary":"signIns: 3 new"}`))
 }
 
-// TestNoAnswerAndNoLogHoldsASecretWhateverFails asks everything with a key, in an app whose identity, tables and Graph fail in turn.
+// TestNoAnswerAndNoLogHoldsASecretWhateverFails asks everything with a key, in an app whose
+// identity, tables and Graph fail in turn.
 func TestNoAnswerAndNoLogHoldsASecretWhateverFails(t *testing.T) {
 	breakages := map[string]func(*system){
 		"nothing":         func(*system) {},

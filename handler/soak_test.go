@@ -21,8 +21,8 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// TestSoak walks more seeds of what TestWhateverHappensTheArchiveEndsAsTheTenant walks, until their number or the time is
-// up: make soak SEEDS=1000 FOR=40m.
+// TestSoak walks more seeds of what TestWhateverHappensTheArchiveEndsAsTheTenant walks, until their
+// number or the time is up: make soak SEEDS=1000 FOR=40m.
 func TestSoak(t *testing.T) {
 	seeds, err := strconv.ParseUint(os.Getenv("SEEDS"), 10, 64)
 	require.NoError(t, err, "SEEDS")
@@ -39,14 +39,16 @@ func TestSoak(t *testing.T) {
 	t.Logf("%d seeds walked, from %d on", walked, chaosSeeds)
 }
 
-// TestSoakAClientFollowsManyUsers is TestAClientFollowsEveryPageWhileANewSnapshotLands with more of them. A hundred thousand are walked in
-// tools/bench, because Azurite goes through all rows for every page.
+// TestSoakAClientFollowsManyUsers is TestAClientFollowsEveryPageWhileANewSnapshotLands with more of
+// them. A hundred thousand are walked in tools/bench, because Azurite goes through all rows for
+// every page.
 func TestSoakAClientFollowsManyUsers(t *testing.T) {
 	walkWhileASnapshotLands(t, 15_000, 999)
 }
 
-// TestSoakADownloadOfManyRecordsIsTheTenantsTruth compares a file of SOAK_RECORDS sign-ins (200,000 by default) with the tenant line for
-// line, and bounds what the handler grows by while it streams it.
+// TestSoakADownloadOfManyRecordsIsTheTenantsTruth compares a file of SOAK_RECORDS sign-ins (200,000
+// by default) with the tenant line for line, and bounds what the handler grows by while it streams
+// it.
 func TestSoakADownloadOfManyRecordsIsTheTenantsTruth(t *testing.T) {
 	records := 200_000
 	if text := os.Getenv("SOAK_RECORDS"); text != "" {

@@ -49,8 +49,8 @@ func (p *process) begin(method, path, body string) <-chan reply {
 	return out
 }
 
-// stopDuring sends a request, and a signal once the tenant has been asked n times for it. Nothing of
-// that may be logged as an error.
+// stopDuring sends a request, and a signal once the tenant has been asked n times for it. Nothing
+// of that may be logged as an error.
 func (s *system) stopDuring(p *process, n int, method, path, body string) reply {
 	got := s.signalDuring(p, n, method, path, body)
 	require.NotContains(s, p.stdout.String(), `"level":"ERROR"`)

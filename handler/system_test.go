@@ -66,7 +66,8 @@ func newSystemOn(t *testing.T, account string, cfg simtenant.Config) *system {
 	require.NoError(t, err)
 	heads, err := blobs.New(blobs.Config{ConnectionString: account})
 	require.NoError(t, err)
-	// Its requests would be counted and its faults be used up: a test of its own has the preflight of a first run.
+	// Its requests would be counted and its faults be used up: a test of its own has the preflight
+	// of a first run.
 	_, err = store.SaveJob(t.Context(), jobs.Job{Kind: preflight.Kind, ID: version, State: []byte("[]"), Done: true,
 		Created: time.Now(), Updated: time.Now()})
 	require.NoError(t, err)
@@ -79,8 +80,8 @@ func newSystemOn(t *testing.T, account string, cfg simtenant.Config) *system {
 	return s
 }
 
-// GetToken asks the tenant. The managed identity of azidentity would not do: its cache is the process's, and each test
-// has a tenant of its own.
+// GetToken asks the tenant. The managed identity of azidentity would not do: its cache is the
+// process's, and each test has a tenant of its own.
 func (s *system) GetToken(ctx context.Context, _ policy.TokenRequestOptions) (azcore.AccessToken, error) {
 	var answer struct {
 		Token string `json:"access_token"`
@@ -199,7 +200,8 @@ func (p *process) coverage() []map[string]any {
 	return answer.Value
 }
 
-// archived reads back every hash that is stored of a stream: current and earlier contents, with what they sum to.
+// archived reads back every hash that is stored of a stream: current and earlier contents, with
+// what they sum to.
 func (s *system) archived(stream entra.Stream) map[entra.Hash]int {
 	out := make(map[entra.Hash]int)
 	for hour := range s.hours(stream) {
@@ -222,8 +224,8 @@ func (s *system) hours(stream entra.Stream) map[time.Time]bool {
 	return hours
 }
 
-// requireArchived compares every record that the tenant serves of streams up to the lag with what is stored, hash by
-// hash. No streams: the default ones.
+// requireArchived compares every record that the tenant serves of streams up to the lag with what
+// is stored, hash by hash. No streams: the default ones.
 func (s *system) requireArchived(streams ...entra.Stream) {
 	until := s.tenant.Now().Add(-6 * time.Minute)
 	if len(streams) == 0 {

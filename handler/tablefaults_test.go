@@ -137,8 +137,9 @@ func (b *badTables) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// TestFaultsOfTheTablesLoseAndDoubleNothing walks every fault of the tables over the writes of two runs: the first,
-// and one that reads again and seals. Once it passes by itself, once it outlasts every retry.
+// TestFaultsOfTheTablesLoseAndDoubleNothing walks every fault of the tables over the writes of two
+// runs: the first, and one that reads again and seals. Once it passes by itself, once it outlasts
+// every retry.
 func TestFaultsOfTheTablesLoseAndDoubleNothing(t *testing.T) {
 	streams := []entra.Stream{logs.DirectoryAudits}
 	for _, fault := range tableFaults() {

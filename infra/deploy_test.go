@@ -26,7 +26,8 @@ func TestMain(m *testing.M) {
 	if filepath.Base(os.Args[0]) == "az" {
 		os.Exit(playAz(os.Args[1:]))
 	}
-	// Where hangups are ignored (nohup, some CI), every script would inherit that, and could not be tried with one.
+	// Where hangups are ignored (nohup, some CI), every script would inherit that, and could not be
+	// tried with one.
 	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	os.Exit(m.Run())
 }

@@ -11,7 +11,8 @@ import (
 	"strings"
 )
 
-// formDefinition is infra/portal.json: all keys that it has are played here, and another one is an error.
+// formDefinition is infra/portal.json: all keys that it has are played here, and another one is an
+// error.
 type formDefinition struct {
 	Schema string `json:"$schema"`
 	View   struct {

@@ -129,7 +129,8 @@ type closure struct {
 	seen map[string]any
 }
 
-// eval evaluates an expression where steps has the values of each step's controls, nil for those that have none.
+// eval evaluates an expression where steps has the values of each step's controls, nil for those
+// that have none.
 func (e *expression) eval(steps map[string]map[string]any, seen map[string]any) (any, error) {
 	switch e.kind {
 	case "value":

@@ -80,7 +80,8 @@ func (p templateParameter) accepts(value any) error {
 	return nil
 }
 
-// formChecks are all that is asked of the form. The mutations below show that each of them can fail.
+// formChecks are all that is asked of the form. The mutations below show that each of them can
+// fail.
 var formChecks = []struct {
 	name string
 	run  func(raw []byte, f *formDefinition, t *deployTemplate) error
@@ -129,7 +130,8 @@ func checkSchema(raw []byte, f *formDefinition, _ *deployTemplate) error {
 	return schema.Validate(form)
 }
 
-// checkHelp finds controls that ask without a label or help, and refusals that don't say what to do.
+// checkHelp finds controls that ask without a label or help, and refusals that don't say what to
+// do.
 func checkHelp(raw []byte, f *formDefinition, _ *deployTemplate) (err error) {
 	release, err := os.ReadFile("release.txt")
 	// Pages of the release that the form deploys: those of main may describe another one.
@@ -163,7 +165,8 @@ func checkHelp(raw []byte, f *formDefinition, _ *deployTemplate) (err error) {
 	return err
 }
 
-// leadsSomewhere looks for a page of this repository and the heading in it: docs/deploy.md#with-the-script.
+// leadsSomewhere looks for a page of this repository and the heading in it:
+// docs/deploy.md#with-the-script.
 func leadsSomewhere(page string) error {
 	file, anchor, _ := strings.Cut(page, "#")
 	text, err := os.ReadFile(filepath.Join("..", file))
@@ -320,7 +323,8 @@ func checkProviders(raw []byte, f *formDefinition, t *deployTemplate) error {
 	return nil
 }
 
-// checkSizes compares what a size gives with the parameter file of its name, but for what the form asks by itself.
+// checkSizes compares what a size gives with the parameter file of its name, but for what the form
+// asks by itself.
 func checkSizes(_ []byte, f *formDefinition, t *deployTemplate) error {
 	for _, size := range []string{"small", "large"} {
 		var file struct {

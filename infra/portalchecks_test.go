@@ -67,7 +67,8 @@ func sku(name, location string, restrictions any) object {
 	return object{"name": name, "kind": "StorageV2", "locations": []any{location}, "restrictions": restrictions}
 }
 
-// textCases are texts that are right and wrong for each box. setting: what of the app reads it, too.
+// textCases are texts that are right and wrong for each box. setting: what of the app reads it,
+// too.
 var textCases = []struct {
 	place, setting string
 	good, bad      []string

@@ -129,8 +129,8 @@ func TestAJobWaitsForAStreamThatAnotherExecutionHas(t *testing.T) {
 	}
 }
 
-// cutting is a tenant that can be made to keep its caller waiting until that goes away: for the time,
-// or for pages.
+// cutting is a tenant that can be made to keep its caller waiting until that goes away: for the
+// time, or for pages.
 type cutting struct {
 	quiet
 	clock, pages atomic.Pointer[context.CancelFunc] // nil: it answers at once
@@ -157,8 +157,8 @@ func (c *cutting) Pages(ctx context.Context, q entra.Query) iter.Seq2[entra.Page
 	}
 }
 
-// TestASliceThatIsCutLeavesTheJobToTheNextOne whether its caller goes away, the process ends, or its
-// time is over.
+// TestASliceThatIsCutLeavesTheJobToTheNextOne whether its caller goes away, the process ends, or
+// its time is over.
 func TestASliceThatIsCutLeavesTheJobToTheNextOne(t *testing.T) {
 	for name, body := range map[string]string{
 		"as the timer": "",

@@ -64,8 +64,8 @@ func upgraded(t *testing.T, cloud string, current map[string]any) any {
 	return got
 }
 
-// TestAnUpgradeKeepsEverySettingAndAddsThoseThatAreMissing evaluates what it writes, for apps of two
-// clouds.
+// TestAnUpgradeKeepsEverySettingAndAddsThoseThatAreMissing evaluates what it writes, for apps of
+// two clouds.
 func TestAnUpgradeKeepsEverySettingAndAddsThoseThatAreMissing(t *testing.T) {
 	const hostStorage = "AzureWebJobsStorage__blobServiceUri"
 	added := map[string]any{}

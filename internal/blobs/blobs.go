@@ -35,7 +35,8 @@ import (
 // Container is where the heads lie.
 const Container = "entraledger-heads"
 
-// developmentStorage is Azurite's blob service on its default port, with the account and key that Microsoft publishes.
+// developmentStorage is Azurite's blob service on its default port, with the account and key that
+// Microsoft publishes.
 const developmentStorage = "DefaultEndpointsProtocol=http;AccountName=devstoreaccount1;" +
 	"AccountKey=Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==;" +
 	"BlobEndpoint=http://127.0.0.1:10000/devstoreaccount1"
@@ -151,7 +152,8 @@ func (s *Store) PutHead(ctx context.Context, h seal.Head) error {
 	return explain(doing, err)
 }
 
-// ensure makes the container where it is missing. In Azure the deployment makes it, with its policy.
+// ensure makes the container where it is missing. In Azure the deployment makes it, with its
+// policy.
 func (s *Store) ensure(ctx context.Context) error {
 	if s.created.Load() {
 		return nil

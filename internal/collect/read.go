@@ -136,7 +136,8 @@ func (rd *read) fetch() (pages <-chan fetched, stop func()) {
 		defer close(out)
 		for page, err := range rd.run.collector.source.Pages(walk, rd.query()) {
 			if err != nil {
-				// a failure is delivered even after a stop: the consumer reads or drains the channel
+				// a failure is delivered even after a stop: the consumer reads or drains the
+				// channel
 				out <- fetched{page, err}
 				return
 			}

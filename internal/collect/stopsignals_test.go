@@ -51,8 +51,8 @@ func (w *stoppedWire) RoundTrip(req *http.Request) (*http.Response, error) {
 	return nil, context.Canceled
 }
 
-// TestAStopIsNeverTheStreamsFailure whichever request it comes in, and also where the run's time was
-// over before.
+// TestAStopIsNeverTheStreamsFailure whichever request it comes in, and also where the run's time
+// was over before.
 func TestAStopIsNeverTheStreamsFailure(t *testing.T) {
 	for _, late := range []bool{false, true} {
 		for _, carried := range []bool{false, true} {

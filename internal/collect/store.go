@@ -29,8 +29,8 @@ type Source interface {
 type RecordStore interface {
 	// RowKey is the key of a record's row: the Key of its leaf.
 	RowKey(k entra.Key) string
-	// Insert stores new records of one window, no key twice. If any of them is there already it fails
-	// with ErrExists; others may then have been stored.
+	// Insert stores new records of one window, no key twice. If any of them is there already it
+	// fails with ErrExists; others may then have been stored.
 	Insert(ctx context.Context, w entra.Window, recs []entra.Record, seen time.Time) (ledger.Contents, error)
 	// Stored lists what is stored of a window from key first to key last, both included.
 	Stored(ctx context.Context, w entra.Window, first, last entra.Key) (map[entra.Key]Stored, error)

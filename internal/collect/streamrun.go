@@ -15,9 +15,9 @@ import (
 )
 
 const (
-	// unorderedSpan is how much of an unordered stream one read asks for at first. Such a read counts
-	// only when it was drained, so the span is kept small where there are many records and doubled
-	// where there are few.
+	// unorderedSpan is how much of an unordered stream one read asks for at first. Such a read
+	// counts only when it was drained, so the span is kept small where there are many records and
+	// doubled where there are few.
 	unorderedSpan = 96 * time.Hour
 	widestSpan    = 16 * unorderedSpan
 	// spanGrowsUnder and spanShrinksOver are the pages of a read that change the span.

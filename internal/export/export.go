@@ -1,5 +1,5 @@
-// Package export knows the files that the Entra portal offers for download: which log each is of, whether a record makes one
-// row or several, and which columns it has.
+// Package export knows the files that the Entra portal offers for download: which log each is of,
+// whether a record makes one row or several, and which columns it has.
 package export
 
 import (

@@ -1,6 +1,7 @@
-// Package jobs carries work that is too long for one HTTP request over several: each request that asks for a job's status
-// does a slice of it. So nothing runs in the background, where a serverless platform would stop it, and whoever waits
-// for the answer, as Power Automate does by itself on a 202, drives the work.
+// Package jobs carries work that is too long for one HTTP request over several: each request that
+// asks for a job's status does a slice of it. So nothing runs in the background, where a serverless
+// platform would stop it, and whoever waits for the answer, as Power Automate does by itself on a
+// 202, drives the work.
 package jobs
 
 import (
@@ -24,7 +25,8 @@ type Job struct {
 	Done    bool
 	Created time.Time
 	Updated time.Time
-	// WorkingUntil is when a request that does a slice has ended at the latest; another one only looks until then.
+	// WorkingUntil is when a request that does a slice has ended at the latest; another one only
+	// looks until then.
 	WorkingUntil time.Time
 
 	Revision string // of the stored row; empty: not stored
@@ -41,8 +43,9 @@ type Store interface {
 // ErrMoved says that another request has the job.
 var ErrMoved = errors.New("another request works on the job")
 
-// Work does one slice: it ends soon after ctx does, and returns the new state and whether all is done. An error ends the
-// slice; the job stays as it was, and the next request tries again. That ctx ended says nothing of whether all is done.
+// Work does one slice: it ends soon after ctx does, and returns the new state and whether all is
+// done. An error ends the slice; the job stays as it was, and the next request tries again. That
+// ctx ended says nothing of whether all is done.
 type Work[S any] func(ctx context.Context, state S) (S, bool, error)
 
 // Runner does the slices of one kind of job.

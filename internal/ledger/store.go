@@ -13,8 +13,8 @@ type LeaseStore interface {
 	// State reads a stream's row and its lease as they are at one moment. A progress row that is
 	// gone while the stream has a ledger is an error with entra.CodeTampered.
 	State(ctx context.Context, s entra.Stream) (Progress, Lease, error)
-	// RequestLease stores a request for a stream's lease; LatestRequest reads the newest one, a zero
-	// one if there is none.
+	// RequestLease stores a request for a stream's lease; LatestRequest reads the newest one, a
+	// zero one if there is none.
 	RequestLease(ctx context.Context, s entra.Stream, by Execution) error
 	LatestRequest(ctx context.Context, s entra.Stream) (LeaseRequest, error)
 	// Commit writes coverage rows, entries of the stream's log, the lease and the progress row in

@@ -231,7 +231,8 @@ func passes(p odata.Plan, rec *entra.Record) bool {
 	return !p.Empty
 }
 
-// TestAPlanLeavesOutNothingThatTheFilterLetsThrough makes up filters from what records hold, and compares.
+// TestAPlanLeavesOutNothingThatTheFilterLetsThrough makes up filters from what records hold, and
+// compares.
 func TestAPlanLeavesOutNothingThatTheFilterLetsThrough(t *testing.T) {
 	g := generate.New(generate.Config{Seed: 5, Users: 30, Apps: 10, Days: 3, Policies: 3,
 		End: time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)})

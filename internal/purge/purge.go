@@ -66,8 +66,8 @@ type Store interface {
 	Count(ctx context.Context, w entra.Window) (ledger.Contents, error)
 	// Months lists the months of which a stream has a table, in order.
 	Months(ctx context.Context, s entra.Stream) ([]time.Time, error)
-	// DropMonth removes a month's records first, and then what was kept beside them: lists of seals,
-	// dictionary; never an entry of the log. It can be repeated.
+	// DropMonth removes a month's records first, and then what was kept beside them: lists of
+	// seals, dictionary; never an entry of the log. It can be repeated.
 	DropMonth(ctx context.Context, s entra.Stream, month time.Time) error
 	// DropQuarantined removes what has been in quarantine since before, and returns the number of
 	// records.

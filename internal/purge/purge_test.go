@@ -155,7 +155,8 @@ func TestAHoldKeepsWhatIsPastItsRetention(t *testing.T) {
 	require.Equal(t, "it is not sealed to its end", plan[0].Kept)
 }
 
-// TestADropThatNoLogKnowsIsTampering: by a hand that drops a table, and one that also writes "purged" into the ledger.
+// TestADropThatNoLogKnowsIsTampering: by a hand that drops a table, and one that also writes
+// "purged" into the ledger.
 func TestADropThatNoLogKnowsIsTampering(t *testing.T) {
 	_, store, heads, service := lab.SealedArchive(t, 60, 29*lab.Days)
 	_, err := service.DeleteTable(t.Context(), tables.TableName(entra.WindowOf(lab.Stream, lab.October)), nil)

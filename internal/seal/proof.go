@@ -10,8 +10,9 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// Proof shows that one record was part of a window when it was sealed, and the seal part of the stream's log at its head.
-// It needs nothing of the archive to be checked: docs/proof.md has the rules.
+// Proof shows that one record was part of a window when it was sealed, and the seal part of the
+// stream's log at its head. It needs nothing of the archive to be checked: docs/proof.md has the
+// rules.
 type Proof struct {
 	RecordText  string   `json:"record" text:"The record as Graph sent it"`
 	RecordHash  string   `json:"recordHash" text:"Its SHA-256"`

@@ -54,8 +54,9 @@ func (l Leaf) currentAt(at time.Time) bool {
 	return slices.ContainsFunc(l.Spells, func(s Spell) bool { return !s.From.After(at) && s.To.After(at) })
 }
 
-// LeavesAt is what the archive held at a time, in the order of its rows: by key, a record's current content before its
-// earlier ones, those by their hash. Contents that came later are left out, and what they superseded is current again.
+// LeavesAt is what the archive held at a time, in the order of its rows: by key, a record's current
+// content before its earlier ones, those by their hash. Contents that came later are left out, and
+// what they superseded is current again.
 func LeavesAt(leaves []Leaf, at time.Time) []Leaf {
 	out := make([]Leaf, 0, len(leaves))
 	for _, l := range leaves {
@@ -130,8 +131,8 @@ func (t tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	return out, nil
 }
 
-// Root is the root of the Merkle tree over the leaves' hashes. A leaf of the tree is SHA-256(0x00 || hash of the record).
-// The root of nothing is the SHA-256 of nothing.
+// Root is the root of the Merkle tree over the leaves' hashes. A leaf of the tree is SHA-256(0x00
+// || hash of the record). The root of nothing is the SHA-256 of nothing.
 func Root(leaves []Leaf) tlog.Hash { return rootOf(leaves, treeOf(leaves)) }
 
 func rootOf(leaves []Leaf, t tree) tlog.Hash {
@@ -156,8 +157,8 @@ type Seal struct {
 	Dates tlog.Hash
 	Dated bool
 
-	// Stored are the hashes of the log that this entry completes, in tlog's order: its own first. They let a log of
-	// any length be continued and proved by reading a few entries.
+	// Stored are the hashes of the log that this entry completes, in tlog's order: its own first.
+	// They let a log of any length be continued and proved by reading a few entries.
 	Stored []tlog.Hash
 }
 
@@ -284,7 +285,8 @@ func (h Head) Text() []byte {
 	return fmt.Appendf(nil, "%s%s\n%d\n%s\n", headOrigin, h.Stream, h.Size, h.Root)
 }
 
-// ParseHead reads a checkpoint. Whatever follows its third line, signatures for one, is not looked at.
+// ParseHead reads a checkpoint. Whatever follows its third line, signatures for one, is not looked
+// at.
 func ParseHead(text []byte) (Head, error) {
 	lines := strings.SplitN(string(text), "\n", 4)
 	if len(lines) != 4 || !strings.HasPrefix(lines[0], headOrigin) {

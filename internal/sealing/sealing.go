@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// SealsAtOnce is how many windows are sealed in one commit: each is a coverage row and an entry of
-	// the log.
+	// SealsAtOnce is how many windows are sealed in one commit: each is a coverage row and an entry
+	// of the log.
 	SealsAtOnce = ledger.MaxCommit / 2
 	// leavesAtOnce bounds the memory for what they hold.
 	leavesAtOnce = 50_000

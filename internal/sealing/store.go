@@ -43,7 +43,7 @@ type SealedBefore struct {
 
 // HeadWriter stores the heads of the logs where a writer of the tables cannot rewrite them.
 type HeadWriter interface {
-	// PutHead writes a head once. One of the same stream and size that says otherwise gives an error
-	// with entra.CodeTampered.
+	// PutHead writes a head once. One of the same stream and size that says otherwise gives an
+	// error with entra.CodeTampered.
 	PutHead(ctx context.Context, h seal.Head) error
 }

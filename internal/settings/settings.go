@@ -65,7 +65,8 @@ func Clouds() []Cloud {
 	}
 }
 
-// Load reads the settings through getenv (os.Getenv). Its error has one line for each setting that can't be understood.
+// Load reads the settings through getenv (os.Getenv). Its error has one line for each setting that
+// can't be understood.
 func Load(getenv func(string) string) (Settings, error) {
 	var (
 		s    Settings

@@ -74,7 +74,8 @@ func startChild(ctx context.Context, j job) (*child, error) {
 	if err != nil {
 		return nil, fmt.Errorf("start %s: %w", j.Role, err)
 	}
-	// A closed input asks the child to end, which lets it end what it started itself; only then it is killed.
+	// A closed input asks the child to end, which lets it end what it started itself; only then it
+	// is killed.
 	cmd.Cancel = stdin.Close
 	if err := cmd.Start(); err != nil {
 		return nil, fmt.Errorf("start %s: %w", j.Role, err)

@@ -28,8 +28,9 @@ import (
 
 func TestMain(m *testing.M) { azuritetest.Main(m) }
 
-// TestMicrosoftsTypedBuildersReadTheArchive goes through the archive with msgraph-sdk-go's typed builder and page iterator: only
-// the base address is not Graph's. The obvious program reads the tenant itself with the same code.
+// TestMicrosoftsTypedBuildersReadTheArchive goes through the archive with msgraph-sdk-go's typed
+// builder and page iterator: only the base address is not Graph's. The obvious program reads the
+// tenant itself with the same code.
 func TestMicrosoftsTypedBuildersReadTheArchive(t *testing.T) {
 	j, _ := testJob(t)
 	j.Tables = azuritetest.Account(t)

@@ -23,9 +23,10 @@ import (
 	"github.com/entraledger/entraledger/tools/bench/discard"
 )
 
-// day is what 24 hours of archiving cost a tenant that has run for a while: a run every few minutes over all streams, three
-// passes, seals. The passes are at 1, 2 and 3 hours, so that all of them fall into the hours that are simulated; at which
-// age an hour is read again does not change what it costs. docs/cost.md rests on it.
+// day is what 24 hours of archiving cost a tenant that has run for a while: a run every few minutes
+// over all streams, three passes, seals. The passes are at 1, 2 and 3 hours, so that all of them
+// fall into the hours that are simulated; at which age an hour is read again does not change what
+// it costs. docs/cost.md rests on it.
 type day struct {
 	Users         int   `json:"users"`
 	Minutes       int   `json:"minutes"` // from run to run

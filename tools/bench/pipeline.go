@@ -19,9 +19,11 @@ import (
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
-// pipeline is Entra Ledger's own way: one run of the collector over one stream, as the timer function makes it.
+// pipeline is Entra Ledger's own way: one run of the collector over one stream, as the timer
+// function makes it.
 func pipeline(ctx context.Context, j job) (outcome, error) {
-	// What the collector logs would be written to a pipe that the Functions host reads; errors are worth seeing here.
+	// What the collector logs would be written to a pipe that the Functions host reads; errors are
+	// worth seeing here.
 	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError}))
 	source, err := newSource(j, log)
 	if err != nil {

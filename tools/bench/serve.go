@@ -19,7 +19,8 @@ import (
 	"github.com/entraledger/entraledger/tools/bench/discard"
 )
 
-// benchAccount and benchKey are the account that the discarding table server goes by; it checks no signature.
+// benchAccount and benchKey are the account that the discarding table server goes by; it checks no
+// signature.
 const (
 	benchAccount = "bench"
 	benchKey     = "YmVuY2g="
@@ -61,7 +62,8 @@ func newTenant(j job) (*simtenant.Tenant, error) {
 	return tenant, nil
 }
 
-// serve is the server process: the simulated tenant and the discarding table server, each on its own socket.
+// serve is the server process: the simulated tenant and the discarding table server, each on its
+// own socket.
 func serve(ctx context.Context, j job, out io.Writer) error {
 	tenant, err := newTenant(j)
 	if err != nil {

@@ -87,7 +87,8 @@ func (p plan) measureSnapshot(ctx context.Context) (*snapshotFigure, error) {
 	if got.Snapshot != nil {
 		f.Users, f.Credentials, f.GraphRequests = got.Snapshot.Users, got.Snapshot.Credentials,
 			got.Snapshot.GraphRequests
-		// Users come 500 a page and count against the reporting ceiling, as the reports of use do; applications do not.
+		// Users come 500 a page and count against the reporting ceiling, as the reports of use do;
+		// applications do not.
 		f.Reporting = 10 * float64(f.GraphRequests-2*(snapshotApps+998)/999)
 	}
 	return f, nil

@@ -272,7 +272,8 @@ func newRouter(functions []*function) router.Router {
 	return router.New(routes)
 }
 
-// find returns nil for an unknown path and for a method that is not listed: the host answers 404 to both.
+// find returns nil for an unknown path and for a method that is not listed: the host answers 404 to
+// both.
 func (h *Host) find(method, escapedPath string) *function {
 	m, ok := h.routes.Find(method, escapedPath)
 	if !ok {

@@ -29,7 +29,8 @@ const (
 	partition = "it's p"
 )
 
-// forBoth runs a case against an account in memory and one of Azurite's. Both begin without a table.
+// forBoth runs a case against an account in memory and one of Azurite's. Both begin without a
+// table.
 func forBoth(t *testing.T, run func(t *testing.T, c *rows.Client)) {
 	memory := memstorage.New(nil)
 	for name, cfg := range map[string]rows.Config{

@@ -42,7 +42,8 @@ func route(t *testing.T, function, template string, methods ...string) router.Ro
 	return router.Route{Function: function, Template: parsed, Methods: methods}
 }
 
-// TestRequestsGoWhereTheRealHostSendsThem has the routes that the host mapped, and where each request went.
+// TestRequestsGoWhereTheRealHostSendsThem has the routes that the host mapped, and where each
+// request went.
 func TestRequestsGoWhereTheRealHostSendsThem(t *testing.T) {
 	var host struct {
 		Mapped   []string

@@ -13,8 +13,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// bulk is a table of very many rows that is read back: rows are kept as they were sent, and ranges of keys are found without
-// going through the others, as Table Storage does.
+// bulk is a table of very many rows that is read back: rows are kept as they were sent, and ranges
+// of keys are found without going through the others, as Table Storage does.
 type bulk struct {
 	partitions map[string]*bulkPartition
 	names      []string // of the partitions, in order; nil: to be sorted again

@@ -30,8 +30,8 @@ type table struct {
 	bulk *bulk // nil: it is none
 }
 
-// apply carries out operations on one table, all or none, and returns each one's new ETag (empty for discarded
-// ones), or the index and the fault of the first that failed.
+// apply carries out operations on one table, all or none, and returns each one's new ETag (empty
+// for discarded ones), or the index and the fault of the first that failed.
 func (s *Server) apply(ops []operation) (tags []string, index int, failed *fault) {
 	sizes := make([]int64, len(ops)) // measured before locking: it is most of the work
 	for i, op := range ops {

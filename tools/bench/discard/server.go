@@ -46,8 +46,8 @@ func New(keep ...string) *Server {
 	return &Server{keep: keep, tables: map[string]*table{}}
 }
 
-// NewKeepingAll makes a server that remembers everything: the tables of these names with all that Table Storage does with them, all
-// others as rows that are written once and read back.
+// NewKeepingAll makes a server that remembers everything: the tables of these names with all that
+// Table Storage does with them, all others as rows that are written once and read back.
 func NewKeepingAll(keep ...string) *Server {
 	s := New(keep...)
 	s.all = true
@@ -72,8 +72,8 @@ func (s *Server) Reset() {
 	}
 }
 
-// ServeHTTP answers one request of the Table protocol. The first segment of the path is the account's name.
-// Signatures are not checked.
+// ServeHTTP answers one request of the Table protocol. The first segment of the path is the
+// account's name. Signatures are not checked.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.requests.Add(1)
 	_, rest, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
@@ -204,7 +204,8 @@ type target struct {
 	hasKeys bool
 }
 
-// parseTarget reads table, table() or table(PartitionKey='p',RowKey='r'), unescaped but with doubled quotes.
+// parseTarget reads table, table() or table(PartitionKey='p',RowKey='r'), unescaped but with
+// doubled quotes.
 func parseTarget(path string) (target, bool) {
 	name, keys, found := strings.Cut(path, "(")
 	t := target{table: strings.ToLower(name)}

@@ -1,4 +1,5 @@
-// Package memtest serves storage accounts in memory over a socket, for tests whose program runs in a process of its own.
+// Package memtest serves storage accounts in memory over a socket, for tests whose program runs in
+// a process of its own.
 package memtest
 
 import (
