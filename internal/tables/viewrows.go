@@ -124,7 +124,7 @@ func (k viewKeeper) PutStamp(ctx context.Context, p derive.Period, stamp derive.
 
 // whoStamped tells a stamp that was written and its answer lost from one that came too late.
 func (k viewKeeper) whoStamped(ctx context.Context, p derive.Period, stamp derive.Stamp) (derive.Stamp, error) {
-	all, err := k.Stamps(ctx, p.Stream, p.Start, p.Start.Add(time.Second))
+	all, err := k.Stamps(ctx, p.Stream, p.Start, p.End)
 	if err != nil {
 		return stamp, err
 	}
