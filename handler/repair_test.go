@@ -27,9 +27,9 @@ func (s *system) command(args ...string) (code int, stdout, stderr string) {
 	}
 	var out, errs bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errs
-	err := cmd.Run()
-	if _, exited := err.(*exec.ExitError); err != nil && !exited {
-		require.NoError(s, err)
+	if err := cmd.Run(); err != nil {
+		var exited *exec.ExitError
+		require.ErrorAs(s, err, &exited)
 	}
 	return cmd.ProcessState.ExitCode(), out.String(), errs.String()
 }

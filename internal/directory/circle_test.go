@@ -47,7 +47,7 @@ func TestPagesThatGoRoundEndTheWalkWhateverTheirLinksSay(t *testing.T) {
 	t.Parallel()
 	for name, fresh := range map[string]bool{"the same links": false, "new links": true} {
 		for _, phase := range []string{collections.Users, collections.Applications, collections.ServicePrincipals, collections.CredentialUse, collections.ApplicationUse} {
-			subtest(t, name+", "+string(phase), func(t *testing.T) {
+			subtest(t, name+", "+phase, func(t *testing.T) {
 				n := newNight(t)
 				times := 3
 				n.from = n.round(phase, fresh, &times)
@@ -57,7 +57,7 @@ func TestPagesThatGoRoundEndTheWalkWhateverTheirLinksSay(t *testing.T) {
 				times = 1000
 				_, err := n.fire(day)
 				require.ErrorContains(t, err,
-					"read "+string(phase)+" from Graph: its pages were lost 6 times in this run, the last time after")
+					"read "+phase+" from Graph: its pages were lost 6 times in this run, the last time after")
 				if fresh {
 					require.ErrorContains(t, err, "the pages bring only what they brought before")
 				} else {

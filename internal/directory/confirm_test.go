@@ -88,7 +88,7 @@ func TestAWalkThatEndsEarlyIsNotTheWhole(t *testing.T) {
 	t.Parallel()
 	for name, first := range map[string]bool{"the first snapshot": true, "a later one": false} {
 		for _, phase := range []string{collections.Users, collections.Applications, collections.ServicePrincipals} {
-			subtest(t, name+", "+string(phase), func(t *testing.T) {
+			subtest(t, name+", "+phase, func(t *testing.T) {
 				n := newQuickNight(t)
 				addApps(n.tenant, 60)
 				after := time.Duration(0)

@@ -3,6 +3,7 @@ package entra_test
 import (
 	"bufio"
 	"encoding/json"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,7 +22,7 @@ func pageOf(record string) []byte { return []byte(`{"@odata.nextLink":"n","value
 func requireLikeJSON(t *testing.T, text string) {
 	valid := json.Valid([]byte(text))
 	_, err := logs.ParseRecord(logs.DirectoryAudits, []byte(text))
-	require.Equal(t, !valid, err == entra.ErrNotJSON, "a record %q: %v", text, err)
+	require.Equal(t, !valid, errors.Is(err, entra.ErrNotJSON), "a record %q: %v", text, err)
 	page := pageOf(text)
 	_, err = logs.ScanPage(logs.DirectoryAudits, page)
 	require.Equal(t, json.Valid(page), err == nil, "a page with %q: %v", text, err)

@@ -16,7 +16,7 @@ func Without(err error, causes ...error) error {
 }
 
 func without(err error, causes []error) (left error, changed bool) {
-	switch e := err.(type) {
+	switch e := err.(type) { //nolint:errorlint // it goes through the parts one by one itself
 	case nil, *Error:
 		return err, false
 	case interface{ Unwrap() []error }:

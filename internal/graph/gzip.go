@@ -1,6 +1,7 @@
 package graph
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -58,7 +59,7 @@ func (b *unzipped) Read(p []byte) (int, error) {
 }
 
 func (b *unzipped) Close() error {
-	if b.reader != nil && b.err == io.EOF {
+	if b.reader != nil && errors.Is(b.err, io.EOF) {
 		b.pool.Put(b.reader) // one that failed may be in any state
 		b.reader = nil
 	}

@@ -192,8 +192,8 @@ func (p played) run(t *testing.T, row graph.Refusal, s graph.Status, answer http
 	require.Error(t, err)
 	require.Equal(t, p.code, entra.CodeOf(err), "%v", err)
 	require.Equal(t, before+p.tries, graphs.asked())
-	require.Equal(t, p.is == entra.ErrPagingLost, errors.Is(err, entra.ErrPagingLost), "%v", err)
-	require.Equal(t, p.is == entra.ErrTooWide, errors.Is(err, entra.ErrTooWide), "%v", err)
+	require.Equal(t, errors.Is(p.is, entra.ErrPagingLost), errors.Is(err, entra.ErrPagingLost), "%v", err)
+	require.Equal(t, errors.Is(p.is, entra.ErrTooWide), errors.Is(err, entra.ErrTooWide), "%v", err)
 	remedy, _, _ := strings.Cut(row.Remedy, "{")
 	for _, text := range append(p.says, remedy, " from Graph: ") {
 		require.ErrorContains(t, err, text)

@@ -176,7 +176,7 @@ func (v *Verifier) found(d Difference, table, row, format string, args ...any) {
 
 // Head is the log's head as it was recomputed.
 func (v *Verifier) Head() seal.Head {
-	root, err := tlog.TreeHash(int64(v.log.sound), v.log.hashes)
+	root, err := tlog.TreeHash(v.log.sound, v.log.hashes)
 	if err != nil {
 		panic(err) // every hash up to there was computed
 	}

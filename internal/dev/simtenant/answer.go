@@ -16,7 +16,7 @@ type problem struct {
 	code, message string
 }
 
-func (t *Tenant) refuse(w http.ResponseWriter, r *http.Request, p *problem) {
+func (t *Tenant) refuse(w http.ResponseWriter, p *problem) {
 	type inner struct {
 		Date            string `json:"date"`
 		RequestID       string `json:"request-id"`

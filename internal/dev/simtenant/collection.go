@@ -61,7 +61,7 @@ func (t *Tenant) serveRoot(w http.ResponseWriter, r *http.Request) {
 
 func (t *Tenant) serveUnknown(w http.ResponseWriter, r *http.Request) {
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
-	t.refuse(w, r, &problem{http.StatusBadRequest, "BadRequest",
+	t.refuse(w, &problem{http.StatusBadRequest, "BadRequest",
 		fmt.Sprintf("Resource not found for the segment '%s'.", parts[len(parts)-1])})
 }
 
@@ -72,12 +72,12 @@ func (t *Tenant) serveCollection(w http.ResponseWriter, r *http.Request, c colle
 	noted, over := t.arrive(q.stream, r)
 	defer func() { t.answered(noted, answered.status) }()
 	if r.Method != http.MethodGet {
-		t.refuse(answered, r, &problem{http.StatusMethodNotAllowed, "Request_BadRequest",
+		t.refuse(answered, &problem{http.StatusMethodNotAllowed, "Request_BadRequest",
 			"Specified HTTP method is not allowed for the request target."})
 		return
 	}
 	if denied := t.authorize(r, c.log.Permission); denied != nil {
-		t.refuse(answered, r, denied)
+		t.refuse(answered, denied)
 		return
 	}
 	if over {
@@ -85,7 +85,7 @@ func (t *Tenant) serveCollection(w http.ResponseWriter, r *http.Request, c colle
 		return
 	}
 	if p != nil {
-		t.refuse(answered, r, p)
+		t.refuse(answered, p)
 		return
 	}
 	fault := t.due(q.request())
@@ -214,7 +214,7 @@ func (t *Tenant) readFilter(q *query, text string) error {
 
 func (t *Tenant) serveRecord(w http.ResponseWriter, r *http.Request, c collection) {
 	if denied := t.authorize(r, c.log.Permission); denied != nil {
-		t.refuse(w, r, denied)
+		t.refuse(w, denied)
 		return
 	}
 	for raw := range t.served(c.log.Stream, asked{c.version, prefersMembers(r), t.blind(r, c.log)}) {
@@ -223,7 +223,7 @@ func (t *Tenant) serveRecord(w http.ResponseWriter, r *http.Request, c collectio
 			return
 		}
 	}
-	t.refuse(w, r, &problem{http.StatusNotFound, "Request_ResourceNotFound", fmt.Sprintf(
+	t.refuse(w, &problem{http.StatusNotFound, "Request_ResourceNotFound", fmt.Sprintf(
 		"Resource '%s' does not exist or one of its queried reference-property objects are not present.", r.PathValue("id"))})
 }
 
@@ -232,5 +232,5 @@ func (t *Tenant) throttle(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Retry-After", "10")
 	}
 	w.Header().Set("x-ms-throttle-information", "ResourceUnitLimitExceeded")
-	t.refuse(w, r, &problem{http.StatusTooManyRequests, "TooManyRequests", "Too Many Requests"})
+	t.refuse(w, &problem{http.StatusTooManyRequests, "TooManyRequests", "Too Many Requests"})
 }

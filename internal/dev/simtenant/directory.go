@@ -222,7 +222,7 @@ func (t *Tenant) serveDirectory(w http.ResponseWriter, r *http.Request, l listin
 		needed = append(needed, "AuditLog.Read.All")
 	}
 	if denied := t.authorize(r, needed...); denied != nil {
-		t.refuse(answered, r, denied)
+		t.refuse(answered, denied)
 		return
 	}
 	if over || t.overUnits(answered, r, l, selectsKeys(r)) {
@@ -230,7 +230,7 @@ func (t *Tenant) serveDirectory(w http.ResponseWriter, r *http.Request, l listin
 		return
 	}
 	if p != nil {
-		t.refuse(answered, r, p)
+		t.refuse(answered, p)
 		return
 	}
 	fault := t.due(request{stream: l.collection, version: versionOf(r), question: q.question(), position: q.from})

@@ -94,7 +94,7 @@ func (t *Tenant) answerInstead(w http.ResponseWriter, r *http.Request, f *Fault)
 		w.Header().Set("Retry-After", f.RetryAfter)
 	}
 	if p, ok := f.refusal(); ok {
-		t.refuse(w, r, &p)
+		t.refuse(w, &p)
 		return true
 	}
 	switch f.Kind {
@@ -113,7 +113,7 @@ func (t *Tenant) answerInstead(w http.ResponseWriter, r *http.Request, f *Fault)
 		case "html":
 			answerHTML(w, http.StatusGatewayTimeout)
 		case "json":
-			t.refuse(w, r, &problem{http.StatusGatewayTimeout, "UnknownError", ""})
+			t.refuse(w, &problem{http.StatusGatewayTimeout, "UnknownError", ""})
 		default:
 			w.WriteHeader(http.StatusGatewayTimeout)
 		}

@@ -68,7 +68,7 @@ func (t *Tenant) serveCount(w http.ResponseWriter, r *http.Request, l listing) {
 	answered := &statusWriter{ResponseWriter: w, status: http.StatusOK}
 	defer func() { t.count(l.collection, answered.status) }()
 	if p := t.authorize(r, l.permission); p != nil {
-		t.refuse(answered, r, p)
+		t.refuse(answered, p)
 		return
 	}
 	if t.overUnits(answered, r, l, false) {
@@ -76,7 +76,7 @@ func (t *Tenant) serveCount(w http.ResponseWriter, r *http.Request, l listing) {
 		return
 	}
 	if p := refusedCount(r); p != nil {
-		t.refuse(answered, r, p)
+		t.refuse(answered, p)
 		return
 	}
 	fault := t.due(request{stream: l.collection, version: versionOf(r), question: ForCount, position: t.beginWalk()})
