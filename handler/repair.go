@@ -84,14 +84,24 @@ func repairCommand(
 	if err != nil {
 		return 1, err
 	}
-	repairer := newRepairer(cfg, source, store, heads)
+	if err := finishRepair(ctx, newRepairer(cfg, source, store, heads), &w, stderr); err != nil {
+		if entra.CodeOf(err) == entra.CodeTampered {
+			fmt.Fprintln(stdout, err)
+			return exitDiffers, nil
+		}
+		return 1, err
+	}
+	printRepair(stdout, w)
+	return 0, nil
+}
+
+// finishRepair works slice by slice until all is done, and tells how far it is.
+func finishRepair(
+	ctx context.Context, repairer *archiverepair.Repairer, w *archiverepair.Repairing, stderr io.Writer,
+) error {
 	for !w.Done {
-		if err := repairer.Work(ctx, &w, time.Now().Add(commandSlice)); err != nil {
-			if entra.CodeOf(err) == entra.CodeTampered {
-				fmt.Fprintln(stdout, err)
-				return exitDiffers, nil
-			}
-			return 1, err
+		if err := repairer.Work(ctx, w, time.Now().Add(commandSlice)); err != nil {
+			return err
 		}
 		if !w.Done {
 			v := &w.Verification
@@ -99,8 +109,7 @@ func repairCommand(
 				v.Left)
 		}
 	}
-	printRepair(stdout, w)
-	return 0, nil
+	return nil
 }
 
 func printRepair(out io.Writer, w archiverepair.Repairing) {

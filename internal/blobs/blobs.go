@@ -140,6 +140,7 @@ func (s *Store) PutHead(ctx context.Context, h seal.Head) error {
 		}
 		return nil
 	}
+	isNew := &blob.ModifiedAccessConditions{IfNoneMatch: to.Ptr(azcore.ETagAny)}
 	_, err := s.container.NewBlockBlobClient(blobName(h)).UploadBuffer(ctx, h.Text(), &blockblob.UploadBufferOptions{
 		HTTPHeaders: &blob.HTTPHeaders{BlobContentType: to.Ptr("text/plain; charset=utf-8")},
 		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{

@@ -34,7 +34,8 @@ func signInStatus(record gjson.Result) string {
 	switch code := record.Get("status.errorCode").Int(); code {
 	case 0:
 		return "Success"
-	case 50055, 50057, 50072, 50074, 50076, 50079, 50097, 50125, 50127, 50129, 50140, 50143, 50144, 50158, 51006, 52004, 65001, 81010, 81012, 81014, 700084:
+	case 50055, 50057, 50072, 50074, 50076, 50079, 50097, 50125, 50127, 50129, 50140, 50143, 50144, 50158, 51006, 52004,
+		65001, 81010, 81012, 81014, 700084:
 		return "Interrupted"
 	default:
 		return "Failure"
@@ -81,7 +82,8 @@ func beyond(record gjson.Result) string {
 	if !more {
 		return ""
 	}
-	return `{"targetResources":` + orEmpty(record.Get("targetResources")) + `,"additionalDetails":` + orEmpty(record.Get("additionalDetails")) + `}`
+	return `{"targetResources":` + orEmpty(record.Get("targetResources")) +
+		`,"additionalDetails":` + orEmpty(record.Get("additionalDetails")) + `}`
 }
 
 func orEmpty(v gjson.Result) string {

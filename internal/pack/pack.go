@@ -75,7 +75,8 @@ func Functions(root string) ([]string, error) {
 		return nil, fmt.Errorf("list functions: %w", err)
 	}
 	if len(files) == 0 {
-		return nil, fmt.Errorf("list functions: %s holds no */function.json; point --root at the repository", filepath.Join(root, "functions"))
+		return nil, fmt.Errorf("list functions: %s holds no */function.json; point --root at the repository",
+			filepath.Join(root, "functions"))
 	}
 	names := make([]string, len(files))
 	for i, file := range files {

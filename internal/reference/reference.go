@@ -1,4 +1,5 @@
-// Package reference knows what the audit log records and what the error codes of sign-ins mean, as Microsoft documents them.
+// Package reference knows what the audit log records and what the error codes of sign-ins mean, as
+// Microsoft documents them.
 package reference
 
 import (
