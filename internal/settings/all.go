@@ -17,7 +17,10 @@ type Setting struct {
 }
 
 // All describes every setting that the handler reads, in the order in which a person would meet them.
-func All() []Setting {
+func All() []Setting { return append(ofArchive(), ofSurroundings()...) }
+
+// ofArchive are the settings of what is stored and when, and for how long.
+func ofArchive() []Setting {
 	return []Setting{
 		{Name: "ARCHIVE_STORAGE__tableServiceUri",
 			Meaning: "Table endpoint of the archive's storage account, used with the managed identity",
@@ -57,6 +60,12 @@ func All() []Setting {
 		{Name: "SNAPSHOT_GROUPS", Meaning: "groups whose members (of nested groups, too) are noted with each snapshot, so " +
 			"that `exclude=` can leave them out: break-glass and service accounts",
 			Accepts: "up to 20 object ids with commas between", read: readGroups},
+	}
+}
+
+// ofSurroundings are the settings of what the app talks to, and who talks to it.
+func ofSurroundings() []Setting {
+	return []Setting{
 		{Name: "AZURE_CLOUD", Meaning: "which of Microsoft's clouds; decides the Graph endpoint, the token's scope and the " +
 			"sign-in authority",
 			Accepts: "AzureCloud, AzureUSGovernment, AzureChinaCloud", Default: "AzureCloud", read: readCloud},

@@ -81,7 +81,7 @@ func (t *Tenant) serveCollection(w http.ResponseWriter, r *http.Request, c colle
 		return
 	}
 	if over {
-		t.throttle(answered, r)
+		t.throttle(answered)
 		return
 	}
 	if p != nil {
@@ -227,7 +227,7 @@ func (t *Tenant) serveRecord(w http.ResponseWriter, r *http.Request, c collectio
 		"Resource '%s' does not exist or one of its queried reference-property objects are not present.", r.PathValue("id"))})
 }
 
-func (t *Tenant) throttle(w http.ResponseWriter, r *http.Request) {
+func (t *Tenant) throttle(w http.ResponseWriter) {
 	if !t.cfg.NoRetryAfter {
 		w.Header().Set("Retry-After", "10")
 	}

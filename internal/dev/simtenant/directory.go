@@ -226,7 +226,7 @@ func (t *Tenant) serveDirectory(w http.ResponseWriter, r *http.Request, l listin
 		return
 	}
 	if over || t.overUnits(answered, r, l, selectsKeys(r)) {
-		t.throttle(answered, r)
+		t.throttle(answered)
 		return
 	}
 	if p != nil {

@@ -72,7 +72,7 @@ func (t *Tenant) serveCount(w http.ResponseWriter, r *http.Request, l listing) {
 		return
 	}
 	if t.overUnits(answered, r, l, false) {
-		t.throttle(answered, r)
+		t.throttle(answered)
 		return
 	}
 	if p := refusedCount(r); p != nil {
