@@ -142,9 +142,8 @@ func (s *Store) PutHead(ctx context.Context, h seal.Head) error {
 	}
 	isNew := &blob.ModifiedAccessConditions{IfNoneMatch: to.Ptr(azcore.ETagAny)}
 	_, err := s.container.NewBlockBlobClient(blobName(h)).UploadBuffer(ctx, h.Text(), &blockblob.UploadBufferOptions{
-		HTTPHeaders: &blob.HTTPHeaders{BlobContentType: to.Ptr("text/plain; charset=utf-8")},
-		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: &blob.ModifiedAccessConditions{
-			IfNoneMatch: to.Ptr(azcore.ETagAny)}},
+		HTTPHeaders:      &blob.HTTPHeaders{BlobContentType: to.Ptr("text/plain; charset=utf-8")},
+		AccessConditions: &blob.AccessConditions{ModifiedAccessConditions: isNew},
 	})
 	if bloberror.HasCode(err, bloberror.BlobAlreadyExists, bloberror.ConditionNotMet,
 		bloberror.BlobImmutableDueToPolicy) {
