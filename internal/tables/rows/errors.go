@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
+	"reflect"
 	"regexp"
 	"slices"
 	"strconv"
@@ -119,7 +121,7 @@ func (c *Client) explain(doing string, err error) error {
 		return nil
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return fmt.Errorf("%s: %w", doing, err)
+		return fmt.Errorf("%s: %w", doing, entra.WithoutAddress(err))
 	}
 	if _, ok := errors.AsType[*entra.Error](err); ok {
 		return err
@@ -127,15 +129,15 @@ func (c *Client) explain(doing string, err error) error {
 	if f, answered := failureOf(err); answered {
 		return c.explainAnswer(doing, f, err)
 	}
-	e := &entra.Error{Code: entra.CodeInternal, Doing: doing, Err: err}
+	cause := entra.WithoutAddress(err)
+	e := &entra.Error{Code: entra.CodeInternal, Doing: doing, Err: cause}
 	switch {
-	case isCredential(err):
-		e.Code, e.Why = entra.CodeToken, "no token for the storage account: "+firstLine(err)
-		e.Remedy = "check that the app has a managed identity, or sign in with `az login`"
 	case isNetwork(err):
-		e.Code, e.Why = entra.CodeUnavailable, fmt.Sprintf("%s can't be reached (%s)", c.host, firstLine(err))
-		e.Remedy = "check ARCHIVE_STORAGE and the network rules of the storage account; nothing is lost, " +
-			"the next run goes on"
+		e.Code, e.Why = entra.CodeUnavailable, fmt.Sprintf("%s can't be reached (%s)", c.host, firstLine(cause))
+		e.Remedy = "check ARCHIVE_STORAGE and the network rules of the storage account; nothing is lost, the next run goes on"
+	case isCredential(err):
+		e.Code, e.Why = entra.CodeToken, "no token for the storage account: "+firstLine(cause)
+		e.Remedy = "check that the app has a managed identity, or sign in with `az login`"
 	}
 	return e
 }
@@ -168,25 +170,25 @@ func (c *Client) explainAnswer(doing string, f failure, err error) error {
 	return e
 }
 
-// isCredential reports whether no token could be acquired.
+// unavailable is azidentity's type of "no credential available", which it keeps to itself.
+var unavailable = reflect.TypeOf(azidentity.NewCredentialUnavailableError(""))
+
+// isCredential tells whether no token could be had. What the SDK marks as not to be retried is no
+// sign of it: the broken answer to a write is marked so, too.
 func isCredential(err error) bool {
 	if _, ok := errors.AsType[*azidentity.AuthenticationFailedError](err); ok {
 		return true
 	}
-	// azidentity keeps its "no credential available" type to itself, but marks it.
-	_, ok := errors.AsType[interface {
-		error
-		NonRetriable()
-	}](err)
-	return ok
+	if _, ok := errors.AsType[*azidentity.AuthenticationRequiredError](err); ok {
+		return true
+	}
+	return errors.As(err, reflect.New(unavailable).Interface())
 }
 
+// isNetwork tells whether there was no whole answer.
 func isNetwork(err error) bool {
 	_, ok := errors.AsType[net.Error](err)
-	if !ok {
-		_, ok = errors.AsType[*net.OpError](err)
-	}
-	return ok
+	return ok || errors.Is(err, io.ErrUnexpectedEOF)
 }
 
 func firstLine(err error) string {
