@@ -213,13 +213,13 @@ func explain(doing string, err error) error {
 	if err == nil {
 		return nil
 	}
-	e := &entra.Error{Code: entra.CodeUnavailable, Doing: doing, Err: err, Why: "the blob service does not answer",
-		Remedy: "check ARCHIVE_STORAGE (or ARCHIVE_STORAGE__tableServiceUri, whose account is meant) and the " +
-			"network; the next run tries again"}
+	cause := entra.WithoutAddress(err)
+	e := &entra.Error{Code: entra.CodeUnavailable, Doing: doing, Err: cause, Why: "the blob service does not answer",
+		Remedy: "check ARCHIVE_STORAGE (or ARCHIVE_STORAGE__tableServiceUri, whose account is meant) and the network; the next run tries again"}
 	refused, ok := errors.AsType[*azcore.ResponseError](err)
 	switch {
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):
-		return fmt.Errorf("%s: %w", doing, err)
+		return fmt.Errorf("%s: %w", doing, cause)
 	case !ok:
 	case refused.StatusCode == 401 || refused.StatusCode == 403:
 		e.Code, e.Why = entra.CodePermission, "Blob Storage answers "+strconv.Itoa(refused.StatusCode)+" "+

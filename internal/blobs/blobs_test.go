@@ -1,6 +1,9 @@
 package blobs_test
 
 import (
+	"context"
+	"errors"
+	"net/http"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -67,3 +70,35 @@ func TestAnAccountThatDoesNotAnswerIsNamedByItsSetting(t *testing.T) {
 	require.ErrorContains(t, err, "ARCHIVE_STORAGE")
 	require.NotContains(t, err.Error(), "c2VjcmV0")
 }
+
+// unreachable is a network on which every request ends with an error.
+type unreachable struct{ err error }
+
+func (u unreachable) RoundTrip(*http.Request) (*http.Response, error) { return nil, u.err }
+
+// TestAnErrorHoldsNoAddress: a shared access signature is in each.
+func TestAnErrorHoldsNoAddress(t *testing.T) {
+	for failure, code := range map[error]entra.Code{
+		final{errors.New("connection refused")}: entra.CodeUnavailable,
+		final{context.DeadlineExceeded}:         entra.CodeInternal,
+	} {
+		store, err := blobs.New(blobs.Config{HTTP: &http.Client{Transport: unreachable{failure}},
+			ConnectionString: "DefaultEndpointsProtocol=http;AccountName=acc;EndpointSuffix=invalid.;" +
+				"SharedAccessSignature=sv=2020&sig=SECRETSIG%3D"})
+		require.NoError(t, err)
+		_, read := store.Read(t.Context(), seal.Head{Stream: logs.Provisioning, Size: 1})
+		for _, err := range []error{read, store.PutHead(t.Context(), seal.Head{Stream: logs.Provisioning, Size: 1}),
+			store.ProbeBlobs(t.Context())} {
+			require.ErrorIs(t, err, failure)
+			require.Equal(t, code, entra.CodeOf(err), "%v", err)
+			require.NotContains(t, err.Error(), "sig=")
+			require.NotContains(t, err.Error(), "SECRETSIG")
+		}
+	}
+}
+
+// final is an error after which the SDK does not try again.
+type final struct{ error }
+
+func (final) NonRetriable()   {}
+func (f final) Unwrap() error { return f.error }
