@@ -1,9 +1,11 @@
 package graph_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"slices"
@@ -320,4 +322,39 @@ func TestASpanThatIsTooWideIsSaidOfALaterPageToo(t *testing.T) {
 	}
 	require.Equal(t, 1, records, "the page before it came")
 	require.Len(t, graphs.requests, 2)
+}
+
+// TestAnErrorHoldsNoAddress: that of a later page holds a token, and that of an object its id.
+func TestAnErrorHoldsNoAddress(t *testing.T) {
+	breakOff := func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		_ = conn.Close() // nothing was answered
+	}
+	for name, next := range map[string]string{"good": "$skiptoken=SECRETPAGE", "broken": "$skiptoken=SECRETPAGE%ZZ\u007f"} {
+		t.Run(name, func(t *testing.T) {
+			var (
+				graphs *script
+				log    bytes.Buffer
+			)
+			graphs = newScript(t, func(w http.ResponseWriter, _ *http.Request) {
+				fmt.Fprintf(w, `{"@odata.nextLink":"%s/v1.0/auditLogs/signIns?%s","value":[{"id":"a"}]}`, graphs.URL, next)
+			}, breakOff)
+			client := graphs.client(t, func(c *graph.Config) { c.Log = slog.New(slog.NewJSONHandler(&log, nil)) })
+			_, err := read(t.Context(), client, logs.SignInsInteractiveUser)
+			require.Error(t, err)
+			for _, text := range []string{err.Error(), log.String()} {
+				require.NotContains(t, text, "SECRETPAGE")
+				require.NotContains(t, text, "skiptoken")
+			}
+			if name == "good" {
+				require.Equal(t, entra.CodeUnavailable, entra.CodeOf(err), "%v", err)
+				require.ErrorContains(t, err, "broke off (Get: ", "what went wrong stays")
+				require.Contains(t, log.String(), "trying again")
+			}
+		})
+	}
 }
