@@ -174,6 +174,8 @@ func (f *flaws) snapshotRow(ctx context.Context, table, partition string, body [
 	row, doc, err := f.in.directory.parseDocument(ctx, table, partition, body)
 	var e *entra.Error
 	switch {
+	case rows.IsMissing(err) || rows.IsDropped(err):
+		return "", nil // it is gone since it was listed: what is missing is told by the sums
 	case ctx.Err() != nil || errors.As(err, &e) && e.Code != entra.CodeTampered:
 		return "", err
 	case err != nil:

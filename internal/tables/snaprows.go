@@ -120,7 +120,7 @@ func (d *Directory) Delete(ctx context.Context, id, partition string, keys []str
 	table := snapshotTable(id)
 	for _, key := range keys { // one by one: they are few, and one that is gone would fail a transaction
 		err := d.client.Delete(ctx, table, partition, rows.Escape(key), "delete row "+rows.Clip(key)+" of table "+table)
-		if err != nil && !rows.IsMissing(err) {
+		if err != nil && !rows.IsMissing(err) && !rows.IsDropped(err) {
 			return err
 		}
 	}
@@ -144,6 +144,9 @@ func (d *Directory) Rows(ctx context.Context, id string, r directory.Range) iter
 				return
 			}
 			key, doc, err := d.readRow(ctx, table, r, body)
+			if errors.Is(err, rows.ErrNoRow) {
+				continue // it was deleted since it was listed
+			}
 			if entra.CodeOf(err) == entra.CodeTampered && r.Altered != nil {
 				r.Altered(err)
 				continue
@@ -160,12 +163,16 @@ func (d *Directory) Rows(ctx context.Context, id string, r directory.Range) iter
 	}
 }
 
-// readRow reads a row of a snapshot, and checks what was read of it.
+// readRow reads a row of a snapshot, and checks what was read of it. Where it takes a request of its
+// own, the row (rows.ErrNoRow) or the snapshot (directory.ErrNoSnapshot) may be gone by then.
 func (d *Directory) readRow(ctx context.Context, table string, r directory.Range,
 	body []byte) (key string, doc []byte, err error) {
 	row, doc, err := d.parseDocument(ctx, table, r.Partition, body)
 	if err != nil {
-		if errors.As(err, new(*entra.Error)) || ctx.Err() != nil {
+		if rows.IsDropped(err) {
+			return "", nil, directory.ErrNoSnapshot
+		}
+		if errors.Is(err, rows.ErrNoRow) || errors.As(err, new(*entra.Error)) || ctx.Err() != nil {
 			return "", nil, err
 		}
 		return "", nil, alteredRow(table, r.Partition, rows.KeyOf(body).Row, "it can't be read: "+err.Error())

@@ -29,6 +29,9 @@ var (
 	ErrNoTable = errors.New("there is no such table")
 )
 
+// errGoing marks the error about a table that is being deleted.
+var errGoing = errors.New("the table is being deleted")
+
 // Refused is the error of a request that the service understood, and refused for what is stored.
 // Every other error is an *entra.Error, or a context's.
 type Refused struct {
@@ -43,6 +46,9 @@ func (e *Refused) Unwrap() error { return e.Kind }
 
 // IsMissing reports whether an error says that there is no such row, or no table for it.
 func IsMissing(err error) bool { return errors.Is(err, ErrNoRow) || errors.Is(err, ErrNoTable) }
+
+// IsDropped tells whether an error says that the table is gone, or going.
+func IsDropped(err error) bool { return errors.Is(err, ErrNoTable) || errors.Is(err, errGoing) }
 
 // Codes of the table service.
 const (
@@ -153,6 +159,7 @@ func (c *Client) explainAnswer(doing string, f failure, err error) error {
 	case f.code == tableBeingDeleted:
 		e.Code, e.Why = entra.CodeConflict, "the table is being deleted (a purge takes a minute or more)"
 		e.Remedy = "nothing is lost: the next run tries again"
+		e.Err = errors.Join(errGoing, err)
 	case f.status == http.StatusForbidden:
 		e.Code, e.Why = entra.CodePermission, fmt.Sprintf("%s refuses access (%s)", c.host, f.code)
 		e.Remedy = "give the app's identity the role Storage Table Data Contributor on the storage account, " +

@@ -74,6 +74,7 @@ func TestMissingThingsAreReported(t *testing.T) {
 		require.NotErrorIs(t, err, rows.ErrNoRow)
 		require.ErrorContains(t, err, "read a: ")
 		require.True(t, rows.IsMissing(err))
+		require.True(t, rows.IsDropped(err))
 		require.False(t, got.Answered.IsZero(), "the service answered")
 		require.True(t, rows.IsMissing(c.Delete(ctx, table, partition, "a", "delete a")))
 		require.Empty(t, texts(t, c, rows.Query{}))
@@ -352,6 +353,7 @@ func TestRefusalsAreExplained(t *testing.T) {
 			require.ErrorContains(t, err, c.says)
 			require.NotContains(t, err.Error(), "\n")
 			require.False(t, rows.IsMissing(err))
+			require.Equal(t, c.errorCode == "TableBeingDeleted", rows.IsDropped(err))
 		})
 	}
 }
