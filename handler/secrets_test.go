@@ -3,10 +3,16 @@ package main
 import (
 	"encoding/json"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -44,14 +50,17 @@ func (s *system) secretsIn(text string) (found []string) {
 	if token.MatchString(text) {
 		found = append(found, "a token: "+token.FindString(text)[:10])
 	}
-	if strings.Contains(text, "sig=") {
+	if signature.MatchString(text) {
 		found = append(found, "a shared access signature")
 	}
 	return found
 }
 
-// watch looks through everything that was written once the test is over: each test of this package
-// is so one of secrets, the whole matrix of faults among them.
+// signature is how a shared access signature ends an address or a connection string.
+var signature = regexp.MustCompile(`(?i)sig(=|%3D)[^&;\s]`)
+
+// watch looks through everything that was written once the test is over: each test of this package is so one of secrets, the
+// whole matrix of faults among them.
 func (s *system) watch(what string, output func() string) {
 	s.Cleanup(func() {
 		if found := s.secretsIn(output()); len(found) > 0 {
@@ -68,11 +77,11 @@ func (s *system) logger() *slog.Logger {
 func TestASecretInALogWouldBeFound(t *testing.T) {
 	s := newSystem(t, simtenant.Config{})
 	tokenOfTheTenant := s.graphToken()
-	for _, text := range []string{s.env["ARCHIVE_STORAGE"], "header " + identityHeader, "GET /api/coverage?code=" +
-		functionKey, "Bearer " + tokenOfTheTenant,
-		"https://x.blob.core.windows.net/a?sv=2024&sig=abc"} {
+	for _, text := range []string{s.env["ARCHIVE_STORAGE"], "header " + identityHeader, "GET /api/coverage?code=" + functionKey, "Bearer " + tokenOfTheTenant,
+		"https://x.blob.core.windows.net/a?sv=2024&sig=abc", "SharedAccessSignature=sig=abc&sv=2024"} {
 		require.Len(t, s.secretsIn(text), 1, text)
 	}
+	require.Empty(t, s.secretsIn("https://x.blob.core.windows.net/a?sig=&sv=2024"), "no value")
 	require.Empty(t, s.secretsIn(`{"level":"INFO","msg":"invocation done","summary":"signIns: 3 new"}`))
 }
 
@@ -87,6 +96,11 @@ func TestNoAnswerAndNoLogHoldsASecretWhateverFails(t *testing.T) {
 		"identity broken": func(s *system) { s.env["IDENTITY_HEADER"] = identityHeader + "-of-another" },
 		"tables gone": func(s *system) {
 			s.env["ARCHIVE_STORAGE"] = "DefaultEndpointsProtocol=http;AccountName=x;AccountKey=c2VjcmV0LWtleQ==;TableEndpoint=http://127.0.0.1:1/x;BlobEndpoint=http://127.0.0.1:1/x"
+		},
+		"a signature's account gone": func(s *system) {
+			// With a signature the SDK takes no endpoint but Azure's, which no request of a test may reach.
+			s.env["HTTPS_PROXY"] = "http://127.0.0.1:1"
+			s.env["ARCHIVE_STORAGE"] = "AccountName=x;SharedAccessSignature=sv=2024-11-04&sig=c2lnbmF0dXJl"
 		},
 	}
 	for name, broken := range breakages {
@@ -103,8 +117,8 @@ func TestNoAnswerAndNoLogHoldsASecretWhateverFails(t *testing.T) {
 			switch name {
 			case "nothing":
 				paths = append(paths, "/api/preflight")
-			case "tables gone":
-				paths = paths[:1] // each lasts as long as the table requests are retried
+			case "tables gone", "a signature's account gone":
+				paths = paths[:1] // each takes as long as the tables are tried again
 			}
 			_, _, _ = p.invoke("archivelogs") // it may fail: what it says then is looked through
 			for i, path := range paths {
@@ -124,4 +138,62 @@ func TestNoAnswerAndNoLogHoldsASecretWhateverFails(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestARequestToTheTablesThatIsCutNamesNobody: the address of a row may name a user.
+func TestARequestToTheTablesThatIsCutNamesNobody(t *testing.T) {
+	t.Parallel()
+	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 1, Users: 3, Apps: 2, Days: 1}})
+	tables := newCutTables(s)
+	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
+	p := s.start()
+	status, taken := p.ask(http.MethodPost, "/api/snapshot", "")
+	require.Equal(t, http.StatusOK, status, "%v", taken)
+	_, _, answer := p.get("/api/inactive-users?state=all")
+	name, ok := answer["value"].([]any)[0].(map[string]any)["userPrincipalName"].(string)
+	require.True(t, ok, "%v", answer)
+	status, _, _ = p.get("/api/users/" + name)
+	require.Equal(t, http.StatusOK, status)
+
+	tables.cut.Store(&name)
+	status, _, answer = p.get("/api/users/" + name)
+	body, err := json.Marshal(answer)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusServiceUnavailable, status, "%s", body)
+	require.Contains(t, string(body), "can't be reached")
+	require.Eventually(t, func() bool { return strings.Contains(p.stdout.String()+p.stderr.String(), "request failed") },
+		10*time.Second, 10*time.Millisecond)
+	for _, text := range []string{string(body), p.stdout.String(), p.stderr.String()} {
+		require.Empty(t, s.secretsIn(text))
+		require.NotContains(t, text, name)
+		require.NotContains(t, text, url.QueryEscape(name))
+		require.NotContains(t, text, "RowKey")
+	}
+}
+
+// cutTables stands before an account's tables and ends the connections of requests about a row.
+type cutTables struct {
+	forward http.Handler
+	cut     atomic.Pointer[string] // what the key of the row holds; nil: nothing is cut
+}
+
+// newCutTables stands before the tables of the system's account from now on.
+func newCutTables(s *system) *cutTables {
+	_, endpoint, _ := strings.Cut(s.env["ARCHIVE_STORAGE"], "TableEndpoint=")
+	endpoint, _, _ = strings.Cut(endpoint, ";")
+	target, err := url.Parse(endpoint)
+	require.NoError(s, err)
+	c := &cutTables{forward: httputil.NewSingleHostReverseProxy(target)}
+	server := httptest.NewServer(c)
+	s.Cleanup(server.Close)
+	s.env["ARCHIVE_STORAGE"] = strings.Replace(s.env["ARCHIVE_STORAGE"], endpoint, server.URL, 1)
+	return c
+}
+
+func (c *cutTables) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	asked, err := url.QueryUnescape(r.URL.RawQuery)
+	if name := c.cut.Load(); err == nil && name != nil && strings.Contains(r.URL.Path+asked, *name) {
+		panic(http.ErrAbortHandler)
+	}
+	c.forward.ServeHTTP(w, r)
 }
