@@ -96,11 +96,11 @@ func (rd *Reader) User(ctx context.Context, idOrName string, days int) (Snapshot
 		Remedy: "give the id or the user principal name"}
 	id, err := rd.findUser(ctx, snap, idOrName)
 	if err != nil {
-		return snap, nil, noRow(err, none)
+		return snap, nil, rd.gone(snap, noRow(err, none))
 	}
 	row, err := rd.store.Row(ctx, snap.ID, ReadUsers, id, snap.Checked(ReadUsers))
 	if err != nil {
-		return snap, nil, noRow(err, none)
+		return snap, nil, rd.gone(snap, noRow(err, none))
 	}
 	var u UserRead
 	if err := json.Unmarshal(row.Doc, &u); err != nil {

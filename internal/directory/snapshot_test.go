@@ -461,3 +461,21 @@ func TestTokensThatWereChangedOrOutlivedTheirSnapshotAreRefused(t *testing.T) {
 		require.Equal(t, entra.CodeTokenExpired, entra.CodeOf(err), "%v", err)
 	})
 }
+
+// TestOneObjectOfASnapshotThatWasDroppedIsNoFailure of the app: a newer snapshot answers the next
+// question.
+func TestOneObjectOfASnapshotThatWasDroppedIsNoFailure(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		h := open(t, small())
+		h.take()
+		snap, err := h.reader.Current(t.Context())
+		require.NoError(t, err)
+		require.NoError(t, h.store.DropRows(t.Context(), snap.ID))
+		for _, user := range []string{"somebody@contoso.example", "00000000-0000-0000-0000-000000000001"} {
+			_, _, err := h.reader.User(t.Context(), user, 30)
+			require.Equal(t, entra.CodeTokenExpired, entra.CodeOf(err), "%v", err)
+		}
+		_, err = h.reader.Application(t.Context(), "00000000-0000-0000-0000-000000000002", time.Hour, time.Hour)
+		require.Equal(t, entra.CodeTokenExpired, entra.CodeOf(err), "%v", err)
+	})
+}
