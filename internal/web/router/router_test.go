@@ -133,7 +133,21 @@ func TestLiteralsAreComparedWithoutCaseAndValuesKeepTheirs(t *testing.T) {
 	require.Equal(t, map[string]string{"version": "beta", "collection": "signIns", "id": "a/b"}, m.Values)
 }
 
-func TestAPathWithAnotherMethodDiffersFromAnUnknownPath(t *testing.T) {
+// TestNoOtherLettersAreTakenForThoseOfALiteral has letters that Unicode folds to ASCII ones.
+func TestNoOtherLettersAreTakenForThoseOfALiteral(t *testing.T) {
+	found := router.New([]router.Route{route(t, "snapshot", "api/snapshot", "POST"),
+		route(t, "kept", "api/kept/{b:bool}", "POST")})
+	for path, want := range map[string]bool{
+		"/api/SNAPSHOT": true, "/api/%53napshot": true, "/api/\u017fnapshot": false, "/api/%C5%BFnapshot": false,
+		"/api/KEPT/FALSE": true, "/api/\u212aept/true": false, "/api/kept/fal\u017fe": false,
+	} {
+		m, ok := found.Find("POST", path)
+		require.Equal(t, want, ok, path)
+		require.Equal(t, want, m.Route.Function != "", path)
+	}
+}
+
+func TestAPathWithAnotherMethodIsToldFromAnUnknownOne(t *testing.T) {
 	found := router.New([]router.Route{route(t, "things", "api/things/{id?}", "GET")})
 	m, ok := found.Find("POST", "/api/things")
 	require.False(t, ok)

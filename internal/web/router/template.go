@@ -51,7 +51,7 @@ func parseSegment(part string) (Segment, error) {
 		if part == "" {
 			return Segment{}, fmt.Errorf("it has an empty part; remove one slash")
 		}
-		return Segment{Literal: strings.ToLower(part)}, nil
+		return Segment{Literal: lower(part)}, nil
 	}
 	m := parameter.FindStringSubmatch(part)
 	if m == nil {
@@ -69,7 +69,6 @@ func parseSegment(part string) (Segment, error) {
 
 var (
 	integers = regexp.MustCompile(`^[+-]?\d+$`)
-	boolean  = regexp.MustCompile(`^(?i:true|false)$`)
 	letters  = regexp.MustCompile(`^[A-Za-z]+$`)
 	guid     = regexp.MustCompile(`^\{?[0-9A-Fa-f]{8}(-?[0-9A-Fa-f]{4}){3}-?[0-9A-Fa-f]{12}\}?$`)
 )
@@ -83,7 +82,7 @@ func constraint(text string) func(string) bool {
 	case "long":
 		return isInteger(64)
 	case "bool":
-		return boolean.MatchString
+		return func(value string) bool { return SameLiteral(value, "true") || SameLiteral(value, "false") }
 	case "alpha":
 		return letters.MatchString
 	case "guid":
@@ -107,8 +106,22 @@ func isInteger(bits int) func(string) bool {
 	}
 }
 
+// SameLiteral compares two parts of a path, code unit by code unit but for the case of ASCII letters.
+// Unicode's folding would take U+017F for an s, which the host does not.
+func SameLiteral(a, b string) bool { return lower(a) == lower(b) }
+
+func lower(text string) string {
+	out := []byte(text)
+	for i, c := range out {
+		if 'A' <= c && c <= 'Z' {
+			out[i] = c + 'a' - 'A'
+		}
+	}
+	return string(out)
+}
+
 // match tests the parts of a path, and gives the values of the parameters. Literal text is compared
-// without case.
+// without the case of ASCII letters.
 func (t Template) match(parts []string) (map[string]string, bool) {
 	values := make(map[string]string)
 	for i, s := range t {
@@ -131,7 +144,7 @@ func (t Template) match(parts []string) (map[string]string, bool) {
 
 func (s Segment) takes(value string) bool {
 	if s.Literal != "" {
-		return strings.EqualFold(s.Literal, value)
+		return SameLiteral(s.Literal, value)
 	}
 	return value != "" && (s.accepts == nil || s.accepts(value))
 }
