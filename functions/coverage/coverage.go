@@ -63,6 +63,7 @@ func hourParameters() []web.Parameter {
 	for _, s := range statuses {
 		status.Accepted = append(status.Accepted, string(s))
 	}
+	status.Strict = true
 	status.Wants = fmt.Sprintf("one or several of %v, with commas between", statuses)
 	return append(web.FromTo("First hour", "Up to"), status, web.Top(maxTop, "Rows of a page"), web.Format())
 }
@@ -298,6 +299,7 @@ func (cfg Config) windows(ctx context.Context, r web.Request) (web.Answer, error
 		to = span.To
 	}
 	top, asked := r.Query.Int("$top"), r.Query.List("status")
+	whole := r.Query.CSV() && !r.Query.Has("$top") // a file is not cut into pages by itself
 	list := web.List[window]{Of: "coverage/windows", AsOf: now, File: "coverage-" + string(s)}
 	for cov, err := range ledger.EveryHour(ctx, cfg.Ledger, s, from, to) {
 		if err != nil {
@@ -306,9 +308,8 @@ func (cfg Config) windows(ctx context.Context, r web.Request) (web.Answer, error
 		if len(asked) > 0 && !slices.Contains(asked, string(cov.Word())) {
 			continue
 		}
-		if len(list.Value) == top && !r.Query.CSV() { // a file is not cut into pages
-			list.NextLink = r.Link(map[string]string{"from": web.Time(cov.Start), "to": web.Time(to),
-				"$top": strconv.Itoa(top)})
+		if len(list.Value) == top && !whole {
+			list.NextLink = r.Link(map[string]string{"from": web.Time(cov.Start), "to": web.Time(to), "$top": strconv.Itoa(top)})
 			break
 		}
 		list.Value = append(list.Value, windowOf(&p, cov, cfg.Streams.Collects(s)))

@@ -125,7 +125,7 @@ func TestEveryHourIsListedTheMissingOnesToo(t *testing.T) {
 
 	// Page by page, by the next link alone, it is the same list.
 	var paged []string
-	path := "/api/coverage/provisioning?$top=4"
+	path := "/api/coverage/provisioning?$top=4&code=5ecret&clientId=default"
 	for path != "" {
 		_, page := get(t, server, path)
 		rows := page["value"].([]any)
@@ -135,6 +135,7 @@ func TestEveryHourIsListedTheMissingOnesToo(t *testing.T) {
 		}
 		link, _ := page["@odata.nextLink"].(string)
 		require.NotContains(t, link, "code=")
+		require.NotContains(t, link, "clientId=")
 		next, err := url.Parse(link)
 		require.NoError(t, err)
 		path = next.RequestURI()
@@ -188,8 +189,11 @@ func TestAStreamThatIsNotCollectedAnyMoreIsNotFailing(t *testing.T) {
 
 func TestCoverageAsCSVHasOneLineForEachRow(t *testing.T) {
 	server := serve(t)
-	for path, lines := range map[string]int{"/api/coverage?$format=csv": 3,
-		"/api/coverage/provisioning?$format=csv": 12} {
+	for path, lines := range map[string]int{
+		"/api/coverage?$format=csv": 3, "/api/coverage/provisioning?$format=csv": 12,
+		"/api/coverage/provisioning?$format=csv&$top=3": 4, "/api/coverage/provisioning?$format=csv&$top=100": 12,
+		"/api/coverage/provisioning?$format=csv&status=missing": 3, "/api/coverage/provisioning?$format=csv&status=complete&$top=1": 2,
+	} {
 		resp, err := http.Get(server.URL + path)
 		require.NoError(t, err)
 		body, err := io.ReadAll(resp.Body)
@@ -210,6 +214,10 @@ func TestABadQuestionIsAnsweredWithWhatIsAccepted(t *testing.T) {
 		{"/api/coverage?$filter=x", 400, "accepted are: $format"},
 		{"/api/coverage?$format=xml", 400, "json and csv"},
 		{"/api/coverage/provisioning?status=gone", 400, "missing"},
+		{"/api/coverage/provisioning?status=complete,", 400, `status is "complete,"`},
+		{"/api/coverage/provisioning?status=missing,,lost", 400, `status is "missing,,lost"`},
+		{"/api/coverage/provisioning?status=missing,%20lost", 400, `status is "missing, lost"`},
+		{"/api/coverage/provisioning?status=", 400, `status is ""`},
 		{"/api/coverage/provisioning?top=5", 400, "from, to, status, $top"},
 		{"/api/coverage/provisioning?$top=0", 400, "1 to 1000"},
 		{"/api/coverage/provisioning?$top=5000", 400, "1 to 1000"},

@@ -38,6 +38,7 @@ type Parameter struct {
 	Word        string // that means a moment
 	Default     string
 	Number      bool // the words are whole numbers
+	Strict      bool // nothing but a comma stands between words
 
 	Required bool
 	Refused  bool   // the function refuses it with its own message; it is not documented
@@ -156,8 +157,14 @@ func (p Parameter) check(value string) error {
 
 func (p Parameter) checkWords(value string) error {
 	words := listed(value)
+	if p.Strict {
+		words = strings.Split(value, ",")
+	}
 	for _, word := range words {
 		if !slices.Contains(p.Accepted, word) {
+			if p.Strict {
+				word = value
+			}
 			return p.refuse(word, p.wants())
 		}
 	}

@@ -47,8 +47,8 @@ func readQuery(r *http.Request, declared []Parameter) (Query, error) {
 			}
 		}
 		if p.Kind == KindFormat {
-			q.csv = q.values.Get(p.Name) == "csv" || !q.Has(p.Name) &&
-				strings.HasPrefix(r.Header.Get("Accept"), "text/csv")
+			format := q.values.Get(p.Name)
+			q.csv = format == "csv" || format == "" && strings.HasPrefix(r.Header.Get("Accept"), "text/csv")
 		}
 	}
 	return q, nil
