@@ -1,7 +1,6 @@
 package web_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -10,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -34,27 +34,44 @@ func function(name, route, methods string, operations ...web.Operation) web.Func
 			route + `","methods":[` + methods + `],"authLevel":"function"},{"type":"http","direction":"out"}]}`)}
 }
 
-// serve runs a host with one timer and one HTTP function over a real socket and returns its log
-// too.
-func serve(t *testing.T, run web.Timer) (*httptest.Server, *bytes.Buffer) {
+// serve runs a host with one timer and one HTTP function over a real socket and returns its log too.
+func serve(t *testing.T, run web.Timer) (*httptest.Server, *logged) {
 	server, _, log := serveHost(t, run)
 	return server, log
 }
 
-func serveHost(t *testing.T, run web.Timer) (*httptest.Server, *web.Host, *bytes.Buffer) {
-	var log bytes.Buffer
+func serveHost(t *testing.T, run web.Timer, more ...web.Function) (*httptest.Server, *web.Host, *logged) {
+	var log logged
 	things := func(_ context.Context, r web.Request) (web.Answer, error) {
 		if r.Path("id") == "panic" {
 			panic("a fault")
 		}
 		return web.Object(map[string]string{"id": r.Path("id")}), nil
 	}
-	host, err := web.Serve(web.NewLogger(&log, slog.LevelInfo), "", timer("archivelogs", run),
-		function("things", "things/{id}", `"get"`, web.Operation{Role: web.RoleRead, Do: things}))
+	host, err := web.Serve(web.NewLogger(&log, slog.LevelInfo), "", append(more, timer("archivelogs", run),
+		function("things", "things/{id}", `"get"`, web.Operation{Role: web.RoleRead, Do: things}))...)
 	require.NoError(t, err)
 	server := httptest.NewServer(host)
 	t.Cleanup(server.Close)
 	return server, host, &log
+}
+
+// logged is what the server logs, which a test reads while the server may write.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
 }
 
 func call(t *testing.T, server *httptest.Server, method, path, body string) (int, http.Header, map[string]any) {

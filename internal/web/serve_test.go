@@ -1,7 +1,6 @@
 package web_test
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,8 +18,8 @@ import (
 )
 
 // answering serves one function and gives what is logged.
-func answering(t *testing.T, operations ...web.Operation) (*httptest.Server, *bytes.Buffer) {
-	var log bytes.Buffer
+func answering(t *testing.T, operations ...web.Operation) (*httptest.Server, *logged) {
+	var log logged
 	host, err := web.Serve(web.NewLogger(&log, slog.LevelInfo), "", function("things", "things/{view?}", `"get"`, operations...))
 	require.NoError(t, err)
 	server := httptest.NewServer(host)
@@ -54,7 +53,7 @@ func TestAnErrorIsWrittenAndLoggedOnce(t *testing.T) {
 				Level, Msg, Function, Method, Code, Error, InvocationID string
 				Status                                                  int
 			}
-			require.NoError(t, json.Unmarshal(log.Bytes(), &line))
+			require.NoError(t, json.Unmarshal([]byte(log.String()), &line))
 			require.Equal(t, c.level, line.Level)
 			require.Equal(t, c.status, line.Status)
 			require.Equal(t, c.says, line.Error, "what the caller can mend may name somebody")
