@@ -43,7 +43,7 @@ func (r Request) ReadBody(into any) error {
 	dec := json.NewDecoder(http.MaxBytesReader(r.writer, r.http.Body, maxBody))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(into); err != nil && !errors.Is(err, io.EOF) {
-		return err
+		return inWords(err, "the body")
 	}
 	return nil
 }
