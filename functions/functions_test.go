@@ -1,6 +1,9 @@
 package functions_test
 
 import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -56,4 +59,23 @@ func TestEveryFunctionIsDeclaredAsWhatItsTriggerIs(t *testing.T) {
 			require.Equal(t, want, o.Role, where)
 		}
 	}
+}
+
+func TestALogOfAnotherVersionIsNotFoundWhateverTheMethod(t *testing.T) {
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "", functions.All(functions.Parts{})...)
+	require.NoError(t, err)
+	for _, method := range []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodDelete} {
+		for _, version := range []string{"v2.0", "V1.0"} {
+			path := "/api/" + version + "/auditLogs/signIns"
+			w := httptest.NewRecorder()
+			host.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, nil))
+			require.Equal(t, http.StatusNotFound, w.Code, "%s %s", method, path)
+			w = httptest.NewRecorder()
+			host.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path+"/4711", nil))
+			require.Equal(t, http.StatusNotFound, w.Code, "%s %s", method, path)
+		}
+	}
+	w := httptest.NewRecorder()
+	host.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v1.0/auditLogs/signIns", nil))
+	require.Equal(t, http.StatusMethodNotAllowed, w.Code)
 }

@@ -3,12 +3,9 @@
 package versionedlogs
 
 import (
-	"context"
 	_ "embed"
-	"slices"
 
 	"github.com/entraledger/entraledger/functions/logs"
-	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/web"
 )
 
@@ -22,19 +19,11 @@ var versions = []string{"v1.0", "beta"}
 // New makes the function. It is no part of the connector, which has logs.
 func New(cfg logs.Config) web.Function {
 	f := logs.New(cfg)
-	f.Name, f.Trigger = "versionedlogs", trigger
+	f.Name, f.Trigger, f.Only = "versionedlogs", trigger, map[string][]string{"version": versions}
 	for i := range f.Operations {
 		o := &f.Operations[i]
-		find := o.Find
 		o.ID = ""
 		o.Path = append([]web.Parameter{web.Choice("version", "", "Both give the same", versions...)}, o.Path...)
-		o.Find = func(ctx context.Context, r web.Request) error {
-			if !slices.Contains(versions, r.Path("version")) {
-				return &entra.Error{Code: entra.CodeNotFound, Doing: "find " + r.Address(),
-					Why: "there is no such function"}
-			}
-			return find(ctx, r)
-		}
 	}
 	return f
 }

@@ -15,7 +15,9 @@ type Function struct {
 	Name       string      // its folder's
 	Trigger    []byte      // its function.json, the only place of routes, methods and the level of its key
 	Operations []Operation // of an HTTP function: what can be asked of it
-	Timer      Timer       // of a timer
+	// Only are the values of parameters of the route that are served, as if they stood in the route.
+	Only  map[string][]string
+	Timer Timer // of a timer
 }
 
 // Timer is the work of a timer function; an error fails the invocation. ctx ends when the process
@@ -133,6 +135,16 @@ type served struct {
 	Function
 	binding  Binding
 	optional string // parameter of the route
+}
+
+// serves tells whether the values of a route's parameters are among those that are served.
+func (s *served) serves(values map[string]string) bool {
+	for name, only := range s.Only {
+		if !slices.Contains(only, values[name]) {
+			return false
+		}
+	}
+	return true
 }
 
 // find returns the operation of a request, and the methods of all that fit its path.

@@ -18,8 +18,8 @@ func (h *Host) serveRoute(w http.ResponseWriter, r *http.Request) {
 	}
 	m, ok := h.routes.Find(verb, r.URL.EscapedPath())
 	f := h.functions[m.Route.Function]
-	if f == nil {
-		h.fail(w, r, "", &entra.Error{Code: entra.CodeNotFound, Doing: "find " + r.URL.Path,
+	if f == nil || !f.serves(m.Values) {
+		h.fail(w, r, m.Route.Function, &entra.Error{Code: entra.CodeNotFound, Doing: "find " + r.URL.Path,
 			Why: "there is no such function"})
 		return
 	}
