@@ -86,9 +86,8 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}()
 	switch {
 	case len(r.RequestURI) > maxURL:
-		Error(w, r, &entra.Error{Code: entra.CodeTooLarge, Doing: "read the request",
-			Why:    fmt.Sprintf("its address has %d characters", len(r.RequestURI)),
-			Remedy: fmt.Sprintf("at most are %d", maxURL)})
+		h.fail(w, r, "", &entra.Error{Code: entra.CodeTooLarge, Doing: "read the request",
+			Why: fmt.Sprintf("its address has %d characters", len(r.RequestURI)), Remedy: fmt.Sprintf("at most are %d", maxURL)})
 	case r.URL.Path == "/":
 		JSON(w, http.StatusOK, map[string]string{"status": "ready"})
 	case isRoute(r.URL.Path):

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -251,4 +252,28 @@ func TestWithoutAStopAnErrorStaysWhatItIs(t *testing.T) {
 	require.Equal(t, http.StatusInternalServerError, status)
 	require.Contains(t, log.String(), "invocation failed")
 	require.Contains(t, log.String(), "read x: context canceled")
+}
+
+// TestAnAddressThatIsTooLongIsRefusedAndLoggedOnce also where no function is asked for.
+func TestAnAddressThatIsTooLongIsRefusedAndLoggedOnce(t *testing.T) {
+	for _, path := range []string{"/api/things?who=", "/", "/archivelogs?"} {
+		server, log := serve(t, ok)
+		address := server.URL + path + strings.Repeat("a", 257<<10)
+		req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+		require.NoError(t, err)
+		resp, err := http.DefaultClient.Do(req)
+		require.NoError(t, err)
+		body, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		require.NoError(t, err)
+		require.Equal(t, http.StatusRequestURITooLong, resp.StatusCode)
+		require.Contains(t, string(body), "at most are 262144")
+		var line struct {
+			Level, Msg, Code, Method string
+			Status                   int
+		}
+		require.NoError(t, json.Unmarshal([]byte(log.String()), &line), "one line: %s", log)
+		require.Equal(t, []any{"INFO", "request refused", "requestTooLarge", "GET", 414},
+			[]any{line.Level, line.Msg, line.Code, line.Method, line.Status})
+	}
 }
