@@ -112,7 +112,6 @@ func told(r *http.Request, err error) error {
 // Error writes err as Graph's error object. An error that is no *entra.Error is shown as internal:
 // its text is only in the log. It returns the status.
 func Error(w http.ResponseWriter, r *http.Request, err error) int {
-	err = told(r, err)
 	var body errorBody
 	code := entra.CodeOf(err)
 	body.Error.Code, body.Error.Message = code, err.Error()

@@ -72,13 +72,13 @@ func (h *Host) Stop() { h.stop() }
 // hang the invocation until functionTimeout.
 func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	id := r.Header.Get("X-Azure-Functions-InvocationId")
-	r = r.WithContext(WithInvocation(r.Context(), id))
+	r = r.WithContext(withSent(WithInvocation(r.Context(), id)))
 	defer func() {
 		if cause := recover(); cause != nil {
 			if cause == http.ErrAbortHandler {
 				panic(cause)
 			}
-			h.log.ErrorContext(r.Context(), "panic", "path", r.URL.Path, "cause", fmt.Sprint(cause),
+			h.log.ErrorContext(r.Context(), "panic", "path", withheld(r, r.URL.Path), "cause", withheld(r, fmt.Sprint(cause)),
 				"stack", string(debug.Stack()))
 			Error(w, r, &entra.Error{Code: entra.CodeInternal, Doing: "answer the request",
 				Why: "the program has a fault here"})
@@ -97,10 +97,10 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isRoute distinguishes an HTTP function's path from an invocation of a timer. It ignores case, as
-// in all literals of a route.
+// isRoute tells an HTTP function's path from an invocation of a timer. As all literals of a route
+// it is compared without the case of ASCII letters.
 func isRoute(path string) bool {
-	return len(path) > len(prefix) && strings.EqualFold(path[:len(prefix)+1], "/"+prefix)
+	return len(path) > len(prefix) && router.SameLiteral(path[:len(prefix)+1], "/"+prefix)
 }
 
 func (h *Host) serveInvocation(w http.ResponseWriter, r *http.Request, function string) {
@@ -134,7 +134,7 @@ func (h *Host) serveInvocation(w http.ResponseWriter, r *http.Request, function 
 		h.log.ErrorContext(r.Context(), "invocation failed", "function", function, "took", took, "code",
 			entra.CodeOf(err),
 			"error", err.Error(), "stopped", ctx.Err() != nil)
-		Error(w, r, err)
+		Error(w, r, told(r, err))
 		return
 	}
 	line, message := result.Summary, "invocation done"

@@ -1,12 +1,15 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
 	"time"
+
+	"github.com/tidwall/gjson"
 )
 
 // Request is what a function is asked. Its query has been checked by what the operation declares.
@@ -40,9 +43,12 @@ const maxBody = 64 << 10
 
 // ReadBody reads a JSON body. An empty one is no error, an unknown key is one.
 func (r Request) ReadBody(into any) error {
-	dec := json.NewDecoder(http.MaxBytesReader(r.writer, r.http.Body, maxBody))
+	var read bytes.Buffer
+	dec := json.NewDecoder(io.TeeReader(http.MaxBytesReader(r.writer, r.http.Body, maxBody), &read))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(into); err != nil && !errors.Is(err, io.EOF) {
+	err := dec.Decode(into)
+	sentBy(r.http).body = texts(gjson.ParseBytes(read.Bytes()))
+	if err != nil && !errors.Is(err, io.EOF) {
 		return inWords(err, "the body")
 	}
 	return nil

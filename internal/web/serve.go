@@ -2,6 +2,7 @@ package web
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"slices"
@@ -23,6 +24,7 @@ func (h *Host) serveRoute(w http.ResponseWriter, r *http.Request) {
 			Why: "there is no such function"})
 		return
 	}
+	sentBy(r).path = m.Values
 	o, methods := f.find(verb, m.Values)
 	if len(methods) == 0 {
 		methods = f.binding.Methods
@@ -68,6 +70,7 @@ func (s *served) unknown(word string) error {
 
 // serveOperation answers, or writes and logs the error.
 func (h *Host) serveOperation(w http.ResponseWriter, r Request, function string, o *Operation) {
+	sentBy(r.http).route, sentBy(r.http).query = o.Path, o.Parameters
 	begun := &begin{ResponseWriter: w}
 	answer, err := o.answer(r.http.Context(), &r)
 	if err == nil {
@@ -77,7 +80,11 @@ func (h *Host) serveOperation(w http.ResponseWriter, r Request, function string,
 	case err == nil:
 	case begun.begun:
 		_ = http.NewResponseController(w).Flush() // a caller that went away needs no answer
-		h.log.WarnContext(r.http.Context(), "a download broke off", "error", err.Error())
+		if begun.refused && h.stopping.Err() == nil || h.hungUp(r.http, err) {
+			h.logHangUp(r.http, function)
+		} else {
+			h.log.WarnContext(r.http.Context(), "a download broke off", "error", loggable(r.http, err))
+		}
 		panic(http.ErrAbortHandler)
 	default:
 		h.fail(w, r.http, function, err)
@@ -104,26 +111,57 @@ func (o *Operation) answer(ctx context.Context, r *Request) (Answer, error) {
 	return o.Do(ctx, *r)
 }
 
-// fail writes an error and logs it, once. For an error that the caller can correct, only the code
-// is logged: the caller has the text, which may name a person.
+// fail writes an error and logs it, once. What the caller can mend is logged with its code alone:
+// the caller has the words, and they may name somebody. Of other errors the words are logged, but
+// for what the caller sent.
 func (h *Host) fail(w http.ResponseWriter, r *http.Request, function string, err error) {
-	err = told(r, err) // a caller that went away reads no answer
+	if h.hungUp(r, err) {
+		Error(w, r, &entra.Error{Code: entra.CodeUnavailable, Doing: "answer the request", Why: "the caller hung up",
+			Remedy: "ask again"})
+		h.logHangUp(r, function)
+		return
+	}
+	err = told(r, err)
 	status := Error(w, r, err)
 	attributes := []any{"function", function, "method", r.Method, "status", status, "code", entra.CodeOf(err)}
 	switch {
 	case status < http.StatusInternalServerError:
 		h.log.InfoContext(r.Context(), "request refused", attributes...)
 	case status == http.StatusInternalServerError:
-		h.log.ErrorContext(r.Context(), "request failed", append(attributes, "error", err.Error())...)
+		h.log.ErrorContext(r.Context(), "request failed", append(attributes, "error", loggable(r, err))...)
 	default:
-		h.log.WarnContext(r.Context(), "request failed", append(attributes, "error", err.Error())...)
+		h.log.WarnContext(r.Context(), "request failed", append(attributes, "error", loggable(r, err))...)
 	}
 }
 
-// begin knows whether the answer has begun.
+// hungUp tells whether a request failed for nothing but that its caller went away. The requests
+// that the end of the process cuts off fail for that.
+func (h *Host) hungUp(r *http.Request, err error) bool {
+	return r.Context().Err() != nil && h.stopping.Err() == nil && isCancelled(err)
+}
+
+// logHangUp notes what is no failure.
+func (h *Host) logHangUp(r *http.Request, function string) {
+	h.log.InfoContext(r.Context(), "the caller hung up", "function", function, "method", r.Method)
+}
+
+// isCancelled tells whether an error is, in all its parts, what came of the end of a context.
+func isCancelled(err error) bool {
+	switch e := err.(type) {
+	case interface{ Unwrap() []error }:
+		return !slices.ContainsFunc(e.Unwrap(), func(part error) bool { return !isCancelled(part) })
+	case interface{ Unwrap() error }:
+		if inner := e.Unwrap(); inner != nil {
+			return isCancelled(inner)
+		}
+	}
+	return errors.Is(err, context.Canceled)
+}
+
+// begin knows whether the answer has begun, and whether the caller takes no more of it.
 type begin struct {
 	http.ResponseWriter
-	begun bool
+	begun, refused bool
 }
 
 // Unwrap is for http.ResponseController.
@@ -138,5 +176,7 @@ func (b *begin) WriteHeader(status int) {
 // Write is http.ResponseWriter's.
 func (b *begin) Write(p []byte) (int, error) {
 	b.begun = true
-	return b.ResponseWriter.Write(p)
+	n, err := b.ResponseWriter.Write(p)
+	b.refused = b.refused || err != nil
+	return n, err
 }
