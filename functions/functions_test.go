@@ -14,8 +14,8 @@ import (
 	"github.com/entraledger/entraledger/internal/web"
 )
 
-// TestEveryFolderIsAFunctionOfItsName compares the folders that are packed for the host with the list that is served, and
-// what the program embeds with what the host reads.
+// TestEveryFolderIsAFunctionOfItsName compares the folders that are packed for the host with the
+// list that is served, and what the program embeds with what the host reads.
 func TestEveryFolderIsAFunctionOfItsName(t *testing.T) {
 	files, err := filepath.Glob("*/function.json")
 	require.NoError(t, err)
@@ -33,8 +33,8 @@ func TestEveryFolderIsAFunctionOfItsName(t *testing.T) {
 	require.Equal(t, onDisk, declared)
 }
 
-// TestEveryFunctionIsDeclaredAsWhatItsTriggerIs a timer with its work, or questions with a role, a text and a body each,
-// of methods that the host lets through.
+// TestEveryFunctionIsDeclaredAsWhatItsTriggerIs a timer with its work, or questions with a role, a
+// text and a body each, of methods that the host lets through.
 func TestEveryFunctionIsDeclaredAsWhatItsTriggerIs(t *testing.T) {
 	for _, f := range functions.All(functions.Parts{}) {
 		b, err := f.Binding()

@@ -12,7 +12,8 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 )
 
-// TestTwoProcessesStayUnderTheCeilingTogether counts at the tenant: one process is the timer's, the other collects by hand.
+// TestTwoProcessesStayUnderTheCeilingTogether counts at the tenant: one process is the timer's, the
+// other collects by hand.
 func TestTwoProcessesStayUnderTheCeilingTogether(t *testing.T) {
 	t.Parallel()     // it waits most of the time
 	const share = 40 // in 10 seconds: the arithmetic of 4, in a tenth of the time

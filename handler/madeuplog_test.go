@@ -105,7 +105,8 @@ func TestALogTakesOneFileAndOneLine(t *testing.T) {
 		docs := t.TempDir()
 		require.NoError(t, os.CopyFS(docs, os.DirFS("../docs")))
 		goCommand(t, "run", "-overlay", overlay, "-race=false", "./tools/docs", "-docs", docs,
-			"-connector", filepath.Join(t.TempDir(), "connector.json"), "-functions", filepath.Join(t.TempDir(), "functions.txt"))
+			"-connector", filepath.Join(t.TempDir(), "connector.json"), "-functions",
+			filepath.Join(t.TempDir(), "functions.txt"))
 		for name, rows := range printJobsDocs {
 			before, err := os.ReadFile(filepath.Join("..", "docs", name))
 			require.NoError(t, err)

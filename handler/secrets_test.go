@@ -31,10 +31,10 @@ const functionKey = "function-key-27ac"
 // token is how every token begins that the tenant issues: a JWT's head.
 var token = regexp.MustCompile(`eyJ[A-Za-z0-9_-]{10,}`)
 
-// secretsIn finds what must not be in a log, an error or an answer. What keeps it out: web's fail logs
-// a refusal by its code alone, and its Error shows no text of an error without a code; Link takes the
-// key out of a link; graph's checkHost sends no token to another host; settings name no value of a
-// connection string.
+// secretsIn finds what must not be in a log, an error or an answer. What keeps it out: web's fail
+// logs a refusal by its code alone, and its Error shows no text of an error without a code; Link
+// takes the key out of a link; graph's checkHost sends no token to another host; settings name no
+// value of a connection string.
 func (s *system) secretsIn(text string) (found []string) {
 	for _, part := range strings.Split(s.env["ARCHIVE_STORAGE"], ";") {
 		if key, ok := strings.CutPrefix(part, "AccountKey="); ok && strings.Contains(text, key) {
@@ -59,8 +59,8 @@ func (s *system) secretsIn(text string) (found []string) {
 // signature is how a shared access signature ends an address or a connection string.
 var signature = regexp.MustCompile(`(?i)sig(=|%3D)[^&;\s]`)
 
-// watch looks through everything that was written once the test is over: each test of this package is so one of secrets, the
-// whole matrix of faults among them.
+// watch looks through everything that was written once the test is over: each test of this package
+// is so one of secrets, the whole matrix of faults among them.
 func (s *system) watch(what string, output func() string) {
 	s.Cleanup(func() {
 		if found := s.secretsIn(output()); len(found) > 0 {
@@ -77,7 +77,8 @@ func (s *system) logger() *slog.Logger {
 func TestASecretInALogWouldBeFound(t *testing.T) {
 	s := newSystem(t, simtenant.Config{})
 	tokenOfTheTenant := s.graphToken()
-	for _, text := range []string{s.env["ARCHIVE_STORAGE"], "header " + identityHeader, "GET /api/coverage?code=" + functionKey, "Bearer " + tokenOfTheTenant,
+	for _, text := range []string{s.env["ARCHIVE_STORAGE"], "header " + identityHeader, "GET /api/coverage?code=" +
+		functionKey, "Bearer " + tokenOfTheTenant,
 		"https://x.blob.core.windows.net/a?sv=2024&sig=abc", "SharedAccessSignature=sig=abc&sv=2024"} {
 		require.Len(t, s.secretsIn(text), 1, text)
 	}
@@ -98,7 +99,8 @@ func TestNoAnswerAndNoLogHoldsASecretWhateverFails(t *testing.T) {
 			s.env["ARCHIVE_STORAGE"] = "DefaultEndpointsProtocol=http;AccountName=x;AccountKey=c2VjcmV0LWtleQ==;TableEndpoint=http://127.0.0.1:1/x;BlobEndpoint=http://127.0.0.1:1/x"
 		},
 		"a signature's account gone": func(s *system) {
-			// With a signature the SDK takes no endpoint but Azure's, which no request of a test may reach.
+			// With a signature the SDK takes no endpoint but Azure's, which no request of a test
+			// may reach.
 			s.env["HTTPS_PROXY"] = "http://127.0.0.1:1"
 			s.env["ARCHIVE_STORAGE"] = "AccountName=x;SharedAccessSignature=sv=2024-11-04&sig=c2lnbmF0dXJl"
 		},
@@ -161,7 +163,9 @@ func TestARequestToTheTablesThatIsCutNamesNobody(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusServiceUnavailable, status, "%s", body)
 	require.Contains(t, string(body), "can't be reached")
-	require.Eventually(t, func() bool { return strings.Contains(p.stdout.String()+p.stderr.String(), "request failed") },
+	require.Eventually(t, func() bool {
+		return strings.Contains(p.stdout.String()+p.stderr.String(), "request failed")
+	},
 		10*time.Second, 10*time.Millisecond)
 	for _, text := range []string{string(body), p.stdout.String(), p.stderr.String()} {
 		require.Empty(t, s.secretsIn(text))

@@ -133,7 +133,8 @@ func TestALockThatCantBePutBackIsShoutedAbout(t *testing.T) {
 		require.Equal(t, 1, code)
 		require.Contains(t, out, "ATTENTION: the archive is without its lock. Azure says: (AuthorizationFailed) no")
 		require.Contains(t, out, byHand)
-		require.Contains(t, out, "STOP: pep-archive-blob-ledger-x1y2z3w4 was not deleted. Azure says: (Conflict) not now")
+		require.Contains(t, out, "STOP: pep-archive-blob-ledger-x1y2z3w4 was not deleted. Azure says: "+
+			"(Conflict) not now")
 	})
 	t.Run("until the end, when Azure takes it", func(t *testing.T) {
 		c := toDestroy(t, func(s *subscription) {
@@ -186,8 +187,8 @@ func TestALockOfTheCompanysIsNeverLifted(t *testing.T) {
 	})
 }
 
-// TestALockThatWasLiftedIsFeltForAWhileAndOneThatIsBackIsNot: a lock that Azure still sees passes by
-// itself, and one that is there does not.
+// TestALockThatWasLiftedIsFeltForAWhileAndOneThatIsBackIsNot: a lock that Azure still sees passes
+// by itself, and one that is there does not.
 func TestALockThatWasLiftedIsFeltForAWhileAndOneThatIsBackIsNot(t *testing.T) {
 	c := toDestroy(t, func(s *subscription) {
 		s.Faults = []fault{{Call: "pep-archive-blob", Says: "(ScopeLocked) not now", Times: 3},

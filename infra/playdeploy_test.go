@@ -137,7 +137,8 @@ func (t compiled) evaluate(args []string, location, cloud string) (values arm, e
 		d, known := t.Parameters[name]
 		if !known {
 			return nil, arErr("InvalidTemplate",
-				"The following parameters were supplied, but do not correspond to any parameters defined in the template: '"+name+"'.")
+				"The following parameters were supplied, but do not correspond to any parameters defined "+
+					"in the template: '"+name+"'.")
 		}
 		if err := t.check(name, d, value); err != nil {
 			return nil, err

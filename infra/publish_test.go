@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestAPageThatIsNotTheAppsOwnIsNoAnswer: a page of the platform's or of a proxy, and half an answer,
-// have status 200 as well.
+// TestAPageThatIsNotTheAppsOwnIsNoAnswer: a page of the platform's or of a proxy, and half an
+// answer, have status 200 as well.
 func TestAPageThatIsNotTheAppsOwnIsNoAnswer(t *testing.T) {
 	pages := []string{"<html>Your app is up and running</html>", `{"status":"ok","value":[{"name":"tables","stat`,
 		`{"error":"none"}`, `{"value":[]}`, `[]`, `{"value":["ok"]}`, ""}
@@ -36,7 +36,8 @@ func TestAPageThatIsNotTheAppsOwnIsNoAnswer(t *testing.T) {
 // sourced runs a piece of bash with the scripts' functions, and gives what it printed.
 func sourced(t *testing.T, piece string) string {
 	t.Helper()
-	cmd := exec.Command("bash", "-c", "set -euo pipefail; . ./common.sh; . ./azure.sh; . ./granting.sh; . ./publish.sh\n"+piece)
+	cmd := exec.Command("bash", "-c", "set -euo pipefail; . ./common.sh; . ./azure.sh; . "+
+		"./granting.sh; . ./publish.sh\n"+piece)
 	data, err := cmd.CombinedOutput()
 	require.NoError(t, err, string(data))
 	return string(data)
@@ -80,8 +81,8 @@ func TestAnAnswerThatIsNoneEndsAGrantWithWhatToDo(t *testing.T) {
 	}
 }
 
-// TestAnAnswerThatIsNoneAfterADeploymentEndsWithWhatToDo: the functions' list and the keys are asked
-// for after everything else.
+// TestAnAnswerThatIsNoneAfterADeploymentEndsWithWhatToDo: the functions' list and the keys are
+// asked for after everything else.
 func TestAnAnswerThatIsNoneAfterADeploymentEndsWithWhatToDo(t *testing.T) {
 	c := afterDeploying(t, "--grants", "print")
 	before := c.state()

@@ -38,7 +38,8 @@ func TestOfAStoppedRunOnlyStreamsThatWereLookedAtAreBehind(t *testing.T) {
 	result, err := stopped(report, nil, time.Hour)
 	require.NoError(t, err)
 	require.True(t, result.HandedOver)
-	report.Streams = append(report.Streams, collect.StreamReport{Stream: logs.SignInsInteractiveUser, Watermark: now.Add(-2 * time.Hour)})
+	report.Streams = append(report.Streams, collect.StreamReport{Stream: logs.SignInsInteractiveUser,
+		Watermark: now.Add(-2 * time.Hour)})
 	_, err = stopped(report, nil, time.Hour)
 	require.Equal(t, entra.CodeBehind, entra.CodeOf(err))
 	_, err = stopped(collect.Report{}, context.Canceled, time.Hour)

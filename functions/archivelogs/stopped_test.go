@@ -19,7 +19,9 @@ func TestAStoppedRunOfArchivelogsIsHandedOverOnlyAfterAStepAndNotBehind(t *testi
 		alert time.Duration // ARCHIVE_ALERT_AFTER
 		check func(*lab.Lab, web.Result, error)
 	}{
-		"at the first page": {1, 24 * time.Hour, func(l *lab.Lab, r web.Result, err error) { lab.RequireNothingDone(l, "archivelogs", r, err) }},
+		"at the first page": {1, 24 * time.Hour, func(l *lab.Lab, r web.Result, err error) {
+			lab.RequireNothingDone(l, "archivelogs", r, err)
+		}},
 		"at the third page": {3, 24 * time.Hour, func(l *lab.Lab, r web.Result, err error) {
 			lab.RequireHandedOver(l, "1 streams, 2 pages: 200 records fetched", r, err)
 		}},
@@ -40,8 +42,9 @@ func TestAStoppedRunOfArchivelogsIsHandedOverOnlyAfterAStepAndNotBehind(t *testi
 				require.NoError(l, err)
 				time.Sleep(10 * time.Hour)
 				run := func(ctx context.Context) (web.Result, error) {
-					return archivelogs.New(archivelogs.Config{Preflight: func(context.Context) {}, Collector: l.Collector(l.Store, l.Tenant),
-						Streams: []entra.Stream{lab.Stream}, Budget: lab.Budget, AlertAfter: c.alert}).Timer(ctx)
+					return archivelogs.New(archivelogs.Config{Preflight: func(context.Context) {},
+						Collector: l.Collector(l.Store, l.Tenant),
+						Streams:   []entra.Stream{lab.Stream}, Budget: lab.Budget, AlertAfter: c.alert}).Timer(ctx)
 				}
 				ctx, stop := context.WithCancel(l.Context())
 				pages := 0

@@ -309,7 +309,8 @@ func (cfg Config) windows(ctx context.Context, r web.Request) (web.Answer, error
 			continue
 		}
 		if len(list.Value) == top && !whole {
-			list.NextLink = r.Link(map[string]string{"from": web.Time(cov.Start), "to": web.Time(to), "$top": strconv.Itoa(top)})
+			list.NextLink = r.Link(map[string]string{"from": web.Time(cov.Start), "to": web.Time(to),
+				"$top": strconv.Itoa(top)})
 			break
 		}
 		list.Value = append(list.Value, windowOf(&p, cov, cfg.Streams.Collects(s)))

@@ -192,7 +192,8 @@ func TestCoverageAsCSVHasOneLineForEachRow(t *testing.T) {
 	for path, lines := range map[string]int{
 		"/api/coverage?$format=csv": 3, "/api/coverage/provisioning?$format=csv": 12,
 		"/api/coverage/provisioning?$format=csv&$top=3": 4, "/api/coverage/provisioning?$format=csv&$top=100": 12,
-		"/api/coverage/provisioning?$format=csv&status=missing": 3, "/api/coverage/provisioning?$format=csv&status=complete&$top=1": 2,
+		"/api/coverage/provisioning?$format=csv&status=missing":         3,
+		"/api/coverage/provisioning?$format=csv&status=complete&$top=1": 2,
 	} {
 		resp, err := http.Get(server.URL + path)
 		require.NoError(t, err)

@@ -75,7 +75,8 @@ func TestAFileGoesOnBehindAnAlteredRecordAndHasARowForIt(t *testing.T) {
 		resp, body, err := get(t, files+"/InteractiveSignIns?format=csv"+filter)
 		require.NoError(t, err)
 		require.Equal(t, "1", resp.Trailer.Get("X-EntraLedger-Tampered"))
-		require.Empty(t, resp.Header.Get("X-EntraLedger-Tampered"), "the number is not known before the file is written")
+		require.Empty(t, resp.Header.Get("X-EntraLedger-Tampered"),
+			"the number is not known before the file is written")
 		rows, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(body, "\ufeff"))).ReadAll()
 		require.NoError(t, err)
 		require.Len(t, rows, 4)
@@ -163,7 +164,8 @@ func TestAFileThatBreaksOffLooksLikeOne(t *testing.T) {
 	require.Equal(t, 20, strings.Count(body, "\n"))
 	require.Empty(t, resp.Trailer.Get("X-EntraLedger-Tampered"), "nobody counted to the end")
 
-	a.Failing["0"] = &entra.Error{Code: entra.CodeUnavailable, Doing: "read", Why: "the storage is gone", Remedy: "wait"}
+	a.Failing["0"] = &entra.Error{Code: entra.CodeUnavailable, Doing: "read", Why: "the storage is gone",
+		Remedy: "wait"}
 	resp, body, err = get(t, files+"/InteractiveSignIns?format=ndjson")
 	require.NoError(t, err)
 	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, "nothing was sent before it")

@@ -33,7 +33,8 @@ func logOf(r web.Request) (*logs.Log, error) {
 	log, ok := logs.Collections()[name]
 	if !ok {
 		return nil, &entra.Error{Code: entra.CodeNotFound, Doing: "find auditLogs/" + entra.Clip(name, 80),
-			Why: "there is no such log", Remedy: "there are " + strings.Join(slices.Sorted(maps.Keys(logs.Collections())), ", ")}
+			Why: "there is no such log", Remedy: "there are " +
+				strings.Join(slices.Sorted(maps.Keys(logs.Collections())), ", ")}
 	}
 	return log, nil
 }

@@ -32,8 +32,9 @@ func signIn(id string, minute int) map[string]any {
 
 // serve serves an archive's logs.
 func serve(t *testing.T, a *searchtest.Archive, slice time.Duration, of ...entra.Stream) string {
-	host, err := web.Serve(slog.New(slog.DiscardHandler), "", logs.New(logs.Config{Archive: a, Streams: streams.New(of, nil),
-		Gaps: search.NewGaps(a), Now: a.Now, Slice: slice}))
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "",
+		logs.New(logs.Config{Archive: a, Streams: streams.New(of, nil),
+			Gaps: search.NewGaps(a), Now: a.Now, Slice: slice}))
 	require.NoError(t, err)
 	server := httptest.NewServer(host)
 	t.Cleanup(server.Close)

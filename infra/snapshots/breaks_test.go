@@ -92,7 +92,8 @@ const (
 	hostByName = "the host reaches its storage by identity, and by name where the public cloud's suffix is right"
 	sameOne    = "telemetry and the archive are reached by the same identity"
 	byHand     = "settings that were added by hand are kept, and the template's own come first"
-	upgrading  = "an upgrade keeps the settings that are there, refuses a bare AzureWebJobsStorage, and writes nothing else"
+	upgrading  = "an upgrade keeps the settings that are there, refuses a bare AzureWebJobsStorage, and " +
+		"writes nothing else"
 )
 
 var appBreaks = []breaking{
@@ -277,8 +278,9 @@ const (
 	tuned        = "each alert is as grave, as patient and as quick as was thought out"
 	inSight      = "no alert asks for what is older than what it looks at"
 	often        = "each alert looks often enough at what it looks at"
-	query        = "an alert's query is known before the deployment, asks for this app, and bears that a table is not there yet"
-	logged       = "each access to the archive is logged where that was asked for"
+	query        = "an alert's query is known before the deployment, asks for this app, and bears that a " +
+		"table is not there yet"
+	logged = "each access to the archive is logged where that was asked for"
 )
 
 var monitoringBreaks = []breaking{

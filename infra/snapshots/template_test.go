@@ -150,8 +150,8 @@ func TestNothingIsMadeWhereAParameterIsWrong(t *testing.T) {
 	}
 }
 
-// TestSettingsThatMayBeSecretAreHandedOnAsSecrets reads the templates: the compiler predicts nothing
-// of a secure parameter.
+// TestSettingsThatMayBeSecretAreHandedOnAsSecrets reads the templates: the compiler predicts
+// nothing of a secure parameter.
 func TestSettingsThatMayBeSecretAreHandedOnAsSecrets(t *testing.T) {
 	require.Equal(t, "secureObject", readTemplate(t, "azuredeploy.json").Parameters["otherSettings"]["type"])
 	for _, c := range []struct{ file, module, parameter, value string }{

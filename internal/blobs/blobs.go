@@ -215,7 +215,8 @@ func explain(doing string, err error) error {
 	}
 	cause := entra.WithoutAddress(err)
 	e := &entra.Error{Code: entra.CodeUnavailable, Doing: doing, Err: cause, Why: "the blob service does not answer",
-		Remedy: "check ARCHIVE_STORAGE (or ARCHIVE_STORAGE__tableServiceUri, whose account is meant) and the network; the next run tries again"}
+		Remedy: "check ARCHIVE_STORAGE (or ARCHIVE_STORAGE__tableServiceUri, whose account is meant) and the " +
+			"network; the next run tries again"}
 	refused, ok := errors.AsType[*azcore.ResponseError](err)
 	switch {
 	case errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded):

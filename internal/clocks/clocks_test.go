@@ -24,14 +24,17 @@ func TestTwoClocksThatAgreeDecideAndTheThirdIsNamed(t *testing.T) {
 		"five minutes are agreement": {clocks.Readings{SourceTitle: "Microsoft Graph", Source: at(0), Storage: at(5),
 			Machine: at(-5)}, at(0), ""},
 		"Graph is 40 days ahead": {clocks.Readings{SourceTitle: "Microsoft Graph", Source: far, Storage: at(1),
-			Machine: at(0)}, at(1), "Microsoft Graph's clock says 2026-12-31T14:30:00Z, the others 2026-11-21T14:31:00Z"},
+			Machine: at(0)}, at(1), "Microsoft Graph's clock says 2026-12-31T14:30:00Z, the others " +
+			"2026-11-21T14:31:00Z"},
 		"Graph is six minutes behind": {clocks.Readings{SourceTitle: "Microsoft Graph", Source: at(-6), Storage: at(0),
 			Machine: at(0)}, at(0), "Microsoft Graph's clock says"},
-		"the storage service is behind": {clocks.Readings{SourceTitle: "Microsoft Graph", Source: at(0), Storage: at(-60),
+		"the storage service is behind": {clocks.Readings{SourceTitle: "Microsoft Graph", Source: at(0),
+			Storage: at(-60),
 			Machine: at(4)}, at(0), "the storage service's clock says"},
 		"the machine is ahead": {clocks.Readings{SourceTitle: "Microsoft Graph", Source: at(0), Storage: at(4),
 			Machine: far}, at(0), "this machine's clock says"},
-		"the storage service is silent": {clocks.Readings{SourceTitle: "Microsoft Graph", Source: at(0), Machine: at(4)},
+		"the storage service is silent": {clocks.Readings{SourceTitle: "Microsoft Graph", Source: at(0),
+			Machine: at(4)},
 			at(0), ""},
 	} {
 		now, wrong, err := c.clocks.Agreed()
@@ -41,7 +44,8 @@ func TestTwoClocksThatAgreeDecideAndTheThirdIsNamed(t *testing.T) {
 		require.Equal(t, c.wrong == "", wrong == "", name)
 	}
 	for name, clocks := range map[string]clocks.Readings{
-		"none agree":                  {SourceTitle: "Microsoft Graph", Source: at(0), Storage: at(60), Machine: at(-60)},
+		"none agree": {SourceTitle: "Microsoft Graph", Source: at(0), Storage: at(60),
+			Machine: at(-60)},
 		"two silent ones":             {SourceTitle: "Microsoft Graph", Source: at(0)},
 		"a chain of near ones":        {SourceTitle: "Microsoft Graph", Source: at(0), Storage: at(6), Machine: at(12)},
 		"silent ones do not agree":    {Machine: at(0)},

@@ -71,9 +71,9 @@ type View struct {
 	Needs   Needs
 	// Of computes the rows of a period; their keys differ. It is pure.
 	Of func(p Period, contents iter.Seq[Content]) ([]Row, error)
-	// Merge joins a row's content with the stored one, for a view whose rows only grow: a late write
-	// hides nothing of them, and they may hold more than the records do. grown tells whether the sum
-	// is more than what is stored. nil: a period's rows take the place of those before.
+	// Merge joins a row's content with the stored one, for a view whose rows only grow: a late
+	// write hides nothing of them, and they may hold more than the records do. grown tells whether
+	// the sum is more than what is stored. nil: a period's rows take the place of those before.
 	Merge func(stored, made []byte) (sum []byte, grown bool)
 	// Counts tells which rows a report counts; nil: all.
 	Counts func(key string) bool

@@ -104,13 +104,15 @@ func runCollect(ctx context.Context, w *world, store *tablestest.Store, by ledge
 // runRange reads everything again.
 func runRange(ctx context.Context, w *world, store *tablestest.Store, by ledger.Execution) error {
 	now := time.Now().UTC()
-	_, err := collector(w, store).Range(ctx, by, []entra.Stream{lab.Stream}, now.Add(-48*time.Hour), now, exploredBudget)
+	_, err := collector(w, store).Range(ctx, by, []entra.Stream{lab.Stream}, now.Add(-48*time.Hour), now,
+		exploredBudget)
 	return err
 }
 
 // runPurge drops the months that ended an hour ago.
 func runPurge(ctx context.Context, _ *world, store *tablestest.Store, by ledger.Execution) error {
-	_, err := purge.New(store, store, nil, purge.Retention{Default: time.Hour}).Run(ctx, by, lab.Stream, time.Now().UTC())
+	_, err := purge.New(store, store, nil, purge.Retention{Default: time.Hour}).Run(ctx, by, lab.Stream,
+		time.Now().UTC())
 	return err
 }
 

@@ -27,7 +27,8 @@ func TestTheIndexTellsInWhichHoursAValueIsThere(t *testing.T) {
 	unreadable := content("u", 5, user("nobody"))
 	unreadable.Problem = "its bytes are gone"
 	made, err := index.Of(index.Period(lab.Stream, lab.November), slices.Values([]derive.Content{
-		content("a", 1, user("alice")), content("b", 3, user("alice"), entra.Column{Name: "ErrorCode", Int: 7, IsInt: true}),
+		content("a", 1, user("alice")), content("b", 3, user("alice"),
+			entra.Column{Name: "ErrorCode", Int: 7, IsInt: true}),
 		content("c", 3, user("bob")), unreadable, {Problem: "nothing of it can be read"},
 	}))
 	require.NoError(t, err)
@@ -135,7 +136,8 @@ func TestThePeriodsThatTheLedgerVouchesFor(t *testing.T) {
 			}
 			for when, want := range map[derive.When]bool{derive.Settled: c.settled, derive.Read: c.read} {
 				view := derive.View{Unit: derive.Day, When: when}
-				got, err := derive.VouchedFor(t.Context(), all, view, lab.Stream, lab.November, lab.November.AddDate(0, 0, 1))
+				got, err := derive.VouchedFor(t.Context(), all, view, lab.Stream, lab.November,
+					lab.November.AddDate(0, 0, 1))
 				require.NoError(t, err)
 				is, ok := got[lab.November]
 				require.Equal(t, want, ok, "when %d", when)

@@ -108,7 +108,8 @@ func TestAMadeUpViewIsOneFileAndOneLine(t *testing.T) {
 		l.Runs(5*time.Minute, time.Now().Add(6*time.Minute))
 		require.Empty(l, busy(l, lab.October)["31T21 alice"], "what was made before is not believed")
 		update(l, madeUp(), false)
-		require.Equal(l, map[string]string{"31T21 alice": "2", "31T21 bob": "1", "31T21 carol": "1"}, busy(l, lab.October))
+		require.Equal(l, map[string]string{"31T21 alice": "2", "31T21 bob": "1", "31T21 carol": "1"},
+			busy(l, lab.October))
 
 		l.Until(lab.December)
 		_, err = l.Run()
@@ -195,8 +196,8 @@ func storedRows(l *lab.Lab, v derive.View, hour time.Time) (n int) {
 	return n
 }
 
-// TestWhenSaysFromWhenOnAPeriodIsMade: a period that is read as soon as an hour of it is sealed, one
-// that is settled after the last pass of each.
+// TestWhenSaysFromWhenOnAPeriodIsMade: a period that is read as soon as an hour of it is sealed,
+// one that is settled after the last pass of each.
 func TestWhenSaysFromWhenOnAPeriodIsMade(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		yesterday := lab.Start.Truncate(lab.Days).Add(-lab.Days)

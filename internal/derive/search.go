@@ -82,7 +82,8 @@ func NewSearch(ctx context.Context, store Searchable, s entra.Stream) (*Search, 
 		return nil, err
 	}
 	if entries > p.Seals { // nobody has sealed that much: the row is not what was written
-		slog.WarnContext(ctx, "the index is not used: it says that it knows more than the log has", "stream", s, "entries",
+		slog.WarnContext(ctx, "the index is not used: it says that it knows more than the log has", "stream", s,
+			"entries",
 			entries, "log", p.Seals)
 		return nil, nil
 	}
@@ -97,7 +98,8 @@ func NewSearch(ctx context.Context, store Searchable, s entra.Stream) (*Search, 
 	if p.Reopened > 0 {
 		out.until = p.ReopenedFrom.UTC().Truncate(24 * time.Hour)
 	}
-	if day := p.DoubtFrom.UTC().Truncate(24 * time.Hour); p.Doubts > 0 && (out.until.IsZero() || day.Before(out.until)) {
+	if day := p.DoubtFrom.UTC().Truncate(24 * time.Hour); p.Doubts > 0 &&
+		(out.until.IsZero() || day.Before(out.until)) {
 		out.until = day
 	}
 	return out, nil
@@ -135,7 +137,8 @@ func (i *Search) Hours(ctx context.Context, values []Value, from, to time.Time) 
 			case !used:
 			case found.Altered || lost:
 				if lost && !found.Altered {
-					slog.WarnContext(ctx, "a row of the index has lost its check: the day is searched whole", "stream", i.stream,
+					slog.WarnContext(ctx, "a row of the index has lost its check: the day is searched whole", "stream",
+						i.stream,
 						"day", day)
 				}
 				delete(out, day)

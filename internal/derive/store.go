@@ -52,13 +52,13 @@ type Keeper interface {
 	// written in any case.
 	PutStamp(ctx context.Context, p Period, stamp Stamp) (Stamp, error)
 	// PutRows stores rows under the draft's edition, and tells what they are together. Nothing that
-	// a stamp of another edition names is touched. Of a view whose rows grow each is joined with the
-	// stored one.
+	// a stamp of another edition names is touched. Of a view whose rows grow each is joined with
+	// the stored one.
 	PutRows(ctx context.Context, d Draft, made []Row) (Together, error)
 	// DropStale removes the rows of earlier editions than the draft's.
 	DropStale(ctx context.Context, d Draft) error
-	// Rows reads the rows of an edition that are as they were written, in the order of their keys as
-	// they are stored, and what those are together.
+	// Rows reads the rows of an edition that are as they were written, in the order of their keys
+	// as they are stored, and what those are together.
 	Rows(ctx context.Context, p Period, edition int64) ([]Row, Together, error)
 	// Mark is how many entries of a stream's log the view has followed; 0 where the present version
 	// has followed none, or where the row is not what was written.
@@ -68,8 +68,8 @@ type Keeper interface {
 
 // Source is where the records of views come from.
 type Source interface {
-	// ReadContents yields the contents of [from, to). Raw is good until the next, and nil where it is
-	// not needed.
+	// ReadContents yields the contents of [from, to). Raw is good until the next, and nil where it
+	// is not needed.
 	ReadContents(ctx context.Context, s entra.Stream, from, to time.Time, n Needs) iter.Seq2[Content, error]
 }
 

@@ -220,15 +220,16 @@ func TestASecondWalkThatBringsLessConfirmsNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n := newNight(t)
 		walks := 0
-		n.from = crowd{night: n, users: 2010, size: 500, bend: func(link string, page collections.Page) collections.Page {
-			if link == "" {
-				walks++
-			}
-			if walks == 1 && link == "1500" || walks == 2 && link == "1000" {
-				page.Next = ""
-			}
-			return page
-		}}
+		n.from = crowd{night: n, users: 2010, size: 500,
+			bend: func(link string, page collections.Page) collections.Page {
+				if link == "" {
+					walks++
+				}
+				if walks == 1 && link == "1500" || walks == 2 && link == "1000" {
+					page.Next = ""
+				}
+				return page
+			}}
 		require.EqualValues(t, 2010, n.whole(0).Users)
 		require.Equal(t, 3, walks)
 	})
@@ -267,7 +268,8 @@ func TestAWalkThatIsWorseThanADoubtedSnapshotDoesNotReplaceIt(t *testing.T) {
 		require.Equal(t, 60, n.everybody())
 		n.from = crowd{night: n, users: 90, size: 30, bend: cut("", &times)}
 		_, err = n.fire(day)
-		require.ErrorContains(t, err, "of 30 that were there before and did not come, 30 are there when asked for by id")
+		require.ErrorContains(t, err, "of 30 that were there before and did not come, 30 are there "+
+			"when asked for by id")
 		require.Equal(t, 60, n.everybody())
 	})
 }
@@ -276,7 +278,8 @@ func TestAReportOfUseThatWasInDoubtIsWalkedUntilNothingNewComes(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n := newQuickNight(t)
 		walks, growing := 0, true
-		n.from = bent{quick{n}, func(q collections.Query, link string, page collections.Page) (collections.Page, error) {
+		n.from = bent{quick{n}, func(q collections.Query, link string, page collections.Page) (collections.Page,
+			error) {
 			if q.Collection.Word == collections.CredentialUse && link == "" {
 				if walks++; growing {
 					page.Items = append(page.Items, fmt.Appendf(nil, `{"id":"more%d"}`, walks))

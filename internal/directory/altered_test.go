@@ -73,7 +73,9 @@ func (v *vault) change(table, partition, key string, how func(map[string]any)) (
 	require.NoError(v, err)
 	row := make(map[string]any)
 	require.NoError(v, json.Unmarshal(got.Value, &row))
-	maps.DeleteFunc(row, func(name string, _ any) bool { return name == "Timestamp" || strings.HasPrefix(name, "odata.") })
+	maps.DeleteFunc(row, func(name string, _ any) bool {
+		return name == "Timestamp" || strings.HasPrefix(name, "odata.")
+	})
 	before = maps.Clone(row)
 	how(row)
 	v.put(table, row)

@@ -30,8 +30,9 @@ import (
 
 const (
 	alertAfter  = 3 * time.Hour
-	raiseBudget = "the next run tries again; if it stays, raise ARCHIVE_RUN_BUDGET, or the snapshot's share in GRAPH_REQUESTS_PER_10S"
-	noStep      = "take the directory's snapshot: no step since 2026-11-21T12:00:00Z, at users, for 3h10m0s"
+	raiseBudget = "the next run tries again; if it stays, raise ARCHIVE_RUN_BUDGET, or the snapshot's share in " +
+		"GRAPH_REQUESTS_PER_10S"
+	noStep = "take the directory's snapshot: no step since 2026-11-21T12:00:00Z, at users, for 3h10m0s"
 )
 
 // night is a tenant with the timer that takes its snapshots.
@@ -59,7 +60,8 @@ func (n *night) fire(after time.Duration) (string, error) {
 // fireUntil is one whose process is told to stop when ctx ends.
 func (n *night) fireUntil(ctx context.Context, after time.Duration) (web.Result, error) {
 	n.tenant.Freeze(now.Add(after))
-	return snapshotdirectory.New(snapshotdirectory.Config{Snapshotter: n.snapshotter(), Budget: n.budget, AlertAfter: alertAfter}).Timer(ctx)
+	return snapshotdirectory.New(snapshotdirectory.Config{Snapshotter: n.snapshotter(), Budget: n.budget,
+		AlertAfter: alertAfter}).Timer(ctx)
 }
 
 func (n *night) snapshotter() *snapshots.Snapshotter {
@@ -83,7 +85,8 @@ type shown struct {
 func (n *night) shown() shown {
 	n.Helper()
 	w := httptest.NewRecorder()
-	host, err := web.Serve(slog.New(slog.DiscardHandler), "", snapshot.New(snapshot.Config{Reader: n.reader, Now: n.tenant.Now}))
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "",
+		snapshot.New(snapshot.Config{Reader: n.reader, Now: n.tenant.Now}))
 	require.NoError(n, err)
 	host.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/api/snapshot", nil))
 	require.Equal(n, http.StatusOK, w.Code, "%s", w.Body)
@@ -188,29 +191,34 @@ var causes = []struct {
 		code: entra.CodeConflict,
 		words: noStep + "; the last cause: " +
 			"go on with snapshot 20261121T120000Z: another run (timer 0badcafe) took it over; " +
-			"see that only one app uses this storage account, and that nothing calls POST /api/snapshot again and again"},
+			"see that only one app uses this storage account, and that nothing calls POST " +
+			"/api/snapshot again and again"},
 	{name: "the token is refused", bring: func(n *night) {
 		n.tenant.Inject(simtenant.Fault{Kind: simtenant.TokenExpired, Stream: simtenant.Users})
 	},
 		early: "read users from Graph: Graph answers 401 InvalidAuthenticationToken",
 		code:  entra.CodeToken,
 		words: noStep + "; the last cause: " +
-			"read users from Graph: Graph answers 401 InvalidAuthenticationToken (Access token has expired or is not yet valid.); " +
+			"read users from Graph: Graph answers 401 InvalidAuthenticationToken (Access token has expired or is " +
+			"not yet valid.); " +
 			"check that the identity belongs to this tenant and this cloud (AZURE_CLOUD)"},
 	{name: "there is no token", bring: func(n *night) { n.from = n.directory(n.wire, noToken{}, 1_000_000) },
 		early: "no step since 2026-11-21T12:00:00Z, at users (how long ago is not known: no clock could be asked)",
 		code:  entra.CodeToken,
 		words: "take the directory's snapshot: no step since 2026-11-21T12:00:00Z, at users " +
 			"(how long ago is not known: no clock could be asked); the last cause: " +
-			"ask Graph for the time: no token for Graph: ManagedIdentityCredential: no managed identity endpoint found; " +
-			"check that the app has a managed identity (AZURE_CLIENT_ID names a user-assigned one), or sign in with `az login`"},
+			"ask Graph for the time: no token for Graph: ManagedIdentityCredential: no managed " +
+			"identity endpoint found; " +
+			"check that the app has a managed identity (AZURE_CLIENT_ID names a user-assigned one), or sign " +
+			"in with `az login`"},
 	{name: "paging goes round", first: true, bring: func(n *night) {
 		n.from = pages{n.source, func(_ context.Context, _ collections.Query, link string) (collections.Page, error) {
 			return pageOf("u"+link, map[string]string{"": "b", "b": "c", "c": "b"}[link]), nil
 		}}
 	},
-		early: "read users from Graph: its pages were lost 6 times in this run, the last time after 3 pages: read users from Graph: the pages lead back to one that was read",
-		code:  entra.CodeBrokenAnswer,
+		early: "read users from Graph: its pages were lost 6 times in this run, the last time after 3 pages: read " +
+			"users from Graph: the pages lead back to one that was read",
+		code: entra.CodeBrokenAnswer,
 		words: noStep + "; the last cause: " +
 			"read users from Graph: its pages were lost 6 times in this run, the last time after 3 pages: " +
 			"read users from Graph: the pages lead back to one that was read: paging was lost; " +
@@ -222,7 +230,8 @@ var causes = []struct {
 		code:  entra.CodeBrokenAnswer,
 		words: noStep + "; the last cause: " +
 			"read users from Graph: its pages were lost 6 times in this run, the last time after 1 pages: " +
-			"read users from Graph: Graph answers 400 (Token not found: token is either invalid or expired): paging was lost; " +
+			"read users from Graph: Graph answers 400 (Token not found: token is either invalid or expired): " +
+			"paging was lost; " +
 			"the next run begins this collection anew; if it stays, look at Microsoft 365 service health"},
 	{name: "Graph throttles for ever", bring: func(n *night) {
 		n.tenant.Inject(simtenant.Fault{Kind: simtenant.TooManyRequests, Stream: simtenant.Users})
@@ -231,10 +240,13 @@ var causes = []struct {
 		code:  entra.CodeThrottled,
 		words: noStep + "; the last cause: " +
 			"read users from Graph: Graph answers 429 TooManyRequests (Too Many Requests); " +
-			"the next run goes on; if it stays, lower GRAPH_REQUESTS_PER_10S or find what else uses this app's ceiling"},
+			"the next run goes on; if it stays, lower GRAPH_REQUESTS_PER_10S or find what else uses " +
+			"this app's ceiling"},
 	{name: "the budget is too small for a step", bring: func(n *night) {
 		n.budget = 20 * time.Millisecond
-		n.from = pages{n.source, func(ctx context.Context, _ collections.Query, _ string) (collections.Page, error) { return hung(ctx) }}
+		n.from = pages{n.source, func(ctx context.Context, _ collections.Query, _ string) (collections.Page, error) {
+			return hung(ctx)
+		}}
 	},
 		code: entra.CodeBehind,
 		words: noStep + "; the last cause: read users: the run's time of 20ms ended before it came any further; " +
@@ -277,7 +289,8 @@ var causes = []struct {
 		early: "read users from Graph: Graph answers 503",
 		code:  entra.CodeBehind,
 		words: noStep + "; the last cause: " +
-			"read users: the run's time of 20ms ended before it came any further; before that: read users from Graph: Graph answers 503; wait; " +
+			"read users: the run's time of 20ms ended before it came any further; before that: read users from " +
+			"Graph: Graph answers 503; wait; " +
 			raiseBudget},
 }
 
@@ -312,10 +325,14 @@ func (n *night) instant() snapshots.Source {
 // begin begins a snapshot at noon without a step: its first run is cut off.
 func (n *night) begin() {
 	from := n.from
-	n.from, n.budget = pages{n.source, func(ctx context.Context, _ collections.Query, _ string) (collections.Page, error) { return hung(ctx) }}, time.Millisecond
+	n.from, n.budget = pages{n.source, func(ctx context.Context, _ collections.Query, _ string) (collections.Page,
+		error) {
+		return hung(ctx)
+	}}, time.Millisecond
 	summary, err := n.fire(0)
 	require.NoError(n, err, "the end of a budget is no failure by itself")
-	require.Equal(n, "snapshot of 2026-11-21T12:00:00Z: no step in this run, 0 users, at users; the next run tries again", summary)
+	require.Equal(n, "snapshot of 2026-11-21T12:00:00Z: no step in this run, 0 users, at users; the "+
+		"next run tries again", summary)
 	n.from, n.budget = from, time.Minute
 }
 
@@ -384,8 +401,10 @@ func TestWithoutAWholeSnapshotTheTimerFailsAlthoughItMakesSteps(t *testing.T) {
 			_, err := n.fire(after)
 			require.NoError(t, err, "%s", after)
 		}
-		const words = "take the directory's snapshot: no snapshot has become whole since the first was begun at 2026-11-21T12:00:00Z, for 28h0m0s " +
-			"(the one in work is at users, its last step was at 2026-11-22T16:00:00Z); the next runs go on; if it stays, raise ARCHIVE_RUN_BUDGET " +
+		const words = "take the directory's snapshot: no snapshot has become whole since the first was begun at " +
+			"2026-11-21T12:00:00Z, for 28h0m0s " +
+			"(the one in work is at users, its last step was at 2026-11-22T16:00:00Z); the next runs go on; if it " +
+			"stays, raise ARCHIVE_RUN_BUDGET " +
 			"or the snapshot's share in GRAPH_REQUESTS_PER_10S, or let SNAPSHOT_SCHEDULE fire more often"
 		_, err := n.fire(28 * time.Hour)
 		require.EqualError(t, err, words)
@@ -413,16 +432,28 @@ func TestTheAgeOfTheWholeSnapshotCountsOnlyWhereTimersRan(t *testing.T) {
 		now    time.Duration
 		words  string
 	}{
-		"a daily night that came in time":    {snapshots.Report{Snapshot: reading, Whole: now.Add(-23 * time.Hour), Begun: now}, 3 * time.Hour, ""},
-		"a daily night that is late":         {snapshots.Report{Snapshot: reading, Whole: now.Add(-23 * time.Hour), Begun: now}, 5 * time.Hour, "since the one of 2026-11-20T13:00:00Z, for 28h0m0s"},
-		"a weekly night has just begun":      {snapshots.Report{Snapshot: reading, Whole: now.AddDate(0, 0, -7), Begun: now}, 3 * time.Hour, ""},
-		"a weekly night that takes too long": {snapshots.Report{Snapshot: reading, Whole: now.AddDate(0, 0, -7), Begun: now}, 4 * time.Hour, "for 172h0m0s"},
-		"the first one takes a day":          {snapshots.Report{Snapshot: reading, Begun: now.Add(-20 * time.Hour)}, 5 * time.Hour, ""},
-		"nothing is due":                     {snapshots.Report{Snapshot: directory.Snapshot{Stage: directory.Whole, AsOf: now}, Idle: true}, 90 * time.Hour, ""},
-		"it became whole":                    {snapshots.Report{Finished: true, Whole: now.AddDate(0, 0, -7), Begun: now}, 90 * time.Hour, ""},
-		"the current one is from the future": {snapshots.Report{Snapshot: directory.Snapshot{ID: "x", Stage: directory.Whole, AsOf: now.Add(time.Hour)}, Idle: true}, 0, "1h0m0s after now (2026-11-21T12:00:00Z)"},
-		"the clocks differ by a few minutes": {snapshots.Report{Snapshot: directory.Snapshot{ID: "x", Stage: directory.Whole, AsOf: now.Add(4 * time.Minute)}, Idle: true}, 0, ""},
-		"an older version wrote the row in work": {snapshots.Report{Snapshot: directory.Snapshot{ID: "x", Stage: directory.Reading, Updated: now}, Begun: now}, 4 * time.Hour,
+		"a daily night that came in time": {snapshots.Report{Snapshot: reading, Whole: now.Add(-23 * time.Hour),
+			Begun: now}, 3 * time.Hour, ""},
+		"a daily night that is late": {snapshots.Report{Snapshot: reading, Whole: now.Add(-23 * time.Hour),
+			Begun: now}, 5 * time.Hour, "since the one of 2026-11-20T13:00:00Z, for 28h0m0s"},
+		"a weekly night has just begun": {snapshots.Report{Snapshot: reading, Whole: now.AddDate(0, 0, -7),
+			Begun: now}, 3 * time.Hour, ""},
+		"a weekly night that takes too long": {snapshots.Report{Snapshot: reading, Whole: now.AddDate(0, 0, -7),
+			Begun: now}, 4 * time.Hour, "for 172h0m0s"},
+		"the first one takes a day": {snapshots.Report{Snapshot: reading, Begun: now.Add(-20 * time.Hour)},
+			5 * time.Hour, ""},
+		"nothing is due": {snapshots.Report{Snapshot: directory.Snapshot{Stage: directory.Whole,
+			AsOf: now}, Idle: true}, 90 * time.Hour, ""},
+		"it became whole": {snapshots.Report{Finished: true, Whole: now.AddDate(0, 0, -7),
+			Begun: now}, 90 * time.Hour, ""},
+		"the current one is from the future": {snapshots.Report{Snapshot: directory.Snapshot{ID: "x",
+			Stage: directory.Whole, AsOf: now.Add(time.Hour)}, Idle: true}, 0,
+			"1h0m0s after now (2026-11-21T12:00:00Z)"},
+		"the clocks differ by a few minutes": {snapshots.Report{Snapshot: directory.Snapshot{ID: "x",
+			Stage: directory.Whole, AsOf: now.Add(4 * time.Minute)}, Idle: true}, 0, ""},
+		"an older version wrote the row in work": {
+			snapshots.Report{Snapshot: directory.Snapshot{ID: "x", Stage: directory.Reading, Updated: now}, Begun: now},
+			4 * time.Hour,
 			"no step since 2026-11-21T12:00:00Z"},
 	} {
 		_, err := snapshots.BehindOf(c.report, nil, now.Add(c.now), alertAfter)
@@ -456,7 +487,8 @@ func TestARowInWorkThatIsMissingOrStrangeIsNamed(t *testing.T) {
 		for _, after := range []time.Duration{time.Minute, alertAfter + time.Minute} {
 			_, err := n.fire(after)
 			require.EqualError(t, err, "go on with snapshot 20261121T120000Z: its row is gone from table snapshots; "+
-				"the next run begins a new snapshot; find out who deleted the row, and delete table snapshot20261121T120000Z")
+				"the next run begins a new snapshot; find out who deleted the row, and delete table "+
+				"snapshot20261121T120000Z")
 			require.Equal(t, entra.CodeTampered, entra.CodeOf(err))
 		}
 		n.into = n.store

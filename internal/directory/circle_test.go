@@ -46,7 +46,8 @@ func (n *night) round(phase string, fresh bool, times *int) snapshots.Source {
 func TestPagesThatGoRoundEndTheWalkWhateverTheirLinksSay(t *testing.T) {
 	t.Parallel()
 	for name, fresh := range map[string]bool{"the same links": false, "new links": true} {
-		for _, phase := range []string{collections.Users, collections.Applications, collections.ServicePrincipals, collections.CredentialUse, collections.ApplicationUse} {
+		for _, phase := range []string{collections.Users, collections.Applications, collections.ServicePrincipals,
+			collections.CredentialUse, collections.ApplicationUse} {
 			subtest(t, name+", "+phase, func(t *testing.T) {
 				n := newNight(t)
 				times := 3
@@ -116,7 +117,8 @@ func TestAWalkThatAnOlderVersionBeganIsBegunAnew(t *testing.T) {
 func (n *night) rough() snapshots.Source {
 	whole := n.instant()
 	round, short := 1, 1
-	return counted{pages{n.source, func(ctx context.Context, q collections.Query, link string) (collections.Page, error) {
+	return counted{pages{n.source, func(ctx context.Context, q collections.Query, link string) (collections.Page,
+		error) {
 		page, err := whole.Objects(ctx, q, link)
 		switch {
 		case q.Collection.Word != collections.Users || err != nil:

@@ -126,8 +126,11 @@ func TestWhereWalksGoOnFallingShortTheOlderSnapshotAnswersUntilItIsTooOld(t *tes
 		n.from = n.ending(collections.Users, &times)
 		for run, walks := range []int{3, 4} { // a run that follows walks once
 			_, err := n.fire(day + time.Duration(run)*10*time.Minute)
-			require.EqualError(t, err, fmt.Sprintf("read all users from Graph: %d walks brought 20; of 30 that were there before and did not come, 30 are there when asked for by id (%s); "+
-				"answers go on from the snapshot before, and the next run reads them again; if it stays, look at Microsoft 365 service health", walks, strings.Split(strings.SplitN(err.Error(), "by id (", 2)[1], ")")[0]))
+			require.EqualError(t, err, fmt.Sprintf("read all users from Graph: %d walks brought 20; of 30 that were "+
+				"there before and did not come, 30 are there when asked for by id (%s); "+
+				"answers go on from the snapshot before, and the next run reads them again; if it stays, look at "+
+				"Microsoft 365 service health", walks, strings.Split(strings.SplitN(err.Error(), "by id (", 2)[1],
+				")")[0]))
 			require.Equal(t, entra.CodeBrokenAnswer, entra.CodeOf(err))
 			require.Equal(t, "failing", n.shown().Status)
 			snap, err := n.reader.Current(t.Context())
@@ -153,7 +156,8 @@ func TestWhatSeveralWalksBroughtIsKeptTogether(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n := newQuickNight(t)
 		walk := 0
-		n.from = bent{quick{n}, func(q collections.Query, link string, page collections.Page) (collections.Page, error) {
+		n.from = bent{quick{n}, func(q collections.Query, link string, page collections.Page) (collections.Page,
+			error) {
 			if q.Collection.Word != collections.Users {
 				return page, nil
 			}
@@ -208,7 +212,8 @@ func TestAUserWhoIsDeletedWhileTheWalkGoesOnFailsNothing(t *testing.T) {
 		n := newQuickNight(t)
 		n.whole(0)
 		gone := gjson.GetBytes(n.tenant.Objects(simtenant.Users)[45], "id").Str
-		n.from = bent{quick{n}, func(q collections.Query, link string, page collections.Page) (collections.Page, error) {
+		n.from = bent{quick{n}, func(q collections.Query, link string, page collections.Page) (collections.Page,
+			error) {
 			if q.Collection.Word == collections.Users && link == "" {
 				n.tenant.RemoveObject(simtenant.Users, gone)
 			}
@@ -259,7 +264,8 @@ func TestACredentialThatIsLeftOutIsAskedForByItsApplication(t *testing.T) {
 		n.whole(0)
 		before := len(n.credentials(directory.CredentialQuery{}, 999))
 		left := 1
-		n.from = bent{n.source, func(q collections.Query, link string, page collections.Page) (collections.Page, error) {
+		n.from = bent{n.source, func(q collections.Query, link string, page collections.Page) (collections.Page,
+			error) {
 			if q.Collection.Word != collections.Applications || left == 0 {
 				return page, nil
 			}

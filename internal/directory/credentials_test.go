@@ -38,7 +38,8 @@ func (h *house) credentials(q directory.CredentialQuery, top int) []directory.Cr
 // held are the tenant's credentials by the rules, with their last use.
 func (h *house) held() []rules.Credential {
 	var all []rules.Credential
-	for origin, collection := range map[directory.Origin]entra.Stream{directory.OnApplication: simtenant.Applications, directory.OnServicePrincipal: simtenant.ServicePrincipals} {
+	for origin, collection := range map[directory.Origin]entra.Stream{directory.OnApplication: simtenant.Applications,
+		directory.OnServicePrincipal: simtenant.ServicePrincipals} {
 		for _, raw := range h.tenant.Objects(collection) {
 			holder, err := rules.ParseApp(origin, raw)
 			require.NoError(h, err)
@@ -66,12 +67,14 @@ func TestCredentialsAreAnsweredAsTheRulesJudge(t *testing.T) {
 		h := open(t, made())
 		h.take()
 		held := h.held()
-		for _, states := range [][]directory.State{{directory.Expired}, {directory.Expiring}, {directory.Unused}, {directory.Valid}, {directory.Expired, directory.Unused}, nil} {
+		for _, states := range [][]directory.State{{directory.Expired}, {directory.Expiring}, {directory.Unused},
+			{directory.Valid}, {directory.Expired, directory.Unused}, nil} {
 			for _, within := range []time.Duration{0, 7 * day, 30 * day, 400 * day} {
 				q := directory.CredentialQuery{States: states, Within: within, UnusedFor: 20 * day}
 				want := map[string]string{}
 				for _, c := range held {
-					if state, reason := c.Judge(now, within, q.UnusedFor); len(states) == 0 || slices.Contains(states, state) {
+					if state, reason := c.Judge(now, within, q.UnusedFor); len(states) == 0 ||
+						slices.Contains(states, state) {
 						want[c.KeyID] = reason
 					}
 				}
@@ -102,15 +105,28 @@ func TestCredentialsAreFilteredBySide(t *testing.T) {
 			query directory.CredentialQuery
 			want  func(directory.CredentialRow) bool
 		}{
-			"secrets":      {directory.CredentialQuery{Kind: directory.Secret}, func(c directory.CredentialRow) bool { return c.Kind == directory.Secret }},
-			"principals":   {directory.CredentialQuery{Origin: directory.OnServicePrincipal}, func(c directory.CredentialRow) bool { return c.Origin == directory.OnServicePrincipal }},
-			"nobody's":     {directory.CredentialQuery{Owner: "none"}, func(c directory.CredentialRow) bool { return c.NoOwner }},
-			"one app":      {directory.CredentialQuery{AppID: all[3].AppID}, func(c directory.CredentialRow) bool { return c.AppID == all[3].AppID }},
-			"without some": {directory.CredentialQuery{Exclude: []string{all[0].AppID, all[5].KeyID}}, func(c directory.CredentialRow) bool { return c.AppID != all[0].AppID && c.KeyID != all[5].KeyID }},
-			"somebody's": {directory.CredentialQuery{Owner: owned.Owners[0].UserPrincipalName}, func(c directory.CredentialRow) bool {
-				return slices.ContainsFunc(c.Owners,
-					func(o directory.OwnerRow) bool { return o.ID == owned.Owners[0].ID })
+			"secrets": {directory.CredentialQuery{Kind: directory.Secret}, func(c directory.CredentialRow) bool {
+				return c.Kind == directory.Secret
 			}},
+			"principals": {directory.CredentialQuery{Origin: directory.OnServicePrincipal},
+				func(c directory.CredentialRow) bool {
+					return c.Origin == directory.OnServicePrincipal
+				}},
+			"nobody's": {directory.CredentialQuery{Owner: "none"}, func(c directory.CredentialRow) bool {
+				return c.NoOwner
+			}},
+			"one app": {directory.CredentialQuery{AppID: all[3].AppID}, func(c directory.CredentialRow) bool {
+				return c.AppID == all[3].AppID
+			}},
+			"without some": {directory.CredentialQuery{Exclude: []string{all[0].AppID, all[5].KeyID}},
+				func(c directory.CredentialRow) bool {
+					return c.AppID != all[0].AppID && c.KeyID != all[5].KeyID
+				}},
+			"somebody's": {directory.CredentialQuery{Owner: owned.Owners[0].UserPrincipalName},
+				func(c directory.CredentialRow) bool {
+					return slices.ContainsFunc(c.Owners,
+						func(o directory.OwnerRow) bool { return o.ID == owned.Owners[0].ID })
+				}},
 		} {
 			var want []directory.CredentialRow
 			for _, row := range all {
@@ -209,7 +225,8 @@ func TestMembersOfANotedGroupAreLeftOut(t *testing.T) {
 		require.EqualValues(t, (len(all)+2)/3, snap.Groups[0].Members)
 		require.Len(t, inactiveIDs(group), len(all)-(len(all)+2)/3)
 
-		for name, exclude := range map[string][]string{"a group that is not noted": {locked}, "a mistyped name": {"breakglas@contoso.example"}, "too many": make([]string, 101)} {
+		for name, exclude := range map[string][]string{"a group that is not noted": {locked},
+			"a mistyped name": {"breakglas@contoso.example"}, "too many": make([]string, 101)} {
 			_, err := h.reader.Users(t.Context(), directory.UserQuery{Days: 90, Exclude: exclude}, 1, false, "")
 			require.Equal(t, entra.CodeBadRequest, entra.CodeOf(err), name)
 		}
@@ -218,7 +235,8 @@ func TestMembersOfANotedGroupAreLeftOut(t *testing.T) {
 		report, err := h.run(t.Context(), true)
 		require.NoError(t, err)
 		require.Contains(t, report.Summary(),
-			"group "+group+" is refused since 2026-11-21T13:00:00Z, and was disclosed before, so it is asked for again until 2026-11-21T14:00:00Z")
+			"group "+group+" is refused since 2026-11-21T13:00:00Z, and was disclosed before, so it is asked for "+
+				"again until 2026-11-21T14:00:00Z")
 		require.Len(t, inactiveIDs(group), len(all)-(len(all)+2)/3, "the snapshot before answers")
 		h.tenant.Freeze(now.Add(2 * time.Hour))
 		h.take()
@@ -319,7 +337,8 @@ func TestFaultsOfGraphDelayASnapshotAndChangeNothing(t *testing.T) {
 	three := simtenant.Config{PageSize: 70,
 		Generate: &generate.Config{Seed: 3, Users: 160, Apps: 30, Days: 1, End: now}} // three pages of users
 	for _, kind := range simtenant.Kinds() {
-		if slices.Contains([]simtenant.Kind{simtenant.NoLicence, simtenant.NoPermission, simtenant.ClockSkew, simtenant.Slow, simtenant.BlankActivity}, kind) {
+		if slices.Contains([]simtenant.Kind{simtenant.NoLicence, simtenant.NoPermission, simtenant.ClockSkew,
+			simtenant.Slow, simtenant.BlankActivity}, kind) {
 			continue // they have tests of their own, or change what the tenant says
 		}
 		subtest(t, string(kind), func(t *testing.T) {

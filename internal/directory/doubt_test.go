@@ -17,8 +17,10 @@ import (
 
 func TestARefusalOfWhatWasDisclosedFailsNothingAndFlipsNothingBeforeItHasLasted(t *testing.T) {
 	t.Parallel()
-	for what, refused := range map[string]string{"signInActivity": collections.Users, "applications": collections.Applications,
-		"servicePrincipals": collections.ServicePrincipals, "credentialUse": collections.CredentialUse, "applicationUse": collections.ApplicationUse} {
+	for what, refused := range map[string]string{"signInActivity": collections.Users,
+		"applications":      collections.Applications,
+		"servicePrincipals": collections.ServicePrincipals, "credentialUse": collections.CredentialUse,
+		"applicationUse": collections.ApplicationUse} {
 		codes := []entra.Code{entra.CodeLicence, entra.CodePermission, entra.CodeNotFound}
 		if strings.HasSuffix(what, "Use") {
 			codes = append(codes, entra.CodeRefused)
@@ -42,7 +44,8 @@ func refuses(t *testing.T, what string, refused string, code entra.Code) {
 	for _, after := range []time.Duration{0, 30 * time.Minute, 59 * time.Minute} {
 		summary, err := n.fire(day + after)
 		require.NoError(t, err)
-		require.Contains(t, summary, "the next run goes on; "+what+" is refused since 2026-11-22T12:00:00Z, and was disclosed before, "+
+		require.Contains(t, summary, "the next run goes on; "+what+
+			" is refused since 2026-11-22T12:00:00Z, and was disclosed before, "+
 			"so it is asked for again until 2026-11-22T13:00:00Z: read "+what)
 		require.Equal(t, "reading", n.shown().Status)
 		snap, err := n.reader.Current(t.Context())
@@ -73,7 +76,8 @@ func TestARefusalInARowOfGoodPagesIsDoubtedInAFirstSnapshotToo(t *testing.T) {
 		n.tenant.Inject(simtenant.Fault{Kind: simtenant.NoLicence, Stream: simtenant.Users, After: 2})
 		summary, err := n.fire(0)
 		require.NoError(t, err)
-		require.Contains(t, summary, "snapshot of 2026-11-21T12:00:00Z: 40 users, at users; the next run goes on; signInActivity is refused since")
+		require.Contains(t, summary, "snapshot of 2026-11-21T12:00:00Z: 40 users, at users; the next run goes on; "+
+			"signInActivity is refused since")
 		n.tenant.ClearFaults()
 		snap := n.whole(10 * time.Minute)
 		require.Empty(t, snap.Undisclosed)

@@ -51,7 +51,8 @@ func (q quick) Now(ctx context.Context) (time.Time, error) { return q.source.Now
 func (q quick) all(phase string) [][]byte {
 	s := map[string]entra.Stream{collections.Users: simtenant.Users, collections.UsersWithoutActivity: simtenant.Users,
 		collections.Applications:      simtenant.Applications,
-		collections.ServicePrincipals: simtenant.ServicePrincipals, collections.CredentialUse: simtenant.CredentialUse, collections.ApplicationUse: simtenant.PrincipalUse}
+		collections.ServicePrincipals: simtenant.ServicePrincipals, collections.CredentialUse: simtenant.CredentialUse,
+		collections.ApplicationUse: simtenant.PrincipalUse}
 	return q.tenant.Objects(s[phase])
 }
 

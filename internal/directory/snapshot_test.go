@@ -226,14 +226,28 @@ func TestEveryFilterAgreesWithItsCount(t *testing.T) {
 			query directory.UserQuery
 			want  func(directory.UserRow) bool
 		}{
-			"guests":    {directory.UserQuery{Guest: new(true)}, func(u directory.UserRow) bool { return u.UserType == "Guest" }},
-			"members":   {directory.UserQuery{Guest: new(false)}, func(u directory.UserRow) bool { return u.UserType != "Guest" }},
-			"enabled":   {directory.UserQuery{Enabled: new(true)}, func(u directory.UserRow) bool { return u.AccountEnabled }},
-			"licensed":  {directory.UserQuery{Licensed: new(true)}, func(u directory.UserRow) bool { return u.Licensed }},
-			"synced":    {directory.UserQuery{Synced: new(false)}, func(u directory.UserRow) bool { return !u.Synced }},
-			"never":     {directory.UserQuery{Never: new(true)}, func(u directory.UserRow) bool { return u.NeverSignedIn }},
-			"excluding": {directory.UserQuery{Exclude: []string{all[0].ID, strings.ToUpper(all[1].UserPrincipalName)}}, func(u directory.UserRow) bool { return u.ID != all[0].ID && u.ID != all[1].ID }},
-			"everything": {directory.UserQuery{Guest: new(false), Enabled: new(true), Licensed: new(true), Synced: new(true), Never: new(false)}, func(u directory.UserRow) bool {
+			"guests": {directory.UserQuery{Guest: new(true)}, func(u directory.UserRow) bool {
+				return u.UserType == "Guest"
+			}},
+			"members": {directory.UserQuery{Guest: new(false)}, func(u directory.UserRow) bool {
+				return u.UserType != "Guest"
+			}},
+			"enabled": {directory.UserQuery{Enabled: new(true)}, func(u directory.UserRow) bool {
+				return u.AccountEnabled
+			}},
+			"licensed": {directory.UserQuery{Licensed: new(true)}, func(u directory.UserRow) bool {
+				return u.Licensed
+			}},
+			"synced": {directory.UserQuery{Synced: new(false)}, func(u directory.UserRow) bool { return !u.Synced }},
+			"never": {directory.UserQuery{Never: new(true)}, func(u directory.UserRow) bool {
+				return u.NeverSignedIn
+			}},
+			"excluding": {directory.UserQuery{Exclude: []string{all[0].ID, strings.ToUpper(all[1].UserPrincipalName)}},
+				func(u directory.UserRow) bool {
+					return u.ID != all[0].ID && u.ID != all[1].ID
+				}},
+			"everything": {directory.UserQuery{Guest: new(false), Enabled: new(true), Licensed: new(true),
+				Synced: new(true), Never: new(false)}, func(u directory.UserRow) bool {
 				return u.UserType != "Guest" && u.AccountEnabled && u.Licensed && u.Synced && !u.NeverSignedIn
 			}},
 		} {

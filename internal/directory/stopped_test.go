@@ -194,7 +194,8 @@ func TestASnapshotThatStandsStillBecauseEachRunIsStoppedFailsTheTimer(t *testing
 		n.begin()
 		stops := func(after time.Duration) error {
 			ctx, stop := context.WithCancel(n.Context())
-			n.from = pages{n.source, func(ctx context.Context, _ collections.Query, _ string) (collections.Page, error) {
+			n.from = pages{n.source, func(ctx context.Context, _ collections.Query, _ string) (collections.Page,
+				error) {
 				stop()
 				return hung(ctx)
 			}}
@@ -219,8 +220,9 @@ func TestASnapshotByHandThatIsStoppedGoesOnWithItsLink(t *testing.T) {
 	for _, at := range []int{1, 2, 6, 20} {
 		subtest(t, fmt.Sprint(at), func(t *testing.T) {
 			n, told := newStopped(t)
-			host, err := web.Serve(slog.New(slog.DiscardHandler), "", snapshot.New(snapshot.Config{Snapshotter: n.snapshotter(),
-				Reader: n.reader, Jobs: n.store, Now: n.tenant.Now, Slice: time.Minute}))
+			host, err := web.Serve(slog.New(slog.DiscardHandler), "",
+				snapshot.New(snapshot.Config{Snapshotter: n.snapshotter(),
+					Reader: n.reader, Jobs: n.store, Now: n.tenant.Now, Slice: time.Minute}))
 			require.NoError(t, err)
 			ask := func(ctx context.Context, method, path string) *httptest.ResponseRecorder {
 				w := httptest.NewRecorder()

@@ -107,9 +107,10 @@ func TestAFailureThatAnotherRunNotesDoesNotStopTheOneThatWorks(t *testing.T) {
 		n.begin()
 		left := 2
 		n.into = between{n.store, &left, func() {
-			broken := snapshots.NewSnapshotter(pages{n.source, func(context.Context, collections.Query, string) (collections.Page, error) {
-				return collections.Page{}, &entra.Error{Code: entra.CodeUnavailable, Doing: "read", Why: "503"}
-			}}, n.store, n.archive, snapshots.Options{}, n.tenant.Now, slog.New(slog.DiscardHandler))
+			broken := snapshots.NewSnapshotter(pages{n.source,
+				func(context.Context, collections.Query, string) (collections.Page, error) {
+					return collections.Page{}, &entra.Error{Code: entra.CodeUnavailable, Doing: "read", Why: "503"}
+				}}, n.store, n.archive, snapshots.Options{}, n.tenant.Now, slog.New(slog.DiscardHandler))
 			_, err := broken.Run(t.Context(), time.Minute, true)
 			require.Error(t, err)
 			require.Equal(t, "failing", n.shown().Status)

@@ -52,8 +52,10 @@ func TestARecordIsFiledByIdAndTime(t *testing.T) {
 		fails     error
 	}{
 		{"plain", `{"id":"a","createdDateTime":"` + when + `"}`, "a", nil},
-		{"id with blanks and a slash", `{"createdDateTime":"` + when + `","id":"Invited Users_1/2"}`, "Invited Users_1/2", nil},
-		{"the first of repeated keys counts", `{"id":"a","id":"b","createdDateTime":"` + when + `","createdDateTime":"2020-01-01T00:00:00Z"}`, "a", nil},
+		{"id with blanks and a slash", `{"createdDateTime":"` + when + `","id":"Invited Users_1/2"}`,
+			"Invited Users_1/2", nil},
+		{"the first of repeated keys counts", `{"id":"a","id":"b","createdDateTime":"` + when +
+			`","createdDateTime":"2020-01-01T00:00:00Z"}`, "a", nil},
 		{"escaped id", `{"id":"\u00e9\"x","createdDateTime":"` + when + `"}`, `é"x`, nil},
 		{"no id", `{"createdDateTime":"` + when + `"}`, "", entra.ErrNoID},
 		{"id is null", `{"id":null,"createdDateTime":"` + when + `"}`, "", entra.ErrNoID},
@@ -95,7 +97,8 @@ func TestPromotedColumnsHoldTextsAndNumbersAndNothingElse(t *testing.T) {
 }
 
 func TestEverySampleRecordCanBeFiled(t *testing.T) {
-	for _, s := range []entra.Stream{logs.DirectoryAudits, logs.SignInsInteractiveUser, logs.SignInsServicePrincipal, logs.Provisioning} {
+	for _, s := range []entra.Stream{logs.DirectoryAudits, logs.SignInsInteractiveUser, logs.SignInsServicePrincipal,
+		logs.Provisioning} {
 		file, err := os.Open(filepath.Join("..", "..", "..", "shared", "samples", string(s)+".jsonl"))
 		require.NoError(t, err)
 		defer file.Close()
@@ -123,7 +126,8 @@ func TestHoursAreCountedInUTC(t *testing.T) {
 }
 
 func TestAnErrorIsOneLineWithCauseAndRemedy(t *testing.T) {
-	err := &entra.Error{Code: entra.CodeThrottled, Doing: "read x", Err: os.ErrDeadlineExceeded, Remedy: "wait\na little"}
+	err := &entra.Error{Code: entra.CodeThrottled, Doing: "read x", Err: os.ErrDeadlineExceeded,
+		Remedy: "wait\na little"}
 	require.Equal(t, "read x: i/o timeout; wait a little", err.Error())
 	require.ErrorIs(t, err, os.ErrDeadlineExceeded)
 	require.Equal(t, entra.CodeThrottled, entra.CodeOf(err))

@@ -15,8 +15,10 @@ const unsupported = `{"error":{"code":"Request_UnsupportedQuery","message":"Unsu
 
 func TestACollectionIsCountedByItsIndexInPlainText(t *testing.T) {
 	for phase, path := range map[string]string{
-		collections.Users: "/v1.0/users/$count", collections.UsersWithoutActivity: "/v1.0/users/$count", collections.Applications: "/v1.0/applications/$count",
-		collections.ServicePrincipals: "/v1.0/servicePrincipals/$count", collections.GroupMembers: "/v1.0/groups/g1/transitiveMembers/microsoft.graph.user/$count",
+		collections.Users: "/v1.0/users/$count", collections.UsersWithoutActivity: "/v1.0/users/$count",
+		collections.Applications:      "/v1.0/applications/$count",
+		collections.ServicePrincipals: "/v1.0/servicePrincipals/$count",
+		collections.GroupMembers:      "/v1.0/groups/g1/transitiveMembers/microsoft.graph.user/$count",
 	} {
 		q := about(phase)
 		if q.Collection.ByGroup() {
@@ -40,7 +42,8 @@ func TestACountThatIsRefusedOrNoNumberIsAnError(t *testing.T) {
 		answer http.HandlerFunc
 		code   entra.Code
 	}{
-		"Graph answers 400 Request_UnsupportedQuery (Unsupported Query.)": {status(400, nil, unsupported), entra.CodeRefused},
+		"Graph answers 400 Request_UnsupportedQuery (Unsupported Query.)": {status(400, nil, unsupported),
+			entra.CodeRefused},
 		"grant the app's identity the Microsoft Graph application permission User.Read.All": {status(403, nil,
 			`{"error":{"code":"Authorization_RequestDenied","message":"Insufficient privileges to complete the operation."}}`), entra.CodePermission},
 		`the answer is "many", which is no number`: {body("many"), entra.CodeBrokenAnswer},

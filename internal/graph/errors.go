@@ -118,8 +118,8 @@ func isCredential(err error) bool {
 	return ok
 }
 
-// firstLine is the first line of an error's text, without the address of the request: it holds ids, or
-// the token of a page.
+// firstLine is the first line of an error's text, without the address of the request: it holds ids,
+// or the token of a page.
 func firstLine(err error) string {
 	line, _, _ := strings.Cut(entra.WithoutAddress(err).Error(), "\n")
 	return line

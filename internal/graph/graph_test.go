@@ -76,8 +76,10 @@ func (s *script) asked() int {
 }
 
 func (s *script) client(t *testing.T, change func(*graph.Config)) *graph.Client {
-	cfg := graph.Config{Endpoint: s.URL, Scope: "https://graph.microsoft.com/.default", Credential: token("secret-token"),
-		Limiter: graph.NewLimiter(100_000), Version: "1.2.3", Log: slog.New(slog.DiscardHandler), BackOff: time.Millisecond}
+	cfg := graph.Config{Endpoint: s.URL, Scope: "https://graph.microsoft.com/.default",
+		Credential: token("secret-token"),
+		Limiter:    graph.NewLimiter(100_000), Version: "1.2.3", Log: slog.New(slog.DiscardHandler),
+		BackOff: time.Millisecond}
 	if change != nil {
 		change(&cfg)
 	}
@@ -127,20 +129,25 @@ func TestEachStreamIsAskedForInTheWordsThatItsCollectionTakes(t *testing.T) {
 	const times = "createdDateTime ge 2026-11-20T14:00:00.0000000Z and createdDateTime le 2026-11-21T13:59:59.9999999Z"
 	audits := strings.ReplaceAll(times, "createdDateTime", "activityDateTime")
 	cases := map[entra.Stream]struct{ collection, filter, order string }{
-		logs.SignInsInteractiveUser:        {"signIns", times, "createdDateTime asc"},
-		logs.SignInsNonInteractiveUser:     {"signIns", times + " and signInEventTypes/any(t: t eq 'nonInteractiveUser')", "createdDateTime asc"},
-		logs.SignInsServicePrincipal:       {"signIns", times + " and signInEventTypes/any(t: t eq 'servicePrincipal')", "createdDateTime asc"},
-		logs.SignInsManagedIdentity:        {"signIns", times + " and signInEventTypes/any(t: t eq 'managedIdentity')", "createdDateTime asc"},
+		logs.SignInsInteractiveUser: {"signIns", times, "createdDateTime asc"},
+		logs.SignInsNonInteractiveUser: {"signIns",
+			times + " and signInEventTypes/any(t: t eq 'nonInteractiveUser')", "createdDateTime asc"},
+		logs.SignInsServicePrincipal: {"signIns", times + " and signInEventTypes/any(t: t eq 'servicePrincipal')",
+			"createdDateTime asc"},
+		logs.SignInsManagedIdentity: {"signIns", times + " and signInEventTypes/any(t: t eq 'managedIdentity')",
+			"createdDateTime asc"},
 		logs.DirectoryAudits:               {"directoryAudits", audits, "activityDateTime asc"},
 		logs.CustomSecurityAttributeAudits: {"customSecurityAttributeAudits", audits, "activityDateTime asc"},
 		logs.Provisioning: {"provisioning",
-			"activityDateTime gt 2026-11-20T13:59:59.9999999Z and activityDateTime lt 2026-11-21T14:00:00.0000000Z", ""},
+			"activityDateTime gt 2026-11-20T13:59:59.9999999Z and activityDateTime lt 2026-11-21T14:00:00.0000000Z",
+			""},
 	}
 	check := func(s entra.Stream, form, as string) {
 		t.Run(string(s)+" as "+form, func(t *testing.T) {
 			graphs := newScript(t, body(onePage))
 			var records []string
-			for page, err := range graphs.client(t, nil).Pages(t.Context(), entra.Query{Stream: s, From: from, To: to, Form: form}) {
+			for page, err := range graphs.client(t, nil).Pages(t.Context(),
+				entra.Query{Stream: s, From: from, To: to, Form: form}) {
 				require.NoError(t, err)
 				require.Equal(t, as, page.Form)
 				for _, rec := range page.Records {
@@ -180,7 +187,8 @@ func TestAFormThatALogHasNotIsNotAskedFor(t *testing.T) {
 			n++
 			require.Empty(t, page.Records)
 			require.Equal(t, entra.CodeInternal, entra.CodeOf(err))
-			require.ErrorContains(t, err, fmt.Sprintf("read %s from Graph: it is not to be had as %q", q.Stream, q.Form))
+			require.ErrorContains(t, err, fmt.Sprintf("read %s from Graph: it is not to be had as %q", q.Stream,
+				q.Form))
 		}
 		require.Equal(t, 1, n)
 	}
@@ -191,7 +199,8 @@ func TestPagesAreFollowedByTheirOwnAddressEmptyOnesToo(t *testing.T) {
 	var graphs *script
 	next := func(token, records string) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) {
-			fmt.Fprintf(w, `{"@odata.nextLink":"%s/v1.0/auditLogs/signIns?$filter=x%%20y&$skiptoken=%s","value":[%s]}`, graphs.URL, token, records)
+			fmt.Fprintf(w, `{"@odata.nextLink":"%s/v1.0/auditLogs/signIns?$filter=x%%20y&$skiptoken=%s","value":[%s]}`,
+				graphs.URL, token, records)
 		}
 	}
 	graphs = newScript(t, next("a_1", `{"id":"1"}`), next("b%2D2", ""), body(`{"value":[{"id":"2"}]}`))
@@ -221,17 +230,24 @@ func TestWhatPassesIsTriedAgain(t *testing.T) {
 		_, _ = io.WriteString(w, onePage[:20])
 	}
 	cases := map[string]http.HandlerFunc{
-		"429 without Retry-After":             status(429, nil, fmt.Sprintf(graphErr, "TooManyRequests", "Too Many Requests")),
-		"429 UnknownError":                    status(429, map[string]string{"Retry-After": "0"}, fmt.Sprintf(graphErr, "UnknownError", "throttled")),
-		"500":                                 status(500, nil, fmt.Sprintf(graphErr, "InternalServerError", "x")),
-		"502 without a body":                  status(502, nil, ""),
-		"503 with HTML":                       status(503, map[string]string{"Content-Type": "text/html"}, "<html>busy</html>"),
-		"504":                                 status(504, nil, fmt.Sprintf(graphErr, "UnknownError", "")),
-		"408":                                 status(408, nil, ""),
-		"401 once":                            status(401, nil, fmt.Sprintf(graphErr, "InvalidAuthenticationToken", "Access token has expired or is not yet valid.")),
-		"licence 403 once":                    status(403, nil, fmt.Sprintf(graphErr, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", "x")),
-		"permission 403 once":                 status(403, nil, fmt.Sprintf(graphErr, "Authorization_RequestDenied", "x")),
-		"400 on a first page once":            status(400, nil, fmt.Sprintf(graphErr, "Request_UnsupportedQuery", "Unsupported Query.")),
+		"429 without Retry-After": status(429, nil,
+			fmt.Sprintf(graphErr, "TooManyRequests", "Too Many Requests")),
+		"429 UnknownError": status(429, map[string]string{"Retry-After": "0"},
+			fmt.Sprintf(graphErr, "UnknownError", "throttled")),
+		"500":                status(500, nil, fmt.Sprintf(graphErr, "InternalServerError", "x")),
+		"502 without a body": status(502, nil, ""),
+		"503 with HTML": status(503, map[string]string{"Content-Type": "text/html"},
+			"<html>busy</html>"),
+		"504": status(504, nil, fmt.Sprintf(graphErr, "UnknownError", "")),
+		"408": status(408, nil, ""),
+		"401 once": status(401, nil, fmt.Sprintf(graphErr, "InvalidAuthenticationToken",
+			"Access token has expired or is not yet valid.")),
+		"licence 403 once": status(403, nil,
+			fmt.Sprintf(graphErr, "Authentication_RequestFromNonPremiumTenantOrB2CTenant", "x")),
+		"permission 403 once": status(403, nil, fmt.Sprintf(graphErr, "Authorization_RequestDenied",
+			"x")),
+		"400 on a first page once": status(400, nil, fmt.Sprintf(graphErr, "Request_UnsupportedQuery",
+			"Unsupported Query.")),
 		"404 once":                            status(404, nil, ""),
 		"410 once":                            status(410, nil, ""),
 		"501 once":                            status(501, nil, ""),
@@ -266,7 +282,8 @@ func TestAPagingTokenThatIsNotGoodAnyMoreAsksForANewRead(t *testing.T) {
 	} {
 		var graphs *script
 		graphs = newScript(t, func(w http.ResponseWriter, _ *http.Request) {
-			fmt.Fprintf(w, `{"@odata.nextLink":"%s/v1.0/auditLogs/signIns?$skiptoken=x","value":[{"id":"a"}]}`, graphs.URL)
+			fmt.Fprintf(w, `{"@odata.nextLink":"%s/v1.0/auditLogs/signIns?$skiptoken=x","value":[{"id":"a"}]}`,
+				graphs.URL)
 		}, status(400, nil, answer))
 		records, err := read(t.Context(), graphs.client(t, nil), logs.SignInsInteractiveUser)
 		require.ErrorIs(t, err, entra.ErrPagingLost)
@@ -275,7 +292,8 @@ func TestAPagingTokenThatIsNotGoodAnyMoreAsksForANewRead(t *testing.T) {
 }
 
 func TestRetryAfterIsHonouredUpToTheDeadline(t *testing.T) {
-	for name, header := range map[string]string{"seconds": "600", "date": time.Now().Add(10 * time.Minute).UTC().Format(http.TimeFormat)} {
+	for name, header := range map[string]string{"seconds": "600", "date": time.Now().Add(10 * time.Minute).UTC().
+		Format(http.TimeFormat)} {
 		t.Run(name, func(t *testing.T) {
 			graphs := newScript(t, status(429, map[string]string{"Retry-After": header}, ""))
 			ctx, stop := context.WithTimeout(t.Context(), time.Minute)
@@ -326,10 +344,14 @@ func TestRefusedRequestsLeaveNoConnectionBehind(t *testing.T) {
 	challenge := map[string]string{"WWW-Authenticate": `Bearer error="insufficient_claims", claims="e30="`}
 	steps := []http.HandlerFunc{}
 	for range 20 {
-		steps = append(steps, status(401, challenge, strings.Repeat(" ", 9000)), status(503, nil, strings.Repeat(" ", 9000)))
+		steps = append(steps, status(401, challenge, strings.Repeat(" ", 9000)),
+			status(503, nil, strings.Repeat(" ", 9000)))
 	}
 	graphs := newScript(t, append(steps, body(onePage))...)
-	_, err := read(t.Context(), graphs.client(t, func(c *graph.Config) { c.Tries = 100; c.BackOff = time.Microsecond }), logs.SignInsInteractiveUser)
+	_, err := read(t.Context(), graphs.client(t, func(c *graph.Config) {
+		c.Tries = 100
+		c.BackOff = time.Microsecond
+	}), logs.SignInsInteractiveUser)
 	require.NoError(t, err)
 	require.LessOrEqual(t, graphs.open.Load(), int64(2))
 }
@@ -360,14 +382,17 @@ func (unavailable) NonRetriable() {}
 
 func TestAnIdentityThatGivesNoTokenIsNamed(t *testing.T) {
 	graphs := newScript(t, body(onePage))
-	_, err := read(t.Context(), graphs.client(t, func(c *graph.Config) { c.Credential = noToken{} }), logs.SignInsInteractiveUser)
+	_, err := read(t.Context(), graphs.client(t, func(c *graph.Config) {
+		c.Credential = noToken{}
+	}), logs.SignInsInteractiveUser)
 	require.Equal(t, entra.CodeToken, entra.CodeOf(err), "%v", err)
 	require.ErrorContains(t, err, "managed identity")
 	require.Empty(t, graphs.requests)
 }
 
 func TestAnEndpointThatATokenMustNotGoToIsRefused(t *testing.T) {
-	for _, endpoint := range []string{"", "graph.microsoft.com", "http://graph.microsoft.com", "https://graph.microsoft.com/v1.0", "ftp://x"} {
+	for _, endpoint := range []string{"", "graph.microsoft.com", "http://graph.microsoft.com",
+		"https://graph.microsoft.com/v1.0", "ftp://x"} {
 		_, err := graph.New(graph.Config{Endpoint: endpoint, Credential: token("x")})
 		require.ErrorContains(t, err, "GRAPH_ENDPOINT", endpoint)
 	}
@@ -380,15 +405,18 @@ func TestNoTenSecondsSeeMoreRequestsThanTheShare(t *testing.T) {
 		began := time.Now()
 		for n := range 60 {
 			require.NoError(t, limiter.Wait(t.Context()))
-			require.Equal(t, time.Duration(n)*10*time.Second/share, time.Since(began), "they are spaced evenly, without a burst")
+			require.Equal(t, time.Duration(n)*10*time.Second/share, time.Since(began),
+				"they are spaced evenly, without a burst")
 		}
 	})
 }
 
 func TestRecordsAreSlicesOfTheirPage(t *testing.T) {
-	page := `{"value":[` + strings.TrimSuffix(strings.Repeat(`{"id":"`+strings.Repeat("x", 5000)+`"},`, 1000), ",") + `]}`
+	page := `{"value":[` + strings.TrimSuffix(strings.Repeat(`{"id":"`+strings.Repeat("x", 5000)+`"},`, 1000), ",") +
+		`]}`
 	graphs := newScript(t, body(page))
-	for p, err := range graphs.client(t, nil).Pages(t.Context(), entra.Query{Stream: logs.SignInsInteractiveUser, From: from, To: to}) {
+	for p, err := range graphs.client(t, nil).Pages(t.Context(), entra.Query{Stream: logs.SignInsInteractiveUser,
+		From: from, To: to}) {
 		require.NoError(t, err)
 		require.Len(t, p.Records, 1000)
 		for _, rec := range p.Records {

@@ -58,16 +58,21 @@ func TestAWalkThatComesBackEnds(t *testing.T) {
 		"A-A": {[]step{{"1", audits + "a"}, {"2", audits + "a"}}, 2, "page 2 leads back to page 2"},
 		"A-B-A": {[]step{{"1", audits + "a"}, {"2", audits + "b"}, {"3", audits + "a"}}, 3,
 			"page 3 leads back to page 2"},
-		"A-B-C-D-B": {[]step{{"1", audits + "a"}, {"2", audits + "b"}, {"3", audits + "c"}, {"4", audits + "d"}, {"5", audits + "b"}}, 5,
+		"A-B-C-D-B": {[]step{{"1", audits + "a"}, {"2", audits + "b"}, {"3", audits + "c"}, {"4", audits + "d"},
+			{"5", audits + "b"}}, 5,
 			"page 5 leads back to page 3"},
 		"to the first page": {[]step{{"1", audits + "a"}, {"2", firstAddress(t)}}, 2, "page 2 leads back to page 1"},
-		"in another spelling": {[]step{{"1", audits + "a-b"}, {"2", audits + "c"}, {"3", "/v1.0/auditLogs/directoryAudits?%24skiptoken=a%2Db"}}, 3,
+		"in another spelling": {[]step{{"1", audits + "a-b"}, {"2", audits + "c"},
+			{"3", "/v1.0/auditLogs/directoryAudits?%24skiptoken=a%2Db"}}, 3,
 			"page 3 leads back to page 2"},
-		"by new links to the same records": {[]step{{"1", audits + "a"}, {"2", audits + "b"}, {"1", audits + "c"}}, 2, "page 3 has the records of page 1 again"},
+		"by new links to the same records": {[]step{{"1", audits + "a"}, {"2", audits + "b"}, {"1", audits + "c"}}, 2,
+			"page 3 has the records of page 1 again"},
 		"by a last page with the same records": {[]step{{"1", audits + "a"}, {"2", audits + "b"}, {"2", ""}}, 2,
 			"page 3 has the records of page 2 again"},
-		"over empty pages": {[]step{{"1", audits + "a"}, {"", audits + "b"}, {"", audits + "c"}, {"", audits + "a"}}, 1, "page 4 leads back to page 2"},
-		"in another order": {[]step{{`{"id":"1"},{"id":"2"}`, audits + "a"}, {`{"id":"2"},{"id":"1"}`, audits + "b"}}, 2,
+		"over empty pages": {[]step{{"1", audits + "a"}, {"", audits + "b"}, {"", audits + "c"}, {"", audits + "a"}}, 1,
+			"page 4 leads back to page 2"},
+		"in another order": {[]step{{`{"id":"1"},{"id":"2"}`, audits + "a"}, {`{"id":"2"},{"id":"1"}`, audits + "b"}},
+			2,
 			"page 2 has the records of page 1 again"},
 	}
 	for name, c := range cases {
@@ -85,7 +90,8 @@ func TestAWalkThatComesBackEnds(t *testing.T) {
 func TestAWalkThatOnlyLooksAsIfItCameBackGoesOn(t *testing.T) {
 	const audits = "/v1.0/auditLogs/directoryAudits?$skiptoken="
 	steps := []step{
-		{"1", audits + "a"}, {"", audits + "A"}, {"", audits + "b"}, // tokens tell capitals apart, and empty pages are alike
+		// tokens tell capitals apart, and empty pages are alike
+		{"1", audits + "a"}, {"", audits + "A"}, {"", audits + "b"},
 		{`{"id":"1","v":2}`, audits + "c"},           // the same id with other content
 		{`{"id":"1"},{"id":"1"}`, audits + "a%2525"}, // the same record, another number of times
 		{`{"id":"2"},{"id":"1"}`, audits + "a%25"}, {"3", ""},
@@ -144,7 +150,8 @@ func TestLongLinksAreFollowedUpToABound(t *testing.T) {
 
 func TestNoTokenLeavesForAnotherHost(t *testing.T) {
 	other := newScript(t, body(onePage))
-	for _, address := range []string{other.URL + "/x", "https://graph.microsoft.com.evil.example/x", "//evil.example/x", "/relative"} {
+	for _, address := range []string{other.URL + "/x", "https://graph.microsoft.com.evil.example/x", "//evil.example/x",
+		"/relative"} {
 		graphs := newScript(t, linkTo(address, ""))
 		_, err := read(t.Context(), graphs.client(t, nil), logs.SignInsInteractiveUser)
 		require.Equal(t, entra.CodeBrokenAnswer, entra.CodeOf(err), "%v", err)

@@ -51,36 +51,51 @@ func TestWhatIsOddInAPageArrivesAsItIs(t *testing.T) {
 		ids     []string // of those that can be filed
 		rest    error    // why the others can't
 	}{
-		"properties of next year":   {[]string{`{"id":"a",` + dated + `,"agent2027":{"x":[{"y":null}]},"@odata.etag":"W/1"}`}, []string{"a"}, nil},
-		"unknown members of enums":  {[]string{`{"id":"a",` + dated + `,"riskState":"unknownFutureValue","riskDetail":"m365DAdminDismissed9"}`}, []string{"a"}, nil},
-		"nulls":                     {[]string{`{"id":"a",` + dated + `,"status":null,"userId":null,"appliedConditionalAccessPolicies":[null]}`}, []string{"a"}, nil},
-		"numbers beyond 2^53":       {[]string{`{"id":"a",` + dated + `,"n":9007199254740993,"m":-1.10e+400,"status":{"errorCode":99999999999}}`}, []string{"a"}, nil},
-		"duplicate keys":            {[]string{`{"id":"a",` + dated + `,"id":"b","userId":"1","userId":"2"}`}, []string{"a"}, nil},
-		"lone surrogates":           {[]string{`{"id":"a",` + dated + `,"userDisplayName":"\ud83d x \uDE00","appDisplayName":"\u0000"}`}, []string{"a"}, nil},
-		"bytes that are no UTF-8":   {[]string{`{"id":"a",` + dated + `,"userDisplayName":"` + "\xff\xc0" + `"}`}, []string{"a"}, nil},
-		"two forms of a record":     {[]string{`{"id":"a",` + dated + `}`, `{"id":"a",` + dated + `,"signInEventTypes":["interactiveUser"]}`}, []string{"a", "a"}, nil},
-		"a record twice":            {[]string{`{"id":"a",` + dated + `}`, `{"id":"a",` + dated + `}`}, []string{"a", "a"}, nil},
-		"blanks":                    {[]string{"{ \"id\" :\t\"a\",\r\n" + dated + " }"}, []string{"a"}, nil},
-		"a record of 2 MB":          {[]string{`{"id":"a",` + dated + `,"x":"` + strings.Repeat("é", 1<<20) + `"}`}, []string{"a"}, nil},
-		"every record empty":        {[]string{"{}", "{}", "{ }"}, nil, entra.ErrNoID},
-		"every record null":         {[]string{"null", "null"}, nil, entra.ErrNoObject},
-		"an id that is no text":     {[]string{`{"id":7,` + dated + `}`}, nil, entra.ErrNoID},
-		"a time that is none":       {[]string{`{"id":"a","createdDateTime":"soon"}`}, nil, entra.ErrNoTime},
-		"a list within a page":      {[]string{`{"id":"a",` + dated + `,"value":[{"id":"x"}],"error":{"code":"x"}}`}, []string{"a"}, nil},
-		"a link within a record":    {[]string{`{"id":"a",` + dated + `,"@odata.nextLink":"https://evil.example"}`}, []string{"a"}, nil},
-		"one good among three":      {[]string{`{}`, `{"id":"a",` + dated + `}`, `{}`}, []string{"a"}, entra.ErrNoID},
-		"nothing":                   {nil, nil, nil},
-		"names of the page's frame": {[]string{`{"id":"a",` + dated + `,"note":"\"value\":[] \"@odata.nextLink\":1"}`}, []string{"a"}, nil},
+		"properties of next year": {[]string{`{"id":"a",` + dated +
+			`,"agent2027":{"x":[{"y":null}]},"@odata.etag":"W/1"}`}, []string{"a"}, nil},
+		"unknown members of enums": {[]string{`{"id":"a",` + dated +
+			`,"riskState":"unknownFutureValue","riskDetail":"m365DAdminDismissed9"}`}, []string{"a"}, nil},
+		"nulls": {[]string{`{"id":"a",` + dated +
+			`,"status":null,"userId":null,"appliedConditionalAccessPolicies":[null]}`}, []string{"a"}, nil},
+		"numbers beyond 2^53": {[]string{`{"id":"a",` + dated +
+			`,"n":9007199254740993,"m":-1.10e+400,"status":{"errorCode":99999999999}}`}, []string{"a"}, nil},
+		"duplicate keys": {[]string{`{"id":"a",` + dated + `,"id":"b","userId":"1","userId":"2"}`},
+			[]string{"a"}, nil},
+		"lone surrogates": {[]string{`{"id":"a",` + dated +
+			`,"userDisplayName":"\ud83d x \uDE00","appDisplayName":"\u0000"}`}, []string{"a"}, nil},
+		"bytes that are no UTF-8": {[]string{`{"id":"a",` + dated + `,"userDisplayName":"` + "\xff\xc0" + `"}`},
+			[]string{"a"}, nil},
+		"two forms of a record": {[]string{`{"id":"a",` + dated + `}`, `{"id":"a",` + dated +
+			`,"signInEventTypes":["interactiveUser"]}`}, []string{"a", "a"}, nil},
+		"a record twice": {[]string{`{"id":"a",` + dated + `}`, `{"id":"a",` + dated + `}`},
+			[]string{"a", "a"}, nil},
+		"blanks": {[]string{"{ \"id\" :\t\"a\",\r\n" + dated + " }"}, []string{"a"}, nil},
+		"a record of 2 MB": {[]string{`{"id":"a",` + dated + `,"x":"` + strings.Repeat("é", 1<<20) + `"}`},
+			[]string{"a"}, nil},
+		"every record empty":    {[]string{"{}", "{}", "{ }"}, nil, entra.ErrNoID},
+		"every record null":     {[]string{"null", "null"}, nil, entra.ErrNoObject},
+		"an id that is no text": {[]string{`{"id":7,` + dated + `}`}, nil, entra.ErrNoID},
+		"a time that is none":   {[]string{`{"id":"a","createdDateTime":"soon"}`}, nil, entra.ErrNoTime},
+		"a list within a page": {[]string{`{"id":"a",` + dated + `,"value":[{"id":"x"}],"error":{"code":"x"}}`},
+			[]string{"a"}, nil},
+		"a link within a record": {[]string{`{"id":"a",` + dated + `,"@odata.nextLink":"https://evil.example"}`},
+			[]string{"a"}, nil},
+		"one good among three": {[]string{`{}`, `{"id":"a",` + dated + `}`, `{}`}, []string{"a"}, entra.ErrNoID},
+		"nothing":              {nil, nil, nil},
+		"names of the page's frame": {[]string{`{"id":"a",` + dated + `,"note":"\"value\":[] \"@odata.nextLink\":1"}`},
+			[]string{"a"}, nil},
 	}
 	for name, c := range cases {
 		for frame, text := range map[string]string{
-			"usual": `{"@odata.context":"x","value":[%]}`, "marked": "\xef\xbb\xbf" + `{"value":[%]}`, "indented": "\n{\n \"value\": [\n%\n ],\n \"@odata.nextLink\": null }\n",
+			"usual": `{"@odata.context":"x","value":[%]}`, "marked": "\xef\xbb\xbf" + `{"value":[%]}`,
+			"indented":     "\n{\n \"value\": [\n%\n ],\n \"@odata.nextLink\": null }\n",
 			"of next year": `{"@odata.deltaLink":"x","value":[%],"warnings":[{"value":[1]}],"@odata.nextLink":""}`,
 		} {
 			t.Run(name+", "+frame, func(t *testing.T) {
 				graphs := newScript(t, body(strings.Replace(text, "%", strings.Join(c.records, ","), 1)))
 				var records, ids []string
-				for page, err := range graphs.client(t, nil).Pages(t.Context(), entra.Query{Stream: logs.SignInsInteractiveUser, From: from, To: to}) {
+				for page, err := range graphs.client(t, nil).Pages(t.Context(),
+					entra.Query{Stream: logs.SignInsInteractiveUser, From: from, To: to}) {
 					require.NoError(t, err)
 					for _, rec := range page.Records {
 						records = append(records, string(rec.Raw))
@@ -104,12 +119,13 @@ func TestWhatIsOddInAPageArrivesAsItIs(t *testing.T) {
 func TestAPageThatIsReadInPartIsNone(t *testing.T) {
 	const a, b = `{"id":"a"}`, `{"id":"b"}`
 	for name, text := range map[string]string{
-		"two lists":                       `{"value":[` + a + `],"value":[` + b + `]}`,
-		"a list and an empty one":         `{"value":[` + a + `],"value":[]}`,
-		"an empty list and one":           `{"value":[],"value":[` + a + `]}`,
-		"a link that is an object":        `{"@odata.nextLink":{"href":"x"},"value":[` + a + `]}`,
-		"a link that is a number":         `{"value":[` + a + `],"@odata.nextLink":2}`,
-		"a link, and none":                `{"@odata.nextLink":"https://graph.example/x","value":[` + a + `],"@odata.nextLink":null}`,
+		"two lists":                `{"value":[` + a + `],"value":[` + b + `]}`,
+		"a list and an empty one":  `{"value":[` + a + `],"value":[]}`,
+		"an empty list and one":    `{"value":[],"value":[` + a + `]}`,
+		"a link that is an object": `{"@odata.nextLink":{"href":"x"},"value":[` + a + `]}`,
+		"a link that is a number":  `{"value":[` + a + `],"@odata.nextLink":2}`,
+		"a link, and none": `{"@odata.nextLink":"https://graph.example/x","value":[` + a +
+			`],"@odata.nextLink":null}`,
 		"a mark in the middle":            `{"value":` + "\xef\xbb\xbf" + `[` + a + `]}`,
 		"two marks":                       "\xef\xbb\xbf\xef\xbb\xbf" + onePage,
 		"two pages":                       onePage + onePage,

@@ -334,14 +334,16 @@ func TestAnErrorHoldsNoAddress(t *testing.T) {
 		}
 		_ = conn.Close() // nothing was answered
 	}
-	for name, next := range map[string]string{"good": "$skiptoken=SECRETPAGE", "broken": "$skiptoken=SECRETPAGE%ZZ\u007f"} {
+	for name, next := range map[string]string{"good": "$skiptoken=SECRETPAGE",
+		"broken": "$skiptoken=SECRETPAGE%ZZ\u007f"} {
 		t.Run(name, func(t *testing.T) {
 			var (
 				graphs *script
 				log    bytes.Buffer
 			)
 			graphs = newScript(t, func(w http.ResponseWriter, _ *http.Request) {
-				fmt.Fprintf(w, `{"@odata.nextLink":"%s/v1.0/auditLogs/signIns?%s","value":[{"id":"a"}]}`, graphs.URL, next)
+				fmt.Fprintf(w, `{"@odata.nextLink":"%s/v1.0/auditLogs/signIns?%s","value":[{"id":"a"}]}`, graphs.URL,
+					next)
 			}, breakOff)
 			client := graphs.client(t, func(c *graph.Config) { c.Log = slog.New(slog.NewJSONHandler(&log, nil)) })
 			_, err := read(t.Context(), client, logs.SignInsInteractiveUser)

@@ -24,10 +24,11 @@ type state struct{ To, At int }
 func newRunner(t *testing.T) *jobs.Runner[state] {
 	store, err := tablestest.New(tables.Config{ConnectionString: azuritetest.Account(t)})
 	require.NoError(t, err)
-	return &jobs.Runner[state]{Kind: "count", Store: store, Now: time.Now, Slice: time.Minute, Work: func(_ context.Context, s state) (state, bool, error) {
-		s.At++
-		return s, s.At >= s.To, nil
-	}}
+	return &jobs.Runner[state]{Kind: "count", Store: store, Now: time.Now, Slice: time.Minute,
+		Work: func(_ context.Context, s state) (state, bool, error) {
+			s.At++
+			return s, s.At >= s.To, nil
+		}}
 }
 
 func TestAJobThatIsShortNeedsNoRow(t *testing.T) {
@@ -111,16 +112,17 @@ func TestASliceThatIsCutLeavesTheJobAsItWas(t *testing.T) {
 	require.NoError(t, err)
 	cut := false
 	ctx, end := context.WithCancel(t.Context())
-	r := &jobs.Runner[found]{Kind: "count", Store: store, Now: time.Now, Slice: time.Minute, Work: func(ctx context.Context, s found) (found, bool, error) {
-		s.Counts["differs"]++
-		s.Named[0] += "; likewise"
-		if cut {
-			end()
-			return s, false, ctx.Err()
-		}
-		s.At++
-		return s, s.At == 2, nil
-	}}
+	r := &jobs.Runner[found]{Kind: "count", Store: store, Now: time.Now, Slice: time.Minute,
+		Work: func(ctx context.Context, s found) (found, bool, error) {
+			s.Counts["differs"]++
+			s.Named[0] += "; likewise"
+			if cut {
+				end()
+				return s, false, ctx.Err()
+			}
+			s.At++
+			return s, s.At == 2, nil
+		}}
 	job, _, err := r.Start(ctx, found{Counts: map[string]int{}, Named: []string{"row 1"}})
 	require.NoError(t, err)
 	before, err := store.Job(t.Context(), "count", job.ID)
@@ -136,7 +138,8 @@ func TestASliceThatIsCutLeavesTheJobAsItWas(t *testing.T) {
 	cut = false
 	_, s, err := r.Continue(t.Context(), job.ID)
 	require.NoError(t, err)
-	require.Equal(t, found{At: 2, Counts: map[string]int{"differs": 2}, Named: []string{"row 1; likewise; likewise"}}, s)
+	require.Equal(t, found{At: 2, Counts: map[string]int{"differs": 2}, Named: []string{"row 1; likewise; likewise"}},
+		s)
 }
 
 // TestASliceWhoseTimeIsOverAsksItsCallerToComeAgain; what failed by itself keeps its words.
@@ -145,8 +148,9 @@ func TestASliceWhoseTimeIsOverAsksItsCallerToComeAgain(t *testing.T) {
 		err  error
 		code entra.Code
 	}{
-		"late":                  {context.DeadlineExceeded, entra.CodeUnavailable},
-		"refused and late":      {errors.Join(&entra.Error{Code: entra.CodePermission, Doing: "read x"}, context.DeadlineExceeded), entra.CodePermission},
+		"late": {context.DeadlineExceeded, entra.CodeUnavailable},
+		"refused and late": {errors.Join(&entra.Error{Code: entra.CodePermission, Doing: "read x"},
+			context.DeadlineExceeded), entra.CodePermission},
 		"not foreseen and late": {errors.Join(errors.New("no"), context.DeadlineExceeded), entra.CodeInternal},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -80,7 +80,8 @@ var useCases = map[string]string{
 var adapters = map[string]string{
 	"blobs": "entra seal sealing verify",
 	"graph": "directory/collections directory/snapshots entra logs preflight",
-	"tables": "collect derive directory entra jobs ledger logs preflight purge records repair seal sealing tables/rows" +
+	"tables": "collect derive directory entra jobs ledger logs preflight purge records repair seal " +
+		"sealing tables/rows" +
 		" verify",
 	"tables/rows": "entra",
 }

@@ -192,7 +192,8 @@ func (w *world) checkRecords(s *scenario) {
 	has := w.storedKeys()
 	for _, r := range w.tenant.Records() {
 		if is := has[keyOf(r)]; is.current != hashText64(r.Shows[len(r.Shows)-1].Hash) {
-			w.Violate("older", "%s has content %d, not the newest, after everything was read again", r.ID, newest(r, is.current))
+			w.Violate("older", "%s has content %d, not the newest, after everything was read again", r.ID,
+				newest(r, is.current))
 		}
 	}
 	for key, hashes := range w.ever {
@@ -248,7 +249,8 @@ func (w *world) checkLedger(ctx context.Context, p process) {
 			sum, complete, progress.Tally, progress.WindowsComplete)
 	}
 	if reopened != progress.Reopened || reopened > 0 {
-		w.Violate("reopened", "%d windows are to be sealed again, and the progress says %d", reopened, progress.Reopened)
+		w.Violate("reopened", "%d windows are to be sealed again, and the progress says %d", reopened,
+			progress.Reopened)
 	}
 	if is := statusOf(progress); is != ledger.StatusCurrent {
 		w.Violate("status", "the stream is %s", is)

@@ -9,8 +9,10 @@ const CustomSecurityAttributeAudits entra.Stream = "customSecurityAttributeAudit
 // beta only.
 func customSecurityAttributeAudits() *Log {
 	return &Log{
-		Stream: CustomSecurityAttributeAudits, Title: "changes of custom security attributes", OptIn: true, Source: MicrosoftGraph(),
-		Collection: "customSecurityAttributeAudits", Unfiltered: true, Forms: []string{entra.FormBeta}, TimeProperty: "activityDateTime", Ordered: true,
+		Stream: CustomSecurityAttributeAudits, Title: "changes of custom security attributes", OptIn: true,
+		Source:     MicrosoftGraph(),
+		Collection: "customSecurityAttributeAudits", Unfiltered: true, Forms: []string{entra.FormBeta},
+		TimeProperty: "activityDateTime", Ordered: true,
 		Permission: "CustomSecAttributeAuditLogs.Read.All",
 		Table:      "customsecurityattributeaudits", Shape: auditShape, Columns: auditColumns(), KnownWords: true,
 	}

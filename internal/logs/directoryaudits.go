@@ -8,7 +8,8 @@ const DirectoryAudits entra.Stream = "directoryAudits"
 func directoryAudits() *Log {
 	return &Log{
 		Stream: DirectoryAudits, Title: "changes in the tenant", Source: MicrosoftGraph(),
-		Collection: "directoryAudits", Unfiltered: true, Forms: []string{entra.FormBeta, entra.FormV1}, TimeProperty: "activityDateTime", Ordered: true,
+		Collection: "directoryAudits", Unfiltered: true, Forms: []string{entra.FormBeta, entra.FormV1},
+		TimeProperty: "activityDateTime", Ordered: true,
 		Permission: AuditLog,
 		Table:      "directoryaudits", Shape: auditShape, Columns: auditColumns(), KnownWords: true,
 		Files: []File{{Name: "AuditLogs", Columns: auditFile()}},

@@ -10,7 +10,8 @@ const Provisioning entra.Stream = "provisioning"
 func provisioning() *Log {
 	return &Log{
 		Stream: Provisioning, Title: "what the provisioning service did", Source: MicrosoftGraph(),
-		Collection: "provisioning", Unfiltered: true, Forms: []string{entra.FormV1}, TimeProperty: "activityDateTime", Strict: true,
+		Collection: "provisioning", Unfiltered: true, Forms: []string{entra.FormV1}, TimeProperty: "activityDateTime",
+		Strict:   true,
 		Licensed: true, Permission: AuditLog, Alternative: "ProvisioningLog.Read.All",
 		Table: "provisioning", Shape: provisioningShape,
 		Columns: []Column{

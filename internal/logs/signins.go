@@ -45,9 +45,12 @@ func signInColumns() []Column {
 		{Path: "servicePrincipalId", Name: "ServicePrincipalId", Indexed: true},
 		{Path: "ipAddress", Name: "IpAddress"},
 		{Path: "status/errorCode", Name: "ErrorCode"},
-		{Path: "conditionalAccessStatus", Name: "ConditionalAccessStatus", Since: 2, Usual: []string{"success", "notApplied"}},
-		{Path: "clientAppUsed", Name: "ClientAppUsed", Since: 2, Usual: []string{"Browser", "Mobile Apps and Desktop clients"}},
-		{Path: "authenticationProtocol", Name: "AuthenticationProtocol", Since: 2, Usual: []string{"none", "oAuth2", "saml20"}},
+		{Path: "conditionalAccessStatus", Name: "ConditionalAccessStatus", Since: 2,
+			Usual: []string{"success", "notApplied"}},
+		{Path: "clientAppUsed", Name: "ClientAppUsed", Since: 2,
+			Usual: []string{"Browser", "Mobile Apps and Desktop clients"}},
+		{Path: "authenticationProtocol", Name: "AuthenticationProtocol", Since: 2,
+			Usual: []string{"none", "oAuth2", "saml20"}},
 		{Path: "crossTenantAccessType", Name: "CrossTenantAccessType", Since: 2, Usual: []string{"none"}},
 		{Path: "riskState", Name: "RiskState", Since: 2, Usual: []string{"none", "hidden"}},
 	}
@@ -61,7 +64,8 @@ func appliedPolicies() *Grant {
 	return &Grant{Name: "Policy.Read.ConditionalAccess",
 		Instead:  []string{"Policy.Read.All", "Policy.ReadWrite.ConditionalAccess"},
 		Property: "appliedConditionalAccessPolicies", For: "Conditional Access results within sign-ins",
-		Without: "Graph leaves `appliedConditionalAccessPolicies` out of sign-ins, without an error; what was left out can't be had later"}
+		Without: "Graph leaves `appliedConditionalAccessPolicies` out of sign-ins, without an error; what was left " +
+			"out can't be had later"}
 }
 
 // The columns of the portal's files. Sources:
@@ -81,7 +85,8 @@ func userSignInFile() []FileColumn {
 		{Name: "Original transfer method", Path: "originalTransferMethod"},
 		{Name: "Client credential type", Path: "clientCredentialType"},
 		{Name: "Token Protection - Sign In Session", Path: "tokenProtectionStatusDetails.signInSessionStatus"},
-		{Name: "Token Protection - Sign In Session StatusCode", Path: "tokenProtectionStatusDetails.signInSessionStatusCode"},
+		{Name: "Token Protection - Sign In Session StatusCode",
+			Path: "tokenProtectionStatusDetails.signInSessionStatusCode"},
 		{Name: "Application", Path: "appDisplayName"}, {Name: "Application ID", Path: "appId"},
 		{Name: "App owner tenant ID", Path: "appOwnerTenantId"},
 		{Name: "Resource", Path: "resourceDisplayName"}, {Name: "Resource ID", Path: "resourceId"},

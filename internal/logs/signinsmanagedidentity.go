@@ -10,10 +10,12 @@ const SignInsManagedIdentity entra.Stream = "signIns.managedIdentity"
 func signInsManagedIdentity() *Log {
 	return &Log{
 		Stream: SignInsManagedIdentity, Title: "sign-ins of managed identities", Source: MicrosoftGraph(),
-		Collection: signIns, EventType: "managedIdentity", Forms: []string{entra.FormBeta}, TimeProperty: "createdDateTime", Ordered: true,
+		Collection: signIns, EventType: "managedIdentity", Forms: []string{entra.FormBeta},
+		TimeProperty: "createdDateTime", Ordered: true,
 		Licensed: true, Permission: AuditLog, Optional: appliedPolicies(),
 		Table: "signinsmanagedidentity", Shape: signInShape, Columns: signInColumns(),
-		GroupedBy: []string{"servicePrincipalId", "servicePrincipalName", "status/errorCode", "resourceId", "resourceDisplayName"},
-		Files:     []File{{Name: "MSISignIns", Columns: workloadSignInFile()}},
+		GroupedBy: []string{"servicePrincipalId", "servicePrincipalName", "status/errorCode", "resourceId",
+			"resourceDisplayName"},
+		Files: []File{{Name: "MSISignIns", Columns: workloadSignInFile()}},
 	}
 }

@@ -9,14 +9,18 @@ const SignInsNonInteractiveUser entra.Stream = "signIns.nonInteractiveUser"
 // learn.microsoft.com/entra/identity/monitoring-health/concept-noninteractive-sign-ins.
 func signInsNonInteractiveUser() *Log {
 	return &Log{
-		Stream: SignInsNonInteractiveUser, Title: "sign-ins that a client made on a person's behalf", Source: MicrosoftGraph(),
-		Collection: signIns, EventType: "nonInteractiveUser", Forms: []string{entra.FormBeta}, TimeProperty: "createdDateTime", Ordered: true,
+		Stream: SignInsNonInteractiveUser, Title: "sign-ins that a client made on a person's behalf",
+		Source:     MicrosoftGraph(),
+		Collection: signIns, EventType: "nonInteractiveUser", Forms: []string{entra.FormBeta},
+		TimeProperty: "createdDateTime", Ordered: true,
 		Licensed: true, Permission: AuditLog, Optional: appliedPolicies(),
 		Table: "signinsnoninteractive", Shape: signInShape, Columns: signInColumns(), SignsIn: true,
-		GroupedBy: []string{"appId", "appDisplayName", "userId", "userPrincipalName", "ipAddress", "status/errorCode", "resourceId", "resourceDisplayName"},
+		GroupedBy: []string{"appId", "appDisplayName", "userId", "userPrincipalName", "ipAddress", "status/errorCode",
+			"resourceId", "resourceDisplayName"},
 		Files: []File{
 			{Name: "NonInteractiveSignIns", Columns: userSignInFile()},
-			{Name: "NonInteractiveSignInsAuthDetails", Each: "authenticationDetails", Columns: authenticationDetailsFile()},
+			{Name: "NonInteractiveSignInsAuthDetails", Each: "authenticationDetails",
+				Columns: authenticationDetailsFile()},
 		},
 	}
 }

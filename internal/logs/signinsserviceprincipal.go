@@ -10,10 +10,12 @@ const SignInsServicePrincipal entra.Stream = "signIns.servicePrincipal"
 func signInsServicePrincipal() *Log {
 	return &Log{
 		Stream: SignInsServicePrincipal, Title: "sign-ins of applications", Source: MicrosoftGraph(),
-		Collection: signIns, EventType: "servicePrincipal", Forms: []string{entra.FormBeta}, TimeProperty: "createdDateTime", Ordered: true,
+		Collection: signIns, EventType: "servicePrincipal", Forms: []string{entra.FormBeta},
+		TimeProperty: "createdDateTime", Ordered: true,
 		Licensed: true, Permission: AuditLog, Optional: appliedPolicies(),
 		Table: "signinsserviceprincipal", Shape: signInShape, Columns: signInColumns(),
-		GroupedBy: []string{"servicePrincipalId", "servicePrincipalName", "status/errorCode", "ipAddress", "resourceId", "resourceDisplayName"},
-		Files:     []File{{Name: "ApplicationSignIns", Columns: workloadSignInFile()}},
+		GroupedBy: []string{"servicePrincipalId", "servicePrincipalName", "status/errorCode", "ipAddress", "resourceId",
+			"resourceDisplayName"},
+		Files: []File{{Name: "ApplicationSignIns", Columns: workloadSignInFile()}},
 	}
 }

@@ -1,5 +1,5 @@
-// Package pack lays the app out as the Functions host wants it: host.json, the handler beside it, and a folder with
-// function.json for each function.
+// Package pack lays the app out as the Functions host wants it: host.json, the handler beside it,
+// and a folder with function.json for each function.
 package pack
 
 import (
@@ -25,7 +25,8 @@ type Options struct {
 // Binary is the handler's name beside host.json, the one that host.json names.
 const Binary = "handler"
 
-// Layout builds the handler and lays out the app. Where it fails, what was in Out before is still there.
+// Layout builds the handler and lays out the app. Where it fails, what was in Out before is still
+// there.
 func Layout(ctx context.Context, o Options) error {
 	names, err := Functions(o.Root)
 	if err != nil {
@@ -68,7 +69,8 @@ func Layout(ctx context.Context, o Options) error {
 	return nil
 }
 
-// Functions lists the functions of the repository in order: the folders of functions/ that hold a function.json.
+// Functions lists the functions of the repository in order: the folders of functions/ that hold a
+// function.json.
 func Functions(root string) ([]string, error) {
 	files, err := filepath.Glob(functionFile(root, "*"))
 	if err != nil {

@@ -18,8 +18,9 @@ func repository(t *testing.T) string {
 	t.Helper()
 	root := t.TempDir()
 	for path, text := range map[string]string{
-		"go.mod":                              "module example.com/app\n\ngo 1.26\n",
-		"handler/main.go":                     "package main\n\nvar version = \"dev\"\n\nfunc main() { println(version) }\n",
+		"go.mod": "module example.com/app\n\ngo 1.26\n",
+		"handler/main.go": "package main\n\nvar version = \"dev\"\n\nfunc main() { " +
+			"println(version) }\n",
 		"host.json":                           `{"version":"2.0"}`,
 		"functions/coverage/function.json":    `{"bindings":[]}`,
 		"functions/coverage/coverage.go":      "package coverage\n",
@@ -47,7 +48,8 @@ func TestALayoutHoldsTheHandlerAndEachFunctionsTriggerAndNothingElse(t *testing.
 		require.NoError(t, err)
 		names = append(names, filepath.ToSlash(name))
 	}
-	require.Equal(t, []string{"dist/app/archivelogs", "dist/app/coverage", "dist/app/handler", "dist/app/host.json"}, names)
+	require.Equal(t, []string{"dist/app/archivelogs", "dist/app/coverage", "dist/app/handler", "dist/app/host.json"},
+		names)
 	text, err := os.ReadFile(filepath.Join(out, "archivelogs", "function.json"))
 	require.NoError(t, err)
 	require.Equal(t, `{"bindings":[1]}`, string(text))
@@ -61,8 +63,10 @@ func TestAHandlerThatDoesNotCompileLeavesTheOldLayout(t *testing.T) {
 	root := repository(t)
 	out := filepath.Join(root, "dist", "app")
 	require.NoError(t, pack.Layout(t.Context(), pack.Options{Root: root, Out: out, Version: "1"}))
-	require.NoError(t, os.WriteFile(filepath.Join(root, "handler", "main.go"), []byte("package main\n\nfunc main() { missing() }\n"), 0o644))
-	require.ErrorContains(t, pack.Layout(t.Context(), pack.Options{Root: root, Out: out, Version: "2"}), "undefined: missing")
+	require.NoError(t, os.WriteFile(filepath.Join(root, "handler", "main.go"),
+		[]byte("package main\n\nfunc main() { missing() }\n"), 0o644))
+	require.ErrorContains(t, pack.Layout(t.Context(), pack.Options{Root: root, Out: out, Version: "2"}),
+		"undefined: missing")
 	require.FileExists(t, filepath.Join(out, "handler"))
 	left, err := filepath.Glob(filepath.Join(root, "dist", ".pack-*"))
 	require.NoError(t, err)
@@ -79,7 +83,8 @@ func TestAZipIsTheSameEachTimeAndKeepsTheExecuteBit(t *testing.T) {
 	out := filepath.Join(root, "dist", "app")
 	var packed [2][]byte
 	for i := range packed {
-		require.NoError(t, pack.Layout(t.Context(), pack.Options{Root: root, Out: out, GOOS: "linux", GOARCH: "amd64", Version: "1"}))
+		require.NoError(t, pack.Layout(t.Context(), pack.Options{Root: root, Out: out, GOOS: "linux", GOARCH: "amd64",
+			Version: "1"}))
 		file := filepath.Join(root, "dist", "app.zip")
 		require.NoError(t, pack.Zip(out, file))
 		var err error
@@ -105,9 +110,11 @@ func withModule(t *testing.T, files map[string]string) string {
 	t.Helper()
 	root := repository(t)
 	for name, text := range map[string]string{
-		"LICENSE":           "ours\n",
-		"go.mod":            "module example.com/app\n\ngo 1.26\n\nrequire example.com/theirs v1.4.0\n\nreplace example.com/theirs => ./theirs\n",
-		"handler/main.go":   "package main\n\nimport \"example.com/theirs/inner\"\n\nvar version = \"dev\"\n\nfunc main() { println(version, inner.Name) }\n",
+		"LICENSE": "ours\n",
+		"go.mod": "module example.com/app\n\ngo 1.26\n\nrequire example.com/theirs v1.4.0\n\nreplace " +
+			"example.com/theirs => ./theirs\n",
+		"handler/main.go": "package main\n\nimport \"example.com/theirs/inner\"\n\nvar version = \"dev\"\n\nfunc " +
+			"main() { println(version, inner.Name) }\n",
 		"theirs/go.mod":     "module example.com/theirs\n\ngo 1.26\n",
 		"theirs/inner/a.go": "package inner\n\nconst Name = \"inner\"\n",
 		"theirs/other/a.go": "package other\n",
@@ -123,14 +130,16 @@ func withModule(t *testing.T, files map[string]string) string {
 }
 
 func TestTheLicencesOfWhatIsLinkedGoWithTheApp(t *testing.T) {
-	root := withModule(t, map[string]string{"theirs/COPYING": "terms\r\nof theirs\r\n", "theirs/inner/NOTICE.md": "inner's notice", "theirs/other/LICENSE": "not linked",
+	root := withModule(t, map[string]string{"theirs/COPYING": "terms\r\nof theirs\r\n",
+		"theirs/inner/NOTICE.md": "inner's notice", "theirs/other/LICENSE": "not linked",
 		"theirs/license.go": "package theirs\n"})
 	out := filepath.Join(root, "dist", "app")
 	require.NoError(t, pack.Layout(t.Context(), pack.Options{Root: root, Out: out, Version: "1", Legal: true}))
 	text, err := os.ReadFile(filepath.Join(out, pack.Notices))
 	require.NoError(t, err)
 	line := strings.Repeat("=", 100)
-	require.Contains(t, string(text), "\n"+line+"\nexample.com/theirs v1.4.0: COPYING\n"+line+"\n\nterms\nof theirs\n\n"+line+"\nexample.com/theirs v1.4.0: inner/NOTICE.md\n"+line+"\n\ninner's notice\n")
+	require.Contains(t, string(text), "\n"+line+"\nexample.com/theirs v1.4.0: COPYING\n"+line+
+		"\n\nterms\nof theirs\n\n"+line+"\nexample.com/theirs v1.4.0: inner/NOTICE.md\n"+line+"\n\ninner's notice\n")
 	require.Contains(t, string(text), "\nthe Go standard library and runtime: LICENSE\n")
 	require.NotContains(t, string(text), "not linked")
 	require.NotContains(t, string(text), "license.go")
@@ -146,7 +155,8 @@ func TestAModuleWithoutALicenceStopsThePackage(t *testing.T) {
 }
 
 func TestAReleaseThatWouldDeployNothingIsRefused(t *testing.T) {
-	root := withModule(t, map[string]string{"README.md": "a", "docs/a.md": "b", "infra/deploy.sh": "c", "theirs/LICENSE": "d"})
+	root := withModule(t, map[string]string{"README.md": "a", "docs/a.md": "b", "infra/deploy.sh": "c",
+		"theirs/LICENSE": "d"})
 	out := filepath.Join(root, "dist", "app")
 	require.NoError(t, pack.Layout(t.Context(), pack.Options{Root: root, Out: out, Version: "1", Legal: true}))
 	file := filepath.Join(root, "dist", "release.zip")

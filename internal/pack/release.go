@@ -23,8 +23,8 @@ const Released = "entraledger"
 // as well.
 const BinarySum = "handler.sha256"
 
-// released are the files of the repository that go with the app: patterns of package path, by folder.
-// Whatever else lies there, such as parameters of somebody's own, stays there.
+// released are the files of the repository that go with the app: patterns of package path, by
+// folder. Whatever else lies there, such as parameters of somebody's own, stays there.
 var released = map[string][]string{
 	"docs": {"architecture.md", "cost.md", "deploy.md", "http.md", "permissions.md", "power-automate.md", "power-bi.md",
 		"proof.md", "releases.md",
@@ -95,7 +95,8 @@ func SBOM(ctx context.Context, o Options, file string) error {
 		return fmt.Errorf("write %s: %w", file, err)
 	}
 	// The tool runs here, whatever the binary is for.
-	text, err := Options{Root: o.Root}.goTool(ctx, "run", cycloneDX, "bin", "-json", "-std", "-noserial", "-notimestamp",
+	text, err := Options{Root: o.Root}.goTool(ctx, "run", cycloneDX, "bin", "-json", "-std", "-noserial",
+		"-notimestamp",
 		"-version", version, binary)
 	if err != nil {
 		return fmt.Errorf("write %s: %w", file, err)

@@ -17,8 +17,8 @@ type packed struct {
 	executable bool
 }
 
-// Zip packs a layout for deployment. The same layout gives the same bytes: names in order, one time stamp. The handler
-// carries its execute bit, which nothing in Azure would repair.
+// Zip packs a layout for deployment. The same layout gives the same bytes: names in order, one time
+// stamp. The handler carries its execute bit, which nothing in Azure would repair.
 func Zip(layout, file string) error {
 	files, err := walk(layout, "", func(name string) (take, executable bool) { return true, name == Binary })
 	if err != nil {

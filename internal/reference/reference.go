@@ -25,7 +25,8 @@ type ErrorCode struct {
 	Remedy  string `json:"remedy,omitempty"`
 }
 
-// The lists. Sources: learn.microsoft.com/entra/identity/monitoring-health/reference-audit-activities, and
+// The lists. Sources:
+// learn.microsoft.com/entra/identity/monitoring-health/reference-audit-activities, and
 // learn.microsoft.com/entra/identity-platform/reference-error-codes, in our words.
 var (
 	//go:embed auditactivities.tsv

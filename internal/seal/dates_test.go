@@ -35,12 +35,13 @@ func TestDatesAreKnownAfterTheyGrew(t *testing.T) {
 		t.Run(name, func(t *testing.T) { require.Equal(t, rootAt(before, 10), rootAt(now, 10)) })
 	}
 	bent := map[string][]seal.Leaf{
-		"first seen earlier":       {leaf("a", "a1", 0, 0), before[1], before[2]},
-		"first seen later":         {leaf("a", "a1", 2, 0), before[1], before[2]},
-		"superseded earlier":       {before[0], before[1], leaf("b", "b1", 1, 4)},
-		"superseded later":         {before[0], before[1], leaf("b", "b1", 1, 6)},
-		"superseded, and was not":  {leaf("a", "a1", 1, 7), before[1], before[2]},
-		"a spell that never was":   {before[0], before[1], {Key: "b", Hash: before[2].Hash, FirstSeen: at(1), Superseded: at(5), Came: at(3), Spells: []seal.Spell{{From: at(1), To: at(2)}}}},
+		"first seen earlier":      {leaf("a", "a1", 0, 0), before[1], before[2]},
+		"first seen later":        {leaf("a", "a1", 2, 0), before[1], before[2]},
+		"superseded earlier":      {before[0], before[1], leaf("b", "b1", 1, 4)},
+		"superseded later":        {before[0], before[1], leaf("b", "b1", 1, 6)},
+		"superseded, and was not": {leaf("a", "a1", 1, 7), before[1], before[2]},
+		"a spell that never was": {before[0], before[1], {Key: "b", Hash: before[2].Hash, FirstSeen: at(1),
+			Superseded: at(5), Came: at(3), Spells: []seal.Spell{{From: at(1), To: at(2)}}}},
 		"two dates change places":  {leaf("a", "a1", 1, 0), leaf("b", "b2", 1, 0), leaf("b", "b1", 5, 5)},
 		"another content, as then": {leaf("a", "A1", 1, 0), before[1], before[2]},
 	}
@@ -48,13 +49,15 @@ func TestDatesAreKnownAfterTheyGrew(t *testing.T) {
 		t.Run(name, func(t *testing.T) { require.NotEqual(t, rootAt(before, 10), rootAt(now, 10)) })
 	}
 	require.Equal(t, rootAt(cases["an old one came again"], 40), rootAt(cases["and once more"], 40))
-	require.Equal(t, "2026-11-21T14:01:00.0000000Z 2026-11-21T14:01:00.0000000Z/2026-11-21T14:05:00.0000000Z 2026-11-21T14:30:00.0000000Z/", again2.DatesAt(at(40)))
+	require.Equal(t, "2026-11-21T14:01:00.0000000Z 2026-11-21T14:01:00.0000000Z/2026-11-21T14:05:00.0000000Z "+
+		"2026-11-21T14:30:00.0000000Z/", again2.DatesAt(at(40)))
 }
 
 func TestAnEntryWithDatesIsReadBack(t *testing.T) {
 	w := entra.Window{Stream: logs.DirectoryAudits, Start: hour}
 	leaves := []seal.Leaf{leaf("a", "a1", 1, 0)}
-	for _, reason := range []string{"", "1 new and 0 changed records came after the seal", "a; dates ; b", "dates x", "purged: a rule; contents: 3"} {
+	for _, reason := range []string{"", "1 new and 0 changed records came after the seal", "a; dates ; b", "dates x",
+		"purged: a rule; contents: 3"} {
 		for _, dated := range []bool{false, true} {
 			s := seal.Seal{Window: w, Leaves: 1, Root: seal.Root(leaves), SealedAt: at(70), Reason: reason}
 			if dated {
@@ -91,8 +94,9 @@ func TestProofsOfBeforeStayValid(t *testing.T) {
 func TestAProofSaysWhenTheRecordWasThere(t *testing.T) {
 	raw := `{"id":"1","activityDateTime":"2026-11-21T14:00:00Z"}`
 	leaves := []seal.Leaf{leaf("1", raw, 5, 0), leaf("2", "b2", 7, 0), leaf("2", "b1", 1, 7)}
-	s := seal.Seal{Window: entra.Window{Stream: logs.DirectoryAudits, Start: hour}, Leaves: 3, Root: seal.Root(leaves), SealedAt: at(70),
-		Dates: seal.DatesRoot(leaves, at(70)), Dated: true}
+	s := seal.Seal{Window: entra.Window{Stream: logs.DirectoryAudits, Start: hour}, Leaves: 3, Root: seal.Root(leaves),
+		SealedAt: at(70),
+		Dates:    seal.DatesRoot(leaves, at(70)), Dated: true}
 	s, err := seal.Append(memory{}, 0, s)
 	require.NoError(t, err)
 	log := memory{s}

@@ -28,15 +28,16 @@ func leaf(key, content string, seen, superseded int) seal.Leaf {
 	return l
 }
 
-// TestWhatTheArchiveHeldBeforeIsKnownAfterItChanged: what was sealed at 10 has the same root when it is computed from
-// what is stored at 40.
+// TestWhatTheArchiveHeldBeforeIsKnownAfterItChanged: what was sealed at 10 has the same root when
+// it is computed from what is stored at 40.
 func TestWhatTheArchiveHeldBeforeIsKnownAfterItChanged(t *testing.T) {
 	before := []seal.Leaf{leaf("a", "a1", 1, 0), leaf("b", "b2", 5, 0), leaf("b", "b1", 1, 5), leaf("c", "c1", 2, 0)}
 	cases := map[string][]seal.Leaf{
-		"nothing changed":       before,
-		"a record came":         append([]seal.Leaf{leaf("aa", "new", 20, 0)}, before...),
-		"a content changed":     {leaf("a", "a2", 20, 0), leaf("a", "a1", 1, 20), before[1], before[2], before[3]},
-		"it changed twice":      {leaf("a", "a3", 30, 0), leaf("a", "a2", 20, 30), leaf("a", "a1", 1, 20), before[1], before[2], before[3]},
+		"nothing changed":   before,
+		"a record came":     append([]seal.Leaf{leaf("aa", "new", 20, 0)}, before...),
+		"a content changed": {leaf("a", "a2", 20, 0), leaf("a", "a1", 1, 20), before[1], before[2], before[3]},
+		"it changed twice": {leaf("a", "a3", 30, 0), leaf("a", "a2", 20, 30), leaf("a", "a1", 1, 20), before[1],
+			before[2], before[3]},
 		"an old one came again": {before[0], leaf("b", "b1", 1, 0), leaf("b", "b2", 5, 30), before[3]},
 		"rows in another order": {before[3], before[2], before[1], before[0]},
 	}
@@ -49,7 +50,8 @@ func TestWhatTheArchiveHeldBeforeIsKnownAfterItChanged(t *testing.T) {
 	require.NotEqual(t, seal.Root(seal.LeavesAt(before, at(10))), seal.Root(seal.LeavesAt(altered, at(10))))
 	require.NotEqual(t, seal.Root(seal.LeavesAt(before, at(10))), seal.Root(seal.LeavesAt(before[1:], at(10))))
 	swapped := []seal.Leaf{before[0], leaf("b", "b1", 1, 0), leaf("b", "b2", 5, 7), before[3]}
-	require.NotEqual(t, seal.Root(seal.LeavesAt(before, at(10))), seal.Root(seal.LeavesAt(swapped, at(10))), "an earlier content is not the current one")
+	require.NotEqual(t, seal.Root(seal.LeavesAt(before, at(10))), seal.Root(seal.LeavesAt(swapped, at(10))),
+		"an earlier content is not the current one")
 }
 
 // memory is a log in memory.
@@ -76,10 +78,13 @@ func TestEveryRecordOfEveryWindowCanBeProved(t *testing.T) {
 			ls   []seal.Leaf
 		)
 		for i := range random.IntN(9) {
-			raw := fmt.Sprintf(`{"id":"%d","activityDateTime":%q}`, i, w.Start.Add(time.Duration(i)*time.Minute).Format(time.RFC3339))
-			raws, ls = append(raws, raw), append(ls, seal.Leaf{Key: fmt.Sprint(i), Hash: entra.HashOf([]byte(raw)), FirstSeen: w.Start})
+			raw := fmt.Sprintf(`{"id":"%d","activityDateTime":%q}`, i, w.Start.Add(time.Duration(i)*time.Minute).
+				Format(time.RFC3339))
+			raws, ls = append(raws, raw), append(ls, seal.Leaf{Key: fmt.Sprint(i), Hash: entra.HashOf([]byte(raw)),
+				FirstSeen: w.Start})
 		}
-		s := seal.Seal{Window: w, Leaves: int64(len(ls)), Root: seal.Root(ls), SealedAt: w.Start.Add(7 * 24 * time.Hour)}
+		s := seal.Seal{Window: w, Leaves: int64(len(ls)), Root: seal.Root(ls),
+			SealedAt: w.Start.Add(7 * 24 * time.Hour)}
 		s, err := seal.Append(log, int64(n), s)
 		require.NoError(t, err)
 		back, err := seal.ParseSeal(s.Text())
@@ -120,11 +125,15 @@ func requireEveryChangeIsNoticed(t *testing.T, p seal.Proof) {
 			p.RecordText += " "
 			p.RecordHash = fmt.Sprintf("%x", entra.HashOf([]byte(p.RecordText)))
 		},
-		"place":            func(p *seal.Proof) { p.Leaf++ },
-		"entry":            func(p *seal.Proof) { p.Entry++ },
-		"seal":             func(p *seal.Proof) { p.Seal = p.Seal[:len(p.Seal)-1] + "x\n" },
-		"head":             func(p *seal.Proof) { p.Head = "entraledger/directoryAudits\n99\n" + p.Head[len(p.Head)-45:] },
-		"head of another":  func(p *seal.Proof) { p.Head = "entraledger/provisioning" + p.Head[len("entraledger/directoryAudits"):] },
+		"place": func(p *seal.Proof) { p.Leaf++ },
+		"entry": func(p *seal.Proof) { p.Entry++ },
+		"seal":  func(p *seal.Proof) { p.Seal = p.Seal[:len(p.Seal)-1] + "x\n" },
+		"head": func(p *seal.Proof) {
+			p.Head = "entraledger/directoryAudits\n99\n" + p.Head[len(p.Head)-45:]
+		},
+		"head of another": func(p *seal.Proof) {
+			p.Head = "entraledger/provisioning" + p.Head[len("entraledger/directoryAudits"):]
+		},
 		"not a checkpoint": func(p *seal.Proof) { p.Head = "x" },
 	}
 	for name, change := range changes {

@@ -47,7 +47,8 @@ func TestATypeOfSignInsChoosesItsStream(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, want, q.Stream)
 	}
-	for _, filter := range []string{"signInEventTypes/any(t: t eq 'robot')", "signInEventTypes/any(t: t eq 'managedIdentity') and signInEventTypes/any(t: t eq 'servicePrincipal')"} {
+	for _, filter := range []string{"signInEventTypes/any(t: t eq 'robot')",
+		"signInEventTypes/any(t: t eq 'managedIdentity') and signInEventTypes/any(t: t eq 'servicePrincipal')"} {
 		_, err := search.New(logs.SignInsInteractiveUser, shape, filter)
 		require.Equal(t, entra.CodeBadRequest, entra.CodeOf(err), filter)
 	}

@@ -40,7 +40,8 @@ func TestTheDefaultSharesAreGraphsDocumentedCeiling(t *testing.T) {
 }
 
 func TestANationalCloudBringsItsEndpointAndScope(t *testing.T) {
-	s, err := load(map[string]string{"ARCHIVE_STORAGE": "UseDevelopmentStorage=true", "AZURE_CLOUD": "azureusgovernment"})
+	s, err := load(map[string]string{"ARCHIVE_STORAGE": "UseDevelopmentStorage=true",
+		"AZURE_CLOUD": "azureusgovernment"})
 	require.NoError(t, err)
 	require.Equal(t, "https://graph.microsoft.us", s.GraphEndpoint)
 	require.Equal(t, "https://graph.microsoft.us/.default", s.GraphScope)
@@ -108,21 +109,25 @@ func TestTheExampleNamesEverySettingAndIsAccepted(t *testing.T) {
 }
 
 func TestRetentionAndHoldsAreReadByStream(t *testing.T) {
-	env := map[string]string{"ARCHIVE_STORAGE": "UseDevelopmentStorage=true", "ARCHIVE_RETENTION": "forever, signIns.nonInteractiveUser=400d",
-		"ARCHIVE_HOLD": "*=2026-01-01/2026-01-31,provisioning=2026-03-01/2026-03-01"}
+	env := map[string]string{"ARCHIVE_STORAGE": "UseDevelopmentStorage=true",
+		"ARCHIVE_RETENTION": "forever, signIns.nonInteractiveUser=400d",
+		"ARCHIVE_HOLD":      "*=2026-01-01/2026-01-31,provisioning=2026-03-01/2026-03-01"}
 	s, err := settings.Load(func(name string) string { return env[name] })
 	require.NoError(t, err)
 	require.Zero(t, s.Retention.Of(logs.DirectoryAudits))
 	require.Equal(t, 400*24*time.Hour, s.Retention.Of(logs.SignInsNonInteractiveUser))
 	require.Equal(t, []purge.Hold{
 		{From: time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 2, 1, 0, 0, 0, 0, time.UTC)},
-		{Stream: logs.Provisioning, From: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), To: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)},
+		{Stream: logs.Provisioning, From: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC),
+			To: time.Date(2026, 3, 2, 0, 0, 0, 0, time.UTC)},
 	}, s.Retention.Holds)
 }
 
 func TestOnlyAClearWordOfThePlatformMeansThatItsAuthenticationIsOn(t *testing.T) {
-	for value, on := range map[string]bool{"": false, "False": false, "0": false, "yes": false, "true": true, "True": true, "TRUE": true, " true ": true, "1": true} {
-		s, err := load(map[string]string{"ARCHIVE_STORAGE": "UseDevelopmentStorage=true", "WEBSITE_AUTH_ENABLED": value})
+	for value, on := range map[string]bool{"": false, "False": false, "0": false, "yes": false, "true": true,
+		"True": true, "TRUE": true, " true ": true, "1": true} {
+		s, err := load(map[string]string{"ARCHIVE_STORAGE": "UseDevelopmentStorage=true",
+			"WEBSITE_AUTH_ENABLED": value})
 		require.NoError(t, err, "what the platform sets never stops the start")
 		require.Equal(t, on, s.Authenticated, "%q", value)
 	}

@@ -1,4 +1,5 @@
-// Package skiptoken writes where a walk through pages stands into a text that only this app can have written.
+// Package skiptoken writes where a walk through pages stands into a text that only this app can
+// have written.
 package skiptoken
 
 import (

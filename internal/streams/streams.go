@@ -86,6 +86,7 @@ func (k *Known) Check(ctx context.Context, s entra.Stream) error {
 // ARCHIVE_STREAMS.
 func NotCollected(s entra.Stream) error {
 	return &entra.Error{Code: entra.CodeBadRequest, Doing: "collect " + string(s),
-		Why:    "it is not collected any more: ARCHIVE_STREAMS does not name it",
-		Remedy: fmt.Sprintf("what is archived of it can be read as ever; to collect it again, add %s to ARCHIVE_STREAMS", s)}
+		Why: "it is not collected any more: ARCHIVE_STREAMS does not name it",
+		Remedy: fmt.Sprintf("what is archived of it can be read as ever; to collect it again, add %s "+
+			"to ARCHIVE_STREAMS", s)}
 }

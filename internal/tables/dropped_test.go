@@ -28,7 +28,8 @@ func (r *refusing) RoundTrip(req *http.Request) (*http.Response, error) {
 		return r.inner.RoundTrip(req)
 	}
 	body := `{"odata.error":{"code":"` + r.code + `","message":{"lang":"en-US","value":"it is gone"}}}`
-	return &http.Response{StatusCode: r.status, Proto: "HTTP/1.1", Request: req, Body: io.NopCloser(strings.NewReader(body)),
+	return &http.Response{StatusCode: r.status, Proto: "HTTP/1.1", Request: req,
+		Body:   io.NopCloser(strings.NewReader(body)),
 		Header: http.Header{"X-Ms-Error-Code": {r.code}, "Content-Type": {"application/json"}}}, nil
 }
 

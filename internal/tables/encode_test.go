@@ -28,7 +28,8 @@ func noise(n int) string {
 }
 
 func signIn(t *testing.T, id, when, extra string) entra.Record {
-	raw := `{"id":` + strconv.Quote(id) + `,"createdDateTime":"` + when + `","userPrincipalName":"ünder@example.com","status":{"errorCode":50074},"extra":"` + extra + `"}`
+	raw := `{"id":` + strconv.Quote(id) + `,"createdDateTime":"` + when +
+		`","userPrincipalName":"ünder@example.com","status":{"errorCode":50074},"extra":"` + extra + `"}`
 	rec, err := logs.ParseRecord(logs.SignInsInteractiveUser, []byte(raw))
 	require.NoError(t, err)
 	return rec

@@ -343,7 +343,8 @@ func (m *monthIndex) otherSeals(ctx context.Context, day time.Time) error {
 		return nil
 	}
 	return m.of.found(verify.DiffDerived, m.table, key, day,
-		"it says that the day was indexed as of entry %d of the log and %d seals, and the ledger has entry %d and %d; %s",
+		"it says that the day was indexed as of entry %d of the log and %d seals, and the ledger has "+
+			"entry %d and %d; %s",
 		of.LastSeal, of.Seals, state.LastSeal, state.Seals, indexAgain)
 }
 
@@ -380,7 +381,8 @@ type madeIndex struct {
 func (m *monthIndex) make(ctx context.Context, day time.Time) (*madeIndex, error) {
 	out := &madeIndex{sealed: derive.NewDayIndex(m.of.stream), all: derive.NewDayIndex(m.of.stream), whole: true}
 	table := TableName(entra.Window{Stream: m.of.stream, Start: day})
-	query := rows.Query{Filter: rows.Spanning(day.Format(entra.HourFormat), day.AddDate(0, 0, 1).Format(entra.HourFormat)),
+	query := rows.Query{Filter: rows.Spanning(day.Format(entra.HourFormat),
+		day.AddDate(0, 0, 1).Format(entra.HourFormat)),
 		Columns: "PartitionKey,RowKey,Id,FirstSeen," + strings.Join(out.all.Columns(), ",")}
 	for body, err := range m.of.in.client.Scan(ctx, table, query) {
 		if err != nil {

@@ -17,7 +17,8 @@ import (
 
 // IndexedUpTo is derive.Searchable's.
 func (v *Views) IndexedUpTo(ctx context.Context, stream entra.Stream) (int64, error) {
-	got, err := v.client.Get(ctx, coverageTable, string(stream), indexedMark, "read how far "+string(stream)+" is indexed")
+	got, err := v.client.Get(ctx, coverageTable, string(stream), indexedMark, "read how far "+string(stream)+
+		" is indexed")
 	if rows.IsMissing(err) {
 		return 0, nil
 	}
@@ -49,7 +50,8 @@ func (v *Views) eachMonth(ctx context.Context, stream entra.Stream, first, to ti
 			}
 		}
 		if wrong > 0 {
-			slog.WarnContext(ctx, "rows of the index are not what was written: their days are searched whole; "+indexAgain,
+			slog.WarnContext(ctx, "rows of the index are not what was written: their days are searched whole; "+
+				indexAgain,
 				"stream", stream, "table", indexTable(month), "rows", wrong, "last", rows.Clip(last))
 		}
 	}

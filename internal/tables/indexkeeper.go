@@ -33,7 +33,8 @@ func (k indexKeeper) Stamps(ctx context.Context, stream entra.Stream,
 		stamp := derive.Stamp{State: derive.StampAltered}
 		if state != differs {
 			together := derive.Together{Rows: of.rows, Sum: of.sum}
-			stamp = derive.Stamp{State: derive.StampMade, Revision: of.Revision, Version: of.version, Together: together}
+			stamp = derive.Stamp{State: derive.StampMade, Revision: of.Revision, Version: of.version,
+				Together: together}
 		}
 		out[day] = stamp
 		return state != differs
@@ -44,7 +45,8 @@ func (k indexKeeper) Stamps(ctx context.Context, stream entra.Stream,
 // PutStamp is derive.Keeper's. The day is said to be indexed once all of it is there.
 func (k indexKeeper) PutStamp(ctx context.Context, p derive.Period, stamp derive.Stamp) (derive.Stamp, error) {
 	index := indexTable(p.Start)
-	day := indexedDay{Revision: stamp.Revision, version: stamp.Version, rows: stamp.Together.Rows, sum: stamp.Together.Sum}
+	day := indexedDay{Revision: stamp.Revision, version: stamp.Version, rows: stamp.Together.Rows,
+		sum: stamp.Together.Sum}
 	body := day.encode(index, p.Stream, dayMark+p.Start.Format("02"))
 	return stamp, k.views.client.Submit(ctx, index, rows.Action{Kind: rows.Put, Row: body})
 }

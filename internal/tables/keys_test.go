@@ -26,8 +26,10 @@ const forbidden = "/\\#?%+'\u0000\u001f\u007f\u009f"
 
 func TestAnIdCanBeReadBackFromItsRowKey(t *testing.T) {
 	ids := []string{
-		"1472f818-9be7-4279-9919-126f26c6d982", "Directory_1b2c_A3XYZ_123", "Invited Users_123456789", "a/b\\c#d?e%f+g'h",
-		"tab\tnul\u0000del\u007f", "é 漢 😀", "~", "~41", "!v", "!p1", "a!v0011223344556677", " ", "trailing ", string([]byte{0xff, 0xfe}),
+		"1472f818-9be7-4279-9919-126f26c6d982", "Directory_1b2c_A3XYZ_123", "Invited Users_123456789",
+		"a/b\\c#d?e%f+g'h",
+		"tab\tnul\u0000del\u007f", "é 漢 😀", "~", "~41", "!v", "!p1", "a!v0011223344556677", " ", "trailing ",
+		string([]byte{0xff, 0xfe}),
 		strings.Repeat("x", 300),
 	}
 	for _, id := range ids {
@@ -65,7 +67,8 @@ func TestRowsOfAWindowSortByTimeAndTheRowsOfARecordStayTogether(t *testing.T) {
 	longer, _ := rowKey(entra.Key{Time: at("2026-11-21T14:00:00Z"), ID: "a b"})
 	later, _ := rowKey(entra.Key{Time: at("2026-11-21T14:00:00.0000001Z"), ID: "A"})
 	hash := entra.Hash(sha256.Sum256([]byte("x")))
-	sorted := []string{first, partKey(first, 1), partKey(first, 2), versionKey(first, hash), partKey(versionKey(first, hash), 1), longer, later}
+	sorted := []string{first, partKey(first, 1), partKey(first, 2), versionKey(first, hash),
+		partKey(versionKey(first, hash), 1), longer, later}
 	require.True(t, slices.IsSorted(sorted), "%q", sorted)
 	from, below := timeRange(at("2026-11-21T14:00:00Z"), at("2026-11-21T14:00:00Z"))
 	for _, rk := range sorted[:6] {
@@ -75,7 +78,8 @@ func TestRowsOfAWindowSortByTimeAndTheRowsOfARecordStayTogether(t *testing.T) {
 }
 
 func TestRowKeysThatAreNotOursAreRefused(t *testing.T) {
-	for _, rk := range []string{"", "2026-11-21", "2026-11-21T14:05:10.9301252Z", "2026-11-21T14:05:10.9301252Zx", "2026-13-21T14:05:10.9301252Z_a",
+	for _, rk := range []string{"", "2026-11-21", "2026-11-21T14:05:10.9301252Z", "2026-11-21T14:05:10.9301252Zx",
+		"2026-13-21T14:05:10.9301252Z_a",
 		"2026-11-21T14:05:10.9301252Z_a!pX", "2026-11-21T14:05:10.9301252Z_a!vXY", "2026-11-21T14:05:10.9301252Z_~4"} {
 		_, err := parseRowKey(rk)
 		require.Error(t, err, rk)
@@ -88,5 +92,6 @@ func TestTablesAreNamedByStreamAndMonth(t *testing.T) {
 		require.Regexp(t, `^[a-z][a-z0-9]{2,62}$`, name)
 		require.True(t, strings.HasSuffix(name, "202611"), name)
 	}
-	require.Equal(t, "signinsinteractive202611", TableName(entra.WindowOf(logs.SignInsInteractiveUser, at("2026-11-21T14:00:00Z"))))
+	require.Equal(t, "signinsinteractive202611", TableName(entra.WindowOf(logs.SignInsInteractiveUser,
+		at("2026-11-21T14:00:00Z"))))
 }

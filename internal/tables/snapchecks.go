@@ -73,7 +73,8 @@ func columnsIn(row gjson.Result) []byte {
 			return true
 		}
 		switch {
-		case name.Str == "PartitionKey", name.Str == "RowKey", name.Str == "Timestamp", strings.HasPrefix(name.Str, "odata."),
+		case name.Str == "PartitionKey", name.Str == "RowKey", name.Str == "Timestamp",
+			strings.HasPrefix(name.Str, "odata."),
 			name.Str == "Codec", name.Str == "Chunks", name.Str == checkColumn, strings.HasPrefix(name.Str, "Record"):
 			return true
 		}

@@ -163,8 +163,8 @@ func (d *Directory) Rows(ctx context.Context, id string, r directory.Range) iter
 	}
 }
 
-// readRow reads a row of a snapshot, and checks what was read of it. Where it takes a request of its
-// own, the row (rows.ErrNoRow) or the snapshot (directory.ErrNoSnapshot) may be gone by then.
+// readRow reads a row of a snapshot, and checks what was read of it. Where it takes a request of
+// its own, the row (rows.ErrNoRow) or the snapshot (directory.ErrNoSnapshot) may be gone by then.
 func (d *Directory) readRow(ctx context.Context, table string, r directory.Range,
 	body []byte) (key string, doc []byte, err error) {
 	row, doc, err := d.parseDocument(ctx, table, r.Partition, body)

@@ -87,7 +87,8 @@ func (a *Archive) supersede(ctx context.Context, w entra.Window, change collect.
 	}
 	b := exchange(old, next, current, again)
 	if b.Size >= rows.MaxTransaction-rows.Overhead {
-		// Old and new content together do not fit one transaction, so they can't change places in one.
+		// Old and new content together do not fit one transaction, so they can't change places in
+		// one.
 		return none(&collect.TooLarge{Key: change.Record.Key, Hash: change.Record.Hash, Size: b.Size})
 	}
 	added := ledger.Contents{}

@@ -31,14 +31,16 @@ func (r *requests) RoundTrip(req *http.Request) (*http.Response, error) {
 // fifty, not a request a record.
 func TestManyRecordsAreSupersededByFewRequests(t *testing.T) {
 	counted := &requests{RoundTripper: memstorage.New(time.Now)}
-	store, err := tablestest.New(tables.Config{ConnectionString: memstorage.New(time.Now).ConnectionString(), HTTP: &http.Client{Transport: counted}})
+	store, err := tablestest.New(tables.Config{ConnectionString: memstorage.New(time.Now).ConnectionString(),
+		HTTP: &http.Client{Transport: counted}})
 	require.NoError(t, err)
 	var old []entra.Record
 	var changes []collect.Change
 	for i := range 200 {
 		rec := signIn(t, fmt.Sprint(i), i, "old")
 		old = append(old, rec)
-		changes = append(changes, collect.Change{Kind: collect.Supersede, Record: signIn(t, fmt.Sprint(i), i, "new"), Was: rec.Hash})
+		changes = append(changes, collect.Change{Kind: collect.Supersede, Record: signIn(t, fmt.Sprint(i), i, "new"),
+			Was: rec.Hash})
 	}
 	_, err = store.Insert(t.Context(), window, old, seen)
 	require.NoError(t, err)

@@ -170,7 +170,8 @@ func (k viewKeeper) DropStale(ctx context.Context, d derive.Draft) error {
 func (k viewKeeper) Rows(ctx context.Context, p derive.Period, edition int64) (out []derive.Row, is derive.Together,
 	err error) {
 	table, prefix := viewsTable(p.Start), k.editionKey(p, edition)
-	for body, err := range k.client.Scan(ctx, table, rows.Query{Filter: rows.In(string(p.Stream), prefix, prefix+"~~")}) {
+	for body, err := range k.client.Scan(ctx, table,
+		rows.Query{Filter: rows.In(string(p.Stream), prefix, prefix+"~~")}) {
 		if err != nil {
 			return nil, derive.Together{}, err
 		}

@@ -32,7 +32,8 @@ func TestSoakAMonthOfRecordsOneBitOneRow(t *testing.T) {
 		"forged")
 	sum := entra.HashOf([]byte(raw))
 	inserted.RowKey = inserted.RowKey[:29] + "id-forged"
-	inserted.Properties["Record"], inserted.Properties["Hash"], inserted.Properties["Codec"] = aztables.EDMBinary(raw), aztables.EDMBinary(sum[:]), "none"
+	inserted.Properties["Record"], inserted.Properties["Hash"], inserted.Properties["Codec"] = aztables.EDMBinary(raw),
+		aztables.EDMBinary(sum[:]), "none"
 	put(t, table, inserted)
 
 	began = time.Now()

@@ -52,7 +52,8 @@ func TestRowsOfTheVersionBeforeInAnHourOfTheNewSetAreFound(t *testing.T) {
 				hour := entra.FloorHour(lab.Start.Add(time.Hour))
 				for i := range 10 {
 					rec := l.Tenant.Add(s, fmt.Sprint("x-", i), hour.Add(time.Duration(i)*2*time.Minute), "")
-					l.Tenant.Replace(s, rec.Key, lab.Parsed(s, string(rec.Raw[:len(rec.Raw)-1])+`,"riskState":"atRisk"}`))
+					l.Tenant.Replace(s, rec.Key, lab.Parsed(s, string(rec.Raw[:len(rec.Raw)-1])+
+						`,"riskState":"atRisk"}`))
 				}
 				u := &lab.Unruly{Forgetful: l.Tenant}
 				l.RunsOf(u, 2, s)

@@ -15,7 +15,8 @@ type Function struct {
 	Name       string      // its folder's
 	Trigger    []byte      // its function.json, the only place of routes, methods and the level of its key
 	Operations []Operation // of an HTTP function: what can be asked of it
-	// Only are the values of parameters of the route that are served, as if they stood in the route.
+	// Only are the values of parameters of the route that are served, as if they stood in the
+	// route.
 	Only  map[string][]string
 	Timer Timer // of a timer
 }

@@ -19,7 +19,8 @@ func TestAPathOfWhichAPartIsNotServedIsNotFound(t *testing.T) {
 			host.RequireRoles(true)
 		}
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
-			for path, want := range map[string]int{"/api/v2.0/things": 404, "/api/V1.0/things": 404, "/api/beta/things": 200} {
+			for path, want := range map[string]int{"/api/v2.0/things": 404, "/api/V1.0/things": 404,
+				"/api/beta/things": 200} {
 				if want == 200 && method != http.MethodGet {
 					want = 405
 				}
@@ -30,7 +31,8 @@ func TestAPathOfWhichAPartIsNotServedIsNotFound(t *testing.T) {
 				require.Equal(t, want, status, "%s %s", method, path)
 				require.Equal(t, want == 405, header.Get("Allow") != "")
 				if want == 404 {
-					require.Equal(t, "find "+path+": there is no such function", answer["error"].(map[string]any)["message"])
+					require.Equal(t, "find "+path+": there is no such function",
+						answer["error"].(map[string]any)["message"])
 				}
 			}
 		}

@@ -78,7 +78,8 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if cause == http.ErrAbortHandler {
 				panic(cause)
 			}
-			h.log.ErrorContext(r.Context(), "panic", "path", withheld(r, r.URL.Path), "cause", withheld(r, fmt.Sprint(cause)),
+			h.log.ErrorContext(r.Context(), "panic", "path", withheld(r, r.URL.Path), "cause",
+				withheld(r, fmt.Sprint(cause)),
 				"stack", string(debug.Stack()))
 			Error(w, r, &entra.Error{Code: entra.CodeInternal, Doing: "answer the request",
 				Why: "the program has a fault here"})
@@ -87,7 +88,8 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case len(r.RequestURI) > maxURL:
 		h.fail(w, r, "", &entra.Error{Code: entra.CodeTooLarge, Doing: "read the request",
-			Why: fmt.Sprintf("its address has %d characters", len(r.RequestURI)), Remedy: fmt.Sprintf("at most are %d", maxURL)})
+			Why:    fmt.Sprintf("its address has %d characters", len(r.RequestURI)),
+			Remedy: fmt.Sprintf("at most are %d", maxURL)})
 	case r.URL.Path == "/":
 		JSON(w, http.StatusOK, map[string]string{"status": "ready"})
 	case isRoute(r.URL.Path):

@@ -35,7 +35,8 @@ func function(name, route, methods string, operations ...web.Operation) web.Func
 			route + `","methods":[` + methods + `],"authLevel":"function"},{"type":"http","direction":"out"}]}`)}
 }
 
-// serve runs a host with one timer and one HTTP function over a real socket and returns its log too.
+// serve runs a host with one timer and one HTTP function over a real socket and returns its log
+// too.
 func serve(t *testing.T, run web.Timer) (*httptest.Server, *logged) {
 	server, _, log := serveHost(t, run)
 	return server, log

@@ -36,8 +36,9 @@ func TestHostJSONSamplesNothingThatAlertsCountAndKeepsAddressesOutOfTelemetry(t 
 	whole := strings.Split(sampling.ExcludedTypes, ";")
 	require.ElementsMatch(t, []string{"Request", "Exception", "Trace"}, whole)
 
-	types := map[string]string{"AppRequests": "Request", "AppExceptions": "Exception", "AppTraces": "Trace", "AppDependencies": "Dependency",
-		"AppEvents": "Event", "AppPageViews": "PageView", "AppAvailabilityResults": "Availability"}
+	types := map[string]string{"AppRequests": "Request", "AppExceptions": "Exception", "AppTraces": "Trace",
+		"AppDependencies": "Dependency",
+		"AppEvents":       "Event", "AppPageViews": "PageView", "AppAvailabilityResults": "Availability"}
 	alerts, err := os.ReadFile(filepath.Join("..", "..", "infra", "modules", "alerts.bicep"))
 	require.NoError(t, err)
 	counted := 0

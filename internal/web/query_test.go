@@ -23,7 +23,8 @@ func lines(context.Context, web.Request) (web.Answer, error) {
 func TestAFileIsAskedForByItsFormatOrByWhatIsAccepted(t *testing.T) {
 	server, _ := answering(t, web.Operation{Role: web.RoleRead, Parameters: []web.Parameter{web.Format()}, Do: lines})
 	for _, c := range []struct{ query, accept, is string }{
-		{"", "", "json"}, {"", "text/csv", "csv"}, {"", "text/csv; charset=utf-8", "csv"}, {"", "application/json", "json"},
+		{"", "", "json"}, {"", "text/csv", "csv"}, {"", "text/csv; charset=utf-8", "csv"},
+		{"", "application/json", "json"},
 		{"?$format=", "", "json"}, {"?$format=", "text/csv", "csv"}, {"?$format", "text/csv", "csv"},
 		{"?$format=json", "text/csv", "json"}, {"?$format=csv", "application/json", "csv"},
 	} {
@@ -58,7 +59,9 @@ func TestNothingBesideWordsIsTakenWhereAListIsStrict(t *testing.T) {
 			status, _, answer := call(t, server, http.MethodGet, "/api/things?"+name+"="+url.QueryEscape(text), "")
 			require.Equal(t, fits, status == http.StatusOK, "%s=%s", name, text)
 			if fits {
-				require.Equal(t, strings.FieldsFunc(text, func(c rune) bool { return c == ',' || c == ' ' }), texts(answer["is"]))
+				require.Equal(t, strings.FieldsFunc(text, func(c rune) bool {
+					return c == ',' || c == ' '
+				}), texts(answer["is"]))
 			}
 		}
 	}

@@ -20,7 +20,8 @@ import (
 // answering serves one function and gives what is logged.
 func answering(t *testing.T, operations ...web.Operation) (*httptest.Server, *logged) {
 	var log logged
-	host, err := web.Serve(web.NewLogger(&log, slog.LevelInfo), "", function("things", "things/{view?}", `"get"`, operations...))
+	host, err := web.Serve(web.NewLogger(&log, slog.LevelInfo), "", function("things", "things/{view?}", `"get"`,
+		operations...))
 	require.NoError(t, err)
 	server := httptest.NewServer(host)
 	t.Cleanup(server.Close)
@@ -95,18 +96,21 @@ func TestWhatFailsWithinAFileCutsTheConnectionAndIsLogged(t *testing.T) {
 
 func TestAWordInThePathIsAQuestionOfItsOwn(t *testing.T) {
 	says := func(given, word, text string) web.Operation {
-		return web.Operation{Given: given, Word: word, Role: web.RoleRead, Do: func(_ context.Context, r web.Request) (web.Answer, error) {
-			return web.Object(map[string]string{"is": text + r.Path("view")}), nil
-		}}
+		return web.Operation{Given: given, Word: word, Role: web.RoleRead,
+			Do: func(_ context.Context, r web.Request) (web.Answer, error) {
+				return web.Object(map[string]string{"is": text + r.Path("view")}), nil
+			}}
 	}
 	server, _ := answering(t, says("", "", "all"), says("view", "summary", "counts: "))
-	for path, want := range map[string]string{"/api/things": "all", "/api/things/": "all", "/API/Things/summary": "counts: summary"} {
+	for path, want := range map[string]string{"/api/things": "all", "/api/things/": "all",
+		"/API/Things/summary": "counts: summary"} {
 		_, _, answer := call(t, server, http.MethodGet, path, "")
 		require.Equal(t, want, answer["is"], path)
 	}
 	status, _, answer := call(t, server, http.MethodGet, "/api/things/other", "")
 	require.Equal(t, http.StatusNotFound, status)
-	require.Equal(t, "find things/other: there is no such view; there is things/summary", answer["error"].(map[string]any)["message"])
+	require.Equal(t, "find things/other: there is no such view; there is things/summary",
+		answer["error"].(map[string]any)["message"])
 
 	server, _ = answering(t, says("", "", "all"), says("view", "", "one: "), says("view", "summary", "counts: "))
 	_, _, answer = call(t, server, http.MethodGet, "/api/things/other", "")
@@ -140,8 +144,9 @@ func TestAListKeepsItsOrderOfKeys(t *testing.T) {
 	type about struct {
 		Before string `json:"before"`
 	}
-	list := web.List[json.RawMessage]{Of: "things", About: about{"<x>"}, Count: new(int64(2)), NextLink: "https://x/?a=1&b=2",
-		Value: []json.RawMessage{[]byte(`{"a": 1}`), []byte(`{}`)}}
+	list := web.List[json.RawMessage]{Of: "things", About: about{"<x>"}, Count: new(int64(2)),
+		NextLink: "https://x/?a=1&b=2",
+		Value:    []json.RawMessage{[]byte(`{"a": 1}`), []byte(`{}`)}}
 	body, err := list.JSON("https://x/$metadata#things")
 	require.NoError(t, err)
 	require.Equal(t, `{"@odata.context":"https://x/$metadata#things","before":"<x>","@odata.count":2,"@odata.nextLink":"https://x/?a=1&b=2",`+
@@ -153,8 +158,9 @@ func TestAListKeepsItsOrderOfKeys(t *testing.T) {
 
 func TestAFunctionJSONThatCannotBeServedIsRefused(t *testing.T) {
 	for says, f := range map[string]web.Function{
-		"read function.json of f":                    {Name: "f", Trigger: []byte("{")},
-		"it has no trigger that this app knows":      {Name: "f", Trigger: []byte(`{"bindings":[{"type":"queueTrigger"}]}`)},
+		"read function.json of f": {Name: "f", Trigger: []byte("{")},
+		"it has no trigger that this app knows": {Name: "f",
+			Trigger: []byte(`{"bindings":[{"type":"queueTrigger"}]}`)},
 		`serve f: read route "api/{a": part "{a" is`: function("f", "{a", `"get"`),
 	} {
 		_, err := web.Serve(slog.New(slog.DiscardHandler), "", f)

@@ -75,7 +75,9 @@ func (s *sent) values(query url.Values) []value {
 			}
 			out = append(out, value{as, text})
 			for _, between := range []string{",", `,'"`} { // items of a list, and texts within a filter
-				for _, part := range strings.FieldsFunc(text, func(c rune) bool { return strings.ContainsRune(between, c) }) {
+				for _, part := range strings.FieldsFunc(text, func(c rune) bool {
+					return strings.ContainsRune(between, c)
+				}) {
 					out = append(out, value{as, strings.TrimSpace(part)})
 				}
 			}

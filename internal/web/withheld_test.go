@@ -22,20 +22,25 @@ func TestWhatTheCallerSentIsNotLoggedOfAFailure(t *testing.T) {
 		"read https://x/" + url.PathEscape(name) + ": reset":                "read https://x/{view}: reset",
 		"read https://x/" + url.QueryEscape(url.QueryEscape(name)) + "?sig": "read https://x/{view}?sig",
 		"read user*3Ajane*2Eo*27doe*2Bx*40contoso*2Ecom":                    "read user*3A{view}",
-		"look for second@contoso.com, and for 4711-a and Łó":                "look for {exclude}, and for {exclude} and {exclude}",
-		"Limited list of 12 rows for Li; 30 days":                           "Limited list of 12 rows for {exclude}; 30 days",
-		"filter O'Brien of Sales":                                           "filter {exclude} of {$filter}",
-		"somebody.else@fabrikam.com is beside it, and a%40b.org":            "{address} is beside it, and {address}",
-		"key 5EcRet of code":                                                "key {query} of {query}",
-		"read the rows: the table is cut off; wait":                         "read the rows: the table is cut off; wait",
+		"look for second@contoso.com, and for 4711-a and Łó": "look for {exclude}, and for " +
+			"{exclude} and {exclude}",
+		"Limited list of 12 rows for Li; 30 days": "Limited list of 12 rows for " +
+			"{exclude}; 30 days",
+		"filter O'Brien of Sales":                                "filter {exclude} of {$filter}",
+		"somebody.else@fabrikam.com is beside it, and a%40b.org": "{address} is beside it, and {address}",
+		"key 5EcRet of code":                                     "key {query} of {query}",
+		"read the rows: the table is cut off; wait": "read the rows: the " +
+			"table is cut off; wait",
 	} {
 		server, log := answering(t, web.Operation{Given: "view", Role: web.RoleRead,
-			Parameters: []web.Parameter{web.Text("exclude", ""), web.Text("$filter", ""), web.Whole("days", 1, 1, 90, "")},
+			Parameters: []web.Parameter{web.Text("exclude", ""), web.Text("$filter", ""),
+				web.Whole("days", 1, 1, 90, "")},
 			Do: func(context.Context, web.Request) (web.Answer, error) {
 				return web.Answer{}, &entra.Error{Code: entra.CodeUnavailable, Doing: text}
 			}})
-		query := url.Values{"exclude": {"second@contoso.com, 4711-a,Łó,Li,O'Brien"}, "$filter": {"department eq 'Sales'"},
-			"days": {"30"}, "code": {"5EcRet"}}
+		query := url.Values{"exclude": {"second@contoso.com, 4711-a,Łó,Li,O'Brien"},
+			"$filter": {"department eq 'Sales'"},
+			"days":    {"30"}, "code": {"5EcRet"}}
 		status, _, answer := call(t, server, http.MethodGet, "/api/things/"+url.PathEscape(name)+"?"+query.Encode(), "")
 		require.Equal(t, http.StatusServiceUnavailable, status)
 		require.Equal(t, text, answer["error"].(map[string]any)["message"], "the caller has the words")
@@ -43,8 +48,8 @@ func TestWhatTheCallerSentIsNotLoggedOfAFailure(t *testing.T) {
 	}
 }
 
-// TestWhatTheCallerSentIsNotLoggedOfOtherEnds: where the query was not read yet, of a body, of a panic, and of a file
-// that broke off.
+// TestWhatTheCallerSentIsNotLoggedOfOtherEnds: where the query was not read yet, of a body, of a
+// panic, and of a file that broke off.
 func TestWhatTheCallerSentIsNotLoggedOfOtherEnds(t *testing.T) {
 	const name = "jane@contoso.com"
 	find := web.Operation{Given: "view", Role: web.RoleRead, Find: func(context.Context, web.Request) error {

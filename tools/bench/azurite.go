@@ -8,7 +8,8 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/azurite"
 )
 
-// serveAzurite keeps an Azurite of its own, which ends with this process, and answers its connection string.
+// serveAzurite keeps an Azurite of its own, which ends with this process, and answers its
+// connection string.
 func serveAzurite(ctx context.Context, _ job, out io.Writer) error {
 	server, err := azurite.Start(ctx, azurite.Options{})
 	if err != nil {

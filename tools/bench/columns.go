@@ -58,7 +58,9 @@ func (p plan) measureColumns(ctx context.Context) ([]rowSize, error) {
 }
 
 // meanRow stores n records with the columns of a set.
-func meanRow(ctx context.Context, g *generate.Generator, log *logs.Log, n, set int) (stored, received float64, err error) {
+func meanRow(
+	ctx context.Context, g *generate.Generator, log *logs.Log, n, set int,
+) (stored, received float64, err error) {
 	site := httptest.NewServer(discard.NewKeepingAll("coverage", "dictionaries", "secrets", "quarantine"))
 	defer site.Close()
 	store, err := tablestest.New(tables.Config{HTTP: http.DefaultClient,
@@ -101,9 +103,11 @@ func (r report) printColumns(out io.Writer) {
 	if len(r.Columns) == 0 {
 		return
 	}
-	t := newTable(out, "The mean row of a stream: what the columns of the latest set add", "stream", "records", "bytes received", "bytes a row without", "with", "%")
+	t := newTable(out, "The mean row of a stream: what the columns of the latest set add", "stream", "records",
+		"bytes received", "bytes a row without", "with", "%")
 	for _, c := range r.Columns {
-		t.AppendRow(table.Row{c.Stream, grouped(int64(c.Records)), fmt.Sprintf("%.0f", c.Received), fmt.Sprintf("%.0f", c.Before), fmt.Sprintf("%.0f", c.Stored),
+		t.AppendRow(table.Row{c.Stream, grouped(int64(c.Records)), fmt.Sprintf("%.0f", c.Received),
+			fmt.Sprintf("%.0f", c.Before), fmt.Sprintf("%.0f", c.Stored),
 			fmt.Sprintf("%.1f", c.grown())})
 	}
 	t.Render()
@@ -121,5 +125,6 @@ func (r report) judgeColumns() []aim {
 			most = c
 		}
 	}
-	return []aim{{fmt.Sprintf("growth of the row by new columns, %% (%s)", most.Stream), fmt.Sprintf("<= %.0f", aimColumns), most.grown(), most.grown() <= aimColumns}}
+	return []aim{{fmt.Sprintf("growth of the row by new columns, %% (%s)", most.Stream),
+		fmt.Sprintf("<= %.0f", aimColumns), most.grown(), most.grown() <= aimColumns}}
 }

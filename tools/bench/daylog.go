@@ -41,7 +41,8 @@ func (w *written) logger() *slog.Logger { return web.NewLogger(w, slog.LevelInfo
 // invoke runs the timer function archivelogs as the Functions host does, with a collector, and
 // returns the line that it answers.
 func invoke(ctx context.Context, collector *collect.Collector, log *slog.Logger) (line string, err error) {
-	host, err := web.Serve(log, "", archivelogs.New(archivelogs.Config{Collector: collector, Streams: logs.DefaultStreams(),
+	host, err := web.Serve(log, "", archivelogs.New(archivelogs.Config{Collector: collector,
+		Streams:   logs.DefaultStreams(),
 		Preflight: func(context.Context) {}, Budget: 10 * time.Minute, AlertAfter: 3 * time.Hour}))
 	if err != nil {
 		return "", err

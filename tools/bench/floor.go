@@ -14,8 +14,9 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// floor is the least that a lossless archive has to do with bytes that it already has: find the needed fields and
-// compress each record. Processor seconds, of floor.Records records; one thread, nothing over a socket.
+// floor is the least that a lossless archive has to do with bytes that it already has: find the
+// needed fields and compress each record. Processor seconds, of floor.Records records; one thread,
+// nothing over a socket.
 type floor struct {
 	Records         int64   `json:"records"`
 	RawBytes        int64   `json:"rawBytes"`
@@ -36,9 +37,10 @@ func measureFloor(ctx context.Context, j job) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	// As the pipeline's: fastest level, small window, no checksum, the first 32 KiB of records as a dictionary. One
-	// thread here, so that the sum is the work.
-	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderDictRaw(1<<15, firstRecords(pages)), zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
+	// As the pipeline's: fastest level, small window, no checksum, the first 32 KiB of records as a
+	// dictionary. One thread here, so that the sum is the work.
+	encoder, err := zstd.NewWriter(nil, zstd.WithEncoderDictRaw(1<<15, firstRecords(pages)),
+		zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1),
 		zstd.WithWindowSize(256<<10), zstd.WithEncoderCRC(false))
 	if err != nil {
 		return outcome{}, fmt.Errorf("make the compressor: %w", err)
@@ -76,7 +78,8 @@ func firstRecords(pages [][]byte) []byte {
 	return sample
 }
 
-// needed is what the archive has to know of a sign-in; found counts so that no compiler drops the work.
+// needed is what the archive has to know of a sign-in; found counts so that no compiler drops the
+// work.
 type needed struct{ found int }
 
 // scanPage cuts a page into its records, appended to records, and finds the needed fields of each.
@@ -104,7 +107,8 @@ func (n *needed) property(name, value gjson.Result) bool {
 	return true
 }
 
-// useIdentity points the SDK's managed identity at the simulated tenant, as the Functions host's environment does.
+// useIdentity points the SDK's managed identity at the simulated tenant, as the Functions host's
+// environment does.
 func useIdentity(j job) error {
 	for name, value := range map[string]string{"IDENTITY_ENDPOINT": j.Identity, "IDENTITY_HEADER": j.Header} {
 		if err := os.Setenv(name, value); err != nil {

@@ -1,7 +1,8 @@
-// Command bench measures Entra Ledger's pipeline beside the obvious program: the SDK's typed page iterator with one
-// upsert a record. Both archive the same generated sign-ins, which a simulated tenant in a process of its own serves
-// over a socket, into Azurite and into a table server that discards. Every measured run is a process of its own.
-// It is a benchmark and not a test: a missed aim is printed and fails nothing.
+// Command bench measures Entra Ledger's pipeline beside the obvious program: the SDK's typed page
+// iterator with one upsert a record. Both archive the same generated sign-ins, which a simulated
+// tenant in a process of its own serves over a socket, into Azurite and into a table server that
+// discards. Every measured run is a process of its own. It is a benchmark and not a test: a missed
+// aim is printed and fails nothing.
 package main
 
 import (
@@ -97,13 +98,16 @@ func parsePlan(args []string) (plan, error) {
 	flags.BoolVar(&p.seals, "seals", true, "measure what the seals of a day cost")
 	flags.BoolVar(&p.past, "past", true, "measure what the past before the first run costs, and what a row takes")
 	flags.BoolVar(&p.schedules, "schedules", true, "measure what reading again costs in Graph requests")
-	flags.IntVar(&p.reading, "reading", 1_000_000, "sign-ins of a year in which searches and a download are measured; 0: none")
+	flags.IntVar(&p.reading, "reading", 1_000_000,
+		"sign-ins of a year in which searches and a download are measured; 0: none")
 	flags.IntVar(&p.verify, "verify", 200_000, "sign-ins that are read back in each way and verified; 0: none")
 	flags.BoolVar(&p.directory, "directory", true, "measure a snapshot of the directory, and answers from one")
-	flags.DurationVar(&p.limit, "limit", 4*time.Minute, "longest time for one run; what it got through by then is reported")
+	flags.DurationVar(&p.limit, "limit", 4*time.Minute,
+		"longest time for one run; what it got through by then is reported")
 	flags.DurationVar(&p.total, "total", 30*time.Minute, "longest time for everything")
 	flags.StringVar(&p.out, "out", "", "write the figures to this file as JSON")
-	flags.StringVar(&p.profiles, "profiles", "", "write a CPU profile of each run into this folder; it costs the runs a little")
+	flags.StringVar(&p.profiles, "profiles", "", "write a CPU profile of each run into this folder; it costs "+
+		"the runs a little")
 	if err := flags.Parse(args); err != nil {
 		return p, err
 	}
@@ -135,7 +139,8 @@ func choices(name, list string, accepted ...string) ([]string, error) {
 			found = found || a == word
 		}
 		if !found {
-			return nil, fmt.Errorf("-%s is %q: accepted are %s, separated by commas", name, list, strings.Join(accepted, ", "))
+			return nil, fmt.Errorf("-%s is %q: accepted are %s, separated by commas", name, list,
+				strings.Join(accepted, ", "))
 		}
 	}
 	return chosen, nil

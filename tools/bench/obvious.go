@@ -27,8 +27,8 @@ import (
 // obviousTable is where the obvious program puts the sign-ins.
 const obviousTable = "signins"
 
-// obvious is the program that the SDKs' own examples lead to: the typed client's page iterator, each sign-in
-// serialised by the SDK, one upsert a record.
+// obvious is the program that the SDKs' own examples lead to: the typed client's page iterator,
+// each sign-in serialised by the SDK, one upsert a record.
 func obvious(ctx context.Context, j job) (outcome, error) {
 	adapter, err := obviousAdapter(j)
 	if err != nil {
@@ -53,7 +53,8 @@ func obvious(ctx context.Context, j job) (outcome, error) {
 	return outcome{Records: w.stored.Load(), Refused: w.refused.Load(), TableRequests: counted.requests.Load()}, err
 }
 
-// obviousAdapter is the SDK's adapter with its default middleware, signed in with the managed identity.
+// obviousAdapter is the SDK's adapter with its default middleware, signed in with the managed
+// identity.
 func obviousAdapter(j job) (*msgraphgocore.GraphRequestAdapterBase, error) {
 	abstractions.RegisterDefaultSerializer(func() serialization.SerializationWriterFactory {
 		return jsonserialization.NewJsonSerializationWriterFactory()
@@ -77,7 +78,8 @@ func obviousAdapter(j job) (*msgraphgocore.GraphRequestAdapterBase, error) {
 	if err != nil {
 		return nil, fmt.Errorf("sign in: %w", err)
 	}
-	adapter, err := msgraphgocore.NewGraphRequestAdapterBase(auth, msgraphgocore.GraphClientOptions{GraphServiceLibraryVersion: "1.89.0"})
+	adapter, err := msgraphgocore.NewGraphRequestAdapterBase(auth,
+		msgraphgocore.GraphClientOptions{GraphServiceLibraryVersion: "1.89.0"})
 	if err != nil {
 		return nil, fmt.Errorf("connect to the tenant: %w", err)
 	}
@@ -92,7 +94,8 @@ func obviousRead(ctx context.Context, adapter abstractions.RequestAdapter, put f
 	if err != nil {
 		return fmt.Errorf("read the first page: %w", err)
 	}
-	pages, err := msgraphgocore.NewPageIterator[models.SignInable](first, adapter, models.CreateSignInCollectionResponseFromDiscriminatorValue)
+	pages, err := msgraphgocore.NewPageIterator[models.SignInable](first, adapter,
+		models.CreateSignInCollectionResponseFromDiscriminatorValue)
 	if err != nil {
 		return fmt.Errorf("read the first page: %w", err)
 	}
@@ -179,7 +182,8 @@ func (w *upserter) wait() error {
 	return w.failed
 }
 
-// obviousEntity is the row of one sign-in: the day, the id, two columns to look at and the record as text.
+// obviousEntity is the row of one sign-in: the day, the id, two columns to look at and the record
+// as text.
 func obviousEntity(record models.SignInable) ([]byte, error) {
 	body, err := serialization.SerializeToJson(record)
 	if err != nil {

@@ -16,7 +16,8 @@ import (
 
 const testRecords = 2500
 
-// testTenant serves all tests: azidentity keeps one token for the process, and a tenant knows only its own tokens.
+// testTenant serves all tests: azidentity keeps one token for the process, and a tenant knows only
+// its own tokens.
 var testTenant = sync.OnceValues(func() (string, error) {
 	tenant, err := newTenant(testTenantJob)
 	if err != nil {
@@ -25,7 +26,8 @@ var testTenant = sync.OnceValues(func() (string, error) {
 	return httptest.NewServer(tenant).URL, nil // until the process ends
 })
 
-var testTenantJob = job{Records: testRecords, Seed: 7, Gzip: true, Now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC), Limit: time.Minute, Parallel: 1}
+var testTenantJob = job{Records: testRecords, Seed: 7, Gzip: true, Now: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC),
+	Limit: time.Minute, Parallel: 1}
 
 // testJob is a job for the tenant and a discarding table server of its own.
 func testJob(t *testing.T) (job, *discard.Server) {
@@ -37,7 +39,8 @@ func testJob(t *testing.T) (job, *discard.Server) {
 	server := httptest.NewServer(forget)
 	t.Cleanup(server.Close)
 	j.Graph, j.Identity, j.Header = tenant, tenant+simtenant.IdentityPath, identityHeader
-	j.Tables = fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=bench;AccountKey=%s;TableEndpoint=%s/bench;", benchKey, server.URL)
+	j.Tables = fmt.Sprintf("DefaultEndpointsProtocol=http;AccountName=bench;AccountKey=%s;TableEndpoint=%s/bench;",
+		benchKey, server.URL)
 	t.Setenv("IDENTITY_ENDPOINT", j.Identity) // what the programs set themselves; the test puts it back
 	t.Setenv("IDENTITY_HEADER", j.Header)
 	return j, forget
@@ -71,7 +74,8 @@ func TestThePipelineStoresEverySignInAndReadsItsStateBack(t *testing.T) {
 
 	_, err = pipeline(context.Background(), j)
 	require.NoError(t, err)
-	require.EqualValues(t, testRecords, forget.Counters().Records, "the second run knows from the ledger that nothing is left")
+	require.EqualValues(t, testRecords, forget.Counters().Records,
+		"the second run knows from the ledger that nothing is left")
 }
 
 func TestTheFloorScansAndCompressesEveryRecord(t *testing.T) {

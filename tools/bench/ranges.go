@@ -12,9 +12,10 @@ import (
 	"time"
 )
 
-// ranges is a table server that answers range queries on a snapshot of any size without holding it: row n is made from its
-// number. It does what Table Storage does with a range of keys, in the same time whatever the size. Azurite searches
-// through all rows of a table for each query, which would be measured in place of the answer.
+// ranges is a table server that answers range queries on a snapshot of any size without holding it:
+// row n is made from its number. It does what Table Storage does with a range of keys, in the same
+// time whatever the size. Azurite searches through all rows of a table for each query, which would
+// be measured in place of the answer.
 type ranges struct {
 	users    int
 	asOf     time.Time
@@ -26,7 +27,8 @@ const rangeKey = "2006-01-02T15:04:05.0000000Z"
 // key of user n: the last sign of life, one user every so often up to the snapshot, and an id.
 func (s ranges) key(n int) string {
 	step := 900 * 24 * time.Hour / time.Duration(s.users)
-	return fmt.Sprintf("%s_%08x-0000-4000-8000-%012x", s.asOf.Add(-time.Duration(s.users-n)*step).Format(rangeKey), n, n)
+	return fmt.Sprintf("%s_%08x-0000-4000-8000-%012x", s.asOf.Add(-time.Duration(s.users-n)*step).Format(rangeKey), n,
+		n)
 }
 
 var (
@@ -68,7 +70,8 @@ func (s ranges) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(append(body, "]}"...)) // a client that went away needs no answer
 }
 
-// appendRow is a user's row as Entra Ledger keeps it, with the columns that it asks for, its document not compressed.
+// appendRow is a user's row as Entra Ledger keeps it, with the columns that it asks for, its
+// document not compressed.
 func (s ranges) appendRow(b []byte, n int) []byte {
 	key := s.key(n)
 	since, id := key[:len(rangeKey)], key[len(rangeKey)+1:]
@@ -83,7 +86,8 @@ func (s ranges) appendRow(b []byte, n int) []byte {
 
 // snapshotRow is the row that says that the snapshot is whole.
 func snapshotRow(asOf time.Time) ([]byte, error) {
-	doc, err := json.Marshal(map[string]any{"ID": asOf.Format("20060102T150405Z"), "AsOf": asOf, "Stage": "whole", "Phase": "done", "Finished": asOf, "Users": 1, "Active": 1,
+	doc, err := json.Marshal(map[string]any{"ID": asOf.Format("20060102T150405Z"), "AsOf": asOf, "Stage": "whole",
+		"Phase": "done", "Finished": asOf, "Users": 1, "Active": 1,
 		"Disclosing": 1, "TokenKey": make([]byte, 32)})
 	if err != nil {
 		return nil, fmt.Errorf("write the snapshot's row: %w", err)

@@ -74,7 +74,8 @@ func (p plan) measureReadback(ctx context.Context) ([]readback, error) {
 	var out []readback
 	for _, way := range ways {
 		progress("reading back: " + way.name)
-		j := job{Role: "readback", Way: way.role, Span: time.Duration(days+1) * 24 * time.Hour, Tables: connection, Now: p.now, Limit: p.total}
+		j := job{Role: "readback", Way: way.role, Span: time.Duration(days+1) * 24 * time.Hour, Tables: connection,
+			Now: p.now, Limit: p.total}
 		if p.profiles != "" {
 			j.Profile = p.profiles + "/readback-" + way.role + ".pprof"
 		}
@@ -101,7 +102,8 @@ func readBack(ctx context.Context, j job) (outcome, error) {
 	case "verify":
 		got.Records, err = verifyAll(ctx, store)
 	default:
-		reading := records.Reading{Stream: logs.SignInsInteractiveUser, From: j.Now.Add(-j.Span), To: j.Now.Add(time.Hour), NewestFirst: j.Way == "newest"}
+		reading := records.Reading{Stream: logs.SignInsInteractiveUser, From: j.Now.Add(-j.Span),
+			To: j.Now.Add(time.Hour), NewestFirst: j.Way == "newest"}
 		for rec, failed := range store.Read(ctx, reading) {
 			if failed != nil {
 				return got, failed
@@ -143,7 +145,8 @@ func verifyAll(ctx context.Context, store *tablestest.Store) (int64, error) {
 	}
 	if !v.Intact() {
 		f := v.Findings[0]
-		return v.Records, fmt.Errorf("the archive that was made is not intact: row %s of %s: %s", f.Row, f.Hour, f.Detail)
+		return v.Records, fmt.Errorf("the archive that was made is not intact: row %s of %s: %s", f.Row, f.Hour,
+			f.Detail)
 	}
 	return v.Records, nil
 }
@@ -152,10 +155,12 @@ func (r report) printReadback(out io.Writer) {
 	if len(r.Readback) == 0 {
 		return
 	}
-	t := newTable(out, fmt.Sprintf("Reading back, %s records an hour", grouped(perHour)), "what", "records", "CPU us a record",
+	t := newTable(out, fmt.Sprintf("Reading back, %s records an hour", grouped(perHour)), "what", "records",
+		"CPU us a record",
 		"table requests", "for 1,000 records", "records/s", "peak MB")
 	for _, b := range r.Readback {
-		t.AppendRow(table.Row{b.Way, grouped(b.Records), fmt.Sprintf("%.1f", b.micros()), grouped(b.TableRequests), fmt.Sprintf("%.2f", b.perThousand()),
+		t.AppendRow(table.Row{b.Way, grouped(b.Records), fmt.Sprintf("%.1f", b.micros()), grouped(b.TableRequests),
+			fmt.Sprintf("%.2f", b.perThousand()),
 			grouped(int64(ratio(float64(b.Records), b.Seconds))), fmt.Sprintf("%.0f", b.PeakMB)})
 	}
 	t.Render()
@@ -168,9 +173,12 @@ func (r report) judgeReadback() []aim {
 		switch b.Way {
 		case ways[0].name, ways[1].name:
 			aims = append(aims,
-				aim{"CPU a record read, us (" + b.Way + ")", fmt.Sprintf("<= %.0f", aimReadMicros), b.micros(), b.micros() <= aimReadMicros},
-				aim{"table requests for 1,000 records (" + b.Way + ")", fmt.Sprintf("<= %.2f", aimReadRequests), b.perThousand(), b.perThousand() <= aimReadRequests},
-				aim{"peak memory, MB (" + b.Way + ")", fmt.Sprintf("< %.0f", aimReadMB), b.PeakMB, b.PeakMB < aimReadMB})
+				aim{"CPU a record read, us (" + b.Way + ")", fmt.Sprintf("<= %.0f", aimReadMicros), b.micros(),
+					b.micros() <= aimReadMicros},
+				aim{"table requests for 1,000 records (" + b.Way + ")", fmt.Sprintf("<= %.2f", aimReadRequests),
+					b.perThousand(), b.perThousand() <= aimReadRequests},
+				aim{"peak memory, MB (" + b.Way + ")", fmt.Sprintf("< %.0f", aimReadMB), b.PeakMB,
+					b.PeakMB < aimReadMB})
 		}
 	}
 	return aims

@@ -53,11 +53,12 @@ type downloadTime struct {
 	Equal   bool    `json:"equalsTheTenant"`
 }
 
-// measureReading archives, seals and indexes a year of sign-ins in a table server that remembers them and finds a range of
-// keys as Table Storage does, without going through all rows, which Azurite does. It asks for first pages, and for all of
-// it as a file.
+// measureReading archives, seals and indexes a year of sign-ins in a table server that remembers
+// them and finds a range of keys as Table Storage does, without going through all rows, which
+// Azurite does. It asks for first pages, and for all of it as a file.
 func (p plan) measureReading(ctx context.Context) ([]readTime, *downloadTime, error) {
-	progress(fmt.Sprintf("reading back: archiving, sealing and indexing %s sign-ins over %d days", grouped(int64(p.reading)), readDays))
+	progress(fmt.Sprintf("reading back: archiving, sealing and indexing %s sign-ins over %d days",
+		grouped(int64(p.reading)), readDays))
 	server, err := startChild(ctx, job{Role: "bulk"})
 	if err != nil {
 		return nil, nil, err
@@ -129,8 +130,11 @@ func measureSearches(
 	return out, nil
 }
 
-// measureDownload compares a file with the tenant's records line for line; lines of one moment have no order.
-func measureDownload(ctx context.Context, address string, tenant *simtenant.Tenant, stream entra.Stream) (*downloadTime, error) {
+// measureDownload compares a file with the tenant's records line for line; lines of one moment have
+// no order.
+func measureDownload(
+	ctx context.Context, address string, tenant *simtenant.Tenant, stream entra.Stream,
+) (*downloadTime, error) {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
 		return nil, err
@@ -198,9 +202,13 @@ func fetch(ctx context.Context, address string, noFilter bool) ([]byte, error) {
 }
 
 // fillArchive archives some days, lets them have their passes and seals, and indexes them.
-func fillArchive(ctx context.Context, store *tablestest.Store, stream entra.Stream, records, days int, seed uint64, now time.Time) (*simtenant.Tenant, error) {
-	tenant, err := simtenant.New(simtenant.Config{IdentityHeader: identityHeader, TokenLifetime: 24 * time.Hour, Retention: time.Duration(2*days) * 24 * time.Hour, Now: now,
-		Generate: &generate.Config{Seed: seed, Users: readUsers, Apps: 60, Days: days, Policies: 2, End: now, Exactly: map[entra.Stream]int{stream: records}}})
+func fillArchive(
+	ctx context.Context, store *tablestest.Store, stream entra.Stream, records, days int, seed uint64, now time.Time,
+) (*simtenant.Tenant, error) {
+	tenant, err := simtenant.New(simtenant.Config{IdentityHeader: identityHeader, TokenLifetime: 24 * time.Hour,
+		Retention: time.Duration(2*days) * 24 * time.Hour, Now: now,
+		Generate: &generate.Config{Seed: seed, Users: readUsers, Apps: 60, Days: days, Policies: 2, End: now,
+			Exactly: map[entra.Stream]int{stream: records}}})
 	if err != nil {
 		return nil, err
 	}
@@ -210,20 +218,24 @@ func fillArchive(ctx context.Context, store *tablestest.Store, stream entra.Stre
 	if err != nil {
 		return nil, err
 	}
-	source, err := graph.New(graph.Config{Endpoint: server.URL, Scope: "bench", Credential: anyToken(token), Limiter: graph.NewLimiter(unlimited),
+	source, err := graph.New(graph.Config{Endpoint: server.URL, Scope: "bench", Credential: anyToken(token),
+		Limiter: graph.NewLimiter(unlimited),
 		Version: "bench", Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}
-	options := collect.Options{Simulated: true, Backfill: time.Duration(days+5) * 24 * time.Hour, Passes: []time.Duration{time.Hour}}
+	options := collect.Options{Simulated: true, Backfill: time.Duration(days+5) * 24 * time.Hour,
+		Passes: []time.Duration{time.Hour}}
 	for _, later := range []time.Duration{10 * time.Minute, 2 * time.Hour, 3 * time.Hour} {
 		tenant.Freeze(now.Add(later))
 		collector := collect.New(source, store, nil, options, tenant.Now, slog.New(slog.DiscardHandler))
-		if _, err := collector.Run(ctx, ledger.Execution{ID: "bench " + later.String(), Work: "bench"}, []entra.Stream{stream}, 20*time.Minute); err != nil {
+		if _, err := collector.Run(ctx, ledger.Execution{ID: "bench " + later.String(), Work: "bench"},
+			[]entra.Stream{stream}, 20*time.Minute); err != nil {
 			return nil, err
 		}
 	}
-	report, err := derive.Update(ctx, store, ledger.Execution{ID: "bench", Work: "bench"}, stream, false, time.Now().Add(20*time.Minute))
+	report, err := derive.Update(ctx, store, ledger.Execution{ID: "bench", Work: "bench"}, stream, false,
+		time.Now().Add(20*time.Minute))
 	if err == nil && report.Days < days-2 {
 		err = fmt.Errorf("only %d days could be indexed", report.Days)
 	}
@@ -234,7 +246,8 @@ func (r report) printReading(out io.Writer) {
 	if len(r.Reading) == 0 {
 		return
 	}
-	t := newTable(out, fmt.Sprintf("First page of %d in an archive of a year", readTop), "search", "records", "table requests", "ms")
+	t := newTable(out, fmt.Sprintf("First page of %d in an archive of a year", readTop), "search", "records",
+		"table requests", "ms")
 	for _, a := range r.Reading {
 		t.AppendRow(table.Row{a.Search, a.Found, grouped(a.Requests), fmt.Sprintf("%.0f", a.Millis)})
 	}
@@ -244,7 +257,8 @@ func (r report) printReading(out io.Writer) {
 		if !d.Equal {
 			verdict = "NOT equal to the tenant's records"
 		}
-		fmt.Fprintf(out, "All of it as a file: %s lines in %.0f s (%s a second), %s.\n", grouped(int64(d.Lines)), d.Seconds, grouped(int64(float64(d.Lines)/d.Seconds)), verdict)
+		fmt.Fprintf(out, "All of it as a file: %s lines in %.0f s (%s a second), %s.\n", grouped(int64(d.Lines)),
+			d.Seconds, grouped(int64(float64(d.Lines)/d.Seconds)), verdict)
 	}
 	fmt.Fprintln(out)
 }

@@ -100,25 +100,30 @@ func (r report) judge() []aim {
 	}
 	if theirs, ok := r.find("obvious", "discard"); ok {
 		times := ratio(theirs.cpuPer100k(), ours.cpuPer100k())
-		aims = append(aims, aim{"CPU of the obvious program / the pipeline's", fmt.Sprintf(">= %.0f", aimCPURatio), times, times >= aimCPURatio})
+		aims = append(aims, aim{"CPU of the obvious program / the pipeline's", fmt.Sprintf(">= %.0f", aimCPURatio),
+			times, times >= aimCPURatio})
 	}
 	peak, least := ours.PeakMB, ours.PeakMB
 	for _, f := range r.Flat {
 		peak, least = max(peak, f.PeakMB), min(least, f.PeakMB)
 	}
-	aims = append(aims, aim{"peak memory of the pipeline, MB", fmt.Sprintf("< %.0f", aimPeakMB), peak, peak < aimPeakMB})
+	aims = append(aims, aim{"peak memory of the pipeline, MB", fmt.Sprintf("< %.0f", aimPeakMB), peak,
+		peak < aimPeakMB})
 	if len(r.Flat) > 1 {
 		growth := ratio(peak, least)
-		what := fmt.Sprintf("memory from %s to %s records, most / least", grouped(int64(r.Flat[0].Asked)), grouped(int64(r.Flat[len(r.Flat)-1].Asked)))
+		what := fmt.Sprintf("memory from %s to %s records, most / least", grouped(int64(r.Flat[0].Asked)),
+			grouped(int64(r.Flat[len(r.Flat)-1].Asked)))
 		aims = append(aims, aim{what, fmt.Sprintf("<= %.2f", aimFlat), growth, growth <= aimFlat})
 	}
 	if r.Floor.Records > 0 {
 		share := 100 * ratio(r.floorPer100k(), ours.cpuPer100k())
-		aims = append(aims, aim{"floor / the pipeline's CPU, %", fmt.Sprintf(">= %.0f", aimFloor), share, share >= aimFloor})
+		aims = append(aims, aim{"floor / the pipeline's CPU, %", fmt.Sprintf(">= %.0f", aimFloor), share,
+			share >= aimFloor})
 	}
 	if len(r.Schedules) > 0 {
 		cost := r.Schedules[0].Per1000
-		aims = append(aims, aim{"Graph requests per 1,000 records, all passes", fmt.Sprintf("<= %.0f", aimPer1000), cost, cost <= aimPer1000})
+		aims = append(aims, aim{"Graph requests per 1,000 records, all passes", fmt.Sprintf("<= %.0f", aimPer1000),
+			cost, cost <= aimPer1000})
 	}
 	aims = append(aims, r.judgeColumns()...)
 	return append(aims, r.judgeDirectory()...)
@@ -133,11 +138,13 @@ func (r report) judgeDirectory() []aim {
 			worst = max(worst, a.Own)
 		}
 		growth := ratio(r.Answers[n-1].Millis, r.Answers[0].Millis)
-		aims = append(aims, aim{"our own time for a page of 100 users, ms", fmt.Sprintf("<= %.0f", aimOwnMS), worst, worst <= aimOwnMS},
+		aims = append(aims, aim{"our own time for a page of 100 users, ms", fmt.Sprintf("<= %.0f", aimOwnMS), worst,
+			worst <= aimOwnMS},
 			aim{"a page at 1,000,000 users / at 1,000", fmt.Sprintf("<= %.2f", aimGrowth), growth, growth <= aimGrowth})
 	}
 	if s := r.Snapshot; s != nil {
-		aims = append(aims, aim{"peak memory of a snapshot, MB", fmt.Sprintf("< %.0f", aimSnapshotMB), s.PeakMB, s.PeakMB < aimSnapshotMB})
+		aims = append(aims, aim{"peak memory of a snapshot, MB", fmt.Sprintf("< %.0f", aimSnapshotMB), s.PeakMB,
+			s.PeakMB < aimSnapshotMB})
 	}
 	return aims
 }
@@ -187,31 +194,39 @@ func (r report) printFigures(out io.Writer) {
 				share = fmt.Sprintf("%.0f %%", 100*f.StoredBytes/raw)
 			}
 		}
-		t.AppendRow(table.Row{f.Competitor + " -> " + f.Tables, grouped(f.Records), grouped(int64(f.recordsPerSecond())),
-			fmt.Sprintf("%.2f", f.cpuPer100k()), fmt.Sprintf("%.0f", f.PeakMB), stored, share, grouped(f.GraphRequests), countOrDash(f.TableRequests)})
+		t.AppendRow(table.Row{f.Competitor + " -> " + f.Tables, grouped(f.Records),
+			grouped(int64(f.recordsPerSecond())),
+			fmt.Sprintf("%.2f", f.cpuPer100k()), fmt.Sprintf("%.0f", f.PeakMB), stored, share, grouped(f.GraphRequests),
+			countOrDash(f.TableRequests)})
 	}
 	if n := float64(r.Floor.Records); n > 0 {
-		t.AppendRow(table.Row{"floor (scan + compress)", grouped(r.Floor.Records), "", fmt.Sprintf("%.2f", r.floorPer100k()), "",
-			fmt.Sprintf("%.0f", float64(r.Floor.CompressedBytes)/n), fmt.Sprintf("%.0f %%", 100*ratio(float64(r.Floor.CompressedBytes), float64(r.Floor.RawBytes))), "", ""})
+		t.AppendRow(table.Row{"floor (scan + compress)", grouped(r.Floor.Records), "",
+			fmt.Sprintf("%.2f", r.floorPer100k()), "",
+			fmt.Sprintf("%.0f", float64(r.Floor.CompressedBytes)/n),
+			fmt.Sprintf("%.0f %%", 100*ratio(float64(r.Floor.CompressedBytes), float64(r.Floor.RawBytes))), "", ""})
 	}
 	t.Render()
 	if r.Floor.Records > 0 {
-		fmt.Fprintf(out, "A record has %.0f bytes on average. Floor: scan %.2f s + compress %.2f s.\n", raw, r.Floor.ScanSeconds, r.Floor.CompressSeconds)
+		fmt.Fprintf(out, "A record has %.0f bytes on average. Floor: scan %.2f s + compress %.2f s.\n", raw,
+			r.Floor.ScanSeconds, r.Floor.CompressSeconds)
 	}
 	for _, f := range r.Figures {
 		if f.Records > int64(f.Asked) {
-			fmt.Fprintf(out, "%s -> %s: %s records were read twice, where one walk ends and the next begins; a server that forgets can't tell.\n",
+			fmt.Fprintf(out, "%s -> %s: %s records were read twice, where one walk ends and the next begins; a "+
+				"server that forgets can't tell.\n",
 				f.Competitor, f.Tables, grouped(f.Records-int64(f.Asked)))
 		}
 		if f.Stopped != "" || f.Refused > 0 {
-			fmt.Fprintf(out, "%s -> %s: %s; %d records were refused by the tables.\n", f.Competitor, f.Tables, orText(f.Stopped, "ran to its end"), f.Refused)
+			fmt.Fprintf(out, "%s -> %s: %s; %d records were refused by the tables.\n", f.Competitor, f.Tables,
+				orText(f.Stopped, "ran to its end"), f.Refused)
 		}
 	}
 	fmt.Fprintln(out)
 }
 
 func (r report) printRatios(out io.Writer) {
-	t := newTable(out, "The obvious program / the pipeline", "tables", "time", "CPU", "peak memory", "bytes stored", "Graph requests", "table requests")
+	t := newTable(out, "The obvious program / the pipeline", "tables", "time", "CPU", "peak memory", "bytes stored",
+		"Graph requests", "table requests")
 	rows := 0
 	for _, where := range []string{"discard", "azurite"} {
 		ours, ok := r.find("pipeline", where)
@@ -220,9 +235,11 @@ func (r report) printRatios(out io.Writer) {
 			continue
 		}
 		rows++
-		t.AppendRow(table.Row{where, times(ratio(ours.recordsPerSecond(), theirs.recordsPerSecond())), times(ratio(theirs.cpuPer100k(), ours.cpuPer100k())),
+		t.AppendRow(table.Row{where, times(ratio(ours.recordsPerSecond(), theirs.recordsPerSecond())),
+			times(ratio(theirs.cpuPer100k(), ours.cpuPer100k())),
 			times(ratio(theirs.PeakMB, ours.PeakMB)), times(ratio(theirs.StoredBytes, ours.StoredBytes)),
-			times(perRecord(theirs.GraphRequests, theirs, ours.GraphRequests, ours)), times(perRecord(theirs.TableRequests, theirs, ours.TableRequests, ours))})
+			times(perRecord(theirs.GraphRequests, theirs, ours.GraphRequests, ours)),
+			times(perRecord(theirs.TableRequests, theirs, ours.TableRequests, ours))})
 	}
 	if rows > 0 {
 		t.Render()
@@ -239,9 +256,11 @@ func (r report) printFlat(out io.Writer) {
 	if len(r.Flat) == 0 {
 		return
 	}
-	t := newTable(out, "Memory of the pipeline -> discard", "records", "peak MB", "records/s", "CPU s per 100,000", "Graph requests")
+	t := newTable(out, "Memory of the pipeline -> discard", "records", "peak MB", "records/s", "CPU s per 100,000",
+		"Graph requests")
 	for _, f := range r.Flat {
-		t.AppendRow(table.Row{grouped(f.Records), fmt.Sprintf("%.0f", f.PeakMB), grouped(int64(f.recordsPerSecond())), fmt.Sprintf("%.2f", f.cpuPer100k()), grouped(f.GraphRequests)})
+		t.AppendRow(table.Row{grouped(f.Records), fmt.Sprintf("%.0f", f.PeakMB), grouped(int64(f.recordsPerSecond())),
+			fmt.Sprintf("%.2f", f.cpuPer100k()), grouped(f.GraphRequests)})
 	}
 	t.Render()
 	fmt.Fprintln(out)

@@ -12,14 +12,17 @@ func measured(oursCPU, theirsCPU, oursMB, floorCPU float64) report {
 	return report{
 		Records: 100_000,
 		Figures: []figure{
-			{Competitor: "pipeline", Tables: "discard", Asked: 100_000, outcome: outcome{Records: 100_000, Seconds: 5, CPUSeconds: oursCPU, PeakMB: oursMB}},
-			{Competitor: "obvious", Tables: "discard", Asked: 100_000, outcome: outcome{Records: 50_000, Seconds: 50, CPUSeconds: theirsCPU / 2, PeakMB: 300}},
+			{Competitor: "pipeline", Tables: "discard", Asked: 100_000, outcome: outcome{Records: 100_000, Seconds: 5,
+				CPUSeconds: oursCPU, PeakMB: oursMB}},
+			{Competitor: "obvious", Tables: "discard", Asked: 100_000, outcome: outcome{Records: 50_000, Seconds: 50,
+				CPUSeconds: theirsCPU / 2, PeakMB: 300}},
 		},
 		Flat: []figure{
 			{Asked: 10_000, outcome: outcome{Records: 10_000, PeakMB: oursMB * 0.9}},
 			{Asked: 1_000_000, outcome: outcome{Records: 1_000_000, PeakMB: oursMB}},
 		},
-		Floor: floor{Records: 10_000, RawBytes: 30_000_000, CompressedBytes: 9_000_000, ScanSeconds: floorCPU / 20, CompressSeconds: floorCPU / 20},
+		Floor: floor{Records: 10_000, RawBytes: 30_000_000, CompressedBytes: 9_000_000, ScanSeconds: floorCPU / 20,
+			CompressSeconds: floorCPU / 20},
 	}
 }
 
@@ -51,7 +54,8 @@ func TestTheReportNamesWhatWasMeasured(t *testing.T) {
 	r.Figures[1].Stopped = "stopped after 4m0s"
 	var out bytes.Buffer
 	r.print(&out)
-	for _, want := range []string{"pipeline -> discard", "obvious -> discard", "20.0 x", "stopped after 4m0s", "1,000,000", "missed", "ok"} {
+	for _, want := range []string{"pipeline -> discard", "obvious -> discard", "20.0 x", "stopped after 4m0s",
+		"1,000,000", "missed", "ok"} {
 		if want == "missed" {
 			require.NotContains(t, out.String(), want)
 			continue

@@ -25,9 +25,10 @@ import (
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
-// A schedule is what reading costs while time passes: a run every five minutes over a stream of 60,000 events an hour.
-// It is measured at a 25th: 2,400 events an hour in pages of 40. The passes are as many as by default, at 1, 2 and 3 hours,
-// so that a few hours show all of them; at which age an hour is read again does not change what it costs.
+// A schedule is what reading costs while time passes: a run every five minutes over a stream of
+// 60,000 events an hour. It is measured at a 25th: 2,400 events an hour in pages of 40. The passes
+// are as many as by default, at 1, 2 and 3 hours, so that a few hours show all of them; at which
+// age an hour is read again does not change what it costs.
 const (
 	scheduleScale   = 25
 	schedulePerHour = 60_000 / scheduleScale // events an hour
@@ -43,7 +44,8 @@ type schedule struct {
 	Per1000  float64 `json:"requestsPer1000Records"` // as if in pages of 1,000
 }
 
-// measureSchedules compares the passes with what catches late records without them: an overlap of two hours.
+// measureSchedules compares the passes with what catches late records without them: an overlap of
+// two hours.
 func (p plan) measureSchedules(ctx context.Context) ([]schedule, error) {
 	progress("schedules: a run every five minutes")
 	azurite, err := startChild(ctx, job{Role: "azurite"})
@@ -104,8 +106,11 @@ func (t anyToken) GetToken(context.Context, policy.TokenRequestOptions) (azcore.
 }
 
 // serveEvents serves the folder's events, and makes a client for them.
-func serveEvents(ctx context.Context, folder string, begin time.Time) (*simtenant.Tenant, *graph.Client, func(), error) {
-	tenant, err := simtenant.New(simtenant.Config{Records: folder, Now: begin, PageSize: schedulePage, IdentityHeader: identityHeader, TokenLifetime: 24 * time.Hour})
+func serveEvents(
+	ctx context.Context, folder string, begin time.Time,
+) (*simtenant.Tenant, *graph.Client, func(), error) {
+	tenant, err := simtenant.New(simtenant.Config{Records: folder, Now: begin, PageSize: schedulePage,
+		IdentityHeader: identityHeader, TokenLifetime: 24 * time.Hour})
 	if err != nil {
 		return nil, nil, nil, err
 	}
@@ -115,13 +120,17 @@ func serveEvents(ctx context.Context, folder string, begin time.Time) (*simtenan
 		server.Close()
 		return nil, nil, nil, err
 	}
-	source, err := graph.New(graph.Config{Endpoint: server.URL, Scope: "bench", Credential: anyToken(token), Limiter: graph.NewLimiter(unlimited),
+	source, err := graph.New(graph.Config{Endpoint: server.URL, Scope: "bench", Credential: anyToken(token),
+		Limiter: graph.NewLimiter(unlimited),
 		Version: "bench", Log: slog.New(slog.DiscardHandler)})
 	return tenant, source, server.Close, err
 }
 
-// runEveryFiveMinutes calls read with the tenant's clock at every run, and counts the requests of the last hours.
-func runEveryFiveMinutes(tenant *simtenant.Tenant, begin time.Time, settled, end int, read func(now time.Time) error) (schedule, error) {
+// runEveryFiveMinutes calls read with the tenant's clock at every run, and counts the requests of
+// the last hours.
+func runEveryFiveMinutes(
+	tenant *simtenant.Tenant, begin time.Time, settled, end int, read func(now time.Time) error,
+) (schedule, error) {
 	out := schedule{Hours: end - settled}
 	for now := begin.Add(5 * time.Minute); !now.After(begin.Add(time.Duration(end) * time.Hour)); now = now.Add(5 * time.Minute) {
 		tenant.Freeze(now)
@@ -148,10 +157,12 @@ func runPasses(ctx context.Context, folder, connection string, begin time.Time) 
 	if err != nil {
 		return schedule{}, err
 	}
-	options := collect.Options{Simulated: true, Backfill: time.Hour, Passes: []time.Duration{time.Hour, 2 * time.Hour, 3 * time.Hour}}
+	options := collect.Options{Simulated: true, Backfill: time.Hour, Passes: []time.Duration{time.Hour, 2 * time.Hour,
+		3 * time.Hour}}
 	s, err := runEveryFiveMinutes(tenant, begin, 5, 11, func(now time.Time) error {
 		collector := collect.New(source, store, nil, options, tenant.Now, slog.New(slog.DiscardHandler))
-		_, err := collector.Run(ctx, ledger.Execution{ID: "bench " + now.String(), Work: "bench"}, []entra.Stream{logs.SignInsInteractiveUser}, time.Minute)
+		_, err := collector.Run(ctx, ledger.Execution{ID: "bench " + now.String(), Work: "bench"},
+			[]entra.Stream{logs.SignInsInteractiveUser}, time.Minute)
 		return err
 	})
 	s.Name = "frontier and three passes"
@@ -166,7 +177,8 @@ func runOverlap(ctx context.Context, folder string, begin time.Time) (schedule, 
 	}
 	defer stop()
 	s, err := runEveryFiveMinutes(tenant, begin, 3, 5, func(now time.Time) error {
-		for page, err := range source.Pages(ctx, entra.Query{Stream: logs.SignInsInteractiveUser, From: now.Add(-2*time.Hour - 5*time.Minute), To: now}) {
+		for page, err := range source.Pages(ctx, entra.Query{Stream: logs.SignInsInteractiveUser,
+			From: now.Add(-2*time.Hour - 5*time.Minute), To: now}) {
 			if err != nil {
 				return err
 			}
@@ -182,9 +194,11 @@ func (r report) printSchedules(out io.Writer) {
 	if len(r.Schedules) == 0 {
 		return
 	}
-	t := newTable(out, "Reading 60,000 events an hour, a run every five minutes", "schedule", "hours", "Graph requests an hour", "requests per 1,000 records")
+	t := newTable(out, "Reading 60,000 events an hour, a run every five minutes", "schedule", "hours",
+		"Graph requests an hour", "requests per 1,000 records")
 	for _, s := range r.Schedules {
-		t.AppendRow(table.Row{s.Name, s.Hours, fmt.Sprintf("%.0f", float64(s.Requests)/float64(s.Hours)), fmt.Sprintf("%.2f", s.Per1000)})
+		t.AppendRow(table.Row{s.Name, s.Hours, fmt.Sprintf("%.0f", float64(s.Requests)/float64(s.Hours)),
+			fmt.Sprintf("%.2f", s.Per1000)})
 	}
 	t.Render()
 	fmt.Fprintln(out)

@@ -20,7 +20,8 @@ func cpuSeconds() float64 {
 
 // peakMB is the most memory that this process had resident, in 10^6 bytes.
 func peakMB() float64 {
-	// Linux hands ru_maxrss on to a program that a large process starts; VmHWM is the program's own.
+	// Linux hands ru_maxrss on to a program that a large process starts; VmHWM is the program's
+	// own.
 	if status, err := os.ReadFile("/proc/self/status"); err == nil {
 		for line := range bytes.Lines(status) {
 			if rest, ok := strings.CutPrefix(string(line), "VmHWM:"); ok {

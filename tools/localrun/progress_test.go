@@ -25,7 +25,8 @@ func TestRatesComeFromTheLastSecondsOnly(t *testing.T) {
 }
 
 func TestTimeLeftInWords(t *testing.T) {
-	failing := streamState{Status: "failing", LastError: &struct{ DateTime, Code, Message string }{Code: "licenceMissing"}}
+	failing := streamState{Status: "failing", LastError: &struct{ DateTime, Code, Message string }{
+		Code: "licenceMissing"}}
 	for name, c := range map[string]struct {
 		st   standing
 		want string

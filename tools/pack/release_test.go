@@ -69,7 +69,8 @@ func TestARelease(t *testing.T) {
 		unpacked := filepath.Join(unpack(t, filepath.Join(released, "entraledger-release.zip")), pack.Released)
 		for _, name := range []string{"entraledger.zip", "LICENSE", "README.md", pack.Notices, "docs/deploy.md",
 			"infra/azuredeploy.json", "infra/portal.json",
-			"infra/upgrade.json", "infra/release.txt", "infra/grant.sh", "infra/deploy.sh", "infra/destroy.sh", "infra/main.bicep"} {
+			"infra/upgrade.json", "infra/release.txt", "infra/grant.sh", "infra/deploy.sh", "infra/destroy.sh",
+			"infra/main.bicep"} {
 			require.FileExists(t, filepath.Join(unpacked, name))
 		}
 		require.NoError(t, filepath.WalkDir(unpacked, func(path string, entry fs.DirEntry, err error) error {

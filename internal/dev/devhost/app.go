@@ -126,13 +126,7 @@ func (a *app) readHandler(raw json.RawMessage, env environment) (problems []erro
 		"initializationTimeout") {
 		refuse(fmt.Sprintf("customHandler.%s is not known here", key), "remove it")
 	}
-	if c.EnableForwardingHTTPRequest && !c.EnableProxyingHTTPRequest {
-		refuse("customHandler.enableForwardingHttpRequest is the old, buffering mode",
-			"set enableProxyingHttpRequest instead")
-	} else if !c.EnableProxyingHTTPRequest {
-		refuse("customHandler.enableProxyingHttpRequest is not set, so HTTP would arrive in envelopes",
-			"set it to true")
-	}
+	c.checkProxying(refuse)
 	if c.InitializationTimeout != "" {
 		d, err := parseTimeSpan(c.InitializationTimeout)
 		if err != nil || d <= 0 {
@@ -163,6 +157,19 @@ func (a *app) readHandler(raw json.RawMessage, env environment) (problems []erro
 	}
 	a.executable = path
 	return problems
+}
+
+// checkProxying refuses what would not pass requests on as they are.
+func (c handlerJSON) checkProxying(refuse func(what, remedy string)) {
+	switch {
+	case c.EnableProxyingHTTPRequest:
+	case c.EnableForwardingHTTPRequest:
+		refuse("customHandler.enableForwardingHttpRequest is the old, buffering mode",
+			"set enableProxyingHttpRequest instead")
+	default:
+		refuse("customHandler.enableProxyingHttpRequest is not set, so HTTP would arrive in envelopes",
+			"set it to true")
+	}
 }
 
 // findExecutable looks beside host.json first, then along PATH, as the host does.

@@ -25,47 +25,68 @@ func TestAnAppTheHostWouldRefuseIsRefusedWithFileAndRemedy(t *testing.T) {
 	cases := []struct {
 		name, file, text, want string
 	}{
-		{"two triggers", "F/function.json", `{"bindings":[` + timer + `,{"type":"queueTrigger","direction":"in","name":"q"}]}`, "F/function.json: there are 2 triggers; keep one"},
-		{"no trigger", "F/function.json", `{"bindings":[{"type":"http","direction":"out","name":"res"}]}`, "F/function.json: there is no trigger; add"},
+		{"two triggers", "F/function.json", `{"bindings":[` + timer +
+			`,{"type":"queueTrigger","direction":"in","name":"q"}]}`,
+			"F/function.json: there are 2 triggers; keep one"},
+		{"no trigger", "F/function.json", `{"bindings":[{"type":"http","direction":"out","name":"res"}]}`,
+			"F/function.json: there is no trigger; add"},
 		{"duplicate names", "F/function.json", `{"bindings":[{"type":"httpTrigger","direction":"in","name":"req"},{"type":"http","direction":"out","name":"Req"}]}`, `two bindings are named "Req"; rename one`},
 		{"bad binding name", "F/function.json", `{"bindings":[{"type":"timerTrigger","name":"my-timer","schedule":"0 */5 * * * *"}]}`, `binding name "my-timer" is not allowed`},
 		{"trigger going out", "F/function.json", `{"bindings":[{"type":"timerTrigger","direction":"out","name":"timer","schedule":"0 */5 * * * *"}]}`, `has direction "out"`},
-		{"unknown trigger", "F/function.json", `{"bindings":[{"type":"blobTrigger","direction":"in","name":"b"}]}`, `trigger type "blobTrigger" is not offered`},
-		{"timer with output", "F/function.json", `{"bindings":[` + timer + `,{"type":"queue","direction":"out","name":"q"}]}`, "bindings beside the timer"},
+		{"unknown trigger", "F/function.json", `{"bindings":[{"type":"blobTrigger","direction":"in","name":"b"}]}`,
+			`trigger type "blobTrigger" is not offered`},
+		{"timer with output", "F/function.json", `{"bindings":[` + timer +
+			`,{"type":"queue","direction":"out","name":"q"}]}`, "bindings beside the timer"},
 		{"missing setting", "F/function.json", timerJSON("%Absent%"), "setting %Absent% is not set; add it"},
-		{"setting inside text", "F/function.json", timerJSON("0 %Minutes% * * * *"), "whole value must be one %SETTING%"},
+		{"setting inside text", "F/function.json", timerJSON("0 %Minutes% * * * *"),
+			"whole value must be one %SETTING%"},
 		{"invalid cron", "F/function.json", timerJSON("every day"), `read schedule "every day"`},
 		{"cron that never occurs", "F/function.json", timerJSON("0 0 0 30 2 *"), "never occurs"},
 		{"hours over 23", "F/function.json", timerJSON("24:00:00"), "write 1.00:00:00"},
-		{"route under admin", "F/function.json", httpJSON("Admin/x", ""), `route "Admin/x" conflicts with the host's own`},
+		{"route under admin", "F/function.json", httpJSON("Admin/x", ""),
+			`route "Admin/x" conflicts with the host's own`},
 		{"route under runtime", "F/function.json", httpJSON("runtime", ""), `route "runtime" conflicts`},
 		{"broken route", "F/function.json", httpJSON("a/{b", ""), `part "{b" is not understood`},
 		{"catch-all in the middle", "F/function.json", httpJSON("{*all}/x", ""), "must come last"},
-		{"unknown authLevel", "F/function.json", httpJSON("x", `,"authLevel":"everyone"`), `authLevel "everyone" is unknown`},
-		{"http without output", "F/function.json", `{"bindings":[{"type":"httpTrigger","direction":"in","name":"req"}]}`, "would send envelopes"},
-		{"bad retry", "F/function.json", `{"bindings":[` + timer + `],"retry":{"strategy":"often","maxRetryCount":2}}`, `retry strategy "often" is unknown`},
-		{"retry without count", "F/function.json", `{"bindings":[` + timer + `],"retry":{"strategy":"fixedDelay","delayInterval":"00:00:01"}}`, "no valid maxRetryCount"},
+		{"unknown authLevel", "F/function.json", httpJSON("x", `,"authLevel":"everyone"`),
+			`authLevel "everyone" is unknown`},
+		{"http without output", "F/function.json",
+			`{"bindings":[{"type":"httpTrigger","direction":"in","name":"req"}]}`, "would send envelopes"},
+		{"bad retry", "F/function.json", `{"bindings":[` + timer + `],"retry":{"strategy":"often","maxRetryCount":2}}`,
+			`retry strategy "often" is unknown`},
+		{"retry without count", "F/function.json", `{"bindings":[` + timer +
+			`],"retry":{"strategy":"fixedDelay","delayInterval":"00:00:01"}}`, "no valid maxRetryCount"},
 		{"broken function.json", "F/function.json", `{`, "F/function.json: is not valid"},
 		{"bad folder name", "1st/function.json", timerJSON("0 */5 * * * *"), "is no function name"},
 		{"broken host.json", "host.json", `{`, "host.json: is not valid"},
 		{"wrong version", "host.json", `{"customHandler":{` + described + `}}`, `write "version": "2.0"`},
 		{"no customHandler", "host.json", `{"version":"2.0"}`, "customHandler is missing or has an unknown shape"},
 		{"customHandler of another shape", "host.json", handlerSection(`["handler"]`), "unknown shape"},
-		{"unknown key", "host.json", handlerSection(`{` + described + `,"enableProxyingHttpRequests":true}`), "customHandler.enableProxyingHttpRequests is not known here; remove it"},
-		{"unknown key in description", "host.json", handlerSection(`{"description":{"defaultExecutablePath":"handler","args":[]},"enableProxyingHttpRequest":true}`), "customHandler.description.args is not known"},
-		{"no executable named", "host.json", handlerSection(`{"enableProxyingHttpRequest":true}`), "defaultExecutablePath is missing"},
+		{"unknown key", "host.json", handlerSection(`{` + described + `,"enableProxyingHttpRequests":true}`),
+			"customHandler.enableProxyingHttpRequests is not known here; remove it"},
+		{"unknown key in description", "host.json",
+			handlerSection(`{"description":{"defaultExecutablePath":"handler","args":[]},"enableProxyingHttpRequest":true}`), "customHandler.description.args is not known"},
+		{"no executable named", "host.json", handlerSection(`{"enableProxyingHttpRequest":true}`),
+			"defaultExecutablePath is missing"},
 		{"missing executable", "host.json", handlerSection(`{"description":{"defaultExecutablePath":"no-such-program"},"enableProxyingHttpRequest":true}`), `"no-such-program" is neither beside host.json nor on PATH; build it`},
-		{"executable without its bit", "host.json", handlerSection(`{"description":{"defaultExecutablePath":"plain"},"enableProxyingHttpRequest":true}`), "has no execute bit, and nothing in Azure repairs that; run chmod +x plain"},
+		{"executable without its bit", "host.json",
+			handlerSection(`{"description":{"defaultExecutablePath":"plain"},"enableProxyingHttpRequest":true}`),
+			"has no execute bit, and nothing in Azure repairs that; run chmod +x plain"},
 		{"executable is a folder", "host.json", handlerSection(`{"description":{"defaultExecutablePath":"folder"},"enableProxyingHttpRequest":true}`), "is a folder"},
 		{"forwarding mode", "host.json", handlerSection(`{"description":{"defaultExecutablePath":"handler"},"enableForwardingHttpRequest":true}`), "set enableProxyingHttpRequest instead"},
-		{"neither mode", "host.json", handlerSection(`{"description":{"defaultExecutablePath":"handler"}}`), "HTTP would arrive in envelopes; set it to true"},
-		{"bad functionTimeout", "host.json", `{"version":"2.0","functionTimeout":"ten","customHandler":{` + described + `}}`, `functionTimeout "ten" is not understood`},
-		{"bad initializationTimeout", "host.json", handlerSection(`{` + described + `,"initializationTimeout":"30"}`), `initializationTimeout "30" is not understood`},
+		{"neither mode", "host.json", handlerSection(`{"description":{"defaultExecutablePath":"handler"}}`),
+			"HTTP would arrive in envelopes; set it to true"},
+		{"bad functionTimeout", "host.json", `{"version":"2.0","functionTimeout":"ten","customHandler":{` + described +
+			`}}`, `functionTimeout "ten" is not understood`},
+		{"bad initializationTimeout", "host.json", handlerSection(`{` + described + `,"initializationTimeout":"30"}`),
+			`initializationTimeout "30" is not understood`},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			root := appFiles(t, map[string]string{"Good/function.json": fiveMinute, "plain": "", "folder/x": "", c.file: c.text})
-			_, err := Load(Options{AppRoot: root, Environ: []string{}, Settings: map[string]string{"Schedule": "0 */5 * * * *"}})
+			root := appFiles(t, map[string]string{"Good/function.json": fiveMinute, "plain": "", "folder/x": "",
+				c.file: c.text})
+			_, err := Load(Options{AppRoot: root, Environ: []string{},
+				Settings: map[string]string{"Schedule": "0 */5 * * * *"}})
 			require.ErrorContains(t, err, c.want)
 			require.NotContains(t, err.Error(), "\n", "one problem, one line")
 		})
@@ -89,7 +110,8 @@ func TestEveryProblemIsReportedOnALineOfItsOwn(t *testing.T) {
 
 func TestTwoFunctionsMayShareARouteOnlyWithDifferentMethods(t *testing.T) {
 	load := func(first, second string) error {
-		root := appFiles(t, map[string]string{"A/function.json": httpJSON("x/{a}", first), "B/function.json": httpJSON("X/{b}", second)})
+		root := appFiles(t, map[string]string{"A/function.json": httpJSON("x/{a}", first),
+			"B/function.json": httpJSON("X/{b}", second)})
 		_, err := Load(Options{AppRoot: root, Environ: []string{}})
 		return err
 	}

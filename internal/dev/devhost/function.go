@@ -73,7 +73,9 @@ func readFunctions(root, prefix string, env environment) (functions []*function,
 		functions = append(functions, f)
 	}
 	if len(files) == 0 {
-		problems = append(problems, Problem{"host.json", "no function stands beside it, and without one the host does not start the handler", "add <Function>/function.json"})
+		problems = append(problems, Problem{"host.json",
+			"no function stands beside it, and without one the host does not start the handler",
+			"add <Function>/function.json"})
 	}
 	return functions, problems
 }
@@ -101,7 +103,8 @@ func (f *function) read(path, prefix string, env environment) (problems []error)
 		return problems
 	}
 	if !regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]{0,127}$`).MatchString(f.name) {
-		refuse(fmt.Sprintf("folder name %q is no function name", f.name), "use letters, digits, _ and -, beginning with a letter")
+		refuse(fmt.Sprintf("folder name %q is no function name", f.name),
+			"use letters, digits, _ and -, beginning with a letter")
 	}
 	f.disabled = j.Disabled || isTrue(env["AzureWebJobs."+f.name+".Disabled"])
 	checkBindingNames(j.Bindings, refuse)
@@ -118,7 +121,8 @@ func (f *function) read(path, prefix string, env environment) (problems []error)
 	case "httptrigger":
 		f.readHTTP(*trigger, j.Bindings, prefix, env, refuse)
 	default:
-		refuse(fmt.Sprintf("trigger type %q is not offered here", trigger.Type), "use timerTrigger or httpTrigger, or Core Tools")
+		refuse(fmt.Sprintf("trigger type %q is not offered here", trigger.Type),
+			"use timerTrigger or httpTrigger, or Core Tools")
 	}
 	if j.Retry != nil {
 		policy, err := j.Retry.policy()
@@ -139,7 +143,8 @@ func checkBindingNames(bindings []bindingJSON, refuse func(what, remedy string))
 	seen := map[string]bool{}
 	for _, b := range bindings {
 		if !valid.MatchString(b.Name) {
-			refuse(fmt.Sprintf("binding name %q is not allowed", b.Name), "use letters and digits, beginning with a letter")
+			refuse(fmt.Sprintf("binding name %q is not allowed", b.Name),
+				"use letters and digits, beginning with a letter")
 		}
 		if seen[strings.ToLower(b.Name)] {
 			refuse(fmt.Sprintf("two bindings are named %q", b.Name), "rename one")
@@ -162,13 +167,15 @@ func oneTrigger(bindings []bindingJSON, refuse func(what, remedy string)) *bindi
 	case 1:
 		return &triggers[0]
 	}
-	refuse(fmt.Sprintf("there are %d triggers", len(triggers)), "keep one and move the others to functions of their own")
+	refuse(fmt.Sprintf("there are %d triggers", len(triggers)),
+		"keep one and move the others to functions of their own")
 	return nil
 }
 
 func (f *function) readTimer(b bindingJSON, all []bindingJSON, env environment, refuse func(what, remedy string)) {
 	if len(all) > 1 {
-		refuse("bindings beside the timer are not offered here", "remove them and let the handler talk to the service itself")
+		refuse("bindings beside the timer are not offered here",
+			"remove them and let the handler talk to the service itself")
 	}
 	text, err := env.resolve(b.Schedule)
 	if err != nil {
@@ -187,12 +194,15 @@ func (f *function) readTimer(b bindingJSON, all []bindingJSON, env environment, 
 	}
 }
 
-func (f *function) readHTTP(b bindingJSON, all []bindingJSON, prefix string, env environment, refuse func(what, remedy string)) {
+func (f *function) readHTTP(
+	b bindingJSON, all []bindingJSON, prefix string, env environment, refuse func(what, remedy string),
+) {
 	outputs := slices.DeleteFunc(slices.Clone(all), func(o bindingJSON) bool {
 		return !strings.EqualFold(o.Type, "http") || !strings.EqualFold(o.Direction, "out")
 	})
 	if len(all) != 2 || len(outputs) != 1 {
-		refuse("is not HTTP in and HTTP out alone, so the host would send envelopes instead of the request", `keep the httpTrigger and one {"type":"http","direction":"out","name":"res"}`)
+		refuse("is not HTTP in and HTTP out alone, so the host would send envelopes instead of the request",
+			`keep the httpTrigger and one {"type":"http","direction":"out","name":"res"}`)
 	}
 	level := strings.ToLower(b.AuthLevel)
 	if level == "" {
@@ -211,7 +221,8 @@ func (f *function) readHTTP(b bindingJSON, all []bindingJSON, prefix string, env
 		path = f.name
 	}
 	if lower := strings.ToLower(path); strings.HasPrefix(lower, "admin") || strings.HasPrefix(lower, "runtime") {
-		refuse(fmt.Sprintf("route %q conflicts with the host's own routes", path), "begin it with another word than admin or runtime")
+		refuse(fmt.Sprintf("route %q conflicts with the host's own routes", path),
+			"begin it with another word than admin or runtime")
 	}
 	path = strings.TrimPrefix(prefix+"/"+path, "/")
 	parsed, err := router.Parse(path)
@@ -232,9 +243,12 @@ func routeConflicts(functions []*function) (problems []error) {
 				continue
 			}
 			shared := len(f.http.methods) == 0 || len(other.http.methods) == 0 ||
-				slices.ContainsFunc(f.http.methods, func(m string) bool { return slices.Contains(other.http.methods, m) })
+				slices.ContainsFunc(f.http.methods, func(m string) bool {
+					return slices.Contains(other.http.methods, m)
+				})
 			if shared {
-				problems = append(problems, Problem{f.file, fmt.Sprintf("route %q conflicts with that of %s", f.http.path, other.name), "change one route or its methods"})
+				problems = append(problems, Problem{f.file, fmt.Sprintf("route %q conflicts with that of %s",
+					f.http.path, other.name), "change one route or its methods"})
 			}
 		}
 	}

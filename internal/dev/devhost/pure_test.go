@@ -29,14 +29,16 @@ func TestAScheduleGivesItsNextOccurrenceInUTC(t *testing.T) {
 }
 
 func TestWhatIsNotNCRONTABIsRefused(t *testing.T) {
-	for _, text := range []string{"", "* * *", "@daily", "TZ=UTC 0 * * * *", "0 0 0 ? * *", "0 0 0 L * *", "61 * * * * *", "00:00:00", "00:60:00", "0:0"} {
+	for _, text := range []string{"", "* * *", "@daily", "TZ=UTC 0 * * * *", "0 0 0 ? * *", "0 0 0 L * *",
+		"61 * * * * *", "00:00:00", "00:60:00", "0:0"} {
 		_, err := parseSchedule(text)
 		require.Error(t, err, text)
 	}
 }
 
 func TestAScheduleBelowAMinuteHasNoStatus(t *testing.T) {
-	for text, want := range map[string]bool{"*/10 * * * * *": false, "0,30 0 * * * *": false, "0 * * * * *": true, "00:00:59": false, "00:01:00": true} {
+	for text, want := range map[string]bool{"*/10 * * * * *": false, "0,30 0 * * * *": false, "0 * * * * *": true,
+		"00:00:59": false, "00:01:00": true} {
 		s, err := parseSchedule(text)
 		require.NoError(t, err)
 		require.Equal(t, want, s.monitored(epoch), text)
@@ -70,13 +72,16 @@ func TestAHostStartDecidesAboutPastDueRuns(t *testing.T) {
 	}{
 		{"first start ever: written, no run", at("10:02:00"), nil,
 			startPlan{Status{Next: at("10:05:00"), LastUpdated: at("10:02:00")}, true, false}},
-		{"nothing missed", at("10:04:00"), &Status{Last: at("10:00:00"), Next: at("10:05:00"), LastUpdated: at("10:00:00")},
+		{"nothing missed", at("10:04:00"), &Status{Last: at("10:00:00"), Next: at("10:05:00"),
+			LastUpdated: at("10:00:00")},
 			startPlan{Status{at("10:00:00"), at("10:05:00"), at("10:00:00")}, false, false}},
-		{"many missed: one run", at("11:44:00"), &Status{Last: at("10:00:00"), Next: at("10:05:00"), LastUpdated: at("10:00:00")},
+		{"many missed: one run", at("11:44:00"), &Status{Last: at("10:00:00"), Next: at("10:05:00"),
+			LastUpdated: at("10:00:00")},
 			startPlan{Status{at("10:00:00"), at("10:05:00"), at("10:00:00")}, false, true}},
 		{"never ran, missed its first", at("10:06:00"), &Status{Next: at("10:05:00"), LastUpdated: at("10:02:00")},
 			startPlan{Status{Next: at("10:05:00"), LastUpdated: at("10:02:00")}, false, true}},
-		{"schedule changed: recomputed, no run", at("11:44:00"), &Status{Last: at("10:00:00"), Next: at("10:30:00"), LastUpdated: at("10:00:00")},
+		{"schedule changed: recomputed, no run", at("11:44:00"), &Status{Last: at("10:00:00"), Next: at("10:30:00"),
+			LastUpdated: at("10:00:00")},
 			startPlan{Status{Next: at("11:45:00"), LastUpdated: at("11:44:00")}, true, false}},
 	}
 	for _, c := range cases {
@@ -103,19 +108,22 @@ func TestAnAnswerIsJudgedAsTheHostJudgesIt(t *testing.T) {
 		{"full answer", asJSON, `{"Outputs":{"a":1},"Logs":["x"],"ReturnValue":null}`, 200, true, false, ""},
 		{"empty object", asJSON, ` {} `, 201, true, false, ""},
 		{"null members", asJSON, `{"Outputs":null,"Logs":null}`, 200, true, false, ""},
-		{"empty body", asJSON, ``, 200, false, true, "an empty body: the real host would hang here until functionTimeout and then kill the process"},
+		{"empty body", asJSON, ``, 200, false, true,
+			"an empty body: the real host would hang here until functionTimeout and then kill the process"},
 		{"blank body", asJSON, " \n", 200, false, true, "would hang here"},
 		{"body null", asJSON, `null`, 202, false, true, "the body null: the real host would hang here"},
 		{"no content", "", ``, 204, false, true, "answered 204"},
 		{"missing type", "", `{}`, 200, false, false, "Invalid HttpResponseMessage"},
-		{"sniffed type", "text/plain; charset=utf-8", `{}`, 200, false, false, "set application/json before WriteHeader"},
+		{"sniffed type", "text/plain; charset=utf-8", `{}`, 200, false, false,
+			"set application/json before WriteHeader"},
 		{"problem type", "application/problem+json", `{}`, 200, false, false, "Invalid HttpResponseMessage"},
 		{"broken JSON", asJSON, `{"Outputs":`, 200, false, false, `can't read`},
 		{"text after JSON", asJSON, `{} {}`, 200, false, false, `body: {} {}`},
 		{"array", asJSON, `[]`, 200, false, false, "not an object"},
 		{"logs that are no strings", asJSON, `{"Logs":[1]}`, 200, false, false, "can't read"},
 		{"redirect", "", ``, 302, false, false, "never redirect"},
-		{"client error", asJSON, `{"Logs":["why"]}`, 404, false, false, "answered 404 Not Found: the host ignores body and Logs"},
+		{"client error", asJSON, `{"Logs":["why"]}`, 404, false, false,
+			"answered 404 Not Found: the host ignores body and Logs"},
 		{"server error", "text/plain", `boom`, 500, false, false, "body: boom"},
 	}
 	for _, c := range cases {
@@ -242,7 +250,8 @@ func TestARetryPolicySaysWhetherAndWhen(t *testing.T) {
 	require.Equal(t, 30*time.Second, fixed.delay(2))
 	growing := read(`{"strategy":"exponentialBackoff","maxRetryCount":-1,"minimumInterval":"00:00:05","maximumInterval":"00:00:30"}`)
 	require.True(t, growing.again(1000))
-	require.Equal(t, []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second, 30 * time.Second},
+	require.Equal(t, []time.Duration{5 * time.Second, 10 * time.Second, 20 * time.Second, 30 * time.Second,
+		30 * time.Second},
 		[]time.Duration{growing.delay(1), growing.delay(2), growing.delay(3), growing.delay(4), growing.delay(1000)})
 	require.False(t, (*retryPolicy)(nil).again(1))
 }

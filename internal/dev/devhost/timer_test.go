@@ -167,7 +167,8 @@ func TestWithoutAMonitorThereIsNoStatus(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			r := startReady(t, setup{mode: "good", change: scheduled, files: map[string]string{
-				"Tick/function.json": `{"bindings":[{"type":"timerTrigger","direction":"in","name":"timer",` + binding + `}]}`,
+				"Tick/function.json": `{"bindings":[{"type":"timerTrigger","direction":"in","name":"timer",` + binding +
+					`}]}`,
 			}})
 			require.True(t, r.trigger(t).Succeeded)
 			require.Nil(t, r.requests(t)[0].Body.Data.Timer.ScheduleStatus)

@@ -195,8 +195,8 @@ func (r *wandering) pick(moves []move) int {
 }
 
 // planned lets one run after the other go to its end, but for a few steps at which it takes another
-// move. Most faults between runs need one or two such detours only. All changes come before the second
-// run begins.
+// move. Most faults between runs need one or two such detours only. All changes come before the
+// second run begins.
 type planned struct {
 	at     map[int]int // by step: which of the other moves; one past the last restarts
 	step   int

@@ -1,6 +1,6 @@
-// Package explore goes many ways through runs that meet in one storage account in memory: whose every
-// request is a step, executed at once, late, twice or never, with a kill at any of them. What happens
-// depends on the decisions of a scheduler alone, so each way can be gone again.
+// Package explore goes many ways through runs that meet in one storage account in memory: whose
+// every request is a step, executed at once, late, twice or never, with a kill at any of them. What
+// happens depends on the decisions of a scheduler alone, so each way can be gone again.
 package explore
 
 import (

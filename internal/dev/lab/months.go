@@ -71,7 +71,8 @@ func (l *Lab) Left(month time.Time) (names []string) {
 	suffix := month.Format("200601")
 	for _, name := range l.Service.TableNames() {
 		for _, r := range l.Service.Rows(name) {
-			if strings.HasSuffix(name, suffix) || r.Partition == tables.TableName(entra.Window{Stream: Stream, Start: month}) {
+			if strings.HasSuffix(name, suffix) || r.Partition == tables.TableName(entra.Window{Stream: Stream,
+				Start: month}) {
 				names = append(names, name)
 				break
 			}

@@ -83,7 +83,9 @@ func Tampering(findings []verify.Finding) []verify.Finding {
 }
 
 // SealedArchive is an archive of records over some time whose windows are all sealed.
-func SealedArchive(t *testing.T, n int, over time.Duration) (*Tenant, *tablestest.Store, *Shelf, *aztables.ServiceClient) {
+func SealedArchive(
+	t *testing.T, n int, over time.Duration,
+) (*Tenant, *tablestest.Store, *Shelf, *aztables.ServiceClient) {
 	tn, heads, account := NewTenant(), &Shelf{}, memstorage.New(nil)
 	account.Limits.DeleteTakes = 0
 	store, err := tablestest.New(tables.Config{ConnectionString: account.ConnectionString(), HTTP: account.Client()})

@@ -174,14 +174,18 @@ func TestATransactionIsWrittenWholeOrNamesTheOperationThatFailed(t *testing.T) {
 			service: "202 [409 EntityAlreadyExists at 1]", azurite: "202 [409 EntityAlreadyExists at 1]"},
 		{name: "a row to delete that is not there", actions: then(aztables.TransactionTypeDelete, "none", nil),
 			service: "202 [404 ResourceNotFound at 1]", azurite: "202 [404 ResourceNotFound at 1]"},
-		{name: "a row to replace that is not there", actions: then(aztables.TransactionTypeUpdateReplace, "none", &stale),
+		{name: "a row to replace that is not there", actions: then(aztables.TransactionTypeUpdateReplace, "none",
+			&stale),
 			service: "202 [404 ResourceNotFound at 1]", azurite: "202 [404 ResourceNotFound at 1]"},
 		{name: "a stale ETag of a replacement", actions: then(aztables.TransactionTypeUpdateReplace, "1", &stale),
-			service: "202 [412 UpdateConditionNotSatisfied at 1]", azurite: "202 [412 UpdateConditionNotSatisfied at 1]"},
+			service: "202 [412 UpdateConditionNotSatisfied at 1]",
+			azurite: "202 [412 UpdateConditionNotSatisfied at 1]"},
 		{name: "a stale ETag of a merge", actions: then(aztables.TransactionTypeUpdateMerge, "1", &stale),
-			service: "202 [412 UpdateConditionNotSatisfied at 1]", azurite: "202 [412 UpdateConditionNotSatisfied at 1]"},
+			service: "202 [412 UpdateConditionNotSatisfied at 1]",
+			azurite: "202 [412 UpdateConditionNotSatisfied at 1]"},
 		{name: "a stale ETag of a deletion", actions: then(aztables.TransactionTypeDelete, "1", &stale),
-			service: "202 [412 UpdateConditionNotSatisfied at 1]", azurite: "202 [412 UpdateConditionNotSatisfied at 1]"},
+			service: "202 [412 UpdateConditionNotSatisfied at 1]",
+			azurite: "202 [412 UpdateConditionNotSatisfied at 1]"},
 		{name: "a row twice", actions: then(aztables.TransactionTypeDelete, "new", nil),
 			service: "202 [400 InvalidDuplicateRow at 1]", azurite: "202 [400 InvalidDuplicateRow at 1]"},
 		{name: "two partitions", actions: actions{add("p", "new"), add("q", "new")},
@@ -321,7 +325,8 @@ func TestWhatIsReadBackHasItsTypesAndOnlyTheColumnsAskedFor(t *testing.T) {
 		for name, got := range map[string]gjson.Result{"point": a.get(t, "p", "r"), "query": a.query(t, "")} {
 			require.Equal(t, string(tag), got.Get(`odata\.etag`).Str, name)
 			require.NotEmpty(t, got.Get("Timestamp").Str, name)
-			for _, want := range []string{"S", "I", "B", "L", `L@odata\.type`, "D", `D@odata\.type`, "X", `X@odata\.type`} {
+			for _, want := range []string{"S", "I", "B", "L", `L@odata\.type`, "D", `D@odata\.type`, "X",
+				`X@odata\.type`} {
 				path := gjsonPath(want)
 				require.Equal(t, gjson.Parse("{"+given+"}").Get(path).Raw, got.Get(path).Raw, "%s: %s", name, want)
 			}
@@ -362,7 +367,8 @@ func TestTablesAreMadeListedAndDeleted(t *testing.T) {
 		require.Equal(t, a.is("400 InvalidResourceName", "400 "), outcome(err))
 		filter, top := "TableName ge 'log0' and TableName lt 'log:'", int32(1)
 		var names []string
-		for pager := a.service.NewListTablesPager(&aztables.ListTablesOptions{Filter: &filter, Top: &top}); pager.More(); {
+		for pager := a.service.NewListTablesPager(&aztables.ListTablesOptions{Filter: &filter,
+			Top: &top}); pager.More(); {
 			page, err := pager.NextPage(ctx)
 			require.NoError(t, err)
 			require.LessOrEqual(t, len(page.Tables), 1)

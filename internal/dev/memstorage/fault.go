@@ -25,7 +25,8 @@ var (
 	partitionsMixed = badRequest("CommandsInBatchActOnDifferentPartitions",
 		"All commands in a batch must operate on same entity group.")
 	duplicateRow = badRequest("InvalidDuplicateRow",
-		"The batch request contains multiple changes with same row key. An entity can appear only once in a batch request.")
+		"The batch request contains multiple changes with same row key. An entity can appear only once "+
+			"in a batch request.")
 	tooManyChanges = badRequest("InvalidInput",
 		"The batch request operation exceeds the maximum 100 changes per change set.")
 	bodyTooLarge = &fault{http.StatusRequestEntityTooLarge, "RequestBodyTooLarge",
@@ -35,7 +36,8 @@ var (
 	propertyTooLarge = badRequest("PropertyValueTooLarge",
 		"The property value exceeds the maximum allowed size (64KB).")
 	keyTooLarge       = badRequest("KeyValueTooLarge", "The value of a key is larger than 1 KiB.")
-	propertiesMissing = badRequest("PropertiesNeedValue", "The values are not specified for all properties in the entity.")
+	propertiesMissing = badRequest("PropertiesNeedValue",
+		"The values are not specified for all properties in the entity.")
 	tooManyProperties = badRequest("TooManyProperties",
 		"The entity contains more properties than allowed. Each entity can include up to 252 properties.")
 	methodNotAllowed = &fault{http.StatusMethodNotAllowed, "UnsupportedHttpVerb",

@@ -156,7 +156,8 @@ func (t *Tenant) readQuery(r *http.Request, c collection) (query, *problem) {
 			q.top = top
 		case "orderby":
 			property, direction, _ := strings.Cut(strings.TrimSpace(text), " ")
-			if property != c.log.TimeProperty || !slices.Contains([]string{"", "asc", "desc"}, strings.TrimSpace(direction)) {
+			if property != c.log.TimeProperty || !slices.Contains([]string{"", "asc", "desc"},
+				strings.TrimSpace(direction)) {
 				return bad("BadRequest", fmt.Sprintf("The property '%s' can't be used in $orderby.", text))
 			}
 			q.newestFirst = strings.TrimSpace(direction) == "desc"
@@ -224,7 +225,8 @@ func (t *Tenant) serveRecord(w http.ResponseWriter, r *http.Request, c collectio
 		}
 	}
 	t.refuse(w, &problem{http.StatusNotFound, "Request_ResourceNotFound", fmt.Sprintf(
-		"Resource '%s' does not exist or one of its queried reference-property objects are not present.", r.PathValue("id"))})
+		"Resource '%s' does not exist or one of its queried reference-property objects are not present.",
+		r.PathValue("id"))})
 }
 
 func (t *Tenant) throttle(w http.ResponseWriter) {

@@ -45,8 +45,9 @@ func TestWhatIsNoJSONIsServedAsItIs(t *testing.T) {
 
 func TestAnotherSpellingMeansTheSame(t *testing.T) {
 	for value, want := range map[string]string{
-		`"2026-11-21T14:30:00Z"`: `"2026-11-21T14:30:00.0000000Z"`, `"2026-11-21T14:30:00.12Z"`: `"2026-11-21T14:30:00.1200000Z"`,
-		`"Zoë 🚀"`: `"Zo\u00eb \ud83d\ude80"`, `"\u00eb"`: `"\u00eb"`, `""`: `""`,
+		`"2026-11-21T14:30:00Z"`:    `"2026-11-21T14:30:00.0000000Z"`,
+		`"2026-11-21T14:30:00.12Z"`: `"2026-11-21T14:30:00.1200000Z"`,
+		`"Zoë 🚀"`:                   `"Zo\u00eb \ud83d\ude80"`, `"\u00eb"`: `"\u00eb"`, `""`: `""`,
 		`0`: `0.0`, `-12`: `-12.0`, `1.5`: `1.5`, `1e3`: `1e3`, `null`: `null`, `true`: `true`,
 	} {
 		require.Equal(t, want, string(appendOtherwise(nil, []byte(value))))

@@ -40,8 +40,11 @@ func TestASAMLSigningCertificateIsOneCredential(t *testing.T) {
 }
 
 func TestARolloverOfSAMLCertificatesLeavesTwo(t *testing.T) {
-	h := holder(t, rules.OnServicePrincipal, `"id":"sp","keyCredentials":[`+key("v1", "b2xk", "Verify", start, "2026-11-01T00:00:00Z")+`,`+key("s1", "b2xk", "Sign", start, "2026-11-01T00:00:00Z")+
-		`,`+key("v2", "bmV3", "Verify", start, end)+`,`+key("s2", "bmV3", "Sign", start, end)+`],"passwordCredentials":[]`)
+	h := holder(t, rules.OnServicePrincipal, `"id":"sp","keyCredentials":[`+
+		key("v1", "b2xk", "Verify", start, "2026-11-01T00:00:00Z")+`,`+
+		key("s1", "b2xk", "Sign", start, "2026-11-01T00:00:00Z")+
+		`,`+key("v2", "bmV3", "Verify", start, end)+`,`+key("s2", "bmV3", "Sign", start, end)+
+		`],"passwordCredentials":[]`)
 	got := rules.WithSuccessors(rules.Joined(h.Credentials()), now)
 	require.Len(t, got, 2)
 	require.Equal(t, "s2", got[0].Successor)
@@ -61,7 +64,8 @@ func TestApplicationAndServicePrincipalAreJoined(t *testing.T) {
 	for _, c := range got {
 		ids[c.KeyID] = c.Origin
 	}
-	require.Equal(t, map[string]rules.Origin{"k1": rules.OnApplication, "k2": rules.OnApplication, "c1": rules.OnApplication, "k3": rules.OnServicePrincipal}, ids)
+	require.Equal(t, map[string]rules.Origin{"k1": rules.OnApplication, "k2": rules.OnApplication,
+		"c1": rules.OnApplication, "k3": rules.OnServicePrincipal}, ids)
 	require.Len(t, got[1].Owners, 2)
 	for _, c := range got {
 		if c.KeyID == "k2" {
@@ -80,24 +84,32 @@ func TestTheStateOfACredential(t *testing.T) {
 		left       int
 		says       string
 	}{
-		{"long since over", "2024-01-01T00:00:00Z", "2025-11-21T12:00:00Z", "", false, rules.Expired, -365, "ended on 21 November 2025"},
+		{"long since over", "2024-01-01T00:00:00Z", "2025-11-21T12:00:00Z", "", false, rules.Expired, -365,
+			"ended on 21 November 2025"},
 		{"over this moment", "2024-01-01T00:00:00Z", "2026-11-21T12:00:00Z", "", false, rules.Expired, 0, "ended"},
 		{"over in a moment", "2024-01-01T00:00:00Z", "2026-11-21T12:00:01Z", "", false, rules.Expiring, 0, "in 0 days"},
-		{"within the time", "2024-01-01T00:00:00Z", "2026-12-21T12:00:00Z", "", false, rules.Expiring, 30, "in 30 days"},
+		{"within the time", "2024-01-01T00:00:00Z", "2026-12-21T12:00:00Z", "", false, rules.Expiring, 30,
+			"in 30 days"},
 		{"just beyond it", "2024-01-01T00:00:00Z", "2026-12-21T12:00:01Z", "", false, rules.Valid, 30, "ends on"},
 		{"without an end", "2024-01-01T00:00:00Z", "", "", false, rules.Valid, 0, "no end"},
 		{"without an end, and never used", "2024-01-01T00:00:00Z", "", "", true, rules.Unused, 0, "no use of it"},
-		{"far in the future", "2024-01-01T00:00:00Z", "2299-12-31T00:00:00Z", "2026-11-20T00:00:00Z", true, rules.Valid, 99750, "2299"},
+		{"far in the future", "2024-01-01T00:00:00Z", "2299-12-31T00:00:00Z", "2026-11-20T00:00:00Z", true, rules.Valid,
+			99750, "2299"},
 		{"at the end of time", "2024-01-01T00:00:00Z", "9999-12-31T00:00:00Z", "", false, rules.Valid, 2912117, "9999"},
-		{"not used lately", "2024-01-01T00:00:00Z", "2028-01-01T00:00:00Z", "2026-10-01T00:00:00Z", true, rules.Unused, 405, "1 October 2026"},
-		{"not used lately, but the report says nothing", "2024-01-01T00:00:00Z", "2028-01-01T00:00:00Z", "", false, rules.Valid, 405, "ends on"},
-		{"new, and not used yet", "2026-11-10T00:00:00Z", "2028-01-01T00:00:00Z", "", true, rules.Valid, 405, "ends on"},
+		{"not used lately", "2024-01-01T00:00:00Z", "2028-01-01T00:00:00Z", "2026-10-01T00:00:00Z", true, rules.Unused,
+			405, "1 October 2026"},
+		{"not used lately, but the report says nothing", "2024-01-01T00:00:00Z", "2028-01-01T00:00:00Z", "", false,
+			rules.Valid, 405, "ends on"},
+		{"new, and not used yet", "2026-11-10T00:00:00Z", "2028-01-01T00:00:00Z", "", true, rules.Valid, 405,
+			"ends on"},
 		{"not yet valid", "2026-12-01T00:00:00Z", "2028-01-01T00:00:00Z", "", true, rules.Valid, 405, "begins on"},
-		{"another time zone", "2024-01-01T00:00:00Z", "2026-11-21T14:00:00+02:00", "", false, rules.Expired, 0, "ended on 21 November"},
+		{"another time zone", "2024-01-01T00:00:00Z", "2026-11-21T14:00:00+02:00", "", false, rules.Expired, 0,
+			"ended on 21 November"},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) {
-			h := holder(t, rules.OnApplication, `"id":"o","passwordCredentials":[`+secret("k", c.start, c.end)+`],"keyCredentials":[]`)
+			h := holder(t, rules.OnApplication, `"id":"o","passwordCredentials":[`+secret("k", c.start, c.end)+
+				`],"keyCredentials":[]`)
 			got := h.Credentials()
 			require.Len(t, got, 1)
 			if c.lastUsed != "" {
@@ -120,7 +132,8 @@ func TestWhatRenewsItselfIsRecognised(t *testing.T) {
 		`"id":"4","displayName":"Mine"`:                                  "",
 	}
 	for text, want := range cases {
-		got := holder(t, rules.OnServicePrincipal, text+`,"passwordCredentials":[],"keyCredentials":[`+key("k", "", "Verify", start, end)+`]`).Credentials()
+		got := holder(t, rules.OnServicePrincipal, text+`,"passwordCredentials":[],"keyCredentials":[`+
+			key("k", "", "Verify", start, end)+`]`).Credentials()
 		require.Len(t, got, 1)
 		require.Contains(t, got[0].Rotates, want)
 		require.Equal(t, want == "", got[0].Rotates == "")

@@ -140,7 +140,8 @@ func (c *Client) explain(doing string, err error) error {
 	switch {
 	case isNetwork(err):
 		e.Code, e.Why = entra.CodeUnavailable, fmt.Sprintf("%s can't be reached (%s)", c.host, firstLine(cause))
-		e.Remedy = "check ARCHIVE_STORAGE and the network rules of the storage account; nothing is lost, the next run goes on"
+		e.Remedy = "check ARCHIVE_STORAGE and the network rules of the storage account; nothing is lost, " +
+			"the next run goes on"
 	case isCredential(err):
 		e.Code, e.Why = entra.CodeToken, "no token for the storage account: "+firstLine(cause)
 		e.Remedy = "check that the app has a managed identity, or sign in with `az login`"

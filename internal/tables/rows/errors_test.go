@@ -59,7 +59,8 @@ func TestEachFailureOfAnIdentityIsOneOfTheToken(t *testing.T) {
 		c, err := rows.New(rows.Config{ServiceURI: "https://acme.table.core.windows.net", Retries: -1,
 			Credential: noToken{failure}, HTTP: &http.Client{Transport: silent{t}}})
 		require.NoError(t, err)
-		require.Equal(t, entra.CodeToken, entra.CodeOf(c.Submit(t.Context(), table, insertion("a", "1"))), "%T", failure)
+		require.Equal(t, entra.CodeToken, entra.CodeOf(c.Submit(t.Context(), table, insertion("a", "1"))), "%T",
+			failure)
 	}
 }
 

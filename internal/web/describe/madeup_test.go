@@ -29,12 +29,14 @@ type device struct {
 	Note string `json:"note,omitempty" text:"What is said of it"`
 }
 
-// madeUp is all that an HTTP function needs: its function.json, this declaration, and a line in a list.
+// madeUp is all that an HTTP function needs: its function.json, this declaration, and a line in a
+// list.
 func madeUp() web.Function {
 	owner := web.Text("owner", "Whose devices")
 	owner.Required = true
 	return web.Function{Name: "madeup", Trigger: trigger, Operations: []web.Operation{{
-		ID: "ListIdleDevices", Summary: "Which devices are idle", Text: "Devices that show no sign of life.", Role: web.RoleRead,
+		ID: "ListIdleDevices", Summary: "Which devices are idle", Text: "Devices that show no sign of life.",
+		Role: web.RoleRead,
 		Parameters: slices.Concat([]web.Parameter{owner, web.Whole("days", 30, 1, 365, "Idle for so many days")},
 			web.ListParameters(10, web.Names[device](), []string{"name"})),
 		Answers: web.Shape{Name: "idleDevices", Rows: device{}, AsOf: true, Count: true, Pages: true, Text: "Devices"},
@@ -145,21 +147,26 @@ func TestItIsPartOfDocsAndConnector(t *testing.T) {
 	require.Equal(t, "ListIdleDevices", op.OperationID)
 	require.Equal(t, web.RoleRead, op.Role)
 	require.NotNil(t, op.Pages)
-	require.Equal(t, map[string]any{"name": "days", "in": "query", "required": false, "type": "integer", "format": "int32",
-		"description": "Idle for so many days", "x-ms-summary": "Days", "minimum": 1.0, "maximum": 365.0, "default": 30.0}, op.Parameters[1])
+	require.Equal(t, map[string]any{"name": "days", "in": "query", "required": false, "type": "integer",
+		"format":      "int32",
+		"description": "Idle for so many days", "x-ms-summary": "Days", "minimum": 1.0, "maximum": 365.0,
+		"default": 30.0}, op.Parameters[1])
 	require.Equal(t, true, op.Parameters[0]["required"])
 	rows := definition.Definitions["idleDevices"].Properties["value"]["items"].(map[string]any)
 	require.Equal(t, []any{"name", "daysIdle"}, rows["required"])
-	require.Equal(t, map[string]any{"type": "integer", "format": "int32", "description": "Whole days without a sign of life",
+	require.Equal(t, map[string]any{"type": "integer", "format": "int32",
+		"description":  "Whole days without a sign of life",
 		"x-ms-summary": "Days Idle"}, rows["properties"].(map[string]any)["daysIdle"])
 
 	overview, err := describe.Overview([]web.Function{madeUp()})
 	require.NoError(t, err)
-	require.Contains(t, overview, "| [`GET /api/devices/idle`](#listidledevices) | Which devices are idle | function | `Ledger.Read` |\n")
+	require.Contains(t, overview, "| [`GET /api/devices/idle`](#listidledevices) | Which devices are idle | function "+
+		"| `Ledger.Read` |\n")
 	reference, err := describe.Reference([]web.Function{madeUp()})
 	require.NoError(t, err)
 	for _, line := range []string{"### ListIdleDevices\n", "| `owner` | Whose devices |  | required |\n",
-		"| `days` | Idle for so many days | 1 to 365 | `30` |\n", "| `note` | text, or absent | What is said of it |\n"} {
+		"| `days` | Idle for so many days | 1 to 365 | `30` |\n",
+		"| `note` | text, or absent | What is said of it |\n"} {
 		require.Contains(t, reference, line)
 	}
 }

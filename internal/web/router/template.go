@@ -106,8 +106,8 @@ func isInteger(bits int) func(string) bool {
 	}
 }
 
-// SameLiteral compares two parts of a path, code unit by code unit but for the case of ASCII letters.
-// Unicode's folding would take U+017F for an s, which the host does not.
+// SameLiteral compares two parts of a path, code unit by code unit but for the case of ASCII
+// letters. Unicode's folding would take U+017F for an s, which the host does not.
 func SameLiteral(a, b string) bool { return lower(a) == lower(b) }
 
 func lower(text string) string {

@@ -63,8 +63,8 @@ func (s *Server) batch(w http.ResponseWriter, r *http.Request, body []byte) {
 	_, _ = w.Write(out.Bytes())
 }
 
-// parseBatch cuts a changeset into its operations. It looks for the changeset's boundary only, which the client
-// begins with "changeset_", as the service's documentation asks for.
+// parseBatch cuts a changeset into its operations. It looks for the changeset's boundary only,
+// which the client begins with "changeset_", as the service's documentation asks for.
 func parseBatch(body []byte) ([]operation, error) {
 	start := bytes.Index(body, openPart)
 	if start < 0 {

@@ -8,8 +8,9 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// entitySize is what Table Storage bills for an entity, by Microsoft's published formula: 4 bytes, 2 for each
-// character of both keys, and for each property 8, 2 for each character of its name, and its value.
+// entitySize is what Table Storage bills for an entity, by Microsoft's published formula: 4 bytes,
+// 2 for each character of both keys, and for each property 8, 2 for each character of its name, and
+// its value.
 func entitySize(entity []byte) int64 {
 	doc := gjson.Parse(unsafe.String(unsafe.SliceData(entity), len(entity)))
 	type property struct {

@@ -42,7 +42,8 @@ var activities = []activity{
 		[]string{"ConditionalAccessPolicy"}},
 	{"Register device", "Device", "Device Registration Service", "Add", "Device", false,
 		[]string{"IsCompliant", "DeviceOSType"}},
-	{"Update device", "Device", "Core Directory", "Update", "Device", true, []string{"IsCompliant", "DevicePhysicalIds"}},
+	{"Update device", "Device", "Core Directory", "Update", "Device", true,
+		[]string{"IsCompliant", "DevicePhysicalIds"}},
 	{"User registered security info", "UserManagement", "Authentication Methods", "Update", "User", false, nil},
 	{"Invite external user", "UserManagement", "Invited Users", "Add", "User", false, []string{"InvitationId"}},
 	{"Export", "ProvisioningManagement", "Account Provisioning", "Update", "User", true, nil},
@@ -194,6 +195,11 @@ func (g *Generator) provisioning(w *writer, r *rand, at time.Time, i int) {
 		w.raw("null}")
 	}
 	provisioningSteps(w, u, action, failed)
+	provisionedProperties(w, r, u)
+	w.raw("}")
+}
+
+func provisionedProperties(w *writer, r *rand, u user) {
 	w.open("modifiedProperties", '[')
 	properties := []string{"displayName", "mail", "department", "active", "emails[type eq \"work\"].value"}
 	for _, name := range properties[:2+r.below(4)] {
@@ -203,7 +209,7 @@ func (g *Generator) provisioning(w *writer, r *rand, at time.Time, i int) {
 		w.str("newValue", token(r, 12)+" "+u.name)
 		w.raw("}")
 	}
-	w.raw("]}")
+	w.raw("]")
 }
 
 const provisioningError = `{"errorCode":"SystemForCrossDomainIdentityManagementServiceIncompatible",` +
@@ -212,7 +218,8 @@ const provisioningError = `{"errorCode":"SystemForCrossDomainIdentityManagementS
 	`"recommendedAction":"https://go.microsoft.com/fwlink/?linkid=2212020"}`
 
 func provisioningSteps(w *writer, u user, action string, failed bool) {
-	names := []string{"EntryImport", "EntryImportByMatchingProperty", "EntrySynchronizationScoping", "EntryExportUpdate"}
+	names := []string{"EntryImport", "EntryImportByMatchingProperty", "EntrySynchronizationScoping",
+		"EntryExportUpdate"}
 	w.open("provisioningSteps", '[')
 	for k, step := range []string{"import", "matching", "processing", "export"} {
 		w.item()

@@ -228,10 +228,12 @@ func (g *Generator) workload(w *writer, r *rand, at time.Time, managed bool) {
 	status(w, o)
 	location(w, r, places[3])
 	w.lit("appliedConditionalAccessPolicies", "[]")
-	w.raw(`,"authenticationProcessingDetails":[{"key":"Azure AD App Authentication Library","value":"Family: ` +
-		`MSAL Library: MSAL.NET 4.66.1 Platform: .NET"}]`)
-	w.raw(`,"authenticationDetails":[],"networkLocationDetails":[]}`)
+	w.raw(workloadDetails + "}")
 }
+
+const workloadDetails = `,"authenticationProcessingDetails":[{"key":"Azure AD App Authentication Library",` +
+	`"value":"Family: MSAL Library: MSAL.NET 4.66.1 Platform: .NET"}],` +
+	`"authenticationDetails":[],"networkLocationDetails":[]`
 
 func (w *writer) managedServiceIdentity(a app, managed bool) {
 	kind, resource := "none", ""
