@@ -92,7 +92,7 @@ func Load(opts Options) (*Host, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := FreePort()
 	if err != nil {
 		return nil, err
 	}

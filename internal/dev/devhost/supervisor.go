@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"strconv"
@@ -106,14 +107,19 @@ func newSupervisor(a *app, port int, opts Options, env environment, log *journal
 	}
 }
 
-// freePort finds a port as the host does: one for its whole life.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, fmt.Errorf("find a free port for the handler: %w", err)
+// FreePort finds a port as the host does: one for its whole life. It is below those that the system
+// hands out by itself, so that no connection takes it before the handler does.
+func FreePort() (int, error) {
+	const low, high, tries = 20_000, 32_000, 50
+	var err error
+	for range tries {
+		port := low + rand.IntN(high-low)
+		var l net.Listener
+		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
+			return port, l.Close()
+		}
 	}
-	port := l.Addr().(*net.TCPAddr).Port
-	return port, l.Close()
+	return 0, fmt.Errorf("find a free port for the handler: %w", err)
 }
 
 func (s *supervisor) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port)) }
