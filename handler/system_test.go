@@ -33,7 +33,8 @@ import (
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
-const envelope = `{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"ScheduleStatus":null,"IsPastDue":false}},"Metadata":{"sys":{"MethodName":"archivelogs"}}}`
+const envelope = `{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"ScheduleStatus":null,"IsPastDue":false}},` +
+	`"Metadata":{"sys":{"MethodName":"archivelogs"}}}`
 
 // system is a tenant, a storage account and the environment that ties a handler to them.
 type system struct {
