@@ -376,7 +376,7 @@ func (r *recorder) altered() {
 	r.timer("indexarchive")
 }
 
-// roles asks an app that wants to know who asks.
+// roles records the answers of an app that asks for roles.
 func (r *recorder) roles() {
 	r.file("roles.txt")
 	r.env["HTTP_AUTHORIZATION"] = "entra"

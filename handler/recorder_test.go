@@ -164,7 +164,7 @@ func (r *recorder) file(name string) {
 	r.at = r.files[name]
 }
 
-// answered is what came back for one request.
+// answered is the answer to one request.
 type answered struct {
 	status int
 	header http.Header

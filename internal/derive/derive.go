@@ -19,7 +19,7 @@ const (
 	Month
 )
 
-// Start is the start of the unit that a time lies in.
+// Start is when the unit that contains t begins.
 func (u Unit) Start(t time.Time) time.Time {
 	t = t.UTC()
 	switch u {
@@ -85,7 +85,7 @@ type Period struct {
 	Start, End time.Time
 }
 
-// Period is the view's period of a stream that a time lies in.
+// Period is the view's period of a stream that contains t.
 func (v View) Period(s entra.Stream, t time.Time) Period {
 	start := v.Unit.Start(t)
 	return Period{Stream: s, Start: start, End: v.Unit.End(start)}

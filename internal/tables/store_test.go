@@ -305,36 +305,6 @@ func between(
 	return store
 }
 
-func TestRefusalsOfTheServiceAreExplained(t *testing.T) {
-	cases := []struct {
-		status    int
-		errorCode string
-		code      entra.Code
-		says      string
-	}{
-		{409, "TableBeingDeleted", entra.CodeConflict, "being deleted"},
-		{403, "AuthorizationPermissionMismatch", entra.CodePermission, "Storage Table Data Contributor"},
-		{401, "InvalidAuthenticationInfo", entra.CodeToken, "ARCHIVE_STORAGE"},
-		{503, "ServerBusy", entra.CodeUnavailable, "next run"},
-		{500, "OperationTimedOut", entra.CodeUnavailable, "next run"},
-	}
-	for _, c := range cases {
-		t.Run(c.errorCode, func(t *testing.T) {
-			store := between(t, -1, func(w http.ResponseWriter, _ *http.Request, _ http.Handler) {
-				w.Header().Set("Content-Type", "application/json")
-				w.Header().Set("x-ms-error-code", c.errorCode)
-				w.WriteHeader(c.status)
-				fmt.Fprintf(w, `{"odata.error":{"code":%q,"message":{"lang":"en-US","value":"x"}}}`, c.errorCode)
-			})
-			_, err := store.Insert(t.Context(), window, []entra.Record{signIn(t, "a", 1, "1")}, seen)
-			require.Equal(t, c.code, entra.CodeOf(err), "%v", err)
-			require.ErrorContains(t, err, c.says)
-			require.NotContains(t, err.Error(), "\n")
-			require.NotContains(t, err.Error(), "AccountKey")
-		})
-	}
-}
-
 func TestAWriteWhoseAnswerWasLostIsRecognised(t *testing.T) {
 	var lose atomic.Bool
 	store := between(t, 3, func(w http.ResponseWriter, r *http.Request, forward http.Handler) {

@@ -25,15 +25,6 @@ func SetTampered(h http.Header, n int) {
 	}
 }
 
-// AppendTamperedCount appends the annotation of a list, with a comma behind it; nothing where no
-// record was altered.
-func AppendTamperedCount(dst []byte, n int) []byte {
-	if n == 0 {
-		return dst
-	}
-	return append(strconv.AppendInt(append(dst, `"`+TamperedCountAnnotation+`":`...), int64(n), 10), ',')
-}
-
 // Tampered is the object in place of an altered record: only the id and the time from its row key;
 // what the key does not have is left out. None of the row's other cells is shown, because each may
 // be what was altered.
