@@ -60,6 +60,7 @@ var useCases = map[string]string{
 	"directory/collections": "directory directory/rules entra",
 	"directory/rules":       "entra",
 	"directory/snapshots":   "directory directory/collections directory/rules entra",
+	"directory/timeline":    "entra",
 
 	// What is asked.
 	"cost":      "",
