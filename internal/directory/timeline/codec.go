@@ -169,7 +169,7 @@ func read(doc []byte) (stored, item, error) {
 		At: s.At, First: s.First, is: s.Is,
 		unseen: r.gaps(s.Unseen), dark: r.gaps(s.Dark), marks: r.marks(s.Marks, s.At),
 	}
-	r.check(0 < s.First && s.First <= s.At && (len(i.unseen) == 0 || i.unseen[0].after >= s.First))
+	r.check(0 < s.First && s.First <= s.At)
 	for _, d := range s.Differed {
 		if r.check(d[0] >= 0 && d[0] < attributes && d[1] > 0 && d[1] < s.At); r.err == nil {
 			i.differed[d[0]] = d[1]

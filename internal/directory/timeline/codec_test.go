@@ -72,7 +72,6 @@ func TestWhatIsStoredIsRefusedWhereItIsNotUnderstood(t *testing.T) {
 		`{"n":3,"f":1,"g":[[1,0],[1,3]]}`:           ErrBroken,
 		`{"n":3,"f":1,"g":[[3,0]]}`:                 ErrBroken,
 		`{"n":3,"f":1,"g":[[1,4]]}`:                 ErrBroken,
-		`{"n":3,"f":2,"g":[[1,3]]}`:                 ErrBroken,
 		`{"n":3,"f":1,"d":[[8,1]]}`:                 ErrBroken,
 		`{"n":3,"f":1,"d":[[-1,1]]}`:                ErrBroken,
 		`{"n":3,"f":1,"d":[[1,3]]}`:                 ErrBroken,

@@ -33,7 +33,7 @@ type term struct {
 const endless = ticks(math.MaxInt64)
 
 // use is the last use, as of a snapshot and those up to the next one of the list. Where at each of
-// them the last use that was then known was no more than leastUnused ago, it may be a later one.
+// them the last use that was then known was no more than keptUnused ago, it may be a later one.
 type use struct {
 	first int
 	idle  ticks
@@ -115,13 +115,16 @@ func (c *Credential) grow(on *Snapshots, idle ticks, bright int) {
 	if newest >= 0 && c.uses[newest].idle == idle {
 		return
 	}
-	if newest >= 0 && on.asOf(bright)-min(idle, c.uses[newest].idle) <= leastUnused {
+	if newest >= 0 && on.asOf(bright)-min(idle, c.uses[newest].idle) <= keptUnused {
 		c.uses = slices.Clone(c.uses)
 		c.uses[newest].idle = idle
 		return
 	}
 	c.uses = append(slices.Clip(c.uses), use{c.item.At, idle})
 }
+
+// Forgotten is as that of a User.
+func (c Credential) Forgotten(on *Snapshots) bool { return c.item.forgotten(on) }
 
 func (c *Credential) cut(at int) {
 	c.item.cut(at)

@@ -64,6 +64,16 @@ type credentialHistory struct {
 }
 
 func (h credentialHistory) lastFalse() int {
+	n := h.lastUnfit()
+	if h.anyState() {
+		return n
+	}
+	return max(n, h.lastInOtherState())
+}
+
+// lastUnfit is the last snapshot at which a filter, other than that on the state, is known to have
+// kept the credential out.
+func (h credentialHistory) lastUnfit() int {
 	i := &h.of.item
 	n := h.filter.lastFalse(i)
 	if h.owner != "" {
@@ -73,10 +83,7 @@ func (h credentialHistory) lastFalse() int {
 		}
 		n = max(n, h.of.owners[at].at)
 	}
-	if h.anyState() {
-		return n
-	}
-	return max(n, h.lastInOtherState())
+	return n
 }
 
 func (h credentialHistory) anyState() bool {

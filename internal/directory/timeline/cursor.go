@@ -26,10 +26,13 @@ type Cursor struct {
 	Number   int       // of the snapshot of the last answer; 0: there was none
 	AsOf     time.Time // of that snapshot, in whole seconds
 	Earlier  []int     // snapshots of the answers before, the newest first; empty: nothing waits
+
+	Began  int       // snapshot of the first answer, as long as it matters that this was judged later
+	Judged time.Time // when it was, in units of 100 ns; zero: at the time of its snapshot
 }
 
-// maxCalls bounds how many calls a cursor keeps.
-const maxCalls = 400
+// maxCalls bounds how many calls a cursor keeps: a URL may hold the cursor twice.
+const maxCalls = 100
 
 // The errors of a cursor; each is within an *entra.Error.
 var (
@@ -50,7 +53,27 @@ func (c Cursor) After(s Snapshot, waits bool) Cursor {
 	if waits {
 		next.Earlier = shorten(slices.Concat([]int{c.Number}, c.Earlier))
 	}
-	return next
+	return next.begunAs(c)
+}
+
+// JudgedAt is the cursor of a first answer, one that told everything, whose states were judged at a
+// time after that of its snapshot. It tells neither again what came into the answer in between, nor
+// takes for told what left it. The time counts in units of 100 ns; whole seconds give shorter texts.
+func (c Cursor) JudgedAt(t time.Time) Cursor {
+	if c.Number == 0 || !t.After(c.AsOf) {
+		return c
+	}
+	c.Earlier, c.Began, c.Judged = nil, c.Number, t.UTC().Truncate(tick)
+	return c
+}
+
+// begunAs keeps when the first answer was judged, as long as it matters: up to the first snapshot
+// that is no older, and beyond that as long as something waits.
+func (c Cursor) begunAs(first Cursor) Cursor {
+	if len(c.Earlier) > 0 || c.AsOf.Before(first.Judged) {
+		c.Began, c.Judged = first.Began, first.Judged
+	}
+	return c
 }
 
 // shorten keeps the newest calls and the oldest: an item that only one in between knew is told
@@ -85,6 +108,9 @@ type sealed struct {
 	Number   int    `json:"n"`
 	Seconds  int64  `json:"t"`
 	Earlier  []int  `json:"e,omitempty"` // each how much less than the one before
+
+	Began  int         `json:"b,omitempty"`
+	Judged json.Number `json:"j,omitempty"` // seconds since 1970
 }
 
 // signature is how many bytes of the HMAC a text carries.
@@ -97,6 +123,9 @@ func (c Cursor) Seal(key []byte) string {
 	for _, n := range c.Earlier {
 		s.Earlier = append(s.Earlier, newer-n)
 		newer = n
+	}
+	if c.Began > 0 {
+		s.Began, s.Judged = c.Began, ticksOf(c.Judged).number()
 	}
 	body, err := json.Marshal(s)
 	if err != nil {
@@ -138,6 +167,13 @@ func Open(key []byte, text, archive string) (Cursor, error) {
 		older -= less
 		c.Earlier = append(c.Earlier, older)
 	}
+	if s.Began > 0 {
+		var r reader
+		c.Began, c.Judged = s.Began, r.time([]json.Number{s.Judged}, 0).time()
+		if r.err != nil {
+			return Cursor{}, refuse(ErrAltered)
+		}
+	}
 	return c, nil
 }
 
@@ -171,8 +207,9 @@ func At(on *Snapshots, archive, question string, number int) (Cursor, error) {
 }
 
 // Advance is what a reader, for whom an answer's cursor is kept, is moved to by the cursor of an
-// answer that was dealt with: never back. What still waits of both is told later. Errors are
-// *entra.Error with ErrForeign or ErrOtherQuestion: one reader asks one question.
+// answer that was dealt with: never back. What still waits of both is told later. Where the offered
+// one began anew since, it has told everything. Errors are *entra.Error with ErrForeign or
+// ErrOtherQuestion: one reader asks one question.
 func Advance(kept, offered Cursor) (Cursor, error) {
 	switch {
 	case kept.Number == 0:
@@ -183,10 +220,13 @@ func Advance(kept, offered Cursor) (Cursor, error) {
 		return kept, refuse(ErrOtherQuestion)
 	case offered.Number <= kept.Number:
 		return kept, nil
+	case offered.Began > kept.Number:
+		return offered, nil
 	case len(offered.Earlier) > 0:
 		offered.Earlier = shorten(slices.Concat([]int{kept.Number}, kept.Earlier))
 	}
-	return offered, nil
+	offered.Began, offered.Judged = 0, time.Time{}
+	return offered.begunAs(kept), nil
 }
 
 // refuse is the error of a cursor that can't be used.

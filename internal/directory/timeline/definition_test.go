@@ -43,7 +43,8 @@ type oneTaken struct {
 	users, credentials truth
 }
 
-func userIn(q UserQuestion, at oneTaken, l look[UserSeen]) truth {
+// userIn judges at the time of the snapshot, whenever it is asked.
+func userIn(q UserQuestion, at oneTaken, _ time.Time, l look[UserSeen]) truth {
 	if l.here != yes {
 		return l.here
 	}
@@ -78,7 +79,7 @@ func userIn(q UserQuestion, at oneTaken, l look[UserSeen]) truth {
 	return all(parts)
 }
 
-func credentialIn(q CredentialQuestion, at oneTaken, l look[CredentialSeen]) truth {
+func credentialIn(q CredentialQuestion, _ oneTaken, now time.Time, l look[CredentialSeen]) truth {
 	if l.here != yes {
 		return l.here
 	}
@@ -94,7 +95,7 @@ func credentialIn(q CredentialQuestion, at oneTaken, l look[CredentialSeen]) tru
 		parts = append(parts, truthOf(!strings.EqualFold(o, c.Object)))
 	}
 	if q.Expired || q.Expiring || q.Unused {
-		parts = append(parts, stateIn(q, at.AsOf, c))
+		parts = append(parts, stateIn(q, now, c))
 	}
 	return all(parts)
 }
@@ -116,14 +117,14 @@ func stateIn(q CredentialQuestion, now time.Time, c CredentialSeen) truth {
 	return truthOf(c.Idle.Before(now.Add(-q.UnusedFor)))
 }
 
-// enteredAt is the index of the first snapshot of the run up to the index n; ok is false where the
-// item is not in the answer on it.
-func enteredAt(in []truth, n int) (entered int, ok bool) {
+// enteredAt is the index of the first snapshot of the run up to the index n, of those since one that
+// is no later; ok is false where the item is not in the answer on it.
+func enteredAt(in []truth, since, n int) (entered int, ok bool) {
 	if in[n] != yes {
 		return 0, false
 	}
 	begin := n
-	for begin >= 0 && in[begin] != no {
+	for begin >= since && in[begin] != no {
 		begin--
 	}
 	for entered = begin + 1; in[entered] != yes; {

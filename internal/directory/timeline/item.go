@@ -89,6 +89,8 @@ func (i *item) advance(on *Snapshots, here bool) (lastSeen int, err error) {
 	return lastSeen, nil
 }
 
+func (i *item) forgotten(on *Snapshots) bool { return i.lastSeen() < on.Oldest() }
+
 func (i *item) lastSeen() int { return i.unseen.by(i.At) }
 
 // lastBright is the last snapshot at which activity or use was known; 0 without one.
@@ -161,8 +163,18 @@ func (i *item) lastCarried(hash string) int {
 }
 
 // cutAt is the newest snapshot before which nothing is needed; 0 where there is none after the
-// first. At it, the item was known, and it is an anchor.
+// first. At it, the item was known, and it is an anchor; or it is the oldest that there is.
 func (i *item) cutAt(on *Snapshots) int {
+	if at := i.anchored(on); at > 0 {
+		return at
+	}
+	if oldest := on.list[0].number; oldest > i.First && i.At > 0 {
+		return oldest
+	}
+	return 0
+}
+
+func (i *item) anchored(on *Snapshots) int {
 	for limit := i.At; limit > i.First; {
 		at, found := slices.BinarySearch(on.anchors, limit)
 		if found {

@@ -26,6 +26,9 @@ type history interface {
 	// knownFrom is the first snapshot from a number on at which it is known that it does; 0: none.
 	// The number is greater than lastFalse.
 	knownFrom(n int) int
+	// toldAt tells whether an answer from a snapshot, whose states were judged at a later time, had
+	// the item, and it is not known to have left the answer since.
+	toldAt(n int, judged ticks) bool
 }
 
 // Entered is the first snapshot of the unbroken run, up to the newest, in which the item answers
@@ -44,31 +47,37 @@ func begin(h history) int { return h.knownFrom(h.lastFalse() + 1) }
 func (a Asked[T]) known(h history, n int) bool { return h.knownFrom(n) == n }
 
 // Tells tells whether an item belongs to the answer that a cursor is given: it answers the question
-// now, and entered after what the cursor has told. See Cursor.
+// now, and entered after what the cursor has told. Until there is a new snapshot, none does. See
+// Cursor.
 func (a Asked[T]) Tells(of T, c Cursor) bool {
 	h := a.look(of)
-	return a.known(h, a.on.Newest()) && a.untold(h, c)
+	return c.Number < a.on.Newest() && begin(h) > 0 && a.known(h, a.on.Newest()) && !a.told(h, c)
 }
 
-// Waits tells whether an item has to be told as soon as it is known again: it entered after what
-// the cursor has told, and now nobody can say whether it still answers the question.
+// Waits tells whether the cursor has to keep what it is about because of an item of which nobody can
+// say now whether it answers the question: it entered after what the cursor has told, or it was told
+// before it entered, by a first answer that was judged later than its snapshot.
 func (a Asked[T]) Waits(of T, c Cursor) bool {
 	h := a.look(of)
-	return !a.known(h, a.on.Newest()) && a.untold(h, c)
+	return !a.known(h, a.on.Newest()) && (begin(h) > 0) != a.told(h, c)
 }
 
-// untold tells whether an item is in a run that no answer up to a cursor has told of.
-func (a Asked[T]) untold(h history, c Cursor) bool {
-	entered := begin(h)
+// told tells whether an answer up to a cursor has told of an item in the run that it is in.
+func (a Asked[T]) told(h history, c Cursor) bool {
+	if c.Began > 0 && h.toldAt(c.Began, ticksOf(c.Judged)) {
+		return true
+	}
+	// What the first answer did not have is not told, even if it would have at the snapshot's time.
+	entered := h.knownFrom(max(h.lastFalse(), c.Began) + 1)
 	if entered == 0 || entered <= c.Base() {
-		return false
+		return entered > 0
 	}
 	for _, n := range c.calls() {
 		if n >= entered && a.known(h, n) {
-			return false
+			return true
 		}
 	}
-	return true
+	return false
 }
 
 // filter is what the questions have in common, put to the newest snapshot.

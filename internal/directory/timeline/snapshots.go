@@ -24,9 +24,9 @@ type Snapshot struct {
 // Snapshots are those for which timelines were kept without a break, the oldest first. States are
 // judged at the newest. The value is read only, so many may share it.
 type Snapshots struct {
-	list    []seen
-	oldest  int   // index of the oldest one that is no older than Horizon
-	anchors []int // numbers, ascending, at which a timeline may be cut
+	list    []seen // without those that Trim leaves out
+	oldest  int    // index of the oldest one that is no older than Horizon
+	anchors []int  // numbers, ascending, at which a timeline may be cut
 }
 
 // seen is a Snapshot, ready to be evaluated.
@@ -37,7 +37,7 @@ type seen struct {
 }
 
 // NewSnapshots checks a list, which may lack numbers: a snapshot that is not on it never was. It is
-// an error where numbers or times do not rise, or there is none.
+// an error where numbers or times do not rise, or there is none. It need not be trimmed.
 func NewSnapshots(list []Snapshot) (*Snapshots, error) { return newSnapshots(list, Horizon) }
 
 func newSnapshots(list []Snapshot, horizon time.Duration) (*Snapshots, error) {
@@ -52,9 +52,25 @@ func newSnapshots(list []Snapshot, horizon time.Duration) (*Snapshots, error) {
 				snap.Number, snap.AsOf.Format(time.RFC3339))
 		}
 	}
+	s.list = s.list[s.indexBy(s.last().asOf-2*ticks(horizon/tick)-1)+1:]
 	s.oldest = s.indexBy(s.last().asOf-ticks(horizon/tick)-1) + 1
 	s.anchors = s.findAnchors()
 	return s, nil
+}
+
+// Trim leaves out of a list, the oldest first, what need not be stored with the newest snapshot any
+// more: what is older than that by more than twice Horizon. It is as if that had never been. So an
+// item of which nobody could say in any of the snapshots of a whole Horizon whether it answers a
+// question, and which no accepted cursor can have told of, enters anew once it is known again.
+func Trim(list []Snapshot) []Snapshot { return trim(list, Horizon) }
+
+func trim(list []Snapshot, horizon time.Duration) []Snapshot {
+	if len(list) == 0 {
+		return nil
+	}
+	since := ticksOf(list[len(list)-1].AsOf) - 2*ticks(horizon/tick)
+	first := slices.IndexFunc(list, func(s Snapshot) bool { return ticksOf(s.AsOf) >= since })
+	return slices.Clone(list[first:])
 }
 
 // findAnchors finds the snapshots up to the oldest that could read every group that any one after
@@ -142,5 +158,10 @@ const (
 	perSecond = ticks(time.Second / tick)
 	perDay    = ticks(day / tick)
 )
+
+// time is the one that ticksOf gave it for.
+func (t ticks) time() time.Time {
+	return time.Unix(int64(t/perSecond), int64(t%perSecond)*int64(tick)).UTC()
+}
 
 func ticksOf(t time.Time) ticks { return ticks(t.Unix())*perSecond + ticks(t.Nanosecond())/ticks(tick) }

@@ -45,4 +45,7 @@ func (h userHistory) lastFalse() int {
 	return n
 }
 
+// toldAt is so whatever the time: users are judged at that of the snapshot.
+func (h userHistory) toldAt(n int, _ ticks) bool { return h.lastFalse() < n && h.knownFrom(n) == n }
+
 func (h userHistory) knownFrom(n int) int { return h.filter.knownFrom(&h.user.item, n, h.bright) }

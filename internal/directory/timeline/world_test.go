@@ -88,6 +88,9 @@ func (w *world) sometimes(n int, flags ...*bool) {
 	}
 }
 
+// later is no time or some hours.
+func (w *world) later() time.Duration { return time.Duration(truthy(w.oneIn(2))) * w.hours(20) }
+
 func some[T any](w *world, of []T) T { return of[w.r.IntN(len(of))] }
 
 // someOf are those of a list that a coin picks.
@@ -108,7 +111,7 @@ func (w *world) sign(last, now time.Time, every int) time.Time {
 	case w.oneIn(40) && now.Add(-24*40*time.Hour).After(last):
 		return now.Add(-w.hours(24 * 40))
 	case w.oneIn(every) && w.oneIn(4): // to the moment whole days before some snapshot
-		return some(w, w.taken).AsOf.AddDate(0, 0, -some(w, []int{1, 7, 14, 30}))
+		return some(w, w.taken).AsOf.AddDate(0, 0, -some(w, []int{1, 7, 14, 30})).Add(w.later())
 	case w.oneIn(every):
 		return now.Add(-w.hours(30))
 	case w.oneIn(80):
@@ -155,7 +158,7 @@ func (w *world) credential() []look[CredentialSeen] {
 			c.End = now.Add(w.hours(24*200) - 24*20*time.Hour)
 		}
 		if w.oneIn(3) { // to the moment whole days after some snapshot
-			c.End = some(w, w.taken).AsOf.AddDate(0, 0, some(w, []int{0, 1, 14, 30}))
+			c.End = some(w, w.taken).AsOf.AddDate(0, 0, some(w, []int{0, 1, 14, 30})).Add(w.later())
 		}
 	}
 	terms(begin)
