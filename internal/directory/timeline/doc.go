@@ -15,11 +15,14 @@
 //   - A cursor may be used again. A run that failed gives the old one, or leaves its reader where
 //     it is, and is told the same and what came since. The item's id keeps it from acting twice.
 //   - Callers with cursors of their own don't disturb each other.
+//   - The first answer may judge credentials when it is asked for, after its snapshot. What it told
+//     then is not told again when a snapshot of after that time says the same.
 //   - What left the answer and comes back is new. An end that changes within the answer is not.
 //   - What nobody could judge at a call is told once somebody can, unless it was told before.
 //   - Filters in the flow break the promise: what they dropped once is not told again when it
 //     changes. Filters belong into the question.
-//   - A cursor is good for 400 days. After that, or with another archive, a flow begins without.
+//   - A cursor is good for 400 days. After that, or with another archive, a flow begins without. What
+//     nobody could judge for that long may be told again.
 //
 // Snapshots are dropped, so each item carries a [User] or [Credential]: a short timeline that is
 // made from the one before and what the new snapshot says. It holds when each thing that can be

@@ -4,7 +4,7 @@ import "slices"
 
 // reach is how long after its snapshot an answer may be judged, so that what it told of credentials
 // that were not used for leastUnused can be told from their timelines.
-const reach = 2 * perDay
+const reach = perDay
 
 // keptUnused is from which time without use on each use is kept apart.
 const keptUnused = leastUnused - reach

@@ -143,7 +143,7 @@ func TestHowLongItMattersWhenTheFirstAnswerWasJudged(t *testing.T) {
 	}
 }
 
-// The list of groups is long, but the cursor is sent in a URL, maybe twice.
+// A cursor is sent in a URL, and so is a skip token that holds it again.
 func TestTheLongestCursorFitsIntoAURL(t *testing.T) {
 	key := []byte("0123456789abcdef0123456789abcdef")
 	archive := "6f9619ff-8b86-d011-b42d-00cf4fc964ff"
@@ -177,7 +177,7 @@ func TestTheListOfSnapshotsIsTrimmed(t *testing.T) {
 	require.Equal(t, 1600, all.Oldest())
 }
 
-// Who was judged two years ago, and by nobody since, is told again.
+// Who was last judged before all snapshots of the list is told again.
 func TestATimelineStaysShortWhereActivityIsNotDisclosed(t *testing.T) {
 	var (
 		list []Snapshot

@@ -23,13 +23,16 @@ func newWorld(seed uint64, days int) *world {
 	w := &world{r: rand.New(rand.NewPCG(seed, uint64(days)))}
 	begin := time.Date(2026, time.January, 1, 1, 10, 0, 0, time.UTC)
 	users, credentials, bad := yes, yes, map[string]bool{}
-	number := 1 + w.r.IntN(5)
+	number, seconds := 1+w.r.IntN(5), w.oneIn(2) // or numbers that are seconds since 1970
 	for d := range days {
 		if w.oneIn(12) {
 			continue // a day without a snapshot
 		}
 		for k := range 1 + truthy(w.oneIn(15)) {
 			at := begin.AddDate(0, 0, d).Add(time.Duration(w.r.IntN(9*3600)+k*12*3600) * time.Second)
+			if seconds {
+				number = int(at.Unix())
+			}
 			users, credentials = w.reading(users), w.reading(credentials)
 			one := oneTaken{Snapshot{Number: number, AsOf: at}, users, credentials}
 			for _, g := range someGroups {
