@@ -200,5 +200,16 @@ func (i *item) cut(at int) {
 		}
 	}
 	i.unseen, i.dark = i.unseen.since(at), i.dark.since(at)
-	i.marks = slices.DeleteFunc(slices.Clone(i.marks), func(m mark) bool { return m.at < at })
+	i.marks = without(i.marks, func(m mark) bool { return m.at < at })
+}
+
+// without is a list with some left out; nil where none is left, as it is read from where it is stored.
+func without[T any](list []T, drop func(T) bool) []T {
+	var out []T
+	for _, one := range list {
+		if !drop(one) {
+			out = append(out, one)
+		}
+	}
+	return out
 }

@@ -116,7 +116,7 @@ func (u User) Forgotten(on *Snapshots) bool { return u.item.forgotten(on) }
 func (u *User) cut(at int) {
 	u.item.cut(at)
 	bright := u.item.lastBright()
-	u.ages = slices.DeleteFunc(slices.Clone(u.ages), func(a age) bool {
+	u.ages = without(u.ages, func(a age) bool {
 		return a.last > 0 && a.last < at || a.last == 0 && bright < at
 	})
 	for i := range u.ages {
