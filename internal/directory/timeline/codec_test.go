@@ -118,6 +118,7 @@ func FuzzReadingATimeline(f *testing.F) {
 			asked, err := UserQuestion{Days: 1, Never: new(true), Groups: []string{"g"}}.On(on)
 			require.NoError(t, err)
 			asked.Tells(u, Cursor{Number: 1})
+			asked.Waits(u, Cursor{Number: 1, Earlier: []int{0}, Began: 1, Judged: noon(2)})
 			_, err = u.Next(on, &UserSeen{Known: true})
 			require.True(t, err == nil || u.item.At >= 5)
 		}
@@ -126,6 +127,7 @@ func FuzzReadingATimeline(f *testing.F) {
 			asked, err := CredentialQuestion{Expired: true, Unused: true, UnusedFor: 8 * day, Owner: "a"}.On(on)
 			require.NoError(t, err)
 			asked.Tells(c, Cursor{Number: 1})
+			asked.Waits(c, Cursor{Number: 1, Earlier: []int{0}, Began: 1, Judged: noon(2)})
 			_, err = c.Next(on, &CredentialSeen{Used: true})
 			require.True(t, err == nil || c.item.At >= 5)
 		}

@@ -111,7 +111,7 @@ func (h credentialHistory) lastInOtherState() int {
 		if n > 0 {
 			return n
 		}
-		to = t.first - 1
+		to = h.filter.on.before(t.first)
 	}
 	return 0
 }
@@ -137,7 +137,7 @@ func (h credentialHistory) lastUsed(first, last int, below ticks) int {
 		if n >= max(first, u.first) {
 			return n
 		}
-		last = min(last, u.first-1)
+		last = min(last, on.before(u.first))
 	}
 	return 0
 }

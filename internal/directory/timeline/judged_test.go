@@ -102,6 +102,20 @@ func TestWhatAFirstAnswerThatWasJudgedLaterToldOf(t *testing.T) {
 	}
 }
 
+// Numbers are seconds since 1970: between two snapshots there are many that are none.
+func TestNothingIsKnownBetweenTwoSnapshots(t *testing.T) {
+	var list []Snapshot
+	var c Credential
+	for d, end := range []time.Time{noon(3).Add(-time.Hour), noon(3).Add(-time.Hour), noon(9)} {
+		list = append(list, Snapshot{Number: int(noon(d + 1).Unix()), AsOf: noon(d + 1)})
+		c = must(c.Next(must(NewSnapshots(list)), &CredentialSeen{End: end}))
+	}
+	asked := must(CredentialQuestion{Expiring: true, Within: 30 * day}.On(must(NewSnapshots(list))))
+	n, ok := asked.Entered(c)
+	require.True(t, ok)
+	require.Equal(t, list[0].Number, n, "it was never seen to have expired")
+}
+
 func TestHowLongItMattersWhenTheFirstAnswerWasJudged(t *testing.T) {
 	at := func(n int) Snapshot { return Snapshot{Number: n, AsOf: noon(n)} }
 	first := Cursor{Archive: "a", Question: "q"}.After(at(1), true)

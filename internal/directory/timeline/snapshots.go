@@ -131,6 +131,14 @@ func (s *Snapshots) next(n int) int {
 	return 0
 }
 
+// before is the last snapshot whose number is less than n; 0 without one.
+func (s *Snapshots) before(n int) int {
+	if i := s.index(n); i > 0 {
+		return s.list[i-1].number
+	}
+	return 0
+}
+
 // nextAt is the first snapshot whose time is t or later; 0 without one.
 func (s *Snapshots) nextAt(t ticks) int {
 	if i := s.indexBy(t - 1); i+1 < len(s.list) {
