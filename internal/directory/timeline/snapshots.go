@@ -16,7 +16,7 @@ const day = 24 * time.Hour
 
 // Snapshot is what the evaluation needs of one whole snapshot of the directory.
 type Snapshot struct {
-	Number int       // 1, 2, ... in the order in which they became whole
+	Number int       // 1 or more, rising with AsOf; those between two of them are none
 	AsOf   time.Time // the tenant's clock at its begin; later than that of the number before
 	Groups []string  // ids of the groups whose members it could read
 }
@@ -44,6 +44,7 @@ func newSnapshots(list []Snapshot, horizon time.Duration) (*Snapshots, error) {
 	if len(list) == 0 {
 		return nil, errors.New("list the snapshots: there is none")
 	}
+	list = trim(list, horizon)
 	s := &Snapshots{list: make([]seen, len(list))}
 	for i, snap := range list {
 		s.list[i] = seen{snap.Number, ticksOf(snap.AsOf), folded(snap.Groups)}
@@ -52,7 +53,6 @@ func newSnapshots(list []Snapshot, horizon time.Duration) (*Snapshots, error) {
 				snap.Number, snap.AsOf.Format(time.RFC3339))
 		}
 	}
-	s.list = s.list[s.indexBy(s.last().asOf-2*ticks(horizon/tick)-1)+1:]
 	s.oldest = s.indexBy(s.last().asOf-ticks(horizon/tick)-1) + 1
 	s.anchors = s.findAnchors()
 	return s, nil
