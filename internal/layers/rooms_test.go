@@ -58,6 +58,7 @@ var useCases = map[string]string{
 	// The directory.
 	"directory":             "directory/rules entra skiptoken",
 	"directory/collections": "directory directory/rules entra",
+	"directory/cursors":     "directory/timeline entra skiptoken",
 	"directory/rules":       "entra",
 	"directory/snapshots":   "directory directory/collections directory/rules entra",
 	"directory/timeline":    "entra",
