@@ -82,9 +82,8 @@ var useCases = map[string]string{
 var adapters = map[string]string{
 	"blobs": "entra seal sealing verify",
 	"graph": "directory/collections directory/snapshots entra logs preflight",
-	"tables": "collect derive directory entra jobs ledger logs preflight purge records repair seal " +
-		"sealing tables/rows" +
-		" verify",
+	"tables": "collect derive directory directory/cursors directory/timeline entra jobs ledger logs preflight purge " +
+		"records repair seal sealing tables/rows verify",
 	"tables/rows": "entra",
 }
 

@@ -1,5 +1,6 @@
-// Package tables keeps the archive, what is derived from it, the directory's snapshots, jobs and
-// the turns for Graph in Azure Table Storage: a type each, over the kernel in package rows.
+// Package tables keeps the archive, what is derived from it, the directory's snapshots and its
+// readers, jobs and the turns for Graph in Azure Table Storage: a type each, over the kernel in
+// package rows.
 package tables
 
 import (
@@ -8,6 +9,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/derive"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/cursors"
 	"github.com/entraledger/entraledger/internal/jobs"
 	"github.com/entraledger/entraledger/internal/preflight"
 	"github.com/entraledger/entraledger/internal/purge"
@@ -25,6 +27,7 @@ type Account struct {
 	Archive   *Archive
 	Views     *Views
 	Directory *Directory
+	Readers   *Readers
 	Jobs      *Jobs
 	Secrets   *Secrets
 
@@ -47,6 +50,7 @@ func New(cfg Config) (*Account, error) {
 		Archive:   a,
 		Views:     views,
 		Directory: &Directory{client: client, codec: codec},
+		Readers:   &Readers{client: client},
 		Jobs:      &Jobs{client: client, codec: codec},
 		Secrets:   &Secrets{client: client},
 		client:    client,
@@ -82,7 +86,8 @@ type Evidence struct {
 
 // Evidence joins what a verification and a repair read.
 func (a *Account) Evidence() Evidence {
-	return Evidence{a.Archive, &Audit{client: a.client, archive: a.Archive, views: a.Views, directory: a.Directory}}
+	return Evidence{a.Archive, &Audit{client: a.client, archive: a.Archive, views: a.Views, directory: a.Directory,
+		secrets: a.Secrets}}
 }
 
 // What the users of the account declare.
@@ -96,6 +101,8 @@ var (
 	_ derive.Store        = Searched{}
 	_ directory.Store     = (*Directory)(nil)
 	_ directory.Successes = (*Views)(nil)
+	_ cursors.Store       = (*Readers)(nil)
+	_ cursors.Keys        = (*Secrets)(nil)
 	_ jobs.Store          = (*Jobs)(nil)
 	_ preflight.Storage   = (*Account)(nil)
 )

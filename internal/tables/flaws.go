@@ -18,13 +18,14 @@ import (
 
 // Audit reads what is stored as it is, with what is wrong with it: the records and the ledger row
 // by row, and flaws of what is beside them: of the index, the quarantine, dictionaries, snapshots,
-// and rows where nothing looks. Such a flaw is yielded, and ends nothing. Each is looked at again
+// readers, and rows where nothing looks. Such a flaw is yielded, and ends nothing. Each is looked at again
 // before it is, so that a run that writes meanwhile is no flaw.
 type Audit struct {
 	client    *rows.Client
 	archive   *Archive
 	views     *Views
 	directory *Directory
+	secrets   *Secrets
 }
 
 // Flaws is verify.Beside's. With a span, they are those of the days of [from, to): of its index,

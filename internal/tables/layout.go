@@ -24,15 +24,17 @@ import (
 //	views               the stream       how far each of those was brought
 //	snapshots           "directory"      the snapshots of the directory (snapshots.go)
 //	snapshot<id>        a collection     the rows of one snapshot (snaprows.go)
+//	readers             "reader"         what callers who ask by a name were told (readers.go)
 //	jobs                the function     jobs of HTTP functions (jobs.go)
 //	slots               "graph"          the turns for requests to Graph (slots.go)
-//	secrets             "secret"         what signs links (secrets.go)
+//	secrets             "secret"         what signs links and cursors (secrets.go)
 //	preflight           "probe"          nothing that lasts
 const (
 	coverageTable   = "coverage"
 	quarantineTable = "quarantine"
 	dictionaryTable = "dictionaries"
 	snapshotsTable  = "snapshots"
+	readersTable    = "readers"
 	jobsTable       = "jobs"
 	slotsTable      = "slots"
 	secretsTable    = "secrets"

@@ -25,21 +25,10 @@ type Secrets struct {
 // Secret is 32 random bytes, made when they are first asked for. They sign what callers bring back,
 // such as skip tokens. A reader of the archive's tables can read them, and gains nothing by it.
 func (s *Secrets) Secret(ctx context.Context, name string) ([]byte, error) {
-	if known, ok := s.known.Load(name); ok {
-		return known.([]byte), nil
-	}
 	for range 2 {
-		got, err := s.client.Get(ctx, secretsTable, secretsPartition, name, "read secret "+name)
-		if err == nil {
-			var row struct{ Secret []byte }
-			if err := json.Unmarshal(got.Body, &row); err != nil || len(row.Secret) != secretBytes {
-				return nil, fmt.Errorf("read secret %s: its row is not as it was written", name)
-			}
-			s.known.Store(name, row.Secret)
-			return row.Secret, nil
-		}
+		secret, err := s.read(ctx, name)
 		if !rows.IsMissing(err) {
-			return nil, err
+			return secret, err
 		}
 		made := make([]byte, secretBytes)
 		_, _ = rand.Read(made) // it never fails
@@ -52,4 +41,21 @@ func (s *Secrets) Secret(ctx context.Context, name string) ([]byte, error) {
 		}
 	}
 	return nil, fmt.Errorf("read secret %s: it was made and is not there", name)
+}
+
+// read is a secret that was made; an error of rows.IsMissing where it was not.
+func (s *Secrets) read(ctx context.Context, name string) ([]byte, error) {
+	if known, ok := s.known.Load(name); ok {
+		return known.([]byte), nil
+	}
+	got, err := s.client.Get(ctx, secretsTable, secretsPartition, name, "read secret "+name)
+	if err != nil {
+		return nil, err
+	}
+	var row struct{ Secret []byte }
+	if err := json.Unmarshal(got.Body, &row); err != nil || len(row.Secret) != secretBytes {
+		return nil, fmt.Errorf("read secret %s: its row is not as it was written", name)
+	}
+	s.known.Store(name, row.Secret)
+	return row.Secret, nil
 }

@@ -37,6 +37,8 @@ type Beside interface {
 	StrayFlaws(ctx context.Context) iter.Seq2[Flaw, error]
 	// SnapshotFlaws are those of the directory's snapshots.
 	SnapshotFlaws(ctx context.Context) iter.Seq2[Flaw, error]
+	// ReaderFlaws are those of readers, of whom the app keeps what they were told.
+	ReaderFlaws(ctx context.Context) iter.Seq2[Flaw, error]
 }
 
 // Inspected is one content of a record as its rows are now.

@@ -36,7 +36,7 @@ const (
 	// do.
 	DiffLedger Difference = "ledger"
 	// DiffDerived: what was computed from the records (index, snapshot, list of a seal) is not what
-	// they make. It may be computed again.
+	// they make, and may be computed again; or what a reader was told is not what was kept.
 	DiffDerived Difference = "derived"
 )
 

@@ -11,6 +11,7 @@ type Store struct {
 	*tables.Views
 	*tables.Audit
 	*tables.Directory
+	*tables.Readers
 	*tables.Jobs
 	*tables.Secrets
 }
@@ -22,5 +23,5 @@ func New(cfg tables.Config) (*Store, error) {
 		return nil, err
 	}
 	return &Store{Account: account, Archive: account.Archive, Views: account.Views, Audit: account.Evidence().Audit,
-		Directory: account.Directory, Jobs: account.Jobs, Secrets: account.Secrets}, nil
+		Directory: account.Directory, Readers: account.Readers, Jobs: account.Jobs, Secrets: account.Secrets}, nil
 }
