@@ -20,6 +20,7 @@ import (
 	"github.com/entraledger/entraledger/functions/users"
 	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/cursors"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/tables"
@@ -58,7 +59,8 @@ func TestNobodyIsNamedInTheLogWhileTheStorageIsCut(t *testing.T) {
 		HTTP: &http.Client{Transport: cut{}}}
 	store, err := tablestest.New(account)
 	require.NoError(t, err)
-	all := functions.All(functions.Parts{Jobs: store, Streams: streams.New(nil, store), Ledger: store, Now: time.Now})
+	all := functions.All(functions.Parts{Jobs: store, Streams: streams.New(nil, store), Ledger: store, Now: time.Now,
+		Cursors: cursors.New(store, store, time.Now)})
 	for i, f := range all {
 		switch f.Name {
 		case "users":
@@ -77,12 +79,16 @@ func TestNobodyIsNamedInTheLogWhileTheStorageIsCut(t *testing.T) {
 		"/api/repair/Jane.Doe":                                             "read job {job}",
 		"/api/repair?stream=Jane.Doe":                                      "",
 		"/api/coverage/Jane.Doe?status=lost":                               "",
+		"/api/readers/Jane.Doe":                                            "delete a reader",
 	} {
 		var log bytes.Buffer
 		host, err := web.Serve(web.NewLogger(&log, slog.LevelInfo), "", all...)
 		require.NoError(t, err)
-		w := httptest.NewRecorder()
-		host.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		w, method := httptest.NewRecorder(), http.MethodGet
+		if strings.HasPrefix(path, "/api/readers/") {
+			method = http.MethodDelete
+		}
+		host.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, path, nil))
 		require.Equal(t, http.StatusServiceUnavailable, w.Code, "%s: %s", path, w.Body)
 		require.Contains(t, log.String(), `"msg":"request failed"`, path)
 		require.Contains(t, log.String(), `connection refused`, path)

@@ -21,6 +21,7 @@ import (
 	preflightfunction "github.com/entraledger/entraledger/functions/preflight"
 	"github.com/entraledger/entraledger/functions/purge"
 	"github.com/entraledger/entraledger/functions/purgearchive"
+	"github.com/entraledger/entraledger/functions/readers"
 	"github.com/entraledger/entraledger/functions/reference"
 	"github.com/entraledger/entraledger/functions/repair"
 	"github.com/entraledger/entraledger/functions/snapshot"
@@ -31,6 +32,7 @@ import (
 	archivecollect "github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/derive"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/cursors"
 	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
@@ -69,6 +71,7 @@ type Parts struct {
 	Repairer    *archiverepair.Repairer
 	Snapshotter *snapshots.Snapshotter
 	Snapshots   *directory.Reader
+	Cursors     *cursors.Cursors
 	Checks      func(context.Context) []preflight.Check
 	Preflight   func(context.Context) // once, before the first run of a version
 }
@@ -90,6 +93,7 @@ func All(p Parts) []web.Function {
 		preflightfunction.New(p.preflight()),
 		purge.New(purge.Config{Purger: p.Purger, Streams: p.Streams, Now: p.Now}),
 		purgearchive.New(p.purgearchive()),
+		readers.New(p.Cursors),
 		reference.New(p.Now),
 		repair.New(repair.Config{Repairer: p.Repairer, Jobs: p.Jobs, Streams: p.Streams, Now: p.Now, Slice: p.Slice}),
 		snapshot.New(p.snapshot()),

@@ -92,7 +92,8 @@ type operation struct {
 func operations(doc *loads.Document) []operation {
 	var out []operation
 	for path, item := range doc.Spec().Paths.Paths {
-		for method, op := range map[string]*spec.Operation{http.MethodGet: item.Get, http.MethodPost: item.Post} {
+		for method, op := range map[string]*spec.Operation{http.MethodGet: item.Get, http.MethodPost: item.Post,
+			http.MethodPut: item.Put, http.MethodPatch: item.Patch, http.MethodDelete: item.Delete} {
 			if op != nil {
 				out = append(out, operation{method, path, op})
 			}
@@ -214,6 +215,9 @@ func TestEveryOperationOfTheConnectorAnswersAsDescribed(t *testing.T) {
 		"ForecastCost":         {"retentionMonths": "145"}, // longer than Log Analytics keeps anything
 		"GetLogRecord":         {"collection": "directoryAudits", "id": rec.ID, "$select": "id"},
 		"SummarizeCredentials": {"state": "all", "owner": "none"},
+		"ListReaders":          {"$skiptoken": "none"},
+		"AdvanceReader":        {"name": "tickets", "body": `{"cursor":"` + s.cursor(7) + `"}`},
+		"DeleteReader":         {"name": "tickets"},
 	}
 	notFound := []string{"ContinueVerification", "ContinueCollection", "ContinueSnapshot"}
 	for _, op := range ops {
@@ -307,11 +311,11 @@ func (c called) field(path string) string {
 
 func (p *process) call(doc *loads.Document, op operation, path examples, query url.Values) called {
 	p.Helper()
-	address := op.path
+	address, sent := op.path, path["body"]
 	for name, value := range path {
 		address = strings.ReplaceAll(address, "{"+name+"}", url.PathEscape(value))
 	}
-	req, err := http.NewRequest(op.method, p.url+doc.BasePath()+address+"?"+query.Encode(), strings.NewReader(""))
+	req, err := http.NewRequest(op.method, p.url+doc.BasePath()+address+"?"+query.Encode(), strings.NewReader(sent))
 	require.NoError(p, err)
 	resp, err := http.DefaultClient.Do(req)
 	require.NoError(p, err)

@@ -48,7 +48,7 @@ func readerPlace(row string) string {
 
 // Reader is cursors.Store's.
 func (r *Readers) Reader(ctx context.Context, key string) (cursors.Reader, error) {
-	got, err := r.client.Get(ctx, readersTable, readersPartition, readerKey(key), "read reader "+key)
+	got, err := r.client.Get(ctx, readersTable, readersPartition, readerKey(key), "read a reader")
 	if rows.IsMissing(err) {
 		return cursors.Reader{}, cursors.ErrNoReader
 	}
@@ -62,8 +62,7 @@ func (r *Readers) Reader(ctx context.Context, key string) (cursors.Reader, error
 
 // SaveReader is cursors.Store's.
 func (r *Readers) SaveReader(ctx context.Context, reader cursors.Reader) (cursors.Reader, error) {
-	revision, err := r.client.Replace(ctx, readersTable, "write reader "+reader.Key, encodeReader(reader),
-		reader.Revision)
+	revision, err := r.client.Replace(ctx, readersTable, "write a reader", encodeReader(reader), reader.Revision)
 	if errors.Is(err, rows.ErrMoved) {
 		return reader, cursors.ErrMoved
 	}
@@ -75,7 +74,7 @@ func (r *Readers) SaveReader(ctx context.Context, reader cursors.Reader) (cursor
 
 // DeleteReader is cursors.Store's.
 func (r *Readers) DeleteReader(ctx context.Context, key string) error {
-	err := r.client.Delete(ctx, readersTable, readersPartition, readerKey(key), "delete reader "+key)
+	err := r.client.Delete(ctx, readersTable, readersPartition, readerKey(key), "delete a reader")
 	if rows.IsMissing(err) || rows.IsDropped(err) {
 		return cursors.ErrNoReader
 	}

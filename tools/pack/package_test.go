@@ -79,6 +79,7 @@ var asked = map[string][]string{
 	"preflight":           {"GET /api/preflight 200"},
 	"purge":               {"GET /api/purge 200"},
 	"repair":              {"GET /api/repair?stream=directoryAudits 409"}, // nothing of it is to be repaired
+	"readers":             {"GET /api/readers 200", "DELETE /api/readers/x 200"},
 	"reference":           {"GET /api/reference/errorCodes 200"},
 	"snapshot":            {"GET /api/snapshot 200"},
 	"verify":              {"GET /api/verify 200 202"},

@@ -116,9 +116,14 @@ func (s *schemas) parameters(o web.Operation) ([]object, error) {
 	if o.Body == nil {
 		return out, nil
 	}
+	keys, err := columns(reflect.TypeOf(o.Body))
+	if err != nil {
+		return nil, err
+	}
+	required := slices.ContainsFunc(keys, func(c column) bool { return c.required })
 	const name = "Request"
 	schema, err := s.definition(lower(o.ID)+name, reflect.TypeOf(o.Body))
-	return append(out, object{{"name", "body"}, {"in", "body"}, {"required", false}, {"schema", schema},
+	return append(out, object{{"name", "body"}, {"in", "body"}, {"required", required}, {"schema", schema},
 		{"description", o.BodyText}}), err
 }
 
