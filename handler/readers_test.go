@@ -11,16 +11,19 @@ import (
 	"github.com/entraledger/entraledger/internal/directory/cursors"
 	"github.com/entraledger/entraledger/internal/directory/timeline"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // cursor is one that an answer from the snapshot of a day may have had.
-func (s *system) cursor(day int) string {
-	of := cursors.New(s.store, s.store, time.Now)
-	archive, err := of.Archive(s.Context())
-	require.NoError(s, err)
+func (s *system) cursor(day int) string { return cursorIn(s.T, s.store, day) }
+
+func cursorIn(t *testing.T, store *tablestest.Store, day int) string {
+	of := cursors.New(store, store, time.Now)
+	archive, err := of.Archive(t.Context())
+	require.NoError(t, err)
 	at := time.Date(2026, 11, day, 1, 10, 0, 0, time.UTC)
-	text, err := of.Seal(s.Context(), timeline.Cursor{Archive: archive, Question: "q", Number: int(at.Unix()), AsOf: at})
-	require.NoError(s, err)
+	text, err := of.Seal(t.Context(), timeline.Cursor{Archive: archive, Question: "q", Number: int(at.Unix()), AsOf: at})
+	require.NoError(t, err)
 	return text
 }
 

@@ -164,6 +164,7 @@ func (r *recorder) play() {
 	r.requests()
 	r.altered()
 	r.roles()
+	r.askReaders()
 }
 
 // emptyArchive asks an app that has done nothing yet.

@@ -9,6 +9,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
+
+	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // Two of the collections that are asked most.
@@ -384,10 +387,7 @@ func (r *recorder) roles() {
 	r.all("/api/coverage", "/api/preflight")
 	r.env["WEBSITE_AUTH_ENABLED"] = "true"
 	r.start()
-	who := func(text string) string {
-		return "X-MS-CLIENT-PRINCIPAL: " + base64.StdEncoding.EncodeToString([]byte(text))
-	}
-	reader := who(`{"auth_typ":"aad","role_typ":"roles","claims":[{"typ":"roles","val":"Ledger.Read"}]}`)
+	reader := who(ledgerRead)
 	operator := who(`{"auth_typ":"aad","role_typ":"http://role","claims":[{"typ":"http://role","val":"Ledger.Operate"}]}`)
 	for _, header := range []string{"X-Nobody: 1",
 		"X-MS-CLIENT-PRINCIPAL: %%", who("{}"), who(`{"claims":[{"typ":"roles","val":"Other"}]}`),
@@ -401,4 +401,39 @@ func (r *recorder) roles() {
 	r.ask("DELETE", "/api/coverage", "", reader)
 	r.ask("GET", "/api/preflight", "", reader)
 	r.timer("archivelogs")
+}
+
+// ledgerRead is a caller with a role, as App Service says it.
+const ledgerRead = `{"auth_typ":"aad","role_typ":"roles","claims":[{"typ":"roles","val":"Ledger.Read"}]}`
+
+// who is the header of a caller.
+func who(text string) string {
+	return "X-MS-CLIENT-PRINCIPAL: " + base64.StdEncoding.EncodeToString([]byte(text))
+}
+
+// askReaders moves readers, and forgets them, while callers need a role.
+func (r *recorder) askReaders() {
+	r.file("readers.txt")
+	reader := who(ledgerRead)
+	r.ask("DELETE", "/api/readers/x", "")
+	for _, of := range [][2]string{{"GET", ""}, {"GET", "?$top=0"}, {"GET", "?$skiptoken=x"}, {"POST", ""}, {"DELETE", ""},
+		{"GET", "/x"}, {"PUT", "/x"}, {"DELETE", "/x"}, {"DELETE", "/a%2Fb"}, {"DELETE", "/.."}, {"DELETE", "/x?y=1"}} {
+		r.ask(of[0], "/api/readers"+of[1], "", reader)
+	}
+	store, err := tablestest.New(tables.Config{ConnectionString: r.account.ConnectionString(), HTTP: r.account.Client()})
+	require.NoError(r, err)
+	good := `{"cursor":"` + cursorIn(r.T, store, 7) + `"}`
+	for _, body := range []string{"", "{}", `{"cursor":7}`, `{"cursor":"x"}`, `{"nextCursor":"x"}`, good, good} {
+		r.ask("POST", "/api/readers/Tickets", body, reader)
+	}
+	r.ask("POST", "/api/readers/T%C3%A4glich", good, reader)
+	r.ask("POST", "/api/readers/other", good, reader)
+	r.ask("GET", "/api/readers?$top=2", "", reader)
+	r.alter("readers", "tickets")
+	r.ask("GET", "/api/readers", "", reader)
+	r.ask("POST", "/api/readers/tickets", good, reader)
+	r.ask("DELETE", "/api/readers/TICKETS", "", reader)
+	r.ask("DELETE", "/api/readers/TICKETS", "", reader)
+	r.ask("POST", "/api/readers/tickets", good, reader)
+	r.ask("GET", "/api/readers", "", reader)
 }
