@@ -24,8 +24,8 @@ type Keys interface {
 // from it by labelled hashes, so that nothing else is stored.
 const secretName = "cursors"
 
-// maxText bounds the characters of a cursor's text. The longest that the app gives keeps 400 calls,
-// each with up to seven digits: 4,400.
+// maxText bounds the characters of a cursor's text: more than any that the app gives, whose length
+// is that of the calls that it keeps.
 const maxText = 5_000
 
 // Cursors are those of one archive. It is safe for concurrent use.
