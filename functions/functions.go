@@ -116,7 +116,7 @@ func (p Parts) cost() cost.Config {
 
 func (p Parts) coverage() coverage.Config {
 	return coverage.Config{Ledger: p.Ledger, Gaps: p.Gaps, Stalled: p.Settings.AlertAfter, Streams: p.Streams,
-		Now: p.Now}
+		Secrets: p.Records, Now: p.Now}
 }
 
 func (p Parts) logs() logs.Config {

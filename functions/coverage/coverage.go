@@ -8,12 +8,13 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
-	"strconv"
+	"strings"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/search"
+	"github.com/entraledger/entraledger/internal/skiptoken"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/web"
 )
@@ -27,10 +28,19 @@ type Config struct {
 	Gaps    *search.Gaps
 	Stalled time.Duration // how long a stream may make no progress before it is called failing
 	Streams *streams.Known
+	Secrets Secrets
 	Now     func() time.Time
 }
 
-const maxTop = 1000
+// Secrets has what signs the skip tokens.
+type Secrets interface {
+	Secret(ctx context.Context, name string) ([]byte, error)
+}
+
+const (
+	maxTop     = 1000
+	secretName = "coverage"
+)
 
 // statuses are what the parameter status accepts.
 var statuses = []ledger.WindowState{ledger.WindowComplete, ledger.WindowSealed, ledger.WindowSettled,
@@ -65,7 +75,8 @@ func hourParameters() []web.Parameter {
 	}
 	status.Strict = true
 	status.Wants = fmt.Sprintf("one or several of %v, with commas between", statuses)
-	return append(web.FromTo("First hour", "Up to"), status, web.Top(maxTop, "Rows of a page"), web.Format())
+	return append(web.FromTo("First hour", "Up to"), status, web.Top(maxTop, "Rows of a page"), web.Format(),
+		web.SkipToken())
 }
 
 // stream is one row of /api/coverage. Keys without a value are left out.
@@ -286,12 +297,12 @@ func (cfg Config) windows(ctx context.Context, r web.Request) (web.Answer, error
 	if err != nil {
 		return web.Answer{}, err
 	}
-	from, _ := p.Known(now)
-	to := cfg.end(&p, now)
-	span, err := r.Range(now)
+	walk, span, err := cfg.walk(ctx, r, now)
 	if err != nil {
 		return web.Answer{}, err
 	}
+	from, _ := p.Known(now)
+	to := cfg.end(&p, now)
 	if span.From.After(from) {
 		from = span.From
 	}
@@ -309,13 +320,40 @@ func (cfg Config) windows(ctx context.Context, r web.Request) (web.Answer, error
 			continue
 		}
 		if len(list.Value) == top && !whole {
-			list.NextLink = r.Link(map[string]string{"from": web.Time(cov.Start), "to": web.Time(to),
-				"$top": strconv.Itoa(top)})
+			if walk.Secret, err = cfg.Secrets.Secret(ctx, secretName); err != nil {
+				return web.Answer{}, err
+			}
+			list.NextLink = r.NextLink(walk.Seal(place{From: cov.Start, To: to}))
 			break
 		}
 		list.Value = append(list.Value, windowOf(&p, cov, cfg.Streams.Collects(s)))
 	}
 	return list.Answer(), nil
+}
+
+// place is where a walk through a stream's hours goes on. It ends where it ended when it began,
+// whatever hours come in between.
+type place struct {
+	From time.Time `json:"f"`
+	To   time.Time `json:"t"`
+}
+
+// walk is the walk that the request is a page of, and the span that is left of it. The secret is
+// read where a token is to be read or written: a list of one page needs none.
+func (cfg Config) walk(ctx context.Context, r web.Request, now time.Time) (skiptoken.Walk, web.Range, error) {
+	span, err := r.Range(now)
+	walk := skiptoken.Walk{Question: strings.Join([]string{r.Path("stream"), web.Time(span.From), web.Time(span.To),
+		r.Query.Text("status")}, "\n")}
+	token := r.Query.Text("$skiptoken")
+	if err != nil || token == "" {
+		return walk, span, err
+	}
+	if walk.Secret, err = cfg.Secrets.Secret(ctx, secretName); err != nil {
+		return walk, span, err
+	}
+	var at place
+	err = walk.Read(token, &at)
+	return walk, web.Range{From: at.From, To: at.To}, err
 }
 
 // windowOf is a row. Of a stream that is not collected any more nothing is read by the next run.

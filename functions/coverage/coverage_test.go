@@ -36,6 +36,31 @@ func serve(t *testing.T) *httptest.Server {
 
 // serving is serve where only some streams are collected.
 func serving(t *testing.T, collected ...entra.Stream) *httptest.Server {
+	return begin(t, collected...).server
+}
+
+// archive is a ledger that is served and goes on.
+type archive struct {
+	*testing.T
+	server   *httptest.Server
+	store    *tablestest.Store
+	progress ledger.Progress
+	now      time.Time
+}
+
+// hour is a row of the ledger's.
+func (a *archive) hour(i int, state ledger.WindowState) ledger.Coverage {
+	return ledger.Coverage{Window: entra.Window{Stream: a.progress.Stream,
+		Start: a.progress.Begin.Add(time.Duration(i) * time.Hour)}, State: state, Passes: 1, Records: 10, FirstReadAt: now}
+}
+
+func (a *archive) commit(rows ...ledger.Coverage) {
+	var err error
+	a.progress, err = a.store.Commit(a.Context(), ledger.Lease{}, a.progress, rows, nil)
+	require.NoError(a, err)
+}
+
+func begin(t *testing.T, collected ...entra.Stream) *archive {
 	store, err := tablestest.New(tables.Config{ConnectionString: azuritetest.Account(t)})
 	require.NoError(t, err)
 	begin := now.Truncate(time.Hour).Add(-10 * time.Hour)
@@ -45,6 +70,7 @@ func serving(t *testing.T, collected ...entra.Stream) *httptest.Server {
 		LastSuccessAt: now.Add(-time.Hour),
 		LastErrorAt:   now.Add(-time.Minute), LastErrorCode: entra.CodeThrottled,
 		LastError: "read provisioning: 429; wait"}
+	a := &archive{T: t, store: store, progress: p, now: now}
 	var rows []ledger.Coverage
 	for i := range 11 {
 		if i == 3 || i == 4 {
@@ -54,20 +80,17 @@ func serving(t *testing.T, collected ...entra.Stream) *httptest.Server {
 		if i == 10 {
 			state = ledger.WindowPartial
 		}
-		rows = append(rows, ledger.Coverage{Window: entra.Window{Stream: p.Stream,
-			Start: begin.Add(time.Duration(i) * time.Hour)}, State: state,
-			Passes: 1, Records: 10, FirstReadAt: now})
+		rows = append(rows, a.hour(i, state))
 	}
-	_, err = store.Commit(t.Context(), ledger.Lease{}, p, rows, nil)
-	require.NoError(t, err)
+	a.commit(rows...)
 
 	host, err := web.Serve(slog.New(slog.DiscardHandler), "",
 		coverage.New(coverage.Config{Ledger: store, Gaps: search.NewGaps(store),
-			Streams: streams.New(collected, store), Now: func() time.Time { return now }}))
+			Streams: streams.New(collected, store), Secrets: store, Now: func() time.Time { return a.now }}))
 	require.NoError(t, err)
-	server := httptest.NewServer(host)
-	t.Cleanup(server.Close)
-	return server
+	a.server = httptest.NewServer(host)
+	t.Cleanup(a.server.Close)
+	return a
 }
 
 func get(t *testing.T, server *httptest.Server, path string) (int, map[string]any) {
@@ -219,7 +242,9 @@ func TestABadQuestionIsAnsweredWithWhatIsAccepted(t *testing.T) {
 		{"/api/coverage/provisioning?status=missing,,lost", 400, `status is "missing,,lost"`},
 		{"/api/coverage/provisioning?status=missing,%20lost", 400, `status is "missing, lost"`},
 		{"/api/coverage/provisioning?status=", 400, `status is ""`},
-		{"/api/coverage/provisioning?top=5", 400, "from, to, status, $top"},
+		{"/api/coverage/provisioning?top=5", 400, "from, to, status, $top, $format, $skiptoken"},
+		{"/api/coverage/provisioning?$skiptoken=x", 400, "begin again without $skiptoken"},
+		{"/api/coverage?$skiptoken=x", 400, "accepted are: $format"},
 		{"/api/coverage/provisioning?$top=0", 400, "1 to 1000"},
 		{"/api/coverage/provisioning?$top=5000", 400, "1 to 1000"},
 		{"/api/coverage/provisioning?from=yesterday", 400, "2026-11-21T14:00:00Z"},

@@ -216,26 +216,12 @@ func indexed(s entra.Stream) []string {
 func stand[P any](
 	ctx context.Context, cfg Config, r web.Request, question string,
 ) (at P, next func(P) string, err error) {
-	// A token is good for one question.
-	type walk struct {
-		Question string `json:"q"`
-		At       P      `json:"at"`
+	walk := skiptoken.Walk{Question: question}
+	walk.Secret, err = cfg.Archive.Secret(ctx, secretName)
+	if token := r.Query.Text("$skiptoken"); err == nil && token != "" {
+		err = walk.Read(token, &at)
 	}
-	secret, err := cfg.Archive.Secret(ctx, secretName)
-	next = func(at P) string { return skiptoken.Seal(secret, walk{question, at}) }
-	token := r.Query.Text("$skiptoken")
-	if err != nil || token == "" {
-		return at, next, err
-	}
-	var w walk
-	t, err := skiptoken.Read(token, &w)
-	if err == nil {
-		err = t.Check(secret)
-	}
-	if err == nil && w.Question != question {
-		err = skiptoken.Refuse("it belongs to a question with other parameters")
-	}
-	return w.At, next, err
+	return at, func(at P) string { return walk.Seal(at) }, err
 }
 
 // gaps asks what the archive does not have of the question's time while its page is searched, and

@@ -43,6 +43,35 @@ func (t Token) Check(key []byte) error {
 	return nil
 }
 
+// Walk is a walk through the pages of one question's answer. Its tokens are good for that question
+// alone.
+type Walk struct {
+	Secret   []byte
+	Question string // without what may differ from page to page, such as their size
+}
+
+// sealed is what a walk's token holds.
+type sealed struct {
+	Question string `json:"q"`
+	At       any    `json:"at"`
+}
+
+// Seal writes the token of the place where the walk goes on.
+func (w Walk) Seal(at any) string { return Seal(w.Secret, sealed{w.Question, at}) }
+
+// Read reads a token of this walk. What was changed, or belongs to another question, is refused.
+func (w Walk) Read(token string, at any) error {
+	of := sealed{At: at}
+	t, err := Read(token, &of)
+	if err == nil {
+		err = t.Check(w.Secret)
+	}
+	if err == nil && of.Question != w.Question {
+		err = Refuse("it belongs to a question with other parameters")
+	}
+	return err
+}
+
 // Refuse is the error of a token that can't be used.
 func Refuse(why string) error {
 	return &entra.Error{Code: entra.CodeBadRequest, Doing: "read $skiptoken", Why: why,
