@@ -236,6 +236,9 @@ func TestEveryOperationOfTheConnectorAnswersAsDescribed(t *testing.T) {
 			}
 			got := p.call(doc, op, values, required)
 			require.Equal(t, http.StatusOK, got.status, "%s", got.body)
+			if takes(op, "$select") {
+				p.selectEach(doc, op, values, got)
+			}
 			for _, param := range op.Parameters {
 				if param.In != "query" || param.Required {
 					continue
@@ -335,10 +338,6 @@ func (p *process) call(doc *loads.Document, op operation, path examples, query u
 	schema := op.Responses.Default.Schema
 	if r, ok := op.Responses.StatusCodeResponses[resp.StatusCode]; ok {
 		schema = r.Schema
-	}
-	if fields := query.Get("$select"); fields != "" && path["id"] == "" {
-		require.Contains(p, string(body), `"value":[{"`+strings.Split(fields, ",")[0]+`":`)
-		return got
 	}
 	var v any
 	require.NoError(p, json.Unmarshal(body, &v))

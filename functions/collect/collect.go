@@ -43,13 +43,15 @@ func New(cfg Config) web.Function {
 	return web.Function{Name: "collect", Trigger: trigger, Operations: []web.Operation{
 		{
 			Method: http.MethodPost, ID: "Collect", Summary: "Read the logs now",
-			Text: "Does what the timer does, or reads a range of hours again.", Role: web.RoleOperate,
+			Text: "Does what the timer does, or reads a range of hours again. What takes longer than 20 seconds is " +
+				"answered with 202 and goes on while Location is asked.",
+			Role: web.RoleOperate,
 			Body: request{}, BodyText: "What to read; everything may be left out", Answers: answers, Do: cfg.start,
 		},
 		{
 			Given: "job", ID: "ContinueCollection", Summary: "Go on with a collection",
-			Text: "Does the next part of a collection that was started.", Hidden: true, Role: web.RoleRead,
-			Path: []web.Parameter{web.Text("job", "From Location")}, Answers: answers, Do: cfg.proceed,
+			Text: "Does the next part of a collection that Read the logs now answered with 202. " + web.UntilDone,
+			Role: web.RoleRead, Path: []web.Parameter{web.Job()}, Answers: answers, Do: cfg.proceed,
 		},
 	}}
 }

@@ -39,7 +39,7 @@ func New(cfg Config) web.Function {
 	return web.Function{Name: "downloads", Trigger: trigger, Operations: []web.Operation{
 		{
 			ID: "ListDownloads", Summary: "Which files there are",
-			Text: "The files that the portal offers, with their columns.", Role: web.RoleRead,
+			Text: "The files that the portal offers, with their columns.", Role: web.RoleRead, Probe: true,
 			Answers: web.Shape{Name: "downloads", Rows: offer{}, AsOf: true, Text: "The files"},
 			Do:      cfg.list,
 		},

@@ -126,6 +126,7 @@ func (about) Texts() map[string]string {
 
 // row is a record of a list.
 type row struct {
+	ID       string `json:"id,omitempty" text:"ID of the record; absent of a group, and where $select leaves it out"`
 	Tampered string `json:"@entraledger.tampered,omitempty"`
 	RowKey   string `json:"@entraledger.rowKey,omitempty" text:"Row key of a record that was altered; else absent"`
 }
@@ -145,7 +146,9 @@ func (row) Texts() map[string]string {
 }
 
 // record is one by itself.
-type record struct{}
+type record struct {
+	ID string `json:"id,omitempty" text:"ID of the record; absent where $select leaves it out"`
+}
 
 // Open says what it is.
 func (record) Open() string { return "A record exactly as Microsoft Graph sent it" }

@@ -36,19 +36,23 @@ func New(now func() time.Time) web.Function {
 			web.Text("category", "Of activities: the category"),
 			web.Format(),
 		},
-		Answers: web.Shape{Name: "reference", Rows: row{}, AsOf: true, Text: "Rows"},
+		Answers: web.Shape{Name: "reference", Rows: row{}, AsOf: true, Text: "Activities or error codes"},
 		Do:      f.list,
 	}}}
 }
 
 type function struct{ now func() time.Time }
 
-// row is one of either list.
-type row struct{}
-
-// Open says what a row is.
-func (row) Open() string {
-	return "An activity (service, category, activity) or an error code (errorCode, name, status, meaning, remedy)"
+// row describes one of either list.
+type row struct {
+	Service  string `json:"service,omitempty" text:"Of an activity: the service that logs it"`
+	Category string `json:"category,omitempty" text:"Of an activity: its category"`
+	Activity string `json:"activity,omitempty" text:"Of an activity: its name"`
+	Code     int    `json:"errorCode,omitempty" text:"Of an error code: the number"`
+	Name     string `json:"name,omitempty" text:"Of an error code: its name"`
+	Status   string `json:"status,omitempty" text:"Of an error code: Success, Interrupted or Failure"`
+	Meaning  string `json:"meaning,omitempty" text:"Of an error code: what it means"`
+	Remedy   string `json:"remedy,omitempty" text:"Of an error code: what to do"`
 }
 
 // list answers with the list that the path names.

@@ -51,8 +51,7 @@ func New(cfg Config) web.Function {
 		},
 		{
 			Given: "job", Summary: "Go on with a repair", Text: "Does the next part of a repair that was started.",
-			Role: web.RoleRead, Hidden: true, Path: []web.Parameter{web.Text("job", "From Location")}, Answers: answers,
-			Do: cfg.proceed,
+			Role: web.RoleRead, Path: []web.Parameter{web.Job()}, Answers: answers, Do: cfg.proceed,
 		},
 	}}
 }

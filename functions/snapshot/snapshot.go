@@ -49,8 +49,8 @@ func New(cfg Config) web.Function {
 		},
 		{
 			Given: "job", ID: "ContinueSnapshot", Summary: "Go on with a snapshot",
-			Text: "Does the next part of a snapshot that was started.", Hidden: true, Role: web.RoleRead,
-			Path: []web.Parameter{web.Text("job", "From Location")}, Answers: state, Do: cfg.proceed,
+			Text: "Does the next part of a snapshot that Take a snapshot now answered with 202. " + web.UntilDone,
+			Role: web.RoleRead, Path: []web.Parameter{web.Job()}, Answers: state, Do: cfg.proceed,
 		},
 	}}
 }

@@ -58,8 +58,8 @@ func New(cfg Config) web.Function {
 		},
 		{
 			Given: "job", ID: "ContinueVerification", Summary: "Go on with a verification",
-			Text: "Does the next part of a verification that was started.", Hidden: true, Role: web.RoleRead,
-			Path: []web.Parameter{web.Text("job", "From Location")}, Answers: answers, Do: cfg.proceed,
+			Text: "Does the next part of a verification that Verify the archive answered with 202. " + web.UntilDone,
+			Role: web.RoleRead, Path: []web.Parameter{web.Job()}, Answers: answers, Do: cfg.proceed,
 		},
 	}}
 }

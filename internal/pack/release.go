@@ -31,7 +31,8 @@ var released = map[string][]string{
 		"runbook.md", "security.md", "settings.md", "storage-explorer.md", "tables.md"},
 	"infra": {"*.sh", "*.jq", "*.bicep", "modules/*.bicep", "azuredeploy.json", "portal.json", "upgrade.json",
 		"approles.json", "entraapi.json", "bicepconfig.json", "functions.txt", "release.txt",
-		"parameters/large.json", "parameters/small.json", "connector/README.md", "connector/apiDefinition.swagger.json",
+		"parameters/large.json", "parameters/small.json", "connector/README.md",
+		"connector/apiDefinition.swagger.json", "connector/apiProperties.json",
 		"flows/expiring-credential-tickets.json", "flows/weekly-inactive-users.json"},
 }
 

@@ -35,8 +35,11 @@ type Operation struct {
 	ID      string // in the connector; empty: it is not part of the connector
 	Summary string // a few words
 	Text    string // one sentence or two
-	Hidden  bool   // makers of flows don't see it: the platform asks it by itself
 	Role    Role
+	// Probe is asked whenever somebody makes a connection to the connector, to test the key. It is
+	// a GET, works without parameters, is cheap, and answers 200 before anything was archived. One
+	// operation has it.
+	Probe bool
 
 	Path       []Parameter // of the route
 	Parameters []Parameter // of the query

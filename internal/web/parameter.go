@@ -109,6 +109,14 @@ func Select(accepted []string) Parameter {
 // Count declares whether all rows are counted.
 func Count() Parameter { return Choice("$count", "", "Whether to count all rows", "true", "false") }
 
+// Job declares the part of the path that names a job.
+func Job() Parameter {
+	return Text("job", "What follows the last slash of Location, a header of the answer with 202")
+}
+
+// UntilDone says when an operation is asked that goes on with a job.
+const UntilDone = "Ask it where nothing follows Location by itself, again and again until the answer is 200."
+
 // SkipToken declares where a page begins.
 func SkipToken() Parameter {
 	return Text("$skiptoken", "Taken from @odata.nextLink; never made by hand")

@@ -5,11 +5,17 @@ import (
 	"github.com/entraledger/entraledger/internal/web/describe"
 )
 
-// connectorFile is the definition of the custom connector, from the repository's root.
-const connectorFile = "infra/connector/apiDefinition.swagger.json"
+// The files of the custom connector, from the repository's root.
+const (
+	definitionFile = "infra/connector/apiDefinition.swagger.json"
+	propertiesFile = "infra/connector/apiProperties.json"
+)
 
-// connector is the definition as the functions' declarations have it.
-func connector() (string, error) {
-	text, err := describe.OpenAPI(functions.All(functions.Parts{}))
-	return string(text), err
+// connector is the definition and the properties as the functions' declarations have them.
+func connector() (definition, properties []byte, err error) {
+	all := functions.All(functions.Parts{})
+	if definition, err = describe.OpenAPI(all); err == nil {
+		properties, err = describe.Properties(all)
+	}
+	return definition, properties, err
 }

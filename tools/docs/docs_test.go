@@ -24,12 +24,14 @@ func TestTheDocsSayWhatTheCodeSays(t *testing.T) {
 }
 
 func TestTheConnectorSaysWhatTheCodeSays(t *testing.T) {
-	want, err := connector()
+	definition, properties, err := connector()
 	require.NoError(t, err)
-	have, err := os.ReadFile(filepath.Join("..", "..", connectorFile))
-	require.NoError(t, err)
-	require.Equal(t, want, string(have), "the connector is not as the code has it: run make docs")
-	have, err = os.ReadFile(filepath.Join("..", "..", functionsFile))
+	for name, want := range map[string][]byte{definitionFile: definition, propertiesFile: properties} {
+		have, err := os.ReadFile(filepath.Join("..", "..", name))
+		require.NoError(t, err)
+		require.Equal(t, string(want), string(have), "%s is not as the code has it: run make docs", name)
+	}
+	have, err := os.ReadFile(filepath.Join("..", "..", functionsFile))
 	require.NoError(t, err)
 	require.Equal(t, functionNames(), string(have), "the list of functions is not as the code has it: run make docs")
 }

@@ -1,5 +1,5 @@
 // Docs writes the parts of docs/ that come from the code: settings, permissions, the logs with
-// their tables and files, the HTTP functions, and what everything costs; the definition of the
+// their tables and files, the HTTP functions, and what everything costs; the two files of the
 // connector; and the names of the functions, for the scripts that deploy them. Run it as make docs;
 // a test fails where they have drifted apart.
 package main
@@ -121,16 +121,20 @@ func pages(root, folder string) (map[string]string, error) {
 
 func main() {
 	folder := flag.String("docs", "docs", "the folder whose files are written")
-	definitionFile := flag.String("connector", connectorFile, "the connector's definition, which is written, too")
+	definitionTo := flag.String("connector", definitionFile, "the connector's definition, which is written, too")
+	propertiesTo := flag.String("properties", propertiesFile, "the connector's properties, which are written, too")
 	namesFile := flag.String("functions", functionsFile, "the list of the functions, which is written, too")
 	flag.Parse()
 	made, err := pages(".", *folder)
-	var definition string
+	var definition, properties []byte
 	if err == nil {
-		definition, err = connector()
+		definition, properties, err = connector()
 	}
 	if err == nil {
-		err = os.WriteFile(*definitionFile, []byte(definition), 0o644)
+		err = os.WriteFile(*definitionTo, definition, 0o644)
+	}
+	if err == nil {
+		err = os.WriteFile(*propertiesTo, properties, 0o644)
 	}
 	if err == nil {
 		err = os.WriteFile(*namesFile, []byte(functionNames()), 0o644)

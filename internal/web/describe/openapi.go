@@ -2,6 +2,8 @@ package describe
 
 import (
 	"encoding/json"
+	"fmt"
+	"net/http"
 	"reflect"
 	"slices"
 	"strconv"
@@ -15,7 +17,10 @@ func OpenAPI(functions []web.Function) ([]byte, error) {
 	if err := s.name("error", reflect.TypeOf(web.ErrorShape())); err != nil {
 		return nil, err
 	}
-	var paths object
+	var (
+		paths object
+		probe string
+	)
 	for _, f := range functions {
 		b, err := f.Binding()
 		if err != nil {
@@ -29,11 +34,37 @@ func OpenAPI(functions []web.Function) ([]byte, error) {
 			if err != nil {
 				return nil, err
 			}
+			if probe, err = probeOf(o, probe); err != nil {
+				return nil, err
+			}
 			paths = paths.with("/"+b.Address(o), member{lower(o.Verb()), described})
 		}
 	}
-	text, err := json.MarshalIndent(append(head(), member{"paths", paths}, member{"definitions", s.definitions}), "",
-		"  ")
+	out := head()
+	if probe != "" {
+		out = append(out, member{"x-ms-capabilities", object{
+			{"testConnection", object{{"operationId", probe}, {"parameters", object{}}}},
+		}})
+	}
+	return indented(append(out, member{"paths", paths}, member{"definitions", s.definitions}))
+}
+
+// probeOf is the operation that tests a connection, where there was none or another before.
+func probeOf(o web.Operation, before string) (string, error) {
+	required := func(p web.Parameter) bool { return p.Required }
+	switch {
+	case !o.Probe:
+		return before, nil
+	case before != "":
+		return "", fmt.Errorf("describe %s: %s tests connections, too, and one operation does", o.ID, before)
+	case o.Verb() != http.MethodGet || len(o.Path) > 0 || slices.ContainsFunc(o.Parameters, required):
+		return "", fmt.Errorf("describe %s: only a GET that works without parameters can test connections", o.ID)
+	}
+	return o.ID, nil
+}
+
+func indented(o object) ([]byte, error) {
+	text, err := json.MarshalIndent(o, "", "  ")
 	return append(text, '\n'), err
 }
 
@@ -63,9 +94,9 @@ func head() object {
 		{"consumes", []string{asJSON}},
 		{"produces", []string{asJSON}},
 		{"securityDefinitions", object{
-			{"functionKey", object{{"type", "apiKey"}, {"in", "header"}, {"name", "x-functions-key"}}},
+			{keyParameter, object{{"type", "apiKey"}, {"in", "header"}, {"name", "x-functions-key"}}},
 		}},
-		{"security", []object{{{"functionKey", []string{}}}}},
+		{"security", []object{{{keyParameter, []string{}}}}},
 	}
 }
 
@@ -94,10 +125,7 @@ func (s *schemas) operation(o web.Operation) (object, error) {
 	}
 	out = append(out, member{"responses", responses})
 	if o.Answers.Pages {
-		out = append(out, member{"x-ms-pageable", object{{"nextLinkName", "@odata.nextLink"}}})
-	}
-	if o.Hidden {
-		out = append(out, member{"x-ms-visibility", "internal"})
+		out = append(out, member{"x-ms-pageable", object{{"nextLinkName", nextLink}}})
 	}
 	return append(out, member{"x-entraledger-role", o.Role}), nil
 }
@@ -106,7 +134,7 @@ func (s *schemas) parameters(o web.Operation) ([]object, error) {
 	var out []object
 	for _, p := range o.Path {
 		p.Required = true
-		out = append(out, parameter(p, "path"))
+		out = append(out, append(parameter(p, "path"), member{"x-ms-url-encoding", "single"}))
 	}
 	for _, p := range o.Parameters {
 		if p.Kind != web.KindFormat && !p.Refused { // a flow reads JSON
@@ -116,15 +144,22 @@ func (s *schemas) parameters(o web.Operation) ([]object, error) {
 	if o.Body == nil {
 		return out, nil
 	}
-	keys, err := columns(reflect.TypeOf(o.Body))
+	body, err := s.body(o)
+	return append(out, body), err
+}
+
+// body is required where one of its keys is.
+func (s *schemas) body(o web.Operation) (object, error) {
+	t := reflect.TypeOf(o.Body)
+	all, err := columns(t)
 	if err != nil {
 		return nil, err
 	}
-	required := slices.ContainsFunc(keys, func(c column) bool { return c.required })
-	const name = "Request"
-	schema, err := s.definition(lower(o.ID)+name, reflect.TypeOf(o.Body))
-	return append(out, object{{"name", "body"}, {"in", "body"}, {"required", required}, {"schema", schema},
-		{"description", o.BodyText}}), err
+	name := lower(o.ID) + "Request"
+	schema, err := s.definition(name, t)
+	return object{{"name", "body"}, {"in", "body"},
+		{"required", slices.ContainsFunc(all, func(c column) bool { return c.required })}, {"schema", schema},
+		{"description", o.BodyText}, {"x-ms-summary", title(name)}}, err
 }
 
 func parameter(p web.Parameter, in string) object {
@@ -172,8 +207,9 @@ func (s *schemas) responses(o web.Operation) (object, error) {
 	}
 	out := object{{"200", object{{"description", "OK"}, {"schema", schema}}}}
 	if o.Answers.Later {
+		location := object{{"type", "string"}, {"description", "Where to ask for the next part; it ends with the job"}}
 		out = append(out, member{"202", object{{"description", "It goes on; ask again at Location"},
-			{"schema", schema}}})
+			{"schema", schema}, {"headers", object{{"Location", location}}}}})
 	}
 	return append(out, failed), nil
 }
@@ -181,6 +217,13 @@ func (s *schemas) responses(o web.Operation) (object, error) {
 // answers is the schema of an answer, under its name.
 func (s *schemas) answers(o web.Operation) (object, error) {
 	if o.Answers.Rows == nil {
+		if selects(o) && !s.knows(o.Answers.Name) {
+			body, err := s.partly(reflect.TypeOf(o.Answers.Is))
+			if err != nil {
+				return nil, err
+			}
+			return reference(o.Answers.Name), s.define(o.Answers.Name, body)
+		}
 		return s.definition(o.Answers.Name, reflect.TypeOf(o.Answers.Is))
 	}
 	if s.knows(o.Answers.Name) {
@@ -195,6 +238,11 @@ func (s *schemas) answers(o web.Operation) (object, error) {
 		return nil, err
 	}
 	return reference(o.Answers.Name), s.define(o.Answers.Name, body)
+}
+
+// selects reports whether the caller chooses which keys a row has, or an object.
+func selects(o web.Operation) bool {
+	return slices.ContainsFunc(o.Parameters, func(p web.Parameter) bool { return p.Name == "$select" })
 }
 
 // listColumns are the keys of a list, in the order of web.List.
@@ -220,11 +268,11 @@ func listColumns(o web.Operation) ([]column, error) {
 		all = append(all, c)
 	}
 	if o.Answers.Pages {
-		all = append(all, column{name: "@odata.nextLink", text: "Address of the next page; absent on the last",
+		all = append(all, column{name: nextLink, text: "Address of the next page; absent on the last",
 			of: text})
 	}
 	return append(all, column{name: "value", text: o.Answers.Text, required: true,
-		of: reflect.SliceOf(reflect.TypeOf(o.Answers.Rows))}), nil
+		of: reflect.SliceOf(reflect.TypeOf(o.Answers.Rows)), partly: selects(o)}), nil
 }
 
 func (s *schemas) knows(name string) bool {

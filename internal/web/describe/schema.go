@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/entraledger/entraledger/internal/web"
@@ -52,6 +53,7 @@ type column struct {
 	required bool
 	of       reflect.Type
 	format   string
+	partly   bool // a list whose rows have the keys that the caller chose
 }
 
 // columns are the keys of a struct in their order. Those of embedded structs are included.
@@ -109,7 +111,11 @@ type schemas struct {
 }
 
 func (s *schemas) property(c column) (object, error) {
-	out, err := s.of(c.of)
+	of := s.of
+	if c.partly {
+		of = s.partlyEach
+	}
+	out, err := of(c.of)
 	if err != nil {
 		return nil, err
 	}
@@ -198,6 +204,18 @@ func (s *schemas) inline(t reflect.Type) (object, error) {
 		out = append(out, member{"description", open.Open()}, member{"additionalProperties", true})
 	}
 	return out, err
+}
+
+// partly is a struct's schema at its place of use, without a key that has to be there.
+func (s *schemas) partly(t reflect.Type) (object, error) {
+	out, err := s.inline(t)
+	return slices.DeleteFunc(out, func(m member) bool { return m.name == "required" }), err
+}
+
+// partlyEach is the schema of a list of what partly describes.
+func (s *schemas) partlyEach(t reflect.Type) (object, error) {
+	rows, err := s.partly(t.Elem())
+	return object{{"type", "array"}, {"items", rows}}, err
 }
 
 func (s *schemas) object(all []column) (object, error) {
