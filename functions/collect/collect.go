@@ -73,13 +73,13 @@ type state struct {
 
 type streamDone struct {
 	Stream    entra.Stream `json:"stream" text:"Which log"`
-	Fetched   int64        `json:"fetched" text:"Fetched"`
-	New       int64        `json:"new" text:"New"`
-	Changed   int64        `json:"changed" text:"Changed"`
+	Fetched   int64        `json:"fetched" text:"Records that Graph sent"`
+	New       int64        `json:"new" text:"Records that were not there before"`
+	Changed   int64        `json:"changed" text:"Records that came with another content"`
 	Enriched  int64        `json:"enriched"`
-	Unchanged int64        `json:"unchanged" text:"Unchanged"`
-	Rejected  int64        `json:"quarantined" text:"Quarantined"`
-	Sealed    int64        `json:"windowsSealed" text:"Windows Sealed"`
+	Unchanged int64        `json:"unchanged" text:"Records that were there with this content"`
+	Rejected  int64        `json:"quarantined" text:"Records without a usable time and id"`
+	Sealed    int64        `json:"windowsSealed" text:"Hours that were sealed"`
 	Reached   string       `json:"reachedDateTime,omitempty" text:"How far it came"`
 	Waiting   string       `json:"waitingFor,omitempty"`
 	Error     string       `json:"error,omitempty" text:"Why it failed"`

@@ -92,27 +92,27 @@ type stream struct {
 	SealedTo     string        `json:"sealedUntilDateTime,omitempty" text:"Sealed up to here"`
 	SettledTo    string        `json:"settledUntilDateTime,omitempty" text:"Sealed after the last pass up to here"`
 	Unsealed     int64         `json:"windowsUnsealed" text:"Hours that wait to be sealed, or to be sealed again"`
-	Seals        int64         `json:"seals" text:"Seals"`
+	Seals        int64         `json:"seals" text:"How many entries the log of seals has of it"`
 	Done         int64         `json:"windowsDone" text:"Hours that are there"`
 	Missing      int64         `json:"windowsMissing" text:"Hours that are still to be read"`
 	Lost         int64         `json:"windowsLost" text:"Hours that are lost for good, whole or in part"`
 	InDoubt      int64         `json:"windowsInDoubt"`
 	Purged       int64         `json:"windowsPurged" text:"Hours that were dropped by ARCHIVE_RETENTION"`
 	PurgedTo     string        `json:"purgedUntilDateTime,omitempty"`
-	Records      int64         `json:"records" text:"Records"`
-	Versions     int64         `json:"versions" text:"Versions"`
-	Quarantined  int64         `json:"quarantined" text:"Quarantined"`
-	Bytes        int64         `json:"bytes" text:"Bytes"`
-	StoredBytes  int64         `json:"storedBytes" text:"Stored Bytes"`
-	Changed      int64         `json:"changed" text:"Changed"`
+	Records      int64         `json:"records" text:"Records that are archived"`
+	Versions     int64         `json:"versions" text:"Earlier contents of records that changed"`
+	Quarantined  int64         `json:"quarantined" text:"Records without a usable time and id"`
+	Bytes        int64         `json:"bytes" text:"Size of records and versions, as received"`
+	StoredBytes  int64         `json:"storedBytes" text:"Size of their rows, as Azure counts it"`
+	Changed      int64         `json:"changed" text:"Records that came with another content"`
 	Thin         int64         `json:"windowsThin" text:"Hours with records in a poorer form than Graph has"`
 	Awaits       int64         `json:"windowsAwaiting" text:"Hours that were read once and await a second read"`
-	Late         int64         `json:"late" text:"Late"`
-	Late3h       int64         `json:"lateUpTo3Hours" text:"Late Up To3 Hours"`
-	Late24h      int64         `json:"lateUpTo24Hours" text:"Late Up To24 Hours"`
-	Late48h      int64         `json:"lateUpTo48Hours" text:"Late Up To48 Hours"`
-	Late7d       int64         `json:"lateUpTo7Days" text:"Late Up To7 Days"`
-	LateMore     int64         `json:"lateOver7Days" text:"Late Over7 Days"`
+	Late         int64         `json:"late" text:"Records that came after their hour was read"`
+	Late3h       int64         `json:"lateUpTo3Hours" text:"Late ones, up to 3 hours old when found"`
+	Late24h      int64         `json:"lateUpTo24Hours" text:"Late ones, 3 to 24 hours old when found"`
+	Late48h      int64         `json:"lateUpTo48Hours" text:"Late ones, 24 to 48 hours old when found"`
+	Late7d       int64         `json:"lateUpTo7Days" text:"Late ones, 2 to 7 days old when found"`
+	LateMore     int64         `json:"lateOver7Days" text:"Late ones, older than 7 days when found"`
 	LastRun      string        `json:"lastRunDateTime,omitempty" text:"Last run"`
 	LastError    *lastError    `json:"lastError,omitempty" text:"Why it fails"`
 	Gaps         []web.Gap     `json:"gaps,omitempty" text:"What is not there between the begin and now, and why"`
@@ -141,19 +141,19 @@ type window struct {
 	End         string             `json:"endDateTime" text:"First moment after it"`
 	Status      ledger.WindowState `json:"status"`
 	Reason      string             `json:"reason,omitempty"`
-	Passes      int                `json:"passes" text:"Passes"`
-	Records     int64              `json:"records" text:"Records"`
-	Versions    int64              `json:"versions" text:"Versions"`
-	Bytes       int64              `json:"bytes" text:"Bytes"`
-	StoredBytes int64              `json:"storedBytes" text:"Stored Bytes"`
-	Fetched     int64              `json:"fetched" text:"Fetched"`
-	New         int64              `json:"new" text:"New"`
-	Changed     int64              `json:"changed" text:"Changed"`
+	Passes      int                `json:"passes" text:"How often the hour was read completely"`
+	Records     int64              `json:"records" text:"Records that are archived"`
+	Versions    int64              `json:"versions" text:"Earlier contents of records that changed"`
+	Bytes       int64              `json:"bytes" text:"Size of records and versions, as received"`
+	StoredBytes int64              `json:"storedBytes" text:"Size of their rows, as Azure counts it"`
+	Fetched     int64              `json:"fetched" text:"Records that Graph sent, over all reads"`
+	New         int64              `json:"new" text:"Records that were not there before"`
+	Changed     int64              `json:"changed" text:"Records that came with another content"`
 	Enriched    int64              `json:"enriched"`
-	Unchanged   int64              `json:"unchanged" text:"Unchanged"`
-	Quarantined int64              `json:"quarantined" text:"Quarantined"`
-	Late        int64              `json:"late" text:"Late"`
-	Seals       int64              `json:"seals" text:"Seals"`
+	Unchanged   int64              `json:"unchanged" text:"Records that were there with this content"`
+	Quarantined int64              `json:"quarantined" text:"Records without a usable time and id"`
+	Late        int64              `json:"late" text:"Records that came after their hour was read"`
+	Seals       int64              `json:"seals" text:"How many entries the log of seals has of it"`
 	Unconfirmed int64              `json:"unconfirmed"`
 	LostFrom    string             `json:"lostFromDateTime,omitempty" text:"Of this part of the hour nothing is known"`
 	LostTo      string             `json:"lostToDateTime,omitempty" text:"End of that part"`

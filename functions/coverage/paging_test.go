@@ -1,8 +1,10 @@
 package coverage_test
 
 import (
+	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -103,6 +105,20 @@ func TestOnlyHoursOfTheStatusThatWasAskedForAreCounted(t *testing.T) {
 	require.Nil(t, a.page("/api/coverage/provisioning?status=missing&$top=2").next, "no link leads to an empty page")
 }
 
+func TestAFileGoesOnFromATokenToo(t *testing.T) {
+	a := begin(t, logs.Provisioning)
+	query := a.page(paged).next.Query()
+	query.Del("$top")
+	query.Set("$format", "csv")
+	resp, err := http.Get(a.server.URL + "/api/coverage/provisioning?" + query.Encode())
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, 1+7, strings.Count(string(body), "\r\n"), "%s", body)
+	require.Contains(t, string(body), "\r\n"+a.hours(4, 5)[0])
+}
+
 func TestAStreamThatIsNotCollectedAnyMoreEndsWhereItWasRead(t *testing.T) {
 	a := begin(t, logs.DirectoryAudits)
 	first := a.page(paged)
@@ -127,11 +143,12 @@ func TestATokenThatIsNotOfThisQuestionIsRefused(t *testing.T) {
 		require.Equal(t, http.StatusBadRequest, status, path)
 		require.Contains(t, answer["error"].(map[string]any)["message"], says, path)
 	}
+	const other = "it belongs to a question with other parameters"
 	with := func(path string) string { return path + "$skiptoken=" + token }
-	refused(with("/api/coverage/provisioning?status=missing&"), "it belongs to a question with other parameters")
-	refused(with("/api/coverage/provisioning?from=2026-11-21T05:00:00Z&"), "it belongs to a question with other parameters")
-	refused(with("/api/coverage/provisioning?to=2026-11-21T12:00:00Z&"), "it belongs to a question with other parameters")
-	refused(with("/api/coverage/directoryAudits?"), "it belongs to a question with other parameters")
+	refused(with("/api/coverage/provisioning?status=missing&"), other)
+	refused(with("/api/coverage/provisioning?from=2026-11-21T05:00:00Z&"), other)
+	refused(with("/api/coverage/provisioning?to=2026-11-21T12:00:00Z&"), other)
+	refused(with("/api/coverage/directoryAudits?"), other)
 	for i := range len(token) - 1 { // the last letter has bits that mean nothing
 		letter := "A"
 		if token[i] == 'A' {

@@ -65,7 +65,7 @@ type row struct {
 	Users         int64                   `json:"users" text:"Users read"`
 	Applications  int64                   `json:"applicationsWithCredentials" text:"Applications"`
 	Principals    int64                   `json:"servicePrincipalsWithCredentials" text:"Service principals"`
-	Credentials   int64                   `json:"credentials" text:"Credentials"`
+	Credentials   int64                   `json:"credentials" text:"Secrets and certificates of both"`
 	GraphRequests int64                   `json:"graphRequests" text:"Pages read from Graph"`
 	Undisclosed   []directory.Undisclosed `json:"undisclosed" text:"What the tenant did not disclose to the snapshot"`
 	LastStep      string                  `json:"lastStepDateTime,omitempty" text:"When the reading last came further"`

@@ -45,7 +45,7 @@ func New(cfg Config) web.Function {
 			Text: "Compares what is stored with the seals; what takes longer than 20 seconds is answered " +
 				"with 202 and goes " +
 				"on while Location is asked.",
-			Role: web.RoleRead, Parameters: slices.Concat([]web.Parameter{which}, web.FromTo("From", "Up to")),
+			Role: web.RoleRead, Parameters: slices.Concat([]web.Parameter{which}, web.FromTo("First moment", "Up to")),
 			Answers: answers, Do: cfg.start,
 		},
 		{

@@ -182,7 +182,8 @@ func TestWhatEachRowHasIsRequiredWhereNoCallerSelects(t *testing.T) {
 		}
 	}
 	require.NoError(t, json.Unmarshal(text, &definition))
-	require.Equal(t, []string{"name", "daysIdle"}, definition.Definitions["idleDevices"].Properties["value"].Items.Required)
+	rows := definition.Definitions["idleDevices"].Properties["value"].Items
+	require.Equal(t, []string{"name", "daysIdle"}, rows.Required)
 }
 
 func TestAColumnThatSaysNothingOfItselfIsNoColumn(t *testing.T) {

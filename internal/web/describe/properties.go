@@ -3,15 +3,15 @@ package describe
 import "github.com/entraledger/entraledger/internal/web"
 
 const (
-	// keyParameter is the connection's parameter, and the name of the security definition that puts it
-	// into the header.
+	// keyParameter is the connection's parameter, and the name of the security definition that puts
+	// it into the header.
 	keyParameter = "api_key"
 	nextLink     = "@odata.nextLink"
 	brand        = "#0b5c8c"
 )
 
-// Properties is the connector's second file, apiProperties.json: what a connection asks for, and the
-// policies. Its form is Microsoft's: PowerPlatformConnectors,
+// Properties is the connector's second file, apiProperties.json: what a connection asks for, and
+// the policies. Its form is Microsoft's: PowerPlatformConnectors,
 // schemas/paconn-apiProperties.schema.json. A publisher and a stackOwner are left out: with the
 // latter paconn can't update a connector.
 func Properties(functions []web.Function) ([]byte, error) {
