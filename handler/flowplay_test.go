@@ -2,62 +2,122 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
-	"net/http"
-	"net/url"
+	"maps"
 	"os"
-	"strconv"
-	"strings"
+	"slices"
 	"testing"
 	"time"
 
-	"github.com/go-openapi/loads"
 	"github.com/stretchr/testify/require"
 )
 
-// flow plays a cloud flow of infra/flows as Power Automate does, as far as these flows go: it runs
-// their actions and works out their expressions. What it does not know fails the test.
+// The statuses of an action.
+const (
+	succeeded = "Succeeded"
+	failed    = "Failed"
+	skipped   = "Skipped"
+	timedOut  = "TimedOut"
+)
+
+// flow plays a run of a cloud flow of infra/flows as Power Automate does, as far as these flows go.
+// Its clock is played too: nothing sleeps.
 type flow struct {
 	*testing.T
-	definition struct {
-		Parameters map[string]struct {
-			DefaultValue any `json:"defaultValue"`
-		} `json:"parameters"`
-		Triggers map[string]any    `json:"triggers"`
-		Actions  map[string]action `json:"actions"`
-	}
+	definition  flowDefinition
+	parameters  map[string]any
 	connections map[string]any
 	about       string
+	reading     flowReading
+	ledger      flowLedger
+	elsewhere   elsewhere // what answers mails and requests to other systems
 
-	app     *process
-	doc     *loads.Document
-	started time.Time
-
-	variables map[string]any
-	bodies    map[string]any
-	items     []any               // of loops, the innermost last
-	calls     int                 // of the ledger
-	sent      []map[string]any    // mails and requests elsewhere
-	asked     []map[string]string // parameters of each call
+	now        time.Time
+	variables  map[string]any
+	results    map[string]flowResult
+	items      []any // of loops, the innermost last
+	terminated *flowEnd
 }
 
-type action struct {
-	Type       string              `json:"type"`
-	RunAfter   map[string][]string `json:"runAfter"`
-	Inputs     any                 `json:"inputs"`
-	Actions    map[string]action   `json:"actions"`
-	Expression any                 `json:"expression"`
-	Foreach    string              `json:"foreach"`
-	Else       *struct {
-		Actions map[string]action `json:"actions"`
+type flowDefinition struct {
+	Parameters map[string]struct {
+		DefaultValue any `json:"defaultValue"`
+	} `json:"parameters"`
+	Triggers map[string]any        `json:"triggers"`
+	Actions  map[string]flowAction `json:"actions"`
+}
+
+type flowAction struct {
+	Type       string                `json:"type"`
+	RunAfter   map[string][]string   `json:"runAfter"`
+	Inputs     any                   `json:"inputs"`
+	Actions    map[string]flowAction `json:"actions"`
+	Expression any                   `json:"expression"`
+	Foreach    string                `json:"foreach"`
+	Options    string                `json:"operationOptions"`
+	Limit      struct {
+		Count   int    `json:"count"`
+		Timeout string `json:"timeout"`
+	} `json:"limit"`
+	Else struct {
+		Actions map[string]flowAction `json:"actions"`
 	} `json:"else"`
 }
 
-func readFlow(t *testing.T, name string, app *process, started time.Time) *flow {
+// flowResult is what came of an action.
+type flowResult struct {
+	status  string
+	code    string
+	outputs any
+}
+
+// object is what actions() gives of it.
+func (r flowResult) object(name string) any {
+	if r.status == "" {
+		return nil
+	}
+	out := map[string]any{"name": name, "status": r.status, "code": r.code}
+	if r.outputs != nil {
+		out["outputs"] = r.outputs
+	}
+	return out
+}
+
+// flowEnd is how a run ended.
+type flowEnd struct{ status, code, message string }
+
+// flowReading is one way in which what the documentation leaves open may be. A flow has to do the
+// same in each.
+type flowReading struct {
+	name string
+	// scope is the status of an If, and of a turn of a loop, by the actions in it.
+	scope func(*flow, map[string]flowAction) string
+	// limits is the status of an Until with FailWhenLimitsReached that reached one. Without the
+	// option, and where it is not heeded, it is Succeeded.
+	limits string
+	// refused is the status of a Foreach of which a turn failed, nothing is that without any turn.
+	refused, nothing string
+	// goesOn tells that Terminate does not keep actions after it from being run
+	// (github.com/Azure/logicapps/issues/1387, 977).
+	goesOn bool
+}
+
+// flowReadings are what learn.microsoft.com/azure/logic-apps says at different places: a branch
+// that ends with a skipped action has the status of that action's predecessor, and a scope is
+// failed if its final action is (error-exception-handling); a scope is failed if any action in it
+// is (logic-apps-control-flow-run-steps-group-scopes), and an Until if one is in its last turn
+// (logic-apps-control-flow-loops). None says what a Foreach is. That FailWhenLimitsReached gives
+// TimedOut is from github.com/Azure/logicapps/issues/439.
+var flowReadings = []flowReading{
+	{name: "by its leaves", scope: (*flow).byLeaves, limits: timedOut, refused: failed, nothing: succeeded},
+	{name: "by any failure", scope: (*flow).byAnyFailure, limits: failed, refused: failed, nothing: skipped},
+	{name: "by its final action", scope: (*flow).byFinalAction, limits: succeeded, refused: succeeded,
+		nothing: succeeded, goesOn: true},
+}
+
+// readFlow reads a flow that an import takes.
+func readFlow(t *testing.T, name string) *flow {
 	text, err := os.ReadFile("../infra/flows/" + name + ".json")
 	require.NoError(t, err)
-	f := &flow{T: t, app: app, doc: connector(t), started: started, variables: map[string]any{},
-		bodies: map[string]any{}}
 	var file struct {
 		Properties struct {
 			Description          string          `json:"description"`
@@ -66,287 +126,147 @@ func readFlow(t *testing.T, name string, app *process, started time.Time) *flow 
 		} `json:"properties"`
 	}
 	require.NoError(t, json.Unmarshal(text, &file))
-	require.NoError(t, json.Unmarshal(file.Properties.Definition, &f.definition))
+	f := newFlow(t, file.Properties.Definition)
 	f.about, f.connections = file.Properties.Description, file.Properties.ConnectionReferences
 	return f
 }
 
-// run runs actions, each after those that it waits for.
-func (f *flow) run(actions map[string]action) {
-	done := map[string]bool{}
-	for len(done) < len(actions) {
-		before := len(done)
-		for name, a := range actions {
-			ready := !done[name]
-			for after := range a.RunAfter {
-				require.Contains(f, actions, after, "%s waits for what is not there", name)
-				ready = ready && done[after]
-			}
-			if ready {
-				f.do(name, a)
-				done[name] = true
-			}
-		}
-		require.Greater(f, len(done), before, "actions wait for each other")
+func newFlow(t *testing.T, definition []byte) *flow {
+	require.Empty(t, refusals(definition), "an import refuses it")
+	f := &flow{T: t, reading: flowReadings[0], parameters: map[string]any{},
+		now: time.Date(2026, 11, 2, 7, 0, 0, 0, time.UTC)}
+	require.NoError(t, json.Unmarshal(definition, &f.definition))
+	for name, p := range f.definition.Parameters {
+		f.parameters[name] = p.DefaultValue
 	}
+	return f
 }
 
-func (f *flow) do(name string, a action) {
-	inputs, _ := a.Inputs.(map[string]any)
-	switch a.Type {
-	case "InitializeVariable":
-		for _, v := range inputs["variables"].([]any) {
-			f.variables[v.(map[string]any)["name"].(string)] = f.value(v.(map[string]any)["value"])
-		}
-	case "SetVariable":
-		require.Contains(f, f.variables, inputs["name"])
-		require.NotContains(f, inputs["value"], "variables('"+inputs["name"].(string)+"')",
-			"a variable can't be set from itself")
-		f.variables[inputs["name"].(string)] = f.value(inputs["value"])
-	case "Compose":
-		f.bodies[name] = f.value(a.Inputs)
-	case "Until":
-		for range 50 {
-			f.run(a.Actions)
-			if f.value(a.Expression) == true {
-				return
+// inPagesOf makes a test's few rows several pages.
+func (f *flow) inPagesOf(rows int) {
+	inputs := f.definition.Actions["All_pages"].Actions["Ask"].Inputs.(map[string]any)
+	inputs["parameters"].(map[string]any)["$top"] = float64(rows)
+}
+
+// run plays one run, as the trigger or a resubmission begins it.
+func (f *flow) run() flowEnd {
+	f.Helper()
+	f.variables, f.results, f.items, f.terminated = map[string]any{}, map[string]flowResult{}, nil, nil
+	f.runActions(f.definition.Actions)
+	if f.terminated != nil {
+		return *f.terminated
+	}
+	if status := f.byLeaves(f.definition.Actions); status != succeeded {
+		return flowEnd{status: failed, code: "ActionFailed"}
+	}
+	return flowEnd{status: succeeded}
+}
+
+// runActions runs those of one level, each after those that it waits for, and skips those whose
+// predecessors ended otherwise.
+func (f *flow) runActions(actions map[string]flowAction) {
+	f.forget(actions)
+	for left := slices.Sorted(maps.Keys(actions)); len(left) > 0; {
+		at := slices.IndexFunc(left, func(name string) bool {
+			for after := range actions[name].RunAfter {
+				if f.results[after].status == "" {
+					return false
+				}
 			}
-		}
-		f.Fatal("the loop does not end")
-	case "If":
-		test := a.Expression.(map[string]any)["greater"].([]any)
-		if f.value(test[0]).(float64) > f.value(test[1]).(float64) {
-			f.run(a.Actions)
+			return true
+		})
+		require.GreaterOrEqual(f, at, 0, "actions wait for each other")
+		name := left[at]
+		left = slices.Delete(left, at, at+1)
+		if f.due(actions[name]) {
+			f.results[name] = f.do(name, actions[name])
 		} else {
-			f.run(a.Else.Actions)
+			f.skip(name, actions[name])
 		}
-	case "Select", "Query", "Table":
-		f.bodies[name] = f.list(a.Type, inputs)
-	case "Foreach":
-		for _, item := range f.value(a.Foreach).([]any) {
-			f.items = append(f.items, item)
-			f.run(a.Actions)
-			f.items = f.items[:len(f.items)-1]
-		}
-	case "Http":
-		f.sent = append(f.sent, f.value(inputs).(map[string]any))
-	case "OpenApiConnection":
-		f.connect(name, inputs)
-	default:
-		f.Fatalf("the flow has an action of type %s", a.Type)
 	}
 }
 
-// list makes a list of another one: columns, those that fit, or a table for people.
-func (f *flow) list(kind string, inputs map[string]any) any {
-	out := []any{}
-	for _, item := range f.value(inputs["from"]).([]any) {
-		f.items = append(f.items, item)
-		switch kind {
-		case "Select":
-			out = append(out, f.value(inputs["select"]))
-		case "Query":
-			if f.value(inputs["where"]) == true {
-				out = append(out, item)
-			}
-		case "Table":
-			out = append(out, fmt.Sprint(item))
-		}
-		f.items = f.items[:len(f.items)-1]
-	}
-	if kind == "Table" {
-		return fmt.Sprint(out...)
-	}
-	return out
-}
-
-func (f *flow) connect(name string, inputs map[string]any) {
-	host, params := inputs["host"].(map[string]any), f.value(inputs["parameters"]).(map[string]any)
-	require.Contains(f, f.connections, host["connectionName"])
-	if host["connectionName"] != "shared_entraledger" {
-		f.sent = append(f.sent, params)
-		return
-	}
-	for _, op := range operations(f.doc) {
-		if op.ID != host["operationId"] {
-			continue
-		}
-		known, query, asked := map[string]bool{}, url.Values{}, map[string]string{}
-		for _, p := range op.Parameters {
-			known[p.Name] = true
-		}
-		for param, value := range params {
-			require.True(f, known[param], "%s has no parameter %s", op.ID, param)
-			if value != nil { // Power Automate leaves it out
-				query.Set(param, fmt.Sprint(value))
-				asked[param] = fmt.Sprint(value)
-			}
-		}
-		got := f.app.call(f.doc, op, nil, query)
-		require.Equal(f, http.StatusOK, got.status, "%s", got.body)
-		var body any
-		require.NoError(f, json.Unmarshal(got.body, &body))
-		f.bodies[name] = body
-		f.calls++
-		f.asked = append(f.asked, asked)
-		return
-	}
-	f.Fatalf("the connector has no operation %s", host["operationId"])
-}
-
-// value works out every expression of a value.
-func (f *flow) value(v any) any {
-	switch v := v.(type) {
-	case string:
-		if strings.HasPrefix(v, "@") {
-			e := &expression{flow: f, rest: v[1:]}
-			out := e.term()
-			require.Empty(f, e.rest, "of %s", v)
-			return out
-		}
-	case map[string]any:
-		out := map[string]any{}
-		for key, inner := range v {
-			out[key] = f.value(inner)
-		}
-		return out
-	case []any:
-		out := make([]any, len(v))
-		for i, inner := range v {
-			out[i] = f.value(inner)
-		}
-		return out
-	}
-	return v
-}
-
-// expression is what is left of one.
-type expression struct {
-	*flow
-	rest string
-}
-
-func (e *expression) take(text string) bool {
-	e.rest = strings.TrimLeft(e.rest, " ")
-	if !strings.HasPrefix(e.rest, text) {
+func (f *flow) due(a flowAction) bool {
+	if f.terminated != nil && !f.reading.goesOn {
 		return false
 	}
-	e.rest = e.rest[len(text):]
+	for after, statuses := range a.RunAfter {
+		if !slices.ContainsFunc(statuses, func(s string) bool { return s == f.results[after].status }) {
+			return false
+		}
+	}
 	return true
 }
 
-// term is a text, a number, a word, or a call, with the path that is read from it.
-func (e *expression) term() any {
-	var out any
-	switch {
-	case e.take("'"):
-		end := strings.Index(e.rest, "'")
-		require.GreaterOrEqual(e, end, 0)
-		out, e.rest = e.rest[:end], e.rest[end+1:]
-		return out
-	case e.take("null"):
-		return nil
-	case e.take("false"):
-		return false
-	case e.take("true"):
-		return true
+// forget makes those of a turn of a loop not have run.
+func (f *flow) forget(actions map[string]flowAction) {
+	for name, a := range actions {
+		delete(f.results, name)
+		f.forget(a.Actions)
+		f.forget(a.Else.Actions)
 	}
-	if n := len(e.rest) - len(strings.TrimLeft(e.rest, "-0123456789")); n > 0 {
-		number, err := strconv.ParseFloat(e.rest[:n], 64)
-		require.NoError(e, err)
-		e.rest = e.rest[n:]
-		return number
-	}
-	name, _, ok := strings.Cut(e.rest, "(")
-	require.True(e, ok, "can't read %q", e.rest)
-	e.take(name + "(")
-	var args []any
-	for !e.take(")") {
-		args = append(args, e.term())
-		e.take(",")
-	}
-	out = e.call(name, args)
-	for {
-		switch {
-		case e.take("?["), e.take("["):
-			key := e.term()
-			require.True(e, e.take("]"))
-			m, _ := out.(map[string]any)
-			out = m[fmt.Sprint(key)]
-		case e.take("."):
-			end := strings.IndexAny(e.rest+" ", " ,)[?")
-			out = out.(map[string]any)[e.rest[:end]]
-			e.rest = e.rest[end:]
-		default:
-			return out
+}
+
+func (f *flow) skip(name string, a flowAction) {
+	f.results[name] = flowResult{status: skipped, code: "ActionSkipped"}
+	for _, inner := range []map[string]flowAction{a.Actions, a.Else.Actions} {
+		for name, a := range inner {
+			f.skip(name, a)
 		}
 	}
 }
 
-func (e *expression) call(name string, args []any) any {
-	text := func(i int) string {
-		require.IsType(e, "", args[i], "%s", name)
-		return args[i].(string)
-	}
-	switch name {
-	case "variables":
-		require.Contains(e, e.variables, text(0))
-		return e.variables[text(0)]
-	case "parameters":
-		require.Contains(e, e.definition.Parameters, text(0))
-		return e.definition.Parameters[text(0)].DefaultValue
-	case "body", "outputs":
-		require.Contains(e, e.bodies, text(0), "%s of an action that has not run", name)
-		return e.bodies[text(0)]
-	case "item":
-		return e.items[len(e.items)-1]
-	case "trigger":
-		return map[string]any{"startTime": e.started.UTC().Format("2006-01-02T15:04:05.0000000Z")}
-	case "addDays":
-		at, err := time.Parse(time.RFC3339Nano, text(0))
-		require.NoError(e, err)
-		return at.Add(time.Duration(args[1].(float64)) * 24 * time.Hour).Format("2006-01-02T15:04:05.0000000Z")
-	case "if": // as there, both were worked out
-		if args[0] == true {
-			return args[1]
+// byLeaves is failed if an action failed that no other one of its level runs after. One that was
+// skipped counts as those that it waited for.
+func (f *flow) byLeaves(actions map[string]flowAction) string {
+	leaves := maps.Clone(actions)
+	for _, a := range actions {
+		for after := range a.RunAfter {
+			delete(leaves, after)
 		}
-		return args[2]
-	case "empty":
-		return args[0] == nil || args[0] == "" || fmt.Sprint(args[0]) == "[]"
-	case "coalesce":
-		for _, a := range args {
-			if a != nil {
-				return a
+	}
+	for name := range leaves {
+		if f.failedBefore(actions, name) {
+			return failed
+		}
+	}
+	return succeeded
+}
+
+func (f *flow) failedBefore(actions map[string]flowAction, name string) bool {
+	switch f.results[name].status {
+	case failed, timedOut:
+		return true
+	case skipped:
+		for after := range actions[name].RunAfter {
+			if f.failedBefore(actions, after) {
+				return true
 			}
 		}
-		return nil
-	case "length":
-		return float64(len(args[0].([]any)))
-	case "union":
-		return append(append([]any{}, args[0].([]any)...), args[1].([]any)...)
-	case "split":
-		var parts []any
-		for part := range strings.SplitSeq(text(0), text(1)) {
-			parts = append(parts, part)
-		}
-		return parts
-	case "first":
-		return args[0].([]any)[0]
-	case "last":
-		return args[0].([]any)[len(args[0].([]any))-1]
-	case "equals":
-		return args[0] == args[1]
-	case "and":
-		return args[0] == true && args[1] == true
-	case "string":
-		return fmt.Sprint(args[0])
-	case "concat":
-		var b strings.Builder
-		for i := range args {
-			b.WriteString(text(i))
-		}
-		return b.String()
 	}
-	e.Fatalf("the flow calls %s", name)
-	return nil
+	return false
+}
+
+func (f *flow) byAnyFailure(actions map[string]flowAction) string {
+	for name := range actions {
+		if status := f.results[name].status; status == failed || status == timedOut {
+			return failed
+		}
+	}
+	return succeeded
+}
+
+// byFinalAction looks at the leaves alone: a skipped one is no failure.
+func (f *flow) byFinalAction(actions map[string]flowAction) string {
+	for name := range actions {
+		isLeaf := true
+		for _, a := range actions {
+			_, waits := a.RunAfter[name]
+			isLeaf = isLeaf && !waits
+		}
+		if isLeaf && f.results[name].status == failed {
+			return failed
+		}
+	}
+	return succeeded
 }
