@@ -22,8 +22,8 @@ func (f *flow) do(name string, a flowAction) flowResult {
 		return f.condition(a)
 	case "OpenApiConnection":
 		return f.connect(name, a)
-	case "Select", "Query": // whose inputs hold an expression about each item
-		list, err := f.list(a.Type, a.Inputs.(map[string]any))
+	case "Select": // whose inputs hold an expression about each item
+		list, err := f.columns(a.Inputs.(map[string]any))
 		if err != nil {
 			return flowResult{status: failed, code: "InvalidTemplate"}
 		}
@@ -104,6 +104,9 @@ func (f *flow) foreach(a flowAction) flowResult {
 	if err != nil || !ok {
 		return flowResult{status: failed, code: "InvalidTemplate"}
 	}
+	if len(items) > mostItems {
+		return flowResult{status: failed, code: "BadRequest"}
+	}
 	if len(items) == 0 {
 		return flowResult{status: f.reading.nothing}
 	}
@@ -166,8 +169,8 @@ func (f *flow) holds(v any) (bool, error) {
 	return false, nil
 }
 
-// list makes a list of another one: columns, or those that fit.
-func (f *flow) list(kind string, inputs map[string]any) (any, error) {
+// columns makes an object of each item of a list.
+func (f *flow) columns(inputs map[string]any) (any, error) {
 	from, err := f.value(inputs["from"])
 	items, ok := from.([]any)
 	if err != nil || !ok {
@@ -176,16 +179,12 @@ func (f *flow) list(kind string, inputs map[string]any) (any, error) {
 	out := []any{}
 	for _, item := range items {
 		f.items = append(f.items, item)
-		value, err := f.value(inputs[map[string]string{"Select": "select", "Query": "where"}[kind]])
+		value, err := f.value(inputs["select"])
 		f.items = f.items[:len(f.items)-1]
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, err
-		case kind == "Select":
-			out = append(out, value)
-		case value == true:
-			out = append(out, item)
 		}
+		out = append(out, value)
 	}
 	return out, nil
 }

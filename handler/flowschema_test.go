@@ -25,14 +25,14 @@ var (
 )
 
 // actionTypes are the types that the player plays: the members of each, those of its inputs, and
-// its operationOptions. No inputs: a Compose has any, and what has actions has none.
+// its operationOptions. No inputs: a Compose has any, and what has actions has none. There is no
+// Query: what a flow filters was told, and is not told again when it changes.
 var actionTypes = map[string]struct{ members, inputs, options []string }{
 	"InitializeVariable": {fields(actionMembers + "inputs"), fields("variables"), nil},
 	"SetVariable":        {fields(actionMembers + "inputs"), fields("name value"), nil},
 	"IncrementVariable":  {fields(actionMembers + "inputs"), fields("name value"), nil},
 	"Compose":            {fields(actionMembers + "inputs"), nil, nil},
 	"Select":             {fields(actionMembers + "inputs"), fields("from select"), nil},
-	"Query":              {fields(actionMembers + "inputs"), fields("from where"), nil},
 	"Table":              {fields(actionMembers + "inputs"), fields("from format columns"), nil},
 	"Terminate":          {fields(actionMembers + "inputs"), fields("runStatus runError"), nil},
 	"Http": {fields(actionMembers + "inputs limit"), fields(requestInputs + "method uri headers queries body cookie"),
@@ -43,6 +43,17 @@ var actionTypes = map[string]struct{ members, inputs, options []string }{
 	"Foreach": {fields(actionMembers + "foreach actions"), nil, fields("Sequential")},
 	"Until":   {fields(actionMembers + "expression limit actions"), nil, fields("FailWhenLimitsReached")},
 }
+
+// Limits of a definition (learn.microsoft.com/power-automate/limits-and-config).
+const (
+	longestName       = 80
+	longestExpression = 8192
+	longestAbout      = 256 // a description
+	deepest           = 8
+	mostActions       = 500
+	mostTurns         = 5000
+	mostItems         = 5000 // of a Foreach, for the smallest licence
+)
 
 func fields(text string) []string { return strings.Fields(text) }
 
@@ -70,6 +81,9 @@ func refusals(definition []byte) []string {
 		c.members("trigger "+name, asObject(t), triggerMembers)
 	}
 	c.collect(asObject(d["actions"]))
+	if len(c.names) > mostActions {
+		c.refuse("%d actions", len(c.names))
+	}
 	c.actions(asObject(d["actions"]), flowScope{})
 	return c.refused
 }
@@ -153,6 +167,9 @@ func (c *flowChecker) action(name string, a map[string]any, in flowScope) {
 		c.refuse("%s: the player has no action of type %v", name, a["type"])
 		return
 	}
+	if len(name) > longestName || in.depth > deepest {
+		c.refuse("%s: a name of %d letters, nested %d deep", name, len(name), in.depth)
+	}
 	c.members(name, a, kind.members)
 	if kind.inputs != nil {
 		c.members(name+" inputs", asObject(a["inputs"]), kind.inputs)
@@ -197,8 +214,8 @@ func (c *flowChecker) variable(name string, inputs map[string]any) {
 
 func (c *flowChecker) until(name string, limit map[string]any) {
 	c.members(name+" limit", limit, fields("count timeout"))
-	if n := asNumber(limit["count"]); n < 1 || n > 5000 {
-		c.refuse("%s: a count from 1 to 5000", name)
+	if n := asNumber(limit["count"]); n < 1 || n > mostTurns {
+		c.refuse("%s: a count from 1 to %d", name, mostTurns)
 	}
 	if _, err := parseDuration(asName(limit["timeout"])); err != nil {
 		c.refuse("%s: %v", name, err)
@@ -238,7 +255,7 @@ func (c *flowChecker) expressions(name string, a map[string]any, in flowScope) {
 	delete(own, "else")
 	within := in
 	switch a["type"] {
-	case "Select", "Query":
+	case "Select":
 		within.inItems = true
 	case "Until": // worked out after a turn
 		within.before = append(slices.Clone(in.before), slices.Collect(maps.Keys(asObject(a["actions"])))...)
@@ -264,6 +281,9 @@ func (c *flowChecker) texts(name string, v any, in flowScope) {
 			return
 		}
 		e, err := parseExpression(v[1:])
+		if err == nil && len(v) > longestExpression {
+			err = fmt.Errorf("an expression of %d letters", len(v))
+		}
 		if err != nil {
 			c.refuse("%s: %v", name, err)
 			return
