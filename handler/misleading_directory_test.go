@@ -18,6 +18,7 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/directory/collections"
+	"github.com/entraledger/entraledger/internal/directory/cursors"
 	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
@@ -42,7 +43,8 @@ func newMisledDirectory(t *testing.T) *misledDirectory {
 		id := gjson.GetBytes(raw, "id").Str
 		s.tenant.AddObject(simtenant.GroupMembers, fmt.Appendf(nil, `{"id":%q,"groupId":%q,"n":%d}`, id, breakGlass, i))
 	}
-	d.reader = directory.NewReader(s.store, func() time.Time { return upgradeBegin.Add(2 * day) })
+	d.reader = directory.NewReader(s.store, cursors.New(s.store, s.store, time.Now),
+		func() time.Time { return upgradeBegin.Add(2 * day) })
 	s.graph.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path != simtenant.IdentityPath {
 			d.asked.Add(1)

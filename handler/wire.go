@@ -91,8 +91,8 @@ func clients(
 		Clock: clocks.Now, Ledger: store.Archive, Records: store.Searched(), Evidence: store.Evidence(),
 		Index: store.Searched(), Jobs: store.Jobs, Heads: heads, Streams: streams.New(cfg.Streams, store.Archive),
 		Gaps: search.NewGaps(store.Archive), Purger: archivepurge.New(store.Archive, store.Views, heads, cfg.Retention),
-		Repairer: newRepairer(cfg, source, store, heads), Snapshots: directory.NewReader(store.Directory, time.Now),
-		Cursors: cursors.New(store.Secrets, store.Readers, time.Now)}
+		Repairer: newRepairer(cfg, source, store, heads), Cursors: cursors.New(store.Secrets, store.Readers, time.Now)}
+	parts.Snapshots = directory.NewReader(store.Directory, parts.Cursors, time.Now)
 	parts.Collector = archivecollect.New(source, store.Archive, heads, archivecollect.Options{Backfill: cfg.Backfill,
 		Passes: cfg.Passes, AlertAfter: cfg.AlertAfter, Parallel: out.AtOnce, Writers: out.AtOnce,
 		Simulated: parts.Simulated}, time.Now, log)

@@ -49,7 +49,8 @@ func New(snapshot Snapshot) web.Function {
 		{
 			Given: "view", Word: "summary", ID: "SummarizeCredentials", Summary: "Count credentials",
 			Text: "Counts by state, kind, origin and owner, for charts.", Role: web.RoleRead,
-			Parameters: append(web.Refusing(filters(), "appId", "exclude", "newSince"), web.Format()),
+			Parameters: append(web.Refusing(filters(), "appId", "successor", "selfRotating", "exclude", "newSince",
+				"reader"), web.Format()),
 			Answers: web.Shape{Name: "expiringCredentialsSummary", Is: aboutCounts{}, Rows: directory.Count{},
 				AsOf: true,
 				Text: "Bars of charts"},
@@ -64,12 +65,9 @@ func filters() []web.Parameter {
 		"expired, expiring, unused, valid, several with commas between, or all", string(directory.Expired),
 		string(directory.Expiring), string(directory.Unused), string(directory.Valid), "all")
 	state.Note = "The first that fits"
-	since := web.Moment("newSince", "previous", "Only what is new since a moment (2026-11-14T07:00:00Z), "+
-		"or since the snapshot before this one (previous)")
-	since.Note = "New is what came into its state since then, or was made since"
 	unused := web.Whole("unusedDays", defaultUnused, 1, maxDays, "Unused for so many days")
 	unused.Note = "By the tenant's report of use, or since it began"
-	return []web.Parameter{
+	return append([]web.Parameter{
 		web.Whole("withinDays", defaultWithin, 0, maxDays, "Expiring within so many days"),
 		state,
 		web.Choice("kind", "all", "Secrets, certificates or both",
@@ -79,9 +77,11 @@ func filters() []web.Parameter {
 		web.Text("appId", "Client ID of one application"),
 		web.Text("owner", "ID or sign-in name of an owner, or none"),
 		unused,
+		web.Choice("successor", "all", "Those that nothing newer replaces, those beside which there is something newer, "+
+			"or both", "none", "present", "all"),
+		web.Flag("selfRotating", "Whether they are renewed without a person"),
 		web.Text("exclude", "Client IDs, object IDs or key IDs, with commas between"),
-		since,
-	}
+	}, web.Since()...)
 }
 
 type function struct{ snapshot Snapshot }
@@ -89,13 +89,27 @@ type function struct{ snapshot Snapshot }
 // about is what the list says of itself.
 type about struct {
 	Now         string                  `json:"statesAtDateTime" text:"The moment for which states are told"`
-	NewSince    string                  `json:"newSinceDateTime,omitempty" text:"What was asked for is newer"`
+	NewSince    string                  `json:"newSinceDateTime,omitempty"`
+	Answered    string                  `json:"answeredAtDateTime" text:"When it was answered"`
+	NextCursor  string                  `json:"nextCursor,omitempty"`
 	Undisclosed []directory.Undisclosed `json:"undisclosed,omitempty" text:"What the tenant did not disclose"`
+}
+
+// Texts are those that are too long for their line.
+func (about) Texts() map[string]string {
+	return map[string]string{
+		"newSinceDateTime": "The snapshot up to which was told before; what is listed is new since then",
+		"nextCursor":       "On the last page: newSince of the next call, which then tells what is new",
+	}
 }
 
 // list answers with a page, or a file.
 func (f function) list(ctx context.Context, r web.Request) (web.Answer, error) {
-	q, l := question(r.Query), r.Query.ListQuery()
+	q, err := question(r.Query)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	l := r.Query.ListQuery()
 	q.Order.By, q.Order.Desc = l.By, l.Desc
 	if r.Query.CSV() {
 		return web.File("expiring-credentials.csv", l.Fields, func(row func(directory.CredentialRow) error) error {
@@ -107,7 +121,8 @@ func (f function) list(ctx context.Context, r web.Request) (web.Answer, error) {
 		return web.Answer{}, err
 	}
 	out := web.List[web.Selected]{Of: "expiringCredentials", AsOf: page.Snapshot.AsOf, Count: page.Count,
-		About: about{web.Time(page.Now), web.Time(page.Since), page.Snapshot.Undisclosed}}
+		About: about{web.Time(page.Now), web.Time(page.Since), web.Time(page.Answered), page.Cursor,
+			page.Snapshot.Undisclosed}}
 	for _, row := range page.Rows {
 		out.Value = append(out.Value, web.Selected{Object: row, Fields: l.Fields})
 	}
@@ -118,10 +133,17 @@ func (f function) list(ctx context.Context, r web.Request) (web.Answer, error) {
 }
 
 // question reads what both views accept.
-func question(p web.Query) directory.CredentialQuery {
+func question(p web.Query) (directory.CredentialQuery, error) {
 	q := directory.CredentialQuery{
 		Within: time.Duration(p.Int("withinDays")) * day, UnusedFor: time.Duration(p.Int("unusedDays")) * day,
 		AppID: p.Text("appId"), Owner: p.Text("owner"), Exclude: p.List("exclude"),
+		SelfRotating: p.Flag("selfRotating"),
+	}
+	switch p.Text("successor") {
+	case "none":
+		q.Successor = new(false)
+	case "present":
+		q.Successor = new(true)
 	}
 	if states := p.List("state"); !slices.Contains(states, "all") {
 		for _, s := range states {
@@ -134,8 +156,9 @@ func question(p web.Query) directory.CredentialQuery {
 	if origin := p.Text("origin"); origin != "all" {
 		q.Origin = directory.Origin(origin)
 	}
-	q.NewSince.At, q.NewSince.Previous = p.Time("newSince"), p.Is("newSince")
-	return q
+	since, err := p.Since()
+	q.NewSince = directory.NewSince(since)
+	return q, err
 }
 
 // aboutCounts is what the summary says of itself.
@@ -146,7 +169,11 @@ type aboutCounts struct {
 
 // summary answers with counts.
 func (f function) summary(ctx context.Context, r web.Request) (web.Answer, error) {
-	snap, total, counts, err := f.snapshot.CredentialSummary(ctx, question(r.Query))
+	q, err := question(r.Query)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	snap, total, counts, err := f.snapshot.CredentialSummary(ctx, q)
 	if err != nil {
 		return web.Answer{}, err
 	}

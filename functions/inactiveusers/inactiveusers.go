@@ -45,7 +45,7 @@ func New(snapshot Snapshot) web.Function {
 		{
 			Given: "view", Word: "summary", ID: "SummarizeInactiveUsers", Summary: "Count inactive users",
 			Text: "Counts by age band, type, enabled, licensed and so on, for charts.", Role: web.RoleRead,
-			Parameters: append(web.Refusing(filters(), "before", "exclude", "newSince"), web.Format()),
+			Parameters: append(web.Refusing(filters(), "before", "exclude", "newSince", "reader"), web.Format()),
 			Answers: web.Shape{Name: "inactiveUsersSummary", Is: aboutCounts{}, Rows: directory.Count{}, AsOf: true,
 				Text: "Bars of charts"},
 			Do: f.summary,
@@ -59,13 +59,9 @@ func filters() []web.Parameter {
 	exclude.Note = "The groups are those of `SNAPSHOT_GROUPS`. Up to 100. What is neither is " +
 		"refused: an account that " +
 		"somebody needs must not be reported for a mistyped exception"
-	since := web.Moment("newSince", "previous", "Only what is new since a moment (2026-11-14T07:00:00Z), "+
-		"or since the snapshot before this one (previous)")
-	since.Note = "Give the moment of your last call: the snapshot that was current then counts, " +
-		"so nobody is missed or told twice"
 	days := web.Whole("days", defaultDays, 1, maxDays, "Without a sign of life for so many days")
 	days.Note = "Counted from `asOfDateTime`"
-	return []web.Parameter{
+	return append([]web.Parameter{
 		days,
 		web.Moment("before", "", "Instead of days: since before a date or time"),
 		web.Choice("userType", "all", "Members, guests or both", "member", "guest", "all"),
@@ -76,8 +72,7 @@ func filters() []web.Parameter {
 		web.Choice("state", directory.Inactive, "Inactive users, those of whom nobody knows, or all",
 			directory.Inactive, directory.Unknown, "all"),
 		exclude,
-		since,
-	}
+	}, web.Since()...)
 }
 
 type function struct{ snapshot Snapshot }
@@ -85,7 +80,9 @@ type function struct{ snapshot Snapshot }
 // about is what the list says of itself.
 type about struct {
 	Before      string                  `json:"inactiveBeforeDateTime"`
-	NewSince    string                  `json:"newSinceDateTime,omitempty" text:"What was asked for is newer"`
+	NewSince    string                  `json:"newSinceDateTime,omitempty"`
+	Answered    string                  `json:"answeredAtDateTime" text:"When it was answered"`
+	NextCursor  string                  `json:"nextCursor,omitempty"`
 	Undisclosed []directory.Undisclosed `json:"undisclosed,omitempty" text:"What the tenant did not disclose"`
 }
 
@@ -93,6 +90,8 @@ type about struct {
 func (about) Texts() map[string]string {
 	return map[string]string{
 		"inactiveBeforeDateTime": "Who shows no sign of life since then is inactive",
+		"newSinceDateTime":       "The snapshot up to which was told before; what is listed is new since then",
+		"nextCursor":             "On the last page: newSince of the next call, which then tells what is new",
 	}
 }
 
@@ -114,7 +113,8 @@ func (f function) list(ctx context.Context, r web.Request) (web.Answer, error) {
 		return web.Answer{}, err
 	}
 	out := web.List[json.RawMessage]{Of: "inactiveUsers", AsOf: page.Snapshot.AsOf, Count: page.Count, Value: page.Rows,
-		About: about{web.Time(page.Cutoff), web.Time(page.Since), page.Snapshot.Undisclosed}}
+		About: about{web.Time(page.Cutoff), web.Time(page.Since), web.Time(page.Answered), page.Cursor,
+			page.Snapshot.Undisclosed}}
 	for i, row := range out.Value {
 		out.Value[i] = web.Project(row, l.Fields)
 	}
@@ -149,8 +149,9 @@ func question(p web.Query) (directory.UserQuery, error) {
 	if q.State == "all" {
 		q.State = ""
 	}
-	q.NewSince.At, q.NewSince.Previous = p.Time("newSince"), p.Is("newSince")
-	return q, nil
+	since, err := p.Since()
+	q.NewSince = directory.NewSince(since)
+	return q, err
 }
 
 // aboutCounts is what the summary says of itself.

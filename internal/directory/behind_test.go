@@ -359,7 +359,7 @@ func TestWithoutAStepTheTimerFailsWhateverTheCause(t *testing.T) {
 			require.Equal(t, c.code, entra.CodeOf(err))
 			require.ErrorAs(t, err, new(*entra.Error))
 
-			n.reader = directory.NewReader(n.store, n.tenant.Now)
+			n.reader = directory.NewReader(n.store, n.cursors, n.tenant.Now)
 			if said := n.shown(); c.unsaid {
 				require.Equal(t, "failing", said.Status, "as the run before left it")
 			} else {

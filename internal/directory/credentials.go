@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/directory/rules"
+	"github.com/entraledger/entraledger/internal/directory/timeline"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/skiptoken"
 )
@@ -20,9 +21,12 @@ type CredentialQuery struct {
 	Origin    Origin // empty: both
 	AppID     string
 	Owner     string // id or principal name of an owner; "none": those without
-	Exclude   []string
-	NewSince  NewSince
-	Order     Order
+	// Successor asks for those beside which there is a newer one, or for the others; nil: both.
+	Successor    *bool `json:",omitempty"`
+	SelfRotating *bool `json:",omitempty"` // likewise those that are renewed without a person
+	Exclude      []string
+	NewSince     NewSince
+	Order        Order
 }
 
 // CredentialOrders are the properties by which credentials can be sorted, and where a stored
@@ -39,10 +43,12 @@ func CredentialOrders() []string {
 type CredentialPage struct {
 	Snapshot Snapshot
 	Now      time.Time // for which states are told
-	Since    time.Time // what is new is newer; zero: all was asked for
+	Since    time.Time // of the snapshot up to which the caller was told; zero: all was asked for
+	Answered time.Time // the snapshot was then the current one
 	Count    *int64
 	Rows     []CredentialRow
 	Next     string
+	Cursor   string // for the next call, on the last page; empty: the question can't be continued
 }
 
 // certs is a question about one snapshot.
@@ -50,37 +56,54 @@ type certs struct {
 	page  CredentialPage
 	walk  walk
 	query CredentialQuery
+	goes  *continuing[timeline.Credential]
 }
 
-// putCredentials prepares a question for a snapshot and a moment. Expired, expiring and the rest
-// follow each other in the order of their end.
-func (rd *Reader) putCredentials(ctx context.Context, snap Snapshot, q CredentialQuery, now time.Time) (certs, error) {
-	c := certs{page: CredentialPage{Snapshot: snap, Now: now}, query: q}
+// putCredentials prepares a question for a snapshot. Expired, expiring and the rest follow each
+// other in the order of their end. at is the place of the page: states are told for its moment, but
+// where only what is new is asked for.
+func (rd *Reader) putCredentials(ctx context.Context, snap Snapshot, q CredentialQuery, at place) (certs, error) {
+	now := at.Now
+	if !q.NewSince.IsZero() {
+		now = snap.AsOf
+	}
+	c := certs{page: CredentialPage{Snapshot: snap, Now: now, Answered: answeredAt(snap, at.Now)}, query: q}
 	for _, what := range []string{"applications", "servicePrincipals"} {
 		if w := snap.WhyUndisclosed(what); w != nil {
 			return c, &entra.Error{Code: w.Code, Doing: "answer from the directory's snapshot", Why: w.Message,
 				Remedy: "then take a new one with POST /api/snapshot"}
 		}
 	}
-	segments := q.segments(now)
-	if !q.NewSince.IsZero() {
-		if len(q.States) == 0 || q.asks(Valid) {
-			return c, refuse("newSince", "it is asked together with credentials that are valid",
-				"ask with state=expired, expiring or unused, or several of them with commas between")
-		}
-		since, err := rd.sinceWhen(ctx, snap, q.NewSince)
-		if err != nil {
-			return c, err
-		}
-		c.page.Since = since
-		segments.newSince(since, q)
+	asked, err := q.timeline()
+	switch {
+	case err == nil:
+		c.goes, err = goOn(ctx, rd, snap, asked, q.NewSince, at)
+	case q.NewSince.IsZero():
+		err = nil
 	}
-	asked := segments.asked(q)
-	c.walk = walk{store: rd.store, snap: snap, segments: asked, keep: c.wanted, columns: credentialColumns}
+	if err != nil {
+		return c, err
+	}
+	c.page.Since = c.goes.since()
+	segments := q.segments(now)
+	c.walk = walk{store: rd.store, snap: snap, segments: segments, keep: c.wanted, columns: credentialColumns,
+		few: !q.NewSince.IsZero()}
 	if q.AppID == "" {
-		c.walk.expected = func(ctx context.Context) (int64, error) { return rd.countCredentials(ctx, snap, asked) }
+		c.walk.expected = func(ctx context.Context) (int64, error) { return rd.countCredentials(ctx, snap, segments) }
 	}
 	return c, nil
+}
+
+// cursor is the one that the answer gives.
+func (c certs) cursor(ctx context.Context) (string, error) {
+	waits := false
+	for _, what := range []string{"all applications", "all servicePrincipals"} { // what did not come may be there
+		waits = waits || c.page.Snapshot.WhyUndisclosed(what) != nil
+	}
+	if len(c.query.States) > 0 && c.query.asks(Unused) {
+		waits = waits || c.page.Snapshot.WhyUndisclosed("credentialUse") != nil
+	}
+	return c.goes.next(ctx, c.page.Now, waits)
 }
 
 // asks tells whether credentials in a state are asked for.
@@ -106,42 +129,25 @@ func (q CredentialQuery) where() (out [][]Condition) {
 	return out
 }
 
-// ranges are the credentials in the order of their end.
-type ranges struct{ expired, expiring, rest Range }
-
-// segments are the ranges of a question at a moment.
-func (q CredentialQuery) segments(now time.Time) ranges {
+// segments are the ranges in which a credential can be, at a moment, in a state that is asked for.
+func (q CredentialQuery) segments(now time.Time) (out []Range) {
 	all := Range{Partition: Credentials, Where: q.where()}
-	r := ranges{all, all, all}
-	r.expired.Below = after(now)
-	r.expiring.From, r.expiring.Below = after(now), after(now.Add(q.Within))
-	r.rest.From = after(now.Add(q.Within))
+	expired, expiring, rest := all, all, all
+	expired.Below = after(now)
+	expiring.From, expiring.Below = after(now), after(now.Add(q.Within))
+	rest.From = after(now.Add(q.Within))
 	if !q.asks(Valid) {
-		r.rest.and("UseKnown", "eq", true)
-		r.rest.and("IdleSince", "lt", now.Add(-q.UnusedFor))
+		rest.and("UseKnown", "eq", true)
+		rest.and("IdleSince", "lt", now.Add(-q.UnusedFor))
 	}
-	return r
-}
-
-// newSince leaves what is new: what has come into its state by the passing of time, and what was
-// made since.
-func (r *ranges) newSince(since time.Time, q CredentialQuery) {
-	r.expired.From = after(since)
-	r.expiring.Where = append(slices.Clone(r.expiring.Where),
-		[]Condition{{"Ends", "gt", since.Add(q.Within)}, {"Start", "gt", since}})
-	r.rest.and("IdleSince", "ge", since.Add(-q.UnusedFor))
-}
-
-// asked are the ranges in which a credential can be in a state that is asked for.
-func (r *ranges) asked(q CredentialQuery) (out []Range) {
 	if q.asks(Expired) {
-		out = append(out, r.expired)
+		out = append(out, expired)
 	}
 	if q.asks(Expiring) {
-		out = append(out, r.expiring)
+		out = append(out, expiring)
 	}
 	if q.asks(Unused) || q.asks(Valid) {
-		out = append(out, r.rest)
+		out = append(out, rest)
 	}
 	return out
 }
@@ -172,12 +178,17 @@ func (c certs) wanted(row Row) (bool, error) {
 	}) {
 		return false, nil
 	}
-	if len(q.States) == 0 {
-		return true, nil
+	if differs(q.Successor, cred.Successor != "") || differs(q.SelfRotating, cred.Rotates != "") {
+		return false, nil
 	}
-	state, _ := cred.Judge(c.page.Now, q.Within, q.UnusedFor)
-	return slices.Contains(q.States, state), nil
+	if state, _ := cred.Judge(c.page.Now, q.Within, q.UnusedFor); !q.asks(state) {
+		return false, nil
+	}
+	return c.goes.tells(row)
 }
+
+// differs tells whether something else is wanted; nil wants either.
+func differs(want *bool, is bool) bool { return want != nil && *want != is }
 
 // Credentials answers with one page. token is empty for the first, and what the page before gave
 // for the next.
@@ -189,7 +200,7 @@ func (rd *Reader) Credentials(
 	if err != nil {
 		return CredentialPage{}, err
 	}
-	c, err := rd.putCredentials(ctx, snap, q, from.Now)
+	c, err := rd.putCredentials(ctx, snap, q, from)
 	if err != nil {
 		return CredentialPage{}, rd.gone(snap, err)
 	}
@@ -217,9 +228,14 @@ func (rd *Reader) Credentials(
 		}
 		c.page.Rows = append(c.page.Rows, answered(cred, c.page.Now, q.Within, q.UnusedFor))
 	}
-	if more {
-		c.page.Next = skiptoken.Seal(snap.TokenKey, at)
+	if !more {
+		c.page.Cursor, err = c.cursor(ctx)
+		return c.page, rd.gone(snap, err)
 	}
+	if at, err = c.goes.at(ctx, at); err != nil {
+		return c.page, err
+	}
+	c.page.Next = skiptoken.Seal(snap.TokenKey, at)
 	return c.page, nil
 }
 
@@ -229,7 +245,7 @@ func (rd *Reader) EachCredential(ctx context.Context, q CredentialQuery, yield f
 	if err != nil {
 		return err
 	}
-	c, err := rd.putCredentials(ctx, snap, q, rd.clock().UTC())
+	c, err := rd.putCredentials(ctx, snap, q, place{Now: rd.clock().UTC()})
 	if err != nil {
 		return rd.gone(snap, err)
 	}

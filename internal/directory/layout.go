@@ -23,12 +23,16 @@ const (
 	UnknownUsers = "users-unknown" // by id
 	Credentials  = "credentials"   // <end>_<app id>_<key id>
 	Summaries    = "summaries"
+
+	UserTimelines       = "timelines-users"       // by id
+	CredentialTimelines = "timelines-credentials" // <app id>_<key id>
 )
 
 // The rows of partition Summaries.
 const (
 	userCounts     = "users"
 	credentialEnds = "credentials"
+	numbered       = "snapshots" // the snapshots that timelines speak of
 )
 
 // KeyTime is how a time begins a key: seven digits, so that the order of keys is that of time.

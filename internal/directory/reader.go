@@ -16,22 +16,26 @@ import (
 
 	"github.com/tidwall/gjson"
 
+	"github.com/entraledger/entraledger/internal/directory/timeline"
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
 // Reader answers from whole snapshots.
 type Reader struct {
-	store Store
-	clock func() time.Time
+	store   Store
+	cursors Cursors
+	clock   func() time.Time
 
 	mu    sync.Mutex
-	whole map[string]Snapshot        // by id; what is whole does not change, but for being dropped
-	sets  map[string]map[string]bool // ids that questions exclude, by snapshot and list
+	whole map[string]Snapshot            // by id; what is whole does not change, but for being dropped
+	sets  map[string]map[string]bool     // ids that questions exclude, by snapshot and list
+	on    map[string]*timeline.Snapshots // that timelines speak of, by the newest one's id
 }
 
 // NewReader makes a Reader.
-func NewReader(store Store, clock func() time.Time) *Reader {
-	return &Reader{store: store, clock: clock, whole: make(map[string]Snapshot), sets: make(map[string]map[string]bool)}
+func NewReader(store Store, cursors Cursors, clock func() time.Time) *Reader {
+	return &Reader{store: store, cursors: cursors, clock: clock, whole: make(map[string]Snapshot),
+		sets: make(map[string]map[string]bool), on: make(map[string]*timeline.Snapshots)}
 }
 
 // listed is how many snapshots are looked at.
@@ -128,6 +132,8 @@ type walk struct {
 	// expected is how many rows the segments have all together, as the snapshot counted them; nil:
 	// it is not known.
 	expected func(context.Context) (int64, error)
+	// few says that hardly any row is kept, so a page reads many for each that it gives.
+	few bool
 }
 
 // accept checks that a row is one that was asked for, by its document too, and tells whether to
@@ -158,12 +164,17 @@ func (w walk) page(ctx context.Context, from place, top int) (rows []Row, at pla
 	if at.Read <= 0 && (at.After != "" || at.Segment > 0) {
 		at.Read = neverCounted
 	}
+	all := 0
 	for at.Segment < len(w.segments) {
-		r := w.snap.Checking(w.segments[at.Segment])
-		if at.After != "" {
-			r.From = at.After + "!" // no key begins with another one
+		if all >= maxRead {
+			return rows, at, true, nil
 		}
+		r := w.snap.Checking(w.segments[at.Segment])
+		r.After = at.After
 		r.Top = min(top+1-len(rows), maxTop)
+		if w.few {
+			r.Top = maxTop
+		}
 		read := 0
 		for row, err := range w.store.Rows(ctx, w.snap.ID, r) {
 			if err != nil {
@@ -183,6 +194,7 @@ func (w walk) page(ctx context.Context, from place, top int) (rows []Row, at pla
 			at.After = row.Key
 			at.Read++
 		}
+		all += read
 		if read < r.Top {
 			at.Segment, at.After = at.Segment+1, ""
 		}
@@ -207,6 +219,10 @@ func (w walk) complete(ctx context.Context, read int64) error {
 
 // maxTop is the most rows of a page; the table service gives no more at a time either.
 const maxTop = 999
+
+// maxRead is how many rows a page reads before it ends, however few of them it gives: a request has
+// to be answered in time.
+const maxRead = 20 * maxTop
 
 // MaxTop is maxTop, for those who read $top.
 const MaxTop = maxTop
@@ -282,34 +298,6 @@ func (w walk) sorted(
 	}
 	return rows, at, at.Offset < len(all), nil
 }
-
-// sinceWhen finds the moment up to which a caller has been told: the snapshot that was current at a
-// moment, so that nothing is left out that came between that snapshot and the moment.
-// PreviousSnapshot asks for the one before.
-func (rd *Reader) sinceWhen(ctx context.Context, snap Snapshot, s NewSince) (time.Time, error) {
-	at := s.At
-	if s.Previous {
-		at = snap.Finished.Add(-time.Nanosecond)
-	}
-	before, err := rd.store.CurrentAt(ctx, at)
-	switch {
-	case errors.Is(err, ErrNoSnapshot) && s.Previous:
-		return time.Time{}, &entra.Error{Code: entra.CodeNotFound, Doing: "find the previous snapshot",
-			Why: "this is the first one", Remedy: "ask without newSince"}
-	case errors.Is(err, ErrNoSnapshot):
-		return at, nil
-	}
-	return before.AsOf, err
-}
-
-// NewSince asks for what is new only. The zero value asks for everything.
-type NewSince struct {
-	At       time.Time
-	Previous bool // since the previous snapshot
-}
-
-// IsZero tells whether everything is asked for.
-func (s NewSince) IsZero() bool { return s.At.IsZero() && !s.Previous }
 
 func refuse(name, why, remedy string) error {
 	return &entra.Error{Code: entra.CodeBadRequest, Doing: "read " + name, Why: why, Remedy: remedy}

@@ -42,6 +42,8 @@ type Snapshot struct {
 	// Sums are of the rows of a whole snapshot, by partition. A snapshot that a version before made
 	// has none.
 	Sums map[string]RowSum `json:",omitempty"`
+	// Timelines says that its rows carry timelines: a version before made none.
+	Timelines bool `json:",omitempty"`
 
 	// StepAt is when the reading last came further, by the tenant's clock: a page was kept that no
 	// earlier walk had reached, or a phase ended. Zero: an older version wrote the row; Updated
@@ -59,6 +61,10 @@ type Snapshot struct {
 	Updated  time.Time
 	Revision string // of the stored row; empty: not stored
 }
+
+// Number tells snapshots apart, and is in their order: seconds since 1970. It can be made from the
+// row of a snapshot that any version wrote.
+func (s Snapshot) Number() int { return int(s.AsOf.Unix()) }
 
 // RowSum counts the rows of a partition, and adds up their checks, in whatever order they come.
 type RowSum struct {
@@ -215,11 +221,12 @@ type Condition struct {
 	Value  any
 }
 
-// Range is what is read of a partition: keys in [From, Below), an empty Below being no bound, where
-// each of Where has a condition that holds, in order, no more than Top (0: all).
+// Range is what is read of a partition: keys in [From, Below) and after After, an empty Below being
+// no bound, where each of Where has a condition that holds, in order, no more than Top (0: all).
 type Range struct {
 	Partition   string
 	From, Below string
+	After       string
 	Where       [][]Condition
 	Top         int
 	KeysOnly    bool // without documents

@@ -19,6 +19,7 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/cursors"
 	"github.com/entraledger/entraledger/internal/directory/rules"
 	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/entra"
@@ -35,6 +36,7 @@ type house struct {
 	tenant  *simtenant.Tenant
 	asked   *questions
 	store   *tablestest.Store
+	cursors *cursors.Cursors
 	reader  *directory.Reader
 	archive successes
 	groups  []string
@@ -42,6 +44,7 @@ type house struct {
 	wire    *http.Transport  // to the tenant
 	bend    snapshots.Source // in place of source; nil: it is not
 	wrap    func(directory.Store) directory.Store
+	log     *slog.Logger // of snapshots
 }
 
 // successes plays the archive.
@@ -94,10 +97,12 @@ func openOn(t *testing.T, cfg simtenant.Config, account tables.Config) *house {
 	asked := &questions{Handler: tenant}
 	store, err := tablestest.New(account)
 	require.NoError(t, err)
-	h := &house{T: t, tenant: tenant, asked: asked, store: store, archive: successes{}}
+	h := &house{T: t, tenant: tenant, asked: asked, store: store, archive: successes{},
+		log: slog.New(slog.DiscardHandler)}
 	h.wire = serve(t, asked)
 	h.source = h.directory(h.wire, token{h.wire}, 1_000_000)
-	h.reader = directory.NewReader(store, tenant.Now)
+	h.cursors = cursors.New(store, store, tenant.Now)
+	h.reader = directory.NewReader(store, h.cursors, tenant.Now)
 	return h
 }
 
@@ -121,7 +126,7 @@ func (h *house) run(ctx context.Context, force bool) (snapshots.Report, error) {
 		source = h.bend
 	}
 	s := snapshots.NewSnapshotter(source, store, h.archive, snapshots.Options{Groups: h.groups, Every: 12 * time.Hour},
-		h.tenant.Now, slog.New(slog.DiscardHandler))
+		h.tenant.Now, h.log)
 	return s.Run(ctx, time.Minute, force)
 }
 

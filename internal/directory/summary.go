@@ -64,13 +64,13 @@ func bandOf(days int) string {
 func (rd *Reader) UserSummary(ctx context.Context, q UserQuery) (Snapshot, int64, []Count, error) {
 	if !q.Before.IsZero() || len(q.Exclude) > 0 || !q.NewSince.IsZero() {
 		return Snapshot{}, 0, nil, refuse("the query", "a summary knows whole days only, and no exceptions",
-			"leave out before, exclude and newSince")
+			"leave out before, exclude, newSince and reader")
 	}
 	snap, err := rd.Current(ctx)
 	if err != nil {
 		return snap, 0, nil, err
 	}
-	if _, err := rd.putUsers(ctx, snap, q); err != nil {
+	if _, err := rd.putUsers(ctx, snap, q, place{}); err != nil {
 		return snap, 0, nil, rd.gone(snap, err)
 	}
 	counts, err := rd.ageCounts(ctx, snap)
@@ -131,16 +131,17 @@ func (c AgeCount) band() string {
 // CredentialSummary counts credentials: by state all that the question's other parameters let
 // through, and by kind, origin and owner those that are in the asked states.
 func (rd *Reader) CredentialSummary(ctx context.Context, q CredentialQuery) (Snapshot, int64, []Count, error) {
-	if q.AppID != "" || q.Owner != "" && q.Owner != "none" || len(q.Exclude) > 0 || !q.NewSince.IsZero() {
+	if q.AppID != "" || q.Owner != "" && q.Owner != "none" || len(q.Exclude) > 0 || !q.NewSince.IsZero() ||
+		q.Successor != nil || q.SelfRotating != nil {
 		return Snapshot{}, 0, nil, refuse("the query", "a summary knows no single applications, owners or exceptions",
-			"leave out appId, owner, exclude and newSince")
+			"leave out appId, owner, successor, selfRotating, exclude, newSince and reader")
 	}
 	snap, err := rd.Current(ctx)
 	if err != nil {
 		return snap, 0, nil, err
 	}
 	now := rd.clock().UTC()
-	if _, err := rd.putCredentials(ctx, snap, q, now); err != nil {
+	if _, err := rd.putCredentials(ctx, snap, q, place{Now: now}); err != nil {
 		return snap, 0, nil, rd.gone(snap, err)
 	}
 	ends, err := rd.ends(ctx, snap)

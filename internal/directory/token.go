@@ -18,6 +18,8 @@ type place struct {
 	Offset   int       `json:"o,omitempty"` // rows that were given, where the order is not that of keys
 	// Read counts the rows that were read up to here, given or not; a version before did not count.
 	Read int64 `json:"r,omitempty"`
+	// Cursor is what the caller was told before the first page, where only the rest is asked for.
+	Cursor string `json:"c,omitempty"`
 }
 
 // open reads a token and the snapshot that it belongs to.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/directory/timeline"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/skiptoken"
 )
@@ -37,10 +38,12 @@ func UserOrders() []string {
 type UserPage struct {
 	Snapshot Snapshot
 	Cutoff   time.Time // who has been inactive since before
-	Since    time.Time // what is new is newer; zero: all was asked for
+	Since    time.Time // of the snapshot up to which the caller was told; zero: all was asked for
+	Answered time.Time // the snapshot was then the current one
 	Count    *int64
 	Rows     []json.RawMessage // each a UserRow
 	Next     string            // skip token; empty: this was the last page
+	Cursor   string            // for the next call, on the last page; empty: the question can't be continued
 }
 
 // users is a question about one snapshot.
@@ -48,11 +51,15 @@ type users struct {
 	page  UserPage
 	walk  walk
 	query UserQuery
+	goes  *continuing[timeline.User]
+	// unknown are the users of whom nobody can say for how long they have been inactive.
+	unknown Range
 }
 
-// put readies a question for a snapshot.
-func (rd *Reader) putUsers(ctx context.Context, snap Snapshot, q UserQuery) (users, error) {
+// putUsers readies a question for a snapshot. at is the place of the page.
+func (rd *Reader) putUsers(ctx context.Context, snap Snapshot, q UserQuery, at place) (users, error) {
 	u := users{page: UserPage{Snapshot: snap, Cutoff: q.Before.UTC()}, query: q}
+	u.page.Answered = answeredAt(snap, at.Now)
 	if w := snap.WhyUndisclosed("users"); w != nil {
 		return u, &entra.Error{Code: w.Code, Doing: "answer from the directory's snapshot", Why: w.Message,
 			Remedy: "then take a new one with POST /api/snapshot"}
@@ -64,34 +71,54 @@ func (rd *Reader) putUsers(ctx context.Context, snap Snapshot, q UserQuery) (use
 	if q.State == Inactive {
 		known.Below = u.page.Cutoff.Format(KeyTime)
 	}
-	if !q.NewSince.IsZero() {
-		if q.State != Inactive || !q.Before.IsZero() {
-			return u, refuse("newSince", "it is asked together with before, or with another state than inactive",
-				"ask with days, and state=inactive")
-		}
-		since, err := rd.sinceWhen(ctx, snap, q.NewSince)
-		if err != nil {
-			return u, err
-		}
-		u.page.Since = since
-		known.From = since.Add(-time.Duration(q.Days) * 24 * time.Hour).Format(KeyTime)
-	}
 	for name, want := range map[string]*bool{"Guest": q.Guest, "AccountEnabled": q.Enabled, "Licensed": q.Licensed,
 		"Synced": q.Synced, "NeverSignedIn": q.Never} {
 		if want != nil {
 			known.Where = append(known.Where, []Condition{{name, "eq", *want}})
 		}
 	}
-	unknown := known
-	unknown.Partition, unknown.From, unknown.Below = UnknownUsers, "", ""
-	u.walk.segments = map[string][]Range{Inactive: {known}, Unknown: {unknown}, "": {known, unknown}}[q.State]
+	u.unknown = known
+	u.unknown.Partition, u.unknown.Below = UnknownUsers, ""
+	u.walk.segments = map[string][]Range{Inactive: {known}, Unknown: {u.unknown}, "": {known, u.unknown}}[q.State]
 	excluded, err := rd.excluded(ctx, snap, q.Exclude)
-	u.walk.store, u.walk.snap, u.walk.columns = rd.store, snap, userColumns
-	if q.Before.IsZero() && q.NewSince.IsZero() {
+	if err != nil {
+		return u, err
+	}
+	u.walk.store, u.walk.snap, u.walk.columns, u.walk.few = rd.store, snap, userColumns, !q.NewSince.IsZero()
+	if q.Before.IsZero() {
 		u.walk.expected = func(ctx context.Context) (int64, error) { return rd.countUsers(ctx, snap, q) }
 	}
-	u.walk.keep = func(row Row) (bool, error) { return !excluded[UserIDOf(row.Key)], nil }
+	asked, err := q.timeline(snap)
+	switch {
+	case err == nil:
+		u.goes, err = goOn(ctx, rd, snap, asked, q.NewSince, at)
+	case q.NewSince.IsZero():
+		err = nil
+	}
+	u.page.Since = u.goes.since()
+	u.walk.keep = func(row Row) (bool, error) {
+		if excluded[UserIDOf(row.Key)] {
+			return false, nil
+		}
+		return u.goes.tells(row)
+	}
 	return u, err
+}
+
+// cursor is the one that the answer gives.
+func (u users) cursor(ctx context.Context) (string, error) {
+	snap := u.page.Snapshot
+	waits := snap.WhyUndisclosed("all users") != nil // who did not come may be there
+	if u.query.State == Inactive || u.query.Never != nil {
+		waits = waits || snap.WhyUndisclosed("signInActivity") != nil
+		if !waits {
+			var err error
+			if waits, err = u.goes.waits(ctx, u.unknown); err != nil {
+				return "", err
+			}
+		}
+	}
+	return u.goes.next(ctx, snap.AsOf, waits)
 }
 
 // UserIDOf is the id in the key of a user's row.
@@ -110,7 +137,7 @@ func (rd *Reader) Users(ctx context.Context, q UserQuery, top int, count bool, t
 	if err != nil {
 		return UserPage{}, err
 	}
-	u, err := rd.putUsers(ctx, snap, q)
+	u, err := rd.putUsers(ctx, snap, q, from)
 	if err != nil {
 		return UserPage{}, rd.gone(snap, err)
 	}
@@ -134,9 +161,14 @@ func (rd *Reader) Users(ctx context.Context, q UserQuery, top int, count bool, t
 	for _, row := range rows {
 		u.page.Rows = append(u.page.Rows, u.stated(row))
 	}
-	if more {
-		u.page.Next = skiptoken.Seal(snap.TokenKey, at)
+	if !more {
+		u.page.Cursor, err = u.cursor(ctx)
+		return u.page, rd.gone(snap, err)
 	}
+	if at, err = u.goes.at(ctx, at); err != nil {
+		return u.page, err
+	}
+	u.page.Next = skiptoken.Seal(snap.TokenKey, at)
 	return u.page, nil
 }
 
@@ -146,7 +178,7 @@ func (rd *Reader) begin(ctx context.Context, token, asked string) (place, Snapsh
 		return rd.open(ctx, token, asked)
 	}
 	snap, err := rd.Current(ctx)
-	return place{Snapshot: snap.ID, Question: asked, Now: rd.clock().UTC()}, snap, err
+	return place{Snapshot: snap.ID, Question: asked, Now: rd.clock().UTC().Truncate(entra.Tick)}, snap, err
 }
 
 // EachUser answers with all rows, one after the other.
@@ -155,7 +187,7 @@ func (rd *Reader) EachUser(ctx context.Context, q UserQuery, yield func(UserRow)
 	if err != nil {
 		return err
 	}
-	u, err := rd.putUsers(ctx, snap, q)
+	u, err := rd.putUsers(ctx, snap, q, place{})
 	if err != nil {
 		return rd.gone(snap, err)
 	}
@@ -177,7 +209,8 @@ func (u users) stated(row Row) json.RawMessage {
 			state = Inactive
 		}
 	}
-	return append([]byte(`{"state":"`+state+`",`), row.Doc[1:]...)
+	doc, _ := row.own()
+	return append([]byte(`{"state":"`+state+`",`), doc[1:]...)
 }
 
 // count is the number of all rows: from the snapshot's counts where the question is one of whole
@@ -187,7 +220,7 @@ func (u users) count(ctx context.Context, rd *Reader) (int64, error) {
 		return rd.countUsers(ctx, u.page.Snapshot, u.query)
 	}
 	var n int64
-	err := u.walk.all(ctx, true, func(Row) error { n++; return nil })
+	err := u.walk.all(ctx, u.query.NewSince.IsZero(), func(Row) error { n++; return nil })
 	return n, err
 }
 

@@ -56,11 +56,11 @@ var useCases = map[string]string{
 	"verify":  "entra ledger logs seal",
 
 	// The directory.
-	"directory":             "directory/rules entra skiptoken",
+	"directory":             "directory/cursors directory/rules directory/timeline entra skiptoken",
 	"directory/collections": "directory directory/rules entra",
 	"directory/cursors":     "directory/timeline entra skiptoken",
 	"directory/rules":       "entra",
-	"directory/snapshots":   "directory directory/collections directory/rules entra",
+	"directory/snapshots":   "directory directory/collections directory/rules directory/timeline entra",
 	"directory/timeline":    "entra",
 
 	// What is asked.

@@ -195,6 +195,9 @@ func rangeFilter(r directory.Range) string {
 	if r.From != "" {
 		parts = append(parts, "RowKey ge "+rows.Quote(rows.Escape(r.From)))
 	}
+	if r.After != "" {
+		parts = append(parts, "RowKey gt "+rows.Quote(rows.Escape(r.After)))
+	}
 	if r.Below != "" {
 		parts = append(parts, "RowKey lt "+rows.Quote(rows.Escape(r.Below)))
 	}

@@ -21,6 +21,7 @@ const (
 	KindWords               // one or several of Accepted, with commas between
 	KindTime                // a date or a time, or Word
 	KindInstant             // a time
+	KindSince               // what an answer gave, a date, a time, or Word
 	KindOrder               // one of Accepted, and asc or desc after it
 	KindFormat              // json or csv
 )
@@ -75,6 +76,18 @@ func Moment(name, word, text string) Parameter {
 // FromTo declares a range of times, which Request.Range reads.
 func FromTo(from, to string) []Parameter {
 	return []Parameter{{Name: "from", Text: from, Kind: KindInstant}, {Name: "to", Text: to, Kind: KindInstant}}
+}
+
+// longestCursor bounds what a caller may give as a cursor.
+const longestCursor = 4000
+
+// Since declares the parameters of a list that tells what is new, which Query.Since reads.
+func Since() []Parameter {
+	since := Parameter{Name: "newSince", Kind: KindSince, Word: "previous",
+		Text: "Only what is new since an answer (its nextCursor), a moment (2026-11-14T07:00:00Z), " +
+			"or the snapshot before this one (previous)",
+		Note: "[New](#what-is-new) is what came into the answer since then, for whatever reason"}
+	return []Parameter{since, Text("reader", "Instead of newSince: the name under which the app keeps the cursor")}
 }
 
 // Format declares that a list is given as a file, too.
@@ -148,6 +161,9 @@ func (p Parameter) check(value string) error {
 		if _, err := time.Parse(time.RFC3339, value); err != nil {
 			return badRange(p.Name, value, wantsInstant)
 		}
+	case KindSince:
+		_, fits = readTime(value)
+		fits = fits || value == p.Word || isCursor(value)
 	case KindOrder:
 		fits = p.orders(value)
 	case KindFormat:
@@ -161,6 +177,12 @@ func (p Parameter) check(value string) error {
 		return nil
 	}
 	return p.refuse(value, p.wants())
+}
+
+// isCursor tells whether a text may be a cursor: letters, digits, - and _, of which no date is made.
+func isCursor(text string) bool {
+	return len(text) <= longestCursor && len(text) > len("2026-11-21T14:00:00") &&
+		strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_") == ""
 }
 
 func (p Parameter) checkWords(value string) error {
@@ -200,6 +222,9 @@ func (p Parameter) wants() string {
 		return "one or several of " + words + ", with commas between"
 	case p.Kind == KindOrder:
 		return "one of " + words + ", and asc or desc after it"
+	case p.Kind == KindSince:
+		return "nextCursor as an answer gave it, a date such as 2026-11-21, " +
+			"or a time with its zone such as 2026-11-21T14:00:00Z (write + as %2B)"
 	case p.Kind == KindTime:
 		return "a date such as 2026-11-21, or a time such as 2026-11-21T14:00:00Z (write + as %2B)"
 	}

@@ -132,6 +132,33 @@ func (q Query) Is(name string) bool {
 	return p.Word != "" && q.values.Get(name) == p.Word
 }
 
+// SinceWhen is from when on a caller wants to know what is new; the zero value is everything. One of
+// its fields is set.
+type SinceWhen struct {
+	At       time.Time // in UTC
+	Previous bool      // the snapshot before
+	Cursor   string    // of an answer
+	Reader   string    // whose cursor is kept
+}
+
+// Since reads the parameters that the function Since declares.
+func (q Query) Since() (SinceWhen, error) {
+	out := SinceWhen{Reader: q.Text("reader"), At: q.Time("newSince"), Previous: q.Is("newSince")}
+	given := q.Has("newSince")
+	if given && out.At.IsZero() && !out.Previous {
+		out.Cursor = q.Text("newSince")
+	}
+	switch {
+	case q.Has("reader") && given:
+		return out, Refuse("both newSince and reader are given", "give one of the two")
+	case q.Has("reader") && out.Reader == "":
+		return out, Refuse("reader is empty", "give it a name, or leave it out")
+	case q.Has("reader") && q.CSV():
+		return out, Refuse("reader is given, and a file carries no cursor", "ask without $format=csv")
+	}
+	return out, nil
+}
+
 func readTime(text string) (time.Time, bool) {
 	for _, form := range []string{time.RFC3339, time.DateOnly} {
 		if t, err := time.Parse(form, text); err == nil && t.Year() >= 1970 && t.Year() < 9999 {

@@ -15,6 +15,7 @@ import (
 
 	"github.com/entraledger/entraledger/functions/inactiveusers"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/cursors"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
 	"github.com/entraledger/entraledger/internal/web"
@@ -95,7 +96,8 @@ func measureAnswer(ctx context.Context, users int, asOf time.Time) (answerTime, 
 		return answerTime{}, err
 	}
 	host, err := web.Serve(slog.New(slog.DiscardHandler), "",
-		inactiveusers.New(directory.NewReader(store, func() time.Time { return asOf })))
+		inactiveusers.New(directory.NewReader(store, cursors.New(store, store, time.Now),
+			func() time.Time { return asOf })))
 	if err != nil {
 		return answerTime{}, err
 	}

@@ -15,6 +15,7 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/cursors"
 	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/tables"
@@ -55,7 +56,8 @@ func TestAHundredThousandUsersAreWalkedWhileASnapshotLands(t *testing.T) {
 			time.Since(began).Round(time.Second), report.Snapshot.GraphRequests)
 	}
 	take()
-	host, err := web.Serve(slog.New(slog.DiscardHandler), "", inactiveusers.New(directory.NewReader(store, tenant.Now)))
+	reader := directory.NewReader(store, cursors.New(store, store, tenant.Now), tenant.Now)
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "", inactiveusers.New(reader))
 	require.NoError(t, err)
 	app := httptest.NewServer(host)
 	defer app.Close()

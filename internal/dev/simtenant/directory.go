@@ -86,11 +86,12 @@ func (t *Tenant) AddObject(collection entra.Stream, raw []byte) {
 	t.directory[collection].added = append(t.directory[collection].added, raw)
 }
 
-// ChangeObject replaces an object from now on.
+// ChangeObject replaces an object from now on; one that was removed comes back.
 func (t *Tenant) ChangeObject(collection entra.Stream, id string, raw []byte) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.directory[collection].changed[id] = raw
+	delete(t.directory[collection].removed, id)
 }
 
 // RemoveObject deletes an object from now on.

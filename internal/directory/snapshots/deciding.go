@@ -2,14 +2,9 @@ package snapshots
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"hash/maphash"
-	"time"
 
 	"github.com/entraledger/entraledger/internal/directory"
-	"github.com/entraledger/entraledger/internal/directory/collections"
-	"github.com/entraledger/entraledger/internal/directory/rules"
 )
 
 // atOnce is how many rows are gathered before they are written.
@@ -18,8 +13,14 @@ const atOnce = 2000
 // decide applies the rules to what was read and writes the rows of the answers. All that it depends
 // on is kept with the snapshot, so a run that is killed here is done over with the same rows.
 func (r *reading) decide(ctx context.Context) error {
+	if err := r.goFirst(ctx); err != nil {
+		return err
+	}
 	r.snap.Decides++
 	if err := r.save(ctx); err != nil {
+		return err
+	}
+	if err := r.numberSnapshots(ctx); err != nil {
 		return err
 	}
 	if err := r.decideUsers(ctx); err != nil {
@@ -35,6 +36,7 @@ func (r *reading) decide(ctx context.Context) error {
 		return err
 	}
 	r.snap.Phase, r.snap.Stage, r.snap.Finished = directory.PhaseDone, directory.Whole, r.now()
+	r.snap.Timelines = true
 	if err := r.step(ctx); err != nil {
 		return err
 	}
@@ -111,112 +113,4 @@ func (b *batches) done(ctx context.Context) error {
 		}
 	}
 	return b.sweep(ctx)
-}
-
-func (r *reading) decideUsers(ctx context.Context) error {
-	successes := newMerged(r.maker.store.Rows(ctx, r.snap.ID, directory.Range{Partition: directory.ReadSuccesses}))
-	defer successes.stop()
-	out, counts := r.batches(directory.KnownUsers, directory.UnknownUsers), make(directory.AgeCounts)
-	for row, err := range r.maker.store.Rows(ctx, r.snap.ID, directory.Range{Partition: directory.ReadUsers}) {
-		if err != nil {
-			return err
-		}
-		var u directory.UserRead
-		if err := json.Unmarshal(row.Doc, &u); err != nil {
-			return fmt.Errorf("read user %s of the snapshot: %w", row.Key, err)
-		}
-		e := rules.Evidence{}
-		e.Disclosed, e.WhyNot = r.snap.Disclosed(u)
-		if err := successes.of(row.Key, func(s directory.Row) error {
-			at, err := time.Parse(directory.KeyTime, string(s.Doc))
-			if err == nil && at.After(e.Archived) {
-				e.Archived = at
-			}
-			return err
-		}); err != nil {
-			return err
-		}
-		d := rules.Decide(u.User, e)
-		counts.Add(u.User, d, r.snap.AsOf)
-		partition, decided := directory.StoredUser(u.User, d, e, r.snap.AsOf)
-		if err := out.add(ctx, partition, decided); err != nil {
-			return err
-		}
-	}
-	if err := out.done(ctx); err != nil {
-		return err
-	}
-	return r.maker.store.Put(ctx, r.snap.ID, directory.Summaries, []directory.Row{directory.CountsOfUsers(counts)})
-}
-
-// decideCredentials goes through the objects application by application, so that credentials that
-// both the application and its service principal have are joined.
-func (r *reading) decideCredentials(ctx context.Context) error {
-	r.snap.Credentials = 0
-	uses := newMerged(r.maker.store.Rows(ctx, r.snap.ID, directory.Range{Partition: directory.ReadUse}))
-	d := &credentialsDecided{reading: r, uses: uses, out: r.batches(directory.Credentials)}
-	defer d.uses.stop()
-	for row, err := range r.maker.store.Rows(ctx, r.snap.ID, directory.Range{Partition: directory.ReadApps}) {
-		if err != nil {
-			return err
-		}
-		var app rules.App
-		if err := json.Unmarshal(row.Doc, &app); err != nil {
-			return fmt.Errorf("read holder %s of the snapshot: %w", row.Key, err)
-		}
-		if app.AppID != d.appID {
-			if err := d.finish(ctx); err != nil {
-				return err
-			}
-			d.appID = app.AppID
-		}
-		d.apps = append(d.apps, app)
-	}
-	if err := d.finish(ctx); err != nil {
-		return err
-	}
-	if err := d.out.done(ctx); err != nil {
-		return err
-	}
-	return r.maker.store.Put(ctx, r.snap.ID, directory.Summaries, []directory.Row{directory.EndsOfCredentials(d.all)})
-}
-
-// credentialsDecided gathers one application after the other: it, and its service principals.
-type credentialsDecided struct {
-	reading *reading
-	uses    *merged
-	out     *batches
-	appID   string
-	apps    []rules.App
-	all     []directory.CredentialEnd
-}
-
-// finish writes the credentials of the application that was gathered.
-func (d *credentialsDecided) finish(ctx context.Context) error {
-	if len(d.apps) == 0 {
-		return nil
-	}
-	used := make(map[string]time.Time)
-	err := d.uses.of(d.appID, func(row directory.Row) error {
-		var u rules.Use
-		if err := json.Unmarshal(row.Doc, &u); err != nil {
-			return fmt.Errorf("read use %s of the snapshot: %w", row.Key, err)
-		}
-		used[u.KeyID] = u.Last
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	r := d.reading
-	disclosed := r.snap.WhyUndisclosed(collections.CredentialUse) == nil
-	for _, c := range rules.JoinedWithUse(d.apps, used, disclosed, r.snap.AsOf) {
-		r.snap.Credentials++
-		d.all = append(d.all, directory.EndOf(c))
-		if err := d.out.add(ctx, directory.Credentials, directory.StoredCredential(c)); err != nil {
-			return err
-		}
-	}
-	d.apps = d.apps[:0]
-	return nil
 }

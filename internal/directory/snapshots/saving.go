@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/timeline"
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
@@ -26,6 +27,9 @@ type reading struct {
 
 	before directory.Snapshot // the newest whole one before it; no ID: there is none
 	memory *memory            // of the collection that is read; nil: of none yet
+
+	kept memoryOfBefore      // what timelines go on with; once the rules are applied
+	on   *timeline.Snapshots // those that timelines speak of, this one being the newest; likewise
 
 	stepped  bool // this run made a step
 	finished bool // this run made the snapshot whole

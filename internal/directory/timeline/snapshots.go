@@ -103,6 +103,14 @@ func (s *Snapshots) Newest() int { return s.last().number }
 // Oldest is the number of the oldest snapshot whose cursors are accepted: no older than Horizon.
 func (s *Snapshots) Oldest() int { return s.list[s.oldest].number }
 
+// Before is the number of the snapshot before the one of a number; 0 without one.
+func (s *Snapshots) Before(n int) int {
+	if i := s.index(n); i > 0 {
+		return s.list[i-1].number
+	}
+	return 0
+}
+
 func (s *Snapshots) last() seen { return s.list[len(s.list)-1] }
 
 // index is that of the first snapshot whose number is n or greater; len(s.list) without one.
