@@ -18,6 +18,7 @@ import (
 	"github.com/entraledger/entraledger/internal/directory/cursors"
 	"github.com/entraledger/entraledger/internal/directory/timeline"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
 
 // quiet asks for those who have been inactive for 30 days.
@@ -300,6 +301,33 @@ func TestATimelineThatWasChangedIsNoAnswer(t *testing.T) {
 			require.Equal(t, entra.CodeTampered, entra.CodeOf(err), text)
 			line.Raw = text
 		}
+	})
+}
+
+func TestWithoutItsSecretACursorIsForeignAndAChangedSecretIsNamed(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		v := newVault(t)
+		_, cursor := v.tells(quiet, directory.NewSince{})
+		another := func() (*house, error) { // a process that remembers nothing
+			store, err := tablestest.New(v.account)
+			require.NoError(t, err)
+			h := *v.house
+			h.store, h.cursors = store, cursors.New(store, store, v.tenant.Now)
+			h.reader = directory.NewReader(store, h.cursors, v.tenant.Now)
+			q := quiet
+			q.NewSince.Cursor = cursor
+			_, err = h.reader.Users(t.Context(), q, 9, false, "")
+			return &h, err
+		}
+		v.change("secrets", "secret", "cursors", func(row map[string]any) { row["Secret"] = "AAAA" })
+		_, err := another()
+		require.Equal(t, entra.CodeTampered, entra.CodeOf(err))
+		require.Contains(t, err.Error(), "table secrets")
+		v.remove("secrets", "secret", "cursors")
+		h, err := another()
+		require.ErrorIs(t, err, timeline.ErrForeign)
+		ids, _ := h.tells(quiet, directory.NewSince{})
+		require.NotEmpty(t, ids)
 	})
 }
 

@@ -33,6 +33,7 @@ func TestMain(m *testing.M) { azuritetest.Main(m) }
 // house is a tenant, its snapshots, and a clock.
 type house struct {
 	*testing.T
+	account tables.Config
 	tenant  *simtenant.Tenant
 	asked   *questions
 	store   *tablestest.Store
@@ -97,7 +98,7 @@ func openOn(t *testing.T, cfg simtenant.Config, account tables.Config) *house {
 	asked := &questions{Handler: tenant}
 	store, err := tablestest.New(account)
 	require.NoError(t, err)
-	h := &house{T: t, tenant: tenant, asked: asked, store: store, archive: successes{},
+	h := &house{T: t, account: account, tenant: tenant, asked: asked, store: store, archive: successes{},
 		log: slog.New(slog.DiscardHandler)}
 	h.wire = serve(t, asked)
 	h.source = h.directory(h.wire, token{h.wire}, 1_000_000)

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"sync"
 
+	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
@@ -54,7 +55,10 @@ func (s *Secrets) read(ctx context.Context, name string) ([]byte, error) {
 	}
 	var row struct{ Secret []byte }
 	if err := json.Unmarshal(got.Body, &row); err != nil || len(row.Secret) != secretBytes {
-		return nil, fmt.Errorf("read secret %s: its row is not as it was written", name)
+		return nil, &entra.Error{Code: entra.CodeTampered, Doing: "read secret " + name,
+			Why: "its row in table " + secretsTable + " is not what was written",
+			Remedy: "delete the row: a new one is made, and what the old one signed is refused; " +
+				"find out who changed it"}
 	}
 	s.known.Store(name, row.Secret)
 	return row.Secret, nil
