@@ -145,15 +145,10 @@ func (rd *Reader) told(
 const clockApart = 5 * time.Minute
 
 // usedAt is the number of the snapshot that a call at a time would have used, or of the one before
-// the newest; 0: there was none.
+// the newest; 0: there was none, and nothing has been told.
 func (rd *Reader) usedAt(ctx context.Context, snap Snapshot, on *timeline.Snapshots, s NewSince) (int, error) {
 	if s.Previous {
-		n := on.Before(snap.Number())
-		if n == 0 {
-			return 0, &entra.Error{Code: entra.CodeNotFound, Doing: "find the previous snapshot",
-				Why: "this is the first one", Remedy: "ask without newSince"}
-		}
-		return n, nil
+		return on.Before(snap.Number()), nil
 	}
 	if now := rd.clock().UTC(); s.At.After(now.Add(clockApart)) {
 		return 0, refuse("newSince", fmt.Sprintf("it is %s, and now it is %s", s.At.Format(time.RFC3339),
@@ -246,13 +241,21 @@ func (c *continuing[T]) waits(ctx context.Context, unknown Range) (bool, error) 
 	return false, nil
 }
 
+// parameter is the one by which what is new is asked for.
+func (s NewSince) parameter() string {
+	if s.Reader != "" {
+		return "reader"
+	}
+	return "newSince"
+}
+
 // timeline is the question to the timelines of users. An error says that it can't be continued.
 func (q UserQuery) timeline(snap Snapshot) (timeline.UserQuestion, error) {
 	out := timeline.UserQuestion{Guest: q.Guest, Enabled: q.Enabled, Licensed: q.Licensed, Synced: q.Synced,
 		Never: q.Never}
 	switch {
 	case !q.Before.IsZero() || q.State == Unknown:
-		return out, refuse("newSince", "it is asked together with before, or with state=unknown",
+		return out, refuse(q.NewSince.parameter(), "it is asked together with before, or with state=unknown",
 			"ask with days, and state=inactive or all")
 	case q.State == Inactive:
 		out.Days = q.Days
@@ -276,8 +279,13 @@ func (q CredentialQuery) timeline() (timeline.CredentialQuestion, error) {
 		SelfRotating: q.SelfRotating, Objects: q.Exclude}
 	all := len(q.States) == 0 || q.asks(Expired) && q.asks(Expiring) && q.asks(Unused) && q.asks(Valid)
 	if !all && q.asks(Valid) {
-		return out, refuse("newSince", "it is asked together with credentials that are valid",
+		return out, refuse(q.NewSince.parameter(), "it is asked together with credentials that are valid",
 			"ask with state=expired, expiring or unused, several of them with commas between, or all")
+	}
+	if !all && q.asks(Unused) && q.UnusedFor < timeline.LeastUnused {
+		return out, refuse(q.NewSince.parameter(), fmt.Sprintf("unusedDays is %d", int(q.UnusedFor.Hours()/24)),
+			fmt.Sprintf("with state=unused, ask with %d days or more: the tenant's report of use is days late",
+				int(timeline.LeastUnused.Hours()/24)))
 	}
 	if !all {
 		out.Expired, out.Expiring, out.Unused = q.asks(Expired), q.asks(Expiring), q.asks(Unused)

@@ -94,6 +94,8 @@ func TestUntilThereIsANewSnapshotTheAnswerIsEmptyAndTheCursorTheSame(t *testing.
 		h := open(t, simtenant.Config{})
 		h.addUser("a", 50)
 		h.at(0)
+		ids, _ := h.tells(quiet, directory.NewSince{Previous: true})
+		require.Equal(t, "a", ids, "of the first snapshot everything is new")
 		ids, cursor := h.tells(quiet, directory.NewSince{})
 		require.Equal(t, "a", ids)
 		h.tenant.Freeze(now.Add(20 * time.Hour))

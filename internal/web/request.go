@@ -47,6 +47,11 @@ func (r Request) ReadBody(into any) error {
 	dec := json.NewDecoder(io.TeeReader(http.MaxBytesReader(r.writer, r.http.Body, maxBody), &read))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(into)
+	if err == nil {
+		if _, more := dec.Token(); !errors.Is(more, io.EOF) {
+			err = errors.New("the body goes on after its JSON value")
+		}
+	}
 	sentBy(r.http).body = texts(gjson.ParseBytes(read.Bytes()))
 	if err != nil && !errors.Is(err, io.EOF) {
 		return inWords(err, "the body")

@@ -39,9 +39,11 @@ type use struct {
 	idle  ticks
 }
 
-// leastUnused is the shortest time without use for which what is new can be told. The tenant's own
+// LeastUnused is the shortest time without use for which what is new can be told. The tenant's own
 // report is days late, and each use that is farther from the one before has to be remembered.
-const leastUnused = 7 * perDay
+const LeastUnused = 7 * day
+
+const leastUnused = ticks(LeastUnused / tick)
 
 // CredentialSeen is what a snapshot says of a credential.
 type CredentialSeen struct {

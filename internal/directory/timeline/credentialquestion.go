@@ -36,8 +36,8 @@ func (q CredentialQuestion) On(on *Snapshots) (Asked[Credential], error) {
 	switch {
 	case q.Within < 0 || q.Within > longest:
 		return Asked[Credential]{}, refuseDays("the time within which they end", q.Within, 0)
-	case q.Unused && (q.UnusedFor < time.Duration(leastUnused)*tick || q.UnusedFor > longest):
-		return Asked[Credential]{}, refuseDays("the time without use", q.UnusedFor, int(leastUnused/perDay))
+	case q.Unused && (q.UnusedFor < LeastUnused || q.UnusedFor > longest):
+		return Asked[Credential]{}, refuseDays("the time without use", q.UnusedFor, int(LeastUnused/day))
 	}
 	f := newFilter(on, map[attribute]*bool{
 		isSecret: q.Secret, onApplication: q.Application, selfRotating: q.SelfRotating,
