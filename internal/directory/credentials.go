@@ -64,7 +64,7 @@ type certs struct {
 // where only what is new is asked for.
 func (rd *Reader) putCredentials(ctx context.Context, snap Snapshot, q CredentialQuery, at place) (certs, error) {
 	now := at.Now
-	if !q.NewSince.IsZero() {
+	if !q.NewSince.IsZero() || now.Before(snap.AsOf) { // this machine's clock may be behind the tenant's
 		now = snap.AsOf
 	}
 	c := certs{page: CredentialPage{Snapshot: snap, Now: now, Answered: answeredAt(snap, at.Now)}, query: q}
@@ -121,7 +121,7 @@ func (q CredentialQuery) where() (out [][]Condition) {
 		equal("Origin", string(q.Origin))
 	}
 	if q.AppID != "" {
-		equal("AppId", q.AppID)
+		equal("AppId", strings.ToLower(q.AppID))
 	}
 	if q.Owner == "none" {
 		equal("NoOwner", true)

@@ -139,9 +139,9 @@ func (c *caller) look(t *testing.T, h *house, snap directory.Snapshot) {
 func (c *caller) unknowns(t *testing.T, rd *directory.Reader, snap directory.Snapshot, now map[string]standing) {
 	other := *c
 	switch {
-	case c.users != nil && c.users.State == directory.Inactive:
+	case c.users != nil && (c.users.State == directory.Inactive || c.users.Never != nil):
 		q := *c.users
-		q.State = directory.Unknown
+		q.State, q.Never = directory.Unknown, nil
 		other.users = &q
 		for token := ""; ; {
 			p, err := other.page(t.Context(), rd, directory.NewSince{}, 999, token)

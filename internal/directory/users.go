@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -77,9 +78,14 @@ func (rd *Reader) putUsers(ctx context.Context, snap Snapshot, q UserQuery, at p
 			known.Where = append(known.Where, []Condition{{name, "eq", *want}})
 		}
 	}
-	u.unknown = known
-	u.unknown.Partition, u.unknown.Below = UnknownUsers, ""
-	u.walk.segments = map[string][]Range{Inactive: {known}, Unknown: {u.unknown}, "": {known, u.unknown}}[q.State]
+	unknown := known
+	unknown.Partition, unknown.Below = UnknownUsers, ""
+	u.walk.segments = map[string][]Range{Inactive: {known}, Unknown: {unknown}, "": {known, unknown}}[q.State]
+	if q.State == "" && q.Never != nil {
+		u.walk.segments = []Range{known} // nobody can say of the others whether they ever signed in
+	}
+	u.unknown = Range{Partition: UnknownUsers, Where: slices.DeleteFunc(slices.Clone(known.Where),
+		func(any []Condition) bool { return any[0].Column == "NeverSignedIn" })}
 	excluded, err := rd.excluded(ctx, snap, q.Exclude)
 	if err != nil {
 		return u, err
@@ -244,6 +250,8 @@ func (q UserQuery) counts(c AgeCount) bool {
 		}
 	}
 	switch q.State {
+	case "":
+		return q.Never == nil || c.Days >= 0
 	case Inactive:
 		return c.Days >= q.Days
 	case Unknown:

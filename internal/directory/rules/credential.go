@@ -196,8 +196,14 @@ func Joined(credentials []Credential) []Credential {
 			places = append(places, place{c.AppID, "certificate " + c.Identifier + c.End.String()})
 		}
 		joined := false
-		for _, p := range places {
-			if at, ok := seen[p]; ok && out[at].ObjectID != c.ObjectID {
+		for i, p := range places {
+			// One key id is one credential, whatever its entries say: the password of a SAML
+			// certificate may lack the certificate's identifier, or end at another time. The
+			// earlier one counts.
+			if at, ok := seen[p]; ok && (i == 0 || out[at].ObjectID != c.ObjectID) {
+				if out[at].ObjectID == c.ObjectID && !c.End.IsZero() && c.End.Before(out[at].End) {
+					out[at].End = c.End
+				}
 				out[at].Owners = union(out[at].Owners, c.Owners)
 				out[at].SAML = out[at].SAML || c.SAML
 				joined = true

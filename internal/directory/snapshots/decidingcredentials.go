@@ -146,12 +146,14 @@ type credentialsOut struct {
 	out        *batches
 	all        []directory.CredentialEnd
 	mayBeThere bool // what did not come
+	blind      bool // one of the two collections could not be read: nothing can be said of any
 }
 
 func (r *reading) decideCredentials(ctx context.Context) error {
 	r.snap.Credentials = 0
 	d := &credentialsOut{reading: r, out: r.batches(directory.Credentials, directory.CredentialTimelines),
-		mayBeThere: r.mayBeThere("applications", "servicePrincipals")}
+		mayBeThere: r.mayBeThere("applications", "servicePrincipals"),
+		blind:      r.snap.WhyUndisclosed("applications") != nil || r.snap.WhyUndisclosed("servicePrincipals") != nil}
 	err := sideBySide(r.credentialLines(ctx), r.decidedCredentials(ctx, r.snap, asItIs),
 		func(app string, before *credentialLines, now *[]rules.Credential) error {
 			lines := make(credentialLines)
@@ -179,32 +181,39 @@ func (r *reading) decideCredentials(ctx context.Context) error {
 func (d *credentialsOut) credentials(
 	ctx context.Context, app string, lines credentialLines, all []rules.Credential,
 ) error {
-	came := make(credentialLines)
 	for _, c := range all {
-		now, twice := came[c.KeyID]
-		if !twice {
-			var before *timeline.Credential
-			if one, ok := lines[c.KeyID]; ok {
-				before = &one
-			}
-			var err error
-			seen := directory.SeenCredential(c)
-			if now, err = goOn(ctx, d.reading, app+c.KeyID, before, &seen); err != nil {
+		row := directory.StoredCredential(c)
+		if !d.blind {
+			now, err := d.timeline(ctx, app, lines, c)
+			if err != nil {
 				return err
 			}
-			came[c.KeyID] = now
-			delete(lines, c.KeyID)
-			if err := d.out.add(ctx, directory.CredentialTimelines, directory.Document(app+c.KeyID, now)); err != nil {
-				return err
-			}
+			row = row.WithTimeline(now)
 		}
 		d.snap.Credentials++
 		d.all = append(d.all, directory.EndOf(c))
-		if err := d.out.add(ctx, directory.Credentials, directory.StoredCredential(c).WithTimeline(now)); err != nil {
+		if err := d.out.add(ctx, directory.Credentials, row); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// timeline adds the timeline of a credential that came, and takes the one before out of lines.
+func (d *credentialsOut) timeline(
+	ctx context.Context, app string, lines credentialLines, c rules.Credential,
+) (now timeline.Credential, err error) {
+	var before *timeline.Credential
+	if one, ok := lines[c.KeyID]; ok {
+		before = &one
+	}
+	seen := directory.SeenCredential(c)
+	seen.Doubt = d.mayBeThere
+	if now, err = goOn(ctx, d.reading, app+c.KeyID, before, &seen); err != nil {
+		return now, err
+	}
+	delete(lines, c.KeyID)
+	return now, d.out.add(ctx, directory.CredentialTimelines, directory.Document(app+c.KeyID, now))
 }
 
 // absent keeps the timelines of an application's credentials that did not come.

@@ -19,10 +19,13 @@ type decidedUser struct {
 	evidence rules.Evidence
 	decision rules.Decision
 	groups   []string // of those that are read, ids of the ones that it is a member of
+	doubtful []string // ids of those of which nothing confirms that all members came
 }
 
 func (u decidedUser) seen() timeline.UserSeen {
-	return directory.SeenUser(u.User, u.decision, u.groups)
+	seen := directory.SeenUser(u.User, u.decision, u.groups)
+	seen.Doubtful = u.doubtful
+	return seen
 }
 
 // rangeOf is how a partition of a snapshot is read.
@@ -75,13 +78,15 @@ func decideUser(
 	}
 	out.decision = rules.Decide(out.User, out.evidence)
 	out.groups, err = groups.of(row.Key)
+	out.doubtful = groups.doubtful
 	return out, err
 }
 
 // members walks through the members of all groups that a snapshot read, beside its users.
 type members struct {
-	groups []string
-	walks  []*merged
+	groups   []string
+	walks    []*merged
+	doubtful []string // groups of which nothing confirms that all members came
 }
 
 func newMembers(snap directory.Snapshot, rows func(directory.Range) iter.Seq2[directory.Row, error]) *members {
@@ -93,6 +98,9 @@ func newMembers(snap directory.Snapshot, rows func(directory.Range) iter.Seq2[di
 		of := directory.Under(directory.ReadMembers, g.ID)
 		of.KeysOnly = true
 		m.groups = append(m.groups, g.ID)
+		if snap.WhyUndisclosed("all members of group "+g.ID) != nil {
+			m.doubtful = append(m.doubtful, g.ID)
+		}
 		m.walks = append(m.walks, newMerged(byUser(rows(of))))
 	}
 	return m

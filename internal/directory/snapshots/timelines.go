@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"iter"
 
 	"github.com/entraledger/entraledger/internal/directory"
@@ -22,26 +23,12 @@ type memoryOfBefore struct {
 // they are made of what it read, and what it knew of the time before is forgotten: cursors of that
 // time are refused.
 func (r *reading) numberSnapshots(ctx context.Context) error {
-	var list []timeline.Snapshot
 	r.kept = memoryOfBefore{}
-	if r.before.Timelines {
-		var err error
-		list, err = directory.ReadNumbered(ctx, r.maker.store, r.before)
-		switch {
-		case err == nil:
-			r.kept.made = true
-		case forgettable(err):
-			r.maker.log.WarnContext(ctx, "the timelines of the snapshot before can't be gone on with: "+
-				"cursors of answers from before it are refused", "error", err.Error())
-		default:
-			return err
-		}
-	}
-	if !r.kept.made && r.before.ID != "" {
-		list = []timeline.Snapshot{r.before.Numbered()}
+	list, err := r.numberedBefore(ctx)
+	if err != nil {
+		return err
 	}
 	if len(list) > 0 {
-		var err error
 		if r.kept.on, err = timeline.NewSnapshots(list); err != nil {
 			return err
 		}
@@ -53,6 +40,30 @@ func (r *reading) numberSnapshots(ctx context.Context) error {
 	}
 	r.on = on
 	return r.maker.store.Put(ctx, r.snap.ID, directory.Summaries, []directory.Row{directory.NumberedSnapshots(list)})
+}
+
+// numberedBefore lists the snapshots that timelines can go on with: those of the snapshot before,
+// itself alone where its timelines have to be made, or none where its rows are gone.
+func (r *reading) numberedBefore(ctx context.Context) ([]timeline.Snapshot, error) {
+	if r.before.ID == "" {
+		return nil, nil
+	}
+	list, err := directory.ReadNumbered(ctx, r.maker.store, r.before)
+	if err == nil && r.before.Timelines {
+		r.kept.made = true
+		return list, nil
+	}
+	if err != nil && !forgettable(err) {
+		return nil, err
+	}
+	if r.before.Timelines || errors.Is(err, directory.ErrNoSnapshot) {
+		r.maker.log.WarnContext(ctx, "the timelines of the snapshot before can't be gone on with: "+
+			"cursors of answers from before it are refused", "error", err.Error())
+	}
+	if errors.Is(err, directory.ErrNoSnapshot) {
+		return nil, nil
+	}
+	return []timeline.Snapshot{r.before.Numbered()}, nil
 }
 
 // forgettable tells whether an error of the snapshot before says only that it tells nothing.
@@ -156,7 +167,9 @@ func linesOf[T timeline.User | timeline.Credential](
 	ctx context.Context, r *reading, partition string,
 ) iter.Seq2[keyed[T], error] {
 	return func(yield func(keyed[T], error) bool) {
+		var read int64
 		for row, err := range r.maker.store.Rows(ctx, r.before.ID, r.past(ctx, directory.Range{Partition: partition})) {
+			read++
 			if errors.Is(err, directory.ErrNoSnapshot) {
 				r.noTimeline(ctx, partition, err)
 				return
@@ -171,6 +184,9 @@ func linesOf[T timeline.User | timeline.Credential](
 			if !yield(one, err) || err != nil {
 				return
 			}
+		}
+		if sums := r.before.Sums; sums != nil && sums[partition].Rows != read {
+			r.noTimeline(ctx, partition, fmt.Errorf("of %d rows %d are there", sums[partition].Rows, read))
 		}
 	}
 }

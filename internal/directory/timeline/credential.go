@@ -54,8 +54,11 @@ type CredentialSeen struct {
 	Owners []string // their ids and principal names
 	Start  time.Time
 	End    time.Time // zero: none
-	Used   bool      // the tenant's report of use is disclosed
-	Idle   time.Time // the last use that is known of, or the start
+	// Doubt says that objects may be there that did not come, with owners of this credential, with
+	// what replaces it, or with the credential itself.
+	Doubt bool
+	Used  bool      // the tenant's report of use is disclosed
+	Idle  time.Time // the last use that is known of, or the start
 }
 
 // Next is as that of a User.
@@ -77,14 +80,18 @@ func (c Credential) Next(on *Snapshots, s *CredentialSeen) (Credential, error) {
 // take takes in a credential that was seen. seen and bright are the last snapshots before at which
 // it was, and at which its use was known.
 func (c *Credential) take(on *Snapshots, s CredentialSeen, seen, bright int) {
+	marks := []string{hashOf(s.Object)}
+	if s.Doubt && seen > 0 {
+		marks = c.doubt(&s, seen, marks)
+	}
 	c.item.set(isSecret, s.Secret, seen)
 	c.item.set(onApplication, s.Application, seen)
 	c.item.set(selfRotating, s.SelfRotating, seen)
 	c.item.set(hasSuccessor, s.HasSuccessor, seen)
 	c.item.set(noOwner, s.NoOwner, seen)
-	c.item.carry([]string{hashOf(s.Object)})
+	c.item.carry(marks)
 	c.item.light(s.Used, bright)
-	c.own(s.Owners, seen)
+	c.own(s.Owners, seen, s.Doubt)
 
 	t := term{c.item.At, ticksOf(s.Start), endless}
 	if !s.End.IsZero() {
@@ -98,8 +105,23 @@ func (c *Credential) take(on *Snapshots, s CredentialSeen, seen, bright int) {
 	}
 }
 
-// own takes in the owners. seen is as in take.
-func (c *Credential) own(owners []string, seen int) {
+// doubt leaves in what a snapshot says of a credential what was known before and may only not have
+// come: nothing of it ends for that.
+func (c *Credential) doubt(s *CredentialSeen, seen int, marks []string) []string {
+	s.HasSuccessor = s.HasSuccessor || c.item.has(hasSuccessor)
+	s.NoOwner = s.NoOwner && c.item.has(noOwner)
+	s.Application = s.Application || c.item.has(onApplication)
+	s.SelfRotating = c.item.has(selfRotating)
+	for _, m := range c.item.marks {
+		if m.at >= seen {
+			marks = append(marks, m.hash)
+		}
+	}
+	return marks
+}
+
+// own takes in the owners; keep leaves those of before. seen is as in take.
+func (c *Credential) own(owners []string, seen int, keep bool) {
 	var now []mark
 	for _, o := range folded(owners) {
 		m := mark{hashOf(o), seen}
@@ -107,6 +129,11 @@ func (c *Credential) own(owners []string, seen int) {
 			m.at = c.owners[at].at
 		}
 		now = put(now, m)
+	}
+	for _, m := range c.owners {
+		if keep {
+			now = put(now, m)
+		}
 	}
 	c.owners = now
 }

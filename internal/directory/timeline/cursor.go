@@ -131,7 +131,16 @@ func (c Cursor) Seal(key []byte) string {
 	if err != nil {
 		panic("write a cursor: " + err.Error()) // texts and numbers always have a JSON form
 	}
-	return base64.RawURLEncoding.EncodeToString(append(sign(key, body), body...))
+	return base64.RawURLEncoding.EncodeToString(slices.Concat(sign(key, body), digest(body), body))
+}
+
+// sums is how many bytes a text carries by which anybody sees that it was changed on its way: of
+// another archive nobody else can.
+const sums = 6
+
+func digest(body []byte) []byte {
+	sum := sha256.Sum256(body)
+	return sum[:sums]
 }
 
 // sign signs a body for this use of the key alone.
@@ -145,12 +154,16 @@ func sign(key, body []byte) []byte {
 // Open reads a text that Seal wrote. Errors are *entra.Error with one of the errors of a cursor but
 // for those that Check gives.
 func Open(key []byte, text, archive string) (Cursor, error) {
-	data, err := base64.RawURLEncoding.DecodeString(text)
-	if err != nil || len(data) <= signature {
+	data, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	if err != nil || len(data) <= signature+sums {
+		return Cursor{}, refuse(ErrAltered)
+	}
+	signed, body := data[:signature], data[signature+sums:]
+	if !bytes.Equal(digest(body), data[signature:signature+sums]) {
 		return Cursor{}, refuse(ErrAltered)
 	}
 	var s sealed
-	decoder := json.NewDecoder(bytes.NewReader(data[signature:]))
+	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
 	if decoder.Decode(&s) != nil {
 		return Cursor{}, refuse(ErrAltered)
@@ -158,7 +171,7 @@ func Open(key []byte, text, archive string) (Cursor, error) {
 	if s.Archive != archive {
 		return Cursor{}, refuse(ErrForeign) // its key is another one, too
 	}
-	if !hmac.Equal(sign(key, data[signature:]), data[:signature]) {
+	if !hmac.Equal(sign(key, body), signed) {
 		return Cursor{}, refuse(ErrAltered)
 	}
 	c := Cursor{Archive: s.Archive, Question: s.Question, Number: s.Number, AsOf: time.Unix(s.Seconds, 0).UTC()}

@@ -55,7 +55,7 @@ func (h credentialHistory) stateAt(n int, judged ticks) (in, known bool) {
 	case h.of.item.brightBy(n) != n:
 		return false, false
 	case judged-h.filter.on.asOf(n) > h.unusedFor-keptUnused:
-		return false, true
+		judged = h.filter.on.asOf(n) // what was unused by then still is; the rest nobody can tell
 	}
 	for _, u := range slices.Backward(h.of.uses) {
 		if u.first <= n {

@@ -166,6 +166,17 @@ func (s *Snapshots) reads(i int, groups []string) bool {
 	})
 }
 
+// lastReading is the last snapshot up to a number that could read the members of a group; 0 without
+// one.
+func (s *Snapshots) lastReading(group string, n int) int {
+	for i := s.index(n+1) - 1; i >= 0; i-- {
+		if s.reads(i, []string{group}) {
+			return s.list[i].number
+		}
+	}
+	return 0
+}
+
 // ticks is a time in units of 100 ns since 1970, the resolution in which the archive keeps time.
 type ticks int64
 

@@ -35,6 +35,9 @@ type UserSeen struct {
 
 	Name   string   // user principal name
 	Groups []string // ids of the groups that the user is a member of, of those that the snapshot could read
+	// Doubtful are ids of groups of which nothing confirms that all members came: who was a member
+	// may still be one.
+	Doubtful []string
 
 	Known bool      // activity is disclosed
 	Since time.Time // the last sign of life
@@ -70,6 +73,11 @@ func (u *User) take(on *Snapshots, s UserSeen, seen, bright int) {
 	marks := []string{hashOf(s.Name)}
 	for _, g := range folded(s.Groups) {
 		if _, known := slices.BinarySearch(on.last().groups, g); known {
+			marks = append(marks, hashOf(g))
+		}
+	}
+	for _, g := range folded(s.Doubtful) {
+		if last := on.lastReading(g, seen); last > 0 && u.item.lastCarried(hashOf(g)) >= last {
 			marks = append(marks, hashOf(g))
 		}
 	}
