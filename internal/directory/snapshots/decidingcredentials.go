@@ -144,6 +144,7 @@ func byApplication(lines iter.Seq2[keyed[timeline.Credential], error]) iter.Seq2
 type credentialsOut struct {
 	*reading
 	out        *batches
+	lines      packs
 	all        []directory.CredentialEnd
 	mayBeThere bool // what did not come
 	blind      bool // one of the two collections could not be read: nothing can be said of any
@@ -154,20 +155,23 @@ func (r *reading) decideCredentials(ctx context.Context) error {
 	d := &credentialsOut{reading: r, out: r.batches(directory.Credentials, directory.CredentialTimelines),
 		mayBeThere: r.mayBeThere("applications", "servicePrincipals"),
 		blind:      r.snap.WhyUndisclosed("applications") != nil || r.snap.WhyUndisclosed("servicePrincipals") != nil}
+	d.lines = packs{out: d.out, partition: directory.CredentialTimelines}
 	err := sideBySide(r.credentialLines(ctx), r.decidedCredentials(ctx, r.snap, asItIs),
 		func(app string, before *credentialLines, now *[]rules.Credential) error {
+			var came []rules.Credential
+			if now != nil {
+				came = *now
+			}
 			lines := make(credentialLines)
 			if before != nil {
 				lines = *before
 			}
-			if now != nil {
-				if err := d.credentials(ctx, app, lines, *now); err != nil {
-					return err
-				}
-			}
-			return d.absent(ctx, app, lines)
+			return d.application(ctx, app, lines, came)
 		})
 	if err != nil {
+		return err
+	}
+	if err := d.lines.flush(ctx); err != nil {
 		return err
 	}
 	if err := d.out.done(ctx); err != nil {
@@ -176,19 +180,20 @@ func (r *reading) decideCredentials(ctx context.Context) error {
 	return r.maker.store.Put(ctx, r.snap.ID, directory.Summaries, []directory.Row{directory.EndsOfCredentials(d.all)})
 }
 
-// credentials adds the rows of an application's credentials. What is left of lines is of those that
-// did not come.
-func (d *credentialsOut) credentials(
-	ctx context.Context, app string, lines credentialLines, all []rules.Credential,
+// application adds the rows of an application's credentials, and the timelines of these and of those
+// that did not come. before are the timelines up to the snapshot before.
+func (d *credentialsOut) application(
+	ctx context.Context, app string, before credentialLines, all []rules.Credential,
 ) error {
+	lines := make(credentialLines)
 	for _, c := range all {
 		row := directory.StoredCredential(c)
 		if !d.blind {
-			now, err := d.timeline(ctx, app, lines, c)
+			now, err := d.timeline(ctx, app, before, c)
 			if err != nil {
 				return err
 			}
-			row = row.WithTimeline(now)
+			lines[c.KeyID], row = now, row.WithTimeline(now)
 		}
 		d.snap.Credentials++
 		d.all = append(d.all, directory.EndOf(c))
@@ -196,34 +201,32 @@ func (d *credentialsOut) credentials(
 			return err
 		}
 	}
-	return nil
-}
-
-// timeline adds the timeline of a credential that came, and takes the one before out of lines.
-func (d *credentialsOut) timeline(
-	ctx context.Context, app string, lines credentialLines, c rules.Credential,
-) (now timeline.Credential, err error) {
-	var before *timeline.Credential
-	if one, ok := lines[c.KeyID]; ok {
-		before = &one
+	for key, line := range before {
+		if _, came := lines[key]; came {
+			continue
+		}
+		now, ok := unseen[timeline.Credential, timeline.CredentialSeen](ctx, d.reading, app+key, d.mayBeThere, line)
+		if ok {
+			lines[key] = now
+		}
 	}
-	seen := directory.SeenCredential(c)
-	seen.Doubt = d.mayBeThere
-	if now, err = goOn(ctx, d.reading, app+c.KeyID, before, &seen); err != nil {
-		return now, err
-	}
-	delete(lines, c.KeyID)
-	return now, d.out.add(ctx, directory.CredentialTimelines, directory.Document(app+c.KeyID, now))
-}
-
-// absent keeps the timelines of an application's credentials that did not come.
-func (d *credentialsOut) absent(ctx context.Context, app string, lines credentialLines) error {
 	for _, key := range slices.Sorted(maps.Keys(lines)) {
-		line := lines[key]
-		err := keepUnseen(ctx, d.reading, d.out, directory.CredentialTimelines, app+key, d.mayBeThere, &line)
-		if err != nil {
+		if err := d.lines.add(ctx, app+key, lines[key]); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// timeline is that of a credential that came.
+func (d *credentialsOut) timeline(
+	ctx context.Context, app string, before credentialLines, c rules.Credential,
+) (timeline.Credential, error) {
+	var line *timeline.Credential
+	if one, ok := before[c.KeyID]; ok {
+		line = &one
+	}
+	seen := directory.SeenCredential(c)
+	seen.Doubt = d.mayBeThere
+	return goOn(ctx, d.reading, app+c.KeyID, line, &seen)
 }

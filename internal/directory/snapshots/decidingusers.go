@@ -166,11 +166,16 @@ func (r *reading) userLines(ctx context.Context) iter.Seq2[keyed[timeline.User],
 
 func (r *reading) decideUsers(ctx context.Context) error {
 	out := r.batches(directory.KnownUsers, directory.UnknownUsers, directory.UserTimelines)
+	lines := packs{out: out, partition: directory.UserTimelines}
 	counts, mayBeThere := make(directory.AgeCounts), r.mayBeThere("users")
 	err := sideBySide(r.userLines(ctx), r.decidedUsers(ctx, r.snap, asItIs),
 		func(id string, before *timeline.User, u *decidedUser) error {
 			if u == nil {
-				return keepUnseen(ctx, r, out, directory.UserTimelines, id, mayBeThere, before)
+				now, ok := unseen[timeline.User, timeline.UserSeen](ctx, r, id, mayBeThere, *before)
+				if !ok {
+					return nil
+				}
+				return lines.add(ctx, id, now)
 			}
 			seen := u.seen()
 			now, err := goOn(ctx, r, id, before, &seen)
@@ -182,9 +187,12 @@ func (r *reading) decideUsers(ctx context.Context) error {
 			if err := out.add(ctx, partition, row.WithTimeline(now)); err != nil {
 				return err
 			}
-			return out.add(ctx, directory.UserTimelines, directory.Document(id, now))
+			return lines.add(ctx, id, now)
 		})
 	if err != nil {
+		return err
+	}
+	if err := lines.flush(ctx); err != nil {
 		return err
 	}
 	if err := out.done(ctx); err != nil {

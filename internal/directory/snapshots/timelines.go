@@ -2,9 +2,7 @@ package snapshots
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
-	"fmt"
 	"iter"
 
 	"github.com/entraledger/entraledger/internal/directory"
@@ -136,59 +134,26 @@ func goOn[T line[T, Seen], Seen any](ctx context.Context, r *reading, key string
 	return none.Next(r.on, seen)
 }
 
-// keepUnseen keeps the timeline of what did not come where it may be there none the less. What is
-// known to be absent has no timeline: it begins anew if it comes back.
-func keepUnseen[T line[T, Seen], Seen any](
-	ctx context.Context, r *reading, out *batches, partition, key string, mayBeThere bool, before *T,
-) error {
+// unseen gives the timeline of what did not come, where it may be there none the less. What is known
+// to be absent has no timeline: it begins anew if it comes back.
+func unseen[T line[T, Seen], Seen any](
+	ctx context.Context, r *reading, key string, mayBeThere bool, before T,
+) (now T, ok bool) {
 	if !mayBeThere {
-		return nil
+		return now, false
 	}
-	now, err := (*before).Next(r.on, nil)
+	now, err := before.Next(r.on, nil)
 	if err != nil {
 		r.noTimeline(ctx, key, err)
-		return nil
+		return now, false
 	}
-	if now.Forgotten(r.on) {
-		return nil
-	}
-	return out.add(ctx, partition, directory.Document(key, now))
+	return now, !now.Forgotten(r.on)
 }
 
 // noTimeline says that a timeline can't be gone on with.
 func (r *reading) noTimeline(ctx context.Context, key string, why error) {
 	r.maker.log.WarnContext(ctx, "a timeline of the snapshot before can't be gone on with: "+
 		"what is new of this one is told once more", "key", key, "error", why.Error())
-}
-
-// linesOf are the timelines of a partition of the snapshot before. One that was changed is left
-// out.
-func linesOf[T timeline.User | timeline.Credential](
-	ctx context.Context, r *reading, partition string,
-) iter.Seq2[keyed[T], error] {
-	return func(yield func(keyed[T], error) bool) {
-		var read int64
-		for row, err := range r.maker.store.Rows(ctx, r.before.ID, r.past(ctx, directory.Range{Partition: partition})) {
-			read++
-			if errors.Is(err, directory.ErrNoSnapshot) {
-				r.noTimeline(ctx, partition, err)
-				return
-			}
-			one := keyed[T]{key: row.Key}
-			if err == nil {
-				if wrong := json.Unmarshal(row.Doc, &one.of); wrong != nil {
-					r.noTimeline(ctx, row.Key, wrong)
-					continue
-				}
-			}
-			if !yield(one, err) || err != nil {
-				return
-			}
-		}
-		if sums := r.before.Sums; sums != nil && sums[partition].Rows != read {
-			r.noTimeline(ctx, partition, fmt.Errorf("of %d rows %d are there", sums[partition].Rows, read))
-		}
-	}
 }
 
 // mayBeThere tells whether what did not come of some collections may be there none the less.
