@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"maps"
+	"net/http"
 	"reflect"
 	"regexp"
 	"strconv"
@@ -48,7 +49,9 @@ func (f *flow) do(name string, a flowAction) flowResult {
 	case "Table":
 		return flowResult{status: succeeded, outputs: map[string]any{"body": asText(members["from"])}}
 	case "Http":
-		return f.repeat(members, func() flowAnswer { return f.elsewhere(name, members) })
+		return f.request(a, members, f.outside(name, members))
+	case "Wait":
+		f.wait(members["interval"].(map[string]any))
 	case "Terminate":
 		f.terminate(members)
 	default:
@@ -209,16 +212,57 @@ func (f *flow) connect(name string, a flowAction) flowResult {
 	host := inputs["host"].(map[string]any)
 	require.Contains(f, f.connections, host["connectionName"])
 	if host["connectionName"] != "shared_entraledger" {
-		return f.repeat(inputs, func() flowAnswer { return f.elsewhere(name, inputs["parameters"].(map[string]any)) })
+		return f.request(a, inputs, f.outside(name, inputs["parameters"].(map[string]any)))
 	}
-	return f.repeat(inputs, func() flowAnswer {
+	return f.request(a, inputs, func(location string) flowAnswer {
+		if location != "" {
+			return f.ledger.follow(f, location)
+		}
 		return f.ledger.call(f, host["operationId"].(string), inputs["parameters"].(map[string]any))
 	})
 }
 
+// outside sends to another system than the ledger.
+func (f *flow) outside(name string, inputs map[string]any) func(string) flowAnswer {
+	return func(location string) flowAnswer {
+		if location != "" {
+			return f.elsewhere(name, map[string]any{"method": http.MethodGet, "uri": location})
+		}
+		return f.elsewhere(name, inputs)
+	}
+}
+
+// request does what an action that sends does; send is given the address to follow, or none. While
+// the answer is 202, Location is asked, without the headers of the action, and the last answer is
+// the action's (learn.microsoft.com/azure/connectors/connectors-native-http, "Asynchronous
+// request-response behavior"). With DisableAsyncPattern, 202 is an answer like any other.
+func (f *flow) request(a flowAction, inputs map[string]any, send func(location string) flowAnswer) flowResult {
+	const unlessAsked, longest = 20 * time.Second, 30 * 24 * time.Hour
+	got, location, began := f.repeat(inputs, func() flowAnswer { return send("") }), "", f.now
+	for a.Options != "DisableAsyncPattern" && got.status == http.StatusAccepted {
+		if next, ok := got.headers["Location"].(string); ok {
+			location = next
+		}
+		if location == "" {
+			break
+		}
+		if f.now.Sub(began) > longest {
+			return flowResult{status: timedOut, code: "ActionTimedOut"}
+		}
+		f.now = f.now.Add(max(unlessAsked, got.retryAfter()))
+		got = f.repeat(inputs, func() flowAnswer { return send(location) })
+	}
+	return got.result()
+}
+
+func (f *flow) wait(interval map[string]any) {
+	require.Equal(f, "Second", interval["unit"], "the player waits for seconds")
+	f.now = f.now.Add(time.Duration(interval["count"].(float64)) * time.Second)
+}
+
 // repeat sends a request, and again as its policy says while the answer is 408, 429, 5xx or none at
 // all. The pauses pass on the played clock; one that the answer asks for is kept.
-func (f *flow) repeat(inputs map[string]any, send func() flowAnswer) flowResult {
+func (f *flow) repeat(inputs map[string]any, send func() flowAnswer) flowAnswer {
 	policy := retryPolicy{Type: "exponential", Count: 4, Interval: "PT7S", Maximum: "PT1H"} // the default one
 	if given, ok := inputs["retryPolicy"].(map[string]any); ok {
 		policy = readRetryPolicy(given)
@@ -227,11 +271,16 @@ func (f *flow) repeat(inputs map[string]any, send func() flowAnswer) flowResult 
 		got := send()
 		again := got.status == 0 || got.status == 408 || got.status == 429 || got.status >= 500
 		if !again || n == policy.repeats() {
-			return got.result()
+			return got
 		}
-		asked, _ := strconv.Atoi(fmt.Sprint(got.headers["Retry-After"]))
-		f.now = f.now.Add(max(policy.pause(n), time.Duration(asked)*time.Second))
+		f.now = f.now.Add(max(policy.pause(n), got.retryAfter()))
 	}
+}
+
+// retryAfter is the pause that an answer asks for, 0 where it asks for none.
+func (a flowAnswer) retryAfter() time.Duration {
+	seconds, _ := strconv.Atoi(fmt.Sprint(a.headers["Retry-After"]))
+	return time.Duration(seconds) * time.Second
 }
 
 // result is Failed for every answer that is none of success.

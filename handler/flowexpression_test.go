@@ -259,7 +259,22 @@ var flowFunctions = map[string]func([]any) (any, error){
 		}
 		return nil, nil
 	},
-	"union":  unionOf,
+	"union": unionOf,
+	"greater": func(args []any) (any, error) {
+		left, right, err := twoNumbers(args)
+		return left > right, err
+	},
+	"sub": func(args []any) (any, error) {
+		left, right, err := twoNumbers(args)
+		return left - right, err
+	},
+	"not": func(args []any) (any, error) {
+		value, ok := args[0].(bool)
+		if !ok {
+			return nil, fmt.Errorf("%T is no boolean", args[0])
+		}
+		return !value, nil
+	},
 	"string": func(args []any) (any, error) { return asText(args[0]), nil },
 	"concat": func(args []any) (any, error) {
 		var b strings.Builder
@@ -289,6 +304,15 @@ var flowFunctions = map[string]func([]any) (any, error){
 		letters := []rune(text)
 		return string(letters[:min(len(letters), int(args[1].(float64)))]), nil
 	},
+}
+
+func twoNumbers(args []any) (left, right float64, err error) {
+	left, isLeft := args[0].(float64)
+	right, isRight := args[1].(float64)
+	if !isLeft || !isRight {
+		err = fmt.Errorf("%T and %T are not two numbers", args[0], args[1])
+	}
+	return left, right, err
 }
 
 func logicOf(of func(all, one bool) bool) func([]any) (any, error) {

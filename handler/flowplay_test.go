@@ -30,6 +30,8 @@ type flow struct {
 	reading     flowReading
 	ledger      flowLedger
 	elsewhere   elsewhere // what answers mails and requests to other systems
+	// ends is how actions end, whatever they have done: an answer may come too late.
+	ends map[string]string
 
 	now        time.Time
 	variables  map[string]any
@@ -180,6 +182,9 @@ func (f *flow) runActions(actions map[string]flowAction) {
 		left = slices.Delete(left, at, at+1)
 		if f.due(actions[name]) {
 			f.results[name] = f.do(name, actions[name])
+			if status, ok := f.ends[name]; ok {
+				f.results[name] = flowResult{status: status, code: "Action" + status}
+			}
 		} else {
 			f.skip(name, actions[name])
 		}

@@ -250,6 +250,11 @@ func TestAnExpressionThatFailsFailsItsAction(t *testing.T) {
 		`@coalesce(null, 'a')`:                               "a",
 		`@if(empty(''), 'yes', 'no')`:                        "yes",
 		`@and(or(equals(1, 2), true), empty(null))`:          "true",
+		`@and(greater(2, 1), not(greater(1, 1)))`:            "true",
+		`@not(null)`:         nil,
+		`@sub(0, -3)`:        "3",
+		`@sub(0, null)`:      nil,
+		`@greater('two', 1)`: nil,
 	} {
 		f, _, _ := played(t, askOnce+`, "Then": {"type": "Compose", "inputs": `+strconv.Quote(text)+`,
 			"runAfter": {"Ask": ["Succeeded"]}}`, flowAnswer{status: http.StatusOK, body: "<html>"})

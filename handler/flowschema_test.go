@@ -34,6 +34,7 @@ var actionTypes = map[string]struct{ members, inputs, options []string }{
 	"Compose":            {fields(actionMembers + "inputs"), nil, nil},
 	"Select":             {fields(actionMembers + "inputs"), fields("from select"), nil},
 	"Table":              {fields(actionMembers + "inputs"), fields("from format columns"), nil},
+	"Wait":               {fields(actionMembers + "inputs"), fields("interval until"), nil},
 	"Terminate":          {fields(actionMembers + "inputs"), fields("runStatus runError"), nil},
 	"Http": {fields(actionMembers + "inputs limit"), fields(requestInputs + "method uri headers queries body cookie"),
 		fields("DisableAsyncPattern SuppressWorkflowHeaders")},
