@@ -46,7 +46,8 @@ func New(cfg Config) web.Function {
 			Text: "Does what the timer does, or reads a range of hours again. What takes longer than 20 seconds is " +
 				"answered with 202 and goes on while Location is asked.",
 			Role: web.RoleOperate,
-			Body: request{}, BodyText: "What to read; everything may be left out", Answers: answers, Do: cfg.start,
+			Body: request{}, BodyTitle: "Logs to Read", BodyText: "What to read; everything may be left out",
+			Answers: answers, Do: cfg.start,
 		},
 		{
 			Given: "job", ID: "ContinueCollection", Summary: "Go on with a collection",

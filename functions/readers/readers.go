@@ -42,7 +42,8 @@ func New(of Cursors) web.Function {
 			Method: http.MethodPost, Given: "name", ID: "AdvanceReader", Summary: "Move a reader forward",
 			Text: "Keeps that a reader has dealt with an answer: the next call with the reader has what is " +
 				"new since. It never moves back.",
-			Role: web.RoleRead, Path: name, Body: request{}, BodyText: "Up to where the reader has come",
+			Role: web.RoleRead, Path: name, Body: request{},
+			BodyTitle: "Place of the Reader", BodyText: "Up to where the reader has come",
 			Answers: web.Shape{Name: "reader", Is: advanced{}}, Do: f.advance,
 		},
 		{

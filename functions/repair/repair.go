@@ -47,7 +47,7 @@ func New(cfg Config) web.Function {
 		},
 		{
 			Method: http.MethodPost, Summary: "Make a row of progress anew", Text: "The body names the log.",
-			Role: web.RoleOperate, Body: request{}, BodyText: "Which log", Answers: answers, Do: cfg.repair,
+			Role: web.RoleOperate, Body: request{}, BodyTitle: "Log", BodyText: "Which log", Answers: answers, Do: cfg.repair,
 		},
 		{
 			Given: "job", Summary: "Go on with a repair", Text: "Does the next part of a repair that was started.",

@@ -44,6 +44,7 @@ type Operation struct {
 	Path       []Parameter // of the route
 	Parameters []Parameter // of the query
 	Body       any         // a struct, read with Request.ReadBody; nil: it has none
+	BodyTitle  string      // a few words
 	BodyText   string
 	Answers    Shape
 

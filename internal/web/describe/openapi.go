@@ -159,7 +159,7 @@ func (s *schemas) body(o web.Operation) (object, error) {
 	schema, err := s.definition(name, t)
 	return object{{"name", "body"}, {"in", "body"},
 		{"required", slices.ContainsFunc(all, func(c column) bool { return c.required })}, {"schema", schema},
-		{"description", o.BodyText}, {"x-ms-summary", title(name)}}, err
+		{"description", o.BodyText}, {"x-ms-summary", o.BodyTitle}}, err
 }
 
 func parameter(p web.Parameter, in string) object {

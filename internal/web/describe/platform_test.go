@@ -205,6 +205,7 @@ func TestEveryParameterHasATitleAndADescription(t *testing.T) {
 		for _, p := range o.Parameters {
 			at := o.ID + " " + p.Name
 			requireTitle(t, p.Title, p.Description, at)
+			require.False(t, strings.EqualFold("$"+p.Title, p.Name), "%s says no more than OData does: %s", at, p.Title)
 			switch p.In {
 			case "path":
 				path = append(path, "{"+p.Name+"}")
@@ -214,6 +215,7 @@ func TestEveryParameterHasATitleAndADescription(t *testing.T) {
 				require.Empty(t, p.Encoding, at)
 			case "body":
 				bodies++
+				require.False(t, strings.HasSuffix(p.Title, "Request"), "%s says no more than its operation: %s", at, p.Title)
 				require.NotEqual(t, "get", o.Method, "%s: a GET has no body", at)
 				require.NotEqual(t, "delete", o.Method, "%s: a DELETE has no body", at)
 			default:
@@ -397,7 +399,7 @@ func TestWhatACallerMayLeaveOutIsNotRequired(t *testing.T) {
 // TestABodyIsRequiredWhereOneOfItsKeysIs, and may be left out where all may be.
 func TestABodyIsRequiredWhereOneOfItsKeysIs(t *testing.T) {
 	f := madeUp()
-	f.Operations[0].Method, f.Operations[0].BodyText = "POST", "Which device"
+	f.Operations[0].Method, f.Operations[0].BodyTitle, f.Operations[0].BodyText = "POST", "Device", "Which one it is"
 	required := func(body any) any {
 		f.Operations[0].Body = body
 		text, err := describe.OpenAPI([]web.Function{f})
@@ -406,7 +408,7 @@ func TestABodyIsRequiredWhereOneOfItsKeysIs(t *testing.T) {
 		require.NoError(t, json.Unmarshal(text, &d))
 		parameters := d.Paths["/devices/idle"]["post"].Parameters
 		body = parameters[len(parameters)-1]
-		require.Equal(t, "List Idle Devices Request", body.(describedParameter).Title)
+		require.Equal(t, "Device", body.(describedParameter).Title)
 		return body.(describedParameter).Required
 	}
 	require.Equal(t, true, required(struct {

@@ -248,8 +248,21 @@ var (
 	ids   = regexp.MustCompile(` Id(s?)\b`)
 )
 
+// optionTitles are OData's query options in a maker's words.
+var optionTitles = map[string]string{
+	"$count":     "Count All Rows",
+	"$filter":    "Graph Filter",
+	"$orderby":   "Sort By",
+	"$select":    "Columns",
+	"$skiptoken": "Next Page",
+	"$top":       "Rows per Page",
+}
+
 // title is a key as a person reads it: assignedSkuIds is Assigned Sku IDs.
 func title(name string) string {
+	if words, ok := optionTitles[name]; ok {
+		return words
+	}
 	name = strings.TrimPrefix(name[strings.LastIndexByte(name, '.')+1:], "$")
 	if head, ok := strings.CutSuffix(name, "DateTime"); ok && head != "" {
 		return title(head) + " (UTC)"
