@@ -68,7 +68,7 @@ func userRow(n int) map[string]any {
 
 func credentialRow(n int) map[string]any {
 	return map[string]any{"keyId": fmt.Sprintf("key-%d", n), "appId": "app", "appDisplayName": "App", "kind": "secret",
-		"daysLeft": 29.0, "reason": "it ends soon.", "endDateTime": "2026-12-01T00:00:00Z",
+		"state": "expiring", "daysLeft": 29.0, "reason": "it ends soon", "endDateTime": "2026-12-01T00:00:00Z",
 		"ownersUserPrincipalNames": "o@contoso.example"}
 }
 
@@ -279,7 +279,10 @@ func TestMoreTicketsThanALoopTakesFailTheRun(t *testing.T) {
 				s.ledger.rows[s.address] = append(s.ledger.rows[s.address], fakeRow{1, s.item(n)})
 			}
 			s.ledger.newest = 1
-			s.requireFailed(s.run(), 0, "0 of 5001 were told")
+			end := s.run()
+			s.requireFailed(end, 0, "0 of 5001 were told", "5,000 rows at most", "Too many rows at once")
+			require.NotContains(t, end.message, "resubmit", "that would fail for ever")
+			requireOnPage(t, "\n### Too many rows at once\n")
 			require.Len(t, s.ledger.requests, 6)
 		})
 	}
@@ -361,7 +364,7 @@ func TestWhatAFlowAsksIsItsQuestion(t *testing.T) {
 	for name, want := range map[string]string{
 		"weekly-inactive-users": "%24top=999&days=90&enabled=true&reader=weekly-inactive-users",
 		"expiring-credential-tickets": "%24top=999&reader=expiring-credential-tickets&selfRotating=false" +
-			"&state=expiring&successor=none&withinDays=30",
+			"&state=expired%2Cexpiring&successor=none&withinDays=30",
 	} {
 		s := newStage(t, name)
 		s.enter(1)

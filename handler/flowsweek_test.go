@@ -87,6 +87,7 @@ func (d *flowDays) tell(_ string, inputs map[string]any) flowAnswer {
 		return flowAnswer{status: http.StatusUnprocessableEntity}
 	}
 	if isTicket {
+		require.Regexp(d, `^App [a-z-]+: a secret (ends in [0-9]+ days|ended [0-9]+ days ago)$`, body["title"])
 		d.tickets = append(d.tickets, content)
 	} else {
 		d.mails = append(d.mails, mailedUser.FindAllString(content, -1))
@@ -193,6 +194,24 @@ func TestTwoRunsADayApartTellWhatCrossesBetweenOnce(t *testing.T) {
 	d.run(succeeded, nil, nil)
 }
 
+// TestASecretThatEndsWhileTheFlowFailsIsTold has one that expires within a month, and does so before
+// a run succeeds again.
+func TestASecretThatEndsWhileTheFlowFailsIsTold(t *testing.T) {
+	d := newFlowDays(t)
+	d.snapshot(0, "01:10")
+	d.run(succeeded, nil, nil)
+	d.addKey("short", onDay(-28, "00:00"), false) // it ends on day 2
+	d.snapshot(1, "01:10")
+	d.fails = func(*http.Request) bool { return true }
+	d.run(failed, nil, nil)
+	d.snapshot(2, "01:10")
+	d.run(failed, nil, nil)
+	d.snapshot(3, "01:10")
+	d.fails = nil
+	d.run(succeeded, nil, []string{"short"})
+	d.run(succeeded, nil, nil)
+}
+
 func TestAWeekOfSnapshotsAtOddTimesTellsEachOnce(t *testing.T) {
 	d := newFlowDays(t)
 	long, never := onDay(-9, "00:00"), onDay(300, "00:00")
@@ -236,6 +255,7 @@ func TestAWeekOfSnapshotsAtOddTimesTellsEachOnce(t *testing.T) {
 		d.addUser(name, long, true)
 		d.addKey(name, onDay(-20, "00:00"), false) // uploaded late: it has been within 30 days of its end for long
 	}
+	d.addKey("short-lived", onDay(-25, "00:00"), false) // it ends before Saturday's snapshot
 	d.snapshot(4, "15:00")
 
 	// Saturday's run gets the first page alone, and is not resubmitted.
@@ -248,7 +268,8 @@ func TestAWeekOfSnapshotsAtOddTimesTellsEachOnce(t *testing.T) {
 	d.changeKey("comes-back", long, false)
 	d.changeKey("shortened", onDay(5, "00:00"), false)
 
-	d.run(succeeded, []string{"newcomer", "newcomer-too"}, []string{"newcomer", "newcomer-too"}) // Sunday
+	d.run(succeeded, []string{"newcomer", "newcomer-too"}, // Sunday
+		[]string{"newcomer", "newcomer-too", "short-lived"})
 	d.snapshot(6, "12:00")
 	d.snapshot(7, "02:00")
 	d.run(succeeded, []string{"comes-back", "disabled"}, []string{"comes-back", "shortened"})
