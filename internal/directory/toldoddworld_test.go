@@ -20,7 +20,6 @@ type oddWorld struct {
 	rand  *rand.Rand
 	users []map[string]any
 	objs  map[string][]map[string]any
-	keys  []map[string]any
 }
 
 func (w *oddWorld) ago(days int) time.Duration {

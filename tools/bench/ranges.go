@@ -33,6 +33,7 @@ func (s ranges) key(n int) string {
 
 var (
 	fromBound  = regexp.MustCompile(`RowKey ge '([^']*)'`)
+	afterBound = regexp.MustCompile(`RowKey gt '([^']*)'`)
 	belowBound = regexp.MustCompile(`RowKey lt '([^']*)'`)
 )
 
@@ -59,7 +60,8 @@ func (s ranges) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil {
 		top = 1000
 	}
-	first := sort.Search(s.users, func(n int) bool { return s.key(n) >= from })
+	after := bound(afterBound, q.Get("$filter"), "")
+	first := sort.Search(s.users, func(n int) bool { return s.key(n) >= from && s.key(n) > after })
 	body := []byte(`{"value":[`)
 	for n := first; n < s.users && n < first+top && s.key(n) < below; n++ {
 		if n > first {
@@ -92,5 +94,8 @@ func snapshotRow(asOf time.Time) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the snapshot's row: %w", err)
 	}
-	return fmt.Appendf(nil, `{"PartitionKey":"directory","RowKey":"1","Codec":"none","Record@odata.type":"Edm.Binary","Record":%q}`, base64.StdEncoding.EncodeToString(doc)), nil
+	const lastSecond = 9_999_999_999 // the newest snapshot has the least key
+	return fmt.Appendf(nil, `{"PartitionKey":"directory","RowKey":"%010d","Codec":"none",`+
+		`"Record@odata.type":"Edm.Binary","Record":%q}`, lastSecond-asOf.Unix(),
+		base64.StdEncoding.EncodeToString(doc)), nil
 }

@@ -228,12 +228,4 @@ func (w *world) credentialQuestion() CredentialQuestion {
 	return q
 }
 
-func (w *world) snapshots() []Snapshot {
-	var out []Snapshot
-	for _, one := range w.taken {
-		out = append(out, one.Snapshot)
-	}
-	return out
-}
-
 func (w *world) String() string { return fmt.Sprintf("%d snapshots", len(w.taken)) }
