@@ -38,6 +38,9 @@ type read struct {
 	// were some, the walk ends at cut.
 	lookedBack bool
 	cut        time.Time
+	// archiveBegin is where the archive begins, from the first commit of the backfill on. Until
+	// then no row says so: the run's end writes the progress, whatever failed.
+	archiveBegin time.Time
 
 	lateness ledger.Lateness // not yet committed
 }
@@ -369,6 +372,9 @@ func (rd *read) commit(ctx context.Context, reached time.Time, end bool) error {
 		return err
 	}
 	p := rd.run.progress
+	if p.Begin.IsZero() && !rd.archiveBegin.IsZero() {
+		p.Begin, p.Backfilled = rd.archiveBegin, entra.Later(p.Backfilled, rd.archiveBegin)
+	}
 	for first := true; first || len(rows) > 0; first = false {
 		n := min(len(rows), ledger.MaxCommit)
 		committed := rows[:n]

@@ -38,7 +38,7 @@ func (rd *read) pass(reached time.Time) []*row {
 		if !ok {
 			return nil // before the oldest record nothing is claimed
 		}
-		rd.run.progress.Begin = first
+		rd.archiveBegin = first
 		if first.After(hour) {
 			hour = first
 		}
