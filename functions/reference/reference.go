@@ -51,6 +51,7 @@ type row struct {
 	Code     int    `json:"errorCode,omitempty" text:"Of an error code: the number"`
 	Name     string `json:"name,omitempty" text:"Of an error code: its name"`
 	Status   string `json:"status,omitempty" text:"Of an error code: Success, Interrupted or Failure"`
+	Source   string `json:"statusSource,omitempty" text:"Of an error code: workbook or errorReference: where the status is from"`
 	Meaning  string `json:"meaning,omitempty" text:"Of an error code: what it means"`
 	Remedy   string `json:"remedy,omitempty" text:"Of an error code: what to do"`
 }

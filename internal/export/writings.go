@@ -1,6 +1,7 @@
 package export
 
 import (
+	"strconv"
 	"strings"
 	"time"
 
@@ -8,6 +9,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/reference"
 )
 
 // cell is the text of a column for a record, and for an element of its list.
@@ -27,19 +29,15 @@ func cell(c logs.FileColumn, record, element gjson.Result) string {
 	return text(find(record, element, c.Path))
 }
 
-// signInStatus is the portal's word for an error code. Source:
-// learn.microsoft.com/entra/identity/monitoring-health/ concept-sign-in-log-activity-details:
-// 50074, 50076, 50140 and their like interrupt a sign-in rather than ending it.
+// signInStatus is the portal's word for how a sign-in ended. It is empty where the record has no
+// error code: such a record says nothing of it.
 func signInStatus(record gjson.Result) string {
-	switch code := record.Get("status.errorCode").Int(); code {
-	case 0:
-		return "Success"
-	case 50055, 50057, 50072, 50074, 50076, 50079, 50097, 50125, 50127, 50129, 50140, 50143, 50144, 50158, 51006, 52004,
-		65001, 81010, 81012, 81014, 700084:
-		return "Interrupted"
-	default:
-		return "Failure"
+	v := record.Get("status.errorCode")
+	code, err := strconv.ParseInt(v.String(), 10, 64) // as a number, or a text of digits
+	if err != nil {
+		return ""
 	}
+	return reference.SignInStatus(code)
 }
 
 func location(record gjson.Result) string {

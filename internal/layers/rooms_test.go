@@ -65,7 +65,7 @@ var useCases = map[string]string{
 
 	// What is asked.
 	"cost":      "",
-	"export":    "entra logs records",
+	"export":    "entra logs records reference",
 	"jobs":      "entra",
 	"preflight": "directory/collections entra jobs logs",
 	"search":    "derive entra ledger logs odata records reference",

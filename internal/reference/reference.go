@@ -4,8 +4,6 @@ package reference
 
 import (
 	_ "embed"
-	"fmt"
-	"strconv"
 	"strings"
 )
 
@@ -16,24 +14,10 @@ type Activity struct {
 	Activity string `json:"activity"`
 }
 
-// ErrorCode is a code of a sign-in's status.
-type ErrorCode struct {
-	Code    int    `json:"errorCode"`
-	Name    string `json:"name"`
-	Status  string `json:"status"` // as the portal shows it: Success, Interrupted, Failure
-	Meaning string `json:"meaning"`
-	Remedy  string `json:"remedy,omitempty"`
-}
-
-// The lists. Sources:
-// learn.microsoft.com/entra/identity/monitoring-health/reference-audit-activities, and
-// learn.microsoft.com/entra/identity-platform/reference-error-codes, in our words.
-var (
-	//go:embed auditactivities.tsv
-	activities string
-	//go:embed errorcodes.tsv
-	errorCodes string
-)
+// activities are those of learn.microsoft.com/entra/identity/monitoring-health/reference-audit-activities.
+//
+//go:embed auditactivities.tsv
+var activities string
 
 // Activities are all that are known.
 func Activities() []Activity {
@@ -42,19 +26,6 @@ func Activities() []Activity {
 		out = append(out, Activity{cells[0], cells[1], cells[2]})
 	}
 	return out
-}
-
-// ErrorCodes are those that are seen often.
-func ErrorCodes() ([]ErrorCode, error) {
-	var out []ErrorCode
-	for _, cells := range table(errorCodes, 5) {
-		code, err := strconv.Atoi(cells[0])
-		if err != nil {
-			return nil, fmt.Errorf("read the list of error codes: %w", err)
-		}
-		out = append(out, ErrorCode{code, cells[1], cells[2], cells[3], cells[4]})
-	}
-	return out, nil
 }
 
 // table cuts a text into lines, without the first, and lines into cells.
