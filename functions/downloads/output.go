@@ -3,7 +3,6 @@ package downloads
 import (
 	"bytes"
 	"compress/gzip"
-	"encoding/csv"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -23,8 +22,9 @@ type output struct {
 	zip      *gzip.Writer // nil: not compressed
 	to       io.Writer
 	file     export.File
+	name     string // of the file that the caller saves
 	format   string
-	csv      *csv.Writer
+	csv      *web.CSVWriter
 	rows     int
 	altered  int // records that were altered, among them
 }
@@ -34,10 +34,7 @@ type output struct {
 func (o *output) head() {
 	switch o.format {
 	case "csv":
-		_, _ = io.WriteString(o.to, "\ufeff") // a byte order mark, which Excel needs
-		o.csv = csv.NewWriter(o.to)
-		o.csv.UseCRLF = true
-		_ = o.csv.Write(o.file.Names())
+		o.csv = web.NewCSVWriter(o.to, o.file.Names())
 	case "json":
 		_, _ = io.WriteString(o.to, "[")
 	}
@@ -51,7 +48,7 @@ func (o *output) record(raw []byte) error {
 	}
 	return o.file.Rows(gjson.ParseBytes(raw), func(cells []string) error {
 		if o.format == "csv" {
-			return o.csv.Write(harmless(cells))
+			return o.csv.Row(cells)
 		}
 		return o.object(object(o.file.Names(), cells))
 	})
@@ -64,20 +61,13 @@ func (o *output) tampered(rec records.Archived) error {
 	cells := o.file.TamperedRow(rec)
 	switch {
 	case o.format == "csv":
-		return o.csv.Write(harmless(cells))
+		return o.csv.Row(cells)
 	case o.file.Each == "":
 		return o.object(web.Tampered(rec, logs.Of(o.file.Stream).TimeProperty))
 	}
 	last := len(cells) - 1
 	body := object(o.file.Names()[:last], cells[:last])
 	return o.object(append(web.AppendAnnotations(body[:len(body)-1], rec), '}'))
-}
-
-func harmless(cells []string) []string {
-	for i := range cells {
-		cells[i] = web.Harmless(cells[i])
-	}
-	return cells
 }
 
 // object is a row as JSON, its columns in their order.
@@ -125,10 +115,10 @@ func (o *output) object(body []byte) error {
 
 func (o *output) flush() {
 	if o.csv != nil {
-		o.csv.Flush()
+		_ = o.csv.Flush() // a caller that went away needs no answer
 	}
 	if o.zip != nil {
-		_ = o.zip.Flush() // a caller that went away needs no answer
+		_ = o.zip.Flush() // likewise
 	}
 	_ = http.NewResponseController(o.response).Flush() // likewise
 }

@@ -1,28 +1,24 @@
 package web
 
 import (
-	"encoding/csv"
 	"fmt"
-	"io"
 	"net/http"
 	"reflect"
 	"slices"
 	"strings"
 )
 
-// Table writes rows as CSV, one after the other, with a header of their JSON names, in UTF-8 with a
-// byte order mark, which Excel needs. A struct within a row becomes columns of its own, named like
-// lastError.message; a list is one cell.
+// Table writes rows as CSV, one after the other, with a header of their JSON names. A struct within a
+// row becomes columns of its own, named like lastError.message; a list is one cell.
 type Table[T any] struct {
-	w      http.ResponseWriter
-	out    *csv.Writer
+	out    *CSVWriter
 	keep   []bool // which columns
 	record []string
 }
 
 // NewTable begins a file. fields are the top-level names that are wanted; none means all.
 func NewTable[T any](w http.ResponseWriter, file string, fields []string) *Table[T] {
-	t := &Table[T]{w: w}
+	t := &Table[T]{}
 	var header []string
 	columns(reflect.TypeFor[T](), "", &header)
 	for _, name := range header {
@@ -32,10 +28,7 @@ func NewTable[T any](w http.ResponseWriter, file string, fields []string) *Table
 	w.Header().Set("Content-Type", "text/csv; charset=utf-8")
 	w.Header().Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", file))
 	w.WriteHeader(http.StatusOK)
-	_, _ = io.WriteString(w, "\ufeff") // a caller that went away needs no answer
-	t.out = csv.NewWriter(w)
-	t.out.UseCRLF = true
-	t.write(header)
+	t.out = NewCSVWriter(w, t.kept(header))
 	return t
 }
 
@@ -43,21 +36,22 @@ func NewTable[T any](w http.ResponseWriter, file string, fields []string) *Table
 func (t *Table[T]) Row(row T) {
 	t.record = t.record[:0]
 	cells(reflect.ValueOf(row), &t.record)
-	t.write(t.record)
+	_ = t.out.write(t.kept(t.record)) // a caller that went away needs no answer
 }
 
-func (t *Table[T]) write(record []string) {
+// kept are the wanted ones of a row's cells.
+func (t *Table[T]) kept(record []string) []string {
 	kept := make([]string, 0, len(record))
 	for i, cell := range record {
 		if t.keep[i] {
 			kept = append(kept, cell)
 		}
 	}
-	_ = t.out.Write(kept) // likewise
+	return kept
 }
 
 // Close ends the file.
-func (t *Table[T]) Close() { t.out.Flush() }
+func (t *Table[T]) Close() { _ = t.out.Flush() } // likewise
 
 // File answers with rows as they are read. It begins with the first one, so that what fails before
 // is answered as an error. fields are the top-level names that are wanted; none means all.
@@ -133,25 +127,16 @@ func cells(v reflect.Value, record *[]string) {
 			for j := range field.Len() {
 				parts = append(parts, fmt.Sprint(field.Index(j).Interface()))
 			}
-			*record = append(*record, harmless(strings.Join(parts, "; "), reflect.String))
+			*record = append(*record, Cell(strings.Join(parts, "; ")))
 			continue
 		}
-		*record = append(*record, harmless(fmt.Sprint(field.Interface()), field.Kind()))
+		text := fmt.Sprint(field.Interface())
+		if !isNumber(field.Kind()) {
+			text = Cell(text)
+		}
+		*record = append(*record, text)
 	}
 }
 
-// harmless is Harmless for what is a text; a number may begin with a minus.
-func harmless(text string, kind reflect.Kind) string {
-	if kind == reflect.String {
-		return Harmless(text)
-	}
-	return text
-}
-
-// Harmless keeps a spreadsheet from reading a text as a formula.
-func Harmless(text string) string {
-	if text != "" && strings.ContainsRune("=+-@\t\r", rune(text[0])) {
-		return "'" + text
-	}
-	return text
-}
+// isNumber reports whether values of a kind are numbers, which may begin with a minus.
+func isNumber(kind reflect.Kind) bool { return kind >= reflect.Int && kind <= reflect.Float64 }

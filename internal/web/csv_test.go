@@ -26,6 +26,7 @@ func TestCSVIsSafeForExcel(t *testing.T) {
 		{"=HYPERLINK(\"http://x\")", -2, &inner{"a,b\nc"}},
 		{"@cmd", 0, &inner{"-1"}},
 	}))
-	require.Equal(t, "\ufeffname,count,inner.text\r\nplain,1,\r\n\"'=HYPERLINK(\"\"http://x\"\")\",-2,\"a,b\r\nc\"\r\n'@cmd,0,'-1\r\n", w.Body.String())
+	require.Equal(t, "\ufeffname,count,inner.text\r\nplain,1,\r\n"+
+		"\"'=HYPERLINK(\"\"http://x\"\")\",-2,\"a,b\nc\"\r\n'@cmd,0,'-1\r\n", w.Body.String())
 	require.Equal(t, "text/csv; charset=utf-8", w.Header().Get("Content-Type"))
 }
