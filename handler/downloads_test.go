@@ -68,7 +68,8 @@ func TestADownloadIsTheTenantsTruthLineForLine(t *testing.T) {
 			require.Len(t, list, len(truth))
 		}
 		resp, body := p.download(file.Name)
-		require.Equal(t, `attachment; filename="`+file.Name+`.csv"`, resp.Header.Get("Content-Disposition"))
+		require.Regexp(t, `^attachment; filename="`+file.Name+`_\d{4}-\d\d-\d\d_\d{4}-\d\d-\d\d\.csv"$`,
+			resp.Header.Get("Content-Disposition"))
 		got, err := csv.NewReader(strings.NewReader(strings.TrimPrefix(string(body), "\ufeff"))).ReadAll()
 		require.NoError(t, err, file.Name)
 		require.Equal(t, file.Names(), got[0])

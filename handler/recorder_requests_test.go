@@ -198,13 +198,14 @@ func (r *recorder) askDownloads() {
 		"/api/downloads/InteractiveSignIns?from=2026-10-07",
 		"/api/downloads/InteractiveSignInsAuthDetails?from=2026-10-07",
 		"/api/downloads/NonInteractiveSignIns?from=2026-10-07T12:00:00Z",
-		"/api/downloads/NonInteractiveSignInsAuthDetails?from=2026-10-07T12:00:00Z",
+		"/api/downloads/NonInteractiveSignIns_AuthDetails?from=2026-10-07T12:00:00Z",
 		"/api/downloads/ApplicationSignIns?from=2026-10-07", "/api/downloads/MSISignIns?from=2026-10-07",
 		"/api/downloads/ProvisioningLogs",
-		"/api/downloads/ProvisioningLogs_Steps", "/api/downloads/ProvisioningLogs_ModifiedProperties?format=csv",
+		"/api/downloads/ProvisioningLogs_ProvisioningSteps", "/api/downloads/ProvisioningLogs_ModifiedProperties?format=csv",
 		"/api/downloads/AuditLogs?format=zip", "/api/downloads/AuditLogs?from=x",
 		"/api/downloads/AuditLogs?from=2026-10-06&to=2026-10-05",
-		"/api/downloads/AuditLogs?$filter=nothing eq 1", "/api/downloads/AuditLogs?$top=1", "/api/downloads/auditlogs")
+		"/api/downloads/AuditLogs?$filter=nothing eq 1", "/api/downloads/AuditLogs?$top=1",
+		"/api/downloads/interactivesignins_conditionalaccess?from=2026-10-07")
 	r.ask("GET", "/api/downloads/InteractiveSignIns?from=2026-10-07", "", "Accept-Encoding: gzip")
 	r.ask("HEAD", "/api/downloads/AuditLogs?from=2026-10-07", "")
 }

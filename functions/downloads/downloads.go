@@ -39,7 +39,8 @@ func New(cfg Config) web.Function {
 	return web.Function{Name: "downloads", Trigger: trigger, Operations: []web.Operation{
 		{
 			ID: "ListDownloads", Summary: "Which files there are",
-			Text: "The files that the portal offers, with their columns.", Role: web.RoleRead, Probe: true,
+			Text: "The files that the portal offers, and one of Conditional Access policies for each log of sign-ins, " +
+				"with their columns.", Role: web.RoleRead, Probe: true,
 			Answers: web.Shape{Name: "downloads", Rows: offer{}, AsOf: true, Text: "The files"},
 			Do:      cfg.list,
 		},
@@ -106,9 +107,27 @@ func (cfg Config) file(ctx context.Context, r web.Request) (web.Answer, error) {
 	}
 	web.SetGaps(r.Header, gaps) // a file has no other place for it
 	format := r.Query.Text("format")
+	from, to := spanOf(r.Query, q, cfg.Now())
+	name := file.FileName(from, to, format)
 	return web.Stream(func(w http.ResponseWriter, r *http.Request) error {
-		return cfg.stream(&output{response: w, file: file, format: format}, r, q)
+		return cfg.stream(&output{response: w, file: file, name: name, format: format}, r, q)
 	}), nil
+}
+
+// spanOf is the time that a file is named for: what was asked for, else what there is.
+func spanOf(p web.Query, q search.Question, now time.Time) (from, to time.Time) {
+	from, to = p.Time("from"), p.Time("to")
+	if to.IsZero() {
+		if to = q.To; to.IsZero() || to.After(now) {
+			to = now
+		}
+	}
+	if from.IsZero() {
+		if from = q.From; from.IsZero() || from.After(to) {
+			from = to.Add(-1)
+		}
+	}
+	return from, to
 }
 
 // question reads which records are asked for.
@@ -195,7 +214,7 @@ var contentTypes = map[string]string{"csv": "text/csv; charset=utf-8", "json": "
 func (o *output) begin(r *http.Request) {
 	h := o.response.Header()
 	h.Set("Content-Type", contentTypes[o.format])
-	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", o.file.Name+"."+o.format))
+	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", o.name))
 	h.Add("Vary", "Accept-Encoding")
 	// The number of altered records is known only at the end. The Functions host drops trailers, so
 	// the rows have it, too.

@@ -3,6 +3,7 @@
 package export
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -102,14 +103,25 @@ func (f File) Names() []string {
 	return names
 }
 
-// Find finds a file by its name, without regard to case.
+// Find finds a file by its name or a former one, without regard to case.
 func Find(name string) (File, bool) {
+	is := func(other string) bool { return strings.EqualFold(other, name) }
 	for _, f := range Files() {
-		if strings.EqualFold(f.Name, name) {
+		if is(f.Name) || slices.ContainsFunc(f.Former, is) {
 			return f, true
 		}
 	}
 	return File{}, false
+}
+
+// FileName is the portal's name of the file with the records of [from, to): with the first day and
+// the last one, in UTC.
+func (f File) FileName(from, to time.Time, format string) string {
+	last := to.Add(-1)
+	if last.Before(from) {
+		last = from
+	}
+	return f.Name + "_" + from.UTC().Format(time.DateOnly) + "_" + last.UTC().Format(time.DateOnly) + "." + format
 }
 
 // Files are all that the portal offers.

@@ -62,8 +62,9 @@ type Column struct {
 
 // File is one of the files that the portal offers for download.
 type File struct {
-	Name    string // of the download, and of the file
-	Each    string // path of the list of which each element makes a row; empty: a record makes one
+	Name    string   // the portal's, without the dates: of the download, and of the file
+	Former  []string // names by which the download can be asked for, too
+	Each    string   // path of the list of which each element makes a row; empty: a record makes one
 	Columns []FileColumn
 }
 

@@ -26,12 +26,13 @@ func provisioning() *Log {
 		},
 		Files: []File{
 			{Name: "ProvisioningLogs", Columns: provisioningFile()},
-			{Name: "ProvisioningLogs_Steps", Each: "provisioningSteps", Columns: []FileColumn{
-				{Name: "Change ID", Path: "changeId"}, {Name: "Log ID", Path: "id"}, {Name: "Step name", Path: ".name"},
-				{Name: "Step type", Path: ".provisioningStepType"},
-				{Name: "Step status", Path: ".status"}, {Name: "Description", Path: ".description"},
-				{Name: "Details", Path: ".details"},
-			}},
+			{Name: "ProvisioningLogs_ProvisioningSteps", Former: []string{"ProvisioningLogs_Steps"},
+				Each: "provisioningSteps", Columns: []FileColumn{
+					{Name: "Change ID", Path: "changeId"}, {Name: "Log ID", Path: "id"}, {Name: "Step name", Path: ".name"},
+					{Name: "Step type", Path: ".provisioningStepType"},
+					{Name: "Step status", Path: ".status"}, {Name: "Description", Path: ".description"},
+					{Name: "Details", Path: ".details"},
+				}},
 			{Name: "ProvisioningLogs_ModifiedProperties", Each: "modifiedProperties", Columns: []FileColumn{
 				{Name: "Change ID", Path: "changeId"}, {Name: "Log ID", Path: "id"},
 				{Name: "Property name", Path: ".displayName"}, {Name: "Old value", Path: ".oldValue"},

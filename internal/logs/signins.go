@@ -68,9 +68,10 @@ func appliedPolicies() *Grant {
 			"out can't be had later"}
 }
 
-// The columns of the portal's files. Sources:
+// The portal's files, and their columns. Sources:
 // learn.microsoft.com/entra/identity/monitoring-health/howto-download-logs, and the files that the
-// portal hands out.
+// portal hands out, such as InteractiveSignIns_2026-11-01_2026-11-08.csv and
+// InteractiveSignIns_AuthDetails_2026-11-01_2026-11-08.csv.
 
 func userSignInFile() []FileColumn {
 	return []FileColumn{
@@ -117,7 +118,13 @@ func userSignInFile() []FileColumn {
 	}
 }
 
-func authenticationDetailsFile() []FileColumn {
+// authenticationDetailsFile has the steps of the sign-ins in a file.
+func authenticationDetailsFile(of string) File {
+	return File{Name: of + "_AuthDetails", Former: []string{of + "AuthDetails"}, Each: "authenticationDetails",
+		Columns: stepColumns()}
+}
+
+func stepColumns() []FileColumn {
 	return []FileColumn{
 		{Name: "Request ID", Path: "id"},
 		{Name: "Date (UTC)", Path: ".authenticationStepDateTime|createdDateTime", As: AsTime},
@@ -127,6 +134,26 @@ func authenticationDetailsFile() []FileColumn {
 		{Name: "Result detail", Path: ".authenticationStepResultDetail"},
 		{Name: "Requirement", Path: ".authenticationStepRequirement"},
 	}
+}
+
+// policiesFile has the Conditional Access policies of the sign-ins in a file: one row for each that
+// was evaluated, those that only report included. The portal shows them with a sign-in, and has no
+// file of them. Source of the properties:
+// learn.microsoft.com/graph/api/resources/appliedconditionalaccesspolicy, in beta.
+func policiesFile(of string) File {
+	return File{Name: of + "_ConditionalAccess", Each: "appliedConditionalAccessPolicies", Columns: []FileColumn{
+		{Name: "Request ID", Path: "id"}, {Name: "Date (UTC)", Path: "createdDateTime", As: AsTime},
+		{Name: "Policy ID", Path: ".id"}, {Name: "Policy name", Path: ".displayName"}, {Name: "Result", Path: ".result"},
+		{Name: "Grant controls", Path: ".enforcedGrantControls"},
+		{Name: "Session controls", Path: ".enforcedSessionControls"},
+		{Name: "Session controls not satisfied", Path: ".sessionControlsNotSatisfied"},
+		{Name: "Authentication strength", Path: ".authenticationStrength.displayName"},
+		{Name: "Authentication strength result", Path: ".authenticationStrength.authenticationStrengthResult"},
+		{Name: "Conditions satisfied", Path: ".conditionsSatisfied"},
+		{Name: "Conditions not satisfied", Path: ".conditionsNotSatisfied"},
+		{Name: "Include rules satisfied", Path: ".includeRulesSatisfied"},
+		{Name: "Exclude rules satisfied", Path: ".excludeRulesSatisfied"},
+	}}
 }
 
 func workloadSignInFile() []FileColumn {

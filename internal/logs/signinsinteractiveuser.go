@@ -15,8 +15,7 @@ func signInsInteractiveUser() *Log {
 		Columns: append(signInColumns(), Column{Path: "sessionId", Name: "SessionId", Since: 2}), SignsIn: true,
 		Files: []File{
 			{Name: "InteractiveSignIns", Columns: userSignInFile()},
-			{Name: "InteractiveSignInsAuthDetails", Each: "authenticationDetails",
-				Columns: authenticationDetailsFile()},
+			authenticationDetailsFile("InteractiveSignIns"), policiesFile("InteractiveSignIns"),
 		},
 	}
 }

@@ -16,6 +16,6 @@ func signInsManagedIdentity() *Log {
 		Table: "signinsmanagedidentity", Shape: signInShape, Columns: signInColumns(),
 		GroupedBy: []string{"servicePrincipalId", "servicePrincipalName", "status/errorCode", "resourceId",
 			"resourceDisplayName"},
-		Files: []File{{Name: "MSISignIns", Columns: workloadSignInFile()}},
+		Files: []File{{Name: "MSISignIns", Columns: workloadSignInFile()}, policiesFile("MSISignIns")},
 	}
 }

@@ -19,8 +19,7 @@ func signInsNonInteractiveUser() *Log {
 			"resourceId", "resourceDisplayName"},
 		Files: []File{
 			{Name: "NonInteractiveSignIns", Columns: userSignInFile()},
-			{Name: "NonInteractiveSignInsAuthDetails", Each: "authenticationDetails",
-				Columns: authenticationDetailsFile()},
+			authenticationDetailsFile("NonInteractiveSignIns"), policiesFile("NonInteractiveSignIns"),
 		},
 	}
 }

@@ -16,6 +16,6 @@ func signInsServicePrincipal() *Log {
 		Table: "signinsserviceprincipal", Shape: signInShape, Columns: signInColumns(),
 		GroupedBy: []string{"servicePrincipalId", "servicePrincipalName", "status/errorCode", "ipAddress", "resourceId",
 			"resourceDisplayName"},
-		Files: []File{{Name: "ApplicationSignIns", Columns: workloadSignInFile()}},
+		Files: []File{{Name: "ApplicationSignIns", Columns: workloadSignInFile()}, policiesFile("ApplicationSignIns")},
 	}
 }
