@@ -249,6 +249,8 @@ func TestEveryOperationOfTheConnectorAnswersAsDescribed(t *testing.T) {
 					case param.Name == "aggregate": // of which only some logs have groups
 						values["collection"] = "signIns"
 						query.Set("$filter", "signInEventTypes/any(t: t eq 'servicePrincipal')")
+					case op.ID == "ListReference" && param.Name == "collection": // of one list only
+						values["list"] = "properties"
 					case param.Name == "$skiptoken" && value == "none":
 						continue
 					case param.Name == "$skiptoken":

@@ -17,13 +17,13 @@ const (
 // ErrorCode is a code of a sign-in's status. Name, meaning and remedy are empty where no source has
 // them.
 type ErrorCode struct {
-	Code   int    `json:"errorCode"`
-	Name   string `json:"name,omitempty"`
-	Status string `json:"status"` // Success, Interrupted or Failure
+	Code    int    `json:"errorCode"`
+	Name    string `json:"name,omitempty"`
+	Status  string `json:"status"` // Success, Interrupted or Failure
+	Meaning string `json:"meaning,omitempty"`
+	Remedy  string `json:"remedy,omitempty"`
 	// StatusSource is where the status is from: workbook or errorReference.
 	StatusSource string `json:"statusSource"`
-	Meaning      string `json:"meaning,omitempty"`
-	Remedy       string `json:"remedy,omitempty"`
 }
 
 // errorCodes is the one table of what a code of a sign-in means, and of how the sign-in ended.
@@ -48,7 +48,7 @@ func ErrorCodes() ([]ErrorCode, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read the list of error codes: %w", err)
 		}
-		out = append(out, ErrorCode{code, cells[1], cells[2], cells[3], cells[4], cells[5]})
+		out = append(out, ErrorCode{code, cells[1], cells[2], cells[4], cells[5], cells[3]})
 	}
 	return out, nil
 }

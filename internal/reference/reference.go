@@ -1,5 +1,5 @@
-// Package reference knows what the audit log records and what the error codes of sign-ins mean, as
-// Microsoft documents them.
+// Package reference knows what Microsoft documents of the logs: what audits record, the properties of
+// records, what error codes mean, and which applications are Microsoft's own.
 package reference
 
 import (
