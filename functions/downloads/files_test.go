@@ -9,6 +9,8 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/search/searchtest"
 )
 
@@ -59,6 +61,23 @@ func TestATextOfARecordIsHarmlessInCSV(t *testing.T) {
 	cut := users[len(cases)]
 	require.Len(t, utf16.Encode([]rune(cut)), 32_767)
 	require.True(t, strings.HasSuffix(cut, "x [entraledger: cut, 40000 characters]"))
+}
+
+// TestBytesThatAreNoTextAreReplacedAndToldOf: JSON has them as they are, for a record is evidence.
+func TestBytesThatAreNoTextAreReplacedAndToldOf(t *testing.T) {
+	a := searchtest.New(t, stream, begin)
+	raw := "{\"id\":\"a\",\"createdDateTime\":\"2026-11-21T00:01:00Z\",\"userDisplayName\":\"x\xff\xfey\"}"
+	rec, err := logs.ParseRecord(stream, []byte(raw))
+	require.NoError(t, err)
+	_, err = a.Insert(t.Context(), rec.Window(stream), []entra.Record{rec}, a.Now())
+	require.NoError(t, err)
+	files := serve(t, a)
+	_, body, err := get(t, files+"/InteractiveSignIns")
+	require.NoError(t, err)
+	require.Equal(t, []string{"x\ufffd\ufffdy [entraledger: 2 bytes were no UTF-8]"}, column(t, body, "User"))
+	_, body, err = get(t, files+"/InteractiveSignIns?format=ndjson")
+	require.NoError(t, err)
+	require.Equal(t, raw+"\n", body)
 }
 
 func TestTheStatusOfASignInIsThatOfItsErrorCode(t *testing.T) {

@@ -40,20 +40,24 @@ func Cell(text string) string {
 	return cut(out, maxCell-len(note)) + note
 }
 
-// harmless reports whether a text needs none of it, as most do.
+// harmless reports whether a text needs none of it, as most do: short ASCII in one line, without a sign
+// where a cell could begin. It only saves time: defused would leave such a text as it is.
 func harmless(text string) bool {
-	if len(text) > maxCell || text == "" || !alnum(text[0]) {
-		return text == ""
-	}
+	const asciiSigns = "=+-@"
+	at := true
 	for i := range len(text) {
-		if c := text[i]; c < ' ' || c > '~' || c == ';' {
+		c := text[i]
+		switch {
+		case c < ' ' || c > '~' || at && strings.IndexByte(asciiSigns, c) >= 0:
 			return false
+		case c == ';':
+			at = true
+		case c != ' ' && c != '"':
+			at = false
 		}
 	}
-	return true
+	return len(text) <= maxCell
 }
-
-func alnum(c byte) bool { return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' }
 
 // Where a cell can begin.
 const (
