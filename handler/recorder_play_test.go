@@ -120,6 +120,7 @@ func (r *recorder) play() {
 		"signIns.servicePrincipal," +
 		"signIns.managedIdentity,provisioning,customSecurityAttributeAudits"
 	r.env["ARCHIVE_RETENTION"] = "forever,directoryAudits=36d"
+	r.env["HTTP_ATTRIBUTE_AUDITS"] = "allow"
 	r.start()
 	broken := true
 	r.spoil = func(path string, body []byte) []byte {

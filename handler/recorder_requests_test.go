@@ -390,6 +390,11 @@ func (r *recorder) roles() {
 	r.start()
 	reader := who(ledgerRead)
 	operator := who(`{"auth_typ":"aad","role_typ":"http://role","claims":[{"typ":"http://role","val":"Ledger.Operate"}]}`)
+	attributes := who(`{"auth_typ":"aad","role_typ":"roles","claims":[{"typ":"roles","val":"Ledger.Read"},` +
+		`{"typ":"roles","val":"Ledger.ReadAttributes"}]}`)
+	for _, header := range []string{reader, operator, attributes} {
+		r.ask("GET", "/api/auditLogs/customSecurityAttributeAudits?$top=1&$select=activityDateTime", "", header)
+	}
 	for _, header := range []string{"X-Nobody: 1",
 		"X-MS-CLIENT-PRINCIPAL: %%", who("{}"), who(`{"claims":[{"typ":"roles","val":"Other"}]}`),
 		reader, operator} {

@@ -57,6 +57,9 @@ func wire(
 	if cfg.RequireRoles && err == nil {
 		host.RequireRoles(cfg.Authenticated)
 	}
+	if cfg.AttributeAudits && err == nil {
+		host.AllowAttributes()
+	}
 	return host, err
 }
 

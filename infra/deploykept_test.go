@@ -22,7 +22,7 @@ var other = map[string]any{
 	"snapshotGroups":  []any{"8a1cb5c0-0000-0000-0000-000000000001"},
 	"archiveSchedule": "0 */15 * * * *", "snapshotSchedule": "0 */10 * * * *", "indexSchedule": "0 40 * * * *",
 	"purgeSchedule": "0 30 4 * * *",
-	"publicBaseUrl": "https://ledger.contoso.example", "archiveRedundancy": "Standard_GZRS",
+	"publicBaseUrl": "https://ledger.contoso.example", "attributeAudits": "allow", "archiveRedundancy": "Standard_GZRS",
 	"archiveAccountName": "stmovedhere", "headsImmutableDays": 2555.0,
 	"softDeleteDays": 90.0, "lockArchive": false, "auditArchiveAccess": true, "instanceMemoryMB": 2048.0,
 	"maximumInstanceCount": 60.0, "logRetentionDays": 90.0,

@@ -11,7 +11,8 @@ def setting_of: {
     archiveSchedule: "ARCHIVE_SCHEDULE",
   snapshotSchedule: "SNAPSHOT_SCHEDULE", indexSchedule: "INDEX_SCHEDULE", purgeSchedule: "PURGE_SCHEDULE",
     snapshotGroups: "SNAPSHOT_GROUPS",
-  graphRequests: "GRAPH_REQUESTS_PER_10S", publicBaseUrl: "PUBLIC_BASE_URL" };
+  graphRequests: "GRAPH_REQUESTS_PER_10S", publicBaseUrl: "PUBLIC_BASE_URL",
+  attributeAudits: "HTTP_ATTRIBUTE_AUDITS" };
 
 # Settings that the template makes of other things than a parameter, and the platform's own: no
 # deployment hands them on.

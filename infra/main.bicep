@@ -102,6 +102,13 @@ param purgeSchedule string = '0 30 3 * * *'
 @description('Base of absolute links in answers, where a custom domain or a gateway stands before the app. Empty: as forwarded.')
 param publicBaseUrl string = ''
 
+@description('Whether a function key alone opens the audits of custom security attributes. With entraClientId it changes nothing: they take the app role Ledger.ReadAttributes.')
+@allowed([
+  'deny'
+  'allow'
+])
+param attributeAudits string = 'deny'
+
 @description('Redundancy of the archive. Regions without zones (West US, North Central US, West Central US, UK West, ...) refuse ZRS and GZRS.')
 @allowed([
   'Standard_LRS'
@@ -352,6 +359,7 @@ module app 'modules/app.bicep' = {
       { name: 'SNAPSHOT_GROUPS', value: join(snapshotGroups, ',') }
       { name: 'GRAPH_REQUESTS_PER_10S', value: graphRequests }
       { name: 'PUBLIC_BASE_URL', value: publicBaseUrl }
+      { name: 'HTTP_ATTRIBUTE_AUDITS', value: attributeAudits }
     ]
   }
   dependsOn: [

@@ -218,6 +218,7 @@ func references(e *expression, elements map[string]bool) error {
 // notAsked are parameters that the form leaves alone, with the reason.
 var notAsked = map[string]string{
 	"archiveAccountName":       "an archive that was moved needs infra/deploy.sh",
+	"attributeAudits":          "seen later, where such a log is chosen and no sign-in is asked for",
 	"cloud":                    "that of the portal",
 	"conditionalAccessDetails": "what is left out can't be had later",
 	"graphRequests":            "the default suits everybody",

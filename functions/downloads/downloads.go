@@ -83,13 +83,16 @@ func (cfg Config) list(ctx context.Context, r web.Request) (web.Answer, error) {
 	return out.Answer(), nil
 }
 
-// find looks for the file that the path names.
+// find looks for the file that the path names, and refuses a caller who may not have its records.
 func (cfg Config) find(ctx context.Context, r web.Request) error {
 	name := r.Path("name")
 	file, ok := export.Find(name)
 	if !ok {
 		return &entra.Error{Code: entra.CodeNotFound, Doing: "find download " + entra.Clip(name, 80),
 			Why: "there is no such file", Remedy: "GET /api/downloads lists them"}
+	}
+	if err := r.MayRead(file.Stream); err != nil {
+		return err
 	}
 	return cfg.Streams.Check(ctx, file.Stream)
 }

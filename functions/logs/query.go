@@ -39,10 +39,13 @@ func logOf(r web.Request) (*logs.Log, error) {
 	return log, nil
 }
 
-// find looks for the log that the path names.
+// find looks for the log that the path names, and refuses a caller who may not have its records.
 func find(_ context.Context, r web.Request) error {
-	_, err := logOf(r)
-	return err
+	log, err := logOf(r)
+	if err != nil {
+		return err
+	}
+	return r.MayRead(log.Stream)
 }
 
 // readQuery reads a request for a collection.
@@ -77,6 +80,9 @@ func (cfg Config) asked(ctx context.Context, r web.Request, q query, stream entr
 		return q, err
 	}
 	if q.Question, err = search.New(stream, shape, q.filter); err != nil {
+		return q, err
+	}
+	if err := r.MayRead(q.Stream); err != nil { // the filter may lead to another log of the collection
 		return q, err
 	}
 	q.NewestFirst = true

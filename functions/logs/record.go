@@ -28,6 +28,9 @@ func (cfg Config) one(ctx context.Context, r web.Request) (web.Answer, error) {
 	s := &sought{id: r.Path("id"), end: time.Now().Add(cfg.Slice), slice: cfg.Slice}
 	var gaps []ledger.Gap
 	for _, q.Stream = range types {
+		if err := r.MayRead(q.Stream); err != nil {
+			return web.Answer{}, err
+		}
 		progress, err := cfg.Archive.Progress(ctx, q.Stream)
 		if err != nil {
 			return web.Answer{}, err

@@ -242,6 +242,9 @@ func (cfg Config) prove(ctx context.Context, r web.Request) (web.Answer, error) 
 	if err != nil || len(asked) != 1 {
 		return web.Answer{}, notOne(archived)
 	}
+	if err := r.MayRead(asked[0]); err != nil { // a proof has the record in it
+		return web.Answer{}, err
+	}
 	proof, err := verify.Prove(ctx, cfg.Evidence, asked[0], r.Query.Text("id"), when)
 	if err != nil {
 		return web.Answer{}, err

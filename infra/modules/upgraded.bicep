@@ -27,6 +27,7 @@ var defaults = {
   GRAPH_REQUESTS_PER_10S: '4,1'
   PUBLIC_BASE_URL: ''
   HTTP_AUTHORIZATION: 'key'
+  HTTP_ATTRIBUTE_AUDITS: 'deny'
   AZURE_CLOUD: environment().name
 }
 var bare = contains(currentSettings, 'AzureWebJobsStorage')

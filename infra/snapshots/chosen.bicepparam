@@ -25,6 +25,7 @@ param snapshotGroups = [
 param indexSchedule = '0 25 * * * *'
 param purgeSchedule = '0 45 4 * * *'
 param publicBaseUrl = 'https://ledger.example.com/api'
+param attributeAudits = 'allow'
 param archiveRedundancy = 'Standard_GZRS'
 param archiveAccountName = 'stmovedhere'
 param headsImmutableDays = 2555

@@ -238,5 +238,6 @@ func TestTheAppRolesAreThoseThatTheHandlerAsksFor(t *testing.T) {
 		require.ElementsMatch(t, []string{"User", "Application"}, r.AllowedMemberTypes)
 		values = append(values, r.Value)
 	}
-	require.ElementsMatch(t, []string{string(web.RoleRead), string(web.RoleOperate)}, values)
+	require.ElementsMatch(t, []string{string(web.RoleRead), string(web.RoleOperate),
+		string(web.RoleReadAttributes)}, values)
 }

@@ -72,7 +72,7 @@ var useCases = map[string]string{
 	"settings":  "entra ledger logs purge",
 
 	// The one way over HTTP.
-	"web":          "entra ledger records web/router",
+	"web":          "entra ledger logs records web/router",
 	"web/describe": "web",
 	"web/router":   "",
 }

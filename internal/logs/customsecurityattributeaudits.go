@@ -5,6 +5,13 @@ import "github.com/entraledger/entraledger/internal/entra"
 // CustomSecurityAttributeAudits is the log of changes of custom security attributes.
 const CustomSecurityAttributeAudits entra.Stream = "customSecurityAttributeAudits"
 
+// ReadAttributes is the app role of callers who are given records that tell the values of custom
+// security attributes. Microsoft keeps these audits apart: no administrator reads them by default,
+// only the roles Attribute Log Reader and Attribute Log Administrator do. Source:
+// learn.microsoft.com/entra/fundamentals/custom-security-attributes-manage, "View audit logs for
+// attribute changes".
+const ReadAttributes = "Ledger.ReadAttributes"
+
 // customSecurityAttributeAudits is opt-in, because it needs a permission of its own. It exists in
 // beta only.
 func customSecurityAttributeAudits() *Log {
@@ -15,5 +22,6 @@ func customSecurityAttributeAudits() *Log {
 		TimeProperty: "activityDateTime", Ordered: true,
 		Permission: "CustomSecAttributeAuditLogs.Read.All",
 		Table:      "customsecurityattributeaudits", Shape: auditShape, Columns: auditColumns(), KnownWords: true,
+		CallerRole: ReadAttributes,
 	}
 }

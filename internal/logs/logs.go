@@ -39,6 +39,10 @@ type Log struct {
 	KnownWords bool     // its categories, services and activities are those of package reference
 	SignsIn    bool     // a record may prove that a user signed in
 
+	// CallerRole is the app role, beside the one to ask, of callers who are given records of it;
+	// empty: the one to ask is enough.
+	CallerRole string
+
 	Files []File // that the portal offers for download
 }
 

@@ -89,6 +89,11 @@ func ofSurroundings() []Setting {
 			"(where `infra/` put Microsoft Entra authentication in front) a token with an app role, " +
 			"`Ledger.Read` to ask, `Ledger.Operate` to make the app work", Accepts: "key, entra", Default: "key",
 			read: readAuthorization},
+		{Name: "HTTP_ATTRIBUTE_AUDITS", Meaning: "whether a function key alone opens the audits of custom " +
+			"security attributes (`customSecurityAttributeAudits`), which Microsoft keeps apart from all other " +
+			"logs. With `HTTP_AUTHORIZATION=entra` it changes nothing: they take the app role " +
+			"`Ledger.ReadAttributes`, beside `Ledger.Read` or `Ledger.Operate`",
+			Accepts: "deny, allow", Default: "deny", read: readAttributeAudits},
 		{Name: "PUBLIC_BASE_URL", Meaning: "base of absolute links in answers, where the forwarded host is not it",
 			Accepts: "https://<host>", Without: "from `X-Forwarded-Host`", read: readBaseURL},
 		{Name: "FUNCTIONS_CUSTOMHANDLER_PORT", Meaning: "port to listen on, on 127.0.0.1; the Functions host sets it",

@@ -46,6 +46,8 @@ type Settings struct {
 
 	RequireRoles  bool // callers of HTTP functions need an app role
 	Authenticated bool // App Service reports that its authentication is in front of the app
+	// AttributeAudits says that a function key alone opens audits of custom security attributes.
+	AttributeAudits bool
 }
 
 // Cloud is one of Microsoft's clouds.
@@ -240,6 +242,9 @@ func readRetention(s *Settings, v string) error {
 			if err != nil {
 				return fmt.Errorf("%q is no stream", name)
 			}
+			if _, twice := s.Retention.By[stream]; twice {
+				return fmt.Errorf("%q stands twice", stream)
+			}
 			s.Retention.By[stream] = keep
 		}
 	}
@@ -283,6 +288,14 @@ func readAuthorization(s *Settings, v string) error {
 		return errors.New("neither")
 	}
 	s.RequireRoles = v == "entra"
+	return nil
+}
+
+func readAttributeAudits(s *Settings, v string) error {
+	if v != "deny" && v != "allow" {
+		return errors.New("neither")
+	}
+	s.AttributeAudits = v == "allow"
 	return nil
 }
 

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // Role is an app role.
@@ -17,7 +18,19 @@ type Role string
 const (
 	RoleRead    Role = "Ledger.Read"    // every question
 	RoleOperate Role = "Ledger.Operate" // also what starts work: to collect, to make a snapshot
+	// RoleReadAttributes is needed beside one of the others for audits of custom security
+	// attributes. None of the others has it in it.
+	RoleReadAttributes Role = logs.ReadAttributes
 )
+
+// caller is who asks, as far as what is given depends on it.
+type caller struct {
+	byRole bool     // app roles decide
+	roles  []string // of the caller
+	// attributes says that where a key alone decides, it opens audits of custom security
+	// attributes, too.
+	attributes bool
+}
 
 // principalHeader is set by App Service's authentication for a caller whose token it has verified;
 // it removes the header from a caller's request. Source:
@@ -31,6 +44,31 @@ func (h *Host) RequireRoles(authenticated bool) {
 	h.requireRoles, h.authenticated = true, authenticated
 }
 
+// AllowAttributes makes a function key alone open audits of custom security attributes. Where app
+// roles are required it changes nothing.
+func (h *Host) AllowAttributes() { h.attributes = true }
+
+// MayRead refuses a caller who may not have a stream's records. Every operation whose answer has
+// records in it asks for each of their streams, before it reads any; one that counts them need not.
+func (r Request) MayRead(s entra.Stream) error {
+	role := logs.Of(s).CallerRole
+	switch {
+	case role == "", r.caller.byRole && slices.Contains(r.caller.roles, role):
+		return nil
+	case r.caller.byRole:
+		return &entra.Error{Code: entra.CodeRole, Doing: "read " + string(s),
+			Why: "the caller lacks an app role that this log needs beside " + string(RoleRead),
+			Remedy: "assign " + role + " to it, in the enterprise application of this app; " +
+				string(RoleOperate) + " does not include it"}
+	case r.caller.attributes:
+		return nil
+	}
+	return &entra.Error{Code: entra.CodeRole, Doing: "read " + string(s),
+		Why: "a function key alone does not open this log: HTTP_ATTRIBUTE_AUDITS is not allow",
+		Remedy: "have callers authenticated (HTTP_AUTHORIZATION entra) and assign " + role + " to those who may, " +
+			"or set HTTP_ATTRIBUTE_AUDITS to allow, so that every key opens it"}
+}
+
 // AuthenticationOff is the error of an app that asks for app roles while nothing checks who calls.
 func AuthenticationOff() error {
 	return &entra.Error{Code: entra.CodeAuthentication, Doing: "find out who asks",
@@ -40,25 +78,27 @@ func AuthenticationOff() error {
 			"or set HTTP_AUTHORIZATION to key; timers run on meanwhile"}
 }
 
-// authorize refuses a caller without the role. Who may make the app work may ask it, too.
-func (h *Host) authorize(r *http.Request, role Role) error {
+// authorize refuses a caller without the role, and tells who asks otherwise. Who may make the app
+// work may ask it, too.
+func (h *Host) authorize(r *http.Request, role Role) (caller, error) {
+	who := caller{byRole: h.requireRoles, attributes: h.attributes}
 	if !h.requireRoles {
-		return nil
+		return who, nil
 	}
 	if !h.authenticated {
-		return AuthenticationOff()
+		return who, AuthenticationOff()
 	}
-	roles, ok := rolesOf(r.Header.Get(principalHeader))
-	if !ok {
-		return &entra.Error{Code: entra.CodeUnauthenticated, Doing: "find out who asks",
+	var ok bool
+	if who.roles, ok = rolesOf(r.Header.Get(principalHeader)); !ok {
+		return who, &entra.Error{Code: entra.CodeUnauthenticated, Doing: "find out who asks",
 			Why: "the request carries no Microsoft Entra identity",
 			Remedy: "send a token for this app (Authorization: Bearer), beside the function key; " +
 				"HTTP_AUTHORIZATION is entra here"}
 	}
-	if slices.Contains(roles, string(RoleOperate)) || slices.Contains(roles, string(role)) {
-		return nil
+	if slices.Contains(who.roles, string(RoleOperate)) || slices.Contains(who.roles, string(role)) {
+		return who, nil
 	}
-	return &entra.Error{Code: entra.CodeRole, Doing: "answer " + r.Method + " " + r.URL.Path,
+	return who, &entra.Error{Code: entra.CodeRole, Doing: "answer " + r.Method + " " + r.URL.Path,
 		Why:    "the caller lacks an app role",
 		Remedy: "assign " + string(role) + " to it, in the enterprise application of this app"}
 }

@@ -34,6 +34,7 @@ type Host struct {
 
 	requireRoles  bool // of callers
 	authenticated bool // App Service has verified who calls
+	attributes    bool // a key alone opens audits of custom security attributes
 
 	stopping context.Context // ends with Stop
 	stop     context.CancelFunc

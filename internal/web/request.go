@@ -21,6 +21,7 @@ type Request struct {
 	writer http.ResponseWriter
 	path   map[string]string
 	base   string
+	caller caller
 }
 
 // Method is the request's, as it was sent.

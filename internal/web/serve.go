@@ -35,7 +35,8 @@ func (h *Host) serveRoute(w http.ResponseWriter, r *http.Request) {
 			Why: "this function takes " + strings.Join(methods, ", ")})
 		return
 	}
-	if err := h.authorize(r, f.roleOf(o, verb)); err != nil {
+	who, err := h.authorize(r, f.roleOf(o, verb))
+	if err != nil {
 		h.fail(w, r, f.Name, err)
 		return
 	}
@@ -43,7 +44,7 @@ func (h *Host) serveRoute(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, f.Name, f.unknown(m.Values[f.optional]))
 		return
 	}
-	request := Request{Header: w.Header(), http: r, writer: w, path: m.Values, base: BaseURL(r, h.base)}
+	request := Request{Header: w.Header(), http: r, writer: w, path: m.Values, base: BaseURL(r, h.base), caller: who}
 	h.serveOperation(w, request, f.Name, o)
 }
 

@@ -33,7 +33,7 @@ const purging = "0 30 3 * * *"
 // environment is the handler's environment: ours without what names another tenant or another
 // storage account, and with the settings of the local run.
 func (s handlerSettings) environment(ours []string) []string {
-	foreign := []string{"ARCHIVE_STORAGE", "AZURE_", "AzureWebJobs", "FUNCTIONS_", "GRAPH_", "HTTP_AUTHORIZATION",
+	foreign := []string{"ARCHIVE_STORAGE", "AZURE_", "AzureWebJobs", "FUNCTIONS_", "GRAPH_", "HTTP_A",
 		"IDENTITY_", "MSI_", "PUBLIC_BASE_URL"}
 	settings := []string{
 		"ARCHIVE_BACKFILL=" + s.backfill,
