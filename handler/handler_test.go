@@ -193,7 +193,7 @@ func TestAStreamThatFailsHoldsUpNoOther(t *testing.T) {
 
 func TestASettingThatCantBeUnderstoodStopsTheStartWithOneLine(t *testing.T) {
 	var out, errs bytes.Buffer
-	code := run(t.Context(), func(name string) string {
+	code := run(t.Context(), nil, func(name string) string {
 		return map[string]string{"AZURE_CLOUD": "Mars", "ARCHIVE_STORAGE": "UseDevelopmentStorage=true"}[name]
 	}, &out, &errs)
 	require.Equal(t, 1, code)
@@ -207,7 +207,7 @@ func TestAPortInUseIsOneLine(t *testing.T) {
 	defer listener.Close()
 	port := strconv.Itoa(listener.Addr().(*net.TCPAddr).Port)
 	var out, errs bytes.Buffer
-	code := run(t.Context(), func(name string) string {
+	code := run(t.Context(), nil, func(name string) string {
 		return map[string]string{"FUNCTIONS_CUSTOMHANDLER_PORT": port,
 			"ARCHIVE_STORAGE": "UseDevelopmentStorage=true"}[name]
 	}, &out, &errs)

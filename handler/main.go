@@ -5,6 +5,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -35,11 +36,11 @@ func main() {
 	if len(os.Args) > 1 {
 		os.Exit(command(ctx, os.Args[1:], os.Getenv, os.Stdout, os.Stderr))
 	}
-	os.Exit(run(ctx, os.Getenv, os.Stdout, os.Stderr))
+	os.Exit(run(ctx, os.Environ(), os.Getenv, os.Stdout, os.Stderr))
 }
 
-// run serves until ctx ends or it can't, and returns the exit code.
-func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writer) int {
+// run serves until ctx ends or it can't, and returns the exit code. environ is what getenv reads.
+func run(ctx context.Context, environ []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	log := web.NewLogger(stdout, slog.LevelInfo)
 	slog.SetDefault(log)
 	program, err := preflight.ReadBinary(version)
@@ -48,8 +49,13 @@ func run(ctx context.Context, getenv func(string) string, stdout, stderr io.Writ
 		log.Warn("which binary this is can't be told", "error", err.Error())
 	}
 	cfg, err := settings.Load(getenv)
-	if err != nil {
+	unknown, slips := settings.CheckNames(environ, getenv)
+	if err = errors.Join(err, slips); err != nil {
 		return fail(stderr, err)
+	}
+	if len(unknown) > 0 {
+		log.Warn("settings with a name like this app's are not known to this version, and change nothing",
+			"settings", unknown)
 	}
 	app, err := wire(cfg, program, getenv, log, outside{})
 	if err != nil {

@@ -78,7 +78,9 @@ func ofSurroundings() []Setting {
 			"token's scope and the " +
 			"sign-in authority",
 			Accepts: "AzureCloud, AzureUSGovernment, AzureChinaCloud", Default: "AzureCloud", read: readCloud},
-		{Name: "GRAPH_ENDPOINT", Meaning: "address of Microsoft Graph, where `AZURE_CLOUD` does not say it",
+		{Name: "GRAPH_ENDPOINT", Meaning: "address of Microsoft Graph, where `AZURE_CLOUD` does not say it: " +
+			"https://dod-graph.microsoft.us for a DoD tenant. " +
+			"The token is asked for this address, if it is one of Microsoft's",
 			Accepts: "https://<host>, or http://127.0.0.1:<port>", Without: "by `AZURE_CLOUD`", read: readEndpoint},
 		{Name: "GRAPH_REQUESTS_PER_10S",
 			Meaning: "this app's shares of Graph's ceiling of 5 reporting requests in 10 seconds: archive, " +

@@ -55,16 +55,33 @@ type Cloud struct {
 	Name          string
 	GraphEndpoint string
 	LoginEndpoint string
+	OtherGraphs   []string // further endpoints of Microsoft Graph in the cloud
 }
 
-// Clouds are the clouds that can be named by AZURE_CLOUD.
+// Clouds are the clouds that can be named by AZURE_CLOUD. The US Government's has two endpoints: L4
+// (GCC High), and L5 (DoD), which has to be named by GRAPH_ENDPOINT.
 // Source: learn.microsoft.com/graph/deployments.
 func Clouds() []Cloud {
 	return []Cloud{
-		{"AzureCloud", "https://graph.microsoft.com", "https://login.microsoftonline.com/"},
-		{"AzureUSGovernment", "https://graph.microsoft.us", "https://login.microsoftonline.us/"},
-		{"AzureChinaCloud", "https://microsoftgraph.chinacloudapi.cn", "https://login.chinacloudapi.cn/"},
+		{"AzureCloud", "https://graph.microsoft.com", "https://login.microsoftonline.com/", nil},
+		{"AzureUSGovernment", "https://graph.microsoft.us", "https://login.microsoftonline.us/",
+			[]string{"https://dod-graph.microsoft.us"}},
+		{"AzureChinaCloud", "https://microsoftgraph.chinacloudapi.cn", "https://login.chinacloudapi.cn/", nil},
 	}
+}
+
+// graphScope is the scope of the token for an endpoint: its own, if it is one of Microsoft's;
+// another one, as a gateway or a simulated tenant, takes that of the cloud. Source:
+// learn.microsoft.com/graph/sdks/national-clouds, "Permission scopes".
+func graphScope(endpoint string, cloud Cloud) string {
+	for _, c := range Clouds() {
+		for _, known := range append([]string{c.GraphEndpoint}, c.OtherGraphs...) {
+			if strings.EqualFold(endpoint, known) || strings.EqualFold(endpoint, known+":443") {
+				return known + "/.default"
+			}
+		}
+	}
+	return cloud.GraphEndpoint + "/.default"
 }
 
 // Load reads the settings through getenv (os.Getenv). Its error has one line for each setting that
@@ -99,7 +116,7 @@ func Load(getenv func(string) string) (Settings, error) {
 	if s.GraphEndpoint == "" {
 		s.GraphEndpoint = s.Cloud.GraphEndpoint
 	}
-	s.GraphScope = s.Cloud.GraphEndpoint + "/.default"
+	s.GraphScope = graphScope(s.GraphEndpoint, s.Cloud)
 	s.Authenticated = isOn(getenv(authEnabled))
 	return s, errors.Join(errs...)
 }

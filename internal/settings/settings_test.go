@@ -39,12 +39,33 @@ func TestTheDefaultSharesAreGraphsDocumentedCeiling(t *testing.T) {
 	require.Equal(t, 4, s.ArchiveRequestsPer10s)
 }
 
-func TestANationalCloudBringsItsEndpointAndScope(t *testing.T) {
-	s, err := load(map[string]string{"ARCHIVE_STORAGE": "UseDevelopmentStorage=true",
-		"AZURE_CLOUD": "azureusgovernment"})
-	require.NoError(t, err)
-	require.Equal(t, "https://graph.microsoft.us", s.GraphEndpoint)
-	require.Equal(t, "https://graph.microsoft.us/.default", s.GraphScope)
+// TestTheTokenIsAskedForTheEndpointThatItIsSentTo in every cloud, and for that of the cloud where
+// the endpoint is none of Microsoft's.
+func TestTheTokenIsAskedForTheEndpointThatItIsSentTo(t *testing.T) {
+	for _, c := range []struct{ cloud, endpoint, graph, scope string }{
+		{"", "", "https://graph.microsoft.com", "https://graph.microsoft.com/.default"},
+		{"azureusgovernment", "", "https://graph.microsoft.us", "https://graph.microsoft.us/.default"},
+		{"AzureChinaCloud", "", "https://microsoftgraph.chinacloudapi.cn",
+			"https://microsoftgraph.chinacloudapi.cn/.default"},
+		{"AzureUSGovernment", "https://dod-graph.microsoft.us", "https://dod-graph.microsoft.us",
+			"https://dod-graph.microsoft.us/.default"},
+		{"AzureUSGovernment", "https://DOD-Graph.microsoft.us/", "https://DOD-Graph.microsoft.us",
+			"https://dod-graph.microsoft.us/.default"},
+		{"AzureUSGovernment", "https://dod-graph.microsoft.us:443", "https://dod-graph.microsoft.us:443",
+			"https://dod-graph.microsoft.us/.default"},
+		{"", "https://dod-graph.microsoft.us", "https://dod-graph.microsoft.us", "https://dod-graph.microsoft.us/.default"},
+		{"", "https://graph.microsoft.us", "https://graph.microsoft.us", "https://graph.microsoft.us/.default"},
+		{"AzureUSGovernment", "http://127.0.0.1:7080", "http://127.0.0.1:7080", "https://graph.microsoft.us/.default"},
+		{"AzureChinaCloud", "https://gateway.example", "https://gateway.example",
+			"https://microsoftgraph.chinacloudapi.cn/.default"},
+		{"", "https://dod-graph.microsoft.us.example", "https://dod-graph.microsoft.us.example",
+			"https://graph.microsoft.com/.default"},
+	} {
+		s, err := load(map[string]string{"ARCHIVE_STORAGE": "UseDevelopmentStorage=true", "AZURE_CLOUD": c.cloud,
+			"GRAPH_ENDPOINT": c.endpoint})
+		require.NoError(t, err)
+		require.Equal(t, []string{c.graph, c.scope}, []string{s.GraphEndpoint, s.GraphScope}, "%v", c)
+	}
 }
 
 func TestASettingThatCantBeUnderstoodIsNamedWithItsValueAndWhatIsAccepted(t *testing.T) {
