@@ -91,7 +91,7 @@ func All(p Parts) []web.Function {
 		indexarchive.New(indexarchive.Config{Store: p.Index, Streams: p.Streams, Budget: p.Settings.RunBudget}),
 		logs.New(p.logs()),
 		preflightfunction.New(p.preflight()),
-		purge.New(purge.Config{Purger: p.Purger, Streams: p.Streams, Now: p.Now}),
+		purge.New(purge.Config{Purger: p.Purger, Streams: p.Streams, Clock: p.Clock}),
 		purgearchive.New(p.purgearchive()),
 		readers.New(p.Cursors),
 		reference.New(p.Now),

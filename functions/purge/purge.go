@@ -3,8 +3,11 @@
 package purge
 
 import (
+	"cmp"
 	"context"
 	_ "embed"
+	"fmt"
+	"slices"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -20,22 +23,58 @@ var trigger []byte
 type Config struct {
 	Purger  *purge.Purger
 	Streams *streams.Known
-	Now     func() time.Time
+	Clock   func(context.Context) (time.Time, error) // that of the timer purgearchive
 }
 
 // New makes the function.
 func New(cfg Config) web.Function {
 	return web.Function{Name: "purge", Trigger: trigger, Operations: []web.Operation{{
 		ID: "PlanPurge", Summary: "What would be purged",
-		Text: "Months that are past ARCHIVE_RETENTION, and whether the next run drops them. Nothing is " +
-			"dropped by asking.",
+		Text: "The rules in force, the months that are past ARCHIVE_RETENTION, and whether the next run drops " +
+			"them. Nothing is dropped by asking.",
 		Role: web.RoleRead,
 		Parameters: []web.Parameter{
 			web.Text("stream", "One or several logs, with commas between; all by default"),
 		},
-		Answers: web.Shape{Name: "purge", Rows: month{}, AsOf: true, Text: "Months that are past their retention"},
+		Answers: web.Shape{Name: "purge", Is: about{}, Rows: month{}, AsOf: true, Text: "Months that are past their retention"},
 		Do:      cfg.plan,
 	}}}
+}
+
+// about is by what rules months are kept and dropped.
+type about struct {
+	Rules []rule `json:"rules" text:"How long each of the logs is kept: ARCHIVE_RETENTION"`
+	Holds []hold `json:"holds" text:"What of them is never dropped: ARCHIVE_HOLD"`
+}
+
+type rule struct {
+	Stream entra.Stream `json:"stream" text:"Which log"`
+	Keep   string       `json:"keep" text:"forever, or days, as 400d"`
+}
+
+type hold struct {
+	Stream string `json:"stream" text:"Which log; all of them: *"`
+	First  string `json:"firstDay" text:"First day that is kept"`
+	Last   string `json:"lastDay" text:"Last day that is kept"`
+}
+
+// inForce are the rules that some streams are under.
+func inForce(retention purge.Retention, asked []entra.Stream) about {
+	out := about{Rules: []rule{}, Holds: []hold{}}
+	for _, s := range asked {
+		keep := "forever"
+		if d := retention.Of(s); d > 0 {
+			keep = fmt.Sprintf("%dd", int(d/(24*time.Hour)))
+		}
+		out.Rules = append(out.Rules, rule{s, keep})
+	}
+	for _, h := range retention.Holds {
+		if slices.ContainsFunc(asked, h.On) {
+			out.Holds = append(out.Holds, hold{cmp.Or(string(h.Stream), "*"), h.From.Format(time.DateOnly),
+				h.LastDay().Format(time.DateOnly)})
+		}
+	}
+	return out
 }
 
 type month struct {
@@ -48,7 +87,7 @@ type month struct {
 	Kept        string       `json:"keptBecause,omitempty" text:"Why it is kept"`
 }
 
-// plan answers with the months.
+// plan answers with the months, by the clock that the purge itself goes by.
 func (cfg Config) plan(ctx context.Context, r web.Request) (web.Answer, error) {
 	archived, err := cfg.Streams.All(ctx)
 	if err != nil {
@@ -58,8 +97,11 @@ func (cfg Config) plan(ctx context.Context, r web.Request) (web.Answer, error) {
 	if err != nil {
 		return web.Answer{}, err
 	}
-	now := cfg.Now()
-	out := web.List[month]{Of: "purge", AsOf: now}
+	now, err := cfg.Clock(ctx)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	out := web.List[month]{Of: "purge", AsOf: now, About: inForce(cfg.Purger.Retention(), asked)}
 	for _, s := range asked {
 		months, err := cfg.Purger.Plan(ctx, s, now)
 		if entra.CodeOf(err) == entra.CodeTampered && err != nil && len(asked) > 1 {

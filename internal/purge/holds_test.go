@@ -140,7 +140,7 @@ func TestAHoldAfterAnInterruptedPurgeProtectsWhatIsStillThere(t *testing.T) {
 		months, err := l.Purge(l.Store, heldOctober())
 		require.NoError(l, err)
 		require.Len(l, months, 1)
-		require.Equal(l, "ARCHIVE_HOLD keeps 2026-10-01 to 2026-11-01", months[0].Kept)
+		require.Equal(l, "ARCHIVE_HOLD keeps 2026-10-01 to 2026-10-31", months[0].Kept)
 		require.False(l, months[0].Dropped)
 		hours := l.Hours(lab.Stream)
 		var stored, purged int64

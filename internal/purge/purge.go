@@ -32,6 +32,12 @@ type Hold struct {
 	From, To time.Time
 }
 
+// LastDay is the last day that is kept, as ARCHIVE_HOLD was given.
+func (h Hold) LastDay() time.Time { return h.To.Add(-entra.Tick) }
+
+// On says whether the hold keeps anything of a stream.
+func (h Hold) On(s entra.Stream) bool { return h.Stream == "" || h.Stream == s }
+
 // Of is how long a stream's months are kept; 0 is forever.
 func (r Retention) Of(s entra.Stream) time.Duration {
 	if d, ok := r.By[s]; ok {
@@ -43,7 +49,7 @@ func (r Retention) Of(s entra.Stream) time.Duration {
 // held finds a hold on any part of [from, to).
 func (r Retention) held(s entra.Stream, from, to time.Time) (Hold, bool) {
 	for _, h := range r.Holds {
-		if (h.Stream == "" || h.Stream == s) && h.From.Before(to) && from.Before(h.To) {
+		if h.On(s) && h.From.Before(to) && from.Before(h.To) {
 			return h, true
 		}
 	}
@@ -106,6 +112,9 @@ func New(store Store, views Views, heads sealing.HeadWriter, retention Retention
 	return &Purger{store: store, views: views, heads: heads, retention: retention}
 }
 
+// Retention is what months are kept and dropped by.
+func (p *Purger) Retention() Retention { return p.retention }
+
 // Plan lists the months of a stream that are past their retention at a moment, and changes nothing.
 func (p *Purger) Plan(ctx context.Context, s entra.Stream, now time.Time) ([]Month, error) {
 	progress, err := p.store.Progress(ctx, s)
@@ -130,6 +139,9 @@ func (p *Purger) plan(ctx context.Context, progress ledger.Progress, now time.Ti
 		end := month.AddDate(0, 1, 0)
 		m := Month{Stream: s, Month: month, Rule: fmt.Sprintf("ARCHIVE_RETENTION of %s is %d days", s,
 			int(keep/(24*time.Hour)))}
+		if keep == 0 {
+			m.Rule = fmt.Sprintf("ARCHIVE_RETENTION of %s is forever", s)
+		}
 		if err := p.sum(ctx, &m, end); err != nil {
 			return nil, err
 		}
@@ -141,7 +153,7 @@ func (p *Purger) plan(ctx context.Context, progress ledger.Progress, now time.Ti
 		switch {
 		case held:
 			m.Kept = fmt.Sprintf("ARCHIVE_HOLD keeps %s to %s", hold.From.Format(time.DateOnly),
-				hold.To.Format(time.DateOnly))
+				hold.LastDay().Format(time.DateOnly))
 		case !past:
 			m.Kept = "it is not past its retention any more"
 		case progress.SealedTo.Before(end):
