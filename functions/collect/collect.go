@@ -68,6 +68,9 @@ type request struct {
 type state struct {
 	Streams  []entra.Stream
 	From, To time.Time // zero: what the timer does
+	// Each stream continues from where it is itself, and one that is done with is not read again.
+	At       map[entra.Stream]time.Time // of a range: up to where a stream was read
+	Finished []entra.Stream
 	Done     []streamDone
 	Failed   string
 }
@@ -163,30 +166,25 @@ func (cfg Config) collected(ctx context.Context, names []string) ([]entra.Stream
 // execution of its own: another one may have the streams between two.
 func (cfg Config) work(ctx context.Context, s state) (state, bool, error) {
 	by := ledger.Execution{ID: uuid.NewString(), Work: "POST /api/collect"}
+	left := s.left()
 	if s.From.IsZero() {
-		report, err := cfg.Collector.Run(ctx, by, s.Streams, cfg.Slice)
+		report, err := cfg.Collector.Run(ctx, by, left, cfg.Slice)
 		s.book(report)
 		return s.ended(ctx, report.Finished, err)
 	}
-	report, err := cfg.Collector.Range(ctx, by, s.Streams, s.From, s.To, cfg.Slice)
+	report, err := cfg.Collector.RangeFrom(ctx, by, left, s.from, s.To, cfg.Slice)
 	s.book(report)
-	// The streams continue together from where the slowest one is; what another has read already
-	// costs a re-read.
-	var next time.Time
-	for _, r := range report.Streams {
-		reached := r.Reached
-		if reached.IsZero() {
-			reached = s.From // another execution had it
-		}
-		if r.Err == nil && !r.RangeDone && (next.IsZero() || reached.Before(next)) {
-			next = reached
-		}
-	}
-	if !next.IsZero() {
-		s.From = next
-	}
-	return s.ended(ctx, next.IsZero(), err)
+	return s.ended(ctx, err == nil && len(s.left()) == 0, err)
 }
+
+// left are the streams for which something is left to do.
+func (s *state) left() []entra.Stream {
+	done := func(stream entra.Stream) bool { return slices.Contains(s.Finished, stream) }
+	return slices.DeleteFunc(slices.Clone(s.Streams), done)
+}
+
+// from is where a stream's range continues.
+func (s *state) from(stream entra.Stream) time.Time { return entra.Later(s.From, s.At[stream]) }
 
 // ended keeps why a collection failed: asking again does not change it. A slice that was cut, by
 // its caller or the end of the process, has not failed for that: the next one continues.
@@ -218,7 +216,16 @@ func (s *state) book(report collect.Report) {
 		d.Unchanged += r.Unchanged
 		d.Rejected += r.Quarantined
 		d.Sealed += int64(r.Sealed)
-		d.Reached, d.Error, d.Waiting = web.Time(r.Reached), "", ""
+		d.Error, d.Waiting = "", ""
+		if r.Reached.After(s.At[r.Stream]) { // it is not set where another execution has the stream
+			if s.At == nil {
+				s.At = make(map[entra.Stream]time.Time)
+			}
+			s.At[r.Stream], d.Reached = r.Reached, web.Time(r.Reached)
+		}
+		if r.RangeDone || s.From.IsZero() && r.Finished {
+			s.Finished = append(s.Finished, r.Stream)
+		}
 		if r.Err != nil {
 			d.Error = r.Err.Error()
 		}

@@ -89,6 +89,7 @@ type StreamReport struct {
 	Reached    time.Time        // of a range: everything before was read
 	RangeDone  bool             // nothing of the range is left
 	CaughtUp   bool             // nothing is left to backfill
+	Finished   bool             // nothing is left to do for it: it need not be part of the next slice
 	Overtaken  bool             // another execution has the stream
 	By         ledger.Execution // which
 	Yielded    bool             // the stream was left to an execution that waited for it
@@ -158,8 +159,14 @@ func (c *Collector) Run(ctx context.Context, by ledger.Execution, streams []entr
 // says where to continue.
 func (c *Collector) Range(ctx context.Context, by ledger.Execution, streams []entra.Stream, from, to time.Time,
 	budget time.Duration) (Report, error) {
+	return c.RangeFrom(ctx, by, streams, func(entra.Stream) time.Time { return from }, to, budget)
+}
+
+// RangeFrom is Range with a begin for each stream: each continues from where it was left.
+func (c *Collector) RangeFrom(ctx context.Context, by ledger.Execution, streams []entra.Stream,
+	from func(entra.Stream) time.Time, to time.Time, budget time.Duration) (Report, error) {
 	return c.run(ctx, by, streams, budget, func(runs []*streamRun) {
-		c.each(runs, func(r *streamRun) error { return r.readRange(ctx, from, to) })
+		c.each(runs, func(r *streamRun) error { return r.readRange(ctx, from(r.stream), to) })
 		c.each(runs, func(r *streamRun) error { return r.seal(ctx) })
 	})
 }
@@ -192,7 +199,7 @@ func (c *Collector) run(ctx context.Context, by ledger.Execution, streams []entr
 	for _, r := range runs {
 		r.end(ctx)
 		report.Streams = append(report.Streams, r.report())
-		report.Finished = report.Finished && r.err == nil && r.cause == nil && r.caughtUp() && r.writer != nil
+		report.Finished = report.Finished && r.finished()
 		if r.err != nil {
 			failures = append(failures, r.err)
 		}

@@ -128,6 +128,11 @@ func (r *streamRun) wantsBackfill(ctx context.Context) (from time.Time, wants bo
 
 func (r *streamRun) caughtUp() bool { return r.progress.Started() && !r.progress.Backfilling() }
 
+// finished reports whether the run did all that there is to do for the stream.
+func (r *streamRun) finished() bool {
+	return r.err == nil && r.cause == nil && r.caughtUp() && r.writer != nil
+}
+
 // open loads the stream's progress of the last execution.
 func (r *streamRun) open(ctx context.Context, w *ledger.Writer, p ledger.Progress) error {
 	r.writer, r.progress, r.started = w, p, p
@@ -436,7 +441,7 @@ func (r *streamRun) withOutcome(p ledger.Progress) ledger.Progress {
 func (r *streamRun) report() StreamReport {
 	out := StreamReport{Stream: r.stream, Pages: r.pages, Reads: r.reads, Commits: r.commits, Balance: r.balance,
 		Watermark: r.progress.Watermark, Backfilled: r.progress.Backfilled, CaughtUp: r.caughtUp(), Reached: r.reached,
-		RangeDone: r.rangeDone, Err: r.err}
+		RangeDone: r.rangeDone, Finished: r.ctx.Err() == nil && r.finished(), Err: r.err}
 	if r.sealer != nil {
 		out.Sealed = r.sealer.Sealed
 	}
