@@ -113,3 +113,13 @@ func TestARequestThatTheEndOfTheProcessCutsOffFails(t *testing.T) {
 	require.Contains(t, askedByOneWhoLeaves(t, true, inFile(func(ctx context.Context) error { return ctx.Err() })),
 		`"level":"WARN","msg":"a download broke off","error":"context canceled"`)
 }
+
+// TestACallerWhoLeavesWhatIsAnsweredAllTheSameHungUp: a job keeps what was done of it, and nobody
+// reads how far it is.
+func TestACallerWhoLeavesWhatIsAnsweredAllTheSameHungUp(t *testing.T) {
+	answered := func(context.Context, web.Request) (web.Answer, error) {
+		return web.Object(map[string]string{"status": "running"}), nil
+	}
+	require.Regexp(t, hungUp, askedByOneWhoLeaves(t, false, answered))
+	require.Empty(t, askedByOneWhoLeaves(t, true, answered), "the process ends, and the answer is given")
+}

@@ -74,10 +74,13 @@ func (h *Host) serveOperation(w http.ResponseWriter, r Request, function string,
 	sentBy(r.http).route, sentBy(r.http).query = o.Path, o.Parameters
 	begun := &begin{ResponseWriter: w}
 	answer, err := o.answer(r.http.Context(), &r)
+	away := r.http.Context().Err() != nil && h.stopping.Err() == nil
 	if err == nil {
 		err = answer.write(begun, r)
 	}
 	switch {
+	case err == nil && away: // what was done by then is kept, and nobody reads the answer
+		h.logHangUp(r.http, function)
 	case err == nil:
 	case begun.begun:
 		_ = http.NewResponseController(w).Flush() // a caller that went away needs no answer
