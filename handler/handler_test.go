@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -199,6 +200,37 @@ func TestASettingThatCantBeUnderstoodStopsTheStartWithOneLine(t *testing.T) {
 	require.Equal(t, 1, code)
 	require.Equal(t, 1, strings.Count(errs.String(), "\n"), errs.String())
 	require.Contains(t, errs.String(), "AZURE_CLOUD")
+}
+
+// TestANameThatIsAlmostASettingStopsTheStart in a process of its own, and one that may be a newer
+// release's only warns, once.
+func TestANameThatIsAlmostASettingStopsTheStart(t *testing.T) {
+	s := newSystem(t, brief())
+	started := func(extra ...string) (int, string, string) {
+		var out, errs bytes.Buffer
+		environ := slices.Clone(extra)
+		for name, value := range s.env {
+			environ = append(environ, name+"="+value)
+		}
+		ctx, stop := context.WithCancel(t.Context())
+		stop() // it ends as soon as it listens
+		code := run(ctx, environ, s.environ, &out, &errs)
+		return code, out.String(), errs.String()
+	}
+	s.env["FUNCTIONS_CUSTOMHANDLER_PORT"] = strconv.Itoa(freePort(t))
+	code, out, errs := started("ARCHIVE_HOLDS=*=2026-01-01/2026-03-31", "ARCHIVE_RETENTON=400d", "ARCHIVE_NEWER=1")
+	require.Equal(t, 1, code)
+	require.Equal(t, 2, strings.Count(errs, "\n"), errs)
+	require.Contains(t, errs, "setting ARCHIVE_HOLDS is none that is read: it seems to be meant as ARCHIVE_HOLD;")
+	require.Contains(t, errs, "setting ARCHIVE_RETENTON is none that is read: it seems to be meant as ARCHIVE_RETENTION;")
+	require.NotContains(t, out, "listening")
+
+	code, out, errs = started("ARCHIVE_NEWER=1", "SNAPSHOT_NEWER=secret", "HTTP_PROXY=http://127.0.0.1:1")
+	require.Equal(t, exitStopped, code, errs)
+	require.Equal(t, 1, strings.Count(out, "not known to this version"), out)
+	require.Contains(t, out, `"settings":["ARCHIVE_NEWER","SNAPSHOT_NEWER"]`)
+	require.NotContains(t, out, "secret")
+	require.Contains(t, out, "listening")
 }
 
 func TestAPortInUseIsOneLine(t *testing.T) {

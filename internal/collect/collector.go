@@ -175,18 +175,16 @@ func (c *Collector) run(ctx context.Context, by ledger.Execution, streams []entr
 	work func([]*streamRun)) (Report, error) {
 	var report Report
 	asked, err := c.source.Now(ctx)
-	if err != nil {
-		return report, fmt.Errorf("ask for the tenant's time: %w", err)
-	}
-	began := time.Now()
 	// Pages are asked for only within the budget; what was asked for may still be written after it.
 	reading, stop := context.WithTimeout(ctx, budget)
 	defer stop()
-	runs := make([]*streamRun, len(streams))
-	for i, s := range streams {
-		runs[i] = &streamRun{collector: c, stream: s, id: by, began: began, ctx: ctx, reading: reading,
-			span: unorderedSpan,
-			busy: make(chan struct{}, 1)}
+	runs := c.newRuns(ctx, reading, by, streams)
+	if err != nil {
+		err = fmt.Errorf("ask for the tenant's time: %w", err)
+		if entra.CodeOf(err) == entra.CodeToken {
+			c.record(ctx, runs, err)
+		}
+		return report, err
 	}
 	opened := c.openAll(ctx, runs)
 	if report.Now, err = c.agree(ctx, asked, opened, sourceOf(streams)); err != nil {
@@ -205,6 +203,37 @@ func (c *Collector) run(ctx context.Context, by ledger.Execution, streams []entr
 		}
 	}
 	return report, joined(failures, len(streams))
+}
+
+func (c *Collector) newRuns(ctx, reading context.Context, by ledger.Execution, streams []entra.Stream) []*streamRun {
+	began := time.Now()
+	runs := make([]*streamRun, len(streams))
+	for i, s := range streams {
+		runs[i] = &streamRun{collector: c, stream: s, id: by, began: began, ctx: ctx, reading: reading,
+			span: unorderedSpan,
+			busy: make(chan struct{}, 1)}
+	}
+	return runs
+}
+
+// record writes to the streams' rows why none of them can be read: without a token not even the
+// time is told. Where the other two clocks do not agree, nothing is written.
+func (c *Collector) record(ctx context.Context, runs []*streamRun, failure error) {
+	opened := c.openAll(ctx, runs)
+	now, err := c.agree(ctx, time.Time{}, opened, logs.Of("").Source)
+	if err != nil {
+		return // the failure itself is returned
+	}
+	for i, r := range runs {
+		r.now, r.progress = now, opened[i].progress
+		if c.options.Simulated {
+			r.now = r.progress.TenantTime(c.clock())
+		}
+		if r.found(ctx, opened[i]) && r.writer != nil {
+			r.err, r.done = failure, true
+		}
+		r.end(ctx)
+	}
 }
 
 // opening is how a stream was found.

@@ -201,7 +201,8 @@ var causes = []struct {
 		words: noStep + "; the last cause: " +
 			"read users from Graph: Graph answers 401 InvalidAuthenticationToken (Access token has expired or is " +
 			"not yet valid.); " +
-			"check that the identity belongs to this tenant and this cloud (AZURE_CLOUD)"},
+			"there was a token, and Graph does not accept it: check that the identity belongs to this tenant and " +
+			"this cloud (AZURE_CLOUD, GRAPH_ENDPOINT), and the clock; a restart of the app has it ask for another one"},
 	{name: "there is no token", bring: func(n *night) { n.from = n.directory(n.wire, noToken{}, 1_000_000) },
 		early: "no step since 2026-11-21T12:00:00Z, at users (how long ago is not known: no clock could be asked)",
 		code:  entra.CodeToken,

@@ -96,7 +96,9 @@ var refusals = []Refusal{
 		Remedy: askLater, Later: thin,
 	}, {
 		Name: "token", Statuses: []Status{401}, Place: Anywhere, Tries: 2, Becomes: entra.CodeToken,
-		Remedy: "check that the identity belongs to this tenant and this cloud (AZURE_CLOUD)", Later: tryAgain,
+		Remedy: "there was a token, and Graph does not accept it: check that the identity belongs to this tenant " +
+			"and this cloud (AZURE_CLOUD, GRAPH_ENDPOINT), and the clock; a restart of the app has it ask for " +
+			"another one", Later: tryAgain,
 	}, {
 		Name: "licence of the directory", Statuses: []Status{403}, Codes: []string{noPremium}, Place: OfDir, Tries: 3,
 		Becomes: entra.CodeLicence,

@@ -99,11 +99,16 @@ type part struct {
 	probe       func(context.Context) error
 	consequence string
 	optional    bool   // without it the app works, and says so
+	ofGraph     bool   // Graph has to accept the token
+	ofToken     bool   // the token itself is looked at
 	fine        string // what a check that succeeds says; empty: that it works
 }
 
 // streamCheck is the name of a stream's check, by which the licence is told.
 func streamCheck(s entra.Stream) string { return "stream " + string(s) }
+
+// directoryCheck is the name of a collection's check.
+func directoryCheck(c *collections.Collection) string { return "directory " + c.Word }
 
 // atOnce is how many checks are made at the same time, by default.
 const atOnce = 4
@@ -121,6 +126,7 @@ func Run(ctx context.Context, cfg Config) []Check {
 		})
 	}
 	_ = group.Wait() // no check gives an error
+	compare(cfg, parts, out)
 	return append(out, licence(ctx, cfg, out))
 }
 
@@ -138,7 +144,7 @@ func (p part) check(ctx context.Context) Check {
 
 func parts(cfg Config) []part {
 	out := []part{
-		{name: "clock and token", probe: cfg.clock,
+		{name: clockAndToken, probe: cfg.clock,
 			consequence: "without a token nothing can be read; " +
 				"with a clock that is wrong, tokens and signatures are refused"},
 		{name: "tables", probe: cfg.Storage.ProbeTables, consequence: "nothing can be archived or answered"},
@@ -149,25 +155,32 @@ func parts(cfg Config) []part {
 	}
 	if cfg.Blobs != nil {
 		out = append(out, part{name: "blobs", probe: cfg.Blobs.ProbeBlobs,
-			consequence: "the heads of the logs of seals lie in the tables only, " +
-				"where whoever can write them can rewrite them"})
+			consequence: headsInTables})
+	} else {
+		out = append(out, part{name: "blobs", optional: true, consequence: headsInTables,
+			probe: func(context.Context) error {
+				return &entra.Error{Code: entra.CodeNotFound, Doing: "find the blob service of the archive",
+					Why: "ARCHIVE_STORAGE has no BlobEndpoint",
+					Remedy: "add BlobEndpoint=... to the connection string, as the account's other addresses are, " +
+						"or name the account by ARCHIVE_STORAGE__tableServiceUri in its place"}
+			}})
 	}
 	for _, p := range needed(cfg.collections(), cfg.Streams, cfg.Groups) {
 		out = append(out, part{name: "permission " + p.Name,
 			probe:       func(ctx context.Context) error { return cfg.permission(ctx, p) },
 			consequence: strings.ReplaceAll(p.Without, "`", ""), optional: p.Optional,
-			fine: "the app's token carries it"})
+			ofToken: true, fine: "the app's token carries it"})
 	}
 	for _, s := range cfg.Streams {
 		out = append(out, part{name: streamCheck(s),
 			probe:       func(ctx context.Context) error { return cfg.Tenant.ProbeStream(ctx, s) },
-			consequence: "this log is not archived, and what Graph forgets of it is lost; the other logs are archived"})
+			consequence: notArchived + othersAre, ofGraph: true})
 	}
 	for _, c := range cfg.collections() {
 		if c.ByGroup() {
 			continue // which groups there are is a setting's matter
 		}
-		out = append(out, part{name: "directory " + c.Word, consequence: c.Consequence, optional: c.Optional,
+		out = append(out, part{name: directoryCheck(c), consequence: c.Consequence, optional: c.Optional, ofGraph: true,
 			probe: func(ctx context.Context) error { return cfg.Tenant.ProbeDirectory(ctx, c) }})
 	}
 	return out
