@@ -8,8 +8,8 @@ const CustomSecurityAttributeAudits entra.Stream = "customSecurityAttributeAudit
 // ReadAttributes is the app role of callers who are given records that tell the values of custom
 // security attributes. Microsoft keeps these audits apart: no administrator reads them by default,
 // only the roles Attribute Log Reader and Attribute Log Administrator do. Source:
-// learn.microsoft.com/entra/fundamentals/custom-security-attributes-manage, "View audit logs for
-// attribute changes".
+// learn.microsoft.com/entra/identity/role-based-access-control/permissions-reference, "Attribute Log
+// Reader".
 const ReadAttributes = "Ledger.ReadAttributes"
 
 // customSecurityAttributeAudits is opt-in, because it needs a permission of its own. It exists in
