@@ -10,6 +10,8 @@ import (
 
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
+	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/settings"
 )
 
 // TestThePreflightsWordsAreTrue of an app that lacks one thing: which checks fail, what they say,
@@ -104,4 +106,24 @@ func TestAStreamThatCantGetATokenIsFailingInCoverage(t *testing.T) {
 	works()
 	s.requireArchived("directoryAudits", "provisioning")
 	s.requireIntact("directoryAudits", "provisioning")
+}
+
+func TestThePreflightSaysWhoIsGivenAuditsOfAttributes(t *testing.T) {
+	for want, cfg := range map[string]settings.Settings{
+		"given to nobody":                     {},
+		"everybody who has a function key":    {AttributeAudits: true},
+		"the app role Ledger.ReadAttributes ": {RequireRoles: true},
+		"callers with the app role":           {RequireRoles: true, AttributeAudits: true},
+	} {
+		require.Contains(t, readBy(cfg, logs.ReadAttributes), want)
+	}
+	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 2, Users: 10, Apps: 5, Days: 1}})
+	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
+	s.env["ARCHIVE_STREAMS"] = "customSecurityAttributeAudits"
+	_, checks := s.start().checks()
+	require.Equal(t, "ok", checks["callers of customSecurityAttributeAudits"]["status"])
+	require.Contains(t, checks["callers of customSecurityAttributeAudits"]["detail"], "HTTP_ATTRIBUTE_AUDITS allow")
+	s.env["ARCHIVE_STREAMS"] = "directoryAudits"
+	_, checks = s.start().checks()
+	require.NotContains(t, checks, "callers of customSecurityAttributeAudits")
 }

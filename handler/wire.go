@@ -152,6 +152,7 @@ func preflightOf(
 ) preflight.Config {
 	out := preflight.Config{Tenant: tenant, Storage: store, Streams: cfg.Streams,
 		Groups: len(cfg.SnapshotGroups) > 0, Clock: time.Now}
+	out.ReadBy = func(role string) string { return readBy(cfg, role) }
 	if blobs, ok := heads.(*blobs.Store); ok {
 		out.Blobs = blobs
 	}
@@ -164,6 +165,18 @@ func preflightOf(
 		}
 	}
 	return out
+}
+
+// readBy says who is given the records of a log that takes an app role of its own.
+func readBy(cfg settings.Settings, role string) string {
+	switch {
+	case cfg.RequireRoles:
+		return "its records are given to callers with the app role " + role + " beside another one"
+	case cfg.AttributeAudits:
+		return "its records are given to everybody who has a function key: HTTP_ATTRIBUTE_AUDITS is allow"
+	}
+	return "its records are archived, and given to nobody: without HTTP_AUTHORIZATION entra (then to callers with the " +
+		"app role " + role + ") they take HTTP_ATTRIBUTE_AUDITS allow"
 }
 
 // snapshotEvery is the age from which a new snapshot is made: less than a day, so that an early

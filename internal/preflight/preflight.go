@@ -82,8 +82,10 @@ type Config struct {
 	// Callers reports whether somebody verifies who calls an HTTP function; nil: a key is all that
 	// is asked for.
 	Callers func() error
-	Clock   func() time.Time
-	AtOnce  int // checks that are made at the same time; 0: 4
+	// ReadBy says who is given the records of a log that takes an app role of its own.
+	ReadBy func(role string) string
+	Clock  func() time.Time
+	AtOnce int // checks that are made at the same time; 0: 4
 }
 
 func (cfg Config) collections() collections.List {
@@ -175,6 +177,12 @@ func parts(cfg Config) []part {
 		out = append(out, part{name: streamCheck(s),
 			probe:       func(ctx context.Context) error { return cfg.Tenant.ProbeStream(ctx, s) },
 			consequence: notArchived + othersAre, ofGraph: true})
+	}
+	for _, s := range cfg.Streams {
+		if role := logs.Of(s).CallerRole; role != "" && cfg.ReadBy != nil {
+			out = append(out, part{name: "callers of " + string(s), fine: cfg.ReadBy(role),
+				probe: func(context.Context) error { return nil }})
+		}
 	}
 	for _, c := range cfg.collections() {
 		if c.ByGroup() {
