@@ -61,7 +61,7 @@ func (cfg Config) aggregate(ctx context.Context, r web.Request, q query) (web.An
 	for _, g := range page.Groups {
 		out.Value = append(out.Value, describes.append(nil, g, span))
 	}
-	return answer(r, out)
+	return q.answer(r, out)
 }
 
 // grouped names the logs that have groups.

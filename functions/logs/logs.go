@@ -111,6 +111,7 @@ const searchHeader = "X-EntraLedger-Search"
 type about struct {
 	Tampered int64     `json:"@entraledger.tamperedCount,omitempty"`
 	Gaps     []web.Gap `json:"@entraledger.gaps,omitempty"`
+	Hint     string    `json:"@entraledger.hint,omitempty"`
 }
 
 // Texts say what the annotations are.
@@ -121,6 +122,8 @@ func (about) Texts() map[string]string {
 			"counted into groups for that; absent where none was",
 		"@entraledger.gaps": "What the archive does not have of the time that was asked for, and why; " +
 			"absent where it has all",
+		"@entraledger.hint": "Only of an empty answer: a word of $filter that is nearly a known one; " +
+			"else absent",
 	}
 }
 
@@ -193,12 +196,18 @@ func (cfg Config) list(ctx context.Context, r web.Request) (web.Answer, error) {
 	for _, rec := range page.Records {
 		out.Value = append(out.Value, q.project(rec))
 	}
-	return answer(r, out)
+	return q.answer(r, out)
 }
 
 // answer is the list, to its last brace: what a client of Graph compares byte for byte has no
-// line's end.
-func answer(r web.Request, list web.List[json.RawMessage]) (web.Answer, error) {
+// line's end. What may be why it is empty is added.
+func (q query) answer(r web.Request, list web.List[json.RawMessage]) (web.Answer, error) {
+	about, ok := list.About.(about)
+	if ok && len(list.Value) == 0 && list.NextLink == "" && !r.Query.Has("$skiptoken") {
+		about.Hint = q.Hint()
+		web.SetHint(r.Header, about.Hint)
+		list.About = about
+	}
 	body, err := list.JSON(r.Context(list.Of))
 	return web.Raw(body), err
 }
@@ -242,7 +251,7 @@ func begin(
 	if err == nil {
 		web.SetGaps(r.Header, gaps)
 	}
-	return web.List[json.RawMessage]{Of: "auditLogs/" + q.collection, About: about{int64(tampered), web.Gaps(gaps)}},
+	return web.List[json.RawMessage]{Of: "auditLogs/" + q.collection, About: about{Tampered: int64(tampered), Gaps: web.Gaps(gaps)}},
 		err
 }
 

@@ -5,6 +5,7 @@ package reference
 import (
 	"context"
 	_ "embed"
+	"fmt"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/reference"
+	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/web"
 )
 
@@ -48,7 +50,7 @@ func New(now func() time.Time) web.Function {
 			web.Choice("collection", "", "Of properties: the collection", collections()...),
 			web.Format(),
 		},
-		Answers: web.Shape{Name: "reference", Rows: row{}, AsOf: true, Text: "Rows of the list"},
+		Answers: web.Shape{Name: "reference", Is: web.Hinted{}, Rows: row{}, AsOf: true, Text: "Rows of the list"},
 		Do:      f.list,
 	}}}
 }
@@ -101,7 +103,7 @@ func (f function) list(_ context.Context, r web.Request) (web.Answer, error) {
 	case activities:
 		return answer(f, r, reference.Activities(), func(a reference.Activity) []string {
 			return []string{a.Service, a.Category, a.Activity}
-		}, func(a reference.Activity) bool { return is("service", a.Service) && is("category", a.Category) })
+		}, func(a reference.Activity) bool { return is("service", a.Service) && is("category", a.Category) }, nearActivities)
 	case errorCodes:
 		all, err := reference.ErrorCodes()
 		if err != nil {
@@ -109,19 +111,19 @@ func (f function) list(_ context.Context, r web.Request) (web.Answer, error) {
 		}
 		return answer(f, r, all, func(c reference.ErrorCode) []string {
 			return []string{strconv.Itoa(c.Code), c.Name, c.Status, c.Meaning, c.Remedy}
-		}, every)
+		}, every, nil)
 	case properties:
 		return answer(f, r, reference.Properties(), func(p reference.Property) []string {
 			return []string{p.Path, p.Type, p.Forms, p.Meaning}
-		}, func(p reference.Property) bool { return is("collection", p.Collection) })
+		}, func(p reference.Property) bool { return is("collection", p.Collection) }, nil)
 	case applications:
 		return answer(f, r, reference.Applications(), func(a reference.Application) []string {
 			return []string{a.AppID, a.Name, a.OwnerTenantID}
-		}, every)
+		}, every, nil)
 	default: // provisioningCodes: it was checked
 		return answer(f, r, reference.ProvisioningErrorCodes(), func(c reference.ProvisioningErrorCode) []string {
 			return []string{c.Code, c.Meaning, c.Remedy}
-		}, every)
+		}, every, nil)
 	}
 }
 
@@ -144,8 +146,9 @@ func (f function) check(name string, p web.Query) error {
 func every[T any](T) bool { return true }
 
 // answer has the rows in whose texts the words of the parameter search stand, and that are wanted.
+// near says, where there are none, what may have been meant; nil: nothing does.
 func answer[T any](
-	f function, r web.Request, all []T, texts func(T) []string, wanted func(T) bool,
+	f function, r web.Request, all []T, texts func(T) []string, wanted func(T) bool, near func(web.Query) string,
 ) (web.Answer, error) {
 	search := strings.ToLower(r.Query.Text("search"))
 	var rows []T
@@ -154,6 +157,31 @@ func answer[T any](
 			rows = append(rows, row)
 		}
 	}
+	hint := ""
+	if len(rows) == 0 && near != nil {
+		hint = near(r.Query)
+	}
+	web.SetHint(r.Header, hint)
 	name := r.Path("list")
-	return web.List[T]{Of: "reference/" + name, AsOf: f.now(), Value: rows, File: name}.Answer(), nil
+	return web.List[T]{Of: "reference/" + name, AsOf: f.now(), About: web.Hinted{Hint: hint}, Value: rows,
+		File: name}.Answer(), nil
+}
+
+// nearActivities says which service and category that were asked for are nearly known ones.
+func nearActivities(q web.Query) string {
+	services, categories := make(map[string]bool), make(map[string]bool)
+	for _, a := range reference.Activities() {
+		services[a.Service], categories[a.Category] = true, true
+	}
+	var out []string
+	for _, of := range []struct {
+		name  string
+		known map[string]bool
+	}{{"service", services}, {"category", categories}} {
+		if near := search.Near(q.Text(of.name), of.known); near != "" {
+			out = append(out, fmt.Sprintf("%s %q is not among the known ones; did you mean %q?", of.name,
+				entra.Clip(q.Text(of.name), 80), near))
+		}
+	}
+	return strings.Join(out, "; ")
 }

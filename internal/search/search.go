@@ -27,6 +27,7 @@ type Question struct {
 	covers      span            // the time that it is about
 	progress    ledger.Progress // of its stream
 	limit       int             // about how many records will be read; 0: all
+	hints       []string        // what may be why the answer is empty
 }
 
 // New reads a filter; an empty one lets everything through. A type of sign-ins in it chooses the
@@ -41,7 +42,7 @@ func New(s entra.Stream, shape *odata.Shape, filter string) (Question, error) {
 		err = odata.Check(n, shape)
 	}
 	if err == nil && logs.Of(s).KnownWords {
-		err = knownWords(n)
+		q.hints = hintsOf(n)
 	}
 	if err == nil {
 		err = q.planFor(n)
