@@ -55,8 +55,8 @@ func New(cfg Config) web.Function {
 		Given: "id", ID: "GetLogRecord", Summary: "One archived record", Text: "One record by its id.",
 		Role:       web.RoleRead,
 		Path:       []web.Parameter{collection, web.Text("id", "ID of the record")},
-		Parameters: []web.Parameter{web.Select(nil)},
-		Answers:    web.Shape{Name: "record", Is: record{}},
+		Parameters: []web.Parameter{web.Select(nil), web.SkipToken()},
+		Answers:    web.Shape{Name: "record", Is: record{}, Later: true},
 		Find:       find, Do: cfg.one,
 	}
 	return web.Function{Name: "logs", Trigger: trigger, Operations: []web.Operation{{
@@ -257,8 +257,8 @@ func begin(
 
 // count is the number of all records; nil if counting them would last too long.
 func (cfg Config) count(ctx context.Context, q query) (*int64, error) {
-	n, whole, err := q.Count(ctx, cfg.Archive, time.Now().Add(cfg.Slice))
-	if err != nil || !whole {
+	n, left, err := q.Count(ctx, cfg.Archive, "", time.Now().Add(cfg.Slice))
+	if err != nil || left != "" {
 		return nil, err
 	}
 	return &n, nil

@@ -50,15 +50,26 @@ func find(_ context.Context, r web.Request) error {
 
 // readQuery reads a request for a collection.
 func (cfg Config) readQuery(ctx context.Context, r web.Request) (query, error) {
-	q := query{collection: r.Path("collection")}
 	log, err := logOf(r)
 	if err != nil {
-		return q, err
+		return query{}, err
 	}
-	q.top, q.count = r.Query.Int("$top"), r.Query.Text("$count") == "true"
-	q.aggregate = r.Query.Text("aggregate")
 	order := web.Parameter{Name: "$orderby", Kind: web.KindOrder, Accepted: []string{log.TimeProperty}}
 	by, desc, err := r.Query.OrderedBy(order)
+	if err != nil {
+		return query{}, err
+	}
+	q, err := cfg.readFiltered(ctx, r)
+	q.top, q.count = r.Query.Int("$top"), r.Query.Text("$count") == "true"
+	q.aggregate = r.Query.Text("aggregate")
+	q.NewestFirst = by == "" || desc
+	return q, err
+}
+
+// readFiltered reads which records of a collection are asked for.
+func (cfg Config) readFiltered(ctx context.Context, r web.Request) (query, error) {
+	q := query{collection: r.Path("collection")}
+	log, err := logOf(r)
 	if err != nil {
 		return q, err
 	}
@@ -66,7 +77,7 @@ func (cfg Config) readQuery(ctx context.Context, r web.Request) (query, error) {
 		return q, web.Refuse("$filter is empty", "give a condition, or leave it out")
 	}
 	q, err = cfg.asked(ctx, r, q, log.Stream)
-	q.Versions, q.NewestFirst = r.Query.Text("versions") == "all", by == "" || desc
+	q.Versions = r.Query.Text("versions") == "all"
 	return q, err
 }
 
@@ -76,8 +87,10 @@ func (cfg Config) asked(ctx context.Context, r web.Request, q query, stream entr
 	if err != nil {
 		return q, err
 	}
-	if q.fields, err = selected(r.Query, shape); err != nil {
-		return q, err
+	if r.Query.Declares("$select") {
+		if q.fields, err = selected(r.Query, shape); err != nil {
+			return q, err
+		}
 	}
 	if q.Question, err = search.New(stream, shape, q.filter); err != nil {
 		return q, err
@@ -112,7 +125,10 @@ func selected(p web.Query, shape *odata.Shape) ([]string, error) {
 
 // question hashes what was asked: a token is good for the same question only, with whatever $top.
 func (q query) question() string {
-	asked := []string{q.collection, q.filter, fmt.Sprint(q.NewestFirst, q.Versions)}
+	return questionOf(q.collection, q.filter, fmt.Sprint(q.NewestFirst, q.Versions))
+}
+
+func questionOf(asked ...string) string {
 	sum := sha256.Sum256([]byte(strings.Join(asked, "\n")))
 	return base64.RawURLEncoding.EncodeToString(sum[:9])
 }

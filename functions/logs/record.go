@@ -3,6 +3,7 @@ package logs
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -10,12 +11,21 @@ import (
 	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/records"
+	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/web"
 )
 
-// one answers with one record, as it is now. An id does not have the record's time, so the archive
-// is searched, the newest first, for as long as one request may last. An altered record is the
-// answer only if no other content with the id can be read.
+// seekPlace is where the search for a record stands.
+type seekPlace struct {
+	After   map[entra.Stream]string `json:"s"` // of the streams that are left, how far each is
+	Altered int                     `json:"n,omitempty"`
+	Unknown string                  `json:"u,omitempty"`
+}
+
+// one answers with one record, as it is now. An id does not have the record's time, so all streams
+// of the collection are searched at once, each the newest first, for as long as one request may
+// last. What is left then is answered with 202 and a link. An altered record is the answer only if
+// no other content with the id can be read.
 func (cfg Config) one(ctx context.Context, r web.Request) (web.Answer, error) {
 	q, err := cfg.readOne(ctx, r)
 	if err != nil {
@@ -25,39 +35,69 @@ func (cfg Config) one(ctx context.Context, r web.Request) (web.Answer, error) {
 	if err != nil {
 		return web.Answer{}, err
 	}
-	s := &sought{id: r.Path("id"), end: time.Now().Add(cfg.Slice), slice: cfg.Slice}
+	for _, stream := range types {
+		if err := r.MayRead(stream); err != nil {
+			return web.Answer{}, err
+		}
+	}
+	s := &sought{id: r.Path("id")}
+	at, next, err := stand[seekPlace](ctx, cfg, r, questionOf("one", q.collection, s.id))
+	if err != nil {
+		return web.Answer{}, err
+	}
+	s.altered, s.unknown = at.Altered, at.Unknown
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	searched := cfg.searchAll(ctx, q, types, at.After, s.id)
+	left := make(map[entra.Stream]string)
 	var gaps []ledger.Gap
-	for _, q.Stream = range types {
-		if err := r.MayRead(q.Stream); err != nil {
-			return web.Answer{}, err
-		}
-		progress, err := cfg.Archive.Progress(ctx, q.Stream)
+	for i, stream := range types {
+		one, err := searched[i]()
 		if err != nil {
 			return web.Answer{}, err
 		}
-		q.Within(progress, cfg.Now())
-		q.OnlyID(s.id)
-		found, err := cfg.search(ctx, q, s)
-		if err != nil {
-			return web.Answer{}, err
+		for _, rec := range one.altered {
+			s.meet(stream, rec)
 		}
-		if found != nil {
+		if one.found != nil {
 			web.SetTampered(r.Header, s.altered)
-			return web.Raw(q.project(*found)), nil
+			return web.Raw(one.query.project(*one.found)), nil
 		}
-		missing, err := cfg.Gaps.OfQuestion(ctx, q.Question)
-		if err != nil {
-			return web.Answer{}, err
+		if one.after != "" {
+			left[stream] = one.after
 		}
-		gaps = append(gaps, missing...)
+		gaps = append(gaps, one.gaps...)
 	}
 	web.SetTampered(r.Header, s.altered)
-	if err := s.tampered(); err != nil {
+	if err := s.tampered(); err != nil { // what was met is no reason to ask again
 		return web.Answer{}, err
+	}
+	if len(left) > 0 {
+		return goOn(r, next(seekPlace{left, s.altered, s.unknown}), slices.Collect(maps.Values(left))...), nil
 	}
 	slices.SortStableFunc(gaps, func(a, b ledger.Gap) int { return a.From.Compare(b.From) })
 	web.SetGaps(r.Header, gaps)
 	return web.Answer{}, s.notThere(q.collection, gaps)
+}
+
+// searching is what is answered while a record is still searched for.
+type searching struct {
+	Status string `json:"status"`
+	Back   string `json:"searchedBackToDateTime"`
+	Next   string `json:"@odata.nextLink"`
+}
+
+// goOn answers that the search is not at its end: Location, like the link, goes on with it.
+func goOn(r web.Request, token string, left ...string) web.Answer {
+	var back time.Time
+	for _, place := range left {
+		if at, ok := search.TimeOf(place); ok && at.After(back) {
+			back = at
+		}
+	}
+	r.Header.Set(searchHeader, "partial; follow Location")
+	link := r.NextLink(token)
+	return web.Later(link, searching{"searching", web.Time(back), link})
 }
 
 // readOne reads a request for one record of a collection.
@@ -83,8 +123,6 @@ func (cfg Config) types(ctx context.Context, q query) ([]entra.Stream, error) {
 // sought is a record that is looked for, and what was met of altered ones that may be it.
 type sought struct {
 	id      string
-	end     time.Time     // when the search has to end
-	slice   time.Duration // how long the search may last then
 	altered int
 	known   string // the first one whose row key has the id; empty: none
 	unknown string // the first one whose row key has no id; empty: none
@@ -102,32 +140,58 @@ func (s *sought) meet(of entra.Stream, rec records.Archived) {
 	}
 }
 
-// search searches one stream; nil where it has none that can be given.
-func (cfg Config) search(ctx context.Context, q query, s *sought) (found *records.Archived, err error) {
-	err = q.Each(ctx, cfg.Archive, "", func(rec records.Archived, matches bool) (bool, error) {
-		switch {
-		case matches && rec.Tampered != "":
-			s.meet(q.Stream, rec)
-		case matches:
-			found = &rec
-			return false, nil
-		}
-		if time.Now().After(s.end) {
-			return false, s.late(logs.Of(q.Stream).TimeProperty)
-		}
-		return true, nil
-	})
-	return found, err
+// searched is what the search of one stream has found.
+type searched struct {
+	query   query
+	found   *records.Archived
+	altered []records.Archived // met before
+	after   string             // where it goes on; empty: it is at its end
+	gaps    []ledger.Gap
 }
 
-// late says that the time is over. What was met until then is no reason to ask again.
-func (s *sought) late(timeProperty string) error {
-	if err := s.tampered(); err != nil {
-		return err
+// searchAll searches the streams at the same time, and gives what waits for each. Of a search that
+// goes on, only those are searched that are left.
+func (cfg Config) searchAll(ctx context.Context, q query, of []entra.Stream, left map[entra.Stream]string,
+	id string) []func() (searched, error) {
+	end := time.Now().Add(cfg.Slice)
+	out := make([]func() (searched, error), len(of))
+	for i, stream := range of {
+		one := searched{query: q}
+		one.query.Stream = stream
+		out[i] = search.Later(func() (searched, error) {
+			progress, err := cfg.Archive.Progress(ctx, stream)
+			if err != nil {
+				return searched{}, err
+			}
+			one.query.Within(progress, cfg.Now())
+			one.query.OnlyID(id)
+			if after, ok := left[stream]; ok || left == nil {
+				err = cfg.search(ctx, &one, after, end)
+			}
+			if err == nil && one.found == nil && one.after == "" {
+				one.gaps, err = cfg.Gaps.OfQuestion(ctx, one.query.Question)
+			}
+			return one, err
+		})
 	}
-	return &entra.Error{Code: entra.CodeUnavailable, Doing: "find record " + entra.Clip(s.id, 80),
-		Why:    fmt.Sprintf("it was not found within %s", s.slice),
-		Remedy: fmt.Sprintf("ask for a list with $filter=id eq '...' and a range of %s", timeProperty)}
+	return out
+}
+
+// search searches one stream from a place on, up to a moment.
+func (cfg Config) search(ctx context.Context, s *searched, after string, end time.Time) error {
+	return s.query.Each(ctx, cfg.Archive, after, func(rec records.Archived, matches bool) (bool, error) {
+		switch {
+		case matches && rec.Tampered != "":
+			s.altered = append(s.altered, rec)
+		case matches:
+			s.found = &rec
+			return false, nil
+		}
+		if time.Now().After(end) {
+			s.after = rec.Place
+		}
+		return s.after == "", nil
+	})
 }
 
 // tampered says that the record was altered; nil where none with its id was met.

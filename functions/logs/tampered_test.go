@@ -164,8 +164,10 @@ func TestOneAlteredRecordIsAnErrorThatNamesItsRow(t *testing.T) {
 	require.Empty(t, message("both", http.StatusOK, "", ""), "it is found before the search comes to the altered one")
 
 	late := serve(t, a, time.Nanosecond, tenantlogs.SignInsInteractiveUser, tenantlogs.SignInsServicePrincipal)
-	resp, answer := get(t, late+"/none")
-	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, "%s", answer)
+	resp, answer := follow(t, late+"/none")
+	require.Equal(t, http.StatusNotFound, resp.StatusCode, "%s", answer)
+	require.Equal(t, "1", resp.Header.Get(header), "it is counted once on the way through all")
+	require.Contains(t, answer.Get("error.message").Str, "row 2026-11-21T00:03:00.0000000Z_lost")
 }
 
 // TestAnotherContentThatIsFineIsTheAnswer: the same id comes with another time, or in another log.

@@ -36,10 +36,26 @@ type Archived struct {
 	Row      string
 }
 
+// Seeking asks at which moments of [From, To) a stream may have a record with one of some ids.
+type Seeking struct {
+	Stream   entra.Stream
+	From, To time.Time
+	IDs      []string
+}
+
+// Sought is what the keys of rows tell.
+type Sought struct {
+	At []time.Time // each once, in order: the record of one of the ids is at one of these, or is not there
+	// Unsure: some row's key does not tell its id. Only reading all of the time shows whose it is.
+	Unsure bool
+}
+
 // Reader reads the archive back.
 type Reader interface {
 	// Read yields records in order and in constant memory, and, between them, how far it is. A
 	// month that is not there has no records. An altered record is yielded as Tampered, and the
 	// reading continues.
 	Read(ctx context.Context, r Reading) iter.Seq2[Archived, error]
+	// Seek reads the keys of rows alone: about a tenth of what Read fetches of them.
+	Seek(ctx context.Context, s Seeking) (Sought, error)
 }

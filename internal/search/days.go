@@ -54,9 +54,19 @@ func (q Question) Scans() bool {
 	return q.plan.Rest != nil && q.plan.From.IsZero() && q.values() == nil
 }
 
-// parts are the times that have to be searched, in the question's order: all of it, or, where the
-// index knows the values that are looked for, without the hours in which there are none.
+// parts are the times that have to be searched, in the question's order. An empty one says how far
+// the search is.
 func (q Question) parts(ctx context.Context, in Archive, after string) iter.Seq2[span, error] {
+	all := q.indexed(ctx, in, after)
+	if len(q.plan.IDs) == 0 || len(q.plan.IDs) > maxValues {
+		return all
+	}
+	return q.seek(ctx, in, all)
+}
+
+// indexed are the times that have to be searched: all of it, or, where the index knows the values
+// that are looked for, without the hours in which there are none.
+func (q Question) indexed(ctx context.Context, in Archive, after string) iter.Seq2[span, error] {
 	values := q.values()
 	from, to := q.from(after), q.to(after)
 	return func(yield func(span, error) bool) {
@@ -78,6 +88,10 @@ func (q Question) parts(ctx context.Context, in Archive, after string) iter.Seq2
 		defer stop()
 		all := slices.Collect(months(from, to, q.NewestFirst))
 		asked := make([]func() (map[time.Time]derive.Hours, error), 0, len(all))
+		ahead := ahead
+		if q.plan.IDs != nil {
+			ahead = aheadForIDs
+		}
 		for i, month := range all {
 			for n := len(asked); n < len(all) && n < i+ahead; n++ {
 				asked = append(asked, Later(func() (map[time.Time]derive.Hours, error) {
@@ -99,8 +113,11 @@ func (q Question) parts(ctx context.Context, in Archive, after string) iter.Seq2
 }
 
 // ahead is how many months the index is asked for at the same time: where little is found, the next
-// ones are there already.
-const ahead = 4
+// ones are there already. An id is in one month at most, so most often all are asked.
+const (
+	ahead       = 4
+	aheadForIDs = 12
+)
 
 // Later begins some work, and returns what waits for its result.
 func Later[T any](work func() (T, error)) func() (T, error) {
@@ -121,26 +138,32 @@ func Later[T any](work func() (T, error)) func() (T, error) {
 
 // from and to leave out what comes before a place; the reading itself knows the place exactly.
 func (q Question) from(after string) time.Time {
-	if at, ok := timeOf(after); ok && !q.NewestFirst && at.After(q.From) {
+	if at, ok := TimeOf(after); ok && !q.NewestFirst && at.After(q.From) {
 		return at
 	}
 	return q.From
 }
 
 func (q Question) to(after string) time.Time {
-	if at, ok := timeOf(after); ok && q.NewestFirst && at.Add(entra.Tick).Before(q.To) {
-		return at.Add(entra.Tick)
+	at, ok := TimeOf(after)
+	if ok && len(after) > len(placeForm) { // some of its moment may be left
+		at = at.Add(entra.Tick)
+	}
+	if ok && q.NewestFirst && at.Before(q.To) {
+		return at
 	}
 	return q.To
 }
 
-// timeOf is the time with which a place begins.
-func timeOf(place string) (time.Time, bool) {
-	const form = "2006-01-02T15:04:05.0000000Z"
-	if len(place) < len(form) {
+// placeForm is how the time is written with which a place begins.
+const placeForm = "2006-01-02T15:04:05.0000000Z"
+
+// TimeOf is the time with which a place begins.
+func TimeOf(place string) (time.Time, bool) {
+	if len(place) < len(placeForm) {
 		return time.Time{}, false
 	}
-	t, err := time.Parse(form, place[:len(form)])
+	t, err := time.Parse(placeForm, place[:len(placeForm)])
 	return t, err == nil
 }
 

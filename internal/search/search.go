@@ -124,6 +124,13 @@ func (q Question) Each(
 		if err != nil {
 			return err
 		}
+		if part.empty() {
+			more, err := yield(records.Archived{Place: part.from.UTC().Format(placeForm)}, false)
+			if err != nil || !more {
+				return err
+			}
+			continue
+		}
 		for ask, err := range q.asks(ctx, from, part) {
 			if err != nil {
 				return err
@@ -202,16 +209,18 @@ func (q Question) Page(ctx context.Context, from Archive, after string, top int,
 	return page, err
 }
 
-// Count counts all records, altered ones included, as pages have them; whole is false where that
-// could not be done until a moment.
-func (q Question) Count(ctx context.Context, from Archive, until time.Time) (n int64, whole bool, err error) {
-	whole = true
-	err = q.Each(ctx, from, "", func(_ records.Archived, matches bool) (bool, error) {
+// Count counts the records after a place, altered ones included, as pages have them. It ends at a
+// moment: at is then how far it came; empty: it is at its end.
+func (q Question) Count(ctx context.Context, from Archive, after string, until time.Time) (n int64, at string,
+	err error) {
+	err = q.Each(ctx, from, after, func(rec records.Archived, matches bool) (bool, error) {
 		if matches {
 			n++
 		}
-		whole = !time.Now().After(until)
-		return whole, nil
+		if time.Now().After(until) {
+			at = rec.Place
+		}
+		return at == "", nil
 	})
-	return n, whole, err
+	return n, at, err
 }

@@ -72,6 +72,11 @@ func (q Query) parameter(name string) Parameter {
 	return q.declared[i]
 }
 
+// Declares reports whether the operation has a parameter.
+func (q Query) Declares(name string) bool {
+	return slices.ContainsFunc(q.declared, func(p Parameter) bool { return p.Name == name })
+}
+
 // CSV reports whether the caller requests a file: $format=csv, or Accept: text/csv.
 func (q Query) CSV() bool { return q.csv }
 

@@ -84,3 +84,14 @@ func (a *Archive) Read(ctx context.Context, r records.Reading) iter.Seq2[records
 		}
 	}
 }
+
+// Seek is records.Reader's. Of a record whose row key has nothing nobody knows whether it is sought.
+func (a *Archive) Seek(ctx context.Context, s records.Seeking) (records.Sought, error) {
+	out, err := a.Store.Seek(ctx, s)
+	for id, no := range a.NoKey {
+		if no && a.Altered[id] != "" {
+			out.Unsure = true
+		}
+	}
+	return out, err
+}

@@ -207,7 +207,11 @@ func (s *schemas) responses(o web.Operation) (object, error) {
 	}
 	out := object{{"200", object{{"description", "OK"}, {"schema", schema}}}}
 	if o.Answers.Later {
-		location := object{{"type", "string"}, {"description", "Where to ask for the next part; it ends with the job"}}
+		where := "Where to ask for the next part; it ends with the job"
+		if slices.ContainsFunc(o.Parameters, func(p web.Parameter) bool { return p.Name == "$skiptoken" }) {
+			where = "Where to go on: this address, with a $skiptoken"
+		}
+		location := object{{"type", "string"}, {"description", where}}
 		out = append(out, member{"202", object{{"description", "It goes on; ask again at Location"},
 			{"schema", schema}, {"headers", object{{"Location", location}}}}})
 	}
