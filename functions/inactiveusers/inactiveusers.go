@@ -50,6 +50,7 @@ func New(snapshot Snapshot) web.Function {
 				Text: "Bars of charts"},
 			Do: f.summary,
 		},
+		f.counting(),
 	}}
 }
 

@@ -66,7 +66,7 @@ func New(cfg Config) web.Function {
 		Answers: web.Shape{Name: "records", Is: about{}, Rows: row{}, Count: true, Pages: true,
 			Text: "Records, the newest first"},
 		Find: find, Do: cfg.list,
-	}, one}}
+	}, one, cfg.counting(collection)}}
 }
 
 // collections are those that every archive has.

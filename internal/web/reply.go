@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"slices"
+	"strconv"
 )
 
 // Answer is what a function answers. This package writes it.
@@ -19,6 +20,20 @@ func Object(v any) Answer {
 // Raw answers with a body that is JSON already, byte for byte.
 func Raw(body []byte) Answer {
 	return Answer{func(w http.ResponseWriter, _ Request) error { writeRaw(w, body); return nil }}
+}
+
+// Number answers with a number as text, as Graph answers a path that ends with $count, whatever the
+// request accepts: Graph refuses a request that accepts JSON alone. Sources:
+// learn.microsoft.com/graph/api/user-list (example 3), and OData 4.01, part 2, section 4.8.
+func Number(n int64) Answer {
+	return Answer{func(w http.ResponseWriter, _ Request) error {
+		body := strconv.AppendInt(nil, n, 10)
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Content-Length", strconv.Itoa(len(body)))
+		w.WriteHeader(http.StatusOK)
+		_, _ = w.Write(body) // a caller that went away needs no answer
+		return nil
+	}}
 }
 
 // Stream answers by writing. An error before the first byte is answered as one; after it the
