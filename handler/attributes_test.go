@@ -43,6 +43,8 @@ func attributeCases() []attributeCase {
 		{of: "GET /api/expiring-credentials", ask: "GET /api/expiring-credentials"},
 		{of: "GET /api/expiring-credentials/summary", ask: "GET /api/expiring-credentials/summary"},
 		{of: "GET /api/inactive-users", ask: "GET /api/inactive-users"},
+		{of: "GET /api/expiring-credentials/$count", ask: "GET /api/expiring-credentials/$count"},
+		{of: "GET /api/inactive-users/$count", ask: "GET /api/inactive-users/$count"},
 		{of: "GET /api/inactive-users/summary", ask: "GET /api/inactive-users/summary"},
 		{of: "GET /api/preflight", ask: "GET /api/preflight"},
 		{of: "GET /api/purge", ask: "GET /api/purge"},
@@ -71,6 +73,8 @@ func attributeCases() []attributeCase {
 		gives(list, "GET "+at+audits+"?$count=true&$top=1&$select=id")
 		gives(list, "GET "+at+audits+"?$filter=id eq '{id}'")
 		gives(list, "GET "+at+strings.ReplaceAll(audits, "S", "%53"))
+		gives(list+"/$count", "GET "+at+audits+"/$count")
+		gives(list+"/$count", "GET "+at+audits+"/$count?$filter=startswith(activityDisplayName, 'Update')")
 		gives(one, "GET "+at+audits+"/{id}")
 		gives(one, "HEAD "+at+audits+"/{id}")
 		gives(one, "GET "+at+audits+"/{id}?$select=targetResources")
