@@ -211,9 +211,10 @@ func TestEveryOperationOfTheConnectorAnswersAsDescribed(t *testing.T) {
 			"$filter": "category ne 'x'"},
 		"ListReference": {"list": "auditActivities", "search": "password", "service": "Core Directory",
 			"category": "UserManagement"},
-		"PlanPurge":            {"stream": "directoryAudits"},
-		"ForecastCost":         {"retentionMonths": "145"}, // longer than Log Analytics keeps anything
-		"GetLogRecord":         {"collection": "directoryAudits", "id": rec.ID, "$select": "id"},
+		"PlanPurge":    {"stream": "directoryAudits"},
+		"ForecastCost": {"retentionMonths": "145"}, // longer than Log Analytics keeps anything
+		"GetLogRecord": {"collection": "directoryAudits", "id": rec.ID, "$select": "id",
+			"$skiptoken": "none"},
 		"SummarizeCredentials": {"state": "all", "owner": "none"},
 		"ListReaders":          {"$skiptoken": "none"},
 		"AdvanceReader":        {"name": "tickets", "body": `{"cursor":"` + s.cursor(7) + `"}`},
