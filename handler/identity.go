@@ -107,7 +107,8 @@ func whyNoToken(err error) string {
 
 // reasonIn reads the reason out of a token endpoint's answer. Source:
 // learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token, "Error
-// handling"; App Service's endpoint puts it into message, Microsoft Entra ID into error_description.
+// handling"; App Service's endpoint puts it into message, Microsoft Entra ID into
+// error_description.
 func reasonIn(resp *http.Response) string {
 	body, err := runtime.Payload(resp)
 	if err != nil || len(body) == 0 {

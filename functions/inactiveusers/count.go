@@ -6,8 +6,8 @@ import (
 	"github.com/entraledger/entraledger/internal/web"
 )
 
-// counting is the operation that answers with the number of rows alone, as a path of Graph does that
-// ends with $count. A connector has no use for a text; it has $count=true of the list.
+// counting is the operation that answers with the number of rows alone, as a path of Graph does
+// that ends with $count. A connector has no use for a text; it has $count=true of the list.
 func (f function) counting() web.Operation {
 	return web.Operation{Given: "view", Word: "$count", Summary: "How many users the list has",
 		Text: "The number of the list's rows, as text.", Role: web.RoleRead, Parameters: filters(),

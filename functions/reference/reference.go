@@ -1,5 +1,5 @@
-// Package reference is the HTTP function that lists what is known of the logs: what audits record, the
-// properties of records, what error codes mean, and which applications are Microsoft's own.
+// Package reference is the HTTP function that lists what is known of the logs: what audits record,
+// the properties of records, what error codes mean, and which applications are Microsoft's own.
 package reference
 
 import (

@@ -18,8 +18,8 @@ import (
 // has it, for within a text a quotation mark is escaped.
 const timelineMark = `,"timeline":`
 
-// WithTimeline puts a timeline behind the properties of a row's document, so that the row's check is
-// of both.
+// WithTimeline puts a timeline behind the properties of a row's document, so that the row's check
+// is of both.
 func (r Row) WithTimeline(line any) Row {
 	text, err := json.Marshal(line)
 	if err != nil {

@@ -180,8 +180,8 @@ func (r *reading) decideCredentials(ctx context.Context) error {
 	return r.maker.store.Put(ctx, r.snap.ID, directory.Summaries, []directory.Row{directory.EndsOfCredentials(d.all)})
 }
 
-// application adds the rows of an application's credentials, and the timelines of these and of those
-// that did not come. before are the timelines up to the snapshot before.
+// application adds the rows of an application's credentials, and the timelines of these and of
+// those that did not come. before are the timelines up to the snapshot before.
 func (d *credentialsOut) application(
 	ctx context.Context, app string, before credentialLines, all []rules.Credential,
 ) error {

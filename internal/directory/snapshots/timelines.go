@@ -134,8 +134,8 @@ func goOn[T line[T, Seen], Seen any](ctx context.Context, r *reading, key string
 	return none.Next(r.on, seen)
 }
 
-// unseen gives the timeline of what did not come, where it may be there none the less. What is known
-// to be absent has no timeline: it begins anew if it comes back.
+// unseen gives the timeline of what did not come, where it may be there none the less. What is
+// known to be absent has no timeline: it begins anew if it comes back.
 func unseen[T line[T, Seen], Seen any](
 	ctx context.Context, r *reading, key string, mayBeThere bool, before T,
 ) (now T, ok bool) {

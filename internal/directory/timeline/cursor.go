@@ -58,7 +58,8 @@ func (c Cursor) After(s Snapshot, waits bool) Cursor {
 
 // JudgedAt is the cursor of a first answer, one that told everything, whose states were judged at a
 // time after that of its snapshot. It tells neither again what came into the answer in between, nor
-// takes for told what left it. The time counts in units of 100 ns; whole seconds give shorter texts.
+// takes for told what left it. The time counts in units of 100 ns; whole seconds give shorter
+// texts.
 func (c Cursor) JudgedAt(t time.Time) Cursor {
 	if c.Number == 0 || !t.After(c.AsOf) {
 		return c

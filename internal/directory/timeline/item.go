@@ -203,7 +203,8 @@ func (i *item) cut(at int) {
 	i.marks = without(i.marks, func(m mark) bool { return m.at < at })
 }
 
-// without is a list with some left out; nil where none is left, as it is read from where it is stored.
+// without is a list with some left out; nil where none is left, as it is read from where it is
+// stored.
 func without[T any](list []T, drop func(T) bool) []T {
 	var out []T
 	for _, one := range list {

@@ -54,9 +54,9 @@ func (a Asked[T]) Tells(of T, c Cursor) bool {
 	return c.Number < a.on.Newest() && begin(h) > 0 && a.known(h, a.on.Newest()) && !a.told(h, c)
 }
 
-// Waits tells whether the cursor has to keep what it is about because of an item of which nobody can
-// say now whether it answers the question: it entered after what the cursor has told, or it was told
-// before it entered, by a first answer that was judged later than its snapshot.
+// Waits tells whether the cursor has to keep what it is about because of an item of which nobody
+// can say now whether it answers the question: it entered after what the cursor has told, or it was
+// told before it entered, by a first answer that was judged later than its snapshot.
 func (a Asked[T]) Waits(of T, c Cursor) bool {
 	h := a.look(of)
 	return !a.known(h, a.on.Newest()) && (begin(h) > 0) != a.told(h, c)

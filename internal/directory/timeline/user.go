@@ -117,8 +117,9 @@ func (a age) days(on *Snapshots) int {
 	return int(min(max((old+perDay-1)/perDay, 1), maxDays))
 }
 
-// Forgotten tells that the user has not been seen in any snapshot of which a cursor is accepted, nor
-// is known to be absent. The timeline may be dropped; if the user is seen again, that one is new.
+// Forgotten tells that the user has not been seen in any snapshot of which a cursor is accepted,
+// nor is known to be absent. The timeline may be dropped; if the user is seen again, that one is
+// new.
 func (u User) Forgotten(on *Snapshots) bool { return u.item.forgotten(on) }
 
 func (u *User) cut(at int) {
