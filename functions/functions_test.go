@@ -53,7 +53,7 @@ func TestEveryFunctionIsDeclaredAsWhatItsTriggerIs(t *testing.T) {
 			require.NotEmpty(t, o.Text, where)
 			require.NotNil(t, o.Do, where)
 			want := web.RoleRead
-			if o.Verb() != "GET" && f.Name != "readers" { // a reader is who asks
+			if o.Verb() != "GET" && f.Name != "readers" { // the caller of a list moves its reader
 				want = web.RoleOperate
 			}
 			require.Equal(t, want, o.Role, where)

@@ -192,7 +192,7 @@ func (f *flow) columns(inputs map[string]any) (any, error) {
 	return out, nil
 }
 
-// flowAnswer is what came back of a request; a status of 0 is none at all.
+// flowAnswer is the answer to a request. Status 0 means that none came.
 type flowAnswer struct {
 	status  int
 	headers map[string]any

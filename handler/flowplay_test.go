@@ -65,7 +65,7 @@ type flowAction struct {
 	} `json:"else"`
 }
 
-// flowResult is what came of an action.
+// flowResult is how an action ended.
 type flowResult struct {
 	status  string
 	code    string

@@ -118,7 +118,7 @@ func (o *output) flush() {
 		_ = o.csv.Flush() // a caller that went away needs no answer
 	}
 	if o.zip != nil {
-		_ = o.zip.Flush() // likewise
+		_ = o.zip.Flush() // a caller that went away needs no answer
 	}
 	_ = http.NewResponseController(o.response).Flush() // likewise
 }

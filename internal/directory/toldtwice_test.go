@@ -13,22 +13,28 @@ import (
 	"github.com/entraledger/entraledger/internal/directory/snapshots"
 )
 
+// beforeADecision is a tenant with one snapshot, two days before the next, in which somebody becomes
+// inactive and four credentials come near their end. The cursors are those of the first answers.
+func beforeADecision(t *testing.T) (h *house, creds caller, users string, first page) {
+	h = open(t, simtenant.Config{})
+	h.addUser("a", 50)
+	h.addUser("b", 29)
+	addApps(h.tenant, 2)
+	h.at(0)
+	_, users = h.tells(quiet, directory.NewSince{})
+	creds = caller{creds: &directory.CredentialQuery{States: []directory.State{directory.Expiring}, Within: 40 * day}}
+	first, err := creds.all(t, h.reader, everything, 9)
+	require.NoError(t, err)
+	h.tenant.Freeze(now.Add(2 * day))
+	return h, creds, users, first
+}
+
 // TestADecisionThatIsKilledAtAnyWriteIsGoneOnWith goes on with the second snapshot.
 func TestADecisionThatIsKilledAtAnyWriteIsGoneOnWith(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		for write, over := 1, false; !over; write++ {
 			require.Less(t, write, 60)
-			h := open(t, simtenant.Config{})
-			h.addUser("a", 50)
-			h.addUser("b", 29)
-			addApps(h.tenant, 2)
-			h.at(0)
-			_, c0 := h.tells(quiet, directory.NewSince{})
-			creds := caller{creds: &directory.CredentialQuery{States: []directory.State{directory.Expiring},
-				Within: 40 * day}}
-			k0, err := creds.all(t, h.reader, everything, 9)
-			require.NoError(t, err)
-			h.tenant.Freeze(now.Add(2 * day))
+			h, creds, c0, k0 := beforeADecision(t)
 			left := write
 			h.wrap = func(s directory.Store) directory.Store { return failing{s, &left} }
 			_, _ = h.run(t.Context(), true)
@@ -55,17 +61,7 @@ func TestOfTwoRunsThatDecideAtOnceEachEnteringIsToldOnce(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		for write, over := 1, false; !over; write++ {
 			require.Less(t, write, 60)
-			h := open(t, simtenant.Config{})
-			h.addUser("a", 50)
-			h.addUser("b", 29)
-			addApps(h.tenant, 2)
-			h.at(0)
-			_, c0 := h.tells(quiet, directory.NewSince{})
-			creds := caller{creds: &directory.CredentialQuery{States: []directory.State{directory.Expiring},
-				Within: 40 * day}}
-			k0, err := creds.all(t, h.reader, everything, 9)
-			require.NoError(t, err)
-			h.tenant.Freeze(now.Add(2 * day))
+			h, creds, c0, k0 := beforeADecision(t)
 			left := write
 			h.wrap = func(s directory.Store) directory.Store {
 				return between{s, &left, func() {
@@ -76,7 +72,7 @@ func TestOfTwoRunsThatDecideAtOnceEachEnteringIsToldOnce(t *testing.T) {
 					require.NoError(t, err)
 				}}
 			}
-			_, err = h.run(t.Context(), true)
+			_, err := h.run(t.Context(), true)
 			require.NoError(t, err)
 			over = left > 0
 			h.wrap = nil

@@ -125,10 +125,6 @@ func (f *followed[T, S, Q]) compareJudged(
 	if got := asked.Tells(line, cursor); got != want && !(far && got) {
 		require.Equal(t, want, got, "%s, since %d, judged at %s", what(), base.Number, judged)
 	}
-	if want && !judged.After(f.w.taken[n].AsOf) &&
-		!f.kind.found(f.q, base, f.kind.touch(line, on), f.items[i][n].seen) {
-		require.Fail(t, "it is not found", "%s, since %d, judged at %s", what(), base.Number, judged)
-	}
 }
 
 func (f *followed[T, S, Q]) compare(t *testing.T, on *Snapshots, n int, lines []T) {
@@ -159,9 +155,6 @@ func (f *followed[T, S, Q]) compare(t *testing.T, on *Snapshots, n int, lines []
 			}
 			if asked.Tells(line, Cursor{Number: list[since].Number}) != (ok && at > since) {
 				require.Equal(t, ok && at > since, !(ok && at > since), "%s, since %d", what(), list[since].Number)
-			}
-			if ok && at > since && !f.kind.found(f.q, list[since], f.kind.touch(line, on), f.items[i][n].seen) {
-				require.Fail(t, "it is not found", "%s, since %d", what(), list[since].Number)
 			}
 			f.compareJudged(t, on, n, oldest, asked, i, line, what)
 		}

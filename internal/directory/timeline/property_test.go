@@ -37,8 +37,6 @@ type kind[T User | Credential, S, Q any] struct {
 	readable func(Q, oneTaken) bool // else the call is refused
 	// found tells whether an item that a cursor has not told is found by its column, or by a time
 	// that passed since the cursor's base.
-	found     func(q Q, base oneTaken, touched int, now S) bool
-	touch     func(T, *Snapshots) int
 	forgotten func(T, *Snapshots) bool
 	// edges are the times at which an item comes into an answer or leaves it.
 	edges func(Q, S) []time.Time
@@ -51,20 +49,13 @@ var (
 			unread := slices.ContainsFunc(q.Groups, func(g string) bool { return !slices.Contains(at.Groups, g) })
 			return at.users != no && !unread
 		},
-		func(q UserQuestion, base oneTaken, touched int, now UserSeen) bool {
-			return touched > base.Number || q.Days > 0 && !now.Since.Before(base.AsOf.AddDate(0, 0, -q.Days))
-		},
-		User.Touched, User.Forgotten,
+		User.Forgotten,
 		func(q UserQuestion, u UserSeen) []time.Time { return []time.Time{u.Since.AddDate(0, 0, q.Days)} },
 	}
 	credentials = kind[Credential, CredentialSeen, CredentialQuestion]{
 		(*world).credential, (*world).credentialQuestion, credentialIn, CredentialQuestion.On, Credential.Next,
 		func(_ CredentialQuestion, at oneTaken) bool { return at.credentials != no },
-		func(q CredentialQuestion, base oneTaken, touched int, now CredentialSeen) bool {
-			ends := q.Expired && now.End.After(base.AsOf) || q.Expiring && now.End.After(base.AsOf.Add(q.Within))
-			return touched > base.Number || ends || q.Unused && !now.Idle.Before(base.AsOf.Add(-q.UnusedFor))
-		},
-		Credential.Touched, Credential.Forgotten,
+		Credential.Forgotten,
 		func(q CredentialQuestion, c CredentialSeen) []time.Time {
 			return []time.Time{c.End, c.End.Add(-q.Within), c.Idle.Add(q.UnusedFor), c.Start}
 		},
