@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -187,7 +188,8 @@ func TestWhoeverIsGoneIsAskedForByIDBeforeThatIsBelieved(t *testing.T) {
 			n.tenant.RemoveObject(simtenant.Users, gjson.GetBytes(raw, "id").Str)
 		}
 		n.whole(day)
-		require.Equal(t, []string{"/v1.0/users", "/v1.0/users", countUsers}, n.asked.heard(), "fifteen at a time")
+		once := []string{"/v1.0/users", "/v1.0/users", countUsers}
+		require.Equal(t, slices.Concat(once, once), n.asked.heard(), "fifteen at a time, after each of two walks")
 		require.Equal(t, 34, n.everybody())
 	})
 }
@@ -202,8 +204,8 @@ func TestWhereManyAreGoneASampleIsAskedForAndTheRestCounted(t *testing.T) {
 		}
 		h.tenant.Freeze(now.Add(day))
 		require.EqualValues(t, 600, h.take().Users)
-		require.Equal(t, []string{"/v1.0/users", "/v1.0/users", "/v1.0/users", "/v1.0/users", countUsers},
-			h.asked.heard())
+		once := []string{"/v1.0/users", "/v1.0/users", "/v1.0/users", "/v1.0/users", countUsers}
+		require.Equal(t, slices.Concat(once, once), h.asked.heard(), "after each of two walks")
 	})
 }
 

@@ -32,30 +32,33 @@ func (r *reading) compare(ctx context.Context, q collections.Query) (ending, []a
 	e.Same = e.Brought == r.snap.Walk.First-1 && !r.memory.lost()
 	var (
 		missing []absent
+		held    int64
 		err     error
 	)
 	if e.First = !r.told(q); !e.First {
-		missing, err = r.missing(ctx, q)
+		missing, held, err = r.missing(ctx, q)
 	}
 	if errors.Is(err, directory.ErrNoSnapshot) {
-		e.First, missing, err = true, nil, nil
+		e.First, missing, held, err = true, nil, 0, nil
 	}
 	e.Missing = int64(len(missing))
+	e.Steep = e.Missing*steepFall > held && held > 0
 	e.Unsure = !e.First && r.before.WhyUndisclosed("all "+q.Title()) != nil
 	return e, missing, err
 }
 
-// missing finds what did not come, by the evidence that the collection gives.
-func (r *reading) missing(ctx context.Context, q collections.Query) ([]absent, error) {
+// missing finds what did not come, by the evidence that the collection gives; and, of users, how
+// many the snapshot before held.
+func (r *reading) missing(ctx context.Context, q collections.Query) (missing []absent, held int64, err error) {
 	switch c := q.Collection; c.Evidence {
 	case collections.ByUser, collections.ByActivity:
 		return r.missingUsers(ctx, c)
 	case collections.ByMember:
-		return r.missingMembers(ctx, q)
+		missing, err = r.missingMembers(ctx, q)
 	case collections.ByCredential:
-		return r.missingCredentials(ctx, c)
+		missing, err = r.missingCredentials(ctx, c)
 	}
-	return nil, nil
+	return missing, 0, err
 }
 
 // past is a range of the snapshot before. A row of it that was changed tells nothing, and keeps no
@@ -83,7 +86,9 @@ func (r *reading) told(q collections.Query) bool {
 
 // missingUsers finds the users that did not come. For those who did, the newest sign-in that is
 // known counts, whichever snapshot knows it: none is ever lost again.
-func (r *reading) missingUsers(ctx context.Context, c *collections.Collection) (missing []absent, err error) {
+func (r *reading) missingUsers(
+	ctx context.Context, c *collections.Collection,
+) (missing []absent, held int64, err error) {
 	all := directory.Range{Partition: c.Partition}
 	now := newMerged(r.maker.store.Rows(ctx, r.snap.ID, all))
 	defer now.stop()
@@ -98,8 +103,9 @@ func (r *reading) missingUsers(ctx context.Context, c *collections.Collection) (
 	}
 	for row, err := range r.maker.store.Rows(ctx, r.before.ID, r.past(ctx, all)) {
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
+		held++
 		came := false
 		err = now.of(row.Key, func(here directory.Row) error {
 			came = true
@@ -116,13 +122,13 @@ func (r *reading) missingUsers(ctx context.Context, c *collections.Collection) (
 			err = put(atOnce)
 		}
 		if err != nil {
-			return nil, err
+			return nil, 0, err
 		}
 		if !came {
 			missing = append(missing, absent{ID: row.Key})
 		}
 	}
-	return missing, put(1)
+	return missing, held, put(1)
 }
 
 // carried gives a user's row the sign-ins that only the snapshot before knows, and tells whether

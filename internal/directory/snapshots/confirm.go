@@ -15,6 +15,7 @@ type ending struct {
 	First   bool  // no snapshot before tells of the collection
 	Unsure  bool  // the snapshot before does, and nothing confirmed that it held all
 	Missing int64 // objects or credentials of the snapshot before that did not come
+	Steep   bool  // these are more than a tenth of its users
 
 	Named  bool  // what is missing was asked for by name, or can't be
 	Asked  int64 // of the missing, how many were asked for
@@ -37,12 +38,28 @@ const (
 	askCount  verdict = "ask how many there are"
 	walkTwice verdict = "walk twice"
 	isShort   verdict = "short"
+	isTorn    verdict = "two walks differ"
 	isUnknown verdict = "nothing confirms it"
 )
 
-// judge weighs the evidence. Nothing is asked where all came again that the snapshot before held,
-// unless that one was in doubt itself.
+// judge weighs the evidence. Where more than a tenth of the users are gone, a second walk has to say
+// the same, whatever else confirms it: names and counts may come from the same index.
 func judge(e ending) verdict {
+	v := weigh(e)
+	switch {
+	case v != isWhole || !e.Steep:
+		return v
+	case !e.Twice:
+		return walkTwice
+	case e.Same:
+		return isWhole
+	}
+	return isTorn
+}
+
+// weigh weighs the evidence of one walk. Nothing is asked where all came again that the snapshot
+// before held, unless that one was in doubt itself.
+func weigh(e ending) verdict {
 	switch {
 	case e.There > 0:
 		return isShort
@@ -147,6 +164,8 @@ func (r *reading) confirm(ctx context.Context, q collections.Query) (bool, error
 			return true, nil
 		case isShort:
 			return r.short(ctx, name, e, example)
+		case isTorn:
+			return r.torn(ctx, name, e)
 		}
 		if err != nil {
 			return false, err
@@ -262,6 +281,31 @@ func (r *reading) short(ctx context.Context, name string, e ending, example stri
 		return true, nil
 	}
 	if err := r.walkAgain(ctx, 0); err != nil || !e.Spent {
+		return false, err
+	}
+	return false, failed
+}
+
+// steepFall is the share of the users before, as one in so many, of whom more may not be gone at
+// once without a second walk.
+const steepFall = 10
+
+// torn ends a run whose walks say that many users are gone, and differ in who: the next run walks
+// again, until two in a row bring the same. Where the snapshot before is too old, the new one is
+// used as it is.
+func (r *reading) torn(ctx context.Context, name string, e ending) (bool, error) {
+	failed := &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "confirm that so many " + name + " are gone",
+		Why: fmt.Sprintf("%d that were there before did not come, more than a tenth, and two walks differ: "+
+			"together they brought %d", e.Missing, e.Brought),
+		Remedy: "answers go on from the snapshot before until two walks bring the same, and the next run reads them " +
+			"again; if many were deleted on purpose, nothing needs to be done"}
+	r.maker.log.WarnContext(ctx, "two walks differ", "collection", name, "why", failed.Why)
+	if r.tooLate() {
+		failed.Remedy = "what did not come is missing from answers; look at Microsoft 365 service health"
+		r.undisclosed("all "+name, failed)
+		return true, nil
+	}
+	if err := r.walkAgain(ctx, e.Brought+1); err != nil {
 		return false, err
 	}
 	return false, failed
