@@ -69,6 +69,10 @@ func (q quickly) Named(ctx context.Context, about collections.Query, ids []strin
 	return graph.NewDirectory(q.Client).Named(ctx, about, ids)
 }
 
+func (q quickly) Activity(ctx context.Context, about collections.Query, ids []string) (collections.Page, error) {
+	return graph.NewDirectory(q.Client).Activity(ctx, about, ids)
+}
+
 // snapshot continues with a snapshot at a time after the begin, or begins one.
 func (d *misledDirectory) snapshot(after time.Duration) (snapshots.Report, error) {
 	d.tenant.Freeze(upgradeBegin.Add(after))

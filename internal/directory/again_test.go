@@ -74,6 +74,16 @@ func (c crowd) Named(_ context.Context, _ collections.Query, ids []string) (coll
 	return page, nil
 }
 
+func (c crowd) Activity(_ context.Context, _ collections.Query, ids []string) (collections.Page, error) {
+	page := collections.Page{Free: func() {}}
+	for _, id := range ids {
+		if n, err := strconv.Atoi(id[1:]); err == nil && n < c.users {
+			page.Items = append(page.Items, member(n, n >= c.blank))
+		}
+	}
+	return page, nil
+}
+
 // cut ends walks early at a link, as often as times says.
 func cut(at string, times *int) func(string, collections.Page) collections.Page {
 	return func(link string, page collections.Page) collections.Page {

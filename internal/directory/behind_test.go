@@ -109,6 +109,10 @@ func (p pages) Named(context.Context, collections.Query, []string) (collections.
 	return pageOf("", ""), nil
 }
 
+func (p pages) Activity(context.Context, collections.Query, []string) (collections.Page, error) {
+	return pageOf("", ""), nil
+}
+
 func (p pages) Objects(ctx context.Context, q collections.Query, link string) (collections.Page, error) {
 	return p.page(ctx, q, link)
 }

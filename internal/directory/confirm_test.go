@@ -77,7 +77,7 @@ func TestAFirstSnapshotIsCountedAndALaterOneAsksNothingWhereNothingIsGone(t *tes
 	inBubble(t, func(t *testing.T) {
 		n := newNight(t)
 		require.Empty(t, n.whole(0).Undisclosed)
-		require.Equal(t, []string{countUsers, countApps, countPrincipals}, n.asked.heard())
+		require.Equal(t, []string{"/v1.0/users", countUsers, countApps, countPrincipals}, n.asked.heard())
 		n.tenant.AddObject(simtenant.Users, []byte(`{"id":"new","userPrincipalName":"new@x"}`))
 		n.whole(day)
 		require.Empty(t, n.asked.heard())
@@ -235,7 +235,7 @@ func TestWithoutACountOnePageIsReadTwiceAndManyAreSaidToBeUnconfirmed(t *testing
 		require.Equal(t, "all users", snap.Undisclosed[0].What)
 		require.Equal(t, entra.CodeRefused, snap.Undisclosed[0].Code)
 		require.Contains(t, snap.Undisclosed[0].Message, "50 came, and Graph does not tell how many there are")
-		require.EqualValues(t, 3+1+1+2+2+3+2+2, snap.GraphRequests, "two pages and two counts more")
+		require.EqualValues(t, 3+1+1+2+2+3+2+2+1, snap.GraphRequests, "two pages and two counts more, and a question for activity")
 		require.Equal(t, 50, n.everybody())
 
 		// The next one says so, too, until there is a count.

@@ -2,6 +2,8 @@ package directory_test
 
 import (
 	"time"
+
+	"github.com/entraledger/entraledger/internal/directory/collections"
 )
 
 const day = 24 * time.Hour
@@ -15,3 +17,8 @@ func at(text string) time.Time {
 }
 
 var now = at("2026-11-21T12:00:00Z")
+
+func usersWithActivity() collections.Query {
+	c, _ := collections.All().Of(collections.Users)
+	return collections.Query{Collection: c}
+}

@@ -62,8 +62,22 @@ type UserRead struct {
 	// Blank is how many users the page had, if none of them came with sign-in activity: Graph has
 	// been seen to leave it out of whole pages without an error.
 	Blank int `json:",omitempty"`
-	// Earlier is what the snapshot before knew of a user on such a page.
+	// Earlier is what the snapshot before knew of a user whose activity is not known now.
 	Earlier rules.Activity `json:",omitzero"`
+	// Gap is the page of a user without activity, if others of the page have some.
+	Gap *Gap `json:",omitempty"`
+	// LeftOut says that Graph left activity out of a part of the user's page, and nothing that is
+	// new enough stands in for it.
+	LeftOut bool `json:",omitempty"`
+	// As is as of when the activity is known, where an older snapshot's stands in for it.
+	As time.Time `json:",omitzero"`
+}
+
+// Gap is a page some of whose users came without activity.
+type Gap struct {
+	Page    int64 // its number
+	Users   int64
+	Without int64 // of these, without activity
 }
 
 // Disclosed tells whether a user's missing activity means that there was none, and why not. A page
@@ -75,6 +89,9 @@ func (s Snapshot) Disclosed(u UserRead) (bool, string) {
 	}
 	if s.Active == 0 {
 		return false, "Graph gave no sign-in activity for any user"
+	}
+	if u.LeftOut {
+		return false, "Graph left the sign-in activity out of a part of the page on which this user came"
 	}
 	if u.Blank == 0 {
 		return true, ""

@@ -96,6 +96,8 @@ type Walk struct {
 	Anew     int64 `json:",omitempty"` // of these, how many came to an end that was not believed
 	// First is one more than what the walks before brought, if this one is to confirm it; else 0.
 	First int64 `json:",omitempty"`
+	// Small says that the collection is read in smaller pages, because activity was left out of others.
+	Small bool `json:",omitempty"`
 }
 
 // Doubt is a refusal of what the tenant had disclosed. It is believed once it has lasted.

@@ -31,7 +31,11 @@ func (d *Directory) Objects(ctx context.Context, q collections.Query, link strin
 	r := d.request("read "+q.Collection.Word+" from Graph", q.Collection)
 	r.url, r.walking = link, link != ""
 	if link == "" {
-		r.url = d.address(q, q.Collection.Query)
+		query := q.Collection.Query
+		if q.Small && q.Collection.Smaller != "" {
+			query = q.Collection.Smaller
+		}
+		r.url = d.address(q, query)
 	}
 	page, err := ask(ctx, d.Client, r, d.objects)
 	if err == nil {

@@ -43,15 +43,28 @@ func (d *Directory) Count(ctx context.Context, q collections.Query) (int64, erro
 // learn.microsoft.com/graph/api/resources/application, serviceprincipal, user: id supports in.
 func (d *Directory) Named(ctx context.Context, q collections.Query, ids []string) (collections.Page, error) {
 	c := q.Collection
-	quoted := make([]string, len(ids))
-	for i, id := range ids {
-		quoted[i] = "'" + strings.ReplaceAll(id, "'", "''") + "'"
-	}
 	r := d.request("read "+c.Word+" by id from Graph", c)
 	r.wait, r.permission = d.keys.Wait, c.BarePermission()
 	if c.ByID == collections.IDAlone {
 		r.wait = freely
 	}
-	r.url = d.address(q, c.ByID+"&$filter="+escape("id in ("+strings.Join(quoted, ",")+")"))
+	r.url = d.address(q, c.ByID+"&$filter="+escape(within(ids)))
 	return ask(ctx, d.Client, r, d.objects)
+}
+
+// Activity is snapshots.Source's. Sign-in activity can be selected whatever the filter is on.
+// Source: learn.microsoft.com/graph/api/user-list.
+func (d *Directory) Activity(ctx context.Context, q collections.Query, ids []string) (collections.Page, error) {
+	r := d.request("read sign-in activity by id from Graph", q.Collection)
+	r.url = d.address(q, q.Collection.Activity+"&$filter="+escape(within(ids)))
+	return ask(ctx, d.Client, r, d.objects)
+}
+
+// within is the filter for objects by their ids.
+func within(ids []string) string {
+	quoted := make([]string, len(ids))
+	for i, id := range ids {
+		quoted[i] = "'" + strings.ReplaceAll(id, "'", "''") + "'"
+	}
+	return "id in (" + strings.Join(quoted, ",") + ")"
 }

@@ -262,6 +262,9 @@ func (t *Tenant) directoryPage(r *http.Request, q listQuery, fault *Fault) []byt
 	if fault != nil && fault.Kind == BlankActivity {
 		from.fields = slices.DeleteFunc(slices.Clone(from.fields), func(f string) bool { return f == "signInActivity" })
 	}
+	if fault.leavesOutPart() {
+		from.blank = fault
+	}
 	if q.expand != "" && from.fields != nil {
 		from.fields = append(slices.Clone(from.fields), q.expand)
 	}
@@ -277,6 +280,7 @@ type objectWalk struct {
 	group      string
 	fields     []string        // nil: all
 	ids        map[string]bool // nil: all
+	blank      *Fault          // leaves out the activity of some users; nil: of none
 }
 
 func (w objectWalk) take(list []byte, from position, top int) (out []byte, n int, at position, more bool) {
@@ -294,8 +298,11 @@ func (w objectWalk) take(list []byte, from position, top int) (out []byte, n int
 		}
 		begin := len(list)
 		list = append(list, raw...)
-		if w.fields != nil {
-			list = project(list, begin, w.fields)
+		if fields := w.fields; fields != nil {
+			if w.blank != nil && w.blank.blanks(n, raw, from.walk) {
+				fields = slices.DeleteFunc(slices.Clone(fields), func(f string) bool { return f == "signInActivity" })
+			}
+			list = project(list, begin, fields)
 		}
 		n++
 	}

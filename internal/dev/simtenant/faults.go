@@ -74,7 +74,7 @@ func Kinds() []Kind {
 func MisleadingKinds() []Kind {
 	return []Kind{EndsShort, EndsEmpty, LeavesOut, LinkCycle, FreshCycle, WideSpan, TooFarBack, UnsupportedQuery,
 		Refused,
-		LongLinks, ThinThenRich, RichThenThin, OtherTime, WrongCount}
+		LongLinks, ThinThenRich, RichThenThin, OtherTime, WrongCount, BlankBeyond, BlankFirst, BlankSome, BlankSame}
 }
 
 // AllKinds lists every kind of fault.
@@ -194,7 +194,7 @@ func (f *Fault) matches(r request, began, now time.Time, retention time.Duration
 		if !r.position.walking() {
 			return false
 		}
-	case BlankActivity:
+	case BlankActivity, BlankBeyond, BlankFirst, BlankSome, BlankSame:
 		return r.stream == Users && f.matchesPage(r.position.page)
 	case WideSpan:
 		if r.bounds == nil || r.bounds.span(now, retention) <= f.Span {

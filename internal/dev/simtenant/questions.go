@@ -155,7 +155,5 @@ func (f *Fault) hits(q Question) bool {
 
 // pageKinds are the kinds of fault that change a page.
 var pageKinds = []Kind{SkipTokenExpired, SkipTokenNull, SkipTokenInvalid, SameNextLink, EmptyPage, ShortPage,
-	RepeatRecords,
-	SamePageTwice, Unordered, BlankActivity, EndsShort, EndsEmpty, LeavesOut, LinkCycle, FreshCycle, LongLinks,
-	ThinThenRich,
-	RichThenThin, OtherTime}
+	RepeatRecords, SamePageTwice, Unordered, BlankActivity, BlankBeyond, BlankFirst, BlankSome, BlankSame, EndsShort,
+	EndsEmpty, LeavesOut, LinkCycle, FreshCycle, LongLinks, ThinThenRich, RichThenThin, OtherTime}

@@ -42,6 +42,8 @@ type Collection struct {
 	// How Graph has it.
 	Path      string // below the endpoint; with {group} it is read for each group of the settings
 	Query     string // what of it is asked for; empty: all
+	Smaller   string // likewise, in smaller pages, where pages of the usual size lack something; empty: there are none
+	Activity  string // the query for the sign-in activity of users by their ids
 	Reporting bool   // its pages count against Graph's reporting ceiling
 	Uncounted bool   // Graph has no /$count of it
 	// ByID is the query for objects by their ids; empty: Graph does not give them so.
@@ -82,6 +84,11 @@ type Objects struct {
 	Group    *directory.Group    // of a collection that is read group by group
 	// Again asks for the same page once more; read is not called where Graph refuses.
 	Again func(ctx context.Context, read func(items [][]byte) error) error
+	// Number tells the page from all others.
+	Number int64
+	// Kept finds what an earlier walk through the collection kept under a key; nil where it kept
+	// nothing. It is nil itself where this is the first walk.
+	Kept func(ctx context.Context, key string) ([]byte, error)
 	// Came tells of an object that came, but not in Items.
 	Came func(id string)
 }
@@ -135,6 +142,7 @@ const MaxNamed = 15
 type Query struct {
 	Collection *Collection
 	Group      string // of a collection that is read group by group
+	Small      bool   // in smaller pages
 }
 
 // Path is the query's path below the endpoint, not escaped.

@@ -2,6 +2,7 @@ package collections
 
 import (
 	"context"
+	"encoding/json"
 	"strings"
 
 	"github.com/entraledger/entraledger/internal/directory"
@@ -24,6 +25,7 @@ func users() *Collection {
 	return &Collection{
 		Word: Users, Title: "users", Resource: "signInActivity",
 		Path: pathOfUsers, Query: "$top=500&$select=" + userFields + ",signInActivity", Reporting: true, ByID: IDAlone,
+		Smaller: "$top=100&$select=" + userFields + ",signInActivity", Activity: "$select=id,signInActivity",
 		Permissions: []Permission{signInActivity, readUsers}, Bare: readUsers.Name,
 		Optional: true, Consequence: "who is inactive is unknown: users are listed without their sign-in activity",
 		Keep: keepUsersTwice, Evidence: ByActivity, Partition: directory.ReadUsers,
@@ -51,7 +53,33 @@ func keepUsersTwice(ctx context.Context, page Objects) ([]Kept, error) {
 			return nil, err
 		}
 	}
+	if active, err = merge(ctx, page, users, active); err != nil {
+		return nil, err
+	}
 	return keepUsers(page, users, active), nil
+}
+
+// merge gives users the activity that an earlier walk brought, and tells how many have some then.
+func merge(ctx context.Context, page Objects, users []directory.UserRead, active int) (int, error) {
+	if page.Kept == nil || active == len(users) {
+		return active, nil
+	}
+	for i := range users {
+		if !users[i].Activity.None() {
+			continue
+		}
+		doc, err := page.Kept(ctx, users[i].ID)
+		if err != nil {
+			return active, err
+		}
+		var before directory.UserRead
+		if doc == nil || json.Unmarshal(doc, &before) != nil || before.Activity.None() || !before.As.IsZero() {
+			continue
+		}
+		users[i].Activity = before.Activity
+		active++
+	}
+	return active, nil
 }
 
 // keepUsers counts the users of a page, and keeps them and their names.
@@ -67,8 +95,11 @@ func keepUsers(page Objects, users []directory.UserRead, active int) []Kept {
 	}
 	rows, names := make([]directory.Row, 0, len(users)), make([]directory.Row, 0, len(users))
 	for _, u := range users {
-		if active == 0 {
+		switch {
+		case active == 0:
 			u.Blank = len(users)
+		case u.Activity.None():
+			u.Gap = &directory.Gap{Page: page.Number, Users: int64(len(users)), Without: int64(len(users) - active)}
 		}
 		rows = append(rows, directory.Document(u.ID, u))
 		names = append(names, directory.Row{Key: strings.ToLower(u.UserPrincipalName), Doc: []byte(u.ID)})

@@ -92,6 +92,7 @@ func (r *reading) missingUsers(
 	all := directory.Range{Partition: c.Partition}
 	now := newMerged(r.maker.store.Rows(ctx, r.snap.ID, all))
 	defer now.stop()
+	r.gaps = make(gaps)
 	var newer []directory.Row
 	put := func(least int) error {
 		if len(newer) < least {
@@ -112,11 +113,19 @@ func (r *reading) missingUsers(
 			if c.Evidence != collections.ByActivity {
 				return nil
 			}
-			changed, ok, err := carried(row, here)
-			if ok {
-				newer = append(newer, changed)
+			old, err := readUser(row)
+			if err != nil {
+				return err
 			}
-			return err
+			u, err := readUser(here)
+			if err != nil {
+				return err
+			}
+			r.gaps.meet(u, !old.Activity.None() || !old.Earlier.None())
+			if carry(&u, old, r.before) {
+				newer = append(newer, directory.Document(here.Key, u))
+			}
+			return nil
 		})
 		if err == nil {
 			err = put(atOnce)
@@ -131,28 +140,22 @@ func (r *reading) missingUsers(
 	return missing, held, put(1)
 }
 
-// carried gives a user's row the sign-ins that only the snapshot before knows, and tells whether
-// there are any.
-func carried(before, here directory.Row) (directory.Row, bool, error) {
-	var old, u directory.UserRead
-	for _, part := range []struct {
-		directory.Row
-		into *directory.UserRead
-	}{{before, &old}, {here, &u}} {
-		if err := json.Unmarshal(part.Doc, part.into); err != nil {
-			return here, false, fmt.Errorf("read user %s of the snapshot: %w", part.Key, err)
-		}
-	}
+// carry gives a user the sign-ins that only the snapshot before knows, and tells whether there are
+// any.
+func carry(u *directory.UserRead, old directory.UserRead, before directory.Snapshot) bool {
 	newest := rules.Newest(rules.Newest(old.Activity, old.Earlier), u.Activity)
 	if newest == u.Activity {
-		return here, false, nil
+		return false
 	}
-	if u.Blank > 0 { // what this user did since is on no record, so it is not known
+	switch {
+	case u.Blank > 0: // what this user did since is on no record, so it is not known
 		u.Earlier = newest
-	} else {
+	case u.Activity.None():
+		u.Activity, u.As = newest, asOf(old, before)
+	default:
 		u.Activity = newest
 	}
-	return directory.Document(here.Key, u), true, nil
+	return true
 }
 
 // missingMembers finds the members of a group that did not come.

@@ -2,6 +2,7 @@ package snapshots
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/entraledger/entraledger/internal/directory"
@@ -68,8 +69,10 @@ func (r *reading) keeper(q collections.Query, g *directory.Group) pageKeeper {
 	return func(ctx context.Context, page collections.Page) error {
 		kept, err := q.Collection.Keep(ctx, collections.Objects{
 			Items: page.Items, First: r.snap.Link == "", Snapshot: &r.snap, Group: g,
-			Again: func(ctx context.Context, read func([][]byte) error) error { return r.again(ctx, q, read) },
-			Came:  func(id string) { r.memory.meet(shortHash(id), r.snap.Walk.Nth) },
+			Number: r.snap.Walk.Nth*pagesOfAWalk + r.snap.Walk.Pages,
+			Again:  func(ctx context.Context, read func([][]byte) error) error { return r.again(ctx, q, read) },
+			Kept:   r.keptBefore(q.Collection),
+			Came:   func(id string) { r.memory.meet(shortHash(id), r.snap.Walk.Nth) },
 		})
 		if err != nil {
 			return err
@@ -83,8 +86,26 @@ func (r *reading) keeper(q collections.Query, g *directory.Group) pageKeeper {
 	}
 }
 
+// pagesOfAWalk is more than any walk has.
+const pagesOfAWalk = 10_000_000
+
+// keptBefore finds what an earlier walk of this snapshot kept; nil: there was none.
+func (r *reading) keptBefore(c *collections.Collection) func(context.Context, string) ([]byte, error) {
+	if r.snap.Walk.Nth == 0 {
+		return nil
+	}
+	return func(ctx context.Context, key string) ([]byte, error) {
+		row, err := r.maker.store.Row(ctx, r.snap.ID, c.Partition, key, false)
+		if errors.Is(err, directory.ErrNoRow) || errors.Is(err, directory.ErrNoSnapshot) {
+			return nil, nil
+		}
+		return row.Doc, err
+	}
+}
+
 // again asks once more for the page that is being kept.
 func (r *reading) again(ctx context.Context, q collections.Query, read func([][]byte) error) error {
+	q.Small = r.snap.Walk.Small
 	page, err := r.maker.source.Objects(ctx, q, r.snap.Link)
 	switch {
 	case refusal(err):

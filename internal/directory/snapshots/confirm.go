@@ -137,6 +137,9 @@ func (r *reading) confirm(ctx context.Context, q collections.Query) (bool, error
 	if err != nil {
 		return false, err
 	}
+	if anew, err := r.lookCloser(ctx, q, e); anew || err != nil {
+		return false, err
+	}
 	name, example := q.Title(), ""
 	var refused error
 	for {

@@ -188,6 +188,7 @@ func (r *reading) recall(ctx context.Context, q collections.Query) error {
 func (r *reading) beginAnew() {
 	w := r.snap.Walk
 	r.snap.Link = ""
-	r.snap.Walk = directory.Walk{Farthest: w.Farthest, Nth: w.Nth + 1, Lost: w.Lost, Anew: w.Anew, First: w.First}
+	r.snap.Walk = directory.Walk{Farthest: w.Farthest, Nth: w.Nth + 1, Lost: w.Lost, Anew: w.Anew, First: w.First,
+		Small: w.Small}
 	r.memory.begin(r.snap.Walk.Nth)
 }

@@ -27,6 +27,7 @@ type reading struct {
 
 	before directory.Snapshot // the newest whole one before it; no ID: there is none
 	memory *memory            // of the collection that is read; nil: of none yet
+	gaps   gaps               // pages of the collection, some of whose users came without activity
 
 	kept memoryOfBefore      // what timelines go on with; once the rules are applied
 	on   *timeline.Snapshots // those that timelines speak of, this one being the newest; likewise

@@ -25,6 +25,7 @@ func (r *reading) walk(ctx context.Context, q collections.Query, keep pageKeeper
 		return notKept{err}
 	}
 	for {
+		q.Small = r.snap.Walk.Small
 		page, err := r.maker.source.Objects(ctx, q, r.snap.Link)
 		if err != nil && !errors.Is(err, entra.ErrPagingLost) {
 			return err
