@@ -62,9 +62,11 @@ func filters() []web.Parameter {
 		"somebody needs must not be reported for a mistyped exception"
 	days := web.Whole("days", defaultDays, 1, maxDays, "Without a sign of life for so many days")
 	days.Note = "Counted from `asOfDateTime`"
+	before := web.Moment("before", "", "Instead of days: since before a date or time")
+	before.Note = "Up to 24 hours before `asOfDateTime`"
 	return append([]web.Parameter{
 		days,
-		web.Moment("before", "", "Instead of days: since before a date or time"),
+		before,
 		web.Choice("userType", "all", "Members, guests or both", "member", "guest", "all"),
 		web.Flag("enabled", "Whether the account may sign in"),
 		web.Flag("licensed", "Whether it has a licence"),

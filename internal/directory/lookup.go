@@ -121,6 +121,6 @@ func (rd *Reader) User(ctx context.Context, idOrName string, days int) (Snapshot
 		}
 	}
 	_, decided := StoredUser(u.User, rules.Decide(u.User, e), e, snap.AsOf)
-	asked := users{page: UserPage{Snapshot: snap, Cutoff: snap.AsOf.Add(-time.Duration(days) * 24 * time.Hour)}}
+	asked := users{page: UserPage{Snapshot: snap, Cutoff: rules.DaysBefore(snap.AsOf, days)}}
 	return snap, asked.stated(decided), nil
 }

@@ -124,21 +124,7 @@ type AgeCount struct {
 
 // Add counts a user.
 func (c AgeCounts) Add(u rules.User, d rules.Decision, asOf time.Time) {
-	k := ageKey{kind{u.Guest(), u.Enabled, len(u.Licences) > 0, u.Synced, d.Never}, -1}
-	if d.Known {
-		k.days = inactiveFor(d.Since, asOf)
-	}
-	c[k]++
-}
-
-// inactiveFor is the greatest number of days for which somebody has been inactive: on the very
-// moment, he is still active.
-func inactiveFor(since, asOf time.Time) int {
-	age := asOf.Sub(since)
-	if age <= 0 {
-		return 0
-	}
-	return int((age - 1) / (24 * time.Hour))
+	c[ageKey{kind{u.Guest(), u.Enabled, len(u.Licences) > 0, u.Synced, d.Never}, d.InactiveFor(asOf)}]++
 }
 
 // List gives the counts in the order of days.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/directory/rules"
 	"github.com/entraledger/entraledger/internal/directory/timeline"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/skiptoken"
@@ -66,11 +67,16 @@ func (rd *Reader) putUsers(ctx context.Context, snap Snapshot, q UserQuery, at p
 			Remedy: "then take a new one with POST /api/snapshot"}
 	}
 	if q.Before.IsZero() {
-		u.page.Cutoff = snap.AsOf.Add(-time.Duration(q.Days) * 24 * time.Hour)
+		u.page.Cutoff = rules.DaysBefore(snap.AsOf, q.Days)
+	} else if latest := rules.DaysBefore(snap.AsOf, 1); u.page.Cutoff.After(latest) {
+		return u, refuse("before", fmt.Sprintf("it is %s, and the snapshot is of %s",
+			q.Before.UTC().Format(time.RFC3339), snap.AsOf.Format(time.RFC3339)),
+			"accepted is up to 24 hours before the snapshot, "+latest.UTC().Format(time.RFC3339)+
+				": nobody is inactive who was active within a day")
 	}
 	known := Range{Partition: KnownUsers}
 	if q.State == Inactive {
-		known.Below = u.page.Cutoff.Format(KeyTime)
+		known.Below = u.page.Cutoff.Format(KeyTime) // what rules.IsInactive says of the times in keys
 	}
 	for name, want := range map[string]*bool{"Guest": q.Guest, "AccountEnabled": q.Enabled, "Licensed": q.Licensed,
 		"Synced": q.Synced, "NeverSignedIn": q.Never} {
@@ -211,7 +217,7 @@ func (u users) stated(row Row) json.RawMessage {
 	state := Unknown
 	if since, err := time.Parse(KeyTime, row.Key[:min(len(row.Key), len(KeyTime))]); err == nil {
 		state = Active
-		if since.Before(u.page.Cutoff) {
+		if rules.IsInactive(since, u.page.Cutoff) {
 			state = Inactive
 		}
 	}

@@ -3,6 +3,8 @@ package rules
 import (
 	"fmt"
 	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
 )
 
 // Basis names what decided since when a user has been inactive.
@@ -103,7 +105,31 @@ func neverSignedIn(u User) Decision {
 
 // Inactive tells whether the last sign of life was before a moment. On the very moment a user is
 // still active.
-func (d Decision) Inactive(before time.Time) bool { return d.Known && d.Since.Before(before) }
+func (d Decision) Inactive(before time.Time) bool { return d.Known && IsInactive(d.Since, before) }
+
+// IsInactive is the one predicate by which users are inactive, in lists, keys, counts and states:
+// the last sign of life was before a moment, both in the resolution in which the archive keeps time.
+func IsInactive(since, before time.Time) bool {
+	return since.Truncate(entra.Tick).Before(before.Truncate(entra.Tick))
+}
+
+// InactiveFor is the most days before a moment for which a user is inactive; 0 where the user is
+// not for one, -1 where it is not known.
+func (d Decision) InactiveFor(asOf time.Time) int {
+	if !d.Known {
+		return -1
+	}
+	days := d.DaysInactive(asOf)
+	for days > 0 && !d.Inactive(DaysBefore(asOf, days)) {
+		days--
+	}
+	return days
+}
+
+// DaysBefore is the moment so many days of 24 hours before another.
+func DaysBefore(asOf time.Time, days int) time.Time {
+	return asOf.Add(-time.Duration(days) * 24 * time.Hour)
+}
 
 // DaysInactive counts the whole days from the last sign of life to now; never negative.
 func (d Decision) DaysInactive(now time.Time) int {

@@ -7,6 +7,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/directory/rules"
+	"github.com/entraledger/entraledger/internal/entra"
 )
 
 func at(text string) time.Time {
@@ -92,7 +93,16 @@ func TestTheBoundaryBelongsToTheActive(t *testing.T) {
 	cutoff := now.Add(-90 * 24 * time.Hour)
 	require.Equal(t, cutoff, d.Since)
 	require.False(t, d.Inactive(cutoff))
-	require.True(t, d.Inactive(cutoff.Add(time.Nanosecond)))
+	require.False(t, d.Inactive(cutoff.Add(entra.Tick-1)), "keys and timelines know no finer time")
+	require.True(t, d.Inactive(cutoff.Add(entra.Tick)))
+	for offset, want := range map[time.Duration]int{0: 89, -1: 90, -entra.Tick: 90, 24 * time.Hour: 88} {
+		moved := rules.Decision{Known: true, Since: cutoff.Add(offset)}
+		require.Equal(t, want, moved.InactiveFor(now), "%s", offset)
+		require.True(t, moved.Inactive(rules.DaysBefore(now, want)))
+		require.False(t, moved.Inactive(rules.DaysBefore(now, want+1)))
+	}
+	require.Equal(t, -1, rules.Decision{}.InactiveFor(now))
+	require.Zero(t, rules.Decision{Known: true, Since: now.Add(time.Hour)}.InactiveFor(now))
 	require.Equal(t, 90, d.DaysInactive(now))
 	require.Equal(t, 0, d.DaysInactive(at("2026-08-01T00:00:00Z")))
 }
