@@ -69,6 +69,10 @@ func (q quickly) Named(ctx context.Context, about collections.Query, ids []strin
 	return graph.NewDirectory(q.Client).Named(ctx, about, ids)
 }
 
+func (q quickly) Readable(ctx context.Context, about collections.Query) error {
+	return graph.NewDirectory(q.Client).Readable(ctx, about)
+}
+
 func (q quickly) Activity(ctx context.Context, about collections.Query, ids []string) (collections.Page, error) {
 	return graph.NewDirectory(q.Client).Activity(ctx, about, ids)
 }

@@ -74,6 +74,8 @@ func (c crowd) Named(_ context.Context, _ collections.Query, ids []string) (coll
 	return page, nil
 }
 
+func (c crowd) Readable(context.Context, collections.Query) error { return nil }
+
 func (c crowd) Activity(_ context.Context, _ collections.Query, ids []string) (collections.Page, error) {
 	page := collections.Page{Free: func() {}}
 	for _, id := range ids {

@@ -109,6 +109,8 @@ func (p pages) Named(context.Context, collections.Query, []string) (collections.
 	return pageOf("", ""), nil
 }
 
+func (p pages) Readable(context.Context, collections.Query) error { return nil }
+
 func (p pages) Activity(context.Context, collections.Query, []string) (collections.Page, error) {
 	return pageOf("", ""), nil
 }

@@ -70,6 +70,8 @@ func (q quick) Count(_ context.Context, about collections.Query) (int64, error) 
 	return int64(len(q.all(about.Collection.Word))), nil
 }
 
+func (q quick) Readable(context.Context, collections.Query) error { return nil }
+
 func (q quick) Activity(ctx context.Context, about collections.Query, ids []string) (collections.Page, error) {
 	return q.Named(ctx, about, ids)
 }

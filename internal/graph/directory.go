@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
 
 	"github.com/tidwall/gjson"
 	"golang.org/x/time/rate"
@@ -38,6 +39,12 @@ func (d *Directory) Objects(ctx context.Context, q collections.Query, link strin
 		r.url = d.address(q, query)
 	}
 	page, err := ask(ctx, d.Client, r, d.objects)
+	if t := q.Collection.Type; t != "" {
+		page.Items = slices.DeleteFunc(page.Items, func(raw []byte) bool {
+			is := gjson.GetBytes(raw, `@odata\.type`).Str
+			return is != "" && is != "#"+t
+		})
+	}
 	if err == nil {
 		err = d.checkLink(r.doing, page.Next, link)
 	}

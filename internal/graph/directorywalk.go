@@ -17,7 +17,11 @@ import (
 func (d *Directory) Count(ctx context.Context, q collections.Query) (int64, error) {
 	r := d.request("count "+q.Collection.Word+" in Graph", q.Collection)
 	r.wait, r.permission = freely, q.Collection.BarePermission()
-	r.url = d.address(q, "") + "/$count"
+	r.url = d.address(q, "")
+	if t := q.Collection.Type; t != "" {
+		r.url += "/" + t // a cast needs ConsistencyLevel, which a count has anyway
+	}
+	r.url += "/$count"
 	r.accept, r.eventual = "text/plain", true // Graph refuses to answer /$count in JSON
 	return retry(ctx, d.Client, r.doing, func() (int64, error) {
 		a, err := d.send(ctx, r)

@@ -2,14 +2,11 @@ package graph
 
 import (
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"regexp"
 	"strings"
 	"time"
 
-	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/directory/collections"
@@ -29,22 +26,11 @@ type Prober struct {
 // Now is preflight.Tenant's.
 func (p *Prober) Now(ctx context.Context) (time.Time, error) { return p.Logs.Now(ctx) }
 
-// Roles is preflight.Tenant's. The token is not verified: it is the app's own, fresh from its
-// identity.
+// Roles is preflight.Tenant's.
 func (p *Prober) Roles(ctx context.Context) ([]string, error) {
-	token, err := p.Logs.cfg.Credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{p.Logs.cfg.Scope}})
-	if err != nil {
-		return nil, p.Logs.unanswered(ctx, request{doing: "get a token for Microsoft Graph"}, err)
-	}
-	var claims struct {
-		Roles []string `json:"roles"`
-	}
-	parts := strings.Split(token.Token, ".")
-	if len(parts) == 3 {
-		text, err := base64.RawURLEncoding.DecodeString(parts[1])
-		if err == nil && json.Unmarshal(text, &claims) == nil {
-			return claims.Roles, nil
-		}
+	roles, known, err := p.Logs.roles(ctx)
+	if known || err != nil {
+		return roles, err
 	}
 	return nil, &entra.Error{Code: entra.CodeToken, Doing: "read the app's token",
 		Why: "it is none whose permissions can be read", Remedy: "go by the checks of the streams"}

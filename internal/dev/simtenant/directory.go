@@ -126,6 +126,7 @@ type listing struct {
 
 func (t *Tenant) addDirectory(mux *http.ServeMux) {
 	members := listing{collection: GroupMembers, top: 100, max: 999, units: 5, permission: "GroupMember.Read.All"}
+	mux.HandleFunc("/v1.0/groups/{group}", t.serveGroup)
 	for path, l := range map[string]listing{
 		"/v1.0/users": {collection: Users, top: 100, max: 999, units: 2,
 			permission: "User.Read.All"},
@@ -201,10 +202,43 @@ func (t *Tenant) readListQuery(r *http.Request, l listing) (listQuery, *problem)
 			return bad("Request_UnsupportedQuery", "Unsupported Query.")
 		}
 	}
+	if r.PathValue("kind") != "" && r.Header.Get("ConsistencyLevel") != "eventual" { // a cast
+		return bad("Request_UnsupportedQuery", "Unsupported Query.")
+	}
 	if q.from.page == 0 {
 		q.from = t.beginWalk()
 	}
 	return q, nil
+}
+
+// HideMembers gives a group the visibility HiddenMembership.
+func (t *Tenant) HideMembers(group string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.hidden = append(t.hidden, group)
+}
+
+// hides reports whether the members of a group are hidden from a request: its list is then empty.
+func (t *Tenant) hides(r *http.Request, group string) bool {
+	t.mu.Lock()
+	hidden := slices.Contains(t.hidden, group)
+	t.mu.Unlock()
+	return hidden && t.authorize(r, "Member.Read.Hidden") != nil
+}
+
+// serveGroup answers with a group: its id and visibility.
+func (t *Tenant) serveGroup(w http.ResponseWriter, r *http.Request) {
+	if denied := t.authorize(r, "GroupMember.Read.All"); denied != nil {
+		t.refuse(w, denied)
+		return
+	}
+	group := map[string]any{"id": r.PathValue("group"), "visibility": nil}
+	t.mu.Lock()
+	if slices.Contains(t.hidden, r.PathValue("group")) {
+		group["visibility"] = "HiddenMembership"
+	}
+	t.mu.Unlock()
+	writeJSON(w, http.StatusOK, group)
 }
 
 func (t *Tenant) serveDirectory(w http.ResponseWriter, r *http.Request, l listing) {
@@ -264,6 +298,12 @@ func (t *Tenant) directoryPage(r *http.Request, q listQuery, fault *Fault) []byt
 	}
 	if fault.leavesOutPart() {
 		from.blank = fault
+	}
+	if l := r.PathValue("group"); l != "" && from.fields != nil {
+		from.fields = append(slices.Clone(from.fields), "@odata.type")
+		if t.hides(r, l) {
+			from.group = "hidden"
+		}
 	}
 	if q.expand != "" && from.fields != nil {
 		from.fields = append(slices.Clone(from.fields), q.expand)

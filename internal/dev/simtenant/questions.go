@@ -87,7 +87,7 @@ func (t *Tenant) serveCount(w http.ResponseWriter, r *http.Request, l listing) {
 	if fault != nil && t.answerInstead(answered, r, fault) {
 		return
 	}
-	n := t.counted(l.collection, r.PathValue("group"))
+	n := t.counted(l.collection, r.PathValue("group"), r.PathValue("kind"))
 	if fault != nil && fault.Kind == WrongCount {
 		n = max(0, n+orDefault(fault.Records, 1))
 	}
@@ -112,8 +112,8 @@ func refusedCount(r *http.Request) *problem {
 	return nil
 }
 
-// counted is how many objects a collection has, or a group.
-func (t *Tenant) counted(collection entra.Stream, group string) int {
+// counted is how many objects a collection has, or a group, of a kind if one is named.
+func (t *Tenant) counted(collection entra.Stream, group, kind string) int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	o := t.directory[collection]
@@ -123,11 +123,17 @@ func (t *Tenant) counted(collection entra.Stream, group string) int {
 	n := 0
 	for i := range o.len() {
 		raw := o.at(i)
-		if raw != nil && (collection != GroupMembers || gjson.GetBytes(raw, "groupId").Str == group) {
+		if raw != nil && (collection != GroupMembers || gjson.GetBytes(raw, "groupId").Str == group) && ofKind(raw, kind) {
 			n++
 		}
 	}
 	return n
+}
+
+// ofKind reports whether an object is of a kind. One that names none is a user.
+func ofKind(raw []byte, kind string) bool {
+	is := gjson.GetBytes(raw, `@odata\.type`).Str
+	return kind == "" || is == "#"+kind || is == "" && kind == "microsoft.graph.user"
 }
 
 // ofActivity reports whether a fault refuses the sign-in activity of users, but no request without

@@ -51,6 +51,7 @@ type Tenant struct {
 	logs   map[entra.Stream]*log
 
 	directory map[entra.Stream]*objects
+	hidden    []string // ids of groups whose membership is hidden
 
 	mu       sync.Mutex
 	offset   time.Duration // the tenant's clock less the real one

@@ -42,6 +42,7 @@ type Collection struct {
 	// How Graph has it.
 	Path      string // below the endpoint; with {group} it is read for each group of the settings
 	Query     string // what of it is asked for; empty: all
+	Type      string // of the objects that are wanted, where there are others; empty: there are none
 	Smaller   string // likewise, in smaller pages, where pages of the usual size lack something; empty: there are none
 	Activity  string // the query for the sign-in activity of users by their ids
 	Reporting bool   // its pages count against Graph's reporting ceiling

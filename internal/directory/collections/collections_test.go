@@ -56,7 +56,7 @@ func TestHowAQueryIsNamed(t *testing.T) {
 		collections.Users:                {"users", "signInActivity", "users", "/v1.0/users"},
 		collections.UsersWithoutActivity: {"users", "users", "usersWithoutActivity", "/v1.0/users"},
 		collections.GroupMembers: {"members of group g1", "group g1", "groups g1",
-			"/v1.0/groups/g1/transitiveMembers/microsoft.graph.user"},
+			"/v1.0/groups/g1/transitiveMembers"},
 		collections.Applications: {"applications", "applications", "applications", "/v1.0/applications"},
 		collections.CredentialUse: {"credentialUse", "credentialUse", "credentialUse",
 			"/beta/reports/appCredentialSignInActivities"},

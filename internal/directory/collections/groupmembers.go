@@ -10,11 +10,15 @@ import (
 // GroupMembers are the members of each group that the settings name.
 const GroupMembers = "groups"
 
-// Source: learn.microsoft.com/graph/api/group-list-transitivemembers.
+// Members come without the cast to users, which Graph refuses or ignores where ConsistencyLevel and
+// $count are not asked for, and answers from an index that lags where they are. Sources:
+// learn.microsoft.com/graph/api/group-list-transitivemembers;
+// github.com/microsoftgraph/microsoft-graph-docs/issues/17604.
 func groupMembers() *Collection {
 	return &Collection{
 		Word: GroupMembers, Title: "members of group ", Resource: "group ",
-		Path: "/v1.0/groups/" + group + "/transitiveMembers/microsoft.graph.user", Query: "$top=999&$select=id",
+		Path: "/v1.0/groups/" + group + "/transitiveMembers", Query: "$top=999&$select=id",
+		Type:        "microsoft.graph.user",
 		Permissions: []Permission{readMembers},
 		Keep:        keepMembers, Evidence: ByMember, Partition: directory.ReadMembers,
 	}

@@ -42,7 +42,14 @@ func (r *reading) groups(ctx context.Context, c *collections.Collection) error {
 		}
 		r.snap.Position = positionOf(i)
 		q := collections.Query{Collection: c, Group: g.ID}
-		err := r.walk(ctx, q, r.keeper(q, g))
+		var err error
+		if r.snap.Link == "" && r.snap.Walk.Pages == 0 {
+			r.snap.GraphRequests++
+			err = r.maker.source.Readable(ctx, q)
+		}
+		if err == nil {
+			err = r.walk(ctx, q, r.keeper(q, g))
+		}
 		if refused(c, err) {
 			if err := r.undisclose(ctx, q.Resource(), err); err != nil {
 				return err

@@ -59,6 +59,9 @@ type Source interface {
 	// Named reads those objects of a collection that have one of the ids, no more than
 	// collections.MaxNamed; a user comes with the id alone. Errors are as those of Objects.
 	Named(ctx context.Context, q collections.Query, ids []string) (collections.Page, error)
+	// Readable is an error with entra.CodePermission where the members of a group are hidden from the
+	// app, so that its pages would be empty. Other errors are as those of Objects.
+	Readable(ctx context.Context, q collections.Query) error
 	// Activity reads users with their sign-in activity, by their ids, no more than
 	// collections.MaxNamed. Errors are as those of Objects.
 	Activity(ctx context.Context, q collections.Query, ids []string) (collections.Page, error)

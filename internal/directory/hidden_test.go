@@ -1,0 +1,95 @@
+package directory_test
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/entraledger/entraledger/internal/dev/simtenant"
+	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+const exceptions = "11111111-2222-3333-4444-555555555555"
+
+// withExceptions is a tenant with ten users, all in a group with two devices and a group.
+func withExceptions(t *testing.T) *house {
+	h := open(t, simtenant.Config{})
+	h.groups = []string{exceptions}
+	for i := range 10 {
+		h.tenant.AddObject(simtenant.Users, member(i, false))
+		h.tenant.AddObject(simtenant.GroupMembers, fmt.Appendf(nil,
+			`{"@odata.type":"#microsoft.graph.user","id":"u%06d","groupId":%q}`, i, exceptions))
+	}
+	h.tenant.AddObject(simtenant.Users, member(10, true))
+	for i, kind := range []string{"device", "device", "group"} {
+		h.tenant.AddObject(simtenant.GroupMembers, fmt.Appendf(nil,
+			`{"@odata.type":"#microsoft.graph.%s","id":"other%d","groupId":%q}`, kind, i, exceptions))
+	}
+	return h
+}
+
+func (h *house) withoutExceptions() ([]directory.UserRow, error) {
+	q := directory.UserQuery{Days: 30, State: directory.Inactive, Exclude: []string{exceptions}}
+	if _, err := h.reader.Users(h.Context(), q, 999, true, ""); err != nil {
+		return nil, err
+	}
+	return h.users(q, 999), nil
+}
+
+func TestOfAGroupsMembersTheUsersAreRead(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		h := withExceptions(t)
+		require.EqualValues(t, 10, h.take().Groups[0].Members)
+		rows, err := h.withoutExceptions()
+		require.NoError(t, err)
+		require.Empty(t, rows)
+	})
+}
+
+// TestAnExceptionWhoseMembersAreHiddenIsRefused though Graph answers 200 with an empty list.
+func TestAnExceptionWhoseMembersAreHiddenIsRefused(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		h := withExceptions(t)
+		h.tenant.HideMembers(exceptions)
+		snap := h.take()
+		require.Len(t, snap.Undisclosed, 1)
+		require.Equal(t, "group "+exceptions, snap.Undisclosed[0].What)
+		_, err := h.withoutExceptions()
+		require.Equal(t, entra.CodePermission, entra.CodeOf(err))
+		require.ErrorContains(t, err, "its membership is hidden, and Graph then gives none of them, without an error; "+
+			"grant the app's identity the Microsoft Graph application permission Member.Read.Hidden")
+		require.Len(t, h.users(directory.UserQuery{Days: 30, State: directory.Inactive}, 999), 10, "others answer")
+
+		h.tenant.Grant("Member.Read.Hidden")
+		h.tenant.RevokeTokens()
+		h.source = h.directory(h.wire, token{h.wire}, 1_000_000)
+		h.tenant.Freeze(now.Add(day))
+		require.Empty(t, h.take().Undisclosed)
+		rows, err := h.withoutExceptions()
+		require.NoError(t, err)
+		require.Empty(t, rows)
+	})
+}
+
+// TestAGroupThatTurnsHiddenIsDoubtedForAnHour as any refusal of what was disclosed.
+func TestAGroupThatTurnsHiddenIsDoubtedForAnHour(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		h := withExceptions(t)
+		h.take()
+		h.tenant.HideMembers(exceptions)
+		h.tenant.Freeze(now.Add(day))
+		report, err := h.run(t.Context(), true)
+		require.NoError(t, err)
+		require.ErrorContains(t, report.Doubt, "Member.Read.Hidden")
+		rows, err := h.withoutExceptions()
+		require.NoError(t, err)
+		require.Empty(t, rows, "the snapshot before answers")
+		h.tenant.Freeze(now.Add(day + time.Hour))
+		h.take()
+		_, err = h.withoutExceptions()
+		require.Equal(t, entra.CodePermission, entra.CodeOf(err))
+	})
+}
