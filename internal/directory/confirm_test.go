@@ -235,7 +235,8 @@ func TestWithoutACountOnePageIsReadTwiceAndManyAreSaidToBeUnconfirmed(t *testing
 		require.Equal(t, "all users", snap.Undisclosed[0].What)
 		require.Equal(t, entra.CodeRefused, snap.Undisclosed[0].Code)
 		require.Contains(t, snap.Undisclosed[0].Message, "50 came, and Graph does not tell how many there are")
-		require.EqualValues(t, 3+1+1+2+2+3+2+2+1, snap.GraphRequests, "two pages and two counts more, and a question for activity")
+		require.EqualValues(t, 3+1+1+2+2+3+2+2+1, snap.GraphRequests,
+			"two pages and two counts more, and a question for activity")
 		require.Equal(t, 50, n.everybody())
 
 		// The next one says so, too, until there is a count.
@@ -356,6 +357,41 @@ func TestAUseThatTheReportNoLongerNamesStillCounts(t *testing.T) {
 		require.Len(t, again, len(used))
 		found := 0
 		for _, c := range again {
+			require.Equal(t, used[c.KeyID], c.LastUsed)
+			if c.LastUsed != "" {
+				found++
+			}
+		}
+		require.NotZero(t, found)
+	})
+}
+
+// TestAUseIsKnownThoughTheReportWasRefusedMeanwhile and lacks it after that.
+func TestAUseIsKnownThoughTheReportWasRefusedMeanwhile(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newQuickNight(t)
+		n.whole(0)
+		used := map[string]string{}
+		for _, c := range n.credentials(directory.CredentialQuery{}, 999) {
+			used[c.KeyID] = c.LastUsed
+		}
+		refused := true
+		n.from = bent{quick{n}, func(q collections.Query, _ string, page collections.Page) (collections.Page, error) {
+			if q.Collection.Word == collections.CredentialUse && refused {
+				return page, &entra.Error{Code: entra.CodeNotFound, Doing: "read the report", Why: "404"}
+			}
+			if q.Collection.Word == collections.CredentialUse {
+				page.Items = nil
+			}
+			return page, nil
+		}}
+		_, err := n.fire(day)
+		require.NoError(t, err)
+		require.Len(t, n.whole(day+time.Hour).Undisclosed, 1)
+		refused = false
+		require.Empty(t, n.whole(2*day+time.Hour).Undisclosed)
+		found := 0
+		for _, c := range n.credentials(directory.CredentialQuery{}, 999) {
 			require.Equal(t, used[c.KeyID], c.LastUsed)
 			if c.LastUsed != "" {
 				found++

@@ -45,7 +45,8 @@ func TestWhichPagesAreBroken(t *testing.T) {
 }
 
 func TestWhatStandsInForActivityThatWasLeftOut(t *testing.T) {
-	tonight := directory.Snapshot{AsOf: time.Date(2026, time.November, 21, 2, 0, 0, 0, time.UTC), Active: 9, Disclosing: 10}
+	tonight := directory.Snapshot{AsOf: time.Date(2026, time.November, 21, 2, 0, 0, 0, time.UTC), Active: 9,
+		Disclosing: 10}
 	before := tonight
 	before.AsOf = tonight.AsOf.Add(-24 * time.Hour)
 	signedIn := rules.Activity{LastSuccessful: before.AsOf.Add(-time.Hour)}
@@ -63,9 +64,11 @@ func TestWhatStandsInForActivityThatWasLeftOut(t *testing.T) {
 		"there was some":       {carried, &directory.UserRead{User: rules.User{Activity: signedIn}}, true, signedIn},
 		"of the night before that": {carried, &directory.UserRead{User: rules.User{Activity: signedIn},
 			As: before.AsOf.Add(-24 * time.Hour)}, false, rules.Activity{}},
-		"it was left out before":        {carried, &directory.UserRead{Earlier: signedIn, LeftOut: true}, false, rules.Activity{}},
-		"the page was blank before":     {gone, &directory.UserRead{Blank: 500}, false, rules.Activity{}},
-		"it was none two nights before": {gone, &directory.UserRead{As: before.AsOf.Add(-24 * time.Hour)}, false, rules.Activity{}},
+		"it was left out before": {carried, &directory.UserRead{Earlier: signedIn, LeftOut: true}, false,
+			rules.Activity{}},
+		"the page was blank before": {gone, &directory.UserRead{Blank: 500}, false, rules.Activity{}},
+		"it was none two nights before": {gone, &directory.UserRead{As: before.AsOf.Add(-24 * time.Hour)}, false,
+			rules.Activity{}},
 	} {
 		got := leftOut(c.now, c.before, before, tonight)
 		known, _ := tonight.Disclosed(got)

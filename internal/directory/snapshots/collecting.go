@@ -23,6 +23,9 @@ func (r *reading) collect(ctx context.Context, c *collections.Collection) error 
 	err := r.walk(ctx, q, r.keeper(q, nil))
 	if refused(c, err) {
 		err = r.undisclose(ctx, q.Resource(), err)
+		if err == nil && c.Evidence == collections.ByUse { // so that a later report that lacks some takes none back
+			err = r.carryUse(ctx, c.Partition)
+		}
 		if instead := r.maker.collections.InPlaceOf(c); instead != nil {
 			next = instead
 		}
