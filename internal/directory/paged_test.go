@@ -3,6 +3,7 @@ package directory_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -60,6 +61,20 @@ func (p *paged) Named(_ context.Context, q collections.Query, ids []string) (col
 				if gjson.Get(one, "id").Str == id {
 					page.Items = append(page.Items, []byte(one))
 				}
+			}
+		}
+	}
+	return page, nil
+}
+
+func (p *paged) Readable(context.Context, collections.Query) error { return nil }
+
+func (p *paged) Activity(_ context.Context, q collections.Query, ids []string) (collections.Page, error) {
+	page := collections.Page{Free: func() {}}
+	for _, all := range p.of[q.Collection.Word] {
+		for _, one := range all {
+			if slices.Contains(ids, gjson.Get(one, "id").Str) {
+				page.Items = append(page.Items, []byte(one))
 			}
 		}
 	}
