@@ -38,6 +38,7 @@ var useCases = map[string]string{
 	// The words that all share.
 	"entra":     "",
 	"logs":      "entra",
+	"newest":    "",
 	"odata":     "entra logs",
 	"reference": "",
 	"skiptoken": "entra",
@@ -46,7 +47,7 @@ var useCases = map[string]string{
 	// The archive.
 	"clocks":  "entra",
 	"collect": "clocks entra ledger logs seal sealing",
-	"derive":  "entra ledger logs",
+	"derive":  "entra ledger logs newest",
 	"ledger":  "entra logs seal",
 	"purge":   "entra ledger seal sealing",
 	"records": "entra",

@@ -74,6 +74,10 @@ func TestWhenAUserEntered(t *testing.T) {
 	member := with(func(u *UserSeen) { u.Groups = []string{"Break-Glass"} })
 	renamed := with(func(u *UserSeen) { u.Name = "Eve@contoso.com" })
 	active := is(0)
+	// In a grace until after the second snapshot, or until the very moment of the third.
+	grace := with(func(u *UserSeen) { u.GraceUntil = noon(2).Add(time.Hour) })
+	toThird := with(func(u *UserSeen) { u.GraceUntil = noon(3) })
+	darkGrace := with(func(u *UserSeen) { u.Known, u.GraceUntil = false, noon(9) })
 
 	for _, c := range []struct {
 		what string
@@ -106,6 +110,15 @@ func TestWhenAUserEntered(t *testing.T) {
 		{"who is known for the first time", UserQuestion{Days: 5}, days{dark, dark, &base}, 3},
 		{"days over while others were not disclosed", UserQuestion{Days: 11},
 			days{&base, dark, dark, &base, &base}, 4},
+
+		{"who is in a grace is not inactive", UserQuestion{Days: 5}, days{grace, grace}, 0},
+		{"nor is anybody until it is over", UserQuestion{Days: 5}, days{grace, grace, grace, grace}, 3},
+		{"on the very moment it is over", UserQuestion{Days: 5}, days{toThird, toThird, toThird}, 3},
+		{"a grace breaks a run", UserQuestion{Days: 5}, days{&base, darkGrace, &base}, 3},
+		{"when it is over the last sign of life counts", UserQuestion{Days: 12},
+			days{grace, grace, grace, grace}, 4},
+		{"who is in a grace is there", UserQuestion{}, days{&base, grace, &base}, 1},
+		{"a grace of whom nothing was known", UserQuestion{}, days{&base, nil, &base}, 1},
 
 		{"who is enabled again", UserQuestion{Days: 5, Enabled: new(true)},
 			days{&base, disabled, disabled, &base}, 4},

@@ -58,7 +58,7 @@ func userIn(q UserQuestion, at oneTaken, _ time.Time, l look[UserSeen]) truth {
 	}
 	if q.Days > 0 {
 		cutoff := at.AsOf.Add(-time.Duration(q.Days) * 24 * time.Hour)
-		parts = append(parts, known(truthOf(u.Since.Before(cutoff))))
+		parts = append(parts, known(truthOf(u.Since.Before(cutoff))), truthOf(!at.AsOf.Before(u.GraceUntil)))
 	}
 	parts = append(parts, wished(q.Guest, u.Guest), wished(q.Enabled, u.Enabled), wished(q.Licensed, u.Licensed),
 		wished(q.Synced, u.Synced))

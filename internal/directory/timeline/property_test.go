@@ -50,7 +50,9 @@ var (
 			return at.users != no && !unread
 		},
 		User.Forgotten,
-		func(q UserQuestion, u UserSeen) []time.Time { return []time.Time{u.Since.AddDate(0, 0, q.Days)} },
+		func(q UserQuestion, u UserSeen) []time.Time {
+			return []time.Time{u.Since.AddDate(0, 0, q.Days), u.GraceUntil}
+		},
 	}
 	credentials = kind[Credential, CredentialSeen, CredentialQuestion]{
 		(*world).credential, (*world).credentialQuestion, credentialIn, CredentialQuestion.On, Credential.Next,

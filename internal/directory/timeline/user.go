@@ -12,6 +12,7 @@ const (
 	licensed
 	synced
 	neverSignedIn
+	inGrace // not inactive, whatever the days; a version before kept none
 )
 
 // User is a user's timeline. The zero value is that of a user who was not there. A value is not
@@ -42,6 +43,10 @@ type UserSeen struct {
 	Known bool      // activity is disclosed
 	Since time.Time // the last sign of life
 	Never bool      // no successful sign-in is known of
+
+	// GraceUntil is until when the user counts as active, whatever is known of activity; zero: there
+	// is no grace.
+	GraceUntil time.Time
 }
 
 // Next is the timeline with what the newest snapshot says of the user; nil where it says nothing:
@@ -70,6 +75,7 @@ func (u *User) take(on *Snapshots, s UserSeen, seen, bright int) {
 	u.item.set(enabled, s.Enabled, seen)
 	u.item.set(licensed, s.Licensed, seen)
 	u.item.set(synced, s.Synced, seen)
+	u.item.set(inGrace, !s.GraceUntil.IsZero() && ticksOf(s.GraceUntil) > on.last().asOf, seen)
 	marks := []string{hashOf(s.Name)}
 	for _, g := range folded(s.Groups) {
 		if _, known := slices.BinarySearch(on.last().groups, g); known {

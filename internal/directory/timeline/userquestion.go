@@ -3,7 +3,7 @@ package timeline
 // UserQuestion asks for users. Filters on what never changes of a user are the caller's: it leaves
 // out the ids of Fixed before it asks for Tells.
 type UserQuestion struct {
-	Days                                    int // inactive for more than so many days; 0: whether or not
+	Days                                    int // inactive for more than so many days, and in no grace; 0: whether or not
 	Guest, Enabled, Licensed, Synced, Never *bool
 	Names                                   []string // principal names of users that are left out
 	Groups                                  []string // ids of groups whose members are left out
@@ -21,9 +21,13 @@ func (q UserQuestion) On(on *Snapshots) (Asked[User], error) {
 	if q.Days < 0 || q.Days > maxDays {
 		return Asked[User]{}, refuseDays("the time without a sign of life", q.Days, 0)
 	}
-	f := newFilter(on, map[attribute]*bool{
+	wanted := map[attribute]*bool{
 		guest: q.Guest, enabled: q.Enabled, licensed: q.Licensed, synced: q.Synced, neverSignedIn: q.Never,
-	}, q.Names, q.Groups)
+	}
+	if q.Days > 0 {
+		wanted[inGrace] = new(false)
+	}
+	f := newFilter(on, wanted, q.Names, q.Groups)
 	bright := q.Days > 0 || q.Never != nil
 	look := func(u User) history { return userHistory{&f, q.Days, bright, u} }
 	return Asked[User]{on, look}, nil

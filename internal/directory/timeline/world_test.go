@@ -123,6 +123,20 @@ func (w *world) sign(last, now time.Time, every int) time.Time {
 	return last
 }
 
+// grace is until when there is one: sometimes one begins, to the moment of some snapshot or between
+// two, and sometimes one that had begun was none.
+func (w *world) grace(until, now time.Time) time.Time {
+	switch {
+	case w.oneIn(50):
+		return now.Add(w.hours(24 * 14))
+	case w.oneIn(100):
+		return some(w, w.taken).AsOf
+	case w.oneIn(60):
+		return time.Time{}
+	}
+	return until
+}
+
 // user makes up what each snapshot says of one user.
 func (w *world) user() []look[UserSeen] {
 	u := UserSeen{Guest: w.oneIn(2), Enabled: w.oneIn(2), Licensed: w.oneIn(2), Synced: w.oneIn(2)}
@@ -145,6 +159,7 @@ func (w *world) user() []look[UserSeen] {
 			u.Groups = someOf(w, someGroups)
 		}
 		u.Since, u.Known = w.sign(u.Since, at.AsOf, every), !dark && !w.oneIn(25)
+		u.GraceUntil = w.grace(u.GraceUntil, at.AsOf)
 		out = append(out, look[UserSeen]{w.sight(there, at.users), u})
 	}
 	return out
