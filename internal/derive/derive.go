@@ -75,6 +75,14 @@ type View struct {
 	// write hides nothing of them, and they may hold more than the records do. grown tells whether
 	// the sum is more than what is stored. nil: a period's rows take the place of those before.
 	Merge func(stored, made []byte) (sum []byte, grown bool)
+	// Streams tells of which streams it is made; nil: of all.
+	Streams func(s entra.Stream) bool
+	// Over is the view of whose rows it is made, in place of records: one of shorter periods that
+	// stands before it among the views. Of gets each row as a content with nothing but Raw. nil:
+	// it is made of records.
+	Over func() View
+	// Aside: a report counts nothing of it.
+	Aside bool
 	// Counts tells which rows a report counts; nil: all.
 	Counts func(key string) bool
 }

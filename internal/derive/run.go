@@ -26,7 +26,7 @@ import (
 
 // Report is what a run did for a stream.
 type Report struct {
-	Days   int  // periods that were made
+	Days   int  // periods that were made, without those of views aside
 	Values int  // rows of them that count
 	Left   bool // the time was over before everything was made
 }
@@ -88,7 +88,7 @@ func isOnlyLate(err error) bool {
 func (r Runner) behind(ctx context.Context, p *ledger.Progress, again bool) ([]View, error) {
 	var out []View
 	for _, v := range r.Views {
-		if v.lastOf(p).IsZero() {
+		if v.lastOf(p).IsZero() || v.Streams != nil && !v.Streams(p.Stream) {
 			continue
 		}
 		if entries, err := r.Store.Kept(v).Mark(ctx, p.Stream); err != nil {
@@ -190,7 +190,7 @@ func (r *run) todo(ctx context.Context, v View, month time.Time) (out []work, fo
 // make makes one period.
 func (r *run) make(ctx context.Context, v View, w work) error {
 	keeper := r.store.Kept(v)
-	made, err := Compute(ctx, r.store, v, w.period, w.is.Spans)
+	made, err := r.compute(ctx, v, w)
 	if err != nil {
 		return err
 	}
@@ -215,6 +215,9 @@ func (r *run) make(ctx context.Context, v View, w work) error {
 	if _, err := keeper.PutStamp(ctx, w.period, stamp); err != nil {
 		return r.refused(ctx, v, w.period, err)
 	}
+	if v.Aside {
+		return nil
+	}
 	r.report.Days++
 	for _, row := range made {
 		if v.Counts == nil || v.Counts(row.Key) {
@@ -222,6 +225,47 @@ func (r *run) make(ctx context.Context, v View, w work) error {
 		}
 	}
 	return nil
+}
+
+// compute computes the rows of a period. What it is made of and can't be believed is computed from
+// the records.
+func (r *run) compute(ctx context.Context, v View, w work) ([]Row, error) {
+	if v.Over == nil {
+		return Compute(ctx, r.store, v, w.period, w.is.Spans)
+	}
+	over := v.Over()
+	parts, err := Believed(ctx, r.store, over, w.period.Stream, w.period.Start, w.period.End)
+	if err != nil {
+		return nil, err
+	}
+	var all []Row
+	for at := w.period.Start; at.Before(w.period.End); at = over.Unit.End(at) {
+		rows, ok := parts[at]
+		if part := over.Period(w.period.Stream, at); !ok {
+			if rows, err = Compute(ctx, r.store, over, part, within(w.is.Spans, part)); err != nil {
+				return nil, err
+			}
+		}
+		all = append(all, rows...)
+	}
+	return v.Of(w.period, func(yield func(Content) bool) {
+		for _, row := range all {
+			if !yield(Content{Raw: row.Content}) {
+				return
+			}
+		}
+	})
+}
+
+// within are the parts of spans that lie in a period.
+func within(spans []ledger.Span, p Period) (out []ledger.Span) {
+	for _, s := range spans {
+		s.From, s.To = entra.Later(s.From, p.Start), entra.Earlier(s.To, p.End)
+		if s.From.Before(s.To) {
+			out = append(out, s)
+		}
+	}
+	return out
 }
 
 // refused explains why a stamp was not written. Where it is another execution's, the error says

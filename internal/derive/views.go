@@ -4,5 +4,8 @@ package derive
 func Views() []View {
 	return []View{
 		Index(),
+		Successes(),
+		SuccessesByMonth(),
+		Restores(),
 	}
 }

@@ -2,6 +2,7 @@ package derive
 
 import (
 	"context"
+	"errors"
 	"iter"
 	"time"
 
@@ -116,34 +117,72 @@ func Compute(ctx context.Context, from Source, v View, p Period, spans []ledger.
 	return made, err
 }
 
-// Believed reads the rows of the periods of [from, to), whole ones, that can be believed, by their
-// start: those whose stamp names the present revision and version, and whose rows are all there as
-// they were written. A period that is not among them is to be computed, or done without.
-func Believed(ctx context.Context, store Store, v View, s entra.Stream, from,
-	to time.Time) (map[time.Time][]Row, error) {
+// Stored is what is kept of some periods of a view.
+type Stored struct {
+	// Believed are the rows of the periods that can be believed, by their start: those whose stamp
+	// names the present revision and version, and whose rows are all there as they were written.
+	Believed map[time.Time][]Row
+	// Altered are the stamps of those that were made, and whose rows are not what was written.
+	Altered map[time.Time]Stamp
+}
+
+// ReadStored reads the periods of [from, to), whole ones. What is neither believed nor altered is
+// not made yet, or no longer of what the ledger vouches for.
+func ReadStored(ctx context.Context, store Store, v View, s entra.Stream, from, to time.Time) (Stored, error) {
+	out := Stored{Believed: make(map[time.Time][]Row), Altered: make(map[time.Time]Stamp)}
 	// The ledger first: what is made after it names a revision that is not older.
 	now, err := VouchedFor(ctx, store, v, s, from, to)
-	if err != nil {
-		return nil, err
+	if err != nil || len(now) == 0 {
+		return out, err
 	}
 	keeper := store.Kept(v)
 	stamps, err := keeper.Stamps(ctx, s, from, to)
 	if err != nil {
-		return nil, err
+		return out, err
 	}
-	out := make(map[time.Time][]Row)
 	for start, is := range now {
 		stamp := stamps[start]
+		if stamp.State == StampAltered {
+			out.Altered[start] = stamp
+		}
 		if !stamp.Names(is.Revision, v.Version) {
 			continue
 		}
 		stored, together, err := keeper.Rows(ctx, v.Period(s, start), stamp.Edition)
 		if err != nil {
-			return nil, err
+			return out, err
 		}
 		if together == stamp.Together {
-			out[start] = stored
+			out.Believed[start] = stored
+		} else {
+			out.Altered[start] = stamp
 		}
 	}
 	return out, nil
+}
+
+// Believed reads the rows of the periods of [from, to), whole ones, that can be believed, by their
+// start. A period that is not among them is to be computed, or done without.
+func Believed(ctx context.Context, store Store, v View, s entra.Stream, from,
+	to time.Time) (map[time.Time][]Row, error) {
+	stored, err := ReadStored(ctx, store, v, s, from, to)
+	return stored.Believed, err
+}
+
+// Distrust sees to it that the next run makes periods of a view again: those whose rows were found
+// altered, by their stamps. A stamp that another run has replaced meanwhile stays. It is not for
+// views whose rows grow.
+func Distrust(ctx context.Context, store Store, v View, s entra.Stream, altered map[time.Time]Stamp) error {
+	keeper := store.Kept(v)
+	for start, stamp := range altered {
+		open := Stamp{State: StampOpen, Edition: stamp.Edition, Tag: stamp.Tag}
+		if _, err := keeper.PutStamp(ctx, v.Period(s, start), open); err != nil && !errors.Is(err, ledger.ErrMoved) {
+			return err
+		}
+	}
+	if len(altered) == 0 {
+		return nil
+	}
+	// A run that is at work may say again that it followed the log. The next seal lets one begin anyway.
+	return keeper.SetMark(ctx, s, 0)
 }
