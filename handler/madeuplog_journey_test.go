@@ -298,7 +298,7 @@ func (s printing) seeIndexed(t *testing.T) {
 
 func (s printing) seeSignsOfLife(t *testing.T) {
 	n := 0
-	require.NoError(t, s.store.Successes(t.Context(), printed, printed.AddDate(0, 0, 5),
+	require.NoError(t, s.store.Successes(t.Context(), "printJobs", printed, printed.AddDate(0, 0, 5),
 		func(user string, _ time.Time) {
 			require.Regexp(t, `^user-\d$`, user)
 			n++

@@ -22,6 +22,7 @@ import (
 	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/lastseen"
 )
 
 // misledDirectory is a tenant whose directory is read in several pages a collection.
@@ -86,7 +87,7 @@ func (d *misledDirectory) snapshot(after time.Duration) (snapshots.Report, error
 	if err != nil {
 		return snapshots.Report{}, err
 	}
-	by := snapshots.NewSnapshotter(quickly{client}, d.store, d.store,
+	by := snapshots.NewSnapshotter(quickly{client}, d.store, lastseen.New(d.store, d.logger()),
 		snapshots.Options{Groups: []string{breakGlass}, Every: snapshotEvery}, time.Now, d.logger())
 	return by.Run(d.Context(), runBudget, false)
 }

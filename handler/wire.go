@@ -18,6 +18,7 @@ import (
 	"github.com/entraledger/entraledger/internal/directory/cursors"
 	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/lastseen"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/preflight"
 	archivepurge "github.com/entraledger/entraledger/internal/purge"
@@ -101,7 +102,8 @@ func clients(
 		Simulated: parts.Simulated}, time.Now, log)
 	parts.Snapshotter = snapshots.NewSnapshotter(timedTenant{graph.NewDirectory(snapshotSource), clocks},
 		store.Directory,
-		store.Views, snapshots.Options{Groups: cfg.SnapshotGroups, Every: snapshotEvery}, time.Now, log)
+		lastseen.New(store.Searched(), log),
+		snapshots.Options{Groups: cfg.SnapshotGroups, Grace: cfg.Grace, Every: snapshotEvery}, time.Now, log)
 	parts.Checks = func(ctx context.Context) []preflight.Check {
 		probed := preflightOf(cfg, &graph.Prober{Logs: source, Directory: graph.NewDirectory(source)}, store, heads)
 		probed.AtOnce = out.AtOnce

@@ -122,6 +122,8 @@ type Stored struct {
 	// Believed are the rows of the periods that can be believed, by their start: those whose stamp
 	// names the present revision and version, and whose rows are all there as they were written.
 	Believed map[time.Time][]Row
+	// Vouched are the periods that can be made, by their start.
+	Vouched map[time.Time]Vouched
 	// Altered are the stamps of those that were made, and whose rows are not what was written.
 	Altered map[time.Time]Stamp
 }
@@ -129,9 +131,9 @@ type Stored struct {
 // ReadStored reads the periods of [from, to), whole ones. What is neither believed nor altered is
 // not made yet, or no longer of what the ledger vouches for.
 func ReadStored(ctx context.Context, store Store, v View, s entra.Stream, from, to time.Time) (Stored, error) {
-	out := Stored{Believed: make(map[time.Time][]Row), Altered: make(map[time.Time]Stamp)}
 	// The ledger first: what is made after it names a revision that is not older.
 	now, err := VouchedFor(ctx, store, v, s, from, to)
+	out := Stored{Believed: make(map[time.Time][]Row), Vouched: now, Altered: make(map[time.Time]Stamp)}
 	if err != nil || len(now) == 0 {
 		return out, err
 	}

@@ -17,9 +17,11 @@ const (
 	ReadApps      = "read-holders"   // <app id>_<origin>_<object id>
 	ReadUse       = "read-use"       // <app id>_<key id>
 	ReadAppUse    = "read-appuse"    // by app id
-	ReadSuccesses = "read-successes" // <user id>_<hour>
+	ReadSuccesses = "read-successes" // <user id>_<hour>; of versions before
+	ReadSeen      = "read-seen"      // <source>_<last id>: newest times of users, packed in the order of ids
+	ReadArchive   = "read-archive"   // by source: what of the archive they are made of
 
-	KnownUsers   = "users"         // <last sign of life>_<id>
+	KnownUsers   = "users"         // <last sign of life, in a grace the snapshot's time>_<id>
 	UnknownUsers = "users-unknown" // by id
 	Credentials  = "credentials"   // <end>_<app id>_<key id>
 	Summaries    = "summaries"

@@ -106,20 +106,11 @@ func (rd *Reader) User(ctx context.Context, idOrName string, days int) (Snapshot
 	if err := json.Unmarshal(row.Doc, &u); err != nil {
 		return snap, nil, err
 	}
-	e := rules.Evidence{}
-	e.Disclosed, e.WhyNot = snap.Disclosed(u)
-	for row, err := range rd.store.Rows(ctx, snap.ID, snap.Checking(Under(ReadSuccesses, id))) {
-		if err != nil {
-			return snap, nil, rd.gone(snap, err)
-		}
-		at, err := time.Parse(KeyTime, string(row.Doc))
-		if err != nil {
-			return snap, nil, err
-		}
-		if at.After(e.Archived) {
-			e.Archived = at
-		}
+	seen, err := rd.seen(ctx, snap, id)
+	if err != nil {
+		return snap, nil, rd.gone(snap, err)
 	}
+	e := snap.Evidence(u, seen)
 	_, decided := StoredUser(u.User, rules.Decide(u.User, e), e, snap.AsOf)
 	asked := users{page: UserPage{Snapshot: snap, Cutoff: rules.DaysBefore(snap.AsOf, days)}}
 	return snap, asked.stated(decided), nil

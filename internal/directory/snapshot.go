@@ -6,11 +6,13 @@ package directory
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"iter"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/newest"
 )
 
 // Snapshot is one reading of the directory. Its row is the only thing that changes: the newest
@@ -44,6 +46,11 @@ type Snapshot struct {
 	Sums map[string]RowSum `json:",omitempty"`
 	// Timelines says that its rows carry timelines: a version before made none.
 	Timelines bool `json:",omitempty"`
+	// Archived are the sources of the archive that were read. A version before read the last two
+	// days only, and lists none.
+	Archived []SourceRead `json:",omitempty"`
+	// Grace is for how long a user counts as active after being restored or enabled; 0: there is none.
+	Grace time.Duration `json:",omitempty"`
 
 	// StepAt is when the reading last came further, by the tenant's clock: a page was kept that no
 	// earlier walk had reached, or a phase ended. Zero: an older version wrote the row; Updated
@@ -196,11 +203,48 @@ func (s Snapshot) WhyUndisclosed(what string) *Undisclosed {
 	return nil
 }
 
-// Successes is the archive, as far as sign-ins are concerned.
-type Successes interface {
-	// Successes yields users and times of successful sign-ins dated [from, to), in any order: of
-	// each user at least the newest. A sign-in that was changed since it was archived is none.
-	Successes(ctx context.Context, from, to time.Time, yield func(userID string, at time.Time)) error
+// Source is a log of the archive that says something of users.
+type Source struct {
+	Stream entra.Stream
+	Tells  Tells
+}
+
+// Tells is what a log says of users.
+type Tells string
+
+// What logs say.
+const (
+	TellsSuccesses Tells = "successes" // when each last signed in with success
+	TellsRestores  Tells = "restores"  // when each was last restored or enabled
+)
+
+// Name tells sources apart. It has no underscore.
+func (s Source) Name() string { return string(s.Tells) + " " + string(s.Stream) }
+
+// Seen is what the archive knows of users by one source.
+type Seen struct {
+	Times newest.Times    // by user id, in lower case
+	Read  json.RawMessage // what of the archive they are made of; only the archive reads it
+	// ReachesBack is from when on, up to the present, the archive has the source without a gap;
+	// zero: it does not.
+	ReachesBack time.Time
+}
+
+// Archive is what the archive knows of users.
+type Archive interface {
+	// Sources lists what says something of users.
+	Sources() []Source
+	// GoOn brings up to date what was known of a source, the zero value being nothing. The Times of
+	// before are used up. Nothing from before since is asked for; zero: everything counts, however
+	// old. What was purged is forgotten.
+	GoOn(ctx context.Context, s Source, before Seen, since, asOf time.Time) (Seen, error)
+}
+
+// SourceRead is what a snapshot knows of a source.
+type SourceRead struct {
+	Source
+	Users       int       // who are known by it
+	ReachesBack time.Time `json:",omitzero"` // as in Seen
 }
 
 // Row is a document of a snapshot with its place in an ordered partition.

@@ -129,7 +129,8 @@ func (s Snapshot) Numbered() timeline.Snapshot {
 // is a member of.
 func SeenUser(u rules.User, d rules.Decision, groups []string) timeline.UserSeen {
 	return timeline.UserSeen{Guest: u.Guest(), Enabled: u.Enabled, Licensed: len(u.Licences) > 0, Synced: u.Synced,
-		Name: u.UserPrincipalName, Groups: groups, Known: d.Known, Since: d.Since, Never: d.Never}
+		Name: u.UserPrincipalName, Groups: groups, Known: d.Known, Since: d.Since, Never: d.Never,
+		GraceUntil: d.GraceUntil}
 }
 
 // SeenCredential is what a snapshot says of a credential to the credential's timeline.

@@ -28,6 +28,8 @@ type UserRow struct {
 	LastInteractive   string      `json:"lastSignInDateTime,omitempty" text:"Last interactive attempt"`
 	LastNonInteract   string      `json:"lastNonInteractiveSignInDateTime,omitempty" text:"Last non-interactive attempt"`
 	LastArchived      string      `json:"lastArchivedSignInDateTime,omitempty"`
+	ArchiveReaches    string      `json:"archiveReachesBackDateTime,omitempty"`
+	GraceUntil        string      `json:"graceUntilDateTime,omitempty"`
 	InactiveSince     string      `json:"inactiveSinceDateTime,omitempty" text:"The last sign of life"`
 	DaysInactive      *int        `json:"daysInactive,omitempty" text:"Whole days since then"`
 	NeverSignedIn     bool        `json:"neverSignedIn" text:"No successful sign-in is known of"`
@@ -40,6 +42,8 @@ type UserRow struct {
 func (UserRow) Texts() map[string]string {
 	return map[string]string{
 		"lastArchivedSignInDateTime": "Newest successful sign-in in the archive",
+		"archiveReachesBackDateTime": "From when on the archive has every sign-in, where neither it nor Graph has a success",
+		"graceUntilDateTime":         "Until when it counts as active, because it was restored or enabled",
 		"state":                      "active, inactive or unknown",
 	}
 }
@@ -59,7 +63,16 @@ func text(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// userRow is the row of a decided user, and its partition.
+// judgedBy is the time by which a user is active or inactive in a snapshot: the last sign of life, or
+// in a grace that of the snapshot. ok is false where nobody can say.
+func judgedBy(d rules.Decision, asOf time.Time) (since time.Time, ok bool) {
+	if !d.GraceUntil.IsZero() {
+		return asOf, true
+	}
+	return d.Since, d.Known
+}
+
+// StoredUser is the row of a decided user, and its partition.
 func StoredUser(u rules.User, d rules.Decision, e rules.Evidence, asOf time.Time) (partition string, row Row) {
 	answer := UserRow{
 		ID: u.ID, UserPrincipalName: u.UserPrincipalName, DisplayName: u.DisplayName, Mail: u.Mail,
@@ -68,14 +81,19 @@ func StoredUser(u rules.User, d rules.Decision, e rules.Evidence, asOf time.Time
 		LastSuccessful:  text(u.Activity.LastSuccessful),
 		LastInteractive: text(u.Activity.LastInteractive),
 		LastNonInteract: text(u.Activity.LastNonInteractive), LastArchived: text(e.Archived),
-		NeverSignedIn: d.Never, DecidedBy: d.By, Reason: d.Reason,
+		NeverSignedIn: d.Never, DecidedBy: d.By, Reason: d.Reason, GraceUntil: text(d.GraceUntil),
+	}
+	if rules.Silent(u, e) {
+		answer.ArchiveReaches = text(e.ReachesBack)
 	}
 	if answer.AssignedSkuIDs == nil {
 		answer.AssignedSkuIDs = []string{}
 	}
 	partition, key := UnknownUsers, u.ID
+	if since, ok := judgedBy(d, asOf); ok {
+		partition, key = KnownUsers, since.UTC().Format(KeyTime)+"_"+u.ID
+	}
 	if d.Known {
-		partition, key = KnownUsers, d.Since.UTC().Format(KeyTime)+"_"+u.ID
 		days := d.DaysInactive(asOf)
 		answer.InactiveSince, answer.DaysInactive = text(d.Since), &days
 	}

@@ -45,23 +45,24 @@ var useCases = map[string]string{
 	"streams":   "entra",
 
 	// The archive.
-	"clocks":  "entra",
-	"collect": "clocks entra ledger logs seal sealing",
-	"derive":  "entra ledger logs newest",
-	"ledger":  "entra logs seal",
-	"purge":   "entra ledger seal sealing",
-	"records": "entra",
-	"repair":  "entra ledger logs seal sealing verify",
-	"seal":    "entra logs",
-	"sealing": "entra ledger seal",
-	"verify":  "entra ledger logs seal",
+	"clocks":   "entra",
+	"collect":  "clocks entra ledger logs seal sealing",
+	"derive":   "entra ledger logs newest",
+	"lastseen": "derive directory entra ledger logs newest",
+	"ledger":   "entra logs seal",
+	"purge":    "entra ledger seal sealing",
+	"records":  "entra",
+	"repair":   "entra ledger logs seal sealing verify",
+	"seal":     "entra logs",
+	"sealing":  "entra ledger seal",
+	"verify":   "entra ledger logs seal",
 
 	// The directory.
-	"directory":             "directory/cursors directory/rules directory/timeline entra skiptoken",
+	"directory":             "directory/cursors directory/rules directory/timeline entra newest skiptoken",
 	"directory/collections": "directory directory/rules entra",
 	"directory/cursors":     "directory/timeline entra skiptoken",
 	"directory/rules":       "entra",
-	"directory/snapshots":   "directory directory/collections directory/rules directory/timeline entra",
+	"directory/snapshots":   "directory directory/collections directory/rules directory/timeline entra newest",
 	"directory/timeline":    "entra",
 
 	// What is asked.

@@ -68,6 +68,9 @@ func ofArchive() []Setting {
 			"each snapshot, so " +
 			"that `exclude=` can leave them out: break-glass and service accounts",
 			Accepts: "up to 20 object ids with commas between", read: readGroups},
+		{Name: "INACTIVE_GRACE_AFTER_RESTORE", Meaning: "for how long a user counts as active after being restored " +
+			"or enabled, as the audits in the archive say; 0: not at all",
+			Accepts: "0, or 1d to 90d", Default: "14d", read: readGrace},
 	}
 }
 

@@ -40,7 +40,8 @@ type Settings struct {
 
 	Retention purge.Retention
 
-	SnapshotGroups []string // ids of groups whose members are stored with snapshots of the directory
+	Grace          time.Duration // for which a user counts as active after being restored or enabled; 0: none
+	SnapshotGroups []string      // ids of groups whose members are stored with snapshots of the directory
 
 	PublicBaseURL string // without a slash at the end; empty: from X-Forwarded-Host
 
@@ -215,6 +216,13 @@ func readPasses(s *Settings, v string) error {
 
 func readAlertAfter(s *Settings, v string) (err error) {
 	s.AlertAfter, err = duration(v, 30*time.Minute, 30*24*time.Hour)
+	return err
+}
+
+func readGrace(s *Settings, v string) (err error) {
+	if s.Grace, err = duration(v, 0, 90*24*time.Hour); err == nil && s.Grace > 0 && s.Grace < 24*time.Hour {
+		err = fmt.Errorf("%q is less than a day", v)
+	}
 	return err
 }
 

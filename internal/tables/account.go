@@ -92,17 +92,16 @@ func (a *Account) Evidence() Evidence {
 
 // What the users of the account declare.
 var (
-	_ purge.Store         = (*Archive)(nil)
-	_ records.Reader      = (*Archive)(nil)
-	_ derive.Finder       = (*Views)(nil)
-	_ verify.Beside       = (*Audit)(nil)
-	_ repair.Store        = Evidence{}
-	_ verify.Prover       = Evidence{}
-	_ derive.Store        = Searched{}
-	_ directory.Store     = (*Directory)(nil)
-	_ directory.Successes = (*Views)(nil)
-	_ cursors.Store       = (*Readers)(nil)
-	_ cursors.Keys        = (*Secrets)(nil)
-	_ jobs.Store          = (*Jobs)(nil)
-	_ preflight.Storage   = (*Account)(nil)
+	_ purge.Store       = (*Archive)(nil)
+	_ records.Reader    = (*Archive)(nil)
+	_ derive.Finder     = (*Views)(nil)
+	_ verify.Beside     = (*Audit)(nil)
+	_ repair.Store      = Evidence{}
+	_ verify.Prover     = Evidence{}
+	_ derive.Store      = Searched{}
+	_ directory.Store   = (*Directory)(nil)
+	_ cursors.Store     = (*Readers)(nil)
+	_ cursors.Keys      = (*Secrets)(nil)
+	_ jobs.Store        = (*Jobs)(nil)
+	_ preflight.Storage = (*Account)(nil)
 )

@@ -22,24 +22,20 @@ type success struct {
 	at   time.Time
 }
 
-// Successes is directory.Successes's, of each user at least the newest of an hour. It reads several
-// hours at the same time.
-func (v *Views) Successes(ctx context.Context, from, to time.Time, yield func(userID string, at time.Time)) error {
+// Successes is lastseen.Store's. It reads several hours at the same time.
+func (v *Views) Successes(
+	ctx context.Context, stream entra.Stream, from, to time.Time, yield func(userID string, at time.Time),
+) error {
 	found := make(chan []success)
 	group, reading := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		hours, inner := errgroup.WithContext(reading)
 		hours.SetLimit(rows.Writers)
 		defer close(found)
-		for _, log := range logs.All() {
-			if !log.SignsIn {
-				continue
-			}
-			for start := entra.FloorHour(from); start.Before(to); start = start.Add(time.Hour) {
-				hours.Go(func() error {
-					return v.sendSuccesses(inner, entra.Window{Stream: log.Stream, Start: start}, from, to, found)
-				})
-			}
+		for start := entra.FloorHour(from); start.Before(to); start = start.Add(time.Hour) {
+			hours.Go(func() error {
+				return v.sendSuccesses(inner, entra.Window{Stream: stream, Start: start}, from, to, found)
+			})
 		}
 		return hours.Wait()
 	})

@@ -36,7 +36,7 @@ type signedIn struct {
 // newest is when each user last signed in, as in a snapshot.
 func (a *account) newest() map[string]int {
 	out := make(map[string]int)
-	err := a.store.Successes(a.Context(), hour, hour.Add(time.Hour), func(id string, at time.Time) {
+	err := a.store.Successes(a.Context(), window.Stream, hour, hour.Add(time.Hour), func(id string, at time.Time) {
 		out[id] = max(out[id], int(at.Sub(hour)/time.Second))
 	})
 	require.NoError(a, err)

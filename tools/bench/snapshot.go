@@ -13,6 +13,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/lastseen"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
@@ -45,7 +46,7 @@ func takeSnapshot(ctx context.Context, j job) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	s := snapshots.NewSnapshotter(graph.NewDirectory(client), store, store, snapshots.Options{}, time.Now, log)
+	s := snapshots.NewSnapshotter(graph.NewDirectory(client), store, lastseen.New(store, log), snapshots.Options{}, time.Now, log)
 	report, err := s.Run(ctx, j.Limit, true)
 	if err != nil {
 		return outcome{}, fmt.Errorf("take a snapshot: %w", err)

@@ -18,6 +18,7 @@ import (
 	"github.com/entraledger/entraledger/internal/directory/cursors"
 	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/graph"
+	"github.com/entraledger/entraledger/internal/lastseen"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
 	"github.com/entraledger/entraledger/internal/web"
@@ -47,7 +48,8 @@ func TestAHundredThousandUsersAreWalkedWhileASnapshotLands(t *testing.T) {
 	require.NoError(t, err)
 	take := func() {
 		began := time.Now()
-		report, err := snapshots.NewSnapshotter(graph.NewDirectory(client), store, store, snapshots.Options{},
+		report, err := snapshots.NewSnapshotter(graph.NewDirectory(client), store,
+			lastseen.New(store, slog.New(slog.DiscardHandler)), snapshots.Options{},
 			tenant.Now, slog.New(slog.DiscardHandler)).
 			Run(context.WithoutCancel(t.Context()), 10*time.Minute, true)
 		require.NoError(t, err)

@@ -19,6 +19,7 @@ const (
 	ByCreation   Basis = "createdDateTime"              // never signed in
 	ByOldAccount Basis = "createdBeforeJune2018"        // never signed in, and its creation was not recorded
 	ByNothing    Basis = "notDisclosed"                 // it is not known
+	ByGrace      Basis = "graceAfterRestore"            // restored or enabled a short while ago; it goes before all
 )
 
 // When Microsoft began to record. Source: learn.microsoft.com/graph/api/resources/signinactivity
@@ -35,6 +36,11 @@ type Evidence struct {
 	Disclosed bool
 	WhyNot    string    // in words, why not
 	Archived  time.Time // newest successful sign-in of the user in the archive; zero: none
+	// ReachesBack is from when on the archive has every sign-in; zero: it does not reach back.
+	ReachesBack time.Time
+	// Restored is when the account was restored or enabled, and GraceUntil until when it counts as
+	// active for that; zero: there is no grace, or it is over.
+	Restored, GraceUntil time.Time
 }
 
 // Decision says since when a user has been inactive.
@@ -44,13 +50,38 @@ type Decision struct {
 	By     Basis
 	Never  bool   // no successful sign-in is known of
 	Reason string // in a sentence
+	// GraceUntil is until when the user is active, whatever is known beside it; zero: there is no
+	// grace. Since is none the less the last sign of life.
+	GraceUntil time.Time
 }
+
+// Silent tells whether neither the directory nor the archive knows of a successful sign-in.
+func Silent(u User, e Evidence) bool {
+	return u.Activity.LastSuccessful.IsZero() && e.Archived.IsZero()
+}
+
+const day = "2 January 2006"
 
 // Decide applies the rule: the newest success decides; where a user never signed in, the account's
 // creation does, so that a new account has the same grace. Failed attempts never make an account
-// active. What the tenant does not disclose is unknown, never inactive.
+// active. What the tenant does not disclose is unknown, never inactive. Who was restored or enabled
+// is active until a grace is over: what decided against the account before would do so again at
+// once.
 func Decide(u User, e Evidence) Decision {
-	const day = "2 January 2006"
+	d := bySigns(u, e)
+	if Silent(u, e) && !e.ReachesBack.IsZero() {
+		d.Reason += "; the archive, which reaches back to " + e.ReachesBack.Format(day) + ", has no success either"
+	}
+	if !e.GraceUntil.IsZero() {
+		d.By, d.GraceUntil = ByGrace, e.GraceUntil
+		d.Reason = "the account was restored or enabled on " + e.Restored.Format(day) +
+			", and counts as active until " + e.GraceUntil.Format(day) + "; beside that: " + d.Reason
+	}
+	return d
+}
+
+// bySigns decides by the signs of life.
+func bySigns(u User, e Evidence) Decision {
 	a := u.Activity
 	switch {
 	case e.Archived.After(a.LastSuccessful):
@@ -96,16 +127,18 @@ func neverSignedIn(u User) Decision {
 		return Decision{Known: true, Since: creationsSince, By: ByOldAccount, Never: true,
 			Reason: "never signed in, and the account is from before June 2018, when creation began to be recorded"}
 	}
-	reason := "never signed in since the account was created on " + u.Created.Format("2 January 2006")
+	reason := "never signed in since the account was created on " + u.Created.Format(day)
 	if u.ExternalState == "PendingAcceptance" {
-		reason = "invited on " + u.Created.Format("2 January 2006") + " and never accepted"
+		reason = "invited on " + u.Created.Format(day) + " and never accepted"
 	}
 	return Decision{Known: true, Since: u.Created, By: ByCreation, Never: true, Reason: reason}
 }
 
 // Inactive tells whether the last sign of life was before a moment. On the very moment a user is
-// still active.
-func (d Decision) Inactive(before time.Time) bool { return d.Known && IsInactive(d.Since, before) }
+// still active, and in a grace.
+func (d Decision) Inactive(before time.Time) bool {
+	return d.Known && d.GraceUntil.IsZero() && IsInactive(d.Since, before)
+}
 
 // IsInactive is the one predicate by which users are inactive, in lists, keys, counts and states:
 // the last sign of life was before a moment, both in the resolution in which the archive keeps time.
@@ -118,6 +151,9 @@ func IsInactive(since, before time.Time) bool {
 func (d Decision) InactiveFor(asOf time.Time) int {
 	if !d.Known {
 		return -1
+	}
+	if !d.GraceUntil.IsZero() {
+		return 0
 	}
 	days := d.DaysInactive(asOf)
 	for days > 0 && !d.Inactive(DaysBefore(asOf, days)) {

@@ -43,12 +43,14 @@ func (r *reading) decidedUsers(
 		}
 		successes := newMerged(rows(directory.Range{Partition: directory.ReadSuccesses}))
 		defer successes.stop()
+		archived := newArchivedTimes(snap, rows)
+		defer archived.stop()
 		groups := newMembers(snap, rows)
 		defer groups.stop()
 		for row, err := range rows(directory.Range{Partition: directory.ReadUsers}) {
 			one := keyed[decidedUser]{key: row.Key}
 			if err == nil {
-				one.of, err = decideUser(snap, row, successes, groups)
+				one.of, err = decideUser(snap, row, successes, archived, groups)
 			}
 			if !yield(one, err) || err != nil {
 				return
@@ -58,24 +60,28 @@ func (r *reading) decidedUsers(
 }
 
 func decideUser(
-	snap directory.Snapshot, row directory.Row, successes *merged, groups *members,
+	snap directory.Snapshot, row directory.Row, successes *merged, archived *archivedTimes, groups *members,
 ) (out decidedUser, err error) {
 	var u directory.UserRead
 	if err := json.Unmarshal(row.Doc, &u); err != nil {
 		return out, fmt.Errorf("read user %s of the snapshot: %w", row.Key, err)
 	}
 	out.User = u.User
-	out.evidence.Disclosed, out.evidence.WhyNot = snap.Disclosed(u)
+	seen, err := archived.of(row.Key)
+	if err != nil {
+		return out, err
+	}
 	err = successes.of(row.Key, func(s directory.Row) error {
 		at, err := time.Parse(directory.KeyTime, string(s.Doc))
-		if err == nil && at.After(out.evidence.Archived) {
-			out.evidence.Archived = at
+		if err == nil && at.After(seen[directory.TellsSuccesses]) {
+			seen[directory.TellsSuccesses] = at
 		}
 		return err
 	})
 	if err != nil {
 		return out, err
 	}
+	out.evidence = snap.Evidence(u, seen)
 	out.decision = rules.Decide(out.User, out.evidence)
 	out.groups, err = groups.of(row.Key)
 	out.doubtful = groups.doubtful

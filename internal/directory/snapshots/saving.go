@@ -68,7 +68,7 @@ func (r *reading) phases(ctx context.Context) error {
 		var err error
 		switch r.snap.Phase {
 		case directory.PhaseArchive:
-			err = r.successes(ctx)
+			err = r.seen(ctx)
 		case directory.PhaseDecide:
 			err = r.decide(ctx)
 		default:

@@ -18,6 +18,8 @@ import (
 type Options struct {
 	Groups []string      // ids of the groups whose members are read
 	Every  time.Duration // a timer's run begins no new snapshot while the current one is younger
+	// Grace is for how long a user counts as active after being restored or enabled; 0: not at all.
+	Grace time.Duration
 	// Collections are what a snapshot reads; nil: collections.All.
 	Collections collections.List
 }
@@ -26,7 +28,7 @@ type Options struct {
 type Snapshotter struct {
 	source      Source
 	store       directory.Store
-	archive     directory.Successes
+	archive     directory.Archive
 	options     Options
 	collections collections.List
 	clock       func() time.Time
@@ -35,7 +37,7 @@ type Snapshotter struct {
 
 // NewSnapshotter makes a Snapshotter. The clock only measures: what the time is, the tenant says.
 func NewSnapshotter(
-	source Source, store directory.Store, archive directory.Successes, options Options,
+	source Source, store directory.Store, archive directory.Archive, options Options,
 	clock func() time.Time, log *slog.Logger,
 ) *Snapshotter {
 	of := options.Collections
