@@ -98,6 +98,8 @@ type reading struct {
 	memory  memory
 	times   newest.Times
 	records int // days that were read by their records
+	// missing are the views of which a period is not made that could be.
+	missing map[string]derive.View
 }
 
 // GoOn is directory.Archive's.
@@ -105,7 +107,7 @@ func (a *Archive) GoOn(
 	ctx context.Context, source directory.Source, before directory.Seen, since, asOf time.Time,
 ) (directory.Seen, error) {
 	r := &reading{Archive: a, source: source, since: since, asOf: asOf, memory: readMemory(before.Read),
-		times: before.Times}
+		times: before.Times, missing: make(map[string]derive.View)}
 	if len(r.memory.Days) == 0 || r.times == nil {
 		r.memory, r.times = readMemory(nil), make(newest.Times)
 	}
@@ -133,6 +135,26 @@ func (a *Archive) GoOn(
 		}
 		n = first
 	}
+	if err := r.remake(ctx, p.Seals); err != nil {
+		return directory.Seen{}, err
+	}
 	doc, err := json.Marshal(r.memory)
 	return directory.Seen{Times: r.times, Read: doc, ReachesBack: r.reach()}, err
+}
+
+// remake has periods made that are missing though the runs of the views say that they have followed
+// all of the log: somebody deleted them.
+func (r *reading) remake(ctx context.Context, seals int64) error {
+	for _, v := range r.missing {
+		entries, err := r.store.Kept(v).Mark(ctx, r.source.Stream)
+		if err == nil && entries == seals && entries > 0 {
+			r.log.WarnContext(ctx, "periods of a view are gone: they are made again", "view", v.Name,
+				"stream", r.source.Stream)
+			err = derive.Distrust(ctx, r.store, v, r.source.Stream, nil)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }

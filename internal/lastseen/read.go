@@ -34,16 +34,17 @@ func (r *reading) readMonth(ctx context.Context, all []*dayState) error {
 			}
 			return nil
 		}
+		r.isMissing(*r.month, rows, month)
 	}
-	var days derive.Stored
+	var kept derive.Stored
 	if len(unread) > 0 {
 		var err error
-		if days, err = r.stored(ctx, r.day, unread[0].start, unread[len(unread)-1].end()); err != nil {
+		if kept, err = r.stored(ctx, r.day, unread[0].start, unread[len(unread)-1].end()); err != nil {
 			return err
 		}
 	}
 	for _, d := range slices.Backward(all) {
-		if err := r.readDay(ctx, d, days); err != nil {
+		if err := r.readDay(ctx, d, kept); err != nil {
 			return err
 		}
 	}
@@ -61,6 +62,17 @@ func (r *reading) stored(ctx context.Context, v derive.View, from, to time.Time)
 	return stored, err
 }
 
+// isMissing notes that a period is not made that could be.
+func (r *reading) isMissing(v derive.View, kept derive.Stored, start time.Time) {
+	_, possible := kept.Vouched[start]
+	if _, altered := kept.Altered[start]; possible && !altered {
+		r.missing[v.Name] = v
+	}
+}
+
+// hoursKept is for how long it is kept which hours of a day were read.
+const hoursKept = 10 * days
+
 func (r *reading) readDay(ctx context.Context, d *dayState, kept derive.Stored) error {
 	recent := d.end().After(r.asOf.Add(-lookBack))
 	if made, ok := kept.Believed[d.start]; ok && r.unread(d) {
@@ -71,9 +83,13 @@ func (r *reading) readDay(ctx context.Context, d *dayState, kept derive.Stored) 
 	_, altered := kept.Altered[d.start]
 	switch {
 	case !r.unread(d) && !recent:
+		if d.end().Before(r.asOf.Add(-hoursKept)) {
+			r.memory.Days[d.key] = dayRead{Whole: d.whole()}
+		}
 		return nil
 	case !recent && possible && !altered:
-		return nil // the runs of the views have not come to it yet
+		r.isMissing(r.day, kept, d.start) // the runs of the views have not come to it yet
+		return nil
 	case !recent && r.records == byRecordsAtMost:
 		return nil
 	case !recent:

@@ -22,18 +22,24 @@ const CoverageTable = "coverage"
 // Entity is a row as it goes over the wire.
 type Entity map[string]json.RawMessage
 
-func (l *Lab) Read(s entra.Stream, key string) Entity {
-	got, err := l.Hand(CoverageTable).GetEntity(l.Context(), string(s), key, nil)
+func (l *Lab) Read(s entra.Stream, key string) Entity { return l.ReadFrom(CoverageTable, string(s), key) }
+
+// ReadFrom reads a row of any table.
+func (l *Lab) ReadFrom(table, partition, key string) Entity {
+	got, err := l.Hand(table).GetEntity(l.Context(), partition, key, nil)
 	require.NoError(l, err, key)
 	var e Entity
 	require.NoError(l, json.Unmarshal(got.Value, &e))
 	return e
 }
 
-func (l *Lab) Put(e Entity) {
+func (l *Lab) Put(e Entity) { l.PutInto(CoverageTable, e) }
+
+// PutInto writes a row of any table.
+func (l *Lab) PutInto(table string, e Entity) {
 	body, err := json.Marshal(e)
 	require.NoError(l, err)
-	_, err = l.Hand(CoverageTable).UpsertEntity(l.Context(), body,
+	_, err = l.Hand(table).UpsertEntity(l.Context(), body,
 		&aztables.UpsertEntityOptions{UpdateMode: aztables.UpdateModeReplace})
 	require.NoError(l, err)
 }
