@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
 	"strings"
 	"testing"
@@ -41,6 +42,7 @@ type house struct {
 	cursors *cursors.Cursors
 	reader  *directory.Reader
 	archive successes
+	grace   time.Duration // after a user was restored
 	groups  []string
 	source  *graph.Directory
 	wire    *http.Transport  // to the tenant
@@ -49,22 +51,28 @@ type house struct {
 	log     *slog.Logger // of snapshots
 }
 
-// successes plays the archive.
+// successes plays the archive: the newest success of each user by id, and behind "restored " and the
+// id when one was restored.
 type successes map[string]time.Time
 
 func (s successes) Sources() []directory.Source {
-	return []directory.Source{{Stream: "signIns.interactiveUser", Tells: directory.TellsSuccesses}}
+	return []directory.Source{{Stream: "signIns.interactiveUser", Tells: directory.TellsSuccesses},
+		{Stream: "directoryAudits", Tells: directory.TellsRestores}}
 }
 
 func (s successes) GoOn(
-	_ context.Context, _ directory.Source, before directory.Seen, _, _ time.Time,
+	_ context.Context, source directory.Source, before directory.Seen, since, _ time.Time,
 ) (directory.Seen, error) {
 	seen := directory.Seen{Times: before.Times, Read: json.RawMessage("{}")}
 	if seen.Times == nil {
 		seen.Times = newest.Times{}
 	}
+	maps.DeleteFunc(seen.Times, func(_ string, at time.Time) bool { return at.Before(since) })
 	for id, at := range s {
-		seen.Times.Add(id, at)
+		id, restored := strings.CutPrefix(id, "restored ")
+		if restored == (source.Tells == directory.TellsRestores) && !at.Before(since) {
+			seen.Times.Add(id, at)
+		}
 	}
 	return seen, nil
 }
@@ -135,7 +143,7 @@ func (h *house) run(ctx context.Context, force bool) (snapshots.Report, error) {
 	if h.bend != nil {
 		source = h.bend
 	}
-	s := snapshots.NewSnapshotter(source, store, h.archive, snapshots.Options{Groups: h.groups, Every: 12 * time.Hour},
+	s := snapshots.NewSnapshotter(source, store, h.archive, snapshots.Options{Groups: h.groups, Grace: h.grace, Every: 12 * time.Hour},
 		h.tenant.Now, h.log)
 	return s.Run(ctx, time.Minute, force)
 }

@@ -118,3 +118,54 @@ func TestAUserIsReadAsGraphHasIt(t *testing.T) {
 	_, err = rules.ParseUser([]byte(`{"displayName":"x"}`))
 	require.ErrorIs(t, err, rules.ErrNoUser)
 }
+
+// TestAGuestWithASuccessInTheArchive is reported as it was: made 400 days ago, and Graph says nothing
+// of its activity.
+func TestAGuestWithASuccessInTheArchive(t *testing.T) {
+	guest := rules.User{ID: "g", UserType: "Guest", Created: now.AddDate(0, 0, -400)}
+	for name, c := range map[string]struct {
+		archived time.Time
+		back     time.Time
+		inactive bool // after 30 days
+		never    bool
+		by       rules.Basis
+		says     string
+	}{
+		"five days ago": {archived: now.AddDate(0, 0, -5), by: rules.ByArchive, says: "16 November 2026"},
+		"two hundred":   {archived: now.AddDate(0, 0, -200), inactive: true, by: rules.ByArchive, says: "5 May 2026"},
+		"none in a year": {back: now.AddDate(-1, 0, 0), inactive: true, never: true, by: rules.ByCreation,
+			says: "; the archive, which reaches back to 21 November 2025, has no success either"},
+		"no archive": {inactive: true, never: true, by: rules.ByCreation, says: "never signed in"},
+	} {
+		e := rules.Evidence{Disclosed: true, Archived: c.archived, ReachesBack: c.back}
+		d := rules.Decide(guest, e)
+		require.Equal(t, c.inactive, d.Inactive(now.AddDate(0, 0, -30)), name)
+		require.Equal(t, c.never, d.Never, name)
+		require.Equal(t, c.by, d.By, name)
+		require.Contains(t, d.Reason, c.says, name)
+		require.Equal(t, c.archived.IsZero(), rules.Silent(guest, e), name)
+		e.Disclosed = false
+		require.Equal(t, !c.archived.IsZero(), rules.Decide(guest, e).Known, name)
+	}
+}
+
+// TestWhoWasRestoredIsActive until the grace is over, and what decided before is said none the less.
+func TestWhoWasRestoredIsActive(t *testing.T) {
+	gone := rules.User{ID: "u", Activity: rules.Activity{LastSuccessful: now.AddDate(-2, 0, 0)}}
+	e := rules.Evidence{Disclosed: true, Restored: now.AddDate(0, 0, -2), GraceUntil: now.AddDate(0, 0, 12)}
+	for _, user := range []rules.User{gone, {ID: "never", Created: now.AddDate(-5, 0, 0)}, {ID: "old"}} {
+		d := rules.Decide(user, e)
+		require.False(t, d.Inactive(now))
+		require.Equal(t, rules.ByGrace, d.By)
+		require.Equal(t, e.GraceUntil, d.GraceUntil)
+		without := rules.Decide(user, rules.Evidence{Disclosed: true})
+		require.Equal(t, without.Since, d.Since)
+		require.True(t, without.Inactive(now))
+		require.Equal(t, "the account was restored or enabled on 19 November 2026, and counts as active until "+
+			"3 December 2026; beside that: "+without.Reason, d.Reason)
+	}
+	e.Disclosed = false
+	d := rules.Decide(rules.User{ID: "dark"}, e)
+	require.False(t, d.Known)
+	require.Equal(t, rules.ByGrace, d.By)
+}
