@@ -23,9 +23,12 @@ import (
 )
 
 // views are the made-up views of an exploration: one of days that are read, and, in some, one of
-// hours that are settled.
+// months that is made of it, or one of hours that are settled.
 func (w *world) views(version int) []derive.View {
 	out := []derive.View{contents("days", version, derive.Day, derive.Read)}
+	if w.months {
+		out = append(out, joined(version, derive.Read))
+	}
 	if w.hours {
 		out = append(out, contents("hours", version, derive.Hour, derive.Settled))
 	}
@@ -49,10 +52,11 @@ type world struct {
 	*explore.World
 	tenant *explore.Tenant
 	hours  bool
+	months bool
 }
 
 func newWorld(s *scenario) *world {
-	w := &world{hours: s.hours, World: explore.New(), tenant: &explore.Tenant{Stream: lab.Stream}}
+	w := &world{hours: s.hours, months: s.months, World: explore.New(), tenant: &explore.Tenant{Stream: lab.Stream}}
 	w.Service.Limits.PageEntities = 20
 	return w
 }
@@ -66,6 +70,7 @@ type scenario struct {
 	faults  int
 	version int  // of the views at the end
 	hours   bool // there is a view of hours, too
+	months  bool // there is one of months
 	purges  bool // the month before the last is past its retention
 }
 
@@ -129,11 +134,11 @@ func runViews(version int, again bool) run {
 // settled.
 var explored = []*scenario{
 	{
-		name: "first", faults: 2, version: 1, prepare: untilSealed,
+		name: "first", faults: 2, version: 1, months: true, prepare: untilSealed,
 		actors: []part{{"views", runViews(1, false)}, {"views too", runViews(1, false)}},
 	},
 	{
-		name: "overtaken", faults: 3, version: 1, prepare: untilMade,
+		name: "overtaken", faults: 3, version: 1, months: true, prepare: untilMade,
 		actors: []part{{"again", runViews(1, true)}, {"again too", runViews(1, true)}, {"views", runViews(1, false)}},
 	},
 	{

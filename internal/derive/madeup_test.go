@@ -32,7 +32,21 @@ func contents(name string, version int, unit derive.Unit, when derive.When) deri
 }
 
 func contentRow(version int, id, content string) derive.Row {
-	return derive.Row{Key: fmt.Sprintf("%s = %s", id, content), Content: fmt.Appendf(nil, "version %d", version)}
+	return derive.Row{Key: fmt.Sprintf("%s = %s", id, content), Content: fmt.Appendf(nil, "version %d: %s = %s", version, id, content)}
+}
+
+// joined is a made-up view of months that is made of one of days: the same rows.
+func joined(version int, when derive.When) derive.View {
+	days := contents("days", version, derive.Day, when)
+	return derive.View{Name: "joined", Version: version, Unit: derive.Month, When: when,
+		Over: func() derive.View { return days },
+		Of: func(_ derive.Period, rows iter.Seq[derive.Content]) (out []derive.Row, err error) {
+			for row := range rows {
+				_, key, _ := strings.Cut(string(row.Raw), ": ")
+				out = append(out, derive.Row{Key: key, Content: slices.Clone(row.Raw)})
+			}
+			return out, nil
+		}}
 }
 
 // madeUp adds a view to the program's, one line.
