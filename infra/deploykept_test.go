@@ -19,6 +19,7 @@ var other = map[string]any{
 	"tags": arm{"costCenter": "4711"}, "streams": []any{"directoryAudits", "customSecurityAttributeAudits"},
 	"backfill": "7d", "passes": "3h,6h", "retention": "400d",
 	"hold": "*=2026-01-01/2026-03-31", "alertAfter": "6h", "runBudget": "5m", "graphRequests": "3,1",
+	"graceAfterRestore": "30d",
 	"snapshotGroups":  []any{"8a1cb5c0-0000-0000-0000-000000000001"},
 	"archiveSchedule": "0 */15 * * * *", "snapshotSchedule": "0 */10 * * * *", "indexSchedule": "0 40 * * * *",
 	"purgeSchedule": "0 30 4 * * *",

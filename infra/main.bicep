@@ -79,6 +79,10 @@ param alertAfter string = '3h'
 @minLength(1)
 param runBudget string = '8m'
 
+@description('For how long a user counts as active after being restored or enabled: 0, or 1d to 90d.')
+@minLength(1)
+param graceAfterRestore string = '14d'
+
 @description('This app\'s shares of Graph\'s ceiling of 5 reporting requests in 10 seconds: archive, directory snapshot.')
 @minLength(1)
 param graphRequests string = '4,1'
@@ -357,6 +361,7 @@ module app 'modules/app.bicep' = {
       { name: 'INDEX_SCHEDULE', value: indexSchedule }
       { name: 'PURGE_SCHEDULE', value: purgeSchedule }
       { name: 'SNAPSHOT_GROUPS', value: join(snapshotGroups, ',') }
+      { name: 'INACTIVE_GRACE_AFTER_RESTORE', value: graceAfterRestore }
       { name: 'GRAPH_REQUESTS_PER_10S', value: graphRequests }
       { name: 'PUBLIC_BASE_URL', value: publicBaseUrl }
       { name: 'HTTP_ATTRIBUTE_AUDITS', value: attributeAudits }

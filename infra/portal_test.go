@@ -232,6 +232,7 @@ var notAsked = map[string]string{
 	"publicBaseUrl":            "no gateway stands before an app that is not there",
 	"purgeSchedule":            "the default suits everybody",
 	"release":                  "the button is a release's",
+	"graceAfterRestore":        "the default suits everybody",
 	"runBudget":                "the default suits everybody",
 }
 

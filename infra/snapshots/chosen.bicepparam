@@ -17,6 +17,7 @@ param retention = '400d,provisioning=35d'
 param hold = '*=2026-01-01/2026-03-31'
 param alertAfter = '6h'
 param runBudget = '5m'
+param graceAfterRestore = '30d'
 param graphRequests = '3,2'
 param snapshotGroups = [
   '44444444-4444-4444-8444-444444444444'

@@ -95,8 +95,9 @@ func enabledLogs(r *predicted) []any {
 // settingOf are the parameters that become a setting as they are; a list with commas between.
 var settingOf = map[string]string{"cloud": "AZURE_CLOUD", "streams": "ARCHIVE_STREAMS", "backfill": "ARCHIVE_BACKFILL",
 	"passes": "ARCHIVE_PASSES", "retention": "ARCHIVE_RETENTION", "hold": "ARCHIVE_HOLD",
-	"alertAfter": "ARCHIVE_ALERT_AFTER",
-	"runBudget":  "ARCHIVE_RUN_BUDGET", "archiveSchedule": "ARCHIVE_SCHEDULE", "snapshotSchedule": "SNAPSHOT_SCHEDULE",
+	"alertAfter":        "ARCHIVE_ALERT_AFTER",
+	"graceAfterRestore": "INACTIVE_GRACE_AFTER_RESTORE",
+	"runBudget":         "ARCHIVE_RUN_BUDGET", "archiveSchedule": "ARCHIVE_SCHEDULE", "snapshotSchedule": "SNAPSHOT_SCHEDULE",
 	"indexSchedule": "INDEX_SCHEDULE", "purgeSchedule": "PURGE_SCHEDULE", "snapshotGroups": "SNAPSHOT_GROUPS",
 	"graphRequests": "GRAPH_REQUESTS_PER_10S", "publicBaseUrl": "PUBLIC_BASE_URL",
 	"attributeAudits": "HTTP_ATTRIBUTE_AUDITS"}
