@@ -8,6 +8,7 @@ def setting_of: {
   cloud: "AZURE_CLOUD", streams: "ARCHIVE_STREAMS", backfill: "ARCHIVE_BACKFILL", passes: "ARCHIVE_PASSES",
     retention: "ARCHIVE_RETENTION",
   hold: "ARCHIVE_HOLD", alertAfter: "ARCHIVE_ALERT_AFTER", runBudget: "ARCHIVE_RUN_BUDGET",
+  graceAfterRestore: "INACTIVE_GRACE_AFTER_RESTORE",
     archiveSchedule: "ARCHIVE_SCHEDULE",
   snapshotSchedule: "SNAPSHOT_SCHEDULE", indexSchedule: "INDEX_SCHEDULE", purgeSchedule: "PURGE_SCHEDULE",
     snapshotGroups: "SNAPSHOT_GROUPS",
