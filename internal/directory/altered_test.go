@@ -220,12 +220,12 @@ func TestARowOfASnapshotUnderAnotherDateIsAnError(t *testing.T) {
 			key := v.first(partition)
 			row := v.change(v.table, partition, key, func(map[string]any) {})
 			v.remove(v.table, partition, key)
-			row["RowKey"] = "2026-11-20" + key[10:]
+			row["RowKey"] = "2026-11-19" + key[10:]
 			v.put(v.table, row)
 			require.Equal(t, entra.CodeTampered, entra.CodeOf(v.answers(partition)))
 			if partition == "users" {
-				_, err := v.reader.Users(t.Context(), directory.UserQuery{Before: now, State: directory.Inactive}, 1,
-					true, "")
+				_, err := v.reader.Users(t.Context(), directory.UserQuery{Before: now.Add(-day),
+					State: directory.Inactive}, 1, true, "")
 				require.Equal(t, entra.CodeTampered, entra.CodeOf(err), "counting reads keys alone, and checks them")
 			}
 			flaws := v.flaws()
@@ -277,7 +277,7 @@ func TestARowThatIsGoneOrIsNotFoundByItsColumnsIsMissed(t *testing.T) {
 			}
 		}
 		require.Equal(t, entra.CodeTampered, entra.CodeOf(v.everyUser(queries["members"])))
-		uncounted := directory.UserQuery{Before: now, State: directory.Inactive, Guest: new(false)}
+		uncounted := directory.UserQuery{Before: now.Add(-day), State: directory.Inactive, Guest: new(false)}
 		err := v.everyUser(uncounted)
 		require.Equal(t, entra.CodeTampered, entra.CodeOf(err), "its document says what it is: %v", err)
 	})

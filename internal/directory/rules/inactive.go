@@ -149,11 +149,11 @@ func IsInactive(since, before time.Time) bool {
 // InactiveFor is the most days before a moment for which a user is inactive; 0 where the user is
 // not for one, -1 where it is not known.
 func (d Decision) InactiveFor(asOf time.Time) int {
-	if !d.Known {
-		return -1
-	}
 	if !d.GraceUntil.IsZero() {
 		return 0
+	}
+	if !d.Known {
+		return -1
 	}
 	days := d.DaysInactive(asOf)
 	for days > 0 && !d.Inactive(DaysBefore(asOf, days)) {
