@@ -69,7 +69,7 @@ func userRow(n int) map[string]any {
 func credentialRow(n int) map[string]any {
 	return map[string]any{"keyId": fmt.Sprintf("key-%d", n), "appId": "app", "appDisplayName": "App", "kind": "secret",
 		"state": "expiring", "daysLeft": 29.0, "reason": "it ends soon", "endDateTime": "2026-12-01T00:00:00Z",
-		"ownersUserPrincipalNames": "o@contoso.example"}
+		"ownersMail": "o@contoso.example"}
 }
 
 // enter is a new snapshot, with which items came into the answer.

@@ -78,6 +78,10 @@ func (q quickly) Activity(ctx context.Context, about collections.Query, ids []st
 	return graph.NewDirectory(q.Client).Activity(ctx, about, ids)
 }
 
+func (q quickly) Part(ctx context.Context, about collections.Query, p collections.Part) (collections.Page, error) {
+	return graph.NewDirectory(q.Client).Part(ctx, about, p)
+}
+
 // snapshot continues with a snapshot at a time after the begin, or begins one.
 func (d *misledDirectory) snapshot(after time.Duration) (snapshots.Report, error) {
 	d.tenant.Freeze(upgradeBegin.Add(after))

@@ -5,10 +5,14 @@ package expiringcredentials
 import (
 	"context"
 	_ "embed"
+	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/timeline"
 	"github.com/entraledger/entraledger/internal/web"
 )
 
@@ -76,13 +80,27 @@ func filters() []web.Parameter {
 		web.Choice("origin", "all", "On applications, service principals or both",
 			string(directory.OnApplication), string(directory.OnServicePrincipal), "all"),
 		web.Text("appId", "Client ID of one application"),
-		web.Text("owner", "ID or sign-in name of an owner, or none"),
+		owner(),
 		unused,
 		web.Choice("successor", "all", "Those that nothing newer replaces, those beside which there is something newer, "+
 			"or both", "none", "present", "all"),
 		web.Flag("selfRotating", "Whether they are renewed without a person"),
+		microsoft(),
 		web.Text("exclude", "Client IDs, object IDs or key IDs, with commas between"),
 	}, web.Since()...)
+}
+
+func owner() web.Parameter {
+	p := web.Text("owner", "ID, sign-in name or mail address of an owner, or none")
+	p.Note = "None asks for those of whose owners none can be written to; noOwnerReason says why"
+	return p
+}
+
+func microsoft() web.Parameter {
+	p := web.Choice("microsoft", "exclude", "Those on Microsoft's own service principals that sign no SAML tokens here: "+
+		"left out, included, or alone", "exclude", string(timeline.WithMicrosoft), string(timeline.OnlyMicrosoft))
+	p.Note = "Nobody here renews them. With only, state=all and a reader a flow is told each that somebody adds"
+	return p
 }
 
 type function struct{ snapshot Snapshot }
@@ -93,6 +111,8 @@ type about struct {
 	NewSince    string                  `json:"newSinceDateTime,omitempty"`
 	Answered    string                  `json:"answeredAtDateTime" text:"When it was answered"`
 	NextCursor  string                  `json:"nextCursor,omitempty"`
+	Hint        string                  `json:"hint,omitempty" text:"What of the question fits nothing"`
+	Microsoft   int64                   `json:"newOnMicrosoftPrincipals,omitempty"`
 	Undisclosed []directory.Undisclosed `json:"undisclosed,omitempty" text:"What the tenant did not disclose"`
 }
 
@@ -100,7 +120,9 @@ type about struct {
 func (about) Texts() map[string]string {
 	return map[string]string{
 		"newSinceDateTime": "The snapshot up to which was told before; what is listed is new since then",
-		"nextCursor":       "On the last page: newSince of the next call, which then tells what is new",
+		"newOnMicrosoftPrincipals": "Credentials that the snapshot before did not have on Microsoft's own service " +
+			"principals; microsoft=only lists these principals' credentials",
+		"nextCursor": "On the last page: newSince of the next call, which then tells what is new",
 	}
 }
 
@@ -123,7 +145,7 @@ func (f function) list(ctx context.Context, r web.Request) (web.Answer, error) {
 	}
 	out := web.List[web.Selected]{Of: "expiringCredentials", AsOf: page.Snapshot.AsOf, Count: page.Count,
 		About: about{web.Time(page.Now), web.Time(page.Since), web.Time(page.Answered), page.Cursor,
-			page.Snapshot.Undisclosed}}
+			page.Hint, page.Snapshot.MicrosoftNew, page.Snapshot.Undisclosed}}
 	for _, row := range page.Rows {
 		out.Value = append(out.Value, web.Selected{Object: row, Fields: l.Fields})
 	}
@@ -139,6 +161,12 @@ func question(p web.Query) (directory.CredentialQuery, error) {
 		Within: time.Duration(p.Int("withinDays")) * day, UnusedFor: time.Duration(p.Int("unusedDays")) * day,
 		AppID: p.Text("appId"), Owner: p.Text("owner"), Exclude: p.List("exclude"),
 		SelfRotating: p.Flag("selfRotating"),
+	}
+	if m := p.Text("microsoft"); m != "exclude" {
+		q.Microsoft = timeline.Microsoft(m)
+	}
+	if err := check(p); err != nil {
+		return q, err
 	}
 	switch p.Text("successor") {
 	case "none":
@@ -160,6 +188,33 @@ func question(p web.Query) (directory.CredentialQuery, error) {
 	since, err := p.Since()
 	q.NewSince = directory.NewSince(since)
 	return q, err
+}
+
+// id is the form of all ids of the directory.
+var id = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+// check refuses ids that can be none: with a mistyped one nothing would be found, or left out.
+func check(p web.Query) error {
+	const remedy = "accepted are ids such as 0b3c2a4e-0000-4000-8000-000000000000"
+	if p.Has("appId") && !id.MatchString(p.Text("appId")) {
+		return web.Refuse("appId is "+strconv.Quote(p.Text("appId")), remedy)
+	}
+	for _, item := range p.List("exclude") {
+		if !id.MatchString(item) {
+			return web.Refuse("exclude has "+strconv.Quote(item), remedy+", with commas between")
+		}
+	}
+	if owner := p.Text("owner"); p.Has("owner") && owner != "none" && !id.MatchString(owner) && !isName(owner) {
+		return web.Refuse("owner is "+strconv.Quote(owner), remedy+", a sign-in name, a mail address, or none")
+	}
+	return nil
+}
+
+// isName tells whether a text can be a sign-in name or a mail address.
+func isName(text string) bool {
+	name, domain, ok := strings.Cut(text, "@")
+	return ok && name != "" && domain != "" && !strings.ContainsAny(text, " ,;\t\r\n") &&
+		!strings.Contains(domain, "@")
 }
 
 // aboutCounts is what the summary says of itself.

@@ -64,6 +64,10 @@ func (c crowd) Count(_ context.Context, q collections.Query) (int64, error) {
 	return int64(c.users), nil
 }
 
+func (c crowd) Part(context.Context, collections.Query, collections.Part) (collections.Page, error) {
+	return collections.Page{Free: func() {}}, nil
+}
+
 func (c crowd) Named(_ context.Context, _ collections.Query, ids []string) (collections.Page, error) {
 	page := collections.Page{Free: func() {}}
 	for _, id := range ids {

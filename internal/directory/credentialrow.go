@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/directory/rules"
@@ -20,25 +22,49 @@ type CredentialRow struct {
 	Origin        Origin     `json:"origin" text:"Where it lies" enum:"application,servicePrincipal"`
 	ObjectID      string     `json:"objectId" text:"ID of the object on which it lies"`
 	Name          string     `json:"displayName,omitempty" text:"Name of the credential"`
-	Identifier    string     `json:"customKeyIdentifier,omitempty" text:"A certificate's thumbprint, in base64 as a rule"`
-	SAML          bool       `json:"samlSigning" text:"Whether it signs SAML tokens"`
+	Identifier    string     `json:"customKeyIdentifier,omitempty" text:"As its maker chose it, in base64"`
+	SAML          bool       `json:"samlSigning" text:"Whether it can sign SAML tokens"`
 	Start         string     `json:"startDateTime,omitempty" text:"Valid from"`
 	End           string     `json:"endDateTime,omitempty" text:"Valid to; absent where it never ends"`
 	DaysLeft      *int       `json:"daysLeft,omitempty" text:"Whole days up to its end; negative once it has ended"`
 	LastUsed      string     `json:"lastUsedDateTime,omitempty" text:"Last use, by the report of the tenant"`
 	UseKnown      bool       `json:"useKnown" text:"Whether the tenant has the report of use"`
-	Successor     string     `json:"successorKeyId,omitempty" text:"A newer valid credential beside it"`
+	Successor     string     `json:"successorKeyId,omitempty"`
 	HasSuccessor  bool       `json:"hasSuccessor" text:"Whether there is one"`
 	SelfRotating  bool       `json:"selfRotating" text:"Whether it is renewed without a person"`
-	NoOwner       bool       `json:"noOwner" text:"Whether nobody owns it"`
-	Owners        []OwnerRow `json:"owners" text:"Owners of application and service principal"`
+	NoOwner       bool       `json:"noOwner" text:"Whether none of its owners can be written to"`
+	Owners        []OwnerRow `json:"owners"`
 	OwnersAddress string     `json:"ownersUserPrincipalNames"`
+
+	OwnersMail    string `json:"ownersMail"`
+	NoOwnerReason string `json:"noOwnerReason,omitempty" text:"Why none of its owners can be written to"`
+	Thumbprint    string `json:"thumbprint,omitempty"`
+	ActiveKnown   *bool  `json:"activeKnown,omitempty"`
+	Active        *bool  `json:"active,omitempty"`
+	Waiting       string `json:"inactiveSuccessorKeyId,omitempty"`
+	Microsoft     bool   `json:"microsoft"`
+	OwnerTenant   string `json:"appOwnerOrganizationId,omitempty" text:"Tenant that owns the application"`
+	Enabled       *bool  `json:"accountEnabled,omitempty"`
 }
 
 // Texts are those that are too long for their line.
 func (CredentialRow) Texts() map[string]string {
 	return map[string]string{
-		"ownersUserPrincipalNames": "Their sign-in names, with semicolons between: a list of addresses",
+		"successorKeyId": "A newer valid credential that takes its place: of the same kind, on the same object, " +
+			"and active where it signs SAML tokens",
+		"owners": "Owners of application and service principal; those of the application " +
+			"where the principal has none",
+		"ownersUserPrincipalNames": "Their sign-in names, with semicolons between; to write to them take ownersMail",
+		"ownersMail":               "Their mail addresses, with semicolons between",
+		"thumbprint": "SHA-1 of a certificate as the portal shows it: computed, " +
+			"or by customKeyIdentifier where Graph gives no key",
+		"activeKnown": "Of a certificate that can sign SAML tokens: whether it is known which one does",
+		"active":      "Whether it is the one that signs SAML tokens; absent where that is not known",
+		"inactiveSuccessorKeyId": "A newer certificate for SAML tokens that nobody has activated, " +
+			"as far as is known: sign-on stops unless somebody does",
+		"microsoft": "Whether it is on a service principal of Microsoft's and signs no SAML tokens here: " +
+			"nobody here renews it, and one that somebody adds is suspicious",
+		"accountEnabled": "Whether the service principal is enabled; absent where there is none, or it is not known",
 	}
 }
 
@@ -47,6 +73,8 @@ type OwnerRow struct {
 	ID                string `json:"id" text:"Object ID"`
 	UserPrincipalName string `json:"userPrincipalName,omitempty" text:"Sign-in name"`
 	DisplayName       string `json:"displayName,omitempty" text:"Name"`
+	Mail              string `json:"mail,omitempty" text:"Mail address; absent where the owner has none"`
+	Kind              string `json:"kind,omitempty" text:"user, servicePrincipal, ..."`
 }
 
 // String is how an owner is written in a cell of a table.
@@ -65,19 +93,29 @@ func answered(c rules.Credential, now time.Time, within, unusedFor time.Duration
 		AppID: c.AppID, AppName: c.DisplayName, Origin: c.Origin, ObjectID: c.ObjectID,
 		Name: c.Name, Identifier: c.Identifier, SAML: c.SAML, Start: text(c.Start), End: text(c.End),
 		LastUsed: text(c.LastUsed), UseKnown: c.UseKnown, Successor: c.Successor, HasSuccessor: c.Successor != "",
-		SelfRotating: c.Rotates != "", NoOwner: len(c.Owners) == 0, Owners: []OwnerRow{},
+		SelfRotating: c.Rotates != "", NoOwner: c.NoOwner(), Owners: []OwnerRow{},
+		NoOwnerReason: c.NoReach, Thumbprint: c.ShownThumbprint(), Waiting: c.Waiting, Microsoft: c.Microsoft,
+		OwnerTenant: c.OwnerTenant, Enabled: c.Enabled,
+	}
+	if c.SAML {
+		row.ActiveKnown = new(c.ActiveKnown)
+	}
+	if c.SAML && c.ActiveKnown {
+		row.Active = new(c.Active)
 	}
 	if !c.End.IsZero() {
 		left := c.DaysLeft(now)
 		row.DaysLeft = &left
 	}
-	for i, o := range c.Owners {
-		row.Owners = append(row.Owners, OwnerRow(o))
-		if i > 0 {
-			row.OwnersAddress += ";"
+	var names, addresses []string
+	for _, o := range c.Owners {
+		row.Owners = append(row.Owners, OwnerRow{o.ID, o.UserPrincipalName, o.DisplayName, o.Address(), o.Kind})
+		names = append(names, o.UserPrincipalName)
+		if o.Address() != "" && !slices.Contains(addresses, o.Address()) {
+			addresses = append(addresses, o.Address())
 		}
-		row.OwnersAddress += o.UserPrincipalName
 	}
+	row.OwnersAddress, row.OwnersMail = strings.Join(names, ";"), strings.Join(addresses, ";")
 	return row
 }
 
@@ -116,12 +154,14 @@ type CredentialEnd struct {
 	Origin   Origin
 	UseKnown bool `json:",omitempty"`
 	NoOwner  bool `json:",omitempty"`
+	// Microsoft: no question asks for it unless it says so.
+	Microsoft bool `json:",omitempty"`
 }
 
 // EndOf is what a summary needs of a credential.
 func EndOf(c rules.Credential) CredentialEnd {
 	return CredentialEnd{Ends: endsOf(c), Start: c.Start, Idle: c.IdleSince(), Kind: c.Kind, Origin: c.Origin,
-		UseKnown: c.UseKnown, NoOwner: len(c.Owners) == 0}
+		UseKnown: c.UseKnown, NoOwner: c.NoOwner(), Microsoft: c.Microsoft}
 }
 
 // columns are those by which a credential is found.

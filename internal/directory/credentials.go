@@ -24,9 +24,12 @@ type CredentialQuery struct {
 	// Successor asks for those beside which there is a newer one, or for the others; nil: both.
 	Successor    *bool `json:",omitempty"`
 	SelfRotating *bool `json:",omitempty"` // likewise those that are renewed without a person
-	Exclude      []string
-	NewSince     NewSince
-	Order        Order
+	// Microsoft asks for those on service principals of Microsoft's, too, or for these only; empty:
+	// they are left out.
+	Microsoft timeline.Microsoft `json:",omitempty"`
+	Exclude   []string
+	NewSince  NewSince
+	Order     Order
 }
 
 // CredentialOrders are the properties by which credentials can be sorted, and where a stored
@@ -49,6 +52,7 @@ type CredentialPage struct {
 	Rows     []CredentialRow
 	Next     string
 	Cursor   string // for the next call, on the last page; empty: the question can't be continued
+	Hint     string // on the first page: what of the question fits nothing; empty: all does
 }
 
 // certs is a question about one snapshot.
@@ -87,7 +91,7 @@ func (rd *Reader) putCredentials(ctx context.Context, snap Snapshot, q Credentia
 	c.page.Since = c.goes.since()
 	segments := q.segments(now)
 	c.walk = walk{store: rd.store, snap: snap, segments: segments, keep: c.wanted, columns: credentialColumns,
-		few: !q.NewSince.IsZero()}
+		few: !q.NewSince.IsZero() || q.Microsoft == timeline.OnlyMicrosoft}
 	if q.AppID == "" {
 		c.walk.expected = func(ctx context.Context) (int64, error) { return rd.countCredentials(ctx, snap, segments) }
 	}
@@ -174,17 +178,26 @@ func (c certs) wanted(row Row) (bool, error) {
 		}
 	}
 	if q.Owner != "" && q.Owner != "none" && !slices.ContainsFunc(cred.Owners, func(o rules.Owner) bool {
-		return strings.EqualFold(o.ID, q.Owner) || strings.EqualFold(o.UserPrincipalName, q.Owner)
+		return strings.EqualFold(o.ID, q.Owner) || strings.EqualFold(o.UserPrincipalName, q.Owner) ||
+			strings.EqualFold(o.Address(), q.Owner)
 	}) {
 		return false, nil
 	}
 	if differs(q.Successor, cred.Successor != "") || differs(q.SelfRotating, cred.Rotates != "") {
 		return false, nil
 	}
+	if !q.asksMicrosoft(cred.Microsoft) {
+		return false, nil
+	}
 	if state, _ := cred.Judge(c.page.Now, q.Within, q.UnusedFor); !q.asks(state) {
 		return false, nil
 	}
 	return c.goes.tells(row)
+}
+
+// asksMicrosoft tells whether a credential is asked for that is, or is not, of Microsoft's own.
+func (q CredentialQuery) asksMicrosoft(is bool) bool {
+	return q.Microsoft == timeline.WithMicrosoft || is == (q.Microsoft == timeline.OnlyMicrosoft)
 }
 
 // differs tells whether something else is wanted; nil wants either.
@@ -227,6 +240,11 @@ func (rd *Reader) Credentials(
 			return CredentialPage{}, err
 		}
 		c.page.Rows = append(c.page.Rows, answered(cred, c.page.Now, q.Within, q.UnusedFor))
+	}
+	if token == "" {
+		if c.page.Hint, err = rd.credentialHint(ctx, snap, q, len(rows) == 0 && !more); err != nil {
+			return c.page, err
+		}
 	}
 	if !more {
 		c.page.Cursor, err = c.cursor(ctx)

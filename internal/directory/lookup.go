@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -32,7 +33,8 @@ func (rd *Reader) Application(ctx context.Context, appID string, within, unusedF
 	if err != nil {
 		return app, err
 	}
-	if len(objects) == 0 {
+	has := func(a rules.App) bool { return len(a.Secrets)+len(a.Keys) > 0 }
+	if !slices.ContainsFunc(objects, has) {
 		return app, &entra.Error{Code: entra.CodeNotFound, Doing: "find application " + clip(appID),
 			Why:    "the snapshot of " + snap.AsOf.Format(time.RFC3339) + " has no credential of it",
 			Remedy: "give the appId (client id), not the object id"}

@@ -276,7 +276,7 @@ func (q UserQuery) timeline(snap Snapshot) (timeline.UserQuestion, error) {
 // timeline is the question to the timelines of credentials; an error as for users.
 func (q CredentialQuery) timeline() (timeline.CredentialQuestion, error) {
 	out := timeline.CredentialQuestion{Within: q.Within, UnusedFor: q.UnusedFor, Successor: q.Successor,
-		SelfRotating: q.SelfRotating, Objects: q.Exclude}
+		SelfRotating: q.SelfRotating, Objects: q.Exclude, Microsoft: q.Microsoft}
 	all := len(q.States) == 0 || q.asks(Expired) && q.asks(Expiring) && q.asks(Unused) && q.asks(Valid)
 	if !all && q.asks(Valid) {
 		return out, refuse(q.NewSince.parameter(), "it is asked together with credentials that are valid",

@@ -67,6 +67,10 @@ func (p *paged) Named(_ context.Context, q collections.Query, ids []string) (col
 	return page, nil
 }
 
+func (p *paged) Part(context.Context, collections.Query, collections.Part) (collections.Page, error) {
+	return collections.Page{Free: func() {}}, nil
+}
+
 func (p *paged) Readable(context.Context, collections.Query) error { return nil }
 
 func (p *paged) Activity(_ context.Context, q collections.Query, ids []string) (collections.Page, error) {

@@ -76,6 +76,10 @@ func (q quick) Activity(ctx context.Context, about collections.Query, ids []stri
 	return q.Named(ctx, about, ids)
 }
 
+func (q quick) Part(context.Context, collections.Query, collections.Part) (collections.Page, error) {
+	return collections.Page{Free: func() {}}, nil
+}
+
 func (q quick) Named(_ context.Context, about collections.Query, ids []string) (collections.Page, error) {
 	page := collections.Page{Free: func() {}}
 	for _, raw := range q.all(about.Collection.Word) {

@@ -31,12 +31,15 @@ type Snapshot struct {
 	Walk     Walk   // through the phase's collection
 	Decides  int64  // runs that began to apply the rules
 
-	Users         int64 // pages' users; one that moved between pages may count twice
-	Disclosing    int64 // users on pages that had sign-in activity at all
-	Active        int64 // of these, with sign-in activity
-	Applications  int64 // with credentials
-	Principals    int64 // service principals with credentials
-	Credentials   int64
+	Users        int64 // pages' users; one that moved between pages may count twice
+	Disclosing   int64 // users on pages that had sign-in activity at all
+	Active       int64 // of these, with sign-in activity
+	Applications int64 // with credentials
+	Principals   int64 // service principals with credentials
+	Credentials  int64
+	// MicrosoftNew counts the credentials on Microsoft's own service principals that the snapshot
+	// before did not have.
+	MicrosoftNew  int64 `json:",omitempty"`
 	GraphRequests int64 // pages, and questions that confirm them; without what had to be asked twice
 	Groups        []Group
 	Undisclosed   []Undisclosed

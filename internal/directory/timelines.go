@@ -136,12 +136,15 @@ func SeenUser(u rules.User, d rules.Decision, groups []string) timeline.UserSeen
 // SeenCredential is what a snapshot says of a credential to the credential's timeline.
 func SeenCredential(c rules.Credential) timeline.CredentialSeen {
 	seen := timeline.CredentialSeen{Secret: c.Kind == Secret, Application: c.Origin == OnApplication,
-		SelfRotating: c.Rotates != "", HasSuccessor: c.Successor != "", NoOwner: len(c.Owners) == 0,
+		SelfRotating: c.Rotates != "", HasSuccessor: c.Successor != "", NoOwner: c.NoOwner(),
+		TenantKnown: c.TenantKnown, Microsoft: c.Microsoft,
 		Object: c.ObjectID, Start: c.Start, End: c.End, Used: c.UseKnown, Idle: c.IdleSince()}
 	for _, o := range c.Owners {
 		seen.Owners = append(seen.Owners, o.ID)
-		if o.UserPrincipalName != "" {
-			seen.Owners = append(seen.Owners, o.UserPrincipalName)
+		for _, name := range []string{o.UserPrincipalName, o.Address()} {
+			if name != "" {
+				seen.Owners = append(seen.Owners, name)
+			}
 		}
 	}
 	return seen

@@ -27,8 +27,8 @@ func TestASnapshotThatCouldNotReadApplicationsBreaksNoRun(t *testing.T) {
 			h := open(t, simtenant.Config{})
 			key := `{"keyId":"k1","customKeyIdentifier":"abc","usage":"Verify","startDateTime":"2026-01-01T00:00:00Z","endDateTime":"2027-01-01T00:00:00Z"}`
 			h.tenant.AddObject(simtenant.Applications, []byte(`{"id":"ap1","appId":"app","displayName":"App",
-				"owners":[{"id":"o1","userPrincipalName":"boss@x"}],"keyCredentials":[`+key+`],
-				"passwordCredentials":[{"keyId":"s1","startDateTime":"2026-01-01T00:00:00Z","endDateTime":"2028-01-01T00:00:00Z"}]}`))
+				"owners":[{"id":"o1","userPrincipalName":"boss@x"}],"passwordCredentials":[],"keyCredentials":[`+key+`,
+				{"keyId":"k2","usage":"Verify","startDateTime":"2026-01-01T00:00:00Z","endDateTime":"2028-01-01T00:00:00Z"}]}`))
 			h.tenant.AddObject(simtenant.ServicePrincipals, []byte(`{"id":"sp1","appId":"app","displayName":"App",
 				"owners":[],"keyCredentials":[`+key+`],"passwordCredentials":[]}`))
 			h.at(0)
@@ -204,30 +204,31 @@ func TestAnApplicationThatMayBeThereBreaksNoRun(t *testing.T) {
 	}
 }
 
-// The walk through service principals lost one, on which there is the successor of a secret: nobody
-// can say whether it is gone, so the ticket flow is told nothing.
+// The walk through service principals lost one, on which there is the successor of a secret on
+// another one of the same application: nobody can say whether it is gone, so the ticket flow is told
+// nothing.
 func TestASuccessorThatMayBeThereIsNotLost(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		p := newPaged(t)
 		secret := func(id, end string) string {
 			return `{"keyId":"` + id + `","startDateTime":"2026-01-01T00:00:00Z","endDateTime":"` + end + `"}`
 		}
-		p.of["applications"] = [][]string{{`{"id":"ap1","appId":"app","displayName":"App","owners":[],
-			"keyCredentials":[],"passwordCredentials":[` + secret("old", "2026-12-01T00:00:00Z") + `]}`}}
+		old := `{"id":"sp0","appId":"app","displayName":"App","owners":[],"keyCredentials":[],
+			"passwordCredentials":[` + secret("old", "2026-12-01T00:00:00Z") + `]}`
 		one := func(id string) string {
 			return `{"id":"` + id + `","appId":"` + id +
 				`","displayName":"App","owners":[],"keyCredentials":[],"passwordCredentials":[]}`
 		}
 		successor := `{"id":"sp1","appId":"app","displayName":"App","owners":[],"keyCredentials":[],
 			"passwordCredentials":[` + secret("new", "2028-12-01T00:00:00Z") + `]}`
-		p.of["servicePrincipals"] = [][]string{{one("x")}, {one("y")}, {successor}}
+		p.of["servicePrincipals"] = [][]string{{old}, {one("y")}, {successor}}
 		p.at(0)
 		c := caller{creds: &directory.CredentialQuery{States: []directory.State{directory.Expiring}, Within: 30 * day,
 			Successor: new(false), SelfRotating: new(false)}}
 		first, err := c.all(t, p.reader, everything, 9)
 		require.NoError(t, err)
 		require.Empty(t, first.ids, "it has a successor")
-		p.of["servicePrincipals"] = [][]string{{one("x")}, {one("y")}}
+		p.of["servicePrincipals"] = [][]string{{old}, {one("y")}}
 		p.uncounted, p.unnamed = true, true
 		require.NotNil(t, p.at(day).WhyUndisclosed("all servicePrincipals"))
 		second, err := c.all(t, p.reader, since(first.cursor), 9)
@@ -260,10 +261,9 @@ func TestASnapshotThatCouldNotReadServicePrincipalsBreaksNoRun(t *testing.T) {
 		secret := func(id, end string) string {
 			return `{"keyId":"` + id + `","startDateTime":"2026-01-01T00:00:00Z","endDateTime":"` + end + `"}`
 		}
-		h.tenant.AddObject(simtenant.Applications, []byte(`{"id":"ap1","appId":"app","displayName":"App","owners":[],
-			"keyCredentials":[],"passwordCredentials":[`+secret("old", "2026-12-01T00:00:00Z")+`]}`))
 		h.tenant.AddObject(simtenant.ServicePrincipals, []byte(`{"id":"sp1","appId":"app","displayName":"App","owners":[],
-			"keyCredentials":[],"passwordCredentials":[`+secret("new", "2028-12-01T00:00:00Z")+`]}`))
+			"keyCredentials":[],"passwordCredentials":[`+secret("old", "2026-12-01T00:00:00Z")+`,`+
+			secret("new", "2028-12-01T00:00:00Z")+`]}`))
 		h.at(0)
 		c := caller{creds: &directory.CredentialQuery{Successor: new(true)}}
 		first, err := c.all(t, h.reader, everything, 9)

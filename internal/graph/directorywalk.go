@@ -3,10 +3,14 @@ package graph
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
+
+	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/directory/collections"
 )
@@ -71,4 +75,31 @@ func within(ids []string) string {
 		quoted[i] = "'" + strings.ReplaceAll(id, "'", "''") + "'"
 	}
 	return "id in (" + strings.Join(quoted, ",") + ")"
+}
+
+// Part is snapshots.Source's. Such requests have the pace of those for keyCredentials.
+func (d *Directory) Part(ctx context.Context, q collections.Query, p collections.Part) (collections.Page, error) {
+	r := d.request("read one of "+q.Collection.Word+" from Graph", q.Collection)
+	r.wait = d.keys.Wait
+	path, read := q.Path()+"/"+p.ID, d.object
+	if p.Of != "" {
+		path, read = path+"/"+p.Of, d.objects
+	}
+	u := url.URL{Path: path}
+	r.url = d.base.String() + u.EscapedPath() + "?" + p.Query
+	return ask(ctx, d.Client, r, read)
+}
+
+// object reads an answer that is a single object. Its buffer is as that of objects.
+func (d *Directory) object(a answer) (collections.Page, error) {
+	page := collections.Page{Free: func() { d.giveBuffer(a.body) }}
+	body := a.body.Bytes()
+	if !gjson.ValidBytes(body) {
+		return page, errors.New("an object is not JSON")
+	}
+	if doc := gjson.ParseBytes(body); !doc.Get("id").Exists() || doc.Get("error").IsObject() {
+		return page, errors.New("the answer is no object of the directory")
+	}
+	page.Items = [][]byte{body}
+	return page, nil
 }

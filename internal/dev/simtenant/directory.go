@@ -142,6 +142,10 @@ func (t *Tenant) addDirectory(mux *http.ServeMux) {
 		"/v1.0/groups/{group}/transitiveMembers/{kind}": members,
 	} {
 		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) { t.serveDirectory(w, r, l) })
+		if l.collection == Applications || l.collection == ServicePrincipals {
+			mux.HandleFunc(path+"/{id}", func(w http.ResponseWriter, r *http.Request) { t.serveObject(w, r, l) })
+			mux.HandleFunc(path+"/{id}/owners", func(w http.ResponseWriter, r *http.Request) { t.serveOwners(w, r, l) })
+		}
 		if !l.reporting {
 			mux.HandleFunc(path+"/$count", func(w http.ResponseWriter, r *http.Request) { t.serveCount(w, r, l) })
 		}
@@ -337,7 +341,7 @@ func (w objectWalk) take(list []byte, from position, top int) (out []byte, n int
 			list = append(list, ',')
 		}
 		begin := len(list)
-		list = append(list, raw...)
+		list = append(list, w.tenant.asListed(w.collection, raw)...)
 		if fields := w.fields; fields != nil {
 			if w.blank != nil && w.blank.blanks(n, raw, from.walk) {
 				fields = slices.DeleteFunc(slices.Clone(fields), func(f string) bool { return f == "signInActivity" })

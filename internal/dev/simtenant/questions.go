@@ -20,10 +20,11 @@ const (
 	ForPage  Question = "page"  // one page of a walk
 	ForCount Question = "count" // /$count
 	ForIDs   Question = "ids"   // $filter=id in (...)
+	ForOne   Question = "one"   // a single object, or a list below it
 )
 
 // Questions lists them all.
-func Questions() []Question { return []Question{ForPage, ForCount, ForIDs} }
+func Questions() []Question { return []Question{ForPage, ForCount, ForIDs, ForOne} }
 
 // maxIDs is how many values an "in" accepts. Source: developer.microsoft.com/graph/known-issues,
 // "Some limitations apply to query parameters".
@@ -147,7 +148,7 @@ func (f *Fault) hits(q Question) bool {
 	switch {
 	case q == "":
 		q = ForPage
-	case q == ForCount && slices.Contains(pageKinds, f.Kind):
+	case (q == ForCount || q == ForOne) && slices.Contains(pageKinds, f.Kind):
 		return false
 	}
 	switch {

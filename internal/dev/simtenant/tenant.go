@@ -28,6 +28,7 @@ type Config struct {
 	PageSize          int           // the most records of a page, whatever $top says; 0: $top
 	RequestsPer10s    int           // ceiling of reporting requests; 0: none
 	UnitsPer10s       int           // ceiling of the directory's resource units; 0: none. Graph has 3,500 to 8,000
+	KeysOfOne         bool          // certificates themselves come with single objects only, not in lists
 	KeysPerMinute     int           // ceiling of requests for keyCredentials; 0: none. Graph has 150
 	NoRetryAfter      bool          // a 429 of the ceiling comes without Retry-After
 	SkipTokenLifetime time.Duration // default 10 minutes

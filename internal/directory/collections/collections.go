@@ -90,8 +90,18 @@ type Objects struct {
 	// Kept finds what an earlier walk through the collection kept under a key; nil where it kept
 	// nothing. It is nil itself where this is the first walk.
 	Kept func(ctx context.Context, key string) ([]byte, error)
+	// Part asks for a part of one object that a list leaves out; read is not called where Graph
+	// refuses.
+	Part func(ctx context.Context, p Part, read func(items [][]byte) error) error
 	// Came tells of an object that came, but not in Items.
 	Came func(id string)
+}
+
+// Part is what a list leaves out of one object.
+type Part struct {
+	ID    string // of the object
+	Of    string // the list below it; empty: the object itself
+	Query string
 }
 
 // Kept are rows for one partition of the snapshot.

@@ -15,13 +15,13 @@ func servicePrincipals() *Collection {
 	return &Collection{
 		Word: ServicePrincipals,
 		Path: "/v1.0/servicePrincipals",
-		Query: "$top=999&$select=" + credentialFields + ",servicePrincipalType,appOwnerOrganizationId&" +
-			ownerFields,
+		Query: "$top=999&$select=" + credentialFields + ",servicePrincipalType,appOwnerOrganizationId," +
+			"accountEnabled,preferredTokenSigningKeyThumbprint&" + withOwners,
 		ByID:        "$select=" + credentialFields,
 		Permissions: []Permission{readApplications},
 		Consequence: "expiring-credentials can't answer",
-		Keep: func(_ context.Context, page Objects) ([]Kept, error) {
-			return keepApps(ServicePrincipals, rules.OnServicePrincipal, page, &page.Snapshot.Principals)
+		Keep: func(ctx context.Context, page Objects) ([]Kept, error) {
+			return keepApps(ctx, ServicePrincipals, rules.OnServicePrincipal, page, &page.Snapshot.Principals)
 		},
 		Evidence: ByCredential, Partition: directory.ReadApps, Origin: rules.OnServicePrincipal,
 	}

@@ -140,17 +140,7 @@ func TestWhatRenewsItselfIsRecognised(t *testing.T) {
 	}
 }
 
-func TestANewCertificateReplacesAnOldSecretOfTheSameApp(t *testing.T) {
-	h := holder(t, rules.OnApplication, `"id":"o","passwordCredentials":[`+secret("old", start, "2026-11-30T00:00:00Z")+`,`+secret("future", "2027-01-01T00:00:00Z", "2028-01-01T00:00:00Z")+`],
-		"keyCredentials":[`+key("cert", "eA==", "Verify", start, end)+`]`)
-	for _, c := range rules.WithSuccessors(h.Credentials(), now) {
-		switch c.KeyID {
-		case "old":
-			require.Equal(t, "cert", c.Successor, "the one that is not valid yet does not count")
-		default:
-			require.Empty(t, c.Successor)
-		}
-	}
+func TestAnAppWithoutCredentialsHasNone(t *testing.T) {
 	none := holder(t, rules.OnApplication, `"id":"o","passwordCredentials":[],"keyCredentials":[]`)
 	require.Empty(t, none.Credentials())
 	_, err := rules.ParseApp(rules.OnApplication, []byte(`{"appId":"x"}`))

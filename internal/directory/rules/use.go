@@ -24,17 +24,3 @@ func ParseUse(raw []byte) Use {
 	}
 	return u
 }
-
-// JoinedWithUse are the credentials of one application and its service principals, each once, with
-// their last use.
-func JoinedWithUse(apps []App, used map[string]time.Time, disclosed bool, now time.Time) []Credential {
-	var all []Credential
-	for _, app := range apps {
-		all = append(all, app.Credentials()...)
-	}
-	all = WithSuccessors(Joined(all), now)
-	for i := range all {
-		all[i].LastUsed, all[i].UseKnown = used[all[i].KeyID], disclosed
-	}
-	return all
-}

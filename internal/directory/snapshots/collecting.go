@@ -81,8 +81,11 @@ func (r *reading) keeper(q collections.Query, g *directory.Group) pageKeeper {
 			Items: page.Items, First: r.snap.Link == "", Snapshot: &r.snap, Group: g,
 			Number: r.snap.Walk.Nth*pagesOfAWalk + r.snap.Walk.Pages,
 			Again:  func(ctx context.Context, read func([][]byte) error) error { return r.again(ctx, q, read) },
-			Kept:   r.keptBefore(q.Collection),
-			Came:   func(id string) { r.memory.meet(shortHash(id), r.snap.Walk.Nth) },
+			Part: func(ctx context.Context, p collections.Part, read func([][]byte) error) error {
+				return r.part(ctx, q, p, read)
+			},
+			Kept: r.keptBefore(q.Collection),
+			Came: func(id string) { r.memory.meet(shortHash(id), r.snap.Walk.Nth) },
 		})
 		if err != nil {
 			return err
@@ -125,6 +128,25 @@ func (r *reading) again(ctx context.Context, q collections.Query, read func([][]
 		return err
 	}
 	r.snap.GraphRequests++
+	defer page.Free()
+	return read(page.Items)
+}
+
+// part asks for what a list leaves out of one object. Where Graph refuses it, or the object is gone
+// by now, it stays unknown: no snapshot fails for it.
+func (r *reading) part(
+	ctx context.Context, q collections.Query, p collections.Part, read func([][]byte) error,
+) error {
+	r.snap.GraphRequests++
+	page, err := r.maker.source.Part(ctx, q, p)
+	switch {
+	case refusal(err), unforeseen(err):
+		r.maker.log.WarnContext(ctx, "a part of an object could not be read", "collection", q.Collection.Word,
+			"id", p.ID, "part", p.Of, "error", err.Error())
+		return nil
+	case err != nil:
+		return err
+	}
 	defer page.Free()
 	return read(page.Items)
 }

@@ -151,7 +151,7 @@ type credentialsOut struct {
 }
 
 func (r *reading) decideCredentials(ctx context.Context) error {
-	r.snap.Credentials = 0
+	r.snap.Credentials, r.snap.MicrosoftNew = 0, 0
 	d := &credentialsOut{reading: r, out: r.batches(directory.Credentials, directory.CredentialTimelines),
 		mayBeThere: r.mayBeThere("applications", "servicePrincipals"),
 		blind:      r.snap.WhyUndisclosed("applications") != nil || r.snap.WhyUndisclosed("servicePrincipals") != nil}
@@ -218,6 +218,22 @@ func (d *credentialsOut) application(
 	return nil
 }
 
+// maxAdded bounds the lines of the log about credentials on Microsoft's service principals.
+const maxAdded = 20
+
+// added tells of a credential on a service principal of Microsoft's that the snapshot before did not
+// have. Microsoft renews its own; one that somebody in the tenant adds gives that somebody all that
+// the principal may do. Source: Mandiant, "Remediation and Hardening Strategies for Microsoft 365 to
+// Defend Against UNC2452", on credentials added to service principals.
+func (d *credentialsOut) added(ctx context.Context, c rules.Credential) {
+	if d.snap.MicrosoftNew++; d.snap.MicrosoftNew > maxAdded {
+		return
+	}
+	d.maker.log.WarnContext(ctx, "a credential is new on a service principal of Microsoft's: "+
+		"find out who added it, unless Microsoft renewed its own", "application", c.DisplayName, "appId", c.AppID,
+		"keyId", c.KeyID, "kind", string(c.Kind), "begins", stamp(c.Start))
+}
+
 // timeline is that of a credential that came.
 func (d *credentialsOut) timeline(
 	ctx context.Context, app string, before credentialLines, c rules.Credential,
@@ -225,6 +241,8 @@ func (d *credentialsOut) timeline(
 	var line *timeline.Credential
 	if one, ok := before[c.KeyID]; ok {
 		line = &one
+	} else if c.Microsoft && d.kept.on != nil {
+		d.added(ctx, c)
 	}
 	seen := directory.SeenCredential(c)
 	seen.Doubt = d.mayBeThere

@@ -67,6 +67,9 @@ type Source interface {
 	// Activity reads users with their sign-in activity, by their ids, no more than
 	// collections.MaxNamed. Errors are as those of Objects.
 	Activity(ctx context.Context, q collections.Query, ids []string) (collections.Page, error)
+	// Part reads a part of one object of a collection: the first page of the list below it, or the
+	// object itself as the only one of the page. Errors are as those of Objects.
+	Part(ctx context.Context, q collections.Query, p collections.Part) (collections.Page, error)
 }
 
 const (

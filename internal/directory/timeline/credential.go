@@ -13,6 +13,8 @@ const (
 	selfRotating
 	hasSuccessor
 	noOwner
+	onMicrosoft // on a service principal of Microsoft's; counts where tellsTenant is set
+	tellsTenant // onMicrosoft is known: a version before did not keep it
 )
 
 // Credential is a credential's timeline. The zero value is that of one that was not there. A value
@@ -49,6 +51,7 @@ const leastUnused = ticks(LeastUnused / tick)
 type CredentialSeen struct {
 	Secret, Application                 bool // else a certificate, else a service principal's
 	SelfRotating, HasSuccessor, NoOwner bool
+	TenantKnown, Microsoft              bool // whether it is Microsoft's is known, and is so
 
 	Object string   // id of the object that holds it
 	Owners []string // their ids and principal names
@@ -89,6 +92,7 @@ func (c *Credential) take(on *Snapshots, s CredentialSeen, seen, bright int) {
 	c.item.set(selfRotating, s.SelfRotating, seen)
 	c.item.set(hasSuccessor, s.HasSuccessor, seen)
 	c.item.set(noOwner, s.NoOwner, seen)
+	c.takeTenant(s, seen)
 	c.item.carry(marks)
 	c.item.light(s.Used, bright)
 	c.own(s.Owners, seen, s.Doubt)
@@ -112,12 +116,26 @@ func (c *Credential) doubt(s *CredentialSeen, seen int, marks []string) []string
 	s.NoOwner = s.NoOwner && c.item.has(noOwner)
 	s.Application = s.Application || c.item.has(onApplication)
 	s.SelfRotating = c.item.has(selfRotating)
+	s.TenantKnown, s.Microsoft = c.item.has(tellsTenant), c.item.has(onMicrosoft)
 	for _, m := range c.item.marks {
 		if m.at >= seen {
 			marks = append(marks, m.hash)
 		}
 	}
 	return marks
+}
+
+// takeTenant takes in whether the credential is Microsoft's. An application keeps its tenant, so
+// what is learned first, after an upgrade, was so all along, and is not new. seen is as in take.
+func (c *Credential) takeTenant(s CredentialSeen, seen int) {
+	if !s.TenantKnown {
+		return
+	}
+	if !c.item.has(tellsTenant) {
+		seen = 0
+	}
+	c.item.set(onMicrosoft, s.Microsoft, seen)
+	c.item.set(tellsTenant, true, 0)
 }
 
 // own takes in the owners; keep leaves those of before. seen is as in take.

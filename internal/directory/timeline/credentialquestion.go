@@ -15,6 +15,26 @@ type CredentialQuestion struct {
 	Owner                                                   string   // id or principal name of an owner
 	Objects                                                 []string // ids of objects whose credentials are left out
 	Fixed                                                   []string // other filters; they only tell questions apart
+	// Microsoft asks for those on service principals of Microsoft's, too, or for these only; empty:
+	// they are left out, as a version before knew no other question.
+	Microsoft Microsoft `json:",omitempty"`
+}
+
+// Microsoft says whether credentials of Microsoft's own are asked for.
+type Microsoft string
+
+// What may be asked beside leaving them out.
+const (
+	WithMicrosoft Microsoft = "include"
+	OnlyMicrosoft Microsoft = "only"
+)
+
+// wanted is the attribute that is asked for; nil: either.
+func (m Microsoft) wanted() *bool {
+	if m == WithMicrosoft {
+		return nil
+	}
+	return new(m == OnlyMicrosoft)
 }
 
 // ID is as that of a UserQuestion.
@@ -42,6 +62,7 @@ func (q CredentialQuestion) On(on *Snapshots) (Asked[Credential], error) {
 	f := newFilter(on, map[attribute]*bool{
 		isSecret: q.Secret, onApplication: q.Application, selfRotating: q.SelfRotating,
 		hasSuccessor: q.Successor, noOwner: q.Ownerless,
+		onMicrosoft: q.Microsoft.wanted(),
 	}, q.Objects, nil)
 	h := credentialHistory{filter: &f, states: q, within: ticks(q.Within / tick), unusedFor: ticks(q.UnusedFor / tick)}
 	if q.Owner != "" {

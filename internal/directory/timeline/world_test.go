@@ -170,6 +170,7 @@ func (w *world) credential() []look[CredentialSeen] {
 	begin := w.taken[0].AsOf
 	c := CredentialSeen{Secret: w.oneIn(2), Application: w.oneIn(2), SelfRotating: w.oneIn(3)}
 	c.Object, c.Owners = some(w, someObject), someOf(w, someOwners)
+	c.TenantKnown, c.Microsoft = true, w.oneIn(4)
 	terms := func(now time.Time) {
 		c.Start, c.End = now.Add(w.hours(24*60)-24*40*time.Hour), time.Time{}
 		if !w.oneIn(5) {
@@ -192,7 +193,7 @@ func (w *world) credential() []look[CredentialSeen] {
 		if w.oneIn(60) {
 			terms(at.AsOf)
 		}
-		w.sometimes(40, &c.Secret, &c.Application, &c.SelfRotating, &c.HasSuccessor)
+		w.sometimes(40, &c.Secret, &c.Application, &c.SelfRotating, &c.HasSuccessor, &c.Microsoft)
 		if w.oneIn(15) {
 			c.Owners = someOf(w, someOwners)
 		}
@@ -234,6 +235,7 @@ func (w *world) credentialQuestion() CredentialQuestion {
 		Secret: w.wish(), Application: w.wish(), SelfRotating: w.wish(), Successor: w.wish(), Ownerless: w.wish()}
 	q.Within = time.Duration(some(w, []int{0, 1, 14, 30, 90, 400})) * 24 * time.Hour
 	q.UnusedFor = time.Duration(some(w, []int{7, 8, 14, 30, 90})) * 24 * time.Hour
+	q.Microsoft = some(w, []Microsoft{"", WithMicrosoft, WithMicrosoft, OnlyMicrosoft})
 	if w.oneIn(4) {
 		q.Owner = some(w, []string{"OWNER-one", "three@contoso.com", "owner-two", "nobody"})
 	}

@@ -226,6 +226,7 @@ func (g *Generator) owners(w *writer, r *rand, k int) {
 			w.raw(`{"@odata.type":"#microsoft.graph.user","id":"` + u.id + `"`)
 			w.str("displayName", u.name)
 			w.str("userPrincipalName", u.upn)
+			w.str("mail", u.upn)
 			w.raw("}")
 		}
 	}
@@ -241,6 +242,8 @@ func (g *Generator) AppendPrincipal(dst []byte, k int) []byte {
 	w.str("appId", a.id)
 	w.str("displayName", a.name)
 	w.str("appOwnerOrganizationId", tenantID)
+	w.lit("accountEnabled", "true")
+	w.nulls("preferredTokenSigningKeyThumbprint")
 	w.str("servicePrincipalType", "Application")
 	w.raw(`,"tags":["WindowsAzureActiveDirectoryIntegratedApp"],"passwordCredentials":[`)
 	for _, c := range g.credentials(k) {
