@@ -119,24 +119,51 @@ func TestBadQuestionsAreRefusedInWords(t *testing.T) {
 		require.Contains(t, answer["error"].(map[string]any)["message"], want, query)
 	}
 	for path, want := range map[string]int{
-		"/api/inactive-users?days=%zz":                                 http.StatusBadRequest,
-		"/api/inactive-users/nothing":                                  http.StatusNotFound,
-		"/api/inactive-users/summary?before=2026-01-01":                http.StatusBadRequest,
-		"/api/expiring-credentials?withinDays=-1":                      http.StatusBadRequest,
-		"/api/expiring-credentials?state=expired,gone":                 http.StatusBadRequest,
-		"/api/expiring-credentials?newSince=previous&state=valid":      http.StatusBadRequest,
-		"/api/expiring-credentials?state=unused&unusedDays=6&reader=x": http.StatusBadRequest,
-		"/api/expiring-credentials?successor=no":                       http.StatusBadRequest,
-		"/api/expiring-credentials/summary?successor=none":             http.StatusBadRequest,
-		"/api/inactive-users/summary?reader=x":                         http.StatusBadRequest,
-		"/api/expiring-credentials/nothing":                            http.StatusNotFound,
-		"/api/users/nobody":                                            http.StatusNotFound,
-		"/api/applications/nothing":                                    http.StatusNotFound,
-		"/api/snapshot?now=1":                                          http.StatusBadRequest,
-		"/api/inactive-users?exclude=" + strings.Repeat("a", 10<<20):   http.StatusRequestURITooLong,
+		"/api/inactive-users?days=%zz":                                                    http.StatusBadRequest,
+		"/api/inactive-users/nothing":                                                     http.StatusNotFound,
+		"/api/inactive-users/summary?before=2026-01-01":                                   http.StatusBadRequest,
+		"/api/expiring-credentials?withinDays=-1":                                         http.StatusBadRequest,
+		"/api/expiring-credentials?state=expired,gone":                                    http.StatusBadRequest,
+		"/api/expiring-credentials?newSince=previous&state=valid":                         http.StatusBadRequest,
+		"/api/expiring-credentials?state=unused&unusedDays=6&reader=x":                    http.StatusBadRequest,
+		"/api/expiring-credentials?successor=no":                                          http.StatusBadRequest,
+		"/api/expiring-credentials?appId=":                                                http.StatusBadRequest,
+		"/api/expiring-credentials?appId=payroll":                                         http.StatusBadRequest,
+		"/api/expiring-credentials?appId=0b3c2a4e-0000-4000-8000-00000000000g":            http.StatusBadRequest,
+		"/api/expiring-credentials?appId=%20or%20true":                                    http.StatusBadRequest,
+		"/api/expiring-credentials?exclude=payroll":                                       http.StatusBadRequest,
+		"/api/expiring-credentials?exclude=0b3c2a4e-0000-4000-8000-000000000000;x":        http.StatusBadRequest,
+		"/api/expiring-credentials?exclude=0b3c2a4e-0000-4000-8000-000000000000,0b3c2a4e": http.StatusBadRequest,
+		"/api/expiring-credentials?owner=":                                                http.StatusBadRequest,
+		"/api/expiring-credentials?owner=nobody":                                          http.StatusBadRequest,
+		"/api/expiring-credentials?owner=a@b@c":                                           http.StatusBadRequest,
+		"/api/expiring-credentials?owner=@contoso.example":                                http.StatusBadRequest,
+		"/api/expiring-credentials?owner=a%20b@contoso.example":                           http.StatusBadRequest,
+		"/api/expiring-credentials?microsoft=yes":                                         http.StatusBadRequest,
+		"/api/expiring-credentials/summary?owner=nobody":                                  http.StatusBadRequest,
+		"/api/expiring-credentials?$format=csv&exclude=payroll":                           http.StatusBadRequest,
+		"/api/expiring-credentials?appId=0b3c2a4e-0000-4000-8000-000000000000":            http.StatusOK,
+		"/api/expiring-credentials?owner=a.b@contoso.example":                             http.StatusOK,
+		"/api/expiring-credentials?owner=g_fabrikam.example%23EXT%23@contoso.example":     http.StatusOK,
+		"/api/expiring-credentials?exclude=0b3c2a4e-0000-4000-8000-000000000000&reader=y": http.StatusOK,
+		"/api/expiring-credentials?exclude=":                                              http.StatusOK,
+		"/api/expiring-credentials?microsoft=only&state=all&reader=z":                     http.StatusOK,
+		"/api/expiring-credentials/summary?microsoft=include&owner=none":                  http.StatusOK,
+		"/api/expiring-credentials/summary?successor=none":                                http.StatusBadRequest,
+		"/api/inactive-users/summary?reader=x":                                            http.StatusBadRequest,
+		"/api/expiring-credentials/nothing":                                               http.StatusNotFound,
+		"/api/users/nobody":                                                               http.StatusNotFound,
+		"/api/applications/nothing":                                                       http.StatusNotFound,
+		"/api/snapshot?now=1":                                                             http.StatusBadRequest,
+		"/api/inactive-users?exclude=" + strings.Repeat("a", 10<<20):                      http.StatusRequestURITooLong,
 	} {
 		status, _, answer := p.get(path)
 		require.Equal(t, want, status, "%.100s", path)
+		if want == http.StatusOK {
+			fits := !strings.Contains(path, "0b3c2a4e") && !strings.Contains(path, "contoso")
+			require.Equal(t, fits, answer["hint"] == nil, "%.100s", path)
+			continue
+		}
 		require.NotEmpty(t, answer["error"].(map[string]any)["message"], "%.100s", path)
 		require.Less(t, len(fmt.Sprint(answer)), 2000)
 	}

@@ -72,19 +72,25 @@ const (
 )
 
 // completeApp asks for what the list leaves out of an object: owners beyond the twentieth, and the
-// certificates of which it must be known which one is active. Two pages of Microsoft's differ on
-// whether a list has those: learn.microsoft.com/graph/api/serviceprincipal-list says so, and
+// certificates of which it must be known which one is active, unless the snapshot before knows
+// them. Two pages of Microsoft's differ on whether a list has those:
+// learn.microsoft.com/graph/api/serviceprincipal-list says so, and
 // learn.microsoft.com/graph/api/resources/keycredential that they come for a single object alone.
 func completeApp(ctx context.Context, page Objects, app *rules.App, left *int) error {
-	parts := []Part{}
+	var parts []Part
 	if len(app.Owners) >= maxExpanded {
 		parts = append(parts, Part{app.ID, "owners", "$top=999&$select=" + ownerFields})
+	}
+	if app.LacksThumbprint() {
+		if row, ok := page.Before(ctx, directory.ReadApps, app.Key()); ok {
+			app.TakeThumbprints(row.Doc)
+		}
 	}
 	if app.LacksThumbprint() {
 		parts = append(parts, Part{app.ID, "", "$select=id,keyCredentials"})
 	}
 	for _, p := range parts {
-		if *left == 0 || page.Part == nil {
+		if *left == 0 {
 			return nil
 		}
 		*left--

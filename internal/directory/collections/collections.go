@@ -93,6 +93,8 @@ type Objects struct {
 	// Part asks for a part of one object that a list leaves out; read is not called where Graph
 	// refuses.
 	Part func(ctx context.Context, p Part, read func(items [][]byte) error) error
+	// Before is a row of the snapshot before; ok is false where it has none that can be read.
+	Before func(ctx context.Context, partition, key string) (row directory.Row, ok bool)
 	// Came tells of an object that came, but not in Items.
 	Came func(id string)
 }

@@ -1,6 +1,7 @@
 package rules
 
 import (
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -128,6 +129,9 @@ func (h App) Bare() App {
 // LacksThumbprint tells whether only the certificates themselves, which did not come, can tell which
 // one signs SAML tokens.
 func (h App) LacksThumbprint() bool {
+	if h.Preferred == "" {
+		return false
+	}
 	signing, unknown := 0, false
 	for _, c := range h.Credentials() {
 		if c.SAML {
@@ -135,12 +139,25 @@ func (h App) LacksThumbprint() bool {
 			unknown = unknown || c.Thumbprint == ""
 		}
 	}
-	return h.Preferred != "" && signing > 1 && unknown
+	return signing > 1 && unknown
 }
 
-// AddThumbprints takes thumbprints from the same object, read by itself.
+// AddThumbprints takes thumbprints from the same object, as Graph has it by itself.
 func (h *App) AddThumbprints(raw []byte) {
-	for _, e := range entries(gjson.GetBytes(raw, "keyCredentials")) {
+	h.takeThumbprints(entries(gjson.GetBytes(raw, "keyCredentials")))
+}
+
+// TakeThumbprints takes thumbprints from the same object, as a snapshot before has kept it: the
+// certificate of a key id stays the same.
+func (h *App) TakeThumbprints(doc []byte) {
+	var old App
+	if json.Unmarshal(doc, &old) == nil {
+		h.takeThumbprints(old.Keys)
+	}
+}
+
+func (h *App) takeThumbprints(from []Entry) {
+	for _, e := range from {
 		for i := range h.Keys {
 			if h.Keys[i].KeyID == e.KeyID && e.Thumbprint != "" {
 				h.Keys[i].Thumbprint = e.Thumbprint

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/directory/collections"
+	"github.com/entraledger/entraledger/internal/entra"
 )
 
 // collect reads the collection of the phase, and goes on to the next. Where the tenant refuses it,
@@ -84,8 +86,9 @@ func (r *reading) keeper(q collections.Query, g *directory.Group) pageKeeper {
 			Part: func(ctx context.Context, p collections.Part, read func([][]byte) error) error {
 				return r.part(ctx, q, p, read)
 			},
-			Kept: r.keptBefore(q.Collection),
-			Came: func(id string) { r.memory.meet(shortHash(id), r.snap.Walk.Nth) },
+			Kept:   r.keptBefore(q.Collection),
+			Before: r.rowBefore,
+			Came:   func(id string) { r.memory.meet(shortHash(id), r.snap.Walk.Nth) },
 		})
 		if err != nil {
 			return err
@@ -132,15 +135,28 @@ func (r *reading) again(ctx context.Context, q collections.Query, read func([][]
 	return read(page.Items)
 }
 
-// part asks for what a list leaves out of one object. Where Graph refuses it, or the object is gone
-// by now, it stays unknown: no snapshot fails for it.
+// notGiven are the codes of an answer that stays away, or can't be read, though it was asked for
+// again and again.
+var notGiven = []entra.Code{entra.CodeUnavailable, entra.CodeBrokenAnswer}
+
+// rowBefore is a row of the snapshot before; one that can't be read tells nothing.
+func (r *reading) rowBefore(ctx context.Context, partition, key string) (directory.Row, bool) {
+	if r.before.ID == "" {
+		return directory.Row{}, false
+	}
+	row, err := r.maker.store.Row(ctx, r.before.ID, partition, key, r.before.Checked(partition))
+	return row, err == nil
+}
+
+// part asks for what a list leaves out of one object. Where Graph does not give it, or the object is
+// gone by now, it stays unknown: no snapshot fails for it.
 func (r *reading) part(
 	ctx context.Context, q collections.Query, p collections.Part, read func([][]byte) error,
 ) error {
 	r.snap.GraphRequests++
 	page, err := r.maker.source.Part(ctx, q, p)
 	switch {
-	case refusal(err), unforeseen(err):
+	case refusal(err), unforeseen(err), slices.Contains(notGiven, entra.CodeOf(err)):
 		r.maker.log.WarnContext(ctx, "a part of an object could not be read", "collection", q.Collection.Word,
 			"id", p.ID, "part", p.Of, "error", err.Error())
 		return nil
