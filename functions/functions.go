@@ -71,6 +71,7 @@ type Parts struct {
 	Repairer    *archiverepair.Repairer
 	Snapshotter *snapshots.Snapshotter
 	Snapshots   *directory.Reader
+	Tenant      applications.Tenant
 	Cursors     *cursors.Cursors
 	Checks      func(context.Context) []preflight.Check
 	Preflight   func(context.Context) // once, before the first run of a version
@@ -79,7 +80,7 @@ type Parts struct {
 // All are the functions, one a line.
 func All(p Parts) []web.Function {
 	return []web.Function{
-		applications.New(p.Snapshots),
+		applications.New(p.Snapshots, p.Tenant),
 		archivelogs.New(p.archivelogs()),
 		collect.New(collect.Config{Collector: p.Collector, Jobs: p.Jobs, Streams: p.Streams, Now: p.Now,
 			Slice: p.Slice}),

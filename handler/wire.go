@@ -100,7 +100,9 @@ func clients(
 	parts.Collector = archivecollect.New(source, store.Archive, heads, archivecollect.Options{Backfill: cfg.Backfill,
 		Passes: cfg.Passes, AlertAfter: cfg.AlertAfter, Parallel: out.AtOnce, Writers: out.AtOnce,
 		Simulated: parts.Simulated}, time.Now, log)
-	parts.Snapshotter = snapshots.NewSnapshotter(timedTenant{graph.NewDirectory(snapshotSource), clocks},
+	tenant := graph.NewDirectory(snapshotSource)
+	parts.Tenant = tenant
+	parts.Snapshotter = snapshots.NewSnapshotter(timedTenant{tenant, clocks},
 		store.Directory,
 		lastseen.New(store.Searched(), log),
 		snapshots.Options{Groups: cfg.SnapshotGroups, Grace: cfg.Grace, Every: snapshotEvery}, time.Now, log)

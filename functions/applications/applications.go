@@ -5,9 +5,12 @@ package applications
 import (
 	"context"
 	_ "embed"
+	"regexp"
+	"strconv"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/web"
 )
 
@@ -19,9 +22,14 @@ type Snapshot interface {
 	Application(ctx context.Context, appID string, within, unusedFor time.Duration) (directory.Application, error)
 }
 
+// Tenant is asked for what the snapshot does not have.
+type Tenant interface {
+	Federated(ctx context.Context, appID string) ([]directory.Federated, error)
+}
+
 // New makes the function.
-func New(snapshot Snapshot) web.Function {
-	f := function{snapshot}
+func New(snapshot Snapshot, tenant Tenant) web.Function {
+	f := function{snapshot, tenant}
 	return web.Function{Name: "applications", Trigger: trigger, Operations: []web.Operation{{
 		ID: "GetApplication", Summary: "One application with all credentials",
 		Text: "All that the snapshot knows of one application.", Role: web.RoleRead,
@@ -29,13 +37,24 @@ func New(snapshot Snapshot) web.Function {
 		Parameters: []web.Parameter{
 			web.Whole("withinDays", 30, 0, 3650, "Expiring within so many days"),
 			web.Whole("unusedDays", 30, 1, 3650, "Unused for so many days"),
+			federated(),
 		},
 		Answers: web.Shape{Name: "applicationEvidence", Is: application{}},
 		Do:      f.get,
 	}}}
 }
 
-type function struct{ snapshot Snapshot }
+func federated() web.Parameter {
+	p := web.Choice("federated", "false", "Whether Graph is asked for the application's federated credentials",
+		"true", "false")
+	p.Note = "They have no end, and are not part of the snapshot"
+	return p
+}
+
+type function struct {
+	snapshot Snapshot
+	tenant   Tenant
+}
 
 type application struct {
 	Context     string                    `json:"@odata.context" text:"What this is"`
@@ -45,11 +64,24 @@ type application struct {
 	DisplayName string                    `json:"appDisplayName" text:"Name"`
 	LastUsed    string                    `json:"lastUsedDateTime,omitempty"`
 	Credentials []directory.CredentialRow `json:"credentials" text:"All of its credentials"`
+	Federated   []federatedRow            `json:"federatedIdentityCredentials,omitempty"`
+}
+
+// federatedRow is a federated credential in an answer.
+type federatedRow struct {
+	ID          string   `json:"id" text:"Its ID"`
+	Name        string   `json:"name" text:"What it is called"`
+	Issuer      string   `json:"issuer" text:"Whose tokens sign in as the application"`
+	Subject     string   `json:"subject" text:"For whom they are issued"`
+	Audiences   []string `json:"audiences" text:"What they are issued for"`
+	Description string   `json:"description,omitempty" text:"What somebody wrote about it"`
 }
 
 // Texts are those that are too long for their line.
 func (application) Texts() map[string]string {
 	return map[string]string{
+		"federatedIdentityCredentials": "Its federated credentials, as Graph has them now, where federated=true asks " +
+			"for them and there are any",
 		"lastUsedDateTime": "Last use by anybody, by the report of the tenant",
 	}
 }
@@ -59,10 +91,36 @@ func (f function) get(ctx context.Context, r web.Request) (web.Answer, error) {
 	const day = 24 * time.Hour
 	within, unused := time.Duration(r.Query.Int("withinDays"))*day, time.Duration(r.Query.Int("unusedDays"))*day
 	app, err := f.snapshot.Application(ctx, r.Path("id"), within, unused)
-	if err != nil {
+	var rows []federatedRow
+	if r.Query.Text("federated") == "true" && (err == nil || entra.CodeOf(err) == entra.CodeNotFound) {
+		var wrong error
+		if rows, wrong = f.federated(ctx, r.Path("id")); wrong != nil {
+			return web.Answer{}, wrong
+		}
+	}
+	if err != nil && len(rows) == 0 {
 		return web.Answer{}, err
+	}
+	if app.Credentials == nil {
+		app.Credentials = []directory.CredentialRow{}
 	}
 	return web.Object(application{r.Context("applications/$entity"), web.Time(app.Snapshot.AsOf),
 		app.Snapshot.Undisclosed,
-		app.AppID, app.DisplayName, web.Time(app.LastUsed), app.Credentials}), nil
+		app.AppID, app.DisplayName, web.Time(app.LastUsed), app.Credentials, rows}), nil
+}
+
+// id is the form of all ids of the directory.
+var id = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
+// federated asks the tenant for the federated credentials of an application.
+func (f function) federated(ctx context.Context, appID string) (rows []federatedRow, err error) {
+	if !id.MatchString(appID) {
+		return nil, web.Refuse("the application is "+strconv.Quote(appID),
+			"with federated=true accepted is a client id such as 0b3c2a4e-0000-4000-8000-000000000000")
+	}
+	all, err := f.tenant.Federated(ctx, appID)
+	for _, c := range all {
+		rows = append(rows, federatedRow{c.ID, c.Name, c.Issuer, c.Subject, c.Audiences, c.Description})
+	}
+	return rows, err
 }

@@ -9,6 +9,8 @@ type (
 	Kind   = rules.Kind
 	Origin = rules.Origin
 	State  = rules.State
+
+	Federated = rules.Federated
 )
 
 // The kinds, origins and states.

@@ -60,6 +60,10 @@ func (t *Tenant) serveRoot(w http.ResponseWriter, r *http.Request) {
 }
 
 func (t *Tenant) serveUnknown(w http.ResponseWriter, r *http.Request) {
+	if appID, ok := federatedOf(r.URL.Path); ok {
+		t.serveFederated(w, r, appID)
+		return
+	}
 	parts := strings.Split(strings.Trim(r.URL.Path, "/"), "/")
 	t.refuse(w, &problem{http.StatusBadRequest, "BadRequest",
 		fmt.Sprintf("Resource not found for the segment '%s'.", parts[len(parts)-1])})

@@ -96,3 +96,33 @@ func (t *Tenant) servePart(w http.ResponseWriter, r *http.Request, l listing, bo
 	}
 	t.send(answered, r, body(raw))
 }
+
+// federatedOf is the application whose federated credentials a path names by its appId. The router
+// has no pattern for such a path.
+func federatedOf(path string) (appID string, ok bool) {
+	rest, begins := strings.CutPrefix(path, "/v1.0/applications(appId='")
+	appID, ends := strings.CutSuffix(rest, "')/federatedIdentityCredentials")
+	return appID, begins && ends
+}
+
+// serveFederated answers with the federated credentials of an application, which a test gave it as a
+// property of their name.
+func (t *Tenant) serveFederated(w http.ResponseWriter, r *http.Request, appID string) {
+	if p := t.authorize(r, "Application.Read.All"); p != nil {
+		t.refuse(w, p)
+		return
+	}
+	for _, raw := range t.Objects(Applications) {
+		if !strings.EqualFold(gjson.GetBytes(raw, "appId").Str, appID) {
+			continue
+		}
+		list := gjson.GetBytes(raw, "federatedIdentityCredentials").Raw
+		if list == "" {
+			list = "[]"
+		}
+		t.send(w, r, []byte(`{"value":`+list+`}`))
+		return
+	}
+	t.refuse(w, &problem{http.StatusNotFound, "Request_ResourceNotFound",
+		fmt.Sprintf("Resource '%s' does not exist.", appID)})
+}
