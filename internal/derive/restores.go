@@ -42,7 +42,11 @@ func restored(c Content) (users []string) {
 	for _, target := range targets.Array() {
 		enabled, said := madeEnabled(target)
 		id := target.Get("id").Str
-		if id == "" || !isUser(target) || activity == "update user" && !said || said && !enabled {
+		switch {
+		case id == "" || !isUser(target):
+			continue
+		case activity == "restore user": // whatever it says of AccountEnabled beside it
+		case said && !enabled, activity == "update user" && !said:
 			continue
 		}
 		users = append(users, strings.Clone(id))
