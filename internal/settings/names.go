@@ -15,7 +15,9 @@ const slip = 2
 
 // prefixes are those of this app's settings that no other program's are known to have. HTTP_ is
 // not among them: HTTP_PROXY is anybody's.
-func prefixes() []string { return []string{"ARCHIVE_", "SNAPSHOT_", "INDEX_", "PURGE_", "GRAPH_"} }
+func prefixes() []string {
+	return []string{"ARCHIVE_", "SNAPSHOT_", "INDEX_", "PURGE_", "GRAPH_", "INACTIVE_", "PUBLIC_"}
+}
 
 // CheckNames looks for settings that nobody reads, in what os.Environ gives; getenv reads one. A
 // name that is almost one of ours is an error, one line each: what it was to say does not hold, and

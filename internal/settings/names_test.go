@@ -99,3 +99,25 @@ func TestEverySettingIsReadAndNoneIsAlmostAnother(t *testing.T) {
 		}
 	}
 }
+
+func TestAnUnknownNameWithThePrefixOfAnySettingWarns(t *testing.T) {
+	for _, name := range []string{"INACTIVE_GRACE", "INACTIVE_GRACE_DAYS", "INACTIVE_GRACE_AFTER_ENABLE", "PUBLIC_URL"} {
+		unknown, err := check(name)
+		require.NoError(t, err, name)
+		require.Equal(t, []string{name}, unknown, name)
+	}
+}
+
+// What Azure and its SDKs set stops no start.
+func TestSettingsOfThePlatformStopNothing(t *testing.T) {
+	_, err := check("AzureWebJobsStorage", "AzureWebJobsStorage__accountName", "FUNCTIONS_EXTENSION_VERSION",
+		"FUNCTIONS_WORKER_RUNTIME", "FUNCTIONS_HTTPWORKER_PORT", "FUNCTIONS_CUSTOMHANDLER_WORKER_ID",
+		"FUNCTIONS_CUSTOMHANDLER_REQUEST_ID", "WEBSITE_RUN_FROM_PACKAGE", "WEBSITE_AUTH_ENABLED",
+		"WEBSITE_AUTH_ENCRYPTION_KEY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "HTTP_PLATFORM_PORT", "AZURE_CLIENT_ID",
+		"AZURE_TENANT_ID", "AZURE_CLIENT_SECRET", "AZURE_AUTHORITY_HOST", "IDENTITY_ENDPOINT", "IDENTITY_HEADER",
+		"MSI_ENDPOINT", "PORT", "APPSETTING_ARCHIVE_HOLD", "CUSTOMCONNSTR_ARCHIVE_STORAGE", "PUBLIC_URL", "AZURE_CLOUD_NAME",
+		"ASPNETCORE_URLS", "GRAPH_ENDPOINT__x", "WEBSITE_TIME_ZONE", "APPLICATIONINSIGHTS_CONNECTION_STRING",
+		"SCALE_CONTROLLER_LOGGING_ENABLED", "ARCHIVE_STORAGE__credential", "ARCHIVE_STORAGE__clientId",
+		"ARCHIVE_STORAGE__queueServiceUri", "AzureWebJobs.archivelogs.Disabled", "AzureFunctionsJobHost__logging__x")
+	require.NoError(t, err)
+}
