@@ -49,7 +49,7 @@ type about struct {
 
 type rule struct {
 	Stream entra.Stream `json:"stream" text:"Which log"`
-	Keep   string       `json:"keep" text:"forever, or days, as 400d"`
+	Keep   string       `json:"keep" text:"forever, or days or hours, as 400d or 900h"`
 }
 
 type hold struct {
@@ -64,7 +64,7 @@ func inForce(retention purge.Retention, asked []entra.Stream) about {
 	for _, s := range asked {
 		keep := "forever"
 		if d := retention.Of(s); d > 0 {
-			keep = fmt.Sprintf("%dd", int(d/(24*time.Hour)))
+			keep = lasting(d)
 		}
 		out.Rules = append(out.Rules, rule{s, keep})
 	}
@@ -75,6 +75,18 @@ func inForce(retention purge.Retention, asked []entra.Stream) about {
 		}
 	}
 	return out
+}
+
+// lasting is a time as ARCHIVE_RETENTION has it: in whole days, or else as it is.
+func lasting(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d%day == 0:
+		return fmt.Sprintf("%dd", int(d/day))
+	case d%time.Hour == 0:
+		return fmt.Sprintf("%dh", int(d/time.Hour))
+	}
+	return d.String()
 }
 
 type month struct {

@@ -65,6 +65,9 @@ func TestTheRulesInForceAreShownAsTheyWereGiven(t *testing.T) {
 				By: map[entra.Stream]time.Duration{logs.Provisioning: 0}},
 				rows:  []any{map[string]any{"stream": string(lab.Stream), "keep": "400d"}, forever(logs.Provisioning)},
 				holds: []any{}},
+			"hours that are no days": {rules: purge.Retention{Default: 900 * time.Hour},
+				rows: []any{map[string]any{"stream": string(lab.Stream), "keep": "900h"},
+					map[string]any{"stream": string(logs.Provisioning), "keep": "900h"}}, holds: []any{}},
 			"of one that is asked for": {query: "?stream=provisioning", rules: purge.Retention{Holds: []purge.Hold{
 				kept(lab.Stream, "2026-01-01", "2026-01-31"), kept("", "2026-02-28", "2026-02-28")}},
 				rows:  []any{forever(logs.Provisioning)},
