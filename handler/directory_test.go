@@ -88,6 +88,8 @@ func TestBadQuestionsAreRefusedInWords(t *testing.T) {
 		"$count=yes":                               "true, false",
 		"$format=xml":                              "json and csv",
 		"$skiptoken=abc":                           "none that this app gave",
+		"exclude=":                                 "a variable may have come out empty",
+		"exclude=, ,":                              "a variable may have come out empty",
 		"exclude=nobody@contoso.example":           "no user of the snapshot",
 		"exclude=' or true or '":                   "no user of the snapshot",
 		"newSince=tomorrow":                        "a date such as",

@@ -59,7 +59,8 @@ func filters() []web.Parameter {
 	exclude := web.Text("exclude", "IDs or sign-in names of users, and IDs of noted groups, with commas between")
 	exclude.Note = "The groups are those of `SNAPSHOT_GROUPS`. Up to 100. What is neither is " +
 		"refused: an account that " +
-		"somebody needs must not be reported for a mistyped exception"
+		"somebody needs must not be reported for a mistyped exception. Given and empty it is refused, too. " +
+		"Of a group of which nothing confirms that all members came, those of the snapshot before stay left out"
 	days := web.Whole("days", defaultDays, 1, maxDays, "Without a sign of life for so many days")
 	days.Note = "Counted from `asOfDateTime`"
 	before := web.Moment("before", "", "Instead of days: since before a date or time")
@@ -133,6 +134,10 @@ func question(p web.Query) (directory.UserQuery, error) {
 		Licensed: p.Flag("licensed"), Synced: p.Flag("synced"), Exclude: p.List("exclude"), State: p.Text("state")}
 	if p.Has("days") && p.Has("before") {
 		return q, web.Refuse("both days and before are given", "give one of the two")
+	}
+	if p.Has("exclude") && len(q.Exclude) == 0 {
+		return q, web.Refuse("exclude is given, and names nobody: a variable may have come out empty",
+			"name who is left out, or leave out the parameter")
 	}
 	if p.Has("before") {
 		q.Days = 0

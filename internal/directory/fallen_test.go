@@ -189,3 +189,28 @@ func TestOfTwoRunsAtOnceOnAFallOneGoesOnAtEveryWrite(t *testing.T) {
 		}
 	})
 }
+
+// Twenty of fifty users were deleted on purpose, and one is made during each walk, as in any large
+// tenant. All walks say the same of who is gone.
+func TestAMassDeletionIsConfirmedWhileUsersAreMade(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		n := newQuickNight(t)
+		n.whole(0)
+		made := 0
+		n.from = bent{quick{n}, func(q collections.Query, link string, page collections.Page) (collections.Page, error) {
+			if q.Collection.Word == collections.Users && link == "" {
+				made++
+				n.tenant.AddObject(simtenant.Users, member(1000+made, true))
+			}
+			return page, nil
+		}}
+		n.remove(20)
+		var err error
+		for run := range 30 {
+			if _, err = n.fire(day + time.Duration(run)*10*time.Minute); err == nil {
+				break
+			}
+		}
+		require.NoError(t, err, "after 30 runs, %d walks", made)
+	})
+}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
@@ -106,8 +107,8 @@ func TestAGraceIsKnownWhereActivityIsNot(t *testing.T) {
 		require.Equal(t, directory.Active, one.State)
 		require.Empty(t, one.InactiveSince)
 		require.Nil(t, one.DaysInactive)
-		require.Equal(t, []string{h.tenantUser(6)}, idsOf(h.users(quiet, 10)), "what the archive knows is known")
-		require.Len(t, h.users(directory.UserQuery{Days: 30, State: directory.Unknown}, 999), 1298)
+		require.Empty(t, h.users(quiet, 10), "what came after an old success is not known")
+		require.Len(t, h.users(directory.UserQuery{Days: 30, State: directory.Unknown}, 999), 1299)
 		h.at(day)
 		require.Equal(t, directory.Unknown, h.user(some, 30).State)
 	})
@@ -132,5 +133,48 @@ func TestWhatTheArchiveKnewStaysKnown(t *testing.T) {
 		require.NoError(t, h.store.Delete(t.Context(), second.ID, directory.ReadSeen, []string{name + "_" + some}))
 		h.at(2 * day)
 		require.Empty(t, h.user(some, 30).LastArchived, "nothing of it is gone on with")
+	})
+}
+
+// In an ordinary tenant: Graph leaves out the activity of some users for good, and one of them was
+// restored. Every question that is about users of whom it is not known is refused as tampered with.
+func TestAGraceOfAUserWhoseActivityIsLeftOut(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		h := open(t, made())
+		h.grace = 14 * day
+		h.take()
+		h.tenant.Inject(simtenant.Fault{Kind: simtenant.BlankSame, Records: 40})
+		for night := 1; night <= 3; night++ {
+			h.tenant.Freeze(now.Add(time.Duration(night) * day))
+			h.take()
+		}
+		unknown := h.users(directory.UserQuery{Days: 90, State: directory.Unknown}, 999)
+		require.NotEmpty(t, unknown)
+		h.archive["restored "+unknown[0].ID] = now.Add(3 * day)
+		h.tenant.Freeze(now.Add(4 * day))
+		h.take()
+		never := false
+		for _, q := range []directory.UserQuery{{Days: 90, State: directory.Unknown}, {Days: 90, Never: &never}} {
+			_, err := h.reader.Users(t.Context(), q, 999, false, "")
+			if err == nil {
+				err = h.reader.EachUser(t.Context(), q, func(directory.UserRow) error { return nil })
+			}
+			require.NoError(t, err)
+		}
+	})
+}
+
+// The count of users of whom it is not known has one more than the list: the one in a grace.
+func TestTheCountOfUnknownUsersIsThatOfTheList(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		h := open(t, made())
+		h.grace = 14 * day
+		h.tenant.Inject(simtenant.Fault{Kind: simtenant.NoLicence, Stream: simtenant.Users})
+		h.archive["restored "+h.tenantUser(5)] = now
+		h.at(day)
+		q := directory.UserQuery{Days: 30, State: directory.Unknown}
+		page, err := h.reader.Users(t.Context(), q, 1, true, "")
+		require.NoError(t, err)
+		require.EqualValues(t, len(h.users(q, 999)), *page.Count)
 	})
 }

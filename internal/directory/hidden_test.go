@@ -9,6 +9,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
@@ -91,5 +92,39 @@ func TestAGroupThatTurnsHiddenIsDoubtedForAnHour(t *testing.T) {
 		h.take()
 		_, err = h.withoutExceptions()
 		require.Equal(t, entra.CodePermission, entra.CodeOf(err))
+	})
+}
+
+// A page of an exception's members is lost, and Graph refuses to count: nobody can say whether who did
+// not come is still a member.
+func TestAMemberStaysAnExceptionUntilItIsConfirmedThatItLeft(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		p := newPaged(t)
+		p.groups = []string{notedGroup}
+		p.of["users"] = [][]string{{userOf("a", "2020-01-01T00:00:00Z", stamp(now.Add(-50*day))),
+			userOf("b", "2020-01-01T00:00:00Z", stamp(now.Add(-50*day)))}}
+		full := [][]string{{`{"id":"a"}`}, {`{"id":"c"}`}, {`{"id":"b"}`}}
+		p.of[collections.GroupMembers] = full
+		p.at(0)
+		q := directory.UserQuery{Days: 30, State: directory.Inactive, Exclude: []string{notedGroup}}
+		page, err := p.reader.Users(t.Context(), q, 9, false, "")
+		require.NoError(t, err)
+		require.Empty(t, page.Rows)
+		p.uncounted = true
+		p.of[collections.GroupMembers] = full[:2]
+		snap := p.at(day)
+		require.NotNil(t, snap.WhyUndisclosed("all members of group "+notedGroup))
+		page, err = p.reader.Users(t.Context(), q, 9, false, "")
+		require.NoError(t, err)
+		require.Empty(t, page.Rows, "b was a member yesterday")
+		p.at(2 * day)
+		page, err = p.reader.Users(t.Context(), q, 9, false, "")
+		require.NoError(t, err)
+		require.Empty(t, page.Rows, "and is kept for as long as nothing confirms the contrary")
+		p.uncounted = false
+		p.at(3 * day)
+		page, err = p.reader.Users(t.Context(), q, 9, false, "")
+		require.NoError(t, err)
+		require.Len(t, page.Rows, 1, "b is counted out")
 	})
 }

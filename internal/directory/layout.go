@@ -75,6 +75,10 @@ type UserRead struct {
 	As time.Time `json:",omitzero"`
 }
 
+// CarriedFor is how long what was known of a user before stands in for what Graph left out: the night
+// before, and no longer. Graph's own values are up to a day old.
+const CarriedFor = 36 * time.Hour
+
 // Gap is a page some of whose users came without activity.
 type Gap struct {
 	Page    int64 // its number
@@ -95,12 +99,15 @@ func (s Snapshot) Disclosed(u UserRead) (bool, string) {
 	if u.LeftOut {
 		return false, "Graph left the sign-in activity out of a part of the page on which this user came"
 	}
+	if !u.As.IsZero() && s.AsOf.Sub(u.As) > CarriedFor {
+		return false, "Graph has left out the sign-in activity of this user since " + u.As.Format("2 January 2006")
+	}
 	if u.Blank == 0 {
 		return true, ""
 	}
 	const improbable = 1e-6
 	share := float64(s.Active+1) / float64(s.Disclosing+2) // never quite all: the rule of succession
-	if math.Pow(1-share, float64(u.Blank)) < improbable {
+	if !u.Earlier.None() || math.Pow(1-share, float64(u.Blank)) < improbable {
 		return false, "Graph left the sign-in activity out of the whole page on which this user came"
 	}
 	return true, ""

@@ -3,9 +3,12 @@ package directory
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/directory/rules"
+	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/newest"
 )
 
@@ -21,9 +24,12 @@ func SeenRows(s Source, times newest.Times) []Row {
 	return out
 }
 
-// reaches is from when on the archive has all logs of sign-ins that it reads without a gap; zero:
-// it does not reach back from the present, or has none.
+// reaches is from when on the archive has all logs of sign-ins without a gap; zero: it does not reach
+// back from the present, or one of them is not archived.
 func (s Snapshot) reaches() (back time.Time) {
+	if len(s.Unarchived) > 0 {
+		return time.Time{}
+	}
 	for _, read := range s.Archived {
 		switch {
 		case read.Tells != TellsSuccesses:
@@ -39,7 +45,10 @@ func (s Snapshot) reaches() (back time.Time) {
 // Evidence is what a snapshot knows of a user beside the user's own record. seen is by what a source
 // tells.
 func (s Snapshot) Evidence(u UserRead, seen map[Tells]time.Time) rules.Evidence {
-	e := rules.Evidence{Archived: seen[TellsSuccesses], ReachesBack: s.reaches()}
+	e := rules.Evidence{Archived: seen[TellsSuccesses], ReachesBack: s.reaches(), Earlier: u.Earlier.LastSuccessful}
+	if slices.ContainsFunc(s.Archived, func(r SourceRead) bool { return r.Tells == TellsSuccesses }) {
+		e.Unarchived = strings.Join(s.Unarchived, ", ")
+	}
 	e.Disclosed, e.WhyNot = s.Disclosed(u)
 	if at := seen[TellsRestores]; !at.IsZero() && at.Add(s.Grace).After(s.AsOf) {
 		e.Restored, e.GraceUntil = at, at.Add(s.Grace)
@@ -62,6 +71,9 @@ func (rd *Reader) seen(ctx context.Context, snap Snapshot, id string) (map[Tells
 			out[TellsSuccesses] = at
 		}
 	}
+	if err := rd.seenIsWhole(ctx, snap); err != nil {
+		return nil, err
+	}
 	for _, source := range snap.Archived {
 		of := Under(ReadSeen, source.Name())
 		of.From, of.Top = source.Name()+"_"+id, 1
@@ -80,4 +92,25 @@ func (rd *Reader) seen(ctx context.Context, snap Snapshot, id string) (map[Tells
 		}
 	}
 	return out, nil
+}
+
+// seenIsWhole counts the rows of partition ReadSeen without reading them: where one is gone, its users
+// would pass for such that the archive does not know. A snapshot without sums is believed.
+func (rd *Reader) seenIsWhole(ctx context.Context, snap Snapshot) error {
+	if snap.Sums == nil || len(snap.Archived) == 0 {
+		return nil
+	}
+	var n int64
+	for _, err := range rd.store.Rows(ctx, snap.ID, Range{Partition: ReadSeen, KeysOnly: true}) {
+		if err != nil {
+			return err
+		}
+		n++
+	}
+	if written := snap.Sums[ReadSeen].Rows; n != written {
+		return &entra.Error{Code: entra.CodeTampered, Doing: "read what the archive knows of users in snapshot " + snap.ID,
+			Why:    fmt.Sprintf("there are %d rows of it, and %d were written", n, written),
+			Remedy: "POST /api/snapshot takes a new snapshot; GET /api/verify names the rows that were changed"}
+	}
+	return nil
 }

@@ -52,6 +52,8 @@ type Snapshot struct {
 	// Archived are the sources of the archive that were read. A version before read the last two
 	// days only, and lists none.
 	Archived []SourceRead `json:",omitempty"`
+	// Unarchived are the logs of sign-ins that are not archived.
+	Unarchived []string `json:",omitempty"`
 	// Grace is for how long a user counts as active after being restored or enabled; 0: there is none.
 	Grace time.Duration `json:",omitempty"`
 
@@ -106,6 +108,8 @@ type Walk struct {
 	Anew     int64 `json:",omitempty"` // of these, how many came to an end that was not believed
 	// First is one more than what the walks before brought, if this one is to confirm it; else 0.
 	First int64 `json:",omitempty"`
+	// Gone is a hash of who did not come with the walk before, if this one is to confirm it; else 0.
+	Gone uint64 `json:",omitempty"`
 	// Small says that the collection is read in smaller pages, because activity was left out of others.
 	Small bool `json:",omitempty"`
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/directory/rules"
+	"github.com/entraledger/entraledger/internal/entra"
 )
 
 // UserRow is one user in an answer. What is not known is left out.
@@ -78,7 +79,7 @@ func StoredUser(u rules.User, d rules.Decision, e rules.Evidence, asOf time.Time
 		ID: u.ID, UserPrincipalName: u.UserPrincipalName, DisplayName: u.DisplayName, Mail: u.Mail,
 		Department: u.Department, UserType: u.UserType, AccountEnabled: u.Enabled, Licensed: len(u.Licences) > 0,
 		AssignedSkuIDs: u.Licences, Synced: u.Synced, ExternalUserState: u.ExternalState, Created: text(u.Created),
-		LastSuccessful:  text(u.Activity.LastSuccessful),
+		LastSuccessful:  text(entra.Later(u.Activity.LastSuccessful, e.Earlier)),
 		LastInteractive: text(u.Activity.LastInteractive),
 		LastNonInteract: text(u.Activity.LastNonInteractive), LastArchived: text(e.Archived),
 		NeverSignedIn: d.Never, DecidedBy: d.By, Reason: d.Reason, GraceUntil: text(d.GraceUntil),

@@ -34,10 +34,16 @@ type Evidence struct {
 	// Disclosed tells whether the tenant discloses sign-in activity: it has the licence, the app
 	// the permission, and the page on which the user came had activity at all.
 	Disclosed bool
-	WhyNot    string    // in words, why not
-	Archived  time.Time // newest successful sign-in of the user in the archive; zero: none
-	// ReachesBack is from when on the archive has every sign-in; zero: it does not reach back.
+	WhyNot    string // in words, why not
+	// Earlier is the newest success that Graph gave before, where the user's activity is not known now;
+	// zero: none.
+	Earlier  time.Time
+	Archived time.Time // newest successful sign-in of the user in the archive; zero: none
+	// ReachesBack is from when on the archive has every sign-in of every log of sign-ins; zero: it
+	// does not reach back.
 	ReachesBack time.Time
+	// Unarchived names the logs of sign-ins that are not archived, where others are; empty: none.
+	Unarchived string
 	// Restored is when the account was restored or enabled, and GraceUntil until when it counts as
 	// active for that; zero: there is no grace, or it is over.
 	Restored, GraceUntil time.Time
@@ -57,7 +63,7 @@ type Decision struct {
 
 // Silent tells whether neither the directory nor the archive knows of a successful sign-in.
 func Silent(u User, e Evidence) bool {
-	return u.Activity.LastSuccessful.IsZero() && e.Archived.IsZero()
+	return u.Activity.LastSuccessful.IsZero() && e.Earlier.IsZero() && e.Archived.IsZero()
 }
 
 const day = "2 January 2006"
@@ -66,11 +72,17 @@ const day = "2 January 2006"
 // creation does, so that a new account has the same grace. Failed attempts never make an account
 // active. What the tenant does not disclose is unknown, never inactive. Who was restored or enabled
 // is active until a grace is over: what decided against the account before would do so again at
-// once.
+// once. A success of the archive only ever makes a user's last sign of life newer; where activity is not
+// disclosed it is the last one only if the archive has everything that came after.
 func Decide(u User, e Evidence) Decision {
 	d := bySigns(u, e)
-	if Silent(u, e) && !e.ReachesBack.IsZero() {
+	switch {
+	case !Silent(u, e):
+	case !e.ReachesBack.IsZero():
 		d.Reason += "; the archive, which reaches back to " + e.ReachesBack.Format(day) + ", has no success either"
+	case e.Unarchived != "":
+		d.Reason += "; the archive has no success either, but not all sign-ins: " + e.Unarchived +
+			" is not archived"
 	}
 	if !e.GraceUntil.IsZero() {
 		d.By, d.GraceUntil = ByGrace, e.GraceUntil
@@ -82,21 +94,47 @@ func Decide(u User, e Evidence) Decision {
 
 // bySigns decides by the signs of life.
 func bySigns(u User, e Evidence) Decision {
-	a := u.Activity
+	if !e.Disclosed {
+		return undisclosed(u, e)
+	}
+	d := byGraph(u)
+	if e.Archived.IsZero() || !d.Never && !e.Archived.After(d.Since) {
+		return d
+	}
+	// Who signed in with success before the account's creation is on record has signed in.
+	return Decision{Known: true, Since: entra.Later(e.Archived, d.Since), By: ByArchive,
+		Reason: "the archive holds a successful sign-in of " + e.Archived.Format(day) +
+			", which is newer than what Graph says"}
+}
+
+// undisclosed decides where the user's activity is not known. A success that is known of is the last
+// one if the archive has every sign-in from then on; else nobody can say what came after.
+func undisclosed(u User, e Evidence) Decision {
+	why := e.WhyNot
+	if why == "" {
+		why = "the tenant does not disclose sign-in activity"
+	}
+	newest := entra.Later(entra.Later(u.Activity.LastSuccessful, e.Earlier), e.Archived)
 	switch {
-	case e.Archived.After(a.LastSuccessful):
-		return Decision{Known: true, Since: e.Archived, By: ByArchive,
-			Reason: "the archive holds a successful sign-in of " + e.Archived.Format(day) +
-				", which is newer than what Graph says"}
-	case !a.LastSuccessful.IsZero():
+	case newest.IsZero():
+		return Decision{By: ByNothing, Reason: why}
+	case e.ReachesBack.IsZero() || newest.Before(e.ReachesBack):
+		return Decision{By: ByNothing, Reason: why + "; a successful sign-in of " + newest.Format(day) +
+			" is known, and the archive does not have all that came after"}
+	case newest.Equal(e.Archived):
+		return Decision{Known: true, Since: newest, By: ByArchive, Reason: "the archive holds a successful sign-in of " +
+			newest.Format(day) + ", and every sign-in since then"}
+	}
+	return Decision{Known: true, Since: newest, By: BySuccess, Reason: "the last successful sign-in was on " +
+		newest.Format(day) + ", and the archive, which has every sign-in since then, has none that is newer"}
+}
+
+// byGraph decides by what Graph says.
+func byGraph(u User) Decision {
+	a := u.Activity
+	if !a.LastSuccessful.IsZero() {
 		return Decision{Known: true, Since: a.LastSuccessful, By: BySuccess,
 			Reason: "the last successful sign-in was on " + a.LastSuccessful.Format(day)}
-	case !e.Disclosed:
-		why := e.WhyNot
-		if why == "" {
-			why = "the tenant does not disclose sign-in activity"
-		}
-		return Decision{By: ByNothing, Reason: why}
 	}
 	attempt := a.LastInteractive
 	if a.LastNonInteractive.After(attempt) {

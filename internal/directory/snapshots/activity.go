@@ -22,9 +22,6 @@ const (
 	// paging: it is kept for as long as the user exists, so this is generous. Source:
 	// learn.microsoft.com/graph/api/resources/signinactivity.
 	fading = 0.001
-	// carriedFor is how long what was known of a user before stands in for what Graph left out: the
-	// night before, and no longer. Graph's own values are up to a day old.
-	carriedFor = 36 * time.Hour
 )
 
 // tooMany tells whether k of n are more than chance gives where each is so with probability p: by
@@ -178,7 +175,7 @@ func leftOut(u directory.UserRead, before *directory.UserRead, old, snap directo
 	if before != nil {
 		u.As = asOf(*before, old)
 		known, _ := old.Disclosed(*before)
-		u.LeftOut = !known || snap.AsOf.Sub(u.As) > carriedFor
+		u.LeftOut = !known || snap.AsOf.Sub(u.As) > directory.CarriedFor
 	}
 	if u.LeftOut {
 		u.Earlier, u.Activity = rules.Newest(u.Earlier, u.Activity), rules.Activity{}

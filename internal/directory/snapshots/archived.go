@@ -46,9 +46,17 @@ func (r *reading) readSource(ctx context.Context, source directory.Source) error
 		return err
 	}
 	now, err := r.maker.archive.GoOn(ctx, source, before, since, r.snap.AsOf)
-	if err != nil || now.Read == nil {
-		return err // the log is not archived
+	if err != nil {
+		return err
 	}
+	log := string(source.Stream)
+	if now.Read == nil { // the log is not archived
+		if source.Tells == directory.TellsSuccesses && !slices.Contains(r.snap.Unarchived, log) {
+			r.snap.Unarchived = append(slices.Clone(r.snap.Unarchived), log)
+		}
+		return nil
+	}
+	r.snap.Unarchived = slices.DeleteFunc(slices.Clone(r.snap.Unarchived), func(s string) bool { return s == log })
 	rows := directory.SeenRows(source, now.Times)
 	if err := r.maker.store.Put(ctx, r.snap.ID, directory.ReadSeen, rows); err != nil {
 		return err

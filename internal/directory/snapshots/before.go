@@ -36,20 +36,23 @@ func (r *reading) compare(ctx context.Context, q collections.Query) (ending, []a
 		err     error
 	)
 	if e.First = !r.told(q); !e.First {
-		missing, held, err = r.missing(ctx, q)
+		missing, held, e.Gone, err = r.missing(ctx, q)
 	}
 	if errors.Is(err, directory.ErrNoSnapshot) {
-		e.First, missing, held, err = true, nil, 0, nil
+		e.First, missing, held, e.Gone, err = true, nil, 0, 0, nil
 	}
 	e.Missing = int64(len(missing))
+	e.Agree = e.Twice && e.Gone == r.snap.Walk.Gone
 	e.Steep = e.Missing*steepFall > held && held > 0
 	e.Unsure = !e.First && r.before.WhyUndisclosed("all "+q.Title()) != nil
 	return e, missing, err
 }
 
 // missing finds what did not come, by the evidence that the collection gives; and, of users, how
-// many the snapshot before held.
-func (r *reading) missing(ctx context.Context, q collections.Query) (missing []absent, held int64, err error) {
+// many the snapshot before held, and a hash of which did not come with this walk.
+func (r *reading) missing(
+	ctx context.Context, q collections.Query,
+) (missing []absent, held int64, gone uint64, err error) {
 	switch c := q.Collection; c.Evidence {
 	case collections.ByUser, collections.ByActivity:
 		return r.missingUsers(ctx, c)
@@ -58,7 +61,7 @@ func (r *reading) missing(ctx context.Context, q collections.Query) (missing []a
 	case collections.ByCredential:
 		missing, err = r.missingCredentials(ctx, c)
 	}
-	return missing, 0, err
+	return missing, 0, 0, err
 }
 
 // past is a range of the snapshot before. A row of it that was changed tells nothing, and keeps no
@@ -88,7 +91,7 @@ func (r *reading) told(q collections.Query) bool {
 // known counts, whichever snapshot knows it: none is ever lost again.
 func (r *reading) missingUsers(
 	ctx context.Context, c *collections.Collection,
-) (missing []absent, held int64, err error) {
+) (missing []absent, held int64, gone uint64, err error) {
 	all := directory.Range{Partition: c.Partition}
 	now := newMerged(r.maker.store.Rows(ctx, r.snap.ID, all))
 	defer now.stop()
@@ -104,9 +107,12 @@ func (r *reading) missingUsers(
 	}
 	for row, err := range r.maker.store.Rows(ctx, r.before.ID, r.past(ctx, all)) {
 		if err != nil {
-			return nil, 0, err
+			return nil, 0, 0, err
 		}
 		held++
+		if hash := shortHash(row.Key); !r.memory.metNow(hash) {
+			gone += hash // whatever the order
+		}
 		came := false
 		err = now.of(row.Key, func(here directory.Row) error {
 			came = true
@@ -131,13 +137,13 @@ func (r *reading) missingUsers(
 			err = put(atOnce)
 		}
 		if err != nil {
-			return nil, 0, err
+			return nil, 0, 0, err
 		}
 		if !came {
 			missing = append(missing, absent{ID: row.Key})
 		}
 	}
-	return missing, held, put(1)
+	return missing, held, gone, put(1)
 }
 
 // carry gives a user the sign-ins that only the snapshot before knows, and tells whether there are
@@ -149,8 +155,8 @@ func carry(u *directory.UserRead, old directory.UserRead, before directory.Snaps
 	}
 	switch {
 	case u.Blank > 0: // what this user did since is on no record, so it is not known
-		u.Earlier = newest
-	case u.Activity.None():
+		u.Earlier, u.As = newest, asOf(old, before)
+	case u.Activity.LastSuccessful.IsZero() && !newest.LastSuccessful.IsZero(), u.Activity.None():
 		u.Activity, u.As = newest, asOf(old, before)
 	default:
 		u.Activity = newest
@@ -172,6 +178,22 @@ func (r *reading) missingMembers(ctx context.Context, q collections.Query) (miss
 		}
 	}
 	return missing, nil
+}
+
+// keepMembers keeps those members of a group that the snapshot before had and this one's walk did not
+// bring, where nothing confirms that it brought all: who is an exception stays one until a walk that is
+// confirmed lacks it.
+func (r *reading) keepMembers(ctx context.Context, q collections.Query, missing []absent) error {
+	if q.Collection.Evidence != collections.ByMember || len(missing) == 0 {
+		return nil
+	}
+	rows := make([]directory.Row, len(missing))
+	for i, a := range missing {
+		rows[i] = directory.Row{Key: q.Group + "_" + a.ID}
+	}
+	r.maker.log.WarnContext(ctx, "members that did not come are kept as exceptions, for nothing confirms that they left",
+		"group", q.Group, "members", len(rows))
+	return r.maker.store.Put(ctx, r.snap.ID, q.Collection.Partition, rows)
 }
 
 // missingCredentials finds the credentials that did not come, by the object that had them.

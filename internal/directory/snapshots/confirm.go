@@ -11,11 +11,13 @@ import (
 
 // ending is what is known, at the end of a walk, of whether it brought the whole collection.
 type ending struct {
-	Brought int64 // objects that came, each once, whichever walk of this snapshot brought them
-	First   bool  // no snapshot before tells of the collection
-	Unsure  bool  // the snapshot before does, and nothing confirmed that it held all
-	Missing int64 // objects or credentials of the snapshot before that did not come
-	Steep   bool  // these are more than a tenth of its users
+	Brought int64  // objects that came, each once, whichever walk of this snapshot brought them
+	First   bool   // no snapshot before tells of the collection
+	Unsure  bool   // the snapshot before does, and nothing confirmed that it held all
+	Missing int64  // objects or credentials of the snapshot before that did not come
+	Steep   bool   // these are more than a tenth of its users
+	Gone    uint64 // a hash of which users did not come with this walk
+	Agree   bool   // this walk is to confirm the one before it, and with both the same did not come
 
 	Named  bool  // what is missing was asked for by name, or can't be
 	Asked  int64 // of the missing, how many were asked for
@@ -43,7 +45,8 @@ const (
 )
 
 // judge weighs the evidence. Where more than a tenth of the users are gone, a second walk has to say
-// the same, whatever else confirms it: names and counts may come from the same index.
+// the same of who, whatever else confirms it: names and counts may come from the same index. How many
+// came says nothing here: in a large tenant users are made during each walk.
 func judge(e ending) verdict {
 	v := weigh(e)
 	switch {
@@ -51,7 +54,7 @@ func judge(e ending) verdict {
 		return v
 	case !e.Twice:
 		return walkTwice
-	case e.Same:
+	case e.Agree:
 		return isWhole
 	}
 	return isTorn
@@ -161,12 +164,16 @@ func (r *reading) confirm(ctx context.Context, q collections.Query) (bool, error
 				refused, e.Count, err = err, -1, nil
 			}
 		case walkTwice:
-			return false, r.walkAgain(ctx, e.Brought+1)
+			return false, r.walkAgain(ctx, e.Brought+1, e.Gone)
 		case isUnknown:
 			r.unconfirmed(name, e, refused)
-			return true, nil
+			return true, r.keepMembers(ctx, q, missing)
 		case isShort:
-			return r.short(ctx, name, e, example)
+			done, err := r.short(ctx, name, e, example)
+			if done && err == nil {
+				err = r.keepMembers(ctx, q, missing)
+			}
+			return done, err
 		case isTorn:
 			return r.torn(ctx, name, e)
 		}
@@ -176,10 +183,11 @@ func (r *reading) confirm(ctx context.Context, q collections.Query) (bool, error
 	}
 }
 
-// walkAgain begins the collection anew. First is as in Walk. A walk that confirms another comes
+// walkAgain begins the collection anew. First and gone are as in Walk. A walk that confirms another comes
 // further with each page, though these were read before: in a large tenant it takes several runs.
-func (r *reading) walkAgain(ctx context.Context, first int64) error {
+func (r *reading) walkAgain(ctx context.Context, first int64, gone uint64) error {
 	r.beginAnew()
+	r.snap.Walk.Gone = gone
 	if r.snap.Walk.First = first; first > 0 {
 		r.snap.Walk.Farthest = 0
 	}
@@ -222,7 +230,7 @@ func (r *reading) confirmUncounted(ctx context.Context, q collections.Query) (bo
 				"look at Microsoft 365 service health"})
 		return true, nil
 	}
-	return false, r.walkAgain(ctx, brought+1)
+	return false, r.walkAgain(ctx, brought+1, 0)
 }
 
 // askNames asks for a sample of what is missing by its name, and tells how many were asked for, how
@@ -283,7 +291,7 @@ func (r *reading) short(ctx context.Context, name string, e ending, example stri
 		r.undisclosed("all "+name, failed)
 		return true, nil
 	}
-	if err := r.walkAgain(ctx, 0); err != nil || !e.Spent {
+	if err := r.walkAgain(ctx, 0, 0); err != nil || !e.Spent {
 		return false, err
 	}
 	return false, failed
@@ -294,7 +302,7 @@ func (r *reading) short(ctx context.Context, name string, e ending, example stri
 const steepFall = 10
 
 // torn ends a run whose walks say that many users are gone, and differ in who: the next run walks
-// again, until two in a row bring the same. Where the snapshot before is too old, the new one is
+// again, until two in a row agree. Where the snapshot before is too old, the new one is
 // used as it is.
 func (r *reading) torn(ctx context.Context, name string, e ending) (bool, error) {
 	failed := &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "confirm that so many " + name + " are gone",
@@ -308,7 +316,7 @@ func (r *reading) torn(ctx context.Context, name string, e ending) (bool, error)
 		r.undisclosed("all "+name, failed)
 		return true, nil
 	}
-	if err := r.walkAgain(ctx, e.Brought+1); err != nil {
+	if err := r.walkAgain(ctx, e.Brought+1, e.Gone); err != nil {
 		return false, err
 	}
 	return false, failed

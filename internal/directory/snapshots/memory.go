@@ -108,6 +108,12 @@ func (m *memory) lost() bool {
 	return false
 }
 
+// metNow tells whether the walk has met an object. Of one that was not remembered it has.
+func (m *memory) metNow(object uint64) bool {
+	nth, ok := m.met[object]
+	return ok && nth == m.nth || !ok && m.beyond > 0
+}
+
 // brought is how many objects all walks together have met, each once.
 func (m *memory) brought() int64 { return int64(len(m.met)) + m.beyond }
 
