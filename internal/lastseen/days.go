@@ -93,6 +93,9 @@ func (d *dayState) end() time.Time { return d.start.Add(days) }
 // that lay in what was purged is gone: what older days know of that user is read again, if a hold
 // keeps any.
 func (r *reading) forget() {
+	if r.since.Before(r.memory.Since) { // of its first day a part was kept
+		delete(r.memory.Days, r.memory.Since.UTC().Format(dayKey))
+	}
 	held := make(map[string]*dayState, len(r.state))
 	for _, d := range r.state {
 		held[d.key] = d

@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/derive"
@@ -58,13 +59,18 @@ const lookBack = 48 * time.Hour
 // others wait for the next one.
 const byRecordsAtMost = 8
 
+// restoresByRecordsAtMost is the same for restores, of which a log has few: in the first night after
+// an upgrade, before any view is made, nobody who was restored a few days ago is reported.
+const restoresByRecordsAtMost = 31
+
 const days = 24 * time.Hour
 
 // memory is what was read of an archive: the document of directory.Seen.Read. It is good for as
 // long as the days are as they were.
 type memory struct {
-	Form int
-	Days map[string]dayRead // by day, as 20261101
+	Form  int
+	Days  map[string]dayRead // by day, as 20261101
+	Since time.Time          `json:",omitzero"` // nothing from before was kept
 }
 
 // memoryForm is the form that this version writes and reads.
@@ -98,6 +104,9 @@ type reading struct {
 	memory  memory
 	times   newest.Times
 	records int // days that were read by their records
+	// recordsAtMost bounds them.
+	recordsAtMost int
+	lost          time.Time // the begin of the newest time that was read again and no longer names a user; zero: none
 	// missing are the views of which a period is not made that could be.
 	missing map[string]derive.View
 }
@@ -111,10 +120,10 @@ func (a *Archive) GoOn(
 	if len(r.memory.Days) == 0 || r.times == nil {
 		r.memory, r.times = readMemory(nil), make(newest.Times)
 	}
-	r.day = derive.Restores()
+	r.day, r.recordsAtMost = derive.Restores(), restoresByRecordsAtMost
 	if source.Tells == directory.TellsSuccesses {
 		month := derive.SuccessesByMonth()
-		r.day, r.month = derive.Successes(), &month
+		r.day, r.month, r.recordsAtMost = derive.Successes(), &month, byRecordsAtMost
 	}
 	p, err := a.store.Progress(ctx, source.Stream)
 	if err != nil || !p.Started() {
@@ -124,22 +133,38 @@ func (a *Archive) GoOn(
 		return directory.Seen{}, err
 	}
 	r.forget()
-	for n := len(r.state); n > 0; { // month by month, the newest first
+	if err := r.readMonths(ctx); err != nil {
+		return directory.Seen{}, err
+	}
+	if !r.lost.IsZero() { // what older days know of such a user is read again
+		gone := r.lost.Format(dayKey)
+		maps.DeleteFunc(r.memory.Days, func(key string, _ dayRead) bool { return key <= gone })
+		if err := r.readMonths(ctx); err != nil {
+			return directory.Seen{}, err
+		}
+	}
+	if err := r.remake(ctx, p.Seals); err != nil {
+		return directory.Seen{}, err
+	}
+	r.memory.Since = since
+	doc, err := json.Marshal(r.memory)
+	return directory.Seen{Times: r.times, Read: doc, ReachesBack: r.reach()}, err
+}
+
+// readMonths reads what changed, month by month, the newest first.
+func (r *reading) readMonths(ctx context.Context) error {
+	for n := len(r.state); n > 0; {
 		first := n - 1
 		for first > 0 && derive.Month.Start(r.state[first-1].start).Equal(derive.Month.Start(r.state[n-1].start)) {
 			first--
 		}
 		if err := r.readMonth(ctx, r.state[first:n]); err != nil {
-			return directory.Seen{}, fmt.Errorf("read what the archive knows of users in %s: %w",
+			return fmt.Errorf("read what the archive knows of users in %s: %w",
 				r.state[first].start.Format("2006-01"), err)
 		}
 		n = first
 	}
-	if err := r.remake(ctx, p.Seals); err != nil {
-		return directory.Seen{}, err
-	}
-	doc, err := json.Marshal(r.memory)
-	return directory.Seen{Times: r.times, Read: doc, ReachesBack: r.reach()}, err
+	return nil
 }
 
 // remake has periods made that are missing though the runs of the views say that they have followed

@@ -26,7 +26,8 @@ func (r *reading) readMonth(ctx context.Context, all []*dayState) error {
 			return err
 		}
 		if made, ok := rows.Believed[month]; ok {
-			if err := derive.AddTimes(r.times, made, r.since); err != nil {
+			err := r.readAgain(unread, func() error { return derive.AddTimes(r.times, made, r.since) })
+			if err != nil {
 				return err
 			}
 			for _, d := range unread {
@@ -76,8 +77,9 @@ const hoursKept = 10 * days
 func (r *reading) readDay(ctx context.Context, d *dayState, kept derive.Stored) error {
 	recent := d.end().After(r.asOf.Add(-lookBack))
 	if made, ok := kept.Believed[d.start]; ok && r.unread(d) {
+		err := r.readAgain([]*dayState{d}, func() error { return derive.AddTimes(r.times, made, r.since) })
 		r.memory.Days[d.key] = dayRead{Whole: d.whole()}
-		return derive.AddTimes(r.times, made, r.since)
+		return err
 	}
 	_, possible := kept.Vouched[d.start]
 	_, altered := kept.Altered[d.start]
@@ -89,8 +91,12 @@ func (r *reading) readDay(ctx context.Context, d *dayState, kept derive.Stored) 
 		return nil
 	case !recent && possible && !altered:
 		r.isMissing(r.day, kept, d.start) // the runs of the views have not come to it yet
-		return nil
-	case !recent && r.records == byRecordsAtMost:
+		if r.source.Tells != directory.TellsRestores {
+			return nil
+		}
+	}
+	switch {
+	case !recent && r.records == r.recordsAtMost:
 		return nil
 	case !recent:
 		r.records++
@@ -117,10 +123,16 @@ func (r *reading) readHours(ctx context.Context, d *dayState) error {
 		}
 		spans = append(spans, ledger.Span{From: at, To: at.Add(time.Hour)})
 	}
-	for _, span := range spans {
-		if err := r.readRecords(ctx, span); err != nil {
-			return err
+	err := r.readAgain(daysOf(d, spans), func() error {
+		for _, span := range spans {
+			if err := r.readRecords(ctx, span); err != nil {
+				return err
+			}
 		}
+		return nil
+	}, spans...)
+	if err != nil {
+		return err
 	}
 	if len(read.Hours) > 0 {
 		read.Whole = d.whole()
@@ -142,4 +154,39 @@ func (r *reading) readRecords(ctx context.Context, span ledger.Span) error {
 		return err
 	}
 	return derive.AddTimes(r.times, rows, r.since)
+}
+
+// daysOf is the day of some spans; nil where there are none.
+func daysOf(d *dayState, spans []ledger.Span) []*dayState {
+	if len(spans) == 0 {
+		return nil
+	}
+	return []*dayState{d}
+}
+
+// readAgain reads days that may have been read before, or some spans of them. Who is no longer seen
+// where the newest time was known, as where a success has become a failure, was last seen earlier.
+func (r *reading) readAgain(all []*dayState, read func() error, only ...ledger.Span) error {
+	before := make(map[string]time.Time)
+	for id, at := range r.times {
+		again := slices.ContainsFunc(all, func(d *dayState) bool {
+			_, known := r.memory.Days[d.key]
+			return known && !at.Before(d.start) && at.Before(d.end())
+		})
+		if again && (len(only) == 0 || slices.ContainsFunc(only, func(s ledger.Span) bool {
+			return !at.Before(s.From) && at.Before(s.To)
+		})) {
+			before[id] = at
+			delete(r.times, id)
+		}
+	}
+	if err := read(); err != nil {
+		return err
+	}
+	for id, at := range before {
+		if r.times[id].Before(at) {
+			r.lost = entra.Later(r.lost, at.UTC())
+		}
+	}
+	return nil
 }
