@@ -105,7 +105,7 @@ func (f function) get(ctx context.Context, r web.Request) (web.Answer, error) {
 		app.Credentials = []directory.CredentialRow{}
 	}
 	return web.Object(application{r.Context("applications/$entity"), web.Time(app.Snapshot.AsOf),
-		app.Snapshot.Undisclosed,
+		app.Snapshot.Withheld(),
 		app.AppID, app.DisplayName, web.Time(app.LastUsed), app.Credentials, rows}), nil
 }
 

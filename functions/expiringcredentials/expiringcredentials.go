@@ -145,7 +145,7 @@ func (f function) list(ctx context.Context, r web.Request) (web.Answer, error) {
 	}
 	out := web.List[web.Selected]{Of: "expiringCredentials", AsOf: page.Snapshot.AsOf, Count: page.Count,
 		About: about{web.Time(page.Now), web.Time(page.Since), web.Time(page.Answered), page.Cursor,
-			page.Hint, page.Snapshot.MicrosoftNew, page.Snapshot.Undisclosed}}
+			page.Hint, page.Snapshot.MicrosoftNew, page.Snapshot.Withheld()}}
 	for _, row := range page.Rows {
 		out.Value = append(out.Value, web.Selected{Object: row, Fields: l.Fields})
 	}
@@ -234,5 +234,5 @@ func (f function) summary(ctx context.Context, r web.Request) (web.Answer, error
 		return web.Answer{}, err
 	}
 	return web.List[directory.Count]{Of: "expiringCredentialsSummary", AsOf: snap.AsOf, Value: counts,
-		About: aboutCounts{snap.Undisclosed, total}, File: "expiring-credentials-summary"}.Answer(), nil
+		About: aboutCounts{snap.Withheld(), total}, File: "expiring-credentials-summary"}.Answer(), nil
 }

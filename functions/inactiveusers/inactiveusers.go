@@ -118,7 +118,7 @@ func (f function) list(ctx context.Context, r web.Request) (web.Answer, error) {
 	}
 	out := web.List[json.RawMessage]{Of: "inactiveUsers", AsOf: page.Snapshot.AsOf, Count: page.Count, Value: page.Rows,
 		About: about{web.Time(page.Cutoff), web.Time(page.Since), web.Time(page.Answered), page.Cursor,
-			page.Snapshot.Undisclosed}}
+			page.Snapshot.Withheld()}}
 	for i, row := range out.Value {
 		out.Value[i] = web.Project(row, l.Fields)
 	}
@@ -188,5 +188,5 @@ func (f function) summary(ctx context.Context, r web.Request) (web.Answer, error
 	}
 	before := snap.AsOf.Add(-time.Duration(q.Days) * 24 * time.Hour)
 	return web.List[directory.Count]{Of: "inactiveUsersSummary", AsOf: snap.AsOf, Value: counts,
-		About: aboutCounts{web.Time(before), snap.Undisclosed, total}, File: "inactive-users-summary"}.Answer(), nil
+		About: aboutCounts{web.Time(before), snap.Withheld(), total}, File: "inactive-users-summary"}.Answer(), nil
 }

@@ -68,6 +68,7 @@ type row struct {
 	Credentials   int64                   `json:"credentials" text:"Secrets and certificates of both"`
 	GraphRequests int64                   `json:"graphRequests" text:"Pages read from Graph"`
 	Undisclosed   []directory.Undisclosed `json:"undisclosed" text:"What the tenant did not disclose to the snapshot"`
+	Carried       []carried               `json:"carried,omitempty" text:"What an older snapshot stands in for"`
 	LastStep      string                  `json:"lastStepDateTime,omitempty" text:"When the reading last came further"`
 	LastError     string                  `json:"lastError,omitempty"`
 	LastFailure   *failure                `json:"lastFailure,omitempty" text:"Why it comes no further"`
@@ -81,6 +82,15 @@ func (row) Texts() map[string]string {
 			"stalled (no step for ARCHIVE_ALERT_AFTER), whole, dropped; running as an answer to a request that goes on",
 		"lastError": "Why the last run failed, or why the timer fails: the message of lastFailure",
 	}
+}
+
+// carried is something that is refused, and that an older snapshot disclosed.
+type carried struct {
+	What     string     `json:"resource" text:"What the tenant refuses: users, applications, group <id>, ..."`
+	Snapshot string     `json:"snapshot" text:"The older snapshot"`
+	AsOf     string     `json:"asOfDateTime" text:"As of when it is known"`
+	Code     entra.Code `json:"code" text:"Why it is refused, as a code"`
+	Message  string     `json:"message" text:"Why, and what to do"`
 }
 
 // failure is why a snapshot makes no progress, as in coverage's answer about a stream.
@@ -113,6 +123,9 @@ func rowOf(s directory.Snapshot) row {
 		GraphRequests: s.GraphRequests, Undisclosed: s.Undisclosed, LastError: s.LastError, LastFailure: failureOf(s)}
 	if r.LastFailure != nil {
 		r.LastError = r.LastFailure.Message
+	}
+	for _, c := range s.Carried {
+		r.Carried = append(r.Carried, carried{c.What, c.Snapshot, web.Time(c.AsOf), c.Code, c.Message})
 	}
 	if s.Stage == directory.Reading {
 		r.LastStep = web.Time(s.LastStep())

@@ -49,5 +49,5 @@ func (f function) get(ctx context.Context, r web.Request) (web.Answer, error) {
 	if err != nil {
 		return web.Answer{}, err
 	}
-	return web.Entity(about{r.Context("users/$entity"), web.Time(snap.AsOf), snap.Undisclosed}, row), nil
+	return web.Entity(about{r.Context("users/$entity"), web.Time(snap.AsOf), snap.Withheld()}, row), nil
 }

@@ -72,7 +72,7 @@ func (rd *Reader) putCredentials(ctx context.Context, snap Snapshot, q Credentia
 		now = snap.AsOf
 	}
 	c := certs{page: CredentialPage{Snapshot: snap, Now: now, Answered: answeredAt(snap, at.Now)}, query: q}
-	for _, what := range []string{"applications", "servicePrincipals"} {
+	for _, what := range credentialsRead {
 		if w := snap.WhyUndisclosed(what); w != nil {
 			return c, &entra.Error{Code: w.Code, Doing: "answer from the directory's snapshot", Why: w.Message,
 				Remedy: "then take a new one with POST /api/snapshot"}
@@ -209,7 +209,7 @@ func (rd *Reader) Credentials(
 	ctx context.Context, q CredentialQuery, top int, count bool, token string,
 ) (CredentialPage, error) {
 	asked := question("credentials", q)
-	from, snap, err := rd.begin(ctx, token, asked)
+	from, snap, err := rd.begin(ctx, token, asked, credentialsRead)
 	if err != nil {
 		return CredentialPage{}, err
 	}
@@ -259,7 +259,7 @@ func (rd *Reader) Credentials(
 
 // EachCredential answers with all rows, one after the other.
 func (rd *Reader) EachCredential(ctx context.Context, q CredentialQuery, yield func(CredentialRow) error) error {
-	snap, err := rd.Current(ctx)
+	snap, err := rd.currentOf(ctx, credentialsRead)
 	if err != nil {
 		return err
 	}

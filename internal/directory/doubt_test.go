@@ -61,13 +61,38 @@ func refuses(t *testing.T, what string, refused string, code entra.Code) {
 	on = true
 	_, err := n.fire(2*day + time.Hour)
 	require.NoError(t, err)
-	snap = n.whole(2*day + 2*time.Hour)
+	before := snap
+	snap = n.losing(2*day+2*time.Hour, code)
+	require.Len(t, snap.Carried, 1)
+	require.Equal(t, directory.Carried{What: what, Snapshot: before.ID, AsOf: before.AsOf, Code: code,
+		Message: "read " + what + ": no"}, snap.Carried[0])
+	require.Equal(t, what == "signInActivity", len(snap.Undisclosed) > 0)
+	require.Nil(t, snap.Doubt)
+	// The next snapshot believes it at once. After three days nothing stands in any more.
+	snap = n.losing(3*day+2*time.Hour, code)
+	require.Equal(t, before.ID, snap.Carried[0].Snapshot)
+	snap = n.whole(4*day + 2*time.Hour)
+	require.Empty(t, snap.Carried)
 	require.Len(t, snap.Undisclosed, 1)
 	require.Equal(t, what, snap.Undisclosed[0].What)
 	require.Equal(t, code, snap.Undisclosed[0].Code)
-	require.Nil(t, snap.Doubt)
-	// And the next snapshot believes it at once.
-	require.Len(t, n.whole(3*day+2*time.Hour).Undisclosed, 1)
+	n.whole(5*day + 2*time.Hour)
+}
+
+// losing fires the timer, which makes a snapshot whole and fails, because an older one stands in for
+// something; the next run, which has nothing to do, fails too.
+func (n *night) losing(after time.Duration, code entra.Code) directory.Snapshot {
+	n.Helper()
+	for _, words := range []string{" is whole: ", "nothing is due"} {
+		summary, err := n.fire(after)
+		require.Contains(n, summary, words)
+		require.Equal(n, code, entra.CodeOf(err))
+		require.ErrorContains(n, err, "it is refused, and was disclosed before: the snapshot of")
+		after += time.Minute
+	}
+	snap, err := n.reader.Current(n.Context())
+	require.NoError(n, err)
+	return snap
 }
 
 func TestARefusalInARowOfGoodPagesIsDoubtedInAFirstSnapshotToo(t *testing.T) {

@@ -24,7 +24,7 @@ type Application struct {
 // Application finds one by its appId; an error with entra.CodeNotFound if the snapshot has no
 // credential of it.
 func (rd *Reader) Application(ctx context.Context, appID string, within, unusedFor time.Duration) (Application, error) {
-	snap, err := rd.Current(ctx)
+	snap, err := rd.currentOf(ctx, credentialsRead)
 	if err != nil {
 		return Application{}, err
 	}
@@ -89,7 +89,7 @@ func (rd *Reader) lastUse(ctx context.Context, snap Snapshot, appID string) (tim
 
 // User is all that a snapshot knows of one user.
 func (rd *Reader) User(ctx context.Context, idOrName string, days int) (Snapshot, json.RawMessage, error) {
-	snap, err := rd.Current(ctx)
+	snap, err := rd.currentOf(ctx, usersRead)
 	if err != nil {
 		return snap, nil, err
 	}

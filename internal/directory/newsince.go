@@ -79,7 +79,7 @@ func goOn[T timeline.User | timeline.Credential](
 		return nil, err
 	}
 	c := &continuing[T]{rd: rd, snap: snap, asked: asked, only: !since.IsZero()}
-	c.cursor, err = rd.told(ctx, snap, on, q.ID(), since, at)
+	c.cursor, err = rd.told(ctx, snap, on, q.ID(), since, at, read[T]())
 	return c, err
 }
 
@@ -110,7 +110,7 @@ func (rd *Reader) numbered(ctx context.Context, snap Snapshot) (*timeline.Snapsh
 // told is the cursor of what a caller was told. Pages after the first go on with that of the first,
 // whatever its reader was moved to meanwhile.
 func (rd *Reader) told(
-	ctx context.Context, snap Snapshot, on *timeline.Snapshots, id string, since NewSince, at place,
+	ctx context.Context, snap Snapshot, on *timeline.Snapshots, id string, since NewSince, at place, of []string,
 ) (c timeline.Cursor, err error) {
 	archive, err := rd.cursors.Archive(ctx)
 	nothing := timeline.Cursor{Archive: archive, Question: id}
@@ -133,7 +133,7 @@ func (rd *Reader) told(
 		err = cursors.Explain(since.Reader, c.Check(on, id))
 	default:
 		var n int
-		if n, err = rd.usedAt(ctx, snap, on, since); err != nil || n == 0 {
+		if n, err = rd.usedAt(ctx, snap, on, since, of); err != nil || n == 0 {
 			return nothing, err
 		}
 		c, err = timeline.At(on, archive, id, n)
@@ -146,9 +146,11 @@ const clockApart = 5 * time.Minute
 
 // usedAt is the number of the snapshot that a call at a time would have used, or of the one before
 // the newest; 0: there was none, and nothing has been told.
-func (rd *Reader) usedAt(ctx context.Context, snap Snapshot, on *timeline.Snapshots, s NewSince) (int, error) {
+func (rd *Reader) usedAt(
+	ctx context.Context, snap Snapshot, on *timeline.Snapshots, s NewSince, of []string,
+) (int, error) {
 	if s.Previous {
-		return on.Before(snap.Number()), nil
+		return rd.usedBefore(ctx, snap, on, of)
 	}
 	if now := rd.clock().UTC(); s.At.After(now.Add(clockApart)) {
 		return 0, refuse("newSince", fmt.Sprintf("it is %s, and now it is %s", s.At.Format(time.RFC3339),
@@ -159,7 +161,20 @@ func (rd *Reader) usedAt(ctx context.Context, snap Snapshot, on *timeline.Snapsh
 		return 0, nil
 	}
 	// A page is answered from one snapshot, though a newer one may be there.
-	return min(used.Number(), snap.Number()), err
+	return min(used.answering(of), snap.Number()), err
+}
+
+// usedBefore is the number of the snapshot that answered before another one did.
+func (rd *Reader) usedBefore(ctx context.Context, snap Snapshot, on *timeline.Snapshots, of []string) (int, error) {
+	n := on.Before(snap.Number())
+	if n == 0 {
+		return 0, nil
+	}
+	before, err := rd.byID(ctx, idOf(n))
+	if errors.Is(err, ErrNoSnapshot) {
+		return n, nil
+	}
+	return before.answering(of), err
 }
 
 // answeredAt is when an answer was given: a moment at which its snapshot was the current one for

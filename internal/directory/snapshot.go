@@ -43,7 +43,8 @@ type Snapshot struct {
 	GraphRequests int64 // pages, and questions that confirm them; without what had to be asked twice
 	Groups        []Group
 	Undisclosed   []Undisclosed
-	TokenKey      []byte // signs the skip tokens of answers from this snapshot
+	Carried       []Carried `json:",omitempty"` // what an older snapshot stands in for
+	TokenKey      []byte    // signs the skip tokens of answers from this snapshot
 	// Sums are of the rows of a whole snapshot, by partition. A snapshot that a version before made
 	// has none.
 	Sums map[string]RowSum `json:",omitempty"`
@@ -72,6 +73,9 @@ type Snapshot struct {
 
 	Updated  time.Time
 	Revision string // of the stored row; empty: not stored
+
+	current  string    // the snapshot for which an answer is given from this one; empty: itself
+	standsIn []Carried // for what
 }
 
 // Number tells snapshots apart, and is in their order: seconds since 1970. It can be made from the

@@ -66,7 +66,7 @@ func (rd *Reader) UserSummary(ctx context.Context, q UserQuery) (Snapshot, int64
 		return Snapshot{}, 0, nil, refuse("the query", "a summary knows whole days only, and no exceptions",
 			"leave out before, exclude, newSince and reader")
 	}
-	snap, err := rd.Current(ctx)
+	snap, err := rd.currentOf(ctx, usersRead)
 	if err != nil {
 		return snap, 0, nil, err
 	}
@@ -136,7 +136,7 @@ func (rd *Reader) CredentialSummary(ctx context.Context, q CredentialQuery) (Sna
 		return Snapshot{}, 0, nil, refuse("the query", "a summary knows no single applications, owners or exceptions",
 			"leave out appId, owner, successor, selfRotating, exclude, newSince and reader")
 	}
-	snap, err := rd.Current(ctx)
+	snap, err := rd.currentOf(ctx, credentialsRead)
 	if err != nil {
 		return snap, 0, nil, err
 	}

@@ -20,6 +20,8 @@ type place struct {
 	Read int64 `json:"r,omitempty"`
 	// Cursor is what the caller was told before the first page, where only the rest is asked for.
 	Cursor string `json:"c,omitempty"`
+	// Current is the snapshot for which this one stands in.
+	Current string `json:"f,omitempty"`
 }
 
 // open reads a token and the snapshot that it belongs to.
@@ -44,5 +46,6 @@ func (rd *Reader) open(ctx context.Context, token, question string) (place, Snap
 	case snap.Stage != Whole:
 		return p, snap, rd.gone(snap, ErrNoSnapshot)
 	}
-	return p, snap, nil
+	snap, err = rd.standingIn(ctx, snap, p.Current)
+	return p, snap, err
 }

@@ -145,7 +145,7 @@ func UserIDOf(key string) string {
 // next.
 func (rd *Reader) Users(ctx context.Context, q UserQuery, top int, count bool, token string) (UserPage, error) {
 	asked := question("users", q)
-	from, snap, err := rd.begin(ctx, token, asked)
+	from, snap, err := rd.begin(ctx, token, asked, usersRead)
 	if err != nil {
 		return UserPage{}, err
 	}
@@ -185,17 +185,18 @@ func (rd *Reader) Users(ctx context.Context, q UserQuery, top int, count bool, t
 }
 
 // begin finds the place and snapshot of a token, or those of a first page.
-func (rd *Reader) begin(ctx context.Context, token, asked string) (place, Snapshot, error) {
+func (rd *Reader) begin(ctx context.Context, token, asked string, of []string) (place, Snapshot, error) {
 	if token != "" {
 		return rd.open(ctx, token, asked)
 	}
-	snap, err := rd.Current(ctx)
-	return place{Snapshot: snap.ID, Question: asked, Now: rd.clock().UTC().Truncate(entra.Tick)}, snap, err
+	snap, err := rd.currentOf(ctx, of)
+	return place{Snapshot: snap.ID, Question: asked, Now: rd.clock().UTC().Truncate(entra.Tick),
+		Current: snap.current}, snap, err
 }
 
 // EachUser answers with all rows, one after the other.
 func (rd *Reader) EachUser(ctx context.Context, q UserQuery, yield func(UserRow) error) error {
-	snap, err := rd.Current(ctx)
+	snap, err := rd.currentOf(ctx, usersRead)
 	if err != nil {
 		return err
 	}

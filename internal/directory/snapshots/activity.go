@@ -130,8 +130,8 @@ func (r *reading) lookCloser(ctx context.Context, q collections.Query, e ending)
 func (r *reading) mark(ctx context.Context, c *collections.Collection, broken map[int64]bool) error {
 	all := directory.Range{Partition: c.Partition}
 	var earlier *merged
-	if r.before.ID != "" {
-		earlier = newMerged(r.maker.store.Rows(ctx, r.before.ID, r.past(ctx, all)))
+	if r.base.ID != "" {
+		earlier = newMerged(r.maker.store.Rows(ctx, r.base.ID, r.past(ctx, r.base, all)))
 		defer earlier.stop()
 	}
 	var rows []directory.Row
@@ -157,7 +157,7 @@ func (r *reading) mark(ctx context.Context, c *collections.Collection, broken ma
 		if err != nil && !errors.Is(err, directory.ErrNoSnapshot) {
 			return err
 		}
-		rows = append(rows, directory.Document(row.Key, leftOut(u, old, r.before, r.snap)))
+		rows = append(rows, directory.Document(row.Key, leftOut(u, old, r.base, r.snap)))
 		if len(rows) == atOnce {
 			if err := r.maker.store.Put(ctx, r.snap.ID, c.Partition, rows); err != nil {
 				return err

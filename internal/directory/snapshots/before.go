@@ -44,7 +44,7 @@ func (r *reading) compare(ctx context.Context, q collections.Query) (ending, []a
 	e.Missing = int64(len(missing))
 	e.Agree = e.Twice && e.Gone == r.snap.Walk.Gone
 	e.Steep = e.Missing*steepFall > held && held > 0
-	e.Unsure = !e.First && r.before.WhyUndisclosed("all "+q.Title()) != nil
+	e.Unsure = !e.First && r.base.WhyUndisclosed("all "+q.Title()) != nil
 	return e, missing, err
 }
 
@@ -64,10 +64,10 @@ func (r *reading) missing(
 	return missing, 0, 0, err
 }
 
-// past is a range of the snapshot before. A row of it that was changed tells nothing, and keeps no
-// new snapshot from being taken.
-func (r *reading) past(ctx context.Context, of directory.Range) directory.Range {
-	of = r.before.Checking(of)
+// past is a range of the snapshot before, or of an older one. A row of it that was changed tells nothing,
+// and keeps no new snapshot from being taken.
+func (r *reading) past(ctx context.Context, snap directory.Snapshot, of directory.Range) directory.Range {
+	of = snap.Checking(of)
 	of.Altered = func(err error) {
 		r.maker.log.WarnContext(ctx, "a row of the snapshot before was changed, and tells nothing",
 			"error", err.Error())
@@ -77,7 +77,7 @@ func (r *reading) past(ctx context.Context, of directory.Range) directory.Range 
 
 // told tells whether the snapshot before knows a collection.
 func (r *reading) told(q collections.Query) bool {
-	b := r.before
+	b := r.base
 	switch {
 	case b.ID == "", q.Collection.Evidence == collections.NoEvidence:
 		return false
@@ -105,7 +105,7 @@ func (r *reading) missingUsers(
 		newer = nil
 		return r.maker.store.Put(ctx, r.snap.ID, c.Partition, rows)
 	}
-	for row, err := range r.maker.store.Rows(ctx, r.before.ID, r.past(ctx, all)) {
+	for row, err := range r.maker.store.Rows(ctx, r.base.ID, r.past(ctx, r.base, all)) {
 		if err != nil {
 			return nil, 0, 0, err
 		}
@@ -116,9 +116,6 @@ func (r *reading) missingUsers(
 		came := false
 		err = now.of(row.Key, func(here directory.Row) error {
 			came = true
-			if c.Evidence != collections.ByActivity {
-				return nil
-			}
 			old, err := readUser(row)
 			if err != nil {
 				return err
@@ -127,8 +124,14 @@ func (r *reading) missingUsers(
 			if err != nil {
 				return err
 			}
-			r.gaps.meet(u, !old.Activity.None() || !old.Earlier.None())
-			if carry(&u, old, r.before) {
+			changed := false
+			if c.Evidence == collections.ByActivity {
+				r.gaps.meet(u, !old.Activity.None() || !old.Earlier.None())
+				changed = carry(&u, old, r.base)
+			} else {
+				changed = remember(&u, old, r.base, r.snap)
+			}
+			if changed {
 				newer = append(newer, directory.Document(here.Key, u))
 			}
 			return nil
@@ -164,11 +167,26 @@ func carry(u *directory.UserRead, old directory.UserRead, before directory.Snaps
 	return true
 }
 
+// remember gives a user whose activity the tenant no longer discloses what was known of it, and
+// tells whether there is any. It stands in for as long as directory.CarriedFor; after that it is only kept.
+func remember(u *directory.UserRead, old directory.UserRead, before, snap directory.Snapshot) bool {
+	newest := rules.Newest(old.Activity, old.Earlier)
+	switch {
+	case newest.None():
+		return false
+	case !old.Activity.None() && snap.AsOf.Sub(asOf(old, before)) <= directory.CarriedFor:
+		u.Activity, u.As = newest, asOf(old, before)
+	default:
+		u.Earlier = newest
+	}
+	return true
+}
+
 // missingMembers finds the members of a group that did not come.
 func (r *reading) missingMembers(ctx context.Context, q collections.Query) (missing []absent, err error) {
 	members := directory.Under(q.Collection.Partition, q.Group)
 	members.KeysOnly = true
-	for row, err := range r.maker.store.Rows(ctx, r.before.ID, r.past(ctx, members)) {
+	for row, err := range r.maker.store.Rows(ctx, r.base.ID, r.past(ctx, r.base, members)) {
 		if err != nil {
 			return nil, err
 		}
@@ -206,7 +224,7 @@ func (r *reading) missingCredentials(ctx context.Context, c *collections.Collect
 		}
 		here[app.Key()] = app.KeyIDs()
 	}
-	for app, err := range r.apps(ctx, r.before.ID, r.past(ctx, all), c.Origin) {
+	for app, err := range r.apps(ctx, r.base.ID, r.past(ctx, r.base, all), c.Origin) {
 		if err != nil {
 			return nil, err
 		}
@@ -293,7 +311,7 @@ func (r *reading) carryUse(ctx context.Context, partition string) error {
 		return err
 	}
 	var newer []directory.Row
-	past := r.past(ctx, directory.Range{Partition: partition})
+	past := r.past(ctx, r.before, directory.Range{Partition: partition})
 	err = uses(r.before.ID, past, func(row directory.Row, u rules.Use) error {
 		if u.Last.After(here[row.Key].Last) {
 			newer = append(newer, directory.Row{Key: row.Key, Doc: row.Doc})

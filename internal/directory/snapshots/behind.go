@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/directory"
@@ -142,6 +143,33 @@ func behindError(cause error, why string) *entra.Error {
 // or become whole, for longer than after. The row of the snapshot in work then says so too, until
 // that is over. now is as for BehindOf.
 func (s *Snapshotter) Check(
+	ctx context.Context, report Report, failed error, now time.Time, after time.Duration,
+) error {
+	err := s.behind(ctx, report, failed, now, after)
+	if e := lost(report.Lost); err == nil && e != nil && after > 0 {
+		return e
+	}
+	return err
+}
+
+// lost is why a timer's run fails while an older snapshot stands in for something; nil where none
+// does.
+func lost(carried []directory.Carried) *entra.Error {
+	if len(carried) == 0 {
+		return nil
+	}
+	names := make([]string, len(carried))
+	for i, c := range carried {
+		names[i] = c.What
+	}
+	c := carried[0]
+	return &entra.Error{Code: c.Code, Doing: "read " + strings.Join(names, ", ") + " for the directory's snapshot",
+		Why: fmt.Sprintf("it is refused, and was disclosed before: the snapshot of %s stands in for it until %s; "+
+			"the cause: %s", stamp(c.AsOf), stamp(c.AsOf.Add(oldEnough)), c.Message),
+		Remedy: "after that it counts as not disclosed, and fails nothing"}
+}
+
+func (s *Snapshotter) behind(
 	ctx context.Context, report Report, failed error, now time.Time, after time.Duration,
 ) error {
 	kind, e := BehindOf(report, failed, now, after)

@@ -15,6 +15,10 @@ import (
 // the snapshot says so, and another one is read in its place if there is one.
 func (r *reading) collect(ctx context.Context, c *collections.Collection) error {
 	next := r.maker.collections.After(c)
+	var err error
+	if r.base, err = r.comparable(ctx, c); err != nil {
+		return err
+	}
 	if c.ByGroup() {
 		if err := r.groups(ctx, c); err != nil {
 			return err
@@ -22,10 +26,13 @@ func (r *reading) collect(ctx context.Context, c *collections.Collection) error 
 		return r.next(ctx, next)
 	}
 	q := collections.Query{Collection: c}
-	err := r.walk(ctx, q, r.keeper(q, nil))
+	err = r.walk(ctx, q, r.keeper(q, nil))
 	if refused(c, err) {
 		err = r.undisclose(ctx, q.Resource(), err)
 		if err == nil && c.Evidence == collections.ByUse { // so that a later report that lacks some takes none back
+			_, err = r.copyRows(ctx, q, directory.Range{Partition: c.Partition})
+		}
+		if err == nil && c.Evidence == collections.ByUse {
 			err = r.carryUse(ctx, c.Partition)
 		}
 		if instead := r.maker.collections.InPlaceOf(c); instead != nil {
@@ -59,7 +66,9 @@ func (r *reading) groups(ctx context.Context, c *collections.Collection) error {
 			if err := r.undisclose(ctx, q.Resource(), err); err != nil {
 				return err
 			}
-			g.Unknown = true
+			if err := r.copyMembers(ctx, q, g); err != nil {
+				return err
+			}
 		} else if err != nil {
 			return err
 		}

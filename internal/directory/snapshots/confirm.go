@@ -218,7 +218,7 @@ func (r *reading) confirmUncounted(ctx context.Context, q collections.Query) (bo
 		}
 	}
 	name, brought := q.Title(), r.memory.brought()
-	told := r.told(q) && r.before.WhyUndisclosed("all "+name) == nil
+	told := r.told(q) && r.base.WhyUndisclosed("all "+name) == nil
 	switch {
 	case told, r.snap.Walk.First == brought+1:
 		return true, nil
@@ -327,10 +327,10 @@ func (e ending) noWorse() bool { return e.Unsure && e.There == 0 && (e.Missing =
 
 // tooLate tells whether there is nothing better than a snapshot that nothing confirms.
 func (r *reading) tooLate() bool {
-	if r.before.ID == "" {
+	if r.base.ID == "" {
 		return r.now().Sub(r.snap.AsOf) > firstAfter
 	}
-	return r.now().Sub(r.before.AsOf) > oldEnough
+	return r.now().Sub(r.base.AsOf) > oldEnough
 }
 
 // sample takes no more than n of a list, spread over it.

@@ -16,6 +16,7 @@ func (r *reading) decide(ctx context.Context) error {
 	if err := r.goFirst(ctx); err != nil {
 		return err
 	}
+	r.refer()
 	r.snap.Decides++
 	if err := r.save(ctx); err != nil {
 		return err

@@ -93,7 +93,7 @@ func (r *reading) credentialLines(ctx context.Context) iter.Seq2[keyed[credentia
 		return byApplication(linesOf[timeline.Credential](ctx, r, directory.CredentialTimelines))
 	}
 	return func(yield func(keyed[credentialLines], error) bool) {
-		read := func(of directory.Range) directory.Range { return r.past(ctx, of) }
+		read := func(of directory.Range) directory.Range { return r.past(ctx, r.before, of) }
 		for app, err := range r.decidedCredentials(ctx, r.before, read) {
 			if errors.Is(err, directory.ErrNoSnapshot) {
 				return // it was deleted by hand, and tells nothing
@@ -154,7 +154,7 @@ func (r *reading) decideCredentials(ctx context.Context) error {
 	r.snap.Credentials, r.snap.MicrosoftNew = 0, 0
 	d := &credentialsOut{reading: r, out: r.batches(directory.Credentials, directory.CredentialTimelines),
 		mayBeThere: r.mayBeThere("applications", "servicePrincipals"),
-		blind:      r.snap.WhyUndisclosed("applications") != nil || r.snap.WhyUndisclosed("servicePrincipals") != nil}
+		blind:      r.snap.Lacks("applications") || r.snap.Lacks("servicePrincipals")}
 	d.lines = packs{out: d.out, partition: directory.CredentialTimelines}
 	err := sideBySide(r.credentialLines(ctx), r.decidedCredentials(ctx, r.snap, asItIs),
 		func(app string, before *credentialLines, now *[]rules.Credential) error {

@@ -153,7 +153,7 @@ func (r *reading) userLines(ctx context.Context) iter.Seq2[keyed[timeline.User],
 		return linesOf[timeline.User](ctx, r, directory.UserTimelines)
 	}
 	return func(yield func(keyed[timeline.User], error) bool) {
-		read := func(of directory.Range) directory.Range { return r.past(ctx, of) }
+		read := func(of directory.Range) directory.Range { return r.past(ctx, r.before, of) }
 		for u, err := range r.decidedUsers(ctx, r.before, read) {
 			if errors.Is(err, directory.ErrNoSnapshot) {
 				return // it was deleted by hand, and tells nothing
@@ -174,9 +174,13 @@ func (r *reading) decideUsers(ctx context.Context) error {
 	out := r.batches(directory.KnownUsers, directory.UnknownUsers, directory.UserTimelines)
 	lines := packs{out: out, partition: directory.UserTimelines}
 	counts, mayBeThere := make(directory.AgeCounts), r.mayBeThere("users")
+	blind := r.snap.Lacks("users") // nothing can be said of any, also of those on pages before the refusal
 	err := sideBySide(r.userLines(ctx), r.decidedUsers(ctx, r.snap, asItIs),
 		func(id string, before *timeline.User, u *decidedUser) error {
-			if u == nil {
+			if blind && before == nil {
+				return nil
+			}
+			if u == nil || blind {
 				now, ok := unseen[timeline.User, timeline.UserSeen](ctx, r, id, mayBeThere, *before)
 				if !ok {
 					return nil

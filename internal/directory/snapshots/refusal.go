@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/directory"
@@ -58,7 +59,7 @@ func (r *reading) undisclose(ctx context.Context, what string, err error) error 
 	}
 	r.maker.log.WarnContext(ctx, "a refusal is believed", "resource", what, "since", stamp(since), "error", err.Error())
 	r.snap.Doubt = nil
-	r.undisclosed(what, err)
+	r.lose(what, entra.CodeOf(err), err.Error())
 	return nil
 }
 
@@ -68,22 +69,26 @@ func believed(had bool, since, now time.Time) bool {
 	return !had || now.Sub(since) >= refusalLasts
 }
 
-// had tells whether the tenant has disclosed something to this walk, or to the snapshot before.
+// had tells whether the tenant has disclosed something to this walk, or to the snapshot before. What
+// was carried by that one was refused to it, and that has been believed.
 func (r *reading) had(what string) bool {
 	if r.snap.Walk.Pages > 0 || r.snap.Walk.First > 0 {
 		return true
 	}
 	b := r.before
-	if b.ID == "" || b.WhyUndisclosed(what) != nil {
+	if b.ID == "" || b.Lacks(what) {
 		return false
 	}
-	for _, g := range r.snap.Groups {
-		if what == "group "+g.ID {
-			return slices.ContainsFunc(b.Groups, func(o directory.Group) bool { return o.ID == g.ID && !o.Unknown })
-		}
-	}
-	return true
+	return readGroup(b, what)
 }
+
+// readGroup tells whether a snapshot could read a group's members, if that is what is asked about.
+func readGroup(s directory.Snapshot, what string) bool {
+	group, is := strings.CutPrefix(what, groupPrefix)
+	return !is || slices.ContainsFunc(s.Groups, func(o directory.Group) bool { return o.ID == group && !o.Unknown })
+}
+
+const groupPrefix = "group "
 
 func (r *reading) undisclosed(what string, err error) {
 	r.snap.Undisclosed = append(r.snap.Undisclosed,

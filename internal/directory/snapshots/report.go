@@ -10,14 +10,15 @@ import (
 // Report is what a run did.
 type Report struct {
 	Snapshot  directory.Snapshot
-	Idle      bool   // nothing was due
-	Finished  bool   // the snapshot became whole
-	Overtaken bool   // another run goes on with it
-	By        string // which one; empty: an older version's
-	Stepped   bool   // the reading came further
-	Stopped   bool   // the context ended before the run did; an error says no more than that
-	Cause     error  // why it did not come further, where the run did not fail
-	Doubt     error  // what the tenant refuses, and has not refused for long enough to be believed
+	Idle      bool                // nothing was due
+	Finished  bool                // the snapshot became whole
+	Overtaken bool                // another run goes on with it
+	By        string              // which one; empty: an older version's
+	Stepped   bool                // the reading came further
+	Stopped   bool                // the context ended before the run did; an error says no more than that
+	Cause     error               // why it did not come further, where the run did not fail
+	Lost      []directory.Carried // for what an older snapshot stands in while the newest whole one is current
+	Doubt     error               // what the tenant refuses, and has not refused for long enough to be believed
 
 	Now   time.Time // the tenant's clock at the end; zero: it could not be asked
 	Whole time.Time // when the newest whole snapshot became so; zero: none is known
@@ -45,8 +46,8 @@ func (r Report) Summary() string {
 		return fmt.Sprintf("snapshot of %s: %d users, at %s; the next run goes on",
 			s.AsOf.Format(time.RFC3339), s.Users, s.Phase)
 	}
-	return fmt.Sprintf("snapshot of %s is whole: %d users, %d credentials, %d requests to Graph",
-		s.AsOf.Format(time.RFC3339), s.Users, s.Credentials, s.GraphRequests)
+	return fmt.Sprintf("snapshot of %s is whole: %d users, %d credentials, %d requests to Graph%s",
+		s.AsOf.Format(time.RFC3339), s.Users, s.Credentials, s.GraphRequests, carriedWords(s.Carried))
 }
 
 // other names the run that has the snapshot.
@@ -62,7 +63,7 @@ func (r Report) other() string {
 func (r *Report) date(known []directory.Snapshot) {
 	for _, snap := range known {
 		if !snap.Finished.IsZero() {
-			r.Whole = snap.Finished
+			r.Whole, r.Lost = snap.Finished, snap.Carried
 			return
 		}
 		r.Begun = snap.AsOf

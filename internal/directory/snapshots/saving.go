@@ -26,6 +26,7 @@ type reading struct {
 	beganAt time.Time          // by the tenant's
 
 	before directory.Snapshot // the newest whole one before it; no ID: there is none
+	base   directory.Snapshot // what the collection that is read is compared with; before, or what it refers to
 	memory *memory            // of the collection that is read; nil: of none yet
 	gaps   gaps               // pages of the collection, some of whose users came without activity
 

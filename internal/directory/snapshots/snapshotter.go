@@ -180,6 +180,7 @@ func (r *reading) work(
 	}
 	report.Snapshot, report.Finished, report.Stepped, report.Now = r.snap, r.finished, r.stepped, r.now()
 	if report.Finished {
+		report.Lost = r.snap.Carried
 		err = r.maker.tidy(ctx, known, r.snap, r.beganAt)
 	}
 	return report, err
@@ -228,11 +229,13 @@ func (s *Snapshotter) pick(
 }
 
 // tidy drops the rows of snapshots that are no longer read: all but the current one, the one
-// before, and what was current a moment ago.
+// before, what was current a moment ago, and what these refer to.
 func (s *Snapshotter) tidy(
 	ctx context.Context, known []directory.Snapshot, current directory.Snapshot, now time.Time,
 ) error {
 	whole := 1 // the new one is not among the known
+	kept, over := references{current.ID: true}, references{}
+	kept.add(current)
 	var replaced time.Time
 	for _, snap := range known {
 		var err error
@@ -240,16 +243,48 @@ func (s *Snapshotter) tidy(
 		case snap.ID == current.ID:
 		case snap.Stage == directory.Dropped:
 			// Once more: a write that was under way when the table went away made it anew.
+			over.add(snap)
 			err = s.store.DropRows(ctx, snap.ID)
 		case snap.Stage == directory.Reading && snap.AsOf.Before(current.AsOf):
 			err = s.drop(ctx, snap) // two runs each began one; no run goes on with the older
 		case snap.Stage == directory.Whole:
-			if whole++; whole > 2 && now.Sub(replaced) > keepAtLeast {
+			whole++
+			if kept[snap.ID] || whole <= 2 || now.Sub(replaced) <= keepAtLeast {
+				kept[snap.ID] = true
+				kept.add(snap)
+			} else {
+				over.add(snap)
 				err = s.drop(ctx, snap)
 			}
 			replaced = snap.Finished
 		}
 		if err != nil && !errors.Is(err, directory.ErrOvertaken) {
+			return err
+		}
+	}
+	return s.dropReferences(ctx, over, kept)
+}
+
+// references are ids of snapshots that others refer to.
+type references map[string]bool
+
+func (r references) add(snap directory.Snapshot) {
+	for _, c := range snap.Carried {
+		r[c.Snapshot] = true
+	}
+}
+
+// dropReferences drops what is no longer referred to, however old: it may not be listed any more.
+func (s *Snapshotter) dropReferences(ctx context.Context, over, kept references) error {
+	for id := range over {
+		if kept[id] {
+			continue
+		}
+		snap, err := s.store.Snapshot(ctx, id)
+		if err == nil && snap.Stage == directory.Whole {
+			err = s.drop(ctx, snap)
+		}
+		if err != nil && !errors.Is(err, directory.ErrOvertaken) && !errors.Is(err, directory.ErrNoSnapshot) {
 			return err
 		}
 	}

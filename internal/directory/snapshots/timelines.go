@@ -159,7 +159,7 @@ func (r *reading) noTimeline(ctx context.Context, key string, why error) {
 // mayBeThere tells whether what did not come of some collections may be there none the less.
 func (r *reading) mayBeThere(collections ...string) bool {
 	for _, name := range collections {
-		if r.snap.WhyUndisclosed(name) != nil || r.snap.WhyUndisclosed("all "+name) != nil {
+		if r.snap.Lacks(name) || r.snap.WhyUndisclosed("all "+name) != nil {
 			return true
 		}
 	}
