@@ -394,7 +394,7 @@ func TestAUseIsKnownThoughTheReportWasRefusedMeanwhile(t *testing.T) {
 		}}
 		_, err := n.fire(day)
 		require.NoError(t, err)
-		require.Len(t, n.whole(day+time.Hour).Undisclosed, 1)
+		require.NotNil(t, n.losing(day+time.Hour, entra.CodeNotFound).WhyCarried("credentialUse"))
 		refused = false
 		require.Empty(t, n.whole(2*day+time.Hour).Undisclosed)
 		found := 0
