@@ -7,6 +7,8 @@ import (
 	_ "embed"
 	"encoding/json"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/directory"
@@ -45,7 +47,8 @@ func New(snapshot Snapshot) web.Function {
 		{
 			Given: "view", Word: "summary", ID: "SummarizeInactiveUsers", Summary: "Count inactive users",
 			Text: "Counts by age band, type, enabled, licensed and so on, for charts.", Role: web.RoleRead,
-			Parameters: append(web.Refusing(filters(), "before", "exclude", "newSince", "reader"), web.Format()),
+			Parameters: append(web.Refusing(filters(), "before", "exclude", "department", "domain",
+				"externalUserState", "newSince", "reader"), web.Format()),
 			Answers: web.Shape{Name: "inactiveUsersSummary", Is: aboutCounts{}, Rows: directory.Count{}, AsOf: true,
 				Text: "Bars of charts"},
 			Do: f.summary,
@@ -63,6 +66,9 @@ func filters() []web.Parameter {
 		"Of a group of which nothing confirms that all members came, those of the snapshot before stay left out"
 	days := web.Whole("days", defaultDays, 1, maxDays, "Without a sign of life for so many days")
 	days.Note = "Counted from `asOfDateTime`"
+	department := web.Text("department", "Their department, whatever its case")
+	domain := web.Text("domain", "The domain of their sign-in name, whatever its case")
+	domain.Note = "That of a guest is this tenant's, as a rule"
 	before := web.Moment("before", "", "Instead of days: since before a date or time")
 	before.Note = "Up to 24 hours before `asOfDateTime`"
 	return append([]web.Parameter{
@@ -75,6 +81,10 @@ func filters() []web.Parameter {
 		web.Choice("neverSignedIn", "include", "Those who never signed in", "include", "only", "exclude"),
 		web.Choice("state", directory.Inactive, "Inactive users, those of whom nobody knows, or all",
 			directory.Inactive, directory.Unknown, "all"),
+		department,
+		domain,
+		web.Choice("externalUserState", "all", "Guests who accepted the invitation, those who did not, or all users",
+			"Accepted", "PendingAcceptance", "all"),
 		exclude,
 	}, web.Since()...)
 }
@@ -153,6 +163,17 @@ func question(p web.Query) (directory.UserQuery, error) {
 		q.Never = new(true)
 	case "exclude":
 		q.Never = new(false)
+	}
+	texts := directory.UserTexts{Department: p.Text("department"), Domain: p.Text("domain"),
+		ExternalState: p.Text("externalUserState")}
+	if texts.ExternalState == "all" {
+		texts.ExternalState = ""
+	}
+	if strings.Contains(texts.Domain, "@") {
+		return q, web.Refuse("domain is "+strconv.Quote(texts.Domain), "give what follows the @")
+	}
+	if !texts.None() {
+		q.Texts = &texts
 	}
 	if q.State == "all" {
 		q.State = ""

@@ -267,8 +267,13 @@ func (s NewSince) parameter() string {
 // timeline is the question to the timelines of users. An error says that it can't be continued.
 func (q UserQuery) timeline(snap Snapshot) (timeline.UserQuestion, error) {
 	out := timeline.UserQuestion{Guest: q.Guest, Enabled: q.Enabled, Licensed: q.Licensed, Synced: q.Synced,
-		Never: q.Never}
+		Never: q.Never, Texts: q.Texts}
 	switch {
+	case q.Texts != nil && snap.Timelines && !snap.Texts:
+		return out, &entra.Error{Code: entra.CodeNoSnapshot, Doing: "tell what is new",
+			Why: "the snapshot of " + snap.AsOf.Format(time.RFC3339) + " was made by a version that did not keep " +
+				"since when users have their department, domain and externalUserState",
+			Remedy: "the next one can tell; POST /api/snapshot takes one now"}
 	case !q.Before.IsZero() || q.State == Unknown:
 		return out, refuse(q.NewSince.parameter(), "it is asked together with before, or with state=unknown",
 			"ask with days, and state=inactive or all")

@@ -50,6 +50,8 @@ type Snapshot struct {
 	Sums map[string]RowSum `json:",omitempty"`
 	// Timelines says that its rows carry timelines: a version before made none.
 	Timelines bool `json:",omitempty"`
+	// Texts says that those of users tell of their texts, too.
+	Texts bool `json:",omitempty"`
 	// Archived are the sources of the archive that were read. A version before read the last two
 	// days only, and lists none.
 	Archived []SourceRead `json:",omitempty"`

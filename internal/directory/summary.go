@@ -62,9 +62,9 @@ func bandOf(days int) string {
 // UserSummary counts users: by age band all that the question's other parameters let through, and
 // by type, enabled, licensed and so on those that are in the asked state.
 func (rd *Reader) UserSummary(ctx context.Context, q UserQuery) (Snapshot, int64, []Count, error) {
-	if !q.Before.IsZero() || len(q.Exclude) > 0 || !q.NewSince.IsZero() {
-		return Snapshot{}, 0, nil, refuse("the query", "a summary knows whole days only, and no exceptions",
-			"leave out before, exclude, newSince and reader")
+	if !q.Before.IsZero() || len(q.Exclude) > 0 || !q.NewSince.IsZero() || q.Texts != nil {
+		return Snapshot{}, 0, nil, refuse("the query", "a summary knows whole days only, no texts, and no exceptions",
+			"leave out before, exclude, department, domain, externalUserState, newSince and reader")
 	}
 	snap, err := rd.currentOf(ctx, usersRead)
 	if err != nil {

@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/tidwall/gjson"
+
 	"github.com/entraledger/entraledger/internal/directory/rules"
 	"github.com/entraledger/entraledger/internal/directory/timeline"
 	"github.com/entraledger/entraledger/internal/entra"
@@ -28,6 +30,8 @@ type UserQuery struct {
 	Exclude  []string // ids and principal names of users, ids of groups that are read with snapshots
 	NewSince NewSince
 	Order    Order
+	// What a version before did not know is left out of the hash of a question.
+	Texts *UserTexts `json:",omitempty"` // that users have; nil: whatever they are
 }
 
 // UserOrders are the properties by which users can be sorted.
@@ -96,7 +100,8 @@ func (rd *Reader) putUsers(ctx context.Context, snap Snapshot, q UserQuery, at p
 	if err != nil {
 		return u, err
 	}
-	u.walk.store, u.walk.snap, u.walk.columns, u.walk.few = rd.store, snap, userColumns, !q.NewSince.IsZero()
+	u.walk.store, u.walk.snap, u.walk.columns = rd.store, snap, userColumns
+	u.walk.few = !q.NewSince.IsZero() || q.Texts != nil
 	if q.Before.IsZero() {
 		u.walk.expected = func(ctx context.Context) (int64, error) { return rd.countUsers(ctx, snap, q) }
 	}
@@ -109,7 +114,7 @@ func (rd *Reader) putUsers(ctx context.Context, snap Snapshot, q UserQuery, at p
 	}
 	u.page.Since = u.goes.since()
 	u.walk.keep = func(row Row) (bool, error) {
-		if excluded[UserIDOf(row.Key)] {
+		if excluded[UserIDOf(row.Key)] || !q.has(row.Doc) {
 			return false, nil
 		}
 		return u.goes.tells(row)
@@ -131,6 +136,21 @@ func (u users) cursor(ctx context.Context) (string, error) {
 		}
 	}
 	return u.goes.next(ctx, snap.AsOf, waits)
+}
+
+// has tells whether a user's document has the texts that are asked for. Snapshots count users by
+// none of them, and have no columns of them: what is asked for may be in one of a version before.
+func (q UserQuery) has(doc []byte) bool {
+	if q.Texts == nil {
+		return true
+	}
+	is := func(asked, property string, of func(string) string) bool {
+		return asked == "" || strings.EqualFold(asked, of(gjson.GetBytes(doc, property).Str))
+	}
+	itself := func(text string) string { return text }
+	return is(q.Texts.Department, "department", itself) &&
+		is(q.Texts.Domain, "userPrincipalName", rules.DomainOf) &&
+		is(q.Texts.ExternalState, "externalUserState", itself)
 }
 
 // UserIDOf is the id in the key of a user's row.
@@ -229,11 +249,11 @@ func (u users) stated(row Row) json.RawMessage {
 // count is the number of all rows: from the snapshot's counts where the question is one of whole
 // days, else by counting.
 func (u users) count(ctx context.Context, rd *Reader) (int64, error) {
-	if u.query.Before.IsZero() && len(u.query.Exclude) == 0 && u.query.NewSince.IsZero() {
+	if u.query.Before.IsZero() && len(u.query.Exclude) == 0 && u.query.NewSince.IsZero() && u.query.Texts == nil {
 		return rd.countUsers(ctx, u.page.Snapshot, u.query)
 	}
 	var n int64
-	err := u.walk.all(ctx, u.query.NewSince.IsZero(), func(Row) error { n++; return nil })
+	err := u.walk.all(ctx, u.query.NewSince.IsZero() && u.query.Texts == nil, func(Row) error { n++; return nil })
 	return n, err
 }
 

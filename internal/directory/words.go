@@ -2,6 +2,7 @@ package directory
 
 import (
 	"github.com/entraledger/entraledger/internal/directory/rules"
+	"github.com/entraledger/entraledger/internal/directory/timeline"
 )
 
 // The words of credentials in questions and answers are those of the rules.
@@ -12,6 +13,9 @@ type (
 
 	Federated = rules.Federated
 )
+
+// UserTexts are texts by which users are asked for, whatever their case.
+type UserTexts = timeline.UserTexts
 
 // The kinds, origins and states.
 const (

@@ -101,5 +101,11 @@ func Newest(a, b Activity) Activity {
 // members.
 func (u User) Guest() bool { return IsGuest(u.UserType) }
 
+// DomainOf is the domain of a principal name. That of a guest is this tenant's, as a rule: the
+// address is before it, as in ada_fabrikam.com#EXT#@contoso.com.
+func DomainOf(principalName string) string {
+	return principalName[strings.LastIndexByte(principalName, '@')+1:]
+}
+
 // IsGuest tells whether a userType is a guest's.
 func IsGuest(userType string) bool { return strings.EqualFold(userType, "Guest") }

@@ -37,7 +37,7 @@ func (r *reading) decide(ctx context.Context) error {
 		return err
 	}
 	r.snap.Phase, r.snap.Stage, r.snap.Finished = directory.PhaseDone, directory.Whole, r.now()
-	r.snap.Timelines = true
+	r.snap.Timelines, r.snap.Texts = true, true
 	if err := r.step(ctx); err != nil {
 		return err
 	}

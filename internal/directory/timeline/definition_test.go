@@ -65,6 +65,14 @@ func userIn(q UserQuestion, at oneTaken, _ time.Time, l look[UserSeen]) truth {
 	if q.Never != nil {
 		parts = append(parts, known(truthOf(*q.Never == u.Never)))
 	}
+	if t := q.Texts; t != nil {
+		is := func(asked, text string) {
+			parts = append(parts, truthOf(asked == "" || strings.EqualFold(asked, text)))
+		}
+		is(t.Department, u.Texts.Department)
+		is(t.Domain, u.Texts.Domain)
+		is(t.ExternalState, u.Texts.ExternalState)
+	}
 	for _, name := range q.Names {
 		parts = append(parts, truthOf(!strings.EqualFold(name, u.Name)))
 	}

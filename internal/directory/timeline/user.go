@@ -40,6 +40,8 @@ type UserSeen struct {
 	// may still be one.
 	Doubtful []string
 
+	Texts UserTexts
+
 	Known bool      // activity is disclosed
 	Since time.Time // the last sign of life
 	Never bool      // no successful sign-in is known of
@@ -87,7 +89,11 @@ func (u *User) take(on *Snapshots, s UserSeen, seen, bright int) {
 			marks = append(marks, hashOf(g))
 		}
 	}
-	u.item.carry(marks)
+	texts, lost := u.item.texts(s.Texts)
+	u.item.carry(append(marks, texts...))
+	for _, m := range lost {
+		u.item.marks = put(u.item.marks, m)
+	}
 	u.item.light(s.Known, bright)
 	if s.Known {
 		u.item.set(neverSignedIn, s.Never, seen)

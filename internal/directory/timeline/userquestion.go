@@ -8,11 +8,17 @@ type UserQuestion struct {
 	Names                                   []string // principal names of users that are left out
 	Groups                                  []string // ids of groups whose members are left out
 	Fixed                                   []string // other filters; they only tell questions apart
+	// Texts are those that users have. Timelines of a version before can't tell. Without them a
+	// question has the identity that it had.
+	Texts *UserTexts `json:",omitempty"`
 }
 
 // ID tells questions apart, whatever the order and the case of their lists.
 func (q UserQuestion) ID() string {
 	q.Names, q.Groups, q.Fixed = folded(q.Names), folded(q.Groups), folded(q.Fixed)
+	if t := q.Texts; t != nil {
+		q.Texts = &UserTexts{fold(t.Department), fold(t.Domain), fold(t.ExternalState)}
+	}
 	return identity("users", q)
 }
 
@@ -29,7 +35,11 @@ func (q UserQuestion) On(on *Snapshots) (Asked[User], error) {
 	}
 	f := newFilter(on, wanted, q.Names, q.Groups)
 	bright := q.Days > 0 || q.Never != nil
-	look := func(u User) history { return userHistory{&f, q.Days, bright, u} }
+	var texts []string
+	if q.Texts != nil {
+		texts = q.Texts.named()
+	}
+	look := func(u User) history { return userHistory{&f, q.Days, bright, texts, u} }
 	return Asked[User]{on, look}, nil
 }
 
@@ -37,6 +47,7 @@ type userHistory struct {
 	filter *filter
 	days   int
 	bright bool // activity is asked for
+	texts  []string
 	user   User
 }
 
@@ -45,6 +56,9 @@ func (h userHistory) lastFalse() int {
 	n := h.filter.lastFalse(i)
 	if h.days > 0 {
 		n = max(n, h.user.lastActive(h.filter.on, h.days))
+	}
+	for _, named := range h.texts {
+		n = max(n, i.lastOther(named))
 	}
 	return n
 }

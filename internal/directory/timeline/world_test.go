@@ -15,6 +15,7 @@ type world struct {
 var (
 	someGroups = []string{"group-one", "group-two"}
 	someNames  = []string{"ada@contoso.com", "Bob@contoso.com", "eve@contoso.com"}
+	someTexts  = []string{"", "Sales", "sales", "Contoso.com", "Accepted"}
 	someOwners = []string{"owner-one", "owner-one@contoso.com", "owner-two", "Three@contoso.com"}
 	someObject = []string{"object-one", "object-two"}
 )
@@ -137,10 +138,15 @@ func (w *world) grace(until, now time.Time) time.Time {
 	return until
 }
 
+// texts are equal ones of several properties, too: each property has its own.
+func (w *world) texts() UserTexts {
+	return UserTexts{some(w, someTexts), some(w, someTexts), some(w, someTexts)}
+}
+
 // user makes up what each snapshot says of one user.
 func (w *world) user() []look[UserSeen] {
 	u := UserSeen{Guest: w.oneIn(2), Enabled: w.oneIn(2), Licensed: w.oneIn(2), Synced: w.oneIn(2)}
-	u.Name = some(w, someNames)
+	u.Name, u.Texts = some(w, someNames), w.texts()
 	there, dark, every := w.oneIn(2), false, some(w, []int{1, 3, 20, 60, 1000})
 	u.Since = w.taken[0].AsOf.Add(-w.hours(24 * 100))
 	var out []look[UserSeen]
@@ -154,6 +160,9 @@ func (w *world) user() []look[UserSeen] {
 		w.sometimes(40, &u.Guest, &u.Enabled, &u.Licensed, &u.Synced, &u.Never)
 		if w.oneIn(25) {
 			u.Name = some(w, someNames)
+		}
+		if w.oneIn(25) {
+			u.Texts = w.texts()
 		}
 		if w.oneIn(10) {
 			u.Groups = someOf(w, someGroups)
@@ -226,6 +235,12 @@ func (w *world) userQuestion() UserQuestion {
 	}
 	if w.oneIn(3) {
 		q.Groups = someOf(w, someGroups)
+	}
+	if w.oneIn(3) {
+		q.Texts = &UserTexts{some(w, someTexts), "", ""}
+		if w.oneIn(3) {
+			*q.Texts = w.texts()
+		}
 	}
 	return q
 }
