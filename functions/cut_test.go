@@ -64,7 +64,7 @@ func TestNobodyIsNamedInTheLogWhileTheStorageIsCut(t *testing.T) {
 	for i, f := range all {
 		switch f.Name {
 		case "users":
-			all[i] = users.New(blind{})
+			all[i] = users.New(blind{}, nil, time.Now)
 		case "inactiveusers":
 			all[i] = inactiveusers.New(blind{})
 		}

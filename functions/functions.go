@@ -74,6 +74,7 @@ type Parts struct {
 	Tenant      applications.Tenant
 	Cursors     *cursors.Cursors
 	Checks      func(context.Context) []preflight.Check
+	Users       users.Tenant
 	Preflight   func(context.Context) // once, before the first run of a version
 }
 
@@ -99,7 +100,7 @@ func All(p Parts) []web.Function {
 		repair.New(repair.Config{Repairer: p.Repairer, Jobs: p.Jobs, Streams: p.Streams, Now: p.Now, Slice: p.Slice}),
 		snapshot.New(p.snapshot()),
 		snapshotdirectory.New(p.snapshotdirectory()),
-		users.New(p.Snapshots),
+		users.New(p.Snapshots, p.Users, p.Now),
 		verify.New(p.verify()),
 		versionedlogs.New(p.logs()),
 	}

@@ -47,7 +47,7 @@ func TestThePreflightNamesEachRevokedPermission(t *testing.T) {
 	require.Equal(t, "ok", status, "%v", checks)
 	require.Contains(t, checks["licence"]["detail"], "30 days")
 	require.Contains(t, checks["licence"]["detail"], "P2", "the generated sign-ins carry their risk")
-	require.Len(t, checks, 1+1+1+4+len(logs.DefaultStreams())+6+1)
+	require.Len(t, checks, 1+1+1+5+3+len(logs.DefaultStreams())+7+1)
 	taken := map[entra.Stream]string{
 		simtenant.Users: "directory users", simtenant.Applications: "directory applications",
 		simtenant.ServicePrincipals: "directory servicePrincipals",
@@ -119,6 +119,7 @@ func TestEachRevokedPermissionIsNamed(t *testing.T) {
 		"User.Read.All":                        {"directory users", "directory usersWithoutActivity"},
 		"Application.Read.All":                 {"directory applications", "directory servicePrincipals"},
 		"GroupMember.Read.All":                 nil,
+		"LicenseAssignment.Read.All":           {"directory licences"},
 		"CustomSecAttributeAuditLogs.Read.All": {"stream customSecurityAttributeAudits"},
 		"Policy.Read.ConditionalAccess":        nil,
 	}

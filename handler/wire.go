@@ -106,6 +106,7 @@ func clients(
 		store.Directory,
 		lastseen.New(store.Searched(), log),
 		snapshots.Options{Groups: cfg.SnapshotGroups, Grace: cfg.Grace, Every: snapshotEvery}, time.Now, log)
+	parts.Users = graph.NewDirectory(snapshotSource)
 	parts.Checks = func(ctx context.Context) []preflight.Check {
 		probed := preflightOf(cfg, &graph.Prober{Logs: source, Directory: graph.NewDirectory(source)}, store, heads)
 		probed.AtOnce = out.AtOnce

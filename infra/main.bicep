@@ -249,6 +249,7 @@ var graphPermissions = union(
     'AuditLog.Read.All'
     'User.Read.All'
     'Application.Read.All'
+    'LicenseAssignment.Read.All'
   ],
   empty(snapshotGroups) ? [] : ['GroupMember.Read.All'],
   contains(streams, 'customSecurityAttributeAudits') ? ['CustomSecAttributeAuditLogs.Read.All'] : [],

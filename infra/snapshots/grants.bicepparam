@@ -6,5 +6,6 @@ param permissions = [
   'AuditLog.Read.All'
   'User.Read.All'
   'Application.Read.All'
+  'LicenseAssignment.Read.All'
   'Policy.Read.ConditionalAccess'
 ]

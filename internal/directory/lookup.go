@@ -112,8 +112,12 @@ func (rd *Reader) User(ctx context.Context, idOrName string, days int) (Snapshot
 	if err != nil {
 		return snap, nil, rd.gone(snap, err)
 	}
+	licences, err := LicenceNames(ctx, rd.store, snap, snap.Checking)
+	if err != nil {
+		return snap, nil, rd.gone(snap, err)
+	}
 	e := snap.Evidence(u, seen)
-	_, decided := StoredUser(u.User, rules.Decide(u.User, e), e, snap.AsOf)
+	_, decided := StoredUser(u.User, rules.Decide(u.User, e), e, snap.AsOf, licences)
 	asked := users{page: UserPage{Snapshot: snap, Cutoff: rules.DaysBefore(snap.AsOf, days)}}
 	return snap, asked.stated(decided), nil
 }

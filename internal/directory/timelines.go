@@ -130,7 +130,8 @@ func (s Snapshot) Numbered() timeline.Snapshot {
 func SeenUser(u rules.User, d rules.Decision, groups []string) timeline.UserSeen {
 	return timeline.UserSeen{Guest: u.Guest(), Enabled: u.Enabled, Licensed: len(u.Licences) > 0, Synced: u.Synced,
 		Name: u.UserPrincipalName, Groups: groups, Known: d.Known, Since: d.Since, Never: d.Never,
-		GraceUntil: d.GraceUntil, Texts: UserTexts{u.Department, rules.DomainOf(u.UserPrincipalName), u.ExternalState}}
+		GraceUntil: d.GraceUntil, Texts: UserTexts{Department: u.Department,
+			Domain: rules.DomainOf(u.UserPrincipalName), ExternalState: u.ExternalState}}
 }
 
 // SeenCredential is what a snapshot says of a credential to the credential's timeline.

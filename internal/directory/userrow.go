@@ -22,9 +22,11 @@ type UserRow struct {
 	AccountEnabled    bool        `json:"accountEnabled" text:"Whether the account may sign in"`
 	Licensed          bool        `json:"licensed" text:"Whether it has a licence"`
 	AssignedSkuIDs    []string    `json:"assignedSkuIds" text:"Products of its licences"`
+	Licences          []string    `json:"licences,omitempty"`
 	Synced            bool        `json:"onPremisesSyncEnabled" text:"Whether it is synchronised from on-premises"`
 	ExternalUserState string      `json:"externalUserState,omitempty" text:"Of a guest: PendingAcceptance or Accepted"`
 	Created           string      `json:"createdDateTime,omitempty" text:"When it was created"`
+	PasswordChanged   string      `json:"lastPasswordChangeDateTime,omitempty"`
 	LastSuccessful    string      `json:"lastSuccessfulSignInDateTime,omitempty" text:"Last successful sign-in, by Graph"`
 	LastInteractive   string      `json:"lastSignInDateTime,omitempty" text:"Last interactive attempt"`
 	LastNonInteract   string      `json:"lastNonInteractiveSignInDateTime,omitempty" text:"Last non-interactive attempt"`
@@ -42,6 +44,8 @@ type UserRow struct {
 // Texts are those that are too long for their line.
 func (UserRow) Texts() map[string]string {
 	return map[string]string{
+		"licences":                   "Names of these products, in the same order, where the tenant discloses them",
+		"lastPasswordChangeDateTime": "When the password was last changed, or made",
 		"lastArchivedSignInDateTime": "Newest successful sign-in in the archive",
 		"archiveReachesBackDateTime": "From when on the archive has every sign-in, where neither it nor Graph has a success",
 		"graceUntilDateTime":         "Until when it counts as active, because it was restored or enabled",
@@ -73,12 +77,15 @@ func judgedBy(d rules.Decision, asOf time.Time) (since time.Time, ok bool) {
 	return d.Since, d.Known
 }
 
-// StoredUser is the row of a decided user, and its partition.
-func StoredUser(u rules.User, d rules.Decision, e rules.Evidence, asOf time.Time) (partition string, row Row) {
+// StoredUser is the row of a decided user, and its partition. licences are the names of products.
+func StoredUser(
+	u rules.User, d rules.Decision, e rules.Evidence, asOf time.Time, licences map[string]string,
+) (partition string, row Row) {
 	answer := UserRow{
 		ID: u.ID, UserPrincipalName: u.UserPrincipalName, DisplayName: u.DisplayName, Mail: u.Mail,
 		Department: u.Department, UserType: u.UserType, AccountEnabled: u.Enabled, Licensed: len(u.Licences) > 0,
 		AssignedSkuIDs: u.Licences, Synced: u.Synced, ExternalUserState: u.ExternalState, Created: text(u.Created),
+		Licences: named(u.Licences, licences), PasswordChanged: text(u.PasswordChanged),
 		LastSuccessful:  text(entra.Later(u.Activity.LastSuccessful, e.Earlier)),
 		LastInteractive: text(u.Activity.LastInteractive),
 		LastNonInteract: text(u.Activity.LastNonInteractive), LastArchived: text(e.Archived),

@@ -22,8 +22,10 @@ type Permission struct {
 	// Alternative: it takes the place of another one where a tenant asks for it; nothing misses it
 	// by itself.
 	Alternative bool
-	bySetting   bool
-	needed      func(streams []entra.Stream, groups bool) bool
+	// OnDemand: nothing but an answer that somebody asks for by a parameter uses it.
+	OnDemand  bool
+	bySetting bool
+	needed    func(streams []entra.Stream, groups bool) bool
 }
 
 // Permissions lists all of them, the indispensable first. Source:
@@ -39,7 +41,14 @@ func permissions(of collections.List) []Permission {
 			out[i].Without = "nothing is archived; " + p.Without
 		}
 	}
-	return append(out, ofLogs()...)
+	out = append(out, ofLogs()...)
+	for _, d := range collections.UserDetails() {
+		if p := d.Permission; p.Name != "" {
+			out = append(out, Permission{Name: p.Name, For: "by hand, where `details=true` of a user is wanted: " + p.For,
+				Without: p.Without, OnDemand: true})
+		}
+	}
+	return out
 }
 
 // ofCollections are the permissions that collections of the directory ask for, those that only a
@@ -154,7 +163,7 @@ func Needed(streams []entra.Stream, groups bool) []Permission {
 
 func needed(of collections.List, streams []entra.Stream, groups bool) []Permission {
 	return slices.DeleteFunc(permissions(of), func(p Permission) bool {
-		return p.Alternative || !p.needed(streams, groups)
+		return p.Alternative || p.OnDemand || !p.needed(streams, groups)
 	})
 }
 

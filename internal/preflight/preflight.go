@@ -103,6 +103,7 @@ type part struct {
 	optional    bool   // without it the app works, and says so
 	ofGraph     bool   // Graph has to accept the token
 	ofToken     bool   // the token itself is looked at
+	onDemand    string // what its lack means, where it takes nothing from what the app does by itself
 	fine        string // what a check that succeeds says; empty: that it works
 }
 
@@ -136,6 +137,10 @@ func (p part) check(ctx context.Context) Check {
 	err := p.probe(ctx)
 	if err == nil {
 		return Check{Name: p.name, Status: OK, Detail: cmp.Or(p.fine, "it works")}
+	}
+	if p.onDemand != "" && entra.CodeOf(err) == entra.CodePermission {
+		return Check{Name: p.name, Status: OK, Detail: "it is not granted, and need not be: without it " + p.onDemand +
+			"; infra/grant.sh grants it"}
 	}
 	c := Check{Name: p.name, Status: Failed, Code: entra.CodeOf(err), Detail: err.Error(), Consequence: p.consequence}
 	if p.optional {
@@ -172,6 +177,13 @@ func parts(cfg Config) []part {
 			probe:       func(ctx context.Context) error { return cfg.permission(ctx, p) },
 			consequence: strings.ReplaceAll(p.Without, "`", ""), optional: p.Optional,
 			ofToken: true, fine: "the app's token carries it"})
+	}
+	for _, p := range permissions(cfg.collections()) {
+		if p.OnDemand {
+			out = append(out, part{name: "permission " + p.Name,
+				probe:    func(ctx context.Context) error { return cfg.permission(ctx, p) },
+				onDemand: strings.ReplaceAll(p.Without, "`", ""), ofToken: true, fine: "the app's token carries it"})
+		}
 	}
 	for _, s := range cfg.Streams {
 		out = append(out, part{name: streamCheck(s),

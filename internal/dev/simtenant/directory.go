@@ -21,11 +21,12 @@ const (
 	CredentialUse     entra.Stream = "appCredentialSignInActivities"
 	PrincipalUse      entra.Stream = "servicePrincipalSignInActivities"
 	GroupMembers      entra.Stream = "groupMembers"
+	Licences          entra.Stream = "subscribedSkus"
 )
 
 // DirectoryCollections lists them all.
 func DirectoryCollections() []entra.Stream {
-	return []entra.Stream{Users, Applications, ServicePrincipals, CredentialUse, PrincipalUse, GroupMembers}
+	return []entra.Stream{Users, Applications, ServicePrincipals, CredentialUse, PrincipalUse, GroupMembers, Licences}
 }
 
 // objects are one collection: what the generator makes up, and what a test added, replaced or
@@ -72,6 +73,7 @@ func (t *Tenant) newDirectory(g *generate.Generator) {
 	users.count, users.made = g.Users(), func(i int) []byte { return g.AppendUser(nil, i) }
 	apps.count, apps.made = g.Apps(), func(i int) []byte { return g.AppendApplication(nil, i) }
 	principals.count, principals.made = g.Apps(), func(i int) []byte { return g.AppendPrincipal(nil, i) }
+	t.directory[Licences].added = g.Licences()
 	for k := range g.Apps() {
 		use.added = append(use.added, g.CredentialUse(k)...)
 		t.directory[PrincipalUse].added = append(t.directory[PrincipalUse].added, g.PrincipalUse(k))
@@ -127,6 +129,7 @@ type listing struct {
 func (t *Tenant) addDirectory(mux *http.ServeMux) {
 	members := listing{collection: GroupMembers, top: 100, max: 999, units: 5, permission: "GroupMember.Read.All"}
 	mux.HandleFunc("/v1.0/groups/{group}", t.serveGroup)
+	t.addUserDetails(mux)
 	for path, l := range map[string]listing{
 		"/v1.0/users": {collection: Users, top: 100, max: 999, units: 2,
 			permission: "User.Read.All"},
@@ -138,6 +141,8 @@ func (t *Tenant) addDirectory(mux *http.ServeMux) {
 			reporting: true, permission: "AuditLog.Read.All"},
 		"/beta/reports/servicePrincipalSignInActivities": {collection: PrincipalUse, top: 200, max: 999,
 			reporting: true, permission: "AuditLog.Read.All"},
+		"/v1.0/subscribedSkus": {collection: Licences, top: 999, max: 999, units: 3,
+			permission: "LicenseAssignment.Read.All"},
 		"/v1.0/groups/{group}/transitiveMembers":        members,
 		"/v1.0/groups/{group}/transitiveMembers/{kind}": members,
 	} {

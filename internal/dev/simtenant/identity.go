@@ -50,7 +50,8 @@ type pass struct {
 // permissions are what the tenant grants the app until one is removed: all that its logs and its
 // directory need.
 func (t *Tenant) permissions() []string {
-	out := []string{"User.Read.All", "Application.Read.All", "GroupMember.Read.All"}
+	out := []string{"User.Read.All", "Application.Read.All", "GroupMember.Read.All",
+		"LicenseAssignment.Read.All"}
 	for _, l := range t.known {
 		out = append(out, l.Permission)
 		if l.Optional != nil {

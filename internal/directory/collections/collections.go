@@ -22,6 +22,7 @@ var all = List{
 	servicePrincipals(),
 	credentialUse(),
 	applicationUse(),
+	licences(),
 }
 
 // All lists the collections in the order in which a snapshot reads them. It is the only list of

@@ -15,7 +15,7 @@ func TestTheWordsAndTheirOrderStay(t *testing.T) {
 		words = append(words, c.Word)
 	}
 	require.Equal(t, []string{"users", "usersWithoutActivity", "groups", "applications", "servicePrincipals",
-		"credentialUse", "applicationUse"}, words)
+		"credentialUse", "applicationUse", "licences"}, words)
 }
 
 func TestACollectionSaysAllThatIsAskedOfIt(t *testing.T) {
@@ -41,7 +41,8 @@ func TestWhatIsReadAfterAndInPlaceOfACollection(t *testing.T) {
 	require.Equal(t, collections.GroupMembers, after(collections.Users))
 	require.Equal(t, collections.GroupMembers, after(collections.UsersWithoutActivity))
 	require.Equal(t, collections.Applications, after(collections.GroupMembers))
-	require.Empty(t, after(collections.ApplicationUse))
+	require.Equal(t, collections.Licences, after(collections.ApplicationUse))
+	require.Empty(t, after(collections.Licences))
 
 	users, _ := all.Of(collections.Users)
 	require.Equal(t, collections.UsersWithoutActivity, all.InPlaceOf(users).Word)

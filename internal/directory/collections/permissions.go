@@ -11,6 +11,8 @@ var (
 	readApplications = Permission{Name: "Application.Read.All",
 		For:     "applications and service principals with their credentials and owners",
 		Without: "`expiring-credentials` can't answer"}
+	readLicences = Permission{Name: "LicenseAssignment.Read.All", For: "names of licences",
+		Without: "licences have ids only"}
 	readMembers = Permission{Name: "GroupMember.Read.All",
 		For:     "members of the groups in `SNAPSHOT_GROUPS`; needed only where that is set",
 		Without: "`exclude` refuses these groups", Setting: true}

@@ -28,6 +28,7 @@ type User struct {
 	Synced            bool      `json:",omitempty"` // from on-premises, now
 	ExternalState     string    `json:",omitempty"` // of a guest: PendingAcceptance, Accepted
 	Activity          Activity  `json:",omitzero"`
+	PasswordChanged   time.Time `json:",omitzero"` // or when it was made; zero: not known
 }
 
 // Activity is a user's signInActivity. Zero times are what Graph leaves out, gives as null, as an
@@ -52,7 +53,8 @@ func ParseUser(raw []byte) (User, error) {
 		ID: text("id"), UserPrincipalName: text("userPrincipalName"), DisplayName: text("displayName"),
 		Mail: text("mail"), Department: text("department"), UserType: text("userType"),
 		Enabled: doc.Get("accountEnabled").Bool(), Created: when(doc.Get("createdDateTime")),
-		Synced: doc.Get("onPremisesSyncEnabled").Bool(), ExternalState: text("externalUserState"),
+		PasswordChanged: when(doc.Get("lastPasswordChangeDateTime")),
+		Synced:          doc.Get("onPremisesSyncEnabled").Bool(), ExternalState: text("externalUserState"),
 		Activity: Activity{
 			LastSuccessful:     when(doc.Get("signInActivity.lastSuccessfulSignInDateTime")),
 			LastInteractive:    when(doc.Get("signInActivity.lastSignInDateTime")),
@@ -70,6 +72,9 @@ func ParseUser(raw []byte) (User, error) {
 	}
 	return u, nil
 }
+
+// When reads a time of the directory; zero: there is none.
+func When(v gjson.Result) time.Time { return when(v) }
 
 // when reads a time of the directory: absent, null, empty and year 1 are all no time.
 func when(v gjson.Result) time.Time {

@@ -212,6 +212,9 @@ func (r *reading) unconfirmed(name string, e ending, refused error) {
 // report of use, brought all of it. One that no snapshot before tells of for sure is walked until a
 // walk brings nothing new: what it lacks would pass for unused.
 func (r *reading) confirmUncounted(ctx context.Context, q collections.Query) (bool, error) {
+	if q.Collection.Evidence == collections.NoEvidence {
+		return true, nil // a lack of names is seen, and nothing is decided by it
+	}
 	if q.Collection.Evidence == collections.ByUse {
 		if err := r.carryUse(ctx, q.Collection.Partition); err != nil {
 			return false, err

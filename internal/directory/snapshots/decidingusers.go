@@ -175,7 +175,11 @@ func (r *reading) decideUsers(ctx context.Context) error {
 	lines := packs{out: out, partition: directory.UserTimelines}
 	counts, mayBeThere := make(directory.AgeCounts), r.mayBeThere("users")
 	blind := r.snap.Lacks("users") // nothing can be said of any, also of those on pages before the refusal
-	err := sideBySide(r.userLines(ctx), r.decidedUsers(ctx, r.snap, asItIs),
+	licences, err := directory.LicenceNames(ctx, r.maker.store, r.snap, asItIs)
+	if err != nil {
+		return err
+	}
+	err = sideBySide(r.userLines(ctx), r.decidedUsers(ctx, r.snap, asItIs),
 		func(id string, before *timeline.User, u *decidedUser) error {
 			if blind && before == nil {
 				return nil
@@ -193,7 +197,7 @@ func (r *reading) decideUsers(ctx context.Context) error {
 				return err
 			}
 			counts.Add(u.User, u.decision, r.snap.AsOf)
-			partition, row := directory.StoredUser(u.User, u.decision, u.evidence, r.snap.AsOf)
+			partition, row := directory.StoredUser(u.User, u.decision, u.evidence, r.snap.AsOf, licences)
 			if err := out.add(ctx, partition, row.WithTimeline(now)); err != nil {
 				return err
 			}

@@ -59,6 +59,9 @@ func (g *Generator) AppendUser(dst []byte, k int) []byte {
 	w.str("department", pick(r, []string{"Sales", "Engineering", "Finance", "HR – People", ""}))
 	w.lit("onPremisesSyncEnabled", pick(r, []string{"true", "true", "null", "false"}))
 	w.lit("externalUserState", state)
+	if k%5 > 0 {
+		w.lit("lastPasswordChangeDateTime", quoted(created.Add(time.Duration(k%90)*day)))
+	}
 	w.raw(`,"assignedLicenses":[`)
 	if !guest && !r.oneIn(5) {
 		w.raw(`{"disabledPlans":[],"skuId":"` + pick(r, []string{"05e9a617-0261-4cee-bb44-138d3ef5d965",
@@ -103,6 +106,22 @@ func (g *Generator) inactiveSince(r *rand, created time.Time, guest bool, state 
 	}
 	last := end.Add(-time.Duration(60+r.below(600)) * day).Add(-time.Duration(r.below(86400)) * time.Second)
 	return lastSignIns{quoted(last), quoted(last.Add(-3 * day)), quoted(last)}, last.Add(-300 * day), guest, state
+}
+
+// Licences are the products that the tenant has, as Graph's /subscribedSkus has them. Source:
+// learn.microsoft.com/entra/identity/users/licensing-service-plan-reference.
+func (g *Generator) Licences() (out [][]byte) {
+	for _, one := range [][2]string{{"06ebc4ee-1bb5-47dd-8120-11324bc54e06", "SPE_E5"},
+		{"05e9a617-0261-4cee-bb44-138d3ef5d965", "SPE_E3"}} {
+		w := writer{}
+		w.raw("{")
+		w.str("id", tenantID+"_"+one[0])
+		w.str("skuId", one[0])
+		w.str("skuPartNumber", one[1])
+		w.raw("}")
+		out = append(out, w.b)
+	}
+	return out
 }
 
 // credential is a secret or certificate of the generator.

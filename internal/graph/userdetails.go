@@ -1,0 +1,107 @@
+package graph
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/tidwall/gjson"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// detailsTime is how long one user's details are asked for: what did not come by then is not known.
+const detailsTime = 20 * time.Second
+
+// UserDetails asks for all that is asked for one user. id has to be an object id. What Graph refuses
+// or does not answer is among the undisclosed; a user that is gone is all of it.
+func (d *Directory) UserDetails(ctx context.Context, id string, now time.Time) directory.UserDetails {
+	ctx, cancel := context.WithTimeout(ctx, detailsTime)
+	defer cancel()
+	out := directory.UserDetails{AsOf: now.UTC().Format(time.RFC3339), Partial: []string{},
+		Undisclosed: []directory.Undisclosed{}}
+	all := collections.UserDetails()
+	if err := d.detail(ctx, all[0], id, func(gjson.Result) error { return nil }); err != nil {
+		for _, one := range all[1:] {
+			out.Undisclosed = append(out.Undisclosed, undisclosed(one, err))
+		}
+		return out
+	}
+	take := map[string]func(gjson.Result){
+		collections.DetailLeave: out.TakeLeave, collections.DetailManager: out.TakeManager,
+		collections.DetailSponsors: out.TakeSponsors, collections.DetailMemberships: out.TakeMemberships,
+		collections.DetailApplications: out.TakeApplications, collections.DetailMailbox: out.TakeMailbox,
+	}
+	var mu sync.Mutex
+	var group errgroup.Group
+	failed := make([]error, len(all))
+	for i, one := range all[1:] {
+		group.Go(func() error {
+			failed[i+1] = d.detail(ctx, one, id, func(doc gjson.Result) error {
+				mu.Lock()
+				defer mu.Unlock()
+				take[one.Word](doc)
+				return nil
+			})
+			return nil
+		})
+	}
+	_ = group.Wait() // none gives an error
+	slices.Sort(out.Partial)
+	for i, err := range failed {
+		if err == nil && all[i].Word == collections.DetailMailbox && out.Purpose == "" {
+			err = &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read mailbox of one user from Graph",
+				Why: "its settings do not say what it is for"}
+		}
+		if err != nil {
+			out.Undisclosed = append(out.Undisclosed, undisclosed(all[i], err))
+		}
+	}
+	return out
+}
+
+func undisclosed(one collections.Detail, err error) directory.Undisclosed {
+	return directory.Undisclosed{What: one.Word, Code: entra.CodeOf(err), Message: err.Error()}
+}
+
+// detail asks for one of them. take does not keep the document.
+func (d *Directory) detail(
+	ctx context.Context, one collections.Detail, id string, take func(gjson.Result) error,
+) error {
+	users, _ := collections.All().Of(collections.UsersWithoutActivity)
+	r := d.request("read "+one.Word+" of one user from Graph", users)
+	r.wait = freely
+	if needed := one.Permission.Name; needed != "" {
+		r.permission = needed
+		roles, known, err := d.roles(ctx)
+		if err != nil {
+			return err
+		}
+		if known && !slices.Contains(roles, needed) {
+			return &entra.Error{Code: entra.CodePermission, Doing: r.doing, Why: "the app's token lacks " + needed,
+				Remedy: "grant it to the app's identity (infra/grant.sh), and restart the app"}
+		}
+	}
+	r.url = d.address(collections.Query{Collection: &collections.Collection{Path: users.Path + "/" + id + one.Path}},
+		one.Query)
+	_, err := ask(ctx, d.Client, r, func(a answer) (struct{}, error) {
+		defer d.giveBuffer(a.body)
+		body := a.body.Bytes()
+		if !gjson.ValidBytes(body) {
+			return struct{}{}, errors.New("the answer is not JSON")
+		}
+		doc := gjson.ParseBytes(body)
+		list := one.Path != "" && one.Word != collections.DetailMailbox
+		if doc.Get("error").IsObject() || list && !doc.Get("value").IsArray() ||
+			one.Path == "" && !doc.Get("id").Exists() {
+			return struct{}{}, errors.New("the answer is not what was asked for")
+		}
+		return struct{}{}, take(doc)
+	})
+	return err
+}
