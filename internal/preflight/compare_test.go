@@ -24,7 +24,8 @@ type tenant struct {
 
 func (t tenant) Now(context.Context) (time.Time, error) { return time.Unix(0, 0), t.now }
 func (t tenant) Roles(context.Context) ([]string, error) {
-	return []string{"AuditLog.Read.All", "User.Read.All", "Application.Read.All", "Policy.Read.ConditionalAccess"}, t.roles
+	return []string{"AuditLog.Read.All", "User.Read.All", "Application.Read.All", "Policy.Read.ConditionalAccess",
+		"LicenseAssignment.Read.All"}, t.roles
 }
 func (t tenant) RiskDisclosed(context.Context) (disclosed, known bool, err error) {
 	return true, true, nil
@@ -77,6 +78,11 @@ func TestWhatACheckSaysIsTrueBesideTheOthers(t *testing.T) {
 	nowhere := maps.Clone(everything)
 	for _, p := range preflight.Needed([]entra.Stream{logs.DirectoryAudits, logs.SignInsInteractiveUser}, false) {
 		nowhere["permission "+p.Name] = says{preflight.Failed, nothing}
+	}
+	for _, p := range preflight.Permissions() {
+		if p.OnDemand {
+			nowhere["permission "+p.Name] = says{preflight.Failed, nothing}
+		}
 	}
 	for name, c := range map[string]struct {
 		tenant  tenant

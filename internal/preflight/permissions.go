@@ -60,7 +60,8 @@ func ofCollections(of collections.List) (out []Permission) {
 			if at < 0 {
 				needed := func(_ []entra.Stream, groups bool) bool { return groups || !p.Setting }
 				out = append(out, Permission{Name: p.Name, For: p.For, Without: p.Without, bySetting: p.Setting,
-					needed: needed})
+					Optional: p.Optional,
+					needed:   needed})
 				continue
 			}
 			out[at].For = joined(out[at].For, p.For)

@@ -76,6 +76,8 @@ type Permission struct {
 	For     string // what it reads
 	Without string // what its lack means
 	Setting bool   // needed only where a setting asks for it
+	// Optional: the snapshot goes on without it, and says so.
+	Optional bool
 }
 
 // Objects is one page of a collection.

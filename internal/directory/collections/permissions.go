@@ -12,7 +12,7 @@ var (
 		For:     "applications and service principals with their credentials and owners",
 		Without: "`expiring-credentials` can't answer"}
 	readLicences = Permission{Name: "LicenseAssignment.Read.All", For: "names of licences",
-		Without: "licences have ids only"}
+		Without: "licences have ids only", Optional: true}
 	readMembers = Permission{Name: "GroupMember.Read.All",
 		For:     "members of the groups in `SNAPSHOT_GROUPS`; needed only where that is set",
 		Without: "`exclude` refuses these groups", Setting: true}
