@@ -83,7 +83,7 @@ var useCases = map[string]string{
 // belongs to it.
 var adapters = map[string]string{
 	"blobs": "entra seal sealing verify",
-	"graph": "directory/collections directory/rules directory/snapshots entra logs preflight",
+	"graph": "directory directory/collections directory/rules directory/snapshots entra logs preflight",
 	"tables": "collect derive directory directory/cursors directory/timeline entra jobs ledger logs preflight purge " +
 		"records repair seal sealing tables/rows verify",
 	"tables/rows": "entra",
