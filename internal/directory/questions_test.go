@@ -54,7 +54,7 @@ func (q quick) all(phase string) [][]byte {
 	s := map[string]entra.Stream{collections.Users: simtenant.Users, collections.UsersWithoutActivity: simtenant.Users,
 		collections.Applications:      simtenant.Applications,
 		collections.ServicePrincipals: simtenant.ServicePrincipals, collections.CredentialUse: simtenant.CredentialUse,
-		collections.ApplicationUse: simtenant.PrincipalUse}
+		collections.ApplicationUse: simtenant.PrincipalUse, collections.Licences: simtenant.Licences}
 	return q.tenant.Objects(s[phase])
 }
 
