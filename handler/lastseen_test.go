@@ -44,7 +44,9 @@ func (w *seenTenant) user(id, more string) {
 		"accountEnabled":true,"createdDateTime":%q,%s}`, id, w.now.Add(-400*day).Format(time.RFC3339), more))
 }
 
-func (w *seenTenant) guest(id string) { w.user(id, `"userType":"Guest","externalUserState":"Accepted"`) }
+func (w *seenTenant) guest(id string) {
+	w.user(id, `"userType":"Guest","externalUserState":"Accepted"`)
+}
 
 // signsIn puts a sign-in into the tenant's log.
 func (w *seenTenant) signsIn(stream entra.Stream, user string, ago time.Duration, code int) time.Time {

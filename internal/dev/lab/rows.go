@@ -22,7 +22,9 @@ const CoverageTable = "coverage"
 // Entity is a row as it goes over the wire.
 type Entity map[string]json.RawMessage
 
-func (l *Lab) Read(s entra.Stream, key string) Entity { return l.ReadFrom(CoverageTable, string(s), key) }
+func (l *Lab) Read(s entra.Stream, key string) Entity {
+	return l.ReadFrom(CoverageTable, string(s), key)
+}
 
 // ReadFrom reads a row of any table.
 func (l *Lab) ReadFrom(table, partition, key string) Entity {
