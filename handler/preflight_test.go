@@ -106,6 +106,8 @@ func TestEachRevokedPermissionIsNamed(t *testing.T) {
 	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 2, Users: 10, Apps: 5, Days: 1}})
 	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
 	s.env["SNAPSHOT_GROUPS"] = "8f1c2d3e-0000-4000-8000-000000000001"
+	s.tenant.HideMembers(s.env["SNAPSHOT_GROUPS"])
+	s.tenant.Grant("Member.Read.Hidden")
 	var streams []string
 	for _, stream := range logs.Streams() {
 		streams = append(streams, string(stream))
@@ -118,7 +120,8 @@ func TestEachRevokedPermissionIsNamed(t *testing.T) {
 			"directory applicationUse"},
 		"User.Read.All":                        {"directory users", "directory usersWithoutActivity"},
 		"Application.Read.All":                 {"directory applications", "directory servicePrincipals"},
-		"GroupMember.Read.All":                 nil,
+		"GroupMember.Read.All":                 {"permission Member.Read.Hidden"}, // whether one is hidden is not told
+		"Member.Read.Hidden":                   nil,
 		"LicenseAssignment.Read.All":           {"directory licences"},
 		"CustomSecAttributeAuditLogs.Read.All": {"stream customSecurityAttributeAudits"},
 		"Policy.Read.ConditionalAccess":        nil,
@@ -164,6 +167,9 @@ func TestWhatErrorsAskForIsAPermissionThatIsListed(t *testing.T) {
 	}
 	for _, c := range collections.All() {
 		texts = append(texts, c.Permission())
+		for _, p := range c.Beside {
+			asked[p.Name] = true
+		}
 	}
 	for _, d := range collections.UserDetails() {
 		asked[d.Permission.Name] = true

@@ -15,6 +15,7 @@ import (
 	"github.com/entraledger/entraledger/internal/clocks"
 	archivecollect "github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/directory/collections"
 	"github.com/entraledger/entraledger/internal/directory/cursors"
 	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/graph"
@@ -153,10 +154,20 @@ func (o outside) graphClient(
 
 // preflightOf is what is looked at before anything else.
 func preflightOf(
-	cfg settings.Settings, tenant preflight.Tenant, store *tables.Account, heads logHeads,
+	cfg settings.Settings, tenant *graph.Prober, store *tables.Account, heads logHeads,
 ) preflight.Config {
 	out := preflight.Config{Tenant: tenant, Storage: store, Streams: cfg.Streams,
 		Groups: len(cfg.SnapshotGroups) > 0, Clock: time.Now}
+	out.Hidden = func(ctx context.Context) error {
+		members, _ := collections.All().Of(collections.GroupMembers)
+		for _, group := range cfg.SnapshotGroups {
+			q := collections.Query{Collection: members, Group: group}
+			if err := tenant.Directory.Readable(ctx, q); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 	out.ReadBy = func(role string) string { return readBy(cfg, role) }
 	if blobs, ok := heads.(*blobs.Store); ok {
 		out.Blobs = blobs

@@ -30,9 +30,9 @@ var other = map[string]any{
 	"logDailyCapGb": 5.0, "alertEmails": []any{"ada@contoso.example", "bob@contoso.example"}, "network": "private",
 	"networkAddressPrefix": "10.20.0.0/24",
 	"entraClientId":        "0a1b2c3d-0000-0000-0000-00000000000e", "conditionalAccessDetails": false,
-	"provisioningPermission": true,
-	"otherSettings":          arm{"GRAPH_ENDPOINT": "https://graph.example", "WEBHOOK": "a secret address"},
-	"cloud":                  "AzureUSGovernment",
+	"provisioningPermission": true, "hiddenGroups": true,
+	"otherSettings": arm{"GRAPH_ENDPOINT": "https://graph.example", "WEBHOOK": "a secret address"},
+	"cloud":         "AzureUSGovernment",
 }
 
 // decided are the parameters that each deployment decides again.

@@ -50,7 +50,7 @@ def from_history:
   | ((.history.properties.parameters // {}) | to_entries
     | map(select((.value | type) == "object" and (.value | has("value")) and .value.value != null and (.key
       | IN($known[])) and (.key | IN(never_kept[]) | not))
-      | select(($whole | not) or (.key | IN("conditionalAccessDetails", "provisioningPermission", "lockArchive"))
+      | select(($whole | not) or (.key | IN("conditionalAccessDetails", "provisioningPermission", "hiddenGroups", "lockArchive"))
         or ($unread and .key == "headsImmutableDays"))
         | {key, value: .value.value}) | from_entries);
 

@@ -192,6 +192,9 @@ param conditionalAccessDetails bool = true
 @description('Whether provisioning logs are read with ProvisioningLog.Read.All, where a tenant asks for it.')
 param provisioningPermission bool = false
 
+@description('Whether the membership of one of snapshotGroups is hidden, which takes Member.Read.Hidden.')
+param hiddenGroups bool = false
+
 @description('Settings of the app that no parameter is for, and that stay as they are: infra/deploy.sh hands on what was added by hand.')
 @secure()
 param otherSettings { *: string } = {}
@@ -252,6 +255,7 @@ var graphPermissions = union(
     'LicenseAssignment.Read.All'
   ],
   empty(snapshotGroups) ? [] : ['GroupMember.Read.All'],
+  !empty(snapshotGroups) && hiddenGroups ? ['Member.Read.Hidden'] : [],
   contains(streams, 'customSecurityAttributeAudits') ? ['CustomSecAttributeAuditLogs.Read.All'] : [],
   contains(streams, 'provisioning') && provisioningPermission ? ['ProvisioningLog.Read.All'] : [],
   conditionalAccessDetails && !empty(signIns) ? ['Policy.Read.ConditionalAccess'] : []

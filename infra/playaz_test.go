@@ -273,7 +273,7 @@ func (s *subscription) providers() (out []arm) {
 // their names.
 var graphRoles = []string{"AuditLog.Read.All", "User.Read.All", "Application.Read.All",
 	"Policy.Read.ConditionalAccess", "ProvisioningLog.Read.All",
-	"GroupMember.Read.All", "CustomSecAttributeAuditLogs.Read.All"}
+	"GroupMember.Read.All", "Member.Read.Hidden", "CustomSecAttributeAuditLogs.Read.All"}
 
 func (s *subscription) servicePrincipal(id string) arm {
 	if id != graphApp {

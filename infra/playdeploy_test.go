@@ -227,6 +227,9 @@ func permissions(p arm) []string {
 	if p["provisioningPermission"] == true {
 		out = append(out, "ProvisioningLog.Read.All")
 	}
+	if groups, _ := p["snapshotGroups"].([]any); len(groups) > 0 && p["hiddenGroups"] == true {
+		out = append(out, "Member.Read.Hidden")
+	}
 	return out
 }
 

@@ -222,6 +222,7 @@ var notAsked = map[string]string{
 	"cloud":                    "that of the portal",
 	"conditionalAccessDetails": "what is left out can't be had later",
 	"graphRequests":            "the default suits everybody",
+	"hiddenGroups":             "seen later, where the preflight names it",
 	"headsLocked":              "a first deployment has no locked policy",
 	"indexSchedule":            "the default suits everybody",
 	"maximumInstanceCount":     "the default suits everybody",

@@ -41,6 +41,7 @@ param alertEmails = [
   'alan@contoso.example'
 ]
 param provisioningPermission = true
+param hiddenGroups = true
 param packageUri = 'https://packages.contoso.example/entraledger.zip'
 param otherSettings = {
   MY_OWN: 'added by hand'

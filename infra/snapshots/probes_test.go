@@ -155,7 +155,13 @@ func mainProbes() map[string]probe {
 			return ""
 		},
 		"conditionalAccessDetails": needs("Policy.Read.ConditionalAccess", "signIns."),
-		"provisioningPermission":   needs("ProvisioningLog.Read.All", "provisioning"),
+		"hiddenGroups": func(s *snapshot, _ any) any {
+			if settings, _ := s.one(sites).settings(); settings["SNAPSHOT_GROUPS"] == "" {
+				return unseen
+			}
+			return slices.Contains(s.Outputs["graphPermissions"].([]any), any("Member.Read.Hidden"))
+		},
+		"provisioningPermission": needs("ProvisioningLog.Read.All", "provisioning"),
 		"otherSettings": func(*snapshot,
 			any) any {
 			return unseen

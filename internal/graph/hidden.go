@@ -43,7 +43,8 @@ func (d *Directory) Readable(ctx context.Context, q collections.Query) error {
 	}
 	refused := &entra.Error{Code: entra.CodePermission, Doing: "read the members of group " + q.Group,
 		Why:    "its membership is hidden, and Graph then gives none of them, without an error",
-		Remedy: "grant the app's identity the Microsoft Graph application permission " + HiddenMembers}
+		Remedy: "grant the app's identity the Microsoft Graph application permission " + HiddenMembers +
+			" (infra/grant.sh)"}
 	if !known {
 		refused.Why += "; whether the app may read them can't be told from its token"
 		refused.Remedy = "put these members into a group whose membership is not hidden"

@@ -55,13 +55,12 @@ func permissions(of collections.List) []Permission {
 // setting asks for last.
 func ofCollections(of collections.List) (out []Permission) {
 	for _, c := range of {
-		for _, p := range c.Permissions {
+		for _, p := range slices.Concat(c.Permissions, c.Beside) {
 			at := slices.IndexFunc(out, func(o Permission) bool { return o.Name == p.Name })
 			if at < 0 {
 				needed := func(_ []entra.Stream, groups bool) bool { return groups || !p.Setting }
-				out = append(out, Permission{Name: p.Name, For: p.For, Without: p.Without, bySetting: p.Setting,
-					Optional: p.Optional,
-					needed:   needed})
+				out = append(out, Permission{Name: p.Name, For: p.For, Without: p.Without, Optional: p.Optional,
+					bySetting: p.Setting, needed: needed})
 				continue
 			}
 			out[at].For = joined(out[at].For, p.For)

@@ -77,6 +77,9 @@ type Config struct {
 	Blobs   Blobs // nil: none are configured
 	Streams []entra.Stream
 	Groups  bool // groups' members are read, too
+	// Hidden is why members of a group that is read are hidden from the app; nil: the
+	// token alone tells. It is asked only where Groups is set.
+	Hidden func(ctx context.Context) error
 	// Collections are what a snapshot reads; nil: collections.All.
 	Collections collections.List
 	// Callers reports whether somebody verifies who calls an HTTP function; nil: a key is all that
@@ -173,10 +176,15 @@ func parts(cfg Config) []part {
 			}})
 	}
 	for _, p := range needed(cfg.collections(), cfg.Streams, cfg.Groups) {
-		out = append(out, part{name: "permission " + p.Name,
+		one := part{name: "permission " + p.Name,
 			probe:       func(ctx context.Context) error { return cfg.permission(ctx, p) },
 			consequence: strings.ReplaceAll(p.Without, "`", ""), optional: p.Optional,
-			ofToken: true, fine: "the app's token carries it"})
+			ofToken: true, fine: "the app's token carries it"}
+		if p.bySetting && p.Optional && cfg.Hidden != nil {
+			one.fine = "no group of SNAPSHOT_GROUPS is hidden from the app"
+			one.probe = cfg.Hidden
+		}
+		out = append(out, one)
 	}
 	for _, p := range permissions(cfg.collections()) {
 		if p.OnDemand {

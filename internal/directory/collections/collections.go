@@ -54,6 +54,8 @@ type Collection struct {
 	// and is the same where it is empty.
 	Permissions []Permission
 	Bare        string
+	// Beside are permissions for what only some tenants have.
+	Beside []Permission
 
 	// What a refusal means.
 	InPlaceOf   string // the Word of the collection in whose place this one is read; empty: none

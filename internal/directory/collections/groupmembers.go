@@ -19,8 +19,8 @@ func groupMembers() *Collection {
 		Word: GroupMembers, Title: "members of group ", Resource: "group ",
 		Path: "/v1.0/groups/" + group + "/transitiveMembers", Query: "$top=999&$select=id",
 		Type:        "microsoft.graph.user",
-		Permissions: []Permission{readMembers},
-		Keep:        keepMembers, Evidence: ByMember, Partition: directory.ReadMembers,
+		Permissions: []Permission{readMembers}, Beside: []Permission{readHidden},
+		Keep: keepMembers, Evidence: ByMember, Partition: directory.ReadMembers,
 	}
 }
 

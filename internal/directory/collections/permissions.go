@@ -16,4 +16,8 @@ var (
 	readMembers = Permission{Name: "GroupMember.Read.All",
 		For:     "members of the groups in `SNAPSHOT_GROUPS`; needed only where that is set",
 		Without: "`exclude` refuses these groups", Setting: true}
+	readHidden = Permission{Name: "Member.Read.Hidden",
+		For: "optional: members of those groups in `SNAPSHOT_GROUPS` whose `visibility` is `HiddenMembership`; " +
+			"needed only where there is one",
+		Without: "`exclude` refuses such a group", Setting: true, Optional: true}
 )
