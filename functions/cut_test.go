@@ -46,6 +46,8 @@ func (blind) Users(_ context.Context, q directory.UserQuery, _ int, _ bool, _ st
 	return directory.UserPage{}, unread(q.Exclude[1])
 }
 
+func (blind) Read(context.Context, directory.UserQuery, string) (bool, error) { return false, nil }
+
 func unread(id string) error {
 	address := "https://storage.example/users(PartitionKey='n',RowKey='" + url.PathEscape(strings.ToLower(id)) + "')"
 	return &entra.Error{Code: entra.CodeUnavailable, Doing: "read user " + id,
@@ -66,7 +68,7 @@ func TestNobodyIsNamedInTheLogWhileTheStorageIsCut(t *testing.T) {
 		case "users":
 			all[i] = users.New(blind{}, nil, time.Now)
 		case "inactiveusers":
-			all[i] = inactiveusers.New(blind{})
+			all[i] = inactiveusers.New(blind{}, blind{})
 		}
 	}
 	for path, where := range map[string]string{

@@ -71,6 +71,7 @@ type Parts struct {
 	Repairer    *archiverepair.Repairer
 	Snapshotter *snapshots.Snapshotter
 	Snapshots   *directory.Reader
+	Exceptions  *directory.Exceptions
 	Tenant      applications.Tenant
 	Cursors     *cursors.Cursors
 	Checks      func(context.Context) []preflight.Check
@@ -89,7 +90,7 @@ func All(p Parts) []web.Function {
 		coverage.New(p.coverage()),
 		downloads.New(downloads.Config{Archive: p.Records, Streams: p.Streams, Gaps: p.Gaps, Now: p.Now}),
 		expiringcredentials.New(p.Snapshots),
-		inactiveusers.New(p.Snapshots),
+		inactiveusers.New(p.Snapshots, p.Exceptions),
 		indexarchive.New(indexarchive.Config{Store: p.Index, Streams: p.Streams, Budget: p.Settings.RunBudget}),
 		logs.New(p.logs()),
 		preflightfunction.New(p.preflight()),

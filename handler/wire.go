@@ -103,6 +103,7 @@ func clients(
 		Simulated: parts.Simulated}, time.Now, log)
 	tenant := graph.NewDirectory(snapshotSource)
 	parts.Tenant = tenant
+	parts.Exceptions = directory.NewExceptions(parts.Snapshots, tenant, requestSlice)
 	parts.Snapshotter = snapshots.NewSnapshotter(timedTenant{tenant, clocks},
 		store.Directory,
 		lastseen.New(store.Searched(), log),

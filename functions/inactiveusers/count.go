@@ -20,6 +20,9 @@ func (f function) count(ctx context.Context, r web.Request) (web.Answer, error) 
 	if err != nil {
 		return web.Answer{}, err
 	}
+	if asked, err := f.exceptions.Read(ctx, q, ""); err != nil || asked {
+		return askAgain(r), err
+	}
 	page, err := f.snapshot.Users(ctx, q, 1, true, "")
 	if err != nil {
 		return web.Answer{}, err

@@ -25,6 +25,12 @@ type Snapshot interface {
 	UserSummary(ctx context.Context, q directory.UserQuery) (directory.Snapshot, int64, []directory.Count, error)
 }
 
+// Exceptions reads groups that a question leaves out, where nobody has read them yet.
+type Exceptions interface {
+	// Read reports whether there were any; the question is then answered when it is asked again.
+	Read(ctx context.Context, q directory.UserQuery, token string) (asked bool, err error)
+}
+
 const (
 	defaultDays = 90
 	// maxDays is ten years: Microsoft has recorded sign-ins since April 2020.
@@ -32,8 +38,8 @@ const (
 )
 
 // New makes the function.
-func New(snapshot Snapshot) web.Function {
-	f := function{snapshot}
+func New(snapshot Snapshot, exceptions Exceptions) web.Function {
+	f := function{snapshot, exceptions}
 	return web.Function{Name: "inactiveusers", Trigger: trigger, Operations: []web.Operation{
 		{
 			ID: "ListInactiveUsers", Summary: "Who is inactive",
@@ -41,7 +47,7 @@ func New(snapshot Snapshot) web.Function {
 			Parameters: slices.Concat(filters(),
 				web.ListParameters(directory.MaxTop, web.Names[directory.UserRow](), directory.UserOrders())),
 			Answers: web.Shape{Name: "inactiveUsers", Is: about{}, Rows: directory.UserRow{}, AsOf: true, Count: true,
-				Pages: true, Text: "Users, the longest inactive first"},
+				Pages: true, Later: true, Text: "Users, the longest inactive first"},
 			Do: f.list,
 		},
 		{
@@ -59,8 +65,9 @@ func New(snapshot Snapshot) web.Function {
 
 // filters are what both views accept.
 func filters() []web.Parameter {
-	exclude := web.Text("exclude", "IDs or sign-in names of users, and IDs of noted groups, with commas between")
-	exclude.Note = "The groups are those of `SNAPSHOT_GROUPS`. Up to 100. What is neither is " +
+	exclude := web.Text("exclude", "IDs or sign-in names of users, and IDs of groups, with commas between")
+	exclude.Note = "Up to 100. Groups of `SNAPSHOT_GROUPS` are read with the snapshot; of another one Graph is asked " +
+		"once, and the answer is 202. What is neither is " +
 		"refused: an account that " +
 		"somebody needs must not be reported for a mistyped exception. Given and empty it is refused, too. " +
 		"Of a group of which nothing confirms that all members came, those of the snapshot before stay left out"
@@ -89,7 +96,10 @@ func filters() []web.Parameter {
 	}, web.Since()...)
 }
 
-type function struct{ snapshot Snapshot }
+type function struct {
+	snapshot   Snapshot
+	exceptions Exceptions
+}
 
 // about is what the list says of itself.
 type about struct {
@@ -117,6 +127,9 @@ func (f function) list(ctx context.Context, r web.Request) (web.Answer, error) {
 	}
 	l := r.Query.ListQuery()
 	q.Order.By, q.Order.Desc = l.By, l.Desc
+	if asked, err := f.exceptions.Read(ctx, q, l.Token); err != nil || asked {
+		return askAgain(r), err
+	}
 	if r.Query.CSV() {
 		return web.File("inactive-users.csv", l.Fields, func(row func(directory.UserRow) error) error {
 			return f.snapshot.EachUser(ctx, q, row)
@@ -136,6 +149,18 @@ func (f function) list(ctx context.Context, r web.Request) (web.Answer, error) {
 		out.NextLink = r.NextLink(page.Next)
 	}
 	return out.Answer(), nil
+}
+
+// reading is what is answered where a group was read that the question leaves out.
+type reading struct {
+	Status string `json:"status"`
+	Where  string `json:"location"`
+}
+
+// askAgain answers that the same request is answered from now on.
+func askAgain(r web.Request) web.Answer {
+	where := r.Link(nil)
+	return web.Later(where, reading{"readingGroups", where})
 }
 
 // question reads what both views accept.

@@ -42,12 +42,12 @@ func (rd *Reader) credentialHint(ctx context.Context, snap Snapshot, q Credentia
 func (rd *Reader) credentialIDs(ctx context.Context, snap Snapshot) (map[string]bool, error) {
 	name := snap.ID + "\ncredentials"
 	rd.mu.Lock()
-	ids, ok := rd.sets[name]
+	set, ok := rd.sets[name]
 	rd.mu.Unlock()
 	if ok {
-		return ids, nil
+		return set.ids, nil
 	}
-	ids = make(map[string]bool)
+	ids := make(map[string]bool)
 	for partition, from := range map[string]int{Credentials: 1, ReadApps: 2} { // the first id in the key that counts
 		for row, err := range rd.store.Rows(ctx, snap.ID, Range{Partition: partition, KeysOnly: true}) {
 			if err != nil {
@@ -64,6 +64,6 @@ func (rd *Reader) credentialIDs(ctx context.Context, snap Snapshot) (map[string]
 	if len(rd.sets) >= kept {
 		clear(rd.sets)
 	}
-	rd.sets[name] = ids
+	rd.sets[name] = left{ids: ids}
 	return ids, nil
 }

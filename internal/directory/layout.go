@@ -20,6 +20,7 @@ const (
 	ReadSuccesses = "read-successes" // <user id>_<hour>; of versions before
 	ReadSeen      = "read-seen"      // <source>_<last id>: newest times of users, packed in the order of ids
 	ReadLicences  = "read-licences"  // names of products by id in lower case
+	AskedMembers  = "asked-members"  // by group id: those that a question had read, after the snapshot was whole
 	ReadArchive   = "read-archive"   // by source: what of the archive they are made of
 
 	KnownUsers   = "users"         // <last sign of life, in a grace the snapshot's time>_<id>

@@ -28,14 +28,14 @@ type Reader struct {
 
 	mu    sync.Mutex
 	whole map[string]Snapshot            // by id; what is whole does not change, but for being dropped
-	sets  map[string]map[string]bool     // ids that questions exclude, by snapshot and list
+	sets  map[string]left                // ids that questions exclude, by snapshot and list
 	on    map[string]*timeline.Snapshots // that timelines speak of, by the newest one's id
 }
 
 // NewReader makes a Reader.
 func NewReader(store Store, cursors Cursors, clock func() time.Time) *Reader {
 	return &Reader{store: store, cursors: cursors, clock: clock, whole: make(map[string]Snapshot),
-		sets: make(map[string]map[string]bool), on: make(map[string]*timeline.Snapshots)}
+		sets: make(map[string]left), on: make(map[string]*timeline.Snapshots)}
 }
 
 // listed is how many snapshots are looked at.

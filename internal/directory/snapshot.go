@@ -91,9 +91,12 @@ type RowSum struct {
 	Sum       string // of the others
 }
 
-// checked tells whether each row of a partition was written with a check, so that one without was
-// changed.
+// Checked tells whether each row of a partition was written with a check, so that one without was
+// changed. No version wrote rows of AskedMembers without.
 func (s Snapshot) Checked(partition string) bool {
+	if partition == AskedMembers {
+		return true
+	}
 	of, ok := s.Sums[partition]
 	return ok && of.Unchecked == 0
 }
@@ -316,6 +319,9 @@ type Store interface {
 	DropRows(ctx context.Context, id string) error
 	// Put writes rows of one partition, over those with the same keys.
 	Put(ctx context.Context, id, partition string, rows []Row) error
+	// Add writes a row, unless there is one under its key, which is then left as it is.
+	// ErrNoSnapshot where the snapshot's rows were dropped.
+	Add(ctx context.Context, id, partition string, row Row) error
 	// Delete removes rows of one partition; those that are not there are none the less removed.
 	Delete(ctx context.Context, id, partition string, keys []string) error
 	// Rows reads a range in the order of keys. A row that is not what was written is an error with

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -106,6 +107,9 @@ func (rd *Reader) putUsers(ctx context.Context, snap Snapshot, q UserQuery, at p
 		u.walk.expected = func(ctx context.Context) (int64, error) { return rd.countUsers(ctx, snap, q) }
 	}
 	asked, err := q.timeline(snap)
+	if excluded.group != "" {
+		err = notTold(q.NewSince, excluded.group)
+	}
 	switch {
 	case err == nil:
 		u.goes, err = goOn(ctx, rd, snap, asked, q.NewSince, at)
@@ -114,7 +118,7 @@ func (rd *Reader) putUsers(ctx context.Context, snap Snapshot, q UserQuery, at p
 	}
 	u.page.Since = u.goes.since()
 	u.walk.keep = func(row Row) (bool, error) {
-		if excluded[UserIDOf(row.Key)] || !q.has(row.Doc) {
+		if excluded.ids[UserIDOf(row.Key)] || !q.has(row.Doc) {
 			return false, nil
 		}
 		return u.goes.tells(row)
@@ -302,16 +306,22 @@ func (rd *Reader) ageCounts(ctx context.Context, snap Snapshot) ([]AgeCount, err
 // maxExcluded bounds a list of exceptions; more are better put into a group.
 const maxExcluded = 100
 
+// left are the users that a question leaves out.
+type left struct {
+	ids   map[string]bool
+	group string // the first of the groups that were read for a question; empty: there is none
+}
+
 // excluded finds the ids of the users that a question leaves out. What is neither a user of the
 // snapshot nor a group that was read is refused: a mistyped exception would have an account that
 // somebody needs reported as inactive.
-func (rd *Reader) excluded(ctx context.Context, snap Snapshot, list []string) (map[string]bool, error) {
+func (rd *Reader) excluded(ctx context.Context, snap Snapshot, list []string) (left, error) {
 	if len(list) == 0 {
-		return nil, nil
+		return left{}, nil
 	}
 	if len(list) > maxExcluded {
-		return nil, refuse("exclude", fmt.Sprintf("it names %d", len(list)),
-			fmt.Sprintf("accepted are up to %d; put them into a group and name it in SNAPSHOT_GROUPS", maxExcluded))
+		return left{}, refuse("exclude", fmt.Sprintf("it names %d", len(list)),
+			fmt.Sprintf("accepted are up to %d; put them into a group and name it", maxExcluded))
 	}
 	name := snap.ID + "\n" + strings.Join(list, "\n")
 	rd.mu.Lock()
@@ -320,10 +330,10 @@ func (rd *Reader) excluded(ctx context.Context, snap Snapshot, list []string) (m
 	if ok {
 		return set, nil
 	}
-	set = make(map[string]bool)
+	set = left{ids: make(map[string]bool)}
 	for _, item := range list {
-		if err := rd.exclude(ctx, snap, item, set); err != nil {
-			return nil, err
+		if err := rd.exclude(ctx, snap, item, &set); err != nil {
+			return left{}, err
 		}
 	}
 	rd.mu.Lock()
@@ -335,7 +345,7 @@ func (rd *Reader) excluded(ctx context.Context, snap Snapshot, list []string) (m
 	return set, nil
 }
 
-func (rd *Reader) exclude(ctx context.Context, snap Snapshot, item string, into map[string]bool) error {
+func (rd *Reader) exclude(ctx context.Context, snap Snapshot, item string, into *left) error {
 	for _, g := range snap.Groups {
 		if !strings.EqualFold(g.ID, item) {
 			continue
@@ -349,18 +359,23 @@ func (rd *Reader) exclude(ctx context.Context, snap Snapshot, item string, into 
 			if err != nil {
 				return err
 			}
-			into[UserIDOf(row.Key)] = true
+			into.ids[UserIDOf(row.Key)] = true
 		}
 		return nil
 	}
 	id, err := rd.findUser(ctx, snap, item)
-	if errors.Is(err, ErrNoRow) {
-		return refuse("exclude",
-			fmt.Sprintf("%q is no user of the snapshot of %s", clip(item), snap.AsOf.Format(time.RFC3339)),
-			"accepted are ids and principal names of users, and ids of the groups in SNAPSHOT_GROUPS; "+
-				"a group that is not there is noted with the next snapshot once it is")
+	if !errors.Is(err, ErrNoRow) {
+		into.ids[id] = true
+		return err
 	}
-	into[id] = true
+	members, err := rd.members(ctx, snap, item)
+	if errors.Is(err, ErrNoRow) {
+		return unknownException(snap, item)
+	}
+	for _, id := range members {
+		into.ids[id] = true
+	}
+	into.group = cmp.Or(into.group, item)
 	return err
 }
 

@@ -42,7 +42,7 @@ func (d *Directory) Readable(ctx context.Context, q collections.Query) error {
 		return err
 	}
 	refused := &entra.Error{Code: entra.CodePermission, Doing: "read the members of group " + q.Group,
-		Why:    "its membership is hidden, and Graph then gives none of them, without an error",
+		Why: "its membership is hidden, and Graph then gives none of them, without an error",
 		Remedy: "grant the app's identity the Microsoft Graph application permission " + HiddenMembers +
 			" (infra/grant.sh)"}
 	if !known {

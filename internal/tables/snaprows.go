@@ -81,14 +81,12 @@ func (d *Directory) Put(ctx context.Context, id, partition string, put []directo
 	at := make(map[string]int, len(put))
 	for _, row := range put {
 		key := rows.Escape(row.Key)
-		b := rows.NewEntity(partition, key, len(row.Doc)+1024)
-		addColumns(b, row.Columns)
-		b.Binary(checkColumn, snapshotCheck(table, partition, key, row.Doc, columnsOf(row.Columns)))
-		if rest := d.codec.document(b, row.Doc); rest > 0 {
-			return fmt.Errorf("write row %s: its document has %d bytes too many", row.Key, rest)
+		body, err := d.encodeRow(table, partition, row)
+		if err != nil {
+			return err
 		}
 		var made rows.Batch
-		made.Add(rows.Action{Kind: rows.Put, Row: b.Done().Body})
+		made.Add(rows.Action{Kind: rows.Put, Row: body})
 		if i, ok := at[key]; ok {
 			batches[i] = made // a transaction may name a row once
 			continue
@@ -97,6 +95,34 @@ func (d *Directory) Put(ctx context.Context, id, partition string, put []directo
 		batches = append(batches, made)
 	}
 	return d.client.SubmitAll(ctx, table, batches)
+}
+
+// encodeRow writes a row of a snapshot's table.
+func (d *Directory) encodeRow(table, partition string, row directory.Row) ([]byte, error) {
+	key := rows.Escape(row.Key)
+	b := rows.NewEntity(partition, key, len(row.Doc)+1024)
+	addColumns(b, row.Columns)
+	b.Binary(checkColumn, snapshotCheck(table, partition, key, row.Doc, columnsOf(row.Columns)))
+	if rest := d.codec.document(b, row.Doc); rest > 0 {
+		return nil, fmt.Errorf("write row %s: its document has %d bytes too many", row.Key, rest)
+	}
+	return b.Done().Body, nil
+}
+
+// Add is directory.Store's. It makes no table: one that is gone was dropped with its snapshot.
+func (d *Directory) Add(ctx context.Context, id, partition string, row directory.Row) error {
+	table := snapshotTable(id)
+	body, err := d.encodeRow(table, partition, row)
+	if err == nil {
+		err = d.client.Add(ctx, table, "write row "+rows.Clip(row.Key)+" of table "+table, body)
+	}
+	switch {
+	case errors.Is(err, rows.ErrExists):
+		return nil
+	case rows.IsDropped(err):
+		return directory.ErrNoSnapshot
+	}
+	return err
 }
 
 // addColumns adds the columns beside a row's document.

@@ -95,9 +95,9 @@ func measureAnswer(ctx context.Context, users int, asOf time.Time) (answerTime, 
 	if err != nil {
 		return answerTime{}, err
 	}
+	reader := directory.NewReader(store, cursors.New(store, store, time.Now), func() time.Time { return asOf })
 	host, err := web.Serve(slog.New(slog.DiscardHandler), "",
-		inactiveusers.New(directory.NewReader(store, cursors.New(store, store, time.Now),
-			func() time.Time { return asOf })))
+		inactiveusers.New(reader, directory.NewExceptions(reader, nil, 0)))
 	if err != nil {
 		return answerTime{}, err
 	}

@@ -59,7 +59,8 @@ func TestAHundredThousandUsersAreWalkedWhileASnapshotLands(t *testing.T) {
 	}
 	take()
 	reader := directory.NewReader(store, cursors.New(store, store, tenant.Now), tenant.Now)
-	host, err := web.Serve(slog.New(slog.DiscardHandler), "", inactiveusers.New(reader))
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "", inactiveusers.New(reader,
+		directory.NewExceptions(reader, nil, 0)))
 	require.NoError(t, err)
 	app := httptest.NewServer(host)
 	defer app.Close()

@@ -227,6 +227,13 @@ func (t *Tenant) HideMembers(group string) {
 	t.hidden = append(t.hidden, group)
 }
 
+// RemoveGroup makes a group one that the tenant does not have. All others are taken to be there.
+func (t *Tenant) RemoveGroup(group string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.noGroups = append(t.noGroups, group)
+}
+
 // hides reports whether the members of a group are hidden from a request: its list is then empty.
 func (t *Tenant) hides(r *http.Request, group string) bool {
 	t.mu.Lock()
@@ -243,6 +250,12 @@ func (t *Tenant) serveGroup(w http.ResponseWriter, r *http.Request) {
 	}
 	group := map[string]any{"id": r.PathValue("group"), "visibility": nil}
 	t.mu.Lock()
+	if slices.Contains(t.noGroups, r.PathValue("group")) {
+		t.mu.Unlock()
+		t.refuse(w, &problem{http.StatusNotFound, "Request_ResourceNotFound", "Resource '" + r.PathValue("group") +
+			"' does not exist or one of its queried reference-property objects are not present."})
+		return
+	}
 	if slices.Contains(t.hidden, r.PathValue("group")) {
 		group["visibility"] = "HiddenMembership"
 	}

@@ -53,6 +53,7 @@ type Tenant struct {
 
 	directory map[entra.Stream]*objects
 	hidden    []string // ids of groups whose membership is hidden
+	noGroups  []string // ids of groups that are not there
 
 	mu       sync.Mutex
 	offset   time.Duration // the tenant's clock less the real one

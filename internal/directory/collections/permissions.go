@@ -14,10 +14,11 @@ var (
 	readLicences = Permission{Name: "LicenseAssignment.Read.All", For: "names of licences",
 		Without: "licences have ids only", Optional: true}
 	readMembers = Permission{Name: "GroupMember.Read.All",
-		For:     "members of the groups in `SNAPSHOT_GROUPS`; needed only where that is set",
-		Without: "`exclude` refuses these groups", Setting: true}
+		For: "members of the groups in `SNAPSHOT_GROUPS`, and of others that `exclude` names; needed only where there " +
+			"are any",
+		Without: "`exclude` refuses groups", Setting: true}
 	readHidden = Permission{Name: "Member.Read.Hidden",
-		For: "optional: members of those groups in `SNAPSHOT_GROUPS` whose `visibility` is `HiddenMembership`; " +
+		For: "optional: members of those of these groups whose `visibility` is `HiddenMembership`; " +
 			"needed only where there is one",
 		Without: "`exclude` refuses such a group", Setting: true, Optional: true}
 )

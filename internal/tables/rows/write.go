@@ -26,6 +26,16 @@ func (c *Client) Replace(ctx context.Context, table, doing string, row []byte, r
 	return c.update(ctx, table, doing, row, revision, aztables.UpdateModeReplace)
 }
 
+// Add adds a row to a table that is there. ErrExists: there is one under its key. ErrNoTable: the
+// table is not there. doing is for errors.
+func (c *Client) Add(ctx context.Context, table, doing string, row []byte) error {
+	_, err := c.service.NewClient(table).AddEntity(ctx, row, nil)
+	if isCode(err, entityAlreadyExists) {
+		return &Refused{Kind: ErrExists, Doing: doing}
+	}
+	return c.missing(doing, err)
+}
+
 // Merge writes some columns of a row, if it is still the one of a revision. ErrMoved: it is another
 // one, or gone. doing is for errors.
 func (c *Client) Merge(ctx context.Context, table, doing string, row []byte, revision string) error {

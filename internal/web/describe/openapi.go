@@ -208,7 +208,10 @@ func (s *schemas) responses(o web.Operation) (object, error) {
 	out := object{{"200", object{{"description", "OK"}, {"schema", schema}}}}
 	if o.Answers.Later {
 		where := "Where to ask for the next part; it ends with the job"
-		if slices.ContainsFunc(o.Parameters, func(p web.Parameter) bool { return p.Name == "$skiptoken" }) {
+		switch {
+		case o.Answers.Pages:
+			where = "This address: what it waited for is there when it is asked again"
+		case slices.ContainsFunc(o.Parameters, func(p web.Parameter) bool { return p.Name == "$skiptoken" }):
 			where = "Where to go on: this address, with a $skiptoken"
 		}
 		location := object{{"type", "string"}, {"description", where}}
