@@ -4,7 +4,9 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -132,7 +134,7 @@ type sought struct {
 func (s *sought) meet(of entra.Stream, rec records.Archived) {
 	s.altered++
 	first := &s.unknown
-	if rec.Key.ID == s.id {
+	if slices.Contains(spellings(s.id), rec.Key.ID) {
 		first = &s.known
 	}
 	if *first == "" {
@@ -147,6 +149,19 @@ type searched struct {
 	altered []records.Archived // met before
 	after   string             // where it goes on; empty: it is at its end
 	gaps    []ledger.Gap
+}
+
+// guid is the form of the ids of sign-ins and of provisioning.
+var guid = regexp.MustCompile(`(?i)^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
+// spellings are an id as it was given, and, of a GUID with capitals, as Graph writes it: some tools
+// show GUIDs in capitals, and both are one value (RFC 9562, section 4). How Graph compares them is
+// not documented. Other ids, such as those of audits, are texts.
+func spellings(id string) []string {
+	if lower := strings.ToLower(id); lower != id && guid.MatchString(id) {
+		return []string{id, lower}
+	}
+	return []string{id}
 }
 
 // searchAll searches the streams at the same time, and gives what waits for each. Of a search that
@@ -164,7 +179,7 @@ func (cfg Config) searchAll(ctx context.Context, q query, of []entra.Stream, lef
 				return searched{}, err
 			}
 			one.query.Within(progress, cfg.Now())
-			one.query.OnlyID(id)
+			one.query.OnlyIDs(spellings(id)...)
 			if after, ok := left[stream]; ok || left == nil {
 				err = cfg.search(ctx, &one, after, end)
 			}

@@ -104,8 +104,8 @@ func (q *Question) Narrow(from, to time.Time) {
 	}
 }
 
-// OnlyID keeps the question to records with an id.
-func (q *Question) OnlyID(id string) { q.plan.IDs = []string{id} }
+// OnlyIDs keeps the question to records with one of some ids.
+func (q *Question) OnlyIDs(ids ...string) { q.plan.IDs = ids }
 
 // Archive is what is searched.
 type Archive interface {
