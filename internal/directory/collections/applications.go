@@ -66,8 +66,9 @@ const (
 	// maxParts bounds how many questions about single objects one page of a list leads to. What was
 	// not asked stays unknown.
 	maxParts = 100
-	// maxExpanded is how many objects $expand gives, without a link to more. Source:
-	// developer.microsoft.com/graph/known-issues, "Some limitations apply to query parameters".
+	// maxExpanded is how many objects $expand gives, without a link to more. Sources:
+	// developer.microsoft.com/graph/known-issues, "Some limitations apply to query parameters";
+	// learn.microsoft.com/graph/query-parameters, "expand parameter".
 	maxExpanded = 20
 )
 
