@@ -61,7 +61,7 @@ func (q Question) parts(ctx context.Context, in Archive, after string) iter.Seq2
 	if len(q.plan.IDs) == 0 || len(q.plan.IDs) > maxValues {
 		return all
 	}
-	return q.seek(ctx, in, all)
+	return q.seek(ctx, in, all, span{q.from(after), q.to(after)})
 }
 
 // indexed are the times that have to be searched: all of it, or, where the index knows the values

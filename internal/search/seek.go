@@ -26,9 +26,13 @@ const (
 
 // seek narrows times that have to be searched to the moments at which there may be a record with one
 // of the question's ids. After each stretch an empty part says how far it is.
-func (q Question) seek(ctx context.Context, in Archive, all iter.Seq2[span, error]) iter.Seq2[span, error] {
+// whole is all of these times.
+func (q Question) seek(
+	ctx context.Context, in Archive, all iter.Seq2[span, error], whole span,
+) iter.Seq2[span, error] {
 	return func(yield func(span, error) bool) {
 		ctx, stop := context.WithCancel(ctx)
+		rowsOf := q.foresee(ctx, in, whole)
 		type asked struct {
 			stretch span
 			answer  func() (records.Sought, error)
@@ -55,7 +59,7 @@ func (q Question) seek(ctx context.Context, in Archive, all iter.Seq2[span, erro
 			}
 			return true
 		}
-		for stretch, err := range q.stretches(ctx, in, all) {
+		for stretch, err := range q.stretches(all, rowsOf) {
 			if err != nil {
 				yield(span{}, err)
 				return
@@ -95,7 +99,7 @@ func (q Question) moments(stretch span, sought records.Sought) []span {
 
 // stretches cuts times into stretches of about as many rows as one answer has, as far as the ledger
 // counts them.
-func (q Question) stretches(ctx context.Context, in Archive, all iter.Seq2[span, error]) iter.Seq2[span, error] {
+func (q Question) stretches(all iter.Seq2[span, error], rowsOf rowsOfHours) iter.Seq2[span, error] {
 	return func(yield func(span, error) bool) {
 		for part, err := range all {
 			if err != nil {
@@ -103,7 +107,7 @@ func (q Question) stretches(ctx context.Context, in Archive, all iter.Seq2[span,
 				return
 			}
 			for month := range months(part.from, part.to, q.NewestFirst) {
-				rows, err := q.rowsOfHours(ctx, in, month)
+				rows, err := rowsOf(month)
 				if err != nil {
 					yield(span{}, err)
 					return
@@ -122,8 +126,43 @@ func (q Question) stretches(ctx context.Context, in Archive, all iter.Seq2[span,
 	}
 }
 
-// rowsOfHours are about how many rows the hours of a time have, as the ledger says.
-func (q Question) rowsOfHours(ctx context.Context, in Archive, of span) (map[time.Time]int64, error) {
+// rowsOfHours tells about how many rows the hours of a part of a month have.
+type rowsOfHours func(part span) (map[time.Time]int64, error)
+
+// unindexed is for how long back days are most often not indexed, or were sealed again since, though
+// the index is some days behind.
+const unindexed = 17 * day
+
+// foresee asks the ledger of the newest days before it is known which of them have to be searched:
+// most often all of them, and the index answers meanwhile. Others are asked for when they are needed.
+func (q Question) foresee(ctx context.Context, in Archive, whole span) rowsOfHours {
+	type asked struct {
+		of   span
+		rows func() (map[time.Time]int64, error)
+	}
+	var ahead []asked
+	if q.NewestFirst && whole.to.Sub(whole.from) >= worthIt {
+		newest := span{whole.to.Add(-unindexed).Truncate(day), whole.to}.within(whole)
+		for month := range months(newest.from, newest.to, true) {
+			ahead = append(ahead, asked{month, Later(func() (map[time.Time]int64, error) {
+				return q.countRows(ctx, in, month)
+			})})
+		}
+	}
+	return func(part span) (map[time.Time]int64, error) {
+		for i, a := range ahead {
+			if !part.from.Before(a.of.from) && !part.to.After(a.of.to) {
+				rows, err := a.rows()
+				ahead[i].rows = func() (map[time.Time]int64, error) { return rows, err }
+				return rows, err
+			}
+		}
+		return q.countRows(ctx, in, part)
+	}
+}
+
+// countRows asks the ledger for about how many rows the hours of a time have.
+func (q Question) countRows(ctx context.Context, in Archive, of span) (map[time.Time]int64, error) {
 	out := make(map[time.Time]int64)
 	for cov, err := range in.Windows(ctx, q.Stream, entra.FloorHour(of.from), of.to) {
 		if entra.CodeOf(err) == entra.CodeTampered {
