@@ -200,6 +200,7 @@ func TestEveryOperationOfTheConnectorAnswersAsDescribed(t *testing.T) {
 		"GetUser":        {"id": first.field("value.0.userPrincipalName")},
 		"GetApplication": {"id": app.Value[0].AppID},
 		"ListInactiveUsers": {"before": "2026-08-01", "exclude": first.field("value.0.id"),
+			"department": "Sales", "domain": "contoso.example",
 			"newSince": "2026-01-01T00:00:00Z", "reader": "weekly", "$select": "id,reason",
 			"department": "Sales", "domain": "contoso.example",
 			"$orderby": "displayName desc", "$skiptoken": next.Query().Get("$skiptoken")},

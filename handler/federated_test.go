@@ -28,9 +28,20 @@ func TestFederatedCredentialsOfOneApplicationAreAskedFor(t *testing.T) {
 		"issuer":  "https://token.actions.githubusercontent.com",
 		"subject": "repo:contoso/app:ref:refs/heads/main", "audiences": []any{"api://AzureADTokenExchange"}}},
 		answer["federatedIdentityCredentials"])
-	require.Empty(t, answer["credentials"])
+	require.Len(t, answer["credentials"], 1, "the snapshot has it, too")
+	status, _, list := p.get("/api/expiring-credentials?kind=federated&state=all")
+	require.Equal(t, http.StatusOK, status)
+	row := list["value"].([]any)[0].(map[string]any)
+	require.Equal(t, []any{"f1", "federated", "valid", "application", "i1", only,
+		"https://token.actions.githubusercontent.com", "repo:contoso/app:ref:refs/heads/main"},
+		[]any{row["keyId"], row["kind"], row["state"], row["origin"], row["objectId"], row["appId"], row["issuer"],
+			row["subject"]})
+	require.NotContains(t, row, "endDateTime")
+	status, _, list = p.get("/api/expiring-credentials?kind=federated")
+	require.Equal(t, http.StatusOK, status)
+	require.Empty(t, list["value"], "none of them expires")
 	for path, want := range map[string]int{
-		"/api/applications/" + only:                                             http.StatusNotFound,
+		"/api/applications/" + only:                                             http.StatusOK,
 		"/api/applications/" + other:                                            http.StatusOK,
 		"/api/applications/" + other + "?federated=true":                        http.StatusOK,
 		"/api/applications/0b3c2a4e-0000-4000-8000-000000000009?federated=true": http.StatusNotFound,

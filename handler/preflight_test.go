@@ -47,17 +47,19 @@ func TestThePreflightNamesEachRevokedPermission(t *testing.T) {
 	require.Equal(t, "ok", status, "%v", checks)
 	require.Contains(t, checks["licence"]["detail"], "30 days")
 	require.Contains(t, checks["licence"]["detail"], "P2", "the generated sign-ins carry their risk")
-	require.Len(t, checks, 1+1+1+5+3+len(logs.DefaultStreams())+7+1)
+	require.Len(t, checks, 1+1+1+5+3+len(logs.DefaultStreams())+7+1+1)
 	taken := map[entra.Stream]string{
 		simtenant.Users: "directory users", simtenant.Applications: "directory applications",
 		simtenant.ServicePrincipals: "directory servicePrincipals",
+		simtenant.Federated:         "directory federatedCredentials",
 		simtenant.CredentialUse:     "directory credentialUse", simtenant.PrincipalUse: "directory applicationUse",
 	}
 	for _, stream := range logs.DefaultStreams() {
 		taken[stream] = "stream " + string(stream)
 	}
 	permissions := map[string]string{"directory applications": "Application.Read.All",
-		"directory servicePrincipals": "Application.Read.All", "directory users": "User.Read.All"}
+		"directory servicePrincipals": "Application.Read.All", "directory federatedCredentials": "Application.Read.All",
+		"directory users": "User.Read.All"}
 	for stream, name := range taken {
 		s.tenant.ClearFaults()
 		s.tenant.Inject(simtenant.Fault{Kind: simtenant.NoPermission, Stream: stream})
@@ -119,7 +121,7 @@ func TestEachRevokedPermissionIsNamed(t *testing.T) {
 			"stream signIns.managedIdentity", "stream provisioning", "directory users", "directory credentialUse",
 			"directory applicationUse"},
 		"User.Read.All":                        {"directory users", "directory usersWithoutActivity"},
-		"Application.Read.All":                 {"directory applications", "directory servicePrincipals"},
+		"Application.Read.All":                 {"directory applications", "directory servicePrincipals", "directory federatedCredentials"},
 		"GroupMember.Read.All":                 {"permission Member.Read.Hidden"}, // whether one is hidden is not told
 		"Member.Read.Hidden":                   nil,
 		"LicenseAssignment.Read.All":           {"directory licences"},

@@ -47,7 +47,7 @@ func New(snapshot Snapshot, tenant Tenant) web.Function {
 func federated() web.Parameter {
 	p := web.Choice("federated", "false", "Whether Graph is asked for the application's federated credentials",
 		"true", "false")
-	p.Note = "They have no end, and are not part of the snapshot"
+	p.Note = "Those of the snapshot are among its credentials; these are as of now"
 	return p
 }
 

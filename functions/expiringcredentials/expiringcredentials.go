@@ -75,8 +75,7 @@ func filters() []web.Parameter {
 	return append([]web.Parameter{
 		web.Whole("withinDays", defaultWithin, 0, maxDays, "Expiring within so many days"),
 		state,
-		web.Choice("kind", "all", "Secrets, certificates or both",
-			string(directory.Secret), string(directory.Certificate), "all"),
+		kind(),
 		web.Choice("origin", "all", "On applications, service principals or both",
 			string(directory.OnApplication), string(directory.OnServicePrincipal), "all"),
 		web.Text("appId", "Client ID of one application"),
@@ -88,6 +87,13 @@ func filters() []web.Parameter {
 		microsoft(),
 		web.Text("exclude", "Client IDs, object IDs or key IDs, with commas between"),
 	}, web.Since()...)
+}
+
+func kind() web.Parameter {
+	p := web.Choice("kind", "all", "Secrets, certificates, federated credentials, or all",
+		string(directory.Secret), string(directory.Certificate), string(directory.FederatedKind), "all")
+	p.Note = "Federated credentials have no end: they are valid, and never expiring or unused"
+	return p
 }
 
 func owner() web.Parameter {

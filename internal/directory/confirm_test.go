@@ -235,8 +235,8 @@ func TestWithoutACountOnePageIsReadTwiceAndManyAreSaidToBeUnconfirmed(t *testing
 		require.Equal(t, "all users", snap.Undisclosed[0].What)
 		require.Equal(t, entra.CodeRefused, snap.Undisclosed[0].Code)
 		require.Contains(t, snap.Undisclosed[0].Message, "50 came, and Graph does not tell how many there are")
-		require.EqualValues(t, 3+1+1+2+2+3+2+2+1+1, snap.GraphRequests,
-			"two pages and two counts more, a question for activity, and the names of licences")
+		require.EqualValues(t, 3+1+1+2+2+3+2+2+1+5, snap.GraphRequests,
+			"two pages and two counts more, and a question for activity")
 		require.Equal(t, 50, n.everybody())
 
 		// The next one says so, too, until there is a count.

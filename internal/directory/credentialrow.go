@@ -14,7 +14,7 @@ import (
 // CredentialRow is one credential in an answer. What is not known is left out.
 type CredentialRow struct {
 	KeyID         string     `json:"keyId" text:"ID of the credential"`
-	Kind          Kind       `json:"kind" text:"secret or certificate" enum:"secret,certificate"`
+	Kind          Kind       `json:"kind" text:"secret, certificate or federated" enum:"secret,certificate,federated"`
 	State         State      `json:"state" text:"expired, expiring, unused or valid" enum:"expired,expiring,unused,valid"`
 	Reason        string     `json:"reason" text:"Why, in a sentence"`
 	AppID         string     `json:"appId" text:"Client ID of the application"`
@@ -45,6 +45,11 @@ type CredentialRow struct {
 	Microsoft     bool   `json:"microsoft"`
 	OwnerTenant   string `json:"appOwnerOrganizationId,omitempty" text:"Tenant that owns the application"`
 	Enabled       *bool  `json:"accountEnabled,omitempty"`
+
+	Issuer    string   `json:"issuer,omitempty" text:"Of a federated credential: whose tokens sign in as the application"`
+	Subject   string   `json:"subject,omitempty" text:"Of a federated credential: for whom they are issued"`
+	Matching  string   `json:"claimsMatchingExpression,omitempty"`
+	Audiences []string `json:"audiences,omitempty" text:"Of a federated credential: what they are issued for"`
 }
 
 // Texts are those that are too long for their line.
@@ -64,7 +69,8 @@ func (CredentialRow) Texts() map[string]string {
 			"as far as is known: sign-on stops unless somebody does",
 		"microsoft": "Whether it is on a service principal of Microsoft's and signs no SAML tokens here: " +
 			"nobody here renews it, and one that somebody adds is suspicious",
-		"accountEnabled": "Whether the service principal is enabled; absent where there is none, or it is not known",
+		"claimsMatchingExpression": "Of a federated credential: for whom they are issued, where that is an expression",
+		"accountEnabled":           "Whether the service principal is enabled; absent where there is none, or it is not known",
 	}
 }
 
@@ -102,6 +108,10 @@ func answered(c rules.Credential, now time.Time, within, unusedFor time.Duration
 	}
 	if c.SAML && c.ActiveKnown {
 		row.Active = new(c.Active)
+	}
+	if c.Trust != nil {
+		row.Issuer, row.Subject, row.Matching, row.Audiences = c.Trust.Issuer, c.Trust.Subject, c.Trust.Matching,
+			c.Trust.Audiences
 	}
 	if !c.End.IsZero() {
 		left := c.DaysLeft(now)

@@ -328,7 +328,7 @@ func TestARunWithoutTimeGoesOnLater(t *testing.T) {
 		report, err := h.run(t.Context(), false)
 		require.NoError(t, err)
 		require.True(t, report.Finished)
-		require.EqualValues(t, 8+2+3-1+4+1, report.Snapshot.GraphRequests, "users were not read again")
+		require.EqualValues(t, 8+2+3-1+4+4, report.Snapshot.GraphRequests, "users were not read again")
 		report, err = h.run(t.Context(), false)
 		require.NoError(t, err)
 		require.True(t, report.Idle, "it is young")

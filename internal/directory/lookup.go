@@ -33,7 +33,7 @@ func (rd *Reader) Application(ctx context.Context, appID string, within, unusedF
 	if err != nil {
 		return app, err
 	}
-	has := func(a rules.App) bool { return len(a.Secrets)+len(a.Keys) > 0 }
+	has := func(a rules.App) bool { return len(a.Secrets)+len(a.Keys)+len(a.Federated) > 0 }
 	if !slices.ContainsFunc(objects, has) {
 		return app, &entra.Error{Code: entra.CodeNotFound, Doing: "find application " + clip(appID),
 			Why:    "the snapshot of " + snap.AsOf.Format(time.RFC3339) + " has no credential of it",

@@ -54,7 +54,8 @@ func (q quick) all(phase string) [][]byte {
 	s := map[string]entra.Stream{collections.Users: simtenant.Users, collections.UsersWithoutActivity: simtenant.Users,
 		collections.Applications:      simtenant.Applications,
 		collections.ServicePrincipals: simtenant.ServicePrincipals, collections.CredentialUse: simtenant.CredentialUse,
-		collections.ApplicationUse: simtenant.PrincipalUse, collections.Licences: simtenant.Licences}
+		collections.ApplicationUse: simtenant.PrincipalUse, collections.Licences: simtenant.Licences,
+		collections.FederatedCredentials: simtenant.Applications}
 	return q.tenant.Objects(s[phase])
 }
 

@@ -52,6 +52,8 @@ type Snapshot struct {
 	Timelines bool `json:",omitempty"`
 	// Texts says that those of users tell of their texts, too.
 	Texts bool `json:",omitempty"`
+	// OptionalRead are the optional collections that it read. A version before knew fewer of them.
+	OptionalRead []string `json:",omitempty"`
 	// Archived are the sources of the archive that were read. A version before read the last two
 	// days only, and lists none.
 	Archived []SourceRead `json:",omitempty"`

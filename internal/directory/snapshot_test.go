@@ -206,8 +206,8 @@ func TestASnapshotAnswersAsTheRulesDecide(t *testing.T) {
 		h := openOn(t, made(), account(t))
 		snap := h.take()
 		require.EqualValues(t, 1300, snap.Users)
-		require.EqualValues(t, 3+1+1+2+2+3+4+1, snap.GraphRequests,
-			"no page more than the allowed sizes need, reports of use twice, three counts, licences, and a sample of activity")
+		require.EqualValues(t, 3+1+1+2+2+3+4+1+3, snap.GraphRequests,
+			"no page more than the allowed sizes need, reports of use twice, three counts, licences, federated credentials and their count, and a sample of activity")
 		require.Empty(t, snap.Undisclosed)
 		for _, days := range []int{1, 30, 90, 365} {
 			cutoff := now.AddDate(0, 0, -days)

@@ -150,7 +150,7 @@ func (rd *Reader) CredentialSummary(ctx context.Context, q CredentialQuery) (Sna
 	}
 	bars := newCounter()
 	bars.named("state", string(Expired), string(Expiring), string(Unused), string(Valid))
-	bars.named("kind", string(Secret), string(Certificate))
+	bars.named("kind", string(Secret), string(Certificate), string(FederatedKind))
 	bars.named("origin", string(OnApplication), string(OnServicePrincipal))
 	bars.named("noOwner", "true", "false")
 	var total int64

@@ -21,6 +21,7 @@ type UserTexts = timeline.UserTexts
 const (
 	Secret             = rules.Secret
 	Certificate        = rules.Certificate
+	FederatedKind      = rules.FederatedKind
 	OnApplication      = rules.OnApplication
 	OnServicePrincipal = rules.OnServicePrincipal
 	Expired            = rules.Expired

@@ -22,11 +22,15 @@ const (
 	PrincipalUse      entra.Stream = "servicePrincipalSignInActivities"
 	GroupMembers      entra.Stream = "groupMembers"
 	Licences          entra.Stream = "subscribedSkus"
+	// Federated is the list of applications with their federated credentials. Its objects are those of
+	// Applications.
+	Federated entra.Stream = "federatedIdentityCredentials"
 )
 
 // DirectoryCollections lists them all.
 func DirectoryCollections() []entra.Stream {
-	return []entra.Stream{Users, Applications, ServicePrincipals, CredentialUse, PrincipalUse, GroupMembers, Licences}
+	return []entra.Stream{Users, Applications, ServicePrincipals, CredentialUse, PrincipalUse, GroupMembers, Licences,
+		Federated}
 }
 
 // objects are one collection: what the generator makes up, and what a test added, replaced or
@@ -135,6 +139,8 @@ func (t *Tenant) addDirectory(mux *http.ServeMux) {
 			permission: "User.Read.All"},
 		"/v1.0/applications": {collection: Applications, top: 100, max: 999, units: 2,
 			permission: "Application.Read.All"},
+		"/beta/applications": {collection: Federated, top: 100, max: 100, units: 3,
+			permission: "Application.Read.All"},
 		"/v1.0/servicePrincipals": {collection: ServicePrincipals, top: 100, max: 999, units: 1,
 			permission: "Application.Read.All"},
 		"/beta/reports/appCredentialSignInActivities": {collection: CredentialUse, top: 200, max: 999,
@@ -183,7 +189,9 @@ func (t *Tenant) readListQuery(r *http.Request, l listing) (listQuery, *problem)
 		case "$select":
 			q.fields = strings.Split(text, ",")
 		case "$expand":
-			if q.expand, _, _ = strings.Cut(text, "("); q.expand != "owners" || q.collection == Users {
+			wanted := map[entra.Stream]string{Applications: "owners", ServicePrincipals: "owners",
+				Federated: "federatedIdentityCredentials"}[q.collection]
+			if q.expand, _, _ = strings.Cut(text, "("); q.expand != wanted || wanted == "" {
 				return bad("Request_BadRequest", fmt.Sprintf("Unrecognized expand '%s'.", text))
 			}
 		case "$filter":
@@ -314,7 +322,7 @@ func (q listQuery) question() Question {
 }
 
 func (t *Tenant) directoryPage(r *http.Request, q listQuery, fault *Fault) []byte {
-	from := objectWalk{tenant: t, collection: q.collection, group: r.PathValue("group"), fields: q.fields, ids: q.ids}
+	from := objectWalk{tenant: t, collection: objectsOf(q.collection), group: r.PathValue("group"), fields: q.fields, ids: q.ids}
 	if fault != nil && fault.Kind == BlankActivity {
 		from.fields = slices.DeleteFunc(slices.Clone(from.fields), func(f string) bool { return f == "signInActivity" })
 	}
@@ -332,6 +340,14 @@ func (t *Tenant) directoryPage(r *http.Request, q listQuery, fault *Fault) []byt
 	}
 	head := []byte(`{"@odata.context":"https://graph.microsoft.com/v1.0/$metadata#` + string(q.collection) + `",`)
 	return t.finishPage(r, head, from, q.from, t.pageSize(q.top, fault), fault)
+}
+
+// objectsOf is the collection that has the objects of a list.
+func objectsOf(list entra.Stream) entra.Stream {
+	if list == Federated {
+		return Applications
+	}
+	return list
 }
 
 // objectWalk hands out the objects of a collection, of one group if there is one. The place's index

@@ -88,7 +88,7 @@ func (t *Tenant) serveCount(w http.ResponseWriter, r *http.Request, l listing) {
 	if fault != nil && t.answerInstead(answered, r, fault) {
 		return
 	}
-	n := t.counted(l.collection, r.PathValue("group"), r.PathValue("kind"))
+	n := t.counted(objectsOf(l.collection), r.PathValue("group"), r.PathValue("kind"))
 	if fault != nil && fault.Kind == WrongCount {
 		n = max(0, n+orDefault(fault.Records, 1))
 	}

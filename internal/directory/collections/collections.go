@@ -23,6 +23,7 @@ var all = List{
 	credentialUse(),
 	applicationUse(),
 	licences(),
+	federatedCredentials(),
 }
 
 // All lists the collections in the order in which a snapshot reads them. It is the only list of
@@ -70,6 +71,11 @@ type Collection struct {
 	Evidence  Evidence
 	Partition string       // of what is compared
 	Origin    rules.Origin // of the credentials that are compared
+	// Copied is the partition of what is not compared, and is copied from the snapshot before where
+	// Graph refuses what it gave to that one; empty: nothing is. Mine tells which of its keys are the
+	// collection's; nil: all.
+	Copied string
+	Mine   func(key string) bool
 }
 
 // Permission is a Microsoft Graph application permission.

@@ -15,7 +15,7 @@ func TestTheWordsAndTheirOrderStay(t *testing.T) {
 		words = append(words, c.Word)
 	}
 	require.Equal(t, []string{"users", "usersWithoutActivity", "groups", "applications", "servicePrincipals",
-		"credentialUse", "applicationUse", "licences"}, words)
+		"credentialUse", "applicationUse", "licences", "federatedCredentials"}, words)
 }
 
 func TestACollectionSaysAllThatIsAskedOfIt(t *testing.T) {
@@ -42,7 +42,8 @@ func TestWhatIsReadAfterAndInPlaceOfACollection(t *testing.T) {
 	require.Equal(t, collections.GroupMembers, after(collections.UsersWithoutActivity))
 	require.Equal(t, collections.Applications, after(collections.GroupMembers))
 	require.Equal(t, collections.Licences, after(collections.ApplicationUse))
-	require.Empty(t, after(collections.Licences))
+	require.Equal(t, collections.FederatedCredentials, after(collections.Licences))
+	require.Empty(t, after(collections.FederatedCredentials))
 
 	users, _ := all.Of(collections.Users)
 	require.Equal(t, collections.UsersWithoutActivity, all.InPlaceOf(users).Word)

@@ -29,5 +29,6 @@ func licences() *Collection {
 			}
 			return []Kept{{directory.ReadLicences, rows}}, nil
 		},
+		Copied: directory.ReadLicences,
 	}
 }

@@ -31,6 +31,8 @@ type App struct {
 	Owners      []Owner  `json:",omitempty"`
 	Secrets     []Entry  `json:",omitempty"` // passwordCredentials, without their hint
 	Keys        []Entry  `json:",omitempty"` // keyCredentials, without the key
+	// Federated are its federated credentials, of an object whose origin is Federations.
+	Federated []Federated `json:",omitempty"`
 
 	// Form tells what was read of it; see appForm. 0: a version before wrote it, which knew nothing
 	// of what follows, nor of owners' addresses.

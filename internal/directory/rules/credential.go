@@ -12,9 +12,11 @@ type Kind string
 const (
 	Secret      Kind = "secret"
 	Certificate Kind = "certificate"
+	// FederatedKind is that of trust in tokens of another issuer.
+	FederatedKind Kind = "federated"
 )
 
-// Credential is one secret or certificate: one thing that somebody has to renew, however many
+// Credential is one secret, certificate or federated credential: one thing that somebody has to renew, however many
 // entries of Graph describe it.
 type Credential struct {
 	Kind        Kind
@@ -45,6 +47,8 @@ type Credential struct {
 	UseKnown  bool   `json:",omitempty"`
 	Successor string `json:",omitempty"` // key id of a newer credential that takes its place
 	Waiting   string `json:",omitempty"` // key id of a newer SAML certificate that nobody activated
+	// Trust is what a federated credential trusts; nil: it is none.
+	Trust *Federated `json:",omitempty"`
 
 	// TenantKnown: whether it is Microsoft's is known; a version before did not keep it.
 	TenantKnown bool `json:"-"`
@@ -84,6 +88,9 @@ func (c Credential) Judge(now time.Time, within, unusedFor time.Duration) (State
 			return Unused, "no use of it is on record, and it has been valid since " + c.Start.Format(day)
 		}
 		return Unused, "it was last used on " + c.LastUsed.Format(day)
+	}
+	if c.Trust != nil {
+		return Valid, c.Trust.judge()
 	}
 	if c.End.IsZero() {
 		return Valid, "it has no end"

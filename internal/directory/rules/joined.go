@@ -84,7 +84,7 @@ func JoinedWithUse(apps []App, used map[string]time.Time, disclosed bool, now ti
 		c.LastUsed, c.UseKnown = used[c.KeyID], disclosed
 		c.complete(apps)
 	}
-	return all
+	return append(all, trusts(apps)...)
 }
 
 // complete takes what the other objects of the application know of a credential: owners of the

@@ -32,6 +32,9 @@ func (r *reading) collect(ctx context.Context, c *collections.Collection) error 
 		if err == nil && c.Evidence == collections.ByUse { // so that a later report that lacks some takes none back
 			_, err = r.copyRows(ctx, q, directory.Range{Partition: c.Partition})
 		}
+		if err == nil && c.Copied != "" {
+			_, err = r.copyRows(ctx, q, directory.Range{Partition: c.Copied})
+		}
 		if err == nil && c.Evidence == collections.ByUse {
 			err = r.carryUse(ctx, c.Partition)
 		}
@@ -41,6 +44,9 @@ func (r *reading) collect(ctx context.Context, c *collections.Collection) error 
 	}
 	if err != nil {
 		return err
+	}
+	if c.Copied != "" && !r.snap.Lacks(q.Resource()) && !slices.Contains(r.snap.OptionalRead, c.Word) {
+		r.snap.OptionalRead = append(r.snap.OptionalRead, c.Word)
 	}
 	return r.next(ctx, next)
 }

@@ -19,7 +19,7 @@ const activityOfUsers = "signInActivity"
 // what none did is undisclosed. Lost sign-in activity is both: users are read without it.
 func (r *reading) lose(what string, code entra.Code, message string) {
 	older, ok := standIn(r.before, what, r.snap.AsOf)
-	if ok {
+	if ok = ok && r.gave(what); ok {
 		older.Code, older.Message = code, message
 		r.snap.Carried = append(r.snap.Carried, older)
 	}
@@ -122,7 +122,8 @@ func (r *reading) copyRows(ctx context.Context, q collections.Query, of director
 			return 0, err
 		}
 		read++
-		if row.Key >= of.From && (of.Below == "" || row.Key < of.Below) {
+		mine := q.Collection.Mine == nil || q.Collection.Mine(row.Key)
+		if mine && row.Key >= of.From && (of.Below == "" || row.Key < of.Below) {
 			rows = append(rows, directory.Row{Key: row.Key, Doc: row.Doc})
 		}
 	}

@@ -79,7 +79,18 @@ func (r *reading) had(what string) bool {
 	if b.ID == "" || b.Lacks(what) {
 		return false
 	}
-	return readGroup(b, what)
+	return r.gave(what) && readGroup(b, what)
+}
+
+// gave tells whether the snapshot before has an optional collection, if that is what is asked about:
+// a version before may not have known it.
+func (r *reading) gave(what string) bool {
+	for _, c := range r.maker.collections {
+		if c.Copied != "" && c.Word == what {
+			return slices.Contains(r.before.OptionalRead, what) || r.before.WhyCarried(what) != nil
+		}
+	}
+	return true
 }
 
 // readGroup tells whether a snapshot could read a group's members, if that is what is asked about.

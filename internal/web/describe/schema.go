@@ -112,8 +112,11 @@ type schemas struct {
 
 func (s *schemas) property(c column) (object, error) {
 	of := s.of
-	if c.partly {
+	switch {
+	case c.partly:
 		of = s.partlyEach
+	case plain(c.of).Kind() == reflect.Struct: // beside a reference a title is not read
+		of = func(t reflect.Type) (object, error) { return s.inline(plain(t)) }
 	}
 	out, err := of(c.of)
 	if err != nil {
