@@ -93,7 +93,8 @@ type Gap struct {
 // activity on the other pages.
 func (s Snapshot) Disclosed(u UserRead) (bool, string) {
 	if w := s.WhyUndisclosed("signInActivity"); w != nil {
-		if !u.As.IsZero() && !u.Activity.None() && s.AsOf.Sub(u.As) <= CarriedFor {
+		stoodIn := !u.As.IsZero() && !u.Activity.None() && s.AsOf.Sub(u.As) <= CarriedFor
+		if s.WhyCarried("signInActivity") != nil && stoodIn {
 			return true, "" // as the snapshot before knew it
 		}
 		return false, "the tenant does not disclose sign-in activity: " + w.Message
