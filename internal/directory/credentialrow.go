@@ -69,7 +69,7 @@ func (CredentialRow) Texts() map[string]string {
 			"as far as is known: sign-on stops unless somebody does",
 		"microsoft": "Whether it is on a service principal of Microsoft's and signs no SAML tokens here: " +
 			"nobody here renews it, and one that somebody adds is suspicious",
-		"claimsMatchingExpression": "Of a federated credential: for whom they are issued, where that is an expression",
+		"claimsMatchingExpression": "Of a federated credential: for whom, as an expression",
 		"accountEnabled":           "Whether the service principal is enabled; absent where there is none, or it is not known",
 	}
 }
