@@ -202,7 +202,6 @@ func TestEveryOperationOfTheConnectorAnswersAsDescribed(t *testing.T) {
 		"ListInactiveUsers": {"before": "2026-08-01", "exclude": first.field("value.0.id"),
 			"department": "Sales", "domain": "contoso.example",
 			"newSince": "2026-01-01T00:00:00Z", "reader": "weekly", "$select": "id,reason",
-			"department": "Sales", "domain": "contoso.example",
 			"$orderby": "displayName desc", "$skiptoken": next.Query().Get("$skiptoken")},
 		"ListExpiringCredentials": {"state": "expired,unused", "appId": app.Value[0].AppID,
 			"exclude": app.Value[0].AppID, "newSince": "2026-01-01", "reader": "tickets", "$select": "keyId,state",
