@@ -13,10 +13,21 @@ import (
 // slip is how many letters a name may be off one of ours and be held for it.
 const slip = 2
 
-// prefixes are those of this app's settings that no other program's are known to have. HTTP_ is
-// not among them: HTTP_PROXY is anybody's.
+// prefixes are those of this app's settings.
 func prefixes() []string {
-	return []string{"ARCHIVE_", "SNAPSHOT_", "INDEX_", "PURGE_", "GRAPH_", "INACTIVE_", "PUBLIC_"}
+	return []string{"ARCHIVE_", "SNAPSHOT_", "INDEX_", "PURGE_", "GRAPH_", "INACTIVE_", "PUBLIC_", "HTTP_"}
+}
+
+// anybodys are names, and what begins with them and an underscore, with a prefix of ours that other
+// programs read: proxies, and what hosts of web servers set.
+func anybodys() []string {
+	return []string{"HTTP_PROXY", "HTTP_HOST", "HTTP_PORT", "HTTP_PORTS", "HTTP_PLATFORM", "HTTP_LOGGING", "HTTP_WORKER"}
+}
+
+// ours tells whether an unknown name may be a setting of a newer release.
+func ours(name string) bool {
+	return slices.ContainsFunc(prefixes(), func(p string) bool { return strings.HasPrefix(name, p) }) &&
+		!slices.ContainsFunc(anybodys(), func(n string) bool { return name == n || strings.HasPrefix(name, n+"_") })
 }
 
 // CheckNames looks for settings that nobody reads, in what os.Environ gives; getenv reads one. A
@@ -25,16 +36,16 @@ func prefixes() []string {
 // of a newer release must not stop this one.
 func CheckNames(environ []string, getenv func(string) string) (unknown []string, _ error) {
 	var errs []error
-	ours := append(All(), Schedules()...)
+	known := append(All(), Schedules()...)
 	for _, variable := range environ {
 		name, value, _ := strings.Cut(variable, "=")
-		near, letters := nearest(name, ours)
+		near, letters := nearest(name, known)
 		switch {
 		case near == name, letters == 0 && getenv(near) == value: // the platform may not tell cases apart
 		case letters <= slip:
 			errs = append(errs, fmt.Errorf("setting %s is none that is read: it seems to be meant as %s; "+
 				"rename it, or remove it", name, near))
-		case slices.ContainsFunc(prefixes(), func(p string) bool { return strings.HasPrefix(name, p) }):
+		case ours(name):
 			unknown = append(unknown, entra.Clip(name, 80))
 		}
 	}

@@ -65,7 +65,8 @@ func TestAnyOtherUnknownSettingOfOursOnlyWarns(t *testing.T) {
 }
 
 func TestWhatIsNoSettingOfOursIsNobodysBusiness(t *testing.T) {
-	unknown, err := check("APPSETTING_ARCHIVE_HOLDS", "HTTPS_PROXY", "HTTP_HOST", "AZURE_CLIENT_ID", "AZURE_TENANT_ID",
+	unknown, err := check("APPSETTING_ARCHIVE_HOLDS", "HTTPS_PROXY", "HTTP_HOST", "HTTP_PLATFORM_PORT", "HTTP_PROXY_USER",
+		"AZURE_CLIENT_ID", "AZURE_TENANT_ID",
 		"AzureWebJobsStorage__accountName", "FUNCTIONS_WORKER_RUNTIME", "WEBSITE_AUTH_ENABLED", "IDENTITY_ENDPOINT", "A", "")
 	require.NoError(t, err)
 	require.Empty(t, unknown)
@@ -101,7 +102,8 @@ func TestEverySettingIsReadAndNoneIsAlmostAnother(t *testing.T) {
 }
 
 func TestAnUnknownNameWithThePrefixOfAnySettingWarns(t *testing.T) {
-	for _, name := range []string{"INACTIVE_GRACE", "INACTIVE_GRACE_DAYS", "INACTIVE_GRACE_AFTER_ENABLE", "PUBLIC_URL"} {
+	for _, name := range []string{"INACTIVE_GRACE", "INACTIVE_GRACE_DAYS", "INACTIVE_GRACE_AFTER_ENABLE", "PUBLIC_URL",
+		"HTTP_AUTH", "HTTP_ALLOWED_ORIGINS"} {
 		unknown, err := check(name)
 		require.NoError(t, err, name)
 		require.Equal(t, []string{name}, unknown, name)
