@@ -61,3 +61,19 @@ func TestAValueThatIsNotKnownIsAskedForAndHintedAt(t *testing.T) {
 		}
 	}
 }
+
+// TestATypeOfSignInsThatIsNotKnownIsAnsweredWithAHint: it may be newer than this version.
+func TestATypeOfSignInsThatIsNotKnownIsAnsweredWithAHint(t *testing.T) {
+	a := searchtest.New(t, tenantlogs.SignInsInteractiveUser, begin, map[string]any{"id": "a", "createdDateTime": begin.Format(time.RFC3339)})
+	list := serve(t, a, time.Minute, tenantlogs.SignInsInteractiveUser)
+	robot := "signInEventTypes/any(t: t eq 'robot')"
+	for _, filter := range []string{robot, robot + " and id eq 'a'", robot + " and signInEventTypes/any(t: t eq 'interactiveUser')"} {
+		resp, answer := get(t, list+"?$filter="+url.QueryEscape(filter))
+		require.Equal(t, http.StatusOK, resp.StatusCode, "%s: %s", filter, answer)
+		require.Empty(t, answer.Get("value").Array(), filter)
+		require.Contains(t, answer.Get(`@entraledger\.hint`).Str, "'robot' is no type of sign-ins that is archived", filter)
+		require.Equal(t, answer.Get(`@entraledger\.hint`).Str, resp.Header.Get("X-EntraLedger-Hint"), filter)
+	}
+	_, answer := get(t, list)
+	require.Len(t, answer.Get("value").Array(), 1)
+}

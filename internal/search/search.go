@@ -50,19 +50,37 @@ func New(s entra.Stream, shape *odata.Shape, filter string) (Question, error) {
 	if err != nil {
 		return q, err
 	}
-	for i, name := range q.plan.EventTypes {
-		log, ok := logs.OfEventType(name)
-		if !ok || i > 0 && log.Stream != q.Stream {
-			return q, &entra.Error{Code: entra.CodeBadRequest, Doing: "read $filter",
-				Why:    fmt.Sprintf("%q is no type of sign-ins, or one of several", entra.Clip(name, 80)),
-				Remedy: "accepted is one of " + strings.Join(logs.EventTypes(), ", ")}
-		}
-		q.Stream = log.Stream
-	}
-	if q.Stream != s { // whose columns may be others
+	unknown, err := q.chooseStream()
+	if err == nil && q.Stream != s { // whose columns may be others
 		err = q.planFor(n)
 	}
+	if unknown != "" {
+		q.plan.Empty = true // no archived record is of that type
+		q.hints = append(q.hints, fmt.Sprintf("signInEventTypes '%s' is no type of sign-ins that is archived: these are %s",
+			entra.Clip(unknown, 80), strings.Join(logs.EventTypes(), ", ")))
+	}
 	return q, err
+}
+
+// chooseStream takes the stream of the types of sign-ins that are asked for. One that is not known is
+// returned: it may be newer than this version, and no value is refused. Two known ones are, as each
+// is a log of its own.
+func (q *Question) chooseStream() (unknown string, _ error) {
+	first := true
+	for _, name := range q.plan.EventTypes {
+		log, ok := logs.OfEventType(name)
+		if !ok {
+			unknown = name
+			continue
+		}
+		if !first && log.Stream != q.Stream {
+			return "", &entra.Error{Code: entra.CodeBadRequest, Doing: "read $filter",
+				Why:    fmt.Sprintf("%q is one of several types of sign-ins", entra.Clip(name, 80)),
+				Remedy: "ask for one of " + strings.Join(logs.EventTypes(), ", ")}
+		}
+		q.Stream, first = log.Stream, false
+	}
+	return unknown, nil
 }
 
 // planFor parses a filter for the question's stream.
