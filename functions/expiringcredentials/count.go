@@ -24,5 +24,6 @@ func (f function) count(ctx context.Context, r web.Request) (web.Answer, error) 
 	if err != nil {
 		return web.Answer{}, err
 	}
+	web.SetHint(r.Header, page.Hint)
 	return web.Number(*page.Count), nil
 }

@@ -23,6 +23,7 @@ var trigger []byte
 type Snapshot interface {
 	Credentials(ctx context.Context, q directory.CredentialQuery, top int, count bool, token string) (
 		directory.CredentialPage, error)
+	CredentialHint(ctx context.Context, q directory.CredentialQuery) (string, error)
 	EachCredential(ctx context.Context, q directory.CredentialQuery, row func(directory.CredentialRow) error) error
 	CredentialSummary(ctx context.Context, q directory.CredentialQuery) (
 		directory.Snapshot, int64, []directory.Count, error)
@@ -103,9 +104,10 @@ func owner() web.Parameter {
 }
 
 func microsoft() web.Parameter {
-	p := web.Choice("microsoft", "exclude", "Those on Microsoft's own service principals that sign no SAML tokens here: "+
-		"left out, included, or alone", "exclude", string(timeline.WithMicrosoft), string(timeline.OnlyMicrosoft))
-	p.Note = "Nobody here renews them. With only, state=all and a reader a flow is told each that somebody adds"
+	p := web.Choice("microsoft", "exclude", "Those on Microsoft's own service principals: left out unless they sign SAML "+
+		"tokens, included, or alone", "exclude", string(timeline.WithMicrosoft), string(timeline.OnlyMicrosoft))
+	p.Note = "Nobody here renews what signs no SAML tokens. With only, state=all and a reader a flow is told each that " +
+		"somebody adds"
 	return p
 }
 
@@ -141,6 +143,11 @@ func (f function) list(ctx context.Context, r web.Request) (web.Answer, error) {
 	l := r.Query.ListQuery()
 	q.Order.By, q.Order.Desc = l.By, l.Desc
 	if r.Query.CSV() {
+		hint, err := f.snapshot.CredentialHint(ctx, q)
+		if err != nil {
+			return web.Answer{}, err
+		}
+		web.SetHint(r.Header, hint)
 		return web.File("expiring-credentials.csv", l.Fields, func(row func(directory.CredentialRow) error) error {
 			return f.snapshot.EachCredential(ctx, q, row)
 		}), nil
@@ -149,6 +156,7 @@ func (f function) list(ctx context.Context, r web.Request) (web.Answer, error) {
 	if err != nil {
 		return web.Answer{}, err
 	}
+	web.SetHint(r.Header, page.Hint)
 	out := web.List[web.Selected]{Of: "expiringCredentials", AsOf: page.Snapshot.AsOf, Count: page.Count,
 		About: about{web.Time(page.Now), web.Time(page.Since), web.Time(page.Answered), page.Cursor,
 			page.Hint, page.Snapshot.MicrosoftNew, page.Snapshot.Withheld()}}
@@ -204,6 +212,10 @@ func check(p web.Query) error {
 	const remedy = "accepted are ids such as 0b3c2a4e-0000-4000-8000-000000000000"
 	if p.Has("appId") && !id.MatchString(p.Text("appId")) {
 		return web.Refuse("appId is "+strconv.Quote(p.Text("appId")), remedy)
+	}
+	if p.Has("exclude") && len(p.List("exclude")) == 0 {
+		return web.Refuse("exclude is given, and names nothing: a variable may have come out empty",
+			"name what is left out, or leave out the parameter")
 	}
 	for _, item := range p.List("exclude") {
 		if !id.MatchString(item) {

@@ -74,8 +74,9 @@ func filters() []web.Parameter {
 	days := web.Whole("days", defaultDays, 1, maxDays, "Without a sign of life for so many days")
 	days.Note = "Counted from `asOfDateTime`"
 	department := web.Text("department", "Their department, whatever its case")
+	department.Note = "Given and empty it is refused"
 	domain := web.Text("domain", "The domain of their sign-in name, whatever its case")
-	domain.Note = "That of a guest is this tenant's, as a rule"
+	domain.Note = "That of a guest is this tenant's, as a rule. Given and empty it is refused"
 	before := web.Moment("before", "", "Instead of days: since before a date or time")
 	before.Note = "Up to 24 hours before `asOfDateTime`"
 	return append([]web.Parameter{
@@ -173,6 +174,12 @@ func question(p web.Query) (directory.UserQuery, error) {
 	if p.Has("exclude") && len(q.Exclude) == 0 {
 		return q, web.Refuse("exclude is given, and names nobody: a variable may have come out empty",
 			"name who is left out, or leave out the parameter")
+	}
+	for _, name := range []string{"department", "domain"} {
+		if p.Has(name) && strings.TrimSpace(p.Text(name)) == "" {
+			return q, web.Refuse(name+" is given, and empty: a variable may have come out empty",
+				"say which one is asked for, or leave out the parameter")
+		}
 	}
 	if p.Has("before") {
 		q.Days = 0

@@ -37,6 +37,7 @@ type CredentialRow struct {
 	OwnersAddress string     `json:"ownersUserPrincipalNames"`
 
 	OwnersMail    string `json:"ownersMail"`
+	MoreOwners    bool   `json:"moreOwners,omitempty"`
 	NoOwnerReason string `json:"noOwnerReason,omitempty" text:"Why none of its owners can be written to"`
 	Thumbprint    string `json:"thumbprint,omitempty"`
 	ActiveKnown   *bool  `json:"activeKnown,omitempty"`
@@ -58,7 +59,9 @@ func (CredentialRow) Texts() map[string]string {
 		"successorKeyId": "A newer valid credential that takes its place: of the same kind, on the same object, " +
 			"and active where it signs SAML tokens",
 		"owners": "Owners of application and service principal; those of the application " +
-			"where the principal has none",
+			"where none of the principal's can be written to",
+		"moreOwners": "Whether it may have owners beside these: the list of all of them did not come, and then " +
+			"noOwner is false",
 		"ownersUserPrincipalNames": "Their sign-in names, with semicolons between; to write to them take ownersMail",
 		"ownersMail":               "Their mail addresses, with semicolons between",
 		"thumbprint": "SHA-1 of a certificate as the portal shows it: computed, " +
@@ -67,8 +70,8 @@ func (CredentialRow) Texts() map[string]string {
 		"active":      "Whether it is the one that signs SAML tokens; absent where that is not known",
 		"inactiveSuccessorKeyId": "A newer certificate for SAML tokens that nobody has activated, " +
 			"as far as is known: sign-on stops unless somebody does",
-		"microsoft": "Whether it is on a service principal of Microsoft's and signs no SAML tokens here: " +
-			"nobody here renews it, and one that somebody adds is suspicious",
+		"microsoft": "Whether it is on a service principal of Microsoft's: one that somebody adds is suspicious, " +
+			"and nobody here renews it unless it signs SAML tokens",
 		"claimsMatchingExpression": "Of a federated credential: for whom, as an expression",
 		"accountEnabled":           "Whether the service principal is enabled; absent where there is none, or it is not known",
 	}
@@ -100,7 +103,7 @@ func answered(c rules.Credential, now time.Time, within, unusedFor time.Duration
 		Name: c.Name, Identifier: c.Identifier, SAML: c.SAML, Start: text(c.Start), End: text(c.End),
 		LastUsed: text(c.LastUsed), UseKnown: c.UseKnown, Successor: c.Successor, HasSuccessor: c.Successor != "",
 		SelfRotating: c.Rotates != "", NoOwner: c.NoOwner(), Owners: []OwnerRow{},
-		NoOwnerReason: c.NoReach, Thumbprint: c.ShownThumbprint(), Waiting: c.Waiting, Microsoft: c.Microsoft,
+		NoOwnerReason: c.NoReach, MoreOwners: c.MoreOwners, Thumbprint: c.ShownThumbprint(), Waiting: c.Waiting, Microsoft: c.Microsoft,
 		OwnerTenant: c.OwnerTenant, Enabled: c.Enabled,
 	}
 	if c.SAML {
@@ -120,7 +123,9 @@ func answered(c rules.Credential, now time.Time, within, unusedFor time.Duration
 	var names, addresses []string
 	for _, o := range c.Owners {
 		row.Owners = append(row.Owners, OwnerRow{o.ID, o.UserPrincipalName, o.DisplayName, o.Address(), o.Kind})
-		names = append(names, o.UserPrincipalName)
+		if o.UserPrincipalName != "" {
+			names = append(names, o.UserPrincipalName)
+		}
 		if o.Address() != "" && !slices.Contains(addresses, o.Address()) {
 			addresses = append(addresses, o.Address())
 		}
@@ -157,21 +162,22 @@ func credentialColumns(row Row) ([]Column, error) {
 
 // CredentialEnd is what a summary needs of a credential.
 type CredentialEnd struct {
-	Ends     time.Time
-	Start    time.Time `json:",omitzero"`
-	Idle     time.Time `json:",omitzero"`
-	Kind     Kind
-	Origin   Origin
-	UseKnown bool `json:",omitempty"`
-	NoOwner  bool `json:",omitempty"`
-	// Microsoft: no question asks for it unless it says so.
-	Microsoft bool `json:",omitempty"`
+	Ends      time.Time
+	Start     time.Time `json:",omitzero"`
+	Idle      time.Time `json:",omitzero"`
+	Kind      Kind
+	Origin    Origin
+	UseKnown  bool `json:",omitempty"`
+	NoOwner   bool `json:",omitempty"`
+	Microsoft bool `json:",omitempty"` // on a service principal of Microsoft's
+	// Renewed by Microsoft alone: no question asks for it unless it says so.
+	Renewed bool `json:",omitempty"`
 }
 
 // EndOf is what a summary needs of a credential.
 func EndOf(c rules.Credential) CredentialEnd {
 	return CredentialEnd{Ends: endsOf(c), Start: c.Start, Idle: c.IdleSince(), Kind: c.Kind, Origin: c.Origin,
-		UseKnown: c.UseKnown, NoOwner: c.NoOwner(), Microsoft: c.Microsoft}
+		UseKnown: c.UseKnown, NoOwner: c.NoOwner(), Microsoft: c.Microsoft, Renewed: c.RenewedByMicrosoft()}
 }
 
 // columns are those by which a credential is found.

@@ -24,8 +24,8 @@ type CredentialQuery struct {
 	// Successor asks for those beside which there is a newer one, or for the others; nil: both.
 	Successor    *bool `json:",omitempty"`
 	SelfRotating *bool `json:",omitempty"` // likewise those that are renewed without a person
-	// Microsoft asks for those on service principals of Microsoft's, too, or for these only; empty:
-	// they are left out.
+	// Microsoft asks for those that Microsoft renews, too, or for all on service principals of
+	// Microsoft's and no others; empty: those that Microsoft renews are left out.
 	Microsoft timeline.Microsoft `json:",omitempty"`
 	Exclude   []string
 	NewSince  NewSince
@@ -186,18 +186,13 @@ func (c certs) wanted(row Row) (bool, error) {
 	if differs(q.Successor, cred.Successor != "") || differs(q.SelfRotating, cred.Rotates != "") {
 		return false, nil
 	}
-	if !q.asksMicrosoft(cred.Microsoft) {
+	if !q.Microsoft.Asks(cred.Microsoft, cred.RenewedByMicrosoft()) {
 		return false, nil
 	}
 	if state, _ := cred.Judge(c.page.Now, q.Within, q.UnusedFor); !q.asks(state) {
 		return false, nil
 	}
 	return c.goes.tells(row)
-}
-
-// asksMicrosoft tells whether a credential is asked for that is, or is not, of Microsoft's own.
-func (q CredentialQuery) asksMicrosoft(is bool) bool {
-	return q.Microsoft == timeline.WithMicrosoft || is == (q.Microsoft == timeline.OnlyMicrosoft)
 }
 
 // differs tells whether something else is wanted; nil wants either.

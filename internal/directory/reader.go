@@ -25,6 +25,7 @@ type Reader struct {
 	store   Store
 	cursors Cursors
 	clock   func() time.Time
+	known   knownCredentials
 
 	mu    sync.Mutex
 	whole map[string]Snapshot            // by id; what is whole does not change, but for being dropped

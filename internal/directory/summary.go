@@ -156,7 +156,7 @@ func (rd *Reader) CredentialSummary(ctx context.Context, q CredentialQuery) (Sna
 	var total int64
 	for _, e := range ends {
 		if q.Kind != "" && q.Kind != e.Kind || q.Origin != "" && q.Origin != e.Origin ||
-			q.Owner == "none" && !e.NoOwner || !q.asksMicrosoft(e.Microsoft) {
+			q.Owner == "none" && !e.NoOwner || !q.Microsoft.Asks(e.Microsoft, e.Renewed) {
 			continue
 		}
 		state, _ := e.credential().Judge(now, q.Within, q.UnusedFor)

@@ -138,7 +138,7 @@ func SeenUser(u rules.User, d rules.Decision, groups []string) timeline.UserSeen
 func SeenCredential(c rules.Credential) timeline.CredentialSeen {
 	seen := timeline.CredentialSeen{Secret: c.Kind == Secret, Application: c.Origin == OnApplication,
 		SelfRotating: c.Rotates != "", HasSuccessor: c.Successor != "", NoOwner: c.NoOwner(),
-		TenantKnown: c.TenantKnown, Microsoft: c.Microsoft,
+		TenantKnown: c.TenantKnown, Microsoft: c.Microsoft, RenewedByMicrosoft: c.RenewedByMicrosoft(),
 		Object: c.ObjectID, Start: c.Start, End: c.End, Used: c.UseKnown, Idle: c.IdleSince()}
 	for _, o := range c.Owners {
 		seen.Owners = append(seen.Owners, o.ID)

@@ -49,7 +49,11 @@ func keepApps(ctx context.Context, word string, origin rules.Origin, page Object
 		}
 		if len(app.Secrets)+len(app.Keys) == 0 {
 			if app.Tells() {
-				rows = append(rows, directory.Document(app.Key(), app.Bare()))
+				app = app.Bare()
+				if err := completeApp(ctx, page, &app, &left); err != nil {
+					return nil, err
+				}
+				rows = append(rows, directory.Document(app.Key(), app))
 			}
 			continue
 		}
@@ -90,14 +94,16 @@ func completeApp(ctx context.Context, page Objects, app *rules.App, left *int) e
 	if app.LacksThumbprint() {
 		parts = append(parts, Part{app.ID, "", "$select=id,keyCredentials"})
 	}
+	all := len(app.Owners) < maxExpanded // of the owners
 	for _, p := range parts {
 		if *left == 0 {
-			return nil
+			break
 		}
 		*left--
 		err := page.Part(ctx, p, func(items [][]byte) error {
 			if p.Of != "" {
 				app.AddOwners(items)
+				all = true
 			} else if len(items) > 0 {
 				app.AddThumbprints(items[0])
 			}
@@ -106,6 +112,10 @@ func completeApp(ctx context.Context, page Objects, app *rules.App, left *int) e
 		if err != nil {
 			return err
 		}
+	}
+	if !all {
+		row, _ := page.Before(ctx, directory.ReadApps, app.Key())
+		app.TakeOwners(row.Doc)
 	}
 	return nil
 }

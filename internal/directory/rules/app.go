@@ -29,8 +29,10 @@ type App struct {
 	Type        string   `json:",omitempty"` // of a service principal: Application, ManagedIdentity, ...
 	Tags        []string `json:",omitempty"`
 	Owners      []Owner  `json:",omitempty"`
-	Secrets     []Entry  `json:",omitempty"` // passwordCredentials, without their hint
-	Keys        []Entry  `json:",omitempty"` // keyCredentials, without the key
+	// MoreOwners says that it may have owners beside those: the list of all of them did not come.
+	MoreOwners bool    `json:",omitempty"`
+	Secrets    []Entry `json:",omitempty"` // passwordCredentials, without their hint
+	Keys       []Entry `json:",omitempty"` // keyCredentials, without the key
 	// Federated are its federated credentials, of an object whose origin is Federations.
 	Federated []Federated `json:",omitempty"`
 
@@ -123,7 +125,7 @@ func (h App) Tells() bool {
 func (h App) Bare() App {
 	h.Tags = nil
 	if h.Origin == OnServicePrincipal {
-		h.Owners = nil
+		h.Owners, h.MoreOwners = nil, false
 	}
 	return h
 }
@@ -177,67 +179,22 @@ func (h *App) AddOwners(items [][]byte) {
 	h.Owners = union(h.Owners, all)
 }
 
+// TakeOwners takes owners from the same object, as a snapshot before has kept it, where the list of
+// all of them did not come. doc is nil where that snapshot does not have the object.
+func (h *App) TakeOwners(doc []byte) {
+	var old App
+	h.MoreOwners = json.Unmarshal(doc, &old) != nil || old.MoreOwners || old.Form < appForm
+	h.Owners = union(h.Owners, old.Owners)
+}
+
 // own is a text that does not share the document's memory.
 func own(v gjson.Result) string { return strings.Clone(v.String()) }
-
-// Credentials are the app's, each once. Graph has a SAML signing certificate as a Sign key, a
-// Verify key and a password, all with one customKeyIdentifier, and is one certificate. Source:
-// learn.microsoft.com/graph/api/serviceprincipal-addtokensigningcertificate.
-func (h App) Credentials() []Credential {
-	var out []Credential
-	for _, k := range h.Keys {
-		at := slices.IndexFunc(out, func(c Credential) bool { return c.has(k) && c.Start.Equal(k.Start) })
-		if at < 0 {
-			at = slices.IndexFunc(out, func(c Credential) bool { return c.has(k) })
-		}
-		if at < 0 {
-			at = len(out)
-			out = append(out, h.credential(Certificate, k))
-		}
-		c := &out[at]
-		if k.Usage == "Sign" {
-			c.SAML, c.KeyID, c.Usage = true, k.KeyID, "" // the one that the password names, too
-		}
-		if c.Thumbprint == "" {
-			c.Thumbprint = k.Thumbprint
-		}
-		if c.Name == "" {
-			c.Name = k.Name
-		}
-	}
-	certificates := len(out)
-	for _, s := range h.Secrets {
-		of := func(c Credential) bool {
-			return c.Identifier == s.Identifier && s.Identifier != "" && c.End.Equal(s.End)
-		}
-		if !slices.ContainsFunc(out[:certificates], of) {
-			out = append(out, h.credential(Secret, s))
-		}
-	}
-	return out
-}
-
-// has tells whether a key is an entry of a certificate that was found already. What the uploader
-// chose as customKeyIdentifier may be that of another certificate, too; the thumbprint can't be.
-func (c Credential) has(k Entry) bool {
-	switch {
-	case c.Thumbprint != "" && k.Thumbprint != "":
-		return c.Thumbprint == k.Thumbprint && c.End.Equal(k.End)
-	case c.Identifier != k.Identifier || !c.End.Equal(k.End):
-		return false
-	case c.SAML && k.Usage == "Sign" && c.KeyID != k.KeyID && !c.Start.Equal(k.Start):
-		return false
-	case c.Identifier != "":
-		return true
-	}
-	return c.Start.Equal(k.Start) && (c.SAML && k.Usage == "Verify" || !c.SAML && k.Usage == "Sign")
-}
 
 func (h App) credential(kind Kind, e Entry) Credential {
 	c := Credential{Kind: kind, Origin: h.Origin, ObjectID: h.ID, AppID: h.AppID, DisplayName: h.DisplayName,
 		KeyID: e.KeyID, Name: e.Name, Identifier: e.Identifier, Thumbprint: e.Thumbprint, Start: e.Start, End: e.End,
-		Owners: h.Owners, Rotates: h.rotates(e), OwnerTenant: h.OwnerTenant, TenantKnown: h.Form >= appForm,
-		preferred: h.Preferred}
+		Owners: h.Owners, MoreOwners: h.MoreOwners, Rotates: h.rotates(e), OwnerTenant: h.OwnerTenant,
+		TenantKnown: h.Form >= appForm, preferred: h.Preferred, signer: h.ID}
 	if c.Name == "" && kind == Secret {
 		c.Name = nameIn(e.Identifier)
 	}

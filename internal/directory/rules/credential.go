@@ -39,8 +39,9 @@ type Credential struct {
 	NoReach     string    `json:",omitempty"` // why none of the owners can be written to; empty: one can
 	OwnerTenant string    `json:",omitempty"` // of the application, by its service principal
 	Enabled     *bool     `json:",omitempty"` // accountEnabled of the service principal; nil: not known
-	// Microsoft: it is on a service principal of Microsoft's, and signs no SAML tokens here: nobody
-	// here renews it, and whoever adds one may be an attacker.
+	// MoreOwners: there may be owners beside those, who did not come.
+	MoreOwners bool `json:",omitempty"`
+	// Microsoft: it is on a service principal of Microsoft's. Whoever adds one may be an attacker.
 	Microsoft bool      `json:",omitempty"`
 	LastUsed  time.Time `json:",omitzero"` // zero: not known, or never
 	// UseKnown: the tenant's report of credential use names it, or names others and not it.
@@ -54,10 +55,11 @@ type Credential struct {
 	TenantKnown bool `json:"-"`
 
 	preferred string // thumbprint of the SAML certificate that the object prefers
+	signer    string // id of that object: the one whose SAML tokens it signs
 }
 
 // NoOwner tells whether it has no owner who can be written to.
-func (c Credential) NoOwner() bool { return c.NoReach != "" || len(c.Owners) == 0 }
+func (c Credential) NoOwner() bool { return !c.MoreOwners && (c.NoReach != "" || len(c.Owners) == 0) }
 
 // State of a credential.
 type State string
@@ -74,7 +76,7 @@ const (
 // was not used for one. On the very moment of its end it has expired.
 func (c Credential) Judge(now time.Time, within, unusedFor time.Duration) (State, string) {
 	const day = "2 January 2006"
-	beside := c.beside()
+	beside := c.remarks()
 	switch {
 	case !c.End.IsZero() && !c.End.After(now):
 		return Expired, "it ended on " + c.End.Format(day) + beside
@@ -98,8 +100,8 @@ func (c Credential) Judge(now time.Time, within, unusedFor time.Duration) (State
 	return Valid, "it ends on " + c.End.Format(day)
 }
 
-// beside is what a reason says beyond the dates.
-func (c Credential) beside() string {
+// remarks are what a reason says beyond the dates.
+func (c Credential) remarks() string {
 	out := ""
 	switch {
 	case c.Successor != "":
@@ -113,7 +115,10 @@ func (c Credential) beside() string {
 		out += "; it is not the active certificate"
 	}
 	if c.Microsoft {
-		out += "; it is on a service principal of Microsoft's, which nobody here renews"
+		out += "; it is on a service principal of Microsoft's"
+	}
+	if c.RenewedByMicrosoft() {
+		out += ", which nobody here renews"
 	}
 	if c.Rotates != "" {
 		out += "; " + c.Rotates

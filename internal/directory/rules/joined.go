@@ -13,7 +13,7 @@ func Joined(credentials []Credential) []Credential {
 	type place struct{ appID, key string }
 	var (
 		out  []Credential
-		seen = make(map[place]int)
+		seen = make(map[place][]int)
 	)
 	sorted := slices.Clone(credentials)
 	slices.SortStableFunc(sorted, func(a, b Credential) int { // applications first
@@ -24,22 +24,23 @@ func Joined(credentials []Credential) []Credential {
 		if c.Kind == Certificate && c.Identifier != "" {
 			places = append(places, place{c.AppID, "certificate " + c.Identifier + c.End.String()})
 		}
-		joined := false
+		at := -1
 		for i, p := range places {
 			// One key id is one credential, whatever its entries say: the password of a SAML
 			// certificate may lack the certificate's identifier, or end at another time.
-			at, ok := seen[p]
-			if ok && (i == 0 || out[at].ObjectID != c.ObjectID && !differ(out[at].Thumbprint, c.Thumbprint)) {
-				out[at].join(c)
-				joined = true
-				break
+			same := func(at int) bool {
+				return i == 0 || out[at].ObjectID != c.ObjectID && !differ(out[at].Thumbprint, c.Thumbprint)
+			}
+			if n := slices.IndexFunc(seen[p], same); at < 0 && n >= 0 {
+				at = seen[p][n]
 			}
 		}
-		if joined {
+		if at >= 0 {
+			out[at].join(c)
 			continue
 		}
 		for _, p := range places {
-			seen[p] = len(out)
+			seen[p] = append(seen[p], len(out))
 		}
 		out = append(out, c)
 	}
@@ -52,9 +53,12 @@ func (c *Credential) join(o Credential) {
 	if c.ObjectID == o.ObjectID && !o.End.IsZero() && o.End.Before(c.End) {
 		c.End = o.End
 	}
-	c.Owners = union(c.Owners, o.Owners)
+	c.Owners, c.MoreOwners = union(c.Owners, o.Owners), c.MoreOwners || o.MoreOwners
+	if o.Kind == Certificate && c.Thumbprint == "" {
+		c.Thumbprint = o.Thumbprint
+	}
 	if o.SAML {
-		c.SAML, c.preferred = true, o.preferred
+		c.SAML, c.Usage, c.preferred, c.signer = true, "", o.preferred, o.signer
 	}
 }
 
@@ -88,12 +92,15 @@ func JoinedWithUse(apps []App, used map[string]time.Time, disclosed bool, now ti
 }
 
 // complete takes what the other objects of the application know of a credential: owners of the
-// application where its service principal has none, and what the service principal tells.
+// application where none of its service principal's can be written to, and what the service
+// principal tells.
 func (c *Credential) complete(apps []App) {
-	known := true // of the owners, whether they have addresses
+	// A version before did not keep owners' addresses.
+	known := !slices.ContainsFunc(apps, func(app App) bool { return app.Form < appForm })
 	for _, app := range apps {
-		if app.Origin == OnApplication && c.Origin == OnServicePrincipal && len(c.Owners) == 0 {
-			c.Owners = app.Owners
+		if app.Origin == OnApplication && c.Origin == OnServicePrincipal &&
+			(len(c.Owners) == 0 || known && unreachable(c.Owners) != "") {
+			c.Owners, c.MoreOwners = union(c.Owners, app.Owners), c.MoreOwners || app.MoreOwners
 		}
 		if app.Origin == OnServicePrincipal {
 			c.Enabled = app.Enabled
@@ -101,10 +108,9 @@ func (c *Credential) complete(apps []App) {
 				c.OwnerTenant = app.OwnerTenant
 			}
 		}
-		known = known && app.Form >= appForm
 	}
-	c.Microsoft = ofMicrosoft(c.OwnerTenant) && !c.SAML
-	if c.TenantKnown = known; known {
+	c.Microsoft = ofMicrosoft(c.OwnerTenant)
+	if c.TenantKnown = known; known && !c.MoreOwners {
 		c.NoReach = unreachable(c.Owners)
 	}
 }

@@ -69,14 +69,16 @@ func TestAPrincipalWithoutOwnersHasThoseOfItsApplication(t *testing.T) {
 
 func TestCredentialsOnMicrosoftsOwnPrincipalsAreMarked(t *testing.T) {
 	const microsoft, corporate = "f8cdef31-a31e-4b4a-93e4-5f571e91255a", "72F988BF-86F1-41AF-91AB-2D7CD011DB47"
+	const third = "cdc5aeea-15c5-4db6-b079-fcadd2505dc2"
 	for name, c := range map[string]struct {
 		tenant, credentials string
-		want                []bool
+		want                []bool // whether Microsoft renews it; all are on a principal of Microsoft's, or none
 	}{
-		"a certificate":  {microsoft, `"keyCredentials":[` + key("k", "eA==", "Verify", start, end) + `]`, []bool{true}},
-		"a secret":       {corporate, `"passwordCredentials":[` + secret("k", start, end) + `]`, []bool{true}},
-		"somebody's own": {"t1", `"passwordCredentials":[` + secret("k", start, end) + `]`, []bool{false}},
-		"of no tenant":   {"", `"passwordCredentials":[` + secret("k", start, end) + `]`, []bool{false}},
+		"a certificate":         {microsoft, `"keyCredentials":[` + key("k", "eA==", "Verify", start, end) + `]`, []bool{true}},
+		"a secret":              {corporate, `"passwordCredentials":[` + secret("k", start, end) + `]`, []bool{true}},
+		"on Command Line Tools": {third, `"passwordCredentials":[` + secret("k", start, end) + `]`, []bool{true}},
+		"somebody's own":        {"t1", `"passwordCredentials":[` + secret("k", start, end) + `]`, []bool{false}},
+		"of no tenant":          {"", `"passwordCredentials":[` + secret("k", start, end) + `]`, []bool{false}},
 		"one that signs SAML tokens, and a secret beside it": {microsoft, `"keyCredentials":[` +
 			saml("k", "eA==", certA, start, end) + `],"passwordCredentials":[` + secret("s", start, end) + `]`,
 			[]bool{false, true}},
@@ -85,7 +87,8 @@ func TestCredentialsOnMicrosoftsOwnPrincipalsAreMarked(t *testing.T) {
 		var got []bool
 		for _, one := range rules.JoinedWithUse([]rules.App{sp}, nil, false, now) {
 			require.True(t, one.TenantKnown)
-			got = append(got, one.Microsoft)
+			require.Equal(t, sp.OfMicrosoft(), one.Microsoft, "whatever it is for")
+			got = append(got, one.RenewedByMicrosoft())
 		}
 		require.Equal(t, c.want, got, name)
 	}

@@ -40,10 +40,19 @@ func WithSuccessors(credentials []Credential, now time.Time) []Credential {
 // the same kind, begins no earlier, ends later, and lies where that one lies, for the same use. A
 // secret replaces no certificate, and one on the service principal none on the application.
 func (c Credential) replaces(old Credential, now time.Time) bool {
-	same := c.AppID == old.AppID && c.Origin == old.Origin && c.Kind == old.Kind && c.SAML == old.SAML &&
-		c.Usage == old.Usage && c.KeyID != old.KeyID && (!c.SAML || c.ObjectID == old.ObjectID)
+	same := c.AppID == old.AppID && c.Kind == old.Kind && c.SAML == old.SAML &&
+		c.Usage == old.Usage && c.KeyID != old.KeyID && c.beside(old)
 	return same && !old.End.IsZero() && !c.Start.After(now) && !c.Start.Before(old.Start) &&
 		(c.End.IsZero() || c.End.After(old.End) && c.End.After(now))
+}
+
+// beside tells whether two credentials of one use lie on one object. A SAML certificate may be on the
+// application, too, and signs for the service principal all the same.
+func (c Credential) beside(old Credential) bool {
+	if c.SAML {
+		return c.signer == old.signer
+	}
+	return c.Origin == old.Origin
 }
 
 // findActive finds, for each service principal, the certificate that signs its SAML tokens.
@@ -58,7 +67,7 @@ func findActive(all []Credential, now time.Time) {
 	of := make(map[string][]*Credential)
 	for i := range all {
 		if c := &all[i]; c.SAML {
-			of[c.ObjectID] = append(of[c.ObjectID], c)
+			of[c.signer] = append(of[c.signer], c)
 		}
 	}
 	for _, certificates := range of {

@@ -148,6 +148,7 @@ type credentialsOut struct {
 	all        []directory.CredentialEnd
 	mayBeThere bool // what did not come
 	blind      bool // one of the two collections could not be read: nothing can be said of any
+	first      bool // no snapshot before has read service principals, so what they have is no news
 }
 
 func (r *reading) decideCredentials(ctx context.Context) error {
@@ -155,8 +156,12 @@ func (r *reading) decideCredentials(ctx context.Context) error {
 	d := &credentialsOut{reading: r, out: r.batches(directory.Credentials, directory.CredentialTimelines),
 		mayBeThere: r.mayBeThere("applications", "servicePrincipals"),
 		blind:      r.snap.Lacks("applications") || r.snap.Lacks("servicePrincipals")}
+	var err error
+	if d.first, err = r.firstPrincipals(ctx); err != nil {
+		return err
+	}
 	d.lines = packs{out: d.out, partition: directory.CredentialTimelines}
-	err := sideBySide(r.credentialLines(ctx), r.decidedCredentials(ctx, r.snap, asItIs),
+	err = sideBySide(r.credentialLines(ctx), r.decidedCredentials(ctx, r.snap, asItIs),
 		func(app string, before *credentialLines, now *[]rules.Credential) error {
 			var came []rules.Credential
 			if now != nil {
@@ -178,6 +183,25 @@ func (r *reading) decideCredentials(ctx context.Context) error {
 		return err
 	}
 	return r.maker.store.Put(ctx, r.snap.ID, directory.Summaries, []directory.Row{directory.EndsOfCredentials(d.all)})
+}
+
+// firstPrincipals tells whether no snapshot before has read service principals: where the one before
+// could not, and knows of no credential on one.
+func (r *reading) firstPrincipals(ctx context.Context) (bool, error) {
+	if r.kept.on == nil || r.before.WhyUndisclosed(collections.ServicePrincipals) == nil {
+		return false, nil
+	}
+	for app, err := range r.credentialLines(ctx) {
+		if err != nil {
+			return false, err
+		}
+		for _, line := range app.of {
+			if line.OnPrincipal() {
+				return false, nil
+			}
+		}
+	}
+	return true, nil
 }
 
 // application adds the rows of an application's credentials, and the timelines of these and of
@@ -241,7 +265,7 @@ func (d *credentialsOut) timeline(
 	var line *timeline.Credential
 	if one, ok := before[c.KeyID]; ok {
 		line = &one
-	} else if c.Microsoft && d.kept.on != nil {
+	} else if c.Microsoft && d.kept.on != nil && !d.first {
 		d.added(ctx, c)
 	}
 	seen := directory.SeenCredential(c)

@@ -13,8 +13,9 @@ const (
 	selfRotating
 	hasSuccessor
 	noOwner
-	onMicrosoft // on a service principal of Microsoft's; counts where tellsTenant is set
-	tellsTenant // onMicrosoft is known: a version before did not keep it
+	byMicrosoft // renewed by Microsoft alone; counts where tellsTenant is set
+	tellsTenant // byMicrosoft and onMicrosoft are known: a version before did not keep them
+	onMicrosoft // on a service principal of Microsoft's
 )
 
 // Credential is a credential's timeline. The zero value is that of one that was not there. A value
@@ -51,7 +52,8 @@ const leastUnused = ticks(LeastUnused / tick)
 type CredentialSeen struct {
 	Secret, Application                 bool // else a certificate, else a service principal's
 	SelfRotating, HasSuccessor, NoOwner bool
-	TenantKnown, Microsoft              bool // whether it is Microsoft's is known, and is so
+	TenantKnown                         bool // the two that follow are known
+	Microsoft, RenewedByMicrosoft       bool // on a service principal of Microsoft's; and nobody here renews it
 
 	Object string   // id of the object that holds it
 	Owners []string // their ids and principal names
@@ -117,6 +119,7 @@ func (c *Credential) doubt(s *CredentialSeen, seen int, marks []string) []string
 	s.Application = s.Application || c.item.has(onApplication)
 	s.SelfRotating = c.item.has(selfRotating)
 	s.TenantKnown, s.Microsoft = c.item.has(tellsTenant), c.item.has(onMicrosoft)
+	s.RenewedByMicrosoft = c.item.has(byMicrosoft)
 	for _, m := range c.item.marks {
 		if m.at >= seen {
 			marks = append(marks, m.hash)
@@ -135,6 +138,7 @@ func (c *Credential) takeTenant(s CredentialSeen, seen int) {
 		seen = 0
 	}
 	c.item.set(onMicrosoft, s.Microsoft, seen)
+	c.item.set(byMicrosoft, s.RenewedByMicrosoft, seen)
 	c.item.set(tellsTenant, true, 0)
 }
 
@@ -169,6 +173,9 @@ func (c *Credential) grow(on *Snapshots, idle ticks, bright int) {
 	}
 	c.uses = append(slices.Clip(c.uses), use{c.item.At, idle})
 }
+
+// OnPrincipal tells whether the credential is on a service principal alone, as far as is known.
+func (c Credential) OnPrincipal() bool { return !c.item.has(onApplication) }
 
 // Forgotten is as that of a User.
 func (c Credential) Forgotten(on *Snapshots) bool { return c.item.forgotten(on) }

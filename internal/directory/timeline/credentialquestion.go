@@ -15,8 +15,8 @@ type CredentialQuestion struct {
 	Owner                                                   string   // id or principal name of an owner
 	Objects                                                 []string // ids of objects whose credentials are left out
 	Fixed                                                   []string // other filters; they only tell questions apart
-	// Microsoft asks for those on service principals of Microsoft's, too, or for these only; empty:
-	// they are left out, as a version before knew no other question.
+	// Microsoft asks for those that Microsoft renews, too, or for all on service principals of
+	// Microsoft's and no others; empty: those that Microsoft renews are left out.
 	Microsoft Microsoft `json:",omitempty"`
 }
 
@@ -29,12 +29,21 @@ const (
 	OnlyMicrosoft Microsoft = "only"
 )
 
-// wanted is the attribute that is asked for; nil: either.
-func (m Microsoft) wanted() *bool {
-	if m == WithMicrosoft {
-		return nil
+// Asks tells whether a credential is asked for that is, or is not, on a service principal of
+// Microsoft's, and renewed by Microsoft alone.
+func (m Microsoft) Asks(on, renewed bool) bool {
+	return m == WithMicrosoft || m == OnlyMicrosoft && on || m == "" && !renewed
+}
+
+// wanted are the attributes that are asked for.
+func (m Microsoft) wanted() (on, renewed *bool) {
+	switch m {
+	case OnlyMicrosoft:
+		on = new(true)
+	case "":
+		renewed = new(false)
 	}
-	return new(m == OnlyMicrosoft)
+	return on, renewed
 }
 
 // ID is as that of a UserQuestion.
@@ -59,10 +68,11 @@ func (q CredentialQuestion) On(on *Snapshots) (Asked[Credential], error) {
 	case q.Unused && (q.UnusedFor < LeastUnused || q.UnusedFor > longest):
 		return Asked[Credential]{}, refuseDays("the time without use", q.UnusedFor, int(LeastUnused/day))
 	}
+	microsoft, renewed := q.Microsoft.wanted()
 	f := newFilter(on, map[attribute]*bool{
 		isSecret: q.Secret, onApplication: q.Application, selfRotating: q.SelfRotating,
 		hasSuccessor: q.Successor, noOwner: q.Ownerless,
-		onMicrosoft: q.Microsoft.wanted(),
+		onMicrosoft: microsoft, byMicrosoft: renewed,
 	}, q.Objects, nil)
 	h := credentialHistory{filter: &f, states: q, within: ticks(q.Within / tick), unusedFor: ticks(q.UnusedFor / tick)}
 	if q.Owner != "" {

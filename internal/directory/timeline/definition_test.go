@@ -95,9 +95,7 @@ func credentialIn(q CredentialQuestion, _ oneTaken, now time.Time, l look[Creden
 	var parts []truth
 	parts = append(parts, wished(q.Secret, c.Secret), wished(q.Application, c.Application),
 		wished(q.SelfRotating, c.SelfRotating), wished(q.Successor, c.HasSuccessor), wished(q.Ownerless, c.NoOwner))
-	if q.Microsoft != WithMicrosoft {
-		parts = append(parts, truthOf(c.Microsoft == (q.Microsoft == OnlyMicrosoft)))
-	}
+	parts = append(parts, truthOf(q.Microsoft.Asks(c.Microsoft, c.RenewedByMicrosoft)))
 	if q.Owner != "" {
 		owns := func(o string) bool { return strings.EqualFold(o, q.Owner) }
 		parts = append(parts, truthOf(slices.ContainsFunc(c.Owners, owns)))

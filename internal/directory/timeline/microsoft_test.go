@@ -16,7 +16,12 @@ func TestWhatAVersionBeforeDidNotKnowIsNotNew(t *testing.T) {
 	before := CredentialSeen{Secret: true, Object: "object", Start: noon(-20), End: noon(400)}
 	known := func(microsoft bool) *CredentialSeen {
 		c := before
-		c.TenantKnown, c.Microsoft = true, microsoft
+		c.TenantKnown, c.Microsoft, c.RenewedByMicrosoft = true, microsoft, microsoft
+		return &c
+	}
+	signs := func() *CredentialSeen { // SAML tokens, so that somebody here renews it
+		c := *known(true)
+		c.RenewedByMicrosoft = false
 		return &c
 	}
 	doubtful := func(microsoft bool) *CredentialSeen {
@@ -46,6 +51,12 @@ func TestWhatAVersionBeforeDidNotKnowIsNotNew(t *testing.T) {
 			known(true)}, map[Microsoft]int{WithMicrosoft: 1, OnlyMicrosoft: 1}},
 		"that it signs SAML tokens may not have come": {[]*CredentialSeen{known(false), doubtful(true), known(false),
 			known(false)}, map[Microsoft]int{WithMicrosoft: 1, "": 1}},
+		"Microsoft's, and signs": {[]*CredentialSeen{&before, signs(), signs(), signs()},
+			map[Microsoft]int{WithMicrosoft: 1, OnlyMicrosoft: 1, "": 1}},
+		"it is new, and signs": {[]*CredentialSeen{gone, gone, signs(), signs()},
+			map[Microsoft]int{WithMicrosoft: 3, OnlyMicrosoft: 3, "": 3}},
+		"it signs since": {[]*CredentialSeen{known(true), known(true), signs(), signs()},
+			map[Microsoft]int{WithMicrosoft: 1, OnlyMicrosoft: 1, "": 3}},
 		"in doubt nothing is learned": {[]*CredentialSeen{&before, doubtful(true), known(false), known(false)},
 			map[Microsoft]int{WithMicrosoft: 1, "": 1}},
 	} {
@@ -69,7 +80,7 @@ func TestWhatAVersionBeforeDidNotKnowIsNotNew(t *testing.T) {
 // question that it knew has the identity that it had.
 func TestAVersionBeforeReadsTheTimelinesOfThisOne(t *testing.T) {
 	on := daily(t, 1)
-	line, err := Credential{}.Next(on, &CredentialSeen{TenantKnown: true, Microsoft: true, Start: noon(0)})
+	line, err := Credential{}.Next(on, &CredentialSeen{TenantKnown: true, Microsoft: true, RenewedByMicrosoft: true, Start: noon(0)})
 	require.NoError(t, err)
 	text, err := json.Marshal(line)
 	require.NoError(t, err)
@@ -77,7 +88,7 @@ func TestAVersionBeforeReadsTheTimelinesOfThisOne(t *testing.T) {
 	require.NoError(t, json.Unmarshal(text, &properties))
 	require.Equal(t, []string{"b", "e", "f", "n"}, slices.DeleteFunc(slices.Sorted(maps.Keys(properties)),
 		func(name string) bool { return name == "u" || name == "m" }))
-	require.Equal(t, "96", string(properties["b"]), "bits beside those of the version before")
+	require.Equal(t, "224", string(properties["b"]), "bits beside those of the version before")
 
 	body, err := json.Marshal(CredentialQuestion{})
 	require.NoError(t, err)

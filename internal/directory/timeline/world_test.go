@@ -180,6 +180,7 @@ func (w *world) credential() []look[CredentialSeen] {
 	c := CredentialSeen{Secret: w.oneIn(2), Application: w.oneIn(2), SelfRotating: w.oneIn(3)}
 	c.Object, c.Owners = some(w, someObject), someOf(w, someOwners)
 	c.TenantKnown, c.Microsoft = true, w.oneIn(4)
+	c.RenewedByMicrosoft = c.Microsoft && w.oneIn(2)
 	terms := func(now time.Time) {
 		c.Start, c.End = now.Add(w.hours(24*60)-24*40*time.Hour), time.Time{}
 		if !w.oneIn(5) {
