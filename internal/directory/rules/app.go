@@ -75,14 +75,12 @@ func ParseApp(origin Origin, raw []byte) (App, error) {
 	if enabled := doc.Get("accountEnabled"); enabled.IsBool() {
 		h.Enabled = new(enabled.Bool())
 	}
-	doc.Get("tags").ForEach(func(_, tag gjson.Result) bool {
+	for _, tag := range listOf(doc.Get("tags")) {
 		h.Tags = append(h.Tags, own(tag))
-		return true
-	})
-	doc.Get("owners").ForEach(func(_, o gjson.Result) bool {
+	}
+	for _, o := range listOf(doc.Get("owners")) {
 		h.Owners = append(h.Owners, readOwner(o))
-		return true
-	})
+	}
 	h.Secrets, h.Keys = entries(doc.Get("passwordCredentials")), entries(doc.Get("keyCredentials"))
 	if h.ID == "" {
 		return h, ErrNoApp
@@ -91,12 +89,20 @@ func ParseApp(origin Origin, raw []byte) (App, error) {
 }
 
 func entries(list gjson.Result) (out []Entry) {
-	list.ForEach(func(_, e gjson.Result) bool {
+	for _, e := range listOf(list) {
 		out = append(out, Entry{own(e.Get("keyId")), own(e.Get("displayName")), own(e.Get("customKeyIdentifier")),
 			own(e.Get("usage")), when(e.Get("startDateTime")), when(e.Get("endDateTime")), thumbprintOf(e)})
-		return true
-	})
+	}
 	return out
+}
+
+// listOf are the elements of a list but null; none where it is no list. gjson takes null itself for a
+// list with one element.
+func listOf(v gjson.Result) []gjson.Result {
+	if !v.IsArray() {
+		return nil
+	}
+	return slices.DeleteFunc(v.Array(), func(one gjson.Result) bool { return one.Type == gjson.Null })
 }
 
 // Key is by what the snapshot keeps the object: the objects of one application are beside each

@@ -22,10 +22,9 @@ func ParseFederated(raw []byte) Federated {
 	f := Federated{ID: own(doc.Get("id")), Name: own(doc.Get("name")), Issuer: own(doc.Get("issuer")),
 		Subject: own(doc.Get("subject")), Description: own(doc.Get("description"))}
 	f.Matching = own(doc.Get("claimsMatchingExpression.value"))
-	doc.Get("audiences").ForEach(func(_, audience gjson.Result) bool {
+	for _, audience := range listOf(doc.Get("audiences")) {
 		f.Audiences = append(f.Audiences, own(audience))
-		return true
-	})
+	}
 	return f
 }
 
@@ -39,12 +38,11 @@ func ParseFederations(raw []byte) (App, error) {
 	doc := gjson.Parse(unsafe.String(unsafe.SliceData(raw), len(raw)))
 	h := App{Origin: Federations, ID: own(doc.Get("id")), AppID: own(doc.Get("appId")),
 		DisplayName: own(doc.Get("displayName")), Form: appForm}
-	doc.Get("federatedIdentityCredentials").ForEach(func(_, one gjson.Result) bool {
+	for _, one := range listOf(doc.Get("federatedIdentityCredentials")) {
 		if f := ParseFederated([]byte(one.Raw)); f.ID != "" {
 			h.Federated = append(h.Federated, f)
 		}
-		return true
-	})
+	}
 	if h.ID == "" {
 		return h, ErrNoApp
 	}

@@ -61,12 +61,14 @@ func ParseUser(raw []byte) (User, error) {
 			LastNonInteractive: when(doc.Get("signInActivity.lastNonInteractiveSignInDateTime")),
 		},
 	}
-	doc.Get("assignedLicenses").ForEach(func(_, licence gjson.Result) bool {
-		if sku := licence.Get("skuId").String(); sku != "" {
-			u.Licences = append(u.Licences, string([]byte(sku)))
-		}
-		return true
-	})
+	if licences := doc.Get("assignedLicenses"); licences.IsArray() { // without a copy of the list, as for listOf
+		licences.ForEach(func(_, licence gjson.Result) bool {
+			if sku := licence.Get("skuId").String(); sku != "" {
+				u.Licences = append(u.Licences, string([]byte(sku)))
+			}
+			return true
+		})
+	}
 	if u.ID == "" {
 		return u, ErrNoUser
 	}
