@@ -5,7 +5,10 @@ package snapshot
 import (
 	"context"
 	_ "embed"
+	"fmt"
 	"net/http"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/directory"
@@ -45,7 +48,7 @@ func New(cfg Config) web.Function {
 			Text: "Reads the directory; what takes longer than 20 seconds is answered with 202 and goes " +
 				"on while Location " +
 				"is asked.",
-			Role: web.RoleOperate, Answers: state, Do: cfg.start,
+			Role: web.RoleOperate, Parameters: []web.Parameter{accept()}, Answers: state, Do: cfg.start,
 		},
 		{
 			Given: "job", ID: "ContinueSnapshot", Summary: "Go on with a snapshot",
@@ -53,6 +56,15 @@ func New(cfg Config) web.Function {
 			Role: web.RoleRead, Path: []web.Parameter{web.Job()}, Answers: state, Do: cfg.proceed,
 		},
 	}}
+}
+
+// accept declares what counts as never granted.
+func accept() web.Parameter {
+	p := web.Text("accept", "Names of what the tenant refuses on purpose, with commas between")
+	p.Note = "As in `carried` and `lost`: `users`, `signInActivity`, `licences`, `group <id>`, ... " +
+		"It then counts as never granted, and the timer no longer fails for it. What the tenant discloses " +
+		"to the snapshot is not affected"
+	return p
 }
 
 // row is one snapshot. Keys without a value are left out.
@@ -69,6 +81,8 @@ type row struct {
 	GraphRequests int64                   `json:"graphRequests" text:"Pages read from Graph"`
 	Undisclosed   []directory.Undisclosed `json:"undisclosed" text:"What the tenant did not disclose to the snapshot"`
 	Carried       []carried               `json:"carried,omitempty" text:"What an older snapshot stands in for"`
+	Lost          []lost                  `json:"lost,omitempty"`
+	Accepted      []string                `json:"accepted,omitempty"`
 	LastStep      string                  `json:"lastStepDateTime,omitempty" text:"When the reading last came further"`
 	LastError     string                  `json:"lastError,omitempty"`
 	LastFailure   *failure                `json:"lastFailure,omitempty" text:"Why it comes no further"`
@@ -80,6 +94,9 @@ func (row) Texts() map[string]string {
 		"status": "reading, failing (the last run failed or made no step, or no snapshot has become " +
 			"whole for too long), " +
 			"stalled (no step for ARCHIVE_ALERT_AFTER), whole, dropped; running as an answer to a request that goes on",
+		"lost": "What the tenant disclosed once and refuses now, and for which nothing stands in any more; " +
+			"the timer fails until it is disclosed again or accepted",
+		"accepted":  "What counts as never granted, where it is refused, because POST /api/snapshot was given accept",
 		"lastError": "Why the last run failed, or why the timer fails: the message of lastFailure",
 	}
 }
@@ -91,6 +108,14 @@ type carried struct {
 	AsOf     string     `json:"asOfDateTime" text:"As of when it is known"`
 	Code     entra.Code `json:"code" text:"Why it is refused, as a code"`
 	Message  string     `json:"message" text:"Why, and what to do"`
+}
+
+// lost is something that is refused, and that was disclosed once.
+type lost struct {
+	What    string     `json:"resource" text:"What the tenant refuses: users, applications, group <id>, ..."`
+	AsOf    string     `json:"asOfDateTime" text:"When it was last disclosed"`
+	Code    entra.Code `json:"code" text:"Why it is refused, as a code"`
+	Message string     `json:"message" text:"Why, and what to do"`
 }
 
 // failure is why a snapshot makes no progress, as in coverage's answer about a stream.
@@ -127,6 +152,10 @@ func rowOf(s directory.Snapshot) row {
 	for _, c := range s.Carried {
 		r.Carried = append(r.Carried, carried{c.What, c.Snapshot, web.Time(c.AsOf), c.Code, c.Message})
 	}
+	for _, c := range s.Lost {
+		r.Lost = append(r.Lost, lost{c.What, web.Time(c.AsOf), c.Code, c.Message})
+	}
+	r.Accepted = s.Accepted
 	if s.Stage == directory.Reading {
 		r.LastStep = web.Time(s.LastStep())
 	}
@@ -140,6 +169,7 @@ func rowOf(s directory.Snapshot) row {
 type state struct {
 	Begun    bool // the first slice has begun one, or found one in progress
 	Snapshot directory.Snapshot
+	Accept   []string `json:",omitempty"`
 }
 
 // answer is one snapshot, as an object.
@@ -166,7 +196,11 @@ func (cfg Config) runner() *jobs.Runner[state] {
 }
 
 func (cfg Config) start(ctx context.Context, r web.Request) (web.Answer, error) {
-	job, s, err := cfg.runner().Start(ctx, state{})
+	accept, err := cfg.accepted(r.Query)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	job, s, err := cfg.runner().Start(ctx, state{Accept: accept})
 	return answerOf(r, job, s, err)
 }
 
@@ -196,17 +230,46 @@ func (cfg Config) slice(ctx context.Context, s state) (state, bool, error) {
 			return s, false, err
 		}
 		for _, snap := range snaps {
-			if snap.ID == s.Snapshot.ID && snap.Stage != directory.Reading {
+			if snap.ID == s.Snapshot.ID && snap.Stage != directory.Reading && s.accepts(snap) {
 				s.Snapshot = snap
 				return s, true, nil
 			}
 		}
 	}
-	report, err := cfg.Snapshotter.Run(ctx, cfg.Slice, true)
+	report, err := cfg.Snapshotter.Run(ctx, cfg.Slice, true, s.Accept...)
 	// What was begun continues with the next slice.
 	if cut := report.Stopped && report.Snapshot.ID != ""; err != nil && !cut {
 		return s, false, err
 	}
 	s.Begun, s.Snapshot = true, report.Snapshot
-	return s, report.Finished || report.Idle, nil
+	return s, (report.Finished || report.Idle) && s.accepts(s.Snapshot), nil
+}
+
+// accepts tells whether a snapshot counts as never granted all that was asked to. Another run may have
+// ended it first; one more is taken then.
+func (s state) accepts(snap directory.Snapshot) bool {
+	return !slices.ContainsFunc(s.Accept, func(what string) bool { return !slices.Contains(snap.Accepted, what) })
+}
+
+// accepted reads what is to count as never granted.
+func (cfg Config) accepted(q web.Query) ([]string, error) {
+	var out []string
+	for item := range strings.SplitSeq(q.Text("accept"), ",") {
+		if item = strings.TrimSpace(item); item == "" {
+			continue
+		}
+		known := cfg.Snapshotter.Resources()
+		at := slices.IndexFunc(known, func(name string) bool { return strings.EqualFold(name, item) })
+		if at < 0 {
+			return nil, &entra.Error{Code: entra.CodeBadRequest, Doing: "read accept",
+				Why:    fmt.Sprintf("%q is nothing that a snapshot reads", item),
+				Remedy: "accepted are " + strings.Join(known, ", ")}
+		}
+		out = append(out, known[at])
+	}
+	if q.Has("accept") && len(out) == 0 {
+		return nil, &entra.Error{Code: entra.CodeBadRequest, Doing: "read accept", Why: "it is empty",
+			Remedy: "name what GET /api/snapshot lists as carried or lost, or leave accept out"}
+	}
+	return out, nil
 }

@@ -15,10 +15,12 @@ import (
 // answers are given from the older one; of all else, what it knew is copied.
 type Carried struct {
 	What     string // as in Undisclosed
-	Snapshot string // the older one's id
+	Snapshot string // the older one's id; empty: nothing stands in
 	AsOf     time.Time
 	Code     entra.Code // why it is refused
 	Message  string
+	// Missed says that it did not come, and was not refused.
+	Missed bool `json:",omitempty"`
 }
 
 // WhyCarried tells for what an older snapshot stands in; nil where none does.
@@ -26,6 +28,16 @@ func (s Snapshot) WhyCarried(what string) *Carried {
 	for i, c := range s.Carried {
 		if c.What == what {
 			return &s.Carried[i]
+		}
+	}
+	return nil
+}
+
+// WhyLost tells why something is lost that was disclosed once; nil where it is not.
+func (s Snapshot) WhyLost(what string) *Carried {
+	for i, c := range s.Lost {
+		if c.What == what {
+			return &s.Lost[i]
 		}
 	}
 	return nil
@@ -111,13 +123,30 @@ func (rd *Reader) currentOf(ctx context.Context, of []string) (Snapshot, error) 
 	}
 	snap, err := rd.byID(ctx, carried[0].Snapshot)
 	if errors.Is(err, ErrNoSnapshot) || err == nil && snap.Stage != Whole { // somebody deleted it
-		return current, &entra.Error{Code: carried[0].Code, Doing: "answer from the directory's snapshot",
-			Why: carried[0].Message, Remedy: "then take a new one with POST /api/snapshot"}
+		return current, refused(carried[0].Code, carried[0].Message)
 	}
 	if err != nil {
 		return snap, err
 	}
-	return rd.standingIn(ctx, snap, current.ID)
+	snap, err = rd.standingIn(ctx, snap, current.ID)
+	snap.only = true
+	return snap, err
+}
+
+// refused is the error of an answer for which something was not disclosed.
+func refused(code entra.Code, message string) error {
+	return &entra.Error{Code: code, Doing: "answer from the directory's snapshot", Why: message,
+		Remedy: "then take a new one with POST /api/snapshot"}
+}
+
+// discloses is an error where a snapshot lacks something of what an answer needs.
+func (s Snapshot) discloses(of []string) error {
+	for _, what := range of {
+		if w := s.WhyUndisclosed(what); w != nil {
+			return refused(w.Code, w.Message)
+		}
+	}
+	return nil
 }
 
 // standingIn is a snapshot with what it stands in for while another is current; empty: for nothing.

@@ -72,11 +72,8 @@ func (rd *Reader) putCredentials(ctx context.Context, snap Snapshot, q Credentia
 		now = snap.AsOf
 	}
 	c := certs{page: CredentialPage{Snapshot: snap, Now: now, Answered: answeredAt(snap, at.Now)}, query: q}
-	for _, what := range credentialsRead {
-		if w := snap.WhyUndisclosed(what); w != nil {
-			return c, &entra.Error{Code: w.Code, Doing: "answer from the directory's snapshot", Why: w.Message,
-				Remedy: "then take a new one with POST /api/snapshot"}
-		}
+	if err := snap.discloses(credentialsRead); err != nil {
+		return c, err
 	}
 	asked, err := q.timeline()
 	switch {

@@ -1,6 +1,7 @@
 package directory_test
 
 import (
+	"context"
 	"fmt"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/directory/collections"
+	"github.com/entraledger/entraledger/internal/directory/snapshots"
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
@@ -131,5 +133,37 @@ func TestAMemberStaysAnExceptionUntilItIsConfirmedThatItLeft(t *testing.T) {
 		page, err = p.reader.Users(t.Context(), q, 9, false, "")
 		require.NoError(t, err)
 		require.Len(t, page.Rows, 1, "b is counted out")
+	})
+}
+
+// unasked is the directory as a version before asked it: it did not ask whether members are hidden.
+type unasked struct{ snapshots.Source }
+
+func (unasked) Readable(context.Context, collections.Query) error { return nil }
+
+func (b unasked) Count(ctx context.Context, q collections.Query) (int64, error) {
+	if q.Collection.ByGroup() {
+		return 0, nil // as hidden as the list
+	}
+	return b.Source.Count(ctx, q)
+}
+
+// A version before took the empty answer for a group without members. After the upgrade that empty
+// list must not stand in for what is refused.
+func TestAnEmptyListOfWhichNobodyAskedWhetherItIsHiddenStandsInForNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T) {
+		h := withExceptions(t)
+		h.tenant.HideMembers(exceptions)
+		h.bend = unasked{h.source}
+		snap := h.at(0)
+		require.Zero(t, snap.Groups[0].Members)
+		snap.Groups[0].Disclosed, snap.Asked = false, nil
+		_, err := h.store.SaveSnapshot(t.Context(), snap)
+		require.NoError(t, err)
+		h.bend = nil
+		l := &lossy{house: h}
+		l.until(day)
+		rows, err := h.withoutExceptions()
+		require.Equal(t, entra.CodePermission, entra.CodeOf(err), "%d exceptions are listed", len(rows))
 	})
 }

@@ -25,6 +25,9 @@ type Application struct {
 // credential of it.
 func (rd *Reader) Application(ctx context.Context, appID string, within, unusedFor time.Duration) (Application, error) {
 	snap, err := rd.currentOf(ctx, credentialsRead)
+	if err == nil {
+		err = snap.discloses(credentialsRead)
+	}
 	if err != nil {
 		return Application{}, err
 	}
@@ -90,6 +93,9 @@ func (rd *Reader) lastUse(ctx context.Context, snap Snapshot, appID string) (tim
 // User is all that a snapshot knows of one user.
 func (rd *Reader) User(ctx context.Context, idOrName string, days int) (Snapshot, json.RawMessage, error) {
 	snap, err := rd.currentOf(ctx, usersRead)
+	if err == nil {
+		err = snap.discloses(usersRead)
+	}
 	if err != nil {
 		return snap, nil, err
 	}

@@ -233,7 +233,8 @@ func TestActivityThatWasKnownStaysKnownWithoutALicence(t *testing.T) {
 			}
 			snap := h.until(time.Duration(night) * day)
 			require.NotNil(t, snap.WhyUndisclosed("signInActivity"))
-			require.NotNil(t, snap.WhyCarried("signInActivity"), "the timer fails")
+			require.Equal(t, night == 1, snap.WhyCarried("signInActivity") != nil, "it stands in for 36 hours")
+			require.Equal(t, night == 2, snap.WhyLost("signInActivity") != nil, "the timer fails on")
 			rows := h.house.users(directory.UserQuery{Days: 30, State: directory.Unknown}, 999)
 			require.Len(t, rows, unknown, "night %d", night)
 		}

@@ -212,6 +212,14 @@ func (c *continuing[T]) next(ctx context.Context, judged time.Time, waits bool) 
 	return c.rd.cursors.Seal(ctx, next)
 }
 
+// same is the cursor that the question was asked with; empty where there was none.
+func (c *continuing[T]) same(ctx context.Context) (string, error) {
+	if c == nil || c.cursor.Number == 0 {
+		return "", nil
+	}
+	return c.rd.cursors.Seal(ctx, c.cursor)
+}
+
 // since is the time up to which the caller was told; zero: nothing was.
 func (c *continuing[T]) since() time.Time {
 	if c == nil || !c.only {

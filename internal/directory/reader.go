@@ -97,6 +97,9 @@ func (rd *Reader) gone(snap Snapshot, err error) error {
 	rd.mu.Lock()
 	delete(rd.whole, snap.ID)
 	rd.mu.Unlock()
+	if snap.only && len(snap.standsIn) > 0 { // somebody deleted its table
+		return refused(snap.standsIn[0].Code, snap.standsIn[0].Message)
+	}
 	return &entra.Error{Code: entra.CodeTokenExpired, Doing: "read the directory's snapshot",
 		Why:    "the one of " + snap.AsOf.Format(time.RFC3339) + " is no longer kept",
 		Remedy: "begin again without $skiptoken; newer snapshots are there"}

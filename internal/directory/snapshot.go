@@ -44,7 +44,14 @@ type Snapshot struct {
 	Groups        []Group
 	Undisclosed   []Undisclosed
 	Carried       []Carried `json:",omitempty"` // what an older snapshot stands in for
-	TokenKey      []byte    // signs the skip tokens of answers from this snapshot
+	// Lost is what the tenant disclosed once and refuses now, and for which nothing stands in any more.
+	Lost []Carried `json:",omitempty"`
+	// Asked are the words of the collections that the tenant was asked for, whatever it answered. A
+	// version before lists none.
+	Asked []string `json:",omitempty"`
+	// Accepted is what counts as never granted, because an operator says so, where it is refused.
+	Accepted []string `json:",omitempty"`
+	TokenKey []byte   // signs the skip tokens of answers from this snapshot
 	// Sums are of the rows of a whole snapshot, by partition. A snapshot that a version before made
 	// has none.
 	Sums map[string]RowSum `json:",omitempty"`
@@ -52,8 +59,6 @@ type Snapshot struct {
 	Timelines bool `json:",omitempty"`
 	// Texts says that those of users tell of their texts, too.
 	Texts bool `json:",omitempty"`
-	// OptionalRead are the optional collections that it read. A version before knew fewer of them.
-	OptionalRead []string `json:",omitempty"`
 	// Archived are the sources of the archive that were read. A version before read the last two
 	// days only, and lists none.
 	Archived []SourceRead `json:",omitempty"`
@@ -80,6 +85,7 @@ type Snapshot struct {
 
 	current  string    // the snapshot for which an answer is given from this one; empty: itself
 	standsIn []Carried // for what
+	only     bool      // it stands in at present: there is no newer one that can answer
 }
 
 // Number tells snapshots apart, and is in their order: seconds since 1970. It can be made from the
@@ -200,6 +206,9 @@ type Group struct {
 	ID      string
 	Members int64
 	Unknown bool `json:",omitempty"` // it could not be read
+	// Disclosed says that the tenant was asked whether the app may read its members, and that it may:
+	// of a group whose members are hidden Graph gives an empty list. A version before did not ask.
+	Disclosed bool `json:",omitempty"`
 }
 
 // Undisclosed is something that the tenant did not disclose to the snapshot.

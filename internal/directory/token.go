@@ -22,6 +22,8 @@ type place struct {
 	Cursor string `json:"c,omitempty"`
 	// Current is the snapshot for which this one stands in.
 	Current string `json:"f,omitempty"`
+	// Spared says that a page before left somebody out as in users.
+	Spared bool `json:"l,omitempty"`
 }
 
 // open reads a token and the snapshot that it belongs to.

@@ -61,15 +61,15 @@ type users struct {
 	goes  *continuing[timeline.User]
 	// unknown are the users of whom nobody can say for how long they have been inactive.
 	unknown Range
+	spared  *bool // somebody was left out as a member of a group by the newer snapshot alone
 }
 
 // putUsers readies a question for a snapshot. at is the place of the page.
 func (rd *Reader) putUsers(ctx context.Context, snap Snapshot, q UserQuery, at place) (users, error) {
 	u := users{page: UserPage{Snapshot: snap, Cutoff: q.Before.UTC()}, query: q}
 	u.page.Answered = answeredAt(snap, at.Now)
-	if w := snap.WhyUndisclosed("users"); w != nil {
-		return u, &entra.Error{Code: w.Code, Doing: "answer from the directory's snapshot", Why: w.Message,
-			Remedy: "then take a new one with POST /api/snapshot"}
+	if err := snap.discloses(usersRead); err != nil {
+		return u, err
 	}
 	if q.Before.IsZero() {
 		u.page.Cutoff = rules.DaysBefore(snap.AsOf, q.Days)
@@ -116,19 +116,33 @@ func (rd *Reader) putUsers(ctx context.Context, snap Snapshot, q UserQuery, at p
 	case q.NewSince.IsZero():
 		err = nil
 	}
-	u.page.Since = u.goes.since()
-	u.walk.keep = func(row Row) (bool, error) {
-		if excluded.ids[UserIDOf(row.Key)] || !q.has(row.Doc) {
+	u.page.Since, u.spared = u.goes.since(), &at.Spared
+	u.walk.keep = u.keeper(excluded)
+	return u, err
+}
+
+// keeper tells which rows belong to the answer.
+func (u users) keeper(excluded left) func(Row) (bool, error) {
+	return func(row Row) (bool, error) {
+		id := UserIDOf(row.Key)
+		if excluded.ids[id] || !u.query.has(row.Doc) {
 			return false, nil
 		}
-		return u.goes.tells(row)
+		told, err := u.goes.tells(row)
+		if told && excluded.newer[id] {
+			*u.spared = true
+			return false, err
+		}
+		return told, err
 	}
-	return u, err
 }
 
 // cursor is the one that the answer gives.
 func (u users) cursor(ctx context.Context) (string, error) {
 	snap := u.page.Snapshot
+	if *u.spared { // who was left out was not told, and may leave the group before users are read again
+		return u.goes.same(ctx)
+	}
 	waits := snap.WhyUndisclosed("all users") != nil // who did not come may be there
 	if u.query.State == Inactive || u.query.Never != nil {
 		waits = waits || snap.WhyUndisclosed("signInActivity") != nil
@@ -201,6 +215,7 @@ func (rd *Reader) Users(ctx context.Context, q UserQuery, top int, count bool, t
 		u.page.Cursor, err = u.cursor(ctx)
 		return u.page, rd.gone(snap, err)
 	}
+	at.Spared = *u.spared
 	if at, err = u.goes.at(ctx, at); err != nil {
 		return u.page, err
 	}
@@ -309,7 +324,8 @@ const maxExcluded = 100
 // left are the users that a question leaves out.
 type left struct {
 	ids   map[string]bool
-	group string // the first of the groups that were read for a question; empty: there is none
+	newer map[string]bool // members of groups by the newer snapshot for which this one stands in
+	group string          // the first of the groups that were read for a question; empty: there is none
 }
 
 // excluded finds the ids of the users that a question leaves out. What is neither a user of the
@@ -323,14 +339,14 @@ func (rd *Reader) excluded(ctx context.Context, snap Snapshot, list []string) (l
 		return left{}, refuse("exclude", fmt.Sprintf("it names %d", len(list)),
 			fmt.Sprintf("accepted are up to %d; put them into a group and name it", maxExcluded))
 	}
-	name := snap.ID + "\n" + strings.Join(list, "\n")
+	name := snap.ID + "\n" + snap.current + "\n" + strings.Join(list, "\n")
 	rd.mu.Lock()
 	set, ok := rd.sets[name]
 	rd.mu.Unlock()
 	if ok {
 		return set, nil
 	}
-	set = left{ids: make(map[string]bool)}
+	set = left{ids: make(map[string]bool), newer: make(map[string]bool)}
 	for _, item := range list {
 		if err := rd.exclude(ctx, snap, item, &set); err != nil {
 			return left{}, err
@@ -346,22 +362,8 @@ func (rd *Reader) excluded(ctx context.Context, snap Snapshot, list []string) (l
 }
 
 func (rd *Reader) exclude(ctx context.Context, snap Snapshot, item string, into *left) error {
-	for _, g := range snap.Groups {
-		if !strings.EqualFold(g.ID, item) {
-			continue
-		}
-		if g.Unknown {
-			w := snap.WhyUndisclosed("group " + g.ID)
-			return &entra.Error{Code: w.Code, Doing: "leave out the members of group " + item, Why: w.Message,
-				Remedy: "then take a new snapshot with POST /api/snapshot"}
-		}
-		for row, err := range rd.store.Rows(ctx, snap.ID, snap.Checking(Under(ReadMembers, g.ID))) {
-			if err != nil {
-				return err
-			}
-			into.ids[UserIDOf(row.Key)] = true
-		}
-		return nil
+	if is, err := rd.excludeGroup(ctx, snap, item, into); is || err != nil {
+		return err
 	}
 	id, err := rd.findUser(ctx, snap, item)
 	if !errors.Is(err, ErrNoRow) {

@@ -62,6 +62,8 @@ type Collection struct {
 	InPlaceOf   string // the Word of the collection in whose place this one is read; empty: none
 	AnyRefusal  bool   // a refusal that says nothing of permissions is one, too: the endpoint is beta
 	Optional    bool   // answers do without it, and say so
+	NoWait      bool   // whatever keeps it from being read, no snapshot waits for it
+	Later       bool   // a version before may not have read it
 	Consequence string // of its lack, for people
 
 	// Keep makes of a page's objects what the snapshot keeps. It is called page by page, in order,
@@ -69,13 +71,10 @@ type Collection struct {
 	Keep func(context.Context, Objects) ([]Kept, error)
 	// Evidence is how what was kept is compared with what the snapshot before kept.
 	Evidence  Evidence
-	Partition string       // of what is compared
+	Partition string       // of what is compared, or copied where an older snapshot stands in
 	Origin    rules.Origin // of the credentials that are compared
-	// Copied is the partition of what is not compared, and is copied from the snapshot before where
-	// Graph refuses what it gave to that one; empty: nothing is. Mine tells which of its keys are the
-	// collection's; nil: all.
-	Copied string
-	Mine   func(key string) bool
+	// Mine tells which keys of the partition are the collection's, where others share it; nil: all.
+	Mine func(key string) bool
 }
 
 // Permission is a Microsoft Graph application permission.

@@ -25,10 +25,9 @@ func federatedCredentials() *Collection {
 		Word: FederatedCredentials,
 		Path: "/beta/applications", Query: "$top=100&$select=id,appId,displayName&$expand=federatedIdentityCredentials",
 		Permissions: []Permission{readApplications},
-		AnyRefusal:  true, Optional: true,
+		AnyRefusal:  true, Optional: true, NoWait: true, Later: true, Partition: directory.ReadApps,
 		Consequence: "federated credentials are not listed",
 		Keep:        keepFederated,
-		Copied:      directory.ReadApps,
 		Mine: func(key string) bool {
 			_, rest, _ := strings.Cut(key, "_")
 			return strings.HasPrefix(rest, string(rules.Federations)+"_")

@@ -17,7 +17,7 @@ func licences() *Collection {
 		Word: Licences,
 		Path: "/v1.0/subscribedSkus", Query: "$select=skuId,skuPartNumber", Uncounted: true,
 		Permissions: []Permission{readLicences},
-		AnyRefusal:  true, Optional: true,
+		AnyRefusal:  true, Optional: true, NoWait: true, Later: true, Partition: directory.ReadLicences,
 		Consequence: "users have the ids of their licences, and no names",
 		Keep: func(_ context.Context, page Objects) ([]Kept, error) {
 			var rows []directory.Row
@@ -29,6 +29,5 @@ func licences() *Collection {
 			}
 			return []Kept{{directory.ReadLicences, rows}}, nil
 		},
-		Copied: directory.ReadLicences,
 	}
 }

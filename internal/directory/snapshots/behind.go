@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/url"
 	"strings"
 	"time"
 
@@ -152,21 +153,26 @@ func (s *Snapshotter) Check(
 	return err
 }
 
-// lost is why a timer's run fails while an older snapshot stands in for something; nil where none
-// does.
-func lost(carried []directory.Carried) *entra.Error {
-	if len(carried) == 0 {
+// lost is why a timer's run fails while something is refused that was disclosed before; nil where
+// nothing is.
+func lost(all []directory.Carried) *entra.Error {
+	if len(all) == 0 {
 		return nil
 	}
-	names := make([]string, len(carried))
-	for i, c := range carried {
+	names, words := make([]string, len(all)), make([]string, len(all))
+	for i, c := range all {
 		names[i] = c.What
+		words[i] = c.What + ": nothing stands in for what was known at " + stamp(c.AsOf)
+		if c.Snapshot != "" {
+			words[i] = fmt.Sprintf("%s: what was known at %s stands in until %s", c.What, stamp(c.AsOf),
+				stamp(c.AsOf.Add(standsInFor(c.What))))
+		}
 	}
-	c := carried[0]
-	return &entra.Error{Code: c.Code, Doing: "read " + strings.Join(names, ", ") + " for the directory's snapshot",
-		Why: fmt.Sprintf("it is refused, and was disclosed before: the snapshot of %s stands in for it until %s; "+
-			"the cause: %s", stamp(c.AsOf), stamp(c.AsOf.Add(oldEnough)), c.Message),
-		Remedy: "after that it counts as not disclosed, and fails nothing"}
+	return &entra.Error{Code: all[0].Code, Doing: "read " + strings.Join(names, ", ") + " for the directory's snapshot",
+		Why: fmt.Sprintf("it is refused, and was disclosed before: %s; the cause: %s", strings.Join(words, ", "),
+			all[0].Message),
+		Remedy: "grant it again, and POST /api/snapshot; if it was taken away on purpose, POST /api/snapshot?accept=" +
+			url.QueryEscape(strings.Join(names, ",")) + " lets it count as never granted"}
 }
 
 func (s *Snapshotter) behind(

@@ -26,29 +26,51 @@ func (r *reading) collect(ctx context.Context, c *collections.Collection) error 
 		return r.next(ctx, next)
 	}
 	q := collections.Query{Collection: c}
+	r.takeBack(q)
 	err = r.walk(ctx, q, r.keeper(q, nil))
-	if refused(c, err) {
-		err = r.undisclose(ctx, q.Resource(), err)
-		if err == nil && c.Evidence == collections.ByUse { // so that a later report that lacks some takes none back
-			_, err = r.copyRows(ctx, q, directory.Range{Partition: c.Partition})
-		}
-		if err == nil && c.Copied != "" {
-			_, err = r.copyRows(ctx, q, directory.Range{Partition: c.Copied})
-		}
-		if err == nil && c.Evidence == collections.ByUse {
-			err = r.carryUse(ctx, c.Partition)
+	switch {
+	case refused(c, err):
+		if err = r.undisclose(ctx, q.Resource(), err); err == nil {
+			err = r.copyCollection(ctx, q)
 		}
 		if instead := r.maker.collections.InPlaceOf(c); instead != nil {
 			next = instead
 		}
+	case missed(ctx, c, err):
+		r.maker.log.WarnContext(ctx, "a collection that no snapshot waits for did not come", "collection", c.Word,
+			"error", err.Error())
+		r.lose(q.Resource(), entra.CodeOf(err), err.Error(), true)
+		err = r.copyCollection(ctx, q)
 	}
 	if err != nil {
 		return err
 	}
-	if c.Copied != "" && !r.snap.Lacks(q.Resource()) && !slices.Contains(r.snap.OptionalRead, c.Word) {
-		r.snap.OptionalRead = append(r.snap.OptionalRead, c.Word)
+	if !slices.Contains(r.snap.Asked, c.Word) {
+		r.snap.Asked = append(slices.Clone(r.snap.Asked), c.Word)
 	}
 	return r.next(ctx, next)
+}
+
+// takeBack takes back what a run that was ended kept of what is asked for again, and did not end.
+func (r *reading) takeBack(q collections.Query) {
+	r.forget(q.Resource())
+	r.forget("all " + q.Title())
+}
+
+// copyCollection copies what the snapshot before knew of a collection that is refused, where answers
+// are not given from that one as a whole, and users are not read in another way.
+func (r *reading) copyCollection(ctx context.Context, q collections.Query) error {
+	c := q.Collection
+	if directory.ReadTogether(q.Resource()) != nil || r.maker.collections.InPlaceOf(c) != nil {
+		return nil
+	}
+	if _, err := r.copyRows(ctx, q, directory.Range{Partition: c.Partition}); err != nil {
+		return err
+	}
+	if c.Evidence == collections.ByUse { // so that a later report that lacks some takes none back
+		return r.carryUse(ctx, c.Partition)
+	}
+	return nil
 }
 
 // groups reads a collection for each group that the settings name.
@@ -60,10 +82,12 @@ func (r *reading) groups(ctx context.Context, c *collections.Collection) error {
 		}
 		r.snap.Position = positionOf(i)
 		q := collections.Query{Collection: c, Group: g.ID}
+		r.takeBack(q)
 		var err error
 		if r.snap.Link == "" && r.snap.Walk.Pages == 0 {
 			r.snap.GraphRequests++
 			err = r.maker.source.Readable(ctx, q)
+			g.Disclosed = err == nil
 		}
 		if err == nil {
 			err = r.walk(ctx, q, r.keeper(q, g))

@@ -15,13 +15,24 @@ import (
 // activityOfUsers is what users are read without where the tenant refuses it.
 const activityOfUsers = "signInActivity"
 
-// lose keeps that something is refused. What an older snapshot disclosed stands in for a while;
-// what none did is undisclosed. Lost sign-in activity is both: users are read without it.
-func (r *reading) lose(what string, code entra.Code, message string) {
-	older, ok := standIn(r.before, what, r.snap.AsOf)
-	if ok = ok && r.gave(what); ok {
-		older.Code, older.Message = code, message
+// lose keeps that something is refused, or with missed that it did not come. What an older snapshot
+// disclosed stands in for a while; what none did is undisclosed. Lost sign-in activity is both: users
+// are read without it. That something was disclosed once is remembered until it is again, or until
+// an operator accepts that it is not.
+func (r *reading) lose(what string, code entra.Code, message string, missed bool) {
+	r.forget(what)
+	held, once := r.heldLast(what)
+	older, ok := r.standIn(what)
+	if r.accepted(what) {
+		once, ok = false, false
+	}
+	missed = missed && held.Missed
+	if ok {
+		older.Code, older.Message, older.Missed = code, message, missed
 		r.snap.Carried = append(r.snap.Carried, older)
+	} else if once {
+		r.snap.Lost = append(r.snap.Lost,
+			directory.Carried{What: what, AsOf: held.AsOf, Code: code, Message: message, Missed: missed})
 	}
 	if !ok || what == activityOfUsers {
 		r.snap.Undisclosed = append(r.snap.Undisclosed,
@@ -29,50 +40,104 @@ func (r *reading) lose(what string, code entra.Code, message string) {
 	}
 }
 
-// standIn tells which snapshot can stand in for something that is refused to one of asOf: the one
-// before it, or what that one refers to, if it has all that the answer needs and is not too old.
-func standIn(before directory.Snapshot, what string, asOf time.Time) (older directory.Carried, ok bool) {
-	if before.ID == "" || !readGroup(before, what) {
-		return older, false
+// forget takes back what the snapshot says of something that is asked for again.
+func (r *reading) forget(what string) {
+	of := func(c directory.Carried) bool { return c.What == what }
+	r.snap.Carried = slices.DeleteFunc(slices.Clone(r.snap.Carried), of)
+	r.snap.Lost = slices.DeleteFunc(slices.Clone(r.snap.Lost), of)
+	r.snap.Undisclosed = slices.DeleteFunc(slices.Clone(r.snap.Undisclosed),
+		func(u directory.Undisclosed) bool { return u.What == what })
+}
+
+// heldLast tells as of when the tenant last disclosed something, and with Missed that it has refused
+// it at no time since; ok is false where it never did, or that was accepted.
+func (r *reading) heldLast(what string) (held directory.Carried, ok bool) {
+	b := r.before
+	if c := b.WhyCarried(what); c != nil {
+		return *c, true
 	}
+	if c := b.WhyLost(what); c != nil {
+		return *c, true
+	}
+	return directory.Carried{What: what, AsOf: b.AsOf, Missed: true}, r.disclosed(what)
+}
+
+// disclosed tells whether the tenant disclosed something to the snapshot before.
+func (r *reading) disclosed(what string) bool {
+	b := r.before
+	return b.ID != "" && !b.Lacks(what) && b.WhyLost(what) == nil && r.asked(b, what) && readGroup(b, what)
+}
+
+// asked tells whether a snapshot asked for what a resource belongs to. A version before lists
+// nothing: it asked for all but what has no row in its snapshots.
+func (r *reading) asked(of directory.Snapshot, what string) bool {
+	for _, c := range r.maker.collections {
+		if c.ByGroup() || (collections.Query{Collection: c}).Resource() != what {
+			continue
+		}
+		if of.Asked == nil {
+			return !c.Later || c.Mine == nil && of.Sums[c.Partition].Rows > 0
+		}
+		return slices.Contains(of.Asked, c.Word) || c.InPlaceOf != "" && slices.Contains(of.Asked, c.InPlaceOf)
+	}
+	return true
+}
+
+// standIn tells which snapshot can stand in for something that is refused: the one before, or what
+// that one refers to, if it has all that the answer needs and is not too old.
+func (r *reading) standIn(what string) (older directory.Carried, ok bool) {
 	of := directory.ReadTogether(what)
 	if of == nil {
 		of = []string{what}
 	}
-	older = directory.Carried{What: what, Snapshot: before.ID, AsOf: before.AsOf}
+	older = directory.Carried{What: what, Snapshot: r.before.ID, AsOf: r.before.AsOf}
 	for _, one := range of {
-		c := before.WhyCarried(one)
+		c := r.before.WhyCarried(one)
 		switch {
-		case c == nil && before.WhyUndisclosed(one) != nil:
+		case c == nil && !r.disclosed(one):
 			return older, false
 		case c != nil && c.AsOf.Before(older.AsOf):
 			older.Snapshot, older.AsOf = c.Snapshot, c.AsOf
 		}
 	}
-	return older, asOf.Sub(older.AsOf) <= oldEnough
+	return older, r.snap.AsOf.Sub(older.AsOf) <= standsInFor(what)
+}
+
+// standsInFor is how long an older snapshot stands in for something.
+func standsInFor(what string) time.Duration {
+	if what == activityOfUsers {
+		return directory.CarriedFor
+	}
+	return oldEnough
 }
 
 // refer decides anew what answers are given from, now that it is known which snapshot goes before
-// this one: it may not be the one that did when the refusal was believed.
+// this one: it may not be the one that did when the refusal was believed. What was accepted since it
+// was refused counts as never granted.
 func (r *reading) refer() {
-	refused := make(map[string]directory.Undisclosed)
-	var order []string
-	note := func(what string, code entra.Code, message string) bool {
-		if directory.ReadTogether(what) == nil {
-			return false
-		}
-		refused[what] = directory.Undisclosed{What: what, Code: code, Message: message}
-		order = append(order, what)
-		return true
+	type refused struct {
+		what, message string
+		code          entra.Code
+		missed        bool
 	}
-	r.snap.Carried = slices.DeleteFunc(slices.Clone(r.snap.Carried), func(c directory.Carried) bool {
-		return note(c.What, c.Code, c.Message)
-	})
-	r.snap.Undisclosed = slices.DeleteFunc(slices.Clone(r.snap.Undisclosed), func(u directory.Undisclosed) bool {
-		return note(u.What, u.Code, u.Message)
-	})
-	for _, what := range order {
-		r.lose(what, refused[what].Code, refused[what].Message)
+	var all []refused
+	for _, c := range slices.Concat(r.snap.Carried, r.snap.Lost) {
+		if directory.ReadTogether(c.What) != nil || slices.Contains(r.snap.Accepted, c.What) {
+			all = append(all, refused{c.What, c.Message, c.Code, c.Missed})
+		}
+	}
+	for _, u := range r.snap.Undisclosed {
+		if directory.ReadTogether(u.What) != nil && r.snap.WhyLost(u.What) == nil {
+			all = append(all, refused{u.What, u.Message, u.Code, false})
+		}
+	}
+	for _, one := range all {
+		r.lose(one.what, one.code, one.message, one.missed)
+		for i, g := range r.snap.Groups {
+			if groupPrefix+g.ID == one.what {
+				r.snap.Groups[i].Unknown = true
+			}
+		}
 	}
 }
 
@@ -99,6 +164,7 @@ func (r *reading) comparable(ctx context.Context, c *collections.Collection) (di
 func (r *reading) copyMembers(ctx context.Context, q collections.Query, g *directory.Group) error {
 	n, err := r.copyRows(ctx, q, directory.Under(q.Collection.Partition, g.ID))
 	g.Members, g.Unknown = n, r.snap.WhyCarried(q.Resource()) == nil
+	g.Disclosed = slices.ContainsFunc(r.before.Groups, func(o directory.Group) bool { return o.ID == g.ID && o.Disclosed })
 	return err
 }
 
@@ -138,8 +204,9 @@ func (r *reading) copyRows(ctx context.Context, q collections.Query, of director
 // notCarried says that nothing can stand in for what is refused.
 func (r *reading) notCarried(what string) {
 	c := *r.snap.WhyCarried(what)
-	r.snap.Carried = slices.DeleteFunc(slices.Clone(r.snap.Carried),
-		func(c directory.Carried) bool { return c.What == what })
+	r.forget(what)
+	c.Snapshot = ""
+	r.snap.Lost = append(r.snap.Lost, c)
 	r.snap.Undisclosed = append(r.snap.Undisclosed,
 		directory.Undisclosed{What: what, Code: c.Code, Message: c.Message})
 }

@@ -31,6 +31,12 @@ func refused(c *collections.Collection, err error) bool {
 	return refusal(err) || c.AnyRefusal && unforeseen(err)
 }
 
+// missed tells whether a collection that no snapshot waits for did not come.
+func missed(ctx context.Context, c *collections.Collection, err error) bool {
+	return c.NoWait && ctx.Err() == nil && errors.As(err, new(*entra.Error)) && !errors.As(err, new(notKept)) &&
+		entra.Without(err, context.Canceled, context.DeadlineExceeded) != nil
+}
+
 // refusalLasts is how long the tenant must refuse what it has disclosed before that is believed. A
 // licence has been seen to be missing for a moment. Runs are shorter, so two of them are refused.
 const refusalLasts = time.Hour
@@ -47,7 +53,7 @@ func (r *reading) undisclose(ctx context.Context, what string, err error) error 
 	if r.snap.Doubt != nil && r.snap.Doubt.What == what {
 		since = r.snap.Doubt.Since
 	}
-	if !believed(r.had(what), since, r.now()) {
+	if !slices.Contains(r.snap.Accepted, what) && !believed(r.had(what), since, r.now()) {
 		r.snap.Doubt = &directory.Doubt{What: what, Since: since, Code: entra.CodeOf(err), Message: err.Error()}
 		r.maker.log.WarnContext(ctx, "a refusal is not believed yet", "resource", what, "since", stamp(since),
 			"error", err.Error())
@@ -58,8 +64,7 @@ func (r *reading) undisclose(ctx context.Context, what string, err error) error 
 			"so it is asked for again until %s: %w", what, stamp(since), stamp(since.Add(refusalLasts)), err)}
 	}
 	r.maker.log.WarnContext(ctx, "a refusal is believed", "resource", what, "since", stamp(since), "error", err.Error())
-	r.snap.Doubt = nil
-	r.lose(what, entra.CodeOf(err), err.Error())
+	r.lose(what, entra.CodeOf(err), err.Error(), false) // the doubt stays until the phase is over
 	return nil
 }
 
@@ -75,28 +80,16 @@ func (r *reading) had(what string) bool {
 	if r.snap.Walk.Pages > 0 || r.snap.Walk.First > 0 {
 		return true
 	}
-	b := r.before
-	if b.ID == "" || b.Lacks(what) {
-		return false
-	}
-	return r.gave(what) && readGroup(b, what)
+	return r.disclosed(what)
 }
 
-// gave tells whether the snapshot before has an optional collection, if that is what is asked about:
-// a version before may not have known it.
-func (r *reading) gave(what string) bool {
-	for _, c := range r.maker.collections {
-		if c.Copied != "" && c.Word == what {
-			return slices.Contains(r.before.OptionalRead, what) || r.before.WhyCarried(what) != nil
-		}
-	}
-	return true
-}
-
-// readGroup tells whether a snapshot could read a group's members, if that is what is asked about.
+// readGroup tells whether a snapshot could read a group's members, if that is what is asked about. An
+// empty list of which nobody asked whether it is hidden is none.
 func readGroup(s directory.Snapshot, what string) bool {
 	group, is := strings.CutPrefix(what, groupPrefix)
-	return !is || slices.ContainsFunc(s.Groups, func(o directory.Group) bool { return o.ID == group && !o.Unknown })
+	return !is || slices.ContainsFunc(s.Groups, func(o directory.Group) bool {
+		return o.ID == group && !o.Unknown && (o.Disclosed || o.Members > 0)
+	})
 }
 
 const groupPrefix = "group "

@@ -17,7 +17,7 @@ type Report struct {
 	Stepped   bool                // the reading came further
 	Stopped   bool                // the context ended before the run did; an error says no more than that
 	Cause     error               // why it did not come further, where the run did not fail
-	Lost      []directory.Carried // for what an older snapshot stands in while the newest whole one is current
+	Lost      []directory.Carried // what is refused to the newest whole snapshot, and was disclosed before
 	Doubt     error               // what the tenant refuses, and has not refused for long enough to be believed
 
 	Now   time.Time // the tenant's clock at the end; zero: it could not be asked
@@ -63,7 +63,7 @@ func (r Report) other() string {
 func (r *Report) date(known []directory.Snapshot) {
 	for _, snap := range known {
 		if !snap.Finished.IsZero() {
-			r.Whole, r.Lost = snap.Finished, snap.Carried
+			r.Whole, r.Lost = snap.Finished, refusedTo(snap)
 			return
 		}
 		r.Begun = snap.AsOf

@@ -133,6 +133,7 @@ func (r *reading) save(ctx context.Context) error {
 			return r.overtaken(ctx, there)
 		}
 		r.snap.Revision, r.snap.Decides, r.stored = there.Revision, max(r.snap.Decides, there.Decides), there
+		r.snap.Accepted = union(r.snap.Accepted, there.Accepted)
 	}
 	return r.overtaken(ctx, r.stored)
 }

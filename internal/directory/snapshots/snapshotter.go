@@ -86,9 +86,10 @@ const (
 // the current one is old enough. It ends once budget is over, with everything kept that was read;
 // the next run goes on from there. What is current stays current until the new one is whole. Of two
 // runs at once the first to make a step goes on; the other one's report says which. Where ctx ends,
-// the run ends at once, and that is no failure of the snapshot's.
-func (s *Snapshotter) Run(ctx context.Context, budget time.Duration, force bool) (Report, error) {
-	report, err := s.goOn(ctx, budget, force)
+// the run ends at once, and that is no failure of the snapshot's. What accepted names counts as never
+// granted, where the tenant refuses it to this snapshot: names are those of Resources.
+func (s *Snapshotter) Run(ctx context.Context, budget time.Duration, force bool, accepted ...string) (Report, error) {
+	report, err := s.goOn(ctx, budget, force, accepted)
 	if stopped(ctx, err) {
 		report.Stopped = true
 		report.Cause = &entra.Error{Code: entra.CodeBehind, Doing: "go on with it",
@@ -102,7 +103,7 @@ func stopped(ctx context.Context, err error) bool {
 	return err != nil && ctx.Err() != nil && entra.Without(err, context.Canceled, context.DeadlineExceeded) == nil
 }
 
-func (s *Snapshotter) goOn(ctx context.Context, budget time.Duration, force bool) (Report, error) {
+func (s *Snapshotter) goOn(ctx context.Context, budget time.Duration, force bool, accepted []string) (Report, error) {
 	r := &reading{maker: s, run: nameRun(force), began: s.clock()}
 	now, err := s.source.Now(ctx)
 	if err != nil {
@@ -132,6 +133,7 @@ func (s *Snapshotter) goOn(ctx context.Context, budget time.Duration, force bool
 		report.Begun = snap.AsOf
 	}
 	r.adopt(snap, r.now())
+	r.snap.Accepted = union(r.snap.Accepted, accepted)
 	r.before = wholeBefore(known, snap.ID)
 	return r.work(ctx, report, known, budget)
 }
@@ -180,7 +182,7 @@ func (r *reading) work(
 	}
 	report.Snapshot, report.Finished, report.Stepped, report.Now = r.snap, r.finished, r.stepped, r.now()
 	if report.Finished {
-		report.Lost = r.snap.Carried
+		report.Lost = refusedTo(r.snap)
 		err = r.maker.tidy(ctx, known, r.snap, r.beganAt)
 	}
 	return report, err
