@@ -66,7 +66,7 @@ func TestNobodyIsNamedInTheLogWhileTheStorageIsCut(t *testing.T) {
 	for i, f := range all {
 		switch f.Name {
 		case "users":
-			all[i] = users.New(blind{}, nil, time.Now)
+			all[i] = users.New(users.Config{Snapshot: blind{}, Now: time.Now})
 		case "inactiveusers":
 			all[i] = inactiveusers.New(blind{}, blind{})
 		}

@@ -101,7 +101,7 @@ func All(p Parts) []web.Function {
 		repair.New(repair.Config{Repairer: p.Repairer, Jobs: p.Jobs, Streams: p.Streams, Now: p.Now, Slice: p.Slice}),
 		snapshot.New(p.snapshot()),
 		snapshotdirectory.New(p.snapshotdirectory()),
-		users.New(p.Snapshots, p.Users, p.Now),
+		users.New(users.Config{Snapshot: p.Snapshots, Tenant: p.Users, Jobs: p.Jobs, Now: p.Now, Slice: p.Slice}),
 		verify.New(p.verify()),
 		versionedlogs.New(p.logs()),
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -32,29 +33,32 @@ func TestDetailsOfOneUserAreAskedForEachWithItsPermission(t *testing.T) {
 	const lea, many, bare = "0b3c2a4e-0000-4000-8000-0000000000aa", "many", "bare"
 	s.tenant.AddObject(simtenant.Users, []byte(leaver))
 	var groups []string
-	for n := range 1001 {
+	for n := range 1000 {
 		groups = append(groups, fmt.Sprintf(`{"@odata.type":"#microsoft.graph.group","id":"g%d","displayName":"G"}`, n))
 	}
 	s.tenant.AddObject(simtenant.Users, []byte(`{"id":"many","userPrincipalName":"many@contoso.example",
 		"transitiveMemberOf":[`+strings.Join(groups, ",")+`],"mailboxSettings":{"userPurpose":{"value":"user"}}}`))
+	s.tenant.Revoke("GroupMember.Read.All", true)
 	s.tenant.AddObject(simtenant.Users, []byte(`{"id":"bare","userPrincipalName":"bare@contoso.example"}`))
 	p := s.start()
 	status, _ := p.ask(http.MethodPost, "/api/snapshot", "")
 	require.Equal(t, http.StatusOK, status)
 	details := func(id string) (map[string]any, []string) {
-		status, _, answer := p.get("/api/users/" + id + "?details=true")
+		status, answer := p.ask(http.MethodGet, "/api/users/"+id+"?details=true", "")
 		require.Equal(t, http.StatusOK, status, "%v", answer)
+		require.NotContains(t, answer, "status")
 		out := answer["details"].(map[string]any)
 		lacks := []string{}
 		for _, one := range out["undisclosed"].([]any) {
 			one := one.(map[string]any)
 			lacks = append(lacks, one["resource"].(string)+" "+one["code"].(string))
 		}
+		slices.Sort(lacks)
 		return out, lacks
 	}
 
 	got, lacks := details(lea)
-	require.Equal(t, []string{"employeeLeaveDateTime permissionMissing", "applications permissionMissing",
+	require.Equal(t, []string{"applications permissionMissing", "employeeLeaveDateTime permissionMissing",
 		"mailbox permissionMissing"}, lacks)
 	require.Equal(t, map[string]any{"id": "m", "displayName": "Max", "mail": "max@contoso.example"}, got["manager"])
 	require.Equal(t, []any{}, got["sponsors"])
@@ -64,11 +68,19 @@ func TestDetailsOfOneUserAreAskedForEachWithItsPermission(t *testing.T) {
 		require.NotContains(t, got, absent)
 	}
 
-	for _, permission := range []string{"User-LifeCycleInfo.Read.All", "Directory.Read.All", "MailboxSettings.Read"} {
-		s.tenant.Grant(permission)
+	grant := func(permissions ...string) {
+		for _, permission := range permissions {
+			s.tenant.Grant(permission)
+		}
+		p.kill()
+		p = s.start() // a process keeps its token
 	}
-	p.kill()
-	p = s.start() // a process keeps its token
+	s.tenant.Revoke("GroupMember.Read.All", false)
+	grant()
+	got, _ = details(lea)
+	require.Equal(t, []any{map[string]any{"id": "g", "displayName": "Readers"}}, got["groups"])
+	require.Equal(t, []any{map[string]any{"id": "r"}}, got["directoryRoles"])
+	grant("User-LifeCycleInfo.Read.All", "Directory.Read.All", "MailboxSettings.Read")
 	got, lacks = details("lea@contoso.example")
 	require.Empty(t, lacks)
 	require.Equal(t, "2026-11-30T00:00:00Z", got["employeeLeaveDateTime"])
@@ -80,8 +92,8 @@ func TestDetailsOfOneUserAreAskedForEachWithItsPermission(t *testing.T) {
 
 	got, lacks = details(many)
 	require.Empty(t, lacks)
-	require.Len(t, got["groups"], 999)
-	require.Equal(t, []any{"directoryRoles", "groups"}, got["partial"])
+	require.Len(t, got["groups"], 1000)
+	require.Empty(t, got["partial"])
 	require.Equal(t, false, got["sharedMailbox"])
 
 	got, lacks = details(bare)
@@ -92,8 +104,8 @@ func TestDetailsOfOneUserAreAskedForEachWithItsPermission(t *testing.T) {
 
 	s.tenant.RemoveObject(simtenant.Users, bare)
 	_, lacks = details(bare)
-	require.Equal(t, []string{"employeeLeaveDateTime notFound", "manager notFound", "sponsors notFound",
-		"memberships notFound", "applications notFound", "mailbox notFound"}, lacks)
+	require.Equal(t, []string{"applications notFound", "employeeLeaveDateTime notFound", "mailbox notFound",
+		"manager notFound", "memberships notFound", "sponsors notFound"}, lacks)
 	_, _, answer := p.get("/api/users/" + lea)
 	require.NotContains(t, answer, "details")
 	for path, want := range map[string]int{"?details=yes": 400, "?details=": 400, "?details=false": 200} {
@@ -102,6 +114,74 @@ func TestDetailsOfOneUserAreAskedForEachWithItsPermission(t *testing.T) {
 	}
 	status, _, _ = p.get("/api/users/nobody?details=true")
 	require.Equal(t, http.StatusNotFound, status)
+}
+
+// TestMembershipsOfAUserAreAnsweredBy202, with all that is quick at once.
+func TestMembershipsOfAUserAreAnsweredBy202(t *testing.T) {
+	t.Parallel()
+	s := directorySystem(t, 5)
+	s.tenant.AddObject(simtenant.Users, []byte(leaver))
+	s.tenant.AddObject(simtenant.Users, []byte(`{"id":"other","userPrincipalName":"other@contoso.example"}`))
+	p := s.start()
+	status, _ := p.ask(http.MethodPost, "/api/snapshot", "")
+	require.Equal(t, http.StatusOK, status)
+	status, header, answer := p.get("/api/users/lea@contoso.example?details=true&days=400")
+	require.Equal(t, http.StatusAccepted, status)
+	require.Equal(t, "running", answer["status"])
+	require.Equal(t, "inactive", answer["state"])
+	quick := answer["details"].(map[string]any)
+	require.Equal(t, "Max", quick["manager"].(map[string]any)["displayName"])
+	require.NotContains(t, quick, "groups")
+	at, err := url.Parse(header.Get("Location"))
+	require.NoError(t, err)
+	require.Regexp(t, `^/api/users/0b3c2a4e-0000-4000-8000-0000000000aa/[0-9a-f-]{36}$`, at.Path)
+
+	p.kill()
+	p = s.start()
+	for range 2 { // once it is there, it stays
+		status, _, answer = p.get(at.Path)
+		require.Equal(t, http.StatusOK, status, "%v", answer)
+		require.Len(t, answer["details"].(map[string]any)["groups"], 1)
+		require.Equal(t, "inactive", answer["state"], "as it was asked")
+		require.NotContains(t, answer, "status")
+	}
+	for _, path := range []string{strings.Replace(at.Path, "0b3c2a4e-0000-4000-8000-0000000000aa", "other", 1),
+		"/api/users/other/nothing", at.Path + "x"} {
+		status, _, _ = p.get(path)
+		require.Equal(t, http.StatusNotFound, status, path)
+	}
+}
+
+// TestAPartOfOneUsersDetailsThatFailsTakesNothingFromTheRest.
+func TestAPartOfOneUsersDetailsThatFailsTakesNothingFromTheRest(t *testing.T) {
+	t.Parallel()
+	s := directorySystem(t, 5)
+	s.tenant.AddObject(simtenant.Users, []byte(leaver))
+	for _, permission := range []string{"User-LifeCycleInfo.Read.All", "Directory.Read.All", "MailboxSettings.Read"} {
+		s.tenant.Grant(permission)
+	}
+	p := s.start()
+	status, _ := p.ask(http.MethodPost, "/api/snapshot", "")
+	require.Equal(t, http.StatusOK, status)
+	for part, word := range map[string]string{"employeeLeaveDateTime": "employeeLeaveDateTime", "manager": "manager",
+		"sponsors": "sponsors", "transitiveMemberOf": "memberships", "appRoleAssignments": "applications",
+		"mailboxSettings": "mailbox"} {
+		kinds := map[simtenant.Kind]string{simtenant.NoPermission: "permissionMissing"}
+		if word == "memberships" || word == "manager" { // each is asked for again, with pauses
+			kinds[simtenant.Unavailable] = "serviceUnavailable"
+		}
+		for kind, code := range kinds {
+			s.tenant.Inject(simtenant.Fault{Kind: kind, Stream: simtenant.Users, Question: simtenant.ForOne, Part: part})
+			status, answer := p.ask(http.MethodGet, "/api/users/lea@contoso.example?details=true", "")
+			require.Equal(t, http.StatusOK, status, "%s %s: %v", part, kind, answer)
+			lacks := answer["details"].(map[string]any)["undisclosed"].([]any)
+			require.Len(t, lacks, 1, "%s %s", part, kind)
+			require.Equal(t, word, lacks[0].(map[string]any)["resource"])
+			require.Equal(t, code, lacks[0].(map[string]any)["code"], "%s %s", part, kind)
+			require.Positive(t, s.tenant.Happened(kind))
+			s.tenant.ClearFaults()
+		}
+	}
 }
 
 // TestUsersAreAskedForByTexts: counts are of those that are asked for, and what is new goes on.

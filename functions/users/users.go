@@ -5,9 +5,13 @@ import (
 	"context"
 	_ "embed"
 	"encoding/json"
+	"net/url"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/jobs"
 	"github.com/entraledger/entraledger/internal/web"
 )
 
@@ -21,23 +25,45 @@ type Snapshot interface {
 
 // Tenant is asked for what the snapshot does not have.
 type Tenant interface {
-	UserDetails(ctx context.Context, id string, now time.Time) directory.UserDetails
+	// UserDetails asks for all but some lists, which rest names.
+	UserDetails(ctx context.Context, id string, now time.Time) (details directory.UserDetails, rest []string)
+	// UserList reads one more page of such a list, and gives the link to the next.
+	UserList(ctx context.Context, word, id, link string, nth int, into *directory.UserDetails) (next string, err error)
+}
+
+// Kind is the kind of its jobs.
+const Kind = "users"
+
+// Config of the function.
+type Config struct {
+	Snapshot Snapshot
+	Tenant   Tenant
+	Jobs     jobs.Store
+	Now      func() time.Time
+	Slice    time.Duration // how long one request works
 }
 
 // New makes the function.
-func New(snapshot Snapshot, tenant Tenant, now func() time.Time) web.Function {
-	f := function{snapshot, tenant, now}
-	return web.Function{Name: "users", Trigger: trigger, Operations: []web.Operation{{
-		ID: "GetUser", Summary: "One user with all evidence", Text: "All that the snapshot knows of one user.",
-		Role:       web.RoleRead,
-		Path:       []web.Parameter{web.Text("id", "Object ID or user principal name")},
-		Parameters: []web.Parameter{web.Whole("days", 90, 1, 3650, "Inactive after so many days"), withDetails()},
-		Answers: web.Shape{Name: "userEvidence", Is: struct {
-			about
-			directory.UserRow
-		}{}},
-		Do: f.get,
-	}}}
+func New(cfg Config) web.Function {
+	id := web.Text("id", "Object ID or user principal name")
+	evidence := web.Shape{Name: "userEvidence", Later: true, Is: struct {
+		about
+		directory.UserRow
+	}{}}
+	return web.Function{Name: "users", Trigger: trigger, Operations: []web.Operation{
+		{
+			ID: "GetUser", Summary: "One user with all evidence", Text: "All that the snapshot knows of one user. " +
+				"With details, the answer is 202: roles, groups and applications are read while Location is asked.",
+			Role: web.RoleRead, Path: []web.Parameter{id},
+			Parameters: []web.Parameter{web.Whole("days", 90, 1, 3650, "Inactive after so many days"), withDetails()},
+			Answers:    evidence, Do: cfg.get,
+		},
+		{
+			Given: "job", ID: "ContinueUser", Summary: "Go on with the details of a user",
+			Text: "Reads more roles, groups and applications of a user whose details were asked for. " + web.UntilDone,
+			Role: web.RoleRead, Path: []web.Parameter{id, web.Job()}, Answers: evidence, Do: cfg.proceed,
+		},
+	}}
 }
 
 func withDetails() web.Parameter {
@@ -46,33 +72,94 @@ func withDetails() web.Parameter {
 	return p
 }
 
-type function struct {
-	snapshot Snapshot
-	tenant   Tenant
-	now      func() time.Time
-}
-
 // about precedes the user's own properties.
 type about struct {
 	Context     string                  `json:"@odata.context" text:"What this is"`
 	AsOf        string                  `json:"asOfDateTime" text:"As of when"`
 	Undisclosed []directory.Undisclosed `json:"undisclosed,omitempty" text:"What the tenant did not disclose"`
+	Status      string                  `json:"status,omitempty" text:"running, while roles, groups and applications are read"`
 	Details     *directory.UserDetails  `json:"details,omitempty" text:"As Graph has them now, where details=true"`
 }
 
+// state is a user whose details were asked for, between two requests.
+type state struct {
+	About about
+	Row   json.RawMessage // the user's own properties
+	ID    string
+	Begun bool
+	Rest  []string // the lists that are still to be read
+	Link  string   // the next page of the first of them; empty: its first
+	Pages int      // of it that were read
+}
+
 // get answers with the user's row.
-func (f function) get(ctx context.Context, r web.Request) (web.Answer, error) {
-	snap, row, err := f.snapshot.User(ctx, r.Path("id"), r.Query.Int("days"))
+func (cfg Config) get(ctx context.Context, r web.Request) (web.Answer, error) {
+	snap, row, err := cfg.Snapshot.User(ctx, r.Path("id"), r.Query.Int("days"))
 	if err != nil {
 		return web.Answer{}, err
 	}
-	about := about{r.Context("users/$entity"), web.Time(snap.AsOf), snap.Withheld(), nil}
-	if r.Query.Text("details") == "true" {
-		var user directory.UserRow
-		if err := json.Unmarshal(row, &user); err != nil {
-			return web.Answer{}, err
-		}
-		about.Details = new(f.tenant.UserDetails(ctx, user.ID, f.now()))
+	about := about{Context: r.Context("users/$entity"), AsOf: web.Time(snap.AsOf), Undisclosed: snap.Withheld()}
+	if r.Query.Text("details") != "true" {
+		return web.Entity(about, row), nil
 	}
-	return web.Entity(about, row), nil
+	var user directory.UserRow
+	if err := json.Unmarshal(row, &user); err != nil {
+		return web.Answer{}, err
+	}
+	job, s, err := cfg.runner().Start(ctx, state{About: about, Row: row, ID: user.ID})
+	return answerOf(r, job, s, err)
+}
+
+// proceed goes on with the lists.
+func (cfg Config) proceed(ctx context.Context, r web.Request) (web.Answer, error) {
+	job, s, err := cfg.runner().Continue(ctx, r.Path("job"))
+	if err == nil && !strings.EqualFold(s.ID, r.Path("id")) {
+		err = jobs.NotFound(Kind, r.Path("job"))
+	}
+	return answerOf(r, job, s, err)
+}
+
+func (cfg Config) runner() *jobs.Runner[state] {
+	return &jobs.Runner[state]{Kind: Kind, Store: cfg.Jobs, Now: cfg.Now, Slice: cfg.Slice, Work: cfg.work}
+}
+
+// answerOf has what is known already also where lists are still read.
+func answerOf(r web.Request, job jobs.Job, s state, err error) (web.Answer, error) {
+	if err != nil {
+		return web.Answer{}, err
+	}
+	if job.Done {
+		return web.Entity(s.About, s.Row), nil
+	}
+	s.About.Status = "running"
+	head, err := json.Marshal(s.About)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	return web.Later(r.JobAddress(Kind+"/"+url.PathEscape(s.ID), job.ID),
+		json.RawMessage(slices.Concat(head[:len(head)-1], []byte(","), s.Row[1:]))), nil
+}
+
+// work asks for what is answered at once, and with the next requests for the lists, page by page.
+func (cfg Config) work(ctx context.Context, s state) (state, bool, error) {
+	if !s.Begun {
+		details, rest := cfg.Tenant.UserDetails(ctx, s.ID, cfg.Now())
+		s.About.Details, s.Rest, s.Begun = &details, rest, true
+		return s, len(rest) == 0, nil
+	}
+	details := *s.About.Details
+	s.About.Details = &details
+	slice, stop := context.WithTimeout(ctx, cfg.Slice)
+	defer stop()
+	for len(s.Rest) > 0 && slice.Err() == nil {
+		next, err := cfg.Tenant.UserList(ctx, s.Rest[0], s.ID, s.Link, s.Pages, &details)
+		if err != nil {
+			return s, false, err
+		}
+		s.Link, s.Pages = next, s.Pages+1
+		if next == "" {
+			s.Rest, s.Pages = s.Rest[1:], 0
+		}
+	}
+	return s, len(s.Rest) == 0, nil
 }

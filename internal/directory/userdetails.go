@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -20,7 +21,7 @@ type UserDetails struct {
 	Applications *[]AppRole    `json:"applications,omitempty"`
 	Purpose      string        `json:"mailboxPurpose,omitempty"`
 	Shared       *bool         `json:"sharedMailbox,omitempty"`
-	Partial      []string      `json:"partial" text:"Lists of which there are more than the 999 that were asked for"`
+	Partial      []string      `json:"partial" text:"Lists of which there are more than the 9,990 that were asked for"`
 	Undisclosed  []Undisclosed `json:"undisclosed" text:"What the tenant did not disclose, and why"`
 }
 
@@ -77,42 +78,59 @@ func personOf(doc gjson.Result) Person {
 	return Person{copied(doc, "id"), copied(doc, "displayName"), copied(doc, "mail"), copied(doc, "userPrincipalName")}
 }
 
-// TakeSponsors takes in a page of sponsors.
+// TakeSponsors takes in a page of sponsors. Graph allows ten, so there is one page.
 func (d *UserDetails) TakeSponsors(page gjson.Result) {
 	out := []Person{}
 	for _, one := range page.Get("value").Array() {
-		out = append(out, personOf(one))
+		if one.Get("id").Str != "" {
+			out = append(out, personOf(one))
+		}
 	}
 	d.Sponsors = &out
-	d.more(page, "sponsors")
 }
 
-// TakeMemberships takes in a page of what the user is a member of. Administrative units are left
-// out.
+// TakeMemberships takes in one more page of what the user is a member of. Administrative units are
+// left out.
 func (d *UserDetails) TakeMemberships(page gjson.Result) {
-	roles, groups := []Membership{}, []Membership{}
+	roles, groups := slices.Clone(had(d.Roles)), slices.Clone(had(d.Groups))
 	for _, one := range page.Get("value").Array() {
 		m := Membership{copied(one, "id"), copied(one, "displayName")}
-		switch one.Get(`@odata\.type`).Str {
-		case "#microsoft.graph.directoryRole":
+		switch kind := one.Get(`@odata\.type`).Str; {
+		case m.ID == "":
+		case kind == "#microsoft.graph.directoryRole":
 			roles = append(roles, m)
-		case "#microsoft.graph.group":
+		case kind == "#microsoft.graph.group":
 			groups = append(groups, m)
 		}
 	}
 	d.Roles, d.Groups = &roles, &groups
-	d.more(page, "directoryRoles", "groups")
 }
 
-// TakeApplications takes in a page of assignments to applications.
+// had are the elements of a list that came so far.
+func had[T any](list *[]T) []T {
+	if list == nil {
+		return []T{}
+	}
+	return *list
+}
+
+// TakeApplications takes in one more page of assignments to applications.
 func (d *UserDetails) TakeApplications(page gjson.Result) {
-	out := []AppRole{}
+	out := slices.Clone(had(d.Applications))
 	for _, one := range page.Get("value").Array() {
+		if one.Get("resourceId").Str == "" {
+			continue
+		}
 		out = append(out, AppRole{copied(one, "resourceId"), copied(one, "resourceDisplayName"),
 			copied(one, "appRoleId"), copied(one, "principalType"), text(rules.When(one.Get("createdDateTime")))})
 	}
 	d.Applications = &out
-	d.more(page, "applications")
+}
+
+// More says that there is more of a list than was asked for.
+func (d *UserDetails) More(lists ...string) {
+	d.Partial = append(slices.Clone(d.Partial), lists...)
+	slices.Sort(d.Partial)
 }
 
 // TakeMailbox takes in mailboxSettings.
@@ -123,12 +141,5 @@ func (d *UserDetails) TakeMailbox(settings gjson.Result) {
 	}
 	if purpose != "" {
 		d.Purpose, d.Shared = purpose, new(strings.EqualFold(purpose, "shared"))
-	}
-}
-
-// more records lists of which there are other pages.
-func (d *UserDetails) more(page gjson.Result, lists ...string) {
-	if page.Get(`@odata\.nextLink`).Str != "" {
-		d.Partial = append(d.Partial, lists...)
 	}
 }

@@ -42,10 +42,25 @@ func permissions(of collections.List) []Permission {
 		}
 	}
 	out = append(out, ofLogs()...)
+	for _, p := range ofDetails() {
+		p.For = "by hand, where `details=true` of a user is wanted: " + p.For
+		at := slices.IndexFunc(out, func(o Permission) bool { return o.Name == p.Name })
+		if at < 0 {
+			out = append(out, p)
+			continue
+		}
+		out[at].For, out[at].Without = joined(out[at].For, p.For), joined(out[at].Without, p.Without)
+	}
+	return out
+}
+
+// ofDetails are the permissions that one user's details take, each once.
+func ofDetails() (out []Permission) {
 	for _, d := range collections.UserDetails() {
-		if p := d.Permission; p.Name != "" {
-			out = append(out, Permission{Name: p.Name, For: "by hand, where `details=true` of a user is wanted: " + p.For,
-				Without: p.Without, OnDemand: true})
+		for _, p := range append([]collections.Permission{d.Permission}, d.Names...) {
+			if p.Name != "" && !slices.ContainsFunc(out, func(o Permission) bool { return o.Name == p.Name }) {
+				out = append(out, Permission{Name: p.Name, For: p.For, Without: p.Without, OnDemand: true})
+			}
 		}
 	}
 	return out

@@ -95,10 +95,12 @@ type Fault struct {
 	Form   string       `json:"form,omitempty"`   // of the API, entra.FormBeta or entra.FormV1; empty: both
 	// Question is what a request asks of a collection. Empty: a fault that changes a page happens
 	// to those of walks, any other to every request.
-	Question Question  `json:"question,omitempty"`
-	Page     int       `json:"page,omitempty"` // of a walk, the first is 1; -1: every page but the first; 0: any
-	From     time.Time `json:"from,omitzero"`  // walks that began then or later, by the tenant's clock
-	Until    time.Time `json:"until,omitzero"` // walks that began earlier
+	Question Question `json:"question,omitempty"`
+	// Part is what is asked for of one user: manager, sponsors, transitiveMemberOf, ...; empty: any.
+	Part  string    `json:"part,omitempty"`
+	Page  int       `json:"page,omitempty"` // of a walk, the first is 1; -1: every page but the first; 0: any
+	From  time.Time `json:"from,omitzero"`  // walks that began then or later, by the tenant's clock
+	Until time.Time `json:"until,omitzero"` // walks that began earlier
 
 	// How often, of the requests that match.
 	After int `json:"after,omitempty"` // that go well first
@@ -151,6 +153,7 @@ type request struct {
 	stream   entra.Stream
 	version  string
 	question Question // empty: ForPage
+	part     string   // of one user
 	position position
 	bounds   *plan // of time; nil: there is no filter
 }
@@ -205,7 +208,7 @@ func (f *Fault) matches(r request, began, now time.Time, retention time.Duration
 			return false
 		}
 	}
-	return (f.Stream == "" || f.Stream == r.stream) && (f.Form == "" || f.Form == r.version) &&
+	return (f.Part == "" || f.Part == r.part) && (f.Stream == "" || f.Stream == r.stream) && (f.Form == "" || f.Form == r.version) &&
 		f.matchesPage(r.position.page) &&
 		(f.From.IsZero() || !began.Before(f.From)) && (f.Until.IsZero() || began.Before(f.Until))
 }

@@ -1,8 +1,10 @@
 package simtenant
 
 import (
+	"fmt"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/tidwall/gjson"
@@ -24,10 +26,15 @@ func (t *Tenant) addUserDetails(mux *http.ServeMux) {
 	}
 }
 
-// userOf finds a user; nil: a refusal was sent.
-func (t *Tenant) userOf(w http.ResponseWriter, r *http.Request, permissions ...string) []byte {
+// userOf finds a user; nil: a refusal was sent. Faults happen to it that are injected for Users and
+// ForOne, with the part that is asked for as Part.
+func (t *Tenant) userOf(w http.ResponseWriter, r *http.Request, part string, permissions ...string) []byte {
 	if denied := t.authorize(r, permissions...); denied != nil {
 		t.refuse(w, denied)
+		return nil
+	}
+	fault := t.due(request{stream: Users, version: versionOf(r), question: ForOne, part: part, position: t.beginWalk()})
+	if fault != nil && t.answerInstead(w, r, fault) {
 		return nil
 	}
 	for _, raw := range t.Objects(Users) {
@@ -43,16 +50,16 @@ func (t *Tenant) userOf(w http.ResponseWriter, r *http.Request, permissions ...s
 // serveUser answers with one user. Without the permission for it, the day of leaving is refused.
 func (t *Tenant) serveUser(w http.ResponseWriter, r *http.Request) {
 	fields := strings.Split(r.URL.Query().Get("$select"), ",")
-	needed := []string{"User.Read.All"}
+	needed, part := []string{"User.Read.All"}, ""
 	if slices.Contains(fields, "employeeLeaveDateTime") {
-		needed = append(needed, "User-LifeCycleInfo.Read.All")
-	}
-	raw := t.userOf(w, r, needed...)
-	if raw == nil {
-		return
+		needed, part = append(needed, "User-LifeCycleInfo.Read.All"), "employeeLeaveDateTime"
 	}
 	if expand, _, _ := strings.Cut(r.URL.Query().Get("$expand"), "("); expand != "" {
-		fields = append(fields, expand)
+		fields, part = append(fields, expand), expand
+	}
+	raw := t.userOf(w, r, part, needed...)
+	if raw == nil {
+		return
 	}
 	t.send(w, r, project(slices.Clone(raw), 0, fields))
 }
@@ -62,7 +69,7 @@ func (t *Tenant) serveUser(w http.ResponseWriter, r *http.Request) {
 // learn.microsoft.com/graph/permissions-overview, "Limited information returned for inaccessible
 // member objects".
 func (t *Tenant) serveUserPart(w http.ResponseWriter, r *http.Request, part, permission string) {
-	raw := t.userOf(w, r, permission)
+	raw := t.userOf(w, r, part, permission)
 	if raw == nil {
 		return
 	}
@@ -76,21 +83,29 @@ func (t *Tenant) serveUserPart(w http.ResponseWriter, r *http.Request, part, per
 		t.send(w, r, []byte(of.Raw))
 		return
 	}
-	names := t.authorize(r, "Directory.Read.All") == nil
-	body, next := []byte(`{"value":[`), ""
-	for n, one := range of.Array() {
-		if n == 999 {
-			next = `,"@odata.nextLink":"https://graph.microsoft.com/v1.0/more"`
-			break
-		}
+	from, _ := strconv.Atoi(r.URL.Query().Get("$skiptoken"))
+	body, all := []byte(`{`), of.Array()
+	if rest := all[min(from, len(all)):]; len(rest) > 999 {
+		all = all[:from+999]
+		body = fmt.Appendf(body, `"@odata.nextLink":%q,`, scheme(r)+"://"+r.Host+r.URL.Path+
+			"?$top=999&$skiptoken="+strconv.Itoa(len(all)))
+	}
+	body = append(body, `"value":[`...)
+	for n, one := range all[min(from, len(all)):] {
 		if n > 0 {
 			body = append(body, ',')
 		}
 		text := one.Raw
-		if name := one.Get("displayName"); part == "transitiveMemberOf" && !names && name.Exists() {
+		if name := one.Get("displayName"); part == "transitiveMemberOf" && !t.mayName(r, one) && name.Exists() {
 			text = strings.Replace(text, name.Raw, "null", 1)
 		}
 		body = append(body, text...)
 	}
-	t.send(w, r, append(body, "]"+next+"}"...))
+	t.send(w, r, append(body, "]}"...))
+}
+
+// mayName reports whether the name of what a user is a member of is disclosed.
+func (t *Tenant) mayName(r *http.Request, of gjson.Result) bool {
+	return t.authorize(r, "Directory.Read.All") == nil ||
+		of.Get(`@odata\.type`).Str == "#microsoft.graph.group" && t.authorize(r, "GroupMember.Read.All") == nil
 }

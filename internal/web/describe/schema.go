@@ -118,12 +118,12 @@ func (s *schemas) property(c column) (object, error) {
 	case plain(c.of).Kind() == reflect.Struct: // beside a reference a title is not read
 		of = func(t reflect.Type) (object, error) { return s.inline(plain(t)) }
 	}
+	if plain(c.of).Kind() == reflect.Struct { // beside a reference no title would be read
+		of = func(t reflect.Type) (object, error) { return s.inline(plain(t)) }
+	}
 	out, err := of(c.of)
 	if err != nil {
 		return nil, err
-	}
-	if out[0].name == "$ref" { // beside which nothing else is read
-		return out, nil
 	}
 	if c.format != "" {
 		out = append(out, member{"format", c.format})
