@@ -153,7 +153,11 @@ func (f *fuzzing) round() {
 		place = fmt.Sprint(d)
 	}
 	kind := c.kind()
-	if _, ok := decidesNothing[kind+"."+c.column]; ok && answers(f.Lab, f.process2()) == f.answers &&
+	_, ok := decidesNothing[kind+"."+c.column]
+	if kind == "views" { // a row of a view is believed by its check, or made again: internal/lastseen
+		ok = true
+	}
+	if ok && answers(f.Lab, f.process2()) == f.answers &&
 		fmt.Sprint(v.Findings) == fmt.Sprint(f.sound.Findings) && fmt.Sprint(v.Counts) == fmt.Sprint(f.sound.Counts) {
 		if f.quiet == nil {
 			f.quiet = make(map[string]int)
