@@ -109,7 +109,8 @@ func TestEveryOperationHasAQuestionAboutAuditsOfAttributes(t *testing.T) {
 // fill puts an audit's id and time into a case's address, and escapes its query.
 func (c attributeCase) fill(audit gjson.Result) (method, address string) {
 	method, address, _ = strings.Cut(c.ask, " ")
-	address = strings.NewReplacer("{id}", audit.Get("id").Str, "{time}", audit.Get("activityDateTime").Str).Replace(address)
+	address = strings.NewReplacer("{id}", audit.Get("id").Str, "{time}", audit.Get("activityDateTime").Str).
+		Replace(address)
 	path, query, _ := strings.Cut(address, "?")
 	if query == "" {
 		return method, path

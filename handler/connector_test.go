@@ -231,10 +231,12 @@ func TestEveryOperationOfTheConnectorAnswersAsDescribed(t *testing.T) {
 			}
 			at, err := url.Parse(got.location)
 			require.NoError(t, err)
-			s.tenant.Freeze(s.tenant.Now().Add(2 * time.Second)) // a second holds one snapshot, and its clock stands still
+			// a second holds one snapshot, and its clock stands still
+			s.tenant.Freeze(s.tenant.Now().Add(2 * time.Second))
 			parts := strings.Split(at.Path, "/")
 			values := examples{"id": parts[len(parts)-2], "job": parts[len(parts)-1]}
-			got = p.call(doc, byID(map[string]string{"GetUser": "ContinueUser", "TakeSnapshot": "ContinueSnapshot"}[op.ID]),
+			got = p.call(doc, byID(map[string]string{"GetUser": "ContinueUser",
+				"TakeSnapshot": "ContinueSnapshot"}[op.ID]),
 				values, nil)
 		}
 		return got
@@ -244,7 +246,8 @@ func TestEveryOperationOfTheConnectorAnswersAsDescribed(t *testing.T) {
 			p.T = t
 			values := known[op.ID]
 			if slices.Contains(notFound, op.ID) {
-				require.Equal(t, http.StatusNotFound, p.call(doc, op, examples{"id": "x", "job": "nothing"}, nil).status)
+				require.Equal(t, http.StatusNotFound, p.call(doc, op, examples{"id": "x", "job": "nothing"}, nil).
+					status)
 				return
 			}
 			required := url.Values{}

@@ -120,8 +120,9 @@ func TestEachRevokedPermissionIsNamed(t *testing.T) {
 			"stream signIns.nonInteractiveUser", "stream signIns.servicePrincipal",
 			"stream signIns.managedIdentity", "stream provisioning", "directory users", "directory credentialUse",
 			"directory applicationUse"},
-		"User.Read.All":                        {"directory users", "directory usersWithoutActivity"},
-		"Application.Read.All":                 {"directory applications", "directory servicePrincipals", "directory federatedCredentials"},
+		"User.Read.All": {"directory users", "directory usersWithoutActivity"},
+		"Application.Read.All": {"directory applications", "directory servicePrincipals",
+			"directory federatedCredentials"},
 		"GroupMember.Read.All":                 {"permission Member.Read.Hidden"}, // whether one is hidden is not told
 		"Member.Read.Hidden":                   nil,
 		"LicenseAssignment.Read.All":           {"directory licences"},

@@ -171,7 +171,8 @@ func TestAPartOfOneUsersDetailsThatFailsTakesNothingFromTheRest(t *testing.T) {
 			kinds[simtenant.Unavailable] = "serviceUnavailable"
 		}
 		for kind, code := range kinds {
-			s.tenant.Inject(simtenant.Fault{Kind: kind, Stream: simtenant.Users, Question: simtenant.ForOne, Part: part})
+			s.tenant.Inject(simtenant.Fault{Kind: kind, Stream: simtenant.Users, Question: simtenant.ForOne,
+				Part: part})
 			status, answer := p.ask(http.MethodGet, "/api/users/lea@contoso.example?details=true", "")
 			require.Equal(t, http.StatusOK, status, "%s %s: %v", part, kind, answer)
 			lacks := answer["details"].(map[string]any)["undisclosed"].([]any)

@@ -192,7 +192,8 @@ func readBy(cfg settings.Settings, role string) string {
 	case cfg.AttributeAudits:
 		return "its records are given to everybody who has a function key: HTTP_ATTRIBUTE_AUDITS is allow"
 	}
-	return "its records are archived, and given to nobody: without HTTP_AUTHORIZATION entra (then to callers with the " +
+	return "its records are archived, and given to nobody: without HTTP_AUTHORIZATION entra (then to " +
+		"callers with the " +
 		"app role " + role + ") they take HTTP_ATTRIBUTE_AUDITS allow"
 }
 

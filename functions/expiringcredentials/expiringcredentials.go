@@ -82,7 +82,8 @@ func filters() []web.Parameter {
 		web.Text("appId", "Client ID of one application"),
 		owner(),
 		unused,
-		web.Choice("successor", "all", "Those that nothing newer replaces, those beside which there is something newer, "+
+		web.Choice("successor", "all", "Those that nothing newer replaces, those beside which there is "+
+			"something newer, "+
 			"or both", "none", "present", "all"),
 		web.Flag("selfRotating", "Whether they are renewed without a person"),
 		microsoft(),
@@ -104,9 +105,11 @@ func owner() web.Parameter {
 }
 
 func microsoft() web.Parameter {
-	p := web.Choice("microsoft", "exclude", "Those on Microsoft's own service principals: left out unless they sign SAML "+
+	p := web.Choice("microsoft", "exclude", "Those on Microsoft's own service principals: left out "+
+		"unless they sign SAML "+
 		"tokens, included, or alone", "exclude", string(timeline.WithMicrosoft), string(timeline.OnlyMicrosoft))
-	p.Note = "Nobody here renews what signs no SAML tokens. With only, state=all and a reader a flow is told each that " +
+	p.Note = "Nobody here renews what signs no SAML tokens. With only, state=all and a reader a flow " +
+		"is told each that " +
 		"somebody adds"
 	return p
 }

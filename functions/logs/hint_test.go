@@ -21,8 +21,8 @@ func audit(id string, minute int, service, activity string) map[string]any {
 		"activityDisplayName": activity, "category": "Policy"}
 }
 
-// TestAValueThatIsNotKnownIsAskedForAndHintedAt: what is on the wire is found, and where nothing is,
-// the answer says which known word is near.
+// TestAValueThatIsNotKnownIsAskedForAndHintedAt: what is on the wire is found, and where nothing
+// is, the answer says which known word is near.
 func TestAValueThatIsNotKnownIsAskedForAndHintedAt(t *testing.T) {
 	a := searchtest.New(t, tenantlogs.DirectoryAudits, begin,
 		audit("a", 1, "Invited Users", "Viral user creation"),
@@ -64,14 +64,17 @@ func TestAValueThatIsNotKnownIsAskedForAndHintedAt(t *testing.T) {
 
 // TestATypeOfSignInsThatIsNotKnownIsAnsweredWithAHint: it may be newer than this version.
 func TestATypeOfSignInsThatIsNotKnownIsAnsweredWithAHint(t *testing.T) {
-	a := searchtest.New(t, tenantlogs.SignInsInteractiveUser, begin, map[string]any{"id": "a", "createdDateTime": begin.Format(time.RFC3339)})
+	a := searchtest.New(t, tenantlogs.SignInsInteractiveUser, begin,
+		map[string]any{"id": "a", "createdDateTime": begin.Format(time.RFC3339)})
 	list := serve(t, a, time.Minute, tenantlogs.SignInsInteractiveUser)
 	robot := "signInEventTypes/any(t: t eq 'robot')"
-	for _, filter := range []string{robot, robot + " and id eq 'a'", robot + " and signInEventTypes/any(t: t eq 'interactiveUser')"} {
+	for _, filter := range []string{robot, robot + " and id eq 'a'",
+		robot + " and signInEventTypes/any(t: t eq 'interactiveUser')"} {
 		resp, answer := get(t, list+"?$filter="+url.QueryEscape(filter))
 		require.Equal(t, http.StatusOK, resp.StatusCode, "%s: %s", filter, answer)
 		require.Empty(t, answer.Get("value").Array(), filter)
-		require.Contains(t, answer.Get(`@entraledger\.hint`).Str, "'robot' is no type of sign-ins that is archived", filter)
+		require.Contains(t, answer.Get(`@entraledger\.hint`).Str, "'robot' is no type of sign-ins that is archived",
+			filter)
 		require.Equal(t, answer.Get(`@entraledger\.hint`).Str, resp.Header.Get("X-EntraLedger-Hint"), filter)
 	}
 	_, answer := get(t, list)

@@ -50,7 +50,8 @@ func TestARecordIsFoundByItsIDWhateverTheIDIs(t *testing.T) {
 			}
 		}
 		for _, slice := range []time.Duration{time.Minute, time.Nanosecond} {
-			list := strings.Replace(serve(t, a, slice, tenantlogs.SignInsInteractiveUser, tenantlogs.SignInsServicePrincipal,
+			list := strings.Replace(serve(t, a, slice, tenantlogs.SignInsInteractiveUser,
+				tenantlogs.SignInsServicePrincipal,
 				tenantlogs.Provisioning), "signIns", stream, 1)
 			for i, id := range ids {
 				if slice < time.Second && i%5 > 0 {
@@ -69,15 +70,17 @@ func TestARecordIsFoundByItsIDWhateverTheIDIs(t *testing.T) {
 	}
 }
 
-// TestAGUIDInCapitalsIsTheSameRecord where it is one, and other ids are told apart by their case; one
-// that was stored in capitals is found as it is.
+// TestAGUIDInCapitalsIsTheSameRecord where it is one, and other ids are told apart by their case;
+// one that was stored in capitals is found as it is.
 func TestAGUIDInCapitalsIsTheSameRecord(t *testing.T) {
 	const low, high, mixed = "66b07870-aaaa-4222-8333-000000000abc", "66B07870-BBBB-4222-8333-000000000ABC",
 		"Directory_66b07870-cccc-4222-8333-000000000abc_AB12C_1"
 	a := searchtest.New(t, tenantlogs.SignInsInteractiveUser, begin, signIn(low, 1), signIn(high, 2), signIn(mixed, 3))
 	list := serve(t, a, time.Minute, tenantlogs.SignInsInteractiveUser)
-	for asked, want := range map[string]string{low: low, strings.ToUpper(low): low, "66B07870-aaaa-4222-8333-000000000abc": low,
-		high: high, mixed: mixed, strings.ToLower(high): "", strings.ToUpper(mixed): "", strings.ToUpper(low) + "0": ""} {
+	for asked, want := range map[string]string{
+		low: low, strings.ToUpper(low): low, "66B07870-aaaa-4222-8333-000000000abc": low, high: high, mixed: mixed,
+		strings.ToLower(high): "", strings.ToUpper(mixed): "", strings.ToUpper(low) + "0": "",
+	} {
 		resp, answer := get(t, list+"/"+asked)
 		require.Equal(t, want, answer.Get("id").Str, "%s: %s", asked, answer)
 		require.Equal(t, want != "", resp.StatusCode == http.StatusOK)

@@ -36,8 +36,9 @@ func New(cfg Config) web.Function {
 		Parameters: []web.Parameter{
 			web.Text("stream", "One or several logs, with commas between; all by default"),
 		},
-		Answers: web.Shape{Name: "purge", Is: about{}, Rows: month{}, AsOf: true, Text: "Months that are past their retention"},
-		Do:      cfg.plan,
+		Answers: web.Shape{Name: "purge", Is: about{}, Rows: month{}, AsOf: true,
+			Text: "Months that are past their retention"},
+		Do: cfg.plan,
 	}}}
 }
 

@@ -93,7 +93,8 @@ func TestThePlanIsWhatThePurgeDoes(t *testing.T) {
 	lab.InNovember(t, func(l *lab.Lab) {
 		l.SealOctober()
 		due := lab.November.Add(purge.LeastRetention)
-		held := purge.Retention{Default: purge.LeastRetention, Holds: []purge.Hold{kept("", "2026-10-05", "2026-10-31")}}
+		held := purge.Retention{Default: purge.LeastRetention,
+			Holds: []purge.Hold{kept("", "2026-10-05", "2026-10-31")}}
 		for _, c := range []struct {
 			name    string
 			rules   purge.Retention
@@ -104,7 +105,8 @@ func TestThePlanIsWhatThePurgeDoes(t *testing.T) {
 			{"a moment before its time", lab.Keep35, due.Add(-time.Second), nil, false},
 			{"held to its last day", held, due, "ARCHIVE_HOLD keeps 2026-10-05 to 2026-10-31", true},
 			{"held beside it", purge.Retention{Default: purge.LeastRetention,
-				Holds: []purge.Hold{kept("", "2026-09-01", "2026-09-30"), kept("", "2026-11-01", "2026-11-01")}}, due, nil, true},
+				Holds: []purge.Hold{kept("", "2026-09-01", "2026-09-30"), kept("", "2026-11-01", "2026-11-01")}}, due,
+				nil, true},
 		} {
 			tells := func(context.Context) (time.Time, error) { return c.at, nil }
 			status, answer := asked(l, c.rules, tells, "?stream="+string(lab.Stream))

@@ -245,8 +245,8 @@ func (cfg Config) slice(ctx context.Context, s state) (state, bool, error) {
 	return s, (report.Finished || report.Idle) && s.accepts(s.Snapshot), nil
 }
 
-// accepts tells whether a snapshot counts as never granted all that was asked to. Another run may have
-// ended it first; one more is taken then.
+// accepts tells whether a snapshot counts as never granted all that was asked to. Another run may
+// have ended it first; one more is taken then.
 func (s state) accepts(snap directory.Snapshot) bool {
 	return !slices.ContainsFunc(s.Accept, func(what string) bool { return !slices.Contains(snap.Accepted, what) })
 }

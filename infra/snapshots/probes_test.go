@@ -97,8 +97,9 @@ var settingOf = map[string]string{"cloud": "AZURE_CLOUD", "streams": "ARCHIVE_ST
 	"passes": "ARCHIVE_PASSES", "retention": "ARCHIVE_RETENTION", "hold": "ARCHIVE_HOLD",
 	"alertAfter":        "ARCHIVE_ALERT_AFTER",
 	"graceAfterRestore": "INACTIVE_GRACE_AFTER_RESTORE",
-	"runBudget":         "ARCHIVE_RUN_BUDGET", "archiveSchedule": "ARCHIVE_SCHEDULE", "snapshotSchedule": "SNAPSHOT_SCHEDULE",
-	"indexSchedule": "INDEX_SCHEDULE", "purgeSchedule": "PURGE_SCHEDULE", "snapshotGroups": "SNAPSHOT_GROUPS",
+	"runBudget":         "ARCHIVE_RUN_BUDGET", "archiveSchedule": "ARCHIVE_SCHEDULE",
+	"snapshotSchedule": "SNAPSHOT_SCHEDULE",
+	"indexSchedule":    "INDEX_SCHEDULE", "purgeSchedule": "PURGE_SCHEDULE", "snapshotGroups": "SNAPSHOT_GROUPS",
 	"graphRequests": "GRAPH_REQUESTS_PER_10S", "publicBaseUrl": "PUBLIC_BASE_URL",
 	"attributeAudits": "HTTP_ATTRIBUTE_AUDITS"}
 

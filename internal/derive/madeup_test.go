@@ -32,7 +32,8 @@ func contents(name string, version int, unit derive.Unit, when derive.When) deri
 }
 
 func contentRow(version int, id, content string) derive.Row {
-	return derive.Row{Key: fmt.Sprintf("%s = %s", id, content), Content: fmt.Appendf(nil, "version %d: %s = %s", version, id, content)}
+	return derive.Row{Key: fmt.Sprintf("%s = %s", id, content), Content: fmt.Appendf(nil, "version %d: %s = %s",
+		version, id, content)}
 }
 
 // joined is a made-up view of months that is made of one of days: the same rows.

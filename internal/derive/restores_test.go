@@ -41,11 +41,14 @@ func TestWhichAuditsRestoreOrEnableAUser(t *testing.T) {
 		{"enabled once more", "Enable account", "success", with(changed(`"[true]"`, `"[true]"`)), false},
 		{"disabled", "Disable account", "success", with(changed(`"[true]"`, `"[false]"`)), false},
 		{"an update that enables", "Update user", "success", with(changed(`"[false]"`, `"[true]"`)), true},
-		{"an update that enables, in quotes", "Update user", "success", with(changed(`"\"False\""`, `"\"True\""`)), true},
-		{"an update that enables, a list of quotes", "Update user", "success", with(changed(`null`, `"[\"True\"]"`)), true},
+		{"an update that enables, in quotes", "Update user", "success", with(changed(`"\"False\""`, `"\"True\""`)),
+			true},
+		{"an update that enables, a list of quotes", "Update user", "success", with(changed(`null`, `"[\"True\"]"`)),
+			true},
 		{"an update that disables", "Update user", "success", with(changed(`"[true]"`, `"[false]"`)), false},
 		{"an update that changes nothing", "Update user", "success", with(changed(`"[true]"`, `"[true]"`)), false},
-		{"an update of something else", "Update user", "success", with(`[{"displayName":"City","newValue":"[true]"}]`), false},
+		{"an update of something else", "Update user", "success", with(`[{"displayName":"City","newValue":"[true]"}]`),
+			false},
 		{"an update without properties", "Update user", "success", user(""), false},
 		{"an update that was refused", "Update user", "failure", with(changed(`"[false]"`, `"[true]"`)), false},
 		{"a group", "Restore Group", "success", `[{"id":"U1","type":"Group"}]`, false},
@@ -56,11 +59,13 @@ func TestWhichAuditsRestoreOrEnableAUser(t *testing.T) {
 		{"no type but a name", "Restore user", "success", `[{"id":"U1","userPrincipalName":"u@x"}]`, true},
 		{"nothing but an id", "Restore user", "success", `[{"id":"U1"}]`, false},
 		{"no id", "Restore user", "success", `[{"id":null,"type":"User"}]`, false},
-		{"the second target", "Enable account", "success", `[{"id":"G","type":"Group"},{"id":"U1","type":"User"}]`, true},
+		{"the second target", "Enable account", "success", `[{"id":"G","type":"Group"},{"id":"U1","type":"User"}]`,
+			true},
 		{"no target", "Restore user", "success", `null`, false},
 		{"another shape", "Restore user", "success", `"U1"`, false},
 	} {
-		raw := fmt.Sprintf(`{"activityDisplayName":%q,"result":%q,"targetResources":%s}`, c.activity, c.result, c.targets)
+		raw := fmt.Sprintf(`{"activityDisplayName":%q,"result":%q,"targetResources":%s}`, c.activity, c.result,
+			c.targets)
 		at := time.Date(2026, time.November, 3, 4, 5, 6, 0, time.UTC)
 		content := derive.Content{Key: entra.Key{Time: at, ID: "a"}, Raw: []byte(raw)}
 		times := made(t, derive.Restores(), content)
@@ -85,8 +90,9 @@ func made(t *testing.T, v derive.View, contents ...derive.Content) newest.Times 
 func TestADayHasTheNewestSuccessOfEachUser(t *testing.T) {
 	at := time.Date(2026, time.November, 3, 4, 5, 6, 700, time.UTC)
 	sign := func(user string, minutes int, code int32) derive.Content {
-		return derive.Content{Key: entra.Key{Time: at.Add(time.Duration(minutes) * time.Minute)}, Columns: []entra.Column{
-			{Name: "UserId", Text: user}, {Name: "ErrorCode", IsInt: true, Int: code}}}
+		return derive.Content{Key: entra.Key{Time: at.Add(time.Duration(minutes) * time.Minute)},
+			Columns: []entra.Column{
+				{Name: "UserId", Text: user}, {Name: "ErrorCode", IsInt: true, Int: code}}}
 	}
 	old, broken, none := sign("c", 9, 0), sign("d", 9, 0), sign("e", 9, 0)
 	old.Version, broken.Problem, none.Columns = true, "it can't be read", none.Columns[:1]

@@ -171,9 +171,9 @@ func Believed(ctx context.Context, store Store, v View, s entra.Stream, from,
 	return stored.Believed, err
 }
 
-// Distrust sees to it that the next run makes what is missing of a view, and periods whose rows were
-// found altered, by their stamps. A stamp that another run has replaced meanwhile stays. It is not
-// for views whose rows grow.
+// Distrust sees to it that the next run makes what is missing of a view, and periods whose rows
+// were found altered, by their stamps. A stamp that another run has replaced meanwhile stays. It is
+// not for views whose rows grow.
 func Distrust(ctx context.Context, store Store, v View, s entra.Stream, altered map[time.Time]Stamp) error {
 	keeper := store.Kept(v)
 	for start, stamp := range altered {
@@ -182,6 +182,7 @@ func Distrust(ctx context.Context, store Store, v View, s entra.Stream, altered 
 			return err
 		}
 	}
-	// A run that is at work may say again that it followed the log. The next seal lets one begin anyway.
+	// A run that is at work may say again that it followed the log. The next seal lets one begin
+	// anyway.
 	return keeper.SetMark(ctx, s, 0)
 }

@@ -22,7 +22,8 @@ import (
 // timer is what a run of the timer says after the last snapshot.
 func (h *lossy) timer() error {
 	h.Helper()
-	s := snapshots.NewSnapshotter(h.source, h.store, h.archive, snapshots.Options{Every: 12 * time.Hour, Groups: h.groups},
+	s := snapshots.NewSnapshotter(h.source, h.store, h.archive,
+		snapshots.Options{Every: 12 * time.Hour, Groups: h.groups},
 		h.tenant.Now, slog.New(slog.DiscardHandler))
 	h.tenant.Freeze(h.tenant.Now().Add(time.Minute))
 	report, err := s.Run(h.Context(), time.Minute, false)
@@ -34,7 +35,8 @@ func (h *lossy) timer() error {
 // post asks for a snapshot that accepts something, and tells the status and the answer.
 func (h *lossy) post(accept string) (int, map[string]any) {
 	h.Helper()
-	s := snapshots.NewSnapshotter(h.source, h.store, h.archive, snapshots.Options{Every: 12 * time.Hour, Groups: h.groups},
+	s := snapshots.NewSnapshotter(h.source, h.store, h.archive,
+		snapshots.Options{Every: 12 * time.Hour, Groups: h.groups},
 		h.tenant.Now, slog.New(slog.DiscardHandler))
 	host, err := web.Serve(slog.New(slog.DiscardHandler), "", snapshot.New(snapshot.Config{Reader: h.reader,
 		Snapshotter: s, Now: h.tenant.Now, Slice: time.Minute}))
@@ -139,6 +141,7 @@ func TestWhatTheTimerSaysOfLostActivity(t *testing.T) {
 		require.ErrorContains(t, h.timer(), "signInActivity: what was known at 2026-11-21T12:00:00Z stands in until "+
 			"2026-11-23T00:00:00Z; the cause")
 		h.until(2 * day)
-		require.ErrorContains(t, h.timer(), "signInActivity: nothing stands in for what was known at 2026-11-21T12:00:00Z")
+		require.ErrorContains(t, h.timer(), "signInActivity: nothing stands in for what was known at "+
+			"2026-11-21T12:00:00Z")
 	})
 }

@@ -189,7 +189,8 @@ func TestARowOfASnapshotThatWasChangedIsAnErrorAndIsNamed(t *testing.T) {
 			key := v.first(partition)
 			for name, how := range changes {
 				before := v.change(v.table, partition, key, how)
-				v.reader = directory.NewReader(v.store, v.cursors, v.tenant.Now) // of another process: it remembers nothing
+				// of another process: it remembers nothing
+				v.reader = directory.NewReader(v.store, v.cursors, v.tenant.Now)
 				err := v.answers(partition)
 				require.Equal(t, entra.CodeTampered, entra.CodeOf(err), "%s: %v", name, err)
 				require.ErrorIs(t, err, directory.ErrAltered)

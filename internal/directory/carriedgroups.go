@@ -8,8 +8,9 @@ import (
 )
 
 // excludeGroup finds the members of a group that was read with snapshots; is is false where the
-// text names none. Where a snapshot stands in for a newer one, who is a member by either is: who was
-// put into the group since is an exception, and who left it stays one until users are read again.
+// text names none. Where a snapshot stands in for a newer one, who is a member by either is: who
+// was put into the group since is an exception, and who left it stays one until users are read
+// again.
 func (rd *Reader) excludeGroup(ctx context.Context, snap Snapshot, item string, into *left) (is bool, err error) {
 	read := []Snapshot{snap}
 	if snap.current != "" {

@@ -23,7 +23,8 @@ func TestExceptionsOfTodayCountWhereUsersAreOfYesterday(t *testing.T) {
 		h.tenant.AddObject(simtenant.GroupMembers, fmt.Appendf(nil,
 			`{"@odata.type":"#microsoft.graph.user","id":"b","groupId":%q}`, exceptions))
 		l := &lossy{house: h}
-		h.tenant.Inject(simtenant.Fault{Kind: simtenant.NoPermission, Stream: simtenant.Users, Question: simtenant.ForPage})
+		h.tenant.Inject(simtenant.Fault{Kind: simtenant.NoPermission, Stream: simtenant.Users,
+			Question: simtenant.ForPage})
 		snap := l.until(day)
 		require.NotNil(t, snap.WhyCarried("users"))
 		require.EqualValues(t, 2, snap.Groups[0].Members, "the group was read")
@@ -33,8 +34,8 @@ func TestExceptionsOfTodayCountWhereUsersAreOfYesterday(t *testing.T) {
 	})
 }
 
-// TestWhoIsSparedByANewerGroupIsToldOnceUsersAreBack: nothing is passed over because of a group that
-// somebody was in for a night.
+// TestWhoIsSparedByANewerGroupIsToldOnceUsersAreBack: nothing is passed over because of a group
+// that somebody was in for a night.
 func TestWhoIsSparedByANewerGroupIsToldOnceUsersAreBack(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		h := open(t, simtenant.Config{})
@@ -45,7 +46,8 @@ func TestWhoIsSparedByANewerGroupIsToldOnceUsersAreBack(t *testing.T) {
 		member := fmt.Appendf(nil, `{"@odata.type":"#microsoft.graph.user","id":"b","groupId":%q}`, exceptions)
 		h.tenant.AddObject(simtenant.GroupMembers, member)
 		l := &lossy{house: h}
-		h.tenant.Inject(simtenant.Fault{Kind: simtenant.NoPermission, Stream: simtenant.Users, Question: simtenant.ForPage})
+		h.tenant.Inject(simtenant.Fault{Kind: simtenant.NoPermission, Stream: simtenant.Users,
+			Question: simtenant.ForPage})
 		l.until(day)
 		q := directory.UserQuery{Days: 30, State: directory.Inactive, Exclude: []string{exceptions}}
 		page, err := h.reader.Users(t.Context(), q, 1, true, "")
@@ -78,7 +80,8 @@ func TestACursorStaysWhereSomebodyIsSparedByANewerGroup(t *testing.T) {
 		l.until(day)
 		h.tenant.AddObject(simtenant.GroupMembers,
 			fmt.Appendf(nil, `{"@odata.type":"#microsoft.graph.user","id":"b","groupId":%q}`, exceptions))
-		h.tenant.Inject(simtenant.Fault{Kind: simtenant.NoPermission, Stream: simtenant.Users, Question: simtenant.ForPage})
+		h.tenant.Inject(simtenant.Fault{Kind: simtenant.NoPermission, Stream: simtenant.Users,
+			Question: simtenant.ForPage})
 		l.until(2 * day)
 		ids, cursor := h.tells(q, since(first))
 		require.Equal(t, "c d e f", ids)

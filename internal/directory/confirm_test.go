@@ -320,8 +320,8 @@ func TestMembersOfAGroupWhoAreGoneAreCounted(t *testing.T) {
 	})
 }
 
-// TestASignInThatGraphNoLongerGivesStillCounts for a night; then nobody can say what came after, and it
-// is still said.
+// TestASignInThatGraphNoLongerGivesStillCounts for a night; then nobody can say what came after,
+// and it is still said.
 func TestASignInThatGraphNoLongerGivesStillCounts(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n := newQuickNight(t)

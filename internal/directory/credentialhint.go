@@ -33,7 +33,8 @@ func (rd *Reader) credentialHint(ctx context.Context, snap Snapshot, q Credentia
 	}
 	if len(unknown) > 0 {
 		out = append(out, "exclude leaves out nothing by "+clip(strings.Join(unknown, ", "))+
-			": the snapshot has no credential of it; it may have lost its last one, be mistyped, or be the object id of an "+
+			": the snapshot has no credential of it; it may have lost its last one, be mistyped, or be "+
+			"the object id of an "+
 			"enterprise application whose credentials lie on the app registration: the appId names both")
 	}
 	if q.Owner != "" && q.Owner != "none" && none {
@@ -74,7 +75,9 @@ func (rd *Reader) applicationHint(ctx context.Context, snap Snapshot, q Credenti
 }
 
 // unknownCredentials are those of some ids by which no credential of a snapshot is left out.
-func (rd *Reader) unknownCredentials(ctx context.Context, snap Snapshot, exclude []string) (unknown []string, err error) {
+func (rd *Reader) unknownCredentials(
+	ctx context.Context, snap Snapshot, exclude []string,
+) (unknown []string, err error) {
 	if len(exclude) == 0 {
 		return nil, nil
 	}

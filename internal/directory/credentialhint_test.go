@@ -29,8 +29,8 @@ func TestAnExcludedObjectThatLostItsLastSecretGetsAHint(t *testing.T) {
 	})
 }
 
-// The exception is the enterprise application's object id, and the secret lies on the application: it
-// leaves out nothing, and nobody says so.
+// The exception is the enterprise application's object id, and the secret lies on the application:
+// it leaves out nothing, and nobody says so.
 func TestAnExceptionByThePrincipalsObjectIDIsNotSilentlyNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		h := open(t, simtenant.Config{})
@@ -79,11 +79,13 @@ func TestAQuestionAboutCredentialsAnswersNoneAboutUsers(t *testing.T) {
 		h := open(t, small())
 		h.take()
 		ask := func() error {
-			_, err := h.reader.Users(t.Context(), directory.UserQuery{Days: 30, Exclude: []string{"credentials"}}, 9, false, "")
+			_, err := h.reader.Users(t.Context(), directory.UserQuery{Days: 30, Exclude: []string{"credentials"}}, 9,
+				false, "")
 			return err
 		}
 		require.ErrorContains(t, ask(), "no user of the snapshot")
-		_, err := h.reader.Credentials(t.Context(), directory.CredentialQuery{UnusedFor: 30 * day, AppID: "x"}, 9, false, "")
+		_, err := h.reader.Credentials(t.Context(), directory.CredentialQuery{UnusedFor: 30 * day, AppID: "x"}, 9,
+			false, "")
 		require.NoError(t, err)
 		require.ErrorContains(t, ask(), "no user of the snapshot")
 	})

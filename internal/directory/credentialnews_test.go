@@ -41,8 +41,8 @@ func TestANewSigningCertificateOnMicrosoftsPrincipalIsToldLoudly(t *testing.T) {
 	})
 }
 
-// The permission for applications comes a day late: what Microsoft's principals have had for years is
-// no news.
+// The permission for applications comes a day late: what Microsoft's principals have had for years
+// is no news.
 func TestAFirstReadOfPrincipalsIsNoNews(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		h := open(t, simtenant.Config{})
@@ -78,8 +78,8 @@ func TestACredentialAddedInABlindNightIsToldAfterIt(t *testing.T) {
 	})
 }
 
-// A credential that an attacker adds, takes away, and adds again under the same key id while a list is
-// in doubt.
+// A credential that an attacker adds, takes away, and adds again under the same key id while a list
+// is in doubt.
 func TestACredentialThatComesBackToMicrosoftsPrincipalIsTold(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		h := open(t, simtenant.Config{})
@@ -100,7 +100,8 @@ func TestACredentialThatComesBackToMicrosoftsPrincipalIsTold(t *testing.T) {
 func TestPrincipalsOfAllOfMicrosoftsTenantsAreMarked(t *testing.T) {
 	for _, app := range reference.Applications() {
 		if app.OwnerTenantID != "" {
-			require.True(t, rules.App{OwnerTenant: app.OwnerTenantID}.OfMicrosoft(), "%s, %s", app.Name, app.OwnerTenantID)
+			require.True(t, rules.App{OwnerTenant: app.OwnerTenantID}.OfMicrosoft(), "%s, %s", app.Name,
+				app.OwnerTenantID)
 		}
 	}
 }

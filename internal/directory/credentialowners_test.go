@@ -19,15 +19,16 @@ func (h *house) addOwned(owners ...string) []byte {
 		strings.Join(owners, ","), stamp(now.Add(-day)), stamp(now.Add(10*day)))
 }
 
-// Twenty service principals and, behind them, one human own an application. The list of all owners is
-// refused for a night: nobody knows whether a human owns it, and yesterday one did.
+// Twenty service principals and, behind them, one human own an application. The list of all owners
+// is refused for a night: nobody knows whether a human owns it, and yesterday one did.
 func TestOwnersBeyondTwentyThatDidNotComeAreNotAbsent(t *testing.T) {
 	for _, kind := range []simtenant.Kind{simtenant.NoPermission, simtenant.GatewayTimeout} {
 		subtest(t, string(kind), func(t *testing.T) {
 			h := open(t, simtenant.Config{})
 			var owners []string
 			for i := range 20 {
-				owners = append(owners, fmt.Sprintf(`{"@odata.type":"#microsoft.graph.servicePrincipal","id":"sp%02d"}`, i))
+				owners = append(owners, fmt.Sprintf(`{"@odata.type":"#microsoft.graph.servicePrincipal","id":"sp%02d"}`,
+					i))
 			}
 			owners = append(owners, `{"@odata.type":"#microsoft.graph.user","id":"human","mail":"human@contoso.example",
 				"userPrincipalName":"human@contoso.example"}`)
@@ -73,8 +74,8 @@ func TestOwnersBeyondTwentyThatNobodyHasReadAreNotKnown(t *testing.T) {
 	})
 }
 
-// The secret lies on the service principal, which nobody owns, and the application, which has none, is
-// owned by a human behind twenty service principals.
+// The secret lies on the service principal, which nobody owns, and the application, which has none,
+// is owned by a human behind twenty service principals.
 func TestOwnersBeyondTwentyOfAnApplicationWithoutCredentialsAreAskedFor(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		h := open(t, simtenant.Config{})
@@ -94,8 +95,8 @@ func TestOwnersBeyondTwentyOfAnApplicationWithoutCredentialsAreAskedFor(t *testi
 	})
 }
 
-// The application has an owner who can be written to; its service principal, on which the credential
-// is, is owned by a service principal alone.
+// The application has an owner who can be written to; its service principal, on which the
+// credential is, is owned by a service principal alone.
 func TestAnApplicationWithAReachableOwnerIsNotOwnerless(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		h := open(t, simtenant.Config{})
@@ -116,8 +117,9 @@ func TestAnApplicationWithAReachableOwnerIsNotOwnerless(t *testing.T) {
 func TestNamesOfOwnersHaveNoEmptyOnes(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		h := open(t, simtenant.Config{})
-		h.tenant.AddObject(simtenant.Applications, h.addOwned(`{"@odata.type":"#microsoft.graph.servicePrincipal","id":"sp"}`,
-			`{"@odata.type":"#microsoft.graph.user","id":"o","userPrincipalName":"o@contoso.example","mail":"o@contoso.example"}`))
+		h.tenant.AddObject(simtenant.Applications,
+			h.addOwned(`{"@odata.type":"#microsoft.graph.servicePrincipal","id":"sp"}`,
+				`{"@odata.type":"#microsoft.graph.user","id":"o","userPrincipalName":"o@contoso.example","mail":"o@contoso.example"}`))
 		h.at(0)
 		require.Equal(t, "o@contoso.example", h.byKey(directory.CredentialQuery{})["k"].OwnersAddress)
 	})

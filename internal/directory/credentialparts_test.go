@@ -85,10 +85,12 @@ func TestTheActiveCertificateIsFoundWhereverGraphGivesIt(t *testing.T) {
 			require.True(t, *got["old-a"].Active)
 			require.False(t, got["old-a"].HasSuccessor, "nobody has activated the newer one")
 			require.Equal(t, "new-a", got["old-a"].Waiting)
-			require.Contains(t, got["old-a"].Reason, "in 9 days; a newer certificate is beside it, but nobody has activated")
+			require.Contains(t, got["old-a"].Reason,
+				"in 9 days; a newer certificate is beside it, but nobody has activated")
 			require.Equal(t, "new-b", got["old-b"].Successor)
 			require.Empty(t, got["old-b"].Waiting)
-			none := h.byKey(directory.CredentialQuery{Successor: new(false), States: []directory.State{directory.Expiring}})
+			none := h.byKey(directory.CredentialQuery{Successor: new(false),
+				States: []directory.State{directory.Expiring}})
 			require.Contains(t, none, "old-a")
 			require.NotContains(t, none, "old-b")
 
@@ -106,7 +108,8 @@ func TestCertificatesThatGraphDoesNotGiveLeaveItOpenWhichIsActive(t *testing.T) 
 		subtest(t, string(kind), func(t *testing.T) {
 			h := open(t, simtenant.Config{KeysOfOne: true})
 			h.addSAML("a", newCertificate)
-			h.tenant.Inject(simtenant.Fault{Kind: kind, Stream: simtenant.ServicePrincipals, Question: simtenant.ForOne})
+			h.tenant.Inject(simtenant.Fault{Kind: kind, Stream: simtenant.ServicePrincipals,
+				Question: simtenant.ForOne})
 			h.at(0)
 			require.NotZero(t, h.tenant.Happened(kind))
 			got := h.byKey(directory.CredentialQuery{})["old-a"]
@@ -116,7 +119,8 @@ func TestCertificatesThatGraphDoesNotGiveLeaveItOpenWhichIsActive(t *testing.T) 
 			h.tenant.ClearFaults()
 			h.at(day)
 			require.True(t, h.byKey(directory.CredentialQuery{})["old-a"].HasSuccessor)
-			h.tenant.Inject(simtenant.Fault{Kind: kind, Stream: simtenant.ServicePrincipals, Question: simtenant.ForOne})
+			h.tenant.Inject(simtenant.Fault{Kind: kind, Stream: simtenant.ServicePrincipals,
+				Question: simtenant.ForOne})
 			h.at(2 * day)
 			require.True(t, h.byKey(directory.CredentialQuery{})["old-a"].HasSuccessor, "what was known stays known")
 		})
@@ -282,7 +286,8 @@ func TestAnUpgradeTellsNothingAnew(t *testing.T) {
 		h.wrap = nil
 		snap := h.at(day)
 		require.Zero(t, snap.MicrosoftNew)
-		for name, q := range map[string]*directory.CredentialQuery{"all": &all, "nobody's": &nobodys, "expiring": &expiring} {
+		for name, q := range map[string]*directory.CredentialQuery{"all": &all, "nobody's": &nobodys,
+			"expiring": &expiring} {
 			require.Empty(t, told(q, since(cursor[q])), name)
 		}
 		require.Empty(t, told(&only, directory.NewSince{Previous: true}), "what was there is not new")
@@ -311,9 +316,10 @@ func TestAnIDThatFitsNothingGetsAHint(t *testing.T) {
 			query directory.CredentialQuery
 			hint  string
 		}{
-			"everything":               {directory.CredentialQuery{}, ""},
-			"an application":           {directory.CredentialQuery{AppID: strings.ToUpper(one.AppID)}, ""},
-			"an object as application": {directory.CredentialQuery{AppID: unknown}, "no credential of application " + unknown},
+			"everything":     {directory.CredentialQuery{}, ""},
+			"an application": {directory.CredentialQuery{AppID: strings.ToUpper(one.AppID)}, ""},
+			"an object as application": {directory.CredentialQuery{AppID: unknown}, "no credential of application " +
+				unknown},
 			"known exceptions": {directory.CredentialQuery{
 				Exclude: []string{one.AppID, one.ObjectID, strings.ToUpper(one.KeyID)}}, ""},
 			"one of two exceptions": {directory.CredentialQuery{Exclude: []string{unknown, one.AppID}},

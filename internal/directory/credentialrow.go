@@ -73,7 +73,8 @@ func (CredentialRow) Texts() map[string]string {
 		"microsoft": "Whether it is on a service principal of Microsoft's: one that somebody adds is suspicious, " +
 			"and nobody here renews it unless it signs SAML tokens",
 		"claimsMatchingExpression": "Of a federated credential: for whom, as an expression",
-		"accountEnabled":           "Whether the service principal is enabled; absent where there is none, or it is not known",
+		"accountEnabled": "Whether the service principal is enabled; absent where there is none, " +
+			"or it is not known",
 	}
 }
 
@@ -103,7 +104,8 @@ func answered(c rules.Credential, now time.Time, within, unusedFor time.Duration
 		Name: c.Name, Identifier: c.Identifier, SAML: c.SAML, Start: text(c.Start), End: text(c.End),
 		LastUsed: text(c.LastUsed), UseKnown: c.UseKnown, Successor: c.Successor, HasSuccessor: c.Successor != "",
 		SelfRotating: c.Rotates != "", NoOwner: c.NoOwner(), Owners: []OwnerRow{},
-		NoOwnerReason: c.NoReach, MoreOwners: c.MoreOwners, Thumbprint: c.ShownThumbprint(), Waiting: c.Waiting, Microsoft: c.Microsoft,
+		NoOwnerReason: c.NoReach, MoreOwners: c.MoreOwners, Thumbprint: c.ShownThumbprint(), Waiting: c.Waiting,
+		Microsoft:   c.Microsoft,
 		OwnerTenant: c.OwnerTenant, Enabled: c.Enabled,
 	}
 	if c.SAML {

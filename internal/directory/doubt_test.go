@@ -68,8 +68,8 @@ func refuses(t *testing.T, what string, refused string, code entra.Code) {
 		Message: "read " + what + ": no"}, snap.Carried[0])
 	require.Equal(t, what == "signInActivity", len(snap.Undisclosed) > 0)
 	require.Nil(t, snap.Doubt)
-	// The next snapshot believes it at once. After three days, of activity 36 hours, nothing stands in
-	// any more, and the timer fails on.
+	// The next snapshot believes it at once. After three days, of activity 36 hours, nothing stands
+	// in any more, and the timer fails on.
 	snap = n.losing(3*day+2*time.Hour, code)
 	if what != "signInActivity" {
 		require.Equal(t, before.ID, snap.Carried[0].Snapshot)
@@ -86,8 +86,8 @@ func refuses(t *testing.T, what string, refused string, code entra.Code) {
 	require.Empty(t, n.whole(6*day+2*time.Hour).Lost)
 }
 
-// losing fires the timer, which makes a snapshot whole and fails, because an older one stands in for
-// something; the next run, which has nothing to do, fails too.
+// losing fires the timer, which makes a snapshot whole and fails, because an older one stands in
+// for something; the next run, which has nothing to do, fails too.
 func (n *night) losing(after time.Duration, code entra.Code) directory.Snapshot {
 	n.Helper()
 	for _, words := range []string{" is whole: ", "nothing is due"} {

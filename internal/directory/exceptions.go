@@ -13,8 +13,8 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// MaxMembers is how many users a group may have that is read when a question leaves it out. More are
-// read with each snapshot, for groups that the settings name.
+// MaxMembers is how many users a group may have that is read when a question leaves it out. More
+// are read with each snapshot, for groups that the settings name.
 const MaxMembers = 999
 
 // Groups are the groups of the tenant.
@@ -68,7 +68,8 @@ func (e *Exceptions) Read(ctx context.Context, q UserQuery, token string) (asked
 		case err != nil && working.Err() != nil && ctx.Err() == nil && i > 0:
 			return true, nil
 		case err != nil && working.Err() != nil && ctx.Err() == nil:
-			return false, &entra.Error{Code: entra.CodeUnavailable, Doing: "read the members of group " + group, Err: err,
+			return false, &entra.Error{Code: entra.CodeUnavailable, Doing: "read the members of group " + group,
+				Err: err,
 				Why: fmt.Sprintf("Graph did not give them within %s", e.slice), Remedy: "ask again"}
 		case err != nil:
 			return false, err

@@ -222,8 +222,8 @@ func (a adding) Add(ctx context.Context, id, partition string, row directory.Row
 	return a.Store.Add(ctx, id, partition, row)
 }
 
-// TestOfTwoReadingsOfOneGroupTheFirstOneThatIsKeptCounts whoever began first, and a killed one leaves
-// nothing.
+// TestOfTwoReadingsOfOneGroupTheFirstOneThatIsKeptCounts whoever began first, and a killed one
+// leaves nothing.
 func TestOfTwoReadingsOfOneGroupTheFirstOneThatIsKeptCounts(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		h := withUnread(t)

@@ -60,7 +60,8 @@ func (n *night) lagging(times *int, without ...int) snapshots.Source {
 		}
 		return 0
 	}
-	return index{bent{quick{n}, func(q collections.Query, link string, page collections.Page) (collections.Page, error) {
+	return index{bent{quick{n}, func(q collections.Query, link string, page collections.Page) (collections.Page,
+		error) {
 		if q.Collection.Word != collections.Users {
 			return page, nil
 		}
@@ -197,7 +198,8 @@ func TestAMassDeletionIsConfirmedWhileUsersAreMade(t *testing.T) {
 		n := newQuickNight(t)
 		n.whole(0)
 		made := 0
-		n.from = bent{quick{n}, func(q collections.Query, link string, page collections.Page) (collections.Page, error) {
+		n.from = bent{quick{n}, func(q collections.Query, link string, page collections.Page) (collections.Page,
+			error) {
 			if q.Collection.Word == collections.Users && link == "" {
 				made++
 				n.tenant.AddObject(simtenant.Users, member(1000+made, true))

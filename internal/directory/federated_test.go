@@ -96,7 +96,8 @@ func TestFederatedCredentialsAreInTheListsAndNeverExpire(t *testing.T) {
 	})
 }
 
-// TestFederatedCredentialsThatAreRefusedFailNothing and those that were known stand in for three days.
+// TestFederatedCredentialsThatAreRefusedFailNothing and those that were known stand in for three
+// days.
 func TestFederatedCredentialsThatAreRefusedFailNothing(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		h := withTrusts(t)

@@ -36,8 +36,8 @@ func (h *house) tenantUser(n int) string {
 	return gjson.GetBytes(h.tenant.Objects(simtenant.Users)[n], "id").Str
 }
 
-// TestWhoWasRestoredIsInNoAnswerUntilTheGraceIsOver: in the list, in its count, for the single user,
-// and in what is new, whatever the days. Then the user is told once.
+// TestWhoWasRestoredIsInNoAnswerUntilTheGraceIsOver: in the list, in its count, for the single
+// user, and in what is new, whatever the days. Then the user is told once.
 func TestWhoWasRestoredIsInNoAnswerUntilTheGraceIsOver(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		h := open(t, made())

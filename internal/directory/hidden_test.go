@@ -102,8 +102,8 @@ func TestAGroupThatTurnsHiddenIsDoubtedForAnHour(t *testing.T) {
 	})
 }
 
-// A page of an exception's members is lost, and Graph refuses to count: nobody can say whether who did
-// not come is still a member.
+// A page of an exception's members is lost, and Graph refuses to count: nobody can say whether who
+// did not come is still a member.
 func TestAMemberStaysAnExceptionUntilItIsConfirmedThatItLeft(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		p := newPaged(t)

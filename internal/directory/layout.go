@@ -77,8 +77,8 @@ type UserRead struct {
 	As time.Time `json:",omitzero"`
 }
 
-// CarriedFor is how long what was known of a user before stands in for what Graph left out: the night
-// before, and no longer. Graph's own values are up to a day old.
+// CarriedFor is how long what was known of a user before stands in for what Graph left out: the
+// night before, and no longer. Graph's own values are up to a day old.
 const CarriedFor = 36 * time.Hour
 
 // Gap is a page some of whose users came without activity.

@@ -33,8 +33,8 @@ func (s once) Rows(ctx context.Context, id string, r directory.Range) iter.Seq2[
 	return s.Store.Rows(ctx, id, r)
 }
 
-// The report of use is refused, that is believed, and the storage fails for a moment. Before the next
-// run the report is back.
+// The report of use is refused, that is believed, and the storage fails for a moment. Before the
+// next run the report is back.
 func TestAFailureOfTheStorageBehindALossIsNoLoss(t *testing.T) {
 	for what, c := range map[string]struct {
 		stream    entra.Stream

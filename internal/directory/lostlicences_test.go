@@ -42,7 +42,8 @@ func TestWhatNoVersionBeforeAskedForIsNotDoubted(t *testing.T) {
 		before := slices.DeleteFunc(slices.Clone(collections.All()), func(c *collections.Collection) bool {
 			return c.Word == collections.Licences
 		})
-		s := snapshots.NewSnapshotter(h.source, h.store, h.archive, snapshots.Options{Every: 12 * time.Hour, Collections: before},
+		s := snapshots.NewSnapshotter(h.source, h.store, h.archive,
+			snapshots.Options{Every: 12 * time.Hour, Collections: before},
 			h.tenant.Now, slog.New(slog.DiscardHandler))
 		report, err := s.Run(t.Context(), time.Minute, true)
 		require.NoError(t, err)
@@ -64,7 +65,8 @@ func TestAfterAnUpgradeWithoutTheNewPermissionTheTimerFailsForNothing(t *testing
 		before := slices.DeleteFunc(slices.Clone(collections.All()), func(c *collections.Collection) bool {
 			return c.Word == collections.Licences
 		})
-		s := snapshots.NewSnapshotter(h.source, h.store, h.archive, snapshots.Options{Every: 12 * time.Hour, Collections: before},
+		s := snapshots.NewSnapshotter(h.source, h.store, h.archive,
+			snapshots.Options{Every: 12 * time.Hour, Collections: before},
 			h.tenant.Now, slog.New(slog.DiscardHandler))
 		_, err := s.Run(t.Context(), time.Minute, true)
 		require.NoError(t, err)
@@ -77,9 +79,11 @@ func TestAfterAnUpgradeWithoutTheNewPermissionTheTimerFailsForNothing(t *testing
 	})
 }
 
-// The list of products is out of order for a night. Users, who is inactive, and credentials are not.
+// The list of products is out of order for a night. Users, who is inactive, and credentials are
+// not.
 func TestNamesOfLicencesThatDoNotComeHoldNothingUp(t *testing.T) {
-	for _, kind := range []simtenant.Kind{simtenant.Unavailable, simtenant.GatewayTimeout, simtenant.HTMLPage, simtenant.ServerError} {
+	for _, kind := range []simtenant.Kind{simtenant.Unavailable, simtenant.GatewayTimeout, simtenant.HTMLPage,
+		simtenant.ServerError} {
 		subtest(t, string(kind), func(t *testing.T) {
 			h := newLossy(t)
 			h.tenant.Inject(simtenant.Fault{Kind: kind, Stream: simtenant.Licences})
@@ -94,8 +98,8 @@ func TestNamesOfLicencesThatDoNotComeHoldNothingUp(t *testing.T) {
 	}
 }
 
-// A list of names that does not come is no loss; one that is refused is, and stays one while the list
-// does not come.
+// A list of names that does not come is no loss; one that is refused is, and stays one while the
+// list does not come.
 func TestNamesThatDoNotComeFailNoTimer(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		h := &lossy{house: open(t, simtenant.Config{})}

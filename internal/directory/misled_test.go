@@ -57,7 +57,8 @@ func TestACountThatDoesNotComeFailsTheRunAndTheNextGoesOn(t *testing.T) {
 			n.tenant.ClearFaults()
 			snap := n.whole(10 * time.Minute)
 			require.Empty(t, snap.Undisclosed)
-			require.EqualValues(t, 7+2+3+1+1+2+1+2, snap.GraphRequests, "the last page, the count and the activity, once more")
+			require.EqualValues(t, 7+2+3+1+1+2+1+2, snap.GraphRequests,
+				"the last page, the count and the activity, once more")
 			require.Equal(t, 50, n.everybody())
 		})
 	}

@@ -50,8 +50,10 @@ func oddAnswers() map[string]func(http.ResponseWriter, *http.Request) {
 		"500":       body(500, "application/json", "{}"),
 		"403":       body(403, "application/json", `{"error":{"code":"Authorization_RequestDenied","message":"no"}}`),
 		"404":       body(404, "application/json", `{"error":{"code":"Request_ResourceNotFound","message":"no"}}`),
-		"value":     body(200, "application/json", `{"id":1,"value":[null,1,"x",{},{"id":null}],"manager":[],"userPurpose":["a"]}`),
-		"nulls":     body(200, "application/json", `{"id":"x","value":[],"manager":null,"userPurpose":null,"employeeLeaveDateTime":"0001-01-01T00:00:00Z"}`),
+		"value": body(200, "application/json",
+			`{"id":1,"value":[null,1,"x",{},{"id":null}],"manager":[],"userPurpose":["a"]}`),
+		"nulls": body(200, "application/json",
+			`{"id":"x","value":[],"manager":null,"userPurpose":null,"employeeLeaveDateTime":"0001-01-01T00:00:00Z"}`),
 	}
 }
 
@@ -62,7 +64,8 @@ func TestDetailsOfOneUserComeInTimeWhateverGraphDoes(t *testing.T) {
 			"/appRoleAssignments", "/mailboxSettings"} {
 			subtest(t, name+" "+at, func(t *testing.T) {
 				h := open(t, simtenant.Config{})
-				for _, p := range []string{"User-LifeCycleInfo.Read.All", "Directory.Read.All", "MailboxSettings.Read"} {
+				for _, p := range []string{"User-LifeCycleInfo.Read.All", "Directory.Read.All",
+					"MailboxSettings.Read"} {
 					h.tenant.Grant(p)
 				}
 				h.tenant.AddObject(simtenant.Users, []byte(`{"id":"u","userPrincipalName":"u@x","manager":{"id":"m"},

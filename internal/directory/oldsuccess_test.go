@@ -17,8 +17,8 @@ import (
 	"github.com/entraledger/entraledger/internal/newest"
 )
 
-// halfArchived is an archive of the interactive log alone, as ARCHIVE_STREAMS may say; of a log that
-// is not archived GoOn gives directory.Seen{}, as lastseen does.
+// halfArchived is an archive of the interactive log alone, as ARCHIVE_STREAMS may say; of a log
+// that is not archived GoOn gives directory.Seen{}, as lastseen does.
 type halfArchived struct{}
 
 func (halfArchived) Sources() []directory.Source {
@@ -70,8 +70,8 @@ func TestAnOldSuccessIsNoAbsence(t *testing.T) {
 	})
 }
 
-// Graph leaves the activity of some users out for good. The last time it gave it, they had signed in
-// a day before; the archive holds a success of 200 days ago.
+// Graph leaves the activity of some users out for good. The last time it gave it, they had signed
+// in a day before; the archive holds a success of 200 days ago.
 func TestAnOldSuccessDoesNotGoBeforeWhatWasKnown(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		h := open(t, made())
@@ -96,8 +96,8 @@ func TestAnOldSuccessDoesNotGoBeforeWhatWasKnown(t *testing.T) {
 	})
 }
 
-// Graph leaves out the activity of one user for good, who signs in every day. What was known of it is
-// carried on without an end, and after 90 days the user is inactive for sure.
+// Graph leaves out the activity of one user for good, who signs in every day. What was known of it
+// is carried on without an end, and after 90 days the user is inactive for sure.
 func TestActivityThatIsLeftOutForGoodIsNotCarriedForGood(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		n := newQuickNight(t)

@@ -175,7 +175,8 @@ func TestPartsOfPagesAreReadAgainThoughARunIsKilled(t *testing.T) {
 		subtest(t, name, func(t *testing.T) {
 			for kill, finished := 1, false; !finished; kill++ {
 				require.Less(t, kill, 100, "so many writes")
-				h := open(t, simtenant.Config{Generate: &generate.Config{Seed: 3, Users: 350, Apps: 2, Days: 1, End: now}})
+				h := open(t, simtenant.Config{Generate: &generate.Config{Seed: 3, Users: 350, Apps: 2, Days: 1,
+					End: now}})
 				if !first {
 					h.take()
 					h.tenant.Freeze(now.Add(day))

@@ -95,7 +95,8 @@ func TestACutOffWithinADayOfTheSnapshotIsRefused(t *testing.T) {
 			if !fine {
 				require.Equal(t, entra.CodeBadRequest, entra.CodeOf(err), text)
 				require.Equal(t, entra.CodeBadRequest, entra.CodeOf(each), text)
-				require.ErrorContains(t, err, "accepted is up to 24 hours before the snapshot, 2026-11-20T12:00:00Z", text)
+				require.ErrorContains(t, err, "accepted is up to 24 hours before the snapshot, 2026-11-20T12:00:00Z",
+					text)
 				continue
 			}
 			require.NoError(t, err, text)

@@ -24,8 +24,8 @@ func SeenRows(s Source, times newest.Times) []Row {
 	return out
 }
 
-// reaches is from when on the archive has all logs of sign-ins without a gap; zero: it does not reach
-// back from the present, or one of them is not archived.
+// reaches is from when on the archive has all logs of sign-ins without a gap; zero: it does not
+// reach back from the present, or one of them is not archived.
 func (s Snapshot) reaches() (back time.Time) {
 	if len(s.Unarchived) > 0 {
 		return time.Time{}
@@ -42,8 +42,8 @@ func (s Snapshot) reaches() (back time.Time) {
 	return back
 }
 
-// Evidence is what a snapshot knows of a user beside the user's own record. seen is by what a source
-// tells.
+// Evidence is what a snapshot knows of a user beside the user's own record. seen is by what a
+// source tells.
 func (s Snapshot) Evidence(u UserRead, seen map[Tells]time.Time) rules.Evidence {
 	e := rules.Evidence{Archived: seen[TellsSuccesses], ReachesBack: s.reaches(), Earlier: u.Earlier.LastSuccessful}
 	if slices.ContainsFunc(s.Archived, func(r SourceRead) bool { return r.Tells == TellsSuccesses }) {
@@ -94,8 +94,8 @@ func (rd *Reader) seen(ctx context.Context, snap Snapshot, id string) (map[Tells
 	return out, nil
 }
 
-// seenIsWhole counts the rows of partition ReadSeen without reading them: where one is gone, its users
-// would pass for such that the archive does not know. A snapshot without sums is believed.
+// seenIsWhole counts the rows of partition ReadSeen without reading them: where one is gone, its
+// users would pass for such that the archive does not know. A snapshot without sums is believed.
 func (rd *Reader) seenIsWhole(ctx context.Context, snap Snapshot) error {
 	if snap.Sums == nil || len(snap.Archived) == 0 {
 		return nil
@@ -108,7 +108,8 @@ func (rd *Reader) seenIsWhole(ctx context.Context, snap Snapshot) error {
 		n++
 	}
 	if written := snap.Sums[ReadSeen].Rows; n != written {
-		return &entra.Error{Code: entra.CodeTampered, Doing: "read what the archive knows of users in snapshot " + snap.ID,
+		return &entra.Error{Code: entra.CodeTampered, Doing: "read what the archive knows of users in snapshot " +
+			snap.ID,
 			Why:    fmt.Sprintf("there are %d rows of it, and %d were written", n, written),
 			Remedy: "POST /api/snapshot takes a new snapshot; GET /api/verify names the rows that were changed"}
 	}

@@ -44,7 +44,8 @@ type Snapshot struct {
 	Groups        []Group
 	Undisclosed   []Undisclosed
 	Carried       []Carried `json:",omitempty"` // what an older snapshot stands in for
-	// Lost is what the tenant disclosed once and refuses now, and for which nothing stands in any more.
+	// Lost is what the tenant disclosed once and refuses now, and for which nothing stands in any
+	// more.
 	Lost []Carried `json:",omitempty"`
 	// Asked are the words of the collections that the tenant was asked for, whatever it answered. A
 	// version before lists none.
@@ -64,7 +65,8 @@ type Snapshot struct {
 	Archived []SourceRead `json:",omitempty"`
 	// Unarchived are the logs of sign-ins that are not archived.
 	Unarchived []string `json:",omitempty"`
-	// Grace is for how long a user counts as active after being restored or enabled; 0: there is none.
+	// Grace is for how long a user counts as active after being restored or enabled; 0: there is
+	// none.
 	Grace time.Duration `json:",omitempty"`
 
 	// StepAt is when the reading last came further, by the tenant's clock: a page was kept that no
@@ -125,9 +127,11 @@ type Walk struct {
 	Anew     int64 `json:",omitempty"` // of these, how many came to an end that was not believed
 	// First is one more than what the walks before brought, if this one is to confirm it; else 0.
 	First int64 `json:",omitempty"`
-	// Gone is a hash of who did not come with the walk before, if this one is to confirm it; else 0.
+	// Gone is a hash of who did not come with the walk before, if this one is to confirm it; else
+	// 0.
 	Gone uint64 `json:",omitempty"`
-	// Small says that the collection is read in smaller pages, because activity was left out of others.
+	// Small says that the collection is read in smaller pages, because activity was left out of
+	// others.
 	Small bool `json:",omitempty"`
 }
 
@@ -206,8 +210,9 @@ type Group struct {
 	ID      string
 	Members int64
 	Unknown bool `json:",omitempty"` // it could not be read
-	// Disclosed says that the tenant was asked whether the app may read its members, and that it may:
-	// of a group whose members are hidden Graph gives an empty list. A version before did not ask.
+	// Disclosed says that the tenant was asked whether the app may read its members, and that it
+	// may: of a group whose members are hidden Graph gives an empty list. A version before did not
+	// ask.
 	Disclosed bool `json:",omitempty"`
 }
 

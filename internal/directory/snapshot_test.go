@@ -51,8 +51,8 @@ type house struct {
 	log     *slog.Logger // of snapshots
 }
 
-// successes plays the archive: the newest success of each user by id, and behind "restored " and the
-// id when one was restored.
+// successes plays the archive: the newest success of each user by id, and behind "restored " and
+// the id when one was restored.
 type successes map[string]time.Time
 
 func (s successes) Sources() []directory.Source {
@@ -143,7 +143,8 @@ func (h *house) run(ctx context.Context, force bool) (snapshots.Report, error) {
 	if h.bend != nil {
 		source = h.bend
 	}
-	s := snapshots.NewSnapshotter(source, store, h.archive, snapshots.Options{Groups: h.groups, Grace: h.grace, Every: 12 * time.Hour},
+	s := snapshots.NewSnapshotter(source, store, h.archive, snapshots.Options{Groups: h.groups, Grace: h.grace,
+		Every: 12 * time.Hour},
 		h.tenant.Now, h.log)
 	return s.Run(ctx, time.Minute, force)
 }
@@ -207,7 +208,8 @@ func TestASnapshotAnswersAsTheRulesDecide(t *testing.T) {
 		snap := h.take()
 		require.EqualValues(t, 1300, snap.Users)
 		require.EqualValues(t, 3+1+1+2+2+3+4+1+3, snap.GraphRequests,
-			"no page more than the allowed sizes need, reports of use twice, three counts, licences, federated credentials and their count, and a sample of activity")
+			"no page more than the allowed sizes need, reports of use twice, three counts, licences, federated "+
+				"credentials and their count, and a sample of activity")
 		require.Empty(t, snap.Undisclosed)
 		for _, days := range []int{1, 30, 90, 365} {
 			cutoff := now.AddDate(0, 0, -days)

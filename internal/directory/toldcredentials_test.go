@@ -145,7 +145,8 @@ func TestUnusedOfAFirstAnswerADayLateIsNotToldAgain(t *testing.T) {
 	}
 }
 
-// A SAML certificate whose password entry has no customKeyIdentifier: one key id, one end, two rows.
+// A SAML certificate whose password entry has no customKeyIdentifier: one key id, one end, two
+// rows.
 func TestTwoCredentialsOfOneKeyIDAndEndAnswer(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		h := open(t, simtenant.Config{})
@@ -207,8 +208,8 @@ func TestAnApplicationThatMayBeThereBreaksNoRun(t *testing.T) {
 }
 
 // The walk through service principals lost one, on which there is the successor of a secret on
-// another one of the same application: nobody can say whether it is gone, so the ticket flow is told
-// nothing.
+// another one of the same application: nobody can say whether it is gone, so the ticket flow is
+// told nothing.
 func TestASuccessorThatMayBeThereIsNotLost(t *testing.T) {
 	inBubble(t, func(t *testing.T) {
 		p := newPaged(t)

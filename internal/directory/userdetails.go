@@ -29,7 +29,8 @@ type UserDetails struct {
 func (UserDetails) Texts() map[string]string {
 	return map[string]string{
 		"directoryRoles": "Administrative roles that are active, by groups too; not those that can be activated",
-		"applications":   "Applications to which the user is assigned, itself or by a group that it is a direct member of",
+		"applications": "Applications to which the user is assigned, itself or by a group that it is " +
+			"a direct member of",
 		"mailboxPurpose": "user, linked, shared, room, equipment, others",
 		"sharedMailbox": "Whether the mailbox is a shared one: its account is disabled as a rule, and none the less " +
 			"in use",

@@ -47,9 +47,10 @@ func (UserRow) Texts() map[string]string {
 		"licences":                   "Names of these products, in the same order, where the tenant discloses them",
 		"lastPasswordChangeDateTime": "When the password was last changed, or made",
 		"lastArchivedSignInDateTime": "Newest successful sign-in in the archive",
-		"archiveReachesBackDateTime": "From when on the archive has every sign-in, where neither it nor Graph has a success",
-		"graceUntilDateTime":         "Until when it counts as active, because it was restored or enabled",
-		"state":                      "active, inactive or unknown",
+		"archiveReachesBackDateTime": "From when on the archive has every sign-in, where neither it nor " +
+			"Graph has a success",
+		"graceUntilDateTime": "Until when it counts as active, because it was restored or enabled",
+		"state":              "active, inactive or unknown",
 	}
 }
 
@@ -68,8 +69,8 @@ func text(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// judgedBy is the time by which a user is active or inactive in a snapshot: the last sign of life, or
-// in a grace that of the snapshot. ok is false where nobody can say.
+// judgedBy is the time by which a user is active or inactive in a snapshot: the last sign of life,
+// or in a grace that of the snapshot. ok is false where nobody can say.
 func judgedBy(d rules.Decision, asOf time.Time) (since time.Time, ok bool) {
 	if !d.GraceUntil.IsZero() {
 		return asOf, true

@@ -20,8 +20,8 @@ import (
 // github.com/microsoftgraph/microsoft-graph-docs/issues/12552.
 const HiddenMembers = "Member.Read.Hidden"
 
-// Readable is snapshots.Source's. It asks for the group's visibility, and looks into the app's token
-// where that is HiddenMembership.
+// Readable is snapshots.Source's. It asks for the group's visibility, and looks into the app's
+// token where that is HiddenMembership.
 func (d *Directory) Readable(ctx context.Context, q collections.Query) error {
 	r := d.request("read group "+q.Group+" from Graph", q.Collection)
 	r.wait = freely

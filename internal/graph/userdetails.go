@@ -16,12 +16,12 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// detailsTime is how long one user's details, or a page of a list of them, are asked for: what did not
-// come by then is not known.
+// detailsTime is how long one user's details, or a page of a list of them, are asked for: what did
+// not come by then is not known.
 const detailsTime = 20 * time.Second
 
-// UserDetails asks for what is asked for one user, but for the lists that may have many pages, which
-// rest names. id has to be an object id. What Graph refuses or does not answer is among the
+// UserDetails asks for what is asked for one user, but for the lists that may have many pages,
+// which rest names. id has to be an object id. What Graph refuses or does not answer is among the
 // undisclosed; a user that is gone is all of it.
 func (d *Directory) UserDetails(
 	ctx context.Context, id string, now time.Time,
@@ -74,8 +74,8 @@ func (d *Directory) UserDetails(
 
 // UserList reads one more page of a list that UserDetails names, the first where link is empty, and
 // gives the link to the next; empty: that was all. nth counts the pages from 0. A list that Graph
-// refuses or does not give is among the undisclosed, and nothing of it is in the details. An error is
-// the context's.
+// refuses or does not give is among the undisclosed, and nothing of it is in the details. An error
+// is the context's.
 func (d *Directory) UserList(
 	ctx context.Context, word, id, link string, nth int, into *directory.UserDetails,
 ) (next string, err error) {

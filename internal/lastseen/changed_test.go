@@ -36,8 +36,8 @@ func TestALongerGraceHasTheRestoresOfItsFirstDay(t *testing.T) {
 	})
 }
 
-// A sign-in whose record is another one a few hours later, as a failure, is no success any more: who
-// goes on with what was known, and who reads from the begin, say the same.
+// A sign-in whose record is another one a few hours later, as a failure, is no success any more:
+// who goes on with what was known, and who reads from the begin, say the same.
 func TestASuccessThatBecomesAFailureIsNone(t *testing.T) {
 	in(t, func(a *archive) {
 		a.until(begin.Add(3 * time.Hour))

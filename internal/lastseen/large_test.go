@@ -46,8 +46,8 @@ func TestANightOfALargeTenantReadsWhatChanged(t *testing.T) {
 	})
 }
 
-// sealed makes the ledger say that every hour of some months is settled, and empty, and that the two
-// days before the present are.
+// sealed makes the ledger say that every hour of some months is settled, and empty, and that the
+// two days before the present are.
 func (a *archive) sealed(from, to time.Time) (months []time.Time) {
 	_, err := a.Run()
 	require.NoError(a, err)

@@ -59,8 +59,8 @@ const lookBack = 48 * time.Hour
 // others wait for the next one.
 const byRecordsAtMost = 8
 
-// restoresByRecordsAtMost is the same for restores, of which a log has few: in the first night after
-// an upgrade, before any view is made, nobody who was restored a few days ago is reported.
+// restoresByRecordsAtMost is the same for restores, of which a log has few: in the first night
+// after an upgrade, before any view is made, nobody who was restored a few days ago is reported.
 const restoresByRecordsAtMost = 31
 
 const days = 24 * time.Hour

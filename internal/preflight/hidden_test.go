@@ -27,7 +27,9 @@ func TestThePermissionForHiddenGroupsIsMissedOnlyWhereAGroupIsHidden(t *testing.
 			checks := preflight.Run(t.Context(), preflight.Config{Tenant: tenant{}, Storage: works{}, Blobs: works{},
 				Streams: logs.DefaultStreams(), Groups: c.groups, Clock: func() time.Time { return time.Unix(0, 0) },
 				Hidden: func(context.Context) error { return c.hidden }})
-			at := slices.IndexFunc(checks, func(k preflight.Check) bool { return k.Name == "permission Member.Read.Hidden" })
+			at := slices.IndexFunc(checks, func(k preflight.Check) bool {
+				return k.Name == "permission Member.Read.Hidden"
+			})
 			if c.want == "" {
 				require.Negative(t, at)
 				return

@@ -96,7 +96,8 @@ func (s slowly) Read(context.Context, records.Reading) iter.Seq2[records.Archive
 
 func TestAnIDThatIsNotThereIsKnownWithinASecondThoughTheIndexIsBehind(t *testing.T) {
 	end := time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)
-	for days, most := range map[int]time.Duration{0: 450 * time.Millisecond, 9: 500 * time.Millisecond, 30: time.Second} {
+	for days, most := range map[int]time.Duration{0: 450 * time.Millisecond, 9: 500 * time.Millisecond,
+		30: time.Second} {
 		synctest.Test(t, func(t *testing.T) { // its time passes only where all wait
 			s := slowly{begin: end.AddDate(0, -30, 0), end: end,
 				indexed: end.Truncate(24*time.Hour).AddDate(0, 0, -days), rows: 46}

@@ -56,15 +56,16 @@ func New(s entra.Stream, shape *odata.Shape, filter string) (Question, error) {
 	}
 	if unknown != "" {
 		q.plan.Empty = true // no archived record is of that type
-		q.hints = append(q.hints, fmt.Sprintf("signInEventTypes '%s' is no type of sign-ins that is archived: these are %s",
+		q.hints = append(q.hints, fmt.Sprintf("signInEventTypes '%s' is no type of sign-ins that is "+
+			"archived: these are %s",
 			entra.Clip(unknown, 80), strings.Join(logs.EventTypes(), ", ")))
 	}
 	return q, err
 }
 
-// chooseStream takes the stream of the types of sign-ins that are asked for. One that is not known is
-// returned: it may be newer than this version, and no value is refused. Two known ones are, as each
-// is a log of its own.
+// chooseStream takes the stream of the types of sign-ins that are asked for. One that is not known
+// is returned: it may be newer than this version, and no value is refused. Two known ones are, as
+// each is a log of its own.
 func (q *Question) chooseStream() (unknown string, _ error) {
 	first := true
 	for _, name := range q.plan.EventTypes {

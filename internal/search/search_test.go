@@ -12,8 +12,8 @@ import (
 	"github.com/entraledger/entraledger/internal/search"
 )
 
-// TestNoValueIsRefusedForNotBeingKnown: what is nearly a known word is hinted at. The first ones are
-// on the wire, and Microsoft's manual spells them otherwise or lacks them.
+// TestNoValueIsRefusedForNotBeingKnown: what is nearly a known word is hinted at. The first ones
+// are on the wire, and Microsoft's manual spells them otherwise or lacks them.
 func TestNoValueIsRefusedForNotBeingKnown(t *testing.T) {
 	shape, err := odata.ShapeOf(logs.DirectoryAudits)
 	require.NoError(t, err)

@@ -24,9 +24,9 @@ const (
 	unknownRows = stretchRows
 )
 
-// seek narrows times that have to be searched to the moments at which there may be a record with one
-// of the question's ids. After each stretch an empty part says how far it is.
-// whole is all of these times.
+// seek narrows times that have to be searched to the moments at which there may be a record with
+// one of the question's ids. After each stretch an empty part says how far it is. whole is all of
+// these times.
 func (q Question) seek(
 	ctx context.Context, in Archive, all iter.Seq2[span, error], whole span,
 ) iter.Seq2[span, error] {
@@ -65,7 +65,8 @@ func (q Question) seek(
 				return
 			}
 			waiting = append(waiting, asked{stretch, Later(func() (records.Sought, error) {
-				return in.Seek(ctx, records.Seeking{Stream: q.Stream, From: stretch.from, To: stretch.to, IDs: q.plan.IDs})
+				return in.Seek(ctx, records.Seeking{Stream: q.Stream, From: stretch.from, To: stretch.to,
+					IDs: q.plan.IDs})
 			})})
 			if len(waiting) == seekers && !give() {
 				return
@@ -129,12 +130,13 @@ func (q Question) stretches(all iter.Seq2[span, error], rowsOf rowsOfHours) iter
 // rowsOfHours tells about how many rows the hours of a part of a month have.
 type rowsOfHours func(part span) (map[time.Time]int64, error)
 
-// unindexed is for how long back days are most often not indexed, or were sealed again since, though
-// the index is some days behind.
+// unindexed is for how long back days are most often not indexed, or were sealed again since,
+// though the index is some days behind.
 const unindexed = 17 * day
 
 // foresee asks the ledger of the newest days before it is known which of them have to be searched:
-// most often all of them, and the index answers meanwhile. Others are asked for when they are needed.
+// most often all of them, and the index answers meanwhile. Others are asked for when they are
+// needed.
 func (q Question) foresee(ctx context.Context, in Archive, whole span) rowsOfHours {
 	type asked struct {
 		of   span

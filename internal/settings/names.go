@@ -21,7 +21,8 @@ func prefixes() []string {
 // anybodys are names, and what begins with them and an underscore, with a prefix of ours that other
 // programs read: proxies, and what hosts of web servers set.
 func anybodys() []string {
-	return []string{"HTTP_PROXY", "HTTP_HOST", "HTTP_PORT", "HTTP_PORTS", "HTTP_PLATFORM", "HTTP_LOGGING", "HTTP_WORKER"}
+	return []string{"HTTP_PROXY", "HTTP_HOST", "HTTP_PORT", "HTTP_PORTS", "HTTP_PLATFORM", "HTTP_LOGGING",
+		"HTTP_WORKER"}
 }
 
 // ours tells whether an unknown name may be a setting of a newer release.

@@ -65,9 +65,11 @@ func TestAnyOtherUnknownSettingOfOursOnlyWarns(t *testing.T) {
 }
 
 func TestWhatIsNoSettingOfOursIsNobodysBusiness(t *testing.T) {
-	unknown, err := check("APPSETTING_ARCHIVE_HOLDS", "HTTPS_PROXY", "HTTP_HOST", "HTTP_PLATFORM_PORT", "HTTP_PROXY_USER",
+	unknown, err := check("APPSETTING_ARCHIVE_HOLDS", "HTTPS_PROXY", "HTTP_HOST", "HTTP_PLATFORM_PORT",
+		"HTTP_PROXY_USER",
 		"AZURE_CLIENT_ID", "AZURE_TENANT_ID",
-		"AzureWebJobsStorage__accountName", "FUNCTIONS_WORKER_RUNTIME", "WEBSITE_AUTH_ENABLED", "IDENTITY_ENDPOINT", "A", "")
+		"AzureWebJobsStorage__accountName", "FUNCTIONS_WORKER_RUNTIME", "WEBSITE_AUTH_ENABLED", "IDENTITY_ENDPOINT",
+		"A", "")
 	require.NoError(t, err)
 	require.Empty(t, unknown)
 }
@@ -87,7 +89,8 @@ func TestEverySettingIsReadAndNoneIsAlmostAnother(t *testing.T) {
 			unknown, err := check(s.Name)
 			require.NoError(t, err, s.Name)
 			require.Empty(t, unknown, s.Name)
-			if s.Name == "AZURE_CLIENT_ID" || strings.HasPrefix(s.Name, "IDENTITY_") || s.Name == "WEBSITE_AUTH_ENABLED" {
+			if s.Name == "AZURE_CLIENT_ID" || strings.HasPrefix(s.Name, "IDENTITY_") ||
+				s.Name == "WEBSITE_AUTH_ENABLED" {
 				continue
 			}
 			var others []string
@@ -117,7 +120,8 @@ func TestSettingsOfThePlatformStopNothing(t *testing.T) {
 		"FUNCTIONS_CUSTOMHANDLER_REQUEST_ID", "WEBSITE_RUN_FROM_PACKAGE", "WEBSITE_AUTH_ENABLED",
 		"WEBSITE_AUTH_ENCRYPTION_KEY", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "HTTP_PLATFORM_PORT", "AZURE_CLIENT_ID",
 		"AZURE_TENANT_ID", "AZURE_CLIENT_SECRET", "AZURE_AUTHORITY_HOST", "IDENTITY_ENDPOINT", "IDENTITY_HEADER",
-		"MSI_ENDPOINT", "PORT", "APPSETTING_ARCHIVE_HOLD", "CUSTOMCONNSTR_ARCHIVE_STORAGE", "PUBLIC_URL", "AZURE_CLOUD_NAME",
+		"MSI_ENDPOINT", "PORT", "APPSETTING_ARCHIVE_HOLD", "CUSTOMCONNSTR_ARCHIVE_STORAGE", "PUBLIC_URL",
+		"AZURE_CLOUD_NAME",
 		"ASPNETCORE_URLS", "GRAPH_ENDPOINT__x", "WEBSITE_TIME_ZONE", "APPLICATIONINSIGHTS_CONNECTION_STRING",
 		"SCALE_CONTROLLER_LOGGING_ENABLED", "ARCHIVE_STORAGE__credential", "ARCHIVE_STORAGE__clientId",
 		"ARCHIVE_STORAGE__queueServiceUri", "AzureWebJobs.archivelogs.Disabled", "AzureFunctionsJobHost__logging__x")

@@ -46,7 +46,8 @@ func takeSnapshot(ctx context.Context, j job) (outcome, error) {
 	if err != nil {
 		return outcome{}, err
 	}
-	s := snapshots.NewSnapshotter(graph.NewDirectory(client), store, lastseen.New(store, log), snapshots.Options{}, time.Now, log)
+	s := snapshots.NewSnapshotter(graph.NewDirectory(client), store, lastseen.New(store, log), snapshots.Options{},
+		time.Now, log)
 	report, err := s.Run(ctx, j.Limit, true)
 	if err != nil {
 		return outcome{}, fmt.Errorf("take a snapshot: %w", err)

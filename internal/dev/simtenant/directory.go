@@ -22,8 +22,8 @@ const (
 	PrincipalUse      entra.Stream = "servicePrincipalSignInActivities"
 	GroupMembers      entra.Stream = "groupMembers"
 	Licences          entra.Stream = "subscribedSkus"
-	// Federated is the list of applications with their federated credentials. Its objects are those of
-	// Applications.
+	// Federated is the list of applications with their federated credentials. Its objects are those
+	// of Applications.
 	Federated entra.Stream = "federatedIdentityCredentials"
 )
 
@@ -322,7 +322,8 @@ func (q listQuery) question() Question {
 }
 
 func (t *Tenant) directoryPage(r *http.Request, q listQuery, fault *Fault) []byte {
-	from := objectWalk{tenant: t, collection: objectsOf(q.collection), group: r.PathValue("group"), fields: q.fields, ids: q.ids}
+	from := objectWalk{tenant: t, collection: objectsOf(q.collection), group: r.PathValue("group"), fields: q.fields,
+		ids: q.ids}
 	if fault != nil && fault.Kind == BlankActivity {
 		from.fields = slices.DeleteFunc(slices.Clone(from.fields), func(f string) bool { return f == "signInActivity" })
 	}

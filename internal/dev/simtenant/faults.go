@@ -96,7 +96,8 @@ type Fault struct {
 	// Question is what a request asks of a collection. Empty: a fault that changes a page happens
 	// to those of walks, any other to every request.
 	Question Question `json:"question,omitempty"`
-	// Part is what is asked for of one user: manager, sponsors, transitiveMemberOf, ...; empty: any.
+	// Part is what is asked for of one user: manager, sponsors, transitiveMemberOf, ...; empty:
+	// any.
 	Part  string    `json:"part,omitempty"`
 	Page  int       `json:"page,omitempty"` // of a walk, the first is 1; -1: every page but the first; 0: any
 	From  time.Time `json:"from,omitzero"`  // walks that began then or later, by the tenant's clock
@@ -208,7 +209,8 @@ func (f *Fault) matches(r request, began, now time.Time, retention time.Duration
 			return false
 		}
 	}
-	return (f.Part == "" || f.Part == r.part) && (f.Stream == "" || f.Stream == r.stream) && (f.Form == "" || f.Form == r.version) &&
+	return (f.Part == "" || f.Part == r.part) && (f.Stream == "" || f.Stream == r.stream) &&
+		(f.Form == "" || f.Form == r.version) &&
 		f.matchesPage(r.position.page) &&
 		(f.From.IsZero() || !began.Before(f.From)) && (f.Until.IsZero() || began.Before(f.Until))
 }

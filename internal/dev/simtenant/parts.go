@@ -11,8 +11,8 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 )
 
-// maxExpanded is how many objects $expand gives. Source: developer.microsoft.com/graph/known-issues,
-// "Some limitations apply to query parameters".
+// maxExpanded is how many objects $expand gives. Source:
+// developer.microsoft.com/graph/known-issues, "Some limitations apply to query parameters".
 const maxExpanded = 20
 
 // asListed is an application or service principal as a list has it: with no more than 20 owners,
@@ -105,8 +105,8 @@ func federatedOf(path string) (appID string, ok bool) {
 	return appID, begins && ends
 }
 
-// serveFederated answers with the federated credentials of an application, which a test gave it as a
-// property of their name.
+// serveFederated answers with the federated credentials of an application, which a test gave it as
+// a property of their name.
 func (t *Tenant) serveFederated(w http.ResponseWriter, r *http.Request, appID string) {
 	if p := t.authorize(r, "Application.Read.All"); p != nil {
 		t.refuse(w, p)

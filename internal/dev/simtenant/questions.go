@@ -124,7 +124,8 @@ func (t *Tenant) counted(collection entra.Stream, group, kind string) int {
 	n := 0
 	for i := range o.len() {
 		raw := o.at(i)
-		if raw != nil && (collection != GroupMembers || gjson.GetBytes(raw, "groupId").Str == group) && ofKind(raw, kind) {
+		if raw != nil && (collection != GroupMembers || gjson.GetBytes(raw, "groupId").Str == group) &&
+			ofKind(raw, kind) {
 			n++
 		}
 	}

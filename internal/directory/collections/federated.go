@@ -13,11 +13,11 @@ import (
 // issuer, in place of a secret.
 const FederatedCredentials = "federatedCredentials"
 
-// One walk has those of all applications: they can be expanded, in pages of 100 applications, and an
-// application has 20 at most, which is what $expand gives. It is a walk of its own because only one
-// relationship is expanded at a time, and that of applications expands owners. It asks beta, which
-// has expressions in place of subjects, too, and where the expansion is known to work. Sources:
-// learn.microsoft.com/graph/api/resources/application, "federatedIdentityCredentials";
+// One walk has those of all applications: they can be expanded, in pages of 100 applications, and
+// an application has 20 at most, which is what $expand gives. It is a walk of its own because only
+// one relationship is expanded at a time, and that of applications expands owners. It asks beta,
+// which has expressions in place of subjects, too, and where the expansion is known to work.
+// Sources: learn.microsoft.com/graph/api/resources/application, "federatedIdentityCredentials";
 // learn.microsoft.com/graph/api/resources/federatedidentitycredentials-overview;
 // learn.microsoft.com/graph/query-parameters, "expand parameter".
 func federatedCredentials() *Collection {
@@ -41,7 +41,8 @@ func keepFederated(_ context.Context, page Objects) ([]Kept, error) {
 	for _, raw := range page.Items {
 		app, err := rules.ParseFederations(raw)
 		if err != nil {
-			return nil, &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read federated credentials from Graph", Err: err,
+			return nil, &entra.Error{Code: entra.CodeBrokenAnswer, Doing: "read federated credentials from Graph",
+				Err:    err,
 				Remedy: "the next run tries again"}
 		}
 		if len(app.Federated) > 0 {

@@ -14,7 +14,8 @@ var (
 	readLicences = Permission{Name: "LicenseAssignment.Read.All", For: "names of licences",
 		Without: "licences have ids only", Optional: true}
 	readMembers = Permission{Name: "GroupMember.Read.All",
-		For: "members of the groups in `SNAPSHOT_GROUPS`, and of others that `exclude` names; needed only where there " +
+		For: "members of the groups in `SNAPSHOT_GROUPS`, and of others that `exclude` names; needed " +
+			"only where there " +
 			"are any",
 		Without: "`exclude` refuses groups", Setting: true}
 	readHidden = Permission{Name: "Member.Read.Hidden",

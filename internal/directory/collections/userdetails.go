@@ -33,8 +33,8 @@ const MaxPages = 10
 // learn.microsoft.com/graph/api/resources/user, "employeeLeaveDateTime"; .../user-list-manager,
 // user-list-sponsors, user-list-transitivememberof, user-list-approleassignments,
 // user-get-mailboxsettings. What Names are needed for:
-// learn.microsoft.com/graph/permissions-overview, "Limited information returned for inaccessible member
-// objects".
+// learn.microsoft.com/graph/permissions-overview, "Limited information returned for inaccessible
+// member objects".
 func UserDetails() []Detail {
 	const person = "id,displayName,mail,userPrincipalName"
 	leave := Permission{Name: "User-LifeCycleInfo.Read.All", For: "the day on which a user leaves",

@@ -19,13 +19,14 @@ const (
 		"assignedLicenses,onPremisesSyncEnabled,externalUserState,lastPasswordChangeDateTime"
 )
 
-// Sources: learn.microsoft.com/graph/api/user-list; for lastPasswordChangeDateTime, which comes with
-// $select, learn.microsoft.com/graph/api/resources/user. Neither managers nor sponsors are asked
-// for: with $expand Graph gives 100 users a page at most, whatever $top is, which would make the
-// night five times as many requests under the ceiling of reports; and it expands one relationship,
-// not two. Sources: developer.microsoft.com/graph/known-issues, "Some limitations apply to query
-// parameters" (13635); learn.microsoft.com/graph/query-parameters, "expand parameter". 500 is the
-// most users that Graph gives with their sign-in activity; it refuses or drops more.
+// Sources: learn.microsoft.com/graph/api/user-list; for lastPasswordChangeDateTime, which comes
+// with $select, learn.microsoft.com/graph/api/resources/user. Neither managers nor sponsors are
+// asked for: with $expand Graph gives 100 users a page at most, whatever $top is, which would make
+// the night five times as many requests under the ceiling of reports; and it expands one
+// relationship, not two. Sources: developer.microsoft.com/graph/known-issues, "Some limitations
+// apply to query parameters" (13635); learn.microsoft.com/graph/query-parameters, "expand
+// parameter". 500 is the most users that Graph gives with their sign-in activity; it refuses or
+// drops more.
 func users() *Collection {
 	return &Collection{
 		Word: Users, Title: "users", Resource: "signInActivity",

@@ -96,8 +96,8 @@ func entries(list gjson.Result) (out []Entry) {
 	return out
 }
 
-// listOf are the elements of a list but null; none where it is no list. gjson takes null itself for a
-// list with one element.
+// listOf are the elements of a list but null; none where it is no list. gjson takes null itself for
+// a list with one element.
 func listOf(v gjson.Result) []gjson.Result {
 	if !v.IsArray() {
 		return nil
@@ -118,8 +118,8 @@ func (h App) KeyIDs() []string {
 	return out
 }
 
-// Tells tells whether an object without credentials tells anything of those of the same application:
-// its owners, or of a service principal whether it is enabled.
+// Tells tells whether an object without credentials tells anything of those of the same
+// application: its owners, or of a service principal whether it is enabled.
 func (h App) Tells() bool {
 	if h.Origin == OnApplication {
 		return len(h.Owners) > 0
@@ -136,8 +136,8 @@ func (h App) Bare() App {
 	return h
 }
 
-// LacksThumbprint tells whether only the certificates themselves, which did not come, can tell which
-// one signs SAML tokens.
+// LacksThumbprint tells whether only the certificates themselves, which did not come, can tell
+// which one signs SAML tokens.
 func (h App) LacksThumbprint() bool {
 	if h.Preferred == "" {
 		return false

@@ -76,7 +76,8 @@ func sameTimes(a, b Entry) bool {
 
 // sameEnd is as sameTimes, of keys that begin at two times.
 func sameEnd(a, b Entry) bool {
-	return a.End.Equal(b.End) && a.Identifier == b.Identifier && a.Identifier != "" && !differ(a.Thumbprint, b.Thumbprint)
+	return a.End.Equal(b.End) && a.Identifier == b.Identifier && a.Identifier != "" &&
+		!differ(a.Thumbprint, b.Thumbprint)
 }
 
 // add takes what a key says of its certificate.

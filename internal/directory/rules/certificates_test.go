@@ -34,7 +34,8 @@ func TestEachSAMLCertificateIsOneRowAsTheRulesSay(t *testing.T) {
 		for i := range 1 + r.IntN(4) {
 			raw := fmt.Appendf(nil, "0 cert %d %d", seed, i)
 			sum := sha1.Sum(raw)
-			m := made{fmt.Sprintf("k%d", i), hex.EncodeToString(sum[:]), now.Add(time.Duration(r.IntN(100)-90)*day + time.Duration(i)*time.Second),
+			m := made{fmt.Sprintf("k%d", i), hex.EncodeToString(sum[:]),
+				now.Add(time.Duration(r.IntN(100)-90)*day + time.Duration(i)*time.Second),
 				now.Add(time.Duration(r.IntN(100)-20) * day), r.IntN(4) > 0}
 			if seed%2 == 0 { // ends that are not those of another
 				m.to = m.to.Add(time.Duration(i) * time.Minute)
@@ -64,7 +65,8 @@ func TestEachSAMLCertificateIsOneRowAsTheRulesSay(t *testing.T) {
 			}
 			keys = append(keys, two...)
 			if r.IntN(2) == 0 {
-				secret := map[string]any{"keyId": m.id, "startDateTime": m.from.Format(time.RFC3339), "endDateTime": m.to.Format(time.RFC3339)}
+				secret := map[string]any{"keyId": m.id, "startDateTime": m.from.Format(time.RFC3339),
+					"endDateTime": m.to.Format(time.RFC3339)}
 				if chosen != "" {
 					secret["customKeyIdentifier"] = chosen
 				}
@@ -83,7 +85,8 @@ func TestEachSAMLCertificateIsOneRowAsTheRulesSay(t *testing.T) {
 			match = r.IntN(len(certs))
 			preferred = strings.ToUpper(certs[match].sum)
 		}
-		raw, err := json.Marshal(map[string]any{"id": "o", "appId": "a", "keyCredentials": keys, "passwordCredentials": secrets,
+		raw, err := json.Marshal(map[string]any{"id": "o", "appId": "a", "keyCredentials": keys,
+			"passwordCredentials":                secrets,
 			"preferredTokenSigningKeyThumbprint": preferred})
 		require.NoError(t, err)
 		app, err := rules.ParseApp(rules.OnServicePrincipal, raw)
@@ -108,27 +111,32 @@ func TestEachSAMLCertificateIsOneRowAsTheRulesSay(t *testing.T) {
 			}
 			if c.Successor != "" {
 				o := got[c.Successor]
-				require.True(t, o.ActiveKnown && o.Active && o.End.After(c.End) && !o.Start.Before(c.Start) && !o.Start.After(now), "seed %d", seed)
+				require.True(t, o.ActiveKnown && o.Active && o.End.After(c.End) && !o.Start.Before(c.Start) &&
+					!o.Start.After(now), "seed %d", seed)
 			}
 		}
 	}
 }
 
-// TestNothingHidesBehindACertificate: whoever adds a key or a secret chooses its identifier and end.
+// TestNothingHidesBehindACertificate: whoever adds a key or a secret chooses its identifier and
+// end.
 func TestNothingHidesBehindACertificate(t *testing.T) {
 	const id = "c2FtZQ=="
 	named := func(keyID string) string {
-		return fmt.Sprintf(`{"keyId":%q,"customKeyIdentifier":%q,"startDateTime":%q,"endDateTime":%q}`, keyID, id, start, end)
+		return fmt.Sprintf(`{"keyId":%q,"customKeyIdentifier":%q,"startDateTime":%q,"endDateTime":%q}`, keyID, id,
+			start, end)
 	}
 	for name, c := range map[string]struct {
 		keys, secrets string
 		want          []string
 	}{
 		"a secret behind a certificate": {key("k", id, "Verify", start, end), named("evil"), []string{"k", "evil"}},
-		"a second secret behind a SAML certificate": {saml("k", id, certA, start, end), named("evil") + "," + named("k"),
+		"a second secret behind a SAML certificate": {saml("k", id, certA, start, end), named("evil") + "," +
+			named("k"),
 			[]string{"k", "evil"}},
 		"a secret of another key id": {saml("k", id, certA, start, end), named("other"), []string{"k"}},
-		"a key behind a certificate": {key("k", id, "Verify", start, end) + "," + key("evil", id, "Verify", start, end), "",
+		"a key behind a certificate": {key("k", id, "Verify", start, end) + "," + key("evil", id, "Verify", start, end),
+			"",
 			[]string{"k", "evil"}},
 		"a signing key behind a SAML certificate": {saml("k", id, nil, start, end) + "," +
 			key("evil", id, "Sign", start, end), "", []string{"k", "evil"}},
@@ -152,7 +160,8 @@ func TestAnActiveCertificateThatTheApplicationHasToo(t *testing.T) {
 			"type":"AsymmetricX509Cert","customKeyIdentifier":"YQ==","startDateTime":%q,"endDateTime":%q,"key":%q}]`,
 			start, soon, own))
 		sp := holder(t, rules.OnServicePrincipal, `"id":"s","preferredTokenSigningKeyThumbprint":`+quote(thumbA)+
-			`,"keyCredentials":[`+saml("a", "YQ==", certA, start, soon)+","+saml("b", "Yg==", certB, "2026-11-01T00:00:00Z", late)+`]`)
+			`,"keyCredentials":[`+saml("a", "YQ==", certA, start, soon)+","+
+			saml("b", "Yg==", certB, "2026-11-01T00:00:00Z", late)+`]`)
 		all := rules.JoinedWithUse([]rules.App{app, sp}, nil, false, now)
 		require.Len(t, all, 2, name)
 		require.Equal(t, "a-app", all[0].KeyID, name)

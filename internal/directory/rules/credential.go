@@ -16,8 +16,8 @@ const (
 	FederatedKind Kind = "federated"
 )
 
-// Credential is one secret, certificate or federated credential: one thing that somebody has to renew, however many
-// entries of Graph describe it.
+// Credential is one secret, certificate or federated credential: one thing that somebody has to
+// renew, however many entries of Graph describe it.
 type Credential struct {
 	Kind        Kind
 	Origin      Origin

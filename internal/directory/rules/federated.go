@@ -32,8 +32,8 @@ func ParseFederated(raw []byte) Federated {
 // application, beside the application itself, which is read with other requests.
 const Federations Origin = "federated"
 
-// ParseFederations reads an application of which the federated credentials are expanded. raw must be
-// valid JSON; nothing of it is kept.
+// ParseFederations reads an application of which the federated credentials are expanded. raw must
+// be valid JSON; nothing of it is kept.
 func ParseFederations(raw []byte) (App, error) {
 	doc := gjson.Parse(unsafe.String(unsafe.SliceData(raw), len(raw)))
 	h := App{Origin: Federations, ID: own(doc.Get("id")), AppID: own(doc.Get("appId")),

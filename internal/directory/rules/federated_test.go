@@ -9,8 +9,8 @@ import (
 	"github.com/entraledger/entraledger/internal/directory/rules"
 )
 
-// TestAFederatedCredentialHasNoEndAndReplacesNothing whatever lies beside it, and whatever the report
-// of use says.
+// TestAFederatedCredentialHasNoEndAndReplacesNothing whatever lies beside it, and whatever the
+// report of use says.
 func TestAFederatedCredentialHasNoEndAndReplacesNothing(t *testing.T) {
 	now := time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC)
 	app, err := rules.ParseApp(rules.OnApplication, []byte(`{"id":"o","appId":"a","displayName":"App",
@@ -40,7 +40,8 @@ func TestAFederatedCredentialHasNoEndAndReplacesNothing(t *testing.T) {
 		require.Empty(t, c.Successor)
 		state, reason := c.Judge(now, 3650*24*time.Hour, 24*time.Hour)
 		require.Equal(t, rules.Valid, state)
-		require.Equal(t, "it has no end: whoever has a token of https://issuer for "+whom+" signs in as the application", reason)
+		require.Equal(t, "it has no end: whoever has a token of https://issuer for "+whom+
+			" signs in as the application", reason)
 	}
 	alone := rules.JoinedWithUse([]rules.App{trust}, nil, false, now)
 	require.Len(t, alone, 2)

@@ -35,8 +35,8 @@ type Evidence struct {
 	// the permission, and the page on which the user came had activity at all.
 	Disclosed bool
 	WhyNot    string // in words, why not
-	// Earlier is the newest success that Graph gave before, where the user's activity is not known now;
-	// zero: none.
+	// Earlier is the newest success that Graph gave before, where the user's activity is not known
+	// now; zero: none.
 	Earlier  time.Time
 	Archived time.Time // newest successful sign-in of the user in the archive; zero: none
 	// ReachesBack is from when on the archive has every sign-in of every log of sign-ins; zero: it
@@ -72,8 +72,8 @@ const day = "2 January 2006"
 // creation does, so that a new account has the same grace. Failed attempts never make an account
 // active. What the tenant does not disclose is unknown, never inactive. Who was restored or enabled
 // is active until a grace is over: what decided against the account before would do so again at
-// once. A success of the archive only ever makes a user's last sign of life newer; where activity is not
-// disclosed it is the last one only if the archive has everything that came after.
+// once. A success of the archive only ever makes a user's last sign of life newer; where activity
+// is not disclosed it is the last one only if the archive has everything that came after.
 func Decide(u User, e Evidence) Decision {
 	d := bySigns(u, e)
 	switch {
@@ -107,8 +107,8 @@ func bySigns(u User, e Evidence) Decision {
 			", which is newer than what Graph says"}
 }
 
-// undisclosed decides where the user's activity is not known. A success that is known of is the last
-// one if the archive has every sign-in from then on; else nobody can say what came after.
+// undisclosed decides where the user's activity is not known. A success that is known of is the
+// last one if the archive has every sign-in from then on; else nobody can say what came after.
 func undisclosed(u User, e Evidence) Decision {
 	why := e.WhyNot
 	if why == "" {
@@ -122,8 +122,9 @@ func undisclosed(u User, e Evidence) Decision {
 		return Decision{By: ByNothing, Reason: why + "; a successful sign-in of " + newest.Format(day) +
 			" is known, and the archive does not have all that came after"}
 	case newest.Equal(e.Archived):
-		return Decision{Known: true, Since: newest, By: ByArchive, Reason: "the archive holds a successful sign-in of " +
-			newest.Format(day) + ", and every sign-in since then"}
+		return Decision{Known: true, Since: newest, By: ByArchive,
+			Reason: "the archive holds a successful sign-in of " +
+				newest.Format(day) + ", and every sign-in since then"}
 	}
 	return Decision{Known: true, Since: newest, By: BySuccess, Reason: "the last successful sign-in was on " +
 		newest.Format(day) + ", and the archive, which has every sign-in since then, has none that is newer"}
@@ -179,7 +180,8 @@ func (d Decision) Inactive(before time.Time) bool {
 }
 
 // IsInactive is the one predicate by which users are inactive, in lists, keys, counts and states:
-// the last sign of life was before a moment, both in the resolution in which the archive keeps time.
+// the last sign of life was before a moment, both in the resolution in which the archive keeps
+// time.
 func IsInactive(since, before time.Time) bool {
 	return since.Truncate(entra.Tick).Before(before.Truncate(entra.Tick))
 }

@@ -72,7 +72,8 @@ func TestSinceWhenAUserIsInactive(t *testing.T) {
 			rules.Evidence{Archived: at("2026-11-20T08:00:00Z"), ReachesBack: at("2026-11-20T09:00:00Z")},
 			false, "", rules.ByNothing, false, "the archive does not have all that came after"},
 		{"nothing disclosed, and the archive has a part", `"createdDateTime":"2020-01-01T00:00:00Z"`,
-			rules.Evidence{Archived: at("2026-11-20T08:00:00Z")}, false, "", rules.ByNothing, false, "20 November 2026"},
+			rules.Evidence{Archived: at("2026-11-20T08:00:00Z")}, false, "", rules.ByNothing, false,
+			"20 November 2026"},
 		{"left out, and known before", `"createdDateTime":"2020-01-01T00:00:00Z"`,
 			rules.Evidence{Earlier: at("2026-11-20T08:00:00Z"), Archived: at("2026-05-01T08:00:00Z")},
 			false, "", rules.ByNothing, false, "20 November 2026"},
@@ -137,8 +138,8 @@ func TestAUserIsReadAsGraphHasIt(t *testing.T) {
 	require.ErrorIs(t, err, rules.ErrNoUser)
 }
 
-// TestAGuestWithASuccessInTheArchive is reported as it was: made 400 days ago, and Graph says nothing
-// of its activity.
+// TestAGuestWithASuccessInTheArchive is reported as it was: made 400 days ago, and Graph says
+// nothing of its activity.
 func TestAGuestWithASuccessInTheArchive(t *testing.T) {
 	guest := rules.User{ID: "g", UserType: "Guest", Created: now.AddDate(0, 0, -400)}
 	for name, c := range map[string]struct {
@@ -167,7 +168,8 @@ func TestAGuestWithASuccessInTheArchive(t *testing.T) {
 	}
 }
 
-// TestWhoWasRestoredIsActive until the grace is over, and what decided before is said none the less.
+// TestWhoWasRestoredIsActive until the grace is over, and what decided before is said none the
+// less.
 func TestWhoWasRestoredIsActive(t *testing.T) {
 	gone := rules.User{ID: "u", Activity: rules.Activity{LastSuccessful: now.AddDate(-2, 0, 0)}}
 	e := rules.Evidence{Disclosed: true, Restored: now.AddDate(0, 0, -2), GraceUntil: now.AddDate(0, 0, 12)}

@@ -47,8 +47,8 @@ func Joined(credentials []Credential) []Credential {
 	return out
 }
 
-// join takes what another entry of the same credential says of it. Of two ends that one object tells,
-// the earlier one counts.
+// join takes what another entry of the same credential says of it. Of two ends that one object
+// tells, the earlier one counts.
 func (c *Credential) join(o Credential) {
 	if c.ObjectID == o.ObjectID && !o.End.IsZero() && o.End.Before(c.End) {
 		c.End = o.End

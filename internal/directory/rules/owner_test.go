@@ -74,7 +74,8 @@ func TestCredentialsOnMicrosoftsOwnPrincipalsAreMarked(t *testing.T) {
 		tenant, credentials string
 		want                []bool // whether Microsoft renews it; all are on a principal of Microsoft's, or none
 	}{
-		"a certificate":         {microsoft, `"keyCredentials":[` + key("k", "eA==", "Verify", start, end) + `]`, []bool{true}},
+		"a certificate": {microsoft, `"keyCredentials":[` + key("k", "eA==", "Verify", start, end) + `]`,
+			[]bool{true}},
 		"a secret":              {corporate, `"passwordCredentials":[` + secret("k", start, end) + `]`, []bool{true}},
 		"on Command Line Tools": {third, `"passwordCredentials":[` + secret("k", start, end) + `]`, []bool{true}},
 		"somebody's own":        {"t1", `"passwordCredentials":[` + secret("k", start, end) + `]`, []bool{false}},

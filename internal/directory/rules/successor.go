@@ -46,8 +46,8 @@ func (c Credential) replaces(old Credential, now time.Time) bool {
 		(c.End.IsZero() || c.End.After(old.End) && c.End.After(now))
 }
 
-// beside tells whether two credentials of one use lie on one object. A SAML certificate may be on the
-// application, too, and signs for the service principal all the same.
+// beside tells whether two credentials of one use lie on one object. A SAML certificate may be on
+// the application, too, and signs for the service principal all the same.
 func (c Credential) beside(old Credential) bool {
 	if c.SAML {
 		return c.signer == old.signer

@@ -26,8 +26,8 @@ func thumb(certificate []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// saml is a certificate that can sign SAML tokens as Graph has it: a Sign key, whose private part it
-// keeps, and a Verify key. Without a certificate the key is null, as lists may have it.
+// saml is a certificate that can sign SAML tokens as Graph has it: a Sign key, whose private part
+// it keeps, and a Verify key. Without a certificate the key is null, as lists may have it.
 func saml(id, identifier string, certificate []byte, start, end string) string {
 	public := "null"
 	if certificate != nil {
@@ -41,7 +41,8 @@ func saml(id, identifier string, certificate []byte, start, end string) string {
 		one(id, "X509CertAndPassword", "Sign", "null")
 }
 
-// TestASuccessorThatNobodyActivatedIsNone: now is 21 November 2026. A ends in 9 days, and B is newer.
+// TestASuccessorThatNobodyActivatedIsNone: now is 21 November 2026. A ends in 9 days, and B is
+// newer.
 func TestASuccessorThatNobodyActivatedIsNone(t *testing.T) {
 	const (
 		begin, soon   = "2023-11-30T00:00:00Z", "2026-11-30T00:00:00Z"
@@ -84,7 +85,8 @@ func TestASuccessorThatNobodyActivatedIsNone(t *testing.T) {
 			saml("a", "c2FtbA==", certA, begin, soon) + "," + saml("b", "c2FtbA==", certB, newer, soon), "b", "", ""},
 		"as text": {quote(thumbA), saml("a", "YQ==", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certA}),
 			begin, soon) + "," + b, "a", "", "b"},
-		"B began before A": {quote(thumbB), a + "," + saml("b", "Yg==", certB, "2022-01-01T00:00:00Z", late), "b", "", ""},
+		"B began before A": {quote(thumbB), a + "," + saml("b", "Yg==", certB, "2022-01-01T00:00:00Z", late), "b", "",
+			""},
 		"there is A alone": {quote(strings.Repeat("0", 40)), a, "a", "", ""},
 		pasted + " keys without identifiers": {quote(thumbA),
 			strings.ReplaceAll(saml("a", "", certA, begin, soon)+","+saml("b", "", certB, newer, late),
@@ -155,10 +157,12 @@ func TestWhatReplacesACredential(t *testing.T) {
 			keys: key("old", "eA==", "Verify", begin, soon) + "," +
 				key("new", "eQ==", "Encrypt", "2026-11-01T00:00:00Z", late),
 			of: "old"},
-		"a secret on the principal": {application: old, principal: secret("new", "2026-11-01T00:00:00Z", late), of: "old"},
+		"a secret on the principal": {application: old, principal: secret("new", "2026-11-01T00:00:00Z", late),
+			of: "old"},
 		"two on the principal": {principal: old + "," + secret("new", "2026-11-01T00:00:00Z", late), of: "old",
 			successor: "new"},
-		"the longest of two": {application: old + "," + secret("b", "2026-11-01T00:00:00Z", "2027-01-01T00:00:00Z") + "," +
+		"the longest of two": {application: old + "," + secret("b", "2026-11-01T00:00:00Z", "2027-01-01T00:00:00Z") +
+			"," +
 			secret("c", "2026-11-01T00:00:00Z", late), of: "old", successor: "c"},
 		"one that signs SAML tokens": {
 			principalKeys: key("old", "eA==", "Verify", begin, soon) + "," +

@@ -33,7 +33,8 @@ func union(list, more []string) []string {
 	return out
 }
 
-// refusedTo is what the tenant refuses to a snapshot, and disclosed before, unless that was accepted.
+// refusedTo is what the tenant refuses to a snapshot, and disclosed before, unless that was
+// accepted.
 func refusedTo(s directory.Snapshot) []directory.Carried {
 	return slices.DeleteFunc(slices.Concat(s.Carried, s.Lost), func(c directory.Carried) bool {
 		return c.Missed || slices.Contains(s.Accepted, c.What)

@@ -87,8 +87,8 @@ func (r *reading) dropStrays(ctx context.Context, source directory.Source, rows 
 	return r.maker.store.Delete(ctx, r.snap.ID, directory.ReadSeen, strays)
 }
 
-// seenBefore is what the snapshot before knew of a source. Where a row of it was changed or is gone,
-// nothing of it is believed, and the archive is read from its begin.
+// seenBefore is what the snapshot before knew of a source. Where a row of it was changed or is
+// gone, nothing of it is believed, and the archive is read from its begin.
 func (r *reading) seenBefore(ctx context.Context, source directory.Source) (directory.Seen, error) {
 	at := slices.IndexFunc(r.before.Archived, func(s directory.SourceRead) bool { return s.Source == source })
 	if at < 0 {

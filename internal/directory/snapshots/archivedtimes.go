@@ -24,7 +24,9 @@ type archivedTime struct {
 	ok   bool
 }
 
-func newArchivedTimes(snap directory.Snapshot, rows func(directory.Range) iter.Seq2[directory.Row, error]) *archivedTimes {
+func newArchivedTimes(
+	snap directory.Snapshot, rows func(directory.Range) iter.Seq2[directory.Row, error],
+) *archivedTimes {
 	s := &archivedTimes{}
 	for _, source := range snap.Archived {
 		w := &archivedTime{}

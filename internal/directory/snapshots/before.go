@@ -64,8 +64,8 @@ func (r *reading) missing(
 	return missing, 0, 0, err
 }
 
-// past is a range of the snapshot before, or of an older one. A row of it that was changed tells nothing,
-// and keeps no new snapshot from being taken.
+// past is a range of the snapshot before, or of an older one. A row of it that was changed tells
+// nothing, and keeps no new snapshot from being taken.
 func (r *reading) past(ctx context.Context, snap directory.Snapshot, of directory.Range) directory.Range {
 	of = snap.Checking(of)
 	of.Altered = func(err error) {
@@ -168,7 +168,8 @@ func carry(u *directory.UserRead, old directory.UserRead, before directory.Snaps
 }
 
 // remember gives a user whose activity the tenant no longer discloses what was known of it, and
-// tells whether there is any. It stands in for as long as directory.CarriedFor; after that it is only kept.
+// tells whether there is any. It stands in for as long as directory.CarriedFor; after that it is
+// only kept.
 func remember(u *directory.UserRead, old directory.UserRead, before, snap directory.Snapshot) bool {
 	newest := rules.Newest(old.Activity, old.Earlier)
 	switch {
@@ -198,9 +199,9 @@ func (r *reading) missingMembers(ctx context.Context, q collections.Query) (miss
 	return missing, nil
 }
 
-// keepMembers keeps those members of a group that the snapshot before had and this one's walk did not
-// bring, where nothing confirms that it brought all: who is an exception stays one until a walk that is
-// confirmed lacks it.
+// keepMembers keeps those members of a group that the snapshot before had and this one's walk did
+// not bring, where nothing confirms that it brought all: who is an exception stays one until a walk
+// that is confirmed lacks it.
 func (r *reading) keepMembers(ctx context.Context, q collections.Query, missing []absent) error {
 	if q.Collection.Evidence != collections.ByMember || len(missing) == 0 {
 		return nil
@@ -209,7 +210,8 @@ func (r *reading) keepMembers(ctx context.Context, q collections.Query, missing 
 	for i, a := range missing {
 		rows[i] = directory.Row{Key: q.Group + "_" + a.ID}
 	}
-	r.maker.log.WarnContext(ctx, "members that did not come are kept as exceptions, for nothing confirms that they left",
+	r.maker.log.WarnContext(ctx, "members that did not come are kept as exceptions, for nothing "+
+		"confirms that they left",
 		"group", q.Group, "members", len(rows))
 	return r.maker.store.Put(ctx, r.snap.ID, q.Collection.Partition, rows)
 }

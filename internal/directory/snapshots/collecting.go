@@ -57,8 +57,8 @@ func (r *reading) takeBack(q collections.Query) {
 	r.forget("all " + q.Title())
 }
 
-// copyCollection copies what the snapshot before knew of a collection that is refused, where answers
-// are not given from that one as a whole, and users are not read in another way.
+// copyCollection copies what the snapshot before knew of a collection that is refused, where
+// answers are not given from that one as a whole, and users are not read in another way.
 func (r *reading) copyCollection(ctx context.Context, q collections.Query) error {
 	c := q.Collection
 	if directory.ReadTogether(q.Resource()) != nil || r.maker.collections.InPlaceOf(c) != nil {
@@ -187,8 +187,8 @@ func (r *reading) rowBefore(ctx context.Context, partition, key string) (directo
 	return row, err == nil
 }
 
-// part asks for what a list leaves out of one object. Where Graph does not give it, or the object is
-// gone by now, it stays unknown: no snapshot fails for it.
+// part asks for what a list leaves out of one object. Where Graph does not give it, or the object
+// is gone by now, it stays unknown: no snapshot fails for it.
 func (r *reading) part(
 	ctx context.Context, q collections.Query, p collections.Part, read func([][]byte) error,
 ) error {

@@ -44,9 +44,9 @@ const (
 	isUnknown verdict = "nothing confirms it"
 )
 
-// judge weighs the evidence. Where more than a tenth of the users are gone, a second walk has to say
-// the same of who, whatever else confirms it: names and counts may come from the same index. How many
-// came says nothing here: in a large tenant users are made during each walk.
+// judge weighs the evidence. Where more than a tenth of the users are gone, a second walk has to
+// say the same of who, whatever else confirms it: names and counts may come from the same index.
+// How many came says nothing here: in a large tenant users are made during each walk.
 func judge(e ending) verdict {
 	v := weigh(e)
 	switch {
@@ -183,8 +183,9 @@ func (r *reading) confirm(ctx context.Context, q collections.Query) (bool, error
 	}
 }
 
-// walkAgain begins the collection anew. First and gone are as in Walk. A walk that confirms another comes
-// further with each page, though these were read before: in a large tenant it takes several runs.
+// walkAgain begins the collection anew. First and gone are as in Walk. A walk that confirms another
+// comes further with each page, though these were read before: in a large tenant it takes several
+// runs.
 func (r *reading) walkAgain(ctx context.Context, first int64, gone uint64) error {
 	r.beginAnew()
 	r.snap.Walk.Gone = gone

@@ -185,8 +185,8 @@ func (r *reading) decideCredentials(ctx context.Context) error {
 	return r.maker.store.Put(ctx, r.snap.ID, directory.Summaries, []directory.Row{directory.EndsOfCredentials(d.all)})
 }
 
-// firstPrincipals tells whether no snapshot before has read service principals: where the one before
-// could not, and knows of no credential on one.
+// firstPrincipals tells whether no snapshot before has read service principals: where the one
+// before could not, and knows of no credential on one.
 func (r *reading) firstPrincipals(ctx context.Context) (bool, error) {
 	if r.kept.on == nil || r.before.WhyUndisclosed(collections.ServicePrincipals) == nil {
 		return false, nil
@@ -245,10 +245,10 @@ func (d *credentialsOut) application(
 // maxAdded bounds the lines of the log about credentials on Microsoft's service principals.
 const maxAdded = 20
 
-// added tells of a credential on a service principal of Microsoft's that the snapshot before did not
-// have. Microsoft renews its own; one that somebody in the tenant adds gives that somebody all that
-// the principal may do. Source: Mandiant, "Remediation and Hardening Strategies for Microsoft 365 to
-// Defend Against UNC2452", on credentials added to service principals.
+// added tells of a credential on a service principal of Microsoft's that the snapshot before did
+// not have. Microsoft renews its own; one that somebody in the tenant adds gives that somebody all
+// that the principal may do. Source: Mandiant, "Remediation and Hardening Strategies for Microsoft
+// 365 to Defend Against UNC2452", on credentials added to service principals.
 func (d *credentialsOut) added(ctx context.Context, c rules.Credential) {
 	if d.snap.MicrosoftNew++; d.snap.MicrosoftNew > maxAdded {
 		return

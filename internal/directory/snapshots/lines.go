@@ -55,7 +55,8 @@ func linesOf[T timeline.User | timeline.Credential](
 ) iter.Seq2[keyed[T], error] {
 	return func(yield func(keyed[T], error) bool) {
 		var read int64
-		for row, err := range r.maker.store.Rows(ctx, r.before.ID, r.past(ctx, r.before, directory.Range{Partition: partition})) {
+		for row, err := range r.maker.store.Rows(ctx, r.before.ID,
+			r.past(ctx, r.before, directory.Range{Partition: partition})) {
 			if errors.Is(err, directory.ErrNoSnapshot) {
 				r.noTimeline(ctx, partition, err)
 				return

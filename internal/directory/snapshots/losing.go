@@ -16,9 +16,9 @@ import (
 const activityOfUsers = "signInActivity"
 
 // lose keeps that something is refused, or with missed that it did not come. What an older snapshot
-// disclosed stands in for a while; what none did is undisclosed. Lost sign-in activity is both: users
-// are read without it. That something was disclosed once is remembered until it is again, or until
-// an operator accepts that it is not.
+// disclosed stands in for a while; what none did is undisclosed. Lost sign-in activity is both:
+// users are read without it. That something was disclosed once is remembered until it is again, or
+// until an operator accepts that it is not.
 func (r *reading) lose(what string, code entra.Code, message string, missed bool) {
 	r.forget(what)
 	held, once := r.heldLast(what)
@@ -49,8 +49,8 @@ func (r *reading) forget(what string) {
 		func(u directory.Undisclosed) bool { return u.What == what })
 }
 
-// heldLast tells as of when the tenant last disclosed something, and with Missed that it has refused
-// it at no time since; ok is false where it never did, or that was accepted.
+// heldLast tells as of when the tenant last disclosed something, and with Missed that it has
+// refused it at no time since; ok is false where it never did, or that was accepted.
 func (r *reading) heldLast(what string) (held directory.Carried, ok bool) {
 	b := r.before
 	if c := b.WhyCarried(what); c != nil {
@@ -112,8 +112,8 @@ func standsInFor(what string) time.Duration {
 }
 
 // refer decides anew what answers are given from, now that it is known which snapshot goes before
-// this one: it may not be the one that did when the refusal was believed. What was accepted since it
-// was refused counts as never granted.
+// this one: it may not be the one that did when the refusal was believed. What was accepted since
+// it was refused counts as never granted.
 func (r *reading) refer() {
 	type refused struct {
 		what, message string
@@ -164,7 +164,9 @@ func (r *reading) comparable(ctx context.Context, c *collections.Collection) (di
 func (r *reading) copyMembers(ctx context.Context, q collections.Query, g *directory.Group) error {
 	n, err := r.copyRows(ctx, q, directory.Under(q.Collection.Partition, g.ID))
 	g.Members, g.Unknown = n, r.snap.WhyCarried(q.Resource()) == nil
-	g.Disclosed = slices.ContainsFunc(r.before.Groups, func(o directory.Group) bool { return o.ID == g.ID && o.Disclosed })
+	g.Disclosed = slices.ContainsFunc(r.before.Groups, func(o directory.Group) bool {
+		return o.ID == g.ID && o.Disclosed
+	})
 	return err
 }
 

@@ -74,8 +74,8 @@ func believed(had bool, since, now time.Time) bool {
 	return !had || now.Sub(since) >= refusalLasts
 }
 
-// had tells whether the tenant has disclosed something to this walk, or to the snapshot before. What
-// was carried by that one was refused to it, and that has been believed.
+// had tells whether the tenant has disclosed something to this walk, or to the snapshot before.
+// What was carried by that one was refused to it, and that has been believed.
 func (r *reading) had(what string) bool {
 	if r.snap.Walk.Pages > 0 || r.snap.Walk.First > 0 {
 		return true
@@ -83,8 +83,8 @@ func (r *reading) had(what string) bool {
 	return r.disclosed(what)
 }
 
-// readGroup tells whether a snapshot could read a group's members, if that is what is asked about. An
-// empty list of which nobody asked whether it is hidden is none.
+// readGroup tells whether a snapshot could read a group's members, if that is what is asked about.
+// An empty list of which nobody asked whether it is hidden is none.
 func readGroup(s directory.Snapshot, what string) bool {
 	group, is := strings.CutPrefix(what, groupPrefix)
 	return !is || slices.ContainsFunc(s.Groups, func(o directory.Group) bool {

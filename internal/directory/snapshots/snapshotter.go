@@ -61,8 +61,8 @@ type Source interface {
 	// Named reads those objects of a collection that have one of the ids, no more than
 	// collections.MaxNamed; a user comes with the id alone. Errors are as those of Objects.
 	Named(ctx context.Context, q collections.Query, ids []string) (collections.Page, error)
-	// Readable is an error with entra.CodePermission where the members of a group are hidden from the
-	// app, so that its pages would be empty. Other errors are as those of Objects.
+	// Readable is an error with entra.CodePermission where the members of a group are hidden from
+	// the app, so that its pages would be empty. Other errors are as those of Objects.
 	Readable(ctx context.Context, q collections.Query) error
 	// Activity reads users with their sign-in activity, by their ids, no more than
 	// collections.MaxNamed. Errors are as those of Objects.
@@ -86,8 +86,8 @@ const (
 // the current one is old enough. It ends once budget is over, with everything kept that was read;
 // the next run goes on from there. What is current stays current until the new one is whole. Of two
 // runs at once the first to make a step goes on; the other one's report says which. Where ctx ends,
-// the run ends at once, and that is no failure of the snapshot's. What accepted names counts as never
-// granted, where the tenant refuses it to this snapshot: names are those of Resources.
+// the run ends at once, and that is no failure of the snapshot's. What accepted names counts as
+// never granted, where the tenant refuses it to this snapshot: names are those of Resources.
 func (s *Snapshotter) Run(ctx context.Context, budget time.Duration, force bool, accepted ...string) (Report, error) {
 	report, err := s.goOn(ctx, budget, force, accepted)
 	if stopped(ctx, err) {

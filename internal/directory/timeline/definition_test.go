@@ -126,8 +126,8 @@ func stateIn(q CredentialQuestion, now time.Time, c CredentialSeen) truth {
 	return truthOf(c.Idle.Before(now.Add(-q.UnusedFor)))
 }
 
-// enteredAt is the index of the first snapshot of the run up to the index n, of those since one that
-// is no later; ok is false where the item is not in the answer on it.
+// enteredAt is the index of the first snapshot of the run up to the index n, of those since one
+// that is no later; ok is false where the item is not in the answer on it.
 func enteredAt(in []truth, since, n int) (entered int, ok bool) {
 	if in[n] != yes {
 		return 0, false

@@ -9,8 +9,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// TestWhatAVersionBeforeDidNotKnowIsNotNew: two snapshots are of a version that did not tell whose a
-// credential is, and two are of this one.
+// TestWhatAVersionBeforeDidNotKnowIsNotNew: two snapshots are of a version that did not tell whose
+// a credential is, and two are of this one.
 func TestWhatAVersionBeforeDidNotKnowIsNotNew(t *testing.T) {
 	gone := new(CredentialSeen)
 	before := CredentialSeen{Secret: true, Object: "object", Start: noon(-20), End: noon(400)}
@@ -80,7 +80,8 @@ func TestWhatAVersionBeforeDidNotKnowIsNotNew(t *testing.T) {
 // question that it knew has the identity that it had.
 func TestAVersionBeforeReadsTheTimelinesOfThisOne(t *testing.T) {
 	on := daily(t, 1)
-	line, err := Credential{}.Next(on, &CredentialSeen{TenantKnown: true, Microsoft: true, RenewedByMicrosoft: true, Start: noon(0)})
+	line, err := Credential{}.Next(on, &CredentialSeen{TenantKnown: true, Microsoft: true, RenewedByMicrosoft: true,
+		Start: noon(0)})
 	require.NoError(t, err)
 	text, err := json.Marshal(line)
 	require.NoError(t, err)

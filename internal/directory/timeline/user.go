@@ -46,8 +46,8 @@ type UserSeen struct {
 	Since time.Time // the last sign of life
 	Never bool      // no successful sign-in is known of
 
-	// GraceUntil is until when the user counts as active, whatever is known of activity; zero: there
-	// is no grace.
+	// GraceUntil is until when the user counts as active, whatever is known of activity; zero:
+	// there is no grace.
 	GraceUntil time.Time
 }
 

@@ -3,7 +3,8 @@ package timeline
 // UserQuestion asks for users. Filters on what never changes of a user are the caller's: it leaves
 // out the ids of Fixed before it asks for Tells.
 type UserQuestion struct {
-	Days                                    int // inactive for more than so many days, and in no grace; 0: whether or not
+	// inactive for more than so many days, and in no grace; 0: whether or not
+	Days                                    int
 	Guest, Enabled, Licensed, Synced, Never *bool
 	Names                                   []string // principal names of users that are left out
 	Groups                                  []string // ids of groups whose members are left out

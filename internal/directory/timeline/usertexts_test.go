@@ -61,7 +61,8 @@ func TestWhatAVersionBeforeDidNotTellOfTextsIsNotNew(t *testing.T) {
 // question that it knew has the identity that it had.
 func TestAVersionBeforeReadsTimelinesWithTexts(t *testing.T) {
 	on := daily(t, 1)
-	line, err := User{}.Next(on, &UserSeen{Name: "ada@contoso.com", Texts: UserTexts{"Sales", "contoso.com", "Accepted"}})
+	line, err := User{}.Next(on, &UserSeen{Name: "ada@contoso.com",
+		Texts: UserTexts{"Sales", "contoso.com", "Accepted"}})
 	require.NoError(t, err)
 	text, err := json.Marshal(line)
 	require.NoError(t, err)
