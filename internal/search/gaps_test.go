@@ -3,6 +3,7 @@ package search_test
 import (
 	"context"
 	"iter"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -14,10 +15,10 @@ import (
 	"github.com/entraledger/entraledger/internal/search"
 )
 
-// rows is a ledger's coverage rows in order, and counts what is read of them.
+// rows is a ledger's coverage rows in order, and counts what is read of them, by several at once.
 type rows struct {
 	all           []ledger.Coverage
-	queries, read int
+	queries, read atomic.Int64
 	broken        time.Time // the hour of a row that was altered
 }
 
@@ -26,11 +27,11 @@ func (l *rows) Progress(context.Context, entra.Stream) (ledger.Progress, error) 
 }
 
 func (l *rows) Windows(_ context.Context, _ entra.Stream, from, to time.Time) iter.Seq2[ledger.Coverage, error] {
-	l.queries++
+	l.queries.Add(1)
 	return func(yield func(ledger.Coverage, error) bool) {
 		for _, c := range l.all {
 			if c.End().After(from) && c.Start.Before(to) {
-				l.read++
+				l.read.Add(1)
 				if c.Start.Equal(l.broken) {
 					yield(ledger.Coverage{}, &entra.Error{Code: entra.CodeTampered, Doing: "read the row",
 						Why: "it was altered"})
@@ -104,10 +105,10 @@ func TestARangeWithoutGapsCostsNoRequest(t *testing.T) {
 	g := search.NewGaps(l)
 	require.Empty(t, gapsOf(t, g, p, lostFrom.AddDate(0, 0, 1), newest))
 	require.Empty(t, gapsOf(t, g, p, september, lostFrom))
-	require.Zero(t, l.queries)
+	require.Zero(t, l.queries.Load())
 	p.Lost, p.Purged = 0, 0
 	require.Empty(t, gapsOf(t, g, p, january, newest))
-	require.Zero(t, l.queries)
+	require.Zero(t, l.queries.Load())
 }
 
 func TestGapsAreCutToTheRangeAndRemembered(t *testing.T) {
@@ -126,10 +127,10 @@ func TestGapsAreCutToTheRangeAndRemembered(t *testing.T) {
 	for range 3 {
 		require.Equal(t, want, gapsOf(t, g, p, january.Add(14*24*time.Hour+12*time.Hour+30*time.Minute), newest))
 	}
-	require.Equal(t, 1, l.queries)
+	require.EqualValues(t, 1, l.queries.Load())
 	p.Purged++ // another purge: what was known is old
 	gapsOf(t, g, p, january.Add(14*24*time.Hour+12*time.Hour+30*time.Minute), newest)
-	require.Greater(t, l.queries, 1)
+	require.Greater(t, l.queries.Load(), int64(1))
 }
 
 func TestOfYearsThatWerePurgedOnlyTheLastEntryIsRead(t *testing.T) {
@@ -149,8 +150,8 @@ func TestOfYearsThatWerePurgedOnlyTheLastEntryIsRead(t *testing.T) {
 		"01-01T00:00 10-01T00:00 month by month, the last one purged on 2026-11-10" + rule,
 		"10-04T00:00 10-04T05:00 " + lostLine,
 	}, gapsOf(t, g, p, begin, newest))
-	require.LessOrEqual(t, l.queries, 2)
-	require.LessOrEqual(t, l.read, 6, "hours are not read one by one")
+	require.LessOrEqual(t, l.queries.Load(), int64(2))
+	require.LessOrEqual(t, l.read.Load(), int64(6), "hours are not read one by one")
 	require.Equal(t, []string{"07-01T00:00 08-01T00:00 purged on 2026-09-10" + rule},
 		gapsOf(t, g, p, january.AddDate(0, 6, 0), january.AddDate(0, 7, 0)))
 }
@@ -192,5 +193,5 @@ func TestWhatWasDeletedWhenTheArchiveBeganIsNoGap(t *testing.T) {
 	begin, err = search.NewGaps(l).Begin(t.Context(), p)
 	require.NoError(t, err)
 	require.Equal(t, january.AddDate(0, 1, 0), begin, "after what was purged")
-	require.Zero(t, l.queries)
+	require.Zero(t, l.queries.Load())
 }
