@@ -14,7 +14,7 @@ const (
 	BlankBeyond Kind = "blank-beyond" // all users of a page after the first Records, 120 by default
 	BlankFirst  Kind = "blank-first"  // the first Records users of a page, 100 by default
 	BlankSome   Kind = "blank-some"   // Records in a hundred, 50 by default, others in each walk
-	BlankSame   Kind = "blank-same"   // likewise, but the same in each answer
+	BlankSame   Kind = "blank-same"   // the same, with the same users in each answer
 )
 
 // partlyBlank are the kinds that leave out a part of a page's activity.

@@ -45,7 +45,7 @@ type Collection struct {
 	Path      string // below the endpoint; with {group} it is read for each group of the settings
 	Query     string // what of it is asked for; empty: all
 	Type      string // of the objects that are wanted, where there are others; empty: there are none
-	Smaller   string // likewise, in smaller pages, where pages of the usual size lack something; empty: there are none
+	Smaller   string // the same question in smaller pages, asked where a page lacks something; empty: none
 	Activity  string // the query for the sign-in activity of users by their ids
 	Reporting bool   // its pages count against Graph's reporting ceiling
 	Uncounted bool   // Graph has no /$count of it
