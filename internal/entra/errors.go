@@ -28,6 +28,7 @@ const (
 	CodeBehind          Code = "archiveBehind"      // the archive is older than it may be
 	CodeNoSnapshot      Code = "noSnapshot"         // the directory has not been read yet
 	CodeTokenExpired    Code = "skipTokenExpired"   // what the link leads to is no longer kept
+	CodeNotKept         Code = "notKept"            // the archive keeps nothing of that time
 	CodeTooLarge        Code = "requestTooLarge"    // the request is longer than anybody needs
 	CodeInternal        Code = "internalError"      // a fault of ours, or an unforeseen one
 )

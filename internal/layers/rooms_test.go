@@ -45,6 +45,7 @@ var useCases = map[string]string{
 	"streams":   "entra",
 
 	// The archive.
+	"arrivals": "entra ledger purge sealing",
 	"clocks":   "entra",
 	"collect":  "clocks entra ledger logs seal sealing",
 	"derive":   "entra ledger logs newest",

@@ -35,6 +35,7 @@ var statuses = map[entra.Code]int{
 	entra.CodeBehind:          http.StatusServiceUnavailable,
 	entra.CodeNoSnapshot:      http.StatusServiceUnavailable,
 	entra.CodeTokenExpired:    http.StatusGone,
+	entra.CodeNotKept:         http.StatusConflict,
 	entra.CodeTooLarge:        http.StatusRequestURITooLong,
 	entra.CodeRefused:         http.StatusBadGateway,
 	entra.CodeInternal:        http.StatusInternalServerError,
