@@ -6,7 +6,9 @@ package arrivals
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -15,12 +17,18 @@ import (
 	"github.com/entraledger/entraledger/internal/sealing"
 )
 
+// atOnce is how many records are added under one lease: what waits for the stream waits seconds.
+const atOnce = 20_000
+
+// sealFor is how long an hour may take to be sealed; what is not sealed then, a later run seals.
+const sealFor = 5 * time.Minute
+
 // Result is what became of the records of one call: Added + Present + len(TooLarge) is their number.
 type Result struct {
 	Added    int         // stored by this call
 	Present  int         // there already: read from the source, or by an earlier arrival, or twice in the call
 	TooLarge []entra.Key // can't be stored whole; the caller puts them aside
-	Sealed   bool        // the hour's newest seal covers them; otherwise a later run seals it
+	Sealed   bool        // the hour's newest seal covers all that it holds; otherwise a later run seals it
 }
 
 // Adder adds records to streams.
@@ -32,17 +40,11 @@ type Adder struct {
 	log       *slog.Logger
 }
 
-// New makes an Adder. heads is nil where there is no place for them; clock is the machine's, which
-// is compared with the storage service's.
+// New makes an Adder. heads is nil where there is no place for them; clock is the machine's, by
+// which retention counts and which dates what is stored, though never before an earlier owner's.
 func New(store Store, heads sealing.HeadWriter, retention purge.Retention, clock func() time.Time,
 	log *slog.Logger) *Adder {
 	return &Adder{store: store, heads: heads, retention: retention, clock: clock, log: log}
-}
-
-// Store is where records are added.
-type Store interface {
-	ledger.LeaseStore
-	sealing.Store
 }
 
 // Add adds the records of one hour of a stream that are missing, and has the hour sealed again. The
@@ -56,11 +58,104 @@ type Store interface {
 // ctx ended before the stream was free), entra.CodeTampered (the hour is not what was sealed).
 func (a *Adder) Add(ctx context.Context, by ledger.Execution, stream entra.Stream, hour time.Time,
 	records []entra.Record, origin entra.Origin) (Result, error) {
-	return Result{}, errors.ErrUnsupported
+	w := entra.WindowOf(stream, hour)
+	if err := check(w, records, origin); err != nil {
+		return Result{}, err
+	}
+	var sum Result
+	for some := range slices.Chunk(records, atOnce) {
+		one, err := a.add(ctx, by, w, some, origin)
+		sum.Added, sum.Present, sum.Sealed = sum.Added+one.Added, sum.Present+one.Present, one.Sealed
+		sum.TooLarge = append(sum.TooLarge, one.TooLarge...)
+		if err != nil {
+			return sum, err
+		}
+	}
+	return sum, nil
+}
+
+// check refuses what can't be filed in a window.
+func check(w entra.Window, records []entra.Record, origin entra.Origin) error {
+	wrong := func(why string) error {
+		return &entra.Error{Code: entra.CodeBadRequest, Doing: "add records to " + w.String(), Why: why,
+			Remedy: "nothing was added"}
+	}
+	if err := origin.Valid(); err != nil {
+		return wrong(err.Error())
+	}
+	for _, rec := range records {
+		if rec.Window(w.Stream) != w {
+			return wrong(fmt.Sprintf("record %s is of %s", entra.Clip(rec.ID, 80), rec.Time.UTC().Format(time.RFC3339)))
+		}
+	}
+	return nil
+}
+
+// refusal is why a window takes no arrivals; nil: it does. A month that is held is never dropped.
+func (a *Adder) refusal(p *ledger.Progress, cov *ledger.Coverage, w entra.Window) error {
+	no := func(why, remedy string) error {
+		return &entra.Error{Code: entra.CodeNotKept, Doing: "add records to " + w.String(), Why: why, Remedy: remedy}
+	}
+	if wasPurged(p, cov) {
+		return no("its month was purged", "what was dropped stays dropped; keep the file")
+	}
+	if rule, drops := a.retention.Drops(w.Stream, monthOf(w.Start), a.clock()); drops {
+		return no("its month is past its retention: "+rule,
+			"set ARCHIVE_HOLD for that month, or a longer ARCHIVE_RETENTION, and add them again")
+	}
+	return nil
+}
+
+func monthOf(t time.Time) time.Time { return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC) }
+
+// wasPurged reports whether a window's month was dropped, or is being dropped.
+func wasPurged(p *ledger.Progress, cov *ledger.Coverage) bool {
+	return cov.State == ledger.WindowPurged || cov.Start.Before(p.PurgedTo) ||
+		slices.ContainsFunc(p.Drops, func(d ledger.Drop) bool { return d.Month.Equal(monthOf(cov.Start)) })
+}
+
+// add is Add for as many records as one lease is for.
+func (a *Adder) add(ctx context.Context, by ledger.Execution, w entra.Window, records []entra.Record,
+	origin entra.Origin) (out Result, err error) {
+	err = a.withLease(ctx, by, w.Stream, func(work *work) error {
+		out, err = work.add(ctx, w, records, origin)
+		return err
+	})
+	return out, err
 }
 
 // Tend counts what interrupted calls of Add have left in a stream, and seals what is not sealed. A
 // stream that is collected needs none: each run of collect does the same.
 func (a *Adder) Tend(ctx context.Context, by ledger.Execution, stream entra.Stream) error {
-	return errors.ErrUnsupported
+	p, _, err := a.store.State(ctx, stream)
+	if err != nil || p.ImportedHours == 0 && len(p.Suspects) == 0 && p.ReadingFrom.IsZero() ||
+		len(p.Suspects) == 0 && p.ReadingFrom.IsZero() && p.Unsealed == 0 && p.Heads == p.Seals {
+		return err
+	}
+	return a.withLease(ctx, by, stream, func(work *work) error {
+		if err := work.checkSuspects(ctx); err != nil {
+			return err
+		}
+		if err := work.sealer.SealRead(ctx, false); err != nil && !errors.Is(err, ledger.ErrYielded) {
+			return err
+		}
+		return work.sealer.Tampered
+	})
+}
+
+// withLease does some work under a stream's lease, and writes the log's head after it.
+func (a *Adder) withLease(ctx context.Context, by ledger.Execution, stream entra.Stream,
+	do func(*work) error) error {
+	h, p, err := ledger.Acquire(ctx, a.store, by, stream, func(*ledger.Writer) time.Time { return a.clock() })
+	if err != nil {
+		return err
+	}
+	h.KeepAlive(ctx)
+	work := &work{adder: a, writer: h, progress: p}
+	work.sealer = sealing.NewSealer(a.store, a.heads, h, &work.progress, time.Now().Add(sealFor), a.log)
+	err = do(work)
+	if err == nil {
+		err = work.sealer.PutHead(ctx)
+	}
+	return errors.Join(err, work.release(ctx, err))
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/arrivals"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
 )
@@ -77,6 +78,9 @@ func (r *streamRun) compareHours(ctx context.Context, s ledger.Span) error {
 	p := r.progress
 	for _, hour := range slices.SortedFunc(maps.Keys(stored), time.Time.Compare) {
 		was, ok := known[hour]
+		if !ok && stored[hour].Count == 0 { // it holds nothing but arrivals
+			continue
+		}
 		if was.Doubt || was.State == ledger.WindowPurged || ok && was.Agrees(stored[hour]) {
 			continue // what is left of a purged hour is the purge's
 		}
@@ -100,5 +104,21 @@ func (r *streamRun) compareHours(ctx context.Context, s ledger.Span) error {
 		}
 	}
 	r.progress = p
+	return r.adopt(ctx, known, stored)
+}
+
+// adopt counts the arrivals that an interrupted run stored in hours and did not count.
+func (r *streamRun) adopt(ctx context.Context, known map[time.Time]ledger.Coverage,
+	stored map[time.Time]ledger.HourContents) error {
+	for _, hour := range slices.SortedFunc(maps.Keys(stored), time.Time.Compare) {
+		if cov := known[hour]; stored[hour].Arrivals <= cov.Imported || cov.State == ledger.WindowPurged {
+			continue
+		}
+		err := arrivals.Adopt(ctx, r.collector.store, r.writer, &r.progress,
+			entra.Window{Stream: r.stream, Start: hour})
+		if err != nil {
+			return err
+		}
+	}
 	return nil
 }

@@ -300,6 +300,7 @@ func (rd *read) addStored(res groupResult, form string) {
 	now.StoredBytes += res.added.StoredBytes
 	now.Sum.Add(res.added.Sum)
 	now.LastReadAt = entra.Later(now.LastReadAt, rd.run.now)
+	w.firstRead(rd.run.now)
 	if w.was.State.IsRead() {
 		now.Late += res.balance.New
 		rd.lateness.Add(res.ages)
@@ -310,8 +311,11 @@ func (rd *read) addStored(res groupResult, form string) {
 // setForm sets the form and the columns of what is added to an hour: the poorest form that the hour
 // has.
 func setForm(c *ledger.Coverage, form string, columns int) {
-	if c.Counted() == 0 && c.Form == "" && c.ColumnSet == 0 {
-		c.Form, c.ColumnSet = form, columns
+	if c.Counted() == 0 && c.Form == "" && (c.ColumnSet == 0 || c.Imported > 0) {
+		if c.Form = form; c.ColumnSet == 0 {
+			c.ColumnSet = columns
+		}
+		c.ColumnSet = min(c.ColumnSet, columns)
 		return
 	}
 	c.ColumnSet = min(c.ColumnSet, columns)
@@ -335,6 +339,13 @@ func (w *row) reopen() {
 		w.now.Reopen(reason)
 	case enriched > 0:
 		w.now.Reopen(fmt.Sprintf("%d records came in a richer form after the seal", enriched))
+	}
+}
+
+// firstRead dates the first read of a window that had a row for what arrived there.
+func (w *row) firstRead(at time.Time) {
+	if w.now.FirstReadAt.IsZero() {
+		w.now.FirstReadAt = at
 	}
 }
 

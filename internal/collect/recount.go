@@ -154,7 +154,7 @@ func (w *row) count(rows ledger.Contents, missed []seal.Leaf, enriched int64) {
 			now.Versions--
 		}
 	}
-	now.Sum, now.HasSum, now.Doubt = rows.Sum, true, false
+	now.Sum, now.HasSum, now.Doubt, now.Eclipsed = rows.Sum, true, false, rows.Eclipsed
 	left := now.Fetched - was.Fetched - (now.Quarantined - was.Quarantined)
 	share := func(grown int64) int64 {
 		n := max(0, min(left, grown))
@@ -206,8 +206,11 @@ func (rd *read) rowsOf(ctx context.Context, w *row) (*hourRows, error) {
 	}
 	if w.was.Seals > 0 {
 		h.extra, err = rd.run.notSealed(ctx, w.was, h.leaves)
+		h.leaves, _ = ledger.Parted(h.leaves) // the source can't be asked for the others
+		h.extra, _ = ledger.Parted(h.extra)
 		return h, err
 	}
+	h.leaves, _ = ledger.Parted(h.leaves)
 	var before []seal.Leaf
 	for _, l := range h.leaves {
 		if l.FirstSeen.Before(rd.run.writer.Base) {

@@ -6,10 +6,9 @@ import (
 	"iter"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/arrivals"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
-	"github.com/entraledger/entraledger/internal/seal"
-	"github.com/entraledger/entraledger/internal/sealing"
 )
 
 // Source yields the records of a stream.
@@ -48,9 +47,6 @@ type RecordStore interface {
 	Count(ctx context.Context, w entra.Window) (ledger.Contents, error)
 	// StoredByHour sums up the contents in the windows of [from, to) that have any, by their start.
 	StoredByHour(ctx context.Context, s entra.Stream, from, to time.Time) (map[time.Time]ledger.HourContents, error)
-	// Restamp gives contents of a window a later FirstSeen, if they are still as they were read;
-	// ErrMoved otherwise.
-	Restamp(ctx context.Context, w entra.Window, contents []seal.Leaf, seen time.Time) error
 }
 
 // QuarantineStore keeps what can't be filed.
@@ -66,8 +62,7 @@ type QuarantineStore interface {
 type Store interface {
 	RecordStore
 	QuarantineStore
-	ledger.LeaseStore
-	sealing.Store
+	arrivals.Store
 	// Progress reads a stream's row; a zero row with the stream's name if there is none.
 	Progress(ctx context.Context, s entra.Stream) (ledger.Progress, error)
 	// LogSize counts the entries of a stream's log from the first on, as far as none is missing.

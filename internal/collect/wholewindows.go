@@ -73,6 +73,7 @@ func (rd *read) pass(reached time.Time) []*row {
 // passRow marks a window as read to its end.
 func (rd *read) passRow(w *row, reached time.Time) {
 	awaited := w.now.Awaits()
+	w.firstRead(rd.run.now)
 	w.now.Passes, w.now.LastReadAt, w.now.PassedAt = w.now.Passes+1, entra.Later(w.now.LastReadAt,
 		rd.run.now), rd.passedAt(w)
 	if !awaited {
@@ -135,7 +136,7 @@ func (rd *read) passedAt(w *row) time.Time {
 		}
 		return w.was.PassedAt
 	case rd.cursor.kind == readBackfill && !w.fresh:
-		return w.was.FirstReadAt
+		return w.now.FirstReadAt
 	}
 	return w.now.End()
 }

@@ -50,7 +50,7 @@ func Update(ctx context.Context, store Store, by ledger.Execution, s entra.Strea
 func (r Runner) Update(ctx context.Context, by ledger.Execution, s entra.Stream, again bool,
 	until time.Time) (Report, error) {
 	p, err := r.Store.Progress(ctx, s)
-	if err != nil || !p.Started() {
+	if err != nil || !p.Started() && p.ImportedHours == 0 {
 		return Report{}, err
 	}
 	behind, err := r.behind(ctx, &p, again)
@@ -104,9 +104,9 @@ func (r Runner) behind(ctx context.Context, p *ledger.Progress, again bool) ([]V
 func (v View) lastOf(p *ledger.Progress) time.Time {
 	switch {
 	case v.When == Settled:
-		return p.SealedTo
+		return entra.Later(p.SealedTo, p.ImportedTo)
 	case p.Seals > 0:
-		return p.Watermark
+		return entra.Later(p.Watermark, p.ImportedTo)
 	}
 	return time.Time{}
 }
@@ -131,7 +131,9 @@ type work struct {
 // follow brings a view up to date, and marks how much of the log it has followed.
 func (r *run) follow(ctx context.Context, v View) error {
 	keeper, upTo := r.store.Kept(v), r.progress.Seals
-	first, last := v.Unit.Start(r.progress.Held()), v.lastOf(&r.progress)
+	first, _ := r.progress.Span(time.Time{})
+	last := v.lastOf(&r.progress)
+	first = v.Unit.Start(first)
 	for month := Month.Start(last); !Month.End(month).Before(first); month = month.AddDate(0, -1, 0) {
 		todo, followed, err := r.todo(ctx, v, month)
 		if err != nil {

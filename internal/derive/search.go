@@ -102,6 +102,17 @@ func NewSearch(ctx context.Context, store Searchable, s entra.Stream) (*Search, 
 		(out.until.IsZero() || day.Before(out.until)) {
 		out.until = day
 	}
+	// Days before the first that was read are indexed where something arrived; one that is still to be
+	// read, or to settle, may hold more by now.
+	if day := entra.Later(p.SealedTo, p.FirstHour()).UTC().Truncate(24 * time.Hour); p.ImportedHours > 0 &&
+		p.Started() && (out.until.IsZero() || day.Before(out.until)) {
+		out.until = day
+	}
+	// What arrived is not in a view before its hour is sealed again.
+	if day := p.UnsealedFrom.UTC().Truncate(24 * time.Hour); p.ImportedHours > 0 && p.Unsealed > 0 &&
+		(out.until.IsZero() || day.Before(out.until)) {
+		out.until = day
+	}
 	return out, nil
 }
 

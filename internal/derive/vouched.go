@@ -28,6 +28,12 @@ const (
 // of tells what an hour with a row in the ledger means.
 func (w When) of(c *ledger.Coverage) verdict {
 	if w == Settled {
+		if c.OnlyArrived() && c.Sealed() && !c.Doubt { // nothing else comes but what has it sealed again
+			return takes
+		}
+		if c.OnlyArrived() {
+			return blocks
+		}
 		if c.State != ledger.WindowSealed && c.State != ledger.WindowLost || c.Doubt {
 			return blocks
 		}
@@ -49,10 +55,31 @@ type vouching struct {
 	Vouched
 	hours   int
 	blocked bool
+	arrived bool      // it has hours that were never read
+	read    time.Time // the first one that was; zero: none
+}
+
+// whole reports whether nothing of a period is missing. Of the time before a stream was read only
+// those hours have a row in which something arrived.
+func (v *vouching) whole(start, end time.Time) bool {
+	from := start
+	if v.arrived {
+		if from = v.read; from.IsZero() {
+			from = end
+		}
+	}
+	return v.hours >= entra.HoursBetween(from, end)
 }
 
 func (v *vouching) take(c *ledger.Coverage) {
-	v.hours++
+	switch {
+	case c.OnlyArrived() && v.read.IsZero():
+		v.arrived = true
+	case v.read.IsZero():
+		v.read, v.hours = c.Start, 1
+	default:
+		v.hours++
+	}
 	v.Revision.Seals += c.Seals
 	if c.Seals > 0 {
 		v.Revision.LastSeal = max(v.Revision.LastSeal, c.LastSeal)
@@ -86,8 +113,7 @@ func VouchedFor(ctx context.Context, l ledger.Reader, v View, s entra.Stream, fr
 	}
 	out := make(map[time.Time]Vouched)
 	for start, p := range all {
-		whole := p.hours == entra.HoursBetween(start, v.Unit.End(start))
-		if !p.blocked && p.hours > 0 && (whole || v.When == Read) {
+		if some := p.hours > 0 || p.arrived; !p.blocked && some && (p.whole(start, v.Unit.End(start)) || v.When == Read) {
 			out[start] = p.Vouched
 		}
 	}

@@ -38,6 +38,9 @@ func stateOf(c *ledger.Coverage) uint64 {
 	for _, n := range []int64{c.Records, c.Versions, c.Unconfirmed, c.Unmet} {
 		_, _ = h.Write(binary.BigEndian.AppendUint64(nil, uint64(n)))
 	}
+	if c.Imported > 0 {
+		_, _ = h.Write(c.ImportedSum[:])
+	}
 	if c.Doubt {
 		_, _ = h.Write([]byte("doubt"))
 	}

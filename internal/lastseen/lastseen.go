@@ -126,10 +126,10 @@ func (a *Archive) GoOn(
 		r.day, r.month, r.recordsAtMost = derive.Successes(), &month, byRecordsAtMost
 	}
 	p, err := a.store.Progress(ctx, source.Stream)
-	if err != nil || !p.Started() {
+	if err != nil || !p.Started() && p.ImportedHours == 0 {
 		return directory.Seen{}, err
 	}
-	if err := r.readLedger(ctx, p.FirstHour()); err != nil {
+	if err := r.readLedger(ctx, p.Earliest()); err != nil {
 		return directory.Seen{}, err
 	}
 	r.forget()

@@ -45,9 +45,9 @@ var useCases = map[string]string{
 	"streams":   "entra",
 
 	// The archive.
-	"arrivals": "entra ledger purge sealing",
+	"arrivals": "entra ledger logs purge seal sealing",
 	"clocks":   "entra",
-	"collect":  "clocks entra ledger logs seal sealing",
+	"collect":  "arrivals clocks entra ledger logs seal sealing",
 	"derive":   "entra ledger logs newest",
 	"lastseen": "derive directory entra ledger logs newest",
 	"ledger":   "entra logs seal",
@@ -85,7 +85,7 @@ var useCases = map[string]string{
 var adapters = map[string]string{
 	"blobs": "entra seal sealing verify",
 	"graph": "directory directory/collections directory/rules directory/snapshots entra logs preflight",
-	"tables": "collect derive directory directory/cursors directory/timeline entra jobs ledger logs preflight purge " +
+	"tables": "arrivals collect derive directory directory/cursors directory/timeline entra jobs ledger logs preflight purge " +
 		"records repair seal sealing tables/rows verify",
 	"tables/rows": "entra",
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/seal"
 )
 
 // Thin reports whether records of the window may be stored in a poorer form than the richest that
@@ -35,7 +36,7 @@ const KnownChanged = "what is known of it has changed"
 // Revise counts what became of the window since it was another. A content that came back changes
 // when it was there, and no sum.
 func (c *Coverage) Revise(was Coverage) {
-	if c.Sum != was.Sum || c.Changed != was.Changed || c.Known() != was.Known() {
+	if c.Sum != was.Sum || c.Changed != was.Changed || c.Known() != was.Known() || c.ImportedSum != was.ImportedSum {
 		c.Revision = was.Revision + 1
 		if c.State == WindowSealed && was.State == WindowSealed {
 			c.Reopen(KnownChanged)
@@ -77,8 +78,16 @@ func (c *Coverage) ReadOnce() bool {
 	return c.State == WindowComplete && c.Passes <= 1 && c.Reads == "" && !c.InPart()
 }
 
-// Counted is how many contents the row counts.
+// Counted is how many contents the row counts that were read from the source.
 func (c *Coverage) Counted() int64 { return c.Records + c.Versions + c.Unconfirmed + c.Unmet }
+
+// Contents is how many contents the row counts, arrivals included.
+func (c *Coverage) Contents() int64 { return c.Counted() + c.Imported }
+
+// HoldsArrivals reports whether the arrivals among rows are those that the ledger counts.
+func (c *Coverage) HoldsArrivals(arrived []seal.Leaf) bool {
+	return c.Imported == int64(len(arrived)) && c.ImportedSum == SumOfLeaves(arrived)
+}
 
 // Agrees reports whether rows are what the ledger counts. Without a stored sum it compares their
 // number.

@@ -20,6 +20,7 @@ const (
 	StatusFailing     Status = "failing"     // the last run failed for it
 	StatusBackfilling Status = "backfilling" // hours before the first run are still being read
 	StatusCurrent     Status = "current"     // everything that Graph had is here, up to the watermark
+	StatusDelivered   Status = "delivered"   // it can't be read: what was delivered of it is here
 )
 
 // Reader is the part of a Store that reads what the archive has.
@@ -32,6 +33,8 @@ type Reader interface {
 // stalled is failing, whatever its runs reported; 0 disables this check.
 func (p *Progress) Status(now time.Time, stalled time.Duration) Status {
 	switch {
+	case logs.Of(p.Stream).Delivered && p.ImportedHours > 0:
+		return StatusDelivered
 	case p.LastErrorAt.After(p.LastSuccessAt) || p.Stalled(p.TenantTime(now), stalled, nil) != nil:
 		return StatusFailing
 	case !p.Started():
@@ -66,6 +69,32 @@ func (p *Progress) Known(now time.Time) (from, to time.Time) {
 	}
 	_, to = p.Hours(now)
 	return entra.FloorHour(p.FirstHour()), to
+}
+
+// Span is all of which the archive holds records: Hours, and what was imported or delivered before it.
+// Of the hours before Hours nothing is claimed but that their arrivals are here.
+func (p *Progress) Span(now time.Time) (from, to time.Time) {
+	from, to = p.Hours(now)
+	if p.ImportedHours == 0 {
+		return from, to
+	}
+	first := entra.Later(p.ImportedFrom, p.PurgedTo)
+	if from.IsZero() || first.Before(from) {
+		from = first
+	}
+	return from, entra.Later(to, p.ImportedTo)
+}
+
+// Earliest is the first hour of which the ledger says anything; zero: there is none.
+func (p *Progress) Earliest() time.Time {
+	switch first := p.FirstHour(); {
+	case p.ImportedHours == 0:
+		return first
+	case first.IsZero():
+		return p.ImportedFrom
+	default:
+		return entra.Earlier(first, p.ImportedFrom)
+	}
 }
 
 // CompleteUntil is up to when everything is archived that Graph showed, from the first hour that is
@@ -158,6 +187,13 @@ func (p *Progress) NextLoss() time.Time {
 // WhyNotRead says in one sentence why a window is not complete; empty where it is.
 func (p *Progress) WhyNotRead(c Coverage) string {
 	switch {
+	case c.OnlyArrived() && c.State == WindowLost:
+		return fmt.Sprintf("%s; %d records of it were imported", lostReason(c.Stream), c.Imported-c.Eclipsed)
+	case c.OnlyArrived() && logs.Of(c.Stream).Delivered:
+		return "what was delivered of it is here; whether that is all, nobody can say"
+	case c.OnlyArrived():
+		return "it was not read from " + logs.Of(c.Stream).Source.Name +
+			"; what is here was imported, and whether that is all, nobody can say"
 	case c.Doubt:
 		return "rows and ledger differ; " + logs.Of(c.Stream).Source.Name +
 			" is asked for the hour again by the next run"

@@ -2,16 +2,22 @@ package ledger_test
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/arrivals"
 	"github.com/entraledger/entraledger/internal/blobs"
 	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/derive"
 	"github.com/entraledger/entraledger/internal/dev/lab"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/purge"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
@@ -89,6 +95,38 @@ func runPurge(ctx context.Context, p process, name string, _ collect.Source, _ c
 	purger := purge.New(p.store, p.store, p.heads, purge.Retention{Default: time.Hour})
 	_, err := purger.Run(ctx, executionOf(name), lab.Stream, time.Now().UTC())
 	return result{err: err}
+}
+
+// kept are records of a file, by hour: of a time before the archive begins, and of one that was read,
+// where one of them is another form of what the tenant shows late.
+var kept = map[time.Time][]entra.Record{
+	hourOf(-40, 0): {keptRecord("old", hourOf(-40, 5)), keptRecord("older", hourOf(-40, 1))},
+	hourOf(-1, 0):  {keptRecord("late", hourOf(-1, 50).Add(123*time.Millisecond)), keptRecord("kept", hourOf(-1, 7))},
+	hourOf(0, 0):   {keptRecord("early-kept", hourOf(0, 30))},
+}
+
+func keptRecord(id string, at time.Time) entra.Record {
+	raw := fmt.Sprintf(`{"id":%q,%q:%q,"content":"kept"}`, id, logs.Of(lab.Stream).TimeProperty,
+		at.Format(time.RFC3339Nano))
+	rec, err := logs.ParseRecord(lab.Stream, []byte(raw))
+	if err != nil {
+		panic(err) // the text is the test's own
+	}
+	return rec
+}
+
+// runAdd adds the records of the file, hour by hour.
+func runAdd(ctx context.Context, p process, name string, _ collect.Source, _ collect.Options) (out result) {
+	ctx, stop := context.WithTimeout(ctx, exploredBudget)
+	defer stop()
+	adder := arrivals.New(p.store, p.heads, purge.Retention{}, time.Now, slog.New(slog.DiscardHandler))
+	origin := entra.Origin{Kind: entra.Imported, SHA256: [32]byte{1}, At: newMonth, By: name, Name: "kept.json"}
+	for _, hour := range slices.SortedFunc(maps.Keys(kept), time.Time.Compare) {
+		if _, err := adder.Add(ctx, executionOf(name), lab.Stream, hour, kept[hour], origin); err != nil {
+			out.err = errors.Join(out.err, err)
+		}
+	}
+	return out
 }
 
 func runIndex(ctx context.Context, p process, name string, _ collect.Source, _ collect.Options) result {

@@ -80,9 +80,11 @@ func (w *world) storedHours() map[string]ledger.Tally {
 	for _, name := range w.recordTables() {
 		for _, row := range w.Service.Rows(name) {
 			t := out[row.Partition]
-			if strings.Contains(row.Key, "!") {
+			switch {
+			case strings.Contains(row.Key, "!x"): // an arrival
+			case strings.Contains(row.Key, "!"):
 				t.Versions++
-			} else {
+			default:
 				t.Records++
 			}
 			raw, _ := base64.StdEncoding.DecodeString(strings.Trim(row.Raw("Record"), `"`)) // it was written as base64
@@ -143,6 +145,9 @@ func (w *world) finish(s *scenario) {
 		w.Sleep(6 * time.Minute)
 		after("after 3", runCollect)
 	}
+	if s.adds {
+		w.checkArrivals(ctx, p, s)
+	}
 	w.checkRecords(s)
 	w.checkLedger(ctx, p)
 	w.checkSeals(ctx, p)
@@ -184,6 +189,65 @@ func (w *world) checkClaims(ctx context.Context, p process, s *scenario) {
 			w.Violate("older", "%s has content %d over content %d", r.ID, newest(r, is.current), want)
 		}
 	}
+}
+
+// checkArrivals: once the file was added again, each of its records is there once, counted and
+// sealed; that the tenant shows one of them, too, is marked.
+func (w *world) checkArrivals(ctx context.Context, p process, s *scenario) {
+	if r := runAdd(ctx, p, "after add", w.tenant, w.options); r.err != nil && !s.purges {
+		w.Violate("error", "after add: %v", r.err)
+	}
+	there, late := make(map[time.Time]int64), int64(0)
+	for _, name := range w.recordTables() {
+		for _, row := range w.Service.Rows(name) {
+			if strings.Contains(row.Key, "!x") {
+				hour, _ := time.Parse(entra.HourFormat, row.Partition)
+				there[hour]++
+				if strings.Contains(row.Key, "_late!x") {
+					late++
+				}
+			}
+		}
+	}
+	rows := make(map[time.Time]ledger.Coverage)
+	for cov, err := range p.store.Windows(ctx, lab.Stream, newMonth.Add(-72*time.Hour), newMonth.Add(time.Hour)) {
+		if err != nil {
+			w.Violate("error", "read the ledger: %v", err)
+			return
+		}
+		rows[cov.Start] = cov
+	}
+	for hour, recs := range kept {
+		cov := rows[hour]
+		if s.purges && hour.Before(newMonth) {
+			if there[hour] != 0 || cov.Imported != 0 {
+				w.Violate("arrived", "%s has %d arrivals, and its month was purged", cov.Window, there[hour])
+			}
+			continue
+		}
+		n := int64(len(recs))
+		if hour.Equal(hourOf(-1, 0)) && w.shown("late") == 1 {
+			n += late - 1 // it may have been read before the file came
+		}
+		if there[hour] != n || cov.Imported != n || !cov.Sealed() {
+			w.Violate("arrived", "%s has %d arrivals of %d, the ledger counts %d, sealed %v", cov.Window, there[hour], n,
+				cov.Imported, cov.Sealed())
+		}
+	}
+	if cov := rows[hourOf(-1, 0)]; !s.purges && cov.Eclipsed != late*w.shown("late") {
+		w.Violate("arrived", "%d of %d arrivals are marked as another form, and the tenant shows %d", cov.Eclipsed, late,
+			w.shown("late"))
+	}
+}
+
+// shown is 1 where the tenant shows a record, and 0 where it does not.
+func (w *world) shown(id string) (n int64) {
+	for _, r := range w.tenant.Records() {
+		if r.ID == id {
+			n = 1
+		}
+	}
+	return n
 }
 
 // checkRecords: after a last reading of everything, the newest contents are current, and no content
@@ -233,7 +297,7 @@ func (w *world) checkLedger(ctx context.Context, p process) {
 		}
 		sum.Records, sum.Versions = sum.Records+counted.Records, sum.Versions+counted.Versions
 		sum.Bytes, sum.StoredBytes = sum.Bytes+counted.Bytes, sum.StoredBytes+counted.StoredBytes
-		if cov.State.IsRead() {
+		if cov.Whole() {
 			complete++
 		}
 		if cov.State == ledger.WindowReopened {

@@ -21,6 +21,7 @@ type scenario struct {
 	changes []change
 	faults  int  // at most
 	purges  bool // the month before the last is past its retention
+	adds    bool // records of a file are added
 }
 
 // part is what one run of a scenario does.
@@ -106,6 +107,25 @@ var explored = []*scenario{
 		name: "index", faults: 1, purges: true, options: collect.Options{Backfill: 30 * time.Hour},
 		prepare: untilSealed,
 		actors:  []part{{"index", runIndex}, {"purge", runPurge}, {"collect", runCollect}},
+	},
+	{
+		name: "arrive", faults: 2, adds: true,
+		prepare: untilSealed,
+		actors:  []part{{"add", runAdd}, {"add too", runAdd}, {"range", runRange}},
+		changes: []change{shows("late", hourOf(-1, 50), "A"), shows("midnight", midnight, "B")},
+	},
+	{
+		name: "arrive unread", faults: 2, adds: true,
+		prepare: func(w *world) { w.SleepUntil(hourOf(1, 30)) },
+		begin:   firstRecords,
+		actors:  []part{{"collect", runCollect}, {"add", runAdd}},
+		changes: []change{shows("late", hourOf(-1, 50), "A")},
+	},
+	{
+		name: "arrive and purge", faults: 1, adds: true, purges: true, options: collect.Options{Backfill: 30 * time.Hour},
+		prepare: untilSealed,
+		actors:  []part{{"add", runAdd}, {"purge", runPurge}, {"index", runIndex}},
+		changes: []change{shows("late", hourOf(-1, 50), "A")},
 	},
 }
 

@@ -94,6 +94,13 @@ type Coverage struct {
 	// could not be asked again. Unmet counts those that a read of the whole window did not meet.
 	// Neither is part of Records and Versions.
 	Unconfirmed, Unmet int64
+	// Imported counts the contents that were not read from the source, whatever became of them, and
+	// ImportedSum is over them. None is part of Records, Versions and Sum; Bytes and StoredBytes are
+	// of them, too. Eclipsed counts those of them that another form of the same record took the place
+	// of: Graph's, or of two arrivals the earlier one.
+	Imported    int64
+	ImportedSum Sum
+	Eclipsed    int64
 	// Doubt: rows and Sum differ. The window is neither counted nor sealed until Graph was queried
 	// again.
 	Doubt bool
@@ -103,7 +110,9 @@ type Coverage struct {
 func (c *Coverage) InPart() bool { return !c.LostTo.IsZero() }
 
 // Whole reports whether the window was read from its start to its end.
-func (c *Coverage) Whole() bool { return c.State.IsRead() && (!c.InPart() || c.State == WindowPurged) }
+func (c *Coverage) Whole() bool {
+	return c.State.IsRead() && (!c.InPart() || c.State == WindowPurged) && !(c.State == WindowPurged && c.NeverRead())
+}
 
 // lost reports whether some of the window is lost for good.
 func (c *Coverage) lost() bool { return c.State == WindowLost || c.InPart() && c.State != WindowPurged }
@@ -161,6 +170,11 @@ type Progress struct {
 	Drops    []Drop    // months that a purge has begun to drop
 	Purged   int64     // windows whose records were dropped
 	PurgedTo time.Time // everything before was dropped by the archive's own retention; zero: nothing was
+
+	// Imported counts the arrivals of all windows, ImportedHours the windows that have any. All of
+	// them are inside the span beside it, which may reach before Begin: nothing else is claimed there.
+	Imported, ImportedHours  int64
+	ImportedFrom, ImportedTo time.Time
 
 	// Thin counts the windows with records in a poorer form than Graph has, Awaits those that await
 	// a read that agrees with the one before. All of them are inside the span beside it.
@@ -268,6 +282,8 @@ func (p *Progress) Apply(before, after Coverage) {
 		p.EnrichedTo = entra.Earlier(p.EnrichedTo, after.Start)
 	}
 	count(&p.Lost, &p.LostFrom, &p.LostTo, before.lost(), after.lost(), after.Window)
+	p.Imported = max(0, p.Imported+after.Imported-before.Imported)
+	count(&p.ImportedHours, &p.ImportedFrom, &p.ImportedTo, before.Imported > 0, after.Imported > 0, after.Window)
 }
 
 // count keeps how many windows are something, and a span that holds them all.

@@ -9,10 +9,16 @@ import (
 	"github.com/entraledger/entraledger/internal/seal"
 )
 
-// KeptLeaf is a leaf of a seal: its record's key, and its hash's first VersionHashBytes.
+// KeptLeaf is a leaf of a seal: its record's key, and the first VersionHashBytes of what it fixes.
 type KeptLeaf struct {
 	Key  string
 	Hash [VersionHashBytes]byte
+}
+
+// KeptLeafOf is what a list has of a content.
+func KeptLeafOf(l seal.Leaf) KeptLeaf {
+	fixed := l.Fixed()
+	return KeptLeaf{l.Key, [VersionHashBytes]byte(fixed[:])}
 }
 
 // KeptList is what was kept beside a seal, in the order of its leaves.
@@ -56,7 +62,7 @@ func MembersOf(ctx context.Context, store MemberLists, s seal.Seal, leaves []sea
 func PickListed(kept []KeptLeaf, leaves []seal.Leaf) (listed []seal.Leaf, all bool) {
 	there := make(map[KeptLeaf]seal.Leaf, len(leaves))
 	for _, l := range leaves {
-		there[KeptLeaf{l.Key, [VersionHashBytes]byte(l.Hash[:])}] = l
+		there[KeptLeafOf(l)] = l
 	}
 	listed = make([]seal.Leaf, 0, len(kept))
 	for _, k := range kept {

@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"math/bits"
+	"slices"
 
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/seal"
@@ -11,9 +12,24 @@ import (
 
 func SumOfLeaves(leaves []seal.Leaf) (sum Sum) {
 	for _, l := range leaves {
-		sum.Add(SumOf(l.Key, l.Hash))
+		sum.Add(SumOf(l.Key, l.Fixed()))
 	}
 	return sum
+}
+
+// Parted are the contents that were read from the source, and those that were not.
+func Parted(leaves []seal.Leaf) (read, arrived []seal.Leaf) {
+	if !slices.ContainsFunc(leaves, seal.Leaf.Arrived) {
+		return leaves, nil
+	}
+	for _, l := range leaves {
+		if l.Arrived() {
+			arrived = append(arrived, l)
+		} else {
+			read = append(read, l)
+		}
+	}
+	return read, arrived
 }
 
 // Sum is over the contents that are stored of an hour: the SHA-256 of each content's key and hash,
@@ -44,10 +60,13 @@ func (s *Sum) combine(o Sum, with func(x, y, carry uint64) (uint64, uint64)) {
 	}
 }
 
-// Contents is what rows hold, or what a write added.
+// Contents is what rows hold, or what a write added. Bytes and StoredBytes are of arrivals, too;
+// all else is of what was read from the source.
 type Contents struct {
 	Tally
 	Sum Sum
+	// Eclipsed counts the arrivals that another form of the same record took the place of.
+	Eclipsed int64
 }
 
 // HourContents is how many contents the rows of an hour hold, earlier versions included, and their
@@ -55,4 +74,6 @@ type Contents struct {
 type HourContents struct {
 	Count int64
 	Sum   Sum
+	// Arrivals counts, beside them, those that were not read from the source.
+	Arrivals int64
 }

@@ -22,6 +22,7 @@ func (p *Progress) Recompute(rows iter.Seq2[Coverage, error], unsealed bool) err
 	p.ThinFrom, p.ThinTo, p.AwaitsFrom, p.AwaitsTo = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 	p.ReopenedFrom, p.DoubtFrom, p.DoubtTo, p.LostFrom, p.LostTo = time.Time{}, time.Time{}, time.Time{}, time.Time{},
 		time.Time{}
+	p.Imported, p.ImportedHours, p.ImportedFrom, p.ImportedTo = 0, 0, time.Time{}, time.Time{}
 	sealedTo, prefix, purged := p.SealedTo, true, time.Time{}
 	for cov, err := range rows {
 		if err != nil {

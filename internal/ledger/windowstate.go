@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 // An hour is sealed when it was read completely the first time, or as far as it can be, and settled
@@ -29,7 +30,7 @@ func (c *Coverage) Sealed() bool {
 // possible.
 func (c *Coverage) ToSeal() bool {
 	readable := c.State == WindowComplete || c.State == WindowReopened || c.State == WindowPartial && c.InPart()
-	return readable && !c.Doubt && !c.Sealed()
+	return (readable || c.OnlyArrived()) && !c.Doubt && !c.Sealed()
 }
 
 // WindowSettled is the word of answers for a window that is sealed and had its last pass.
@@ -39,6 +40,8 @@ const WindowSettled WindowState = "settled"
 // after it was sealed is "reopened" until it is sealed again.
 func (c *Coverage) Word() WindowState {
 	switch {
+	case c.OnlyArrived():
+		return c.arrivedWord()
 	case c.Settled():
 		return WindowSettled
 	case c.Seals > 0 && c.ToSeal():
@@ -47,6 +50,28 @@ func (c *Coverage) Word() WindowState {
 		return WindowSealed
 	}
 	return c.State
+}
+
+// The words of answers for a window that holds nothing but arrivals. In its row it is partial, which
+// versions before know: nothing was ever read of it, and it is never complete.
+const (
+	WindowImported  WindowState = "imported"
+	WindowDelivered WindowState = "delivered" // of a log that can't be read, and is delivered
+)
+
+// NeverRead reports whether no read has met anything of the window.
+func (c *Coverage) NeverRead() bool { return c.Passes == 0 && c.Fetched == 0 && c.FirstReadAt.IsZero() }
+
+// OnlyArrived reports whether the window holds arrivals and nothing that was read.
+func (c *Coverage) OnlyArrived() bool {
+	return c.Imported > 0 && c.Counted() == 0 && (c.State == WindowLost || c.State == WindowPartial && c.NeverRead())
+}
+
+func (c *Coverage) arrivedWord() WindowState {
+	if logs.Of(c.Stream).Delivered {
+		return WindowDelivered
+	}
+	return WindowImported
 }
 
 // SettledUntil is up to when every window that was read is settled; zero: none is.

@@ -19,7 +19,7 @@ func customSecurityAttributeAudits() *Log {
 		Stream: CustomSecurityAttributeAudits, Title: "changes of custom security attributes", OptIn: true,
 		Source:     MicrosoftGraph(),
 		Collection: "customSecurityAttributeAudits", Unfiltered: true, Forms: []string{entra.FormBeta},
-		TimeProperty: "activityDateTime", Ordered: true,
+		TimeProperty: "activityDateTime", Outcome: "Result", Ordered: true,
 		Permission: "CustomSecAttributeAuditLogs.Read.All",
 		Table:      "customsecurityattributeaudits", Shape: auditShape, Columns: auditColumns(), KnownWords: true,
 		CallerRole: ReadAttributes,

@@ -6,6 +6,7 @@ package logs
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -43,7 +44,28 @@ type Log struct {
 	// empty: the one to ask is enough.
 	CallerRole string
 
+	// Outcome is the column that tells two records of one id and one second apart: a sign-in that is
+	// interrupted and one that succeeds may share their id. Empty: the log has none.
+	Outcome string
+	// Delivered: it can't be read. Its records are sent by who has them, so none of its hours is ever
+	// complete.
+	Delivered bool
+
 	Files []File // that the portal offers for download
+}
+
+// OutcomeOf is what the log's records with these columns had for a result; empty where the log has
+// no outcome, or the record none.
+func (l *Log) OutcomeOf(columns []entra.Column) string {
+	for i := range columns {
+		if c := &columns[i]; l.Outcome != "" && c.Name == l.Outcome {
+			if c.IsInt {
+				return strconv.Itoa(int(c.Int))
+			}
+			return strings.ToLower(c.Text)
+		}
+	}
+	return ""
 }
 
 // Grant is a permission without which records lack a property.

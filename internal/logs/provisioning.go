@@ -11,6 +11,7 @@ func provisioning() *Log {
 	return &Log{
 		Stream: Provisioning, Title: "what the provisioning service did", Source: MicrosoftGraph(),
 		Collection: "provisioning", Unfiltered: true, Forms: []string{entra.FormV1}, TimeProperty: "activityDateTime",
+		Outcome:  "Status",
 		Strict:   true,
 		Licensed: true, Permission: AuditLog, Alternative: "ProvisioningLog.Read.All",
 		Table: "provisioning", Shape: provisioningShape,

@@ -11,7 +11,7 @@ func signInsManagedIdentity() *Log {
 	return &Log{
 		Stream: SignInsManagedIdentity, Title: "sign-ins of managed identities", Source: MicrosoftGraph(),
 		Collection: signIns, EventType: "managedIdentity", Forms: []string{entra.FormBeta},
-		TimeProperty: "createdDateTime", Ordered: true,
+		TimeProperty: "createdDateTime", Outcome: "ErrorCode", Ordered: true,
 		Licensed: true, Permission: AuditLog, Optional: appliedPolicies(),
 		Table: "signinsmanagedidentity", Shape: signInShape, Columns: signInColumns(),
 		GroupedBy: []string{"servicePrincipalId", "servicePrincipalName", "status/errorCode", "resourceId",

@@ -12,7 +12,7 @@ func signInsNonInteractiveUser() *Log {
 		Stream: SignInsNonInteractiveUser, Title: "sign-ins that a client made on a person's behalf",
 		Source:     MicrosoftGraph(),
 		Collection: signIns, EventType: "nonInteractiveUser", Forms: []string{entra.FormBeta},
-		TimeProperty: "createdDateTime", Ordered: true,
+		TimeProperty: "createdDateTime", Outcome: "ErrorCode", Ordered: true,
 		Licensed: true, Permission: AuditLog, Optional: appliedPolicies(),
 		Table: "signinsnoninteractive", Shape: signInShape, Columns: signInColumns(), SignsIn: true,
 		GroupedBy: []string{"appId", "appDisplayName", "userId", "userPrincipalName", "ipAddress", "status/errorCode",

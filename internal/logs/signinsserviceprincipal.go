@@ -11,7 +11,7 @@ func signInsServicePrincipal() *Log {
 	return &Log{
 		Stream: SignInsServicePrincipal, Title: "sign-ins of applications", Source: MicrosoftGraph(),
 		Collection: signIns, EventType: "servicePrincipal", Forms: []string{entra.FormBeta},
-		TimeProperty: "createdDateTime", Ordered: true,
+		TimeProperty: "createdDateTime", Outcome: "ErrorCode", Ordered: true,
 		Licensed: true, Permission: AuditLog, Optional: appliedPolicies(),
 		Table: "signinsserviceprincipal", Shape: signInShape, Columns: signInColumns(),
 		GroupedBy: []string{"servicePrincipalId", "servicePrincipalName", "status/errorCode", "ipAddress", "resourceId",

@@ -46,6 +46,21 @@ func (r Retention) Of(s entra.Stream) time.Duration {
 	return r.Default
 }
 
+// Drops reports whether a month is past a stream's retention at a moment, and no hold keeps it; rule
+// says by which it is dropped.
+func (r Retention) Drops(s entra.Stream, month, now time.Time) (rule string, drops bool) {
+	keep, end := r.Of(s), month.AddDate(0, 1, 0)
+	_, held := r.held(s, month, end)
+	return retentionRule(s, keep), keep > 0 && !end.After(now.Add(-keep)) && !held
+}
+
+func retentionRule(s entra.Stream, keep time.Duration) string {
+	if keep == 0 {
+		return fmt.Sprintf("ARCHIVE_RETENTION of %s is forever", s)
+	}
+	return fmt.Sprintf("ARCHIVE_RETENTION of %s is %d days", s, int(keep/(24*time.Hour)))
+}
+
 // held finds a hold on any part of [from, to).
 func (r Retention) held(s entra.Stream, from, to time.Time) (Hold, bool) {
 	for _, h := range r.Holds {
@@ -97,6 +112,8 @@ type Month struct {
 	Dropped     bool
 	Reverted    int64 // hours that an earlier purge had begun to drop, and that are sealed again as they are
 	begun       bool  // an earlier purge has begun to drop it
+	read        bool  // some of it was read from the source
+	unsealed    bool  // arrivals of it wait to be sealed
 }
 
 // Purger drops months that are past their retention.
@@ -137,11 +154,7 @@ func (p *Purger) plan(ctx context.Context, progress ledger.Progress, now time.Ti
 	var out []Month
 	for _, month := range months {
 		end := month.AddDate(0, 1, 0)
-		m := Month{Stream: s, Month: month, Rule: fmt.Sprintf("ARCHIVE_RETENTION of %s is %d days", s,
-			int(keep/(24*time.Hour)))}
-		if keep == 0 {
-			m.Rule = fmt.Sprintf("ARCHIVE_RETENTION of %s is forever", s)
-		}
+		m := Month{Stream: s, Month: month, Rule: retentionRule(s, keep)}
 		if err := p.sum(ctx, &m, end); err != nil {
 			return nil, err
 		}
@@ -156,8 +169,10 @@ func (p *Purger) plan(ctx context.Context, progress ledger.Progress, now time.Ti
 				hold.LastDay().Format(time.DateOnly))
 		case !past:
 			m.Kept = "it is not past its retention any more"
-		case progress.SealedTo.Before(end):
+		case progress.SealedTo.Before(end) && !m.apart(&progress, end):
 			m.Kept = "it is not sealed to its end"
+		case m.unsealed:
+			m.Kept = "an hour of it is to be sealed again"
 		case progress.Reopened > 0 && progress.ReopenedFrom.Before(end):
 			m.Kept = "an hour of it is to be sealed again"
 		case progress.Doubts > 0 && progress.DoubtFrom.Before(end), progress.Suspected(month, end):
@@ -168,12 +183,20 @@ func (p *Purger) plan(ctx context.Context, progress ledger.Progress, now time.Ti
 	return out, nil
 }
 
+// apart reports whether a month holds arrivals alone, of a time that is never read.
+func (m *Month) apart(p *ledger.Progress, end time.Time) bool {
+	return !m.read && (!p.Started() || !end.After(entra.FloorHour(p.FirstHour())))
+}
+
 func (p *Purger) sum(ctx context.Context, m *Month, end time.Time) error {
 	for cov, err := range p.store.Windows(ctx, m.Stream, m.Month, end) {
 		if err != nil {
 			return err
 		}
-		m.Records += cov.Counted()
+		m.Records += cov.Contents()
+		gone := cov.State == ledger.WindowPurged || cov.State == ledger.WindowLost
+		m.read = m.read || !gone && !cov.OnlyArrived()
+		m.unsealed = m.unsealed || cov.Imported > 0 && !cov.Sealed()
 		m.StoredBytes += cov.StoredBytes
 		m.begun = m.begun || cov.State == ledger.WindowPurged
 	}
@@ -349,21 +372,30 @@ func (w *purging) mayDrop(ctx context.Context, month time.Time) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		if cov.State != ledger.WindowPurged && cov.State != ledger.WindowLost && cov.Counted() > 0 {
+		if cov.State != ledger.WindowPurged && (cov.State != ledger.WindowLost || cov.Imported > 0) &&
+			cov.Contents() > 0 {
 			return false, nil
 		}
 	}
 	return true, nil
 }
 
-// hoursOf lists some of a month's hours in a state, as many as fit a commit with their entries.
-func (w *purging) hoursOf(ctx context.Context, month time.Time, state ledger.WindowState) ([]ledger.Coverage, error) {
+// holds reports whether an hour has something to drop that is sealed.
+func holds(c *ledger.Coverage) bool {
+	return c.State == ledger.WindowSealed || c.OnlyArrived() && c.Sealed()
+}
+
+func isPurged(c *ledger.Coverage) bool { return c.State == ledger.WindowPurged }
+
+// hoursOf lists some of a month's hours, as many as fit a commit with their entries.
+func (w *purging) hoursOf(ctx context.Context, month time.Time, which func(*ledger.Coverage) bool) ([]ledger.Coverage,
+	error) {
 	var rows []ledger.Coverage
 	for cov, err := range w.purger.store.Windows(ctx, w.progress.Stream, month, month.AddDate(0, 1, 0)) {
 		if err != nil {
 			return nil, err
 		}
-		if cov.State == state {
+		if which(&cov) {
 			rows = append(rows, cov)
 		}
 		if len(rows) == sealing.SealsAtOnce {
@@ -376,7 +408,7 @@ func (w *purging) hoursOf(ctx context.Context, month time.Time, state ledger.Win
 // record writes the entries of a month into the log and the ledger.
 func (w *purging) record(ctx context.Context, m Month) error {
 	for {
-		rows, err := w.hoursOf(ctx, m.Month, ledger.WindowSealed)
+		rows, err := w.hoursOf(ctx, m.Month, holds)
 		if err != nil || len(rows) == 0 {
 			return err
 		}
@@ -389,7 +421,7 @@ func (w *purging) record(ctx context.Context, m Month) error {
 		for i := range rows {
 			was := rows[i]
 			s := seal.Seal{Window: was.Window, Root: seal.Root(nil), SealedAt: w.now,
-				Reason: fmt.Sprintf("%s%s%s%d", ledger.PurgedMark, m.Rule, ledger.PurgedCountMark, was.Counted())}
+				Reason: fmt.Sprintf("%s%s%s%d", ledger.PurgedMark, m.Rule, ledger.PurgedCountMark, was.Contents())}
 			if seals[i], err = seal.Append(log, p.Seals, s); err != nil {
 				return err
 			}
@@ -410,6 +442,7 @@ func markPurged(c *ledger.Coverage, s seal.Seal, entry int64) {
 	c.Seals++
 	c.Records, c.Versions, c.Bytes, c.StoredBytes, c.Unconfirmed, c.Unmet = 0, 0, 0, 0, 0, 0
 	c.Sum, c.HasSum = ledger.Sum{}, true
+	c.Imported, c.Eclipsed, c.ImportedSum = 0, 0, ledger.Sum{}
 	c.Revision++ // the unknown part is kept: the purge may be reverted
 	c.SealedRevision = c.Revision
 }

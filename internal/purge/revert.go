@@ -19,7 +19,7 @@ func (w *purging) revert(ctx context.Context, m *Month) error {
 		return err
 	}
 	for {
-		rows, err := w.hoursOf(ctx, m.Month, ledger.WindowPurged)
+		rows, err := w.hoursOf(ctx, m.Month, isPurged)
 		if err != nil {
 			return err
 		}
@@ -91,7 +91,15 @@ func (w *purging) restore(ctx context.Context, log *sealing.Log, number int64, c
 	cov.State, cov.Reason, cov.PurgedAt, cov.LastSeal = ledger.WindowSealed, s.Reason, time.Time{}, s.Number
 	cov.Seals++
 	cov.Records, cov.Versions, cov.Bytes, cov.StoredBytes = rows.Records, rows.Versions, rows.Bytes, rows.StoredBytes
-	cov.Sum, cov.HasSum = rows.Sum, true
+	cov.Sum, cov.HasSum, cov.Eclipsed = rows.Sum, true, rows.Eclipsed
+	_, arrived := ledger.Parted(leaves)
+	cov.Imported, cov.ImportedSum = int64(len(arrived)), ledger.SumOfLeaves(arrived)
+	if cov.NeverRead() { // it holds arrivals alone
+		cov.State, cov.Reason = ledger.WindowPartial, ""
+		if cov.InPart() {
+			cov.State = cov.StateOnceRead()
+		}
+	}
 	cov.Revision++
 	cov.SealedRevision = cov.Revision
 	return s, nil

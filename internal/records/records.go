@@ -28,6 +28,7 @@ type Archived struct {
 	Raw        []byte // exactly as received; nil: no record lies between the last Place and this one
 	FirstSeen  time.Time
 	Superseded time.Time // of an earlier version: when a later content took its place
+	Origin     string    // of one that was not read from its source: the text of its entra.Origin
 	Place      string    // where a reading continues after this record
 	// Tampered says in one sentence why the record can't be given: its row is not what was written.
 	// Raw is nil then, and the dates may be wrong; the key is the row's as far as it has one, Row

@@ -88,6 +88,9 @@ func (f *hourFacts) add(c ledger.Coverage) {
 		month := time.Date(c.Start.Year(), c.Start.Month(), 1, 0, 0, 0, 0, time.UTC)
 		f.purged[month] = entra.Later(f.purged[month], c.PurgedAt)
 	}
+	if c.NeverRead() && (c.State == ledger.WindowPartial || c.State == ledger.WindowPurged) {
+		return // of what arrived there, no read says how far the stream was read
+	}
 	if !f.last.IsZero() && f.last.Before(c.Start) {
 		f.missing.add(ledger.Span{From: f.last, To: c.Start})
 	}

@@ -102,7 +102,7 @@ func TestAProofSaysWhenTheRecordWasThere(t *testing.T) {
 	log := memory{s}
 	head, err := seal.HeadOf(log, logs.DirectoryAudits, 1)
 	require.NoError(t, err)
-	p, err := seal.Prove(log, head, s, leaves, []byte(raw), leaves[0].Hash)
+	p, err := seal.Prove(log, head, s, leaves, []byte(raw), leaves[0])
 	require.NoError(t, err)
 	require.Equal(t, "2026-11-21T14:05:00.0000000Z 2026-11-21T14:05:00.0000000Z/", p.Dates)
 	_, err = seal.Check(p, &head)

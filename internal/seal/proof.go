@@ -27,11 +27,17 @@ type Proof struct {
 	// where the seal does not cover them.
 	Dates      string   `json:"dates,omitempty"`
 	DatesProof []string `json:"datesProof,omitempty" text:"From the record to the seal"`
+
+	// Where the record came from that was not read from its source, as entra.Origin has it. It is a
+	// part of the leaf: without it the proof does not hold.
+	Origin string `json:"origin,omitempty"`
 }
 
 // Texts are those that are too long for their line.
 func (Proof) Texts() map[string]string {
 	return map[string]string{
+		"origin": "Where the record came from: kind, SHA-256 of the file, when, who, name; absent where it was read " +
+			"from its source",
 		"dates": "When the record was first seen, and from when to when it was current; absent for seals without dates",
 	}
 }
@@ -39,12 +45,11 @@ func (Proof) Texts() map[string]string {
 // ErrNotSealed says that a record is not part of a seal.
 var ErrNotSealed = errors.New("the record is not part of the window as it was sealed")
 
-// Prove makes the proof of the record with a hash. sealed are the leaves of its window's seal, in
-// their order.
-func Prove(log Log, head Head, s Seal, sealed []Leaf, raw []byte, hash entra.Hash) (Proof, error) {
-	at := -1
+// Prove makes the proof of a content. sealed are the leaves of its window's seal, in their order.
+func Prove(log Log, head Head, s Seal, sealed []Leaf, raw []byte, of Leaf) (Proof, error) {
+	at, hash := -1, of.Hash
 	for i, l := range sealed {
-		if l.Hash == hash {
+		if l.Hash == hash && l.Key == of.Key && l.Origin == of.Origin {
 			at = i
 			break
 		}
@@ -61,7 +66,7 @@ func Prove(log Log, head Head, s Seal, sealed []Leaf, raw []byte, hash entra.Has
 		return Proof{}, fmt.Errorf("prove a seal: %w", err)
 	}
 	p := Proof{RecordText: string(raw), RecordHash: hexOf(hash), Leaf: int64(at), Seal: string(s.Text()),
-		Entry: s.Number, Head: string(head.Text()),
+		Entry: s.Number, Head: string(head.Text()), Origin: of.Origin,
 		WindowProof: []string{}, LogProof: []string{}}
 	for _, h := range inWindow {
 		p.WindowProof = append(p.WindowProof, base64Of(h))
@@ -99,7 +104,10 @@ func Check(p Proof, trusted *Head) (Seal, error) {
 	if err != nil {
 		return s, err
 	}
-	if err := tlog.CheckRecord(inWindow, s.Leaves, s.Root, p.Leaf, tlog.RecordHash(hash[:])); err != nil {
+	if _, err := entra.ParseOrigin(p.Origin); err != nil {
+		return s, fmt.Errorf("check the record: %w", err)
+	}
+	if err := tlog.CheckRecord(inWindow, s.Leaves, s.Root, p.Leaf, leafHash(hash, p.Origin)); err != nil {
 		return s, fmt.Errorf("check the record: it is not leaf %d of the %d that were sealed: %w", p.Leaf, s.Leaves,
 			err)
 	}

@@ -33,6 +33,26 @@ type Leaf struct {
 	// spells before that. Came is zero for one that never did: it is there since FirstSeen.
 	Came   time.Time
 	Spells []Spell
+
+	// Origin is the text of the record's entra.Origin; empty for one that was read from its source.
+	Origin string
+}
+
+// Arrived reports whether the content was not read from its source.
+func (l Leaf) Arrived() bool { return l.Origin != "" }
+
+// Fixed is what a seal fixes of a content: the hash of its bytes, or, of one that was not read from
+// its source, the SHA-256 of that hash and its origin. So an import is never what a reading is.
+func (l Leaf) Fixed() entra.Hash {
+	if l.Origin == "" {
+		return l.Hash
+	}
+	return entra.HashOf(fixedText(l.Hash, l.Origin))
+}
+
+func fixedText(h entra.Hash, origin string) []byte {
+	text := make([]byte, 0, len(h)+len(origin))
+	return append(append(text, h[:]...), origin...)
 }
 
 // Spell is a time in which a content was its record's current one.
@@ -104,7 +124,7 @@ func LeavesAt(leaves []Leaf, at time.Time) []Leaf {
 type tree []tlog.Hash
 
 func treeOf(leaves []Leaf) tree {
-	return treeOver(leaves, func(l Leaf) tlog.Hash { return tlog.RecordHash(l.Hash[:]) })
+	return treeOver(leaves, func(l Leaf) tlog.Hash { return leafHash(l.Hash, l.Origin) })
 }
 
 func treeOver(leaves []Leaf, hashOf func(Leaf) tlog.Hash) tree {
@@ -131,8 +151,13 @@ func (t tree) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 	return out, nil
 }
 
-// Root is the root of the Merkle tree over the leaves' hashes. A leaf of the tree is SHA-256(0x00
-// || hash of the record). The root of nothing is the SHA-256 of nothing.
+// leafHash is the leaf of a content: SHA-256(0x00 || hash of the record || origin). A record that was
+// read from its source has no origin, so its leaf is longer than 32 bytes for none but an arrival.
+func leafHash(h entra.Hash, origin string) tlog.Hash {
+	return tlog.RecordHash(fixedText(h, origin))
+}
+
+// Root is the root of the Merkle tree over the leaves. The root of nothing is the SHA-256 of nothing.
 func Root(leaves []Leaf) tlog.Hash { return rootOf(leaves, treeOf(leaves)) }
 
 func rootOf(leaves []Leaf, t tree) tlog.Hash {

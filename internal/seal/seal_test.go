@@ -100,7 +100,7 @@ func TestEveryRecordOfEveryWindowCanBeProved(t *testing.T) {
 	proofs := 0
 	for n, raws := range records {
 		for i, raw := range raws {
-			p, err := seal.Prove(log, head, log[n], leaves[n], []byte(raw), leaves[n][i].Hash)
+			p, err := seal.Prove(log, head, log[n], leaves[n], []byte(raw), leaves[n][i])
 			require.NoError(t, err)
 			body, err := json.Marshal(p)
 			require.NoError(t, err)
@@ -114,7 +114,7 @@ func TestEveryRecordOfEveryWindowCanBeProved(t *testing.T) {
 		}
 	}
 	require.Greater(t, proofs, 20)
-	_, err = seal.Prove(log, head, log[0], leaves[0], nil, entra.HashOf([]byte("another")))
+	_, err = seal.Prove(log, head, log[0], leaves[0], nil, seal.Leaf{Hash: entra.HashOf([]byte("another"))})
 	require.ErrorIs(t, err, seal.ErrNotSealed)
 }
 

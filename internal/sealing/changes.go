@@ -29,15 +29,21 @@ func (s *Sealer) Changed(was, now ledger.Coverage, asked bool) {
 // HasChanges reports whether the execution has changed a window since it was sealed last.
 func (s *Sealer) HasChanges() bool { return len(s.changed) > 0 }
 
-// explains reports whether the content of a window is what its last seal lists and what this
-// execution has stored since, or was compared with Graph.
+// explains reports whether what was read of a window is what its last seal lists and what this
+// execution has stored since, or was compared with Graph. Arrivals are explained by the ledger that
+// counts them: no source can be asked, and each says that it is one.
 func (s *Sealer) explains(hour time.Time, before *SealedBefore, leaves []seal.Leaf) bool {
 	c, ok := s.changed[hour]
-	if !ok || c.asked {
-		return ok
+	leaves, arrived := ledger.Parted(leaves)
+	if c.asked {
+		return true
+	}
+	if !ok && len(arrived) == 0 {
+		return false
 	}
 	if before != nil {
-		c.added.Add(ledger.SumOfLeaves(before.Leaves))
+		read, _ := ledger.Parted(before.Leaves)
+		c.added.Add(ledger.SumOfLeaves(read))
 	}
 	return c.added == ledger.SumOfLeaves(leaves)
 }

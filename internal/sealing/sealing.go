@@ -4,6 +4,7 @@ package sealing
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -103,15 +104,40 @@ func (s *Sealer) toSeal(ctx context.Context, from time.Time, again bool) (rows [
 		if err != nil {
 			return nil, err
 		}
-		if !cov.ToSeal() || again && cov.Seals == 0 || !p.WasRead(cov.Start) || p.Suspected(cov.Start, cov.End()) {
+		if !sealable(p, &cov) || again && cov.Seals == 0 {
 			continue
 		}
-		rows, leaves = append(rows, cov), leaves+cov.Counted()
+		rows, leaves = append(rows, cov), leaves+cov.Contents()
 		if len(rows) == SealsAtOnce || leaves > leavesAtOnce {
 			break
 		}
 	}
 	return rows, nil
+}
+
+// sealable reports whether a window can be sealed, and is not: what was never read holds arrivals alone.
+func sealable(p *ledger.Progress, cov *ledger.Coverage) bool {
+	return cov.ToSeal() && (p.WasRead(cov.Start) || cov.OnlyArrived()) && !p.Suspected(cov.Start, cov.End())
+}
+
+// SealHour seals one window if it can be sealed, and is not. sealed reports whether its last seal is
+// of what it holds.
+func (s *Sealer) SealHour(ctx context.Context, hour time.Time) (sealed bool, err error) {
+	window := func() (cov ledger.Coverage, err error) {
+		for cov, err := range s.store.Windows(ctx, s.progress.Stream, hour, hour.Add(time.Hour)) {
+			return cov, err
+		}
+		return cov, nil
+	}
+	cov, err := window()
+	if err != nil || !sealable(s.progress, &cov) {
+		return err == nil && cov.Seals > 0 && cov.Sealed(), err
+	}
+	if err := s.sealRows(ctx, []ledger.Coverage{cov}); err != nil {
+		return false, err
+	}
+	cov, err = window()
+	return err == nil && cov.Sealed(), err
 }
 
 // sealBatch is what one commit seals.
@@ -120,6 +146,7 @@ type sealBatch struct {
 	log    *Log
 	at     time.Time
 	p      ledger.Progress
+	dated  bool // a commit covers at
 	rows   []ledger.Coverage
 	seals  []seal.Seal
 	lists  []SealedList
@@ -168,7 +195,15 @@ func (s *Sealer) sealRows(ctx context.Context, rows []ledger.Coverage) error {
 // was tampered with stays as it is, and the run continues.
 func (b *sealBatch) add(ctx context.Context, was ledger.Coverage, leaves []seal.Leaf) error {
 	s, now := b.sealer, was
+	read, arrived := ledger.Parted(leaves)
 	before, err := s.lastSeal(b.log, was, leaves)
+	agrees := was.Agrees(ledger.HourContents{Count: int64(len(read)), Sum: ledger.SumOfLeaves(read)})
+	if err == nil && (!was.HoldsArrivals(arrived) || was.OnlyArrived() && !agrees) {
+		err = notCounted(&was)
+	}
+	if err == nil && was.Imported > 0 && agrees {
+		leaves, err = b.eclipse(ctx, &now, leaves)
+	}
 	switch {
 	case entra.CodeOf(err) == entra.CodeTampered && err != nil:
 		s.Tampered = err
@@ -177,7 +212,7 @@ func (b *sealBatch) add(ctx context.Context, was ledger.Coverage, leaves []seal.
 		return nil
 	case err != nil:
 		return err
-	case !was.Agrees(ledger.HourContents{Count: int64(len(leaves)), Sum: ledger.SumOfLeaves(leaves)}):
+	case !agrees:
 		now.Doubt = true
 	case before.is(&was, leaves, b.at):
 		markSealed(&now, leaves)
@@ -197,6 +232,14 @@ func (b *sealBatch) add(ctx context.Context, was ledger.Coverage, leaves []seal.
 	return nil
 }
 
+// notCounted is the error of an hour whose arrivals are not those that the ledger counts: no source
+// can be asked for them.
+func notCounted(c *ledger.Coverage) error {
+	return &entra.Error{Code: entra.CodeTampered, Doing: "seal " + c.Window.String(),
+		Why:    fmt.Sprintf("what was imported or delivered there is not the %d contents that the ledger counts", c.Imported),
+		Remedy: "ask verify which records differ; the hour stays as it is"}
+}
+
 // sealRow makes the log's next entry of one window, and its coverage row.
 func sealRow(log *Log, number int64, cov *ledger.Coverage, leaves []seal.Leaf, before *SealedBefore,
 	at time.Time) (SealedList, error) {
@@ -213,7 +256,8 @@ func sealRow(log *Log, number int64, cov *ledger.Coverage, leaves []seal.Leaf, b
 
 // markSealed makes the row say that its last seal is of what it holds.
 func markSealed(c *ledger.Coverage, leaves []seal.Leaf) {
-	c.Sum, c.HasSum = ledger.SumOfLeaves(leaves), true
+	read, _ := ledger.Parted(leaves)
+	c.Sum, c.HasSum = ledger.SumOfLeaves(read), true
 	if c.Revision == 0 && len(leaves) > 0 {
 		c.Revision = 1 // a version without revisions has counted it
 	}

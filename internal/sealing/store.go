@@ -13,6 +13,7 @@ import (
 // Store is where seals are made of what is stored.
 type Store interface {
 	ledger.Seals
+	FormStore
 	// Windows lists the coverage rows of [from, to) in order.
 	Windows(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[ledger.Coverage, error]
 	// Leaves lists what is stored of the windows of [from, to), by their start, in no particular

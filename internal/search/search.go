@@ -93,10 +93,14 @@ func (q *Question) planFor(n odata.Node) (err error) {
 
 // Within keeps the question to what the archive has, and to what the filter says of the time.
 func (q *Question) Within(p ledger.Progress, now time.Time) {
-	begin, end := p.Hours(now)
+	begin, end := p.Span(now)
 	first, _ := p.Known(now)
-	// No record is later than the last run that read; an hour more, because clocks differ a little.
-	if last := p.LastRunAt.Add(time.Hour); last.Before(end) {
+	if first.IsZero() {
+		first = begin
+	}
+	// No record is later than the last run that read, or the last arrival; an hour more, because
+	// clocks differ a little.
+	if last := latest(p.LastRunAt.Add(time.Hour), p.ImportedTo); last.Before(end) {
 		end = last
 	}
 	q.From, q.To, q.covers, q.progress = begin, end, span{first, end}, p

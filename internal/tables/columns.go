@@ -65,7 +65,7 @@ func (c *columnCheck) set(rec entra.Record, row *fetchedRow) (set int, foreign s
 // isOwn reports whether a column is one of those that describe a record's row.
 func isOwn(name []byte) bool {
 	switch string(name) {
-	case "Id", "Hash", "Codec", "FirstSeen", "Superseded", "Came", "Spells", "Parts":
+	case "Id", "Hash", "Codec", "FirstSeen", "Superseded", "Came", "Spells", "Parts", "Origin":
 		return true
 	}
 	return false

@@ -51,6 +51,9 @@ func (a *Archive) History(ctx context.Context, w entra.Window) (map[string]colle
 		if err != nil {
 			return err
 		}
+		if at.arrived {
+			return nil
+		}
 		if !at.isVersion {
 			current = raw
 			return nil

@@ -47,6 +47,11 @@ func encodeCoverage(c ledger.Coverage) ([]byte, error) {
 	p.Number("Unmet", c.Unmet)
 	p.Time("PurgedAt", c.PurgedAt)
 	p.Flag("Doubt", c.Doubt)
+	p.Number("Imported", c.Imported)
+	if c.Imported > 0 {
+		p.Binary("ImportedSum", c.ImportedSum[:])
+	}
+	p.Number("Eclipsed", c.Eclipsed)
 	p.Text("Reads", c.Reads)
 	if c.Keys != (ledger.Sum{}) {
 		p.Binary("Keys", c.Keys[:])
@@ -57,7 +62,8 @@ func encodeCoverage(c ledger.Coverage) ([]byte, error) {
 type coverageRow struct {
 	RowKey, State, Reason, Form, Reads                 string
 	Passes, ColumnSet                                  int
-	Sum, Keys                                          []byte
+	Sum, Keys, ImportedSum                             []byte
+	Imported, Eclipsed                                 rows.Number
 	Enriched                                           *rows.Number
 	Revision, SealedRevision, Unconfirmed, Unmet       rows.Number
 	LostFrom, LostTo, PurgedAt                         time.Time
@@ -79,6 +85,7 @@ func (row coverageRow) coverage(s entra.Stream) (ledger.Coverage, error) {
 		Revision: int64(row.Revision), SealedRevision: int64(row.SealedRevision), Form: row.Form,
 		ColumnSet: row.ColumnSet,
 		LostFrom:  row.LostFrom, LostTo: row.LostTo,
+		Imported: int64(row.Imported), Eclipsed: int64(row.Eclipsed),
 		Unconfirmed: int64(row.Unconfirmed), Unmet: int64(row.Unmet), PurgedAt: row.PurgedAt, Doubt: row.Doubt,
 		Window: entra.Window{Stream: s, Start: start}, State: ledger.WindowState(row.State), Passes: row.Passes,
 		Fetched: int64(row.Fetched), New: int64(row.New), Changed: int64(row.Changed), Unchanged: int64(row.Unchanged),
@@ -95,6 +102,11 @@ func (row coverageRow) coverage(s entra.Stream) (ledger.Coverage, error) {
 	}
 	if n := copy(out.Keys[:], row.Keys); n != len(row.Keys) || n > 0 && n < len(out.Keys) {
 		return out, fmt.Errorf("read coverage row %q of %s: its Keys have %d bytes", row.RowKey, s, len(row.Keys))
+	}
+	if n := copy(out.ImportedSum[:], row.ImportedSum); n != len(row.ImportedSum) ||
+		(n == len(out.ImportedSum)) != (row.Imported > 0) {
+		return out, fmt.Errorf("read coverage row %q of %s: its ImportedSum has %d bytes, and its Imported is %d",
+			row.RowKey, s, len(row.ImportedSum), row.Imported)
 	}
 	if len(row.Sum) == len(out.Sum) {
 		out.HasSum = true

@@ -17,6 +17,7 @@ type dates struct {
 	came       time.Time // when it came back last; zero: it never did
 	superseded time.Time // when a later content replaced it; zero: it is the current one
 	spells     []seal.Spell
+	origin     string // of an arrival: where it came from
 }
 
 // maxSpells keeps the column well below the 32,768 characters of a text; of a content that came
@@ -27,6 +28,9 @@ func (d dates) describe(b *rows.Builder) {
 	b.Time("FirstSeen", d.first)
 	if !d.superseded.IsZero() {
 		b.Time("Superseded", d.superseded)
+	}
+	if d.origin != "" {
+		b.Text("Origin", d.origin)
 	}
 	if d.came.IsZero() {
 		return
@@ -91,7 +95,7 @@ func (row fetchedRow) leaf(at place) (seal.Leaf, error) {
 		return seal.Leaf{}, fmt.Errorf("read row %s: %w", row.RowKey, err)
 	}
 	l := seal.Leaf{Key: recordKey(row.RowKey, at), FirstSeen: row.FirstSeen, Superseded: row.Superseded, Came: row.Came,
-		Spells: spells}
+		Spells: spells, Origin: row.originAt(at)}
 	copy(l.Hash[:], row.Hash)
 	return l, nil
 }

@@ -28,15 +28,22 @@ type encoded struct {
 
 // encodeRecord makes the rows of a record, compressed by with (nil: without a dictionary).
 func (c *codec) encodeRecord(with *zstd.Encoder, w entra.Window, rec entra.Record, when dates) (encoded, error) {
+	rk, _ := rowKey(rec.Key)
+	if !when.superseded.IsZero() {
+		rk = versionKey(rk, rec.Hash)
+	}
+	return c.encodeAs(with, w, rec, rk, when)
+}
+
+// encodeAs makes the rows of a record under a key.
+func (c *codec) encodeAs(with *zstd.Encoder, w entra.Window, rec entra.Record, rk string, when dates) (encoded,
+	error) {
 	data, codecName, free := c.encode(with, rec.Raw)
 	defer free()
 	if len(data) > maxParts*bytesPerRow {
 		return encoded{}, &collect.TooLarge{Key: rec.Key, Hash: rec.Hash, Size: len(data)}
 	}
-	rk, whole := rowKey(rec.Key)
-	if !when.superseded.IsZero() {
-		rk = versionKey(rk, rec.Hash)
-	}
+	_, whole := rowKey(rec.Key)
 	var out encoded
 	parts := max(1, (len(data)+bytesPerRow-1)/bytesPerRow)
 	for n := range parts {

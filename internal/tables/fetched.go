@@ -23,6 +23,7 @@ type fetchedRow struct {
 	Came                 time.Time
 	Spells               string
 	Parts                int
+	Origin               string    // of an arrival
 	Reason               string    // of a quarantine row
 	LastSeen             time.Time // likewise
 
@@ -115,6 +116,8 @@ func (row *fetchedRow) takeOwn(col rows.Column) {
 		row.LastSeen, fits = col.Time()
 	case "Spells":
 		row.Spells, fits = col.Text()
+	case "Origin":
+		row.Origin, fits = col.Text()
 	case "Reason":
 		row.Reason, fits = col.Text()
 	case "Parts":

@@ -106,6 +106,7 @@ func (in *inspection) inspect(ctx context.Context,
 	out.Stored = sizeOf(of)
 	out.Spells, _ = parseSpells(first.Spells) // examine names those that can't be read
 	at, problem := examine(of)
+	out.Origin = first.originAt(at)
 	if problem != "" {
 		if at.isVersion {
 			out.Key = recordKey(first.RowKey, at)
@@ -123,7 +124,7 @@ func (in *inspection) inspect(ctx context.Context,
 		in.raw = raw
 	}
 	rec, err = logs.ParseRecord(in.stream, raw)
-	own, _ := rowKey(rec.Key)
+	own := ownKey(in.stream, rec, at.arrived)
 	switch {
 	case !bytes.Equal(rec.Hash[:], first.Hash):
 		out.Problem = fmt.Sprintf("its bytes have the SHA-256 %x, and %x was written", rec.Hash, first.Hash)
@@ -135,6 +136,7 @@ func (in *inspection) inspect(ctx context.Context,
 		out.Problem = "it stands under the key of another content"
 	default:
 		out.Set, out.Foreign = in.check.set(rec, first)
+		out.Columns = rec.Columns
 		return out, rec, nil
 	}
 	return out, entra.Record{}, nil

@@ -9,15 +9,21 @@ import (
 
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
 // A record's row key is <time>_<id>, then, for an earlier version, !v<hash>, and for the second and
-// later rows of a record that does not fit one row, !p<n>. "!" sorts before everything that an
-// escaped id can hold, so that the rows of one record follow each other.
+// later rows of a record that does not fit one row, !p<n>. One that was not read from its source has
+// !x<outcome> behind the id, so that it never stands in the place of one that was. "!" sorts before
+// everything that an escaped id can hold, so that the rows of one record follow each other, and "x"
+// behind the others, so that nothing comes between them.
 const (
 	versionMark = "!v"
 	partMark    = "!p"
+	arrivalMark = "!x"
+	// maxOutcome is how much of a record's outcome its key has.
+	maxOutcome = 60
 
 	// maxIDLength keeps a row key well below the 512 characters that Azurite refuses; a longer id
 	// is cut and hashed.
@@ -39,6 +45,21 @@ func versionKey(current string, h entra.Hash) string {
 	return current + versionMark + hex.EncodeToString(h[:ledger.VersionHashBytes])
 }
 
+// arrivalKey is the key of a record that was not read from its source.
+func arrivalKey(k entra.Key, outcome string) string {
+	key, _ := rowKey(k)
+	return key + arrivalMark + rows.Escape(entra.Clip(outcome, maxOutcome))
+}
+
+// ownKey is the key that a record of a stream has, as an arrival or as one that was read.
+func ownKey(stream entra.Stream, rec entra.Record, arrived bool) string {
+	if arrived {
+		return arrivalKey(rec.Key, logs.Of(stream).OutcomeOf(rec.Columns))
+	}
+	key, _ := rowKey(rec.Key)
+	return key
+}
+
 func partKey(first string, n int) string { return fmt.Sprintf("%s%s%03d", first, partMark, n) }
 
 // place is what a row key says of its row.
@@ -48,6 +69,7 @@ type place struct {
 	isVersion bool       // an earlier version
 	version   entra.Hash // its hash's first bytes
 	part      int        // 0 for a record's first row
+	arrived   bool       // not read from its source
 }
 
 func parseRowKey(rk string) (place, error) {
@@ -75,6 +97,9 @@ func parseRowKey(rk string) (place, error) {
 		p.isVersion = true
 		copy(p.version[:], version)
 		id = id[:at]
+	}
+	if before, _, arrived := strings.Cut(id, arrivalMark); arrived && !p.isVersion {
+		p.arrived, id = true, before
 	}
 	if strings.Contains(id, "~~") {
 		return p, nil

@@ -56,7 +56,7 @@ func TestEveryColumnHasItsPlaceInTheTableOfProofs(t *testing.T) {
 	}
 	records := make(map[string]bool)
 	for _, name := range []string{"Record", "Codec", "Hash", "FirstSeen", "Superseded", "Came", "Spells", "Id",
-		"Parts"} {
+		"Parts", "Origin"} {
 		records[name] = true
 	}
 	for _, s := range logs.Streams() {

@@ -75,6 +75,10 @@ func addSpans(out rows.Properties, p ledger.Progress) {
 	out.Text("Drops", encodeDrops(p.Drops))
 	out.Number("Purged", p.Purged)
 	out.Time("PurgedTo", p.PurgedTo)
+	out.Number("Imported", p.Imported)
+	out.Number("ImportedHours", p.ImportedHours)
+	out.Time("ImportedFrom", p.ImportedFrom)
+	out.Time("ImportedTo", p.ImportedTo)
 	out.Number("Thin", p.Thin)
 	out.Time("ThinFrom", p.ThinFrom)
 	out.Time("ThinTo", p.ThinTo)
@@ -151,6 +155,8 @@ type progressRow struct {
 	DoubtFrom, DoubtTo, LostFrom, LostTo, PurgedTo time.Time
 	SteppedAt, BackfilledAt                        time.Time
 	Thin, Awaits, WidthSeconds                     rows.Number
+	Imported, ImportedHours                        rows.Number
+	ImportedFrom, ImportedTo                       time.Time
 	ThinFrom, ThinTo, AwaitsFrom, AwaitsTo         time.Time
 	EnrichedTo, RefusedSince, PoorSince            time.Time
 	NarrowSince                                    time.Time
@@ -274,6 +280,8 @@ func (row progressRow) more(p *ledger.Progress) error {
 	p.Purged = int64(row.Purged)
 	p.Lost, p.LostFrom, p.LostTo = int64(row.Lost), row.LostFrom, row.LostTo
 	p.PurgedTo, p.SteppedAt, p.BackfilledAt = row.PurgedTo, row.SteppedAt, row.BackfilledAt
+	p.Imported, p.ImportedHours = int64(row.Imported), int64(row.ImportedHours)
+	p.ImportedFrom, p.ImportedTo = row.ImportedFrom, row.ImportedTo
 	p.Thin, p.ThinFrom, p.ThinTo = int64(row.Thin), row.ThinFrom, row.ThinTo
 	p.Awaits, p.AwaitsFrom, p.AwaitsTo = int64(row.Awaits), row.AwaitsFrom, row.AwaitsTo
 	p.EnrichedTo, p.RefusedSince, p.PoorSince = row.EnrichedTo, row.RefusedSince, row.PoorSince

@@ -222,7 +222,7 @@ func (r *reading) giveRecord(ctx context.Context, of []fetchedRow) error {
 // happens to give; verification names them all.
 func (r *reading) record(ctx context.Context, of []fetchedRow) (rec records.Archived, wanted bool, err error) {
 	first := &of[0]
-	if strings.Contains(first.RowKey, versionMark) && !r.asked.Versions {
+	if !r.asked.Versions && (strings.Contains(first.RowKey, versionMark) || first.eclipsed()) {
 		return rec, false, nil
 	}
 	if len(r.asked.Columns) > 0 && first.Parts > len(of) { // the others have no columns, so the filter left them out
@@ -232,7 +232,7 @@ func (r *reading) record(ctx context.Context, of []fetchedRow) (rec records.Arch
 		first = &of[0]
 	}
 	at, problem := examine(of)
-	rec = records.Archived{Key: at.key, FirstSeen: first.FirstSeen, Superseded: first.Superseded, Row: first.RowKey,
+	rec = records.Archived{Key: at.key, Origin: first.Origin, FirstSeen: first.FirstSeen, Superseded: first.Superseded, Row: first.RowKey,
 		Place: r.place(first)}
 	switch {
 	case rec.Key.Time.IsZero():
@@ -267,14 +267,14 @@ func (r *reading) examineRecord(at place, first *fetchedRow, raw []byte) string 
 		return "it stands under the key of another content"
 	}
 	columns := len(r.asked.Columns) > 0
-	if at.whole && !columns && quickKey(raw, r.check.log.TimeProperty).Compare(at.key) == 0 {
+	if at.whole && !columns && !at.arrived && quickKey(raw, r.check.log.TimeProperty).Compare(at.key) == 0 {
 		return ""
 	}
 	rec, err := logs.ParseRecord(r.asked.Stream, raw)
 	if err != nil {
 		return fmt.Sprintf("its bytes are no record of %s", r.asked.Stream)
 	}
-	if own, _ := rowKey(rec.Key); own != recordKey(first.RowKey, at) {
+	if ownKey(r.asked.Stream, rec, at.arrived) != recordKey(first.RowKey, at) {
 		return "it stands under a key that is not its record's"
 	}
 	if set, _ := r.check.set(rec, first); columns && set == 0 {

@@ -84,7 +84,7 @@ func (a *Archive) Stored(ctx context.Context, w entra.Window,
 		if err != nil {
 			return out, err
 		}
-		if at.part > 0 {
+		if at.part > 0 || at.arrived {
 			continue
 		}
 		if !at.whole {
@@ -242,14 +242,18 @@ func sizeOf(of []fetchedRow) int64 {
 func (a *Archive) Count(ctx context.Context, w entra.Window) (ledger.Contents, error) {
 	var sum ledger.Contents
 	err := a.records(ctx, w, func(at place, of []fetchedRow) error {
-		if at.isVersion {
-			sum.Versions++
-		} else {
-			sum.Records++
-		}
 		size, err := a.codec.decodedSize(ctx, TableName(w), data(of), of[0].Codec)
 		sum.Bytes += size
 		sum.StoredBytes += sizeOf(of)
+		switch {
+		case at.arrived:
+			sum.Eclipsed += one(of[0].eclipsed())
+			return err
+		case at.isVersion:
+			sum.Versions++
+		default:
+			sum.Records++
+		}
 		sum.Sum.Add(contentSum(of[0], at))
 		return err
 	})
@@ -280,11 +284,16 @@ func (a *Archive) StoredByHour(ctx context.Context, stream entra.Stream,
 	from, to time.Time) (map[time.Time]ledger.HourContents, error) {
 	out := make(map[time.Time]ledger.HourContents)
 	err := a.eachContent(ctx, stream, from, to, sumColumns, func(table string, row fetchedRow, at place) error {
+		hour := entra.FloorHour(at.key.Time)
+		sum := out[hour]
+		if at.arrived {
+			sum.Arrivals++
+			out[hour] = sum
+			return nil
+		}
 		if len(row.Hash) != len(entra.Hash{}) {
 			return fmt.Errorf("read row %s of table %s: its hash has %d bytes", row.RowKey, table, len(row.Hash))
 		}
-		hour := entra.FloorHour(at.key.Time)
-		sum := out[hour]
 		sum.Count++
 		sum.Sum.Add(contentSum(row, at))
 		out[hour] = sum
@@ -294,7 +303,7 @@ func (a *Archive) StoredByHour(ctx context.Context, stream entra.Stream,
 }
 
 // leafColumns are what is sealed of a content.
-const leafColumns = "PartitionKey,RowKey,Hash,FirstSeen,Superseded,Came,Spells"
+const leafColumns = "PartitionKey,RowKey,Hash,FirstSeen,Superseded,Came,Spells,Origin"
 
 // Leaves is collect.Store's: a query of keys, hashes and dates.
 func (a *Archive) Leaves(ctx context.Context, stream entra.Stream,

@@ -103,7 +103,8 @@ func (a *Archive) listRows(l sealing.SealedList) []rows.Entity {
 	}
 	var list, dates []byte
 	for _, leaf := range kept {
-		list = append(append(append(list, leaf.Hash[:keptHash]...), leaf.Key...), '\n')
+		fixed := leaf.Fixed()
+		list = append(append(append(list, fixed[:keptHash]...), leaf.Key...), '\n')
 		if l.Seal.Dated {
 			dates = append(append(dates, leaf.DatesAt(l.Seal.SealedAt)...), '\n')
 		}
@@ -127,7 +128,8 @@ func (a *Archive) listRows(l sealing.SealedList) []rows.Entity {
 	})
 }
 
-// addedTo are the contents of the records of which one list has others than the other.
+// addedTo are the contents of the records of which one list has others than the other, and the
+// arrivals that another form took the place of: their dates may differ.
 func addedTo(before, now []seal.Leaf) []seal.Leaf {
 	var added []seal.Leaf
 	for len(now) > 0 {
@@ -153,7 +155,9 @@ func sameKey(leaves []seal.Leaf, key string) int {
 }
 
 func sameLeaves(a, b []seal.Leaf) bool {
-	return slices.EqualFunc(a, b, func(x, y seal.Leaf) bool { return x.Hash == y.Hash })
+	return slices.EqualFunc(a, b, func(x, y seal.Leaf) bool {
+		return x.Fixed() == y.Fixed() && !(y.Arrived() && !y.Superseded.IsZero())
+	})
 }
 
 // KeptLeaves is collect.Store's.

@@ -120,13 +120,30 @@ func examine(of []fetchedRow) (at place, problem string) {
 		return at, "it has no column FirstSeen"
 	case at.isVersion && first.Superseded.IsZero():
 		return at, "it stands under the key of an earlier version, and has no column Superseded"
-	case !at.isVersion && !first.Superseded.IsZero():
+	case !at.isVersion && !at.arrived && !first.Superseded.IsZero():
 		return at, "it stands under the key of a current content, and has a column Superseded"
+	}
+	if why := wrongOrigin(first.Origin, at); why != "" {
+		return at, why
 	}
 	if _, err := parseSpells(first.Spells); err != nil {
 		return at, "its column Spells is not one that Entra Ledger writes"
 	}
 	return at, ""
+}
+
+// wrongOrigin says what is wrong between a row's column Origin and its key; empty: nothing.
+func wrongOrigin(origin string, at place) string {
+	_, err := entra.ParseOrigin(origin)
+	switch {
+	case err != nil:
+		return "its column Origin is not one that Entra Ledger writes"
+	case at.arrived && origin == "":
+		return "it stands under the key of an arrival, and has no column Origin"
+	case !at.arrived && origin != "":
+		return "it stands under the key of a record that was read, and has a column Origin"
+	}
+	return ""
 }
 
 // versionOf reports whether a hash is that of the content that a row key names, if it names one.

@@ -36,13 +36,26 @@ type storedHour struct {
 	wrong             []Finding
 	misdated          []Finding       // rows with a date that no run can have written
 	altered           map[string]bool // by key of the record
+	forms             []ledger.Form   // of an hour with arrivals: the contents that could be read
+	eclipsed          int64           // arrivals that are marked so
 }
 
 func (s *storedHour) count() int64 { return int64(len(s.leaves)) }
 
-// contents are as the ledger counts them.
+// contents are those that were read from the source, as the ledger counts them.
 func (s *storedHour) contents() ledger.HourContents {
-	return ledger.HourContents{Count: s.count(), Sum: ledger.SumOfLeaves(s.leaves)}
+	read := s.read()
+	return ledger.HourContents{Count: int64(len(read)), Sum: ledger.SumOfLeaves(read)}
+}
+
+func (s *storedHour) read() []seal.Leaf {
+	read, _ := ledger.Parted(s.leaves)
+	return read
+}
+
+func (s *storedHour) arrived() []seal.Leaf {
+	_, arrived := ledger.Parted(s.leaves)
+	return arrived
 }
 
 // hours reads what is stored of the hours of [from, to).
@@ -100,7 +113,7 @@ func (h *hour) add(v *Verifier, row Inspected) {
 	problem := row.Problem
 	switch least := v.columnSet(h.cov); {
 	case problem != "":
-	case row.Row == row.Key && !row.Superseded.IsZero():
+	case row.Row == row.Key && !row.Superseded.IsZero() && !row.Arrived():
 		problem = "it has a column Superseded, and is the record's current content"
 	case row.Row != row.Key && row.Superseded.IsZero():
 		problem = "it has no column Superseded, and is an earlier content"
@@ -128,10 +141,19 @@ func (h *hour) add(v *Verifier, row Inspected) {
 	}
 	s.leaves = append(s.leaves, row.Leaf)
 	s.rows[row.Key+"\x00"+string(row.Hash[:])] = row.Row
-	if row.Row == row.Key {
+	switch {
+	case row.Arrived():
+		if !row.Superseded.IsZero() {
+			s.eclipsed++
+		}
+	case row.Row == row.Key:
 		s.records++
-	} else {
+	default:
 		s.versions++
+	}
+	if h.cov.Imported > 0 && problem == "" {
+		s.forms = append(s.forms, ledger.Form{Leaf: row.Leaf,
+			Identity: ledger.Identity(row.Key, logs.Of(v.stream).OutcomeOf(row.Columns))})
 	}
 	if row.Raw == nil {
 		s.unread++
@@ -205,6 +227,7 @@ func (v *Verifier) judge(ctx context.Context, h hour) ([]Finding, error) {
 	j.compareSeals()
 	if h.there {
 		j.contents()
+		j.arrivals()
 		j.checkRow()
 		j.state()
 	}
@@ -255,7 +278,7 @@ func (j *judging) rowless() {
 			j.source())
 	case n > 0:
 		j.add(DiffAdded, "", "", "%d contents are there, and the ledger does not know of the hour", n)
-	default:
+	case !logs.Of(j.verifier.stream).Delivered:
 		j.add(DiffMissing, "", "", "the hour was not read completely")
 	}
 }
@@ -328,10 +351,11 @@ func (j *judging) explained() bool {
 		return s.Next.IsZero() && s.Span().From.Before(cov.End()) && cov.Start.Before(s.To)
 	})
 	if !cov.HasSum || unknown {
-		return j.hour.stored.count() >= cov.Counted()
+		return j.hour.stored.contents().Count >= cov.Counted()
 	}
-	rest := ledger.SumOfLeaves(j.hour.stored.leaves)
-	for _, l := range j.hour.stored.leaves {
+	read := j.hour.stored.read()
+	rest := ledger.SumOfLeaves(read)
+	for _, l := range read {
 		if j.writtenSince(l) {
 			rest.Sub(ledger.SumOf(l.Key, l.Hash))
 		}
@@ -353,7 +377,7 @@ func (j *judging) uncounted(rows ledger.HourContents, counted int64) {
 	if rows.Count == counted+1 && j.hour.cov.HasSum {
 		extra := rows.Sum
 		extra.Sub(j.hour.cov.Sum)
-		for _, l := range j.hour.stored.leaves {
+		for _, l := range j.hour.stored.read() {
 			if ledger.SumOf(l.Key, l.Hash) == extra {
 				j.add(DiffAdded, "", j.rowOf(l), "it is there, and the ledger does not count it")
 				return
@@ -392,6 +416,13 @@ func (j *judging) state() {
 		j.add(DiffAdded, "", "", "%d contents are there that two reads of the whole hour did not meet", cov.Unmet)
 	}
 	switch {
+	case cov.OnlyArrived() && !cov.Sealed() && cov.Seals > 0:
+		j.add(DiffUnsealed, "", "", "records arrived after it was sealed; it is sealed again by the next run")
+	case cov.OnlyArrived() && !cov.Sealed():
+		j.add(DiffUnsealed, "", "", "records arrived there, and it is not sealed yet")
+	case cov.OnlyArrived() && logs.Of(j.verifier.stream).Delivered:
+	case cov.OnlyArrived():
+		j.add(DiffMissing, "", "", "the hour was not read; what it holds was imported")
 	case cov.State == ledger.WindowLost:
 		j.add(DiffMissing, "", "", "%s had forgotten the hour when it was read", j.source())
 	case !cov.State.IsRead() && !cov.InPart():

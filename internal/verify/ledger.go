@@ -58,7 +58,7 @@ func (l *ledgerRead) add(row LedgerRow) {
 	}
 	cov := row.Coverage
 	l.sums.Apply(ledger.Coverage{}, cov)
-	if cov.Passes > 0 || cov.State != ledger.WindowPartial {
+	if cov.Passes > 0 || cov.State != ledger.WindowPartial && !(cov.State == ledger.WindowPurged && cov.NeverRead()) {
 		if l.firstRead.IsZero() {
 			l.firstRead = cov.Start
 		}
@@ -74,7 +74,7 @@ func (l *ledgerRead) add(row LedgerRow) {
 	if (cov.State == ledger.WindowComplete || cov.Awaits()) && len(l.awaitsIn) == 0 {
 		l.awaitsIn = append(l.awaitsIn, cov.Start)
 	}
-	if l.held.IsZero() && cov.Counted() > 0 {
+	if l.held.IsZero() && cov.Contents() > 0 {
 		l.held = cov.Start
 	}
 }
@@ -169,7 +169,7 @@ func (c progressCheck) wrong(format string, args ...any) {
 
 // checkProgress compares the progress row with the rows of the hours and the log.
 func (v *Verifier) checkProgress() {
-	if !v.look.known || !v.look.Started() {
+	if !v.look.known || !v.look.Started() && v.look.ImportedHours == 0 && v.ledger.rows == 0 {
 		return
 	}
 	if !v.steady {
@@ -205,6 +205,7 @@ func (c progressCheck) totals() {
 		{"Reopened", p.Reopened, is.Reopened, true}, {"WindowsComplete", p.WindowsComplete, is.WindowsComplete, false},
 		{"Doubts", p.Doubts, is.Doubts, false}, {"Lost", p.Lost, is.Lost, false}, {"Purged", p.Purged, is.Purged,
 			false},
+		{"Imported", p.Imported, is.Imported, true}, {"ImportedHours", p.ImportedHours, is.ImportedHours, true},
 		{"Thin", p.Thin, is.Thin, false}, {"Awaits", p.Awaits, is.Awaits, false}, {"Unsealed", p.Unsealed,
 			is.Unsealed, false},
 	} {
@@ -226,6 +227,7 @@ func (c progressCheck) spans() {
 			c.wrong("its span of %s does not hold all of them: they lie from %s to %s", name, stamp(first), stamp(end))
 		}
 	}
+	hold("ImportedHours", is.ImportedHours, p.ImportedFrom, p.ImportedTo, is.ImportedFrom, is.ImportedTo)
 	hold("Reopened", is.Reopened, p.ReopenedFrom, time.Time{}, is.ReopenedFrom, time.Time{})
 	if !p.Recounted {
 		return
@@ -273,7 +275,7 @@ func (c progressCheck) marks() {
 	if p.Recounted && l.purgedTo.After(p.PurgedTo) && !dropping {
 		c.wrong("its PurgedTo is %s, and all hours up to %s were purged", stamp(p.PurgedTo), stamp(l.purgedTo))
 	}
-	if p.PurgedTo.After(p.SealedTo) {
+	if p.Started() && p.PurgedTo.After(entra.Later(p.SealedTo, entra.FloorHour(p.FirstHour()))) {
 		c.wrong("its PurgedTo is %s, and hours are settled up to %s", stamp(p.PurgedTo), stamp(p.SealedTo))
 	}
 }

@@ -76,7 +76,7 @@ func Prove(ctx context.Context, prover Prover, stream entra.Stream, id string, w
 	if err != nil {
 		return seal.Proof{}, err
 	}
-	return seal.Prove(log, head, s, members, record.Raw, record.Hash)
+	return seal.Prove(log, head, s, members, record.Raw, record.Leaf)
 }
 
 // notThere says why there is no record to prove.

@@ -47,7 +47,8 @@ func (j *judging) counts() {
 			c.Bytes},
 		{"StoredBytes", c.StoredBytes}, {"Seals", c.Seals}, {"LastSeal", c.LastSeal}, {"Revision", c.Revision},
 		{"SealedRevision", c.SealedRevision}, {"ColumnSet", int64(c.ColumnSet)}, {"Unconfirmed",
-			c.Unconfirmed}, {"Unmet", c.Unmet},
+			c.Unconfirmed}, {"Unmet", c.Unmet}, {"Imported", c.Imported}, {"Eclipsed", c.Eclipsed},
+		{"Imported less its Eclipsed", c.Imported - c.Eclipsed},
 	} {
 		if n.n < 0 {
 			j.ledgerSays("its %s is %d", n.name, n.n)
@@ -109,7 +110,7 @@ func (j *judging) place() {
 		} else if c.Reason != last.Reason {
 			j.ledgerSays("its Reason is not that of the log's entry %d", last.Number)
 		}
-		if c.Counted() != 0 || c.Bytes != 0 || c.StoredBytes != 0 || c.Sum != (ledger.Sum{}) {
+		if c.Contents() != 0 || c.Bytes != 0 || c.StoredBytes != 0 || c.Sum != (ledger.Sum{}) {
 			j.ledgerSays("it says that the hour was purged, and counts %d contents, %d bytes, or others", c.Counted(),
 				c.Bytes)
 		}
@@ -118,7 +119,7 @@ func (j *judging) place() {
 			j.ledgerSays("it is %s, and counts no read of the whole hour", c.State)
 		}
 	case ledger.WindowLost:
-		if c.Counted() != 0 || len(j.hour.seals) > 0 {
+		if c.Counted() != 0 || len(j.hour.seals) > 0 && c.Imported == 0 {
 			j.ledgerSays("it says that the hour is lost, and counts %d contents and %d seals", c.Counted(),
 				len(j.hour.seals))
 		}
@@ -219,8 +220,8 @@ func (j *judging) reasons() {
 // tally compares the row's counts with its rows, one by one. That their sum agrees is known.
 func (j *judging) tally() {
 	c, s := &j.hour.cov, &j.hour.stored
-	if c.Counted() != s.count() {
-		return // said by contents
+	if c.Contents() != s.count() {
+		return // said by contents and arrivals
 	}
 	apart := c.Unconfirmed + c.Unmet
 	if c.Records > s.records || c.Versions > s.versions || apart == 0 && (c.Records != s.records ||
@@ -234,7 +235,11 @@ func (j *judging) tally() {
 	if s.unread == 0 && c.Bytes != s.bytes {
 		j.ledgerSays("its Bytes is %d, and the records have %d", c.Bytes, s.bytes)
 	}
-	if s.sized && c.StoredBytes != s.size {
+	if c.Eclipsed != s.eclipsed && (c.Sealed() || c.Eclipsed > s.eclipsed) {
+		j.ledgerSays("its Eclipsed is %d, and %d rows are marked so", c.Eclipsed, s.eclipsed)
+	}
+	// What a run marked before it was stopped is counted when the hour is sealed.
+	if s.sized && c.StoredBytes != s.size && (c.Sealed() || c.Eclipsed == s.eclipsed) {
 		j.ledgerSays("its StoredBytes is %d, and the rows have %d", c.StoredBytes, s.size)
 	}
 }

@@ -167,7 +167,7 @@ func (j *judging) list(s seal.Seal, members []seal.Leaf) {
 			len(members))
 	default:
 		for i, k := range list.Leaves {
-			if m := members[i]; k.Key != m.Key || k.Hash != [ledger.VersionHashBytes]byte(m.Hash[:]) {
+			if k != ledger.KeptLeafOf(members[i]) {
 				wrong("the list of the seal of %s has another content in place %d", s.SealedAt.Format(time.RFC3339), i)
 				return
 			}
@@ -257,14 +257,19 @@ func (j *judging) strangers(last seal.Seal, members []seal.Leaf) {
 	// That an hour changed since it was sealed is believed where the ledger counts what is there.
 	stale := !cov.Sealed() || !cov.Settled() && cov.SealedRevision == 0 // a version before may have changed it
 	changed := j.hour.there && stale && cov.HasSum && cov.Agrees(j.hour.stored.contents()) &&
-		!j.verifier.stuck(j.hour.row.Written)
+		cov.HoldsArrivals(j.hour.stored.arrived()) && !j.verifier.stuck(j.hour.row.Written)
 	for _, l := range j.hour.stored.leaves {
 		since := l.FirstSeen.After(last.SealedAt)
 		switch {
 		case listed[ledger.SumOf(l.Key, l.Hash)]:
 		case since && changed:
-		case since && j.hour.there && stale && !cov.HasSum && cov.Counted() == j.hour.stored.count():
+		case since && j.hour.there && stale && !cov.HasSum && cov.Contents() == j.hour.stored.count():
 		case j.hour.there && j.verifier.look.known && j.awaited() && (cov.Doubt || since && j.writtenSince(l)):
+			if l.Arrived() {
+				j.add(DiffUnconfirmed, "", j.rowOf(l),
+					"it came after the hour was sealed on %s, and the next run counts it", sealedOn)
+				continue
+			}
 			j.unconfirmed.Add(ledger.SumOf(l.Key, l.Hash))
 			j.add(DiffUnconfirmed, "", j.rowOf(l),
 				"it came after the hour was sealed on %s, and the next run of archivelogs asks %s for it", sealedOn,
@@ -284,7 +289,7 @@ func (j *judging) differences(s seal.Seal, kept []ledger.KeptLeaf, then []seal.L
 	there := make(map[ledger.KeptLeaf]int, len(then))
 	keys := make(map[string]bool, len(then))
 	for _, l := range then {
-		there[ledger.KeptLeaf{Key: l.Key, Hash: [ledger.VersionHashBytes]byte(l.Hash[:])}]++
+		there[ledger.KeptLeafOf(l)]++
 		keys[l.Key] = true
 	}
 	altered := j.hour.stored.altered
@@ -302,7 +307,7 @@ func (j *judging) differences(s seal.Seal, kept []ledger.KeptLeaf, then []seal.L
 		}
 	}
 	for _, l := range then {
-		k := ledger.KeptLeaf{Key: l.Key, Hash: [ledger.VersionHashBytes]byte(l.Hash[:])}
+		k := ledger.KeptLeafOf(l)
 		if there[k] > 0 && !altered[l.Key] {
 			there[k]--
 			j.add(DiffAdded, "", j.rowOf(l), "it says that it was there when the hour was%s, and it was not", sealedOn)
