@@ -44,7 +44,7 @@ const (
 
 // statuses are what the parameter status accepts.
 var statuses = []ledger.WindowState{ledger.WindowComplete, ledger.WindowSealed, ledger.WindowSettled,
-	ledger.WindowReopened, ledger.WindowPartial, ledger.WindowMissing, ledger.WindowLost, ledger.WindowPurged}
+	ledger.WindowReopened, ledger.WindowPartial, ledger.WindowImported, ledger.WindowDelivered, ledger.WindowMissing, ledger.WindowLost, ledger.WindowPurged}
 
 // New makes the function.
 func New(cfg Config) web.Function {
@@ -68,8 +68,8 @@ func New(cfg Config) web.Function {
 }
 
 func hourParameters() []web.Parameter {
-	status := web.Words("status", "", "complete, sealed, settled, reopened, partial, missing, lost, purged, "+
-		"or several with commas between")
+	status := web.Words("status", "", "complete, sealed, settled, reopened, partial, imported, delivered, missing, "+
+		"lost, purged, or several with commas between")
 	for _, s := range statuses {
 		status.Accepted = append(status.Accepted, string(s))
 	}
@@ -82,7 +82,7 @@ func hourParameters() []web.Parameter {
 // stream is one row of /api/coverage. Keys without a value are left out.
 type stream struct {
 	Stream       entra.Stream  `json:"stream" text:"Which log"`
-	Status       ledger.Status `json:"status" text:"notStarted, failing, backfilling, current"`
+	Status       ledger.Status `json:"status" text:"notStarted, failing, backfilling, current, delivered"`
 	Collected    bool          `json:"collected"`
 	Begin        string        `json:"beginDateTime,omitempty" text:"First moment that the archive holds"`
 	Watermark    string        `json:"watermarkDateTime,omitempty" text:"Newest that is read"`
@@ -100,6 +100,10 @@ type stream struct {
 	Purged       int64         `json:"windowsPurged" text:"Hours that were dropped by ARCHIVE_RETENTION"`
 	PurgedTo     string        `json:"purgedUntilDateTime,omitempty"`
 	Records      int64         `json:"records" text:"Records that are archived"`
+	Imported     int64         `json:"imported,omitempty"`
+	ImportedIn   int64         `json:"windowsImported,omitempty" text:"Hours that hold some of those"`
+	ImportedFrom string        `json:"importedFromDateTime,omitempty" text:"First hour that may hold some"`
+	ImportedTo   string        `json:"importedToDateTime,omitempty" text:"After the last one"`
 	Versions     int64         `json:"versions" text:"Earlier contents of records that changed"`
 	Quarantined  int64         `json:"quarantined" text:"Records without a usable time and id"`
 	Bytes        int64         `json:"bytes" text:"Size of records and versions, as received"`
@@ -122,6 +126,7 @@ type stream struct {
 func (stream) Texts() map[string]string {
 	return map[string]string{
 		"collected":             "Whether it is still read from the tenant: ARCHIVE_STREAMS names it",
+		"imported":              "Records that were imported or delivered, and not read; none of them is among records",
 		"completeUntilDateTime": "Complete from the begin up to here, but for the gaps",
 		"nextLossDateTime":      "When Graph forgets the oldest hour that is missing",
 		"windowsInDoubt":        "Hours that Graph is asked for again, because rows and ledger differ",
@@ -143,6 +148,8 @@ type window struct {
 	Reason      string             `json:"reason,omitempty"`
 	Passes      int                `json:"passes" text:"How often the hour was read completely"`
 	Records     int64              `json:"records" text:"Records that are archived"`
+	Imported    int64              `json:"imported,omitempty"`
+	Eclipsed    int64              `json:"importedSuperseded,omitempty"`
 	Versions    int64              `json:"versions" text:"Earlier contents of records that changed"`
 	Bytes       int64              `json:"bytes" text:"Size of records and versions, as received"`
 	StoredBytes int64              `json:"storedBytes" text:"Size of their rows, as Azure counts it"`
@@ -168,10 +175,13 @@ type window struct {
 // Texts are those that are too long for their line.
 func (window) Texts() map[string]string {
 	return map[string]string{
-		"status":      "complete, sealed, settled, reopened, partial, missing, lost, purged",
-		"reason":      "Why it is not complete or not there, why it is sealed again, or that it has no sum",
-		"unconfirmed": "Contents that a run stored before it died, and that Graph did not show again",
-		"enriched":    "Came in a richer form: all that the record had is in it, with equal values",
+		"status": "complete, sealed, settled, reopened, partial, imported or delivered (it holds nothing that was " +
+			"read), missing, lost, purged",
+		"imported":           "Records that were imported or delivered, and not read; none of them is among records",
+		"importedSuperseded": "Of those: another form of the same record is there, and answers have that one",
+		"reason":             "Why it is not complete or not there, why it is sealed again, or that it has no sum",
+		"unconfirmed":        "Contents that a run stored before it died, and that Graph did not show again",
+		"enriched":           "Came in a richer form: all that the record had is in it, with equal values",
 		"contentSum": "Sum over all contents that are counted, in hexadecimal digits; " +
 			"absent where a version before counted them",
 	}
@@ -217,8 +227,10 @@ func (cfg Config) rowOf(ctx context.Context, p ledger.Progress, now time.Time) (
 		InDoubt:   p.Doubts, Records: p.Records, Versions: p.Versions, Quarantined: p.Quarantined,
 		Bytes: p.Bytes, StoredBytes: p.StoredBytes, LastRun: web.Time(p.LastRunAt),
 		SealedTo: web.Time(p.SealedUntil()), SettledTo: web.Time(p.SettledUntil()), Unsealed: p.Unsealed,
-		Seals:  p.Seals,
-		Purged: p.Purged, PurgedTo: web.Time(p.PurgedTo),
+		Seals:    p.Seals,
+		Imported: p.Imported, ImportedIn: p.ImportedHours, ImportedFrom: web.Time(p.ImportedFrom),
+		ImportedTo: web.Time(p.ImportedTo),
+		Purged:     p.Purged, PurgedTo: web.Time(p.PurgedTo),
 		Changed: p.Changed, Thin: p.Thin, Awaits: p.Awaits, Late: p.Late, Late3h: p.Lateness[0],
 		Late24h: p.Lateness[1], Late48h: p.Lateness[2], Late7d: p.Lateness[3], LateMore: p.Lateness[4],
 	}
@@ -301,8 +313,11 @@ func (cfg Config) windows(ctx context.Context, r web.Request) (web.Answer, error
 	if err != nil {
 		return web.Answer{}, err
 	}
-	from, _ := p.Known(now)
-	to := cfg.end(&p, now)
+	read, _ := p.Known(now)
+	from, to := read, cfg.end(&p, now)
+	if p.ImportedHours > 0 { // before what was read, only those hours are listed in which something arrived
+		from, to = p.Earliest(), entra.Later(to, p.ImportedTo)
+	}
 	if span.From.After(from) {
 		from = span.From
 	}
@@ -315,6 +330,9 @@ func (cfg Config) windows(ctx context.Context, r web.Request) (web.Answer, error
 	for cov, err := range ledger.EveryHour(ctx, cfg.Ledger, s, from, to) {
 		if err != nil {
 			return web.Answer{}, err
+		}
+		if cov.State == ledger.WindowMissing && (read.IsZero() || cov.Start.Before(read)) {
+			continue
 		}
 		if len(asked) > 0 && !slices.Contains(asked, string(cov.Word())) {
 			continue
@@ -368,7 +386,7 @@ func windowOf(p *ledger.Progress, c ledger.Coverage, collected bool) window {
 	return window{Sum: sum, Revision: c.Revision, Unconfirmed: c.Unconfirmed + c.Unmet,
 		LostFrom: web.Time(c.LostFrom), LostTo: web.Time(c.LostTo),
 		Start: web.Time(c.Start), End: web.Time(c.End()), Status: c.Word(), Reason: reason, Passes: c.Passes,
-		Records: c.Records, Versions: c.Versions, Bytes: c.Bytes, StoredBytes: c.StoredBytes,
+		Records: c.Records, Versions: c.Versions, Imported: c.Imported, Eclipsed: c.Eclipsed, Bytes: c.Bytes, StoredBytes: c.StoredBytes,
 		Fetched: c.Fetched, New: c.New, Changed: c.Changed, Enriched: c.Enriched, Form: c.Form, Thin: c.Thin(),
 		Unchanged: c.Unchanged, Quarantined: c.Quarantined, Late: c.Late, Seals: c.Seals,
 		FirstRead: web.Time(c.FirstReadAt), LastRead: web.Time(c.LastReadAt),

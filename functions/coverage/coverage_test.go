@@ -259,3 +259,31 @@ func TestABadQuestionIsAnsweredWithWhatIsAccepted(t *testing.T) {
 		require.NotEmpty(t, problem["code"])
 	}
 }
+
+// TestWhatWasImportedIsListedAsSuch: its hours from before the stream was read, and within what was
+// read how many records of an hour were.
+func TestWhatWasImportedIsListedAsSuch(t *testing.T) {
+	a := begin(t, logs.Provisioning)
+	old, within := a.hour(-1000, ledger.WindowPartial), a.hour(1, ledger.WindowComplete)
+	old.Passes, old.Records, old.FirstReadAt = 0, 0, time.Time{}
+	old.Imported, old.ImportedSum = 3, ledger.Sum{1}
+	before := within
+	within.Imported, within.ImportedSum, within.Eclipsed = 2, ledger.Sum{1}, 1
+	a.progress.Apply(ledger.Coverage{}, old)
+	a.progress.Apply(before, within)
+	a.commit(old, within)
+	_, answer := get(t, a.server, "/api/coverage/provisioning?status=imported")
+	require.Len(t, answer["value"], 1)
+	row := answer["value"].([]any)[0].(map[string]any)
+	require.Equal(t, []any{"imported", old.Start.Format(time.RFC3339), 3.0}, []any{row["status"], row["startDateTime"],
+		row["imported"]})
+	require.Contains(t, row["reason"], "it was not read from Graph")
+	_, answer = get(t, a.server, "/api/coverage/provisioning")
+	require.Len(t, answer["value"], 12, "the hours between are not called missing")
+	row = answer["value"].([]any)[2].(map[string]any)
+	require.Equal(t, []any{"complete", 2.0, 1.0}, []any{row["status"], row["imported"], row["importedSuperseded"]})
+	_, answer = get(t, a.server, "/api/coverage")
+	row = answer["value"].([]any)[0].(map[string]any)
+	require.Equal(t, []any{5.0, 2.0, old.Start.Format(time.RFC3339)}, []any{row["imported"], row["windowsImported"],
+		row["importedFromDateTime"]})
+}
