@@ -100,10 +100,6 @@ type stream struct {
 	Purged       int64         `json:"windowsPurged" text:"Hours that were dropped by ARCHIVE_RETENTION"`
 	PurgedTo     string        `json:"purgedUntilDateTime,omitempty"`
 	Records      int64         `json:"records" text:"Records that are archived"`
-	Imported     int64         `json:"imported,omitempty"`
-	ImportedIn   int64         `json:"windowsImported,omitempty" text:"Hours that hold some of those"`
-	ImportedFrom string        `json:"importedFromDateTime,omitempty" text:"First hour that may hold some"`
-	ImportedTo   string        `json:"importedToDateTime,omitempty" text:"After the last one"`
 	Versions     int64         `json:"versions" text:"Earlier contents of records that changed"`
 	Quarantined  int64         `json:"quarantined" text:"Records without a usable time and id"`
 	Bytes        int64         `json:"bytes" text:"Size of records and versions, as received"`
@@ -120,6 +116,10 @@ type stream struct {
 	LastRun      string        `json:"lastRunDateTime,omitempty" text:"Last run"`
 	LastError    *lastError    `json:"lastError,omitempty" text:"Why it fails"`
 	Gaps         []web.Gap     `json:"gaps,omitempty" text:"What is not there between the begin and now, and why"`
+	Imported     int64         `json:"imported,omitempty"`
+	ImportedIn   int64         `json:"windowsImported,omitempty" text:"Hours that hold some of those"`
+	ImportedFrom string        `json:"importedFromDateTime,omitempty" text:"First hour that may hold some"`
+	ImportedTo   string        `json:"importedToDateTime,omitempty" text:"After the last one"`
 }
 
 // Texts are those that are too long for their line.
@@ -148,8 +148,6 @@ type window struct {
 	Reason      string             `json:"reason,omitempty"`
 	Passes      int                `json:"passes" text:"How often the hour was read completely"`
 	Records     int64              `json:"records" text:"Records that are archived"`
-	Imported    int64              `json:"imported,omitempty"`
-	Eclipsed    int64              `json:"importedSuperseded,omitempty"`
 	Versions    int64              `json:"versions" text:"Earlier contents of records that changed"`
 	Bytes       int64              `json:"bytes" text:"Size of records and versions, as received"`
 	StoredBytes int64              `json:"storedBytes" text:"Size of their rows, as Azure counts it"`
@@ -170,6 +168,8 @@ type window struct {
 	Thin        bool               `json:"thin" text:"Records may be stored in a poorer form than Graph has"`
 	FirstRead   string             `json:"firstReadDateTime,omitempty" text:"First read"`
 	LastRead    string             `json:"lastReadDateTime,omitempty" text:"Last read"`
+	Imported    int64              `json:"imported,omitempty"`
+	Eclipsed    int64              `json:"importedSuperseded,omitempty"`
 }
 
 // Texts are those that are too long for their line.
