@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -168,8 +170,8 @@ func ReadStored(ctx context.Context, store Store, v View, s entra.Stream, from, 
 	if err != nil {
 		return out, err
 	}
-	for start, is := range now {
-		stamp := stamps[start]
+	for _, start := range slices.SortedFunc(maps.Keys(now), time.Time.Compare) {
+		is, stamp := now[start], stamps[start]
 		if stamp.State == StampAltered {
 			out.Altered[start] = stamp
 		}

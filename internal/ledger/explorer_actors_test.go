@@ -102,7 +102,6 @@ func runPurge(ctx context.Context, p process, name string, _ collect.Source, _ c
 var kept = map[time.Time][]entra.Record{
 	hourOf(-40, 0): {keptRecord("old", hourOf(-40, 5)), keptRecord("older", hourOf(-40, 1))},
 	hourOf(-1, 0):  {keptRecord("late", hourOf(-1, 50).Add(123*time.Millisecond)), keptRecord("kept", hourOf(-1, 7))},
-	hourOf(0, 0):   {keptRecord("early-kept", hourOf(0, 30))},
 }
 
 func keptRecord(id string, at time.Time) entra.Record {

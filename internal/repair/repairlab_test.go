@@ -3,11 +3,13 @@ package repair_test
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/entraledger/entraledger/internal/arrivals"
 	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/dev/lab"
 	"github.com/entraledger/entraledger/internal/entra"
@@ -102,6 +104,16 @@ func everyOf(l *lab.Lab, source collect.Source, step, whole time.Duration) {
 	}
 }
 
+// imports adds a record of a file.
+func imports(l *lab.Lab, at time.Time, id string) {
+	rec := lab.Parsed(lab.Stream, lab.Record(lab.Stream, id, lab.Start.Sub(at), "kept"))
+	adder := arrivals.New(l.Store, l.Heads, purge.Retention{}, time.Now, slog.New(slog.DiscardHandler))
+	out, err := adder.Add(l.Context(), lab.Execution(), lab.Stream, rec.Time, []entra.Record{rec},
+		entra.Origin{Kind: entra.Imported, SHA256: [32]byte{1}, At: lab.Start, Name: "kept.json"})
+	require.NoError(l, err)
+	require.Equal(l, 1, out.Added)
+}
+
 func journeys() []journey {
 	settled := func(l *lab.Lab) {
 		for _, s := range []entra.Stream{lab.Stream, lab.Other} {
@@ -135,6 +147,11 @@ func journeys() []journey {
 					lab.Execution(), lab.Stream, time.Now())
 			require.NoError(l, err)
 			require.True(l, months[0].Dropped)
+		}},
+		{name: "records were imported", goOn: goOn, begin: func(l *lab.Lab) {
+			settled(l)
+			imports(l, lab.Start.Add(-200*lab.Days), "old")
+			imports(l, lab.Start.Add(-20*time.Hour), "within")
 		}},
 		{name: "hours are thin", more: true, goOn: func(l *lab.Lab) {
 			everyOf(l, &lab.Unruly{Forgetful: l.Tenant},
