@@ -117,6 +117,12 @@ func wasPurged(p *ledger.Progress, cov *ledger.Coverage) bool {
 // add is Add for as many records as one lease is for.
 func (a *Adder) add(ctx context.Context, by ledger.Execution, w entra.Window, records []entra.Record,
 	origin entra.Origin) (out Result, err error) {
+	switch there, err := a.present(ctx, w, records); {
+	case err != nil:
+		return out, err
+	case there:
+		return Result{Present: len(records), Sealed: true}, nil
+	}
 	err = a.withLease(ctx, by, w.Stream, func(work *work) error {
 		out, err = work.add(ctx, w, records, origin)
 		return err
@@ -124,11 +130,33 @@ func (a *Adder) add(ctx context.Context, by ledger.Execution, w entra.Window, re
 	return out, err
 }
 
+// present reports whether there is nothing to do: all records are there, counted, sealed and under a
+// head. What is delivered twice then takes the stream from nobody.
+func (a *Adder) present(ctx context.Context, w entra.Window, records []entra.Record) (bool, error) {
+	p, _, err := a.store.State(ctx, w.Stream)
+	if err != nil {
+		return false, err
+	}
+	cov, err := rowOf(ctx, a.store, w)
+	if err == nil {
+		err = a.refusal(&p, &cov, w) // before anything waits
+	}
+	if err != nil || cov.Seals == 0 || !cov.Sealed() || p.Heads != p.Seals {
+		return false, err
+	}
+	forms, err := a.store.StoredForms(ctx, w)
+	if err != nil {
+		return false, err
+	}
+	_, arrived := ledger.Parted(leavesOf(forms))
+	return cov.HoldsArrivals(arrived) && len(missingOf(a.store, w.Stream, forms, records)) == 0, nil
+}
+
 // Tend counts what interrupted calls of Add have left in a stream, and seals what is not sealed. A
 // stream that is collected needs none: each run of collect does the same.
 func (a *Adder) Tend(ctx context.Context, by ledger.Execution, stream entra.Stream) error {
 	p, _, err := a.store.State(ctx, stream)
-	if err != nil || p.ImportedHours == 0 && len(p.Suspects) == 0 && p.ReadingFrom.IsZero() ||
+	if err != nil || p.Started() || p.ImportedHours == 0 && len(p.Suspects) == 0 && p.ReadingFrom.IsZero() ||
 		len(p.Suspects) == 0 && p.ReadingFrom.IsZero() && p.Unsealed == 0 && p.Heads == p.Seals {
 		return err
 	}

@@ -3,10 +3,12 @@ package search_test
 import (
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/odata"
 	"github.com/entraledger/entraledger/internal/search"
@@ -64,4 +66,31 @@ func TestATypeOfSignInsChoosesItsStream(t *testing.T) {
 	q, err := search.New(logs.SignInsInteractiveUser, shape, "signInEventTypes/any(t: t eq 'robot')")
 	require.NoError(t, err)
 	require.Contains(t, q.Hint(), "'robot' is no type of sign-ins")
+}
+
+// TestAQuestionReachesBackToWhatWasImported, also where nothing was ever read.
+func TestAQuestionReachesBackToWhatWasImported(t *testing.T) {
+	now := time.Date(2026, 11, 21, 14, 30, 0, 0, time.UTC)
+	hour := now.Truncate(time.Hour)
+	shape, err := odata.ShapeOf(logs.SignInsInteractiveUser)
+	require.NoError(t, err)
+	old := ledger.Progress{Stream: logs.SignInsInteractiveUser, ImportedHours: 2, ImportedFrom: hour.AddDate(-1, 0, 0),
+		ImportedTo: hour.AddDate(0, -6, 0)}
+	read := old
+	read.Begin, read.Backfilled, read.TailBegin, read.Watermark, read.LastRunAt = hour.AddDate(0, -1, 0), hour, hour, now, now
+	purged := read
+	purged.PurgedTo = hour.AddDate(0, -3, 0)
+	for name, c := range map[string]struct {
+		progress ledger.Progress
+		from, to time.Time
+	}{
+		"imported alone": {old, old.ImportedFrom, old.ImportedTo},
+		"read, too":      {read, old.ImportedFrom, hour.Add(time.Hour)},
+		"and purged":     {purged, purged.PurgedTo, hour.Add(time.Hour)},
+	} {
+		q, err := search.New(logs.SignInsInteractiveUser, shape, "")
+		require.NoError(t, err)
+		q.Within(c.progress, now)
+		require.Equal(t, []time.Time{c.from, c.to}, []time.Time{q.From, q.To}, name)
+	}
 }
