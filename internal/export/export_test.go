@@ -25,6 +25,7 @@ func TestFilesHaveThePortalsNames(t *testing.T) {
 		"ApplicationSignIns", "ApplicationSignIns_ConditionalAccess",
 		"MSISignIns", "MSISignIns_ConditionalAccess",
 		"ProvisioningLogs", "ProvisioningLogs_ProvisioningSteps", "ProvisioningLogs_ModifiedProperties",
+		"IdentityManagerRequests", // ours
 	}, names)
 	for asked, want := range map[string]string{
 		"InteractiveSignIns":                 "InteractiveSignIns",

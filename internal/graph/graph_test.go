@@ -167,7 +167,7 @@ func TestEachStreamIsAskedForInTheWordsThatItsCollectionTakes(t *testing.T) {
 			require.NotEmpty(t, graph.Permission(s))
 		})
 	}
-	for _, l := range logs.All() {
+	for _, l := range logs.Collected() {
 		check(l.Stream, "", l.Form())
 		for _, form := range l.Forms {
 			check(l.Stream, form, form)

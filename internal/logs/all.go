@@ -15,6 +15,7 @@ var catalogue = newIndex(
 	signInsManagedIdentity(),
 	provisioning(),
 	customSecurityAttributeAudits(),
+	identityManager(),
 )
 
 type index struct {

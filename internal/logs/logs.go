@@ -17,6 +17,9 @@ type Log struct {
 	Stream entra.Stream // its name: a setting's value, a file name and a table key, so it never changes
 	Title  string       // what it holds, in a few words
 	OptIn  bool         // collected only where ARCHIVE_STREAMS names it
+	// Delivered says that it can't be read from its source: who has the log sends its records, so none
+	// of its hours is ever complete.
+	Delivered bool
 
 	// How its source has it.
 	Source       Source
@@ -47,9 +50,6 @@ type Log struct {
 	// Outcome is the column that tells two records of one id and one second apart: a sign-in that is
 	// interrupted and one that succeeds may share their id. Empty: the log has none.
 	Outcome string
-	// Delivered: it can't be read. Its records are sent by who has them, so none of its hours is ever
-	// complete.
-	Delivered bool
 
 	Files []File // that the portal offers for download
 }
@@ -119,10 +119,15 @@ const (
 // All lists the logs. It is the only list of them.
 func All() []*Log { return catalogue.all }
 
-// Streams are the names of all logs.
+// Collected lists the logs that are read from their source.
+func Collected() []*Log {
+	return slices.DeleteFunc(slices.Clone(All()), func(l *Log) bool { return l.Delivered })
+}
+
+// Streams are the names of the logs that are read from their source.
 func Streams() []entra.Stream {
 	var out []entra.Stream
-	for _, l := range All() {
+	for _, l := range Collected() {
 		out = append(out, l.Stream)
 	}
 	return out

@@ -16,3 +16,10 @@ func MicrosoftGraph() Source {
 	return Source{Name: "Graph", Title: "Microsoft Graph", Lag: 5 * time.Minute,
 		KeepsLeast: 7 * 24 * time.Hour, KeepsMost: 30 * 24 * time.Hour}
 }
+
+// MIMServer is a server of Microsoft Identity Manager's service, which sends its event log. What it
+// forgets can't be asked for.
+func MIMServer() Source {
+	return Source{Name: "the server", Title: "Microsoft Identity Manager", KeepsLeast: 24 * time.Hour,
+		KeepsMost: 24 * time.Hour}
+}

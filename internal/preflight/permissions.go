@@ -103,7 +103,7 @@ func joined(texts, more string) string {
 
 // except names the logs that another permission reads.
 func except(permission string) string {
-	others := slices.DeleteFunc(slices.Clone(logs.All()), func(l *logs.Log) bool { return l.Permission == permission })
+	others := slices.DeleteFunc(logs.Collected(), func(l *logs.Log) bool { return l.Permission == permission })
 	if len(others) == 0 {
 		return ""
 	}

@@ -178,6 +178,9 @@ func readStreams(s *Settings, v string) error {
 		if err != nil {
 			return fmt.Errorf("%q is no stream", strings.TrimSpace(name))
 		}
+		if logs.Of(stream).Delivered {
+			return fmt.Errorf("%q is not collected: who has the log sends it", stream)
+		}
 		if slices.Contains(s.Streams, stream) {
 			return fmt.Errorf("%q stands twice", stream)
 		}

@@ -192,7 +192,10 @@ func partitionsOf(table string) func(partition string) bool {
 	if table != coverageTable && table != quarantineTable && !index && !leaves {
 		return nil
 	}
-	return func(partition string) bool { return slices.Contains(logs.Streams(), entra.Stream(partition)) }
+	return func(partition string) bool {
+		_, err := logs.Parse(partition)
+		return err == nil
+	}
 }
 
 // isRecordTable reports whether a table is one of records.

@@ -15,7 +15,10 @@ import (
 // order of logs.All. Any row of a ledger counts: one whose progress row was deleted is not hidden
 // by that.
 func (a *Archive) Archived(ctx context.Context) ([]entra.Stream, error) {
-	all := logs.Streams()
+	var all []entra.Stream
+	for _, l := range logs.All() {
+		all = append(all, l.Stream)
+	}
 	has := make([]bool, len(all))
 	group, asking := errgroup.WithContext(ctx)
 	for i, stream := range all {

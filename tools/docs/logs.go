@@ -38,6 +38,9 @@ func streamTable() string {
 		if l.EventType != "" {
 			collection += ", type " + code(l.EventType)
 		}
+		if l.Delivered {
+			collection, permission = "none: it is sent", ""
+		}
 		if l.Alternative != "" {
 			permission += " or " + code(l.Alternative)
 		}

@@ -129,7 +129,7 @@ func TestWhatNeitherVersionKnowsStaysInBoth(t *testing.T) {
 
 func TestTruthIsOfTheLogsOwnForm(t *testing.T) {
 	c := made(t)
-	for _, l := range logs.All() {
+	for _, l := range logs.Collected() {
 		var own []string
 		for raw := range c.tenant.Truth(l.Stream) {
 			own = append(own, string(raw))

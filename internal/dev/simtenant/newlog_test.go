@@ -39,7 +39,7 @@ func newLogServer(t *testing.T, l *logs.Log) func(path string, options ...string
 	}
 	folder := t.TempDir()
 	require.NoError(t, os.WriteFile(filepath.Join(folder, string(l.Stream)+".jsonl"), lines, 0o600))
-	tenant, err := newTenant(Config{Records: folder}, append(slices.Clone(logs.All()), l))
+	tenant, err := newTenant(Config{Records: folder}, append(logs.Collected(), l))
 	require.NoError(t, err)
 	require.Equal(t, time.Date(2026, 11, 21, 12, 9, 0, 0, time.UTC), tenant.Now().Truncate(time.Minute))
 	server := httptest.NewServer(tenant)
@@ -106,7 +106,7 @@ func TestALogIsInV1OnlyWhereItHasThatFormAndStrictLogsKnowNeitherGeNorLe(t *test
 }
 
 func TestRoutesDoNotDependOnTheOrderOfForms(t *testing.T) {
-	for _, l := range logs.All() {
+	for _, l := range logs.Collected() {
 		for _, version := range []string{entra.FormV1, entra.FormBeta} {
 			turned := *l
 			turned.Forms = slices.Clone(l.Forms)

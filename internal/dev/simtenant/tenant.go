@@ -71,8 +71,8 @@ type Tenant struct {
 	issued   int
 }
 
-// New makes a tenant that has the logs of logs.All, and reads its records' folder, if it has one.
-func New(cfg Config) (*Tenant, error) { return newTenant(cfg, logs.All()) }
+// New makes a tenant that has the logs of logs.Collected, and reads its records' folder, if it has one.
+func New(cfg Config) (*Tenant, error) { return newTenant(cfg, logs.Collected()) }
 
 func newTenant(cfg Config, known []*logs.Log) (*Tenant, error) {
 	cfg.SkipTokenLifetime = orElse(cfg.SkipTokenLifetime, 10*time.Minute)

@@ -106,7 +106,7 @@ func samples(stream entra.Stream) string {
 // paths are where the streams are had in the form of which Truth is.
 var paths = func() map[entra.Stream]string {
 	out := make(map[entra.Stream]string)
-	for _, l := range logs.All() {
+	for _, l := range logs.Collected() {
 		out[l.Stream] = pathIn(l.Form(), l.Stream)
 	}
 	return out
