@@ -4,6 +4,7 @@ package functions
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,6 +30,7 @@ import (
 	"github.com/entraledger/entraledger/functions/users"
 	"github.com/entraledger/entraledger/functions/verify"
 	"github.com/entraledger/entraledger/functions/versionedlogs"
+	"github.com/entraledger/entraledger/internal/arrivals"
 	archivecollect "github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/derive"
 	"github.com/entraledger/entraledger/internal/directory"
@@ -37,6 +39,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
 	"github.com/entraledger/entraledger/internal/ledger"
+	archivelog "github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/preflight"
 	archivepurge "github.com/entraledger/entraledger/internal/purge"
 	archiverepair "github.com/entraledger/entraledger/internal/repair"
@@ -67,6 +70,7 @@ type Parts struct {
 	Streams     *streams.Known
 	Gaps        *search.Gaps
 	Collector   *archivecollect.Collector
+	Adder       *arrivals.Adder
 	Purger      *archivepurge.Purger
 	Repairer    *archiverepair.Repairer
 	Snapshotter *snapshots.Snapshotter
@@ -109,7 +113,19 @@ func All(p Parts) []web.Function {
 
 func (p Parts) archivelogs() archivelogs.Config {
 	return archivelogs.Config{Preflight: p.Preflight, Collector: p.Collector, Streams: p.Settings.Streams,
-		Budget: p.Settings.RunBudget, AlertAfter: p.Settings.AlertAfter}
+		Tend: p.tend, Budget: p.Settings.RunBudget, AlertAfter: p.Settings.AlertAfter}
+}
+
+// tend looks after the logs that are delivered.
+func (p Parts) tend(ctx context.Context) error {
+	var failures []error
+	for _, l := range archivelog.All() {
+		if l.Delivered {
+			by := ledger.Execution{ID: uuid.NewString(), Work: archivelogs.Name}
+			failures = append(failures, p.Adder.Tend(ctx, by, l.Stream))
+		}
+	}
+	return errors.Join(failures...)
 }
 
 func (p Parts) cost() cost.Config {

@@ -11,6 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 
 	"github.com/entraledger/entraledger/functions"
+	"github.com/entraledger/entraledger/internal/arrivals"
 	"github.com/entraledger/entraledger/internal/blobs"
 	"github.com/entraledger/entraledger/internal/clocks"
 	archivecollect "github.com/entraledger/entraledger/internal/collect"
@@ -97,6 +98,7 @@ func clients(
 		Index: store.Searched(), Jobs: store.Jobs, Heads: heads, Streams: streams.New(cfg.Streams, store.Archive),
 		Gaps: search.NewGaps(store.Archive), Purger: archivepurge.New(store.Archive, store.Views, heads, cfg.Retention),
 		Repairer: newRepairer(cfg, source, store, heads), Cursors: cursors.New(store.Secrets, store.Readers, time.Now)}
+	parts.Adder = arrivals.New(store.Archive, heads, cfg.Retention, time.Now, log)
 	parts.Snapshots = directory.NewReader(store.Directory, parts.Cursors, time.Now)
 	parts.Collector = archivecollect.New(source, store.Archive, heads, archivecollect.Options{Backfill: cfg.Backfill,
 		Passes: cfg.Passes, AlertAfter: cfg.AlertAfter, Parallel: out.AtOnce, Writers: out.AtOnce,

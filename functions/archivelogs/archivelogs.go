@@ -4,6 +4,7 @@ package archivelogs
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -30,8 +31,9 @@ type Config struct {
 	Preflight  func(context.Context) // goes before a run
 	Collector  *collect.Collector
 	Streams    []entra.Stream
-	Budget     time.Duration // for which a run asks Graph for pages
-	AlertAfter time.Duration // how far behind a stream may be before the invocation fails
+	Tend       func(context.Context) error // looks after the logs that are delivered; nil: there are none
+	Budget     time.Duration               // for which a run asks Graph for pages
+	AlertAfter time.Duration               // how far behind a stream may be before the invocation fails
 }
 
 // New makes the function.
@@ -51,6 +53,9 @@ func (cfg Config) run(ctx context.Context) (web.Result, error) {
 	}
 	if err == nil {
 		err = behind(report, cfg.AlertAfter)
+	}
+	if cfg.Tend != nil {
+		err = errors.Join(err, cfg.Tend(working))
 	}
 	return web.Result{Summary: report.Summary()}, err
 }

@@ -152,12 +152,17 @@ func (a *Adder) present(ctx context.Context, w entra.Window, records []entra.Rec
 	return cov.HoldsArrivals(arrived) && len(missingOf(a.store, w.Stream, forms, records)) == 0, nil
 }
 
-// Tend counts what interrupted calls of Add have left in a stream, and seals what is not sealed. A
-// stream that is collected needs none: each run of collect does the same.
+// Tend counts what interrupted calls of Add have left in a stream that is never read, and what is in
+// its quarantine, and seals what is not sealed. Of a stream that is read it does nothing: each run of
+// collect does the same. It takes the lease only where there is something to do.
 func (a *Adder) Tend(ctx context.Context, by ledger.Execution, stream entra.Stream) error {
 	p, _, err := a.store.State(ctx, stream)
-	if err != nil || p.Started() || p.ImportedHours == 0 && len(p.Suspects) == 0 && p.ReadingFrom.IsZero() ||
-		len(p.Suspects) == 0 && p.ReadingFrom.IsZero() && p.Unsealed == 0 && p.Heads == p.Seals {
+	if err != nil || p.Started() || p.Revision == 0 {
+		return err
+	}
+	n, err := a.store.InQuarantine(ctx, stream)
+	if err != nil || len(p.Suspects) == 0 && p.ReadingFrom.IsZero() && p.Unsealed == 0 && p.Heads == p.Seals &&
+		n == p.Quarantined {
 		return err
 	}
 	return a.withLease(ctx, by, stream, func(work *work) error {
@@ -184,6 +189,9 @@ func (a *Adder) withLease(ctx context.Context, by ledger.Execution, stream entra
 	err = do(work)
 	if err == nil {
 		err = work.sealer.PutHead(ctx)
+	}
+	if err == nil && !p.Started() { // collect counts the quarantine of what is read
+		work.progress.Quarantined, err = a.store.InQuarantine(ctx, stream)
 	}
 	return errors.Join(err, work.release(ctx, err))
 }

@@ -23,6 +23,8 @@ type Store interface {
 		[]entra.Key, error)
 	// CountArrivals sums up the arrivals of a window that count.
 	CountArrivals(ctx context.Context, w entra.Window, counts func(seal.Leaf) bool) (Added, error)
+	// InQuarantine counts a stream's records in quarantine.
+	InQuarantine(ctx context.Context, s entra.Stream) (int64, error)
 	// Restamp gives contents of a window a later FirstSeen, if they are still as they were read;
 	// ledger.ErrMoved otherwise.
 	Restamp(ctx context.Context, w entra.Window, contents []seal.Leaf, seen time.Time) error
