@@ -11,6 +11,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/arrivals"
+	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/dev/lab"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
@@ -306,5 +307,53 @@ func TestAnAdderWaitsForTheStream(t *testing.T) {
 		require.Equal(l, entra.CodeConflict, entra.CodeOf(err), "%v", err)
 		require.Equal(l, arrivals.Result{Added: 1, Sealed: true}, add(l, past, some(past, 1), "kept.json"))
 		inOrder(l)
+	})
+}
+
+// TestADeliveredLogIsArchivedByItsArrivalsAlone: its hours are delivered, never complete, nothing of
+// it is missing, and what its callers put into quarantine is counted.
+func TestADeliveredLogIsArchivedByItsArrivalsAlone(t *testing.T) {
+	const stream = logs.IdentityManager
+	lab.In(t, func(l *lab.Lab) {
+		deliver := func(hour time.Time, ids ...string) arrivals.Result {
+			var recs []entra.Record
+			for _, id := range ids {
+				rec, err := logs.ParseRecord(stream, fmt.Appendf(nil, `{"id":%q,"activityDateTime":%q}`, id,
+					hour.Format(time.RFC3339)))
+				require.NoError(l, err)
+				recs = append(recs, rec)
+			}
+			from := origin("delivery")
+			from.Kind, from.Name = entra.Delivered, "mim01"
+			out, err := adderOf(l, l.Store, purge.Retention{}).Add(l.Context(), lab.Execution(), stream, hour, recs, from)
+			require.NoError(l, err)
+			return out
+		}
+		hour := entra.FloorHour(lab.Start.Add(-3 * time.Hour))
+		require.Equal(l, arrivals.Result{Added: 2, Sealed: true}, deliver(hour, "a", "b"))
+		require.Equal(l, arrivals.Result{Added: 1, Present: 1, Sealed: true}, deliver(hour, "b", "c"))
+		deliver(hour.Add(4*time.Hour), "d")
+		require.NoError(l, l.Store.Quarantine(l.Context(), stream, []collect.Rejected{{Raw: []byte("{"),
+			Hash: entra.HashOf([]byte("{")), Reason: "half an event"}}, time.Now()))
+		require.NoError(l, adderOf(l, l.Store, purge.Retention{}).Tend(l.Context(), lab.Execution(), stream))
+		p := l.Progress(stream)
+		require.Equal(l, []any{int64(4), int64(2), int64(1), int64(0), ledger.StatusDelivered},
+			[]any{p.Imported, p.ImportedHours, p.Quarantined, p.Unsealed, p.Status(time.Now(), time.Minute)})
+		from, to := p.Span(time.Now())
+		require.Equal(l, []time.Time{hour, hour.Add(5 * time.Hour)}, []time.Time{from, to})
+		for _, cov := range l.Hours(stream) {
+			require.Equal(l, ledger.WindowDelivered, cov.Word())
+			require.True(l, cov.Sealed())
+		}
+		v := verify.Verification{Streams: []entra.Stream{stream}}
+		require.NoError(l, v.Work(l.Context(), l.Store, l.Heads, time.Now().Add(time.Minute)))
+		require.Empty(l, v.Findings)
+		require.True(l, v.Intact())
+		months, err := purge.New(l.Store, l.Store, l.Heads, purge.Retention{Default: time.Hour}).Run(l.Context(),
+			lab.Execution(), stream, time.Now().Add(20*lab.Days))
+		require.NoError(l, err)
+		require.Len(l, months, 1)
+		require.True(l, months[0].Dropped, months[0].Kept)
+		require.Zero(l, l.Progress(stream).Imported)
 	})
 }

@@ -28,6 +28,10 @@ func (w *world) finish(s *scenario) {
 		w.checkBelieved(ctx, store, v, s)
 	}
 	after("after 1", runCollect)
+	if s.adds {
+		w.Sleep(ledger.LateWrites)
+		after("after add", runAdd)
+	}
 	if s.purges {
 		w.Sleep(ledger.LateWrites)
 		after("after the late writes", runCollect)
@@ -46,7 +50,7 @@ func (w *world) finish(s *scenario) {
 	after("views", runViews(s.version, false))
 	for _, v := range w.views(s.version) {
 		w.checkBelieved(ctx, store, v, s)
-		w.checkMade(ctx, store, v)
+		w.checkMade(ctx, store, v, s)
 	}
 	if s.purges {
 		w.checkPurged()
@@ -64,7 +68,7 @@ func (w *world) checkBelieved(ctx context.Context, store *tablestest.Store, v de
 			w.Violate("error", "read the ledger: %v", err)
 		}
 		if v.When == derive.Settled || cov.Seals > 0 {
-			counted[v.Unit.Start(cov.Start)] += int(cov.Records)
+			counted[v.Unit.Start(cov.Start)] += int(cov.Records + cov.Imported - cov.Eclipsed)
 		}
 	}
 	for _, month := range months() {
@@ -107,7 +111,7 @@ func (w *world) checkStamp(ctx context.Context, store *tablestest.Store, v deriv
 }
 
 // checkMade: every period that can be made is, of what the tenant shows.
-func (w *world) checkMade(ctx context.Context, store *tablestest.Store, v derive.View) {
+func (w *world) checkMade(ctx context.Context, store *tablestest.Store, v derive.View, s *scenario) {
 	for _, month := range months() {
 		now, err := derive.VouchedFor(ctx, store, v, lab.Stream, month, month.AddDate(0, 1, 0))
 		if err != nil {
@@ -123,7 +127,7 @@ func (w *world) checkMade(ctx context.Context, store *tablestest.Store, v derive
 				w.Violate("unmade", "%s of %s can be made, and is not", v.Name, start.Format(time.RFC3339))
 				continue
 			}
-			want := w.expected(v, vouched)
+			want := w.expected(v, vouched, s)
 			if !slices.EqualFunc(rows, want, sameRow) {
 				w.Violate("other", "%s of %s is %v, not %v", v.Name, start.Format(time.RFC3339), rows, want)
 			}
@@ -131,8 +135,13 @@ func (w *world) checkMade(ctx context.Context, store *tablestest.Store, v derive
 	}
 }
 
-// expected are the rows of what the tenant shows.
-func (w *world) expected(v derive.View, of derive.Vouched) (out []derive.Row) {
+// expected are the rows of what the tenant shows, and of what was added.
+func (w *world) expected(v derive.View, of derive.Vouched, s *scenario) (out []derive.Row) {
+	for id, at := range kept {
+		if s.adds && slices.ContainsFunc(of.Spans, func(s ledger.Span) bool { return s.Contains(at) }) {
+			out = append(out, contentRow(v.Version, id, "kept"))
+		}
+	}
 	for _, r := range w.tenant.Records() {
 		if slices.ContainsFunc(of.Spans, func(s ledger.Span) bool { return s.Contains(r.At) }) {
 			out = append(out, contentRow(v.Version, r.ID, r.Content()))

@@ -2,6 +2,7 @@ package derive_test
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"testing"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/entraledger/entraledger/internal/arrivals"
 	"github.com/entraledger/entraledger/internal/collect"
 	"github.com/entraledger/entraledger/internal/derive"
 	"github.com/entraledger/entraledger/internal/dev/explore"
@@ -72,6 +74,7 @@ type scenario struct {
 	hours   bool // there is a view of hours, too
 	months  bool // there is one of months
 	purges  bool // the month before the last is past its retention
+	adds    bool // records of a file are added
 }
 
 // part is what one run of a scenario does.
@@ -121,6 +124,26 @@ func runPurge(ctx context.Context, _ *world, store *tablestest.Store, by ledger.
 	return err
 }
 
+// kept are records of a file: of a time before the archive begins, and of an hour that was read.
+var kept = map[string]time.Time{"older": hourOf(-30, 10), "kept": hourOf(-2, 20)}
+
+func keptRecord(id string) entra.Record {
+	return lab.Parsed(lab.Stream, lab.Record(lab.Stream, id, lab.Start.Sub(kept[id]), "kept"))
+}
+
+// runAdd adds the records of the file.
+func runAdd(ctx context.Context, _ *world, store *tablestest.Store, by ledger.Execution) (err error) {
+	ctx, stop := context.WithTimeout(ctx, exploredBudget)
+	defer stop()
+	adder := arrivals.New(store, nil, purge.Retention{}, time.Now, slog.New(slog.DiscardHandler))
+	for _, id := range []string{"older", "kept"} {
+		_, failed := adder.Add(ctx, by, lab.Stream, kept[id], []entra.Record{keptRecord(id)},
+			entra.Origin{Kind: entra.Imported, SHA256: [32]byte{1}, At: newMonth, Name: "kept.json"})
+		err = errors.Join(err, failed)
+	}
+	return err
+}
+
 // runViews makes the views of a version; again: also what is made.
 func runViews(version int, again bool) run {
 	return func(ctx context.Context, w *world, store *tablestest.Store, by ledger.Execution) error {
@@ -149,6 +172,10 @@ var explored = []*scenario{
 	{
 		name: "version", faults: 2, version: 2, prepare: untilMade,
 		actors: []part{{"old", runViews(1, true)}, {"new", runViews(2, false)}},
+	},
+	{
+		name: "arrive", faults: 2, version: 1, hours: true, adds: true, prepare: untilMade,
+		actors: []part{{"add", runAdd}, {"views", runViews(1, false)}},
 	},
 	{
 		name: "purge", faults: 1, version: 1, purges: true, prepare: untilMade,
@@ -248,7 +275,7 @@ func TestExplorerEveryDetourLeavesTheViewsAsTheLedgerHasIt(t *testing.T) {
 			pairs = append(pairs, s)
 		}
 	}
-	require.Len(t, pairs, 3)
+	require.Len(t, pairs, 4)
 	explore.EveryDetour(t, pairs)
 }
 
