@@ -44,7 +44,8 @@ const (
 
 // statuses are what the parameter status accepts.
 var statuses = []ledger.WindowState{ledger.WindowComplete, ledger.WindowSealed, ledger.WindowSettled,
-	ledger.WindowReopened, ledger.WindowPartial, ledger.WindowImported, ledger.WindowDelivered, ledger.WindowMissing, ledger.WindowLost, ledger.WindowPurged}
+	ledger.WindowReopened, ledger.WindowPartial, ledger.WindowImported, ledger.WindowDelivered,
+	ledger.WindowMissing, ledger.WindowLost, ledger.WindowPurged}
 
 // New makes the function.
 func New(cfg Config) web.Function {
@@ -386,7 +387,8 @@ func windowOf(p *ledger.Progress, c ledger.Coverage, collected bool) window {
 	return window{Sum: sum, Revision: c.Revision, Unconfirmed: c.Unconfirmed + c.Unmet,
 		LostFrom: web.Time(c.LostFrom), LostTo: web.Time(c.LostTo),
 		Start: web.Time(c.Start), End: web.Time(c.End()), Status: c.Word(), Reason: reason, Passes: c.Passes,
-		Records: c.Records, Versions: c.Versions, Imported: c.Imported, Eclipsed: c.Eclipsed, Bytes: c.Bytes, StoredBytes: c.StoredBytes,
+		Records: c.Records, Versions: c.Versions, Imported: c.Imported, Eclipsed: c.Eclipsed,
+		Bytes: c.Bytes, StoredBytes: c.StoredBytes,
 		Fetched: c.Fetched, New: c.New, Changed: c.Changed, Enriched: c.Enriched, Form: c.Form, Thin: c.Thin(),
 		Unchanged: c.Unchanged, Quarantined: c.Quarantined, Late: c.Late, Seals: c.Seals,
 		FirstRead: web.Time(c.FirstReadAt), LastRead: web.Time(c.LastReadAt),

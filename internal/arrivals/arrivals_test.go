@@ -26,8 +26,8 @@ import (
 var past = entra.FloorHour(lab.Start.Add(-200 * lab.Days))
 
 func origin(file string) entra.Origin {
-	return entra.Origin{Kind: entra.Imported, SHA256: sha256.Sum256([]byte(file)), At: lab.Start, By: "ann@contoso.example",
-		Name: file}
+	return entra.Origin{Kind: entra.Imported, SHA256: sha256.Sum256([]byte(file)), At: lab.Start,
+		By: "ann@contoso.example", Name: file}
 }
 
 // signIn is a record of the lab's stream, with an outcome.
@@ -44,7 +44,8 @@ func signIn(id string, at time.Time, outcome int, content string) entra.Record {
 // some are n records of an hour.
 func some(hour time.Time, n int) (out []entra.Record) {
 	for i := range n {
-		out = append(out, signIn(fmt.Sprint("past-", i), hour.Add(time.Duration(i)*time.Minute+930*time.Millisecond), 0, "A"))
+		at := hour.Add(time.Duration(i)*time.Minute + 930*time.Millisecond)
+		out = append(out, signIn(fmt.Sprint("past-", i), at, 0, "A"))
 	}
 	return out
 }
@@ -55,7 +56,8 @@ func adderOf(l *lab.Lab, store arrivals.Store, keep purge.Retention) *arrivals.A
 
 func add(l *lab.Lab, hour time.Time, recs []entra.Record, file string) arrivals.Result {
 	l.Helper()
-	out, err := adderOf(l, l.Store, purge.Retention{}).Add(l.Context(), lab.Execution(), lab.Stream, hour, recs, origin(file))
+	out, err := adderOf(l, l.Store, purge.Retention{}).Add(l.Context(), lab.Execution(), lab.Stream, hour, recs,
+		origin(file))
 	require.NoError(l, err)
 	return out
 }
@@ -74,7 +76,8 @@ func rowAt(l *lab.Lab, hour time.Time) ledger.Coverage {
 // answered are the ids that a reading gives of an hour.
 func answered(l *lab.Lab, hour time.Time) (ids []string) {
 	l.Helper()
-	for rec, err := range l.Store.Read(l.Context(), records.Reading{Stream: lab.Stream, From: hour, To: hour.Add(time.Hour)}) {
+	whole := records.Reading{Stream: lab.Stream, From: hour, To: hour.Add(time.Hour)}
+	for rec, err := range l.Store.Read(l.Context(), whole) {
 		require.NoError(l, err)
 		if rec.Raw != nil || rec.Tampered != "" {
 			require.Empty(l, rec.Tampered, rec.Row)
@@ -159,8 +162,8 @@ func TestTwoFormsOfOneRecordAreOne(t *testing.T) {
 			inOrder(l)
 		})
 	})
-	for name, came := range map[string]entra.Record{"imported first": file, "imported with the same time": signIn("one", at,
-		50074, "the file's")} {
+	same := signIn("one", at, 50074, "the file's")
+	for name, came := range map[string]entra.Record{"imported first": file, "imported with the same time": same} {
 		t.Run(name, func(t *testing.T) {
 			lab.In(t, func(l *lab.Lab) {
 				l.Tenant.AddRaw(lab.Stream, string(graph.Raw))
@@ -210,17 +213,19 @@ func TestAnImportCantPassForAReading(t *testing.T) {
 func TestWhatIsNotKeptIsRefused(t *testing.T) {
 	lab.In(t, func(l *lab.Lab) {
 		refused := func(keep purge.Retention, hour time.Time) error {
-			_, err := adderOf(l, l.Store, keep).Add(l.Context(), lab.Execution(), lab.Stream, hour, some(hour, 1), origin("kept.json"))
+			_, err := adderOf(l, l.Store, keep).Add(l.Context(), lab.Execution(), lab.Stream, hour,
+				some(hour, 1), origin("kept.json"))
 			return err
 		}
 		require.Equal(l, entra.CodeNotKept, entra.CodeOf(refused(lab.Keep35, past)))
 		held := lab.Keep35
 		held.Holds = []purge.Hold{{From: past, To: past.Add(time.Hour)}}
 		require.NoError(l, refused(held, past))
-		_, err := adderOf(l, l.Store, held).Add(l.Context(), lab.Execution(), lab.Stream, past, some(past.Add(time.Hour), 1),
-			origin("kept.json"))
+		_, err := adderOf(l, l.Store, held).Add(l.Context(), lab.Execution(), lab.Stream, past,
+			some(past.Add(time.Hour), 1), origin("kept.json"))
 		require.Equal(l, entra.CodeBadRequest, entra.CodeOf(err))
-		_, err = adderOf(l, l.Store, held).Add(l.Context(), lab.Execution(), lab.Stream, past, some(past, 1), entra.Origin{})
+		_, err = adderOf(l, l.Store, held).Add(l.Context(), lab.Execution(), lab.Stream, past,
+			some(past, 1), entra.Origin{})
 		require.Equal(l, entra.CodeBadRequest, entra.CodeOf(err))
 		// Once the hold is gone, the month is dropped like any other, and takes nothing any more.
 		months, err := l.Purge(l.Store, lab.Keep35)
@@ -275,13 +280,14 @@ func TestTendCountsWhatAKilledAdderLeft(t *testing.T) {
 				add(l, past, some(past, 2), "first.json")
 				store, wire := l.Process()
 				wire.DiesAt, wire.Stored = dies, true
-				_, err := adderOf(l, store, purge.Retention{}).Add(l.Context(), lab.Execution(), lab.Stream, past, some(past, 5),
-					origin("killed.json"))
+				_, err := adderOf(l, store, purge.Retention{}).Add(l.Context(), lab.Execution(), lab.Stream,
+					past, some(past, 5), origin("killed.json"))
 				require.Error(l, err)
 				inOrder(l)
 				for range 4 {
 					time.Sleep(6 * time.Minute)
-					require.NoError(l, adderOf(l, l.Store, purge.Retention{}).Tend(l.Context(), lab.Execution(), lab.Stream))
+					adder := adderOf(l, l.Store, purge.Retention{})
+					require.NoError(l, adder.Tend(l.Context(), lab.Execution(), lab.Stream))
 				}
 				cov, p := rowAt(l, past), l.Progress(lab.Stream)
 				require.True(l, cov.Sealed())
@@ -325,7 +331,8 @@ func TestADeliveredLogIsArchivedByItsArrivalsAlone(t *testing.T) {
 			}
 			from := origin("delivery")
 			from.Kind, from.Name = entra.Delivered, "mim01"
-			out, err := adderOf(l, l.Store, purge.Retention{}).Add(l.Context(), lab.Execution(), stream, hour, recs, from)
+			out, err := adderOf(l, l.Store, purge.Retention{}).Add(l.Context(), lab.Execution(), stream, hour, recs,
+				from)
 			require.NoError(l, err)
 			return out
 		}

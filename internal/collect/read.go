@@ -342,13 +342,6 @@ func (w *row) reopen() {
 	}
 }
 
-// firstRead dates the first read of a window that had a row for what arrived there.
-func (w *row) firstRead(at time.Time) {
-	if w.now.FirstReadAt.IsZero() {
-		w.now.FirstReadAt = at
-	}
-}
-
 func (rd *read) row(hour time.Time) *row {
 	w, ok := rd.rows[hour]
 	if !ok {

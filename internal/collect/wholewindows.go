@@ -96,6 +96,13 @@ func (rd *read) passRow(w *row, reached time.Time) {
 	}
 }
 
+// firstRead dates the first read of a window that had a row for what arrived there.
+func (w *row) firstRead(at time.Time) {
+	if w.now.FirstReadAt.IsZero() {
+		w.now.FirstReadAt = at
+	}
+}
+
 // lost is the part of a window that stays unknown after this read: what Graph had deleted before
 // the query, less what was read of the window before.
 func (rd *read) lost(w *row, reached time.Time) ledger.Span {

@@ -55,7 +55,8 @@ func hoursWith(l *lab.Lab, user string, day time.Time) []int {
 
 func bringUp(l *lab.Lab) {
 	for range 3 {
-		report, err := derive.Update(l.Context(), l.Store, lab.Execution(), lab.Stream, false, time.Now().Add(time.Hour))
+		report, err := derive.Update(l.Context(), l.Store, lab.Execution(), lab.Stream, false,
+			time.Now().Add(time.Hour))
 		require.NoError(l, err)
 		if !report.Left {
 			return

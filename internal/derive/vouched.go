@@ -115,7 +115,8 @@ func VouchedFor(ctx context.Context, l ledger.Reader, v View, s entra.Stream, fr
 	}
 	out := make(map[time.Time]Vouched)
 	for start, p := range all {
-		if some := p.hours > 0 || p.arrived; !p.blocked && some && (p.whole(start, v.Unit.End(start)) || v.When == Read) {
+		some := p.hours > 0 || p.arrived
+		if !p.blocked && some && (p.whole(start, v.Unit.End(start)) || v.When == Read) {
 			out[start] = p.Vouched
 		}
 	}

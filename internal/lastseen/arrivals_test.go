@@ -18,7 +18,8 @@ import (
 // imports adds a successful sign-in of a user to the archive.
 func (a *archive) imports(user string, at time.Time) time.Time {
 	rec, err := logs.ParseRecord(lab.Stream, fmt.Appendf(nil,
-		`{"id":"i%d","createdDateTime":%q,"userId":%q,"status":{"errorCode":0}}`, at.Unix(), at.Format(time.RFC3339), user))
+		`{"id":"i%d","createdDateTime":%q,"userId":%q,"status":{"errorCode":0}}`, at.Unix(),
+		at.Format(time.RFC3339), user))
 	require.NoError(a, err)
 	adder := arrivals.New(a.Store, a.Heads, purge.Retention{}, time.Now, slog.New(slog.DiscardHandler))
 	_, err = adder.Add(a.Context(), lab.Execution(), lab.Stream, at, []entra.Record{rec},

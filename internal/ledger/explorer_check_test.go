@@ -230,13 +230,13 @@ func (w *world) checkArrivals(ctx context.Context, p process, s *scenario) {
 			n += late - 1 // it may have been read before the file came
 		}
 		if there[hour] != n || cov.Imported != n || !cov.Sealed() {
-			w.Violate("arrived", "%s has %d arrivals of %d, the ledger counts %d, sealed %v", cov.Window, there[hour], n,
-				cov.Imported, cov.Sealed())
+			w.Violate("arrived", "%s has %d arrivals of %d, the ledger counts %d, sealed %v", cov.Window, there[hour],
+				n, cov.Imported, cov.Sealed())
 		}
 	}
 	if cov := rows[hourOf(-1, 0)]; !s.purges && cov.Eclipsed != late*w.shown("late") {
-		w.Violate("arrived", "%d of %d arrivals are marked as another form, and the tenant shows %d", cov.Eclipsed, late,
-			w.shown("late"))
+		w.Violate("arrived", "%d of %d arrivals are marked as another form, and the tenant shows %d",
+			cov.Eclipsed, late, w.shown("late"))
 	}
 }
 

@@ -122,7 +122,8 @@ var explored = []*scenario{
 		changes: []change{shows("late", hourOf(-1, 50), "A")},
 	},
 	{
-		name: "arrive and purge", faults: 1, adds: true, purges: true, options: collect.Options{Backfill: 30 * time.Hour},
+		name: "arrive and purge", faults: 1, adds: true, purges: true,
+		options: collect.Options{Backfill: 30 * time.Hour},
 		prepare: untilSealed,
 		actors:  []part{{"add", runAdd}, {"purge", runPurge}, {"index", runIndex}},
 		changes: []change{shows("late", hourOf(-1, 50), "A")},

@@ -9,7 +9,8 @@ func signInsInteractiveUser() *Log {
 	return &Log{
 		Stream: SignInsInteractiveUser, Title: "sign-ins that a person made", Source: MicrosoftGraph(),
 		Collection: signIns, EventType: "interactiveUser", Unfiltered: true,
-		Forms: []string{entra.FormBeta, entra.FormV1}, TimeProperty: "createdDateTime", Outcome: "ErrorCode", Ordered: true,
+		Forms: []string{entra.FormBeta, entra.FormV1}, TimeProperty: "createdDateTime", Ordered: true,
+		Outcome:  "ErrorCode",
 		Licensed: true, Permission: AuditLog, Optional: appliedPolicies(),
 		Table: "signinsinteractive", Shape: signInShape,
 		Columns: append(signInColumns(), Column{Path: "sessionId", Name: "SessionId", Since: 2}), SignsIn: true,

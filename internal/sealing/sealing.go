@@ -236,7 +236,8 @@ func (b *sealBatch) add(ctx context.Context, was ledger.Coverage, leaves []seal.
 // can be asked for them.
 func notCounted(c *ledger.Coverage) error {
 	return &entra.Error{Code: entra.CodeTampered, Doing: "seal " + c.Window.String(),
-		Why:    fmt.Sprintf("what was imported or delivered there is not the %d contents that the ledger counts", c.Imported),
+		Why: fmt.Sprintf("what was imported or delivered there is not the %d contents that the ledger counts",
+			c.Imported),
 		Remedy: "ask verify which records differ; the hour stays as it is"}
 }
 

@@ -77,7 +77,8 @@ func TestAQuestionReachesBackToWhatWasImported(t *testing.T) {
 	old := ledger.Progress{Stream: logs.SignInsInteractiveUser, ImportedHours: 2, ImportedFrom: hour.AddDate(-1, 0, 0),
 		ImportedTo: hour.AddDate(0, -6, 0)}
 	read := old
-	read.Begin, read.Backfilled, read.TailBegin, read.Watermark, read.LastRunAt = hour.AddDate(0, -1, 0), hour, hour, now, now
+	read.Begin, read.Backfilled, read.TailBegin = hour.AddDate(0, -1, 0), hour, hour
+	read.Watermark, read.LastRunAt = now, now
 	purged := read
 	purged.PurgedTo = hour.AddDate(0, -3, 0)
 	for name, c := range map[string]struct {

@@ -232,7 +232,8 @@ func (r *reading) record(ctx context.Context, of []fetchedRow) (rec records.Arch
 		first = &of[0]
 	}
 	at, problem := examine(of)
-	rec = records.Archived{Key: at.key, Origin: first.Origin, FirstSeen: first.FirstSeen, Superseded: first.Superseded, Row: first.RowKey,
+	rec = records.Archived{Key: at.key, Origin: first.Origin, FirstSeen: first.FirstSeen, Superseded: first.Superseded,
+		Row:   first.RowKey,
 		Place: r.place(first)}
 	switch {
 	case rec.Key.Time.IsZero():

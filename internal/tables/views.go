@@ -63,7 +63,8 @@ func (v *Views) ReadContents(ctx context.Context, stream entra.Stream, from, to 
 func contentOf(got verify.Inspected, rec entra.Record) derive.Content {
 	at, err := parseRowKey(got.Row)
 	ownTexts(&rec)
-	c := derive.Content{Key: rec.Key, Version: at.isVersion || at.arrived && !got.Superseded.IsZero(), Columns: rec.Columns, Problem: got.Problem}
+	replaced := at.isVersion || at.arrived && !got.Superseded.IsZero()
+	c := derive.Content{Key: rec.Key, Version: replaced, Columns: rec.Columns, Problem: got.Problem}
 	if got.Problem != "" && err == nil && at.whole && at.part == 0 {
 		c.Key = at.key
 	}

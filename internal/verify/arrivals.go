@@ -22,7 +22,8 @@ func (j *judging) arrivals() {
 	switch n := int64(len(arrived)); {
 	case j.verifier.look.known && j.awaited() && j.leftUncounted(arrived):
 		j.add(DiffUnconfirmed, "", "",
-			"%d arrivals are there, and the ledger counts %d; a run was stopped, or is at work, and the next one counts them",
+			"%d arrivals are there, and the ledger counts %d; a run was stopped, or is at work, and the next one "+
+				"counts them",
 			n, cov.Imported)
 	case len(j.hour.seals) > 0 && j.sealedWhole():
 		j.ledgerSays("all that was sealed is there, and the row counts %d arrivals (Imported, ImportedSum), or others",
@@ -31,7 +32,8 @@ func (j *judging) arrivals() {
 		j.add(DiffRemoved, "", "", "%d of %d arrivals are not there; before an hour is sealed, nobody can say which",
 			cov.Imported-n, cov.Imported)
 	case n > cov.Imported:
-		j.add(DiffAdded, "", j.onlyStranger(arrived), "%d arrivals are there, and the ledger counts %d", n, cov.Imported)
+		j.add(DiffAdded, "", j.onlyStranger(arrived), "%d arrivals are there, and the ledger counts %d", n,
+			cov.Imported)
 	default:
 		j.add(DiffAltered, "", "", "its arrivals are not those that the ledger counts")
 	}

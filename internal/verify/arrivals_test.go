@@ -124,7 +124,10 @@ func TestEveryTamperingWithArrivalsIsNamed(t *testing.T) {
 						}
 						set(l, table, typed(e, "Superseded", edmTime, at(mid.Add(time.Hour))))
 					},
-					"another date":                    func() { table, e := of(); set(l, table, typed(e, "FirstSeen", edmTime, at(lab.November))) },
+					"another date": func() {
+						table, e := of()
+						set(l, table, typed(e, "FirstSeen", edmTime, at(lab.November)))
+					},
 					"a copy with another outcome":     planted(plain + "!x1"),
 					"a copy that was read":            planted(plain, "Origin"),
 					"a copy that was read, origin":    planted(plain),
@@ -153,8 +156,9 @@ func TestEveryColumnOfArrivalsInTheLedgerIsCompared(t *testing.T) {
 		restore := withArrivals(l)
 		for _, hour := range []time.Time{before, mid} {
 			key := hour.Format(entra.HourFormat)
-			for column, value := range map[string]any{"Imported": "9", "Eclipsed": "2", "StoredBytes": "1", "Bytes": "1",
-				"ImportedSum": base64.StdEncoding.EncodeToString(make([]byte, 32)), "State": "lost", "Revision": "77", "Seals": "9"} {
+			for column, value := range map[string]any{"Imported": "9", "Eclipsed": "2", "StoredBytes": "1",
+				"Bytes": "1", "ImportedSum": base64.StdEncoding.EncodeToString(make([]byte, 32)), "State": "lost",
+				"Revision": "77", "Seals": "9"} {
 				for _, gone := range []bool{false, true} {
 					restore()
 					e := get(l, lab.CoverageTable, string(lab.Stream), key)

@@ -44,11 +44,13 @@ type Beside interface {
 // Inspected is one content of a record as its rows are now.
 type Inspected struct {
 	seal.Leaf
-	Hour    time.Time      // of the window that it is in
-	Row     string         // its row key
-	Problem string         // what is wrong with the row by itself; empty: nothing
-	Columns []entra.Column // those that the record makes, where it could be read: good as long as Raw
-	Raw     []byte         // the record, where it could be read: good until the next row, which may use its memory again
+	Hour    time.Time // of the window that it is in
+	Row     string    // its row key
+	Problem string    // what is wrong with the row by itself; empty: nothing
+	// Raw is the record, where it could be read: good until the next row, which may use its memory
+	// again. Columns are those that it makes, as long.
+	Raw     []byte
+	Columns []entra.Column
 	// Set is the latest set of promoted columns that the row has as the record says; 0: none.
 	Set int
 	// Foreign is a column that this version does not write; a later one may. Empty: it has none.

@@ -141,6 +141,20 @@ func (h *hour) add(v *Verifier, row Inspected) {
 	}
 	s.leaves = append(s.leaves, row.Leaf)
 	s.rows[row.Key+"\x00"+string(row.Hash[:])] = row.Row
+	h.count(v, row, problem == "")
+	if row.Raw == nil {
+		s.unread++
+	} else {
+		s.set = min(s.set, row.Set)
+	}
+	s.bytes += int64(len(row.Raw))
+	s.size += row.Stored
+	s.sized = s.sized && row.Stored > 0
+}
+
+// count counts a content, and keeps which record an hour with arrivals has it of.
+func (h *hour) count(v *Verifier, row Inspected, sound bool) {
+	s := &h.stored
 	switch {
 	case row.Arrived():
 		if !row.Superseded.IsZero() {
@@ -151,18 +165,10 @@ func (h *hour) add(v *Verifier, row Inspected) {
 	default:
 		s.versions++
 	}
-	if h.cov.Imported > 0 && problem == "" {
+	if h.cov.Imported > 0 && sound {
 		s.forms = append(s.forms, ledger.Form{Leaf: row.Leaf,
 			Identity: ledger.Identity(row.Key, logs.Of(v.stream).OutcomeOf(row.Columns))})
 	}
-	if row.Raw == nil {
-		s.unread++
-	} else {
-		s.set = min(s.set, row.Set)
-	}
-	s.bytes += int64(len(row.Raw))
-	s.size += row.Stored
-	s.sized = s.sized && row.Stored > 0
 }
 
 // dictionaryTable is how findings name the table of the dictionaries.
