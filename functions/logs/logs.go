@@ -3,6 +3,7 @@
 package logs
 
 import (
+	"bytes"
 	"context"
 	_ "embed"
 	"encoding/json"
@@ -276,15 +277,30 @@ func (q query) project(rec records.Archived) []byte {
 		return web.Project(web.Tampered(rec, logs.Of(q.Stream).TimeProperty), fields)
 	}
 	raw := web.Project(rec.Raw, q.fields)
-	if !q.Versions || !gjson.ParseBytes(raw).IsObject() {
+	about := q.about(rec)
+	if len(about) == 0 || !gjson.ParseBytes(raw).IsObject() {
 		return raw
 	}
-	about := `{"@entraledger.firstSeenDateTime":` + strconv.Quote(web.Time(rec.FirstSeen))
-	if !rec.Superseded.IsZero() {
-		about += `,"@entraledger.supersededDateTime":` + strconv.Quote(web.Time(rec.Superseded))
-	}
+	raw = bytes.TrimSpace(raw)
 	if len(raw) > 2 {
-		about += ","
+		about = append(about, "")
 	}
-	return append([]byte(about), raw[1:]...)
+	return append([]byte("{"+strings.Join(about, ",")), raw[1:]...)
+}
+
+// about is what the archive adds to a record: when its content was there, where that was asked for;
+// and of one that was imported, always, that it was not read.
+func (q query) about(rec records.Archived) (out []string) {
+	add := func(name, value string) { out = append(out, strconv.Quote(name)+":"+value) }
+	if q.Versions {
+		add("@entraledger.firstSeenDateTime", strconv.Quote(web.Time(rec.FirstSeen)))
+	}
+	if q.Versions && !rec.Superseded.IsZero() {
+		add("@entraledger.supersededDateTime", strconv.Quote(web.Time(rec.Superseded)))
+	}
+	if rec.Origin != "" && (q.Versions || !logs.Of(q.Stream).Delivered) {
+		text, _ := json.Marshal(rec.Origin) // a text has a JSON form
+		add(web.OriginAnnotation, string(text))
+	}
+	return out
 }

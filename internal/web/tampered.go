@@ -18,6 +18,10 @@ const (
 	TamperedCountAnnotation = "@entraledger.tamperedCount" // of a list: how many
 )
 
+// OriginAnnotation says of a record that was imported, or delivered, where it came from: the text of
+// its entra.Origin.
+const OriginAnnotation = "@entraledger.origin"
+
 // SetTampered sets the header.
 func SetTampered(h http.Header, n int) {
 	if n > 0 {
