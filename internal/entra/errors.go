@@ -29,6 +29,8 @@ const (
 	CodeNoSnapshot      Code = "noSnapshot"         // the directory has not been read yet
 	CodeTokenExpired    Code = "skipTokenExpired"   // what the link leads to is no longer kept
 	CodeNotKept         Code = "notKept"            // the archive keeps nothing of that time
+	CodeUnknown         Code = "unknown"            // nobody can say, and waiting does not help
+	CodeRetired         Code = "retired"            // it is not answered any more; something replaced it
 	CodeTooLarge        Code = "requestTooLarge"    // the request is longer than anybody needs
 	CodeInternal        Code = "internalError"      // a fault of ours, or an unforeseen one
 )

@@ -71,6 +71,7 @@ var useCases = map[string]string{
 	"export":    "entra logs records reference",
 	"jobs":      "entra",
 	"preflight": "directory/collections entra jobs logs",
+	"report":    "directory entra ledger logs odata records reference search",
 	"search":    "derive entra ledger logs odata records reference",
 	"settings":  "entra ledger logs purge",
 

@@ -36,6 +36,8 @@ var statuses = map[entra.Code]int{
 	entra.CodeNoSnapshot:      http.StatusServiceUnavailable,
 	entra.CodeTokenExpired:    http.StatusGone,
 	entra.CodeNotKept:         http.StatusConflict,
+	entra.CodeUnknown:         http.StatusConflict,
+	entra.CodeRetired:         http.StatusGone,
 	entra.CodeTooLarge:        http.StatusRequestURITooLong,
 	entra.CodeRefused:         http.StatusBadGateway,
 	entra.CodeInternal:        http.StatusInternalServerError,

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+
+	"github.com/entraledger/entraledger/internal/web/router"
 )
 
 // Function is one function of the app, declared once in its package. The connector and the docs are
@@ -29,8 +31,11 @@ type Timer func(ctx context.Context) (Result, error)
 // the one is asked whose Given and Word fit the request.
 type Operation struct {
 	Method string // empty: GET
-	Given  string // the optional parameter of the route that the request has; empty: it has none
+	Given  string // the last of the route's optional parameters that the request has; empty: it has none
 	Word   string // the value that it has; empty: any other
+	Within string // the value of the optional parameter before it; empty: any other
+	// AnyCase compares Word and Within without the case of ASCII letters.
+	AnyCase bool
 
 	ID      string // in the connector; empty: it is not part of the connector
 	Summary string // a few words
@@ -65,16 +70,24 @@ func (o *Operation) Verb() string {
 	return o.Method
 }
 
-// fits reports whether the operation is the one for the values of a route's parameters.
-func (o *Operation) fits(values map[string]string, optional string) bool {
-	if optional == "" {
+// fits reports whether the operation is the one for the values of a route's parameters, of which
+// some are optional.
+func (o *Operation) fits(values map[string]string, optional []string) bool {
+	if len(optional) == 0 {
 		return true
 	}
-	value := values[optional]
-	if o.Given == "" || value == "" {
-		return o.Given == "" && value == ""
+	given, before := "", ""
+	for _, name := range optional {
+		if values[name] != "" {
+			given, before = name, values[given]
+		}
 	}
-	return o.Word == "" || o.Word == value
+	return o.Given == given && (o.Word == "" || o.is(o.Word, values[given])) &&
+		(o.Within == "" || o.is(o.Within, before))
+}
+
+func (o *Operation) is(word, value string) bool {
+	return word == value || o.AnyCase && router.SameLiteral(word, value)
 }
 
 // Binding is a function's declaration for the host.
@@ -116,30 +129,51 @@ func (f *Function) Binding() (Binding, error) {
 
 // Address is the path of an operation, as in `users/{id}`.
 func (b Binding) Address(o Operation) string {
-	head, optional, ok := strings.Cut(b.Route, "/{"+b.optional()+"?}")
-	switch {
-	case !ok || o.Given == "":
-		return head + optional
-	case o.Word != "":
-		return head + "/" + o.Word
+	optional := b.optional()
+	parts := strings.Split(b.Route, "/")
+	address := parts[:len(parts)-len(optional)]
+	for i, name := range optional[:slices.Index(optional, o.Given)+1] {
+		last := name == o.Given
+		switch {
+		case last && o.Word != "":
+			name = o.Word
+		case o.Within != "" && i+1 < len(optional) && optional[i+1] == o.Given:
+			name = o.Within
+		default:
+			name = "{" + name + "}"
+		}
+		address = append(address, name)
 	}
-	return head + "/{" + o.Given + "}"
+	return strings.Join(address, "/")
 }
 
-// optional is the name of the route's optional parameter; empty: it has none.
-func (b Binding) optional() string {
-	last := b.Route[strings.LastIndexByte(b.Route, '/')+1:]
-	if name, ok := strings.CutSuffix(last, "?}"); ok {
-		return strings.TrimPrefix(name, "{")
+// optional are the names of the route's optional parameters, which are its last.
+func (b Binding) optional() []string {
+	var out []string
+	for part := range strings.SplitSeq(b.Route, "/") {
+		if name, ok := strings.CutSuffix(part, "?}"); ok {
+			out = append(out, strings.TrimPrefix(name, "{"))
+		}
 	}
-	return ""
+	return out
+}
+
+// given is the value of the last optional parameter that a request has.
+func (s *served) given(values map[string]string) string {
+	given := ""
+	for _, name := range s.optional {
+		if values[name] != "" {
+			given = values[name]
+		}
+	}
+	return given
 }
 
 // served is an HTTP function with its route.
 type served struct {
 	Function
 	binding  Binding
-	optional string // parameter of the route
+	optional []string // parameters of the route
 }
 
 // serves tells whether the values of a route's parameters are among those that are served.
@@ -155,7 +189,7 @@ func (s *served) serves(values map[string]string) bool {
 // find returns the operation of a request, and the methods of all that fit its path.
 func (s *served) find(verb string, values map[string]string) (found *Operation, methods []string) {
 	literal := slices.ContainsFunc(s.Operations, func(o Operation) bool {
-		return o.Word != "" && o.Word == values[s.optional]
+		return o.Word != "" && o.fits(values, s.optional)
 	})
 	for i := range s.Operations {
 		o := &s.Operations[i]

@@ -41,7 +41,7 @@ func (h *Host) serveRoute(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if o == nil {
-		h.fail(w, r, f.Name, f.unknown(m.Values[f.optional]))
+		h.fail(w, r, f.Name, f.unknown(f.given(m.Values)))
 		return
 	}
 	request := Request{Header: w.Header(), http: r, writer: w, path: m.Values, base: BaseURL(r, h.base), caller: who}

@@ -191,3 +191,19 @@ func TestARouteThatTheHostWouldRefuseIsRefused(t *testing.T) {
 		require.ErrorContains(t, err, says)
 	}
 }
+
+func TestTheLastPartsOfARouteMayAllBeOptional(t *testing.T) {
+	found := router.New([]router.Route{route(t, "reports", "api/reports/{name?}/{item?}", "GET")})
+	for path, want := range map[string]map[string]string{
+		"/api/reports": {}, "/api/reports/": {}, "/api/Reports/legacy": {"name": "legacy"},
+		"/api/reports/legacy/auditEvents": {"name": "legacy", "item": "auditEvents"},
+	} {
+		m, ok := found.Find("GET", path)
+		require.True(t, ok, path)
+		require.Equal(t, want, m.Values, path)
+	}
+	_, ok := found.Find("GET", "/api/reports/legacy/auditEvents/more")
+	require.False(t, ok)
+	_, err := router.Parse("a/{b?}/c")
+	require.ErrorContains(t, err, "{b?} must come last")
+}

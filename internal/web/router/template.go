@@ -38,8 +38,9 @@ func Parse(route string) (Template, error) {
 		if err != nil {
 			return nil, fmt.Errorf("read route %q: %w", route, err)
 		}
-		if (s.Rest || s.Optional) && i != len(parts)-1 {
-			return nil, fmt.Errorf("read route %q: %s must come last", route, part)
+		// What follows an optional part has to be optional, too, as in ASP.NET's routes.
+		if i > 0 && (t[i-1].Rest || t[i-1].Optional && !s.Optional) {
+			return nil, fmt.Errorf("read route %q: %s must come last", route, parts[i-1])
 		}
 		t = append(t, s)
 	}
