@@ -25,6 +25,7 @@ import (
 	"github.com/entraledger/entraledger/functions/readers"
 	"github.com/entraledger/entraledger/functions/reference"
 	"github.com/entraledger/entraledger/functions/repair"
+	"github.com/entraledger/entraledger/functions/reports"
 	"github.com/entraledger/entraledger/functions/snapshot"
 	"github.com/entraledger/entraledger/functions/snapshotdirectory"
 	"github.com/entraledger/entraledger/functions/users"
@@ -43,6 +44,7 @@ import (
 	"github.com/entraledger/entraledger/internal/preflight"
 	archivepurge "github.com/entraledger/entraledger/internal/purge"
 	archiverepair "github.com/entraledger/entraledger/internal/repair"
+	"github.com/entraledger/entraledger/internal/report"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/internal/streams"
@@ -103,6 +105,7 @@ func All(p Parts) []web.Function {
 		readers.New(p.Cursors),
 		reference.New(p.Now),
 		repair.New(repair.Config{Repairer: p.Repairer, Jobs: p.Jobs, Streams: p.Streams, Now: p.Now, Slice: p.Slice}),
+		reports.New(p.reports()),
 		snapshot.New(p.snapshot()),
 		snapshotdirectory.New(p.snapshotdirectory()),
 		users.New(users.Config{Snapshot: p.Snapshots, Tenant: p.Users, Jobs: p.Jobs, Now: p.Now, Slice: p.Slice}),
@@ -154,6 +157,11 @@ func (p Parts) purgearchive() purgearchive.Config {
 	}
 	return purgearchive.Config{Purger: p.Purger, Retire: retire, Clock: p.Clock, Streams: p.Streams,
 		Budget: p.Settings.RunBudget}
+}
+
+func (p Parts) reports() reports.Config {
+	return reports.Config{Secrets: p.Records, Jobs: p.Jobs, Now: p.Now, Slice: p.Slice,
+		Sources: &report.Sources{Archive: p.Records, Streams: p.Streams, Directory: p.Snapshots, Now: p.Now}}
 }
 
 func (p Parts) snapshot() snapshot.Config {

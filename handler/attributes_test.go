@@ -16,6 +16,7 @@ import (
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/report"
 )
 
 // attributeCase is a question that is asked of an app with audits of custom security attributes.
@@ -55,6 +56,10 @@ func attributeCases() []attributeCase {
 		{of: "GET /api/repair", ask: "GET /api/repair?stream=customSecurityAttributeAudits"},
 		{of: "POST /api/repair", ask: "POST /api/repair", body: `{"stream":"customSecurityAttributeAudits"}`},
 		{of: "GET /api/repair/{job}", ask: "GET /api/repair/x"},
+		{of: "GET /api/reports", ask: "GET /api/reports"},
+		{of: "GET /api/reports/legacy", ask: "GET /api/reports/legacy"},
+		{of: "GET /api/reports/{name}", ask: "GET /api/reports/auditEvents?$top=1000"},
+		{of: "GET /api/reports/{name}", ask: "GET /api/reports/auditEvents?$format=csv"},
 		{of: "GET /api/snapshot", ask: "GET /api/snapshot"},
 		{of: "POST /api/snapshot", ask: "POST /api/snapshot"},
 		{of: "GET /api/snapshot/{job}", ask: "GET /api/snapshot/x"},
@@ -62,6 +67,10 @@ func attributeCases() []attributeCase {
 		{of: "GET /api/users/{id}/{job}", ask: "GET /api/users/x/y"},
 		{of: "GET /api/verify", ask: "GET /api/verify?stream=customSecurityAttributeAudits"},
 		{of: "GET /api/verify/{job}", ask: "GET /api/verify/x"},
+	}
+	for _, r := range report.All() { // of which each might read one log too many
+		out = append(out, attributeCase{of: "GET /api/reports/legacy/{item}",
+			ask: "GET /api/reports/legacy/" + r.Name + "?$top=1000"})
 	}
 	for at, of := range map[string]string{"/api": "/api", "/API": "/api", "/api/v1.0": "/api/{version}",
 		"/api/beta": "/api/{version}"} {

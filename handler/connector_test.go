@@ -219,6 +219,11 @@ func TestEveryOperationOfTheConnectorAnswersAsDescribed(t *testing.T) {
 			"$skiptoken": "none"},
 		"SummarizeCredentials": {"state": "all", "owner": "none"},
 		"ListReaders":          {"$skiptoken": "none"},
+		"ListLegacyReports":    {"api-version": "beta"},
+		"GetReport": {"name": "auditEvents", "$filter": "eventTime gt 2026-11-01", "api-version": "beta",
+			"$skiptoken": "none"},
+		"GetLegacyReport": {"item": "groupActivitySummary", "$filter": "eventTime gt 2026-11-01", "api-version": "beta",
+			"$skiptoken": "none"},
 		"AdvanceReader":        {"name": "tickets", "body": `{"cursor":"` + s.cursor(7) + `"}`},
 		"DeleteReader":         {"name": "tickets"},
 	}
@@ -268,6 +273,8 @@ func TestEveryOperationOfTheConnectorAnswersAsDescribed(t *testing.T) {
 				for _, value := range valuesOf(t, param, values) {
 					query := url.Values{param.Name: {value}}
 					switch {
+					case param.Name == "merged" && value == "true": // of reports of Identity Manager
+						continue
 					case param.Name == "aggregate": // of which only some logs have groups
 						values["collection"] = "signIns"
 						query.Set("$filter", "signInEventTypes/any(t: t eq 'servicePrincipal')")

@@ -55,17 +55,19 @@ type Runner[S any] struct {
 	Now   func() time.Time
 	Slice time.Duration // how long a request works
 	Work  Work[S]
+	// Keep tells of a job that its first slice has done whether it is stored, too; nil: none is.
+	Keep func(S) bool
 }
 
 // grace is how long a slice may take to end once its time is over.
 const grace = 30 * time.Second
 
-// Start does the first slice. Only a job that is not done by then is stored.
+// Start does the first slice. A job that is done by then is stored only where Keep says so.
 func (r *Runner[S]) Start(ctx context.Context, state S) (Job, S, error) {
 	now := r.Now()
 	state, done, err := r.slice(ctx, state)
 	job := Job{Kind: r.Kind, ID: uuid.NewString(), Done: done, Created: now}
-	if err != nil || done {
+	if err != nil || done && (r.Keep == nil || !r.Keep(state)) {
 		return job, state, err
 	}
 	job, err = r.save(ctx, job, state)

@@ -54,10 +54,11 @@ func Legacy() []*Report {
 	return out
 }
 
-// Find finds a report by its name, without regard to case; nil: there is none.
-func Find(name string, legacy bool) *Report {
+// Find finds a report by its name, without regard to case; nil: there is none. old keeps it to those of
+// the first reports API.
+func Find(name string, old bool) *Report {
 	for _, r := range All() {
-		if r.Legacy == legacy && strings.EqualFold(r.Name, name) {
+		if (r.Legacy || !old) && strings.EqualFold(r.Name, name) {
 			return r
 		}
 	}

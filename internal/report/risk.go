@@ -175,6 +175,12 @@ func (u *riskyUsers) Rows() []Keyed {
 // Doubt is Sums's.
 func (u *riskyUsers) Doubt() (string, bool) { return withheld(u.Disclosed, u.Withheld, riskWithheld) }
 
+// Withheld says, of the records that were met up to a place, how many do not say what a report of rows
+// is about, and whether none does.
+func Withheld(r *Report, at Place) (text string, nothing bool) {
+	return withheld(at.Disclosed, at.Withheld, r.Withheld)
+}
+
 // withheld says how many records did not say what was asked for, and whether none did.
 func withheld(disclosed, withheld int64, why string) (string, bool) {
 	switch {

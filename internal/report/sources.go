@@ -71,6 +71,28 @@ func (s *Sources) logs(ctx context.Context, q Question) ([]log, error) {
 	return out, nil
 }
 
+// Clock is the tenant's time, as the last run of one of a report's logs, else of any log, knew it.
+func (s *Sources) Clock(ctx context.Context, r *Report) (time.Time, error) {
+	known, err := s.Streams.All(ctx)
+	if err != nil {
+		return time.Time{}, err
+	}
+	now := s.Now().UTC()
+	for _, stream := range append(r.Streams(true), known...) {
+		if !slices.Contains(known, stream) {
+			continue
+		}
+		p, err := s.Archive.Progress(ctx, stream)
+		if err != nil && entra.CodeOf(err) != entra.CodeTampered { // another log's clock is as good
+			return now, err
+		}
+		if err == nil && p.Started() {
+			return p.TenantTime(now).UTC(), nil
+		}
+	}
+	return now, nil
+}
+
 // asks is the question to a log's records of a time.
 func (s *Sources) asks(l log, w Window, newestFirst bool) (search.Question, error) {
 	shape, err := odata.ShapeOf(l.Stream)

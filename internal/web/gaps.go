@@ -47,7 +47,7 @@ func SetGaps(h http.Header, gaps []ledger.Gap) {
 	for i := len(gaps) - 1; i >= max(0, len(gaps)-gapsInHeader); i-- {
 		g := gaps[i]
 		span := g.From.UTC().Format(time.RFC3339) + "/" + g.To.UTC().Format(time.RFC3339)
-		parts = append(parts, span+" "+entra.Clip(printable(g.Reason), reasonInHeader))
+		parts = append(parts, span+" "+entra.Clip(Printable(g.Reason), reasonInHeader))
 	}
 	text := strings.Join(parts, "; ")
 	if more := len(gaps) - len(parts); more > 0 {
@@ -56,8 +56,8 @@ func SetGaps(h http.Header, gaps []ledger.Gap) {
 	h.Set(GapsHeader, text)
 }
 
-// printable replaces what a header can't hold.
-func printable(text string) string {
+// Printable replaces what a header can't hold.
+func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if r < ' ' || r > '~' {
 			return '?'

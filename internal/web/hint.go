@@ -21,6 +21,6 @@ type Hinted struct {
 // SetHint sets the header, in printable ASCII; an empty hint sets none.
 func SetHint(h http.Header, hint string) {
 	if hint != "" {
-		h.Set(HintHeader, entra.Clip(printable(hint), longestHint))
+		h.Set(HintHeader, entra.Clip(Printable(hint), longestHint))
 	}
 }
