@@ -66,7 +66,7 @@ type Parts struct {
 	Records  logs.Archive
 	Evidence archiveverify.Prover
 	Index    derive.Store
-	Jobs     jobs.Store
+	Jobs     jobs.Dropper
 	Heads    archiveverify.HeadLister // nil: none are kept
 
 	Streams     *streams.Known

@@ -128,7 +128,7 @@ func (p *process) report(path string) reported {
 	if !strings.HasPrefix(path, "http") {
 		path = p.url + path
 	}
-	for range 200 {
+	for range 10_000 {
 		resp, body := p.at(path)
 		got := reported{resp.StatusCode, resp.Header, gjson.ParseBytes(body)}
 		if resp.StatusCode != http.StatusAccepted {

@@ -3,7 +3,9 @@ package reports
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -183,7 +185,7 @@ func (a asked) answer(r web.Request, got answered) (web.Answer, error) {
 	}
 	out := a.list(rows)
 	said := out.About.(about)
-	said.Withheld, said.Tampered, said.Gaps = got.doubts, int64(got.tampered), web.Gaps(got.gaps)
+	said.Withheld, said.Tampered, said.Gaps = got.doubts, int64(got.tampered), listed(got.gaps)
 	if got.more && len(rows) == 0 {
 		said.Status = "running"
 		out.About = said
@@ -194,6 +196,23 @@ func (a asked) answer(r web.Request, got answered) (web.Answer, error) {
 		out.NextLink = a.next(r, got.next)
 	}
 	return out.Answer(), nil
+}
+
+// mostGaps is how many gaps are listed one by one.
+const mostGaps = 200
+
+// listed are the gaps for an answer. What follows the last that has a place is one more, with the
+// number of those that it stands for.
+func listed(gaps []ledger.Gap) []web.Gap {
+	if len(gaps) <= mostGaps {
+		return web.Gaps(gaps)
+	}
+	rest := gaps[mostGaps:]
+	last := ledger.Gap{From: rest[0].From, Reason: fmt.Sprintf("%d more gaps lie here; ask for less time", len(rest))}
+	for _, g := range rest {
+		last.To = entra.Later(last.To, g.To)
+	}
+	return web.Gaps(append(slices.Clone(gaps[:mostGaps]), last))
 }
 
 func setUndisclosed(h http.Header, doubts string) {
@@ -235,10 +254,18 @@ func (a asked) whole(ctx context.Context, r web.Request) (web.Answer, error) {
 		err   error
 	)
 	if a.at.Job == "" {
+		if err := a.cfg.Jobs.DropJobs(ctx, Kind, a.cfg.Now().Add(-kept)); err != nil {
+			return web.Answer{}, err
+		}
 		job, state, err = a.runner().Start(ctx, report.Job{Name: a.Report.Name, Window: a.Window, Merged: a.Merged})
 		a.at.Job = job.ID
 	} else {
 		job, state, err = a.runner().Continue(ctx, a.at.Job)
+		if entra.CodeOf(err) == entra.CodeNotFound && err != nil {
+			err = &entra.Error{Code: entra.CodeTokenExpired, Doing: "go on with " + a.Report.Name,
+				Why:    "a sum is kept for a day, and this one is gone",
+				Remedy: "begin again without $skiptoken"}
+		}
 	}
 	if err != nil {
 		return web.Answer{}, err
@@ -260,6 +287,9 @@ func (a asked) whole(ctx context.Context, r web.Request) (web.Answer, error) {
 
 // Kind is the kind of its jobs.
 const Kind = "reports"
+
+// kept is for how long the jobs are: their rows name users, and are no part of what retention drops.
+const kept = 24 * time.Hour
 
 func (a asked) runner() *jobs.Runner[report.Job] {
 	return &jobs.Runner[report.Job]{Kind: Kind, Store: a.cfg.Jobs, Now: a.cfg.Now, Slice: a.cfg.Slice,

@@ -22,7 +22,7 @@ var trigger []byte
 type Config struct {
 	Sources *report.Sources
 	Secrets Secrets
-	Jobs    jobs.Store
+	Jobs    jobs.Dropper
 	Now     func() time.Time
 	Slice   time.Duration // how long one request works
 

@@ -40,6 +40,13 @@ type Store interface {
 	SaveJob(ctx context.Context, j Job) (Job, error)
 }
 
+// Dropper is a Store that also drops jobs: some keep records' texts, which nobody needs for long.
+type Dropper interface {
+	Store
+	// DropJobs drops the jobs of a kind that were written last before a moment.
+	DropJobs(ctx context.Context, kind string, before time.Time) error
+}
+
 // ErrMoved says that another request has the job.
 var ErrMoved = errors.New("another request works on the job")
 

@@ -95,47 +95,51 @@ type coverage struct {
 	held   bool // something of the time is there
 }
 
+// earliest is before every record of Entra: the hours before it are not looked at one by one.
+var earliest = time.Date(2010, time.January, 1, 0, 0, 0, 0, time.UTC)
+
 func (c *coverage) read(ctx context.Context, from ledger.Reader, w Window) error {
-	p := &c.progress
-	to := entra.Earlier(w.To, c.now)
-	if !w.From.Before(to) {
+	to, before := entra.Earlier(w.To, c.now), c.notThere()
+	switch {
+	case !c.archived, !w.From.Before(to) && !c.progress.Started():
+		c.add(w.From, w.To, ledger.WindowMissing, before)
+		return nil
+	case !w.From.Before(to):
 		c.add(w.From, w.To, ledger.WindowMissing, "it has not happened yet")
 		return nil
+	case w.From.Before(earliest):
+		c.add(w.From, entra.Earlier(earliest, to), ledger.WindowMissing, before)
+		w.From = earliest
 	}
-	if !p.Started() {
-		c.add(w.From, to, ledger.WindowMissing, c.neverRead())
-		return nil
-	}
-	first := entra.FloorHour(p.FirstHour())
-	if w.From.Before(first) {
-		c.add(w.From, entra.Earlier(first, to), ledger.WindowMissing,
-			"the archive begins at "+first.UTC().Format(time.RFC3339))
-	}
-	if !first.Before(to) {
-		return nil
-	}
-	begin := entra.Later(w.From, first)
-	for cov, err := range ledger.EveryHour(ctx, from, c.Stream, begin, to) {
+	first := entra.FloorHour(c.progress.FirstHour())
+	for cov, err := range ledger.EveryHour(ctx, from, c.Stream, w.From, to) {
 		if err != nil {
 			return err
 		}
-		c.hour(cov, Window{entra.Later(cov.Start, begin), entra.Earlier(cov.End(), to)})
+		part := Window{entra.Later(cov.Start, w.From), entra.Earlier(cov.End(), to)}
+		if cov.State == ledger.WindowMissing && (!c.progress.Started() || cov.Start.Before(first)) {
+			c.add(part.From, part.To, cov.State, before)
+			continue
+		}
+		c.hour(cov, part)
 	}
 	return nil
 }
 
-// hour adds what an hour lacks of the part of it that is asked about.
+// hour adds what an hour lacks of the part of it that is asked about. An hour that was never read may
+// have records none the less.
 func (c *coverage) hour(cov ledger.Coverage, part Window) {
 	p := &c.progress
 	switch {
-	case cov.State == ledger.WindowPurged, cov.State == ledger.WindowLost, cov.State == ledger.WindowMissing:
+	case cov.State == ledger.WindowPurged, cov.State == ledger.WindowMissing,
+		cov.State == ledger.WindowLost && cov.Bytes == 0:
 		c.add(part.From, part.To, cov.State, p.WhyNotRead(cov))
 		return
 	case cov.InPart():
 		c.add(entra.Later(cov.LostFrom, part.From), entra.Earlier(cov.LostTo, part.To), ledger.WindowLost,
 			p.WhyNotRead(cov))
 	case cov.Doubt || !cov.State.IsRead() || cov.ReadsDiffer() != "":
-		c.add(part.From, part.To, ledger.WindowPartial, p.WhyNotRead(cov))
+		c.add(part.From, part.To, cov.State, p.WhyNotRead(cov))
 	}
 	c.held = true
 }
@@ -152,9 +156,11 @@ func (c *coverage) add(from, to time.Time, state ledger.WindowState, reason stri
 	c.gaps = append(c.gaps, ledger.Gap{From: from, To: to, State: state, Reason: reason})
 }
 
-// neverRead says why nothing of the log is there.
-func (c *coverage) neverRead() string {
+// notThere says why an hour that the ledger does not cover is not there.
+func (c *coverage) notThere() string {
 	switch {
+	case c.progress.Started():
+		return "the archive begins at " + entra.FloorHour(c.progress.FirstHour()).UTC().Format(time.RFC3339)
 	case c.report.NoData != "":
 		return c.report.NoData
 	case !c.archived:

@@ -36,12 +36,16 @@ func (s *Sources) Daily(
 	if err != nil {
 		return page, nil, err
 	}
+	held, err := s.held(of, q.Window)
+	if err != nil || !held.From.Before(held.To) {
+		return page, nil, err
+	}
 	if page.At.Day.IsZero() {
-		page.At.Day, page.At.Key = q.Window.To.Add(-1).Truncate(day), ""
+		page.At.Day, page.At.Key = held.To.Add(-1).Truncate(day), ""
 	}
 	var doubts []string
 	first := page.At.Day
-	for ; !page.At.Day.Before(q.Window.From.Truncate(day)); page.At.Day, page.At.Key = page.At.Day.Add(-day), "" {
+	for ; !page.At.Day.Before(held.From.Truncate(day)); page.At.Day, page.At.Key = page.At.Day.Add(-day), "" {
 		sums, late, err := s.day(ctx, q, of, known, page.At.Day, until)
 		switch {
 		case err != nil:
@@ -74,6 +78,24 @@ func (s *Sources) Daily(
 		}
 	}
 	return page, doubts, nil
+}
+
+// held is the part of a time in which any of some logs may have records.
+func (s *Sources) held(of []log, w Window) (out Window, err error) {
+	for _, l := range of {
+		q, err := s.asks(l, w, true)
+		if err != nil {
+			return out, err
+		}
+		if !l.archived || !q.From.Before(q.To) {
+			continue
+		}
+		if out.From.IsZero() || q.From.Before(out.From) {
+			out.From = q.From
+		}
+		out.To = entra.Later(out.To, q.To)
+	}
+	return out, nil
 }
 
 // day sums up one day, unless it is the one that was read last and nothing has changed since. late says

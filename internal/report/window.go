@@ -22,7 +22,7 @@ const accepted = "accepted is eventTime gt 2026-11-01 and eventTime lt 2026-11-0
 // for the first reports API have them (reports/auditEvents?$filter=eventTime gt 2015-05-20): any
 // other is an error with entra.CodeBadRequest.
 func ReadWindow(filter string, given bool, now time.Time) (Window, error) {
-	w := Window{To: now}
+	w, open := Window{To: now}, true
 	if given {
 		from, to, err := bounds(filter)
 		if err != nil {
@@ -30,14 +30,14 @@ func ReadWindow(filter string, given bool, now time.Time) (Window, error) {
 		}
 		w.From = from
 		if !to.IsZero() {
-			w.To = to
+			w.To, open = to, false
 		}
 	}
 	if w.From.IsZero() {
 		w.From = w.To.Add(-usual)
 	}
 	switch {
-	case w.From.After(now.Add(24 * time.Hour)): // clocks need not agree
+	case w.From.After(now.Add(24 * time.Hour)), open && !w.From.Before(now): // clocks need not agree
 		return w, refuse("it begins in the future, of which nothing is archived")
 	case !w.From.Before(w.To):
 		return w, refuse("its end is not later than its begin")

@@ -74,3 +74,8 @@ func (j *Jobs) SaveJob(ctx context.Context, job jobs.Job) (jobs.Job, error) {
 	}
 	return job, err
 }
+
+// DropJobs is jobs.Dropper's.
+func (j *Jobs) DropJobs(ctx context.Context, kind string, before time.Time) error {
+	return j.client.DropRows(ctx, jobsTable, kind, "Updated lt "+rows.Literal(before))
+}

@@ -67,6 +67,13 @@ func TestTheArchivesStoreWorksAlikeOnBoth(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, second.Revision, read.Revision)
 		require.Equal(t, "state", string(read.State))
+		require.NoError(t, store.DropJobs(ctx, "verify", at))
+		_, err = store.Job(ctx, "verify", "a/b")
+		require.NoError(t, err, "it was not written before")
+		require.NoError(t, store.DropJobs(ctx, "other", at.Add(time.Second)))
+		require.NoError(t, store.DropJobs(ctx, "verify", at.Add(time.Second)))
+		_, err = store.Job(ctx, "verify", "a/b")
+		require.Equal(t, entra.CodeNotFound, entra.CodeOf(err))
 		require.NoError(t, store.ProbeTables(ctx))
 
 		_, err = a.service.CreateTable(ctx, tables.TableName(entra.Window{Stream: logs.Provisioning, Start: at}), nil)
