@@ -4,8 +4,8 @@ import (
 	"strings"
 )
 
-// All are the reports, one a line. Those of the first reports API are in the order in which its own
-// list had them.
+// All are the reports, one a line. Those of the first reports API are in the order in which clients of
+// it list them. Names are unique whatever their case.
 func All() []*Report {
 	return []*Report{
 		b2cAuthenticationCountSummary(),
