@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"hash/fnv"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -42,8 +43,9 @@ func (c *counts) Add(r Record) {
 func (c *counts) Rows() []Keyed {
 	var out []Keyed
 	for key, g := range c.Groups {
-		g.Row["count"] = g.N
-		out = append(out, Keyed{key, g.Row})
+		row := maps.Clone(g.Row)
+		row["count"] = g.N
+		out = append(out, Keyed{key, row})
 	}
 	return byKey(out)
 }
@@ -101,8 +103,8 @@ type signInGroup struct {
 
 // open is a sign-in of which another record may come.
 type open struct {
-	Key     string
-	Outcome int
+	Key     string `json:"k"`
+	Outcome int    `json:"o"`
 }
 
 func newSignIns(most int, total bool, of func(Record) (string, Row)) *signIns {
@@ -173,13 +175,13 @@ func (s *signIns) Rows() []Keyed {
 		if g.N == [3]int64{} { // its sign-ins went on in another group
 			continue
 		}
-		g.Row["signInCount"] = g.N[succeeded] + g.N[interrupted] + g.N[failed]
-		g.Row["successCount"], g.Row["interruptedCount"], g.Row["failureCount"] = g.N[succeeded], g.N[interrupted],
-			g.N[failed]
+		row := maps.Clone(g.Row)
+		row["signInCount"] = g.N[succeeded] + g.N[interrupted] + g.N[failed]
+		row["successCount"], row["interruptedCount"], row["failureCount"] = g.N[succeeded], g.N[interrupted], g.N[failed]
 		if s.most > 0 && !s.TooMany {
-			g.Row["userCount"] = g.Users
+			row["userCount"] = g.Users
 		}
-		out = append(out, Keyed{key, g.Row})
+		out = append(out, Keyed{key, row})
 	}
 	byKey(out)
 	if s.total {

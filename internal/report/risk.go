@@ -2,6 +2,7 @@ package report
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -165,9 +166,9 @@ func (u *riskyUsers) Add(r Record) {
 func (u *riskyUsers) Rows() []Keyed {
 	var out []Keyed
 	for key, user := range u.Users {
-		slices.Sort(user.Types)
-		user.Row["signInCount"], user.Row["riskEventTypes"] = user.N, user.Types
-		out = append(out, Keyed{key, user.Row})
+		row := maps.Clone(user.Row)
+		row["signInCount"], row["riskEventTypes"] = user.N, slices.Sorted(slices.Values(user.Types))
+		out = append(out, Keyed{key, row})
 	}
 	return byKey(out)
 }

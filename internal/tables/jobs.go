@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
@@ -63,7 +64,8 @@ func (j *Jobs) SaveJob(ctx context.Context, job jobs.Job) (jobs.Job, error) {
 	defer free()
 	b.Text("Codec", codecName)
 	if rest := b.Chunks(state); len(rest) > 0 {
-		return job, fmt.Errorf("write job %s: its state has %d bytes", job.ID, len(job.State))
+		return job, &entra.Error{Code: entra.CodeBadRequest, Doing: "write job " + job.ID,
+			Why: fmt.Sprintf("its state of %d bytes does not fit a row", len(job.State)), Remedy: "ask for less"}
 	}
 	revision, err := j.client.Replace(ctx, jobsTable, "write job "+job.ID, b.Done().Body, job.Revision)
 	if errors.Is(err, rows.ErrMoved) {
