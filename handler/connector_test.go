@@ -224,8 +224,8 @@ func TestEveryOperationOfTheConnectorAnswersAsDescribed(t *testing.T) {
 			"$skiptoken": "none"},
 		"GetLegacyReport": {"item": "groupActivitySummary", "$filter": "eventTime gt 2026-11-01", "api-version": "beta",
 			"$skiptoken": "none"},
-		"AdvanceReader":        {"name": "tickets", "body": `{"cursor":"` + s.cursor(7) + `"}`},
-		"DeleteReader":         {"name": "tickets"},
+		"AdvanceReader": {"name": "tickets", "body": `{"cursor":"` + s.cursor(7) + `"}`},
+		"DeleteReader":  {"name": "tickets"},
 	}
 	notFound := []string{"ContinueVerification", "ContinueCollection", "ContinueSnapshot", "ContinueUser"}
 	// until follows an answer that is 202.

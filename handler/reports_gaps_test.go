@@ -148,7 +148,8 @@ func TestATenantWithoutALicenceIsAnsweredWhatItsRecordsHold(t *testing.T) {
 	require.NotEmpty(t, w.reportRows("/api/reports/legacy/auditEvents?"+within))
 }
 
-// TestHiddenRiskIsUnknown: without P2 sign-ins say hidden, or generic, which is not that there is none.
+// TestHiddenRiskIsUnknown: without P2 sign-ins say hidden, or generic, which is not that there is
+// none.
 func TestHiddenRiskIsUnknown(t *testing.T) {
 	s := newSystem(t, simtenant.Config{Now: reportsNow, Retention: 60 * day})
 	s.tenant.Freeze(reportsNow)
@@ -240,8 +241,8 @@ func TestAReportIsRefusedInWords(t *testing.T) {
 	require.NotContains(t, next, "code=")
 }
 
-// slowly serves the reports of a system with so little time for each request that sums are jobs, and
-// pages end early.
+// slowly serves the reports of a system with so little time for each request that sums are jobs,
+// and pages end early.
 func (w *reportedTenant) slowly(slice time.Duration, of ...entra.Stream) *process {
 	keeper := cursors.New(w.store.Secrets, w.store.Readers, time.Now)
 	known := streams.New(of, w.store)
@@ -254,8 +255,8 @@ func (w *reportedTenant) slowly(slice time.Duration, of ...entra.Stream) *proces
 	return &process{T: w.system.T, url: server.URL}
 }
 
-// TestASumOfManyRequestsIsThatOfOne gives each request no time: what is summed up over the whole time
-// is a job of many, and rows come with many links.
+// TestASumOfManyRequestsIsThatOfOne gives each request no time: what is summed up over the whole
+// time is a job of many, and rows come with many links.
 func TestASumOfManyRequestsIsThatOfOne(t *testing.T) {
 	w := newReportedTenant(t, 4)
 	w.fill()

@@ -23,7 +23,8 @@ import (
 // reportsNow is the clock of the tenants whose reports are asked for.
 var reportsNow = time.Date(2026, time.November, 21, 2, 0, 0, 0, time.UTC)
 
-// reportedTenant is a tenant with made-up days, and some records of each kind that reports are about.
+// reportedTenant is a tenant with made-up days, and some records of each kind that reports are
+// about.
 type reportedTenant struct {
 	*system
 	*process
@@ -165,7 +166,9 @@ func (w *reportedTenant) within(from, to time.Time) string {
 }
 
 // truth are the tenant's records of a time, both ends left out, that fit; the newest first.
-func (w *reportedTenant) truth(from, to time.Time, fits func(gjson.Result) bool, streams ...entra.Stream) []gjson.Result {
+func (w *reportedTenant) truth(
+	from, to time.Time, fits func(gjson.Result) bool, streams ...entra.Stream,
+) []gjson.Result {
 	var out []gjson.Result
 	when := map[string]time.Time{}
 	for _, s := range streams {

@@ -18,8 +18,8 @@ import (
 
 var bothSignIns = []entra.Stream{logs.SignInsInteractiveUser, logs.SignInsNonInteractiveUser}
 
-// TestEachOfThe32OldNamesAnswersWithTheTenantsTruth asks all names of the list, and compares the rows
-// with what the tenant itself has.
+// TestEachOfThe32OldNamesAnswersWithTheTenantsTruth asks all names of the list, and compares the
+// rows with what the tenant itself has.
 func TestEachOfThe32OldNamesAnswersWithTheTenantsTruth(t *testing.T) {
 	w := newReportedTenant(t, 6)
 	w.fill()

@@ -31,8 +31,8 @@ type asked struct {
 	walk skiptoken.Walk
 }
 
-// place is where a walk through a report's pages stands. The time that it is of is part of it: an end
-// that was not given is the moment of the first page.
+// place is where a walk through a report's pages stands. The time that it is of is part of it: an
+// end that was not given is the moment of the first page.
 type place struct {
 	Window report.Window `json:"w"`
 	Rows   report.Place  `json:"p,omitzero"`
@@ -54,13 +54,13 @@ func (cfg Config) report(parameter string, old bool) func(context.Context, web.R
 		}
 		switch {
 		case rep.Unknown != "":
-			return web.Answer{}, a.unknown(rep.Unknown)
+			return web.Answer{}, a.unknown(rep.Unknown, "")
 		case rep.Snapshots != nil:
 			return a.snapshots(ctx, r)
 		case rep.Whole != nil:
 			return a.whole(ctx, r)
 		case len(rep.From) == 0:
-			return web.Answer{}, a.unknown(rep.NoData)
+			return web.Answer{}, a.unknown(rep.NoData, "")
 		}
 		return a.paged(ctx, r)
 	}
@@ -107,11 +107,14 @@ func (cfg Config) read(ctx context.Context, r web.Request, rep *report.Report) (
 
 // unknown is the error of a report of which nothing can be said: an empty list would say that there
 // is nothing.
-func (a asked) unknown(why string) error {
+func (a asked) unknown(why, remedy string) error {
 	return &entra.Error{Code: entra.CodeUnknown, Doing: "answer " + a.Report.Name + " from " +
 		a.Window.From.UTC().Format(time.RFC3339) + " to " + a.Window.To.UTC().Format(time.RFC3339),
-		Why: why, Remedy: "ask for a time of which the archive has something: GET /api/coverage"}
+		Why: why, Remedy: remedy}
 }
+
+// elsewhere is what to do about a time of which the archive has nothing.
+const elsewhere = "ask for a time of which the archive has something: GET /api/coverage"
 
 // next is the link of the walk's next page.
 func (a asked) next(r web.Request, at place) string {
@@ -127,7 +130,7 @@ func (a asked) paged(ctx context.Context, r web.Request) (web.Answer, error) {
 	}
 	web.SetGaps(r.Header, covered.Gaps)
 	if covered.Unknown != "" {
-		return web.Answer{}, a.unknown(covered.Unknown)
+		return web.Answer{}, a.unknown(covered.Unknown, elsewhere)
 	}
 	if a.csv && !a.cut {
 		return a.file(ctx, r)
@@ -156,7 +159,7 @@ func (a asked) page(ctx context.Context, at report.Place, top int) (report.Page,
 	}
 	doubts, nothing := report.Withheld(a.Report, page.At)
 	if nothing && !page.More && page.At.Rows == 0 {
-		return page, "", a.unknown(doubts)
+		return page, "", a.unknown(doubts, "")
 	}
 	return page, doubts, nil
 }
@@ -228,7 +231,7 @@ func (a asked) snapshots(ctx context.Context, r web.Request) (web.Answer, error)
 		return web.Answer{}, err
 	}
 	if len(counts) == 0 {
-		return web.Answer{}, a.unknown(why)
+		return web.Answer{}, a.unknown(why, "")
 	}
 	return a.part(r, a.Report.Snapshots(counts), answered{})
 }
@@ -280,7 +283,7 @@ func (a asked) whole(ctx context.Context, r web.Request) (web.Answer, error) {
 	}
 	if state.Unknown != "" {
 		web.SetGaps(r.Header, state.Lacks)
-		return web.Answer{}, a.unknown(state.Unknown)
+		return web.Answer{}, a.unknown(state.Unknown, "")
 	}
 	return a.part(r, state.Rows, answered{gaps: state.Lacks, tampered: state.Tampered, doubts: state.Doubt})
 }
@@ -288,7 +291,8 @@ func (a asked) whole(ctx context.Context, r web.Request) (web.Answer, error) {
 // Kind is the kind of its jobs.
 const Kind = "reports"
 
-// kept is for how long the jobs are: their rows name users, and are no part of what retention drops.
+// kept is for how long the jobs are: their rows name users, and are no part of what retention
+// drops.
 const kept = 24 * time.Hour
 
 func (a asked) runner() *jobs.Runner[report.Job] {

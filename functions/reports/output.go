@@ -26,7 +26,7 @@ func (a asked) object(row report.Row) json.RawMessage {
 		out = append(append(web.AppendText(out, name), ':'), body...)
 	}
 	for _, c := range a.Report.Columns {
-		member(c.Name, valueOf(c, row[c.Name]))
+		member(c.Name, valueOf(row[c.Name]))
 	}
 	for _, name := range []string{report.Tampered, report.TamperedRowKey} {
 		if text, ok := row[name].(string); ok && text != "" {
@@ -36,8 +36,8 @@ func (a asked) object(row report.Row) json.RawMessage {
 	return append(out, '}')
 }
 
-// valueOf is a value as its column has it, also where it was read from a job; nil: there is none.
-func valueOf(c report.Column, value any) any {
+// valueOf is a value as an answer has it, also where it was read from a job; nil: there is none.
+func valueOf(value any) any {
 	switch v := value.(type) {
 	case time.Time:
 		if v.IsZero() {
@@ -65,7 +65,7 @@ const tamperedColumn = "entraledger.tampered"
 func (a asked) cells(row report.Row) []string {
 	out := make([]string, 0, len(a.Report.Columns)+1)
 	for _, c := range a.Report.Columns {
-		out = append(out, cell(valueOf(c, row[c.Name])))
+		out = append(out, cell(valueOf(row[c.Name])))
 	}
 	text, _ := row[report.Tampered].(string)
 	return append(out, text)

@@ -115,9 +115,9 @@ func (offer) Texts() map[string]string {
 	}
 }
 
-// legacyOffer is one row of the list of old reports. Name and LicenseRequired, a text, are as the old
-// API had them. Source: learn.microsoft.com/archive/blogs/aadgraphteam, "Announcing the preview of
-// Graph Reports and Events API", May 2015.
+// legacyOffer is one row of the list of old reports. Name and LicenseRequired, a text, are as the
+// old API had them. Source: learn.microsoft.com/archive/blogs/aadgraphteam, "Announcing the preview
+// of Graph Reports and Events API", May 2015.
 type legacyOffer struct {
 	Name            string `json:"Name" text:"Of the report"`
 	Description     string `json:"Description" text:"What it has"`

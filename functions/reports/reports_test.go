@@ -173,8 +173,8 @@ func (f *flaky) SaveJob(ctx context.Context, j jobs.Job) (jobs.Job, error) {
 	return out, err
 }
 
-// TestASumIsTheSameWhereverARequestIsKilled kills at each call of the job's store, before and after it
-// was done, and asks again.
+// TestASumIsTheSameWhereverARequestIsKilled kills at each call of the job's store, before and after
+// it was done, and asks again.
 func TestASumIsTheSameWhereverARequestIsKilled(t *testing.T) {
 	var all []map[string]any
 	for n := range 12 {

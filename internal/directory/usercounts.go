@@ -22,8 +22,8 @@ type UserKinds struct{ Members, Guests, Enabled, Licensed int64 }
 // mostCounted bounds how many snapshots are looked at: one a night for more than two years.
 const mostCounted = 800
 
-// UserCounts are the counts of the snapshots of [from, to), the newest first. Where there is none, why says
-// so in a sentence. A snapshot that could not read the users is left out: it counted none.
+// UserCounts are the counts of the snapshots of [from, to), the newest first. Where there is none,
+// why says so in a sentence. A snapshot that could not read the users is left out: it counted none.
 func (rd *Reader) UserCounts(ctx context.Context, from, to time.Time) (counts []UserCount, why string, err error) {
 	all, err := rd.store.Snapshots(ctx, mostCounted)
 	if err != nil {

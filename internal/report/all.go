@@ -4,8 +4,8 @@ import (
 	"strings"
 )
 
-// All are the reports, one a line. Those of the first reports API are in the order in which clients of
-// it list them. Names are unique whatever their case.
+// All are the reports, one a line. Those of the first reports API are in the order in which clients
+// of it list them. Names are unique whatever their case.
 func All() []*Report {
 	return []*Report{
 		b2cAuthenticationCountSummary(),
@@ -54,8 +54,8 @@ func Legacy() []*Report {
 	return out
 }
 
-// Find finds a report by its name, without regard to case; nil: there is none. old keeps it to those of
-// the first reports API.
+// Find finds a report by its name, without regard to case; nil: there is none. old keeps it to
+// those of the first reports API.
 func Find(name string, old bool) *Report {
 	for _, r := range All() {
 		if (r.Legacy || !old) && strings.EqualFold(r.Name, name) {

@@ -8,8 +8,9 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-// Reports of directory audits. Sources of what they are made of: learn.microsoft.com/graph/api/resources/directoryaudit,
-// and learn.microsoft.com/entra/identity/monitoring-health/reference-audit-activities for services,
+// Reports of directory audits. Sources of what they are made of:
+// learn.microsoft.com/graph/api/resources/directoryaudit, and
+// learn.microsoft.com/entra/identity/monitoring-health/reference-audit-activities for services,
 // categories and activities, whose spelling on the wire differs in case from the manual's.
 
 // auditColumns are those of every report of audits.

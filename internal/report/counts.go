@@ -79,8 +79,8 @@ const (
 // factor (50074), and seconds or minutes later the success.
 const apart = 15 * time.Minute
 
-// signIns counts sign-ins by a key, each once: records with one id that are less than a quarter of an
-// hour apart are one, and the newest says how it ended.
+// signIns counts sign-ins by a key, each once: records with one id that are less than a quarter of
+// an hour apart are one, and the newest says how it ended.
 type signIns struct {
 	of    func(Record) (key string, row Row)
 	most  int  // pairs of key and user that are told apart; 0: users are not counted

@@ -126,8 +126,8 @@ func (c *coverage) read(ctx context.Context, from ledger.Reader, w Window) error
 	return nil
 }
 
-// hour adds what an hour lacks of the part of it that is asked about. An hour that was never read may
-// have records none the less.
+// hour adds what an hour lacks of the part of it that is asked about. An hour that was never read
+// may have records none the less.
 func (c *coverage) hour(cov ledger.Coverage, part Window) {
 	p := &c.progress
 	switch {

@@ -68,10 +68,12 @@ func TestCoverageSaysOfEachHourWhatItLacks(t *testing.T) {
 		gaps     []string // from, to, and a part of the reason
 		unknown  string
 	}{
-		"all there":          {started, with(5, complete), 3, 10, nil, ""},
-		"parts of hours":     {started, with(5, complete), 3.5, 3.75, nil, ""},
-		"before the archive": {started, with(5, complete), 0, 10, []string{"0 2 the archive begins at 2026-11-20T02:00:00Z"}, ""},
-		"only before it":     {started, with(5, complete), 0, 1.5, []string{"0 1.5 the archive begins"}, "the archive begins"},
+		"all there":      {started, with(5, complete), 3, 10, nil, ""},
+		"parts of hours": {started, with(5, complete), 3.5, 3.75, nil, ""},
+		"before the archive": {started, with(5, complete), 0, 10, []string{"0 2 the archive begins at 2026-11-20T02"},
+			""},
+		"only before it": {started, with(5, complete), 0, 1.5, []string{"0 1.5 the archive begins"},
+			"the archive begins"},
 		"imported before it": {started, with(1, ledger.Coverage{State: ledger.WindowPartial, Bytes: 9}), 0, 3,
 			[]string{"0 1 the archive begins", "1 2 "}, ""},
 		"purged": {started, with(5, ledger.Coverage{State: ledger.WindowPurged, Reason: "the rule"}), 4, 7,
@@ -82,8 +84,8 @@ func TestCoverageSaysOfEachHourWhatItLacks(t *testing.T) {
 			[]string{"5 6 Graph had forgotten it"}, "Graph had forgotten it"},
 		"lost and imported": {started, with(5, ledger.Coverage{State: ledger.WindowLost, Bytes: 9}), 5, 6,
 			[]string{"5 6 Graph had forgotten it"}, ""},
-		"lost in part": {started, with(5, ledger.Coverage{State: ledger.WindowComplete, LostFrom: hour(5), LostTo: hour(5.5)}),
-			4, 7, []string{"5 5.5 Graph had forgotten that part"}, ""},
+		"lost in part": {started, with(5, ledger.Coverage{State: ledger.WindowComplete, LostFrom: hour(5),
+			LostTo: hour(5.5)}), 4, 7, []string{"5 5.5 Graph had forgotten that part"}, ""},
 		"lost in a part that is not asked for": {started, with(5, ledger.Coverage{State: ledger.WindowComplete,
 			LostFrom: hour(5), LostTo: hour(5.5)}), 5.5, 7, nil, ""},
 		"in doubt": {started, with(5, ledger.Coverage{State: ledger.WindowComplete, Doubt: true}), 4, 7,
@@ -95,10 +97,12 @@ func TestCoverageSaysOfEachHourWhatItLacks(t *testing.T) {
 		"the newest": {started, with(22, ledger.Coverage{State: ledger.WindowPartial}), 21, 24,
 			[]string{"22 24 the hour is read up to"}, ""},
 		"only the newest": {started, with(5, complete), 23, 24, []string{"23 24 "}, "the hour is read up to"},
-		"the future":      {started, with(5, complete), 30, 31, []string{"30 31 it has not happened yet"}, "it has not happened"},
+		"the future": {started, with(5, complete), 30, 31, []string{"30 31 it has not happened yet"},
+			"it has not happened"},
 		"never read": {ledger.Progress{Stream: logs.DirectoryAudits, LastError: "no licence"}, nil, 3, 4,
 			[]string{"3 4 its last run failed: no licence"}, "its last run failed: no licence"},
-		"an age before Entra": {started, with(5, complete), -24 * 365 * 900, 3, []string{"-7884000 2 the archive begins"}, ""},
+		"an age before Entra": {started, with(5, complete), -24 * 365 * 900, 3, []string{"-7884000 2 the archive begins"},
+			""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b := books{searchtest.New(t, logs.DirectoryAudits, midnight),
@@ -133,7 +137,8 @@ func cut(text string) (first, rest string, ok bool) {
 	return a, text[min(len(text), len(a)+len(b)+2):], err == nil
 }
 
-// TestALogThatIsNotArchivedIsAGapOfTheOther and the report is unknown only where no log has anything.
+// TestALogThatIsNotArchivedIsAGapOfTheOther and the report is unknown only where no log has
+// anything.
 func TestALogThatIsNotArchivedIsAGapOfTheOther(t *testing.T) {
 	full := map[int]ledger.Coverage{}
 	for n := range 24 {

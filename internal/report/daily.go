@@ -11,7 +11,8 @@ import (
 
 const day = 24 * time.Hour
 
-// Days remembers the sums of the day that was read last, because pages of one day follow each other.
+// Days remembers the sums of the day that was read last, because pages of one day follow each
+// other.
 type Days struct {
 	mu   sync.Mutex
 	key  string
@@ -25,9 +26,9 @@ type daySums struct {
 	doubt    string
 }
 
-// Daily gives up to top rows of sums of days after a place: the newest day first, and within a day in
-// the order of keys. It ends at a moment, between two days. A day that can't be read by then is an
-// error, for sums of a part of it would be wrong.
+// Daily gives up to top rows of sums of days after a place: the newest day first, and within a day
+// in the order of keys. It ends at a moment, between two days. A day that can't be read by then is
+// an error, for sums of a part of it would be wrong.
 func (s *Sources) Daily(
 	ctx context.Context, q Question, known *Days, at Place, top int, until time.Time,
 ) (Page, []string, error) {
@@ -98,8 +99,8 @@ func (s *Sources) held(of []log, w Window) (out Window, err error) {
 	return out, nil
 }
 
-// day sums up one day, unless it is the one that was read last and nothing has changed since. late says
-// that it could not be read until a moment.
+// day sums up one day, unless it is the one that was read last and nothing has changed since. late
+// says that it could not be read until a moment.
 func (s *Sources) day(
 	ctx context.Context, q Question, of []log, known *Days, start, until time.Time,
 ) (out daySums, late bool, err error) {

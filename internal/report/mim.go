@@ -1,8 +1,9 @@
 package report
 
 // The three reports of Identity Manager's service. Their events reached Azure AD by an agent, whose
-// endpoints are switched off since November 2025. Source: learn.microsoft.com/microsoft-identity-manager,
-// "Working with Hybrid Reporting in Identity Manager".
+// endpoints are switched off since November 2025. Source:
+// learn.microsoft.com/microsoft-identity-manager, "Working with Hybrid Reporting in Identity
+// Manager".
 
 const nothingDelivered = "no data of Identity Manager has been delivered to this archive"
 

@@ -18,8 +18,8 @@ import (
 
 const riskTypes = "riskEventTypes_v2"
 
-const riskWithheld = "its sign-ins do not disclose their risk (riskState is hidden, or " + riskTypes + " is absent or " +
-	"says generic): Graph discloses it to tenants with Microsoft Entra ID P2"
+const riskWithheld = "its sign-ins do not disclose their risk (riskState is hidden, or " + riskTypes +
+	" is absent or says generic): Graph discloses it to tenants with Microsoft Entra ID P2"
 
 func ofUserSignIns() []From {
 	return []From{{Stream: logs.SignInsInteractiveUser}, {Stream: logs.SignInsNonInteractiveUser}}
@@ -28,7 +28,8 @@ func ofUserSignIns() []From {
 // discloses tells whether a sign-in says which risks were detected.
 func discloses(r Record) bool {
 	types := r.Doc.Get(riskTypes)
-	return types.IsArray() && !strings.EqualFold(r.Text("riskState"), "hidden") && !slices.Contains(typesOf(types), "generic")
+	return types.IsArray() && !strings.EqualFold(r.Text("riskState"), "hidden") &&
+		!slices.Contains(typesOf(types), "generic")
 }
 
 // typesOf are the types of a sign-in's detections.
@@ -176,8 +177,8 @@ func (u *riskyUsers) Rows() []Keyed {
 // Doubt is Sums's.
 func (u *riskyUsers) Doubt() (string, bool) { return withheld(u.Disclosed, u.Withheld, riskWithheld) }
 
-// Withheld says, of the records that were met up to a place, how many do not say what a report of rows
-// is about, and whether none does.
+// Withheld says, of the records that were met up to a place, how many do not say what a report of
+// rows is about, and whether none does.
 func Withheld(r *Report, at Place) (text string, nothing bool) {
 	return withheld(at.Disclosed, at.Withheld, r.Withheld)
 }

@@ -162,7 +162,8 @@ func (c *cursor) advance() {
 	}
 }
 
-// firstOf is the cursor whose head comes first; an error comes before all. nil: all are at their end.
+// firstOf is the cursor whose head comes first; an error comes before all. nil: all are at their
+// end.
 func firstOf(all []*cursor) *cursor {
 	var first *cursor
 	for _, c := range all {

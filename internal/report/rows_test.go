@@ -23,7 +23,8 @@ func (a archived) All(context.Context) ([]entra.Stream, error) { return a, nil }
 // midnight is the begin of the day of noon.
 var midnight = noon.Add(-12 * time.Hour)
 
-// madeUp is a report with up to three rows of a record, from two logs, or three where they are merged.
+// madeUp is a report with up to three rows of a record, from two logs, or three where they are
+// merged.
 func madeUp() *report.Report {
 	return &report.Report{Name: "madeUp", From: []report.From{{Stream: logs.SignInsInteractiveUser},
 		{Stream: logs.SignInsNonInteractiveUser, Filter: "appId eq 'yes'"}},
@@ -52,8 +53,8 @@ func madeUpArchive(t *testing.T) *report.Sources {
 		Streams: archived{logs.SignInsInteractiveUser, logs.SignInsNonInteractiveUser, logs.DirectoryAudits}}
 }
 
-// TestPagesOfAnySizeAreOneList of several logs in one order, though a record makes several rows, and
-// however little time each page has.
+// TestPagesOfAnySizeAreOneList of several logs in one order, though a record makes several rows,
+// and however little time each page has.
 func TestPagesOfAnySizeAreOneList(t *testing.T) {
 	s := madeUpArchive(t)
 	for _, merged := range []bool{false, true} {

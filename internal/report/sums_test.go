@@ -80,7 +80,8 @@ func TestRecordsOfOneSignInCountOnce(t *testing.T) {
 		})
 	}
 	// A sign-in that goes on in another application is that one's.
-	rows := sumsOf("applicationUsageSummary", noon, signIn("a", "ann", "x", 0, 50074), signIn("a", "ann", "y", 9, 0)).Rows()
+	rows := sumsOf("applicationUsageSummary", noon, signIn("a", "ann", "x", 0, 50074),
+		signIn("a", "ann", "y", 9, 0)).Rows()
 	require.Len(t, rows, 1)
 	require.Equal(t, "y", rows[0].Row["appId"])
 }
@@ -127,8 +128,8 @@ func TestASuccessAfterWrongPasswordsIsOneRow(t *testing.T) {
 	}
 }
 
-// TestSumsThatAreKeptAtAnyMomentGoOnAsIfTheyHadNotBeen takes each state apart and together after every
-// record, in seeded worlds.
+// TestSumsThatAreKeptAtAnyMomentGoOnAsIfTheyHadNotBeen takes each state apart and together after
+// every record, in seeded worlds.
 func TestSumsThatAreKeptAtAnyMomentGoOnAsIfTheyHadNotBeen(t *testing.T) {
 	for _, name := range []string{"applicationUsageSummary", "signInsAfterMultipleFailuresEvents",
 		"allUsersWithAnomalousSignInActivityEvents"} {

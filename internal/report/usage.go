@@ -78,8 +78,8 @@ func byApp(r Record) (string, Row) {
 	return id, Row{"appId": id, "appDisplayName": name}
 }
 
-// How many pairs of application and user are told apart: of a day they are in memory, of a whole time
-// in the row of a job.
+// How many pairs of application and user are told apart: of a day they are in memory, of a whole
+// time in the row of a job.
 const (
 	pairsOfDay   = 2_000_000
 	pairsOfWhole = 50_000

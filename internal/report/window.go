@@ -17,10 +17,10 @@ const eventTime = "eventTime"
 
 const accepted = "accepted is eventTime gt 2026-11-01 and eventTime lt 2026-11-08T14:00:00Z, or one of the two"
 
-// ReadWindow reads which time a filter asks for. Without a begin it is the last 30 days, and without
-// an end all up to now. The only conditions are eventTime gt and eventTime lt, each once, as scripts
-// for the first reports API have them (reports/auditEvents?$filter=eventTime gt 2015-05-20): any
-// other is an error with entra.CodeBadRequest.
+// ReadWindow reads which time a filter asks for. Without a begin it is the last 30 days, and
+// without an end all up to now. The only conditions are eventTime gt and eventTime lt, each once,
+// as scripts for the first reports API have them (reports/auditEvents?$filter=eventTime gt
+// 2015-05-20): any other is an error with entra.CodeBadRequest.
 func ReadWindow(filter string, given bool, now time.Time) (Window, error) {
 	w, open := Window{To: now}, true
 	if given {
