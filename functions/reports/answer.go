@@ -146,11 +146,15 @@ func (a asked) paged(ctx context.Context, r web.Request) (web.Answer, error) {
 		more: page.More, next: place{Rows: page.At}})
 }
 
+// slicesOfDay is how many slices of time the first day of a page may take.
+const slicesOfDay = 4
+
 // page reads a page, or what one request can read of it, and says what is not known.
 func (a asked) page(ctx context.Context, at report.Place, top int) (report.Page, string, error) {
 	until := time.Now().Add(a.cfg.Slice)
 	if a.Report.Daily != nil {
-		page, doubts, err := a.cfg.Sources.Daily(ctx, a.Question, a.cfg.days, at, top, until)
+		page, doubts, err := a.cfg.Sources.Daily(ctx, a.Question, a.cfg.days, at, top, until,
+			time.Now().Add(slicesOfDay*a.cfg.Slice))
 		return page, strings.Join(doubts, "; "), err
 	}
 	page, err := a.cfg.Sources.Rows(ctx, a.Question, at, top, until)

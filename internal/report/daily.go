@@ -27,10 +27,10 @@ type daySums struct {
 }
 
 // Daily gives up to top rows of sums of days after a place: the newest day first, and within a day
-// in the order of keys. It ends at a moment, between two days. A day that can't be read by then is
-// an error, for sums of a part of it would be wrong.
+// in the order of keys. It ends at a moment, between two days. Its first day may take until a later
+// one, latest: if it can't be read by then that is an error, for sums of a part of it would be wrong.
 func (s *Sources) Daily(
-	ctx context.Context, q Question, known *Days, at Place, top int, until time.Time,
+	ctx context.Context, q Question, known *Days, at Place, top int, until, latest time.Time,
 ) (Page, []string, error) {
 	page := Page{At: at}
 	of, err := s.logs(ctx, q)
@@ -47,14 +47,16 @@ func (s *Sources) Daily(
 	var doubts []string
 	first := page.At.Day
 	for ; !page.At.Day.Before(held.From.Truncate(day)); page.At.Day, page.At.Key = page.At.Day.Add(-day), "" {
-		sums, late, err := s.day(ctx, q, of, known, page.At.Day, until)
+		ends := until
+		if page.At.Day.Equal(first) {
+			ends = latest
+		}
+		sums, late, err := s.day(ctx, q, of, known, page.At.Day, ends)
 		switch {
 		case err != nil:
 			return page, nil, err
 		case late && page.At.Day.Equal(first):
-			return page, nil, &entra.Error{Code: entra.CodeUnavailable,
-				Doing: "sum up " + q.Report.Name + " of " + first.Format(time.DateOnly),
-				Why:   "a day of it can't be read in the time of one request", Remedy: "ask for some hours of it"}
+			return page, nil, tooLong(q, first)
 		case late:
 			page.More, page.TimedOut = true, true
 			return page, doubts, nil
@@ -79,6 +81,12 @@ func (s *Sources) Daily(
 		}
 	}
 	return page, doubts, nil
+}
+
+// tooLong is the error of a day that has too many records for one request. To ask again would not help.
+func tooLong(q Question, day time.Time) error {
+	return &entra.Error{Code: entra.CodeBadRequest, Doing: "sum up " + q.Report.Name + " of " + day.Format(time.DateOnly),
+		Why: "a day of it can't be read in the time of one request", Remedy: "ask for some hours of it"}
 }
 
 // held is the part of a time in which any of some logs may have records.
