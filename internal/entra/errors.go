@@ -14,6 +14,8 @@ const (
 	CodeNotFound        Code = "notFound"           // there is no such thing
 	CodeNotAllowed      Code = "methodNotAllowed"   // wrong method
 	CodeConflict        Code = "conflict"           // another caller is changing it; try again
+	CodeUnknown         Code = "unknown"            // nobody can say, and waiting does not help
+	CodeRetired         Code = "retired"            // it is not answered any more; something replaced it
 	CodeUnauthenticated Code = "unauthenticated"    // the caller is unknown
 	CodeRole            Code = "roleMissing"        // the caller lacks an app role
 	CodeAuthentication  Code = "authenticationOff"  // nothing checks callers although the app relies on it
@@ -29,8 +31,6 @@ const (
 	CodeNoSnapshot      Code = "noSnapshot"         // the directory has not been read yet
 	CodeTokenExpired    Code = "skipTokenExpired"   // what the link leads to is no longer kept
 	CodeNotKept         Code = "notKept"            // the archive keeps nothing of that time
-	CodeUnknown         Code = "unknown"            // nobody can say, and waiting does not help
-	CodeRetired         Code = "retired"            // it is not answered any more; something replaced it
 	CodeTooLarge        Code = "requestTooLarge"    // the request is longer than anybody needs
 	CodeInternal        Code = "internalError"      // a fault of ours, or an unforeseen one
 )
