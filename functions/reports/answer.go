@@ -274,6 +274,10 @@ func (a asked) whole(ctx context.Context, r web.Request) (web.Answer, error) {
 				Remedy: "begin again without $skiptoken"}
 		}
 	}
+	if err == nil && !a.isOf(state) {
+		err = &entra.Error{Code: entra.CodeTampered, Doing: "go on with " + a.Report.Name,
+			Why: "job " + a.at.Job + " is of another report or time than its link", Remedy: "begin again without $skiptoken"}
+	}
 	if err != nil {
 		return web.Answer{}, err
 	}
@@ -290,6 +294,12 @@ func (a asked) whole(ctx context.Context, r web.Request) (web.Answer, error) {
 		return web.Answer{}, a.unknown(state.Unknown, "")
 	}
 	return a.part(r, state.Rows, answered{gaps: state.Lacks, tampered: state.Tampered, doubts: state.Doubt})
+}
+
+// isOf reports whether a job is the one of this question.
+func (a asked) isOf(j report.Job) bool {
+	return j.Name == a.Report.Name && j.Merged == a.Merged && j.Window.From.Equal(a.Window.From) &&
+		j.Window.To.Equal(a.Window.To)
 }
 
 // Kind is the kind of its jobs.

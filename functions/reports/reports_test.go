@@ -2,6 +2,8 @@ package reports_test
 
 import (
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -247,4 +249,42 @@ func TestASumWithTooManyRowsIsRefusedInWords(t *testing.T) {
 	resp, answer = s.get("/api/reports/legacy/applicationUsageSummaryEvents?$top=1000&" + day)
 	require.Equal(t, http.StatusOK, resp.StatusCode, "%s", answer)
 	require.NotEmpty(t, answer.Get(`@odata\.nextLink`).Str)
+}
+
+// TestAJobThatSomebodyChangedIsNoAnswer where it is of something else, or can't be read.
+func TestAJobThatSomebodyChangedIsNoAnswer(t *testing.T) {
+	a := archive{searchtest.New(t, logs.SignInsInteractiveUser, begin, signIn("a", 1, 0), signIn("b", 2, 0))}
+	s := serve(t, a, a.Jobs, time.Minute)
+	resp, answer := s.get("/api/reports/legacy/applicationUsageSummary?$top=1&" + day)
+	require.Equal(t, http.StatusOK, resp.StatusCode, "%s", answer)
+	next := answer.Get(`@odata\.nextLink`).Str
+	require.NotEmpty(t, next, "the sum is kept")
+	token, err := url.Parse(next)
+	require.NoError(t, err)
+	text, err := base64.RawURLEncoding.DecodeString(token.Query().Get("$skiptoken"))
+	require.NoError(t, err)
+	job, err := a.Job(t.Context(), reports.Kind, gjson.GetBytes(text[16:], "at.j").Str)
+	require.NoError(t, err)
+	for change, status := range map[string]int{
+		`"Name":"userActivitySummary"`:                                         http.StatusConflict,
+		`"Window":{"From":"2026-11-01T00:00:00Z","To":"2026-11-22T00:00:00Z"}`: http.StatusConflict,
+		`"Merged":true`: http.StatusConflict,
+		`"Rows":7`:      http.StatusInternalServerError,
+	} {
+		var state map[string]json.RawMessage
+		require.NoError(t, json.Unmarshal(job.State, &state))
+		require.NoError(t, json.Unmarshal([]byte("{"+change+"}"), &state))
+		changed := job
+		changed.State, err = json.Marshal(state)
+		require.NoError(t, err)
+		saved, err := a.SaveJob(t.Context(), changed)
+		require.NoError(t, err)
+		job.Revision = saved.Revision
+		resp, answer := s.get(next)
+		require.Equal(t, status, resp.StatusCode, "%s: %s", change, answer)
+	}
+	_, err = a.SaveJob(t.Context(), job)
+	require.NoError(t, err)
+	resp, _ = s.get(next)
+	require.Equal(t, http.StatusOK, resp.StatusCode)
 }
