@@ -67,20 +67,27 @@ func (s *Sources) Daily(
 				doubts = append(doubts, page.At.Day.Format(time.DateOnly)+": "+sums.doubt)
 			}
 		}
-		for _, row := range sums.rows {
-			if row.Key <= page.At.Key {
-				continue
-			}
-			if len(page.Rows) == top {
-				page.More = true
-				return page, doubts, nil
-			}
-			page.Rows = append(page.Rows, row.Row)
-			page.At.Key = row.Key
-			page.At.Rows++
+		if !page.takeDay(sums, top) {
+			return page, doubts, nil
 		}
 	}
 	return page, doubts, nil
+}
+
+// takeDay adds the rows of a day after the page's place, and reports whether all of them had one.
+func (p *Page) takeDay(sums daySums, top int) bool {
+	for _, row := range sums.rows {
+		if row.Key <= p.At.Key {
+			continue
+		}
+		if p.More = len(p.Rows) == top; p.More {
+			return false
+		}
+		p.Rows = append(p.Rows, row.Row)
+		p.At.Key = row.Key
+		p.At.Rows++
+	}
+	return true
 }
 
 // tooLong is the error of a day that has too many records for one request. To ask again would not help.
