@@ -38,6 +38,7 @@ var useCases = map[string]string{
 	// The words that all share.
 	"entra":     "",
 	"logs":      "entra",
+	"mim":       "entra",
 	"newest":    "",
 	"odata":     "entra logs",
 	"reference": "",
