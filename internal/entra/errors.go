@@ -32,6 +32,8 @@ const (
 	CodeTokenExpired    Code = "skipTokenExpired"   // what the link leads to is no longer kept
 	CodeNotKept         Code = "notKept"            // the archive keeps nothing of that time
 	CodeTooLarge        Code = "requestTooLarge"    // the request is longer than anybody needs
+	CodeBodyTooLarge    Code = "bodyTooLarge"       // the body is longer than is taken at once
+	CodePartsRefused    Code = "partsRefused"       // parts of requests can't be kept without a key
 	CodeInternal        Code = "internalError"      // a fault of ours, or an unforeseen one
 )
 

@@ -36,9 +36,13 @@ var folders = map[room][]string{
 // and so is what is here and not used.
 var useCases = map[string]string{
 	// The words that all share.
-	"entra":     "",
-	"logs":      "entra",
-	"mim":       "entra",
+	"entra": "",
+	"logs":  "entra",
+	"mim":   "entra",
+
+	// Identity Manager.
+	"mim/deliveries": "entra logs mim",
+
 	"newest":    "",
 	"odata":     "entra logs",
 	"reference": "",
@@ -87,7 +91,8 @@ var useCases = map[string]string{
 var adapters = map[string]string{
 	"blobs": "entra seal sealing verify",
 	"graph": "directory directory/collections directory/rules directory/snapshots entra logs preflight",
-	"tables": "arrivals collect derive directory directory/cursors directory/timeline entra jobs ledger logs preflight purge " +
+	"tables": "arrivals collect derive directory directory/cursors directory/timeline entra jobs ledger logs mim " +
+		"mim/deliveries preflight purge " +
 		"records repair seal sealing tables/rows verify",
 	"tables/rows": "entra",
 }

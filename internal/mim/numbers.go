@@ -36,6 +36,10 @@ const (
 	mostSpans = 100 // of all its runs
 )
 
+// disorder is by how much the times of events may be out of the order of their numbers: several
+// threads write into one log.
+const disorder = time.Minute
+
 // Numbered is an event's number, and its time; zero where it was filed by arrival.
 type Numbered struct {
 	RecordID int64
@@ -43,7 +47,7 @@ type Numbered struct {
 }
 
 // Count adds the numbers of events. Numbers begin again where an event has a smaller number than the
-// greatest and is later than it by its own clock.
+// greatest and is later than it, by more than disorder, by its own clock.
 func (c *Computer) Count(events []Numbered) {
 	events = slices.Clone(events)
 	slices.SortStableFunc(events, func(a, b Numbered) int {
@@ -68,8 +72,7 @@ func (c *Computer) count(e Numbered) {
 		c.Runs = append(c.Runs, Run{})
 	}
 	run := &c.Runs[len(c.Runs)-1]
-	if greatest := run.greatest(); greatest > 0 && e.RecordID <= greatest && !e.At.IsZero() && e.At.After(run.Last) &&
-		!run.Last.IsZero() {
+	if !e.At.IsZero() && !run.Last.IsZero() && e.RecordID <= run.greatest() && e.At.After(run.Last.Add(disorder)) {
 		c.Runs = append(c.Runs, Run{})
 		run = &c.Runs[len(c.Runs)-1]
 	} else if !e.At.IsZero() {

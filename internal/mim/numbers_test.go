@@ -24,17 +24,19 @@ func TestGapsAreTheNumbersThatDidNotCome(t *testing.T) {
 		gaps []mim.Span
 		most int64
 	}{
-		"nothing":        {nil, nil, 0},
-		"no numbers":     {[][]mim.Numbered{numbered(0, 0, 0)}, nil, 0},
-		"all":            {[][]mim.Numbered{numbered(0, 5, 6, 7), numbered(3, 8)}, nil, 8},
-		"a gap":          {[][]mim.Numbered{numbered(0, 5, 6), numbered(9, 10)}, []mim.Span{{From: 7, To: 9}}, 10},
-		"filled later":   {[][]mim.Numbered{numbered(0, 5), numbered(9, 7), numbered(8, 6)}, nil, 7},
-		"twice":          {[][]mim.Numbered{numbered(0, 5, 6, 7), numbered(0, 5, 6, 7)}, nil, 7},
-		"backwards":      {[][]mim.Numbered{numbered(2, 7), numbered(1, 6), numbered(0, 5)}, nil, 7},
-		"begin again":    {[][]mim.Numbered{numbered(0, 100, 101), numbered(10, 1, 2, 3)}, nil, 3},
-		"the old one":    {[][]mim.Numbered{numbered(0, 100, 103), numbered(10, 1, 2), numbered(1, 101, 102)}, nil, 2},
-		"its last came":  {[][]mim.Numbered{numbered(0, 100), numbered(10, 1, 2), numbered(1, 101)}, nil, 2},
-		"gaps of both":   {[][]mim.Numbered{numbered(0, 100, 102), numbered(10, 1, 3)}, []mim.Span{{From: 101, To: 101}, {From: 2, To: 2}}, 3},
+		"nothing":       {nil, nil, 0},
+		"no numbers":    {[][]mim.Numbered{numbered(0, 0, 0)}, nil, 0},
+		"all":           {[][]mim.Numbered{numbered(0, 5, 6, 7), numbered(3, 8)}, nil, 8},
+		"a gap":         {[][]mim.Numbered{numbered(0, 5, 6), numbered(9, 10)}, []mim.Span{{From: 7, To: 9}}, 10},
+		"filled later":  {[][]mim.Numbered{numbered(0, 5), numbered(9, 7), numbered(8, 6)}, nil, 7},
+		"twice":         {[][]mim.Numbered{numbered(0, 5, 6, 7), numbered(0, 5, 6, 7)}, nil, 7},
+		"backwards":     {[][]mim.Numbered{numbered(2, 7), numbered(1, 6), numbered(0, 5)}, nil, 7},
+		"begin again":   {[][]mim.Numbered{numbered(0, 100, 101), numbered(10, 1, 2, 3)}, nil, 3},
+		"the old one":   {[][]mim.Numbered{numbered(0, 100, 103), numbered(10, 1, 2), numbered(1, 101, 102)}, nil, 2},
+		"its last came": {[][]mim.Numbered{numbered(0, 100), numbered(10, 1, 2), numbered(1, 101)}, nil, 2},
+		"gaps of both":  {[][]mim.Numbered{numbered(0, 100, 102), numbered(10, 1, 3)}, []mim.Span{{From: 101, To: 101}, {From: 2, To: 2}}, 3},
+		"out of order": {[][]mim.Numbered{{{RecordID: 2, At: now.Add(time.Second)}, {RecordID: 1, At: now.Add(2 * time.Second)},
+			{RecordID: 3, At: now}}}, nil, 3},
 		"no time of one": {[][]mim.Numbered{numbered(0, 5, 6), {{RecordID: 7}}, numbered(3, 8)}, nil, 8},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -28,13 +28,17 @@ type Part struct {
 	Came    Delivery
 }
 
-// mostParts bounds into how many events a request may be split: 32 MB of text.
+// mostParts bounds into how many events a request may be split: some 30 MB of text.
 const mostParts = 1000
+
+// longestPart bounds the text of a part in bytes. An event has at most 31,839 characters. Source:
+// learn.microsoft.com/windows/win32/api/winbase/nf-winbase-reporteventw, "lpStrings".
+const longestPart = 128 << 10
 
 // partHead is in front of a part. Servers write "Request '<guid>', message 1 out of 3:" and a line's
 // end; the documentation has "Request: <GUID> , message 1 out of 3".
-var partHead = regexp.MustCompile(`(?i)^\s*Request\s*:?\s*['"]?\{?(` + guidPattern + `)\}?['"]?\s*,\s*message\s+(\d{1,4})` +
-	`\s+(?:out\s+)?of\s+(\d{1,4})[ \t]*[:.]?(?:[ \t]*\r?\n|[ \t]?)`)
+var partHead = regexp.MustCompile(`(?i)^\s*Request\s*:?\s*['"]?\{?(` + guidPattern + `)\}?['"]?\s*,\s*message\s+` +
+	`(\d{1,4})\s+(?:out\s+)?of\s+(\d{1,4})[ \t]*[:.]?(?:[ \t]*\r?\n|[ \t]?)`)
 
 // ReadPart reads the part that an event is. Errors: ErrNoPart.
 func ReadPart(e Event, came Delivery) (Part, error) {
@@ -45,7 +49,7 @@ func ReadPart(e Event, came Delivery) (Part, error) {
 	group := func(i int) string { return e.Message[head[2*i]:head[2*i+1]] }
 	number, _ := strconv.Atoi(group(2)) // they are digits
 	of, _ := strconv.Atoi(group(3))
-	if number < 1 || number > of || of > mostParts {
+	if number < 1 || number > of || of > mostParts || len(e.Message) > longestPart {
 		return Part{}, ErrNoPart
 	}
 	return Part{Request: guid(group(1)), Number: number, Of: of, Text: e.Message[head[1]:], Came: came}, nil

@@ -24,12 +24,13 @@ type Config = rows.Config
 
 // Account is the tables of one storage account. All of it is safe for concurrent use.
 type Account struct {
-	Archive   *Archive
-	Views     *Views
-	Directory *Directory
-	Readers   *Readers
-	Jobs      *Jobs
-	Secrets   *Secrets
+	Archive    *Archive
+	Views      *Views
+	Directory  *Directory
+	Readers    *Readers
+	Jobs       *Jobs
+	Secrets    *Secrets
+	Deliveries *Deliveries
 
 	client *rows.Client
 }
@@ -47,13 +48,14 @@ func New(cfg Config) (*Account, error) {
 	a := &Archive{client: client, codec: codec}
 	views := &Views{client: client, codec: codec, archive: a}
 	return &Account{
-		Archive:   a,
-		Views:     views,
-		Directory: &Directory{client: client, codec: codec},
-		Readers:   &Readers{client: client},
-		Jobs:      &Jobs{client: client, codec: codec},
-		Secrets:   &Secrets{client: client},
-		client:    client,
+		Archive:    a,
+		Views:      views,
+		Directory:  &Directory{client: client, codec: codec},
+		Readers:    &Readers{client: client},
+		Jobs:       &Jobs{client: client, codec: codec},
+		Secrets:    &Secrets{client: client},
+		Deliveries: &Deliveries{client: client},
+		client:     client,
 	}, nil
 }
 

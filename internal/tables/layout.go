@@ -28,6 +28,9 @@ import (
 //	jobs                the function     jobs of HTTP functions (jobs.go)
 //	slots               "graph"          the turns for requests to Graph (slots.go)
 //	secrets             "secret"         what signs links and cursors (secrets.go)
+//	mimrecords          of its id    where a request of Identity Manager is filed (mim.go)
+//	mimparts            the request  parts of requests, and "groups": those that may wait (mim.go)
+//	mimcomputers        "computer"   what is known of the servers' logs (mim.go)
 //	preflight           "probe"          nothing that lasts
 const (
 	coverageTable   = "coverage"
@@ -39,6 +42,10 @@ const (
 	slotsTable      = "slots"
 	secretsTable    = "secrets"
 	probeTable      = "preflight"
+
+	mimRecordsTable   = "mimrecords"
+	mimPartsTable     = "mimparts"
+	mimComputersTable = "mimcomputers"
 
 	leavesPrefix   = "leaves"
 	indexPrefix    = "index"

@@ -39,6 +39,8 @@ var statuses = map[entra.Code]int{
 	entra.CodeTokenExpired:    http.StatusGone,
 	entra.CodeNotKept:         http.StatusConflict,
 	entra.CodeTooLarge:        http.StatusRequestURITooLong,
+	entra.CodeBodyTooLarge:    http.StatusRequestEntityTooLarge,
+	entra.CodePartsRefused:    http.StatusUnprocessableEntity,
 	entra.CodeRefused:         http.StatusBadGateway,
 	entra.CodeInternal:        http.StatusInternalServerError,
 }
