@@ -19,6 +19,7 @@ import (
 	"github.com/entraledger/entraledger/functions/inactiveusers"
 	"github.com/entraledger/entraledger/functions/indexarchive"
 	"github.com/entraledger/entraledger/functions/logs"
+	"github.com/entraledger/entraledger/functions/mim"
 	preflightfunction "github.com/entraledger/entraledger/functions/preflight"
 	"github.com/entraledger/entraledger/functions/purge"
 	"github.com/entraledger/entraledger/functions/purgearchive"
@@ -82,7 +83,11 @@ type Parts struct {
 	Cursors     *cursors.Cursors
 	Checks      func(context.Context) []preflight.Check
 	Users       users.Tenant
-	Preflight   func(context.Context) // once, before the first run of a version
+	Deliveries  mim.Taker
+	Computers   coverage.Deliveries
+	Quarantine  coverage.Quarantine
+	Tend        func(context.Context) error // finishes what interrupted deliveries have left
+	Preflight   func(context.Context)       // once, before the first run of a version
 }
 
 // All are the functions, one a line.
@@ -97,8 +102,10 @@ func All(p Parts) []web.Function {
 		downloads.New(downloads.Config{Archive: p.Records, Streams: p.Streams, Gaps: p.Gaps, Now: p.Now}),
 		expiringcredentials.New(p.Snapshots),
 		inactiveusers.New(p.Snapshots, p.Exceptions),
-		indexarchive.New(indexarchive.Config{Store: p.Index, Streams: p.Streams, Budget: p.Settings.RunBudget}),
+		indexarchive.New(indexarchive.Config{Store: p.Index, Streams: p.Streams, Budget: p.Settings.RunBudget,
+			Tend: p.Tend}),
 		logs.New(p.logs()),
+		mim.New(p.Deliveries),
 		preflightfunction.New(p.preflight()),
 		purge.New(purge.Config{Purger: p.Purger, Streams: p.Streams, Clock: p.Clock}),
 		purgearchive.New(p.purgearchive()),
@@ -138,7 +145,7 @@ func (p Parts) cost() cost.Config {
 
 func (p Parts) coverage() coverage.Config {
 	return coverage.Config{Ledger: p.Ledger, Gaps: p.Gaps, Stalled: p.Settings.AlertAfter, Streams: p.Streams,
-		Secrets: p.Records, Now: p.Now}
+		Secrets: p.Records, Now: p.Now, Deliveries: p.Computers, Quarantine: p.Quarantine}
 }
 
 func (p Parts) logs() logs.Config {

@@ -47,6 +47,7 @@ func attributeCases() []attributeCase {
 		{of: "GET /api/expiring-credentials/$count", ask: "GET /api/expiring-credentials/$count"},
 		{of: "GET /api/inactive-users/$count", ask: "GET /api/inactive-users/$count"},
 		{of: "GET /api/inactive-users/summary", ask: "GET /api/inactive-users/summary"},
+		{of: "POST /api/mim/events", ask: "POST /api/mim/events", body: "[]"},
 		{of: "GET /api/preflight", ask: "GET /api/preflight"},
 		{of: "GET /api/purge", ask: "GET /api/purge"},
 		{of: "GET /api/readers", ask: "GET /api/readers"},

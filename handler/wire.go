@@ -22,6 +22,8 @@ import (
 	"github.com/entraledger/entraledger/internal/graph"
 	"github.com/entraledger/entraledger/internal/lastseen"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/mim"
+	"github.com/entraledger/entraledger/internal/mim/deliveries"
 	"github.com/entraledger/entraledger/internal/preflight"
 	archivepurge "github.com/entraledger/entraledger/internal/purge"
 	"github.com/entraledger/entraledger/internal/sealing"
@@ -111,6 +113,9 @@ func clients(
 		lastseen.New(store.Searched(), log),
 		snapshots.Options{Groups: cfg.SnapshotGroups, Grace: cfg.Grace, Every: snapshotEvery}, time.Now, log)
 	parts.Users = graph.NewDirectory(snapshotSource)
+	if err := deliver(&parts, cfg, store, heads, log); err != nil {
+		return parts, err
+	}
 	parts.Checks = func(ctx context.Context) []preflight.Check {
 		probed := preflightOf(cfg, &graph.Prober{Logs: source, Directory: graph.NewDirectory(source)}, store, heads)
 		probed.AtOnce = out.AtOnce
@@ -120,6 +125,39 @@ func clients(
 	parts.Preflight = once.Run
 	return parts, nil
 }
+
+// deliver makes what takes the events of Identity Manager's servers.
+func deliver(
+	parts *functions.Parts, cfg settings.Settings, store *tables.Account, heads logHeads, log *slog.Logger,
+) error {
+	rules, err := mim.Shipped()
+	if err != nil {
+		return err
+	}
+	into := deliveries.Into{Adder: arrivals.New(store.Archive, heads, cfg.Retention, time.Now, log),
+		Aside: store.Archive, Now: time.Now}
+	take := deliveries.Config{Rules: rules, Store: store.Deliveries, Archive: into, Now: time.Now,
+		Slice: deliverySlice, Log: log}
+	if cfg.PartsKeyUnresolved {
+		log.Warn("MIM_PARTS_KEY is a reference to Key Vault that the platform could not resolve: " +
+			"parts of Identity Manager's requests are refused")
+	}
+	if cfg.PartsKey != nil {
+		if take.Vault, err = mim.NewVault(cfg.PartsKey); err != nil {
+			return err
+		}
+	}
+	parts.Deliveries, parts.Computers, parts.Quarantine = take, store.Deliveries, store.Archive
+	parts.Tend = func(ctx context.Context) error {
+		_, err := take.Expire(ctx)
+		return errors.Join(err, into.Tend(ctx))
+	}
+	return nil
+}
+
+// deliverySlice is how long one delivery may take: below the 230 seconds after which Azure's load
+// balancer gives up.
+const deliverySlice = 100 * time.Second
 
 // timekeeper is the clock for reads, purges and ages.
 func timekeeper(

@@ -30,6 +30,9 @@ type Config struct {
 	Streams *streams.Known
 	Secrets Secrets
 	Now     func() time.Time
+
+	Deliveries Deliveries // nil: no log is sent
+	Quarantine Quarantine // nil: the ledger alone counts
 }
 
 // Secrets has what signs the skip tokens.
@@ -121,6 +124,7 @@ type stream struct {
 	ImportedIn   int64         `json:"windowsImported,omitempty" text:"Hours that hold some of those"`
 	ImportedFrom string        `json:"importedFromDateTime,omitempty" text:"First hour that may hold some"`
 	ImportedTo   string        `json:"importedToDateTime,omitempty" text:"After the last one"`
+	Deliveries   []delivery    `json:"deliveries,omitempty" text:"Of a log that servers send: what came of each"`
 }
 
 // Texts are those that are too long for their line.
@@ -234,6 +238,9 @@ func (cfg Config) rowOf(ctx context.Context, p ledger.Progress, now time.Time) (
 		Purged:     p.Purged, PurgedTo: web.Time(p.PurgedTo),
 		Changed: p.Changed, Thin: p.Thin, Awaits: p.Awaits, Late: p.Late, Late3h: p.Lateness[0],
 		Late24h: p.Lateness[1], Late48h: p.Lateness[2], Late7d: p.Lateness[3], LateMore: p.Lateness[4],
+	}
+	if err := cfg.delivered(ctx, &row, &p); err != nil {
+		return row, err
 	}
 	if p.Started() {
 		if err := cfg.held(ctx, &row, p, now); err != nil {

@@ -29,6 +29,8 @@ type Config struct {
 	Store   derive.Store
 	Streams *streams.Known
 	Budget  time.Duration // for which a run works; the next continues
+	// Tend finishes what interrupted deliveries have left, before days are indexed.
+	Tend func(context.Context) error
 }
 
 // New makes the function.
@@ -41,6 +43,7 @@ func (cfg Config) run(ctx context.Context) (web.Result, error) {
 		return web.Ended(ctx, Name, "", false, err)
 	}
 	until := time.Now().Add(cfg.Budget)
+	tended := cfg.tend(ctx)
 	var (
 		total   derive.Report
 		reports = make([]derive.Report, len(all))
@@ -67,5 +70,12 @@ func (cfg Config) run(ctx context.Context) (web.Result, error) {
 	if total.Left {
 		errs = append(errs, ctx.Err()) // a stop may have ended the wait for a stream
 	}
-	return web.Ended(ctx, Name, line, total.Days > 0, errors.Join(errs...))
+	return web.Ended(ctx, Name, line, total.Days > 0, errors.Join(append(errs, tended)...))
+}
+
+func (cfg Config) tend(ctx context.Context) error {
+	if cfg.Tend == nil {
+		return nil
+	}
+	return cfg.Tend(ctx)
 }

@@ -41,7 +41,7 @@ var useCases = map[string]string{
 	"mim":   "entra",
 
 	// Identity Manager.
-	"mim/deliveries": "entra logs mim",
+	"mim/deliveries": "arrivals collect entra ledger logs mim",
 
 	"newest":    "",
 	"odata":     "entra logs",
@@ -76,7 +76,7 @@ var useCases = map[string]string{
 	"export":    "entra logs records reference",
 	"jobs":      "entra",
 	"preflight": "directory/collections entra jobs logs",
-	"report":    "directory entra ledger logs odata records reference search",
+	"report":    "directory entra ledger logs mim odata records reference search",
 	"search":    "derive entra ledger logs odata records reference",
 	"settings":  "entra ledger logs purge",
 

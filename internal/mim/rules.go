@@ -108,7 +108,23 @@ func (w When) holds(r request) bool {
 		}))
 }
 
-// Makes tells whether a request makes rows of a report.
+// Targets are the types of what the requests of a report are about; nil: any.
+func (r *Rules) Targets(report string) []string {
+	var out []string
+	for _, when := range r.Reports[report] {
+		if len(when.Target) == 0 {
+			return nil
+		}
+		for _, kind := range when.Target {
+			if !has(kind, out) {
+				out = append(out, kind)
+			}
+		}
+	}
+	return out
+}
+
+// makes tells whether a request makes rows of a report.
 func (r *Rules) makes(report string, of request) bool {
 	return slices.ContainsFunc(r.Reports[report], func(w When) bool { return w.holds(of) })
 }

@@ -40,6 +40,9 @@ func All() []*Report {
 		applicationUsageSummary(),
 		userActivitySummary(),
 		groupActivitySummary(),
+		mimPasswordReset(),
+		mimPasswordRegistration(),
+		mimGroupActivity(),
 	}
 }
 

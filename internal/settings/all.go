@@ -12,6 +12,7 @@ type Setting struct {
 	Meaning string
 	Accepts string
 	Default string // as text; empty: none
+	Secret  bool   // its value is never shown
 	Without string // what holds where it is not set, where Default does not say it
 	read    func(*Settings, string) error
 }
@@ -27,8 +28,8 @@ func ofArchive() []Setting {
 			Meaning: "Table endpoint of the archive's storage account, used with the managed identity",
 			Accepts: "https://<account>.table.core.windows.net", read: readStorageURI},
 		{Name: "ARCHIVE_STORAGE", Meaning: "instead: a connection string, for Azurite and tests",
-			Accepts: "UseDevelopmentStorage=true, or AccountName=...;AccountKey=...;...",
-			read:    func(s *Settings, v string) error { s.StorageConnection = v; return nil }},
+			Accepts: "UseDevelopmentStorage=true, or AccountName=...;AccountKey=...;...", Secret: true,
+			read: func(s *Settings, v string) error { s.StorageConnection = v; return nil }},
 		{Name: "ARCHIVE_STORAGE__clientId", Meaning: "client id of a user-assigned identity for the storage account",
 			Accepts: "a client id", Without: "the app's identity",
 			read: func(s *Settings, v string) error { s.StorageClientID = v; return nil }},
@@ -99,6 +100,10 @@ func ofSurroundings() []Setting {
 			"logs. With `HTTP_AUTHORIZATION=entra` it changes nothing: they take the app role " +
 			"`Ledger.ReadAttributes`, beside `Ledger.Read` or `Ledger.Operate`",
 			Accepts: "deny, allow", Default: "deny", read: readAttributeAudits},
+		{Name: partsKey, Meaning: "encrypts parts of Identity Manager's requests while they wait for the others: a " +
+			"phone number may begin in one and end in the next. Without it, parts are refused, and whole requests " +
+			"are taken. Have it as a reference to a secret in Key Vault (`mimPartsKeySecretUri`)",
+			Accepts: "32 random bytes in base64", Without: "parts are refused", Secret: true, read: readPartsKey},
 		{Name: "PUBLIC_BASE_URL", Meaning: "base of absolute links in answers, where the forwarded host is not it",
 			Accepts: "https://<host>", Without: "from `X-Forwarded-Host`", read: readBaseURL},
 		{Name: "FUNCTIONS_CUSTOMHANDLER_PORT", Meaning: "port to listen on, on 127.0.0.1; the Functions host sets it",

@@ -15,7 +15,7 @@ const slip = 2
 
 // prefixes are those of this app's settings.
 func prefixes() []string {
-	return []string{"ARCHIVE_", "SNAPSHOT_", "INDEX_", "PURGE_", "GRAPH_", "INACTIVE_", "PUBLIC_", "HTTP_"}
+	return []string{"ARCHIVE_", "SNAPSHOT_", "INDEX_", "PURGE_", "GRAPH_", "INACTIVE_", "PUBLIC_", "MIM_", "HTTP_"}
 }
 
 // anybodys are names, and what begins with them and an underscore, with a prefix of ours that other

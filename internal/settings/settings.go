@@ -2,6 +2,7 @@
 package settings
 
 import (
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"net/url"
@@ -47,6 +48,9 @@ type Settings struct {
 
 	RequireRoles  bool // callers of HTTP functions need an app role
 	Authenticated bool // App Service reports that its authentication is in front of the app
+	// PartsKey encrypts parts of Identity Manager's requests that wait; nil: they are refused.
+	PartsKey           []byte
+	PartsKeyUnresolved bool // it is a reference to Key Vault that the platform could not resolve
 	// AttributeAudits says that a function key alone opens audits of custom security attributes.
 	AttributeAudits bool
 }
@@ -102,7 +106,7 @@ func Load(getenv func(string) string) (Settings, error) {
 		}
 		if err := setting.read(&s, value); err != nil {
 			shown := strconv.Quote(value)
-			if setting.Name == "ARCHIVE_STORAGE" {
+			if setting.Secret {
 				shown = "(not shown)"
 			}
 			errs = append(errs, fmt.Errorf("setting %s is %s: %w; accepted is %s", setting.Name, shown, err,
@@ -324,6 +328,25 @@ func readAttributeAudits(s *Settings, v string) error {
 		return errors.New("neither")
 	}
 	s.AttributeAudits = v == "allow"
+	return nil
+}
+
+// partsKey is the setting of Settings.PartsKey.
+const partsKey = "MIM_PARTS_KEY"
+
+// partsKeyBytes is how long it is, as package mim needs it.
+const partsKeyBytes = 32
+
+func readPartsKey(s *Settings, v string) error {
+	// The platform leaves a reference that it can't resolve as it is. Archiving must not stop for it.
+	if s.PartsKeyUnresolved = strings.HasPrefix(v, "@Microsoft.KeyVault("); s.PartsKeyUnresolved {
+		return nil
+	}
+	key, err := base64.StdEncoding.DecodeString(v)
+	if err != nil || len(key) != partsKeyBytes {
+		return errors.New("not 32 bytes in base64")
+	}
+	s.PartsKey = key
 	return nil
 }
 

@@ -21,6 +21,8 @@ const (
 	// RoleReadAttributes is needed beside one of the others for audits of custom security
 	// attributes. None of the others has it in it.
 	RoleReadAttributes Role = logs.ReadAttributes
+	// RoleIngest delivers records, and opens nothing else. None of the others has it in it.
+	RoleIngest Role = "Ledger.Ingest"
 )
 
 // caller is who asks, as far as what is given depends on it.
@@ -95,7 +97,7 @@ func (h *Host) authorize(r *http.Request, role Role) (caller, error) {
 			Remedy: "send a token for this app (Authorization: Bearer), beside the function key; " +
 				"HTTP_AUTHORIZATION is entra here"}
 	}
-	if slices.Contains(who.roles, string(RoleOperate)) || slices.Contains(who.roles, string(role)) {
+	if slices.Contains(who.roles, string(RoleOperate)) && role != RoleIngest || slices.Contains(who.roles, string(role)) {
 		return who, nil
 	}
 	return who, &entra.Error{Code: entra.CodeRole, Doing: "answer " + r.Method + " " + r.URL.Path,

@@ -60,6 +60,29 @@ func (r Request) ReadBody(into any) error {
 	return nil
 }
 
+// ErrBodyTooLong says that a body has more bytes than are taken.
+var ErrBodyTooLong = errors.New("the body is too long")
+
+// ReadAll reads a body of up to so many bytes. It is no part of what is looked for in errors that
+// are logged: who reads one this way repeats nothing of it. Errors: ErrBodyTooLong.
+func (r Request) ReadAll(most int64) ([]byte, error) {
+	body, err := io.ReadAll(http.MaxBytesReader(r.writer, r.http.Body, most))
+	if _, long := errors.AsType[*http.MaxBytesError](err); long {
+		return nil, ErrBodyTooLong
+	}
+	return body, err
+}
+
+// Caller is who asks, for what keeps it: the ID that Microsoft Entra authentication has verified, or,
+// where a key alone opens the app, that. Source:
+// learn.microsoft.com/azure/app-service/configure-authentication-user-identities.
+func (r Request) Caller() string {
+	if id := r.http.Header.Get("X-MS-CLIENT-PRINCIPAL-ID"); r.caller.byRole && id != "" {
+		return id
+	}
+	return "function key"
+}
+
 // NextLink is the address of the next page: this request's, with a skip token.
 func (r Request) NextLink(token string) string { return r.Link(map[string]string{"$skiptoken": token}) }
 

@@ -1,0 +1,69 @@
+package coverage
+
+import (
+	"context"
+
+	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/mim"
+	"github.com/entraledger/entraledger/internal/web"
+)
+
+// Deliveries tells what is known of servers that send a log.
+type Deliveries interface {
+	Computers(ctx context.Context) ([]mim.Computer, error)
+}
+
+// Quarantine counts what could not be filed.
+type Quarantine interface {
+	InQuarantine(ctx context.Context, stream entra.Stream) (int64, error)
+}
+
+// delivery is what is known of one server.
+type delivery struct {
+	Computer    string     `json:"computer" text:"The server"`
+	First       string     `json:"firstDeliveryDateTime" text:"When anything of it came first"`
+	Last        string     `json:"lastDeliveryDateTime" text:"When anything of it came last"`
+	Newest      string     `json:"newestEventDateTime,omitempty" text:"Time of its newest event"`
+	RecordID    int64      `json:"greatestRecordId" text:"Greatest number of its present log; 0: none came"`
+	Events      int64      `json:"events" text:"Events that came, repeated ones included"`
+	Duplicates  int64      `json:"duplicates" text:"Events whose request was there"`
+	Quarantined int64      `json:"quarantined" text:"Events that were put aside, repeated ones included"`
+	Missing     int64      `json:"missing" text:"Numbers between others that did not come"`
+	Gaps        []numberOf `json:"missingRecordIds,omitempty" text:"Which these are; the oldest ones are only counted"`
+}
+
+// numberOf is a span of numbers.
+type numberOf struct {
+	From int64 `json:"from" text:"First number"`
+	To   int64 `json:"to" text:"Last number"`
+}
+
+// delivered says what came of a log that is sent: it is never complete, and the numbers of the
+// servers' events are all that tells of what is missing.
+func (cfg Config) delivered(ctx context.Context, row *stream, p *ledger.Progress) (err error) {
+	if !logs.Of(row.Stream).Delivered {
+		return nil
+	}
+	row.Records, row.Begin = p.Imported, web.Time(p.ImportedFrom)
+	if cfg.Quarantine != nil { // no run counts it
+		if row.Quarantined, err = cfg.Quarantine.InQuarantine(ctx, row.Stream); err != nil {
+			return err
+		}
+	}
+	if cfg.Deliveries == nil {
+		return nil
+	}
+	computers, err := cfg.Deliveries.Computers(ctx)
+	for _, c := range computers {
+		d := delivery{Computer: c.Name, First: web.Time(c.First), Last: web.Time(c.Last), Newest: web.Time(c.Newest),
+			RecordID: c.Greatest(), Events: c.Events, Duplicates: c.Duplicates, Quarantined: c.Quarantined,
+			Missing: c.Missing()}
+		for _, g := range c.Gaps() {
+			d.Gaps = append(d.Gaps, numberOf(g))
+		}
+		row.Deliveries = append(row.Deliveries, d)
+	}
+	return err
+}
