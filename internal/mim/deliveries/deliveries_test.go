@@ -511,3 +511,67 @@ func TestATimeThatIsNotKeptIsSaid(t *testing.T) {
 		"what was there before its month went is no news")
 	require.Len(t, r.quarantine, 1)
 }
+
+// TestTheScriptLosesNothing plays the protocol of tools/mim: answers that are lost, runs that are
+// killed before they keep their place, and a log that is rebuilt in between.
+func TestTheScriptLosesNothing(t *testing.T) {
+	r, random := newRoom(t), rand.New(rand.NewPCG(7, 8))
+	s, history := mimserver.NewServer("MIM1"), mimserver.NewHistory(21, begin, time.Minute)
+	script := mimserver.Script{Server: s, ReadAtOnce: 20, MostBytes: 60_000}
+	var truth []mimserver.Happened
+	log := func(n int) {
+		for range n {
+			h := history.Next()
+			s.Log(h.At, h.Request)
+			truth = append(truth, h)
+		}
+	}
+	most := 0
+	script.Post = func(body []byte) error {
+		most = max(most, len(body))
+		switch random.IntN(4) {
+		case 0:
+			return mimserver.ErrNotTaken // it never came
+		case 1:
+			r.take(body)
+			return mimserver.ErrNotTaken // its answer was lost
+		}
+		r.take(body)
+		return nil
+	}
+	script.Save = func(mimserver.Place) error {
+		if random.IntN(5) == 0 {
+			return errKilled
+		}
+		return nil
+	}
+	sends := func() {
+		for range 1000 {
+			if script.Run() == nil {
+				return
+			}
+		}
+		require.Fail(t, "it does not end")
+	}
+	require.NoError(t, script.Run(), "an empty log")
+	log(150)
+	sends()
+	require.Len(t, r.records, 150)
+	log(30)
+	sends()
+	s.Rebuild()
+	log(40)
+	require.Less(t, s.Newest(), script.Place.RecordID)
+	sends()
+	require.Len(t, r.records, 220)
+	log(10)
+	sends()
+	require.Equal(t, s.Newest(), script.Place.RecordID)
+	r.requireReports(truth)
+	require.Less(t, most, 1<<20)
+	computers, err := r.process().Store.Computers(t.Context())
+	require.NoError(t, err)
+	require.Zero(t, computers[0].Missing())
+	require.Equal(t, s.Newest(), computers[0].Greatest())
+	require.Len(t, computers[0].Runs, 2)
+}

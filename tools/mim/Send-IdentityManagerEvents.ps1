@@ -1,0 +1,198 @@
+#Requires -Version 5.1
+<#
+.SYNOPSIS
+Sends the event log "Identity Manager Request Log" of this server to Entra Ledger, and keeps its place.
+
+.DESCRIPTION
+Each run reads the events after the last one that was taken, and posts them in batches below 1 MiB.
+The place moves forward after each batch that was answered with 200, and never before. Where the
+log's newest number is below the place, the log was rebuilt: the run then begins by time, a little
+before the last event that was taken. What is sent twice is counted there, and stored once.
+
+Run it every ten minutes as a scheduled task, by an account that may read the log (a member of
+"Event Log Readers"). It works in Windows PowerShell 5.1 and in PowerShell 7.
+
+.PARAMETER Address
+Of the app, as https://<app>.azurewebsites.net
+
+.PARAMETER KeyFile
+A file with the function key, as Export-Clixml of a SecureString writes it: only the account that
+wrote it can read it. Read-Host -AsSecureString | Export-Clixml key.xml
+
+.PARAMETER Token
+Where the app has callers authenticated: a script block that gives an access token for it, whose
+application has the app role Ledger.Ingest.
+
+.PARAMETER PlaceFile
+Where the place is kept.
+
+.EXAMPLE
+.\Send-IdentityManagerEvents.ps1 -Address https://ledger.azurewebsites.net -KeyFile C:\Ledger\key.xml
+#>
+[CmdletBinding()]
+param(
+    [Parameter(Mandatory = $true)] [ValidatePattern('^(https://|http://(127\.0\.0\.1|localhost)[:/])')] [string] $Address,
+    [Parameter(Mandatory = $true)] [string] $KeyFile,
+    [scriptblock] $Token,
+    [string] $PlaceFile = (Join-Path $env:ProgramData 'EntraLedger\mim-place.json'),
+    [string] $LogName = 'Identity Manager Request Log',
+    [ValidateRange(1, 1000)] [int] $ReadAtOnce = 500
+)
+
+Set-StrictMode -Version 2
+$ErrorActionPreference = 'Stop'
+
+# Windows PowerShell 5.1 offers TLS 1.0 unless it is told otherwise; the app takes 1.2 and later.
+[Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor
+    [Net.SecurityProtocolType]::Tls12
+
+# A batch stays below 1 MiB with its brackets and commas.
+$mostBytes = 1MB - 1KB
+$utf8 = New-Object System.Text.UTF8Encoding $false
+$PlaceFile = $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($PlaceFile)
+
+function Get-Place {
+    if (Test-Path -LiteralPath $PlaceFile) {
+        return [IO.File]::ReadAllText($PlaceFile, $utf8) | ConvertFrom-Json
+    }
+    return [pscustomobject]@{ RecordId = [long]0; TimeCreated = '' }
+}
+
+# The file is written beside the old one and then takes its place: a run that is killed leaves a whole
+# one.
+function Set-Place([long] $RecordId, [string] $TimeCreated) {
+    $folder = Split-Path -Parent $PlaceFile
+    if ($folder -and -not (Test-Path -LiteralPath $folder)) {
+        New-Item -ItemType Directory -Path $folder | Out-Null
+    }
+    $text = '{{"RecordId":{0},"TimeCreated":"{1}"}}' -f $RecordId, $TimeCreated
+    [IO.File]::WriteAllText("$PlaceFile.new", $text, $utf8)
+    if (Test-Path -LiteralPath $PlaceFile) {
+        [IO.File]::Replace("$PlaceFile.new", $PlaceFile, [NullString]::Value)
+    }
+    else {
+        [IO.File]::Move("$PlaceFile.new", $PlaceFile)
+    }
+}
+
+function Get-Events([string] $XPath, [switch] $Newest) {
+    try {
+        if ($Newest) {
+            return @(Get-WinEvent -LogName $LogName -MaxEvents 1)
+        }
+        return @(Get-WinEvent -LogName $LogName -FilterXPath $XPath -Oldest -MaxEvents $ReadAtOnce)
+    }
+    catch {
+        # The cmdlet throws where nothing fits.
+        if ($_.FullyQualifiedErrorId -like 'NoMatchingEventsFound*') { return @() }
+        throw
+    }
+}
+
+# Where the event's source is not registered, there is no message: its one parameter stands in for it.
+function ConvertTo-Line($Entry) {
+    $message = $Entry.Message
+    if ([string]::IsNullOrEmpty($message) -and $Entry.Properties.Count -gt 0) {
+        $message = ($Entry.Properties | ForEach-Object { [string] $_.Value }) -join ''
+    }
+    $line = [ordered]@{
+        EventId     = $Entry.Id
+        TimeCreated = Get-Time $Entry
+        Computer    = $Entry.MachineName
+        RecordId    = [long] $Entry.RecordId
+        Message     = [string] $message
+    }
+    return ($line | ConvertTo-Json -Compress)
+}
+
+function Get-Time($Entry) {
+    return $Entry.TimeCreated.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'",
+        [Globalization.CultureInfo]::InvariantCulture)
+}
+
+# PowerShell 7 reads a time in JSON as one; 5.1 leaves it a text.
+function Get-Moment($Value) {
+    if ($Value -is [datetime]) { return $Value.ToUniversalTime() }
+    return [datetime]::Parse($Value, [Globalization.CultureInfo]::InvariantCulture,
+        [Globalization.DateTimeStyles]::AdjustToUniversal -bor [Globalization.DateTimeStyles]::AssumeUniversal)
+}
+
+function Send-Batch([Collections.Generic.List[string]] $Lines) {
+    $headers = @{ 'x-functions-key' = (Get-Key) }
+    if ($Token) { $headers['Authorization'] = 'Bearer ' + (& $Token) }
+    # Bytes, because 5.1 sends a text as ISO 8859-1.
+    $bytes = $utf8.GetBytes('[' + ($Lines -join ',') + ']')
+    $answer = Invoke-RestMethod -Method Post -Uri ($Address.TrimEnd('/') + '/api/mim/events') -Headers $headers `
+        -ContentType 'application/json; charset=utf-8' -Body $bytes -TimeoutSec 220 -UseBasicParsing
+    Write-Verbose ("{0} events: {1} accepted, {2} duplicate, {3} quarantined, {4} waiting" -f $answer.received,
+        $answer.accepted, $answer.duplicate, $answer.quarantined, $answer.waiting)
+}
+
+function Get-Key {
+    $secret = Import-Clixml -LiteralPath $KeyFile
+    return (New-Object System.Management.Automation.PSCredential 'key', $secret).GetNetworkCredential().Password
+}
+
+# 429 and 503 are waited for; anything else ends the run, and the next one begins at the same place.
+function Send-Patiently([Collections.Generic.List[string]] $Lines) {
+    for ($try = 1; ; $try++) {
+        try {
+            Send-Batch $Lines
+            return
+        }
+        catch {
+            $status = 0
+            if ($_.Exception.PSObject.Properties['Response'] -and $_.Exception.Response) {
+                $status = [int] $_.Exception.Response.StatusCode
+            }
+            if ($try -ge 5 -or ($status -ne 429 -and $status -ne 503)) { throw }
+            Start-Sleep -Seconds (10 * $try)
+        }
+    }
+}
+
+$place = Get-Place
+$last = [long] $place.RecordId
+$newest = @(Get-Events -Newest)
+if ($newest.Count -eq 0) {
+    Write-Verbose 'the log is empty'
+    return
+}
+$byTime = $false
+if ([long] $newest[0].RecordId -lt $last) {
+    # The log was rebuilt, and its numbers began again.
+    $byTime = $true
+    $last = [long] 0
+}
+$sent = 0
+while ($true) {
+    $xpath = "*[System[EventRecordID > $last]]"
+    if ($byTime -and $place.TimeCreated) {
+        $since = (Get-Moment $place.TimeCreated).AddMinutes(-10)
+        $xpath = "*[System[EventRecordID > $last and TimeCreated[@SystemTime >= '{0}']]]" -f `
+            $since.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", [Globalization.CultureInfo]::InvariantCulture)
+    }
+    $events = @(Get-Events -XPath $xpath)
+    if ($events.Count -eq 0) { break }
+    $lines = New-Object 'Collections.Generic.List[string]'
+    $size = 2
+    $reached = $null
+    foreach ($entry in $events) {
+        $line = ConvertTo-Line $entry
+        $bytes = $utf8.GetByteCount($line) + 1
+        if ($lines.Count -gt 0 -and $size + $bytes -gt $mostBytes) {
+            Send-Patiently $lines
+            Set-Place ([long] $reached.RecordId) (Get-Time $reached)
+            $lines.Clear()
+            $size = 2
+        }
+        $lines.Add($line)
+        $size += $bytes
+        $reached = $entry
+        $sent++
+    }
+    Send-Patiently $lines
+    Set-Place ([long] $reached.RecordId) (Get-Time $reached)
+    $last = [long] $reached.RecordId
+}
+Write-Verbose "$sent events sent"

@@ -1,0 +1,51 @@
+// Package mim_test looks at the script for what a server of Identity Manager has: Windows PowerShell
+// 5.1. What the script does is played in internal/dev/mimserver.
+package mim_test
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTheScriptKeepsToWhatWindowsPowerShellHas(t *testing.T) {
+	text, err := os.ReadFile("Send-IdentityManagerEvents.ps1")
+	require.NoError(t, err)
+	script := string(text)
+	for _, r := range script {
+		require.Less(t, r, rune(128), "5.1 reads a file without a byte order mark as ANSI")
+	}
+	code := regexp.MustCompile(`(?s)<#.*?#>|#[^\n]*`).ReplaceAllString(script, "")
+	for name, newer := range map[string]string{
+		"null-coalescing": `\?\?`, "ternary": `\s\?\s[^:\n]+\s:\s`, "pipeline chains": `&&|\|\|`,
+		"-SkipHttpErrorCheck": `-SkipHttpErrorCheck`, "-AsHashtable": `-AsHashtable`, "-NoProxy": `-NoProxy`,
+		"-SslProtocol": `-SslProtocol`, "-Parallel": `-Parallel`, "utf8NoBOM": `utf8NoBOM`, "clean block": `\bclean\s*\{`,
+	} {
+		require.NotRegexp(t, newer, code, name)
+	}
+	for _, needed := range []string{"SecurityProtocolType]::Tls12", "$utf8.GetBytes(", "charset=utf-8", "-UseBasicParsing",
+		"-Oldest", "NoMatchingEventsFound", "EventRecordID > $last", "InvariantCulture", "/api/mim/events", "x-functions-key",
+		"#Requires -Version 5.1"} {
+		require.Contains(t, script, needed)
+	}
+	for _, pair := range []string{"{}", "()", "[]"} {
+		plain := regexp.MustCompile(`'[^'\n]*'|"[^"\n]*"`).ReplaceAllString(code, "")
+		require.Equal(t, strings.Count(plain, pair[:1]), strings.Count(plain, pair[1:]), pair)
+	}
+}
+
+// TestThePlaceMovesAfterTheAnswer: in each place the batch is sent first.
+func TestThePlaceMovesAfterTheAnswer(t *testing.T) {
+	text, err := os.ReadFile("Send-IdentityManagerEvents.ps1")
+	require.NoError(t, err)
+	_, loop, found := strings.Cut(string(text), "while ($true)")
+	require.True(t, found)
+	calls := regexp.MustCompile(`(?m)^\s+(Send-Patiently|Set-Place)`).FindAllStringSubmatch(loop, -1)
+	require.Len(t, calls, 4)
+	for i, call := range calls {
+		require.Equal(t, []string{"Send-Patiently", "Set-Place"}[i%2], call[1])
+	}
+}
