@@ -85,8 +85,7 @@ type Parts struct {
 	Users       users.Tenant
 	Deliveries  mim.Taker
 	Computers   coverage.Deliveries
-	Quarantine  coverage.Quarantine
-	Tend        func(context.Context) error // finishes what interrupted deliveries have left
+	Expire      func(context.Context) error // puts aside parts that have waited for a day
 	Preflight   func(context.Context)       // once, before the first run of a version
 }
 
@@ -103,7 +102,7 @@ func All(p Parts) []web.Function {
 		expiringcredentials.New(p.Snapshots),
 		inactiveusers.New(p.Snapshots, p.Exceptions),
 		indexarchive.New(indexarchive.Config{Store: p.Index, Streams: p.Streams, Budget: p.Settings.RunBudget,
-			Tend: p.Tend}),
+			Expire: p.Expire}),
 		logs.New(p.logs()),
 		mim.New(p.Deliveries),
 		preflightfunction.New(p.preflight()),
@@ -145,7 +144,7 @@ func (p Parts) cost() cost.Config {
 
 func (p Parts) coverage() coverage.Config {
 	return coverage.Config{Ledger: p.Ledger, Gaps: p.Gaps, Stalled: p.Settings.AlertAfter, Streams: p.Streams,
-		Secrets: p.Records, Now: p.Now, Deliveries: p.Computers, Quarantine: p.Quarantine}
+		Secrets: p.Records, Now: p.Now, Deliveries: p.Computers}
 }
 
 func (p Parts) logs() logs.Config {

@@ -147,10 +147,10 @@ func deliver(
 			return err
 		}
 	}
-	parts.Deliveries, parts.Computers, parts.Quarantine = take, store.Deliveries, store.Archive
-	parts.Tend = func(ctx context.Context) error {
+	parts.Deliveries, parts.Computers = take, store.Deliveries
+	parts.Expire = func(ctx context.Context) error {
 		_, err := take.Expire(ctx)
-		return errors.Join(err, into.Tend(ctx))
+		return err
 	}
 	return nil
 }

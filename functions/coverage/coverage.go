@@ -32,7 +32,6 @@ type Config struct {
 	Now     func() time.Time
 
 	Deliveries Deliveries // nil: no log is sent
-	Quarantine Quarantine // nil: the ledger alone counts
 }
 
 // Secrets has what signs the skip tokens.

@@ -3,7 +3,6 @@ package coverage
 import (
 	"context"
 
-	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/mim"
@@ -13,11 +12,6 @@ import (
 // Deliveries tells what is known of servers that send a log.
 type Deliveries interface {
 	Computers(ctx context.Context) ([]mim.Computer, error)
-}
-
-// Quarantine counts what could not be filed.
-type Quarantine interface {
-	InQuarantine(ctx context.Context, stream entra.Stream) (int64, error)
 }
 
 // delivery is what is known of one server.
@@ -42,16 +36,11 @@ type numberOf struct {
 
 // delivered says what came of a log that is sent: it is never complete, and the numbers of the
 // servers' events are all that tells of what is missing.
-func (cfg Config) delivered(ctx context.Context, row *stream, p *ledger.Progress) (err error) {
+func (cfg Config) delivered(ctx context.Context, row *stream, p *ledger.Progress) error {
 	if !logs.Of(row.Stream).Delivered {
 		return nil
 	}
 	row.Records, row.Begin = p.Imported, web.Time(p.ImportedFrom)
-	if cfg.Quarantine != nil { // no run counts it
-		if row.Quarantined, err = cfg.Quarantine.InQuarantine(ctx, row.Stream); err != nil {
-			return err
-		}
-	}
 	if cfg.Deliveries == nil {
 		return nil
 	}

@@ -29,8 +29,8 @@ type Config struct {
 	Store   derive.Store
 	Streams *streams.Known
 	Budget  time.Duration // for which a run works; the next continues
-	// Tend finishes what interrupted deliveries have left, before days are indexed.
-	Tend func(context.Context) error
+	// Expire puts aside parts of Identity Manager's requests that have waited for a day; nil: nothing does.
+	Expire func(context.Context) error
 }
 
 // New makes the function.
@@ -43,7 +43,7 @@ func (cfg Config) run(ctx context.Context) (web.Result, error) {
 		return web.Ended(ctx, Name, "", false, err)
 	}
 	until := time.Now().Add(cfg.Budget)
-	tended := cfg.tend(ctx)
+	expired := cfg.expire(ctx)
 	var (
 		total   derive.Report
 		reports = make([]derive.Report, len(all))
@@ -70,12 +70,12 @@ func (cfg Config) run(ctx context.Context) (web.Result, error) {
 	if total.Left {
 		errs = append(errs, ctx.Err()) // a stop may have ended the wait for a stream
 	}
-	return web.Ended(ctx, Name, line, total.Days > 0, errors.Join(append(errs, tended)...))
+	return web.Ended(ctx, Name, line, total.Days > 0, errors.Join(append(errs, expired)...))
 }
 
-func (cfg Config) tend(ctx context.Context) error {
-	if cfg.Tend == nil {
+func (cfg Config) expire(ctx context.Context) error {
+	if cfg.Expire == nil {
 		return nil
 	}
-	return cfg.Tend(ctx)
+	return cfg.Expire(ctx)
 }

@@ -102,7 +102,7 @@ func ofSurroundings() []Setting {
 			Accepts: "deny, allow", Default: "deny", read: readAttributeAudits},
 		{Name: partsKey, Meaning: "encrypts parts of Identity Manager's requests while they wait for the others: a " +
 			"phone number may begin in one and end in the next. Without it, parts are refused, and whole requests " +
-			"are taken. Have it as a reference to a secret in Key Vault (`mimPartsKeySecretUri`)",
+			"are taken. Have it as a reference to a secret in Key Vault ([how](mim.md#the-key-for-parts))",
 			Accepts: "32 random bytes in base64", Without: "parts are refused", Secret: true, read: readPartsKey},
 		{Name: "PUBLIC_BASE_URL", Meaning: "base of absolute links in answers, where the forwarded host is not it",
 			Accepts: "https://<host>", Without: "from `X-Forwarded-Host`", read: readBaseURL},

@@ -43,8 +43,3 @@ func (i Into) Quarantine(ctx context.Context, rejected []Rejected) error {
 	}
 	return i.Aside.Quarantine(ctx, logs.IdentityManager, all, i.Now())
 }
-
-// Tend counts and seals what interrupted deliveries have left.
-func (i Into) Tend(ctx context.Context) error {
-	return i.Adder.Tend(ctx, ledger.Execution{ID: uuid.NewString(), Work: work}, logs.IdentityManager)
-}
