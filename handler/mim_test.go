@@ -147,7 +147,7 @@ func TestWhatServersOfIdentityManagerSendIsArchivedLikeEveryLog(t *testing.T) {
 
 	_, coverage := p.raw("/api/coverage")
 	row := gjson.GetBytes(coverage, `value.#(stream=="identityManager")`)
-	require.Equal(t, int64(len(truth)), row.Get("records").Int(), row.Raw)
+	require.Equal(t, int64(len(truth)), row.Get("imported").Int(), row.Raw)
 	require.Equal(t, "MIM1.contoso.example", row.Get("deliveries.0.computer").Str)
 	require.Equal(t, int64(1), row.Get("deliveries.0.missing").Int())
 	require.Equal(t, server.Events[lost].RecordID, row.Get("deliveries.0.missingRecordIds.0.from").Int())

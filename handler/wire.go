@@ -113,7 +113,7 @@ func clients(
 		lastseen.New(store.Searched(), log),
 		snapshots.Options{Groups: cfg.SnapshotGroups, Grace: cfg.Grace, Every: snapshotEvery}, time.Now, log)
 	parts.Users = graph.NewDirectory(snapshotSource)
-	if err := deliver(&parts, cfg, store, heads, log); err != nil {
+	if err := deliver(&parts, cfg, store, log); err != nil {
 		return parts, err
 	}
 	parts.Checks = func(ctx context.Context) []preflight.Check {
@@ -128,14 +128,13 @@ func clients(
 
 // deliver makes what takes the events of Identity Manager's servers.
 func deliver(
-	parts *functions.Parts, cfg settings.Settings, store *tables.Account, heads logHeads, log *slog.Logger,
+	parts *functions.Parts, cfg settings.Settings, store *tables.Account, log *slog.Logger,
 ) error {
 	rules, err := mim.Shipped()
 	if err != nil {
 		return err
 	}
-	into := deliveries.Into{Adder: arrivals.New(store.Archive, heads, cfg.Retention, time.Now, log),
-		Aside: store.Archive, Now: time.Now}
+	into := deliveries.Into{Adder: parts.Adder, Aside: store.Archive, Now: time.Now}
 	take := deliveries.Config{Rules: rules, Store: store.Deliveries, Archive: into, Now: time.Now,
 		Slice: deliverySlice, Log: log}
 	if cfg.PartsKeyUnresolved {

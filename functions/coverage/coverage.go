@@ -238,7 +238,7 @@ func (cfg Config) rowOf(ctx context.Context, p ledger.Progress, now time.Time) (
 		Changed: p.Changed, Thin: p.Thin, Awaits: p.Awaits, Late: p.Late, Late3h: p.Lateness[0],
 		Late24h: p.Lateness[1], Late48h: p.Lateness[2], Late7d: p.Lateness[3], LateMore: p.Lateness[4],
 	}
-	if err := cfg.delivered(ctx, &row, &p); err != nil {
+	if err := cfg.delivered(ctx, &row); err != nil {
 		return row, err
 	}
 	if p.Started() {

@@ -3,7 +3,6 @@ package coverage
 import (
 	"context"
 
-	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/mim"
 	"github.com/entraledger/entraledger/internal/web"
@@ -36,12 +35,8 @@ type numberOf struct {
 
 // delivered says what came of a log that is sent: it is never complete, and the numbers of the
 // servers' events are all that tells of what is missing.
-func (cfg Config) delivered(ctx context.Context, row *stream, p *ledger.Progress) error {
-	if !logs.Of(row.Stream).Delivered {
-		return nil
-	}
-	row.Records, row.Begin = p.Imported, web.Time(p.ImportedFrom)
-	if cfg.Deliveries == nil {
+func (cfg Config) delivered(ctx context.Context, row *stream) error {
+	if cfg.Deliveries == nil || !logs.Of(row.Stream).Delivered {
 		return nil
 	}
 	computers, err := cfg.Deliveries.Computers(ctx)
