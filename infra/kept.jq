@@ -13,7 +13,7 @@ def setting_of: {
   snapshotSchedule: "SNAPSHOT_SCHEDULE", indexSchedule: "INDEX_SCHEDULE", purgeSchedule: "PURGE_SCHEDULE",
     snapshotGroups: "SNAPSHOT_GROUPS",
   graphRequests: "GRAPH_REQUESTS_PER_10S", publicBaseUrl: "PUBLIC_BASE_URL",
-  attributeAudits: "HTTP_ATTRIBUTE_AUDITS" };
+  attributeAudits: "HTTP_ATTRIBUTE_AUDITS", mimPartsKeyReference: "MIM_PARTS_KEY" };
 
 # Settings that the template makes of other things than a parameter, and the platform's own: no
 # deployment hands them on.

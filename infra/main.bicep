@@ -113,6 +113,9 @@ param publicBaseUrl string = ''
 ])
 param attributeAudits string = 'deny'
 
+@description('Reference to the secret that encrypts parts of Identity Manager requests while they wait: @Microsoft.KeyVault(SecretUri=https://...). The app identity needs the role Key Vault Secrets User on it. Empty: parts are refused.')
+param mimPartsKeyReference string = ''
+
 @description('Redundancy of the archive. Regions without zones (West US, North Central US, West Central US, UK West, ...) refuse ZRS and GZRS.')
 @allowed([
   'Standard_LRS'
@@ -370,6 +373,7 @@ module app 'modules/app.bicep' = {
       { name: 'GRAPH_REQUESTS_PER_10S', value: graphRequests }
       { name: 'PUBLIC_BASE_URL', value: publicBaseUrl }
       { name: 'HTTP_ATTRIBUTE_AUDITS', value: attributeAudits }
+      { name: 'MIM_PARTS_KEY', value: mimPartsKeyReference }
     ]
   }
   dependsOn: [

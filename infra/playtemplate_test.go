@@ -172,7 +172,7 @@ var parameterSettings = map[string]string{"cloud": "AZURE_CLOUD", "streams": "AR
 	"archiveSchedule":   "ARCHIVE_SCHEDULE", "snapshotSchedule": "SNAPSHOT_SCHEDULE",
 	"indexSchedule": "INDEX_SCHEDULE", "purgeSchedule": "PURGE_SCHEDULE",
 	"snapshotGroups": "SNAPSHOT_GROUPS", "graphRequests": "GRAPH_REQUESTS_PER_10S", "publicBaseUrl": "PUBLIC_BASE_URL",
-	"attributeAudits": "HTTP_ATTRIBUTE_AUDITS"}
+	"attributeAudits": "HTTP_ATTRIBUTE_AUDITS", "mimPartsKeyReference": "MIM_PARTS_KEY"}
 
 func (s *subscription) makeApp(base string, p arm) error {
 	for i := range s.Faults { // a deployment that fails half-way: what comes before the app is there

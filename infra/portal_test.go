@@ -230,6 +230,7 @@ var notAsked = map[string]string{
 	"packageUri":               "follows from release",
 	"passes":                   "the default suits everybody",
 	"provisioningPermission":   "seen later, where a tenant asks for it",
+	"mimPartsKeyReference":     "no server of Identity Manager sends anything to an app that is not there",
 	"publicBaseUrl":            "no gateway stands before an app that is not there",
 	"purgeSchedule":            "the default suits everybody",
 	"release":                  "the button is a release's",

@@ -29,6 +29,7 @@ var defaults = {
   PUBLIC_BASE_URL: ''
   HTTP_AUTHORIZATION: 'key'
   HTTP_ATTRIBUTE_AUDITS: 'deny'
+  MIM_PARTS_KEY: ''
   AZURE_CLOUD: environment().name
 }
 var bare = contains(currentSettings, 'AzureWebJobsStorage')

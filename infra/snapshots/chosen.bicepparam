@@ -47,3 +47,5 @@ param otherSettings = {
   MY_OWN: 'added by hand'
   archive_retention: 'the template decides this one'
 }
+
+param mimPartsKeyReference = '@Microsoft.KeyVault(SecretUri=https://v.vault.azure.net/secrets/parts)'

@@ -240,5 +240,5 @@ func TestTheAppRolesAreThoseThatTheHandlerAsksFor(t *testing.T) {
 		values = append(values, r.Value)
 	}
 	require.ElementsMatch(t, []string{string(web.RoleRead), string(web.RoleOperate),
-		string(web.RoleReadAttributes)}, values)
+		string(web.RoleReadAttributes), string(web.RoleIngest)}, values)
 }

@@ -101,7 +101,7 @@ var settingOf = map[string]string{"cloud": "AZURE_CLOUD", "streams": "ARCHIVE_ST
 	"snapshotSchedule": "SNAPSHOT_SCHEDULE",
 	"indexSchedule":    "INDEX_SCHEDULE", "purgeSchedule": "PURGE_SCHEDULE", "snapshotGroups": "SNAPSHOT_GROUPS",
 	"graphRequests": "GRAPH_REQUESTS_PER_10S", "publicBaseUrl": "PUBLIC_BASE_URL",
-	"attributeAudits": "HTTP_ATTRIBUTE_AUDITS"}
+	"attributeAudits": "HTTP_ATTRIBUTE_AUDITS", "mimPartsKeyReference": "MIM_PARTS_KEY"}
 
 // propertyOf are those that become a property of every resource of some types as they are.
 var propertyOf = map[string]map[string][]string{
