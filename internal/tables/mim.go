@@ -327,7 +327,8 @@ func computerKey(name string) string { return readerKey(strings.ToLower(name)) }
 
 // Computer is deliveries.Store's.
 func (d *Deliveries) Computer(ctx context.Context, name string) (mim.Computer, string, error) {
-	got, err := d.client.Get(ctx, mimComputersTable, computerPartition, computerKey(name), "read what is known of a server")
+	got, err := d.client.Get(ctx, mimComputersTable, computerPartition, computerKey(name),
+		"read what is known of a server")
 	if rows.IsMissing(err) {
 		return mim.Computer{Name: name}, "", nil
 	}

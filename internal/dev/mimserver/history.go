@@ -58,7 +58,8 @@ func (h *History) request(operation, kind string, creator person) map[string]any
 	if h.r.IntN(3) == 0 {
 		committed = h.at.Add(-time.Second).Format("1/2/2006 3:04:05 PM")
 	}
-	return map[string]any{"HybridObjectID": fmt.Sprintf("c0000000-0000-4000-8%03d-%012d", h.seed%1000, h.n), "ObjectType": "Request",
+	return map[string]any{"HybridObjectID": fmt.Sprintf("c0000000-0000-4000-8%03d-%012d", h.seed%1000, h.n),
+		"ObjectType":  "Request",
 		"DisplayName": operation + " of " + kind, "Operation": operation, "RequestStatus": "Completed",
 		"CreatedTime": committed, "CommittedTime": committed, "Creator": creator.json(), "TargetObjectType": kind}
 }
@@ -73,7 +74,8 @@ func parameters(of map[string]any, all ...map[string]any) {
 }
 
 func parameter(property, mode string, value any) map[string]any {
-	return map[string]any{"Calculated": "false", "Propertyname": property, "Value": value, "Operation": "Create", "Mode": mode}
+	return map[string]any{"Calculated": "false", "Propertyname": property, "Value": value, "Operation": "Create",
+		"Mode": mode}
 }
 
 // Next plays the next request.
@@ -137,7 +139,8 @@ func (h *History) reset(out *Happened) map[string]any {
 
 func (h *History) registration(out *Happened) map[string]any {
 	who := h.person()
-	row := mim.Registration{Service: mim.Service, Activity: "User Password Registration", User: who.name(), UserID: who.id,
+	row := mim.Registration{Service: mim.Service, Activity: "User Password Registration", User: who.name(),
+		UserID: who.id,
 		Status: "Completed"}
 	var r map[string]any
 	switch h.r.IntN(3) {
@@ -165,7 +168,8 @@ func (h *History) registration(out *Happened) map[string]any {
 func (h *History) group(out *Happened) map[string]any {
 	by := h.person()
 	id, name := fmt.Sprintf("e0000000-0000-4000-8000-%012d", h.r.IntN(9)), "Schach 象棋"
-	row := mim.Group{Service: mim.Service, Actor: by.name(), ActorID: by.id, Group: name, GroupID: id, Outcome: "Completed"}
+	row := mim.Group{Service: mim.Service, Actor: by.name(), ActorID: by.id, Group: name, GroupID: id,
+		Outcome: "Completed"}
 	operation := []string{"Create", "Delete", "Put", "Put", "Put"}[h.r.IntN(5)]
 	r := h.request(operation, "Group", by)
 	r["Target"] = map[string]any{"HybridObjectID": id, "DisplayName": name, "ObjectType": "Group"}
@@ -212,7 +216,8 @@ func (h *History) group(out *Happened) map[string]any {
 
 // other is a request that makes no row.
 func (h *History) other() map[string]any {
-	kind := []string{"Set", "Approval", "ApprovalResponse", "WorkflowInstance", "Person", "Group", "msidmNobodyKnows"}[h.r.IntN(7)]
+	kinds := []string{"Set", "Approval", "ApprovalResponse", "WorkflowInstance", "Person", "Group", "msidmNobodyKnows"}
+	kind := kinds[h.r.IntN(len(kinds))]
 	r := h.request("Put", kind, h.person())
 	parameters(r, parameter("DisplayName", "Modify", "x"), parameter("City", "Modify", "Ulm"))
 	return r
