@@ -72,13 +72,16 @@ var useCases = map[string]string{
 	"directory/timeline":    "entra",
 
 	// What is asked.
-	"cost":      "",
-	"export":    "entra logs records reference",
-	"jobs":      "entra",
-	"preflight": "directory/collections entra jobs logs",
-	"report":    "directory entra ledger logs mim odata records reference search",
-	"search":    "derive entra ledger logs odata records reference",
-	"settings":  "entra ledger logs purge",
+	"cost":            "",
+	"export":          "entra logs records reference",
+	"importing":       "entra logs odata",
+	"importing/runs":  "arrivals entra importing importing/spool ledger logs",
+	"importing/spool": "entra",
+	"jobs":            "entra",
+	"preflight":       "directory/collections entra jobs logs",
+	"search":          "derive entra ledger logs odata records reference",
+	"settings":        "entra ledger logs purge",
+	"report":          "directory entra ledger logs mim odata records reference search",
 
 	// The one way over HTTP.
 	"web":          "entra ledger logs records web/router",
@@ -123,6 +126,7 @@ var libraries = []string{
 	"github.com/robfig/cron/v3",
 	"github.com/stretchr/testify",
 	"github.com/tidwall/gjson",
+	"github.com/twmb/avro",
 	"golang.org/x/mod",
 	"golang.org/x/sync",
 	"golang.org/x/time",
