@@ -31,16 +31,17 @@ const usage = `Without an argument the handler serves the Azure Functions host. 
   handler prove --stream S --id ID --time T         write the proof that a record was archived, as JSON
   handler reindex [--stream S] [--again]            index the sealed days that are not indexed, or all of them again
   handler repair --stream S [--plan]                make a row of progress that is gone or wrong anew, from ledger and log (exit code 3 if verify finds more)
+  handler import [flags] FILE...                    bring files of logs that were kept elsewhere into the archive (exit code 3 if something is refused); --help has the flags
   handler check-proof FILE [--head FILE]            check a proof; needs no archive, no settings and no network
 
-preflight, verify, prove, reindex and repair use the archive that ARCHIVE_STORAGE or ARCHIVE_STORAGE__tableServiceUri names; docs/settings.md has more.
+preflight, verify, prove, reindex, repair and import use the archive that ARCHIVE_STORAGE or ARCHIVE_STORAGE__tableServiceUri names; docs/settings.md has more.
 `
 
 // command carries out one command and returns the exit code.
 func command(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	commands := map[string]func(context.Context, []string, func(string) string, io.Writer, io.Writer) (int, error){
 		"verify": verifyCommand, "prove": proveCommand, "check-proof": checkCommand, "reindex": reindexCommand,
-		"repair": repairCommand, "preflight": preflightCommand,
+		"repair": repairCommand, "preflight": preflightCommand, "import": importCommand,
 	}
 	do, ok := commands[args[0]]
 	if !ok {

@@ -104,7 +104,7 @@ func clients(
 	parts.Snapshots = directory.NewReader(store.Directory, parts.Cursors, time.Now)
 	parts.Collector = archivecollect.New(source, store.Archive, heads, archivecollect.Options{Backfill: cfg.Backfill,
 		Passes: cfg.Passes, AlertAfter: cfg.AlertAfter, Parallel: out.AtOnce, Writers: out.AtOnce,
-		Simulated: parts.Simulated}, time.Now, log)
+		Simulated: parts.Simulated, Tenant: source.TenantID}, time.Now, log)
 	tenant := graph.NewDirectory(snapshotSource)
 	parts.Tenant = tenant
 	parts.Exceptions = directory.NewExceptions(parts.Snapshots, tenant, requestSlice)

@@ -33,6 +33,9 @@ type Options struct {
 	Turn     int             // pages a stream may read of its backfill before the next stream's turn; default 25
 
 	AlertAfter time.Duration // how long a stream may make no progress before a run fails for it; 0: without limit
+	// Tenant tells the id of the tenant whose logs the source has; empty: it can't be told. nil: nobody
+	// asks. It is asked while the ledger does not know it.
+	Tenant func(context.Context) (string, error)
 	// Simulated says that the source is a simulated tenant with a time of its own: it is not
 	// compared with other clocks.
 	Simulated bool
@@ -190,6 +193,7 @@ func (c *Collector) run(ctx context.Context, by ledger.Execution, streams []entr
 	if report.Now, err = c.agree(ctx, asked, opened, sourceOf(streams)); err != nil {
 		return report, err
 	}
+	c.askTenant(ctx, runs, opened)
 	c.work(ctx, runs, opened, report.Now, work)
 
 	report.Finished = ctx.Err() == nil
@@ -203,6 +207,23 @@ func (c *Collector) run(ctx context.Context, by ledger.Execution, streams []entr
 		}
 	}
 	return report, joined(failures, len(streams))
+}
+
+// askTenant asks whose logs are read, where a stream's row does not say it yet. A run goes on without
+// an answer: the next one asks again.
+func (c *Collector) askTenant(ctx context.Context, runs []*streamRun, opened []opening) {
+	known := !slices.ContainsFunc(opened, func(o opening) bool { return o.err == nil && o.progress.Tenant == "" })
+	if c.options.Tenant == nil || known {
+		return
+	}
+	tenant, err := c.options.Tenant(ctx)
+	if err != nil {
+		c.log.Warn("whose logs these are can't be told", "error", err.Error())
+		return
+	}
+	for _, r := range runs {
+		r.tenant = tenant
+	}
 }
 
 func (c *Collector) newRuns(ctx, reading context.Context, by ledger.Execution, streams []entra.Stream) []*streamRun {

@@ -34,6 +34,7 @@ type streamRun struct {
 	stream    entra.Stream
 	id        ledger.Execution
 	now       time.Time       // the tenant's time at the start of the run
+	tenant    string          // its id, where the ledger lacks it and it can be told
 	began     time.Time       // the same moment by the machine's monotonic clock
 	ctx       context.Context // of the run
 	reading   context.Context // ends with the run's budget
@@ -415,6 +416,9 @@ func (r *streamRun) left() ledger.Progress {
 // withOutcome adds to the progress how the run ended.
 func (r *streamRun) withOutcome(p ledger.Progress) ledger.Progress {
 	p.LastRunAt, p.ClockOffset = r.now, r.now.Sub(r.collector.clock()).Truncate(time.Second)
+	if p.Tenant == "" && r.err == nil {
+		p.Tenant = r.tenant
+	}
 	moved := false
 	// the next run has to see that a version before wrote the row
 	if !errors.Is(r.cause, ledger.ErrMoved) || !p.SteppedAt.IsZero() {

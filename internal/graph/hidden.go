@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
+	"github.com/google/uuid"
 	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/directory/collections"
@@ -52,23 +53,42 @@ func (d *Directory) Readable(ctx context.Context, q collections.Query) error {
 	return refused
 }
 
-// roles are the application permissions in the app's token. It is not verified: it is the app's
-// own, fresh from its identity. known is false where it is none whose permissions can be read.
-func (c *Client) roles(ctx context.Context) (roles []string, known bool, err error) {
+// claims are what the app's token says of itself. It is not verified: it is the app's own, fresh
+// from its identity.
+type claims struct {
+	Roles  []string `json:"roles"` // application permissions
+	Tenant string   `json:"tid"`
+}
+
+// claims reads the app's token. known is false where it is none that can be read.
+func (c *Client) claims(ctx context.Context) (out claims, known bool, err error) {
 	token, err := c.cfg.Credential.GetToken(ctx, policy.TokenRequestOptions{Scopes: []string{c.cfg.Scope}})
 	if err != nil {
-		return nil, false, c.unanswered(ctx, request{doing: "get a token for Microsoft Graph"}, err)
-	}
-	var claims struct {
-		Roles []string `json:"roles"`
+		return out, false, c.unanswered(ctx, request{doing: "get a token for Microsoft Graph"}, err)
 	}
 	parts := strings.Split(token.Token, ".")
 	if len(parts) != 3 {
-		return nil, false, nil
+		return out, false, nil
 	}
 	text, err := base64.RawURLEncoding.DecodeString(parts[1])
-	if err != nil || json.Unmarshal(text, &claims) != nil {
-		return nil, false, nil
+	if err != nil || json.Unmarshal(text, &out) != nil {
+		return claims{}, false, nil
 	}
-	return claims.Roles, true, nil
+	return out, true, nil
+}
+
+// roles are the application permissions in the app's token; known is as in claims.
+func (c *Client) roles(ctx context.Context) (roles []string, known bool, err error) {
+	token, known, err := c.claims(ctx)
+	return token.Roles, known, err
+}
+
+// TenantID is the id of the tenant that the app's token is of; empty where the token does not tell
+// it. Source: learn.microsoft.com/entra/identity-platform/access-token-claims-reference (tid).
+func (c *Client) TenantID(ctx context.Context) (string, error) {
+	out, _, err := c.claims(ctx)
+	if err != nil || uuid.Validate(out.Tenant) != nil {
+		return "", err
+	}
+	return strings.ToLower(out.Tenant), nil
 }

@@ -202,6 +202,10 @@ type Progress struct {
 	Lateness        Lateness
 	Tally
 
+	// Tenant is the id of the tenant that the archive is of, as the app's token told it; empty:
+	// unknown, or a row of a version before. Once known it stays.
+	Tenant string
+
 	LastRunAt     time.Time     // the tenant's clock at the last run
 	LastSuccessAt time.Time     // likewise, of a run without error
 	ClockOffset   time.Duration // the tenant's clock less ours at the last run

@@ -90,6 +90,7 @@ func addSpans(out rows.Properties, p ledger.Progress) {
 // addRuns adds what the last runs met.
 func addRuns(out rows.Properties, p ledger.Progress) {
 	out.Text("Run", p.Run)
+	out.Text("Tenant", p.Tenant)
 	out.Time("LastRunAt", p.LastRunAt)
 	out.Time("LastSuccessAt", p.LastSuccessAt)
 	out.Number("ClockOffsetSeconds", int64(p.ClockOffset/time.Second))
@@ -172,7 +173,7 @@ type progressRow struct {
 	Records, Versions, Bytes, StoredBytes       rows.Number
 	LastRunAt, LastSuccessAt, LastErrorAt       time.Time
 	ClockOffsetSeconds, Revision                rows.Number
-	LastErrorCode, LastError, Run               string
+	LastErrorCode, LastError, Run, Tenant       string
 	Passed, Lateness                            string
 	SealedTo, SealedAt, ReopenedFrom            time.Time
 	Seals, Heads, Reopened, Changed, Late       rows.Number
@@ -197,7 +198,7 @@ func (row progressRow) progress(s entra.Stream) (ledger.Progress, error) {
 		LastRunAt: row.LastRunAt, LastSuccessAt: row.LastSuccessAt,
 		ClockOffset: time.Duration(row.ClockOffsetSeconds) * time.Second,
 		LastErrorAt: row.LastErrorAt, LastErrorCode: entra.Code(row.LastErrorCode), LastError: row.LastError,
-		Run: row.Run, Revision: int64(row.Revision),
+		Run: row.Run, Tenant: row.Tenant, Revision: int64(row.Revision),
 		Passed: passed, SealedTo: row.SealedTo, SealedAt: row.SealedAt, Seals: int64(row.Seals),
 		Heads:    int64(row.Heads),
 		Reopened: int64(row.Reopened), ReopenedFrom: row.ReopenedFrom,

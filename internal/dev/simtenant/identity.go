@@ -17,6 +17,9 @@ import (
 // address with this path.
 const IdentityPath = "/msi/token"
 
+// ID is the tenant's id.
+const ID = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
+
 // serveToken is the token endpoint of App Service's managed identity, api-version 2019-08-01.
 func (t *Tenant) serveToken(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
@@ -70,7 +73,7 @@ func (t *Tenant) issue() (token string, until time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	roles := slices.DeleteFunc(append(t.permissions(), t.granted...), func(p string) bool { return t.revoked[p] })
-	claims, _ := json.Marshal(map[string]any{"exp": until.Unix(), "roles": roles}) // it never fails
+	claims, _ := json.Marshal(map[string]any{"exp": until.Unix(), "roles": roles, "tid": ID}) // it never fails
 	token = part([]byte(`{"typ":"JWT","alg":"none"}`)) + "." + part(claims) + "." + rand.Text()
 	t.tokens[token] = pass{until, roles}
 	t.issued++

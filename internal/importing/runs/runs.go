@@ -209,7 +209,7 @@ func (r *Runner) read(ctx context.Context, s *spool.Spool, f File, n *note) (err
 			Name: filepath.Base(f.Path)}, n.Place)
 	}
 	var since int64
-	for err == nil {
+	for err == nil && ctx.Err() == nil {
 		var e importing.Entry
 		if e, err = entries.Next(); err != nil {
 			break

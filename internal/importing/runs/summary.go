@@ -147,3 +147,37 @@ func (s Summary) Print(out io.Writer) {
 		fmt.Fprintf(out, "  NOT WHOLE: up to %s %d it is, and not after: %s\n", s.Cut.Unit, s.Cut.At, s.Cut.Why)
 	}
 }
+
+// Totals are the sums over files.
+type Totals struct {
+	Files   int   `json:"files"`
+	Failed  int   `json:"failed"`
+	Records int64 `json:"records"`
+	Added   int64 `json:"added"`
+	Present int64 `json:"present"`
+	Refused int64 `json:"refused"`
+	Cut     int   `json:"cut"` // files that are not whole
+}
+
+// Sum sums up files.
+func Sum(all []Summary) Totals {
+	out := Totals{Files: len(all)}
+	for _, s := range all {
+		out.Records, out.Added, out.Present = out.Records+s.Records, out.Added+s.Added, out.Present+s.Present
+		for _, n := range s.Refused {
+			out.Refused += n
+		}
+		if s.Error != "" {
+			out.Failed++
+		}
+		if s.Cut != nil {
+			out.Cut++
+		}
+	}
+	return out
+}
+
+func (t Totals) String() string {
+	return fmt.Sprintf("%d files, %d records: %d added, %d present, %d entries refused; %d files not whole, %d failed",
+		t.Files, t.Records, t.Added, t.Present, t.Refused, t.Cut, t.Failed)
+}
