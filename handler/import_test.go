@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -132,38 +131,4 @@ func TestAnImportIsRefusedBeforeItAddsAnything(t *testing.T) {
 	code, _, errs = s.command("import", "--help")
 	require.Zero(t, code)
 	require.Contains(t, errs, "-tenant id")
-}
-
-// TestAnImportWhoseProcessIsKilledGoesOn with the same command.
-func TestAnImportWhoseProcessIsKilledGoesOn(t *testing.T) {
-	s, _ := importable(t)
-	const n = 300
-	file, spool := kept(t, "PT1H.json", ours(past(n))), t.TempDir()
-	for range 3 {
-		// A process is killed once it has added something more.
-		was, err := s.store.Progress(t.Context(), logs.DirectoryAudits)
-		require.NoError(t, err)
-		cmd := exec.Command(os.Args[0], "import", "--spool", spool, "--by", "ann", file)
-		cmd.Env = append(os.Environ(), playHandler+"=1")
-		for name, value := range s.env {
-			cmd.Env = append(cmd.Env, name+"="+value)
-		}
-		require.NoError(t, cmd.Start())
-		require.Eventually(t, func() bool {
-			is, err := s.store.Progress(t.Context(), logs.DirectoryAudits)
-			return err == nil && is.Imported > was.Imported
-		}, time.Minute, 5*time.Millisecond)
-		require.NoError(t, cmd.Process.Kill())
-		_ = cmd.Wait() // it was killed
-	}
-	require.Eventually(t, func() bool { // the lease of the one that died ends by itself
-		code, out, _ := s.command("import", "--json", "--spool", spool, "--by", "ann", file)
-		return code == 0 && summary(t, out).Total.Added+summary(t, out).Total.Present == 2*n
-	}, 5*time.Minute, time.Second)
-	p, err := s.store.Progress(t.Context(), logs.DirectoryAudits)
-	require.NoError(t, err)
-	require.EqualValues(t, n, p.Imported)
-	code, out, errs := s.command("verify", "--stream", "directoryAudits", "--from", "2024-02-01T00:00:00Z", "--to",
-		"2024-03-01T00:00:00Z")
-	require.Zero(t, code, "%s\n%s", out, errs)
 }

@@ -55,6 +55,7 @@ func NewReader(in io.Reader, o Options, from Place) (*Reader, error) {
 	if err != nil && !errors.Is(err, io.EOF) && len(head) == 0 {
 		return nil, &Cut{Unit: "byte", Why: err.Error()}
 	}
+	head = bytes.Clone(head) // what is read next takes its place
 	text := bytes.TrimLeft(bytes.TrimPrefix(head, []byte("\ufeff")), " \r\n\t")
 	avro := bytes.HasPrefix(head, []byte(avroMark))
 	switch {

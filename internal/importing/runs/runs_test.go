@@ -464,16 +464,23 @@ func TestAFileOfAnyOrderNeedsLittleMemory(t *testing.T) {
 	}))
 	r.Memory, r.Every = 1<<20, 4<<20
 	calls := 0
+	ctx, die := context.WithCancel(t.Context())
 	r.Now = func() time.Time {
 		if calls++; calls%5000 == 0 {
 			look()
+		}
+		if calls == count*2/3 {
+			die()
 		}
 		return now
 	}
 	look()
 	before := largest.Load()
+	_, err = r.Import(ctx, of(path))
+	require.ErrorIs(t, err, context.Canceled)
 	got, err := r.Import(t.Context(), of(path))
 	require.NoError(t, err)
+	require.Less(t, calls, count*5/4, "the second run read on where the first one was")
 	require.EqualValues(t, count, got.Added)
 	require.EqualValues(t, count, added.Load())
 	require.Less(t, largest.Load()-before, int64(most))
