@@ -52,10 +52,11 @@ type importFlags struct {
 func readImportFlags(args []string, stderr io.Writer) (out importFlags, err error) {
 	flags := flag.NewFlagSet("import", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	format := flags.String("format", "", fmt.Sprintf("take entries of this `format` only: %v; default: each entry's shape decides",
-		importing.Formats()))
+	format := flags.String("format", "", fmt.Sprintf(
+		"take entries of this `format` only: %v; default: each entry's shape decides", importing.Formats()))
 	log := flags.String("log", "", "the `log` of entries that do not tell theirs, as signIns.interactiveUser")
-	flags.StringVar(&out.Tenant, "tenant", "", "the `id` of the tenant of files that do not name theirs; the archive's, spelt out")
+	flags.StringVar(&out.Tenant, "tenant", "",
+		"the `id` of the tenant of files that do not name theirs; the archive's, spelt out")
 	flags.StringVar(&out.By, "by", whoRuns(), "`who` imports: it is kept with each record")
 	flags.StringVar(&out.folder, "spool", filepath.Join(os.TempDir(), "entraledger-import"),
 		"`folder` for what was read and is not in the archive yet: about a fifth of a file's size")
@@ -127,6 +128,7 @@ func importCommand(
 		}
 		all = append(all, summary)
 		if ctx.Err() != nil {
+			fmt.Fprintln(stderr, "interrupted: the same command goes on where this one ended")
 			break
 		}
 	}

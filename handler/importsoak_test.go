@@ -46,9 +46,9 @@ func largeFile(t *testing.T, path string, size int64) (count int) {
 	return count
 }
 
-// TestSoakAnImportOfALargeFile of SOAK_IMPORT_MB (1,024 by default), in no order: each process takes
-// less than 200 MB, one that is killed while it reads goes on where it was, and so does one that is
-// killed while it adds.
+// TestSoakAnImportOfALargeFile of SOAK_IMPORT_MB (1,024 by default), in no order: each process
+// takes less than 200 MB, one that is killed while it reads goes on where it was, and so does one
+// that is killed while it adds.
 func TestSoakAnImportOfALargeFile(t *testing.T) {
 	size := int64(1024)
 	if text := os.Getenv("SOAK_IMPORT_MB"); text != "" {

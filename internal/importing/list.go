@@ -6,8 +6,8 @@ import (
 	"github.com/tidwall/gjson"
 )
 
-// list is a list of entries that an object holds: of a page of Graph, of an event hub's batch, or of
-// the answer to a query of Log Analytics.
+// list is a list of entries that an object holds: of a page of Graph, of an event hub's batch, or
+// of the answer to a query of Log Analytics.
 type list struct {
 	path    string   // of it in the object
 	length  int      // of what is before its first entry

@@ -34,10 +34,9 @@ type Reader struct {
 	held     []byte // the element's bytes, while some of its entries are pending
 }
 
-// NewReader reads an unpacked file from its beginning, of which ahead bytes were not taken yet. With
-// a place of an earlier run it goes on there: what is before is read and dropped, except that Avro
-// is counted by events. Errors: a *entra.Error with CodeBadRequest where the file is nothing that is
-// known.
+// NewReader reads an unpacked file. in is at its beginning, also with a place of an earlier run:
+// what is before is read and dropped, and the reader goes on there. Errors: a *Cut, or a
+// *entra.Error with CodeBadRequest where the file is nothing that is known.
 func NewReader(in io.Reader, o Options, from Place) (*Reader, error) {
 	r := &Reader{options: o, streams: categories(), forms: map[entra.Stream]*form{}, named: StreamOfName(o.Name)}
 	for _, l := range logs.All() {
@@ -257,8 +256,8 @@ func (r *Reader) fromPowerShell(e Entry, v gjson.Result) Entry {
 		return refuse(e, OtherFormat, "it is an object of PowerShell")
 	}
 	// The names are Graph's in all logs, so that any log's form tells which one it is.
-	any := gjson.ParseBytes(r.forms[logs.SignInsInteractiveUser].powershell(v))
-	stream, ok := r.logOf(any)
+	named := gjson.ParseBytes(r.forms[logs.SignInsInteractiveUser].powershell(v))
+	stream, ok := r.logOf(named)
 	if !ok {
 		return refuse(e, UnknownLog, "it is a sign-in without signInEventTypes: name its log")
 	}

@@ -92,8 +92,8 @@ func read(t *testing.T, file []byte, o importing.Options, from importing.Place, 
 	}
 }
 
-// equal requires that each record is what Graph has, as far as the form has it: each member that was
-// read is Graph's, with an equal value.
+// equal requires that each record is what Graph has, as far as the form has it: each member that
+// was read is Graph's, with an equal value.
 func equal(t *testing.T, want []keptfiles.Record, got []kept) {
 	t.Helper()
 	require.Len(t, got, len(want))

@@ -24,7 +24,8 @@ const (
 	asLower      way = "lower"      // the first letter becomes a small one
 )
 
-// rule is what becomes of a member. Path has points between names, and # for each element of a list.
+// rule is what becomes of a member. Path has points between names, and # for each element of a
+// list.
 type rule struct {
 	Path string
 	To   string // the member's name in Graph; empty: as it is

@@ -292,8 +292,8 @@ func writeCapture(out io.Writer, records []Record) error {
 		}
 		body := encode(map[string]any{"records": batch})
 		number++
-		if err := w.Encode(&event{SequenceNumber: number, Offset: fmt.Sprint(number), EnqueuedTimeUtc: "11/21/2026 2:00:00 PM",
-			SystemProperties: map[string]any{}, Properties: map[string]any{}, Body: &body}); err != nil {
+		if err := w.Encode(&event{SequenceNumber: number, Offset: fmt.Sprint(number),
+			EnqueuedTimeUtc: "11/21/2026 2:00:00 PM", SystemProperties: map[string]any{}, Properties: map[string]any{}, Body: &body}); err != nil {
 			return err
 		}
 	}

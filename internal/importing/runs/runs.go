@@ -91,9 +91,9 @@ type hourDone struct {
 }
 
 // Import imports one file and says what became of it. After an error, or a kill, the same call goes
-// on where it ended. Errors: entra.CodeBadRequest (it is another tenant's, nobody says whose it is, or
-// it is no file that is known: nothing was added), entra.CodeConflict (another import here works on
-// it), and those of the archive.
+// on where it ended. Errors: entra.CodeBadRequest (it is another tenant's, nobody says whose it is,
+// or it is no file that is known: nothing was added), entra.CodeConflict (another import here works
+// on it), and those of the archive.
 func (r *Runner) Import(ctx context.Context, f File) (Summary, error) {
 	out := Summary{File: filepath.Base(f.Path)}
 	if f.Tenant != "" && !strings.EqualFold(f.Tenant, r.Tenant) {
@@ -305,7 +305,8 @@ func (r *Runner) add(ctx context.Context, s *spool.Spool, out *Summary, origin e
 	return nil
 }
 
-// addHour adds the records of one hour that are not done yet, as many at a time as may be in memory.
+// addHour adds the records of one hour that are not done yet, as many at a time as may be in
+// memory.
 func (r *Runner) addHour(ctx context.Context, s *spool.Spool, h spool.Hour, done int, out *Summary,
 	origin entra.Origin) error {
 	var (

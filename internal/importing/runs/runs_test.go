@@ -150,9 +150,9 @@ func outcome(raw []byte) string {
 	return rec.Status.ErrorCode.String() + rec.Result + rec.Info.Status
 }
 
-// TestAnImportOfPublishedRecordsEqualsGraphs in every form: the same records are there as if they had
-// been read from Graph, with Graph's values as far as the form has them, and each says where it came
-// from.
+// TestAnImportOfPublishedRecordsEqualsGraphs in every form: the same records are there as if they
+// had been read from Graph, with Graph's values as far as the form has them, and each says where it
+// came from.
 func TestAnImportOfPublishedRecordsEqualsGraphs(t *testing.T) {
 	var all []keptfiles.Record
 	for _, s := range []entra.Stream{logs.SignInsInteractiveUser, logs.SignInsServicePrincipal, logs.DirectoryAudits,

@@ -11,7 +11,8 @@ import (
 	"github.com/entraledger/entraledger/internal/importing"
 )
 
-// maxExamples bounds the refused entries that a summary names, and maxNames the names that it lists.
+// maxExamples bounds the refused entries that a summary names, and maxNames the names that it
+// lists.
 const (
 	maxExamples = 10
 	maxNames    = 100

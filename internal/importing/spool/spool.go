@@ -58,9 +58,9 @@ type state struct {
 // ErrBusy is the error of a folder that another process works in.
 var ErrBusy = errors.New("another import works on the same file here")
 
-// Open opens the folder of a file, by the SHA-256 of its bytes, and drops what was written after the
-// last Save. memory bounds the records that are in memory. note is what Save was given last; nil for
-// a new folder.
+// Open opens the folder of a file, by the SHA-256 of its bytes, and drops what was written after
+// the last Save. memory bounds the records that are in memory. note is what Save was given last;
+// nil for a new folder.
 func Open(root, sha string, memory int) (s *Spool, note json.RawMessage, err error) {
 	folder := filepath.Join(root, sha)
 	if err := os.MkdirAll(filepath.Join(folder, hoursName), 0o700); err != nil {
@@ -226,8 +226,8 @@ func (s *Spool) Hours() (out []Hour, err error) {
 	return out, err
 }
 
-// Read gives the records of an hour to take, in the order in which they came. The bytes are not used
-// again.
+// Read gives the records of an hour to take, in the order in which they came. The bytes are not
+// used again.
 func (s *Spool) Read(h Hour, take func(raw []byte) error) (err error) {
 	f, err := os.Open(filepath.Join(s.folder, hoursName, filepath.FromSlash(h.file())))
 	if err != nil {
