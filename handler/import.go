@@ -39,7 +39,7 @@ The same command goes on where it was interrupted. docs/import.md has the format
 
 // importMemory bounds the process's memory, unless GOMEMLIMIT does: a file of any size is imported
 // in 200 MB.
-const importMemory = 150 << 20
+const importMemory = 120 << 20
 
 // importFlags are what an import is told.
 type importFlags struct {
@@ -77,6 +77,9 @@ func readImportFlags(args []string, stderr io.Writer) (out importFlags, err erro
 	if *log != "" {
 		if out.Log, err = logs.Parse(*log); err != nil {
 			return out, fmt.Errorf("read --log: %w", err)
+		}
+		if logs.Of(out.Log).Delivered {
+			return out, fmt.Errorf("read --log: %s is delivered, and not imported", out.Log)
 		}
 	}
 	if out.By == "" {

@@ -35,9 +35,11 @@ func past(n int) (out []keptfiles.Record) {
 	for i := range n {
 		at := time.Date(2024, 2, 1+i%20, (i*5)%24, i%60, 7, 0, time.UTC).Format(time.RFC3339)
 		out = append(out, keptfiles.Record{Stream: logs.DirectoryAudits, Raw: fmt.Appendf(nil,
-			`{"id":"past-%d","activityDateTime":%q,"activityDisplayName":"Update user","category":"UserManagement","result":"success"}`, i, at)},
+			`{"id":"past-%d","activityDateTime":%q,"activityDisplayName":"Update user",`+
+				`"category":"UserManagement","result":"success"}`, i, at)},
 			keptfiles.Record{Stream: logs.SignInsInteractiveUser, Raw: fmt.Appendf(nil,
-				`{"id":"past-%d","createdDateTime":%q,"userId":"u","status":{"errorCode":50126},"signInEventTypes":["interactiveUser"]}`, i, at)})
+				`{"id":"past-%d","createdDateTime":%q,"userId":"u","status":{"errorCode":50126},`+
+					`"signInEventTypes":["interactiveUser"]}`, i, at)})
 	}
 	return out
 }

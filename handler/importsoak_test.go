@@ -34,10 +34,12 @@ func largeFile(t *testing.T, path string, size int64) (count int) {
 	policies := strings.Repeat(`{"id":"8872f6fb-da88-4b63-bcc7-17247669596b","displayName":"Require MFA for administrators",`+
 		`"enforcedGrantControls":["Mfa"],"enforcedSessionControls":[],"result":"notApplied","conditionsSatisfied":1},`, 20)
 	for written := int64(0); written < size; count++ {
-		at := time.Date(2024, 2, 1, (count*7919)%1000, count%60, count%59, 0, time.UTC).Format("2006-01-02T15:04:05.0000000+00:00")
-		n, err := fmt.Fprintf(out, `{"time":"2024-02-01T00:00:00Z","category":"SignInLogs","tenantId":%q,"properties":{"id":"%08d-aaaa",`+
-			`"createdDateTime":%q,"userId":"u%d","userPrincipalName":"u%d@contoso.example","status":{"errorCode":0},`+
-			`"appliedConditionalAccessPolicies":[%s]}}`+"\r\n", simtenant.ID, count, at, count%5000, count%5000, policies[:len(policies)-1])
+		at := time.Date(2024, 2, 1, (count*7919)%1000, count%60, count%59, 0, time.UTC).
+			Format("2006-01-02T15:04:05.0000000+00:00")
+		n, err := fmt.Fprintf(out, `{"time":"2024-02-01T00:00:00Z","category":"SignInLogs","tenantId":%q,`+
+			`"properties":{"id":"%08d-aaaa","createdDateTime":%q,"userId":"u%d","userPrincipalName":"u%d@contoso.example",`+
+			`"status":{"errorCode":0},"appliedConditionalAccessPolicies":[%s]}}`+"\r\n",
+			simtenant.ID, count, at, count%5000, count%5000, policies[:len(policies)-1])
 		require.NoError(t, err)
 		written += int64(n)
 	}

@@ -39,10 +39,7 @@ type Reader struct {
 // *entra.Error with CodeBadRequest where the file is nothing that is known.
 func NewReader(in io.Reader, o Options, from Place) (*Reader, error) {
 	r := &Reader{options: o, streams: categories(), forms: map[entra.Stream]*form{}, named: StreamOfName(o.Name)}
-	for _, l := range logs.All() {
-		if l.Shape == "" {
-			continue
-		}
+	for _, l := range logs.Collected() {
 		f, err := newForm(l.Stream)
 		if err != nil {
 			return nil, err
@@ -310,7 +307,7 @@ func (r *Reader) parsed(e Entry, s entra.Stream, raw []byte) Entry {
 // another one does.
 func StreamOfName(name string) (found entra.Stream) {
 	longest, lower := 0, strings.ToLower(name)
-	for _, l := range logs.All() {
+	for _, l := range logs.Collected() {
 		names := []string{string(l.Stream)}
 		if l.EventType != "" {
 			names = append(names, l.EventType)

@@ -18,18 +18,27 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 )
 
-const signIn = `{"id":"s%d","createdDateTime":"2026-11-21T14:%02d:07Z","userId":"u1","userDisplayName":"Jos\u00e9 \"J\" {x}",
-"ipAddress":"203.0.113.7","isInteractive":true,"appId":"a1","resourceId":"r1","riskEventTypes_v2":[],"userType":"member",
+const signIn = `{"id":"s%d","createdDateTime":"2026-11-21T14:%02d:07Z","userId":"u1",
+"userDisplayName":"Jos\u00e9 \"J\" {x}",
+"ipAddress":"203.0.113.7","isInteractive":true,"appId":"a1","resourceId":"r1","riskEventTypes_v2":[],
+"userType":"member",
 "processingTimeInMilliseconds":112,"status":{"errorCode":50126,"failureReason":"Other.","additionalDetails":null},
-"location":{"city":"Paris","countryOrRegion":"FR","geoCoordinates":{"latitude":48.9,"longitude":2.3}},"signInEventTypes":["interactiveUser"],
-"appliedConditionalAccessPolicies":[{"id":"p","conditionsSatisfied":"application,users","conditionsNotSatisfied":"none","result":"success"}]}`
+"location":{"city":"Paris","countryOrRegion":"FR","geoCoordinates":{"latitude":48.9,"longitude":2.3}},
+"signInEventTypes":["interactiveUser"],
+"appliedConditionalAccessPolicies":[{"id":"p","conditionsSatisfied":"application,users",
+"conditionsNotSatisfied":"none","result":"success"}]}`
 
-const audit = `{"id":"Directory_x_%d","activityDateTime":"2026-11-21T15:%02d:10.9301252Z","activityDisplayName":"Update user","category":"UserManagement",
-"loggedByService":"Core Directory","operationType":"Update","result":"success","initiatedBy":{"app":null,"user":{"id":"u1","userPrincipalName":"a@contoso.example"}},
-"targetResources":[{"id":"u2","type":"User","modifiedProperties":[{"displayName":"x","oldValue":"[\"a,b\"]","newValue":"\"é\""}]}]}`
+const audit = `{"id":"Directory_x_%d","activityDateTime":"2026-11-21T15:%02d:10.9301252Z",
+"activityDisplayName":"Update user","category":"UserManagement",
+"loggedByService":"Core Directory","operationType":"Update","result":"success","initiatedBy":{"app":null,
+"user":{"id":"u1","userPrincipalName":"a@contoso.example"}},
+"targetResources":[{"id":"u2","type":"User","modifiedProperties":[{"displayName":"x","oldValue":"[\"a,b\"]",
+"newValue":"\"é\""}]}]}`
 
-const provisioned = `{"id":"p%d","activityDateTime":"2026-11-21T16:%02d:10Z","jobId":"j","cycleId":"c","changeId":"ch","provisioningAction":"create",
-"provisioningStatusInfo":{"status":"success","errorInformation":null},"servicePrincipal":{"id":"sp","displayName":"Contoso"},
+const provisioned = `{"id":"p%d","activityDateTime":"2026-11-21T16:%02d:10Z","jobId":"j","cycleId":"c",
+"changeId":"ch","provisioningAction":"create",
+"provisioningStatusInfo":{"status":"success","errorInformation":null},"servicePrincipal":{"id":"sp",
+"displayName":"Contoso"},
 "sourceIdentity":{"id":"i","displayName":"n","identityType":"User","details":{}}}`
 
 func compact(text string) []byte {

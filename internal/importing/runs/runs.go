@@ -39,7 +39,7 @@ type Runner struct {
 	Tenant    string                  // whose archive it is, as collecting wrote it down
 	Archives  func(entra.Stream) bool // whether the archive has a log
 	Folder    string                  // of the spools
-	Memory    int                     // bytes of records that are held at a time; 0: 24 MiB
+	Memory    int                     // bytes of records that are held at a time; 0: 16 MiB
 	Every     int64                   // bytes of records after which it is written down how far a file was read; 0: 64 MiB
 	Now       func() time.Time
 	Log       *slog.Logger
@@ -55,7 +55,7 @@ type File struct {
 }
 
 const (
-	defaultMemory = 24 << 20
+	defaultMemory = 16 << 20
 	defaultEvery  = 64 << 20
 	// chunkRecords bounds what is added at a time, beside Memory.
 	chunkRecords = 10_000

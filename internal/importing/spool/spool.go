@@ -103,17 +103,26 @@ func (s *Spool) restore() (json.RawMessage, error) {
 	if s.sizes == nil {
 		s.sizes = map[string]int64{}
 	}
+	changed := fmt.Errorf("the folder %s is not what an import left: remove it, and import again", s.folder)
+	seen := 0
 	err = s.each(func(name, path string, size int64) error {
-		switch want, ok := s.sizes[name]; {
+		want, ok := s.sizes[name]
+		if ok {
+			seen++
+		}
+		switch {
 		case !ok:
 			return os.Remove(path)
 		case size < want:
-			return fmt.Errorf("the folder %s is not what an import left: remove it, and import again", s.folder)
+			return changed
 		case size > want:
 			return os.Truncate(path, want)
 		}
 		return nil
 	})
+	if err == nil && seen < len(s.sizes) {
+		err = changed
+	}
 	return last.Note, err
 }
 
