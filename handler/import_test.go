@@ -134,3 +134,43 @@ func TestAnImportIsRefusedBeforeItAddsAnything(t *testing.T) {
 	require.Zero(t, code)
 	require.Contains(t, errs, "-tenant id")
 }
+
+// TestWhatGraphGaveIsPresentInItsOtherForms: the same records out of diagnostic settings, with
+// seven digits of a second, add nothing. What was missing of an hour that was read and sealed is
+// added to it, and the archive is intact.
+func TestWhatGraphGaveIsPresentInItsOtherForms(t *testing.T) {
+	s, p := importable(t)
+	was := pages(t, p.url+"/api/auditLogs/directoryAudits", "")
+	require.NotEmpty(t, was)
+	var all []keptfiles.Record
+	for _, text := range was {
+		rec, err := logs.ParseRecord(logs.DirectoryAudits, []byte(text))
+		require.NoError(t, err)
+		// Graph's audits have fractions of a second, which other forms write otherwise.
+		digits := rec.Time.Truncate(time.Second).Add(1234567 * 100 * time.Nanosecond).Format("2006-01-02T15:04:05.0000000-07:00")
+		var members map[string]any
+		require.NoError(t, json.Unmarshal([]byte(text), &members))
+		members["activityDateTime"] = digits
+		raw, err := json.Marshal(members)
+		require.NoError(t, err)
+		all = append(all, keptfiles.Record{Stream: logs.DirectoryAudits, Raw: raw})
+	}
+	code, out, errs := s.command("import", "--json", "--spool", t.TempDir(), "--by", "ann", kept(t, "PT1H.json", ours(all)))
+	require.Zero(t, code, errs)
+	got := summary(t, out).Total
+	require.EqualValues(t, len(was), got.Present)
+	require.Zero(t, got.Added)
+	require.ElementsMatch(t, was, pages(t, p.url+"/api/auditLogs/directoryAudits", ""))
+
+	first, err := logs.ParseRecord(logs.DirectoryAudits, []byte(was[0]))
+	require.NoError(t, err)
+	missing := keptfiles.Record{Stream: logs.DirectoryAudits, Raw: fmt.Appendf(nil,
+		`{"id":"missing","activityDateTime":%q,"activityDisplayName":"Update user","result":"success"}`,
+		first.Time.Format(time.RFC3339Nano))}
+	code, _, errs = s.command("import", "--spool", t.TempDir(), "--by", "ann",
+		kept(t, "more.json", ours([]keptfiles.Record{missing})))
+	require.Zero(t, code, errs)
+	require.Len(t, pages(t, p.url+"/api/auditLogs/directoryAudits", ""), len(was)+1)
+	code, out, errs = s.command("verify", "--stream", "directoryAudits")
+	require.Zero(t, code, "%s\n%s", out, errs)
+}
