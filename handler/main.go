@@ -17,6 +17,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/parallel"
 	"github.com/entraledger/entraledger/internal/preflight"
 	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/internal/web"
@@ -104,7 +105,7 @@ func serve(ctx context.Context, port int, app *web.Host, log *slog.Logger) error
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	served := make(chan error, 1)
-	go func() { served <- server.Serve(listener) }()
+	parallel.Start(func() error { return server.Serve(listener) }, func(err error) { served <- err })
 	log.Info("listening", "address", listener.Addr().String())
 	select {
 	case err := <-served:

@@ -7,13 +7,13 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/entraledger/entraledger/internal/derive"
 	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/parallel"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/web"
 )
@@ -48,16 +48,20 @@ func (cfg Config) run(ctx context.Context) (web.Result, error) {
 		total   derive.Report
 		reports = make([]derive.Report, len(all))
 		errs    = make([]error, len(all))
-		indexes sync.WaitGroup
+		indexes = parallel.New()
 	)
 	// Side by side: one whose stream another execution has holds up no other.
 	for i, s := range all {
-		indexes.Go(func() {
+		indexes.Go(func() error {
 			by := ledger.Execution{ID: uuid.NewString(), Work: Name}
-			reports[i], errs[i] = derive.Update(ctx, cfg.Store, by, s, false, until)
+			errs[i] = parallel.Recovered(func() (err error) {
+				reports[i], err = derive.Update(ctx, cfg.Store, by, s, false, until)
+				return err
+			})
+			return nil
 		})
 	}
-	indexes.Wait()
+	_ = indexes.Wait() // every stream keeps its own error
 	for _, report := range reports {
 		total.Days += report.Days
 		total.Values += report.Values

@@ -17,6 +17,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/parallel"
 	"github.com/entraledger/entraledger/internal/records"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/skiptoken"
@@ -240,7 +241,7 @@ func stand[P any](
 // gaps asks what the archive does not have of the question's time while its page is searched, and
 // gives what waits for the web.
 func (cfg Config) gaps(ctx context.Context, q query) func() ([]ledger.Gap, error) {
-	return search.Later(func() ([]ledger.Gap, error) { return cfg.Gaps.OfQuestion(ctx, q.Question) })
+	return parallel.Later(func() ([]ledger.Gap, error) { return cfg.Gaps.OfQuestion(ctx, q.Question) })
 }
 
 // begin begins the list.

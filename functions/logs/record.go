@@ -12,6 +12,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/parallel"
 	"github.com/entraledger/entraledger/internal/records"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/web"
@@ -173,7 +174,7 @@ func (cfg Config) searchAll(ctx context.Context, q query, of []entra.Stream, lef
 	for i, stream := range of {
 		one := searched{query: q}
 		one.query.Stream = stream
-		out[i] = search.Later(func() (searched, error) {
+		out[i] = parallel.Later(func() (searched, error) {
 			progress, err := cfg.Archive.Progress(ctx, stream)
 			if err != nil {
 				return searched{}, err

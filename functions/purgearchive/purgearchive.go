@@ -8,13 +8,13 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/parallel"
 	"github.com/entraledger/entraledger/internal/purge"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/web"
@@ -72,13 +72,19 @@ func (cfg Config) purges(ctx context.Context) ([]purged, error) {
 	var (
 		out    = make([]purged, len(all))
 		errs   = make([]error, len(all))
-		purges sync.WaitGroup
+		purges = parallel.New()
 	)
 	// Side by side: one whose stream another execution has holds up no other.
 	for i, s := range all {
-		purges.Go(func() { out[i], errs[i] = cfg.purge(ctx, s, now) })
+		purges.Go(func() error {
+			errs[i] = parallel.Recovered(func() (err error) {
+				out[i], err = cfg.purge(ctx, s, now)
+				return err
+			})
+			return nil
+		})
 	}
-	purges.Wait()
+	_ = purges.Wait() // every stream keeps its own error
 	return out, errors.Join(errs...)
 }
 

@@ -12,12 +12,11 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/entraledger/entraledger/internal/clocks"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/parallel"
 	"github.com/entraledger/entraledger/internal/sealing"
 )
 
@@ -267,10 +266,13 @@ type opening struct {
 // openAll reads every stream's state.
 func (c *Collector) openAll(ctx context.Context, runs []*streamRun) []opening {
 	out := make([]opening, len(runs))
-	var group errgroup.Group
+	group := parallel.New()
 	for i, r := range runs {
 		group.Go(func() error {
-			out[i].writer, out[i].progress, out[i].err = ledger.Open(ctx, c.store, r.id, r.stream)
+			out[i].err = parallel.Recovered(func() (err error) {
+				out[i].writer, out[i].progress, err = ledger.Open(ctx, c.store, r.id, r.stream)
+				return err
+			})
 			return nil
 		})
 	}
@@ -311,7 +313,7 @@ func (c *Collector) work(ctx context.Context, runs []*streamRun, opened []openin
 	work func([]*streamRun)) {
 	var (
 		ready   []*streamRun
-		waiting sync.WaitGroup
+		waiting = parallel.New()
 		places  = make(chan struct{}, c.options.Parallel) // each holds pages in memory
 	)
 	for i, r := range runs {
@@ -323,22 +325,31 @@ func (c *Collector) work(ctx context.Context, runs []*streamRun, opened []openin
 			ready = append(ready, r)
 			continue
 		}
-		waiting.Go(func() {
-			var o opening
-			o.writer, o.progress, o.err = ledger.Wait(r.reading, c.store, r.id, r.stream)
-			places <- struct{}{}
-			defer func() { <-places }()
-			r.now = r.tenantNow()
-			r.began = time.Now()
-			if r.found(ctx, o) && r.writer != nil {
-				work([]*streamRun{r})
-			} else {
-				r.done = true
-			}
+		waiting.Go(func() error {
+			r.fail(parallel.Recovered(func() error {
+				c.await(ctx, r, places, work)
+				return nil
+			}))
+			return nil
 		})
 	}
 	work(ready)
-	waiting.Wait()
+	_ = waiting.Wait() // every stream keeps its own error
+}
+
+// await processes a stream that another execution has, as soon as its lease is released.
+func (c *Collector) await(ctx context.Context, r *streamRun, places chan struct{}, work func([]*streamRun)) {
+	var o opening
+	o.writer, o.progress, o.err = ledger.Wait(r.reading, c.store, r.id, r.stream)
+	places <- struct{}{}
+	defer func() { <-places }()
+	r.now = r.tenantNow()
+	r.began = time.Now()
+	if r.found(ctx, o) && r.writer != nil {
+		work([]*streamRun{r})
+	} else {
+		r.done = true
+	}
 }
 
 // found adds a free stream. It returns false if the stream failed; a stream leased by another
@@ -376,7 +387,7 @@ func joined(failures []error, streams int) error {
 
 // each does a part of the work for every stream that is not done with, several at the same time.
 func (c *Collector) each(runs []*streamRun, work func(*streamRun) error) {
-	var group errgroup.Group
+	group := parallel.New()
 	group.SetLimit(c.options.Parallel)
 	for _, r := range runs {
 		group.Go(func() error {
@@ -395,7 +406,7 @@ func (r *streamRun) turn(work func(*streamRun) error) {
 	if r.done {
 		return
 	}
-	r.fail(work(r))
+	r.fail(parallel.Recovered(func() error { return work(r) }))
 	if r.done {
 		r.finish(r.ctx)
 	}
@@ -407,7 +418,7 @@ func (c *Collector) backfills(ctx context.Context, runs []*streamRun) {
 	var (
 		mu    sync.Mutex
 		taken = make(map[*streamRun]bool)
-		group errgroup.Group
+		group = parallel.New()
 	)
 	next := func() *streamRun {
 		mu.Lock()

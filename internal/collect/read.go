@@ -10,6 +10,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/parallel"
 )
 
 // read is one walk through the pages of a span.
@@ -135,22 +136,24 @@ type fetched struct {
 func (rd *read) fetch() (pages <-chan fetched, stop func()) {
 	walk, cancel := context.WithCancel(rd.run.reading)
 	out := make(chan fetched)
-	go func() {
-		defer close(out)
+	parallel.Start(func() error {
 		for page, err := range rd.run.collector.source.Pages(walk, rd.query()) {
 			if err != nil {
-				// a failure is delivered even after a stop: the consumer reads or drains the
-				// channel
-				out <- fetched{page, err}
-				return
+				return err
 			}
 			select {
 			case out <- fetched{page: page}:
 			case <-walk.Done():
-				return
+				return nil
 			}
 		}
-	}()
+		return nil
+	}, func(err error) {
+		if err != nil { // it is delivered even after a stop: the consumer reads or drains the channel
+			out <- fetched{err: err}
+		}
+		close(out)
+	})
 	return out, func() {
 		cancel()
 		for range out {

@@ -11,6 +11,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/parallel"
 	"github.com/entraledger/entraledger/internal/sealing"
 )
 
@@ -154,7 +155,10 @@ func (r *streamRun) open(ctx context.Context, w *ledger.Writer, p ledger.Progres
 	}
 	r.progress.Suspect(last)
 	w.KeepAlive(ctx)
-	go r.giveWay(ctx)
+	parallel.Start(func() error {
+		r.giveWay(ctx)
+		return nil
+	}, func(error) {}) // without it an execution that waits has to wait until this run ends
 	return r.checkSuspects(ctx)
 }
 

@@ -7,10 +7,9 @@ import (
 	"slices"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/parallel"
 )
 
 const (
@@ -51,7 +50,7 @@ func (rd *read) storePage(ctx context.Context, page entra.Page) ([]groupResult, 
 	seen := rd.run.writer.Stamp()
 	results := make([]groupResult, len(groups))
 	tooLarge := make([][]Rejected, len(groups))
-	writers, writing := errgroup.WithContext(ctx)
+	writers, writing := parallel.WithContext(ctx)
 	writers.SetLimit(rd.run.collector.options.Writers)
 	// In the order of time, so that a run is the same whenever it is repeated.
 	windows := slices.SortedFunc(maps.Keys(groups), func(a, b entra.Window) int { return a.Start.Compare(b.Start) })

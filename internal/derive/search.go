@@ -5,10 +5,9 @@ import (
 	"log/slog"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/parallel"
 )
 
 // The index tells in which hours there is anything of a user, an application or an id, so that a
@@ -127,7 +126,7 @@ func (i *Search) Hours(ctx context.Context, values []Value, from, to time.Time) 
 	var known map[time.Time]KnownDay
 	hours := make([]map[time.Time]Found, len(values))
 	// None of the questions needs another's answer.
-	asking, ctx := errgroup.WithContext(ctx)
+	asking, ctx := parallel.WithContext(ctx)
 	asking.Go(func() (err error) { known, err = i.index.IndexedDays(ctx, i.stream, from, to); return err })
 	for n, v := range values {
 		asking.Go(func() (err error) { hours[n], err = i.index.HoursOf(ctx, i.stream, v, from, to); return err })

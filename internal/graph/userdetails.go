@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/entraledger/entraledger/internal/directory"
 	"github.com/entraledger/entraledger/internal/directory/collections"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/parallel"
 )
 
 // detailsTime is how long one user's details, or a page of a list of them, are asked for: what did
@@ -42,7 +42,7 @@ func (d *Directory) UserDetails(
 		collections.DetailSponsors: out.TakeSponsors, collections.DetailMailbox: out.TakeMailbox,
 	}
 	var mu sync.Mutex
-	var group errgroup.Group
+	group := parallel.New()
 	failed := make([]error, len(all))
 	for i, one := range all[1:] {
 		if one.Paged {
@@ -50,11 +50,13 @@ func (d *Directory) UserDetails(
 			continue
 		}
 		group.Go(func() error {
-			failed[i+1] = d.detail(ctx, one, id, func(doc gjson.Result) error {
-				mu.Lock()
-				defer mu.Unlock()
-				take[one.Word](doc)
-				return nil
+			failed[i+1] = parallel.Recovered(func() error {
+				return d.detail(ctx, one, id, func(doc gjson.Result) error {
+					mu.Lock()
+					defer mu.Unlock()
+					take[one.Word](doc)
+					return nil
+				})
 			})
 			return nil
 		})

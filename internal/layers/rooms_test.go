@@ -45,6 +45,7 @@ var useCases = map[string]string{
 
 	"newest":    "",
 	"odata":     "entra logs",
+	"parallel":  "entra",
 	"reference": "",
 	"skiptoken": "entra",
 	"streams":   "entra",
@@ -52,10 +53,10 @@ var useCases = map[string]string{
 	// The archive.
 	"arrivals": "entra ledger logs purge seal sealing",
 	"clocks":   "entra",
-	"collect":  "arrivals clocks entra ledger logs seal sealing",
-	"derive":   "entra ledger logs newest",
+	"collect":  "arrivals clocks entra ledger logs parallel seal sealing",
+	"derive":   "entra ledger logs newest parallel",
 	"lastseen": "derive directory entra ledger logs newest",
-	"ledger":   "entra logs seal",
+	"ledger":   "entra logs parallel seal",
 	"purge":    "entra ledger seal sealing",
 	"records":  "entra",
 	"repair":   "entra ledger logs seal sealing verify",
@@ -78,8 +79,8 @@ var useCases = map[string]string{
 	"importing/runs":  "arrivals entra importing importing/spool ledger logs",
 	"importing/spool": "entra",
 	"jobs":            "entra",
-	"preflight":       "directory/collections entra jobs logs",
-	"search":          "derive entra ledger logs odata records reference",
+	"preflight":       "directory/collections entra jobs logs parallel",
+	"search":          "derive entra ledger logs odata parallel records reference",
 	"settings":        "entra ledger logs purge",
 	"report":          "directory entra ledger logs mim odata records reference search",
 
@@ -93,11 +94,11 @@ var useCases = map[string]string{
 // belongs to it.
 var adapters = map[string]string{
 	"blobs": "entra seal sealing verify",
-	"graph": "directory directory/collections directory/rules directory/snapshots entra logs preflight",
+	"graph": "directory directory/collections directory/rules directory/snapshots entra logs parallel preflight",
 	"tables": "arrivals collect derive directory directory/cursors directory/timeline entra jobs ledger logs mim " +
-		"mim/deliveries preflight purge " +
+		"mim/deliveries parallel preflight purge " +
 		"records repair seal sealing tables/rows verify",
-	"tables/rows": "entra",
+	"tables/rows": "entra parallel",
 }
 
 // sdks are the packages of Azure's and Graph's SDKs: who may import them, and what is below them.

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/parallel"
 	"github.com/entraledger/entraledger/internal/seal"
 )
 
@@ -311,12 +312,13 @@ func (h *Writer) KeepAlive(ctx context.Context) {
 		cancel()
 		<-h.Ended
 	}
-	go func() {
-		defer close(h.Ended)
+	// Where it ends by a fault, the lease ends by its time, and the next commit finds out.
+	parallel.Start(func() error {
 		for pause(ctx, ownerInterval) {
 			h.poll(ctx)
 		}
-	}()
+		return nil
+	}, func(error) { close(h.Ended) })
 }
 
 // poll renews the lease if it is time, and checks for a waiting execution.

@@ -10,11 +10,10 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/entraledger/entraledger/internal/directory/collections"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/parallel"
 )
 
 // Tenant is what is asked of the tenant.
@@ -123,7 +122,7 @@ const atOnce = 4
 func Run(ctx context.Context, cfg Config) []Check {
 	parts := parts(cfg)
 	out := make([]Check, len(parts))
-	var group errgroup.Group
+	group := parallel.New()
 	group.SetLimit(cmp.Or(cfg.AtOnce, atOnce))
 	for i, p := range parts {
 		group.Go(func() error {
@@ -137,7 +136,7 @@ func Run(ctx context.Context, cfg Config) []Check {
 }
 
 func (p part) check(ctx context.Context) Check {
-	err := p.probe(ctx)
+	err := parallel.Recovered(func() error { return p.probe(ctx) })
 	if err == nil {
 		return Check{Name: p.name, Status: OK, Detail: cmp.Or(p.fine, "it works")}
 	}

@@ -9,6 +9,7 @@ import (
 	"github.com/entraledger/entraledger/internal/derive"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/parallel"
 )
 
 // span is a part of the time that has to be searched.
@@ -94,7 +95,7 @@ func (q Question) indexed(ctx context.Context, in Archive, after string) iter.Se
 		}
 		for i, month := range all {
 			for n := len(asked); n < len(all) && n < i+ahead; n++ {
-				asked = append(asked, Later(func() (map[time.Time]derive.Hours, error) {
+				asked = append(asked, parallel.Later(func() (map[time.Time]derive.Hours, error) {
 					return index.Hours(ctx, values, all[n].from, all[n].to)
 				}))
 			}
@@ -118,23 +119,6 @@ const (
 	ahead       = 4
 	aheadForIDs = 12
 )
-
-// Later begins some work, and returns what waits for its result.
-func Later[T any](work func() (T, error)) func() (T, error) {
-	type result struct {
-		value T
-		err   error
-	}
-	done := make(chan result, 1)
-	go func() {
-		v, err := work()
-		done <- result{v, err}
-	}()
-	return func() (T, error) {
-		r := <-done
-		return r.value, r.err
-	}
-}
 
 // from and to leave out what comes before a place; the reading itself knows the place exactly.
 func (q Question) from(after string) time.Time {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/parallel"
 	"github.com/entraledger/entraledger/internal/records"
 )
 
@@ -64,7 +65,7 @@ func (q Question) seek(
 				yield(span{}, err)
 				return
 			}
-			waiting = append(waiting, asked{stretch, Later(func() (records.Sought, error) {
+			waiting = append(waiting, asked{stretch, parallel.Later(func() (records.Sought, error) {
 				return in.Seek(ctx, records.Seeking{Stream: q.Stream, From: stretch.from, To: stretch.to,
 					IDs: q.plan.IDs})
 			})})
@@ -146,7 +147,7 @@ func (q Question) foresee(ctx context.Context, in Archive, whole span) rowsOfHou
 	if q.NewestFirst && whole.to.Sub(whole.from) >= worthIt {
 		newest := span{whole.to.Add(-unindexed).Truncate(day), whole.to}.within(whole)
 		for month := range months(newest.from, newest.to, true) {
-			ahead = append(ahead, asked{month, Later(func() (map[time.Time]int64, error) {
+			ahead = append(ahead, asked{month, parallel.Later(func() (map[time.Time]int64, error) {
 				return q.countRows(ctx, in, month)
 			})})
 		}

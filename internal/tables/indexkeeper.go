@@ -7,10 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/entraledger/entraledger/internal/derive"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/parallel"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
@@ -86,7 +85,7 @@ func (k indexKeeper) add(ctx context.Context, index string, stream entra.Stream,
 // grow adds what rows hold to those that may be there, one by one, each if it is still as it was
 // read.
 func (k indexKeeper) grow(ctx context.Context, index string, stream entra.Stream, made []indexRow) error {
-	group, growing := errgroup.WithContext(ctx)
+	group, growing := parallel.WithContext(ctx)
 	group.SetLimit(rows.Writers)
 	for _, row := range made {
 		group.Go(func() error {

@@ -9,11 +9,11 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/mim"
 	"github.com/entraledger/entraledger/internal/mim/deliveries"
+	"github.com/entraledger/entraledger/internal/parallel"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
@@ -52,7 +52,7 @@ type decided struct {
 // Decide is deliveries.Store's. A row is inserted or read, and never changed: the first one decides.
 func (d *Deliveries) Decide(ctx context.Context, entries []mim.Entry) ([]mim.Delivery, []bool, error) {
 	first, was := make([]mim.Delivery, len(entries)), make([]bool, len(entries))
-	group, writing := errgroup.WithContext(ctx)
+	group, writing := parallel.WithContext(ctx)
 	group.SetLimit(decideAtOnce)
 	for i, e := range entries {
 		group.Go(func() (err error) {

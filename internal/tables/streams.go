@@ -4,10 +4,9 @@ import (
 	"context"
 	"slices"
 
-	"golang.org/x/sync/errgroup"
-
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/parallel"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
@@ -20,7 +19,7 @@ func (a *Archive) Archived(ctx context.Context) ([]entra.Stream, error) {
 		all = append(all, l.Stream)
 	}
 	has := make([]bool, len(all))
-	group, asking := errgroup.WithContext(ctx)
+	group, asking := parallel.WithContext(ctx)
 	for i, stream := range all {
 		group.Go(func() (err error) {
 			has[i], err = a.client.Any(asking, coverageTable, "PartitionKey eq "+rows.Quote(string(stream)))

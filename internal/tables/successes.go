@@ -9,10 +9,10 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/parallel"
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
@@ -27,9 +27,9 @@ func (v *Views) Successes(
 	ctx context.Context, stream entra.Stream, from, to time.Time, yield func(userID string, at time.Time),
 ) error {
 	found := make(chan []success)
-	group, reading := errgroup.WithContext(ctx)
+	group, reading := parallel.WithContext(ctx)
 	group.Go(func() error {
-		hours, inner := errgroup.WithContext(reading)
+		hours, inner := parallel.WithContext(reading)
 		hours.SetLimit(rows.Writers)
 		defer close(found)
 		for start := entra.FloorHour(from); start.Before(to); start = start.Add(time.Hour) {

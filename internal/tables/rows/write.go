@@ -5,7 +5,8 @@ import (
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
 	"github.com/Azure/azure-sdk-for-go/sdk/data/aztables"
-	"golang.org/x/sync/errgroup"
+
+	"github.com/entraledger/entraledger/internal/parallel"
 )
 
 // Replace writes a row if it is still the one of a revision, or, where the revision is empty, if
@@ -130,7 +131,7 @@ func (c *Client) SubmitAll(ctx context.Context, table string, batches []Batch) e
 	if len(transactions) == 1 {
 		return c.Submit(ctx, table, transactions[0]...)
 	}
-	group, writing := errgroup.WithContext(ctx)
+	group, writing := parallel.WithContext(ctx)
 	group.SetLimit(Writers)
 	for _, actions := range transactions {
 		group.Go(func() error { return c.Submit(writing, table, actions...) })
