@@ -49,6 +49,9 @@ func TestEveryFunctionIsDeclaredAsWhatItsTriggerIs(t *testing.T) {
 		for _, o := range f.Operations {
 			where := f.Name + " " + o.Verb() + " " + b.Address(o)
 			require.Contains(t, b.Methods, o.Verb(), where)
+			if o.Verb() == http.MethodGet {
+				require.Contains(t, b.Methods, http.MethodHead, "the host answers 404 to a method that is not listed: %s", where)
+			}
 			require.NotEmpty(t, o.Summary, where)
 			require.NotEmpty(t, o.Text, where)
 			require.NotNil(t, o.Do, where)

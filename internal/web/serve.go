@@ -72,7 +72,7 @@ func (s *served) unknown(word string) error {
 // serveOperation answers, or writes and logs the error.
 func (h *Host) serveOperation(w http.ResponseWriter, r Request, function string, o *Operation) {
 	sentBy(r.http).route, sentBy(r.http).query = o.Path, o.Parameters
-	begun := &begin{ResponseWriter: w}
+	begun := &begin{ResponseWriter: w, head: r.http.Method == http.MethodHead}
 	answer, err := o.answer(r.http.Context(), &r)
 	away := r.http.Context().Err() != nil && h.stopping.Err() == nil
 	if err == nil {
@@ -81,7 +81,7 @@ func (h *Host) serveOperation(w http.ResponseWriter, r Request, function string,
 	switch {
 	case err == nil && away: // what was done by then is kept, and nobody reads the answer
 		h.logHangUp(r.http, function)
-	case err == nil:
+	case err == nil, errors.Is(err, errHead):
 	case begun.begun:
 		_ = http.NewResponseController(w).Flush() // a caller that went away needs no answer
 		if begun.refused && h.stopping.Err() == nil || h.hungUp(r.http, err) {
@@ -162,9 +162,14 @@ func isCancelled(err error) bool {
 	return errors.Is(err, context.Canceled)
 }
 
+// errHead ends the writing of a body that a HEAD does not ask for: a download would read all of the
+// archive for it.
+var errHead = errors.New("a HEAD has no body")
+
 // begin knows whether the answer has begun, and whether the caller takes no more of it.
 type begin struct {
 	http.ResponseWriter
+	head           bool // only the headers are asked for
 	begun, refused bool
 }
 
@@ -180,6 +185,9 @@ func (b *begin) WriteHeader(status int) {
 // Write is http.ResponseWriter's.
 func (b *begin) Write(p []byte) (int, error) {
 	b.begun = true
+	if b.head {
+		return 0, errHead
+	}
 	n, err := b.ResponseWriter.Write(p)
 	b.refused = b.refused || err != nil
 	return n, err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -92,6 +93,30 @@ func TestWhatFailsWithinAFileCutsTheConnectionAndIsLogged(t *testing.T) {
 	require.Error(t, err, "half a file must not look like a whole one")
 	require.Equal(t, 1, strings.Count(log.String(), "\n"), "%s", log)
 	require.Contains(t, log.String(), `"msg":"a download broke off","error":"read on`)
+}
+
+// TestHEADHasTheHeadersOfGETAndReadsNothing for a body that nobody asked for.
+func TestHEADHasTheHeadersOfGETAndReadsNothing(t *testing.T) {
+	parts := 0
+	server, log := answering(t, web.Operation{Role: web.RoleRead, Do: func(context.Context, web.Request) (web.Answer, error) {
+		return web.Stream(func(w http.ResponseWriter, _ *http.Request) error {
+			w.Header().Set("Content-Type", "text/csv")
+			for range 1000 {
+				parts++
+				if _, err := io.WriteString(w, "a row\n"); err != nil {
+					return fmt.Errorf("write a row: %w", err)
+				}
+			}
+			return nil
+		}), nil
+	}})
+	resp, err := http.Head(server.URL + "/api/things")
+	require.NoError(t, err)
+	require.NoError(t, resp.Body.Close())
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.Equal(t, "text/csv", resp.Header.Get("Content-Type"))
+	require.Equal(t, 1, parts)
+	require.Empty(t, log.String(), "it is no broken download")
 }
 
 func TestAWordInThePathIsAQuestionOfItsOwn(t *testing.T) {
