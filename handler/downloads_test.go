@@ -50,6 +50,9 @@ func TestADownloadIsTheTenantsTruthLineForLine(t *testing.T) {
 	s, p := archivedSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 8, Users: 200, Apps: 20, Days: 4,
 		Policies: 1}}, "")
 	for _, file := range export.Files() {
+		if logs.Of(file.Stream).Delivered {
+			continue // no tenant has it
+		}
 		var truth, rows []string
 		for raw := range s.tenant.Truth(file.Stream) {
 			truth = append(truth, string(raw))

@@ -73,7 +73,7 @@ var memoryLimits = {
   '4096': '3328MiB'
 }
 
-// The platform's settings first, then the identity's, then the handler's own: docs/settings.md.
+// The platform's and the runtime's settings first, then the identity's, then the handler's own: docs/settings.md.
 var platformSettings = concat(accountName, [
   { name: 'AzureWebJobsStorage__credential', value: 'managedidentity' }
   { name: 'AzureWebJobsStorage__clientId', value: identityClientId }
@@ -82,10 +82,10 @@ var platformSettings = concat(accountName, [
   { name: 'AzureWebJobsStorage__tableServiceUri', value: 'https://${hostStorageName}.table.${endpoint}' }
   { name: 'APPLICATIONINSIGHTS_CONNECTION_STRING', value: componentConnectionString }
   { name: 'APPLICATIONINSIGHTS_AUTHENTICATION_STRING', value: 'ClientId=${identityClientId};Authorization=AAD' }
+  { name: 'GOMEMLIMIT', value: memoryLimits[string(instanceMemoryMB)] }
 ])
 var handlerSettings = concat(settings, [
   { name: 'AZURE_CLIENT_ID', value: identityClientId }
-  { name: 'GOMEMLIMIT', value: memoryLimits[string(instanceMemoryMB)] }
   { name: 'ARCHIVE_STORAGE__tableServiceUri', value: archiveTableUri }
   { name: 'ARCHIVE_STORAGE__clientId', value: identityClientId }
   { name: 'HTTP_AUTHORIZATION', value: entraAuthentication ? 'entra' : 'key' }

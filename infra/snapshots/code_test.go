@@ -34,7 +34,7 @@ var elsewhere = map[string]string{
 var platform = []string{"APPLICATIONINSIGHTS_AUTHENTICATION_STRING", "APPLICATIONINSIGHTS_CONNECTION_STRING",
 	"AzureWebJobsStorage__accountName",
 	"AzureWebJobsStorage__blobServiceUri", "AzureWebJobsStorage__clientId", "AzureWebJobsStorage__credential",
-	"AzureWebJobsStorage__queueServiceUri", "AzureWebJobsStorage__tableServiceUri"}
+	"AzureWebJobsStorage__queueServiceUri", "AzureWebJobsStorage__tableServiceUri", "GOMEMLIMIT"}
 
 // plain is a case in which everything that the code has a default for is at the template's default,
 // too.
