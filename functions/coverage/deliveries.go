@@ -16,14 +16,15 @@ type Deliveries interface {
 // delivery is what is known of one server.
 type delivery struct {
 	Computer    string     `json:"computer" text:"The server"`
-	First       string     `json:"firstDeliveryDateTime" text:"When anything of it came first"`
-	Last        string     `json:"lastDeliveryDateTime" text:"When anything of it came last"`
+	First       string     `json:"firstDeliveryDateTime,omitempty" text:"When anything of it came first"`
+	Last        string     `json:"lastDeliveryDateTime,omitempty" text:"When anything of it came last"`
 	Newest      string     `json:"newestEventDateTime,omitempty" text:"Time of its newest event"`
 	RecordID    int64      `json:"greatestRecordId" text:"Greatest number of its present log; 0: none came"`
 	Events      int64      `json:"events" text:"Events that came, repeated ones included"`
 	Duplicates  int64      `json:"duplicates" text:"Events whose request was there"`
 	Quarantined int64      `json:"quarantined" text:"Events that were put aside, repeated ones included"`
 	Missing     int64      `json:"missing" text:"Numbers between others that did not come"`
+	Altered     bool       `json:"altered,omitempty" text:"Its row is not what was written: nothing else is known"`
 	Gaps        []numberOf `json:"missingRecordIds,omitempty" text:"Which these are; the oldest ones are only counted"`
 }
 
@@ -43,7 +44,7 @@ func (cfg Config) delivered(ctx context.Context, row *stream) error {
 	for _, c := range computers {
 		d := delivery{Computer: c.Name, First: web.Time(c.First), Last: web.Time(c.Last), Newest: web.Time(c.Newest),
 			RecordID: c.Greatest(), Events: c.Events, Duplicates: c.Duplicates, Quarantined: c.Quarantined,
-			Missing: c.Missing()}
+			Missing: c.Missing(), Altered: c.Altered}
 		for _, g := range c.Gaps() {
 			d.Gaps = append(d.Gaps, numberOf(g))
 		}

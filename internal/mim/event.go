@@ -50,16 +50,28 @@ var ErrNotUTF8 = errors.New("it is not UTF-8")
 // ErrNoEvents says that a delivery has none of the shapes that are taken.
 var ErrNoEvents = errors.New("it is no JSON of events")
 
+// ErrDeep says that a delivery is nested deeper than any that is sent.
+var ErrDeep = errors.New("it is nested too deep for events")
+
+// ErrTooMany says that a delivery has more than MostEvents.
+var ErrTooMany = errors.New("it has more than 20000 events")
+
+// MostEvents bounds the events of a delivery. A mebibyte has some thousands of requests.
+const MostEvents = 20_000
+
 // ReadDelivery reads the events of a delivery: a JSON array of objects, JSON lines, an object with
 // `records` (as Event Hubs and exports to storage have them), or the answer of a Log Analytics query
 // (`tables`, with columns and rows). Names are those of the script, of the table Event, or of the
 // table WindowsEvent. Sources: learn.microsoft.com/azure/azure-monitor/reference/tables/event and
 // windowsevent; learn.microsoft.com/azure/azure-monitor/logs/logs-data-export. Errors: ErrNotUTF8,
-// ErrNoEvents.
+// ErrNoEvents, ErrDeep, ErrTooMany.
 func ReadDelivery(body []byte) ([]Event, error) {
 	body = bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff")))
 	if !utf8.Valid(body) {
 		return nil, ErrNotUTF8
+	}
+	if !Shallow(body) {
+		return nil, ErrDeep
 	}
 	var out []Event
 	if len(body) > 0 && !gjson.ValidBytes(body) {
@@ -71,7 +83,9 @@ func ReadDelivery(body []byte) ([]Event, error) {
 			if !gjson.ValidBytes(line) {
 				return nil, ErrNoEvents
 			}
-			out = appendEvents(out, gjson.ParseBytes(line))
+			if out = appendEvents(out, gjson.ParseBytes(line)); len(out) > MostEvents {
+				return nil, ErrTooMany
+			}
 		}
 		return out, nil
 	}
@@ -79,16 +93,19 @@ func ReadDelivery(body []byte) ([]Event, error) {
 	if !whole.IsArray() && !whole.IsObject() {
 		return nil, ErrNoEvents
 	}
-	return appendEvents(out, whole), nil
+	if out = appendEvents(out, whole); len(out) > MostEvents {
+		return nil, ErrTooMany
+	}
+	return out, nil
 }
 
-// appendEvents appends the events that a value has.
+// appendEvents appends the events that a value has, or more than MostEvents.
 func appendEvents(out []Event, v gjson.Result) []Event {
 	switch {
 	case v.IsArray():
 		v.ForEach(func(_, inner gjson.Result) bool {
 			out = appendEvents(out, inner)
-			return true
+			return len(out) <= MostEvents
 		})
 		return out
 	case v.IsObject():
@@ -114,7 +131,9 @@ func appendTables(out []Event, tables gjson.Result) []Event {
 					named[strings.ToLower(columns[i].Get("name").Str)] = cell
 				}
 			}
-			out = append(out, eventOf(row.Raw, named))
+			if out = append(out, eventOf(row.Raw, named)); len(out) > MostEvents {
+				return out
+			}
 		}
 	}
 	return out
@@ -163,10 +182,13 @@ func eventOf(raw string, of map[string]gjson.Result) Event {
 	return out
 }
 
-// number is a whole number, also one that is sent as a text; 0 where it is none.
+// mostNumber is the greatest number that every reader of JSON has exactly.
+const mostNumber = 1<<53 - 1
+
+// number is a whole number, also one that is sent as a text; 0 where it is none, or above mostNumber.
 func number(v gjson.Result) int64 {
 	n, err := strconv.ParseInt(strings.TrimSpace(v.String()), 10, 64)
-	if err != nil {
+	if err != nil || n > mostNumber {
 		return 0
 	}
 	return n
@@ -186,7 +208,13 @@ func dataOf(v gjson.Result) string {
 		}
 		return out.String()
 	}
-	if !strings.Contains(v.Str, "<") {
+	text := strings.TrimSpace(v.Str)
+	if holdsJSON(text) { // a query's answer has objects as texts; a request itself has no Data
+		if of := gjson.Parse(text); of.IsObject() && members(of)["data"].Exists() {
+			return dataOf(of)
+		}
+	}
+	if !strings.HasPrefix(text, "<") {
 		return v.Str
 	}
 	var out strings.Builder

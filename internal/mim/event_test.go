@@ -90,3 +90,26 @@ func TestAnEventIsFiledByItsTimeUnlessItsClockCannotBeBelieved(t *testing.T) {
 		require.Equal(t, want.byArrival, byArrival, sent)
 	}
 }
+
+// TestDataOfAnEventIsReadAsItIsSent: objects of a query's answer are texts, and a request may have
+// any letter in it.
+func TestDataOfAnEventIsReadAsItIsSent(t *testing.T) {
+	const request = `{"HybridObjectID":"x","RequestStatus":"a<b"}`
+	object := `{"Data":` + quoted(request) + `}`
+	for name, data := range map[string]string{"the request": quoted(request), "object": object, "object as text": quoted(object),
+		"list as text": quoted(`{"Data":[` + quoted(request[:9]) + `,` + quoted(request[9:]) + `]}`),
+		"XML":          quoted(`<EventData><Data><![CDATA[` + request + `]]></Data></EventData>`)} {
+		events, err := mim.ReadDelivery([]byte(`{"records":[{"EventID":4121,"EventData":` + data + `}]}`))
+		require.NoError(t, err, name)
+		require.Equal(t, []mim.Event{{ID: 4121, Message: request}}, events, name)
+	}
+}
+
+func TestANumberThatNoReaderHasExactlyIsNone(t *testing.T) {
+	for text, want := range map[string]int64{"9007199254740991": 1<<53 - 1, "9007199254740992": 0,
+		"9223372036854775807": 0, "-1": 0, `"17"`: 17} {
+		events, err := mim.ReadDelivery([]byte(`[{"EventId":1,"RecordId":` + text + `,"Message":"x"}]`))
+		require.NoError(t, err)
+		require.Equal(t, want, events[0].RecordID, text)
+	}
+}

@@ -17,6 +17,7 @@ type Computer struct {
 	Quarantined int64
 	Runs        []Run // of the log's numbers; the last one is the present log's
 	Older       int64 // numbers that were missing in runs and spans that are not kept any more
+	Altered     bool  `json:"-"` // its row is not what was written: nothing else is known
 }
 
 // Run is one numbering of a log: it ends where numbers begin again, because the log was rebuilt.

@@ -1,6 +1,7 @@
 package mim
 
 import (
+	"cmp"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hmac"
@@ -60,23 +61,26 @@ func ReadPart(e Event, came Delivery) (Part, error) {
 const near = 10 * time.Minute
 
 // Join finds the parts that make one whole request among those that are there of a request and
-// number of parts. Where each number came with one text alone, these are it, whichever servers they
-// are of. Otherwise the request was logged more than once, and those are it that one server logged
-// in one run. It returns nil where no whole one is there; false, where all parts are there and make
-// no request.
+// number of parts. A request may be logged more than once, in other states, and its parts then may
+// have texts in common: those are it that one server logged in one run. Where each number came with
+// one text alone, the parts of several servers make it, too. It returns nil where no whole one is
+// there; false, where all parts are there and make no request.
 func Join(parts []Part) (text string, used []Part, sound bool) {
 	if len(parts) == 0 {
 		return "", nil, true
 	}
 	sound = true
 	for _, candidate := range candidates(parts) {
-		text := ""
+		var whole strings.Builder
 		for _, p := range candidate {
-			text += p.Text
+			whole.WriteString(p.Text)
 		}
-		doc := gjson.Parse(text)
-		if gjson.Valid(text) && doc.IsObject() && guid(members(doc)["hybridobjectid"].String()) == parts[0].Request {
-			return text, candidate, true
+		text := whole.String()
+		if Shallow(text) && gjson.Valid(text) {
+			doc := gjson.Parse(text)
+			if doc.IsObject() && guid(members(doc)["hybridobjectid"].String()) == parts[0].Request {
+				return text, candidate, true
+			}
 		}
 		sound = false
 	}
@@ -85,23 +89,29 @@ func Join(parts []Part) (text string, used []Part, sound bool) {
 
 // candidates are the sets of parts that may be a whole request, each in the order of the numbers.
 func candidates(parts []Part) [][]Part {
+	out := runsOf(parts)
 	byNumber := make(map[int][]Part)
 	for _, p := range parts {
-		if !slices.ContainsFunc(byNumber[p.Number], func(o Part) bool { return o.Text == p.Text }) {
-			byNumber[p.Number] = append(byNumber[p.Number], p)
-		}
+		byNumber[p.Number] = append(byNumber[p.Number], p)
 	}
-	single, whole := true, make([]Part, 0, parts[0].Of)
 	for n := 1; n <= parts[0].Of; n++ {
-		single = single && len(byNumber[n]) == 1
-		if single {
-			whole = append(whole, byNumber[n][0])
+		all := byNumber[n]
+		if len(all) == 0 || slices.ContainsFunc(all, func(o Part) bool { return o.Text != all[0].Text }) {
+			return out
 		}
 	}
-	if single && together(whole) {
-		return [][]Part{whole}
+	for _, first := range byNumber[1] {
+		whole := []Part{first}
+		for n := 2; n <= first.Of; n++ {
+			whole = append(whole, slices.MinFunc(byNumber[n], func(a, b Part) int {
+				return cmp.Compare(a.Came.At.Sub(first.Came.At).Abs(), b.Came.At.Sub(first.Came.At).Abs())
+			}))
+		}
+		if together(whole) {
+			return append(out, whole)
+		}
 	}
-	return runsOf(parts)
+	return out
 }
 
 // together reports whether parts were logged within a moment, as far as their times tell.
@@ -122,11 +132,12 @@ func together(parts []Part) bool {
 }
 
 // runsOf are the whole runs of each server: in the order of its numbers, until one comes again.
+// Events without a number, which Azure Monitor brought, are in the order of their times.
 func runsOf(parts []Part) [][]Part {
 	byComputer := make(map[string][]Part)
 	var computers []string
 	for _, p := range parts {
-		key := strings.ToLower(p.Came.Computer)
+		key := fmt.Sprint(strings.ToLower(p.Came.Computer), "\n", p.Came.RecordID > 0)
 		if byComputer[key] == nil {
 			computers = append(computers, key)
 		}
@@ -196,14 +207,25 @@ func derived(key []byte, of string) []byte {
 	return mac.Sum(nil)
 }
 
-// Name tells a part from every other one, and nothing of its text to who has not the key. It is the
-// same for each delivery of the part, by whichever server.
+// Name tells an event that brought a part from every other one, and nothing of its text to who has
+// not the key. It is the same for each delivery of that event.
 func (v *Vault) Name(p Part) string {
-	mac := hmac.New(sha256.New, v.mac)
-	mac.Write([]byte(p.Text))
-	sum := mac.Sum(nil)
-	return p.Request + "!" + pad(p.Of) + "!" + pad(p.Number) + "!" + hex.EncodeToString(sum[:16])
+	sent := p.Came.Sent
+	if !p.Came.ByArrival {
+		sent = p.Came.At.UTC().Format(time.RFC3339Nano)
+	}
+	return p.Request + "!" + pad(p.Of) + "!" + pad(p.Number) + "!" + v.hash(p.Text) + "!" +
+		v.hash(fmt.Sprintf("%s\n%d\n%s", strings.ToLower(p.Came.Computer), p.Came.RecordID, sent))
 }
+
+func (v *Vault) hash(text string) string {
+	mac := hmac.New(sha256.New, v.mac)
+	mac.Write([]byte(text))
+	return hex.EncodeToString(mac.Sum(nil)[:16])
+}
+
+// TextOf begins the names of all parts that have the number and the text of one.
+func TextOf(name string) string { return name[:strings.LastIndexByte(name, '!')+1] }
 
 // GroupOf begins the names of all parts of one request that was split into as many.
 func GroupOf(p Part) string { return p.Request + "!" + pad(p.Of) + "!" }

@@ -23,17 +23,14 @@ func (r *Rules) RedactJSON(raw string) string {
 // keptOfParameter are the members of a request's parameter that are no value.
 var keptOfParameter = []string{"Calculated", "Propertyname", "Operation", "Mode"}
 
+// names reports whether a name is one of the rules.
+func (r *Rules) names(name string) bool { return has(strings.TrimSpace(name), r.Redact) }
+
 // redacted is a value without what is to be removed, and whether something was.
 func (r *Rules) redacted(v gjson.Result) (string, bool) {
 	switch {
 	case v.IsObject():
-		named := has(members(v)["propertyname"].Str, r.Redact)
-		return rebuilt(v, "{", "}", func(name, value gjson.Result) (string, bool) {
-			if has(name.Str, r.Redact) || named && !has(name.Str, keptOfParameter) {
-				return removed(value)
-			}
-			return r.redacted(value)
-		})
+		return r.redactedObject(v, r.redacted)
 	case v.IsArray():
 		return rebuilt(v, "[", "]", func(_, value gjson.Result) (string, bool) { return r.redacted(value) })
 	case v.Type == gjson.String && holdsJSON(v.Str):
@@ -41,10 +38,51 @@ func (r *Rules) redacted(v gjson.Result) (string, bool) {
 		if !changed {
 			return v.Raw, false
 		}
-		text, _ := json.Marshal(inner) // a text has a JSON form
-		return string(text), true
+		return quoted(inner), true
+	case v.Type == gjson.String && holdsMarkup(v.Str) && r.namesIn(v.Str)(0) >= 0:
+		return quoted(r.redactedText(v.Str, leastDigits)), true
 	}
 	return v.Raw, false
+}
+
+// redactedObject is an object without what is to be removed; other does all else.
+func (r *Rules) redactedObject(v gjson.Result, other func(gjson.Result) (string, bool)) (string, bool) {
+	named := false
+	v.ForEach(func(name, value gjson.Result) bool {
+		named = named || strings.EqualFold(strings.TrimSpace(name.Str), "propertyname") && r.names(value.Str)
+		return !named
+	})
+	return rebuilt(v, "{", "}", func(name, value gjson.Result) (string, bool) {
+		if r.names(name.Str) || named && !has(strings.TrimSpace(name.Str), keptOfParameter) {
+			return removed(value)
+		}
+		return other(value)
+	})
+}
+
+// loose is a value of which nothing is known: beside what the rules name, it loses whatever may be a
+// phone number in any of its texts and numbers. least is how many digits make one in a text.
+func (r *Rules) loose(v gjson.Result, least int) (string, bool) {
+	inside := func(value gjson.Result) (string, bool) { return r.loose(value, least) }
+	switch {
+	case v.IsObject():
+		return r.redactedObject(v, inside)
+	case v.IsArray():
+		return rebuilt(v, "[", "]", func(_, value gjson.Result) (string, bool) { return inside(value) })
+	case v.Type == gjson.String && holdsJSON(v.Str):
+		inner, _ := inside(gjson.Parse(v.Str))
+		return quoted(inner), true
+	case v.Type == gjson.String:
+		return quoted(r.redactedText(v.Str, least)), true
+	case v.Type == gjson.Number && len(digits.FindAllString(v.Raw, leastDigits)) == leastDigits:
+		return removed(v)
+	}
+	return v.Raw, false
+}
+
+func quoted(text string) string {
+	out, _ := json.Marshal(text) // a text has a JSON form
+	return string(out)
 }
 
 // removed stands for a value. One that is empty stays: it tells that there is nothing.
@@ -58,7 +96,38 @@ func removed(v gjson.Result) (string, bool) {
 // holdsJSON reports whether a text is an object or a list in JSON.
 func holdsJSON(text string) bool {
 	text = strings.TrimSpace(text)
-	return text != "" && (text[0] == '{' || text[0] == '[') && gjson.Valid(text)
+	return text != "" && (text[0] == '{' || text[0] == '[') && Shallow(text) && gjson.Valid(text)
+}
+
+// holdsMarkup reports whether a text is XML, or JSON that is not whole.
+func holdsMarkup(text string) bool {
+	text = strings.TrimSpace(text)
+	return text != "" && strings.IndexByte("{[<", text[0]) >= 0
+}
+
+// deepest is how deep what is read may be nested. Requests have some six levels.
+const deepest = 100
+
+// Shallow reports whether a text in JSON is nested no deeper than what is read: to look into a value
+// is to read it, so that what is nested without end would be read without end.
+func Shallow[T string | []byte](text T) bool {
+	depth, inText := 0, false
+	for i := 0; i < len(text); i++ {
+		switch c := text[i]; {
+		case inText && c == '\\':
+			i++
+		case c == '"':
+			inText = !inText
+		case inText:
+		case c == '{' || c == '[':
+			if depth++; depth > deepest {
+				return false
+			}
+		case c == '}' || c == ']':
+			depth--
+		}
+	}
+	return true
 }
 
 // rebuilt is an object or a list with its values replaced.
@@ -104,15 +173,21 @@ var (
 // leastDigits is how many digits make a phone number, in a text of which nothing else is known.
 const leastDigits = 5
 
-// RedactText removes from a text that is not JSON, or only a part of it, all that may be a phone
+// RedactText removes from a text, or a JSON value, of which nothing is known all that may be a phone
 // number: runs of five digits and more that are neither an ID nor a time, and every digit and value
 // beside a name that the rules have.
-func (r *Rules) RedactText(text string) string {
+func (r *Rules) RedactText(text string) string { return r.redactUnknown(text, leastDigits) }
+
+func (r *Rules) redactUnknown(text string, least int) string {
 	if holdsJSON(text) {
-		return r.RedactJSON(text)
+		out, _ := r.loose(gjson.Parse(text), least)
+		return out
 	}
-	text = r.besideNames(text)
-	return replaceRuns(text, leastDigits)
+	return r.redactedText(text, least)
+}
+
+func (r *Rules) redactedText(text string, least int) string {
+	return replaceRuns(r.besideNames(text), least)
 }
 
 // RedactPart is RedactText of a part, which also loses the digits at its edges: a number may go on
@@ -124,8 +199,7 @@ func (r *Rules) RedactPart(text string) string {
 	if cut := atEnd.FindStringIndex(text); cut != nil {
 		text = text[:cut[0]] + Removed
 	}
-	text = r.besideNames(text)
-	return replaceRuns(text, leastDigits)
+	return r.redactedText(text, leastDigits)
 }
 
 func replaceRuns(text string, least int) string {
@@ -139,14 +213,11 @@ func replaceRuns(text string, least int) string {
 
 // besideNames removes digits and values from each object that has a name of the rules in it.
 func (r *Rules) besideNames(text string) string {
-	folded := strings.ToLower(text)
-	if len(folded) != len(text) { // a letter changed its length: no place in one is that of the other
-		folded = text
-	}
+	next := r.namesIn(text)
 	done := 0
 	var out strings.Builder
 	for {
-		at := r.nextName(folded, done)
+		at := next(done)
 		if at < 0 {
 			out.WriteString(text[done:])
 			return out.String()
@@ -162,14 +233,42 @@ func (r *Rules) besideNames(text string) string {
 	}
 }
 
-// nextName is where the first name of the rules stands in a text after a place; -1: there is none.
-func (r *Rules) nextName(folded string, after int) int {
-	first := -1
-	for _, name := range r.Redact {
-		at := strings.Index(folded[after:], strings.ToLower(name))
-		if at >= 0 && (first < 0 || after+at < first) {
-			first = after + at
+// folded is a text in small letters, each where it was: those whose length would change stay.
+func folded(text string) string {
+	if lower := strings.ToLower(text); len(lower) == len(text) {
+		return lower
+	}
+	out := []byte(text)
+	for i, c := range out {
+		if 'A' <= c && c <= 'Z' {
+			out[i] = c + 'a' - 'A'
 		}
 	}
-	return first
+	return string(out)
+}
+
+// namesIn gives where the first name of the rules stands in a text after a place; -1: there is none.
+// Places only grow, so that a name is looked for once in each stretch of the text.
+func (r *Rules) namesIn(text string) func(after int) int {
+	lower := folded(text)
+	names, places := make([]string, len(r.Redact)), make([]int, len(r.Redact))
+	for i, name := range r.Redact {
+		names[i] = strings.ToLower(name)
+		places[i] = strings.Index(lower, names[i])
+	}
+	return func(after int) int {
+		first := -1
+		for i, at := range places {
+			if at >= 0 && at < after {
+				if at = strings.Index(lower[after:], names[i]); at >= 0 {
+					at += after
+				}
+				places[i] = at
+			}
+			if at >= 0 && (first < 0 || at < first) {
+				first = at
+			}
+		}
+		return first
+	}
 }

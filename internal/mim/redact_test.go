@@ -100,3 +100,64 @@ func TestRulesWithASlipAreRefused(t *testing.T) {
 		require.Error(t, err, text)
 	}
 }
+
+// TestNoShapeOfAnEventLeaksANumber: of what is stored as a record the named fields, of what is put
+// aside everything, because nothing is known of it.
+func TestNoShapeOfAnEventLeaksANumber(t *testing.T) {
+	rules := shipped(t)
+	const number = "+49 170 1234567"
+	part := `Request 'c0000000-0000-4000-8000-000000000001', message 1 out of 2: `
+	for name, body := range map[string]string{
+		"text of a part in an unknown member":  `[{"EventId":4137,"Text":"` + part + number + `"}]`,
+		"the begin of a number in XML":         `[{"EventId":4137,"EventData":"<Data>` + part + `1234</Data>"}]`,
+		"XML that was cut":                     `[{"EventID":4137,"EventData":"<Data>` + part + number + `"}]`,
+		"a text":                               `["` + part + number + `"]`,
+		"JSON of an unknown type":              `[{"EventId":5,"Message":"{\"phone\":\"` + number + `\"}"}]`,
+		"a number in it":                       `[{"EventId":5,"Message":"{\"phone\":491701234567}"}]`,
+		"JSON in JSON of an unknown type":      `[{"EventId":5,"Message":"{\"a\":\"{\\\"b\\\":\\\"` + number + `\\\"}\"}"}]`,
+		"a request without an ID":              `[{"EventId":4121,"Message":"{\"x\":\"` + number + `\"}"}]`,
+		"a message that is nested without end": `[{"EventId":4121,"Message":"` + strings.Repeat("[", 400) + number + `"}]`,
+	} {
+		events, err := mim.ReadDelivery([]byte(body))
+		require.NoError(t, err, name)
+		require.Len(t, events, 1, name)
+		out := string(rules.Reject(events[0]))
+		require.True(t, gjson.Valid(out), "%s: %s", name, out)
+		require.NotContains(t, out, "1234", name)
+	}
+	for name, parameter := range map[string]string{
+		"JSON that was cut":   `{"Propertyname":"Value","Value":"[{\"MobilePhone\":\"` + number + `\"},{"}`,
+		"XML":                 `{"Propertyname":"List","Value":"<a>MobilePhone</a><b>` + number + `</b>"}`,
+		"named twice":         `{"Propertyname":"City","Propertyname":"MobilePhone","Value":"` + number + `"}`,
+		"a name with a blank": `{"Propertyname ":" MobilePhone ","Value":"` + number + `"}`,
+	} {
+		entry, err := rules.Enter(`{"HybridObjectID":"x","RequestParameter":`+parameter+`}`, mim.Delivery{})
+		require.NoError(t, err, name)
+		require.True(t, gjson.ValidBytes(entry.Record()))
+		require.NotContains(t, string(entry.Record()), "1234", name)
+	}
+	kept := `{"HybridObjectID":"x","Justification":"<12345> 67890","Filter":"<Filter>/Person[EmployeeID='123456']</Filter>"}`
+	entry, err := rules.Enter(kept, mim.Delivery{})
+	require.NoError(t, err)
+	require.Contains(t, string(entry.Record()), kept, "free texts are kept")
+}
+
+// TestWhatIsNestedWithoutEndIsNotRead, and costs no more than its length.
+func TestWhatIsNestedWithoutEndIsNotRead(t *testing.T) {
+	rules := shipped(t)
+	deep := strings.Repeat("[", 1<<19) + strings.Repeat("]", 1<<19)
+	_, err := mim.ReadDelivery([]byte(deep))
+	require.ErrorIs(t, err, mim.ErrDeep)
+	_, err = rules.Enter(`{"HybridObjectID":"x","a":`+deep+`}`, mim.Delivery{})
+	require.ErrorIs(t, err, mim.ErrTooDeep)
+	require.Equal(t, deep, rules.RedactText(deep))
+	require.Equal(t, `{"a":"`+deep+`"}`, rules.RedactJSON(`{"a":"`+deep+`"}`))
+	_, used, sound := mim.Join([]mim.Part{{Request: "x", Number: 1, Of: 1, Text: deep}})
+	require.Nil(t, used)
+	require.False(t, sound)
+	many := strings.Repeat("{Pager}", 1<<17)
+	require.Equal(t, many, rules.RedactText(many))
+	require.True(t, mim.Shallow(`{"a":"`+strings.Repeat(`[\"`, 1000)+`"}`), "brackets in texts do not count")
+	require.False(t, mim.Shallow(strings.Repeat("[", 101)))
+	require.True(t, mim.Shallow(strings.Repeat("[", 100)))
+}

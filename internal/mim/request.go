@@ -18,6 +18,7 @@ import (
 var (
 	ErrUnknownEvent = errors.New("the event is of a type that is not known")
 	ErrNoRequest    = errors.New("the event's message is not a request as JSON")
+	ErrTooDeep      = errors.New("the request is nested deeper than any that the service logs")
 	ErrNoIdentity   = errors.New("the request has no HybridObjectID")
 	ErrNoPart       = errors.New("the message does not say which part of which request it is")
 	ErrPartMissing  = errors.New("another part of the request did not come within a day")
@@ -150,9 +151,12 @@ func (e Event) Deliver(arrived time.Time) Delivery {
 	return out
 }
 
-// Enter makes the entry of a request's text. Errors: ErrNoRequest, ErrNoIdentity.
+// Enter makes the entry of a request's text. Errors: ErrNoRequest, ErrTooDeep, ErrNoIdentity.
 func (r *Rules) Enter(message string, first Delivery) (Entry, error) {
 	message = strings.TrimSpace(message)
+	if !Shallow(message) {
+		return Entry{}, ErrTooDeep
+	}
 	if !gjson.Valid(message) || !gjson.Parse(message).IsObject() {
 		return Entry{}, ErrNoRequest
 	}
@@ -194,10 +198,11 @@ func (e Entry) Record() []byte {
 
 // Reject is what is put in quarantine of an event: all that it said, without what may not be stored.
 func (r *Rules) Reject(e Event) []byte {
-	message := r.RedactText(e.Message)
+	message, raw := r.RedactText(e.Message), r.RedactText(e.Raw)
 	if e.ID == EventPart {
 		head := partHead.FindString(e.Message)
 		message = head + r.RedactPart(e.Message[len(head):])
+		raw = r.redactUnknown(e.Raw, 1) // where its text begins and ends is not known
 	}
 	var b fields
 	b.number("EventId", e.ID)
@@ -205,7 +210,7 @@ func (r *Rules) Reject(e Event) []byte {
 	b.text("Computer", entra.Clip(e.Computer, 256))
 	b.number("RecordId", e.RecordID)
 	b.text("Message", message)
-	b.text("Event", r.RedactText(e.Raw))
+	b.text("Event", raw)
 	return []byte("{" + b.String() + "}")
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -49,45 +50,74 @@ type decided struct {
 	Parts     int    `json:",omitempty"`
 }
 
+// filedColumn is by which time a record is filed, so that a purge finds the rows of a month.
+const filedColumn = "Filed"
+
 // Decide is deliveries.Store's. A row is inserted or read, and never changed: the first one decides.
-func (d *Deliveries) Decide(ctx context.Context, entries []mim.Entry) ([]mim.Delivery, []bool, error) {
-	first, was := make([]mim.Delivery, len(entries)), make([]bool, len(entries))
+func (d *Deliveries) Decide(ctx context.Context, entries []mim.Entry) ([]deliveries.Decision, error) {
+	out := make([]deliveries.Decision, len(entries))
 	group, writing := parallel.WithContext(ctx)
 	group.SetLimit(decideAtOnce)
 	for i, e := range entries {
 		group.Go(func() (err error) {
-			first[i], was[i], err = d.decide(writing, e)
+			out[i], err = d.decide(writing, e)
 			return err
 		})
 	}
-	return first, was, group.Wait()
+	return out, group.Wait()
 }
 
-func (d *Deliveries) decide(ctx context.Context, e mim.Entry) (mim.Delivery, bool, error) {
+func (d *Deliveries) decide(ctx context.Context, e mim.Entry) (deliveries.Decision, error) {
 	const doing = "keep the first delivery of a request"
+	out := deliveries.Decision{First: e.First}
 	text, err := json.Marshal(decided(e.First))
 	if err != nil {
-		return e.First, false, err
+		return out, err
 	}
-	row := checkedText(mimRecordsTable, e.ID[:groupBegin], e.ID, "Delivery", string(text))
-	_, err = d.client.Replace(ctx, mimRecordsTable, doing, row, "")
-	if !errors.Is(err, rows.ErrMoved) {
-		return e.First, false, err
+	row := checkedText(mimRecordsTable, e.ID[:groupBegin], e.ID, "Delivery", string(text), func(b *rows.Builder) {
+		b.Time(filedColumn, e.First.At)
+	})
+	for range mimTries {
+		_, err = d.client.Replace(ctx, mimRecordsTable, doing, row, "")
+		if !errors.Is(err, rows.ErrMoved) {
+			return out, err
+		}
+		got, err := d.client.Get(ctx, mimRecordsTable, e.ID[:groupBegin], e.ID, doing)
+		if rows.IsMissing(err) { // a purge was quicker
+			continue
+		}
+		if err != nil {
+			return out, err
+		}
+		kept, err := parseDecided(got.Body)
+		if entra.CodeOf(err) == entra.CodeTampered {
+			return deliveries.Decision{First: e.First, Was: true, Altered: err}, nil
+		}
+		return deliveries.Decision{First: kept, Was: true}, err
 	}
-	got, err := d.client.Get(ctx, mimRecordsTable, e.ID[:groupBegin], e.ID, doing)
-	if err != nil {
-		return e.First, false, err
-	}
+	return out, quickerOthers(doing)
+}
+
+func parseDecided(body []byte) (mim.Delivery, error) {
+	const remedy = "delete the row: the next delivery of the record decides anew where it is filed"
 	var kept decided
-	err = readChecked(got.Body, mimRecordsTable, "Delivery", &kept,
-		"delete the row: the next delivery of the record decides anew where it is filed")
-	return mim.Delivery(kept), true, err
+	if err := readChecked(body, mimRecordsTable, "Delivery", &kept, remedy); err != nil {
+		return mim.Delivery{}, err
+	}
+	// The column says by which month the row is dropped.
+	if filed, err := time.Parse(time.RFC3339Nano, gjson.GetBytes(body, filedColumn).Str); err != nil || !filed.Equal(kept.At) {
+		return mim.Delivery{}, alteredOfMIM(mimRecordsTable, rows.KeyOf(body).Row, remedy)
+	}
+	return mim.Delivery(kept), nil
 }
 
 // checkedText is a row of one text, with a check of it and of its place.
-func checkedText(table, partition, key, column, text string) []byte {
+func checkedText(table, partition, key, column, text string, more func(*rows.Builder)) []byte {
 	b := rows.NewEntity(partition, key, len(text)+512)
 	b.Text(column, text)
+	if more != nil {
+		more(b)
+	}
 	b.Binary(checkColumn, checkOf(table, partition, key, []byte(text)))
 	return b.Done().Body
 }
@@ -186,6 +216,8 @@ func (d *Deliveries) KeepPart(ctx context.Context, p deliveries.Kept) (deliverie
 		}
 		there, err := parsePart(got.Body)
 		switch {
+		case entra.CodeOf(err) == entra.CodeTampered:
+			return deliveries.PartAltered, nil
 		case err != nil:
 			return "", err
 		case there.state == deliveries.PartJoined:
@@ -216,19 +248,17 @@ func (d *Deliveries) touch(ctx context.Context, p deliveries.Kept) error {
 	return d.client.Submit(ctx, mimPartsTable, rows.Action{Kind: rows.Merge, Row: b.Done().Body})
 }
 
-// Waiting is deliveries.Store's.
-func (d *Deliveries) Waiting(ctx context.Context, group string) ([]deliveries.Kept, error) {
+// Parts is deliveries.Store's.
+func (d *Deliveries) Parts(ctx context.Context, group string) ([]deliveries.Kept, error) {
 	all, err := d.parts(ctx, group)
-	var out []deliveries.Kept
+	out := make([]deliveries.Kept, 0, len(all))
 	for _, p := range all {
-		if p.state == deliveries.PartWaiting {
-			out = append(out, deliveries.Kept{Name: p.name, Group: group, Sealed: p.sealed, Since: p.since})
-		}
+		out = append(out, deliveries.Kept{Name: p.name, Group: group, State: p.state, Sealed: p.sealed, Since: p.since})
 	}
 	return out, err
 }
 
-// parts are the rows of a group.
+// parts are the rows of a group. Those that are not what was written say that alone.
 func (d *Deliveries) parts(ctx context.Context, group string) ([]partRow, error) {
 	request, of := partOf(group)
 	var out []partRow
@@ -237,6 +267,9 @@ func (d *Deliveries) parts(ctx context.Context, group string) ([]partRow, error)
 			return nil, err
 		}
 		p, err := parsePart(body)
+		if entra.CodeOf(err) == entra.CodeTampered {
+			p, err = partRow{name: p.name, state: deliveries.PartAltered}, nil
+		}
 		if err != nil {
 			return nil, err
 		}
@@ -271,7 +304,7 @@ func (d *Deliveries) endSome(ctx context.Context, names []string, as deliveries.
 		}
 		var actions []rows.Action
 		for _, p := range all {
-			if !wanted[p.name] || p.state == as || p.state == deliveries.PartJoined {
+			if !wanted[p.name] || p.state == as || p.state == deliveries.PartJoined || p.state == deliveries.PartAltered {
 				continue
 			}
 			ended := partRow{name: p.name, state: as, since: p.since}
@@ -311,8 +344,8 @@ func (d *Deliveries) EndGroup(ctx context.Context, group string) error {
 	if err != nil {
 		return err
 	}
-	waiting, err := d.Waiting(ctx, group)
-	if err != nil || len(waiting) > 0 {
+	all, err := d.parts(ctx, group)
+	if err != nil || slices.ContainsFunc(all, func(p partRow) bool { return p.state == deliveries.PartWaiting }) {
 		return err
 	}
 	err = d.client.Submit(ctx, mimPartsTable, rows.Deletion(groupsPartition, group, got.Revision))
@@ -351,7 +384,7 @@ func (d *Deliveries) SaveComputer(ctx context.Context, c mim.Computer, revision 
 	if err != nil {
 		return err
 	}
-	row := checkedText(mimComputersTable, computerPartition, computerKey(c.Name), "Deliveries", string(text))
+	row := checkedText(mimComputersTable, computerPartition, computerKey(c.Name), "Deliveries", string(text), nil)
 	_, err = d.client.Replace(ctx, mimComputersTable, "keep what is known of a server", row, revision)
 	if errors.Is(err, rows.ErrMoved) {
 		return deliveries.ErrMoved
@@ -368,6 +401,9 @@ func (d *Deliveries) Computers(ctx context.Context) ([]mim.Computer, error) {
 			return nil, err
 		}
 		c, err := parseComputer(body)
+		if entra.CodeOf(err) == entra.CodeTampered {
+			c, err = mim.Computer{Name: rows.KeyOf(body).Row, Altered: true}, nil
+		}
 		if err != nil {
 			return nil, err
 		}

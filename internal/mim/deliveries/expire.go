@@ -32,7 +32,9 @@ func (cfg Config) Expire(ctx context.Context) (int, error) {
 }
 
 // expireGroup puts aside the parts of one group. The quarantine is written before the wait ends: a
-// kill between leaves parts that are put aside again, into the same rows.
+// kill between leaves parts that are put aside again, into the same rows. A part whose text is in the
+// archive, because another server logged it, too, or the same request was logged in another state,
+// ends its wait and leaves nothing.
 func (b *batch) expireGroup(ctx context.Context, group string, before time.Time) (int, error) {
 	parts, kept, err := b.open(ctx, group)
 	if err != nil {
@@ -42,26 +44,39 @@ func (b *batch) expireGroup(ctx context.Context, group string, before time.Time)
 	if _, used, sound := mim.Join(parts); used == nil && !sound {
 		why = mim.ErrPartsDiffer
 	}
-	var names []string
+	archived := make(map[string]bool)
 	for _, k := range kept {
-		i := slices.IndexFunc(parts, func(p mim.Part) bool { return b.Vault.Name(p) == k.Name })
-		if i < 0 || k.Since.After(before) {
+		if k.State == PartJoined {
+			archived[mim.TextOf(k.Name)] = true
+		}
+	}
+	var names []string
+	waits, aside := false, 0
+	for _, k := range kept {
+		if k.State != PartWaiting {
 			continue
 		}
-		b.rejects = append(b.rejects, Rejected{Raw: b.Rules.Reject(parts[i].AsEvent()), Reason: why.Error()})
+		i := slices.IndexFunc(parts, func(p mim.Part) bool { return b.Vault.Name(p) == k.Name })
+		if i < 0 || k.Since.After(before) {
+			waits = true
+			continue
+		}
 		names = append(names, k.Name)
+		if !archived[mim.TextOf(k.Name)] {
+			aside++
+			b.rejects = append(b.rejects, Rejected{Raw: b.Rules.Reject(parts[i].AsEvent()), Reason: why.Error()})
+		}
 	}
 	if err := b.quarantine(ctx); err != nil {
 		return 0, err
 	}
-	b.rejects = nil
 	if len(names) > 0 {
 		if err := b.Store.EndParts(ctx, names, PartAside); err != nil {
 			return 0, err
 		}
 	}
-	if len(names) < len(kept) {
-		return len(names), nil
+	if waits {
+		return aside, nil
 	}
-	return len(names), b.Store.EndGroup(ctx, group)
+	return aside, b.Store.EndGroup(ctx, group)
 }

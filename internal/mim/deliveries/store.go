@@ -16,14 +16,14 @@ import (
 // use.
 type Store interface {
 	// Decide keeps, of each entry, its first delivery, and gives for each the one that is kept: of a
-	// record that was delivered before, that one. was tells those.
-	Decide(ctx context.Context, entries []mim.Entry) (first []mim.Delivery, was []bool, err error)
+	// record that was delivered before, that one.
+	Decide(ctx context.Context, entries []mim.Entry) ([]Decision, error)
 
 	// KeepPart keeps an encrypted part, if it is not kept yet or was put aside, and says what became
-	// of it before.
+	// of it before. PartAltered: its row is not what was written, and stays as it is.
 	KeepPart(ctx context.Context, p Kept) (was PartState, err error)
-	// Waiting are the parts of a group that wait.
-	Waiting(ctx context.Context, group string) ([]Kept, error)
+	// Parts are those of a group, whatever became of them.
+	Parts(ctx context.Context, group string) ([]Kept, error)
 	// EndParts ends the wait of parts of one group; up to 100 at once or not at all. The parts'
 	// contents go.
 	EndParts(ctx context.Context, names []string, as PartState) error
@@ -33,22 +33,31 @@ type Store interface {
 	EndGroup(ctx context.Context, group string) error
 
 	// Computer is what is known of a server; of one that is not known, its name alone. The revision
-	// is for SaveComputer.
+	// is for SaveComputer. entra.CodeTampered: its row is not what was written.
 	Computer(ctx context.Context, name string) (c mim.Computer, revision string, err error)
 	// SaveComputer writes it if it is still the one of the revision; ErrMoved otherwise.
 	SaveComputer(ctx context.Context, c mim.Computer, revision string) error
-	// Computers are all, in the order of their names.
+	// Computers are all, in the order of their names. Of one whose row is not what was written there
+	// is its name alone, and Altered.
 	Computers(ctx context.Context) ([]mim.Computer, error)
+}
+
+// Decision says where a record is filed.
+type Decision struct {
+	First   mim.Delivery // by which it is filed
+	Was     bool         // the record was delivered before
+	Altered error        // the row that says it is not what was written: nothing is known of it
 }
 
 // ErrMoved says that another delivery was quicker.
 var ErrMoved = errors.New("another delivery has changed it")
 
-// Kept is a part that waits.
+// Kept is a part.
 type Kept struct {
 	Name   string // mim.Vault's
 	Group  string // mim.GroupOf's: the name begins with it
-	Sealed []byte
+	State  PartState
+	Sealed []byte    // as long as it waits
 	Since  time.Time // when it came
 }
 
@@ -61,6 +70,8 @@ const (
 	PartWaiting PartState = "waiting"
 	PartJoined  PartState = "joined" // its request is in the archive
 	PartAside   PartState = "aside"  // the others did not come; what is left of it is in quarantine
+	// PartAltered is one whose row is not what was written. No row says so.
+	PartAltered PartState = "altered"
 )
 
 // Archive is where records go.

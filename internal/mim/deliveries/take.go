@@ -53,6 +53,7 @@ type batch struct {
 	entries []*entry
 	rejects []Rejected
 	parts   map[string]partNow // that came now, by their names
+	order   []string           // of these names
 	groups  []string           // of these
 	servers map[string]*server // by the name in small letters
 }
@@ -66,9 +67,9 @@ type partNow struct {
 // entry is a record on its way, and how many events of this delivery it is of.
 type entry struct {
 	mim.Entry
-	events int      // 1, or the parts of it that came now
-	again  int      // events of the same record that came in this delivery, too
-	parts  []string // names of all its parts; nil: it came in one event
+	events int        // 1, or the parts of it that came now
+	again  int        // events of the same record that came in this delivery, too
+	parts  [][]string // names of the parts that make it, of each time that it was logged; nil: it came in one event
 	server string
 }
 
@@ -161,7 +162,7 @@ func (b *batch) readOne(ctx context.Context, e mim.Event, came mim.Delivery, s *
 		case b.Vault == nil:
 			b.counts.Refused++
 		default:
-			return b.keep(ctx, part)
+			return b.keep(ctx, e, part, s)
 		}
 	default:
 		b.reject(e, s, mim.ErrUnknownEvent)
@@ -184,13 +185,11 @@ func (b *batch) enter(e *entry) {
 	}
 	b.entries[i].again += e.events
 	b.server(e.server).duplicate += e.events
-	if b.entries[i].parts == nil {
-		b.entries[i].parts = e.parts
-	}
+	b.entries[i].parts = append(b.entries[i].parts, e.parts...)
 }
 
 // keep keeps a part. One whose request is in the archive is a duplicate.
-func (b *batch) keep(ctx context.Context, p mim.Part) error {
+func (b *batch) keep(ctx context.Context, e mim.Event, p mim.Part, s *server) error {
 	name := b.Vault.Name(p)
 	if _, twice := b.parts[name]; twice {
 		b.duplicate(p.Came.Computer, 1)
@@ -204,42 +203,58 @@ func (b *batch) keep(ctx context.Context, p mim.Part) error {
 	if err != nil {
 		return err
 	}
-	if was == PartJoined {
+	switch was {
+	case PartAltered:
+		b.reject(e, s, errAlteredPart)
+		return nil
+	case PartJoined:
 		b.duplicate(p.Came.Computer, 1)
 		return nil
+	case PartWaiting:
+		b.duplicate(p.Came.Computer, 1)
+	default:
+		b.counts.Waiting++
 	}
-	b.parts[name] = partNow{computer: p.Came.Computer, waited: was == PartWaiting}
+	b.parts[name], b.order = partNow{computer: p.Came.Computer, waited: was == PartWaiting}, append(b.order, name)
 	if group := mim.GroupOf(p); !slices.Contains(b.groups, group) {
 		b.groups = append(b.groups, group)
 	}
-	if was == PartWaiting {
-		b.duplicate(p.Came.Computer, 1)
-		return nil
-	}
-	b.counts.Waiting++
 	return nil
 }
+
+// Why an event is put aside whose row was altered. It can't wait for the row: the others after it would.
+var (
+	errAlteredPart   = errors.New("the row of this part in table mimparts is not what was written: delete it, and send the event again")
+	errAlteredRecord = errors.New("the row of this request in table mimrecords is not what was written: delete it, and send " +
+		"the event again")
+)
 
 func (b *batch) duplicate(computer string, n int) {
 	b.counts.Duplicate += n
 	b.server(computer).duplicate += n
 }
 
-// open decrypts the parts of a group that wait. Those of another key are left as they are.
+// open decrypts the parts of a group that wait. Those of another key, and those whose rows were
+// altered, are left as they are.
 func (b *batch) open(ctx context.Context, group string) ([]mim.Part, []Kept, error) {
-	kept, err := b.Store.Waiting(ctx, group)
+	kept, err := b.Store.Parts(ctx, group)
 	if err != nil {
 		return nil, nil, err
 	}
 	var parts []mim.Part
 	for _, k := range kept {
-		p, err := b.Vault.Open(k.Name, k.Sealed)
-		if err != nil {
-			b.Log.WarnContext(ctx, "a part of a request of Identity Manager waits that MIM_PARTS_KEY does not open",
-				"since", k.Since)
-			continue
+		switch k.State {
+		case PartAltered:
+			b.Log.WarnContext(ctx, "a row of table mimparts is not what was written, and is passed over", "row", k.Name)
+		case PartWaiting:
+			p, err := b.Vault.Open(k.Name, k.Sealed)
+			if err != nil {
+				b.Log.WarnContext(ctx, "a part of a request of Identity Manager waits that MIM_PARTS_KEY does not open",
+					"since", k.Since)
+				continue
+			}
+			parts = append(parts, p)
 		}
-		parts = append(parts, p)
 	}
 	return parts, kept, nil
 }
@@ -247,7 +262,7 @@ func (b *batch) open(ctx context.Context, group string) ([]mim.Part, []Kept, err
 // join makes entries of the groups of which all parts are there.
 func (b *batch) join(ctx context.Context) error {
 	for _, group := range b.groups {
-		parts, _, err := b.open(ctx, group)
+		parts, kept, err := b.open(ctx, group)
 		if err != nil {
 			return err
 		}
@@ -256,29 +271,56 @@ func (b *batch) join(ctx context.Context) error {
 			if used == nil {
 				break
 			}
-			if err := b.joined(text, used); err != nil {
+			names, err := b.joined(text, used)
+			if err != nil {
 				return err
 			}
-			parts = slices.DeleteFunc(parts, func(p mim.Part) bool {
-				return slices.ContainsFunc(used, func(u mim.Part) bool { return u.Number == p.Number && u.Text == p.Text })
-			})
+			parts = slices.DeleteFunc(parts, func(p mim.Part) bool { return slices.Contains(names, b.Vault.Name(p)) })
 		}
+		b.repeated(group, parts, kept)
 	}
 	return nil
 }
 
-// joined makes an entry of parts. It is filed as its first part.
-func (b *batch) joined(text string, used []mim.Part) error {
+// repeated counts parts that came now and wait on as duplicates, where another server, or the same
+// request in another state, has brought their text.
+func (b *batch) repeated(group string, waiting []mim.Part, kept []Kept) {
+	known := make(map[string]bool)
+	for _, k := range kept {
+		if _, now := b.parts[k.Name]; !now && (k.State == PartWaiting || k.State == PartJoined) {
+			known[mim.TextOf(k.Name)] = true
+		}
+	}
+	wait := make(map[string]bool, len(waiting))
+	for _, p := range waiting {
+		wait[b.Vault.Name(p)] = true
+	}
+	for _, name := range b.order {
+		now := b.parts[name]
+		if !strings.HasPrefix(name, group) || !wait[name] || now.waited {
+			continue
+		}
+		if known[mim.TextOf(name)] {
+			b.counts.Waiting--
+			b.duplicate(now.computer, 1)
+		}
+		known[mim.TextOf(name)] = true
+	}
+}
+
+// joined makes an entry of parts, and returns their names. It is filed as its first part.
+func (b *batch) joined(text string, used []mim.Part) ([]string, error) {
 	first := used[0].Came
 	first.Parts = len(used)
 	made, err := b.Rules.Enter(text, first)
 	if err != nil { // Join has looked: it is a request
-		return err
+		return nil, err
 	}
 	e := &entry{Entry: made, server: first.Computer}
+	names := make([]string, 0, len(used))
 	for _, p := range used {
 		name := b.Vault.Name(p)
-		e.parts = append(e.parts, name)
+		names = append(names, name)
 		now, ok := b.parts[name]
 		switch {
 		case !ok:
@@ -290,8 +332,9 @@ func (b *batch) joined(text string, used []mim.Part) error {
 		}
 		e.events++
 	}
+	e.parts = [][]string{names}
 	b.enter(e)
-	return nil
+	return names, nil
 }
 
 // file stores the entries where their first deliveries belong.
@@ -300,19 +343,25 @@ func (b *batch) file(ctx context.Context) error {
 	for i, e := range b.entries {
 		plain[i] = e.Entry
 	}
-	first, was, err := b.Store.Decide(ctx, plain)
+	decisions, err := b.Store.Decide(ctx, plain)
 	if err != nil {
 		return err
 	}
+	known := make(map[string]bool, len(decisions))
+	var entries []*entry
 	for i, e := range b.entries {
-		if e.First = first[i]; was[i] {
+		if d := decisions[i]; d.Altered != nil {
+			b.counts.Duplicate += e.again
+			b.putAside(e, e.Record(), errAlteredRecord.Error())
+			b.Log.WarnContext(ctx, "a row of table mimrecords is not what was written", "error", d.Altered)
+			continue
+		}
+		entries = append(entries, e)
+		if e.First, known[e.ID] = decisions[i].First, decisions[i].Was; known[e.ID] {
 			b.server(e.server).duplicate += e.events
 		}
 	}
-	known := make(map[string]bool, len(was))
-	for i, e := range b.entries {
-		known[e.ID] = was[i]
-	}
+	b.entries = entries
 	slices.SortStableFunc(b.entries, func(a, c *entry) int {
 		return cmp.Or(entra.FloorHour(a.First.At).Compare(entra.FloorHour(c.First.At)),
 			strings.Compare(a.First.Computer, c.First.Computer), a.First.At.Compare(c.First.At), strings.Compare(a.ID, c.ID))
@@ -352,17 +401,27 @@ func (b *batch) add(ctx context.Context, some []*entry, known map[string]bool) e
 	}
 	added, err := b.Archive.Add(ctx, hour, records, b.origin(records, some[0].First.Computer))
 	kept := true
-	if err != nil {
-		if e, ok := errors.AsType[*entra.Error](err); !ok || e.Code != entra.CodeNotKept {
-			return err
-		}
+	switch code := entra.CodeOf(err); {
+	case err == nil:
+	case code == entra.CodeNotKept:
 		kept = false
+	case code == entra.CodeTampered && added.Added+added.Present+len(added.TooLarge) == len(records):
+		// The records are there. What else is of their hour was altered, so that it is not sealed again:
+		// to refuse the delivery would hold up all that comes after it.
+		b.Log.ErrorContext(ctx, "records were delivered into an hour that was altered", "hour", hour, "error", err)
+	default:
+		return err
 	}
 	b.counts.Records += added.Added
 	b.account(some, records, added, known, kept)
+	if !kept { // before their parts go
+		if err := b.quarantine(ctx); err != nil {
+			return err
+		}
+	}
 	for _, e := range some {
-		if len(e.parts) > 0 {
-			if err := b.Store.EndParts(ctx, e.parts, PartJoined); err != nil {
+		for _, parts := range e.parts {
+			if err := b.Store.EndParts(ctx, parts, PartJoined); err != nil {
 				return err
 			}
 		}
@@ -370,8 +429,9 @@ func (b *batch) add(ctx context.Context, some []*entry, known map[string]bool) e
 	return nil
 }
 
-// account counts what became of records. Of a time that the archive does not keep, a record that was
-// delivered before was dropped with its month: it is a duplicate.
+// account counts what became of records. Those of a time that the archive does not keep are put aside
+// each time that they come: whether one was in the archive before its month went, or a kill came
+// between the row that decides and the quarantine, nobody knows.
 func (b *batch) account(some []*entry, records []entra.Record, added Added, known map[string]bool, kept bool) {
 	isNew := added.Added
 	for _, before := range []bool{false, true} { // those that were never delivered are the new ones
@@ -383,9 +443,9 @@ func (b *batch) account(some []*entry, records []entra.Record, added Added, know
 			switch {
 			case slices.ContainsFunc(added.TooLarge, func(k entra.Key) bool { return k.ID == e.ID }):
 				b.putAside(e, records[i].Raw, "the record can't be stored whole")
-			case !kept && !before:
+			case !kept:
 				b.putAside(e, records[i].Raw, "the archive keeps nothing of the time of the record")
-			case kept && isNew > 0:
+			case isNew > 0:
 				isNew--
 				b.counts.Accepted += e.events
 			default:
@@ -418,7 +478,9 @@ func (b *batch) quarantine(ctx context.Context) error {
 	if len(b.rejects) == 0 {
 		return nil
 	}
-	return b.Archive.Quarantine(ctx, b.rejects)
+	rejects := b.rejects
+	b.rejects = nil
+	return b.Archive.Quarantine(ctx, rejects)
 }
 
 // expire puts aside parts that have waited for others for a day.
@@ -456,6 +518,10 @@ const tries = 20
 func (b *batch) countServer(ctx context.Context, s *server) error {
 	for range tries {
 		c, revision, err := b.Store.Computer(ctx, s.name)
+		if entra.CodeOf(err) == entra.CodeTampered { // it stays as it is, and holds up nothing
+			b.Log.WarnContext(ctx, "a delivery is not counted", "computer", s.name, "error", err)
+			return nil
+		}
 		if err != nil {
 			return err
 		}
