@@ -167,7 +167,8 @@ func (p Parts) purgearchive() purgearchive.Config {
 
 func (p Parts) reports() reports.Config {
 	return reports.Config{Secrets: p.Records, Jobs: p.Jobs, Now: p.Now, Slice: p.Slice,
-		Sources: &report.Sources{Archive: p.Records, Streams: p.Streams, Directory: p.Snapshots, Now: p.Now}}
+		Sources: &report.Sources{Archive: p.Records, Streams: p.Streams, Directory: p.Snapshots,
+		Deliveries: p.Computers, Now: p.Now}}
 }
 
 func (p Parts) snapshot() snapshot.Config {

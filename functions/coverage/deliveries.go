@@ -30,8 +30,10 @@ type delivery struct {
 
 // numberOf is a span of numbers.
 type numberOf struct {
-	From int64 `json:"from" text:"First number"`
-	To   int64 `json:"to" text:"Last number"`
+	From   int64  `json:"from" text:"First number"`
+	To     int64  `json:"to" text:"Last number"`
+	After  string `json:"afterDateTime,omitempty" text:"They were logged after it; absent where that is not known"`
+	Before string `json:"beforeDateTime,omitempty" text:"And before it; likewise"`
 }
 
 // delivered says what came of a log that is sent: it is never complete, and the numbers of the
@@ -46,7 +48,7 @@ func (cfg Config) delivered(ctx context.Context, row *stream) error {
 			RecordID: c.Greatest(), Events: c.Events, Duplicates: c.Duplicates, Quarantined: c.Quarantined,
 			Missing: c.Missing(), Altered: c.Altered}
 		for _, g := range c.Gaps() {
-			d.Gaps = append(d.Gaps, numberOf(g))
+			d.Gaps = append(d.Gaps, numberOf{g.From, g.To, web.Time(g.After), web.Time(g.Before)})
 		}
 		row.Deliveries = append(row.Deliveries, d)
 	}

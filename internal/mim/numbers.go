@@ -26,10 +26,20 @@ type Run struct {
 	Last  time.Time `json:"t"` // of the event with the greatest number
 }
 
-// Span is a span of numbers that all came.
+// Span is a span of numbers that all came, and the times of its first and last event; zero where
+// these were filed by arrival.
 type Span struct {
-	From int64 `json:"f"`
-	To   int64 `json:"t"`
+	From  int64     `json:"f"`
+	To    int64     `json:"t"`
+	Begin time.Time `json:"b,omitzero"`
+	End   time.Time `json:"e,omitzero"`
+}
+
+// Gap is a span of numbers that did not come, and the times between which they were logged; zero
+// where that is not known.
+type Gap struct {
+	From, To      int64
+	After, Before time.Time
 }
 
 const (
@@ -82,7 +92,7 @@ func (c *Computer) count(e Numbered) {
 	if e.RecordID > run.greatest() && e.At.After(run.Last) {
 		run.Last = e.At
 	}
-	run.add(e.RecordID)
+	run.add(e.RecordID, e.At)
 }
 
 // runOf is the run that an event belongs to: an older one, where the event is of its time, or has a
@@ -107,8 +117,8 @@ func (r *Run) greatest() int64 {
 	return r.Spans[len(r.Spans)-1].To
 }
 
-// add adds a number.
-func (r *Run) add(n int64) {
+// add adds a number, and the time of its event.
+func (r *Run) add(n int64, at time.Time) {
 	i, _ := slices.BinarySearchFunc(r.Spans, n, func(s Span, n int64) int {
 		switch {
 		case s.To < n-1:
@@ -119,14 +129,20 @@ func (r *Run) add(n int64) {
 		return 0
 	})
 	if i < len(r.Spans) && r.Spans[i].From <= n+1 && r.Spans[i].To >= n-1 {
-		r.Spans[i].From, r.Spans[i].To = min(r.Spans[i].From, n), max(r.Spans[i].To, n)
-		if i+1 < len(r.Spans) && r.Spans[i+1].From <= r.Spans[i].To+1 {
-			r.Spans[i].To = r.Spans[i+1].To
+		s := &r.Spans[i]
+		switch {
+		case n < s.From:
+			s.From, s.Begin = n, at
+		case n > s.To:
+			s.To, s.End = n, at
+		}
+		if i+1 < len(r.Spans) && r.Spans[i+1].From <= s.To+1 {
+			s.To, s.End = r.Spans[i+1].To, r.Spans[i+1].End
 			r.Spans = slices.Delete(r.Spans, i+1, i+2)
 		}
 		return
 	}
-	r.Spans = slices.Insert(r.Spans, i, Span{n, n})
+	r.Spans = slices.Insert(r.Spans, i, Span{n, n, at, at})
 }
 
 // trim keeps what is known short: the oldest gaps become a number.
@@ -143,7 +159,7 @@ func (c *Computer) trim() {
 		for ; total > mostSpans && len(c.Runs[i].Spans) > 1; total-- {
 			spans := c.Runs[i].Spans
 			c.Older += spans[1].From - spans[0].To - 1
-			spans[1].From = spans[0].From
+			spans[1].From, spans[1].Begin = spans[0].From, spans[0].Begin
 			c.Runs[i].Spans = slices.Delete(spans, 0, 1)
 		}
 	}
@@ -157,11 +173,15 @@ func missingIn(r Run) (n int64) {
 }
 
 // Gaps are the numbers that did not come between some that did, the oldest run first.
-func (c *Computer) Gaps() []Span {
-	var out []Span
+func (c *Computer) Gaps() []Gap {
+	var out []Gap
 	for _, r := range c.Runs {
 		for i := 1; i < len(r.Spans); i++ {
-			out = append(out, Span{r.Spans[i-1].To + 1, r.Spans[i].From - 1})
+			g := Gap{From: r.Spans[i-1].To + 1, To: r.Spans[i].From - 1, After: r.Spans[i-1].End, Before: r.Spans[i].Begin}
+			if !g.Before.IsZero() && g.After.After(g.Before) { // a clock was set back between them
+				g.After, g.Before = g.Before, g.After
+			}
+			out = append(out, g)
 		}
 	}
 	return out

@@ -21,20 +21,20 @@ func numbered(minute int, from ...int64) []mim.Numbered {
 func TestGapsAreTheNumbersThatDidNotCome(t *testing.T) {
 	for name, c := range map[string]struct {
 		came [][]mim.Numbered
-		gaps []mim.Span
+		gaps []mim.Gap
 		most int64
 	}{
 		"nothing":       {nil, nil, 0},
 		"no numbers":    {[][]mim.Numbered{numbered(0, 0, 0)}, nil, 0},
 		"all":           {[][]mim.Numbered{numbered(0, 5, 6, 7), numbered(3, 8)}, nil, 8},
-		"a gap":         {[][]mim.Numbered{numbered(0, 5, 6), numbered(9, 10)}, []mim.Span{{From: 7, To: 9}}, 10},
+		"a gap":         {[][]mim.Numbered{numbered(0, 5, 6), numbered(9, 10)}, []mim.Gap{{From: 7, To: 9}}, 10},
 		"filled later":  {[][]mim.Numbered{numbered(0, 5), numbered(9, 7), numbered(8, 6)}, nil, 7},
 		"twice":         {[][]mim.Numbered{numbered(0, 5, 6, 7), numbered(0, 5, 6, 7)}, nil, 7},
 		"backwards":     {[][]mim.Numbered{numbered(2, 7), numbered(1, 6), numbered(0, 5)}, nil, 7},
 		"begin again":   {[][]mim.Numbered{numbered(0, 100, 101), numbered(10, 1, 2, 3)}, nil, 3},
 		"the old one":   {[][]mim.Numbered{numbered(0, 100, 103), numbered(10, 1, 2), numbered(1, 101, 102)}, nil, 2},
 		"its last came": {[][]mim.Numbered{numbered(0, 100), numbered(10, 1, 2), numbered(1, 101)}, nil, 2},
-		"gaps of both":  {[][]mim.Numbered{numbered(0, 100, 102), numbered(10, 1, 3)}, []mim.Span{{From: 101, To: 101}, {From: 2, To: 2}}, 3},
+		"gaps of both":  {[][]mim.Numbered{numbered(0, 100, 102), numbered(10, 1, 3)}, []mim.Gap{{From: 101, To: 101}, {From: 2, To: 2}}, 3},
 		"out of order": {[][]mim.Numbered{{{RecordID: 2, At: now.Add(time.Second)}, {RecordID: 1, At: now.Add(2 * time.Second)},
 			{RecordID: 3, At: now}}}, nil, 3},
 		"no time of one": {[][]mim.Numbered{numbered(0, 5, 6), {{RecordID: 7}}, numbered(3, 8)}, nil, 8},
@@ -48,11 +48,34 @@ func TestGapsAreTheNumbersThatDidNotCome(t *testing.T) {
 			for _, g := range c.gaps {
 				missing += g.To - g.From + 1
 			}
-			require.Equal(t, c.gaps, all.Gaps())
+			require.Equal(t, c.gaps, numbersAlone(all.Gaps()))
 			require.Equal(t, missing, all.Missing())
 			require.Equal(t, c.most, all.Greatest())
 		})
 	}
+}
+
+// numbersAlone are gaps without their times.
+func numbersAlone(all []mim.Gap) (out []mim.Gap) {
+	for _, g := range all {
+		out = append(out, mim.Gap{From: g.From, To: g.To})
+	}
+	return out
+}
+
+// TestAGapSaysBetweenWhichTimesItIs, however it came to be one.
+func TestAGapSaysBetweenWhichTimesItIs(t *testing.T) {
+	at := func(minute int) time.Time { return now.Add(time.Duration(minute) * time.Minute) }
+	var c mim.Computer
+	c.Count(numbered(0, 5, 6))
+	c.Count(numbered(9, 10))
+	require.Equal(t, []mim.Gap{{From: 7, To: 9, After: at(1), Before: at(9)}}, c.Gaps())
+	c.Count(numbered(2, 7))
+	require.Equal(t, []mim.Gap{{From: 8, To: 9, After: at(2), Before: at(9)}}, c.Gaps())
+	c.Count(numbered(8, 9))
+	require.Equal(t, []mim.Gap{{From: 8, To: 8, After: at(2), Before: at(8)}}, c.Gaps())
+	c.Count([]mim.Numbered{{RecordID: 8}, {RecordID: 12}})
+	require.Equal(t, []mim.Gap{{From: 11, To: 11, After: at(9)}}, c.Gaps(), "12 has no time of its own")
 }
 
 func TestWhatIsKnownOfAComputerStaysShort(t *testing.T) {

@@ -34,7 +34,12 @@ func (s *Sources) covers(ctx context.Context, q Question, of []log) (Covered, er
 	var nothing []string
 	for _, l := range of {
 		c := coverage{log: l, now: l.progress.TenantTime(s.Now()), report: q.Report}
-		if err := c.read(ctx, s.Archive, q.whole()); err != nil {
+		if logs.Of(l.Stream).Delivered {
+			err := c.delivered(ctx, s.Deliveries, q.whole())
+			if err != nil {
+				return out, err
+			}
+		} else if err := c.read(ctx, s.Archive, q.whole()); err != nil {
 			return out, err
 		}
 		if len(of) > 1 {
@@ -100,10 +105,6 @@ type coverage struct {
 var earliest = time.Date(2010, time.January, 1, 0, 0, 0, 0, time.UTC)
 
 func (c *coverage) read(ctx context.Context, from ledger.Reader, w Window) error {
-	if logs.Of(c.Stream).Delivered {
-		c.delivered(w)
-		return nil
-	}
 	to, before := entra.Earlier(w.To, c.now), c.notThere()
 	switch {
 	case !c.archived, !w.From.Before(to) && !c.progress.Started():
@@ -129,26 +130,6 @@ func (c *coverage) read(ctx context.Context, from ledger.Reader, w Window) error
 		c.hour(cov, part)
 	}
 	return nil
-}
-
-// delivered is read for a log that is sent: which of its hours are whole nobody knows, only where what
-// came begins, and what was dropped.
-func (c *coverage) delivered(w Window) {
-	p := &c.progress
-	if p.ImportedHours == 0 && p.PurgedTo.IsZero() {
-		c.add(w.From, w.To, ledger.WindowMissing, c.notThere())
-		return
-	}
-	purged := entra.Earlier(w.To, p.PurgedTo)
-	c.add(w.From, purged, ledger.WindowPurged, "it was dropped by ARCHIVE_RETENTION")
-	from := entra.Later(w.From, purged)
-	first := entra.Earlier(w.To, p.ImportedFrom)
-	if p.ImportedHours == 0 {
-		first = w.To
-	}
-	c.add(from, first, ledger.WindowMissing, "nothing that is older was delivered than of "+
-		entra.FloorHour(p.ImportedFrom).UTC().Format(time.RFC3339))
-	c.held = p.ImportedHours > 0 && first.Before(w.To) && purged.Before(w.To)
 }
 
 // hour adds what an hour lacks of the part of it that is asked about. An hour that was never read may

@@ -9,6 +9,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/mim"
 	"github.com/entraledger/entraledger/internal/odata"
 	"github.com/entraledger/entraledger/internal/records"
 	"github.com/entraledger/entraledger/internal/search"
@@ -25,12 +26,18 @@ type Directory interface {
 	UserCounts(ctx context.Context, from, to time.Time) (counts []Snapshot, why string, err error)
 }
 
+// Deliveries tell what is known of servers that send a log.
+type Deliveries interface {
+	Computers(ctx context.Context) ([]mim.Computer, error)
+}
+
 // Sources are what reports are made of.
 type Sources struct {
-	Archive   search.Archive
-	Streams   Streams
-	Directory Directory
-	Now       func() time.Time
+	Archive    search.Archive
+	Streams    Streams
+	Directory  Directory
+	Deliveries Deliveries // nil: no server sends a log
+	Now        func() time.Time
 }
 
 // Question is a report that is asked for.
