@@ -104,6 +104,9 @@ func (f *flaws) timeless(ctx context.Context) error {
 	if err := f.indexedUpTo(ctx); err != nil {
 		return err
 	}
+	if err := f.deliveredFlaws(ctx); err != nil {
+		return err
+	}
 	prefix := logs.Of(f.stream).Table
 	names, err := f.in.tableNames(ctx)
 	if err != nil {

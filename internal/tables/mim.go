@@ -245,7 +245,29 @@ func quickerOthers(doing string) error {
 func (d *Deliveries) touch(ctx context.Context, p deliveries.Kept) error {
 	b := rows.NewEntity(groupsPartition, p.Group, 256)
 	b.Time("Since", p.Since)
+	b.Binary(checkColumn, groupCheck(p.Group, p.Since))
 	return d.client.Submit(ctx, mimPartsTable, rows.Action{Kind: rows.Merge, Row: b.Done().Body})
+}
+
+func groupCheck(group string, since time.Time) []byte {
+	return checkOf(mimPartsTable, groupsPartition, group, []byte(since.UTC().Format(rows.TimeFormat)))
+}
+
+// checkGroup finds a group's row that is not what was written.
+func checkGroup(body []byte) error {
+	var columns struct{ Since time.Time }
+	err, group := json.Unmarshal(body, &columns), rows.KeyOf(body).Row
+	if err != nil || compareCheck(gjson.ParseBytes(body), groupCheck(group, columns.Since)) != agrees {
+		return alteredOfMIM(mimPartsTable, group, "send the parts of the request again")
+	}
+	return nil
+}
+
+// groupOfName is the group of a part's name.
+func groupOfName(name string) string {
+	request, key := partOf(name)
+	of, _, _ := strings.Cut(key, "!")
+	return request + "!" + of + "!"
 }
 
 // Parts is deliveries.Store's.
@@ -291,14 +313,12 @@ func (d *Deliveries) EndParts(ctx context.Context, names []string, as deliveries
 }
 
 func (d *Deliveries) endSome(ctx context.Context, names []string, as deliveries.PartState) error {
-	request, key := partOf(names[0])
-	of, _, _ := strings.Cut(key, "!")
 	wanted := make(map[string]bool, len(names))
 	for _, name := range names {
 		wanted[name] = true
 	}
 	for range mimTries {
-		all, err := d.parts(ctx, request+"!"+of+"!")
+		all, err := d.parts(ctx, groupOfName(names[0]))
 		if err != nil {
 			return err
 		}

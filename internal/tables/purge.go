@@ -42,11 +42,22 @@ func (a *Archive) DropMonth(ctx context.Context, stream entra.Stream, month time
 	if err := a.client.DropRows(ctx, leavesTable(w), string(stream), ""); err != nil {
 		return err
 	}
-	return a.codec.dropDictionary(ctx, TableName(w))
+	if err := a.codec.dropDictionary(ctx, TableName(w)); err != nil {
+		return err
+	}
+	if d := a.deliveriesOf(logs.Of(stream)); d != nil {
+		return d.dropDecided(ctx, month)
+	}
+	return nil
 }
 
 // DropQuarantined is purge.Store's.
 func (a *Archive) DropQuarantined(ctx context.Context, stream entra.Stream, before time.Time) (int64, error) {
+	if d := a.deliveriesOf(logs.Of(stream)); d != nil {
+		if err := d.dropOld(ctx, before); err != nil {
+			return 0, err
+		}
+	}
 	var keys []string
 	older := "LastSeen lt " + rows.Literal(before)
 	filter := fmt.Sprintf("PartitionKey eq %s and RowKey ge '0' and %s", rows.Quote(string(stream)), older)
