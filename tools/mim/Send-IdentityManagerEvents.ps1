@@ -9,6 +9,10 @@ The place moves forward after each batch that was answered with 200, and never b
 log's newest number is below the place, the log was rebuilt: the run then begins by time, a little
 before the last event that was taken. What is sent twice is counted there, and stored once.
 
+Where the app has no key for parts, it refuses requests that are split over several events, and takes
+all others. The run then goes on, remembers the first such batch, and ends with an error; each later
+run tries that batch first, and sends everything after it again once it is taken.
+
 Run it every ten minutes as a scheduled task, by an account that may read the log (a member of
 "Event Log Readers"). It works in Windows PowerShell 5.1 and in PowerShell 7.
 
@@ -52,20 +56,24 @@ $utf8 = New-Object System.Text.UTF8Encoding $false
 $PlaceFile = $ExecutionContext.SessionState.Path.GetUnresolvedProviderPathFromPSPath($PlaceFile)
 
 function Get-Place {
+    $place = [pscustomobject]@{ RecordId = [long]0; TimeCreated = ''; PartsFrom = [long]0 }
     if (Test-Path -LiteralPath $PlaceFile) {
-        return [IO.File]::ReadAllText($PlaceFile, $utf8) | ConvertFrom-Json
+        $kept = [IO.File]::ReadAllText($PlaceFile, $utf8) | ConvertFrom-Json
+        foreach ($name in 'RecordId', 'TimeCreated', 'PartsFrom') {
+            if ($kept.PSObject.Properties[$name]) { $place.$name = $kept.$name }
+        }
     }
-    return [pscustomobject]@{ RecordId = [long]0; TimeCreated = '' }
+    return $place
 }
 
 # The file is written beside the old one and then takes its place: a run that is killed leaves a whole
 # one.
-function Set-Place([long] $RecordId, [string] $TimeCreated) {
+function Set-Place([long] $RecordId, [string] $TimeCreated, [long] $PartsFrom) {
     $folder = Split-Path -Parent $PlaceFile
     if ($folder -and -not (Test-Path -LiteralPath $folder)) {
         New-Item -ItemType Directory -Path $folder | Out-Null
     }
-    $text = '{{"RecordId":{0},"TimeCreated":"{1}"}}' -f $RecordId, $TimeCreated
+    $text = '{{"RecordId":{0},"TimeCreated":"{1}","PartsFrom":{2}}}' -f $RecordId, $TimeCreated, $PartsFrom
     [IO.File]::WriteAllText("$PlaceFile.new", $text, $utf8)
     if (Test-Path -LiteralPath $PlaceFile) {
         [IO.File]::Replace("$PlaceFile.new", $PlaceFile, [NullString]::Value)
@@ -133,42 +141,67 @@ function Get-Key {
     return (New-Object System.Management.Automation.PSCredential 'key', $secret).GetNetworkCredential().Password
 }
 
-# 429 and 503 are waited for; anything else ends the run, and the next one begins at the same place.
+# 429 and 503 are waited for. 422 says that everything was taken but parts, for which the app has no
+# key: it gives $false. Anything else ends the run, and the next one begins at the same place.
 function Send-Patiently([Collections.Generic.List[string]] $Lines) {
     for ($try = 1; ; $try++) {
         try {
             Send-Batch $Lines
-            return
+            return $true
         }
         catch {
             $status = 0
             if ($_.Exception.PSObject.Properties['Response'] -and $_.Exception.Response) {
                 $status = [int] $_.Exception.Response.StatusCode
             }
+            if ($status -eq 422) { return $false }
             if ($try -ge 5 -or ($status -ne 429 -and $status -ne 503)) { throw }
             Start-Sleep -Seconds (10 * $try)
         }
     }
 }
 
+# Sends a batch and moves the place behind it. It gives $false where the batch was tried for its parts
+# alone, and these are still refused.
+function Complete-Batch([Collections.Generic.List[string]] $Lines, $First, $Reached) {
+    $taken = Send-Patiently $Lines
+    if ($script:trying) {
+        $script:trying = $false
+        if (-not $taken) { return $false }
+        $script:partsFrom = [long] 0
+    }
+    elseif (-not $taken -and $script:partsFrom -eq 0) {
+        $script:partsFrom = [long] $First.RecordId
+    }
+    Set-Place ([long] $Reached.RecordId) (Get-Time $Reached) $script:partsFrom
+    return $true
+}
+
 $place = Get-Place
 $last = [long] $place.RecordId
+$partsFrom = [long] $place.PartsFrom
 $newest = @(Get-Events -Newest)
 if ($newest.Count -eq 0) {
     Write-Verbose 'the log is empty'
     return
 }
-$byTime = $false
+$since = $null
 if ([long] $newest[0].RecordId -lt $last) {
     # The log was rebuilt, and its numbers began again.
-    $byTime = $true
     $last = [long] 0
-}
-$sent = 0
-while ($true) {
-    $xpath = "*[System[EventRecordID > $last]]"
-    if ($byTime -and $place.TimeCreated) {
+    $partsFrom = [long] 0
+    if ($place.TimeCreated) {
         $since = (Get-Moment $place.TimeCreated).AddMinutes(-10)
+        # The clock was ahead, and was set back: the time of the place says nothing.
+        if ($newest[0].TimeCreated.ToUniversalTime() -lt $since) { $since = $null }
+    }
+}
+$trying = $partsFrom -gt 0
+if ($trying) { $last = $partsFrom - 1 }
+$sent = 0
+:reading while ($true) {
+    $xpath = "*[System[EventRecordID > $last]]"
+    if ($null -ne $since) {
         $xpath = "*[System[EventRecordID > $last and TimeCreated[@SystemTime >= '{0}']]]" -f `
             $since.ToString("yyyy-MM-dd'T'HH:mm:ss.fff'Z'", [Globalization.CultureInfo]::InvariantCulture)
     }
@@ -176,23 +209,33 @@ while ($true) {
     if ($events.Count -eq 0) { break }
     $lines = New-Object 'Collections.Generic.List[string]'
     $size = 2
+    $first = $events[0]
     $reached = $null
     foreach ($entry in $events) {
         $line = ConvertTo-Line $entry
         $bytes = $utf8.GetByteCount($line) + 1
         if ($lines.Count -gt 0 -and $size + $bytes -gt $mostBytes) {
-            Send-Patiently $lines
-            Set-Place ([long] $reached.RecordId) (Get-Time $reached)
+            if (-not (Complete-Batch $lines $first $reached)) {
+                $last = [long] $place.RecordId
+                continue reading
+            }
             $lines.Clear()
             $size = 2
+            $first = $entry
         }
         $lines.Add($line)
         $size += $bytes
         $reached = $entry
         $sent++
     }
-    Send-Patiently $lines
-    Set-Place ([long] $reached.RecordId) (Get-Time $reached)
-    $last = [long] $reached.RecordId
+    if (Complete-Batch $lines $first $reached) {
+        $last = [long] $reached.RecordId
+    }
+    else {
+        $last = [long] $place.RecordId
+    }
 }
 Write-Verbose "$sent events sent"
+if ($partsFrom -gt 0) {
+    throw "The app refuses requests that are split over several events, from number $partsFrom on: set MIM_PARTS_KEY."
+}

@@ -8,8 +8,9 @@ import (
 
 // Place is up to where a log was sent, as the script in tools/mim keeps it.
 type Place struct {
-	RecordID int64
-	At       time.Time
+	RecordID  int64
+	At        time.Time
+	PartsFrom int64 // the first event of the first batch of which parts were refused; 0: none were
 }
 
 // Script follows the protocol of the script in tools/mim.
@@ -25,42 +26,85 @@ type Script struct {
 // ErrNotTaken is an answer other than 200.
 var ErrNotTaken = errors.New("the delivery was not taken")
 
+// ErrPartsRefused is the answer 422: all was taken but parts, for which there is no key.
+var ErrPartsRefused = errors.New("parts were refused")
+
 // again is how far before its place a run begins by time: events may be logged out of order.
 const again = 10 * time.Minute
 
+// run is one run of the script.
+type run struct {
+	*Script
+	last, partsFrom int64
+	trying          bool // the batch at hand is sent for its parts alone
+	since           time.Time
+}
+
 // Run is one run: events after the place, in batches; the place moves after each that was taken.
 // Where the newest number is below the place, the log was rebuilt, and the run begins by time.
+// ErrPartsRefused: everything was sent, and parts are still refused.
 func (s *Script) Run() error {
-	last, byTime := s.Place.RecordID, false
+	r := run{Script: s, last: s.Place.RecordID, partsFrom: s.Place.PartsFrom}
 	switch newest := s.Server.Newest(); {
 	case newest == 0:
 		return nil
-	case newest < last:
-		last, byTime = 0, true
-	}
-	since := s.Place.At.Add(-again)
-	for {
-		events := s.Server.After(last, orElse(s.ReadAtOnce, 500))
-		if byTime {
-			events = later(s.Server.Events, last, since, orElse(s.ReadAtOnce, 500))
+	case newest < r.last:
+		r.last, r.partsFrom = 0, 0
+		if r.since = s.Place.At.Add(-again); s.Server.Events[len(s.Server.Events)-1].At.Before(r.since) {
+			r.since = time.Time{} // the clock was ahead, and was set back
 		}
+	}
+	place := s.Place
+	if r.trying = r.partsFrom > 0; r.trying {
+		r.last = r.partsFrom - 1
+	}
+	for {
+		events := later(s.Server.Events, r.last, r.since, orElse(s.ReadAtOnce, 500))
 		if len(events) == 0 {
-			return nil
+			break
 		}
 		for _, batch := range s.Server.Batches(events, orElse(s.MostBytes, 1<<20-1<<10)) {
-			if err := s.Post(s.Server.Body(batch)); err != nil {
-				return fmt.Errorf("send events up to %d: %w", batch[len(batch)-1].RecordID, err)
+			moved, err := r.complete(batch)
+			if err != nil {
+				return err
 			}
-			reached := batch[len(batch)-1]
-			place := Place{reached.RecordID, reached.At}
-			if s.Save != nil {
-				if err := s.Save(place); err != nil {
-					return err
-				}
+			if !moved {
+				r.last = place.RecordID
+				break
 			}
-			s.Place, last = place, reached.RecordID
 		}
 	}
+	if r.partsFrom > 0 {
+		return ErrPartsRefused
+	}
+	return nil
+}
+
+// complete sends a batch and moves the place behind it; false: it was tried for its parts alone, and
+// these are still refused.
+func (r *run) complete(batch []Event) (moved bool, err error) {
+	reached := batch[len(batch)-1]
+	err = r.Post(r.Server.Body(batch))
+	refused := errors.Is(err, ErrPartsRefused)
+	if err != nil && !refused {
+		return false, fmt.Errorf("send events up to %d: %w", reached.RecordID, err)
+	}
+	if r.trying {
+		if r.trying = false; refused {
+			return false, nil
+		}
+		r.partsFrom = 0
+	} else if refused && r.partsFrom == 0 {
+		r.partsFrom = batch[0].RecordID
+	}
+	place := Place{reached.RecordID, reached.At, r.partsFrom}
+	if r.Save != nil {
+		if err := r.Save(place); err != nil {
+			return false, err
+		}
+	}
+	r.Place, r.last = place, reached.RecordID
+	return true, nil
 }
 
 // later are up to most events with numbers after one that were logged since a moment.

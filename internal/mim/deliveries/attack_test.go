@@ -12,6 +12,7 @@ import (
 	"github.com/stretchr/testify/require"
 	"github.com/tidwall/gjson"
 
+	"github.com/entraledger/entraledger/internal/dev/mimserver"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/mim"
 	"github.com/entraledger/entraledger/internal/mim/deliveries"
@@ -176,4 +177,80 @@ func TestAnAlteredRowHoldsUpNoDelivery(t *testing.T) {
 		require.NoError(t, err)
 		require.Len(t, computers, 2)
 	}
+}
+
+// TestRefusedPartsHoldUpNoOtherRequest: without a key the script sends everything else, and once
+// there is one, the parts, too.
+func TestRefusedPartsHoldUpNoOtherRequest(t *testing.T) {
+	r := newRoom(t)
+	r.key = nil
+	s, history := mimserver.NewServer("MIM1"), mimserver.NewHistory(21, begin, time.Minute)
+	script := mimserver.Script{Server: s, ReadAtOnce: 20, MostBytes: 60_000}
+	kill := false
+	script.Save = func(mimserver.Place) error {
+		if kill {
+			return errKilled
+		}
+		return nil
+	}
+	script.Post = func(body []byte) error {
+		_, err := r.process().Take(t.Context(), body, "test")
+		if entra.CodeOf(err) == entra.CodePartsRefused {
+			return mimserver.ErrPartsRefused
+		}
+		return err
+	}
+	var truth []mimserver.Happened
+	split := 0
+	log := func(n int) {
+		for range n {
+			h := history.Next()
+			s.Log(h.At, h.Request)
+			if s.Events[len(s.Events)-1].Of > 1 {
+				split++
+			}
+			truth = append(truth, h)
+		}
+	}
+	for split == 0 {
+		log(1)
+	}
+	for range 3 {
+		log(60)
+		require.ErrorIs(t, script.Run(), mimserver.ErrPartsRefused)
+		require.Equal(t, s.Newest(), script.Place.RecordID)
+		require.Len(t, r.records, len(truth)-split)
+	}
+	require.Positive(t, split)
+	r.key = make([]byte, mim.KeyBytes)
+	kill = true
+	require.ErrorIs(t, script.Run(), errKilled)
+	kill = false
+	require.NoError(t, script.Run())
+	require.Zero(t, script.Place.PartsFrom)
+	require.Len(t, r.records, len(truth))
+	r.requireReports(truth)
+}
+
+// TestALogThatIsRebuiltAfterItsClockWasAheadIsSentWhole: the time of the place says nothing then.
+func TestALogThatIsRebuiltAfterItsClockWasAheadIsSentWhole(t *testing.T) {
+	r := newRoom(t)
+	s, ahead := mimserver.NewServer("MIM1"), mimserver.NewHistory(3, begin.AddDate(1, 0, 0), time.Minute)
+	script := mimserver.Script{Server: s, Post: func(body []byte) error {
+		r.take(body)
+		return nil
+	}}
+	for range 30 {
+		h := ahead.Next()
+		s.Log(h.At, h.Request)
+	}
+	require.NoError(t, script.Run())
+	s.Rebuild()
+	right := mimserver.NewHistory(4, begin, time.Minute)
+	for range 20 {
+		h := right.Next()
+		s.Log(h.At, h.Request)
+	}
+	require.NoError(t, script.Run())
+	require.Len(t, r.records, 50)
 }
