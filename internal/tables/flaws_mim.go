@@ -30,8 +30,10 @@ func (f *flaws) deliveredFlaws(ctx context.Context) error {
 // everyRow filters nothing.
 const everyRow = "PartitionKey ge ''"
 
-// eachRow reads a table whole. why says what is wrong with a row; empty: nothing.
-func (f *flaws) eachRow(ctx context.Context, table string, known func(rows.Key) bool, read func(body []byte) error) error {
+// eachRow reads a table whole, and names rows of unknown places and those that read finds altered.
+func (f *flaws) eachRow(
+	ctx context.Context, table string, known func(rows.Key) bool, read func(body []byte) error,
+) error {
 	for body, err := range f.in.client.Scan(ctx, table, rows.Query{Filter: everyRow}) {
 		if err != nil {
 			return err

@@ -5,16 +5,21 @@ import (
 	"encoding/base64"
 	"encoding/hex"
 	"fmt"
+	"net/http"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/internal/collect"
+	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/tables"
+	"github.com/entraledger/entraledger/internal/tables/tablestest"
 	"github.com/entraledger/entraledger/internal/verify"
 )
 
@@ -41,6 +46,43 @@ func (a *account) rejects() (keys []string) {
 	require.NoError(a, err)
 	require.Empty(a, a.flaws())
 	return keys
+}
+
+// counting is a service in memory that counts requests.
+type counting struct {
+	*memstorage.Service
+	requests atomic.Int64
+}
+
+func (c *counting) RoundTrip(req *http.Request) (*http.Response, error) {
+	c.requests.Add(1)
+	return c.Service.RoundTrip(req)
+}
+
+// TestManyRecordsGoIntoQuarantineTogether: each once, in few requests, however large they are.
+func TestManyRecordsGoIntoQuarantineTogether(t *testing.T) {
+	service := &counting{Service: memstorage.New(time.Now)}
+	store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(),
+		HTTP: &http.Client{Transport: service}})
+	require.NoError(t, err)
+	large := make([]byte, 800<<10) // does not compress
+	_, _ = rand.Read(large)
+	all := []collect.Rejected{{Raw: large, Hash: entra.HashOf(large), Reason: "large"}}
+	for i := range 2000 {
+		raw := fmt.Appendf(nil, `{"n":%d}`, i/2) // each comes twice
+		all = append(all, collect.Rejected{Raw: raw, Hash: entra.HashOf(raw), Reason: "why"})
+	}
+	for range 2 {
+		require.NoError(t, store.Quarantine(t.Context(), window.Stream, all, present))
+	}
+	require.Less(t, service.requests.Load(), int64(50))
+	n, err := store.InQuarantine(t.Context(), window.Stream)
+	require.NoError(t, err)
+	require.EqualValues(t, 1001, n)
+	for got, err := range store.Quarantined(t.Context(), window.Stream) {
+		require.NoError(t, err)
+		require.Contains(t, []string{"large", "why"}, got.Reason)
+	}
 }
 
 func TestARecordInQuarantineThatWasChangedIsNamed(t *testing.T) {

@@ -105,7 +105,8 @@ func parseDecided(body []byte) (mim.Delivery, error) {
 		return mim.Delivery{}, err
 	}
 	// The column says by which month the row is dropped.
-	if filed, err := time.Parse(time.RFC3339Nano, gjson.GetBytes(body, filedColumn).Str); err != nil || !filed.Equal(kept.At) {
+	filed, err := time.Parse(time.RFC3339Nano, gjson.GetBytes(body, filedColumn).Str)
+	if err != nil || !filed.Equal(kept.At) {
 		return mim.Delivery{}, alteredOfMIM(mimRecordsTable, rows.KeyOf(body).Row, remedy)
 	}
 	return mim.Delivery(kept), nil

@@ -13,18 +13,33 @@ import (
 	"github.com/entraledger/entraledger/internal/tables/rows"
 )
 
-// Quarantine is collect.Store's. PartitionKey is the stream, RowKey the bytes' SHA-256. Bytes that
-// need several rows are written last row first: the first row, which marks them as whole, comes
-// last.
+// Quarantine is collect.Store's. PartitionKey is the stream, RowKey the bytes' SHA-256. Those of one
+// row are written together. Bytes that need several rows are written last row first: the first row,
+// which marks them as whole, comes last.
 func (a *Archive) Quarantine(ctx context.Context, stream entra.Stream, rejected []collect.Rejected,
 	seen time.Time) error {
+	var batches []rows.Batch
+	there := make(map[entra.Hash]bool, len(rejected)) // a row may be but once in a transaction
 	for _, r := range rejected {
+		if there[r.Hash] {
+			continue
+		}
+		there[r.Hash] = true
 		lines := a.codec.encodeRejected(stream, r, seen)
+		if len(lines) == 1 && len(rejected) > 1 {
+			var b rows.Batch
+			b.Add(rows.Action{Kind: rows.Merge, Row: lines[0].Body})
+			batches = append(batches, b)
+			continue
+		}
 		if err := submitLastFirst(ctx, a.client, quarantineTable, rows.Merge, lines); err != nil {
 			return err
 		}
 	}
-	return nil
+	if len(batches) == 0 {
+		return nil
+	}
+	return a.client.SubmitAll(ctx, quarantineTable, batches)
 }
 
 // inQuarantine filters a stream's rows of records in quarantine.
