@@ -78,8 +78,8 @@ func readImportFlags(args []string, stderr io.Writer) (out importFlags, err erro
 		if out.Log, err = logs.Parse(*log); err != nil {
 			return out, fmt.Errorf("read --log: %w", err)
 		}
-		if logs.Of(out.Log).Delivered {
-			return out, fmt.Errorf("read --log: %s is delivered, and not imported", out.Log)
+		if logs.Of(out.Log).Delivered && out.Format != importing.AnyFormat {
+			return out, fmt.Errorf("read --format: files of %s have events, in whatever format; leave it out", out.Log)
 		}
 	}
 	if out.By == "" {
@@ -111,6 +111,9 @@ func importCommand(
 	}
 	if getenv("GOMEMLIMIT") == "" {
 		defer debug.SetMemoryLimit(debug.SetMemoryLimit(importMemory))
+	}
+	if logs.Of(asked.Log).Delivered {
+		return importEvents(ctx, asked, getenv, stdout, stderr)
 	}
 	runner, err := importer(ctx, getenv, stderr)
 	if err != nil {
@@ -149,26 +152,42 @@ func importCommand(
 
 // importer makes what imports into the archive of the settings.
 func importer(ctx context.Context, getenv func(string) string, stderr io.Writer) (*runs.Runner, error) {
-	cfg, err := settings.Load(getenv)
+	o, err := openImport(ctx, getenv, stderr)
 	if err != nil {
 		return nil, err
 	}
-	log := slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
-	store, heads, err := outside{}.storage(cfg, getenv, log)
-	if err != nil {
-		return nil, err
-	}
-	archived, err := streams.New(cfg.Streams, store.Archive).All(ctx)
-	if err != nil {
-		return nil, err
-	}
-	tenant, err := tenantOf(ctx, store, archived)
-	if err != nil {
-		return nil, err
-	}
-	return &runs.Runner{Adder: arrivals.New(store.Archive, heads, cfg.Retention, time.Now, log), Tenant: tenant,
+	return &runs.Runner{Adder: o.adder(), Tenant: o.tenant,
 		Execution: ledger.Execution{ID: uuid.NewString(), Work: "handler import"},
-		Archives:  func(s entra.Stream) bool { return slices.Contains(archived, s) }, Now: time.Now, Log: log}, nil
+		Archives:  func(s entra.Stream) bool { return slices.Contains(o.archived, s) }, Now: time.Now, Log: o.log}, nil
+}
+
+// opened is the archive that files are imported into.
+type opened struct {
+	cfg      settings.Settings
+	store    *tables.Account
+	heads    logHeads
+	archived []entra.Stream
+	tenant   string
+	log      *slog.Logger
+}
+
+func openImport(ctx context.Context, getenv func(string) string, stderr io.Writer) (o opened, err error) {
+	if o.cfg, err = settings.Load(getenv); err != nil {
+		return o, err
+	}
+	o.log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelInfo}))
+	if o.store, o.heads, err = (outside{}).storage(o.cfg, getenv, o.log); err != nil {
+		return o, err
+	}
+	if o.archived, err = streams.New(o.cfg.Streams, o.store.Archive).All(ctx); err != nil {
+		return o, err
+	}
+	o.tenant, err = tenantOf(ctx, o.store, o.archived)
+	return o, err
+}
+
+func (o opened) adder() *arrivals.Adder {
+	return arrivals.New(o.store.Archive, o.heads, o.cfg.Retention, time.Now, o.log)
 }
 
 // tenantOf is the tenant that the archive is of: collecting writes it to the row of each log.

@@ -130,28 +130,38 @@ func clients(
 func deliver(
 	parts *functions.Parts, cfg settings.Settings, store *tables.Account, log *slog.Logger,
 ) error {
-	rules, err := mim.Shipped()
+	take, err := deliveriesOf(cfg, store, parts.Adder, log)
 	if err != nil {
 		return err
 	}
-	into := deliveries.Into{Adder: parts.Adder, Aside: store.Archive, Now: time.Now}
-	take := deliveries.Config{Rules: rules, Store: store.Deliveries, Archive: into, Now: time.Now,
-		Slice: deliverySlice, Log: log}
-	if cfg.PartsKeyUnresolved {
-		log.Warn("MIM_PARTS_KEY is a reference to Key Vault that the platform could not resolve: " +
-			"parts of Identity Manager's requests are refused")
-	}
-	if cfg.PartsKey != nil {
-		if take.Vault, err = mim.NewVault(cfg.PartsKey); err != nil {
-			return err
-		}
-	}
+	take.Slice = deliverySlice
 	parts.Deliveries, parts.Computers = take, store.Deliveries
 	parts.Expire = func(ctx context.Context) error {
 		_, err := take.Expire(ctx)
 		return err
 	}
 	return nil
+}
+
+// deliveriesOf makes what takes events of Identity Manager into the archive.
+func deliveriesOf(
+	cfg settings.Settings, store *tables.Account, adder *arrivals.Adder, log *slog.Logger,
+) (deliveries.Config, error) {
+	into := deliveries.Into{Adder: adder, Aside: store.Archive, Now: time.Now}
+	take := deliveries.Config{Store: store.Deliveries, Archive: into, Now: time.Now, Log: log}
+	rules, err := mim.Shipped()
+	if err != nil {
+		return take, err
+	}
+	take.Rules = rules
+	if cfg.PartsKeyUnresolved {
+		log.Warn("MIM_PARTS_KEY is a reference to Key Vault that the platform could not resolve: " +
+			"parts of Identity Manager's requests are refused")
+	}
+	if cfg.PartsKey != nil {
+		take.Vault, err = mim.NewVault(cfg.PartsKey)
+	}
+	return take, err
 }
 
 // deliverySlice is how long one delivery may take: below the 230 seconds after which Azure's load

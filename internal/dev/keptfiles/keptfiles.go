@@ -267,14 +267,27 @@ type event struct {
 
 // Capture is an event hub's capture: events with up to seven envelopes each, deflated.
 func Capture(records []Record) []byte {
+	var bodies [][]byte
+	for some := range slices.Chunk(records, 7) {
+		var batch []json.RawMessage
+		for _, r := range some {
+			batch = append(batch, Envelope(r))
+		}
+		bodies = append(bodies, encode(map[string]any{"records": batch}))
+	}
+	return CaptureOf(bodies)
+}
+
+// CaptureOf is a capture of an event hub whose events have these bodies.
+func CaptureOf(bodies [][]byte) []byte {
 	var out bytes.Buffer
-	if err := writeCapture(&out, records); err != nil {
+	if err := writeCapture(&out, bodies); err != nil {
 		panic(err) // a buffer takes everything
 	}
 	return out.Bytes()
 }
 
-func writeCapture(out io.Writer, records []Record) error {
+func writeCapture(out io.Writer, bodies [][]byte) error {
 	schema, err := avro.Parse(eventSchema)
 	if err != nil {
 		return err
@@ -284,16 +297,11 @@ func writeCapture(out io.Writer, records []Record) error {
 	if err != nil {
 		return err
 	}
-	number := int64(0)
-	for some := range slices.Chunk(records, 7) {
-		var batch []json.RawMessage
-		for _, r := range some {
-			batch = append(batch, Envelope(r))
-		}
-		body := encode(map[string]any{"records": batch})
-		number++
+	for i, body := range bodies {
+		number := int64(i + 1)
 		if err := w.Encode(&event{SequenceNumber: number, Offset: fmt.Sprint(number),
-			EnqueuedTimeUtc: "11/21/2026 2:00:00 PM", SystemProperties: map[string]any{}, Properties: map[string]any{}, Body: &body}); err != nil {
+			EnqueuedTimeUtc: "11/21/2026 2:00:00 PM", SystemProperties: map[string]any{}, Properties: map[string]any{},
+			Body: &body}); err != nil {
 			return err
 		}
 	}

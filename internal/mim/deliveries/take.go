@@ -28,26 +28,44 @@ type Config struct {
 }
 
 // Counts says what became of a delivery's events:
-// Received = Accepted + Duplicate + Quarantined + Waiting + Refused + Ignored.
+// Received = Accepted + Duplicate + Quarantined + Waiting + Refused + NotKept + Ignored.
 type Counts struct {
-	Received    int
-	Accepted    int // stored now: a record's event, or all parts of one
-	Duplicate   int // the record, or the part, was there
-	Quarantined int
-	Waiting     int // parts that wait for others
-	Refused     int // parts, because there is no key
-	Ignored     int // of another log of the server
-	Records     int // that are new in the archive
-	Expired     int // parts of earlier deliveries that were put aside now
+	Received    int `json:"received"`
+	Accepted    int `json:"accepted"`  // stored now: a record's event, or all parts of one
+	Duplicate   int `json:"duplicate"` // the record, or the part, was there
+	Quarantined int `json:"quarantined"`
+	Waiting     int `json:"waiting"`   // parts that wait for others
+	Refused     int `json:"refused"`   // parts, because there is no key
+	NotKept     int `json:"notKept"`   // of a file, of a time that the archive keeps nothing of
+	Ignored     int `json:"ignored"`   // of another log of the server
+	Records     int `json:"records"`   // that are new in the archive
+	Expired     int `json:"expired"`   // parts of earlier deliveries that were put aside now
+	Completed   int `json:"completed"` // parts of earlier deliveries whose request is whole now
+}
+
+// Add adds the counts of another delivery.
+func (c *Counts) Add(o Counts) {
+	c.Received, c.Accepted, c.Duplicate = c.Received+o.Received, c.Accepted+o.Accepted, c.Duplicate+o.Duplicate
+	c.Quarantined, c.Waiting, c.Refused = c.Quarantined+o.Quarantined, c.Waiting+o.Waiting, c.Refused+o.Refused
+	c.NotKept, c.Ignored = c.NotKept+o.NotKept, c.Ignored+o.Ignored
+	c.Records, c.Expired, c.Completed = c.Records+o.Records, c.Expired+o.Expired, c.Completed+o.Completed
 }
 
 // partsWait is how long a part waits for the others.
 const partsWait = 24 * time.Hour
 
+// Source says where events came from.
+type Source struct {
+	Kind   entra.OriginKind
+	By     string   // who brought them
+	SHA256 [32]byte // of an imported file
+	Name   string   // of an imported file
+}
+
 // batch is one delivery in progress.
 type batch struct {
 	Config
-	by      string
+	from    Source
 	arrived time.Time
 	counts  Counts
 	entries []*entry
@@ -90,7 +108,13 @@ func (cfg Config) Take(ctx context.Context, body []byte, by string) (Counts, err
 		return Counts{}, &entra.Error{Code: entra.CodeBadRequest, Doing: "read the events", Why: err.Error(), Err: err,
 			Remedy: "send a JSON array, or lines, of {EventId, TimeCreated, Computer, RecordId, Message}, in UTF-8"}
 	}
-	b := &batch{Config: cfg, by: by, arrived: cfg.Now().UTC(), parts: map[string]partNow{},
+	return cfg.TakeEvents(ctx, events, Source{Kind: entra.Delivered, By: by})
+}
+
+// TakeEvents is Take of events that were read. What comes out of a file is refused of a time that is
+// not kept, and passed over where it is no event of the service: the file is still there.
+func (cfg Config) TakeEvents(ctx context.Context, events []mim.Event, from Source) (Counts, error) {
+	b := &batch{Config: cfg, from: from, arrived: cfg.Now().UTC(), parts: map[string]partNow{},
 		servers: map[string]*server{}}
 	b.counts.Received = len(events)
 	for _, step := range []func(context.Context) error{
@@ -122,7 +146,7 @@ func (b *batch) server(of string) *server {
 // read makes entries and parts of events, and keeps the parts.
 func (b *batch) read(ctx context.Context, events []mim.Event) error {
 	for _, e := range events {
-		if e.Foreign() {
+		if e.Foreign() || b.imports() && e.ID != mim.EventRequest && e.ID != mim.EventPart {
 			b.counts.Ignored++
 			continue
 		}
@@ -188,153 +212,9 @@ func (b *batch) enter(e *entry) {
 	b.entries[i].parts = append(b.entries[i].parts, e.parts...)
 }
 
-// keep keeps a part. One whose request is in the archive is a duplicate.
-func (b *batch) keep(ctx context.Context, e mim.Event, p mim.Part, s *server) error {
-	name := b.Vault.Name(p)
-	if _, twice := b.parts[name]; twice {
-		b.duplicate(p.Came.Computer, 1)
-		return nil
-	}
-	sealed, err := b.Vault.Seal(p)
-	if err != nil {
-		return err
-	}
-	was, err := b.Store.KeepPart(ctx, Kept{Name: name, Group: mim.GroupOf(p), Sealed: sealed, Since: b.arrived})
-	if err != nil {
-		return err
-	}
-	switch was {
-	case PartAltered:
-		b.reject(e, s, errAlteredPart)
-		return nil
-	case PartJoined:
-		b.duplicate(p.Came.Computer, 1)
-		return nil
-	case PartWaiting:
-		b.duplicate(p.Came.Computer, 1)
-	default:
-		b.counts.Waiting++
-	}
-	b.parts[name], b.order = partNow{computer: p.Came.Computer, waited: was == PartWaiting}, append(b.order, name)
-	if group := mim.GroupOf(p); !slices.Contains(b.groups, group) {
-		b.groups = append(b.groups, group)
-	}
-	return nil
-}
-
-// Why an event is put aside whose row was altered. It can't wait for the row: the others after it would.
-var (
-	errAlteredPart   = errors.New("the row of this part in table mimparts is not what was written: delete it, and send the event again")
-	errAlteredRecord = errors.New("the row of this request in table mimrecords is not what was written: delete it, and send " +
-		"the event again")
-)
-
 func (b *batch) duplicate(computer string, n int) {
 	b.counts.Duplicate += n
 	b.server(computer).duplicate += n
-}
-
-// open decrypts the parts of a group that wait. Those of another key, and those whose rows were
-// altered, are left as they are.
-func (b *batch) open(ctx context.Context, group string) ([]mim.Part, []Kept, error) {
-	kept, err := b.Store.Parts(ctx, group)
-	if err != nil {
-		return nil, nil, err
-	}
-	var parts []mim.Part
-	for _, k := range kept {
-		switch k.State {
-		case PartAltered:
-			b.Log.WarnContext(ctx, "a row of table mimparts is not what was written, and is passed over", "row", k.Name)
-		case PartWaiting:
-			p, err := b.Vault.Open(k.Name, k.Sealed)
-			if err != nil {
-				b.Log.WarnContext(ctx, "a part of a request of Identity Manager waits that MIM_PARTS_KEY does not open",
-					"since", k.Since)
-				continue
-			}
-			parts = append(parts, p)
-		}
-	}
-	return parts, kept, nil
-}
-
-// join makes entries of the groups of which all parts are there.
-func (b *batch) join(ctx context.Context) error {
-	for _, group := range b.groups {
-		parts, kept, err := b.open(ctx, group)
-		if err != nil {
-			return err
-		}
-		for {
-			text, used, _ := mim.Join(parts)
-			if used == nil {
-				break
-			}
-			names, err := b.joined(text, used)
-			if err != nil {
-				return err
-			}
-			parts = slices.DeleteFunc(parts, func(p mim.Part) bool { return slices.Contains(names, b.Vault.Name(p)) })
-		}
-		b.repeated(group, parts, kept)
-	}
-	return nil
-}
-
-// repeated counts parts that came now and wait on as duplicates, where another server, or the same
-// request in another state, has brought their text.
-func (b *batch) repeated(group string, waiting []mim.Part, kept []Kept) {
-	known := make(map[string]bool)
-	for _, k := range kept {
-		if _, now := b.parts[k.Name]; !now && (k.State == PartWaiting || k.State == PartJoined) {
-			known[mim.TextOf(k.Name)] = true
-		}
-	}
-	wait := make(map[string]bool, len(waiting))
-	for _, p := range waiting {
-		wait[b.Vault.Name(p)] = true
-	}
-	for _, name := range b.order {
-		now := b.parts[name]
-		if !strings.HasPrefix(name, group) || !wait[name] || now.waited {
-			continue
-		}
-		if known[mim.TextOf(name)] {
-			b.counts.Waiting--
-			b.duplicate(now.computer, 1)
-		}
-		known[mim.TextOf(name)] = true
-	}
-}
-
-// joined makes an entry of parts, and returns their names. It is filed as its first part.
-func (b *batch) joined(text string, used []mim.Part) ([]string, error) {
-	first := used[0].Came
-	first.Parts = len(used)
-	made, err := b.Rules.Enter(text, first)
-	if err != nil { // Join has looked: it is a request
-		return nil, err
-	}
-	e := &entry{Entry: made, server: first.Computer}
-	names := make([]string, 0, len(used))
-	for _, p := range used {
-		name := b.Vault.Name(p)
-		names = append(names, name)
-		now, ok := b.parts[name]
-		switch {
-		case !ok:
-			continue
-		case now.waited:
-			b.duplicate(now.computer, -1)
-		default:
-			b.counts.Waiting--
-		}
-		e.events++
-	}
-	e.parts = [][]string{names}
-	b.enter(e)
-	return names, nil
 }
 
 // file stores the entries where their first deliveries belong.
@@ -443,6 +323,8 @@ func (b *batch) account(some []*entry, records []entra.Record, added Added, know
 			switch {
 			case slices.ContainsFunc(added.TooLarge, func(k entra.Key) bool { return k.ID == e.ID }):
 				b.putAside(e, records[i].Raw, "the record can't be stored whole")
+			case !kept && b.imports():
+				b.counts.NotKept += e.events
 			case !kept:
 				b.putAside(e, records[i].Raw, "the archive keeps nothing of the time of the record")
 			case isNew > 0:
@@ -461,16 +343,22 @@ func (b *batch) putAside(e *entry, raw []byte, why string) {
 	b.rejects = append(b.rejects, Rejected{Raw: raw, Reason: why})
 }
 
+// imports reports whether the events are out of a file.
+func (b *batch) imports() bool { return b.from.Kind == entra.Imported }
+
 // origin says where records came from. Its hash is that of the records as they are stored: what was
 // received may hold what may not be known.
 func (b *batch) origin(records []entra.Record, computer string) entra.Origin {
+	at := b.arrived.Truncate(entra.Tick)
+	if b.imports() {
+		return entra.Origin{Kind: entra.Imported, SHA256: b.from.SHA256, At: at, By: b.from.By, Name: b.from.Name}
+	}
 	h := sha256.New()
 	for _, r := range records {
 		h.Write(r.Raw)
 		h.Write([]byte("\n"))
 	}
-	return entra.Origin{Kind: entra.Delivered, SHA256: [32]byte(h.Sum(nil)), At: b.arrived.Truncate(entra.Tick),
-		By: b.by, Name: computer}
+	return entra.Origin{Kind: entra.Delivered, SHA256: [32]byte(h.Sum(nil)), At: at, By: b.from.By, Name: computer}
 }
 
 // quarantine puts aside what is no record.
