@@ -125,7 +125,8 @@ func importEventsOf(ctx context.Context, take deliveries.Config, path, by string
 	if err != nil {
 		return out, err
 	}
-	in := eventImport{take: take, out: &out, from: deliveries.Source{Kind: entra.Imported, SHA256: sum, By: by, Name: out.File}}
+	from := deliveries.Source{Kind: entra.Imported, SHA256: sum, By: by, Name: out.File}
+	in := eventImport{take: take, out: &out, from: from}
 	out.Unreadable, err = importing.EachEntry(text, func(raw []byte) error { return in.add(ctx, raw) })
 	return out, errors.Join(err, in.flush(ctx)) // what is before a cut is taken
 }
