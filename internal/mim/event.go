@@ -240,15 +240,15 @@ func dataOf(v gjson.Result) string {
 	}
 }
 
-// earliest is before every server of Identity Manager: a time before it is that of an empty clock,
-// as the 1601 of Windows.
-var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+// earliest is before every event of Identity Manager: a time before it is that of an empty clock, as
+// the 1601 of Windows, and a record of that time would have every search begin there.
+var earliest = time.Date(2010, 1, 1, 0, 0, 0, 0, time.UTC)
 
 // ahead is by how much a server's clock may be ahead of ours.
 const ahead = time.Hour
 
 // FiledAt is the time by which an event is filed: when it was logged, or, where that can't be read,
-// is before 2000 or more than an hour ahead, when it arrived.
+// is before 2010 or more than an hour ahead, when it arrived.
 func FiledAt(sent string, arrived time.Time) (at time.Time, byArrival bool) {
 	t, err := entra.ParseTime(sent)
 	if err != nil {

@@ -29,8 +29,9 @@ type Part struct {
 	Came    Delivery
 }
 
-// mostParts bounds into how many events a request may be split: some 30 MB of text.
-const mostParts = 1000
+// mostParts bounds into how many events a request may be split: some 8 MB of text, which are joined in
+// memory.
+const mostParts = 250
 
 // longestPart bounds the text of a part in bytes. An event has at most 31,839 characters. Source:
 // learn.microsoft.com/windows/win32/api/winbase/nf-winbase-reporteventw, "lpStrings".

@@ -41,13 +41,14 @@ func TestAReportOfADeliveredLogSaysWhatDidNotCome(t *testing.T) {
 		gaps     []string
 		unknown  string
 	}{
-		"within":       {came, nil, [2]float64{7, 11}, nil, ""},
-		"to its end":   {came, nil, [2]float64{6, 12}, nil, ""},
-		"before it":    {came, nil, [2]float64{2, 7}, []string{"2 6 nothing that is older"}, ""},
-		"only before":  {came, nil, [2]float64{2, 5}, []string{"2 5 nothing that is older"}, "nothing that is older"},
-		"after it":     {came, nil, [2]float64{7, 20}, []string{"12 20 nothing that is newer"}, ""},
-		"only after":   {came, nil, [2]float64{13, 20}, []string{"13 20 nothing that is newer"}, "whether anything happened"},
-		"all three":    {came, nil, [2]float64{2, 20}, []string{"2 6 nothing that is older", "12 20 nothing that is newer"}, ""},
+		"within":      {came, nil, [2]float64{7, 11}, nil, ""},
+		"to its end":  {came, nil, [2]float64{6, 12}, nil, ""},
+		"before it":   {came, nil, [2]float64{2, 7}, []string{"2 6 nothing that is older"}, ""},
+		"only before": {came, nil, [2]float64{2, 5}, []string{"2 5 nothing that is older"}, "nothing that is older"},
+		"after it":    {came, nil, [2]float64{7, 20}, []string{"12 20 nothing that is newer"}, ""},
+		"only after":  {came, nil, [2]float64{13, 20}, []string{"13 20 nothing that is newer"}, "whether anything happened"},
+		"all three": {came, nil, [2]float64{2, 20},
+			[]string{"2 6 nothing that is older", "12 20 nothing that is newer"}, ""},
 		"dropped":      {purged, nil, [2]float64{2, 7}, []string{"2 6 it was dropped"}, ""},
 		"only dropped": {purged, nil, [2]float64{2, 5}, []string{"2 5 it was dropped"}, "it was dropped"},
 		"all dropped": {gone, nil, [2]float64{2, 9}, []string{"2 6 it was dropped", "6 9 nothing of it was delivered"},
@@ -62,18 +63,36 @@ func TestAReportOfADeliveredLogSaysWhatDidNotCome(t *testing.T) {
 			[]string{"7 11 what is known of the numbers of MIM3 was altered"}, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			b := books{Archive: &searchtest.Archive{}, progress: map[entra.Stream]ledger.Progress{logs.IdentityManager: c.progress}}
-			s := &report.Sources{Archive: b, Streams: archived{logs.IdentityManager}, Deliveries: c.from, Now: func() time.Time { return hour(24) }}
+			b := books{Archive: &searchtest.Archive{},
+				progress: map[entra.Stream]ledger.Progress{logs.IdentityManager: c.progress}}
+			s := &report.Sources{Archive: b, Streams: archived{logs.IdentityManager}, Deliveries: c.from,
+				Now: func() time.Time { return hour(24) }}
 			got, err := s.Covers(t.Context(), report.Question{Report: report.Find(mim.PasswordReset, false),
 				Window: report.Window{From: hour(c.ask[0]), To: hour(c.ask[1])}})
 			require.NoError(t, err)
 			require.Len(t, got.Gaps, len(c.gaps), "%v", got.Gaps)
 			for i, g := range got.Gaps {
-				text := fmt.Sprintf("%v %v %s", g.From.Sub(midnight).Hours(), g.To.Sub(midnight).Truncate(time.Minute).Hours(), g.Reason)
+				to := g.To.Sub(midnight).Truncate(time.Minute)
+				text := fmt.Sprintf("%v %v %s", g.From.Sub(midnight).Hours(), to.Hours(), g.Reason)
 				require.Contains(t, text, c.gaps[i])
 			}
 			require.Contains(t, got.Unknown, c.unknown)
 			require.Equal(t, c.unknown == "", got.Unknown == "")
 		})
 	}
+}
+
+// TestTextsAreComparedWithoutRegardToCase as the rules say, also where records are looked for.
+func TestTextsAreComparedWithoutRegardToCase(t *testing.T) {
+	a := searchtest.New(t, logs.IdentityManager, midnight)
+	at := midnight.Add(time.Hour).Format(time.RFC3339)
+	a.Add(t, logs.IdentityManager, map[string]any{"id": "1", "activityDateTime": at, "targetObjectType": "group",
+		"request": map[string]any{"HybridObjectID": "x", "Operation": "create", "TargetObjectType": "group"}})
+	a.Add(t, logs.DirectoryAudits, map[string]any{"id": "2", "activityDateTime": at, "activityDisplayName": "Add Member To Group",
+		"loggedByService": "Core Directory"})
+	s := &report.Sources{Archive: a, Now: a.Now, Streams: archived{logs.IdentityManager, logs.DirectoryAudits}}
+	page, err := s.Rows(t.Context(), report.Question{Report: report.Find(mim.GroupActivity, false), Merged: true,
+		Window: report.Window{From: midnight, To: midnight.Add(24 * time.Hour)}}, report.Place{}, 10, time.Now().Add(time.Minute))
+	require.NoError(t, err)
+	require.Len(t, page.Rows, 2)
 }

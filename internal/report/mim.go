@@ -46,16 +46,14 @@ func mimReport(name, text string, columns []Column, rows, own func(Record) []Row
 		}}
 }
 
-// oneOf is a filter: a property is one of several texts. Of none it lets everything through.
+// oneOf is a filter: a property is one of several texts, whatever their case, as the rules compare.
+// Of none it lets everything through.
 func oneOf(property string, texts []string) string {
-	if len(texts) == 0 {
-		return ""
-	}
-	quoted := make([]string, len(texts))
+	parts := make([]string, len(texts))
 	for i, text := range texts {
-		quoted[i] = "'" + strings.ReplaceAll(text, "'", "''") + "'"
+		parts[i] = "tolower(" + property + ") eq '" + strings.ReplaceAll(strings.ToLower(text), "'", "''") + "'"
 	}
-	return property + " in (" + strings.Join(quoted, ",") + ")"
+	return strings.Join(parts, " or ")
 }
 
 // rowsOf makes rows of values of another kind.

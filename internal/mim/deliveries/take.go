@@ -106,7 +106,8 @@ func (cfg Config) Take(ctx context.Context, body []byte, by string) (Counts, err
 	events, err := mim.ReadDelivery(body)
 	if err != nil {
 		return Counts{}, &entra.Error{Code: entra.CodeBadRequest, Doing: "read the events", Why: err.Error(), Err: err,
-			Remedy: "send a JSON array, or lines, of {EventId, TimeCreated, Computer, RecordId, Message}, in UTF-8"}
+			Remedy: "send a JSON array, or lines, of {EventId, TimeCreated, Computer, RecordId, Message}, in UTF-8 and " +
+				"not packed"}
 	}
 	return cfg.TakeEvents(ctx, events, Source{Kind: entra.Delivered, By: by})
 }
