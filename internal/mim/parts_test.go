@@ -23,7 +23,7 @@ func TestAPartIsReadInBothSpellings(t *testing.T) {
 		"request: <0a0b0c0d-0000-4000-8000-000000000001> , message 2 out of 3.":     "",
 		"Request '0A0B0C0D-0000-4000-8000-000000000001', message 4 out of 3:\n":     "",
 		"Request '0A0B0C0D-0000-4000-8000-000000000001', message 0 out of 3:\n":     "",
-		"Request '0A0B0C0D-0000-4000-8000-000000000001', message 1 out of 251:\n":  "",
+		"Request '0A0B0C0D-0000-4000-8000-000000000001', message 1 out of 251:\n":   "",
 		"Request '0A0B0C0D-0000-4000-8000-00000000000', message 1 out of 3:\n":      "",
 		"The Request '0A0B0C0D-0000-4000-8000-000000000001', message 2 out of 3:\n": "",
 	} {

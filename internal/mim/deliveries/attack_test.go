@@ -179,6 +179,21 @@ func TestAnAlteredRowHoldsUpNoDelivery(t *testing.T) {
 	}
 }
 
+// TestAnAlteredHourHoldsUpNoDelivery: what is stored is counted, and what is not is an error.
+func TestAnAlteredHourHoldsUpNoDelivery(t *testing.T) {
+	s, truth := long()
+	r := newRoom(t)
+	r.altered = true
+	require.Equal(t, len(truth), r.take(s.Body(s.Events)).Records)
+	require.Equal(t, len(s.Events), r.take(s.Body(s.Events)).Duplicate)
+	r = newRoom(t)
+	r.unreadable = true
+	_, err := r.process().Take(t.Context(), s.Body(s.Events), "test")
+	require.Equal(t, entra.CodeTampered, entra.CodeOf(err))
+	r.unreadable = false
+	require.Equal(t, len(truth), r.take(s.Body(s.Events)).Records, "nothing of it was lost")
+}
+
 // TestRefusedPartsHoldUpNoOtherRequest: without a key the script sends everything else, and once
 // there is one, the parts, too.
 func TestRefusedPartsHoldUpNoOtherRequest(t *testing.T) {

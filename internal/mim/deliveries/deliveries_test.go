@@ -41,6 +41,8 @@ type room struct {
 	hours      map[string]time.Time
 	quarantine map[string]string // reasons, by the bytes
 	purgedTo   time.Time
+	altered    bool // hours are not what was sealed: records are stored, and not sealed
+	unreadable bool // the ledger was altered: nothing is stored
 
 	left int                // steps until the process dies; negative: it lives
 	dies context.CancelFunc // that the process is not tried again
@@ -85,6 +87,9 @@ func (r *room) Add(_ context.Context, hour time.Time, records []entra.Record, or
 		return out, &entra.Error{Code: entra.CodeNotKept, Doing: "add"}
 	}
 	require.NoError(r, origin.Valid())
+	if r.unreadable {
+		return out, &entra.Error{Code: entra.CodeTampered, Doing: "add"}
+	}
 	for _, rec := range records {
 		require.Equal(r, hour, entra.FloorHour(rec.Time))
 		if r.records[rec.ID] != nil {
@@ -94,6 +99,9 @@ func (r *room) Add(_ context.Context, hour time.Time, records []entra.Record, or
 		}
 		out.Added++
 		r.records[rec.ID], r.hours[rec.ID] = slices.Clone(rec.Raw), hour
+	}
+	if r.altered {
+		return out, &entra.Error{Code: entra.CodeTampered, Doing: "seal"}
 	}
 	return out, nil
 }
