@@ -1,9 +1,9 @@
 package devhost
 
 import (
-	"crypto/subtle"
 	"encoding/json"
 	"fmt"
+	"mime"
 	"net/http"
 	"strings"
 	"sync"
@@ -19,16 +19,19 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer h.work.Done()
-	parts, ok := router.Split(r.URL.EscapedPath())
+	if status := refusal(r); status != 0 {
+		w.WriteHeader(status)
+		return
+	}
+	path := hostPath(r.URL.EscapedPath())
+	parts, _ := router.Split(path)
 	switch {
-	case !ok:
-		w.WriteHeader(http.StatusBadRequest)
 	case len(parts) == 0:
 		fmt.Fprintln(w, "devhost is running")
 	case strings.EqualFold(parts[0], "admin"):
 		h.serveAdmin(w, r, parts[1:])
 	default:
-		f := h.find(r.Method, r.URL.EscapedPath())
+		f := h.find(r.Method, path)
 		if f == nil {
 			w.WriteHeader(http.StatusNotFound)
 			return
@@ -37,33 +40,33 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
-		h.serveFunction(w, r, f)
+		h.serveFunction(w, r, f, path)
 	}
-}
-
-// admits checks the caller's key: the master key opens everything, the function
-// key what asks for one.
-func (h *Host) admits(r *http.Request, level string) bool {
-	if level == "anonymous" {
-		return true
-	}
-	key := r.Header.Get("x-functions-key")
-	if key == "" {
-		key = r.URL.Query().Get("code")
-	}
-	same := func(want string) bool { return subtle.ConstantTimeCompare([]byte(key), []byte(want)) == 1 }
-	return same(h.opts.MasterKey) || level == "function" && same(h.opts.FunctionKey)
 }
 
 func (h *Host) serveAdmin(w http.ResponseWriter, r *http.Request, parts []string) {
-	if !h.admits(r, "admin") {
+	path := strings.ToLower(strings.Join(parts, "/"))
+	if path == "host/ping" {
+		return // 200, whoever asks
+	}
+	switch {
+	case h.isMaster(r):
+	case h.isFunction(r):
+		w.WriteHeader(http.StatusForbidden)
+		return
+	default:
+		w.Header().Set("WWW-Authenticate", "Bearer")
 		w.WriteHeader(http.StatusUnauthorized)
 		return
 	}
-	path := strings.ToLower(strings.Join(parts, "/"))
 	switch {
 	case r.Method == http.MethodGet && path == "host/status":
 		answer(w, http.StatusOK, h.hostStatus())
+	case r.Method == http.MethodPost && path == "host/drain":
+		h.stopFiring()
+		w.WriteHeader(http.StatusAccepted)
+	case r.Method == http.MethodGet && path == "host/drain/status":
+		answer(w, http.StatusOK, h.drainStatus())
 	case r.Method == http.MethodGet && path == "functions":
 		answer(w, http.StatusOK, h.list())
 	case len(parts) >= 2 && strings.EqualFold(parts[0], "functions"):
@@ -89,21 +92,41 @@ func (h *Host) serveAdminFunction(w http.ResponseWriter, r *http.Request, parts 
 	}
 }
 
-// acceptRun answers 202 and runs the function in the background, after a run in progress.
+// acceptRun answers 202 and runs the function in the background, beside a run in progress. The host
+// takes the name of an HTTP function, too, and then fails.
 func (h *Host) acceptRun(w http.ResponseWriter, r *http.Request, f *function) {
-	var body struct{ Input any }
+	media, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	if err != nil || media != "application/json" {
+		answer(w, http.StatusUnsupportedMediaType, message(`send Content-Type: application/json`))
+		return
+	}
+	var body struct{ Input *string }
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<20)).Decode(&body); err != nil {
-		answer(w, http.StatusBadRequest, map[string]string{"message": `send {"input":""}: ` + err.Error()})
+		answer(w, http.StatusBadRequest, message(`send {"input":""}: `+err.Error()))
 		return
 	}
-	t := h.timers[f.name]
-	if t == nil {
-		answer(w, http.StatusBadRequest,
-			map[string]string{"message": f.name + " is no enabled timer function; call an HTTP function by its route"})
+	switch t := h.timers[f.name]; {
+	case f.http != nil:
+		h.failByHand(f)
+	case t == nil:
+		answer(w, http.StatusBadRequest, message(f.name+" is disabled"))
 		return
+	default:
+		h.background(func() { h.runTimer(h.life, t, occasion{reason: byHand, input: body.Input}) })
 	}
-	h.background(func() { h.runTimer(h.life, t, "manual") })
 	w.WriteHeader(http.StatusAccepted)
+}
+
+func message(text string) map[string]string { return map[string]string{"message": text} }
+
+// failByHand is the run of an HTTP function without a request.
+func (h *Host) failByHand(f *function) {
+	now := h.opts.Clock.Now()
+	inv := Invocation{ID: newGUID(), Function: f.name, Reason: byHand, Started: now, Finished: now, Attempts: 1,
+		Cause: "an HTTP function needs a request; call it by its route"}
+	h.outcomes.begin(f.name)
+	h.outcomes.end(inv)
+	h.log.host(levelError, "Executed %s (Failed, Id=%s, Duration=0ms): %s", f.name, inv.ID, inv.Cause)
 }
 
 func (h *Host) hostStatus() map[string]any {
@@ -118,6 +141,20 @@ func (h *Host) hostStatus() map[string]any {
 		"id": "devhost", "state": state, "version": hostVersion,
 		"processUptime": h.opts.Clock.Now().Sub(h.started).Milliseconds(), "handlerPid": h.HandlerPID(),
 	}
+}
+
+// drainStatus counts what a drain waits for: requests and scheduled runs.
+func (h *Host) drainStatus() map[string]any {
+	state := "Disabled"
+	select {
+	case <-h.drained:
+		state = "Completed"
+		if h.busy.Load() > 0 {
+			state = "InProgress"
+		}
+	default:
+	}
+	return map[string]any{"state": state, "outstandingInvocations": h.busy.Load(), "outstandingRetries": 0}
 }
 
 func (h *Host) list() []map[string]any {

@@ -244,20 +244,13 @@ func (e environment) expand(text string) string {
 	})
 }
 
-// resolve reads an app setting where the whole text is one %NAME%.
+// resolve replaces every %NAME% in the schedule of a timer; each must be set.
 func (e environment) resolve(text string) (string, error) {
-	if len(text) < 3 || text[0] != '%' || text[len(text)-1] != '%' || strings.Count(text, "%") != 2 {
-		if strings.Contains(text, "%") {
-			return "", fmt.Errorf("%q mixes text and a setting; the whole value must be one %%SETTING%%", text)
-		}
-		return text, nil
+	resolved := e.expand(text)
+	if missing := regexp.MustCompile(`%[^%]+%`).FindString(resolved); missing != "" {
+		return "", fmt.Errorf("setting %s is not set; add it to the environment or to local.settings.json", missing)
 	}
-	name := strings.Trim(text, "%")
-	value, ok := e[name]
-	if !ok {
-		return "", fmt.Errorf("setting %s is not set; add it to the environment or to local.settings.json", text)
-	}
-	return value, nil
+	return resolved, nil
 }
 
 func (e environment) list() []string {

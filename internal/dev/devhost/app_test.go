@@ -38,8 +38,12 @@ func TestAnAppTheHostWouldRefuseIsRefusedWithFileAndRemedy(t *testing.T) {
 		{"timer with output", "F/function.json", `{"bindings":[` + timer +
 			`,{"type":"queue","direction":"out","name":"q"}]}`, "bindings beside the timer"},
 		{"missing setting", "F/function.json", timerJSON("%Absent%"), "setting %Absent% is not set; add it"},
-		{"setting inside text", "F/function.json", timerJSON("0 %Minutes% * * * *"),
-			"whole value must be one %SETTING%"},
+		{"missing setting inside text", "F/function.json", timerJSON("0 %Minutes% * * * *"),
+			"setting %Minutes% is not set; add it"},
+		{"setting in a route", "F/function.json", httpJSON("a/%Schedule%", ""), "settings are not resolved in routes"},
+		{"slash before a route", "F/function.json", httpJSON("/a", ""), "begins with a slash"},
+		{"question mark in a route", "F/function.json", httpJSON("a?b", ""), "has a ? in a literal part"},
+		{"parameter twice", "F/function.json", httpJSON("{a}/{A:int?}", ""), "names the parameter a twice"},
 		{"invalid cron", "F/function.json", timerJSON("every day"), `read schedule "every day"`},
 		{"cron that never occurs", "F/function.json", timerJSON("0 0 0 30 2 *"), "never occurs"},
 		{"hours over 23", "F/function.json", timerJSON("24:00:00"), "write 1.00:00:00"},
@@ -144,14 +148,27 @@ func TestASettingsFileThatCannotBeUsedIsNamed(t *testing.T) {
 	require.ErrorContains(t, err, "local.settings.json.example")
 }
 
-func TestAFunctionCanBeDisabledInItsFileOrBySetting(t *testing.T) {
+// TestAFunctionIsDisabledBySettingAlone has what the real host ignores in a function.json.
+func TestAFunctionIsDisabledBySettingAlone(t *testing.T) {
 	root := appFiles(t, map[string]string{
 		"A/function.json": `{"disabled":true,"bindings":[{"type":"timerTrigger","name":"timer","schedule":"0 0 0 * * *"}]}`,
-		"B/function.json": httpJSON("b", ""), "C/function.json": httpJSON("c", ""),
+		"B/function.json": httpJSON("b", ""), "C/function.json": httpJSON("c", ""), "D/function.json": httpJSON("d", ""),
 	})
-	h, err := Load(Options{AppRoot: root, Environ: []string{"AzureWebJobs.B.Disabled=true"}})
+	out := newConsole()
+	h, err := Load(Options{AppRoot: root, Out: out,
+		Environ: []string{"AzureWebJobs.B.Disabled=true", "AzureWebJobs_D_Disabled=1"}})
 	require.NoError(t, err)
-	require.Empty(t, h.timers)
+	require.Contains(t, h.timers, "A")
 	require.Nil(t, h.find("GET", "/api/b"))
 	require.NotNil(t, h.find("GET", "/api/c"))
+	require.Nil(t, h.find("GET", "/api/d"))
+	h.announce()
+	require.Contains(t, out.String(), `A/function.json: "disabled" is ignored by the host`)
+}
+
+func TestSettingsStandAnywhereInASchedule(t *testing.T) {
+	root := appFiles(t, map[string]string{"A/function.json": timerJSON("0 30 %HOUR% * * *")})
+	h, err := Load(Options{AppRoot: root, Environ: []string{"HOUR=7"}})
+	require.NoError(t, err)
+	require.Equal(t, "0 30 7 * * *", h.timers["A"].function.timer.schedule.text)
 }

@@ -31,14 +31,35 @@ type sysInfo struct{ MethodName, UtcNow, RandGuid string }
 type retryContext struct {
 	RetryCount    int
 	MaxRetryCount int
-	Exception     *string
+	Exception     *exception
+	Instance      *string
+	State         struct{}
+}
+
+// exception is what is left of a failed try. The host's has its stack, too: about 4 KB.
+type exception struct {
+	InstanceId, MethodName string
+	Handled                bool
+	ClassName, Message     string
+	Data                   *string
+	InnerException         struct{ Message string }
+}
+
+func failedTry(function, id, cause string) *exception {
+	e := &exception{InstanceId: id, MethodName: "Host.Functions." + function,
+		ClassName: "Microsoft.Azure.WebJobs.Host.FunctionInvocationException",
+		Message:   "Exception while executing function: Functions." + function}
+	e.InnerException.Message = cause
+	return e
 }
 
 // timerCall is what one timer request says.
 type timerCall struct {
 	function string
 	binding  string // the trigger's name in function.json
+	cron     bool   // and not an interval
 	status   *Status
+	input    *string // of a run by hand
 	pastDue  bool
 	retry    *retryContext
 	now      time.Time
@@ -47,7 +68,7 @@ type timerCall struct {
 
 // body encodes the request of a timer run.
 func (c timerCall) body() ([]byte, error) {
-	info := timerInfo{Schedule: timerSchedule{AdjustForDST: true}, IsPastDue: c.pastDue}
+	info := timerInfo{Schedule: timerSchedule{AdjustForDST: c.cron}, IsPastDue: c.pastDue}
 	if c.status != nil {
 		info.ScheduleStatus = &scheduleStatus{
 			Last: netTime(c.status.Last), Next: netTime(c.status.Next), LastUpdated: netTime(c.status.LastUpdated),
@@ -56,6 +77,9 @@ func (c timerCall) body() ([]byte, error) {
 	metadata := map[string]any{
 		"sys": sysInfo{MethodName: c.function, UtcNow: c.now.UTC().Format("2006-01-02T15:04:05.9999999Z07:00"),
 			RandGuid: c.guid},
+	}
+	if c.input != nil {
+		metadata[c.binding] = *c.input
 	}
 	if c.retry != nil {
 		metadata["RetryContext"] = *c.retry
@@ -101,11 +125,5 @@ func encodeValue(value any) (json.RawMessage, error) {
 	return json.Marshal(string(text))
 }
 
-// netTime writes a time as .NET's serializer does: with an offset, except for
-// the default value, which has none.
-func netTime(t time.Time) string {
-	if t.IsZero() {
-		return "0001-01-01T00:00:00"
-	}
-	return t.UTC().Format("2006-01-02T15:04:05.9999999-07:00")
-}
+// netTime writes a time as .NET's serializer does, year 1 for the time that never was.
+func netTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.9999999-07:00") }

@@ -17,6 +17,7 @@ type function struct {
 	name     string
 	file     string // its function.json, relative to the app root
 	disabled bool
+	ignored  string // what its function.json says and the host does not heed; empty: nothing
 	timer    *timerTrigger
 	http     *httpTrigger
 	retry    *retryPolicy
@@ -106,7 +107,10 @@ func (f *function) read(path, prefix string, env environment) (problems []error)
 		refuse(fmt.Sprintf("folder name %q is no function name", f.name),
 			"use letters, digits, _ and -, beginning with a letter")
 	}
-	f.disabled = j.Disabled || isTrue(env["AzureWebJobs."+f.name+".Disabled"])
+	f.disabled = isTrue(env["AzureWebJobs."+f.name+".Disabled"]) || isTrue(env["AzureWebJobs_"+f.name+"_Disabled"])
+	if j.Disabled {
+		f.ignored = `"disabled" is ignored by the host; set AzureWebJobs.` + f.name + `.Disabled=true`
+	}
 	checkBindingNames(j.Bindings, refuse)
 	trigger := oneTrigger(j.Bindings, refuse)
 	if trigger == nil {
@@ -211,12 +215,10 @@ func (f *function) readHTTP(
 	if !slices.Contains([]string{"anonymous", "function", "admin"}, level) {
 		refuse(fmt.Sprintf("authLevel %q is unknown", b.AuthLevel), "write anonymous, function or admin")
 	}
-	path, err := env.resolve(b.Route)
-	if err != nil {
-		refuse("route: "+err.Error(), "the host would not index this function")
-		return
+	if fault := routeFault(b.Route); fault != "" {
+		refuse(fmt.Sprintf("route %q %s", b.Route, fault), "correct the route")
 	}
-	path = strings.Trim(path, "/")
+	path := strings.Trim(b.Route, "/")
 	if path == "" {
 		path = f.name
 	}
@@ -233,6 +235,35 @@ func (f *function) readHTTP(
 	for _, method := range b.Methods {
 		f.http.methods = append(f.http.methods, strings.ToUpper(method))
 	}
+}
+
+// routeFault is what the host does not take in a route, or takes and nobody wants, beside what
+// router.Parse refuses. Where ASP.NET can't read a route, all functions of the app are gone.
+func routeFault(route string) string {
+	if strings.Contains(route, "%") {
+		return "has a %, and settings are not resolved in routes"
+	}
+	if strings.HasPrefix(route, "/") {
+		return "begins with a slash"
+	}
+	names := map[string]bool{}
+	for part := range strings.SplitSeq(route, "/") {
+		if !strings.HasPrefix(part, "{") {
+			if strings.Contains(part, "?") {
+				return "has a ? in a literal part"
+			}
+			continue
+		}
+		name := strings.ToLower(strings.TrimLeft(part, "{*"))
+		if end := strings.IndexAny(name, ":?}"); end >= 0 {
+			name = name[:end]
+		}
+		if names[name] {
+			return "names the parameter " + name + " twice"
+		}
+		names[name] = true
+	}
+	return ""
 }
 
 // routeConflicts finds functions that would compete for the same requests.

@@ -13,6 +13,7 @@ import (
 	"os"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/web/router"
@@ -33,9 +34,11 @@ type Options struct {
 	RawLogs bool      // print the handler's lines as they are
 	// SIGTERM this long before SIGKILL at shutdown; the real host sends none, the platform may
 	Grace       time.Duration
-	NoTimers    bool  // run timer functions only on request
-	HangOnEmpty bool  // hang on an empty answer until functionTimeout, as the real host does
-	Clock       Clock // default SystemClock
+	NoTimers    bool // run timer functions only on request
+	HangOnEmpty bool // hang on an empty answer until functionTimeout, as the real host does
+	// Drain makes the host wait at its end as the real one does: for requests, and up to 10 s for scheduled runs
+	Drain bool
+	Clock Clock // default SystemClock
 }
 
 func (o Options) withDefaults() Options {
@@ -76,12 +79,19 @@ type Host struct {
 
 	life  context.Context // ends when the host stops, with the reason as cause
 	stop  context.CancelCauseFunc
+	gone  context.Context // ends when the last process has ended for good
+	end   context.CancelCauseFunc
 	ready chan struct{}
+
+	busy       atomic.Int64  // requests and scheduled runs in progress
+	drained    chan struct{} // closed when timers fire no more
+	stopFiring func()
 
 	mu      sync.Mutex
 	url     string
 	closing bool
 	work    sync.WaitGroup
+	loops   sync.WaitGroup // of timers; none is added once drained is closed
 }
 
 // Load reads and checks the app. The error joins every Problem found, one a line.
@@ -106,9 +116,16 @@ func Load(opts Options) (*Host, error) {
 		client:    newEnvelopeClient(),
 		transport: &http.Transport{DisableCompression: true},
 		ready:     make(chan struct{}),
+		drained:   make(chan struct{}),
 		started:   opts.Clock.Now(),
 	}
 	h.life, h.stop = context.WithCancelCause(context.Background())
+	h.gone, h.end = context.WithCancelCause(context.Background())
+	h.stopFiring = sync.OnceFunc(func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		close(h.drained)
+	})
 	h.super = newSupervisor(a, port, opts, env, h.log)
 	h.super.onExit = func() {
 		h.client.CloseIdleConnections()
@@ -135,10 +152,10 @@ func (h *Host) Run(ctx context.Context) error {
 	h.mu.Lock()
 	h.url = "http://" + listener.Addr().String()
 	h.mu.Unlock()
-	defer context.AfterFunc(ctx, func() { h.stop(errStopped) })()
 	h.announce()
 	console := &lineWriter{emit: func(line string) { h.log.host(levelWarning, "%s", line) }}
 	server := &http.Server{Handler: h, ReadHeaderTimeout: time.Minute, ErrorLog: log.New(console, "", 0)}
+	defer context.AfterFunc(ctx, func() { h.leave(server) })()
 	served := make(chan struct{})
 	go func() {
 		defer close(served)
@@ -151,6 +168,10 @@ func (h *Host) Run(ctx context.Context) error {
 		h.stop(err)
 	}
 	<-h.life.Done()
+	h.end(context.Cause(h.life)) // who waits for the handler waits in vain, and is told
+	closing, cancel := context.WithTimeout(context.Background(), lastAnswers)
+	_ = server.Shutdown(closing)
+	cancel()
 	_ = server.Close() // what is still open has lost its handler
 	<-served
 	h.mu.Lock()
@@ -165,6 +186,37 @@ func (h *Host) Run(ctx context.Context) error {
 	return nil
 }
 
+const (
+	// lastAnswers is how long a caller may take for the answer that the host has ended.
+	lastAnswers = 500 * time.Millisecond
+	// drainLimit is how long the end of the host waits for scheduled runs.
+	drainLimit = 10 * time.Second
+)
+
+// leave ends the host when it is told to, at once or when it is drained: requests are answered, and
+// scheduled runs have 10 s to end. For runs by hand the host does not wait.
+func (h *Host) leave(server *http.Server) {
+	defer h.stop(errStopped)
+	if !h.opts.Drain {
+		return
+	}
+	h.log.host(levelInformation, "draining")
+	_ = server.Shutdown(h.life)
+	h.stopFiring()
+	ended := make(chan struct{})
+	go func() {
+		h.loops.Wait()
+		close(ended)
+	}()
+	limit, stop := h.opts.Clock.After(drainLimit)
+	defer stop()
+	select {
+	case <-ended:
+	case <-limit:
+	case <-h.life.Done():
+	}
+}
+
 // begins waits for the handler, then lets the timers run.
 func (h *Host) begins() {
 	if _, err := h.super.await(h.life); err != nil {
@@ -175,8 +227,21 @@ func (h *Host) begins() {
 	if h.opts.NoTimers {
 		return
 	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	select {
+	case <-h.drained:
+		return
+	default:
+	}
 	for _, t := range h.timers {
-		h.background(func() { h.loop(h.life, t) })
+		h.loops.Add(1)
+		h.work.Add(1) // begins is work itself, so that nobody has waited for all of it yet
+		go func() {
+			defer h.work.Done()
+			defer h.loops.Done()
+			h.loop(h.life, t)
+		}()
 	}
 }
 
@@ -220,6 +285,9 @@ func (h *Host) announce() {
 			line += fmt.Sprintf("%s %s/%s (%s)", methods, h.URL(), f.http.path, f.http.authLevel)
 		}
 		h.log.write(line)
+		if f.ignored != "" {
+			h.log.host(levelWarning, "%s: %s", f.file, f.ignored)
+		}
 	}
 	h.log.write(fmt.Sprintf("  keys: x-functions-key: %s (function), %s (master)", h.opts.FunctionKey,
 		h.opts.MasterKey))
@@ -247,7 +315,7 @@ func (h *Host) Trigger(ctx context.Context, function string) (Invocation, error)
 	}
 	outcome := make(chan Invocation, 1)
 	started := h.background(func() {
-		inv, _ := h.runTimer(h.life, h.timers[f.name], "manual")
+		inv, _ := h.runTimer(h.life, h.timers[f.name], occasion{reason: byHand, input: new(string)})
 		outcome <- inv
 	})
 	if !started {

@@ -71,7 +71,9 @@ func (h *Host) exchange(ctx context.Context, name, id string, body []byte) verdi
 		h.giveUp(err)
 		return failed("%v", err)
 	}
-	release := h.limit(p, name, id)
+	ctx, expire := context.WithCancelCause(ctx)
+	defer expire(nil)
+	release := h.limit(p, name, id, func() { expire(errTimeout) }, func() {})
 	defer release()
 	resp, answer, err := h.post(ctx, name, id, body)
 	if err != nil {
@@ -84,6 +86,7 @@ func (h *Host) exchange(ctx context.Context, name, id string, body []byte) verdi
 		case <-p.exited:
 			v.cause += "; " + p.obituary()
 		case <-ctx.Done():
+			v.cause += "; " + context.Cause(ctx).Error()
 		}
 	}
 	return v
@@ -109,8 +112,15 @@ func (h *Host) post(ctx context.Context, name, id string, body []byte) (*http.Re
 	return resp, answer, err
 }
 
-// limit kills the process when functionTimeout passes before release is called.
-func (h *Host) limit(p *process, name, id string) (release func()) {
+// killGrace is between the end of an invocation that takes too long and the end of the process.
+const killGrace = 2 * time.Second
+
+var errTimeout = errors.New("it exceeded functionTimeout")
+
+// limit ends an invocation that takes longer than functionTimeout, and soon after it the process
+// with all that runs in it. expired is called at the first moment, ending just before the second.
+// What was released in time is left alone.
+func (h *Host) limit(p *process, name, id string, expired, ending func()) (release func()) {
 	if h.app.timeout <= 0 {
 		return func() {}
 	}
@@ -118,13 +128,22 @@ func (h *Host) limit(p *process, name, id string) (release func()) {
 	done := make(chan struct{})
 	go func() {
 		select {
-		case <-fires:
-			h.log.host(levelError,
-				"%s [%s] exceeded functionTimeout %v: killing the handler, all its running invocations "+
-					"fail", name, id, h.app.timeout)
-			p.kill(whyTimeout)
 		case <-done:
+			return
+		case <-fires:
 		}
+		h.log.host(levelError, "%s [%s] exceeded functionTimeout %v: the handler is killed in %v, and all its running "+
+			"invocations fail", name, id, h.app.timeout, killGrace)
+		expired()
+		grace, stop := h.opts.Clock.After(killGrace)
+		defer stop()
+		select {
+		case <-grace:
+		case <-p.exited:
+		case <-h.life.Done():
+		}
+		ending()
+		p.kill(whyTimeout)
 	}()
 	return func() { stop(); close(done) }
 }

@@ -311,7 +311,10 @@ type request struct {
 			Sys          map[string]string `json:"sys"`
 			RetryContext *struct {
 				RetryCount, MaxRetryCount int
-				Exception                 string
+				Exception                 struct {
+					Message        string
+					InnerException struct{ Message string }
+				}
 			}
 		}
 	}

@@ -1,6 +1,7 @@
 package devhost
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,51 +9,78 @@ import (
 	"log"
 	"net/http"
 	"net/http/httputil"
+	"net/url"
 	"sync/atomic"
 	"time"
 )
 
 const (
 	// quietLimit is the platform's: a response without bytes for 230 s is cut off.
-	quietLimit    = 230 * time.Second
-	mostRetries   = 10
-	firstRetry    = 50 * time.Millisecond
-	slowestRetry  = 250 * time.Millisecond
-	headerVersion = "X-Azure-Functions-HostVersion"
-	headerID      = "X-Azure-Functions-InvocationId"
+	quietLimit   = 230 * time.Second
+	mostAttempts = 10
+	firstRetry   = 50 * time.Millisecond
+	slowestRetry = 250 * time.Millisecond
+	// sendsPerAttempt is how often .NET's HTTP client sends a request without a body.
+	sendsPerAttempt = 4
+	headerVersion   = "X-Azure-Functions-HostVersion"
+	headerID        = "X-Azure-Functions-InvocationId"
 )
 
 var errQuiet = errors.New("no bytes for 230 s")
 
 // serveFunction streams a request to the handler and its answer back.
-func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, f *function) {
+func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, f *function, path string) {
 	inv := Invocation{ID: newGUID(), Function: f.name, Reason: "http", Started: h.opts.Clock.Now(), Attempts: 1}
 	h.outcomes.begin(f.name)
+	h.busy.Add(1)
+	defer h.busy.Add(-1)
 	h.log.host(levelInformation, "Executing %s (Reason=http, Id=%s)", f.name, inv.ID)
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
+	defer context.AfterFunc(h.gone, func() { cancel(context.Cause(h.gone)) })()
 	watch := newWatch(h.opts.Clock, quietLimit, func() { cancel(errQuiet) })
 	defer watch.stop()
 	out := &recorder{ResponseWriter: w, touch: watch.touch}
 	var failure string
 	var complete bool
-	p, err := h.super.await(ctx)
+	var p *process
 	// Deferred, because an answer that breaks off ends in a panic that net/http expects.
 	defer func() {
-		if !complete && failure == "" {
+		switch {
+		case r.Context().Err() != nil && h.life.Err() == nil:
+			h.log.host(levelInformation, "%s [%s] the caller went away", f.name, inv.ID)
+			failure = ""
+		case !complete && failure == "":
 			failure = h.explain(ctx, p, errors.New("the answer broke off"))
 		}
-		h.recordHTTP(inv, r, out.status, failure)
+		h.recordHTTP(inv, r, int(out.status.Load()), failure)
 	}()
-	if err != nil {
-		h.giveUp(err)
-		failure = err.Error()
+	fail := func(err error) {
+		failure, complete = err.Error(), true
 		out.WriteHeader(http.StatusInternalServerError)
+	}
+	if err := takeBody(w, r); err != nil {
+		fail(err)
 		return
 	}
-	defer h.limit(p, f.name, inv.ID)()
+	var err error
+	if p, err = h.super.await(ctx); err != nil {
+		h.giveUp(err)
+		fail(err)
+		return
+	}
+	var sent atomic.Pointer[http.Request]
+	defer h.limit(p, f.name, inv.ID, func() {}, func() {
+		if req := sent.Load(); req != nil && out.status.Load() == 0 && !hasBody(req) {
+			h.again(p, req)
+		}
+		cancel(errTimeout)
+	})()
 	proxy := httputil.ReverseProxy{
-		Rewrite:       func(pr *httputil.ProxyRequest) { h.rewrite(pr, inv.ID, watch.touch) },
+		Rewrite: func(pr *httputil.ProxyRequest) {
+			h.rewrite(pr, path, inv.ID, watch.touch)
+			sent.Store(pr.Out)
+		},
 		Transport:     retrying{next: h.transport},
 		FlushInterval: -1,
 		ErrorLog:      log.New(io.Discard, "", 0), // recordHTTP says it, with the invocation
@@ -69,16 +97,59 @@ func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, f *function
 	complete = true
 }
 
-// rewrite keeps path and query byte for byte and sets the headers the host sets.
-func (h *Host) rewrite(pr *httputil.ProxyRequest, id string, touch func()) {
+// takeBody reads a body with a length as a whole, as the host does before the handler sees anything
+// of the request. A chunked one streams.
+func takeBody(w http.ResponseWriter, r *http.Request) error {
+	switch {
+	case r.ContentLength > mostBody:
+		return fmt.Errorf("the request's body has %d bytes, and the host takes %d", r.ContentLength, mostBody)
+	case r.ContentLength < 0:
+		r.Body = http.MaxBytesReader(w, r.Body, mostBody)
+	case r.ContentLength > 0:
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			return fmt.Errorf("read the request's body: %w", err)
+		}
+		r.Body = io.NopCloser(bytes.NewReader(body))
+	}
+	return nil
+}
+
+// again sends a request to the next process, too, as the HTTP client of the host does where the one
+// that had it was killed. Nobody waits for the answer any more.
+func (h *Host) again(p *process, req *http.Request) {
+	h.background(func() {
+		select {
+		case <-p.exited:
+		case <-h.life.Done():
+			return
+		}
+		if _, err := h.super.await(h.life); err != nil {
+			return
+		}
+		resp, err := retrying{next: h.transport}.RoundTrip(req.Clone(h.life))
+		if err != nil {
+			return
+		}
+		defer resp.Body.Close()
+		_, _ = io.Copy(io.Discard, resp.Body) // it breaks off where the process ends
+	})
+}
+
+// rewrite sets path, query and headers as the host does.
+func (h *Host) rewrite(pr *httputil.ProxyRequest, path, id string, touch func()) {
 	pr.Out.URL.Scheme, pr.Out.URL.Host = "http", h.super.address()
-	pr.Out.URL.RawQuery = pr.In.URL.RawQuery
+	if plain, err := url.PathUnescape(path); err == nil {
+		pr.Out.URL.Path, pr.Out.URL.RawPath = plain, path
+	}
+	pr.Out.URL.RawQuery = hostQuery(pr.In.URL.RawQuery)
 	pr.Out.Host = h.super.address()
+	pr.Out.Header.Del("Te")
 	pr.SetXForwarded()
 	pr.Out.Header.Set(headerVersion, hostVersion)
 	pr.Out.Header.Set(headerID, id)
 	pr.Out.Header.Set("x-ms-invocation-id", id)
-	if pr.Out.Body != nil && pr.Out.Body != http.NoBody {
+	if hasBody(pr.Out) {
 		pr.Out.Body = touchingBody{pr.Out.Body, touch}
 	}
 }
@@ -98,27 +169,22 @@ func (h *Host) recordHTTP(inv Invocation, r *http.Request, status int, failure s
 		r.URL.EscapedPath(), status, inv.ID, took, failure)
 }
 
-// retrying repeats a request whose connection failed, as the host does: ten
-// times, 50 to 250 ms apart. A body that may have been read can't be sent again.
+// retrying repeats a request whose connection failed, as the host does: ten attempts, 50 to 250 ms
+// apart. A body that may have been read can't be sent again.
 type retrying struct{ next http.RoundTripper }
 
 func (t retrying) RoundTrip(req *http.Request) (*http.Response, error) {
-	body := req.Body
-	if body != nil {
-		defer body.Close()
+	if req.Body != nil {
+		defer req.Body.Close()
 	}
 	delay := firstRetry
 	for attempt := 1; ; attempt++ {
-		try := req.Clone(req.Context())
-		if body != nil && body != http.NoBody {
-			try.Body = io.NopCloser(body)
-		}
-		resp, err := t.next.RoundTrip(try)
+		resp, err := t.attempt(req)
 		if err == nil {
-			return resp, nil
+			return withoutTrailers(resp), nil
 		}
-		replayable := isDialError(err) || body == nil || body == http.NoBody
-		if attempt > mostRetries || !replayable || req.Context().Err() != nil {
+		replayable := isDialError(err) || !hasBody(req)
+		if attempt == mostAttempts || !replayable || req.Context().Err() != nil {
 			return nil, fmt.Errorf("after %d tries: %w", attempt, err)
 		}
 		wait := time.NewTimer(delay)
@@ -130,6 +196,34 @@ func (t retrying) RoundTrip(req *http.Request) (*http.Response, error) {
 		}
 		delay = min(2*delay, slowestRetry)
 	}
+}
+
+// attempt is what the host's HTTP client does by itself: where there is no body, it sends a request
+// whose connection breaks four times.
+func (t retrying) attempt(req *http.Request) (*http.Response, error) {
+	for sent := 1; ; sent++ {
+		try := req.Clone(req.Context())
+		if hasBody(req) {
+			try.Body = io.NopCloser(req.Body)
+		}
+		resp, err := t.next.RoundTrip(try)
+		if err == nil || sent == sendsPerAttempt || isDialError(err) || hasBody(req) || req.Context().Err() != nil {
+			return resp, err
+		}
+	}
+}
+
+func hasBody(req *http.Request) bool { return req.Body != nil && req.Body != http.NoBody }
+
+// withoutTrailers announces them and leaves them out, as the host does in HTTP/1.1. What is read
+// from the body fills the trailers of the response, not those of its copy.
+func withoutTrailers(resp *http.Response) *http.Response {
+	short := *resp
+	short.Trailer = nil
+	for name := range resp.Trailer {
+		short.Header.Add("Trailer", name)
+	}
+	return &short
 }
 
 // watch calls cut when nothing touched it for the limit.
@@ -169,14 +263,21 @@ func (w *watch) stop()  { close(w.done) }
 type recorder struct {
 	http.ResponseWriter
 	touch  func()
-	status int
+	status atomic.Int32 // 0 until the answer has begun
 }
 
 func (r *recorder) Unwrap() http.ResponseWriter { return r.ResponseWriter }
 
+// WriteHeader leaves early hints out, which the host does not pass on.
 func (r *recorder) WriteHeader(status int) {
 	r.touch()
-	r.status = status
+	if status < http.StatusOK && status != http.StatusSwitchingProtocols {
+		return
+	}
+	if _, typed := r.Header()["Content-Type"]; !typed {
+		r.Header()["Content-Type"] = nil // net/http would guess one
+	}
+	r.status.Store(int32(status))
 	r.ResponseWriter.WriteHeader(status)
 }
 

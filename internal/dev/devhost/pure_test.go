@@ -36,9 +36,9 @@ func TestWhatIsNotNCRONTABIsRefused(t *testing.T) {
 	}
 }
 
-func TestAScheduleBelowAMinuteHasNoStatus(t *testing.T) {
+func TestAnIntervalAndAScheduleBelowAMinuteHaveNoStatus(t *testing.T) {
 	for text, want := range map[string]bool{"*/10 * * * * *": false, "0,30 0 * * * *": false, "0 * * * * *": true,
-		"00:00:59": false, "00:01:00": true} {
+		"00:00:59": false, "00:05:00": false} {
 		s, err := parseSchedule(text)
 		require.NoError(t, err)
 		require.Equal(t, want, s.monitored(epoch), text)
@@ -82,7 +82,7 @@ func TestAHostStartDecidesAboutPastDueRuns(t *testing.T) {
 			startPlan{Status{Next: at("10:05:00"), LastUpdated: at("10:02:00")}, false, true}},
 		{"schedule changed: recomputed, no run", at("11:44:00"), &Status{Last: at("10:00:00"), Next: at("10:30:00"),
 			LastUpdated: at("10:00:00")},
-			startPlan{Status{Next: at("11:45:00"), LastUpdated: at("11:44:00")}, true, false}},
+			startPlan{Status{Next: at("11:45:00"), LastUpdated: at("10:00:00")}, true, false}},
 	}
 	for _, c := range cases {
 		t.Run(c.name, func(t *testing.T) { require.Equal(t, c.want, planStart(c.now, s, c.previous)) })
@@ -160,14 +160,14 @@ func TestEnvelopeValuesAreEncodedByTheHostsOneRule(t *testing.T) {
 }
 
 func TestATimerEnvelopeIsWhatTheHostSends(t *testing.T) {
-	cause := "answered 500"
-	call := timerCall{function: "SyncAudit", binding: "timer", now: epoch, guid: "g",
+	input := "7"
+	call := timerCall{function: "SyncAudit", binding: "timer", cron: true, input: &input, now: epoch, guid: "g",
 		status: &Status{Next: epoch, LastUpdated: epoch.Add(1200 * time.Microsecond)}, pastDue: true,
-		retry: &retryContext{RetryCount: 1, MaxRetryCount: 2, Exception: &cause}}
+		retry: &retryContext{RetryCount: 1, MaxRetryCount: 2, Exception: failedTry("SyncAudit", "i", "answered 500")}}
 	body, err := call.body()
 	require.NoError(t, err)
-	require.Equal(t, `{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"ScheduleStatus":{"Last":"0001-01-01T00:00:00","Next":"2026-11-20T10:02:00+00:00","LastUpdated":"2026-11-20T10:02:00.0012+00:00"},"IsPastDue":true}},`+
-		`"Metadata":{"RetryContext":{"RetryCount":1,"MaxRetryCount":2,"Exception":"answered 500"},"sys":{"MethodName":"SyncAudit","UtcNow":"2026-11-20T10:02:00Z","RandGuid":"g"}}}`, string(body))
+	require.Equal(t, `{"Data":{"timer":{"Schedule":{"AdjustForDST":true},"ScheduleStatus":{"Last":"0001-01-01T00:00:00+00:00","Next":"2026-11-20T10:02:00+00:00","LastUpdated":"2026-11-20T10:02:00.0012+00:00"},"IsPastDue":true}},`+
+		`"Metadata":{"RetryContext":{"RetryCount":1,"MaxRetryCount":2,"Exception":{"InstanceId":"i","MethodName":"Host.Functions.SyncAudit","Handled":false,"ClassName":"Microsoft.Azure.WebJobs.Host.FunctionInvocationException","Message":"Exception while executing function: Functions.SyncAudit","Data":null,"InnerException":{"Message":"answered 500"}},"Instance":null,"State":{}},"sys":{"MethodName":"SyncAudit","UtcNow":"2026-11-20T10:02:00Z","RandGuid":"g"},"timer":"\"7\""}}`, string(body))
 	bare, err := timerCall{function: "F", binding: "t", now: epoch}.body()
 	require.NoError(t, err)
 	require.Contains(t, string(bare), `"ScheduleStatus":null,"IsPastDue":false`)

@@ -66,9 +66,12 @@ func (s schedule) next(after time.Time) time.Time {
 	return after.UTC().Add(s.every)
 }
 
-// monitored reports whether the host keeps a status for this schedule: it does not where
-// occurrences can be less than a minute apart.
+// monitored reports whether the host keeps a status for this schedule: it does not for an interval,
+// and where occurrences can be less than a minute apart.
 func (s schedule) monitored(now time.Time) bool {
+	if s.cron == nil {
+		return false
+	}
 	at := s.next(now)
 	for range 5 {
 		following := s.next(at)

@@ -41,7 +41,7 @@ func planStart(now time.Time, s schedule, remembered *Status) startPlan {
 	}
 	expected := s.next(base)
 	if gap := expected.Sub(remembered.Next).Abs(); gap >= time.Second {
-		return startPlan{status: Status{Next: s.next(now), LastUpdated: now}, changed: true}
+		return startPlan{status: Status{Next: s.next(now), LastUpdated: remembered.LastUpdated}, changed: true}
 	}
 	return startPlan{status: *remembered, pastDue: now.After(remembered.Next)}
 }

@@ -9,7 +9,7 @@ import (
 // timer is the running side of a timer function.
 type timer struct {
 	function *function
-	turn     chan struct{} // holds one token: two runs never overlap
+	turn     chan struct{} // holds one token: two scheduled runs never overlap
 
 	mu        sync.Mutex
 	status    *Status // nil until the host stored one
@@ -22,6 +22,15 @@ func newTimer(f *function, now time.Time) *timer {
 		turn:      make(chan struct{}, 1),
 		monitored: f.timer.useMonitor && f.timer.schedule.monitored(now),
 	}
+}
+
+// byHand is the reason of a run that somebody asked for.
+const byHand = "manual"
+
+// occasion is why a timer function runs: schedule, pastDue, startup or byHand.
+type occasion struct {
+	reason string
+	input  *string // of a run by hand
 }
 
 func (t *timer) remembered() *Status {
@@ -55,6 +64,9 @@ func (h *Host) loop(ctx context.Context, t *timer) {
 	for ctx.Err() == nil {
 		fires, stop := h.opts.Clock.After(next.Sub(h.opts.Clock.Now()))
 		select {
+		case <-h.drained:
+			stop()
+			return
 		case <-fires:
 			next = h.fire(ctx, t, "schedule", next)
 		case <-ctx.Done():
@@ -80,13 +92,19 @@ func (h *Host) begin(t *timer) (startPlan, error) {
 		}
 	}
 	t.remember(plan.status)
+	if remembered == nil {
+		// The host does not read what it has just stored: until the first run it knows no time.
+		t.remember(Status{Next: plan.status.Next})
+	}
 	return plan, nil
 }
 
 // fire runs the function for an occurrence and returns the next one. A run that
 // the shutdown cut off leaves the status as it was: it is past due at the next start.
 func (h *Host) fire(ctx context.Context, t *timer, reason string, occurrence time.Time) time.Time {
-	inv, ran := h.runTimer(ctx, t, reason)
+	h.busy.Add(1)
+	inv, ran := h.runTimer(ctx, t, occasion{reason: reason})
+	h.busy.Add(-1)
 	if ctx.Err() != nil && !inv.Succeeded {
 		return occurrence
 	}
@@ -100,23 +118,25 @@ func (h *Host) fire(ctx context.Context, t *timer, reason string, occurrence tim
 	return status.Next
 }
 
-// runTimer runs the function with its retries when its turn comes, and returns
-// when it began. A failed run is not repeated unless a policy says so.
-func (h *Host) runTimer(ctx context.Context, t *timer, reason string) (inv Invocation, ran time.Time) {
-	inv = Invocation{Function: t.function.name, Reason: reason}
-	select {
-	case t.turn <- struct{}{}:
-		defer func() { <-t.turn }()
-	case <-ctx.Done():
-		inv.Cause = context.Cause(ctx).Error()
-		return inv, h.opts.Clock.Now()
+// runTimer runs the function with its retries, and returns when it began. A scheduled run waits for
+// its turn; one by hand does not. A failed run is not repeated unless a policy says so.
+func (h *Host) runTimer(ctx context.Context, t *timer, why occasion) (inv Invocation, ran time.Time) {
+	inv = Invocation{Function: t.function.name, Reason: why.reason}
+	if why.reason != byHand {
+		select {
+		case t.turn <- struct{}{}:
+			defer func() { <-t.turn }()
+		case <-ctx.Done():
+			inv.Cause = context.Cause(ctx).Error()
+			return inv, h.opts.Clock.Now()
+		}
 	}
 	ran = h.opts.Clock.Now()
 	h.outcomes.begin(t.function.name)
 	defer func() { h.outcomes.end(inv) }()
 	policy := t.function.retry
 	for failures := 0; ; {
-		body, err := h.timerBody(t, reason, failures, inv.Cause)
+		body, err := h.timerBody(t, why, failures, inv)
 		if err != nil {
 			inv.Cause = err.Error()
 			return inv, ran
@@ -132,18 +152,26 @@ func (h *Host) runTimer(ctx context.Context, t *timer, reason string) (inv Invoc
 	}
 }
 
-func (h *Host) timerBody(t *timer, reason string, failures int, cause string) ([]byte, error) {
+// timerBody is the request of a try. before is how the try before it ended.
+func (h *Host) timerBody(t *timer, why occasion, failures int, before Invocation) ([]byte, error) {
 	c := timerCall{
-		function: t.function.name, binding: t.function.timer.binding,
-		pastDue: reason == "pastDue", now: h.opts.Clock.Now(), guid: newGUID(),
+		function: t.function.name, binding: t.function.timer.binding, cron: t.function.timer.schedule.cron != nil,
+		pastDue: why.reason == "pastDue", input: why.input, now: h.opts.Clock.Now(), guid: newGUID(),
 	}
 	if t.monitored {
 		c.status = t.remembered()
+		if why.reason == byHand { // the host reads the stored status for it
+			stored, err := h.store.read(t.function.name)
+			if err != nil {
+				return nil, err
+			}
+			c.status = stored
+		}
 	}
 	if p := t.function.retry; p != nil {
 		c.retry = &retryContext{RetryCount: failures, MaxRetryCount: p.max}
 		if failures > 0 {
-			c.retry.Exception = &cause
+			c.retry.Exception = failedTry(t.function.name, before.ID, before.Cause)
 		}
 	}
 	return c.body()

@@ -47,7 +47,7 @@ func TestATimerFiresOnItsScheduleWithTheHostsRequest(t *testing.T) {
 	require.Equal(t, "Tick", q.Body.Metadata.Sys["MethodName"])
 	require.Nil(t, q.Body.Metadata.RetryContext)
 	require.False(t, q.Body.Data.Timer.IsPastDue)
-	require.Equal(t, "0001-01-01T00:00:00", list[0].Body.Data.Timer.ScheduleStatus.Last)
+	require.Equal(t, "0001-01-01T00:00:00+00:00", list[0].Body.Data.Timer.ScheduleStatus.Last)
 	require.Equal(t, "2026-11-20T10:05:00+00:00", q.Body.Data.Timer.ScheduleStatus.Last)
 	require.Equal(t, "2026-11-20T10:10:00+00:00", q.Body.Data.Timer.ScheduleStatus.Next)
 }
@@ -195,7 +195,7 @@ func TestARetryPolicyRepeatsAFailedRunWithItsContext(t *testing.T) {
 		require.Equal(t, 2, q.Body.Metadata.RetryContext.MaxRetryCount)
 		ids[q.Header["X-Azure-Functions-Invocationid"][0]] = true
 	}
-	require.Contains(t, list[1].Body.Metadata.RetryContext.Exception, "answered 500")
+	require.Contains(t, list[1].Body.Metadata.RetryContext.Exception.InnerException.Message, "answered 500")
 	require.Len(t, ids, 3, "each try is a new request")
 }
 
