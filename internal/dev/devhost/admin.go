@@ -44,35 +44,39 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// serveAdmin serves the host's own addresses. What it does not have is 404 whoever asks, and what
+// it has is told from a function key (403) to none (401).
 func (h *Host) serveAdmin(w http.ResponseWriter, r *http.Request, parts []string) {
 	path := strings.ToLower(strings.Join(parts, "/"))
-	if path == "host/ping" {
+	var serve func()
+	switch ask := r.Method + " " + path; {
+	case path == "host/ping":
 		return // 200, whoever asks
+	case ask == "GET host/status":
+		serve = func() { answer(w, http.StatusOK, h.hostStatus()) }
+	case ask == "POST host/drain":
+		serve = func() {
+			h.stopFiring()
+			w.WriteHeader(http.StatusAccepted)
+		}
+	case ask == "GET host/drain/status":
+		serve = func() { answer(w, http.StatusOK, h.drainStatus()) }
+	case ask == "GET functions":
+		serve = func() { answer(w, http.StatusOK, h.list()) }
+	case len(parts) >= 2 && strings.EqualFold(parts[0], "functions"):
+		serve = func() { h.serveAdminFunction(w, r, parts[1:]) }
+	default:
+		w.WriteHeader(http.StatusNotFound)
+		return
 	}
 	switch {
 	case h.isMaster(r):
+		serve()
 	case h.isFunction(r):
 		w.WriteHeader(http.StatusForbidden)
-		return
 	default:
 		w.Header().Set("WWW-Authenticate", "Bearer")
 		w.WriteHeader(http.StatusUnauthorized)
-		return
-	}
-	switch {
-	case r.Method == http.MethodGet && path == "host/status":
-		answer(w, http.StatusOK, h.hostStatus())
-	case r.Method == http.MethodPost && path == "host/drain":
-		h.stopFiring()
-		w.WriteHeader(http.StatusAccepted)
-	case r.Method == http.MethodGet && path == "host/drain/status":
-		answer(w, http.StatusOK, h.drainStatus())
-	case r.Method == http.MethodGet && path == "functions":
-		answer(w, http.StatusOK, h.list())
-	case len(parts) >= 2 && strings.EqualFold(parts[0], "functions"):
-		h.serveAdminFunction(w, r, parts[1:])
-	default:
-		w.WriteHeader(http.StatusNotFound)
 	}
 }
 

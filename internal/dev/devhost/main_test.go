@@ -17,7 +17,10 @@ import (
 
 // TestMain lets the test binary play the handler, so that real processes crash.
 func TestMain(m *testing.M) {
-	if mode := os.Getenv("DEVHOST_TEST_HANDLER"); mode != "" {
+	if mode := os.Getenv("DEVHOST_TEST_HANDLER"); mode == "scripted" {
+		playScript(os.Getenv("DEVHOST_TEST_MARK"))
+		return
+	} else if mode != "" {
 		playHandler(mode)
 		return
 	}

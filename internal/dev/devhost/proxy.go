@@ -47,7 +47,7 @@ func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, f *function
 	// Deferred, because an answer that breaks off ends in a panic that net/http expects.
 	defer func() {
 		switch {
-		case r.Context().Err() != nil && h.life.Err() == nil:
+		case p != nil && r.Context().Err() != nil && h.life.Err() == nil:
 			h.log.host(levelInformation, "%s [%s] the caller went away", f.name, inv.ID)
 			failure = ""
 		case !complete && failure == "":
@@ -76,12 +76,19 @@ func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, f *function
 		}
 		cancel(errTimeout)
 	})()
+	transport := &retrying{next: h.transport}
 	proxy := httputil.ReverseProxy{
 		Rewrite: func(pr *httputil.ProxyRequest) {
 			h.rewrite(pr, path, inv.ID, watch.touch)
 			sent.Store(pr.Out)
 		},
-		Transport:     retrying{next: h.transport},
+		Transport: transport,
+		ModifyResponse: func(resp *http.Response) error {
+			for _, name := range transport.trailers {
+				resp.Header.Add("Trailer", name)
+			}
+			return nil
+		},
 		FlushInterval: -1,
 		ErrorLog:      log.New(io.Discard, "", 0), // recordHTTP says it, with the invocation
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, err error) {
@@ -127,7 +134,7 @@ func (h *Host) again(p *process, req *http.Request) {
 		if _, err := h.super.await(h.life); err != nil {
 			return
 		}
-		resp, err := retrying{next: h.transport}.RoundTrip(req.Clone(h.life))
+		resp, err := (&retrying{next: h.transport}).RoundTrip(req.Clone(h.life))
 		if err != nil {
 			return
 		}
@@ -171,9 +178,12 @@ func (h *Host) recordHTTP(inv Invocation, r *http.Request, status int, failure s
 
 // retrying repeats a request whose connection failed, as the host does: ten attempts, 50 to 250 ms
 // apart. A body that may have been read can't be sent again.
-type retrying struct{ next http.RoundTripper }
+type retrying struct {
+	next     http.RoundTripper
+	trailers []string // that the answer announces
+}
 
-func (t retrying) RoundTrip(req *http.Request) (*http.Response, error) {
+func (t *retrying) RoundTrip(req *http.Request) (*http.Response, error) {
 	if req.Body != nil {
 		defer req.Body.Close()
 	}
@@ -181,7 +191,7 @@ func (t retrying) RoundTrip(req *http.Request) (*http.Response, error) {
 	for attempt := 1; ; attempt++ {
 		resp, err := t.attempt(req)
 		if err == nil {
-			return withoutTrailers(resp), nil
+			return t.withoutTrailers(resp), nil
 		}
 		replayable := isDialError(err) || !hasBody(req)
 		if attempt == mostAttempts || !replayable || req.Context().Err() != nil {
@@ -200,7 +210,7 @@ func (t retrying) RoundTrip(req *http.Request) (*http.Response, error) {
 
 // attempt is what the host's HTTP client does by itself: where there is no body, it sends a request
 // whose connection breaks four times.
-func (t retrying) attempt(req *http.Request) (*http.Response, error) {
+func (t *retrying) attempt(req *http.Request) (*http.Response, error) {
 	for sent := 1; ; sent++ {
 		try := req.Clone(req.Context())
 		if hasBody(req) {
@@ -215,14 +225,14 @@ func (t retrying) attempt(req *http.Request) (*http.Response, error) {
 
 func hasBody(req *http.Request) bool { return req.Body != nil && req.Body != http.NoBody }
 
-// withoutTrailers announces them and leaves them out, as the host does in HTTP/1.1. What is read
-// from the body fills the trailers of the response, not those of its copy.
-func withoutTrailers(resp *http.Response) *http.Response {
+// withoutTrailers leaves trailers out, which the host announces and does not send in HTTP/1.1. What
+// is read from the body fills the trailers of the response, not those of its copy.
+func (t *retrying) withoutTrailers(resp *http.Response) *http.Response {
+	for name := range resp.Trailer {
+		t.trailers = append(t.trailers, name)
+	}
 	short := *resp
 	short.Trailer = nil
-	for name := range resp.Trailer {
-		short.Header.Add("Trailer", name)
-	}
 	return &short
 }
 
