@@ -123,7 +123,7 @@ func (f *function) read(path, prefix string, env environment) (problems []error)
 	case "timertrigger":
 		f.readTimer(*trigger, j.Bindings, env, refuse)
 	case "httptrigger":
-		f.readHTTP(*trigger, j.Bindings, prefix, env, refuse)
+		f.readHTTP(*trigger, j.Bindings, prefix, refuse)
 	default:
 		refuse(fmt.Sprintf("trigger type %q is not offered here", trigger.Type),
 			"use timerTrigger or httpTrigger, or Core Tools")
@@ -198,9 +198,7 @@ func (f *function) readTimer(b bindingJSON, all []bindingJSON, env environment, 
 	}
 }
 
-func (f *function) readHTTP(
-	b bindingJSON, all []bindingJSON, prefix string, env environment, refuse func(what, remedy string),
-) {
+func (f *function) readHTTP(b bindingJSON, all []bindingJSON, prefix string, refuse func(what, remedy string)) {
 	outputs := slices.DeleteFunc(slices.Clone(all), func(o bindingJSON) bool {
 		return !strings.EqualFold(o.Type, "http") || !strings.EqualFold(o.Direction, "out")
 	})

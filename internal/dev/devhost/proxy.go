@@ -28,59 +28,76 @@ const (
 
 var errQuiet = errors.New("no bytes for 230 s")
 
+// passing is one request on its way to the handler, and its answer on the way back.
+type passing struct {
+	host     *Host
+	r        *http.Request
+	path     string // as the handler gets it
+	inv      Invocation
+	out      *recorder
+	process  *process // nil until the handler is ready
+	sent     atomic.Pointer[http.Request]
+	failure  string
+	complete bool // the answer is whole, or a failure says why it is not
+}
+
 // serveFunction streams a request to the handler and its answer back.
 func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, f *function, path string) {
-	inv := Invocation{ID: newGUID(), Function: f.name, Reason: "http", Started: h.opts.Clock.Now(), Attempts: 1}
+	x := &passing{host: h, r: r, path: path, inv: Invocation{ID: newGUID(), Function: f.name, Reason: "http",
+		Started: h.opts.Clock.Now(), Attempts: 1}}
 	h.outcomes.begin(f.name)
 	h.busy.Add(1)
 	defer h.busy.Add(-1)
-	h.log.host(levelInformation, "Executing %s (Reason=http, Id=%s)", f.name, inv.ID)
+	h.log.host(levelInformation, "Executing %s (Reason=http, Id=%s)", f.name, x.inv.ID)
 	ctx, cancel := context.WithCancelCause(r.Context())
 	defer cancel(nil)
 	defer context.AfterFunc(h.gone, func() { cancel(context.Cause(h.gone)) })()
 	watch := newWatch(h.opts.Clock, quietLimit, func() { cancel(errQuiet) })
 	defer watch.stop()
-	out := &recorder{ResponseWriter: w, touch: watch.touch}
-	var failure string
-	var complete bool
-	var p *process
+	x.out = &recorder{ResponseWriter: w, touch: watch.touch}
 	// Deferred, because an answer that breaks off ends in a panic that net/http expects.
-	defer func() {
-		switch {
-		case p != nil && r.Context().Err() != nil && h.life.Err() == nil:
-			h.log.host(levelInformation, "%s [%s] the caller went away", f.name, inv.ID)
-			failure = ""
-		case !complete && failure == "":
-			failure = h.explain(ctx, p, errors.New("the answer broke off"))
-		}
-		h.recordHTTP(inv, r, int(out.status.Load()), failure)
-	}()
-	fail := func(err error) {
-		failure, complete = err.Error(), true
-		out.WriteHeader(http.StatusInternalServerError)
+	defer func() { x.end(ctx) }()
+	err := takeBody(w, r)
+	if err == nil {
+		x.process, err = h.super.await(ctx)
 	}
-	if err := takeBody(w, r); err != nil {
-		fail(err)
-		return
-	}
-	var err error
-	if p, err = h.super.await(ctx); err != nil {
+	if err != nil {
 		h.giveUp(err)
-		fail(err)
+		x.failure, x.complete = err.Error(), true
+		x.out.WriteHeader(http.StatusInternalServerError)
 		return
 	}
-	var sent atomic.Pointer[http.Request]
-	defer h.limit(p, f.name, inv.ID, func() {}, func() {
-		if req := sent.Load(); req != nil && out.status.Load() == 0 && !hasBody(req) {
-			h.again(p, req)
-		}
-		cancel(errTimeout)
-	})()
-	transport := &retrying{next: h.transport}
-	proxy := httputil.ReverseProxy{
+	defer h.limit(x.process, f.name, x.inv.ID, func() {}, func() { x.expire(cancel) })()
+	x.proxy(ctx).ServeHTTP(x.out, r.WithContext(ctx))
+	x.complete = true
+}
+
+// end records how it ended. A caller that goes away is no failure.
+func (x *passing) end(ctx context.Context) {
+	switch {
+	case x.process != nil && x.r.Context().Err() != nil && x.host.life.Err() == nil:
+		x.host.log.host(levelInformation, "%s [%s] the caller went away", x.inv.Function, x.inv.ID)
+		x.failure = ""
+	case !x.complete && x.failure == "":
+		x.failure = x.host.explain(ctx, x.process, errors.New("the answer broke off"))
+	}
+	x.host.recordHTTP(x.inv, x.r, int(x.out.status.Load()), x.failure)
+}
+
+// expire ends what took longer than functionTimeout. What has no answer yet is sent once more.
+func (x *passing) expire(cancel context.CancelCauseFunc) {
+	if req := x.sent.Load(); req != nil && x.out.status.Load() == 0 && !hasBody(req) {
+		x.host.again(x.process, req)
+	}
+	cancel(errTimeout)
+}
+
+func (x *passing) proxy(ctx context.Context) *httputil.ReverseProxy {
+	transport := &retrying{next: x.host.transport}
+	return &httputil.ReverseProxy{
 		Rewrite: func(pr *httputil.ProxyRequest) {
-			h.rewrite(pr, path, inv.ID, watch.touch)
-			sent.Store(pr.Out)
+			x.host.rewrite(pr, x.path, x.inv.ID, x.out.touch)
+			x.sent.Store(pr.Out)
 		},
 		Transport: transport,
 		ModifyResponse: func(resp *http.Response) error {
@@ -96,12 +113,10 @@ func (h *Host) serveFunction(w http.ResponseWriter, r *http.Request, f *function
 			if errors.Is(context.Cause(ctx), errQuiet) {
 				status = http.StatusGatewayTimeout
 			}
-			failure = h.explain(ctx, p, err)
+			x.failure = x.host.explain(ctx, x.process, err)
 			w.WriteHeader(status)
 		},
 	}
-	proxy.ServeHTTP(out, r.WithContext(ctx))
-	complete = true
 }
 
 // takeBody reads a body with a length as a whole, as the host does before the handler sees anything

@@ -3,6 +3,7 @@ package devhost
 import (
 	"bufio"
 	"encoding/json"
+	"flag"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -175,6 +176,9 @@ func TestTheHostIsPlayedAsItWasSeen(t *testing.T) {
 			})
 		}
 	})
+	if strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
+		return // only some cases were asked for
+	}
 	var played []string
 	for name, state := range c.table {
 		if state == statePlayed || state == stateProxy {

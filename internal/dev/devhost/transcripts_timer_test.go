@@ -172,7 +172,8 @@ func playOverrun(t *testing.T, one transcript) {
 		require.NotNil(t, m)
 		return m[1]
 	}
-	r := timerCase{function: "ten", schedule: "*/10 * * * * *", now: hostStart, rules: []rule{{Path: "^/ten", Gate: true}}}.start(t)
+	r := timerCase{function: "ten", schedule: "*/10 * * * * *", now: hostStart,
+		rules: []rule{{Path: "^/ten", Gate: true}}}.start(t)
 	for i, run := range runs {
 		at := moment(t, run.T).Truncate(time.Second)
 		if i == 0 {
@@ -255,7 +256,8 @@ func playRetries(t *testing.T, one transcript) {
 			if i == 0 {
 				continue
 			}
-			for _, part := range []string{`"Handled":false,"ClassName":"Microsoft.Azure.WebJobs.Host.FunctionInvocationException"`,
+			for _, part := range []string{
+				`"Handled":false,"ClassName":"Microsoft.Azure.WebJobs.Host.FunctionInvocationException"`,
 				`"Message":"Exception while executing function: Functions.` + policy.function + `"`} {
 				require.Contains(t, want.Body, part)
 				require.Contains(t, got[i].Body, part)
