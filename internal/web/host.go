@@ -108,6 +108,12 @@ func isRoute(path string) bool {
 
 func (h *Host) serveInvocation(w http.ResponseWriter, r *http.Request, function string) {
 	run, ok := h.timers[function]
+	if f := h.functions[function]; f != nil && r.Method == http.MethodPost {
+		if _, err := readEnvelope(http.MaxBytesReader(w, r.Body, maxEnvelope)); err == nil {
+			h.answerOldHost(w, r, f)
+			return
+		}
+	}
 	if !ok {
 		h.refuse(w, r, function, &entra.Error{Code: entra.CodeNotFound, Doing: "invoke " + function,
 			Why: "there is no such function"})
