@@ -17,12 +17,15 @@ func TestHostJSONSamplesNothingThatAlertsCountAndKeepsAddressesOutOfTelemetry(t 
 	text, err := os.ReadFile(filepath.Join("..", "..", "host.json"))
 	require.NoError(t, err)
 	var host struct {
-		Logging struct {
-			ApplicationInsights map[string]json.RawMessage `json:"applicationInsights"`
-		} `json:"logging"`
+		Logging map[string]json.RawMessage `json:"logging"`
 	}
 	require.NoError(t, json.Unmarshal(text, &host))
-	insights := host.Logging.ApplicationInsights
+	// Below Information, and in files and consoles that other settings open, the host says more of
+	// requests than anybody has looked at.
+	require.Len(t, host.Logging, 2)
+	require.JSONEq(t, `{"default": "Information"}`, string(host.Logging["logLevel"]))
+	var insights map[string]json.RawMessage
+	require.NoError(t, json.Unmarshal(host.Logging["applicationInsights"], &insights))
 	require.Len(t, insights, 2, "each name is one that the host knows")
 	// A dependency's record holds the whole address that the host asks the handler for: the key,
 	// and the filter.
