@@ -10,11 +10,13 @@ GITLEAKS := github.com/zricethezav/gitleaks/v8@v8.30.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 GOLANGCI := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
+# Some shells export HOST, the machine's name.
+HOST_FLAG = $(if $(filter command,$(origin HOST)),--host $(HOST))
 # make run RECORDS=../shared/samples, make run USERS=1000 DAYS=7, ...
 FLAGS = $(if $(RECORDS),--records $(RECORDS)) $(if $(USERS),--users $(USERS)) $(if $(APPS),--apps $(APPS)) \
 	$(if $(DAYS),--days $(DAYS)) $(if $(POLICIES),--policies $(POLICIES)) $(if $(SEED),--seed $(SEED)) \
 	$(if $(BACKFILL),--backfill $(BACKFILL)) $(if $(PORT),--port $(PORT)) $(if $(TABLE_PORT),--table-port $(TABLE_PORT)) \
-	$(if $(BLOB_PORT),--blob-port $(BLOB_PORT)) \
+	$(if $(BLOB_PORT),--blob-port $(BLOB_PORT)) $(HOST_FLAG) \
 	$(if $(ONCE),--once)
 
 .DEFAULT_GOAL := help
@@ -24,7 +26,7 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The program is built and then started by itself, not by `go run`, which would not pass on a SIGTERM.
-run: ## archive a simulated tenant here and serve (RECORDS= USERS= APPS= DAYS= POLICIES= SEED= BACKFILL= PORT= TABLE_PORT= BLOB_PORT= ONCE=1)
+run: ## archive a simulated tenant here and serve (RECORDS= USERS= APPS= DAYS= POLICIES= SEED= BACKFILL= PORT= TABLE_PORT= BLOB_PORT= HOST=func ONCE=1)
 	@echo "Building the tools (a minute the first time) ..."
 	@command -v $(GO) >/dev/null || { echo "find go: it is not on the PATH; install Go 1.26 or later (go.dev/dl)"; exit 1; }
 	@$(GO) build -o $(BIN)/localrun ./tools/localrun

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"os/exec"
@@ -8,7 +9,7 @@ import (
 )
 
 // checkMachine returns in one line what is missing before anything is started.
-func checkMachine(o options) error {
+func checkMachine(ctx context.Context, o options) error {
 	for _, need := range []struct{ program, remedy string }{
 		{"go", "install Go 1.26 or later (go.dev/dl)"},
 		{"node", "install Node.js 20 or later (nodejs.org, or apt-get install nodejs npm)"},
@@ -18,7 +19,12 @@ func checkMachine(o options) error {
 			return fmt.Errorf("find %s: it is not on the PATH; %s", need.program, need.remedy)
 		}
 	}
-	if err := checkPort(o.port, "the Functions host's stand-in", "--port (make run PORT=0)"); err != nil {
+	if o.host == hostCoreTools {
+		if _, err := findCoreTools(ctx); err != nil {
+			return err
+		}
+	}
+	if err := checkPort(o.port, "the Functions host", "--port (make run PORT=0)"); err != nil {
 		return err
 	}
 	if err := checkPort(o.tables, "Azurite's tables", "--table-port (make run TABLE_PORT=0)"); err != nil {

@@ -1,6 +1,6 @@
-// Command localrun is make run: it sets up Azurite, a simulated tenant and the stand-in for the
-// Functions host, archives the tenant's logs with the real handler, shows the progress, and serves
-// until it is stopped.
+// Command localrun is make run: it sets up Azurite, a simulated tenant and a Functions host (its
+// stand-in, or Azure Functions Core Tools), archives the tenant's logs with the real handler, shows
+// the progress, and serves until it is stopped.
 package main
 
 import (
@@ -42,7 +42,7 @@ func localrun(ctx context.Context, args []string, stdout *os.File, stderr io.Wri
 	if err != nil {
 		return err
 	}
-	if err := checkMachine(o); err != nil {
+	if err := checkMachine(ctx, o); err != nil {
 		return err
 	}
 	out := newScreen(stdout, os.Getenv("CI") == "")

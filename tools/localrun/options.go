@@ -13,9 +13,10 @@ type options struct {
 	records  string // a folder of records; empty: a generated tenant
 	backfill string // ARCHIVE_BACKFILL; empty: by the source of the records
 	once     bool
-	port     int // of the stand-in for the Functions host
-	tables   int // port of Azurite's tables
-	blobs    int // port of its blobs
+	host     string // what runs the handler
+	port     int    // of the stand-in for the Functions host
+	tables   int    // port of Azurite's tables
+	blobs    int    // port of its blobs
 	tenant   tenantOptions
 }
 
@@ -24,6 +25,12 @@ type tenantOptions struct {
 	users, apps, days, policies int
 	seed                        uint64
 }
+
+// What can run the handler.
+const (
+	hostStandIn   = "devhost"
+	hostCoreTools = "func" // Azure Functions Core Tools
+)
 
 // mostBackfillDays is the longest ARCHIVE_BACKFILL that the handler accepts.
 const mostBackfillDays = 7300
@@ -37,7 +44,9 @@ func readOptions(args []string, stderr io.Writer) (options, error) {
 	flags.StringVar(&o.backfill, "backfill", "", "how far back to archive, as 30d (default: --days; "+
 		"5000d with --records)")
 	flags.BoolVar(&o.once, "once", false, "end after the summary; fails where the run failed")
-	flags.IntVar(&o.port, "port", 7071, "`port` of the Functions host's stand-in; 0: a free one")
+	flags.StringVar(&o.host, "host", hostStandIn, "what runs the handler: devhost, or func (Azure Functions "+
+		"Core Tools)")
+	flags.IntVar(&o.port, "port", 7071, "`port` of the Functions host; 0: a free one")
 	flags.IntVar(&o.tables, "table-port", 10002, "`port` of Azurite's tables; 0: a free one")
 	flags.IntVar(&o.blobs, "blob-port", 10000, "`port` of Azurite's blobs; 0: a free one")
 	flags.IntVar(&o.tenant.users, "users", 300, "users of the generated tenant")
@@ -60,6 +69,9 @@ func (o *options) check() error {
 			return fmt.Errorf("read --records %s: it is no folder; name one that holds files such as "+
 				"signIns.interactiveUser.jsonl", o.records)
 		}
+	}
+	if o.host != hostStandIn && o.host != hostCoreTools {
+		return fmt.Errorf("read --host %s: it is no host; give %s or %s", o.host, hostStandIn, hostCoreTools)
 	}
 	t := o.tenant
 	if t.users < 1 || t.apps < 1 || t.policies < 0 || t.days < 1 || t.days > mostBackfillDays {

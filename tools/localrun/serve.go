@@ -102,13 +102,7 @@ func (s *stack) work(ctx context.Context) error {
 
 // fire is a function that invokes a timer by hand and waits for its end.
 func (s *stack) fire(timer string) func(context.Context) (outcome, error) {
-	return func(ctx context.Context) (outcome, error) {
-		invocation, err := s.host.Trigger(ctx, timer)
-		if err != nil {
-			return outcome{}, err
-		}
-		return outcome{succeeded: invocation.Succeeded, cause: invocation.Cause}, nil
-	}
+	return func(ctx context.Context) (outcome, error) { return s.host.Fire(ctx, timer) }
 }
 
 // snapshot makes a snapshot of the directory, and sends the two requests about it.

@@ -30,12 +30,9 @@ const indexing = "0 20 * * * *"
 // serves.
 const purging = "0 30 3 * * *"
 
-// environment is the handler's environment: ours without what names another tenant or another
-// storage account, and with the settings of the local run.
-func (s handlerSettings) environment(ours []string) []string {
-	foreign := []string{"ARCHIVE_STORAGE", "AZURE_", "AzureWebJobs", "FUNCTIONS_", "GRAPH_", "HTTP_A",
-		"IDENTITY_", "MSI_", "PUBLIC_BASE_URL"}
-	settings := []string{
+// list are the settings of the local run, NAME=value.
+func (s handlerSettings) list() []string {
+	return []string{
 		"ARCHIVE_BACKFILL=" + s.backfill,
 		"ARCHIVE_SCHEDULE=" + schedule,
 		"ARCHIVE_STORAGE=" + s.storage,
@@ -47,6 +44,14 @@ func (s handlerSettings) environment(ours []string) []string {
 		"PURGE_SCHEDULE=" + purging,
 		"SNAPSHOT_SCHEDULE=" + nightly,
 	}
+}
+
+// environment is the handler's environment: ours without what names another tenant or another
+// storage account, and with the settings of the local run.
+func (s handlerSettings) environment(ours []string) []string {
+	foreign := []string{"ARCHIVE_STORAGE", "AZURE_", "AzureWebJobs", "FUNCTIONS_", "GRAPH_", "HTTP_A",
+		"IDENTITY_", "MSI_", "PUBLIC_BASE_URL"}
+	settings := s.list()
 	env := slices.DeleteFunc(slices.Clone(ours), func(entry string) bool {
 		name, _, _ := strings.Cut(entry, "=")
 		isOurs := slices.ContainsFunc(settings, func(setting string) bool {

@@ -48,6 +48,7 @@ func TestOptionsAreCheckedBeforeAnythingStarts(t *testing.T) {
 		"no days":        {[]string{"--days", "0"}, "--days of 1 to 7300"},
 		"no port":        {[]string{"--port", "70000"}, "70000 is no port"},
 		"one port":       {[]string{"--port", "10002"}, "are the same"},
+		"no host":        {[]string{"--host", "azure"}, "give devhost or func"},
 	} {
 		_, err := readOptions(c.args, &bytes.Buffer{})
 		require.ErrorContains(t, err, c.want, name)
@@ -75,12 +76,12 @@ func TestAPortInUseIsOneLineThatNamesAnother(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)
 	t.Cleanup(func() { l.Close() })
-	err = checkMachine(options{port: l.Addr().(*net.TCPAddr).Port})
+	err = checkMachine(t.Context(), options{port: l.Addr().(*net.TCPAddr).Port})
 	require.ErrorContains(t, err, "make run PORT=0")
 	require.NotContains(t, err.Error(), "\n")
 }
 
 func TestAMissingProgramIsNamed(t *testing.T) {
 	t.Setenv("PATH", t.TempDir())
-	require.ErrorContains(t, checkMachine(options{}), "find go: it is not on the PATH; install Go")
+	require.ErrorContains(t, checkMachine(t.Context(), options{}), "find go: it is not on the PATH; install Go")
 }

@@ -19,7 +19,7 @@ type stack struct {
 	screen  screen
 	azurite *azurite.Server
 	tenant  *tenant
-	host    *devhost.Host
+	host    functionsHost
 	logs    *logs
 	logFile *os.File
 }
@@ -57,14 +57,34 @@ func setUp(ctx context.Context, root string, o options, out screen) (_ *stack, e
 		storage: s.azurite.ConnectionString(azurite.DevelopmentAccount), graph: s.tenant.endpoint,
 		identity: s.tenant.identity, identityHeader: s.tenant.identityHeader, backfill: o.backfill,
 	}
-	s.host, err = devhost.Load(devhost.Options{
+	s.host, err = s.load(ctx, app, settings)
+	return s, err
+}
+
+// load makes the host that the options name.
+func (s *stack) load(ctx context.Context, app string, settings handlerSettings) (functionsHost, error) {
+	o := s.options
+	if o.host == hostCoreTools {
+		program, err := findCoreTools(ctx)
+		if err != nil {
+			return nil, err
+		}
+		port := o.port
+		if port == 0 {
+			if port, err = devhost.FreePort(); err != nil {
+				return nil, err
+			}
+		}
+		return newCoreTools(program, app, port, settings, s.logs)
+	}
+	host, err := devhost.Load(devhost.Options{
 		AppRoot: app, Listen: "127.0.0.1:" + strconv.Itoa(o.port), Environ: settings.environment(os.Environ()),
 		FunctionKey: functionKey, MasterKey: masterKey, Out: s.logs, Grace: handlerGrace,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("load the app: %w", err)
 	}
-	return s, nil
+	return standIn{host}, nil
 }
 
 func install(ctx context.Context, root string, out screen) error {
