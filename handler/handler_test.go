@@ -31,7 +31,12 @@ import (
 const playHandler = "ENTRALEDGER_TEST_IS_HANDLER"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(playHandler) != "" {
+	switch os.Getenv(playHandler) {
+	case "":
+	case panicking:
+		fmt.Fprintln(os.Stderr, playPanics())
+		os.Exit(1)
+	default:
 		main()
 	}
 	azuritetest.Main(m)
