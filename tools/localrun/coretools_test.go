@@ -79,8 +79,8 @@ func coreToolsOnPath(t *testing.T, version string) {
 	folder := t.TempDir()
 	self, err := os.Executable()
 	require.NoError(t, err)
-	script := fmt.Sprintf("#!/bin/sh\nif [ \"$1\" = --version ]; then echo '%s'; exit; fi\nLOCALRUN_TEST_FUNC=1 exec '%s' \"$@\"\n",
-		version, self)
+	script := fmt.Sprintf("#!/bin/sh\nif [ \"$1\" = --version ]; then echo '%s'; exit; fi\n"+
+		"LOCALRUN_TEST_FUNC=1 exec '%s' \"$@\"\n", version, self)
 	require.NoError(t, os.WriteFile(filepath.Join(folder, "func"), []byte(script), 0o755))
 	t.Setenv("PATH", folder+string(os.PathListSeparator)+os.Getenv("PATH"))
 }
