@@ -259,6 +259,9 @@ func start(t *testing.T, s setup) *rig {
 	t.Cleanup(func() {
 		cancel()
 		<-r.ended
+		if t.Failed() {
+			t.Log(r.out.String())
+		}
 	})
 	return r
 }

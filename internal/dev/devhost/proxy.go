@@ -167,6 +167,7 @@ func (h *Host) rewrite(pr *httputil.ProxyRequest, path, id string, touch func())
 	pr.Out.URL.RawQuery = hostQuery(pr.In.URL.RawQuery)
 	pr.Out.Host = h.super.address()
 	pr.Out.Header.Del("Te")
+	pr.Out.Header.Del("Expect") // it is answered here, since the body is read here
 	pr.SetXForwarded()
 	pr.Out.Header.Set(headerVersion, hostVersion)
 	pr.Out.Header.Set(headerID, id)

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strconv"
 	"sync"
+	"syscall"
 	"time"
 )
 
@@ -107,13 +108,25 @@ func newSupervisor(a *app, port int, opts Options, env environment, log *journal
 	}
 }
 
+// handedOut has a listener for each port that this process gave to a handler, which may not listen
+// yet, or be between two of its processes. It listens at another address of the loopback, so that
+// other processes see that the port is taken; where there is none but 127.0.0.1, it is nil.
+var handedOut sync.Map
+
 // FreePort finds a port as the host does: one for its whole life. It is below those that the system
 // hands out by itself, so that no connection takes it before the handler does.
 func FreePort() (int, error) {
 	const low, high, tries = 20_000, 32_000, 50
-	var err error
+	err := errors.New("all that were tried are taken")
 	for range tries {
 		port := low + rand.IntN(high-low)
+		guard, guardErr := net.Listen("tcp", net.JoinHostPort("127.0.0.2", strconv.Itoa(port)))
+		if errors.Is(guardErr, syscall.EADDRINUSE) {
+			continue
+		}
+		if _, taken := handedOut.LoadOrStore(port, guard); taken {
+			continue
+		}
 		var l net.Listener
 		if l, err = net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port))); err == nil {
 			return port, l.Close()

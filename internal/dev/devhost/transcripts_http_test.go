@@ -223,6 +223,7 @@ func playExchange(t *testing.T, r *rig, name string, one transcript) {
 	case strings.Contains(want.Text, " more>"):
 		require.NoError(t, got.err)
 	case expected.status != http.StatusBadRequest:
+		require.NoError(t, got.err)
 		require.Equal(t, neutral(string(expected.body)), neutral(string(got.body)))
 	}
 	if name == "http-52-stream-20MB" {
