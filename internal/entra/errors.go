@@ -33,6 +33,7 @@ const (
 	CodeNotKept         Code = "notKept"            // the archive keeps nothing of that time
 	CodeTooLarge        Code = "requestTooLarge"    // the request is longer than anybody needs
 	CodeBodyTooLarge    Code = "bodyTooLarge"       // the body is longer than is taken at once
+	CodeMediaType       Code = "mediaTypeRefused"   // the body is of a type that is not taken
 	CodePartsRefused    Code = "partsRefused"       // parts of requests can't be kept without a key
 	CodeInternal        Code = "internalError"      // a fault of ours, or an unforeseen one
 )

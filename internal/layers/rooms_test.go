@@ -79,13 +79,14 @@ var useCases = map[string]string{
 	"importing/runs":  "arrivals entra importing importing/spool ledger logs",
 	"importing/spool": "entra",
 	"jobs":            "entra",
+	"questions":       "entra",
 	"preflight":       "directory/collections entra jobs logs parallel",
 	"search":          "derive entra ledger logs odata parallel records reference",
 	"settings":        "entra ledger logs purge",
 	"report":          "directory entra ledger logs mim odata records reference search",
 
 	// The one way over HTTP.
-	"web":          "entra ledger logs records web/router",
+	"web":          "entra ledger logs questions records web/router",
 	"web/describe": "web",
 	"web/router":   "",
 }
@@ -96,7 +97,7 @@ var adapters = map[string]string{
 	"blobs": "entra seal sealing verify",
 	"graph": "directory directory/collections directory/rules directory/snapshots entra logs parallel preflight",
 	"tables": "arrivals collect derive directory directory/cursors directory/timeline entra jobs ledger logs mim " +
-		"mim/deliveries parallel preflight purge " +
+		"mim/deliveries parallel preflight purge questions " +
 		"records repair seal sealing tables/rows verify",
 	"tables/rows": "entra parallel",
 }

@@ -1,5 +1,5 @@
 // Package tables keeps the archive, what is derived from it, the directory's snapshots and its
-// readers, jobs and the turns for Graph in Azure Table Storage: a type each, over the kernel in
+// readers, jobs, long questions and the turns for Graph in Azure Table Storage: a type each, over the kernel in
 // package rows.
 package tables
 
@@ -13,6 +13,7 @@ import (
 	"github.com/entraledger/entraledger/internal/jobs"
 	"github.com/entraledger/entraledger/internal/preflight"
 	"github.com/entraledger/entraledger/internal/purge"
+	"github.com/entraledger/entraledger/internal/questions"
 	"github.com/entraledger/entraledger/internal/records"
 	"github.com/entraledger/entraledger/internal/repair"
 	"github.com/entraledger/entraledger/internal/tables/rows"
@@ -29,6 +30,7 @@ type Account struct {
 	Directory  *Directory
 	Readers    *Readers
 	Jobs       *Jobs
+	Questions  *Questions
 	Secrets    *Secrets
 	Deliveries *Deliveries
 
@@ -53,6 +55,7 @@ func New(cfg Config) (*Account, error) {
 		Directory:  &Directory{client: client, codec: codec},
 		Readers:    &Readers{client: client},
 		Jobs:       &Jobs{client: client, codec: codec},
+		Questions:  &Questions{client: client, codec: codec},
 		Secrets:    &Secrets{client: client},
 		Deliveries: &Deliveries{client: client},
 		client:     client,
@@ -105,5 +108,6 @@ var (
 	_ cursors.Store     = (*Readers)(nil)
 	_ cursors.Keys      = (*Secrets)(nil)
 	_ jobs.Store        = (*Jobs)(nil)
+	_ questions.Store   = (*Questions)(nil)
 	_ preflight.Storage = (*Account)(nil)
 )

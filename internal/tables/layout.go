@@ -26,6 +26,7 @@ import (
 //	snapshot<id>        a collection     the rows of one snapshot (snaprows.go)
 //	readers             "reader"         what callers who ask by a name were told (readers.go)
 //	jobs                the function     jobs of HTTP functions (jobs.go)
+//	questions           "question"       what the tokens of short links stand for (questions.go)
 //	slots               "graph"          the turns for requests to Graph (slots.go)
 //	secrets             "secret"         what signs links and cursors (secrets.go)
 //	mimrecords          of its id    where a request of Identity Manager is filed (mim.go)
@@ -39,6 +40,7 @@ const (
 	snapshotsTable  = "snapshots"
 	readersTable    = "readers"
 	jobsTable       = "jobs"
+	questionsTable  = "questions"
 	slotsTable      = "slots"
 	secretsTable    = "secrets"
 	probeTable      = "preflight"

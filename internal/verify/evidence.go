@@ -39,6 +39,8 @@ type Beside interface {
 	SnapshotFlaws(ctx context.Context) iter.Seq2[Flaw, error]
 	// ReaderFlaws are those of readers, of whom the app keeps what they were told.
 	ReaderFlaws(ctx context.Context) iter.Seq2[Flaw, error]
+	// QuestionFlaws are those of the questions that links stand for.
+	QuestionFlaws(ctx context.Context) iter.Seq2[Flaw, error]
 }
 
 // Inspected is one content of a record as its rows are now.

@@ -239,8 +239,8 @@ func (v *Verification) beside(ctx context.Context, evidence Evidence, from, to t
 	return v.addFlaws(v.Streams[v.At], evidence.Flaws(ctx, v.Streams[v.At], from, to))
 }
 
-// lastBeside adds, with the last stream, what is wrong with the directory's snapshots, with readers
-// and with rows of no stream.
+// lastBeside adds, with the last stream, what is wrong with the directory's snapshots, with readers,
+// with questions and with rows of no stream.
 func (v *Verification) lastBeside(ctx context.Context, evidence Evidence) error {
 	if v.At < len(v.Streams)-1 {
 		return nil
@@ -251,7 +251,10 @@ func (v *Verification) lastBeside(ctx context.Context, evidence Evidence) error 
 	if err := v.addFlaws("", evidence.SnapshotFlaws(ctx)); err != nil {
 		return err
 	}
-	return v.addFlaws("", evidence.ReaderFlaws(ctx))
+	if err := v.addFlaws("", evidence.ReaderFlaws(ctx)); err != nil {
+		return err
+	}
+	return v.addFlaws("", evidence.QuestionFlaws(ctx))
 }
 
 func (v *Verification) addFlaws(s entra.Stream, flaws iter.Seq2[Flaw, error]) error {

@@ -40,6 +40,7 @@ var statuses = map[entra.Code]int{
 	entra.CodeNotKept:         http.StatusConflict,
 	entra.CodeTooLarge:        http.StatusRequestURITooLong,
 	entra.CodeBodyTooLarge:    http.StatusRequestEntityTooLarge,
+	entra.CodeMediaType:       http.StatusUnsupportedMediaType,
 	entra.CodePartsRefused:    http.StatusUnprocessableEntity,
 	entra.CodeRefused:         http.StatusBadGateway,
 	entra.CodeInternal:        http.StatusInternalServerError,

@@ -15,14 +15,21 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/questions"
 	"github.com/entraledger/entraledger/internal/web/router"
 )
 
 // maxEnvelope bounds an invocation's body; a timer's is below 1 KB.
 const maxEnvelope = 1 << 20
 
-// maxURL bounds a request's address; nothing that is asked for needs as much.
-const maxURL = 256 << 10
+// The bounds of a request's address, in bytes. The host takes a line of 8,192 with the method, the
+// version and the line's end: of 9 KB it answers 414, without a body. So a longer address comes from
+// elsewhere, or grew when the host encoded it. Source: KestrelServerLimits.MaxRequestLineSize,
+// learn.microsoft.com/dotnet/api. A path has an id, and leaves room for the rest of a link.
+const (
+	maxURL  = 8192 - len("GET  HTTP/1.1\r\n")
+	maxPath = 4 << 10
+)
 
 // Host routes what the Functions host sends. It is an http.Handler.
 type Host struct {
@@ -35,6 +42,8 @@ type Host struct {
 	requireRoles  bool // of callers
 	authenticated bool // App Service has verified who calls
 	attributes    bool // a key alone opens audits of custom security attributes
+
+	questions *questions.Questions // nil: none are kept
 
 	stopping context.Context // ends with Stop
 	stop     context.CancelFunc
@@ -66,6 +75,10 @@ func Serve(log *slog.Logger, base string, functions ...Function) (*Host, error) 
 	return h, nil
 }
 
+// KeepQuestions shortens links that would be too long for the host. It is called before the first
+// request.
+func (h *Host) KeepQuestions(in *questions.Questions) { h.questions = in }
+
 // Stop cancels the runs of timers, those in progress and those to come. HTTP functions answer on.
 func (h *Host) Stop() { h.stop() }
 
@@ -89,8 +102,13 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case len(r.RequestURI) > maxURL:
 		h.fail(w, r, "", &entra.Error{Code: entra.CodeTooLarge, Doing: "read the request",
-			Why:    fmt.Sprintf("its address has %d characters", len(r.RequestURI)),
-			Remedy: fmt.Sprintf("at most are %d", maxURL)})
+			Why: fmt.Sprintf("its address has %d characters, and at most are %d", len(r.RequestURI), maxURL),
+			Remedy: "ask with POST .../$query: the same path with /$query behind it, Content-Type: text/plain, and as " +
+				"the body what follows the question mark"})
+	case len(r.URL.EscapedPath()) > maxPath:
+		h.fail(w, r, "", &entra.Error{Code: entra.CodeTooLarge, Doing: "read the request",
+			Why:    fmt.Sprintf("its path has %d characters, and at most are %d", len(r.URL.EscapedPath()), maxPath),
+			Remedy: "no id is as long; ask the collection with $filter=id eq '...'"})
 	case r.URL.Path == "/":
 		JSON(w, http.StatusOK, map[string]string{"status": "ready"})
 	case isRoute(r.URL.Path):

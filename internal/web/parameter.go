@@ -132,7 +132,7 @@ const UntilDone = "Ask it where nothing follows Location by itself, again and ag
 
 // SkipToken declares where a page begins.
 func SkipToken() Parameter {
-	return Text("$skiptoken", "Taken from @odata.nextLink; never made by hand")
+	return Text(skipToken, "Taken from @odata.nextLink; never made by hand")
 }
 
 // ListParameters declares what every list accepts beside its own filters. fields are the accepted

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/tidwall/gjson"
+
+	"github.com/entraledger/entraledger/internal/questions"
 )
 
 // Request is what a function is asked. Its query has been checked by what the operation declares.
@@ -22,6 +24,8 @@ type Request struct {
 	path   map[string]string
 	base   string
 	caller caller
+	links  *links
+	keeper *questions.Questions // nil: links are as long as their questions
 }
 
 // Method is the request's, as it was sent.
@@ -84,10 +88,11 @@ func (r Request) Caller() string {
 }
 
 // NextLink is the address of the next page: this request's, with a skip token.
-func (r Request) NextLink(token string) string { return r.Link(map[string]string{"$skiptoken": token}) }
+func (r Request) NextLink(token string) string { return r.Link(map[string]string{skipToken: token}) }
 
-// Link is this request's address with other values of parameters. The caller's key is no part of
-// it.
+// Link is this request's address with other values of parameters, for a GET. The caller's key is no
+// part of it. A question that makes it too long is kept before anything is answered, and the link
+// carries its token: it has at most 6 KB, of which the path may be 4.
 func (r Request) Link(values map[string]string) string {
 	next := r.http.URL.Query()
 	next.Del("code")
@@ -95,7 +100,7 @@ func (r Request) Link(values map[string]string) string {
 	for name, value := range values {
 		next.Set(name, value)
 	}
-	return r.base + r.http.URL.EscapedPath() + "?" + next.Encode()
+	return r.links.short(r.keeper, r.base+r.http.URL.EscapedPath(), next)
 }
 
 // JobAddress is where a job of a kind is asked for: the kind is the function's name.

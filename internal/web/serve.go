@@ -5,19 +5,22 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/web/router"
 )
 
 // serveRoute answers a request for an HTTP function.
 func (h *Host) serveRoute(w http.ResponseWriter, r *http.Request) {
 	verb := r.Method
-	if verb == http.MethodHead {
+	path, posted := cutQuery(r.URL.EscapedPath())
+	if verb == http.MethodHead || verb == http.MethodPost && posted {
 		verb = http.MethodGet
 	}
-	m, ok := h.routes.Find(verb, r.URL.EscapedPath())
+	m, ok := h.find(verb, path, r, posted)
 	f := h.functions[m.Route.Function]
 	if f == nil || !f.serves(m.Values) {
 		h.fail(w, r, m.Route.Function, &entra.Error{Code: entra.CodeNotFound, Doing: "find " + r.URL.Path,
@@ -26,7 +29,10 @@ func (h *Host) serveRoute(w http.ResponseWriter, r *http.Request) {
 	}
 	sentBy(r).path = m.Values
 	o, methods := f.find(verb, m.Values)
-	if len(methods) == 0 {
+	switch {
+	case posted && r.Method != http.MethodPost:
+		o, methods, ok = nil, []string{http.MethodPost}, false
+	case len(methods) == 0:
 		methods = f.binding.Methods
 	}
 	if !ok || o == nil && !slices.Contains(methods, verb) {
@@ -41,11 +47,45 @@ func (h *Host) serveRoute(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if o == nil {
-		h.fail(w, r, f.Name, f.unknown(f.given(m.Values)))
+		h.fail(w, r, f.Name, f.unknown(m.Values))
 		return
 	}
-	request := Request{Header: w.Header(), http: r, writer: w, path: m.Values, base: BaseURL(r, h.base), caller: who}
+	request := Request{Header: w.Header(), http: r, writer: w, path: m.Values, base: BaseURL(r, h.base), caller: who,
+		links: &links{of: f.Name + "?" + valuesOf(m.Values)}, keeper: h.questions}
+	if posted {
+		request.http, err = h.posted(w, r, path)
+	}
+	if err == nil && o.Verb() == http.MethodGet {
+		request.http, err = request.links.recalled(h.questions, request.http)
+	}
+	if err != nil {
+		h.fail(w, request.http, f.Name, err)
+		return
+	}
 	h.serveOperation(w, request, f.Name, o)
+}
+
+// find finds the route of a request. A POST to $query is the GET of the path before it, if the host
+// lets it through to the same function: with the key that the function asks for.
+func (h *Host) find(verb, path string, r *http.Request, posted bool) (router.Match, bool) {
+	m, ok := h.routes.Find(verb, path)
+	if !posted {
+		return m, ok
+	}
+	through, let := h.routes.Find(http.MethodPost, r.URL.EscapedPath())
+	if _, twice := cutQuery(path); twice || !let || through.Route.Function != m.Route.Function {
+		return router.Match{}, false
+	}
+	return m, ok
+}
+
+// valuesOf are the values of a route's parameters as one text.
+func valuesOf(path map[string]string) string {
+	out := url.Values{}
+	for name, value := range path {
+		out.Set(name, value)
+	}
+	return out.Encode()
 }
 
 // roleOf is the role that a request needs. A path that names nothing is asked for as what the
@@ -58,9 +98,14 @@ func (s *served) roleOf(o *Operation, verb string) Role {
 	return s.Operations[max(0, i)].Role
 }
 
-// unknown is the error of a word in the path that the function does not know.
-func (s *served) unknown(word string) error {
+// unknown is the error of a path that the function does not know.
+func (s *served) unknown(values map[string]string) error {
 	of, _, _ := strings.Cut(s.binding.Route, "/{")
+	if values[lastParameter] != "" {
+		return &entra.Error{Code: entra.CodeNotFound, Doing: "find an address of " + of, Why: "it has too many parts",
+			Remedy: "an id with a slash can't be part of an address: ask the collection with $filter=id eq '...'"}
+	}
+	word := s.given(values)
 	var known []string
 	for _, word := range s.words() {
 		known = append(known, of+"/"+word)
@@ -74,6 +119,9 @@ func (h *Host) serveOperation(w http.ResponseWriter, r Request, function string,
 	sentBy(r.http).route, sentBy(r.http).query = o.Path, o.Parameters
 	begun := &begin{ResponseWriter: w, head: r.http.Method == http.MethodHead}
 	answer, err := o.answer(r.http.Context(), &r)
+	if err == nil {
+		err = r.links.store(r.http.Context(), r.keeper)
+	}
 	away := r.http.Context().Err() != nil && h.stopping.Err() == nil
 	if err == nil {
 		err = answer.write(begun, r)
