@@ -44,6 +44,7 @@ import (
 	archivelog "github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/preflight"
 	archivepurge "github.com/entraledger/entraledger/internal/purge"
+	"github.com/entraledger/entraledger/internal/questions"
 	archiverepair "github.com/entraledger/entraledger/internal/repair"
 	"github.com/entraledger/entraledger/internal/report"
 	"github.com/entraledger/entraledger/internal/search"
@@ -85,7 +86,8 @@ type Parts struct {
 	Users       users.Tenant
 	Deliveries  mim.Taker
 	Computers   coverage.Deliveries
-	Expire      func(context.Context) error // puts aside parts that have waited for a day
+	Expire      func(context.Context) error // puts aside parts, and drops questions, that have waited for a day
+	Questions   *questions.Questions        // that links stand for
 	Preflight   func(context.Context)       // once, before the first run of a version
 }
 

@@ -26,6 +26,7 @@ import (
 	"github.com/entraledger/entraledger/internal/mim/deliveries"
 	"github.com/entraledger/entraledger/internal/preflight"
 	archivepurge "github.com/entraledger/entraledger/internal/purge"
+	"github.com/entraledger/entraledger/internal/questions"
 	"github.com/entraledger/entraledger/internal/sealing"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/settings"
@@ -59,6 +60,9 @@ func wire(
 	}
 	parts.Binary = program
 	host, err := web.Serve(log, cfg.PublicBaseURL, functions.All(parts)...)
+	if err == nil {
+		host.KeepQuestions(parts.Questions)
+	}
 	if cfg.RequireRoles && err == nil {
 		host.RequireRoles(cfg.Authenticated)
 	}
@@ -100,6 +104,7 @@ func clients(
 		Index: store.Searched(), Jobs: store.Jobs, Heads: heads, Streams: streams.New(cfg.Streams, store.Archive),
 		Gaps: search.NewGaps(store.Archive), Purger: archivepurge.New(store.Archive, store.Views, heads, cfg.Retention),
 		Repairer: newRepairer(cfg, source, store, heads), Cursors: cursors.New(store.Secrets, store.Readers, time.Now)}
+	parts.Questions = questions.New(store.Questions, time.Now)
 	parts.Adder = arrivals.New(store.Archive, heads, cfg.Retention, time.Now, log)
 	parts.Snapshots = directory.NewReader(store.Directory, parts.Cursors, time.Now)
 	parts.Collector = archivecollect.New(source, store.Archive, heads, archivecollect.Options{Backfill: cfg.Backfill,
@@ -138,7 +143,7 @@ func deliver(
 	parts.Deliveries, parts.Computers = take, store.Deliveries
 	parts.Expire = func(ctx context.Context) error {
 		_, err := take.Expire(ctx)
-		return err
+		return errors.Join(err, parts.Questions.Expire(ctx))
 	}
 	return nil
 }

@@ -30,18 +30,25 @@ type Tenant interface {
 // New makes the function.
 func New(snapshot Snapshot, tenant Tenant) web.Function {
 	f := function{snapshot, tenant}
+	only := web.ByID("appId")
+	only.Required = true
 	return web.Function{Name: "applications", Trigger: trigger, Operations: []web.Operation{{
-		ID: "GetApplication", Summary: "One application with all credentials",
+		Summary: "One application by an odd ID", Text: "A list that has one application, or none, with all credentials.",
+		Role: web.RoleRead, Parameters: append([]web.Parameter{only}, ages()...),
+		Answers: web.Shape{Name: "applications", Rows: evidence{}, AsOf: true}, Do: f.list,
+	}, {
+		Given: "id", ID: "GetApplication", Summary: "One application with all credentials",
 		Text: "All that the snapshot knows of one application.", Role: web.RoleRead,
-		Path: []web.Parameter{web.Text("id", "Client ID")},
-		Parameters: []web.Parameter{
-			web.Whole("withinDays", 30, 0, 3650, "Expiring within so many days"),
-			web.Whole("unusedDays", 30, 1, 3650, "Unused for so many days"),
-			federated(),
-		},
-		Answers: web.Shape{Name: "applicationEvidence", Is: application{}},
-		Do:      f.get,
+		Path:       []web.Parameter{web.Text("id", "Client ID")},
+		Parameters: append(ages(), federated()),
+		Answers:    web.Shape{Name: "applicationEvidence", Is: application{}},
+		Do:         f.get,
 	}}}
+}
+
+func ages() []web.Parameter {
+	return []web.Parameter{web.Whole("withinDays", 30, 0, 3650, "Expiring within so many days"),
+		web.Whole("unusedDays", 30, 1, 3650, "Unused for so many days")}
 }
 
 func federated() web.Parameter {
@@ -57,14 +64,26 @@ type function struct {
 }
 
 type application struct {
-	Context     string                    `json:"@odata.context" text:"What this is"`
-	AsOf        string                    `json:"asOfDateTime" text:"As of when"`
-	Undisclosed []directory.Undisclosed   `json:"undisclosed,omitempty" text:"What the tenant did not disclose"`
+	Context     string                  `json:"@odata.context" text:"What this is"`
+	AsOf        string                  `json:"asOfDateTime" text:"As of when"`
+	Undisclosed []directory.Undisclosed `json:"undisclosed,omitempty" text:"What the tenant did not disclose"`
+	evidence
+	Federated []federatedRow `json:"federatedIdentityCredentials,omitempty"`
+}
+
+// evidence is what the snapshot has of one.
+type evidence struct {
 	AppID       string                    `json:"appId" text:"Client ID"`
 	DisplayName string                    `json:"appDisplayName" text:"Name"`
-	LastUsed    string                    `json:"lastUsedDateTime,omitempty"`
+	LastUsed    string                    `json:"lastUsedDateTime,omitempty" text:"Last use by anybody, by the tenant's report"`
 	Credentials []directory.CredentialRow `json:"credentials" text:"All of its credentials"`
-	Federated   []federatedRow            `json:"federatedIdentityCredentials,omitempty"`
+}
+
+func evidenceOf(app directory.Application) evidence {
+	if app.Credentials == nil {
+		app.Credentials = []directory.CredentialRow{}
+	}
+	return evidence{app.AppID, app.DisplayName, web.Time(app.LastUsed), app.Credentials}
 }
 
 // federatedRow is a federated credential in an answer.
@@ -82,15 +101,12 @@ func (application) Texts() map[string]string {
 	return map[string]string{
 		"federatedIdentityCredentials": "Its federated credentials, as Graph has them now, where federated=true asks " +
 			"for them and there are any",
-		"lastUsedDateTime": "Last use by anybody, by the report of the tenant",
 	}
 }
 
 // get answers with the application's credentials.
 func (f function) get(ctx context.Context, r web.Request) (web.Answer, error) {
-	const day = 24 * time.Hour
-	within, unused := time.Duration(r.Query.Int("withinDays"))*day, time.Duration(r.Query.Int("unusedDays"))*day
-	app, err := f.snapshot.Application(ctx, r.Path("id"), within, unused)
+	app, err := f.find(ctx, r.Query, r.Path("id"))
 	var rows []federatedRow
 	if r.Query.Text("federated") == "true" && (err == nil || entra.CodeOf(err) == entra.CodeNotFound) {
 		var wrong error
@@ -101,12 +117,25 @@ func (f function) get(ctx context.Context, r web.Request) (web.Answer, error) {
 	if err != nil && len(rows) == 0 {
 		return web.Answer{}, err
 	}
-	if app.Credentials == nil {
-		app.Credentials = []directory.CredentialRow{}
-	}
 	return web.Object(application{r.Context("applications/$entity"), web.Time(app.Snapshot.AsOf),
-		app.Snapshot.Withheld(),
-		app.AppID, app.DisplayName, web.Time(app.LastUsed), app.Credentials, rows}), nil
+		app.Snapshot.Withheld(), evidenceOf(app), rows}), nil
+}
+
+// list answers with the list of one application, for an id that no address takes.
+func (f function) list(ctx context.Context, r web.Request) (web.Answer, error) {
+	app, err := f.find(ctx, r.Query, r.Query.ID())
+	out := web.List[evidence]{Of: "applications", AsOf: app.Snapshot.AsOf, Value: []evidence{evidenceOf(app)}}
+	if err != nil && entra.CodeOf(err) == entra.CodeNotFound {
+		out.Value, err = nil, nil
+	}
+	return out.Answer(), err
+}
+
+// find asks the snapshot for an application.
+func (f function) find(ctx context.Context, q web.Query, appID string) (directory.Application, error) {
+	const day = 24 * time.Hour
+	within, unused := time.Duration(q.Int("withinDays"))*day, time.Duration(q.Int("unusedDays"))*day
+	return f.snapshot.Application(ctx, appID, within, unused)
 }
 
 // id is the form of all ids of the directory.

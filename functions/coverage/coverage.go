@@ -55,7 +55,7 @@ func New(cfg Config) web.Function {
 		{
 			ID: "ListCoverage", Summary: "What the archive holds",
 			Text: "One row for each log: up to when it is complete, and what is missing.", Role: web.RoleRead,
-			Parameters: []web.Parameter{web.Format()},
+			Parameters: []web.Parameter{web.ByID("stream"), web.Format()},
 			Answers:    web.Shape{Name: "coverage", Rows: stream{}, AsOf: true, Count: true, Text: "One row a log"},
 			Do:         cfg.streams,
 		},
@@ -192,14 +192,14 @@ func (window) Texts() map[string]string {
 }
 
 // streams answers with a row for each stream.
-func (cfg Config) streams(ctx context.Context, _ web.Request) (web.Answer, error) {
+func (cfg Config) streams(ctx context.Context, r web.Request) (web.Answer, error) {
 	now := cfg.Now()
 	list := web.List[stream]{Of: "coverage", AsOf: now, File: "coverage"}
 	all, err := cfg.Streams.All(ctx)
 	if err != nil {
 		return web.Answer{}, err
 	}
-	for _, s := range all {
+	for _, s := range web.Only(r.Query, slices.Clone(all), func(s entra.Stream) string { return string(s) }) {
 		p, err := cfg.Ledger.Progress(ctx, s)
 		if entra.CodeOf(err) == entra.CodeTampered && err != nil {
 			list.Value = append(list.Value, cfg.unreadable(s, now, err))

@@ -235,7 +235,7 @@ func TestABadQuestionIsAnsweredWithWhatIsAccepted(t *testing.T) {
 		status int
 		says   string
 	}{
-		{"/api/coverage?$filter=x", 400, "accepted are: $format"},
+		{"/api/coverage?$filter=x", 400, "accepted is stream eq '...'"},
 		{"/api/coverage?$format=xml", 400, "json and csv"},
 		{"/api/coverage/provisioning?status=gone", 400, "missing"},
 		{"/api/coverage/provisioning?status=complete,", 400, `status is "complete,"`},
@@ -244,7 +244,7 @@ func TestABadQuestionIsAnsweredWithWhatIsAccepted(t *testing.T) {
 		{"/api/coverage/provisioning?status=", 400, `status is ""`},
 		{"/api/coverage/provisioning?top=5", 400, "from, to, status, $top, $format, $skiptoken"},
 		{"/api/coverage/provisioning?$skiptoken=x", 400, "begin again without $skiptoken"},
-		{"/api/coverage?$skiptoken=x", 400, "accepted are: $format"},
+		{"/api/coverage?$skiptoken=x", 400, "accepted are: $filter, $format"},
 		{"/api/coverage/provisioning?$top=0", 400, "1 to 1000"},
 		{"/api/coverage/provisioning?$top=5000", 400, "1 to 1000"},
 		{"/api/coverage/provisioning?from=yesterday", 400, "2026-11-21T14:00:00Z"},

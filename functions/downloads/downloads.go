@@ -40,7 +40,7 @@ func New(cfg Config) web.Function {
 		{
 			ID: "ListDownloads", Summary: "Which files there are",
 			Text: "The files that the portal offers, and one of Conditional Access policies for each log of sign-ins, " +
-				"with their columns.", Role: web.RoleRead, Probe: true,
+				"with their columns.", Role: web.RoleRead, Probe: true, Parameters: []web.Parameter{web.ByID("name")},
 			Answers: web.Shape{Name: "downloads", Rows: offer{}, AsOf: true, Text: "The files"},
 			Do:      cfg.list,
 		},
@@ -80,6 +80,7 @@ func (cfg Config) list(ctx context.Context, r web.Request) (web.Answer, error) {
 				file.Names()})
 		}
 	}
+	out.Value = web.Only(r.Query, out.Value, func(o offer) string { return o.Name })
 	return out.Answer(), nil
 }
 

@@ -10,8 +10,9 @@ import (
 // that ends with $count. A connector has no use for a text; it has $count=true of the list.
 func (f function) counting() web.Operation {
 	return web.Operation{Given: "view", Word: "$count", Summary: "How many credentials the list has",
-		Text: "The number of the list's rows, as text.", Role: web.RoleRead, Parameters: filters(),
-		Answers: web.Shape{File: []string{"text/plain"}}, Do: f.count}
+		Text: "The number of the list's rows, as text.", Role: web.RoleRead,
+		Parameters: append(filters(), web.ByID("keyId")),
+		Answers:    web.Shape{File: []string{"text/plain"}}, Do: f.count}
 }
 
 // count answers with how many rows the list has.
@@ -20,6 +21,7 @@ func (f function) count(ctx context.Context, r web.Request) (web.Answer, error) 
 	if err != nil {
 		return web.Answer{}, err
 	}
+	q.KeyID = r.Query.ID()
 	page, err := f.snapshot.Credentials(ctx, q, 1, true, "")
 	if err != nil {
 		return web.Answer{}, err

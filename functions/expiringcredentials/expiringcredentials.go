@@ -44,7 +44,7 @@ func New(snapshot Snapshot) web.Function {
 			ID: "ListExpiringCredentials", Summary: "Which credentials expire",
 			Text: "Secrets and certificates of applications by state, each once, with owners and successors.",
 			Role: web.RoleRead,
-			Parameters: slices.Concat(filters(),
+			Parameters: slices.Concat(filters(), []web.Parameter{web.ByID("keyId")},
 				web.ListParameters(directory.MaxTop, web.Names[directory.CredentialRow](),
 					directory.CredentialOrders())),
 			Answers: web.Shape{Name: "expiringCredentials", Is: about{}, Rows: directory.CredentialRow{}, AsOf: true,
@@ -143,6 +143,7 @@ func (f function) list(ctx context.Context, r web.Request) (web.Answer, error) {
 	if err != nil {
 		return web.Answer{}, err
 	}
+	q.KeyID = r.Query.ID()
 	l := r.Query.ListQuery()
 	q.Order.By, q.Order.Desc = l.By, l.Desc
 	if r.Query.CSV() {

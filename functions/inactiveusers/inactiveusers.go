@@ -44,7 +44,7 @@ func New(snapshot Snapshot, exceptions Exceptions) web.Function {
 		{
 			ID: "ListInactiveUsers", Summary: "Who is inactive",
 			Text: "Users who show no sign of life, with the timestamp or rule that decided.", Role: web.RoleRead,
-			Parameters: slices.Concat(filters(),
+			Parameters: slices.Concat(filters(), []web.Parameter{web.ByID("id")},
 				web.ListParameters(directory.MaxTop, web.Names[directory.UserRow](), directory.UserOrders())),
 			Answers: web.Shape{Name: "inactiveUsers", Is: about{}, Rows: directory.UserRow{}, AsOf: true, Count: true,
 				Pages: true, Later: true, Text: "Users, the longest inactive first"},
@@ -126,6 +126,7 @@ func (f function) list(ctx context.Context, r web.Request) (web.Answer, error) {
 	if err != nil {
 		return web.Answer{}, err
 	}
+	q.ID = r.Query.ID()
 	l := r.Query.ListQuery()
 	q.Order.By, q.Order.Desc = l.By, l.Desc
 	if asked, err := f.exceptions.Read(ctx, q, l.Token); err != nil || asked {

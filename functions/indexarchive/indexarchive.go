@@ -29,7 +29,8 @@ type Config struct {
 	Store   derive.Store
 	Streams *streams.Known
 	Budget  time.Duration // for which a run works; the next continues
-	// Expire puts aside parts of Identity Manager's requests that have waited for a day; nil: nothing does.
+	// Expire puts aside parts of Identity Manager's requests that have waited for a day, and drops
+	// questions that no link may ask for any more; nil: nothing does.
 	Expire func(context.Context) error
 }
 

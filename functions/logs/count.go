@@ -53,7 +53,7 @@ func (cfg Config) number(ctx context.Context, r web.Request) (web.Answer, error)
 	}
 	web.SetGaps(r.Header, missing)
 	if n += at.N; left != "" {
-		return goOn(r, next(countPlace{n, left}), left), nil
+		return goOn(r, r.NextLink(next(countPlace{n, left})), left), nil
 	}
 	if n == 0 {
 		web.SetHint(r.Header, q.Hint())

@@ -76,7 +76,11 @@ func (cfg Config) one(ctx context.Context, r web.Request) (web.Answer, error) {
 		return web.Answer{}, err
 	}
 	if len(left) > 0 {
-		return goOn(r, next(seekPlace{left, s.altered, s.unknown}), slices.Collect(maps.Values(left))...), nil
+		link := r.NextLink(next(seekPlace{left, s.altered, s.unknown}))
+		if len(types) == 1 && !web.InPath(s.id) { // the ids of collections with several types are GUIDs
+			link = r.ByID(s.id)
+		}
+		return goOn(r, link, slices.Collect(maps.Values(left))...), nil
 	}
 	slices.SortStableFunc(gaps, func(a, b ledger.Gap) int { return a.From.Compare(b.From) })
 	web.SetGaps(r.Header, gaps)
@@ -91,7 +95,7 @@ type searching struct {
 }
 
 // goOn answers that the search is not at its end: Location, like the link, goes on with it.
-func goOn(r web.Request, token string, left ...string) web.Answer {
+func goOn(r web.Request, link string, left ...string) web.Answer {
 	var back time.Time
 	for _, place := range left {
 		if at, ok := search.TimeOf(place); ok && at.After(back) {
@@ -99,7 +103,6 @@ func goOn(r web.Request, token string, left ...string) web.Answer {
 		}
 	}
 	r.Header.Set(searchHeader, "partial; follow Location")
-	link := r.NextLink(token)
 	return web.Later(link, searching{"searching", web.Time(back), link})
 }
 
@@ -157,8 +160,12 @@ var guid = regexp.MustCompile(`(?i)^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
 
 // spellings are an id as it was given, and, of a GUID with capitals, as Graph writes it: some tools
 // show GUIDs in capitals, and both are one value (RFC 9562, section 4). How Graph compares them is
-// not documented. Other ids, such as those of audits, are texts.
+// not documented. Other ids, such as those of audits, are texts. Of one with %2F, a slash may be meant:
+// the host writes both alike.
 func spellings(id string) []string {
+	if plain := strings.NewReplacer("%2F", "/", "%2f", "/").Replace(id); plain != id {
+		return []string{id, plain}
+	}
 	if lower := strings.ToLower(id); lower != id && guid.MatchString(id) {
 		return []string{id, lower}
 	}

@@ -5,6 +5,7 @@ package readers
 import (
 	"context"
 	_ "embed"
+	"errors"
 	"net/http"
 
 	"github.com/entraledger/entraledger/internal/directory/cursors"
@@ -23,6 +24,7 @@ type Cursors interface {
 	Advance(ctx context.Context, name, text string) (kept cursors.Reader, moved bool, err error)
 	Delete(ctx context.Context, name string) (was bool, err error)
 	List(ctx context.Context, token string, top int) (readers []cursors.Reader, next string, err error)
+	Find(ctx context.Context, name string) (cursors.Reader, error)
 }
 
 // New makes the function.
@@ -34,7 +36,7 @@ func New(of Cursors) web.Function {
 		{
 			ID: "ListReaders", Summary: "List the readers",
 			Text: "The readers, and up to which snapshot each has been told.", Role: web.RoleRead,
-			Parameters: []web.Parameter{web.Top(mostTop, "Rows of a page"), web.SkipToken()},
+			Parameters: []web.Parameter{web.ByID("name"), web.Top(mostTop, "Rows of a page"), web.SkipToken()},
 			Answers:    web.Shape{Name: "readers", Rows: row{}, Pages: true, Text: "Readers, by name"},
 			Do:         f.list,
 		},
@@ -93,7 +95,23 @@ type deleted struct {
 	Deleted bool   `json:"deleted" text:"Whether there was such a reader"`
 }
 
+// one answers with the list that has a reader alone, or nothing.
+func (f function) one(ctx context.Context, name string) (web.Answer, error) {
+	out := web.List[row]{Of: "readers"}
+	reader, err := f.cursors.Find(ctx, name)
+	if err == nil {
+		out.Value = []row{rowOf(reader)}
+	}
+	if errors.Is(err, cursors.ErrNoReader) {
+		err = nil
+	}
+	return out.Answer(), err
+}
+
 func (f function) list(ctx context.Context, r web.Request) (web.Answer, error) {
+	if name := r.Query.ID(); name != "" {
+		return f.one(ctx, name)
+	}
 	found, next, err := f.cursors.List(ctx, r.Query.Text("$skiptoken"), r.Query.Int("$top"))
 	if err != nil {
 		return web.Answer{}, err

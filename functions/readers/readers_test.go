@@ -136,7 +136,7 @@ func TestEachNameIsTakenOrRefused(t *testing.T) {
 		strings.Repeat("%C3%BC", 64): {200, strings.Repeat("ü", 64)},
 		strings.Repeat("y", 65):      {400, "it has 65 characters"},
 		strings.Repeat("%C3%BC", 65): {400, "it has 65 characters"},
-		strings.Repeat("y", 100_000): {400, "it has 100000 characters"},
+		strings.Repeat("y", 4_000):   {400, "it has 4000 characters"},
 		"a%2Fb":                      {400, `"a/b" has '/' (U+002F) in it`},
 		"a%5Cb":                      {400, `(U+005C)`},
 		"a%20b":                      {400, `"a b" has ' ' (U+0020) in it`},

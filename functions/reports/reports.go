@@ -50,14 +50,14 @@ func New(cfg Config) web.Function {
 		{
 			ID: "ListReports", Summary: "Which reports there are",
 			Text: "All reports, those of the first reports API among them.", Role: web.RoleRead,
-			Parameters: []web.Parameter{web.Format()},
+			Parameters: []web.Parameter{web.ByID("name"), web.Format()},
 			Answers:    web.Shape{Name: "reports", Rows: offer{}, AsOf: true, Text: "The reports"},
 			Do:         cfg.all,
 		},
 		{
 			Given: "name", Word: legacy, AnyCase: true, ID: "ListLegacyReports", Summary: "Which old reports there are",
 			Text: "The 32 names of the first reports API of Azure AD, as its own list had them.", Role: web.RoleRead,
-			Parameters: []web.Parameter{version(), web.Format()},
+			Parameters: []web.Parameter{web.ByID("Name"), version(), web.Format()},
 			Answers:    web.Shape{Name: "legacyReports", Rows: legacyOffer{}, Text: "The reports"},
 			Do:         cfg.legacy,
 		},
@@ -158,6 +158,7 @@ func (cfg Config) all(_ context.Context, r web.Request) (web.Answer, error) {
 		out.Value = append(out.Value, offer{rep.Name, rep.Text, addressOf(r, rep), statusOf(rep), rep.Legacy, rep.Source,
 			columns, own, len(rep.Merges) > 0})
 	}
+	out.Value = web.Only(r.Query, out.Value, func(o offer) string { return o.Name })
 	return out.Answer(), nil
 }
 
@@ -171,6 +172,7 @@ func (cfg Config) legacy(_ context.Context, r web.Request) (web.Answer, error) {
 		out.Value = append(out.Value, legacyOffer{rep.Name, rep.Text, required, addressOf(r, rep), statusOf(rep),
 			rep.Source})
 	}
+	out.Value = web.Only(r.Query, out.Value, func(o legacyOffer) string { return o.Name })
 	return out.Answer(), nil
 }
 

@@ -40,8 +40,9 @@ func New(cfg Config) web.Function {
 		{
 			ID: "ListSnapshots", Summary: "How it stands with snapshots",
 			Text: "The latest snapshots of the directory, the newest first.", Role: web.RoleRead,
-			Answers: web.Shape{Name: "snapshots", Rows: row{}, AsOf: true, Text: "Snapshots, the newest first"},
-			Do:      cfg.list,
+			Parameters: []web.Parameter{web.ByID("id")},
+			Answers:    web.Shape{Name: "snapshots", Rows: row{}, AsOf: true, Text: "Snapshots, the newest first"},
+			Do:         cfg.list,
 		},
 		{
 			Method: http.MethodPost, ID: "TakeSnapshot", Summary: "Take a snapshot now",
@@ -179,7 +180,7 @@ type answer struct {
 }
 
 // list answers with the latest snapshots.
-func (cfg Config) list(ctx context.Context, _ web.Request) (web.Answer, error) {
+func (cfg Config) list(ctx context.Context, r web.Request) (web.Answer, error) {
 	snaps, err := cfg.Reader.State(ctx)
 	if err != nil {
 		return web.Answer{}, err
@@ -188,6 +189,7 @@ func (cfg Config) list(ctx context.Context, _ web.Request) (web.Answer, error) {
 	for _, s := range snaps {
 		list.Value = append(list.Value, rowOf(s))
 	}
+	list.Value = web.Only(r.Query, list.Value, func(r row) string { return r.ID })
 	return list.Answer(), nil
 }
 

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/entraledger/entraledger/internal/directory"
+	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/jobs"
 	"github.com/entraledger/entraledger/internal/web"
 )
@@ -50,12 +51,20 @@ func New(cfg Config) web.Function {
 		about
 		directory.UserRow
 	}{}}
+	days := web.Whole("days", 90, 1, 3650, "Inactive after so many days")
+	only := web.ByID("id")
+	only.Required = true
 	return web.Function{Name: "users", Trigger: trigger, Operations: []web.Operation{
 		{
-			ID: "GetUser", Summary: "One user with all evidence", Text: "All that the snapshot knows of one user. " +
+			Summary: "One user by an odd ID", Text: "A list that has one user, or nobody, with all evidence.",
+			Role: web.RoleRead, Parameters: []web.Parameter{only, days},
+			Answers: web.Shape{Name: "users", Rows: directory.UserRow{}, AsOf: true}, Do: cfg.list,
+		},
+		{
+			Given: "id", ID: "GetUser", Summary: "One user with all evidence", Text: "All that the snapshot knows of one user. " +
 				"With details, the answer is 202: roles, groups and applications are read while Location is asked.",
 			Role: web.RoleRead, Path: []web.Parameter{id},
-			Parameters: []web.Parameter{web.Whole("days", 90, 1, 3650, "Inactive after so many days"), withDetails()},
+			Parameters: []web.Parameter{days, withDetails()},
 			Answers:    evidence, Do: cfg.get,
 		},
 		{
@@ -92,6 +101,16 @@ type state struct {
 	Pages int      // of it that were read
 }
 
+// list answers with the list of one user, for an id that no address takes.
+func (cfg Config) list(ctx context.Context, r web.Request) (web.Answer, error) {
+	snap, row, err := cfg.Snapshot.User(ctx, r.Query.ID(), r.Query.Int("days"))
+	out := web.List[json.RawMessage]{Of: "users", AsOf: snap.AsOf, Value: []json.RawMessage{row}}
+	if entra.CodeOf(err) == entra.CodeNotFound && err != nil {
+		out.Value, err = nil, nil
+	}
+	return out.Answer(), err
+}
+
 // get answers with the user's row.
 func (cfg Config) get(ctx context.Context, r web.Request) (web.Answer, error) {
 	snap, row, err := cfg.Snapshot.User(ctx, r.Path("id"), r.Query.Int("days"))
@@ -113,7 +132,7 @@ func (cfg Config) get(ctx context.Context, r web.Request) (web.Answer, error) {
 // proceed goes on with the lists.
 func (cfg Config) proceed(ctx context.Context, r web.Request) (web.Answer, error) {
 	job, s, err := cfg.runner().Continue(ctx, r.Path("job"))
-	if err == nil && !strings.EqualFold(s.ID, r.Path("id")) {
+	if err == nil && !strings.EqualFold(inPath(s.ID), r.Path("id")) {
 		err = jobs.NotFound(Kind, r.Path("job"))
 	}
 	return answerOf(r, job, s, err)
@@ -121,6 +140,14 @@ func (cfg Config) proceed(ctx context.Context, r web.Request) (web.Answer, error
 
 func (cfg Config) runner() *jobs.Runner[state] {
 	return &jobs.Runner[state]{Kind: Kind, Store: cfg.Jobs, Now: cfg.Now, Slice: cfg.Slice, Work: cfg.work}
+}
+
+// inPath is what stands for a user in the address of a job.
+func inPath(id string) string {
+	if web.InPath(id) {
+		return id
+	}
+	return "-"
 }
 
 // answerOf has what is known already also where lists are still read.
@@ -136,7 +163,7 @@ func answerOf(r web.Request, job jobs.Job, s state, err error) (web.Answer, erro
 	if err != nil {
 		return web.Answer{}, err
 	}
-	return web.Later(r.JobAddress(Kind+"/"+url.PathEscape(s.ID), job.ID),
+	return web.Later(r.JobAddress(Kind+"/"+url.PathEscape(inPath(s.ID)), job.ID),
 		json.RawMessage(slices.Concat(head[:len(head)-1], []byte(","), s.Row[1:]))), nil
 }
 

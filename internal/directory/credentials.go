@@ -27,6 +27,7 @@ type CredentialQuery struct {
 	// Microsoft asks for those that Microsoft renews, too, or for all on service principals of
 	// Microsoft's and no others; empty: those that Microsoft renews are left out.
 	Microsoft timeline.Microsoft `json:",omitempty"`
+	KeyID     string             `json:",omitempty"` // of one credential, whatever its case; empty: all
 	Exclude   []string
 	NewSince  NewSince
 	Order     Order
@@ -76,6 +77,9 @@ func (rd *Reader) putCredentials(ctx context.Context, snap Snapshot, q Credentia
 		return c, err
 	}
 	asked, err := q.timeline()
+	if q.KeyID != "" {
+		err = oneIsNotTold(q.NewSince)
+	}
 	switch {
 	case err == nil:
 		c.goes, err = goOn(ctx, rd, snap, asked, q.NewSince, at)
@@ -88,8 +92,8 @@ func (rd *Reader) putCredentials(ctx context.Context, snap Snapshot, q Credentia
 	c.page.Since = c.goes.since()
 	segments := q.segments(now)
 	c.walk = walk{store: rd.store, snap: snap, segments: segments, keep: c.wanted, columns: credentialColumns,
-		few: !q.NewSince.IsZero() || q.Microsoft == timeline.OnlyMicrosoft}
-	if q.AppID == "" {
+		few: !q.NewSince.IsZero() || q.Microsoft == timeline.OnlyMicrosoft || q.KeyID != ""}
+	if q.AppID == "" && q.KeyID == "" {
 		c.walk.expected = func(ctx context.Context) (int64, error) { return rd.countCredentials(ctx, snap, segments) }
 	}
 	return c, nil
@@ -167,6 +171,9 @@ func (c certs) wanted(row Row) (bool, error) {
 	cred, err := readCredential(row)
 	if err != nil {
 		return false, err
+	}
+	if q.KeyID != "" && !strings.EqualFold(q.KeyID, cred.KeyID) {
+		return false, nil
 	}
 	for _, out := range q.Exclude {
 		is := func(id string) bool { return strings.EqualFold(out, id) }

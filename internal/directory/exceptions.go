@@ -146,6 +146,12 @@ func notTold(since NewSince, group string) error {
 		"name the group in SNAPSHOT_GROUPS; the snapshot after that can tell what is new")
 }
 
+// oneIsNotTold is the error of a question for what is new that asks for one row: a cursor is of all
+// that its question has.
+func oneIsNotTold(since NewSince) error {
+	return refuse(since.parameter(), "$filter asks for one row by its id", "leave out one of the two")
+}
+
 // unknownException is the error of an exception that is nothing.
 func unknownException(snap Snapshot, item string) error {
 	return refuse("exclude",

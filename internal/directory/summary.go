@@ -62,7 +62,7 @@ func bandOf(days int) string {
 // UserSummary counts users: by age band all that the question's other parameters let through, and
 // by type, enabled, licensed and so on those that are in the asked state.
 func (rd *Reader) UserSummary(ctx context.Context, q UserQuery) (Snapshot, int64, []Count, error) {
-	if !q.Before.IsZero() || len(q.Exclude) > 0 || !q.NewSince.IsZero() || q.Texts != nil {
+	if !q.Before.IsZero() || len(q.Exclude) > 0 || !q.NewSince.IsZero() || q.picks() {
 		return Snapshot{}, 0, nil, refuse("the query", "a summary knows whole days only, no texts, and no exceptions",
 			"leave out before, exclude, department, domain, externalUserState, newSince and reader")
 	}

@@ -33,6 +33,7 @@ type UserQuery struct {
 	Order    Order
 	// What a version before did not know is left out of the hash of a question.
 	Texts *UserTexts `json:",omitempty"` // that users have; nil: whatever they are
+	ID    string     `json:",omitempty"` // of one user, whatever its case; empty: all
 }
 
 // UserOrders are the properties by which users can be sorted.
@@ -102,13 +103,16 @@ func (rd *Reader) putUsers(ctx context.Context, snap Snapshot, q UserQuery, at p
 		return u, err
 	}
 	u.walk.store, u.walk.snap, u.walk.columns = rd.store, snap, userColumns
-	u.walk.few = !q.NewSince.IsZero() || q.Texts != nil
+	u.walk.few = !q.NewSince.IsZero() || q.picks()
 	if q.Before.IsZero() {
 		u.walk.expected = func(ctx context.Context) (int64, error) { return rd.countUsers(ctx, snap, q) }
 	}
 	asked, err := q.timeline(snap)
 	if excluded.group != "" {
 		err = notTold(q.NewSince, excluded.group)
+	}
+	if q.ID != "" {
+		err = oneIsNotTold(q.NewSince)
 	}
 	switch {
 	case err == nil:
@@ -125,7 +129,7 @@ func (rd *Reader) putUsers(ctx context.Context, snap Snapshot, q UserQuery, at p
 func (u users) keeper(excluded left) func(Row) (bool, error) {
 	return func(row Row) (bool, error) {
 		id := UserIDOf(row.Key)
-		if excluded.ids[id] || !u.query.has(row.Doc) {
+		if excluded.ids[id] || !u.query.has(row.Doc) || u.query.ID != "" && !strings.EqualFold(u.query.ID, id) {
 			return false, nil
 		}
 		told, err := u.goes.tells(row)
@@ -155,6 +159,9 @@ func (u users) cursor(ctx context.Context) (string, error) {
 	}
 	return u.goes.next(ctx, snap.AsOf, waits)
 }
+
+// picks tells whether users are asked for by what the table service is not asked for.
+func (q UserQuery) picks() bool { return q.Texts != nil || q.ID != "" }
 
 // has tells whether a user's document has the texts that are asked for. Snapshots count users by
 // none of them, and have no columns of them: what is asked for may be in one of a version before.
@@ -268,11 +275,11 @@ func (u users) stated(row Row) json.RawMessage {
 // count is the number of all rows: from the snapshot's counts where the question is one of whole
 // days, else by counting.
 func (u users) count(ctx context.Context, rd *Reader) (int64, error) {
-	if u.query.Before.IsZero() && len(u.query.Exclude) == 0 && u.query.NewSince.IsZero() && u.query.Texts == nil {
+	if u.query.Before.IsZero() && len(u.query.Exclude) == 0 && u.query.NewSince.IsZero() && !u.query.picks() {
 		return rd.countUsers(ctx, u.page.Snapshot, u.query)
 	}
 	var n int64
-	err := u.walk.all(ctx, u.query.NewSince.IsZero() && u.query.Texts == nil, func(Row) error { n++; return nil })
+	err := u.walk.all(ctx, u.query.NewSince.IsZero() && !u.query.picks(), func(Row) error { n++; return nil })
 	return n, err
 }
 

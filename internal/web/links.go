@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/entraledger/entraledger/internal/questions"
 )
@@ -18,6 +19,26 @@ const questionParameter = "question"
 
 // skipToken is OData's parameter of where a page begins.
 const skipToken = "$skiptoken"
+
+// InPath tells whether an id can be a part of an address. The host decodes a path and encodes it
+// again: of %2F it makes %252F, it takes dots for steps of the path, and what stands before it may
+// decode, too. Others are asked for with $filter=id eq '...'. Sources: what the host did with each
+// sign, and github.com/Azure/azure-functions-host/issues/9290.
+func InPath(id string) bool {
+	return id != "" && strings.Trim(id, ".") != "" && !strings.ContainsAny(id, `/\%`)
+}
+
+// ByID is the address of the collection that this request's path has an id of, with a filter by an
+// id that can't be part of a path.
+func (r Request) ByID(id string) string {
+	path := strings.TrimSuffix(r.http.URL.EscapedPath(), "/")
+	query := r.http.URL.Query()
+	for _, name := range []string{"code", "clientId", skipToken} {
+		query.Del(name)
+	}
+	query.Set("$filter", "id eq '"+strings.ReplaceAll(id, "'", "''")+"'")
+	return r.links.short(r.keeper, r.base+path[:strings.LastIndexByte(path, '/')], query)
+}
 
 // links shortens the addresses of one answer.
 type links struct {

@@ -110,6 +110,16 @@ func encode(v any) ([]byte, error) {
 	return bytes.TrimSuffix(body.Bytes(), []byte("\n")), err
 }
 
+// Only keeps the rows that a query asks for by their id, whatever its case; without such a filter
+// all.
+func Only[T any](q Query, rows []T, id func(T) string) []T {
+	asked := q.ID()
+	if asked == "" {
+		return rows
+	}
+	return slices.DeleteFunc(rows, func(row T) bool { return !strings.EqualFold(id(row), asked) })
+}
+
 // Names are the JSON names of a row's columns, for $select.
 func Names[T any]() []string {
 	var out []string

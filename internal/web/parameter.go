@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -24,6 +25,7 @@ const (
 	KindSince               // what an answer gave, a date, a time, or Word
 	KindOrder               // one of Accepted, and asc or desc after it
 	KindFormat              // json or csv
+	KindID                  // one of Accepted, eq, and a text in single quotes
 )
 
 // Parameter is declared once: what it accepts is checked before the function sees the request, and
@@ -93,6 +95,20 @@ func Since() []Parameter {
 // Format declares that a list is given as a file, too.
 func Format() Parameter {
 	return Parameter{Name: "$format", Text: "The rows as a file", Kind: KindFormat, Accepted: []string{"json", "csv"}}
+}
+
+// ByID declares that a row of a list is asked for by its id, which can have characters that no
+// address takes along its way. property is the row's own name of it; Query.ID reads it.
+func ByID(property string) Parameter {
+	p := Parameter{Name: "$filter", Kind: KindID, Accepted: []string{"id"}, Wants: property + " eq '...'",
+		Text: "One row by its id, as " + property + " eq '...'",
+		Note: "Of any id, also of one that [can't be part of an address](#long-addresses-and-odd-ids). " +
+			"A quote within it is written twice"}
+	if property != "id" {
+		p.Accepted = append(p.Accepted, property)
+		p.Note = "`id` is taken, too. " + p.Note
+	}
+	return p
 }
 
 const defaultTop = 100
@@ -166,6 +182,8 @@ func (p Parameter) check(value string) error {
 		fits = fits || value == p.Word || isCursor(value)
 	case KindOrder:
 		fits = p.orders(value)
+	case KindID:
+		_, fits = p.readID(value)
 	case KindFormat:
 		if value != "" && !slices.Contains(p.Accepted, value) {
 			return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: p.Name + " is " +
@@ -203,6 +221,18 @@ func (p Parameter) checkWords(value string) error {
 	}
 	return nil
 }
+
+// readID reads a comparison of an id.
+func (p Parameter) readID(value string) (id string, ok bool) {
+	m := oneID.FindStringSubmatch(value)
+	if m == nil || !slices.Contains(p.Accepted, m[1]) || m[2] == "" {
+		return "", false
+	}
+	return strings.ReplaceAll(m[2], "''", "'"), true
+}
+
+// oneID is a comparison of a property with a text of OData, in which a quote is written twice.
+var oneID = regexp.MustCompile(`^\s*([A-Za-z]+)\s+eq\s+'((?:[^']|'')*)'\s*$`)
 
 func (p Parameter) orders(value string) bool {
 	words := strings.Fields(value)

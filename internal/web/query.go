@@ -101,6 +101,12 @@ func (q Query) Int(name string) int {
 	return n
 }
 
+// ID is the id that ByID's parameter asks for; empty: all rows are asked for.
+func (q Query) ID() string {
+	id, _ := q.parameter("$filter").readID(q.Text("$filter")) // it was checked
+	return id
+}
+
 // Flag reads true, false or all; nil is all.
 func (q Query) Flag(name string) *bool {
 	switch q.Text(name) {

@@ -146,6 +146,15 @@ func (c *Cursors) Delete(ctx context.Context, name string) (was bool, err error)
 	return err == nil, err
 }
 
+// Find gives one reader; ErrNoReader where there is none, also where no reader can have the name.
+func (c *Cursors) Find(ctx context.Context, name string) (Reader, error) {
+	key, err := KeyOf(name)
+	if err != nil {
+		return Reader{}, ErrNoReader
+	}
+	return c.store.Reader(ctx, key)
+}
+
 // page is where a page of readers begins. It travels in the skip token.
 type page struct {
 	After string `json:"k"` // the last key of the page before
