@@ -33,6 +33,8 @@ func attributeCases() []attributeCase {
 	out := []attributeCase{
 		{of: "GET /api/verify/proof", gives: true,
 			ask: "GET /api/verify/proof?stream=customSecurityAttributeAudits&id={id}&dateTime={time}"},
+		{of: "GET /api/applications", ask: "GET /api/applications?$filter=id eq 'x'"},
+		{of: "GET /api/users", ask: "GET /api/users?$filter=id eq 'x'"},
 		{of: "GET /api/applications/{id}", ask: "GET /api/applications/x"},
 		{of: "POST /api/collect", ask: "POST /api/collect", body: `{"streams":["customSecurityAttributeAudits"]}`},
 		{of: "GET /api/collect/{job}", ask: "GET /api/collect/x"},
@@ -83,6 +85,10 @@ func attributeCases() []attributeCase {
 		gives(list, "GET "+at+audits+"?versions=all")
 		gives(list, "GET "+at+audits+"?$count=true&$top=1&$select=id")
 		gives(list, "GET "+at+audits+"?$filter=id eq '{id}'")
+		gives(list, "POST "+at+audits+"/$query")
+		gives(list, "POST "+at+audits+"/$query?$top=1")
+		gives(list+"/$count", "POST "+at+audits+"/$count/$query")
+		gives(one, "POST "+at+audits+"/{id}/$query")
 		gives(list, "GET "+at+strings.ReplaceAll(audits, "S", "%53"))
 		gives(list+"/$count", "GET "+at+audits+"/$count")
 		gives(list+"/$count", "GET "+at+audits+"/$count?$filter=startswith(activityDisplayName, 'Update')")
@@ -138,6 +144,9 @@ func (p *process) asked(c attributeCase, audit gjson.Result, roles ...string) (i
 	method, address := c.fill(audit)
 	req, err := http.NewRequestWithContext(p.Context(), method, p.url+address, strings.NewReader(c.body))
 	require.NoError(p, err)
+	if strings.Contains(address, "/$query") {
+		req.Header.Set("Content-Type", "text/plain")
+	}
 	if roles != nil {
 		claims := `{"typ":"name","val":"Flow"}`
 		for _, role := range roles {

@@ -178,9 +178,23 @@ func TestEveryRowIsHadByItsID(t *testing.T) {
 		found := only(c.id)
 		require.Len(t, found, 1, c.list)
 		require.Equal(t, c.id, found[0].Get(c.property).Str, c.list)
+		_, _, body := h.ask(http.MethodGet, "/api/"+c.list+"?"+
+			url.Values{"$filter": {c.property + " eq '" + c.id + "'"}}.Encode()+c.more, "")
+		require.Empty(t, gjson.Get(body, "nextCursor").Str, "a cursor is of all that its question has")
 		for _, id := range odd {
 			require.Empty(t, only(id), "%s %s", c.list, id)
 		}
+	}
+}
+
+// TestOneRowByItsIDIsNoAnswerToWhatIsNew.
+func TestOneRowByItsIDIsNoAnswerToWhatIsNew(t *testing.T) {
+	_, h := manyRows(t)
+	for _, address := range []string{"/api/inactive-users?newSince=previous&$filter=id%20eq%20'x'",
+		"/api/expiring-credentials?newSince=2026-01-01&$filter=keyId%20eq%20'x'"} {
+		status, _, body := h.ask(http.MethodGet, address, "")
+		require.Equal(t, http.StatusBadRequest, status, body)
+		require.Contains(t, body, "$filter asks for one row by its id")
 	}
 }
 

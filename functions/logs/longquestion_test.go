@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -114,4 +115,32 @@ func send(t *testing.T, method, address, body string) (*http.Response, string) {
 	text, err := io.ReadAll(resp.Body)
 	require.NoError(t, err)
 	return resp, string(text)
+}
+
+// TestAnOddIDIsHadByAFilter, and by its path, as far as the host leaves one as it is.
+func TestAnOddIDIsHadByAFilter(t *testing.T) {
+	a := searchtest.New(t, tenantlogs.DirectoryAudits, begin)
+	ids := []string{"a/b", "a%2Fb", "a%b", "100%", "a+b", "a#b", "a?b=c&d", "a b", ".", "..", "...", "a.b", "o'neil", `a\b`,
+		"ä€𝄞", "$query", "$count", "''"}
+	for i, id := range ids {
+		a.Add(t, tenantlogs.DirectoryAudits, map[string]any{"id": id,
+			"activityDateTime": begin.Add(time.Duration(i) * time.Minute).Format(time.RFC3339)})
+	}
+	list := strings.Replace(serve(t, a, time.Minute, tenantlogs.DirectoryAudits), "signIns", "directoryAudits", 1)
+	for _, id := range ids {
+		filter := url.QueryEscape("id eq '" + strings.ReplaceAll(id, "'", "''") + "'")
+		_, text := send(t, http.MethodGet, list+"?$filter="+filter, "")
+		require.EqualValues(t, 1, gjson.Get(text, "value.#").Int(), text)
+		require.Equal(t, id, gjson.Get(text, "value.0.id").Str)
+		if !web.InPath(id) || id == "$count" {
+			continue
+		}
+		path := url.URL{Path: "/" + id} // as the host encodes it
+		_, text = send(t, http.MethodGet, list+path.EscapedPath(), "")
+		require.Equal(t, id, gjson.Get(text, "id").Str, text)
+	}
+	resp, text := send(t, http.MethodGet, list+"/x%252Fy", "")
+	require.Equal(t, http.StatusNotFound, resp.StatusCode, text)
+	_, text = send(t, http.MethodGet, list+"/a%252Fb", "")
+	require.Contains(t, []string{"a/b", "a%2Fb"}, gjson.Get(text, "id").Str, "the host writes both alike")
 }

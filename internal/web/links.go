@@ -25,7 +25,7 @@ const skipToken = "$skiptoken"
 // decode, too. Others are asked for with $filter=id eq '...'. Sources: what the host did with each
 // sign, and github.com/Azure/azure-functions-host/issues/9290.
 func InPath(id string) bool {
-	return id != "" && strings.Trim(id, ".") != "" && !strings.ContainsAny(id, `/\%`)
+	return id != "" && id != querySegment && strings.Trim(id, ".") != "" && !strings.ContainsAny(id, `/\%`)
 }
 
 // ByID is the address of the collection that this request's path has an id of, with a filter by an
