@@ -2,21 +2,26 @@ package tables_test
 
 import (
 	"maps"
+	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/questions"
+	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
 	"github.com/entraledger/entraledger/internal/verify"
 )
 
 // keptQuestion is a question in a store.
 func keptQuestion(t *testing.T, store *tablestest.Store, query string) questions.Question {
-	of := questions.New(store.Questions, func() time.Time { return time.Now() })
+	of := questions.New(store.Questions, time.Now)
 	q := of.New("logs?collection=signIns", query)
 	require.NoError(t, of.Keep(t.Context(), q))
 	return q
@@ -115,4 +120,49 @@ func TestARowOfAnotherPartitionOfQuestionsIsNamed(t *testing.T) {
 	flaws := flawsOf(t, store.QuestionFlaws(t.Context()))
 	require.Len(t, flaws, 1)
 	require.Equal(t, []any{verify.DiffAdded, "mine x"}, []any{flaws[0].Difference, flaws[0].Row})
+}
+
+// counting counts the requests to an account in memory.
+type counting struct {
+	*memstorage.Service
+	requests atomic.Int64
+}
+
+func (c *counting) RoundTrip(req *http.Request) (*http.Response, error) {
+	c.requests.Add(1)
+	return c.Service.RoundTrip(req)
+}
+
+func newCounting(t *testing.T) (*tablestest.Store, *counting) {
+	service := &counting{Service: memstorage.New(time.Now)}
+	store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(),
+		HTTP: &http.Client{Transport: service}})
+	require.NoError(t, err)
+	return store, service
+}
+
+func TestTwoWhoDropQuestionsAtOnceBothEnd(t *testing.T) {
+	store, service := newCounting(t)
+	for range 40 {
+		keptQuestion(t, store, "x")
+	}
+	errs := make([]error, 3)
+	var all sync.WaitGroup
+	for i := range errs {
+		all.Go(func() { errs[i] = store.DropQuestions(t.Context(), time.Now().Add(time.Hour)) })
+	}
+	all.Wait()
+	for _, err := range errs {
+		require.NoError(t, err)
+	}
+	require.Empty(t, service.Rows("questions"))
+}
+
+// TestAQuestionIsStoredByOneRequest, so that a kill leaves it whole or not at all.
+func TestAQuestionIsStoredByOneRequest(t *testing.T) {
+	store, service := newCounting(t)
+	keptQuestion(t, store, "x") // makes the table
+	before := service.requests.Load()
+	keptQuestion(t, store, letters(64<<10))
+	require.EqualValues(t, 1, service.requests.Load()-before)
 }

@@ -345,3 +345,44 @@ func TestAChunkedQueryWithoutAnEndIsCut(t *testing.T) {
 type endless struct{}
 
 func (endless) Read(p []byte) (int, error) { return copy(p, url.QueryEscape("$top=1&")), nil }
+
+// TestALinkInAnErrorIsGoodToo: what a refusal offers instead is kept as any other question.
+func TestALinkInAnErrorIsGoodToo(t *testing.T) {
+	a := newAsking(t)
+	var offered string
+	host, err := web.Serve(web.NewLogger(a.log, slog.LevelInfo), "", function("things", "things/{id?}", `"get","post"`,
+		web.Operation{Role: web.RoleRead, Parameters: []web.Parameter{web.Text("who", "")},
+			Do: func(_ context.Context, r web.Request) (web.Answer, error) {
+				if len(r.Query.Text("who")) < 7_000 {
+					return web.Object(map[string]string{"id": "small"}), nil
+				}
+				offered = r.Link(map[string]string{"who": strings.Repeat("y", 6_500)})
+				return web.Answer{}, web.Refuse("it is too much", "ask "+offered)
+			}}))
+	require.NoError(t, err)
+	host.KeepQuestions(questions.New(a.kept, time.Now))
+	a.server.Config.Handler = host
+	got := a.ask(http.MethodPost, "/api/things/$query", plainText, "who="+strings.Repeat("x", 7_500))
+	require.Equal(t, http.StatusBadRequest, got.status)
+	require.Less(t, len(offered), 6<<10)
+	require.Contains(t, got.Error.Message, offered)
+	require.Equal(t, http.StatusOK, a.get(offered).status)
+	a.kept.broken = &entra.Error{Code: entra.CodeUnavailable, Doing: "keep a question"}
+	got = a.ask(http.MethodPost, "/api/things/$query", plainText, "who="+strings.Repeat("x", 7_500))
+	require.Equal(t, http.StatusServiceUnavailable, got.status, "a link that leads nowhere is not given")
+}
+
+// TestAKilledProcessLosesNoLinkThatItGave: another one answers it, and what was kept for an answer
+// that nobody had is asked for by nobody.
+func TestAKilledProcessLosesNoLinkThatItGave(t *testing.T) {
+	a := newAsking(t)
+	link := a.ask(http.MethodPost, "/api/things/$query", plainText, "$filter="+strings.Repeat("x", 7_000)).Next
+	a.server.CloseClientConnections()
+	other := newAsking(t)
+	_, query, _ := strings.Cut(link, "?")
+	require.Equal(t, http.StatusGone, other.get("/api/things?"+query).status, "another archive does not know it")
+	other.kept.rows = a.kept.rows
+	got := other.get("/api/things?" + query)
+	require.Equal(t, http.StatusOK, got.status)
+	require.Len(t, got.Filter, 7_000)
+}

@@ -119,8 +119,8 @@ func (h *Host) serveOperation(w http.ResponseWriter, r Request, function string,
 	sentBy(r.http).route, sentBy(r.http).query = o.Path, o.Parameters
 	begun := &begin{ResponseWriter: w, head: r.http.Method == http.MethodHead}
 	answer, err := o.answer(r.http.Context(), &r)
-	if err == nil {
-		err = r.links.store(r.http.Context(), r.keeper)
+	if storing := r.links.store(r.http.Context(), r.keeper); storing != nil { // an error may have links, too
+		err = storing
 	}
 	away := r.http.Context().Err() != nil && h.stopping.Err() == nil
 	if err == nil {
