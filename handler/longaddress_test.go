@@ -92,6 +92,11 @@ func TestALongQuestionIsAnsweredAsAShortOne(t *testing.T) {
 		require.Contains(t, links[0], "question=", c.path)
 		require.Equal(t, want, got, c.path)
 	}
+	for letters, want := range map[int]int{15_000: http.StatusOK, 16_001: http.StatusBadRequest} {
+		body := "$filter=userId eq '" + strings.Repeat("x", letters) + "'"
+		status, _, text := h.ask(http.MethodPost, "/api/auditLogs/signIns/$query", body)
+		require.Equal(t, want, status, text)
+	}
 	status := "$top=9&status=" + strings.Repeat("complete,sealed,", 450) + "missing"
 	got, links := h.rows(http.MethodGet, "/api/coverage/directoryAudits?"+status, "")
 	require.NotEmpty(t, links)
