@@ -122,19 +122,19 @@ func TestARowOfAnotherPartitionOfQuestionsIsNamed(t *testing.T) {
 	require.Equal(t, []any{verify.DiffAdded, "mine x"}, []any{flaws[0].Difference, flaws[0].Row})
 }
 
-// counting counts the requests to an account in memory.
-type counting struct {
+// requestCount counts the requests to an account in memory.
+type requestCount struct {
 	*memstorage.Service
 	requests atomic.Int64
 }
 
-func (c *counting) RoundTrip(req *http.Request) (*http.Response, error) {
+func (c *requestCount) RoundTrip(req *http.Request) (*http.Response, error) {
 	c.requests.Add(1)
 	return c.Service.RoundTrip(req)
 }
 
-func newCounting(t *testing.T) (*tablestest.Store, *counting) {
-	service := &counting{Service: memstorage.New(time.Now)}
+func newRequestCount(t *testing.T) (*tablestest.Store, *requestCount) {
+	service := &requestCount{Service: memstorage.New(time.Now)}
 	store, err := tablestest.New(tables.Config{ConnectionString: service.ConnectionString(),
 		HTTP: &http.Client{Transport: service}})
 	require.NoError(t, err)
@@ -142,7 +142,7 @@ func newCounting(t *testing.T) (*tablestest.Store, *counting) {
 }
 
 func TestTwoWhoDropQuestionsAtOnceBothEnd(t *testing.T) {
-	store, service := newCounting(t)
+	store, service := newRequestCount(t)
 	for range 40 {
 		keptQuestion(t, store, "x")
 	}
@@ -160,7 +160,7 @@ func TestTwoWhoDropQuestionsAtOnceBothEnd(t *testing.T) {
 
 // TestAQuestionIsStoredByOneRequest, so that a kill leaves it whole or not at all.
 func TestAQuestionIsStoredByOneRequest(t *testing.T) {
-	store, service := newCounting(t)
+	store, service := newRequestCount(t)
 	keptQuestion(t, store, "x") // makes the table
 	before := service.requests.Load()
 	keptQuestion(t, store, letters(64<<10))
