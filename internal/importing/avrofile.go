@@ -45,8 +45,8 @@ func (f *avroFile) next() (element, error) {
 		case err != nil:
 			return element{}, &Cut{At: f.place.Offset, Unit: "event", Why: err.Error()}
 		}
-		if body, _ := e["Body"].([]byte); f.place.Offset >= f.skip {
-			f.bodies = elementsOf(f.place.Offset, body)
+		if f.place.Offset >= f.skip {
+			f.bodies = bodiesOf(f.place.Offset, e["Body"])
 		}
 		if len(f.bodies) == 0 {
 			f.place.Offset++
@@ -57,6 +57,20 @@ func (f *avroFile) next() (element, error) {
 		f.place.Offset++
 	}
 	return e, nil
+}
+
+// bodiesOf are the elements of an event. One without a body is refused: nothing of a file is passed
+// over in silence.
+func bodiesOf(number int64, body any) []element {
+	bytes, ok := body.([]byte)
+	if !ok {
+		return []element{{at: number, refused: UnknownShape, why: "the event has no Body of bytes"}}
+	}
+	out := elementsOf(number, bytes)
+	if len(out) == 0 {
+		out = append(out, element{at: number, refused: UnknownShape, why: "the event's body is empty"})
+	}
+	return out
 }
 
 // elementsOf are the elements of an event's body.

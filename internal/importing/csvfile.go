@@ -48,7 +48,7 @@ func (m *metered) Read(p []byte) (int, error) {
 func newCSVFile(in io.Reader, from Place) *csvFile {
 	m := &metered{in: in, left: MaxEntry}
 	rows := csv.NewReader(m)
-	rows.ReuseRecord, rows.FieldsPerRecord = true, len(from.Columns)
+	rows.ReuseRecord, rows.FieldsPerRecord = true, -1 // a row of another length is refused alone
 	return &csvFile{in: m, rows: rows, place: from, base: from.Offset}
 }
 
@@ -67,6 +67,11 @@ func (f *csvFile) next() (element, error) {
 	if err != nil {
 		return element{}, err
 	}
+	if len(cells) != len(f.place.Columns) {
+		e.refused, e.why = UnknownShape, fmt.Sprintf("it has %d cells, and the table %d columns", len(cells),
+			len(f.place.Columns))
+		return e, nil
+	}
 	f.value = append(f.value[:0], '{')
 	for i, cell := range cells {
 		if cell == "" {
@@ -79,8 +84,9 @@ func (f *csvFile) next() (element, error) {
 		f.value = append(f.value, ':')
 		f.value = appendText(f.value, cell)
 	}
-	e.raw = append(f.value, '}')
-	return e, nil
+	f.value = append(f.value, '}')
+	e.raw = f.value
+	return checked(e), nil
 }
 
 func (f *csvFile) read() ([]string, error) {
@@ -107,7 +113,6 @@ func (f *csvFile) header() error {
 		return err
 	}
 	f.place.Begun, f.place.Columns = true, slices.Clone(cells)
-	f.rows.FieldsPerRecord = len(cells)
 	for i, name := range f.place.Columns {
 		name = strings.TrimPrefix(name, "\ufeff")
 		f.place.Columns[i] = strings.TrimSuffix(strings.Trim(name, `" `), " [UTC]")

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"unicode/utf8"
 
 	"github.com/tidwall/gjson"
 )
@@ -64,7 +65,8 @@ func (f *jsonFile) begin() error {
 		return f.cut(err)
 	}
 	line, _, ended := bytes.Cut(ahead, []byte("\n"))
-	f.place.Lines = len(ahead) > 0 && ahead[0] == '{' && (ended || err != nil) && gjson.ValidBytes(line)
+	f.place.Lines = len(ahead) > 0 && ahead[0] == '{' && (ended || err != nil) && !tooDeep(line) &&
+		gjson.ValidBytes(line)
 	return nil
 }
 
@@ -132,19 +134,26 @@ func (f *jsonFile) line() (element, error) {
 // lastLine is what is behind the last end of a line.
 func (f *jsonFile) lastLine(e element, length int64) (element, error) {
 	e.raw = bytes.TrimSpace(f.value)
-	switch {
-	case length <= MaxEntry && len(e.raw) == 0:
+	if length <= MaxEntry && len(e.raw) == 0 {
 		f.place.Offset += length
 		return element{}, io.EOF
-	case length > MaxEntry || !gjson.ValidBytes(e.raw):
+	}
+	if length > MaxEntry || !tooDeep(e.raw) && !gjson.ValidBytes(e.raw) {
 		return element{}, f.cut(io.ErrUnexpectedEOF)
 	}
 	f.place.Offset += length
-	return e, nil
+	return checked(e), nil
 }
 
+// checked refuses what is no JSON. Text in another encoding than UTF-8 would be another text in a
+// table's columns.
 func checked(e element) element {
-	if !gjson.ValidBytes(e.raw) {
+	switch {
+	case tooDeep(e.raw):
+		e.refused, e.why = UnknownShape, fmt.Sprintf("it is nested deeper than %d", maxDepth)
+	case !utf8.Valid(e.raw):
+		e.refused, e.why = NotJSON, "it is not in UTF-8"
+	case !gjson.ValidBytes(e.raw):
 		e.refused, e.why = NotJSON, "it is no JSON value"
 	}
 	return e
@@ -198,7 +207,7 @@ func (f *jsonFile) step() (e element, found bool, err error) {
 		f.discard(1)
 		return e, false, nil
 	case c == ']' && f.place.InList:
-		return e, false, f.leaveList()
+		return f.leaveList()
 	case c == '[' && !f.place.InList:
 		f.discard(1)
 		f.place.InList, f.place.Closing, f.place.Columns = true, 0, nil
@@ -218,21 +227,30 @@ func (f *jsonFile) step() (e element, found bool, err error) {
 	return e, err == nil, err
 }
 
-// leaveList skips the end of a list, and what follows in the objects around it.
-func (f *jsonFile) leaveList() error {
+// leaveList skips the end of a list, and what follows in the objects around it. Another list there is
+// an element that is refused.
+func (f *jsonFile) leaveList() (e element, found bool, err error) {
 	f.discard(1)
+	e = element{at: f.place.Offset, refused: UnknownShape, why: moreBehind}
 	var around extent
+	f.value = f.value[:0]
 	for around.depth = f.place.Closing; around.depth > 0; {
 		c, err := f.in.ReadByte()
 		if err != nil {
-			return f.cut(err)
+			return element{}, false, f.cut(err)
 		}
 		f.place.Offset++
 		around.step(c)
+		if len(f.value) < MaxEntry {
+			f.value = append(f.value, c)
+		}
 	}
 	f.place.InList, f.place.Closing, f.place.Columns = false, 0, nil
-	return nil
+	return e, holdsMore(f.value), nil
 }
+
+// moreBehind is why what follows a list in its object is refused.
+const moreBehind = "what its object holds behind the list is not read"
 
 // read reads one object or list.
 func (f *jsonFile) read() (element, error) {

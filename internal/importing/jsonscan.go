@@ -1,5 +1,7 @@
 package importing
 
+import "bytes"
+
 // The functions here find where JSON values end, without checking them: entries are checked as a
 // whole once they are in memory.
 
@@ -25,6 +27,41 @@ func (e *extent) step(c byte) (done bool) {
 	case c == '}' || c == ']':
 		e.depth--
 		return e.depth <= 0
+	}
+	return false
+}
+
+// maxDepth bounds how deep an entry is nested: a parser takes memory for each level. Graph's records
+// have some ten.
+const maxDepth = 100
+
+// tooDeep reports whether a value is nested deeper than maxDepth.
+func tooDeep(data []byte) bool {
+	if bytes.Count(data, []byte("{"))+bytes.Count(data, []byte("[")) <= maxDepth {
+		return false
+	}
+	var e extent
+	for _, c := range data {
+		if e.step(c); e.depth > maxDepth {
+			return true
+		}
+	}
+	return false
+}
+
+// holdsMore reports whether an object or a list with something in it follows, in what is between the
+// end of a list and that of the objects around it.
+func holdsMore(rest []byte) bool {
+	var e extent
+	for i, c := range rest {
+		opens := !e.inText && (c == '{' || c == '[')
+		e.step(c)
+		if !opens {
+			continue
+		}
+		if next := skipSpace(rest, i+1); next < len(rest) && rest[next] != '}' && rest[next] != ']' {
+			return true
+		}
 	}
 	return false
 }

@@ -31,6 +31,7 @@ type Reader struct {
 	forms    map[entra.Stream]*form
 	pending  []gjson.Result // entries of the element at hand that are still to be given
 	element  element
+	behind   bool   // something is left in the element that is no part of its list
 	held     []byte // the element's bytes, while some of its entries are pending
 }
 
@@ -91,7 +92,7 @@ func (r *Reader) Place() Place { return r.elements.at() }
 // Between reports whether the last entry was the last of its element.
 func (r *Reader) Between() bool {
 	a, ok := r.elements.(*avroFile)
-	return len(r.pending) == 0 && (!ok || len(a.bodies) == 0)
+	return len(r.pending) == 0 && !r.behind && (!ok || len(a.bodies) == 0)
 }
 
 // Next reads the next entry. io.EOF at the end of a whole file; a *Cut at the end of one that is
@@ -102,6 +103,10 @@ func (r *Reader) Next() (Entry, error) {
 			v := r.pending[0]
 			r.pending = r.pending[1:]
 			return r.entry(r.element.at, v, r.element.row), nil
+		}
+		if r.behind {
+			r.behind = false
+			return Entry{At: r.element.at, Refused: UnknownShape, Detail: moreBehind}, nil
 		}
 		e, err := r.elements.next()
 		if err != nil {
@@ -133,7 +138,9 @@ func (r *Reader) unpack(e element) {
 		r.pending = append(r.pending, whole)
 		return
 	}
-	whole.Get(l.path).ForEach(func(_, v gjson.Result) bool {
+	values := whole.Get(l.path)
+	r.behind = holdsMore(e.raw[values.Index+len(values.Raw):])
+	values.ForEach(func(_, v gjson.Result) bool {
 		if l.columns != nil && v.IsArray() {
 			var values []string
 			for _, cell := range v.Array() {
@@ -173,6 +180,20 @@ func (r *Reader) entry(at int64, v gjson.Result, row bool) Entry {
 	return refuse(out, UnknownShape, "its members are those of no known form")
 }
 
+// text is a member, whatever the case of its name: programs between a file and its source change that.
+func text(v gjson.Result, name string) (found string) {
+	if is := v.Get(name); is.Exists() {
+		return is.String()
+	}
+	v.ForEach(func(key, value gjson.Result) bool {
+		if strings.EqualFold(key.Str, name) {
+			found = value.String()
+		}
+		return found == ""
+	})
+	return found
+}
+
 func refuse(e Entry, why Reason, detail string) Entry {
 	e.Refused, e.Detail = why, detail
 	return e
@@ -196,7 +217,7 @@ func (r *Reader) fromEnvelope(e Entry, v gjson.Result) Entry {
 		return refuse(e, OtherFormat, "it is an envelope of diagnostic settings")
 	}
 	category := v.Get("category").String()
-	e.Tenant = v.Get("tenantId").String()
+	e.Tenant = text(v, "tenantId")
 	stream, ok := r.streams[category]
 	if !ok {
 		return refuse(e, UnknownLog, "category "+entra.Clip(category, 80)+" is no log of the archive")
@@ -210,7 +231,7 @@ func (r *Reader) fromRow(e Entry, v gjson.Result) Entry {
 	if !r.takes(LogAnalytics) {
 		return refuse(e, OtherFormat, "it is a row of a table of Log Analytics")
 	}
-	e.Tenant = v.Get("AADTenantId").String()
+	e.Tenant = text(v, "AADTenantId")
 	stream, ok := r.tableOf(v)
 	if !ok {
 		return refuse(e, UnknownLog, "which table it is of can't be told")
@@ -269,7 +290,8 @@ func (r *Reader) logOf(v gjson.Result) (entra.Stream, bool) {
 		switch {
 		case v.Get("jobId").Exists() || v.Get("cycleId").Exists() || v.Get("provisioningAction").Exists():
 			return logs.Provisioning, true
-		case r.options.Log == logs.CustomSecurityAttributeAudits || r.named == logs.CustomSecurityAttributeAudits:
+		case r.options.Log == logs.DirectoryAudits:
+		case r.options.Log == logs.CustomSecurityAttributeAudits, r.named == logs.CustomSecurityAttributeAudits:
 			return logs.CustomSecurityAttributeAudits, true
 		}
 		return logs.DirectoryAudits, true

@@ -51,7 +51,12 @@ func (w *wideText) Read(p []byte) (int, error) {
 		c := rune(w.order.Uint16(w.unit[:]))
 		switch {
 		case w.high != 0:
-			c, w.high = utf16.DecodeRune(w.high, c), 0
+			pair := utf16.DecodeRune(w.high, c)
+			if w.high = 0; pair == utf8.RuneError && !utf16.IsSurrogate(c) { // half a pair, and then a whole character
+				w.out = utf8.AppendRune(w.out, utf8.RuneError)
+			} else {
+				c = pair
+			}
 		case utf16.IsSurrogate(c):
 			w.high = c
 			continue
