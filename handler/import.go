@@ -19,6 +19,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/entraledger/entraledger/internal/arrivals"
+	"github.com/entraledger/entraledger/internal/clocks"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/importing"
 	"github.com/entraledger/entraledger/internal/importing/runs"
@@ -156,7 +157,7 @@ func importer(ctx context.Context, getenv func(string) string, stderr io.Writer)
 	if err != nil {
 		return nil, err
 	}
-	return &runs.Runner{Adder: o.adder(), Tenant: o.tenant,
+	return &runs.Runner{Adder: o.adder(), Tenant: o.tenant, Archive: whichArchive(o.cfg),
 		Execution: ledger.Execution{ID: uuid.NewString(), Work: "handler import"},
 		Archives:  func(s entra.Stream) bool { return slices.Contains(o.archived, s) }, Now: time.Now, Log: o.log}, nil
 }
@@ -182,12 +183,37 @@ func openImport(ctx context.Context, getenv func(string) string, stderr io.Write
 	if o.archived, err = streams.New(o.cfg.Streams, o.store.Archive).All(ctx); err != nil {
 		return o, err
 	}
+	at, err := o.store.Now(ctx)
+	if err == nil {
+		err = clocks.Two(at, time.Now())
+	}
+	if err != nil {
+		return o, err
+	}
 	o.tenant, err = tenantOf(ctx, o.store, o.archived)
 	return o, err
 }
 
 func (o opened) adder() *arrivals.Adder {
 	return arrivals.New(o.store.Archive, o.heads, o.cfg.Retention, time.Now, o.log)
+}
+
+// whichArchive names the archive by where it is, without what opens it: keys and signatures change.
+func whichArchive(cfg settings.Settings) string {
+	if cfg.StorageURI != "" {
+		return strings.ToLower(strings.TrimRight(cfg.StorageURI, "/"))
+	}
+	var out []string
+	for part := range strings.SplitSeq(cfg.StorageConnection, ";") {
+		name, _, _ := strings.Cut(part, "=")
+		switch name = strings.ToLower(strings.TrimSpace(name)); name {
+		case "", "accountkey", "sharedaccesssignature":
+		default:
+			out = append(out, strings.ToLower(strings.TrimSpace(part)))
+		}
+	}
+	slices.Sort(out)
+	return strings.Join(out, ";")
 }
 
 // tenantOf is the tenant that the archive is of: collecting writes it to the row of each log.

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/clocks"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/purge"
@@ -53,9 +54,12 @@ func New(store Store, heads sealing.HeadWriter, retention purge.Retention, clock
 // ends, keeps it for this hour alone, and gives it back. It can be repeated, also after it was
 // interrupted anywhere: what is there is Present.
 //
+// The machine's clock has to agree with the storage service's: a later writer's dates are never before
+// those of an earlier one.
+//
 // Errors: entra.CodeNotKept (the month was purged, or would be dropped at once), entra.CodeBadRequest
 // (a record of another hour, an origin that can't be stored), entra.CodeConflict (a *ledger.Held:
-// ctx ended before the stream was free), entra.CodeTampered (the hour is not what was sealed).
+// ctx ended before the stream was free; without one: the clocks do not agree), entra.CodeTampered (the hour is not what was sealed).
 func (a *Adder) Add(ctx context.Context, by ledger.Execution, stream entra.Stream, hour time.Time,
 	records []entra.Record, origin entra.Origin) (Result, error) {
 	w := entra.WindowOf(stream, hour)
@@ -133,7 +137,10 @@ func (a *Adder) add(ctx context.Context, by ledger.Execution, w entra.Window, re
 // present reports whether there is nothing to do: all records are there, counted, sealed and under a
 // head. What is delivered twice then takes the stream from nobody.
 func (a *Adder) present(ctx context.Context, w entra.Window, records []entra.Record) (bool, error) {
-	p, _, err := a.store.State(ctx, w.Stream)
+	p, lease, err := a.store.State(ctx, w.Stream)
+	if err == nil { // all that is written later would be dated by a clock that is ahead
+		err = clocks.Two(lease.ReadAt, a.clock())
+	}
 	if err != nil {
 		return false, err
 	}
@@ -156,7 +163,10 @@ func (a *Adder) present(ctx context.Context, w entra.Window, records []entra.Rec
 // its quarantine, and seals what is not sealed. Of a stream that is read it does nothing: each run of
 // collect does the same. It takes the lease only where there is something to do.
 func (a *Adder) Tend(ctx context.Context, by ledger.Execution, stream entra.Stream) error {
-	p, _, err := a.store.State(ctx, stream)
+	p, lease, err := a.store.State(ctx, stream)
+	if err == nil {
+		err = clocks.Two(lease.ReadAt, a.clock())
+	}
 	if err != nil || p.Started() || p.Revision == 0 {
 		return err
 	}

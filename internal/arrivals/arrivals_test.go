@@ -364,3 +364,20 @@ func TestADeliveredLogIsArchivedByItsArrivalsAlone(t *testing.T) {
 		require.Zero(l, l.Progress(stream).Imported)
 	})
 }
+
+// TestAWrongClockAddsNothing: what is written later would be dated after it for as long.
+func TestAWrongClockAddsNothing(t *testing.T) {
+	lab.In(t, func(l *lab.Lab) {
+		add(l, past, some(past, 1), "kept.json")
+		was := l.Progress(lab.Stream)
+		for _, off := range []time.Duration{-365 * lab.Days, -6 * time.Minute, 6 * time.Minute, 365 * lab.Days} {
+			adder := arrivals.New(l.Store, l.Heads, purge.Retention{}, func() time.Time { return time.Now().Add(off) },
+				slog.New(slog.DiscardHandler))
+			_, err := adder.Add(l.Context(), lab.Execution(), lab.Stream, past, some(past, 2), origin("more.json"))
+			require.Equal(l, entra.CodeConflict, entra.CodeOf(err), "%v", err)
+			require.ErrorContains(l, err, "clock")
+			require.Equal(l, entra.CodeConflict, entra.CodeOf(adder.Tend(l.Context(), lab.Execution(), lab.Stream)))
+			require.Equal(l, was, l.Progress(lab.Stream))
+		}
+	})
+}

@@ -57,6 +57,18 @@ func said(t time.Time) string {
 	return t.UTC().Format(time.RFC3339)
 }
 
+// Two is the error of a machine's clock that the storage service's is apart from, where there is no
+// third one to tell which is wrong: nothing may be dated or kept by it. Where the service told no
+// time, as where it has no table yet, nothing is known against the machine's.
+func Two(storage, machine time.Time) error {
+	if storage.IsZero() || storage.Sub(machine).Abs() <= Tolerance {
+		return nil
+	}
+	return &entra.Error{Code: entra.CodeConflict, Doing: "tell the time",
+		Why:    fmt.Sprintf("this machine's clock says %s, and the storage service's %s", said(machine), said(storage)),
+		Remedy: "nothing was added: set the machine's clock, and try again"}
+}
+
 // Timekeeper tells the time for whatever is decided by it. Storage is nil where the tenant is a
 // simulated one with a time of its own, which counts alone then.
 type Timekeeper struct {

@@ -56,3 +56,16 @@ func TestTwoClocksThatAgreeDecideAndTheThirdIsNamed(t *testing.T) {
 		require.ErrorContains(t, err, "no two of three clocks agree", name)
 	}
 }
+
+func TestTwoClocksWithoutAThird(t *testing.T) {
+	at := time.Date(2026, 11, 21, 14, 30, 0, 0, time.UTC)
+	for off, agree := range map[time.Duration]bool{0: true, 5 * time.Minute: true, -5 * time.Minute: true,
+		5*time.Minute + 1: false, -time.Hour: false} {
+		err := clocks.Two(at, at.Add(off))
+		require.Equal(t, agree, err == nil, "%s", off)
+		if err != nil {
+			require.Equal(t, entra.CodeConflict, entra.CodeOf(err))
+		}
+	}
+	require.NoError(t, clocks.Two(time.Time{}, at), "the service told nothing")
+}

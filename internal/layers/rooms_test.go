@@ -51,7 +51,7 @@ var useCases = map[string]string{
 	"streams":   "entra",
 
 	// The archive.
-	"arrivals": "entra ledger logs purge seal sealing",
+	"arrivals": "clocks entra ledger logs purge seal sealing",
 	"clocks":   "entra",
 	"collect":  "arrivals clocks entra ledger logs parallel seal sealing",
 	"derive":   "entra ledger logs newest parallel",

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
 )
@@ -259,6 +260,10 @@ func (l *Log) Since(name string) int {
 	}
 	return 0
 }
+
+// Earliest is before every record of Entra, or of Azure Active Directory as it was called: what says
+// that it is older has no time of its own.
+func Earliest() time.Time { return time.Date(2010, time.January, 1, 0, 0, 0, 0, time.UTC) }
 
 // ParseRecord decodes what the archive needs of one record of a stream; errors are
 // entra.ParseRecord's.

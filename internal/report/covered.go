@@ -101,9 +101,6 @@ type coverage struct {
 	held   bool // something of the time is there
 }
 
-// earliest is before every record of Entra: the hours before it are not looked at one by one.
-var earliest = time.Date(2010, time.January, 1, 0, 0, 0, 0, time.UTC)
-
 func (c *coverage) read(ctx context.Context, from ledger.Reader, w Window) error {
 	to, before := entra.Earlier(w.To, c.now), c.notThere()
 	switch {
@@ -113,9 +110,9 @@ func (c *coverage) read(ctx context.Context, from ledger.Reader, w Window) error
 	case !w.From.Before(to):
 		c.add(w.From, w.To, ledger.WindowMissing, "it has not happened yet")
 		return nil
-	case w.From.Before(earliest):
-		c.add(w.From, entra.Earlier(earliest, to), ledger.WindowMissing, before)
-		w.From = earliest
+	case w.From.Before(logs.Earliest()): // the hours before it are not looked at one by one
+		c.add(w.From, entra.Earlier(logs.Earliest(), to), ledger.WindowMissing, before)
+		w.From = logs.Earliest()
 	}
 	first := entra.FloorHour(c.progress.FirstHour())
 	for cov, err := range ledger.EveryHour(ctx, from, c.Stream, w.From, to) {

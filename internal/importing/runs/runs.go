@@ -37,6 +37,7 @@ type Runner struct {
 	Adder     Adder
 	Execution ledger.Execution
 	Tenant    string                  // whose archive it is, as collecting wrote it down
+	Archive   string                  // names the archive: what was done for another one does not count
 	Archives  func(entra.Stream) bool // whether the archive has a log
 	Folder    string                  // of the spools
 	Memory    int                     // bytes of records that are held at a time; 0: 16 MiB
@@ -67,6 +68,7 @@ const (
 const (
 	NotArchived importing.Reason = "notArchived" // the log is not among those of the archive
 	Future      importing.Reason = "future"      // the record's time has not come yet
+	Past        importing.Reason = "past"        // the record's time is before Entra had logs
 	NotKept     importing.Reason = "notKept"     // the month was purged, or would be dropped at once
 	TooLarge    importing.Reason = "tooLarge"    // it can't be stored whole
 )
@@ -104,7 +106,7 @@ func (r *Runner) Import(ctx context.Context, f File) (Summary, error) {
 		return out, err
 	}
 	out.SHA256, out.Bytes = hex.EncodeToString(sum[:]), size
-	s, text, err := spool.Open(r.Folder, key(sum, f), r.memory())
+	s, text, err := spool.Open(r.Folder, r.key(sum, f), r.memory())
 	if errors.Is(err, spool.ErrBusy) {
 		return out, &entra.Error{Code: entra.CodeConflict, Doing: "import " + out.File, Err: err,
 			Remedy: "wait for it; it adds the same records"}
@@ -126,8 +128,8 @@ func (r *Runner) run(ctx context.Context, s *spool.Spool, f File, text json.RawM
 		}
 	}
 	if !n.Whole {
-		if err := r.read(ctx, s, f, &n); err != nil {
-			if entra.CodeOf(err) == entra.CodeBadRequest {
+		if err := r.read(ctx, s, f, &n, origin.SHA256); err != nil {
+			if code := entra.CodeOf(err); code == entra.CodeBadRequest || code == entra.CodeConflict {
 				err = errors.Join(err, s.Remove()) // it is of no use
 			}
 			return err
@@ -147,10 +149,11 @@ func (r *Runner) memory() int {
 	return defaultMemory
 }
 
-// key names the spool: of a file's bytes, and of what they are taken for.
-func key(sum entra.Hash, f File) string {
+// key names the spool: of a file's bytes, of what they are taken for, and of the archive, whose tenant
+// they were compared with and whose hours are done.
+func (r *Runner) key(sum entra.Hash, f File) string {
 	as := sha256.Sum256([]byte(strings.Join([]string{string(f.Format), string(f.Log), f.Tenant,
-		string(importing.StreamOfName(filepath.Base(f.Path)))}, "\n")))
+		string(importing.StreamOfName(filepath.Base(f.Path))), strings.ToLower(r.Tenant), r.Archive}, "\n")))
 	return hex.EncodeToString(sum[:]) + "-" + hex.EncodeToString(as[:4])
 }
 
@@ -194,25 +197,62 @@ func (r *Runner) nameless(f File) error {
 		Remedy: "nothing of the file was added: say whose it is with --tenant and the tenant's id"}
 }
 
+// changed is the error of a file that is not what it was when its hash was taken: the origin of its
+// records would name another one.
+func (r *Runner) changed(f File) error {
+	return &entra.Error{Code: entra.CodeConflict, Doing: "import " + filepath.Base(f.Path),
+		Why:    "it was changed while it was read, or can be read only once",
+		Remedy: "nothing of it was added: copy it to a file that nobody writes to, and import that"}
+}
+
 // read reads a file to its end into the spool. What is read after the last Save is read again by
-// the next run.
-func (r *Runner) read(ctx context.Context, s *spool.Spool, f File, n *note) (err error) {
+// the next run. The file has to be the one with the hash sum, to its last byte.
+func (r *Runner) read(ctx context.Context, s *spool.Spool, f File, n *note, sum entra.Hash) (err error) {
 	file, err := os.Open(f.Path)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	in, err := importing.Unpack(stoppable{ctx, file})
+	is := sha256.New()
+	bytes := io.TeeReader(stoppable{ctx, file}, is)
+	in, err := importing.Unpack(bytes)
 	var entries *importing.Reader
 	if err == nil {
 		entries, err = importing.NewReader(in, importing.Options{Format: f.Format, Log: f.Log,
 			Name: filepath.Base(f.Path)}, n.Place)
 	}
+	if err == nil {
+		err = r.takeAll(ctx, s, f, n, entries)
+	}
+	cut, isCut := errors.AsType[*importing.Cut](err)
+	switch {
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case isCut:
+		n.Read.Cut = &CutAt{At: cut.At, Unit: cut.Unit, Why: cut.Why}
+	case !errors.Is(err, io.EOF):
+		return err
+	}
+	if _, err := io.Copy(io.Discard, bytes); err != nil { // a disk that fails is no end of a file
+		return err
+	}
+	if entra.Hash(is.Sum(nil)) != sum {
+		return r.changed(f)
+	}
+	n.Whole = true
+	return s.Save(n)
+}
+
+// takeAll takes all entries. The error is what ended them: io.EOF at the end of the file.
+func (r *Runner) takeAll(ctx context.Context, s *spool.Spool, f File, n *note, entries *importing.Reader) error {
 	var since int64
-	for err == nil && ctx.Err() == nil {
-		var e importing.Entry
-		if e, err = entries.Next(); err != nil {
-			break
+	for {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		e, err := entries.Next()
+		if err != nil {
+			return err
 		}
 		if err := r.take(s, f, n, e); err != nil {
 			return err
@@ -225,17 +265,6 @@ func (r *Runner) read(ctx context.Context, s *spool.Spool, f File, n *note) (err
 			r.Log.Info("reading", "file", filepath.Base(f.Path), "at", n.Place.Offset, "entries", n.Read.Entries)
 		}
 	}
-	cut, isCut := errors.AsType[*importing.Cut](err)
-	switch {
-	case ctx.Err() != nil:
-		return context.Cause(ctx)
-	case isCut:
-		n.Read.Cut = &CutAt{At: cut.At, Unit: cut.Unit, Why: cut.Why}
-	case !errors.Is(err, io.EOF):
-		return err
-	}
-	n.Whole = true
-	return s.Save(n)
 }
 
 func (r *Runner) every() int64 {
@@ -263,6 +292,8 @@ func (r *Runner) take(s *spool.Spool, f File, n *note, e importing.Entry) error 
 		refused, why = NotArchived, string(e.Stream)+" is not in ARCHIVE_STREAMS"
 	case e.Record.Time.After(r.Now().Add(aheadOfTime)):
 		refused, why = Future, e.Record.Time.Format(time.RFC3339)
+	case e.Record.Time.Before(logs.Earliest()): // one wrong record would stretch the archive over decades
+		refused, why = Past, e.Record.Time.Format(time.RFC3339)
 	}
 	if refused != "" {
 		n.Read.refuse(e.At, refused, why)
@@ -341,6 +372,10 @@ func (r *Runner) addHour(ctx context.Context, s *spool.Spool, h spool.Hour, done
 		}
 		return nil
 	})
+	if err == nil && number < done {
+		err = fmt.Errorf("the spool of %s has %d records, and %d are done: remove the folder %s, and import again",
+			h.Stream, number, done, r.Folder)
+	}
 	if err != nil {
 		return err
 	}

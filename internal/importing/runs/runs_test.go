@@ -22,6 +22,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/arrivals"
 	"github.com/entraledger/entraledger/internal/dev/keptfiles"
+	"github.com/entraledger/entraledger/internal/dev/memstorage"
 	"github.com/entraledger/entraledger/internal/dev/memstorage/memtest"
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/importing"
@@ -48,7 +49,8 @@ func (a adder) Add(ctx context.Context, _ ledger.Execution, stream entra.Stream,
 
 // archive is an archive in memory.
 func archive(t *testing.T, keep purge.Retention) (*tablestest.Store, *arrivals.Adder) {
-	store, err := tablestest.New(tables.Config{ConnectionString: memtest.Account(t)})
+	service := memstorage.New(func() time.Time { return now })
+	store, err := tablestest.New(tables.Config{ConnectionString: memtest.Serve(t, service)})
 	require.NoError(t, err)
 	return store, arrivals.New(store, nil, keep, func() time.Time { return now }, slog.New(slog.DiscardHandler))
 }

@@ -92,12 +92,16 @@ func Open(root, sha string, memory int) (s *Spool, note json.RawMessage, err err
 func (s *Spool) restore() (json.RawMessage, error) {
 	var last state
 	text, err := os.ReadFile(filepath.Join(s.folder, stateName))
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-	case err != nil:
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
-	case json.Unmarshal(text, &last) != nil:
-		last = state{} // it is written aside and renamed, so this is somebody else's doing: begin again
+	}
+	if json.Unmarshal(text, &last) != nil {
+		// There is none yet, or the machine lost power: begin again. What is done counts records of the
+		// hours that are dropped here.
+		last = state{}
+		if err := os.Remove(filepath.Join(s.folder, doneName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return nil, err
+		}
 	}
 	s.sizes = last.Sizes
 	if s.sizes == nil {
@@ -256,7 +260,11 @@ func (s *Spool) Read(h Hour, take func(raw []byte) error) (err error) {
 		} else if err != nil {
 			return err
 		}
-		packed := make([]byte, binary.LittleEndian.Uint32(head[:]))
+		size := binary.LittleEndian.Uint32(head[:])
+		if size == 0 { // no frame is empty: a machine that lost power left zeros
+			return s.damaged(h)
+		}
+		packed := make([]byte, size)
 		if _, err := io.ReadFull(in, packed); err != nil {
 			return err
 		}
@@ -267,7 +275,7 @@ func (s *Spool) Read(h Hour, take func(raw []byte) error) (err error) {
 		for len(frame) > 0 {
 			n, width := binary.Uvarint(frame)
 			if width <= 0 || n > uint64(len(frame)-width) {
-				return fmt.Errorf("the spool of %s is damaged: remove the folder %s, and import again", h.file(), s.folder)
+				return s.damaged(h)
 			}
 			frame = frame[width:]
 			if err := take(frame[:n:n]); err != nil {
@@ -276,6 +284,10 @@ func (s *Spool) Read(h Hour, take func(raw []byte) error) (err error) {
 			frame = frame[n:]
 		}
 	}
+}
+
+func (s *Spool) damaged(h Hour) error {
+	return fmt.Errorf("the spool of %s is damaged: remove the folder %s, and import again", h.file(), s.folder)
 }
 
 // Done notes that what was taken of an hour is in the archive, with what became of it.

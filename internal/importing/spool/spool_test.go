@@ -67,6 +67,7 @@ func TestWhatWasNotSavedIsReadAgain(t *testing.T) {
 func TestAResultThatWasCutShortIsDropped(t *testing.T) {
 	root := t.TempDir()
 	s, _ := open(t, root, 1)
+	require.NoError(t, s.Save("read"))
 	require.NoError(t, s.Done(1))
 	require.NoError(t, s.Done(2))
 	require.NoError(t, s.Close())
@@ -131,4 +132,20 @@ func TestAFolderThatSomebodyChanged(t *testing.T) {
 	require.NoError(t, os.Remove(path))
 	_, _, err = spool.Open(root, "sha", 1)
 	require.ErrorContains(t, err, "remove it, and import again")
+}
+
+// TestZerosAreNoRecords: a machine that lost power may leave a file of its size without its bytes.
+func TestZerosAreNoRecords(t *testing.T) {
+	root := t.TempDir()
+	s, _ := open(t, root, 1)
+	require.NoError(t, s.Add(hour, []byte("one")))
+	require.NoError(t, s.Save(1))
+	require.NoError(t, s.Close())
+	path := filepath.Join(root, "sha", "hours", "directoryAudits", "2026-11-21T14")
+	whole, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, make([]byte, len(whole)), 0o600))
+	s, _ = open(t, root, 1)
+	require.ErrorContains(t, s.Read(hour, func([]byte) error { return nil }), "remove the folder")
+	require.NoError(t, s.Close())
 }
