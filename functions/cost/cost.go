@@ -4,11 +4,13 @@ package cost
 import (
 	"context"
 	_ "embed"
+	"fmt"
 	"math"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/cost"
 	"github.com/entraledger/entraledger/internal/ledger"
+	tenantlogs "github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/purge"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/web"
@@ -104,14 +106,10 @@ func rowOf(l *ledgerOf, plan cost.Plan) row {
 	}
 	out.WholeDays, out.There = &e.WholeDays, &e.There
 	out.Awaiting, out.Missing, out.Lost = &e.Awaiting, &e.Missing, &e.Lost
-	if !l.progress.Started() {
-		out.Reason = "it was never read"
-		if l.progress.LastError != "" {
-			out.Reason += "; its last run failed: " + l.progress.LastError
-		}
-		return out
-	}
 	held, ok := l.held(plan)
+	if !l.progress.Started() {
+		return l.neverRead(out, held, ok)
+	}
 	if ok {
 		out.HeldGB = new(gigabytes(held.KeptGB))
 	} else {
@@ -126,6 +124,27 @@ func rowOf(l *ledgerOf, plan cost.Plan) row {
 		out.Archive = billOf(held, true)
 	case e.Known:
 		out.expects(e, plan)
+	}
+	return out
+}
+
+// neverRead is the row of a log of which nothing was read. What came otherwise is held, and costs.
+func (l *ledgerOf) neverRead(out row, held cost.Bill, known bool) row {
+	p := &l.progress
+	out.Reason = "it was never read"
+	if tenantlogs.Of(l.stream).Delivered {
+		out.Reason = "it can't be read: how much is delivered is not forecast"
+	}
+	if p.Imported > 0 {
+		out.because(fmt.Sprintf("%d records of it were imported or delivered", p.Imported))
+		if known {
+			out.HeldGB = new(gigabytes(held.KeptGB))
+		} else {
+			out.because("heldGB is left out: " + oddTotals)
+		}
+	}
+	if p.LastError != "" {
+		out.Reason += "; its last run failed: " + p.LastError
 	}
 	return out
 }

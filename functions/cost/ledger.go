@@ -21,11 +21,12 @@ type ledgerOf struct {
 // held is what the archive has of it now; false where the ledger's totals can't be.
 func (l *ledgerOf) held(plan cost.Plan) (cost.Bill, bool) {
 	p := &l.progress
-	total := cost.Counts{Records: p.Records, Versions: p.Versions, Received: p.Bytes, Stored: p.StoredBytes}
+	total := cost.Counts{Records: p.Records, Versions: p.Versions, Arrived: p.Imported, Received: p.Bytes,
+		Stored: p.StoredBytes}
 	if !total.OfALog() {
 		return cost.Bill{}, false
 	}
-	return plan.Held(p.StoredBytes, p.Records+p.Versions), true
+	return plan.Held(p.StoredBytes, p.Records+p.Versions+p.Imported), true
 }
 
 // read asks the ledger of each log for its progress and its last hours.
@@ -99,7 +100,8 @@ func (cfg Config) forecast(ctx context.Context, l *ledgerOf, from, to time.Time)
 // hourOf is an hour for the forecast. A purged one has no data any more.
 func hourOf(c ledger.Coverage) cost.Hour {
 	h := cost.Hour{Start: c.Start,
-		Counts: cost.Counts{Records: c.Records, Versions: c.Versions, Received: c.Bytes, Stored: c.StoredBytes}}
+		Counts: cost.Counts{Records: c.Records, Versions: c.Versions, Arrived: c.Imported, Received: c.Bytes,
+			Stored: c.StoredBytes}}
 	switch {
 	case c.Doubt || c.State == ledger.WindowPurged:
 	case c.State == ledger.WindowLost || c.InPart():

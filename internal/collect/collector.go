@@ -33,7 +33,7 @@ type Options struct {
 
 	AlertAfter time.Duration // how long a stream may make no progress before a run fails for it; 0: without limit
 	// Tenant tells the id of the tenant whose logs the source has; empty: it can't be told. nil: nobody
-	// asks. It is asked while the ledger does not know it.
+	// asks. A stream whose row names another tenant is not read.
 	Tenant func(context.Context) (string, error)
 	// Simulated says that the source is a simulated tenant with a time of its own: it is not
 	// compared with other clocks.
@@ -192,7 +192,7 @@ func (c *Collector) run(ctx context.Context, by ledger.Execution, streams []entr
 	if report.Now, err = c.agree(ctx, asked, opened, sourceOf(streams)); err != nil {
 		return report, err
 	}
-	c.askTenant(ctx, runs, opened)
+	c.askTenant(ctx, runs)
 	c.work(ctx, runs, opened, report.Now, work)
 
 	report.Finished = ctx.Err() == nil
@@ -208,11 +208,10 @@ func (c *Collector) run(ctx context.Context, by ledger.Execution, streams []entr
 	return report, joined(failures, len(streams))
 }
 
-// askTenant asks whose logs are read, where a stream's row does not say it yet. A run goes on without
+// askTenant asks whose logs are read: the streams' rows have to say the same. A run goes on without
 // an answer: the next one asks again.
-func (c *Collector) askTenant(ctx context.Context, runs []*streamRun, opened []opening) {
-	known := !slices.ContainsFunc(opened, func(o opening) bool { return o.err == nil && o.progress.Tenant == "" })
-	if c.options.Tenant == nil || known {
+func (c *Collector) askTenant(ctx context.Context, runs []*streamRun) {
+	if c.options.Tenant == nil {
 		return
 	}
 	tenant, err := c.options.Tenant(ctx)
@@ -367,6 +366,19 @@ func (r *streamRun) found(ctx context.Context, o opening) bool {
 	}
 	r.fail(err)
 	return err == nil
+}
+
+// foreign is the error of a stream whose row names another tenant than the one that is read: the
+// logs of two tenants would be one archive, and an import would be compared with the wrong one.
+func (r *streamRun) foreign(p *ledger.Progress) error {
+	if p.Tenant == "" || r.tenant == "" || strings.EqualFold(p.Tenant, r.tenant) {
+		return nil
+	}
+	return &entra.Error{Code: entra.CodeTampered, Doing: "archive " + string(r.stream),
+		Why: fmt.Sprintf("its row of progress names tenant %s, and the app reads the logs of tenant %s",
+			entra.Clip(p.Tenant, 60), r.tenant),
+		Remedy: "nothing was read: if somebody changed the cell Tenant, write the right id there; if the app was moved " +
+			"to another tenant, give it an archive of its own"}
 }
 
 func joined(failures []error, streams int) error {

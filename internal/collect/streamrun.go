@@ -35,7 +35,7 @@ type streamRun struct {
 	stream    entra.Stream
 	id        ledger.Execution
 	now       time.Time       // the tenant's time at the start of the run
-	tenant    string          // its id, where the ledger lacks it and it can be told
+	tenant    string          // the id of the tenant that is read, where it can be told
 	began     time.Time       // the same moment by the machine's monotonic clock
 	ctx       context.Context // of the run
 	reading   context.Context // ends with the run's budget
@@ -159,6 +159,9 @@ func (r *streamRun) open(ctx context.Context, w *ledger.Writer, p ledger.Progres
 		r.giveWay(ctx)
 		return nil
 	}, func(error) {}) // without it an execution that waits has to wait until this run ends
+	if err := r.foreign(&p); err != nil { // what is compared below is asked of the tenant
+		return err
+	}
 	return r.checkSuspects(ctx)
 }
 

@@ -83,7 +83,8 @@ func Expect(from time.Time, hours []Hour) Forecast {
 		}
 		at := h.Start.UTC().Hour()
 		seen[at]++
-		sums[at] = sums[at].Add(Volume{0, float64(h.Records), float64(h.Received), float64(h.Stored)})
+		received, stored := h.read()
+		sums[at] = sums[at].Add(Volume{0, float64(h.Records), received, stored})
 		perDay[h.Start.UTC().Truncate(day)]++
 	}
 	f.Missing = Week*24 - f.There - f.Awaiting - f.Lost

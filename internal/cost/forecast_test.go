@@ -159,12 +159,33 @@ func TestTheTotalsOfALogHaveLimitsAsWell(t *testing.T) {
 		total cost.Counts
 		can   bool
 	}{
-		"nothing":                 {cost.Counts{}, true},
-		"a large tenant's decade": {cost.Counts{Records: 1e10, Versions: 1e6, Received: 6e13, Stored: 1e13}, true},
-		"below nothing":           {cost.Counts{Records: 10, Stored: -1}, false},
-		"all there can be":        {cost.Counts{Records: math.MaxInt64, Versions: math.MaxInt64, Received: 1}, false},
-		"bytes of nothing":        {cost.Counts{Received: 1e12}, false},
+		"nothing":                  {cost.Counts{}, true},
+		"a large tenant's decade":  {cost.Counts{Records: 1e10, Versions: 1e6, Received: 6e13, Stored: 1e13}, true},
+		"below nothing":            {cost.Counts{Records: 10, Stored: -1}, false},
+		"all there can be":         {cost.Counts{Records: math.MaxInt64, Versions: math.MaxInt64, Received: 1}, false},
+		"bytes of nothing":         {cost.Counts{Received: 1e12}, false},
+		"a past that was imported": {cost.Counts{Arrived: 1e7, Received: 6e10, Stored: 1e10}, true},
+		"less than no import":      {cost.Counts{Records: 10, Arrived: -1}, false},
 	} {
 		require.Equal(t, c.can, c.total.OfALog(), name)
+	}
+}
+
+// TestWhatWasImportedIsNoPartOfADay: its records are not counted, and neither are its bytes.
+func TestWhatWasImportedIsNoPartOfADay(t *testing.T) {
+	plain := cost.Expect(from, week(nil))
+	with := cost.Expect(from, week(func(i int, h *cost.Hour) bool {
+		if i%3 == 0 {
+			h.Arrived = 5 * h.Records
+			h.Received, h.Stored = 6*h.Received, 6*h.Stored
+		}
+		return true
+	}))
+	require.InDelta(t, plain.Day.Records, with.Day.Records, 1e-9)
+	require.InDelta(t, plain.Day.Received, with.Day.Received, 1e-6)
+	require.InDelta(t, plain.Day.Stored, with.Day.Stored, 1e-6)
+	for _, f := range []cost.Forecast{plain, with} {
+		received, stored, ok := f.BytesPerContent()
+		require.Equal(t, []any{int64(1000), int64(300), true}, []any{received, stored, ok})
 	}
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
+	"github.com/entraledger/entraledger/internal/logs"
 )
 
 const (
@@ -32,7 +33,8 @@ type Gaps struct {
 // gapsAsked is a range, and all that its gaps depend on.
 type gapsAsked struct {
 	stream             entra.Stream
-	prefix, rest, cut  [2]int64 // Unix nanoseconds
+	early              [2]int64 // Unix nanoseconds
+	prefix, rest, cut  [2]int64
 	purged, lost       int64
 	lostFrom, lostUpTo int64
 }
@@ -50,20 +52,24 @@ func (g *Gaps) OfQuestion(ctx context.Context, q Question) ([]ledger.Gap, error)
 
 // Of lists the gaps of [from, to), oldest first and cut to it. A range that can have none costs no
 // request. Where a long time was purged month by month, only the last month's entry is read. What
-// Graph no longer had when the archive began is no gap: the archive begins after it. Who gets the
-// list must not change it.
+// Graph no longer had when the archive began is no gap: the archive begins after it. What was
+// imported before it, and purged, is one. Who gets the list must not change it.
 func (g *Gaps) Of(ctx context.Context, p ledger.Progress, from, to time.Time) ([]ledger.Gap, error) {
-	if p.Purged == 0 && p.Lost == 0 || !p.Started() {
+	if p.Purged == 0 && p.Lost == 0 {
 		return nil, nil
 	}
 	begin, _ := p.Known(p.LastRunAt)
+	early := span{from, to}.within(beforeRead(p, begin, to))
 	prefix := span{from, to}.within(span{begin, p.PurgedTo})
 	rest := span{from, to}.within(mayHaveGaps(p, begin))
-	if prefix.empty() && rest.empty() {
+	if !p.Started() { // nothing is known of it but what was imported
+		prefix, rest = span{}, span{}
+	}
+	if early.empty() && prefix.empty() && rest.empty() {
 		return nil, nil
 	}
 	edges := span{from, to}.within(span{begin, latest(prefix.to, rest.to)})
-	asked := gapsAsked{stream: p.Stream, prefix: prefix.key(), rest: rest.key(), cut: edges.key(),
+	asked := gapsAsked{stream: p.Stream, early: early.key(), prefix: prefix.key(), rest: rest.key(), cut: edges.key(),
 		purged: p.Purged, lost: p.Lost, lostFrom: p.LostFrom.UnixNano(), lostUpTo: p.LostTo.UnixNano()}
 	g.mu.Lock()
 	out, ok := g.known[asked]
@@ -71,11 +77,15 @@ func (g *Gaps) Of(ctx context.Context, p ledger.Progress, from, to time.Time) ([
 	if ok {
 		return out, nil
 	}
+	out, err := g.imported(ctx, p.Stream, early)
+	if err != nil {
+		return nil, err
+	}
 	all, err := g.read(ctx, p.Stream, prefix, rest)
 	if err != nil {
 		return nil, err
 	}
-	out = cut(all, edges, begin)
+	out = append(out, cut(all, edges, begin)...)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if len(g.known) >= mostRemembered {
@@ -84,6 +94,42 @@ func (g *Gaps) Of(ctx context.Context, p ledger.Progress, from, to time.Time) ([
 	g.known[asked] = out
 	return out, nil
 }
+
+// beforeRead is the time before the archive begins, of which something may have been imported and
+// purged.
+func beforeRead(p ledger.Progress, begin, to time.Time) span {
+	switch {
+	case p.Purged == 0:
+		return span{}
+	case p.Started():
+		to = begin
+	}
+	return span{logs.Earliest(), to}
+}
+
+// imported lists what was purged of a time that was never read. A month is dropped at once, and only
+// its hours in which something had arrived have rows: from the first to the last one it is one gap.
+func (g *Gaps) imported(ctx context.Context, s entra.Stream, asked span) (out []ledger.Gap, err error) {
+	if asked.empty() {
+		return nil, nil
+	}
+	all, err := ledger.GapsOf(ctx, g.ledger, s, asked.from, asked.to)
+	for _, gap := range all {
+		if gap.State != ledger.WindowPurged {
+			continue
+		}
+		in := span{gap.From, gap.To}.within(asked)
+		if n := len(out) - 1; n >= 0 && out[n].Reason == gap.Reason && sameMonth(out[n].From, gap.From) {
+			out[n].To = in.to
+			continue
+		}
+		gap.From, gap.To = in.from, in.to
+		out = append(out, gap)
+	}
+	return out, err
+}
+
+func sameMonth(a, b time.Time) bool { return a.Year() == b.Year() && a.Month() == b.Month() }
 
 // mayHaveGaps is the part of what the archive holds that has to be looked at: where hours are lost,
 // or, where a hold had kept an earlier month, all that is old enough to be purged.
@@ -107,6 +153,8 @@ func mayHaveGaps(p ledger.Progress, begin time.Time) span {
 // read asks the ledger.
 func (g *Gaps) read(ctx context.Context, s entra.Stream, prefix, rest span) ([]ledger.Gap, error) {
 	switch {
+	case prefix.empty() && rest.empty():
+		return nil, nil
 	case prefix.empty():
 		return ledger.GapsOf(ctx, g.ledger, s, rest.from, rest.to)
 	case rest.empty():

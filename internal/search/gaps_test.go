@@ -12,6 +12,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/odata"
 	"github.com/entraledger/entraledger/internal/search"
 )
 
@@ -194,4 +195,39 @@ func TestWhatWasDeletedWhenTheArchiveBeganIsNoGap(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, january.AddDate(0, 1, 0), begin, "after what was purged")
 	require.Zero(t, l.queries.Load())
+}
+
+// TestWhatWasImportedBeforeTheArchiveBeganAndPurgedIsAGap, one for each month, also of a log that was
+// never read.
+func TestWhatWasImportedBeforeTheArchiveBeganAndPurgedIsAGap(t *testing.T) {
+	l, p := ledgerOf(january, time.Time{}, func(time.Time) ledger.WindowState { return ledger.WindowSealed })
+	imported := func(at time.Time) ledger.Coverage {
+		return ledger.Coverage{Window: entra.Window{Stream: logs.Provisioning, Start: at}, State: ledger.WindowPurged,
+			PurgedAt: january.AddDate(0, 5, 9), Reason: "purged: ARCHIVE_RETENTION of provisioning is 35 days; contents: 5"}
+	}
+	march, april := january.AddDate(-2, 2, 0), january.AddDate(-2, 3, 0)
+	l.all = append([]ledger.Coverage{imported(march.Add(5 * time.Hour)), imported(march.Add(300 * time.Hour)),
+		imported(april.Add(time.Hour))}, l.all...)
+	p.Purged = 3
+	want := []string{"03-01T05:00 03-13T13:00 purged on 2026-06-10" + rule, "04-01T01:00 04-01T02:00 purged on 2026-06-10" + rule}
+	require.Equal(t, want, gapsOf(t, search.NewGaps(l), p, logs.Earliest(), newest))
+	require.Equal(t, []string{"03-01T05:30 03-13T12:30 purged on 2026-06-10" + rule},
+		gapsOf(t, search.NewGaps(l), p, march.Add(330*time.Minute), march.Add(300*time.Hour+30*time.Minute)))
+	before := l.queries.Load()
+	require.Empty(t, gapsOf(t, search.NewGaps(l), p, january, newest.AddDate(0, 0, -30)))
+	require.LessOrEqual(t, l.queries.Load()-before, int64(1))
+
+	never := ledger.Progress{Stream: logs.Provisioning, Purged: 3}
+	require.Equal(t, want, gapsOf(t, search.NewGaps(l), never, march, april.AddDate(0, 1, 0)))
+	shape, err := odata.ShapeOf(logs.Provisioning)
+	require.NoError(t, err)
+	q, err := search.New(logs.Provisioning, shape,
+		"activityDateTime ge 2024-03-01T00:00:00Z and activityDateTime lt 2024-04-01T00:00:00Z")
+	require.NoError(t, err)
+	for _, of := range []ledger.Progress{p, never} {
+		q.Within(of, newest)
+		gaps, err := search.NewGaps(l).OfQuestion(t.Context(), q)
+		require.NoError(t, err)
+		require.Len(t, gaps, 1, "%v", of.Started())
+	}
 }

@@ -104,9 +104,15 @@ func (q *Question) Within(p ledger.Progress, now time.Time) {
 		end = last
 	}
 	q.From, q.To, q.covers, q.progress = begin, end, span{first, end}, p
+	if p.Purged > 0 { // of what was imported before the archive began, too
+		q.covers = span{logs.Earliest(), latest(end, p.TenantTime(now))}
+	}
 	if begin.IsZero() || q.plan.Empty {
-		q.To, q.covers = q.From, span{} // there is nothing
-		return
+		q.To = q.From // there is nothing
+		if q.plan.Empty || p.Purged == 0 {
+			q.covers = span{}
+			return
+		}
 	}
 	q.Narrow(q.plan.From, q.plan.To)
 }

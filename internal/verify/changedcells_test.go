@@ -70,6 +70,7 @@ var decidesNothing = map[string]string{
 	"progress.Recounted":          "without it the next run makes all totalOf anew",
 	"progress.Run":                "who wrote the row last",
 	"progress.Stream":             "a version before wrote none",
+	"progress.Tenant":             "each run compares it with the app's token, and fails where they differ",
 	"progress.LostFrom":           "a wider span holds the same hours",
 	"progress.LostTo":             "likewise",
 	"progress.UnsealedFrom":       "likewise",

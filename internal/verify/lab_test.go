@@ -1,6 +1,7 @@
 package verify_test
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -42,6 +43,7 @@ func proven(l *lab.Lab) (restore func()) {
 		return string(text)
 	}
 	l.Options.Backfill, l.Tenant.Keeps = 8*time.Hour, 30*lab.Days
+	l.Options.Tenant = func(context.Context) (string, error) { return "3f2a9c52-1111-4222-8333-abcdefabcdef", nil }
 	for _, s := range both {
 		for at, n := lab.November.Add(-3*time.Hour), 0; at.Before(lab.November.Add(26 * time.Hour)); at,
 			n = at.Add(100*time.Minute), n+1 {
