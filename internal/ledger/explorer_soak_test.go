@@ -9,3 +9,5 @@ import (
 )
 
 func TestSoakRunsThatMeetLeaveTheArchiveInOrder(t *testing.T) { explore.Soak(t, scenarios()) }
+
+func TestSoakEveryDetourLeavesTheArchiveInOrder(t *testing.T) { explore.EveryDetour(t, scenarios()) }

@@ -151,7 +151,14 @@ func replayOne(t *testing.T, all []*Scenario, replay string) {
 // EveryDetour goes through each scenario once for every step and
 // every other move that there is at it: a change of turns, a broken connection, a request that is
 // executed late or twice, a killed process.
-func EveryDetour(t *testing.T, all []*Scenario) {
+func EveryDetour(t *testing.T, all []*Scenario) { detours(t, all, 1) }
+
+// SomeDetours is EveryDetour with all changes of turns, and a third of the faults and pauses of each
+// step. Which ones changes from step to step, so that each kind is met in each scenario; otherwise it
+// fails.
+func SomeDetours(t *testing.T, all []*Scenario) { detours(t, all, 3) }
+
+func detours(t *testing.T, all []*Scenario, share int) {
 	if os.Getenv("EXPLORER_REPLAY") != "" {
 		return
 	}
@@ -159,23 +166,42 @@ func EveryDetour(t *testing.T, all []*Scenario) {
 		t.Run(s.Name, func(t *testing.T) {
 			way := s.Ready(t)
 			f := newFound()
-			var ways atomic.Int64
+			var (
+				ways           atomic.Int64
+				offered, taken atomic.Uint32
+			)
 			began := time.Now()
 			straight := way(t, &planned{}, 0, false)
 			f.add(s.Name+" without a detour", straight)
 			spread(t, 0, straight.Steps, func(t *testing.T, step uint64) {
-				for other, others := 0, 1; other < others; other++ {
+				kinds := []moveKind{moveRun} // of the other moves; the first way tells them
+				for other := 0; other < len(kinds); other++ {
+					if kinds[other] >= moveClock && (int(step)+other)%share != 0 {
+						continue
+					}
 					p := &planned{at: map[int]int{int(step): other}}
 					e := way(t, p, 1, false)
-					others = p.others
+					kinds = p.others
 					ways.Add(1)
+					met(&offered, kinds...)
+					if other < len(kinds) {
+						met(&taken, kinds[other])
+					}
 					f.add(fmt.Sprintf("%s/%d.%d", s.Name, step, other), e)
 				}
 			})
 			t.Logf("%d ways in %s", ways.Load(), time.Since(began).Round(time.Millisecond))
 			require.Greater(t, ways.Load(), int64(100))
+			require.Equal(t, offered.Load(), taken.Load(), "kinds of moves, a bit each")
 			require.Empty(t, f.kinds, "%s", f)
 		})
+	}
+}
+
+// met keeps which kinds of moves there were, a bit each.
+func met(all *atomic.Uint32, kinds ...moveKind) {
+	for _, k := range kinds {
+		all.Or(1 << k)
 	}
 }
 

@@ -200,7 +200,7 @@ func (r *wandering) pick(moves []move) int {
 type planned struct {
 	at     map[int]int // by step: which of the other moves; one past the last restarts
 	step   int
-	others int // how many other moves there were at the last of these steps
+	others []moveKind // which other moves there were at the last of these steps
 }
 
 func (p *planned) pick(moves []move) int {
@@ -209,6 +209,9 @@ func (p *planned) pick(moves []move) int {
 	if !detour || len(moves) == 1 {
 		return 0
 	}
-	p.others = len(moves) - 1
-	return 1 + at%p.others
+	p.others = nil
+	for _, m := range moves[1:] {
+		p.others = append(p.others, m.kind)
+	}
+	return 1 + at%len(p.others)
 }
