@@ -70,6 +70,7 @@ type plan struct {
 	seals     bool
 	past      bool
 	directory bool
+	load      bool
 	reading   int
 	verify    int
 	parallel  int
@@ -92,7 +93,7 @@ func parsePlan(args []string) (plan, error) {
 	flags.BoolVar(&p.gzip, "gzip", true, "the tenant compresses its answers, as Graph does")
 	flags.IntVar(&p.parallel, "parallel", 1, "upserts at a time of the obvious program")
 	tables := flags.String("tables", "discard,azurite", "which table servers: discard, azurite")
-	programs := flags.String("programs", "pipeline,obvious", "which programs: pipeline, obvious")
+	programs := flags.String("programs", "pipeline,obvious", "which programs: pipeline, obvious, or none")
 	flat := flags.Bool("flat", true, "measure the pipeline's memory with 10,000, 100,000 and 1,000,000 records too")
 	flags.BoolVar(&p.days, "days", true, "measure a day of archiving, for docs/cost.md")
 	flags.BoolVar(&p.seals, "seals", true, "measure what the seals of a day cost")
@@ -102,6 +103,7 @@ func parsePlan(args []string) (plan, error) {
 		"sign-ins of a year in which searches and a download are measured; 0: none")
 	flags.IntVar(&p.verify, "verify", 200_000, "sign-ins that are read back in each way and verified; 0: none")
 	flags.BoolVar(&p.directory, "directory", true, "measure a snapshot of the directory, and answers from one")
+	flags.BoolVar(&p.load, "load", true, "measure many callers at once of the program itself")
 	flags.DurationVar(&p.limit, "limit", 4*time.Minute,
 		"longest time for one run; what it got through by then is reported")
 	flags.DurationVar(&p.total, "total", 30*time.Minute, "longest time for everything")
@@ -121,8 +123,10 @@ func parsePlan(args []string) (plan, error) {
 	if p.tables, err = choices("tables", *tables, "discard", "azurite"); err != nil {
 		return p, err
 	}
-	if p.programs, err = choices("programs", *programs, "pipeline", "obvious"); err != nil {
-		return p, err
+	if *programs != "none" {
+		if p.programs, err = choices("programs", *programs, "pipeline", "obvious"); err != nil {
+			return p, err
+		}
 	}
 	if *flat {
 		p.flat = []int{10_000, 100_000, 1_000_000}

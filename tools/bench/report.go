@@ -68,6 +68,7 @@ type report struct {
 	Download *downloadTime   `json:"download,omitempty"`
 	Readback []readback      `json:"readback,omitempty"`
 	Answers  []answerTime    `json:"answers"`
+	Load     []load          `json:"load,omitempty"`
 	Snapshot *snapshotFigure `json:"snapshot,omitempty"`
 
 	Aims []aim `json:"aims"`
@@ -93,7 +94,7 @@ func (r report) floorPer100k() float64 {
 
 // judge compares what was measured with the aims. What was not measured is not judged.
 func (r report) judge() []aim {
-	aims := r.judgeReadback()
+	aims := append(r.judgeReadback(), r.judgeLoad()...)
 	ours, ok := r.find("pipeline", "discard")
 	if !ok {
 		return append(aims, r.judgeDirectory()...)
@@ -152,7 +153,9 @@ func (r report) judgeDirectory() []aim {
 // print writes the tables that people read.
 func (r report) print(out io.Writer) {
 	fmt.Fprintf(out, "\n%s interactive sign-ins, seed %d, on %s\n\n", grouped(int64(r.Records)), r.Seed, machine())
-	r.printFigures(out)
+	if len(r.Figures) > 0 {
+		r.printFigures(out)
+	}
 	r.printRatios(out)
 	r.printFlat(out)
 	r.printSchedules(out)
@@ -163,6 +166,7 @@ func (r report) print(out io.Writer) {
 	r.printReading(out)
 	r.printReadback(out)
 	r.printAnswers(out)
+	r.printLoad(out)
 	r.printSnapshot(out)
 	r.printAims(out)
 }

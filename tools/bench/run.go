@@ -18,7 +18,7 @@ func (p plan) run(ctx context.Context) (report, error) {
 		asked   bool
 		measure func(context.Context, *report) error
 	}{
-		{true, p.measurePrograms},
+		{p.programs != nil, p.measurePrograms},
 		{slices.Contains(p.programs, "pipeline"), p.measureFlatness},
 		{p.schedules, into(p.measureSchedules, func(r *report) *[]schedule { return &r.Schedules })},
 		{p.seals, into(p.measureSealing, func(r *report) *[]sealing { return &r.Sealing })},
@@ -31,6 +31,7 @@ func (p plan) run(ctx context.Context) (report, error) {
 		}},
 		{p.verify > 0, into(p.measureReadback, func(r *report) *[]readback { return &r.Readback })},
 		{p.directory, into(p.measureAnswers, func(r *report) *[]answerTime { return &r.Answers })},
+		{p.load, into(p.measureLoad, func(r *report) *[]load { return &r.Load })},
 		{p.directory, into(p.measureSnapshot, func(r *report) **snapshotFigure { return &r.Snapshot })},
 	} {
 		if !part.asked {
