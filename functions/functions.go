@@ -73,6 +73,7 @@ type Parts struct {
 
 	Streams     *streams.Known
 	Gaps        *search.Gaps
+	Counts      *search.Counts
 	Collector   *archivecollect.Collector
 	Adder       *arrivals.Adder
 	Purger      *archivepurge.Purger
@@ -150,7 +151,7 @@ func (p Parts) coverage() coverage.Config {
 }
 
 func (p Parts) logs() logs.Config {
-	return logs.Config{Archive: p.Records, Streams: p.Streams, Gaps: p.Gaps, Now: p.Now, Slice: p.Slice}
+	return logs.Config{Archive: p.Records, Streams: p.Streams, Gaps: p.Gaps, Counts: p.Counts, Now: p.Now, Slice: p.Slice}
 }
 
 func (p Parts) preflight() preflightfunction.Config {
@@ -170,7 +171,7 @@ func (p Parts) purgearchive() purgearchive.Config {
 func (p Parts) reports() reports.Config {
 	return reports.Config{Secrets: p.Records, Jobs: p.Jobs, Now: p.Now, Slice: p.Slice,
 		Sources: &report.Sources{Archive: p.Records, Streams: p.Streams, Directory: p.Snapshots,
-		Deliveries: p.Computers, Now: p.Now}}
+			Deliveries: p.Computers, Now: p.Now}}
 }
 
 func (p Parts) snapshot() snapshot.Config {

@@ -84,9 +84,13 @@ const (
 	stopGrace = 13 * time.Second
 )
 
-// maxHeader lets a request with a query of megabytes reach the adapter, which refuses it in words;
-// net/http would cut the connection.
-const maxHeader = 16 << 20
+// maxHeader bounds what a request may make net/http hold before the adapter sees it. The adapter
+// takes less, and refuses the rest in words.
+const maxHeader = 64 << 10
+
+// idle is for how long a connection is kept open that nothing is asked over: longer than the host
+// keeps one, so that it never sends over a connection that is about to be closed.
+const idle = 5 * time.Minute
 
 // serve listens on loopback: only the host, at 127.0.0.1, may connect. When ctx ends, timer runs
 // leave their work to the next ones, and answers have a moment to complete.
@@ -101,6 +105,7 @@ func serve(ctx context.Context, port int, app *web.Host, log *slog.Logger) error
 		Handler:           app,
 		ReadHeaderTimeout: 30 * time.Second,
 		MaxHeaderBytes:    maxHeader,
+		IdleTimeout:       idle,
 		BaseContext:       func(net.Listener) context.Context { return answering },
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}

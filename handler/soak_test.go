@@ -59,7 +59,7 @@ func TestSoakADownloadOfManyRecordsIsTheTenantsTruth(t *testing.T) {
 	stream := logs.SignInsInteractiveUser
 	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 77, Users: 2000, Days: 28,
 		Exactly: map[entra.Stream]int{stream: records}}})
-	s.env["ARCHIVE_STREAMS"], s.env["ARCHIVE_RUN_BUDGET"] = string(stream), "1h"
+	s.env["ARCHIVE_STREAMS"], s.env["ARCHIVE_RUN_BUDGET"] = string(stream), "20m"
 	s.tenant.Freeze(s.tenant.Now().Add(10 * time.Minute))
 	p := s.start()
 	status, body, err := p.fire()

@@ -102,7 +102,8 @@ func clients(
 	parts = functions.Parts{Settings: cfg, Simulated: simulated(cfg.GraphEndpoint), Slice: requestSlice, Now: time.Now,
 		Clock: clocks.Now, Ledger: store.Archive, Records: store.Searched(), Evidence: store.Evidence(),
 		Index: store.Searched(), Jobs: store.Jobs, Heads: heads, Streams: streams.New(cfg.Streams, store.Archive),
-		Gaps: search.NewGaps(store.Archive), Purger: archivepurge.New(store.Archive, store.Views, heads, cfg.Retention),
+		Gaps: search.NewGaps(store.Archive), Counts: search.NewCounts(),
+		Purger:   archivepurge.New(store.Archive, store.Views, heads, cfg.Retention),
 		Repairer: newRepairer(cfg, source, store, heads), Cursors: cursors.New(store.Secrets, store.Readers, time.Now)}
 	parts.Questions = questions.New(store.Questions, time.Now)
 	parts.Adder = arrivals.New(store.Archive, heads, cfg.Retention, time.Now, log)

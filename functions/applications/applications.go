@@ -42,6 +42,7 @@ func New(snapshot Snapshot, tenant Tenant) web.Function {
 		Path:       []web.Parameter{web.Text("id", "Client ID")},
 		Parameters: append(ages(), federated()),
 		Answers:    web.Shape{Name: "applicationEvidence", Is: application{}},
+		Heavier:    asksGraph,
 		Do:         f.get,
 	}}}
 }
@@ -49,6 +50,14 @@ func New(snapshot Snapshot, tenant Tenant) web.Function {
 func ages() []web.Parameter {
 	return []web.Parameter{web.Whole("withinDays", 30, 0, 3650, "Expiring within so many days"),
 		web.Whole("unusedDays", 30, 1, 3650, "Unused for so many days")}
+}
+
+// asksGraph is the class of a request for an application.
+func asksGraph(r web.Request) web.Class {
+	if r.Query.Text("federated") == "true" {
+		return web.Long
+	}
+	return web.Short
 }
 
 func federated() web.Parameter {

@@ -37,7 +37,9 @@ type Config struct {
 }
 
 // New makes the function.
-func New(cfg Config) web.Function { return web.Function{Name: Name, Trigger: trigger, Timer: cfg.run} }
+func New(cfg Config) web.Function {
+	return web.Function{Name: Name, Trigger: trigger, Timer: cfg.run, Deadline: cfg.Budget + web.AfterBudget}
+}
 
 // run is one run of the collector. The platform kills without notice, so the run ends itself well
 // before functionTimeout. An archive that has fallen behind fails the invocation, which is what the

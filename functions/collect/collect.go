@@ -47,12 +47,12 @@ func New(cfg Config) web.Function {
 				"answered with 202 and goes on while Location is asked.",
 			Role: web.RoleOperate,
 			Body: request{}, BodyTitle: "Logs to Read", BodyText: "What to read; everything may be left out",
-			Answers: answers, Do: cfg.start,
+			Answers: answers, Class: web.Long, Do: cfg.start,
 		},
 		{
 			Given: "job", ID: "ContinueCollection", Summary: "Go on with a collection",
 			Text: "Does the next part of a collection that Read the logs now answered with 202. " + web.UntilDone,
-			Role: web.RoleRead, Path: []web.Parameter{web.Job()}, Answers: answers, Do: cfg.proceed,
+			Role: web.RoleRead, Path: []web.Parameter{web.Job()}, Answers: answers, Class: web.Long, Do: cfg.proceed,
 		},
 	}}
 }

@@ -59,6 +59,7 @@ func New(cfg Config) web.Function {
 			web.Format(),
 		},
 		Answers: web.Shape{Name: "cost", Is: forecast{}, Rows: row{}, AsOf: true, Count: true, Text: "One row a log"},
+		Class:   web.Long,
 		Do:      cfg.forecasts,
 	}}}
 }

@@ -54,7 +54,7 @@ func New(cfg Config) web.Function {
 				web.Choice("format", "csv", "Of the file", "csv", "json", "ndjson"),
 			},
 			Answers: web.Shape{File: []string{"text/csv", "application/json", "application/x-ndjson"}},
-			Find:    cfg.find, Do: cfg.file,
+			Class:   web.Large, Find: cfg.find, Do: cfg.file,
 		},
 	}}
 }

@@ -12,7 +12,7 @@ func (f function) counting() web.Operation {
 	return web.Operation{Given: "view", Word: "$count", Summary: "How many users the list has",
 		Text: "The number of the list's rows, as text.", Role: web.RoleRead,
 		Parameters: append(filters(), web.ByID("id")),
-		Answers:    web.Shape{File: []string{"text/plain"}}, Do: f.count}
+		Answers:    web.Shape{File: []string{"text/plain"}}, Class: web.Long, Do: f.count}
 }
 
 // count answers with how many rows the list has.

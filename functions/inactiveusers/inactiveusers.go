@@ -48,7 +48,7 @@ func New(snapshot Snapshot, exceptions Exceptions) web.Function {
 				web.ListParameters(directory.MaxTop, web.Names[directory.UserRow](), directory.UserOrders())),
 			Answers: web.Shape{Name: "inactiveUsers", Is: about{}, Rows: directory.UserRow{}, AsOf: true, Count: true,
 				Pages: true, Later: true, Text: "Users, the longest inactive first"},
-			Do: f.list,
+			Heavier: heavier, Do: f.list,
 		},
 		{
 			Given: "view", Word: "summary", ID: "SummarizeInactiveUsers", Summary: "Count inactive users",
@@ -61,6 +61,14 @@ func New(snapshot Snapshot, exceptions Exceptions) web.Function {
 		},
 		f.counting(),
 	}}
+}
+
+// heavier is the class of a request: a file, or one of which Graph may have to be asked for a group.
+func heavier(r web.Request) web.Class {
+	if r.Query.Has("exclude") {
+		return max(web.Long, web.AsFile(r))
+	}
+	return web.AsFile(r)
 }
 
 // filters are what both views accept.

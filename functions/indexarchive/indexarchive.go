@@ -35,7 +35,9 @@ type Config struct {
 }
 
 // New makes the function.
-func New(cfg Config) web.Function { return web.Function{Name: Name, Trigger: trigger, Timer: cfg.run} }
+func New(cfg Config) web.Function {
+	return web.Function{Name: Name, Trigger: trigger, Timer: cfg.run, Deadline: cfg.Budget + web.AfterBudget}
+}
 
 // run is one run.
 func (cfg Config) run(ctx context.Context) (web.Result, error) {

@@ -17,6 +17,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/odata"
 	"github.com/entraledger/entraledger/internal/parallel"
 	"github.com/entraledger/entraledger/internal/records"
 	"github.com/entraledger/entraledger/internal/search"
@@ -40,6 +41,7 @@ type Config struct {
 	Archive Archive
 	Streams *streams.Known
 	Gaps    *search.Gaps
+	Counts  *search.Counts
 	Now     func() time.Time
 	Slice   time.Duration // how long one request searches; what is found by then is answered, with a link to the rest
 }
@@ -67,8 +69,32 @@ func New(cfg Config) web.Function {
 		Path: []web.Parameter{collection}, Parameters: listParameters(),
 		Answers: web.Shape{Name: "records", Is: about{}, Rows: row{}, Count: true, Pages: true,
 			Text: "Records, the newest first"},
-		Find: find, Do: cfg.list,
+		Heavier: heavier, Find: find, Do: cfg.list,
 	}, one, cfg.counting(collection)}}
+}
+
+// ownPage is up to how many records a page is a short answer.
+const ownPage = 200
+
+// heavier is the class of a list: what counts, groups or searches through records, or gives many.
+func heavier(r web.Request) web.Class {
+	q := r.Query
+	if q.Has("aggregate") || q.Text("$count") == "true" || q.Int("$top") > ownPage {
+		return web.Long
+	}
+	log, err := logOf(r)
+	if err != nil || !q.Has("$filter") {
+		return web.Short
+	}
+	shape, err := odata.ShapeOf(log.Stream)
+	if err != nil {
+		return web.Short
+	}
+	asked, err := search.New(log.Stream, shape, q.Text("$filter"))
+	if err == nil && asked.Searches() {
+		return web.Long
+	}
+	return web.Short // also what is refused
 }
 
 // collections are those that every archive has.

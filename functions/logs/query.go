@@ -98,7 +98,7 @@ func (cfg Config) asked(ctx context.Context, r web.Request, q query, stream entr
 	if err := r.MayRead(q.Stream); err != nil { // the filter may lead to another log of the collection
 		return q, err
 	}
-	q.NewestFirst = true
+	q.NewestFirst, q.Counts = true, cfg.Counts
 	if err := cfg.Streams.Check(ctx, q.Stream); err != nil {
 		return q, err
 	}

@@ -32,7 +32,7 @@ func New(take Taker) web.Function {
 			"there already is counted, and changes nothing.",
 		Role: web.RoleIngest, Body: event{}, BodyTitle: "Event",
 		BodyText: "Of each event of a JSON array, or of JSON lines; exports of Azure Monitor are taken, too",
-		Answers:  web.Shape{Name: "delivered", Is: delivered{}}, Do: f.take,
+		Answers:  web.Shape{Name: "delivered", Is: delivered{}}, Class: web.Long, Do: f.take,
 	}}}
 }
 

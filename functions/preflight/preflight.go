@@ -31,6 +31,7 @@ func New(cfg Config) web.Function {
 			"It takes up to a minute.",
 		Role:    web.RoleRead,
 		Answers: web.Shape{Name: "preflight", Is: about{}, Rows: preflight.Check{}, AsOf: true, Text: "The checks"},
+		Class:   web.Long,
 		Do:      cfg.check,
 	}}}
 }

@@ -38,7 +38,7 @@ func New(cfg Config) web.Function {
 		},
 		Answers: web.Shape{Name: "purge", Is: about{}, Rows: month{}, AsOf: true,
 			Text: "Months that are past their retention"},
-		Do: cfg.plan,
+		Class: web.Long, Do: cfg.plan,
 	}}}
 }
 

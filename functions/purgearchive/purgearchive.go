@@ -36,7 +36,9 @@ type Config struct {
 }
 
 // New makes the function.
-func New(cfg Config) web.Function { return web.Function{Name: Name, Trigger: trigger, Timer: cfg.run} }
+func New(cfg Config) web.Function {
+	return web.Function{Name: Name, Trigger: trigger, Timer: cfg.run, Deadline: cfg.Budget + web.AfterBudget}
+}
 
 // run is one run. One stream's failure is its own; the invocation then fails.
 func (cfg Config) run(ctx context.Context) (web.Result, error) {

@@ -42,16 +42,19 @@ func New(cfg Config) web.Function {
 		{
 			Summary: "What a repair would make", Text: "What is wrong with a row of progress. Nothing is " +
 				"written by asking.",
-			Role: web.RoleRead, Parameters: []web.Parameter{stream}, Answers: answers, Do: cfg.plan,
+			Role: web.RoleRead, Parameters: []web.Parameter{stream}, Answers: answers,
+			Class: web.Long, Do: cfg.plan,
 			Incomplete: func(context.Context, web.Request) error { return refuse("no stream is named", true) },
 		},
 		{
 			Method: http.MethodPost, Summary: "Make a row of progress anew", Text: "The body names the log.",
-			Role: web.RoleOperate, Body: request{}, BodyTitle: "Log", BodyText: "Which log", Answers: answers, Do: cfg.repair,
+			Role: web.RoleOperate, Body: request{}, BodyTitle: "Log", BodyText: "Which log", Answers: answers,
+			Class: web.Long, Do: cfg.repair,
 		},
 		{
 			Given: "job", Summary: "Go on with a repair", Text: "Does the next part of a repair that was started.",
-			Role: web.RoleRead, Path: []web.Parameter{web.Job()}, Answers: answers, Do: cfg.proceed,
+			Role: web.RoleRead, Path: []web.Parameter{web.Job()}, Answers: answers,
+			Class: web.Long, Do: cfg.proceed,
 		},
 	}}
 }

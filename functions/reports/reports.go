@@ -64,12 +64,14 @@ func New(cfg Config) web.Function {
 		{
 			Given: "name", ID: "GetReport", Summary: "A report",
 			Text: "Rows of a report of what is archived, by any of its names.", Role: web.RoleRead, Path: []web.Parameter{name},
-			Parameters: parameters(true), Answers: answers, Find: find("name", false), Do: cfg.report("name", false),
+			Parameters: parameters(true), Answers: answers, Class: web.Long,
+			Heavier: web.AsFile, Find: find("name", false), Do: cfg.report("name", false),
 		},
 		{
 			Given: "item", Within: legacy, AnyCase: true, ID: "GetLegacyReport", Summary: "An old report",
 			Text: "A report of the first reports API of Azure AD, from what is archived today.", Role: web.RoleRead,
-			Path: []web.Parameter{item}, Parameters: parameters(false), Answers: answers, Find: find("item", true),
+			Path: []web.Parameter{item}, Parameters: parameters(false), Answers: answers, Class: web.Long,
+			Heavier: web.AsFile, Find: find("item", true),
 			Do: cfg.report("item", true),
 		},
 	}}

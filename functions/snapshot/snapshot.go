@@ -49,12 +49,14 @@ func New(cfg Config) web.Function {
 			Text: "Reads the directory; what takes longer than 20 seconds is answered with 202 and goes " +
 				"on while Location " +
 				"is asked.",
-			Role: web.RoleOperate, Parameters: []web.Parameter{accept()}, Answers: state, Do: cfg.start,
+			Role: web.RoleOperate, Parameters: []web.Parameter{accept()}, Answers: state,
+			Class: web.Long, Do: cfg.start,
 		},
 		{
 			Given: "job", ID: "ContinueSnapshot", Summary: "Go on with a snapshot",
 			Text: "Does the next part of a snapshot that Take a snapshot now answered with 202. " + web.UntilDone,
-			Role: web.RoleRead, Path: []web.Parameter{web.Job()}, Answers: state, Do: cfg.proceed,
+			Role: web.RoleRead, Path: []web.Parameter{web.Job()}, Answers: state,
+			Class: web.Long, Do: cfg.proceed,
 		},
 	}}
 }

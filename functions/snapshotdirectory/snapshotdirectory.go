@@ -25,7 +25,9 @@ type Config struct {
 }
 
 // New makes the function.
-func New(cfg Config) web.Function { return web.Function{Name: Name, Trigger: trigger, Timer: cfg.run} }
+func New(cfg Config) web.Function {
+	return web.Function{Name: Name, Trigger: trigger, Timer: cfg.run, Deadline: cfg.Budget + web.AfterBudget}
+}
 
 // run is one run. Its schedule fires several times a night: a large tenant needs more than one run,
 // and a run that finds the snapshot done does nothing. An exhausted budget is no failure by itself;

@@ -65,14 +65,23 @@ func New(cfg Config) web.Function {
 				"With details, the answer is 202: roles, groups and applications are read while Location is asked.",
 			Role: web.RoleRead, Path: []web.Parameter{id},
 			Parameters: []web.Parameter{days, withDetails()},
-			Answers:    evidence, Do: cfg.get,
+			Answers:    evidence, Heavier: asksGraph, Do: cfg.get,
 		},
 		{
 			Given: "job", ID: "ContinueUser", Summary: "Go on with the details of a user",
 			Text: "Reads more roles, groups and applications of a user whose details were asked for. " + web.UntilDone,
-			Role: web.RoleRead, Path: []web.Parameter{id, web.Job()}, Answers: evidence, Do: cfg.proceed,
+			Role: web.RoleRead, Path: []web.Parameter{id, web.Job()}, Answers: evidence, Class: web.Long,
+			Do: cfg.proceed,
 		},
 	}}
+}
+
+// asksGraph is the class of a request for a user.
+func asksGraph(r web.Request) web.Class {
+	if r.Query.Text("details") == "true" {
+		return web.Long
+	}
+	return web.Short
 }
 
 func withDetails() web.Parameter {

@@ -46,7 +46,7 @@ func New(cfg Config) web.Function {
 				"with 202 and goes " +
 				"on while Location is asked.",
 			Role: web.RoleRead, Parameters: slices.Concat([]web.Parameter{which}, web.FromTo("First moment", "Up to")),
-			Answers: answers, Do: cfg.start,
+			Answers: answers, Class: web.Long, Do: cfg.start,
 		},
 		{
 			Given: "job", Word: "proof", ID: "ProveRecord", Summary: "Prove one record",
@@ -54,12 +54,13 @@ func New(cfg Config) web.Function {
 			Parameters: []web.Parameter{required(web.Text("stream", "The log")),
 				required(web.Text("id", "ID of the record")),
 				required(web.Text("dateTime", "Time of the record"))},
-			Answers: web.Shape{Name: "proof", Is: seal.Proof{}}, Incomplete: cfg.notOne, Do: cfg.prove,
+			Answers: web.Shape{Name: "proof", Is: seal.Proof{}}, Class: web.Long, Incomplete: cfg.notOne,
+			Do: cfg.prove,
 		},
 		{
 			Given: "job", ID: "ContinueVerification", Summary: "Go on with a verification",
 			Text: "Does the next part of a verification that Verify the archive answered with 202. " + web.UntilDone,
-			Role: web.RoleRead, Path: []web.Parameter{web.Job()}, Answers: answers, Do: cfg.proceed,
+			Role: web.RoleRead, Path: []web.Parameter{web.Job()}, Answers: answers, Class: web.Long, Do: cfg.proceed,
 		},
 	}}
 }

@@ -35,6 +35,10 @@ const (
 	CodeBodyTooLarge    Code = "bodyTooLarge"       // the body is longer than is taken at once
 	CodeMediaType       Code = "mediaTypeRefused"   // the body is of a type that is not taken
 	CodePartsRefused    Code = "partsRefused"       // parts of requests can't be kept without a key
+	CodeBusy            Code = "tooManyRequests"    // as many are answered at once as an instance can; wait
+	CodeTooLong         Code = "answerTooLong"      // the answer takes longer than one may; ask for its parts
+	CodeHeadersTooLarge Code = "headersTooLarge"    // the request's headers are longer than are taken
+	CodeSlowBody        Code = "requestTimeout"     // the body does not come to its end
 	CodeInternal        Code = "internalError"      // a fault of ours, or an unforeseen one
 )
 

@@ -20,7 +20,7 @@ const startsGoroutines = "internal/parallel"
 
 // onlyCancel are the files that hand a cancel function to a timer or a context, which run it in a
 // goroutine of their own.
-var onlyCancel = []string{"handler/main.go", "internal/graph/turn.go", "internal/web/host.go"}
+var onlyCancel = []string{"handler/main.go", "internal/graph/turn.go", "internal/web/invoking.go"}
 
 // goroutines lists what starts a goroutine in a file of the program, by any way that the standard
 // library and x/sync have: a panic in it would end the process.

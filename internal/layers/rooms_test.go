@@ -49,6 +49,7 @@ var useCases = map[string]string{
 	"reference": "",
 	"skiptoken": "entra",
 	"streams":   "entra",
+	"turns":     "",
 
 	// The archive.
 	"arrivals": "clocks entra ledger logs purge seal sealing",
@@ -86,7 +87,7 @@ var useCases = map[string]string{
 	"report":          "directory entra ledger logs mim odata records reference search",
 
 	// The one way over HTTP.
-	"web":          "entra ledger logs questions records web/router",
+	"web":          "entra ledger logs parallel questions records turns web/router",
 	"web/describe": "web",
 	"web/router":   "",
 }

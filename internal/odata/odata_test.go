@@ -167,11 +167,12 @@ func TestAPlanAsksForWhatTheFilterSays(t *testing.T) {
 	one := func(name, text string) []entra.Column { return []entra.Column{{Name: name, Text: text}} }
 	for text, want := range map[string]odata.Plan{
 		"createdDateTime ge 2026-11-20T00:00:00Z and createdDateTime le 2026-11-21T00:00:00Z": {
-			From: at("2026-11-20T00:00:00Z"), To: at("2026-11-21T00:00:00.0000001Z")},
+			From: at("2026-11-20T00:00:00Z"), To: at("2026-11-21T00:00:00.0000001Z"), TimeOnly: true},
 		"createdDateTime lt 2026-11-20T00:00:00Z and userId eq 'u'": {
 			To: at("2026-11-20T00:00:00Z"), Columns: [][]entra.Column{one("UserId", "u")}},
 		"createdDateTime gt 2026-11-21T00:00:00Z and createdDateTime lt 2026-11-20T00:00:00Z": {
-			From: at("2026-11-21T00:00:00Z").Add(1), To: at("2026-11-20T00:00:00Z"), Empty: true},
+			From: at("2026-11-21T00:00:00Z").Add(1), To: at("2026-11-20T00:00:00Z"), Empty: true, TimeOnly: true},
+		"createdDateTime ne 2026-11-20T00:00:00Z": {},
 		"userId eq 'a' or userId eq 'b'": {
 			Columns: [][]entra.Column{{{Name: "UserId", Text: "a"}, {Name: "UserId", Text: "b"}}}},
 		"userId in ('a','b') and status/errorCode eq 0": {

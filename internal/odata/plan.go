@@ -18,6 +18,8 @@ type Plan struct {
 	IDs        []string         // the record's id is one of these; nil: any
 	Empty      bool             // nothing can match: the bounds exclude each other
 	Rest       Node             // what is to be asked of each record: all but EventTypes; nil: nothing
+	// TimeOnly says that Rest asks for nothing but a time, which From and To say, too.
+	TimeOnly bool
 }
 
 // PlanFor takes a checked filter apart. columns are those that hold copies, by path. A type of
@@ -25,6 +27,7 @@ type Plan struct {
 // of its own.
 func PlanFor(n Node, timeProperty string, columns map[string]logs.Column) (Plan, error) {
 	p := &planner{timeProperty: timeProperty, columns: columns}
+	p.TimeOnly = true
 	p.collect(n)
 	if !p.From.IsZero() && !p.To.IsZero() && !p.From.Before(p.To) {
 		p.Empty = true
@@ -81,6 +84,7 @@ func (p *planner) collect(n Node) {
 	case *Compare:
 		if n.Path.Var == "" && n.Path.String() == p.timeProperty && n.Value.Kind == Time {
 			p.bound(n.Op, n.Value.Time)
+			p.TimeOnly = p.TimeOnly && n.Op != "ne"
 			p.and(n)
 			return
 		}
@@ -94,6 +98,7 @@ func (p *planner) collect(n Node) {
 	}
 	if n != nil {
 		p.and(n)
+		p.TimeOnly = false
 	}
 	if p.IDs == nil {
 		p.IDs = idsOf(n)

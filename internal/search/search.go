@@ -22,7 +22,8 @@ type Question struct {
 	Stream      entra.Stream
 	From, To    time.Time // [From, To), within what the archive has
 	NewestFirst bool
-	Versions    bool // earlier versions, too
+	Versions    bool    // earlier versions, too
+	Counts      *Counts // of the rows of hours; nil: the ledger is asked each time
 	plan        odata.Plan
 	covers      span            // the time that it is about
 	progress    ledger.Progress // of its stream
@@ -202,6 +203,15 @@ func (q Question) matches(rec records.Archived) bool {
 	return hasID && (q.plan.Rest == nil || odata.Matches(q.plan.Rest, rec.Raw))
 }
 
+// takesAll reports whether every record of the question's time matches.
+func (q Question) takesAll() bool { return q.plan.Rest == nil || q.plan.TimeOnly }
+
+// Searches reports whether a page of the question takes a search: its records are found neither by
+// their time alone nor by a few ids.
+func (q Question) Searches() bool {
+	return !q.takesAll() && (len(q.plan.IDs) == 0 || len(q.plan.IDs) > maxValues)
+}
+
 // Page is some records, and where the next ones begin.
 type Page struct {
 	Records  []records.Archived
@@ -215,7 +225,7 @@ type Page struct {
 // it has.
 func (q Question) Page(ctx context.Context, from Archive, after string, top int, until time.Time) (Page, error) {
 	page := Page{After: after}
-	if q.plan.IDs == nil && q.plan.Rest == nil { // every record that is read is one of the page
+	if q.plan.IDs == nil && q.takesAll() { // every record that is read is one of the page
 		q.limit = top + 1 // one more shows whether there are more
 	}
 	err := q.Each(ctx, from, after, func(rec records.Archived, matches bool) (bool, error) {

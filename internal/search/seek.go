@@ -166,6 +166,12 @@ func (q Question) foresee(ctx context.Context, in Archive, whole span) rowsOfHou
 
 // countRows asks the ledger for about how many rows the hours of a time have.
 func (q Question) countRows(ctx context.Context, in Archive, of span) (map[time.Time]int64, error) {
+	return q.Counts.of(ctx, q.Stream, of, func(ctx context.Context, of span) (map[time.Time]int64, error) {
+		return q.readCounts(ctx, in, of)
+	})
+}
+
+func (q Question) readCounts(ctx context.Context, in Archive, of span) (map[time.Time]int64, error) {
 	out := make(map[time.Time]int64)
 	for cov, err := range in.Windows(ctx, q.Stream, entra.FloorHour(of.from), of.to) {
 		if entra.CodeOf(err) == entra.CodeTampered {

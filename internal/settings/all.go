@@ -64,7 +64,7 @@ func ofArchive() []Setting {
 		{Name: "ARCHIVE_RUN_BUDGET", Meaning: "how long one run asks Graph for pages; keep it well below " +
 			"`functionTimeout` " +
 			"in `host.json`",
-			Accepts: "10s to 1h, as 8m", Default: "8m", read: readBudget},
+			Accepts: "10s to 20m, as 8m", Default: "8m", read: readBudget},
 		{Name: "SNAPSHOT_GROUPS", Meaning: "groups whose members (of nested groups, too) are noted with " +
 			"each snapshot, so " +
 			"that `exclude=` can leave them out: break-glass and service accounts",

@@ -198,8 +198,12 @@ func readBackfill(s *Settings, v string) (err error) {
 	return err
 }
 
+// LongestBudget is the longest that a run may be given: what it ends behind its budget comes before
+// functionTimeout in host.json, too.
+const LongestBudget = 20 * time.Minute
+
 func readBudget(s *Settings, v string) (err error) {
-	s.RunBudget, err = duration(v, 10*time.Second, time.Hour)
+	s.RunBudget, err = duration(v, 10*time.Second, LongestBudget)
 	return err
 }
 

@@ -42,6 +42,10 @@ var statuses = map[entra.Code]int{
 	entra.CodeBodyTooLarge:    http.StatusRequestEntityTooLarge,
 	entra.CodeMediaType:       http.StatusUnsupportedMediaType,
 	entra.CodePartsRefused:    http.StatusUnprocessableEntity,
+	entra.CodeBusy:            http.StatusTooManyRequests,
+	entra.CodeTooLong:         http.StatusUnprocessableEntity,
+	entra.CodeHeadersTooLarge: http.StatusRequestHeaderFieldsTooLarge,
+	entra.CodeSlowBody:        http.StatusRequestTimeout,
 	entra.CodeRefused:         http.StatusBadGateway,
 	entra.CodeInternal:        http.StatusInternalServerError,
 }
@@ -130,7 +134,8 @@ func Error(w http.ResponseWriter, r *http.Request, err error) int {
 	body.Error.InnerError.RequestID = r.Header.Get("X-Azure-Functions-InvocationId")
 	body.Error.InnerError.ClientRequestID = r.Header.Get("client-request-id")
 	status := statuses[code]
-	if status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests {
+	if (status == http.StatusServiceUnavailable || status == http.StatusTooManyRequests) &&
+		w.Header().Get("Retry-After") == "" {
 		w.Header().Set("Retry-After", "10")
 	}
 	if code == entra.CodeNoSnapshot || code == entra.CodeAuthentication {

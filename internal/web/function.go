@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/entraledger/entraledger/internal/web/router"
 )
@@ -21,6 +22,9 @@ type Function struct {
 	// route.
 	Only  map[string][]string
 	Timer Timer // of a timer
+	// Deadline of a timer's run, with all that comes behind its budget: well below functionTimeout in
+	// host.json, at which the host kills the process and all that runs in it.
+	Deadline time.Duration
 }
 
 // Timer is the work of a timer function; an error fails the invocation. ctx ends when the process
@@ -41,6 +45,10 @@ type Operation struct {
 	Summary string // a few words
 	Text    string // one sentence or two
 	Role    Role
+	Class   Class // what an answer takes
+	// Heavier tells of which class a request is, where that depends on what is asked for. It is asked
+	// once the query was read, and reads nothing else; nil: all are of Class.
+	Heavier func(Request) Class
 	// Probe is asked whenever somebody makes a connection to the connector, to test the key. It is
 	// a GET, works without parameters, is cheap, and answers 200 before anything was archived. One
 	// operation has it.
@@ -68,6 +76,22 @@ func (o *Operation) Verb() string {
 		return http.MethodGet
 	}
 	return o.Method
+}
+
+// classOf is the class of a request.
+func (o *Operation) classOf(r Request) Class {
+	if o.Heavier == nil {
+		return o.Class
+	}
+	return max(o.Class, o.Heavier(r))
+}
+
+// AsFile is the class of a list that may be asked for as a file.
+func AsFile(r Request) Class {
+	if r.Query.CSV() {
+		return Large
+	}
+	return Short
 }
 
 // fits reports whether the operation is the one for the values of a route's parameters, of which

@@ -16,6 +16,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/questions"
+	"github.com/entraledger/entraledger/internal/turns"
 	"github.com/entraledger/entraledger/internal/web/router"
 )
 
@@ -35,7 +36,7 @@ const (
 type Host struct {
 	log       *slog.Logger
 	base      string // of links; empty: as forwarded
-	timers    map[string]Timer
+	timers    map[string]Function
 	functions map[string]*served
 	routes    router.Router
 
@@ -44,6 +45,10 @@ type Host struct {
 	attributes    bool // a key alone opens audits of custom security attributes
 
 	questions *questions.Questions // nil: none are kept
+	limits    Limits
+	places    [Large + 1]*places
+	timing    *places // of timers
+	turns     turns.Turns
 
 	stopping context.Context // ends with Stop
 	stop     context.CancelFunc
@@ -52,7 +57,8 @@ type Host struct {
 // Serve makes a Host of functions. base is the public address for links, without a slash at the
 // end; empty: as the host forwarded it.
 func Serve(log *slog.Logger, base string, functions ...Function) (*Host, error) {
-	h := &Host{log: log, base: base, timers: make(map[string]Timer), functions: make(map[string]*served)}
+	h := &Host{log: log, base: base, timers: make(map[string]Function), functions: make(map[string]*served)}
+	h.Limit(DefaultLimits())
 	h.stopping, h.stop = context.WithCancel(context.Background())
 	var routes []router.Route
 	for _, f := range functions {
@@ -61,7 +67,7 @@ func Serve(log *slog.Logger, base string, functions ...Function) (*Host, error) 
 			return nil, err
 		}
 		if !b.HTTP {
-			h.timers[f.Name] = f.Timer
+			h.timers[f.Name] = f
 			continue
 		}
 		template, err := router.Parse(prefix + b.Route)
@@ -79,6 +85,14 @@ func Serve(log *slog.Logger, base string, functions ...Function) (*Host, error) 
 // request.
 func (h *Host) KeepQuestions(in *questions.Questions) { h.questions = in }
 
+// Limit sets what an instance has for answers, before the first request.
+func (h *Host) Limit(l Limits) {
+	h.limits, h.timing = l, newPlaces(l.Timers)
+	for class, limit := range l.Classes {
+		h.places[class] = newPlaces(limit)
+	}
+}
+
 // Stop cancels the runs of timers, those in progress and those to come. HTTP functions answer on.
 func (h *Host) Stop() { h.stop() }
 
@@ -92,14 +106,15 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			if cause == http.ErrAbortHandler {
 				panic(cause)
 			}
-			h.log.ErrorContext(r.Context(), "panic", "path", withheld(r, r.URL.Path), "cause",
-				withheld(r, fmt.Sprint(cause)),
-				"stack", string(debug.Stack()))
-			Error(w, r, &entra.Error{Code: entra.CodeInternal, Doing: "answer the request",
-				Why: "the program has a fault here"})
+			Error(w, r, h.panicked(r, cause))
 		}
 	}()
+	defer limitBody(w, r, h.limits.Stall)()
 	switch {
+	case headerBytes(r.Header) > maxHeaders:
+		h.fail(w, r, "", &entra.Error{Code: entra.CodeHeadersTooLarge, Doing: "read the request",
+			Why:    fmt.Sprintf("its headers have %d bytes", headerBytes(r.Header)),
+			Remedy: fmt.Sprintf("at most are %d", maxHeaders)})
 	case len(r.RequestURI) > maxURL:
 		h.fail(w, r, "", &entra.Error{Code: entra.CodeTooLarge, Doing: "read the request",
 			Why: fmt.Sprintf("its address has %d characters, and at most are %d", len(r.RequestURI), maxURL),
@@ -118,6 +133,27 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// panicked logs a fault of the program, and is the error that tells of it.
+func (h *Host) panicked(r *http.Request, cause any) error {
+	h.log.ErrorContext(r.Context(), "panic", "path", withheld(r, r.URL.Path), "cause",
+		withheld(r, fmt.Sprint(cause)), "stack", string(debug.Stack()))
+	return &entra.Error{Code: entra.CodeInternal, Doing: "answer the request", Why: "the program has a fault here"}
+}
+
+// maxHeaders bounds a request's headers: the host takes 32 KB, and adds some of its own.
+const maxHeaders = 32<<10 + 768
+
+// headerBytes is how long headers are, as they are sent.
+func headerBytes(h http.Header) int {
+	n := 0
+	for name, values := range h {
+		for _, value := range values {
+			n += len(name) + len(value) + len(": \r\n")
+		}
+	}
+	return n
+}
+
 // isRoute tells an HTTP function's path from an invocation of a timer. As all literals of a route
 // it is compared without the case of ASCII letters.
 func isRoute(path string) bool {
@@ -125,13 +161,13 @@ func isRoute(path string) bool {
 }
 
 func (h *Host) serveInvocation(w http.ResponseWriter, r *http.Request, function string) {
-	run, ok := h.timers[function]
 	if f := h.functions[function]; f != nil && r.Method == http.MethodPost {
 		if _, err := readEnvelope(http.MaxBytesReader(w, r.Body, maxEnvelope)); err == nil {
 			h.answerOldHost(w, r, f)
 			return
 		}
 	}
+	f, ok := h.timers[function]
 	if !ok {
 		h.refuse(w, r, function, &entra.Error{Code: entra.CodeNotFound, Doing: "invoke " + function,
 			Why: "there is no such function"})
@@ -148,29 +184,14 @@ func (h *Host) serveInvocation(w http.ResponseWriter, r *http.Request, function 
 		h.refuse(w, r, function, &entra.Error{Code: entra.CodeBadRequest, Doing: "invoke " + function, Err: err})
 		return
 	}
-	start := time.Now()
-	h.log.InfoContext(r.Context(), "invocation begins", "function", function, "pastDue", envelope.pastDue(),
-		"retry", envelope.retry())
-	ctx, end := context.WithCancel(r.Context())
-	defer end()
-	defer context.AfterFunc(h.stopping, end)()
-	result, err := run(ctx)
-	took := time.Since(start).Round(time.Millisecond).String()
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // net/http reads on while the run goes on
+	release, err := h.timing.take(r.Context(), function)
 	if err != nil {
-		// The host ignores the body of a failed invocation: the log is where the reason is read.
-		h.log.ErrorContext(r.Context(), "invocation failed", "function", function, "took", took, "code",
-			entra.CodeOf(err),
-			"error", err.Error(), "stopped", ctx.Err() != nil)
-		Error(w, r, told(r, err))
+		w.Header().Set("Retry-After", seconds(h.timing.After))
+		h.refuse(w, r, function, err)
 		return
 	}
-	line, message := result.Summary, "invocation done"
-	if result.HandedOver {
-		line, message = "stopped, because this process ends; the next run goes on from there: "+line,
-			"invocation handed over"
-	}
-	h.log.InfoContext(r.Context(), message, "function", function, "took", took, "summary", line)
-	JSON(w, http.StatusOK, invocationResult{Outputs: map[string]any{}, Logs: []string{line}})
+	h.invoke(w, r, f, envelope, release)
 }
 
 func (h *Host) refuse(w http.ResponseWriter, r *http.Request, function string, err error) {

@@ -84,6 +84,14 @@ func (l *links) shortened(keeper *questions.Questions, address string, query url
 	return link
 }
 
+// kept stores the questions of the answer's links, also of those in an error.
+func (r Request) kept(ctx context.Context, err error) error {
+	if storing := r.links.store(ctx, r.keeper); storing != nil {
+		return storing
+	}
+	return err
+}
+
 // store keeps the questions for which links were written, before anybody reads one.
 func (l *links) store(ctx context.Context, keeper *questions.Questions) error {
 	l.kept = true

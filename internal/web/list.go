@@ -81,6 +81,13 @@ func (l List[T]) JSON(context string) ([]byte, error) {
 		body = append(append(body, `,"@odata.nextLink":`...), link...)
 	}
 	body = append(body, `,"value":[`...)
+	if raw, ok := any(l.Value).([]json.RawMessage); ok { // the whole size is known
+		size := len(body) + len("]}\n")
+		for _, row := range raw {
+			size += len(row) + 1
+		}
+		body = slices.Grow(body, size-len(body))
+	}
 	for i, row := range l.Value {
 		if i > 0 {
 			body = append(body, ',')

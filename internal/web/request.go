@@ -2,11 +2,13 @@ package web
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
+	"os"
 	"time"
 
 	"github.com/tidwall/gjson"
@@ -20,7 +22,7 @@ type Request struct {
 	Header http.Header // of the answer, also where it is an error
 
 	http   *http.Request
-	writer http.ResponseWriter
+	writer *guarded
 	path   map[string]string
 	base   string
 	caller caller
@@ -49,17 +51,26 @@ const maxBody = 64 << 10
 // ReadBody reads a JSON body. An empty one is no error, an unknown key is one.
 func (r Request) ReadBody(into any) error {
 	var read bytes.Buffer
-	dec := json.NewDecoder(io.TeeReader(http.MaxBytesReader(r.writer, r.http.Body, maxBody), &read))
+	dec := json.NewDecoder(io.TeeReader(http.MaxBytesReader(nil, r.http.Body, maxBody), &read))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(into)
 	if err == nil {
 		if _, more := dec.Token(); !errors.Is(more, io.EOF) {
-			err = errors.New("the body goes on after its JSON value")
+			err = cmp.Or(ifTimeout(more), errors.New("the body goes on after its JSON value"))
 		}
 	}
-	sentBy(r.http).body = texts(gjson.ParseBytes(read.Bytes()))
+	r.writer.bodyEnded(err)
+	sentBy(r.http).body = texts(gjson.ParseBytes(read.Bytes()), 0)
 	if err != nil && !errors.Is(err, io.EOF) {
 		return inWords(err, "the body")
+	}
+	return nil
+}
+
+// ifTimeout is err if it says that a body did not come in time, and nil otherwise.
+func ifTimeout(err error) error {
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return err
 	}
 	return nil
 }
@@ -70,7 +81,8 @@ var ErrBodyTooLong = errors.New("the body is too long")
 // ReadAll reads a body of up to so many bytes. It is no part of what is looked for in errors that
 // are logged: who reads one this way repeats nothing of it. Errors: ErrBodyTooLong.
 func (r Request) ReadAll(most int64) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(r.writer, r.http.Body, most))
+	body, err := io.ReadAll(http.MaxBytesReader(nil, r.http.Body, most))
+	r.writer.bodyEnded(err)
 	if _, long := errors.AsType[*http.MaxBytesError](err); long {
 		return nil, ErrBodyTooLong
 	}

@@ -3,7 +3,6 @@ package web
 import (
 	"context"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -50,7 +49,7 @@ func (h *Host) serveRoute(w http.ResponseWriter, r *http.Request) {
 		h.fail(w, r, f.Name, f.unknown(m.Values))
 		return
 	}
-	request := Request{Header: w.Header(), http: r, writer: w, path: m.Values, base: BaseURL(r, h.base), caller: who,
+	request := Request{http: r, path: m.Values, base: BaseURL(r, h.base), caller: who,
 		links: &links{of: f.Name + "?" + valuesOf(m.Values)}, keeper: h.questions}
 	if posted {
 		request.http, err = h.posted(w, r, path)
@@ -114,55 +113,6 @@ func (s *served) unknown(values map[string]string) error {
 		Remedy: "there is " + strings.Join(known, ", ")}
 }
 
-// serveOperation answers, or writes and logs the error.
-func (h *Host) serveOperation(w http.ResponseWriter, r Request, function string, o *Operation) {
-	sentBy(r.http).route, sentBy(r.http).query = o.Path, o.Parameters
-	begun := &begin{ResponseWriter: w, head: r.http.Method == http.MethodHead}
-	answer, err := o.answer(r.http.Context(), &r)
-	if storing := r.links.store(r.http.Context(), r.keeper); storing != nil { // an error may have links, too
-		err = storing
-	}
-	away := r.http.Context().Err() != nil && h.stopping.Err() == nil
-	if err == nil {
-		err = answer.write(begun, r)
-	}
-	switch {
-	case err == nil && away: // what was done by then is kept, and nobody reads the answer
-		h.logHangUp(r.http, function)
-	case err == nil, errors.Is(err, errHead):
-	case begun.begun:
-		_ = http.NewResponseController(w).Flush() // a caller that went away needs no answer
-		if begun.refused && h.stopping.Err() == nil || h.hungUp(r.http, err) {
-			h.logHangUp(r.http, function)
-		} else {
-			h.log.WarnContext(r.http.Context(), "a download broke off", "error", loggable(r.http, err))
-		}
-		panic(http.ErrAbortHandler)
-	default:
-		h.fail(w, r.http, function, err)
-	}
-}
-
-// answer reads the query and asks the function.
-func (o *Operation) answer(ctx context.Context, r *Request) (Answer, error) {
-	if o.Find != nil {
-		if err := o.Find(ctx, *r); err != nil {
-			return Answer{}, err
-		}
-	}
-	var err error
-	if r.Query, err = readQuery(r.http, o.Parameters); err != nil {
-		return Answer{}, err
-	}
-	if name := r.Query.missing(); name != "" {
-		if o.Incomplete != nil {
-			return Answer{}, o.Incomplete(ctx, *r)
-		}
-		return Answer{}, Refuse(name+" is missing", fmt.Sprintf("give %s: %s", name, r.Query.parameter(name).Text))
-	}
-	return o.Do(ctx, *r)
-}
-
 // fail writes an error and logs it, once. What the caller can mend is logged with its code alone:
 // the caller has the words, and they may name somebody. Of other errors the words are logged, but
 // for what the caller sent.
@@ -208,35 +158,4 @@ func isCancelled(err error) bool {
 		}
 	}
 	return errors.Is(err, context.Canceled)
-}
-
-// errHead ends the writing of a body that a HEAD does not ask for: a download would read all of the
-// archive for it.
-var errHead = errors.New("a HEAD has no body")
-
-// begin knows whether the answer has begun, and whether the caller takes no more of it.
-type begin struct {
-	http.ResponseWriter
-	head           bool // only the headers are asked for
-	begun, refused bool
-}
-
-// Unwrap is for http.ResponseController.
-func (b *begin) Unwrap() http.ResponseWriter { return b.ResponseWriter }
-
-// WriteHeader is http.ResponseWriter's.
-func (b *begin) WriteHeader(status int) {
-	b.begun = true
-	b.ResponseWriter.WriteHeader(status)
-}
-
-// Write is http.ResponseWriter's.
-func (b *begin) Write(p []byte) (int, error) {
-	b.begun = true
-	if b.head {
-		return 0, errHead
-	}
-	n, err := b.ResponseWriter.Write(p)
-	b.refused = b.refused || err != nil
-	return n, err
 }

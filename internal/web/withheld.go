@@ -36,18 +36,25 @@ func sentBy(r *http.Request) *sent {
 	return &sent{}
 }
 
-// texts are the strings within a JSON value, without keys.
-func texts(v gjson.Result) []string {
-	if v.Type == gjson.String {
+// deepest bounds how deep a body is looked into. No body that is taken is as deep, and each level
+// costs as much as the whole text.
+const deepest = 16
+
+// texts are the strings within a JSON value, without keys. What is too deep is one text.
+func texts(v gjson.Result, deep int) []string {
+	switch {
+	case v.Type == gjson.String:
 		return []string{v.Str}
+	case !v.IsObject() && !v.IsArray():
+		return nil
+	case deep == deepest:
+		return []string{v.Raw}
 	}
 	var out []string
-	if v.IsObject() || v.IsArray() {
-		v.ForEach(func(_, inner gjson.Result) bool {
-			out = append(out, texts(inner)...)
-			return true
-		})
-	}
+	v.ForEach(func(_, inner gjson.Result) bool {
+		out = append(out, texts(inner, deep+1)...)
+		return true
+	})
 	return out
 }
 

@@ -1,0 +1,150 @@
+package web
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/entraledger/entraledger/internal/entra"
+)
+
+// Class is how much of an instance an answer takes, and for how long.
+type Class int
+
+// The classes. Short answers go first: the others rest while any is under way (package turns).
+const (
+	// Short is what is stored as it is answered, or is found by its key or the index.
+	Short Class = iota
+	// Long reads much, asks Graph, or does a slice of a job.
+	Long
+	// Large is a file that is written until all of it was sent.
+	Large
+)
+
+// Limit is what an instance has for a class.
+type Limit struct {
+	AtOnce   int           // answers
+	Share    int           // of these, the most of one function: the others survive one that hangs
+	Waiting  int           // that wait for their turn; the next one is refused
+	Wait     time.Duration // the longest one waits
+	Deadline time.Duration // of an answer, once it is its turn
+	After    time.Duration // Retry-After of one that is refused
+}
+
+// Limits are those of an instance.
+type Limits struct {
+	Classes [Large + 1]Limit
+	Timers  Limit
+	// Grace is how long what has reached its deadline has to end by itself. Then it hangs: it is
+	// answered with 503, and keeps its place until it ends.
+	Grace time.Duration
+	// Stall is the longest time in which a caller takes nothing, or sends nothing of a body to its
+	// end.
+	Stall time.Duration
+}
+
+// DefaultLimits fit the smallest instance: 512 MB, of which Go has 180 MiB, and a quarter of a core.
+// One file takes up to about 25 MB while it is written, and a search or a verification as much. An
+// answer to HTTP begins before the 230 seconds after which Azure's load balancer gives up; a file
+// goes on for longer, because its bytes flow. Source:
+// learn.microsoft.com/azure/azure-functions/functions-scale#timeout.
+func DefaultLimits() Limits {
+	return Limits{
+		Classes: [...]Limit{
+			Short: {AtOnce: 12, Share: 9, Waiting: 300, Wait: 20 * time.Second, Deadline: 100 * time.Second,
+				After: 2 * time.Second},
+			Long: {AtOnce: 3, Share: 2, Waiting: 12, Wait: 20 * time.Second, Deadline: 200 * time.Second,
+				After: 10 * time.Second},
+			Large: {AtOnce: 2, Share: 2, Waiting: 4, Wait: 10 * time.Second, Deadline: 15 * time.Minute,
+				After: 30 * time.Second},
+		},
+		Timers: Limit{AtOnce: 8, Share: 2, After: time.Minute},
+		Grace:  5 * time.Second,
+		Stall:  30 * time.Second,
+	}
+}
+
+// places are those of one class.
+type places struct {
+	Limit
+	mu      sync.Mutex
+	taken   int
+	of      map[string]int // by function
+	waiting []*turn        // the first is next, but for those whose function has its share
+}
+
+// turn is one that waits.
+type turn struct {
+	function string
+	ready    chan struct{} // closed when it has its place
+}
+
+func newPlaces(l Limit) *places { return &places{Limit: l, of: make(map[string]int)} }
+
+// take waits for a place, which release gives back, once. Errors: entra.CodeBusy; ctx's.
+func (p *places) take(ctx context.Context, function string) (release func(), err error) {
+	p.mu.Lock()
+	if p.free(function) {
+		p.hold(function)
+		p.mu.Unlock()
+		return func() { p.release(function) }, nil
+	}
+	if len(p.waiting) >= p.Waiting {
+		p.mu.Unlock()
+		return nil, p.busy()
+	}
+	t := &turn{function, make(chan struct{})}
+	p.waiting = append(p.waiting, t)
+	p.mu.Unlock()
+	timer := time.NewTimer(p.Wait)
+	defer timer.Stop()
+	select {
+	case <-t.ready:
+		return func() { p.release(function) }, nil
+	case <-timer.C:
+		err = p.busy()
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if i := slices.Index(p.waiting, t); i >= 0 {
+		p.waiting = slices.Delete(p.waiting, i, i+1)
+		return nil, err
+	}
+	return func() { p.release(function) }, nil // it was given its place meanwhile
+}
+
+func (p *places) free(function string) bool { return p.taken < p.AtOnce && p.of[function] < p.Share }
+
+func (p *places) hold(function string) {
+	p.taken++
+	p.of[function]++
+}
+
+// release gives a place to the first that waits and may have it.
+func (p *places) release(function string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.taken--
+	if p.of[function]--; p.of[function] == 0 {
+		delete(p.of, function)
+	}
+	next := slices.IndexFunc(p.waiting, func(t *turn) bool { return p.free(t.function) })
+	if next < 0 {
+		return
+	}
+	t := p.waiting[next]
+	p.waiting = slices.Delete(p.waiting, next, next+1)
+	p.hold(t.function)
+	close(t.ready)
+}
+
+func (p *places) busy() error {
+	return &entra.Error{Code: entra.CodeBusy, Doing: "answer the request",
+		Why: fmt.Sprintf("%d of its kind are answered at once at most, %d of them of one function", p.AtOnce,
+			p.Share),
+		Remedy: "ask again after the seconds of Retry-After"}
+}
