@@ -31,6 +31,8 @@ type Config struct {
 	Streams *streams.Known
 	Gaps    *search.Gaps
 	Now     func() time.Time
+	// MostRecords is how many records one file may take; 0: MostRecords of this package.
+	MostRecords int64
 }
 
 // New makes the function.
@@ -103,6 +105,9 @@ func (cfg Config) file(ctx context.Context, r web.Request) (web.Answer, error) {
 	file, _ := export.Find(r.Path("name")) // it was found
 	q, err := cfg.question(ctx, r.Query, file)
 	if err != nil {
+		return web.Answer{}, err
+	}
+	if err := cfg.tooLong(ctx, r, q); err != nil {
 		return web.Answer{}, err
 	}
 	gaps, err := cfg.Gaps.OfQuestion(ctx, q)
@@ -220,6 +225,7 @@ func (o *output) begin(r *http.Request) {
 	h.Set("Content-Type", contentTypes[o.format])
 	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", o.name))
 	h.Add("Vary", "Accept-Encoding")
+	h.Set("Accept-Ranges", "none") // how long it will be is not known
 	// The number of altered records is known only at the end. The Functions host drops trailers, so
 	// the rows have it, too.
 	h.Set("Trailer", web.TamperedHeader)

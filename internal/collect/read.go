@@ -11,6 +11,7 @@ import (
 	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/parallel"
+	"github.com/entraledger/entraledger/internal/turns"
 )
 
 // read is one walk through the pages of a span.
@@ -141,6 +142,7 @@ func (rd *read) fetch() (pages <-chan fetched, stop func()) {
 			if err != nil {
 				return err
 			}
+			turns.Yield(walk)
 			select {
 			case out <- fetched{page: page}:
 			case <-walk.Done():

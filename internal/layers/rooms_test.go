@@ -54,7 +54,7 @@ var useCases = map[string]string{
 	// The archive.
 	"arrivals": "clocks entra ledger logs purge seal sealing",
 	"clocks":   "entra",
-	"collect":  "arrivals clocks entra ledger logs parallel seal sealing",
+	"collect":  "arrivals clocks entra ledger logs parallel seal sealing turns",
 	"derive":   "entra ledger logs newest parallel",
 	"lastseen": "derive directory entra ledger logs newest",
 	"ledger":   "entra logs parallel seal",
@@ -63,7 +63,7 @@ var useCases = map[string]string{
 	"repair":   "entra ledger logs seal sealing verify",
 	"seal":     "entra logs",
 	"sealing":  "entra ledger seal",
-	"verify":   "entra ledger logs seal",
+	"verify":   "entra ledger logs seal turns",
 
 	// The directory.
 	"directory":             "directory/cursors directory/rules directory/timeline entra newest skiptoken",
@@ -82,7 +82,7 @@ var useCases = map[string]string{
 	"jobs":            "entra",
 	"questions":       "entra",
 	"preflight":       "directory/collections entra jobs logs parallel",
-	"search":          "derive entra ledger logs odata parallel records reference",
+	"search":          "derive entra ledger logs odata parallel records reference turns",
 	"settings":        "entra ledger logs purge",
 	"report":          "directory entra ledger logs mim odata records reference search",
 

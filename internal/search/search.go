@@ -15,6 +15,7 @@ import (
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/odata"
 	"github.com/entraledger/entraledger/internal/records"
+	"github.com/entraledger/entraledger/internal/turns"
 )
 
 // Question is what is asked of one stream.
@@ -188,6 +189,7 @@ func (q Question) read(
 		if err != nil || !more {
 			return false, err
 		}
+		turns.Yield(ctx)
 	}
 	return true, nil
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/seal"
+	"github.com/entraledger/entraledger/internal/turns"
 )
 
 // MaxFindings is how many findings of tampering a Verification names, and how many others;
@@ -183,6 +184,7 @@ func (v *Verification) stream(ctx context.Context, evidence Evidence, heads Head
 		v.Windows++
 		v.Left--
 		v.Next = window.End()
+		turns.Yield(ctx)
 		if err := v.lookBeside(ctx, evidence); err != nil {
 			return err
 		}

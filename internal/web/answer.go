@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -87,6 +88,7 @@ type errorBody struct {
 type errorOf struct {
 	Code       entra.Code `json:"code"`
 	Message    string     `json:"message" text:"What failed, why, and what to do, in one sentence"`
+	Details    []detail   `json:"details,omitempty" text:"The parts that an answer that takes too long can be had in"`
 	InnerError innerError `json:"innerError" text:"Where to look"`
 }
 
@@ -101,6 +103,41 @@ type innerError struct {
 	Date            string `json:"date" text:"When"`
 	RequestID       string `json:"request-id,omitempty" text:"Under which the app logged the reason"`
 	ClientRequestID string `json:"client-request-id,omitempty" text:"As the caller sent it"`
+}
+
+// detail is a part, as OData has details of an error: OData JSON Format 4.01, section 21.1.
+type detail struct {
+	Code    entra.Code `json:"code" text:"That of the error"`
+	Message string     `json:"message" text:"Which part"`
+	Target  string     `json:"target" text:"Where it is had"`
+}
+
+// Part is a part of an answer, which can be had by itself.
+type Part struct{ Text, Address string }
+
+// TooLong is the error of an answer that takes longer than one may.
+type TooLong struct {
+	Failed *entra.Error
+	Parts  []Part
+	More   int // parts that are not named
+}
+
+// Error is the failure's line.
+func (e *TooLong) Error() string { return e.Failed.Error() }
+
+// Unwrap gives the failure.
+func (e *TooLong) Unwrap() error { return e.Failed }
+
+// details are the parts.
+func (e *TooLong) details() []detail {
+	var out []detail
+	for _, p := range e.Parts {
+		out = append(out, detail{e.Failed.Code, p.Text, p.Address})
+	}
+	if e.More > 0 && len(out) > 0 {
+		out[len(out)-1].Message += fmt.Sprintf("; %d more follow it", e.More)
+	}
+	return out
 }
 
 // ErrorShape is the body of an answer that is an error, for those who describe it.
@@ -129,6 +166,9 @@ func Error(w http.ResponseWriter, r *http.Request, err error) int {
 		body.Error.Message = e.Error()
 	} else {
 		body.Error.Message = "something failed inside Entra Ledger; the app's log has the reason under this request id"
+	}
+	if long, ok := errors.AsType[*TooLong](err); ok {
+		body.Error.Details = long.details()
 	}
 	body.Error.InnerError.Date = time.Now().UTC().Format("2006-01-02T15:04:05")
 	body.Error.InnerError.RequestID = r.Header.Get("X-Azure-Functions-InvocationId")
