@@ -1,16 +1,19 @@
 package functions_test
 
 import (
+	"encoding/json"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/entraledger/entraledger/functions"
+	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/internal/web"
 )
 
@@ -84,4 +87,62 @@ func TestALogOfAnotherVersionIsNotFoundWhateverTheMethod(t *testing.T) {
 	w := httptest.NewRecorder()
 	host.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/api/v1.0/auditLogs/signIns", nil))
 	require.Equal(t, http.StatusMethodNotAllowed, w.Code)
+}
+
+// TestEveryFunctionEndsBeforeTheHostKillsTheProcess: at functionTimeout all dies that runs in it, and
+// a GET is sent again. Every answer waits for its turn twice, has its deadline, and then a moment to
+// end by itself; a timer has its budget, the longest that is accepted, and what it ends behind that.
+func TestEveryFunctionEndsBeforeTheHostKillsTheProcess(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "host.json"))
+	require.NoError(t, err)
+	var host struct{ FunctionTimeout string }
+	require.NoError(t, json.Unmarshal(text, &host))
+	clock, err := time.Parse("15:04:05", host.FunctionTimeout)
+	require.NoError(t, err)
+	timeout := clock.Sub(time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC))
+	limits := web.DefaultLimits()
+	short := limits.Classes[web.Short]
+	for class, limit := range limits.Classes {
+		longest := short.Wait + short.Deadline + limit.Wait + limit.Deadline + limits.Grace
+		require.Less(t, longest, timeout*2/3, "class %d", class)
+		require.Positive(t, limit.After)
+		require.Less(t, limit.Share, limit.AtOnce+1)
+	}
+	require.Less(t, limits.Classes[web.Long].Wait+limits.Classes[web.Long].Deadline, 230*time.Second,
+		"Azure's load balancer gives up then where nothing was sent")
+	timers := 0
+	for _, f := range functions.All(functions.Parts{Settings: settings.Settings{RunBudget: settings.LongestBudget}}) {
+		if f.Timer == nil {
+			continue
+		}
+		timers++
+		require.Positive(t, f.Deadline, f.Name)
+		require.Less(t, f.Deadline+limits.Grace, timeout-time.Minute, f.Name)
+	}
+	require.Equal(t, 4, timers)
+}
+
+// TestWhatIsLargeOrLongIsDeclaredSo: of these an instance answers a few at once.
+func TestWhatIsLargeOrLongIsDeclaredSo(t *testing.T) {
+	short := map[string]bool{}
+	for _, f := range functions.All(functions.Parts{}) {
+		for _, o := range f.Operations {
+			b, err := f.Binding()
+			require.NoError(t, err)
+			if !o.MayBeRefused() {
+				short[o.Verb()+" "+b.Address(o)] = true
+			}
+			if o.Answers.Later {
+				require.True(t, o.MayBeRefused() || o.Summary == "One archived record", "%s works for a while",
+					o.Summary)
+			}
+		}
+	}
+	require.Equal(t, map[string]bool{
+		"GET auditLogs/{collection}/{id}": true, "GET {version}/auditLogs/{collection}/{id}": true,
+		"GET coverage": true, "GET coverage/{stream}": true, "GET downloads": true,
+		"GET expiring-credentials/summary": true, "GET inactive-users/summary": true,
+		"GET readers": true, "POST readers/{name}": true, "DELETE readers/{name}": true,
+		"GET reference/{list}": true, "GET reports": true, "GET reports/legacy": true, "GET snapshot": true,
+	}, short)
 }

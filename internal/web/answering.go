@@ -30,7 +30,7 @@ func (h *Host) serveOperation(w http.ResponseWriter, r Request, function string,
 	sentBy(r.http).route, sentBy(r.http).query = o.Path, o.Parameters
 	to := newGuarded(w, r.http.Method == http.MethodHead, h.limits.Stall)
 	r.writer, r.Header = to, to.header
-	a := &answering{host: h, request: r, function: function, asked: o, to: to, due: make(chan time.Duration, 2),
+	a := &answering{host: h, request: r, function: function, asked: o, to: to, due: make(chan time.Duration, 4),
 		ended: make(chan error, 1)}
 	parallel.Start(a.work, func(err error) { a.ended <- err })
 	err, hangs := a.wait()
@@ -54,6 +54,7 @@ func (h *Host) serveOperation(w http.ResponseWriter, r Request, function string,
 		}
 		panic(http.ErrAbortHandler)
 	case slow:
+		to.header.Set("Connection", "close") // what is left of the body is not waited for
 		h.fail(to, r.http, function, slowBody(h.limits.Stall))
 	default:
 		h.fail(to, r.http, function, err)
@@ -146,6 +147,7 @@ func (a *answering) work() (err error) {
 // turn waits for a place.
 func (a *answering) turn(ctx context.Context, class Class) (release func(), err error) {
 	places := a.host.places[class]
+	a.due <- places.Wait
 	free, err := places.take(ctx, a.function)
 	if entra.CodeOf(err) == entra.CodeBusy && err != nil {
 		a.to.header.Set("Retry-After", seconds(places.After))

@@ -86,6 +86,10 @@ func (o *Operation) classOf(r Request) Class {
 	return max(o.Class, o.Heavier(r))
 }
 
+// MayBeRefused reports whether requests are answered with 429 where as many are under way as an
+// instance can. Short ones are so few moments under way that they wait instead.
+func (o *Operation) MayBeRefused() bool { return o.Class != Short || o.Heavier != nil }
+
 // AsFile is the class of a list that may be asked for as a file.
 func AsFile(r Request) Class {
 	if r.Query.CSV() {

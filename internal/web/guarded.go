@@ -144,7 +144,10 @@ func limitBody(w http.ResponseWriter, r *http.Request, stall time.Duration) (end
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		w.Header().Set("Connection", "close") // the answer does not wait for a body that nobody needs
 	}
-	return func() { _ = control.SetReadDeadline(time.Now().Add(min(stall, time.Second))) }
+	return func() { // net/http reads what is left, and then sends what it holds of the answer
+		_ = control.SetReadDeadline(time.Now().Add(min(stall/2, time.Second)))
+		_ = control.SetWriteDeadline(time.Now().Add(stall))
+	}
 }
 
 // bodyEnded is told how the reading of the request's body ended. From then on net/http reads ahead,

@@ -198,8 +198,15 @@ func valueOf(text string, number bool) any {
 func (s *schemas) responses(o web.Operation) (object, error) {
 	failed := member{"default", object{{"description", "An error, in the shape of Microsoft Graph"},
 		{"schema", reference("error")}}}
+	after := object{{"type", "integer"}, {"description", "After how many seconds to ask again"}}
+	ends := object{failed}
+	if o.MayBeRefused() {
+		ends = object{{"429", object{{"description", "As many of its kind are answered as an instance can; ask again"},
+			{"schema", reference("error")}, {"headers", object{{"Retry-After", after}}}}}, failed}
+	}
 	if len(o.Answers.File) > 0 {
-		return object{{"200", object{{"description", "The file"}, {"schema", object{{"type", "file"}}}}}, failed}, nil
+		return append(object{{"200", object{{"description", "The file"}, {"schema", object{{"type", "file"}}}}}},
+			ends...), nil
 	}
 	schema, err := s.answers(o)
 	if err != nil {
@@ -218,7 +225,7 @@ func (s *schemas) responses(o web.Operation) (object, error) {
 		out = append(out, member{"202", object{{"description", "It goes on; ask again at Location"},
 			{"schema", schema}, {"headers", object{{"Location", location}}}}})
 	}
-	return append(out, failed), nil
+	return append(out, ends...), nil
 }
 
 // answers is the schema of an answer, under its name.
