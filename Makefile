@@ -71,7 +71,7 @@ test: $(AZURITE) $(GRAPHCLIENT) $(KQL) ## run every test; the race detector is o
 SEEDS ?= 1000
 FOR ?= 40m
 soak: $(AZURITE) $(GRAPHCLIENT) ## random faults over many seeds, large archives, and Microsoft's typed client (SEEDS= FOR=)
-	SEEDS=$(SEEDS) FOR=$(FOR) $(GO) test -tags soak -timeout 120m -v -run "Soak|LargeRecord" ./handler ./internal/arrivals ./internal/derive ./internal/directory/timeline ./internal/ledger ./internal/verify
+	SEEDS=$(SEEDS) FOR=$(FOR) $(GO) test -tags soak -timeout 120m -v -run "Soak|LargeRecord|FiftyCallers" ./handler ./internal/arrivals ./internal/derive ./internal/directory/timeline ./internal/ledger ./internal/verify
 	cd tools/bench && $(GO) test -timeout 30m ./...
 
 bench: $(AZURITE) ## measure the pipeline beside the obvious program (ARGS=... for its flags)

@@ -176,7 +176,9 @@ func TestABodyOnGETIsLeftAndNothingWaitsForIt(t *testing.T) {
 
 // TestABodyThatGoesOnAndOnIsCutOffAtItsBound: nothing is kept of what is beyond it.
 func TestABodyThatGoesOnAndOnIsCutOffAtItsBound(t *testing.T) {
-	server, _ := limited(t, long(), body("things"))
+	l := long()
+	l.Stall = time.Minute
+	server, _ := limited(t, l, body("things"))
 	for path, want := range map[string]int{"/api/things": http.StatusBadRequest,
 		"/api/things/all": http.StatusRequestEntityTooLarge} {
 		conn := dial(t, server, "POST "+path+" HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
