@@ -140,6 +140,7 @@ func TestOfManyAtOnceOnlySoManyWorkAndTheOthersAreToldToComeBack(t *testing.T) {
 	l := tight()
 	l.Classes[web.Large] = web.Limit{AtOnce: 3, Share: 3, Waiting: 2, Wait: time.Minute, Deadline: time.Minute,
 		After: 30 * time.Second}
+	l.Classes[web.Short] = web.Limit{AtOnce: 4, Share: 4, Waiting: 100, Wait: time.Minute, Deadline: time.Minute}
 	var working, most atomic.Int32
 	release := make(chan struct{})
 	server, _ := limited(t, l, does("file", web.Large, func(context.Context, web.Request) (web.Answer, error) {

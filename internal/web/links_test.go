@@ -333,7 +333,7 @@ func TestAPostedQueryThatCannotBeReadIsRefused(t *testing.T) {
 // TestAChunkedQueryWithoutAnEndIsCut.
 func TestAChunkedQueryWithoutAnEndIsCut(t *testing.T) {
 	a := newAsking(t)
-	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.server.URL+"/api/things/$query", endless{})
+	req, err := http.NewRequestWithContext(t.Context(), http.MethodPost, a.server.URL+"/api/things/$query", unending{})
 	require.NoError(t, err)
 	req.Header.Set("Content-Type", plainText)
 	resp, err := http.DefaultClient.Do(req)
@@ -342,9 +342,9 @@ func TestAChunkedQueryWithoutAnEndIsCut(t *testing.T) {
 	require.Equal(t, http.StatusRequestEntityTooLarge, resp.StatusCode)
 }
 
-type endless struct{}
+type unending struct{}
 
-func (endless) Read(p []byte) (int, error) { return copy(p, url.QueryEscape("$top=1&")), nil }
+func (unending) Read(p []byte) (int, error) { return copy(p, url.QueryEscape("$top=1&")), nil }
 
 // TestALinkInAnErrorIsGoodToo: what a refusal offers instead is kept as any other question.
 func TestALinkInAnErrorIsGoodToo(t *testing.T) {

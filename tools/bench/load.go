@@ -19,6 +19,7 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/tidwall/gjson"
 
+	"github.com/entraledger/entraledger/functions/downloads"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
@@ -42,6 +43,18 @@ type load struct {
 	LargeMB  float64 `json:"largeMB"`
 }
 
+// fileTime is what a file of a whole archive costs the program.
+type fileTime struct {
+	Format  string  `json:"format"`
+	Records int     `json:"records"`
+	Seconds float64 `json:"seconds"`
+	Micros  float64 `json:"cpuMicrosecondsARecord"` // user and system
+	PeakMB  float64 `json:"peakMB"`
+}
+
+// quarter is how many records a second an instance writes that has a quarter of a core.
+func (f fileTime) quarter() float64 { return ratio(0.25e6, f.Micros) }
+
 const (
 	loadCallers = 50
 	loadLarge   = 10 // callers of large answers beside them
@@ -60,7 +73,12 @@ const (
 )
 
 // measureLoad asks the program's own binary for lists and records from many callers at once.
-func (p plan) measureLoad(ctx context.Context) ([]load, error) {
+func (p plan) measureLoad(ctx context.Context, r *report) (err error) {
+	r.Load, err = p.loads(ctx, r)
+	return err
+}
+
+func (p plan) loads(ctx context.Context, r *report) ([]load, error) {
 	progress(fmt.Sprintf("load: archiving %s sign-ins of %d days", grouped(loadRecords), loadDays))
 	folder, err := os.MkdirTemp("", "bench-load")
 	if err != nil {
@@ -97,6 +115,13 @@ func (p plan) measureLoad(ctx context.Context) ([]load, error) {
 	}
 	var out []load
 	err = p.withTenant(ctx, 1, func(at addresses) error {
+		for _, format := range []string{"csv", "ndjson"} {
+			got, err := p.fileOf(ctx, loaded{binary, connection, at, ids, besideNothing, 1}, format)
+			if err != nil {
+				return fmt.Errorf("a file as %s: %w", format, err)
+			}
+			r.Files = append(r.Files, got)
+		}
 		for _, procs := range []int{0, 1} {
 			for _, beside := range []string{besideNothing, besideCollect, besideLarge} {
 				got, err := p.loadOf(ctx, loaded{binary, connection, at, ids, beside, procs})
@@ -108,6 +133,35 @@ func (p plan) measureLoad(ctx context.Context) ([]load, error) {
 		}
 		return nil
 	})
+	return out, err
+}
+
+// fileOf asks for a file of all records, compressed, by itself.
+func (p plan) fileOf(ctx context.Context, l loaded, format string) (fileTime, error) {
+	progress("load: a file of all records as " + format)
+	out := fileTime{Format: format, Records: loadRecords}
+	app, err := startApp(ctx, l)
+	if err != nil {
+		return out, err
+	}
+	defer app.stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet,
+		app.url+"/api/downloads/InteractiveSignIns?format="+format, nil)
+	if err != nil {
+		return out, err
+	}
+	req.Header.Set("Accept-Encoding", "gzip") // and it is not unpacked here
+	began, before := time.Now(), app.cpuSeconds()
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return out, err
+	}
+	defer resp.Body.Close()
+	if _, err = io.Copy(io.Discard, resp.Body); err == nil && resp.StatusCode != http.StatusOK {
+		err = fmt.Errorf("it is answered with %s", resp.Status)
+	}
+	out.Seconds, out.Micros = time.Since(began).Seconds(), 1e6*(app.cpuSeconds()-before)/loadRecords
+	out.PeakMB = app.peakMB()
 	return out, err
 }
 
@@ -310,8 +364,27 @@ func (r report) printLoad(out io.Writer) {
 	fmt.Fprintln(out)
 }
 
+func (r report) printFiles(out io.Writer) {
+	if len(r.Files) == 0 {
+		return
+	}
+	t := newTable(out, "A file of all of it, compressed, GOMAXPROCS 1", "format", "records", "s", "CPU us a record",
+		"records/s with a quarter of a core", "peak MB")
+	for _, f := range r.Files {
+		t.AppendRow(table.Row{f.Format, grouped(int64(f.Records)), fmt.Sprintf("%.1f", f.Seconds),
+			fmt.Sprintf("%.0f", f.Micros), grouped(int64(f.quarter())), fmt.Sprintf("%.0f", f.PeakMB)})
+	}
+	t.Render()
+	fmt.Fprintf(out, "The program reckons with %s records a second (functions/downloads).\n\n",
+		grouped(downloads.RecordsASecond))
+}
+
 func (r report) judgeLoad() []aim {
 	var aims []aim
+	for _, f := range r.Files {
+		aims = append(aims, aim{"records/s of a file as " + f.Format + " with a quarter of a core",
+			fmt.Sprintf(">= %d", downloads.RecordsASecond), f.quarter(), f.quarter() >= downloads.RecordsASecond})
+	}
 	for _, l := range r.Load {
 		most := aimLoadP99
 		if l.Beside != besideNothing {

@@ -69,6 +69,7 @@ type report struct {
 	Readback []readback      `json:"readback,omitempty"`
 	Answers  []answerTime    `json:"answers"`
 	Load     []load          `json:"load,omitempty"`
+	Files    []fileTime      `json:"files,omitempty"`
 	Snapshot *snapshotFigure `json:"snapshot,omitempty"`
 
 	Aims []aim `json:"aims"`
@@ -167,6 +168,7 @@ func (r report) print(out io.Writer) {
 	r.printReadback(out)
 	r.printAnswers(out)
 	r.printLoad(out)
+	r.printFiles(out)
 	r.printSnapshot(out)
 	r.printAims(out)
 }

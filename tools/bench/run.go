@@ -31,7 +31,7 @@ func (p plan) run(ctx context.Context) (report, error) {
 		}},
 		{p.verify > 0, into(p.measureReadback, func(r *report) *[]readback { return &r.Readback })},
 		{p.directory, into(p.measureAnswers, func(r *report) *[]answerTime { return &r.Answers })},
-		{p.load, into(p.measureLoad, func(r *report) *[]load { return &r.Load })},
+		{p.load, p.measureLoad},
 		{p.directory, into(p.measureSnapshot, func(r *report) **snapshotFigure { return &r.Snapshot })},
 	} {
 		if !part.asked {
