@@ -61,7 +61,7 @@ func New(cfg Config) web.Function {
 		Path:       []web.Parameter{collection, web.Text("id", "ID of the record")},
 		Parameters: []web.Parameter{web.Select(nil), web.SkipToken()},
 		Answers:    web.Shape{Name: "record", Is: record{}, Later: true},
-		Find:       find, Do: cfg.one,
+		Heavier:    goesOn, Find: find, Do: cfg.one,
 	}
 	return web.Function{Name: "logs", Trigger: trigger, Operations: []web.Operation{{
 		ID: "ListLogs", Summary: "Read the archived logs",
@@ -95,6 +95,15 @@ func heavier(r web.Request) web.Class {
 		return web.Long
 	}
 	return web.Short // also what is refused
+}
+
+// goesOn is the class of a search for one record: of most, the index tells the hour; one that goes on
+// reads the keys of an archive that is not indexed yet.
+func goesOn(r web.Request) web.Class {
+	if r.Query.Has("$skiptoken") {
+		return web.Long
+	}
+	return web.Short
 }
 
 // collections are those that every archive has.

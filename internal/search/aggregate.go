@@ -94,7 +94,7 @@ func (q Question) span(
 		case matches:
 			found.add(rec)
 		}
-		return true, nil
+		return len(found.groups) <= mostGroups, nil
 	})
 	if err != nil {
 		return nil, 0, err
@@ -105,8 +105,17 @@ func (q Question) span(
 			Why: fmt.Sprintf("%s of them could not be read in the time of one request",
 				every), Remedy: "take a shorter aggregate, or narrow $filter"}
 	}
+	if len(found.groups) > mostGroups {
+		return nil, 0, &entra.Error{Code: entra.CodeTooLong,
+			Doing:  "group " + string(q.Stream) + " from " + start.Format(time.RFC3339),
+			Why:    fmt.Sprintf("%s of them have more than %d groups", every, mostGroups),
+			Remedy: "take a shorter aggregate, or narrow $filter"}
+	}
 	return found.sorted(), tampered, nil
 }
+
+// mostGroups bounds the groups of a span: each takes some hundred bytes, until all are counted.
+const mostGroups = 50_000
 
 // grouping is the groups of one span, as far as it is read.
 type grouping struct {

@@ -223,19 +223,24 @@ type Page struct {
 	Tampered int  // how many of the records were altered
 }
 
-// Page finds up to top records after a place, altered ones included. It ends at a moment, with what
-// it has.
+// pageBytes bounds a page, whatever its number of records: one may have more than a megabyte.
+const pageBytes = 8 << 20
+
+// Page finds up to top records after a place, altered ones included. It ends at a moment, or where it
+// is long, with what it has.
 func (q Question) Page(ctx context.Context, from Archive, after string, top int, until time.Time) (Page, error) {
 	page := Page{After: after}
 	if q.plan.IDs == nil && q.takesAll() { // every record that is read is one of the page
 		q.limit = top + 1 // one more shows whether there are more
 	}
+	bytes := 0
 	err := q.Each(ctx, from, after, func(rec records.Archived, matches bool) (bool, error) {
-		if matches && len(page.Records) == top {
+		if matches && (len(page.Records) == top || bytes >= pageBytes) {
 			page.More = true
 			return false, nil
 		}
 		if matches {
+			bytes += len(rec.Raw)
 			page.Records = append(page.Records, rec)
 			if rec.Tampered != "" {
 				page.Tampered++
