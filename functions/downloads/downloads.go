@@ -225,7 +225,6 @@ func (o *output) begin(r *http.Request) {
 	h.Set("Content-Type", contentTypes[o.format])
 	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", o.name))
 	h.Add("Vary", "Accept-Encoding")
-	h.Set("Accept-Ranges", "none") // how long it will be is not known
 	// The number of altered records is known only at the end. The Functions host drops trailers, so
 	// the rows have it, too.
 	h.Set("Trailer", web.TamperedHeader)

@@ -55,7 +55,7 @@ func DefaultLimits() Limits {
 		Classes: [...]Limit{
 			Short: {AtOnce: 12, Share: 9, Waiting: 300, Wait: 20 * time.Second, Deadline: 100 * time.Second,
 				After: 2 * time.Second},
-			Long: {AtOnce: 3, Share: 2, Waiting: 12, Wait: 20 * time.Second, Deadline: 200 * time.Second,
+			Long: {AtOnce: 4, Share: 3, Waiting: 30, Wait: 45 * time.Second, Deadline: 180 * time.Second,
 				After: 10 * time.Second},
 			Large: {AtOnce: 2, Share: 2, Waiting: 4, Wait: 10 * time.Second, Deadline: 15 * time.Minute,
 				After: 30 * time.Second},
