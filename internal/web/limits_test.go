@@ -120,7 +120,9 @@ func TestAFileWhoseFunctionHangsIsCutOff(t *testing.T) {
 
 // TestWhatEndsAtItsDeadlineByItselfIsAnswered503 in words, and is no fault of the program.
 func TestWhatEndsAtItsDeadlineByItselfIsAnswered503(t *testing.T) {
-	server, log := limited(t, tight(), does("waits", web.Long, func(ctx context.Context, _ web.Request) (web.Answer, error) {
+	l := tight()
+	l.Grace = time.Minute
+	server, log := limited(t, l, does("waits", web.Long, func(ctx context.Context, _ web.Request) (web.Answer, error) {
 		<-ctx.Done()
 		return web.Answer{}, ctx.Err()
 	}), does("fails", web.Long, func(ctx context.Context, _ web.Request) (web.Answer, error) {
