@@ -31,7 +31,7 @@ type Config struct {
 	Streams *streams.Known
 	Gaps    *search.Gaps
 	Now     func() time.Time
-	// MostRecords is how many records one file may take; 0: MostRecords of this package.
+	// MostRecords is how many records one file may take; 0: search.MostRecords.
 	MostRecords int64
 }
 

@@ -133,6 +133,9 @@ func (a asked) paged(ctx context.Context, r web.Request) (web.Answer, error) {
 		return web.Answer{}, a.unknown(covered.Unknown, elsewhere)
 	}
 	if a.csv && !a.cut {
+		if err := a.tooLong(ctx, r); err != nil {
+			return web.Answer{}, err
+		}
 		return a.file(ctx, r)
 	}
 	page, doubts, err := a.page(ctx, a.at.Rows, a.top)

@@ -25,6 +25,8 @@ type Config struct {
 	Jobs    jobs.Dropper
 	Now     func() time.Time
 	Slice   time.Duration // how long one request works
+	// MostRecords is how many records may have to be read for one file; 0: search.MostRecords.
+	MostRecords int64
 
 	days *report.Days
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -103,41 +102,6 @@ type innerError struct {
 	Date            string `json:"date" text:"When"`
 	RequestID       string `json:"request-id,omitempty" text:"Under which the app logged the reason"`
 	ClientRequestID string `json:"client-request-id,omitempty" text:"As the caller sent it"`
-}
-
-// detail is a part, as OData has details of an error: OData JSON Format 4.01, section 21.1.
-type detail struct {
-	Code    entra.Code `json:"code" text:"That of the error"`
-	Message string     `json:"message" text:"Which part"`
-	Target  string     `json:"target" text:"Where it is had"`
-}
-
-// Part is a part of an answer, which can be had by itself.
-type Part struct{ Text, Address string }
-
-// TooLong is the error of an answer that takes longer than one may.
-type TooLong struct {
-	Failed *entra.Error
-	Parts  []Part
-	More   int // parts that are not named
-}
-
-// Error is the failure's line.
-func (e *TooLong) Error() string { return e.Failed.Error() }
-
-// Unwrap gives the failure.
-func (e *TooLong) Unwrap() error { return e.Failed }
-
-// details are the parts.
-func (e *TooLong) details() []detail {
-	var out []detail
-	for _, p := range e.Parts {
-		out = append(out, detail{e.Failed.Code, p.Text, p.Address})
-	}
-	if e.More > 0 && len(out) > 0 {
-		out[len(out)-1].Message += fmt.Sprintf("; %d more follow it", e.More)
-	}
-	return out
 }
 
 // ErrorShape is the body of an answer that is an error, for those who describe it.

@@ -19,8 +19,8 @@ import (
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/tidwall/gjson"
 
-	"github.com/entraledger/entraledger/functions/downloads"
 	"github.com/entraledger/entraledger/internal/logs"
+	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/tables"
 	"github.com/entraledger/entraledger/internal/tables/tablestest"
 )
@@ -375,15 +375,15 @@ func (r report) printFiles(out io.Writer) {
 			fmt.Sprintf("%.0f", f.Micros), grouped(int64(f.quarter())), fmt.Sprintf("%.0f", f.PeakMB)})
 	}
 	t.Render()
-	fmt.Fprintf(out, "The program reckons with %s records a second (functions/downloads).\n\n",
-		grouped(downloads.RecordsASecond))
+	fmt.Fprintf(out, "The program reckons with %s records a second (internal/search).\n\n",
+		grouped(search.RecordsASecond))
 }
 
 func (r report) judgeLoad() []aim {
 	var aims []aim
 	for _, f := range r.Files {
 		aims = append(aims, aim{"records/s of a file as " + f.Format + " with a quarter of a core",
-			fmt.Sprintf(">= %d", downloads.RecordsASecond), f.quarter(), f.quarter() >= downloads.RecordsASecond})
+			fmt.Sprintf(">= %d", search.RecordsASecond), f.quarter(), f.quarter() >= search.RecordsASecond})
 	}
 	for _, l := range r.Load {
 		most := aimLoadP99
