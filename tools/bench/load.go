@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -106,13 +107,7 @@ func (p plan) loads(ctx context.Context, r *report) ([]load, error) {
 	if err != nil {
 		return nil, fmt.Errorf("archive %d days: %w", loadDays, err)
 	}
-	ids := make([]string, 0, 500)
-	n := 0
-	for raw := range tenant.Truth(logs.SignInsInteractiveUser) {
-		if n++; n%(loadRecords/500) == 0 {
-			ids = append(ids, gjson.GetBytes(raw, "id").Str)
-		}
-	}
+	ids := someIDs(tenant.Truth(logs.SignInsInteractiveUser))
 	var out []load
 	err = p.withTenant(ctx, 1, func(at addresses) error {
 		for _, format := range []string{"csv", "ndjson"} {
@@ -134,6 +129,17 @@ func (p plan) loads(ctx context.Context, r *report) ([]load, error) {
 		return nil
 	})
 	return out, err
+}
+
+// someIDs are those of 500 records, spread over all.
+func someIDs(records iter.Seq[[]byte]) (ids []string) {
+	n := 0
+	for raw := range records {
+		if n++; n%(loadRecords/500) == 0 {
+			ids = append(ids, gjson.GetBytes(raw, "id").Str)
+		}
+	}
+	return ids
 }
 
 // fileOf asks for a file of all records, compressed, by itself.
@@ -360,7 +366,8 @@ func (r report) printLoad(out io.Writer) {
 			fmt.Sprintf("%.0f", l.PeakMB), l.Refused, l.Failed, l.Large, fmt.Sprintf("%.0f", l.LargeMB)})
 	}
 	t.Render()
-	fmt.Fprintln(out, "Of ten requests, three are for the newest 100 sign-ins, four for 100 of some time, three for one record.")
+	fmt.Fprintln(out, "Of ten requests, three are for the newest 100 sign-ins, four for 100 of some time, "+
+		"three for one record.")
 	fmt.Fprintln(out)
 }
 
