@@ -20,7 +20,7 @@ import (
 
 // tight are limits that a test reaches in no time. What waits has time enough.
 func tight() web.Limits {
-	l := web.Limits{Grace: 20 * time.Millisecond, Stall: 200 * time.Millisecond,
+	l := web.Limits{Grace: 500 * time.Millisecond, Stall: 400 * time.Millisecond,
 		Timers: web.Limit{AtOnce: 2, Share: 1, After: time.Minute}}
 	for class := range l.Classes {
 		l.Classes[class] = web.Limit{AtOnce: 4, Share: 3, Wait: time.Minute, Deadline: 50 * time.Millisecond,
@@ -69,11 +69,22 @@ func TestAFunctionThatHangsIsAnsweredAtItsDeadlineAndSurvivedByTheOthers(t *test
 				return answers(nil, r)
 			}
 			server, log := limited(t, tight(), does("hangs", class, hangs), does("works", class, answers))
+			given := make(chan *http.Response, 3)
 			for range 3 {
-				status, header, answer := call(t, server, http.MethodGet, "/api/hangs", "")
-				require.Equal(t, http.StatusServiceUnavailable, status)
-				require.Equal(t, "serviceUnavailable", codeOf(answer))
-				require.NotEmpty(t, header.Get("Retry-After"))
+				go func() {
+					resp, _ := http.Get(server.URL + "/api/hangs") //nolint:bodyclose // it is closed below
+					given <- resp
+				}()
+			}
+			for range 3 {
+				resp := <-given
+				require.NotNil(t, resp)
+				body, err := io.ReadAll(resp.Body)
+				resp.Body.Close()
+				require.NoError(t, err)
+				require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
+				require.Contains(t, string(body), `"code":"serviceUnavailable"`)
+				require.NotEmpty(t, resp.Header.Get("Retry-After"))
 			}
 			status, header, answer := call(t, server, http.MethodGet, "/api/hangs", "")
 			require.Equal(t, http.StatusTooManyRequests, status, "it keeps its places")
@@ -193,6 +204,7 @@ func TestOfManyAtOnceOnlySoManyWorkAndTheOthersAreToldToComeBack(t *testing.T) {
 // TestWhoWaitsTooLongOrGoesAwayGivesUpItsTurn and holds up nobody behind it.
 func TestWhoWaitsTooLongOrGoesAwayGivesUpItsTurn(t *testing.T) {
 	l := tight()
+	l.Grace = time.Minute
 	l.Classes[web.Long] = web.Limit{AtOnce: 1, Share: 1, Waiting: 10, Wait: 30 * time.Millisecond,
 		Deadline: time.Minute, After: time.Second}
 	begun, release := make(chan struct{}), make(chan struct{})
