@@ -29,6 +29,7 @@ import (
 	"github.com/entraledger/entraledger/functions/reports"
 	"github.com/entraledger/entraledger/functions/snapshot"
 	"github.com/entraledger/entraledger/functions/snapshotdirectory"
+	"github.com/entraledger/entraledger/functions/ui"
 	"github.com/entraledger/entraledger/functions/users"
 	"github.com/entraledger/entraledger/functions/verify"
 	"github.com/entraledger/entraledger/functions/versionedlogs"
@@ -117,6 +118,7 @@ func All(p Parts) []web.Function {
 		reports.New(p.reports()),
 		snapshot.New(p.snapshot()),
 		snapshotdirectory.New(p.snapshotdirectory()),
+		ui.New(),
 		users.New(users.Config{Snapshot: p.Snapshots, Tenant: p.Users, Jobs: p.Jobs, Now: p.Now, Slice: p.Slice}),
 		verify.New(p.verify()),
 		versionedlogs.New(p.logs()),

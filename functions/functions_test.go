@@ -7,6 +7,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -59,7 +60,9 @@ func TestEveryFunctionIsDeclaredAsWhatItsTriggerIs(t *testing.T) {
 			require.NotEmpty(t, o.Text, where)
 			require.NotNil(t, o.Do, where)
 			want := web.RoleRead
-			if o.Verb() != "GET" && f.Name != "readers" { // the caller of a list moves its reader
+			if f.Public {
+				want = ""
+			} else if o.Verb() != "GET" && f.Name != "readers" { // the caller of a list moves its reader
 				want = web.RoleOperate
 			}
 			if f.Name == "mim" { // who delivers asks nothing
@@ -143,4 +146,33 @@ func TestWhatIsLargeOrLongIsDeclaredSo(t *testing.T) {
 		"GET readers": true, "POST readers/{name}": true, "DELETE readers/{name}": true,
 		"GET reference/{list}": true, "GET reports": true, "GET reports/legacy": true, "GET snapshot": true,
 	}, short)
+}
+
+// TestThePageAloneIsPublic: every other function takes a key, and asks for a role where roles are
+// required. The page's files hold no data.
+func TestThePageAloneIsPublic(t *testing.T) {
+	for _, f := range functions.All(functions.Parts{}) {
+		b, err := f.Binding()
+		require.NoError(t, err)
+		require.Equal(t, f.Name == "ui", f.Public, f.Name)
+		if b.HTTP {
+			require.Equal(t, f.Public, b.Level == "anonymous", "%s: what takes no key has to be declared as public", f.Name)
+		}
+	}
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "", functions.All(functions.Parts{})...)
+	require.NoError(t, err)
+	host.RequireRoles(true)
+	for _, f := range functions.All(functions.Parts{}) {
+		b, err := f.Binding()
+		require.NoError(t, err)
+		if !b.HTTP {
+			continue
+		}
+		for _, o := range f.Operations {
+			w := httptest.NewRecorder()
+			path := "/api/" + strings.NewReplacer("{version}", "v1.0", "{collection}", "signIns", "{*path}", "").Replace(b.Address(o))
+			host.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), o.Verb(), path, nil))
+			require.Equal(t, f.Public, w.Code != http.StatusUnauthorized, "%s %s: %d", o.Verb(), path, w.Code)
+		}
+	}
 }

@@ -66,6 +66,7 @@ func attributeCases() []attributeCase {
 		{of: "GET /api/snapshot", ask: "GET /api/snapshot"},
 		{of: "POST /api/snapshot", ask: "POST /api/snapshot"},
 		{of: "GET /api/snapshot/{job}", ask: "GET /api/snapshot/x"},
+		{of: "GET /api/ui/{*path}", ask: "GET /api/ui"},
 		{of: "GET /api/users/{id}", ask: "GET /api/users/x"},
 		{of: "GET /api/users/{id}/{job}", ask: "GET /api/users/x/y"},
 		{of: "GET /api/verify", ask: "GET /api/verify?stream=customSecurityAttributeAudits"},

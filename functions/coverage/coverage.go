@@ -7,6 +7,7 @@ import (
 	_ "embed"
 	"encoding/hex"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 	"time"
@@ -61,10 +62,10 @@ func New(cfg Config) web.Function {
 		},
 		{
 			Given: "stream", ID: "ListCoverageOfStream", Summary: "What the archive holds of a log",
-			Text: "One row for each hour of a log.", Role: web.RoleRead,
+			Text: "One row for each hour of a log, or, with by=day, for each day.", Role: web.RoleRead,
 			Path:       []web.Parameter{web.Text("stream", "One of the archived logs, such as directoryAudits")},
 			Parameters: hourParameters(),
-			Answers:    web.Shape{Name: "windows", Rows: window{}, AsOf: true, Pages: true, Text: "One row an hour"},
+			Answers:    web.Shape{Name: "windows", Rows: window{}, AsOf: true, Pages: true, Text: "One row an hour, or a day"},
 			Find:       cfg.find, Do: cfg.windows,
 		},
 	}}
@@ -78,7 +79,8 @@ func hourParameters() []web.Parameter {
 	}
 	status.Strict = true
 	status.Wants = fmt.Sprintf("one or several of %v, with commas between", statuses)
-	return append(web.FromTo("First hour", "Up to"), status, web.Top(maxTop, "Rows of a page"), web.Format(),
+	by := web.Choice("by", "hour", "What a row is of: an hour, or a day (UTC) with its hours in sum", "hour", "day")
+	return append(web.FromTo("First hour", "Up to"), by, status, web.Top(maxTop, "Rows of a page"), web.Format(),
 		web.SkipToken())
 }
 
@@ -174,13 +176,14 @@ type window struct {
 	LastRead    string             `json:"lastReadDateTime,omitempty" text:"Last read"`
 	Imported    int64              `json:"imported,omitempty"`
 	Eclipsed    int64              `json:"importedSuperseded,omitempty"`
+	*hours
 }
 
 // Texts are those that are too long for their line.
 func (window) Texts() map[string]string {
 	return map[string]string{
 		"status": "complete, sealed, settled, reopened, partial, imported or delivered (it holds nothing that was " +
-			"read), missing, lost, purged",
+			"read), missing, lost, purged; of a day: that of its hour that concerns most",
 		"imported":           "Records that were imported or delivered, and not read; none of them is among records",
 		"importedSuperseded": "Of those: another form of the same record is there, and answers have that one",
 		"reason":             "Why it is not complete or not there, why it is sealed again, or that it has no sum",
@@ -309,7 +312,7 @@ func (cfg Config) find(ctx context.Context, r web.Request) error {
 	return cfg.Streams.Check(ctx, entra.Stream(r.Path("stream")))
 }
 
-// windows answers with the hours of a stream.
+// windows answers with the hours of a stream, or its days.
 func (cfg Config) windows(ctx context.Context, r web.Request) (web.Answer, error) {
 	now, s := cfg.Now(), entra.Stream(r.Path("stream"))
 	p, err := cfg.Ledger.Progress(ctx, s)
@@ -331,29 +334,75 @@ func (cfg Config) windows(ctx context.Context, r web.Request) (web.Answer, error
 	if !span.To.IsZero() && span.To.Before(to) {
 		to = span.To
 	}
-	top, asked := r.Query.Int("$top"), r.Query.List("status")
+	top := r.Query.Int("$top")
 	whole := r.Query.CSV() && !r.Query.Has("$top") // a file is not cut into pages by itself
 	list := web.List[window]{Of: "coverage/windows", AsOf: now, File: "coverage-" + string(s)}
-	for cov, err := range ledger.EveryHour(ctx, cfg.Ledger, s, from, to) {
+	for row, err := range cfg.rows(ctx, r, &p, read, from, to) {
 		if err != nil {
 			return web.Answer{}, err
-		}
-		if cov.State == ledger.WindowMissing && (read.IsZero() || cov.Start.Before(read)) {
-			continue
-		}
-		if len(asked) > 0 && !slices.Contains(asked, string(cov.Word())) {
-			continue
 		}
 		if len(list.Value) == top && !whole {
 			if walk.Secret, err = cfg.Secrets.Secret(ctx, secretName); err != nil {
 				return web.Answer{}, err
 			}
-			list.NextLink = r.NextLink(walk.Seal(place{From: cov.Start, To: to}))
+			list.NextLink = r.NextLink(walk.Seal(place{From: row.at, To: to}))
 			break
 		}
-		list.Value = append(list.Value, windowOf(&p, cov, cfg.Streams.Collects(s)))
+		list.Value = append(list.Value, row.window)
 	}
 	return list.Answer(), nil
+}
+
+// placed is a row, and its first moment.
+type placed struct {
+	window
+	at time.Time
+}
+
+// rows are the rows in [from, to) that the request asks for. Before read, the first hour that was
+// read, only hours in which something arrived have one.
+func (cfg Config) rows(
+	ctx context.Context, r web.Request, p *ledger.Progress, read, from, to time.Time,
+) iter.Seq2[placed, error] {
+	asked := r.Query.List("status")
+	wanted := func(c ledger.Coverage) bool { return len(asked) == 0 || slices.Contains(asked, string(c.Word())) }
+	collected := cfg.Streams.Collects(p.Stream)
+	hours := known(ledger.EveryHour(ctx, cfg.Ledger, p.Stream, from, to), read)
+	return func(yield func(placed, error) bool) {
+		if r.Query.Text("by") == "day" {
+			for d, err := range ledger.Days(hours) {
+				if err == nil && !slices.ContainsFunc(d.Windows, wanted) {
+					continue
+				}
+				if !yield(placed{dayOf(d), d.First()}, err) {
+					return
+				}
+			}
+			return
+		}
+		for cov, err := range hours {
+			if err == nil && !wanted(cov) {
+				continue
+			}
+			if !yield(placed{windowOf(p, cov, collected), cov.Start}, err) {
+				return
+			}
+		}
+	}
+}
+
+// known are the hours of which the ledger says something: from read on all of them.
+func known(hours iter.Seq2[ledger.Coverage, error], read time.Time) iter.Seq2[ledger.Coverage, error] {
+	return func(yield func(ledger.Coverage, error) bool) {
+		for cov, err := range hours {
+			if err == nil && cov.State == ledger.WindowMissing && (read.IsZero() || cov.Start.Before(read)) {
+				continue
+			}
+			if !yield(cov, err) {
+				return
+			}
+		}
+	}
 }
 
 // place is where a walk through a stream's hours goes on. It ends where it ended when it began,
@@ -369,6 +418,9 @@ func (cfg Config) walk(ctx context.Context, r web.Request, now time.Time) (skipt
 	span, err := r.Range(now)
 	walk := skiptoken.Walk{Question: strings.Join([]string{r.Path("stream"), web.Time(span.From), web.Time(span.To),
 		r.Query.Text("status")}, "\n")}
+	if by := r.Query.Text("by"); by != "" && by != "hour" {
+		walk.Question += "\n" + by
+	}
 	token := r.Query.Text("$skiptoken")
 	if err != nil || token == "" {
 		return walk, span, err

@@ -242,7 +242,7 @@ func TestABadQuestionIsAnsweredWithWhatIsAccepted(t *testing.T) {
 		{"/api/coverage/provisioning?status=missing,,lost", 400, `status is "missing,,lost"`},
 		{"/api/coverage/provisioning?status=missing,%20lost", 400, `status is "missing, lost"`},
 		{"/api/coverage/provisioning?status=", 400, `status is ""`},
-		{"/api/coverage/provisioning?top=5", 400, "from, to, status, $top, $format, $skiptoken"},
+		{"/api/coverage/provisioning?top=5", 400, "from, to, by, status, $top, $format, $skiptoken"},
 		{"/api/coverage/provisioning?$skiptoken=x", 400, "begin again without $skiptoken"},
 		{"/api/coverage?$skiptoken=x", 400, "accepted are: $filter, $format"},
 		{"/api/coverage/provisioning?$top=0", 400, "1 to 1000"},

@@ -25,6 +25,8 @@ type Function struct {
 	// Deadline of a timer's run, with all that comes behind its budget: well below functionTimeout in
 	// host.json, at which the host kills the process and all that runs in it.
 	Deadline time.Duration
+	// Public functions answer everybody, without key and role: what they answer holds no data.
+	Public bool
 }
 
 // Timer is the work of a timer function; an error fails the invocation. ctx ends when the process

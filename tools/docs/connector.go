@@ -2,6 +2,7 @@ package main
 
 import (
 	"github.com/entraledger/entraledger/functions"
+	"github.com/entraledger/entraledger/internal/web"
 	"github.com/entraledger/entraledger/internal/web/describe"
 )
 
@@ -11,11 +12,20 @@ const (
 	propertiesFile = "infra/connector/apiProperties.json"
 )
 
-// connector is the definition and the properties as the functions' declarations have them.
-func connector() (definition, properties []byte, err error) {
+// openAPIFile is the same API in OpenAPI 3, of which the page's types are made.
+const openAPIFile = "docs/openapi.json"
+
+// described are the files that describe the API as the functions' declarations have it, by name.
+func described() (map[string][]byte, error) {
 	all := functions.All(functions.Parts{})
-	if definition, err = describe.OpenAPI(all); err == nil {
-		properties, err = describe.Properties(all)
+	out := map[string][]byte{functionsFile: []byte(functionNames())}
+	for name, write := range map[string]func([]web.Function) ([]byte, error){definitionFile: describe.OpenAPI,
+		propertiesFile: describe.Properties, openAPIFile: describe.OpenAPI3} {
+		text, err := write(all)
+		if err != nil {
+			return nil, err
+		}
+		out[name] = text
 	}
-	return definition, properties, err
+	return out, nil
 }

@@ -123,34 +123,32 @@ func pages(root, folder string) (map[string]string, error) {
 }
 
 func main() {
-	folder := flag.String("docs", "docs", "the folder whose files are written")
-	definitionTo := flag.String("connector", definitionFile, "the connector's definition, which is written, too")
-	propertiesTo := flag.String("properties", propertiesFile, "the connector's properties, which are written, too")
-	namesFile := flag.String("functions", functionsFile, "the list of the functions, which is written, too")
+	root := flag.String("root", ".", "the repository's `folder`, in which files are written")
 	flag.Parse()
-	made, err := pages(".", *folder)
-	var definition, properties []byte
-	if err == nil {
-		definition, properties, err = connector()
-	}
-	if err == nil {
-		err = os.WriteFile(*definitionTo, definition, 0o644)
-	}
-	if err == nil {
-		err = os.WriteFile(*propertiesTo, properties, 0o644)
-	}
-	if err == nil {
-		err = os.WriteFile(*namesFile, []byte(functionNames()), 0o644)
-	}
-	if err == nil {
-		for name, text := range made {
-			if err = os.WriteFile(filepath.Join(*folder, name), []byte(text), 0o644); err != nil {
-				break
-			}
-		}
-	}
-	if err != nil {
+	if err := write(*root); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
+}
+
+// write writes all files anew.
+func write(root string) error {
+	docs := filepath.Join(root, "docs")
+	made, err := pages(root, docs)
+	if err != nil {
+		return err
+	}
+	all, err := described()
+	if err != nil {
+		return err
+	}
+	for name, text := range made {
+		all[filepath.Join("docs", name)] = []byte(text)
+	}
+	for name, text := range all {
+		if err := os.WriteFile(filepath.Join(root, name), text, 0o644); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -72,6 +72,7 @@ var asked = map[string][]string{
 	"downloads":           {"GET /api/downloads 200"},
 	"expiringcredentials": {"GET /api/expiring-credentials 200"},
 	"inactiveusers":       {"GET /api/inactive-users?state=all 200", "GET /api/inactive-users/summary 200"},
+	"ui":                  {"GET /api/ui 200 503"}, // 503: make ui was not run
 	"users":               {"GET /api/users/{user} 200"},
 	"applications":        {"GET /api/applications/nobody 404"},
 	"logs":                {"GET /api/auditLogs/directoryAudits?$top=1 200"},
@@ -153,7 +154,7 @@ func TestThePackageUnpacksToAnAppWhoseFunctionsAllAnswer(t *testing.T) {
 			parts := strings.Fields(strings.ReplaceAll(text, "{user}", user))
 			status, body := request(t, host.URL(), parts[0], parts[1])
 			require.Contains(t, parts[2:], status, "%s: %s", name, body)
-			require.True(t, json.Valid(body), "%s: %s", name, body)
+			require.True(t, json.Valid(body) || name == "ui", "%s: %s", name, body)
 		}
 	}
 	endsWithoutACrash(t, host, log.Name())

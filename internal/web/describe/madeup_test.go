@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/stretchr/testify/require"
+	"github.com/tidwall/gjson"
 
 	"github.com/entraledger/entraledger/internal/web"
 	"github.com/entraledger/entraledger/internal/web/describe"
@@ -194,4 +195,22 @@ func TestAColumnThatSaysNothingOfItselfIsNoColumn(t *testing.T) {
 	_, err := describe.OpenAPI([]web.Function{f})
 	require.ErrorContains(t, err, "its key serial says nothing of itself")
 	require.True(t, strings.HasPrefix(err.Error(), "describe "))
+}
+
+// TestItIsDescribedInOpenAPI3 in the form that generators of types read.
+func TestItIsDescribedInOpenAPI3(t *testing.T) {
+	text, err := describe.OpenAPI3([]web.Function{madeUp()})
+	require.NoError(t, err)
+	require.NotContains(t, string(text), "x-ms-")
+	require.NotContains(t, string(text), "#/definitions/")
+	get := gjson.GetBytes(text, `paths./devices/idle.get`)
+	require.Equal(t, "ListIdleDevices", get.Get("operationId").Str)
+	require.JSONEq(t, `{"name":"days","in":"query","required":false,"description":"Idle for so many days",
+		"schema":{"type":"integer","format":"int32","minimum":1,"maximum":365,"default":30}}`,
+		get.Get(`parameters.#(name=="days")`).Raw)
+	require.Equal(t, "#/components/schemas/idleDevices", get.Get(`responses.200.content.application/json.schema.$ref`).Str)
+	require.Equal(t, "integer", gjson.GetBytes(text, `components.schemas.idleDevices.properties.value.items.properties.daysIdle.type`).Str)
+	again, err := describe.OpenAPI3([]web.Function{madeUp()})
+	require.NoError(t, err)
+	require.Equal(t, string(text), string(again))
 }

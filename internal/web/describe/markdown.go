@@ -12,12 +12,16 @@ import (
 func Overview(functions []web.Function) (string, error) {
 	var b strings.Builder
 	b.WriteString("| ask | for | key | app role |\n| --- | --- | --- | --- |\n")
-	err := each(functions, func(_ web.Function, bound web.Binding, o web.Operation) error {
+	err := each(functions, func(f web.Function, bound web.Binding, o web.Operation) error {
 		ask := "`" + address(bound, o) + "`"
 		if o.ID != "" {
 			ask = fmt.Sprintf("[%s](#%s)", ask, strings.ToLower(o.ID))
 		}
-		fmt.Fprintf(&b, "| %s | %s | %s | `%s` |\n", ask, o.Summary, bound.Level, o.Role)
+		role := "none: it holds no data"
+		if !f.Public {
+			role = "`" + string(o.Role) + "`"
+		}
+		fmt.Fprintf(&b, "| %s | %s | %s | %s |\n", ask, o.Summary, bound.Level, role)
 		return nil
 	})
 	return b.String(), err
