@@ -27,6 +27,7 @@ import (
 	"github.com/entraledger/entraledger/functions/reference"
 	"github.com/entraledger/entraledger/functions/repair"
 	"github.com/entraledger/entraledger/functions/reports"
+	settingsfunction "github.com/entraledger/entraledger/functions/settings"
 	"github.com/entraledger/entraledger/functions/snapshot"
 	"github.com/entraledger/entraledger/functions/snapshotdirectory"
 	"github.com/entraledger/entraledger/functions/ui"
@@ -59,6 +60,7 @@ import (
 // empty.
 type Parts struct {
 	Settings  settings.Settings
+	InForce   []settings.InForce
 	Simulated bool             // the tenant has a time of its own
 	Binary    preflight.Binary // which program this is
 	Slice     time.Duration    // how long one request works on a job that needs several
@@ -116,6 +118,7 @@ func All(p Parts) []web.Function {
 		reference.New(p.Now),
 		repair.New(repair.Config{Repairer: p.Repairer, Jobs: p.Jobs, Streams: p.Streams, Now: p.Now, Slice: p.Slice}),
 		reports.New(p.reports()),
+		settingsfunction.New(p.InForce, p.Now),
 		snapshot.New(p.snapshot()),
 		snapshotdirectory.New(p.snapshotdirectory()),
 		ui.New(),
@@ -157,7 +160,7 @@ func (p Parts) logs() logs.Config {
 }
 
 func (p Parts) preflight() preflightfunction.Config {
-	return preflightfunction.Config{Run: p.Checks, Binary: p.Binary, Cloud: p.Settings.Cloud.Name,
+	return preflightfunction.Config{Run: p.Checks, Store: p.Jobs, Binary: p.Binary, Cloud: p.Settings.Cloud.Name,
 		Graph: p.Settings.GraphEndpoint, Now: p.Now}
 }
 

@@ -7,6 +7,7 @@ import (
 	_ "embed"
 	"time"
 
+	"github.com/entraledger/entraledger/internal/jobs"
 	"github.com/entraledger/entraledger/internal/preflight"
 	"github.com/entraledger/entraledger/internal/web"
 )
@@ -17,6 +18,7 @@ var trigger []byte
 // Config of the function.
 type Config struct {
 	Run    func(context.Context) []preflight.Check
+	Store  jobs.Store // keeps what they said last
 	Binary preflight.Binary
 	Cloud  string
 	Graph  string // endpoint
@@ -25,15 +27,20 @@ type Config struct {
 
 // New makes the function.
 func New(cfg Config) web.Function {
-	return web.Function{Name: "preflight", Trigger: trigger, Operations: []web.Operation{{
-		ID: "Preflight", Summary: "Check permissions, licence, storage and clock",
-		Text: "What the app may do in its tenant and its storage account, and what each missing piece means. " +
-			"It takes up to a minute.",
-		Role:    web.RoleRead,
-		Answers: web.Shape{Name: "preflight", Is: about{}, Rows: preflight.Check{}, AsOf: true, Text: "The checks"},
-		Class:   web.Long,
-		Do:      cfg.check,
-	}}}
+	answers := web.Shape{Name: "preflight", Is: about{}, Rows: preflight.Check{}, AsOf: true, Text: "The checks"}
+	return web.Function{Name: "preflight", Trigger: trigger, Operations: []web.Operation{
+		{
+			ID: "Preflight", Summary: "Check permissions, licence, storage and clock",
+			Text: "What the app may do in its tenant and its storage account, and what each missing piece means. " +
+				"It takes up to a minute.",
+			Role: web.RoleRead, Answers: answers, Class: web.Long, Do: cfg.check,
+		},
+		{
+			Given: "view", Word: "latest", ID: "LatestPreflight", Summary: "The latest checks",
+			Text: "What the checks said when they were last made, by the first run of this version or when somebody asked.",
+			Role: web.RoleRead, Answers: answers, Do: cfg.latest,
+		},
+	}}
 }
 
 // about is what the list says of itself.
@@ -51,8 +58,21 @@ func (cfg Config) check(ctx context.Context, _ web.Request) (web.Answer, error) 
 	if err := ctx.Err(); err != nil { // what failed for that says nothing
 		return web.Answer{}, err
 	}
-	return web.List[preflight.Check]{Of: "preflight", AsOf: cfg.Now(), Value: checks,
-			About: about{preflight.Worst(checks), cfg.Binary.Version, cfg.Binary.SHA256, cfg.Cloud,
-				cfg.Graph}}.Answer(),
-		nil
+	// The answer is worth more than that it is kept: what may keep it off is among the checks.
+	_ = preflight.Renew(ctx, cfg.Store, cfg.Binary.Version, checks, cfg.Now())
+	return cfg.answer(checks, cfg.Now()), nil
+}
+
+// latest answers with what is kept, at once.
+func (cfg Config) latest(ctx context.Context, _ web.Request) (web.Answer, error) {
+	checks, at, err := preflight.Latest(ctx, cfg.Store, cfg.Binary.Version)
+	if err != nil {
+		return web.Answer{}, err
+	}
+	return cfg.answer(checks, at), nil
+}
+
+func (cfg Config) answer(checks []preflight.Check, at time.Time) web.Answer {
+	return web.List[preflight.Check]{Of: "preflight", AsOf: at, Value: checks, About: about{preflight.Worst(checks),
+		cfg.Binary.Version, cfg.Binary.SHA256, cfg.Cloud, cfg.Graph}}.Answer()
 }

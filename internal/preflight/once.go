@@ -3,6 +3,7 @@ package preflight
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -56,13 +57,52 @@ func (o *Once) Run(ctx context.Context) {
 			"detail", c.Detail, "consequence", c.Consequence)
 	}
 	o.Log.InfoContext(ctx, "preflight done", "status", string(Worst(checks)), "version", o.Version)
-	state, err := json.Marshal(checks)
-	if err == nil {
-		_, err = o.Store.SaveJob(ctx, jobs.Job{Kind: Kind, ID: o.Version, State: state, Done: true, Created: o.Now(),
-			Updated: o.Now()})
-	}
-	if err != nil {
+	if err := save(ctx, o.Store, jobs.Job{Kind: Kind, ID: o.Version, Created: o.Now(), Updated: o.Now()}, checks); err != nil {
 		o.Log.WarnContext(ctx, "that the preflight was made is not noted; another run makes it again",
 			"error", err.Error())
 	}
+}
+
+// save keeps the checks' results as a job's state.
+func save(ctx context.Context, store jobs.Store, job jobs.Job, checks []Check) error {
+	var err error
+	if job.State, err = json.Marshal(checks); err == nil {
+		job.Done = true
+		_, err = store.SaveJob(ctx, job)
+	}
+	return err
+}
+
+// Latest returns the results that are kept of a version, and when they were made; an error with
+// entra.CodeNotFound where none are.
+func Latest(ctx context.Context, store jobs.Store, version string) ([]Check, time.Time, error) {
+	job, err := store.Job(ctx, Kind, version)
+	if entra.CodeOf(err) == entra.CodeNotFound && err != nil {
+		return nil, time.Time{}, &entra.Error{Code: entra.CodeNotFound, Doing: "find the latest checks",
+			Why: "this version has made none yet", Remedy: "wait for the first run of archivelogs, or ask /api/preflight"}
+	}
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	var checks []Check
+	if err := json.Unmarshal(job.State, &checks); err != nil {
+		return nil, time.Time{}, &entra.Error{Code: entra.CodeTampered, Doing: "read the latest checks", Err: err,
+			Remedy: "ask /api/preflight: it makes them anew"}
+	}
+	return checks, job.Updated, nil
+}
+
+// Renew replaces the results that are kept of a version with newer ones. Where none are kept, none
+// are: the first run of the version makes and logs them. What another request wrote meanwhile is as
+// new as these.
+func Renew(ctx context.Context, store jobs.Store, version string, checks []Check, now time.Time) error {
+	job, err := store.Job(ctx, Kind, version)
+	if err == nil {
+		job.Updated = now
+		err = save(ctx, store, job, checks)
+	}
+	if entra.CodeOf(err) == entra.CodeNotFound || errors.Is(err, jobs.ErrMoved) {
+		return nil
+	}
+	return err
 }

@@ -41,12 +41,13 @@ func (h *Host) serveRoute(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var who caller
+	var err error
 	if !f.Public {
-		var err error
-		if who, err = h.authorize(r, f.roleOf(o, verb)); err != nil {
-			h.fail(w, r, f.Name, err)
-			return
-		}
+		who, err = h.authorize(r, f.roleOf(o, verb))
+	}
+	if err != nil {
+		h.fail(w, r, f.Name, err)
+		return
 	}
 	if o == nil {
 		h.fail(w, r, f.Name, f.unknown(m.Values))

@@ -78,12 +78,13 @@ var asked = map[string][]string{
 	"logs":                {"GET /api/auditLogs/directoryAudits?$top=1 200"},
 	"versionedlogs":       {"GET /api/v1.0/auditLogs/signIns?$top=1 200", "GET /api/beta/auditLogs/signIns?$top=1 200"},
 	"mim":                 {"POST /api/mim/events 400"}, // nothing is delivered
-	"preflight":           {"GET /api/preflight 200"},
+	"preflight":           {"GET /api/preflight 200", "GET /api/preflight/latest 200"},
 	"purge":               {"GET /api/purge 200"},
 	"repair":              {"GET /api/repair?stream=directoryAudits 409"}, // nothing of it is to be repaired
 	"readers":             {"GET /api/readers 200", "DELETE /api/readers/x 200"},
 	"reference":           {"GET /api/reference/errorCodes 200"},
 	"reports":             {"GET /api/reports 200"},
+	"settings":            {"GET /api/settings 200"},
 	"snapshot":            {"GET /api/snapshot 200"},
 	"verify":              {"GET /api/verify 200 202"},
 }
