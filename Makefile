@@ -5,6 +5,7 @@ BIN := .local/bin
 AZURITE := tools/azurite/node_modules/.package-lock.json
 GRAPHCLIENT := tools/graphclient/node_modules/.package-lock.json
 KQL := tools/kql/node_modules/.package-lock.json
+UITEST := tools/uitest/node_modules/.package-lock.json
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 GITLEAKS := github.com/zricethezav/gitleaks/v8@v8.30.0
 GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
@@ -20,17 +21,24 @@ FLAGS = $(if $(RECORDS),--records $(RECORDS)) $(if $(USERS),--users $(USERS)) $(
 	$(if $(ONCE),--once)
 
 .DEFAULT_GOAL := help
-.PHONY: help run check test soak bench docs infra package dist release deploy destroy lint audit setup clean
+.PHONY: help run ui check test test-ui screenshots soak bench docs infra package dist release deploy destroy lint audit setup clean
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 # The program is built and then started by itself, not by `go run`, which would not pass on a SIGTERM.
-run: ## archive a simulated tenant here and serve (RECORDS= USERS= APPS= DAYS= POLICIES= SEED= BACKFILL= PORT= TABLE_PORT= BLOB_PORT= HOST=func ONCE=1)
+run: ui ## archive a simulated tenant here and serve (RECORDS= USERS= APPS= DAYS= POLICIES= SEED= BACKFILL= PORT= TABLE_PORT= BLOB_PORT= HOST=func ONCE=1)
 	@echo "Building the tools (a minute the first time) ..."
 	@command -v $(GO) >/dev/null || { echo "find go: it is not on the PATH; install Go 1.26 or later (go.dev/dl)"; exit 1; }
 	@$(GO) build -o $(BIN)/localrun ./tools/localrun
 	@exec $(BIN)/localrun $(FLAGS)
+
+# What builds the page checks Node's version itself, and does nothing where no source has changed.
+NODE = command -v node >/dev/null || { echo "find node: it is not on the PATH; install Node.js 20.19 or later with npm"; exit 1; }
+
+ui: ## build the page into functions/ui/dist, where its sources changed
+	@$(NODE)
+	@node ui/build.mjs
 
 GOFMT = files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go' | sort -u | while read -r f; do [ -f "$$f" ] && echo "$$f"; done)); \
 	if [ -n "$$files" ]; then echo "gofmt these:"; echo "$$files"; exit 1; fi
@@ -61,11 +69,22 @@ RACED = AtOnce|Beside[A-Z]|Together|Overtak|TwoRuns|TwoProcesses|KilledInTheMidd
 RACED_IN = $$(grep -rlE --include='*_test.go' '^func Test\w*($(subst Test,,$(RACED)))' \
 	--exclude-dir=node_modules --exclude-dir=bench internal functions handler infra tools | xargs -n 1 dirname | sort -u | sed 's|^|./|' | grep -vE '$(LIGHT)')
 
-test: $(AZURITE) $(GRAPHCLIENT) $(KQL) ## run every test; the race detector is on wherever several things happen at once
-	node --test tools/kql/check.test.mjs
+test: ui $(AZURITE) $(GRAPHCLIENT) $(KQL) ## run every test; the race detector is on wherever several things happen at once
+	node --test tools/kql/check.test.mjs ui/test/*.test.mjs
 	GOGC=400 EXPLORER=$(EXPLORER) $(GO) test -timeout 20m -skip '$(RACED)' $$($(GO) list ./... | grep -vE '$(LIGHT)')
 	$(GO) test -race -timeout 20m $$($(GO) list ./... | grep -E '$(LIGHT)')
 	$(GO) test -race -timeout 30m -run '$(RACED)|TestExplorerRuns' $(RACED_IN)
+
+# BASE= walks an app that is served already; without it, one is started and stopped.
+test-ui: ui $(AZURITE) $(UITEST) ## walk the page in Chromium, over an archive of a simulated tenant (BASE=)
+	@$(GO) build -o $(BIN)/localrun ./tools/localrun
+	@tools/uitest/chromium.sh
+	node tools/uitest/walk.mjs $(if $(BASE),--base $(BASE))
+
+screenshots: ui $(AZURITE) $(UITEST) ## take the pictures of docs/screenshots (BASE=)
+	@$(GO) build -o $(BIN)/localrun ./tools/localrun
+	@tools/uitest/chromium.sh
+	node tools/uitest/screenshots.mjs $(if $(BASE),--base $(BASE))
 
 # SEEDS and FOR bound the walk over random faults, whichever ends first.
 SEEDS ?= 1000
@@ -85,10 +104,10 @@ infra: ## format the Bicep, and write what comes from it: the compiled templates
 
 PACK = $(GO) run ./tools/pack --out dist/app --zip dist/entraledger.zip --goos linux --goarch amd64 --release dist/entraledger-release.zip
 
-package: ## build dist/entraledger.zip for Azure (linux/amd64), and dist/entraledger-release.zip with what deploys it
+package: ui ## build dist/entraledger.zip for Azure (linux/amd64), and dist/entraledger-release.zip with what deploys it
 	$(PACK)
 
-dist: ## what a release publishes: package, a bill of materials and SHA256SUMS
+dist: ui ## what a release publishes: package, a bill of materials and SHA256SUMS
 	$(PACK) --sbom dist/entraledger.cdx.json --sums dist/SHA256SUMS
 
 # make release VERSION=v1.2.3
@@ -136,7 +155,7 @@ audit: ## look for secrets in the history, for known vulnerabilities, and for AP
 	done
 	$(GO) run ./tools/bicep audit
 
-setup: $(AZURITE) $(GRAPHCLIENT) $(KQL) ## install from npm what tests and checks use, and fetch the Go modules
+setup: $(AZURITE) $(GRAPHCLIENT) $(KQL) $(UITEST) ## install from npm what tests and checks use, and fetch the Go modules
 	$(GO) mod download
 
 # npm writes this file last; it is older than the lockfile where another version is wanted.
@@ -145,4 +164,6 @@ tools/%/node_modules/.package-lock.json: tools/%/package-lock.json
 	npm ci --no-progress --prefix tools/$*
 
 clean: ## remove what was built and installed
-	rm -rf dist .local tools/azurite/node_modules tools/graphclient/node_modules tools/kql/node_modules
+	rm -rf dist .local tools/azurite/node_modules tools/graphclient/node_modules tools/kql/node_modules \
+		tools/uitest/node_modules ui/node_modules
+	find functions/ui/dist -mindepth 1 ! -name .keep -delete

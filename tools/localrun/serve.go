@@ -69,6 +69,7 @@ func (s *stack) work(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
+	s.screen.say("The page: %s/api/ui (its key: %s)", s.host.URL(), functionKey)
 	began := time.Now()
 	a := archiving{ask: newCoverage(s.host.URL()).read, fire: s.fire("archivelogs"), screen: s.screen, now: time.Now,
 		every: pollEvery}

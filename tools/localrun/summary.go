@@ -56,6 +56,7 @@ func (s summary) print(w io.Writer) {
 	if !s.serving {
 		return
 	}
+	fmt.Fprintf(w, "\nLook at it: %s/api/ui (the key is %s)\n", s.base, functionKey)
 	fmt.Fprintf(w, "\nTry:\n  curl -s -H 'x-functions-key: %s' '%s/api/coverage'\n", functionKey, s.base)
 	fmt.Fprintf(w, "  curl -s -H 'x-functions-key: %s' '%s/api/coverage/%s?$top=24'\n", functionKey, s.base,
 		s.fullest())
