@@ -21,7 +21,7 @@ FLAGS = $(if $(RECORDS),--records $(RECORDS)) $(if $(USERS),--users $(USERS)) $(
 	$(if $(ONCE),--once)
 
 .DEFAULT_GOAL := help
-.PHONY: help run ui check test test-ui screenshots soak bench docs infra package dist release deploy destroy lint audit setup clean
+.PHONY: help run ui types check test test-ui screenshots soak bench docs infra package dist release deploy destroy lint audit setup clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -39,6 +39,11 @@ NODE = command -v node >/dev/null || { echo "find node: it is not on the PATH; i
 ui: ## build the page into functions/ui/dist, where its sources changed
 	@$(NODE)
 	@node ui/build.mjs
+
+types: ## write the page's types from docs/openapi.json
+	@$(NODE)
+	@node ui/build.mjs --install
+	@cd ui && node node_modules/openapi-typescript/bin/cli.js ../docs/openapi.json -o src/api/schema.ts
 
 GOFMT = files=$$(gofmt -l $$(git ls-files --cached --others --exclude-standard '*.go' | sort -u | while read -r f; do [ -f "$$f" ] && echo "$$f"; done)); \
 	if [ -n "$$files" ]; then echo "gofmt these:"; echo "$$files"; exit 1; fi
@@ -96,7 +101,7 @@ soak: $(AZURITE) $(GRAPHCLIENT) ## random faults over many seeds, large archives
 bench: $(AZURITE) ## measure the pipeline beside the obvious program (ARGS=... for its flags)
 	cd tools/bench && $(GO) run . $(ARGS)
 
-docs: ## write the parts of docs/ that come from the code, and the connector
+docs: ## write the parts of docs/ that come from the code, the connector, and the API in OpenAPI 3 (then: make types)
 	$(GO) run ./tools/docs
 
 infra: ## format the Bicep, and write what comes from it: the compiled templates and the snapshots

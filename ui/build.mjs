@@ -1,10 +1,11 @@
 // Builds the page into functions/ui/dist, where the sources differ from those it was built from.
 // Written so that an old Node.js reads it, and says that it is too old.
 //
-//   node ui/build.mjs [--out <folder>] [--force]
+//   node ui/build.mjs [--out <folder>] [--force] [--bundle-only: the types are not checked]
+//   node ui/build.mjs --install: no build, but what it takes
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative, resolve, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
@@ -32,9 +33,10 @@ function checkNode() {
 function files(folder) {
   const all = [];
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    if (entry.name === "node_modules" || entry.name === "test") continue;
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
-      if (entry.name !== "node_modules" && entry.name !== "test") all.push(...files(path));
+      all.push(...files(path));
     } else {
       all.push(path);
     }
@@ -53,16 +55,18 @@ function sum() {
   return hash.digest("hex");
 }
 
-// install runs npm ci where what is installed is older than the lock file.
+// install runs npm ci where what is installed is not what the lock file says.
 function install() {
-  const done = join(here, "node_modules/.package-lock.json");
-  if (existsSync(done) && statSync(done).mtimeMs >= statSync(join(here, "package-lock.json")).mtimeMs) return;
+  const lock = createHash("sha256").update(readFileSync(join(here, "package-lock.json"))).digest("hex");
+  const done = join(here, "node_modules/.ledger-lock");
+  if (existsSync(done) && readFileSync(done, "utf8") === lock) return;
   console.log("Installing what builds the page from npm into ui (90 MB, a few seconds) ...");
   try {
     execFileSync("npm", ["ci", "--no-progress"], { cwd: here, stdio: ["ignore", "ignore", "inherit"] });
   } catch (err) {
     fail(err.code === "ENOENT" ? "npm is not on the PATH; it comes with Node.js" : "npm ci failed, as it says above");
   }
+  writeFileSync(done, lock);
 }
 
 // licences collects the licences of what is in the page: they want to go with it.
@@ -95,7 +99,7 @@ function compress(path) {
 async function build(sources) {
   install();
   const began = Date.now();
-  try {
+  if (!args.includes("--bundle-only")) try {
     execFileSync(process.execPath, [join(here, "node_modules/typescript/bin/tsc"), "--noEmit", "-p", here], { stdio: "inherit" });
   } catch {
     fail("its types do not fit, as it says above");
@@ -119,6 +123,10 @@ async function build(sources) {
 }
 
 checkNode();
+if (args.includes("--install")) {
+  install();
+  process.exit(0);
+}
 const sources = sum();
 const known = join(out, ".sources");
 if (!args.includes("--force") && existsSync(known) && readFileSync(known, "utf8").trim() === sources) {

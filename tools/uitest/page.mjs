@@ -51,6 +51,7 @@ export async function ask(base, path) {
 export async function open(chrome, base, { theme = "light", width = 1440, height = 900, at = "", given = key, locale = "en-GB" } = {}) {
   const context = await chrome.newContext({ colorScheme: theme, viewport: { width, height }, locale, timezoneId: "Europe/Zurich", serviceWorkers: "block",
     reducedMotion: "reduce" });
+  if (process.env.UI_DIST) await context.route(/\/api\/ui($|[/?])/, fromFolder);
   const page = await context.newPage();
   const trouble = [];
   page.on("pageerror", (err) => trouble.push("error: " + err.message));
@@ -63,6 +64,15 @@ export async function open(chrome, base, { theme = "light", width = 1440, height
     await page.press("#key", "Enter");
   }
   return { page, context, trouble, asked };
+}
+
+/** Serves the page's files from the folder UI_DIST in place of the program's: to look at a change without building it. */
+async function fromFolder(route) {
+  const { pathname } = new URL(route.request().url());
+  const real = await route.fetch({ url: route.request().url().replace(pathname, "/api/ui") });
+  const path = join(process.env.UI_DIST, pathname.replace(/^\/api\/ui\/?/, "") || "index.html");
+  const headers = { "content-security-policy": real.headers()["content-security-policy"] ?? "" };
+  await route.fulfill({ path, headers });
 }
 
 /** Waits until nothing of the page is loading. */

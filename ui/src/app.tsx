@@ -52,13 +52,13 @@ function Menu({ here }: { here: View }) {
         {key.value && (
           <>
             <button type="button" onClick={() => { forget(); round.value++; }}>Refresh</button>
-            <button type="button" onClick={() => { forget(); refused.value = null; key.value = ""; }}>Forget the key</button>
+            <button type="button" onClick={() => { forget(); refused.value = null; key.value = ""; }}>Forget key</button>
           </>
         )}
         <label>
           <span class="unseen">Colours</span>
           <select value={theme.value} onChange={(e) => { theme.value = e.currentTarget.value as Theme; }}>
-            <option value="auto">Colours: system</option>
+            <option value="auto">Auto</option>
             <option value="light">Light</option>
             <option value="dark">Dark</option>
           </select>

@@ -67,5 +67,8 @@ export const log = (stream: string): string => names[stream] ?? stream;
 export const hourSpan = (h: number): string =>
   `${String(h).padStart(2, "0")}:00–${String((h + 1) % 24).padStart(2, "0")}:00`;
 
+/** A clause as a sentence begins. */
+export const sentence = (text: string): string => text.charAt(0).toLocaleUpperCase() + text.slice(1);
+
 /** One or several of something. */
 export const many = (n: number, one: string, more = one + "s"): string => `${number(n)} ${n === 1 ? one : more}`;

@@ -53,6 +53,18 @@ export function Stat({ label, value, note, tone, href, mark }: {
   return href ? <a class={name} href={href}>{inside}</a> : <div class={name}>{inside}</div>;
 }
 
+/** A name, what it is, and a mark for who walks the page. */
+export type Fact = [name: string, value: ComponentChildren, mark?: string];
+
+/** Facts side by side. */
+export function Facts({ of, how }: { of: Fact[]; how?: string }) {
+  return (
+    <dl class={"facts " + (how ?? "")}>
+      {of.map(([name, value, mark]) => <div key={name}><dt>{name}</dt><dd data-mark={mark}>{value}</dd></div>)}
+    </dl>
+  );
+}
+
 /** What there is to say where there is nothing to show. */
 export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
   return (

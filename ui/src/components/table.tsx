@@ -12,7 +12,10 @@ export interface Column<R> {
   number?: boolean;
   /** Left out on narrow screens. */
   spare?: boolean;
+  /** Takes the space that is left, and is cut where there is too little. */
   wide?: boolean;
+  /** Runs over several lines; not for tables of many rows. */
+  wrap?: boolean;
 }
 
 const rowHeight = 33;
@@ -82,7 +85,7 @@ export function Table<R>({ rows, columns, of, open, opened, caption, sorted }: {
                 {columns.map((c, at) => {
                   const shown = c.cell ? c.cell(row) : String((row as Record<string, unknown>)[c.name] ?? "");
                   return (
-                    <td key={c.name} class={`${c.number ? "n" : ""} ${c.spare ? "spare" : ""} ${c.wide ? "w" : ""}`}
+                    <td key={c.name} class={`${c.number ? "n" : ""} ${c.spare ? "spare" : ""} ${c.wide ? "w" : ""} ${c.wrap ? "wrap" : ""}`}
                       title={typeof shown === "string" && shown.length > 24 ? shown : undefined}>
                       {open && at === 0 ? <button type="button" class="row" aria-expanded={opened === id}
                         onClick={() => open(row)}>{shown || "–"}</button> : shown}

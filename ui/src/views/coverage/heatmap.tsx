@@ -12,7 +12,7 @@ export interface Cell {
   hour: number;
 }
 
-const left = 40, top = 20, rowHigh = 9, hoursOfDay = 24, leastWide = 3, mostWide = 26;
+const left = 40, top = 20, hoursOfDay = 24, leastWide = 3, mostWide = 44;
 const msOfDay = 86_400_000;
 
 export const dayKey = (at: number | string): string => new Date(at).toISOString().slice(0, 10);
@@ -42,6 +42,7 @@ export function HeatMap({ days, from, count, shade, picked, pick }: {
   const [tip, setTip] = useState<{ x: number; y: number } | null>(null);
   const [focused, setFocused] = useState(false);
   const wide = Math.min(mostWide, Math.max(leastWide, (space - left - 2) / count));
+  const rowHigh = wide > 12 ? 12 : 9;
   const full = Math.ceil(left + count * wide + 1);
   const high = top + hoursOfDay * rowHigh + 1;
   const most = useMemo(() => Math.max(1, ...[...days.values()].flatMap((d) => d.recordsByHour ?? [0])), [days]);
@@ -82,7 +83,7 @@ export function HeatMap({ days, from, count, shade, picked, pick }: {
       const x = left + i * wide;
       if (wide > 18 ? date.getUTCDate() % 5 === 1 || i === 0 : date.getUTCDate() === 1) {
         g.fillStyle = ink;
-        if (x - labelled > 44) {
+        if (x - labelled > 44 && x + 40 < full) {
           const name = monthOf(date);
           g.fillText(wide > 18 ? `${date.getUTCDate()} ${name}` : date.getUTCMonth() === 0 ? String(date.getUTCFullYear()) : name, x, 8);
           labelled = x;

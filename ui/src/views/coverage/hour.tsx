@@ -1,8 +1,8 @@
 import { useState } from "preact/hooks";
 import { address, download, Failure, type Problem } from "../../api/client";
 import { useAnswer } from "../../api/use";
-import { Badge, Empty, Loaded, Time, Trouble } from "../../components/basic";
-import { bytes, hourSpan, number, utcDay } from "../../format";
+import { Badge, Empty, Facts, Loaded, Time, Trouble } from "../../components/basic";
+import { bytes, hourSpan, number, sentence, utcDay } from "../../format";
 import { logOf, within } from "../../logs";
 import { to } from "../../state";
 import type { Cell } from "./heatmap";
@@ -29,25 +29,25 @@ export function Hour({ stream, cell, close }: { stream: string; cell: Cell; clos
           const sealed = row.seals > 0;
           return (
             <>
-              <p>
-                <Badge tone={tones[row.status] ?? "quiet"}>{row.status}</Badge> {row.reason ?? names[row.status]?.means}.
+              <p class="lead">
+                <Badge tone={tones[row.status] ?? "quiet"}>{row.status}</Badge> {sentence(row.reason ?? names[row.status]?.means ?? "")}.
                 {row.thin && <> <Badge tone="warn">thin</Badge> its records may be in a poorer form than Graph has.</>}
               </p>
-              <dl class="facts">
-                <dt>Records</dt><dd data-mark="hour-records">{number(row.records)}</dd>
-                <dt>Earlier versions</dt><dd>{number(row.versions)}</dd>
-                <dt>Came late</dt><dd>{number(row.late)}</dd>
-                <dt>Quarantined</dt><dd>{number(row.quarantined)}</dd>
-                <dt>Complete reads</dt><dd>{number(row.passes)}</dd>
-                <dt>Fetched from Graph</dt><dd>{number(row.fetched)}</dd>
-                <dt>Size, as received</dt><dd>{bytes(row.bytes)}</dd>
-                <dt>Size, stored</dt><dd>{bytes(row.storedBytes)}</dd>
-                <dt>First read</dt><dd><Time at={row.firstReadDateTime} /></dd>
-                <dt>Last read</dt><dd><Time at={row.lastReadDateTime} /></dd>
-                <dt>Form</dt><dd>{row.form ?? "–"}</dd>
-                <dt>Seals</dt><dd>{sealed ? `${number(row.seals)}, of revision ${number(row.revision)}` : "not sealed yet"}</dd>
-                <dt class="full">Sum over its contents</dt><dd class="full"><code>{row.contentSum ?? "–"}</code></dd>
-              </dl>
+              <Facts of={[
+                ["Records", number(row.records), "hour-records"],
+                ["Earlier versions", number(row.versions)],
+                ["Came late", number(row.late)],
+                ["Quarantined", number(row.quarantined)],
+                ["Complete reads", number(row.passes)],
+                ["Fetched from Graph", number(row.fetched)],
+                ["Size, as received", bytes(row.bytes)],
+                ["Size, stored", bytes(row.storedBytes)],
+                ["First read", <Time at={row.firstReadDateTime} />],
+                ["Last read", <Time at={row.lastReadDateTime} />],
+                ["Form", row.form ?? "–"],
+                ["Seals", sealed ? `${number(row.seals)}, of revision ${number(row.revision)}` : "not sealed yet"],
+                ["Sum over its contents", <code>{row.contentSum ?? "–"}</code>],
+              ]} />
               {row.status !== "purged" && row.records > 0 && <Records stream={stream} from={from} until={until} />}
               {row.status === "purged" && <p>Its records were dropped. Its seals remain, and prove that nothing else was.</p>}
               <h3>Verify a range</h3>

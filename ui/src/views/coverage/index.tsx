@@ -1,7 +1,7 @@
 import { useMemo } from "preact/hooks";
 import type { Row } from "../../api/client";
 import { useAnswer } from "../../api/use";
-import { Badge, Empty, Loaded, Panel, Time } from "../../components/basic";
+import { Badge, Empty, Facts, Loaded, Panel, Time } from "../../components/basic";
 import { Table, type Column } from "../../components/table";
 import { log, many, number, utcDay } from "../../format";
 import { place, set, to } from "../../state";
@@ -100,16 +100,16 @@ function Of({ one, all }: { one: Log; all: Log[] }) {
 /** How it stands with the log, in one line of facts. */
 function Standing({ one }: { one: Log }) {
   return (
-    <dl class="facts standing">
-      <dt>Status</dt><dd><Badge tone={one.collected ? tones[one.status] ?? "quiet" : "quiet"}>{one.collected ? one.status : "not collected any more"}</Badge></dd>
-      <dt>Complete until</dt><dd><Time at={one.completeUntilDateTime} /></dd>
-      <dt>Sealed until</dt><dd><Time at={one.sealedUntilDateTime} /></dd>
-      <dt>Settled until</dt><dd><Time at={one.settledUntilDateTime} /></dd>
-      <dt>Records</dt><dd data-mark="log-records">{number(one.records)}</dd>
-      <dt>Hours there</dt><dd data-mark="log-hours">{number(one.windowsDone)}</dd>
-      <dt>Missing</dt><dd>{number(one.windowsMissing)}</dd>
-      <dt>Lost</dt><dd>{number(one.windowsLost)}</dd>
-    </dl>
+    <Facts how="standing" of={[
+      ["Status", <Badge tone={one.collected ? tones[one.status] ?? "quiet" : "quiet"}>{one.collected ? one.status : "not collected any more"}</Badge>],
+      ["Complete until", <Time at={one.completeUntilDateTime} />],
+      ["Sealed until", <Time at={one.sealedUntilDateTime} />],
+      ["Settled until", <Time at={one.settledUntilDateTime} />],
+      ["Records", number(one.records), "log-records"],
+      ["Hours there", number(one.windowsDone), "log-hours"],
+      ["Missing", number(one.windowsMissing)],
+      ["Lost", number(one.windowsLost)],
+    ]} />
   );
 }
 

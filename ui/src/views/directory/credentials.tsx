@@ -4,7 +4,7 @@ import { Badge, Empty, Loaded, Panel, Time, Trouble } from "../../components/bas
 import { Bars } from "../../components/bars";
 import { Foot } from "../../components/list";
 import { Table, type Column } from "../../components/table";
-import { number } from "../../format";
+import { number, sentence } from "../../format";
 import { place, set, to } from "../../state";
 import { tones } from "../coverage/tones";
 import { usePages } from "./more";
@@ -22,7 +22,7 @@ export function Credentials() {
   const summary = useAnswer({ path: "/expiring-credentials/summary", query: { withinDays: filter.withinDays, state: "all", kind: filter.kind,
     origin: filter.origin, owner: filter.owner } as Query<"/expiring-credentials/summary"> });
   const coming = useAnswer({ path: "/expiring-credentials", query: { withinDays: 7 * weeks, state: "expiring", kind: filter.kind, origin: filter.origin,
-    owner: filter.owner, $top: 1000, $select: "keyId,daysLeft" } as Query<"/expiring-credentials"> });
+    owner: filter.owner, $top: 999, $select: "keyId,daysLeft" } as Query<"/expiring-credentials"> });
   const pages = usePages<"/expiring-credentials", Credential>({ path: "/expiring-credentials", query: { ...filter, $top: 500, $count: "true" } });
   const total = (pages.first.data as { "@odata.count"?: number } | null)?.["@odata.count"];
   const count = (state: string) => summary.data?.value.find((c) => c.by === "state" && c.name === state)?.count ?? 0;
@@ -88,5 +88,5 @@ export const columns: Column<Credential>[] = [
   { name: "used", title: "Last used", cell: (c) => (c.useKnown ? (c.lastUsedDateTime ? <Time at={c.lastUsedDateTime} how="day" /> : "never") : "not known"), by: (c) => c.lastUsedDateTime ?? "", spare: true },
   { name: "owners", title: "Owners", cell: (c) => (c.noOwner ? <Badge tone="warn">nobody</Badge> : <span dir="auto">{c.owners?.map((o) => o.displayName || o.userPrincipalName || o.id).join(", ")}</span>),
     by: (c) => c.ownersUserPrincipalNames ?? "", spare: true },
-  { name: "reason", title: "Why", cell: (c) => c.reason ?? "", wide: true },
+  { name: "reason", title: "Why", cell: (c) => sentence(c.reason ?? ""), wide: true },
 ];

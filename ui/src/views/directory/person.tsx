@@ -1,7 +1,7 @@
 import { useAnswer } from "../../api/use";
-import { Badge, Loaded, Panel, Time } from "../../components/basic";
+import { Badge, Facts, Loaded, Panel, Time } from "../../components/basic";
 import { SignIns } from "./signins";
-import { many, number } from "../../format";
+import { many, number, sentence } from "../../format";
 import { literal } from "../../logs";
 import { tones } from "../coverage/tones";
 
@@ -16,21 +16,21 @@ export function Person({ id }: { id: string }) {
             <>
               <p class="who"><strong dir="auto" data-mark="person">{u.displayName || u.userPrincipalName}</strong> <Badge tone={tones[u.state] ?? "quiet"}>{u.state}</Badge>{" "}
                 {!u.accountEnabled && <Badge tone="quiet">disabled</Badge>} <span dir="auto" class="note">{u.userPrincipalName}</span></p>
-              <p>{u.reason}.</p>
-              <dl class="facts">
-                <dt>Last successful sign-in</dt><dd><Time at={u.lastSuccessfulSignInDateTime} /></dd>
-                <dt>Last success in the archive</dt><dd><Time at={u.lastArchivedSignInDateTime} /></dd>
-                <dt>Last sign-in, interactive</dt><dd><Time at={u.lastSignInDateTime} /></dd>
-                <dt>Last sign-in, non-interactive</dt><dd><Time at={u.lastNonInteractiveSignInDateTime} /></dd>
-                <dt>Inactive since</dt><dd><Time at={u.inactiveSinceDateTime} how="day" />{u.daysInactive !== undefined && `, ${many(u.daysInactive, "day")}`}</dd>
-                <dt>Decided by</dt><dd>{u.decidedBy}</dd>
-                <dt>Type</dt><dd>{u.userType ?? "–"}</dd>
-                <dt>Department</dt><dd dir="auto">{u.department ?? "–"}</dd>
-                <dt>Licences</dt><dd>{u.licences?.join(", ") || number(u.assignedSkuIds.length)}</dd>
-                <dt>From on-premises</dt><dd>{u.onPremisesSyncEnabled ? "yes" : "no"}</dd>
-                <dt>Created</dt><dd><Time at={u.createdDateTime} how="day" /></dd>
-                <dt>Password changed</dt><dd><Time at={u.lastPasswordChangeDateTime} how="day" /></dd>
-              </dl>
+              <p>{sentence(u.reason)}.</p>
+              <Facts of={[
+                ["Last successful sign-in", <Time at={u.lastSuccessfulSignInDateTime} />],
+                ["Last success in the archive", <Time at={u.lastArchivedSignInDateTime} />],
+                ["Last sign-in, interactive", <Time at={u.lastSignInDateTime} />],
+                ["Last sign-in, non-interactive", <Time at={u.lastNonInteractiveSignInDateTime} />],
+                ["Inactive since", <><Time at={u.inactiveSinceDateTime} how="day" />{u.daysInactive !== undefined && `, ${many(u.daysInactive, "day")}`}</>],
+                ["Decided by", u.decidedBy],
+                ["Type", u.userType ?? "–"],
+                ["Department", <span dir="auto">{u.department ?? "–"}</span>],
+                ["Licences", u.licences?.join(", ") || number(u.assignedSkuIds.length)],
+                ["From on-premises", u.onPremisesSyncEnabled ? "yes" : "no"],
+                ["Created", <Time at={u.createdDateTime} how="day" />],
+                ["Password changed", <Time at={u.lastPasswordChangeDateTime} how="day" />],
+              ]} />
               <p class="note">As of the snapshot of <Time at={u.asOfDateTime} />.</p>
             </>
           )}

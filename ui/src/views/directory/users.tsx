@@ -4,15 +4,20 @@ import { Badge, Empty, Loaded, Panel, Time, Trouble } from "../../components/bas
 import { Bars, type Bar } from "../../components/bars";
 import { Foot } from "../../components/list";
 import { Table, type Column } from "../../components/table";
-import { number } from "../../format";
+import { number, sentence } from "../../format";
 import { place, set, to } from "../../state";
 import { tones } from "../coverage/tones";
 import { usePages } from "./more";
 
 type User = Row<"/inactive-users">;
 const flags = { enabled: "Account", licensed: "Licence", synced: "From on-premises", neverSignedIn: "Never signed in" } as const;
-const words: Record<string, [string, string]> = { enabled: ["enabled", "disabled"], licensed: ["licensed", "without"], synced: ["synchronized", "cloud only"],
-  neverSignedIn: ["never", "at some time"] };
+const presets: Record<string, string> = { neverSignedIn: "include" };
+const choices: Record<string, [value: string, word: string][]> = {
+  enabled: [["all", "all"], ["true", "enabled"], ["false", "disabled"]],
+  licensed: [["all", "all"], ["true", "licensed"], ["false", "without"]],
+  synced: [["all", "all"], ["true", "synchronized"], ["false", "cloud only"]],
+  neverSignedIn: [["include", "all"], ["only", "never"], ["exclude", "at some time"]],
+};
 
 export function Users() {
   const query = place.value.query;
@@ -20,7 +25,7 @@ export function Users() {
     days: Number(query.get("days") ?? 90),
     state: query.get("state") ?? "inactive",
     userType: query.get("userType") ?? "all",
-    ...Object.fromEntries(Object.keys(flags).map((f) => [f, query.get(f) ?? "all"])),
+    ...Object.fromEntries(Object.keys(flags).map((f) => [f, query.get(f) ?? presets[f] ?? "all"])),
   } as Query<"/inactive-users/summary">;
   const summary = useAnswer({ path: "/inactive-users/summary", query: filter });
   const q = { path: "/inactive-users" as const, query: { ...filter, $top: 500, $count: "true" } as Query<"/inactive-users"> };
@@ -47,8 +52,8 @@ export function Users() {
         </label>
         {Object.entries(flags).map(([flag, title]) => (
           <label key={flag}>{title}
-            <select value={query.get(flag) ?? "all"} onChange={(e) => set({ [flag]: e.currentTarget.value })}>
-              <option value="all">all</option><option value="true">{words[flag]![0]}</option><option value="false">{words[flag]![1]}</option>
+            <select value={query.get(flag) ?? presets[flag] ?? "all"} onChange={(e) => set({ [flag]: e.currentTarget.value })}>
+              {choices[flag]!.map(([value, word]) => <option key={value} value={value}>{word}</option>)}
             </select>
           </label>
         ))}
@@ -94,5 +99,5 @@ const columns: Column<User>[] = [
   { name: "licences", title: "Licences", cell: (u) => (u.licensed ? u.licences?.join(", ") ?? "yes" : "–"), by: (u) => u.licences?.join() ?? "", spare: true },
   { name: "accountEnabled", title: "Account", cell: (u) => (u.accountEnabled === false ? "disabled" : "enabled") + (u.userType === "Guest" ? ", guest" : ""),
     by: (u) => String(u.accountEnabled), spare: true },
-  { name: "reason", title: "Why", cell: (u) => u.reason ?? "", wide: true },
+  { name: "reason", title: "Why", cell: (u) => sentence(u.reason ?? ""), wide: true },
 ];

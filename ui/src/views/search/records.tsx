@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import { useAnswer } from "../../api/use";
 import { Badge, Copy, Loaded, Time } from "../../components/basic";
@@ -93,8 +93,10 @@ function Detail({ collection, record, close }: { collection: string; record: Rec
   const [how, setHow] = useState<"read" | "json" | "versions">("read");
   const person = text(record, "userId"), app = text(record, "appId");
   const json = JSON.stringify(record, null, 2);
+  const box = useRef<HTMLElement>(null);
+  useEffect(() => box.current?.scrollIntoView({ block: "nearest" }), []);
   return (
-    <section class="detail" aria-label="The record">
+    <section class="detail" aria-label="The record" ref={box}>
       <header>
         <h3><code>{text(record, "id")}</code></h3>
         <div class="tabs small" role="group" aria-label="How it is shown">
@@ -109,7 +111,7 @@ function Detail({ collection, record, close }: { collection: string; record: Rec
         </div>
       </header>
       {record["@entraledger.tampered"] ? <p class="trouble">This record was changed in storage: {text(record, "@entraledger.tampered")}</p> : null}
-      {how === "read" && <dl class="tree">{Object.entries(record).map(([name, v]) => <Value key={name} name={name} value={v} />)}</dl>}
+      {how === "read" && <div class="read" tabIndex={0} role="region" aria-label="What it has"><dl class="tree">{Object.entries(record).map(([name, v]) => <Value key={name} name={name} value={v} />)}</dl></div>}
       {how === "json" && <><Copy text={json} label="Copy the JSON" /><pre tabIndex={0} aria-label="JSON"><code>{json}</code></pre></>}
       {how === "versions" && <Versions collection={collection} id={text(record, "id")} record={record} />}
     </section>

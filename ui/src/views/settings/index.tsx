@@ -1,9 +1,9 @@
 import { useState } from "preact/hooks";
 import { ask, Failure, type Answer, type Problem, type Row } from "../../api/client";
 import { useAnswer } from "../../api/use";
-import { Badge, Empty, Loaded, Panel, Time, Trouble, Waiting } from "../../components/basic";
+import { Badge, Empty, Facts, Loaded, Panel, Time, Trouble, Waiting } from "../../components/basic";
 import { Table, type Column } from "../../components/table";
-import { bytes, log, number, usd } from "../../format";
+import { bytes, log, number, sentence, usd } from "../../format";
 import { tones } from "../coverage/tones";
 import type { View } from "../list";
 
@@ -30,9 +30,7 @@ function Retention() {
       <Loaded of={asked} what="Retention">
         {(data) => (
           <>
-            <dl class="facts">
-              {data.rules.map((r) => <><dt>{log(r.stream)}</dt><dd>{r.keep}</dd></>)}
-            </dl>
+            <Facts of={data.rules.map((r) => [log(r.stream), r.keep])} />
             {data.holds.length === 0 ? <p class="note">No legal hold is in force.</p> : (
               <ul class="plain">{data.holds.map((h) => <li key={h.stream + h.firstDay}><Badge tone="info">hold</Badge> {h.stream === "*" ? "All logs" : log(h.stream)}, {h.firstDay} to {h.lastDay}</li>)}</ul>
             )}
@@ -90,7 +88,7 @@ const order = ["failed", "limited", "ok"];
 const checks: Column<Row<"/preflight">>[] = [
   { name: "name", title: "Check", by: (c) => c.name },
   { name: "status", title: "Result", cell: (c) => <Badge tone={tones[c.status] ?? "quiet"}>{c.status}</Badge>, by: (c) => order.indexOf(c.status) },
-  { name: "detail", title: "Detail", cell: (c) => c.detail + (c.consequence ? ` Meanwhile: ${c.consequence}.` : ""), wide: true },
+  { name: "detail", title: "Detail", cell: (c) => sentence(c.detail) + "." + (c.consequence ? ` Meanwhile: ${c.consequence}.` : ""), wrap: true },
 ];
 
 function Cost() {
@@ -101,7 +99,8 @@ function Cost() {
         {(data) => (
           <>
             <Table rows={data.destinations} of={(d) => d.destination} caption="Destinations" columns={destinations} />
-            <p class="note">Prices as of {data.pricesAsOf}, {data.redundancy}, {number(data.retentionMonths)} months kept ({data.retentionFrom}). {data.notes.join(" ")}</p>
+            <p class="note">Prices as of {data.pricesAsOf}, {data.redundancy}, {number(data.retentionMonths)} months kept ({data.retentionFrom}).</p>
+            <details><summary>What is reckoned in, and what is not</summary><ul class="plain">{data.notes.map((n) => <li key={n}>{sentence(n)}</li>)}</ul></details>
           </>
         )}
       </Loaded>
@@ -128,7 +127,7 @@ function InForce() {
               <div key={s.name}>
                 <dt><code>{s.name}</code> {s.given ? <Badge tone="info">given</Badge> : null}</dt>
                 <dd class="value">{s.hidden ? (s.given ? "a secret, not shown" : "–") : s.value ? <code>{s.value}</code> : <span class="faint">{s.default || "none"}</span>}</dd>
-                <dd class="note">{s.meaning}. Accepts {s.accepts}.</dd>
+                <dd class="note">{sentence(s.meaning)}. Accepts {s.accepts}.</dd>
               </div>
             ))}
           </dl>

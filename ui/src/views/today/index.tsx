@@ -132,7 +132,7 @@ const words: Record<string, string> = { current: "up to date", backfilling: "rea
 /** Credentials that end, by week. */
 function Ending() {
   const weeks = 13;
-  const asked = useAnswer({ path: "/expiring-credentials", query: { withinDays: 7 * weeks, state: "expiring", $top: 1000,
+  const asked = useAnswer({ path: "/expiring-credentials", query: { withinDays: 7 * weeks, state: "expiring", $top: 999,
     $select: "keyId,kind,appId,appDisplayName,displayName,endDateTime,daysLeft,noOwner,ownersMail,hasSuccessor" } });
   return (
     <Panel title="Credentials that end soon" note="By week, for 13 weeks." actions={<a class="small" href={to("directory", "credentials")}>All</a>}>
