@@ -254,7 +254,7 @@ func TestWhatWasMadeByHandOnTheAppsAuthenticationNetworkAndIdentityStopsTheCall(
 	}{
 		{"paths", func(get func(id string) arm) {
 			get(app + "/config/authsettingsV2")["properties"].(arm)["globalValidation"] = arm{
-				"excludedPaths": []any{"/api/x"}}
+				"excludedPaths": []any{"/api/ui", "/api/ui/*", "/api/x"}}
 		}, "paths that the authentication leaves out"},
 		{"applications", func(get func(id string) arm) {
 			ad := get(app + "/config/authsettingsV2")["properties"].(arm)["identityProviders"].(arm)["azureActiveDirectory"].(arm)

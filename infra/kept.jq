@@ -166,7 +166,7 @@ def by_hand: . as $all | settings as $now | [
         or ($ad.validation.defaultAuthorizationPolicy.allowedPrincipals // {} | map_values(select(nonempty)) | nonempty)
         or ($ad.validation.jwtClaimChecks // {} | map_values(select(nonempty)) | nonempty))
           | "audiences, applications or principals of the authentication"),
-      (select(.auth.properties.globalValidation.excludedPaths | nonempty) | "paths that the authentication leaves out"))
+      (select((.auth.properties.globalValidation.excludedPaths // []) - ["/api/ui", "/api/ui/*"] | nonempty) | "paths that the authentication leaves out"))
 ];
 
 # Accounts that are closed: a deployment without a network of its own would open them.

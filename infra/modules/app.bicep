@@ -177,6 +177,12 @@ resource publishingByScm 'Microsoft.Web/sites/basicPublishingCredentialsPolicies
 
 // Without a valid token nobody gets as far as the functions. Who has one still needs a function key and an app role. It is written where it is off,
 // too: what an earlier deployment switched on would stay on otherwise, and lock every caller with a key out.
+// Callers reach these without a token: functions/ui answers everybody.
+var pagePaths = [
+  '/api/ui'
+  '/api/ui/*'
+]
+
 var entraProvider = {
   azureActiveDirectory: {
     enabled: true
@@ -203,6 +209,8 @@ resource authentication 'Microsoft.Web/sites/config@2025-03-01' = {
     globalValidation: {
       requireAuthentication: entraAuthentication
       unauthenticatedClientAction: entraAuthentication ? 'Return401' : 'AllowAnonymous'
+      // The page's files hold no data, and let a reader sign in. What lies below a path takes a pattern of its own.
+      excludedPaths: entraAuthentication ? pagePaths : []
     }
     httpSettings: {
       requireHttps: true

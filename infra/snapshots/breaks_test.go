@@ -70,6 +70,8 @@ var securityBreaks = []breaking{
 	{tls, "small", "a debugger", set(sites, "siteConfig.remoteDebuggingEnabled", true)},
 	{authenticate, "small", "nothing written", drop(configs, "authsettingsV2")},
 	{authenticate, "entra", "authentication that is off", set(configs, "platform.enabled", false)},
+	{authenticate, "entra", "another path that takes no token",
+		set(configs, "globalValidation.excludedPaths", []any{"/api/ui", "/api/ui/*", "/api/*"})},
 	{authenticate, "entra", "anonymous callers",
 		set(configs, "globalValidation.unauthenticatedClientAction", "AllowAnonymous")},
 	{authenticate, "entra", "a redirect that no flow follows",

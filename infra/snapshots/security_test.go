@@ -191,8 +191,9 @@ func authenticationIsWritten(s *snapshot) (out []string) {
 	if r.last() != "authsettingsV2" {
 		out = append(out, "the app's configuration that is written is "+r.last())
 	}
-	providers := map[string]any{}
+	providers, paths := map[string]any{}, []any{}
 	if s.entra {
+		paths = []any{"/api/ui", "/api/ui/*"} // the page alone, which holds no data
 		login := clouds[s.cloud]["authentication"].(map[string]any)["loginEndpoint"].(string)
 		action, authorization = "Return401", "entra"
 		providers = map[string]any{"azureActiveDirectory": map[string]any{"enabled": true,
@@ -201,8 +202,8 @@ func authenticationIsWritten(s *snapshot) (out []string) {
 		}}
 	}
 	out = append(out, wantAll(r, map[string]any{"platform.enabled": s.entra,
-		"globalValidation.requireAuthentication":       s.entra,
-		"globalValidation.unauthenticatedClientAction": action, "httpSettings.requireHttps": true,
+		"globalValidation.requireAuthentication": s.entra,
+		"globalValidation.excludedPaths":         paths, "globalValidation.unauthenticatedClientAction": action, "httpSettings.requireHttps": true,
 		"login.tokenStore.enabled": false,
 		"identityProviders":        providers})...)
 	if have, _ := s.one(sites).settings(); have["HTTP_AUTHORIZATION"] != authorization {
