@@ -56,7 +56,7 @@ export function Table<R>({ rows, columns, of, open, opened, caption, sorted }: {
     open?.(row);
   };
   return (
-    <div class={"table" + (virtual ? " virtual" : "")} ref={box} tabIndex={0} role="region" aria-label={caption}
+    <div class={"table" + (virtual ? " virtual" : "")} ref={box} tabIndex={0} role="group" aria-label={caption}
       onScroll={(e) => virtual && setTop(e.currentTarget.scrollTop)}>
       <table aria-rowcount={inOrder.length + 1}>
         <caption class="unseen">{caption}, {number(inOrder.length)} rows</caption>

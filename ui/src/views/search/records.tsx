@@ -111,7 +111,7 @@ function Detail({ collection, record, close }: { collection: string; record: Rec
         </div>
       </header>
       {record["@entraledger.tampered"] ? <p class="trouble">This record was changed in storage: {text(record, "@entraledger.tampered")}</p> : null}
-      {how === "read" && <div class="read" tabIndex={0} role="region" aria-label="What it has"><dl class="tree">{Object.entries(record).map(([name, v]) => <Value key={name} name={name} value={v} />)}</dl></div>}
+      {how === "read" && <div class="read" tabIndex={0} role="group" aria-label="What it has"><dl class="tree">{Object.entries(record).map(([name, v]) => <Value key={name} name={name} value={v} />)}</dl></div>}
       {how === "json" && <><Copy text={json} label="Copy the JSON" /><pre tabIndex={0} aria-label="JSON"><code>{json}</code></pre></>}
       {how === "versions" && <Versions collection={collection} id={text(record, "id")} record={record} />}
     </section>

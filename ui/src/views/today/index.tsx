@@ -102,7 +102,7 @@ function Logs({ all }: { all: Log[] }) {
   if (all.length === 0) return <Empty title="No log is archived yet">Name logs in ARCHIVE_STREAMS, and wait for the first run.</Empty>;
   const from = new Date(Math.floor(Date.now() / 86_400_000 - 30) * 86_400_000).toISOString().replace(".000", "");
   return (
-    <div class="table" tabIndex={0} role="region" aria-label="The logs">
+    <div class="table" tabIndex={0} role="group" aria-label="The logs">
       <table>
         <thead>
           <tr>
