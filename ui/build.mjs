@@ -2,7 +2,7 @@
 // Written so that an old Node.js reads it, and says that it is too old.
 //
 //   node ui/build.mjs [--out <folder>] [--force] [--bundle-only: the types are not checked]
-//   node ui/build.mjs --install: no build, but what it takes
+//   node ui/build.mjs --install: no build, but what it takes; --check: only whether this Node.js will do
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -123,6 +123,7 @@ async function build(sources) {
 }
 
 checkNode();
+if (args.includes("--check")) process.exit(0);
 if (args.includes("--install")) {
   install();
   process.exit(0);

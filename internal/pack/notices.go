@@ -18,6 +18,9 @@ import (
 // Notices is the name of the file with the licences of what is linked into the handler.
 const Notices = "THIRD-PARTY-NOTICES.txt"
 
+// pageLicences is where make ui puts the licences of what is in the page.
+const pageLicences = "functions/ui/dist/licences.txt"
+
 // legal are the names of files that have to go with copies of a program.
 var legal = regexp.MustCompile(
 	`(?i)^(licen[cs]e|copying|copyright|notice|patents|third[ _-]party[ _-]notices)([._-].*)?$`)
@@ -72,6 +75,11 @@ func writeNotices(ctx context.Context, o Options, file string) error {
 	if err != nil {
 		return err
 	}
+	page, err := os.ReadFile(filepath.Join(o.Root, filepath.FromSlash(pageLicences)))
+	if err != nil && !errors.Is(err, os.ErrNotExist) { // a program without the page has none
+		return fmt.Errorf("collect the licences of the page: %w", err)
+	}
+	out = append(out, page...)
 	if err := os.WriteFile(file, out, 0o644); err != nil {
 		return fmt.Errorf("write %s: %w", Notices, err)
 	}

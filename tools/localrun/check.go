@@ -12,8 +12,8 @@ import (
 func checkMachine(ctx context.Context, o options) error {
 	for _, need := range []struct{ program, remedy string }{
 		{"go", "install Go 1.26 or later (go.dev/dl)"},
-		{"node", "install Node.js 20 or later (nodejs.org, or apt-get install nodejs npm)"},
-		{"npm", "install npm, which comes with Node.js (nodejs.org, or apt-get install nodejs npm)"},
+		{"node", "install Node.js 20.19 or later (nodejs.org)"},
+		{"npm", "install npm, which comes with Node.js (nodejs.org)"},
 	} {
 		if _, err := exec.LookPath(need.program); err != nil {
 			return fmt.Errorf("find %s: it is not on the PATH; %s", need.program, need.remedy)
