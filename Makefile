@@ -88,7 +88,7 @@ test-ui: ui $(AZURITE) $(UITEST) ## walk the page in Chromium, over an archive o
 
 screenshots: ui $(AZURITE) $(UITEST) ## take the pictures of docs/screenshots (BASE=)
 	@$(GO) build -o $(BIN)/localrun ./tools/localrun
-	@tools/uitest/chromium.sh
+	@tools/uitest/chromium.sh pictures
 	node tools/uitest/screenshots.mjs $(if $(BASE),--base $(BASE))
 
 # SEEDS and FOR bound the walk over random faults, whichever ends first.

@@ -8,9 +8,12 @@ import { chromium } from "playwright-core";
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 export const key = process.env.LEDGER_KEY ?? "devfunctionkey";
 
-/** An app that serves: the one at --base, or a local run with these flags that is stopped at the end. */
-export async function serving(flags) {
-  const at = process.argv.indexOf("--base");
+/**
+ * An app that serves: the one at the address that the option names, or a local run with these flags. One local run at a
+ * time: they share a folder.
+ */
+export async function serving(flags, option = "--base") {
+  const at = process.argv.indexOf(option);
   if (at > 0) return { base: process.argv[at + 1].replace(/\/$/, ""), stop: async () => {}, log: () => "" };
   const run = spawn(join(root, ".local/bin/localrun"), ["--port", "0", "--table-port", "0", "--blob-port", "0", ...flags],
     { cwd: root, env: { ...process.env, CI: "true" }, stdio: ["ignore", "pipe", "pipe"] });
@@ -26,6 +29,7 @@ export async function serving(flags) {
     run.on("exit", (code) => reject(new Error(`make run ended with ${code}:\n${said.slice(-2000)}`)));
   });
   const stop = () => new Promise((done) => {
+    if (run.exitCode !== null) return done();
     run.removeAllListeners("exit");
     run.on("exit", done);
     run.kill("SIGTERM");

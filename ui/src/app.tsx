@@ -56,7 +56,7 @@ function Menu({ here }: { here: View }) {
           </>
         )}
         <label>
-          <span class="unseen">Colours</span>
+          <span class="theme">Theme</span>
           <select value={theme.value} onChange={(e) => { theme.value = e.currentTarget.value as Theme; }}>
             <option value="auto">Auto</option>
             <option value="light">Light</option>

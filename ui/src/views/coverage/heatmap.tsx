@@ -101,7 +101,8 @@ export function HeatMap({ days, from, count, shade, picked, pick }: {
           g.fillStyle = has ? mark : letter === "-" ? none : accent;
           g.globalAlpha = has || letter === "-" ? 1 : 0.18;
         }
-        g.fillRect(x, top + h * rowHigh, Math.max(1, wide - (wide > 5 ? 1 : 0.5)), rowHigh - 1);
+        // Narrow columns have no gap: at whole pixels they would seem to be of two widths.
+        g.fillRect(x, top + h * rowHigh, wide > 5 ? wide - 1 : wide + 0.1, rowHigh - 1);
       }
     }
     g.globalAlpha = 1;
