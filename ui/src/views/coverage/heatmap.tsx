@@ -81,6 +81,7 @@ export function HeatMap({ days, from, count, shade, picked, pick }: {
     for (let i = 0; i < count; i++) {
       const date = new Date(from + i * msOfDay);
       const x = left + i * wide;
+      g.globalAlpha = 1;
       if (wide > 18 ? date.getUTCDate() % 5 === 1 || i === 0 : date.getUTCDate() === 1) {
         g.fillStyle = ink;
         if (x - labelled > 44 && x + 40 < full) {

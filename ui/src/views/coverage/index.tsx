@@ -97,6 +97,12 @@ function Of({ one, all }: { one: Log; all: Log[] }) {
   );
 }
 
+const legends: Record<Exclude<Shade, "state">, string> = {
+  records: "The darker an hour, the more records it has.",
+  late: "Red: hours with records that came after the hour had been read.",
+  thin: "Red: hours whose records may be in a poorer form than Graph has.",
+};
+
 /** How it stands with the log, in one line of facts. */
 function Standing({ one }: { one: Log }) {
   return (
@@ -132,6 +138,7 @@ function Map_({ days, from, count, shade, picked }: {
   return (
     <>
       <HeatMap days={byDay} from={from} count={count} shade={shade} picked={picked} pick={pick} />
+      {shade !== "state" && <p class="note">{legends[shade]}</p>}
       <ul class="legend" aria-label="Hours by state">
         {states.filter((s) => counts[s.letter] || shade === "state").map((s) => (
           <li key={s.status} title={s.means} class={counts[s.letter] ? "" : "none"}>
