@@ -99,7 +99,8 @@ func clients(
 		return parts, err
 	}
 	clocks := timekeeper(cfg, source, store, log)
-	parts = functions.Parts{Settings: cfg, InForce: settings.Show(getenv), Simulated: simulated(cfg.GraphEndpoint), Slice: requestSlice, Now: time.Now,
+	parts = functions.Parts{Settings: cfg, InForce: settings.Show(getenv),
+		Simulated: simulated(cfg.GraphEndpoint), Slice: requestSlice, Now: time.Now,
 		Clock: clocks.Now, Ledger: store.Archive, Records: store.Searched(), Evidence: store.Evidence(),
 		Index: store.Searched(), Jobs: store.Jobs, Heads: heads, Streams: streams.New(cfg.Streams, store.Archive),
 		Gaps: search.NewGaps(store.Archive), Counts: search.NewCounts(),

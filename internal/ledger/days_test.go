@@ -60,7 +60,8 @@ func TestDaysEndWithAnErrorAndWithTheirReader(t *testing.T) {
 		failed = err
 	}
 	require.ErrorContains(t, failed, "broken")
-	for range Days(ofHours(time.Unix(0, 0).Add(20*time.Hour), WindowLost, WindowLost, WindowLost, WindowLost, WindowLost, WindowLost)) {
+	evening := time.Unix(0, 0).Add(22 * time.Hour)
+	for range Days(ofHours(evening, WindowLost, WindowLost, WindowLost, WindowLost)) {
 		break
 	}
 	for range Days(ofHours(time.Unix(0, 0))) {

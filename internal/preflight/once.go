@@ -57,7 +57,8 @@ func (o *Once) Run(ctx context.Context) {
 			"detail", c.Detail, "consequence", c.Consequence)
 	}
 	o.Log.InfoContext(ctx, "preflight done", "status", string(Worst(checks)), "version", o.Version)
-	if err := save(ctx, o.Store, jobs.Job{Kind: Kind, ID: o.Version, Created: o.Now(), Updated: o.Now()}, checks); err != nil {
+	job := jobs.Job{Kind: Kind, ID: o.Version, Created: o.Now(), Updated: o.Now()}
+	if err := save(ctx, o.Store, job, checks); err != nil {
 		o.Log.WarnContext(ctx, "that the preflight was made is not noted; another run makes it again",
 			"error", err.Error())
 	}
@@ -79,7 +80,8 @@ func Latest(ctx context.Context, store jobs.Store, version string) ([]Check, tim
 	job, err := store.Job(ctx, Kind, version)
 	if entra.CodeOf(err) == entra.CodeNotFound && err != nil {
 		return nil, time.Time{}, &entra.Error{Code: entra.CodeNotFound, Doing: "find the latest checks",
-			Why: "this version has made none yet", Remedy: "wait for the first run of archivelogs, or ask /api/preflight"}
+			Why:    "this version has made none yet",
+			Remedy: "wait for the first run of archivelogs, or ask /api/preflight"}
 	}
 	if err != nil {
 		return nil, time.Time{}, err

@@ -209,7 +209,8 @@ func TestItIsDescribedInOpenAPI3(t *testing.T) {
 		"schema":{"type":"integer","format":"int32","minimum":1,"maximum":365,"default":30}}`,
 		get.Get(`parameters.#(name=="days")`).Raw)
 	require.Equal(t, "#/components/schemas/idleDevices", get.Get(`responses.200.content.application/json.schema.$ref`).Str)
-	require.Equal(t, "integer", gjson.GetBytes(text, `components.schemas.idleDevices.properties.value.items.properties.daysIdle.type`).Str)
+	require.Equal(t, "integer", gjson.GetBytes(text,
+		`components.schemas.idleDevices.properties.value.items.properties.daysIdle.type`).Str)
 	again, err := describe.OpenAPI3([]web.Function{madeUp()})
 	require.NoError(t, err)
 	require.Equal(t, string(text), string(again))

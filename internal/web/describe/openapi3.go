@@ -17,7 +17,8 @@ func OpenAPI3(functions []web.Function) ([]byte, error) {
 		return nil, err
 	}
 	var two object
-	if err := json.Unmarshal(bytes.ReplaceAll(text, []byte(`"#/definitions/`), []byte(`"#/components/schemas/`)), &two); err != nil {
+	text = bytes.ReplaceAll(text, []byte(`"#/definitions/`), []byte(`"#/components/schemas/`))
+	if err := json.Unmarshal(text, &two); err != nil {
 		return nil, fmt.Errorf("describe in OpenAPI 3: %w", err)
 	}
 	var paths object
@@ -104,7 +105,8 @@ func response3(two object, produces []any) object {
 	}
 	var content object
 	for _, kind := range produces {
-		content = append(content, member{kind.(string), object{{"schema", object{{"type", "string"}, {"format", "binary"}}}}})
+		file := object{{"type", "string"}, {"format", "binary"}}
+		content = append(content, member{kind.(string), object{{"schema", file}}})
 	}
 	return append(out, member{"content", content})
 }
