@@ -65,7 +65,7 @@ func New(cfg Config) web.Function {
 			Text: "One row for each hour of a log, or, with by=day, for each day.", Role: web.RoleRead,
 			Path:       []web.Parameter{web.Text("stream", "One of the archived logs, such as directoryAudits")},
 			Parameters: hourParameters(),
-			Answers:    web.Shape{Name: "windows", Rows: window{}, AsOf: true, Pages: true, Text: "One row an hour, or a day"},
+			Answers:    web.Shape{Name: "windows", Rows: either{}, AsOf: true, Pages: true, Text: "One row an hour, or a day"},
 			Find:       cfg.find, Do: cfg.windows,
 		},
 	}}
@@ -176,7 +176,6 @@ type window struct {
 	LastRead    string             `json:"lastReadDateTime,omitempty" text:"Last read"`
 	Imported    int64              `json:"imported,omitempty"`
 	Eclipsed    int64              `json:"importedSuperseded,omitempty"`
-	*hours
 }
 
 // Texts are those that are too long for their line.
@@ -334,10 +333,27 @@ func (cfg Config) windows(ctx context.Context, r web.Request) (web.Answer, error
 	if !span.To.IsZero() && span.To.Before(to) {
 		to = span.To
 	}
+	hours := known(ledger.EveryHour(ctx, cfg.Ledger, p.Stream, from, to), read)
+	if r.Query.Text("by") == "day" {
+		return answer(ctx, cfg, r, walk, now, to, days(r, hours))
+	}
+	return answer(ctx, cfg, r, walk, now, to, hourly(r, &p, cfg.Streams.Collects(s), hours))
+}
+
+// placed is a row, and its first moment.
+type placed[T any] struct {
+	row T
+	at  time.Time
+}
+
+// answer is a list of rows: a page of it, or a file. to is where the walk ends.
+func answer[T any](
+	ctx context.Context, cfg Config, r web.Request, walk skiptoken.Walk, now, to time.Time, rows iter.Seq2[placed[T], error],
+) (web.Answer, error) {
 	top := r.Query.Int("$top")
 	whole := r.Query.CSV() && !r.Query.Has("$top") // a file is not cut into pages by itself
-	list := web.List[window]{Of: "coverage/windows", AsOf: now, File: "coverage-" + string(s)}
-	for row, err := range cfg.rows(ctx, r, &p, read, from, to) {
+	list := web.List[T]{Of: "coverage/windows", AsOf: now, File: "coverage-" + r.Path("stream")}
+	for next, err := range rows {
 		if err != nil {
 			return web.Answer{}, err
 		}
@@ -345,53 +361,33 @@ func (cfg Config) windows(ctx context.Context, r web.Request) (web.Answer, error
 			if walk.Secret, err = cfg.Secrets.Secret(ctx, secretName); err != nil {
 				return web.Answer{}, err
 			}
-			list.NextLink = r.NextLink(walk.Seal(place{From: row.at, To: to}))
+			list.NextLink = r.NextLink(walk.Seal(place{From: next.at, To: to}))
 			break
 		}
-		list.Value = append(list.Value, row.window)
+		list.Value = append(list.Value, next.row)
 	}
 	return list.Answer(), nil
 }
 
-// placed is a row, and its first moment.
-type placed struct {
-	window
-	at time.Time
-}
-
-// rows are the rows in [from, to) that the request asks for. Before read, the first hour that was
-// read, only hours in which something arrived have one.
-func (cfg Config) rows(
-	ctx context.Context, r web.Request, p *ledger.Progress, read, from, to time.Time,
-) iter.Seq2[placed, error] {
-	asked := r.Query.List("status")
-	wanted := func(c ledger.Coverage) bool { return len(asked) == 0 || slices.Contains(asked, string(c.Word())) }
-	collected := cfg.Streams.Collects(p.Stream)
-	hours := known(ledger.EveryHour(ctx, cfg.Ledger, p.Stream, from, to), read)
-	return func(yield func(placed, error) bool) {
-		if r.Query.Text("by") == "day" {
-			for d, err := range ledger.Days(hours) {
-				if err == nil && !slices.ContainsFunc(d.Windows, wanted) {
-					continue
-				}
-				if !yield(placed{dayOf(d), d.First()}, err) {
-					return
-				}
-			}
-			return
-		}
+// hourly are the rows of those hours that the request asks for.
+func hourly(
+	r web.Request, p *ledger.Progress, collected bool, hours iter.Seq2[ledger.Coverage, error],
+) iter.Seq2[placed[window], error] {
+	wanted := wantedBy(r)
+	return func(yield func(placed[window], error) bool) {
 		for cov, err := range hours {
 			if err == nil && !wanted(cov) {
 				continue
 			}
-			if !yield(placed{windowOf(p, cov, collected), cov.Start}, err) {
+			if !yield(placed[window]{windowOf(p, cov, collected), cov.Start}, err) {
 				return
 			}
 		}
 	}
 }
 
-// known are the hours of which the ledger says something: from read on all of them.
+// known are the hours of which the ledger says something: from read, the first one that was read, on
+// all of them, and before it those in which something arrived.
 func known(hours iter.Seq2[ledger.Coverage, error], read time.Time) iter.Seq2[ledger.Coverage, error] {
 	return func(yield func(ledger.Coverage, error) bool) {
 		for cov, err := range hours {
@@ -403,6 +399,12 @@ func known(hours iter.Seq2[ledger.Coverage, error], read time.Time) iter.Seq2[le
 			}
 		}
 	}
+}
+
+// wantedBy tells which hours have a status that the request asks for.
+func wantedBy(r web.Request) func(ledger.Coverage) bool {
+	asked := r.Query.List("status")
+	return func(c ledger.Coverage) bool { return len(asked) == 0 || slices.Contains(asked, string(c.Word())) }
 }
 
 // place is where a walk through a stream's hours goes on. It ends where it ended when it began,

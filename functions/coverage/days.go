@@ -1,14 +1,33 @@
 package coverage
 
 import (
+	"iter"
 	"slices"
 
 	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/web"
 )
 
-// hours is what the row of a day says of its hours.
-type hours struct {
+// day is one row of /api/coverage/{stream}?by=day.
+type day struct {
+	window
+	byHour
+}
+
+// either is a row of an hour or of a day, for who describes it.
+type either struct {
+	window
+	*byHour
+}
+
+// Texts are those that are too long for their line.
+func (day) Texts() map[string]string { return nil }
+
+// Texts are those that are too long for their line.
+func (either) Texts() map[string]string { return nil }
+
+// byHour is what the row of a day says of its hours.
+type byHour struct {
 	Hours         string  `json:"hours"`
 	RecordsByHour []int64 `json:"recordsByHour" text:"Of a day: the records of each of its 24 hours"`
 	LateHours     []int   `json:"lateHours,omitempty" text:"Of a day: its hours with late records, from 0 to 23"`
@@ -16,20 +35,35 @@ type hours struct {
 }
 
 // Texts are those that are too long for their line.
-func (hours) Texts() map[string]string {
+func (byHour) Texts() map[string]string {
 	return map[string]string{
 		"hours": "Of a day: the states of its 24 hours, a letter each: L lost, M missing, P partial, R reopened, " +
 			"I imported, D delivered, C complete, S sealed, T settled, X purged, - not part of the archive",
 	}
 }
 
+// days are the rows of the days of those hours, where one of them is asked for.
+func days(r web.Request, hours iter.Seq2[ledger.Coverage, error]) iter.Seq2[placed[day], error] {
+	wanted := wantedBy(r)
+	return func(yield func(placed[day], error) bool) {
+		for d, err := range ledger.Days(hours) {
+			if err == nil && !slices.ContainsFunc(d.Windows, wanted) {
+				continue
+			}
+			if !yield(placed[day]{dayOf(d), d.First()}, err) {
+				return
+			}
+		}
+	}
+}
+
 // dayOf is the row of a day: sums of its hours. What can't be summed up is the least of them, as
 // for passes and the first read, or left out, as a content sum.
-func dayOf(d ledger.Day) window {
+func dayOf(d ledger.Day) day {
 	if len(d.Windows) == 0 {
-		return window{}
+		return day{}
 	}
-	of := &hours{Hours: d.Letters(), RecordsByHour: make([]int64, 24)}
+	of := byHour{Hours: d.Letters(), RecordsByHour: make([]int64, 24)}
 	sum, first := d.Sum(), d.Windows[0]
 	for _, c := range d.Windows {
 		hour := c.Start.UTC().Hour()
@@ -49,12 +83,13 @@ func dayOf(d ledger.Day) window {
 		}
 	}
 	thin := slices.ContainsFunc(d.Windows, func(c ledger.Coverage) bool { return c.Thin() })
-	return window{
+	return day{byHour: of, window: window{
 		Start: web.Time(d.First()), End: web.Time(d.End()), Status: d.Word(), Passes: first.Passes,
 		Records: sum.Records, Versions: sum.Versions, Bytes: sum.Bytes, StoredBytes: sum.StoredBytes,
 		Fetched: sum.Fetched, New: sum.New, Changed: sum.Changed, Enriched: sum.Enriched, Unchanged: sum.Unchanged,
 		Quarantined: sum.Quarantined, Late: sum.Late, Seals: sum.Seals, Revision: sum.Revision,
 		Unconfirmed: sum.Unconfirmed + sum.Unmet, Thin: thin,
-		FirstRead: web.Time(first.FirstReadAt), LastRead: web.Time(first.LastReadAt), Imported: sum.Imported, Eclipsed: sum.Eclipsed, hours: of,
-	}
+		FirstRead: web.Time(first.FirstReadAt), LastRead: web.Time(first.LastReadAt),
+		Imported: sum.Imported, Eclipsed: sum.Eclipsed,
+	}}
 }

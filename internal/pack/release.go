@@ -28,7 +28,7 @@ const BinarySum = "handler.sha256"
 var released = map[string][]string{
 	"docs": {"architecture.md", "cost.md", "deploy.md", "http.md", "openapi.json", "permissions.md", "power-automate.md",
 		"power-bi.md", "proof.md", "releases.md", "runbook.md", "security.md", "settings.md",
-		"storage-explorer.md", "tables.md"},
+		"storage-explorer.md", "tables.md", "screenshots/*.png"},
 	"infra": {"*.sh", "*.jq", "*.bicep", "modules/*.bicep", "azuredeploy.json", "portal.json", "upgrade.json",
 		"approles.json", "entraapi.json", "bicepconfig.json", "functions.txt", "release.txt",
 		"parameters/large.json", "parameters/small.json", "connector/README.md",
