@@ -170,5 +170,5 @@ tools/%/node_modules/.package-lock.json: tools/%/package-lock.json
 
 clean: ## remove what was built and installed
 	rm -rf dist .local tools/azurite/node_modules tools/graphclient/node_modules tools/kql/node_modules \
-		tools/uitest/node_modules ui/node_modules
+		tools/node/node_modules tools/uitest/node_modules ui/node_modules
 	find functions/ui/dist -mindepth 1 ! -name .keep -delete

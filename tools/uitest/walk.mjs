@@ -247,6 +247,34 @@ try {
     equal(await page.locator("h1").innerText(), "Today", "the view");
   }));
 
+  await check("a deep link to an hour that was purged", () => at({ at: `#/coverage?log=${fullest.stream}&hour=2026-01-05T09`, given: "" }, async ({ page }) => {
+    const row = (await ask(app.base, `coverage/${fullest.stream}?$top=1`)).value[0];
+    await instead(page, `coverage/${fullest.stream}\\?from=2026-01-05T09`, { status: 200, contentType: "application/json", body: JSON.stringify({ asOfDateTime: row.startDateTime,
+      value: [{ ...row, status: "purged", reason: "purged on 2026-11-01 by ARCHIVE_RETENTION=90d", records: 0 }] }) });
+    await page.fill("#key", key);
+    await page.press("#key", "Enter");
+    await page.getByText("Purged on 2026-11-01 by ARCHIVE_RETENTION=90d").waitFor();
+    await page.getByText("Its records were dropped").waitFor();
+    await accessible(page);
+  }));
+  await check("a tab that was asleep for a day asks anew", () => at({}, async ({ page, asked }) => {
+    await settled(page);
+    const before = asked.filter((r) => r.url().endsWith("/api/coverage")).length;
+    await page.evaluate(() => {
+      const real = Date.now;
+      const be = (state) => {
+        Object.defineProperty(document, "visibilityState", { value: state, configurable: true });
+        document.dispatchEvent(new Event("visibilitychange"));
+      };
+      be("hidden");
+      Date.now = () => real() + 86_400_000;
+      be("visible");
+      Date.now = real;
+    });
+    await settled(page);
+    equal(asked.filter((r) => r.url().endsWith("/api/coverage")).length > before, true, "it asked again");
+  }));
+
   console.log("What records hold is text:");
   const nasty = ['<img src=x onerror="window.hit=1">', "<script>window.hit=1</script>", "\u202Egpj.exe\u202C", "{{7*7}} ${7*7}", "javascript:window.hit=1", "שלום <b>x</b>", "a".repeat(4000)];
   await check("markup in names, in lists and in details", () => at({ at: "#/search", given: "" }, async ({ page }) => {

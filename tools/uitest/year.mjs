@@ -1,5 +1,5 @@
 // A year of made-up audits as a folder of records, which a local run archives: 8,760 hours of ledger.
-import { mkdtempSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
@@ -7,9 +7,10 @@ const hour = 3_600_000;
 const activities = [["Add user", "UserManagement"], ["Update user", "UserManagement"], ["Add member to group", "GroupManagement"],
   ["Update application", "ApplicationManagement"], ["Update policy", "Policy"]];
 
-/** Writes the folder, and returns it. More happens on working days, by day; the same year is made for the same now. */
+/** Writes the folder, which goes with this process, and returns it. More happens on working days, by day; the same year is made for the same now. */
 export function yearOfRecords(now = Date.now()) {
   const folder = mkdtempSync(join(tmpdir(), "ledger-year-"));
+  process.on("exit", () => rmSync(folder, { recursive: true, force: true }));
   const end = Math.floor(now / hour) * hour - 2 * hour;
   const lines = [];
   let seed = 7;
