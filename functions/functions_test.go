@@ -170,7 +170,8 @@ func TestThePageAloneIsPublic(t *testing.T) {
 		}
 		for _, o := range f.Operations {
 			w := httptest.NewRecorder()
-			path := "/api/" + strings.NewReplacer("{version}", "v1.0", "{collection}", "signIns", "{*path}", "").Replace(b.Address(o))
+			fill := strings.NewReplacer("{version}", "v1.0", "{collection}", "signIns", "{*path}", "")
+			path := "/api/" + fill.Replace(b.Address(o))
 			host.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), o.Verb(), path, nil))
 			require.Equal(t, f.Public, w.Code != http.StatusUnauthorized, "%s %s: %d", o.Verb(), path, w.Code)
 		}

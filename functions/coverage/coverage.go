@@ -348,7 +348,8 @@ type placed[T any] struct {
 
 // answer is a list of rows: a page of it, or a file. to is where the walk ends.
 func answer[T any](
-	ctx context.Context, cfg Config, r web.Request, walk skiptoken.Walk, now, to time.Time, rows iter.Seq2[placed[T], error],
+	ctx context.Context, cfg Config, r web.Request, walk skiptoken.Walk, now, to time.Time,
+	rows iter.Seq2[placed[T], error],
 ) (web.Answer, error) {
 	top := r.Query.Int("$top")
 	whole := r.Query.CSV() && !r.Query.Has("$top") // a file is not cut into pages by itself
