@@ -39,6 +39,22 @@ func TestWindowsAreGroupedByTheirDay(t *testing.T) {
 	require.Equal(t, time.Date(2026, 11, 21, 0, 0, 0, 0, time.UTC), days[1].Start)
 }
 
+func TestADayTellsHoursInWhichNothingWasReadFromThoseThatWere(t *testing.T) {
+	arrived := Coverage{Window: entra.Window{Stream: "s", Start: time.Date(2026, 11, 20, 4, 0, 0, 0, time.UTC)},
+		State: WindowLost, Imported: 5, Eclipsed: 2}
+	lost := arrived
+	lost.Start, lost.Imported, lost.Eclipsed = arrived.Start.Add(time.Hour), 0, 0
+	d := Day{Windows: []Coverage{arrived}}
+	require.Equal(t, "----I-------------------", d.Letters())
+	require.Equal(t, WindowImported, d.Word())
+	d.Windows = append(d.Windows, lost)
+	require.Equal(t, "----IL------------------", d.Letters())
+	require.Equal(t, WindowLost, d.Word())
+	require.Zero(t, d.Sum().Records)
+	require.EqualValues(t, 5, d.Sum().Imported)
+	require.EqualValues(t, 2, d.Sum().Eclipsed)
+}
+
 func TestEveryStateOfAWindowHasItsLetterAndItsConcern(t *testing.T) {
 	of := letters()
 	require.Len(t, of, len(byConcern()))
@@ -47,7 +63,8 @@ func TestEveryStateOfAWindowHasItsLetterAndItsConcern(t *testing.T) {
 		require.NotZero(t, of[state], state)
 		require.False(t, seen[of[state]], state)
 		seen[of[state]] = true
-		require.True(t, state.Known() || state == WindowMissing || state == WindowSettled, state)
+		require.True(t, state.Known() || state == WindowMissing || state == WindowSettled || state == WindowImported ||
+			state == WindowDelivered, state)
 	}
 }
 

@@ -408,6 +408,86 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/reports": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Which reports there are
+         * @description All reports, those of the first reports API among them.
+         */
+        get: operations["ListReports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reports/legacy": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Which old reports there are
+         * @description The 32 names of the first reports API of Azure AD, as its own list had them.
+         */
+        get: operations["ListLegacyReports"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reports/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * A report
+         * @description Rows of a report of what is archived, by any of its names.
+         */
+        get: operations["GetReport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/reports/legacy/{item}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * An old report
+         * @description A report of the first reports API of Azure AD, from what is archived today.
+         */
+        get: operations["GetLegacyReport"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/settings": {
         parameters: {
             query?: never;
@@ -481,9 +561,29 @@ export interface paths {
         };
         /**
          * One user with all evidence
-         * @description All that the snapshot knows of one user.
+         * @description All that the snapshot knows of one user. With details, the answer is 202: roles, groups and applications are read while Location is asked.
          */
         get: operations["GetUser"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/users/{id}/{job}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Go on with the details of a user
+         * @description Reads more roles, groups and applications of a user whose details were asked for. Ask it where nothing follows Location by itself, again and again until the answer is 200.
+         */
+        get: operations["ContinueUser"];
         put?: never;
         post?: never;
         delete?: never;
@@ -598,10 +698,10 @@ export interface components {
             /** @description ID of the credential */
             keyId: string;
             /**
-             * @description secret or certificate
+             * @description secret, certificate or federated
              * @enum {string}
              */
-            kind: "secret" | "certificate";
+            kind: "secret" | "certificate" | "federated";
             /**
              * @description expired, expiring, unused or valid
              * @enum {string}
@@ -656,12 +756,14 @@ export interface components {
             selfRotating: boolean;
             /** @description Whether none of its owners can be written to */
             noOwner: boolean;
-            /** @description Owners of application and service principal; those of the application where the principal has none */
+            /** @description Owners of application and service principal; those of the application where none of the principal's can be written to */
             owners: components["schemas"]["owner"][];
             /** @description Their sign-in names, with semicolons between; to write to them take ownersMail */
             ownersUserPrincipalNames: string;
             /** @description Their mail addresses, with semicolons between */
             ownersMail: string;
+            /** @description Whether it may have owners beside these: the list of all of them did not come, and then noOwner is false */
+            moreOwners?: boolean;
             /** @description Why none of its owners can be written to */
             noOwnerReason?: string;
             /** @description SHA-1 of a certificate as the portal shows it: computed, or by customKeyIdentifier where Graph gives no key */
@@ -672,12 +774,20 @@ export interface components {
             active?: boolean;
             /** @description A newer certificate for SAML tokens that nobody has activated, as far as is known: sign-on stops unless somebody does */
             inactiveSuccessorKeyId?: string;
-            /** @description Whether it is on a service principal of Microsoft's and signs no SAML tokens here: nobody here renews it, and one that somebody adds is suspicious */
+            /** @description Whether it is on a service principal of Microsoft's: one that somebody adds is suspicious, and nobody here renews it unless it signs SAML tokens */
             microsoft: boolean;
             /** @description Tenant that owns the application */
             appOwnerOrganizationId?: string;
             /** @description Whether the service principal is enabled; absent where there is none, or it is not known */
             accountEnabled?: boolean;
+            /** @description Of a federated credential: whose tokens sign in as the application */
+            issuer?: string;
+            /** @description Of a federated credential: for whom they are issued */
+            subject?: string;
+            /** @description Of a federated credential: for whom, as an expression */
+            claimsMatchingExpression?: string;
+            /** @description Of a federated credential: what they are issued for */
+            audiences?: string[];
         };
         applicationEvidence: {
             /** @description What this is */
@@ -1069,7 +1179,7 @@ export interface components {
             value: {
                 /** @description Which log */
                 stream: string;
-                /** @description notStarted, failing, backfilling, current */
+                /** @description notStarted, failing, backfilling, current, delivered */
                 status: string;
                 /** @description Whether it is still read from the tenant: ARCHIVE_STREAMS names it */
                 collected: boolean;
@@ -1237,6 +1347,84 @@ export interface components {
                 };
                 /** @description What is not there between the begin and now, and why */
                 gaps?: components["schemas"]["gap"][];
+                /**
+                 * Format: int64
+                 * @description Records that were imported or delivered, and not read; none of them is among records
+                 */
+                imported?: number;
+                /**
+                 * Format: int64
+                 * @description Hours that hold some of those
+                 */
+                windowsImported?: number;
+                /**
+                 * Format: date-time
+                 * @description First hour that may hold some
+                 */
+                importedFromDateTime?: string;
+                /**
+                 * Format: date-time
+                 * @description After the last one
+                 */
+                importedToDateTime?: string;
+                /** @description Of a log that servers send: what came of each */
+                deliveries?: {
+                    /** @description The server */
+                    computer: string;
+                    /**
+                     * Format: date-time
+                     * @description When anything of it came first
+                     */
+                    firstDeliveryDateTime: string;
+                    /**
+                     * Format: date-time
+                     * @description When anything of it came last
+                     */
+                    lastDeliveryDateTime: string;
+                    /**
+                     * Format: date-time
+                     * @description Time of its newest event
+                     */
+                    newestEventDateTime?: string;
+                    /**
+                     * Format: int64
+                     * @description Greatest number of its present log; 0: none came
+                     */
+                    greatestRecordId: number;
+                    /**
+                     * Format: int64
+                     * @description Events that came, repeated ones included
+                     */
+                    events: number;
+                    /**
+                     * Format: int64
+                     * @description Events whose request was there
+                     */
+                    duplicates: number;
+                    /**
+                     * Format: int64
+                     * @description Events that were put aside, repeated ones included
+                     */
+                    quarantined: number;
+                    /**
+                     * Format: int64
+                     * @description Numbers between others that did not come
+                     */
+                    missing: number;
+                    /** @description Which these are; the oldest ones are only counted */
+                    missingRecordIds?: {
+                        /**
+                         * Format: int64
+                         * @description First number
+                         */
+                        from: number;
+                        /**
+                         * Format: int64
+                         * @description Last number
+                         */
+                        to: number;
+                    }[];
+                }[];
             }[];
         };
         windows: {
@@ -1261,7 +1449,7 @@ export interface components {
                  * @description First moment after it
                  */
                 endDateTime: string;
-                /** @description complete, sealed, settled, reopened, partial, missing, lost, purged; of a day: that of its hour that concerns most */
+                /** @description complete, sealed, settled, reopened, partial, imported or delivered (it holds nothing that was read), missing, lost, purged; of a day: that of its hour that concerns most */
                 status: string;
                 /** @description Why it is not complete or not there, why it is sealed again, or that it has no sum */
                 reason?: string;
@@ -1366,7 +1554,17 @@ export interface components {
                  * @description Last read
                  */
                 lastReadDateTime?: string;
-                /** @description Of a day: the states of its 24 hours, a letter each: L lost, M missing, P partial, R reopened, C complete, S sealed, T settled, X purged, - not part of the archive */
+                /**
+                 * Format: int64
+                 * @description Records that were imported or delivered, and not read; none of them is among records
+                 */
+                imported?: number;
+                /**
+                 * Format: int64
+                 * @description Of those: another form of the same record is there, and answers have that one
+                 */
+                importedSuperseded?: number;
+                /** @description Of a day: the states of its 24 hours, a letter each: L lost, M missing, P partial, R reopened, I imported, D delivered, C complete, S sealed, T settled, X purged, - not part of the archive */
                 hours?: string;
                 /** @description Of a day: the records of each of its 24 hours */
                 recordsByHour?: number[];
@@ -1442,10 +1640,10 @@ export interface components {
                 /** @description ID of the credential */
                 keyId?: string;
                 /**
-                 * @description secret or certificate
+                 * @description secret, certificate or federated
                  * @enum {string}
                  */
-                kind?: "secret" | "certificate";
+                kind?: "secret" | "certificate" | "federated";
                 /**
                  * @description expired, expiring, unused or valid
                  * @enum {string}
@@ -1500,12 +1698,14 @@ export interface components {
                 selfRotating?: boolean;
                 /** @description Whether none of its owners can be written to */
                 noOwner?: boolean;
-                /** @description Owners of application and service principal; those of the application where the principal has none */
+                /** @description Owners of application and service principal; those of the application where none of the principal's can be written to */
                 owners?: components["schemas"]["owner"][];
                 /** @description Their sign-in names, with semicolons between; to write to them take ownersMail */
                 ownersUserPrincipalNames?: string;
                 /** @description Their mail addresses, with semicolons between */
                 ownersMail?: string;
+                /** @description Whether it may have owners beside these: the list of all of them did not come, and then noOwner is false */
+                moreOwners?: boolean;
                 /** @description Why none of its owners can be written to */
                 noOwnerReason?: string;
                 /** @description SHA-1 of a certificate as the portal shows it: computed, or by customKeyIdentifier where Graph gives no key */
@@ -1516,12 +1716,20 @@ export interface components {
                 active?: boolean;
                 /** @description A newer certificate for SAML tokens that nobody has activated, as far as is known: sign-on stops unless somebody does */
                 inactiveSuccessorKeyId?: string;
-                /** @description Whether it is on a service principal of Microsoft's and signs no SAML tokens here: nobody here renews it, and one that somebody adds is suspicious */
+                /** @description Whether it is on a service principal of Microsoft's: one that somebody adds is suspicious, and nobody here renews it unless it signs SAML tokens */
                 microsoft?: boolean;
                 /** @description Tenant that owns the application */
                 appOwnerOrganizationId?: string;
                 /** @description Whether the service principal is enabled; absent where there is none, or it is not known */
                 accountEnabled?: boolean;
+                /** @description Of a federated credential: whose tokens sign in as the application */
+                issuer?: string;
+                /** @description Of a federated credential: for whom they are issued */
+                subject?: string;
+                /** @description Of a federated credential: for whom, as an expression */
+                claimsMatchingExpression?: string;
+                /** @description Of a federated credential: what they are issued for */
+                audiences?: string[];
             }[];
         };
         count: {
@@ -1928,6 +2136,114 @@ export interface components {
                 statusSource?: string;
             }[];
         };
+        reports: {
+            /** @description What this is */
+            "@odata.context": string;
+            /**
+             * Format: date-time
+             * @description As of when
+             */
+            asOfDateTime: string;
+            /** @description The reports */
+            value: {
+                /** @description Of the report */
+                name: string;
+                /** @description What it has */
+                description: string;
+                /** @description Where it is had */
+                address: string;
+                /**
+                 * @description answered; unknown: what it asks is archived of no tenant; retired: something else replaced it
+                 * @enum {string}
+                 */
+                status: "answered" | "unknown" | "retired";
+                /** @description Its name is one of the first reports API of Azure AD */
+                legacy: boolean;
+                /** @description What it is made of, or what replaced it */
+                source: string;
+                /** @description The properties of its rows */
+                columns: string[];
+                /** @description Of these, those that the first reports API is not known to have had */
+                ownProperties: string[];
+                /** @description Rows of Entra's own logs can come with it: merged=true */
+                mergeable: boolean;
+            }[];
+        };
+        legacyReports: {
+            /** @description What this is */
+            "@odata.context": string;
+            /** @description The reports */
+            value: {
+                /** @description Of the report */
+                Name: string;
+                /** @description What it has */
+                Description: string;
+                /**
+                 * @description As the old API said: True or False
+                 * @enum {string}
+                 */
+                LicenseRequired: "True" | "False";
+                /** @description Where it is had; ours */
+                address: string;
+                /**
+                 * @description answered, unknown or retired; ours
+                 * @enum {string}
+                 */
+                status: "answered" | "unknown" | "retired";
+                /** @description What it is made of, or what replaced it; ours */
+                source: string;
+            }[];
+        };
+        report: {
+            /** @description What this is */
+            "@odata.context": string;
+            /**
+             * @description complete; running: an answer with 202, which goes on at Location
+             * @enum {string}
+             */
+            "@entraledger.status": "complete" | "running";
+            /**
+             * Format: date-time
+             * @description First moment of its time
+             */
+            "@entraledger.startDateTime": string;
+            /**
+             * Format: date-time
+             * @description First moment after it
+             */
+            "@entraledger.endDateTime": string;
+            /** @description What it is made of */
+            "@entraledger.source": string;
+            /** @description Properties of its rows that the first reports API is not known to have had; only of its reports */
+            "@entraledger.ownProperties"?: string[];
+            /** @description What of it is not known because records do not say it, over the pages so far; else absent */
+            "@entraledger.undisclosed"?: string;
+            /**
+             * Format: int64
+             * @description How many records were altered since they were written: of rows on this page, of sums left out; absent where none was
+             */
+            "@entraledger.tamperedCount"?: number;
+            /** @description Hours of its time that the archive does not have, or not completely, and why; absent where it has all */
+            "@entraledger.gaps"?: components["schemas"]["gap"][];
+            /** @description Address of the next page; absent on the last */
+            "@odata.nextLink"?: string;
+            /** @description Rows of the report */
+            value: ({
+                /** @description ID of the record that it is of; absent of sums */
+                id?: string;
+                /**
+                 * Format: date-time
+                 * @description When it happened, or the day that was summed up; absent of sums over the whole time
+                 */
+                eventTime?: string;
+                /** @description What is wrong with a record that was altered; the row then has no other properties than id and eventTime. Absent on all others */
+                "@entraledger.tampered"?: string;
+                /** @description Row key of a record that was altered; else absent */
+                "@entraledger.rowKey"?: string;
+            } & {
+                [key: string]: unknown;
+            })[];
+        };
         settings: {
             /** @description What this is */
             "@odata.context": string;
@@ -2028,6 +2344,22 @@ export interface components {
                     /** @description Why, and what to do */
                     message: string;
                 }[];
+                /** @description What the tenant disclosed once and refuses now, and for which nothing stands in any more; the timer fails until it is disclosed again or accepted */
+                lost?: {
+                    /** @description What the tenant refuses: users, applications, group <id>, ... */
+                    resource: string;
+                    /**
+                     * Format: date-time
+                     * @description When it was last disclosed
+                     */
+                    asOfDateTime: string;
+                    /** @description Why it is refused, as a code */
+                    code: string;
+                    /** @description Why, and what to do */
+                    message: string;
+                }[];
+                /** @description What counts as never granted, where it is refused, because POST /api/snapshot was given accept */
+                accepted?: string[];
                 /**
                  * Format: date-time
                  * @description When the reading last came further
@@ -2111,6 +2443,22 @@ export interface components {
                 /** @description Why, and what to do */
                 message: string;
             }[];
+            /** @description What the tenant disclosed once and refuses now, and for which nothing stands in any more; the timer fails until it is disclosed again or accepted */
+            lost?: {
+                /** @description What the tenant refuses: users, applications, group <id>, ... */
+                resource: string;
+                /**
+                 * Format: date-time
+                 * @description When it was last disclosed
+                 */
+                asOfDateTime: string;
+                /** @description Why it is refused, as a code */
+                code: string;
+                /** @description Why, and what to do */
+                message: string;
+            }[];
+            /** @description What counts as never granted, where it is refused, because POST /api/snapshot was given accept */
+            accepted?: string[];
             /**
              * Format: date-time
              * @description When the reading last came further
@@ -2162,35 +2510,6 @@ export interface components {
              */
             createdDateTime?: string;
         };
-        userDetails: {
-            /**
-             * Format: date-time
-             * @description When the tenant was asked
-             */
-            asOfDateTime: string;
-            /**
-             * Format: date-time
-             * @description When the user leaves
-             */
-            employeeLeaveDateTime?: string;
-            manager?: components["schemas"]["person"];
-            /** @description Who answers for a guest */
-            sponsors?: components["schemas"]["person"][];
-            /** @description Administrative roles that are active, by groups too; not those that can be activated */
-            directoryRoles?: components["schemas"]["membership"][];
-            /** @description Groups, those of groups too */
-            groups?: components["schemas"]["membership"][];
-            /** @description Applications to which the user is assigned, itself or by a group that it is a direct member of */
-            applications?: components["schemas"]["appRole"][];
-            /** @description user, linked, shared, room, equipment, others */
-            mailboxPurpose?: string;
-            /** @description Whether the mailbox is a shared one: its account is disabled as a rule, and none the less in use */
-            sharedMailbox?: boolean;
-            /** @description Lists of which there are more than the 999 that were asked for */
-            partial: string[];
-            /** @description What the tenant did not disclose, and why */
-            undisclosed: components["schemas"]["undisclosed"][];
-        };
         userEvidence: {
             /** @description What this is */
             "@odata.context": string;
@@ -2201,7 +2520,48 @@ export interface components {
             asOfDateTime: string;
             /** @description What the tenant did not disclose */
             undisclosed?: components["schemas"]["undisclosed"][];
-            details?: components["schemas"]["userDetails"];
+            /** @description running, while roles, groups and applications are read */
+            status?: string;
+            /** @description As Graph has them now, where details=true */
+            details?: {
+                /**
+                 * Format: date-time
+                 * @description When the tenant was asked
+                 */
+                asOfDateTime: string;
+                /**
+                 * Format: date-time
+                 * @description When the user leaves
+                 */
+                employeeLeaveDateTime?: string;
+                /** @description The manager */
+                manager?: {
+                    /** @description Object ID */
+                    id: string;
+                    /** @description Name */
+                    displayName?: string;
+                    /** @description Mail address */
+                    mail?: string;
+                    /** @description Sign-in name */
+                    userPrincipalName?: string;
+                };
+                /** @description Who answers for a guest */
+                sponsors?: components["schemas"]["person"][];
+                /** @description Administrative roles that are active, by groups too; not those that can be activated */
+                directoryRoles?: components["schemas"]["membership"][];
+                /** @description Groups, those of groups too */
+                groups?: components["schemas"]["membership"][];
+                /** @description Applications to which the user is assigned, itself or by a group that it is a direct member of */
+                applications?: components["schemas"]["appRole"][];
+                /** @description user, linked, shared, room, equipment, others */
+                mailboxPurpose?: string;
+                /** @description Whether the mailbox is a shared one: its account is disabled as a rule, and none the less in use */
+                sharedMailbox?: boolean;
+                /** @description Lists of which there are more than the 9,990 that were asked for */
+                partial: string[];
+                /** @description What the tenant did not disclose, and why */
+                undisclosed: components["schemas"]["undisclosed"][];
+            };
             /** @description Object ID */
             id: string;
             /** @description Sign-in name */
@@ -2453,6 +2813,8 @@ export interface components {
             dates?: string;
             /** @description From the record to the seal */
             datesProof?: string[];
+            /** @description Where the record came from: kind, SHA-256 of the file, when, who, name; absent where it was read from its source */
+            origin?: string;
         };
     };
     responses: never;
@@ -2664,7 +3026,7 @@ export interface operations {
                 to?: string;
                 /** @description What a row is of: an hour, or a day (UTC) with its hours in sum */
                 by?: "hour" | "day";
-                /** @description complete, sealed, settled, reopened, partial, missing, lost, purged, or several with commas between */
+                /** @description complete, sealed, settled, reopened, partial, imported, delivered, missing, lost, purged, or several with commas between */
                 status?: string;
                 /** @description Rows of a page */
                 $top?: number;
@@ -2779,8 +3141,8 @@ export interface operations {
                 withinDays?: number;
                 /** @description expired, expiring, unused, valid, several with commas between, or all */
                 state?: string;
-                /** @description Secrets, certificates or both */
-                kind?: "secret" | "certificate" | "all";
+                /** @description Secrets, certificates, federated credentials, or all */
+                kind?: "secret" | "certificate" | "federated" | "all";
                 /** @description On applications, service principals or both */
                 origin?: "application" | "servicePrincipal" | "all";
                 /** @description Client ID of one application */
@@ -2793,7 +3155,7 @@ export interface operations {
                 successor?: "none" | "present" | "all";
                 /** @description Whether they are renewed without a person */
                 selfRotating?: "true" | "false" | "all";
-                /** @description Those on Microsoft's own service principals that sign no SAML tokens here: left out, included, or alone */
+                /** @description Those on Microsoft's own service principals: left out unless they sign SAML tokens, included, or alone */
                 microsoft?: "exclude" | "include" | "only";
                 /** @description Client IDs, object IDs or key IDs, with commas between */
                 exclude?: string;
@@ -2845,15 +3207,15 @@ export interface operations {
                 withinDays?: number;
                 /** @description expired, expiring, unused, valid, several with commas between, or all */
                 state?: string;
-                /** @description Secrets, certificates or both */
-                kind?: "secret" | "certificate" | "all";
+                /** @description Secrets, certificates, federated credentials, or all */
+                kind?: "secret" | "certificate" | "federated" | "all";
                 /** @description On applications, service principals or both */
                 origin?: "application" | "servicePrincipal" | "all";
                 /** @description ID, sign-in name or mail address of an owner, or none */
                 owner?: string;
                 /** @description Unused for so many days */
                 unusedDays?: number;
-                /** @description Those on Microsoft's own service principals that sign no SAML tokens here: left out, included, or alone */
+                /** @description Those on Microsoft's own service principals: left out unless they sign SAML tokens, included, or alone */
                 microsoft?: "exclude" | "include" | "only";
             };
             header?: never;
@@ -2907,7 +3269,7 @@ export interface operations {
                 domain?: string;
                 /** @description Guests who accepted the invitation, those who did not, or all users */
                 externalUserState?: "Accepted" | "PendingAcceptance" | "all";
-                /** @description IDs or sign-in names of users, and IDs of noted groups, with commas between */
+                /** @description IDs or sign-in names of users, and IDs of groups, with commas between */
                 exclude?: string;
                 /** @description Only what is new since an answer (its nextCursor), a moment (2026-11-14T07:00:00Z), or the snapshot before this one (previous) */
                 newSince?: string;
@@ -2933,6 +3295,17 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["inactiveUsers"];
+                };
+            };
+            /** @description It goes on; ask again at Location */
+            202: {
+                headers: {
+                    /** @description This address: what it waited for is there when it is asked again */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {
@@ -3296,7 +3669,7 @@ export interface operations {
                 /** @description Of activities: the category */
                 category?: string;
                 /** @description Of properties: the collection */
-                collection?: "signIns" | "directoryAudits" | "customSecurityAttributeAudits" | "provisioning";
+                collection?: "signIns" | "directoryAudits" | "customSecurityAttributeAudits" | "provisioning" | "identityManager";
             };
             header?: never;
             path: {
@@ -3314,6 +3687,173 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["reference"];
+                };
+            };
+            /** @description An error, in the shape of Microsoft Graph */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
+                };
+            };
+        };
+    };
+    ListReports: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["reports"];
+                };
+            };
+            /** @description An error, in the shape of Microsoft Graph */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
+                };
+            };
+        };
+    };
+    ListLegacyReports: {
+        parameters: {
+            query?: {
+                /** @description Ignored: scripts for the first reports API send it */
+                "api-version"?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["legacyReports"];
+                };
+            };
+            /** @description An error, in the shape of Microsoft Graph */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
+                };
+            };
+        };
+    };
+    GetReport: {
+        parameters: {
+            query?: {
+                /** @description Of which time, as eventTime gt 2026-11-01 and eventTime lt 2026-11-08T14:00:00Z */
+                $filter?: string;
+                /** @description Ignored: scripts for the first reports API send it */
+                "api-version"?: string;
+                /** @description Rows of a page */
+                $top?: number;
+                /** @description Taken from @odata.nextLink; never made by hand */
+                $skiptoken?: string;
+                /** @description Whether rows of Entra's own logs come with it */
+                merged?: "true" | "false";
+            };
+            header?: never;
+            path: {
+                /** @description Name of a report, whatever its case */
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["report"];
+                };
+            };
+            /** @description It goes on; ask again at Location */
+            202: {
+                headers: {
+                    /** @description This address: what it waited for is there when it is asked again */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["report"];
+                };
+            };
+            /** @description An error, in the shape of Microsoft Graph */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
+                };
+            };
+        };
+    };
+    GetLegacyReport: {
+        parameters: {
+            query?: {
+                /** @description Of which time, as eventTime gt 2026-11-01 and eventTime lt 2026-11-08T14:00:00Z */
+                $filter?: string;
+                /** @description Ignored: scripts for the first reports API send it */
+                "api-version"?: string;
+                /** @description Rows of a page */
+                $top?: number;
+                /** @description Taken from @odata.nextLink; never made by hand */
+                $skiptoken?: string;
+            };
+            header?: never;
+            path: {
+                /** @description Name of a report as the first reports API had it, such as auditEvents, whatever its case */
+                item: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["report"];
+                };
+            };
+            /** @description It goes on; ask again at Location */
+            202: {
+                headers: {
+                    /** @description This address: what it waited for is there when it is asked again */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["report"];
                 };
             };
             /** @description An error, in the shape of Microsoft Graph */
@@ -3387,7 +3927,10 @@ export interface operations {
     };
     TakeSnapshot: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Names of what the tenant refuses on purpose, with commas between */
+                accept?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3488,6 +4031,62 @@ export interface operations {
             /** @description OK */
             200: {
                 headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["userEvidence"];
+                };
+            };
+            /** @description It goes on; ask again at Location */
+            202: {
+                headers: {
+                    /** @description Where to ask for the next part; it ends with the job */
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["userEvidence"];
+                };
+            };
+            /** @description An error, in the shape of Microsoft Graph */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
+                };
+            };
+        };
+    };
+    ContinueUser: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description Object ID or user principal name */
+                id: string;
+                /** @description What follows the last slash of Location, a header of the answer with 202 */
+                job: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["userEvidence"];
+                };
+            };
+            /** @description It goes on; ask again at Location */
+            202: {
+                headers: {
+                    /** @description Where to ask for the next part; it ends with the job */
+                    Location?: string;
                     [name: string]: unknown;
                 };
                 content: {

@@ -11,6 +11,8 @@ export const states: State[] = [
   { letter: "S", status: "sealed", word: "sealed", means: "read completely, and its hash is in the log of seals" },
   { letter: "C", status: "complete", word: "complete", means: "read completely, and not sealed yet" },
   { letter: "R", status: "reopened", word: "reopened", means: "a record came or changed after it was sealed; it is sealed again" },
+  { letter: "I", status: "imported", word: "imported", means: "holds what was imported from files, and nothing that was read" },
+  { letter: "D", status: "delivered", word: "delivered", means: "holds what was sent to the archive; nobody can say what is missing" },
   { letter: "P", status: "partial", word: "partial", means: "read in part" },
   { letter: "M", status: "missing", word: "missing", means: "still to be read" },
   { letter: "L", status: "lost", word: "lost", means: "Microsoft Graph had forgotten it before it was read" },
