@@ -27,9 +27,11 @@ import (
 	"github.com/entraledger/entraledger/functions/reference"
 	"github.com/entraledger/entraledger/functions/repair"
 	"github.com/entraledger/entraledger/functions/reports"
+	runsfunction "github.com/entraledger/entraledger/functions/runs"
 	settingsfunction "github.com/entraledger/entraledger/functions/settings"
 	"github.com/entraledger/entraledger/functions/snapshot"
 	"github.com/entraledger/entraledger/functions/snapshotdirectory"
+	statusfunction "github.com/entraledger/entraledger/functions/status"
 	"github.com/entraledger/entraledger/functions/ui"
 	"github.com/entraledger/entraledger/functions/users"
 	"github.com/entraledger/entraledger/functions/verify"
@@ -49,6 +51,7 @@ import (
 	"github.com/entraledger/entraledger/internal/questions"
 	archiverepair "github.com/entraledger/entraledger/internal/repair"
 	"github.com/entraledger/entraledger/internal/report"
+	"github.com/entraledger/entraledger/internal/runs"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/settings"
 	"github.com/entraledger/entraledger/internal/streams"
@@ -93,10 +96,38 @@ type Parts struct {
 	Expire      func(context.Context) error // puts aside parts, and drops questions, that have waited for a day
 	Questions   *questions.Questions        // that links stand for
 	Preflight   func(context.Context)       // once, before the first run of a version
+	Runs        *runs.Recorder              // notes what the timers' runs do; nil: nothing does
 }
 
-// All are the functions, one a line.
+// All are the functions. What a run of a timer does is noted.
 func All(p Parts) []web.Function {
+	all := p.all()
+	for i, f := range all {
+		if f.Timer != nil && p.Runs != nil {
+			all[i].Timer = noted(p.Runs, f)
+		}
+	}
+	return all
+}
+
+// noted is a timer whose runs are noted.
+func noted(r *runs.Recorder, f web.Function) web.Timer {
+	return func(ctx context.Context) (result web.Result, err error) {
+		end := r.Begin(ctx, f.Name, web.Invocation(ctx))
+		err = errors.New("the program has a fault here") // a panic leaves it as it is
+		defer func() { end(result.Summary, result.HandedOver, err) }()
+		result, err = f.Timer(ctx)
+		return result, err
+	}
+}
+
+// timers are the functions that a timer starts.
+func timers() []string {
+	return []string{archivelogs.Name, indexarchive.Name, purgearchive.Name, snapshotdirectory.Name}
+}
+
+// all are the functions, one a line.
+func (p Parts) all() []web.Function {
 	return []web.Function{
 		applications.New(p.Snapshots, p.Tenant),
 		archivelogs.New(p.archivelogs()),
@@ -118,9 +149,11 @@ func All(p Parts) []web.Function {
 		reference.New(p.Now),
 		repair.New(repair.Config{Repairer: p.Repairer, Jobs: p.Jobs, Streams: p.Streams, Now: p.Now, Slice: p.Slice}),
 		reports.New(p.reports()),
+		runsfunction.New(runsfunction.Config{Store: p.Jobs, Timers: timers(), Now: p.Now}),
 		settingsfunction.New(p.InForce, p.Now),
 		snapshot.New(p.snapshot()),
 		snapshotdirectory.New(p.snapshotdirectory()),
+		statusfunction.New(p.Status()),
 		ui.New(),
 		users.New(users.Config{Snapshot: p.Snapshots, Tenant: p.Users, Jobs: p.Jobs, Now: p.Now, Slice: p.Slice}),
 		verify.New(p.verify()),
@@ -186,6 +219,12 @@ func (p Parts) snapshot() snapshot.Config {
 func (p Parts) snapshotdirectory() snapshotdirectory.Config {
 	return snapshotdirectory.Config{Snapshotter: p.Snapshotter, Budget: p.Settings.RunBudget,
 		AlertAfter: p.Settings.AlertAfter}
+}
+
+// Status is what tells what needs somebody: over HTTP, and in a terminal.
+func (p Parts) Status() statusfunction.Config {
+	return statusfunction.Config{Logs: p.coverage().Logs, Snapshots: p.Snapshots, Store: p.Jobs, Now: p.Now,
+		Version: p.Binary.Version, Timers: timers(), Archiver: archivelogs.Name, Snapshotter: snapshotdirectory.Name}
 }
 
 func (p Parts) verify() verify.Config {

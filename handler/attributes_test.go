@@ -67,14 +67,18 @@ func attributeCases() []attributeCase {
 		{of: "GET /api/reports/legacy", ask: "GET /api/reports/legacy"},
 		{of: "GET /api/reports/{name}", ask: "GET /api/reports/auditEvents?$top=1000"},
 		{of: "GET /api/reports/{name}", ask: "GET /api/reports/auditEvents?$format=csv"},
+		{of: "GET /api/runs", ask: "GET /api/runs"},
 		{of: "GET /api/settings", ask: "GET /api/settings"},
 		{of: "GET /api/snapshot", ask: "GET /api/snapshot"},
 		{of: "POST /api/snapshot", ask: "POST /api/snapshot"},
 		{of: "GET /api/snapshot/{job}", ask: "GET /api/snapshot/x"},
+		{of: "GET /api/status", ask: "GET /api/status"},
 		{of: page, ask: "GET /api/ui"},
 		{of: "GET /api/users/{id}", ask: "GET /api/users/x"},
 		{of: "GET /api/users/{id}/{job}", ask: "GET /api/users/x/y"},
 		{of: "GET /api/verify", ask: "GET /api/verify?stream=customSecurityAttributeAudits"},
+		{of: "GET /api/verify/seal",
+			ask: "GET /api/verify/seal?stream=customSecurityAttributeAudits&hour={time}"},
 		{of: "GET /api/verify/{job}", ask: "GET /api/verify/x"},
 	}
 	for _, r := range report.All() { // of which each might read one log too many

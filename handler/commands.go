@@ -27,6 +27,7 @@ const exitDiffers = 3
 const usage = `Without an argument the handler serves the Azure Functions host. With one it does a single thing:
 
   handler preflight                                 check permissions, licence, storage and clock (exit code 3 if something fails)
+  handler status [--json]                           what the archive holds, and what needs somebody (exit code 0: nobody, 1: somebody, 2: it can't be asked)
   handler verify [--stream S] [--from T] [--to T]   recompute the archive and name what differs (exit code 3 if something does)
   handler prove --stream S --id ID --time T         write the proof that a record was archived, as JSON
   handler reindex [--stream S] [--again]            index the sealed days that are not indexed, or all of them again
@@ -34,7 +35,7 @@ const usage = `Without an argument the handler serves the Azure Functions host. 
   handler import [flags] FILE...                    bring files of logs that were kept elsewhere into the archive (exit code 3 if something is refused); --help has the flags
   handler check-proof FILE [--head FILE]            check a proof; needs no archive, no settings and no network
 
-preflight, verify, prove, reindex, repair and import use the archive that ARCHIVE_STORAGE or ARCHIVE_STORAGE__tableServiceUri names; docs/settings.md has more.
+preflight, status, verify, prove, reindex, repair and import use the archive that ARCHIVE_STORAGE or ARCHIVE_STORAGE__tableServiceUri names; docs/settings.md has more.
 `
 
 // command carries out one command and returns the exit code.
@@ -42,6 +43,7 @@ func command(ctx context.Context, args []string, getenv func(string) string, std
 	commands := map[string]func(context.Context, []string, func(string) string, io.Writer, io.Writer) (int, error){
 		"verify": verifyCommand, "prove": proveCommand, "check-proof": checkCommand, "reindex": reindexCommand,
 		"repair": repairCommand, "preflight": preflightCommand, "import": importCommand,
+		"status": statusCommand,
 	}
 	do, ok := commands[args[0]]
 	if !ok {

@@ -197,6 +197,8 @@ func TestEveryOperationOfTheConnectorAnswersAsDescribed(t *testing.T) {
 			"dateTime": rec.Time.Format(time.RFC3339Nano)},
 		"ListCoverageOfStream": {"stream": "directoryAudits", "from": rec.Time.Format(time.RFC3339),
 			"to": rec.Time.Add(time.Hour).Format(time.RFC3339), "status": "complete,sealed", "$skiptoken": "none"},
+		"ListRuns": {"function": "archivelogs"},
+		"GetSeal":  {"stream": "directoryAudits", "hour": rec.Time.Format(time.RFC3339Nano)},
 		"Verify": {"stream": "directoryAudits", "from": rec.Time.Format(time.RFC3339),
 			"to": rec.Time.Add(time.Hour).Format(time.RFC3339)},
 		"TakeSnapshot":   {"accept": "licences"},

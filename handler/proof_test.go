@@ -16,6 +16,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/dev/simtenant"
 	"github.com/entraledger/entraledger/internal/dev/simtenant/generate"
+	"github.com/entraledger/entraledger/internal/entra"
 	"github.com/entraledger/entraledger/internal/logs"
 	"github.com/entraledger/entraledger/internal/seal"
 )
@@ -83,6 +84,10 @@ func TestAnAuditorsWay(t *testing.T) {
 		"/api/verify?form=x":                                                          http.StatusBadRequest,
 		"/api/verify/no-such-job":                                                     http.StatusNotFound,
 		"/api/verify/proof?stream=directoryAudits":                                    http.StatusBadRequest,
+		"/api/verify/seal?stream=directoryAudits":                                     http.StatusBadRequest,
+		"/api/verify/seal?stream=directoryAudits&hour=yesterday":                      http.StatusBadRequest,
+		"/api/verify/seal?stream=signIns&hour=2026-01-01T00:00:00Z":                   http.StatusBadRequest,
+		"/api/verify/seal?stream=directoryAudits&hour=2020-01-01T00:00:00Z":           http.StatusNotFound,
 		"/api/verify/proof?stream=directoryAudits&id=x&dateTime=2026-01-01T00:00:00Z": http.StatusNotFound,
 	} {
 		status, answer := p.ask(http.MethodGet, path, "")
@@ -104,6 +109,13 @@ func TestAnAuditorsWay(t *testing.T) {
 	var proof seal.Proof
 	require.NoError(t, json.Unmarshal(out.Bytes(), &proof))
 	require.Equal(t, string(raw), proof.RecordText, "byte for byte as Graph sent it")
+	entry := url.Values{"stream": {"directoryAudits"}, "hour": {rec.Time.Format(time.RFC3339Nano)}}
+	status, answer = p.ask(http.MethodGet, "/api/verify/seal?"+entry.Encode(), "")
+	require.Equal(t, http.StatusOK, status, "%v", answer)
+	require.Equal(t, proof.Seal, answer["text"], "the entry is the one in the proof")
+	require.EqualValues(t, proof.Entry, answer["entry"])
+	require.Equal(t, entra.FloorHour(rec.Time).Format(time.RFC3339), answer["startDateTime"])
+	require.NotEmpty(t, answer["datesRootHash"])
 
 	head, err := seal.ParseHead([]byte(proof.Head))
 	require.NoError(t, err)

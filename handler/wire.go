@@ -27,6 +27,7 @@ import (
 	"github.com/entraledger/entraledger/internal/preflight"
 	archivepurge "github.com/entraledger/entraledger/internal/purge"
 	"github.com/entraledger/entraledger/internal/questions"
+	"github.com/entraledger/entraledger/internal/runs"
 	"github.com/entraledger/entraledger/internal/sealing"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/settings"
@@ -128,6 +129,7 @@ func clients(
 		probed.AtOnce = out.AtOnce
 		return preflight.Run(ctx, probed)
 	}
+	parts.Runs = &runs.Recorder{Store: store.Jobs, Version: version, Now: time.Now, Log: log}
 	once := &preflight.Once{Store: store.Jobs, Version: version, Checks: parts.Checks, Now: time.Now, Log: log}
 	parts.Preflight = once.Run
 	return parts, nil

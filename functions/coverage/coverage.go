@@ -16,6 +16,7 @@ import (
 	"github.com/entraledger/entraledger/internal/ledger"
 	"github.com/entraledger/entraledger/internal/search"
 	"github.com/entraledger/entraledger/internal/skiptoken"
+	"github.com/entraledger/entraledger/internal/status"
 	"github.com/entraledger/entraledger/internal/streams"
 	"github.com/entraledger/entraledger/internal/web"
 )
@@ -201,23 +202,63 @@ func (cfg Config) streams(ctx context.Context, r web.Request) (web.Answer, error
 	if err != nil {
 		return web.Answer{}, err
 	}
-	for _, s := range web.Only(r.Query, slices.Clone(all), func(s entra.Stream) string { return string(s) }) {
-		p, err := cfg.Ledger.Progress(ctx, s)
-		if entra.CodeOf(err) == entra.CodeTampered && err != nil {
-			list.Value = append(list.Value, cfg.unreadable(s, now, err))
-			continue
-		}
-		if err != nil {
-			return web.Answer{}, err
-		}
-		row, err := cfg.rowOf(ctx, p, now)
-		if err != nil {
-			return web.Answer{}, err
-		}
-		list.Value = append(list.Value, row)
+	asked := web.Only(r.Query, slices.Clone(all), func(s entra.Stream) string { return string(s) })
+	err = cfg.each(ctx, now, asked, func(_ ledger.Progress, row stream) { list.Value = append(list.Value, row) })
+	if err != nil {
+		return web.Answer{}, err
 	}
 	list.Count = new(int64(len(list.Value)))
 	return list.Answer(), nil
+}
+
+// each hands over the row of each stream, with its progress as far as it can be read.
+func (cfg Config) each(
+	ctx context.Context, now time.Time, of []entra.Stream, do func(ledger.Progress, stream),
+) error {
+	for _, s := range of {
+		p, err := cfg.Ledger.Progress(ctx, s)
+		if entra.CodeOf(err) == entra.CodeTampered && err != nil {
+			do(ledger.Progress{Stream: s}, cfg.unreadable(s, now, err))
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		row, err := cfg.rowOf(ctx, p, now)
+		if err != nil {
+			return err
+		}
+		do(p, row)
+	}
+	return nil
+}
+
+// Logs tells how it stands with each log, as the rows of /api/coverage do.
+func (cfg Config) Logs(ctx context.Context) ([]status.Log, error) {
+	var out []status.Log
+	all, err := cfg.Streams.All(ctx)
+	if err != nil {
+		return nil, err
+	}
+	err = cfg.each(ctx, cfg.Now(), all, func(p ledger.Progress, row stream) {
+		l := status.Log{Stream: row.Stream, Status: row.Status, Collected: row.Collected, Records: row.Records,
+			Missing: row.Missing, Lost: row.Lost, InDoubt: row.InDoubt, Quarantined: row.Quarantined,
+			Arrived: row.Imported}
+		if row.Complete != "" {
+			l.CompleteUntil = p.CompleteUntil()
+		}
+		if row.NextLoss != "" {
+			l.NextLoss = p.NextLoss()
+		}
+		if row.LastError != nil {
+			l.Failure = &status.Failure{Code: row.LastError.Code, Message: row.LastError.Message}
+		}
+		for _, d := range row.Deliveries {
+			l.NotDelivered += d.Missing
+		}
+		out = append(out, l)
+	})
+	return out, err
 }
 
 // unreadable is the row of a stream of which the archive can't say how far it is.

@@ -57,6 +57,7 @@ func New(cfg Config) web.Function {
 			Answers: web.Shape{Name: "proof", Is: seal.Proof{}}, Class: web.Long, Incomplete: cfg.notOne,
 			Do: cfg.prove,
 		},
+		cfg.sealOperation(),
 		{
 			Given: "job", ID: "ContinueVerification", Summary: "Go on with a verification",
 			Text: "Does the next part of a verification that Verify the archive answered with 202. " + web.UntilDone,

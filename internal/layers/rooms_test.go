@@ -82,8 +82,10 @@ var useCases = map[string]string{
 	"jobs":            "entra",
 	"questions":       "entra",
 	"preflight":       "directory/collections entra jobs logs parallel",
+	"runs":            "entra jobs",
 	"search":          "derive entra ledger logs odata parallel records reference turns",
 	"settings":        "entra ledger logs purge",
+	"status":          "directory entra ledger preflight runs",
 	"report":          "directory entra ledger logs mim odata records reference search",
 
 	// The one way over HTTP.

@@ -196,6 +196,9 @@ func (s Seal) Text() []byte {
 		s.SealedAt.UTC().Format(time.RFC3339Nano), s.Remark())
 }
 
+// EntryHash is the entry's leaf in its log.
+func (s Seal) EntryHash() tlog.Hash { return tlog.RecordHash(s.Text()) }
+
 // datesMark begins the part of a remark that has the root of the dates' tree.
 const datesMark = "dates "
 

@@ -488,6 +488,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/runs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What the last runs did
+         * @description The last 20 runs of each timer, the newest first: when, how long, and what came of it.
+         */
+        get: operations["ListRuns"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/settings": {
         parameters: {
             query?: never;
@@ -544,6 +564,26 @@ export interface paths {
          * @description Does the next part of a snapshot that Take a snapshot now answered with 202. Ask it where nothing follows Location by itself, again and again until the answer is 200.
          */
         get: operations["ContinueSnapshot"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/status": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * What needs somebody
+         * @description What does not get better without a person, each with what to do: what fails, is about to be lost, was changed, or is refused. handler status prints the same.
+         */
+        get: operations["ListNeeds"];
         put?: never;
         post?: never;
         delete?: never;
@@ -624,6 +664,26 @@ export interface paths {
          * @description What a third party needs to check that a record is part of the archive.
          */
         get: operations["ProveRecord"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/verify/seal": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * The seal of one hour
+         * @description The newest entry that the log of seals has of an hour; of a purged one it says that it was dropped.
+         */
+        get: operations["GetSeal"];
         put?: never;
         post?: never;
         delete?: never;
@@ -2244,6 +2304,55 @@ export interface components {
                 [key: string]: unknown;
             })[];
         };
+        runs: {
+            /** @description What this is */
+            "@odata.context": string;
+            /**
+             * Format: date-time
+             * @description As of when
+             */
+            asOfDateTime: string;
+            /**
+             * Format: int64
+             * @description How many rows there are
+             */
+            "@odata.count": number;
+            /** @description One row a run, the newest first */
+            value: {
+                /** @description Which timer */
+                function: string;
+                /** @description Of the invocation: the app's log has its lines under it */
+                invocationId?: string;
+                /**
+                 * Format: date-time
+                 * @description When it began
+                 */
+                startDateTime: string;
+                /**
+                 * Format: date-time
+                 * @description When it ended; absent where it has not, or did not say so
+                 */
+                endDateTime?: string;
+                /**
+                 * Format: double
+                 * @description How long it took
+                 */
+                durationSeconds?: number;
+                /**
+                 * @description running, done, handedOver (it was stopped, and the next one goes on from there), failed; unknown: it was killed, or its end could not be stored
+                 * @enum {string}
+                 */
+                status: "running" | "done" | "handedOver" | "failed" | "unknown";
+                /** @description What came of it, in one line */
+                summary?: string;
+                /** @description Why it failed, as a code */
+                code?: string;
+                /** @description Why it failed, in one line */
+                error?: string;
+                /** @description Version of the app that ran */
+                version?: string;
+            }[];
+        };
         settings: {
             /** @description What this is */
             "@odata.context": string;
@@ -2478,6 +2587,48 @@ export interface components {
                 /** @description What failed, why, and what to do */
                 message: string;
             };
+        };
+        need: {
+            /**
+             * @description error, warning; notice: it is known and stays, and needs nobody now
+             * @enum {string}
+             */
+            severity: "error" | "warning" | "notice";
+            /** @description failing, tampered, aboutToBeLost, inDoubt, lost, quarantined, notDelivered (of a log that is sent), snapshot, notDisclosed, check, run */
+            kind: string;
+            /** @description Which log */
+            stream?: string;
+            /** @description What it is about, where it is no log */
+            subject: string;
+            /** @description Why, as a code */
+            code?: string;
+            /** @description What is so, and why */
+            reason: string;
+            /** @description What to do; absent where the reason says it */
+            remedy?: string;
+            /**
+             * Format: date-time
+             * @description Until when somebody has to act
+             */
+            dueDateTime?: string;
+        };
+        status: {
+            /** @description What this is */
+            "@odata.context": string;
+            /**
+             * Format: date-time
+             * @description As of when
+             */
+            asOfDateTime: string;
+            /** @description Whether nothing needs somebody now; notices do not count */
+            whole: boolean;
+            /**
+             * Format: int64
+             * @description How many rows there are
+             */
+            "@odata.count": number;
+            /** @description One row a need, what is worst first */
+            value: components["schemas"]["need"][];
         };
         person: {
             /** @description Object ID */
@@ -2815,6 +2966,47 @@ export interface components {
             datesProof?: string[];
             /** @description Where the record came from: kind, SHA-256 of the file, when, who, name; absent where it was read from its source */
             origin?: string;
+        };
+        seal: {
+            /** @description What this is */
+            "@odata.context": string;
+            /** @description Which log */
+            stream: string;
+            /**
+             * Format: date-time
+             * @description First moment of the hour
+             */
+            startDateTime: string;
+            /**
+             * Format: int64
+             * @description Number of the entry, from 0
+             */
+            entry: number;
+            /**
+             * Format: int64
+             * @description How many entries the log has
+             */
+            logSize: number;
+            /**
+             * Format: date-time
+             * @description When it was sealed
+             */
+            sealedDateTime: string;
+            /**
+             * Format: int64
+             * @description Contents that it is of: records and their earlier versions
+             */
+            leaves: number;
+            /** @description Root of the tree over these */
+            rootHash: string;
+            /** @description Root of the tree that has their dates, too */
+            datesRootHash?: string;
+            /** @description Why it was sealed again, or that it was purged */
+            reason?: string;
+            /** @description The entry itself: seven lines, as docs/proof.md describes them */
+            text: string;
+            /** @description Hash of the entry in the log */
+            entryHash: string;
         };
     };
     responses: never;
@@ -3867,6 +4059,38 @@ export interface operations {
             };
         };
     };
+    ListRuns: {
+        parameters: {
+            query?: {
+                /** @description Timers whose runs are listed, with commas between; all where it is left out */
+                function?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["runs"];
+                };
+            };
+            /** @description An error, in the shape of Microsoft Graph */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
+                };
+            };
+        };
+    };
     ListSettings: {
         parameters: {
             query?: never;
@@ -3998,6 +4222,35 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["snapshotState"];
+                };
+            };
+            /** @description An error, in the shape of Microsoft Graph */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
+                };
+            };
+        };
+    };
+    ListNeeds: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["status"];
                 };
             };
             /** @description An error, in the shape of Microsoft Graph */
@@ -4174,6 +4427,40 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["proof"];
+                };
+            };
+            /** @description An error, in the shape of Microsoft Graph */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
+                };
+            };
+        };
+    };
+    GetSeal: {
+        parameters: {
+            query: {
+                /** @description The log */
+                stream: string;
+                /** @description A moment of the hour, as 2026-11-21T14:00:00Z */
+                hour: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description OK */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["seal"];
                 };
             };
             /** @description An error, in the shape of Microsoft Graph */
