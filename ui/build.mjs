@@ -69,16 +69,31 @@ function install() {
   writeFileSync(done, lock);
 }
 
+// packages lists the npm packages of which something is in the page, as the bundler says, with what the lock file has
+// of them.
+function packages(built) {
+  const lock = JSON.parse(readFileSync(join(here, "package-lock.json"), "utf8")).packages;
+  const names = new Set();
+  for (const { output } of [built].flat()) {
+    for (const id of output.flatMap((o) => o.moduleIds ?? [])) {
+      const at = id.split(sep).join("/").split("/node_modules/").slice(1).pop();
+      if (at) names.add(/^(@[^/]+\/)?[^/]+/.exec(at)[0]);
+    }
+  }
+  if (names.size === 0) fail("the bundler does not say what it took");
+  return [...names].sort().map((name) => {
+    const { version, integrity, license } = lock["node_modules/" + name];
+    return { name, version, license, integrity };
+  });
+}
+
 // licences collects the licences of what is in the page: they want to go with it.
-function licences() {
-  const dependencies = Object.keys(JSON.parse(readFileSync(join(here, "package.json"), "utf8")).dependencies);
-  dependencies.push("@preact/signals-core");
-  const parts = dependencies.sort().map((name) => {
+function licences(inside) {
+  const parts = inside.map(({ name, version }) => {
     const folder = join(here, "node_modules", name);
-    const about = JSON.parse(readFileSync(join(folder, "package.json"), "utf8"));
     const file = readdirSync(folder).find((f) => /^licen[cs]e/i.test(f));
     if (!file) fail(name + " has no licence beside it");
-    return name + " " + about.version + "\n\n" + readFileSync(join(folder, file), "utf8").trim() + "\n";
+    return name + " " + version + "\n\n" + readFileSync(join(folder, file), "utf8").trim() + "\n";
   });
   return "Entra Ledger's page contains these.\n\n" + parts.join("\n---\n\n");
 }
@@ -111,8 +126,9 @@ async function build(sources) {
   process.env.UI_OUT = out;
   process.chdir(here);
   const vite = await import("vite");
-  await vite.build({ root: here, logLevel: "warn" });
-  writeFileSync(join(out, "licences.txt"), licences());
+  const inside = packages(await vite.build({ root: here, logLevel: "warn" }));
+  writeFileSync(join(out, "licences.txt"), licences(inside));
+  writeFileSync(join(out, ".packages.json"), JSON.stringify(inside, null, 2) + "\n"); // for the bill of materials
   const made = files(out).filter((path) => /\.(js|css|html|svg|txt)$/.test(path)).map(compress);
   const loaded = made.filter((f) => !f.name.endsWith(".txt"));
   const total = loaded.reduce((all, f) => all + f.br, 0);

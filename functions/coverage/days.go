@@ -29,7 +29,7 @@ func (either) Texts() map[string]string { return nil }
 // byHour is what the row of a day says of its hours.
 type byHour struct {
 	Hours         string  `json:"hours"`
-	RecordsByHour []int64 `json:"recordsByHour" text:"Of a day: the records of each of its 24 hours"`
+	RecordsByHour []int64 `json:"recordsByHour" text:"Of a day: the records of each of its 24 hours, with imported ones"`
 	LateHours     []int   `json:"lateHours,omitempty" text:"Of a day: its hours with late records, from 0 to 23"`
 	ThinHours     []int   `json:"thinHours,omitempty" text:"Of a day: its thin hours, from 0 to 23"`
 }
@@ -67,7 +67,7 @@ func dayOf(d ledger.Day) day {
 	sum, first := d.Sum(), d.Windows[0]
 	for _, c := range d.Windows {
 		hour := c.Start.UTC().Hour()
-		of.RecordsByHour[hour] = c.Records
+		of.RecordsByHour[hour] = c.Records + c.Imported
 		if c.Late > 0 {
 			of.LateHours = append(of.LateHours, hour)
 		}

@@ -85,7 +85,8 @@ func matching(folder, below string, patterns []string) (found []packed, left []s
 const cycloneDX = "github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0"
 
 // SBOM writes a software bill of materials (CycloneDX, JSON) of the handler in a layout: the
-// modules that are linked into it, and Go's own. The same binary gives the same bytes.
+// modules that are linked into it, Go's own, and the npm packages that are in the page. The same
+// binary gives the same bytes.
 func SBOM(ctx context.Context, o Options, file string) error {
 	version := o.Version
 	if version == "" {
@@ -102,7 +103,11 @@ func SBOM(ctx context.Context, o Options, file string) error {
 	if err != nil {
 		return fmt.Errorf("write %s: %w", file, err)
 	}
-	if text, err = withoutToolHashes(text); err == nil {
+	packages, err := readPagePackages(o.Root)
+	if err == nil {
+		text, err = mended(text, packages)
+	}
+	if err == nil {
 		err = os.WriteFile(file, text, 0o644)
 	}
 	if err != nil {
@@ -111,9 +116,9 @@ func SBOM(ctx context.Context, o Options, file string) error {
 	return nil
 }
 
-// withoutToolHashes takes the tool's own hashes out: they differ with the machine that it was
-// compiled on.
-func withoutToolHashes(text []byte) ([]byte, error) {
+// mended is a bill of materials with the page's packages and without the tool's own hashes, which
+// differ with the machine that it was compiled on.
+func mended(text []byte, packages []npmPackage) ([]byte, error) {
 	var bom map[string]any
 	if err := json.Unmarshal(text, &bom); err != nil {
 		return nil, err
@@ -127,6 +132,9 @@ func withoutToolHashes(text []byte) ([]byte, error) {
 		if of, ok := tool.(map[string]any); ok {
 			delete(of, "hashes")
 		}
+	}
+	if err := addPackages(bom, packages); err != nil {
+		return nil, err
 	}
 	var out bytes.Buffer
 	enc := json.NewEncoder(&out)

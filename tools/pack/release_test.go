@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"debug/buildinfo"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -64,7 +65,7 @@ func TestARelease(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, fmt.Sprintf("%x  handler\n", sha256.Sum256(binary)), string(sum))
 	})
-	t.Run("lists each module of the binary, with its licence", func(t *testing.T) { modulesAreListed(t, released) })
+	t.Run("lists each module of the binary, with its licence", func(t *testing.T) { modulesAreListed(t, root, released) })
 	t.Run("holds what deploys it, and nothing for developers", func(t *testing.T) {
 		unpacked := filepath.Join(unpack(t, filepath.Join(released, "entraledger-release.zip")), pack.Released)
 		for _, name := range []string{"entraledger.zip", "LICENSE", "README.md", pack.Notices, "docs/deploy.md",
@@ -125,7 +126,23 @@ func documentedCommands(t *testing.T, root, released string) {
 	}
 }
 
-func modulesAreListed(t *testing.T, released string) {
+// pagePackages are the npm packages that are in the page, by name; none where it is not built.
+func pagePackages(t *testing.T, root string) map[string]string {
+	out := make(map[string]string)
+	text, err := os.ReadFile(filepath.Join(root, "functions", "ui", "dist", ".packages.json"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return out
+	}
+	require.NoError(t, err)
+	var all []struct{ Name, Version string }
+	require.NoError(t, json.Unmarshal(text, &all))
+	for _, p := range all {
+		out[p.Name] = p.Version
+	}
+	return out
+}
+
+func modulesAreListed(t *testing.T, root, released string) {
 	info, err := buildinfo.ReadFile(filepath.Join(released, "app", "handler"))
 	require.NoError(t, err)
 	require.Greater(t, len(info.Deps), 20)
@@ -136,7 +153,7 @@ func modulesAreListed(t *testing.T, released string) {
 		Metadata  struct {
 			Component struct{ Name, Version string }
 		}
-		Components []struct{ Name, Version string }
+		Components []struct{ Group, Name, Version string }
 	}
 	require.NoError(t, json.Unmarshal(text, &bom))
 	require.Equal(t, "CycloneDX", bom.BOMFormat)
@@ -144,11 +161,12 @@ func modulesAreListed(t *testing.T, released string) {
 	require.Equal(t, "v1.2.3", bom.Metadata.Component.Version)
 	listed := make(map[string]string)
 	for _, c := range bom.Components {
-		listed[c.Name] = c.Version
+		listed[strings.TrimPrefix(c.Group+"/"+c.Name, "/")] = c.Version
 	}
 	notices, err := os.ReadFile(filepath.Join(unpack(t, filepath.Join(released, "entraledger.zip")), pack.Notices))
 	require.NoError(t, err)
-	want := map[string]string{"std": info.GoVersion}
+	want := pagePackages(t, root)
+	want["std"] = info.GoVersion
 	for _, m := range info.Deps {
 		want[m.Path] = m.Version
 		require.Contains(t, string(notices), "\n"+m.Path+" "+m.Version+": LICENSE", "the licence of what is linked")

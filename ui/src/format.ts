@@ -58,10 +58,20 @@ const names: Record<string, string> = {
   "signIns.managedIdentity": "Sign-ins, managed identities",
   provisioning: "Provisioning",
   customSecurityAttributeAudits: "Attribute audits",
+  identityManager: "Identity Manager requests",
 };
 
 /** A log in a reader's words; one that the page does not know has its own name. */
 export const log = (stream: string): string => names[stream] ?? stream;
+
+/** How long something took: 0.4 s, 12 s, 3 min 5 s. */
+export function duration(s: number): string {
+  const unit = (n: number, of: string, digits = 0) => new Intl.NumberFormat(locale as string[], { style: "unit", unit: of, unitDisplay: "short",
+    maximumFractionDigits: digits }).format(n);
+  if (s < 10) return unit(s, "second", 1);
+  if (s < 120) return unit(s, "second");
+  return `${unit(Math.floor(s / 60), "minute")} ${unit(Math.round(s % 60), "second")}`;
+}
 
 /** Hours of a day: 04:00–05:00. */
 export const hourSpan = (h: number): string =>

@@ -1,6 +1,6 @@
 /** What the page has to know of a log to ask for its records. */
 export interface LogOf {
-  collection: "signIns" | "directoryAudits" | "provisioning" | "customSecurityAttributeAudits";
+  collection: "signIns" | "directoryAudits" | "provisioning" | "customSecurityAttributeAudits" | "identityManager";
   time: string; // its time property
   /** What tells its records from those of other logs of the collection. */
   only?: string;

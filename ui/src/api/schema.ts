@@ -1626,7 +1626,7 @@ export interface components {
                 importedSuperseded?: number;
                 /** @description Of a day: the states of its 24 hours, a letter each: L lost, M missing, P partial, R reopened, I imported, D delivered, C complete, S sealed, T settled, X purged, - not part of the archive */
                 hours?: string;
-                /** @description Of a day: the records of each of its 24 hours */
+                /** @description Of a day: the records of each of its 24 hours, with imported ones */
                 recordsByHour?: number[];
                 /** @description Of a day: its hours with late records, from 0 to 23 */
                 lateHours?: number[];

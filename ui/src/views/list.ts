@@ -1,6 +1,7 @@
 import type { ComponentType } from "preact";
 import { coverage } from "./coverage";
 import { directory } from "./directory";
+import { reports } from "./reports";
 import { search } from "./search";
 import { settings } from "./settings";
 import { today } from "./today";
@@ -20,5 +21,6 @@ export const views: View[] = [
   coverage,
   search,
   directory,
+  reports,
   settings,
 ];

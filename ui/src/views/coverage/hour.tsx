@@ -1,13 +1,14 @@
 import { useState } from "preact/hooks";
 import { address, download, Failure, type Problem } from "../../api/client";
 import { useAnswer } from "../../api/use";
-import { Badge, Empty, Facts, Loaded, Time, Trouble } from "../../components/basic";
+import { Badge, Empty, Facts, Loaded, Time, Trouble, type Fact } from "../../components/basic";
 import { bytes, hourSpan, number, sentence, utcDay } from "../../format";
 import { logOf, within } from "../../logs";
 import { to } from "../../state";
 import type { Cell } from "./heatmap";
 import { names } from "./states";
 import { tones } from "./tones";
+import { Seal } from "./seal";
 import { Verify } from "./verify";
 
 /** One hour of a log: its numbers, its seal, and what can be done with it. */
@@ -35,6 +36,7 @@ export function Hour({ stream, cell, close }: { stream: string; cell: Cell; clos
               </p>
               <Facts of={[
                 ["Records", number(row.records), "hour-records"],
+                ...(row.imported ? [["Imported or delivered", number(row.imported), "hour-imported"] as Fact] : []),
                 ["Earlier versions", number(row.versions)],
                 ["Came late", number(row.late)],
                 ["Quarantined", number(row.quarantined)],
@@ -48,8 +50,9 @@ export function Hour({ stream, cell, close }: { stream: string; cell: Cell; clos
                 ["Seals", sealed ? `${number(row.seals)}, of revision ${number(row.revision)}` : "not sealed yet"],
                 ["Sum over its contents", <code>{row.contentSum ?? "–"}</code>],
               ]} />
-              {row.status !== "purged" && row.records > 0 && <Records stream={stream} from={from} until={until} />}
+              {row.status !== "purged" && row.records + (row.imported ?? 0) > 0 && <Records stream={stream} from={from} until={until} />}
               {row.status === "purged" && <p>Its records were dropped. Its seals remain, and prove that nothing else was.</p>}
+              {sealed && <Seal stream={stream} hour={from} />}
               <h3>Verify a range</h3>
               <Verify stream={stream} from={from} to={until} />
             </>

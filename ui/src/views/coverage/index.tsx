@@ -1,7 +1,7 @@
 import { useMemo } from "preact/hooks";
 import type { Row } from "../../api/client";
 import { useAnswer } from "../../api/use";
-import { Badge, Empty, Facts, Loaded, Panel, Time } from "../../components/basic";
+import { Badge, Empty, Facts, Loaded, Panel, Time, type Fact } from "../../components/basic";
 import { Table, type Column } from "../../components/table";
 import { log, many, number, utcDay } from "../../format";
 import { place, set, to } from "../../state";
@@ -39,6 +39,9 @@ function Page() {
 
 const fullest = (all: Log[]) => all.reduce((a, b) => (b.records > a.records ? b : a));
 
+/** The first moment of which the archive has something. */
+const firstOf = (l: Log) => [l.beginDateTime, l.importedFromDateTime].filter((t): t is string => !!t).sort()[0];
+
 /** The shortest span that shows all that there is, up to a year. */
 function preset(begin: string | undefined): number {
   const age = begin ? (Date.now() - Date.parse(begin)) / msOfDay : 0;
@@ -47,13 +50,13 @@ function preset(begin: string | undefined): number {
 
 function Of({ one, all }: { one: Log; all: Log[] }) {
   const query = place.value.query;
-  const count = spans.includes(Number(query.get("days"))) ? Number(query.get("days")) : preset(one.beginDateTime);
+  const count = spans.includes(Number(query.get("days"))) ? Number(query.get("days")) : preset(firstOf(one));
   const today = Math.floor(Date.now() / msOfDay) * msOfDay;
   const asked = Date.parse(query.get("until") ?? "");
   const last = Number.isNaN(asked) ? today : Math.min(today, Math.floor(asked / msOfDay) * msOfDay);
   const from = last - (count - 1) * msOfDay;
   const shade = (query.get("shade") ?? "state") as Shade;
-  const first = one.purgedUntilDateTime ?? one.beginDateTime;
+  const first = one.purgedUntilDateTime ?? firstOf(one);
   const hour = /^(\d{4}-\d\d-\d\d)T(\d\d)$/.exec(query.get("hour") ?? "");
   const picked = hour ? { day: hour[1]!, hour: Math.min(23, Number(hour[2])) } : null;
   const answer = useAnswer({ path: "/coverage/{stream}", values: { stream: one.stream },
@@ -105,6 +108,7 @@ const legends: Record<Exclude<Shade, "state">, string> = {
 
 /** How it stands with the log, in one line of facts. */
 function Standing({ one }: { one: Log }) {
+  if (one.status === "delivered") return <Delivered one={one} />;
   return (
     <Facts how="standing" of={[
       ["Status", <Badge tone={one.collected ? tones[one.status] ?? "quiet" : "quiet"}>{one.collected ? one.status : "not collected any more"}</Badge>],
@@ -115,9 +119,40 @@ function Standing({ one }: { one: Log }) {
       ["Hours there", number(one.windowsDone), "log-hours"],
       ["Missing", number(one.windowsMissing)],
       ["Lost", number(one.windowsLost)],
+      ...(one.imported ? [["Imported", number(one.imported)] as Fact] : []),
     ]} />
   );
 }
+
+/** A log that servers send: nobody can say what is missing but by the numbers of their events. */
+function Delivered({ one }: { one: Log }) {
+  return (
+    <>
+      <Facts how="standing" of={[
+        ["Status", <Badge tone="info">delivered</Badge>],
+        ["Records", number(one.imported ?? 0), "log-records"],
+        ["Hours that hold some", number(one.windowsImported ?? 0)],
+        ["From", <Time at={one.importedFromDateTime} />],
+        ["Until", <Time at={one.importedToDateTime} />],
+        ["Quarantined", number(one.quarantined)],
+      ]} />
+      <Panel title="What servers sent" wide note="Events have numbers: what is missing between others did not come.">
+        {!one.deliveries?.length ? <Empty title="No server has sent anything yet">See docs/mim.md: how a server sends its events.</Empty>
+          : <Table rows={one.deliveries} of={(d) => d.computer} columns={servers} caption="Servers" />}
+      </Panel>
+    </>
+  );
+}
+
+const servers: Column<NonNullable<Log["deliveries"]>[number]>[] = [
+  { name: "computer", title: "Server", cell: (d) => <span dir="auto">{d.computer}</span>, by: (d) => d.computer },
+  { name: "last", title: "Last delivery", cell: (d) => <Time at={d.lastDeliveryDateTime} />, by: (d) => d.lastDeliveryDateTime },
+  { name: "newest", title: "Newest event", cell: (d) => <Time at={d.newestEventDateTime} />, by: (d) => d.newestEventDateTime ?? "", spare: true },
+  { name: "events", title: "Events", cell: (d) => number(d.events), by: (d) => d.events, number: true },
+  { name: "again", title: "Sent again", cell: (d) => number(d.duplicates), by: (d) => d.duplicates, number: true, spare: true },
+  { name: "quarantined", title: "Quarantined", cell: (d) => number(d.quarantined), by: (d) => d.quarantined, number: true, spare: true },
+  { name: "missing", title: "Did not come", cell: (d) => (d.missing ? <Badge tone="warn">{number(d.missing)}</Badge> : "0"), by: (d) => d.missing, number: true },
+];
 
 function Map_({ days, from, count, shade, picked }: {
   days: Day[]; from: number; count: number; shade: Shade; picked: { day: string; hour: number } | null;
@@ -158,7 +193,7 @@ function Map_({ days, from, count, shade, picked }: {
 const columns: Column<Day>[] = [
   { name: "day", title: "Day (UTC)", cell: (d) => utcDay(d.startDateTime), by: (d) => d.startDateTime },
   { name: "status", title: "State", cell: (d) => <Badge tone={tones[d.status] ?? "quiet"}>{d.status}</Badge>, by: (d) => d.status },
-  { name: "records", title: "Records", cell: (d) => number(d.records), by: (d) => d.records, number: true },
+  { name: "records", title: "Records", cell: (d) => number(d.records + (d.imported ?? 0)), by: (d) => d.records + (d.imported ?? 0), number: true },
   { name: "late", title: "Late", cell: (d) => number(d.late), by: (d) => d.late, number: true },
   { name: "versions", title: "Versions", cell: (d) => number(d.versions), by: (d) => d.versions, number: true, spare: true },
   { name: "seals", title: "Seals", cell: (d) => number(d.seals), by: (d) => d.seals, number: true, spare: true },

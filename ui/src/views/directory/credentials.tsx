@@ -8,6 +8,7 @@ import { number, sentence } from "../../format";
 import { place, set, to } from "../../state";
 import { tones } from "../coverage/tones";
 import { usePages } from "./more";
+import { TimeLine } from "./timeline";
 import { byWeek } from "./weeks";
 
 export type Credential = Row<"/expiring-credentials">;
@@ -23,6 +24,8 @@ export function Credentials() {
     origin: filter.origin, owner: filter.owner } as Query<"/expiring-credentials/summary"> });
   const coming = useAnswer({ path: "/expiring-credentials", query: { withinDays: 7 * weeks, state: "expiring", kind: filter.kind, origin: filter.origin,
     owner: filter.owner, $top: 999, $select: "keyId,daysLeft" } as Query<"/expiring-credentials"> });
+  const line = useAnswer({ path: "/expiring-credentials", query: { withinDays: 7 * weeks, state: "expired,expiring,unused", kind: filter.kind, origin: filter.origin,
+    owner: filter.owner, $top: 999, $select: "keyId,objectId,appId,appDisplayName,kind,state,endDateTime,owners" } as Query<"/expiring-credentials"> });
   const pages = usePages<"/expiring-credentials", Credential>({ path: "/expiring-credentials", query: { ...filter, $top: 500, $count: "true" } });
   const total = (pages.first.data as { "@odata.count"?: number } | null)?.["@odata.count"];
   const count = (state: string) => summary.data?.value.find((c) => c.by === "state" && c.name === state)?.count ?? 0;
@@ -67,6 +70,9 @@ export function Credentials() {
             ))}
           </ul>
         )}
+      </Panel>
+      <Panel title="Whose they are, and when they end" wide note="A line for each, a mark for each credential: what has ended, what ends, what is not used.">
+        <Loaded of={line} what="The lines">{(data) => <TimeLine all={data.value as Credential[]} days={7 * weeks} />}</Loaded>
       </Panel>
       <Panel title="Credentials" wide>
         {pages.first.problem && <Trouble problem={pages.first.problem} again={pages.first.again} reload={pages.first.reload} />}

@@ -7,17 +7,19 @@ export interface Picks {
   address: string;
   outcome: "" | "success" | "failure";
   activity: string;
+  operation: string;
+  target: string;
   from: string; // as the reader's field has it: YYYY-MM-DDTHH:MM in the reader's zone
   until: string;
 }
 
-export const nothing: Picks = { person: "", application: "", address: "", outcome: "", activity: "", from: "", until: "" };
+export const nothing: Picks = { person: "", application: "", address: "", outcome: "", activity: "", operation: "", target: "", from: "", until: "" };
 
 /** A kind of records that is searched. */
 export interface Kind {
   id: string;
   title: string;
-  collection: "signIns" | "directoryAudits" | "provisioning" | "customSecurityAttributeAudits";
+  collection: "signIns" | "directoryAudits" | "provisioning" | "customSecurityAttributeAudits" | "identityManager";
   only?: string;
   time: string;
   picks: (keyof Picks)[];
@@ -37,6 +39,8 @@ export const kinds: Kind[] = [
   audits("directoryAudits", "Directory audits"),
   { id: "provisioning", title: "Provisioning", collection: "provisioning", time: "activityDateTime", picks: ["person", "application", "outcome", "from", "until"] },
   audits("customSecurityAttributeAudits", "Attribute audits"),
+  { id: "identityManager", title: "Identity Manager requests", collection: "identityManager", time: "activityDateTime",
+    picks: ["person", "target", "operation", "outcome", "from", "until"] },
 ];
 
 const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -52,6 +56,11 @@ export function clauses(kind: Kind, p: Picks): string[] {
     out.push(guid.test(person) ? `initiatedBy/user/id eq ${literal(person)}` : `initiatedBy/user/userPrincipalName eq ${literal(person)}`);
   }
   if (person && of === "provisioning") out.push(guid.test(person) ? `sourceIdentity/id eq ${literal(person)}` : `sourceIdentity/displayName eq ${literal(person)}`);
+  const target = p.target.trim(), operation = p.operation.trim();
+  if (person && of === "identityManager") out.push(either(person, "creatorId", "creatorName"));
+  if (target && of === "identityManager") out.push(either(target, "targetId", "targetName"));
+  if (operation && of === "identityManager") out.push(`operation eq ${literal(operation)}`);
+  if (p.outcome && of === "identityManager") out.push(`requestStatus ${p.outcome === "success" ? "eq" : "ne"} 'Completed'`);
   if (app && of === "signIns") {
     const user = kind.picks.includes("person");
     out.push(user ? either(app, "appId", "appDisplayName") : either(app, "servicePrincipalId", "servicePrincipalName"));

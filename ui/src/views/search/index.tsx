@@ -12,13 +12,13 @@ import { Records, type Rec } from "./records";
 import { FilterField } from "./suggest";
 
 export const search: View = {
-  id: "search", title: "Search", about: "What happened: sign-ins, audits and provisioning, as far back as the archive reaches.",
+  id: "search", title: "Search", about: "What happened: sign-ins, audits, provisioning and Identity Manager, as far back as the archive reaches.",
   icon: "M9 3.500a5.500 5.500 0 1 0 0 11 5.500 5.500 0 0 0 0-11zM13 13l4 4", Page,
 };
 
-const titles: Record<keyof Picks, string> = { person: "Person", application: "Application", address: "IP address", outcome: "Outcome", activity: "Activity",
+const titles: Record<keyof Picks, string> = { person: "Person", application: "Application", address: "IP address", outcome: "Outcome", activity: "Activity", operation: "Operation", target: "On whom or what",
   from: "From", until: "Until" };
-const hints: Partial<Record<keyof Picks, string>> = { person: "sign-in name or object id", application: "name or id", address: "203.0.113.7", activity: "Add user" };
+const hints: Partial<Record<keyof Picks, string>> = { person: "sign-in name or object id", application: "name or id", address: "203.0.113.7", activity: "Add user", operation: "Put", target: "name or object id" };
 
 /** What a link or the reader's last search asked for. */
 function given(): { kind: Kind; written: string } {
@@ -123,5 +123,5 @@ function Results({ kind, filter }: { kind: Kind; filter: string }) {
 /** The portal's file of each kind. */
 const files: Record<string, string> = {
   directoryAudits: "AuditLogs", provisioning: "ProvisioningLogs", "signIns.interactiveUser": "InteractiveSignIns",
-  "signIns.nonInteractiveUser": "NonInteractiveSignIns", "signIns.servicePrincipal": "ApplicationSignIns", "signIns.managedIdentity": "MSISignIns",
+  "signIns.nonInteractiveUser": "NonInteractiveSignIns", "signIns.servicePrincipal": "ApplicationSignIns", "signIns.managedIdentity": "MSISignIns", identityManager: "IdentityManagerRequests",
 };

@@ -34,12 +34,12 @@ const any = (v: string): ComponentChildren => <span dir="auto">{v}</span>;
 function outcome(r: Rec): ComponentChildren {
   const code = at(r, "status/errorCode");
   if (typeof code === "number") return code === 0 ? <Badge tone="good">success</Badge> : <Badge tone="bad">{String(code)}</Badge>;
-  const word = text(r, "result", "provisioningStatusInfo/status");
-  return word ? <Badge tone={word === "success" ? "good" : word === "failure" ? "bad" : "quiet"}>{word}</Badge> : null;
+  const word = text(r, "result", "provisioningStatusInfo/status", "requestStatus");
+  return word ? <Badge tone={/^(success|completed)$/i.test(word) ? "good" : /^(failure|failed|denied|canceled)$/i.test(word) ? "bad" : "quiet"}>{word}</Badge> : null;
 }
 
 const time: Column<Rec> = { name: "time", title: "Time", cell: (r) => <Time at={when(r) || undefined} how="precise" />, by: when };
-const result: Column<Rec> = { name: "outcome", title: "Outcome", cell: outcome, by: (r) => text(r, "status/errorCode", "result", "provisioningStatusInfo/status") };
+const result: Column<Rec> = { name: "outcome", title: "Outcome", cell: outcome, by: (r) => text(r, "status/errorCode", "result", "provisioningStatusInfo/status", "requestStatus") };
 
 const columns: Record<string, Column<Rec>[]> = {
   signIns: [
@@ -66,6 +66,15 @@ const columns: Record<string, Column<Rec>[]> = {
     result,
     { name: "app", title: "Application", cell: (r) => any(text(r, "servicePrincipal/displayName")), by: (r) => text(r, "servicePrincipal/displayName"), spare: true },
     { name: "target", title: "Target", cell: (r) => any(text(r, "targetSystem/displayName")), by: (r) => text(r, "targetSystem/displayName"), spare: true },
+  ],
+  identityManager: [
+    time,
+    { name: "operation", title: "Operation", cell: (r) => any(text(r, "operation")), by: (r) => text(r, "operation") },
+    { name: "who", title: "By", cell: (r) => any(text(r, "creatorName", "creatorId")), by: (r) => text(r, "creatorName") },
+    result,
+    { name: "target", title: "On", cell: (r) => any(text(r, "targetName", "targetId")), by: (r) => text(r, "targetName", "targetId") },
+    { name: "type", title: "Type", cell: (r) => any(text(r, "targetObjectType")), by: (r) => text(r, "targetObjectType"), spare: true },
+    { name: "computer", title: "Server", cell: (r) => any(text(r, "computer")), by: (r) => text(r, "computer"), spare: true },
   ],
 };
 

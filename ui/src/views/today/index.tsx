@@ -1,15 +1,15 @@
-import { useMemo } from "preact/hooks";
 import type { Row } from "../../api/client";
 import { useAnswer } from "../../api/use";
-import { Badge, Empty, Loaded, Panel, Stat, Time, type Tone } from "../../components/basic";
+import { Badge, Empty, Loaded, Panel, Stat, Time } from "../../components/basic";
 import { Bars } from "../../components/bars";
 import { Strip } from "../../components/strip";
-import { compact, log, many, number } from "../../format";
+import { compact, log, many, number, sentence, time } from "../../format";
 import { to } from "../../state";
 import { byWeek } from "../directory/weeks";
 import { tones } from "../coverage/tones";
 import type { View } from "../list";
-import { needs, type Need } from "./needs";
+import { place, subject, tone, word, type Need } from "./needs";
+import { Runs } from "./runs";
 
 type Log = Row<"/coverage">;
 
@@ -20,18 +20,13 @@ export const today: View = {
 
 function Page() {
   const coverage = useAnswer({ path: "/coverage" });
-  const snapshots = useAnswer({ path: "/snapshot" });
-  const preflight = useAnswer({ path: "/preflight/latest" });
+  const status = useAnswer({ path: "/status" });
   return (
     <>
       <Tiles logs={coverage.data?.value} />
       <div class="columns">
         <Panel title="What needs somebody" wide>
-          {coverage.data || coverage.problem ? (
-            <Loaded of={coverage} what="What needs somebody">
-              {(data) => <Needs list={needs(data.value, snapshots.data?.value ?? [], preflight.data?.value ?? [])} />}
-            </Loaded>
-          ) : <Loaded of={coverage} what="What needs somebody">{() => null}</Loaded>}
+          <Loaded of={status} what="What needs somebody">{(data) => <Needs list={data.value} />}</Loaded>
         </Panel>
         <Panel title="The logs" wide note="The last 30 days of each: a bar a day, as high as its records."
           actions={<a class="small" href={to("coverage")}>Calendar</a>}>
@@ -39,11 +34,7 @@ function Page() {
         </Panel>
         <Ending />
         <NewlyInactive />
-        <Panel title="What the last runs did" wide>
-          <Loaded of={coverage} what="The last runs">
-            {(data) => <Runs logs={data.value} snapshots={snapshots.data?.value ?? []} />}
-          </Loaded>
-        </Panel>
+        <Runs />
       </div>
     </>
   );
@@ -56,7 +47,7 @@ function Tiles({ logs }: { logs: Log[] | undefined }) {
   const expected = logs?.filter((l) => l.collected) ?? [];
   const behind = expected.filter((l) => l.status !== "current");
   const oldest = expected.map((l) => l.completeUntilDateTime).filter((t): t is string => !!t).sort()[0];
-  const records = logs?.reduce((sum, l) => sum + l.records, 0) ?? 0;
+  const records = logs?.reduce((sum, l) => sum + held(l), 0) ?? 0;
   const lost = logs?.reduce((sum, l) => sum + l.windowsLost, 0) ?? 0;
   const everybody = users.data?.value.filter((c) => c.by === "ageBand").reduce((sum, c) => sum + c.count, 0) ?? 0;
   const wait = "…";
@@ -78,19 +69,32 @@ function Tiles({ logs }: { logs: Log[] | undefined }) {
 }
 
 function Needs({ list }: { list: Need[] }) {
-  if (list.length === 0) {
-    return <div class="calm"><Badge tone="good">Nothing</Badge> Every log is read, nothing is refused, and nothing is about to be lost.</div>;
-  }
+  const now = list.filter((n) => n.severity !== "notice"), known = list.filter((n) => n.severity === "notice");
+  return (
+    <>
+      {now.length === 0 && <div class="calm"><Badge tone="good">Nothing</Badge> Every log is read, nothing is refused, and nothing is about to be lost.</div>}
+      {now.length > 0 && <List of={now} />}
+      {known.length > 0 && (
+        <details class="known" open={now.length === 0 && known.length < 3}>
+          <summary>{many(known.length, "thing")} that {known.length === 1 ? "is known and stays" : "are known and stay"}</summary>
+          <List of={known} />
+        </details>
+      )}
+    </>
+  );
+}
+
+function List({ of }: { of: Need[] }) {
   return (
     <ul class="needs" data-mark="needs">
-      {list.map((n) => (
-        <li key={n.title + n.why}>
-          <Badge tone={n.tone}>{n.word}</Badge>
+      {of.map((n) => (
+        <li key={n.kind + n.subject + n.reason}>
+          <Badge tone={tone[n.severity]}>{word(n)}</Badge>
           <div>
-            <p><strong>{n.title}</strong></p>
-            <p>{n.why}</p>
-            {n.todo && <p class="todo">{n.todo}</p>}
-            {n.href && <p><a href={n.href}>Look at it</a></p>}
+            <p><strong>{subject(n)}</strong></p>
+            <p>{sentence(n.reason)}{n.dueDateTime ? `, until ${time(n.dueDateTime)}` : ""}.</p>
+            {n.remedy && <p class="todo">What to do: {n.remedy}.</p>}
+            {place(n) && <p><a href={place(n)}>Look at it</a></p>}
           </div>
         </li>
       ))}
@@ -114,11 +118,11 @@ function Logs({ all }: { all: Log[] }) {
           {all.map((l) => (
             <tr key={l.stream}>
               <th scope="row"><a href={to("coverage", "", { log: l.stream })}>{log(l.stream)}</a></th>
-              <td><Badge tone={l.collected ? tones[l.status] ?? "quiet" : "quiet"}>{l.collected ? words[l.status] ?? l.status : "not collected"}</Badge></td>
-              <td><Time at={l.completeUntilDateTime} /></td>
-              <td class="n" data-mark={"records-" + l.stream}>{number(l.records)}</td>
+              <td><Badge tone={l.collected || delivered(l) ? tones[l.status] ?? "quiet" : "quiet"}>{l.collected || delivered(l) ? words[l.status] ?? l.status : "not collected"}</Badge></td>
+              <td>{delivered(l) ? <span class="note">last came <Time at={newest(l)} /></span> : <Time at={l.completeUntilDateTime} />}</td>
+              <td class="n" data-mark={"records-" + l.stream}>{number(held(l))}</td>
               <td class="spare"><Time at={l.sealedUntilDateTime} /></td>
-              <td class="spare">{l.beginDateTime && <Strip stream={l.stream} from={from} />}</td>
+              <td class="spare">{(l.beginDateTime || l.importedFromDateTime) && <Strip stream={l.stream} from={from} />}</td>
             </tr>
           ))}
         </tbody>
@@ -126,6 +130,11 @@ function Logs({ all }: { all: Log[] }) {
     </div>
   );
 }
+
+/** All records of a log: those that were read, and those that arrived otherwise. */
+const held = (l: Log): number => l.records + (l.imported ?? 0);
+const delivered = (l: Log): boolean => l.status === "delivered";
+const newest = (l: Log): string | undefined => l.deliveries?.map((d) => d.lastDeliveryDateTime).sort().at(-1);
 
 const words: Record<string, string> = { current: "up to date", backfilling: "reading the past", failing: "failing", notStarted: "not started" };
 
@@ -183,32 +192,5 @@ function NewlyInactive() {
         )}
       </Loaded>
     </Panel>
-  );
-}
-
-interface Run { what: string; at: string | undefined; word: string; tone: Tone; said: string }
-
-function Runs({ logs, snapshots }: { logs: Log[]; snapshots: Row<"/snapshot">[] }) {
-  const runs = useMemo(() => {
-    const out: Run[] = logs.filter((l) => l.lastRunDateTime).map((l) => ({
-      what: log(l.stream), at: l.lastRunDateTime, word: l.lastError ? "error" : "done", tone: l.lastError ? "bad" : "good",
-      said: l.lastError ? l.lastError.message
-        : `${many(l.windowsDone, "hour")} there${l.windowsMissing ? `, ${number(l.windowsMissing)} still to be read` : ""}${l.windowsUnsealed ? `, ${number(l.windowsUnsealed)} to be sealed` : ""}`,
-    }));
-    for (const s of snapshots.slice(0, 2)) {
-      out.push({ what: "Snapshot of the directory", at: s.finishedDateTime ?? s.lastStepDateTime ?? s.asOfDateTime, word: s.status,
-        tone: tones[s.status] ?? "quiet", said: s.lastFailure?.message ?? `${many(s.users, "user")}, ${many(s.credentials, "credential")}, ${many(s.graphRequests, "request")} to Graph` });
-    }
-    return out.sort((a, b) => (b.at ?? "").localeCompare(a.at ?? ""));
-  }, [logs, snapshots]);
-  if (runs.length === 0) return <Empty title="Nothing ran yet">The timer runs every five minutes after a deployment.</Empty>;
-  return (
-    <ul class="plain rows runs">
-      {runs.map((r) => (
-        <li key={r.what + r.at}>
-          <span>{r.what}</span><span class="note">{r.said}</span><Badge tone={r.tone}>{r.word}</Badge><Time at={r.at} how="relative" />
-        </li>
-      ))}
-    </ul>
   );
 }
