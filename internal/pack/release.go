@@ -26,7 +26,8 @@ const BinarySum = "handler.sha256"
 // released are the files of the repository that go with the app: patterns of package path, by
 // folder. Whatever else lies there, such as parameters of somebody's own, stays there.
 var released = map[string][]string{
-	"docs": {"architecture.md", "cost.md", "deploy.md", "http.md", "openapi.json", "permissions.md", "power-automate.md",
+	"docs": {"architecture.md", "cost.md", "deploy.md", "http.md", "import.md", "legacy-reports.md", "mim.md",
+		"openapi.json", "permissions.md", "power-automate.md",
 		"power-bi.md", "proof.md", "releases.md", "runbook.md", "security.md", "settings.md",
 		"storage-explorer.md", "tables.md", "screenshots/*.png"},
 	"infra": {"*.sh", "*.jq", "*.bicep", "modules/*.bicep", "azuredeploy.json", "portal.json", "upgrade.json",
