@@ -4,11 +4,12 @@ import { ask, key } from "./page.mjs";
 export const server = "MIM1.contoso.example";
 
 /**
- * Delivers so many requests of the last hours, a quarter of them denied; one event's number is left out. Returns how many came, once the app lists the log:
- * which logs there are it remembers for a minute. */
+ * Delivers so many requests, one each 20 minutes up to an hour ago, a quarter of them denied; one event's number is left out. Returns how
+ * many came, once the app lists the log: which logs there are it remembers for a minute.
+ */
 export async function deliver(base, count = 60) {
   const events = [];
-  const begin = Date.now() - 30 * 3_600_000;
+  const begin = Date.now() - (count + 3) * 1_200_000;
   for (let i = 0; i < count; i++) {
     const at = new Date(begin + i * 1_200_000), denied = i % 4 === 3;
     const who = { HybridObjectID: `b0000000-0000-4000-8000-${String(i % 9).padStart(12, "0")}`, AccountName: `müller${i % 9}`, DisplayName: `Müller ${i % 9}`, Domain: "CONTOSO", ObjectType: "Person" };

@@ -2,6 +2,7 @@
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { deliver } from "./identitymanager.mjs";
 import { ask, browser, open, serving, settled } from "./page.mjs";
 import { yearOfRecords } from "./year.mjs";
 
@@ -28,6 +29,7 @@ async function picture(base, name, at, kinds = all, act = async () => {}) {
 
 let app = await serving(["--users", "300", "--days", "30"]);
 try {
+  await deliver(app.base, 200);
   const people = (await ask(app.base, "inactive-users?state=all&$top=200")).value;
   const person = people.find((u) => u.lastArchivedSignInDateTime) ?? people[0];
   const { appId } = (await ask(app.base, "expiring-credentials?state=all&$top=1")).value[0];
@@ -38,9 +40,11 @@ try {
     await page.evaluate(() => scrollTo(0, 0));
   });
   await picture(app.base, "users", "#/directory/users", light);
-  await picture(app.base, "credentials", "#/directory/credentials", { dark: all.dark });
+  await picture(app.base, "credentials", "#/directory/credentials");
   await picture(app.base, "person", "#/directory/" + encodeURIComponent("user/" + person.id), light);
   await picture(app.base, "application", "#/directory/" + encodeURIComponent("application/" + appId), light);
+  await picture(app.base, "report", "#/reports/mim-password-reset", light);
+  await picture(app.base, "delivered", "#/coverage?log=identityManager", light);
   await picture(app.base, "settings", "#/settings", light);
   await app.stop();
   app = await serving(["--records", yearOfRecords()], "--year");

@@ -56,8 +56,7 @@ const views = {
   }],
   credentials: ["#/directory/credentials", async (page) => {
     for (const c of credentials.value.filter((v) => v.by === "state")) equal(await mark(page, "credentials-" + c.name), number(c.count), c.name);
-    const line = (await ask(app.base, "expiring-credentials?state=expired,expiring,unused&withinDays=182&$top=999")).value
-      .filter((c) => Date.parse(c.endDateTime) < Date.now() + 182 * 86_400_000);
+    const line = (await ask(app.base, "expiring-credentials?state=expired,expiring,unused&withinDays=182&$top=999")).value;
     const show = page.getByRole("button", { name: /^Show all/ });
     if (await show.count()) await show.click();
     equal(await page.locator(".timeline .pin").count(), line.length, "marks by application");

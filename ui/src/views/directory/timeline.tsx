@@ -35,7 +35,7 @@ export function TimeLine({ all, days }: { all: Credential[]; days: number }) {
   const by = place.value.query.get("by") === "owner" ? "owner" : "application";
   const more = place.value.query.get("lines") === "all";
   const now = Date.now(), from = now - before * msOfDay, whole = (before + days) * msOfDay;
-  const ending = all.filter((c) => c.endDateTime && Date.parse(c.endDateTime) < from + whole);
+  const ending = all.filter((c) => c.endDateTime);
   const list = groups(ending, by);
   const at = (t: number) => Math.min(100, Math.max(0, ((t - from) / whole) * 100));
   const months: number[] = [];
@@ -71,7 +71,7 @@ export function TimeLine({ all, days }: { all: Credential[]; days: number }) {
       </ul>
       {list.length > mostGroups && <button type="button" class="small" onClick={() => set({ lines: more ? undefined : "all" })}>
         {more ? "Show fewer" : `Show all ${many(list.length, by === "owner" ? "owner" : "application")}`}</button>}
-      <p class="note">{many(ending.length, "credential")}: a mark where each ends. What ended more than {number(before)} days ago is at the left edge. Hollow: not used. The same stands in the table below.</p>
+      <p class="note">{many(ending.length, "credential")}: a mark where each ends. What ended more than {number(before)} days ago is at the left edge, what ends later than half a year from now at the right. Hollow: not used. The same stands in the table below.</p>
     </div>
   );
 }

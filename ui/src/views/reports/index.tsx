@@ -69,7 +69,7 @@ function Report({ one, all }: { one: Offer; all: Offer[] }) {
   const pages = usePages<"/reports/{name}", Line>({ path: "/reports/{name}", values: { name: one.name }, query: { ...query, $top: 200 } });
   const data = pages.first.data as { "@entraledger.startDateTime"?: string; "@entraledger.endDateTime"?: string; "@entraledger.undisclosed"?: string;
     "@entraledger.tamperedCount"?: number; "@entraledger.gaps"?: { startDateTime: string; endDateTime: string; reason: string }[] } | null;
-  const columns = useMemo(() => one.columns.map(column), [one]);
+  const columns = useMemo(() => inOrder(one.columns).map(column), [one]);
   const gaps = data?.["@entraledger.gaps"] ?? [];
   const nothing = pages.first.problem?.code === "unknown";
   return (
@@ -131,6 +131,12 @@ function column(name: string, at: number): Column<Line> {
       return typeof v === "string" && isTime.test(v) ? <Time at={v} how="precise" /> : <span dir="auto" title={shown(v)}>{shown(v)}</span>;
     },
   };
+}
+
+/** What a reader looks for first: the time, then names, and ids at the end. */
+function inOrder(names: string[]): string[] {
+  const rank = (name: string) => (/^(eventTime|time|date)$|DateTime$/.test(name) ? 0 : /(^id|Id|Ids|Sid)$/.test(name) ? 2 : 1);
+  return [...names].sort((a, b) => rank(a) - rank(b));
 }
 
 /** A property's name as a heading: riskLevel becomes Risk level. */
