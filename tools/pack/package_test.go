@@ -84,7 +84,9 @@ var asked = map[string][]string{
 	"readers":             {"GET /api/readers 200", "DELETE /api/readers/x 200"},
 	"reference":           {"GET /api/reference/errorCodes 200"},
 	"reports":             {"GET /api/reports 200"},
+	"runs":                {"GET /api/runs 200"},
 	"settings":            {"GET /api/settings 200"},
+	"status":              {"GET /api/status 200"},
 	"snapshot":            {"GET /api/snapshot 200"},
 	"verify":              {"GET /api/verify 200 202"},
 }
