@@ -27,7 +27,8 @@ const (
 	// mostText bounds a line, in bytes: all the rows of a timer stay below 64 KiB.
 	mostText = 1000
 	// noting is how long a run may wait until its begin or end is stored.
-	noting = 3 * time.Second
+	// It and the release of leases, for which a stopped run has ten seconds, fit the process's last 13.
+	noting = 2 * time.Second
 	// tries is how often a row is read again that another run has written meanwhile.
 	tries = 8
 )
