@@ -25,7 +25,8 @@ func TestTheBillOfMaterialsHasThePackagesOfThePage(t *testing.T) {
 
 	file := filepath.Join(root, filepath.FromSlash(pagePackages))
 	require.NoError(t, os.MkdirAll(filepath.Dir(file), 0o755))
-	require.NoError(t, os.WriteFile(file, []byte(`[{"name":"@made/up","version":"1.2.3","license":"MIT","integrity":"sha512-AQI="},
+	require.NoError(t, os.WriteFile(file, []byte(`[
+		{"name":"@made/up","version":"1.2.3","license":"MIT","integrity":"sha512-AQI="},
 		{"name":"plain","version":"2.0.0","integrity":"sha512-AQI="}]`), 0o600))
 	packages, err = readPagePackages(root)
 	require.NoError(t, err)
