@@ -31,6 +31,7 @@ const views = {
     equal(runs.value.some((r) => r.function === "archivelogs" && r.status === "done"), true, "runs are recorded");
     equal(await page.locator("[data-mark=runs] > li").count(), new Set(runs.value.map((r) => r.function)).size, "timers that ran");
     await page.getByText(/^All [\d,]+ runs? as a table$/).click();
+    await page.getByRole("group", { name: "Runs" }).waitFor();
     equal(await page.getByRole("group", { name: "Runs" }).locator("tbody tr").count(), runs.value.length, "runs in the table");
   }],
   coverage: [`#/coverage?log=${fullest.stream}`, async (page) => {
@@ -59,8 +60,10 @@ const views = {
     const line = (await ask(app.base, "expiring-credentials?state=expired,expiring,unused&withinDays=182&$top=999")).value;
     const show = page.getByRole("button", { name: /^Show all/ });
     if (await show.count()) await show.click();
+    await settled(page);
     equal(await page.locator(".timeline .pin").count(), line.length, "marks by application");
     await page.getByRole("button", { name: "By owner" }).click();
+    await settled(page);
     equal(await page.locator(".timeline > ul > li").count(), new Set(line.flatMap((c) => (c.owners?.length ? c.owners.map((o) => o.displayName ?? o.userPrincipalName ?? o.id) : ["nobody"]))).size, "owners");
   }],
   person: ["#/directory/" + encodeURIComponent("user/" + person.id), async (page) => equal(await mark(page, "person"), person.displayName ?? person.userPrincipalName, "the name")],

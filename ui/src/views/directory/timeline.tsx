@@ -35,14 +35,14 @@ export function TimeLine({ all, days }: { all: Credential[]; days: number }) {
   const by = place.value.query.get("by") === "owner" ? "owner" : "application";
   const more = place.value.query.get("lines") === "all";
   const now = Date.now(), from = now - before * msOfDay, whole = (before + days) * msOfDay;
-  const ending = all.filter((c) => c.endDateTime);
-  const list = groups(ending, by);
+  const list = groups(all, by);
+  const endOf = (c: Credential) => (c.endDateTime ? Date.parse(c.endDateTime) : Infinity);
   const at = (t: number) => Math.min(100, Math.max(0, ((t - from) / whole) * 100));
   const months: number[] = [];
   for (let d = new Date(from), m = new Date(Date.UTC(d.getUTCFullYear(), d.getUTCMonth() + 1)); m.getTime() < from + whole; m = new Date(Date.UTC(m.getUTCFullYear(), m.getUTCMonth() + 1))) months.push(m.getTime());
   if (list.length === 0) return <Empty title="None ends in this time" />;
   return (
-    <div class="timeline" data-mark="timeline" data-total={ending.length}>
+    <div class="timeline" data-mark="timeline" data-total={all.length}>
       <div class="tabs small" role="group" aria-label="A line for each">
         {(["application", "owner"] as const).map((b) => (
           <button type="button" key={b} aria-pressed={by === b} onClick={() => set({ by: b === "owner" ? b : undefined })}>{b === "owner" ? "By owner" : "By application"}</button>
@@ -59,10 +59,10 @@ export function TimeLine({ all, days }: { all: Credential[]; days: number }) {
             <div class="track">
               <span class="today" aria-hidden="true" style={{ left: at(now) + "%" }} />
               {g.items.map((c) => {
-                const says = `${c.appDisplayName || c.appId}, ${c.kind}: ${c.state}, ends ${day(c.endDateTime!)}${c.state === "unused" ? ", not used" : ""}`;
+                const says = `${c.appDisplayName || c.appId}, ${c.kind}: ${c.state}, ${c.endDateTime ? "ends " + day(c.endDateTime) : "has no end"}${c.state === "unused" ? ", not used" : ""}`;
                 return (
                   <a key={`${c.objectId}/${c.keyId}`} class={"pin " + (tones[c.state ?? ""] ?? "quiet") + (c.state === "unused" ? " hollow" : "")} href={to("directory", "application/" + c.appId)}
-                    style={{ left: at(Date.parse(c.endDateTime!)) + "%" }} title={says}><span class="unseen">{says}</span></a>
+                    style={{ left: at(endOf(c)) + "%" }} title={says}><span class="unseen">{says}</span></a>
                 );
               })}
             </div>
@@ -71,7 +71,7 @@ export function TimeLine({ all, days }: { all: Credential[]; days: number }) {
       </ul>
       {list.length > mostGroups && <button type="button" class="small" onClick={() => set({ lines: more ? undefined : "all" })}>
         {more ? "Show fewer" : `Show all ${many(list.length, by === "owner" ? "owner" : "application")}`}</button>}
-      <p class="note">{many(ending.length, "credential")}: a mark where each ends. What ended more than {number(before)} days ago is at the left edge, what ends later than half a year from now at the right. Hollow: not used. The same stands in the table below.</p>
+      <p class="note">{many(all.length, "credential")}: a mark where each ends. What ended more than {number(before)} days ago is at the left edge, what ends later than half a year from now, or never, at the right. Hollow: not used. The same stands in the table below.</p>
     </div>
   );
 }
