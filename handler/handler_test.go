@@ -303,7 +303,7 @@ func TestTheHandlerListensOnLoopbackOnly(t *testing.T) {
 		}
 		return err == nil
 	}, 10*time.Second, 10*time.Millisecond)
-	other, err := net.Listen("tcp", fmt.Sprintf("127.0.0.2:%d", port))
+	other, err := net.Listen("tcp", fmt.Sprintf("127.0.0.3:%d", port))
 	require.NoError(t, err, "other addresses are free")
 	other.Close()
 	cancel()

@@ -67,9 +67,18 @@ func New(cfg Config) web.Function {
 			Path:       []web.Parameter{web.Text("stream", "One of the archived logs, such as directoryAudits")},
 			Parameters: hourParameters(),
 			Answers:    web.Shape{Name: "windows", Rows: either{}, AsOf: true, Pages: true, Text: "One row an hour, or a day"},
+			Heavier:    readsMonths,
 			Find:       cfg.find, Do: cfg.windows,
 		},
 	}}
+}
+
+// readsMonths is the class of a request for the hours of a log.
+func readsMonths(r web.Request) web.Class {
+	if r.Query.Text("by") == "day" || r.Query.CSV() {
+		return web.Long
+	}
+	return web.Short
 }
 
 func hourParameters() []web.Parameter {

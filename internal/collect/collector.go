@@ -215,7 +215,10 @@ func (c *Collector) askTenant(ctx context.Context, runs []*streamRun) {
 		return
 	}
 	tenant, err := c.options.Tenant(ctx)
-	if err != nil {
+	switch {
+	case err != nil && ctx.Err() != nil: // the run ends, and says so
+		return
+	case err != nil:
 		c.log.Warn("whose logs these are can't be told", "error", err.Error())
 		return
 	}
