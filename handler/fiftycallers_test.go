@@ -39,6 +39,7 @@ func TestEveryFunctionHoldsWithFiftyCallersInTheSmallestInstance(t *testing.T) {
 	s.env["ARCHIVE_STREAMS"] = "directoryAudits,signIns.interactiveUser,signIns.nonInteractiveUser," +
 		"customSecurityAttributeAudits"
 	s.env["HTTP_ATTRIBUTE_AUDITS"] = "allow"
+	s.env["GOGC"] = "100"          // tests run with more
 	s.env["GOMEMLIMIT"] = "180MiB" // as infra/modules/app.bicep has it for 512 MB
 	p := s.start()
 	limited := p.limitMemory(instanceBytes)
