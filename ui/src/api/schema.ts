@@ -723,6 +723,15 @@ export interface components {
                 code: string;
                 /** @description What failed, why, and what to do, in one sentence */
                 message: string;
+                /** @description The parts that an answer that takes too long can be had in */
+                details?: {
+                    /** @description That of the error */
+                    code: string;
+                    /** @description Which part */
+                    message: string;
+                    /** @description Where it is had */
+                    target: string;
+                }[];
                 /** @description Where to look */
                 innerError: {
                     /** @description When */
@@ -865,7 +874,7 @@ export interface components {
             appDisplayName: string;
             /**
              * Format: date-time
-             * @description Last use by anybody, by the report of the tenant
+             * @description Last use by anybody, by the tenant's report
              */
             lastUsedDateTime?: string;
             /** @description All of its credentials */
@@ -1435,12 +1444,12 @@ export interface components {
                      * Format: date-time
                      * @description When anything of it came first
                      */
-                    firstDeliveryDateTime: string;
+                    firstDeliveryDateTime?: string;
                     /**
                      * Format: date-time
                      * @description When anything of it came last
                      */
-                    lastDeliveryDateTime: string;
+                    lastDeliveryDateTime?: string;
                     /**
                      * Format: date-time
                      * @description Time of its newest event
@@ -1471,6 +1480,8 @@ export interface components {
                      * @description Numbers between others that did not come
                      */
                     missing: number;
+                    /** @description Its row is not what was written: nothing else is known */
+                    altered?: boolean;
                     /** @description Which these are; the oldest ones are only counted */
                     missingRecordIds?: {
                         /**
@@ -1483,6 +1494,16 @@ export interface components {
                          * @description Last number
                          */
                         to: number;
+                        /**
+                         * Format: date-time
+                         * @description They were logged after it; absent where that is not known
+                         */
+                        afterDateTime?: string;
+                        /**
+                         * Format: date-time
+                         * @description And before it; likewise
+                         */
+                        beforeDateTime?: string;
                     }[];
                 }[];
             }[];
@@ -3045,6 +3066,17 @@ export interface operations {
                     "application/json": components["schemas"]["applicationEvidence"];
                 };
             };
+            /** @description As many of its kind are answered as an instance can; ask again */
+            429: {
+                headers: {
+                    /** @description After how many seconds to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
+                };
+            };
             /** @description An error, in the shape of Microsoft Graph */
             default: {
                 headers: {
@@ -3090,6 +3122,17 @@ export interface operations {
                     "application/json": components["schemas"]["collection"];
                 };
             };
+            /** @description As many of its kind are answered as an instance can; ask again */
+            429: {
+                headers: {
+                    /** @description After how many seconds to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
+                };
+            };
             /** @description An error, in the shape of Microsoft Graph */
             default: {
                 headers: {
@@ -3133,6 +3176,17 @@ export interface operations {
                     "application/json": components["schemas"]["collection"];
                 };
             };
+            /** @description As many of its kind are answered as an instance can; ask again */
+            429: {
+                headers: {
+                    /** @description After how many seconds to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
+                };
+            };
             /** @description An error, in the shape of Microsoft Graph */
             default: {
                 headers: {
@@ -3169,6 +3223,17 @@ export interface operations {
                     "application/json": components["schemas"]["cost"];
                 };
             };
+            /** @description As many of its kind are answered as an instance can; ask again */
+            429: {
+                headers: {
+                    /** @description After how many seconds to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
+                };
+            };
             /** @description An error, in the shape of Microsoft Graph */
             default: {
                 headers: {
@@ -3182,7 +3247,10 @@ export interface operations {
     };
     ListCoverage: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description One row by its id, as stream eq '...' */
+                $filter?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3243,6 +3311,17 @@ export interface operations {
                     "application/json": components["schemas"]["windows"];
                 };
             };
+            /** @description As many of its kind are answered as an instance can; ask again */
+            429: {
+                headers: {
+                    /** @description After how many seconds to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
+                };
+            };
             /** @description An error, in the shape of Microsoft Graph */
             default: {
                 headers: {
@@ -3256,7 +3335,10 @@ export interface operations {
     };
     ListDownloads: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description One row by its id, as name eq '...' */
+                $filter?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3315,6 +3397,17 @@ export interface operations {
                     "application/x-ndjson": string;
                 };
             };
+            /** @description As many of its kind are answered as an instance can; ask again */
+            429: {
+                headers: {
+                    /** @description After how many seconds to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
+                };
+            };
             /** @description An error, in the shape of Microsoft Graph */
             default: {
                 headers: {
@@ -3355,6 +3448,8 @@ export interface operations {
                 newSince?: string;
                 /** @description Instead of newSince: the name under which the app keeps the cursor */
                 reader?: string;
+                /** @description One row by its id, as keyId eq '...' */
+                $filter?: string;
                 /** @description Rows of a page */
                 $top?: number;
                 /** @description Properties that are wanted, with commas between */
@@ -3379,6 +3474,17 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["expiringCredentials"];
+                };
+            };
+            /** @description As many of its kind are answered as an instance can; ask again */
+            429: {
+                headers: {
+                    /** @description After how many seconds to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
                 };
             };
             /** @description An error, in the shape of Microsoft Graph */
@@ -3467,6 +3573,8 @@ export interface operations {
                 newSince?: string;
                 /** @description Instead of newSince: the name under which the app keeps the cursor */
                 reader?: string;
+                /** @description One row by its id, as id eq '...' */
+                $filter?: string;
                 /** @description Rows of a page */
                 $top?: number;
                 /** @description Properties that are wanted, with commas between */
@@ -3502,6 +3610,17 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["inactiveUsers"];
+                };
+            };
+            /** @description As many of its kind are answered as an instance can; ask again */
+            429: {
+                headers: {
+                    /** @description After how many seconds to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
                 };
             };
             /** @description An error, in the shape of Microsoft Graph */
@@ -3597,6 +3716,17 @@ export interface operations {
                     "application/json": components["schemas"]["records"];
                 };
             };
+            /** @description As many of its kind are answered as an instance can; ask again */
+            429: {
+                headers: {
+                    /** @description After how many seconds to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
+                };
+            };
             /** @description An error, in the shape of Microsoft Graph */
             default: {
                 headers: {
@@ -3647,6 +3777,17 @@ export interface operations {
                     "application/json": components["schemas"]["record"];
                 };
             };
+            /** @description As many of its kind are answered as an instance can; ask again */
+            429: {
+                headers: {
+                    /** @description After how many seconds to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
+                };
+            };
             /** @description An error, in the shape of Microsoft Graph */
             default: {
                 headers: {
@@ -3674,6 +3815,17 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["preflight"];
+                };
+            };
+            /** @description As many of its kind are answered as an instance can; ask again */
+            429: {
+                headers: {
+                    /** @description After how many seconds to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
                 };
             };
             /** @description An error, in the shape of Microsoft Graph */
@@ -3737,6 +3889,17 @@ export interface operations {
                     "application/json": components["schemas"]["purge"];
                 };
             };
+            /** @description As many of its kind are answered as an instance can; ask again */
+            429: {
+                headers: {
+                    /** @description After how many seconds to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
+                };
+            };
             /** @description An error, in the shape of Microsoft Graph */
             default: {
                 headers: {
@@ -3751,6 +3914,8 @@ export interface operations {
     ListReaders: {
         parameters: {
             query?: {
+                /** @description One row by its id, as name eq '...' */
+                $filter?: string;
                 /** @description Rows of a page */
                 $top?: number;
                 /** @description Taken from @odata.nextLink; never made by hand */
@@ -3894,7 +4059,10 @@ export interface operations {
     };
     ListReports: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description One row by its id, as name eq '...' */
+                $filter?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -3924,6 +4092,8 @@ export interface operations {
     ListLegacyReports: {
         parameters: {
             query?: {
+                /** @description One row by its id, as Name eq '...' */
+                $filter?: string;
                 /** @description Ignored: scripts for the first reports API send it */
                 "api-version"?: string;
             };
@@ -3996,6 +4166,17 @@ export interface operations {
                     "application/json": components["schemas"]["report"];
                 };
             };
+            /** @description As many of its kind are answered as an instance can; ask again */
+            429: {
+                headers: {
+                    /** @description After how many seconds to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
+                };
+            };
             /** @description An error, in the shape of Microsoft Graph */
             default: {
                 headers: {
@@ -4046,6 +4227,17 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["report"];
+                };
+            };
+            /** @description As many of its kind are answered as an instance can; ask again */
+            429: {
+                headers: {
+                    /** @description After how many seconds to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
                 };
             };
             /** @description An error, in the shape of Microsoft Graph */
@@ -4122,7 +4314,10 @@ export interface operations {
     };
     ListSnapshots: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description One row by its id, as id eq '...' */
+                $filter?: string;
+            };
             header?: never;
             path?: never;
             cookie?: never;
@@ -4181,6 +4376,17 @@ export interface operations {
                     "application/json": components["schemas"]["snapshotState"];
                 };
             };
+            /** @description As many of its kind are answered as an instance can; ask again */
+            429: {
+                headers: {
+                    /** @description After how many seconds to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
+                };
+            };
             /** @description An error, in the shape of Microsoft Graph */
             default: {
                 headers: {
@@ -4222,6 +4428,17 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["snapshotState"];
+                };
+            };
+            /** @description As many of its kind are answered as an instance can; ask again */
+            429: {
+                headers: {
+                    /** @description After how many seconds to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
                 };
             };
             /** @description An error, in the shape of Microsoft Graph */
@@ -4301,6 +4518,17 @@ export interface operations {
                     "application/json": components["schemas"]["userEvidence"];
                 };
             };
+            /** @description As many of its kind are answered as an instance can; ask again */
+            429: {
+                headers: {
+                    /** @description After how many seconds to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
+                };
+            };
             /** @description An error, in the shape of Microsoft Graph */
             default: {
                 headers: {
@@ -4344,6 +4572,17 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["userEvidence"];
+                };
+            };
+            /** @description As many of its kind are answered as an instance can; ask again */
+            429: {
+                headers: {
+                    /** @description After how many seconds to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
                 };
             };
             /** @description An error, in the shape of Microsoft Graph */
@@ -4393,6 +4632,17 @@ export interface operations {
                     "application/json": components["schemas"]["verification"];
                 };
             };
+            /** @description As many of its kind are answered as an instance can; ask again */
+            429: {
+                headers: {
+                    /** @description After how many seconds to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
+                };
+            };
             /** @description An error, in the shape of Microsoft Graph */
             default: {
                 headers: {
@@ -4427,6 +4677,17 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["proof"];
+                };
+            };
+            /** @description As many of its kind are answered as an instance can; ask again */
+            429: {
+                headers: {
+                    /** @description After how many seconds to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
                 };
             };
             /** @description An error, in the shape of Microsoft Graph */
@@ -4504,6 +4765,17 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["verification"];
+                };
+            };
+            /** @description As many of its kind are answered as an instance can; ask again */
+            429: {
+                headers: {
+                    /** @description After how many seconds to ask again */
+                    "Retry-After"?: number;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["error"];
                 };
             };
             /** @description An error, in the shape of Microsoft Graph */
