@@ -23,7 +23,7 @@ const (
 	// Most is how many runs of each timer are kept.
 	Most = 20
 	// Longest is how long a run may take: host.json's functionTimeout. The host kills it then.
-	Longest = 10 * time.Minute
+	Longest = 30 * time.Minute
 	// mostText bounds a line, in bytes: all the rows of a timer stay below 64 KiB.
 	mostText = 1000
 	// noting is how long a run may wait until its begin or end is stored.
