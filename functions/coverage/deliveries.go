@@ -19,6 +19,7 @@ type delivery struct {
 	First       string     `json:"firstDeliveryDateTime,omitempty" text:"When anything of it came first"`
 	Last        string     `json:"lastDeliveryDateTime,omitempty" text:"When anything of it came last"`
 	Newest      string     `json:"newestEventDateTime,omitempty" text:"Time of its newest event"`
+	ReadUntil   string     `json:"readUntilDateTime,omitempty" text:"Its log was read to its end up to then"`
 	RecordID    int64      `json:"greatestRecordId" text:"Greatest number of its present log; 0: none came"`
 	Events      int64      `json:"events" text:"Events that came, repeated ones included"`
 	Duplicates  int64      `json:"duplicates" text:"Events whose request was there"`
@@ -45,6 +46,7 @@ func (cfg Config) delivered(ctx context.Context, row *stream) error {
 	computers, err := cfg.Deliveries.Computers(ctx)
 	for _, c := range computers {
 		d := delivery{Computer: c.Name, First: web.Time(c.First), Last: web.Time(c.Last), Newest: web.Time(c.Newest),
+			ReadUntil: web.Time(c.Read),
 			RecordID: c.Greatest(), Events: c.Events, Duplicates: c.Duplicates, Quarantined: c.Quarantined,
 			Missing: c.Missing(), Altered: c.Altered}
 		for _, g := range c.Gaps() {

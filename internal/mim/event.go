@@ -37,7 +37,22 @@ type Event struct {
 	RecordID int64  // its number there; 0: not sent
 	Log      string // the name of the log; empty: not sent
 	Message  string
-	Raw      string // all of it, where it is no object or has no message
+	// ReadUntil is of a mark, which is no event: up to when the log was read to its end, as it was sent.
+	ReadUntil string
+	Raw       string // all of it, where it is no object or has no message
+}
+
+// Mark reports whether it is no event, but says up to when a server's log was read.
+func (e Event) Mark() bool { return e.ReadUntil != "" && e.ID == 0 && e.RecordID == 0 }
+
+// MarkedUntil is the time of a mark: nothing that the server logged before it is still to come. A
+// clock that is ahead says no more than our own; events may be logged a little late.
+func (e Event) MarkedUntil(arrived time.Time) (until time.Time, ok bool) {
+	until, byArrival := FiledAt(e.ReadUntil, arrived)
+	if byArrival {
+		return time.Time{}, false
+	}
+	return entra.Earlier(until, arrived.UTC()).Add(-disorder), true
 }
 
 // Foreign reports whether the event says that it is of another log.
@@ -168,7 +183,7 @@ func eventOf(raw string, of map[string]gjson.Result) Event {
 		Computer: strings.TrimSpace(first("computer", "machinename").String()),
 		RecordID: max(0, number(first("recordid", "eventrecordid"))),
 		Log:      strings.TrimSpace(first("eventlog", "channel", "logname").String()),
-		Message:  first("message", "rendereddescription").String(),
+		Message:  first("message", "rendereddescription").String(), ReadUntil: first("readuntil").String(),
 	}
 	// Where the agent could not render the event, its one parameter is the message.
 	for _, name := range []string{"parameterxml", "eventdata", "raweventdata"} {

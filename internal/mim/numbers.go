@@ -11,7 +11,9 @@ type Computer struct {
 	First time.Time // when anything of it was first delivered
 	Last  time.Time // and last
 	// Newest is the newest time of an event that was filed by its own time.
-	Newest      time.Time
+	Newest time.Time
+	// Read is up to when its log was read to its end and sent; zero: whoever sends it does not say.
+	Read        time.Time `json:",omitzero"`
 	Events      int64 // that were delivered, each time they were
 	Duplicates  int64 // of them, those whose record was there
 	Quarantined int64

@@ -9,6 +9,9 @@ The place moves forward after each batch that was answered with 200, and never b
 log's newest number is below the place, the log was rebuilt: the run then begins by time, a little
 before the last event that was taken. What is sent twice is counted there, and stored once.
 
+Where everything was taken, a run ends with a mark: up to when the log was read to its end. So the
+app can tell a day without requests from a server that sends nothing.
+
 Where the app has no key for parts, it refuses requests that are split over several events, and takes
 all others. The run then goes on, remembers the first such batch, and ends with an error; each later
 run tries that batch first, and sends everything after it again once it is taken.
@@ -113,9 +116,13 @@ function ConvertTo-Line($Entry) {
     return ($line | ConvertTo-Json -Compress)
 }
 
-function Get-Time($Entry) {
-    return $Entry.TimeCreated.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'",
+function Format-Time([datetime] $Moment) {
+    return $Moment.ToUniversalTime().ToString("yyyy-MM-dd'T'HH:mm:ss.fffffff'Z'",
         [Globalization.CultureInfo]::InvariantCulture)
+}
+
+function Get-Time($Entry) {
+    return (Format-Time $Entry.TimeCreated)
 }
 
 # PowerShell 7 reads a time in JSON as one; 5.1 leaves it a text.
@@ -200,6 +207,7 @@ $trying = $partsFrom -gt 0
 if ($trying) { $last = $partsFrom - 1 }
 $sent = 0
 :reading while ($true) {
+    $asked = [datetime]::UtcNow
     $xpath = "*[System[EventRecordID > $last]]"
     if ($null -ne $since) {
         $xpath = "*[System[EventRecordID > $last and TimeCreated[@SystemTime >= '{0}']]]" -f `
@@ -239,3 +247,8 @@ Write-Verbose "$sent events sent"
 if ($partsFrom -gt 0) {
     throw "The app refuses requests that are split over several events, from number $partsFrom on: set MIM_PARTS_KEY."
 }
+# The last reading found nothing more.
+$mark = [ordered]@{ Computer = $newest[0].MachineName; ReadUntil = (Format-Time $asked) } | ConvertTo-Json -Compress
+$lines = New-Object 'Collections.Generic.List[string]'
+$lines.Add($mark)
+[void] (Send-Patiently $lines)

@@ -45,6 +45,13 @@ func TestThePlaceMovesAfterTheAnswer(t *testing.T) {
 	calls := regexp.MustCompile(`(?m)^\s+(?:\$taken = )?(Send-Patiently|Set-Place) `).FindAllStringSubmatch(string(text), -1)
 	require.Len(t, calls, 2)
 	require.Equal(t, []string{"Send-Patiently", "Set-Place"}, []string{calls[0][1], calls[1][1]})
+	// The mark comes after all of them, where nothing was refused, and has the time before the last reading.
+	events, mark, found := strings.Cut(string(text), "throw \"The app refuses")
+	require.True(t, found)
+	require.NotContains(t, events, "ReadUntil =")
+	require.Contains(t, mark, "ReadUntil = (Format-Time $asked)")
+	require.Regexp(t, `\$asked = \[datetime\]::UtcNow\s+\$xpath`, string(text))
+	require.True(t, strings.HasSuffix(strings.TrimSpace(mark), "[void] (Send-Patiently $lines)"))
 	_, loop, found := strings.Cut(string(text), "while ($true)")
 	require.True(t, found)
 	require.Equal(t, 2, strings.Count(loop, "Complete-Batch $lines $first $reached"))

@@ -21,6 +21,7 @@ type Script struct {
 	Save       func(p Place) error     // keeps the place; an error is a kill before it
 	ReadAtOnce int                     // events; 0: 500
 	MostBytes  int                     // of a batch; 0: 1 MiB less 1 KiB
+	Now        func() time.Time        // by the server's clock; nil: the script ends without a mark
 }
 
 // ErrNotTaken is an answer other than 200.
@@ -42,7 +43,8 @@ type run struct {
 
 // Run is one run: events after the place, in batches; the place moves after each that was taken.
 // Where the newest number is below the place, the log was rebuilt, and the run begins by time.
-// ErrPartsRefused: everything was sent, and parts are still refused.
+// A run that sent everything ends with a mark: the log was read to its end. ErrPartsRefused: everything
+// was sent, and parts are still refused.
 func (s *Script) Run() error {
 	r := run{Script: s, last: s.Place.RecordID, partsFrom: s.Place.PartsFrom}
 	switch newest := s.Server.Newest(); {
@@ -58,7 +60,11 @@ func (s *Script) Run() error {
 	if r.trying = r.partsFrom > 0; r.trying {
 		r.last = r.partsFrom - 1
 	}
+	var asked time.Time
 	for {
+		if s.Now != nil {
+			asked = s.Now()
+		}
 		events := later(s.Server.Events, r.last, r.since, orElse(s.ReadAtOnce, 500))
 		if len(events) == 0 {
 			break
@@ -74,10 +80,13 @@ func (s *Script) Run() error {
 			}
 		}
 	}
-	if r.partsFrom > 0 {
+	switch {
+	case r.partsFrom > 0:
 		return ErrPartsRefused
+	case s.Now == nil:
+		return nil
 	}
-	return nil
+	return s.Post(s.Server.MarkOf(asked))
 }
 
 // complete sends a batch and moves the place behind it; false: it was tried for its parts alone, and

@@ -138,6 +138,12 @@ func (s *Server) Body(events []Event) []byte {
 	return body
 }
 
+// MarkOf is a delivery that says that the log was read to its end at a moment.
+func (s *Server) MarkOf(at time.Time) []byte {
+	body, _ := json.Marshal([]any{map[string]any{"Computer": s.Name, "ReadUntil": at.UTC().Format(time.RFC3339Nano)}})
+	return body
+}
+
 // AgentBody is a delivery of events as a data export of the table Event has them, which Azure
 // Monitor's agent fills. Source: learn.microsoft.com/azure/azure-monitor/logs/logs-data-export.
 func (s *Server) AgentBody(events []Event) []byte {

@@ -583,4 +583,34 @@ func TestTheScriptLosesNothing(t *testing.T) {
 	require.Zero(t, computers[0].Missing())
 	require.Equal(t, s.Newest(), computers[0].Greatest())
 	require.Len(t, computers[0].Runs, 2)
+	require.Zero(t, computers[0].Read)
+
+	script.Now = func() time.Time { return r.now.Add(-time.Hour) }
+	sends()
+	computers, err = r.process().Store.Computers(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, r.now.Add(-time.Hour-time.Minute), computers[0].Read, "events may be logged a minute late")
+}
+
+// TestAMarkSaysUpToWhenALogWasRead: it is no event, and no clock makes it say more than is known.
+func TestAMarkSaysUpToWhenALogWasRead(t *testing.T) {
+	r := newRoom(t)
+	s, late := mimserver.NewServer("MIM1"), r.now.Add(-time.Minute)
+	read := func() time.Time {
+		c, _, err := r.process().Store.Computer(t.Context(), "MIM1")
+		require.NoError(t, err)
+		return c.Read
+	}
+	require.Zero(t, r.take(s.MarkOf(r.now.Add(-2*time.Hour))))
+	require.Equal(t, late.Add(-2*time.Hour), read())
+	r.take(s.MarkOf(r.now.Add(-3 * time.Hour)))
+	require.Equal(t, late.Add(-2*time.Hour), read(), "an older one came late")
+	r.take(s.MarkOf(r.now.Add(30 * time.Minute)))
+	require.Equal(t, late, read(), "the server's clock is ahead")
+	for _, text := range []string{`[{"Computer":"MIM1","ReadUntil":"2199-01-01T00:00:00Z"}]`,
+		`[{"Computer":"MIM1","ReadUntil":"soon"}]`, `[{"ReadUntil":"2020-01-01T00:00:00Z"}]`} {
+		require.Equal(t, deliveries.Counts{Received: 1, Quarantined: 1}, r.take([]byte(text)), text)
+	}
+	require.Equal(t, late, read())
+	require.Empty(t, r.records)
 }

@@ -96,6 +96,7 @@ type server struct {
 	name                           string
 	events, duplicate, quarantined int
 	numbers                        []mim.Numbered
+	read                           time.Time // up to when its log was read
 }
 
 // Take takes the events of one delivery. It may be repeated, also after it was interrupted anywhere:
@@ -151,6 +152,9 @@ func (b *batch) read(ctx context.Context, events []mim.Event) error {
 			b.counts.Ignored++
 			continue
 		}
+		if e.Mark() && b.marked(e) {
+			continue
+		}
 		came := e.Deliver(b.arrived)
 		s := b.server(came.Computer)
 		s.events++
@@ -168,6 +172,18 @@ func (b *batch) read(ctx context.Context, events []mim.Event) error {
 		s.numbers = append(s.numbers, number)
 	}
 	return nil
+}
+
+// marked takes a mark; false: it can't be read.
+func (b *batch) marked(e mim.Event) bool {
+	until, ok := e.MarkedUntil(b.arrived)
+	if !ok || e.Computer == "" {
+		return false
+	}
+	b.counts.Received--
+	s := b.server(e.Computer)
+	s.read = entra.Later(s.read, until)
+	return true
 }
 
 func (b *batch) readOne(ctx context.Context, e mim.Event, came mim.Delivery, s *server) error {
@@ -421,6 +437,7 @@ func (b *batch) countServer(ctx context.Context, s *server) error {
 		c.Events += int64(s.events)
 		c.Duplicates += int64(s.duplicate)
 		c.Quarantined += int64(s.quarantined)
+		c.Read = entra.Later(c.Read, s.read)
 		c.Count(s.numbers)
 		if err = b.Store.SaveComputer(ctx, c, revision); !errors.Is(err, ErrMoved) {
 			return err

@@ -1456,6 +1456,11 @@ export interface components {
                      */
                     newestEventDateTime?: string;
                     /**
+                     * Format: date-time
+                     * @description Its log was read to its end up to then
+                     */
+                    readUntilDateTime?: string;
+                    /**
                      * Format: int64
                      * @description Greatest number of its present log; 0: none came
                      */
