@@ -14,8 +14,8 @@ type Computer struct {
 	Newest time.Time
 	// Read is up to when its log was read to its end and sent; zero: whoever sends it does not say.
 	Read        time.Time `json:",omitzero"`
-	Events      int64 // that were delivered, each time they were
-	Duplicates  int64 // of them, those whose record was there
+	Events      int64     // that were delivered, each time they were
+	Duplicates  int64     // of them, those whose record was there
 	Quarantined int64
 	Runs        []Run // of the log's numbers; the last one is the present log's
 	Older       int64 // numbers that were missing in runs and spans that are not kept any more
