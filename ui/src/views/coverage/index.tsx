@@ -146,7 +146,8 @@ function Delivered({ one }: { one: Log }) {
 
 const servers: Column<NonNullable<Log["deliveries"]>[number]>[] = [
   { name: "computer", title: "Server", cell: (d) => <span dir="auto">{d.computer}</span>, by: (d) => d.computer },
-  { name: "last", title: "Last delivery", cell: (d) => <Time at={d.lastDeliveryDateTime} />, by: (d) => d.lastDeliveryDateTime },
+  { name: "last", title: "Last delivery", cell: (d) => <Time at={d.lastDeliveryDateTime} />, by: (d) => d.lastDeliveryDateTime ?? "" },
+  { name: "read", title: "Read until", cell: (d) => <Time at={d.readUntilDateTime} />, by: (d) => d.readUntilDateTime ?? "" },
   { name: "newest", title: "Newest event", cell: (d) => <Time at={d.newestEventDateTime} />, by: (d) => d.newestEventDateTime ?? "", spare: true },
   { name: "events", title: "Events", cell: (d) => number(d.events), by: (d) => d.events, number: true },
   { name: "again", title: "Sent again", cell: (d) => number(d.duplicates), by: (d) => d.duplicates, number: true, spare: true },
