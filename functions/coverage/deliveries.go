@@ -47,7 +47,7 @@ func (cfg Config) delivered(ctx context.Context, row *stream) error {
 	for _, c := range computers {
 		d := delivery{Computer: c.Name, First: web.Time(c.First), Last: web.Time(c.Last), Newest: web.Time(c.Newest),
 			ReadUntil: web.Time(c.Read),
-			RecordID: c.Greatest(), Events: c.Events, Duplicates: c.Duplicates, Quarantined: c.Quarantined,
+			RecordID:  c.Greatest(), Events: c.Events, Duplicates: c.Duplicates, Quarantined: c.Quarantined,
 			Missing: c.Missing(), Altered: c.Altered}
 		for _, g := range c.Gaps() {
 			d.Gaps = append(d.Gaps, numberOf{g.From, g.To, web.Time(g.After), web.Time(g.Before)})
