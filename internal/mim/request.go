@@ -78,23 +78,25 @@ func elements(v gjson.Result) []gjson.Result {
 
 // objectOf reads the first object that a value refers to.
 func objectOf(v gjson.Result) object {
-	for _, e := range elements(v) {
-		if !e.IsObject() {
-			return object{id: guid(e.String())}
-		}
-		is := members(e)
-		out := object{id: guid(is["hybridobjectid"].String()), kind: is["objecttype"].String()}
-		for _, name := range []string{"accountname", "displayname"} {
-			if out.name == "" {
-				out.name = strings.TrimSpace(is[name].String())
-			}
-		}
-		if domain := is["domain"].String(); domain != "" && is["accountname"].String() != "" {
-			out.name = domain + `\` + out.name
-		}
-		return out
+	all := elements(v)
+	if len(all) == 0 {
+		return object{}
 	}
-	return object{}
+	e := all[0]
+	if !e.IsObject() {
+		return object{id: guid(e.String())}
+	}
+	is := members(e)
+	out := object{id: guid(is["hybridobjectid"].String()), kind: is["objecttype"].String()}
+	for _, name := range []string{"accountname", "displayname"} {
+		if out.name == "" {
+			out.name = strings.TrimSpace(is[name].String())
+		}
+	}
+	if domain := is["domain"].String(); domain != "" && is["accountname"].String() != "" {
+		out.name = domain + `\` + out.name
+	}
+	return out
 }
 
 // guid is an ID in the one spelling that is compared: small letters, without braces.

@@ -66,7 +66,7 @@ func TestAFunctionThatHangsIsAnsweredAtItsDeadlineAndSurvivedByTheOthers(t *test
 				defer hanging.Add(-1)
 				<-release
 				r.Header.Set("X-Late", "1") // nobody reads it, and nobody writes beside it
-				return answers(nil, r)
+				return answers(context.Background(), r)
 			}
 			server, log := limited(t, tight(), does("hangs", class, hangs), does("works", class, answers))
 			given := make(chan *http.Response, 3)
@@ -211,7 +211,7 @@ func TestWhoWaitsTooLongOrGoesAwayGivesUpItsTurn(t *testing.T) {
 	server, log := limited(t, l, does("works", web.Long, func(context.Context, web.Request) (web.Answer, error) {
 		begun <- struct{}{}
 		<-release
-		return answers(nil, web.Request{})
+		return answers(context.Background(), web.Request{})
 	}))
 	first := make(chan int, 1)
 	go func() {
