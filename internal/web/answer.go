@@ -173,11 +173,26 @@ func BaseURL(r *http.Request, configured string) string {
 	return u.String()
 }
 
+// isKey tells the host's own parameters, which carry a caller's key: it takes them in any case, and
+// passes them on. Source: the case keys-01-how-checked of what the real host did.
+func isKey(name string) bool {
+	return strings.EqualFold(name, "code") || strings.EqualFold(name, "clientId")
+}
+
+// withoutKeys takes a caller's key out of a query.
+func withoutKeys(query url.Values) {
+	for name := range query {
+		if isKey(name) {
+			query.Del(name)
+		}
+	}
+}
+
 // CheckParameters refuses query parameters that the function does not know, naming those that it
 // does. The host's own key parameters are let through.
 func CheckParameters(r *http.Request, accepted ...string) error {
 	for name := range r.URL.Query() {
-		if name == "code" || name == "clientId" || slices.Contains(accepted, name) {
+		if isKey(name) || slices.Contains(accepted, name) {
 			continue
 		}
 		known := "none"

@@ -119,6 +119,12 @@ func (a *answering) work() (err error) {
 	defer func() { stop() }()
 	asked := a.request
 	asked.http = r.WithContext(ctx)
+	if a.asked.Verb() == http.MethodGet {
+		if asked.http, err = asked.links.recalled(asked.keeper, asked.http); err != nil {
+			return a.late(ctx, Short, err)
+		}
+		sentBy(r).kept = asked.links.given.Query
+	}
 	if err := a.asked.read(ctx, &asked); err != nil {
 		return a.late(ctx, Short, asked.kept(ctx, err))
 	}
@@ -135,7 +141,7 @@ func (a *answering) work() (err error) {
 		var rested func()
 		ctx, rested = a.host.turns.Long(ctx)
 		defer rested()
-		asked.http = r.WithContext(ctx)
+		asked.http = asked.http.WithContext(ctx)
 	}
 	answer, err := a.asked.Do(ctx, asked)
 	if err = asked.kept(ctx, err); err == nil {

@@ -33,9 +33,8 @@ func InPath(id string) bool {
 func (r Request) ByID(id string) string {
 	path := strings.TrimSuffix(r.http.URL.EscapedPath(), "/")
 	query := r.http.URL.Query()
-	for _, name := range []string{"code", "clientId", skipToken} {
-		query.Del(name)
-	}
+	withoutKeys(query)
+	query.Del(skipToken)
 	query.Set("$filter", "id eq '"+strings.ReplaceAll(id, "'", "''")+"'")
 	return r.links.short(r.keeper, r.base+path[:strings.LastIndexByte(path, '/')], query)
 }
@@ -114,7 +113,7 @@ func (l *links) recalled(keeper *questions.Questions, r *http.Request) (*http.Re
 		return r, nil // what can't be read is refused where it is read
 	}
 	for name := range query {
-		if !slices.Contains([]string{questionParameter, skipToken, "code", "clientId"}, name) {
+		if name != questionParameter && name != skipToken && !isKey(name) {
 			return r, Refuse(name+" is given beside question", "follow the link exactly as it was given")
 		}
 	}

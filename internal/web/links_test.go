@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -27,6 +28,8 @@ type shelf struct {
 	rows   map[string]questions.Question
 	writes int
 	broken error
+
+	refused error // of writes alone
 }
 
 func (s *shelf) Question(_ context.Context, token string) (questions.Question, error) {
@@ -45,8 +48,8 @@ func (s *shelf) Question(_ context.Context, token string) (questions.Question, e
 func (s *shelf) KeepQuestion(_ context.Context, q questions.Question) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.broken != nil {
-		return s.broken
+	if err := cmp.Or(s.broken, s.refused); err != nil {
+		return err
 	}
 	s.writes++
 	s.rows[q.Token] = q

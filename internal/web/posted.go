@@ -66,15 +66,19 @@ func (h *Host) posted(w http.ResponseWriter, r *http.Request, path string) (*htt
 
 func checkQueryType(h http.Header) error {
 	given := h.Get("Content-Type")
-	kind, _, err := mime.ParseMediaType(given)
+	kind, more, err := mime.ParseMediaType(given)
 	if coding := h.Get("Content-Encoding"); coding != "" && coding != "identity" {
 		given, err = "encoded as "+coding, errors.ErrUnsupported
+	}
+	if charset := more["charset"]; charset != "" && !strings.EqualFold(charset, "utf-8") &&
+		!strings.EqualFold(charset, "us-ascii") {
+		err = errors.ErrUnsupported
 	}
 	if err == nil && slices.Contains(queryTypes, kind) {
 		return nil
 	}
 	return &entra.Error{Code: entra.CodeMediaType, Doing: "read the query in the body",
-		Why: "it is " + orNothing(entra.Clip(given, 80)), Remedy: "send Content-Type: text/plain, " +
+		Why: "it is " + orNothing(entra.Clip(given, 80)), Remedy: "send Content-Type: text/plain; charset=utf-8, " +
 			"and as the body what would follow the question mark of the address"}
 }
 

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/entraledger/entraledger/internal/entra"
 )
@@ -27,6 +28,9 @@ func readQuery(r *http.Request, declared []Parameter) (Query, error) {
 	if q.values, err = url.ParseQuery(r.URL.RawQuery); err != nil {
 		return q, &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query",
 			Why: "it is not encoded as a URL has to be", Remedy: "write % as %25, and & within a value as %26"}
+	}
+	if err := checkUTF8(q.values); err != nil {
+		return q, err
 	}
 	var names []string
 	for _, p := range declared {
@@ -52,6 +56,19 @@ func readQuery(r *http.Request, declared []Parameter) (Query, error) {
 		}
 	}
 	return q, nil
+}
+
+// checkUTF8 refuses letters of another encoding: they would be compared with those of records, and
+// nothing would be found.
+func checkUTF8(query url.Values) error {
+	for name, values := range query {
+		if !utf8.ValidString(name + "=" + strings.Join(values, "&")) {
+			return &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query", Why: "it is not UTF-8",
+				Remedy: "write it as UTF-8, such as %C3%BC for ü; Windows PowerShell sends a body that is a text as " +
+					"ISO-8859-1, and one that is bytes as it is: [Text.Encoding]::UTF8.GetBytes('...')"}
+		}
+	}
+	return nil
 }
 
 // missing is the first required parameter that was not given; empty: none is.

@@ -107,8 +107,7 @@ func (r Request) NextLink(token string) string { return r.Link(map[string]string
 // carries its token: it has at most 6 KB, of which the path may be 4.
 func (r Request) Link(values map[string]string) string {
 	next := r.http.URL.Query()
-	next.Del("code")
-	next.Del("clientId")
+	withoutKeys(next)
 	for name, value := range values {
 		next.Set(name, value)
 	}

@@ -58,9 +58,6 @@ func (h *Host) serveRoute(w http.ResponseWriter, r *http.Request) {
 	if posted {
 		request.http, err = h.posted(w, r, path)
 	}
-	if err == nil && o.Verb() == http.MethodGet {
-		request.http, err = request.links.recalled(h.questions, request.http)
-	}
 	if err != nil {
 		h.fail(w, request.http, f.Name, err)
 		return

@@ -20,6 +20,7 @@ type sent struct {
 	route []Parameter
 	query []Parameter
 	body  []string
+	kept  string // the query that was stored under the request's token
 }
 
 type sentKey struct{}
@@ -124,7 +125,7 @@ func loggable(r *http.Request, err error) string {
 // withheld is a text for the log, in which what the caller sent stands as the name of its
 // parameter, and no address.
 func withheld(r *http.Request, text string) string {
-	query, _ := url.ParseQuery(r.URL.RawQuery) // what of it can be read
+	query, _ := url.ParseQuery(r.URL.RawQuery + "&" + sentBy(r).kept) // what of it can be read
 	for _, v := range sentBy(r).values(query) {
 		if len(v.text) > 3*len(text) {
 			continue
