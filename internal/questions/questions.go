@@ -4,12 +4,16 @@ package questions
 
 import (
 	"context"
+	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/binary"
 	"errors"
+	"fmt"
+	"hash"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -39,17 +43,32 @@ type Store interface {
 // ErrNone says that no question has a token.
 var ErrNone = errors.New("there is no such question")
 
+// MostAnHour bounds what one process stores in an hour, in bytes: about 10,000 questions of 6 KB. So
+// nobody fills the table with questions of which each differs from the one before.
+const MostAnHour = 64 << 20
+
+// besides is what a question takes beside its text, in bytes.
+const besides = 1 << 10
+
 // Questions are those of one archive. It is safe for concurrent use.
 type Questions struct {
 	store Store
 	now   func() time.Time
+
+	mu     sync.Mutex
+	begun  time.Time // of an hour, of which are
+	secret []byte
+	stored map[string]struct{} // the tokens of new questions
+	bytes  int                 // what those take
 }
 
 // New makes Questions.
 func New(store Store, now func() time.Time) *Questions { return &Questions{store: store, now: now} }
 
-// The bytes of a token: random ones, and a hash of them and of the question. Nobody can guess a
-// token, learn from one what was asked, or put another question under it.
+// The bytes of a token: a salt, and a hash of it and of the question. Nobody can guess a token, learn
+// from one what was asked, or put another question under it. The salt is made of the question and
+// of what only this process knows, for an hour: who asks the same once more gets the same token, and
+// no second row. It is not for ever, so that a row that is old enough to be dropped is not written again.
 const (
 	saltBytes  = 9
 	tokenBytes = saltBytes + 15
@@ -58,18 +77,25 @@ const (
 var token = regexp.MustCompile(`^[A-Za-z0-9_-]{32}$`)
 
 // New gives a question a token. It is not kept yet.
-func (*Questions) New(of, query string) Question {
-	salt := make([]byte, saltBytes)
-	_, _ = rand.Read(salt) // it never fails
-	return Question{Token: tokenOf(salt, of, query), Of: of, Query: query}
+func (k *Questions) New(of, query string) Question {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.turn()
+	h := hmac.New(sha256.New, k.secret)
+	writeQuestion(h, of, query)
+	return Question{Token: tokenOf(h.Sum(nil)[:saltBytes], of, query), Of: of, Query: query}
+}
+
+func writeQuestion(h hash.Hash, of, query string) {
+	h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(of))))
+	h.Write([]byte(of))
+	h.Write([]byte(query))
 }
 
 func tokenOf(salt []byte, of, query string) string {
 	h := sha256.New()
 	h.Write(salt)
-	h.Write(binary.BigEndian.AppendUint64(nil, uint64(len(of))))
-	h.Write([]byte(of))
-	h.Write([]byte(query))
+	writeQuestion(h, of, query)
 	return base64.RawURLEncoding.EncodeToString(append(salt[:saltBytes:saltBytes], h.Sum(nil)[:tokenBytes-saltBytes]...))
 }
 
@@ -80,10 +106,46 @@ func (q Question) Fits() bool {
 }
 
 // Keep keeps a question from now on. A process that is killed afterwards, and before its answer,
-// leaves a row that nobody asks for and a purge drops.
+// leaves a row that nobody asks for and a purge drops. An error with entra.CodeBusy: the process has
+// stored MostAnHour of new ones.
 func (k *Questions) Keep(ctx context.Context, q Question) error {
+	if q.At.IsZero() { // it is none that was read
+		if err := k.admit(q); err != nil {
+			return err
+		}
+	}
 	q.At = k.now().UTC()
 	return k.store.KeepQuestion(ctx, q)
+}
+
+// turn begins an hour where the one before is over.
+func (k *Questions) turn() {
+	now := k.now()
+	if k.secret != nil && now.Sub(k.begun).Abs() < time.Hour {
+		return
+	}
+	k.begun, k.secret, k.stored, k.bytes = now, make([]byte, sha256.Size), map[string]struct{}{}, 0
+	_, _ = rand.Read(k.secret) // it never fails
+}
+
+// admit counts a new question once in an hour.
+func (k *Questions) admit(q Question) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.turn()
+	if _, known := k.stored[q.Token]; known {
+		return nil
+	}
+	size := len(q.Query) + besides
+	if k.bytes+size > MostAnHour {
+		return &entra.Error{Code: entra.CodeBusy, Doing: "keep question",
+			Why: fmt.Sprintf("more than %d MB of long questions were asked within an hour, each unlike the others",
+				MostAnHour>>20),
+			Remedy: "ask again in an hour, or shorter: a question below 6 KB is kept nowhere"}
+	}
+	k.stored[q.Token] = struct{}{}
+	k.bytes += size
+	return nil
 }
 
 // Recall gives the question of a token back. An error with entra.CodeTokenExpired: it is unknown, or

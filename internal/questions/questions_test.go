@@ -3,6 +3,7 @@ package questions_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -92,12 +93,56 @@ func TestATokenIsGoodForItsOwnAddressAlone(t *testing.T) {
 }
 
 func TestATokenIsOfOneQuestionAndTellsNothingOfIt(t *testing.T) {
-	kept := questions.New(&shelf{}, time.Now)
-	a, b := kept.New("of", "query"), kept.New("of", "query")
-	require.NotEqual(t, a.Token, b.Token, "who asks the same does not know another's link")
+	now := time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)
+	kept := questions.New(&shelf{}, func() time.Time { return now })
+	a, b := kept.New("of", "query"), questions.New(&shelf{}, time.Now).New("of", "query")
+	require.NotEqual(t, a.Token, b.Token, "of another process")
+	now = now.Add(59 * time.Minute)
+	require.Equal(t, a, kept.New("of", "query"), "it leaves no second row")
+	require.NotEqual(t, a.Token[:12], kept.New("o", "fquery").Token[:12])
+	now = now.Add(time.Minute)
+	require.NotEqual(t, a.Token, kept.New("of", "query").Token)
 	require.True(t, a.Fits())
 	for _, changed := range []questions.Question{{a.Token, "of", "quer", a.At}, {a.Token, "ofq", "uery", a.At},
 		{a.Token, "o", "fquery", a.At}, {b.Token[:12] + a.Token[12:], "of", "query", a.At}, {"", "of", "query", a.At}} {
 		require.False(t, changed.Fits(), changed)
 	}
+}
+
+// TestWhatAProcessStoresInAnHourIsBounded, whatever is asked; what was stored before is stored again.
+func TestWhatAProcessStoresInAnHourIsBounded(t *testing.T) {
+	now := time.Date(2026, 11, 21, 14, 0, 0, 0, time.UTC)
+	store := &shelf{rows: map[string]questions.Question{}}
+	kept := questions.New(store, func() time.Time { return now })
+	long := strings.Repeat("x", 1<<20)
+	first := kept.New("logs", long)
+	stored := 0
+	for n := range 100 {
+		q := kept.New("logs", strconv.Itoa(n)+long)
+		if n == 0 {
+			q = first
+		}
+		err := kept.Keep(t.Context(), q)
+		if err != nil {
+			require.Equal(t, entra.CodeBusy, entra.CodeOf(err))
+			require.ErrorContains(t, err, "ask again in an hour, or shorter")
+			break
+		}
+		stored += len(q.Query)
+	}
+	require.InDelta(t, questions.MostAnHour, stored, 2<<20)
+	for range 100 {
+		require.NoError(t, kept.Keep(t.Context(), first), "the row is there")
+	}
+	read, err := kept.Recall(t.Context(), first.Token, "logs")
+	require.NoError(t, err)
+	now = now.Add(time.Hour)
+	for range 100 { // a walk that goes on writes the row that it has
+		require.NoError(t, kept.Keep(t.Context(), read))
+	}
+	for range 100 {
+		require.NoError(t, kept.Keep(t.Context(), kept.New("logs", long)))
+	}
+	now = now.Add(-2 * time.Hour) // of a clock that was set back
+	require.NoError(t, kept.Keep(t.Context(), kept.New("logs", long)))
 }

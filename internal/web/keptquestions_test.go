@@ -3,7 +3,10 @@ package web_test
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -101,4 +104,43 @@ func TestAQuestionThatIsNotUTF8IsRefused(t *testing.T) {
 			require.Equal(t, "Müller", got.Filter)
 		}
 	}
+}
+
+// TestOfARefusalsPartsThoseAreStoredThatItNames.
+func TestOfARefusalsPartsThoseAreStoredThatItNames(t *testing.T) {
+	a := newAsking(t)
+	refused := web.Operation{Role: web.RoleRead, Parameters: []web.Parameter{web.Text("$filter", ""), web.Text("from", "")},
+		Do: func(_ context.Context, r web.Request) (web.Answer, error) {
+			var parts []web.Part
+			for n := range 300 {
+				at := a.now.Add(time.Duration(n) * time.Hour)
+				parts = append(parts, web.PartOf(r, at, at, 1, map[string]string{"from": web.Time(at)}))
+			}
+			return web.Answer{}, web.TooLongFile(300, 1, time.Minute, parts)
+		}}
+	host, err := web.Serve(web.NewLogger(a.log, slog.LevelInfo), "", function("files", "files", `"get"`, refused))
+	require.NoError(t, err)
+	host.KeepQuestions(questions.New(a.kept, func() time.Time { return a.now }))
+	server := httptest.NewServer(host)
+	defer server.Close()
+	got := a.get(server.URL + "/api/files?$filter=" + strings.Repeat("x", 7_000))
+	require.Equal(t, http.StatusUnprocessableEntity, got.status)
+	require.Contains(t, got.Error.Message, "ask for its 300 parts")
+	require.Len(t, a.kept.rows, 100)
+}
+
+// TestWhoFillsTheTableIsTold, and who asks shorter questions is answered.
+func TestWhoFillsTheTableIsTold(t *testing.T) {
+	a := newAsking(t)
+	status := 0
+	for n := 0; status != http.StatusTooManyRequests; n++ {
+		require.Less(t, n*60_000, questions.MostAnHour)
+		query := "$top=" + strconv.Itoa(n%1000+1) + "&who=" + strconv.Itoa(n) + "&$filter=" + strings.Repeat("x", 60_000)
+		got := a.ask(http.MethodPost, "/api/things/$query", plainText, query)
+		if status = got.status; status != http.StatusOK {
+			require.Contains(t, got.Error.Message, "ask again in an hour, or shorter")
+			require.NotEmpty(t, got.header.Get("Retry-After"))
+		}
+	}
+	require.Equal(t, http.StatusOK, a.get("/api/things?$filter=x").status)
 }

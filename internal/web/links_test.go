@@ -189,7 +189,11 @@ func TestPagesOfAQuestionHaveOneToken(t *testing.T) {
 		got = a.get(got.Next)
 		require.Equal(t, first, got.Next)
 	}
-	require.Len(t, a.kept.rows, 1+1, "that of the page, and the Location of its first")
+	for range 20 { // as often as the question itself is asked again
+		got = a.ask(http.MethodPost, "/api/things/$query", plainText, "$filter="+strings.Repeat("x", 7_000))
+		require.Equal(t, first, got.Next)
+	}
+	require.Len(t, a.kept.rows, 1)
 	a.now = a.now.Add(23 * time.Hour)
 	require.Equal(t, first, a.get(first).Next)
 	a.now = a.now.Add(23 * time.Hour)
@@ -255,8 +259,8 @@ func TestWhereTheQuestionCannotBeKeptNoLinkIsGiven(t *testing.T) {
 	require.NotContains(t, a.log.String(), "jane")
 }
 
-// TestTwoWhoAskAtOnceHaveALinkEach, and both are good.
-func TestTwoWhoAskAtOnceHaveALinkEach(t *testing.T) {
+// TestWhoAskTheSameAtOnceHaveOneLink, and it is good.
+func TestWhoAskTheSameAtOnceHaveOneLink(t *testing.T) {
 	a := newAsking(t)
 	body := "$filter=" + strings.Repeat("x", 7_000)
 	links := make([]string, 8)
@@ -265,12 +269,11 @@ func TestTwoWhoAskAtOnceHaveALinkEach(t *testing.T) {
 		all.Go(func() { links[i] = a.ask(http.MethodPost, "/api/things/$query", plainText, body).Next })
 	}
 	all.Wait()
-	seen := map[string]bool{}
 	for _, link := range links {
-		require.False(t, seen[link])
-		seen[link] = true
-		require.Equal(t, http.StatusOK, a.get(link).status)
+		require.Equal(t, links[0], link)
 	}
+	require.Equal(t, http.StatusOK, a.get(links[0]).status)
+	require.Len(t, a.kept.rows, 1)
 }
 
 // TestAPostedQueryIsReadAsODataHasIt.

@@ -2,6 +2,7 @@ package web
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -15,7 +16,13 @@ type detail struct {
 }
 
 // Part is a part of an answer, which can be had by itself.
-type Part struct{ Text, Address string }
+type Part struct {
+	Text    string
+	Address string // of those that an error names
+
+	of     Request
+	values map[string]string
+}
 
 // TooLong is the error of an answer that takes longer than one may.
 type TooLong struct {
@@ -29,12 +36,15 @@ const mostParts = 100
 
 // PartOf is a part of what a request asks for: a time, and the values of parameters that ask for it.
 func PartOf(r Request, from, to time.Time, records int64, values map[string]string) Part {
-	return Part{fmt.Sprintf("from %s to %s, about %d records", Time(from), Time(to), records), r.Link(values)}
+	return Part{Text: fmt.Sprintf("from %s to %s, about %d records", Time(from), Time(to), records), of: r, values: values}
 }
 
 // TooLongFile is the error of a file for which more records have to be read than one may take.
 func TooLongFile(records, most int64, longest time.Duration, parts []Part) *TooLong {
-	named := parts[:min(len(parts), mostParts)]
+	named := slices.Clone(parts[:min(len(parts), mostParts)])
+	for i := range named { // a link may be stored: of the others none is written
+		named[i].Address = named[i].of.Link(named[i].values)
+	}
 	return &TooLong{Parts: named, More: len(parts) - len(named), Failed: &entra.Error{Code: entra.CodeTooLong,
 		Doing: "write the file",
 		Why: fmt.Sprintf("about %d records have to be read for it, and one file may take %d, in about %s", records,
