@@ -158,6 +158,18 @@ func TestTwoWhoDropQuestionsAtOnceBothEnd(t *testing.T) {
 	require.Empty(t, service.Rows("questions"))
 }
 
+// TestManyQuestionsAreDroppedByFewRequests: a busy hour leaves thousands.
+func TestManyQuestionsAreDroppedByFewRequests(t *testing.T) {
+	store, service := newRequestCount(t)
+	for range 250 {
+		keptQuestion(t, store, "x")
+	}
+	before := service.requests.Load()
+	require.NoError(t, store.DropQuestions(t.Context(), time.Now().Add(time.Hour)))
+	require.Empty(t, service.Rows("questions"))
+	require.LessOrEqual(t, service.requests.Load()-before, int64(4), "a list, and 100 rows at once")
+}
+
 // TestAQuestionIsStoredByOneRequest, so that a kill leaves it whole or not at all.
 func TestAQuestionIsStoredByOneRequest(t *testing.T) {
 	store, service := newRequestCount(t)
