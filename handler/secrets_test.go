@@ -86,6 +86,21 @@ func TestASecretInALogWouldBeFound(t *testing.T) {
 	require.Empty(t, s.secretsIn(`{"level":"INFO","msg":"invocation done","summary":"signIns: 3 new"}`))
 }
 
+// TestWhatAnotherProgramAnswersIsNotTakenForTheHandlers: one that had the port repeated the address that
+// it was sent, with the key in it.
+func TestWhatAnotherProgramAnswersIsNotTakenForTheHandlers(t *testing.T) {
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = w.Write([]byte(`{"got":"GET ` + r.RequestURI + `"}`))
+	}))
+	defer other.Close()
+	p := &process{T: t, url: other.URL, stdout: &lockedBuffer{}}
+	require.False(t, p.listens())
+	web.NewLogger(p.stdout, slog.LevelInfo).Info("listening", "address", "127.0.0.1:1")
+	require.False(t, p.listens(), "at another port")
+	web.NewLogger(p.stdout, slog.LevelInfo).Info("listening", "address", other.Listener.Addr().String())
+	require.True(t, p.listens())
+}
+
 // TestNoAnswerAndNoLogHoldsASecretWhateverFails asks everything with a key, in an app whose
 // identity, tables and Graph fail in turn.
 func TestNoAnswerAndNoLogHoldsASecretWhateverFails(t *testing.T) {

@@ -133,14 +133,21 @@ func (s *system) startBinary(path string) *process {
 	s.watch("standard output", p.stdout.String)
 	s.watch("standard error", p.stderr.String)
 	s.Cleanup(p.kill)
-	require.Eventually(s, func() bool {
-		resp, err := http.Get(p.url + "/")
-		if err == nil {
-			resp.Body.Close()
-		}
-		return err == nil
-	}, 30*time.Second, 25*time.Millisecond, "the handler does not listen: %s", p.stderr)
+	require.Eventually(s, p.listens, 30*time.Second, 25*time.Millisecond, "the handler does not listen: %s", p.stderr)
 	return p
+}
+
+// listens tells whether the process answers, and is it that does: another program may have its port,
+// and answer with whatever it was sent, a key among it.
+func (p *process) listens() bool {
+	if !strings.Contains(p.stdout.String(), `"address":"`+strings.TrimPrefix(p.url, "http://")+`"`) {
+		return false
+	}
+	resp, err := http.Get(p.url + "/")
+	if err == nil {
+		resp.Body.Close()
+	}
+	return err == nil
 }
 
 func (p *process) kill() {
