@@ -7,7 +7,9 @@ package web
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"runtime/debug"
@@ -22,6 +24,9 @@ import (
 
 // maxEnvelope bounds an invocation's body; a timer's is below 1 KB.
 const maxEnvelope = 1 << 20
+
+// longestEnvelope is about what the host makes of the longest body that it takes, in bytes.
+const longestEnvelope = 150 << 20
 
 // The bounds of a request's address, in bytes. The host takes a line of 8,192 with the method, the
 // version and the line's end: of 9 KB it answers 414, without a body. So a longer address comes from
@@ -162,7 +167,12 @@ func isRoute(path string) bool {
 
 func (h *Host) serveInvocation(w http.ResponseWriter, r *http.Request, function string) {
 	if f := h.functions[function]; f != nil && r.Method == http.MethodPost {
-		if _, err := readEnvelope(http.MaxBytesReader(w, r.Body, maxEnvelope)); err == nil {
+		_, err := readEnvelope(http.MaxBytesReader(w, r.Body, maxEnvelope))
+		_, long := errors.AsType[*http.MaxBytesError](err) // it may hold a delivery
+		if long {
+			_, _ = io.CopyN(io.Discard, r.Body, longestEnvelope) // the host reads no answer before it has sent all
+		}
+		if err == nil || long {
 			h.answerOldHost(w, r, f)
 			return
 		}

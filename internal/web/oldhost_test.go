@@ -3,6 +3,9 @@ package web_test
 import (
 	"bufio"
 	"encoding/json"
+	"fmt"
+	"io"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -89,6 +92,26 @@ func TestAHostThatSendsHTTPInEnvelopesIsToldThatItIsTooOld(t *testing.T) {
 	require.Contains(t, log.String(), `"msg":"the host is too old","function":"things"`)
 	require.Contains(t, log.String(), `"hostVersion":"4.1037.0.0","needed":"4.1040","neededCoreTools":"4.1.0"`)
 	require.NotContains(t, log.String(), "secret")
+}
+
+// TestAnOldHostsLongEnvelopeIsAnsweredAsAShortOne: it holds what a server delivers. Over a connection
+// that writes all before it reads.
+func TestAnOldHostsLongEnvelopeIsAnsweredAsAShortOne(t *testing.T) {
+	server, log := serve(t, ok)
+	body := `{"Data":{"req":{"Method":"POST","Body":"` + strings.Repeat("x", 20<<20) + `"}},"Metadata":{}}`
+	conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
+	require.NoError(t, err)
+	defer conn.Close()
+	_, err = fmt.Fprintf(conn, "POST /things HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	require.NoError(t, err)
+	resp, err := http.ReadResponse(bufio.NewReader(conn), nil)
+	require.NoError(t, err)
+	defer resp.Body.Close()
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	answer, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Contains(t, string(answer), "run the app on Functions host 4.1040 or later")
+	require.Contains(t, log.String(), `"msg":"the host is too old","function":"things"`)
 }
 
 // TestWhatIsNoEnvelopeIsNotTakenForAnOldHosts also where it names an HTTP function.

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -96,10 +97,7 @@ func (s *sent) values(query url.Values) []value {
 	}
 	// Of two values of which one holds the other, the longer one goes first.
 	slices.SortFunc(out, func(a, b value) int {
-		if n := len(b.text) - len(a.text); n != 0 {
-			return n
-		}
-		return strings.Compare(a.name+a.text, b.name+b.text)
+		return cmp.Or(len(b.text)-len(a.text), strings.Compare(a.name, b.name), strings.Compare(a.text, b.text))
 	})
 	return slices.Compact(out)
 }
@@ -126,12 +124,15 @@ func loggable(r *http.Request, err error) string {
 // parameter, and no address.
 func withheld(r *http.Request, text string) string {
 	query, _ := url.ParseQuery(r.URL.RawQuery + "&" + sentBy(r).kept) // what of it can be read
+	lower := strings.ToLower(text)
 	for _, v := range sentBy(r).values(query) {
-		if len(v.text) > 3*len(text) {
+		// A posted query has thousands of values, and a pattern of each would take a second.
+		if len(v.text) > 3*len(text) || !strings.Contains(lower, strings.ToLower(plain.FindString(v.text))) {
 			continue
 		}
 		if found := v.pattern(); found != nil {
 			text = found.ReplaceAllLiteralString(text, "{"+v.name+"}")
+			lower = strings.ToLower(text)
 		}
 	}
 	return address.ReplaceAllLiteralString(text, "{address}")

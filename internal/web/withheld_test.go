@@ -3,8 +3,11 @@ package web_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -94,4 +97,21 @@ func TestWhatTheCallerSentIsNotLoggedOfOtherEnds(t *testing.T) {
 	}
 	server.Close()
 	require.Contains(t, log.String(), `"msg":"a download broke off","error":"read on for {view}"`)
+}
+
+// TestALogLineOfAPostedQueryCostsLittle: it may have thousands of values, of which an error has few.
+func TestALogLineOfAPostedQueryCostsLittle(t *testing.T) {
+	server, log := answering(t, web.Operation{Given: "view", Role: web.RoleRead,
+		Parameters: []web.Parameter{web.Text("$filter", "")}, Do: func(context.Context, web.Request) (web.Answer, error) {
+			return web.Answer{}, &entra.Error{Code: entra.CodeUnavailable, Doing: "look for Name4999"}
+		}})
+	var names strings.Builder
+	for n := range 5_000 {
+		fmt.Fprintf(&names, ",'name%d'", n)
+	}
+	req := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/api/things/x", nil)
+	req.URL.RawQuery = url.Values{"$filter": {names.String()}}.Encode() // longer than an address is
+	allocated := testing.AllocsPerRun(1, func() { server.Config.Handler.ServeHTTP(httptest.NewRecorder(), req) })
+	require.Contains(t, log.String(), `"error":"look for {$filter}"`)
+	require.Less(t, allocated, 60_000.0, "no pattern is made of a value that is not there")
 }
