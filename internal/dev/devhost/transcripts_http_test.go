@@ -214,7 +214,8 @@ func playExchange(t *testing.T, r *rig, name string, one transcript) {
 	got, want := r.send(t, request), one.got(t)
 	expected := want.wired(t, request)
 	require.Equal(t, expected.status, got.status)
-	if expected.status != http.StatusBadRequest { // of which net/http says some words
+	words := name == "http-43-no-host" // net/http refuses it, and says some
+	if !words {
 		require.Equal(t, masked(expected.header), masked(got.header))
 	}
 	switch {
@@ -222,7 +223,7 @@ func playExchange(t *testing.T, r *rig, name string, one transcript) {
 		require.Error(t, got.err, "the answer breaks off")
 	case strings.Contains(want.Text, " more>"):
 		require.NoError(t, got.err)
-	case expected.status != http.StatusBadRequest:
+	case !words:
 		require.NoError(t, got.err)
 		require.Equal(t, neutral(string(expected.body)), neutral(string(got.body)))
 	}

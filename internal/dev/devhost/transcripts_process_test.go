@@ -1,6 +1,7 @@
 package devhost
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
 	"strconv"
@@ -184,29 +185,55 @@ func playProcesses(t *testing.T, c *conformance) {
 	playDrains(t, c)
 }
 
+// interrupted is how a host ended that got a SIGINT: what it waited, and what a request got that ran.
+type interrupted struct {
+	SignalToHost string
+	HostGoneMs   int
+	Request      struct{ Status string }
+}
+
+func (c transcript) interrupted(t *testing.T) (end interrupted) {
+	t.Helper()
+	require.NoError(t, json.Unmarshal(c.Extra, &end))
+	require.Equal(t, "SIGINT", end.SignalToHost)
+	require.False(t, c.HostAliveAtEnd)
+	return end
+}
+
 func draining(o *Options) { o.Drain, o.NoTimers = true, false }
 
 func playDrains(t *testing.T, c *conformance) {
 	c.alone(t, "proc-drain-api", playDrainAPI)
 	c.alone(t, "proc-shutdown-sigint-idle", func(t *testing.T, one transcript) {
+		require.Less(t, one.interrupted(t).HostGoneMs, 1_000)
 		r := one.played(t, true, draining)
 		r.stop()
-		require.NoError(t, r.end(t))
+		require.NoError(t, r.end(t), "at once: the clock stands still")
+		require.Len(t, r.events(t, "req"), one.count(t, "req"))
 	})
 	for _, name := range []string{"proc-shutdown-sigint-running-timer", "proc-shutdown-sigint-drain"} {
 		c.alone(t, name, func(t *testing.T, one transcript) {
+			require.Less(t, one.interrupted(t).HostGoneMs, 1_000, "a run by hand is not waited for")
 			r := one.played(t, true, draining)
 			r.play(t, []rule{{Path: "^/a$", DelayMs: 30_000}})
 			r.run(t, "a")
 			r.awaitEvents(t, 1, "req")
-			r.stop() // a run by hand is not waited for
-			require.NoError(t, r.end(t))
+			r.stop()
+			require.NoError(t, r.end(t), "at once: the clock stands still")
+			require.Len(t, r.events(t, "req"), one.count(t, "req"))
 			for _, e := range r.events(t, "res-close") {
 				require.False(t, e.Finished)
 			}
 		})
 	}
 	c.alone(t, "proc-shutdown-sigint-running-http", func(t *testing.T, one transcript) {
+		var asked []string
+		for _, e := range one.Handler {
+			if e.Ev == "req" && e.URL != "/" {
+				asked = append(asked, e.URL)
+			}
+		}
+		require.Greater(t, one.interrupted(t).HostGoneMs, int(drainLimit.Milliseconds()), "it waits for HTTP")
 		r := one.played(t, true, draining)
 		r.play(t, []rule{{Path: "hello", Gate: true}})
 		got := r.later(t, "/api/hello")
@@ -214,9 +241,11 @@ func playDrains(t *testing.T, c *conformance) {
 		r.stop()
 		r.out.await(t, "draining")
 		r.clock.reach(t, adminStart.Truncate(5*time.Second).Add(5*time.Second))
-		require.Equal(t, "/every", r.awaitEvents(t, 2, "req")[1].URL, "timers go on meanwhile")
+		for i, e := range r.awaitEvents(t, 2, "req") {
+			require.Equal(t, asked[i], e.URL, "timers go on meanwhile")
+		}
 		write(t, r.root, "mark.open.1", "")
-		require.Equal(t, http.StatusOK, (<-got).status)
+		require.Equal(t, strings.Fields(one.interrupted(t).Request.Status)[1], strconv.Itoa((<-got).status))
 		require.NoError(t, r.end(t))
 	})
 	c.alone(t, "shutdown-02-sigint-scheduled-run", func(t *testing.T, one transcript) {
