@@ -12,6 +12,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -59,14 +60,14 @@ func findCoreTools(ctx context.Context) (string, error) {
 		return "", fmt.Errorf("ask %s for its version: %w; %s", program, err, installCoreTools)
 	}
 	version := strings.TrimSpace(string(said))
-	m := regexp.MustCompile(`^(\d+)\.(\d+)\.(\d+)`).FindStringSubmatch(version)
+	m := regexp.MustCompile(`(?m)^(\d+)\.(\d+)\.(\d+)`).FindStringSubmatch(version) // notices may stand before it
 	if m == nil {
 		return "", fmt.Errorf("ask %s for its version: it says %.50q; %s", program, version, installCoreTools)
 	}
 	for i, needed := range neededCoreTools {
 		part, err := strconv.Atoi(m[i+1])
 		if err != nil || part < needed {
-			return "", fmt.Errorf("use %s: it is version %s, whose host sends HTTP in envelopes; %s", program, version,
+			return "", fmt.Errorf("use %s: it is version %s, whose host sends HTTP in envelopes; %s", program, m[0],
 				installCoreTools)
 		}
 		if part > needed {
@@ -182,6 +183,7 @@ func (c *coreTools) Fire(ctx context.Context, function string) (outcome, error) 
 	c.mu.Lock()
 	c.waiting = append(c.waiting, run)
 	c.mu.Unlock()
+	defer c.forget(run) // or it would take the next run of its function for its own
 	if _, err := c.send(ctx, http.MethodPost, "/admin/functions/"+function, `{"input":""}`); err != nil {
 		return outcome{}, fmt.Errorf("run %s on Core Tools: %w", function, err)
 	}
@@ -192,6 +194,15 @@ func (c *coreTools) Fire(ctx context.Context, function string) (outcome, error) 
 		return outcome{}, ctx.Err()
 	}
 }
+
+func (c *coreTools) forget(run *handRun) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waiting = slices.DeleteFunc(c.waiting, func(w *handRun) bool { return w == run })
+}
+
+// longestLine bounds what is kept of a line that does not end, in bytes.
+const longestLine = 1 << 20
 
 var (
 	executing = regexp.MustCompile(`Executing 'Functions\.(\w+)' \(Reason='This function was programmatically ` +
@@ -210,6 +221,7 @@ func (c *coreTools) Write(p []byte) (int, error) {
 	for {
 		end := bytes.IndexByte(c.pending, '\n')
 		if end < 0 {
+			c.pending = c.pending[max(0, len(c.pending)-longestLine):]
 			return len(p), nil
 		}
 		c.read(string(c.pending[:end]))

@@ -6,9 +6,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/signal"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -88,7 +90,7 @@ func coreToolsOnPath(t *testing.T, version string) {
 func TestCoreToolsThatAreMissingOrTooOldAreNamedWithWhatToInstall(t *testing.T) {
 	for version, want := range map[string]string{
 		"4.0.7512": "it is version 4.0.7512, whose host sends HTTP in envelopes", "3.9.9": "it is version 3.9.9",
-		"a new one": `it says "a new one"`,
+		"a new one": `it says "a new one"`, "Welcome!\n4.0.1": "it is version 4.0.1",
 	} {
 		coreToolsOnPath(t, version)
 		_, err := findCoreTools(t.Context())
@@ -97,7 +99,7 @@ func TestCoreToolsThatAreMissingOrTooOldAreNamedWithWhatToInstall(t *testing.T) 
 			"azure-functions-core-tools@4")
 		require.NotContains(t, err.Error(), "\n")
 	}
-	for _, version := range []string{"4.1.0", "4.14.0", "5.0.0-preview.1", "10.0.0"} {
+	for _, version := range []string{"4.1.0", "4.14.0", "5.0.0-preview.1", "10.0.0", "A new version is out.\n4.2.1\n"} {
 		coreToolsOnPath(t, version)
 		_, err := findCoreTools(t.Context())
 		require.NoError(t, err, version)
@@ -175,4 +177,42 @@ func TestCoreToolsThatEndByThemselvesEndTheRun(t *testing.T) {
 	c.program = program
 	require.NoError(t, os.Remove(filepath.Join(c.app, "local.settings.json")))
 	require.ErrorContains(t, c.Run(t.Context()), "they ended by themselves: exit status 2")
+}
+
+// TestARunThatCoreToolsRefuseDoesNotTakeTheNextOnesEnd, nor one that nobody waits for any more; a line
+// without an end is forgotten.
+func TestARunThatCoreToolsRefuseDoesNotTakeTheNextOnesEnd(t *testing.T) {
+	refuse := true
+	c := &coreTools{out: &noted{}, client: &http.Client{}}
+	end := func() {
+		fmt.Fprint(c, strings.Repeat("x", 2*longestLine), "\nExecuting 'Functions.purge' (Reason='This function was "+
+			"programmatically called via the host APIs.', Id=1)\r\nExecuted 'Functions.purge' (Succe")
+		fmt.Fprint(c, "eded, Id=1, Duration=1ms)\r\n")
+	}
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		if refuse {
+			w.WriteHeader(http.StatusServiceUnavailable)
+			return
+		}
+		end()
+	}))
+	defer server.Close()
+	var err error
+	_, port, _ := strings.Cut(strings.TrimPrefix(server.URL, "http://"), ":")
+	c.port, err = strconv.Atoi(port)
+	require.NoError(t, err)
+	_, err = c.Fire(t.Context(), "purge")
+	require.ErrorContains(t, err, "it answered 503")
+	ended, stop := context.WithCancel(t.Context())
+	stop()
+	_, err = c.Fire(ended, "purge")
+	require.ErrorIs(t, err, context.Canceled)
+	refuse = false
+	limited, stop := context.WithTimeout(t.Context(), 10*time.Second)
+	defer stop()
+	out, err := c.Fire(limited, "purge")
+	require.NoError(t, err)
+	require.True(t, out.succeeded)
+	fmt.Fprint(c, strings.Repeat("x", 3*longestLine))
+	require.LessOrEqual(t, len(c.pending), longestLine)
 }
