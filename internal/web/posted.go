@@ -52,7 +52,7 @@ func (h *Host) posted(w http.ResponseWriter, r *http.Request, path string) (*htt
 	if err != nil {
 		return r, &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query in the body", Err: err}
 	}
-	query := strings.Trim(strings.TrimSpace(string(body)), "&")
+	query := strings.Trim(strings.TrimSpace(strings.TrimPrefix(string(body), "\ufeff")), "&")
 	if r.URL.RawQuery != "" {
 		query = strings.TrimSuffix(r.URL.RawQuery+"&"+query, "&")
 	}

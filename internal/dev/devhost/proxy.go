@@ -167,7 +167,6 @@ func (h *Host) rewrite(pr *httputil.ProxyRequest, path, id string, touch func())
 	pr.Out.URL.RawQuery = hostQuery(pr.In.URL.RawQuery)
 	pr.Out.Host = h.super.address()
 	pr.Out.Header.Del("Te")
-	pr.Out.Header.Del("Expect") // it is answered here, since the body is read here
 	pr.SetXForwarded()
 	pr.Out.Header.Set(headerVersion, hostVersion)
 	pr.Out.Header.Set(headerID, id)
@@ -199,10 +198,14 @@ type retrying struct {
 	trailers []string // that the answer announces
 }
 
-func (t *retrying) RoundTrip(req *http.Request) (*http.Response, error) {
-	if req.Body != nil {
-		defer req.Body.Close()
-	}
+// RoundTrip leaves the body open where there is an answer: the transport may still look for its end,
+// and would close the connection under the answer. Who asks closes it when the answer is at its end.
+func (t *retrying) RoundTrip(req *http.Request) (_ *http.Response, failed error) {
+	defer func() {
+		if failed != nil && req.Body != nil {
+			req.Body.Close()
+		}
+	}()
 	delay := firstRetry
 	for attempt := 1; ; attempt++ {
 		resp, err := t.attempt(req)
