@@ -11,10 +11,13 @@ import (
 
 // Check refuses properties that records of a shape do not have, operators that a property does not
 // take and values that are no value of it, and readies the tree for evaluation.
-func Check(n Node, s *Shape) error { return checker{}.check(n, s) }
+func Check(n Node, s *Shape) error { return checker{vars: map[string]*Shape{}}.check(n, s) }
 
 // checker knows the variables of the lambdas around.
-type checker map[string]*Shape
+type checker struct {
+	vars   map[string]*Shape
+	around string // the variable of the nearest one; empty: there is none
+}
 
 func (c checker) check(n Node, s *Shape) error {
 	switch n := n.(type) {
@@ -58,6 +61,12 @@ func (c checker) lambda(n *Lambda, s *Shape) error {
 	}
 	elem := found.Elem
 	switch {
+	// Otherwise each one nested walks all of a list again for each element of the one around it: some
+	// hundred characters would take for ever on a single record.
+	case c.around != n.Path.Var:
+		return problem(n.Path.At, fmt.Sprintf("within the list of %s another one is walked that is not part of its "+
+			"elements", c.around), fmt.Sprintf("write both side by side, with and or or between them, or begin with %s/",
+			c.around))
 	case found.Kind == KindOpen:
 		elem = found
 	case found.Kind != KindList:
@@ -66,23 +75,24 @@ func (c checker) lambda(n *Lambda, s *Shape) error {
 	if n.Of == nil {
 		return nil
 	}
-	if _, taken := c[n.Var]; taken {
+	if _, taken := c.vars[n.Var]; taken {
 		return problem(n.Path.At, fmt.Sprintf("the variable %s stands for something already", n.Var),
 			"take another name")
 	}
-	c[n.Var] = elem
-	defer delete(c, n.Var)
+	c.vars[n.Var] = elem
+	defer delete(c.vars, n.Var)
+	c.around = n.Var
 	return c.check(n.Of, s)
 }
 
 // resolve finds what a path leads to. A path that begins with a lambda's variable leads from its
 // element.
 func (c checker) resolve(p *Path, s *Shape) (*Shape, error) {
-	if elem, ok := c[firstOf(p.Names)]; ok && p.Var == "" {
+	if elem, ok := c.vars[firstOf(p.Names)]; ok && p.Var == "" {
 		p.Var, p.Names = p.Names[0], p.Names[1:]
 		s = elem
 	} else if p.Var != "" {
-		s = c[p.Var]
+		s = c.vars[p.Var]
 	}
 	found, err := s.find(p.Names, p.At)
 	if err != nil {
