@@ -73,13 +73,10 @@ func New(cfg Config) web.Function {
 	}, one, cfg.counting(collection)}}
 }
 
-// ownPage is up to how many records a page is a short answer.
-const ownPage = 200
-
 // heavier is the class of a list: what counts, groups or searches through records, or gives many.
 func heavier(r web.Request) web.Class {
 	q := r.Query
-	if q.Has("aggregate") || q.Text("$count") == "true" || q.Int("$top") > ownPage {
+	if q.Has("aggregate") || q.Text("$count") == "true" || q.Int("$top") > search.OwnPage {
 		return web.Long
 	}
 	log, err := logOf(r)

@@ -223,8 +223,15 @@ type Page struct {
 	Tampered int  // how many of the records were altered
 }
 
-// pageBytes bounds a page, whatever its number of records: one may have more than a megabyte.
-const pageBytes = 8 << 20
+// OwnPage is up to how many records a page is a short answer, of which many are made at once.
+const OwnPage = 200
+
+// pageBytes bounds a page, whatever its number of records: one may have more than a megabyte. Of short
+// answers a dozen is made at once, and each is held twice, as records and as an answer.
+const (
+	pageBytes    = 8 << 20
+	ownPageBytes = 2 << 20
+)
 
 // Page finds up to top records after a place, altered ones included. It ends at a moment, or where it
 // is long, with what it has.
@@ -233,9 +240,12 @@ func (q Question) Page(ctx context.Context, from Archive, after string, top int,
 	if q.plan.IDs == nil && q.takesAll() { // every record that is read is one of the page
 		q.limit = top + 1 // one more shows whether there are more
 	}
-	bytes := 0
+	bytes, most := 0, pageBytes
+	if top <= OwnPage {
+		most = ownPageBytes
+	}
 	err := q.Each(ctx, from, after, func(rec records.Archived, matches bool) (bool, error) {
-		if matches && (len(page.Records) == top || bytes >= pageBytes) {
+		if matches && (len(page.Records) == top || bytes >= most) {
 			page.More = true
 			return false, nil
 		}
