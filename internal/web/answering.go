@@ -41,13 +41,18 @@ func (h *Host) serveOperation(w http.ResponseWriter, r Request, function string,
 	begun, refused, slow := to.state()
 	away := r.http.Context().Err() != nil && h.stopping.Err() == nil
 	switch {
+	case err == nil && refused && to.pace.wasCut():
+		h.logSlow(r.http, function)
+		panic(http.ErrAbortHandler)
 	case err == nil && away: // what was done by then is kept, and nobody reads the answer
 		h.logHangUp(r.http, function)
 	case err == nil, errors.Is(err, errHead):
 		to.end()
 	case begun:
 		_ = to.FlushError() // a caller that went away needs no answer
-		if refused && h.stopping.Err() == nil || h.hungUp(r.http, err) {
+		if to.pace.wasCut() {
+			h.logSlow(r.http, function)
+		} else if refused && h.stopping.Err() == nil || h.hungUp(r.http, err) {
 			h.logHangUp(r.http, function)
 		} else {
 			h.log.WarnContext(r.http.Context(), "a download broke off", "error", loggable(r.http, err))
@@ -55,7 +60,7 @@ func (h *Host) serveOperation(w http.ResponseWriter, r Request, function string,
 		panic(http.ErrAbortHandler)
 	case slow:
 		to.header.Set("Connection", "close") // what is left of the body is not waited for
-		h.fail(to, r.http, function, slowBody(h.limits.Stall))
+		h.fail(to, r.http, function, slowBody(h.limits.Stall, to.pace.wasCut()))
 	default:
 		h.fail(to, r.http, function, err)
 	}
@@ -154,7 +159,7 @@ func (a *answering) work() (err error) {
 func (a *answering) turn(ctx context.Context, class Class) (release func(), err error) {
 	places := a.host.places[class]
 	a.due <- places.Wait
-	free, err := places.take(ctx, a.function)
+	free, err := places.take(ctx, a.function, a.to)
 	if entra.CodeOf(err) == entra.CodeBusy && err != nil {
 		a.to.header.Set("Retry-After", seconds(places.After))
 	}

@@ -31,6 +31,7 @@ type guarded struct {
 	header  http.Header
 	head    bool          // only the headers are asked for
 	stall   time.Duration // the longest time for a part of the body
+	pace    pace
 
 	mu             sync.Mutex
 	begun, refused bool
@@ -77,9 +78,7 @@ func (g *guarded) Write(p []byte) (int, error) {
 	written := 0
 	for len(p) > 0 {
 		part := p[:min(len(p), atOnce)]
-		// What is no connection has no deadlines.
-		_ = g.control.SetWriteDeadline(time.Now().Add(g.stall))
-		n, err := g.to.Write(part)
+		n, err := g.part(part)
 		written += n
 		if err != nil {
 			g.refused = true
@@ -88,6 +87,16 @@ func (g *guarded) Write(p []byte) (int, error) {
 		p = p[len(part):]
 	}
 	return written, nil
+}
+
+// part writes a part of the body.
+func (g *guarded) part(p []byte) (n int, err error) {
+	_ = g.control.SetWriteDeadline(time.Now().Add(g.stall)) // what is no connection has no deadlines
+	if err := g.pace.begin(false); err != nil {             // behind the deadline: whoever cuts it off sets an earlier one
+		return 0, err
+	}
+	defer func() { g.pace.end(n) }()
+	return g.to.Write(p)
 }
 
 // FlushError is for http.ResponseController.
@@ -101,6 +110,10 @@ func (g *guarded) FlushError() error {
 		g.begin(http.StatusOK)
 	}
 	_ = g.control.SetWriteDeadline(time.Now().Add(g.stall)) // likewise
+	if err := g.pace.begin(false); err != nil {
+		return err
+	}
+	defer g.pace.end(0)
 	return g.control.Flush()
 }
 
@@ -118,7 +131,7 @@ func (g *guarded) end() {
 
 // leave takes the response away from its function, and reports whether the answer has begun.
 func (g *guarded) leave() (begun bool) {
-	_ = g.control.SetWriteDeadline(time.Now()) // a write that waits for the caller ends
+	g.cutOff() // a write that waits for the caller ends
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.left = true
@@ -163,8 +176,11 @@ func (g *guarded) bodyEnded(err error) {
 	}
 }
 
-// slowBody is the error of a body that did not come to its end in time.
-func slowBody(stall time.Duration) error {
-	return &entra.Error{Code: entra.CodeSlowBody, Doing: "read the body",
-		Why: "it did not come to its end in " + stall.String(), Remedy: "send it again, at once"}
+// slowBody is the error of a body that did not come to its end in time. cut says that others waited.
+func slowBody(stall time.Duration, cut bool) error {
+	why := "it did not come to its end in " + stall.String()
+	if cut {
+		why = "it came too slowly, and others waited"
+	}
+	return &entra.Error{Code: entra.CodeSlowBody, Doing: "read the body", Why: why, Remedy: "send it again, at once"}
 }

@@ -195,7 +195,7 @@ func (h *Host) serveInvocation(w http.ResponseWriter, r *http.Request, function 
 		return
 	}
 	_ = http.NewResponseController(w).SetReadDeadline(time.Time{}) // net/http reads on while the run goes on
-	release, err := h.timing.take(r.Context(), function)
+	release, err := h.timing.take(r.Context(), function, nil)
 	if err != nil {
 		w.Header().Set("Retry-After", seconds(h.timing.After))
 		h.refuse(w, r, function, err)

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -31,6 +32,11 @@ type Limit struct {
 	Wait     time.Duration // the longest one waits
 	Deadline time.Duration // of an answer, once it is its turn
 	After    time.Duration // Retry-After of one that is refused
+	// A caller has to take or send Pace bytes a second: one that is behind that by more than Patience is
+	// cut off where another one waits for its place. 0: no caller is. Sockets let a writer go on only
+	// when much of what they hold was taken, so quick callers are some seconds behind, too.
+	Patience time.Duration
+	Pace     int64
 }
 
 // Limits are those of an instance.
@@ -54,11 +60,11 @@ func DefaultLimits() Limits {
 	return Limits{
 		Classes: [...]Limit{
 			Short: {AtOnce: 12, Share: 9, Waiting: 300, Wait: 20 * time.Second, Deadline: 100 * time.Second,
-				After: 2 * time.Second},
+				After: 2 * time.Second, Patience: 10 * time.Second, Pace: 64 << 10},
 			Long: {AtOnce: 4, Share: 3, Waiting: 30, Wait: 45 * time.Second, Deadline: 180 * time.Second,
-				After: 10 * time.Second},
+				After: 10 * time.Second, Patience: 10 * time.Second, Pace: 64 << 10},
 			Large: {AtOnce: 2, Share: 2, Waiting: 4, Wait: 10 * time.Second, Deadline: 15 * time.Minute,
-				After: 30 * time.Second},
+				After: 30 * time.Second, Patience: 30 * time.Second, Pace: 16 << 10},
 		},
 		Timers: Limit{AtOnce: 8, Share: 2, After: time.Minute},
 		Grace:  5 * time.Second,
@@ -71,42 +77,43 @@ type places struct {
 	Limit
 	mu      sync.Mutex
 	taken   int
-	of      map[string]int // by function
-	waiting []*turn        // the first is next, but for those whose function has its share
+	of      map[string]int      // by function
+	held    map[*guarded]string // the function of each that has one
+	cut     map[*guarded]bool   // of these, those that were cut off, and so end
+	waiting []*turn             // the first is next, but for those whose function has its share
 }
 
 // turn is one that waits.
 type turn struct {
 	function string
+	by       *guarded
 	ready    chan struct{} // closed when it has its place
 }
 
-func newPlaces(l Limit) *places { return &places{Limit: l, of: make(map[string]int)} }
+func newPlaces(l Limit) *places {
+	return &places{Limit: l, of: make(map[string]int), held: make(map[*guarded]string),
+		cut: make(map[*guarded]bool)}
+}
 
-// take waits for a place, which release gives back, once. Errors: entra.CodeBusy; ctx's.
-func (p *places) take(ctx context.Context, function string) (release func(), err error) {
+// take waits for a place, which release gives back, once. by is the response, if it has one. Errors:
+// entra.CodeBusy; ctx's.
+func (p *places) take(ctx context.Context, function string, by *guarded) (release func(), err error) {
+	has := func() { p.release(function, by) }
 	p.mu.Lock()
 	if p.free(function) {
-		p.hold(function)
+		p.hold(function, by)
 		p.mu.Unlock()
-		return func() { p.release(function) }, nil
+		return has, nil
 	}
 	if len(p.waiting) >= p.Waiting {
 		p.mu.Unlock()
 		return nil, p.busy()
 	}
-	t := &turn{function, make(chan struct{})}
+	t := &turn{function, by, make(chan struct{})}
 	p.waiting = append(p.waiting, t)
 	p.mu.Unlock()
-	timer := time.NewTimer(p.Wait)
-	defer timer.Stop()
-	select {
-	case <-t.ready:
-		return func() { p.release(function) }, nil
-	case <-timer.C:
-		err = p.busy()
-	case <-ctx.Done():
-		err = ctx.Err()
+	if err = p.wait(ctx, t); err == nil {
+		return has, nil
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -114,21 +121,65 @@ func (p *places) take(ctx context.Context, function string) (release func(), err
 		p.waiting = slices.Delete(p.waiting, i, i+1)
 		return nil, err
 	}
-	return func() { p.release(function) }, nil // it was given its place meanwhile
+	return has, nil // it was given its place meanwhile
+}
+
+// wait waits for a turn's place, and cuts off callers that hold one by their slowness.
+func (p *places) wait(ctx context.Context, t *turn) error {
+	timer := time.NewTimer(p.Wait)
+	defer timer.Stop()
+	look := time.NewTicker(cmp.Or(p.Patience/8, time.Hour))
+	defer look.Stop()
+	for {
+		select {
+		case <-t.ready:
+			return nil
+		case <-timer.C:
+			return p.busy()
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-look.C:
+			p.cutSlow(t.function)
+		}
+	}
+}
+
+// cutSlow cuts off one slow caller whose place the function may have, unless as many are as wait.
+func (p *places) cutSlow(function string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if len(p.cut) >= len(p.waiting) {
+		return
+	}
+	for by, of := range p.held {
+		if of != function && p.of[function] >= p.Share || p.Patience == 0 {
+			continue
+		}
+		if by.cutIfSlow(p.Patience) {
+			p.cut[by] = true
+			return
+		}
+	}
 }
 
 func (p *places) free(function string) bool { return p.taken < p.AtOnce && p.of[function] < p.Share }
 
-func (p *places) hold(function string) {
+func (p *places) hold(function string, by *guarded) {
 	p.taken++
 	p.of[function]++
+	if by != nil {
+		p.held[by] = function
+		by.pace.keep(p.Pace)
+	}
 }
 
 // release gives a place to the first that waits and may have it.
-func (p *places) release(function string) {
+func (p *places) release(function string, by *guarded) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.taken--
+	delete(p.held, by)
+	delete(p.cut, by)
 	if p.of[function]--; p.of[function] == 0 {
 		delete(p.of, function)
 	}
@@ -138,7 +189,7 @@ func (p *places) release(function string) {
 	}
 	t := p.waiting[next]
 	p.waiting = slices.Delete(p.waiting, next, next+1)
-	p.hold(t.function)
+	p.hold(t.function, t.by)
 	close(t.ready)
 }
 

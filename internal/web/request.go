@@ -51,7 +51,7 @@ const maxBody = 64 << 10
 // ReadBody reads a JSON body. An empty one is no error, an unknown key is one.
 func (r Request) ReadBody(into any) error {
 	var read bytes.Buffer
-	dec := json.NewDecoder(io.TeeReader(http.MaxBytesReader(nil, r.http.Body, maxBody), &read))
+	dec := json.NewDecoder(io.TeeReader(http.MaxBytesReader(nil, paced{r.http.Body, r.writer}, maxBody), &read))
 	dec.DisallowUnknownFields()
 	err := dec.Decode(into)
 	if err == nil {
@@ -81,7 +81,7 @@ var ErrBodyTooLong = errors.New("the body is too long")
 // ReadAll reads a body of up to so many bytes. It is no part of what is looked for in errors that
 // are logged: who reads one this way repeats nothing of it. Errors: ErrBodyTooLong.
 func (r Request) ReadAll(most int64) ([]byte, error) {
-	body, err := io.ReadAll(http.MaxBytesReader(nil, r.http.Body, most))
+	body, err := io.ReadAll(http.MaxBytesReader(nil, paced{r.http.Body, r.writer}, most))
 	r.writer.bodyEnded(err)
 	if _, long := errors.AsType[*http.MaxBytesError](err); long {
 		return nil, ErrBodyTooLong

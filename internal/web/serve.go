@@ -148,6 +148,12 @@ func (h *Host) logHangUp(r *http.Request, function string) {
 	h.log.InfoContext(r.Context(), "the caller hung up", "function", function, "method", r.Method)
 }
 
+// logSlow notes an answer that was cut off for its caller's pace.
+func (h *Host) logSlow(r *http.Request, function string) {
+	h.log.WarnContext(r.Context(), "the caller took its answer too slowly while others waited, and was cut off",
+		"function", function, "method", r.Method)
+}
+
 // isCancelled tells whether an error is, in all its parts, what came of the end of a context.
 func isCancelled(err error) bool {
 	switch e := err.(type) {
