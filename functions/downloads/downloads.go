@@ -181,6 +181,9 @@ func (cfg Config) stream(out *output, r *http.Request, q search.Question) error 
 	begin := func() {
 		started = true
 		out.begin(r)
+		// Of a filter that few records match, there may be no row for minutes. Azure's load balancer gives
+		// up after 230 seconds in which nothing came.
+		_ = http.NewResponseController(out.response).Flush() // a caller that went away needs no answer
 	}
 	written := 0
 	err := q.Each(r.Context(), cfg.Archive, "", func(rec records.Archived, matches bool) (bool, error) {

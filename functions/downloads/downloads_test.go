@@ -1,11 +1,13 @@
 package downloads_test
 
 import (
+	"context"
 	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -170,4 +172,46 @@ func TestAFileThatBreaksOffLooksLikeOne(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode, "nothing was sent before it")
 	require.Contains(t, body, "the storage is gone")
+}
+
+// waiting gives one record, and the others when it is told to go on.
+type waiting struct {
+	*searchtest.Archive
+	goOn chan struct{}
+}
+
+func (w waiting) Read(ctx context.Context, r records.Reading) iter.Seq2[records.Archived, error] {
+	return func(yield func(records.Archived, error) bool) {
+		for rec, err := range w.Archive.Read(ctx, r) {
+			if !yield(rec, err) {
+				return
+			}
+			select {
+			case <-w.goOn:
+			case <-ctx.Done():
+			}
+		}
+	}
+}
+
+// TestAFileBeginsBeforeItsFirstRow though few records match: a load balancer waits for some minutes.
+func TestAFileBeginsBeforeItsFirstRow(t *testing.T) {
+	a := waiting{searchtest.New(t, stream, begin, signIn("a", 1), signIn("b", 2)), make(chan struct{})}
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "", downloads.New(downloads.Config{Archive: a,
+		Streams: streams.New([]entra.Stream{stream}, nil), Gaps: search.NewGaps(a), Now: a.Now}))
+	require.NoError(t, err)
+	server := httptest.NewServer(host)
+	defer server.Close()
+	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
+	defer stop()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet,
+		server.URL+"/api/downloads/InteractiveSignIns?$filter=contains(userDisplayName,'none')", nil)
+	require.NoError(t, err)
+	resp, err := http.DefaultClient.Do(req)
+	require.NoError(t, err, "nothing comes before all was read")
+	defer resp.Body.Close()
+	close(a.goOn)
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, 1, strings.Count(string(body), "\n"))
 }

@@ -100,7 +100,9 @@ func (a asked) csvOf(rows []report.Row) web.Answer {
 	return web.Stream(func(w http.ResponseWriter, _ *http.Request) error {
 		out := a.begin(w)
 		for _, row := range rows {
-			_ = out.Row(a.cells(row)) // a caller that went away needs no answer
+			if err := out.Row(a.cells(row)); err != nil {
+				return err
+			}
 		}
 		return out.Flush()
 	})
@@ -121,7 +123,9 @@ func (a asked) file(ctx context.Context, r web.Request) (web.Answer, error) {
 		out, page := a.begin(w), first
 		for {
 			for _, row := range page.Rows {
-				_ = out.Row(a.cells(row)) // likewise
+				if err := out.Row(a.cells(row)); err != nil {
+					return err
+				}
 			}
 			if err := out.Flush(); err != nil || !page.More {
 				return err

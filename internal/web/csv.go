@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"fmt"
 	"net/http"
 	"reflect"
@@ -32,11 +33,12 @@ func NewTable[T any](w http.ResponseWriter, file string, fields []string) *Table
 	return t
 }
 
-// Row writes one row.
-func (t *Table[T]) Row(row T) {
+// Row writes one row. After an error there is nothing more to be read for the file: a HEAD is
+// answered, or the caller went away.
+func (t *Table[T]) Row(row T) error {
 	t.record = t.record[:0]
 	cells(reflect.ValueOf(row), &t.record)
-	_ = t.out.write(t.kept(t.record)) // a caller that went away needs no answer
+	return t.out.write(t.kept(t.record))
 }
 
 // kept are the wanted ones of a row's cells.
@@ -51,7 +53,7 @@ func (t *Table[T]) kept(record []string) []string {
 }
 
 // Close ends the file.
-func (t *Table[T]) Close() { _ = t.out.Flush() } // likewise
+func (t *Table[T]) Close() error { return t.out.Flush() }
 
 // File answers with rows as they are read. It begins with the first one, so that what fails before
 // is answered as an error. fields are the top-level names that are wanted; none means all.
@@ -65,14 +67,13 @@ func File[T any](name string, fields []string, each func(row func(T) error) erro
 		}
 		err := each(func(row T) error {
 			begin()
-			table.Row(row)
-			return nil
+			return table.Row(row)
 		})
 		if err == nil {
 			begin()
 		}
 		if table != nil {
-			table.Close()
+			err = cmp.Or(err, table.Close())
 		}
 		return err
 	})
@@ -82,10 +83,11 @@ func File[T any](name string, fields []string, each func(row func(T) error) erro
 func CSV[T any](w http.ResponseWriter, file string, rows []T) error {
 	t := NewTable[T](w, file, nil)
 	for _, row := range rows {
-		t.Row(row)
+		if err := t.Row(row); err != nil {
+			return err
+		}
 	}
-	t.Close()
-	return nil
+	return t.Close()
 }
 
 func columns(t reflect.Type, prefix string, header *[]string) {

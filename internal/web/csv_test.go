@@ -1,6 +1,8 @@
 package web_test
 
 import (
+	"context"
+	"net/http"
 	"net/http/httptest"
 	"testing"
 
@@ -29,4 +31,28 @@ func TestCSVIsSafeForExcel(t *testing.T) {
 	require.Equal(t, "\ufeffname,count,inner.text\r\nplain,1,\r\n"+
 		"\"'=HYPERLINK(\"\"http://x\"\")\",-2,\"a,b\nc\"\r\n'@cmd,0,'-1\r\n", w.Body.String())
 	require.Equal(t, "text/csv; charset=utf-8", w.Header().Get("Content-Type"))
+}
+
+// TestAHeadOfAFileReadsNoMoreThanItsBegin: all of a tenant's users would be read for nothing, in the
+// place of a file that somebody wants.
+func TestAHeadOfAFileReadsNoMoreThanItsBegin(t *testing.T) {
+	read := make(chan int, 1)
+	endless := func(context.Context, web.Request) (web.Answer, error) {
+		return web.File("rows.csv", nil, func(yield func(row) error) (err error) {
+			n := 0
+			for ; n < 1_000_000 && err == nil; n++ {
+				err = yield(row{Name: "a"})
+			}
+			read <- n
+			return err
+		}), nil
+	}
+	server, log := limited(t, web.DefaultLimits(), does("rows", web.Large, endless))
+	resp, err := http.Head(server.URL + "/api/rows")
+	require.NoError(t, err)
+	resp.Body.Close()
+	require.Equal(t, http.StatusOK, resp.StatusCode)
+	require.Equal(t, "text/csv; charset=utf-8", resp.Header.Get("Content-Type"))
+	require.Less(t, <-read, 10_000)
+	require.NotContains(t, log.String(), "hung up")
 }
