@@ -108,11 +108,16 @@ func (a asked) csvOf(rows []report.Row) web.Answer {
 	})
 }
 
+// longestBefore is how long a file's first row is waited for. Then the file begins without: Azure's
+// load balancer gives up after 230 seconds in which nothing came.
+const longestBefore = 2 * time.Minute
+
 // file answers with a whole report as a file, which is written while the archive is read. What goes
 // wrong before its first row is answered as an error.
 func (a asked) file(ctx context.Context, r web.Request) (web.Answer, error) {
+	begun := time.Now()
 	first, doubts, err := a.page(ctx, a.at.Rows, maxTop)
-	for err == nil && first.More && len(first.Rows) == 0 {
+	for err == nil && first.More && len(first.Rows) == 0 && time.Since(begun) < longestBefore {
 		first, doubts, err = a.page(ctx, first.At, maxTop)
 	}
 	if err != nil {
@@ -121,6 +126,7 @@ func (a asked) file(ctx context.Context, r web.Request) (web.Answer, error) {
 	setUndisclosed(r.Header, doubts)
 	return web.Stream(func(w http.ResponseWriter, req *http.Request) error {
 		out, page := a.begin(w), first
+		_ = http.NewResponseController(w).Flush() // a caller that went away needs no answer
 		for {
 			for _, row := range page.Rows {
 				if err := out.Row(a.cells(row)); err != nil {

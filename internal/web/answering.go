@@ -20,6 +20,7 @@ type answering struct {
 	function string
 	asked    *Operation
 	to       *guarded
+	came     time.Time
 
 	due   chan time.Duration // how long what begins now may take
 	ended chan error
@@ -30,8 +31,8 @@ func (h *Host) serveOperation(w http.ResponseWriter, r Request, function string,
 	sentBy(r.http).route, sentBy(r.http).query = o.Path, o.Parameters
 	to := newGuarded(w, r.http.Method == http.MethodHead, h.limits.Stall)
 	r.writer, r.Header = to, to.header
-	a := &answering{host: h, request: r, function: function, asked: o, to: to, due: make(chan time.Duration, 4),
-		ended: make(chan error, 1)}
+	a := &answering{host: h, request: r, function: function, asked: o, to: to, came: time.Now(),
+		due: make(chan time.Duration, 4), ended: make(chan error, 1)}
 	parallel.Start(a.work, func(err error) { a.ended <- err })
 	err, hangs := a.wait()
 	if hangs {
@@ -173,6 +174,9 @@ func (a *answering) turn(ctx context.Context, class Class) (release func(), err 
 // deadline is the time of what begins now.
 func (a *answering) deadline(ctx context.Context, class Class) (context.Context, context.CancelFunc) {
 	d := a.host.limits.Classes[class].Deadline
+	if all := a.host.limits.Answer; class != Large && all > 0 {
+		d = min(d, max(time.Second, all-time.Since(a.came)))
+	}
 	a.due <- d
 	return context.WithTimeout(ctx, d)
 }

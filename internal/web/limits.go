@@ -43,6 +43,9 @@ type Limit struct {
 type Limits struct {
 	Classes [Large + 1]Limit
 	Timers  Limit
+	// Answer is when an answer that is no file has to be there, since the request came: what it waited
+	// for its turns is taken off its deadline. 0: there is no such time.
+	Answer time.Duration
 	// Grace is how long what has reached its deadline has to end by itself. Then it hangs: it is
 	// answered with 503, and keeps its place until it ends.
 	Grace time.Duration
@@ -67,6 +70,7 @@ func DefaultLimits() Limits {
 				After: 30 * time.Second, Patience: 30 * time.Second, Pace: 16 << 10},
 		},
 		Timers: Limit{AtOnce: 8, Share: 2, After: time.Minute},
+		Answer: 220 * time.Second,
 		Grace:  5 * time.Second,
 		Stall:  30 * time.Second,
 	}

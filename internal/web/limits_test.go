@@ -148,6 +148,52 @@ func TestWhatEndsAtItsDeadlineByItselfIsAnswered503(t *testing.T) {
 	require.Equal(t, http.StatusConflict, status, "what failed beside it is not hidden")
 }
 
+// TestWhatWasWaitedForATurnIsTakenOffTheTimeOfAnAnswer: a load balancer before the app counts all of it.
+func TestWhatWasWaitedForATurnIsTakenOffTheTimeOfAnAnswer(t *testing.T) {
+	l := web.DefaultLimits()
+	l.Answer = 1500 * time.Millisecond
+	l.Classes[web.Long].AtOnce, l.Classes[web.Long].Share = 1, 1
+	left := make(chan time.Duration, 2)
+	came, begun, release := make(chan struct{}, 2), make(chan struct{}, 2), make(chan struct{})
+	server, _ := limited(t, l, function("works", "works", `"get"`, web.Operation{Role: web.RoleRead, Class: web.Long,
+		Find: func(context.Context, web.Request) error { came <- struct{}{}; return nil },
+		Do: func(ctx context.Context, r web.Request) (web.Answer, error) {
+			until, _ := ctx.Deadline()
+			left <- time.Until(until)
+			begun <- struct{}{}
+			<-release
+			return answers(ctx, r)
+		},
+	}), does("file", web.Large, func(ctx context.Context, r web.Request) (web.Answer, error) {
+		until, _ := ctx.Deadline()
+		left <- time.Until(until)
+		return answers(ctx, r)
+	}))
+	all := make(chan *http.Response, 2)
+	ask := func() {
+		resp, _ := http.Get(server.URL + "/api/works") //nolint:bodyclose // it is closed below
+		all <- resp
+	}
+	go ask()
+	<-came
+	<-begun
+	require.LessOrEqual(t, <-left, l.Answer)
+	go ask()
+	<-came
+	time.Sleep(300 * time.Millisecond) // it waits for its turn
+	close(release)
+	<-begun
+	require.LessOrEqual(t, <-left, l.Answer-300*time.Millisecond)
+	for range 2 {
+		resp := <-all
+		require.NotNil(t, resp)
+		resp.Body.Close()
+	}
+	status, _, _ := call(t, server, http.MethodGet, "/api/file", "")
+	require.Equal(t, http.StatusOK, status)
+	require.Greater(t, <-left, time.Minute, "the bytes of a file flow")
+}
+
 // TestOfManyAtOnceOnlySoManyWorkAndTheOthersAreToldToComeBack: the same download 50 times.
 func TestOfManyAtOnceOnlySoManyWorkAndTheOthersAreToldToComeBack(t *testing.T) {
 	l := tight()
