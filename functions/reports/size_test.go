@@ -3,6 +3,7 @@ package reports_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"iter"
 	"log/slog"
 	"net/http"
@@ -60,6 +61,7 @@ func TestAReportWhoseFileTakesTooLongIsRefusedAndItsPartsAreTheFile(t *testing.T
 		}
 	}
 	a.archive = archive{searchtest.New(t, logs.DirectoryAudits, begin, all...)}
+	accept := "" // a header of the request
 	ask := func(most int64) func(address string) (int, string) {
 		sources := &report.Sources{Archive: a, Streams: streams.New([]entra.Stream{logs.DirectoryAudits}, nil),
 			Directory: none{}, Now: a.Now}
@@ -72,8 +74,15 @@ func TestAReportWhoseFileTakesTooLongIsRefusedAndItsPartsAreTheFile(t *testing.T
 			if address[0] == '/' {
 				address = server.URL + address
 			}
-			resp, body := (&served{T: t}).raw(address)
-			return resp.StatusCode, body
+			req, err := http.NewRequestWithContext(t.Context(), http.MethodGet, address, nil)
+			require.NoError(t, err)
+			req.Header.Set("Accept", accept)
+			resp, err := http.DefaultClient.Do(req)
+			require.NoError(t, err)
+			defer resp.Body.Close()
+			body, err := io.ReadAll(resp.Body)
+			require.NoError(t, err)
+			return resp.StatusCode, string(body)
 		}
 	}
 	const address = "/api/reports/auditEvents?$format=csv"
@@ -95,4 +104,11 @@ func TestAReportWhoseFileTakesTooLongIsRefusedAndItsPartsAreTheFile(t *testing.T
 		}
 	}
 	require.Equal(t, 14, got, "no record is in two parts, or in none")
+	accept = "text/csv"
+	status, same := few("/api/reports/auditEvents")
+	require.Equal(t, http.StatusUnprocessableEntity, status)
+	require.Equal(t, gjson.Get(body, "error.details.#.message").Raw, gjson.Get(same, "error.details.#.message").Raw)
+	for _, part := range gjson.Get(same, "error.details.#.target").Array() {
+		require.Contains(t, part.Str, "format=csv", "a part is a file wherever its address is followed")
+	}
 }

@@ -84,6 +84,9 @@ func Parts(from, to time.Time, hours []Hour, most int64) []Part {
 	open := Part{From: from, To: from}
 	var borders []border // where the open part may end
 	for _, h := range hours {
+		if at, ok := beginsAfter(open.To, h.From); ok && open.Records > 0 {
+			borders = append(borders, border{at, rankOf(at), open.Records})
+		}
 		for open.Records+h.Records > most && len(borders) > 0 {
 			best := borders[0]
 			for _, c := range borders {
@@ -129,6 +132,17 @@ func rankOf(t time.Time) int {
 		return 1
 	}
 	return 0
+}
+
+// beginsAfter is where the month of an hour begins, or else its day, if that is after a time: there may
+// be nothing to be read just before it, and of some reports a part of a day has sums of their own.
+func beginsAfter(t, hour time.Time) (at time.Time, ok bool) {
+	for _, at := range []time.Time{monthStart(hour), hour.Truncate(day)} {
+		if at.After(t) {
+			return at, true
+		}
+	}
+	return at, false
 }
 
 func monthStart(t time.Time) time.Time {

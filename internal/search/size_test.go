@@ -73,7 +73,30 @@ func TestHoursWithoutRecordsBelongToAPart(t *testing.T) {
 	hours := append(evenly(at("2026-09-15T03:00"), at("2026-09-15T04:00"), 60),
 		evenly(at("2026-09-17T03:00"), at("2026-09-17T04:00"), 60)...)
 	parts := search.Parts(at("2026-09-01T00:00"), at("2026-10-01T00:00"), hours, 100)
-	require.Equal(t, []search.Part{{From: at("2026-09-01T00:00"), To: at("2026-09-15T04:00"), Records: 60},
-		{From: at("2026-09-15T04:00"), To: at("2026-10-01T00:00"), Records: 60}}, parts)
-	require.Equal(t, parts[:1], search.Parts(at("2026-09-01T00:00"), at("2026-09-15T04:00"), hours[:1], 100))
+	require.Equal(t, []search.Part{{From: at("2026-09-01T00:00"), To: at("2026-09-17T00:00"), Records: 60},
+		{From: at("2026-09-17T00:00"), To: at("2026-10-01T00:00"), Records: 60}}, parts)
+	require.Equal(t, parts[:1], search.Parts(at("2026-09-01T00:00"), at("2026-09-17T00:00"), hours[:1], 100))
+}
+
+// TestADayIsOnePartThoughNothingIsBeforeItsEnd: reports have sums of days.
+func TestADayIsOnePartThoughNothingIsBeforeItsEnd(t *testing.T) {
+	var hours []search.Hour // of working days
+	for day := at("2026-10-28T00:00"); day.Before(at("2026-11-04T00:00")); day = day.AddDate(0, 0, 1) {
+		hours = append(hours, evenly(day.Add(9*time.Hour), day.Add(17*time.Hour), 10)...)
+	}
+	for most, want := range map[int64][]string{
+		80:  {"2026-10-28T12:00", "2026-10-29T00:00", "2026-10-30T00:00", "2026-10-31T00:00"},
+		130: {"2026-10-28T12:00", "2026-10-30T00:00", "2026-10-31T00:00"},
+		350: {"2026-10-28T12:00", "2026-11-01T00:00"},
+	} {
+		from := at("2026-10-28T12:00")
+		parts := search.Parts(from, at("2026-11-04T00:00"), hours[3:], most)
+		for i, begin := range want {
+			require.Equal(t, at(begin), parts[i].From, "%d at most", most)
+		}
+		for _, p := range parts {
+			require.LessOrEqual(t, p.Records, most)
+		}
+		require.Equal(t, search.Sum(hours[3:]), search.Sum(parts))
+	}
 }

@@ -135,8 +135,15 @@ func (q Query) Flag(name string) *bool {
 	return nil
 }
 
-// List are words with commas between; nil: none.
-func (q Query) List(name string) []string { return listed(q.Text(name)) }
+// List are words with commas between, each once; nil: none.
+func (q Query) List(name string) []string {
+	known := make(map[string]bool)
+	return slices.DeleteFunc(listed(q.Text(name)), func(word string) bool {
+		again := known[word]
+		known[word] = true
+		return again
+	})
+}
 
 func listed(text string) []string {
 	var out []string

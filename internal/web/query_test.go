@@ -89,3 +89,14 @@ func TestALinkHoldsNoKeyOfItsCaller(t *testing.T) {
 	_, _, answer := call(t, server, http.MethodGet, asked, "")
 	require.Equal(t, server.URL+"/api/things/a%2Fb?%24skiptoken=next&who=x%26y", answer["@odata.nextLink"])
 }
+
+// TestAWordIsListedOnce: of each record thousands of them would be compared with each property.
+func TestAWordIsListedOnce(t *testing.T) {
+	server, _ := limited(t, web.DefaultLimits(), function("lists", "lists", `"get"`, web.Operation{Role: web.RoleRead,
+		Parameters: []web.Parameter{web.Select(nil)},
+		Do: func(_ context.Context, r web.Request) (web.Answer, error) {
+			return web.Object(map[string]any{"is": r.Query.List("$select")}), nil
+		}}))
+	_, _, answer := call(t, server, http.MethodGet, "/api/lists?$select=id,b,"+strings.Repeat("id,", 2000), "")
+	require.Equal(t, []any{"id", "b"}, answer["is"])
+}
