@@ -135,23 +135,40 @@ func appendEvents(out []Event, v gjson.Result) []Event {
 	return append(out, Event{Raw: v.Raw})
 }
 
-// appendTables appends the rows of a query's answer.
+// appendTables appends the rows of a query's answer. No list of all of them is made: of a mebibyte one
+// takes 70.
 func appendTables(out []Event, tables gjson.Result) []Event {
-	for _, table := range tables.Array() {
-		columns := table.Get("columns").Array()
-		for _, row := range table.Get("rows").Array() {
-			named := make(map[string]gjson.Result, len(columns))
-			for i, cell := range row.Array() {
+	each(tables, func(table gjson.Result) bool {
+		var columns []string
+		each(table.Get("columns"), func(column gjson.Result) bool {
+			columns = append(columns, strings.ToLower(column.Get("name").Str))
+			return true
+		})
+		each(table.Get("rows"), func(row gjson.Result) bool {
+			named, i := make(map[string]gjson.Result), 0
+			each(row, func(cell gjson.Result) bool {
 				if i < len(columns) {
-					named[strings.ToLower(columns[i].Get("name").Str)] = cell
+					named[columns[i]] = cell
 				}
-			}
-			if out = append(out, eventOf(row.Raw, named)); len(out) > MostEvents {
-				return out
-			}
-		}
-	}
+				i++
+				return i < len(columns)
+			})
+			out = append(out, eventOf(row.Raw, named))
+			return len(out) <= MostEvents
+		})
+		return len(out) <= MostEvents
+	})
 	return out
+}
+
+// each yields the elements of a list, or what stands in its place.
+func each(list gjson.Result, yield func(gjson.Result) bool) {
+	switch {
+	case list.IsArray():
+		list.ForEach(func(_, element gjson.Result) bool { return yield(element) })
+	case list.Exists() && list.Type != gjson.Null:
+		yield(list)
+	}
 }
 
 // members are an object's members, by their names in small letters. Of one that is there twice the

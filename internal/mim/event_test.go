@@ -2,6 +2,8 @@ package mim_test
 
 import (
 	"encoding/json"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
@@ -113,5 +115,26 @@ func TestANumberThatNoReaderHasExactlyIsNone(t *testing.T) {
 		events, err := mim.ReadDelivery([]byte(`[{"EventId":1,"RecordId":` + text + `,"Message":"x"}]`))
 		require.NoError(t, err)
 		require.Equal(t, want, events[0].RecordID, text)
+	}
+}
+
+// TestADeliveryTakesNotManyTimesItsLength whatever it is made of: several are read at once.
+func TestADeliveryTakesNotManyTimesItsLength(t *testing.T) {
+	const length = 1 << 20
+	for name, of := range map[string][3]string{
+		"rows":    {`{"tables":[{"columns":[],"rows":[`, `[],`, `[]]}]}`},
+		"tables":  {`{"tables":[`, `{},`, `{}]}`},
+		"columns": {`{"tables":[{"columns":[`, `{},`, `{}],"rows":[[]]}]}`},
+		"events":  {`[`, `{},`, `{}]`},
+		"lines":   {``, "{}\n", ``},
+	} {
+		t.Run(name, func(t *testing.T) {
+			body := []byte(of[0] + strings.Repeat(of[1], (length-len(of[0]+of[2]))/len(of[1])) + of[2])
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			_, err := mim.ReadDelivery(body)
+			runtime.ReadMemStats(&after)
+			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(50*length), "%v", err)
+		})
 	}
 }
