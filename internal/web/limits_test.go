@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -326,4 +327,44 @@ func TestAPanicInWhatAFunctionWritesIsAnsweredAndSurvived(t *testing.T) {
 	status, _, _ := call(t, server, http.MethodGet, "/api/works", "")
 	require.Equal(t, http.StatusOK, status)
 	require.Contains(t, log.String(), `"msg":"panic"`)
+}
+
+// TestWhoWaitsWhileTheProcessEndsIsAnswered: the host would otherwise wait, and send a GET again.
+func TestWhoWaitsWhileTheProcessEndsIsAnswered(t *testing.T) {
+	l := web.DefaultLimits()
+	l.Classes[web.Long].AtOnce, l.Classes[web.Long].Share = 1, 1
+	came, release := make(chan struct{}, 2), make(chan struct{})
+	defer close(release)
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "", function("hangs", "hangs", `"get"`, web.Operation{
+		Role: web.RoleRead, Class: web.Long,
+		Find: func(context.Context, web.Request) error { came <- struct{}{}; return nil },
+		Do: func(ctx context.Context, r web.Request) (web.Answer, error) {
+			<-release
+			return answers(ctx, r)
+		}}))
+	require.NoError(t, err)
+	host.Limit(l)
+	answering, abandon := context.WithCancel(t.Context())
+	server := httptest.NewUnstartedServer(host)
+	server.Config.BaseContext = func(net.Listener) context.Context { return answering }
+	server.Start()
+	defer server.CloseClientConnections()
+	all := make(chan *http.Response, 2)
+	for range 2 {
+		go func() {
+			resp, _ := http.Get(server.URL + "/api/hangs") //nolint:bodyclose // it is closed below
+			all <- resp
+		}()
+		<-came
+	}
+	host.Stop()
+	abandon()
+	resp := <-all
+	require.NotNil(t, resp)
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusServiceUnavailable, resp.StatusCode)
+	require.Contains(t, string(body), "this process ends")
+	require.NotEmpty(t, resp.Header.Get("Retry-After"))
 }
