@@ -28,7 +28,7 @@ const (
 type Limit struct {
 	AtOnce   int           // answers
 	Share    int           // of these, the most of one function: the others survive one that hangs
-	Waiting  int           // that wait for their turn; the next one is refused
+	Waiting  int           // that wait for their turn, of one function seven eighths; the next one is refused
 	Wait     time.Duration // the longest one waits
 	Deadline time.Duration // of an answer, once it is its turn
 	After    time.Duration // Retry-After of one that is refused
@@ -109,7 +109,7 @@ func (p *places) take(ctx context.Context, function string, by *guarded) (releas
 		p.mu.Unlock()
 		return has, nil
 	}
-	if len(p.waiting) >= p.Waiting {
+	if p.full(function) {
 		p.mu.Unlock()
 		return nil, p.busy()
 	}
@@ -164,6 +164,18 @@ func (p *places) cutSlow(function string) {
 			return
 		}
 	}
+}
+
+// full reports whether no more may wait: of one function fewer than in all, so that those of another
+// one can wait behind one that hangs.
+func (p *places) full(function string) bool {
+	of := 0
+	for _, t := range p.waiting {
+		if t.function == function {
+			of++
+		}
+	}
+	return len(p.waiting) >= p.Waiting || of >= p.Waiting-p.Waiting/8
 }
 
 func (p *places) free(function string) bool { return p.taken < p.AtOnce && p.of[function] < p.Share }

@@ -368,3 +368,47 @@ func TestWhoWaitsWhileTheProcessEndsIsAnswered(t *testing.T) {
 	require.Contains(t, string(body), "this process ends")
 	require.NotEmpty(t, resp.Header.Get("Retry-After"))
 }
+
+// TestThoseWhoWaitForAFunctionThatHangsLeaveRoomForOthers to wait for theirs.
+func TestThoseWhoWaitForAFunctionThatHangsLeaveRoomForOthers(t *testing.T) {
+	l := web.DefaultLimits()
+	l.Classes[web.Long] = web.Limit{AtOnce: 2, Share: 1, Waiting: 8, Wait: time.Hour, Deadline: time.Hour}
+	begun, release := make(chan struct{}, 20), make(chan struct{})
+	waits := func(ctx context.Context, r web.Request) (web.Answer, error) {
+		begun <- struct{}{}
+		<-release
+		return answers(ctx, r)
+	}
+	server, _ := limited(t, l, does("hangs", web.Long, waits), does("works", web.Long, waits))
+	got := make(chan string, 20)
+	ask := func(of string) {
+		resp, err := http.Get(server.URL + "/api/" + of)
+		if err != nil {
+			got <- err.Error()
+			return
+		}
+		resp.Body.Close()
+		got <- of + " " + resp.Status
+	}
+	go ask("hangs")
+	<-begun
+	for range 9 {
+		go ask("hangs")
+	}
+	for range 2 { // seven of them wait
+		select {
+		case refused := <-got:
+			require.Equal(t, "hangs 429 Too Many Requests", refused)
+		case <-time.After(20 * time.Second):
+			close(release)
+			require.Fail(t, "they have all places of those who wait")
+		}
+	}
+	go ask("works")
+	<-begun
+	go ask("works") // it waits
+	close(release)
+	for range 10 {
+		require.Contains(t, <-got, "200 OK")
+	}
+}
