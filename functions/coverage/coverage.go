@@ -18,6 +18,7 @@ import (
 	"github.com/entraledger/entraledger/internal/skiptoken"
 	"github.com/entraledger/entraledger/internal/status"
 	"github.com/entraledger/entraledger/internal/streams"
+	"github.com/entraledger/entraledger/internal/turns"
 	"github.com/entraledger/entraledger/internal/web"
 )
 
@@ -67,18 +68,18 @@ func New(cfg Config) web.Function {
 			Path:       []web.Parameter{web.Text("stream", "One of the archived logs, such as directoryAudits")},
 			Parameters: hourParameters(),
 			Answers:    web.Shape{Name: "windows", Rows: either{}, AsOf: true, Pages: true, Text: "One row an hour, or a day"},
-			Heavier:    readsMonths,
-			Find:       cfg.find, Do: cfg.windows,
+			Heavier:    heavier, Find: cfg.find, Do: cfg.windows,
 		},
 	}}
 }
 
-// readsMonths is the class of a request for the hours of a log.
-func readsMonths(r web.Request) web.Class {
-	if r.Query.Text("by") == "day" || r.Query.CSV() {
-		return web.Long
+// heavier is the class of a list of hours: a file has all of them, which are a hundred thousand of some
+// archives; one of some statuses looks through as many, and days through a year.
+func heavier(r web.Request) web.Class {
+	if r.Query.Has("status") || r.Query.Text("by") == "day" {
+		return max(web.Long, web.AsFile(r))
 	}
-	return web.Short
+	return web.AsFile(r)
 }
 
 func hourParameters() []web.Parameter {
@@ -383,7 +384,7 @@ func (cfg Config) windows(ctx context.Context, r web.Request) (web.Answer, error
 	if !span.To.IsZero() && span.To.Before(to) {
 		to = span.To
 	}
-	hours := known(ledger.EveryHour(ctx, cfg.Ledger, p.Stream, from, to), read)
+	hours := known(ctx, ledger.EveryHour(ctx, cfg.Ledger, p.Stream, from, to), read)
 	if r.Query.Text("by") == "day" {
 		return answer(ctx, cfg, r, walk, now, to, days(r, hours))
 	}
@@ -401,14 +402,26 @@ func answer[T any](
 	ctx context.Context, cfg Config, r web.Request, walk skiptoken.Walk, now, to time.Time,
 	rows iter.Seq2[placed[T], error],
 ) (web.Answer, error) {
+	if r.Query.CSV() && !r.Query.Has("$top") { // a file is not cut into pages by itself
+		return web.File("coverage-"+r.Path("stream")+".csv", nil, func(write func(T) error) error {
+			for next, err := range rows {
+				if err != nil {
+					return err
+				}
+				if err := write(next.row); err != nil {
+					return err
+				}
+			}
+			return nil
+		}), nil
+	}
 	top := r.Query.Int("$top")
-	whole := r.Query.CSV() && !r.Query.Has("$top") // a file is not cut into pages by itself
 	list := web.List[T]{Of: "coverage/windows", AsOf: now, File: "coverage-" + r.Path("stream")}
 	for next, err := range rows {
 		if err != nil {
 			return web.Answer{}, err
 		}
-		if len(list.Value) == top && !whole {
+		if len(list.Value) == top {
 			if walk.Secret, err = cfg.Secrets.Secret(ctx, secretName); err != nil {
 				return web.Answer{}, err
 			}
@@ -439,7 +452,9 @@ func hourly(
 
 // known are the hours of which the ledger says something: from read, the first one that was read, on
 // all of them, and before it those in which something arrived.
-func known(hours iter.Seq2[ledger.Coverage, error], read time.Time) iter.Seq2[ledger.Coverage, error] {
+func known(
+	ctx context.Context, hours iter.Seq2[ledger.Coverage, error], read time.Time,
+) iter.Seq2[ledger.Coverage, error] {
 	return func(yield func(ledger.Coverage, error) bool) {
 		for cov, err := range hours {
 			if err == nil && cov.State == ledger.WindowMissing && (read.IsZero() || cov.Start.Before(read)) {
@@ -448,6 +463,7 @@ func known(hours iter.Seq2[ledger.Coverage, error], read time.Time) iter.Seq2[le
 			if !yield(cov, err) {
 				return
 			}
+			turns.Yield(ctx)
 		}
 	}
 }
