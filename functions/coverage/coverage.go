@@ -68,18 +68,9 @@ func New(cfg Config) web.Function {
 			Path:       []web.Parameter{web.Text("stream", "One of the archived logs, such as directoryAudits")},
 			Parameters: hourParameters(),
 			Answers:    web.Shape{Name: "windows", Rows: either{}, AsOf: true, Pages: true, Text: "One row an hour, or a day"},
-			Heavier:    heavier, Find: cfg.find, Do: cfg.windows,
+			Heavier:    web.Walking("status", "by"), Find: cfg.find, Do: cfg.windows,
 		},
 	}}
-}
-
-// heavier is the class of a list of hours: a file has all of them, which are a hundred thousand of some
-// archives; one of some statuses looks through as many, and days through a year.
-func heavier(r web.Request) web.Class {
-	if r.Query.Has("status") || r.Query.Text("by") == "day" {
-		return max(web.Long, web.AsFile(r))
-	}
-	return web.AsFile(r)
 }
 
 func hourParameters() []web.Parameter {

@@ -49,7 +49,7 @@ func New(snapshot Snapshot) web.Function {
 					directory.CredentialOrders())),
 			Answers: web.Shape{Name: "expiringCredentials", Is: about{}, Rows: directory.CredentialRow{}, AsOf: true,
 				Count: true, Pages: true, Text: "Credentials, by their end"},
-			Heavier: web.AsFile, Do: f.list,
+			Heavier: web.Walking("newSince", "reader", "$filter", "$orderby", "$count"), Do: f.list,
 		},
 		{
 			Given: "view", Word: "summary", ID: "SummarizeCredentials", Summary: "Count credentials",

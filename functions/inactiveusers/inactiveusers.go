@@ -48,7 +48,7 @@ func New(snapshot Snapshot, exceptions Exceptions) web.Function {
 				web.ListParameters(directory.MaxTop, web.Names[directory.UserRow](), directory.UserOrders())),
 			Answers: web.Shape{Name: "inactiveUsers", Is: about{}, Rows: directory.UserRow{}, AsOf: true, Count: true,
 				Pages: true, Later: true, Text: "Users, the longest inactive first"},
-			Heavier: heavier, Do: f.list,
+			Heavier: web.Walking(walking...), Do: f.list,
 		},
 		{
 			Given: "view", Word: "summary", ID: "SummarizeInactiveUsers", Summary: "Count inactive users",
@@ -63,13 +63,10 @@ func New(snapshot Snapshot, exceptions Exceptions) web.Function {
 	}}
 }
 
-// heavier is the class of a request: a file, or one of which Graph may have to be asked for a group.
-func heavier(r web.Request) web.Class {
-	if r.Query.Has("exclude") {
-		return max(web.Long, web.AsFile(r))
-	}
-	return web.AsFile(r)
-}
+// walking are the parameters with which a page takes a walk through all users, or all of them in
+// memory, or Graph may have to be asked for a group.
+var walking = []string{"exclude", "newSince", "reader", "before", "department", "domain", "externalUserState", "$filter",
+	"$orderby"}
 
 // filters are what both views accept.
 func filters() []web.Parameter {

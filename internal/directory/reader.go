@@ -18,6 +18,7 @@ import (
 
 	"github.com/entraledger/entraledger/internal/directory/timeline"
 	"github.com/entraledger/entraledger/internal/entra"
+	"github.com/entraledger/entraledger/internal/turns"
 )
 
 // Reader answers from whole snapshots.
@@ -197,6 +198,7 @@ func (w walk) page(ctx context.Context, from place, top int) (rows []Row, at pla
 			}
 			at.After = row.Key
 			at.Read++
+			turns.Yield(ctx)
 		}
 		all += read
 		if read < r.Top {
@@ -242,6 +244,7 @@ func (w walk) all(ctx context.Context, keysOnly bool, yield func(Row) error) err
 				return err
 			}
 			read++
+			turns.Yield(ctx)
 			ok, err := w.accept(row, r)
 			if err != nil {
 				return err

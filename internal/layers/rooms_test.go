@@ -66,7 +66,7 @@ var useCases = map[string]string{
 	"verify":   "entra ledger logs seal turns",
 
 	// The directory.
-	"directory":             "directory/cursors directory/rules directory/timeline entra newest skiptoken",
+	"directory":             "directory/cursors directory/rules directory/timeline entra newest skiptoken turns",
 	"directory/collections": "directory directory/rules entra",
 	"directory/cursors":     "directory/timeline entra skiptoken",
 	"directory/rules":       "entra",

@@ -100,6 +100,19 @@ func AsFile(r Request) Class {
 	return Short
 }
 
+// Walking tells of the class of a list that reads far more rows than it gives where one of some
+// parameters is given and is not its default; as a file it is Large.
+func Walking(parameters ...string) func(Request) Class {
+	return func(r Request) Class {
+		for _, name := range parameters {
+			if given := r.Query.Text(name); r.Query.Has(name) && given != r.Query.parameter(name).Default {
+				return max(Long, AsFile(r))
+			}
+		}
+		return AsFile(r)
+	}
+}
+
 // fits reports whether the operation is the one for the values of a route's parameters, of which
 // some are optional.
 func (o *Operation) fits(values map[string]string, optional []string) bool {

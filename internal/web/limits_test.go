@@ -412,3 +412,22 @@ func TestThoseWhoWaitForAFunctionThatHangsLeaveRoomForOthers(t *testing.T) {
 		require.Contains(t, <-got, "200 OK")
 	}
 }
+
+// TestAListThatReadsMoreThanItGivesIsLong by the parameters that are given beside their defaults.
+func TestAListThatReadsMoreThanItGivesIsLong(t *testing.T) {
+	l := web.DefaultLimits()
+	l.Answer = 0
+	of := func(ctx context.Context, _ web.Request) (web.Answer, error) {
+		until, _ := ctx.Deadline()
+		return web.Object(map[string]any{"left": time.Until(until).Seconds()}), nil
+	}
+	server, _ := limited(t, l, function("lists", "lists", `"get"`, web.Operation{Role: web.RoleRead,
+		Parameters: []web.Parameter{web.Choice("state", "all", "", "all", "some"), web.Text("of", ""), web.Format()},
+		Heavier:    web.Walking("state", "of"), Do: of}))
+	for query, class := range map[string]web.Class{"": web.Short, "?state=all": web.Short, "?state=some": web.Long,
+		"?of=a": web.Long, "?of=a&$format=csv": web.Large, "?$format=csv": web.Large} {
+		status, _, answer := call(t, server, http.MethodGet, "/api/lists"+query, "")
+		require.Equal(t, http.StatusOK, status)
+		require.InDelta(t, l.Classes[class].Deadline.Seconds(), answer["left"], 5, query)
+	}
+}
