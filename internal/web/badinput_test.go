@@ -141,8 +141,10 @@ func TestACallerThatGoesAwayInTheMiddleEndsItsFile(t *testing.T) {
 // TestABodyThatDoesNotComeIsRefusedInTime: it sends a byte, and then nothing; more than a byte a second
 // would not change it, for the time is for the whole body.
 func TestABodyThatDoesNotComeIsRefusedInTime(t *testing.T) {
-	server, _ := limited(t, long(), body("things"))
+	server, _ := limited(t, long(), body("things"), function("lists", "lists/{query?}", `"get","post"`,
+		web.Operation{Role: web.RoleRead, Do: answers}))
 	for _, head := range []string{
+		"POST /api/lists/$query HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 100\r\n\r\n$",
 		"POST /api/things HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{",
 		"POST /api/things HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n1\r\n{\r\n",
 		"POST /api/things HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",

@@ -6,7 +6,6 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -25,16 +24,6 @@ func hurried() web.Limits {
 			Patience: 200 * time.Millisecond, Pace: 1 << 20}
 	}
 	return l
-}
-
-// unread sends the begin of a request, and reads nothing.
-func unread(t *testing.T, server *httptest.Server, request string) net.Conn {
-	conn, err := net.Dial("tcp", strings.TrimPrefix(server.URL, "http://"))
-	require.NoError(t, err)
-	t.Cleanup(func() { conn.Close() })
-	_, err = io.WriteString(conn, request)
-	require.NoError(t, err)
-	return conn
 }
 
 // manyBytes are more than sockets take that nobody reads from.
@@ -57,7 +46,7 @@ func TestWhoTakesTooSlowlyGivesWayToThoseWhoWait(t *testing.T) {
 				does("works", class, answers))
 			var slow []net.Conn
 			for _, of := range []string{"long", "stream"} {
-				slow = append(slow, unread(t, server, "GET /api/"+of+" HTTP/1.1\r\nHost: x\r\n\r\n"))
+				slow = append(slow, dial(t, server, "GET /api/"+of+" HTTP/1.1\r\nHost: x\r\n\r\n"))
 			}
 			for _, conn := range slow { // both have their places
 				_, err := io.ReadFull(conn, make([]byte, 1))
@@ -97,7 +86,7 @@ func TestWhoSendsTooSlowlyGivesWayToThoseWhoWait(t *testing.T) {
 	server, _ := limited(t, hurried(), takes, does("works", web.Long, answers))
 	var slow []net.Conn
 	for range 2 {
-		slow = append(slow, unread(t, server, "POST /api/takes HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n1"))
+		slow = append(slow, dial(t, server, "POST /api/takes HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\n1"))
 	}
 	gives := make(chan string, 2)
 	for _, conn := range slow {

@@ -6,6 +6,7 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
 
@@ -48,6 +49,10 @@ func (h *Host) posted(w http.ResponseWriter, r *http.Request, path string) (*htt
 	if _, long := errors.AsType[*http.MaxBytesError](err); long {
 		return r, &entra.Error{Code: entra.CodeBodyTooLarge, Doing: "read the query in the body",
 			Why: "it has more than 65,536 bytes", Remedy: "ask for less at once, in several requests"}
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		w.Header().Set("Connection", "close") // what is left of the body is not waited for
+		return r, slowBody(h.limits.Stall, false)
 	}
 	if err != nil {
 		return r, &entra.Error{Code: entra.CodeBadRequest, Doing: "read the query in the body", Err: err}
