@@ -20,9 +20,10 @@ func (cfg Config) tooLong(ctx context.Context, r web.Request, q search.Question)
 		return nil
 	}
 	var parts []web.Part
-	for _, p := range search.Parts(q.From.UTC(), q.To.UTC(), hours, most) {
+	named, rest := search.Named(search.Parts(q.From.UTC(), q.To.UTC(), hours, most))
+	for _, p := range named {
 		parts = append(parts, web.PartOf(r, p.From, p.To, p.Records,
 			map[string]string{"from": web.Time(p.From), "to": web.Time(p.To)}))
 	}
-	return web.TooLongFile(search.Sum(hours), most, search.LongestFile, parts)
+	return web.TooLongFile(search.Sum(hours), most, search.LongestFile, parts, rest)
 }

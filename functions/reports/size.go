@@ -19,10 +19,11 @@ func (a asked) tooLong(ctx context.Context, r web.Request) error {
 		return err
 	}
 	var parts []web.Part
-	for _, p := range search.Parts(a.Window.From.UTC(), a.Window.To.UTC(), hours, most) {
+	named, rest := search.Named(search.Parts(a.Window.From.UTC(), a.Window.To.UTC(), hours, most))
+	for _, p := range named {
 		filter := fmt.Sprintf("eventTime gt %s and eventTime lt %s", web.Time(p.From.Add(-entra.Tick)), web.Time(p.To))
 		parts = append(parts, web.PartOf(r, p.From, p.To, p.Records,
 			map[string]string{"$filter": filter, "$format": "csv"})) // it may have been asked for by a header
 	}
-	return web.TooLongFile(search.Sum(hours), most, search.LongestFile, parts)
+	return web.TooLongFile(search.Sum(hours), most, search.LongestFile, parts, rest)
 }

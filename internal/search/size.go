@@ -116,6 +116,20 @@ func Parts(from, to time.Time, hours []Hour, most int64) []Part {
 	return out
 }
 
+// mostNamed bounds the parts that one answer names.
+const mostNamed = 100
+
+// Named are the parts that one answer names: behind the first of very many, the last one is all the
+// rest, which is too much for one file, and has parts of its own. rest is how many these are.
+func Named(parts []Part) (named []Part, rest int) {
+	if len(parts) <= mostNamed {
+		return parts, 0
+	}
+	last := parts[mostNamed-1:]
+	whole := Part{From: last[0].From, To: last[len(last)-1].To, Records: Sum(last)}
+	return append(slices.Clone(parts[:mostNamed-1]), whole), len(last)
+}
+
 // border is a place where a part may end: before it there is so much to be read.
 type border struct {
 	at     time.Time

@@ -100,3 +100,26 @@ func TestADayIsOnePartThoughNothingIsBeforeItsEnd(t *testing.T) {
 		require.Equal(t, search.Sum(hours[3:]), search.Sum(parts))
 	}
 }
+
+// TestTheLastOfVeryManyPartsIsTheRest: none is without an address.
+func TestTheLastOfVeryManyPartsIsTheRest(t *testing.T) {
+	from, to := at("2026-09-01T00:00"), at("2026-11-01T00:00")
+	all := search.Parts(from, to, evenly(from, to, 10), 10)
+	require.Len(t, all, 61*24)
+	next, count := all, 0
+	for len(next) > 0 {
+		named, rest := search.Named(next)
+		require.LessOrEqual(t, len(named), 100)
+		require.Equal(t, next[0], named[0])
+		last := named[len(named)-1]
+		require.Equal(t, to, last.To)
+		require.Equal(t, search.Sum(next), search.Sum(named))
+		if count += len(named); rest == 0 {
+			break
+		}
+		count--
+		next = search.Parts(last.From, to, evenly(last.From, to, 10), 10)
+		require.Len(t, next, rest)
+	}
+	require.Equal(t, len(all), count)
+}

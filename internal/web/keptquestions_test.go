@@ -106,17 +106,17 @@ func TestAQuestionThatIsNotUTF8IsRefused(t *testing.T) {
 	}
 }
 
-// TestOfARefusalsPartsThoseAreStoredThatItNames.
-func TestOfARefusalsPartsThoseAreStoredThatItNames(t *testing.T) {
+// TestThePartsThatARefusalNamesAreStored, so that their links can be followed.
+func TestThePartsThatARefusalNamesAreStored(t *testing.T) {
 	a := newAsking(t)
 	refused := web.Operation{Role: web.RoleRead, Parameters: []web.Parameter{web.Text("$filter", ""), web.Text("from", "")},
 		Do: func(_ context.Context, r web.Request) (web.Answer, error) {
 			var parts []web.Part
-			for n := range 300 {
+			for n := range 100 {
 				at := a.now.Add(time.Duration(n) * time.Hour)
 				parts = append(parts, web.PartOf(r, at, at, 1, map[string]string{"from": web.Time(at)}))
 			}
-			return web.Answer{}, web.TooLongFile(300, 1, time.Minute, parts)
+			return web.Answer{}, web.TooLongFile(100, 1, time.Minute, parts, 0)
 		}}
 	host, err := web.Serve(web.NewLogger(a.log, slog.LevelInfo), "", function("files", "files", `"get"`, refused))
 	require.NoError(t, err)
@@ -125,7 +125,7 @@ func TestOfARefusalsPartsThoseAreStoredThatItNames(t *testing.T) {
 	defer server.Close()
 	got := a.get(server.URL + "/api/files?$filter=" + strings.Repeat("x", 7_000))
 	require.Equal(t, http.StatusUnprocessableEntity, got.status)
-	require.Contains(t, got.Error.Message, "ask for its 300 parts")
+	require.Contains(t, got.Error.Message, "ask for its 100 parts")
 	require.Len(t, a.kept.rows, 100)
 }
 

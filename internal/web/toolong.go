@@ -28,29 +28,27 @@ type Part struct {
 type TooLong struct {
 	Failed *entra.Error
 	Parts  []Part
-	More   int // parts that are not named
 }
-
-// mostParts bounds the parts that an error names.
-const mostParts = 100
 
 // PartOf is a part of what a request asks for: a time, and the values of parameters that ask for it.
 func PartOf(r Request, from, to time.Time, records int64, values map[string]string) Part {
 	return Part{Text: fmt.Sprintf("from %s to %s, about %d records", Time(from), Time(to), records), of: r, values: values}
 }
 
-// TooLongFile is the error of a file for which more records have to be read than one may take.
-func TooLongFile(records, most int64, longest time.Duration, parts []Part) *TooLong {
-	named := slices.Clone(parts[:min(len(parts), mostParts)])
-	for i := range named { // a link may be stored: of the others none is written
-		named[i].Address = named[i].of.Link(named[i].values)
+// TooLongFile is the error of a file for which more records have to be read than one may take. rest is
+// how many parts the last one has; 0: it is one itself.
+func TooLongFile(records, most int64, longest time.Duration, parts []Part, rest int) *TooLong {
+	remedy := fmt.Sprintf("ask for its %d parts, one after the other: error.details has their addresses", len(parts))
+	if rest > 0 {
+		remedy += fmt.Sprintf("; the last one is refused, too, and names the %d that it has", rest)
 	}
-	return &TooLong{Parts: named, More: len(parts) - len(named), Failed: &entra.Error{Code: entra.CodeTooLong,
-		Doing: "write the file",
+	parts = slices.Clone(parts)
+	for i := range parts { // a link may be stored: none is written of what is not named
+		parts[i].Address = parts[i].of.Link(parts[i].values)
+	}
+	return &TooLong{Parts: parts, Failed: &entra.Error{Code: entra.CodeTooLong, Doing: "write the file",
 		Why: fmt.Sprintf("about %d records have to be read for it, and one file may take %d, in about %s", records,
-			most, longest),
-		Remedy: fmt.Sprintf("ask for its %d parts, one after the other: error.details has their addresses",
-			len(parts))}}
+			most, longest), Remedy: remedy}}
 }
 
 // Error is the failure's line.
@@ -64,9 +62,6 @@ func (e *TooLong) details() []detail {
 	var out []detail
 	for _, p := range e.Parts {
 		out = append(out, detail{e.Failed.Code, p.Text, p.Address})
-	}
-	if e.More > 0 && len(out) > 0 {
-		out[len(out)-1].Message += fmt.Sprintf("; %d more follow it", e.More)
 	}
 	return out
 }
