@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -370,50 +369,6 @@ func TestWhoWaitsWhileTheProcessEndsIsAnswered(t *testing.T) {
 	require.NotEmpty(t, resp.Header.Get("Retry-After"))
 }
 
-// TestThoseWhoWaitForAFunctionThatHangsLeaveRoomForOthers to wait for theirs.
-func TestThoseWhoWaitForAFunctionThatHangsLeaveRoomForOthers(t *testing.T) {
-	l := web.DefaultLimits()
-	l.Classes[web.Long] = web.Limit{AtOnce: 2, Share: 1, Waiting: 8, Wait: time.Hour, Deadline: time.Hour}
-	begun, release := make(chan struct{}, 20), make(chan struct{})
-	waits := func(ctx context.Context, r web.Request) (web.Answer, error) {
-		begun <- struct{}{}
-		<-release
-		return answers(ctx, r)
-	}
-	server, _ := limited(t, l, does("hangs", web.Long, waits), does("works", web.Long, waits))
-	got := make(chan string, 20)
-	ask := func(of string) {
-		resp, err := http.Get(server.URL + "/api/" + of)
-		if err != nil {
-			got <- err.Error()
-			return
-		}
-		resp.Body.Close()
-		got <- of + " " + resp.Status
-	}
-	go ask("hangs")
-	<-begun
-	for range 9 {
-		go ask("hangs")
-	}
-	for range 2 { // seven of them wait
-		select {
-		case refused := <-got:
-			require.Equal(t, "hangs 429 Too Many Requests", refused)
-		case <-time.After(20 * time.Second):
-			close(release)
-			require.Fail(t, "they have all places of those who wait")
-		}
-	}
-	go ask("works")
-	<-begun
-	go ask("works") // it waits
-	close(release)
-	for range 10 {
-		require.Contains(t, <-got, "200 OK")
-	}
-}
-
 // TestAListThatReadsMoreThanItGivesIsLong by the parameters that are given beside their defaults.
 func TestAListThatReadsMoreThanItGivesIsLong(t *testing.T) {
 	l := web.DefaultLimits()
@@ -430,87 +385,5 @@ func TestAListThatReadsMoreThanItGivesIsLong(t *testing.T) {
 		status, _, answer := call(t, server, http.MethodGet, "/api/lists"+query, "")
 		require.Equal(t, http.StatusOK, status)
 		require.InDelta(t, l.Classes[class].Deadline.Seconds(), answer["left"], 5, query)
-	}
-}
-
-// TestNoPlaceIsLostHoweverAnAnswerEnds: refused, with a fault anywhere, as a HEAD, to a caller that
-// went away, or in a heavier class than it began in. Then as many are answered at once as before.
-func TestNoPlaceIsLostHoweverAnAnswerEnds(t *testing.T) {
-	l := web.DefaultLimits()
-	for class := range l.Classes {
-		l.Classes[class].AtOnce, l.Classes[class].Share, l.Classes[class].Waiting = 2, 2, 3
-		l.Classes[class].Wait = 20 * time.Millisecond
-	}
-	fault := func(where string) func(string) {
-		return func(here string) {
-			if where == here {
-				panic("a fault")
-			}
-		}
-	}
-	together := make(chan struct{})
-	both := func(context.Context, web.Request) (web.Answer, error) { // two at once, or neither ends
-		select {
-		case together <- struct{}{}:
-		case <-together:
-		}
-		return answers(nil, web.Request{})
-	}
-	var functions []web.Function
-	var paths []string
-	for class, name := range []string{"short", "long", "large"} {
-		for _, where := range []string{"find", "heavier", "do", "write", "nowhere"} {
-			at := fault(where)
-			of := name + where
-			paths = append(paths, of)
-			functions = append(functions, function(of, of, `"get"`, web.Operation{Role: web.RoleRead,
-				Find:    func(context.Context, web.Request) error { at("find"); return nil },
-				Heavier: func(web.Request) web.Class { at("heavier"); return web.Class(class) },
-				Do: func(ctx context.Context, _ web.Request) (web.Answer, error) {
-					at("do")
-					return web.Stream(func(w http.ResponseWriter, _ *http.Request) error {
-						at("write")
-						_, err := io.WriteString(w, strings.Repeat("x", 10_000))
-						return err
-					}), ctx.Err()
-				}}))
-		}
-		functions = append(functions, does("both"+name, web.Class(class), both))
-	}
-	server, log := limited(t, l, functions...)
-	var group sync.WaitGroup
-	for n := range 300 {
-		group.Go(func() {
-			ctx, stop := context.WithTimeout(t.Context(), time.Duration(1+n*7%40)*time.Millisecond)
-			defer stop()
-			req, err := http.NewRequestWithContext(ctx, []string{http.MethodGet, http.MethodHead}[n%2],
-				server.URL+"/api/"+paths[n%len(paths)]+[]string{"", "", "?odd=1"}[n%3], nil)
-			if err != nil {
-				panic(err)
-			}
-			if resp, err := http.DefaultClient.Do(req); err == nil {
-				_, _ = io.Copy(io.Discard, resp.Body)
-				resp.Body.Close()
-			}
-		})
-	}
-	group.Wait()
-	require.Contains(t, log.String(), `"msg":"panic"`)
-	for _, name := range []string{"short", "long", "large"} {
-		require.Eventually(t, func() bool { // those whose callers went away end by themselves
-			ended := make(chan int, 2)
-			for range 2 {
-				go func() {
-					resp, err := http.Get(server.URL + "/api/both" + name)
-					if err != nil {
-						ended <- 0
-						return
-					}
-					resp.Body.Close()
-					ended <- resp.StatusCode
-				}()
-			}
-			return <-ended == http.StatusOK && <-ended == http.StatusOK
-		}, 20*time.Second, time.Millisecond, name)
 	}
 }
