@@ -65,8 +65,8 @@ func New(snapshot Snapshot, exceptions Exceptions) web.Function {
 
 // walking are the parameters with which a page takes a walk through all users, or all of them in
 // memory, or Graph may have to be asked for a group.
-var walking = []string{"exclude", "newSince", "reader", "before", "department", "domain", "externalUserState", "$filter",
-	"$orderby"}
+var walking = []string{"exclude", "newSince", "reader", "before", "department", "domain", "externalUserState",
+	"$filter", "$orderby"}
 
 // filters are what both views accept.
 func filters() []web.Parameter {

@@ -65,8 +65,8 @@ func (c checker) lambda(n *Lambda, s *Shape) error {
 	// hundred characters would take for ever on a single record.
 	case c.around != n.Path.Var:
 		return problem(n.Path.At, fmt.Sprintf("within the list of %s another one is walked that is not part of its "+
-			"elements", c.around), fmt.Sprintf("write both side by side, with and or or between them, or begin with %s/",
-			c.around))
+			"elements", c.around), fmt.Sprintf("write both side by side, with and or or between them, or begin "+
+			"with %s/", c.around))
 	case found.Kind == KindOpen:
 		elem = found
 	case found.Kind != KindList:

@@ -139,8 +139,9 @@ func TestWhatIsWrongIsNamedWithItsPlace(t *testing.T) {
 		"; drop":                            "is no property",
 		"appliedConditionalAccessPolicies/any(p: signInEventTypes/any(t: t eq 'x'))": "at position 41: within the " +
 			"list of p another one is walked that is not part of its elements; write both side by side",
-		"appliedConditionalAccessPolicies/any(p: p/enforcedGrantControls/any(c: p/enforcedGrantControls/any(d: d eq 'x')))": "" +
-			"within the list of c another one is walked that is not part of its elements",
+		"appliedConditionalAccessPolicies/any(p: p/enforcedGrantControls/any(c: " +
+			"p/enforcedGrantControls/any(d: d eq 'x')))": "within the list of c another one is walked that is not part " +
+			"of its elements",
 		strings.Repeat("(", 200):    "nested more than 100 deep",
 		strings.Repeat("not ", 200): "nested more than 100 deep",
 		strings.Repeat("a", 64<<10): "it has 65536 bytes; accepted are up to 16000",

@@ -91,8 +91,9 @@ func (g *guarded) Write(p []byte) (int, error) {
 
 // part writes a part of the body.
 func (g *guarded) part(p []byte) (n int, err error) {
-	_ = g.control.SetWriteDeadline(time.Now().Add(g.stall)) // what is no connection has no deadlines
-	if err := g.pace.begin(false); err != nil {             // behind the deadline: whoever cuts it off sets an earlier one
+	// What is no connection has no deadlines. Whoever cuts the caller off behind it sets an earlier one.
+	_ = g.control.SetWriteDeadline(time.Now().Add(g.stall))
+	if err := g.pace.begin(false); err != nil {
 		return 0, err
 	}
 	defer func() { g.pace.end(n) }()

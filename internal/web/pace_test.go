@@ -54,8 +54,9 @@ func TestWhoTakesTooSlowlyGivesWayToThoseWhoWait(t *testing.T) {
 			}
 			status, _, _ := call(t, server, http.MethodGet, "/api/works", "")
 			require.Equal(t, http.StatusOK, status)
-			require.Eventually(t, func() bool { return strings.Contains(log.String(), "too slowly while others waited") },
-				10*time.Second, time.Millisecond)
+			require.Eventually(t, func() bool {
+				return strings.Contains(log.String(), "too slowly while others waited")
+			}, 10*time.Second, time.Millisecond)
 			require.Equal(t, 1, strings.Count(log.String(), "too slowly"), "one place was needed: %s", log)
 			cut := 0
 			for _, conn := range slow {
