@@ -108,16 +108,15 @@ func (a asked) csvOf(rows []report.Row) web.Answer {
 	})
 }
 
-// longestBefore is how long a file's first row is waited for. Then the file begins without: Azure's
-// load balancer gives up after 230 seconds in which nothing came.
-const longestBefore = 2 * time.Minute
+// slicesBefore is for how many slices of time, of 20 seconds, a file's first row is waited for. Then the
+// file begins without: Azure's load balancer gives up after 230 seconds in which nothing came.
+const slicesBefore = 6
 
 // file answers with a whole report as a file, which is written while the archive is read. What goes
 // wrong before its first row is answered as an error.
 func (a asked) file(ctx context.Context, r web.Request) (web.Answer, error) {
-	begun := time.Now()
 	first, doubts, err := a.page(ctx, a.at.Rows, maxTop)
-	for err == nil && first.More && len(first.Rows) == 0 && time.Since(begun) < longestBefore {
+	for n := 1; n < slicesBefore && err == nil && first.More && len(first.Rows) == 0; n++ {
 		first, doubts, err = a.page(ctx, first.At, maxTop)
 	}
 	if err != nil {
