@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/entra"
@@ -24,6 +25,7 @@ type answering struct {
 
 	due   chan time.Duration // how long what begins now may take
 	ended chan error
+	short chan func() // ends that short work is under way, once
 }
 
 // serveOperation answers, or writes and logs the error.
@@ -32,7 +34,7 @@ func (h *Host) serveOperation(w http.ResponseWriter, r Request, function string,
 	to := newGuarded(w, r.http.Method == http.MethodHead, h.limits.Stall)
 	r.writer, r.Header = to, to.header
 	a := &answering{host: h, request: r, function: function, asked: o, to: to, came: time.Now(),
-		due: make(chan time.Duration, 4), ended: make(chan error, 1)}
+		due: make(chan time.Duration, 4), ended: make(chan error, 1), short: make(chan func(), 1)}
 	parallel.Start(a.work, func(err error) { a.ended <- err })
 	err, hangs := a.wait()
 	if hangs {
@@ -86,6 +88,11 @@ func (a *answering) wait() (err error, hangs bool) {
 // more of them hang than have one.
 func (a *answering) giveUp(w http.ResponseWriter) {
 	begun := a.to.leave()
+	select {
+	case end := <-a.short: // long work would give way to it for ever
+		end()
+	default:
+	}
 	a.host.log.ErrorContext(a.request.http.Context(), "a function hangs: it is past its deadline, and keeps its place",
 		"function", a.function, "method", a.request.http.Method)
 	parallel.Start(func() error { return <-a.ended }, func(error) {
@@ -167,7 +174,8 @@ func (a *answering) turn(ctx context.Context, class Class) (release func(), err 
 	if err != nil || class != Short {
 		return free, err
 	}
-	end := a.host.turns.Short()
+	end := sync.OnceFunc(a.host.turns.Short())
+	a.short <- end
 	return func() { end(); free() }, nil
 }
 

@@ -12,6 +12,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/entraledger/entraledger/internal/turns"
 	"github.com/entraledger/entraledger/internal/web"
 )
 
@@ -149,4 +150,29 @@ func TestThoseWhoWaitForAFunctionThatHangsLeaveRoomForOthers(t *testing.T) {
 	for range 10 {
 		require.Contains(t, <-got, "200 OK")
 	}
+}
+
+// TestLongWorkGivesWayToNobodyWhoHangs: it would have half of the time, for as long as the process runs.
+func TestLongWorkGivesWayToNobodyWhoHangs(t *testing.T) {
+	l := tight()
+	l.Classes[web.Long].Deadline = time.Minute
+	release := make(chan struct{})
+	defer close(release)
+	server, _ := limited(t, l, does("hangs", web.Short, func(context.Context, web.Request) (web.Answer, error) {
+		<-release
+		return web.Answer{}, nil
+	}), does("works", web.Long, func(ctx context.Context, r web.Request) (web.Answer, error) {
+		rested := time.Duration(0)
+		for range 5 {
+			time.Sleep(50 * time.Millisecond) // it works
+			began := time.Now()
+			turns.Yield(ctx)
+			rested += time.Since(began)
+		}
+		return web.Object(map[string]any{"rested": rested.Seconds()}), nil
+	}))
+	status, _, _ := call(t, server, http.MethodGet, "/api/hangs", "")
+	require.Equal(t, http.StatusServiceUnavailable, status)
+	_, _, answer := call(t, server, http.MethodGet, "/api/works", "")
+	require.Less(t, answer["rested"], 0.2)
 }
