@@ -5,6 +5,7 @@ package status
 import (
 	"context"
 	_ "embed"
+	"fmt"
 	"time"
 
 	"github.com/entraledger/entraledger/internal/directory"
@@ -74,20 +75,50 @@ func (cfg Config) Facts(ctx context.Context) (facts status.Facts, err error) {
 		facts.Snapshot = &snapshots[0]
 	}
 	facts.Checks, _, err = preflight.Latest(ctx, cfg.Store, cfg.Version)
-	if err != nil && entra.CodeOf(err) != entra.CodeNotFound {
+	switch {
+	case err == nil, entra.CodeOf(err) == entra.CodeNotFound:
+	case entra.CodeOf(err) == entra.CodeTampered: // a row that nobody can read hides nothing else
+		facts.Checks = []preflight.Check{{Name: "stored checks", Status: preflight.Failed, Code: entra.CodeTampered,
+			Detail: err.Error()}}
+	default:
 		return facts, err
 	}
 	for _, timer := range cfg.Timers {
 		kept, err := runs.Of(ctx, cfg.Store, timer)
-		if err != nil {
+		switch {
+		case err == nil:
+		case entra.CodeOf(err) == entra.CodeTampered:
+			facts.Unreadable = append(facts.Unreadable, status.Unreadable{Timer: timer, Code: entra.CodeTampered,
+				Why: err.Error()})
+		default:
 			return facts, err
 		}
-		for _, run := range kept {
-			if run.Outcome != "" {
-				facts.Runs[timer] = run
-				break
-			}
+		if run, ok := lastEnded(kept, cfg.Now()); ok {
+			facts.Runs[timer] = run
 		}
 	}
 	return facts, nil
+}
+
+// silent is how many runs in a row may say nothing of their end: a deployment kills one.
+const silent = 3
+
+// lastEnded is the newest run that said how it ended; where the newest ones were all killed, it is
+// one that failed.
+func lastEnded(kept []runs.Run, now time.Time) (runs.Run, bool) {
+	killed := 0
+	for _, run := range kept {
+		switch run.State(now) {
+		case runs.Running:
+		case runs.Unknown:
+			if killed++; killed == silent {
+				run.Outcome = runs.Failed
+				run.Error = fmt.Sprintf("none of the last %d runs said how it ended: they were killed, or run out of memory", silent)
+				return run, true
+			}
+		default:
+			return run, true
+		}
+	}
+	return runs.Run{}, false
 }

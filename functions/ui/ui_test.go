@@ -80,8 +80,12 @@ func TestWhatIsNoFileOfThePageIsNotFound(t *testing.T) {
 		resp := ask(t, built1(), "GET", path)
 		require.Equal(t, http.StatusNotFound, resp.StatusCode, path)
 		require.Contains(t, body(t, resp), `"notFound"`, path)
+		require.Contains(t, resp.Header.Get("Content-Security-Policy"), "default-src 'none'", path)
+		require.Equal(t, "nosniff", resp.Header.Get("X-Content-Type-Options"), path)
 	}
-	require.Equal(t, http.StatusMethodNotAllowed, ask(t, built1(), "POST", "/api/ui").StatusCode)
+	resp := ask(t, built1(), "POST", "/api/ui")
+	require.Equal(t, http.StatusMethodNotAllowed, resp.StatusCode)
+	require.Contains(t, resp.Header.Get("Content-Security-Policy"), "default-src 'none'")
 }
 
 func TestAFileComesInTheSmallestFormThatIsAccepted(t *testing.T) {

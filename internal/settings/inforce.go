@@ -1,6 +1,9 @@
 package settings
 
-import "strings"
+import (
+	"net/url"
+	"strings"
+)
 
 // InForce is a setting with the value that this process goes by.
 type InForce struct {
@@ -12,25 +15,31 @@ type InForce struct {
 	Hidden bool
 }
 
-// secrets are the settings whose values are not shown.
-func secrets() []string { return []string{"ARCHIVE_STORAGE"} }
-
 // Show returns the settings that a person chooses, and the schedules, as getenv has them.
 func Show(getenv func(string) string) []InForce {
 	var out []InForce
 	for _, s := range append(All(), Schedules()...) {
-		v := InForce{Setting: s, Value: strings.TrimSpace(getenv(s.Name))}
+		v := InForce{Setting: s, Value: strings.TrimSpace(getenv(s.Name)), Hidden: s.Secret}
 		v.Given = v.Value != ""
-		for _, secret := range secrets() {
-			v.Hidden = v.Hidden || s.Name == secret
-		}
 		switch {
 		case v.Hidden:
 			v.Value = ""
 		case !v.Given:
 			v.Value = s.Default
+		default:
+			v.Value = bare(v.Value)
 		}
 		out = append(out, v)
 	}
 	return out
+}
+
+// bare is a value without what may be secret in an address: a name and a password, or a query, as a
+// shared access signature is. Whatever else was given is as it was.
+func bare(value string) string {
+	at, err := url.Parse(value)
+	if err != nil || at.Host == "" || at.User == nil && at.RawQuery == "" && at.Fragment == "" {
+		return value
+	}
+	return at.Scheme + "://" + at.Host + at.EscapedPath() + " (the rest is not shown)"
 }

@@ -23,3 +23,26 @@ func TestWhatIsInForceIsWhatWasGivenOrTheDefault(t *testing.T) {
 	require.Equal(t, []any{"", false}, []any{seen["ARCHIVE_HOLD"].Value, seen["ARCHIVE_HOLD"].Given})
 	require.True(t, seen["ARCHIVE_SCHEDULE"].Given)
 }
+
+// TestNoSecretIsShown goes through all settings: those that are secret, and addresses with something secret in them.
+func TestNoSecretIsShown(t *testing.T) {
+	secrets := 0
+	for _, value := range []string{"5ecret", "https://a:5ecret@b.example", "https://b.example/t?sv=1&sig=5ecret",
+		"https://b.example/#5ecret"} {
+		for _, s := range settings.Show(func(string) string { return value }) {
+			require.True(t, s.Given, s.Name)
+			if s.Secret {
+				require.True(t, s.Hidden, s.Name)
+				require.Empty(t, s.Value, s.Name)
+				secrets++
+			}
+			if value != "5ecret" {
+				require.NotContains(t, s.Value, "5ecret", s.Name)
+			}
+		}
+	}
+	require.Equal(t, 4*2, secrets, "the connection string, and the key of parts")
+	for _, value := range []string{"https://b.example/t", "0 */5 * * * *", "400d", "a?b", "*=30d"} {
+		require.Equal(t, value, settings.Show(func(string) string { return value })[0].Value, "it is shown as it was given")
+	}
+}

@@ -94,9 +94,22 @@ type Facts struct {
 	Checks   []preflight.Check
 	Runs     map[string]runs.Run // the last one of each timer that has ended
 
+	Unreadable []Unreadable // what is stored of timers' runs, and can't be read
+
 	// The timers that read logs and directory: why they fail is told of each log, and of the snapshot.
 	Archiver, Snapshotter string
 }
+
+// Unreadable is a timer of whose runs nobody can say what they did.
+type Unreadable struct {
+	Timer string
+	Code  entra.Code
+	Why   string
+}
+
+// old is how old the newest snapshot may be until it needs somebody: one is made every night, or every
+// week by a schedule that is chosen so.
+const old = 8 * 24 * time.Hour
 
 // soon is how long before a loss it needs somebody.
 const soon = 3 * 24 * time.Hour
@@ -122,7 +135,7 @@ func Needs(f Facts, now time.Time) []Need {
 		failing = failing || l.Collected && l.Failure != nil
 	}
 	if f.Snapshot != nil {
-		out = append(out, ofSnapshot(*f.Snapshot)...)
+		out = append(out, ofSnapshot(*f.Snapshot, now)...)
 	}
 	for _, c := range f.Checks {
 		if c.Status == preflight.OK {
@@ -146,6 +159,9 @@ func Needs(f Facts, now time.Time) []Need {
 		}
 		out = append(out, Need{Severity: Warning, Kind: RunFailed, Subject: timer, Code: run.Code, Reason: run.Error,
 			Remedy: remedies[run.Code]})
+	}
+	for _, u := range f.Unreadable {
+		out = append(out, Need{Severity: Warning, Kind: RunFailed, Subject: u.Timer, Code: u.Code, Reason: u.Why})
 	}
 	order := []Severity{Error, Warning, Notice}
 	slices.SortStableFunc(out, func(a, b Need) int {
@@ -201,7 +217,7 @@ func ofLog(l Log, now time.Time) []Need {
 	return out
 }
 
-func ofSnapshot(s directory.Snapshot) []Need {
+func ofSnapshot(s directory.Snapshot, now time.Time) []Need {
 	const subject = "snapshot of the directory"
 	var out []Need
 	if s.Stage == directory.Reading {
@@ -213,6 +229,11 @@ func ofSnapshot(s directory.Snapshot) []Need {
 			out = append(out, Need{Severity: Warning, Kind: Snapshot, Subject: subject, Code: s.LastErrorCode,
 				Reason: s.LastError, Remedy: remedies[s.LastErrorCode]})
 		}
+	}
+	if age := now.Sub(s.AsOf); age > old && len(out) == 0 {
+		out = append(out, Need{Severity: Warning, Kind: Snapshot, Subject: subject, Code: entra.CodeBehind,
+			Reason: "the newest one is " + many(int64(age/(24*time.Hour)), "day") + " old",
+			Remedy: "see whether snapshotdirectory runs (GET /api/runs), or make one: POST /api/snapshot"})
 	}
 	for _, c := range s.Lost {
 		out = append(out, Need{Severity: Error, Kind: NotDisclosed, Subject: "directory: " + c.What, Code: c.Code,

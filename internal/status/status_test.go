@@ -25,7 +25,12 @@ func failing(code entra.Code) status.Log {
 	return status.Log{Collected: true, Status: ledger.StatusFailing, Failure: &status.Failure{Code: code, Message: "why"}}
 }
 
-func snapshot(s directory.Snapshot) status.Facts { return status.Facts{Snapshot: &s} }
+func snapshot(s directory.Snapshot) status.Facts {
+	if s.AsOf.IsZero() {
+		s.AsOf = now.Add(-12 * time.Hour)
+	}
+	return status.Facts{Snapshot: &s}
+}
 
 func ran(outcome runs.Outcome) map[string]runs.Run {
 	return map[string]runs.Run{"a": {Outcome: outcome, Error: "why"}}
@@ -79,6 +84,11 @@ func TestWhatNeedsSomebody(t *testing.T) {
 			status.Warning, status.Snapshot},
 		"a snapshot that failed once, and is whole": {snapshot(directory.Snapshot{Stage: directory.Whole, LastError: "why"}),
 			"", ""},
+		"a snapshot of last week": {snapshot(directory.Snapshot{Stage: directory.Whole, AsOf: now.AddDate(0, 0, -7)}), "", ""},
+		"a snapshot that is not made anew": {snapshot(directory.Snapshot{Stage: directory.Whole, AsOf: now.AddDate(0, 0, -9)}),
+			status.Warning, status.Snapshot},
+		"runs that nobody can read": {status.Facts{Unreadable: []status.Unreadable{{Timer: "a", Why: "why"}}},
+			status.Warning, status.RunFailed},
 		"what was disclosed once": {snapshot(directory.Snapshot{Lost: []directory.Carried{{What: "users"}}}), status.Error,
 			status.NotDisclosed},
 		"what takes a permission":     {refused(entra.CodePermission), status.Warning, status.NotDisclosed},

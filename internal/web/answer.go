@@ -145,6 +145,9 @@ func Error(w http.ResponseWriter, r *http.Request, err error) int {
 	if code == entra.CodeNoSnapshot || code == entra.CodeAuthentication {
 		w.Header().Set("Retry-After", "300")
 	}
+	// An error is no page, whatever a browser takes it for: it may stand where a page is looked for.
+	w.Header().Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
 	JSON(w, status, body)
 	return status
 }
