@@ -3,6 +3,7 @@
 // anything differs.
 import { readFileSync } from "node:fs";
 import { accessible, check, equal, mark, number, result, tabs } from "./harness.mjs";
+import { claims } from "./claims.mjs";
 import { deliver, server } from "./identitymanager.mjs";
 import { ask, browser, key, serving, settled } from "./page.mjs";
 import { wrong } from "./wrong.mjs";
@@ -64,7 +65,7 @@ const views = {
     equal(await page.locator(".timeline .pin").count(), line.length, "marks by application");
     await page.getByRole("button", { name: "By owner" }).click();
     await settled(page);
-    equal(await page.locator(".timeline > ul > li").count(), new Set(line.flatMap((c) => (c.owners?.length ? c.owners.map((o) => o.displayName ?? o.userPrincipalName ?? o.id) : ["nobody"]))).size, "owners");
+    equal(await page.locator(".timeline > ul > li").count(), new Set(line.flatMap((c) => (c.owners?.length ? c.owners.map((o) => o.id) : ["nobody"]))).size, "owners");
   }],
   person: ["#/directory/" + encodeURIComponent("user/" + person.id), async (page) => equal(await mark(page, "person"), person.displayName ?? person.userPrincipalName, "the name")],
   application: ["#/directory/" + encodeURIComponent("application/" + appId), async (page) => {
@@ -149,6 +150,7 @@ try {
   });
 
   await wrong({ app, at, coverage, fullest, inactive });
+  await claims({ app, at, coverage, fullest });
 
   console.log("Keyboard:");
   await check("everything is reached with Tab, and the menu with Enter", () => at({}, async ({ page }) => {

@@ -82,13 +82,16 @@ function Mark() {
 /** Asks for the key, before anything else. */
 function Gate() {
   const [text, setText] = useState("");
+  const [wrong, setWrong] = useState(false);
   const field = useRef<HTMLInputElement>(null);
   useEffect(() => field.current?.focus(), []);
   const submit = (e: Event) => {
     e.preventDefault();
     const given = text.trim();
     if (!given) return;
+    setWrong(!/^[\x21-\x7e]+$/.test(given)); // what can't be in a header is no key, and fetch would not send it
     refused.value = null;
+    if (!/^[\x21-\x7e]+$/.test(given)) return;
     setText("");
     forget();
     key.value = given;
@@ -100,6 +103,7 @@ function Gate() {
         <h1>Entra Ledger</h1>
         <p>What your tenant's logs say, as the archive in your own subscription holds it.</p>
         {refused.value && <Trouble problem={refused.value} />}
+        {wrong && <p class="trouble" role="alert">This is no key: it has spaces, or letters that no key has. Copy it again.</p>}
         {refused.value?.signIn && <p><a class="button" href={`/.auth/login/aad?post_login_redirect_uri=${back}`}>Sign in with Microsoft</a></p>}
         <label for="key">Function key</label>
         <div class="with">

@@ -12,7 +12,7 @@ const ages = new Intl.RelativeTimeFormat(locale as string[], { numeric: "always"
 export const number = (n: number): string => numbers.format(n);
 export const compact = (n: number): string => (n < 10_000 ? numbers.format(n) : short.format(n));
 export const usd = (n: number): string => money.format(n);
-export const percent = (n: number): string => numbers.format(Math.round(n)) + " %";
+export const percent = (n: number): string => numbers.format(Math.floor(n)) + " %";
 export const monthOf = (d: Date): string => months.format(d);
 
 /** A size, in units of 1,000. */
@@ -26,6 +26,9 @@ export function bytes(n: number): string {
   return new Intl.NumberFormat(locale as string[], { style: "unit", unit: units[i]!, unitDisplay: "short",
     maximumFractionDigits: n < 10 && i > 0 ? 1 : 0 }).format(n);
 }
+
+/** Whether a text is a moment at all: a record may hold what only looks like one. */
+export const isMoment = (text: string): boolean => !Number.isNaN(Date.parse(text));
 
 /** A moment in the reader's zone. */
 export const time = (text: string | Date): string => times.format(new Date(text));
@@ -69,8 +72,9 @@ export function duration(s: number): string {
   const unit = (n: number, of: string, digits = 0) => new Intl.NumberFormat(locale as string[], { style: "unit", unit: of, unitDisplay: "short",
     maximumFractionDigits: digits }).format(n);
   if (s < 10) return unit(s, "second", 1);
+  s = Math.round(s);
   if (s < 120) return unit(s, "second");
-  return `${unit(Math.floor(s / 60), "minute")} ${unit(Math.round(s % 60), "second")}`;
+  return `${unit(Math.floor(s / 60), "minute")} ${unit(s % 60, "second")}`;
 }
 
 /** Hours of a day: 04:00–05:00. */

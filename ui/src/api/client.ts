@@ -118,6 +118,24 @@ export function pause(ms: number, signal?: AbortSignal): Promise<void> {
   });
 }
 
+/** Statuses that get better by themselves; 0: there was no answer. */
+export const passing = new Set([0, 429, 502, 503, 504]);
+const mostPolls = 6;
+
+/** Asks how far a job is. An app that is busy or restarts for a moment has not lost it. */
+async function poll(path: string, signal?: AbortSignal): Promise<Response> {
+  for (let tries = 0; ; tries++) {
+    let resp: Response | null = null;
+    try {
+      resp = await send(path, "GET", signal);
+    } catch (err) {
+      if (signal?.aborted || tries >= mostPolls) throw err;
+    }
+    if (resp && (!passing.has(resp.status) || tries >= mostPolls)) return resp;
+    await pause(Math.min(longestWait, 1000 * (Number(resp?.headers.get("Retry-After")) || 2 ** tries)), signal);
+  }
+}
+
 /** Asks an address until it is answered with something else than 202. */
 export async function follow(path: string, opts: { method?: string; signal?: AbortSignal; progress?: Progress } = {}): Promise<unknown> {
   let resp = await send(path, opts.method ?? "GET", opts.signal);
@@ -126,7 +144,7 @@ export async function follow(path: string, opts: { method?: string; signal?: Abo
     opts.progress?.(await resp.json());
     if (!where) throw new Failure({ status: 202, at: new Date(), message: "the answer does not say where it goes on" });
     await pause(Math.min(longestWait, 1000 * (Number(resp.headers.get("Retry-After")) || 1)), opts.signal);
-    resp = await send(local(where), "GET", opts.signal);
+    resp = await poll(local(where), opts.signal);
   }
   if (!resp.ok) throw await failure(resp);
   try {

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { key, round } from "../state";
-import { address, ask, Failure, type Answer, type Path, type Problem, type Question } from "./client";
+import { address, ask, Failure, passing, type Answer, type Path, type Problem, type Question } from "./client";
 
 /** An answer on its way to a view. */
 export interface Asked<A> {
@@ -12,8 +12,6 @@ export interface Asked<A> {
   reload: () => void;
 }
 
-/** Statuses that get better by themselves. */
-const passing = new Set([0, 429, 502, 503, 504]);
 const mostTries = 6;
 const longestWait = 60;
 

@@ -7,6 +7,7 @@ import * as format from "../format";
 /** A moment in the reader's zone; UTC stands behind it. */
 export function Time({ at, how = "time" }: { at: string | undefined; how?: "time" | "relative" | "day" | "precise" }) {
   if (!at) return <span class="faint">–</span>;
+  if (!format.isMoment(at)) return <span dir="auto">{at}</span>;
   const shown = how === "relative" ? format.relative(at) : format[how](at);
   return (
     <time dateTime={at} title={(how === "relative" ? format.time(at) + "\n" : "") + format.utc(at)}>
@@ -117,7 +118,8 @@ export function words(p: Problem): Words {
     case 414:
       return { title: "The question is too long", todo: said };
     case 429:
-      return { title: "Microsoft Graph asks to slow down", todo: said || "It is asked again in a moment." };
+      if (p.code === "tooManyRequests") return { title: "The app is busy", todo: said || "It is asked again in a moment." };
+      return { title: p.code === "throttled" ? "Microsoft Graph asks to slow down" : "Too much is asked at once", todo: said || "It is asked again in a moment." };
     case 502:
       return { title: "Microsoft Graph gave an answer that can't be used", todo: said };
     case 503:

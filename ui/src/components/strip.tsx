@@ -26,7 +26,7 @@ export function Strip({ stream, from }: { stream: string; from: string }) {
   const width = 100 / Math.max(30, days.length);
   return (
     <svg class="strip" viewBox="0 0 100 24" preserveAspectRatio="none" role="img"
-      aria-label={`${many(days.length, "day")}, ${bad === 0 ? "all complete" : many(bad, "day") + " not complete"}`}>
+      aria-label={`${many(days.length, "day")}, ${bad === 0 ? "none lost, missing or in part" : many(bad, "day") + " not complete"}`}>
       {days.map((d: Day, i) => {
         const high = Math.max(2, (recordsOf(d) / most) * 24);
         return (

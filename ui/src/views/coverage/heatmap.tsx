@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Row } from "../../api/client";
-import { hourSpan, monthOf, number, utcDay } from "../../format";
+import { hourSpan, many, monthOf, utcDay } from "../../format";
 import { dark } from "../../state";
 import { letters } from "./states";
 
@@ -25,7 +25,7 @@ export function tell(days: Map<string, Day>, c: Cell): string {
   if (!d || !state) return `${when}: not part of the archive`;
   const late = d.lateHours?.includes(c.hour) ? ", with late records" : "";
   const thin = d.thinHours?.includes(c.hour) ? ", thin" : "";
-  return `${when}: ${state.word}, ${number(d.recordsByHour?.[c.hour] ?? 0)} records${late}${thin}`;
+  return `${when}: ${state.word}, ${many(d.recordsByHour?.[c.hour] ?? 0, "record")}${late}${thin}`;
 }
 
 /**

@@ -3,7 +3,7 @@ import type { Row } from "../../api/client";
 import { useAnswer } from "../../api/use";
 import { Badge, Empty, Facts, Loaded, Panel, Time, type Fact } from "../../components/basic";
 import { Table, type Column } from "../../components/table";
-import { log, many, number, utcDay } from "../../format";
+import { isMoment, log, many, number, utcDay } from "../../format";
 import { place, set, to } from "../../state";
 import type { View } from "../list";
 import { dayKey, HeatMap, type Day, type Shade } from "./heatmap";
@@ -58,7 +58,7 @@ function Of({ one, all }: { one: Log; all: Log[] }) {
   const shade = (query.get("shade") ?? "state") as Shade;
   const first = one.purgedUntilDateTime ?? firstOf(one);
   const hour = /^(\d{4}-\d\d-\d\d)T(\d\d)$/.exec(query.get("hour") ?? "");
-  const picked = hour ? { day: hour[1]!, hour: Math.min(23, Number(hour[2])) } : null;
+  const picked = hour && isMoment(hour[1]!) ? { day: hour[1]!, hour: Math.min(23, Number(hour[2])) } : null;
   const answer = useAnswer({ path: "/coverage/{stream}", values: { stream: one.stream },
     query: { by: "day", from: dayKey(from) + "T00:00:00Z", to: dayKey(last + msOfDay) + "T00:00:00Z", $top: 400 } });
   return (

@@ -1,9 +1,19 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { address, Failure, follow, type Answer, type Problem } from "../../api/client";
-import { Badge, Trouble } from "../../components/basic";
+import { Badge, Trouble, type Tone } from "../../components/basic";
 import { many, number, percent } from "../../format";
 
 type Verification = Answer<"/verify">;
+
+/** What a verification says in a word, and the end of its sentence. One that was left says nothing of the rest. */
+function told(v: Verification, running: boolean): { tone: Tone; word: string; says: string } {
+  if (running) return { tone: "info", word: percent(v.percentComplete), says: "." };
+  if (v.status === "differs" || v.value.length > 0) return { tone: "bad", word: "differs", says: "." };
+  if (v.status !== "intact") return { tone: "warn", word: "not ended", says: ` until it was left, at ${percent(v.percentComplete)}: of the rest nothing is known.` };
+  if (v.ranges.length + v.rangesNotListed > 0) return { tone: "warn", word: "intact", says: ": nothing was changed. The hours below are not sealed, or missing." };
+  if (v.windowsVerified === 0) return { tone: "quiet", word: "nothing to verify", says: ": the archive holds no hour of this range." };
+  return { tone: "good", word: "verified", says: ": nothing was changed, nothing is missing." };
+}
 
 /** Verifies a range of a log from here: everything that is stored is compared with what was sealed. */
 export function Verify({ stream, from, to }: { stream: string; from: string; to: string }) {
@@ -35,7 +45,7 @@ export function Verify({ stream, from, to }: { stream: string; from: string; to:
     }
     if (!stop.signal.aborted) setRunning(false);
   };
-  const clean = state && !running && state.value.length === 0 && state.ranges.length === 0;
+  const outcome = state ? told(state, running) : null;
   return (
     <div class="verify">
       <form onSubmit={run} class="row">
@@ -45,13 +55,12 @@ export function Verify({ stream, from, to }: { stream: string; from: string; to:
         {running && <button type="button" onClick={() => { gone.current?.abort(); setRunning(false); }}>Stop</button>}
       </form>
       {problem && <Trouble problem={problem} />}
-      {state && (
+      {state && outcome && (
         <div role="status">
           {running && <progress max={100} value={state.percentComplete}>{percent(state.percentComplete)}</progress>}
           <p>
-            {running ? <Badge tone="info">{percent(state.percentComplete)}</Badge> : clean ? <Badge tone="good">verified</Badge> : <Badge tone="bad">differs</Badge>}{" "}
-            {many(state.windowsVerified, "hour")} and {many(state.recordsVerified, "record")} compared with their seals
-            {clean ? ": nothing was changed, nothing is missing." : "."}
+            <Badge tone={outcome.tone}>{outcome.word}</Badge>{" "}
+            {many(state.windowsVerified, "hour")} and {many(state.recordsVerified, "record")} compared with their seals{outcome.says}
           </p>
           {state.value.length > 0 && (
             <ul class="plain">

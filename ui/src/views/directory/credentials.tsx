@@ -7,7 +7,7 @@ import { Table, type Column } from "../../components/table";
 import { number, sentence } from "../../format";
 import { place, set, to } from "../../state";
 import { tones } from "../coverage/tones";
-import { usePages } from "./more";
+import { useAll, usePages } from "./more";
 import { TimeLine } from "./timeline";
 import { byWeek } from "./weeks";
 
@@ -22,9 +22,9 @@ export function Credentials() {
   } as Query<"/expiring-credentials">;
   const summary = useAnswer({ path: "/expiring-credentials/summary", query: { withinDays: filter.withinDays, state: "all", kind: filter.kind,
     origin: filter.origin, owner: filter.owner } as Query<"/expiring-credentials/summary"> });
-  const coming = useAnswer({ path: "/expiring-credentials", query: { withinDays: 7 * weeks, state: "expiring", kind: filter.kind, origin: filter.origin,
+  const coming = useAll<"/expiring-credentials", Credential>({ path: "/expiring-credentials", query: { withinDays: 7 * weeks, state: "expiring", kind: filter.kind, origin: filter.origin,
     owner: filter.owner, $top: 999, $select: "keyId,daysLeft" } as Query<"/expiring-credentials"> });
-  const line = useAnswer({ path: "/expiring-credentials", query: { withinDays: 7 * weeks, state: "expired,expiring,unused", kind: filter.kind, origin: filter.origin,
+  const line = useAll<"/expiring-credentials", Credential>({ path: "/expiring-credentials", query: { withinDays: 7 * weeks, state: "expired,expiring,unused", kind: filter.kind, origin: filter.origin,
     owner: filter.owner, $top: 999, $select: "keyId,objectId,appId,appDisplayName,kind,state,endDateTime,owners" } as Query<"/expiring-credentials"> });
   const pages = usePages<"/expiring-credentials", Credential>({ path: "/expiring-credentials", query: { ...filter, $top: 500, $count: "true" } });
   const total = (pages.first.data as { "@odata.count"?: number } | null)?.["@odata.count"];
@@ -60,7 +60,7 @@ export function Credentials() {
         </label>
       </div>
       <Panel title="When they end" wide note={<>By week, for half a year.{summary.data && <> As of the snapshot of <Time at={summary.data.asOfDateTime} />.</>}</>}>
-        <Loaded of={coming} what="The time line">
+        <Loaded of={coming.asked} what="The time line">
           {(data) => <Bars bars={byWeek(data.value.map((c) => c.daysLeft ?? 0), weeks)} caption="Credentials that end, by week" unit="credentials" every={4} mark="weeks" />}
         </Loaded>
         {summary.data && (
@@ -72,7 +72,8 @@ export function Credentials() {
         )}
       </Panel>
       <Panel title="Whose they are, and when they end" wide note="A line for each, a mark for each credential: what has ended, what ends, what is not used.">
-        <Loaded of={line} what="The lines">{(data) => <TimeLine all={data.value as Credential[]} days={7 * weeks} />}</Loaded>
+        {(line.partly || coming.partly) && <p class="hint">There are more than can be drawn: these are the first {number(line.asked.data?.value.length ?? 0)}. Choose fewer above.</p>}
+        <Loaded of={line.asked} what="The lines">{(data) => <TimeLine all={data.value} days={7 * weeks} />}</Loaded>
       </Panel>
       <Panel title="Credentials" wide>
         {pages.first.problem && <Trouble problem={pages.first.problem} again={pages.first.again} reload={pages.first.reload} />}

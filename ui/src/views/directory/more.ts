@@ -11,6 +11,19 @@ export interface Pages<R> {
   problem: Problem | null;
 }
 
+const mostRows = 20_000;
+
+/** All rows of a list, page after page: what a chart counts. partly: there are more than mostRows, and these are the first. */
+export function useAll<P extends Path, R>(q: Question<P>): { asked: Asked<{ value: R[] }>; partly: boolean } {
+  const { first, rows, more, busy, problem } = usePages<P, R>(q);
+  const goes = more !== null && rows.length < mostRows;
+  useEffect(() => {
+    if (goes && !busy && !problem) void more();
+  });
+  const data = first.data && !goes ? { value: rows } : null;
+  return { asked: { ...first, data, problem: first.problem ?? problem, loading: first.loading || goes }, partly: more !== null && !goes };
+}
+
 /** Asks a list, and follows its links: one page a call of more. */
 export function usePages<P extends Path, R>(q: Question<P>): Pages<R> {
   const first = useAnswer(q) as unknown as Asked<{ value: R[]; "@odata.nextLink"?: string } & Answer<P>>;

@@ -5,9 +5,12 @@ import { many, number, sentence } from "../../format";
 import { literal } from "../../logs";
 import { tones } from "../coverage/tones";
 
+const guid = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
+
 /** One person: what the snapshot knows, and the sign-ins beside it. */
 export function Person({ id }: { id: string }) {
   const asked = useAnswer({ path: "/users/{id}", values: { id } });
+  const of = asked.data?.id ?? (asked.problem?.status === 404 && guid.test(id) ? id : ""); // one that was deleted did sign in
   return (
     <>
       <Panel title="Person" wide>
@@ -36,10 +39,10 @@ export function Person({ id }: { id: string }) {
           )}
         </Loaded>
       </Panel>
-      {asked.data && (
+      {of && (
         <>
-          <SignIns title="Sign-ins, interactive" filter={`userId eq ${literal(asked.data.id)}`} />
-          <SignIns title="Sign-ins, non-interactive" filter={`userId eq ${literal(asked.data.id)} and signInEventTypes/any(t: t eq 'nonInteractiveUser')`} />
+          <SignIns title="Sign-ins, interactive" filter={`userId eq ${literal(of)}`} />
+          <SignIns title="Sign-ins, non-interactive" filter={`userId eq ${literal(of)} and signInEventTypes/any(t: t eq 'nonInteractiveUser')`} />
         </>
       )}
     </>

@@ -10,19 +10,22 @@ const msOfDay = 86_400_000;
 const before = 30; // days that have passed, at the left
 const mostGroups = 30;
 
-interface Group { name: string; href: string; items: Credential[] }
+interface Group { key: string; name: string; href: string; items: Credential[] }
 
-const ownersOf = (c: Credential): string[] => (c.owners ?? []).map((o) => o.displayName || o.userPrincipalName || o.id || "").filter(Boolean);
+const nobody = { key: "", name: "Nobody" };
+
+/** Owners by id: two may have one name. */
+const ownersOf = (c: Credential): { key: string; name: string }[] => (c.owners ?? []).map((o) => ({ key: o.id || o.userPrincipalName || o.displayName || "?",
+  name: o.displayName || o.userPrincipalName || o.id || "?" }));
 
 /** Credentials by application, or by each of their owners; whose credential ends first is first. */
 function groups(all: Credential[], by: string): Group[] {
   const out = new Map<string, Group>();
   for (const c of all) {
     const owners = ownersOf(c);
-    const names = by !== "owner" ? [c.appDisplayName || c.appId || ""] : owners.length ? owners : ["Nobody"];
-    for (const name of names) {
-      const key = by === "owner" ? name : (c.appId ?? name);
-      const group = out.get(key) ?? { name, href: by === "owner" ? "" : to("directory", "application/" + c.appId), items: [] };
+    const names = by !== "owner" ? [{ key: c.appId ?? "", name: c.appDisplayName || c.appId || "" }] : owners.length ? owners : [nobody];
+    for (const { key, name } of names) {
+      const group = out.get(key) ?? { key, name, href: by === "owner" ? "" : to("directory", "application/" + c.appId), items: [] };
       group.items.push(c);
       out.set(key, group);
     }
@@ -54,8 +57,8 @@ export function TimeLine({ all, days }: { all: Credential[]; days: number }) {
       </div>
       <ul>
         {list.slice(0, more ? list.length : mostGroups).map((g) => (
-          <li key={g.href + g.name}>
-            {g.href ? <a href={g.href} dir="auto" title={g.name}>{g.name}</a> : g.name === "Nobody" ? <span><Badge tone="warn">nobody</Badge></span> : <span dir="auto" title={g.name}>{g.name}</span>}
+          <li key={g.key}>
+            {g.href ? <a href={g.href} dir="auto" title={g.name}>{g.name}</a> : !g.key ? <span><Badge tone="warn">nobody</Badge></span> : <span dir="auto" title={g.name}>{g.name}</span>}
             <div class="track">
               <span class="today" aria-hidden="true" style={{ left: at(now) + "%" }} />
               {g.items.map((c) => {

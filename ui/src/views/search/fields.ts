@@ -78,11 +78,20 @@ export function clauses(kind: Kind, p: Picks): string[] {
   return out;
 }
 
+const ofType = /(^| and )signInEventTypes\/any\(t: ?t eq '(\w+)'\)( and |$)/;
+
+/** The log that a filter asks, and what it asks of it: a file is of one log by itself. */
+export function fileOf(kind: Kind, filter: string): { id: string; rest: string } {
+  if (kind.collection !== "signIns") return { id: kind.id, rest: filter };
+  const type = ofType.exec(filter)?.[2] ?? "interactiveUser";
+  return { id: "signIns." + type, rest: filter.replace(ofType, (_, before: string, _type, after: string) => (before && after ? " and " : "")) };
+}
+
 /** The filter that is asked: what was picked, and what was written. */
 export function filterOf(kind: Kind, p: Picks, written: string): string {
   const parts = clauses(kind, p);
   const own = written.trim();
-  if (own) parts.push(parts.length > 0 && / or /i.test(own) ? `(${own})` : own);
   if (kind.only && !own.includes("signInEventTypes/any")) parts.unshift(kind.only);
+  if (own) parts.push(parts.length > 0 && /\bor\b/i.test(own) ? `(${own})` : own);
   return parts.join(" and ");
 }

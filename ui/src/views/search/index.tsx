@@ -7,7 +7,7 @@ import { number } from "../../format";
 import { place, set } from "../../state";
 import { usePages } from "../directory/more";
 import type { View } from "../list";
-import { filterOf, kinds, nothing, type Kind, type Picks } from "./fields";
+import { fileOf, filterOf, kinds, nothing, type Kind, type Picks } from "./fields";
 import { Records, type Rec } from "./records";
 import { FilterField } from "./suggest";
 
@@ -99,8 +99,8 @@ function Results({ kind, filter }: { kind: Kind; filter: string }) {
     "@entraledger.gaps"?: { startDateTime: string; endDateTime: string; reason: string }[] } | null;
   const path = address({ path: "/auditLogs/{collection}", values: { collection: kind.collection }, query: filter ? { $filter: filter } : {} });
   const gaps = data?.["@entraledger.gaps"] ?? [];
-  const file = files[kind.id];
-  const rest = filter.replace(/^signInEventTypes\/any\([^)]*\)( and )?/, ""); // a file is of one log by itself
+  const { id, rest } = fileOf(kind, filter);
+  const file = files[id];
   const csv = file ? address({ path: "/downloads/{name}", values: { name: file }, query: (rest ? { $filter: rest } : {}) as Query<"/downloads/{name}"> }) : "";
   return (
     <Panel title="Records" wide note="The newest first.">

@@ -1,10 +1,12 @@
+import { useEffect } from "preact/hooks";
 import type { Row } from "../../api/client";
 import { useAnswer } from "../../api/use";
 import { Badge, Empty, Loaded, Panel, Stat, Time } from "../../components/basic";
 import { Bars } from "../../components/bars";
 import { Strip } from "../../components/strip";
 import { compact, log, many, number, sentence, time } from "../../format";
-import { to } from "../../state";
+import { round, to } from "../../state";
+import { useAll } from "../directory/more";
 import { byWeek } from "../directory/weeks";
 import { tones } from "../coverage/tones";
 import type { View } from "../list";
@@ -12,6 +14,8 @@ import { place, subject, tone, word, type Need } from "./needs";
 import { Runs } from "./runs";
 
 type Log = Row<"/coverage">;
+type Credential = Row<"/expiring-credentials">;
+const freshFor = 5 * 60_000;
 
 export const today: View = {
   id: "today", title: "Today", about: "Is the archive whole, what needs somebody, and what ends soon.",
@@ -21,12 +25,16 @@ export const today: View = {
 function Page() {
   const coverage = useAnswer({ path: "/coverage" });
   const status = useAnswer({ path: "/status" });
+  useEffect(() => { // a page that stands on a wall is never asleep
+    const timer = setInterval(() => { if (document.visibilityState === "visible") round.value++; }, freshFor);
+    return () => clearInterval(timer);
+  }, []);
   return (
     <>
-      <Tiles logs={coverage.data?.value} />
+      <Tiles logs={coverage.data?.value} failed={coverage.problem !== null} />
       <div class="columns">
-        <Panel title="What needs somebody" wide>
-          <Loaded of={status} what="What needs somebody">{(data) => <Needs list={data.value} />}</Loaded>
+        <Panel title="What needs somebody" wide note={status.data && <>As of <Time at={status.data.asOfDateTime} />.</>}>
+          <Loaded of={status} what="What needs somebody">{(data) => <Needs list={data.value} logs={coverage.data?.value} />}</Loaded>
         </Panel>
         <Panel title="The logs" wide note="The last 30 days of each: a bar a day, as high as its records."
           actions={<a class="small" href={to("coverage")}>Calendar</a>}>
@@ -41,23 +49,25 @@ function Page() {
 }
 
 /** The numbers that a reader looks for first. */
-function Tiles({ logs }: { logs: Log[] | undefined }) {
+function Tiles({ logs, failed }: { logs: Log[] | undefined; failed: boolean }) {
   const users = useAnswer({ path: "/inactive-users/summary" });
   const soon = useAnswer({ path: "/expiring-credentials/summary", query: { withinDays: 30 } });
   const expected = logs?.filter((l) => l.collected) ?? [];
   const behind = expected.filter((l) => l.status !== "current");
   const oldest = expected.map((l) => l.completeUntilDateTime).filter((t): t is string => !!t).sort()[0];
+  const never = expected.filter((l) => !l.completeUntilDateTime).length;
   const records = logs?.reduce((sum, l) => sum + held(l), 0) ?? 0;
   const lost = logs?.reduce((sum, l) => sum + l.windowsLost, 0) ?? 0;
   const everybody = users.data?.value.filter((c) => c.by === "ageBand").reduce((sum, c) => sum + c.count, 0) ?? 0;
-  const wait = "…";
+  const wait = "…", none = failed ? "–" : wait;
   return (
     <div class="stats">
-      <Stat label="Archive" href={to("coverage")} tone={!logs ? "quiet" : behind.length ? "bad" : "good"}
-        value={!logs ? wait : behind.length ? `${number(behind.length)} of ${number(expected.length)} logs behind` : "Up to date"}
-        note={oldest ? <>All logs complete until <Time at={oldest} /></> : logs ? "Nothing was read yet" : ""} />
-      <Stat label="Records" href={to("search")} mark="records" value={logs ? compact(records) : wait}
-        note={lost ? `${many(lost, "hour")} lost for good` : logs ? "No hour is lost" : ""} tone={lost ? "warn" : "quiet"} />
+      <Stat label="Archive" href={to("coverage")} tone={!logs || expected.length === 0 ? "quiet" : behind.length ? "bad" : lost ? "warn" : "good"}
+        value={!logs ? none : expected.length === 0 ? "No log is collected" : behind.length ? `${number(behind.length)} of ${number(expected.length)} logs behind` : "Up to date"}
+        note={!logs ? "" : !oldest ? "Nothing was read yet" : never ? `${many(never, "log")} ${never === 1 ? "was" : "were"} never read`
+          : <>All logs complete until <Time at={oldest} />{lost ? `, but for ${many(lost, "lost hour")}` : ""}</>} />
+      <Stat label="Records" href={to("search")} mark="records" value={logs ? compact(records) : none}
+        note={lost ? `${many(lost, "hour")} lost for good` : logs && oldest ? "No hour is lost" : ""} tone={lost ? "warn" : "quiet"} />
       <Stat label="Inactive for 90 days" href={to("directory", "users")} mark="inactive"
         value={users.data ? number(users.data.total) : users.problem ? "–" : wait}
         note={users.data ? `of ${many(everybody, "user")}` : users.problem?.code === "noSnapshot" ? "No snapshot yet" : ""} />
@@ -68,11 +78,19 @@ function Tiles({ logs }: { logs: Log[] | undefined }) {
   );
 }
 
-function Needs({ list }: { list: Need[] }) {
+/** What there is to say where nothing needs somebody; no more than is so. */
+function calm(logs: Log[] | undefined): string {
+  const expected = logs?.filter((l) => l.collected) ?? [], behind = expected.filter((l) => l.status !== "current").length;
+  if (expected.length === 0) return "needs somebody now.";
+  return behind ? `needs somebody now. ${many(behind, "log")} ${behind === 1 ? "is" : "are"} not up to date yet: the next runs read on.`
+    : "needs somebody now: every log is up to date, and no hour is about to be lost.";
+}
+
+function Needs({ list, logs }: { list: Need[]; logs: Log[] | undefined }) {
   const now = list.filter((n) => n.severity !== "notice"), known = list.filter((n) => n.severity === "notice");
   return (
     <>
-      {now.length === 0 && <div class="calm"><Badge tone="good">Nothing</Badge> Every log is read, nothing is refused, and nothing is about to be lost.</div>}
+      {now.length === 0 && <div class="calm"><Badge tone="good">Nothing</Badge> <span data-mark="calm">{calm(logs)}</span></div>}
       {now.length > 0 && <List of={now} />}
       {known.length > 0 && (
         <details class="known" open={now.length === 0 && known.length < 3}>
@@ -141,7 +159,7 @@ const words: Record<string, string> = { current: "up to date", backfilling: "rea
 /** Credentials that end, by week. */
 function Ending() {
   const weeks = 13;
-  const asked = useAnswer({ path: "/expiring-credentials", query: { withinDays: 7 * weeks, state: "expiring", $top: 999,
+  const { asked } = useAll<"/expiring-credentials", Credential>({ path: "/expiring-credentials", query: { withinDays: 7 * weeks, state: "expiring", $top: 999,
     $select: "keyId,kind,appId,appDisplayName,displayName,endDateTime,daysLeft,noOwner,ownersMail,hasSuccessor" } });
   return (
     <Panel title="Credentials that end soon" note="By week, for 13 weeks." actions={<a class="small" href={to("directory", "credentials")}>All</a>}>
