@@ -31,10 +31,10 @@ const (
 
 // statusAnswer is what handler status --json prints.
 type statusAnswer struct {
-	AsOf  time.Time     `json:"asOfDateTime"`
-	Whole bool          `json:"whole"` // nothing needs somebody now
-	Logs  []status.Log  `json:"logs"`
-	Needs []status.Need `json:"needs"` // what is worst first
+	AsOf        time.Time     `json:"asOfDateTime"`
+	NeedsNobody bool          `json:"needsNobody"` // now; notices do not count
+	Logs        []status.Log  `json:"logs"`
+	Needs       []status.Need `json:"needs"` // what is worst first
 }
 
 // statusCommand prints what the archive holds, a line a log, and what needs somebody, as GET
@@ -48,6 +48,9 @@ func statusCommand(
 	err := flags.Parse(args)
 	if errors.Is(err, flag.ErrHelp) {
 		return 0, err
+	}
+	if err == nil && flags.NArg() > 0 {
+		err = fmt.Errorf("status takes no arguments, and was given %q", flags.Args())
 	}
 	var answer statusAnswer
 	if err == nil {
@@ -65,7 +68,7 @@ func statusCommand(
 	} else {
 		err = printStatus(stdout, answer)
 	}
-	if err == nil && !answer.Whole {
+	if err == nil && !answer.NeedsNobody {
 		return exitSomebody, nil
 	}
 	return 0, err
@@ -92,7 +95,7 @@ func readStatus(ctx context.Context, getenv func(string) string, stderr io.Write
 	}
 	now := time.Now().UTC()
 	needs := append([]status.Need{}, status.Needs(facts, now)...)
-	return statusAnswer{AsOf: now.Truncate(time.Second), Whole: !status.Somebody(needs), Logs: facts.Logs,
+	return statusAnswer{AsOf: now.Truncate(time.Second), NeedsNobody: !status.Somebody(needs), Logs: facts.Logs,
 		Needs: needs}, nil
 }
 

@@ -22,8 +22,9 @@ func TestTheTerminalSaysWhatNeedsSomebody(t *testing.T) {
 	s.env["ARCHIVE_STREAMS"] = "directoryAudits,signIns.interactiveUser"
 	s.env["ARCHIVE_BACKFILL"] = "2d"
 	code, out, errs := s.command("status")
-	require.Zero(t, code, "%s\n%s", out, errs)
+	require.Equal(t, exitSomebody, code, "an archive that was never read is not whole: %s\n%s", out, errs)
 	require.Regexp(t, `directoryAudits +notStarted +0 records`, out)
+	require.Regexp(t, `warning +the archive: no log was read yet`, out)
 
 	s.tenant.Inject(simtenant.Fault{Kind: simtenant.NoLicence, Stream: logs.SignInsInteractiveUser})
 	p := s.start()
@@ -32,10 +33,10 @@ func TestTheTerminalSaysWhatNeedsSomebody(t *testing.T) {
 	over := func(code int) {
 		status, answer := p.ask(http.MethodGet, "/api/status", "")
 		require.Equal(t, http.StatusOK, status, "%v", answer)
-		require.Equal(t, code == 0, answer["whole"], "%v", answer)
+		require.Equal(t, code == 0, answer["needsNobody"], "%v", answer)
 		got, text, errs := s.command("status", "--json")
 		require.Equal(t, code, got, "%s\n%s", text, errs)
-		require.Equal(t, code == 0, gjson.Get(text, "whole").Bool())
+		require.Equal(t, code == 0, gjson.Get(text, "needsNobody").Bool())
 		needs, err := json.Marshal(answer["value"])
 		require.NoError(t, err)
 		require.JSONEq(t, string(needs), gjson.Get(text, "needs").Raw, "HTTP says the same")
@@ -74,6 +75,8 @@ func TestTheTerminalSaysWhatNeedsSomebody(t *testing.T) {
 	over(exitSomebody)
 
 	code, _, errs = s.command("status", "--no-such-flag")
+	require.Equal(t, exitNotAsked, code, errs)
+	code, _, errs = s.command("status", "json")
 	require.Equal(t, exitNotAsked, code, errs)
 	code, _, errs = s.command("status", "--help")
 	require.Zero(t, code, errs)

@@ -41,7 +41,7 @@ func New(cfg Config) web.Function {
 		}
 		list := web.List[status.Need]{Of: "status", AsOf: cfg.Now(), File: "status",
 			Value: append([]status.Need{}, status.Needs(facts, cfg.Now())...)}
-		list.About = about{!status.Somebody(list.Value)}
+		list.About = about{NeedsNobody: !status.Somebody(list.Value)}
 		list.Count = new(int64(len(list.Value)))
 		return list.Answer(), nil
 	}
@@ -58,7 +58,7 @@ func New(cfg Config) web.Function {
 
 // about is what the list says of itself.
 type about struct {
-	Whole bool `json:"whole" text:"Whether nothing needs somebody now; notices do not count"`
+	NeedsNobody bool `json:"needsNobody" text:"Whether nothing needs somebody now; notices do not count"`
 }
 
 // Facts reads all that is looked at.

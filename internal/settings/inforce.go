@@ -21,6 +21,7 @@ func Show(getenv func(string) string) []InForce {
 	for _, s := range append(All(), Schedules()...) {
 		v := InForce{Setting: s, Value: strings.TrimSpace(getenv(s.Name)), Hidden: s.Secret}
 		v.Given = v.Value != ""
+		v.Hidden = v.Hidden || holdsKey(v.Value)
 		switch {
 		case v.Hidden:
 			v.Value = ""
@@ -32,6 +33,14 @@ func Show(getenv func(string) string) []InForce {
 		out = append(out, v)
 	}
 	return out
+}
+
+// holdsKey tells whether a value is a connection string with a key, wherever somebody put it. Source:
+// learn.microsoft.com/azure/storage/common/storage-configure-connection-string.
+func holdsKey(value string) bool {
+	low := strings.ToLower(value)
+	return strings.Contains(low, "accountkey=") || strings.Contains(low, "sharedaccesssignature=") ||
+		strings.Contains(low, "sharedaccesskey=")
 }
 
 // bare is a value without what may be secret in an address: a name and a password, or a query, as a

@@ -105,8 +105,8 @@ func Load(getenv func(string) string) (Settings, error) {
 			continue
 		}
 		if err := setting.read(&s, value); err != nil {
-			shown := strconv.Quote(value)
-			if setting.Secret {
+			shown := strconv.Quote(bare(value))
+			if setting.Secret || holdsKey(value) {
 				shown = "(not shown)"
 			}
 			errs = append(errs, fmt.Errorf("setting %s is %s: %w; accepted is %s", setting.Name, shown, err,

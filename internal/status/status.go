@@ -30,6 +30,7 @@ type Kind string
 
 // Kinds of needs.
 const (
+	NotStarted    Kind = "notStarted"
 	Failing       Kind = "failing"
 	Tampered      Kind = "tampered"
 	AboutToBeLost Kind = "aboutToBeLost"
@@ -59,7 +60,7 @@ type Need struct {
 func (Need) Texts() map[string]string {
 	return map[string]string{
 		"severity": "error, warning; notice: it is known and stays, and needs nobody now",
-		"kind": "failing, tampered, aboutToBeLost, inDoubt, lost, quarantined, notDelivered (of a log that is " +
+		"kind": "notStarted, failing, tampered, aboutToBeLost, inDoubt, lost, quarantined, notDelivered (of a log that is " +
 			"sent), snapshot, notDisclosed, check, run",
 	}
 }
@@ -130,6 +131,12 @@ var remedies = map[entra.Code]string{
 func Needs(f Facts, now time.Time) []Need {
 	var out []Need
 	failing := false
+	if nothingRead(f.Logs) {
+		out = append(out, Need{Severity: Warning, Kind: NotStarted, Subject: "the archive",
+			Reason: "no log was read yet",
+			Remedy: "after a deployment, wait for the first run, some minutes; where none comes: docs/runbook.md, " +
+				"\"Timers that are silent\"; in a terminal, see that the connection is this archive's"})
+	}
 	for _, l := range f.Logs {
 		out = append(out, ofLog(l, now)...)
 		failing = failing || l.Collected && l.Failure != nil
@@ -168,6 +175,19 @@ func Needs(f Facts, now time.Time) []Need {
 		return slices.Index(order, a.Severity) - slices.Index(order, b.Severity)
 	})
 	return out
+}
+
+// nothingRead tells whether logs are to be read, and none ever was, nor failed: no run has come yet,
+// or this is another account than the archive's.
+func nothingRead(all []Log) bool {
+	expected := false
+	for _, l := range all {
+		if l.Status != ledger.StatusNotStarted && l.Collected || l.Failure != nil || l.Arrived > 0 {
+			return false
+		}
+		expected = expected || l.Collected
+	}
+	return expected
 }
 
 // Somebody tells whether any of these needs somebody now.

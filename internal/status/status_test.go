@@ -62,7 +62,11 @@ func TestWhatNeedsSomebody(t *testing.T) {
 		severity status.Severity // empty: nothing is needed
 		kind     status.Kind
 	}{
-		"nothing":                             {one(status.Log{Collected: true, Status: ledger.StatusCurrent}), "", ""},
+		"nothing":                        {one(status.Log{Collected: true, Status: ledger.StatusCurrent}), "", ""},
+		"an archive that was never read": {one(status.Log{Collected: true, Status: ledger.StatusNotStarted}), status.Warning, status.NotStarted},
+		"a log that was never collected": {one(status.Log{Status: ledger.StatusNotStarted}), "", ""},
+		"a log that is new beside another": {status.Facts{Logs: []status.Log{{Collected: true, Status: ledger.StatusNotStarted},
+			{Collected: true, Status: ledger.StatusCurrent}}}, "", ""},
 		"no log at all":                       {status.Facts{}, "", ""},
 		"a log without licence":               {one(failing(entra.CodeLicence)), status.Error, status.Failing},
 		"a log without permission":            {one(failing(entra.CodePermission)), status.Error, status.Failing},

@@ -5,7 +5,7 @@ import { ask, settled } from "./page.mjs";
 /** An answer of a verification. */
 const verification = (more) => ({ status: "intact", percentComplete: 100, windowsVerified: 10, recordsVerified: 20, differences: {}, heads: [], purges: [], repairs: [],
   findingsNotListed: 0, ranges: [], rangesNotListed: 0, value: [], ...more });
-const later = { ...json(verification({ status: "running", percentComplete: 42.9 })), status: 202, headers: { Location: "/api/verify/job-1", "Retry-After": "1" } };
+const later = { ...json(verification({ status: "running", percentComplete: 42 })), status: 202, headers: { Location: "/api/verify/job-1", "Retry-After": "1" } };
 
 export async function claims({ app, at, coverage, fullest }) {
   console.log("What is not claimed:");
@@ -47,7 +47,7 @@ export async function claims({ app, at, coverage, fullest }) {
 
   const logs = async (page, list) => {
     await instead(page, "coverage$", json({ "@odata.count": list.length, asOfDateTime: "2026-11-26T00:00:00Z", value: list }));
-    await instead(page, "status$", json({ asOfDateTime: "2026-11-26T00:00:00Z", whole: true, "@odata.count": 0, value: [] }));
+    await instead(page, "status$", json({ asOfDateTime: "2026-11-26T00:00:00Z", needsNobody: true, "@odata.count": 0, value: [] }));
     await give(page);
     await settled(page);
     return (await page.locator(".stat").first().innerText()).replace(/\s+/g, " ") + " | " + (await mark(page, "calm"));

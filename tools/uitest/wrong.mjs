@@ -104,7 +104,7 @@ export async function wrong({ app, at, coverage, fullest, inactive }) {
     const none = { asOfDateTime: "2026-11-26T00:00:00Z", "@odata.count": 0, value: [] };
     await instead(page, "(inactive|expiring).*", error(503, "noSnapshot", "there is no snapshot yet", { "Retry-After": "300" }));
     await instead(page, "(coverage|runs|snapshot|auditLogs/\\w+)($|\\?)", json(none));
-    await instead(page, "status$", json({ ...none, whole: true }));
+    await instead(page, "status$", json({ ...none, needsNobody: true }));
     await instead(page, "preflight/latest", error(404, "notFound", "this version has made none yet"));
     await give(page);
     await page.getByText("No log is archived yet").waitFor();
@@ -120,7 +120,7 @@ export async function wrong({ app, at, coverage, fullest, inactive }) {
   }));
   await check("a log without licence, hours about to be lost and tampering need somebody", () => at({ given: "" }, async ({ page }) => {
     const need = (kind, stream, reason, more) => ({ severity: "error", kind, stream, subject: stream, reason, ...more });
-    await instead(page, "status$", json({ asOfDateTime: "2026-11-26T00:00:00Z", whole: false, "@odata.count": 4, value: [
+    await instead(page, "status$", json({ asOfDateTime: "2026-11-26T00:00:00Z", needsNobody: false, "@odata.count": 4, value: [
       need("failing", "signIns.interactiveUser", "read signIns: the tenant has no licence", { code: "licenceMissing", remedy: "this log takes a Microsoft Entra ID P1 or P2 licence" }),
       need("aboutToBeLost", "provisioning", "5 hours still to be read", { dueDateTime: new Date(Date.now() + 3_600_000).toISOString() }),
       need("tampered", "directoryAudits", "read row progress: it is not there", { code: "tampered" }),
@@ -200,7 +200,7 @@ export async function wrong({ app, at, coverage, fullest, inactive }) {
     await instead(page, "inactive-users\\?", list(nasty.map((n, i) => ({ ...inactive.value[0], id: "u" + i, displayName: n, userPrincipalName: n, department: n, reason: n }))));
     await instead(page, "expiring-credentials\\?", list(nasty.map(credential)));
     await instead(page, "runs$", list(nasty.map((n, i) => ({ function: n, startDateTime: "2026-11-26T00:00:0" + i + "Z", status: "failed", error: n }))));
-    await instead(page, "status$", list(nasty.map((n) => ({ severity: "error", kind: "check", subject: n, reason: n, remedy: n })), { whole: false }));
+    await instead(page, "status$", list(nasty.map((n) => ({ severity: "error", kind: "check", subject: n, reason: n, remedy: n })), { needsNobody: false }));
     await instead(page, "reports$", list([{ name: "auditEvents", description: nasty[0], address: "x", status: "answered", legacy: true, source: nasty[1], columns: ["eventTime", "actor", nasty[0]], ownProperties: [], mergeable: false }]));
     await instead(page, "reports/auditEvents", list(nasty.map((n) => ({ eventTime: "2026-11-26T00:00:00Z", actor: n, [nasty[0]]: [n, { n }] }))));
     await give(page);

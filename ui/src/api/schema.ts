@@ -2620,7 +2620,7 @@ export interface components {
              * @enum {string}
              */
             severity: "error" | "warning" | "notice";
-            /** @description failing, tampered, aboutToBeLost, inDoubt, lost, quarantined, notDelivered (of a log that is sent), snapshot, notDisclosed, check, run */
+            /** @description notStarted, failing, tampered, aboutToBeLost, inDoubt, lost, quarantined, notDelivered (of a log that is sent), snapshot, notDisclosed, check, run */
             kind: string;
             /** @description Which log */
             stream?: string;
@@ -2647,7 +2647,7 @@ export interface components {
              */
             asOfDateTime: string;
             /** @description Whether nothing needs somebody now; notices do not count */
-            whole: boolean;
+            needsNobody: boolean;
             /**
              * Format: int64
              * @description How many rows there are

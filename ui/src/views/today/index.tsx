@@ -152,7 +152,7 @@ function Logs({ all }: { all: Log[] }) {
 /** All records of a log: those that were read, and those that arrived otherwise. */
 const held = (l: Log): number => l.records + (l.imported ?? 0);
 const delivered = (l: Log): boolean => l.status === "delivered";
-const newest = (l: Log): string | undefined => l.deliveries?.map((d) => d.lastDeliveryDateTime).sort().at(-1);
+const newest = (l: Log): string | undefined => l.deliveries?.map((d) => d.lastDeliveryDateTime).filter((t): t is string => !!t).sort().at(-1);
 
 const words: Record<string, string> = { current: "up to date", backfilling: "reading the past", failing: "failing", notStarted: "not started" };
 

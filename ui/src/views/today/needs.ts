@@ -9,7 +9,7 @@ export type Need = Row<"/status">;
 export const tone: Record<Need["severity"], Tone> = { error: "bad", warning: "warn", notice: "quiet" };
 
 const words: Record<string, string> = {
-  failing: "failing", tampered: "tampering", aboutToBeLost: "about to be lost", inDoubt: "in doubt", lost: "lost", quarantined: "quarantine",
+  notStarted: "not started", failing: "failing", tampered: "tampering", aboutToBeLost: "about to be lost", inDoubt: "in doubt", lost: "lost", quarantined: "quarantine",
   notDelivered: "did not come", snapshot: "failing", notDisclosed: "not disclosed", check: "check", run: "run failed",
 };
 
