@@ -34,6 +34,7 @@ export async function claims({ app, at, coverage, fullest }) {
   await check("a verification goes on where the app is busy or away for a moment", () => at(calendar, async ({ page }) => {
     await verify(page, later, error(429, "tooManyRequests", "as many are answered as can be", { "Retry-After": "1" }), "cut", json(verification()));
     await page.getByText("nothing was changed, nothing is missing").waitFor({ timeout: 15_000 });
+    equal(await page.locator(".trouble").count(), 0, "errors");
   }));
   await check("a range that the archive has nothing of is not verified", () => at(calendar, async ({ page }) => {
     await verify(page, json(verification({ windowsVerified: 0, recordsVerified: 0 })));

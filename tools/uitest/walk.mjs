@@ -127,6 +127,7 @@ try {
   console.log("The key:");
   await check("a wrong key is refused in words, and nothing of it stays", () => at({ given: "nonsense" }, async ({ page }) => {
     await page.getByText("The key was not accepted").waitFor();
+    equal(await page.getAttribute("#key", "autocomplete"), "one-time-code", "what tells the browser not to keep it");
     await accessible(page);
     equal(await page.inputValue("#key"), "", "the field");
     await page.fill("#key", key);

@@ -89,9 +89,10 @@ function Gate() {
     e.preventDefault();
     const given = text.trim();
     if (!given) return;
-    setWrong(!/^[\x21-\x7e]+$/.test(given)); // what can't be in a header is no key, and fetch would not send it
+    const sent = /^[\x21-\x7e]+$/.test(given); // what can't be in a header is no key, and fetch would not send it
+    setWrong(!sent);
     refused.value = null;
-    if (!/^[\x21-\x7e]+$/.test(given)) return;
+    if (!sent) return;
     setText("");
     forget();
     key.value = given;
@@ -107,7 +108,8 @@ function Gate() {
         {refused.value?.signIn && <p><a class="button" href={`/.auth/login/aad?post_login_redirect_uri=${back}`}>Sign in with Microsoft</a></p>}
         <label for="key">Function key</label>
         <div class="with">
-          <input ref={field} id="key" type="password" autoComplete="off" spellcheck={false} required aria-describedby="keyhelp"
+          {/* Browsers offer to keep a password in spite of "off"; what is for once they don't. */}
+          <input ref={field} id="key" type="password" autoComplete="one-time-code" spellcheck={false} required aria-describedby="keyhelp"
             value={text} onInput={(e) => setText(e.currentTarget.value)} />
           <button type="submit" class="primary">Open</button>
         </div>
