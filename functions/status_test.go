@@ -61,7 +61,8 @@ func TestRowsChangedByHandHideNoOtherNeed(t *testing.T) {
 	require.Equal(t, `["failing","check","run"]`, kinds())
 
 	recorder := &runs.Recorder{Store: store, Version: "v1", Now: clock, Log: slog.New(slog.DiscardHandler)}
-	for i, want := range []string{`["failing","check","run"]`, `["failing","check","run"]`, `["failing","check","run","run"]`} {
+	for i, want := range []string{`["failing","check","run"]`, `["failing","check","run"]`,
+		`["failing","check","run","run"]`} {
 		recorder.Begin(t.Context(), "purgearchive", "")
 		require.Equal(t, `["failing","check","run"]`, kinds(), "it is at work")
 		now = now.Add(runs.Longest + time.Second)

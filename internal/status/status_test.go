@@ -53,6 +53,9 @@ func TestWhatNeedsSomebody(t *testing.T) {
 	told.Runs, told.Archiver = ran(runs.Failed), "a"
 	behind := snapshot(directory.Snapshot{Stage: directory.Reading, Behind: &directory.Behind{Message: "why"}})
 	behind.Runs, behind.Snapshotter = ran(runs.Failed), "a"
+	of := func(days int) status.Facts {
+		return snapshot(directory.Snapshot{Stage: directory.Whole, AsOf: now.AddDate(0, 0, -days)})
+	}
 	refused := func(code entra.Code) status.Facts {
 		return snapshot(directory.Snapshot{Stage: directory.Whole,
 			Undisclosed: []directory.Undisclosed{{What: "signInActivity", Code: code, Message: "why"}}})
@@ -62,10 +65,12 @@ func TestWhatNeedsSomebody(t *testing.T) {
 		severity status.Severity // empty: nothing is needed
 		kind     status.Kind
 	}{
-		"nothing":                        {one(status.Log{Collected: true, Status: ledger.StatusCurrent}), "", ""},
-		"an archive that was never read": {one(status.Log{Collected: true, Status: ledger.StatusNotStarted}), status.Warning, status.NotStarted},
+		"nothing": {one(status.Log{Collected: true, Status: ledger.StatusCurrent}), "", ""},
+		"an archive that was never read": {one(status.Log{Collected: true, Status: ledger.StatusNotStarted}),
+			status.Warning, status.NotStarted},
 		"a log that was never collected": {one(status.Log{Status: ledger.StatusNotStarted}), "", ""},
-		"a log that is new beside another": {status.Facts{Logs: []status.Log{{Collected: true, Status: ledger.StatusNotStarted},
+		"a log that is new beside another": {status.Facts{Logs: []status.Log{
+			{Collected: true, Status: ledger.StatusNotStarted},
 			{Collected: true, Status: ledger.StatusCurrent}}}, "", ""},
 		"no log at all":                       {status.Facts{}, "", ""},
 		"a log without licence":               {one(failing(entra.CodeLicence)), status.Error, status.Failing},
@@ -88,8 +93,8 @@ func TestWhatNeedsSomebody(t *testing.T) {
 			status.Warning, status.Snapshot},
 		"a snapshot that failed once, and is whole": {snapshot(directory.Snapshot{Stage: directory.Whole, LastError: "why"}),
 			"", ""},
-		"a snapshot of last week": {snapshot(directory.Snapshot{Stage: directory.Whole, AsOf: now.AddDate(0, 0, -7)}), "", ""},
-		"a snapshot that is not made anew": {snapshot(directory.Snapshot{Stage: directory.Whole, AsOf: now.AddDate(0, 0, -9)}),
+		"a snapshot of last week": {of(7), "", ""},
+		"a snapshot that is not made anew": {of(9),
 			status.Warning, status.Snapshot},
 		"runs that nobody can read": {status.Facts{Unreadable: []status.Unreadable{{Timer: "a", Why: "why"}}},
 			status.Warning, status.RunFailed},
