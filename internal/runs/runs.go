@@ -64,7 +64,7 @@ func (r Run) State(now time.Time) Outcome {
 	switch {
 	case r.Outcome != "":
 		return r.Outcome
-	case now.Sub(r.Began) > Longest:
+	case now.Sub(r.Began).Abs() > Longest: // it began long ago, or is said to begin one day
 		return Unknown
 	}
 	return Running
@@ -131,9 +131,11 @@ func (r *Recorder) store(ctx context.Context, timer string, run Run) error {
 }
 
 // with is a list of runs with one more, or with that one as it is now: the newest first, the oldest
-// dropped.
+// dropped. What is said to have begun long after it did not: it would stay the newest for good.
 func with(kept []Run, run Run) []Run {
-	kept = slices.DeleteFunc(kept, func(k Run) bool { return k.ID == run.ID && k.Began.Equal(run.Began) })
+	kept = slices.DeleteFunc(kept, func(k Run) bool {
+		return k.ID == run.ID && k.Began.Equal(run.Began) || k.Began.Sub(run.Began) > 24*time.Hour
+	})
 	kept = append(kept, run)
 	slices.SortStableFunc(kept, func(a, b Run) int { return b.Began.Compare(a.Began) })
 	return kept[:min(Most, len(kept))]

@@ -197,6 +197,12 @@ func TestAListThatNobodyCanReadIsSaidAndBegunAnew(t *testing.T) {
 	}
 	put(`[{"id":"a","began":"2026-11-21T13:00:00Z","outcome":"done","mood":"good"}]`)
 	require.Len(t, of(t, store), 1)
+	put(`[` + strings.Repeat(`{"id":"b","began":"2099-01-01T00:00:00Z"},`, 30) +
+		`{"id":"a","began":"2026-11-21T13:00:00Z"}]`)
+	require.Equal(t, runs.Unknown, of(t, store)[0].State(r.Now()), "it does not run until then")
+	r.Begin(t.Context(), timer, "c")("done", false, nil)
+	require.Len(t, of(t, store), 2, "runs of years to come hide none of today")
+	require.Equal(t, "c", of(t, store)[0].ID)
 	put(`{"no":"list"}`)
 	_, err := runs.Of(t.Context(), store, timer)
 	require.Equal(t, entra.CodeTampered, entra.CodeOf(err))

@@ -117,6 +117,8 @@ export function words(p: Problem): Words {
       return { title: "This page of the list has expired", todo: "Load the list again from its beginning." };
     case 414:
       return { title: "The question is too long", todo: said };
+    case 422:
+      return { title: "This is more than one answer has", todo: said };
     case 429:
       if (p.code === "tooManyRequests") return { title: "The app is busy", todo: said || "It is asked again in a moment." };
       return { title: p.code === "throttled" ? "Microsoft Graph asks to slow down" : "Too much is asked at once", todo: said || "It is asked again in a moment." };
