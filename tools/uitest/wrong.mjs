@@ -66,7 +66,7 @@ export async function wrong({ app, at, coverage, fullest, inactive }) {
     const later = { status: 202, contentType: "application/json", headers: { Location: "https://evil.example/api/verify/job-1", "Retry-After": "1" },
       body: JSON.stringify({ status: "running", percentComplete: 42, windowsVerified: 10, recordsVerified: 20, differences: {}, heads: [], purges: [], repairs: [],
         findingsNotListed: 0, ranges: [], rangesNotListed: 0, value: [] }) };
-    const done = { ...later, status: 200, headers: {}, body: later.body.replace("42", "100").replace("running", "done") };
+    const done = { ...later, status: 200, headers: {}, body: later.body.replace("42", "100").replace("running", "intact") };
     await instead(page, "verify", later, done);
     await page.getByRole("button", { name: "Verify" }).click();
     await page.getByText("42 %").first().waitFor();
