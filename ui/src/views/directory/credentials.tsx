@@ -4,7 +4,7 @@ import { Badge, Empty, Loaded, Panel, Time, Trouble } from "../../components/bas
 import { Bars } from "../../components/bars";
 import { Foot } from "../../components/list";
 import { Table, type Column } from "../../components/table";
-import { number, sentence } from "../../format";
+import { many, number, sentence } from "../../format";
 import { place, set, to } from "../../state";
 import { tones } from "../coverage/tones";
 import { useAll, usePages } from "./more";
@@ -65,6 +65,7 @@ export function Credentials() {
         </Loaded>
         {summary.data && (
           <ul class="legend">
+            <li class="note">By state, where ending is within {many(filter.withinDays ?? 30, "day")}:</li>
             {["expired", "expiring", "unused", "valid"].map((s) => (
               <li key={s}><a href={to("directory", "credentials", { ...Object.fromEntries(query), state: s })}><Badge tone={tones[s] ?? "quiet"}>{s}</Badge></a> <span class="n" data-mark={"credentials-" + s}>{number(count(s))}</span></li>
             ))}
