@@ -25,6 +25,9 @@ const appId = (await ask(app.base, "expiring-credentials?state=all&$top=1")).val
 const views = {
   today: ["#/today", async (page) => {
     equal(await mark(page, "inactive"), number(users.total), "inactive users");
+    const ends = (state) => credentials.value.find((c) => c.by === "state" && c.name === state).count;
+    equal(await mark(page, "expiring"), number(ends("expiring")), "credentials that end");
+    await page.getByText(`${ends("expired")} have ended already`).waitFor();
     for (const l of coverage) equal(await mark(page, "records-" + l.stream), number(l.records + (l.imported ?? 0)), "records of " + l.stream);
     const status = await ask(app.base, "status");
     equal(await page.locator("[data-mark=needs] > li").count(), status.value.length, "what needs somebody, and what is known");

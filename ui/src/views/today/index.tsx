@@ -51,7 +51,8 @@ function Page() {
 /** The numbers that a reader looks for first. */
 function Tiles({ logs, failed }: { logs: Log[] | undefined; failed: boolean }) {
   const users = useAnswer({ path: "/inactive-users/summary" });
-  const soon = useAnswer({ path: "/expiring-credentials/summary", query: { withinDays: 30 } });
+  const soon = useAnswer({ path: "/expiring-credentials/summary", query: { withinDays: 30, state: "expired,expiring" } });
+  const ends = (state: string) => soon.data?.value.find((c) => c.by === "state" && c.name === state)?.count ?? 0;
   const expected = logs?.filter((l) => l.collected) ?? [];
   const behind = expected.filter((l) => l.status !== "current");
   const oldest = expected.map((l) => l.completeUntilDateTime).filter((t): t is string => !!t).sort()[0];
@@ -72,8 +73,8 @@ function Tiles({ logs, failed }: { logs: Log[] | undefined; failed: boolean }) {
         value={users.data ? number(users.data.total) : users.problem ? "–" : wait}
         note={users.data ? `of ${many(everybody, "user")}` : users.problem?.code === "noSnapshot" ? "No snapshot yet" : ""} />
       <Stat label="Credentials that end in 30 days" href={to("directory", "credentials")} mark="expiring" tone={soon.data?.total ? "warn" : "quiet"}
-        value={soon.data ? number(soon.data.total) : soon.problem ? "–" : wait}
-        note={soon.data ? (soon.data.total ? "and those that have ended already" : "none") : ""} />
+        value={soon.data ? number(ends("expiring")) : soon.problem ? "–" : wait}
+        note={soon.data ? `${ends("expired") ? number(ends("expired")) : "none"} ${ends("expired") === 1 ? "has" : "have"} ended already` : ""} />
     </div>
   );
 }
@@ -83,7 +84,7 @@ function calm(logs: Log[] | undefined): string {
   const expected = logs?.filter((l) => l.collected) ?? [], behind = expected.filter((l) => l.status !== "current").length;
   if (expected.length === 0) return "needs somebody now.";
   return behind ? `needs somebody now. ${many(behind, "log")} ${behind === 1 ? "is" : "are"} not up to date yet: the next runs read on.`
-    : "needs somebody now: every log is up to date, and no hour is about to be lost.";
+    : "needs somebody now: every log that is collected is up to date, and no hour is about to be lost.";
 }
 
 function Needs({ list, logs }: { list: Need[]; logs: Log[] | undefined }) {
