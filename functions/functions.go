@@ -189,7 +189,8 @@ func (p Parts) coverage() coverage.Config {
 }
 
 func (p Parts) logs() logs.Config {
-	return logs.Config{Archive: p.Records, Streams: p.Streams, Gaps: p.Gaps, Counts: p.Counts, Now: p.Now, Slice: p.Slice}
+	return logs.Config{Archive: p.Records, Streams: p.Streams, Gaps: p.Gaps, Counts: p.Counts, Now: p.Now,
+		Slice: p.Slice}
 }
 
 func (p Parts) preflight() preflightfunction.Config {

@@ -54,7 +54,8 @@ func TestEveryFunctionIsDeclaredAsWhatItsTriggerIs(t *testing.T) {
 			where := f.Name + " " + o.Verb() + " " + b.Address(o)
 			require.Contains(t, b.Methods, o.Verb(), where)
 			if o.Verb() == http.MethodGet {
-				require.Contains(t, b.Methods, http.MethodHead, "the host answers 404 to a method that is not listed: %s", where)
+				require.Contains(t, b.Methods, http.MethodHead,
+					"the host answers 404 to a method that is not listed: %s", where)
 			}
 			require.NotEmpty(t, o.Summary, where)
 			require.NotEmpty(t, o.Text, where)
@@ -145,8 +146,9 @@ func TestWhatIsLargeOrLongIsDeclaredSo(t *testing.T) {
 		"GET expiring-credentials/summary": true, "GET inactive-users/summary": true,
 		"GET readers": true, "POST readers/{name}": true, "DELETE readers/{name}": true,
 		"GET reference/{list}": true, "GET reports": true, "GET reports/legacy": true, "GET snapshot": true,
-		"GET applications": true, "GET users": true, "GET preflight/latest": true, "GET runs": true, "GET settings": true,
-		"GET status": true, "GET ui/{*path}": true, "GET verify/seal": true,
+		"GET applications": true, "GET users": true, "GET preflight/latest": true, "GET runs": true,
+		"GET settings": true,
+		"GET status":   true, "GET ui/{*path}": true, "GET verify/seal": true,
 	}, short)
 }
 
@@ -158,7 +160,8 @@ func TestThePageAloneIsPublic(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, f.Name == "ui", f.Public, f.Name)
 		if b.HTTP {
-			require.Equal(t, f.Public, b.Level == "anonymous", "%s: what takes no key has to be declared as public", f.Name)
+			require.Equal(t, f.Public, b.Level == "anonymous", "%s: what takes no key has to be declared as public",
+				f.Name)
 		}
 	}
 	host, err := web.Serve(slog.New(slog.DiscardHandler), "", functions.All(functions.Parts{})...)

@@ -68,7 +68,8 @@ func TestWhatTheRunsOfATimerDidIsListed(t *testing.T) {
 	for _, does := range []web.Timer{
 		func(context.Context) (web.Result, error) { return web.Result{Summary: "12 records"}, nil },
 		func(context.Context) (web.Result, error) {
-			return web.Result{}, &entra.Error{Code: entra.CodeLicence, Doing: "read signIns", Why: "there is no licence"}
+			return web.Result{}, &entra.Error{Code: entra.CodeLicence, Doing: "read signIns",
+				Why: "there is no licence"}
 		},
 		func(context.Context) (web.Result, error) { panic("a fault") },
 	} {

@@ -33,7 +33,8 @@ const (
 // with 429 and the time to come back. All of it stays within what the program may hold.
 func TestEveryFunctionHoldsWithFiftyCallersInTheSmallestInstance(t *testing.T) {
 	s := newSystem(t, simtenant.Config{Generate: &generate.Config{Seed: 5, Users: 100, Apps: 20, Days: 5,
-		Exactly: map[entra.Stream]int{logs.SignInsInteractiveUser: fiftyRecords, logs.SignInsNonInteractiveUser: 1000}}})
+		Exactly: map[entra.Stream]int{logs.SignInsInteractiveUser: fiftyRecords,
+			logs.SignInsNonInteractiveUser: 1000}}})
 	s.tenant.Freeze(s.tenant.Now().Add(10 * time.Minute))
 	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
 	s.env["ARCHIVE_STREAMS"] = "directoryAudits,signIns.interactiveUser,signIns.nonInteractiveUser," +

@@ -227,7 +227,8 @@ func TestANameThatIsAlmostASettingStopsTheStart(t *testing.T) {
 	require.Equal(t, 1, code)
 	require.Equal(t, 2, strings.Count(errs, "\n"), errs)
 	require.Contains(t, errs, "setting ARCHIVE_HOLDS is none that is read: it seems to be meant as ARCHIVE_HOLD;")
-	require.Contains(t, errs, "setting ARCHIVE_RETENTON is none that is read: it seems to be meant as ARCHIVE_RETENTION;")
+	require.Contains(t, errs, "setting ARCHIVE_RETENTON is none that is read: it seems to be meant as "+
+		"ARCHIVE_RETENTION;")
 	require.NotContains(t, out, "listening")
 
 	code, out, errs = started("ARCHIVE_NEWER=1", "SNAPSHOT_NEWER=secret", "HTTP_PROXY=http://127.0.0.1:1")

@@ -82,7 +82,8 @@ func TestAnOperatorBringsThePastIn(t *testing.T) {
 	require.Len(t, found, 20)
 	code, out, errs = s.command("verify", "--stream", "directoryAudits", "--from", "2024-02-01T00:00:00Z")
 	require.Zero(t, code, "%s\n%s", out, errs)
-	code, out, errs = s.command("prove", "--stream", "directoryAudits", "--id", "past-3", "--time", "2024-02-04T15:03:07Z")
+	code, out, errs = s.command("prove", "--stream", "directoryAudits", "--id", "past-3", "--time",
+		"2024-02-04T15:03:07Z")
 	require.Zero(t, code, errs)
 	require.Contains(t, out, got.Files[0].SHA256)
 	proof := kept(t, "proof.json", []byte(out))
@@ -126,7 +127,8 @@ func TestAnImportIsRefusedBeforeItAddsAnything(t *testing.T) {
 	is, err := s.store.Progress(t.Context(), logs.DirectoryAudits)
 	require.NoError(t, err)
 	require.Equal(t, was, is)
-	code, out, errs := s.command("import", "--spool", t.TempDir(), "--tenant", strings.ToUpper(simtenant.ID), "--by", "ann",
+	code, out, errs := s.command("import", "--spool", t.TempDir(), "--tenant", strings.ToUpper(simtenant.ID), "--by",
+		"ann",
 		kept(t, "half.json", keptfiles.Portal(past(2))[:700]))
 	require.Equal(t, exitDiffers, code, errs)
 	require.Contains(t, out, "NOT WHOLE")
@@ -147,7 +149,8 @@ func TestWhatGraphGaveIsPresentInItsOtherForms(t *testing.T) {
 		rec, err := logs.ParseRecord(logs.DirectoryAudits, []byte(text))
 		require.NoError(t, err)
 		// Graph's audits have fractions of a second, which other forms write otherwise.
-		digits := rec.Time.Truncate(time.Second).Add(1234567 * 100 * time.Nanosecond).Format("2006-01-02T15:04:05.0000000-07:00")
+		digits := rec.Time.Truncate(time.Second).Add(1234567 * 100 * time.Nanosecond).
+			Format("2006-01-02T15:04:05.0000000-07:00")
 		var members map[string]any
 		require.NoError(t, json.Unmarshal([]byte(text), &members))
 		members["activityDateTime"] = digits
@@ -155,7 +158,8 @@ func TestWhatGraphGaveIsPresentInItsOtherForms(t *testing.T) {
 		require.NoError(t, err)
 		all = append(all, keptfiles.Record{Stream: logs.DirectoryAudits, Raw: raw})
 	}
-	code, out, errs := s.command("import", "--json", "--spool", t.TempDir(), "--by", "ann", kept(t, "PT1H.json", ours(all)))
+	code, out, errs := s.command("import", "--json", "--spool", t.TempDir(), "--by", "ann",
+		kept(t, "PT1H.json", ours(all)))
 	require.Zero(t, code, errs)
 	got := summary(t, out).Total
 	require.EqualValues(t, len(was), got.Present)

@@ -37,8 +37,10 @@ func (i importedEvents) whole() bool {
 func (i importedEvents) waiting() int { return max(0, i.Waiting-i.Completed) }
 
 func (i importedEvents) print(out io.Writer) {
-	fmt.Fprintf(out, "%s: %d events: %d accepted, %d duplicate, %d quarantined, %d waiting for other parts, %d refused, "+
-		"%d not kept, %d of other logs, %d unreadable; %d records are new\n", i.File, i.Received, i.Accepted, i.Duplicate,
+	fmt.Fprintf(out, "%s: %d events: %d accepted, %d duplicate, %d quarantined, %d waiting for other "+
+		"parts, %d refused, "+
+		"%d not kept, %d of other logs, %d unreadable; %d records are new\n", i.File, i.Received, i.Accepted,
+		i.Duplicate,
 		i.Quarantined, i.waiting(), i.Refused, i.NotKept, i.Ignored, i.Unreadable, i.Records)
 	if i.Error != "" {
 		fmt.Fprintln(out, "  "+i.Error)

@@ -27,7 +27,8 @@ func answerOf(s *mimserver.Server, events []mimserver.Event) []byte {
 	var rows [][]any
 	for _, e := range events {
 		data, _ := json.Marshal(map[string]string{"Data": e.Message})
-		rows = append(rows, []any{e.At.UTC().Format(time.RFC3339Nano), s.Name, mim.LogName, e.ID, e.RecordID, string(data)})
+		rows = append(rows, []any{e.At.UTC().Format(time.RFC3339Nano), s.Name, mim.LogName, e.ID, e.RecordID,
+			string(data)})
 	}
 	var columns []map[string]string
 	for _, name := range []string{"TimeGenerated", "Computer", "Channel", "EventID", "EventRecordId", "EventData"} {

@@ -32,7 +32,8 @@ func largeFile(t *testing.T, path string, size int64) (count int) {
 	require.NoError(t, err)
 	out := bufio.NewWriterSize(f, 1<<20)
 	policies := strings.Repeat(`{"id":"8872f6fb-da88-4b63-bcc7-17247669596b","displayName":"Require MFA for administrators",`+
-		`"enforcedGrantControls":["Mfa"],"enforcedSessionControls":[],"result":"notApplied","conditionsSatisfied":1},`, 20)
+		`"enforcedGrantControls":["Mfa"],"enforcedSessionControls":[],"result":"notApplied","conditionsSatisfied":1},`,
+		20)
 	for written := int64(0); written < size; count++ {
 		at := time.Date(2024, 2, 1, (count*7919)%1000, count%60, count%59, 0, time.UTC).
 			Format("2006-01-02T15:04:05.0000000+00:00")

@@ -58,7 +58,8 @@ func (h *hosted) rows(method, address, body string) (rows []string, links []stri
 // manyRows is the app over a tenant, with logs and a snapshot of the directory.
 func manyRows(t *testing.T) (*system, *hosted) {
 	now := time.Now().UTC().Truncate(time.Hour)
-	s := newSystem(t, simtenant.Config{Now: now, Generate: &generate.Config{Seed: 20, Users: 12, Apps: 12, Days: 1, End: now}})
+	s := newSystem(t, simtenant.Config{Now: now, Generate: &generate.Config{Seed: 20, Users: 12, Apps: 12, Days: 1,
+		End: now}})
 	s.env["GRAPH_REQUESTS_PER_10S"] = "100000,100000"
 	s.env["ARCHIVE_STREAMS"] = "directoryAudits,signIns.interactiveUser,provisioning"
 	s.env["ARCHIVE_BACKFILL"] = "2d"
@@ -123,7 +124,8 @@ func (h *hosted) requireKept(s *system) {
 	require.NoError(h, s.store.KeepQuestion(h.Context(), forged))
 	found := differences()
 	require.Len(h, found, 1)
-	require.Equal(h, []string{"derived", forged.Token}, []string{found[0].Get("difference").Str, found[0].Get("rowKey").Str})
+	require.Equal(h, []string{"derived", forged.Token},
+		[]string{found[0].Get("difference").Str, found[0].Get("rowKey").Str})
 	ran, err := h.host.Trigger(h.Context(), "indexarchive")
 	require.NoError(h, err)
 	require.True(h, ran.Succeeded)

@@ -68,7 +68,8 @@ func playedRows(all []mimserver.Happened) map[string][]string {
 	out := map[string][]string{}
 	add := func(report string, row map[string]any) {
 		for name, value := range row {
-			if value == "" || name == "gates" && len(value.([]string)) == 0 || name == "methods" && len(value.([]string)) == 0 {
+			if value == "" || name == "gates" && len(value.([]string)) == 0 || name == "methods" &&
+				len(value.([]string)) == 0 {
 				delete(row, name)
 			}
 		}
@@ -78,12 +79,14 @@ func playedRows(all []mimserver.Happened) map[string][]string {
 	for _, h := range all {
 		for _, r := range h.Resets {
 			add(mim.PasswordReset, map[string]any{"eventTime": r.Time, "service": r.Service, "activity": r.Activity,
-				"user": r.User, "userId": r.UserID, "requester": r.Requester, "requesterId": r.RequesterID, "status": r.Status,
+				"user": r.User, "userId": r.UserID, "requester": r.Requester, "requesterId": r.RequesterID,
+				"status": r.Status,
 				"result": r.Result, "gates": r.Gates, "reason": r.Reason, "requestId": r.Request})
 		}
 		for _, r := range h.Registrations {
-			add(mim.PasswordRegistration, map[string]any{"eventTime": r.Time, "service": r.Service, "activity": r.Activity,
-				"user": r.User, "userId": r.UserID, "methods": r.Methods, "change": r.Change, "status": r.Status,
+			add(mim.PasswordRegistration, map[string]any{"eventTime": r.Time, "service": r.Service,
+				"activity": r.Activity,
+				"user":     r.User, "userId": r.UserID, "methods": r.Methods, "change": r.Change, "status": r.Status,
 				"requestId": r.Request})
 		}
 		for _, r := range h.Groups {
@@ -142,7 +145,8 @@ func TestWhatServersOfIdentityManagerSendIsArchivedLikeEveryLog(t *testing.T) {
 		url.QueryEscape("requestId eq '"+truth[0].ID+"'"))
 	require.Equal(t, int64(1), gjson.GetBytes(list, `@odata\.count`).Int(), string(list))
 	require.Equal(t, truth[0].ID, gjson.GetBytes(list, "value.0.request.HybridObjectID").Str)
-	_, file := p.raw("/api/downloads/IdentityManagerRequests?format=csv&from=" + begin.Add(-time.Hour).Format(time.RFC3339))
+	_, file := p.raw("/api/downloads/IdentityManagerRequests?format=csv&from=" +
+		begin.Add(-time.Hour).Format(time.RFC3339))
 	require.Equal(t, len(truth)+1, strings.Count(string(file), "\r\n"))
 
 	_, coverage := p.raw("/api/coverage")
@@ -164,7 +168,8 @@ func TestWhereNothingWasDeliveredReportsSaySo(t *testing.T) {
 		"legacy/mimSsprActivityEvents"} {
 		status, answer := p.ask(http.MethodGet, "/api/reports/"+name, "")
 		require.Equal(t, http.StatusConflict, status)
-		require.Contains(t, answer["error"].(map[string]any)["message"], "no data of Identity Manager has been delivered")
+		require.Contains(t, answer["error"].(map[string]any)["message"],
+			"no data of Identity Manager has been delivered")
 	}
 	status, _ := p.ask(http.MethodGet, "/api/auditLogs/identityManager", "")
 	require.Equal(t, http.StatusNotFound, status)

@@ -31,8 +31,11 @@ func panickingFunctions() []web.Function {
 	answer := func(context.Context, web.Request) (web.Answer, error) { return web.Object("fine"), nil }
 	functions := []web.Function{}
 	for name, do := range map[string]func(context.Context, web.Request) (web.Answer, error){
-		"fine":    answer,
-		"release": func(ctx context.Context, r web.Request) (web.Answer, error) { close(release); return answer(ctx, r) },
+		"fine": answer,
+		"release": func(ctx context.Context, r web.Request) (web.Answer, error) {
+			close(release)
+			return answer(ctx, r)
+		},
 		"waits": func(ctx context.Context, r web.Request) (web.Answer, error) {
 			<-release
 			return answer(ctx, r)
@@ -52,7 +55,8 @@ func panickingFunctions() []web.Function {
 			return web.Object(text), err
 		},
 	} {
-		functions = append(functions, web.Function{Name: name, Operations: []web.Operation{{Role: web.RoleRead, Do: do}},
+		functions = append(functions, web.Function{Name: name,
+			Operations: []web.Operation{{Role: web.RoleRead, Do: do}},
 			Trigger: []byte(`{"bindings":[{"type":"httpTrigger","direction":"in","name":"req","route":"` + name +
 				`","methods":["get"],"authLevel":"function"},{"type":"http","direction":"out","name":"res"}]}`)})
 	}

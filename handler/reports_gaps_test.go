@@ -86,7 +86,8 @@ func TestAReportOverWhatIsNotThereSaysSo(t *testing.T) {
 
 	got := p.report(reportOf("signInsFromUnknownSourcesEvents", "eventTime gt 2026-12-21 and eventTime lt 2026-12-22"))
 	require.Equal(t, http.StatusOK, got.status, "%s", got.body)
-	require.Equal(t, "signIns.nonInteractiveUser: signIns.nonInteractiveUser is not archived: ARCHIVE_STREAMS does not "+
+	require.Equal(t, "signIns.nonInteractiveUser: signIns.nonInteractiveUser is not archived: "+
+		"ARCHIVE_STREAMS does not "+
 		"name it", got.body.Get(`@entraledger\.gaps.0.reason`).Str)
 	lost := p.report(reportOf("auditEvents", "eventTime gt 2026-11-10 and eventTime lt 2026-12-10"))
 	require.Contains(t, lost.body.Get(`@entraledger\.gaps`).Raw, "Graph had forgotten it when it was read")
@@ -144,7 +145,8 @@ func TestATenantWithoutALicenceIsAnsweredWhatItsRecordsHold(t *testing.T) {
 		case logs.Of(r.From[0].Stream).Delivered:
 			w.requireUnknown(address, r.NoData)
 		default:
-			w.requireUnknown(address, string(r.From[0].Stream), "the last run failed", "needs Microsoft Entra ID P1 or P2")
+			w.requireUnknown(address, string(r.From[0].Stream), "the last run failed",
+				"needs Microsoft Entra ID P1 or P2")
 		}
 	}
 	require.NotEmpty(t, w.reportRows("/api/reports/legacy/auditEvents?"+within))
@@ -179,7 +181,8 @@ func TestHiddenRiskIsUnknown(t *testing.T) {
 			require.Contains(t, string(body), "mia@contoso.com")
 			if !strings.Contains(format, "csv") {
 				require.Len(t, gjson.GetBytes(body, "value").Array(), 1)
-				require.Contains(t, gjson.GetBytes(body, `@entraledger\.undisclosed`).Str, "of 4 sign-ins 3 are not judged")
+				require.Contains(t, gjson.GetBytes(body, `@entraledger\.undisclosed`).Str,
+					"of 4 sign-ins 3 are not judged")
 			}
 		}
 		got := w.report(address + quiet)
@@ -210,7 +213,8 @@ func TestAReportIsRefusedInWords(t *testing.T) {
 		"eventTime gt":                                        "position",
 		"eventTime gt 2026-11-05 and":                         "position",
 	} {
-		for _, name := range []string{"auditEvents", "userActivitySummary", "applicationUsageSummary", "tenantUserCount"} {
+		for _, name := range []string{"auditEvents", "userActivitySummary", "applicationUsageSummary",
+			"tenantUserCount"} {
 			got := w.report("/api/reports/legacy/" + name + "?$filter=" + url.QueryEscape(filter))
 			require.Equal(t, http.StatusBadRequest, got.status, "%s %s", name, filter)
 			require.Equal(t, "badRequest", got.body.Get("error.code").Str)

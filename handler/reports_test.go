@@ -75,7 +75,8 @@ func (w *reportedTenant) fill() {
 	const password = "Self-service Password Management"
 	w.audit(50*time.Hour, password, "UserManagement", "Reset password (self-service)", "success", "ann", "ann", "")
 	w.audit(51*time.Hour, password, "UserManagement", "Reset password (self-service)", "failure", "bob", "bob", "")
-	w.audit(52*time.Hour, password, "UserManagement", "Blocked from self-service password reset", "failure", "bob", "bob",
+	w.audit(52*time.Hour, password, "UserManagement", "Blocked from self-service password reset", "failure", "bob",
+		"bob",
 		"")
 	w.audit(53*time.Hour, password, "UserManagement", "Security info saved for self-service password reset", "success",
 		"ann", "ann", "")
@@ -83,14 +84,16 @@ func (w *reportedTenant) fill() {
 		"eve", "")
 	group := `{"id":"group-1","type":"Group","displayName":"Chess"},`
 	w.audit(55*time.Hour, "Core Directory", "GroupManagement", "Add member to group", "success", "ann", "ann", group)
-	w.audit(56*time.Hour, "Self-service Group Management", "GroupManagement", "Request to join a group", "success", "ann",
+	w.audit(56*time.Hour, "Self-service Group Management", "GroupManagement", "Request to join a group", "success",
+		"ann",
 		"bob", group)
 	interactive, other := logs.SignInsInteractiveUser, logs.SignInsNonInteractiveUser
 	w.signIn(interactive, 60*time.Hour, "ann", 0, riskOf("maliciousIPAddress"))
 	w.signIn(other, 61*time.Hour, "bob", 0, riskOf("suspiciousIPAddress", "unlikelyTravel"))
 	w.signIn(other, 62*time.Hour, "eve", 50126, riskOf("malwareInfectedIPAddress"))
 	for n := range 6 { // six wrong passwords, and then the right one
-		w.signIn([]entra.Stream{interactive, other}[n%2], 70*time.Hour-time.Duration(n)*time.Minute, "mia", 50126, noRisk)
+		w.signIn([]entra.Stream{interactive, other}[n%2], 70*time.Hour-time.Duration(n)*time.Minute, "mia", 50126,
+			noRisk)
 	}
 	w.signIn(interactive, 69*time.Hour+50*time.Minute, "mia", 0, noRisk)
 	for n := range 4 { // too few

@@ -54,7 +54,8 @@ func TestEachOfThe32OldNamesAnswersWithTheTenantsTruth(t *testing.T) {
 			}
 		})
 	}
-	eachOf := func(fits func(gjson.Result) bool, time string, streams ...entra.Stream) func(*testing.T, []gjson.Result) {
+	eachOf := func(fits func(gjson.Result) bool, time string, streams ...entra.Stream) func(*testing.T,
+		[]gjson.Result) {
 		return func(t *testing.T, rows []gjson.Result) {
 			want := w.truth(from, to, fits, streams...)
 			require.NotEmpty(t, want)

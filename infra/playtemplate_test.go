@@ -199,7 +199,8 @@ func (s *subscription) makeApp(base string, p arm) error {
 	s.App.Authentication = p["entraClientId"] != ""
 	if s.App.Authentication {
 		client := p["entraClientId"].(string)
-		auth = arm{"platform": arm{"enabled": true}, "globalValidation": arm{"excludedPaths": []any{"/api/ui", "/api/ui/*"}},
+		auth = arm{"platform": arm{"enabled": true},
+			"globalValidation": arm{"excludedPaths": []any{"/api/ui", "/api/ui/*"}},
 			"identityProviders": arm{"azureActiveDirectory": arm{
 				"registration": arm{"clientId": client}, "validation": arm{"allowedAudiences": []any{client, "api://" +
 					client}, "jwtClaimChecks": arm{},

@@ -33,7 +33,8 @@ func New(snapshot Snapshot, tenant Tenant) web.Function {
 	only := web.ByID("appId")
 	only.Required = true
 	return web.Function{Name: "applications", Trigger: trigger, Operations: []web.Operation{{
-		Summary: "One application by an odd ID", Text: "A list that has one application, or none, with all credentials.",
+		Summary: "One application by an odd ID", Text: "A list that has one application, or none, " +
+			"with all credentials.",
 		Role: web.RoleRead, Parameters: append([]web.Parameter{only}, ages()...),
 		Answers: web.Shape{Name: "applications", Rows: evidence{}, AsOf: true}, Do: f.list,
 	}, {

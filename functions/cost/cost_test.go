@@ -523,18 +523,21 @@ func (b oneIsBroken) Progress(ctx context.Context, s entra.Stream) (ledger.Progr
 func TestWhatWasImportedIsHeldAndCosts(t *testing.T) {
 	l := newLab(t)
 	of := func(stream entra.Stream, imported int64, failure string) ledger.Progress {
-		return ledger.Progress{Stream: stream, Imported: imported, ImportedHours: 3, ImportedFrom: today.AddDate(-2, 0, 0),
-			ImportedTo: today.AddDate(-1, 0, 0), LastError: failure,
+		return ledger.Progress{Stream: stream, Imported: imported, ImportedHours: 3,
+			ImportedFrom: today.AddDate(-2, 0, 0),
+			ImportedTo:   today.AddDate(-1, 0, 0), LastError: failure,
 			Tally: ledger.Tally{Bytes: 60 << 30, StoredBytes: 10 << 30}}
 	}
-	for _, p := range []ledger.Progress{of(logs.Provisioning, 10_000_000, "no licence"), of(logs.IdentityManager, 10_000_000, ""),
+	for _, p := range []ledger.Progress{of(logs.Provisioning, 10_000_000, "no licence"),
+		of(logs.IdentityManager, 10_000_000, ""),
 		of(logs.SignInsManagedIdentity, 1, "")} {
 		_, err := l.store.Commit(t.Context(), ledger.Lease{}, p, nil, nil)
 		require.NoError(t, err)
 	}
 	_, answer := get(t, l.serve(logs.Provisioning, logs.IdentityManager, logs.SignInsManagedIdentity), "/api/cost")
 	row := named(t, answer["value"], "stream", string(logs.Provisioning))
-	require.Equal(t, "it was never read; 10000000 records of it were imported or delivered; its last run failed: no licence",
+	require.Equal(t, "it was never read; 10000000 records of it were imported or delivered; its last run "+
+		"failed: no licence",
 		row["reason"])
 	require.Greater(t, row["heldGB"], 10.0)
 	require.Less(t, row["heldGB"], 15.0)

@@ -62,8 +62,9 @@ func New(cfg Config) web.Function {
 			Text: "One row for each hour of a log, or, with by=day, for each day.", Role: web.RoleRead,
 			Path:       []web.Parameter{web.Text("stream", "One of the archived logs, such as directoryAudits")},
 			Parameters: hourParameters(),
-			Answers:    web.Shape{Name: "windows", Rows: either{}, AsOf: true, Pages: true, Text: "One row an hour, or a day"},
-			Heavier:    web.Walking("status", "by"), Find: cfg.find, Do: cfg.windows,
+			Answers: web.Shape{Name: "windows", Rows: either{}, AsOf: true, Pages: true,
+				Text: "One row an hour, or a day"},
+			Heavier: web.Walking("status", "by"), Find: cfg.find, Do: cfg.windows,
 		},
 	}}
 }

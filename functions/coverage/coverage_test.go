@@ -51,7 +51,8 @@ type archive struct {
 // hour is a row of the ledger's.
 func (a *archive) hour(i int, state ledger.WindowState) ledger.Coverage {
 	return ledger.Coverage{Window: entra.Window{Stream: a.progress.Stream,
-		Start: a.progress.Begin.Add(time.Duration(i) * time.Hour)}, State: state, Passes: 1, Records: 10, FirstReadAt: now}
+		Start: a.progress.Begin.Add(time.Duration(i) * time.Hour)}, State: state, Passes: 1, Records: 10,
+		FirstReadAt: now}
 }
 
 func (a *archive) commit(rows ...ledger.Coverage) {

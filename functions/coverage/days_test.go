@@ -49,7 +49,8 @@ func TestDaysComeByStatusAndInPages(t *testing.T) {
 	first := a.page("/api/coverage/provisioning?by=day&$top=1")
 	require.Equal(t, []string{"missing"}, first.statuses)
 	require.Equal(t, []string{"2026-11-21T04:00:00Z", "2026-11-22T00:00:00Z"}, a.rest(first))
-	require.Equal(t, []string{"2026-11-21T04:00:00Z"}, a.rest(a.page("/api/coverage/provisioning?by=day&status=missing")))
+	require.Equal(t, []string{"2026-11-21T04:00:00Z"},
+		a.rest(a.page("/api/coverage/provisioning?by=day&status=missing")))
 	query := first.next.Query()
 	query.Del("by")
 	status, _ := get(t, a.server, first.next.Path+"?"+query.Encode())

@@ -41,7 +41,8 @@ func New(cfg Config) web.Function {
 	return web.Function{Name: "downloads", Trigger: trigger, Operations: []web.Operation{
 		{
 			ID: "ListDownloads", Summary: "Which files there are",
-			Text: "The files that the portal offers, and one of Conditional Access policies for each log of sign-ins, " +
+			Text: "The files that the portal offers, and one of Conditional Access policies for each " +
+				"log of sign-ins, " +
 				"with their columns.", Role: web.RoleRead, Probe: true, Parameters: []web.Parameter{web.ByID("name")},
 			Answers: web.Shape{Name: "downloads", Rows: offer{}, AsOf: true, Text: "The files"},
 			Do:      cfg.list,

@@ -39,7 +39,9 @@ func (a *countedArchive) Progress(ctx context.Context, s entra.Stream) (ledger.P
 	return p, err
 }
 
-func (a *countedArchive) Windows(_ context.Context, s entra.Stream, from, to time.Time) iter.Seq2[ledger.Coverage, error] {
+func (a *countedArchive) Windows(
+	_ context.Context, s entra.Stream, from, to time.Time,
+) iter.Seq2[ledger.Coverage, error] {
 	return func(yield func(ledger.Coverage, error) bool) {
 		a.read++
 		for at := from; at.Before(to); at = at.Add(time.Hour) {

@@ -22,7 +22,8 @@ func (cfg Config) counting(collection web.Parameter) web.Operation {
 	}
 	return web.Operation{Given: "id", Word: countSegment, Summary: "Count the archived records",
 		Text: "The number of records, as text.", Role: web.RoleRead, Path: []web.Parameter{collection},
-		Parameters: parameters, Answers: web.Shape{File: []string{"text/plain"}}, Class: web.Long, Find: find, Do: cfg.number}
+		Parameters: parameters, Answers: web.Shape{File: []string{"text/plain"}}, Class: web.Long, Find: find,
+		Do: cfg.number}
 }
 
 // countPlace is where a count stands.

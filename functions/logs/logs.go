@@ -285,7 +285,8 @@ func begin(
 	if err == nil {
 		web.SetGaps(r.Header, gaps)
 	}
-	return web.List[json.RawMessage]{Of: "auditLogs/" + q.collection, About: about{Tampered: int64(tampered), Gaps: web.Gaps(gaps)}},
+	return web.List[json.RawMessage]{Of: "auditLogs/" + q.collection,
+			About: about{Tampered: int64(tampered), Gaps: web.Gaps(gaps)}},
 		err
 }
 

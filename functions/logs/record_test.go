@@ -57,7 +57,8 @@ func listed(t *testing.T, address string) (*http.Response, gjson.Result) {
 // TestARecordIsFoundByItsIDWhateverTheIDIs, at once or in as many requests as it takes.
 func TestARecordIsFoundByItsIDWhateverTheIDIs(t *testing.T) {
 	ids := []string{"66b07870-1111-4222-8333-000000000700", "a/b", "c\\d", "e#f", "g?h=1&i", "j%2Fk", "l+m n", "o'p",
-		`q"r`, "ä€𝄞", "!v00", "x!p001", "~", "_", ".", "..", "a.b", "2026-11-21T00:00:00Z", "\t", strings.Repeat("long", 200)}
+		`q"r`, "ä€𝄞", "!v00", "x!p001", "~", "_", ".", "..", "a.b", "2026-11-21T00:00:00Z", "\t",
+		strings.Repeat("long", 200)}
 	for _, stream := range []string{"signIns", "provisioning"} {
 		a := searchtest.New(t, tenantlogs.SignInsInteractiveUser, begin)
 		for i, id := range ids {

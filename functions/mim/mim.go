@@ -28,7 +28,8 @@ func New(take Taker) web.Function {
 	f := function{take}
 	return web.Function{Name: "mim", Trigger: trigger, Operations: []web.Operation{{
 		Method: http.MethodPost, Summary: "Deliver events of Identity Manager",
-		Text: "Takes events of the log Identity Manager Request Log: up to 1 MiB at once, as often as you like. What is " +
+		Text: "Takes events of the log Identity Manager Request Log: up to 1 MiB at once, as often as " +
+			"you like. What is " +
 			"there already is counted, and changes nothing.",
 		Role: web.RoleIngest, Body: event{}, BodyTitle: "Event",
 		BodyText: "Of each event of a JSON array, or of JSON lines; exports of Azure Monitor are taken, too",

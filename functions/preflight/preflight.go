@@ -37,7 +37,8 @@ func New(cfg Config) web.Function {
 		},
 		{
 			Given: "view", Word: "latest", ID: "LatestPreflight", Summary: "The latest checks",
-			Text: "What the checks said when they were last made, by the first run of this version or when somebody asked.",
+			Text: "What the checks said when they were last made, by the first run of this version or " +
+				"when somebody asked.",
 			Role: web.RoleRead, Answers: answers, Do: cfg.latest,
 		},
 	}}

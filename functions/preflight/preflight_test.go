@@ -31,8 +31,9 @@ func TestTheLatestChecksAreThoseOfTheFirstRunUntilSomebodyAsks(t *testing.T) {
 		return []preflight.Check{{Name: "tables", Status: status, Detail: "it was asked"}}
 	}
 	clock := func() time.Time { return now }
-	host, err := web.Serve(slog.New(slog.DiscardHandler), "", preflightfunction.New(preflightfunction.Config{Run: checks,
-		Store: store, Binary: preflight.Binary{Version: "v1"}, Now: clock}))
+	host, err := web.Serve(slog.New(slog.DiscardHandler), "",
+		preflightfunction.New(preflightfunction.Config{Run: checks,
+			Store: store, Binary: preflight.Binary{Version: "v1"}, Now: clock}))
 	require.NoError(t, err)
 	ask := func(path string) (int, string) {
 		w := httptest.NewRecorder()

@@ -279,7 +279,8 @@ func (a asked) whole(ctx context.Context, r web.Request) (web.Answer, error) {
 	}
 	if err == nil && !a.isOf(state) {
 		err = &entra.Error{Code: entra.CodeTampered, Doing: "go on with " + a.Report.Name,
-			Why: "job " + a.at.Job + " is of another report or time than its link", Remedy: "begin again without $skiptoken"}
+			Why:    "job " + a.at.Job + " is of another report or time than its link",
+			Remedy: "begin again without $skiptoken"}
 	}
 	if err != nil {
 		return web.Answer{}, err

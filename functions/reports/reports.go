@@ -65,7 +65,8 @@ func New(cfg Config) web.Function {
 		},
 		{
 			Given: "name", ID: "GetReport", Summary: "A report",
-			Text: "Rows of a report of what is archived, by any of its names.", Role: web.RoleRead, Path: []web.Parameter{name},
+			Text: "Rows of a report of what is archived, by any of its names.", Role: web.RoleRead,
+			Path:       []web.Parameter{name},
 			Parameters: parameters(true), Answers: answers, Class: web.Long,
 			Heavier: web.AsFile, Find: find("name", false), Do: cfg.report("name", false),
 		},
@@ -159,7 +160,8 @@ func (cfg Config) all(_ context.Context, r web.Request) (web.Answer, error) {
 		if own == nil || !rep.Legacy {
 			own = []string{}
 		}
-		out.Value = append(out.Value, offer{rep.Name, rep.Text, addressOf(r, rep), statusOf(rep), rep.Legacy, rep.Source,
+		out.Value = append(out.Value, offer{rep.Name, rep.Text, addressOf(r, rep), statusOf(rep), rep.Legacy,
+			rep.Source,
 			columns, own, len(rep.Merges) > 0})
 	}
 	out.Value = web.Only(r.Query, out.Value, func(o offer) string { return o.Name })

@@ -113,7 +113,8 @@ func lastEnded(kept []runs.Run, now time.Time) (runs.Run, bool) {
 		case runs.Unknown:
 			if killed++; killed == silent {
 				run.Outcome = runs.Failed
-				run.Error = fmt.Sprintf("none of the last %d runs said how it ended: they were killed, or ran out of memory",
+				run.Error = fmt.Sprintf("none of the last %d runs said how it ended: they were killed, or "+
+					"ran out of memory",
 					silent)
 				return run, true
 			}

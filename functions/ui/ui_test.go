@@ -20,7 +20,8 @@ func built1() fstest.MapFS {
 	text := func(body string) *fstest.MapFile { return &fstest.MapFile{Data: []byte(body)} }
 	return fstest.MapFS{
 		"dist/.keep": text(""), "dist/.sources": text("abc"),
-		"dist/index.html": text("<p>page"), "dist/index.html.br": text("br page"), "dist/index.html.gz": text("gz page"),
+		"dist/index.html": text("<p>page"), "dist/index.html.br": text("br page"),
+		"dist/index.html.gz":        text("gz page"),
 		"dist/assets/index-Ab12.js": text("run()"), "dist/assets/index-Ab12.js.br": text("br run"),
 		"dist/assets/index-Ab12.js.map": text("{}"), "dist/icon.svg": text("<svg/>"),
 	}
@@ -92,7 +93,8 @@ func TestAFileComesInTheSmallestFormThatIsAccepted(t *testing.T) {
 	for accept, want := range map[string]string{
 		"": "<p>page", "identity": "<p>page", "gzip": "gz page",
 		"gzip, deflate, br, zstd": "br page", "br;q=0, gzip": "gz page",
-		"BR": "br page", "*": "br page", "*;q=0": "<p>page", "*, br;q=0": "gz page", "br;q=x": "<p>page", "brotli": "<p>page",
+		"BR": "br page", "*": "br page", "*;q=0": "<p>page", "*, br;q=0": "gz page", "br;q=x": "<p>page",
+		"brotli": "<p>page",
 	} {
 		resp := ask(t, built1(), "GET", "/api/ui", "Accept-Encoding", accept)
 		require.Equal(t, want, body(t, resp), accept)

@@ -61,7 +61,8 @@ func New(cfg Config) web.Function {
 			Answers: web.Shape{Name: "users", Rows: directory.UserRow{}, AsOf: true}, Do: cfg.list,
 		},
 		{
-			Given: "id", ID: "GetUser", Summary: "One user with all evidence", Text: "All that the snapshot knows of one user. " +
+			Given: "id", ID: "GetUser", Summary: "One user with all evidence",
+			Text: "All that the snapshot knows of one user. " +
 				"With details, the answer is 202: roles, groups and applications are read while Location is asked.",
 			Role: web.RoleRead, Path: []web.Parameter{id},
 			Parameters: []web.Parameter{days, withDetails()},

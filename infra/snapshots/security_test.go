@@ -203,9 +203,10 @@ func authenticationIsWritten(s *snapshot) (out []string) {
 	}
 	out = append(out, wantAll(r, map[string]any{"platform.enabled": s.entra,
 		"globalValidation.requireAuthentication": s.entra,
-		"globalValidation.excludedPaths":         paths, "globalValidation.unauthenticatedClientAction": action, "httpSettings.requireHttps": true,
-		"login.tokenStore.enabled": false,
-		"identityProviders":        providers})...)
+		"globalValidation.excludedPaths":         paths, "globalValidation.unauthenticatedClientAction": action,
+		"httpSettings.requireHttps": true,
+		"login.tokenStore.enabled":  false,
+		"identityProviders":         providers})...)
 	if have, _ := s.one(sites).settings(); have["HTTP_AUTHORIZATION"] != authorization {
 		out = append(out, "HTTP_AUTHORIZATION is "+have["HTTP_AUTHORIZATION"])
 	}

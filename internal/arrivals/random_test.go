@@ -28,9 +28,11 @@ const playedDays = 45
 var playedFrom = lab.Start.Add(-40 * lab.Days)
 
 func newPlay(l *lab.Lab, seed uint64) *play {
-	p := &play{Lab: l, random: rand.New(rand.NewPCG(seed, 7)), graph: map[string]time.Time{}, want: map[string]time.Time{},
+	p := &play{Lab: l, random: rand.New(rand.NewPCG(seed, 7)), graph: map[string]time.Time{},
+		want:   map[string]time.Time{},
 		purged: map[time.Time]bool{}}
-	for at := playedFrom; at.Before(lab.Start.Add(3 * lab.Days)); at = at.Add(time.Duration(1+p.random.IntN(200)) * time.Minute) {
+	for at := playedFrom; at.Before(lab.Start.Add(3 * lab.Days)); at = at.Add(time.Duration(1+
+		p.random.IntN(200)) * time.Minute) {
 		rec := signIn(fmt.Sprint("g", len(p.graph)), at.Truncate(time.Second), 0, "A")
 		l.Tenant.AddRaw(lab.Stream, string(rec.Raw))
 		p.graph[rec.ID] = rec.Time
@@ -80,7 +82,8 @@ func (p *play) step() {
 	case 0, 1, 2, 3:
 		p.imports()
 	case 4, 5, 6:
-		p.Runs(time.Duration(5+p.random.IntN(100))*time.Minute, time.Now().Add(time.Duration(1+p.random.IntN(30))*time.Hour))
+		p.Runs(time.Duration(5+p.random.IntN(100))*time.Minute,
+			time.Now().Add(time.Duration(1+p.random.IntN(30))*time.Hour))
 	default:
 		months, err := p.Purge(p.Store, lab.Keep35)
 		require.NoError(p, err)

@@ -380,7 +380,8 @@ func (r *streamRun) foreign(p *ledger.Progress) error {
 	return &entra.Error{Code: entra.CodeTampered, Doing: "archive " + string(r.stream),
 		Why: fmt.Sprintf("its row of progress names tenant %s, and the app reads the logs of tenant %s",
 			entra.Clip(p.Tenant, 60), r.tenant),
-		Remedy: "nothing was read: if somebody changed the cell Tenant, write the right id there; if the app was moved " +
+		Remedy: "nothing was read: if somebody changed the cell Tenant, write the right id there; if " +
+			"the app was moved " +
 			"to another tenant, give it an archive of its own"}
 }
 

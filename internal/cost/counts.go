@@ -27,7 +27,8 @@ func (c Counts) OfALog() bool { return c.within(mostOfALog, mostBytesOfALog) }
 
 func (c Counts) within(contents, bytes int64) bool {
 	can := func(n, most int64) bool { return n >= 0 && n <= most }
-	if !can(c.Records, contents) || !can(c.Versions, contents) || !can(c.Arrived, contents) || !can(c.Received, bytes) || !can(c.Stored, bytes) {
+	if !can(c.Records, contents) || !can(c.Versions, contents) || !can(c.Arrived, contents) ||
+		!can(c.Received, bytes) || !can(c.Stored, bytes) {
 		return false
 	}
 	// Contents that no read of Graph has met have bytes and are not counted, so an hour of them

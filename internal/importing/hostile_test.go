@@ -124,7 +124,8 @@ func TestWhatIsBehindAListIsNotPassedOver(t *testing.T) {
 		"an empty list":       {`{"value":[` + good + `],"x":[ ],"y":{ }}`, false},
 		"the list of a graph": {`{"@odata.context":"x","value":[` + good + `]}`, false},
 	} {
-		for _, file := range []string{c.file, c.file + "\n" + good + "\n", " \n" + strings.Replace(c.file, `{"`, "{\n\"", 1)} {
+		for _, file := range []string{c.file, c.file + "\n" + good + "\n",
+			" \n" + strings.Replace(c.file, `{"`, "{\n\"", 1)} {
 			got, err := read(t, []byte(file), importing.Options{}, importing.Place{}, nil)
 			require.NoError(t, err, name)
 			refused := 0
@@ -141,7 +142,8 @@ func TestWhatIsBehindAListIsNotPassedOver(t *testing.T) {
 // TestARowOfAnotherLengthIsRefusedAlone, and the rest of the table is read.
 func TestARowOfAnotherLengthIsRefusedAlone(t *testing.T) {
 	const columns = "TimeGenerated,Type,Id,ActivityDateTime\r\n"
-	const a, short, b = "2026,AuditLogs,a,2026-11-21T14:05:06Z\r\n", "2026,AuditLogs,x\r\n", "2026,AuditLogs,b,2026-11-21T14:05:07Z\r\n"
+	const a, short, b = "2026,AuditLogs,a,2026-11-21T14:05:06Z\r\n", "2026,AuditLogs,x\r\n",
+		"2026,AuditLogs,b,2026-11-21T14:05:07Z\r\n"
 	got, err := read(t, []byte(columns+a+short+b), importing.Options{}, importing.Place{}, nil)
 	require.NoError(t, err)
 	require.Len(t, got, 3)

@@ -52,7 +52,8 @@ func compact(text string) []byte {
 // made are records of three logs, unsorted.
 func made(n int) (out []keptfiles.Record) {
 	for i := range n {
-		out = append(out, keptfiles.Record{Stream: logs.SignInsInteractiveUser, Raw: compact(fmt.Sprintf(signIn, i, (i*7)%60))},
+		out = append(out, keptfiles.Record{Stream: logs.SignInsInteractiveUser,
+			Raw: compact(fmt.Sprintf(signIn, i, (i*7)%60))},
 			keptfiles.Record{Stream: logs.DirectoryAudits, Raw: compact(fmt.Sprintf(audit, i, (i*11)%60))},
 			keptfiles.Record{Stream: logs.Provisioning, Raw: compact(fmt.Sprintf(provisioned, i, (i*13)%60))})
 	}
@@ -75,7 +76,9 @@ type kept struct {
 }
 
 // read reads a file to its end, from a place; each is called after each entry.
-func read(t *testing.T, file []byte, o importing.Options, from importing.Place, each func(*importing.Reader)) ([]kept, error) {
+func read(
+	t *testing.T, file []byte, o importing.Options, from importing.Place, each func(*importing.Reader),
+) ([]kept, error) {
 	t.Helper()
 	in, err := importing.Unpack(bytes.NewReader(file))
 	if err != nil {
@@ -157,7 +160,8 @@ func TestEveryFormGivesGraphsRecords(t *testing.T) {
 
 // TestAFileIsReadOnFromAnyPlace as if it had been read at once.
 func TestAFileIsReadOnFromAnyPlace(t *testing.T) {
-	files := map[string][]byte{"CSV": keptfiles.CSV(without(made(10), logs.Provisioning)), "answer": answer(t, made(10))}
+	files := map[string][]byte{"CSV": keptfiles.CSV(without(made(10), logs.Provisioning)),
+		"answer": answer(t, made(10))}
 	for name, form := range keptfiles.Forms() {
 		files[name] = form(without(made(10), logs.Provisioning))
 	}
@@ -268,7 +272,8 @@ func TestPackedAndWideFiles(t *testing.T) {
 	for _, c := range string(file) { // none is beyond the first plane
 		wide = append(wide, byte(c), byte(c>>8))
 	}
-	for name, file := range map[string][]byte{"gzip": packed.Bytes(), "UTF-16": wide, "marked": append([]byte("\ufeff"), file...)} {
+	for name, file := range map[string][]byte{"gzip": packed.Bytes(), "UTF-16": wide,
+		"marked": append([]byte("\ufeff"), file...)} {
 		got, err := read(t, file, importing.Options{}, importing.Place{}, nil)
 		require.NoError(t, err, name)
 		equal(t, want, got)
@@ -284,7 +289,8 @@ func TestPackedAndWideFiles(t *testing.T) {
 func TestWhatIsNoRecordIsRefused(t *testing.T) {
 	good := string(compact(fmt.Sprintf(audit, 1, 1)))
 	envelope := func(category, properties string) string {
-		return fmt.Sprintf(`{"time":"2026-11-21T14:00:00Z","category":%q,"tenantId":"t","properties":%s}`, category, properties)
+		return fmt.Sprintf(`{"time":"2026-11-21T14:00:00Z","category":%q,"tenantId":"t","properties":%s}`, category,
+			properties)
 	}
 	for _, c := range []struct {
 		name, line string
@@ -295,13 +301,18 @@ func TestWhatIsNoRecordIsRefused(t *testing.T) {
 		{"another object", `{"a":1}`, importing.Options{}, importing.UnknownShape},
 		{"a number", `17`, importing.Options{}, importing.UnknownShape},
 		{"a category without a log", envelope("RiskyUsers", `{"id":"1"}`), importing.Options{}, importing.UnknownLog},
-		{"an envelope without the event's time", envelope("SignInLogs", `{"id":"1"}`), importing.Options{}, importing.NoTime},
-		{"an envelope without an id", envelope("AuditLogs", `{"activityDateTime":"2026-11-21T14:00:00Z"}`), importing.Options{},
+		{"an envelope without the event's time", envelope("SignInLogs", `{"id":"1"}`), importing.Options{},
+			importing.NoTime},
+		{"an envelope without an id", envelope("AuditLogs", `{"activityDateTime":"2026-11-21T14:00:00Z"}`),
+			importing.Options{},
 			importing.NoID},
-		{"a sign-in of which nothing tells the log", `{"id":"1","createdDateTime":"2026-11-21T14:00:00Z"}`, importing.Options{},
+		{"a sign-in of which nothing tells the log", `{"id":"1","createdDateTime":"2026-11-21T14:00:00Z"}`,
+			importing.Options{},
 			importing.UnknownLog},
-		{"another format", envelope("AuditLogs", good), importing.Options{Format: importing.Portal}, importing.OtherFormat},
-		{"a provisioning row, which has no time of its own", `{"TimeGenerated":"2026-11-21T14:00:00Z","Id":"1","Type":"AADProvisioningLogs"}`,
+		{"another format", envelope("AuditLogs", good), importing.Options{Format: importing.Portal},
+			importing.OtherFormat},
+		{"a provisioning row, which has no time of its own",
+			`{"TimeGenerated":"2026-11-21T14:00:00Z","Id":"1","Type":"AADProvisioningLogs"}`,
 			importing.Options{}, importing.NoTime},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -362,7 +373,8 @@ func TestAnApplicationsRowHasItsCodeFromResultType(t *testing.T) {
 // withoutMonitors removes Azure Monitor's own columns.
 func withoutMonitors(names []string) (out []string) {
 	for _, name := range names {
-		if name != "TimeGenerated" && name != "Type" && name != "AADTenantId" && name != "ResultType" && name != "ResultDescription" {
+		if name != "TimeGenerated" && name != "Type" && name != "AADTenantId" && name != "ResultType" &&
+			name != "ResultDescription" {
 			out = append(out, name)
 		}
 	}

@@ -79,7 +79,8 @@ func (f *form) row(s entra.Stream, row gjson.Result) (out []byte, left []string)
 	})
 	// The tables of applications' sign-ins have no Status: the code is ResultType.
 	code := row.Get("ResultType").String()
-	if _, err := strconv.ParseInt(code, 10, 64); err == nil && logs.Of(s).IsSignIns() && row.Get("Status").String() == "" {
+	if _, err := strconv.ParseInt(code, 10, 64); err == nil && logs.Of(s).IsSignIns() &&
+		row.Get("Status").String() == "" {
 		add("status")
 		out = append(append(out, `{"errorCode":`...), code...)
 		if why := row.Get("ResultDescription").String(); why != "" {

@@ -250,7 +250,8 @@ func TestAWrongArrowIsNamed(t *testing.T) {
 		{"internal/records", "internal/verify", "it imports none but internal/entra"},
 		{"internal/tables/rows", "internal/jobs", "it imports none but internal/entra, internal/parallel"},
 		{"internal/web", "internal/collect",
-			"it imports none but internal/entra, internal/ledger, internal/logs, internal/parallel, internal/questions, " +
+			"it imports none but internal/entra, internal/ledger, internal/logs, internal/parallel, " +
+				"internal/questions, " +
 				"internal/records, internal/turns, internal/web/router"},
 		// Into an SDK.
 		{"functions/cost", aztables, tablesDoors},

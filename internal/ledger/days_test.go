@@ -15,7 +15,8 @@ import (
 func ofHours(from time.Time, states ...WindowState) iter.Seq2[Coverage, error] {
 	return func(yield func(Coverage, error) bool) {
 		for i, state := range states {
-			if !yield(Coverage{Window: entra.Window{Stream: "s", Start: from.Add(time.Duration(i) * time.Hour)}, State: state,
+			if !yield(Coverage{Window: entra.Window{Stream: "s", Start: from.Add(time.Duration(i) * time.Hour)},
+				State:   state,
 				Records: 1 << i}, nil) {
 				return
 			}
@@ -70,7 +71,8 @@ func TestEveryStateOfAWindowHasItsLetterAndItsConcern(t *testing.T) {
 
 func TestDaysEndWithAnErrorAndWithTheirReader(t *testing.T) {
 	broken := func(yield func(Coverage, error) bool) {
-		_ = yield(Coverage{Window: entra.Window{Start: time.Unix(0, 0)}}, nil) && yield(Coverage{}, errors.New("broken"))
+		_ = yield(Coverage{Window: entra.Window{Start: time.Unix(0, 0)}}, nil) &&
+			yield(Coverage{}, errors.New("broken"))
 	}
 	var failed error
 	for _, err := range Days(broken) {

@@ -29,7 +29,8 @@ func provisioning() *Log {
 			{Name: "ProvisioningLogs", Columns: provisioningFile()},
 			{Name: "ProvisioningLogs_ProvisioningSteps", Former: []string{"ProvisioningLogs_Steps"},
 				Each: "provisioningSteps", Columns: []FileColumn{
-					{Name: "Change ID", Path: "changeId"}, {Name: "Log ID", Path: "id"}, {Name: "Step name", Path: ".name"},
+					{Name: "Change ID", Path: "changeId"}, {Name: "Log ID", Path: "id"},
+					{Name: "Step name", Path: ".name"},
 					{Name: "Step type", Path: ".provisioningStepType"},
 					{Name: "Step status", Path: ".status"}, {Name: "Description", Path: ".description"},
 					{Name: "Details", Path: ".details"},

@@ -38,12 +38,13 @@ func TestADeliveryIsReadInEveryShape(t *testing.T) {
 		body string
 		want []mim.Event
 	}{
-		"array":          {"[" + own + "," + own + "]", []mim.Event{event, event}},
-		"one":            {own, []mim.Event{event}},
-		"lines":          {own + "\r\n\n" + own + "\n", []mim.Event{event, event}},
-		"byte order":     {"\ufeff[" + own + "]", []mim.Event{event}},
-		"none":           {"[]", nil},
-		"Event Hub":      {`{"records":[` + agent + `"RenderedDescription":` + quoted(message) + `}]}`, []mim.Event{ofAgent}},
+		"array":      {"[" + own + "," + own + "]", []mim.Event{event, event}},
+		"one":        {own, []mim.Event{event}},
+		"lines":      {own + "\r\n\n" + own + "\n", []mim.Event{event, event}},
+		"byte order": {"\ufeff[" + own + "]", []mim.Event{event}},
+		"none":       {"[]", nil},
+		"Event Hub": {`{"records":[` + agent + `"RenderedDescription":` + quoted(message) + `}]}`,
+			[]mim.Event{ofAgent}},
 		"lines of a hub": {`{"records":[` + own + "]}\n" + `{"records":[` + own + "]}", []mim.Event{event, event}},
 		"query": {`{"tables":[{"columns":[{"name":"TimeGenerated"},{"name":"Computer"},{"name":"Channel"},` +
 			`{"name":"EventID"},{"name":"EventRecordId"},{"name":"EventData"}],"rows":[["2026-11-16T16:25:12Z","MIM1",` +
@@ -100,9 +101,10 @@ func TestAnEventIsFiledByItsTimeUnlessItsClockCannotBeBelieved(t *testing.T) {
 func TestDataOfAnEventIsReadAsItIsSent(t *testing.T) {
 	const request = `{"HybridObjectID":"x","RequestStatus":"a<b"}`
 	object := `{"Data":` + quoted(request) + `}`
-	for name, data := range map[string]string{"the request": quoted(request), "object": object, "object as text": quoted(object),
-		"list as text": quoted(`{"Data":[` + quoted(request[:9]) + `,` + quoted(request[9:]) + `]}`),
-		"XML":          quoted(`<EventData><Data><![CDATA[` + request + `]]></Data></EventData>`)} {
+	for name, data := range map[string]string{"the request": quoted(request), "object": object,
+		"object as text": quoted(object),
+		"list as text":   quoted(`{"Data":[` + quoted(request[:9]) + `,` + quoted(request[9:]) + `]}`),
+		"XML":            quoted(`<EventData><Data><![CDATA[` + request + `]]></Data></EventData>`)} {
 		events, err := mim.ReadDelivery([]byte(`{"records":[{"EventID":4121,"EventData":` + data + `}]}`))
 		require.NoError(t, err, name)
 		require.Equal(t, []mim.Event{{ID: 4121, Message: request}}, events, name)

@@ -179,7 +179,8 @@ func (c *Computer) Gaps() []Gap {
 	var out []Gap
 	for _, r := range c.Runs {
 		for i := 1; i < len(r.Spans); i++ {
-			g := Gap{From: r.Spans[i-1].To + 1, To: r.Spans[i].From - 1, After: r.Spans[i-1].End, Before: r.Spans[i].Begin}
+			g := Gap{From: r.Spans[i-1].To + 1, To: r.Spans[i].From - 1, After: r.Spans[i-1].End,
+				Before: r.Spans[i].Begin}
 			if !g.Before.IsZero() && g.After.After(g.Before) { // a clock was set back between them
 				g.After, g.Before = g.Before, g.After
 			}

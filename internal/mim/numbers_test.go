@@ -34,8 +34,10 @@ func TestGapsAreTheNumbersThatDidNotCome(t *testing.T) {
 		"begin again":   {[][]mim.Numbered{numbered(0, 100, 101), numbered(10, 1, 2, 3)}, nil, 3},
 		"the old one":   {[][]mim.Numbered{numbered(0, 100, 103), numbered(10, 1, 2), numbered(1, 101, 102)}, nil, 2},
 		"its last came": {[][]mim.Numbered{numbered(0, 100), numbered(10, 1, 2), numbered(1, 101)}, nil, 2},
-		"gaps of both":  {[][]mim.Numbered{numbered(0, 100, 102), numbered(10, 1, 3)}, []mim.Gap{{From: 101, To: 101}, {From: 2, To: 2}}, 3},
-		"out of order": {[][]mim.Numbered{{{RecordID: 2, At: now.Add(time.Second)}, {RecordID: 1, At: now.Add(2 * time.Second)},
+		"gaps of both": {[][]mim.Numbered{numbered(0, 100, 102), numbered(10, 1, 3)},
+			[]mim.Gap{{From: 101, To: 101}, {From: 2, To: 2}}, 3},
+		"out of order": {[][]mim.Numbered{{{RecordID: 2, At: now.Add(time.Second)},
+			{RecordID: 1, At: now.Add(2 * time.Second)},
 			{RecordID: 3, At: now}}}, nil, 3},
 		"no time of one": {[][]mim.Numbered{numbered(0, 5, 6), {{RecordID: 7}}, numbered(3, 8)}, nil, 8},
 	} {

@@ -38,13 +38,15 @@ func TestOfATextThatIsNoJSONAllIsRemovedThatMayBeANumber(t *testing.T) {
 	for in, want := range map[string]string{
 		"call +49 (170) 123-45.67 now": "call [removed] now",
 		"1234 is short":                "1234 is short",
-		"at 2026-11-16 16:25:12.307 by 0a0b0c0d-0000-4000-8000-000000000001":   "at 2026-11-16 16:25:12.307 by 0a0b0c0d-0000-4000-8000-000000000001",
+		"at 2026-11-16 16:25:12.307 by 0a0b0c0d-0000-4000-8000-000000000001": "at 2026-11-16 16:25:12.307 by " +
+			"0a0b0c0d-0000-4000-8000-000000000001",
 		`"x":[{"Propertyname":"msidmMFAPINCode","Value":"12ab","Mode":"Add"},`: `"x":[{"Propertyname":"msidmMFAPINCode","Value":"[removed]","Mode":"Add"},`,
 		`{\"OfficePhone\":\"12\"`: `{\"OfficePhone\":\"[removed]\"`,
 	} {
 		require.Equal(t, want, rules.RedactText(in))
 	}
-	require.Equal(t, `[removed]","Operation":"Create" a [removed]`, rules.RedactPart(`12 34","Operation":"Create" a +49 (1`))
+	require.Equal(t, `[removed]","Operation":"Create" a [removed]`,
+		rules.RedactPart(`12 34","Operation":"Create" a +49 (1`))
 }
 
 // TestAQuarantinedPartTellsNoDigitOfANumber cuts a request at every place.
@@ -108,15 +110,17 @@ func TestNoShapeOfAnEventLeaksANumber(t *testing.T) {
 	const number = "+49 170 1234567"
 	part := `Request 'c0000000-0000-4000-8000-000000000001', message 1 out of 2: `
 	for name, body := range map[string]string{
-		"text of a part in an unknown member":  `[{"EventId":4137,"Text":"` + part + number + `"}]`,
-		"the begin of a number in XML":         `[{"EventId":4137,"EventData":"<Data>` + part + `1234</Data>"}]`,
-		"XML that was cut":                     `[{"EventID":4137,"EventData":"<Data>` + part + number + `"}]`,
-		"a text":                               `["` + part + number + `"]`,
-		"JSON of an unknown type":              `[{"EventId":5,"Message":"{\"phone\":\"` + number + `\"}"}]`,
-		"a number in it":                       `[{"EventId":5,"Message":"{\"phone\":491701234567}"}]`,
-		"JSON in JSON of an unknown type":      `[{"EventId":5,"Message":"{\"a\":\"{\\\"b\\\":\\\"` + number + `\\\"}\"}"}]`,
-		"a request without an ID":              `[{"EventId":4121,"Message":"{\"x\":\"` + number + `\"}"}]`,
-		"a message that is nested without end": `[{"EventId":4121,"Message":"` + strings.Repeat("[", 400) + number + `"}]`,
+		"text of a part in an unknown member": `[{"EventId":4137,"Text":"` + part + number + `"}]`,
+		"the begin of a number in XML":        `[{"EventId":4137,"EventData":"<Data>` + part + `1234</Data>"}]`,
+		"XML that was cut":                    `[{"EventID":4137,"EventData":"<Data>` + part + number + `"}]`,
+		"a text":                              `["` + part + number + `"]`,
+		"JSON of an unknown type":             `[{"EventId":5,"Message":"{\"phone\":\"` + number + `\"}"}]`,
+		"a number in it":                      `[{"EventId":5,"Message":"{\"phone\":491701234567}"}]`,
+		"JSON in JSON of an unknown type": `[{"EventId":5,"Message":"{\"a\":\"{\\\"b\\\":\\\"` + number +
+			`\\\"}\"}"}]`,
+		"a request without an ID": `[{"EventId":4121,"Message":"{\"x\":\"` + number + `\"}"}]`,
+		"a message that is nested without end": `[{"EventId":4121,"Message":"` + strings.Repeat("[", 400) + number +
+			`"}]`,
 	} {
 		events, err := mim.ReadDelivery([]byte(body))
 		require.NoError(t, err, name)

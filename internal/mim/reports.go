@@ -220,7 +220,8 @@ func readAudit(record gjson.Result) auditOf {
 		out.actor = object{id: user.Get("id").Str, name: firstText(user, "userPrincipalName", "displayName")}
 	} else {
 		app := record.Get("initiatedBy.app")
-		out.actor = object{id: app.Get("servicePrincipalId").Str, name: firstText(app, "displayName", "servicePrincipalName")}
+		out.actor = object{id: app.Get("servicePrincipalId").Str,
+			name: firstText(app, "displayName", "servicePrincipalName")}
 	}
 	out.target = targetOf(record, "User")
 	return out
@@ -264,7 +265,8 @@ func (r *Rules) EntraResets(record gjson.Result) []Reset {
 	if !strings.EqualFold(is.activity, r.Entra[PasswordReset][0]) { // a step of a flow
 		result = "Attempted"
 	}
-	return []Reset{{Time: is.time, Service: is.service, Activity: is.activity, User: is.target.name, UserID: is.target.id,
+	return []Reset{{Time: is.time, Service: is.service, Activity: is.activity, User: is.target.name,
+		UserID:    is.target.id,
 		Requester: is.actor.name, RequesterID: is.actor.id, Status: is.result, Result: result, Reason: is.reason,
 		Request: is.request, Key: is.key}}
 }

@@ -20,7 +20,8 @@ const (
 
 // recordOf is the record of a request with some members.
 func recordOf(t *testing.T, members string) gjson.Result {
-	request := `{"HybridObjectID":"` + requestID + `","RequestStatus":"Completed","CommittedTime":"2026-11-16 16:25:12.307",` +
+	request := `{"HybridObjectID":"` + requestID +
+		`","RequestStatus":"Completed","CommittedTime":"2026-11-16 16:25:12.307",` +
 		members + `}`
 	event := mim.Event{ID: 4121, Time: "2026-11-16T16:25:13Z", Computer: "MIM1", RecordID: 7, Message: request}
 	entry, err := shipped(t).Enter(event.Message, event.Deliver(now))
@@ -29,7 +30,8 @@ func recordOf(t *testing.T, members string) gjson.Result {
 }
 
 func TestARecordHasWhatIsAskedFor(t *testing.T) {
-	got := recordOf(t, `"Operation":"Put","TargetObjectType":"Person","Creator":`+ann+`,"Target":"`+strings.ToUpper(bobID)+
+	got := recordOf(t, `"Operation":"Put","TargetObjectType":"Person","Creator":`+ann+`,"Target":"`+
+		strings.ToUpper(bobID)+
 		`","RequestParameter":{"Propertyname":"MobilePhone","Value":"+49 170 1","Mode":"Modify"}`)
 	require.JSONEq(t, `{"id":"`+got.Get("id").Str+`","activityDateTime":"2026-11-16T16:25:13Z","filedBy":"timeCreated",
 		"computer":"MIM1","recordId":7,"eventId":4121,"requestId":"`+requestID+`","requestStatus":"Completed",
@@ -45,9 +47,11 @@ func TestARecordIsItsRequestStatusAndTimeOfCommit(t *testing.T) {
 		require.NoError(t, err)
 		return entry.ID
 	}
-	same := id(`{"HybridObjectID":"` + requestID + `","RequestStatus":"Completed","CommittedTime":"2026-11-16 16:25:12","a":1}`)
+	same := id(`{"HybridObjectID":"` + requestID +
+		`","RequestStatus":"Completed","CommittedTime":"2026-11-16 16:25:12","a":1}`)
 	for _, as := range []string{
-		`{"HybridObjectID":"{` + strings.ToUpper(requestID) + `}","RequestStatus":"Completed","CommittedTime":"2026-11-16T16:25:12Z"}`,
+		`{"HybridObjectID":"{` + strings.ToUpper(requestID) +
+			`}","RequestStatus":"Completed","CommittedTime":"2026-11-16T16:25:12Z"}`,
 		`{"HybridObjectID":"` + requestID + `","RequestStatus":"Completed","CommittedTime":"11/16/2026 4:25:12 PM"}`,
 	} {
 		require.Equal(t, same, id(as))
@@ -82,7 +86,8 @@ func TestAResetIsAPutOnAPersonThatTouchesThePassword(t *testing.T) {
 		"attempt": {base + `"RequestParameter":[{"Propertyname":"LastResetAttemptTime","Mode":"Modify"},` +
 			`{"Propertyname":"GateTypeId","Value":["SMSGate","EmailGate"]}]`,
 			&mim.Reset{Result: "Attempted", Gates: []string{"mobile phone", "e-mail"}}},
-		"unlocked": {base + `"RequestParameter":{"Propertyname":"AuthNWFLockedOut","Value":"x","Mode":"Remove"}`, &mim.Reset{}},
+		"unlocked": {base + `"RequestParameter":{"Propertyname":"AuthNWFLockedOut","Value":"x","Mode":"Remove"}`,
+			&mim.Reset{}},
 		"no reset": {base + `"RequestParameter":[{"Propertyname":"DisplayName","Value":"Bob"}]`, nil},
 		"of a group": {`"Operation":"Put","TargetObjectType":"Group",` +
 			`"RequestParameter":{"Propertyname":"ResetPassword","Value":"true"}`, nil},
@@ -93,7 +98,8 @@ func TestAResetIsAPutOnAPersonThatTouchesThePassword(t *testing.T) {
 			continue
 		}
 		want := *c.want
-		want.Time, want.Service, want.Activity, want.Status = "2026-11-16T16:25:13Z", mim.Service, "User Password Reset", "Completed"
+		want.Time, want.Service, want.Activity, want.Status = "2026-11-16T16:25:13Z", mim.Service,
+			"User Password Reset", "Completed"
 		want.User, want.UserID, want.Requester, want.RequesterID = "Bob", bobID, `CORP\ann`, annID
 		want.Computer, want.Request = "MIM1", requestID
 		require.Len(t, rows, 1, name)
@@ -120,7 +126,8 @@ func TestARegistrationIsOfWhoRegisters(t *testing.T) {
 			`CORP\ann`, "changed", []string{"mobile phone"}, true},
 		"first time": {`"Operation":"Put","TargetObjectType":"Person","Target":` + ann +
 			`,"RequestParameter":[{"Propertyname":"AuthNWFRegistered","Mode":"Insert"}]`, `CORP\ann`, "new", nil, true},
-		"other": {`"Operation":"Put","TargetObjectType":"Person","RequestParameter":{"Propertyname":"City"}`, "", "", nil, false},
+		"other": {`"Operation":"Put","TargetObjectType":"Person","RequestParameter":{"Propertyname":"City"}`, "", "",
+			nil, false},
 	} {
 		rows := rules.Registrations(recordOf(t, c.members))
 		require.Equal(t, c.isRegistration, len(rows) == 1, name)
@@ -133,25 +140,32 @@ func TestARegistrationIsOfWhoRegisters(t *testing.T) {
 func TestAGroupsRowsAreItsMembers(t *testing.T) {
 	rules := shipped(t)
 	type line struct{ action, group, member, by string }
-	put := `"Operation":"Put","TargetObjectType":"Group","Creator":` + ann + `,"Target":` + group + `,"Approver":` + bob + `,`
+	put := `"Operation":"Put","TargetObjectType":"Group","Creator":` + ann + `,"Target":` + group + `,"Approver":` +
+		bob + `,`
 	for name, c := range map[string]struct {
 		members string
 		want    []line
 	}{
-		"join": {put + `"RequestParameter":{"Propertyname":"ExplicitMember","Mode":"Add","Value":` + quoted("["+ann+"]") + `}`,
+		"join": {put + `"RequestParameter":{"Propertyname":"ExplicitMember","Mode":"Add","Value":` +
+			quoted("["+ann+"]") + `}`,
 			[]line{{"Add member", "Chess", `CORP\ann`, "self"}}},
-		"one that shrank": {put + `"RequestParameter":{"Propertyname":"ExplicitMember","Mode":"Remove","Value":` + quoted(bob) + `}`,
+		"one that shrank": {put + `"RequestParameter":{"Propertyname":"ExplicitMember","Mode":"Remove","Value":` +
+			quoted(bob) + `}`,
 			[]line{{"Remove member", "Chess", "Bob", "other"}}},
-		"an ID alone": {put + `"RequestParameter":[{"Propertyname":"ExplicitMember","Mode":"Add","Value":"` + bobID + `"}]`,
+		"an ID alone": {put + `"RequestParameter":[{"Propertyname":"ExplicitMember","Mode":"Add","Value":"` + bobID +
+			`"}]`,
 			[]line{{"Add member", "Chess", "", "other"}}},
-		"two, and an owner": {put + `"RequestParameter":[{"Propertyname":"ExplicitMember","Mode":"Insert","Value":[` + ann + "," +
+		"two, and an owner": {put + `"RequestParameter":[{"Propertyname":"ExplicitMember","Mode":"Insert","Value":[` +
+			ann + "," +
 			bob + `]},{"Propertyname":"Owner","Mode":"Add","Value":` + bob + `}]`,
 			[]line{{"Add member", "Chess", `CORP\ann`, "self"}, {"Add member", "Chess", "Bob", "other"},
 				{"Add owner", "Chess", "Bob", "other"}}},
 		"create": {`"Operation":"Create","TargetObjectType":"Group","Creator":` + ann + `,"RequestParameter":[` +
-			`{"Propertyname":"DisplayName","Value":"Go"},{"Propertyname":"ExplicitMember","Mode":"Add","Value":` + ann + `}]`,
+			`{"Propertyname":"DisplayName","Value":"Go"},{"Propertyname":"ExplicitMember","Mode":"Add","Value":` + ann +
+			`}]`,
 			[]line{{"Add group", "Go", "", ""}}},
-		"delete":   {`"Operation":"Delete","TargetObjectType":"Group","Target":` + group, []line{{"Delete group", "Chess", "", ""}}},
+		"delete": {`"Operation":"Delete","TargetObjectType":"Group","Target":` + group,
+			[]line{{"Delete group", "Chess", "", ""}}},
 		"renaming": {put + `"RequestParameter":[{"Propertyname":"DisplayName","Value":"Go"}]`, nil},
 		"a set":    {`"Operation":"Create","TargetObjectType":"Set"`, nil},
 	} {
@@ -174,7 +188,8 @@ func TestEntrasOwnAuditsHaveTheSameColumns(t *testing.T) {
 		`{"displayName":"Group.DisplayName","oldValue":null,"newValue":"\"Chess\""}]}]`
 	reset := audit(`"loggedByService":"Self-service Password Management","activityDisplayName":"Reset password (self-service)",` + user)
 	require.Equal(t, []mim.Reset{{Time: "2026-11-16T10:00:00Z", Service: "Self-service Password Management",
-		Activity: "Reset password (self-service)", User: "ann@contoso.example", UserID: "1", Requester: "ann@contoso.example",
+		Activity: "Reset password (self-service)", User: "ann@contoso.example", UserID: "1",
+		Requester:   "ann@contoso.example",
 		RequesterID: "1", Status: "success", Result: "Succeeded", Request: "c", Key: "x"}}, rules.EntraResets(reset))
 	require.Empty(t, rules.EntraGroups(reset))
 	require.Empty(t, rules.EntraRegistrations(reset))

@@ -140,7 +140,8 @@ func TestWhatIsWrongIsNamedWithItsPlace(t *testing.T) {
 		"appliedConditionalAccessPolicies/any(p: signInEventTypes/any(t: t eq 'x'))": "at position 41: within the " +
 			"list of p another one is walked that is not part of its elements; write both side by side",
 		"appliedConditionalAccessPolicies/any(p: p/enforcedGrantControls/any(c: " +
-			"p/enforcedGrantControls/any(d: d eq 'x')))": "within the list of c another one is walked that is not part " +
+			"p/enforcedGrantControls/any(d: d eq 'x')))": "within the list of c another one is walked " +
+			"that is not part " +
 			"of its elements",
 		strings.Repeat("(", 200):    "nested more than 100 deep",
 		strings.Repeat("not ", 200): "nested more than 100 deep",

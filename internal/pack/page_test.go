@@ -55,7 +55,8 @@ func TestTheBillOfMaterialsHasThePackagesOfThePage(t *testing.T) {
 	require.Equal(t, `["a","pkg:npm/%40made/up@1.2.3","pkg:npm/plain@2.0.0"]`,
 		gjson.GetBytes(out, `dependencies.#(ref=="main").dependsOn|@ugly`).Raw)
 
-	for _, bent := range []string{`{`, `[{"name":"plain","version":"2.0.0"}]`, `[{"name":"x","integrity":"sha512-AQI="}]`,
+	for _, bent := range []string{`{`, `[{"name":"plain","version":"2.0.0"}]`,
+		`[{"name":"x","integrity":"sha512-AQI="}]`,
 		`[{"name":"plain","version":"2.0.0","integrity":"sha512-!"}]`} {
 		require.NoError(t, os.WriteFile(file, []byte(bent), 0o600))
 		packages, err = readPagePackages(root)

@@ -96,7 +96,8 @@ func tokenOf(salt []byte, of, query string) string {
 	h := sha256.New()
 	h.Write(salt)
 	writeQuestion(h, of, query)
-	return base64.RawURLEncoding.EncodeToString(append(salt[:saltBytes:saltBytes], h.Sum(nil)[:tokenBytes-saltBytes]...))
+	return base64.RawURLEncoding.EncodeToString(append(salt[:saltBytes:saltBytes],
+		h.Sum(nil)[:tokenBytes-saltBytes]...))
 }
 
 // Fits tells whether a question is the one that its token was made of.

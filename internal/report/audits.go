@@ -95,7 +95,8 @@ func targetsOf(r Record) []string {
 		if name == "" {
 			name = t.Get("displayName").String()
 		}
-		out = append(out, strings.TrimSpace(strings.Join([]string{t.Get("type").String(), t.Get("id").String(), name}, " ")))
+		out = append(out, strings.TrimSpace(strings.Join([]string{t.Get("type").String(), t.Get("id").String(), name},
+			" ")))
 		return true
 	})
 	return out
@@ -167,7 +168,8 @@ func ssprRegistrationActivityEvents() *Report {
 		Columns: auditColumns(append([]Column{
 			{Name: "role", Text: "Never there: audits do not say which role the user had"},
 			{Name: "registrationActivity", Text: "reportSSPR_RegistrationData_PrivateMobilePhone or " +
-				"_PrivateAlternateEmail, where the audit names a phone or a mail address; else absent"}}, acted()...)...),
+				"_PrivateAlternateEmail, where the audit names a phone or a mail address; else absent"}},
+			acted()...)...),
 		Each: func(r Record) []Row {
 			of := targetOf(r, "User")
 			if of.id == "" {
@@ -202,7 +204,8 @@ func ssgmGroupActivityEvents() *Report {
 			Column{Name: "groupName", Text: "Display name of the group", Ours: true},
 			Column{Name: "memberId", Text: "Object ID of the user who came or went", Ours: true},
 			Column{Name: "memberName", Text: "User principal name of that user", Ours: true},
-			Column{Name: "selfService", Text: "Self-service Group Management logged it, or who acted is who came or went",
+			Column{Name: "selfService", Text: "Self-service Group Management logged it, or who acted " +
+				"is who came or went",
 				Kind: Flag, Ours: true})...),
 		Each: func(r Record) []Row {
 			actor, group, member := actorOf(r), targetOf(r, "Group"), targetOf(r, "User")

@@ -177,7 +177,8 @@ func (s *signIns) Rows() []Keyed {
 		}
 		row := maps.Clone(g.Row)
 		row["signInCount"] = g.N[succeeded] + g.N[interrupted] + g.N[failed]
-		row["successCount"], row["interruptedCount"], row["failureCount"] = g.N[succeeded], g.N[interrupted], g.N[failed]
+		row["successCount"], row["interruptedCount"], row["failureCount"] = g.N[succeeded], g.N[interrupted],
+			g.N[failed]
 		if s.most > 0 && !s.TooMany {
 			row["userCount"] = g.Users
 		}

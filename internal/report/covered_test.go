@@ -101,7 +101,8 @@ func TestCoverageSaysOfEachHourWhatItLacks(t *testing.T) {
 			"it has not happened"},
 		"never read": {ledger.Progress{Stream: logs.DirectoryAudits, LastError: "no licence"}, nil, 3, 4,
 			[]string{"3 4 its last run failed: no licence"}, "its last run failed: no licence"},
-		"an age before Entra": {started, with(5, complete), -24 * 365 * 900, 3, []string{"-7884000 2 the archive begins"},
+		"an age before Entra": {started, with(5, complete), -24 * 365 * 900, 3,
+			[]string{"-7884000 2 the archive begins"},
 			""},
 	} {
 		t.Run(name, func(t *testing.T) {

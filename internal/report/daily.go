@@ -92,7 +92,8 @@ func (p *Page) takeDay(sums daySums, top int) bool {
 
 // tooLong is the error of a day that has too many records for one request. To ask again would not help.
 func tooLong(q Question, day time.Time) error {
-	return &entra.Error{Code: entra.CodeBadRequest, Doing: "sum up " + q.Report.Name + " of " + day.Format(time.DateOnly),
+	return &entra.Error{Code: entra.CodeBadRequest, Doing: "sum up " + q.Report.Name + " of " +
+		day.Format(time.DateOnly),
 		Why: "a day of it can't be read in the time of one request", Remedy: "ask for some hours of it"}
 }
 

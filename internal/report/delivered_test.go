@@ -32,7 +32,8 @@ func TestAReportOfADeliveredLogSaysWhatDidNotCome(t *testing.T) {
 	purged.PurgedTo = hour(6)
 	gone := ledger.Progress{Stream: logs.IdentityManager, PurgedTo: hour(6)}
 	lossy := mim.Computer{Name: "MIM1", Newest: hour(11.5)}
-	lossy.Count([]mim.Numbered{{RecordID: 5, At: hour(6.5)}, {RecordID: 9, At: hour(8)}, {RecordID: 10, At: hour(11.5)}})
+	lossy.Count([]mim.Numbered{{RecordID: 5, At: hour(6.5)}, {RecordID: 9, At: hour(8)},
+		{RecordID: 10, At: hour(11.5)}})
 	older := mim.Computer{Name: "MIM2", Older: 3, Newest: hour(9)}
 	for name, c := range map[string]struct {
 		progress ledger.Progress
@@ -46,7 +47,8 @@ func TestAReportOfADeliveredLogSaysWhatDidNotCome(t *testing.T) {
 		"before it":   {came, nil, [2]float64{2, 7}, []string{"2 6 nothing that is older"}, ""},
 		"only before": {came, nil, [2]float64{2, 5}, []string{"2 5 nothing that is older"}, "nothing that is older"},
 		"after it":    {came, nil, [2]float64{7, 20}, []string{"12 20 nothing that is newer"}, ""},
-		"only after":  {came, nil, [2]float64{13, 20}, []string{"13 20 nothing that is newer"}, "whether anything happened"},
+		"only after": {came, nil, [2]float64{13, 20}, []string{"13 20 nothing that is newer"},
+			"whether anything happened"},
 		"all three": {came, nil, [2]float64{2, 20},
 			[]string{"2 6 nothing that is older", "12 20 nothing that is newer"}, ""},
 		"dropped":      {purged, nil, [2]float64{2, 7}, []string{"2 6 it was dropped"}, ""},
@@ -55,7 +57,8 @@ func TestAReportOfADeliveredLogSaysWhatDidNotCome(t *testing.T) {
 			"nothing of it was delivered"},
 		"read to its end later": {came, servers{{Name: "MIM1", Read: hour(18)}}, [2]float64{7, 20},
 			[]string{"18 20 not all servers' logs were read later"}, ""},
-		"only after it, and nothing happened": {came, servers{{Name: "MIM1", Read: hour(21)}, {Name: "MIM2", Read: hour(20)}},
+		"only after it, and nothing happened": {came,
+			servers{{Name: "MIM1", Read: hour(21)}, {Name: "MIM2", Read: hour(20)}},
 			[2]float64{13, 20}, nil, ""},
 		"one of two does not say": {came, servers{{Name: "MIM1", Read: hour(21)}, {Name: "MIM2"}}, [2]float64{13, 20},
 			[]string{"13 20 nothing that is newer"}, "whether anything happened"},
@@ -66,7 +69,8 @@ func TestAReportOfADeliveredLogSaysWhatDidNotCome(t *testing.T) {
 		"of a part of the time": {came, servers{lossy}, [2]float64{7, 7.5},
 			[]string{"7 7.5 of the log of MIM1 the events 6 to 8"}, ""},
 		"of another time": {came, servers{lossy}, [2]float64{9, 11}, nil, ""},
-		"once":            {came, servers{older}, [2]float64{7, 11}, []string{"7 9 of the log of MIM2 3 older events"}, ""},
+		"once": {came, servers{older}, [2]float64{7, 11}, []string{"7 9 of the log of MIM2 3 older events"},
+			""},
 		"an altered row": {came, servers{{Name: "MIM3", Altered: true}}, [2]float64{7, 11},
 			[]string{"7 11 what is known of the numbers of MIM3 was altered"}, ""},
 	} {
@@ -96,11 +100,13 @@ func TestTextsAreComparedWithoutRegardToCase(t *testing.T) {
 	at := midnight.Add(time.Hour).Format(time.RFC3339)
 	a.Add(t, logs.IdentityManager, map[string]any{"id": "1", "activityDateTime": at, "targetObjectType": "group",
 		"request": map[string]any{"HybridObjectID": "x", "Operation": "create", "TargetObjectType": "group"}})
-	a.Add(t, logs.DirectoryAudits, map[string]any{"id": "2", "activityDateTime": at, "activityDisplayName": "Add Member To Group",
-		"loggedByService": "Core Directory"})
+	a.Add(t, logs.DirectoryAudits, map[string]any{"id": "2", "activityDateTime": at,
+		"activityDisplayName": "Add Member To Group",
+		"loggedByService":     "Core Directory"})
 	s := &report.Sources{Archive: a, Now: a.Now, Streams: archived{logs.IdentityManager, logs.DirectoryAudits}}
 	page, err := s.Rows(t.Context(), report.Question{Report: report.Find(mim.GroupActivity, false), Merged: true,
-		Window: report.Window{From: midnight, To: midnight.Add(24 * time.Hour)}}, report.Place{}, 10, time.Now().Add(time.Minute))
+		Window: report.Window{From: midnight, To: midnight.Add(24 * time.Hour)}}, report.Place{}, 10,
+		time.Now().Add(time.Minute))
 	require.NoError(t, err)
 	require.Len(t, page.Rows, 2)
 }

@@ -15,9 +15,11 @@ const (
 )
 
 func signInsAfterMultipleFailuresEvents() *Report {
-	return &Report{Name: "signInsAfterMultipleFailuresEvents", Text: "Sign-ins with success after several wrong passwords",
+	return &Report{Name: "signInsAfterMultipleFailuresEvents",
+		Text:   "Sign-ins with success after several wrong passwords",
 		Legacy: true, Before: failuresWithin, From: ofUserSignIns(),
-		Source: fmt.Sprintf("sign-ins of users: a success, and at least %d records with error %d of the same user in the "+
+		Source: fmt.Sprintf("sign-ins of users: a success, and at least %d records with error %d of the "+
+			"same user in the "+
 			"%s before, without a success between them", fewFailures, wrongPassword, "hour"),
 		Columns: append(append([]Column{
 			{Name: "id", Text: "ID of the sign-in that succeeded"},

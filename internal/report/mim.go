@@ -36,8 +36,9 @@ func mimReport(name, text string, columns []Column, rows, own func(Record) []Row
 	return &Report{Name: name, Text: text, Source: mimSource, NoData: nothingDelivered,
 		Columns: append(append(shared, columns...), Column{Name: "requestId",
 			Text: "Of Identity Manager: the request; of Entra: the correlation ID"}),
-		From:   []From{{Stream: logs.IdentityManager, Filter: oneOf("targetObjectType", rules.Targets(name))}},
-		Merges: []From{{Stream: logs.DirectoryAudits, Filter: oneOf("activityDisplayName", rules.EntraActivities(name))}},
+		From: []From{{Stream: logs.IdentityManager, Filter: oneOf("targetObjectType", rules.Targets(name))}},
+		Merges: []From{{Stream: logs.DirectoryAudits,
+			Filter: oneOf("activityDisplayName", rules.EntraActivities(name))}},
 		Each: func(r Record) []Row {
 			if r.Stream == logs.DirectoryAudits {
 				return own(r)
@@ -99,7 +100,8 @@ func mimPasswordRegistration() *Report {
 			{Name: "user", Text: "Who registered"}, {Name: "userId", Text: "ID of that user"},
 			{Name: "methods", Text: "Methods that were registered", Kind: Texts},
 			{Name: "change", Text: "new, changed or removed"},
-			{Name: "status", Text: "Of the request, or the result of the audit"}, {Name: "computer", Text: "The server"},
+			{Name: "status", Text: "Of the request, or the result of the audit"},
+			{Name: "computer", Text: "The server"},
 		},
 		func(r Record) []Row { return rowsOf(rules.Registrations(r.Doc), row) },
 		func(r Record) []Row { return rowsOf(rules.EntraRegistrations(r.Doc), row) })
@@ -110,7 +112,8 @@ func mimGroupActivity() *Report {
 	row := func(r mim.Group) Row {
 		return Row{"id": r.Key, "eventTime": r.Time, "service": r.Service, "actor": r.Actor, "actorId": r.ActorID,
 			"action": r.Action, "group": r.Group, "groupId": r.GroupID, "member": r.Member, "memberId": r.MemberID,
-			"by": r.By, "approver": r.Approver, "approverId": r.ApproverID, "outcome": r.Outcome, "computer": r.Computer,
+			"by": r.By, "approver": r.Approver, "approverId": r.ApproverID, "outcome": r.Outcome,
+			"computer":  r.Computer,
 			"requestId": r.Request}
 	}
 	return mimReport(mim.GroupActivity, "Groups that were created, deleted, joined and left through Identity Manager",

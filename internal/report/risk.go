@@ -53,7 +53,8 @@ func riskColumns() []Column {
 		Column{Name: "ipAddress", Text: "IP address", Ours: true},
 		Column{Name: "city", Text: "City", Ours: true},
 		Column{Name: "countryOrRegion", Text: "Country or region", Ours: true},
-		Column{Name: "riskEventTypes", Text: "The risks that were detected, as " + riskTypes + " names them", Kind: Texts,
+		Column{Name: "riskEventTypes", Text: "The risks that were detected, as " + riskTypes + " names them",
+			Kind: Texts,
 			Ours: true},
 		Column{Name: "riskState", Text: "atRisk, remediated, dismissed, ...", Ours: true},
 		Column{Name: "riskLevel", Text: "Risk of this sign-in: low, medium or high", Ours: true},
@@ -89,7 +90,8 @@ func signInsFromUnknownSourcesEvents() *Report {
 }
 
 func signInsFromIPAddressesWithSuspiciousActivityEvents() *Report {
-	return risky("signInsFromIPAddressesWithSuspiciousActivityEvents", "Sign-ins from addresses with suspicious activity",
+	return risky("signInsFromIPAddressesWithSuspiciousActivityEvents",
+		"Sign-ins from addresses with suspicious activity",
 		true, "maliciousIPAddress", "suspiciousIPAddress")
 }
 
@@ -104,12 +106,14 @@ func signInsFromPossiblyInfectedDevicesEvents() *Report {
 }
 
 func irregularSignInActivityEvents() *Report {
-	return risky("irregularSignInActivityEvents", "Sign-ins that are unusual for their user", true, "unfamiliarFeatures")
+	return risky("irregularSignInActivityEvents", "Sign-ins that are unusual for their user", true,
+		"unfamiliarFeatures")
 }
 
 func allUsersWithAnomalousSignInActivityEvents() *Report {
-	return &Report{Name: "allUsersWithAnomalousSignInActivityEvents", Text: "Users with a sign-in for which a risk was " +
-		"detected", Legacy: true, LicenseRequired: true,
+	return &Report{Name: "allUsersWithAnomalousSignInActivityEvents",
+		Text: "Users with a sign-in for which a risk was " +
+			"detected", Legacy: true, LicenseRequired: true,
 		Source: "sign-ins of users whose own " + riskTypes + " has anything, by user over the whole time; no risk " +
 			"detections are archived, and no risky users",
 		From: ofUserSignIns(), Withheld: riskWithheld,

@@ -70,7 +70,8 @@ func TestRecordsOfOneSignInCountOnce(t *testing.T) {
 			[4]int64{2, 1, 1, 0}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			for _, of := range []string{"applicationUsageSummary", "applicationUsageSummaryEvents", "userActivitySummary"} {
+			for _, of := range []string{"applicationUsageSummary", "applicationUsageSummaryEvents",
+				"userActivitySummary"} {
 				rows := sumsOf(of, noon, c.records...).Rows()
 				require.Len(t, rows, 1)
 				row := rows[0].Row
@@ -143,7 +144,8 @@ func TestSumsThatAreKeptAtAnyMomentGoOnAsIfTheyHadNotBeen(t *testing.T) {
 					risks = []string{[]string{"unlikelyTravel", "unfamiliarFeatures", "generic"}[random.IntN(3)]}
 				}
 				records = append(records, signIn(fmt.Sprint("id", random.IntN(20)), fmt.Sprint("user", random.IntN(3)),
-					fmt.Sprint("app", random.IntN(3)), second, []int{0, 50126, 50126, 50126, 50074}[random.IntN(5)], risks...))
+					fmt.Sprint("app", random.IntN(3)), second, []int{0, 50126, 50126, 50126, 50074}[random.IntN(5)],
+					risks...))
 			}
 			whole := sumsOf(name, noon, records...)
 			window := report.Window{From: noon, To: noon.Add(24 * time.Hour)}

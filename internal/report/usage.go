@@ -25,8 +25,9 @@ func signInCounts(users bool) []Column {
 		{Name: "failureCount", Text: "Of these, how many failed", Kind: Number, Ours: true},
 	}
 	if users {
-		out = append(out, Column{Name: "userCount", Text: "Users who signed in or tried to; absent where there are too " +
-			"many to tell them apart", Kind: Number, Ours: true})
+		out = append(out, Column{Name: "userCount",
+			Text: "Users who signed in or tried to; absent where there are too " +
+				"many to tell them apart", Kind: Number, Ours: true})
 	}
 	return out
 }

@@ -45,7 +45,9 @@ type countingLedger struct {
 	asked int
 }
 
-func (a *countingLedger) Windows(ctx context.Context, s entra.Stream, from, to time.Time) iter.Seq2[ledger.Coverage, error] {
+func (a *countingLedger) Windows(
+	ctx context.Context, s entra.Stream, from, to time.Time,
+) iter.Seq2[ledger.Coverage, error] {
 	a.asked++
 	return a.Archive.Windows(ctx, s, from, to)
 }

@@ -203,13 +203,15 @@ func TestWhatWasImportedBeforeTheArchiveBeganAndPurgedIsAGap(t *testing.T) {
 	l, p := ledgerOf(january, time.Time{}, func(time.Time) ledger.WindowState { return ledger.WindowSealed })
 	imported := func(at time.Time) ledger.Coverage {
 		return ledger.Coverage{Window: entra.Window{Stream: logs.Provisioning, Start: at}, State: ledger.WindowPurged,
-			PurgedAt: january.AddDate(0, 5, 9), Reason: "purged: ARCHIVE_RETENTION of provisioning is 35 days; contents: 5"}
+			PurgedAt: january.AddDate(0, 5, 9), Reason: "purged: ARCHIVE_RETENTION of provisioning is 35 " +
+				"days; contents: 5"}
 	}
 	march, april := january.AddDate(-2, 2, 0), january.AddDate(-2, 3, 0)
 	l.all = append([]ledger.Coverage{imported(march.Add(5 * time.Hour)), imported(march.Add(300 * time.Hour)),
 		imported(april.Add(time.Hour))}, l.all...)
 	p.Purged = 3
-	want := []string{"03-01T05:00 03-13T13:00 purged on 2026-06-10" + rule, "04-01T01:00 04-01T02:00 purged on 2026-06-10" + rule}
+	want := []string{"03-01T05:00 03-13T13:00 purged on 2026-06-10" + rule,
+		"04-01T01:00 04-01T02:00 purged on 2026-06-10" + rule}
 	require.Equal(t, want, gapsOf(t, search.NewGaps(l), p, logs.Earliest(), newest))
 	require.Equal(t, []string{"03-01T05:30 03-13T12:30 purged on 2026-06-10" + rule},
 		gapsOf(t, search.NewGaps(l), p, march.Add(330*time.Minute), march.Add(300*time.Hour+30*time.Minute)))

@@ -196,7 +196,9 @@ func Together(all ...[]Hour) []Hour {
 	var out []Hour
 	for _, hours := range all {
 		for _, h := range hours {
-			i, found := slices.BinarySearchFunc(out, h.From, func(o Hour, at time.Time) int { return o.From.Compare(at) })
+			i, found := slices.BinarySearchFunc(out, h.From, func(o Hour, at time.Time) int {
+				return o.From.Compare(at)
+			})
 			switch {
 			case found:
 				out[i].Records += h.Records

@@ -28,7 +28,8 @@ func TestWhatIsInForceIsWhatWasGivenOrTheDefault(t *testing.T) {
 func TestNoSecretIsShown(t *testing.T) {
 	secrets := 0
 	for _, value := range []string{"5ecret", "https://a:5ecret@b.example", "https://b.example/t?sv=1&sig=5ecret",
-		"https://b.example/#5ecret", "AccountName=a;AccountKey=5ecret", "BlobEndpoint=b;SharedAccessSignature=sig=5ecret",
+		"https://b.example/#5ecret", "AccountName=a;AccountKey=5ecret",
+		"BlobEndpoint=b;SharedAccessSignature=sig=5ecret",
 		"https://b.example/?sig=5ecret&AccountKey=5ecret"} {
 		for _, s := range settings.Show(func(string) string { return value }) {
 			require.True(t, s.Given, s.Name)
@@ -50,6 +51,8 @@ func TestNoSecretIsShown(t *testing.T) {
 	require.ErrorContains(t, err, "(not shown)")
 	require.NotContains(t, err.Error(), "5ecret", "it would stand in the log")
 	for _, value := range []string{"https://b.example/t", "0 */5 * * * *", "400d", "a?b", "*=30d"} {
-		require.Equal(t, value, settings.Show(func(string) string { return value })[0].Value, "it is shown as it was given")
+		require.Equal(t, value, settings.Show(func(string) string {
+			return value
+		})[0].Value, "it is shown as it was given")
 	}
 }

@@ -60,7 +60,8 @@ type Need struct {
 func (Need) Texts() map[string]string {
 	return map[string]string{
 		"severity": "error, warning; notice: it is known and stays, and needs nobody now",
-		"kind": "notStarted, failing, tampered, aboutToBeLost, inDoubt, lost, quarantined, notDelivered (of a log that is " +
+		"kind": "notStarted, failing, tampered, aboutToBeLost, inDoubt, lost, quarantined, notDelivered " +
+			"(of a log that is " +
 			"sent), snapshot, notDisclosed, check, run",
 	}
 }
@@ -214,7 +215,8 @@ func ofLog(l Log, now time.Time) []Need {
 		add(Error, kind, l.Failure.Message, remedies[l.Failure.Code]).Code = l.Failure.Code
 	}
 	if l.Collected && l.Missing > 0 && !l.NextLoss.IsZero() && l.NextLoss.Sub(now) < soon {
-		add(Error, AboutToBeLost, many(l.Missing, "hour")+" still to be read, and Graph soon forgets the oldest of them",
+		add(Error, AboutToBeLost, many(l.Missing, "hour")+
+			" still to be read, and Graph soon forgets the oldest of them",
 			"find out why the runs come no further: the last error, ARCHIVE_RUN_BUDGET, the ceiling of Graph").
 			Due = l.NextLoss.UTC().Format(time.RFC3339)
 	}
@@ -231,7 +233,8 @@ func ofLog(l Log, now time.Time) []Need {
 			"look at them in the table quarantine: docs/tables.md")
 	}
 	if l.NotDelivered > 0 {
-		add(Notice, NotDelivered, many(l.NotDelivered, "event")+" did not come: their numbers are missing between others",
+		add(Notice, NotDelivered, many(l.NotDelivered, "event")+
+			" did not come: their numbers are missing between others",
 			"let the server send them again: docs/mim.md")
 	}
 	return out

@@ -22,7 +22,8 @@ func one(l status.Log) status.Facts {
 }
 
 func failing(code entra.Code) status.Log {
-	return status.Log{Collected: true, Status: ledger.StatusFailing, Failure: &status.Failure{Code: code, Message: "why"}}
+	return status.Log{Collected: true, Status: ledger.StatusFailing,
+		Failure: &status.Failure{Code: code, Message: "why"}}
 }
 
 func snapshot(s directory.Snapshot) status.Facts {
@@ -91,14 +92,16 @@ func TestWhatNeedsSomebody(t *testing.T) {
 		"a snapshot behind":                   {behind, status.Error, status.Snapshot},
 		"a snapshot whose last run failed": {snapshot(directory.Snapshot{Stage: directory.Reading, LastError: "why"}),
 			status.Warning, status.Snapshot},
-		"a snapshot that failed once, and is whole": {snapshot(directory.Snapshot{Stage: directory.Whole, LastError: "why"}),
+		"a snapshot that failed once, and is whole": {
+			snapshot(directory.Snapshot{Stage: directory.Whole, LastError: "why"}),
 			"", ""},
 		"a snapshot of last week": {of(7), "", ""},
 		"a snapshot that is not made anew": {of(9),
 			status.Warning, status.Snapshot},
 		"runs that nobody can read": {status.Facts{Unreadable: []status.Unreadable{{Timer: "a", Why: "why"}}},
 			status.Warning, status.RunFailed},
-		"what was disclosed once": {snapshot(directory.Snapshot{Lost: []directory.Carried{{What: "users"}}}), status.Error,
+		"what was disclosed once": {snapshot(directory.Snapshot{Lost: []directory.Carried{{What: "users"}}}),
+			status.Error,
 			status.NotDisclosed},
 		"what takes a permission":     {refused(entra.CodePermission), status.Warning, status.NotDisclosed},
 		"what takes a licence":        {refused(entra.CodeLicence), status.Notice, status.NotDisclosed},

@@ -41,7 +41,8 @@ func (f *flaws) eachRow(
 		key := rows.KeyOf(body)
 		place := key.Partition + " " + key.Row
 		if !known(key) {
-			err = f.found(verify.DiffAdded, table, place, time.Time{}, "Entra Ledger writes no such row, and nothing reads it")
+			err = f.found(verify.DiffAdded, table, place, time.Time{},
+				"Entra Ledger writes no such row, and nothing reads it")
 		} else if err = read(body); entra.CodeOf(err) == entra.CodeTampered {
 			err = f.found(verify.DiffDerived, table, place, time.Time{}, "%s", err)
 		}
@@ -126,7 +127,8 @@ func (f *flaws) unwatched(ctx context.Context, group string) error {
 			continue
 		}
 		err := f.found(verify.DiffDerived, mimPartsTable, p.name, time.Time{},
-			"it waits for other parts, and the row of its group is gone, so that nothing ends its wait; send the part again")
+			"it waits for other parts, and the row of its group is gone, so that nothing ends its wait; "+
+				"send the part again")
 		if err != nil {
 			return err
 		}

@@ -166,7 +166,8 @@ func (p partRow) entity() rows.Entity {
 
 func (p partRow) check() []byte {
 	request, key := partOf(p.name)
-	return checkOf(mimPartsTable, request, key, []byte(p.state), []byte(p.since.UTC().Format(rows.TimeFormat)), p.sealed)
+	return checkOf(mimPartsTable, request, key, []byte(p.state), []byte(p.since.UTC().Format(rows.TimeFormat)),
+		p.sealed)
 }
 
 func parsePart(body []byte) (partRow, error) {
@@ -193,7 +194,8 @@ func (d *Deliveries) KeepPart(ctx context.Context, p deliveries.Kept) (deliverie
 	const doing = "keep a part of a request"
 	row := partRow{name: p.Name, state: deliveries.PartWaiting, since: p.Since.Truncate(entra.Tick), sealed: p.Sealed}
 	if len(p.Sealed) > mostSealed {
-		return "", &entra.Error{Code: entra.CodeBadRequest, Doing: doing, Why: fmt.Sprintf("it has %d bytes", len(p.Sealed)),
+		return "", &entra.Error{Code: entra.CodeBadRequest, Doing: doing,
+			Why:    fmt.Sprintf("it has %d bytes", len(p.Sealed)),
 			Remedy: fmt.Sprintf("at most are %d", mostSealed)}
 	}
 	request, key := partOf(p.Name)
@@ -325,7 +327,8 @@ func (d *Deliveries) endSome(ctx context.Context, names []string, as deliveries.
 		}
 		var actions []rows.Action
 		for _, p := range all {
-			if !wanted[p.name] || p.state == as || p.state == deliveries.PartJoined || p.state == deliveries.PartAltered {
+			if !wanted[p.name] || p.state == as || p.state == deliveries.PartJoined ||
+				p.state == deliveries.PartAltered {
 				continue
 			}
 			ended := partRow{name: p.name, state: as, since: p.since}
@@ -344,7 +347,8 @@ func (d *Deliveries) endSome(ctx context.Context, names []string, as deliveries.
 // Groups is deliveries.Store's.
 func (d *Deliveries) Groups(ctx context.Context, before time.Time) ([]string, error) {
 	var out []string
-	query := rows.Query{Filter: "PartitionKey eq " + rows.Quote(groupsPartition) + " and Since le " + rows.Literal(before)}
+	query := rows.Query{Filter: "PartitionKey eq " + rows.Quote(groupsPartition) + " and Since le " +
+		rows.Literal(before)}
 	for body, err := range d.client.Scan(ctx, mimPartsTable, query) {
 		if err != nil {
 			return nil, err

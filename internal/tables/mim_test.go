@@ -18,7 +18,8 @@ func TestRowsOfDeliveriesThatAreNotWhatWasWrittenAreNamed(t *testing.T) {
 	const request = "c0000000-0000-4000-8000-000000000001"
 	at := time.Date(2026, 11, 24, 8, 0, 0, 0, time.UTC)
 	entry := mim.Entry{ID: "ab12", First: mim.Delivery{At: at, Computer: "A", RecordID: 7}}
-	part := deliveries.Kept{Name: request + "!0002!0001!x", Group: request + "!0002!", Sealed: []byte("sealed"), Since: at}
+	part := deliveries.Kept{Name: request + "!0002!0001!x", Group: request + "!0002!", Sealed: []byte("sealed"),
+		Since: at}
 	read := map[string]func(d deliveries.Store) bool{
 		"mimrecords": func(d deliveries.Store) bool {
 			of, err := d.Decide(t.Context(), []mim.Entry{entry})
@@ -88,7 +89,8 @@ func TestTheFirstOfManyAtOnceDecides(t *testing.T) {
 	store, _ := newMemory(t)
 	entries := make([]mim.Entry, 40)
 	for i := range entries {
-		entries[i] = mim.Entry{ID: "ab12", First: mim.Delivery{At: time.Unix(int64(i), 0).UTC(), RecordID: int64(i + 1)}}
+		entries[i] = mim.Entry{ID: "ab12", First: mim.Delivery{At: time.Unix(int64(i), 0).UTC(),
+			RecordID: int64(i + 1)}}
 	}
 	of, err := store.Account.Deliveries.Decide(t.Context(), entries)
 	require.NoError(t, err)
@@ -114,7 +116,8 @@ func TestThePartsOfMoreThanATransactionEndTheirWait(t *testing.T) {
 		sealed, err := vault.Seal(p)
 		require.NoError(t, err)
 		group = mim.GroupOf(p)
-		_, err = d.KeepPart(t.Context(), deliveries.Kept{Name: vault.Name(p), Group: group, Sealed: sealed, Since: time.Now()})
+		_, err = d.KeepPart(t.Context(), deliveries.Kept{Name: vault.Name(p), Group: group, Sealed: sealed,
+			Since: time.Now()})
 		require.NoError(t, err)
 		names = append(names, vault.Name(p))
 	}
@@ -131,7 +134,8 @@ func TestThePartsOfMoreThanATransactionEndTheirWait(t *testing.T) {
 	groups, err := d.Groups(t.Context(), time.Now().Add(time.Hour))
 	require.NoError(t, err)
 	require.Empty(t, groups)
-	state, err := d.KeepPart(t.Context(), deliveries.Kept{Name: names[7], Group: group, Sealed: []byte("x"), Since: time.Now()})
+	state, err := d.KeepPart(t.Context(), deliveries.Kept{Name: names[7], Group: group, Sealed: []byte("x"),
+		Since: time.Now()})
 	require.NoError(t, err)
 	require.Equal(t, deliveries.PartJoined, state)
 }

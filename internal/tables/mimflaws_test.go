@@ -47,7 +47,8 @@ func newDeliveredRoom(t *testing.T) deliveredRoom {
 		require.NoError(t, err)
 		rec, err := logs.ParseRecord(logs.IdentityManager, entry.Record())
 		require.NoError(t, err)
-		_, _, err = store.InsertArrivals(t.Context(), rec.Window(logs.IdentityManager), []entra.Record{rec}, "delivered", at)
+		_, _, err = store.InsertArrivals(t.Context(), rec.Window(logs.IdentityManager), []entra.Record{rec},
+			"delivered", at)
 		require.NoError(t, err)
 		r.ids = append(r.ids, entry.ID)
 		require.NoError(t, d.SaveComputer(t.Context(), mim.Computer{Name: name, First: at, Last: at}, ""))
@@ -55,7 +56,8 @@ func newDeliveredRoom(t *testing.T) deliveredRoom {
 		sealed, err := vault.Seal(p)
 		require.NoError(t, err)
 		r.waiting = vault.Name(p)
-		_, err = d.KeepPart(t.Context(), deliveries.Kept{Name: r.waiting, Group: mim.GroupOf(p), Sealed: sealed, Since: at})
+		_, err = d.KeepPart(t.Context(), deliveries.Kept{Name: r.waiting, Group: mim.GroupOf(p), Sealed: sealed,
+			Since: at})
 		require.NoError(t, err)
 		if i == 0 {
 			require.NoError(t, d.EndParts(t.Context(), []string{r.waiting}, deliveries.PartJoined))

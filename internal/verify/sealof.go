@@ -31,7 +31,8 @@ func SealOf(ctx context.Context, prover Prover, stream entra.Stream, hour time.T
 	}
 	if found == nil {
 		return seal.Seal{}, 0, &entra.Error{Code: entra.CodeNotFound, Doing: doing,
-			Why: "the ledger has no row of this hour", Remedy: "GET /api/coverage/" + string(stream) + " lists its hours"}
+			Why: "the ledger has no row of this hour", Remedy: "GET /api/coverage/" + string(stream) +
+				" lists its hours"}
 	}
 	if found.Seals == 0 {
 		return seal.Seal{}, 0, &entra.Error{Code: entra.CodeConflict, Doing: doing, Why: "it is not sealed yet",

@@ -97,7 +97,8 @@ func (h *Host) authorize(r *http.Request, role Role) (caller, error) {
 			Remedy: "send a token for this app (Authorization: Bearer), beside the function key; " +
 				"HTTP_AUTHORIZATION is entra here"}
 	}
-	if slices.Contains(who.roles, string(RoleOperate)) && role != RoleIngest || slices.Contains(who.roles, string(role)) {
+	if slices.Contains(who.roles, string(RoleOperate)) && role != RoleIngest ||
+		slices.Contains(who.roles, string(role)) {
 		return who, nil
 	}
 	return who, &entra.Error{Code: entra.CodeRole, Doing: "answer " + r.Method + " " + r.URL.Path,

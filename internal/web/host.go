@@ -123,7 +123,8 @@ func (h *Host) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case len(r.RequestURI) > maxURL:
 		h.fail(w, r, "", &entra.Error{Code: entra.CodeTooLarge, Doing: "read the request",
 			Why: fmt.Sprintf("its address has %d characters, and at most are %d", len(r.RequestURI), maxURL),
-			Remedy: "ask with POST .../$query: the same path with /$query behind it, Content-Type: text/plain, and as " +
+			Remedy: "ask with POST .../$query: the same path with /$query behind it, Content-Type: " +
+				"text/plain, and as " +
 				"the body what follows the question mark"})
 	case len(r.URL.EscapedPath()) > maxPath:
 		h.fail(w, r, "", &entra.Error{Code: entra.CodeTooLarge, Doing: "read the request",

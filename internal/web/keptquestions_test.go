@@ -109,7 +109,8 @@ func TestAQuestionThatIsNotUTF8IsRefused(t *testing.T) {
 // TestThePartsThatARefusalNamesAreStored, so that their links can be followed.
 func TestThePartsThatARefusalNamesAreStored(t *testing.T) {
 	a := newAsking(t)
-	refused := web.Operation{Role: web.RoleRead, Parameters: []web.Parameter{web.Text("$filter", ""), web.Text("from", "")},
+	refused := web.Operation{Role: web.RoleRead, Parameters: []web.Parameter{web.Text("$filter", ""),
+		web.Text("from", "")},
 		Do: func(_ context.Context, r web.Request) (web.Answer, error) {
 			var parts []web.Part
 			for n := range 100 {
@@ -135,7 +136,8 @@ func TestWhoFillsTheTableIsTold(t *testing.T) {
 	status := 0
 	for n := 0; status != http.StatusTooManyRequests; n++ {
 		require.Less(t, n*60_000, questions.MostAnHour)
-		query := "$top=" + strconv.Itoa(n%1000+1) + "&who=" + strconv.Itoa(n) + "&$filter=" + strings.Repeat("x", 60_000)
+		query := "$top=" + strconv.Itoa(n%1000+1) + "&who=" + strconv.Itoa(n) + "&$filter=" +
+			strings.Repeat("x", 60_000)
 		got := a.ask(http.MethodPost, "/api/things/$query", plainText, query)
 		if status = got.status; status != http.StatusOK {
 			require.Contains(t, got.Error.Message, "ask again in an hour, or shorter")

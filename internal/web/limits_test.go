@@ -316,7 +316,8 @@ func TestATimerThatHangsIsAnsweredAtItsDeadline(t *testing.T) {
 
 // TestAPanicInWhatAFunctionWritesIsAnsweredAndSurvived: a function works in a goroutine of its own.
 func TestAPanicInWhatAFunctionWritesIsAnsweredAndSurvived(t *testing.T) {
-	server, log := limited(t, tight(), does("faulty", web.Large, func(context.Context, web.Request) (web.Answer, error) {
+	server, log := limited(t, tight(), does("faulty", web.Large, func(context.Context, web.Request) (web.Answer,
+		error) {
 		return web.Stream(func(http.ResponseWriter, *http.Request) error { panic("a fault") }), nil
 	}), does("works", web.Large, answers))
 	for range 10 { // more than it has places

@@ -283,7 +283,8 @@ func TestAPostedQueryIsReadAsODataHasIt(t *testing.T) {
 		"text":               {"/api/things/$query", "text/plain", "$filter=a%20eq%20'x%26y'&$top=5", "a eq 'x&y'"},
 		"text in UTF-8":      {"/api/things/$query", "text/plain; charset=utf-8", "%24filter=a%2Bb&%24top=5", "a+b"},
 		"spaces as they are": {"/api/things/$query", "text/plain", "$filter=a eq 'x'&$top=5\r\n", "a eq 'x'"},
-		"a form":             {"/api/things/$query", "application/x-www-form-urlencoded", "$filter=a+eq+1&$top=5", "a eq 1"},
+		"a form": {"/api/things/$query", "application/x-www-form-urlencoded", "$filter=a+eq+1&$top=5",
+			"a eq 1"},
 		"both places":        {"/api/things/$query?$top=5", "text/plain", "$filter=x", "x"},
 		"the address alone":  {"/api/things/$query?$top=5&$filter=x", "text/plain", "", "x"},
 		"an escaped segment": {"/api/things/%24query", "text/plain", "$top=5&$filter=x", "x"},
@@ -304,10 +305,11 @@ func TestAPostedQueryThatCannotBeReadIsRefused(t *testing.T) {
 		status                             int
 		says                               string
 	}{
-		"JSON":              {"POST", "/api/things/$query", "application/json", "{}", 415, "Content-Type: text/plain"},
-		"no type":           {"POST", "/api/things/$query", "", "$top=5", 415, "of no Content-Type"},
-		"no type at all":    {"POST", "/api/things/$query", "text", "$top=5", 415, "Content-Type: text/plain"},
-		"65,537 bytes":      {"POST", "/api/things/$query", plainText, "who=" + strings.Repeat("a", 65_533), 413, "65,536"},
+		"JSON":           {"POST", "/api/things/$query", "application/json", "{}", 415, "Content-Type: text/plain"},
+		"no type":        {"POST", "/api/things/$query", "", "$top=5", 415, "of no Content-Type"},
+		"no type at all": {"POST", "/api/things/$query", "text", "$top=5", 415, "Content-Type: text/plain"},
+		"65,537 bytes": {"POST", "/api/things/$query", plainText, "who=" + strings.Repeat("a", 65_533), 413,
+			"65,536"},
 		"unknown parameter": {"POST", "/api/things/$query", plainText, "$expand=x", 400, "$expand"},
 		"given twice":       {"POST", "/api/things/$query?$top=1", plainText, "$top=2", 400, "one value"},
 		"broken":            {"POST", "/api/things/$query", plainText, "who=%zz", 400, "not encoded"},

@@ -35,7 +35,8 @@ func (h *Host) answerOldHost(w http.ResponseWriter, r *http.Request, f *served) 
 	Error(answer, r, err)
 	JSON(w, http.StatusOK, invocationResult{Logs: []string{err.Error()}, Outputs: map[string]any{
 		f.output(): map[string]any{
-			"statusCode": answer.status, "headers": map[string]string{"Content-Type": answer.header.Get("Content-Type")},
+			"statusCode": answer.status, "headers": map[string]string{
+				"Content-Type": answer.header.Get("Content-Type")},
 			"body": string(answer.body),
 		}}})
 }

@@ -85,7 +85,8 @@ func TestAHostThatSendsHTTPInEnvelopesIsToldThatItIsTooOld(t *testing.T) {
 	}
 	require.NoError(t, json.Unmarshal([]byte(got.Body), &told))
 	require.Equal(t, "internalError", told.Error.Code)
-	const says = "answer things: the Functions host 4.1037.0.0 is too old: it sends HTTP in envelopes, which this app " +
+	const says = "answer things: the Functions host 4.1037.0.0 is too old: it sends HTTP in " +
+		"envelopes, which this app " +
 		"does not read; run the app on Functions host 4.1040 or later, or Azure Functions Core Tools 4.1.0 or later"
 	require.Equal(t, says, told.Error.Message)
 	require.Equal(t, []string{says}, answer.Logs)

@@ -102,7 +102,8 @@ func (s *served) roleOf(o *Operation, verb string) Role {
 func (s *served) unknown(values map[string]string) error {
 	of, _, _ := strings.Cut(s.binding.Route, "/{")
 	if values[lastParameter] != "" {
-		return &entra.Error{Code: entra.CodeNotFound, Doing: "find an address of " + of, Why: "there is no such function: it has too many parts",
+		return &entra.Error{Code: entra.CodeNotFound, Doing: "find an address of " + of,
+			Why:    "there is no such function: it has too many parts",
 			Remedy: "an id with a slash can't be part of an address: ask the collection with $filter=id eq '...'"}
 	}
 	word := s.given(values)

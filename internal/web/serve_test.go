@@ -98,7 +98,8 @@ func TestWhatFailsWithinAFileCutsTheConnectionAndIsLogged(t *testing.T) {
 // TestHEADHasTheHeadersOfGETAndReadsNothing for a body that nobody asked for.
 func TestHEADHasTheHeadersOfGETAndReadsNothing(t *testing.T) {
 	parts := 0
-	server, log := answering(t, web.Operation{Role: web.RoleRead, Do: func(context.Context, web.Request) (web.Answer, error) {
+	server, log := answering(t, web.Operation{Role: web.RoleRead, Do: func(context.Context, web.Request) (web.Answer,
+		error) {
 		return web.Stream(func(w http.ResponseWriter, _ *http.Request) error {
 			w.Header().Set("Content-Type", "text/csv")
 			for range 1000 {

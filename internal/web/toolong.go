@@ -32,7 +32,8 @@ type TooLong struct {
 
 // PartOf is a part of what a request asks for: a time, and the values of parameters that ask for it.
 func PartOf(r Request, from, to time.Time, records int64, values map[string]string) Part {
-	return Part{Text: fmt.Sprintf("from %s to %s, about %d records", Time(from), Time(to), records), of: r, values: values}
+	return Part{Text: fmt.Sprintf("from %s to %s, about %d records", Time(from), Time(to), records), of: r,
+		values: values}
 }
 
 // TooLongFile is the error of a file for which more records have to be read than one may take. rest is

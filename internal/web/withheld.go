@@ -105,7 +105,8 @@ func (s *sent) values(query url.Values) []value {
 // declaredOf tells whether a parameter is declared, and whether a value of it is one of ours.
 func declaredOf(declared []Parameter, name, text string) (known, ours bool) {
 	i := slices.IndexFunc(declared, func(p Parameter) bool { return p.Name == name })
-	return i >= 0, i >= 0 && declared[i].Kind != KindText && declared[i].Kind != KindID && declared[i].check(text) == nil
+	return i >= 0, i >= 0 && declared[i].Kind != KindText && declared[i].Kind != KindID &&
+		declared[i].check(text) == nil
 }
 
 // address is what looks like a sign-in name or a mail address, also where the @ is escaped.

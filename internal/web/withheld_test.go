@@ -102,7 +102,8 @@ func TestWhatTheCallerSentIsNotLoggedOfOtherEnds(t *testing.T) {
 // TestALogLineOfAPostedQueryCostsLittle: it may have thousands of values, of which an error has few.
 func TestALogLineOfAPostedQueryCostsLittle(t *testing.T) {
 	server, log := answering(t, web.Operation{Given: "view", Role: web.RoleRead,
-		Parameters: []web.Parameter{web.Text("$filter", "")}, Do: func(context.Context, web.Request) (web.Answer, error) {
+		Parameters: []web.Parameter{web.Text("$filter", "")}, Do: func(context.Context, web.Request) (web.Answer,
+			error) {
 			return web.Answer{}, &entra.Error{Code: entra.CodeUnavailable, Doing: "look for Name4999"}
 		}})
 	var names strings.Builder

@@ -37,7 +37,8 @@ func legacyColumns() string {
 		if len(r.Columns) == 0 {
 			continue
 		}
-		fmt.Fprintf(&b, "\n### %s\n\n| property | type | of the old API | meaning |\n| --- | --- | --- | --- |\n", r.Name)
+		fmt.Fprintf(&b, "\n### %s\n\n| property | type | of the old API | meaning |\n| --- | --- | --- | --- |\n",
+			r.Name)
 		for _, c := range r.Columns {
 			old := "yes"
 			if c.Ours {

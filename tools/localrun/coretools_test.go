@@ -52,15 +52,18 @@ func playCoreTools(args []string) {
 		switch {
 		case byHand:
 			w.WriteHeader(http.StatusAccepted)
-			fmt.Printf("[2026-11-26T10:00:00.000Z] Executing 'Functions.%s' (Reason='Timer fired at 10:00', Id=other)\n", name)
-			fmt.Printf("[2026-11-26T10:00:00.000Z] Executing 'Functions.%s' (Reason='This function was programmatically "+
+			fmt.Printf("[2026-11-26T10:00:00.000Z] Executing 'Functions.%s' (Reason='Timer fired at "+
+				"10:00', Id=other)\n", name)
+			fmt.Printf("[2026-11-26T10:00:00.000Z] Executing 'Functions.%s' (Reason='This function was "+
+				"programmatically "+
 				"called via the host APIs.', Id=%d)\n", name, asked)
 			fmt.Printf("[2026-11-26T10:00:00.000Z] Executed 'Functions.%s' (Failed, Id=other, Duration=1ms)\n", name)
 			end := "Succeeded"
 			if name == "purgearchive" {
 				end = "Failed"
 			}
-			fmt.Printf("[2026-11-26T10:00:00.000Z] Executed 'Functions.%s' (%s, Id=%d, Duration=1ms)\n", name, end, asked)
+			fmt.Printf("[2026-11-26T10:00:00.000Z] Executed 'Functions.%s' (%s, Id=%d, Duration=1ms)\n", name, end,
+				asked)
 		case asked == 1:
 			fmt.Fprint(w, `{"state":"Initialized"}`)
 		default:

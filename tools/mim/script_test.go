@@ -22,12 +22,15 @@ func TestTheScriptKeepsToWhatWindowsPowerShellHas(t *testing.T) {
 	for name, newer := range map[string]string{
 		"null-coalescing": `\?\?`, "ternary": `\s\?\s[^:\n]+\s:\s`, "pipeline chains": `&&|\|\|`,
 		"-SkipHttpErrorCheck": `-SkipHttpErrorCheck`, "-AsHashtable": `-AsHashtable`, "-NoProxy": `-NoProxy`,
-		"-SslProtocol": `-SslProtocol`, "-Parallel": `-Parallel`, "utf8NoBOM": `utf8NoBOM`, "clean block": `\bclean\s*\{`,
+		"-SslProtocol": `-SslProtocol`, "-Parallel": `-Parallel`, "utf8NoBOM": `utf8NoBOM`,
+		"clean block": `\bclean\s*\{`,
 	} {
 		require.NotRegexp(t, newer, code, name)
 	}
-	for _, needed := range []string{"SecurityProtocolType]::Tls12", "$utf8.GetBytes(", "charset=utf-8", "-UseBasicParsing",
-		"-Oldest", "NoMatchingEventsFound", "EventRecordID > $last", "InvariantCulture", "/api/mim/events", "x-functions-key",
+	for _, needed := range []string{"SecurityProtocolType]::Tls12", "$utf8.GetBytes(", "charset=utf-8",
+		"-UseBasicParsing",
+		"-Oldest", "NoMatchingEventsFound", "EventRecordID > $last", "InvariantCulture", "/api/mim/events",
+		"x-functions-key",
 		"#Requires -Version 5.1"} {
 		require.Contains(t, script, needed)
 	}
@@ -42,7 +45,8 @@ func TestTheScriptKeepsToWhatWindowsPowerShellHas(t *testing.T) {
 func TestThePlaceMovesAfterTheAnswer(t *testing.T) {
 	text, err := os.ReadFile("Send-IdentityManagerEvents.ps1")
 	require.NoError(t, err)
-	calls := regexp.MustCompile(`(?m)^\s+(?:\$taken = )?(Send-Patiently|Set-Place) `).FindAllStringSubmatch(string(text), -1)
+	calls := regexp.MustCompile(`(?m)^\s+(?:\$taken = )?(Send-Patiently|Set-Place) `).
+		FindAllStringSubmatch(string(text), -1)
 	require.Len(t, calls, 2)
 	require.Equal(t, []string{"Send-Patiently", "Set-Place"}, []string{calls[0][1], calls[1][1]})
 	// The mark comes after all of them, where nothing was refused, and has the time before the last reading.

@@ -65,7 +65,9 @@ func TestARelease(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, fmt.Sprintf("%x  handler\n", sha256.Sum256(binary)), string(sum))
 	})
-	t.Run("lists each module of the binary, with its licence", func(t *testing.T) { modulesAreListed(t, root, released) })
+	t.Run("lists each module of the binary, with its licence", func(t *testing.T) {
+		modulesAreListed(t, root, released)
+	})
 	t.Run("holds what deploys it, and nothing for developers", func(t *testing.T) {
 		unpacked := filepath.Join(unpack(t, filepath.Join(released, "entraledger-release.zip")), pack.Released)
 		for _, name := range []string{"entraledger.zip", "LICENSE", "README.md", pack.Notices, "docs/deploy.md",

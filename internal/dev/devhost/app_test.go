@@ -152,7 +152,8 @@ func TestASettingsFileThatCannotBeUsedIsNamed(t *testing.T) {
 func TestAFunctionIsDisabledBySettingAlone(t *testing.T) {
 	root := appFiles(t, map[string]string{
 		"A/function.json": `{"disabled":true,"bindings":[{"type":"timerTrigger","name":"timer","schedule":"0 0 0 * * *"}]}`,
-		"B/function.json": httpJSON("b", ""), "C/function.json": httpJSON("c", ""), "D/function.json": httpJSON("d", ""),
+		"B/function.json": httpJSON("b", ""), "C/function.json": httpJSON("c", ""),
+		"D/function.json": httpJSON("d", ""),
 	})
 	out := newConsole()
 	h, err := Load(Options{AppRoot: root, Out: out,

@@ -88,7 +88,8 @@ func playAdmin(t *testing.T, c *conformance) {
 				"\r\nConnection: close\r\n\r\n")
 			text := one.got(t).Text
 			sameStatus(t, text, got)
-			for _, member := range []string{`"state":"Running"`, `"name":"CaseName"`, `"name":"judge"`, `"isDisabled":false`} {
+			for _, member := range []string{`"state":"Running"`, `"name":"CaseName"`, `"name":"judge"`,
+				`"isDisabled":false`} {
 				if strings.Contains(text, member) {
 					require.Contains(t, string(got.body), member)
 				}
@@ -98,7 +99,8 @@ func playAdmin(t *testing.T, c *conformance) {
 	c.play(t, "index-03-host-status", func(t *testing.T, one transcript) {
 		var text string
 		one.in(t, &text)
-		got := r.send(t, "GET /admin/host/status HTTP/1.1\r\nHost: h\r\nx-functions-key: mk\r\nConnection: close\r\n\r\n")
+		got := r.send(t, "GET /admin/host/status HTTP/1.1\r\nHost: h\r\nx-functions-key: "+
+			"mk\r\nConnection: close\r\n\r\n")
 		sameStatus(t, text, got)
 		require.Contains(t, text, `"state":"Running"`)
 		require.Contains(t, string(got.body), `"state":"Running"`)
@@ -380,7 +382,8 @@ func playOddFunctions(t *testing.T, one transcript) {
 			method, path = "GET", name
 		}
 		before, id := len(r.events(t, "start", "req")), r.lastID(want.Fn)
-		got := r.send(t, method+" "+path+" HTTP/1.1\r\nHost: h\r\nx-functions-key: "+key+"\r\nConnection: close\r\n\r\n")
+		got := r.send(t, method+" "+path+" HTTP/1.1\r\nHost: h\r\nx-functions-key: "+key+
+			"\r\nConnection: close\r\n\r\n")
 		require.Equal(t, strings.Fields(want.Got)[1], strconv.Itoa(got.status), name)
 		if len(want.Handler) > 0 {
 			saw := r.events(t, "start", "req")[before:]

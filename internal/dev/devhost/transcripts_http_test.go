@@ -289,7 +289,8 @@ func playSlowUpload(t *testing.T, r *rig, one transcript) {
 	conn, err := net.Dial("tcp", strings.TrimPrefix(r.URL(), "http://"))
 	require.NoError(t, err)
 	defer conn.Close()
-	head := "POST /api/hello HTTP/1.1\r\nHost: ledger.example.org\r\nx-functions-key: fk-secret\r\nConnection: close\r\n" +
+	head := "POST /api/hello HTTP/1.1\r\nHost: ledger.example.org\r\nx-functions-key: " +
+		"fk-secret\r\nConnection: close\r\n" +
 		"Content-Type: " + want.Headers["Content-Type"].(string) + "\r\n"
 	first, rest := body[:5], body[5:]
 	if chunked {
@@ -342,7 +343,8 @@ func playForwarded(t *testing.T, r *rig, one transcript) {
 	sent := "GET /api/hello/a%2Fb HTTP/1.1\r\nHost: ledger.example.org\r\nx-functions-key: fk-secret\r\n" +
 		"Connection: close\r\n"
 	for name, values := range req.Header {
-		if name := strings.ToLower(name); strings.HasPrefix(name, "x-forwarded") || strings.Contains(name, "invocation") {
+		if name := strings.ToLower(name); strings.HasPrefix(name, "x-forwarded") ||
+			strings.Contains(name, "invocation") {
 			values = []string{"spoofed"}
 		}
 		sent += name + ": " + values[0] + "\r\n"
@@ -381,7 +383,8 @@ func playKeys(t *testing.T, c *conformance) {
 			before := len(r.events(t, "req"))
 			got := r.send(t, head+"\r\n")
 			require.Equal(t, strings.Fields(want.Got)[1], strconv.Itoa(got.status), name)
-			require.Equal(t, strings.Contains(want.Got, "WWW-Authenticate"), got.header["www-authenticate"] != nil, name)
+			require.Equal(t, strings.Contains(want.Got, "WWW-Authenticate"), got.header["www-authenticate"] != nil,
+				name)
 			saw := r.events(t, "req")[before:]
 			require.Len(t, saw, len(want.HandlerSaw), name)
 			if len(saw) == 1 {

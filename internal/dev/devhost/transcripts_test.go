@@ -129,7 +129,8 @@ func readConformance(t *testing.T) *conformance {
 		name, state, why := fields[0], fields[1], fields[2]
 		require.NotContains(t, c.table, name, "the table names a case twice")
 		require.Contains(t, []string{statePlayed, stateProxy, stateDiffers, stateUnneeded, stateUntested}, state, name)
-		require.True(t, why != "" || state == statePlayed || state == stateProxy, "%s: the table does not say why", name)
+		require.True(t, why != "" || state == statePlayed || state == stateProxy, "%s: the table does not say why",
+			name)
 		c.table[name] = state
 	}
 	return c

@@ -117,7 +117,8 @@ func playTimers(t *testing.T, c *conformance) {
 		})
 	}
 	c.alone(t, "timer-03-nomonitor", func(t *testing.T, one transcript) {
-		r := timerCase{function: "nomonitor", schedule: "0 */2 * * * *", more: `,"useMonitor":false`, now: hostStart}.start(t)
+		r := timerCase{function: "nomonitor", schedule: "0 */2 * * * *", more: `,"useMonitor":false`,
+			now: hostStart}.start(t)
 		r.clock.reach(t, hostStart.Truncate(2*time.Minute).Add(2*time.Minute))
 		r.awaitEvents(t, 1, "req")
 		require.Equal(t, `"404"`, string(one.Status))

@@ -236,7 +236,8 @@ func typed(r Record) []byte {
 	if kind == "" || bytes.Contains(r.Raw, []byte(`"signInEventTypes"`)) {
 		return r.Raw
 	}
-	return slices.Concat(bytes.TrimSuffix(bytes.TrimSpace(r.Raw), []byte("}")), []byte(`,"signInEventTypes":["`+kind+`"]}`))
+	return slices.Concat(bytes.TrimSuffix(bytes.TrimSpace(r.Raw), []byte("}")),
+		[]byte(`,"signInEventTypes":["`+kind+`"]}`))
 }
 
 // Extractor is what Microsoft-Extractor-Suite writes: one indented list for each page, behind each

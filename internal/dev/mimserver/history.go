@@ -130,7 +130,8 @@ func (h *History) reset(out *Happened) map[string]any {
 		parameters(r, parameter("LastResetAttemptTime", "Modify", "x"))
 	}
 	if h.r.IntN(2) == 0 {
-		r["ManagementPolicy"] = map[string]any{"DisplayName": "Password reset by SMS", "ObjectType": "ManagementPolicyRule"}
+		r["ManagementPolicy"] = map[string]any{"DisplayName": "Password reset by SMS",
+			"ObjectType": "ManagementPolicyRule"}
 		row.Gates = []string{"mobile phone"}
 	}
 	out.Resets = []mim.Reset{row}

@@ -53,8 +53,9 @@ func (s *Server) Log(at time.Time, request string) {
 		if s.Documented {
 			head = fmt.Sprintf("Request: %s , message %d out of %d\r\n", id, i+1, len(parts))
 		}
-		s.append(Event{ID: mim.EventPart, At: at.Add(time.Duration(i) * time.Millisecond), Message: head + part, Request: id,
-			Part: i, Of: len(parts)})
+		s.append(Event{ID: mim.EventPart, At: at.Add(time.Duration(i) * time.Millisecond), Message: head + part,
+			Request: id,
+			Part:    i, Of: len(parts)})
 	}
 }
 
@@ -149,7 +150,8 @@ func (s *Server) MarkOf(at time.Time) []byte {
 func (s *Server) AgentBody(events []Event) []byte {
 	var records []map[string]any
 	for _, e := range events {
-		records = append(records, map[string]any{"TimeGenerated": e.At.UTC().Format(time.RFC3339Nano), "Computer": s.Name,
+		records = append(records, map[string]any{"TimeGenerated": e.At.UTC().Format(time.RFC3339Nano),
+			"Computer": s.Name,
 			"EventLog": mim.LogName, "Source": "Microsoft.IdentityManagement.Service", "EventID": e.ID,
 			"RenderedDescription": e.Message, "Type": "Event"})
 	}

@@ -37,7 +37,8 @@ func dies(t *testing.T, to *arrivals.Adder, hours int) adder {
 // TestAFileThatIsChangedWhileItIsReadAddsNothing: its records would name another file's hash.
 func TestAFileThatIsChangedWhileItIsReadAddsNothing(t *testing.T) {
 	long, short := keptfiles.Envelopes(some(9)), keptfiles.Envelopes(some(5))
-	for name, c := range map[string][2][]byte{"grown": {short, long}, "cut": {long, long[:len(long)-9]}, "shorter": {long, short}} {
+	for name, c := range map[string][2][]byte{"grown": {short, long}, "cut": {long, long[:len(long)-9]},
+		"shorter": {long, short}} {
 		t.Run(name, func(t *testing.T) {
 			store, to := archive(t, purge.Retention{})
 			path := write(t, "f.jsonl", c[0])
@@ -80,7 +81,8 @@ func TestASpoolBelongsToOneArchive(t *testing.T) {
 	require.EqualValues(t, len(all), got.Added)
 	require.Len(t, contents(t, store), len(all))
 
-	foreign := runner(t, adder(func(context.Context, entra.Stream, time.Time, []entra.Record, entra.Origin) (arrivals.Result, error) {
+	foreign := runner(t, adder(func(context.Context, entra.Stream, time.Time, []entra.Record,
+		entra.Origin) (arrivals.Result, error) {
 		t.Error("something was added to another tenant's archive")
 		return arrivals.Result{}, nil
 	}))
@@ -118,7 +120,8 @@ func TestAPurgedMonthStaysPurged(t *testing.T) {
 	require.NoError(t, err)
 	require.EqualValues(t, 1, first.Added)
 	gone := purge.Retention{Default: purge.LeastRetention}
-	months, err := purge.New(store, store, nil, gone).Run(t.Context(), runner(t, nil).Execution, logs.DirectoryAudits, now)
+	months, err := purge.New(store, store, nil, gone).Run(t.Context(), runner(t, nil).Execution, logs.DirectoryAudits,
+		now)
 	require.NoError(t, err)
 	require.Len(t, months, 1)
 	require.True(t, months[0].Dropped, months[0].Kept)
@@ -165,10 +168,12 @@ func TestWhateverTextIsInARecord(t *testing.T) {
 			`"userPrincipalName":"%s","status":{"errorCode":%s}}`, id, name, code) + "\n"
 	}
 	var file string
-	for i, text := range []string{"M\xfcller", `\u0000`, `a/b#?\\c`, `x\ud800`, "\u007f\u0085\u2028", "~~", "!x0!v00!p001"} {
+	for i, text := range []string{"M\xfcller", `\u0000`, `a/b#?\\c`, `x\ud800`, "\u007f\u0085\u2028", "~~",
+		"!x0!v00!p001"} {
 		file += sign(fmt.Sprint(i), text, "0") + sign(text, "x", "0")
 	}
-	for i, code := range []string{`"0"`, "0.0", `"a/b#?\\c"`, `{"a":1}`, "null", "5e1", "123456789012345678901234567890"} {
+	for i, code := range []string{`"0"`, "0.0", `"a/b#?\\c"`, `{"a":1}`, "null", "5e1",
+		"123456789012345678901234567890"} {
 		file += sign(fmt.Sprint("c", i), "x", code)
 	}
 	store, to := archive(t, purge.Retention{})

@@ -41,9 +41,10 @@ type Runner struct {
 	Archives  func(entra.Stream) bool // whether the archive has a log
 	Folder    string                  // of the spools
 	Memory    int                     // bytes of records that are held at a time; 0: 16 MiB
-	Every     int64                   // bytes of records after which it is written down how far a file was read; 0: 64 MiB
-	Now       func() time.Time
-	Log       *slog.Logger
+	// bytes of records after which it is written down how far a file was read; 0: 64 MiB
+	Every int64
+	Now   func() time.Time
+	Log   *slog.Logger
 }
 
 // File is what is to be imported.
@@ -382,7 +383,9 @@ func (r *Runner) addHour(ctx context.Context, s *spool.Spool, h spool.Hour, done
 	return flush()
 }
 
-func (r *Runner) addSome(ctx context.Context, h spool.Hour, some []entra.Record, origin entra.Origin) (hourDone, error) {
+func (r *Runner) addSome(
+	ctx context.Context, h spool.Hour, some []entra.Record, origin entra.Origin,
+) (hourDone, error) {
 	d := hourDone{Stream: h.Stream, Hour: h.Start}
 	result, err := r.Adder.Add(ctx, r.Execution, h.Stream, h.Start, some, origin)
 	d.Added, d.Present, d.Large = result.Added, result.Present, len(result.TooLarge)

@@ -56,7 +56,8 @@ func archive(t *testing.T, keep purge.Retention) (*tablestest.Store, *arrivals.A
 }
 
 func runner(t *testing.T, to runs.Adder) *runs.Runner {
-	return &runs.Runner{Adder: to, Execution: ledger.Execution{ID: uuid.NewString(), Work: "test"}, Tenant: keptfiles.Tenant,
+	return &runs.Runner{Adder: to, Execution: ledger.Execution{ID: uuid.NewString(), Work: "test"},
+		Tenant:   keptfiles.Tenant,
 		Archives: func(s entra.Stream) bool { return s != logs.CustomSecurityAttributeAudits }, Folder: t.TempDir(),
 		Now: func() time.Time { return now }, Log: slog.New(slog.DiscardHandler)}
 }
@@ -175,7 +176,8 @@ func TestAnImportOfPublishedRecordsEqualsGraphs(t *testing.T) {
 			got, err := runner(t, to).Import(t.Context(), of(write(t, name, file)))
 			require.NoError(t, err)
 			sum := sha256.Sum256(file)
-			for _, s := range []entra.Stream{logs.SignInsInteractiveUser, logs.SignInsServicePrincipal, logs.DirectoryAudits,
+			for _, s := range []entra.Stream{logs.SignInsInteractiveUser, logs.SignInsServicePrincipal,
+				logs.DirectoryAudits,
 				logs.Provisioning} {
 				want := map[string][][]byte{}
 				for _, r := range all {
@@ -351,7 +353,8 @@ func TestTwoImportsAtOnce(t *testing.T) {
 func TestAnotherTenantsFileAddsNothing(t *testing.T) {
 	own := keptfiles.Envelopes(some(5))
 	other := bytes.ReplaceAll(own, []byte(keptfiles.Tenant), []byte("00000000-1111-4222-8333-abcdefabcdef"))
-	never := adder(func(context.Context, entra.Stream, time.Time, []entra.Record, entra.Origin) (arrivals.Result, error) {
+	never := adder(func(context.Context, entra.Stream, time.Time, []entra.Record, entra.Origin) (arrivals.Result,
+		error) {
 		t.Error("something was added")
 		return arrivals.Result{}, nil
 	})
@@ -360,12 +363,14 @@ func TestAnotherTenantsFileAddsNothing(t *testing.T) {
 		tenant string
 		why    string
 	}{
-		"another one's":                      {other, "", "names tenant 00000000"},
-		"another one's, said to be ours":     {other, keptfiles.Tenant, "names tenant 00000000"},
-		"ours at first":                      {append(bytes.Clone(own), other...), "", "names tenant 00000000"},
-		"rows of another one":                {bytes.ReplaceAll(keptfiles.Rows(some(3)), []byte(keptfiles.Tenant), []byte("x")), "", "names tenant x"},
-		"nobody says whose":                  {keptfiles.Portal(some(3)), "", "do not say of which tenant"},
-		"said to be another one's":           {keptfiles.Portal(some(3)), "00000000-1111-4222-8333-abcdefabcdef", "--tenant names"},
+		"another one's":                  {other, "", "names tenant 00000000"},
+		"another one's, said to be ours": {other, keptfiles.Tenant, "names tenant 00000000"},
+		"ours at first":                  {append(bytes.Clone(own), other...), "", "names tenant 00000000"},
+		"rows of another one": {bytes.ReplaceAll(keptfiles.Rows(some(3)), []byte(keptfiles.Tenant),
+			[]byte("x")), "", "names tenant x"},
+		"nobody says whose": {keptfiles.Portal(some(3)), "", "do not say of which tenant"},
+		"said to be another one's": {keptfiles.Portal(some(3)), "00000000-1111-4222-8333-abcdefabcdef",
+			"--tenant names"},
 		"ours, and some that name no tenant": {append(bytes.Clone(own), keptfiles.Portal(some(1))[2:]...), "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -386,7 +391,8 @@ func TestAnotherTenantsFileAddsNothing(t *testing.T) {
 			}
 		})
 	}
-	upper := runner(t, adder(func(_ context.Context, _ entra.Stream, _ time.Time, recs []entra.Record, _ entra.Origin) (arrivals.Result, error) {
+	upper := runner(t, adder(func(_ context.Context, _ entra.Stream, _ time.Time, recs []entra.Record,
+		_ entra.Origin) (arrivals.Result, error) {
 		return arrivals.Result{Added: len(recs)}, nil
 	}))
 	upper.Tenant = strings.ToUpper(keptfiles.Tenant)
@@ -398,26 +404,30 @@ func TestAnotherTenantsFileAddsNothing(t *testing.T) {
 func TestMonthsThatAreNotKeptAreRefused(t *testing.T) {
 	audit := func(id string, at time.Time) keptfiles.Record {
 		return keptfiles.Record{Stream: logs.DirectoryAudits, Raw: fmt.Appendf(nil,
-			`{"id":%q,"activityDateTime":%q,"activityDisplayName":"x","result":"success"}`, id, at.Format(time.RFC3339))}
+			`{"id":%q,"activityDateTime":%q,"activityDisplayName":"x","result":"success"}`, id,
+			at.Format(time.RFC3339))}
 	}
 	old, held := time.Date(2025, 1, 7, 3, 4, 5, 0, time.UTC), time.Date(2025, 3, 7, 3, 4, 5, 0, time.UTC)
 	recs := []keptfiles.Record{audit("old1", old), audit("old2", old.Add(time.Minute)), audit("held", held),
 		audit("new", now.Add(-time.Hour)), audit("future", now.Add(48*time.Hour)),
 		{Stream: logs.CustomSecurityAttributeAudits, Raw: audit("attributes", now).Raw}}
-	store, to := archive(t, purge.Retention{Default: 90 * 24 * time.Hour, Holds: []purge.Hold{{From: held.AddDate(0, 0, -1),
-		To: held.AddDate(0, 0, 1)}}})
+	store, to := archive(t, purge.Retention{Default: 90 * 24 * time.Hour,
+		Holds: []purge.Hold{{From: held.AddDate(0, 0, -1),
+			To: held.AddDate(0, 0, 1)}}})
 	got, err := runner(t, to).Import(t.Context(), of(write(t, "f.jsonl", keptfiles.Envelopes(recs))))
 	require.NoError(t, err)
 	require.Equal(t, map[importing.Reason]int64{runs.NotKept: 2, runs.Future: 1, runs.NotArchived: 1}, got.Refused)
 	require.EqualValues(t, 2, got.Added)
 	require.False(t, got.Whole())
 	require.Len(t, got.Months, 3)
-	require.Equal(t, []any{"2025-01", int64(2), int64(0)}, []any{got.Months[0].Month, got.Months[0].NotKept, got.Months[0].Added})
+	require.Equal(t, []any{"2025-01", int64(2), int64(0)}, []any{got.Months[0].Month, got.Months[0].NotKept,
+		got.Months[0].Added})
 	require.Contains(t, got.Months[0].Why, "past its retention")
 	require.Len(t, stored(t, store, logs.DirectoryAudits), 2)
 	var out bytes.Buffer
 	got.Print(&out)
-	require.Contains(t, out.String(), "directoryAudits              2025-01: 0 added, 0 present, 2 refused: its month is past its retention")
+	require.Contains(t, out.String(), "directoryAudits              2025-01: 0 added, 0 present, 2 refused: its "+
+		"month is past its retention")
 }
 
 // TestHalfAFile adds what is whole and says where it ends; the whole file, later, adds the rest.
@@ -453,7 +463,8 @@ func TestAFileOfAnyOrderNeedsLittleMemory(t *testing.T) {
 	padding := strings.Repeat("x", 1000)
 	for i := range count {
 		at := now.Add(-time.Duration((i*7919)%hours) * time.Hour).Truncate(time.Hour).Format(time.RFC3339)
-		_, err := fmt.Fprintf(f, `{"id":"a%d","activityDateTime":%q,"activityDisplayName":"%s","result":"success"}`+"\n",
+		_, err := fmt.Fprintf(f, `{"id":"a%d","activityDateTime":%q,"activityDisplayName":"%s","result":"success"}`+
+			"\n",
 			i, at, padding)
 		require.NoError(t, err)
 	}
@@ -465,7 +476,8 @@ func TestAFileOfAnyOrderNeedsLittleMemory(t *testing.T) {
 		runtime.ReadMemStats(&m)
 		largest.Store(max(largest.Load(), int64(m.HeapAlloc)))
 	}
-	r := runner(t, adder(func(_ context.Context, _ entra.Stream, _ time.Time, recs []entra.Record, _ entra.Origin) (arrivals.Result, error) {
+	r := runner(t, adder(func(_ context.Context, _ entra.Stream, _ time.Time, recs []entra.Record,
+		_ entra.Origin) (arrivals.Result, error) {
 		if added.Add(int64(len(recs)))%1000 < 60 {
 			look()
 		}

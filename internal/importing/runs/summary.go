@@ -20,9 +20,10 @@ const (
 
 // Reading is what was found in a file.
 type Reading struct {
-	Entries   int64                      `json:"entries"`             // of any kind
-	Records   int64                      `json:"records"`             // that can be imported
-	Converted int64                      `json:"converted,omitempty"` // of those: not byte for byte as they are in the file
+	Entries int64 `json:"entries"` // of any kind
+	Records int64 `json:"records"` // that can be imported
+	// of those: not byte for byte as they are in the file
+	Converted int64                      `json:"converted,omitempty"`
 	Refused   map[importing.Reason]int64 `json:"refused,omitempty"`
 	Examples  []Example                  `json:"examples,omitempty"` // of the refused entries, the first ones
 	LeftOut   map[string]int64           `json:"leftOut,omitempty"`  // columns without a place in Graph's record
@@ -122,7 +123,8 @@ func (s Summary) Print(out io.Writer) {
 	if s.Error != "" {
 		fmt.Fprintf(out, "  not imported: %s\n", s.Error)
 	}
-	fmt.Fprintf(out, "  %d entries, %d records (%d converted): %d added, %d present\n", s.Entries, s.Records, s.Converted,
+	fmt.Fprintf(out, "  %d entries, %d records (%d converted): %d added, %d present\n", s.Entries, s.Records,
+		s.Converted,
 		s.Added, s.Present)
 	for _, m := range s.Months {
 		fmt.Fprintf(out, "  %-28s %s: %d added, %d present", m.Log, m.Month, m.Added, m.Present)

@@ -41,10 +41,12 @@ func TestWhatWasNotSavedIsReadAgain(t *testing.T) {
 			s, note := open(t, root, memory)
 			require.Empty(t, note)
 			require.NoError(t, s.Add(hour, []byte("one")))
-			require.NoError(t, s.Add(spool.Hour{Stream: hour.Stream, Start: hour.Start.Add(-time.Hour)}, []byte("earlier")))
+			require.NoError(t, s.Add(spool.Hour{Stream: hour.Stream, Start: hour.Start.Add(-time.Hour)},
+				[]byte("earlier")))
 			require.NoError(t, s.Save("first"))
 			require.NoError(t, s.Add(hour, []byte("two")))
-			require.NoError(t, s.Add(spool.Hour{Stream: hour.Stream, Start: hour.Start.Add(time.Hour)}, []byte("later")))
+			require.NoError(t, s.Add(spool.Hour{Stream: hour.Stream, Start: hour.Start.Add(time.Hour)},
+				[]byte("later")))
 			require.NoError(t, s.Close()) // the process died
 
 			s, note = open(t, root, memory)

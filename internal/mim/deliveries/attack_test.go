@@ -155,7 +155,8 @@ func TestAnAlteredRowHoldsUpNoDelivery(t *testing.T) {
 	waiting := inThree("A", "Completed", 10, 8)
 	first, _ := server(2)
 	more, _ := server(4)
-	for table, column := range map[string]string{"mimrecords": "Delivery", "mimparts": "State", "mimcomputers": "Deliveries"} {
+	for table, column := range map[string]string{"mimrecords": "Delivery", "mimparts": "State",
+		"mimcomputers": "Deliveries"} {
 		r := newRoom(t)
 		r.take(first.Body(first.Events))
 		r.take(bodyOf(waiting[:2]...))

@@ -49,7 +49,8 @@ type room struct {
 }
 
 func newRoom(t *testing.T) *room {
-	return &room{T: t, service: memstorage.New(time.Now), now: begin.Add(48 * time.Hour), key: bytes.Repeat([]byte{7}, 32),
+	return &room{T: t, service: memstorage.New(time.Now), now: begin.Add(48 * time.Hour),
+		key:     bytes.Repeat([]byte{7}, 32),
 		records: map[string][]byte{}, hours: map[string]time.Time{}, quarantine: map[string]string{}, left: -1}
 }
 
@@ -76,7 +77,9 @@ func (r *room) RoundTrip(req *http.Request) (*http.Response, error) {
 }
 
 // Add is deliveries.Archive's.
-func (r *room) Add(_ context.Context, hour time.Time, records []entra.Record, origin entra.Origin) (deliveries.Added, error) {
+func (r *room) Add(
+	_ context.Context, hour time.Time, records []entra.Record, origin entra.Origin,
+) (deliveries.Added, error) {
 	var out deliveries.Added
 	if err := r.step(); err != nil {
 		return out, err
@@ -126,7 +129,9 @@ func (r *room) process() deliveries.Config {
 	account, err := tables.New(tables.Config{ConnectionString: r.service.ConnectionString(),
 		HTTP: &http.Client{Transport: r}})
 	require.NoError(r, err)
-	out := deliveries.Config{Rules: rules, Store: account.Deliveries, Archive: r, Now: func() time.Time { return r.now },
+	out := deliveries.Config{Rules: rules, Store: account.Deliveries, Archive: r, Now: func() time.Time {
+		return r.now
+	},
 		Log: slog.New(slog.DiscardHandler)}
 	if r.key != nil {
 		out.Vault, err = mim.NewVault(r.key)
@@ -202,7 +207,8 @@ func (r *room) requireReports(truth []mimserver.Happened) {
 func TestTenThousandEventsGiveTheReportsExactly(t *testing.T) {
 	r, random := newRoom(t), rand.New(rand.NewPCG(3, 4))
 	history := mimserver.NewHistory(1, begin, 12*time.Second)
-	servers := []*mimserver.Server{mimserver.NewServer("MIM1.contoso.example"), mimserver.NewServer("MIM2.contoso.example")}
+	servers := []*mimserver.Server{mimserver.NewServer("MIM1.contoso.example"),
+		mimserver.NewServer("MIM2.contoso.example")}
 	servers[1].Documented = true
 	came := map[string]map[int]bool{} // of each request, the parts that came
 	var truth []mimserver.Happened
@@ -478,8 +484,9 @@ func TestWhatIsNoRecordIsPutAsideWithItsReason(t *testing.T) {
 		reasons[reason]++
 		require.NotContains(t, raw, "1234567")
 	}
-	require.Equal(t, map[string]int{mim.ErrUnknownEvent.Error(): 2, mim.ErrNoRequest.Error(): 2, mim.ErrNoIdentity.Error(): 1,
-		mim.ErrNoPart.Error(): 1}, reasons)
+	require.Equal(t, map[string]int{mim.ErrUnknownEvent.Error(): 2, mim.ErrNoRequest.Error(): 2,
+		mim.ErrNoIdentity.Error(): 1,
+		mim.ErrNoPart.Error():     1}, reasons)
 	computers, err := r.process().Store.Computers(t.Context())
 	require.NoError(t, err)
 	require.Len(t, computers, 1)
@@ -494,8 +501,9 @@ func TestWhatIsNoRecordIsPutAsideWithItsReason(t *testing.T) {
 func TestTheFirstDeliveryDecidesWhereARecordIsFiled(t *testing.T) {
 	r := newRoom(t)
 	event := func(at, computer string, number int) []byte {
-		body, _ := json.Marshal(map[string]any{"EventId": 4121, "TimeCreated": at, "Computer": computer, "RecordId": number,
-			"Message": `{"HybridObjectID":"c0000000-0000-4000-8000-000000000001","RequestStatus":"Completed"}`})
+		body, _ := json.Marshal(map[string]any{"EventId": 4121, "TimeCreated": at, "Computer": computer,
+			"RecordId": number,
+			"Message":  `{"HybridObjectID":"c0000000-0000-4000-8000-000000000001","RequestStatus":"Completed"}`})
 		return body
 	}
 	require.Equal(t, 1, r.take(event("2027-11-20T08:00:00Z", "A", 7)).Accepted, "a year ahead")
@@ -506,7 +514,8 @@ func TestTheFirstDeliveryDecidesWhereARecordIsFiled(t *testing.T) {
 		require.Equal(t, `{"id":"`+id+`","activityDateTime":"2026-11-22T08:00:00Z","filedBy":"arrival",`+
 			`"timeCreated":"2027-11-20T08:00:00Z","computer":"A","recordId":7,"eventId":4121,`+
 			`"requestId":"c0000000-0000-4000-8000-000000000001","requestStatus":"Completed",`+
-			`"request":{"HybridObjectID":"c0000000-0000-4000-8000-000000000001","RequestStatus":"Completed"}}`, string(raw))
+			`"request":{"HybridObjectID":"c0000000-0000-4000-8000-000000000001","RequestStatus":"Completed"}}`,
+			string(raw))
 	}
 }
 

@@ -11,9 +11,11 @@ import (
 
 // Why an event is put aside whose row was altered. It can't wait for the row: the others after it would.
 var (
-	errAlteredPart = errors.New("the row of this part in table mimparts is not what was written: delete it, and send the " +
+	errAlteredPart = errors.New("the row of this part in table mimparts is not what was written: delete " +
+		"it, and send the " +
 		"event again")
-	errAlteredRecord = errors.New("the row of this request in table mimrecords is not what was written: delete it, and send " +
+	errAlteredRecord = errors.New("the row of this request in table mimrecords is not what was written: " +
+		"delete it, and send " +
 		"the event again")
 )
 

@@ -107,7 +107,8 @@ func (cfg Config) Take(ctx context.Context, body []byte, by string) (Counts, err
 	events, err := mim.ReadDelivery(body)
 	if err != nil {
 		return Counts{}, &entra.Error{Code: entra.CodeBadRequest, Doing: "read the events", Why: err.Error(), Err: err,
-			Remedy: "send a JSON array, or lines, of {EventId, TimeCreated, Computer, RecordId, Message}, in UTF-8 and " +
+			Remedy: "send a JSON array, or lines, of {EventId, TimeCreated, Computer, RecordId, " +
+				"Message}, in UTF-8 and " +
 				"not packed"}
 	}
 	return cfg.TakeEvents(ctx, events, Source{Kind: entra.Delivered, By: by})
@@ -129,7 +130,8 @@ func (cfg Config) TakeEvents(ctx context.Context, events []mim.Event, from Sourc
 	if b.counts.Refused > 0 {
 		return b.counts, &entra.Error{Code: entra.CodePartsRefused,
 			Doing: fmt.Sprintf("take %d parts of requests that came in several events", b.counts.Refused),
-			Why: fmt.Sprintf("parts wait encrypted, and MIM_PARTS_KEY is not set; of the other events %d were stored, %d "+
+			Why: fmt.Sprintf("parts wait encrypted, and MIM_PARTS_KEY is not set; of the other events "+
+				"%d were stored, %d "+
 				"were there and %d are in quarantine", b.counts.Accepted, b.counts.Duplicate, b.counts.Quarantined),
 			Remedy: "set MIM_PARTS_KEY, and send the same events again"}
 	}
@@ -261,11 +263,13 @@ func (b *batch) file(ctx context.Context) error {
 	b.entries = entries
 	slices.SortStableFunc(b.entries, func(a, c *entry) int {
 		return cmp.Or(entra.FloorHour(a.First.At).Compare(entra.FloorHour(c.First.At)),
-			strings.Compare(a.First.Computer, c.First.Computer), a.First.At.Compare(c.First.At), strings.Compare(a.ID, c.ID))
+			strings.Compare(a.First.Computer, c.First.Computer), a.First.At.Compare(c.First.At),
+			strings.Compare(a.ID, c.ID))
 	})
 	for rest := b.entries; len(rest) > 0; {
 		n := 1
-		for n < len(rest) && n < mostOfCall && entra.FloorHour(rest[n].First.At).Equal(entra.FloorHour(rest[0].First.At)) &&
+		for n < len(rest) && n < mostOfCall && entra.FloorHour(rest[n].First.At).
+			Equal(entra.FloorHour(rest[0].First.At)) &&
 			rest[n].First.Computer == rest[0].First.Computer {
 			n++
 		}
@@ -275,7 +279,8 @@ func (b *batch) file(ctx context.Context) error {
 		rest = rest[n:]
 		if b.Slice > 0 && len(rest) > 0 && b.Now().Sub(b.arrived) > b.Slice {
 			return &entra.Error{Code: entra.CodeUnavailable, Doing: "take the events",
-				Why:    fmt.Sprintf("%d of %d records are stored, and time is up", len(b.entries)-len(rest), len(b.entries)),
+				Why: fmt.Sprintf("%d of %d records are stored, and time is up", len(b.entries)-len(rest),
+					len(b.entries)),
 				Remedy: "send the same events again: what is stored is passed over"}
 		}
 	}

@@ -24,5 +24,6 @@ func New(cfg tables.Config) (*Store, error) {
 		return nil, err
 	}
 	return &Store{Account: account, Archive: account.Archive, Views: account.Views, Audit: account.Evidence().Audit,
-		Directory: account.Directory, Readers: account.Readers, Jobs: account.Jobs, Questions: account.Questions, Secrets: account.Secrets}, nil
+		Directory: account.Directory, Readers: account.Readers, Jobs: account.Jobs, Questions: account.Questions,
+		Secrets: account.Secrets}, nil
 }

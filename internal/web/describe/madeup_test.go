@@ -208,7 +208,8 @@ func TestItIsDescribedInOpenAPI3(t *testing.T) {
 	require.JSONEq(t, `{"name":"days","in":"query","required":false,"description":"Idle for so many days",
 		"schema":{"type":"integer","format":"int32","minimum":1,"maximum":365,"default":30}}`,
 		get.Get(`parameters.#(name=="days")`).Raw)
-	require.Equal(t, "#/components/schemas/idleDevices", get.Get(`responses.200.content.application/json.schema.$ref`).Str)
+	require.Equal(t, "#/components/schemas/idleDevices", get.Get(`responses.200.content.application/json.schema.$ref`).
+		Str)
 	require.Equal(t, "integer", gjson.GetBytes(text,
 		`components.schemas.idleDevices.properties.value.items.properties.daysIdle.type`).Str)
 	again, err := describe.OpenAPI3([]web.Function{madeUp()})

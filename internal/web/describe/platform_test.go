@@ -215,7 +215,8 @@ func TestEveryParameterHasATitleAndADescription(t *testing.T) {
 				require.Empty(t, p.Encoding, at)
 			case "body":
 				bodies++
-				require.False(t, strings.HasSuffix(p.Title, "Request"), "%s says no more than its operation: %s", at, p.Title)
+				require.False(t, strings.HasSuffix(p.Title, "Request"), "%s says no more than its operation: %s", at,
+					p.Title)
 				require.NotEqual(t, "get", o.Method, "%s: a GET has no body", at)
 				require.NotEqual(t, "delete", o.Method, "%s: a DELETE has no body", at)
 			default:
