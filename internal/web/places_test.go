@@ -80,7 +80,7 @@ func TestNoPlaceIsLostHoweverAnAnswerEnds(t *testing.T) {
 		case together <- struct{}{}:
 		case <-together:
 		}
-		return answers(nil, web.Request{})
+		return answers(context.Background(), web.Request{})
 	}
 	functions, paths := faulty()
 	for class, name := range classes {
@@ -103,7 +103,8 @@ func TestNoPlaceIsLostHoweverAnAnswerEnds(t *testing.T) {
 					ended <- resp.StatusCode
 				}()
 			}
-			return <-ended == http.StatusOK && <-ended == http.StatusOK
+			first, second := <-ended, <-ended
+			return first == http.StatusOK && second == http.StatusOK
 		}, 20*time.Second, time.Millisecond, name)
 	}
 }
