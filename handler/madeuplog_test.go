@@ -102,11 +102,12 @@ func TestALogTakesOneFileAndOneLine(t *testing.T) {
 		require.Contains(t, out, "\n--- PASS: TestTheMadeUpLog (", "it ran")
 	})
 	t.Run("it is documented", func(t *testing.T) {
-		docs := t.TempDir()
-		require.NoError(t, os.CopyFS(docs, os.DirFS("../docs")))
-		goCommand(t, "run", "-overlay", overlay, "-race=false", "./tools/docs", "-docs", docs,
-			"-connector", filepath.Join(t.TempDir(), "connector.json"), "-functions",
-			filepath.Join(t.TempDir(), "functions.txt"))
+		root := t.TempDir()
+		docs := filepath.Join(root, "docs")
+		for _, folder := range []string{"docs", "infra"} {
+			require.NoError(t, os.CopyFS(filepath.Join(root, folder), os.DirFS("../"+folder)))
+		}
+		goCommand(t, "run", "-overlay", overlay, "-race=false", "./tools/docs", "-root", root)
 		for name, rows := range printJobsDocs {
 			before, err := os.ReadFile(filepath.Join("..", "docs", name))
 			require.NoError(t, err)
