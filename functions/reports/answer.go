@@ -211,8 +211,8 @@ func (a asked) answer(r web.Request, got answered) (web.Answer, error) {
 // mostGaps is how many gaps are listed one by one.
 const mostGaps = 200
 
-// listed are the gaps for an answer. What follows the last that has a place is one more, with the
-// number of those that it stands for.
+// listed are the gaps for an answer: the first mostGaps, and one more that covers the rest and says
+// how many they are.
 func listed(gaps []ledger.Gap) []web.Gap {
 	if len(gaps) <= mostGaps {
 		return web.Gaps(gaps)

@@ -77,7 +77,7 @@ func (cfg Config) Facts(ctx context.Context) (facts status.Facts, err error) {
 	facts.Checks, _, err = preflight.Latest(ctx, cfg.Store, cfg.Version)
 	switch {
 	case err == nil, entra.CodeOf(err) == entra.CodeNotFound:
-	case entra.CodeOf(err) == entra.CodeTampered: // a row that nobody can read hides nothing else
+	case entra.CodeOf(err) == entra.CodeTampered: // the other needs are told all the same
 		facts.Checks = []preflight.Check{{Name: "stored checks", Status: preflight.Failed, Code: entra.CodeTampered,
 			Detail: err.Error()}}
 	default:

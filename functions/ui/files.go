@@ -83,8 +83,8 @@ func (f *file) encoded(accept string) (body []byte, encoding string) {
 	return f.plain, ""
 }
 
-// accepts reads Accept-Encoding: a coding with a weight of 0 is refused, and * stands for those
-// that are not named. Source: RFC 9110, section 12.5.3.
+// accepts reports whether Accept-Encoding takes a coding: one with a weight of 0 is refused, and * is
+// any that is not named. Source: RFC 9110, section 12.5.3.
 func accepts(header, coding string) bool {
 	found := false
 	for part := range strings.SplitSeq(header, ",") {

@@ -152,7 +152,7 @@ func (cfg Config) runner() *jobs.Runner[state] {
 	return &jobs.Runner[state]{Kind: Kind, Store: cfg.Jobs, Now: cfg.Now, Slice: cfg.Slice, Work: cfg.work}
 }
 
-// inPath is what stands for a user in the address of a job.
+// inPath is the part of a job's address that names the user.
 func inPath(id string) string {
 	if web.InPath(id) {
 		return id
